@@ -1,0 +1,58 @@
+//! What is to be done. Effects are orders; every one of them comes back as an event, failure included.
+
+use crate::event::{Event, Purpose};
+use crate::ids::VoiceId;
+use crate::policy::Rung;
+
+/// An order of the machine to the actor that runs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Record this event next, before anything else is heard: it is the durable intent of what follows it.
+    Intend(Event),
+    /// Dial the greeting call.
+    DialGreeting,
+    /// Answer a ringing leg is not needed on route points; play the greeting into the connected one.
+    PlayGreeting,
+    /// Go on with hold music on the same stream.
+    PlayHold,
+    /// Stop all audio at once.
+    StopAudio,
+    /// Drop the caller's leg.
+    DropLeg,
+    /// Ask the voice book for the caller's voice.
+    AskForVoice,
+    /// Stop waiting for it; the clone goes on by itself.
+    StopWaiting,
+    /// Make one attempt at a handoff.
+    StartHandoff {
+        /// Counts from 1.
+        attempt: u8,
+        /// What to try.
+        rung: Rung,
+        /// The voice to speak with; none leaves the agent's own.
+        voice: Option<VoiceId>,
+    },
+    /// Give the running attempt up.
+    CancelHandoff,
+    /// Find out at the provider what became of a conversation.
+    LookUp(Purpose),
+}
+
+impl Effect {
+    /// Whether the event that caused it must be durable first: all that reaches the world except audio into a live leg.
+    #[must_use]
+    pub fn needs_durable_intent(&self) -> bool {
+        match self {
+            Self::DialGreeting | Self::StartHandoff { .. } => true,
+            Self::Intend(_)
+            | Self::PlayGreeting
+            | Self::PlayHold
+            | Self::StopAudio
+            | Self::DropLeg
+            | Self::AskForVoice
+            | Self::StopWaiting
+            | Self::CancelHandoff
+            | Self::LookUp(_) => false,
+        }
+    }
+}

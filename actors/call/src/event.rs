@@ -1,0 +1,243 @@
+//! What happened to a call. Events are past tense, and say what was seen, not what was concluded.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::cause::{Cause, NoVoice, named};
+use crate::ids::{ConversationId, JobId, VoiceId};
+use crate::policy::{Policy, Rung};
+
+/// The first event of every call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// All rules of the call.
+    pub policy: Arc<Policy>,
+    /// Whether it may go on.
+    pub admission: Admission,
+}
+
+/// What admission found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It goes on.
+    Accepted,
+    /// It is over before it began: refused by the dial guard or a limit.
+    Refused(Cause),
+    /// Its `CallEnded` came first.
+    EndedBefore,
+}
+
+named! {
+    /// What a conversation at the provider is for.
+    Purpose {
+        /// The greeting call of route `callback`.
+        Greeting = "greeting",
+        /// The agent.
+        Agent = "agent",
+    }
+}
+
+named! {
+    /// How a greeting ended.
+    GreetingEnd {
+        /// To its end, or hung up after having been heard.
+        Played = "played",
+        /// The caller skipped the rest.
+        Skipped = "skipped",
+        /// The provider or the stream refused; surely nothing was heard.
+        Refused = "refused",
+        /// The number was busy.
+        Busy = "busy",
+        /// Nobody picked up.
+        NoAnswer = "no_answer",
+        /// It failed in another way.
+        Failed = "failed",
+        /// The answer was lost: a telephone may be ringing.
+        Unknown = "unknown",
+    }
+}
+
+named! {
+    /// Why an attempt at a handoff failed.
+    HandoffFailure {
+        /// Surely not executed: refused, or never sent.
+        Refused = "refused",
+        /// The answer was lost and the look-up found nothing.
+        Unknown = "unknown",
+        /// The destination was busy.
+        Busy = "busy",
+        /// The destination did not answer.
+        NoAnswer = "no_answer",
+        /// The call was over at the PBX.
+        CallOver = "call_over",
+    }
+}
+
+named! {
+    /// How much a report says. Status only rises.
+    Grade {
+        /// Nothing yet.
+        Initiated = "initiated",
+        /// It never became a conversation.
+        Failed = "failed",
+        /// It took place.
+        Completed = "completed",
+    }
+}
+
+named! {
+    /// Where a voice came from.
+    VoiceSource {
+        /// The 24-hour cache.
+        Cache = "cache",
+        /// A clone made during this call.
+        Clone = "clone",
+    }
+}
+
+named! {
+    /// A part of the program that panicked.
+    Job {
+        /// The call's own actor.
+        Call = "call",
+        /// The greeting.
+        Greeting = "greeting",
+        /// The clone worker.
+        CloneWorker = "clone_worker",
+        /// The handoff.
+        Handoff = "handoff",
+    }
+}
+
+named! {
+    /// What an operator asked for.
+    Request {
+        /// End the call.
+        HangUp = "hang_up",
+        /// Hand off as soon as a voice is decided, without waiting for more.
+        HandOff = "hand_off",
+        /// Do not wait for the clone any longer.
+        UseFallback = "use_fallback",
+    }
+}
+
+/// What the provider said of a conversation, without its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The conversation it is about.
+    pub conversation: ConversationId,
+    /// What it was for, where the report's echo of our variables says so.
+    pub purpose: Option<Purpose>,
+    /// Whether it took place.
+    pub grade: Grade,
+    /// Why it did not, where it did not.
+    pub failure: Option<HandoffFailure>,
+    /// How long it lasted.
+    pub duration: Option<Duration>,
+}
+
+/// What precall found out when it looked after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegSeen {
+    /// The route has none.
+    None,
+    /// Still there.
+    Present,
+    /// Gone.
+    Gone,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A call came in.
+    Offered(Offer),
+    /// The leg is connected: audio can flow.
+    LegConnected,
+    /// The leg is gone from the PBX.
+    LegGone,
+    /// `CallStateChanged` of the webhook, as it was said.
+    PbxStateChanged {
+        /// The PBX's word.
+        state: Arc<str>,
+    },
+    /// `CallEnded` of the webhook.
+    PbxCallEnded,
+    /// A key was pressed.
+    DtmfReceived {
+        /// One of `0-9*#`.
+        key: char,
+    },
+    /// Intent: the greeting call is about to be dialled.
+    GreetingDialled,
+    /// The provider accepted the greeting call, or its first frame was written.
+    GreetingStarted {
+        /// The provider's id, on route `callback`.
+        conversation: Option<ConversationId>,
+    },
+    /// The greeting is over, or could not be given.
+    GreetingEnded {
+        /// How.
+        end: GreetingEnd,
+    },
+    /// The caller's voice can be used.
+    VoiceReady {
+        /// The voice.
+        voice: VoiceId,
+        /// The job that made it.
+        job: Option<JobId>,
+        /// Cache or fresh clone.
+        source: VoiceSource,
+        /// How long this call waited for it.
+        took: Duration,
+    },
+    /// There will be no cloned voice.
+    VoiceMissing {
+        /// Why.
+        why: NoVoice,
+    },
+    /// Intent: an attempt at a handoff is about to be made.
+    HandoffStarted {
+        /// Counts from 1.
+        attempt: u8,
+        /// What is tried.
+        rung: Rung,
+    },
+    /// The attempt brought somebody in.
+    HandoffSucceeded {
+        /// Which attempt.
+        attempt: u8,
+        /// The agent's conversation, where it is known.
+        conversation: Option<ConversationId>,
+    },
+    /// The attempt did not.
+    HandoffFailed {
+        /// Which attempt.
+        attempt: u8,
+        /// Why.
+        why: HandoffFailure,
+    },
+    /// The provider reported on a conversation.
+    Reported(Report),
+    /// A person asked.
+    OperatorAsked(Request),
+    /// The armed deadline passed.
+    DeadlinePassed {
+        /// Which arming; another one is stale.
+        generation: u32,
+    },
+    /// A part of the program panicked.
+    Panicked {
+        /// Which.
+        job: Job,
+        /// Counts this call's panics from 1.
+        ordinal: u32,
+    },
+    /// The call was taken up again after a restart.
+    Resumed {
+        /// Counts the restarts of the engine.
+        generation: u64,
+        /// What is left of the leg.
+        leg: LegSeen,
+    },
+}

@@ -1,0 +1,21 @@
+//! What a call is and does: pure, total, deterministic, without dependencies.
+//!
+//! [`open`] begins a call, [`step`] moves it, [`facts`] names what a step made true. Everything that can happen
+//! comes in as an [`Event`], everything that is to be done goes out as an [`Effect`]; time is an argument.
+
+mod cause;
+mod effect;
+mod event;
+mod ids;
+mod policy;
+mod time;
+
+pub use cause::{Blame, Cause, NoVoice, Release, Told};
+pub use effect::Effect;
+pub use event::{
+    Admission, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer, Purpose, Report, Request,
+    VoiceSource,
+};
+pub use ids::{CallId, ConversationId, JobId, LineId, VoiceId};
+pub use policy::{Policy, Route, Rung, VoiceWait};
+pub use time::At;

@@ -1,0 +1,152 @@
+//! What a call may do and how long it may take, fixed when it is offered. `step` reads nothing else.
+
+use core::time::Duration;
+
+use crate::cause::named;
+use crate::ids::{LineId, VoiceId};
+
+named! {
+    /// How greeting and handoff reach the caller.
+    Route {
+        /// The agent's audio is relayed into the caller's own leg.
+        Bridge = "bridge",
+        /// The leg is routed to a trunk that leads to the agent.
+        Transfer = "transfer",
+        /// Two outbound calls: the greeting, then the agent.
+        Callback = "callback",
+    }
+}
+
+named! {
+    /// One way to bring the caller to somebody, tried at most once a call.
+    Rung {
+        /// Agent over the bridge, in the cloned voice.
+        BridgeCloned = "bridge_cloned",
+        /// Agent over the bridge, in the fallback voice.
+        BridgeFallback = "bridge_fallback",
+        /// `routeto` the agent's trunk.
+        Transfer = "transfer",
+        /// Outbound agent call in the cloned voice.
+        CallbackCloned = "callback_cloned",
+        /// Outbound agent call in the fallback voice.
+        CallbackFallback = "callback_fallback",
+        /// `routeto` a person or queue.
+        Destination = "destination",
+        /// The apology clip, then drop.
+        Apology = "apology",
+    }
+}
+
+impl Rung {
+    /// Whether it makes sense only with a cloned voice.
+    #[must_use]
+    pub fn wants_clone(self) -> bool {
+        matches!(self, Self::BridgeCloned | Self::CallbackCloned)
+    }
+
+    /// Whether the rung dials out, so that a lost answer may mean a ringing telephone.
+    #[must_use]
+    pub fn dials(self) -> bool {
+        matches!(self, Self::CallbackCloned | Self::CallbackFallback)
+    }
+
+    /// Whether an agent speaks at its end.
+    #[must_use]
+    pub fn leads_to_agent(self) -> bool {
+        match self {
+            Self::BridgeCloned
+            | Self::BridgeFallback
+            | Self::Transfer
+            | Self::CallbackCloned
+            | Self::CallbackFallback => true,
+            Self::Destination | Self::Apology => false,
+        }
+    }
+}
+
+/// What happens while the voice is not ready and the greeting is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoiceWait {
+    /// Hold music until the voice is decided.
+    Hold,
+    /// After so long on hold the agent begins in the fallback voice.
+    Start {
+        /// `MAX_HOLD_SECONDS`.
+        after: Duration,
+    },
+}
+
+/// Everything `step` needs to know about this call that is not an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How greeting and handoff reach the caller.
+    pub route: Route,
+    /// The line that was called.
+    pub line: LineId,
+    /// Voice of the fallback rungs; none leaves the agent's own.
+    pub fallback_voice: Option<VoiceId>,
+    /// Hold for the voice, or start without it.
+    pub voice_wait: VoiceWait,
+    /// False holds until an operator acts or `clone_max_wait` has passed.
+    pub auto_transition: bool,
+    /// `AGENT_DESTINATION` is configured, so the transfer rung exists.
+    pub has_transfer: bool,
+    /// `FALLBACK_DESTINATION` is configured.
+    pub has_destination: bool,
+    /// `CALLBACK_ENDS_WITH_PBX_CALL`.
+    pub ends_with_pbx_call: bool,
+    /// Key that skips what is left of the greeting.
+    pub skip_key: Option<char>,
+    /// Key that asks for a person.
+    pub person_key: Option<char>,
+    /// How long the voice may take, from Offered.
+    pub clone_max_wait: Duration,
+    /// How long a telephone may ring.
+    pub ring_max: Duration,
+    /// How long a greeting may last once it is heard.
+    pub greeting_max: Duration,
+    /// How long one attempt at a handoff may take.
+    pub handoff_max: Duration,
+    /// How long an agent conversation may last.
+    pub conversation_max: Duration,
+    /// How long a webhook's leg may take to appear.
+    pub leg_max: Duration,
+    /// How long the provider may take to report what has ended.
+    pub report_grace: Duration,
+}
+
+impl Policy {
+    /// The rungs of this route, best first.
+    #[must_use]
+    pub fn ladder(&self) -> &'static [Rung] {
+        match self.route {
+            Route::Bridge => {
+                &[Rung::BridgeCloned, Rung::BridgeFallback, Rung::Transfer, Rung::Destination, Rung::Apology]
+            }
+            Route::Transfer => {
+                &[Rung::Transfer, Rung::BridgeCloned, Rung::BridgeFallback, Rung::Destination, Rung::Apology]
+            }
+            Route::Callback => &[Rung::CallbackCloned, Rung::CallbackFallback],
+        }
+    }
+
+    /// Whether the rung can be tried at all on this installation.
+    #[must_use]
+    pub fn offers(&self, rung: Rung) -> bool {
+        match rung {
+            Rung::Transfer => self.has_transfer,
+            Rung::Destination => self.has_destination,
+            Rung::BridgeCloned
+            | Rung::BridgeFallback
+            | Rung::CallbackCloned
+            | Rung::CallbackFallback
+            | Rung::Apology => true,
+        }
+    }
+
+    /// Greeting and handoff happen on the caller's own leg.
+    #[must_use]
+    pub fn on_live_leg(&self) -> bool {
+        matches!(self.route, Route::Bridge | Route::Transfer)
+    }
+}
