@@ -11,7 +11,7 @@ pub enum Effect {
     Intend(Event),
     /// Dial the greeting call.
     DialGreeting,
-    /// Answer a ringing leg is not needed on route points; play the greeting into the connected one.
+    /// Play the greeting into the connected leg.
     PlayGreeting,
     /// Go on with hold music on the same stream.
     PlayHold,

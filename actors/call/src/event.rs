@@ -114,10 +114,8 @@ named! {
     Request {
         /// End the call.
         HangUp = "hang_up",
-        /// Hand off as soon as a voice is decided, without waiting for more.
+        /// Hand off as soon as a voice is decided: what `AUTO_TRANSITION_ENABLED=false` waits for.
         HandOff = "hand_off",
-        /// Do not wait for the clone any longer.
-        UseFallback = "use_fallback",
     }
 }
 

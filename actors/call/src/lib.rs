@@ -6,8 +6,12 @@
 mod cause;
 mod effect;
 mod event;
+mod fact;
+mod fold;
 mod ids;
 mod policy;
+mod state;
+mod step;
 mod time;
 
 pub use cause::{Blame, Cause, NoVoice, Release, Told};
@@ -16,6 +20,10 @@ pub use event::{
     Admission, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer, Purpose, Report, Request,
     VoiceSource,
 };
+pub use fact::{Fact, facts};
+pub use fold::{FoldError, fold};
 pub use ids::{CallId, ConversationId, JobId, LineId, VoiceId};
 pub use policy::{Policy, Route, Rung, VoiceWait};
+pub use state::{Attempt, Call, Conversation, Deadline, Dial, Dues, Instants, Leg, Phase, Voice};
+pub use step::{Step, open, step};
 pub use time::At;

@@ -65,7 +65,7 @@ impl Rung {
 }
 
 /// What happens while the voice is not ready and the greeting is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VoiceWait {
     /// Hold music until the voice is decided.
     Hold,
@@ -77,7 +77,7 @@ pub enum VoiceWait {
 }
 
 /// Everything `step` needs to know about this call that is not an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How greeting and handoff reach the caller.
     pub route: Route,

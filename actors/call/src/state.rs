@@ -1,0 +1,251 @@
+//! Where a call is: the fold of everything that happened to it.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::cause::{NoVoice, Release, named};
+use crate::event::{Grade, Purpose};
+use crate::ids::{ConversationId, VoiceId};
+use crate::policy::{Policy, Rung};
+use crate::time::At;
+
+/// Where a call stands. The voice travels beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Came in; nothing has reached the caller.
+    Offered,
+    /// The greeting is on its way or being heard.
+    Greeting,
+    /// The greeting is over, the voice or an operator is awaited.
+    Holding,
+    /// One attempt to bring somebody in is running.
+    HandingOff(Attempt),
+    /// The caller is with the agent, brought in by this rung.
+    Conversing(Rung),
+    /// Over. Nothing leads out of here.
+    Released(Release),
+}
+
+impl Phase {
+    /// The state's name in SQL, JSON, logs and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Greeting => "greeting",
+            Self::Holding => "holding",
+            Self::HandingOff(_) => "handing_off",
+            Self::Conversing(_) => "conversing",
+            Self::Released(_) => "released",
+        }
+    }
+}
+
+/// One attempt at a handoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// Counts from 1.
+    pub number: u8,
+    /// What is tried.
+    pub rung: Rung,
+}
+
+/// What is known of the voice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Voice {
+    /// Not decided.
+    Awaited,
+    /// The caller's voice.
+    Cloned(VoiceId),
+    /// Another one, and why.
+    Fallback(NoVoice),
+}
+
+named! {
+    /// What became of an outbound dial. Only `Refused` may be dialled again.
+    Dial {
+        /// Recorded as an intent; may or may not have been sent.
+        Intended = "intended",
+        /// The provider accepted it.
+        Started = "started",
+        /// Surely not executed.
+        Refused = "refused",
+        /// The answer was lost.
+        Unknown = "unknown",
+    }
+}
+
+/// One conversation at the provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Conversation {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Counts from 1 within the purpose.
+    pub ordinal: u8,
+    /// The provider's id, once known.
+    pub id: Option<ConversationId>,
+    /// What became of the dial.
+    pub dial: Dial,
+    /// What the provider reported; only rises.
+    pub grade: Grade,
+    /// How long it lasted, as reported.
+    pub duration: Option<Duration>,
+}
+
+named! {
+    /// The caller's leg at the PBX.
+    Leg {
+        /// Not seen, or the route has none.
+        Absent = "absent",
+        /// Connected.
+        Connected = "connected",
+        /// Gone.
+        Gone = "gone",
+    }
+}
+
+/// When things are due. The earliest is the call's one deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Dues {
+    /// The leg must have appeared.
+    pub leg: Option<At>,
+    /// The voice must be decided.
+    pub voice: Option<At>,
+    /// The greeting must be over.
+    pub greeting: Option<At>,
+    /// Hold music must be over (`VOICE_WAIT=start`).
+    pub hold: Option<At>,
+    /// The attempt at a handoff must have an outcome.
+    pub handoff: Option<At>,
+    /// The conversation must be over.
+    pub conversation: Option<At>,
+}
+
+impl Dues {
+    /// The earliest.
+    #[must_use]
+    pub fn earliest(&self) -> Option<At> {
+        [self.leg, self.voice, self.greeting, self.hold, self.handoff, self.conversation]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// The armed deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Deadline {
+    /// When.
+    pub due: At,
+    /// Which arming it is: a timer of another generation is stale.
+    pub generation: u32,
+}
+
+/// The named moments of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Instants {
+    /// It came in.
+    pub offered: At,
+    /// The greeting was accepted by the provider, or its first frame written.
+    pub greeting_started: Option<At>,
+    /// The greeting was over.
+    pub greeting_ended: Option<At>,
+    /// The voice was decided.
+    pub voice_decided: Option<At>,
+    /// The first attempt at a handoff began.
+    pub handoff_started: Option<At>,
+    /// Somebody was brought in.
+    pub handed_off: Option<At>,
+    /// It ended.
+    pub released: Option<At>,
+}
+
+/// A call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Counts the events that changed it; the `seq` of the last of them.
+    pub version: u64,
+    /// The time of the last of them.
+    pub at: At,
+    /// Its rules.
+    pub policy: Arc<Policy>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// What is known of the voice.
+    pub voice: Voice,
+    /// Whether a clone worker is waiting for the voice.
+    pub waiting: bool,
+    /// The caller's leg.
+    pub leg: Leg,
+    /// Conversations at the provider, in the order they were begun.
+    pub conversations: Vec<Conversation>,
+    /// Rungs that were tried, in order.
+    pub tried: Vec<Rung>,
+    /// When things are due.
+    pub dues: Dues,
+    /// Counts the armings of the deadline.
+    pub generation: u32,
+    /// The named moments.
+    pub instants: Instants,
+    /// The PBX said that its call is over.
+    pub pbx_ended: bool,
+    /// The last `CallStateChanged`, as it was said.
+    pub pbx_state: Option<Arc<str>>,
+    /// An operator asked for the handoff.
+    pub handoff_asked: bool,
+    /// The caller asked for a person.
+    pub person_asked: bool,
+    /// Purposes that were looked up at the provider since their last deadline.
+    pub looked_up: Vec<Purpose>,
+    /// Panics of this call's parts.
+    pub panics: u32,
+    /// The last of them.
+    pub last_panic: Option<At>,
+    /// The last restart of the engine that took this call up again.
+    pub resumed: u64,
+}
+
+impl Call {
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.release().is_some()
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub fn release(&self) -> Option<Release> {
+        match self.phase {
+            Phase::Released(release) => Some(release),
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_) => None,
+        }
+    }
+
+    /// The one armed deadline; none once it is over.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.dues.earliest().map(|due| Deadline { due, generation: self.generation })
+    }
+
+    /// Whether an agent conversation took place, as far as is known.
+    #[must_use]
+    pub fn had_agent(&self) -> bool {
+        let reported =
+            self.conversations.iter().any(|c| c.purpose == Purpose::Agent && c.grade == Grade::Completed);
+        reported || (self.policy.on_live_leg() && self.instants.handed_off.is_some() && self.agent_rung_won())
+    }
+
+    /// The latest conversation of a purpose.
+    #[must_use]
+    pub fn conversation(&self, purpose: Purpose) -> Option<&Conversation> {
+        self.conversations.iter().rev().find(|c| c.purpose == purpose)
+    }
+
+    fn agent_rung_won(&self) -> bool {
+        self.tried.last().is_some_and(|rung| rung.leads_to_agent())
+    }
+}

@@ -1,0 +1,350 @@
+//! What a call does. Everything it ever decides is decided in this file and its two children.
+
+mod ending;
+mod greeting;
+mod handoff;
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::cause::{Blame, Cause, NoVoice, Release, Told};
+use crate::effect::Effect;
+use crate::event::{Admission, Event, Job, LegSeen, Offer, Purpose, Request, VoiceSource};
+use crate::ids::VoiceId;
+use crate::policy::VoiceWait;
+use crate::state::{Call, Dues, Instants, Leg, Phase, Voice};
+use crate::time::At;
+
+/// Two panics of one call within this time end it.
+const PANIC_WINDOW: Duration = Duration::from_secs(60);
+
+/// What a step leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The call afterwards; equal to the call before when the event changed nothing.
+    pub next: Call,
+    /// What is to be done, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// Begins a call: its first event is the offer.
+#[must_use]
+pub fn open(offer: &Offer, now: At) -> Step {
+    let call = Call {
+        version: 1,
+        at: now,
+        policy: Arc::clone(&offer.policy),
+        phase: Phase::Offered,
+        voice: Voice::Awaited,
+        waiting: false,
+        leg: Leg::Absent,
+        conversations: Vec::new(),
+        tried: Vec::new(),
+        dues: Dues::default(),
+        generation: 0,
+        instants: Instants {
+            offered: now,
+            greeting_started: None,
+            greeting_ended: None,
+            voice_decided: None,
+            handoff_started: None,
+            handed_off: None,
+            released: None,
+        },
+        pbx_ended: false,
+        pbx_state: None,
+        handoff_asked: false,
+        person_asked: false,
+        looked_up: Vec::new(),
+        panics: 0,
+        last_panic: None,
+        resumed: 0,
+    };
+    let mut turn = Turn { call, effects: Vec::new(), now };
+    turn.offered(offer.admission);
+    turn.rearm(None);
+    Step { next: turn.call, effects: turn.effects }
+}
+
+/// Moves a call on. Total: every event is answered in every state. `now` is the event's own time; one that is earlier
+/// than the call's last is taken as equal to it.
+#[must_use]
+pub fn step(call: &Call, event: &Event, now: At) -> Step {
+    let now = now.max(call.at);
+    let mut turn = Turn { call: call.clone(), effects: Vec::new(), now };
+    turn.take(event);
+    if turn.call == *call {
+        return Step { next: turn.call, effects: Vec::new() };
+    }
+    turn.rearm(call.dues.earliest());
+    turn.call.version = call.version.saturating_add(1);
+    turn.call.at = now;
+    Step { next: turn.call, effects: turn.effects }
+}
+
+/// A call in the middle of one step.
+struct Turn {
+    call: Call,
+    effects: Vec<Effect>,
+    now: At,
+}
+
+impl Turn {
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Offered(_) => {}
+            Event::LegConnected => self.leg_connected(),
+            Event::LegGone => self.leg_gone(),
+            Event::PbxStateChanged { state } => self.call.pbx_state = Some(Arc::clone(state)),
+            Event::PbxCallEnded => self.pbx_call_ended(),
+            Event::DtmfReceived { key } => self.dtmf(*key),
+            Event::GreetingDialled => self.greeting_dialled(),
+            Event::GreetingStarted { conversation } => self.greeting_started(conversation.as_ref()),
+            Event::GreetingEnded { end } => self.greeting_ended(*end),
+            Event::VoiceReady { voice, source, .. } => self.voice_ready(voice, *source),
+            Event::VoiceMissing { why } => self.voice_missing(*why),
+            Event::HandoffStarted { attempt, rung } => self.handoff_started(*attempt, *rung),
+            Event::HandoffSucceeded { attempt, conversation } => {
+                self.handoff_succeeded(*attempt, conversation.as_ref());
+            }
+            Event::HandoffFailed { attempt, why } => self.handoff_failed(*attempt, *why),
+            Event::Reported(report) => self.reported(report),
+            Event::OperatorAsked(request) => self.operator_asked(*request),
+            Event::DeadlinePassed { generation } => self.deadline_passed(*generation),
+            Event::Panicked { job, ordinal } => self.panicked(*job, *ordinal),
+            Event::Resumed { generation, leg } => self.resumed(*generation, *leg),
+        }
+    }
+
+    fn offered(&mut self, admission: Admission) {
+        match admission {
+            Admission::Refused(cause) => return self.release(Release::by(Blame::Precall, cause)),
+            Admission::EndedBefore => {
+                self.call.pbx_ended = true;
+                return self.release(Release::by(Blame::Caller, Cause::CallerHungUp));
+            }
+            Admission::Accepted => {}
+        }
+        self.call.dues.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
+        if self.call.policy.on_live_leg() {
+            self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+        } else {
+            self.effects.push(Effect::Intend(Event::GreetingDialled));
+        }
+        self.ask_for_voice();
+    }
+
+    fn ask_for_voice(&mut self) {
+        self.call.waiting = true;
+        self.effects.push(Effect::AskForVoice);
+    }
+
+    /// A clone that comes late is still the better voice, until somebody speaks with another one.
+    fn voice_ready(&mut self, voice: &VoiceId, _source: VoiceSource) {
+        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        if !still_open || matches!(self.call.voice, Voice::Cloned(_)) {
+            return;
+        }
+        self.call.waiting = false;
+        self.decide(Voice::Cloned(voice.clone()));
+    }
+
+    fn voice_missing(&mut self, why: NoVoice) {
+        if self.call.is_released() || !self.call.waiting {
+            return;
+        }
+        self.call.waiting = false;
+        if self.call.voice == Voice::Awaited {
+            self.decide(Voice::Fallback(why));
+        }
+    }
+
+    fn decide(&mut self, voice: Voice) {
+        self.call.voice = voice;
+        self.call.instants.voice_decided = Some(self.now);
+        self.move_on();
+    }
+
+    fn operator_asked(&mut self, request: Request) {
+        if self.call.is_released() {
+            return;
+        }
+        match request {
+            Request::HangUp => {
+                self.release(Release::by(Blame::Operator, Cause::OperatorEnded));
+            }
+            Request::HandOff => {
+                self.call.handoff_asked = true;
+                self.move_on();
+            }
+        }
+    }
+
+    fn deadline_passed(&mut self, generation: u32) {
+        let due_now = self.call.deadline().is_some_and(|d| d.generation == generation && d.due <= self.now);
+        if !due_now {
+            return;
+        }
+        let now = self.now;
+        let passed = |due: &mut Option<At>| due.take_if(|at| *at <= now).is_some();
+        if passed(&mut self.call.dues.leg) {
+            return self.release(Release::by(Blame::Pbx, Cause::NoLeg));
+        }
+        if passed(&mut self.call.dues.conversation) {
+            return self.conversation_overdue();
+        }
+        if passed(&mut self.call.dues.handoff) {
+            return self.handoff_overdue();
+        }
+        let voice = passed(&mut self.call.dues.voice);
+        let hold = passed(&mut self.call.dues.hold);
+        if (voice || hold) && self.call.voice == Voice::Awaited {
+            self.call.voice = Voice::Fallback(NoVoice::CloneTimeout);
+            self.call.instants.voice_decided = Some(self.now);
+        }
+        if passed(&mut self.call.dues.greeting) {
+            return self.greeting_overdue();
+        }
+        if self.call.phase == Phase::Offered {
+            // The intent was never recorded; it is made again.
+            self.effects.push(Effect::Intend(Event::GreetingDialled));
+            self.call.dues.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
+        }
+        self.move_on();
+    }
+
+    fn panicked(&mut self, job: Job, ordinal: u32) {
+        if ordinal != self.call.panics.saturating_add(1) {
+            return;
+        }
+        self.call.panics = ordinal;
+        let again = self.call.last_panic.is_some_and(|last| self.now.since(last) < PANIC_WINDOW);
+        self.call.last_panic = Some(self.now);
+        if self.call.is_released() {
+            return;
+        }
+        if again {
+            return self.release(Release::by(Blame::Precall, Cause::Panicked));
+        }
+        match job {
+            Job::Call => {}
+            Job::Greeting => self.greeting_lost(),
+            Job::CloneWorker => self.voice_missing(NoVoice::CloneFailed),
+            Job::Handoff => self.handoff_lost(),
+        }
+    }
+
+    /// After a restart nothing of what was running is left: what can be seen is looked up, what is due is armed again.
+    fn resumed(&mut self, generation: u64, leg: LegSeen) {
+        if generation <= self.call.resumed {
+            return;
+        }
+        self.call.resumed = generation;
+        if self.call.is_released() {
+            return;
+        }
+        let routed_away = matches!(self.call.phase, Phase::Conversing(rung) if !self.keeps_leg(rung));
+        if leg == LegSeen::Gone && !routed_away {
+            self.call.leg = Leg::Gone;
+            return self.release(Release::by(Blame::Precall, Cause::LostInRestart));
+        }
+        self.call.waiting = false;
+        if self.call.voice == Voice::Awaited {
+            self.ask_for_voice();
+        }
+        match self.call.phase {
+            Phase::Offered if !self.call.policy.on_live_leg() => {
+                self.effects.push(Effect::Intend(Event::GreetingDialled));
+            }
+            Phase::Offered | Phase::Released(_) => {}
+            Phase::Greeting => self.greeting_lost(),
+            Phase::Holding => {
+                self.play_hold();
+                self.move_on();
+            }
+            Phase::HandingOff(_) => self.handoff_lost(),
+            Phase::Conversing(rung) if self.keeps_leg(rung) => self.next_rung(),
+            Phase::Conversing(_) => {}
+        }
+    }
+
+    /// What is known of the greeting dial is its intent alone: ask the provider. On a live leg hold music takes over.
+    fn greeting_lost(&mut self) {
+        match self.call.phase {
+            Phase::Greeting if self.call.policy.on_live_leg() => self.hold(),
+            Phase::Holding => self.play_hold(),
+            Phase::Greeting => self.look_up(Purpose::Greeting),
+            Phase::Offered | Phase::HandingOff(_) | Phase::Conversing(_) | Phase::Released(_) => {}
+        }
+    }
+
+    fn look_up(&mut self, purpose: Purpose) {
+        if !self.call.looked_up.contains(&purpose) {
+            self.call.looked_up.push(purpose);
+        }
+        self.effects.push(Effect::LookUp(purpose));
+    }
+
+    /// Goes from hold to the next attempt, once nothing is left to wait for.
+    fn move_on(&mut self) {
+        if self.call.phase != Phase::Holding {
+            return;
+        }
+        let told_to = self.call.handoff_asked || self.call.dues.voice.is_none();
+        let free = self.call.policy.auto_transition || told_to;
+        if self.call.person_asked || (self.call.voice != Voice::Awaited && free) {
+            self.next_rung();
+        }
+    }
+
+    /// The greeting is over: music from here on, and the shorter wait of `VOICE_WAIT=start`.
+    fn hold(&mut self) {
+        self.call.phase = Phase::Holding;
+        self.call.dues.greeting = None;
+        self.call.instants.greeting_ended = Some(self.now);
+        self.play_hold();
+        if let (VoiceWait::Start { after }, Voice::Awaited, true) =
+            (self.call.policy.voice_wait, &self.call.voice, self.call.policy.auto_transition)
+        {
+            self.call.dues.hold = Some(self.now.plus(after));
+        }
+        self.move_on();
+    }
+
+    fn play_hold(&mut self) {
+        if self.call.policy.on_live_leg() {
+            self.effects.push(Effect::PlayHold);
+        }
+    }
+
+    fn release(&mut self, release: Release) {
+        if self.call.is_released() {
+            return;
+        }
+        let routed_away = matches!(self.call.phase, Phase::Conversing(rung) if !self.keeps_leg(rung))
+            || release.told == Told::Person;
+        if matches!(self.call.phase, Phase::HandingOff(_)) && self.call.policy.on_live_leg() {
+            self.effects.push(Effect::CancelHandoff);
+        }
+        if self.call.waiting {
+            self.call.waiting = false;
+            self.effects.push(Effect::StopWaiting);
+        }
+        if self.call.leg == Leg::Connected {
+            self.effects.push(Effect::StopAudio);
+            if !routed_away {
+                self.effects.push(Effect::DropLeg);
+            }
+        }
+        self.call.phase = Phase::Released(release);
+        self.call.dues = Dues::default();
+        self.call.instants.released = Some(self.now);
+    }
+
+    /// Arms anew when the earliest due time moved, so that the old timer is known to be stale.
+    fn rearm(&mut self, before: Option<At>) {
+        if self.call.dues.earliest() != before {
+            self.call.generation = self.call.generation.wrapping_add(1);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Ends, and reports, which come before, after or instead of them.
+
+use super::Turn;
+use crate::cause::{Blame, Cause, Release};
+use crate::event::{Grade, HandoffFailure, Purpose, Report};
+use crate::ids::ConversationId;
+use crate::policy::Rung;
+use crate::state::{Dial, Leg, Phase};
+
+impl Turn {
+    /// Whether the caller's leg stays with us on this rung.
+    pub(super) fn keeps_leg(&self, rung: Rung) -> bool {
+        match rung {
+            Rung::BridgeCloned | Rung::BridgeFallback | Rung::Apology => true,
+            Rung::Transfer | Rung::Destination | Rung::CallbackCloned | Rung::CallbackFallback => false,
+        }
+    }
+
+    pub(super) fn leg_gone(&mut self) {
+        if self.call.leg == Leg::Gone || !self.call.policy.on_live_leg() {
+            return;
+        }
+        match self.call.phase {
+            Phase::HandingOff(attempt) if !self.keeps_leg(attempt.rung) => self.leg_gone_while_routing(),
+            Phase::Conversing(rung) if !self.keeps_leg(rung) => self.call.leg = Leg::Gone,
+            Phase::Released(_) => self.call.leg = Leg::Gone,
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_) => {
+                self.call.leg = Leg::Gone;
+                self.release(Release::by(Blame::Caller, Cause::CallerHungUp));
+            }
+        }
+    }
+
+    /// The PBX's own call is over. Once the agent is being dialled, an outbound call has a life of its own.
+    pub(super) fn pbx_call_ended(&mut self) {
+        if self.call.pbx_ended {
+            return;
+        }
+        self.call.pbx_ended = true;
+        if self.call.policy.on_live_leg() {
+            return self.leg_gone();
+        }
+        let before_agent = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        if before_agent && self.call.policy.ends_with_pbx_call {
+            self.release(Release::by(Blame::Caller, Cause::CallerHungUp));
+        }
+    }
+
+    /// A conversation's id becomes known: from the dial's answer, a look-up or its report.
+    pub(super) fn learn_conversation(&mut self, purpose: Purpose, id: &ConversationId) {
+        if self.call.conversations.iter().any(|c| c.id.as_ref() == Some(id)) {
+            return;
+        }
+        let unnamed = self
+            .call
+            .conversations
+            .iter_mut()
+            .rev()
+            .find(|c| c.purpose == purpose && c.id.is_none() && c.dial != Dial::Refused);
+        if let Some(conversation) = unnamed {
+            conversation.id = Some(id.clone());
+            conversation.dial = Dial::Started;
+        }
+    }
+
+    /// The provider took the dial; it may have kept the conversation's id to itself.
+    pub(super) fn dial_accepted(&mut self, purpose: Purpose, id: Option<&ConversationId>) {
+        if let Some(id) = id {
+            return self.learn_conversation(purpose, id);
+        }
+        let latest = self.call.conversations.iter_mut().rev().find(|c| c.purpose == purpose);
+        if let Some(conversation) = latest.filter(|c| matches!(c.dial, Dial::Intended | Dial::Unknown)) {
+            conversation.dial = Dial::Started;
+        }
+    }
+
+    pub(super) fn reported(&mut self, report: &Report) {
+        if let Some(purpose) = report.purpose {
+            self.learn_conversation(purpose, &report.conversation);
+        }
+        let Some(known) =
+            self.call.conversations.iter_mut().find(|c| c.id.as_ref() == Some(&report.conversation))
+        else {
+            return;
+        };
+        if report.grade > known.grade {
+            known.grade = report.grade;
+        }
+        if known.duration.is_none() {
+            known.duration = report.duration;
+        }
+        match known.purpose {
+            Purpose::Greeting => self.greeting_reported(report),
+            Purpose::Agent => self.agent_reported(report),
+        }
+    }
+
+    fn greeting_reported(&mut self, report: &Report) {
+        if self.call.phase != Phase::Greeting || self.call.policy.on_live_leg() {
+            return;
+        }
+        match (report.grade, report.failure) {
+            (Grade::Initiated, _) => {}
+            (Grade::Failed, Some(HandoffFailure::NoAnswer)) => {
+                self.release(Release::by(Blame::Caller, Cause::NoAnswer));
+            }
+            (Grade::Failed | Grade::Completed, _) => self.hold(),
+        }
+    }
+
+    fn agent_reported(&mut self, report: &Report) {
+        if !matches!(self.call.phase, Phase::HandingOff(_) | Phase::Conversing(_)) {
+            return;
+        }
+        match (report.grade, report.failure) {
+            (Grade::Initiated, _) => {}
+            (Grade::Completed, _) => {
+                self.call.instants.handed_off.get_or_insert(self.now);
+                self.release(Release::good(Cause::Completed));
+            }
+            (Grade::Failed, Some(HandoffFailure::Busy)) => {
+                self.release(Release::by(Blame::Caller, Cause::Busy));
+            }
+            (Grade::Failed, Some(HandoffFailure::NoAnswer)) => {
+                self.release(Release::by(Blame::Caller, Cause::NoAnswer));
+            }
+            (Grade::Failed, _) => self.release(Release::by(Blame::Provider, Cause::HandoffFailed)),
+        }
+    }
+
+    /// On our own leg the longest conversation ends here. Elsewhere the report is overdue: asked for once, then not waited for.
+    pub(super) fn conversation_overdue(&mut self) {
+        let Phase::Conversing(rung) = self.call.phase else { return };
+        if self.keeps_leg(rung) || self.call.looked_up.contains(&Purpose::Agent) {
+            return self.release(Release::by(Blame::Precall, Cause::MaxDuration));
+        }
+        self.look_up(Purpose::Agent);
+        self.call.dues.conversation = Some(self.now.plus(self.call.policy.report_grace));
+    }
+}

@@ -1,0 +1,123 @@
+//! The greeting: on a live leg audio, on route `callback` a telephone call of its own.
+
+use super::Turn;
+use crate::cause::{Blame, Cause, Release};
+use crate::effect::Effect;
+use crate::event::{Grade, GreetingEnd, Purpose};
+use crate::ids::ConversationId;
+use crate::state::{Conversation, Dial, Leg, Phase};
+
+impl Turn {
+    pub(super) fn leg_connected(&mut self) {
+        if self.call.leg != Leg::Absent
+            || self.call.phase != Phase::Offered
+            || !self.call.policy.on_live_leg()
+        {
+            return;
+        }
+        self.call.leg = Leg::Connected;
+        self.call.phase = Phase::Greeting;
+        self.call.dues.leg = None;
+        self.call.dues.greeting = Some(self.now.plus(self.call.policy.greeting_max));
+        self.effects.push(Effect::PlayGreeting);
+    }
+
+    pub(super) fn greeting_dialled(&mut self) {
+        if self.call.phase != Phase::Offered || self.call.policy.on_live_leg() {
+            return;
+        }
+        let policy = &self.call.policy;
+        let longest = policy.ring_max + policy.greeting_max + policy.report_grace;
+        self.call.dues.greeting = Some(self.now.plus(longest));
+        self.call.phase = Phase::Greeting;
+        self.begin_conversation(Purpose::Greeting);
+        self.effects.push(Effect::DialGreeting);
+    }
+
+    pub(super) fn begin_conversation(&mut self, purpose: Purpose) {
+        let before = self.call.conversations.iter().filter(|c| c.purpose == purpose).count();
+        let ordinal = u8::try_from(before).unwrap_or(u8::MAX).saturating_add(1);
+        self.call.conversations.push(Conversation {
+            purpose,
+            ordinal,
+            id: None,
+            dial: Dial::Intended,
+            grade: Grade::Initiated,
+            duration: None,
+        });
+    }
+
+    pub(super) fn greeting_started(&mut self, conversation: Option<&ConversationId>) {
+        self.dial_accepted(Purpose::Greeting, conversation);
+        if self.call.phase == Phase::Greeting && self.call.instants.greeting_started.is_none() {
+            self.call.instants.greeting_started = Some(self.now);
+        }
+    }
+
+    pub(super) fn greeting_ended(&mut self, end: GreetingEnd) {
+        self.note_greeting_dial(end);
+        if self.call.phase != Phase::Greeting {
+            return;
+        }
+        match end {
+            GreetingEnd::Played
+            | GreetingEnd::Skipped
+            | GreetingEnd::Refused
+            | GreetingEnd::Busy
+            | GreetingEnd::Failed => self.hold(),
+            // Nobody is there: a second call would only ring again.
+            GreetingEnd::NoAnswer => self.release(Release::by(Blame::Caller, Cause::NoAnswer)),
+            // A telephone may be ringing or the greeting being heard: its report or the deadline tells.
+            GreetingEnd::Unknown if !self.call.policy.on_live_leg() => {}
+            GreetingEnd::Unknown => self.hold(),
+        }
+    }
+
+    fn note_greeting_dial(&mut self, end: GreetingEnd) {
+        let Some(greeting) = self.call.conversations.iter_mut().find(|c| c.purpose == Purpose::Greeting)
+        else {
+            return;
+        };
+        if greeting.dial != Dial::Intended && greeting.dial != Dial::Unknown {
+            return;
+        }
+        match end {
+            GreetingEnd::Refused => {
+                greeting.dial = Dial::Refused;
+                greeting.grade = greeting.grade.max(Grade::Failed);
+            }
+            GreetingEnd::Unknown => greeting.dial = Dial::Unknown,
+            GreetingEnd::Played
+            | GreetingEnd::Skipped
+            | GreetingEnd::Busy
+            | GreetingEnd::NoAnswer
+            | GreetingEnd::Failed => {}
+        }
+    }
+
+    /// Neither a report nor the caller ended it in time. The provider is asked once; then it is taken as over.
+    pub(super) fn greeting_overdue(&mut self) {
+        if self.call.phase != Phase::Greeting {
+            return;
+        }
+        if self.call.policy.on_live_leg() || self.call.looked_up.contains(&Purpose::Greeting) {
+            return self.hold();
+        }
+        self.look_up(Purpose::Greeting);
+        self.call.dues.greeting = Some(self.now.plus(self.call.policy.report_grace));
+    }
+
+    pub(super) fn dtmf(&mut self, key: char) {
+        let listening = matches!(self.call.phase, Phase::Greeting | Phase::Holding);
+        if self.call.policy.person_key == Some(key) && self.call.policy.has_destination && listening {
+            self.call.person_asked = true;
+            if self.call.phase == Phase::Greeting {
+                return self.hold();
+            }
+            return self.move_on();
+        }
+        if self.call.policy.skip_key == Some(key) && self.call.phase == Phase::Greeting {
+            self.hold();
+        }
+    }
+}

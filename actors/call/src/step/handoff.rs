@@ -1,0 +1,216 @@
+//! The handoff: one attempt a rung, each rung at most once, never again what may have been executed.
+
+use core::time::Duration;
+
+use super::Turn;
+use crate::cause::{Blame, Cause, Release, Told};
+use crate::effect::Effect;
+use crate::event::{Event, Grade, HandoffFailure, Purpose};
+use crate::ids::ConversationId;
+use crate::policy::Rung;
+use crate::state::{Attempt, Dial, Dues, Leg, Phase, Voice};
+
+/// How long the answer of a `routeto` may lag behind the end of the leg (3CX facts, section 5, row 7).
+const ROUTE_GRACE: Duration = Duration::from_secs(2);
+
+impl Turn {
+    /// Tries the next rung that is left, or ends the call.
+    pub(super) fn next_rung(&mut self) {
+        self.call.phase = Phase::Holding;
+        self.call.dues = Dues::default();
+        // Until the intent is recorded this is the call's deadline; passing it, the intent is made again.
+        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        let attempt = u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX).saturating_add(1);
+        match self.best_rung() {
+            Some(rung) => self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung })),
+            None => self.release(Release::by(Blame::Provider, Cause::HandoffFailed)),
+        }
+    }
+
+    fn best_rung(&self) -> Option<Rung> {
+        if self.call.person_asked && self.can_try(Rung::Destination) {
+            return Some(Rung::Destination);
+        }
+        self.call.policy.ladder().iter().copied().find(|rung| self.can_try(*rung))
+    }
+
+    fn can_try(&self, rung: Rung) -> bool {
+        let voice_fits = !rung.wants_clone() || matches!(self.call.voice, Voice::Cloned(_));
+        voice_fits
+            && self.call.policy.ladder().contains(&rung)
+            && self.call.policy.offers(rung)
+            && !self.call.tried.contains(&rung)
+    }
+
+    pub(super) fn handoff_started(&mut self, number: u8, rung: Rung) {
+        let expected = usize::from(number) == self.call.tried.len().saturating_add(1);
+        if self.call.phase != Phase::Holding || !expected || !self.can_try(rung) {
+            return;
+        }
+        self.call.phase = Phase::HandingOff(Attempt { number, rung });
+        self.call.tried.push(rung);
+        self.call.dues = Dues::default();
+        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        self.call.instants.handoff_started.get_or_insert(self.now);
+        self.call.looked_up.retain(|purpose| *purpose != Purpose::Agent);
+        if self.call.waiting {
+            self.call.waiting = false;
+            self.effects.push(Effect::StopWaiting);
+        }
+        if rung.dials() {
+            self.begin_conversation(Purpose::Agent);
+        }
+        let voice = self.voice_for(rung);
+        self.effects.push(Effect::StartHandoff { attempt: number, rung, voice });
+    }
+
+    fn voice_for(&self, rung: Rung) -> Option<crate::ids::VoiceId> {
+        match (&self.call.voice, rung) {
+            (Voice::Cloned(voice), Rung::BridgeCloned | Rung::CallbackCloned | Rung::Transfer) => {
+                Some(voice.clone())
+            }
+            _ => self.call.policy.fallback_voice.clone(),
+        }
+    }
+
+    pub(super) fn handoff_succeeded(&mut self, number: u8, conversation: Option<&ConversationId>) {
+        self.dial_accepted(Purpose::Agent, conversation);
+        let Some(attempt) = self.running(number) else { return };
+        self.call.dues.handoff = None;
+        self.call.instants.handed_off = Some(self.now);
+        match attempt.rung {
+            Rung::Destination => self.release(self.reached_person()),
+            Rung::Apology => self.release(Release {
+                told: Told::Apology,
+                ..Release::by(Blame::Provider, Cause::HandoffFailed)
+            }),
+            rung @ (Rung::BridgeCloned
+            | Rung::BridgeFallback
+            | Rung::Transfer
+            | Rung::CallbackCloned
+            | Rung::CallbackFallback) => self.converse(rung),
+        }
+    }
+
+    fn converse(&mut self, rung: Rung) {
+        self.call.phase = Phase::Conversing(rung);
+        let policy = &self.call.policy;
+        let longest = match rung {
+            Rung::CallbackCloned | Rung::CallbackFallback => {
+                policy.ring_max + policy.conversation_max + policy.report_grace
+            }
+            Rung::Transfer => policy.conversation_max + policy.report_grace,
+            Rung::BridgeCloned | Rung::BridgeFallback | Rung::Destination | Rung::Apology => {
+                policy.conversation_max
+            }
+        };
+        self.call.dues.conversation = Some(self.now.plus(longest));
+    }
+
+    fn reached_person(&self) -> Release {
+        let asked = self.call.person_asked;
+        let cause = if asked { Cause::Completed } else { Cause::HandoffFailed };
+        let blame = if asked { None } else { Some(Blame::Provider) };
+        Release { cause, blame, told: Told::Person }
+    }
+
+    pub(super) fn handoff_failed(&mut self, number: u8, why: HandoffFailure) {
+        self.note_agent_dial(why);
+        // A refusal is believed only where nothing else says that the dial went out.
+        let out = self.call.conversation(Purpose::Agent).is_some_and(|agent| agent.dial != Dial::Refused);
+        let why = if out && why == HandoffFailure::Refused { HandoffFailure::Unknown } else { why };
+        let Some(attempt) = self.running(number) else { return };
+        self.call.dues.handoff = None;
+        match (why, attempt.rung.dials()) {
+            (HandoffFailure::CallOver, _) => {
+                self.call.leg = if self.call.leg == Leg::Connected { Leg::Gone } else { self.call.leg };
+                self.release(Release::by(Blame::Caller, Cause::CallerHungUp));
+            }
+            (HandoffFailure::Busy, true) => self.release(Release::by(Blame::Caller, Cause::Busy)),
+            (HandoffFailure::NoAnswer, true) => self.release(Release::by(Blame::Caller, Cause::NoAnswer)),
+            (HandoffFailure::Unknown, true) => {
+                self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
+            }
+            (HandoffFailure::Refused, true)
+            | (
+                HandoffFailure::Refused
+                | HandoffFailure::Busy
+                | HandoffFailure::NoAnswer
+                | HandoffFailure::Unknown,
+                false,
+            ) => self.next_rung(),
+        }
+    }
+
+    fn note_agent_dial(&mut self, why: HandoffFailure) {
+        let Some(agent) = self.call.conversations.iter_mut().rev().find(|c| c.purpose == Purpose::Agent)
+        else {
+            return;
+        };
+        if agent.dial != Dial::Intended && agent.dial != Dial::Unknown {
+            return;
+        }
+        match why {
+            HandoffFailure::Refused => {
+                agent.dial = Dial::Refused;
+                agent.grade = agent.grade.max(Grade::Failed);
+            }
+            HandoffFailure::Unknown
+            | HandoffFailure::Busy
+            | HandoffFailure::NoAnswer
+            | HandoffFailure::CallOver => agent.dial = Dial::Unknown,
+        }
+    }
+
+    /// No outcome in time. On a live leg the next rung follows; a dial is looked up, and then given up for good.
+    pub(super) fn handoff_overdue(&mut self) {
+        let Phase::HandingOff(attempt) = self.call.phase else { return self.next_rung() };
+        if attempt.rung.dials() {
+            if self.call.looked_up.contains(&Purpose::Agent) {
+                return self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
+            }
+            return self.handoff_lost();
+        }
+        if self.call.leg == Leg::Gone {
+            return match attempt.rung {
+                Rung::Transfer => self.converse(Rung::Transfer),
+                Rung::Destination => self.release(self.reached_person()),
+                _ => self.release(Release::by(Blame::Caller, Cause::CallerHungUp)),
+            };
+        }
+        self.effects.push(Effect::CancelHandoff);
+        self.next_rung();
+    }
+
+    /// Whoever made the attempt is gone, and what came of it is not known.
+    pub(super) fn handoff_lost(&mut self) {
+        let Phase::HandingOff(attempt) = self.call.phase else { return };
+        if !attempt.rung.dials() {
+            self.effects.push(Effect::CancelHandoff);
+            self.call.dues.handoff = None;
+            return self.next_rung();
+        }
+        self.note_agent_dial(HandoffFailure::Unknown);
+        self.look_up(Purpose::Agent);
+        self.call.dues.handoff = Some(self.now.plus(self.call.policy.report_grace));
+    }
+
+    /// A leg that goes while it is being routed was probably delivered: the answer may follow within moments.
+    pub(super) fn leg_gone_while_routing(&mut self) {
+        let soon = self.now.plus(ROUTE_GRACE);
+        self.call.leg = Leg::Gone;
+        self.call.dues.handoff = Some(self.call.dues.handoff.map_or(soon, |due| due.min(soon)));
+    }
+
+    fn running(&self, number: u8) -> Option<Attempt> {
+        match self.call.phase {
+            Phase::HandingOff(attempt) if attempt.number == number => Some(attempt),
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_)
+            | Phase::Released(_) => None,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Calls as a person would tell them. Each line is an event and what the machine orders upon it.
+
+use precall_call::{
+    At, Blame, Call, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, Job, NoVoice, Phase, Policy,
+    Purpose, Route, Rung, Told, Voice, open, step,
+};
+
+use crate::vocabulary::{SECOND, agent_id, greeting_id, offer, policy, report, voice_ready};
+
+struct Story {
+    call: Call,
+    now: At,
+    orders: Vec<Effect>,
+}
+
+impl Story {
+    fn of(policy: Policy) -> Self {
+        let first = open(&offer(policy), At(0));
+        let mut story = Self { call: first.next, now: At(0), orders: Vec::new() };
+        story.perform(first.effects);
+        story
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Intend(intent) => self.take(&intent),
+                order => self.orders.push(order),
+            }
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        let taken = step(&self.call, event, self.now);
+        self.call = taken.next;
+        self.perform(taken.effects);
+    }
+
+    fn then(mut self, event: Event) -> Self {
+        self.now = At(self.now.0 + SECOND);
+        self.take(&event);
+        self
+    }
+
+    fn at_the_deadline(mut self) -> Self {
+        let deadline = self.call.deadline().expect("a live call has a deadline");
+        self.now = deadline.due;
+        self.take(&Event::DeadlinePassed { generation: deadline.generation });
+        self
+    }
+
+    fn orders(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.orders)
+    }
+
+    fn ended(&self) -> (Cause, Option<Blame>, Told) {
+        let release = self.call.release().expect("the call is released");
+        (release.cause, release.blame, release.told)
+    }
+}
+
+fn callback() -> Story {
+    Story::of(policy(Route::Callback)).then(Event::GreetingStarted { conversation: Some(greeting_id()) })
+}
+
+fn greeting_reported() -> Event {
+    Event::Reported(report(greeting_id(), Some(Purpose::Greeting), Grade::Completed))
+}
+
+fn agent_dialled(attempt: u8) -> Event {
+    Event::HandoffSucceeded { attempt, conversation: Some(agent_id()) }
+}
+
+fn start(attempt: u8, rung: Rung, voice: Option<&str>) -> Effect {
+    Effect::StartHandoff { attempt, rung, voice: voice.map(precall_call::VoiceId::new) }
+}
+
+#[test]
+fn callback_greets_at_once_clones_beside_it_and_hands_over_in_the_cloned_voice() {
+    let mut story = callback();
+    assert_eq!(story.orders(), [Effect::DialGreeting, Effect::AskForVoice]);
+    let mut story = story.then(voice_ready());
+    assert_eq!(story.orders(), [], "a voice that is ready while the greeting plays waits for its end");
+    story = story.then(greeting_reported());
+    assert_eq!(story.orders(), [start(1, Rung::CallbackCloned, Some("clone"))]);
+    let done = Event::Reported(report(agent_id(), None, Grade::Completed));
+    let story = story.then(agent_dialled(1)).then(done);
+    assert_eq!(story.ended(), (Cause::Completed, None, Told::Goodbye));
+    assert!(story.call.had_agent());
+}
+
+#[test]
+fn callback_without_a_voice_speaks_in_the_fallback_voice() {
+    let mut story =
+        callback().then(Event::VoiceMissing { why: NoVoice::NoMapping }).then(greeting_reported());
+    assert_eq!(story.orders().last(), Some(&start(1, Rung::CallbackFallback, Some("fallback"))));
+}
+
+#[test]
+fn callback_tries_the_fallback_voice_only_when_the_first_dial_was_surely_not_executed() {
+    let handing_off = || callback().then(voice_ready()).then(greeting_reported());
+    let failed = |why| Event::HandoffFailed { attempt: 1, why };
+    let mut refused = handing_off().then(failed(HandoffFailure::Refused));
+    assert_eq!(refused.orders().last(), Some(&start(2, Rung::CallbackFallback, Some("fallback"))));
+    let twice = refused.then(Event::HandoffFailed { attempt: 2, why: HandoffFailure::Refused });
+    assert_eq!(twice.ended().0, Cause::HandoffFailed);
+    for (why, cause) in [
+        (HandoffFailure::Unknown, Cause::HandoffFailed),
+        (HandoffFailure::Busy, Cause::Busy),
+        (HandoffFailure::NoAnswer, Cause::NoAnswer),
+    ] {
+        let story = handing_off().then(failed(why));
+        assert_eq!(story.ended().0, cause);
+        assert_eq!(story.call.tried, [Rung::CallbackCloned]);
+    }
+}
+
+#[test]
+fn callback_goes_on_when_the_greeting_is_refused_or_busy_and_ends_when_nobody_answers() {
+    for end in [GreetingEnd::Refused, GreetingEnd::Busy, GreetingEnd::Failed] {
+        let story = callback().then(Event::GreetingEnded { end }).then(voice_ready());
+        assert!(matches!(story.call.phase, Phase::HandingOff(_)), "{end:?}");
+    }
+    let story = callback().then(Event::GreetingEnded { end: GreetingEnd::NoAnswer });
+    assert_eq!(story.ended(), (Cause::NoAnswer, Some(Blame::Caller), Told::Nothing));
+}
+
+#[test]
+fn callback_looks_a_silent_greeting_up_before_it_takes_it_as_over() {
+    let mut story = callback().then(voice_ready());
+    story.orders();
+    let mut story = story.at_the_deadline();
+    if story.call.phase == Phase::Greeting && story.orders.is_empty() {
+        story = story.at_the_deadline();
+    }
+    assert_eq!(story.orders(), [Effect::LookUp(Purpose::Greeting)]);
+    let mut story = story.at_the_deadline();
+    assert_eq!(story.orders(), [start(1, Rung::CallbackCloned, Some("clone"))]);
+}
+
+#[test]
+fn the_voice_deadline_leads_to_the_fallback_voice_and_a_late_clone_still_wins_until_then() {
+    let story = callback().at_the_deadline();
+    assert_eq!(story.call.voice, Voice::Fallback(NoVoice::CloneTimeout));
+    assert_eq!(story.call.phase, Phase::Greeting);
+    let mut late = story.then(voice_ready()).then(greeting_reported());
+    assert_eq!(late.orders().last(), Some(&start(1, Rung::CallbackCloned, Some("clone"))));
+}
+
+#[test]
+fn an_operator_releases_a_call_that_holds_for_one() {
+    let manual = Policy { auto_transition: false, ..policy(Route::Callback) };
+    let story = Story::of(manual).then(voice_ready()).then(greeting_reported());
+    assert_eq!(story.call.phase, Phase::Holding);
+    let mut story = story.then(Event::OperatorAsked(precall_call::Request::HandOff));
+    assert_eq!(story.orders().last(), Some(&start(1, Rung::CallbackCloned, Some("clone"))));
+}
+
+#[test]
+fn the_end_of_the_pbx_call_ends_the_wait_but_not_an_agent_call_that_is_out() {
+    let waiting = callback().then(Event::PbxCallEnded);
+    assert_eq!(waiting.ended(), (Cause::CallerHungUp, Some(Blame::Caller), Told::Nothing));
+    assert_eq!(waiting.orders.last(), Some(&Effect::StopWaiting));
+    let talking = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
+    assert!(!talking.then(Event::PbxCallEnded).call.is_released());
+    let kept = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };
+    assert!(!Story::of(kept).then(Event::PbxCallEnded).call.is_released());
+}
+
+#[test]
+fn a_report_that_comes_after_the_end_is_kept_and_moves_nothing() {
+    let mut story = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
+    story = story.then(Event::OperatorAsked(precall_call::Request::HangUp));
+    story.orders();
+    let mut story = story.then(Event::Reported(report(agent_id(), None, Grade::Completed)));
+    assert_eq!(story.ended().0, Cause::OperatorEnded);
+    assert!(story.call.had_agent());
+    assert_eq!(story.orders(), []);
+}
+
+#[test]
+fn a_failed_report_never_lowers_a_completed_one() {
+    let story = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
+    let story = story.then(Event::Reported(report(agent_id(), None, Grade::Completed)));
+    let before = story.call.clone();
+    let after = story.then(Event::Reported(report(agent_id(), None, Grade::Failed))).call;
+    assert_eq!(before, after);
+}
+
+#[test]
+fn bridge_climbs_down_its_whole_ladder_and_apologises() {
+    let mut story = Story::of(policy(Route::Bridge)).then(Event::LegConnected).then(voice_ready());
+    story = story.then(Event::GreetingEnded { end: GreetingEnd::Played });
+    for attempt in 1..=4 {
+        story = story.then(Event::HandoffFailed { attempt, why: HandoffFailure::Refused });
+    }
+    let ladder = policy(Route::Bridge);
+    assert_eq!(story.call.tried, ladder.ladder());
+    let story = story.then(Event::HandoffSucceeded { attempt: 5, conversation: None });
+    assert_eq!(story.ended(), (Cause::HandoffFailed, Some(Blame::Provider), Told::Apology));
+    assert_eq!(story.orders.last(), Some(&Effect::DropLeg));
+}
+
+#[test]
+fn a_leg_that_goes_while_it_is_routed_was_probably_delivered() {
+    let story = Story::of(policy(Route::Transfer)).then(Event::LegConnected).then(voice_ready());
+    let story = story.then(Event::GreetingEnded { end: GreetingEnd::Played }).then(Event::LegGone);
+    assert!(matches!(story.call.phase, Phase::HandingOff(_)));
+    assert_eq!(story.at_the_deadline().call.phase, Phase::Conversing(Rung::Transfer));
+}
+
+#[test]
+fn a_webhook_whose_leg_never_appears_is_released() {
+    let story = Story::of(policy(Route::Bridge)).at_the_deadline();
+    assert_eq!(story.ended(), (Cause::NoLeg, Some(Blame::Pbx), Told::Nothing));
+}
+
+#[test]
+fn the_first_panic_costs_a_job_or_nothing_and_the_second_ends_the_call() {
+    let panic = |job, ordinal| Event::Panicked { job, ordinal };
+    let once = callback().then(panic(Job::Call, 1));
+    assert_eq!(once.call.phase, Phase::Greeting);
+    assert_eq!(once.then(panic(Job::Call, 2)).ended().0, Cause::Panicked);
+    let worker = callback().then(panic(Job::CloneWorker, 1));
+    assert_eq!(worker.call.voice, Voice::Fallback(NoVoice::CloneFailed));
+    let mut handoff = callback().then(voice_ready()).then(greeting_reported()).then(panic(Job::Handoff, 1));
+    assert_eq!(handoff.orders().last(), Some(&Effect::LookUp(Purpose::Agent)));
+    assert_eq!(handoff.at_the_deadline().ended().0, Cause::HandoffFailed);
+}

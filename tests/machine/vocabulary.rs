@@ -1,0 +1,148 @@
+//! Policies and events as the tests use them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use precall_call::{
+    Admission, At, Call, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen,
+    LineId, NoVoice, Offer, Phase, Policy, Purpose, Report, Request, Route, Rung, VoiceId, VoiceSource,
+    VoiceWait,
+};
+
+pub const SECOND: i64 = 1_000_000;
+
+pub fn policy(route: Route) -> Policy {
+    Policy {
+        route,
+        line: LineId::new("default"),
+        fallback_voice: Some(VoiceId::new("fallback")),
+        voice_wait: VoiceWait::Hold,
+        auto_transition: true,
+        has_transfer: true,
+        has_destination: true,
+        ends_with_pbx_call: true,
+        skip_key: Some('1'),
+        person_key: Some('0'),
+        clone_max_wait: Duration::from_secs(35),
+        ring_max: Duration::from_secs(45),
+        greeting_max: Duration::from_secs(15),
+        handoff_max: Duration::from_secs(20),
+        conversation_max: Duration::from_secs(600),
+        leg_max: Duration::from_secs(10),
+        report_grace: Duration::from_secs(30),
+    }
+}
+
+pub fn offer(policy: Policy) -> Offer {
+    Offer { policy: Arc::new(policy), admission: Admission::Accepted }
+}
+
+/// Every rule that changes what a call does, varied one by one.
+pub fn offers() -> Vec<Offer> {
+    let mut offers = Vec::new();
+    for &route in Route::ALL {
+        let plain = policy(route);
+        let start = VoiceWait::Start { after: Duration::from_secs(8) };
+        offers.push(offer(plain.clone()));
+        offers.push(offer(Policy { voice_wait: start, ..plain.clone() }));
+        offers.push(offer(Policy { auto_transition: false, ..plain.clone() }));
+        offers.push(offer(Policy {
+            has_transfer: false,
+            has_destination: false,
+            fallback_voice: None,
+            ends_with_pbx_call: false,
+            ..plain.clone()
+        }));
+        let policy = Arc::new(plain);
+        for admission in [Admission::EndedBefore, Admission::Refused(Cause::DialRefused)] {
+            offers.push(Offer { policy: Arc::clone(&policy), admission });
+        }
+    }
+    offers
+}
+
+pub fn greeting_id() -> ConversationId {
+    ConversationId::new("conv_greeting")
+}
+
+pub fn agent_id() -> ConversationId {
+    ConversationId::new("conv_agent")
+}
+
+pub fn report(conversation: ConversationId, purpose: Option<Purpose>, grade: Grade) -> Report {
+    let failure = (grade == Grade::Failed).then_some(HandoffFailure::Busy);
+    Report { conversation, purpose, grade, failure, duration: Some(Duration::from_secs(9)) }
+}
+
+pub fn voice_ready() -> Event {
+    Event::VoiceReady {
+        voice: VoiceId::new("clone"),
+        job: None,
+        source: VoiceSource::Clone,
+        took: Duration::from_secs(7),
+    }
+}
+
+/// Every event that can happen to a call in this state, stale and nonsensical ones included.
+pub fn events(call: &Call) -> Vec<Event> {
+    let mut events = vec![
+        Event::Offered(Offer { policy: Arc::clone(&call.policy), admission: Admission::Accepted }),
+        Event::LegConnected,
+        Event::LegGone,
+        Event::PbxStateChanged { state: Arc::from("ringing") },
+        Event::PbxCallEnded,
+        Event::GreetingDialled,
+        Event::GreetingStarted { conversation: None },
+        Event::GreetingStarted { conversation: Some(greeting_id()) },
+        voice_ready(),
+        Event::VoiceMissing { why: NoVoice::NoMapping },
+        Event::VoiceMissing { why: NoVoice::CloneFailed },
+        Event::OperatorAsked(Request::HangUp),
+        Event::OperatorAsked(Request::HandOff),
+        Event::Resumed { generation: 1, leg: LegSeen::Present },
+        Event::Resumed { generation: 1, leg: LegSeen::Gone },
+        Event::Resumed { generation: 1, leg: LegSeen::None },
+        Event::DeadlinePassed { generation: call.generation },
+        Event::DeadlinePassed { generation: call.generation.wrapping_sub(1) },
+    ];
+    events.extend(['0', '1', '5'].map(|key| Event::DtmfReceived { key }));
+    events.extend(GreetingEnd::ALL.iter().map(|&end| Event::GreetingEnded { end }));
+    for attempt in [attempt(call), attempt(call).saturating_add(1)] {
+        events.extend(Rung::ALL.iter().map(|&rung| Event::HandoffStarted { attempt, rung }));
+    }
+    for attempt in [attempt(call), attempt(call).saturating_add(1)] {
+        events.push(Event::HandoffSucceeded { attempt, conversation: None });
+        events.push(Event::HandoffSucceeded { attempt, conversation: Some(agent_id()) });
+        events.extend(HandoffFailure::ALL.iter().map(|&why| Event::HandoffFailed { attempt, why }));
+    }
+    for grade in [Grade::Initiated, Grade::Failed, Grade::Completed] {
+        for (id, purpose) in [(greeting_id(), Purpose::Greeting), (agent_id(), Purpose::Agent)] {
+            events.push(Event::Reported(report(id.clone(), None, grade)));
+            events.push(Event::Reported(report(id, Some(purpose), grade)));
+        }
+    }
+    events.push(Event::Reported(Report {
+        failure: Some(HandoffFailure::NoAnswer),
+        ..report(agent_id(), Some(Purpose::Agent), Grade::Failed)
+    }));
+    if call.panics < 2 {
+        let ordinal = call.panics + 1;
+        events.extend(Job::ALL.iter().map(|&job| Event::Panicked { job, ordinal }));
+    }
+    events
+}
+
+fn attempt(call: &Call) -> u8 {
+    match call.phase {
+        Phase::HandingOff(attempt) => attempt.number,
+        _ => u8::try_from(call.tried.len()).unwrap(),
+    }
+}
+
+/// The moment at which the walk lets an event happen: deadlines when they are due, everything else a little later.
+pub fn moment(call: &Call, event: &Event) -> At {
+    match (event, call.deadline()) {
+        (Event::DeadlinePassed { .. }, Some(deadline)) => deadline.due.max(call.at),
+        _ => At(call.at.0 + 1),
+    }
+}

@@ -1,0 +1,129 @@
+//! Every reachable state and every event: breadth first, each new state once.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use precall_call::{
+    At, Call, Conversation, Dial, Dues, Effect, Event, Grade, Instants, Phase, Purpose, fold, open, step,
+};
+
+use crate::laws;
+use crate::vocabulary::{events, moment, offers};
+
+/// What tells two states apart: everything but clocks and counters that only grow. Of the due times it matters which are
+/// armed and which comes first; their finer order is the properties' business.
+fn shape(call: &Call) -> Call {
+    let first = call.dues.earliest();
+    let rank = |due: Option<At>| due.map(|_| At(i64::from(due != first)));
+    Call {
+        version: 0,
+        at: At(0),
+        generation: 0,
+        dues: Dues {
+            leg: rank(call.dues.leg),
+            voice: rank(call.dues.voice),
+            greeting: rank(call.dues.greeting),
+            hold: rank(call.dues.hold),
+            handoff: rank(call.dues.handoff),
+            conversation: rank(call.dues.conversation),
+        },
+        instants: Instants {
+            offered: At(0),
+            greeting_started: None,
+            greeting_ended: None,
+            voice_decided: None,
+            handoff_started: None,
+            handed_off: None,
+            released: None,
+        },
+        conversations: call.conversations.iter().map(|c| conversation_shape(call, c)).collect(),
+        pbx_state: None,
+        panics: 0,
+        looked_up: Purpose::ALL.iter().copied().filter(|p| call.looked_up.contains(p)).collect(),
+        last_panic: call.last_panic.map(|_| At(0)),
+        ..call.clone()
+    }
+}
+
+/// A greeting that is over decides nothing any more, and a duration never does.
+fn conversation_shape(call: &Call, conversation: &Conversation) -> Conversation {
+    let greeting_is_over = !matches!(call.phase, Phase::Offered | Phase::Greeting);
+    let (dial, grade, id) = if greeting_is_over && conversation.purpose == Purpose::Greeting {
+        (Dial::Started, Grade::Initiated, None)
+    } else {
+        (conversation.dial, conversation.grade, conversation.id.clone())
+    };
+    Conversation { dial, grade, id, duration: None, ..conversation.clone() }
+}
+
+fn reach(call: Call, seen: &mut HashSet<u64>, frontier: &mut Vec<Call>) {
+    let mut hasher = DefaultHasher::new();
+    shape(&call).hash(&mut hasher);
+    if seen.insert(hasher.finish()) {
+        frontier.push(call);
+    }
+}
+
+#[test]
+fn every_law_holds_in_every_reachable_state_for_every_event() {
+    let mut states = 0_usize;
+    let mut steps = 0_usize;
+    let mut seen_phases = HashSet::new();
+    for offer in offers() {
+        let (mut seen, mut frontier) = (HashSet::new(), Vec::new());
+        let first = open(&offer, At(0));
+        for effect in &first.effects {
+            if let Effect::Intend(intent) = effect {
+                reach(step(&first.next, intent, At(0)).next, &mut seen, &mut frontier);
+            }
+        }
+        reach(first.next, &mut seen, &mut frontier);
+        while let Some(call) = frontier.pop() {
+            states += 1;
+            seen_phases.insert((call.policy.route, call.phase.name()));
+            for event in events(&call) {
+                steps += 1;
+                let now = moment(&call, &event);
+                let taken = step(&call, &event, now);
+                laws::check(&call, &event, now, &taken);
+                // Intents that nobody ordered are answered lawfully, and not followed: they cannot happen.
+                let followed = !matches!(event, Event::HandoffStarted { .. } | Event::GreetingDialled);
+                if followed {
+                    reach(taken.next.clone(), &mut seen, &mut frontier);
+                    for effect in taken.effects {
+                        if let Effect::Intend(intent) = effect {
+                            reach(step(&taken.next, &intent, now).next, &mut seen, &mut frontier);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("walked {states} states, {steps} steps");
+    assert!(states > 1_000, "the walk is suspiciously short: {states} states");
+    assert_eq!(seen_phases.len(), 3 * 6, "a phase was never reached: {seen_phases:?}");
+}
+
+#[test]
+fn an_intent_that_was_recorded_leads_on_and_never_back() {
+    for offer in offers() {
+        let first = open(&offer, At(0));
+        for effect in &first.effects {
+            if let Effect::Intend(intent) = effect {
+                let next = step(&first.next, intent, At(0)).next;
+                assert_ne!(next.phase, Phase::Offered);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_that_step_would_not_have_written_is_refused() {
+    let offer = offers().remove(0);
+    let at = At(5);
+    assert!(fold([]).is_err());
+    assert!(fold([(&Event::LegGone, at)]).is_err());
+    let offered = Event::Offered(offer);
+    assert!(fold([(&offered, at), (&offered, at)]).is_err());
+    assert!(fold([(&offered, at), (&Event::LegConnected, at)]).is_ok());
+}
