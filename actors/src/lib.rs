@@ -1,3 +1,5 @@
 //! The engine.
 
+pub mod dial_guard;
 pub mod phone_number;
+pub mod voice_sample;

@@ -5,7 +5,9 @@ use core::fmt;
 use core::str::FromStr;
 use std::sync::Arc;
 
-use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberType, Region as LibraryRegion};
+use rlibphonenumber::{
+    NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberType, Region as LibraryRegion,
+};
 
 #[cfg(test)]
 mod tests;
@@ -351,15 +353,20 @@ fn is_withheld(text: &str) -> bool {
 
 /// What stands between `<` and `>`, without scheme, host and harmless parameters.
 fn address_part(text: &str) -> &str {
-    let inner = text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(inner, _)| inner);
-    let scheme = ["sips:", "sip:", "tel:"].into_iter().find(|scheme| {
-        inner.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
-    });
+    let inner =
+        text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(inner, _)| inner);
+    let scheme = ["sips:", "sip:", "tel:"]
+        .into_iter()
+        .find(|scheme| inner.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
     let user = scheme.and_then(|scheme| inner.get(scheme.len()..)).unwrap_or(inner);
     let user = user.split_once('@').map_or(user, |(user, _host)| user);
     match user.split_once(';') {
         // An extension or a context says: this alone is not the telephone that rang.
-        Some((number, parameters)) if !parameters.contains("ext=") && !parameters.contains("phone-context=") => number,
+        Some((number, parameters))
+            if !parameters.contains("ext=") && !parameters.contains("phone-context=") =>
+        {
+            number
+        }
         Some(_) | None => user,
     }
 }
@@ -379,7 +386,8 @@ fn embedded_number(text: &str) -> Option<E164> {
         let glued = glued_left(before, run) || glued_right(end, run);
         before = end;
         let Some(digits) = Digits::read(run) else { continue };
-        let international = if digits.plus { Some(digits.text.as_str()) } else { digits.text.strip_prefix("00") };
+        let international =
+            if digits.plus { Some(digits.text.as_str()) } else { digits.text.strip_prefix("00") };
         let number = international.and_then(E164::from_international)?;
         if glued || found.is_some() {
             return None;
