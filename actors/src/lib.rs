@@ -2,4 +2,5 @@
 
 pub mod dial_guard;
 pub mod phone_number;
+pub mod providers;
 pub mod voice_sample;

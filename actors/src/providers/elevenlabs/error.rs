@@ -1,0 +1,401 @@
+//! What can go wrong with a request, and whether the provider may have acted on it all the same.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::settings::ApiKey;
+
+/// A message is for a person at a log; more does not help.
+const MESSAGE_CHARS_MAX: usize = 300;
+const CODE_CHARS_MAX: usize = 64;
+/// A provider that asks for more patience than this is treated as if it had asked for this much.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// Whether what was asked for may have happened. Only after `SurelyNot` may a voice be added or a call dialled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Execution {
+    /// The request was never complete at the provider, or the provider said no.
+    SurelyNot,
+    /// It was sent and the answer does not settle it: look it up.
+    Maybe,
+}
+
+/// Why. Closed; the names are for logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProviderErrorKind {
+    /// The key is wrong or missing.
+    Unauthorised,
+    /// The key is right and lacks a permission, or the account is blocked.
+    Forbidden,
+    /// Credits, quota or plan.
+    Payment,
+    /// No free voice slot in the account (`voice_limit_reached`).
+    SlotsFull,
+    /// No such voice, agent, number or conversation.
+    NotFound,
+    /// The recording cannot be cloned.
+    SampleRefused,
+    /// Another request that the provider cannot take.
+    Invalid,
+    /// The name is taken, or the same thing is being done already.
+    Conflict,
+    /// `success: false`.
+    Declined,
+    /// Too many requests at once; room comes when one of ours ends.
+    ConcurrencyLimited,
+    /// Too many requests a while, or the provider is busy.
+    RateLimited,
+    /// A 5xx answer.
+    Server,
+    /// The address answers with a redirect, which is never followed.
+    Redirected,
+    /// No connection: name, network, TLS.
+    Unreachable,
+    /// The connection broke while the request or the answer was under way.
+    Lost,
+    /// The deadline passed.
+    Timeout,
+    /// An answer that cannot be understood, or is larger than any should be.
+    Garbled,
+}
+
+impl ProviderErrorKind {
+    /// The one name used in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unauthorised => "unauthorised",
+            Self::Forbidden => "forbidden",
+            Self::Payment => "payment",
+            Self::SlotsFull => "slots_full",
+            Self::NotFound => "not_found",
+            Self::SampleRefused => "sample_refused",
+            Self::Invalid => "invalid",
+            Self::Conflict => "conflict",
+            Self::Declined => "declined",
+            Self::ConcurrencyLimited => "concurrency_limited",
+            Self::RateLimited => "rate_limited",
+            Self::Server => "server",
+            Self::Redirected => "redirected",
+            Self::Unreachable => "unreachable",
+            Self::Lost => "lost",
+            Self::Timeout => "timeout",
+            Self::Garbled => "garbled",
+        }
+    }
+}
+
+/// A request that did not bring what it was made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderError {
+    /// Why.
+    pub kind: ProviderErrorKind,
+    /// Whether it may have been carried out.
+    pub execution: Execution,
+    /// The HTTP status, if a head came back.
+    pub status: Option<u16>,
+    /// The provider's own code, else its older status word.
+    pub code: Option<String>,
+    /// For a person: at most 300 characters, without key and full numbers.
+    pub message: String,
+    /// How long the provider asks to be left alone, at most an hour.
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.name())?;
+        if let Some(status) = self.status {
+            write!(f, ", status {status}")?;
+        }
+        if let Some(code) = &self.code {
+            write!(f, ", {code}")?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ProviderError {}
+
+impl ProviderError {
+    /// One that no answer of the provider explains.
+    pub(super) fn ours(kind: ProviderErrorKind, execution: Execution, message: impl Into<String>) -> Self {
+        Self { kind, execution, status: None, code: None, message: message.into(), retry_after: None }
+    }
+
+    /// A complete answer with a status that is no success.
+    pub(super) fn refused(status: u16, body: &[u8], retry_after: Option<Duration>, key: &ApiKey) -> Self {
+        let said = Said::read(body);
+        let by_word =
+            [&said.code, &said.status, &said.kind].into_iter().flatten().find_map(|word| kind_of_word(word));
+        let code = said.code.or(said.status).or(said.kind).map(|code| tidy(&code, CODE_CHARS_MAX, key));
+        Self {
+            kind: by_word.unwrap_or_else(|| kind_of_status(status)),
+            execution: execution_of_status(status),
+            status: Some(status),
+            code,
+            message: tidy(&said.message, MESSAGE_CHARS_MAX, key),
+            retry_after: retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)),
+        }
+    }
+
+    /// A 2xx answer that does not say what it should.
+    pub(super) fn garbled(status: u16, message: impl Into<String>) -> Self {
+        let error = Self::ours(ProviderErrorKind::Garbled, Execution::Maybe, message);
+        Self { status: Some(status), ..error }
+    }
+
+    /// `success: false`: the provider says itself that it did nothing.
+    pub(super) fn declined(status: u16, message: &str, key: &ApiKey) -> Self {
+        let message = tidy(message, MESSAGE_CHARS_MAX, key);
+        let error = Self::ours(ProviderErrorKind::Declined, Execution::SurelyNot, message);
+        Self { status: Some(status), ..error }
+    }
+}
+
+/// A 4xx says no. Except 408, which proxies in front of a provider also send when the provider has the request and is slow.
+fn execution_of_status(status: u16) -> Execution {
+    match status {
+        408 => Execution::Maybe,
+        400..=499 => Execution::SurelyNot,
+        _ => Execution::Maybe,
+    }
+}
+
+fn kind_of_status(status: u16) -> ProviderErrorKind {
+    match status {
+        300..=399 => ProviderErrorKind::Redirected,
+        401 => ProviderErrorKind::Unauthorised,
+        402 => ProviderErrorKind::Payment,
+        403 => ProviderErrorKind::Forbidden,
+        404 => ProviderErrorKind::NotFound,
+        408 => ProviderErrorKind::Timeout,
+        409 => ProviderErrorKind::Conflict,
+        429 => ProviderErrorKind::RateLimited,
+        400..=499 => ProviderErrorKind::Invalid,
+        500..=599 => ProviderErrorKind::Server,
+        _ => ProviderErrorKind::Garbled,
+    }
+}
+
+/// The status alone misleads: a wrong key can be 400, an exhausted quota 401 (ElevenLabs facts, section 1).
+fn kind_of_word(word: &str) -> Option<ProviderErrorKind> {
+    let kind = match word {
+        "invalid_api_key" | "unauthorized" | "missing_api_key" => ProviderErrorKind::Unauthorised,
+        "missing_permissions"
+        | "insufficient_permissions"
+        | "voice_access_denied"
+        | "detected_unusual_activity" => ProviderErrorKind::Forbidden,
+        "quota_exceeded"
+        | "insufficient_credits"
+        | "paid_plan_required"
+        | "can_not_use_instant_voice_cloning"
+        | "payment_required"
+        | "subscription_required"
+        | "feature_not_available"
+        | "only_for_creator+" => ProviderErrorKind::Payment,
+        "voice_limit_reached" => ProviderErrorKind::SlotsFull,
+        "voice_not_found" | "agent_not_found" | "phone_number_not_found" | "conversation_not_found" => {
+            ProviderErrorKind::NotFound
+        }
+        "invalid_content"
+        | "duplicate_files"
+        | "invalid_audio"
+        | "invalid_audio_format"
+        | "audio_too_short"
+        | "audio_too_long"
+        | "invalid_file_type"
+        | "request_too_large" => ProviderErrorKind::SampleRefused,
+        "voice_already_exists" | "already_running" | "concurrent_modification" => ProviderErrorKind::Conflict,
+        "concurrent_limit_exceeded" | "too_many_concurrent_requests" => ProviderErrorKind::ConcurrencyLimited,
+        "rate_limit_exceeded" | "system_busy" => ProviderErrorKind::RateLimited,
+        "internal_error" | "service_unavailable" | "maintenance" => ProviderErrorKind::Server,
+        _ => return None,
+    };
+    Some(kind)
+}
+
+/// What an error body says, in whichever of its shapes.
+#[derive(Default)]
+struct Said {
+    code: Option<String>,
+    status: Option<String>,
+    kind: Option<String>,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    detail: Value,
+}
+
+impl Said {
+    fn read(body: &[u8]) -> Self {
+        let Ok(ErrorBody { detail }) = serde_json::from_slice(body) else {
+            // A proxy's page, perhaps: its first words still help a person.
+            let head = body.get(..1024).unwrap_or(body);
+            return Self { message: String::from_utf8_lossy(head).into_owned(), ..Self::default() };
+        };
+        match &detail {
+            Value::Object(fields) => {
+                let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+                Self {
+                    code: text("code"),
+                    status: text("status"),
+                    kind: text("type"),
+                    message: text("message").unwrap_or_default(),
+                }
+            }
+            // FastAPI's list of what does not validate; its `input` repeats ours and is left out.
+            Value::Array(items) => {
+                let lines: Vec<String> = items.iter().take(3).map(validation_line).collect();
+                Self { message: lines.join("; "), ..Self::default() }
+            }
+            Value::String(text) => Self { message: text.clone(), ..Self::default() },
+            Value::Null | Value::Bool(_) | Value::Number(_) => Self::default(),
+        }
+    }
+}
+
+fn validation_line(item: &Value) -> String {
+    let place: Vec<String> = item
+        .get("loc")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
+        .collect();
+    let message = item.get("msg").and_then(Value::as_str).unwrap_or("invalid");
+    format!("{}: {message}", place.join("."))
+}
+
+/// One line of bounded length; the key and all but the last three digits of long numbers are gone.
+pub(super) fn tidy(text: &str, chars_max: usize, key: &ApiKey) -> String {
+    let text = text.replace(key.reveal(), "***");
+    let mut tidied = String::new();
+    let mut digits = String::new();
+    for c in text.chars().take(chars_max.saturating_mul(4)) {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        push_number(&mut tidied, &mut digits);
+        tidied.push(if c.is_control() { ' ' } else { c });
+    }
+    push_number(&mut tidied, &mut digits);
+    tidied.trim().chars().take(chars_max).collect()
+}
+
+fn push_number(text: &mut String, digits: &mut String) {
+    const SHOWN_WHOLE_UP_TO: usize = 6;
+    if digits.len() > SHOWN_WHOLE_UP_TO {
+        let tail = digits.len().saturating_sub(3);
+        digits.replace_range(..tail, "*****");
+    }
+    text.push_str(digits);
+    digits.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+
+    use super::{ApiKey, Execution, ProviderError, ProviderErrorKind as Kind};
+
+    fn refused(status: u16, body: &str) -> ProviderError {
+        ProviderError::refused(status, body.as_bytes(), None, &ApiKey::new("sk_secret"))
+    }
+
+    #[test]
+    fn codes_go_before_statuses() {
+        let table = [
+            (
+                400,
+                r#"{"detail":{"status":"voice_limit_reached","message":"You have reached your maximum"}}"#,
+                Kind::SlotsFull,
+            ),
+            (
+                400,
+                r#"{"detail":{"type":"payment_required","code":"paid_plan_required","message":"m","status":"can_not_use_instant_voice_cloning","request_id":"7185"}}"#,
+                Kind::Payment,
+            ),
+            (400, r#"{"detail":{"code":"invalid_api_key"}}"#, Kind::Unauthorised),
+            (401, r#"{"detail":{"status":"quota_exceeded","message":"m"}}"#, Kind::Payment),
+            (401, r#"{"detail":{"status":"missing_permissions","message":"m"}}"#, Kind::Forbidden),
+            (401, r#"{"detail":{"code":"unauthorized"}}"#, Kind::Unauthorised),
+            (401, "", Kind::Unauthorised),
+            (402, r#"{"detail":{"code":"insufficient_credits"}}"#, Kind::Payment),
+            (403, r#"{"detail":{"code":"brand_new_code"}}"#, Kind::Forbidden),
+            (404, r#"{"detail":{"type":"not_found","code":"voice_not_found"}}"#, Kind::NotFound),
+            (404, r#"{"detail":"Not Found"}"#, Kind::NotFound),
+            (
+                400,
+                r#"{"detail":{"status":"invalid_content","message":"File upload is corrupted."}}"#,
+                Kind::SampleRefused,
+            ),
+            (409, r#"{"detail":{"code":"voice_already_exists"}}"#, Kind::Conflict),
+            (
+                422,
+                r#"{"detail":[{"type":"missing","loc":["body","name"],"msg":"Field required","input":null}]}"#,
+                Kind::Invalid,
+            ),
+            (429, r#"{"detail":{"code":"concurrent_limit_exceeded"}}"#, Kind::ConcurrencyLimited),
+            (429, r#"{"detail":{"status":"too_many_concurrent_requests"}}"#, Kind::ConcurrencyLimited),
+            (429, r#"{"detail":{"code":"system_busy"}}"#, Kind::RateLimited),
+            (429, "<html>", Kind::RateLimited),
+            (302, "", Kind::Redirected),
+            (100, "", Kind::Garbled),
+        ];
+        for (status, body, kind) in table {
+            let error = refused(status, body);
+            assert_eq!(error.kind, kind, "{status} {body}");
+            let expected = if (400..500).contains(&status) { Execution::SurelyNot } else { Execution::Maybe };
+            assert_eq!(error.execution, expected, "{status} {body}");
+        }
+        for (status, kind) in [(500, Kind::Server), (503, Kind::Server), (408, Kind::Timeout)] {
+            assert_eq!(
+                (refused(status, "{}").kind, refused(status, "{}").execution),
+                (kind, Execution::Maybe)
+            );
+        }
+    }
+
+    #[test]
+    fn each_shape_gives_code_and_message() {
+        let new = refused(400, r#"{"detail":{"type":"t","code":"c","message":"m","status":"s"}}"#);
+        assert_eq!((new.code.as_deref(), new.message.as_str()), (Some("c"), "m"));
+        let old = refused(400, r#"{"detail":{"status":"s","message":"m"}}"#);
+        assert_eq!(old.code.as_deref(), Some("s"));
+        let list = refused(
+            422,
+            r#"{"detail":[{"type":"missing","loc":["body",0,"name"],"msg":"Field required","input":"+4917112345678"}]}"#,
+        );
+        assert_eq!(list.message, "body.0.name: Field required");
+        assert_eq!(refused(502, "<h1>Bad gateway</h1>").message, "<h1>Bad gateway</h1>");
+        for odd in ["null", "[]", "{\"detail\":7}", "{\"detail\":{\"code\":7,\"message\":[]}}", "\u{0}"] {
+            assert_eq!(refused(400, odd).kind, Kind::Invalid, "{odd}");
+        }
+    }
+
+    #[test]
+    fn messages_hold_no_key_no_number_and_no_novel() {
+        let said = format!(
+            r#"{{"detail":{{"code":"sk_secret","message":"key sk_secret\ncannot ring +4917112345678 (conv 12345) {}"}}}}"#,
+            "x".repeat(5000)
+        );
+        let error = refused(400, &said);
+        assert!(
+            error.message.starts_with("key *** cannot ring +*****678 (conv 12345) xxx"),
+            "{}",
+            error.message
+        );
+        assert_eq!(error.message.chars().count(), 300);
+        assert_eq!(error.code.as_deref(), Some("***"));
+    }
+}
