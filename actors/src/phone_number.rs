@@ -5,12 +5,15 @@ use core::fmt;
 use core::str::FromStr;
 use std::sync::Arc;
 
-use rlibphonenumber::{
-    NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberType, Region as LibraryRegion,
-};
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, Region as LibraryRegion};
 
+mod kind;
+mod region;
 #[cfg(test)]
 mod tests;
+
+pub use kind::NumberKind;
+pub use region::{NotARegion, Region};
 
 /// Longer texts are not read: a SIP header with a display name fits twice.
 const RAW_MAX: usize = 128;
@@ -219,96 +222,6 @@ impl fmt::Display for Extension {
 impl fmt::Debug for Extension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// A country or territory with numbers of its own, by its two letters (ISO 3166-1, as the numbering plans use them).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Region(LibraryRegion);
-
-impl Region {
-    /// The two letters, upper case; `001` for ranges that belong to no country.
-    #[must_use]
-    pub fn code(self) -> String {
-        self.0.to_string()
-    }
-}
-
-impl FromStr for Region {
-    type Err = NotARegion;
-
-    fn from_str(text: &str) -> Result<Self, NotARegion> {
-        let region = LibraryRegion::from_code(text.trim()).map_err(|_| NotARegion)?;
-        // The library's enum has all pairs of letters; only some have telephones.
-        let known = PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some();
-        if known { Ok(Self(region)) } else { Err(NotARegion) }
-    }
-}
-
-/// No country has these letters, or it has no numbering plan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not a country with telephone numbers (two letters, like DE)")]
-pub struct NotARegion;
-
-impl fmt::Display for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for Region {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-/// What a number is. Closed; `Unknown` is also what is not in use.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum NumberKind {
-    /// A fixed line.
-    FixedLine,
-    /// A mobile telephone.
-    Mobile,
-    /// One of the two; North America does not tell.
-    FixedLineOrMobile,
-    /// Voice over IP: in France, for one, most homes.
-    Voip,
-    /// Free for who rings, paid by who is rung.
-    TollFree,
-    /// Dear for who rings.
-    PremiumRate,
-    /// Paid by both.
-    SharedCost,
-    /// Follows a person around, at any price.
-    PersonalNumber,
-    /// A pager.
-    Pager,
-    /// One number for a whole company.
-    UniversalAccess,
-    /// A mailbox.
-    Voicemail,
-    /// A range of no country: satellites (+870, +881), global networks (+882, +883), +800, +808, +979.
-    Global,
-    /// In no table.
-    Unknown,
-}
-
-impl From<PhoneNumberType> for NumberKind {
-    fn from(kind: PhoneNumberType) -> Self {
-        match kind {
-            PhoneNumberType::FixedLine => Self::FixedLine,
-            PhoneNumberType::Mobile => Self::Mobile,
-            PhoneNumberType::FixedLineOrMobile => Self::FixedLineOrMobile,
-            PhoneNumberType::VoIP => Self::Voip,
-            PhoneNumberType::TollFree => Self::TollFree,
-            PhoneNumberType::PremiumRate => Self::PremiumRate,
-            PhoneNumberType::SharedCost => Self::SharedCost,
-            PhoneNumberType::PersonalNumber => Self::PersonalNumber,
-            PhoneNumberType::Pager => Self::Pager,
-            PhoneNumberType::UAN => Self::UniversalAccess,
-            PhoneNumberType::VoiceMail => Self::Voicemail,
-            PhoneNumberType::Unknown => Self::Unknown,
-        }
     }
 }
 

@@ -6,6 +6,7 @@ mod audio_head;
 mod body;
 mod calls;
 mod error;
+mod error_body;
 mod exchange;
 mod lenient;
 mod report;
