@@ -8,7 +8,7 @@ use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 use serde::Deserialize;
 
 use super::body::outbound_call_body;
-use super::error::{Execution, ProviderError, ProviderErrorKind};
+use super::error::ProviderError;
 use super::exchange::{Ask, ElevenLabs, Outgoing};
 use super::lenient::Scalar;
 use super::report::{ConversationDetail, parse_conversation};
@@ -141,10 +141,10 @@ struct ConversationItem {
 }
 
 impl ElevenLabs {
-    /// `POST /v1/convai/{sip-trunk|twilio}/outbound-call`. Not idempotent: after [`Execution::Maybe`] a telephone may ring.
+    /// `POST /v1/convai/{sip-trunk|twilio}/outbound-call`. Not idempotent: after [`Execution::Maybe`](super::Execution::Maybe) a telephone may ring.
     ///
     /// # Errors
-    /// As [`ProviderError`] says; `success: false` in a good answer is [`ProviderErrorKind::Declined`].
+    /// As [`ProviderError`] says; `success: false` in a good answer is [`Declined`](super::ProviderErrorKind::Declined).
     pub async fn outbound_call(
         &self,
         call: &OutboundCall,
@@ -239,39 +239,6 @@ impl From<ConversationItem> for ConversationSummary {
             status: item.status.into_text(),
             started_at_unix: item.start_time_unix_secs.integer(),
             duration: item.call_duration_secs.seconds(),
-        }
-    }
-}
-
-/// The last rung of doubt: a dial that is known to have been refused may be tried in another voice.
-impl ProviderError {
-    /// Whether the same thing may be asked for again without a look-up.
-    #[must_use]
-    pub fn may_be_sent_again(&self) -> bool {
-        self.execution == Execution::SurelyNot
-    }
-
-    /// Whether waiting alone can help: limits and outages, not refusals.
-    #[must_use]
-    pub fn is_passing(&self) -> bool {
-        match self.kind {
-            ProviderErrorKind::ConcurrencyLimited
-            | ProviderErrorKind::RateLimited
-            | ProviderErrorKind::Server
-            | ProviderErrorKind::Unreachable
-            | ProviderErrorKind::Lost
-            | ProviderErrorKind::Timeout => true,
-            ProviderErrorKind::Unauthorised
-            | ProviderErrorKind::Forbidden
-            | ProviderErrorKind::Payment
-            | ProviderErrorKind::SlotsFull
-            | ProviderErrorKind::NotFound
-            | ProviderErrorKind::SampleRefused
-            | ProviderErrorKind::Invalid
-            | ProviderErrorKind::Conflict
-            | ProviderErrorKind::Declined
-            | ProviderErrorKind::Redirected
-            | ProviderErrorKind::Garbled => false,
         }
     }
 }

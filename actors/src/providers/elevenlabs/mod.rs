@@ -18,6 +18,8 @@ mod voices;
 #[cfg(test)]
 mod client_tests;
 #[cfg(test)]
+mod error_tests;
+#[cfg(test)]
 mod report_tests;
 
 pub use account::{AgentDetail, AgentOverrides, Subscription};
