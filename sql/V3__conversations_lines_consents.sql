@@ -64,3 +64,6 @@ create table consents (
     withdrawn_at timestamptz
 );
 create index consents_caller on consents (account_id, caller_id);
+
+-- Counts the starts of the engine: what a resumed call's event refers to.
+create sequence engine_generation;

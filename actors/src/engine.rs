@@ -1,8 +1,14 @@
 //! The engine from outside: what the edge may ask of it, and nothing more.
 
+mod handle;
+mod start;
+
 use std::time::Duration;
 
-use precall_call::{CallId, Cause, ConversationId, Deadline, Request, Route, VoiceId};
+use precall_call::{CallId, Cause, ConversationId, Deadline, Route, VoiceId};
+
+pub use handle::EngineHandle;
+pub use start::{Engine, EngineError, EngineSettings};
 
 /// `IncomingCall` of a 3CX webhook, checked and parsed.
 #[derive(Clone, Debug)]
@@ -34,7 +40,12 @@ pub struct PbxNotice {
 #[derive(Clone, Debug)]
 pub enum PbxNoticeKind {
     /// The PBX's call is over.
-    Ended,
+    Ended {
+        /// How long it lasted, if the PBX said so; zero counts.
+        duration: Option<Duration>,
+        /// Kept with the call, never fetched.
+        recording_url: Option<String>,
+    },
     /// The PBX's word for the new state.
     StateChanged(String),
 }
@@ -59,6 +70,8 @@ pub enum Outcome {
     Duplicate,
     /// The call is over, or was before it came.
     Ended,
+    /// News of a call that nobody has seen; nothing was kept.
+    Ignored,
     /// The call must not be made.
     Rejected(Cause),
 }
@@ -138,6 +151,3 @@ pub struct Health {
     /// Age of the oldest heartbeat of any arbiter.
     pub heartbeat_age: Duration,
 }
-
-/// Requests of operators.
-pub type OperatorRequest = Request;

@@ -1,6 +1,37 @@
-//! The engine.
+//! The engine: everything that happens to a call.
+//!
+//! `engine` is its face. `supervisor` admits and routes, `call_actor` runs one call by the rules of `precall-call`, and
+//! the smaller actors each do one thing for it.
 
+pub mod engine;
+
+pub mod call_actor;
+pub mod clone_job;
+pub mod clone_worker;
+pub mod greeting;
+pub mod handoff;
+pub mod persistence;
+pub mod report_collector;
+pub mod supervisor;
+pub mod voice_book;
+
+pub mod batcher;
+pub mod board;
+pub mod call_context;
+pub mod call_rows;
+pub mod clock;
+pub mod conversation_lookup;
+pub mod death_notice;
 pub mod dial_guard;
+pub mod faults;
+pub mod heartbeat;
+pub mod line;
+pub mod metrics;
 pub mod phone_number;
+pub mod provider_state;
 pub mod providers;
+pub mod registry;
+pub mod resilient;
+pub mod shared;
+pub mod store;
 pub mod voice_sample;

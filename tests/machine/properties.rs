@@ -99,7 +99,7 @@ proptest! {
     #[test]
     fn time_that_runs_backwards_is_taken_as_standing_still(back in 0_i64..1_000_000_000) {
         let play = Play::new(0);
-        let taken = step(&play.call, &Event::PbxCallEnded, At(-back));
+        let taken = step(&play.call, &Event::PbxCallEnded { duration: None }, At(-back));
         prop_assert_eq!(taken.next.at, play.call.at);
     }
 }

@@ -158,13 +158,13 @@ fn an_operator_releases_a_call_that_holds_for_one() {
 
 #[test]
 fn the_end_of_the_pbx_call_ends_the_wait_but_not_an_agent_call_that_is_out() {
-    let waiting = callback().then(Event::PbxCallEnded);
+    let waiting = callback().then(Event::PbxCallEnded { duration: None });
     assert_eq!(waiting.ended(), (Cause::CallerHungUp, Some(Blame::Caller), Told::Nothing));
     assert_eq!(waiting.orders.last(), Some(&Effect::StopWaiting));
     let talking = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
-    assert!(!talking.then(Event::PbxCallEnded).call.is_released());
+    assert!(!talking.then(Event::PbxCallEnded { duration: None }).call.is_released());
     let kept = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };
-    assert!(!Story::of(kept).then(Event::PbxCallEnded).call.is_released());
+    assert!(!Story::of(kept).then(Event::PbxCallEnded { duration: None }).call.is_released());
 }
 
 #[test]

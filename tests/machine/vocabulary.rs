@@ -90,7 +90,7 @@ pub fn events(call: &Call) -> Vec<Event> {
         Event::LegConnected,
         Event::LegGone,
         Event::PbxStateChanged { state: Arc::from("ringing") },
-        Event::PbxCallEnded,
+        Event::PbxCallEnded { duration: None },
         Event::GreetingDialled,
         Event::GreetingStarted { conversation: None },
         Event::GreetingStarted { conversation: Some(greeting_id()) },

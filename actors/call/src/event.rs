@@ -160,7 +160,10 @@ pub enum Event {
         state: Arc<str>,
     },
     /// `CallEnded` of the webhook.
-    PbxCallEnded,
+    PbxCallEnded {
+        /// How long the PBX's call lasted, if it said so.
+        duration: Option<Duration>,
+    },
     /// A key was pressed.
     DtmfReceived {
         /// One of `0-9*#`.

@@ -189,6 +189,8 @@ pub struct Call {
     pub instants: Instants,
     /// The PBX said that its call is over.
     pub pbx_ended: bool,
+    /// How long it lasted, as the PBX said.
+    pub pbx_duration: Option<Duration>,
     /// The last `CallStateChanged`, as it was said.
     pub pbx_state: Option<Arc<str>>,
     /// An operator asked for the handoff.

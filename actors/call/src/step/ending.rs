@@ -1,5 +1,7 @@
 //! Ends, and reports, which come before, after or instead of them.
 
+use core::time::Duration;
+
 use super::Turn;
 use crate::cause::{Blame, Cause, Release};
 use crate::event::{Grade, HandoffFailure, Purpose, Report};
@@ -36,11 +38,12 @@ impl Turn {
     }
 
     /// The PBX's own call is over. Once the agent is being dialled, an outbound call has a life of its own.
-    pub(super) fn pbx_call_ended(&mut self) {
+    pub(super) fn pbx_call_ended(&mut self, duration: Option<Duration>) {
         if self.call.pbx_ended {
             return;
         }
         self.call.pbx_ended = true;
+        self.call.pbx_duration = duration;
         if self.call.policy.on_live_leg() {
             return self.leg_gone();
         }

@@ -1,0 +1,132 @@
+//! Greedy group commit: whatever queued while the last flush ran is the next batch. Pure: no clock, no database.
+
+use std::collections::VecDeque;
+
+use crate::store::rows::Entry;
+
+/// Entries of one flush at most; more wait for the next one.
+const BATCH_MAX: usize = 1_000;
+/// Entries that may wait before admission says no. Live calls may go beyond it: they are bounded themselves.
+pub const QUEUE_MAX: usize = 20_000;
+
+/// What is to be acknowledged when its entries are durable.
+#[derive(Debug)]
+pub struct Unit<A> {
+    /// All of it goes into one batch.
+    pub entries: Vec<Entry>,
+    /// Handed back by [`Batcher::flushed`].
+    pub ack: A,
+}
+
+/// Entries on their way to PostgreSQL, in the order in which they came.
+#[derive(Debug)]
+pub struct Batcher<A> {
+    waiting: VecDeque<Unit<A>>,
+    in_flight: Vec<A>,
+    flushing: bool,
+    queued: usize,
+}
+
+impl<A> Default for Batcher<A> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), in_flight: Vec::new(), flushing: false, queued: 0 }
+    }
+}
+
+impl<A> Batcher<A> {
+    /// Takes a unit; returns the batch to flush now, if none is being flushed.
+    pub fn append(&mut self, unit: Unit<A>) -> Option<Vec<Entry>> {
+        self.queued = self.queued.saturating_add(unit.entries.len());
+        self.waiting.push_back(unit);
+        self.next_batch()
+    }
+
+    /// The batch in flight is durable: its acknowledgements, and the next batch.
+    pub fn flushed(&mut self) -> (Vec<A>, Option<Vec<Entry>>) {
+        self.flushing = false;
+        let acks = std::mem::take(&mut self.in_flight);
+        (acks, self.next_batch())
+    }
+
+    /// Entries that wait to be flushed.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Whether nothing waits and nothing is in flight.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        !self.flushing && self.waiting.is_empty()
+    }
+
+    fn next_batch(&mut self) -> Option<Vec<Entry>> {
+        if self.flushing || self.waiting.is_empty() {
+            return None;
+        }
+        let mut batch = Vec::new();
+        while let Some(unit) = self.waiting.front() {
+            let fits = batch.is_empty() || batch.len().saturating_add(unit.entries.len()) <= BATCH_MAX;
+            if !fits {
+                break;
+            }
+            if let Some(unit) = self.waiting.pop_front() {
+                batch.extend(unit.entries);
+                self.in_flight.push(unit.ack);
+            }
+        }
+        self.queued = self.queued.saturating_sub(batch.len());
+        self.flushing = true;
+        Some(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
+
+    use precall_call::At;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::rows::Stream;
+
+    fn unit(name: u32, entries: usize) -> Unit<u32> {
+        let entry = |seq| Entry {
+            stream: Stream::Call,
+            owner: Uuid::from_u128(u128::from(name)),
+            seq,
+            at: At(0),
+            event: serde_json::Value::Null,
+            pii: None,
+            derived: Vec::new(),
+        };
+        Unit { entries: (1..).take(entries).map(entry).collect(), ack: name }
+    }
+
+    #[test]
+    fn the_first_unit_is_flushed_at_once_and_all_that_came_meanwhile_together() {
+        let mut batcher = Batcher::default();
+        assert_eq!(batcher.append(unit(1, 2)).unwrap().len(), 2);
+        assert!(batcher.append(unit(2, 1)).is_none());
+        assert!(batcher.append(unit(3, 3)).is_none());
+        assert_eq!(batcher.queued(), 4);
+        let (acks, batch) = batcher.flushed();
+        assert_eq!((acks, batch.unwrap().len()), (vec![1], 4));
+        let (acks, batch) = batcher.flushed();
+        assert_eq!((acks, batch.is_none()), (vec![2, 3], true));
+        assert!(batcher.is_idle());
+    }
+
+    #[test]
+    fn a_batch_is_bounded_but_never_splits_a_unit() {
+        let mut batcher = Batcher::default();
+        batcher.append(unit(0, 1));
+        batcher.append(unit(1, BATCH_MAX - 1));
+        batcher.append(unit(2, 2));
+        batcher.append(unit(3, BATCH_MAX + 5));
+        assert_eq!(batcher.flushed().1.unwrap().len(), BATCH_MAX - 1);
+        assert_eq!(batcher.flushed().1.unwrap().len(), 2);
+        assert_eq!(batcher.flushed().1.unwrap().len(), BATCH_MAX + 5, "a unit alone may be larger");
+    }
+}

@@ -1,0 +1,405 @@
+//! One live call. Runs `step`, performs what it orders, arms its one deadline; it has no rules of its own.
+//!
+//! A panic costs it nothing: state and outstanding work are written together after `step` has returned, the message in
+//! hand is kept until it is dealt with, and the actor is restarted in place with its mailbox.
+
+mod perform;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Supervised};
+use precall_call::{At, Call, Effect, Event, Job, Offer, Phase, open, step};
+use slog::{Logger, info, o, warn};
+use tokio::sync::oneshot;
+
+use crate::call_context::CallContext;
+use crate::call_rows::{Extra, entry};
+use crate::clock;
+use crate::clone_worker::CloneWorker;
+use crate::death_notice::DeathNotice;
+use crate::faults::Point;
+use crate::persistence::{Append, Durable};
+use crate::shared::Shared;
+use crate::store::rows::{Derived, Entry};
+use crate::supervisor::{CallDown, CallSettled, CallSupervisor, ConversationKnown};
+
+/// Something happened to the call.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Happened {
+    /// What.
+    pub event: Event,
+    /// What came with it.
+    pub extra: Extra,
+    /// Rows beside those that follow from the event.
+    pub derived: Vec<Derived>,
+    /// Hears when it is durable, or that there was nothing to keep.
+    pub done: Option<oneshot::Sender<()>>,
+    /// Whether the supervisor sent it, which counts what it sent.
+    pub sender: Sender,
+}
+
+/// Who sent an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The supervisor: from outside.
+    Supervisor,
+    /// A part of the call itself.
+    Part,
+}
+
+impl Happened {
+    /// An event of one of the call's own parts.
+    #[must_use]
+    pub fn part(event: Event) -> Self {
+        Self { event, extra: Extra::None, derived: Vec::new(), done: None, sender: Sender::Part }
+    }
+
+    /// An event from outside, to be acknowledged when it is durable.
+    #[must_use]
+    pub fn outside(event: Event, extra: Extra, done: oneshot::Sender<()>) -> Self {
+        Self { event, extra, derived: Vec::new(), done: Some(done), sender: Sender::Supervisor }
+    }
+}
+
+/// One of the call's jobs is over.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct PartDown {
+    /// Which.
+    pub job: Job,
+    /// Whether it panicked.
+    pub panicked: bool,
+}
+
+/// Nothing is left to do and nobody sends any more.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Stop;
+
+/// What is left to do, in order. Kept in the actor, so that a panic in the middle loses at most the piece in hand.
+enum Work {
+    Record(Box<Entry>),
+    Perform(Effect),
+}
+
+/// How a call comes to its actor.
+pub enum Origin {
+    /// It was just offered, with the `recording_url` of its webhook.
+    Offered(Offer, Option<String>),
+    /// It was read back from its log.
+    Log(Box<Call>),
+}
+
+/// See the file.
+pub struct CallActor {
+    call: Call,
+    context: Arc<CallContext>,
+    shared: Arc<Shared>,
+    supervisor: Addr<CallSupervisor>,
+    log: Logger,
+    /// The message in hand; taken up again after a panic.
+    in_hand: Option<Happened>,
+    work: VecDeque<Work>,
+    unsent: Vec<Entry>,
+    /// Effects that wait for the event that ordered them.
+    after_durable: VecDeque<(u64, Effect)>,
+    waiting: Vec<(u64, oneshot::Sender<()>)>,
+    durable: u64,
+    /// When the pending timer fires; a later deadline needs no new one.
+    timer_at: Option<At>,
+    clone_worker: Option<Addr<CloneWorker>>,
+    parts: Vec<Job>,
+    handled: u64,
+    crashes: u32,
+    _notice: DeathNotice<CallSupervisor, CallDown>,
+}
+
+impl CallActor {
+    /// A call at its beginning, or as its log left it. `first` hears when the offer is durable.
+    #[must_use]
+    pub fn new(
+        origin: Origin,
+        context: Arc<CallContext>,
+        shared: Arc<Shared>,
+        supervisor: Addr<CallSupervisor>,
+        first: Option<oneshot::Sender<()>>,
+    ) -> Self {
+        let id = context.id;
+        let log = shared.log.new(o!("call" => id.to_string(), "line" => context.line.id.to_string()));
+        let notice = DeathNotice::new(supervisor.clone(), move |_| CallDown { call: id });
+        let (call, work) = match origin {
+            Origin::Offered(offer, recording) => {
+                let begun = open(&offer, clock::now());
+                let event = Event::Offered(offer);
+                let extra = recording.map_or(Extra::None, Extra::Recording);
+                let entry = entry(&context, None, &event, &begun.next, &extra);
+                shared.metrics.observe(None, &event, &begun.next);
+                info!(log, "call offered"; "state" => begun.next.phase.name(),
+                    "caller" => ?context.caller, "route" => begun.next.policy.route.name());
+                let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
+                work.extend(begun.effects.into_iter().map(Work::Perform));
+                (begun.next, work)
+            }
+            Origin::Log(call) => (*call, VecDeque::new()),
+        };
+        let durable = if work.is_empty() { call.version } else { 0 };
+        Self {
+            call,
+            context,
+            shared,
+            supervisor,
+            log,
+            in_hand: None,
+            work,
+            unsent: Vec::new(),
+            after_durable: VecDeque::new(),
+            waiting: first.into_iter().map(|done| (1, done)).collect(),
+            durable,
+            timer_at: None,
+            clone_worker: None,
+            parts: Vec::new(),
+            handled: 0,
+            crashes: 0,
+            _notice: notice,
+        }
+    }
+
+    /// The one place where the call's state changes.
+    fn take(&mut self, event: &Event, extra: &Extra, derived: Vec<Derived>) {
+        let taken = step(&self.call, event, clock::now());
+        if taken.next.version == self.call.version {
+            return;
+        }
+        let mut entry = entry(&self.context, Some(&self.call), event, &taken.next, extra);
+        entry.derived.extend(derived);
+        self.shared.metrics.observe(Some(&self.call), event, &taken.next);
+        self.log_transition(event, &taken.next);
+        self.tell_new_conversations(&taken.next);
+        let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
+        work.extend(taken.effects.into_iter().map(Work::Perform));
+        self.call = taken.next;
+        self.work.extend(work);
+        self.shared.faults.pass(Point::CallAfterStep, self.context.id);
+    }
+
+    /// A report may have come before its conversation was known.
+    fn tell_new_conversations(&self, next: &Call) {
+        for (i, conversation) in next.conversations.iter().enumerate() {
+            let known = self.call.conversations.get(i).is_some_and(|old| old.id.is_some());
+            if let (false, Some(id)) = (known, &conversation.id) {
+                let (call, conversation) = (self.context.id, id.clone());
+                self.supervisor.do_send(ConversationKnown { call, conversation });
+            }
+        }
+    }
+
+    fn log_transition(&self, event: &Event, next: &Call) {
+        if next.phase.name() == self.call.phase.name() {
+            return;
+        }
+        let kind = crate::store::event_json::kind(event);
+        match next.phase {
+            Phase::Released(release) => info!(self.log, "call released";
+                "from" => self.call.phase.name(), "event" => kind, "seq" => next.version,
+                "cause" => release.cause.name(), "blame" => release.blame.map(precall_call::Blame::name)),
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_) => info!(self.log, "call moved";
+                "from" => self.call.phase.name(), "to" => next.phase.name(), "event" => kind,
+                "seq" => next.version),
+        }
+    }
+
+    /// Does what is left to do, records what happened, and sees whether the call is settled.
+    fn proceed(&mut self, ctx: &mut Context<Self>) {
+        // A piece leaves the queue after it is done: a panic in its middle lets it be done again, and every piece is
+        // such that doing it twice is harmless until its last, infallible act.
+        while let Some(work) = self.work.front() {
+            match work {
+                Work::Record(entry) => self.unsent.push((**entry).clone()),
+                Work::Perform(Effect::Intend(intent)) => {
+                    let intent = intent.clone();
+                    self.take(&intent, &Extra::None, Vec::new());
+                }
+                Work::Perform(effect) if effect.needs_durable_intent() => {
+                    self.after_durable.push_back((self.call.version, effect.clone()));
+                }
+                Work::Perform(effect) => {
+                    let effect = effect.clone();
+                    self.perform(&effect, ctx);
+                }
+            }
+            self.work.pop_front();
+        }
+        if !self.unsent.is_empty() {
+            let entries = std::mem::take(&mut self.unsent);
+            let reply = ctx.address().recipient();
+            self.shared.persistence.do_send(Append { entries, reply });
+        }
+        self.arm(ctx);
+        self.show();
+        self.settle();
+    }
+
+    fn perform_durable(&mut self, ctx: &mut Context<Self>) {
+        while let Some((_, effect)) =
+            self.after_durable.front().filter(|(version, _)| *version <= self.durable)
+        {
+            let effect = effect.clone();
+            self.perform(&effect, ctx);
+            self.after_durable.pop_front();
+        }
+    }
+
+    fn show(&self) {
+        let mut actors = vec!["call"];
+        actors.extend(self.parts.iter().map(|job| job.name()));
+        self.shared.board.show(&self.context, &self.call, actors);
+    }
+
+    /// Arms the call's one deadline. Timers are never cancelled: one that fires early only arms again.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let Some(deadline) = self.call.deadline() else { return };
+        if self.timer_at.is_some_and(|at| at <= deadline.due) {
+            return;
+        }
+        self.timer_at = Some(deadline.due);
+        let wait = deadline.due.since(clock::now()).max(Duration::from_millis(1));
+        ctx.run_later(wait, move |actor, ctx| {
+            if actor.timer_at == Some(deadline.due) {
+                actor.timer_at = None;
+                actor.deadline(ctx);
+            }
+        });
+    }
+
+    fn deadline(&mut self, ctx: &mut Context<Self>) {
+        self.shared.faults.pass(Point::CallOnDeadline, self.context.id);
+        if let Some(deadline) = self.call.deadline().filter(|d| d.due <= clock::now()) {
+            let passed = Event::DeadlinePassed { generation: deadline.generation };
+            self.take(&passed, &Extra::None, Vec::new());
+        }
+        self.proceed(ctx);
+    }
+
+    /// Tells the supervisor when nothing is left to do; only it knows whether more is on the way.
+    fn settle(&mut self) {
+        let done = self.call.is_released()
+            && self.durable >= self.call.version
+            && self.parts.is_empty()
+            && self.after_durable.is_empty();
+        if done {
+            self.supervisor.do_send(CallSettled { call: self.context.id, handled: self.handled });
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        let durable = self.durable;
+        for (version, done) in std::mem::take(&mut self.waiting) {
+            if version <= durable {
+                let _ = done.send(());
+            } else {
+                self.waiting.push((version, done));
+            }
+        }
+    }
+
+    fn deal_with_hand(&mut self, ctx: &mut Context<Self>) {
+        self.shared.faults.pass(Point::CallBeforeStep, self.context.id);
+        let Some(happened) = self.in_hand.as_mut() else { return };
+        let (event, extra) = (happened.event.clone(), std::mem::take(&mut happened.extra));
+        let derived = std::mem::take(&mut happened.derived);
+        self.take(&event, &extra, derived);
+        if let Some(Happened { done, sender, .. }) = self.in_hand.take() {
+            // An event that changed nothing is acknowledged when everything before it is durable: it may be a duplicate.
+            self.waiting.extend(done.map(|done| (self.call.version, done)));
+            self.handled = self.handled.saturating_add(u64::from(sender == Sender::Supervisor));
+        }
+        self.proceed(ctx);
+        self.acknowledge();
+    }
+}
+
+impl Actor for CallActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.timer_at = None;
+        if self.crashes > 0 {
+            self.perform_durable(ctx);
+            let ordinal = self.call.panics.saturating_add(1);
+            self.take(&Event::Panicked { job: Job::Call, ordinal }, &Extra::None, Vec::new());
+            if self.in_hand.is_some() {
+                return self.deal_with_hand(ctx);
+            }
+        }
+        self.proceed(ctx);
+    }
+}
+
+impl Supervised for CallActor {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        self.crashes = self.crashes.saturating_add(1);
+        warn!(self.log, "the call's actor panicked and goes on"; "crashes" => self.crashes);
+        // What was in hand when it crashed for the second time is what crashes it.
+        if self.crashes > 1 {
+            self.in_hand = None;
+            self.work.retain(|work| matches!(work, Work::Record(_)));
+            self.after_durable.clear();
+        }
+    }
+}
+
+impl Handler<Happened> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, happened: Happened, ctx: &mut Context<Self>) {
+        self.in_hand = Some(happened);
+        self.deal_with_hand(ctx);
+    }
+}
+
+impl Handler<Durable> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, durable: Durable, ctx: &mut Context<Self>) {
+        self.durable = self.durable.max(u64::try_from(durable.seq).unwrap_or(0));
+        self.acknowledge();
+        self.shared.faults.pass(Point::CallOnDurable, self.context.id);
+        self.perform_durable(ctx);
+        self.show();
+        self.settle();
+    }
+}
+
+impl Handler<PartDown> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, down: PartDown, ctx: &mut Context<Self>) {
+        if let Some(i) = self.parts.iter().position(|job| *job == down.job) {
+            self.parts.remove(i);
+        }
+        if down.job == Job::CloneWorker {
+            self.clone_worker = None;
+        }
+        if down.panicked {
+            warn!(self.log, "a part of the call panicked"; "part" => down.job.name());
+            let ordinal = self.call.panics.saturating_add(1);
+            self.take(&Event::Panicked { job: down.job, ordinal }, &Extra::None, Vec::new());
+        }
+        self.proceed(ctx);
+    }
+}
+
+impl Handler<Stop> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}

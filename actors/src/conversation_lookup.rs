@@ -1,0 +1,122 @@
+//! Finds out at the provider what became of a conversation whose answer or report is missing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
+use precall_call::{At, ConversationId, Event, Job, Purpose};
+
+use crate::call_actor::{CallActor, Happened, PartDown};
+use crate::call_context::CallContext;
+use crate::call_rows::Extra;
+use crate::death_notice::DeathNotice;
+use crate::providers::elevenlabs::ConversationDetail;
+use crate::shared::{Clients, Shared, clients};
+
+/// One exchange.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+/// A conversation that was just begun may not be listed at once.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
+/// The provider's clock and ours; its times are whole seconds.
+const CLOCK_SLACK_SECONDS: i64 = 5;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What the conversation is for.
+    pub purpose: Purpose,
+    /// The attempt it would belong to.
+    pub attempt: u8,
+    /// Its id, where it is known and only its report is missing.
+    pub id: Option<ConversationId>,
+    /// Conversations of this call that are known already.
+    pub known: Vec<ConversationId>,
+    /// It cannot have begun earlier.
+    pub since: At,
+}
+
+/// See the file.
+pub struct ConversationLookup {
+    question: Question,
+    context: Arc<CallContext>,
+    shared: Arc<Shared>,
+    call: Addr<CallActor>,
+    _notice: DeathNotice<CallActor, PartDown>,
+}
+
+impl ConversationLookup {
+    /// For one question of one call. A look-up that panics found nothing: that is no part of the call's panics.
+    #[must_use]
+    pub fn new(
+        question: Question,
+        context: Arc<CallContext>,
+        shared: Arc<Shared>,
+        call: Addr<CallActor>,
+    ) -> Self {
+        let job = match question.purpose {
+            Purpose::Greeting => Job::Greeting,
+            Purpose::Agent => Job::Handoff,
+        };
+        let notice = DeathNotice::new(call.clone(), move |_| PartDown { job, panicked: false });
+        Self { question, context, shared, call, _notice: notice }
+    }
+}
+
+impl Actor for ConversationLookup {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let (question, context) = (self.question.clone(), Arc::clone(&self.context));
+        let (shared, call) = (Arc::clone(&self.shared), self.call.clone());
+        let asked = async move { ask(&question, &context, &shared, &call).await };
+        ctx.spawn(asked.into_actor(self).map(|(), _, ctx| ctx.stop()));
+    }
+}
+
+async fn ask(question: &Question, context: &CallContext, shared: &Shared, call: &Addr<CallActor>) {
+    let Some(clients) = clients() else { return };
+    let id = match &question.id {
+        Some(id) => id.clone(),
+        None => {
+            let found = find(&clients, context, &question.known, question.since).await;
+            let Some(id) = found else { return };
+            call.do_send(Happened::part(found_event(question, id.clone())));
+            id
+        }
+    };
+    let detail = clients.bulk.conversation(&id, ASK_WITHIN).await;
+    shared.provider.note(&detail);
+    if let Ok(ConversationDetail::Reported(report)) = detail {
+        let event = Event::Reported(report.fact());
+        call.do_send(Happened { extra: Extra::Report(report), ..Happened::part(event) });
+    }
+}
+
+fn found_event(question: &Question, id: ConversationId) -> Event {
+    match question.purpose {
+        Purpose::Greeting => Event::GreetingStarted { conversation: Some(id) },
+        Purpose::Agent => Event::HandoffSucceeded { attempt: question.attempt, conversation: Some(id) },
+    }
+}
+
+/// The conversation of this call (`user_id`) that began after `since` and is not one of `known`.
+pub async fn find(
+    clients: &Clients,
+    context: &CallContext,
+    known: &[ConversationId],
+    since: At,
+) -> Option<ConversationId> {
+    let earliest = since.0.div_euclid(1_000_000).saturating_sub(CLOCK_SLACK_SECONDS);
+    for pause in PAUSES {
+        tokio::time::sleep(pause).await;
+        let agent = Some(context.line.agent_id.as_str());
+        let Ok(list) = clients.bulk.conversations_of(context.id, agent, ASK_WITHIN).await else { continue };
+        let found = list.conversations.into_iter().find(|c| {
+            !known.contains(&c.conversation) && c.started_at_unix.is_none_or(|started| started >= earliest)
+        });
+        if let Some(found) = found {
+            return Some(found.conversation);
+        }
+    }
+    None
+}

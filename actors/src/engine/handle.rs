@@ -1,0 +1,134 @@
+//! What the edge holds: cheap to clone, usable from any thread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use deadpool_postgres::Pool;
+use precall_call::{CallId, Request};
+use tokio::sync::{oneshot, watch};
+
+use super::{Busy, Health, IncomingCall, LiveCall, PbxNotice, ReportOutcome, Taken};
+use crate::clock;
+use crate::heartbeat::Heartbeats;
+use crate::metrics::Metrics;
+use crate::providers::elevenlabs::ConversationReport;
+use crate::shared::Shared;
+use crate::store::voices;
+use crate::supervisor::{Answer, Asked, CallSupervisor, Incoming, Noticed, ReportCame};
+use crate::voice_book::{Forget, VoiceKey};
+
+/// The whole of an answer, queueing included; the supervisor's own deadline is shorter.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// The engine, as the edge sees it.
+#[derive(Clone)]
+pub struct EngineHandle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) supervisor: Addr<CallSupervisor>,
+    pub(super) heartbeats: Heartbeats,
+    pub(super) draining: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl EngineHandle {
+    /// An `IncomingCall`. The answer comes when its event is durable; a client that leaves changes nothing.
+    ///
+    /// # Errors
+    /// Why nothing was taken.
+    pub async fn incoming(&self, call: IncomingCall) -> Result<Taken, Busy> {
+        self.ask(|answer| self.supervisor.do_send(Incoming { call, answer })).await
+    }
+
+    /// A `CallEnded` or `CallStateChanged`.
+    ///
+    /// # Errors
+    /// Why nothing was taken.
+    pub async fn notice(&self, notice: PbxNotice) -> Result<Taken, Busy> {
+        self.ask(|answer| self.supervisor.do_send(Noticed { notice, answer })).await
+    }
+
+    /// A report of the provider; `raw` is kept while nobody knows its conversation.
+    ///
+    /// # Errors
+    /// Why nothing was taken.
+    pub async fn report(
+        &self,
+        report: Box<ConversationReport>,
+        raw: serde_json::Value,
+    ) -> Result<ReportOutcome, Busy> {
+        self.ask(|answer| self.supervisor.do_send(ReportCame { report, raw, answer })).await
+    }
+
+    /// An operator's request; false if there is no such live call.
+    ///
+    /// # Errors
+    /// Why nothing was done.
+    pub async fn request(&self, call: CallId, request: Request) -> Result<bool, Busy> {
+        self.ask(|answer| self.supervisor.do_send(Asked { call, request, answer })).await
+    }
+
+    /// Takes a caller's clone out of the cache; false if there was none.
+    ///
+    /// # Errors
+    /// When that could not be kept.
+    pub async fn forget_voice(&self, account: &str, caller: &str) -> Result<bool, Busy> {
+        let dropped = async {
+            let client = self.shared.pool.get().await.map_err(|_| Busy::CannotKeep)?;
+            let rows = voices::drop_cached(&**client, account, caller, clock::now()).await;
+            rows.map_err(|_| Busy::CannotKeep)
+        };
+        let rows = tokio::time::timeout(ANSWER_WITHIN, dropped).await.map_err(|_| Busy::TooSlow)??;
+        let key = VoiceKey { account: account.to_owned(), caller: caller.to_owned() };
+        let forgotten = self.shared.voice_book.send(Forget(key)).await.unwrap_or(false);
+        Ok(forgotten || rows > 0)
+    }
+
+    /// Every live call, oldest first.
+    #[must_use]
+    pub fn live(&self) -> Vec<LiveCall> {
+        self.shared.board.live()
+    }
+
+    /// How the engine is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let persistence = &self.shared.persistence_state;
+        let reached = persistence.reached();
+        Health {
+            database: (reached || persistence.failing()).then(|| reached && !persistence.failing()),
+            database_reached: reached,
+            elevenlabs: self.shared.provider.answering(),
+            queued_events: persistence.queued(),
+            live_calls: self.shared.board.count(),
+            draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
+            heartbeat_age: self.heartbeats.oldest(clock::now()),
+        }
+    }
+
+    /// The last durable position, as it moves.
+    #[must_use]
+    pub fn positions(&self) -> watch::Receiver<i64> {
+        self.shared.persistence_state.positions()
+    }
+
+    /// For the edge's own reads.
+    #[must_use]
+    pub fn pool(&self) -> Pool {
+        self.shared.pool.clone()
+    }
+
+    /// Counters and histograms.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.shared.metrics)
+    }
+
+    async fn ask<T>(&self, send: impl FnOnce(Answer<T>)) -> Result<T, Busy> {
+        let (answer, heard) = oneshot::channel();
+        send(answer);
+        match tokio::time::timeout(ANSWER_WITHIN, heard).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
+        }
+    }
+}

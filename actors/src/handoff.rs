@@ -1,0 +1,116 @@
+//! One attempt to bring the agent in on route `callback`. It never retries what may have been executed.
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
+use precall_call::{ConversationId, Event, HandoffFailure, Job, Purpose, Rung, VoiceId};
+use slog::warn;
+
+use crate::call_actor::{CallActor, Happened, PartDown};
+use crate::call_context::CallContext;
+use crate::clock;
+use crate::conversation_lookup;
+use crate::death_notice::DeathNotice;
+use crate::faults::Point;
+use crate::providers::elevenlabs::{Execution, OutboundCall};
+use crate::shared::{Shared, clients};
+
+/// What is to be tried.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Counts from 1.
+    pub number: u8,
+    /// The rung of the ladder.
+    pub rung: Rung,
+    /// The voice; none leaves the agent's own.
+    pub voice: Option<VoiceId>,
+    /// Conversations of this call that are known already.
+    pub known: Vec<ConversationId>,
+}
+
+/// See the file.
+pub struct Handoff {
+    attempt: Attempt,
+    context: Arc<CallContext>,
+    shared: Arc<Shared>,
+    call: Addr<CallActor>,
+    _notice: DeathNotice<CallActor, PartDown>,
+}
+
+impl Handoff {
+    /// For one attempt of one call.
+    #[must_use]
+    pub fn new(
+        attempt: Attempt,
+        context: Arc<CallContext>,
+        shared: Arc<Shared>,
+        call: Addr<CallActor>,
+    ) -> Self {
+        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Handoff, panicked });
+        Self { attempt, context, shared, call, _notice: notice }
+    }
+}
+
+impl Actor for Handoff {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.shared.faults.pass(Point::HandoffStarts, self.context.id);
+        let (context, shared) = (Arc::clone(&self.context), Arc::clone(&self.shared));
+        let (attempt, call) = (self.attempt.clone(), self.call.clone());
+        let made = async move {
+            let outcome = make(&attempt, &context, &shared).await;
+            shared.faults.pass(Point::HandoffAnswered, context.id);
+            call.do_send(Happened::part(outcome));
+        };
+        ctx.spawn(made.into_actor(self).map(|(), _, ctx| ctx.stop()));
+    }
+}
+
+async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Event {
+    let number = attempt.number;
+    let failed = |why| Event::HandoffFailed { attempt: number, why };
+    // The other rungs belong to the live-leg routes.
+    if !attempt.rung.dials() {
+        return failed(HandoffFailure::Refused);
+    }
+    let (Some(clients), Some(to)) = (clients(), context.caller.e164()) else {
+        return failed(HandoffFailure::Refused);
+    };
+    let line = &context.line;
+    let order = OutboundCall {
+        telephony: shared.settings.telephony,
+        agent_id: line.agent_id.clone(),
+        phone_number_id: line.phone_number_id.clone(),
+        to: to.clone(),
+        call: context.id,
+        purpose: Purpose::Agent,
+        voice: attempt.voice.clone(),
+        first_message: None,
+        language: line.language.clone(),
+        max_duration: Some(line.rules.conversation_max),
+        ringing_timeout: Some(line.rules.ring_max),
+        dynamic_variables: Vec::new(),
+    };
+    let started = clock::now();
+    let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;
+    shared.provider.note(&answer);
+    let error = match answer {
+        Ok(dialled) => {
+            return Event::HandoffSucceeded { attempt: number, conversation: dialled.conversation };
+        }
+        Err(error) => error,
+    };
+    warn!(shared.log, "the agent was not dialled"; "call" => %context.id, "attempt" => number,
+        "rung" => attempt.rung.name(), "error" => %error, "executed" => ?error.execution);
+    match error.execution {
+        Execution::SurelyNot => failed(HandoffFailure::Refused),
+        Execution::Maybe => {
+            let found = conversation_lookup::find(&clients, context, &attempt.known, started).await;
+            match found {
+                Some(id) => Event::HandoffSucceeded { attempt: number, conversation: Some(id) },
+                None => failed(HandoffFailure::Unknown),
+            }
+        }
+    }
+}

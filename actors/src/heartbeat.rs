@@ -1,0 +1,42 @@
+//! Whether every arbiter makes progress: each stamps a clock once a second.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use actix::ArbiterHandle;
+use precall_call::At;
+
+use crate::clock;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// One stamp for each arbiter.
+#[derive(Clone, Debug, Default)]
+pub struct Heartbeats(Arc<Vec<AtomicI64>>);
+
+impl Heartbeats {
+    /// Starts one on each of the arbiters; they end with their arbiter.
+    #[must_use]
+    pub fn start(arbiters: &[ArbiterHandle]) -> Self {
+        let now = clock::now().0;
+        let stamps = Arc::new(arbiters.iter().map(|_| AtomicI64::new(now)).collect::<Vec<_>>());
+        for (i, arbiter) in arbiters.iter().enumerate() {
+            let stamps = Arc::clone(&stamps);
+            arbiter.spawn(async move {
+                while let Some(stamp) = stamps.get(i) {
+                    stamp.store(clock::now().0, Ordering::Relaxed);
+                    tokio::time::sleep(EVERY).await;
+                }
+            });
+        }
+        Self(stamps)
+    }
+
+    /// How long ago the slowest of them was seen.
+    #[must_use]
+    pub fn oldest(&self, now: At) -> Duration {
+        let oldest = self.0.iter().map(|stamp| stamp.load(Ordering::Relaxed)).min().unwrap_or(now.0);
+        now.since(At(oldest))
+    }
+}

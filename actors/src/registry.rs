@@ -1,0 +1,278 @@
+//! Which call is which. Pure: the same webhook, however often and in whatever order it comes, is one call.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use precall_call::{At, CallId};
+
+use crate::phone_number::CallerNumber;
+
+/// How long a call is remembered: longer than any signature is valid.
+pub const REMEMBERED: Duration = Duration::from_secs(35 * 60);
+/// Without an id on one side, two notices of one call are at most so far apart.
+const SAME_CALL_WITHIN: Duration = Duration::from_secs(10);
+/// Ends without a call that are kept at most; beyond it the oldest are forgotten.
+const EARLY_ENDS_MAX: usize = 10_000;
+
+/// What a notice says of a call's identity.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Which PBX.
+    pub pbx: String,
+    /// The PBX's id, if it gave one.
+    pub threecx_call_id: Option<String>,
+    /// Who rings.
+    pub caller: CallerNumber,
+    /// What was called, if it was said.
+    pub called: Option<CallerNumber>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    call: CallId,
+    sighting: Sighting,
+    first_seen: At,
+    live: bool,
+}
+
+/// Whose sighting it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A call that is known.
+    Call(CallId),
+    /// A call whose end came first.
+    EndedBefore,
+    /// A call that nobody has seen.
+    New,
+}
+
+/// See the file. Memory: the calls of the last 35 minutes.
+#[derive(Debug, Default)]
+pub struct Registry {
+    known: HashMap<CallId, Known>,
+    by_id: HashMap<(String, String), Vec<CallId>>,
+    by_age: std::collections::VecDeque<(At, CallId)>,
+    early_ends: HashMap<(String, String), At>,
+    live: usize,
+}
+
+impl Registry {
+    /// Whose sighting this is.
+    pub fn find(&mut self, sighting: &Sighting, now: At) -> Found {
+        self.forget(now);
+        if let Some(call) = self.same_call(sighting, now) {
+            return Found::Call(call);
+        }
+        let ended = id_key(sighting).is_some_and(|key| self.early_ends.contains_key(&key));
+        if ended { Found::EndedBefore } else { Found::New }
+    }
+
+    /// A call that a notice about a known call means; notices may leave out who rang.
+    pub fn meant(&mut self, sighting: &Sighting, now: At) -> Option<CallId> {
+        self.forget(now);
+        let has_number = matches!(sighting.caller, CallerNumber::Public(_) | CallerNumber::Internal(_));
+        match id_key(sighting) {
+            Some(key) if !has_number => {
+                let calls = self.by_id.get(&key)?;
+                calls
+                    .iter()
+                    .copied()
+                    .max_by_key(|call| self.known.get(call).map(|known| (known.live, known.first_seen)))
+            }
+            _ => self.same_call(sighting, now),
+        }
+    }
+
+    /// Admits a call; its identity is remembered from now on, and an end that came first has found it.
+    pub fn admit(&mut self, call: CallId, sighting: Sighting, first_seen: At) {
+        if let Some(key) = id_key(&sighting) {
+            self.early_ends.remove(&key);
+        }
+        self.insert(call, sighting, first_seen, true);
+    }
+
+    /// A call of before the restart.
+    pub fn insert(&mut self, call: CallId, sighting: Sighting, first_seen: At, live: bool) {
+        if let Some(key) = id_key(&sighting) {
+            self.by_id.entry(key).or_default().push(call);
+        }
+        self.by_age.push_back((first_seen, call));
+        self.live = self.live.saturating_add(usize::from(live));
+        self.known.insert(call, Known { call, sighting, first_seen, live });
+    }
+
+    /// The call is over; it is still remembered for a while.
+    pub fn released(&mut self, call: CallId) {
+        if let Some(known) = self.known.get_mut(&call) {
+            self.live = self.live.saturating_sub(usize::from(known.live));
+            known.live = false;
+        }
+    }
+
+    /// An end whose call was not seen. Returns false if it was known already.
+    pub fn ended_early(&mut self, pbx: &str, threecx_call_id: &str, at: At) -> bool {
+        if self.early_ends.len() >= EARLY_ENDS_MAX {
+            let oldest = self.early_ends.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
+            oldest.and_then(|key| self.early_ends.remove(&key));
+        }
+        self.early_ends.insert((pbx.to_owned(), threecx_call_id.to_owned()), at).is_none()
+    }
+
+    /// Calls that are live.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.live
+    }
+
+    fn same_call(&self, sighting: &Sighting, now: At) -> Option<CallId> {
+        if let Some(key) = id_key(sighting) {
+            let of_id = self.by_id.get(&key).into_iter().flatten().filter_map(|call| self.known.get(call));
+            let same = of_id.filter(|known| known.sighting.caller == sighting.caller);
+            if let Some(known) = same.max_by_key(|known| known.first_seen) {
+                return Some(known.call);
+            }
+        }
+        self.same_without_id(sighting, now)
+    }
+
+    /// One side has no id: the numbers must agree, the times be close, and no second call be meant as well.
+    fn same_without_id(&self, sighting: &Sighting, now: At) -> Option<CallId> {
+        if !matches!(sighting.caller, CallerNumber::Public(_) | CallerNumber::Internal(_)) {
+            return None;
+        }
+        let mut candidates =
+            self.by_age.iter().rev().take_while(|(at, _)| now.since(*at) <= SAME_CALL_WITHIN);
+        let mut found = None;
+        for (_, call) in candidates.by_ref() {
+            let Some(known) = self.known.get(call) else { continue };
+            let one_has_no_id =
+                known.sighting.threecx_call_id.is_none() || sighting.threecx_call_id.is_none();
+            let called_agrees = match (&known.sighting.called, &sighting.called) {
+                (Some(a), Some(b)) => a == b,
+                (None, _) | (_, None) => true,
+            };
+            let same_caller = known.sighting.caller == sighting.caller;
+            if one_has_no_id && known.live && same_caller && called_agrees {
+                if found.is_some() {
+                    return None;
+                }
+                found = Some(*call);
+            }
+        }
+        found
+    }
+
+    fn forget(&mut self, now: At) {
+        while let Some((at, call)) = self.by_age.front().copied() {
+            if now.since(at) <= REMEMBERED {
+                break;
+            }
+            self.by_age.pop_front();
+            let Some(known) = self.known.get(&call) else { continue };
+            if known.live {
+                // Looked at again later; a live call is never forgotten.
+                self.by_age.push_back((now, call));
+                continue;
+            }
+            if let Some(key) = id_key(&known.sighting) {
+                let others = self.by_id.entry(key.clone()).or_default();
+                others.retain(|c| *c != call);
+                if others.is_empty() {
+                    self.by_id.remove(&key);
+                }
+            }
+            self.known.remove(&call);
+        }
+        self.early_ends.retain(|_, at| now.since(*at) <= REMEMBERED);
+    }
+}
+
+fn id_key(sighting: &Sighting) -> Option<(String, String)> {
+    sighting.threecx_call_id.as_ref().map(|id| (sighting.pbx.clone(), id.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
+
+    use super::*;
+
+    const NOW: At = At(1_700_000_000_000_000);
+
+    fn at(seconds: i64) -> At {
+        At(NOW.0 + seconds * 1_000_000)
+    }
+
+    fn sighting(id: Option<&str>, caller: &str) -> Sighting {
+        let region = "DE".parse().unwrap();
+        Sighting {
+            pbx: "default".into(),
+            threecx_call_id: id.map(Into::into),
+            caller: CallerNumber::parse(caller, region),
+            called: Some(CallerNumber::parse("+4930901820", region)),
+        }
+    }
+
+    const A: &str = "+4915112345678";
+    const B: &str = "+4915112345679";
+
+    #[test]
+    fn the_same_webhook_is_the_same_call_for_35_minutes_and_longer_while_it_is_live() {
+        let mut registry = Registry::default();
+        assert_eq!(registry.find(&sighting(Some("7"), A), NOW), Found::New);
+        registry.admit(CallId(1), sighting(Some("7"), A), NOW);
+        assert_eq!(registry.find(&sighting(Some("7"), A), at(1)), Found::Call(CallId(1)));
+        assert_eq!(registry.find(&sighting(Some("7"), A), at(3 * 3600)), Found::Call(CallId(1)));
+        registry.released(CallId(1));
+        assert_eq!(registry.live(), 0);
+        assert_eq!(registry.find(&sighting(Some("7"), A), at(3 * 3600 + 60)), Found::Call(CallId(1)));
+        assert_eq!(registry.find(&sighting(Some("7"), A), at(6 * 3600)), Found::New);
+    }
+
+    #[test]
+    fn another_caller_under_the_same_id_is_another_call() {
+        let mut registry = Registry::default();
+        registry.admit(CallId(1), sighting(Some("7"), A), NOW);
+        assert_eq!(registry.find(&sighting(Some("7"), B), at(1)), Found::New);
+    }
+
+    #[test]
+    fn without_an_id_the_numbers_and_the_time_must_agree_and_be_unambiguous() {
+        let mut registry = Registry::default();
+        registry.admit(CallId(1), sighting(Some("7"), A), NOW);
+        assert_eq!(registry.find(&sighting(None, A), at(9)), Found::Call(CallId(1)));
+        assert_eq!(registry.find(&sighting(None, A), at(11)), Found::New);
+        assert_eq!(registry.find(&sighting(None, B), at(1)), Found::New);
+        assert_eq!(registry.find(&sighting(Some("8"), A), at(1)), Found::New, "two ids are two calls");
+        registry.admit(CallId(2), sighting(Some("8"), A), at(1));
+        assert_eq!(registry.find(&sighting(None, A), at(2)), Found::New, "which of the two?");
+    }
+
+    #[test]
+    fn anonymous_callers_match_by_id_alone() {
+        let mut registry = Registry::default();
+        registry.admit(CallId(1), sighting(Some("7"), "anonymous"), NOW);
+        assert_eq!(registry.find(&sighting(None, "anonymous"), at(1)), Found::New);
+        assert_eq!(registry.find(&sighting(Some("7"), "anonymous"), at(1)), Found::Call(CallId(1)));
+    }
+
+    #[test]
+    fn an_end_that_comes_first_absorbs_its_call_once() {
+        let mut registry = Registry::default();
+        assert_eq!(registry.meant(&sighting(Some("7"), "anonymous"), NOW), None);
+        assert!(registry.ended_early("default", "7", NOW));
+        assert_eq!(registry.find(&sighting(Some("7"), A), at(5)), Found::EndedBefore);
+        registry.admit(CallId(1), sighting(Some("7"), A), at(5));
+        assert_eq!(registry.find(&sighting(Some("7"), A), at(6)), Found::Call(CallId(1)));
+    }
+
+    #[test]
+    fn a_notice_without_a_caller_means_the_latest_call_of_its_id() {
+        let mut registry = Registry::default();
+        registry.admit(CallId(1), sighting(Some("7"), A), NOW);
+        registry.released(CallId(1));
+        registry.admit(CallId(2), sighting(Some("7"), B), at(1));
+        assert_eq!(registry.meant(&sighting(Some("7"), "anonymous"), at(2)), Some(CallId(2)));
+        assert_eq!(registry.meant(&sighting(Some("7"), A), at(2)), Some(CallId(1)));
+    }
+}

@@ -1,0 +1,126 @@
+//! The two logs: appending to them and reading a call's back.
+
+use precall_call::{At, CallId, Event};
+use serde_json::Value;
+use tokio_postgres::{GenericClient, Transaction};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::event_json;
+use super::rows::{Entry, Stream};
+
+const APPEND_CALLS: &str = "
+    insert into call_events (call, seq, at, event, pii)
+    select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::jsonb[], $5::jsonb[])
+    on conflict on constraint call_events_key do nothing
+    returning call, seq, position";
+
+const APPEND_VOICES: &str = "
+    insert into voice_events (job, seq, at, event, pii)
+    select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::jsonb[], $5::jsonb[])
+    on conflict on constraint voice_events_key do nothing
+    returning job, seq, position";
+
+// The same key with other content must never pass for the same event.
+const QUARANTINE_CALLS: &str = "
+    insert into quarantined_events (stream, owner, seq, content, reason)
+    select 'call', n.call, n.seq, n.event::text, 'another event stands under its key'
+    from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as n (call, seq, event)
+    join call_events e on e.call = n.call and e.seq = n.seq and e.event <> n.event";
+
+const QUARANTINE_VOICES: &str = "
+    insert into quarantined_events (stream, owner, seq, content, reason)
+    select 'voice', n.job, n.seq, n.event::text, 'another event stands under its key'
+    from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as n (job, seq, event)
+    join voice_events e on e.job = n.job and e.seq = n.seq and e.event <> n.event";
+
+const QUARANTINE_ONE: &str = "
+    insert into quarantined_events (stream, owner, seq, content, reason) values ($1, $2, $3, $4, $5)";
+
+const READ_CALL: &str = "select seq, at, event from call_events where call = $1 order by seq";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] =
+    &[APPEND_CALLS, APPEND_VOICES, QUARANTINE_CALLS, QUARANTINE_VOICES, QUARANTINE_ONE, READ_CALL];
+
+/// An event that was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Appended {
+    /// The call or the job.
+    pub owner: Uuid,
+    /// Its place in that log.
+    pub seq: i64,
+    /// Its place among all events.
+    pub position: i64,
+}
+
+/// Appends the entries of one stream; returns those that were new. The others are there already, or in quarantine.
+///
+/// # Errors
+/// When nothing is certain: the transaction has to be given up.
+pub(super) async fn append(
+    transaction: &Transaction<'_>,
+    stream: Stream,
+    entries: &[&Entry],
+) -> Result<Vec<Appended>, StoreError> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let owners: Vec<Uuid> = entries.iter().map(|e| e.owner).collect();
+    let seqs: Vec<i64> = entries.iter().map(|e| e.seq).collect();
+    let times: Vec<jiff::Timestamp> = entries.iter().map(|e| timestamp(e.at)).collect();
+    let events: Vec<&Value> = entries.iter().map(|e| &e.event).collect();
+    let pii: Vec<Option<&Value>> = entries.iter().map(|e| e.pii.as_ref()).collect();
+    let (append, quarantine) = match stream {
+        Stream::Call => (APPEND_CALLS, QUARANTINE_CALLS),
+        Stream::Voice => (APPEND_VOICES, QUARANTINE_VOICES),
+    };
+    let rows = transaction.query(append, &[&owners, &seqs, &times, &events, &pii]).await?;
+    if rows.len() < entries.len() {
+        transaction.execute(quarantine, &[&owners, &seqs, &events]).await?;
+    }
+    rows.iter()
+        .map(|row| Ok(Appended { owner: row.try_get(0)?, seq: row.try_get(1)?, position: row.try_get(2)? }))
+        .collect()
+}
+
+/// Puts an entry that the database refuses where somebody will find it.
+///
+/// # Errors
+/// When even that fails.
+pub(super) async fn quarantine(
+    client: &impl GenericClient,
+    entry: &Entry,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let content = entry.event.to_string();
+    client
+        .execute(QUARANTINE_ONE, &[&entry.stream.name(), &entry.owner, &entry.seq, &content, &reason])
+        .await?;
+    Ok(())
+}
+
+/// A call's log, in order.
+///
+/// # Errors
+/// When an event cannot be read, which says that the call cannot be taken up again.
+pub async fn read_call(client: &impl GenericClient, call: CallId) -> Result<Vec<(Event, At)>, StoreError> {
+    let rows = client.query(READ_CALL, &[&Uuid::from_u128(call.0)]).await?;
+    let mut log = Vec::with_capacity(rows.len());
+    for (expected, row) in (1_i64..).zip(&rows) {
+        let seq: i64 = row.try_get(0)?;
+        if seq != expected {
+            return Err(StoreError::Unreadable(format!("call {call} has no event {expected}")));
+        }
+        let at: jiff::Timestamp = row.try_get(1)?;
+        let event: Value = row.try_get(2)?;
+        let event = event_json::decode(&event)
+            .map_err(|error| StoreError::Unreadable(format!("event {seq} of call {call}: {error}")))?;
+        log.push((event, At(at.as_microsecond())));
+    }
+    Ok(log)
+}
+
+pub(super) fn timestamp(at: At) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}

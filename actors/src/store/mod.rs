@@ -1,0 +1,16 @@
+//! PostgreSQL: one file a subject, each statement beside the row it fills.
+
+pub mod call_context;
+pub mod due_conversations;
+pub mod engine_generation;
+pub mod error;
+pub mod event_json;
+pub mod event_log;
+pub mod lines;
+pub mod migrate;
+pub mod recent_calls;
+pub mod rows;
+pub mod unmatched_reports;
+pub mod voice_event_json;
+pub mod voices;
+pub mod write;

@@ -1,0 +1,291 @@
+//! One batch of events and everything that derives from them, in one transaction.
+//!
+//! Derived rows are few and wide, so they travel as JSON arrays; the logs, which are many and narrow, as typed arrays.
+
+use std::collections::{HashMap, HashSet};
+
+use deadpool_postgres::Pool;
+use serde::Serialize;
+use serde_json::Value;
+use tokio_postgres::Transaction;
+
+use super::error::StoreError;
+use super::event_log::{self, Appended};
+use super::rows::{Derived, Entry, Stream};
+
+// A later event's row wins; a transcript or duration that is there is never overwritten by a lesser report, and the
+// status only rises.
+const CALL_LOG: &str = "
+    insert into call_log as c (id, call_id, threecx_call_id, caller_id, cloned_voice_id, call_started_at, call_ended_at,
+        duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state, cause, blame,
+        told, voice_missing, timings, last_seq)
+    select id, call_id, threecx_call_id, caller_id, cloned_voice_id, call_started_at, call_ended_at,
+        duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state, cause, blame,
+        told, voice_missing, timings, last_seq
+    from jsonb_populate_recordset(null::call_log, $1)
+    on conflict (id) do update set
+        call_id = coalesce(excluded.call_id, c.call_id),
+        cloned_voice_id = excluded.cloned_voice_id,
+        call_ended_at = excluded.call_ended_at,
+        duration_seconds = coalesce(excluded.duration_seconds, c.duration_seconds),
+        transcript = coalesce(c.transcript, excluded.transcript),
+        status = case when c.status = 'completed' then c.status else excluded.status end,
+        metadata = coalesce(c.metadata, '{}') || coalesce(excluded.metadata, '{}'),
+        state = excluded.state, cause = excluded.cause, blame = excluded.blame, told = excluded.told,
+        voice_missing = excluded.voice_missing, timings = excluded.timings, last_seq = excluded.last_seq,
+        updated_at = now()
+    where c.last_seq < excluded.last_seq";
+
+const CONVERSATIONS: &str = "
+    insert into conversations as c (call, purpose, ordinal, provider_id, dial, outcome, duration_seconds, report,
+        started_at, reported_at)
+    select call, purpose, ordinal, provider_id, dial, outcome, duration_seconds, report, started_at, reported_at
+    from jsonb_populate_recordset(null::conversations, $1)
+    on conflict on constraint conversations_key do update set
+        provider_id = coalesce(excluded.provider_id, c.provider_id), dial = excluded.dial, outcome = excluded.outcome,
+        duration_seconds = coalesce(c.duration_seconds, excluded.duration_seconds),
+        report = coalesce(excluded.report, c.report),
+        reported_at = coalesce(c.reported_at, excluded.reported_at)";
+
+const CLONE_READY: &str = "
+    insert into clone_ready_events (caller_id, greeting_call_id, cloned_voice_id, clone_duration_ms, ready_at,
+        account_id, call)
+    select caller_id, greeting_call_id, cloned_voice_id, clone_duration_ms, ready_at, account_id, call
+    from jsonb_populate_recordset(null::clone_ready_events, $1)";
+
+const CLONE_FAILED: &str = "
+    insert into clone_failed_events (caller_id, greeting_call_id, error_message, failed_at, account_id, call, reason)
+    select caller_id, greeting_call_id, error_message, failed_at, account_id, call, reason
+    from jsonb_populate_recordset(null::clone_failed_events, $1)";
+
+const CLONE_TRANSFER: &str = "
+    insert into clone_transfer_events (greeting_call_id, agent_call_id, cloned_voice_id, transferred_at, account_id,
+        call)
+    select greeting_call_id, agent_call_id, cloned_voice_id, transferred_at, account_id, call
+    from jsonb_populate_recordset(null::clone_transfer_events, $1)";
+
+const CLONE_LOG: &str = "
+    insert into voice_clone_log (caller_id, cloned_voice_id, clone_created_at, api_response_time_ms,
+        sample_file_size_bytes, status, error_message, account_id, job, reason)
+    select caller_id, cloned_voice_id, clone_created_at, api_response_time_ms, sample_file_size_bytes, status,
+        error_message, account_id, job, reason
+    from jsonb_populate_recordset(null::voice_clone_log, $1)";
+
+// The older clone makes room first: one live row a caller, and the unique index would refuse the second.
+const CACHE_REPLACED: &str = "
+    update voice_clone_cache c set deleted_at = n.clone_created_at
+    from jsonb_populate_recordset(null::voice_clone_cache, $1) n
+    where c.account_id = n.account_id and c.caller_id = n.caller_id and c.deleted_at is null";
+
+// Nobody is served by a clone that is merely there: the first call that uses it makes it 1.
+const CACHE_FILLED: &str = "
+    insert into voice_clone_cache (caller_id, cloned_voice_id, clone_created_at, ttl_expires_at, last_used_at,
+        reuse_count, account_id, sample_sha256, job)
+    select caller_id, cloned_voice_id, clone_created_at, ttl_expires_at, clone_created_at, 0, account_id,
+        sample_sha256, job
+    from jsonb_populate_recordset(null::voice_clone_cache, $1)";
+
+const CACHE_USED: &str = "
+    update voice_clone_cache c set reuse_count = c.reuse_count + n.uses, last_used_at = greatest(c.last_used_at, n.at)
+    from (select account_id, caller_id, cloned_voice_id, count(*)::integer as uses, max(at) as at
+          from jsonb_to_recordset($1) as u (account_id text, caller_id text, cloned_voice_id text, at timestamptz)
+          group by 1, 2, 3) n
+    where c.account_id = n.account_id and c.caller_id = n.caller_id and c.cloned_voice_id = n.cloned_voice_id
+        and c.deleted_at is null";
+
+const CACHE_DROPPED: &str = "
+    update voice_clone_cache c set deleted_at = n.at
+    from jsonb_to_recordset($1) as n (account_id text, caller_id text, cloned_voice_id text, at timestamptz)
+    where c.account_id = n.account_id and c.caller_id = n.caller_id and c.cloned_voice_id = n.cloned_voice_id
+        and c.deleted_at is null";
+
+// A cached voice is ready before the greeting's dial is answered; its row then gets the greeting's name afterwards.
+const NAMED_READY: &str = "
+    update clone_ready_events r set greeting_call_id = n.conversation_id
+    from jsonb_to_recordset($1) as n (call uuid, purpose text, conversation_id text)
+    where r.call = n.call and n.purpose = 'greeting' and r.greeting_call_id = r.call::text";
+
+const NAMED_FAILED: &str = "
+    update clone_failed_events r set greeting_call_id = n.conversation_id
+    from jsonb_to_recordset($1) as n (call uuid, purpose text, conversation_id text)
+    where r.call = n.call and n.purpose = 'greeting' and r.greeting_call_id = r.call::text";
+
+const NAMED_TRANSFER: &str = "
+    update clone_transfer_events r set
+        greeting_call_id = case n.purpose when 'greeting' then n.conversation_id else r.greeting_call_id end,
+        agent_call_id = case n.purpose when 'agent' then n.conversation_id else r.agent_call_id end
+    from jsonb_to_recordset($1) as n (call uuid, purpose text, conversation_id text)
+    where r.call = n.call and r.call::text
+        = case n.purpose when 'greeting' then r.greeting_call_id else r.agent_call_id end";
+
+const REPORTS_MATCHED: &str = "
+    delete from unmatched_reports u using jsonb_to_recordset($1) as n (conversation_id text)
+    where u.conversation_id = n.conversation_id";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[
+    CALL_LOG,
+    CONVERSATIONS,
+    CLONE_READY,
+    CLONE_FAILED,
+    CLONE_TRANSFER,
+    CLONE_LOG,
+    CACHE_REPLACED,
+    CACHE_FILLED,
+    CACHE_USED,
+    CACHE_DROPPED,
+    NAMED_READY,
+    NAMED_FAILED,
+    NAMED_TRANSFER,
+    REPORTS_MATCHED,
+];
+
+/// Writes a batch. What is there already is left as it is, so the same batch may be written again after an outcome that
+/// is not known. Returns the highest position, if anything was new.
+///
+/// # Errors
+/// Nothing of the batch is certain; when the error is passing, write the same batch again.
+pub async fn write(pool: &Pool, entries: &[Entry]) -> Result<Option<i64>, StoreError> {
+    let mut client = pool.get().await?;
+    let transaction = client.transaction().await?;
+    let position = write_in(&transaction, entries).await?;
+    transaction.commit().await?;
+    Ok(position)
+}
+
+/// Writes the entries of a refused batch one by one, and the refused ones among them into quarantine.
+///
+/// # Errors
+/// As [`write`].
+pub async fn write_apart(pool: &Pool, entries: &[Entry]) -> Result<(Option<i64>, usize), StoreError> {
+    let (mut highest, mut refused) = (None, 0_usize);
+    for entry in entries {
+        match write(pool, std::slice::from_ref(entry)).await {
+            Ok(position) => highest = highest.max(position),
+            Err(StoreError::Refused(reason)) => {
+                let client = pool.get().await?;
+                event_log::quarantine(&**client, entry, &reason).await?;
+                refused = refused.saturating_add(1);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((highest, refused))
+}
+
+async fn write_in(transaction: &Transaction<'_>, entries: &[Entry]) -> Result<Option<i64>, StoreError> {
+    let mut appended: Vec<(Stream, Appended)> = Vec::with_capacity(entries.len());
+    for stream in [Stream::Call, Stream::Voice] {
+        let of_stream: Vec<&Entry> = entries.iter().filter(|e| e.stream == stream).collect();
+        let new = event_log::append(transaction, stream, &of_stream).await?;
+        appended.extend(new.into_iter().map(|a| (stream, a)));
+    }
+    let new: HashSet<_> = appended.iter().map(|(stream, a)| (*stream, a.owner, a.seq)).collect();
+    let mut derived = DerivedRows::default();
+    for entry in entries.iter().filter(|e| new.contains(&(e.stream, e.owner, e.seq))) {
+        for row in &entry.derived {
+            derived.add(row)?;
+        }
+    }
+    derived.write(transaction).await?;
+    Ok(appended.iter().map(|(_, a)| a.position).max())
+}
+
+/// The rows of a batch by kind, in the order in which they have to be written.
+#[derive(Default)]
+struct DerivedRows {
+    call_logs: HashMap<uuid::Uuid, Value>,
+    conversations: HashMap<(uuid::Uuid, &'static str, i32), Value>,
+    ready: Vec<Value>,
+    failed: Vec<Value>,
+    transfers: Vec<Value>,
+    clones: Vec<Value>,
+    filled: Vec<Value>,
+    used: Vec<Value>,
+    dropped: Vec<Value>,
+    named: Vec<Value>,
+    matched: Vec<Value>,
+}
+
+impl DerivedRows {
+    fn add(&mut self, derived: &Derived) -> Result<(), StoreError> {
+        match derived {
+            // Within a batch the last row of a call or conversation says everything the earlier ones said.
+            Derived::CallLog(row) => {
+                let merged = merge_transcript(self.call_logs.remove(&row.id), json(row)?);
+                self.call_logs.insert(row.id, merged);
+            }
+            Derived::Conversation(row) => {
+                let key = (row.call, row.purpose, row.ordinal);
+                let merged = merge_report(self.conversations.remove(&key), json(row)?);
+                self.conversations.insert(key, merged);
+            }
+            Derived::CloneReady(row) => self.ready.push(json(row)?),
+            Derived::CloneFailed(row) => self.failed.push(json(row)?),
+            Derived::CloneTransfer(row) => self.transfers.push(json(row)?),
+            Derived::CloneLog(row) => self.clones.push(json(row)?),
+            Derived::CacheFilled(row) => self.filled.push(json(row)?),
+            Derived::CacheUsed(row) => self.used.push(json(row)?),
+            Derived::CacheDropped(row) => self.dropped.push(json(row)?),
+            Derived::ConversationNamed(row) => self.named.push(json(row)?),
+            Derived::ReportMatched(row) => self.matched.push(json(row)?),
+        }
+        Ok(())
+    }
+
+    async fn write(self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let batches = [
+            (CALL_LOG, self.call_logs.into_values().collect()),
+            (CONVERSATIONS, self.conversations.into_values().collect()),
+            (CLONE_READY, self.ready),
+            (CLONE_FAILED, self.failed),
+            (CLONE_TRANSFER, self.transfers),
+            (CLONE_LOG, self.clones),
+            (CACHE_REPLACED, self.filled.clone()),
+            (CACHE_FILLED, self.filled),
+            (CACHE_USED, self.used),
+            (CACHE_DROPPED, self.dropped),
+            (NAMED_READY, self.named.clone()),
+            (NAMED_FAILED, self.named.clone()),
+            (NAMED_TRANSFER, self.named),
+            (REPORTS_MATCHED, self.matched),
+        ];
+        for (statement, rows) in batches {
+            if !rows.is_empty() {
+                transaction.execute(statement, &[&Value::Array(rows)]).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Only the row of the report's own event carries the transcript; a later row of the same batch must not lose it.
+fn merge_transcript(earlier: Option<Value>, mut later: Value) -> Value {
+    keep(earlier.as_ref(), &mut later, &["transcript", "call_id"]);
+    if let (Some(Value::Object(old)), Some(Value::Object(new))) =
+        (earlier.as_ref().and_then(|e| e.get("metadata")), later.get_mut("metadata"))
+    {
+        for (key, value) in old {
+            new.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    later
+}
+
+fn merge_report(earlier: Option<Value>, mut later: Value) -> Value {
+    keep(earlier.as_ref(), &mut later, &["report", "reported_at", "provider_id"]);
+    later
+}
+
+fn keep(earlier: Option<&Value>, later: &mut Value, fields: &[&str]) {
+    for &field in fields {
+        let old = earlier.and_then(|e| e.get(field)).filter(|value| !value.is_null());
+        if let (Some(old), Some(new @ Value::Null)) = (old, later.get_mut(field)) {
+            *new = old.clone();
+        }
+    }
+}
+
+fn json(row: &impl Serialize) -> Result<Value, StoreError> {
+    serde_json::to_value(row).map_err(|error| StoreError::Refused(error.to_string()))
+}

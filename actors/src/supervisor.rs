@@ -1,0 +1,432 @@
+//! The call supervisor: mints ids, admits calls, routes what happens to them, hears of their deaths, drains.
+
+mod admission;
+mod reports;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
+use precall_call::{Call, CallId, ConversationId, Event, Job, LegSeen, Request, fold};
+use slog::{error, info, warn};
+use tokio::sync::oneshot;
+
+use crate::call_actor::{CallActor, Happened, Origin, Stop};
+use crate::call_context::CallContext;
+use crate::call_rows::Extra;
+use crate::dial_guard::DialGuard;
+use crate::engine::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
+use crate::line::Lines;
+use crate::phone_number::{CallerNumber, Region};
+use crate::providers::elevenlabs::ConversationReport;
+use crate::registry::Registry;
+use crate::resilient::start_resilient;
+use crate::shared::Shared;
+use crate::store::{call_context, event_log};
+
+/// A webhook is answered within so long, or it is 503 (3CX flows wait 3 s).
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
+/// Reading one call's log back.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// The answer to a webhook, later.
+pub type Answer<T> = oneshot::Sender<Result<T, Busy>>;
+
+/// An `IncomingCall`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Incoming {
+    /// What it says.
+    pub call: IncomingCall,
+    /// Hears what became of it.
+    pub answer: Answer<Taken>,
+}
+
+/// A `CallEnded` or `CallStateChanged`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Noticed {
+    /// What it says.
+    pub notice: PbxNotice,
+    /// Hears what became of it.
+    pub answer: Answer<Taken>,
+}
+
+/// A report of the provider.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ReportCame {
+    /// The report.
+    pub report: Box<ConversationReport>,
+    /// The body, to be kept while nobody knows its conversation.
+    pub raw: serde_json::Value,
+    /// Hears what became of it.
+    pub answer: Answer<ReportOutcome>,
+}
+
+/// An operator's request.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Asked {
+    /// Which call.
+    pub call: CallId,
+    /// What for.
+    pub request: Request,
+    /// Hears whether there is such a live call.
+    pub answer: Answer<bool>,
+}
+
+/// A call's actor has nothing left to do.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct CallSettled {
+    /// Which call.
+    pub call: CallId,
+    /// How many of the supervisor's messages it has dealt with.
+    pub handled: u64,
+}
+
+/// A call's actor is gone.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct CallDown {
+    /// Which call.
+    pub call: CallId,
+}
+
+/// New lines, at the start and on SIGHUP.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct UseLines {
+    /// All of them.
+    pub lines: Lines,
+    /// The dial guard's rules that go with them.
+    pub rules: crate::dial_guard::DialRules,
+}
+
+/// What was before the start. Admission begins with it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Loaded {
+    /// Calls of the last 35 minutes.
+    pub registry: Registry,
+    /// Numbers dialled within the last day.
+    pub guard: DialGuard,
+    /// Calls that were live.
+    pub unreleased: Vec<CallId>,
+    /// Conversations of reports that nobody has claimed.
+    pub unmatched: HashSet<ConversationId>,
+    /// Counts the starts of the engine.
+    pub generation: u64,
+}
+
+/// A call's conversation got its name.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct ConversationKnown {
+    /// Which call.
+    pub call: CallId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+}
+
+/// No new calls from now on.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+/// Something for a call that may have to be read back first.
+struct Delivery {
+    event: Event,
+    extra: Extra,
+    derived: Vec<crate::store::rows::Derived>,
+    done: oneshot::Sender<()>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct ReadBack {
+    call: CallId,
+    found: Option<(Box<Call>, Arc<CallContext>)>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Deliver {
+    call: CallId,
+    delivery: Delivery,
+}
+
+struct Live {
+    address: Addr<CallActor>,
+    sent: u64,
+}
+
+/// Settings of admission.
+#[derive(Clone, Debug)]
+pub struct AdmissionSettings {
+    /// `MAX_LIVE_CALLS`.
+    pub max_live_calls: usize,
+    /// `DEFAULT_REGION`.
+    pub region: Region,
+}
+
+/// See the file.
+pub struct CallSupervisor {
+    shared: Arc<Shared>,
+    settings: AdmissionSettings,
+    lines: Lines,
+    registry: Registry,
+    guard: DialGuard,
+    arbiters: Vec<ArbiterHandle>,
+    next_arbiter: usize,
+    live: HashMap<CallId, Live>,
+    per_line: HashMap<precall_call::LineId, usize>,
+    line_of: HashMap<CallId, precall_call::LineId>,
+    reading: HashMap<CallId, Vec<Delivery>>,
+    /// Conversations of live calls.
+    conversations: HashMap<ConversationId, CallId>,
+    /// Conversations whose report came and was kept.
+    unmatched: HashSet<ConversationId>,
+    ready: bool,
+    draining: bool,
+}
+
+impl CallSupervisor {
+    /// Admits nothing before [`Loaded`].
+    #[must_use]
+    pub fn new(
+        shared: Arc<Shared>,
+        settings: AdmissionSettings,
+        lines: Lines,
+        guard: DialGuard,
+        arbiters: Vec<ArbiterHandle>,
+    ) -> Self {
+        Self {
+            shared,
+            settings,
+            lines,
+            registry: Registry::default(),
+            guard,
+            arbiters,
+            next_arbiter: 0,
+            live: HashMap::new(),
+            per_line: HashMap::new(),
+            line_of: HashMap::new(),
+            reading: HashMap::new(),
+            conversations: HashMap::new(),
+            unmatched: HashSet::new(),
+            ready: false,
+            draining: false,
+        }
+    }
+
+    fn start_call(
+        &mut self,
+        origin: Origin,
+        context: Arc<CallContext>,
+        first: Option<oneshot::Sender<()>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = context.id;
+        let arbiter = self.arbiters.get(self.next_arbiter % self.arbiters.len().max(1)).cloned();
+        self.next_arbiter = self.next_arbiter.wrapping_add(1);
+        let Some(arbiter) = arbiter else { return };
+        let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
+        let address =
+            start_resilient(&arbiter, move |_| CallActor::new(origin, context, shared, supervisor, first));
+        self.live.insert(id, Live { address, sent: 0 });
+    }
+
+    /// Hands an event to its call; one that is not live is read back from its log first.
+    fn deliver(&mut self, call: CallId, delivery: Delivery, ctx: &mut Context<Self>) {
+        let Delivery { event, extra, derived, done } = delivery;
+        if let Some(live) = self.live.get_mut(&call) {
+            live.sent = live.sent.saturating_add(1);
+            let happened = Happened { derived, ..Happened::outside(event, extra, done) };
+            live.address.do_send(happened);
+            return;
+        }
+        let waiting = self.reading.entry(call).or_default();
+        waiting.push(Delivery { event, extra, derived, done });
+        if waiting.len() == 1 {
+            self.read_back(call, ctx);
+        }
+    }
+
+    fn read_back(&self, call: CallId, ctx: &mut Context<Self>) {
+        let (shared, lines, region) = (Arc::clone(&self.shared), self.lines.clone(), self.settings.region);
+        let supervisor = ctx.address();
+        actix::spawn(async move {
+            let read = tokio::time::timeout(READ_WITHIN, read_call(&shared, &lines, region, call));
+            let found = match read.await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => {
+                    error!(shared.log, "a call could not be read back"; "call" => %call, "error" => error);
+                    None
+                }
+                Err(_) => {
+                    error!(shared.log, "a call could not be read back in time"; "call" => %call);
+                    None
+                }
+            };
+            supervisor.do_send(ReadBack { call, found });
+        });
+    }
+
+    fn count_out(&mut self, call: CallId) {
+        self.registry.released(call);
+        self.guard.release(call);
+        self.conversations.retain(|_, of| *of != call);
+        let line = self.line_of.remove(&call);
+        if let Some(count) = line.and_then(|line| self.per_line.get_mut(&line)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+async fn read_call(
+    shared: &Shared,
+    lines: &Lines,
+    region: Region,
+    call: CallId,
+) -> Result<Option<(Box<Call>, Arc<CallContext>)>, String> {
+    let client = shared.pool.get().await.map_err(|e| e.to_string())?;
+    let stored = call_context::read(&**client, call).await.map_err(|e| e.to_string())?;
+    let Some(stored) = stored else { return Ok(None) };
+    let log = event_log::read_call(&**client, call).await.map_err(|e| e.to_string())?;
+    if log.is_empty() {
+        return Ok(None);
+    }
+    let state = fold(log.iter().map(|(event, at)| (event, *at))).map_err(|e| e.to_string())?;
+    let context = CallContext {
+        id: call,
+        pbx: stored.pbx,
+        threecx_call_id: stored.threecx_call_id,
+        caller: stored.caller.map_or(CallerNumber::Withheld, |raw| CallerNumber::parse(&raw, region)),
+        called: stored.called,
+        line: Arc::clone(lines.of_id(&stored.line)),
+    };
+    Ok(Some((Box::new(state), Arc::new(context))))
+}
+
+impl Actor for CallSupervisor {
+    type Context = Context<Self>;
+}
+
+impl Supervised for CallSupervisor {}
+
+impl Handler<ReadBack> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, ReadBack { call, found }: ReadBack, ctx: &mut Context<Self>) {
+        let waiting = self.reading.remove(&call).unwrap_or_default();
+        let Some((state, context)) = found else {
+            // Dropping the deliveries tells their senders that nothing was kept.
+            warn!(self.shared.log, "events for a call that is not there"; "call" => %call,
+                "events" => waiting.len());
+            return;
+        };
+        let next_panic = state.panics.saturating_add(1);
+        self.start_call(Origin::Log(state), context, None, ctx);
+        for mut delivery in waiting {
+            // Whoever heard of the death could not know which panic it was.
+            if let Event::Panicked { ordinal, .. } = &mut delivery.event {
+                *ordinal = next_panic;
+            }
+            self.deliver(call, delivery, ctx);
+        }
+    }
+}
+
+impl Handler<Deliver> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, Deliver { call, delivery }: Deliver, ctx: &mut Context<Self>) {
+        self.deliver(call, delivery, ctx);
+    }
+}
+
+impl Handler<CallSettled> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, settled: CallSettled, _: &mut Context<Self>) {
+        let quiet = self.live.get(&settled.call).is_some_and(|live| live.sent == settled.handled);
+        if !quiet {
+            return;
+        }
+        if let Some(live) = self.live.remove(&settled.call) {
+            live.address.do_send(Stop);
+        }
+        self.count_out(settled.call);
+    }
+}
+
+impl Handler<CallDown> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, CallDown { call }: CallDown, ctx: &mut Context<Self>) {
+        self.shared.board.remove(call);
+        if self.live.remove(&call).is_none() {
+            return;
+        }
+        // It died without having settled: its log says how far it came, and this is the end of it.
+        warn!(self.shared.log, "a call's actor died"; "call" => %call);
+        self.count_out(call);
+        let event = Event::Panicked { job: Job::Call, ordinal: 0 };
+        let (done, _) = oneshot::channel();
+        self.deliver(call, Delivery { event, extra: Extra::None, derived: Vec::new(), done }, ctx);
+    }
+}
+
+impl Handler<UseLines> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: UseLines, _: &mut Context<Self>) {
+        self.lines = message.lines;
+        self.guard.set_rules(message.rules);
+        info!(self.shared.log, "lines loaded"; "lines" => self.lines.all().count());
+    }
+}
+
+impl Handler<Loaded> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, loaded: Loaded, ctx: &mut Context<Self>) {
+        self.registry = loaded.registry;
+        self.guard = loaded.guard;
+        self.unmatched = loaded.unmatched;
+        self.ready = true;
+        for call in loaded.unreleased {
+            self.guard.hold(call);
+            let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
+            let (done, _) = oneshot::channel();
+            let delivery = Delivery { event: resumed, extra: Extra::None, derived: Vec::new(), done };
+            self.deliver(call, delivery, ctx);
+        }
+    }
+}
+
+impl Handler<Drain> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        self.draining = true;
+        info!(self.shared.log, "draining"; "live_calls" => self.live.len(),
+            "calls" => ?self.live.keys().take(5).collect::<Vec<_>>());
+    }
+}
+
+/// Live calls' actors.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "usize")]
+pub struct CountLive;
+
+impl Handler<CountLive> for CallSupervisor {
+    type Result = usize;
+
+    fn handle(&mut self, _: CountLive, _: &mut Context<Self>) -> usize {
+        self.live.len()
+    }
+}

@@ -1,0 +1,269 @@
+//! What comes from the PBX: which call it is, whether it may be taken, and the answer once it is kept.
+
+use std::sync::Arc;
+
+use actix::{AsyncContext, Context, Handler, WrapFuture};
+use precall_call::{Admission, At, CallId, Event, Offer};
+use slog::{info, warn};
+use tokio::sync::oneshot;
+
+use super::{ANSWER_WITHIN, Answer, Asked, CallSupervisor, Delivery, Incoming, Noticed};
+use crate::call_actor::Origin;
+use crate::call_context::{CallContext, stored_number};
+use crate::call_rows::Extra;
+use crate::clock;
+use crate::dial_guard::{Dial, Verdict};
+use crate::engine::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
+use crate::line::Line;
+use crate::phone_number::CallerNumber;
+use crate::registry::{Found, Sighting};
+use crate::store::recent_calls;
+use crate::voice_book::{Peek, VoiceKey};
+
+/// There is one PBX client so far.
+const PBX: &str = "default";
+
+impl CallSupervisor {
+    fn sighting(
+        &self,
+        threecx_call_id: Option<String>,
+        caller: Option<&str>,
+        called: Option<&str>,
+    ) -> Sighting {
+        let parse = |raw: &str| CallerNumber::parse(raw, self.settings.region);
+        Sighting {
+            pbx: PBX.to_owned(),
+            threecx_call_id,
+            caller: caller.map_or(CallerNumber::Withheld, parse),
+            called: called.map(parse),
+        }
+    }
+
+    /// Whether a new call can be kept and carried; nothing has been done when it cannot.
+    fn room(&self, line: &Line) -> Result<(), Busy> {
+        if self.draining {
+            return Err(Busy::Draining);
+        }
+        if !self.ready || !self.shared.persistence_state.can_keep() {
+            return Err(Busy::CannotKeep);
+        }
+        let of_line = self.per_line.get(&line.id).copied().unwrap_or(0);
+        let line_is_full = line.max_live_calls.is_some_and(|max| of_line >= max);
+        if self.registry.live() >= self.settings.max_live_calls || line_is_full {
+            return Err(Busy::AtCapacity);
+        }
+        Ok(())
+    }
+
+    fn incoming(&mut self, incoming: IncomingCall, answer: Answer<Taken>, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        let sighting = self.sighting(
+            incoming.threecx_call_id.clone(),
+            incoming.caller.as_deref(),
+            incoming.called.as_deref(),
+        );
+        let called = sighting.called.clone().unwrap_or(CallerNumber::Withheld);
+        let line = Arc::clone(self.lines.of_called(&called));
+        let ended_before = match self.registry.find(&sighting, now) {
+            Found::Call(call) => return self.answer_duplicate(call, &sighting.caller, &line, answer, ctx),
+            Found::EndedBefore => true,
+            Found::New => false,
+        };
+        if let Err(busy) = self.room(&line) {
+            let _ = answer.send(Err(busy));
+            return;
+        }
+        let call = clock::new_call();
+        let admission = self.admission(call, &sighting.caller, &called, ended_before, now);
+        let outcome = match admission {
+            Admission::Accepted => Outcome::Accepted,
+            Admission::Refused(cause) => Outcome::Rejected(cause),
+            Admission::EndedBefore => Outcome::Ended,
+        };
+        let context = Arc::new(CallContext {
+            id: call,
+            pbx: PBX.to_owned(),
+            threecx_call_id: incoming.threecx_call_id,
+            called: stored_number(&called).map(ToOwned::to_owned),
+            caller: sighting.caller.clone(),
+            line: Arc::clone(&line),
+        });
+        let voice = voice_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
+        self.registry.admit(call, sighting, now);
+        self.line_of.insert(call, line.id.clone());
+        let count = self.per_line.entry(line.id.clone()).or_default();
+        *count = count.saturating_add(1);
+        let (first, durable) = oneshot::channel();
+        let offer = Offer { policy: Arc::new(line.policy()), admission };
+        self.start_call(Origin::Offered(offer, incoming.recording_url), context, Some(first), ctx);
+        self.answer_when_durable(call, outcome, voice, durable, answer);
+    }
+
+    fn admission(
+        &mut self,
+        call: CallId,
+        caller: &CallerNumber,
+        called: &CallerNumber,
+        ended_before: bool,
+        now: At,
+    ) -> Admission {
+        if ended_before {
+            return Admission::EndedBefore;
+        }
+        match self.guard.ask(Dial { call, number: caller, called }, now) {
+            Verdict::Allowed => Admission::Accepted,
+            Verdict::Refused(refusal) => {
+                warn!(self.shared.log, "a call back was refused"; "call" => %call, "caller" => ?caller,
+                    "reason" => refusal.name());
+                Admission::Refused(refusal.cause())
+            }
+        }
+    }
+
+    /// A task of its own, so that a client that went away changes nothing.
+    fn answer_when_durable(
+        &self,
+        call: CallId,
+        outcome: Outcome,
+        voice: Option<VoiceKey>,
+        durable: oneshot::Receiver<()>,
+        answer: Answer<Taken>,
+    ) {
+        let book = self.shared.voice_book.clone();
+        actix::spawn(async move {
+            let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
+            if !matches!(kept, Ok(Ok(()))) {
+                let _ = answer.send(Err(Busy::TooSlow));
+                return;
+            }
+            let cached_voice = match voice {
+                Some(key) => book.send(Peek(key)).await.ok().flatten(),
+                None => None,
+            };
+            let _ = answer.send(Ok(Taken { call: Some(call), outcome, cached_voice }));
+        });
+    }
+
+    /// A duplicate is answered when the event it repeats is durable.
+    fn answer_duplicate(
+        &mut self,
+        call: CallId,
+        caller: &CallerNumber,
+        line: &Line,
+        answer: Answer<Taken>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (done, durable) = oneshot::channel();
+        if self.live.contains_key(&call) {
+            // The offer changes nothing a second time; its acknowledgement waits like the first one's.
+            let policy = Arc::new(line.policy());
+            let event = Event::Offered(Offer { policy, admission: Admission::Accepted });
+            self.deliver(call, Delivery { event, extra: Extra::None, derived: Vec::new(), done }, ctx);
+        } else {
+            // Its actor is gone, and it goes only when everything is durable.
+            let _ = done.send(());
+        }
+        self.answer_when_durable(call, Outcome::Duplicate, voice_key(caller, line), durable, answer);
+    }
+
+    fn noticed(&mut self, message: Noticed, ctx: &mut Context<Self>) {
+        let Noticed { notice, answer } = message;
+        let now = clock::now();
+        let sighting =
+            self.sighting(notice.threecx_call_id.clone(), notice.caller.as_deref(), notice.called.as_deref());
+        if !self.ready || !self.shared.persistence_state.can_keep() {
+            let _ = answer.send(Err(Busy::CannotKeep));
+            return;
+        }
+        let ended = matches!(notice.kind, PbxNoticeKind::Ended { .. });
+        let outcome = if ended { Outcome::Ended } else { Outcome::Accepted };
+        let Some(call) = self.registry.meant(&sighting, now) else {
+            return self.notice_of_unknown(&notice.kind, sighting, now, answer, ctx);
+        };
+        let (event, extra) = match notice.kind {
+            PbxNoticeKind::Ended { duration, recording_url } => {
+                (Event::PbxCallEnded { duration }, recording_url.map_or(Extra::None, Extra::Recording))
+            }
+            PbxNoticeKind::StateChanged(state) => {
+                (Event::PbxStateChanged { state: Arc::from(state) }, Extra::None)
+            }
+        };
+        let (done, durable) = oneshot::channel();
+        self.deliver(call, Delivery { event, extra, derived: Vec::new(), done }, ctx);
+        self.answer_when_durable(call, outcome, None, durable, answer);
+    }
+
+    /// An end before its call is kept, and absorbs the call when it comes. Other news of nobody is nothing.
+    fn notice_of_unknown(
+        &mut self,
+        kind: &PbxNoticeKind,
+        sighting: Sighting,
+        now: At,
+        answer: Answer<Taken>,
+        ctx: &mut Context<Self>,
+    ) {
+        let taken = |outcome| Taken { call: None, outcome, cached_voice: None };
+        let ended = matches!(kind, PbxNoticeKind::Ended { .. });
+        let Some(id) = sighting.threecx_call_id.filter(|_| ended) else {
+            let outcome = if ended { Outcome::Ended } else { Outcome::Ignored };
+            let _ = answer.send(Ok(taken(outcome)));
+            return;
+        };
+        info!(self.shared.log, "the end of a call that was not seen"; "threecx_call_id" => &id);
+        self.registry.ended_early(&sighting.pbx, &id, now);
+        let shared = Arc::clone(&self.shared);
+        let kept = async move {
+            let keep = async {
+                let client = shared.pool.get().await?;
+                recent_calls::keep_early_end(&**client, PBX, &id, now).await
+            };
+            let answered = match tokio::time::timeout(ANSWER_WITHIN, keep).await {
+                Ok(Ok(())) => Ok(taken(Outcome::Ended)),
+                Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
+            };
+            let _ = answer.send(answered);
+        };
+        ctx.spawn(kept.into_actor(self));
+    }
+}
+
+fn voice_key(caller: &CallerNumber, line: &Line) -> Option<VoiceKey> {
+    let caller = stored_number(caller)?.to_owned();
+    Some(VoiceKey { account: line.account.clone(), caller })
+}
+
+impl Handler<Incoming> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: Incoming, ctx: &mut Context<Self>) {
+        self.incoming(message.call, message.answer, ctx);
+    }
+}
+
+impl Handler<Noticed> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: Noticed, ctx: &mut Context<Self>) {
+        self.noticed(message, ctx);
+    }
+}
+
+impl Handler<Asked> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: Asked, ctx: &mut Context<Self>) {
+        let Asked { call, request, answer } = message;
+        if !self.live.contains_key(&call) {
+            let _ = answer.send(Ok(false));
+            return;
+        }
+        let (done, durable) = oneshot::channel();
+        let event = Event::OperatorAsked(request);
+        self.deliver(call, Delivery { event, extra: Extra::None, derived: Vec::new(), done }, ctx);
+        actix::spawn(async move {
+            let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
+            let answered = if matches!(kept, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };
+            let _ = answer.send(answered);
+        });
+    }
+}

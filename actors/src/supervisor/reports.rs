@@ -1,0 +1,159 @@
+//! What comes from the provider: whose conversation a report is about, and what becomes of one that is nobody's yet.
+
+use std::sync::Arc;
+
+use actix::{AsyncContext, Context, Handler, Message};
+use precall_call::{At, CallId, ConversationId, Event};
+use slog::{info, warn};
+use tokio::sync::oneshot;
+
+use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
+use crate::call_rows::{Extra, matched};
+use crate::engine::{Busy, ReportOutcome};
+use crate::providers::elevenlabs::{ConversationReport, ReportSource, Webhook, parse_webhook};
+use crate::shared::Shared;
+use crate::store::error::StoreError;
+use crate::store::{due_conversations, unmatched_reports};
+
+/// Kept reports whose conversation may still become known; older ones stay in the table for people.
+const UNMATCHED_MAX: usize = 10_000;
+
+/// A report was kept because its conversation is nobody's yet.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct KeptUnmatched(ConversationId);
+
+impl CallSupervisor {
+    fn report_came(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
+        let ReportCame { report, raw, answer } = message;
+        if !self.ready || !self.shared.persistence_state.can_keep() {
+            let _ = answer.send(Err(Busy::CannotKeep));
+            return;
+        }
+        let ours = |agent: &str| self.lines.all().any(|line| line.agent_id == agent);
+        if report.agent_id.as_deref().is_some_and(|agent| !ours(agent)) {
+            let _ = answer.send(Ok(ReportOutcome::NotOurs));
+            return;
+        }
+        let known = report.our_call.or_else(|| self.conversations.get(&report.conversation).copied());
+        let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
+        actix::spawn(async move {
+            let routed = route(&shared, &supervisor, known, report, &raw);
+            let outcome = tokio::time::timeout(ANSWER_WITHIN, routed).await.unwrap_or(Err(Busy::TooSlow));
+            let _ = answer.send(outcome);
+        });
+    }
+
+    /// The reports that were kept for this conversation belong to this call.
+    fn match_kept(&mut self, call: CallId, conversation: ConversationId, ctx: &mut Context<Self>) {
+        if !self.unmatched.remove(&conversation) {
+            return;
+        }
+        let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
+        actix::spawn(async move {
+            let bodies = kept_bodies(&shared, &conversation).await;
+            let bodies = bodies.unwrap_or_else(|error| {
+                warn!(shared.log, "kept reports could not be read"; "error" => %error);
+                Vec::new()
+            });
+            for body in bodies {
+                let Ok(Webhook::Report(report)) = parse_webhook(body.to_string().as_bytes()) else {
+                    continue;
+                };
+                info!(shared.log, "a kept report found its call"; "call" => %call);
+                let (done, _) = oneshot::channel();
+                supervisor.do_send(Deliver { call, delivery: delivery(report, done) });
+            }
+        });
+    }
+}
+
+fn delivery(report: Box<ConversationReport>, done: oneshot::Sender<()>) -> Delivery {
+    let derived = vec![matched(&report)];
+    Delivery { event: Event::Reported(report.fact()), extra: Extra::Report(report), derived, done }
+}
+
+async fn route(
+    shared: &Shared,
+    supervisor: &actix::Addr<CallSupervisor>,
+    known: Option<CallId>,
+    report: Box<ConversationReport>,
+    raw: &serde_json::Value,
+) -> Result<ReportOutcome, Busy> {
+    let call = match known {
+        Some(call) => Some(call),
+        None => stored_call(shared, &report.conversation).await.map_err(|_| Busy::CannotKeep)?,
+    };
+    if let Some(call) = call {
+        let (done, durable) = oneshot::channel();
+        supervisor.do_send(Deliver { call, delivery: delivery(report.clone(), done) });
+        if durable.await.is_ok() {
+            return Ok(ReportOutcome::Applied(call));
+        }
+        // No such call here: what names one may be another installation's, or too early.
+    }
+    keep(shared, &report, raw).await.map_err(|_| Busy::CannotKeep)?;
+    supervisor.do_send(KeptUnmatched(report.conversation));
+    Ok(ReportOutcome::Kept)
+}
+
+async fn stored_call(shared: &Shared, conversation: &ConversationId) -> Result<Option<CallId>, StoreError> {
+    let client = shared.pool.get().await?;
+    due_conversations::call_of(&**client, conversation).await
+}
+
+async fn keep(
+    shared: &Shared,
+    report: &ConversationReport,
+    raw: &serde_json::Value,
+) -> Result<(), StoreError> {
+    let kind = match report.source {
+        ReportSource::Transcription => "post_call_transcription",
+        ReportSource::InitiationFailure => "call_initiation_failure",
+        ReportSource::Flat => "flat",
+        ReportSource::Fetched => "fetched",
+    };
+    let at = report.event_timestamp.unwrap_or(At(0)).0;
+    let client = shared.pool.get().await?;
+    unmatched_reports::keep(&**client, report.conversation.as_str(), kind, at, raw).await
+}
+
+async fn kept_bodies(
+    shared: &Shared,
+    conversation: &ConversationId,
+) -> Result<Vec<serde_json::Value>, StoreError> {
+    let client = shared.pool.get().await?;
+    unmatched_reports::of_conversation(&**client, conversation.as_str()).await
+}
+
+impl Handler<ReportCame> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
+        self.report_came(message, ctx);
+    }
+}
+
+impl Handler<ConversationKnown> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: ConversationKnown, ctx: &mut Context<Self>) {
+        let ConversationKnown { call, conversation } = message;
+        self.conversations.insert(conversation.clone(), call);
+        self.match_kept(call, conversation, ctx);
+    }
+}
+
+impl Handler<KeptUnmatched> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, KeptUnmatched(conversation): KeptUnmatched, ctx: &mut Context<Self>) {
+        if self.unmatched.len() < UNMATCHED_MAX {
+            self.unmatched.insert(conversation.clone());
+        }
+        // Its name may have become known while it was being kept.
+        if let Some(call) = self.conversations.get(&conversation).copied() {
+            self.match_kept(call, conversation, ctx);
+        }
+    }
+}

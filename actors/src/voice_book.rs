@@ -1,0 +1,251 @@
+//! The voice book: one for the engine. A shell around [`Book`], which has the rules.
+
+mod book;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, Supervised};
+use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use slog::warn;
+
+pub use book::{Book, BookLimits, JobEnd, Order, VoiceKey};
+
+use crate::clock;
+use crate::clone_job::{CloneJob, Drop as DropJob, JobTask};
+use crate::clone_worker::VoiceOutcome;
+use crate::shared::Shared;
+use crate::store::voices::{self, CachedVoice, Mapping};
+
+/// Reading a mapping; then the fallback voice is better than waiting.
+const READ_WITHIN: Duration = Duration::from_secs(3);
+
+/// A call wants its caller's voice.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Want {
+    /// Which call.
+    pub call: CallId,
+    /// Whose voice.
+    pub key: VoiceKey,
+    /// Hears the outcome, once.
+    pub reply: Recipient<VoiceOutcome>,
+}
+
+/// A call does not wait any longer.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct WantsNoMore {
+    /// Which call.
+    pub call: CallId,
+}
+
+/// A job says how it is.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub enum JobTold {
+    /// From now on the provider may have the sample.
+    Uploading(JobId),
+    /// It takes too long for the calls that wait.
+    Late(JobId),
+    /// It is over.
+    Ended(JobId, JobEnd),
+    /// Its actor is gone; it may have panicked.
+    Down(JobId),
+}
+
+/// The voice that is cached for a caller.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Option<VoiceId>")]
+pub struct Peek(pub VoiceKey);
+
+/// Takes a caller's clone out of the cache.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Forget(pub VoiceKey);
+
+/// What was cached before the start.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Warm(pub Vec<CachedVoice>);
+
+/// The rest of the engine, once it exists: the book is one of its parts.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Bind(pub Arc<Shared>);
+
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Mapped {
+    key: VoiceKey,
+    mapping: Option<Option<Mapping>>,
+    at: At,
+}
+
+/// See the file.
+pub struct VoiceBook {
+    book: Book,
+    shared: Option<Arc<Shared>>,
+    waiting: HashMap<CallId, Recipient<VoiceOutcome>>,
+    jobs: HashMap<JobId, Addr<CloneJob>>,
+    arbiter: ArbiterHandle,
+}
+
+impl VoiceBook {
+    /// An empty book; its jobs live on `arbiter`.
+    #[must_use]
+    pub fn new(limits: BookLimits, arbiter: ArbiterHandle) -> Self {
+        Self { book: Book::new(limits), shared: None, waiting: HashMap::new(), jobs: HashMap::new(), arbiter }
+    }
+
+    fn perform(&mut self, orders: Vec<Order>, ctx: &mut Context<Self>) {
+        for order in orders {
+            match order {
+                Order::ReadMapping(key) => self.read_mapping(key, ctx),
+                Order::StartJob { job, key, sample, call } => self.start_job(job, key, sample, call, ctx),
+                Order::StopJob(job) => {
+                    if let Some(job) = self.jobs.get(&job) {
+                        job.do_send(DropJob);
+                    }
+                }
+                Order::Tell(call, outcome) => {
+                    if let Some(reply) = self.waiting.remove(&call) {
+                        reply.do_send(outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A task of its own: futures inside a busy actor are polled with every message.
+    fn read_mapping(&self, key: VoiceKey, ctx: &mut Context<Self>) {
+        let Some(shared) = self.shared.clone() else { return };
+        let book = ctx.address();
+        actix::spawn(async move {
+            let at = clock::now();
+            let read = tokio::time::timeout(READ_WITHIN, async {
+                let client = shared.pool.get().await?;
+                voices::mapping(&**client, &key.account, &key.caller, at).await
+            });
+            let mapping = match read.await {
+                Ok(Ok(mapping)) => Some(mapping),
+                Ok(Err(error)) => {
+                    warn!(shared.log, "a mapping could not be read"; "error" => %error);
+                    None
+                }
+                Err(_) => {
+                    warn!(shared.log, "a mapping could not be read in time");
+                    None
+                }
+            };
+            book.do_send(Mapped { key, mapping, at });
+        });
+    }
+
+    fn start_job(
+        &mut self,
+        job: JobId,
+        key: VoiceKey,
+        sample: String,
+        call: CallId,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(shared) = self.shared.clone() else { return };
+        let (task, book) = (JobTask { job, key, sample, call }, ctx.address());
+        let address = CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, shared, book));
+        self.jobs.insert(job, address);
+    }
+}
+
+impl Actor for VoiceBook {
+    type Context = Context<Self>;
+}
+
+impl Supervised for VoiceBook {}
+
+impl Handler<Bind> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, Bind(shared): Bind, _: &mut Context<Self>) {
+        self.shared = Some(shared);
+    }
+}
+
+impl Handler<Warm> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, Warm(cached): Warm, _: &mut Context<Self>) {
+        // Most recently used last, so that it is the last to be pushed out.
+        for voice in cached.into_iter().rev() {
+            let key = VoiceKey { account: voice.account, caller: voice.caller };
+            self.book.remember(key, voice.voice, voice.expires);
+        }
+    }
+}
+
+impl Handler<Want> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, want: Want, ctx: &mut Context<Self>) {
+        self.waiting.insert(want.call, want.reply);
+        let orders = self.book.want(want.call, want.key, clock::new_job());
+        self.perform(orders, ctx);
+    }
+}
+
+impl Handler<WantsNoMore> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, message: WantsNoMore, ctx: &mut Context<Self>) {
+        self.waiting.remove(&message.call);
+        let orders = self.book.wants_no_more(message.call);
+        self.perform(orders, ctx);
+    }
+}
+
+impl Handler<Mapped> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, mapped: Mapped, ctx: &mut Context<Self>) {
+        let orders = self.book.mapped(&mapped.key, mapped.mapping, mapped.at);
+        self.perform(orders, ctx);
+    }
+}
+
+impl Handler<JobTold> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, told: JobTold, ctx: &mut Context<Self>) {
+        let orders = match told {
+            JobTold::Uploading(job) => {
+                self.book.uploading(job);
+                Vec::new()
+            }
+            JobTold::Late(job) => self.book.late(job),
+            JobTold::Ended(job, end) => self.book.ended(job, end, clock::now()),
+            // A job that ended properly is not known any more; one that panicked costs its calls their voice.
+            JobTold::Down(job) => {
+                self.jobs.remove(&job);
+                self.book.ended(job, JobEnd::Failed(NoVoice::CloneFailed), clock::now())
+            }
+        };
+        self.perform(orders, ctx);
+    }
+}
+
+impl Handler<Peek> for VoiceBook {
+    type Result = Option<VoiceId>;
+
+    fn handle(&mut self, Peek(key): Peek, _: &mut Context<Self>) -> Option<VoiceId> {
+        self.book.peek(&key, clock::now()).cloned()
+    }
+}
+
+impl Handler<Forget> for VoiceBook {
+    type Result = bool;
+
+    fn handle(&mut self, Forget(key): Forget, _: &mut Context<Self>) -> bool {
+        self.book.forget(&key)
+    }
+}
