@@ -97,8 +97,10 @@ impl Answer {
     }
 }
 
-/// One entry of FastAPI's list of problems.
+/// One entry of FastAPI's list of problems. A step of the path that is a number names an element of a list.
 pub(super) fn problem(loc: &[&str], kind: &str, message: &str, input: Value) -> Value {
+    let step = |name: &&str| name.parse::<u64>().map_or_else(|_| Value::from(*name), Value::from);
+    let loc: Vec<Value> = loc.iter().map(step).collect();
     json!({"type": kind, "loc": loc, "msg": message, "input": input})
 }
 

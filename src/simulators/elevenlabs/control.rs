@@ -2,7 +2,7 @@
 //!
 //! | request | does |
 //! |---|---|
-//! | `GET`, `DELETE /sim/requests` | shows, clears what was asked of the provider's API |
+//! | `GET`, `DELETE /sim/requests` | shows, clears what was asked of the provider's API; `status` is null where nothing was answered |
 //! | `GET`, `PUT`, `DELETE /sim/faults` | see `faults` |
 //! | `GET /sim/voices`, `GET /sim/conversations` | what there is |
 //! | `POST /sim/conversations/{id}/hangup` | the person hangs up |

@@ -110,6 +110,7 @@ pub(super) fn hang_up(context: &Context, id: &str) -> bool {
     let Some(conversation) = world.conversations.get_mut(id) else { return false };
     let live = matches!(conversation.status, Status::Initiated | Status::InProgress);
     if live {
+        conversation.ending = Some(Ending::hung_up());
         conversation.end_now.notify_one();
     }
     live

@@ -80,6 +80,8 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     .workers(1)
     .disable_signals()
     .keep_alive(KEEP_ALIVE)
+    // Otherwise a handler that waits is not dropped when its client leaves, and `hang` would outlive it.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(1)
     .bind((Ipv4Addr::LOCALHOST, port))?;
     let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;

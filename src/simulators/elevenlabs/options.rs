@@ -37,6 +37,9 @@ pub enum OptionError {
     /// Neither `N` nor `A..B`.
     #[error("expected milliseconds as N or A..B, for example 1500 or 5000..30000")]
     NotADelay,
+    /// Not a whole number of milliseconds.
+    #[error("expected milliseconds as a whole number, for example 3000")]
+    NotMilliseconds,
     /// The range is the wrong way round.
     #[error("the range {0}..{1} is empty: the first number must not be larger than the second")]
     EmptyRange(u64, u64),
@@ -161,7 +164,7 @@ impl FromStr for CloneDelay {
 }
 
 fn conversation_ms(text: &str) -> Result<u64, OptionError> {
-    let ms = text.trim().parse::<u64>().map_err(|_| OptionError::NotADelay)?;
+    let ms = text.trim().parse::<u64>().map_err(|_| OptionError::NotMilliseconds)?;
     CloneDelay::between(ms, ms).map(|_| ms)
 }
 
