@@ -1,1 +1,2 @@
 //! The edge.
+pub mod simulators;

@@ -1,0 +1,119 @@
+//! What an endpoint answers, before it becomes HTTP: small enough that faults can replace, delay or drip it.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::ids;
+
+/// The body of an answer.
+#[derive(Clone, Debug)]
+pub(super) enum AnswerBody {
+    /// A JSON document.
+    Json(Value),
+    /// Bytes of the named content type, sent with their length.
+    Whole(&'static str, Bytes),
+    /// Bytes of the named content type, sent in chunks as they would be generated.
+    Chunked(&'static str, Bytes),
+}
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: AnswerBody,
+}
+
+impl Answer {
+    /// 200 with a JSON document.
+    pub fn ok(body: Value) -> Self {
+        Self::json(200, body)
+    }
+
+    /// Any status with a JSON document.
+    pub fn json(status: u16, body: Value) -> Self {
+        Self { status, headers: Vec::new(), body: AnswerBody::Json(body) }
+    }
+
+    /// The same answer with one more header.
+    pub fn with_header(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// The framework's plain error, as FastAPI words it: `{"detail": "Not Found"}`.
+    pub fn plain(status: u16, detail: &str) -> Self {
+        Self::json(status, json!({ "detail": detail }))
+    }
+
+    /// A validation error, as FastAPI words it: `detail` is an array.
+    pub fn invalid(problems: Vec<Value>) -> Self {
+        Self::json(422, json!({ "detail": problems }))
+    }
+
+    /// The older error shape, which voices/add still used where it was seen: `status` and `message` alone.
+    pub fn legacy(status: u16, code: &str, message: &str) -> Self {
+        Self::json(status, json!({"detail": {"status": code, "message": message}}))
+    }
+
+    /// The error shape of 2026 (facts page, section 1). `type` was seen for payment_required only; the rest is
+    /// derived from the status, so nothing may be read into it.
+    pub fn error(status: u16, code: &str, message: &str) -> Self {
+        let detail = json!({
+            "type": error_type(status),
+            "code": code,
+            "message": message,
+            "status": code,
+            "request_id": ids::request(),
+            "param": null,
+        });
+        Self::json(status, json!({ "detail": detail }))
+    }
+
+    /// The documented error of a bare status, for faults that name no body.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            200..=299 => Self::json(status, json!({})),
+            400 => Self::error(400, "invalid_request", "The request is invalid."),
+            401 => Self::error(401, "unauthorized", "Invalid API key"),
+            402 => Self::error(402, "insufficient_credits", "You do not have enough credits."),
+            403 => Self::error(403, "feature_not_available", "Your plan does not include this feature."),
+            404 => Self::plain(404, "Not Found"),
+            409 => Self::error(409, "concurrent_modification", "The resource was changed meanwhile."),
+            422 => Self::invalid(vec![problem(&["body", "name"], "missing", "Field required", Value::Null)]),
+            429 => Self::error(429, "system_busy", "The system is busy. Please try again later."),
+            503 => Self::error(503, "service_unavailable", "The service is unavailable."),
+            500..=599 => Self::error(status, "internal_error", "Something went wrong."),
+            _ => Self::plain(status, "error"),
+        }
+    }
+
+    pub fn voice_not_found(voice_id: &str) -> Self {
+        Self::error(404, "voice_not_found", &format!("A voice with the voice_id {voice_id} was not found."))
+    }
+
+    pub fn conversation_not_found(id: &str) -> Self {
+        Self::error(404, "conversation_not_found", &format!("Conversation with id {id} not found."))
+    }
+}
+
+/// One entry of FastAPI's list of problems. A step of the path that is a number names an element of a list.
+pub(super) fn problem(loc: &[&str], kind: &str, message: &str, input: Value) -> Value {
+    let step = |name: &&str| name.parse::<u64>().map_or_else(|_| Value::from(*name), Value::from);
+    let loc: Vec<Value> = loc.iter().map(step).collect();
+    json!({"type": kind, "loc": loc, "msg": message, "input": input})
+}
+
+fn error_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "payment_required",
+        403 => "authorization_error",
+        404 => "not_found",
+        409 => "conflict",
+        429 => "rate_limit_error",
+        503 => "service_unavailable",
+        500..=599 => "internal_error",
+        _ => "validation_error",
+    }
+}

@@ -1,0 +1,57 @@
+//! What the server's thread holds: the shared world and the client that posts webhooks, which cannot leave its
+//! thread.
+
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
+
+use awc::{Client, Connector};
+
+use super::options::CloneDelay;
+use super::world::{Shared, World};
+
+/// How long one post of ours may take, answer included. The provider's own limit is not known.
+pub(super) const POST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to the service at once.
+const MOST_CONNECTIONS: usize = 256;
+/// Shorter than a server keeps its side open, so that no post meets a connection that is being closed.
+const IDLE_CONNECTION: Duration = Duration::from_secs(2);
+
+/// One per server thread.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub shared: Arc<Shared>,
+    pub client: ClientBox,
+    /// Requests of the provider's API that are not answered yet.
+    pub under_way: AtomicU32,
+    /// Webhooks that wait for another try.
+    pub retrying: AtomicU32,
+}
+
+/// awc's client has no Debug.
+pub(super) struct ClientBox(pub Client);
+
+impl std::fmt::Debug for ClientBox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl Context {
+    /// Must be called on the thread that will use it.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let connector = Connector::new().limit(MOST_CONNECTIONS).conn_keep_alive(IDLE_CONNECTION);
+        // A redirect could lead away from this machine.
+        let client =
+            Client::builder().connector(connector).disable_redirects().timeout(POST_TIMEOUT).finish();
+        Self { shared, client: ClientBox(client), under_way: AtomicU32::new(0), retrying: AtomicU32::new(0) }
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world()
+    }
+
+    pub fn clone_delay(&self) -> CloneDelay {
+        self.shared.clone_delay
+    }
+}

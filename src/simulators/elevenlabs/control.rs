@@ -1,0 +1,130 @@
+//! `/sim/...`: what a check or a demo asks of the simulator itself. No key, never recorded.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET`, `DELETE /sim/requests` | shows, clears what was asked of the provider's API; `status` is null where nothing was answered |
+//! | `GET`, `PUT`, `DELETE /sim/faults` | see `faults` |
+//! | `GET /sim/voices`, `GET /sim/conversations` | what there is |
+//! | `POST /sim/conversations/{id}/hangup` | the person hangs up |
+//! | `GET`, `PUT /sim/agent` | the scripted dialogue: `[{role, message}]` |
+//! | `GET`, `DELETE /sim/webhooks` | every try to deliver a webhook: `[{at, type, conversation_id, attempt, status}]` |
+//! | `POST /sim/inbound` | see `inbound` |
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Data;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::agent::{Script, Turn};
+use super::answer::Answer;
+use super::body::Body;
+use super::context::Context;
+use super::conversation::Conversation;
+use super::faults::{Fault, MOST_FAULTS};
+use super::inbound;
+use super::lifecycle;
+use super::requests::rfc3339;
+use super::world::World;
+
+/// Whether a path is the simulator's own.
+pub(super) fn is_control(path: &str) -> bool {
+    path == "/sim" || path.starts_with("/sim/")
+}
+
+/// Answers a control request.
+pub(super) async fn answer(context: &Data<Context>, method: &str, path: &str, body: &Body) -> Answer {
+    serve(context, method, path, body).await.unwrap_or_else(|refused| refused)
+}
+
+async fn serve(context: &Data<Context>, method: &str, path: &str, body: &Body) -> Result<Answer, Answer> {
+    let segments: Vec<&str> = path.split('/').skip(2).collect();
+    match (method, segments.as_slice()) {
+        ("GET", ["requests"]) => Ok(Answer::ok(Value::Array(context.world().requests.shown()))),
+        ("DELETE", ["requests"]) => Ok(done(|| context.world().requests.clear())),
+        ("GET", ["faults"]) => Ok(Answer::ok(json!(context.world().faults.list()))),
+        ("PUT", ["faults"]) => {
+            let faults = faults(body)?;
+            Ok(done(|| context.world().faults.set(faults)))
+        }
+        ("DELETE", ["faults"]) => Ok(done(|| context.world().faults.clear())),
+        ("GET", ["voices"]) => Ok(Answer::ok(voices(&context.world()))),
+        ("GET", ["conversations"]) => Ok(Answer::ok(conversations(&context.world()))),
+        ("POST", ["conversations", id, "hangup"]) => {
+            Ok(Answer::ok(json!({"ok": lifecycle::hang_up(context, id)})))
+        }
+        ("GET", ["agent"]) => Ok(Answer::ok(json!(context.world().script.turns()))),
+        ("PUT", ["agent"]) => {
+            let script = Script::new(parsed::<Vec<Turn>>(body)?).map_err(|why| Answer::plain(400, &why))?;
+            Ok(done(|| context.world().script = script))
+        }
+        ("GET", ["webhooks"]) => Ok(Answer::ok(Value::Array(context.world().deliveries.shown()))),
+        ("DELETE", ["webhooks"]) => Ok(done(|| context.world().deliveries.clear())),
+        ("POST", ["inbound"]) => Ok(inbound::arrive(context, parsed(body)?).await),
+        (_, ["requests" | "faults" | "voices" | "conversations" | "agent" | "webhooks" | "inbound"]) => {
+            Err(Answer::plain(405, "Method Not Allowed"))
+        }
+        _ => Err(Answer::plain(404, "Not Found")),
+    }
+}
+
+fn done(work: impl FnOnce()) -> Answer {
+    work();
+    Answer::ok(json!({"ok": true}))
+}
+
+/// The body as JSON, whatever its content type says: these requests are also typed by hand.
+fn parsed<T: DeserializeOwned>(body: &Body) -> Result<T, Answer> {
+    let value = match body {
+        Body::Json(value) => Ok(value.clone()),
+        Body::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Body::Empty => Err("a JSON body is needed".to_owned()),
+        Body::Upload(_) => Err("an upload is not JSON".to_owned()),
+        Body::TooLarge => return Err(Answer::plain(413, "the body is larger than 1 MiB")),
+        Body::Broken(why) => Err(why.clone()),
+    };
+    value
+        .and_then(|value| serde_json::from_value(value).map_err(|error| error.to_string()))
+        .map_err(|why| Answer::plain(400, &why))
+}
+
+fn faults(body: &Body) -> Result<Vec<Fault>, Answer> {
+    let faults: Vec<Fault> = parsed(body)?;
+    if faults.len() > MOST_FAULTS {
+        return Err(Answer::plain(400, &format!("at most {MOST_FAULTS} faults")));
+    }
+    for fault in &faults {
+        if fault.status.is_some_and(|status| !(200..=599).contains(&status)) {
+            return Err(Answer::plain(400, "status must be between 200 and 599"));
+        }
+        let proper = |(name, value): (&String, &String)| {
+            HeaderName::try_from(name.as_str()).is_ok() && HeaderValue::try_from(value.as_str()).is_ok()
+        };
+        if !fault.headers.iter().all(proper) {
+            return Err(Answer::plain(400, "headers must be names and values that HTTP allows"));
+        }
+    }
+    Ok(faults)
+}
+
+/// The clones that were not deleted.
+pub(super) fn voices(world: &World) -> Value {
+    let shown = world.voices.all().into_iter().map(
+        |voice| json!({"voice_id": voice.id, "name": voice.name, "created_at": rfc3339(voice.created_at)}),
+    );
+    Value::Array(shown.collect())
+}
+
+/// Every conversation, oldest first.
+pub(super) fn conversations(world: &World) -> Value {
+    let shown = |conversation: &Conversation| {
+        json!({
+            "conversation_id": conversation.id,
+            "agent_id": conversation.about.agent_id,
+            "user_id": conversation.user_id(),
+            "to_number": conversation.about.external_number,
+            "status": conversation.status.name(),
+            "voice_id": conversation.voice_id(),
+        })
+    };
+    Value::Array(world.conversations.all().map(shown).collect())
+}

@@ -1,0 +1,167 @@
+//! The three forms in which the provider shows a conversation: in full, as a webhook's data, as a line of a list.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::agent::{Role, transcript};
+use super::conversation::{Conversation, Status, Telephony};
+
+impl Conversation {
+    /// The `data` of `post_call_transcription`. The `has_*audio` flags are absent, as they were in the real body.
+    pub fn webhook_data(&self) -> Map<String, Value> {
+        let analysis = self.status.is_final().then(|| {
+            json!({
+                "evaluation_criteria_results": {},
+                "data_collection_results": {},
+                "call_successful": self.call_successful(),
+                "transcript_summary": "A simulated conversation.",
+                "call_summary_title": "Simulated conversation",
+            })
+        });
+        let data = json!({
+            "agent_id": self.about.agent_id,
+            "conversation_id": self.id,
+            "status": self.status.name(),
+            "user_id": self.user_id(),
+            "branch_id": null,
+            "transcript": transcript(&self.about.agent_id, &self.turns, self.length),
+            "metadata": self.metadata(),
+            "analysis": analysis,
+            "conversation_initiation_client_data": self.client_data_echo(),
+        });
+        match data {
+            Value::Object(data) => data,
+            _ => Map::new(),
+        }
+    }
+
+    /// The provider's `GetConversationResponseModel`.
+    pub fn full(&self) -> Value {
+        let mut full = self.webhook_data();
+        let has_audio = self.status == Status::Done;
+        let users = self.turns.iter().filter(|turn| turn.role == Role::User).count();
+        for (name, value) in [
+            ("agent_name", json!("Simulated agent")),
+            ("has_audio", json!(has_audio)),
+            ("has_user_audio", json!(has_audio)),
+            ("has_response_audio", json!(has_audio)),
+            ("has_auxiliary_audio", json!(false)),
+            ("version_id", Value::Null),
+            ("environment", json!("production")),
+            ("tag_ids", json!([])),
+            ("user_message_count", json!(users)),
+        ] {
+            full.insert(name.to_owned(), value);
+        }
+        Value::Object(full)
+    }
+
+    /// The provider's `ConversationSummaryResponseModel`.
+    pub fn summary(&self) -> Value {
+        json!({
+            "agent_id": self.about.agent_id,
+            "branch_id": null,
+            "version_id": null,
+            "agent_name": "Simulated agent",
+            "conversation_id": self.id,
+            "start_time_unix_secs": self.start_unix(),
+            "call_duration_secs": self.seconds(),
+            "message_count": self.turns.len(),
+            "status": self.status.name(),
+            "termination_reason": self.termination_reason(),
+            "call_successful": self.call_successful(),
+            "transcript_summary": null,
+            "call_summary_title": null,
+            "main_language": "en",
+            "conversation_initiation_source": self.source(),
+            "tool_names": [],
+            "direction": self.about.direction.name(),
+            "rating": null,
+        })
+    }
+
+    fn metadata(&self) -> Value {
+        let error = self.ending.as_ref().and_then(|ending| ending.error.as_ref());
+        json!({
+            "start_time_unix_secs": self.start_unix(),
+            "accepted_time_unix_secs": self.started_at.map(Timestamp::as_second),
+            "call_duration_secs": self.seconds(),
+            "cost": self.seconds().saturating_mul(6),
+            "cost_fiat": null,
+            "deletion_settings": {
+                "deletion_time_unix_secs": null,
+                "deleted_logs_at_time_unix_secs": null,
+                "deleted_audio_at_time_unix_secs": null,
+                "deleted_transcript_at_time_unix_secs": null,
+                "delete_transcript_and_pii": false,
+                "delete_audio": false,
+            },
+            "feedback": {"type": null, "overall_score": null, "likes": 0, "dislikes": 0, "rating": null,
+                         "comment": null},
+            "authorization_method": "authorization_header",
+            "charging": {"dev_discount": false, "is_burst": false, "tier": "creator", "llm_price": 0.0023,
+                         "llm_charge": 10, "call_charge": self.seconds().saturating_mul(6)},
+            "phone_call": self.phone_call(),
+            "batch_call": null,
+            "termination_reason": self.termination_reason(),
+            "error": error.map(|(code, reason)| json!({"code": code, "reason": reason})),
+            "warnings": [],
+            "main_language": "en",
+            "text_only": false,
+            "conversation_initiation_source": self.source(),
+            "initiation_trigger": {"trigger_type": "default"},
+        })
+    }
+
+    fn phone_call(&self) -> Value {
+        let about = &self.about;
+        match about.telephony {
+            Telephony::SipTrunk => json!({
+                "type": "sip_trunking",
+                "direction": about.direction.name(),
+                "phone_number_id": about.phone_number_id,
+                "agent_number": about.agent_number,
+                "external_number": about.external_number,
+                "call_sid": about.call_sid,
+                "call_id": null,
+                "call_result": self.started_at.map(|_| "answered"),
+                "sip_header_dynamic_variables": {},
+            }),
+            Telephony::Twilio => json!({
+                "type": "twilio",
+                "direction": about.direction.name(),
+                "phone_number_id": about.phone_number_id,
+                "agent_number": about.agent_number,
+                "external_number": about.external_number,
+                "stream_sid": self.stream_sid,
+                "call_sid": about.call_sid,
+            }),
+        }
+    }
+
+    /// What was sent, with everything that was left out as null and the provider's variables added.
+    fn client_data_echo(&self) -> Value {
+        let mut echo = Map::new();
+        for (name, value) in [
+            ("custom_llm_extra_body", json!({})),
+            ("user_id", Value::Null),
+            ("source_info", json!({"source": null, "version": null})),
+        ] {
+            echo.insert(name.to_owned(), value);
+        }
+        let given = &self.about.client_data;
+        for (name, value) in given.iter().filter(|(name, value)| *name != "type" && !value.is_null()) {
+            echo.insert(name.clone(), value.clone());
+        }
+        let mut overrides = Map::new();
+        for name in ["agent", "tts", "turn", "conversation"] {
+            overrides.insert(name.to_owned(), Value::Null);
+        }
+        if let Some(given) = given.get("conversation_config_override").and_then(Value::as_object) {
+            overrides.extend(given.clone());
+        }
+        echo.insert("conversation_config_override".to_owned(), Value::Object(overrides));
+        echo.insert("dynamic_variables".to_owned(), Value::Object(self.variables()));
+        Value::Object(echo)
+    }
+}

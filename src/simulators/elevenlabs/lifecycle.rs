@@ -1,0 +1,117 @@
+//! A conversation's life: it rings, is picked up, lasts, is processed, is reported.
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use jiff::Timestamp;
+
+use super::calls::Fates;
+use super::context::Context;
+use super::conversation::{Ending, Status};
+use super::faults::CallFate;
+use super::webhook;
+
+/// How long a phone rings here.
+const RINGING: Duration = Duration::from_millis(50);
+/// How long a conversation is processed after its end.
+const PROCESSING: Duration = Duration::from_millis(20);
+
+/// Lives one conversation to its end.
+pub(super) async fn conduct(context: Data<Context>, id: String, fates: Fates) {
+    tokio::time::sleep(RINGING.min(context.shared.conversation)).await;
+    match fates.call {
+        Some(CallFate::Busy) => return not_reached(&context, &id, "busy", fates).await,
+        Some(CallFate::NoAnswer) => return not_reached(&context, &id, "no-answer", fates).await,
+        Some(CallFate::Unknown) => return not_reached(&context, &id, "unknown", fates).await,
+        Some(CallFate::Failed) => {
+            return cannot_start(&context, &id, Ending::cannot_start("conversation could not start"), fates)
+                .await;
+        }
+        None => {}
+    }
+    if voice_is_gone(&context, &id) {
+        return cannot_start(&context, &id, Ending::cannot_start("voice_id_does_not_exist"), fates).await;
+    }
+    talk(&context, &id).await;
+    tokio::time::sleep(PROCESSING).await;
+    settle(&context, &id);
+    webhook::report(&context, &id, fates.report).await;
+}
+
+fn voice_is_gone(context: &Context, id: &str) -> bool {
+    let world = context.world();
+    let voice = world.conversations.get(id).and_then(|conversation| conversation.voice_id());
+    voice.is_some_and(|voice| world.voices.is_deleted(voice))
+}
+
+/// From picking up to hanging up.
+async fn talk(context: &Context, id: &str) {
+    let longest = context.shared.conversation;
+    let (length, ending, end_now) = {
+        let mut world = context.world();
+        let Some(conversation) = world.conversations.get_mut(id) else { return };
+        conversation.status = Status::InProgress;
+        conversation.started_at = Some(Timestamp::now());
+        let maximum = conversation.maximum();
+        let ending = if maximum < longest { Ending::max_duration() } else { Ending::hung_up() };
+        (longest.min(maximum), ending, conversation.end_now.clone())
+    };
+    let picked_up = tokio::time::Instant::now();
+    let ended_early = tokio::time::timeout(length, end_now.notified()).await.is_ok();
+
+    let mut world = context.world();
+    let script = world.script.clone();
+    let Some(conversation) = world.conversations.get_mut(id) else { return };
+    conversation.length = if ended_early { picked_up.elapsed() } else { length };
+    conversation.turns = script.spoken(conversation.first_message(), &conversation.variables());
+    conversation.status = Status::Processing;
+    // Whoever ended it early has left the reason.
+    conversation.ending.get_or_insert(ending);
+}
+
+fn settle(context: &Context, id: &str) {
+    let mut world = context.world();
+    let Some(conversation) = world.conversations.get_mut(id) else { return };
+    let broke = conversation.ending.as_ref().is_some_and(|ending| ending.error.is_some());
+    conversation.status = if broke { Status::Failed } else { Status::Done };
+}
+
+async fn not_reached(context: &Data<Context>, id: &str, reason: &'static str, fates: Fates) {
+    fail(context, id, Ending::not_reached(reason));
+    webhook::report_not_reached(context, id, reason, fates.report).await;
+}
+
+async fn cannot_start(context: &Data<Context>, id: &str, ending: Ending, fates: Fates) {
+    fail(context, id, ending);
+    webhook::report(context, id, fates.report).await;
+}
+
+fn fail(context: &Context, id: &str, ending: Ending) {
+    if let Some(conversation) = context.world().conversations.get_mut(id) {
+        conversation.status = Status::Failed;
+        conversation.ending = Some(ending);
+    }
+}
+
+/// Ends every conversation that speaks with a voice which is gone. What the provider does is not documented; a
+/// service that deletes a voice in use must notice.
+pub(super) fn voice_deleted(context: &Context, voice_id: &str) {
+    for conversation in context.world().conversations.live_mut() {
+        if conversation.status == Status::InProgress && conversation.voice_id() == Some(voice_id) {
+            conversation.ending = Some(Ending::voice_lost());
+            conversation.end_now.notify_one();
+        }
+    }
+}
+
+/// The person hangs up; false when the conversation is not going on.
+pub(super) fn hang_up(context: &Context, id: &str) -> bool {
+    let mut world = context.world();
+    let Some(conversation) = world.conversations.get_mut(id) else { return false };
+    let live = matches!(conversation.status, Status::Initiated | Status::InProgress);
+    if live {
+        conversation.ending = Some(Ending::hung_up());
+        conversation.end_now.notify_one();
+    }
+    live
+}

@@ -1,0 +1,155 @@
+//! A stand-in for ElevenLabs over real HTTP, on loopback only: voices, text to speech, outbound calls with
+//! conversations of a set length, signed post-call webhooks, and a control API to look at what was asked and to
+//! order misbehaviour.
+//!
+//! Any agent, phone number and voice id that was not deleted here is taken as existing. Limits of requests at once
+//! are told in headers but not enforced; a fault can enforce them. Everything that is kept has a bound.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer, web};
+use serde_json::Value;
+
+pub use agent::{Role, Turn};
+pub use faults::{CallFate, Fault, ReportFate};
+pub use options::{Args, CloneDelay, LoopbackUrl, OptionError, Options, Secret, Target};
+
+use context::Context;
+use world::Shared;
+
+mod agent;
+mod answer;
+mod audio;
+mod body;
+mod calls;
+mod context;
+mod control;
+mod conversation;
+mod conversation_endpoints;
+mod conversation_forms;
+mod conversations;
+mod deliveries;
+mod faults;
+mod ids;
+mod inbound;
+mod lifecycle;
+mod options;
+mod request;
+mod requests;
+mod routes;
+mod server;
+mod speech;
+#[cfg(test)]
+mod tests;
+mod voice_endpoints;
+mod voices;
+mod webhook;
+mod world;
+
+/// How long an idle connection is kept: longer than our clients keep theirs, so that none is closed under them.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// A simulator that runs. Dropping it leaves it running until its thread ends; `stop` ends it.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    handle: ServerHandle,
+}
+
+/// Starts a simulator on 127.0.0.1 with one thread of its own. Must be called inside an actix system or a tokio
+/// `LocalSet`.
+///
+/// # Errors
+/// When the port cannot be had.
+pub async fn start(options: Options) -> io::Result<Simulator> {
+    let port = options.port;
+    let shared = Arc::new(Shared::new(options));
+    let for_threads = Arc::clone(&shared);
+    let server = HttpServer::new(move || {
+        // Once per thread: awc's client cannot leave the one that made it.
+        App::new()
+            .app_data(Data::new(Context::new(Arc::clone(&for_threads))))
+            .default_service(web::to(server::serve))
+    })
+    .workers(1)
+    .disable_signals()
+    .keep_alive(KEEP_ALIVE)
+    // Otherwise a handler that waits is not dropped when its client leaves, and `hang` would outlive it.
+    .h1_allow_half_closed(false)
+    .shutdown_timeout(1)
+    .bind((Ipv4Addr::LOCALHOST, port))?;
+    let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
+    let running = server.run();
+    let handle = running.handle();
+    actix_web::rt::spawn(running);
+    Ok(Simulator { address, shared, handle })
+}
+
+/// Runs a simulator until it is told to end by SIGINT or SIGTERM: `precall simulate elevenlabs`.
+///
+/// # Errors
+/// When the port or the signals cannot be had.
+pub async fn run(options: Options) -> io::Result<()> {
+    let simulator = start(options).await?;
+    println!("listening on {}", simulator.url());
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    simulator.stop().await;
+    Ok(())
+}
+
+impl Simulator {
+    /// Its base address, for `ELEVENLABS_API_BASE`: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Says where post-call webhooks go from now on: a demo knows the service's port only after the simulator's.
+    pub fn set_webhook(&self, target: Option<Target>) {
+        self.shared.world().webhook = target;
+    }
+
+    /// Says who is asked about inbound calls from now on.
+    pub fn set_initiation(&self, target: Option<Target>) {
+        self.shared.world().initiation = target;
+    }
+
+    /// Replaces the faults, as `PUT /sim/faults`.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.shared.world().faults.set(faults);
+    }
+
+    /// What was asked of the provider's API, as `GET /sim/requests`.
+    pub fn requests(&self) -> Vec<Value> {
+        self.shared.world().requests.shown()
+    }
+
+    /// The clones that were not deleted, as `GET /sim/voices`.
+    pub fn voices(&self) -> Value {
+        control::voices(&self.shared.world())
+    }
+
+    /// Every conversation, as `GET /sim/conversations`.
+    pub fn conversations(&self) -> Value {
+        control::conversations(&self.shared.world())
+    }
+
+    /// Every try to deliver a webhook, as `GET /sim/webhooks`.
+    pub fn webhooks(&self) -> Vec<Value> {
+        self.shared.world().deliveries.shown()
+    }
+
+    /// Ends it at once: connections are closed, conversations and webhooks under way are lost.
+    pub async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+}

@@ -1,0 +1,267 @@
+//! What a simulator is told at its start: the command line's flags and the typed options behind them. Everything
+//! that could make it reach beyond this machine is refused here.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use thiserror::Error;
+use url::{Host, Url};
+use uuid::Uuid;
+
+/// The longest clone delay and conversation that may be asked for.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+/// More voice slots than any plan has; bounds the voice table.
+pub(super) const MOST_VOICE_SLOTS: u32 = 10_000;
+/// What the provider waits between the tries of one transcription webhook (facts page, section 5).
+const RETRY_SPACING: [Duration; 4] = [
+    Duration::from_secs(30),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(8 * 60),
+    Duration::from_secs(30 * 60),
+];
+
+/// Why an option was refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum OptionError {
+    /// The text is not an address at all.
+    #[error("not a URL: {0}")]
+    NotAUrl(url::ParseError),
+    /// Only http(s) can be posted to.
+    #[error("the URL must start with http:// or https://")]
+    NotHttp,
+    /// A simulator must never call a machine that is not this one.
+    #[error("the simulator only calls loopback addresses (127.0.0.0/8, [::1] or localhost), not {0}")]
+    NotLoopback(String),
+    /// Neither `N` nor `A..B`.
+    #[error("expected milliseconds as N or A..B, for example 1500 or 5000..30000")]
+    NotADelay,
+    /// Not a whole number of milliseconds.
+    #[error("expected milliseconds as a whole number, for example 3000")]
+    NotMilliseconds,
+    /// The range is the wrong way round.
+    #[error("the range {0}..{1} is empty: the first number must not be larger than the second")]
+    EmptyRange(u64, u64),
+    /// Longer than anybody would wait.
+    #[error("{0} ms is more than the {1} ms that are allowed")]
+    TooLong(u64, u128),
+    /// A secret without a character signs nothing.
+    #[error("the secret must not be empty")]
+    EmptySecret,
+}
+
+/// Text that must not show up in logs: a key or a signing secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for signing and comparing.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Secret {
+    type Err = OptionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err(OptionError::EmptySecret);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// An http(s) address on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopbackUrl(Url);
+
+impl LoopbackUrl {
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<Url> for LoopbackUrl {
+    type Error = OptionError;
+
+    fn try_from(url: Url) -> Result<Self, Self::Error> {
+        if url.scheme() != "http" && url.scheme() != "https" {
+            return Err(OptionError::NotHttp);
+        }
+        let loopback = match url.host() {
+            Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+            Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
+            Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
+            None => false,
+        };
+        if !loopback {
+            return Err(OptionError::NotLoopback(url.host_str().unwrap_or("no host").to_owned()));
+        }
+        Ok(Self(url))
+    }
+}
+
+impl FromStr for LoopbackUrl {
+    type Err = OptionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(Url::parse(text).map_err(OptionError::NotAUrl)?)
+    }
+}
+
+/// How long making a clone takes: each request picks a time from this range, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloneDelay {
+    min_ms: u64,
+    max_ms: u64,
+}
+
+impl CloneDelay {
+    /// No delay at all.
+    pub const NONE: Self = Self { min_ms: 0, max_ms: 0 };
+
+    /// A range of milliseconds, both ends included.
+    ///
+    /// # Errors
+    /// When the range is empty or reaches beyond an hour.
+    pub fn between(min_ms: u64, max_ms: u64) -> Result<Self, OptionError> {
+        if min_ms > max_ms {
+            return Err(OptionError::EmptyRange(min_ms, max_ms));
+        }
+        if Duration::from_millis(max_ms) > LONGEST_WAIT {
+            return Err(OptionError::TooLong(max_ms, LONGEST_WAIT.as_millis()));
+        }
+        Ok(Self { min_ms, max_ms })
+    }
+
+    /// One time out of the range.
+    pub(super) fn pick(self) -> Duration {
+        let span = self.max_ms.saturating_sub(self.min_ms).saturating_add(1);
+        let (random, _) = Uuid::new_v4().as_u64_pair();
+        Duration::from_millis(self.min_ms.saturating_add(random.checked_rem(span).unwrap_or(0)))
+    }
+}
+
+impl FromStr for CloneDelay {
+    type Err = OptionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |part: &str| part.trim().parse::<u64>().map_err(|_| OptionError::NotADelay);
+        match text.split_once("..") {
+            Some((min, max)) => Self::between(number(min)?, number(max)?),
+            None => number(text).and_then(|ms| Self::between(ms, ms)),
+        }
+    }
+}
+
+fn conversation_ms(text: &str) -> Result<u64, OptionError> {
+    let ms = text.trim().parse::<u64>().map_err(|_| OptionError::NotMilliseconds)?;
+    CloneDelay::between(ms, ms).map(|_| ms)
+}
+
+/// Where something is posted and the secret that proves who posts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Where to.
+    pub url: LoopbackUrl,
+    /// The signing secret, or the value of the static header.
+    pub secret: Secret,
+}
+
+/// Everything a simulator is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Key that `xi-api-key` must carry; without one, every key and none is accepted.
+    pub api_key: Option<Secret>,
+    /// How long a clone takes.
+    pub clone_delay: CloneDelay,
+    /// How long a conversation lasts unless its own maximum is shorter.
+    pub conversation: Duration,
+    /// Where post-call webhooks go, and the secret that signs them.
+    pub webhook: Option<Target>,
+    /// Who is asked about an inbound call, and the value of `X-Initiation-Secret`.
+    pub initiation: Option<Target>,
+    /// Clones the account may hold at once.
+    pub voice_slots: u32,
+    /// Waits before the second, third, ... try of a transcription webhook. The command line cannot change them;
+    /// tests make them short.
+    pub retry_spacing: Vec<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            api_key: None,
+            clone_delay: CloneDelay::NONE,
+            conversation: Duration::from_secs(3),
+            webhook: None,
+            initiation: None,
+            voice_slots: 30,
+            retry_spacing: RETRY_SPACING.to_vec(),
+        }
+    }
+}
+
+/// Flags of `precall simulate elevenlabs`. No flag reads the environment.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+    /// Key that requests must carry in xi-api-key; without it every key is accepted
+    #[arg(long, value_name = "KEY")]
+    pub api_key: Option<Secret>,
+    /// How long a clone takes in milliseconds: N, or a random time from A..B (both included)
+    #[arg(long, value_name = "A..B|N", default_value = "5000..12000")]
+    pub clone_delay_ms: CloneDelay,
+    /// How long a conversation lasts, in milliseconds
+    #[arg(long, value_name = "N", default_value = "3000", value_parser = conversation_ms)]
+    pub conversation_ms: u64,
+    /// Where post-call webhooks are posted (loopback only)
+    #[arg(long, value_name = "URL", requires = "webhook_secret")]
+    pub webhook_url: Option<LoopbackUrl>,
+    /// Secret that signs post-call webhooks
+    #[arg(long, value_name = "SECRET", requires = "webhook_url")]
+    pub webhook_secret: Option<Secret>,
+    /// Who is asked when a call comes in (loopback only)
+    #[arg(long, value_name = "URL", requires = "initiation_secret")]
+    pub initiation_url: Option<LoopbackUrl>,
+    /// Value of the header X-Initiation-Secret
+    #[arg(long, value_name = "SECRET", requires = "initiation_url")]
+    pub initiation_secret: Option<Secret>,
+    /// Clones the account may hold at once
+    #[arg(long, value_name = "N", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(MOST_VOICE_SLOTS)))]
+    pub voice_slots: u32,
+}
+
+impl From<Args> for Options {
+    fn from(args: Args) -> Self {
+        // clap has already insisted that a URL and its secret come together.
+        let target = |url: Option<LoopbackUrl>, secret: Option<Secret>| {
+            url.zip(secret).map(|(url, secret)| Target { url, secret })
+        };
+        Self {
+            port: args.port,
+            api_key: args.api_key,
+            clone_delay: args.clone_delay_ms,
+            conversation: Duration::from_millis(args.conversation_ms),
+            webhook: target(args.webhook_url, args.webhook_secret),
+            initiation: target(args.initiation_url, args.initiation_secret),
+            voice_slots: args.voice_slots,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Post-call webhooks: signed, posted, and for transcriptions alone tried again (facts page, section 5).
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::context::{Context, POST_TIMEOUT};
+use super::conversation::{Conversation, Telephony};
+use super::deliveries::Delivery;
+use super::faults::ReportFate;
+use super::options::{Secret, Target};
+
+const TRANSCRIPTION: &str = "post_call_transcription";
+const FAILURE: &str = "call_initiation_failure";
+/// Most webhooks that wait for another try, as at the provider.
+const MOST_RETRYING: u32 = 100;
+/// Most of an answer that is read.
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// One webhook, ready to be posted as often as needed with the same body.
+struct Webhook {
+    kind: &'static str,
+    conversation_id: String,
+    body: Bytes,
+    /// Waits before further tries.
+    spacing: Vec<Duration>,
+}
+
+/// Reports a conversation that took place or could not start.
+pub(super) async fn report(context: &Data<Context>, id: &str, fate: ReportFate) {
+    let data = context.world().conversations.get(id).map(Conversation::webhook_data);
+    let Some(data) = data else { return };
+    let spacing = context.shared.retry_spacing.clone();
+    post_as_fated(context, webhook(TRANSCRIPTION, id, &Value::Object(data), spacing), fate).await;
+}
+
+/// Reports a call that reached nobody: one try, as at the provider.
+pub(super) async fn report_not_reached(context: &Data<Context>, id: &str, reason: &str, fate: ReportFate) {
+    let data = context.world().conversations.get(id).map(|conversation| failure_data(conversation, reason));
+    let Some(data) = data else { return };
+    post_as_fated(context, webhook(FAILURE, id, &data, Vec::new()), fate).await;
+}
+
+fn webhook(kind: &'static str, id: &str, data: &Value, spacing: Vec<Duration>) -> Webhook {
+    let body = json!({"type": kind, "event_timestamp": Timestamp::now().as_second(), "data": data});
+    Webhook { kind, conversation_id: id.to_owned(), body: body.to_string().into(), spacing }
+}
+
+async fn post_as_fated(context: &Data<Context>, webhook: Webhook, fate: ReportFate) {
+    match fate {
+        ReportFate::Once => deliver(context, &webhook).await,
+        ReportFate::None => {}
+        ReportFate::Twice => {
+            deliver(context, &webhook).await;
+            deliver(context, &webhook).await;
+        }
+    }
+}
+
+async fn deliver(context: &Context, webhook: &Webhook) {
+    let mut spacing = webhook.spacing.iter();
+    for attempt in 1.. {
+        let target = context.world().webhook.clone();
+        let Some(target) = target else { return };
+        let at = Timestamp::now();
+        let status = post(context, &target, webhook, at).await;
+        context.world().deliveries.push(Delivery {
+            at,
+            kind: webhook.kind,
+            conversation_id: webhook.conversation_id.clone(),
+            attempt,
+            status,
+        });
+        // No answer at all counts as a timeout.
+        let worth_another = status.is_none_or(|status| status >= 500 || status == 429 || status == 408);
+        let Some(wait) = spacing.next().filter(|_| worth_another) else { return };
+        if context.retrying.fetch_add(1, Ordering::Relaxed) >= MOST_RETRYING {
+            context.retrying.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        tokio::time::sleep(*wait).await;
+        context.retrying.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn post(context: &Context, target: &Target, webhook: &Webhook, at: Timestamp) -> Option<u16> {
+    // Signed anew for each try: the oldest one would be past every tolerance by its last.
+    let signature = signature(&target.secret, at.as_second(), &webhook.body);
+    let request = context
+        .client
+        .0
+        .post(target.url.as_str())
+        .insert_header(("content-type", "application/json"))
+        .insert_header(("elevenlabs-signature", signature));
+    let exchange = async {
+        let mut response = request.send_body(webhook.body.clone()).await.ok()?;
+        // Read to the end, so that the connection can be used again; what it says is of no interest.
+        let _ = response.body().limit(ANSWER_LIMIT).await;
+        Some(response.status().as_u16())
+    };
+    tokio::time::timeout(POST_TIMEOUT, exchange).await.ok().flatten()
+}
+
+/// `t=<unix seconds>,v0=<hex HMAC-SHA256 of "{t}.{body}">`.
+pub(super) fn signature(secret: &Secret, unix: i64, body: &[u8]) -> String {
+    // HMAC takes a key of any length, so there is no error to speak of.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
+        return String::new();
+    };
+    mac.update(unix.to_string().as_bytes());
+    mac.update(b".");
+    mac.update(body);
+    format!("t={unix},v0={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+fn failure_data(conversation: &Conversation, reason: &str) -> Value {
+    let about = &conversation.about;
+    let metadata = match about.telephony {
+        Telephony::SipTrunk => {
+            let (code, text) = match reason {
+                "busy" => (486, "Busy here"),
+                "no-answer" => (480, "Temporarily unavailable"),
+                _ => (500, "Server internal error"),
+            };
+            json!({"type": "sip", "body": {
+                "from_number": about.agent_number,
+                "to_number": about.external_number,
+                "sip_status_code": code,
+                "error_reason": format!("INVITE failed: sip status: {code}: {text} (SIP {code})"),
+                "call_sid": about.call_sid,
+                "sip_status": text,
+                "twirp_code": "unavailable",
+            }})
+        }
+        Telephony::Twilio => {
+            let (status, code) = match reason {
+                "busy" => ("busy", "486"),
+                "no-answer" => ("no-answer", "480"),
+                _ => ("failed", "500"),
+            };
+            json!({"type": "twilio", "body": {
+                "CallSid": about.call_sid,
+                "CallStatus": status,
+                "SipResponseCode": code,
+                "To": about.external_number,
+                "From": about.agent_number,
+                "Direction": "outbound-api",
+                "Timestamp": conversation.created_at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
+                "CallDuration": "0",
+                "AccountSid": "AC00000000000000000000000000000000",
+            }})
+        }
+    };
+    json!({
+        "agent_id": about.agent_id,
+        "conversation_id": conversation.id,
+        "failure_reason": reason,
+        "metadata": metadata,
+    })
+}
