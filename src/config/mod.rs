@@ -50,6 +50,7 @@ pub use secret::Secret;
 pub use server::{CorsOrigins, Server};
 pub use show::show;
 pub use threecx::{CallControl, ThreeCx};
+pub(crate) use variables::masked;
 pub use variables::{Default as VariableDefault, Kind, Required, Section, VARIABLES, Variable, find};
 pub use webhook::{Sender, WebhookAuth, Webhooks};
 

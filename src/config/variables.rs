@@ -260,7 +260,7 @@ pub(super) fn shown(text: &str) -> String {
 
 /// The text with the digits of every longer number masked but for the last two.
 #[must_use]
-pub(super) fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     const SHORT: usize = 5;
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
