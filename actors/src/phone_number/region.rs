@@ -10,6 +10,9 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, Region as LibraryRegion};
 pub struct Region(pub(super) LibraryRegion);
 
 impl Region {
+    /// No country: numbers in national form cannot be read.
+    pub const UNKNOWN: Self = Self(LibraryRegion::ZZ);
+
     /// The two letters, upper case; `001` for ranges that belong to no country.
     #[must_use]
     pub fn code(self) -> String {

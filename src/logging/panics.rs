@@ -1,0 +1,43 @@
+//! A panic is a line like any other: where, what, on which thread. Said once; the standard hook would repeat it.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use slog::{Logger, error};
+
+use crate::config::masked;
+
+/// Replaces the panic hook. Calling it again replaces it again, so no panic is ever said twice.
+pub(super) fn log_panics(logger: Logger, is_running: Arc<AtomicBool>) {
+    std::panic::set_hook(Box::new(move |info| {
+        let message = message(info.payload());
+        let location = info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        let current = thread::current();
+        let name = current.name().unwrap_or("unnamed");
+        if !is_running.load(Ordering::Acquire) {
+            // Logging has ended; a plain line is better than none, and a closed standard error is no reason to panic.
+            let _closed = writeln!(io::stderr(), "panicked at {location} on {name}: {message}");
+            return;
+        }
+        // Only with RUST_BACKTRACE; otherwise this costs nothing.
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        error!(logger, "panicked"; "location" => location, "message" => message, "thread" => name,
+            "backtrace" => backtrace);
+    }));
+}
+
+/// The payload's text, short, and without numbers of callers that an assertion may have printed.
+fn message(payload: &(dyn Any + Send)) -> String {
+    const MAX: usize = 500;
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    masked(&text.chars().take(MAX).collect::<String>())
+}
