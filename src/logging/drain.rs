@@ -19,31 +19,6 @@ pub(super) fn now() -> String {
     format!("{:.6}", jiff::Timestamp::now())
 }
 
-/// Lets through what is at least `level`, and of other people's crates only warnings and worse.
-pub(super) struct FromLibraries<D> {
-    inner: D,
-    level: Level,
-}
-
-impl<D> FromLibraries<D> {
-    pub(super) fn new(inner: D, level: Level) -> Self {
-        Self { inner, level }
-    }
-}
-
-impl<D: Drain<Ok = ()>> Drain for FromLibraries<D> {
-    type Ok = ();
-    type Err = D::Err;
-
-    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), D::Err> {
-        // Lines that come over the bridge carry their target as tag; ours have none.
-        let is_foreign = !record.tag().is_empty() && !record.tag().starts_with("precall");
-        let is_wanted = record.level().is_at_least(self.level)
-            && (!is_foreign || record.level().is_at_least(Level::Warning));
-        if is_wanted { self.inner.log(record, values) } else { Ok(()) }
-    }
-}
-
 /// Gives every line its time and the library it is from.
 pub(super) struct Stamp<D>(pub(super) D);
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use file_rotate::compression::Compression;
-use file_rotate::suffix::AppendCount;
+use file_rotate::suffix::{AppendCount, SuffixScheme};
 use file_rotate::{ContentLimit, FileRotate};
 
 use crate::config::LogFile;
@@ -103,6 +103,7 @@ impl Open {
         };
         fs::create_dir_all(directory)?;
         let lock = lock(&path)?;
+        remove_excess(&path, limits.keep)?;
         // The library opens it once more and keeps quiet when it cannot.
         options().open(&path)?;
         let files = quiet(|| {
@@ -115,9 +116,7 @@ impl Open {
             )
         })?;
         let about = fs::metadata(&path)?;
-        let mut open = Self { files, bytes: about.len(), inode: about.ino(), _lock: lock };
-        open.remove_excess(limits)?;
-        Ok(open)
+        Ok(Self { files, bytes: about.len(), inode: about.ino(), _lock: lock })
     }
 
     fn write(&mut self, lines: &[u8], limits: &LogFile) -> io::Result<()> {
@@ -126,25 +125,21 @@ impl Open {
             quiet(|| self.files.rotate())??;
             self.bytes = 0;
             self.inode = inode(&limits.path)?;
-            self.remove_excess(limits)?;
         }
         self.files.write_all(lines)?;
         self.bytes = self.bytes.saturating_add(more);
         Ok(())
     }
+}
 
-    /// The limit may have been higher at the last start; the library looks only at what it rotates.
-    fn remove_excess(&mut self, limits: &LogFile) -> io::Result<()> {
-        let older = self.files.log_paths();
-        let excess = older.len().saturating_sub(limits.keep.saturating_sub(1));
-        for path in older.iter().take(excess) {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        Ok(())
+/// The limit may have been higher at the last start. Before the library looks: it trusts what it found.
+fn remove_excess(path: &Path, keep: usize) -> io::Result<()> {
+    let older = quiet(|| AppendCount::new(keep).scan_suffixes(path))?;
+    // Youngest first; the file that is written counts as well.
+    for file in older.iter().skip(keep.saturating_sub(1)) {
+        fs::remove_file(file.to_path(path))?;
     }
+    Ok(())
 }
 
 /// Readable for the group that operates the host, for nobody else.
@@ -245,7 +240,7 @@ mod tests {
         log.write(LINE);
         assert_eq!(sizes(dir.path()), [("a.log".to_owned(), 82), ("a.log.1".to_owned(), 41)]);
         for _ in 0..10 {
-            log.write(LINE);
+            assert_eq!(log.write(LINE), Written::AsBefore);
         }
         assert_eq!(sizes(dir.path()).len(), 2);
     }

@@ -17,11 +17,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use slog::{Drain, Logger, o};
+use slog::{Drain, LevelFilter, Logger, o};
 use slog_async::{AsyncCore, AsyncGuard};
 
 use crate::config::{Environment, Log};
-use drain::{Bounded, Echo, FromLibraries, JsonLines, Stamp, Unbreakable};
+use drain::{Bounded, Echo, JsonLines, Stamp, Unbreakable};
 use file::RotatingFile;
 
 /// Lines that wait for the writing thread at most: about a second of a very busy installation.
@@ -88,6 +88,7 @@ pub fn start(log: &Log, format: Format) -> Logging {
     let logging = build(log, format, Box::new(io::stderr()));
     // Without the reset the logger stays in place after our end: slog-scope panics when it has none.
     slog_scope::set_global_logger(logging.logger.clone()).cancel_reset();
+    // At warning: below it libraries write down requests, and `log` does not even format them.
     // Fails only where the process has a bridge already; it leads to the global logger too.
     let _already_bridged = slog_stdlog::init_with_level(log::Level::Warn);
     panics::log_panics(logging.logger.clone(), Arc::clone(&logging.is_running));
@@ -101,8 +102,8 @@ fn build(log: &Log, format: Format, stderr: Box<dyn Write + Send>) -> Logging {
         Format::Json => {
             let (channel, guard) = channel(Unbreakable(JsonLines::new(stderr, Echo::Records, file)));
             // Stamped here, not when it is written: under load that is later.
-            let drain = FromLibraries::new(Bounded::new(Stamp(channel)), log.level);
-            (Logger::root(drain, o!()), guard)
+            let drain = LevelFilter::new(Bounded::new(Stamp(channel)), log.level);
+            (Logger::root(drain.ignore_res(), o!()), guard)
         }
         Format::Terminal => {
             let terminal = slog_term::FullFormat::new(slog_term::TermDecorator::new().stderr().build())
@@ -110,8 +111,8 @@ fn build(log: &Log, format: Format, stderr: Box<dyn Write + Send>) -> Logging {
                 .build();
             let lines = Stamp(JsonLines::new(stderr, Echo::Trouble, file));
             let (channel, guard) = channel(Unbreakable(slog::Duplicate::new(terminal, lines)));
-            let drain = FromLibraries::new(Bounded::new(channel), log.level);
-            (Logger::root(drain, o!()), guard)
+            let drain = LevelFilter::new(Bounded::new(channel), log.level);
+            (Logger::root(drain.ignore_res(), o!()), guard)
         }
     };
     Logging { logger, guard: Some(guard), is_running: Arc::new(AtomicBool::new(true)) }
