@@ -83,7 +83,8 @@ async fn round(shared: &Shared, supervisor: &Addr<CallSupervisor>, wait: Duratio
                 info!(shared.log, "a report was fetched"; "call" => %call);
                 report.our_call = Some(call);
                 let (answer, _) = oneshot::channel();
-                let raw = serde_json::Value::Null;
+                // Its call is known, so it is never kept apart.
+                let raw = Box::<serde_json::value::RawValue>::default();
                 supervisor.do_send(ReportCame { report, raw, answer });
             }
             Ok(ConversationDetail::NotYet { .. }) => {}

@@ -60,7 +60,7 @@ pub struct ReportCame {
     /// The report.
     pub report: Box<ConversationReport>,
     /// The body, to be kept while nobody knows its conversation.
-    pub raw: serde_json::Value,
+    pub raw: Box<serde_json::value::RawValue>,
     /// Hears what became of it.
     pub answer: Answer<ReportOutcome>,
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use precall_actors::store::connect::DatabaseUrl;
 use serde::Deserialize;
 
-use super::database_url::DatabaseUrl;
 use super::problem::Problems;
 use super::secret::Secret;
 use super::value::Read;
@@ -60,12 +60,12 @@ impl Database {
             Some(None)
         };
         let source = match address? {
-            Some(secret) => match DatabaseUrl::parse(secret.expose()) {
+            Some(secret) => match secret.expose().parse::<DatabaseUrl>() {
                 Ok(url) => Some(DatabaseSource::External(url)),
                 Err(wrong) => {
                     problems.add(
                         "DATABASE_URL",
-                        wrong,
+                        wrong.to_string(),
                         "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=MODE",
                     );
                     None

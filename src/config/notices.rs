@@ -90,9 +90,11 @@ fn database(config: &Config, values: &Values, notices: &mut Vec<String>) {
             if values.is_set("EMBEDDED_DATABASE") {
                 notices.push("EMBEDDED_DATABASE has no effect: DATABASE_URL is set".to_owned());
             }
-            if !url.ignored.is_empty() {
-                notices
-                    .push(format!("options of DATABASE_URL without effect here: {}", url.ignored.join(", ")));
+            if !url.ignored().is_empty() {
+                notices.push(format!(
+                    "options of DATABASE_URL without effect here: {}",
+                    url.ignored().join(", ")
+                ));
             }
         }
     }

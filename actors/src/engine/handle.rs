@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::Addr;
 use deadpool_postgres::Pool;
 use precall_call::{CallId, Request};
+use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
 use super::{Busy, Health, IncomingCall, LiveCall, PbxNotice, ReportOutcome, Taken};
@@ -20,6 +21,9 @@ use crate::voice_book::{Forget, VoiceKey};
 
 /// The whole of an answer, queueing included; the supervisor's own deadline is shorter.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Several accounts come with the management of lines.
+const ACCOUNT: &str = "default";
 
 /// The engine, as the edge sees it.
 #[derive(Clone)]
@@ -53,9 +57,10 @@ impl EngineHandle {
     /// Why nothing was taken.
     pub async fn report(
         &self,
-        report: Box<ConversationReport>,
-        raw: serde_json::Value,
+        report: ConversationReport,
+        raw: Box<RawValue>,
     ) -> Result<ReportOutcome, Busy> {
+        let report = Box::new(report);
         self.ask(|answer| self.supervisor.do_send(ReportCame { report, raw, answer })).await
     }
 
@@ -71,14 +76,14 @@ impl EngineHandle {
     ///
     /// # Errors
     /// When that could not be kept.
-    pub async fn forget_voice(&self, account: &str, caller: &str) -> Result<bool, Busy> {
+    pub async fn forget_voice(&self, caller: &str) -> Result<bool, Busy> {
         let dropped = async {
             let client = self.shared.pool.get().await.map_err(|_| Busy::CannotKeep)?;
-            let rows = voices::drop_cached(&**client, account, caller, clock::now()).await;
+            let rows = voices::drop_cached(&**client, ACCOUNT, caller, clock::now()).await;
             rows.map_err(|_| Busy::CannotKeep)
         };
         let rows = tokio::time::timeout(ANSWER_WITHIN, dropped).await.map_err(|_| Busy::TooSlow)??;
-        let key = VoiceKey { account: account.to_owned(), caller: caller.to_owned() };
+        let key = VoiceKey { account: ACCOUNT.to_owned(), caller: caller.to_owned() };
         let forgotten = self.shared.voice_book.send(Forget(key)).await.unwrap_or(false);
         Ok(forgotten || rows > 0)
     }

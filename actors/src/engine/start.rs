@@ -29,7 +29,7 @@ use crate::resilient::start_resilient;
 use crate::shared::{CallSettings, Shared, install_clients};
 use crate::store::error::StoreError;
 use crate::store::{
-    call_context, engine_generation, lines, migrate, recent_calls, unmatched_reports, voices,
+    call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
 };
 use crate::supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain, Loaded, UseLines};
 use crate::voice_book::{Bind, BookLimits, VoiceBook, Warm};
@@ -253,8 +253,11 @@ impl Loader {
     }
 
     async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<(), StoreError> {
-        let mut client = self.shared.pool.get().await?;
-        migrate::migrate(&mut client).await?;
+        // Not from the pool any more: it may hold the migrations' lock, and is dropped whatever comes of them.
+        let mut client = deadpool_postgres::Object::take(self.shared.pool.get().await?);
+        migrate::migrate(&mut client, &schema::runner(), migrate::Limits::default())
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         drop(client);
         let lines = self.lines().await?;
         let client = self.shared.pool.get().await?;

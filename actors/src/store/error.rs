@@ -8,6 +8,9 @@ pub enum StoreError {
     /// It cannot be reached, or is not itself at the moment: try again. Whether the last commit counted is not known.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
+    /// It took longer than it may. Asking for less may help.
+    #[error("the database did not answer in time")]
+    TooSlow,
     /// The data cannot be kept as they are: trying again changes nothing.
     #[error("the database refused the data: {0}")]
     Refused(String),
@@ -20,13 +23,16 @@ impl StoreError {
     /// Whether the same statement may succeed later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::TooSlow)
     }
 }
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else { return Self::Unavailable(error.to_string()) };
+        if *db.code() == SqlState::QUERY_CANCELED {
+            return Self::TooSlow;
+        }
         // Codes and constraint names only: a message may quote what the row holds.
         let text = format!("{} {}", db.code().code(), db.constraint().or(db.table()).unwrap_or_default());
         let class = db.code().code().get(..2).unwrap_or_default();

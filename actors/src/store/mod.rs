@@ -1,6 +1,7 @@
 //! PostgreSQL: one file a subject, each statement beside the row it fills.
 
 pub mod call_context;
+pub mod connect;
 pub mod due_conversations;
 pub mod engine_generation;
 pub mod error;
@@ -8,9 +9,16 @@ pub mod event_json;
 pub mod event_log;
 pub mod lines;
 pub mod migrate;
+pub mod read_calls;
+pub mod read_events;
+pub mod read_statistics;
+mod reading;
 pub mod recent_calls;
 pub mod rows;
+pub mod schema;
 pub mod unmatched_reports;
 pub mod voice_event_json;
 pub mod voices;
 pub mod write;
+
+pub use error::StoreError;

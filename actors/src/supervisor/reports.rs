@@ -78,7 +78,7 @@ async fn route(
     supervisor: &actix::Addr<CallSupervisor>,
     known: Option<CallId>,
     report: Box<ConversationReport>,
-    raw: &serde_json::Value,
+    raw: &serde_json::value::RawValue,
 ) -> Result<ReportOutcome, Busy> {
     let call = match known {
         Some(call) => Some(call),
@@ -105,7 +105,7 @@ async fn stored_call(shared: &Shared, conversation: &ConversationId) -> Result<O
 async fn keep(
     shared: &Shared,
     report: &ConversationReport,
-    raw: &serde_json::Value,
+    raw: &serde_json::value::RawValue,
 ) -> Result<(), StoreError> {
     let kind = match report.source {
         ReportSource::Transcription => "post_call_transcription",
@@ -114,8 +114,9 @@ async fn keep(
         ReportSource::Fetched => "fetched",
     };
     let at = report.event_timestamp.unwrap_or(At(0)).0;
+    let body: serde_json::Value = serde_json::from_str(raw.get()).unwrap_or_default();
     let client = shared.pool.get().await?;
-    unmatched_reports::keep(&**client, report.conversation.as_str(), kind, at, raw).await
+    unmatched_reports::keep(&**client, report.conversation.as_str(), kind, at, &body).await
 }
 
 async fn kept_bodies(

@@ -1,0 +1,272 @@
+//! The whole program as one value: tests, the demo and `serve` build the same one.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use precall_actors::dial_guard::{Countries, DialLimits};
+use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings};
+use precall_actors::faults::Faults;
+use precall_actors::line::{Line, LineRules};
+use precall_actors::phone_number::Region;
+use precall_actors::providers::elevenlabs::{self, ApiKey};
+use precall_actors::shared::{CallSettings, ConsentRule};
+use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
+use precall_call::LineId;
+use slog::{Logger, info, o, warn};
+
+use crate::config::{Config, DatabaseSource, Telephony};
+use crate::embedded_postgres::{DataDir, Durability, EmbeddedError, EmbeddedPostgres, Install, Options};
+use crate::http;
+
+/// How long a report may lag behind the end of its conversation before the provider is asked.
+const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+/// The database of an embedded cluster.
+const EMBEDDED_NAME: &str = "postgres";
+
+/// Why the program cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// `HOST:PORT`.
+        address: SocketAddr,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// The embedded database does not start.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The database's address or certificates cannot be used.
+    #[error(transparent)]
+    Database(#[from] ConnectError),
+    /// The address of the embedded database cannot be used.
+    #[error("the database address cannot be used: {0}")]
+    DatabaseUrl(#[from] connect::DatabaseUrlError),
+    /// The provider's address or key cannot be used.
+    #[error(transparent)]
+    Provider(#[from] elevenlabs::SettingsError),
+    /// The provider's address cannot be read.
+    #[error("ELEVENLABS_API_BASE cannot be read: {0}")]
+    ProviderUrl(#[from] url::ParseError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The HTTP server does not start.
+    #[error("the HTTP server does not start: {0}")]
+    Http(#[from] io::Error),
+    /// A task of our own was lost.
+    #[error("the start was interrupted")]
+    Interrupted,
+}
+
+/// precall, running.
+pub struct Application {
+    address: SocketAddr,
+    engine: Engine,
+    servers: Vec<ServerHandle>,
+    embedded: Option<EmbeddedPostgres>,
+    drain: std::time::Duration,
+    log: Logger,
+}
+
+impl Application {
+    /// Starts everything. The port is open when this returns; calls are taken once the database was reached.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn build(config: &Config, log: Logger, faults: Faults) -> Result<Self, AppError> {
+        let listener = listen(config.server.listen)?;
+        let address = listener.local_addr()?;
+        let (url, embedded) = database(config, &log).await?;
+        let limits = Limits { size: config.database.pool_size, ..Limits::default() };
+        let pool = connect::pool(&url, "precall", limits)?;
+        let engine = Engine::start(engine_settings(config, pool, log.clone(), faults)?)?;
+        let mut servers = Vec::new();
+        let settings = http_settings(config, &log);
+        let server = http::server(settings.clone(), engine.handle(), listener, config.server.http_workers)?;
+        servers.push(server.handle());
+        actix::spawn(server);
+        if let Some(metrics) = config.server.metrics_addr {
+            let server = http::metrics_server(settings, engine.handle(), listen(metrics)?)?;
+            servers.push(server.handle());
+            actix::spawn(server);
+        }
+        info!(log, "listening"; "address" => %address);
+        let drain = config.server.drain_timeout;
+        Ok(Self { address, engine, servers, embedded, drain, log })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://HOST:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The engine, for what runs in the same process.
+    #[must_use]
+    pub fn engine(&self) -> EngineHandle {
+        self.engine.handle()
+    }
+
+    /// Reads the lines again.
+    pub async fn reload_lines(&self) {
+        self.engine.reload_lines().await;
+    }
+
+    /// Takes no new calls, lets live ones finish, stops everything. Calls that are left are taken up at the next start.
+    pub async fn stop(self) {
+        let left = self.engine.drain(self.drain).await;
+        if left > 0 {
+            warn!(self.log, "stopping with live calls, they are taken up at the next start"; "calls" => left);
+        }
+        self.stop_now().await;
+    }
+
+    /// Stops everything without waiting for calls.
+    pub async fn stop_now(self) {
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        self.engine.stop();
+        if let Some(embedded) = self.embedded {
+            let _stopped = tokio::task::spawn_blocking(move || embedded.stop()).await;
+        }
+        info!(self.log, "stopped");
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|reason| AppError::Listen { address, reason })
+}
+
+async fn database(
+    config: &Config,
+    log: &Logger,
+) -> Result<(DatabaseUrl, Option<EmbeddedPostgres>), AppError> {
+    match &config.database.source {
+        DatabaseSource::External(url) => Ok((url.clone(), None)),
+        DatabaseSource::Embedded { directory } => {
+            info!(log, "starting the embedded database"; "directory" => %directory.display());
+            // The launcher looks at PG_BIN_DIR itself, as it does for the tests and the demo.
+            let options = Options::new(DataDir::At(directory.clone()), Durability::Fsync, Install::Never);
+            let embedded = start_embedded(options).await?;
+            Ok((embedded.url(EMBEDDED_NAME).parse()?, Some(embedded)))
+        }
+    }
+}
+
+/// Starting a cluster blocks for up to seconds.
+pub(crate) async fn start_embedded(options: Options) -> Result<EmbeddedPostgres, AppError> {
+    let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await;
+    Ok(started.map_err(|_| AppError::Interrupted)??)
+}
+
+fn engine_settings(
+    config: &Config,
+    pool: deadpool_postgres::Pool,
+    log: Logger,
+    faults: Faults,
+) -> Result<EngineSettings, AppError> {
+    let provider = elevenlabs::Settings::new(
+        config.elevenlabs.api_base.as_str().parse()?,
+        ApiKey::new(config.elevenlabs.api_key.expose()),
+    )?;
+    let callback = &config.callback;
+    let countries = if callback.countries.is_empty() {
+        Countries::OfCalled
+    } else {
+        Countries::Only(callback.countries.iter().copied().collect())
+    };
+    Ok(EngineSettings {
+        pool,
+        default_line: default_line(config),
+        region: callback.default_region.unwrap_or(Region::UNKNOWN),
+        countries,
+        own_numbers: callback.own_numbers.iter().cloned().collect(),
+        limits: DialLimits {
+            per_number_hour: callback.limit_per_number_hour,
+            per_hour: callback.limit_per_hour,
+            per_day: callback.limit_per_day,
+            at_once: callback.limit_concurrent,
+        },
+        max_live_calls: config.call.max_live,
+        provider: Arc::new(provider),
+        calls: CallSettings {
+            telephony: match config.elevenlabs.telephony {
+                Telephony::SipTrunk => elevenlabs::Telephony::SipTrunk,
+                Telephony::Twilio => elevenlabs::Telephony::Twilio,
+            },
+            // The other half of an attempt's time is for looking up what a lost answer left behind.
+            dial_within: config.call.handoff_max / 2,
+            installation: config.installation.clone(),
+            samples: config.clone.samples_path.clone(),
+            consent: if config.clone.consent_required {
+                ConsentRule::Required
+            } else {
+                ConsentRule::NotRequired
+            },
+            clone_concurrency: config.clone.concurrency,
+            clone_timeout: config.clone.timeout,
+            cache_ttl: config.clone.cache_ttl,
+        },
+        arbiters: config.server.call_arbiters,
+        report_wait: config.call.postcall_wait,
+        faults,
+        log: log.new(o!()),
+    })
+}
+
+fn default_line(config: &Config) -> Line {
+    Line {
+        id: LineId::new("default"),
+        account: "default".to_owned(),
+        agent_id: config.elevenlabs.agent_id.clone(),
+        phone_number_id: config.elevenlabs.phone_number_id.clone().unwrap_or_default(),
+        greeting_message: config.greeting.spoken(),
+        greeting_voice: config.greeting.voice.clone(),
+        language: None,
+        fallback_voice: config.call.fallback_voice.clone(),
+        fallback_destination: config.call.fallback_destination.clone(),
+        max_live_calls: None,
+        rules: LineRules {
+            route: config.call.route,
+            voice_wait: config.call.voice_wait,
+            auto_transition: config.call.auto_transition,
+            ends_with_pbx_call: config.callback.ends_with_pbx_call,
+            clone_max_wait: config.clone.max_wait,
+            ring_max: config.callback.ring_max,
+            greeting_max: config.greeting.max,
+            handoff_max: config.call.handoff_max,
+            conversation_max: config.call.conversation_max,
+            report_grace: REPORT_GRACE,
+        },
+    }
+}
+
+fn http_settings(config: &Config, log: &Logger) -> http::Settings {
+    http::Settings {
+        threecx: config.webhooks.threecx.clone(),
+        elevenlabs: config.webhooks.elevenlabs.clone(),
+        initiation_secret: config.webhooks.initiation_secret.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        body_limit: config.webhooks.body_limit,
+        transcription_limit: config.webhooks.transcription_body_limit(),
+        fallback_voice: config.call.fallback_voice.clone(),
+        cors_origins: config.server.cors_origins.clone(),
+        api_keys: config.api_keys.clone(),
+        metrics: match config.server.metrics_addr {
+            Some(_) => http::MetricsPlace::Elsewhere,
+            None => http::MetricsPlace::Here,
+        },
+        log: log.clone(),
+    }
+}

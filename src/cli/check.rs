@@ -1,0 +1,116 @@
+//! `precall check`: everything that can be found out before the first call, each with what to change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use precall_actors::providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
+use precall_actors::store::connect::{self, Limits};
+
+use super::{Exit, environment, unusable};
+use crate::config::{Config, DatabaseSource};
+
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// What was found, as it is printed.
+#[derive(Default)]
+struct Findings {
+    wrong: usize,
+}
+
+impl Findings {
+    fn good(&mut self, what: &str, detail: impl std::fmt::Display) {
+        println!("ok     {what}: {detail}");
+    }
+
+    fn note(&mut self, what: &str, detail: impl std::fmt::Display) {
+        println!("note   {what}: {detail}");
+    }
+
+    fn wrong(&mut self, what: &str, detail: impl std::fmt::Display) {
+        self.wrong = self.wrong.saturating_add(1);
+        println!("WRONG  {what}: {detail}");
+    }
+}
+
+pub(super) async fn run() -> Exit {
+    let config = match environment().and_then(|set| Config::from_map(&set)) {
+        Ok(config) => config,
+        Err(error) => return unusable(&error),
+    };
+    let mut findings = Findings::default();
+    findings.good("configuration", "every variable can be used");
+    for note in config.notices().iter().chain(config.warnings()) {
+        findings.note("configuration", note);
+    }
+    database(&config, &mut findings).await;
+    samples(&config, &mut findings);
+    provider(&config, &mut findings).await;
+    if findings.wrong == 0 { Exit::Good } else { Exit::Failed }
+}
+
+async fn database(config: &Config, findings: &mut Findings) {
+    match &config.database.source {
+        DatabaseSource::Embedded { directory } => {
+            findings.good("database", format_args!("embedded, in {}", directory.display()));
+        }
+        DatabaseSource::External(url) => {
+            match connect::connect(url, "precall check", Limits::default()).await {
+                Ok(connected) => match connected.client.query_one("show server_version", &[]).await {
+                    Ok(row) => {
+                        let version: String = row.get(0);
+                        findings.good("database", format_args!("PostgreSQL {version} answers"));
+                    }
+                    Err(error) => findings.wrong("database", error),
+                },
+                Err(error) => findings.wrong("database", error),
+            }
+        }
+    }
+}
+
+fn samples(config: &Config, findings: &mut Findings) {
+    let path = &config.clone.samples_path;
+    if path.is_dir() {
+        findings.good("voice samples", path.display());
+    } else {
+        let text = format!("{} is no folder: create it, or set LOCAL_VOICE_SAMPLES_PATH", path.display());
+        findings.wrong("voice samples", text);
+    }
+}
+
+async fn provider(config: &Config, findings: &mut Findings) {
+    let key = ApiKey::new(config.elevenlabs.api_key.expose());
+    let base = match config.elevenlabs.api_base.as_str().parse() {
+        Ok(base) => base,
+        Err(error) => return findings.wrong("ELEVENLABS_API_BASE", error),
+    };
+    let settings = match Settings::new(base, key) {
+        Ok(settings) => settings,
+        Err(error) => return findings.wrong("ElevenLabs", error),
+    };
+    let client = ElevenLabs::new(Arc::new(settings));
+    match client.subscription(WITHIN).await {
+        Ok(subscription) => findings.good("ElevenLabs account", format_args!("{subscription:?}")),
+        Err(error) => findings.wrong("ElevenLabs account", error),
+    }
+    match client.agent(&config.elevenlabs.agent_id, WITHIN).await {
+        Ok(agent) => {
+            let allowed = &agent.overrides;
+            findings.good("ElevenLabs agent", "it is there");
+            let needed = [
+                ("tts.voice_id", allowed.voice, "the cloned voice is refused without it"),
+                ("agent.first_message", allowed.first_message, "the greeting is spoken by it"),
+            ];
+            for (field, is_allowed, why) in needed {
+                match is_allowed {
+                    true => findings.good("agent override", field),
+                    false => findings.wrong(
+                        "agent override",
+                        format_args!("{field} is off: allow it in the agent's security settings ({why})"),
+                    ),
+                }
+            }
+        }
+        Err(error) => findings.wrong("ElevenLabs agent", error),
+    }
+}

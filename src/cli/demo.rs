@@ -1,0 +1,74 @@
+//! `precall demo`: the main job, with everything it needs, in one process over real sockets.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Exit, said, unusable};
+use crate::demo::{Demo, Plan};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// How greeting and handoff reach the caller.
+    #[arg(long, value_enum, default_value_t = Route::Callback)]
+    route: Route,
+    /// End after this many calls; without it, calls come until Ctrl-C.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    calls: Option<u32>,
+    /// New calls a second.
+    #[arg(long, default_value_t = 5.0, value_parser = rate)]
+    rate: f64,
+    /// Keep the database here instead of in a temporary folder.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Write the summary to this file as JSON as well.
+    #[arg(long)]
+    summary_json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Route {
+    Callback,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 1_000.0 => Ok(rate),
+        _ => Err("must be a number of calls a second, above 0 and at most 1000".to_owned()),
+    }
+}
+
+pub(super) async fn run(arguments: Arguments) -> Exit {
+    let Route::Callback = arguments.route;
+    let plan = Plan { calls: arguments.calls, rate: arguments.rate, data_dir: arguments.data_dir };
+    let demo = match Demo::start(plan).await {
+        Ok(demo) => demo,
+        Err(error) => return unusable_or_failed(&error),
+    };
+    let summary = demo.run().await;
+    let outcome = match &summary {
+        Ok(summary) => {
+            println!("{summary}");
+            write_json(arguments.summary_json.as_deref(), summary)
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    demo.stop().await;
+    match (said(outcome), summary) {
+        (Exit::Good, Ok(summary)) if summary.all_completed() => Exit::Good,
+        _ => Exit::Failed,
+    }
+}
+
+fn unusable_or_failed(error: &crate::demo::DemoError) -> Exit {
+    match error {
+        crate::demo::DemoError::Config(error) => unusable(error),
+        other => said(Err(other)),
+    }
+}
+
+fn write_json(path: Option<&std::path::Path>, summary: &crate::demo::Summary) -> Result<(), String> {
+    let Some(path) = path else { return Ok(()) };
+    let text = serde_json::to_string_pretty(summary).map_err(|error| error.to_string())?;
+    std::fs::write(path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))
+}

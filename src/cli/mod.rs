@@ -1,0 +1,133 @@
+//! The command line. Exit codes: 0 good, 1 found something wrong or failed, 2 bad configuration or usage.
+
+mod check;
+mod config_show;
+mod demo;
+mod healthcheck;
+mod install_postgres;
+mod keys;
+mod migrate;
+mod serve;
+mod sign;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigError, read_environment};
+use crate::simulators::elevenlabs;
+
+/// What a command ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Good,
+    /// Something is wrong, or failed.
+    Failed,
+    /// The configuration or the command cannot be used.
+    Unusable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Failed => 1,
+            Exit::Unusable => 2,
+        })
+    }
+}
+
+/// Greets callers at once, clones their voice meanwhile, hands them to a voice agent that speaks with it.
+#[derive(Debug, Parser)]
+#[command(name = "precall", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve webhooks and carry calls (the default).
+    Serve,
+    /// Show the main job with a database, a simulated provider and real HTTP, all in this process.
+    Demo(demo::Arguments),
+    /// Play a provider.
+    Simulate {
+        #[command(subcommand)]
+        provider: Provider,
+    },
+    /// Bring the database's schema up to date.
+    Migrate,
+    /// Check configuration, database and provider, and say what to change.
+    Check,
+    /// Ask a running precall whether it is alive.
+    Healthcheck,
+    /// Work with API keys.
+    Keys {
+        #[command(subcommand)]
+        command: keys::Command,
+    },
+    /// Sign a webhook body given on standard input.
+    Sign(sign::Arguments),
+    /// Install PostgreSQL for the embedded database, if it is missing.
+    InstallPostgres,
+    /// Work with the configuration.
+    Config {
+        #[command(subcommand)]
+        command: config_show::Command,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Provider {
+    /// ElevenLabs: voices, agents by phone, post-call webhooks.
+    Elevenlabs(elevenlabs::Args),
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn run() -> ExitCode {
+    let exit = match Arguments::parse().command.unwrap_or(Command::Serve) {
+        Command::Serve => in_system(serve::run()),
+        Command::Demo(arguments) => in_system(demo::run(arguments)),
+        Command::Simulate { provider: Provider::Elevenlabs(arguments) } => {
+            in_system(async move { said(elevenlabs::run(arguments.into()).await) })
+        }
+        Command::Migrate => in_system(migrate::run()),
+        Command::Check => in_system(check::run()),
+        Command::Healthcheck => in_system(healthcheck::run()),
+        Command::Keys { command } => keys::run(&command),
+        Command::Sign(arguments) => sign::run(&arguments),
+        Command::InstallPostgres => install_postgres::run(),
+        Command::Config { command } => config_show::run(&command),
+    };
+    exit.into()
+}
+
+/// Actors, servers and clients live in an actix system on this thread.
+fn in_system(command: impl Future<Output = Exit>) -> Exit {
+    actix::System::new().block_on(command)
+}
+
+fn said<E: std::fmt::Display>(outcome: Result<(), E>) -> Exit {
+    match outcome {
+        Ok(()) => Exit::Good,
+        Err(error) => {
+            eprintln!("precall: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+fn unusable(error: &impl std::fmt::Display) -> Exit {
+    eprintln!("precall: {error}");
+    Exit::Unusable
+}
+
+fn environment() -> Result<BTreeMap<String, String>, ConfigError> {
+    read_environment(Path::new(".env"))
+}

@@ -1,0 +1,59 @@
+//! `precall serve`: until SIGTERM or Ctrl-C.
+
+use std::io::Write;
+
+use precall_actors::faults::Faults;
+use slog::{info, warn};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, environment, unusable};
+use crate::app::Application;
+use crate::config::Config;
+use crate::logging::{self, Format};
+
+pub(super) async fn run() -> Exit {
+    let config = match environment().and_then(|set| Config::from_map(&set)) {
+        Ok(config) => config,
+        Err(error) => return unusable(&error),
+    };
+    let logging = logging::start(&config.log, Format::choose(config.environment));
+    let log = logging.logger().clone();
+    for warning in config.warnings() {
+        warn!(log, "{}", warning);
+    }
+    for notice in config.notices() {
+        warn!(log, "{}", notice);
+    }
+    let app = match Application::build(&config, log.clone(), Faults::default()).await {
+        Ok(app) => app,
+        Err(error) => {
+            slog::error!(log, "precall cannot start"; "error" => %error);
+            eprintln!("precall: {error}");
+            return Exit::Failed;
+        }
+    };
+    println!("listening on {}", app.url());
+    let _ = std::io::stdout().flush();
+    if let Err(error) = until_stopped(&app, &log).await {
+        eprintln!("precall: signals cannot be heard: {error}");
+        return Exit::Failed;
+    }
+    app.stop().await;
+    drop(logging);
+    Exit::Good
+}
+
+async fn until_stopped(app: &Application, log: &slog::Logger) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => app.reload_lines().await,
+        }
+    }
+    info!(log, "stopping");
+    Ok(())
+}

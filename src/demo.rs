@@ -1,0 +1,208 @@
+//! The demo: an embedded database, a simulated ElevenLabs and the service, with callers who ring it.
+
+mod callers;
+mod ringing;
+mod summary;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use precall_actors::faults::Faults;
+use precall_actors::store::connect::{self, Limits};
+use slog::Logger;
+use uuid::Uuid;
+
+pub use summary::Summary;
+
+use crate::app::{AppError, Application, start_embedded};
+use crate::config::{ApiKeys, Config, ConfigError, Scope};
+use crate::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use crate::logging::{self, Format, Logging};
+use crate::simulators::elevenlabs::{self, CloneDelay, Simulator, Target};
+use callers::Callers;
+use ringing::Ringing;
+
+const CLONE_DELAY: &str = "1500..4000";
+const CONVERSATION: Duration = Duration::from_millis(1_500);
+/// Every demo has more callers than slots would allow in a small plan, and none of them must run out.
+const VOICE_SLOTS: u32 = 100_000;
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What is to be shown.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How many calls; none goes on until Ctrl-C.
+    pub calls: Option<u32>,
+    /// New calls a second.
+    pub rate: f64,
+    /// Where the database stays; none is a temporary folder.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Why there is nothing to be seen.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A configuration of our own making was refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The service does not start.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// A file or socket.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The database.
+    #[error("the database: {0}")]
+    Database(String),
+    /// An address of our own making cannot be used.
+    #[error("{0}")]
+    Setup(String),
+}
+
+/// A demo that is set up.
+pub struct Demo {
+    plan: Plan,
+    app: Application,
+    simulator: Simulator,
+    postgres: Arc<EmbeddedPostgres>,
+    callers: Callers,
+    pool: deadpool_postgres::Pool,
+    secret: String,
+    _samples: tempfile::TempDir,
+    _logging: Logging,
+}
+
+impl Demo {
+    /// Starts database, simulator and service, and fills in the callers.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn start(plan: Plan) -> Result<Self, DemoError> {
+        let data = plan.data_dir.clone().map_or(DataDir::Temporary, DataDir::At);
+        let options = Options::new(data, Durability::Fsync, Install::IfMissing);
+        let postgres = start_embedded(options).await?;
+        println!("PostgreSQL {} in {}", postgres.version(), postgres.directory().display());
+        let samples = tempfile::tempdir()?;
+        let secret = Uuid::new_v4().simple().to_string();
+        let simulator = start_simulator().await?;
+        println!("ElevenLabs simulator on {}", simulator.url());
+        let key = Uuid::new_v4().simple().to_string();
+        let url = postgres.url("postgres");
+        let config = config(&url, &simulator.url(), samples.path(), &secret, &key)?;
+        let logging = logging::start(&config.log, Format::choose(config.environment));
+        let log: Logger = logging.logger().clone();
+        let app = Application::build(&config, log, Faults::default()).await?;
+        println!("precall on {}", app.url());
+        println!("board on {}/#key={key}", app.url());
+        simulator.set_webhook(Some(target(&format!("{}/webhook/elevenlabs/postcall", app.url()), &secret)?));
+        let url = url.parse().map_err(|error| DemoError::Setup(format!("{error}")))?;
+        let pool = connect::pool(&url, "precall demo", Limits::default())
+            .map_err(|error| DemoError::Database(error.to_string()))?;
+        wait_until_ready(&app).await?;
+        let callers = Callers::new(plan.calls, samples.path(), &pool).await?;
+        Ok(Self {
+            plan,
+            app,
+            simulator,
+            postgres: Arc::new(postgres),
+            callers,
+            pool,
+            secret,
+            _samples: samples,
+            _logging: logging,
+        })
+    }
+
+    /// Lets the callers ring, and sums up what the tables say of it.
+    ///
+    /// # Errors
+    /// When the service or the database cannot be reached any more.
+    pub async fn run(&self) -> Result<Summary, DemoError> {
+        let before = summary::positions(&self.pool).await?;
+        let ringing = Ringing {
+            url: format!("{}/webhook/3cx", self.app.url()),
+            secret: self.secret.clone(),
+            pool: self.pool.clone(),
+            callers: &self.callers,
+        };
+        let calls = ringing.ring(self.plan.calls, self.plan.rate).await?;
+        summary::read(&self.pool, before, calls).await
+    }
+
+    /// Stops everything; a temporary database is gone afterwards.
+    pub async fn stop(self) {
+        self.pool.close();
+        self.app.stop().await;
+        self.simulator.stop().await;
+        let postgres = self.postgres;
+        let _stopped =
+            tokio::task::spawn_blocking(move || Arc::into_inner(postgres).map(EmbeddedPostgres::stop)).await;
+    }
+}
+
+async fn start_simulator() -> Result<Simulator, DemoError> {
+    let clone_delay: CloneDelay =
+        CLONE_DELAY.parse().map_err(|error| DemoError::Setup(format!("{error}")))?;
+    let options = elevenlabs::Options {
+        clone_delay,
+        conversation: CONVERSATION,
+        voice_slots: VOICE_SLOTS,
+        ..elevenlabs::Options::default()
+    };
+    Ok(elevenlabs::start(options).await?)
+}
+
+fn target(url: &str, secret: &str) -> Result<Target, DemoError> {
+    let url = url.parse().map_err(|error| DemoError::Setup(format!("{error}")))?;
+    let secret = secret.parse().map_err(|error| DemoError::Setup(format!("{error}")))?;
+    Ok(Target { url, secret })
+}
+
+/// Nothing of the process environment has a part in it.
+fn config(
+    database: &str,
+    provider: &str,
+    samples: &std::path::Path,
+    secret: &str,
+    key: &str,
+) -> Result<Config, DemoError> {
+    let entry = ApiKeys::entry("demo", Scope::Admin, key)
+        .ok_or_else(|| DemoError::Setup("the demo's key has no entry".to_owned()))?;
+    let samples = samples.display().to_string();
+    Ok(Config::from_pairs([
+        ("ENVIRONMENT", "development"),
+        ("HOST", "127.0.0.1"),
+        ("PORT", "0"),
+        ("LOG_LEVEL", "warning"),
+        ("INSTALLATION", "demo"),
+        ("CALL_ROUTE", "callback"),
+        ("DATABASE_URL", database),
+        ("ELEVENLABS_API_KEY", "demo-key"),
+        ("ELEVENLABS_AGENT_ID", "agent_demo"),
+        ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_demo"),
+        ("ELEVENLABS_API_BASE", provider),
+        ("LOCAL_VOICE_SAMPLES_PATH", &samples),
+        ("THREECX_WEBHOOK_SECRET", secret),
+        ("WEBHOOK_SECRET", secret),
+        ("DEFAULT_REGION", "US"),
+        ("CALLBACK_COUNTRIES", "US"),
+        ("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000000"),
+        ("CALLBACK_LIMIT_PER_HOUR", "1000000"),
+        ("CALLBACK_LIMIT_PER_DAY", "1000000"),
+        ("CALLBACK_LIMIT_CONCURRENT", "1000"),
+        ("CLONE_CONCURRENCY", "32"),
+        ("API_KEYS", &entry),
+    ])?)
+}
+
+async fn wait_until_ready(app: &Application) -> Result<(), DemoError> {
+    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    while !app.engine().health().database_reached {
+        if tokio::time::Instant::now() >= deadline {
+            return Err(DemoError::Database("it was not reached in time".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Who rings: numbers that belong to nobody, most of them with a generated sample and a consent.
+
+use std::f64::consts::TAU;
+use std::path::Path;
+
+use deadpool_postgres::Pool;
+
+use super::DemoError;
+
+/// Callers of a demo that goes on until it is stopped.
+const ENDLESS: u32 = 200;
+/// Of so many callers one has no voice mapped, so that the fallback voice is heard as well.
+const WITHOUT_VOICE: u32 = 10;
+const SAMPLE_RATE: u32 = 16_000;
+const SAMPLE_SECONDS: u32 = 4;
+
+const MAP: &str = "
+    insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name, description)
+    values ($1, $2, $3, 'a generated sample')
+    on conflict do nothing";
+
+const CONSENT: &str = "
+    insert into consents (caller_id, speaker, basis)
+    select $1, $2, 'recorded' where not exists (select from consents where caller_id = $1)";
+
+/// The people of the demo.
+#[derive(Clone, Debug)]
+pub struct Callers {
+    numbers: Vec<String>,
+}
+
+impl Callers {
+    /// Enough callers for so many calls that some of them ring twice, with their samples and rows.
+    ///
+    /// # Errors
+    /// When a sample or a row cannot be written.
+    pub async fn new(calls: Option<u32>, samples: &Path, pool: &Pool) -> Result<Self, DemoError> {
+        let count = calls.map_or(ENDLESS, |calls| calls.saturating_mul(3).div_ceil(4)).max(1);
+        let numbers: Vec<String> = (0..count).map(number).collect();
+        let failed = |error: &dyn std::fmt::Display| DemoError::Database(error.to_string());
+        let client = pool.get().await.map_err(|error| failed(&error))?;
+        for (i, number) in (0_u32..).zip(&numbers) {
+            if i % WITHOUT_VOICE == WITHOUT_VOICE - 1 {
+                continue;
+            }
+            let file = format!("caller-{i}.wav");
+            write_sample(&samples.join(&file), i)?;
+            let name = format!("Caller {i}");
+            client.execute(MAP, &[number, &file, &name]).await.map_err(|error| failed(&error))?;
+            client.execute(CONSENT, &[number, &name]).await.map_err(|error| failed(&error))?;
+        }
+        Ok(Self { numbers })
+    }
+
+    /// Who makes the call with this ordinal.
+    #[must_use]
+    pub fn of_call(&self, ordinal: u32) -> Option<&str> {
+        let count = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX).max(1);
+        self.numbers.get(usize::try_from(ordinal % count).ok()?).map(String::as_str)
+    }
+}
+
+/// Numbers with 555-01xx are kept for fiction; the area code makes them many.
+fn number(i: u32) -> String {
+    const AREAS: [&str; 12] =
+        ["201", "202", "212", "213", "301", "303", "305", "312", "404", "415", "503", "617"];
+    let area = AREAS.get(usize::try_from(i / 100).unwrap_or(0) % AREAS.len()).copied().unwrap_or("202");
+    let round = i / 100 / 12;
+    format!("+1{area}55{}01{:02}", 5 - (round % 4), i % 100)
+}
+
+/// A voice-like sweep: every caller's file is another one.
+fn write_sample(path: &Path, i: u32) -> Result<(), DemoError> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: SAMPLE_RATE,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let failed = |error: hound::Error| DemoError::Io(std::io::Error::other(error));
+    let mut writer = hound::WavWriter::create(path, spec).map_err(failed)?;
+    let base = 110.0 + f64::from(i % 200);
+    for n in 0..SAMPLE_RATE * SAMPLE_SECONDS {
+        let t = f64::from(n) / f64::from(SAMPLE_RATE);
+        let loudness = 0.35 + 0.15 * (t * TAU * 3.0).sin();
+        let voice = (t * TAU * base).sin() + 0.5 * (t * TAU * base * 2.0).sin();
+        #[allow(clippy::cast_possible_truncation)] // Within ±20,000 by construction.
+        let sample = (voice * loudness * 20_000.0) as i16;
+        writer.write_sample(sample).map_err(failed)?;
+    }
+    writer.finalize().map_err(failed)
+}

@@ -1,0 +1,149 @@
+//! What the tables say of the demo's calls. Nothing here is counted by the demo itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use deadpool_postgres::Pool;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::DemoError;
+
+const TABLES: [&str; 9] = [
+    "call_events",
+    "voice_events",
+    "conversations",
+    "call_log",
+    "voice_clone_log",
+    "voice_clone_cache",
+    "clone_ready_events",
+    "clone_failed_events",
+    "clone_transfer_events",
+];
+
+const CALLS: &str = "
+    select count(*), count(*) filter (where status = 'completed'),
+        count(*) filter (where voice_missing is not null),
+        count(*) filter (where exists (select from conversations c where c.call = l.id
+            and c.purpose = 'greeting' and c.outcome = 'completed')),
+        count(*) filter (where exists (select from clone_transfer_events t where t.call = l.id)),
+        count(*) filter (where exists (select from call_events e where e.call = l.id
+            and e.event ->> 'kind' = 'voice_ready' and e.event ->> 'source' = 'cache')),
+        percentile_cont(0.5) within group (order by (timings ->> 'greeting_started_ms')::float8),
+        percentile_cont(0.99) within group (order by (timings ->> 'greeting_started_ms')::float8)
+    from call_log l where id = any($1)";
+
+const CLONES: &str = "
+    select count(*), percentile_cont(0.5) within group (order by api_response_time_ms::float8),
+        percentile_cont(0.99) within group (order by api_response_time_ms::float8)
+    from voice_clone_log where status = 'success' and job in (
+        select job from voice_events where position > $1)";
+
+/// What the demo did, as the database knows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Calls that rang.
+    pub calls: i64,
+    /// Calls whose greeting was heard.
+    pub greeted: i64,
+    /// Voices that were cloned.
+    pub cloned: i64,
+    /// Calls whose voice came from the cache.
+    pub from_cache: i64,
+    /// Calls that were handed to the agent.
+    pub handed_over: i64,
+    /// Calls in the fallback voice.
+    pub fallback: i64,
+    /// Calls that completed.
+    pub completed: i64,
+    /// Webhook to the provider's acceptance of the greeting, milliseconds.
+    pub time_to_greeting_ms: Percentiles,
+    /// Upload to voice, milliseconds.
+    pub clone_ms: Percentiles,
+    /// Rows a table.
+    pub rows: BTreeMap<&'static str, i64>,
+}
+
+/// The middle and the slow end.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Percentiles {
+    /// Half were faster.
+    pub p50: Option<f64>,
+    /// All but one in a hundred were faster.
+    pub p99: Option<f64>,
+}
+
+impl Summary {
+    /// Whether there were calls, and every one of them completed.
+    #[must_use]
+    pub fn all_completed(&self) -> bool {
+        self.calls > 0 && self.completed == self.calls
+    }
+}
+
+impl fmt::Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
+        write!(f, "p50 {}, p99 {}", shown(self.p50), shown(self.p99))
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f)?;
+        writeln!(f, "calls             {}", self.calls)?;
+        writeln!(f, "greeted           {}", self.greeted)?;
+        writeln!(f, "voices cloned     {}", self.cloned)?;
+        writeln!(f, "voice from cache  {}", self.from_cache)?;
+        writeln!(f, "handed over       {}", self.handed_over)?;
+        writeln!(f, "fallback voice    {}", self.fallback)?;
+        writeln!(f, "completed         {}", self.completed)?;
+        writeln!(f, "time to greeting  {}", self.time_to_greeting_ms)?;
+        writeln!(f, "clone time        {}", self.clone_ms)?;
+        write!(f, "rows             ")?;
+        for (table, rows) in &self.rows {
+            write!(f, " {table} {rows}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the logs stand now, so that an older run in the same database is not counted again.
+pub(super) async fn positions(pool: &Pool) -> Result<i64, DemoError> {
+    let client = pool.get().await.map_err(|error| failed(&error))?;
+    let row = client
+        .query_one("select coalesce(max(position), 0) from voice_events", &[])
+        .await
+        .map_err(|error| failed(&error))?;
+    row.try_get(0).map_err(|error| failed(&error))
+}
+
+pub(super) async fn read(pool: &Pool, before: i64, calls: Vec<Uuid>) -> Result<Summary, DemoError> {
+    let client = pool.get().await.map_err(|error| failed(&error))?;
+    let of_calls = client.query_one(CALLS, &[&calls]).await.map_err(|error| failed(&error))?;
+    let of_clones = client.query_one(CLONES, &[&before]).await.map_err(|error| failed(&error))?;
+    let mut rows = BTreeMap::new();
+    for table in TABLES {
+        let count = client.query_one(&format!("select count(*) from {table}"), &[]).await;
+        rows.insert(table, count.map_err(|error| failed(&error))?.try_get(0).map_err(|e| failed(&e))?);
+    }
+    let summary = || {
+        Ok::<Summary, tokio_postgres::Error>(Summary {
+            calls: of_calls.try_get(0)?,
+            completed: of_calls.try_get(1)?,
+            fallback: of_calls.try_get(2)?,
+            greeted: of_calls.try_get(3)?,
+            handed_over: of_calls.try_get(4)?,
+            from_cache: of_calls.try_get(5)?,
+            time_to_greeting_ms: Percentiles { p50: of_calls.try_get(6)?, p99: of_calls.try_get(7)? },
+            cloned: of_clones.try_get(0)?,
+            clone_ms: Percentiles { p50: of_clones.try_get(1)?, p99: of_clones.try_get(2)? },
+            rows,
+        })
+    };
+    summary().map_err(|error| failed(&error))
+}
+
+fn failed(error: &dyn fmt::Display) -> DemoError {
+    DemoError::Database(error.to_string())
+}
