@@ -43,10 +43,7 @@ fn names_module(line: &str, module: &str) -> bool {
     })
 }
 
-fn actors_named<'code>(
-    code: &'code str,
-    line_number: usize,
-) -> impl Iterator<Item = (usize, u8, &'static str)> {
+fn actors_named(code: &str, line_number: usize) -> impl Iterator<Item = (usize, u8, &'static str)> {
     ACTORS
         .iter()
         .filter(move |(module, actor, _)| names_module(code, module) || has_word(code, actor))

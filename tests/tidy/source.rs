@@ -70,11 +70,10 @@ impl Source {
 pub fn has_word(text: &str, word: &str) -> bool {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
     text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back().is_some_and(is_part);
-        let after = text[at + word.len()..].chars().next().is_some_and(is_part);
-        let begins_as_word = word.chars().next().is_some_and(is_part);
-        let ends_as_word = word.chars().next_back().is_some_and(is_part);
-        !(before && begins_as_word) && !(after && ends_as_word)
+        // What ends in a colon or a mark cannot go on as a longer word.
+        let begins_within = word.starts_with(is_part) && text[..at].ends_with(is_part);
+        let ends_within = word.ends_with(is_part) && text[at + word.len()..].starts_with(is_part);
+        !begins_within && !ends_within
     })
 }
 
