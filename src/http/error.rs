@@ -243,7 +243,11 @@ impl From<StoreError> for Problem {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test may stop at what it did not expect"
+    )]
     use std::collections::HashSet;
 
     use actix_web::ResponseError;

@@ -29,8 +29,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How often a stream looks whether the program is being stopped.
 const GLANCE: Duration = Duration::from_secs(1);
-/// A comment at least this often, so that proxies and clients know that the line is open.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A comment at least this often: clients and proxies know that the line is open, and we, that somebody is still there. The
+/// second one after a client has gone fails, and that ends its stream.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// An event of a call or of a clone job, without personal data.
 #[derive(Serialize)]

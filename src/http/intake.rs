@@ -146,7 +146,12 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test may stop at what it did not expect"
+    )]
     use std::sync::Arc;
 
     use tokio::sync::Semaphore;

@@ -130,7 +130,11 @@ fn has_modest_exponent(number: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test may stop at what it did not expect"
+    )]
     use std::borrow::Cow;
 
     use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};

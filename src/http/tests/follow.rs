@@ -57,7 +57,7 @@ async fn streams_are_counted_and_given_back() {
     let answer = read_answer(&mut follow(&server, None).await).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "too_many_at_once"));
     drop(open);
-    // The server notices when it is told that the connections are closed; until then the answer is the same.
+    // The server notices at its second heartbeat into the void; until then the answer is the same.
     let begun = std::time::Instant::now();
     loop {
         let mut stream = follow(&server, None).await;
@@ -65,7 +65,7 @@ async fn streams_are_counted_and_given_back() {
         if head.starts_with("HTTP/1.1 200") {
             break;
         }
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{head}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{head}");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
