@@ -1,0 +1,309 @@
+//! Whether a number may be rung at all: whoever can send a webhook chooses the number, and the installation pays the bill.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use precall_call::{At, CallId, Cause};
+
+use crate::phone_number::{CallerNumber, E164, NumberKind, Region};
+
+#[cfg(test)]
+mod tests;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What the guard goes by.
+#[derive(Clone, Debug)]
+pub struct DialRules {
+    /// `CALLBACK_COUNTRIES`.
+    pub countries: Countries,
+    /// `DEFAULT_REGION`: the country of a called number that has none, such as a route point.
+    pub default_region: Region,
+    /// Numbers and extensions of our lines, and `OWN_NUMBERS`: ringing one of them would ring ourselves.
+    pub own: HashSet<CallerNumber>,
+    /// How much may be dialled.
+    pub limits: DialLimits,
+}
+
+/// Which countries may be rung.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Countries {
+    /// The country of the number that the caller rang.
+    OfCalled,
+    /// These.
+    Only(BTreeSet<Region>),
+}
+
+/// Limits counted in calls: a greeting and the agent call after it count once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DialLimits {
+    /// `CALLBACK_LIMIT_PER_NUMBER_HOUR`.
+    pub per_number_hour: u32,
+    /// `CALLBACK_LIMIT_PER_HOUR`.
+    pub per_hour: u32,
+    /// `CALLBACK_LIMIT_PER_DAY`.
+    pub per_day: u32,
+    /// `CALLBACK_LIMIT_CONCURRENT`.
+    pub at_once: u32,
+}
+
+impl Default for DialLimits {
+    fn default() -> Self {
+        Self { per_number_hour: 3, per_hour: 500, per_day: 5000, at_once: 100 }
+    }
+}
+
+/// One admitted call that wants to ring its caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Dial<'a> {
+    /// The call; asking again for one that is held counts nothing.
+    pub call: CallId,
+    /// Whom to ring.
+    pub number: &'a CallerNumber,
+    /// What the caller rang.
+    pub called: &'a CallerNumber,
+}
+
+/// The guard's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Counted, and held until [`DialGuard::release`].
+    Allowed,
+    /// Nothing was counted.
+    Refused(Refusal),
+}
+
+/// Why not. Closed; the names are for logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The caller hid the number, or it could not be read.
+    NoNumber,
+    /// A telephone inside the PBX, a short code or an emergency number.
+    NotPublic,
+    /// One of our own numbers, or the called number itself.
+    OwnNumber,
+    /// Not a kind of number that belongs to a person who rang.
+    Kind(NumberKind),
+    /// A country that may not be rung.
+    Country,
+    /// `CALLBACK_LIMIT_CONCURRENT`.
+    AtOnce,
+    /// `CALLBACK_LIMIT_PER_NUMBER_HOUR`.
+    PerNumberHour,
+    /// `CALLBACK_LIMIT_PER_HOUR`.
+    PerHour,
+    /// `CALLBACK_LIMIT_PER_DAY`.
+    PerDay,
+}
+
+impl Refusal {
+    /// The cause of the call's end.
+    #[must_use]
+    pub fn cause(self) -> Cause {
+        match self {
+            Self::OwnNumber => Cause::Loop,
+            Self::NoNumber
+            | Self::NotPublic
+            | Self::Kind(_)
+            | Self::Country
+            | Self::AtOnce
+            | Self::PerNumberHour
+            | Self::PerHour
+            | Self::PerDay => Cause::DialRefused,
+        }
+    }
+
+    /// The one name used in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoNumber => "no_number",
+            Self::NotPublic => "not_public",
+            Self::OwnNumber => "own_number",
+            Self::Kind(_) => "number_kind",
+            Self::Country => "country",
+            Self::AtOnce => "limit_at_once",
+            Self::PerNumberHour => "limit_per_number_hour",
+            Self::PerHour => "limit_per_hour",
+            Self::PerDay => "limit_per_day",
+        }
+    }
+}
+
+/// Decides, counts what it allowed, forgets it after a day. Memory: one entry a held call, at most `per_hour` numbers and
+/// `per_day` instants.
+#[derive(Debug)]
+pub struct DialGuard {
+    rules: DialRules,
+    held: HashSet<CallId>,
+    last_hour: VecDeque<(At, E164)>,
+    per_number: HashMap<E164, u32>,
+    last_day: VecDeque<At>,
+    latest: At,
+}
+
+impl DialGuard {
+    /// A guard that has seen nothing yet.
+    #[must_use]
+    pub fn new(rules: DialRules) -> Self {
+        Self {
+            rules,
+            held: HashSet::new(),
+            last_hour: VecDeque::new(),
+            per_number: HashMap::new(),
+            last_day: VecDeque::new(),
+            latest: At(i64::MIN),
+        }
+    }
+
+    /// Other rules from now on, as when the lines are loaded again; what was counted stays counted.
+    pub fn set_rules(&mut self, rules: DialRules) {
+        self.rules = rules;
+    }
+
+    /// Whether the call may ring its caller. An allowed call is held and counted, once however often it is asked for.
+    pub fn ask(&mut self, dial: Dial<'_>, now: At) -> Verdict {
+        if self.held.contains(&dial.call) {
+            return Verdict::Allowed;
+        }
+        // A clock that was set back must not let old dials vanish early or stay for ever.
+        let now = now.max(self.latest);
+        self.latest = now;
+        self.forget(now);
+        let allowed = self.rules.number_of(dial).and_then(|number| {
+            self.within_limits(number)?;
+            Ok(number)
+        });
+        match allowed {
+            Ok(number) => {
+                self.held.insert(dial.call);
+                self.count(number.clone(), now);
+                Verdict::Allowed
+            }
+            Err(refusal) => Verdict::Refused(refusal),
+        }
+    }
+
+    /// The call is over: one place fewer is taken at once. What was counted for hour and day stays.
+    pub fn release(&mut self, call: CallId) {
+        self.held.remove(&call);
+    }
+
+    /// A call that was allowed before a restart and still lives.
+    pub fn hold(&mut self, call: CallId) {
+        self.held.insert(call);
+    }
+
+    /// A number that was dialled at `at`, before a restart; in any order, before the first question.
+    pub fn seed(&mut self, number: E164, at: At) {
+        self.count(number, at);
+    }
+
+    fn within_limits(&self, number: &E164) -> Result<(), Refusal> {
+        let limits = self.rules.limits;
+        if reached(self.held.len(), limits.at_once) {
+            return Err(Refusal::AtOnce);
+        }
+        if self.per_number.get(number).copied().unwrap_or(0) >= limits.per_number_hour {
+            return Err(Refusal::PerNumberHour);
+        }
+        if reached(self.last_hour.len(), limits.per_hour) {
+            return Err(Refusal::PerHour);
+        }
+        if reached(self.last_day.len(), limits.per_day) {
+            return Err(Refusal::PerDay);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, number: E164, at: At) {
+        let place = self.last_day.partition_point(|earlier| *earlier <= at);
+        self.last_day.insert(place, at);
+        let place = self.last_hour.partition_point(|(earlier, _)| *earlier <= at);
+        *self.per_number.entry(number.clone()).or_insert(0) += 1;
+        self.last_hour.insert(place, (at, number));
+        // Only seeds can exceed a limit; the newest entries are the ones that refuse longest.
+        while exceeded(self.last_day.len(), self.rules.limits.per_day) {
+            self.last_day.pop_front();
+        }
+        while exceeded(self.last_hour.len(), self.rules.limits.per_hour) {
+            self.forget_oldest_of_hour();
+        }
+    }
+
+    fn forget(&mut self, now: At) {
+        while self.last_day.front().is_some_and(|at| now.since(*at) >= DAY) {
+            self.last_day.pop_front();
+        }
+        while self.last_hour.front().is_some_and(|(at, _)| now.since(*at) >= HOUR) {
+            self.forget_oldest_of_hour();
+        }
+    }
+
+    fn forget_oldest_of_hour(&mut self) {
+        let Some((_, number)) = self.last_hour.pop_front() else { return };
+        let Some(count) = self.per_number.get_mut(&number) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.per_number.remove(&number);
+        }
+    }
+}
+
+impl DialRules {
+    /// The number to ring, if rules that need no memory allow it.
+    fn number_of<'a>(&self, dial: Dial<'a>) -> Result<&'a E164, Refusal> {
+        let number = match dial.number {
+            CallerNumber::Withheld | CallerNumber::Unreadable => return Err(Refusal::NoNumber),
+            CallerNumber::Public(_) | CallerNumber::Internal(_)
+                if dial.number == dial.called || self.own.contains(dial.number) =>
+            {
+                return Err(Refusal::OwnNumber);
+            }
+            CallerNumber::Internal(_) => return Err(Refusal::NotPublic),
+            CallerNumber::Public(number) => number,
+        };
+        let kind = number.kind();
+        if !is_a_persons(kind) {
+            return Err(Refusal::Kind(kind));
+        }
+        let region = number.region().ok_or(Refusal::Country)?;
+        let permitted = match &self.countries {
+            Countries::Only(list) => list.contains(&region),
+            Countries::OfCalled => region == self.country_of(dial.called),
+        };
+        if permitted { Ok(number) } else { Err(Refusal::Country) }
+    }
+
+    fn country_of(&self, called: &CallerNumber) -> Region {
+        let global = |number: &&E164| number.kind() != NumberKind::Global;
+        called.e164().filter(global).and_then(E164::region).unwrap_or(self.default_region)
+    }
+}
+
+/// Kinds that a person rings from at an ordinary price. VoIP is among them: in several countries it is how homes are
+/// connected (France 09), and global VoIP ranges are a kind of their own. Toll-free is not: nobody rings from there, and
+/// its owner pays for every call.
+fn is_a_persons(kind: NumberKind) -> bool {
+    match kind {
+        NumberKind::FixedLine | NumberKind::Mobile | NumberKind::FixedLineOrMobile | NumberKind::Voip => true,
+        NumberKind::TollFree
+        | NumberKind::PremiumRate
+        | NumberKind::SharedCost
+        | NumberKind::PersonalNumber
+        | NumberKind::Pager
+        | NumberKind::UniversalAccess
+        | NumberKind::Voicemail
+        | NumberKind::Global
+        | NumberKind::Unknown => false,
+    }
+}
+
+fn reached(count: usize, limit: u32) -> bool {
+    u32::try_from(count).unwrap_or(u32::MAX) >= limit
+}
+
+fn exceeded(count: usize, limit: u32) -> bool {
+    u32::try_from(count).unwrap_or(u32::MAX) > limit
+}

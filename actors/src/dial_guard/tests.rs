@@ -1,0 +1,255 @@
+//! The table of numbers and verdicts, and the limits.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
+
+use std::time::Duration;
+
+use precall_call::{At, CallId, Cause};
+
+use super::{Countries, Dial, DialGuard, DialLimits, DialRules, Refusal, Verdict};
+use crate::phone_number::{CallerNumber, E164, Region};
+
+const MANY: DialLimits = DialLimits { per_number_hour: 9999, per_hour: 9999, per_day: 9999, at_once: 9999 };
+const START: At = At(1_764_000_000_000_000);
+
+fn region(code: &str) -> Region {
+    code.parse().unwrap()
+}
+
+fn number(text: &str) -> CallerNumber {
+    CallerNumber::parse(text, region("DE"))
+}
+
+fn rules(countries: Countries, limits: DialLimits) -> DialRules {
+    let own = ["+49 30 12345678", "030 99887766", "900", "+431234567"].map(number).into();
+    DialRules { countries, default_region: region("DE"), own, limits }
+}
+
+fn only(codes: &[&str]) -> Countries {
+    Countries::Only(codes.iter().copied().map(region).collect())
+}
+
+fn after(seconds: u64) -> At {
+    START.plus(Duration::from_secs(seconds))
+}
+
+fn ask(guard: &mut DialGuard, call: u128, who: &str, now: At) -> Verdict {
+    let called = number("+493012345678");
+    guard.ask(Dial { call: CallId(call), number: &number(who), called: &called }, now)
+}
+
+/// One word for each verdict.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allowed => "allowed",
+        Verdict::Refused(refusal) => refusal.name(),
+    }
+}
+
+const EUROPE: &[&str] = &["DE", "AT", "CH", "NL", "GB", "FR", "ES", "IT", "PL", "US"];
+
+#[test]
+fn numbers_and_their_verdicts() {
+    let table = [
+        // People.
+        ("+493022334455", "allowed"),
+        ("030 22334455", "allowed"),
+        ("+4917112345678", "allowed"),
+        ("004915112345678", "allowed"),
+        ("+436641234567", "allowed"),
+        ("+41791234567", "allowed"),
+        ("+31612345678", "allowed"),
+        ("+31201234567", "allowed"),
+        ("+442079460123", "allowed"),
+        ("+447400123456", "allowed"),
+        ("+12025550123", "allowed"),
+        ("+33142685300", "allowed"),
+        ("+33612345678", "allowed"),
+        ("+33912345678", "allowed"),
+        ("+34612345678", "allowed"),
+        ("+390236618300", "allowed"),
+        ("+393331234567", "allowed"),
+        ("+48501234567", "allowed"),
+        ("+49 (0)171 12345678", "allowed"),
+        // Dear ones.
+        ("+499001234567", "number_kind"),
+        ("0900 1234567", "number_kind"),
+        ("+491801234567", "number_kind"),
+        ("+4970012345678", "number_kind"),
+        ("+498001234567", "number_kind"),
+        ("+43900123456", "number_kind"),
+        ("+43810123456", "number_kind"),
+        ("+41900123456", "number_kind"),
+        ("+41848123456", "number_kind"),
+        ("+31906123456", "number_kind"),
+        ("+449012345678", "number_kind"),
+        ("+448712345678", "number_kind"),
+        ("+447012345678", "number_kind"),
+        ("+447600123456", "number_kind"),
+        ("+443331234567", "number_kind"),
+        ("+19005551234", "number_kind"),
+        ("+18005551234", "number_kind"),
+        ("+15005550006", "number_kind"),
+        ("+33899123456", "number_kind"),
+        ("+34803123456", "number_kind"),
+        ("+34902123456", "number_kind"),
+        ("+39899123456", "number_kind"),
+        ("+48701234567", "number_kind"),
+        // Satellites and networks of no country.
+        ("+870776123456", "number_kind"),
+        ("+881612345678", "number_kind"),
+        ("+8821612345678", "number_kind"),
+        ("+883510001234567", "number_kind"),
+        ("+979123456789", "number_kind"),
+        ("+80012345678", "number_kind"),
+        // Not in use.
+        ("+49123456789", "number_kind"),
+        ("+12425551234", "number_kind"),
+        // Countries that are not on the list, though they share a country code with one that is.
+        ("+18765551234", "country"),
+        ("+18095551234", "country"),
+        ("+12684641234", "country"),
+        ("+16475551234", "country"),
+        ("+447911123456", "country"),
+        ("+447624123456", "country"),
+        ("+79161234567", "country"),
+        ("+262692123456", "country"),
+        ("+37744901234", "country"),
+        // Inside, short, emergency.
+        ("112", "not_public"),
+        ("911", "not_public"),
+        ("110", "not_public"),
+        ("11833", "not_public"),
+        ("101", "not_public"),
+        ("+49112", "no_number"),
+        // Ourselves.
+        ("+493012345678", "own_number"),
+        ("030/12345678", "own_number"),
+        ("0049 30 99887766", "own_number"),
+        ("900", "own_number"),
+        ("+43 1 234567", "own_number"),
+        // No number.
+        ("", "no_number"),
+        ("anonymous", "no_number"),
+        ("Restricted", "no_number"),
+        ("garbage", "no_number"),
+        ("1-800-FLOWERS", "no_number"),
+        ("+49\u{0661}\u{0667}\u{0661}12345678", "no_number"),
+        ("+4917112345678;ext=12", "no_number"),
+        ("+491711234567890123456789", "no_number"),
+        ("00000000000", "no_number"),
+        ("+0017112345678", "no_number"),
+        ("0", "not_public"),
+        ("*43#", "no_number"),
+        ("+4930", "no_number"),
+    ];
+    let mut guard = DialGuard::new(rules(only(EUROPE), MANY));
+    for (call, (who, expected)) in (0..).zip(table) {
+        assert_eq!(word(ask(&mut guard, call, who, START)), expected, "{who:?}");
+    }
+}
+
+#[test]
+fn the_called_number_gives_the_country_when_no_list_does() {
+    let mut guard = DialGuard::new(rules(Countries::OfCalled, MANY));
+    let mut verdict = |call, who: &str, called: &str| {
+        let (who, called) = (number(who), number(called));
+        word(guard.ask(Dial { call: CallId(call), number: &who, called: &called }, START))
+    };
+    assert_eq!(verdict(1, "+12025550123", "+14155552671"), "allowed");
+    assert_eq!(verdict(2, "+18765551234", "+14155552671"), "country");
+    assert_eq!(verdict(3, "+4917112345678", "+14155552671"), "country");
+    assert_eq!(verdict(4, "+4917112345678", "801"), "allowed");
+    assert_eq!(verdict(5, "+4917112345678", ""), "allowed");
+    assert_eq!(verdict(6, "+4917112345678", "+80012345678"), "allowed");
+    assert_eq!(verdict(7, "+41791234567", "801"), "country");
+    assert_eq!(verdict(8, "+14155552671", "+1 415 555 2671"), "own_number");
+    assert_eq!(verdict(9, "801", "801"), "own_number");
+}
+
+#[test]
+fn causes() {
+    assert_eq!(Refusal::OwnNumber.cause(), Cause::Loop);
+    assert_eq!(Refusal::PerDay.cause(), Cause::DialRefused);
+    assert_eq!(Refusal::NoNumber.cause(), Cause::DialRefused);
+}
+
+#[test]
+fn a_number_is_rung_three_times_an_hour() {
+    let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits::default()));
+    let who = "+4917112345678";
+    for call in 0..3 {
+        assert_eq!(ask(&mut guard, call, who, after(60)), Verdict::Allowed);
+        guard.release(CallId(call));
+    }
+    assert_eq!(word(ask(&mut guard, 3, "0171 12345678", after(61))), "limit_per_number_hour");
+    assert_eq!(word(ask(&mut guard, 4, "+4917112345679", after(61))), "allowed");
+    assert_eq!(word(ask(&mut guard, 5, who, after(60 + 3599))), "limit_per_number_hour");
+    assert_eq!(word(ask(&mut guard, 6, who, after(60 + 3600))), "allowed");
+}
+
+#[test]
+fn asking_again_for_the_same_call_counts_nothing() {
+    let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits { at_once: 2, ..DialLimits::default() }));
+    for _ in 0..10 {
+        assert_eq!(ask(&mut guard, 1, "+4917112345678", START), Verdict::Allowed);
+    }
+    assert_eq!(guard.last_day.len(), 1);
+    assert_eq!(word(ask(&mut guard, 2, "+4917112345678", START)), "allowed");
+    assert_eq!(word(ask(&mut guard, 3, "+4917112345678", START)), "limit_at_once");
+}
+
+#[test]
+fn a_released_call_makes_room_at_once_but_stays_counted() {
+    let limits = DialLimits { at_once: 1, per_hour: 2, ..DialLimits::default() };
+    let mut guard = DialGuard::new(rules(only(EUROPE), limits));
+    assert_eq!(word(ask(&mut guard, 1, "+4917112345671", START)), "allowed");
+    assert_eq!(word(ask(&mut guard, 2, "+4917112345672", START)), "limit_at_once");
+    guard.release(CallId(1));
+    guard.release(CallId(1));
+    assert_eq!(word(ask(&mut guard, 3, "+4917112345673", START)), "allowed");
+    guard.release(CallId(3));
+    assert_eq!(word(ask(&mut guard, 4, "+4917112345674", START)), "limit_per_hour");
+}
+
+#[test]
+fn a_day_has_its_limit_and_memory_is_bounded_by_it() {
+    let limits = DialLimits { per_day: 5, per_hour: 3, ..MANY };
+    let mut guard = DialGuard::new(rules(only(EUROPE), limits));
+    let mut allowed = 0;
+    for call in 0..400_u32 {
+        // One attempt in five minutes, from a new number each.
+        let who = format!("+49171{:07}", 1_000_000 + call);
+        allowed +=
+            u32::from(ask(&mut guard, call.into(), &who, after(u64::from(call) * 300)) == Verdict::Allowed);
+        guard.release(CallId(call.into()));
+        assert!(guard.last_day.len() <= 5 && guard.last_hour.len() <= 3 && guard.per_number.len() <= 3);
+    }
+    assert_eq!(allowed, 10, "400 attempts are 33 hours: five of each day begun");
+}
+
+#[test]
+fn what_was_dialled_before_a_restart_counts() {
+    let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits { at_once: 3, ..DialLimits::default() }));
+    let who: E164 = "+4917112345678".parse().unwrap();
+    for seconds in [1800, 10, 900] {
+        guard.seed(who.clone(), after(seconds));
+    }
+    guard.hold(CallId(90));
+    assert_eq!(word(ask(&mut guard, 1, "+4917112345678", after(2000))), "limit_per_number_hour");
+    assert_eq!(word(ask(&mut guard, 2, "+4917112345678", after(3610))), "allowed");
+    assert_eq!(word(ask(&mut guard, 3, "+4917112345679", after(3610))), "allowed");
+    assert_eq!(word(ask(&mut guard, 4, "+4917112345670", after(3610))), "limit_at_once");
+    for second in 0..20_000 {
+        guard.seed(who.clone(), after(second));
+    }
+    assert!(guard.last_day.len() <= 5000 && guard.last_hour.len() <= 500);
+}
+
+#[test]
+fn a_clock_set_back_opens_nothing() {
+    let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits { per_number_hour: 1, ..MANY }));
+    assert_eq!(word(ask(&mut guard, 1, "+4917112345678", after(7200))), "allowed");
+    assert_eq!(word(ask(&mut guard, 2, "+4917112345678", after(0))), "limit_per_number_hour");
+    assert_eq!(word(ask(&mut guard, 3, "+4917112345679", after(0))), "allowed");
+    assert_eq!(word(ask(&mut guard, 4, "+4917112345678", after(7200 + 3600))), "allowed");
+}

@@ -1,0 +1,319 @@
+//! Telephone numbers as a phone system writes them, read once at the edge. A number prints masked, always: the full text has
+//! one way out, [`E164::as_e164`].
+
+use core::fmt;
+use core::str::FromStr;
+use std::sync::Arc;
+
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, Region as LibraryRegion};
+
+mod kind;
+mod region;
+#[cfg(test)]
+mod tests;
+
+pub use kind::NumberKind;
+pub use region::{NotARegion, Region};
+
+/// Longer texts are not read: a SIP header with a display name fits twice.
+const RAW_MAX: usize = 128;
+/// E.164 allows no more digits, the country code included.
+const E164_DIGITS_MAX: usize = 15;
+/// Up to so many digits name a telephone inside the PBX.
+const EXTENSION_DIGITS_MAX: usize = 6;
+
+/// What phone systems write when the caller hides the number (3CX facts, section 5 row 15, and what carriers add).
+const WITHHELD: &[&str] = &[
+    "anonymous",
+    "restricted",
+    "unavailable",
+    "unknown",
+    "private",
+    "withheld",
+    "blocked",
+    "no caller id",
+    "not available",
+];
+
+/// Who rang, as far as the phone system told.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum CallerNumber {
+    /// A number of the public network.
+    Public(E164),
+    /// A telephone inside the PBX.
+    Internal(Extension),
+    /// The caller hid the number, or the PBX sent none.
+    Withheld,
+    /// There is text, but it names no number.
+    Unreadable,
+}
+
+impl CallerNumber {
+    /// Reads what a phone system wrote: `+49 30 ...`, `0049...`, national form of `region`, `"Name" <sip:+49...@host>`, an
+    /// extension of up to six digits, or a word for a hidden number. Total: whatever cannot be read is `Unreadable`.
+    #[must_use]
+    pub fn parse(raw: &str, region: Region) -> Self {
+        if raw.len() > RAW_MAX {
+            return Self::Unreadable;
+        }
+        let text = clean(raw);
+        if is_withheld(&text) {
+            return Self::Withheld;
+        }
+        let address = address_part(&text);
+        if is_withheld(address) {
+            return Self::Withheld;
+        }
+        if let Some(digits) = Digits::read(address) {
+            return Self::from_digits(&digits, region);
+        }
+        embedded_number(&text).map_or(Self::Unreadable, Self::Public)
+    }
+
+    /// The public number, where there is one.
+    #[must_use]
+    pub fn e164(&self) -> Option<&E164> {
+        match self {
+            Self::Public(number) => Some(number),
+            Self::Internal(_) | Self::Withheld | Self::Unreadable => None,
+        }
+    }
+
+    fn from_digits(digits: &Digits, region: Region) -> Self {
+        if digits.plus {
+            return E164::from_international(&digits.text).map_or(Self::Unreadable, Self::Public);
+        }
+        if digits.text.len() <= EXTENSION_DIGITS_MAX {
+            return Self::Internal(Extension(Arc::from(digits.text.as_str())));
+        }
+        if let Some(international) = digits.text.strip_prefix("00") {
+            return E164::from_international(international).map_or(Self::Unreadable, Self::Public);
+        }
+        E164::from_national(&digits.text, region).map_or(Self::Unreadable, Self::Public)
+    }
+}
+
+impl fmt::Display for CallerNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public(number) => number.fmt(f),
+            Self::Internal(extension) => extension.fmt(f),
+            Self::Withheld => f.write_str("withheld"),
+            Self::Unreadable => f.write_str("unreadable"),
+        }
+    }
+}
+
+/// A number of the public network: `+`, country code, national number; at most 15 digits, of a possible length, not
+/// necessarily in use (see [`E164::kind`]).
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct E164(Arc<str>);
+
+impl E164 {
+    /// The full number. The only way to it: for the provider's request and the tables, never for a log.
+    #[must_use]
+    pub fn as_e164(&self) -> &str {
+        &self.0
+    }
+
+    /// Where the number belongs; none for a range that no country has.
+    #[must_use]
+    pub fn region(&self) -> Option<Region> {
+        self.parsed()?.get_region_code().map(Region)
+    }
+
+    /// What the number is, by the library's tables.
+    #[must_use]
+    pub fn kind(&self) -> NumberKind {
+        let Some(number) = self.parsed() else { return NumberKind::Unknown };
+        if number.get_region_code() == Some(LibraryRegion::World) {
+            return NumberKind::Global;
+        }
+        NumberKind::from(number.get_type())
+    }
+
+    fn parsed(&self) -> Option<PhoneNumber> {
+        PHONE_NUMBER_UTIL.parse(&self.0, None).ok()
+    }
+
+    fn from_international(digits: &str) -> Option<Self> {
+        Self::canonical(&PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?)
+    }
+
+    /// Digits without `+` or `00`: national, or international with the sign left away. Where both readings name a number,
+    /// a country whose people dial a trunk prefix settles it: without the prefix it was not national.
+    fn from_national(digits: &str, region: Region) -> Option<Self> {
+        let national = PHONE_NUMBER_UTIL.parse(digits, Some(region.0)).ok();
+        let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region.0)?.to_string();
+        let bare = digits
+            .starts_with(&code)
+            .then(|| PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok())
+            .flatten();
+        let bare_is_valid = bare.as_ref().is_some_and(PhoneNumber::is_valid);
+        let national_is_valid = national.as_ref().is_some_and(PhoneNumber::is_valid);
+        // Where a leading 0 changes nothing, it is the trunk prefix, and this number was written without it.
+        let prefixed = PHONE_NUMBER_UTIL.parse(format!("0{digits}"), Some(region.0)).ok();
+        let prefix_missing = !digits.starts_with('0') && prefixed == national;
+        if bare_is_valid && (!national_is_valid || prefix_missing) {
+            return Self::canonical(bare.as_ref()?);
+        }
+        Self::canonical(national.as_ref()?)
+    }
+
+    fn canonical(number: &PhoneNumber) -> Option<Self> {
+        // A local number (without its area code) is possible in places, but names no single telephone.
+        let possible = matches!(number.is_possible_with_reason(), Ok(NumberLengthType::IsPossible));
+        let text = number.to_string();
+        let digits = text.strip_prefix('+')?;
+        let well_formed = digits.len() <= E164_DIGITS_MAX && digits.bytes().all(|b| b.is_ascii_digit());
+        (possible && well_formed).then(|| Self(Arc::from(text)))
+    }
+}
+
+impl FromStr for E164 {
+    type Err = NotE164;
+
+    /// Only a full number: `+` and digits, separators allowed. For tables and lists that are in E.164 by their own word.
+    fn from_str(text: &str) -> Result<Self, NotE164> {
+        let digits = Digits::read(&clean(text)).filter(|digits| digits.plus).ok_or(NotE164)?;
+        Self::from_international(&digits.text).ok_or(NotE164)
+    }
+}
+
+/// The text is not a number in E.164. Does not repeat it: it may be one, badly written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not a telephone number in E.164 (like +493012345678)")]
+pub struct NotE164;
+
+impl fmt::Display for E164 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The country code and three digits: enough to tell two calls apart, not enough to ring anybody.
+        let code = self.parsed().map_or(1, |number| number.country_code.to_string().len());
+        let head = self.0.get(..=code).unwrap_or("+");
+        let tail = self.0.get(self.0.len().saturating_sub(3)..).unwrap_or_default();
+        write!(f, "{head}*****{tail}")
+    }
+}
+
+impl fmt::Debug for E164 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A telephone inside the PBX: one to six digits. No secret, so it prints in full.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Extension(Arc<str>);
+
+impl Extension {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ext {}", self.0)
+    }
+}
+
+impl fmt::Debug for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Digits with the separators gone, and whether a `+` led them.
+struct Digits {
+    plus: bool,
+    text: String,
+}
+
+impl Digits {
+    /// None if anything but one number stands there. Letters and foreign digits are refused, never translated: a library
+    /// would turn `FLOWERS` into a number that nobody wrote.
+    fn read(text: &str) -> Option<Self> {
+        let mut read = Self { plus: false, text: String::with_capacity(text.len()) };
+        for c in text.chars() {
+            match c {
+                '0'..='9' => read.text.push(c),
+                '+' if !read.plus && read.text.is_empty() => read.plus = true,
+                ' ' | '(' | ')' | '-' | '.' | '/' => {}
+                _ => return None,
+            }
+        }
+        (!read.text.is_empty()).then_some(read)
+    }
+}
+
+/// Spaces and dashes of every script become ASCII, marks that only steer a screen go.
+fn clean(raw: &str) -> String {
+    let ascii = raw.trim().chars().filter_map(|c| match c {
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => None,
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => Some('-'),
+        c if c.is_whitespace() => Some(' '),
+        c => Some(c),
+    });
+    ascii.collect()
+}
+
+fn is_withheld(text: &str) -> bool {
+    let text = text.trim().trim_matches('"');
+    text.is_empty() || WITHHELD.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// What stands between `<` and `>`, without scheme, host and harmless parameters.
+fn address_part(text: &str) -> &str {
+    let inner =
+        text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(inner, _)| inner);
+    let scheme = ["sips:", "sip:", "tel:"]
+        .into_iter()
+        .find(|scheme| inner.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
+    let user = scheme.and_then(|scheme| inner.get(scheme.len()..)).unwrap_or(inner);
+    let user = user.split_once('@').map_or(user, |(user, _host)| user);
+    match user.split_once(';') {
+        // An extension or a context says: this alone is not the telephone that rang.
+        Some((number, parameters))
+            if !parameters.contains("ext=") && !parameters.contains("phone-context=") =>
+        {
+            number
+        }
+        Some(_) | None => user,
+    }
+}
+
+/// A number beside a name, as in `Anna +49 171 1234567`. With letters around, only the international form is believed, and
+/// only if no other digits stand there.
+fn embedded_number(text: &str) -> Option<E164> {
+    if text.contains(';') || !text.contains(char::is_alphabetic) {
+        return None;
+    }
+    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '-' | '.' | '/');
+    let mut found = None;
+    let mut before = None;
+    for piece in text.split_inclusive(|c| !is_part(c)) {
+        let end = piece.chars().next_back().filter(|c| !is_part(*c));
+        let run = end.map_or(piece, |c| piece.strip_suffix(c).unwrap_or(piece));
+        let glued = glued_left(before, run) || glued_right(end, run);
+        before = end;
+        let Some(digits) = Digits::read(run) else { continue };
+        let international =
+            if digits.plus { Some(digits.text.as_str()) } else { digits.text.strip_prefix("00") };
+        let number = international.and_then(E164::from_international)?;
+        if glued || found.is_some() {
+            return None;
+        }
+        found = Some(number);
+    }
+    found
+}
+
+fn glued_left(before: Option<char>, run: &str) -> bool {
+    before.is_some_and(char::is_alphanumeric) && !run.starts_with(' ')
+}
+
+fn glued_right(after: Option<char>, run: &str) -> bool {
+    after.is_some_and(char::is_alphanumeric) && !run.ends_with(' ')
+}

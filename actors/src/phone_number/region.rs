@@ -1,0 +1,46 @@
+//! Countries, as the numbering plans know them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, Region as LibraryRegion};
+
+/// A country or territory with numbers of its own, by its two letters (ISO 3166-1, as the numbering plans use them).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Region(pub(super) LibraryRegion);
+
+impl Region {
+    /// The two letters, upper case; `001` for ranges that belong to no country.
+    #[must_use]
+    pub fn code(self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl FromStr for Region {
+    type Err = NotARegion;
+
+    fn from_str(text: &str) -> Result<Self, NotARegion> {
+        let region = LibraryRegion::from_code(text.trim()).map_err(|_| NotARegion)?;
+        // The library's enum has all pairs of letters; only some have telephones.
+        let known = PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some();
+        if known { Ok(Self(region)) } else { Err(NotARegion) }
+    }
+}
+
+/// No country has these letters, or it has no numbering plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not a country with telephone numbers (two letters, like DE)")]
+pub struct NotARegion;
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}

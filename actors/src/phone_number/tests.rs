@@ -1,0 +1,156 @@
+//! Tables: what phone systems write, and what it is read as.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
+
+use super::{CallerNumber, E164, NumberKind, Region};
+
+fn read(raw: &str, region: &str) -> String {
+    match CallerNumber::parse(raw, region.parse().unwrap()) {
+        CallerNumber::Public(number) => number.as_e164().to_owned(),
+        CallerNumber::Internal(extension) => format!("ext {}", extension.as_str()),
+        CallerNumber::Withheld => "withheld".to_owned(),
+        CallerNumber::Unreadable => "unreadable".to_owned(),
+    }
+}
+
+#[test]
+fn a_number_is_read_however_it_is_written() {
+    let table = [
+        ("+4917112345678", "DE", "+4917112345678"),
+        ("+49 171 / 1234-5678", "US", "+4917112345678"),
+        ("(+49) 171.12345678", "DE", "+4917112345678"),
+        ("+49 (0)30 12345678", "DE", "+493012345678"),
+        ("004917112345678", "DE", "+4917112345678"),
+        ("00 49 171 12345678", "US", "+4917112345678"),
+        ("017112345678", "DE", "+4917112345678"),
+        ("0171\u{a0}1234\u{2011}5678", "DE", "+4917112345678"),
+        ("\u{202a}+4917112345678\u{202c}", "DE", "+4917112345678"),
+        ("4917112345678", "DE", "+4917112345678"),
+        ("4930123456", "DE", "+4930123456"),
+        ("0123456789", "DE", "+49123456789"),
+        ("020 7946 0123", "GB", "+442079460123"),
+        ("442079460123", "GB", "+442079460123"),
+        ("4155552671", "US", "+14155552671"),
+        ("14155552671", "US", "+14155552671"),
+        ("1 (415) 555-2671", "US", "+14155552671"),
+        ("011 49 171 12345678", "US", "+4917112345678"),
+        ("02 3661 8300", "IT", "+390236618300"),
+        ("3331234567", "IT", "+393331234567"),
+        ("393331234567", "IT", "+393331234567"),
+        ("0612345678", "FR", "+33612345678"),
+        ("612345678", "ES", "+34612345678"),
+        ("\"Anna Schmidt\" <sip:+4917112345678@pbx.example;user=phone>", "DE", "+4917112345678"),
+        ("<tel:+49-171-12345678>", "DE", "+4917112345678"),
+        ("sip:017112345678@10.0.0.1", "DE", "+4917112345678"),
+        ("Anna +49 171 12345678", "DE", "+4917112345678"),
+        ("+4917112345678:Anna", "DE", "+4917112345678"),
+        ("Anna (004917112345678)", "DE", "+4917112345678"),
+        ("101", "DE", "ext 101"),
+        ("112", "DE", "ext 112"),
+        ("911", "US", "ext 911"),
+        ("\"Reception\" <900>", "DE", "ext 900"),
+        ("", "DE", "withheld"),
+        ("  ", "DE", "withheld"),
+        ("Anonymous", "DE", "withheld"),
+        ("ANONYMOUS", "DE", "withheld"),
+        ("\"Anonymous\" <sip:anonymous@anonymous.invalid>", "DE", "withheld"),
+        ("Restricted", "DE", "withheld"),
+        ("unknown", "DE", "withheld"),
+        ("private", "DE", "withheld"),
+    ];
+    for (raw, region, expected) in table {
+        assert_eq!(read(raw, region), expected, "{raw:?} in {region}");
+    }
+}
+
+#[test]
+fn what_names_no_single_telephone_is_unreadable() {
+    let table = [
+        "1-800-FLOWERS",
+        "+1800FLOWERS",
+        "+49171FLOWERS12345678",
+        "Anna 017112345678",
+        "+4917112345678 or +4917112345679 Anna",
+        "+4917112345678;ext=12",
+        "<sip:+4917112345678;ext=12@host>",
+        "030123456;phone-context=+49",
+        "+4930123456,12",
+        "+4917112345678x12",
+        "\u{ff0b}\u{ff14}\u{ff19}17112345678",
+        "+49\u{0661}\u{0667}\u{0661}12345678",
+        "++4917112345678",
+        "+49+17112345678",
+        "*43",
+        "#31#017112345678",
+        "+",
+        "-",
+        "+49",
+        "+999123456789",
+        "+0000000000",
+        "+491711234567890123",
+        "12345678901234567890123456789012345678901234567890",
+        "2671234x",
+        "'; drop table call_log; --",
+        "\u{0}\u{1}",
+    ];
+    for raw in table {
+        assert_eq!(read(raw, "DE"), "unreadable", "{raw:?}");
+    }
+    assert_eq!(read(&"9".repeat(5000), "DE"), "unreadable");
+    assert_eq!(read("5552671", "US"), "unreadable", "a local number has no area code");
+}
+
+#[test]
+fn a_number_never_prints_in_full() {
+    let number = CallerNumber::parse("+4917112345789", "DE".parse().unwrap());
+    assert_eq!(number.to_string(), "+49*****789");
+    assert_eq!(format!("{number:?}"), "Public(+49*****789)");
+    assert_eq!(format!("{:?}", "+14155552671".parse::<E164>().unwrap()), "+1*****671");
+    assert_eq!(format!("{}", "+353871234567".parse::<E164>().unwrap()), "+353*****567");
+    assert_eq!(format!("{:?}", Some("+4917112345789".parse::<E164>().unwrap())), "Some(+49*****789)");
+}
+
+#[test]
+fn kinds_and_countries_come_from_the_tables() {
+    let table = [
+        ("+4917112345678", NumberKind::Mobile, "DE"),
+        ("+390236618300", NumberKind::FixedLine, "IT"),
+        ("+18765551234", NumberKind::Mobile, "JM"),
+        ("+16475551234", NumberKind::FixedLineOrMobile, "CA"),
+        ("+447911123456", NumberKind::Mobile, "GG"),
+        ("+33912345678", NumberKind::Voip, "FR"),
+        ("+881612345678", NumberKind::Global, "001"),
+    ];
+    for (text, kind, region) in table {
+        let number: E164 = text.parse().unwrap();
+        assert_eq!((number.kind(), number.region().unwrap().code().as_str()), (kind, region), "{text}");
+    }
+    assert_eq!("+49123456789".parse::<E164>().unwrap().kind(), NumberKind::Unknown);
+}
+
+#[test]
+fn full_numbers_and_countries_are_checked_where_they_are_configured() {
+    assert!("017112345678".parse::<E164>().is_err());
+    assert!("101".parse::<E164>().is_err());
+    assert_eq!("de".parse::<Region>().unwrap().code(), "DE");
+    assert!("XX".parse::<Region>().is_err());
+    assert!("Germany".parse::<Region>().is_err());
+    assert!("001".parse::<Region>().is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_read_without_a_panic(raw in "\\PC{0,140}") {
+        let _ = CallerNumber::parse(&raw, "DE".parse().unwrap());
+    }
+
+    #[test]
+    fn what_looks_like_a_number_is_canonical(raw in "(\\+|00|0|)[0-9 ()./-]{1,20}([;x,a][0-9]{0,3})?", us: bool) {
+        let region = if us { "US" } else { "DE" }.parse().unwrap();
+        if let CallerNumber::Public(number) = CallerNumber::parse(&raw, region) {
+            let again: E164 = number.as_e164().parse().unwrap();
+            proptest::prop_assert_eq!(&again, &number);
+            proptest::prop_assert!(number.as_e164().len() <= 16);
+            proptest::prop_assert!(!number.to_string().contains(&number.as_e164()[4..]));
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What the account and the agent are set up for: asked by `precall check`, by the slot book and by health.
+
+use std::time::Duration;
+
+use awc::http::Method;
+use serde::Deserialize;
+
+use super::error::{ProviderError, ProviderErrorKind};
+use super::exchange::{Answer, Ask, ElevenLabs, Outgoing};
+use super::lenient::{Lenient, Scalar};
+
+const SUBSCRIPTION_BYTES_MAX: usize = 256 * 1024;
+/// An agent carries its prompt and knowledge base list.
+const AGENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// `GET /v1/user/subscription`, what matters here of it. A field the provider left out is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The plan's name.
+    pub tier: Option<String>,
+    /// `active`, `trialing`, `past_due` ...
+    pub status: Option<String>,
+    /// Voices the account holds.
+    pub voice_slots_used: Option<i64>,
+    /// Voices it may hold.
+    pub voice_limit: Option<i64>,
+    /// Voices added or edited so far.
+    pub voice_add_edit_counter: Option<i64>,
+    /// How many that may become; none = no cap.
+    pub max_voice_add_edits: Option<i64>,
+    /// Whether the plan clones voices at all.
+    pub can_clone: Option<bool>,
+    /// Credits used.
+    pub character_count: Option<i64>,
+    /// Credits there are.
+    pub character_limit: Option<i64>,
+}
+
+/// `GET /v1/convai/agents/{agent_id}`, what precall depends on of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentDetail {
+    /// Its id.
+    pub agent_id: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// What a conversation may set for itself.
+    pub overrides: AgentOverrides,
+    /// The voice it has of its own.
+    pub voice: Option<String>,
+    /// What it speaks (`ulaw_8000`, `pcm_16000`); none = the provider's default.
+    pub output_format: Option<String>,
+    /// What it hears.
+    pub input_format: Option<String>,
+    /// Its own longest conversation.
+    pub max_duration: Option<Duration>,
+}
+
+/// Which overrides the agent allows; all are off unless somebody switched them on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AgentOverrides {
+    /// `tts.voice_id`: without it no conversation with a cloned voice begins.
+    pub voice: bool,
+    /// `agent.first_message`: without it no greeting of ours is spoken.
+    pub first_message: bool,
+    /// `agent.language`.
+    pub language: bool,
+    /// `conversation.max_duration_seconds`.
+    pub max_duration: bool,
+    /// `enable_conversation_initiation_client_data_from_webhook`: needed by the transfer route.
+    pub from_webhook: bool,
+}
+
+#[derive(Deserialize)]
+struct SubscriptionAnswer {
+    #[serde(default)]
+    tier: Scalar,
+    #[serde(default)]
+    status: Scalar,
+    #[serde(default)]
+    voice_slots_used: Scalar,
+    #[serde(default)]
+    voice_limit: Scalar,
+    #[serde(default)]
+    voice_add_edit_counter: Scalar,
+    #[serde(default)]
+    max_voice_add_edits: Scalar,
+    #[serde(default)]
+    can_use_instant_voice_cloning: Scalar,
+    #[serde(default)]
+    character_count: Scalar,
+    #[serde(default)]
+    character_limit: Scalar,
+}
+
+#[derive(Deserialize)]
+struct AgentAnswer {
+    agent_id: String,
+    #[serde(default)]
+    name: Scalar,
+    #[serde(default)]
+    conversation_config: Lenient<ConversationConfig>,
+    #[serde(default)]
+    platform_settings: Lenient<PlatformSettings>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ConversationConfig {
+    asr: Lenient<AsrConfig>,
+    tts: Lenient<TtsConfig>,
+    conversation: Lenient<LimitsConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AsrConfig {
+    user_input_audio_format: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TtsConfig {
+    voice_id: Scalar,
+    agent_output_audio_format: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LimitsConfig {
+    max_duration_seconds: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PlatformSettings {
+    overrides: Lenient<OverridesConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OverridesConfig {
+    conversation_config_override: Lenient<OverrideFlags>,
+    enable_conversation_initiation_client_data_from_webhook: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OverrideFlags {
+    tts: Lenient<TtsFlags>,
+    agent: Lenient<AgentFlags>,
+    conversation: Lenient<LimitsConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TtsFlags {
+    voice_id: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AgentFlags {
+    first_message: Scalar,
+    language: Scalar,
+}
+
+impl ElevenLabs {
+    /// `GET /v1/user/subscription`.
+    ///
+    /// # Errors
+    /// As [`ProviderError`] says.
+    pub async fn subscription(&self, within: Duration) -> Result<Subscription, ProviderError> {
+        let said: SubscriptionAnswer =
+            self.get(&["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within).await?.json()?;
+        Ok(Subscription {
+            tier: said.tier.into_text(),
+            status: said.status.into_text(),
+            voice_slots_used: said.voice_slots_used.integer(),
+            voice_limit: said.voice_limit.integer(),
+            voice_add_edit_counter: said.voice_add_edit_counter.integer(),
+            max_voice_add_edits: said.max_voice_add_edits.integer(),
+            can_clone: truth(&said.can_use_instant_voice_cloning),
+            character_count: said.character_count.integer(),
+            character_limit: said.character_limit.integer(),
+        })
+    }
+
+    /// `GET /v1/convai/agents/{agent_id}`.
+    ///
+    /// # Errors
+    /// As [`ProviderError`] says.
+    pub async fn agent(&self, agent_id: &str, within: Duration) -> Result<AgentDetail, ProviderError> {
+        let answer = self.get(&["v1", "convai", "agents", agent_id], AGENT_BYTES_MAX, within).await?;
+        let said: AgentAnswer = answer.json()?;
+        let (config, overrides) = (said.conversation_config.0, said.platform_settings.0.overrides.0);
+        let flags = overrides.conversation_config_override.0;
+        let on = |flag: &Scalar| truth(flag).unwrap_or(false);
+        Ok(AgentDetail {
+            agent_id: said.agent_id,
+            name: said.name.into_text(),
+            overrides: AgentOverrides {
+                voice: on(&flags.tts.0.voice_id),
+                first_message: on(&flags.agent.0.first_message),
+                language: on(&flags.agent.0.language),
+                max_duration: on(&flags.conversation.0.max_duration_seconds),
+                from_webhook: on(&overrides.enable_conversation_initiation_client_data_from_webhook),
+            },
+            voice: config.tts.0.voice_id.into_text(),
+            output_format: config.tts.0.agent_output_audio_format.into_text(),
+            input_format: config.asr.0.user_input_audio_format.into_text(),
+            max_duration: config.conversation.0.max_duration_seconds.seconds(),
+        })
+    }
+
+    /// Whether the provider answers and knows the key: for health. A key that may not read the subscription is known all
+    /// the same.
+    ///
+    /// # Errors
+    /// As [`ProviderError`] says.
+    pub async fn ping(&self, within: Duration) -> Result<(), ProviderError> {
+        match self.get(&["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within).await {
+            Ok(_) => Ok(()),
+            Err(error) if lacks_a_permission(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get(
+        &self,
+        path: &[&str],
+        answer_bytes_max: usize,
+        within: Duration,
+    ) -> Result<Answer, ProviderError> {
+        let url = self.settings().endpoint(path);
+        self.exchange(Ask { method: Method::GET, url, outgoing: Outgoing::Nothing, answer_bytes_max, within })
+            .await
+    }
+}
+
+/// A scoped key, as opposed to an account that was blocked.
+fn lacks_a_permission(error: &ProviderError) -> bool {
+    let code = error.code.as_deref();
+    error.kind == ProviderErrorKind::Forbidden
+        && matches!(code, Some("missing_permissions" | "insufficient_permissions"))
+}
+
+fn truth(value: &Scalar) -> Option<bool> {
+    match value {
+        Scalar::Truth(truth) => Some(*truth),
+        Scalar::Nothing | Scalar::Text(_) | Scalar::Integer(_) | Scalar::Fraction(_) => None,
+    }
+}

@@ -1,0 +1,83 @@
+//! The beginning of a `post_call_audio` body: whose recording it is, read without keeping tens of megabytes of audio.
+
+use std::fmt;
+
+use precall_call::{At, ConversationId};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::lenient::Scalar;
+use super::report_wire::{id, timestamp};
+
+/// What `post_call_audio` says beside the audio. Everything may be missing: the beginning of the body may be all there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AudioHead {
+    /// `type`.
+    pub kind: Option<String>,
+    /// `data.conversation_id`.
+    pub conversation: Option<ConversationId>,
+    /// `data.agent_id`.
+    pub agent_id: Option<String>,
+    /// `event_timestamp`.
+    pub event_timestamp: Option<At>,
+}
+
+/// Reads as much as the beginning of a `post_call_audio` body tells, without keeping the audio. `prefix` may end anywhere.
+#[must_use]
+pub fn audio_head(prefix: &[u8]) -> AudioHead {
+    let mut head = AudioHead::default();
+    let mut json = serde_json::Deserializer::from_slice(prefix);
+    // The error of a body that was cut off is expected; what was read before it is in `head`.
+    drop(HeadSeed { head: &mut head, path: HeadPath::Root }.deserialize(&mut json));
+    head
+}
+
+/// Notes fields as they pass, so that they are there when the body ends too soon.
+struct HeadSeed<'h> {
+    head: &'h mut AudioHead,
+    path: HeadPath,
+}
+
+#[derive(Clone, Copy)]
+enum HeadPath {
+    Root,
+    Data,
+}
+
+impl<'de> DeserializeSeed<'de> for HeadSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for HeadSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(name) = object.next_key::<String>()? {
+            match (self.path, name.as_str()) {
+                (HeadPath::Root, "type") => self.head.kind = object.next_value::<Scalar>()?.into_text(),
+                (HeadPath::Root, "event_timestamp") => {
+                    self.head.event_timestamp = timestamp(&object.next_value::<Scalar>()?);
+                }
+                (HeadPath::Root, "data") => {
+                    object.next_value_seed(HeadSeed { head: &mut *self.head, path: HeadPath::Data })?;
+                }
+                (HeadPath::Data, "conversation_id") => {
+                    let value = object.next_value::<Scalar>()?;
+                    self.head.conversation = id(&value, "data.conversation_id").ok().map(ConversationId::new);
+                }
+                (HeadPath::Data, "agent_id") => {
+                    self.head.agent_id = id(&object.next_value::<Scalar>()?, "data.agent_id").ok();
+                }
+                (HeadPath::Root | HeadPath::Data, _) => drop(object.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! Calls that the provider makes for us, and the conversations they become.
+
+use std::time::Duration;
+
+use awc::http::Method;
+use bytes::Bytes;
+use precall_call::{CallId, ConversationId, Purpose, VoiceId};
+use serde::Deserialize;
+
+use super::body::outbound_call_body;
+use super::error::ProviderError;
+use super::exchange::{Ask, ElevenLabs, Outgoing};
+use super::lenient::Scalar;
+use super::report::{ConversationDetail, parse_conversation};
+use crate::phone_number::E164;
+
+const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
+const LIST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// As large as the webhook with the same content may be.
+const CONVERSATION_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The provider gives at most a hundred a page.
+const PAGE_SIZE: &str = "100";
+/// One call has a handful of conversations.
+const PAGES_MAX: usize = 3;
+
+/// How the provider reaches the telephone network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telephony {
+    /// A SIP trunk that was imported there.
+    SipTrunk,
+    /// A Twilio number that was imported there.
+    Twilio,
+}
+
+/// The value of a dynamic variable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VariableValue {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// Yes or no.
+    Truth(bool),
+}
+
+/// A call to be dialled.
+#[derive(Clone, Debug)]
+pub struct OutboundCall {
+    /// Which of the two endpoints.
+    pub telephony: Telephony,
+    /// The agent that speaks.
+    pub agent_id: String,
+    /// The number it rings from (`agent_phone_number_id`).
+    pub phone_number_id: String,
+    /// Whom to ring.
+    pub to: E164,
+    /// The call it belongs to: `user_id` and the variable `call_id`, by which its conversation is found again.
+    pub call: CallId,
+    /// What the conversation is for.
+    pub purpose: Purpose,
+    /// None leaves the agent's own.
+    pub voice: Option<VoiceId>,
+    /// None leaves the agent's own; empty text lets the caller speak first.
+    pub first_message: Option<String>,
+    /// None leaves the agent's own.
+    pub language: Option<String>,
+    /// None leaves the agent's own; counted in whole seconds.
+    pub max_duration: Option<Duration>,
+    /// None leaves the provider's 60 s; 1 to 999 s.
+    pub ringing_timeout: Option<Duration>,
+    /// What the agent's own variables are to be; names of ours and of the provider (`system__`) do not belong here.
+    pub dynamic_variables: Vec<(String, VariableValue)>,
+}
+
+/// The provider took the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialled {
+    /// Its conversation; the provider may not know it yet.
+    pub conversation: Option<ConversationId>,
+    /// The telephone network's id: SIP call id or Twilio's call SID.
+    pub telephone_call: Option<String>,
+}
+
+/// A conversation as the list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationSummary {
+    /// Its id.
+    pub conversation: ConversationId,
+    /// Its agent.
+    pub agent_id: Option<String>,
+    /// `initiated`, `in-progress`, `processing`, `done` or `failed`.
+    pub status: Option<String>,
+    /// Seconds since 1970.
+    pub started_at_unix: Option<i64>,
+    /// How long it lasted so far.
+    pub duration: Option<Duration>,
+}
+
+/// Conversations found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationList {
+    /// Newest first.
+    pub conversations: Vec<ConversationSummary>,
+    /// False if there are more than three hundred: then absence proves nothing.
+    pub complete: bool,
+}
+
+#[derive(Deserialize)]
+struct DialAnswer {
+    success: bool,
+    #[serde(default)]
+    message: Scalar,
+    #[serde(default)]
+    conversation_id: Scalar,
+    #[serde(default)]
+    sip_call_id: Scalar,
+    #[serde(default, rename = "callSid")]
+    call_sid: Scalar,
+}
+
+#[derive(Deserialize)]
+struct ConversationsPage {
+    conversations: Vec<ConversationItem>,
+    #[serde(default)]
+    has_more: bool,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ConversationItem {
+    conversation_id: String,
+    #[serde(default)]
+    agent_id: Scalar,
+    #[serde(default)]
+    status: Scalar,
+    #[serde(default)]
+    start_time_unix_secs: Scalar,
+    #[serde(default)]
+    call_duration_secs: Scalar,
+}
+
+impl ElevenLabs {
+    /// `POST /v1/convai/{sip-trunk|twilio}/outbound-call`. Not idempotent: after [`Execution::Maybe`](super::Execution::Maybe) a telephone may ring.
+    ///
+    /// # Errors
+    /// As [`ProviderError`] says; `success: false` in a good answer is [`Declined`](super::ProviderErrorKind::Declined).
+    pub async fn outbound_call(
+        &self,
+        call: &OutboundCall,
+        within: Duration,
+    ) -> Result<Dialled, ProviderError> {
+        let network = match call.telephony {
+            Telephony::SipTrunk => "sip-trunk",
+            Telephony::Twilio => "twilio",
+        };
+        let url = self.settings().endpoint(&["v1", "convai", network, "outbound-call"]);
+        let outgoing = Outgoing::Json(Bytes::from(outbound_call_body(call).to_string()));
+        let ask =
+            Ask { method: Method::POST, url, outgoing, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
+        let answer = self.exchange(ask).await?;
+        let said: DialAnswer = answer.json()?;
+        if !said.success {
+            let message = said.message.text().unwrap_or("success: false");
+            return Err(ProviderError::declined(answer.status, message, self.settings().key()));
+        }
+        Ok(Dialled {
+            conversation: said.conversation_id.text().map(ConversationId::new),
+            telephone_call: said.sip_call_id.into_text().or_else(|| said.call_sid.into_text()),
+        })
+    }
+
+    /// `GET /v1/convai/conversations/{conversation_id}`.
+    ///
+    /// # Errors
+    /// As [`ProviderError`] says; an answer that is no conversation is garbled.
+    pub async fn conversation(
+        &self,
+        conversation: &ConversationId,
+        within: Duration,
+    ) -> Result<ConversationDetail, ProviderError> {
+        let url = self.settings().endpoint(&["v1", "convai", "conversations", conversation.as_str()]);
+        let answer_bytes_max = CONVERSATION_BYTES_MAX;
+        let ask = Ask { method: Method::GET, url, outgoing: Outgoing::Nothing, answer_bytes_max, within };
+        let answer = self.exchange(ask).await?;
+        parse_conversation(&answer.body)
+            .map_err(|error| ProviderError::garbled(answer.status, error.to_string()))
+    }
+
+    /// `GET /v1/convai/conversations?user_id=&agent_id=`: what became of a call whose answer was lost.
+    ///
+    /// # Errors
+    /// As [`ProviderError`] says.
+    pub async fn conversations_of(
+        &self,
+        call: CallId,
+        agent_id: Option<&str>,
+        within: Duration,
+    ) -> Result<ConversationList, ProviderError> {
+        let deadline = tokio::time::Instant::now() + within;
+        let mut list = ConversationList { conversations: Vec::new(), complete: false };
+        let mut cursor: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let mut url = self.settings().endpoint(&["v1", "convai", "conversations"]);
+            url.query_pairs_mut()
+                .append_pair("user_id", &call.to_string())
+                .append_pair("page_size", PAGE_SIZE);
+            if let Some(agent_id) = agent_id {
+                url.query_pairs_mut().append_pair("agent_id", agent_id);
+            }
+            if let Some(cursor) = &cursor {
+                url.query_pairs_mut().append_pair("cursor", cursor);
+            }
+            let within = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let ask = Ask {
+                method: Method::GET,
+                url,
+                outgoing: Outgoing::Nothing,
+                answer_bytes_max: LIST_BYTES_MAX,
+                within,
+            };
+            let page: ConversationsPage = self.exchange(ask).await?.json()?;
+            list.conversations.extend(page.conversations.into_iter().map(ConversationSummary::from));
+            cursor = page.next_cursor.filter(|_| page.has_more);
+            if cursor.is_none() {
+                list.complete = !page.has_more;
+                break;
+            }
+        }
+        Ok(list)
+    }
+}
+
+impl From<ConversationItem> for ConversationSummary {
+    fn from(item: ConversationItem) -> Self {
+        Self {
+            conversation: ConversationId::new(item.conversation_id),
+            agent_id: item.agent_id.into_text(),
+            status: item.status.into_text(),
+            started_at_unix: item.start_time_unix_secs.integer(),
+            duration: item.call_duration_secs.seconds(),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! ElevenLabs over its documented HTTP API: voices, outbound calls, conversations, account. Shapes are those of the
+//! provider's OpenAPI file; `tests/contract_elevenlabs.rs` holds what is sent against it.
+
+mod account;
+mod audio_head;
+mod body;
+mod calls;
+mod error;
+mod error_body;
+mod exchange;
+mod lenient;
+mod report;
+mod report_wire;
+mod settings;
+mod transcript;
+mod voices;
+
+#[cfg(test)]
+mod client_tests;
+#[cfg(test)]
+mod error_tests;
+#[cfg(test)]
+mod report_tests;
+
+pub use account::{AgentDetail, AgentOverrides, Subscription};
+pub use audio_head::{AudioHead, audio_head};
+pub use body::{Multipart, VARIABLE_CALL, VARIABLE_PURPOSE, add_voice_body, outbound_call_body};
+pub use calls::{ConversationList, ConversationSummary, Dialled, OutboundCall, Telephony, VariableValue};
+pub use error::{Execution, ProviderError, ProviderErrorKind};
+pub use exchange::ElevenLabs;
+pub use report::{
+    ConversationDetail, ConversationReport, ReportError, ReportSource, Webhook, parse_conversation,
+    parse_webhook,
+};
+pub use settings::{ApiKey, Settings, SettingsError};
+pub use transcript::Transcript;
+pub use voices::{AddVoice, VoiceAdded, VoiceDeleted, VoiceList, VoiceSummary, VoiceUse};

@@ -1,0 +1,292 @@
+//! The shapes a report comes in, and how each becomes the one report.
+
+use std::fmt;
+
+use precall_call::{At, CallId, ConversationId, Grade, HandoffFailure, Purpose};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use uuid::Uuid;
+
+use super::body::{VARIABLE_CALL, VARIABLE_PURPOSE};
+use super::lenient::{Lenient, Scalar, line};
+use super::report::{ConversationReport, ReportError, ReportSource};
+use super::transcript::Turns;
+
+/// Ids of the provider have some 30 characters.
+pub(super) const ID_BYTES_MAX: usize = 256;
+const REASON_CHARS_MAX: usize = 500;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Required {
+    ByWebhook,
+    ByFetch,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Envelope {
+    #[serde(rename = "type")]
+    pub kind: Scalar,
+    pub event_timestamp: Scalar,
+    pub data: Lenient<Data>,
+    // The flat form.
+    call_id: Scalar,
+    agent_id: Scalar,
+    transcript: Turns,
+    duration_seconds: Scalar,
+    status: Scalar,
+    custom_variables: Lenient<Variables>,
+    timestamp: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Data {
+    agent_id: Scalar,
+    conversation_id: Scalar,
+    pub status: Scalar,
+    user_id: Scalar,
+    transcript: Turns,
+    metadata: Lenient<Metadata>,
+    conversation_initiation_client_data: Lenient<ClientData>,
+    failure_reason: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    start_time_unix_secs: Scalar,
+    call_duration_secs: Scalar,
+    cost: Scalar,
+    termination_reason: Scalar,
+    error: Lenient<ErrorInfo>,
+    phone_call: Lenient<PhoneCall>,
+    /// Of `call_initiation_failure`.
+    body: Lenient<DialBody>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorInfo {
+    reason: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PhoneCall {
+    call_result: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DialBody {
+    sip_status_code: Scalar,
+    error_reason: Scalar,
+    #[serde(rename = "SipResponseCode")]
+    twilio_sip_code: Scalar,
+    #[serde(rename = "CallStatus")]
+    twilio_status: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ClientData {
+    user_id: Scalar,
+    dynamic_variables: Lenient<Variables>,
+}
+
+/// The variables that are ours; all others are passed over.
+#[derive(Default)]
+struct Variables {
+    call: Scalar,
+    purpose: Scalar,
+}
+
+impl<'de> Deserialize<'de> for Variables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ours;
+        impl<'de> Visitor<'de> for Ours {
+            type Value = Variables;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Variables, A::Error> {
+                let mut found = Variables::default();
+                while let Some(name) = object.next_key::<String>()? {
+                    match name.as_str() {
+                        VARIABLE_CALL => found.call = object.next_value()?,
+                        VARIABLE_PURPOSE => found.purpose = object.next_value()?,
+                        _ => drop(object.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(found)
+            }
+        }
+        deserializer.deserialize_map(Ours)
+    }
+}
+
+impl Data {
+    pub(super) fn ids(&self, required: Required) -> Result<(ConversationId, Option<String>), ReportError> {
+        let (conversation, agent) = match required {
+            Required::ByWebhook => ("data.conversation_id", "data.agent_id"),
+            Required::ByFetch => ("conversation_id", "agent_id"),
+        };
+        let conversation = ConversationId::new(id(&self.conversation_id, conversation)?);
+        Ok((conversation, Some(id(&self.agent_id, agent)?)))
+    }
+
+    pub(super) fn ended(
+        self,
+        source: ReportSource,
+        at: Option<At>,
+        required: Required,
+    ) -> Result<ConversationReport, ReportError> {
+        let (conversation, agent_id) = self.ids(required)?;
+        let (our_call, purpose) = self.echo();
+        let metadata = self.metadata.0;
+        let transcript = self.transcript.into_transcript();
+        // A conversation that broke off has taken place all the same, if anything was said in it.
+        let failed = self.status.text() == Some("failed") && transcript.is_none();
+        let failure =
+            failed.then(|| failure_of_word(metadata.phone_call.0.call_result.text().unwrap_or_default()));
+        let duration = metadata.call_duration_secs.seconds();
+        let started_at = timestamp(&metadata.start_time_unix_secs);
+        let reason = metadata.termination_reason.text().or(metadata.error.0.reason.text());
+        Ok(ConversationReport {
+            source,
+            conversation,
+            agent_id,
+            our_call,
+            purpose,
+            grade: if failed { Grade::Failed } else { Grade::Completed },
+            failure,
+            ended_at: started_at.zip(duration).map(|(start, length)| start.plus(length)),
+            duration,
+            transcript,
+            started_at,
+            event_timestamp: at,
+            cost: metadata.cost.integer(),
+            termination_reason: reason.map(|reason| line(reason, REASON_CHARS_MAX)),
+        })
+    }
+
+    pub(super) fn never_began(self, at: Option<At>) -> Result<ConversationReport, ReportError> {
+        let (conversation, agent_id) = self.ids(Required::ByWebhook)?;
+        let (our_call, purpose) = self.echo();
+        let body = self.metadata.0.body.0;
+        let reason = self.failure_reason.text().unwrap_or_default();
+        let failure = [
+            failure_of_word(reason),
+            failure_of_word(body.twilio_status.text().unwrap_or_default()),
+            failure_of_sip(body.sip_status_code.integer()),
+            failure_of_sip(body.twilio_sip_code.integer()),
+        ];
+        let known = failure.into_iter().find(|failure| *failure != HandoffFailure::Unknown);
+        let words = body.error_reason.text().or(self.failure_reason.text());
+        Ok(ConversationReport {
+            source: ReportSource::InitiationFailure,
+            conversation,
+            agent_id,
+            our_call,
+            purpose,
+            grade: Grade::Failed,
+            failure: Some(known.unwrap_or(HandoffFailure::Unknown)),
+            duration: None,
+            transcript: None,
+            started_at: None,
+            ended_at: None,
+            event_timestamp: at,
+            cost: None,
+            termination_reason: words.map(|words| line(words, REASON_CHARS_MAX)),
+        })
+    }
+
+    fn echo(&self) -> (Option<CallId>, Option<Purpose>) {
+        let client_data = &self.conversation_initiation_client_data.0;
+        let variables = &client_data.dynamic_variables.0;
+        let user_ids = [&self.user_id, &client_data.user_id];
+        (our_call(&variables.call, &user_ids), variables.purpose.text().and_then(Purpose::from_name))
+    }
+}
+
+impl Envelope {
+    pub(super) fn flat(self) -> Result<ConversationReport, ReportError> {
+        if self.call_id.text().is_none() {
+            // Neither form: say what either would begin with.
+            return Err(ReportError::Missing { field: "type (or call_id of the flat form)" });
+        }
+        let conversation = ConversationId::new(id(&self.call_id, "call_id")?);
+        let agent_id =
+            if self.agent_id.text().is_some() { Some(id(&self.agent_id, "agent_id")?) } else { None };
+        let variables = self.custom_variables.0;
+        let transcript = self.transcript.into_transcript();
+        let duration = self.duration_seconds.seconds();
+        let word = self.status.text().unwrap_or_default().to_ascii_lowercase();
+        let completed = match word.as_str() {
+            "completed" | "done" | "success" | "successful" | "ended" => true,
+            "" => transcript.is_some() || duration.is_some_and(|length| !length.is_zero()),
+            // What is called failed but has words took place.
+            _ => transcript.is_some(),
+        };
+        let event_timestamp = timestamp(&self.timestamp);
+        Ok(ConversationReport {
+            source: ReportSource::Flat,
+            conversation,
+            agent_id,
+            our_call: our_call(&variables.call, &[]),
+            purpose: variables.purpose.text().and_then(Purpose::from_name),
+            grade: if completed { Grade::Completed } else { Grade::Failed },
+            failure: (!completed).then(|| failure_of_word(&word)),
+            duration,
+            transcript,
+            started_at: None,
+            ended_at: None,
+            event_timestamp,
+            cost: None,
+            termination_reason: None,
+        })
+    }
+}
+
+fn our_call(variable: &Scalar, user_ids: &[&Scalar]) -> Option<CallId> {
+    let parse = |value: &Scalar| value.text().and_then(|text| Uuid::try_parse(text).ok());
+    parse(variable)
+        .or_else(|| user_ids.iter().find_map(|user_id| parse(user_id)))
+        .map(|id| CallId(id.as_u128()))
+}
+
+/// The provider's words, Twilio's and those of the flat form. What is none of them may have rung.
+fn failure_of_word(word: &str) -> HandoffFailure {
+    match word {
+        "busy" => HandoffFailure::Busy,
+        "no-answer" | "no_answer" | "missed" | "unanswered" => HandoffFailure::NoAnswer,
+        _ => HandoffFailure::Unknown,
+    }
+}
+
+/// 486 busy here, 600 busy everywhere, 603 declined; 408, 480 and 487: nobody picked up in time.
+fn failure_of_sip(code: Option<i64>) -> HandoffFailure {
+    match code {
+        Some(486 | 600 | 603) => HandoffFailure::Busy,
+        Some(408 | 480 | 487) => HandoffFailure::NoAnswer,
+        Some(_) | None => HandoffFailure::Unknown,
+    }
+}
+
+pub(super) fn id(value: &Scalar, field: &'static str) -> Result<String, ReportError> {
+    let text = value.text().ok_or(ReportError::Missing { field })?;
+    let plausible = text.len() <= ID_BYTES_MAX && !text.chars().any(char::is_control);
+    if plausible { Ok(text.to_owned()) } else { Err(ReportError::BadId { field }) }
+}
+
+/// Seconds since 1970, or RFC 3339.
+pub(super) fn timestamp(value: &Scalar) -> Option<At> {
+    if let Some(seconds) = value.integer() {
+        return seconds.checked_mul(1_000_000).filter(|micros| *micros > 0).map(At);
+    }
+    let moment: jiff::Timestamp = value.text()?.parse().ok()?;
+    Some(At(moment.as_microsecond()))
+}

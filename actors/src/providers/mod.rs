@@ -1,0 +1,4 @@
+//! What is said to the providers and heard from them. This layer knows ids and facts, never actors; it returns results and
+//! writes no log.
+
+pub mod elevenlabs;

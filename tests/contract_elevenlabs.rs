@@ -1,0 +1,314 @@
+//! What precall sends, held against ElevenLabs' own description of its API. The provider ignores what it does not know, so
+//! a misspelt field would never fail there: here every object is closed and it does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use precall_actors::phone_number::E164;
+use precall_actors::providers::elevenlabs::{
+    AddVoice, ApiKey, ElevenLabs, OutboundCall, Settings, Telephony, VariableValue, add_voice_body,
+    outbound_call_body,
+};
+use precall_actors::voice_sample::{AudioFormat, VoiceSample};
+use precall_call::{CallId, ConversationId, Purpose, VoiceId};
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const DIAL_SIP: &str = "/v1/convai/sip-trunk/outbound-call";
+const DIAL_TWILIO: &str = "/v1/convai/twilio/outbound-call";
+const ADD_VOICE: &str = "/v1/voices/add";
+
+/// The provider's OpenAPI document, or None where it is not at hand.
+fn description() -> Option<Value> {
+    let folder = std::env::var_os("PRECALL_PROVIDER_FACTS")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/providers"), PathBuf::from);
+    let file = folder.join("elevenlabs-openapi.json");
+    let Ok(text) = std::fs::read(&file) else {
+        // Written past the test harness, which keeps what a passing test prints.
+        let skipped = format!(
+            "SKIPPED: the contract with ElevenLabs was not checked: {} is not there; set PRECALL_PROVIDER_FACTS\n",
+            file.display()
+        );
+        let _ = std::io::stderr().write_all(skipped.as_bytes());
+        return None;
+    };
+    Some(serde_json::from_slice(&text).unwrap())
+}
+
+/// Refuses unknown properties wherever the description does not allow them in so many words.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("properties").is_some_and(Value::is_object) {
+                fields.entry("additionalProperties").or_insert(json!(false));
+            }
+            fields.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+struct Contract {
+    description: Value,
+}
+
+impl Contract {
+    fn read() -> Option<Self> {
+        let mut description = description()?;
+        close(&mut description["components"]);
+        Some(Self { description })
+    }
+
+    /// What is wrong with a request body, by the description of its endpoint.
+    fn complaints(&self, path: &str, media_type: &str, body: &Value) -> Vec<String> {
+        let schema = &self.description["paths"][path]["post"]["requestBody"]["content"][media_type]["schema"];
+        assert!(schema.is_object(), "{path} does not take {media_type}");
+        let mut document = schema.clone();
+        document["components"] = self.description["components"].clone();
+        let validator = jsonschema::draft202012::new(&document).unwrap();
+        validator.iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    }
+}
+
+fn calls() -> Vec<OutboundCall> {
+    let bare = OutboundCall {
+        telephony: Telephony::SipTrunk,
+        agent_id: "agent_1".to_owned(),
+        phone_number_id: "phnum_1".to_owned(),
+        to: "+4917112345678".parse::<E164>().unwrap(),
+        call: CallId(0x0192_0000_0000_7000_8000_0000_0000_0001),
+        purpose: Purpose::Greeting,
+        voice: None,
+        first_message: None,
+        language: None,
+        max_duration: None,
+        ringing_timeout: None,
+        dynamic_variables: Vec::new(),
+    };
+    let full = OutboundCall {
+        voice: Some(VoiceId::new("voice_1")),
+        first_message: Some("Good morning".to_owned()),
+        language: Some("en".to_owned()),
+        max_duration: Some(Duration::from_millis(1)),
+        ringing_timeout: Some(Duration::from_secs(5000)),
+        dynamic_variables: vec![
+            ("name".to_owned(), VariableValue::Text("Anna".to_owned())),
+            ("orders".to_owned(), VariableValue::Number(3.0)),
+            ("vip".to_owned(), VariableValue::Truth(true)),
+        ],
+        ..bare.clone()
+    };
+    let silent = OutboundCall {
+        first_message: Some(String::new()),
+        ringing_timeout: Some(Duration::ZERO),
+        telephony: Telephony::Twilio,
+        ..bare.clone()
+    };
+    vec![bare, full, silent]
+}
+
+fn voices() -> Vec<AddVoice> {
+    let content = Bytes::from_static(b"RIFF\r\n--x\r\n");
+    let sample = VoiceSample { format: AudioFormat::Wav, content, sha256: [1; 32] };
+    let bare = AddVoice { name: "precall-inst-job".to_owned(), description: None, sample };
+    let full = AddVoice { description: Some("made by precall".to_owned()), ..bare.clone() };
+    vec![bare, full]
+}
+
+/// A form as a server sees it: fields as text, files as a list. Also checks what the format itself demands.
+fn form(content_type: &str, body: &[u8]) -> Value {
+    let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
+    assert!(boundary.len() <= 70, "RFC 2046 allows 70 characters");
+    let text = String::from_utf8_lossy(body);
+    let inner = text.strip_prefix(&format!("--{boundary}\r\n")).unwrap();
+    let inner = inner.strip_suffix(&format!("\r\n--{boundary}--\r\n")).unwrap();
+    let mut fields = Map::new();
+    for part in inner.split(&format!("\r\n--{boundary}\r\n")) {
+        let (head, content) = part.split_once("\r\n\r\n").unwrap();
+        let name = head.split("name=\"").nth(1).unwrap().split('"').next().unwrap();
+        if head.contains("filename=\"") {
+            assert!(head.contains("\r\nContent-Type: audio/"), "{head}");
+            let files = fields.entry(name).or_insert(json!([]));
+            files.as_array_mut().unwrap().push(json!(content));
+        } else {
+            assert!(fields.insert(name.to_owned(), json!(content)).is_none(), "{name} twice");
+        }
+    }
+    Value::Object(fields)
+}
+
+#[test]
+fn outbound_calls_are_what_the_provider_describes() {
+    let Some(contract) = Contract::read() else { return };
+    for call in calls() {
+        let body = outbound_call_body(&call);
+        for path in [DIAL_SIP, DIAL_TWILIO] {
+            assert_eq!(contract.complaints(path, "application/json", &body), Vec::<String>::new(), "{body}");
+        }
+        assert!(!body.to_string().contains("null"), "what has no value is left out: {body}");
+    }
+}
+
+#[test]
+fn uploads_are_what_the_provider_describes() {
+    let Some(contract) = Contract::read() else { return };
+    for voice in voices() {
+        let multipart = add_voice_body(&voice);
+        let body = form(&multipart.content_type(), &multipart.parts().concat());
+        assert_eq!(
+            contract.complaints(ADD_VOICE, "multipart/form-data", &body),
+            Vec::<String>::new(),
+            "{body}"
+        );
+        assert_eq!(body["files"], json!(["RIFF\r\n--x\r\n"]));
+    }
+}
+
+#[test]
+fn a_misspelt_or_misplaced_field_fails() {
+    let Some(contract) = Contract::read() else { return };
+    let good = outbound_call_body(&calls()[1]);
+    let spoiled = [
+        ("", "voice_id", json!("x")),
+        ("/conversation_initiation_client_data", "userid", json!("x")),
+        ("/conversation_initiation_client_data/conversation_config_override", "voice", json!({})),
+        ("/conversation_initiation_client_data/conversation_config_override/tts", "voiceId", json!("x")),
+        ("/conversation_initiation_client_data/conversation_config_override/tts", "voice_id", json!(7)),
+        (
+            "/conversation_initiation_client_data/conversation_config_override/agent",
+            "firstMessage",
+            json!("x"),
+        ),
+        (
+            "/conversation_initiation_client_data/conversation_config_override/conversation",
+            "max_duration_secs",
+            json!(1),
+        ),
+        ("/telephony_call_config", "ringing_timeout_secs", json!(1000)),
+        ("", "to_number", json!(null)),
+    ];
+    for (place, name, value) in spoiled {
+        let mut body = good.clone();
+        body.pointer_mut(place).unwrap().as_object_mut().unwrap().insert(name.to_owned(), value);
+        assert_ne!(
+            contract.complaints(DIAL_SIP, "application/json", &body),
+            Vec::<String>::new(),
+            "{place}/{name}"
+        );
+    }
+    let mut missing = good;
+    missing.as_object_mut().unwrap().remove("agent_id");
+    assert_ne!(contract.complaints(DIAL_SIP, "application/json", &missing), Vec::<String>::new());
+    let upload = json!({"name": "n", "file": ["x"]});
+    assert_ne!(contract.complaints(ADD_VOICE, "multipart/form-data", &upload), Vec::<String>::new());
+}
+
+/// One request as it arrived.
+struct Request {
+    method: String,
+    path: String,
+    query: Vec<String>,
+    media_type: Option<String>,
+}
+
+/// Answers every request with an empty list of everything, so that each method of the client comes to its end.
+async fn record(requests: tokio::sync::mpsc::UnboundedSender<Request>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    actix::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut read = Vec::new();
+            while !read.windows(4).any(|window| window == b"\r\n\r\n")
+                && socket.read_buf(&mut read).await.unwrap() > 0
+            {}
+            let text = String::from_utf8_lossy(&read).into_owned();
+            let mut line = text.lines().next().unwrap().split(' ');
+            let method = line.next().unwrap().to_ascii_lowercase();
+            let (path, query) = line.next().unwrap().split_once('?').map_or_else(
+                || (text.split(' ').nth(1).unwrap().to_owned(), ""),
+                |(path, query)| (path.to_owned(), query),
+            );
+            let query = query.split('&').filter(|pair| !pair.is_empty());
+            let query = query.map(|pair| pair.split('=').next().unwrap().to_owned()).collect();
+            let media_type = text
+                .lines()
+                .find_map(|line| line.strip_prefix("content-type: "))
+                .map(|value| value.split(';').next().unwrap().to_owned());
+            requests.send(Request { method, path, query, media_type }).unwrap();
+            let body =
+                r#"{"voices":[],"conversations":[],"has_more":true,"next_page_token":"t","next_cursor":"c"}"#;
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    base
+}
+
+#[test]
+fn every_request_goes_to_an_endpoint_that_exists() {
+    let Some(contract) = Contract::read() else { return };
+    let seen = actix::System::new().block_on(async {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let base = record(sender).await;
+        let settings = Settings::new(base.parse().unwrap(), ApiKey::new("k")).unwrap();
+        let client = ElevenLabs::new(Arc::new(settings));
+        let within = Duration::from_secs(20);
+        for call in calls() {
+            let _ = client.outbound_call(&call, within).await;
+        }
+        let _ = client.add_voice(&voices()[1], within).await;
+        let _ = client.voices_named("precall", within).await.unwrap();
+        let _ = client.delete_voice(&VoiceId::new("v"), within).await;
+        let _ = client.conversation(&ConversationId::new("c"), within).await;
+        let _ = client.conversations_of(CallId(1), Some("a"), within).await.unwrap();
+        let _ = client.agent("a", within).await;
+        let _ = client.subscription(within).await;
+        let _ = client.ping(within).await;
+        let mut seen = Vec::new();
+        while let Ok(request) = receiver.try_recv() {
+            seen.push(request);
+        }
+        seen
+    });
+    assert!(seen.len() > 15, "pages are followed");
+    for Request { method, path, query, media_type } in seen {
+        let paths = contract.description["paths"].as_object().unwrap();
+        let known = paths.iter().find(|(template, _)| matches(template, &path));
+        let (template, operations) = known.unwrap_or_else(|| panic!("{path} does not exist"));
+        let operation = &operations[&method];
+        assert!(operation.is_object(), "{method} {template}");
+        let declared: Vec<&str> = operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|parameter| parameter["in"] == "query")
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect();
+        for name in query {
+            assert!(declared.contains(&name.as_str()), "{template} has no parameter {name}");
+        }
+        let taken = operation["requestBody"]["content"].as_object();
+        let fits = media_type
+            .as_ref()
+            .map_or(taken.is_none(), |sent| taken.is_some_and(|taken| taken.contains_key(sent)));
+        assert!(fits, "{method} {template} does not take {media_type:?}");
+    }
+}
+
+/// Whether a path is one of a template; a literal segment never stands for a parameter.
+fn matches(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template
+            .iter()
+            .zip(path)
+            .all(|(expected, segment)| expected.starts_with('{') || *expected == segment)
+}
