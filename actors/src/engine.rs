@@ -1,8 +1,14 @@
 //! The engine from outside: what the edge may ask of it, and nothing more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{CallId, Cause, ConversationId, Deadline, Request, Route, VoiceId};
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::providers::elevenlabs::ConversationReport;
 
 /// `IncomingCall` of a 3CX webhook, checked and parsed.
 #[derive(Clone, Debug)]
@@ -141,3 +147,95 @@ pub struct Health {
 
 /// Requests of operators.
 pub type OperatorRequest = Request;
+
+/// The engine's door. Cheap to clone, usable from every thread.
+#[derive(Clone)]
+pub struct EngineHandle {
+    pool: deadpool_postgres::Pool,
+    metrics: Arc<Metrics>,
+    positions: watch::Receiver<i64>,
+}
+
+impl EngineHandle {
+    /// Takes a call in.
+    ///
+    /// # Errors
+    /// Nothing was done; the sender may try again.
+    pub async fn incoming(&self, _call: IncomingCall) -> Result<Taken, Busy> {
+        Err(Busy::CannotKeep)
+    }
+
+    /// Takes what the PBX says of a call.
+    ///
+    /// # Errors
+    /// Nothing was done; the sender may try again.
+    pub async fn notice(&self, _notice: PbxNotice) -> Result<Taken, Busy> {
+        Err(Busy::CannotKeep)
+    }
+
+    /// Takes a provider's report. `raw` is its body, fit for a `jsonb` column.
+    ///
+    /// # Errors
+    /// Nothing was done; the sender may try again.
+    pub async fn report(
+        &self,
+        _report: ConversationReport,
+        _raw: Box<RawValue>,
+    ) -> Result<ReportOutcome, Busy> {
+        Err(Busy::CannotKeep)
+    }
+
+    /// Forgets the cached voice of a caller; whether there was one.
+    ///
+    /// # Errors
+    /// Nothing was done; the sender may try again.
+    pub async fn forget_voice(&self, _caller_e164: &str) -> Result<bool, Busy> {
+        Err(Busy::CannotKeep)
+    }
+
+    /// Passes an operator's request to a call; false when no live call has this id.
+    ///
+    /// # Errors
+    /// Nothing was done; the sender may try again.
+    pub async fn request(&self, _call: CallId, _request: Request) -> Result<bool, Busy> {
+        Err(Busy::CannotKeep)
+    }
+
+    /// The live calls.
+    #[must_use]
+    pub fn live(&self) -> Vec<LiveCall> {
+        Vec::new()
+    }
+
+    /// How the engine is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health {
+            database: None,
+            database_reached: false,
+            elevenlabs: None,
+            queued_events: 0,
+            live_calls: 0,
+            draining: false,
+            heartbeat_age: Duration::ZERO,
+        }
+    }
+
+    /// The position of the last durable event.
+    #[must_use]
+    pub fn positions(&self) -> watch::Receiver<i64> {
+        self.positions.clone()
+    }
+
+    /// Connections for reads.
+    #[must_use]
+    pub fn pool(&self) -> deadpool_postgres::Pool {
+        self.pool.clone()
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+}

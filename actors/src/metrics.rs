@@ -1,0 +1,488 @@
+//! What is counted. Derived from what events made true, so that nobody sprinkles counters; no label holds a number, a name
+//! or an id of a call, so that no label grows without bound.
+
+use std::fmt;
+use std::time::Duration;
+
+use precall_call::{Call, Event, Fact, Phase, facts};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::engine::Health;
+
+/// Seconds: a greeting is asked for within milliseconds and heard within seconds.
+const GREETING_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0];
+/// Seconds: the cache answers at once, a clone takes 5 to 30.
+const VOICE_BUCKETS: [f64; 12] = [0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 120.0];
+/// Seconds: whole calls.
+const CALL_BUCKETS: [f64; 10] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0];
+/// Seconds: a webhook waits for its event to be durable, 2.5 s at most.
+const WEBHOOK_BUCKETS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0];
+
+/// Which webhook an exchange was of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Webhook {
+    /// `/webhook/3cx`.
+    ThreeCx,
+    /// `/webhook/elevenlabs/postcall`.
+    PostCall,
+    /// `/webhook/elevenlabs/initiation`.
+    Initiation,
+}
+
+impl Webhook {
+    /// Its name in labels and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ThreeCx => "3cx",
+            Self::PostCall => "postcall",
+            Self::Initiation => "initiation",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReleaseLabels {
+    route: &'static str,
+    cause: &'static str,
+    blame: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabel {
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RungLabel {
+    rung: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    rung: &'static str,
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabel {
+    job: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabel {
+    webhook: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    webhook: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServiceLabel {
+    service: &'static str,
+}
+
+/// A histogram with buckets of its own; `Family` makes one for each set of labels.
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// All counters, histograms and gauges of one engine.
+pub struct Metrics {
+    registry: Registry,
+    offered: Family<RouteLabel, Counter>,
+    released: Family<ReleaseLabels, Counter>,
+    duration: Histograms<RouteLabel>,
+    phases: Family<PhaseLabel, Counter>,
+    greeting: Histograms<RouteLabel>,
+    voice_wait: Histograms<SourceLabel>,
+    voice_missing: Family<ReasonLabel, Counter>,
+    handed_over: Family<RungLabel, Counter>,
+    attempts_failed: Family<AttemptLabels, Counter>,
+    panics: Family<JobLabel, Counter>,
+    webhooks: Family<AnswerLabels, Counter>,
+    webhook_duration: Histograms<WebhookLabel>,
+    live: Gauge,
+    queued: Gauge,
+    reachable: Family<ServiceLabel, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("precall"),
+            offered: Family::default(),
+            released: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(CALL_BUCKETS)),
+            phases: Family::default(),
+            greeting: Family::new_with_constructor(|| Histogram::new(GREETING_BUCKETS)),
+            voice_wait: Family::new_with_constructor(|| Histogram::new(VOICE_BUCKETS)),
+            voice_missing: Family::default(),
+            handed_over: Family::default(),
+            attempts_failed: Family::default(),
+            panics: Family::default(),
+            webhooks: Family::default(),
+            webhook_duration: Family::new_with_constructor(|| Histogram::new(WEBHOOK_BUCKETS)),
+            live: Gauge::default(),
+            queued: Gauge::default(),
+            reachable: Family::default(),
+        };
+        metrics.register_calls();
+        metrics.register_edge();
+        metrics
+    }
+
+    fn register_calls(&mut self) {
+        let of = |unit: &str| Unit::Other(unit.to_owned());
+        let all = &mut self.registry;
+        all.register_with_unit("offered", "Calls that came in", of("calls"), self.offered.clone());
+        all.register_with_unit(
+            "released",
+            "Calls that ended, by cause and by whose doing it was",
+            of("calls"),
+            self.released.clone(),
+        );
+        all.register_with_unit(
+            "call_duration",
+            "From the offer of a call to its end",
+            Unit::Seconds,
+            self.duration.clone(),
+        );
+        all.register_with_unit("entered", "Phases that calls came into", of("phases"), self.phases.clone());
+        all.register_with_unit(
+            "time_to_greeting",
+            "From the offer of a call to its greeting on the leg, or accepted by the provider",
+            Unit::Seconds,
+            self.greeting.clone(),
+        );
+        all.register_with_unit(
+            "voice_wait",
+            "How long a call waited for the caller's voice, from the cache or cloned",
+            Unit::Seconds,
+            self.voice_wait.clone(),
+        );
+        all.register_with_unit(
+            "voice_missing",
+            "Calls that went on without the caller's voice, by reason",
+            of("calls"),
+            self.voice_missing.clone(),
+        );
+        all.register_with_unit(
+            "handed_over",
+            "Calls that reached somebody, by the rung that brought them there",
+            of("calls"),
+            self.handed_over.clone(),
+        );
+        all.register_with_unit(
+            "failed_handoff",
+            "Attempts at a handoff that brought nobody in",
+            of("attempts"),
+            self.attempts_failed.clone(),
+        );
+        all.register_with_unit(
+            "panicked",
+            "Parts of calls that panicked and were contained",
+            of("jobs"),
+            self.panics.clone(),
+        );
+    }
+
+    fn register_edge(&mut self) {
+        let of = |unit: &str| Unit::Other(unit.to_owned());
+        let all = &mut self.registry;
+        all.register_with_unit(
+            "answered",
+            "Webhooks by what became of them: the status of the answer, or the code of the problem",
+            of("webhooks"),
+            self.webhooks.clone(),
+        );
+        all.register_with_unit(
+            "webhook_duration",
+            "From the head of a webhook to its answer",
+            Unit::Seconds,
+            self.webhook_duration.clone(),
+        );
+        all.register_with_unit("live", "Calls that are not over", of("calls"), self.live.clone());
+        all.register_with_unit("queued", "Events that wait to be durable", of("events"), self.queued.clone());
+        all.register_with_unit(
+            "reachable",
+            "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first",
+            of("services"),
+            self.reachable.clone(),
+        );
+    }
+
+    /// Counts what an event made true. `before` is none at the offer.
+    pub fn observe(&self, before: Option<&Call>, event: &Event, after: &Call) {
+        let route = after.policy.route.name();
+        if before.is_none_or(|before| before.phase.name() != after.phase.name()) {
+            self.phases.get_or_create(&PhaseLabel { phase: after.phase.name() }).inc();
+        }
+        self.failed_attempt(before, event);
+        for fact in facts(before, event, after) {
+            match fact {
+                Fact::Offered => {
+                    self.offered.get_or_create(&RouteLabel { route }).inc();
+                }
+                Fact::GreetingStarted(after_offer) => {
+                    self.greeting.get_or_create(&RouteLabel { route }).observe(after_offer.as_secs_f64());
+                }
+                Fact::VoiceReady { source, took, .. } => {
+                    let label = SourceLabel { source: source.name() };
+                    self.voice_wait.get_or_create(&label).observe(took.as_secs_f64());
+                }
+                Fact::VoiceMissing(why) => {
+                    self.voice_missing.get_or_create(&ReasonLabel { reason: why.name() }).inc();
+                }
+                Fact::HandedOff(rung) => {
+                    self.handed_over.get_or_create(&RungLabel { rung: rung.name() }).inc();
+                }
+                Fact::Panicked => self.panicked(event),
+                Fact::Released(release) => {
+                    let cause = release.cause.name();
+                    let blame = release.blame.map_or("none", |blame| blame.name());
+                    self.released.get_or_create(&ReleaseLabels { route, cause, blame }).inc();
+                    let lasted = after.at.since(after.instants.offered);
+                    self.duration.get_or_create(&RouteLabel { route }).observe(lasted.as_secs_f64());
+                }
+            }
+        }
+    }
+
+    fn failed_attempt(&self, before: Option<&Call>, event: &Event) {
+        let (Some(before), Event::HandoffFailed { attempt: number, why }) = (before, event) else { return };
+        if let Phase::HandingOff(attempt) = before.phase
+            && attempt.number == *number
+        {
+            let labels = AttemptLabels { rung: attempt.rung.name(), why: why.name() };
+            self.attempts_failed.get_or_create(&labels).inc();
+        }
+    }
+
+    fn panicked(&self, event: &Event) {
+        if let Event::Panicked { job, .. } = event {
+            self.panics.get_or_create(&JobLabel { job: job.name() }).inc();
+        }
+    }
+
+    /// Counts one webhook: the status of its answer, or the code of the problem.
+    pub fn webhook(&self, webhook: Webhook, outcome: &'static str, took: Duration) {
+        let webhook = webhook.name();
+        self.webhooks.get_or_create(&AnswerLabels { webhook, outcome }).inc();
+        self.webhook_duration.get_or_create(&WebhookLabel { webhook }).observe(took.as_secs_f64());
+    }
+
+    /// Everything in the OpenMetrics text format, with the gauges as `health` has them.
+    ///
+    /// # Errors
+    /// Only what writing into a `String` may report: in practice none.
+    pub fn encode(&self, health: &Health) -> Result<String, fmt::Error> {
+        self.live.set(i64::try_from(health.live_calls).unwrap_or(i64::MAX));
+        self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
+        for (service, reachable) in [("database", health.database), ("elevenlabs", health.elevenlabs)] {
+            if let Some(reachable) = reachable {
+                self.reachable.get_or_create(&ServiceLabel { service }).set(i64::from(reachable));
+            }
+        }
+        let mut page = String::with_capacity(16 * 1024);
+        text::encode(&mut page, &self.registry)?;
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use precall_call::{
+        Admission, At, Call, Cause, Event, GreetingEnd, HandoffFailure, Job, LineId, NoVoice, Offer, Policy,
+        Request, Route, Rung, VoiceId, VoiceSource, VoiceWait, open, step,
+    };
+
+    use super::{Metrics, Webhook};
+    use crate::engine::Health;
+
+    fn health() -> Health {
+        Health {
+            database: Some(true),
+            database_reached: true,
+            elevenlabs: None,
+            queued_events: 3,
+            live_calls: 7,
+            draining: false,
+            heartbeat_age: Duration::ZERO,
+        }
+    }
+
+    fn offer(admission: Admission) -> Offer {
+        let long = Duration::from_secs(60);
+        let policy = Policy {
+            route: Route::Callback,
+            line: LineId::new("default"),
+            fallback_voice: None,
+            voice_wait: VoiceWait::Hold,
+            auto_transition: true,
+            has_transfer: false,
+            has_destination: false,
+            ends_with_pbx_call: true,
+            skip_key: None,
+            person_key: None,
+            clone_max_wait: long,
+            ring_max: long,
+            greeting_max: long,
+            handoff_max: long,
+            conversation_max: long,
+            leg_max: long,
+            report_grace: long,
+        };
+        Offer { policy: Arc::new(policy), admission }
+    }
+
+    fn play(metrics: &Metrics, events: &[Event]) -> Call {
+        let offer = offer(Admission::Accepted);
+        let mut now = At(1_000_000);
+        let mut call = open(&offer, now).next;
+        metrics.observe(None, &Event::Offered(offer), &call);
+        for event in events {
+            now = now.plus(Duration::from_millis(250));
+            let next = step(&call, event, now).next;
+            metrics.observe(Some(&call), event, &next);
+            call = next;
+        }
+        call
+    }
+
+    fn has(page: &str, line: &str) {
+        assert!(page.lines().any(|found| found == line), "no line {line:?} in\n{page}");
+    }
+
+    #[test]
+    fn a_call_is_counted_from_offer_to_end() {
+        let metrics = Metrics::new();
+        let call = play(
+            &metrics,
+            &[
+                Event::GreetingDialled,
+                Event::GreetingStarted { conversation: None },
+                Event::VoiceMissing { why: NoVoice::CloneTimeout },
+                Event::Panicked { job: Job::Greeting, ordinal: 1 },
+                Event::GreetingEnded { end: GreetingEnd::Played },
+                Event::HandoffStarted { attempt: 1, rung: Rung::CallbackFallback },
+                Event::HandoffFailed { attempt: 1, why: HandoffFailure::Busy },
+            ],
+        );
+        assert!(call.is_released(), "{:?}", call.phase);
+        let page = metrics.encode(&health()).unwrap();
+        has(&page, "precall_offered_calls_total{route=\"callback\"} 1");
+        has(&page, "precall_released_calls_total{route=\"callback\",cause=\"busy\",blame=\"caller\"} 1");
+        has(&page, "precall_time_to_greeting_seconds_sum{route=\"callback\"} 0.5");
+        has(&page, "precall_voice_missing_calls_total{reason=\"clone_timeout\"} 1");
+        has(&page, "precall_panicked_jobs_total{job=\"greeting\"} 1");
+        has(&page, "precall_failed_handoff_attempts_total{rung=\"callback_fallback\",why=\"busy\"} 1");
+        has(&page, "precall_entered_phases_total{phase=\"greeting\"} 1");
+        has(&page, "precall_call_duration_seconds_count{route=\"callback\"} 1");
+    }
+
+    #[test]
+    fn a_refused_call_is_offered_and_released_at_once() {
+        let metrics = Metrics::new();
+        let offer = offer(Admission::Refused(Cause::Loop));
+        let call = open(&offer, At(5)).next;
+        metrics.observe(None, &Event::Offered(offer), &call);
+        let page = metrics.encode(&health()).unwrap();
+        has(&page, "precall_offered_calls_total{route=\"callback\"} 1");
+        assert!(page.contains("cause=\"loop\""), "{page}");
+    }
+
+    #[test]
+    fn an_event_that_changes_nothing_is_not_counted() {
+        let metrics = Metrics::new();
+        play(&metrics, &[Event::GreetingDialled, Event::GreetingDialled, Event::GreetingDialled]);
+        has(&metrics.encode(&health()).unwrap(), "precall_entered_phases_total{phase=\"greeting\"} 1");
+    }
+
+    #[test]
+    fn gauges_and_webhooks_are_told() {
+        let metrics = Metrics::new();
+        metrics.webhook(Webhook::ThreeCx, "duplicate", Duration::from_millis(2));
+        let page = metrics.encode(&health()).unwrap();
+        has(&page, "precall_live_calls 7");
+        has(&page, "precall_queued_events 3");
+        has(&page, "precall_reachable_services{service=\"database\"} 1");
+        assert!(!page.contains("service=\"elevenlabs\""), "not known before the first exchange");
+        has(&page, "precall_answered_webhooks_total{webhook=\"3cx\",outcome=\"duplicate\"} 1");
+        assert!(page.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn every_metric_has_a_unit_and_a_sentence() {
+        let metrics = Metrics::new();
+        // A family shows nothing until one of its members was counted.
+        play(
+            &metrics,
+            &[
+                Event::GreetingDialled,
+                Event::GreetingStarted { conversation: None },
+                Event::Panicked { job: Job::Handoff, ordinal: 1 },
+                Event::GreetingEnded { end: GreetingEnd::Played },
+                Event::VoiceReady {
+                    voice: VoiceId::new("v"),
+                    job: None,
+                    source: VoiceSource::Cache,
+                    took: Duration::ZERO,
+                },
+                Event::HandoffStarted { attempt: 1, rung: Rung::CallbackCloned },
+                Event::HandoffFailed { attempt: 1, why: HandoffFailure::Refused },
+                Event::HandoffStarted { attempt: 2, rung: Rung::CallbackFallback },
+                Event::HandoffSucceeded { attempt: 2, conversation: None },
+                Event::OperatorAsked(Request::HangUp),
+            ],
+        );
+        play(&metrics, &[Event::VoiceMissing { why: NoVoice::NoMapping }]);
+        metrics.webhook(Webhook::PostCall, "processed", Duration::ZERO);
+        let page = metrics.encode(&health()).unwrap();
+        let names: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .filter_map(|line| line.split(' ').next())
+            .collect();
+        assert_eq!(names.len(), 15);
+        for name in names {
+            assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
+            let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));
+            assert!(help.is_some_and(|help| help.len() > 15 && help.ends_with('.')), "{name}: {help:?}");
+        }
+    }
+}
