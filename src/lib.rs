@@ -1,1 +1,4 @@
 //! The edge.
+
+pub mod config;
+pub mod trusted_addresses;

@@ -1,0 +1,264 @@
+//! Who may use our API: keys are known by their hash alone, so that the configuration gives none away.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use super::problem::Problems;
+use super::value::{List, Read};
+use super::values::Values;
+use super::variables::Section;
+
+/// What a key allows; each scope includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Look.
+    Read,
+    /// Act on calls.
+    Operate,
+    /// Change callers, voices and settings.
+    Admin,
+}
+
+impl Scope {
+    /// Its name in `API_KEYS`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Read, Self::Operate, Self::Admin].into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// Whom a key belongs to and what it allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The entry's name, for logs and audit rows.
+    pub name: Arc<str>,
+    /// The widest of its scopes.
+    pub scope: Scope,
+}
+
+#[derive(Clone)]
+struct Entry {
+    principal: Principal,
+    digest: [u8; 32],
+}
+
+/// The keys; without any, the API is closed.
+#[derive(Clone, Default)]
+pub struct ApiKeys(Vec<Entry>);
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|entry| &entry.principal)).finish()
+    }
+}
+
+/// Shorter keys could be guessed; longer ones are no keys.
+const KEY_LENGTH: std::ops::RangeInclusive<usize> = 32..=512;
+
+impl ApiKeys {
+    /// Whose key this is. The time taken does not depend on which entry matches, or whether one does.
+    #[must_use]
+    pub fn authenticate(&self, presented: &str) -> Option<Principal> {
+        if !is_key(presented) {
+            return None;
+        }
+        let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+        let mut matching = u64::MAX;
+        for (index, entry) in (0_u64..).zip(&self.0) {
+            let same: Choice = entry.digest.ct_eq(&digest);
+            matching.conditional_assign(&index, same);
+        }
+        let entry = self.0.get(usize::try_from(matching).ok()?)?;
+        Some(entry.principal.clone())
+    }
+
+    /// Whether the API is closed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The `API_KEYS` entry of a key. `None` if the name or the key cannot be used.
+    #[must_use]
+    pub fn entry(name: &str, scope: Scope, key: &str) -> Option<String> {
+        let fits = is_name(name) && is_key(key);
+        fits.then(|| format!("{name}:{}:{}", scope.name(), hex::encode(Sha256::digest(key.as_bytes()))))
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    KEY_LENGTH.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_name(name: &str) -> bool {
+    const MAX: usize = 40;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@');
+    (1..=MAX).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+/// The section as envy reads it: a list, in a variable that is a secret.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    api_keys: Option<Read<List>>,
+}
+
+impl ApiKeys {
+    pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
+        const RIGHT: &str = "NAME:SCOPES:SHA256 as `precall keys new` prints it: scopes of read, operate, admin \
+                             joined by +, and the key's SHA-256 as 64 lower-case hex digits";
+        let raw: Raw = values.section(Section::Api, problems)?;
+        let List(entries) = problems.optional("API_KEYS", raw.api_keys)?.unwrap_or(List(Vec::new()));
+        let mut keys = Self::default();
+        for (place, entry) in (1_usize..).zip(&entries) {
+            // By its place: whoever pastes a key instead of its hash shall not find it in a log.
+            match keys.take(entry) {
+                Ok(()) => {}
+                Err(wrong) => {
+                    problems.add("API_KEYS", format!("entry {place} {wrong}"), RIGHT);
+                    return None;
+                }
+            }
+        }
+        Some(keys)
+    }
+
+    fn take(&mut self, entry: &str) -> Result<(), &'static str> {
+        let mut parts = entry.split(':');
+        let (Some(name), Some(scopes), Some(hash), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err("does not have three parts");
+        };
+        if !is_name(name) {
+            return Err("has no usable name (1 to 40 letters, digits, - _ . @)");
+        }
+        let mut widest = None;
+        for scope in scopes.split('+') {
+            let scope = Scope::from_name(scope.trim()).ok_or("has an unknown scope")?;
+            widest = widest.max(Some(scope));
+        }
+        let scope = widest.ok_or("has no scope")?;
+        let is_lower = !hash.bytes().any(|byte| byte.is_ascii_uppercase());
+        let mut digest = [0_u8; 32];
+        if !is_lower || hex::decode_to_slice(hash, &mut digest).is_err() {
+            return Err("has no SHA-256 in lower-case hex");
+        }
+        if self.0.iter().any(|known| &*known.principal.name == name) {
+            return Err("has a name that is already taken");
+        }
+        if self.0.iter().any(|known| known.digest == digest) {
+            return Err("has the key of an earlier entry");
+        }
+        self.0.push(Entry { principal: Principal { name: Arc::from(name), scope }, digest });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use super::{ApiKeys, Scope};
+    use crate::config::value::{FromText as _, List};
+
+    fn parse(text: &str) -> Result<ApiKeys, &'static str> {
+        let mut keys = ApiKeys::default();
+        for entry in List::from_text(text).unwrap().0 {
+            keys.take(&entry)?;
+        }
+        Ok(keys)
+    }
+
+    const READER: &str = "reader-key-reader-key-reader-key-1";
+    const OPERATOR: &str = "operator-key-operator-key-operator";
+
+    fn keys() -> ApiKeys {
+        let reader = ApiKeys::entry("board", Scope::Read, READER).unwrap();
+        let operator = ApiKeys::entry("desk", Scope::Operate, OPERATOR).unwrap();
+        parse(&format!("{reader}, {operator}")).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_known_by_its_hash() {
+        let keys = keys();
+        let found = keys.authenticate(READER).unwrap();
+        assert_eq!((&*found.name, found.scope), ("board", Scope::Read));
+        let found = keys.authenticate(OPERATOR).unwrap();
+        assert_eq!((&*found.name, found.scope), ("desk", Scope::Operate));
+    }
+
+    #[test]
+    fn anything_else_is_nobody() {
+        let keys = keys();
+        let flipped = READER.replace('1', "2");
+        for presented in ["", "short", &flipped, &READER[..33], &format!("{READER} "), &"x".repeat(513)] {
+            assert_eq!(keys.authenticate(presented), None, "{presented}");
+        }
+        assert_eq!(ApiKeys::default().authenticate(READER), None);
+        let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(READER));
+        assert_eq!(keys.authenticate(&hash), None, "the hash is not the key");
+    }
+
+    #[test]
+    fn a_short_key_is_nobody_even_if_its_hash_is_listed() {
+        let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest("short"));
+        let keys = parse(&format!("a:read:{hash}")).unwrap();
+        assert_eq!(keys.authenticate("short"), None);
+    }
+
+    #[test]
+    fn wider_scopes_include_narrower_ones() {
+        assert!(Scope::Admin > Scope::Operate && Scope::Operate > Scope::Read);
+        let hash = "0".repeat(64);
+        for (scopes, widest) in
+            [("read", Scope::Read), ("read+operate", Scope::Operate), ("admin+read", Scope::Admin)]
+        {
+            let keys = parse(&format!("a:{scopes}:{hash}")).unwrap();
+            assert!(format!("{keys:?}").contains(&format!("{widest:?}")));
+            assert!(!format!("{keys:?}").contains(&hash));
+        }
+    }
+
+    #[test]
+    fn malformed_entries_are_refused() {
+        let hash = "a".repeat(64);
+        for entry in [
+            "a".to_owned(),
+            format!("a:{hash}"),
+            format!("a:read:{hash}:x"),
+            format!(":read:{hash}"),
+            format!("a b:read:{hash}"),
+            format!("a::{hash}"),
+            format!("a:write:{hash}"),
+            format!("a:read:{}", "A".repeat(64)),
+            format!("a:read:{}", "a".repeat(63)),
+            format!("a:read:{hash},a:read:{}", "b".repeat(64)),
+            format!("a:read:{hash},b:read:{hash}"),
+        ] {
+            assert!(parse(&entry).is_err(), "{entry}");
+        }
+    }
+
+    #[test]
+    fn an_entry_can_be_made_and_read_back() {
+        let entry = ApiKeys::entry("ops@site", Scope::Admin, OPERATOR).unwrap();
+        let keys = parse(&entry).unwrap();
+        assert_eq!(keys.authenticate(OPERATOR).unwrap().scope, Scope::Admin);
+        assert_eq!(ApiKeys::entry("bad name", Scope::Read, OPERATOR), None);
+        assert_eq!(ApiKeys::entry("a", Scope::Read, "too short"), None);
+    }
+}

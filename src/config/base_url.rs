@@ -1,0 +1,123 @@
+//! The address of somebody's HTTP interface, without a slash at its end, so that paths can be appended.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::value::{Complaint, FromText};
+
+/// `https://host[:port][/prefix]`; plain `http` for loopback alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+impl BaseUrl {
+    /// Scheme, host, port and prefix, without a slash at the end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// Whether it leads to this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+
+    /// The host, as it is compared with other addresses of the same provider.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The same without a last path segment `segment`, which people write or leave out.
+    #[must_use]
+    pub(super) fn without_last(mut self, segment: &str) -> Self {
+        let path = self.0.path().trim_end_matches('/');
+        if let Some(shorter) = path.strip_suffix(segment).and_then(|rest| rest.strip_suffix('/')) {
+            let shorter = shorter.to_owned();
+            self.0.set_path(&shorter);
+        }
+        self
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromText for BaseUrl {
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        const RIGHT: &str = "https://HOST, without user, query or fragment (http only for loopback)";
+        // The text is not quoted: people put credentials into addresses.
+        let url = Url::parse(text).map_err(|_| Complaint::new("is not an address", RIGHT))?;
+        if url.host().is_none() || !matches!(url.scheme(), "http" | "https") {
+            return Err(Complaint::new("is not an http address", RIGHT));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Complaint::new("holds a user or a password", RIGHT));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(Complaint::new("holds a query or a fragment", RIGHT));
+        }
+        if url.scheme() == "http" && !is_loopback(&url) {
+            return Err(Complaint::new("would send keys unencrypted", RIGHT));
+        }
+        Ok(Self(url))
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use super::{BaseUrl, FromText};
+
+    #[test]
+    fn the_version_may_be_written_or_left_out() {
+        for text in [
+            "https://api.example.com",
+            "https://api.example.com/",
+            "https://api.example.com/v1",
+            "https://api.example.com/v1/",
+        ] {
+            let base = BaseUrl::from_text(text).unwrap().without_last("v1");
+            assert_eq!(base.as_str(), "https://api.example.com", "{text}");
+        }
+        let base = BaseUrl::from_text("http://127.0.0.1:8080/el/v1").unwrap().without_last("v1");
+        assert_eq!(base.as_str(), "http://127.0.0.1:8080/el");
+        let base = BaseUrl::from_text("https://api.example.com/dev1").unwrap().without_last("v1");
+        assert_eq!(base.as_str(), "https://api.example.com/dev1");
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_alone() {
+        for text in
+            ["http://localhost:1", "http://127.0.0.9", "http://[::1]:8080", "http://[::ffff:127.0.0.1]"]
+        {
+            assert!(BaseUrl::from_text(text).unwrap().is_loopback(), "{text}");
+        }
+        for text in
+            ["http://example.com", "http://localhost.example.com", "ftp://localhost", "file:///etc", "x"]
+        {
+            assert!(BaseUrl::from_text(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_refused_and_not_quoted() {
+        let complaint = BaseUrl::from_text("https://user:hunter2@example.com").unwrap_err();
+        assert!(!format!("{complaint:?}").contains("hunter2"));
+        assert!(BaseUrl::from_text("https://example.com/?key=1").is_err());
+    }
+}

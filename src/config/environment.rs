@@ -1,0 +1,112 @@
+//! The only place that reads the process environment and `.env`. Everything else is given a map.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::problem::{ConfigError, Problem};
+use super::variables::find;
+
+/// The process environment, completed by the file at `dotenv` when there is one. The environment wins.
+///
+/// # Errors
+/// A variable of ours that is not Unicode, or a file that is there and cannot be read as a `.env` file.
+pub fn read_environment(dotenv: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+    let mut problems = Vec::new();
+    let mut map = read_dotenv(dotenv, &mut problems);
+    for (name, value) in std::env::vars_os() {
+        // Names of others may be anything; ours are ASCII.
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            // Empty is unset, so it does not hide what the file says.
+            Ok(value) if value.trim().is_empty() && map.contains_key(&name) => {}
+            Ok(value) => {
+                map.insert(name, value);
+            }
+            Err(_) if find(name.strip_suffix("_FILE").unwrap_or(&name)).is_some() => {
+                problems.push(problem(&name, "is not Unicode", "UTF-8 text"));
+            }
+            Err(_) => {}
+        }
+    }
+    if problems.is_empty() { Ok(map) } else { Err(ConfigError { problems }) }
+}
+
+fn read_dotenv(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+    let mut map = BTreeMap::new();
+    let file = path.display().to_string();
+    let pairs = match dotenvy::from_path_iter(path) {
+        Ok(pairs) => pairs,
+        Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => return map,
+        Err(_) => {
+            problems.push(problem(&file, "is there and cannot be opened", "a readable file, or none"));
+            return map;
+        }
+    };
+    let mut last = String::new();
+    for pair in pairs {
+        match pair {
+            Ok((name, value)) => {
+                last.clone_from(&name);
+                map.insert(name, value);
+            }
+            // The library's own message quotes the line, which may hold a secret.
+            Err(_) => {
+                let place =
+                    if last.is_empty() { "at its beginning".to_owned() } else { format!("after {last}") };
+                problems.push(problem(
+                    &file,
+                    &format!("has an unreadable line {place}"),
+                    "NAME=value, quoted if need be",
+                ));
+                return map;
+            }
+        }
+    }
+    map
+}
+
+fn problem(name: &str, wrong: &str, right: &str) -> Problem {
+    Problem { name: name.to_owned(), wrong: wrong.to_owned(), right: right.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use std::fs;
+
+    use super::read_environment;
+
+    #[test]
+    fn a_missing_file_is_no_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let map = read_environment(&dir.path().join(".env")).unwrap();
+        assert!(map.contains_key("PATH"));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(".env");
+        fs::write(&file, "PATH=from-the-file\n# comment\nGREETING_MESSAGE='costs $5'\n").unwrap();
+        let map = read_environment(&file).unwrap();
+        assert_ne!(map.get("PATH").map(String::as_str), Some("from-the-file"));
+        assert_eq!(map.get("GREETING_MESSAGE").map(String::as_str), Some("costs $5"));
+    }
+
+    #[test]
+    fn a_broken_line_is_located_and_not_quoted() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(".env");
+        fs::write(&file, "PORT=3006\nWEBHOOK_SECRET='topsecret\n").unwrap();
+        let message = read_environment(&file).unwrap_err().to_string();
+        assert!(message.contains("after PORT"), "{message}");
+        assert!(!message.contains("topsecret"), "{message}");
+    }
+
+    #[test]
+    fn a_directory_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(read_environment(dir.path()).is_err());
+    }
+}

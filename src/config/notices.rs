@@ -1,0 +1,99 @@
+//! What is allowed and still worth saying aloud at start.
+
+use super::values::Values;
+use super::webhook::WebhookAuth;
+use super::{Config, CorsOrigins, DatabaseSource, Secret};
+
+/// Accepted for what comes later, or kept from the service before; without effect on route `callback`.
+const LIVE_LEG_ONLY: &[&str] = &[
+    "GREETING_MUSIC_URL",
+    "GREETING_AUDIO_FILE",
+    "GREETING_LEAD_SILENCE_MS",
+    "AGENT_DESTINATION",
+    "FALLBACK_DESTINATION",
+    "INITIATION_SECRET",
+];
+
+/// One sentence each, without secrets.
+pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
+    let mut notices = Vec::new();
+    route(config, values, &mut notices);
+    webhooks(config, &mut notices);
+    database(config, values, &mut notices);
+    let mut say = |text: &str| notices.push(text.to_owned());
+    if config.server.cors_origins == CorsOrigins::Any {
+        say("CORS_ORIGINS is *: every web page may use the API with a key it has");
+    }
+    if config.api_keys.is_empty() {
+        say("API_KEYS is not set: the API is closed");
+    }
+    if !config.clone.consent_required {
+        say("CONSENT_REQUIRED is off: samples are uploaded without a speaker's consent on record");
+    }
+    if config.clone.timeout > config.clone.max_wait {
+        say("VOICE_CLONE_TIMEOUT is longer than CLONE_MAX_WAIT_SECONDS: calls give up before the clone does");
+    }
+    if values.is_set("SPOOL_DIR") {
+        say("SPOOL_DIR has no effect in this build: webhooks are answered 503 while the database is away");
+    }
+    if values.is_set("S3_BUCKET_NAME") {
+        say("S3_BUCKET_NAME has no effect in this build: samples are local files");
+    }
+    notices
+}
+
+fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
+    if !values.is_set("CALL_ROUTE") {
+        notices.push(if config.threecx.call_control.is_some() {
+            "CALL_ROUTE is callback: 3CX call control is configured, but this build has no route on the caller's \
+             own leg yet; callers are phoned back"
+                .to_owned()
+        } else {
+            "CALL_ROUTE is callback, since 3CX call control is not configured: callers are phoned back".to_owned()
+        });
+    }
+    for name in LIVE_LEG_ONLY.iter().filter(|name| values.is_set(name)) {
+        notices.push(format!("{name} has no effect on CALL_ROUTE=callback"));
+    }
+}
+
+fn webhooks(config: &Config, notices: &mut Vec<String>) {
+    let senders = [
+        ("THREECX_WEBHOOK_SECRET", &config.webhooks.threecx.auth),
+        ("WEBHOOK_SECRET", &config.webhooks.elevenlabs.auth),
+    ];
+    for (name, auth) in senders {
+        match auth {
+            WebhookAuth::OpenInDevelopment => {
+                notices.push(format!("{name} is not set: its webhooks are taken unsigned (development)"));
+            }
+            WebhookAuth::Signed(secret) if is_weak(secret) => {
+                notices.push(format!("{name} is short: 32 random characters or more are hard to guess"));
+            }
+            WebhookAuth::Signed(_) => {}
+        }
+    }
+}
+
+fn is_weak(secret: &Secret) -> bool {
+    const SHORT: usize = 16;
+    secret.length() < SHORT
+}
+
+fn database(config: &Config, values: &Values, notices: &mut Vec<String>) {
+    match &config.database.source {
+        DatabaseSource::Embedded { directory } => {
+            notices
+                .push(format!("no DATABASE_URL: the embedded database is used, in {}", directory.display()));
+        }
+        DatabaseSource::External(url) => {
+            if values.is_set("EMBEDDED_DATABASE") {
+                notices.push("EMBEDDED_DATABASE has no effect: DATABASE_URL is set".to_owned());
+            }
+            if !url.ignored.is_empty() {
+                notices
+                    .push(format!("options of DATABASE_URL without effect here: {}", url.ignored.join(", ")));
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The configuration as a table for people. Secrets are counted, never printed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::problem::Problems;
+use super::values::{Origin, Values};
+use super::variables::{Kind, VARIABLES, Variable, masked, shown};
+
+/// Every variable with its value and where that comes from, valid or not.
+#[must_use]
+pub fn show(set: &BTreeMap<String, String>) -> String {
+    table(&Values::gather(set, &mut Problems::default()))
+}
+
+pub(super) fn table(values: &Values) -> String {
+    let width = VARIABLES.iter().map(|variable| variable.name.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    let mut section = None;
+    for variable in VARIABLES {
+        if section != Some(variable.section) {
+            let gap = if section.is_some() { "\n" } else { "" };
+            let title = format!("{:?}", variable.section).to_lowercase();
+            let _infallible = writeln!(out, "{gap}[{title}]");
+            section = Some(variable.section);
+        }
+        let _infallible = writeln!(out, "{:width$}  {}", variable.name, line(variable, values));
+    }
+    out
+}
+
+fn line(variable: &Variable, values: &Values) -> String {
+    let Some(value) = values.get(variable) else { return "not set".to_owned() };
+    let text = match variable.kind {
+        Kind::Plain => shown(&value.text),
+        Kind::Numbers => shown(&masked(&value.text)),
+        Kind::Secret => format!("set ({} characters)", value.text.chars().count()),
+    };
+    match &value.origin {
+        Origin::Set => text,
+        Origin::File(path) => format!("{text}, from {path}"),
+        Origin::Default => format!("{text} (default)"),
+    }
+}

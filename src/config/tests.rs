@@ -1,0 +1,345 @@
+//! The configuration as a whole: what `serve` accepts, and how it refuses the rest.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use precall_call::{Route, VoiceWait};
+
+use super::{
+    Config, ConfigError, CorsOrigins, DatabaseSource, Environment, Kind, VARIABLES, VariableDefault,
+    WebhookAuth, show,
+};
+
+/// The least that `serve` takes in production.
+const LEAST: &[(&str, &str)] = &[
+    ("ELEVENLABS_API_KEY", "sk_0123456789abcdef"),
+    ("ELEVENLABS_AGENT_ID", "agent_1"),
+    ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_1"),
+    ("THREECX_WEBHOOK_SECRET", "three-secret-three-secret"),
+    ("WEBHOOK_SECRET", "eleven-secret-eleven-secret"),
+    ("DATABASE_URL", "postgresql://app:dbpass@db.example.com/precall"),
+];
+
+fn with(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::from_pairs(LEAST.iter().chain(more).copied())
+}
+
+/// The wrong variables' names, in order.
+fn wrong(result: Result<Config, ConfigError>) -> Vec<String> {
+    result.unwrap_err().problems.into_iter().map(|problem| problem.name).collect()
+}
+
+#[test]
+fn the_least_is_enough_and_the_defaults_are_the_documented_ones() {
+    let config = with(&[]).unwrap();
+    assert_eq!(config.environment, Environment::Production);
+    assert_eq!(config.installation, "default");
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:3006");
+    assert_eq!(config.server.probe_address().to_string(), "127.0.0.1:3006");
+    assert_eq!(config.elevenlabs.api_base.as_str(), "https://api.elevenlabs.io");
+    assert_eq!(config.call.route, Route::Callback);
+    assert_eq!(config.call.voice_wait, VoiceWait::Hold);
+    assert!(config.call.auto_transition);
+    assert_eq!(config.call.max_live, 500);
+    assert_eq!(config.clone.max_wait, Duration::from_secs(35));
+    assert_eq!(config.clone.timeout, Duration::from_secs(30));
+    assert_eq!(config.clone.cache_ttl, Duration::from_secs(86_400));
+    assert!(config.clone.consent_required);
+    assert_eq!(config.greeting.max, Duration::from_secs(15));
+    assert_eq!(config.callback.ring_max, Duration::from_secs(45));
+    assert_eq!(config.callback.limit_per_number_hour, 3);
+    assert_eq!(config.webhooks.body_limit, 1_048_576);
+    assert_eq!(config.webhooks.transcription_body_limit(), 16 * 1_048_576);
+    assert_eq!(config.log.level, slog::Level::Info);
+    assert!(config.api_keys.is_empty());
+    assert!(config.warnings().is_empty());
+}
+
+#[test]
+fn nothing_set_names_everything_that_is_required() {
+    let required = [
+        "DATABASE_URL",
+        "ELEVENLABS_AGENT_ID",
+        "ELEVENLABS_API_KEY",
+        "ELEVENLABS_PHONE_NUMBER_ID",
+        "THREECX_WEBHOOK_SECRET",
+        "WEBHOOK_SECRET",
+    ];
+    assert_eq!(wrong(Config::from_map(&BTreeMap::new())), required);
+    let empty = required.map(|name| (name, "  "));
+    assert_eq!(wrong(Config::from_pairs(empty)), required, "empty is unset");
+}
+
+#[test]
+fn one_error_lists_every_wrong_variable() {
+    let error = with(&[
+        ("PORT", "70000"),
+        ("CACHE_TTL", "a day"),
+        ("LOG_LEVEL", "loud"),
+        ("GREETING_MUSIC_ENABLED", "maybe"),
+        ("THREECX_TRUSTED_IPS", "10.0.0.1, example.com"),
+        ("ENVIRONMENT", "staging"),
+        ("CALLBACK_COUNTRIES", "DE, UK"),
+        ("INSTALLATION", "Main Office"),
+        ("API_KEYS", "board:read:not-a-hash"),
+    ])
+    .unwrap_err();
+    let text = error.to_string();
+    assert_eq!(
+        error.problems.iter().map(|problem| problem.name.as_str()).collect::<Vec<_>>(),
+        [
+            "API_KEYS",
+            "CACHE_TTL",
+            "CALLBACK_COUNTRIES",
+            "ENVIRONMENT",
+            "GREETING_MUSIC_ENABLED",
+            "INSTALLATION",
+            "LOG_LEVEL",
+            "PORT",
+            "THREECX_TRUSTED_IPS"
+        ]
+    );
+    assert!(text.starts_with("the configuration has 9 problems:\n"), "{text}");
+    assert!(
+        text.contains("CACHE_TTL: `a day` is not a whole number; right would be: 1 to 315360000 seconds"),
+        "{text}"
+    );
+    assert!(text.contains("CALLBACK_COUNTRIES: `UK` is no country; right would be: GB"), "{text}");
+    assert!(!text.contains("not-a-hash"), "{text}");
+}
+
+/// Free text cannot be wrong; everything else must say so under its own name.
+#[test]
+fn a_bad_value_is_reported_under_the_name_of_its_variable() {
+    let free = [
+        "GREETING_MESSAGE",
+        "NOTICE_MESSAGE",
+        "LOG_FILE",
+        "PG_BIN_DIR",
+        "EMBEDDED_DATABASE_DIR",
+        "SPOOL_DIR",
+        "LOCAL_VOICE_SAMPLES_PATH",
+        "GREETING_AUDIO_FILE",
+    ];
+    for variable in VARIABLES {
+        let (bad, shown) = if free.contains(&variable.name) {
+            ("nul\0byte".repeat(500), "nul")
+        } else {
+            ("bad value\u{1}".to_owned(), "\u{1}")
+        };
+        let error = with(&[(variable.name, &bad)]).map(|_| variable.name).unwrap_err();
+        let names: Vec<_> = error.problems.iter().map(|problem| problem.name.as_str()).collect();
+        assert!(names.contains(&variable.name), "{}: {names:?}", variable.name);
+        if variable.kind != Kind::Plain {
+            assert!(!error.to_string().contains(shown), "{error}");
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_shown_by_anything() {
+    let secrets = ["sk_0123456789abcdef", "three-secret", "eleven-secret", "dbpass"];
+    let mut said = vec![];
+    let config = with(&[]).unwrap();
+    said.push(format!("{config:?}"));
+    said.push(config.show().to_owned());
+    said.extend(config.notices().iter().cloned());
+    let set: BTreeMap<String, String> =
+        LEAST.iter().map(|(name, value)| ((*name).to_owned(), format!("{value}\n{value}"))).collect();
+    said.push(show(&set));
+    said.push(Config::from_map(&set).unwrap_err().to_string());
+    for secret in secrets {
+        for text in &said {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+    assert!(config.show().contains("set (19 characters)"), "{}", config.show());
+}
+
+#[test]
+fn telephone_numbers_are_masked_when_shown() {
+    let config = with(&[("OWN_NUMBERS", "+441632960961, 900")]).unwrap();
+    assert_eq!(config.callback.own_numbers, ["+441632960961", "900"]);
+    assert!(!config.show().contains("441632960961"));
+    let error = with(&[("OWN_NUMBERS", "01632960961")]).unwrap_err();
+    assert!(!error.to_string().contains("960961"), "{error}");
+}
+
+#[test]
+fn production_wants_both_secrets_and_development_wants_loopback() {
+    let mut set: BTreeMap<_, _> = LEAST.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    set.remove("THREECX_WEBHOOK_SECRET");
+    set.remove("WEBHOOK_SECRET");
+    assert_eq!(wrong(Config::from_map(&set)), ["THREECX_WEBHOOK_SECRET", "WEBHOOK_SECRET"]);
+
+    set.insert("ENVIRONMENT".into(), "Development".into());
+    let config = Config::from_map(&set).unwrap();
+    assert!(config.server.listen.ip().is_loopback());
+    assert!(matches!(config.webhooks.threecx.auth, WebhookAuth::OpenInDevelopment));
+    assert!(config.notices().iter().any(|notice| notice.starts_with("WEBHOOK_SECRET is not set")));
+
+    set.insert("HOST".into(), "::1".into());
+    assert!(Config::from_map(&set).is_ok());
+    set.insert("HOST".into(), "0.0.0.0".into());
+    set.insert("METRICS_ADDR".into(), "10.0.0.1:9090".into());
+    assert_eq!(wrong(Config::from_map(&set)), ["HOST", "METRICS_ADDR"]);
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_and_never_from_two_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("secret");
+    fs::write(&file, "from-the-file-from-the-file\n").unwrap();
+    let path = file.to_str().unwrap();
+    let both = with(&[("WEBHOOK_SECRET_FILE", path)]);
+    assert_eq!(wrong(both), ["WEBHOOK_SECRET_FILE"]);
+
+    let config = with(&[("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", path)]).unwrap();
+    assert!(
+        matches!(&config.webhooks.elevenlabs.auth, WebhookAuth::Signed(s) if s.expose() == "from-the-file-from-the-file")
+    );
+    assert!(config.show().contains(&format!("set (27 characters), from {path}")), "{}", config.show());
+
+    for bad in [dir.path().join("none"), dir.path().to_owned(), "/dev/zero".into()] {
+        let names = wrong(with(&[("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", bad.to_str().unwrap())]));
+        assert_eq!(names, ["WEBHOOK_SECRET_FILE"]);
+    }
+}
+
+#[test]
+fn an_unreadable_secret_never_opens_a_door() {
+    let set =
+        [("ENVIRONMENT", "development"), ("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", "/nowhere/at/all")];
+    assert_eq!(wrong(with(&set)), ["WEBHOOK_SECRET_FILE"]);
+    let set =
+        [("ENVIRONMENT", "development"), ("DATABASE_URL", ""), ("DATABASE_URL_FILE", "/nowhere/at/all")];
+    assert_eq!(wrong(with(&set)), ["DATABASE_URL_FILE"]);
+}
+
+#[test]
+fn the_embedded_database_is_used_where_it_is_allowed() {
+    assert_eq!(wrong(with(&[("DATABASE_URL", "")])), ["DATABASE_URL"]);
+    let config = with(&[("DATABASE_URL", ""), ("EMBEDDED_DATABASE", "yes")]).unwrap();
+    assert!(matches!(&config.database.source, DatabaseSource::Embedded { directory }
+        if directory.to_str() == Some("/var/lib/precall/postgres")));
+    assert!(config.notices().iter().any(|notice| notice.contains("embedded database")));
+    let config = with(&[("DATABASE_URL", ""), ("ENVIRONMENT", "development")]).unwrap();
+    assert!(matches!(config.database.source, DatabaseSource::Embedded { .. }));
+    let external = with(&[("ENVIRONMENT", "development")]).unwrap();
+    assert!(matches!(external.database.source, DatabaseSource::External(_)));
+}
+
+#[test]
+fn what_this_build_cannot_do_is_refused_in_words() {
+    for (name, value) in [
+        ("CALL_ROUTE", "bridge"),
+        ("CALL_ROUTE", "transfer"),
+        ("VOICE_SAMPLE_STORAGE", "s3"),
+        ("VOICE_POLICY", "proof"),
+        ("VOICE_POLICY", "never"),
+        ("STORE_RECORDINGS", "true"),
+        ("RETENTION_DAYS", "30"),
+    ] {
+        let error = with(&[(name, value)]).unwrap_err();
+        assert_eq!(error.problems.len(), 1, "{error}");
+        assert_eq!(error.problems[0].name, name);
+        assert!(error.to_string().contains("this build"), "{error}");
+    }
+    for (name, value) in [("CALL_ROUTE", "Callback"), ("STORE_RECORDINGS", "off"), ("VOICE_POLICY", "number")]
+    {
+        assert!(with(&[(name, value)]).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn the_route_that_was_not_chosen_is_said_aloud() {
+    let notice = |config: &Config| config.notices().iter().find(|n| n.starts_with("CALL_ROUTE")).cloned();
+    assert!(notice(&with(&[]).unwrap()).unwrap().contains("not configured"));
+    assert_eq!(notice(&with(&[("CALL_ROUTE", "callback")]).unwrap()), None);
+    let call_control = [
+        ("THREECX_BASE_URL", "https://pbx.example.com:5001"),
+        ("THREECX_CLIENT_ID", "900"),
+        ("THREECX_CLIENT_SECRET", "pbx-key"),
+    ];
+    let config = with(&call_control).unwrap();
+    assert!(notice(&config).unwrap().contains("phoned back"));
+    assert_eq!(config.threecx.call_control.unwrap().client_id, "900");
+    assert_eq!(wrong(with(&call_control[..1])), ["THREECX_CLIENT_ID", "THREECX_CLIENT_SECRET"]);
+}
+
+#[test]
+fn lists_are_read_in_both_forms() {
+    let config = with(&[
+        ("CORS_ORIGINS", r#"["https://a.example/", "http://localhost:8080"]"#),
+        ("TRUSTED_PROXIES", "10.0.0.1, 192.168.0.0/16"),
+        ("ELEVENLABS_TRUSTED_IPS", r#"["34.67.146.145", "34.59.11.47"]"#),
+        ("CALLBACK_COUNTRIES", "gb, IE"),
+    ])
+    .unwrap();
+    let origins = ["https://a.example", "http://localhost:8080"].map(str::to_owned).to_vec();
+    assert_eq!(config.server.cors_origins, CorsOrigins::These(origins));
+    assert!(config.server.trusted_proxies.contains("192.168.7.7".parse().unwrap()));
+    assert!(config.webhooks.elevenlabs.trusted_ips.unwrap().contains("34.59.11.47".parse().unwrap()));
+    assert!(config.webhooks.threecx.trusted_ips.is_none());
+    assert_eq!(config.callback.countries.len(), 2);
+    assert_eq!(with(&[("CORS_ORIGINS", "*")]).unwrap().server.cors_origins, CorsOrigins::Any);
+    assert_eq!(wrong(with(&[("CORS_ORIGINS", "https://a.example/path")])), ["CORS_ORIGINS"]);
+}
+
+#[test]
+fn stray_variables_are_warnings() {
+    let config =
+        with(&[("GREETING_MAX_SECOND", "5"), ("PATH", "/bin"), ("WEBHOOK_SECRET_FILE", "")]).unwrap();
+    assert_eq!(config.warnings().len(), 1, "{:?}", config.warnings());
+    assert!(config.warnings()[0].contains("did you mean GREETING_MAX_SECONDS?"));
+}
+
+#[test]
+fn commands_that_need_one_section_mind_no_other() {
+    let set: BTreeMap<String, String> = [
+        ("DATABASE_URL", "postgres://u@h/d"),
+        ("PORT", "0"),
+        ("LOG_LEVEL", "debug"),
+        ("CACHE_TTL", "never"),
+        ("WEBHOOK_SECRET_FILE", "/nowhere/at/all"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    assert!(matches!(Config::database_from_map(&set).unwrap().source, DatabaseSource::External(_)));
+    assert_eq!(Config::server_from_map(&set).unwrap().listen.port(), 0);
+    assert_eq!(Config::log_from_map(&set).unwrap().level, slog::Level::Debug);
+    let missing = Config::database_from_map(&BTreeMap::new()).unwrap_err();
+    assert_eq!(missing.problems[0].name, "DATABASE_URL");
+    let unreadable = [("DATABASE_URL_FILE".to_owned(), "/nowhere/at/all".to_owned())].into();
+    assert_eq!(Config::database_from_map(&unreadable).unwrap_err().problems[0].name, "DATABASE_URL_FILE");
+}
+
+#[test]
+fn the_greeting_speaks_the_notice_first() {
+    let config = with(&[("NOTICE_MESSAGE", "Recorded."), ("GREETING_MESSAGE", "Hello.")]).unwrap();
+    assert_eq!(config.greeting.spoken(), "Recorded. Hello.");
+    let config =
+        with(&[("NOTICE_MESSAGE", "R."), ("NOTICE_GIVEN_BY", "pbx"), ("GREETING_MESSAGE", "Hello.")])
+            .unwrap();
+    assert_eq!(config.greeting.spoken(), "Hello.");
+    let default = with(&[]).unwrap().greeting.message;
+    assert!(default.contains("artificial voice") && default.contains("recorded"), "{default}");
+}
+
+#[test]
+fn setting_every_default_changes_nothing() {
+    let defaults: Vec<(&str, &str)> = VARIABLES
+        .iter()
+        .filter_map(|variable| match variable.default {
+            VariableDefault::Text(text) => Some((variable.name, text)),
+            VariableDefault::ByEnvironment { production, .. } => Some((variable.name, production)),
+            VariableDefault::Unset | VariableDefault::Cores => None,
+        })
+        .collect();
+    let (plain, explicit) = (with(&[]).unwrap(), with(&defaults).unwrap());
+    let values = |config: &Config| config.show().replace(" (default)", "");
+    assert_eq!(values(&explicit), values(&plain));
+}

@@ -1,0 +1,152 @@
+//! The texts behind a configuration: what was set, what a `NAME_FILE` holds, what the defaults say.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read as _;
+
+use serde::de::DeserializeOwned;
+
+use super::general::Environment;
+use super::problem::Problems;
+use super::stray;
+use super::value::FromText as _;
+use super::variables::{Kind, Section, VARIABLES, Variable};
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Set by name.
+    Set,
+    /// Read from the file that `NAME_FILE` names.
+    File(String),
+    /// From the table.
+    Default,
+}
+
+/// The text of one variable.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub(super) text: String,
+    pub(super) origin: Origin,
+}
+
+/// All texts by variable; a variable without text and default is absent.
+pub(super) struct Values {
+    by_name: BTreeMap<&'static str, Value>,
+    /// About variables that look like ours and are not.
+    pub(super) strays: Vec<String>,
+}
+
+impl Values {
+    /// Completes what was set with files and defaults.
+    pub(super) fn gather(set: &BTreeMap<String, String>, problems: &mut Problems) -> Self {
+        // A bad ENVIRONMENT is noted by its section; until then the stricter defaults hold.
+        let environment = set
+            .get("ENVIRONMENT")
+            .and_then(|text| Environment::from_text(text.trim()).ok())
+            .unwrap_or(Environment::Production);
+        let mut by_name = BTreeMap::new();
+        for variable in VARIABLES {
+            let value = own_text(set, variable, problems).or_else(|| {
+                let text = variable.default_text(environment)?;
+                Some(Value { text, origin: Origin::Default })
+            });
+            if let Some(value) = value {
+                by_name.insert(variable.name, value);
+            }
+        }
+        Self { by_name, strays: stray::warnings(set.keys().map(String::as_str)) }
+    }
+
+    /// One section's variables as the struct that names them. It has an optional field for every variable
+    /// without a default, so only a mismatch with the table can fail.
+    pub(super) fn section<T: DeserializeOwned>(
+        &self,
+        section: Section,
+        problems: &mut Problems,
+    ) -> Option<T> {
+        let pairs = VARIABLES.iter().filter(|variable| variable.section == section).filter_map(|variable| {
+            let value = self.by_name.get(variable.name)?;
+            Some((variable.name.to_owned(), value.text.clone()))
+        });
+        match envy::from_iter(pairs) {
+            Ok(section) => Some(section),
+            Err(envy::Error::MissingValue(field)) => {
+                problems.add(field.to_uppercase(), "has no default", "a value");
+                None
+            }
+            // Not passed on: envy quotes values.
+            Err(envy::Error::Custom(_)) => {
+                problems.add(
+                    format!("{section:?}"),
+                    "does not fit the table of variables",
+                    "a fault in precall",
+                );
+                None
+            }
+        }
+    }
+
+    /// The text of a variable.
+    pub(super) fn get(&self, variable: &Variable) -> Option<&Value> {
+        self.by_name.get(variable.name)
+    }
+
+    /// Whether somebody set it, rather than the table.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|value| value.origin != Origin::Default)
+    }
+}
+
+/// What was set for the variable, directly or by file. Empty is unset.
+fn own_text(set: &BTreeMap<String, String>, variable: &Variable, problems: &mut Problems) -> Option<Value> {
+    let direct = non_empty(set.get(variable.name));
+    match variable.kind {
+        Kind::Plain | Kind::Numbers => {
+            direct.map(|text| Value { text: text.trim().to_owned(), origin: Origin::Set })
+        }
+        Kind::Secret => {
+            let file_name = format!("{}_FILE", variable.name);
+            match (direct, non_empty(set.get(&file_name))) {
+                (Some(_), Some(_)) => {
+                    problems.add(file_name, format!("is set beside {}", variable.name), "one of the two");
+                    None
+                }
+                (Some(text), None) => Some(Value { text: text.to_owned(), origin: Origin::Set }),
+                (None, Some(path)) => match secret_in(path.trim()) {
+                    Ok(text) => Some(Value { text, origin: Origin::File(path.trim().to_owned()) }),
+                    Err(wrong) => {
+                        problems.add(file_name, wrong, "a readable file that holds the secret alone");
+                        None
+                    }
+                },
+                (None, None) => None,
+            }
+        }
+    }
+}
+
+fn non_empty(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.trim().is_empty())
+}
+
+/// The content of a secret's file, without the line break at its end.
+fn secret_in(path: &str) -> Result<String, String> {
+    const MAX_BYTES: u64 = 64 * 1024;
+    let cannot_open = |error: std::io::Error| format!("cannot be opened: {}", error.kind());
+    // A device could be endless, and opening a pipe could wait for ever.
+    if !fs::metadata(path).map_err(cannot_open)?.is_file() {
+        return Err("names no regular file".to_owned());
+    }
+    let mut text = String::new();
+    let file = File::open(path).map_err(cannot_open)?;
+    file.take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("cannot be read as text: {}", error.kind()))?;
+    let length = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(length);
+    if text.trim().is_empty() {
+        return Err("names an empty file".to_owned());
+    }
+    Ok(text)
+}
