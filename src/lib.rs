@@ -1,4 +1,5 @@
 //! The edge.
 
 pub mod config;
+pub mod signature;
 pub mod trusted_addresses;
