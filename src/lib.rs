@@ -1,5 +1,6 @@
 //! The edge.
 
 pub mod config;
+pub mod http;
 pub mod signature;
 pub mod trusted_addresses;

@@ -1,0 +1,24 @@
+//! The address of whoever sent a request.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+
+use super::settings::Settings;
+use crate::trusted_addresses::client_address;
+
+/// The peer, or what a trusted proxy forwarded for it. None on a connection without addresses.
+pub fn address(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
+    let peer = request.peer_addr()?.ip();
+    if settings.trusted_proxies.is_empty() {
+        return Some(peer.to_canonical());
+    }
+    // A value that is not text was written by nobody honest; it counts as an entry that cannot be read.
+    let forwarded: Vec<&str> = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .map(|value| value.to_str().unwrap_or("unreadable"))
+        .collect();
+    let joined = (!forwarded.is_empty()).then(|| forwarded.join(","));
+    Some(client_address(peer, joined.as_deref(), settings.trusted_proxies.as_blocks()))
+}

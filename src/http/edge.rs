@@ -1,0 +1,52 @@
+//! What every handler shares: the settings, the engine, and the bounds on what may go on at once.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, web};
+use precall_actors::engine::Busy;
+use tokio::sync::Semaphore;
+
+use super::engine::Engine;
+use super::error::{Code, Problem};
+use super::settings::Settings;
+
+/// Memory for webhook bodies that are larger than most: so many pieces of [`BODY_PIECE`] in all.
+const BODY_PIECES: usize = 2048;
+/// Bytes.
+pub(super) const BODY_PIECE: usize = 64 * 1024;
+/// Streams of events that may be open at once; each asks the database up to ten times a second.
+const STREAMS: usize = 32;
+/// The engine answers within 2.5 s by itself (3CX waits 3 s); this holds even if it does not.
+const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
+
+/// Shared by all handlers of all workers.
+pub(super) struct Edge {
+    pub(super) settings: Settings,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) body_room: Arc<Semaphore>,
+    pub(super) streams: Arc<Semaphore>,
+}
+
+impl Edge {
+    pub(super) fn new(settings: Settings, engine: Arc<dyn Engine>) -> Self {
+        Self {
+            settings,
+            engine,
+            body_room: Arc::new(Semaphore::new(BODY_PIECES)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        }
+    }
+
+    /// The one that this request belongs to.
+    pub(super) fn of(request: &HttpRequest) -> Result<web::Data<Self>, Problem> {
+        request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| Problem::of(Code::Internal))
+    }
+}
+
+/// An answer of the engine, in time or not at all.
+pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, Busy>>) -> Result<T, Problem> {
+    let answer = tokio::time::timeout(ENGINE_ANSWER, answer).await.unwrap_or(Err(Busy::TooSlow));
+    answer.map_err(Problem::from)
+}

@@ -1,0 +1,88 @@
+//! What the edge asks of the engine. A seam of its own, so that the rules of HTTP are tested without calls.
+
+use std::sync::Arc;
+
+use deadpool_postgres::Pool;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use precall_actors::engine::{
+    Busy, EngineHandle, Health, IncomingCall, LiveCall, PbxNotice, ReportOutcome, Taken,
+};
+use precall_actors::metrics::Metrics;
+use precall_actors::providers::elevenlabs::ConversationReport;
+use precall_call::{CallId, Request};
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+/// The engine as the edge sees it.
+pub trait Engine: Send + Sync + 'static {
+    /// Takes a call in.
+    fn incoming(&self, call: IncomingCall) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
+    /// Takes what the PBX says of a call.
+    fn notice(&self, notice: PbxNotice) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
+    /// Takes a provider's report; `raw` can be kept in a `jsonb` column.
+    fn report(
+        &self,
+        report: ConversationReport,
+        raw: Box<RawValue>,
+    ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>>;
+    /// Forgets a caller's cached voice; whether there was one.
+    fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>>;
+    /// Passes an operator's request on; false when no live call has this id.
+    fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>>;
+    /// The live calls.
+    fn live(&self) -> Vec<LiveCall>;
+    /// How the engine is.
+    fn health(&self) -> Health;
+    /// The position of the last durable event.
+    fn positions(&self) -> watch::Receiver<i64>;
+    /// Connections for reads.
+    fn pool(&self) -> Pool;
+    /// What is counted.
+    fn metrics(&self) -> Arc<Metrics>;
+}
+
+impl Engine for EngineHandle {
+    fn incoming(&self, call: IncomingCall) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+        self.incoming(call).boxed_local()
+    }
+
+    fn notice(&self, notice: PbxNotice) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+        self.notice(notice).boxed_local()
+    }
+
+    fn report(
+        &self,
+        report: ConversationReport,
+        raw: Box<RawValue>,
+    ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>> {
+        self.report(report, raw).boxed_local()
+    }
+
+    fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>> {
+        self.forget_voice(caller_e164).boxed_local()
+    }
+
+    fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>> {
+        self.request(call, request).boxed_local()
+    }
+
+    fn live(&self) -> Vec<LiveCall> {
+        self.live()
+    }
+
+    fn health(&self) -> Health {
+        self.health()
+    }
+
+    fn positions(&self) -> watch::Receiver<i64> {
+        self.positions()
+    }
+
+    fn pool(&self) -> Pool {
+        self.pool()
+    }
+
+    fn metrics(&self) -> Arc<Metrics> {
+        self.metrics()
+    }
+}

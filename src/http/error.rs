@@ -1,0 +1,285 @@
+//! The one table of what can be wrong with an exchange: code, status, title. Our own trouble never says more than that.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use precall_actors::engine::Busy;
+use precall_actors::store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::signature::SignatureError;
+
+/// The media type of every problem (RFC 9457).
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Gives every code its name, status and title, in one place.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal, $title:literal;)+) => {
+        /// What was wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $variant),+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name that clients may rely on.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The status of the answer.
+            #[must_use]
+            pub fn status(self) -> u16 {
+                match self { $(Self::$variant => $status),+ }
+            }
+
+            /// What people read.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not JSON, or too deeply nested to be meant.
+    BadJson = "bad_json", 400, "The body is not usable JSON";
+    /// A field is missing or cannot be what it should be.
+    BadField = "bad_field", 400, "A field is missing or wrong";
+    /// Neither the PBX's id of the call nor a caller.
+    NoCall = "no_call", 400, "The body names no call";
+    /// An event of 3CX that precall does not know.
+    UnknownEventType = "unknown_event_type", 400, "The event type is not known";
+    /// The body ended before it should, or was not readable.
+    BodyBroken = "body_broken", 400, "The body did not arrive whole";
+    /// A parameter of the query cannot be read.
+    BadQuery = "bad_query", 400, "The query is wrong";
+    /// The cursor is not one that we gave.
+    BadCursor = "bad_cursor", 400, "The cursor is not one of ours";
+    /// Not a number in E.164.
+    BadNumber = "bad_number", 400, "The number is not in E.164";
+    /// No key, or one that is not known.
+    Unauthenticated = "unauthenticated", 401, "An API key is required";
+    /// The signature header is missing.
+    SignatureMissing = "signature_missing", 401, "The signature is missing";
+    /// The signature header cannot be read.
+    SignatureMalformed = "signature_malformed", 401, "The signature cannot be read";
+    /// The signature is of another time.
+    SignatureExpired = "signature_expired", 401, "The signature is too old or of the future";
+    /// The signature is of another body or secret.
+    SignatureWrong = "signature_wrong", 401, "The signature is wrong";
+    /// The header of the initiation webhook is missing or wrong.
+    SecretWrong = "secret_wrong", 401, "The secret is missing or wrong";
+    /// The key does not allow it.
+    Forbidden = "forbidden", 403, "The API key does not allow this";
+    /// The sender's address is not in the list.
+    AddressNotTrusted = "address_not_trusted", 403, "The sender's address is not trusted";
+    /// There is nothing there.
+    NotFound = "not_found", 404, "There is nothing at this path";
+    /// No call has this id.
+    CallNotFound = "call_not_found", 404, "There is no such call";
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
+    /// The body came too slowly.
+    BodyTimeout = "body_timeout", 408, "The body came too slowly";
+    /// The call is over.
+    CallNotLive = "call_not_live", 409, "The call is over";
+    /// The body is larger than it may be.
+    BodyTooLarge = "body_too_large", 413, "The body is too large";
+    /// Our fault.
+    Internal = "internal", 500, "Something is wrong here";
+    /// As many calls as are allowed are live.
+    AtCapacity = "at_capacity", 503, "As many calls as are allowed are live";
+    /// What would be acknowledged cannot be kept.
+    CannotKeep = "cannot_keep", 503, "Nothing can be kept at the moment";
+    /// It was not durable in time.
+    NotInTime = "not_in_time", 503, "It was not kept in time";
+    /// The program is being stopped.
+    Draining = "draining", 503, "The program is being stopped";
+    /// The database cannot be read.
+    DatabaseUnreachable = "database_unreachable", 503, "The database cannot be reached";
+    /// The database took too long.
+    DatabaseSlow = "database_slow", 503, "The database did not answer in time";
+    /// As many large bodies or streams as are allowed are open.
+    TooManyAtOnce = "too_many_at_once", 503, "Too much of this is going on at once";
+}
+
+/// Why a request has no other answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What was wrong.
+    pub code: Code,
+    /// More of it, for people; never quotes secrets, numbers or our inside.
+    pub detail: Cow<'static, str>,
+}
+
+impl Problem {
+    /// A problem with a sentence of its own.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+
+    /// A problem whose title says all.
+    #[must_use]
+    pub fn of(code: Code) -> Self {
+        Self { code, detail: Cow::Borrowed(code.title()) }
+    }
+
+    /// Seconds after which it makes sense to try again: every 503 says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<&'static str> {
+        match self.code {
+            Code::NotInTime => Some("1"),
+            Code::AtCapacity | Code::TooManyAtOnce | Code::DatabaseSlow => Some("2"),
+            Code::CannotKeep | Code::DatabaseUnreachable => Some("5"),
+            Code::Draining => Some("10"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.detail)
+    }
+}
+
+/// A problem as it is sent (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// `urn:precall:problem:` and the code.
+    #[serde(rename = "type")]
+    #[schema(rename = "type", example = "urn:precall:problem:call_not_found")]
+    kind: String,
+    /// The same for every problem of this code.
+    title: &'a str,
+    /// The status of the answer.
+    status: u16,
+    /// What was wrong this time.
+    detail: &'a str,
+    /// What clients may rely on.
+    #[schema(example = "call_not_found")]
+    code: &'a str,
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut answer = HttpResponseBuilder::new(self.status_code());
+        answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
+        if let Some(seconds) = self.retry_after() {
+            answer.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if self.code == Code::Unauthenticated {
+            answer.insert_header((
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"precall\""),
+            ));
+        }
+        let mut answer = answer.body(self.body());
+        answer.extensions_mut().insert(super::tally::Outcome(self.code.name()));
+        answer
+    }
+}
+
+impl Problem {
+    /// The JSON of it.
+    #[must_use]
+    pub fn body(&self) -> String {
+        let body = ProblemBody {
+            kind: format!("urn:precall:problem:{}", self.code.name()),
+            title: self.code.title(),
+            status: self.code.status(),
+            detail: &self.detail,
+            code: self.code.name(),
+        };
+        // A struct of strings and a number cannot fail to be written.
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        Self::of(match busy {
+            Busy::AtCapacity => Code::AtCapacity,
+            Busy::CannotKeep => Code::CannotKeep,
+            Busy::TooSlow => Code::NotInTime,
+            Busy::Draining => Code::Draining,
+        })
+    }
+}
+
+impl From<SignatureError> for Problem {
+    fn from(error: SignatureError) -> Self {
+        Self::of(match error {
+            SignatureError::Missing => Code::SignatureMissing,
+            SignatureError::Malformed => Code::SignatureMalformed,
+            SignatureError::TooOld | SignatureError::TooNew => Code::SignatureExpired,
+            SignatureError::Wrong => Code::SignatureWrong,
+        })
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::of(match error {
+            StoreError::Unreachable => Code::DatabaseUnreachable,
+            StoreError::TooSlow => Code::DatabaseSlow,
+            StoreError::Refused(_) => Code::Internal,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test may stop at what it did not expect"
+    )]
+    use std::collections::HashSet;
+
+    use actix_web::ResponseError;
+    use precall_actors::store::StoreError;
+
+    use super::{Code, Problem};
+
+    #[test]
+    fn names_are_unique_and_statuses_are_errors() {
+        let names: HashSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!((400..=503).contains(&code.status()), "{code:?}");
+            assert!(Problem::of(*code).status_code().as_u16() == code.status(), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn every_503_says_when_to_come_back_and_nothing_else_does() {
+        for code in Code::ALL {
+            let says = Problem::of(*code).error_response().headers().contains_key("retry-after");
+            assert_eq!(says, code.status() == 503, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_trouble_tells_nothing() {
+        let problem = Problem::from(StoreError::Refused("42703 column secret does not exist".to_owned()));
+        assert_eq!(problem.status_code().as_u16(), 500);
+        assert!(!problem.body().contains("secret"));
+        let body: serde_json::Value = serde_json::from_str(&problem.body()).unwrap();
+        assert_eq!(body["type"], "urn:precall:problem:internal");
+        assert_eq!(body["status"], 500);
+    }
+}

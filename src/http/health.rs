@@ -1,0 +1,140 @@
+//! How it is, three ways: for people (`/health`), for whoever restarts us (`live`), for whoever sends us calls (`ready`).
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use precall_actors::engine::Health;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::edge::Edge;
+use super::error::Problem;
+use super::{answer, clock};
+
+/// An arbiter that has not moved for so long does not move.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
+
+/// How precall is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthAnswer {
+    /// `ok`, `degraded` (calls are taken, something is missing) or `error` (calls cannot be taken).
+    status: &'static str,
+    /// `ok`, `error` or `connecting`.
+    database: &'static str,
+    /// `ok`, `error`, or `unknown` before the first exchange.
+    elevenlabs: &'static str,
+    /// `not_configured`: call control is not in use.
+    threecx: &'static str,
+    /// Whether new calls are taken.
+    ready: bool,
+    /// Whether the program is being stopped.
+    draining: bool,
+    /// Events that wait to be durable.
+    queued_events: usize,
+    /// Calls that are not over.
+    live_calls: usize,
+    /// Milliseconds since the slowest part of the program moved.
+    heartbeat_age_ms: u64,
+    /// The program's version.
+    version: &'static str,
+    /// Now.
+    timestamp: Option<Timestamp>,
+}
+
+impl HealthAnswer {
+    pub(super) fn of(health: &Health) -> Self {
+        let database = match (health.database_reached, health.database) {
+            (true, Some(true)) => "ok",
+            (true, Some(false) | None) => "error",
+            (false, _) => "connecting",
+        };
+        let elevenlabs = match health.elevenlabs {
+            Some(true) => "ok",
+            Some(false) => "error",
+            None => "unknown",
+        };
+        let status = if database != "ok" || !is_alive(health) {
+            "error"
+        } else if health.draining || elevenlabs == "error" {
+            "degraded"
+        } else {
+            "ok"
+        };
+        Self {
+            status,
+            database,
+            elevenlabs,
+            threecx: "not_configured",
+            ready: not_ready(health).is_none(),
+            draining: health.draining,
+            queued_events: health.queued_events,
+            live_calls: health.live_calls,
+            heartbeat_age_ms: u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX),
+            version: env!("CARGO_PKG_VERSION"),
+            timestamp: clock::timestamp(clock::now()),
+        }
+    }
+}
+
+/// Whether the program makes progress. Neither PostgreSQL nor a provider has a part in it: restarting us mends neither.
+fn is_alive(health: &Health) -> bool {
+    health.heartbeat_age <= HEARTBEAT_MAX
+}
+
+/// Why no new calls are taken.
+fn not_ready(health: &Health) -> Option<&'static str> {
+    if health.draining {
+        return Some("the program is being stopped");
+    }
+    if !health.database_reached {
+        return Some("the database has not been reached yet");
+    }
+    // What is acknowledged must be kept, and there is nowhere else to keep it.
+    (health.database != Some(true)).then_some("the database cannot be reached")
+}
+
+/// The answer of the two short questions.
+#[derive(Serialize, ToSchema)]
+pub struct Verdict {
+    /// `ok` or `error`.
+    status: &'static str,
+    /// Why not.
+    reason: Option<&'static str>,
+}
+
+fn verdict(reason: Option<&'static str>) -> Result<HttpResponse, Problem> {
+    match reason {
+        None => answer::json(&Verdict { status: "ok", reason }),
+        Some(_) => answer::json_with(StatusCode::SERVICE_UNAVAILABLE, &Verdict { status: "error", reason }),
+    }
+}
+
+/// How precall is.
+#[utoipa::path(get, path = "/health", tag = "health", responses(
+    (status = 200, body = HealthAnswer, description = "ok or degraded"),
+    (status = 503, body = HealthAnswer, description = "error"),
+))]
+pub(super) async fn health(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+    let health = HealthAnswer::of(&edge.engine.health());
+    let status = if health.status == "error" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    answer::json_with(status, &health)
+}
+
+/// Whether the program makes progress.
+#[utoipa::path(get, path = "/health/live", tag = "health", responses(
+    (status = 200, body = Verdict), (status = 503, body = Verdict),
+))]
+pub(super) async fn live(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+    let stuck = !is_alive(&edge.engine.health());
+    verdict(stuck.then_some("a part of the program has not moved for more than 10 s"))
+}
+
+/// Whether new calls are taken.
+#[utoipa::path(get, path = "/health/ready", tag = "health", responses(
+    (status = 200, body = Verdict), (status = 503, body = Verdict),
+))]
+pub(super) async fn ready(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
+    verdict(not_ready(&edge.engine.health()))
+}

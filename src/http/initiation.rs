@@ -1,0 +1,82 @@
+//! `POST /webhook/elevenlabs/initiation`: the provider asks which voice an inbound conversation speaks with. Only calls that
+//! are transferred have one of their own; to all others the fallback voice is the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use precall_call::VoiceId;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value, json};
+
+use super::answer;
+use super::edge::Edge;
+use super::error::{Code, Problem};
+use super::intake::{Body, Intake, Limits};
+use super::sent_by::{drain, fits, read, trusted_address};
+use crate::config::Secret;
+
+/// The provider waits while a telephone rings; its four fields are a few hundred bytes.
+const BODY_MAX: usize = 64 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(5);
+
+/// A request that brought the secret.
+pub(super) struct Knocked;
+
+impl FromRequest for Knocked {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        async move {
+            let edge = Edge::of(&request)?;
+            let admitted = knocks(&request, &edge);
+            if let Err(problem) = admitted {
+                drain(&request, &mut payload).await;
+                return Err(problem);
+            }
+            let intake = Intake::new(Limits::plain(BODY_MAX), None, Arc::clone(&edge.body_room));
+            let body = read(&mut payload, intake, BODY_TIME).await?;
+            let is_json = match body {
+                Body::Whole(body) => serde_json::from_slice::<IgnoredAny>(&body).is_ok(),
+                Body::Recording(_) => false,
+            };
+            if is_json { Ok(Self) } else { Err(Problem::of(Code::BadJson)) }
+        }
+        .boxed_local()
+    }
+}
+
+fn knocks(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
+    let settings = &edge.settings;
+    let secret = settings.initiation_secret.as_ref().ok_or_else(|| Problem::of(Code::NotFound))?;
+    trusted_address(request, settings, &settings.elevenlabs)?;
+    fits(request, BODY_MAX)?;
+    let told = request.headers().get("x-initiation-secret").and_then(|value| value.to_str().ok());
+    // `Secret` compares in constant time.
+    match told {
+        Some(told) if Secret::new(told) == *secret => Ok(()),
+        Some(_) | None => Err(Problem::of(Code::SecretWrong)),
+    }
+}
+
+/// Answers with the voice to speak with.
+pub(super) async fn webhook(edge: web::Data<Edge>, _: Knocked) -> Result<HttpResponse, Problem> {
+    answer::counted("fallback", &initiation_data(edge.settings.fallback_voice.as_ref()))
+}
+
+/// `conversation_initiation_client_data` as the facts page has it (section 3): what is not set is left out, not null.
+fn initiation_data(voice: Option<&VoiceId>) -> Value {
+    let mut data = Map::new();
+    data.insert("type".to_owned(), json!("conversation_initiation_client_data"));
+    data.insert("dynamic_variables".to_owned(), json!({}));
+    if let Some(voice) = voice {
+        let speak = json!({"tts": {"voice_id": voice.as_str()}});
+        data.insert("conversation_config_override".to_owned(), speak);
+    }
+    Value::Object(data)
+}

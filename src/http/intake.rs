@@ -1,0 +1,229 @@
+//! A body as it arrives: bounded, proven while it passes, and kept only if it is to be read.
+
+use std::sync::Arc;
+
+use precall_actors::providers::elevenlabs::{AudioHead, audio_head};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::edge::BODY_PIECE;
+use super::error::{Code, Problem};
+use crate::signature::Verifier;
+/// Bytes that bodies may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Any body that is not one of the following.
+    pub(super) plain: usize,
+    /// A `post_call_transcription`, or a body that does not say early what it is.
+    pub(super) transcription: usize,
+    /// A `post_call_audio`.
+    pub(super) audio: usize,
+}
+
+impl Limits {
+    /// The same for everything.
+    pub(super) fn plain(limit: usize) -> Self {
+        Self { plain: limit, transcription: limit, audio: limit }
+    }
+
+    /// What no body may have.
+    pub(super) fn largest(&self) -> usize {
+        self.plain.max(self.transcription).max(self.audio)
+    }
+}
+
+/// What a body was.
+pub(super) enum Body {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// A recording, not kept.
+    Recording(AudioHead),
+}
+
+/// What is known of the body so far.
+enum Kind {
+    /// Its beginning is too short to tell.
+    Unread,
+    /// Kept; at most so many bytes.
+    Kept(usize),
+    /// Not kept.
+    Recording(AudioHead),
+}
+
+/// Takes a body in, piece by piece.
+pub(super) struct Intake {
+    limits: Limits,
+    proof: Option<Verifier>,
+    kind: Kind,
+    seen: usize,
+    kept: Vec<u8>,
+    room: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+    pieces: usize,
+}
+
+impl Intake {
+    /// `room` holds a permit for every [`BODY_PIECE`] bytes that may be kept by all bodies together; the first piece of each
+    /// body is free.
+    pub(super) fn new(limits: Limits, proof: Option<Verifier>, room: Arc<Semaphore>) -> Self {
+        Self { limits, proof, kind: Kind::Unread, seen: 0, kept: Vec::new(), room, taken: None, pieces: 0 }
+    }
+
+    /// The next bytes.
+    pub(super) fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
+        self.seen = self.seen.saturating_add(chunk.len());
+        if let Some(proof) = &mut self.proof {
+            proof.update(chunk);
+        }
+        let limit = match self.kind {
+            Kind::Unread => self.limits.plain.max(self.limits.transcription),
+            Kind::Kept(limit) => limit,
+            Kind::Recording(_) => self.limits.audio,
+        };
+        if self.seen > limit {
+            return Err(too_large(limit));
+        }
+        if matches!(self.kind, Kind::Recording(_)) {
+            return Ok(());
+        }
+        self.find_room()?;
+        self.kept.extend_from_slice(chunk);
+        if matches!(self.kind, Kind::Unread) && self.kept.len() >= BODY_PIECE {
+            self.kind = self.kind_of_large_body();
+            if matches!(self.kind, Kind::Recording(_)) {
+                self.kept = Vec::new();
+                self.taken = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn find_room(&mut self) -> Result<(), Problem> {
+        let needed = self.seen.saturating_sub(1) / BODY_PIECE;
+        while self.pieces < needed {
+            let permit =
+                Arc::clone(&self.room).try_acquire_owned().map_err(|_| Problem::of(Code::TooManyAtOnce))?;
+            self.pieces = self.pieces.saturating_add(1);
+            match &mut self.taken {
+                Some(taken) => taken.merge(permit),
+                None => self.taken = Some(permit),
+            }
+        }
+        Ok(())
+    }
+
+    /// From its beginning. Where the type comes after the data, the field that holds the recording tells it.
+    fn kind_of_large_body(&self) -> Kind {
+        let head = audio_head(&self.kept);
+        match head.kind.as_deref() {
+            Some("post_call_audio") => Kind::Recording(head),
+            Some("post_call_transcription") => Kind::Kept(self.limits.transcription),
+            Some(_) => Kind::Kept(self.limits.plain),
+            None if contains(&self.kept, b"\"full_audio\"") => Kind::Recording(head),
+            None => Kind::Kept(self.limits.transcription),
+        }
+    }
+
+    /// The whole body, if it is what its signature claims.
+    pub(super) fn finish(self) -> Result<Body, Problem> {
+        if let Some(proof) = self.proof {
+            proof.finish()?;
+        }
+        match self.kind {
+            Kind::Recording(head) => Ok(Body::Recording(head)),
+            Kind::Unread | Kind::Kept(_) => Ok(Body::Whole(self.kept)),
+        }
+    }
+}
+
+/// The problem of a body that is longer than `limit`.
+pub(super) fn too_large(limit: usize) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("this body may have {limit} bytes at most"))
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test may stop at what it did not expect"
+    )]
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::{Body, Intake, Limits};
+    use crate::http::edge::BODY_PIECE;
+    use crate::http::error::{Code, Problem};
+
+    const MIB: usize = 1024 * 1024;
+    const LIMITS: Limits = Limits { plain: MIB, transcription: 4 * MIB, audio: 16 * MIB };
+
+    fn take(room: &Arc<Semaphore>, head: &str, filler: usize) -> Result<Body, Problem> {
+        let mut intake = Intake::new(LIMITS, None, Arc::clone(room));
+        intake.take(head.as_bytes())?;
+        let chunk = vec![b'A'; 32 * 1024];
+        let mut left = filler;
+        while left > 0 {
+            let size = left.min(chunk.len());
+            intake.take(&chunk[..size])?;
+            left -= size;
+        }
+        intake.finish()
+    }
+
+    fn room() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(1024))
+    }
+
+    #[test]
+    fn a_recording_is_told_early_and_not_kept() {
+        let room = room();
+        let head = r#"{"type":"post_call_audio","data":{"agent_id":"a","conversation_id":"c","full_audio":""#;
+        let Body::Recording(head) = take(&room, head, 15 * MIB).unwrap() else { panic!("kept") };
+        assert_eq!(head.conversation.unwrap().as_str(), "c");
+        assert_eq!(room.available_permits(), 1024, "its room is given back");
+    }
+
+    #[test]
+    fn a_recording_whose_type_comes_last_is_told_by_its_field() {
+        let body = take(&room(), r#"{"data":{"conversation_id":"c","full_audio":""#, 15 * MIB).unwrap();
+        assert!(matches!(body, Body::Recording(_)));
+    }
+
+    #[test]
+    fn each_kind_has_its_own_limit() {
+        let too_large = |head: &str, filler| match take(&room(), head, filler) {
+            Ok(_) => false,
+            Err(problem) => problem.code == Code::BodyTooLarge,
+        };
+        let (transcription, failure) =
+            (r#"{"type":"post_call_transcription","d":""#, r#"{"type":"other","d":""#);
+        assert!(!too_large(transcription, 3 * MIB));
+        assert!(too_large(transcription, 4 * MIB));
+        assert!(!too_large(failure, MIB / 2));
+        assert!(too_large(failure, MIB + 1));
+        assert!(too_large(r#"{"type":"post_call_audio","d":""#, 16 * MIB));
+        assert!(too_large(r#"{"d":""#, 4 * MIB));
+    }
+
+    #[test]
+    fn all_bodies_share_one_room() {
+        let room = Arc::new(Semaphore::new(3));
+        let mut first = Intake::new(LIMITS, None, Arc::clone(&room));
+        let piece = vec![b'A'; BODY_PIECE];
+        for _ in 0..4 {
+            first.take(&piece).unwrap();
+        }
+        assert_eq!(first.take(&piece).unwrap_err().code, Code::TooManyAtOnce);
+        let mut second = Intake::new(LIMITS, None, Arc::clone(&room));
+        second.take(&piece).unwrap();
+        assert_eq!(second.take(b"A").unwrap_err().code, Code::TooManyAtOnce, "the first holds it all");
+        drop(first);
+        second.take(b"A").unwrap();
+    }
+}

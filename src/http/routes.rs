@@ -1,0 +1,126 @@
+//! Every path there is, in one function.
+
+use actix_cors::Cors;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::{DefaultHeaders, ErrorHandlerResponse, ErrorHandlers, from_fn};
+use actix_web::web::{
+    PathConfig, QueryConfig, ServiceConfig, delete, get, head, post, resource, route, scope,
+};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
+
+use super::error::{Code, MEDIA_TYPE, Problem};
+use super::settings::{MetricsPlace, Settings};
+use super::{
+    board, calls, events, health, initiation, live, metrics_page, openapi, operate, postcall, statistics,
+    tally, threecx,
+};
+use crate::config::CorsOrigins;
+
+/// Declares every path.
+pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
+    config
+        .app_data(
+            QueryConfig::default()
+                .error_handler(|error, _| Problem::new(Code::BadQuery, error.to_string()).into()),
+        )
+        .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::CallNotFound).into()))
+        .service(seen("/", board::page))
+        .service(seen("/board.js", board::script))
+        .service(seen("/board.css", board::style))
+        .service(seen("/health", health::health))
+        .service(seen("/health/live", health::live))
+        .service(seen("/health/ready", health::ready))
+        .service(resource("/webhook/3cx").route(post().to(threecx::webhook)).wrap(from_fn(tally::threecx)))
+        .service(
+            resource("/webhook/elevenlabs/postcall")
+                .route(post().to(postcall::webhook))
+                .wrap(from_fn(tally::postcall)),
+        )
+        .service(
+            resource("/webhook/elevenlabs/initiation")
+                .route(post().to(initiation::webhook))
+                .wrap(from_fn(tally::initiation)),
+        )
+        .service(
+            scope("/api/v1")
+                .service(seen("/calls", calls::list))
+                .service(seen("/calls/{id}", calls::one))
+                .service(seen("/calls/{id}/events", calls::events))
+                .service(resource("/calls/{id}/hangup").route(post().to(operate::hangup)))
+                .service(resource("/calls/{id}/handoff").route(post().to(operate::handoff)))
+                .service(seen("/live", live::live))
+                .service(seen("/statistics", statistics::statistics))
+                .service(resource("/cache/{caller_id}").route(delete().to(operate::forget_voice)))
+                .service(resource("/events").route(get().to(events::events)))
+                .service(seen("/openapi.json", openapi::document))
+                .default_service(route().to(nothing_here))
+                .wrap(cors(&settings.cors_origins)),
+        );
+    match settings.metrics {
+        MetricsPlace::Here => {
+            config.service(seen("/metrics", metrics_page::page));
+        }
+        MetricsPlace::Elsewhere => {}
+    }
+    config.default_service(route().to(nothing_here));
+}
+
+/// The paths of a listener that is for metrics alone.
+pub(super) fn metrics_routes(config: &mut ServiceConfig, _: &Settings) {
+    config.service(seen("/metrics", metrics_page::page)).default_service(route().to(nothing_here));
+}
+
+/// A path that can be looked at: GET, and HEAD as HTTP wants it.
+fn seen<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args> + Clone,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+    <F::Output as Responder>::Body: MessageBody,
+{
+    resource(path.to_owned()).route(get().to(handler.clone())).route(head().to(handler))
+}
+
+async fn nothing_here() -> Result<HttpResponse, Problem> {
+    Err(Problem::of(Code::NotFound))
+}
+
+/// Which pages of others may use the API from a browser. Keys are sent in headers, never in cookies, so no page can borrow one.
+fn cors(origins: &CorsOrigins) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods([Method::GET, Method::POST, Method::DELETE])
+        .allowed_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::HeaderName::from_static("x-api-key"),
+            header::HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(600);
+    match origins {
+        CorsOrigins::None => cors,
+        CorsOrigins::Any => cors.allow_any_origin().send_wildcard(),
+        CorsOrigins::These(list) => list.iter().fold(cors, |cors, origin| cors.allowed_origin(origin)),
+    }
+}
+
+/// What every answer says about itself. A handler that knows better keeps its own.
+pub(super) fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((header::REFERRER_POLICY, "no-referrer"))
+        .add((header::CACHE_CONTROL, "no-store"))
+}
+
+/// The server's own 405 has the `Allow` header and nothing else; it becomes a problem like any other.
+pub(super) fn method_problems<B: MessageBody + 'static>() -> ErrorHandlers<B> {
+    ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, |response: ServiceResponse<B>| {
+        let response = response.map_body(|head, _| {
+            head.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(MEDIA_TYPE));
+            BoxBody::new(Problem::of(Code::MethodNotAllowed).body())
+        });
+        Ok(ErrorHandlerResponse::Response(response.map_into_right_body()))
+    })
+}

@@ -1,0 +1,25 @@
+//! Reads on behalf of a client: our own trouble is logged here, once, and told opaquely.
+
+use std::future::Future;
+
+use precall_actors::store::StoreError;
+use slog::{error, warn};
+
+use super::edge::Edge;
+use super::error::Problem;
+
+/// What was read, or the problem it is.
+pub(super) async fn read<T>(
+    edge: &Edge,
+    reading: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, Problem> {
+    reading.await.map_err(|failure| {
+        match &failure {
+            StoreError::Refused(_) => error!(edge.settings.log, "read refused"; "error" => %failure),
+            StoreError::Unreachable | StoreError::TooSlow => {
+                warn!(edge.settings.log, "read failed"; "error" => %failure);
+            }
+        }
+        Problem::from(failure)
+    })
+}

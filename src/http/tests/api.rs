@@ -1,0 +1,225 @@
+//! `/api/v1`: who may, what is asked for, what is answered. What needs rows is tested with a database elsewhere; here it is away.
+
+use precall_actors::engine::Busy;
+use precall_call::Request;
+
+use super::client::{Answer, get, send};
+use super::harness::{OPERATOR, READER, Running, run, run_with, settings};
+use super::scripted::{Asked, CALL};
+use crate::config::{ApiKeys, CorsOrigins};
+
+async fn ask(server: &Running, method: &str, path: &str, key: &str) -> Answer {
+    send(server.address, method, path, &[("x-api-key", key)], b"").await
+}
+
+const READS: [&str; 7] = [
+    "/api/v1/calls",
+    "/api/v1/calls/01990000-0000-7000-8000-000000000001",
+    "/api/v1/calls/01990000-0000-7000-8000-000000000001/events",
+    "/api/v1/live",
+    "/api/v1/statistics",
+    "/api/v1/events",
+    "/api/v1/openapi.json",
+];
+
+#[actix_web::test]
+async fn without_a_key_nothing_is_told() {
+    let server = run();
+    for path in READS {
+        for headers in [
+            &[][..],
+            &[("authorization", "Bearer wrong-wrong-wrong-wrong-wrong-wrong")],
+            &[("authorization", "Basic cmVhZGVyOnJlYWRlcg==")],
+            &[("authorization", "Bearer")],
+            &[("x-api-key", "")],
+        ] {
+            let answer = get(server.address, path, headers).await;
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (401, "unauthenticated"),
+                "{path} {headers:?}"
+            );
+            assert!(answer.headers["www-authenticate"].starts_with("Bearer"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_key_works_in_both_headers() {
+    let server = run();
+    let bearer = format!("Bearer {READER}");
+    let lower = format!("bearer {READER}");
+    for headers in [
+        &[("authorization", bearer.as_str())][..],
+        &[("authorization", lower.as_str())],
+        &[("x-api-key", READER)],
+        &[("authorization", "Basic eDp5"), ("x-api-key", READER)],
+    ] {
+        assert_eq!(get(server.address, "/api/v1/live", headers).await.status, 200, "{headers:?}");
+    }
+}
+
+#[actix_web::test]
+async fn without_keys_the_api_is_closed() {
+    let mut settings = settings();
+    settings.api_keys = ApiKeys::default();
+    let server = run_with(settings);
+    let answer = ask(&server, "GET", "/api/v1/live", READER).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "unauthenticated"));
+}
+
+#[actix_web::test]
+async fn who_may_look_may_not_act() {
+    let server = run();
+    let call = format!("/api/v1/calls/{CALL}");
+    for (method, path) in [
+        ("POST", format!("{call}/hangup")),
+        ("POST", format!("{call}/handoff")),
+        ("DELETE", "/api/v1/cache/+4930123456".to_owned()),
+    ] {
+        let answer = ask(&server, method, &path, READER).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"), "{path}");
+        assert_eq!(send(server.address, method, &path, &[], b"").await.status, 401, "{path}");
+    }
+    assert!(server.engine.asked().is_empty());
+}
+
+#[actix_web::test]
+async fn operators_reach_live_calls() {
+    let server = run();
+    for (what, request) in [("hangup", Request::HangUp), ("handoff", Request::HandOff)] {
+        let answer = ask(&server, "POST", &format!("/api/v1/calls/{CALL}/{what}"), OPERATOR).await;
+        assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some("accepted")), "{answer:?}");
+        assert_eq!(answer.json()["id"], CALL.to_string());
+        let asked = server.engine.asked();
+        assert!(matches!(asked.last(), Some(Asked::Request(CALL, asked)) if *asked == request), "{asked:?}");
+    }
+    server.engine.change(|script| script.was_live = Err(Busy::Draining));
+    let answer = ask(&server, "POST", &format!("/api/v1/calls/{CALL}/hangup"), OPERATOR).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "draining"));
+    let answer = ask(&server, "POST", "/api/v1/calls/not-an-id/hangup", OPERATOR).await;
+    assert_eq!((answer.status, answer.code().as_str()), (404, "call_not_found"));
+}
+
+#[actix_web::test]
+async fn a_cached_voice_is_forgotten_by_number() {
+    let server = run();
+    for path in ["+4930123456", "%2B4930123456", "4930123456"] {
+        let answer = ask(&server, "DELETE", &format!("/api/v1/cache/{path}"), OPERATOR).await;
+        assert_eq!((answer.status, answer.json()["success"].as_bool()), (200, Some(true)), "{answer:?}");
+    }
+    for asked in server.engine.asked() {
+        assert!(matches!(&asked, Asked::Forget(number) if number == "+4930123456"), "{asked:?}");
+    }
+    server.engine.change(|script| script.was_cached = Ok(false));
+    let answer = ask(&server, "DELETE", "/api/v1/cache/+4930123456", OPERATOR).await;
+    assert_eq!((answer.status, answer.json()["success"].as_bool()), (200, Some(false)));
+    assert!(answer.json()["message"].is_string());
+    let answer = ask(&server, "DELETE", "/api/v1/cache/anonymous", OPERATOR).await;
+    assert_eq!((answer.status, answer.code().as_str()), (400, "bad_number"));
+}
+
+#[actix_web::test]
+async fn live_calls_are_told_from_memory() {
+    let server = run();
+    let json = ask(&server, "GET", "/api/v1/live", READER).await.json();
+    let call = &json["items"][0];
+    assert_eq!(call["id"], CALL.to_string());
+    assert_eq!(call["caller"], "+4930***45");
+    assert_eq!(call["state"], "greeting");
+    assert_eq!(call["offered_at"], "2025-11-29T14:11:25Z");
+    assert_eq!(call["deadline_at"], "2025-11-29T14:12:00Z");
+    assert_eq!(call["conversation_id"], "conv_1");
+    assert_eq!(json["health"]["status"], "ok");
+    assert!(json["now"].is_string());
+}
+
+#[actix_web::test]
+async fn queries_are_checked_before_the_database_is_asked() {
+    let server = run();
+    for (query, code) in [
+        ("limit=0", "bad_query"),
+        ("limit=201", "bad_query"),
+        ("limit=x", "bad_query"),
+        ("state=ringing", "bad_query"),
+        ("live=perhaps", "bad_query"),
+        ("surprise=1", "bad_query"),
+        ("cursor=nonsense", "bad_cursor"),
+        ("caller_id=anonymous", "bad_number"),
+    ] {
+        let answer = ask(&server, "GET", &format!("/api/v1/calls?{query}"), READER).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, code), "{query}");
+    }
+    let answer = ask(&server, "GET", &format!("/api/v1/calls/{CALL}/events?cursor=-1"), READER).await;
+    assert_eq!(answer.code(), "bad_cursor");
+    let answer = ask(&server, "GET", "/api/v1/calls/7", READER).await;
+    assert_eq!((answer.status, answer.code().as_str()), (404, "call_not_found"));
+}
+
+#[actix_web::test]
+async fn without_the_database_reads_are_503() {
+    let server = run();
+    for path in ["/api/v1/calls", READS[1], READS[2], "/api/v1/statistics"] {
+        let answer = ask(&server, "GET", path, READER).await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "database_unreachable"), "{path}");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+}
+
+#[actix_web::test]
+async fn what_is_not_there_is_a_problem() {
+    let server = run();
+    for path in
+        ["/nothing", "/api/v1/nothing", "/api/v2/calls", "/webhook", "/api/v1/calls/1/2/3", "/board.css/x"]
+    {
+        let answer = get(server.address, path, &[]).await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{path}");
+    }
+    for (method, path, allow) in [
+        ("POST", "/api/v1/calls", "GET, HEAD"),
+        ("GET", "/api/v1/cache/+1", "DELETE"),
+        ("DELETE", "/health", "GET, HEAD"),
+    ] {
+        let answer = send(server.address, method, path, &[("x-api-key", READER)], b"").await;
+        assert_eq!((answer.status, answer.code().as_str()), (405, "method_not_allowed"), "{path}");
+        assert_eq!(answer.headers["allow"], allow, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn pages_of_others_may_ask_if_they_are_listed() {
+    let preflight = |server: &Running, origin: &'static str| {
+        let address = server.address;
+        async move {
+            let headers = [
+                ("origin", origin),
+                ("access-control-request-method", "GET"),
+                ("access-control-request-headers", "authorization"),
+            ];
+            send(address, "OPTIONS", "/api/v1/live", &headers, b"").await
+        }
+    };
+    let server = run();
+    let answer = preflight(&server, "https://desk.example").await;
+    assert_eq!(answer.headers["access-control-allow-origin"], "https://desk.example");
+    let stranger = preflight(&server, "https://evil.example").await;
+    assert!(!stranger.headers.contains_key("access-control-allow-origin"), "{stranger:?}");
+    let headers = [("origin", "https://desk.example"), ("x-api-key", "wrong")];
+    let refused = get(server.address, "/api/v1/live", &headers).await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(
+        refused.headers["access-control-allow-origin"], "https://desk.example",
+        "errors can be read too"
+    );
+
+    let mut open = settings();
+    open.cors_origins = CorsOrigins::Any;
+    let server = run_with(open);
+    assert_eq!(preflight(&server, "https://evil.example").await.headers["access-control-allow-origin"], "*");
+
+    let mut closed = settings();
+    closed.cors_origins = CorsOrigins::None;
+    let server = run_with(closed);
+    let answer = preflight(&server, "https://desk.example").await;
+    assert!(!answer.headers.contains_key("access-control-allow-origin"), "{answer:?}");
+}

@@ -1,0 +1,87 @@
+//! What is told of the API, and the board: both must be true of the program that serves them.
+
+use utoipa::OpenApi as _;
+
+use super::client::{get, send};
+use super::harness::{OPERATOR, READER, run};
+use crate::http::Document;
+
+#[actix_web::test]
+async fn the_board_is_ours_alone() {
+    let server = run();
+    for (path, media_type) in
+        [("/", "text/html"), ("/board.js", "text/javascript"), ("/board.css", "text/css")]
+    {
+        let answer = get(server.address, path, &[]).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.headers["content-type"].starts_with(media_type));
+        assert!(answer.headers["content-security-policy"].contains("default-src 'none'"));
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers["x-frame-options"], "DENY");
+        assert_eq!(answer.headers["referrer-policy"], "no-referrer");
+        assert_eq!(answer.headers["cache-control"], "no-cache");
+        assert!(
+            !answer.body.contains("http://") && !answer.body.contains("https://"),
+            "no requests elsewhere"
+        );
+    }
+}
+
+#[test]
+fn nothing_from_outside_becomes_markup() {
+    let script = include_str!("../../board/board.js");
+    for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
+        assert!(!script.contains(word), "{word}");
+    }
+    let page = include_str!("../../board/index.html");
+    assert!(!page.contains("onclick") && !page.contains("style="), "the policy forbids both");
+}
+
+#[actix_web::test]
+async fn answers_are_not_kept_by_caches() {
+    let server = run();
+    let answer = get(server.address, "/api/v1/live", &[("x-api-key", READER)]).await;
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+}
+
+#[actix_web::test]
+async fn everything_documented_is_there() {
+    let server = run();
+    let served = get(server.address, "/api/v1/openapi.json", &[("x-api-key", READER)]).await;
+    assert_eq!(served.status, 200);
+    assert!(served.json()["openapi"].as_str().unwrap().starts_with("3."));
+    let mut seen = 0;
+    for (path, item) in Document::openapi().paths.paths {
+        let path = path
+            .replace("{id}", "01990000-0000-7000-8000-000000000001")
+            .replace("{caller_id}", "+4930123456");
+        for (method, operation) in
+            [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete), ("PUT", &item.put)]
+        {
+            if operation.is_none() || path.ends_with("/events") {
+                continue;
+            }
+            seen += 1;
+            let answer = send(server.address, method, &path, &[("x-api-key", OPERATOR)], b"").await;
+            assert!(answer.status != 404 && answer.status != 405, "{method} {path}: {answer:?}");
+        }
+    }
+    assert!(seen >= 12, "{seen}");
+}
+
+#[test]
+fn every_documented_api_path_asks_for_a_key() {
+    let json = serde_json::to_value(Document::openapi()).unwrap();
+    for (path, item) in json["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let is_closed = operation["security"].as_array().is_some_and(|ways| ways.len() == 2);
+            assert_eq!(is_closed, path.starts_with("/api/"), "{method} {path}");
+        }
+    }
+    for schema in
+        ["Problem", "CallItem", "CallAnswer", "EventItem", "StatisticsAnswer", "LiveAnswer", "HealthAnswer"]
+    {
+        assert!(json["components"]["schemas"].get(schema).is_some(), "no schema {schema}");
+    }
+}

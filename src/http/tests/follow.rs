@@ -1,0 +1,71 @@
+//! `/api/v1/events`: how a client follows. That nothing is lost or doubled is tested with a database.
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use super::client::{connect, get, head, read_answer, read_until};
+use super::harness::{READER, Running, run};
+
+async fn follow(server: &Running, last: Option<&str>) -> TcpStream {
+    let mut stream = connect(server.address).await;
+    let mut headers = vec![("x-api-key", READER)];
+    headers.extend(last.map(|last| ("last-event-id", last)));
+    stream.write_all(head("GET", "/api/v1/events", &headers).as_bytes()).await.unwrap();
+    stream
+}
+
+#[actix_web::test]
+async fn a_stream_begins_where_it_was_asked_to() {
+    let server = run();
+    let mut stream = follow(&server, None).await;
+    let text = read_until(&mut stream, ": from 7\n\n").await;
+    assert!(text.contains("content-type: text/event-stream"), "{text}");
+    let mut stream = follow(&server, Some("3")).await;
+    read_until(&mut stream, ": from 3\n\n").await;
+}
+
+#[actix_web::test]
+async fn a_wrong_place_is_refused() {
+    let server = run();
+    for last in ["x", "-1", "1e3"] {
+        let answer =
+            get(server.address, "/api/v1/events", &[("x-api-key", READER), ("last-event-id", last)]).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_cursor"), "{last}");
+    }
+}
+
+#[actix_web::test]
+async fn a_stream_ends_when_the_program_stops() {
+    let server = run();
+    let mut stream = follow(&server, None).await;
+    read_until(&mut stream, ": from").await;
+    server.engine.change(|script| script.health.draining = true);
+    let mut rest = Vec::new();
+    let reading = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest);
+    tokio::time::timeout(std::time::Duration::from_secs(10), reading).await.expect("it ends").unwrap();
+}
+
+#[actix_web::test]
+async fn streams_are_counted_and_given_back() {
+    let server = run();
+    let mut open = Vec::new();
+    for _ in 0..32 {
+        let mut stream = follow(&server, None).await;
+        read_until(&mut stream, ": from").await;
+        open.push(stream);
+    }
+    let answer = read_answer(&mut follow(&server, None).await).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "too_many_at_once"));
+    drop(open);
+    // The server notices at its second heartbeat into the void; until then the answer is the same.
+    let begun = std::time::Instant::now();
+    loop {
+        let mut stream = follow(&server, None).await;
+        let head = read_until(&mut stream, "\r\n").await;
+        if head.starts_with("HTTP/1.1 200") {
+            break;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{head}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}

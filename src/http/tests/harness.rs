@@ -1,0 +1,110 @@
+//! A server of this test alone, on a port of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use actix_web::dev::ServerHandle;
+use precall_call::{At, VoiceId};
+use slog::{Discard, Logger, o};
+
+use super::client::{Answer, send};
+use super::scripted::Scripted;
+use crate::config::{ApiKeys, CorsOrigins, Scope, Secret, Sender, WebhookAuth};
+use crate::http::{MetricsPlace, Settings, server_of};
+use crate::signature::{Kind, sign};
+use crate::trusted_addresses::AddressList;
+
+pub const SECRET: &str = "a secret of the tests";
+pub const READER: &str = "reader-key-reader-key-reader-key-1";
+pub const OPERATOR: &str = "operator-key-operator-key-operator";
+pub const THREECX: &str = "/webhook/3cx";
+pub const POSTCALL: &str = "/webhook/elevenlabs/postcall";
+
+pub fn sender() -> Sender {
+    Sender { auth: WebhookAuth::Signed(Secret::new(SECRET)), trusted_ips: None }
+}
+
+pub fn addresses(entries: &[&str]) -> AddressList {
+    AddressList::parse(entries).unwrap()
+}
+
+fn keys() -> ApiKeys {
+    let entries = [("board", Scope::Read, READER), ("desk", Scope::Operate, OPERATOR)];
+    let entries: Vec<String> =
+        entries.iter().map(|(name, scope, key)| ApiKeys::entry(name, *scope, key).unwrap()).collect();
+    let mut variables = std::collections::BTreeMap::new();
+    for (name, value) in
+        [("API_KEYS", entries.join(",").as_str()), ("ENVIRONMENT", "development"), ("HOST", "127.0.0.1")]
+    {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+    for name in
+        ["ELEVENLABS_API_KEY", "ELEVENLABS_AGENT_ID", "ELEVENLABS_PHONE_NUMBER_ID", "GREETING_VOICE_ID"]
+    {
+        variables.insert(name.to_owned(), "test-value-test-value".to_owned());
+    }
+    crate::config::Config::from_map(&variables).unwrap().api_keys
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        threecx: sender(),
+        elevenlabs: sender(),
+        initiation_secret: Some(Secret::new("knock knock")),
+        trusted_proxies: AddressList::default(),
+        body_limit: 1024 * 1024,
+        transcription_limit: 16 * 1024 * 1024,
+        fallback_voice: Some(VoiceId::new("fallback-voice")),
+        cors_origins: CorsOrigins::These(vec!["https://desk.example".to_owned()]),
+        api_keys: keys(),
+        metrics: MetricsPlace::Here,
+        log: Logger::root(Discard, o!()),
+    }
+}
+
+/// A running server; it stops with the test.
+pub struct Running {
+    pub address: SocketAddr,
+    pub engine: Arc<Scripted>,
+    handle: ServerHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+pub fn run() -> Running {
+    run_with(settings())
+}
+
+pub fn run_with(settings: Settings) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let engine = Scripted::new();
+    let server = server_of(settings, engine.clone(), listener, 1).unwrap();
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    Running { address, engine, handle }
+}
+
+pub fn now_plus(seconds: i64) -> At {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    At(i64::try_from(now.as_micros()).unwrap() + seconds * 1_000_000)
+}
+
+impl Running {
+    /// Posts a body signed so many seconds from now.
+    pub async fn post_at(&self, path: &str, seconds: i64, body: &[u8]) -> Answer {
+        let kind = if path == THREECX { Kind::ThreeCx } else { Kind::ElevenLabs };
+        let (name, value) = sign(kind, SECRET.as_bytes(), body, now_plus(seconds));
+        send(self.address, "POST", path, &[(name, &value)], body).await
+    }
+
+    /// Posts a signed body.
+    pub async fn post(&self, path: &str, body: &str) -> Answer {
+        self.post_at(path, 0, body.as_bytes()).await
+    }
+}

@@ -1,0 +1,69 @@
+//! Health, three ways, in every state of the world.
+
+use std::time::Duration;
+
+use precall_actors::engine::Health;
+
+use super::client::{get, send};
+use super::harness::{run, run_with, settings};
+use super::scripted::well;
+use crate::http::MetricsPlace;
+
+/// The health of the engine, the answers to expect: overall, live, ready.
+fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
+    let stuck = Duration::from_secs(11);
+    vec![
+        ("all is well", well(), "ok", 200, 200, 200),
+        ("before the first exchange", Health { elevenlabs: None, ..well() }, "ok", 200, 200, 200),
+        ("the provider fails", Health { elevenlabs: Some(false), ..well() }, "degraded", 200, 200, 200),
+        ("being stopped", Health { draining: true, ..well() }, "degraded", 200, 200, 503),
+        ("the database is away", Health { database: Some(false), ..well() }, "error", 503, 200, 503),
+        (
+            "the database was never there",
+            Health { database: None, database_reached: false, ..well() },
+            "error",
+            503,
+            200,
+            503,
+        ),
+        ("an arbiter is stuck", Health { heartbeat_age: stuck, ..well() }, "error", 503, 503, 200),
+    ]
+}
+
+#[actix_web::test]
+async fn each_question_has_its_own_answer() {
+    let server = run();
+    for (name, health, status, overall, live, ready) in table() {
+        server.engine.change(|script| script.health = health);
+        let answer = get(server.address, "/health", &[]).await;
+        assert_eq!((answer.status, answer.json()["status"].as_str()), (overall, Some(status)), "{name}");
+        assert_eq!(get(server.address, "/health/live", &[]).await.status, live, "live: {name}");
+        assert_eq!(get(server.address, "/health/ready", &[]).await.status, ready, "ready: {name}");
+    }
+}
+
+#[actix_web::test]
+async fn health_tells_what_is_promised() {
+    let server = run();
+    let json = get(server.address, "/health", &[]).await.json();
+    assert_eq!(json["database"], "ok");
+    assert_eq!(json["elevenlabs"], "ok");
+    assert_eq!(json["threecx"], "not_configured");
+    assert_eq!(json["queued_events"], 2);
+    assert_eq!(json["live_calls"], 1);
+    assert!(json["timestamp"].as_str().unwrap().ends_with('Z'));
+    let answer = send(server.address, "HEAD", "/health/live", &[], b"").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+}
+
+#[actix_web::test]
+async fn metrics_can_live_elsewhere() {
+    let server = run();
+    let page = get(server.address, "/metrics", &[]).await;
+    assert!(page.headers["content-type"].starts_with("application/openmetrics-text"));
+    assert!(page.body.ends_with("# EOF\n"));
+    let mut settings = settings();
+    settings.metrics = MetricsPlace::Elsewhere;
+    let server = run_with(settings);
+    assert_eq!(get(server.address, "/metrics", &[]).await.code(), "not_found");
+}

@@ -1,0 +1,240 @@
+//! Who may post, how much, and how slowly: checked before the body is read.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt as _;
+
+use super::client::{connect, head, read_answer, send, send_chunked};
+use super::harness::{POSTCALL, SECRET, THREECX, addresses, now_plus, run, run_with, settings};
+use crate::config::WebhookAuth;
+use crate::signature::{Kind, sign};
+
+const ENDED: &str = r#"{"event_type":"CallEnded","call_id":"77"}"#;
+
+#[actix_web::test]
+async fn every_wrong_signature_is_401() {
+    let server = run();
+    let body = ENDED.as_bytes();
+    let (name, right) = sign(Kind::ThreeCx, SECRET.as_bytes(), body, now_plus(0));
+    let (_, other_secret) = sign(Kind::ThreeCx, b"another", body, now_plus(0));
+    let (_, other_body) = sign(Kind::ThreeCx, SECRET.as_bytes(), b"{}", now_plus(0));
+    let time = right.split(',').next().unwrap();
+    for (value, code) in [
+        (None, "signature_missing"),
+        (Some(other_secret.as_str()), "signature_wrong"),
+        (Some(other_body.as_str()), "signature_wrong"),
+        (Some(""), "signature_malformed"),
+        (Some("t=now,v0=zz"), "signature_malformed"),
+        (Some(time), "signature_malformed"),
+    ] {
+        let headers: Vec<(&str, &str)> = value.iter().map(|value| (name, *value)).collect();
+        let answer = send(server.address, "POST", THREECX, &headers, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, code), "{value:?}");
+    }
+    let twice = [(name, right.as_str()), (name, right.as_str())];
+    let answer = send(server.address, "POST", THREECX, &twice, body).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "signature_malformed"));
+    let elsewhere = [("ElevenLabs-Signature", right.as_str())];
+    assert_eq!(send(server.address, "POST", THREECX, &elsewhere, body).await.status, 401);
+    assert!(server.engine.asked().is_empty(), "nothing of it reached the engine");
+}
+
+#[actix_web::test]
+async fn replays_are_taken_inside_the_window_alone() {
+    let server = run();
+    let report = br#"{"type":"post_call_transcription","data":{"agent_id":"a","conversation_id":"c","status":"done"}}"#;
+    for (path, body, seconds, status) in [
+        (THREECX, ENDED.as_bytes(), -290, 200),
+        (THREECX, ENDED.as_bytes(), 50, 200),
+        (THREECX, ENDED.as_bytes(), -310, 401),
+        (THREECX, ENDED.as_bytes(), 70, 401),
+        (POSTCALL, report, -1_790, 200),
+        (POSTCALL, report, 50, 200),
+        (POSTCALL, report, -1_810, 401),
+        (POSTCALL, report, 70, 401),
+    ] {
+        let answer = server.post_at(path, seconds, body).await;
+        assert_eq!(answer.status, status, "{path} {seconds} {answer:?}");
+        if status == 401 {
+            assert_eq!(answer.code(), "signature_expired");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_content_type_is_not_insisted_on() {
+    let server = run();
+    for media_type in ["text/plain", "application/x-www-form-urlencoded", ""] {
+        let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), ENDED.as_bytes(), now_plus(0));
+        let headers = [(name, value.as_str()), ("content-type", media_type)];
+        assert_eq!(send(server.address, "POST", THREECX, &headers, ENDED.as_bytes()).await.status, 200);
+    }
+}
+
+#[actix_web::test]
+async fn a_large_body_is_refused_by_its_announcement() {
+    let server = run();
+    // Nothing of the body is sent: whoever waits for it waits in vain.
+    for path in [THREECX, "/webhook/elevenlabs/initiation"] {
+        let mut stream = connect(server.address).await;
+        let head = head("POST", path, &[("content-length", "209715200")]);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert_eq!((answer.status, answer.code().as_str()), (413, "body_too_large"));
+    }
+}
+
+#[actix_web::test]
+async fn a_large_body_gets_its_answer_even_if_it_is_sent() {
+    let server = run();
+    let body = vec![b' '; 3 * 1024 * 1024];
+    assert_eq!(server.post_at(THREECX, 0, &body).await.code(), "body_too_large");
+    let answer = send(server.address, "POST", POSTCALL, &[], &body).await;
+    assert_eq!(answer.code(), "signature_missing", "and unsigned it is not read at all");
+}
+
+#[actix_web::test]
+async fn a_body_without_a_length_is_bounded_as_it_comes() {
+    let server = run();
+    let body = vec![b' '; 1024 * 1024 + 1];
+    let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), &body, now_plus(0));
+    let chunks = || body.chunks(50_000).map(<[u8]>::to_vec);
+    let answer = send_chunked(server.address, THREECX, &[(name, &value)], chunks()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (413, "body_too_large"));
+
+    let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), ENDED.as_bytes(), now_plus(0));
+    let chunks = ENDED.as_bytes().chunks(7).map(<[u8]>::to_vec);
+    let answer = send_chunked(server.address, THREECX, &[(name, &value)], chunks).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[actix_web::test]
+async fn a_body_that_stops_is_given_up() {
+    let server = run();
+    let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), ENDED.as_bytes(), now_plus(0));
+    let mut stream = connect(server.address).await;
+    let head = head("POST", THREECX, &[(name, &value), ("content-length", "100")]);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(b"{\"event_type\"").await.unwrap();
+    let begun = Instant::now();
+    let answer = read_answer(&mut stream).await;
+    assert_eq!((answer.status, answer.code().as_str()), (408, "body_timeout"));
+    assert!(begun.elapsed() >= Duration::from_secs(9), "{:?}", begun.elapsed());
+}
+
+#[actix_web::test]
+async fn a_body_that_breaks_off_reaches_nobody() {
+    let server = run();
+    let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), ENDED.as_bytes(), now_plus(0));
+    let mut stream = connect(server.address).await;
+    let head = head("POST", THREECX, &[(name, &value), ("content-length", "100")]);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(ENDED.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    drop(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await);
+    assert!(!String::from_utf8_lossy(&rest).starts_with("HTTP/1.1 200"), "{rest:?}");
+    assert!(server.engine.asked().is_empty());
+}
+
+#[actix_web::test]
+async fn a_refused_small_body_does_not_cost_the_connection() {
+    let server = run();
+    let mut stream = connect(server.address).await;
+    let request = |path: &str| {
+        format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{ENDED}", ENDED.len())
+    };
+    for _ in 0..3 {
+        stream.write_all(request(THREECX).as_bytes()).await.unwrap();
+        let answer = super::client::read_until(&mut stream, "signature_missing\"}").await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        assert!(!answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+    }
+}
+
+#[actix_web::test]
+async fn without_a_secret_nothing_is_asked_for() {
+    let mut settings = settings();
+    settings.threecx.auth = WebhookAuth::OpenInDevelopment;
+    let server = run_with(settings);
+    assert_eq!(send(server.address, "POST", THREECX, &[], ENDED.as_bytes()).await.status, 200);
+    assert_eq!(
+        send(server.address, "POST", POSTCALL, &[], b"{}").await.status,
+        401,
+        "the other one has its own"
+    );
+}
+
+#[actix_web::test]
+async fn only_trusted_addresses_may_post() {
+    let mut strict = settings();
+    strict.threecx.trusted_ips = Some(addresses(&["192.0.2.0/24"]));
+    let server = run_with(strict.clone());
+    assert_eq!(server.post(THREECX, ENDED).await.code(), "address_not_trusted");
+    let claimed = signed_from("192.0.2.7");
+    let claimed: Vec<(&str, &str)> = claimed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let answer = send(server.address, "POST", THREECX, &claimed, ENDED.as_bytes()).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (403, "address_not_trusted"),
+        "a claim is no address"
+    );
+
+    strict.trusted_proxies = addresses(&["127.0.0.1"]);
+    let server = run_with(strict);
+    for (from, status) in
+        [("192.0.2.7", 200), ("192.0.2.7, 198.51.100.1", 403), ("198.51.100.1, 192.0.2.7", 200)]
+    {
+        let headers = signed_from(from);
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = send(server.address, "POST", THREECX, &headers, ENDED.as_bytes()).await;
+        assert_eq!(answer.status, status, "{from}");
+    }
+}
+
+fn signed_from(forwarded_for: &str) -> Vec<(&'static str, String)> {
+    let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), ENDED.as_bytes(), now_plus(0));
+    vec![(name, value), ("x-forwarded-for", forwarded_for.to_owned())]
+}
+
+#[actix_web::test]
+async fn other_methods_are_405_and_say_which_is_right() {
+    let server = run();
+    for path in [THREECX, POSTCALL, "/webhook/elevenlabs/initiation"] {
+        for method in ["GET", "PUT", "DELETE", "PATCH"] {
+            let answer = send(server.address, method, path, &[], b"").await;
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (405, "method_not_allowed"),
+                "{method} {path}"
+            );
+            assert_eq!(answer.headers["allow"], "POST");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn initiation_asks_for_its_secret_and_answers_the_fallback_voice() {
+    let server = run();
+    let path = "/webhook/elevenlabs/initiation";
+    let body = br#"{"caller_id":"+1","agent_id":"a","called_number":"+2","call_sid":"s"}"#;
+    for secret in [None, Some("knock"), Some("knock knock knock")] {
+        let headers: Vec<(&str, &str)> =
+            secret.iter().map(|secret| ("x-initiation-secret", *secret)).collect();
+        let answer = send(server.address, "POST", path, &headers, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "secret_wrong"));
+    }
+    let right = [("X-Initiation-Secret", "knock knock")];
+    let answer = send(server.address, "POST", path, &right, body).await;
+    assert_eq!(answer.status, 200);
+    let json = answer.json();
+    assert_eq!(json["type"], "conversation_initiation_client_data");
+    assert_eq!(json["conversation_config_override"]["tts"]["voice_id"], "fallback-voice");
+    assert_eq!(send(server.address, "POST", path, &right, b"{").await.code(), "bad_json");
+
+    let mut closed = settings();
+    closed.initiation_secret = None;
+    let server = run_with(closed);
+    assert_eq!(send(server.address, "POST", path, &right, body).await.status, 404);
+}

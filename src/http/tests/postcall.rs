@@ -1,0 +1,127 @@
+//! `/webhook/elevenlabs/postcall`: what is answered to what.
+
+use precall_actors::engine::{Busy, ReportOutcome};
+use precall_call::Grade;
+
+use super::client::send_chunked;
+use super::harness::{POSTCALL, SECRET, now_plus, run};
+use super::scripted::{Asked, CALL};
+use crate::signature::{Kind, sign};
+
+const MIB: usize = 1024 * 1024;
+
+fn transcription(message: &str) -> String {
+    format!(
+        r#"{{"type":"post_call_transcription","event_timestamp":1764425485,"data":{{"agent_id":"a","conversation_id":"conv_9",
+        "status":"done","transcript":[{{"role":"agent","message":"{message}"}}],"metadata":{{"call_duration_secs":119}}}}}}"#
+    )
+}
+
+#[actix_web::test]
+async fn a_report_is_passed_on_with_its_body() {
+    let server = run();
+    let answer = server.post(POSTCALL, &transcription("Hallo.")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let json = answer.json();
+    assert_eq!((json["status"].as_str(), json["call_id"].as_str()), (Some("processed"), Some("conv_9")));
+    let asked = server.engine.asked();
+    let [Asked::Report(report, raw)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(report.grade, Grade::Completed);
+    assert_eq!(*raw, transcription("Hallo."));
+}
+
+#[actix_web::test]
+async fn whatever_became_of_it_is_processed() {
+    let server = run();
+    for outcome in [ReportOutcome::Applied(CALL), ReportOutcome::Kept, ReportOutcome::NotOurs] {
+        server.engine.change(|script| script.reported = Ok(outcome));
+        let answer = server.post(POSTCALL, &transcription("x")).await;
+        assert_eq!((answer.status, answer.json()["call_id"].as_str()), (200, Some("conv_9")));
+    }
+}
+
+#[actix_web::test]
+async fn failures_and_the_flat_form_are_reports_too() {
+    let server = run();
+    let failure = r#"{"type":"call_initiation_failure","event_timestamp":1,"data":{"agent_id":"a","conversation_id":"c1","failure_reason":"busy"}}"#;
+    let flat = r#"{"call_id":"c2","agent_id":"a","transcript":"hello","duration_seconds":"12","status":"completed"}"#;
+    for (body, id) in [(failure, "c1"), (flat, "c2")] {
+        let answer = server.post(POSTCALL, body).await;
+        assert_eq!((answer.status, answer.json()["call_id"].as_str()), (200, Some(id)), "{answer:?}");
+    }
+    assert_eq!(server.engine.asked().len(), 2);
+}
+
+#[actix_web::test]
+async fn what_the_database_cannot_keep_is_replaced_before_it_is_passed_on() {
+    let server = run();
+    let answer = server.post(POSTCALL, &transcription("a\\u0000b\\ud83dc")).await;
+    assert_eq!(answer.status, 200);
+    let asked = server.engine.asked();
+    let [Asked::Report(report, raw)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(raw.contains("a\\ufffdb\\ufffdc"), "{raw}");
+    assert!(!format!("{report:?}").contains("\\0"));
+}
+
+#[actix_web::test]
+async fn a_type_that_means_nothing_is_acknowledged() {
+    let server = run();
+    let answer = server.post(POSTCALL, r#"{"type":"answering_machine_detection","data":{}}"#).await;
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("processed")));
+    assert!(server.engine.asked().is_empty());
+}
+
+#[actix_web::test]
+async fn what_is_no_report_is_400() {
+    let server = run();
+    let tower =
+        format!(r#"{{"type":"post_call_transcription","data":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    for (body, code) in [
+        ("{", "bad_json"),
+        ("[]", "bad_json"),
+        (tower.as_str(), "bad_json"),
+        ("{}", "bad_field"),
+        (r#"{"type":"post_call_transcription","data":{"agent_id":"a"}}"#, "bad_field"),
+    ] {
+        let answer = server.post(POSTCALL, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, code), "{}", &body[..body.len().min(80)]);
+    }
+}
+
+#[actix_web::test]
+async fn what_cannot_be_kept_is_503() {
+    let server = run();
+    server.engine.change(|script| script.reported = Err(Busy::CannotKeep));
+    let answer = server.post(POSTCALL, &transcription("x")).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "cannot_keep"));
+    assert_eq!(answer.headers["retry-after"], "5");
+}
+
+#[actix_web::test]
+async fn a_recording_of_tens_of_megabytes_is_read_and_not_kept() {
+    let server = run();
+    let head = r#"{"type":"post_call_audio","event_timestamp":1,"data":{"agent_id":"a","conversation_id":"c3","full_audio":""#;
+    let mut body = head.as_bytes().to_vec();
+    body.resize(40 * MIB, b'A');
+    body.extend_from_slice(b"\"}}");
+    let (name, value) = sign(Kind::ElevenLabs, SECRET.as_bytes(), &body, now_plus(0));
+    let chunks = || body.chunks(64 * 1024).map(<[u8]>::to_vec);
+    let answer = send_chunked(server.address, POSTCALL, &[(name, &value)], chunks()).await;
+    assert_eq!((answer.status, answer.json()["call_id"].as_str()), (200, Some("c3")), "{answer:?}");
+
+    let (name, value) = sign(Kind::ElevenLabs, b"another", &body, now_plus(0));
+    let answer = send_chunked(server.address, POSTCALL, &[(name, &value)], chunks()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "signature_wrong"));
+    assert!(server.engine.asked().is_empty());
+}
+
+#[actix_web::test]
+async fn a_long_transcript_is_read_and_a_longer_one_is_not() {
+    let server = run();
+    let answer = server.post(POSTCALL, &transcription(&"x".repeat(5 * MIB))).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = server.post(POSTCALL, &transcription(&"x".repeat(17 * MIB))).await;
+    assert_eq!((answer.status, answer.code().as_str()), (413, "body_too_large"));
+    let failure = format!(r#"{{"type":"call_initiation_failure","data":{{"x":"{}"}}}}"#, "x".repeat(2 * MIB));
+    assert_eq!(server.post(POSTCALL, &failure).await.status, 413, "only transcripts may be long");
+}

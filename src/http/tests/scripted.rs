@@ -1,0 +1,189 @@
+//! An engine that answers what it is told to, and remembers what it was asked.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, Pool, Runtime};
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use precall_actors::engine::{
+    Busy, Health, IncomingCall, LiveCall, Outcome, PbxNotice, ReportOutcome, Taken,
+};
+use precall_actors::metrics::Metrics;
+use precall_actors::providers::elevenlabs::ConversationReport;
+use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+use crate::http::engine::Engine;
+
+/// What the engine was asked.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    Incoming(IncomingCall),
+    Notice(PbxNotice),
+    Report(Box<ConversationReport>, String),
+    Forget(String),
+    Request(CallId, Request),
+}
+
+/// What it answers.
+#[derive(Clone)]
+pub struct Script {
+    pub taken: Result<Taken, Busy>,
+    pub reported: Result<ReportOutcome, Busy>,
+    pub was_cached: Result<bool, Busy>,
+    pub was_live: Result<bool, Busy>,
+    pub health: Health,
+    pub live: Vec<LiveCall>,
+    /// It never answers.
+    pub hangs: bool,
+}
+
+pub struct Scripted {
+    pub script: Mutex<Script>,
+    pub asked: Mutex<Vec<Asked>>,
+    pub positions: watch::Sender<i64>,
+    pool: Pool,
+    metrics: Arc<Metrics>,
+}
+
+pub const CALL: CallId = CallId(0x0199_0000_0000_7000_8000_0000_0000_0001);
+
+pub fn well() -> Health {
+    Health {
+        database: Some(true),
+        database_reached: true,
+        elevenlabs: Some(true),
+        queued_events: 2,
+        live_calls: 1,
+        draining: false,
+        heartbeat_age: Duration::from_millis(5),
+    }
+}
+
+pub fn live_call() -> LiveCall {
+    LiveCall {
+        id: CALL,
+        threecx_call_id: Some("77".to_owned()),
+        caller: "+4930***45".to_owned(),
+        line: "default".to_owned(),
+        route: Route::Callback,
+        state: "greeting",
+        voice: "awaited",
+        voice_missing: None,
+        offered_at: 1_764_425_485_000_000,
+        deadline: Some(Deadline { due: At(1_764_425_520_000_000), generation: 1 }),
+        conversation: Some(ConversationId::new("conv_1")),
+        actors: vec!["call", "greeting"],
+    }
+}
+
+impl Scripted {
+    pub fn new() -> Arc<Self> {
+        let taken =
+            Taken { call: Some(CALL), outcome: Outcome::Accepted, cached_voice: Some(VoiceId::new("v1")) };
+        let script = Script {
+            taken: Ok(taken),
+            reported: Ok(ReportOutcome::Applied(CALL)),
+            was_cached: Ok(true),
+            was_live: Ok(true),
+            health: well(),
+            live: vec![live_call()],
+            hangs: false,
+        };
+        Arc::new(Self {
+            script: Mutex::new(script),
+            asked: Mutex::new(Vec::new()),
+            positions: watch::Sender::new(7),
+            pool: nowhere(),
+            metrics: Arc::new(Metrics::new()),
+        })
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.script.lock().unwrap());
+    }
+
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    fn answer<T: 'static>(
+        &self,
+        asked: Asked,
+        answer: impl Fn(&Script) -> Result<T, Busy>,
+    ) -> LocalBoxFuture<'static, Result<T, Busy>> {
+        self.asked.lock().unwrap().push(asked);
+        let script = self.script.lock().unwrap().clone();
+        let answer = answer(&script);
+        async move {
+            if script.hangs {
+                std::future::pending::<()>().await;
+            }
+            answer
+        }
+        .boxed_local()
+    }
+}
+
+/// A pool whose database is not there: port 1 of this machine.
+fn nowhere() -> Pool {
+    let mut config = tokio_postgres::Config::new();
+    config.host("127.0.0.1").port(1).user("nobody").connect_timeout(Duration::from_millis(200));
+    let manager = Manager::new(config, tokio_postgres::NoTls);
+    let wait = Some(Duration::from_millis(500));
+    Pool::builder(manager)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(wait)
+        .create_timeout(wait)
+        .recycle_timeout(wait)
+        .build()
+        .unwrap()
+}
+
+impl Engine for Scripted {
+    fn incoming(&self, call: IncomingCall) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+        self.answer(Asked::Incoming(call), |script| script.taken.clone())
+    }
+
+    fn notice(&self, notice: PbxNotice) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+        self.answer(Asked::Notice(notice), |script| script.taken.clone())
+    }
+
+    fn report(
+        &self,
+        report: ConversationReport,
+        raw: Box<RawValue>,
+    ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>> {
+        let raw = raw.get().to_owned();
+        self.answer(Asked::Report(Box::new(report), raw), |script| script.reported)
+    }
+
+    fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>> {
+        self.answer(Asked::Forget(caller_e164.to_owned()), |script| script.was_cached)
+    }
+
+    fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>> {
+        self.answer(Asked::Request(call, request), |script| script.was_live)
+    }
+
+    fn live(&self) -> Vec<LiveCall> {
+        self.script.lock().unwrap().live.clone()
+    }
+
+    fn health(&self) -> Health {
+        self.script.lock().unwrap().health.clone()
+    }
+
+    fn positions(&self) -> watch::Receiver<i64> {
+        self.positions.subscribe()
+    }
+
+    fn pool(&self) -> Pool {
+        self.pool.clone()
+    }
+
+    fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+}

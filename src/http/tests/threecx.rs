@@ -1,0 +1,129 @@
+//! `/webhook/3cx`: what is answered to what.
+
+use precall_actors::engine::{Busy, Outcome, PbxNoticeKind, Taken};
+use precall_call::Cause;
+
+use super::harness::{THREECX, run};
+use super::scripted::{Asked, CALL};
+
+const INCOMING: &str =
+    r#"{"event_type":"IncomingCall","call_id":"77","caller_id":"+4930123456","called_number":"100"}"#;
+
+#[actix_web::test]
+async fn a_call_is_taken_and_answered_in_full() {
+    let server = run();
+    let answer = server.post(THREECX, INCOMING).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let json = answer.json();
+    assert_eq!(json["status"], "accepted");
+    assert_eq!(json["call_id"], CALL.to_string());
+    assert_eq!(json["cloned_voice_id"], "v1");
+    assert_eq!(json["threecx_call_id"], "77");
+    assert!(json["message"].is_string());
+    assert_eq!(json.as_object().unwrap().len(), 5);
+    let asked = server.engine.asked();
+    let [Asked::Incoming(call)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(call.caller.as_deref(), Some("+4930123456"));
+}
+
+#[actix_web::test]
+async fn every_outcome_has_its_word() {
+    let server = run();
+    for (outcome, word) in [
+        (Outcome::Duplicate, "duplicate"),
+        (Outcome::Ended, "ended"),
+        (Outcome::Rejected(Cause::DialRefused), "rejected"),
+        (Outcome::Rejected(Cause::Loop), "rejected"),
+    ] {
+        server.engine.change(|script| script.taken = Ok(Taken { call: None, outcome, cached_voice: None }));
+        let answer = server.post(THREECX, INCOMING).await;
+        assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some(word)));
+        assert!(answer.json()["cloned_voice_id"].is_null() && answer.json()["call_id"].is_null());
+        if let Outcome::Rejected(cause) = outcome {
+            assert!(answer.json()["message"].as_str().unwrap().contains(cause.name()));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn notices_reach_the_engine() {
+    let server = run();
+    server.post(THREECX, r#"{"event_type":"CALLENDED","call_id":77}"#).await;
+    server.post(THREECX, r#"{"event_type":"callstatechanged","caller_id":"x","state":"Held"}"#).await;
+    let asked = server.engine.asked();
+    let [Asked::Notice(ended), Asked::Notice(changed)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(ended.threecx_call_id.as_deref(), Some("77"));
+    assert!(matches!(ended.kind, PbxNoticeKind::Ended));
+    assert!(matches!(&changed.kind, PbxNoticeKind::StateChanged(state) if state == "Held"));
+}
+
+#[actix_web::test]
+async fn outbound_calls_are_ignored() {
+    let server = run();
+    let answer =
+        server.post(THREECX, r#"{"event_type":"IncomingCall","call_id":"5","direction":"Out"}"#).await;
+    assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("ignored")));
+    assert_eq!(answer.json()["threecx_call_id"], "5");
+    assert!(server.engine.asked().is_empty());
+}
+
+#[actix_web::test]
+async fn what_cannot_be_used_is_400_with_a_code() {
+    let server = run();
+    for (body, code) in [
+        ("", "bad_json"),
+        ("{\"event_type\":", "bad_json"),
+        ("[1]", "bad_json"),
+        (r#"{"event_type":"Ringing","call_id":1}"#, "unknown_event_type"),
+        (r#"{"event_type":"IncomingCall"}"#, "no_call"),
+        (r#"{"event_type":"IncomingCall","call_id":1,"direction":"sideways"}"#, "bad_field"),
+    ] {
+        let answer = server.post(THREECX, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, code), "{body}");
+    }
+    assert!(server.engine.asked().is_empty());
+}
+
+#[actix_web::test]
+async fn what_cannot_be_kept_is_503_with_a_time_to_come_back() {
+    let server = run();
+    for (busy, code) in [
+        (Busy::AtCapacity, "at_capacity"),
+        (Busy::CannotKeep, "cannot_keep"),
+        (Busy::TooSlow, "not_in_time"),
+        (Busy::Draining, "draining"),
+    ] {
+        server.engine.change(|script| script.taken = Err(busy));
+        for body in [INCOMING, r#"{"event_type":"CallEnded","call_id":"77"}"#] {
+            let answer = server.post(THREECX, body).await;
+            assert_eq!((answer.status, answer.code().as_str()), (503, code));
+            assert!(answer.headers["retry-after"].parse::<u32>().unwrap() >= 1);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_engine_that_never_answers_is_503_before_3cx_gives_up() {
+    let server = run();
+    server.engine.change(|script| script.hangs = true);
+    let begun = std::time::Instant::now();
+    let answer = server.post(THREECX, INCOMING).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "not_in_time"));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[actix_web::test]
+async fn webhooks_are_counted_by_what_became_of_them() {
+    let server = run();
+    server.post(THREECX, INCOMING).await;
+    server.post(THREECX, "{").await;
+    let page = super::client::get(server.address, "/metrics", &[]).await;
+    assert_eq!(page.status, 200);
+    for line in [
+        "precall_answered_webhooks_total{webhook=\"3cx\",outcome=\"accepted\"} 1",
+        "precall_answered_webhooks_total{webhook=\"3cx\",outcome=\"bad_json\"} 1",
+        "precall_live_calls 1",
+    ] {
+        assert!(page.body.contains(line), "no {line} in {}", page.body);
+    }
+}
