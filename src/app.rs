@@ -153,7 +153,7 @@ async fn database(
     log: &Logger,
 ) -> Result<(DatabaseUrl, Option<EmbeddedPostgres>), AppError> {
     match &config.database.source {
-        DatabaseSource::External(url) => Ok((url.clone(), None)),
+        DatabaseSource::External(url) => Ok((url.as_ref().clone(), None)),
         DatabaseSource::Embedded { directory } => {
             info!(log, "starting the embedded database"; "directory" => %directory.display());
             // The launcher looks at PG_BIN_DIR itself, as it does for the tests and the demo.

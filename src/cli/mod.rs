@@ -85,7 +85,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Provider {
     /// ElevenLabs: voices, agents by phone, post-call webhooks.
-    Elevenlabs(elevenlabs::Args),
+    Elevenlabs(Box<elevenlabs::Args>),
 }
 
 /// Reads the command line and does what it says.
@@ -95,7 +95,7 @@ pub fn run() -> ExitCode {
         Command::Serve => in_system(serve::run()),
         Command::Demo(arguments) => in_system(demo::run(arguments)),
         Command::Simulate { provider: Provider::Elevenlabs(arguments) } => {
-            in_system(async move { said(elevenlabs::run(arguments.into()).await) })
+            in_system(async move { said(elevenlabs::run((*arguments).into()).await) })
         }
         Command::Migrate => in_system(migrate::run()),
         Command::Check => in_system(check::run()),

@@ -15,7 +15,7 @@ use super::variables::Section;
 #[derive(Clone, Debug)]
 pub enum DatabaseSource {
     /// `DATABASE_URL`.
-    External(DatabaseUrl),
+    External(Box<DatabaseUrl>),
     /// A cluster of our own in this directory.
     Embedded {
         /// Where its data lives; created when missing.
@@ -61,7 +61,7 @@ impl Database {
         };
         let source = match address? {
             Some(secret) => match secret.expose().parse::<DatabaseUrl>() {
-                Ok(url) => Some(DatabaseSource::External(url)),
+                Ok(url) => Some(DatabaseSource::External(Box::new(url))),
                 Err(wrong) => {
                     problems.add(
                         "DATABASE_URL",

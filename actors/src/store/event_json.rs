@@ -294,7 +294,7 @@ impl<'a> Fields<'a> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that cannot go on should stop.
 
     use super::*;
 

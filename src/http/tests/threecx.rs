@@ -53,7 +53,7 @@ async fn notices_reach_the_engine() {
     let asked = server.engine.asked();
     let [Asked::Notice(ended), Asked::Notice(changed)] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!(ended.threecx_call_id.as_deref(), Some("77"));
-    assert!(matches!(ended.kind, PbxNoticeKind::Ended));
+    assert!(matches!(ended.kind, PbxNoticeKind::Ended { .. }));
     assert!(matches!(&changed.kind, PbxNoticeKind::StateChanged(state) if state == "Held"));
 }
 

@@ -1,0 +1,42 @@
+//! The schema and the statements that are written for it.
+
+use precall_actors::store;
+
+use crate::support::{connect_to, database};
+
+#[actix::test]
+async fn every_statement_is_prepared_against_the_migrated_schema() {
+    let database = database();
+    let client = connect_to(database.url()).await;
+    let statements = [
+        store::call_context::STATEMENTS,
+        store::due_conversations::STATEMENTS,
+        store::engine_generation::STATEMENTS,
+        store::event_log::STATEMENTS,
+        store::lines::STATEMENTS,
+        store::read_calls::STATEMENTS,
+        store::recent_calls::STATEMENTS,
+        store::unmatched_reports::STATEMENTS,
+        store::voices::STATEMENTS,
+        store::write::STATEMENTS,
+    ]
+    .concat();
+    assert!(statements.len() > 30);
+    for statement in statements {
+        let prepared = client.prepare(statement).await;
+        assert!(prepared.is_ok(), "{statement}\n{:?}", prepared.err());
+    }
+}
+
+#[actix::test]
+async fn an_old_insert_that_names_three_columns_still_succeeds() {
+    let database = database();
+    let client = connect_to(database.url()).await;
+    let inserted = client
+        .execute(
+            "insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name) values ('+1', 'a.wav', 'A')",
+            &[],
+        )
+        .await;
+    assert_eq!(inserted.unwrap(), 1);
+}
