@@ -1,0 +1,94 @@
+//! What a crash can leave in a data directory, made by hand.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use precall::embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
+
+use crate::support::{ask_plainly, open_dir, options, start_at};
+
+/// The papers of a server that had this process id.
+fn write_papers(data: &Path, pid: u32) {
+    let papers =
+        format!("{pid}\n{}\n1700000000\n5432\n/nowhere\n\n  1 2\nready   \n", data.join("data").display());
+    fs::write(data.join("data/postmaster.pid"), papers).unwrap();
+    fs::write(data.join("socket/.s.PGSQL.5432.lock"), format!("{pid}\n")).unwrap();
+    fs::write(data.join("socket/.s.PGSQL.5432"), "").unwrap();
+}
+
+fn starts_and_serves(data: &Path) {
+    let postgres = start_at(data);
+    assert_eq!(ask_plainly(&postgres.url("postgres"), "select 'served'"), "served");
+}
+
+#[test]
+fn the_papers_of_a_process_that_is_gone() {
+    let dir = open_dir();
+    let data = dir.path().join("kept");
+    drop(start_at(&data));
+    let mut gone = Command::new("true").spawn().unwrap();
+    let pid = gone.id();
+    gone.wait().unwrap();
+    write_papers(&data, pid);
+    starts_and_serves(&data);
+}
+
+#[test]
+fn the_papers_of_a_zombie() {
+    let dir = open_dir();
+    let data = dir.path().join("kept");
+    drop(start_at(&data));
+    // Dead, and not yet waited for.
+    let mut zombie = Command::new("true").stdout(Stdio::null()).spawn().unwrap();
+    let state =
+        || fs::read_to_string(format!("/proc/{}/stat", zombie.id())).unwrap_or_else(|_| ") Z".to_owned());
+    crate::support::until("it is a zombie", || state().contains(") Z"));
+    write_papers(&data, zombie.id());
+    starts_and_serves(&data);
+    zombie.wait().unwrap();
+}
+
+#[test]
+fn a_process_id_that_now_belongs_to_somebody_else_is_not_touched() {
+    let dir = open_dir();
+    let data = dir.path().join("kept");
+    drop(start_at(&data));
+    let mut bystander = Command::new("sleep").arg("600").spawn().unwrap();
+    write_papers(&data, bystander.id());
+    starts_and_serves(&data);
+    assert!(bystander.try_wait().unwrap().is_none(), "the bystander was ended");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+}
+
+#[test]
+fn a_server_on_these_data_that_is_not_ours_is_neither_stopped_nor_joined() {
+    let dir = open_dir();
+    let data = dir.path().join("kept");
+    drop(start_at(&data));
+    let pgdata = data.join("data");
+    // All that can be seen of a server that an administrator started by hand.
+    let mut foreign = Command::new("sh");
+    foreign.args(["-c", "read -r never", "postgres", "-D"]).arg(&pgdata).stdin(Stdio::piped());
+    let mut foreign = foreign.spawn().unwrap();
+    write_papers(&data, foreign.id());
+    let error = EmbeddedPostgres::start(&options(DataDir::At(data.clone()))).unwrap_err();
+    let pid = foreign.id();
+    assert!(matches!(error, EmbeddedError::InUse { holder: Some(holder), .. } if holder == pid), "{error}");
+    assert!(foreign.try_wait().unwrap().is_none(), "it was ended");
+    foreign.kill().unwrap();
+    foreign.wait().unwrap();
+    starts_and_serves(&data);
+}
+
+#[test]
+fn an_initdb_cut_short_is_done_again() {
+    let dir = open_dir();
+    let data = dir.path().join("half");
+    let unfinished = data.join("data.unfinished");
+    fs::create_dir_all(unfinished.join("base/1")).unwrap();
+    fs::write(unfinished.join("PG_VERSION"), "15\n").unwrap();
+    starts_and_serves(&data);
+    assert!(!unfinished.exists());
+}

@@ -1,0 +1,93 @@
+//! Migrations on a real database, by several processes' worth of connections at once.
+
+use std::time::Duration;
+
+use precall::embedded_postgres::template::TestDatabase;
+use precall_actors::store::connect::{self, DatabaseUrl, Dedicated};
+use precall_actors::store::migrate::{Limits, MigrateError, Migration, Runner, migrate};
+
+use crate::support::ask;
+
+fn empty_database() -> TestDatabase {
+    // The template's contents do not matter here: whichever test comes first prepares it.
+    crate::templates::cluster().database().unwrap()
+}
+
+async fn connection(database: &TestDatabase) -> Dedicated {
+    let url: DatabaseUrl = database.url().parse().unwrap();
+    connect::connect(&url, "migrate", connect::Limits::default()).await.unwrap()
+}
+
+fn runner(second: &str) -> Runner {
+    Runner::new(&[
+        Migration::unapplied(
+            "V1__first",
+            "create table numbers (n integer primary key); select pg_sleep(0.05)",
+        )
+        .unwrap(),
+        Migration::unapplied("V2__second", second).unwrap(),
+    ])
+}
+
+const GOOD: &str = "insert into numbers values (1)";
+
+#[tokio::test]
+async fn eight_at_once_on_an_empty_database_take_turns() {
+    let database = empty_database();
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        let mut dedicated = connection(&database).await;
+        tasks.push(tokio::spawn(async move {
+            migrate(&mut dedicated.client, &runner(GOOD), Limits::default()).await
+        }));
+    }
+    let mut applied = Vec::new();
+    for task in tasks {
+        applied.extend(task.await.unwrap().unwrap());
+    }
+    assert_eq!(applied, [1, 2], "each was applied by one of the eight, and once");
+    assert_eq!(ask(database.url(), "select count(*)::text from numbers").await, "1");
+    assert_eq!(ask(database.url(), "select count(*)::text from refinery_schema_history").await, "2");
+}
+
+#[tokio::test]
+async fn the_wait_for_another_process_has_an_end() {
+    let database = empty_database();
+    let mut holder = connection(&database).await;
+    let slow = runner("select pg_sleep(60)");
+    let hanging = tokio::spawn(async move {
+        let _cut_off = migrate(&mut holder.client, &slow, Limits::default()).await;
+    });
+    let locked = "select count(*)::text from pg_locks where locktype = 'advisory' and granted
+                  and database = (select oid from pg_database where datname = current_database())";
+    while ask(database.url(), locked).await == "0" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let limits = Limits { lock: Duration::from_millis(100), ..Limits::default() };
+    let mut second = connection(&database).await;
+    let error = migrate(&mut second.client, &runner(GOOD), limits).await.unwrap_err();
+    assert!(matches!(error, MigrateError::Busy(_)), "{error}");
+    hanging.abort();
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_is_named_and_leaves_the_turn_to_the_next() {
+    let database = empty_database();
+    let mut first = connection(&database).await;
+    let error = migrate(&mut first.client, &runner("select nonsense"), Limits::default()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("V2__second") && text.contains("nonsense"), "{text}");
+    drop(first);
+    let mut next = connection(&database).await;
+    assert_eq!(migrate(&mut next.client, &runner(GOOD), Limits::default()).await.unwrap(), [2]);
+    assert_eq!(migrate(&mut next.client, &runner(GOOD), Limits::default()).await.unwrap(), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_statement_without_end_is_ended() {
+    let database = empty_database();
+    let limits = Limits { statement: Duration::from_millis(200), ..Limits::default() };
+    let mut dedicated = connection(&database).await;
+    let error = migrate(&mut dedicated.client, &runner("select pg_sleep(60)"), limits).await.unwrap_err();
+    assert!(error.to_string().contains("statement timeout"), "{error}");
+}
