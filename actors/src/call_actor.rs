@@ -236,14 +236,29 @@ impl CallActor {
             }
             self.work.pop_front();
         }
+        self.send_unsent(ctx);
+        self.arm(ctx);
+        self.show();
+        self.settle();
+    }
+
+    fn send_unsent(&mut self, ctx: &mut Context<Self>) {
         if !self.unsent.is_empty() {
             let entries = std::mem::take(&mut self.unsent);
             let reply = ctx.address().recipient();
             self.shared.persistence.do_send(Append { entries, reply });
         }
-        self.arm(ctx);
-        self.show();
-        self.settle();
+    }
+
+    /// After a crash, before anything that may crash again: what happened is on record whatever comes next.
+    fn record_what_happened(&mut self, ctx: &mut Context<Self>) {
+        for work in std::mem::take(&mut self.work) {
+            match work {
+                Work::Record(entry) => self.unsent.push(*entry),
+                Work::Perform(effect) => self.work.push_back(Work::Perform(effect)),
+            }
+        }
+        self.send_unsent(ctx);
     }
 
     fn perform_durable(&mut self, ctx: &mut Context<Self>) {
@@ -331,6 +346,7 @@ impl Actor for CallActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.timer_at = None;
         if self.crashes > 0 {
+            self.record_what_happened(ctx);
             self.perform_durable(ctx);
             let ordinal = self.call.panics.saturating_add(1);
             self.take(&Event::Panicked { job: Job::Call, ordinal }, &Extra::None, Vec::new());

@@ -77,11 +77,12 @@ async fn lost_answer(
     call: &Addr<CallActor>,
 ) -> Event {
     let unknown = Event::GreetingEnded { end: GreetingEnd::Unknown };
-    call.do_send(Happened::part(unknown.clone()));
+    call.do_send(Happened::part(unknown));
     let found: Option<ConversationId> = conversation_lookup::find(clients, context, &[], started).await;
     match found {
         Some(id) => Event::GreetingStarted { conversation: Some(id) },
-        None => unknown,
+        // Nothing is listed: whoever may have been rung, waiting longer helps nobody.
+        None => Event::GreetingEnded { end: GreetingEnd::Failed },
     }
 }
 
