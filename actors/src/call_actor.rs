@@ -20,6 +20,7 @@ use crate::clock;
 use crate::clone_worker::CloneWorker;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
+use crate::greeting::{GreetingActor, StopWatching};
 use crate::persistence::{Append, Durable};
 use crate::shared::Shared;
 use crate::store::rows::{Derived, Entry};
@@ -111,6 +112,7 @@ pub struct CallActor {
     /// When the pending timer fires; a later deadline needs no new one.
     timer_at: Option<At>,
     clone_worker: Option<Addr<CloneWorker>>,
+    greeting: Option<Addr<GreetingActor>>,
     parts: Vec<Job>,
     handled: u64,
     crashes: u32,
@@ -160,6 +162,7 @@ impl CallActor {
             durable,
             timer_at: None,
             clone_worker: None,
+            greeting: None,
             parts: Vec::new(),
             handled: 0,
             crashes: 0,
@@ -237,6 +240,11 @@ impl CallActor {
             self.work.pop_front();
         }
         self.send_unsent(ctx);
+        if self.call.phase != Phase::Greeting
+            && let Some(greeting) = self.greeting.take()
+        {
+            greeting.do_send(StopWatching);
+        }
         self.arm(ctx);
         self.show();
         self.settle();
@@ -266,7 +274,11 @@ impl CallActor {
             self.after_durable.front().filter(|(version, _)| *version <= self.durable)
         {
             let effect = effect.clone();
-            self.perform(&effect, ctx);
+            if self.call.still_wants(&effect) {
+                self.perform(&effect, ctx);
+            } else if let Some(event) = effect.surely_not_done() {
+                self.take(&event, &Extra::None, Vec::new());
+            }
             self.after_durable.pop_front();
         }
     }
@@ -388,8 +400,7 @@ impl Handler<Durable> for CallActor {
         self.acknowledge();
         self.shared.faults.pass(Point::CallOnDurable, self.context.id);
         self.perform_durable(ctx);
-        self.show();
-        self.settle();
+        self.proceed(ctx);
     }
 }
 
