@@ -5,4 +5,7 @@
 mod support;
 
 mod callback;
+mod clone_failures;
+mod dial_guard;
+mod dials;
 mod schema;
