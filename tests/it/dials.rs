@@ -1,6 +1,6 @@
 //! Outbound dials: each purpose is dialled once, unless it surely never was, and only numbers that may be rung.
 
-use precall::simulators::elevenlabs::{CallFate, Fault};
+use precall::simulators::elevenlabs::{CallFate, Fault, ReportFate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -70,8 +70,7 @@ async fn an_agent_call_whose_answer_is_lost_is_looked_up_and_never_dialled_twice
 }
 
 async fn each_lost_answer_is_looked_up(purpose: &str) {
-    // Half of an attempt's time is for the answer, half for looking up what it left behind.
-    let world = World::with(Plan::default().env("HANDOFF_MAX_SECONDS", "6")).await;
+    let world = World::new().await;
     for (n, lost) in (1..).zip(lost_answers(purpose)) {
         let (what, hangs) = (format!("{lost:?}"), lost.hang);
         world.faults(vec![lost]);
@@ -91,6 +90,21 @@ async fn each_lost_answer_is_looked_up(purpose: &str) {
         let voice: String = row.get("cloned_voice_id");
         assert_eq!(voice_of(&of_call(world.dials("agent"), call)[0]), json!(voice), "{what}");
     }
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_agent_call_whose_answer_and_report_never_come_is_looked_up_and_completes() {
+    // Half of an attempt's time is for the answer, half for looking up what it left behind.
+    let plan = Plan::default().env("HANDOFF_MAX_SECONDS", "2").env("POSTCALL_WAIT_SECONDS", "1");
+    let world = World::with(plan).await;
+    let silent = Fault { after: true, hang: true, report: ReportFate::None, ..dial_fault("agent") };
+    world.faults(vec![silent]);
+    let caller = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &caller).await;
+    let row = world.completed(call).await;
+    assert!(row.get::<_, Option<String>>("transcript").is_some(), "the report was fetched");
+    assert_eq!(world.dials("agent").len(), 1);
     world.stop().await;
 }
 

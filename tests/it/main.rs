@@ -4,8 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod api;
 mod callback;
 mod clone_failures;
 mod dial_guard;
 mod dials;
+mod lines;
+mod outages;
+mod reports;
+mod restarts;
 mod schema;
+mod webhooks;

@@ -39,6 +39,15 @@ pub fn database() -> TestDatabase {
     cluster.expect("the test cluster starts").database().expect("a copy of the template")
 }
 
+/// An empty database in the cluster of the tests; nobody drops it, the cluster goes with the process.
+pub async fn empty_database(name: &str) -> String {
+    let _started = database();
+    let cluster = TestCluster::shared(|_| async { Ok(()) }).expect("it was started");
+    let client = connect_to(&cluster.postgres().url("postgres")).await;
+    client.batch_execute(&format!("create database {name}")).await.unwrap();
+    cluster.postgres().url(name)
+}
+
 /// A number that is valid, belongs to nobody, and is this test's own.
 pub fn caller(n: u32) -> String {
     format!("+1202555{:04}", 100 + n % 99)
@@ -121,12 +130,29 @@ impl World {
         let (http, _database) = (http_client(), None);
         let world =
             Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults };
-        world.until("the engine is ready", || async { world.app.engine().health().database_reached }).await;
+        world.ready().await;
         world
     }
 
     /// The service goes and comes back on the same database, as after a deployment.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        let world = self.restart_unreached().await;
+        world.ready().await;
+        world
+    }
+
+    /// Waits until calls are taken.
+    pub async fn ready(&self) {
+        self.until("calls are taken", || async { self.get("/health/ready").await.0 == 200 }).await;
+    }
+
+    /// The test's own connection, anew: the database was away.
+    pub async fn reconnect(&mut self) {
+        self.client = connect_to(&self.url).await;
+    }
+
+    /// As [`Self::restart`], for a database that is not there.
+    pub async fn restart_unreached(mut self) -> Self {
         self.app.stop_now().await;
         self.app = start_app(
             &self.url,
@@ -137,7 +163,6 @@ impl World {
         )
         .await;
         point_webhooks(&self.simulator, &self.app);
-        self.until("the engine is ready", || async { self.app.engine().health().database_reached }).await;
         self
     }
 
@@ -200,6 +225,11 @@ impl World {
         let mut answer = request.send().await.expect("the service answers");
         let bytes = answer.body().limit(16 << 20).await.unwrap();
         (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// An operator's order over the API.
+    pub async fn operate(&self, path: &str) -> (u16, Value) {
+        self.post(path, &[("authorization", &format!("Bearer {KEY}"))], String::new()).await
     }
 
     /// What the simulator was asked to ring for this purpose, in order.
@@ -291,7 +321,27 @@ impl World {
         self.simulator.set_faults(faults);
     }
 
+    /// What must be true of the tables whatever happened: logs without gaps, rows that follow from them, nothing refused.
+    pub async fn is_sound(&self) {
+        let unsound = "
+            select 'log: ' || call::text from call_events group by call having count(*) <> max(seq)
+            union all select 'row: ' || l.id::text from call_log l where l.last_seq > 0
+                and l.last_seq <> (select max(seq) from call_events e where e.call = l.id)
+            union all select 'call without a row: ' || e.call::text from call_events e
+                where not exists (select from call_log l where l.id = e.call)
+            union all select 'job: ' || job::text from voice_events group by job having count(*) <> max(seq)
+            union all select 'end: ' || id::text from call_log where (state = 'released') <> (call_ended_at is not null)
+            union all select 'status: ' || id::text from call_log where (state = 'released') = (status = 'initiated')
+            union all select 'quarantined: ' || reason from quarantined_events
+            union all select 'dialled again: ' || call::text from conversations
+                where dial <> 'refused' group by call, purpose having count(*) > 1";
+        let rows = self.client.query(unsound, &[]).await.unwrap();
+        let faults: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(faults, Vec::<String>::new());
+    }
+
     pub async fn stop(self) {
+        self.is_sound().await;
         self.app.stop_now().await;
         self.simulator.stop().await;
     }
