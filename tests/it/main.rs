@@ -4,7 +4,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod api;
 mod callback;
+mod clone_failures;
+mod dial_guard;
+mod dials;
 mod isolation;
-mod restart;
+mod lines;
+mod lost_in_restart;
+mod outages;
+mod reports;
+mod restarts;
 mod schema;
+mod webhooks;

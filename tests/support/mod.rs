@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests that cannot go on should stop; not every binary uses all of it.
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use precall::app::Application;
@@ -20,6 +20,10 @@ use uuid::Uuid;
 
 pub const SECRET: &str = "test-secret-of-the-webhooks";
 pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
+/// Where the simulator is asked to ring somebody.
+pub const DIAL: &str = "/v1/convai/sip-trunk/outbound-call";
+/// Where it is asked to clone.
+pub const ADD: &str = "/v1/voices/add";
 pub const CALLED: &str = "+12025550199";
 /// Long enough for the slowest shared machine; a condition that holds is seen at once.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,6 +39,15 @@ pub fn database() -> TestDatabase {
     cluster.expect("the test cluster starts").database().expect("a copy of the template")
 }
 
+/// An empty database in the cluster of the tests; nobody drops it, the cluster goes with the process.
+pub async fn empty_database(name: &str) -> String {
+    let _started = database();
+    let cluster = TestCluster::shared(|_| async { Ok(()) }).expect("it was started");
+    let client = connect_to(&cluster.postgres().url("postgres")).await;
+    client.batch_execute(&format!("create database {name}")).await.unwrap();
+    cluster.postgres().url(name)
+}
+
 /// A number that is valid, belongs to nobody, and is this test's own.
 pub fn caller(n: u32) -> String {
     format!("+1202555{:04}", 100 + n % 99)
@@ -46,6 +59,8 @@ pub struct Plan {
     pub clone_delay: &'static str,
     pub conversation: Duration,
     pub voice_slots: u32,
+    /// How long the simulator waits before it posts a report again; the provider waits minutes.
+    pub retry_after: Duration,
     pub faults: Faults,
 }
 
@@ -56,6 +71,7 @@ impl Default for Plan {
             clone_delay: "50",
             conversation: Duration::from_millis(150),
             voice_slots: 1_000,
+            retry_after: Duration::from_millis(100),
             faults: Faults::default(),
         }
     }
@@ -66,15 +82,27 @@ impl Plan {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
+
+    pub fn conversation_ms(mut self, ms: u64) -> Self {
+        self.conversation = Duration::from_millis(ms);
+        self
+    }
+
+    pub fn clone_delay_ms(mut self, delay: &'static str) -> Self {
+        self.clone_delay = delay;
+        self
+    }
 }
 
 /// Everything, running.
 pub struct World {
     pub app: Application,
     pub simulator: Simulator,
-    pub database: TestDatabase,
+    /// Where the database is.
+    pub url: String,
     pub client: Client,
     pub http: awc::Client,
+    _database: Option<TestDatabase>,
     samples: tempfile::TempDir,
     plan_env: Vec<(String, String)>,
     faults: Faults,
@@ -87,43 +115,64 @@ impl World {
 
     pub async fn with(plan: Plan) -> Self {
         let database = database();
-        let simulator = elevenlabs::start(elevenlabs::Options {
-            clone_delay: plan.clone_delay.parse().unwrap(),
-            conversation: plan.conversation,
-            voice_slots: plan.voice_slots,
-            ..elevenlabs::Options::default()
-        })
-        .await
-        .unwrap();
+        let url = database.url().to_owned();
+        Self { _database: Some(database), ..Self::at(url, plan).await }
+    }
+
+    /// On a database that the test looks after itself.
+    pub async fn at(url: String, plan: Plan) -> Self {
+        let simulator = start_simulator(&plan).await;
         let samples = tempfile::tempdir().unwrap();
-        let app = start_app(database.url(), &simulator.url(), samples.path(), &plan.env, &plan.faults).await;
+        let app = start_app(&url, &simulator.url(), samples.path(), &plan.env, &plan.faults).await;
         point_webhooks(&simulator, &app);
-        let client = connect_to(database.url()).await;
-        let http = awc::Client::builder().timeout(Duration::from_secs(10)).finish();
-        let world =
-            Self { app, simulator, database, client, http, samples, plan_env: plan.env, faults: plan.faults };
-        world.until("the engine is ready", || async { world.app.engine().health().database_reached }).await;
+        let client = connect_to(&url).await;
+        let Plan { env, faults, .. } = plan;
+        let (http, _database) = (http_client(), None);
+        let world = Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults };
+        world.ready().await;
         world
     }
 
     /// The service goes and comes back on the same database, as after a deployment.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        let world = self.restart_unreached().await;
+        world.ready().await;
+        world
+    }
+
+    /// Waits until calls are taken.
+    pub async fn ready(&self) {
+        self.until("calls are taken", || async { self.get("/health/ready").await.0 == 200 }).await;
+    }
+
+    /// The test's own connection, anew: the database was away.
+    pub async fn reconnect(&mut self) {
+        self.client = connect_to(&self.url).await;
+    }
+
+    /// As [`Self::restart`], for a database that is not there.
+    pub async fn restart_unreached(mut self) -> Self {
         self.app.stop_now().await;
-        self.app = start_app(
-            self.database.url(),
-            &self.simulator.url(),
-            self.samples.path(),
-            &self.plan_env,
-            &self.faults,
-        )
-        .await;
+        self.app =
+            start_app(&self.url, &self.simulator.url(), self.samples.path(), &self.plan_env, &self.faults)
+                .await;
         point_webhooks(&self.simulator, &self.app);
-        self.until("the engine is ready", || async { self.app.engine().health().database_reached }).await;
         self
     }
 
     /// A caller with a sample and a consent.
     pub async fn known_caller(&self, n: u32) -> String {
+        let number = self.mapped_caller(n).await;
+        self.execute(
+            "insert into consents (caller_id, speaker, basis) values ($1, 'Test', 'recorded')",
+            &[&number],
+        )
+        .await;
+        number
+    }
+
+    /// A caller with a sample whom nobody asked.
+    pub async fn mapped_caller(&self, n: u32) -> String {
         let number = caller(n);
         let file = format!("{n}.wav");
         write_sample(&self.samples.path().join(&file), n);
@@ -132,12 +181,12 @@ impl World {
             &[&number, &file],
         )
         .await;
-        self.execute(
-            "insert into consents (caller_id, speaker, basis) values ($1, 'Test', 'recorded')",
-            &[&number],
-        )
-        .await;
         number
+    }
+
+    /// Where the sample of that caller lies.
+    pub fn sample(&self, n: u32) -> PathBuf {
+        self.samples.path().join(format!("{n}.wav"))
     }
 
     /// Posts a signed 3CX webhook; answers status and body.
@@ -170,6 +219,38 @@ impl World {
         let mut answer = request.send().await.expect("the service answers");
         let bytes = answer.body().limit(16 << 20).await.unwrap();
         (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// An operator's order over the API.
+    pub async fn operate(&self, path: &str) -> (u16, Value) {
+        self.post(path, &[("authorization", &format!("Bearer {KEY}"))], String::new()).await
+    }
+
+    /// What the simulator was asked to ring for this purpose, in order.
+    pub fn dials(&self, purpose: &str) -> Vec<Value> {
+        let about = |request: &Value| {
+            request["body"]["conversation_initiation_client_data"]["dynamic_variables"]["precall_purpose"]
+                == json!(purpose)
+        };
+        self.requests(DIAL).into_iter().filter(about).collect()
+    }
+
+    /// How many voices the simulator was asked to add.
+    pub fn uploads(&self) -> usize {
+        self.requests(ADD).len()
+    }
+
+    /// The provider's id of the call's conversation, once it is known.
+    pub async fn conversation(&self, call: Uuid, purpose: &str) -> String {
+        let statement = "select provider_id from conversations
+            where call = $1 and purpose = $2 and provider_id is not null";
+        self.until_row("the conversation is known", statement, &[&call, &purpose]).await.get(0)
+    }
+
+    /// Waits until the call is in this state; its row.
+    pub async fn in_state(&self, call: Uuid, state: &str) -> Row {
+        let statement = "select * from call_log where id = $1 and state = $2";
+        self.until_row(&format!("the call is {state}"), statement, &[&call, &state]).await
     }
 
     /// An `IncomingCall` that must be accepted; our id of it.
@@ -234,7 +315,27 @@ impl World {
         self.simulator.set_faults(faults);
     }
 
+    /// What must be true of the tables whatever happened: logs without gaps, rows that follow from them, nothing refused.
+    pub async fn is_sound(&self) {
+        let unsound = "
+            select 'log: ' || call::text from call_events group by call having count(*) <> max(seq)
+            union all select 'row: ' || l.id::text from call_log l where l.last_seq > 0
+                and l.last_seq <> (select max(seq) from call_events e where e.call = l.id)
+            union all select 'call without a row: ' || e.call::text from call_events e
+                where not exists (select from call_log l where l.id = e.call)
+            union all select 'job: ' || job::text from voice_events group by job having count(*) <> max(seq)
+            union all select 'end: ' || id::text from call_log where (state = 'released') <> (call_ended_at is not null)
+            union all select 'status: ' || id::text from call_log where (state = 'released') = (status = 'initiated')
+            union all select 'quarantined: ' || reason from quarantined_events
+            union all select 'dialled again: ' || call::text from conversations
+                where dial <> 'refused' group by call, purpose having count(*) > 1";
+        let rows = self.client.query(unsound, &[]).await.unwrap();
+        let faults: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(faults, Vec::<String>::new());
+    }
+
     pub async fn stop(self) {
+        self.is_sound().await;
         self.app.stop_now().await;
         self.simulator.stop().await;
     }
@@ -247,6 +348,16 @@ pub fn incoming(id: &str, caller: &str) -> Value {
 
 pub fn ended(id: &str) -> Value {
     json!({ "event_type": "CallEnded", "call_id": id, "duration": 12 })
+}
+
+/// The one fault of a test, on requests of this path.
+pub fn fault(path: &str) -> Fault {
+    Fault::on(path)
+}
+
+/// A fault on the outbound calls of one purpose.
+pub fn dial_fault(purpose: &str) -> Fault {
+    Fault { body_contains: Some(format!("\"precall_purpose\":\"{purpose}\"")), ..Fault::on(DIAL) }
 }
 
 /// Waits for a condition; never for a time.
@@ -271,7 +382,25 @@ pub async fn connect_to(url: &str) -> Client {
     client
 }
 
-async fn start_app(
+/// A client of the service, or of whatever else.
+pub fn http_client() -> awc::Client {
+    awc::Client::builder().timeout(Duration::from_secs(10)).finish()
+}
+
+pub async fn start_simulator(plan: &Plan) -> Simulator {
+    elevenlabs::start(elevenlabs::Options {
+        clone_delay: plan.clone_delay.parse().unwrap(),
+        conversation: plan.conversation,
+        voice_slots: plan.voice_slots,
+        retry_spacing: vec![plan.retry_after; 1_000],
+        ..elevenlabs::Options::default()
+    })
+    .await
+    .unwrap()
+}
+
+/// The service alone; [`World`] is the usual way.
+pub async fn start_app(
     database: &str,
     provider: &str,
     samples: &Path,

@@ -1,0 +1,314 @@
+//! The API over the rows of real calls.
+
+use std::collections::BTreeSet;
+
+use precall::config::{ApiKeys, Scope};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{KEY, Plan, World, caller, incoming};
+
+const READER: &str = "reader-key-0123456789abcdef0123456789abcdef";
+const OPERATOR: &str = "operator-key-0123456789abcdef0123456789abcd";
+
+fn with_keys() -> Plan {
+    let entry = |name, scope, key| ApiKeys::entry(name, scope, key).unwrap();
+    let keys = [
+        entry("tests", Scope::Admin, KEY),
+        entry("reader", Scope::Read, READER),
+        entry("operator", Scope::Operate, OPERATOR),
+    ];
+    Plan::default().env("API_KEYS", &keys.join(","))
+}
+
+async fn good(world: &World, path: &str) -> Value {
+    let (status, body) = world.get(path).await;
+    assert_eq!(status, 200, "{path}: {body}");
+    body
+}
+
+/// All items of a list, page by page.
+async fn all_pages(world: &World, path: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = good(world, &format!("{path}&cursor={cursor}")).await;
+        items.extend(page["items"].as_array().unwrap().clone());
+        match page["next_cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => return items,
+        }
+    }
+}
+
+#[actix::test]
+async fn calls_are_listed_newest_first_page_by_page() {
+    let world = World::new().await;
+    let caller = world.known_caller(1).await;
+    let talked = world.ring("pbx-0", &caller).await;
+    world.completed(talked).await;
+    for n in 1..=6 {
+        world.post_3cx(&incoming(&format!("pbx-{n}"), "anonymous")).await;
+    }
+    let pages = all_pages(&world, "/api/v1/calls?limit=2").await;
+    let ids: Vec<&str> = pages.iter().map(|call| call["threecx_call_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["pbx-6", "pbx-5", "pbx-4", "pbx-3", "pbx-2", "pbx-1", "pbx-0"]);
+    let of_caller = all_pages(&world, &format!("/api/v1/calls?limit=3&caller_id=%2B{}", &caller[1..])).await;
+    assert_eq!(of_caller.len(), 1);
+    assert_eq!(of_caller[0]["id"], json!(talked.to_string()));
+    assert_eq!(of_caller[0]["status"], "completed");
+    assert_eq!(all_pages(&world, "/api/v1/calls?limit=3&live=true").await, Vec::<Value>::new());
+    assert_eq!(all_pages(&world, "/api/v1/calls?limit=3&state=released").await.len(), 7);
+    assert_eq!(world.get("/api/v1/calls?cursor=nonsense").await.0, 400);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_call_is_shown_in_full_with_its_events() {
+    let world = World::new().await;
+    let caller = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &caller).await;
+    let row = world.completed(call).await;
+    let shown = good(&world, &format!("/api/v1/calls/{call}")).await;
+    for (field, column) in [
+        ("caller_id", "caller_id"),
+        ("conversation_id", "call_id"),
+        ("threecx_call_id", "threecx_call_id"),
+        ("cloned_voice_id", "cloned_voice_id"),
+        ("transcript", "transcript"),
+        ("status", "status"),
+        ("state", "state"),
+        ("cause", "cause"),
+        ("line", "line"),
+        ("route", "route"),
+    ] {
+        assert_eq!(shown[field], json!(row.get::<_, Option<String>>(column)), "{field}");
+    }
+    assert_eq!(shown["duration_seconds"], json!(row.get::<_, Option<i32>>("duration_seconds")));
+    assert_eq!(shown["live"], Value::Null);
+    let conversations = shown["conversations"].as_array().unwrap();
+    let purposes: Vec<&Value> = conversations.iter().map(|c| &c["purpose"]).collect();
+    assert_eq!(purposes, [&json!("greeting"), &json!("agent")]);
+    assert!(conversations.iter().all(|c| c["outcome"] == "completed" && c["reported_at"].is_string()));
+
+    let events = all_pages(&world, &format!("/api/v1/calls/{call}/events?limit=3")).await;
+    let kinds: Vec<String> = events.iter().map(|e| e["event"]["kind"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds, world.events(call).await);
+    let text = json!(events).to_string();
+    assert!(
+        !text.contains(&caller[1..]) && !text.contains("nine to five"),
+        "personal data in events: {text}"
+    );
+
+    let nobody = Uuid::now_v7();
+    for path in [
+        format!("/api/v1/calls/{nobody}"),
+        format!("/api/v1/calls/{nobody}/events"),
+        "/api/v1/calls/7".into(),
+    ] {
+        let (status, problem) = world.get(&path).await;
+        assert_eq!((status, problem["code"].as_str()), (404, Some("call_not_found")), "{path}");
+    }
+    world.stop().await;
+}
+
+#[actix::test]
+async fn statistics_count_calls_clones_and_hits() {
+    let world = World::new().await;
+    let known = world.known_caller(1).await;
+    for id in ["pbx-1", "pbx-2", "pbx-3"] {
+        let call = world.ring(id, &known).await;
+        world.completed(call).await;
+    }
+    let unheard = world.known_caller(2).await;
+    std::fs::remove_file(world.sample(2)).unwrap();
+    let call = world.ring("pbx-4", &unheard).await;
+    world.completed(call).await;
+    world.post_3cx(&incoming("pbx-5", "anonymous")).await;
+    let figures = good(&world, "/api/v1/statistics").await;
+    for (name, value) in [
+        ("total_clones", json!(1)),
+        ("failed_clones", json!(1)),
+        ("cache_hits", json!(2)),
+        ("cache_misses", json!(2)),
+        ("hit_rate", json!(0.5)),
+        ("total_calls", json!(5)),
+        ("completed_calls", json!(4)),
+        ("failed_calls", json!(1)),
+        ("cached_voices", json!(1)),
+        ("live_calls", json!(0)),
+    ] {
+        assert_eq!(figures[name], value, "{name} in {figures}");
+    }
+    assert!(figures["avg_creation_time_ms"].as_f64().unwrap() >= 50.0);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_hit_of_a_voice_that_came_late_is_a_hit() {
+    let world = World::with(Plan::default().env("CLONE_MAX_WAIT_SECONDS", "1").clone_delay_ms("1500")).await;
+    let caller = world.known_caller(1).await;
+    let late = world.ring("pbx-1", &caller).await;
+    world.completed(late).await;
+    world.until_row("the late voice is cached", "select 1 from voice_clone_cache", &[]).await;
+    let hit = world.ring("pbx-2", &caller).await;
+    world.completed(hit).await;
+    let figures = good(&world, "/api/v1/statistics").await;
+    assert_eq!((&figures["total_clones"], &figures["cache_hits"]), (&json!(1), &json!(1)), "{figures}");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_voice_that_is_forgotten_is_cloned_anew() {
+    let world = World::new().await;
+    let caller = world.known_caller(1).await;
+    let first = world.ring("pbx-1", &caller).await;
+    let old: String = world.completed(first).await.get("cloned_voice_id");
+    let path = format!("/api/v1/cache/{caller}");
+    assert_eq!(delete(&world, &path, KEY).await.1["success"], json!(true));
+    assert_eq!(delete(&world, &path, KEY).await.1["success"], json!(false), "nothing is left to forget");
+    let (_, answer) = world.post_3cx(&incoming("pbx-2", &caller)).await;
+    assert_eq!(answer["cloned_voice_id"], Value::Null);
+    let second = answer["call_id"].as_str().unwrap().parse().unwrap();
+    let new: String = world.completed(second).await.get("cloned_voice_id");
+    assert_ne!(old, new);
+    assert_eq!(world.uploads(), 2);
+    let live = "select count(*) from voice_clone_cache where caller_id = $1 and deleted_at is null";
+    assert_eq!(world.count(live, &[&caller]).await, 1);
+    assert_eq!(delete(&world, "/api/v1/cache/nobody", KEY).await.0, 400);
+    world.stop().await;
+}
+
+async fn delete(world: &World, path: &str, key: &str) -> (u16, Value) {
+    let request = world.http.delete(format!("{}{path}", world.app.url())).bearer_auth(key);
+    let mut answer = request.send().await.unwrap();
+    let body = answer.body().await.unwrap();
+    (answer.status().as_u16(), serde_json::from_slice(&body).unwrap())
+}
+
+#[actix::test]
+async fn an_operator_hands_over_or_hangs_up() {
+    let world = World::with(with_keys().env("AUTO_TRANSITION_ENABLED", "false")).await;
+    let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
+    let (handed, ended) = (world.ring("pbx-1", &first).await, world.ring("pbx-2", &second).await);
+    for call in [handed, ended] {
+        world.in_state(call, "holding").await;
+        world
+            .until_row("its voice is there", "select 1 from clone_ready_events where call = $1", &[&call])
+            .await;
+        assert_eq!(world.in_state(call, "holding").await.get::<_, String>("status"), "initiated");
+        let live = &good(&world, &format!("/api/v1/calls/{call}")).await["live"];
+        assert_eq!((&live["state"], &live["voice"]), (&json!("holding"), &json!("cloned")), "{live}");
+    }
+    assert_eq!(world.dials("agent").len(), 0, "nothing moves by itself");
+    let order = |call: Uuid, what: &str| format!("/api/v1/calls/{call}/{what}");
+    let bearer = |key: &str| format!("Bearer {key}");
+    let (status, _) =
+        world.post(&order(handed, "handoff"), &[("authorization", &bearer(READER))], String::new()).await;
+    assert_eq!(status, 403);
+    let (status, _) = world.post(&order(handed, "handoff"), &[("x-api-key", OPERATOR)], String::new()).await;
+    assert_eq!(status, 202);
+    let row = world.completed(handed).await;
+    assert!(row.get::<_, Option<String>>("cloned_voice_id").is_some());
+    assert_eq!(world.operate(&order(ended, "hangup")).await.0, 202);
+    let row = world.released(ended).await;
+    assert_eq!(row.get::<_, String>("cause"), "operator_ended");
+    assert_eq!(row.get::<_, String>("blame"), "operator");
+    assert_eq!(world.dials("agent").len(), 1);
+    world
+        .until("it is not live any more", || async { world.operate(&order(ended, "hangup")).await.0 == 409 })
+        .await;
+    assert_eq!(world.operate(&order(Uuid::now_v7(), "hangup")).await.0, 404);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn keys_open_what_their_scope_allows() {
+    let world = World::with(with_keys()).await;
+    let number = caller(1);
+    let paths = ["/api/v1/calls", "/api/v1/statistics", "/api/v1/live"];
+    for path in paths {
+        let url = format!("{}{path}", world.app.url());
+        let plain = world.http.get(&url).send().await.unwrap();
+        assert_eq!(plain.status().as_u16(), 401, "{path}");
+        assert!(plain.headers().contains_key("www-authenticate"));
+        let wrong = world.http.get(&url).bearer_auth("wrong-key-0123456789abcdef0123456789abcdef");
+        assert_eq!(wrong.send().await.unwrap().status().as_u16(), 401, "{path}");
+        for key in [READER, OPERATOR, KEY] {
+            assert_eq!(
+                world.http.get(&url).bearer_auth(key).send().await.unwrap().status().as_u16(),
+                200,
+                "{path}"
+            );
+            let by_header = world.http.get(&url).insert_header(("x-api-key", key)).send().await.unwrap();
+            assert_eq!(by_header.status().as_u16(), 200, "{path}");
+        }
+    }
+    let cache = format!("/api/v1/cache/{number}");
+    assert_eq!(delete(&world, &cache, READER).await.0, 403);
+    assert_eq!(delete(&world, &cache, OPERATOR).await.0, 200);
+    let (status, _) =
+        world.post(&format!("/api/v1/calls/{}/hangup", Uuid::now_v7()), &[], String::new()).await;
+    assert_eq!(status, 401);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn without_keys_the_api_is_closed() {
+    let world = World::with(Plan::default().env("API_KEYS", "")).await;
+    assert_eq!(world.get("/api/v1/calls").await.0, 401);
+    assert_eq!(world.get("/health/ready").await.0, 200);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_follower_that_comes_back_misses_nothing() {
+    let world = World::new().await;
+    let mut heard: Vec<Value> = Vec::new();
+    for n in 1..=4 {
+        let caller = world.known_caller(n).await;
+        let call = world.ring(&format!("pbx-{n}"), &caller).await;
+        let last = heard.last().map_or(0, |event| event["position"].as_i64().unwrap());
+        // It leaves in the middle of the call, whenever it has heard three events, and comes back.
+        heard.extend(follow(&world, last, 3).await);
+        world.completed(call).await;
+    }
+    let all = "select position from call_events union all select position from voice_events order by 1";
+    let rows = world.client.query(all, &[]).await.unwrap();
+    let positions: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+    let missing = positions.len() - heard.len();
+    let last = heard.last().unwrap()["position"].as_i64().unwrap();
+    heard.extend(follow(&world, last, missing).await);
+    let told: Vec<i64> = heard.iter().map(|event| event["position"].as_i64().unwrap()).collect();
+    assert_eq!(told, positions, "each once, in order");
+    let streams: BTreeSet<&str> = heard.iter().map(|event| event["stream"].as_str().unwrap()).collect();
+    assert_eq!(streams, BTreeSet::from(["call", "voice"]));
+    assert!(!json!(heard).to_string().contains("2025550"), "a number in the stream");
+    world.stop().await;
+}
+
+/// The next events behind a position.
+async fn follow(world: &World, behind: i64, count: usize) -> Vec<Value> {
+    use futures_util::StreamExt;
+    let request = world.http.get(format!("{}/api/v1/events", world.app.url())).bearer_auth(KEY);
+    let mut stream = request.insert_header(("last-event-id", behind.to_string())).send().await.unwrap();
+    assert_eq!(stream.status().as_u16(), 200);
+    let (mut text, mut events) = (String::new(), Vec::new());
+    while events.len() < count {
+        let chunk = tokio::time::timeout(crate::support::PATIENCE, stream.next()).await.expect("in time");
+        text.push_str(std::str::from_utf8(&chunk.unwrap().unwrap()).unwrap());
+        while let Some((frame, rest)) = text.split_once("\n\n") {
+            events.extend(event_of(frame));
+            text = rest.to_owned();
+        }
+    }
+    events.truncate(count);
+    events
+}
+
+fn event_of(frame: &str) -> Option<Value> {
+    let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
+    let event: Value = serde_json::from_str(field("data: ")?).unwrap();
+    assert_eq!(field("id: ").unwrap(), event["position"].to_string());
+    assert_eq!(field("event: ").unwrap(), event["stream"].as_str().unwrap());
+    Some(event)
+}

@@ -1,0 +1,130 @@
+//! Numbers that must not be rung: the webhook is answered, the call has its row, the provider hears nothing.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{CALLED, Plan, World, incoming};
+
+/// Posts an `IncomingCall` that must be rejected; our id of it.
+async fn rejected(world: &World, body: &Value, cause: &str) -> Uuid {
+    let (status, answer) = world.post_3cx(body).await;
+    assert_eq!((status, answer["status"].as_str()), (200, Some("rejected")), "{body} {answer}");
+    let call: Uuid = answer["call_id"].as_str().unwrap().parse().unwrap();
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("cause"), cause, "{body}");
+    assert_eq!(row.get::<_, String>("status"), "failed");
+    assert_eq!(world.events(call).await, ["offered"]);
+    call
+}
+
+#[actix::test]
+async fn numbers_that_nobody_rings_from_are_refused_without_a_request() {
+    let world = World::with(Plan::default().env("OWN_NUMBERS", "+12025550177")).await;
+    world.execute("insert into lines (number) values ('+12025550178')", &[]).await;
+    world.app.reload_lines().await;
+    let table = [
+        ("+19005551234", "dial_refused", "premium"),
+        ("+18005551234", "dial_refused", "toll-free"),
+        ("+881612345678", "dial_refused", "satellite"),
+        ("911", "dial_refused", "emergency"),
+        ("1234", "dial_refused", "an extension"),
+        ("anonymous", "dial_refused", "withheld"),
+        ("", "dial_refused", "none"),
+        ("'; drop table call_log; --", "dial_refused", "nonsense"),
+        ("+493022334455", "dial_refused", "another country"),
+        ("+16475551234", "dial_refused", "another country with the same code"),
+        (CALLED, "loop", "the called number"),
+        ("2025550199", "loop", "the called number in national form"),
+        ("+12025550177", "loop", "one of our own numbers"),
+        ("+12025550178", "loop", "the number of a line"),
+    ];
+    for (n, (caller, cause, what)) in table.iter().enumerate() {
+        let call = rejected(&world, &incoming(&format!("pbx-{n}"), caller), cause).await;
+        assert_eq!(
+            world.post_3cx(&incoming(&format!("pbx-{n}"), caller)).await.1["status"],
+            "duplicate",
+            "{what}"
+        );
+        let logged = "select count(*) from call_log where id = $1 and call_ended_at is not null";
+        assert_eq!(world.count(logged, &[&call]).await, 1, "{what}");
+    }
+    let rows = i64::try_from(table.len()).unwrap();
+    assert_eq!(world.count("select count(*) from call_log", &[]).await, rows);
+    assert_eq!(world.simulator.requests(), Vec::<Value>::new(), "the provider hears of none of them");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn only_the_countries_of_the_list_are_rung() {
+    let world = World::with(Plan::default().env("CALLBACK_COUNTRIES", "DE,AT")).await;
+    rejected(&world, &incoming("pbx-1", "+12025550101"), "dial_refused").await;
+    world.ring("pbx-2", "+493022334455").await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_number_is_rung_three_times_an_hour_even_over_a_restart() {
+    let world = World::with(Plan::default().env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "2")).await;
+    let caller = world.known_caller(1).await;
+    for id in ["pbx-1", "pbx-2"] {
+        let call = world.ring(id, &caller).await;
+        world.completed(call).await;
+    }
+    rejected(&world, &incoming("pbx-3", &caller), "dial_refused").await;
+    let world = world.restart().await;
+    rejected(&world, &incoming("pbx-4", &caller), "dial_refused").await;
+    let other = world.known_caller(2).await;
+    let call = world.ring("pbx-5", &other).await;
+    world.completed(call).await;
+    assert_eq!(world.dials("greeting").len(), 3);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_hour_has_its_limit() {
+    let world = World::with(Plan::default().env("CALLBACK_LIMIT_PER_HOUR", "1")).await;
+    let first = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &first).await;
+    world.completed(call).await;
+    let second = world.known_caller(2).await;
+    rejected(&world, &incoming("pbx-2", &second), "dial_refused").await;
+    assert_eq!(world.dials("greeting").len(), 1);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn calls_at_once_have_their_limit_and_an_end_makes_room() {
+    let plan = Plan::default().env("CALLBACK_LIMIT_CONCURRENT", "1").conversation_ms(400);
+    let world = World::with(plan).await;
+    let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
+    let call = world.ring("pbx-1", &first).await;
+    rejected(&world, &incoming("pbx-2", &second), "dial_refused").await;
+    world.completed(call).await;
+    world
+        .until("there is room again", || async {
+            let body = incoming(&Uuid::new_v4().to_string(), &second);
+            world.post_3cx(&body).await.1["status"] == json!("accepted")
+        })
+        .await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn more_live_calls_than_allowed_are_answered_503_and_leave_nothing() {
+    let world = World::with(Plan::default().env("MAX_LIVE_CALLS", "1").conversation_ms(400)).await;
+    let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
+    let call = world.ring("pbx-1", &first).await;
+    let (status, problem) = world.post_3cx(&incoming("pbx-2", &second)).await;
+    assert_eq!((status, problem["code"].as_str()), (503, Some("at_capacity")), "{problem}");
+    assert_eq!(
+        world.post_3cx(&incoming("pbx-1", &first)).await.1["status"],
+        "duplicate",
+        "known calls are answered"
+    );
+    world.completed(call).await;
+    assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
+    world
+        .until("there is room again", || async { world.post_3cx(&incoming("pbx-2", &second)).await.0 == 200 })
+        .await;
+    world.stop().await;
+}
