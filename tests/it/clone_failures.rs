@@ -204,7 +204,11 @@ async fn a_provider_that_is_not_there_ends_the_call_with_its_rows() {
 async fn a_late_voice_serves_the_next_call() {
     let plans = [
         ("the job's deadline", Plan::default().env("VOICE_CLONE_TIMEOUT", "1").clone_delay_ms("2500"), None),
-        ("the call's patience", Plan::default().env("CLONE_MAX_WAIT_SECONDS", "1").clone_delay_ms("2500"), None),
+        (
+            "the call's patience",
+            Plan::default().env("CLONE_MAX_WAIT_SECONDS", "1").clone_delay_ms("2500"),
+            None,
+        ),
         (
             "a body that drips past the deadline",
             Plan::default().env("VOICE_CLONE_TIMEOUT", "1"),
@@ -242,7 +246,8 @@ async fn without_a_usable_sample_nothing_is_uploaded() {
     let garbled = world.known_caller(2).await;
     std::fs::write(world.sample(2), "this is a letter, not a voice").unwrap();
     let outside = world.known_caller(3).await;
-    let leave = "update caller_voice_mapping set voice_sample_url = '../../etc/hostname' where caller_id = $1";
+    let leave =
+        "update caller_voice_mapping set voice_sample_url = '../../etc/hostname' where caller_id = $1";
     world.execute(leave, &[&outside]).await;
     for (n, caller, what) in
         [(1, silent, "missing file"), (2, garbled, "no audio"), (3, outside, "another file of the machine")]
@@ -264,7 +269,10 @@ async fn without_mapping_or_consent_nothing_is_uploaded() {
     world.execute("update consents set withdrawn_at = now() where caller_id = $1", &[&withdrawn]).await;
     let unmapped_since = world.known_caller(4).await;
     world
-        .execute("update caller_voice_mapping set deleted_at = now() where caller_id = $1", &[&unmapped_since])
+        .execute(
+            "update caller_voice_mapping set deleted_at = now() where caller_id = $1",
+            &[&unmapped_since],
+        )
         .await;
     for (n, caller, why) in [
         (1, unmapped, "no_mapping"),
@@ -310,7 +318,8 @@ async fn two_calls_of_one_caller_share_one_clone() {
         world.released(call).await;
     }
     assert_eq!(world.uploads(), 1);
-    let ready = "select count(distinct cloned_voice_id) * 10 + count(*) from clone_ready_events where caller_id = $1";
+    let ready =
+        "select count(distinct cloned_voice_id) * 10 + count(*) from clone_ready_events where caller_id = $1";
     assert_eq!(world.count(ready, &[&caller]).await, 12, "one voice, two calls");
     let uses = "select reuse_count::bigint from voice_clone_cache where caller_id = $1";
     assert_eq!(world.count(uses, &[&caller]).await, 2);

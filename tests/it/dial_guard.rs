@@ -40,7 +40,11 @@ async fn numbers_that_nobody_rings_from_are_refused_without_a_request() {
     ];
     for (n, (caller, cause, what)) in table.iter().enumerate() {
         let call = rejected(&world, &incoming(&format!("pbx-{n}"), caller), cause).await;
-        assert_eq!(world.post_3cx(&incoming(&format!("pbx-{n}"), caller)).await.1["status"], "duplicate", "{what}");
+        assert_eq!(
+            world.post_3cx(&incoming(&format!("pbx-{n}"), caller)).await.1["status"],
+            "duplicate",
+            "{what}"
+        );
         let logged = "select count(*) from call_log where id = $1 and call_ended_at is not null";
         assert_eq!(world.count(logged, &[&call]).await, 1, "{what}");
     }
@@ -112,7 +116,11 @@ async fn more_live_calls_than_allowed_are_answered_503_and_leave_nothing() {
     let call = world.ring("pbx-1", &first).await;
     let (status, problem) = world.post_3cx(&incoming("pbx-2", &second)).await;
     assert_eq!((status, problem["code"].as_str()), (503, Some("at_capacity")), "{problem}");
-    assert_eq!(world.post_3cx(&incoming("pbx-1", &first)).await.1["status"], "duplicate", "known calls are answered");
+    assert_eq!(
+        world.post_3cx(&incoming("pbx-1", &first)).await.1["status"],
+        "duplicate",
+        "known calls are answered"
+    );
     world.completed(call).await;
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
     world

@@ -20,7 +20,8 @@ fn of_call(dials: Vec<Value>, call: Uuid) -> Vec<Value> {
 }
 
 async fn dial_of(world: &World, call: Uuid, purpose: &str) -> (String, String) {
-    let statement = "select dial, outcome from conversations where call = $1 and purpose = $2 order by ordinal desc";
+    let statement =
+        "select dial, outcome from conversations where call = $1 and purpose = $2 order by ordinal desc";
     let row = world.client.query(statement, &[&call, &purpose]).await.unwrap().remove(0);
     (row.get(0), row.get(1))
 }
@@ -28,7 +29,8 @@ async fn dial_of(world: &World, call: Uuid, purpose: &str) -> (String, String) {
 #[actix::test]
 async fn a_greeting_that_is_refused_leaves_the_agent_call() {
     let world = World::new().await;
-    let declined = json!({ "success": false, "message": "no trunk", "conversation_id": null, "sip_call_id": null });
+    let declined =
+        json!({ "success": false, "message": "no trunk", "conversation_id": null, "sip_call_id": null });
     let refusals = [
         Fault { status: Some(401), ..dial_fault("greeting") },
         Fault { status: Some(404), ..dial_fault("greeting") },
@@ -44,7 +46,11 @@ async fn a_greeting_that_is_refused_leaves_the_agent_call() {
         world.completed(call).await;
         assert_eq!(of_call(world.dials("greeting"), call).len(), 1, "{what}");
         assert_eq!(of_call(world.dials("agent"), call).len(), 1, "{what}");
-        assert_eq!(dial_of(&world, call, "greeting").await, ("refused".to_owned(), "failed".to_owned()), "{what}");
+        assert_eq!(
+            dial_of(&world, call, "greeting").await,
+            ("refused".to_owned(), "failed".to_owned()),
+            "{what}"
+        );
     }
     world.stop().await;
 }
@@ -80,7 +86,11 @@ async fn each_lost_answer_is_looked_up(purpose: &str) {
         for purpose in ["greeting", "agent"] {
             let dials = of_call(world.dials(purpose), call);
             assert_eq!(dials.len(), 1, "{purpose}, {what}");
-            assert_eq!(dial_of(&world, call, purpose).await, ("started".into(), "completed".into()), "{what}");
+            assert_eq!(
+                dial_of(&world, call, purpose).await,
+                ("started".into(), "completed".into()),
+                "{what}"
+            );
         }
         // An answer that hangs is overtaken by the report, and nothing is left to ask.
         let asked = format!("user_id={call}");
@@ -128,7 +138,10 @@ async fn a_greeting_that_nobody_answers_ends_the_call() {
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
     let row = world.released(call).await;
-    assert_eq!((row.get::<_, String>("cause"), row.get::<_, String>("blame")), ("no_answer".into(), "caller".into()));
+    assert_eq!(
+        (row.get::<_, String>("cause"), row.get::<_, String>("blame")),
+        ("no_answer".into(), "caller".into())
+    );
     assert_eq!(row.get::<_, String>("status"), "failed");
     assert_eq!(world.dials("agent").len(), 0);
     world.stop().await;

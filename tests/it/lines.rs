@@ -107,20 +107,6 @@ async fn a_line_has_its_own_limit() {
 }
 
 #[actix::test]
-async fn a_limit_counts_calls_of_before_a_restart() {
-    let world = World::with(Plan::default().conversation_ms(1_500)).await;
-    world.execute("insert into lines (number, max_live_calls) values ($1, 1)", &[&SALES]).await;
-    world.app.reload_lines().await;
-    let first = ring(&world, "pbx-1", &caller(1), SALES).await;
-    world.conversation(first, "greeting").await;
-    let world = world.restart().await;
-    let (status, problem) = world.post_3cx(&calling("pbx-2", &caller(2), SALES)).await;
-    assert_eq!((status, problem["code"].as_str()), (503, Some("at_capacity")), "{problem}");
-    world.completed(first).await;
-    world.stop().await;
-}
-
-#[actix::test]
 async fn lines_are_read_again_without_a_restart() {
     let world = World::new().await;
     with_sales(&world).await;
@@ -138,20 +124,5 @@ async fn lines_are_read_again_without_a_restart() {
     world.app.reload_lines().await;
     let gone = ring(&world, "pbx-4", &caller(4), SALES).await;
     assert_eq!(world.completed(gone).await.get::<_, String>("line"), "default");
-    world.stop().await;
-}
-
-#[actix::test]
-async fn a_call_keeps_the_rules_of_its_offer_when_its_line_goes() {
-    let world = World::with(Plan::default().conversation_ms(500)).await;
-    with_sales(&world).await;
-    let call = ring(&world, "pbx-1", &caller(1), SALES).await;
-    world.conversation(call, "greeting").await;
-    world.execute("delete from lines", &[]).await;
-    world.app.reload_lines().await;
-    // Its agent is no line's any more: the reports are of a conversation that this installation began.
-    let row = world.completed(call).await;
-    assert_eq!(row.get::<_, String>("line"), SALES);
-    assert_eq!(world.dials("agent")[0]["body"]["agent_id"], "agent_sales");
     world.stop().await;
 }

@@ -49,7 +49,8 @@ async fn is_turned_away(world: &World, body: &Value) -> String {
     let text = body.to_string();
     let now = precall_actors::clock::now();
     let secret = crate::support::SECRET.as_bytes();
-    let (name, value) = precall::signature::sign(precall::signature::Kind::ThreeCx, secret, text.as_bytes(), now);
+    let (name, value) =
+        precall::signature::sign(precall::signature::Kind::ThreeCx, secret, text.as_bytes(), now);
     let request = world.http.post(format!("{}/webhook/3cx", world.app.url())).insert_header((name, value));
     let mut answer = request.send_body(text).await.unwrap();
     assert_eq!(answer.status().as_u16(), 503, "{body}");
@@ -196,9 +197,9 @@ async fn two_processes_may_meet_an_empty_database() {
     let client = crate::support::connect_to(&url).await;
     let applied: i64 =
         client.query_one("select count(*) from refinery_schema_history", &[]).await.unwrap().get(0);
-    let files = std::fs::read_dir("sql").unwrap().filter(|file| {
-        file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "sql")
-    });
+    let files = std::fs::read_dir("sql")
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "sql"));
     assert_eq!(applied, i64::try_from(files.count()).unwrap());
     for app in both {
         app.stop_now().await;

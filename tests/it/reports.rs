@@ -87,18 +87,6 @@ async fn late_and_lesser_reports_take_nothing_away() {
 }
 
 #[actix::test]
-async fn words_that_come_after_a_report_without_words_are_kept() {
-    let world = World::new().await;
-    let (call, agent) = conversing(&world).await;
-    taken(&world, &json!({ "call_id": agent, "agent_id": AGENT, "status": "completed", "duration_seconds": 12 })).await;
-    assert_eq!(told(&world, call).await, ("completed".into(), None, Some(12)));
-    taken(&world, &transcription(&agent, "done", &[("agent", "Hello"), ("user", "Bye")], 12)).await;
-    let words = "agent: Hello\nuser: Bye".to_owned();
-    assert_eq!(told(&world, call).await, ("completed".into(), Some(words), Some(12)));
-    world.stop().await;
-}
-
-#[actix::test]
 async fn the_old_flat_form_completes_a_call() {
     let world = World::new().await;
     let (call, agent) = conversing(&world).await;

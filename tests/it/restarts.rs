@@ -32,7 +32,13 @@ async fn calls_in_every_phase_go_on_after_a_restart() {
     world.faults(vec![
         Fault { hang: true, times: Some(1), ..fault(ADD) },
         // Its greeting passes; the agent's dial is executed and never answered.
-        Fault { body_contains: Some(is_handed_over.clone()), skip: 1, after: true, hang: true, ..fault(DIAL) },
+        Fault {
+            body_contains: Some(is_handed_over.clone()),
+            skip: 1,
+            after: true,
+            hang: true,
+            ..fault(DIAL)
+        },
     ]);
     let holding = world.ring("pbx-1", waits).await;
     world.until("its clone hangs", || async { world.uploads() == 1 }).await;

@@ -134,14 +134,21 @@ async fn news_of_nobody_and_of_calls_that_go_out_leave_nothing() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     says(&world, &changed("pbx-unknown", "Talking"), "ignored").await;
-    for (event, direction) in [("IncomingCall", "Out"), ("CallEnded", "outbound"), ("CALLSTATECHANGED", "OUT")] {
-        let body = json!({ "event_type": event, "call_id": "pbx-out", "caller_id": caller, "direction": direction });
+    for (event, direction) in
+        [("IncomingCall", "Out"), ("CallEnded", "outbound"), ("CALLSTATECHANGED", "OUT")]
+    {
+        let body =
+            json!({ "event_type": event, "call_id": "pbx-out", "caller_id": caller, "direction": direction });
         let answer = says(&world, &body, "ignored").await;
         assert_eq!(answer["threecx_call_id"], "pbx-out");
     }
     says(&world, &json!({ "event_type": "CallEnded", "caller_id": caller }), "ended").await;
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 0);
-    assert_eq!(world.count("select count(*) from early_ends", &[]).await, 0, "an end without an id absorbs nothing");
+    assert_eq!(
+        world.count("select count(*) from early_ends", &[]).await,
+        0,
+        "an end without an id absorbs nothing"
+    );
     assert_eq!(world.simulator.requests(), Vec::<Value>::new());
     world.stop().await;
 }

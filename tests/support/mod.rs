@@ -128,8 +128,7 @@ impl World {
         let client = connect_to(&url).await;
         let Plan { env, faults, .. } = plan;
         let (http, _database) = (http_client(), None);
-        let world =
-            Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults };
+        let world = Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults };
         world.ready().await;
         world
     }
@@ -154,14 +153,9 @@ impl World {
     /// As [`Self::restart`], for a database that is not there.
     pub async fn restart_unreached(mut self) -> Self {
         self.app.stop_now().await;
-        self.app = start_app(
-            &self.url,
-            &self.simulator.url(),
-            self.samples.path(),
-            &self.plan_env,
-            &self.faults,
-        )
-        .await;
+        self.app =
+            start_app(&self.url, &self.simulator.url(), self.samples.path(), &self.plan_env, &self.faults)
+                .await;
         point_webhooks(&self.simulator, &self.app);
         self
     }
