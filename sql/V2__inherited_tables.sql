@@ -92,7 +92,8 @@ create table clone_ready_events (
     ready_at timestamptz not null default now(),
     created_at timestamptz not null default now(),
     account_id text not null default 'default',
-    call uuid
+    call uuid,
+    source text not null default 'clone' constraint clone_ready_events_source check (source in ('cache', 'clone'))
 );
 create index clone_ready_events_call on clone_ready_events (call);
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use precall_call::{
-    Admission, At, Call, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung, Voice, VoiceId, facts,
+    Admission, At, Call, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung, Voice, VoiceId,
+    VoiceSource, facts,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -221,14 +222,20 @@ fn absorbed_end(context: &CallContext, event: &Event) -> Option<Derived> {
 
 fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<Derived> {
     match fact {
-        Fact::VoiceReady { voice, took, .. } => voice_ready(context, call, voice, *took),
+        Fact::VoiceReady { voice, took, source, .. } => voice_ready(context, call, voice, *took, *source),
         Fact::VoiceMissing(why) => voice_missing(context, call, *why).into_iter().collect(),
         Fact::HandedOff(rung) => handed_off(context, call, *rung).into_iter().collect(),
         Fact::Offered | Fact::GreetingStarted(_) | Fact::Panicked | Fact::Released(_) => Vec::new(),
     }
 }
 
-fn voice_ready(context: &CallContext, call: &Call, voice: &VoiceId, took: Duration) -> Vec<Derived> {
+fn voice_ready(
+    context: &CallContext,
+    call: &Call,
+    voice: &VoiceId,
+    took: Duration,
+    source: VoiceSource,
+) -> Vec<Derived> {
     let Some(caller) = context.caller_id() else { return Vec::new() };
     let ready = CloneReadyRow {
         caller_id: caller.to_owned(),
@@ -238,6 +245,7 @@ fn voice_ready(context: &CallContext, call: &Call, voice: &VoiceId, took: Durati
         ready_at: Time(call.at),
         account_id: context.line.account.clone(),
         call: uuid(context),
+        source: source.name(),
     };
     let used = CacheUse {
         account_id: context.line.account.clone(),

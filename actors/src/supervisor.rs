@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
-use precall_call::{CallId, ConversationId, Event, Job, LegSeen, Request};
+use precall_call::{CallId, ConversationId, Event, Job, LegSeen, LineId, Request};
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -111,8 +111,8 @@ pub struct Loaded {
     pub registry: Registry,
     /// Numbers dialled within the last day.
     pub guard: DialGuard,
-    /// Calls that were live.
-    pub unreleased: Vec<CallId>,
+    /// Calls that were live, each with its line.
+    pub unreleased: Vec<(CallId, String)>,
     /// Conversations of reports that nobody has claimed.
     pub unmatched: HashSet<ConversationId>,
     /// Counts the starts of the engine.
@@ -173,8 +173,8 @@ pub struct CallSupervisor {
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
     live: HashMap<CallId, Live>,
-    per_line: HashMap<precall_call::LineId, usize>,
-    line_of: HashMap<CallId, precall_call::LineId>,
+    per_line: HashMap<LineId, usize>,
+    line_of: HashMap<CallId, LineId>,
     reading: HashMap<CallId, Vec<Delivery>>,
     reads: Arc<Semaphore>,
     /// Conversations of live calls.
@@ -246,6 +246,12 @@ impl CallSupervisor {
         if waiting.len() == 1 {
             self.read_back(call, ctx);
         }
+    }
+
+    fn count_in(&mut self, call: CallId, line: LineId) {
+        let count = self.per_line.entry(line.clone()).or_default();
+        *count = count.saturating_add(1);
+        self.line_of.insert(call, line);
     }
 
     fn count_out(&mut self, call: CallId) {
@@ -323,8 +329,9 @@ impl Handler<Loaded> for CallSupervisor {
         self.guard = loaded.guard;
         self.unmatched = loaded.unmatched;
         self.ready = true;
-        for call in loaded.unreleased {
+        for (call, line) in loaded.unreleased {
             self.guard.hold(call);
+            self.count_in(call, LineId::new(line));
             let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
             let (done, _) = oneshot::channel();
             let delivery = Delivery { event: resumed, extra: Extra::None, derived: Vec::new(), done };

@@ -70,6 +70,7 @@ async fn an_end_during_the_greeting_ends_the_wait_and_no_agent_rings() {
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
     world.conversation(call, "greeting").await;
+    world.until("its sample is on its way", || async { world.uploads() == 1 }).await;
     let answer = says(&world, &ended_after("pbx-1", 0), "ended").await;
     assert_eq!(answer["call_id"], json!(call.to_string()));
     let row = world.released(call).await;

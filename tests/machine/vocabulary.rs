@@ -71,7 +71,14 @@ pub fn agent_id() -> ConversationId {
 
 pub fn report(conversation: ConversationId, purpose: Option<Purpose>, grade: Grade) -> Report {
     let failure = (grade == Grade::Failed).then_some(HandoffFailure::Busy);
-    Report { conversation, purpose, grade, failure, duration: Some(Duration::from_secs(9)) }
+    Report {
+        conversation,
+        purpose,
+        grade,
+        failure,
+        duration: Some(Duration::from_secs(9)),
+        has_words: grade == Grade::Completed,
+    }
 }
 
 pub fn voice_ready() -> Event {

@@ -53,7 +53,7 @@ fn conversation_shape(call: &Call, conversation: &Conversation) -> Conversation 
     } else {
         (conversation.dial, conversation.grade, conversation.id.clone())
     };
-    Conversation { dial, grade, id, duration: None, ..conversation.clone() }
+    Conversation { dial, grade, id, duration: None, has_words: false, ..conversation.clone() }
 }
 
 fn reach(call: Call, seen: &mut HashSet<u64>, frontier: &mut Vec<Call>) {

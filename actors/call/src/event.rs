@@ -132,6 +132,8 @@ pub struct Report {
     pub failure: Option<HandoffFailure>,
     /// How long it lasted.
     pub duration: Option<Duration>,
+    /// Whether words came with it.
+    pub has_words: bool,
 }
 
 /// What precall found out when it looked after a restart.

@@ -91,6 +91,8 @@ pub struct Conversation {
     pub grade: Grade,
     /// How long it lasted, as reported.
     pub duration: Option<Duration>,
+    /// Whether its words are known.
+    pub has_words: bool,
 }
 
 named! {

@@ -10,7 +10,8 @@ const READ: &str = "
     select account_id, pbx, line, threecx_call_id, caller_id, called_number
     from call_log where id = $1";
 
-const UNRELEASED: &str = "select id from call_log where state <> 'released' and last_seq > 0 order by id";
+const UNRELEASED: &str =
+    "select id, line from call_log where state <> 'released' and last_seq > 0 order by id";
 
 // Its log cannot be folded any more, so this row is written beside it.
 const CLOSE_UNREADABLE: &str = "
@@ -55,13 +56,13 @@ pub async fn read(client: &impl GenericClient, call: CallId) -> Result<Option<St
     }))
 }
 
-/// Calls that were live when the last engine stopped.
+/// Calls that were live when the last engine stopped, each with its line.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn unreleased(client: &impl GenericClient) -> Result<Vec<CallId>, StoreError> {
+pub async fn unreleased(client: &impl GenericClient) -> Result<Vec<(CallId, String)>, StoreError> {
     let rows = client.query(UNRELEASED, &[]).await?;
-    rows.iter().map(|row| Ok(CallId(row.try_get::<_, Uuid>(0)?.as_u128()))).collect()
+    rows.iter().map(|row| Ok((CallId(row.try_get::<_, Uuid>(0)?.as_u128()), row.try_get(1)?))).collect()
 }
 
 /// Closes a call whose log cannot be read.

@@ -31,14 +31,13 @@ pub(super) const CALLS: &str = "select count(*) as total,
         count(*) filter (where status = 'failed') as failed
       from call_log";
 
-// reuse_count counts the calls a voice served and is 1 at the first: all but the first were hits. Rows of voices that are
-// gone stay, marked as deleted, so their hits still count.
+// A hit is a call that was served from the cache; the voice may have come too late for the call that had it cloned.
 pub(super) const VOICES: &str = "select
         (select count(*) from voice_clone_log where status = 'success') as clones,
         (select count(*) from voice_clone_log where status = 'failed') as failed,
         (select coalesce(avg(api_response_time_ms), 0)::float8
            from voice_clone_log where status = 'success') as mean_ms,
-        (select coalesce(sum(greatest(reuse_count - 1, 0)), 0)::bigint from voice_clone_cache) as hits,
+        (select count(*) from clone_ready_events where source = 'cache') as hits,
         (select count(*) from voice_clone_cache
           where deleted_at is null and ttl_expires_at > now()) as usable";
 

@@ -179,6 +179,8 @@ pub struct CloneReadyRow {
     pub account_id: String,
     /// Our call.
     pub call: Uuid,
+    /// `cache` or `clone`.
+    pub source: &'static str,
 }
 
 /// A row of `clone_failed_events`.

@@ -48,8 +48,8 @@ const CONVERSATIONS: &str = "
 
 const CLONE_READY: &str = "
     insert into clone_ready_events (caller_id, greeting_call_id, cloned_voice_id, clone_duration_ms, ready_at,
-        account_id, call)
-    select caller_id, greeting_call_id, cloned_voice_id, clone_duration_ms, ready_at, account_id, call
+        account_id, call, source)
+    select caller_id, greeting_call_id, cloned_voice_id, clone_duration_ms, ready_at, account_id, call, source
     from jsonb_populate_recordset(null::clone_ready_events, $1)";
 
 const CLONE_FAILED: &str = "

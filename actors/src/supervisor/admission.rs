@@ -90,9 +90,7 @@ impl CallSupervisor {
         });
         let voice = voice_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
         self.registry.admit(call, sighting, now);
-        self.line_of.insert(call, line.id.clone());
-        let count = self.per_line.entry(line.id.clone()).or_default();
-        *count = count.saturating_add(1);
+        self.count_in(call, line.id.clone());
         let (first, durable) = oneshot::channel();
         let offer = Offer { policy: Arc::new(line.policy()), admission };
         self.start_call(Origin::Offered(offer, incoming.recording_url), context, Some(first), ctx);

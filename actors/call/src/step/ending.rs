@@ -96,6 +96,7 @@ impl Turn {
         if known.duration.is_none() {
             known.duration = report.duration;
         }
+        known.has_words |= report.has_words;
         match known.purpose {
             Purpose::Greeting => self.greeting_reported(report),
             Purpose::Agent => self.agent_reported(report),

@@ -44,6 +44,7 @@ impl Turn {
             dial: Dial::Intended,
             grade: Grade::Initiated,
             duration: None,
+            has_words: false,
         });
     }
 

@@ -54,6 +54,7 @@ impl ConversationReport {
             grade: self.grade,
             failure: self.failure,
             duration: self.duration,
+            has_words: self.transcript.is_some(),
         }
     }
 }

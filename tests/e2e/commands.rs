@@ -1,0 +1,233 @@
+//! The commands beside `serve`: what they print, and how they end.
+
+use nix::sys::signal::Signal;
+
+use crate::program::{API_KEY, Run, free_port};
+use crate::support::{KEY, SECRET, connect_to, database, empty_database, http_client, until};
+
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+fn service() -> Run {
+    Run::of(&["serve"]).in_production(
+        "postgresql://nobody:pass-of-nobody@127.0.0.1:9/none",
+        NOWHERE,
+        "/nonexistent",
+    )
+}
+
+#[actix::test]
+async fn a_bad_configuration_ends_with_2_and_one_message_that_names_everything_wrong() {
+    let run = service()
+        .env("PORT", "seventy")
+        .env("MAX_LIVE_CALLS", "0")
+        .env("CALL_ROUTE", "bridge")
+        .env("CONSENT_REQUIRED", "perhaps")
+        .env("ELEVENLABS_API_KEY", "")
+        .env("WEBHOOK_SECRET", " ")
+        .env("DATABASE_URL", "mysql://me:hidden-password@host/db")
+        .env("OWN_NUMBERS", "abc")
+        .env("API_KEYS", "hidden-entry");
+    let wrong = [
+        "PORT",
+        "MAX_LIVE_CALLS",
+        "CALL_ROUTE",
+        "CONSENT_REQUIRED",
+        "ELEVENLABS_API_KEY",
+        "WEBHOOK_SECRET",
+        "DATABASE_URL",
+        "OWN_NUMBERS",
+        "API_KEYS",
+    ];
+    for command in [&["serve"][..], &[], &["check"], &["config", "show"]] {
+        let ended = run.clone().arguments(command).end().await;
+        assert_eq!(ended.code, Some(2), "{command:?}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{command:?}");
+        assert!(ended.stderr.starts_with("precall: the configuration has 9 problems:"), "{}", ended.stderr);
+        for name in wrong {
+            assert!(ended.stderr.contains(&format!("\n  {name}: ")), "{command:?} {name}: {}", ended.stderr);
+        }
+        assert!(!ended.stderr.contains("hidden"), "a secret: {}", ended.stderr);
+    }
+}
+
+#[actix::test]
+async fn production_insists_on_its_secrets_and_its_database() {
+    let ended = Run::of(&["serve"]).env("HOST", "127.0.0.1").end().await;
+    assert_eq!(ended.code, Some(2));
+    for name in [
+        "DATABASE_URL",
+        "THREECX_WEBHOOK_SECRET",
+        "WEBHOOK_SECRET",
+        "ELEVENLABS_API_KEY",
+        "ELEVENLABS_AGENT_ID",
+    ] {
+        assert!(ended.stderr.contains(&format!("\n  {name}: ")), "{name}: {}", ended.stderr);
+    }
+}
+
+#[actix::test]
+async fn wrong_usage_ends_with_2() {
+    for command in
+        [&["dance"][..], &["demo", "--calls", "0"], &["demo", "--rate", "-1"], &["simulate"], &["sign"]]
+    {
+        assert_eq!(Run::of(command).end().await.code, Some(2), "{command:?}");
+    }
+    let away = ["simulate", "elevenlabs", "--webhook-url", "http://198.51.100.1/x", "--webhook-secret", "s"];
+    let ended = Run::of(&away).end().await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("loopback"), "{}", ended.stderr);
+}
+
+#[actix::test]
+async fn config_show_tells_everything_but_secrets() {
+    let ended = service().arguments(&["config", "show"]).env("MAX_LIVE_CALLS", "77").end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let line = |name: &str| {
+        let mut lines = ended.stdout.lines();
+        lines.find(|line| line.split_whitespace().next() == Some(name)).unwrap_or_default().to_owned()
+    };
+    assert!(line("MAX_LIVE_CALLS").ends_with("77"));
+    assert!(line("GREETING_MAX_SECONDS").ends_with("15 (default)"));
+    assert!(line("WEBHOOK_SECRET").ends_with(&format!("set ({} characters)", SECRET.len())));
+    assert!(line("DATABASE_URL").contains("set ("), "{}", line("DATABASE_URL"));
+    assert!(line("RETENTION_DAYS").ends_with("not set"));
+    for secret in [SECRET, API_KEY, "pass-of-nobody"] {
+        assert!(!ended.stdout.contains(secret) && !ended.stderr.contains(secret), "{secret}");
+    }
+}
+
+#[actix::test]
+async fn a_secret_may_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "a secret of a file\n").unwrap();
+    let run = service().arguments(&["config", "show"]).env("WEBHOOK_SECRET", "");
+    let ended = run.env("WEBHOOK_SECRET_FILE", file.to_str().unwrap()).end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("set (18 characters), from "), "{}", ended.stdout);
+}
+
+#[actix::test]
+async fn migrate_brings_an_empty_database_up_to_date_once() {
+    let url = empty_database("migrated_by_command").await;
+    let migrate = || Run::of(&["migrate"]).env("DATABASE_URL", &url);
+    let together = futures_util::future::join_all([migrate().end(), migrate().end()]).await;
+    let mut said: Vec<String> = together.iter().map(|ended| ended.stdout.trim().to_owned()).collect();
+    assert!(together.iter().all(|ended| ended.code == Some(0)), "{}", together[0].stderr);
+    said.sort();
+    assert!(said[0].starts_with("applied [1, 2, 3") && said[1] == "the schema is up to date", "{said:?}");
+    let again = migrate().end().await;
+    assert_eq!((again.code, again.stdout.trim()), (Some(0), "the schema is up to date"));
+    let client = connect_to(&url).await;
+    client.execute("select from call_events", &[]).await.unwrap();
+    let nowhere =
+        Run::of(&["migrate"]).env("DATABASE_URL", "postgresql://me:hidden@127.0.0.1:9/db").end().await;
+    assert_eq!(nowhere.code, Some(1));
+    assert!(
+        nowhere.stderr.starts_with("precall: ") && !nowhere.stderr.contains("hidden"),
+        "{}",
+        nowhere.stderr
+    );
+    assert_eq!(Run::of(&["migrate"]).end().await.code, Some(2), "without an address");
+}
+
+#[actix::test]
+async fn check_finds_what_is_there_and_what_is_wrong() {
+    let database = database();
+    let samples = tempfile::tempdir().unwrap();
+    let mut simulator = Run::of(&["simulate", "elevenlabs", "--api-key", API_KEY]).start();
+    let url = simulator.listening().await;
+    let check = || Run::of(&["check"]).in_production(database.url(), &url, samples.path().to_str().unwrap());
+    let good = check().end().await;
+    assert_eq!(good.code, Some(0), "{}{}", good.stdout, good.stderr);
+    for line in [
+        "ok     configuration",
+        "ok     database: PostgreSQL ",
+        "ok     voice samples",
+        "ok     ElevenLabs agent",
+    ] {
+        assert!(good.stdout.contains(line), "{line} in {}", good.stdout);
+    }
+    let bad = check()
+        .env("ELEVENLABS_API_KEY", "another-key")
+        .env("LOCAL_VOICE_SAMPLES_PATH", "/nonexistent")
+        .end()
+        .await;
+    assert_eq!(bad.code, Some(1), "{}", bad.stdout);
+    for line in ["WRONG  voice samples", "WRONG  ElevenLabs account", "ok     database"] {
+        assert!(bad.stdout.contains(line), "{line} in {}", bad.stdout);
+    }
+    for secret in [API_KEY, "another-key", SECRET] {
+        assert!(!good.stdout.contains(secret) && !bad.stdout.contains(secret));
+    }
+    let requests =
+        http_client().get(format!("{url}/sim/requests")).send().await.unwrap().body().await.unwrap();
+    let requests: serde_json::Value = serde_json::from_slice(&requests).unwrap();
+    let written = requests.as_array().unwrap().iter().filter(|request| request["method"] != "GET").count();
+    assert_eq!(written, 0, "a check changes nothing at the provider");
+    simulator.signal(Signal::SIGTERM);
+    assert_eq!(simulator.end().await.code, Some(0));
+}
+
+#[actix::test]
+async fn healthcheck_asks_the_service_that_the_environment_describes() {
+    let port = free_port().to_string();
+    let check = || Run::of(&["healthcheck"]).env("PORT", &port).env("HOST", "127.0.0.1");
+    let nobody = check().end().await;
+    assert_eq!(nobody.code, Some(1));
+    assert!(nobody.stderr.contains(&format!("127.0.0.1:{port}")), "{}", nobody.stderr);
+    // Its database is away: that is nothing a restart would mend.
+    let mut serving = service().env("PORT", &port).start();
+    serving.listening().await;
+    let good = check().end().await;
+    assert_eq!((good.code, good.stdout.as_str(), good.stderr.as_str()), (Some(0), "", ""));
+    assert_eq!(check().env("PORT", "x").end().await.code, Some(2));
+    serving.signal(Signal::SIGTERM);
+    let ended = serving.end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("pass-of-nobody"));
+}
+
+#[actix::test]
+async fn a_port_that_is_taken_ends_the_start_with_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ended = service().env("PORT", &taken.local_addr().unwrap().port().to_string()).end().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot listen on 127.0.0.1:"), "{}", ended.stderr);
+}
+
+#[actix::test]
+async fn a_new_key_opens_the_api() {
+    let made = Run::of(&["keys", "new", "--name", "board", "--scope", "read"]).end().await;
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let value = |name: &str| {
+        let mut lines = made.stdout.lines();
+        lines.find_map(|line| line.strip_prefix(name)).expect(name).trim().to_owned()
+    };
+    let (key, entry) = (value("key:"), value("API_KEYS:"));
+    assert!(entry.starts_with("board:read:") && !entry.contains(&key), "{entry}");
+    let database = database();
+    let run =
+        Run::of(&["serve"]).in_production(database.url(), NOWHERE, "/nonexistent").env("API_KEYS", &entry);
+    let mut serving = run.start();
+    let url = format!("{}/api/v1/calls", serving.listening().await);
+    let status = |key: String| {
+        let url = url.clone();
+        async move { http_client().get(url).bearer_auth(key).send().await.unwrap().status().as_u16() }
+    };
+    until("it opens", || async { status(key.clone()).await == 200 }).await;
+    assert_eq!(status(KEY.to_owned()).await, 401);
+}
+
+#[actix::test]
+async fn sign_knows_both_headers() {
+    for (arguments, name) in [
+        (&["sign", "--secret", "s"][..], "X-3CX-Signature: t="),
+        (&["sign", "--secret", "s", "--header", "3cx"], "X-3CX-Signature: t="),
+        (&["sign", "--secret", "s", "--header", "elevenlabs"], "ElevenLabs-Signature: t="),
+    ] {
+        let signed = Run::of(arguments).input("{}").end().await;
+        assert!(signed.code == Some(0) && signed.stdout.starts_with(name), "{}", signed.stdout);
+        assert!(signed.stdout.contains(",v0="), "{}", signed.stdout);
+    }
+}

@@ -1,0 +1,96 @@
+//! The demo ends by itself, and what it says is what its tables hold.
+
+use std::os::unix::fs::PermissionsExt;
+
+use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use serde_json::{Value, json};
+
+use crate::program::Run;
+use crate::support::connect_to;
+
+/// From the summary to the tables; every figure asked anew, in other words than the demo's own.
+const FIGURES: [(&str, &str); 7] = [
+    ("calls", "select count(*) from call_log"),
+    ("completed", "select count(*) from call_log where status = 'completed' and cause = 'completed'"),
+    ("greeted", "select count(*) from conversations where purpose = 'greeting' and outcome = 'completed'"),
+    ("cloned", "select count(*) from voice_events where event ->> 'kind' = 'clone_succeeded'"),
+    ("from_cache", "select count(*) from call_events where event ->> 'source' = 'cache'"),
+    ("handed_over", "select count(*) from clone_transfer_events"),
+    ("fallback", "select count(*) from clone_failed_events"),
+];
+
+#[actix::test]
+async fn three_calls_complete_and_the_summary_is_true_of_the_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    // Another account must be able to enter, should root run the tests.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let data = folder.path().join("database");
+    let file = folder.path().join("summary.json");
+    let arguments = [
+        "demo",
+        "--calls",
+        "3",
+        "--rate",
+        "10",
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--summary-json",
+        file.to_str().unwrap(),
+    ];
+    // No service variable has a part in it.
+    let ended = Run::of(&arguments)
+        .env("PORT", "not a port")
+        .env("ELEVENLABS_API_BASE", "https://api.elevenlabs.io")
+        .end()
+        .await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+
+    let summary: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!((&summary["calls"], &summary["completed"]), (&json!(3), &json!(3)), "{summary}");
+    let options = Options::new(DataDir::At(data), Durability::NoFsync, Install::IfMissing);
+    let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options));
+    let postgres = started.await.unwrap().unwrap();
+    let client = connect_to(&postgres.url("postgres")).await;
+    for (name, statement) in FIGURES {
+        let count: i64 = client.query_one(statement, &[]).await.unwrap().get(0);
+        assert_eq!(summary[name], json!(count), "{name}");
+    }
+    for (table, rows) in summary["rows"].as_object().unwrap() {
+        let count: i64 =
+            client.query_one(&format!("select count(*) from {table}"), &[]).await.unwrap().get(0);
+        assert_eq!(rows, &json!(count), "{table}");
+        assert!(ended.stdout.contains(&format!(" {table} {count}")), "{table}: {}", ended.stdout);
+    }
+    for (label, name) in [
+        ("calls             ", "calls"),
+        ("greeted           ", "greeted"),
+        ("voices cloned     ", "cloned"),
+        ("voice from cache  ", "from_cache"),
+        ("handed over       ", "handed_over"),
+        ("fallback voice    ", "fallback"),
+        ("completed         ", "completed"),
+    ] {
+        let line = format!("\n{label}{}\n", summary[name]);
+        assert!(ended.stdout.contains(&line), "{label}: {}", ended.stdout);
+    }
+    for (name, statement) in [
+        ("clone_ms", "select min(api_response_time_ms)::float8, max(api_response_time_ms)::float8 from voice_clone_log"),
+        (
+            "time_to_greeting_ms",
+            "select min((timings ->> 'greeting_started_ms')::float8), max((timings ->> 'greeting_started_ms')::float8)
+             from call_log",
+        ),
+    ] {
+        let row = client.query_one(statement, &[]).await.unwrap();
+        let range = row.get::<_, f64>(0)..=row.get::<_, f64>(1);
+        for percentile in ["p50", "p99"] {
+            let value = summary[name][percentile].as_f64().unwrap();
+            assert!(range.contains(&value), "{name} {percentile} {value} is not within {range:?}");
+        }
+    }
+    let lines =
+        ended.stdout.lines().filter(|line| line.starts_with("call ") && line.contains(" completed ")).count();
+    assert_eq!(lines, 3, "a line a call: {}", ended.stdout);
+    drop(client);
+    tokio::task::spawn_blocking(|| postgres.stop()).await.unwrap();
+}

@@ -1,0 +1,167 @@
+//! One run of the built program: its environment is the test's alone, what it says goes to files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::support::{PATIENCE, SECRET, pause};
+
+/// What ran to its end.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// How a run is set up.
+#[derive(Clone, Default)]
+pub struct Run {
+    env: BTreeMap<String, String>,
+    arguments: Vec<String>,
+    input: String,
+}
+
+impl Run {
+    pub fn of(arguments: &[&str]) -> Self {
+        Self::default().arguments(arguments)
+    }
+
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// All that a service in production needs.
+    pub fn in_production(self, database: &str, provider: &str, samples: &str) -> Self {
+        let pairs = [
+            ("ENVIRONMENT", "production"),
+            ("HOST", "127.0.0.1"),
+            ("PORT", "0"),
+            ("HTTP_WORKERS", "1"),
+            ("CALL_ARBITERS", "2"),
+            ("CALL_ROUTE", "callback"),
+            ("CONSENT_REQUIRED", "false"),
+            ("INSTALLATION", "e2e"),
+            ("DATABASE_URL", database),
+            ("ELEVENLABS_API_BASE", provider),
+            ("ELEVENLABS_API_KEY", API_KEY),
+            ("ELEVENLABS_AGENT_ID", "agent_test"),
+            ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_test"),
+            ("FALLBACK_VOICE_ID", "voice_fallback"),
+            ("LOCAL_VOICE_SAMPLES_PATH", samples),
+            ("THREECX_WEBHOOK_SECRET", SECRET),
+            ("WEBHOOK_SECRET", SECRET),
+            ("DEFAULT_REGION", "US"),
+            ("LOG_LEVEL", "trace"),
+        ];
+        pairs.into_iter().fold(self, |run, (name, value)| run.env(name, value))
+    }
+
+    pub fn input(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.input);
+        self
+    }
+
+    pub fn start(self) -> Program {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| File::create(folder.path().join(name)).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_precall"))
+            .args(&self.arguments)
+            .env_clear()
+            // The server programs of the demo are found by it.
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(&self.env)
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(self.input.as_bytes()).unwrap();
+        Program { child, folder, what: self.arguments.join(" ") }
+    }
+
+    /// Runs it to its end.
+    pub async fn end(self) -> Ended {
+        self.start().end().await
+    }
+}
+
+/// The provider's key of every service here.
+pub const API_KEY: &str = "key-of-the-provider-0123456789";
+
+/// A program that runs; it does not outlive this value.
+pub struct Program {
+    child: Child,
+    folder: TempDir,
+    what: String,
+}
+
+impl Program {
+    /// The address that it says it listens on, in its first line.
+    pub async fn listening(&mut self) -> String {
+        let begun = Instant::now();
+        loop {
+            let said = self.said("stdout");
+            if let Some((first, _)) = said.split_once('\n') {
+                let url = first.strip_prefix("listening on ").expect("the first line names the address");
+                assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+                return url.to_owned();
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{} ended with {ended:?}: {}", self.what, self.said("stderr"));
+            assert!(begun.elapsed() < PATIENCE, "{} does not listen: {}", self.what, self.said("stderr"));
+            pause().await;
+        }
+    }
+
+    pub fn said(&self, stream: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(stream)).unwrap()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn end(mut self) -> Ended {
+        let status = self.ended().await;
+        Ended { code: status.code(), stdout: self.said("stdout"), stderr: self.said("stderr") }
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < 2 * PATIENCE, "{} does not end: {}", self.what, self.said("stderr"));
+            pause().await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended; then there is nothing to do.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// A port that nobody has now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

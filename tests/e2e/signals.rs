@@ -1,0 +1,157 @@
+//! The service is told to stop, or is killed, in the middle of calls.
+
+use nix::sys::signal::Signal;
+use precall::signature::{Kind, sign};
+use precall::simulators::elevenlabs::{Simulator, Target};
+use precall_actors::clock;
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use crate::program::{Program, Run, free_port};
+use crate::support::{
+    Plan, SECRET, caller, connect_to, database, http_client, incoming, start_simulator, until,
+};
+
+/// A service in a process of its own, with a simulator that tries again soon.
+struct Site {
+    port: u16,
+    simulator: Simulator,
+    samples: tempfile::TempDir,
+    database: precall::embedded_postgres::template::TestDatabase,
+    client: Client,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let simulator = start_simulator(&Plan::default().conversation_ms(1_000)).await;
+        let database = database();
+        let client = connect_to(database.url()).await;
+        let samples = tempfile::tempdir().unwrap();
+        let site = Self { port: free_port(), simulator, samples, database, client };
+        let url = format!("{}/webhook/elevenlabs/postcall", site.url()).parse().unwrap();
+        site.simulator.set_webhook(Some(Target { url, secret: SECRET.parse().unwrap() }));
+        site
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    async fn serve(&self, drain_seconds: &str) -> Program {
+        let samples = self.samples.path().to_str().unwrap();
+        let run = Run::of(&[]).in_production(self.database.url(), &self.simulator.url(), samples);
+        let run = run.env("PORT", &self.port.to_string()).env("DRAIN_TIMEOUT_SECONDS", drain_seconds);
+        let mut service = run.start();
+        service.listening().await;
+        until("calls are taken", || async { self.get("/health/ready").await == 200 }).await;
+        service
+    }
+
+    async fn get(&self, path: &str) -> u16 {
+        let answer = http_client().get(format!("{}{path}", self.url())).send().await;
+        answer.map_or(0, |answer| answer.status().as_u16())
+    }
+
+    async fn post(&self, body: &Value) -> (u16, Value) {
+        let text = body.to_string();
+        let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), text.as_bytes(), clock::now());
+        let request = http_client().post(format!("{}/webhook/3cx", self.url())).insert_header((name, value));
+        let mut answer = request.send_body(text).await.unwrap();
+        let text = answer.body().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_slice(&text).unwrap())
+    }
+
+    async fn ring(&self, n: u32) -> Uuid {
+        let (status, answer) = self.post(&incoming(&format!("pbx-{n}"), &caller(n))).await;
+        assert_eq!((status, &answer["status"]), (200, &json!("accepted")), "{answer}");
+        answer["call_id"].as_str().unwrap().parse().unwrap()
+    }
+
+    async fn count(&self, statement: &str) -> i64 {
+        self.client.query_one(statement, &[]).await.unwrap().get(0)
+    }
+
+    async fn completed(&self) -> i64 {
+        self.count("select count(*) from call_log where status = 'completed' and state = 'released'").await
+    }
+
+    /// Requests for a dial, by call and purpose; the largest count of any.
+    fn dials(&self) -> (usize, usize) {
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        for request in self.simulator.requests() {
+            let data = &request["body"]["conversation_initiation_client_data"];
+            if request["path"] == "/v1/convai/sip-trunk/outbound-call" {
+                let key = format!("{} {}", data["user_id"], data["dynamic_variables"]["precall_purpose"]);
+                *counts.entry(key).or_default() += 1;
+            }
+        }
+        (counts.len(), counts.into_values().max().unwrap_or(0))
+    }
+}
+
+#[actix::test]
+async fn twenty_calls_survive_sigkill() {
+    let site = Site::new().await;
+    let service = site.serve("30").await;
+    for n in 0..20 {
+        site.ring(n).await;
+    }
+    let some = "select count(*) from conversations where purpose = 'greeting' and provider_id is not null";
+    until("greetings are being heard", || async { site.count(some).await >= 10 }).await;
+    service.signal(Signal::SIGKILL);
+    assert_eq!(service.end().await.code, None, "killed, not ended");
+    assert!(site.completed().await < 20, "calls were in progress");
+    let service = site.serve("30").await;
+    until("every call is completed", || async { site.completed().await == 20 }).await;
+    assert_eq!(site.dials(), (40, 1), "two dials a call, each once");
+    service.signal(Signal::SIGTERM);
+    assert_eq!(service.end().await.code, Some(0));
+}
+
+#[actix::test]
+async fn sigterm_lets_live_calls_finish_and_takes_no_new_ones() {
+    let site = Site::new().await;
+    let service = site.serve("60").await;
+    for n in 0..3 {
+        site.ring(n).await;
+    }
+    service.signal(Signal::SIGTERM);
+    until("it is draining", || async { site.get("/health/ready").await == 503 }).await;
+    let (status, problem) = site.post(&incoming("pbx-late", &caller(9))).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("draining")), "{problem}");
+    assert_eq!(site.post(&incoming("pbx-1", &caller(1))).await.1["status"], "duplicate", "known calls go on");
+    let ended = service.end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(site.completed().await, 3);
+    assert_eq!(site.count("select count(*) from call_log").await, 3);
+}
+
+#[actix::test]
+async fn calls_that_a_stop_does_not_wait_for_are_taken_up_again() {
+    let site = Site::new().await;
+    let service = site.serve("0").await;
+    for n in 0..3 {
+        site.ring(n).await;
+    }
+    service.signal(Signal::SIGINT);
+    let ended = service.end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stopping with live calls"), "{}", ended.stderr);
+    let _service = site.serve("0").await;
+    until("every call is completed", || async { site.completed().await == 3 }).await;
+    assert_eq!(site.dials(), (6, 1));
+}
+
+#[actix::test]
+async fn sighup_reads_the_lines_again() {
+    let site = Site::new().await;
+    let service = site.serve("0").await;
+    let line = "insert into lines (number, agent_id) values ($1, 'agent_of_the_line')";
+    site.client.execute(line, &[&crate::support::CALLED]).await.unwrap();
+    service.signal(Signal::SIGHUP);
+    until("they were read", || async { service.said("stderr").matches("lines loaded").count() >= 2 }).await;
+    site.ring(1).await;
+    let agent = || site.simulator.requests().iter().any(|r| r["body"]["agent_id"] == "agent_of_the_line");
+    until("the line's agent rings", || async { agent() }).await;
+}
