@@ -20,6 +20,7 @@ use crate::clock;
 use crate::clone_worker::CloneWorker;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
+use crate::greeting::{GreetingActor, StopWatching};
 use crate::persistence::{Append, Durable};
 use crate::shared::Shared;
 use crate::store::rows::{Derived, Entry};
@@ -111,6 +112,7 @@ pub struct CallActor {
     /// When the pending timer fires; a later deadline needs no new one.
     timer_at: Option<At>,
     clone_worker: Option<Addr<CloneWorker>>,
+    greeting: Option<Addr<GreetingActor>>,
     parts: Vec<Job>,
     handled: u64,
     crashes: u32,
@@ -160,6 +162,7 @@ impl CallActor {
             durable,
             timer_at: None,
             clone_worker: None,
+            greeting: None,
             parts: Vec::new(),
             handled: 0,
             crashes: 0,
@@ -236,14 +239,34 @@ impl CallActor {
             }
             self.work.pop_front();
         }
+        self.send_unsent(ctx);
+        if self.call.phase != Phase::Greeting
+            && let Some(greeting) = self.greeting.take()
+        {
+            greeting.do_send(StopWatching);
+        }
+        self.arm(ctx);
+        self.show();
+        self.settle();
+    }
+
+    fn send_unsent(&mut self, ctx: &mut Context<Self>) {
         if !self.unsent.is_empty() {
             let entries = std::mem::take(&mut self.unsent);
             let reply = ctx.address().recipient();
             self.shared.persistence.do_send(Append { entries, reply });
         }
-        self.arm(ctx);
-        self.show();
-        self.settle();
+    }
+
+    /// After a crash, before anything that may crash again: what happened is on record whatever comes next.
+    fn record_what_happened(&mut self, ctx: &mut Context<Self>) {
+        for work in std::mem::take(&mut self.work) {
+            match work {
+                Work::Record(entry) => self.unsent.push(*entry),
+                Work::Perform(effect) => self.work.push_back(Work::Perform(effect)),
+            }
+        }
+        self.send_unsent(ctx);
     }
 
     fn perform_durable(&mut self, ctx: &mut Context<Self>) {
@@ -251,7 +274,11 @@ impl CallActor {
             self.after_durable.front().filter(|(version, _)| *version <= self.durable)
         {
             let effect = effect.clone();
-            self.perform(&effect, ctx);
+            if self.call.still_wants(&effect) {
+                self.perform(&effect, ctx);
+            } else if let Some(event) = effect.surely_not_done() {
+                self.take(&event, &Extra::None, Vec::new());
+            }
             self.after_durable.pop_front();
         }
     }
@@ -331,6 +358,7 @@ impl Actor for CallActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.timer_at = None;
         if self.crashes > 0 {
+            self.record_what_happened(ctx);
             self.perform_durable(ctx);
             let ordinal = self.call.panics.saturating_add(1);
             self.take(&Event::Panicked { job: Job::Call, ordinal }, &Extra::None, Vec::new());
@@ -372,8 +400,7 @@ impl Handler<Durable> for CallActor {
         self.acknowledge();
         self.shared.faults.pass(Point::CallOnDurable, self.context.id);
         self.perform_durable(ctx);
-        self.show();
-        self.settle();
+        self.proceed(ctx);
     }
 }
 

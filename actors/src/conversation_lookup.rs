@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
-use precall_call::{At, ConversationId, Event, Job, Purpose};
+use precall_call::{At, ConversationId, Event, GreetingEnd, HandoffFailure, Job, Purpose};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
@@ -79,7 +79,7 @@ async fn ask(question: &Question, context: &CallContext, shared: &Shared, call: 
         Some(id) => id.clone(),
         None => {
             let found = find(&clients, context, &question.known, question.since).await;
-            let Some(id) = found else { return };
+            let Some(id) = found else { return call.do_send(Happened::part(nothing_found(question))) };
             call.do_send(Happened::part(found_event(question, id.clone())));
             id
         }
@@ -96,6 +96,15 @@ fn found_event(question: &Question, id: ConversationId) -> Event {
     match question.purpose {
         Purpose::Greeting => Event::GreetingStarted { conversation: Some(id) },
         Purpose::Agent => Event::HandoffSucceeded { attempt: question.attempt, conversation: Some(id) },
+    }
+}
+
+/// Nothing is listed, seconds after it would have begun. The call does not wait for it any longer; an agent is not dialled
+/// a second time all the same.
+fn nothing_found(question: &Question) -> Event {
+    match question.purpose {
+        Purpose::Greeting => Event::GreetingEnded { end: GreetingEnd::Failed },
+        Purpose::Agent => Event::HandoffFailed { attempt: question.attempt, why: HandoffFailure::Unknown },
     }
 }
 

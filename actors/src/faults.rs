@@ -75,7 +75,7 @@ impl Faults {
         Self(Some(Arc::default()))
     }
 
-    /// Lets `point` panic `times` times for one call: `call`, or the first that comes by.
+    /// Lets `point` panic `times` times for one call: `call`, or the first that comes by and was not hit before.
     pub fn arm(&self, point: Point, call: Option<CallId>, times: u32) {
         if let Some(plan) = &self.0 {
             plan.lock().unwrap_or_else(|e| e.into_inner()).push(Armed { point, call, times });
@@ -95,8 +95,10 @@ impl Faults {
         let Some(plan) = &self.0 else { return };
         let hit = {
             let mut plan = plan.lock().unwrap_or_else(|e| e.into_inner());
+            let claimed = plan.iter().any(|armed| armed.call == Some(call));
             let armed = plan.iter_mut().find(|armed| {
-                armed.point == point && armed.times > 0 && armed.call.is_none_or(|c| c == call)
+                let meant = armed.call.map_or(!claimed, |c| c == call);
+                armed.point == point && armed.times > 0 && meant
             });
             match armed {
                 Some(armed) => {

@@ -1,26 +1,43 @@
-//! The greeting of route `callback`: dials it once, reports one outcome.
+//! The greeting of route `callback`: dials it once, reports one outcome, and watches for its end.
+//!
+//! A report comes only after the provider has analysed the conversation, which takes longer than a caller likes to wait;
+//! that the telephone call itself is over can be seen earlier.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use precall_call::{ConversationId, Event, GreetingEnd, Job, Purpose};
 use slog::warn;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
+use crate::call_rows::Extra;
 use crate::clock;
 use crate::conversation_lookup;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::phone_number::E164;
-use crate::providers::elevenlabs::{Execution, OutboundCall};
+use crate::providers::elevenlabs::{ConversationDetail, Execution, OutboundCall};
 use crate::shared::{Clients, Shared, clients};
+
+/// Between two looks whether the greeting is over.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Whether the greeting is over does not matter any more.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopWatching;
 
 /// See the file.
 pub struct GreetingActor {
     context: Arc<CallContext>,
     shared: Arc<Shared>,
     call: Addr<CallActor>,
+    /// Its dial has an outcome: from then on there is nothing that must not be dropped.
+    answered: bool,
+    unwatched: bool,
     _notice: DeathNotice<CallActor, PartDown>,
 }
 
@@ -29,7 +46,7 @@ impl GreetingActor {
     #[must_use]
     pub fn new(context: Arc<CallContext>, shared: Arc<Shared>, call: Addr<CallActor>) -> Self {
         let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
-        Self { context, shared, call, _notice: notice }
+        Self { context, shared, call, answered: false, unwatched: false, _notice: notice }
     }
 }
 
@@ -43,9 +60,62 @@ impl Actor for GreetingActor {
         let dialled = async move {
             let outcome = dial(&context, &shared, &call).await;
             shared.faults.pass(Point::GreetingAnswered, context.id);
-            call.do_send(Happened::part(outcome));
+            call.do_send(Happened::part(outcome.clone()));
+            outcome
         };
-        ctx.spawn(dialled.into_actor(self).map(|(), _, ctx| ctx.stop()));
+        ctx.spawn(dialled.into_actor(self).map(|outcome, actor, ctx| {
+            actor.answered = true;
+            match outcome {
+                Event::GreetingStarted { conversation: Some(id) } if !actor.unwatched => actor.watch(id, ctx),
+                _ => ctx.stop(),
+            }
+        }));
+    }
+}
+
+impl GreetingActor {
+    fn watch(&self, id: ConversationId, ctx: &mut Context<Self>) {
+        let rules = &self.context.line.rules;
+        // Afterwards the call's own deadline looks the greeting up.
+        let longest = rules.ring_max + rules.greeting_max;
+        let (shared, call) = (Arc::clone(&self.shared), self.call.clone());
+        let watched = async move {
+            let _over_or_too_long = tokio::time::timeout(longest, watch(&id, &shared, &call)).await;
+        };
+        ctx.spawn(watched.into_actor(self).map(|(), _, ctx| ctx.stop()));
+    }
+}
+
+impl Handler<StopWatching> for GreetingActor {
+    type Result = ();
+
+    fn handle(&mut self, _: StopWatching, ctx: &mut Context<Self>) {
+        self.unwatched = true;
+        if self.answered {
+            ctx.stop();
+        }
+    }
+}
+
+async fn watch(id: &ConversationId, shared: &Shared, call: &Addr<CallActor>) {
+    let Some(clients) = clients() else { return };
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let detail = clients.bulk.conversation(id, LOOK_WITHIN).await;
+        shared.provider.note(&detail);
+        match detail {
+            Ok(ConversationDetail::Reported(report)) => {
+                let event = Event::Reported(report.fact());
+                call.do_send(Happened { extra: Extra::Report(report), ..Happened::part(event) });
+                return;
+            }
+            // The telephone call is over and is being analysed (ElevenLabs facts, section 6).
+            Ok(ConversationDetail::NotYet { status }) if status == "processing" => {
+                call.do_send(Happened::part(Event::GreetingEnded { end: GreetingEnd::Played }));
+                return;
+            }
+            Ok(ConversationDetail::NotYet { .. }) | Err(_) => {}
+        }
     }
 }
 
@@ -77,11 +147,12 @@ async fn lost_answer(
     call: &Addr<CallActor>,
 ) -> Event {
     let unknown = Event::GreetingEnded { end: GreetingEnd::Unknown };
-    call.do_send(Happened::part(unknown.clone()));
+    call.do_send(Happened::part(unknown));
     let found: Option<ConversationId> = conversation_lookup::find(clients, context, &[], started).await;
     match found {
         Some(id) => Event::GreetingStarted { conversation: Some(id) },
-        None => unknown,
+        // Nothing is listed: whoever may have been rung, waiting longer helps nobody.
+        None => Event::GreetingEnded { end: GreetingEnd::Failed },
     }
 }
 

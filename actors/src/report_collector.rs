@@ -1,10 +1,11 @@
 //! Fetches the reports that no webhook brought: polls, and applies them by the same function as the webhook.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Supervised, WrapFuture};
-use precall_call::{CallId, ConversationId};
+use precall_call::{At, CallId, ConversationId};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
@@ -16,10 +17,17 @@ use crate::store::error::StoreError;
 use crate::supervisor::{CallSupervisor, ReportCame};
 
 /// Conversations of one round; the others are due in the next.
-const ROUND_MAX: i64 = 50;
+const ROUND_MAX: i64 = 500;
 const ASK_WITHIN: Duration = Duration::from_secs(10);
 /// What was not reported within a day never will be.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// A conversation is asked for in this many rounds; after them only now and then (ElevenLabs facts, section 6).
+const ROUNDS_EAGER: u32 = 10;
+const SELDOM: Duration = Duration::from_secs(600);
+
+/// How often a conversation was asked for, and when it may be again.
+type Asked = HashMap<ConversationId, (u32, At)>;
 
 /// See the file.
 pub struct ReportCollector {
@@ -29,6 +37,7 @@ pub struct ReportCollector {
     wait: Duration,
     /// Between two rounds.
     every: Duration,
+    asked: Asked,
 }
 
 impl ReportCollector {
@@ -40,15 +49,18 @@ impl ReportCollector {
         wait: Duration,
         every: Duration,
     ) -> Self {
-        Self { shared, supervisor, wait, every }
+        Self { shared, supervisor, wait, every, asked: Asked::new() }
     }
 
     fn next_round(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(self.every, |actor, ctx| {
             let (shared, supervisor) = (Arc::clone(&actor.shared), actor.supervisor.clone());
-            let wait = actor.wait;
-            let round = async move { round(&shared, &supervisor, wait).await };
-            ctx.spawn(round.into_actor(actor).map(|(), actor, ctx| actor.next_round(ctx)));
+            let (wait, asked) = (actor.wait, std::mem::take(&mut actor.asked));
+            let round = async move { round(&shared, &supervisor, wait, asked).await };
+            ctx.spawn(round.into_actor(actor).map(|asked, actor, ctx| {
+                actor.asked = asked;
+                actor.next_round(ctx);
+            }));
         });
     }
 }
@@ -63,19 +75,34 @@ impl Actor for ReportCollector {
 
 impl Supervised for ReportCollector {}
 
-async fn round(shared: &Shared, supervisor: &Addr<CallSupervisor>, wait: Duration) {
+async fn round(
+    shared: &Shared,
+    supervisor: &Addr<CallSupervisor>,
+    wait: Duration,
+    mut asked: Asked,
+) -> Asked {
     if !shared.persistence_state.can_keep() {
-        return;
+        return asked;
     }
     let due = match due(shared, wait).await {
         Ok(due) => due,
         Err(error) => {
             warn!(shared.log, "overdue reports could not be listed"; "error" => %error);
-            return;
+            return asked;
         }
     };
-    let Some(clients) = clients() else { return };
+    let Some(clients) = clients() else { return asked };
+    asked.retain(|conversation, _| due.iter().any(|(_, due)| due == conversation));
     for (call, conversation) in due {
+        let now = clock::now();
+        let (times, next) = asked.entry(conversation.clone()).or_insert((0, now));
+        if *next > now {
+            continue;
+        }
+        *times = times.saturating_add(1);
+        if *times >= ROUNDS_EAGER {
+            *next = now.plus(SELDOM);
+        }
         let detail = clients.bulk.conversation(&conversation, ASK_WITHIN).await;
         shared.provider.note(&detail);
         match detail {
@@ -93,13 +120,12 @@ async fn round(shared: &Shared, supervisor: &Addr<CallSupervisor>, wait: Duratio
             }
         }
     }
+    asked
 }
 
 async fn due(shared: &Shared, wait: Duration) -> Result<Vec<(CallId, ConversationId)>, StoreError> {
     let now = clock::now();
-    let ago = |span: Duration| {
-        precall_call::At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
-    };
+    let ago = |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     let client = shared.pool.get().await?;
     due_conversations::due(&**client, ago(GIVEN_UP_AFTER), ago(wait), ROUND_MAX).await
 }

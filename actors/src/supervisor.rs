@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
 use precall_call::{Call, CallId, ConversationId, Event, Job, LegSeen, Request, fold};
 use slog::{error, info, warn};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::call_actor::{CallActor, Happened, Origin, Stop};
 use crate::call_context::CallContext;
@@ -23,12 +23,15 @@ use crate::providers::elevenlabs::ConversationReport;
 use crate::registry::Registry;
 use crate::resilient::start_resilient;
 use crate::shared::Shared;
-use crate::store::{call_context, event_log};
+use crate::store::{StoreError, call_context, event_log};
 
 /// A webhook is answered within so long, or it is 503 (3CX flows wait 3 s).
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 /// Reading one call's log back.
 const READ_WITHIN: Duration = Duration::from_secs(5);
+const READ_AGAIN: Duration = Duration::from_secs(2);
+/// Calls read back at once: fewer than the pool has connections.
+const READS_MAX: usize = 2;
 
 /// The answer to a webhook, later.
 pub type Answer<T> = oneshot::Sender<Result<T, Busy>>;
@@ -148,7 +151,16 @@ struct Delivery {
 #[rtype(result = "()")]
 struct ReadBack {
     call: CallId,
-    found: Option<(Box<Call>, Arc<CallContext>)>,
+    found: Found,
+}
+
+/// What reading a call back found.
+enum Found {
+    Call((Box<Call>, Arc<CallContext>)),
+    /// No such call, or none that can be taken up again.
+    Nothing,
+    /// The database could not be asked.
+    NotNow,
 }
 
 #[derive(Message)]
@@ -185,6 +197,7 @@ pub struct CallSupervisor {
     per_line: HashMap<precall_call::LineId, usize>,
     line_of: HashMap<CallId, precall_call::LineId>,
     reading: HashMap<CallId, Vec<Delivery>>,
+    reads: Arc<Semaphore>,
     /// Conversations of live calls.
     conversations: HashMap<ConversationId, CallId>,
     /// Conversations whose report came and was kept.
@@ -215,6 +228,7 @@ impl CallSupervisor {
             per_line: HashMap::new(),
             line_of: HashMap::new(),
             reading: HashMap::new(),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
             conversations: HashMap::new(),
             unmatched: HashSet::new(),
             ready: false,
@@ -257,18 +271,17 @@ impl CallSupervisor {
 
     fn read_back(&self, call: CallId, ctx: &mut Context<Self>) {
         let (shared, lines, region) = (Arc::clone(&self.shared), self.lines.clone(), self.settings.region);
-        let supervisor = ctx.address();
+        let (supervisor, reads) = (ctx.address(), Arc::clone(&self.reads));
         actix::spawn(async move {
-            let read = tokio::time::timeout(READ_WITHIN, read_call(&shared, &lines, region, call));
-            let found = match read.await {
-                Ok(Ok(found)) => found,
-                Ok(Err(error)) => {
-                    error!(shared.log, "a call could not be read back"; "call" => %call, "error" => error);
-                    None
-                }
-                Err(_) => {
-                    error!(shared.log, "a call could not be read back in time"; "call" => %call);
-                    None
+            // A few at a time: after a restart every live call is read back at once.
+            let _permit = reads.acquire().await;
+            let read = tokio::time::timeout(READ_WITHIN, read_call(&shared, &lines, region, call)).await;
+            let found = match read.unwrap_or(Err(StoreError::TooSlow)) {
+                Ok(Some(found)) => Found::Call(found),
+                Ok(None) => Found::Nothing,
+                Err(error) => {
+                    error!(shared.log, "a call could not be read back"; "call" => %call, "error" => %error);
+                    if error.is_passing() { Found::NotNow } else { close(&shared, call).await }
                 }
             };
             supervisor.do_send(ReadBack { call, found });
@@ -291,15 +304,15 @@ async fn read_call(
     lines: &Lines,
     region: Region,
     call: CallId,
-) -> Result<Option<(Box<Call>, Arc<CallContext>)>, String> {
-    let client = shared.pool.get().await.map_err(|e| e.to_string())?;
-    let stored = call_context::read(&**client, call).await.map_err(|e| e.to_string())?;
-    let Some(stored) = stored else { return Ok(None) };
-    let log = event_log::read_call(&**client, call).await.map_err(|e| e.to_string())?;
+) -> Result<Option<(Box<Call>, Arc<CallContext>)>, StoreError> {
+    let client = shared.pool.get().await?;
+    let Some(stored) = call_context::read(&**client, call).await? else { return Ok(None) };
+    let log = event_log::read_call(&**client, call).await?;
     if log.is_empty() {
         return Ok(None);
     }
-    let state = fold(log.iter().map(|(event, at)| (event, *at))).map_err(|e| e.to_string())?;
+    let state = fold(log.iter().map(|(event, at)| (event, *at)))
+        .map_err(|error| StoreError::Unreadable(error.to_string()))?;
     let context = CallContext {
         id: call,
         pbx: stored.pbx,
@@ -309,6 +322,21 @@ async fn read_call(
         line: Arc::clone(lines.of_id(&stored.line)),
     };
     Ok(Some((Box::new(state), Arc::new(context))))
+}
+
+/// A log that cannot be read ends its call; the others go on.
+async fn close(shared: &Shared, call: CallId) -> Found {
+    let closed = async {
+        let client = shared.pool.get().await?;
+        call_context::close_unreadable(&**client, call).await
+    };
+    match closed.await {
+        Ok(()) => Found::Nothing,
+        Err(error) => {
+            error!(shared.log, "an unreadable call could not be closed"; "call" => %call, "error" => %error);
+            Found::NotNow
+        }
+    }
 }
 
 impl Actor for CallSupervisor {
@@ -321,12 +349,26 @@ impl Handler<ReadBack> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, ReadBack { call, found }: ReadBack, ctx: &mut Context<Self>) {
-        let waiting = self.reading.remove(&call).unwrap_or_default();
-        let Some((state, context)) = found else {
-            // Dropping the deliveries tells their senders that nothing was kept.
-            warn!(self.shared.log, "events for a call that is not there"; "call" => %call,
-                "events" => waiting.len());
-            return;
+        let mut waiting = self.reading.remove(&call).unwrap_or_default();
+        let (state, context) = match found {
+            Found::Call(found) => found,
+            Found::Nothing => {
+                // Dropping the deliveries tells their senders that nothing was kept.
+                warn!(self.shared.log, "events for a call that is not there"; "call" => %call,
+                    "events" => waiting.len());
+                return self.count_out(call);
+            }
+            Found::NotNow => {
+                // Senders from outside come again by themselves; what is our own duty is tried again.
+                waiting.retain(|delivery| {
+                    matches!(delivery.event, Event::Resumed { .. } | Event::Panicked { .. })
+                });
+                if !waiting.is_empty() {
+                    self.reading.insert(call, waiting);
+                    ctx.run_later(READ_AGAIN, move |actor, ctx| actor.read_back(call, ctx));
+                }
+                return;
+            }
         };
         let next_panic = state.panics.saturating_add(1);
         self.start_call(Origin::Log(state), context, None, ctx);

@@ -57,8 +57,8 @@ const BACKLOG: u32 = 1_024;
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept: longer than the pause between two webhooks of a busy PBX.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a client may take to close, and to read what it asked for.
-const DISCONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long a connection is kept after its last answer, so that a client that still sends can read it.
+const DISCONNECT_TIME: Duration = Duration::from_secs(3);
 /// How long answers that are under way may take when the server stops, in seconds.
 const SHUTDOWN_SECONDS: u64 = 5;
 /// Threads of one worker for bodies that take long to read.
@@ -95,7 +95,19 @@ pub fn server_of(
 /// # Errors
 /// When the listener cannot be used.
 pub fn metrics_server(settings: Settings, engine: EngineHandle, listener: TcpListener) -> io::Result<Server> {
-    start(Edge::new(settings, Arc::new(engine)), routes::metrics_routes, listener, 1)
+    metrics_server_of(settings, Arc::new(engine), listener)
+}
+
+/// [`metrics_server`] over anything that behaves like the engine.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn metrics_server_of(
+    settings: Settings,
+    engine: Arc<dyn Engine>,
+    listener: TcpListener,
+) -> io::Result<Server> {
+    start(Edge::new(settings, engine), routes::metrics_routes, listener, 1)
 }
 
 fn start(

@@ -11,7 +11,7 @@ use super::{calls, events, health, live, metrics_page, operate, postcall, statis
 /// Everything that is documented.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "precall", description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, units are in the names. What is wrong is `application/problem+json` with a `code` that clients may rely on."),
+    info(title = "precall", license(name = "Proprietary"), description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, units are in the names. What is wrong is `application/problem+json` with a `code` that clients may rely on."),
     paths(
         calls::list, calls::one, calls::events, operate::hangup, operate::handoff, live::live,
         statistics::statistics, operate::forget_voice, events::events, document,

@@ -1,6 +1,7 @@
 //! SIGKILL of the program that embeds PostgreSQL: this binary starts itself again, as a program to be killed.
 
 use std::env;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -83,6 +84,18 @@ fn a_test_binary_that_just_ends_leaves_nothing_either() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
     nothing_is_left_of(&base);
+}
+
+#[test]
+fn the_data_of_a_killed_program_are_closed_as_in_a_clean_stop() {
+    let dir = open_dir();
+    let data = dir.path().join("kept");
+    let (child, base) = start_copy(data.to_str().unwrap());
+    kill(child);
+    until("the guardian has done its work", || processes_with(base.to_str().unwrap()).is_empty());
+    let _next = start_at(&data);
+    let log = fs::read_to_string(base.join("postgres.log")).unwrap();
+    assert!(log.contains("database system was shut down at"), "{log}");
 }
 
 #[test]

@@ -5,4 +5,5 @@
 mod support;
 
 mod callback;
+mod isolation;
 mod schema;

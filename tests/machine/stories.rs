@@ -227,3 +227,19 @@ fn the_first_panic_costs_a_job_or_nothing_and_the_second_ends_the_call() {
     assert_eq!(handoff.orders().last(), Some(&Effect::LookUp(Purpose::Agent)));
     assert_eq!(handoff.at_the_deadline().ended().0, Cause::HandoffFailed);
 }
+
+#[test]
+fn an_order_that_waited_too_long_is_not_carried_out_and_is_known_not_to_have_been() {
+    let dial = Effect::DialGreeting;
+    let waiting = callback();
+    assert!(waiting.call.still_wants(&dial));
+    let over = waiting.then(Event::PbxCallEnded { duration: None });
+    assert!(!over.call.still_wants(&dial));
+    let never = Story::of(policy(Route::Callback)).then(Event::PbxCallEnded { duration: None });
+    let never = never.then(dial.surely_not_done().unwrap());
+    let greeting = never.call.conversation(Purpose::Greeting).unwrap();
+    assert_eq!((greeting.dial, greeting.grade), (precall_call::Dial::Refused, Grade::Failed));
+    let handing = callback().then(voice_ready()).then(greeting_reported());
+    assert!(handing.call.still_wants(&start(1, Rung::CallbackCloned, None)));
+    assert!(!handing.call.still_wants(&start(2, Rung::CallbackFallback, None)));
+}

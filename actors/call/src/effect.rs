@@ -1,6 +1,6 @@
 //! What is to be done. Effects are orders; every one of them comes back as an event, failure included.
 
-use crate::event::{Event, Purpose};
+use crate::event::{Event, GreetingEnd, HandoffFailure, Purpose};
 use crate::ids::VoiceId;
 use crate::policy::Rung;
 
@@ -39,6 +39,26 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// What is to be recorded when a dial was ordered and surely not made; none for orders that leave nothing behind.
+    #[must_use]
+    pub fn surely_not_done(&self) -> Option<Event> {
+        match self {
+            Self::DialGreeting => Some(Event::GreetingEnded { end: GreetingEnd::Refused }),
+            Self::StartHandoff { attempt, .. } => {
+                Some(Event::HandoffFailed { attempt: *attempt, why: HandoffFailure::Refused })
+            }
+            Self::Intend(_)
+            | Self::PlayGreeting
+            | Self::PlayHold
+            | Self::StopAudio
+            | Self::DropLeg
+            | Self::AskForVoice
+            | Self::StopWaiting
+            | Self::CancelHandoff
+            | Self::LookUp(_) => None,
+        }
+    }
+
     /// Whether the event that caused it must be durable first: all that reaches the world except audio into a live leg.
     #[must_use]
     pub fn needs_durable_intent(&self) -> bool {

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crate::cause::{NoVoice, Release, named};
+use crate::effect::Effect;
 use crate::event::{Grade, Purpose};
 use crate::ids::{ConversationId, VoiceId};
 use crate::policy::{Policy, Rung};
@@ -231,6 +232,26 @@ impl Call {
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
         self.dues.earliest().map(|due| Deadline { due, generation: self.generation })
+    }
+
+    /// Whether an order that had to wait is still to be carried out: the call may have moved on meanwhile.
+    #[must_use]
+    pub fn still_wants(&self, effect: &Effect) -> bool {
+        match effect {
+            Effect::DialGreeting => self.phase == Phase::Greeting,
+            Effect::StartHandoff { attempt, .. } => {
+                matches!(self.phase, Phase::HandingOff(running) if running.number == *attempt)
+            }
+            Effect::Intend(_)
+            | Effect::PlayGreeting
+            | Effect::PlayHold
+            | Effect::StopAudio
+            | Effect::DropLeg
+            | Effect::AskForVoice
+            | Effect::StopWaiting
+            | Effect::CancelHandoff
+            | Effect::LookUp(_) => true,
+        }
     }
 
     /// Whether an agent conversation took place, as far as is known.

@@ -40,7 +40,8 @@ impl CallActor {
     }
 
     fn dial_greeting(&mut self, ctx: &mut Context<Self>) {
-        GreetingActor::new(self.context.clone(), self.shared.clone(), ctx.address()).start();
+        let greeting = GreetingActor::new(self.context.clone(), self.shared.clone(), ctx.address());
+        self.greeting = Some(greeting.start());
         self.parts.push(Job::Greeting);
     }
 

@@ -12,8 +12,15 @@ const READ: &str = "
 
 const UNRELEASED: &str = "select id from call_log where state <> 'released' and last_seq > 0 order by id";
 
+// Its log cannot be folded any more, so this row is written beside it.
+const CLOSE_UNREADABLE: &str = "
+    update call_log set state = 'released', cause = 'unreadable_log', blame = 'precall', told = 'nothing',
+        status = case status when 'completed' then status else 'failed' end,
+        call_ended_at = coalesce(call_ended_at, now()), updated_at = now()
+    where id = $1 and state <> 'released'";
+
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[READ, UNRELEASED];
+pub const STATEMENTS: &[&str] = &[READ, UNRELEASED, CLOSE_UNREADABLE];
 
 /// What `call_log` knows of a call's identity.
 #[derive(Clone, Debug)]
@@ -55,4 +62,13 @@ pub async fn read(client: &impl GenericClient, call: CallId) -> Result<Option<St
 pub async fn unreleased(client: &impl GenericClient) -> Result<Vec<CallId>, StoreError> {
     let rows = client.query(UNRELEASED, &[]).await?;
     rows.iter().map(|row| Ok(CallId(row.try_get::<_, Uuid>(0)?.as_u128()))).collect()
+}
+
+/// Closes a call whose log cannot be read.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn close_unreadable(client: &impl GenericClient, call: CallId) -> Result<(), StoreError> {
+    client.execute(CLOSE_UNREADABLE, &[&Uuid::from_u128(call.0)]).await?;
+    Ok(())
 }

@@ -12,7 +12,7 @@ const CALL_OF: &str = "select call from conversations where provider_id = $1";
 const DUE: &str = "
     select call, provider_id from conversations
     where reported_at is null and provider_id is not null and dial = 'started' and started_at < $1 and started_at > $2
-    order by started_at limit $3";
+    order by started_at desc limit $3";
 
 /// The statements of this file, for the test that prepares them all.
 pub const STATEMENTS: &[&str] = &[CALL_OF, DUE];
@@ -29,7 +29,7 @@ pub async fn call_of(
     row.map(|row| Ok(CallId(row.try_get::<_, Uuid>(0)?.as_u128()))).transpose()
 }
 
-/// Conversations begun between the two moments that nobody reported, oldest first.
+/// Conversations begun between the two moments that nobody reported, newest first.
 ///
 /// # Errors
 /// When the database cannot be asked.

@@ -1,8 +1,9 @@
 //! The two logs: appending to them and reading a call's back.
 
+use deadpool_postgres::Transaction;
 use precall_call::{At, CallId, Event};
 use serde_json::Value;
-use tokio_postgres::{GenericClient, Transaction};
+use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -75,7 +76,8 @@ pub(super) async fn append(
         Stream::Call => (APPEND_CALLS, QUARANTINE_CALLS),
         Stream::Voice => (APPEND_VOICES, QUARANTINE_VOICES),
     };
-    let rows = transaction.query(append, &[&owners, &seqs, &times, &events, &pii]).await?;
+    let append = transaction.prepare_cached(append).await?;
+    let rows = transaction.query(&append, &[&owners, &seqs, &times, &events, &pii]).await?;
     if rows.len() < entries.len() {
         transaction.execute(quarantine, &[&owners, &seqs, &events]).await?;
     }

@@ -4,10 +4,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Pool, Transaction};
 use serde::Serialize;
 use serde_json::Value;
-use tokio_postgres::Transaction;
 
 use super::error::StoreError;
 use super::event_log::{self, Appended};
@@ -252,7 +251,8 @@ impl DerivedRows {
         ];
         for (statement, rows) in batches {
             if !rows.is_empty() {
-                transaction.execute(statement, &[&Value::Array(rows)]).await?;
+                let prepared = transaction.prepare_cached(statement).await?;
+                transaction.execute(&prepared, &[&Value::Array(rows)]).await?;
             }
         }
         Ok(())

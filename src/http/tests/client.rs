@@ -52,11 +52,27 @@ pub async fn connect(address: SocketAddr) -> TcpStream {
     timeout(PATIENCE, TcpStream::connect(address)).await.unwrap().unwrap()
 }
 
-/// Reads an answer that ends with the connection.
+/// Reads an answer to the end that its head announces, or to that of the connection.
 pub async fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("an answer in time").unwrap();
+    let reading = async {
+        let mut piece = [0_u8; 4096];
+        while !is_whole(&bytes) {
+            match stream.read(&mut piece).await.unwrap() {
+                0 => return,
+                count => bytes.extend_from_slice(&piece[..count]),
+            }
+        }
+    };
+    timeout(PATIENCE, reading).await.expect("an answer in time");
     Answer::parse(&bytes)
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+    length.is_some_and(|length| body.len() >= length.parse::<usize>().unwrap())
 }
 
 /// Reads until `part` has come.

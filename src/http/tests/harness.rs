@@ -4,14 +4,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use precall_call::{At, VoiceId};
 use slog::{Discard, Logger, o};
 
 use super::client::{Answer, send};
 use super::scripted::Scripted;
 use crate::config::{ApiKeys, CorsOrigins, Scope, Secret, Sender, WebhookAuth};
-use crate::http::{MetricsPlace, Settings, server_of};
+use crate::http::{MetricsPlace, Settings, metrics_server_of, server_of};
 use crate::signature::{Kind, sign};
 use crate::trusted_addresses::AddressList;
 
@@ -81,10 +81,19 @@ pub fn run() -> Running {
 }
 
 pub fn run_with(settings: Settings) -> Running {
+    start(|engine, listener| server_of(settings, engine, listener, 1))
+}
+
+/// The server of metrics alone.
+pub fn run_metrics() -> Running {
+    start(|engine, listener| metrics_server_of(settings(), engine, listener))
+}
+
+fn start(build: impl FnOnce(Arc<Scripted>, TcpListener) -> std::io::Result<Server>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let engine = Scripted::new();
-    let server = server_of(settings, engine.clone(), listener, 1).unwrap();
+    let server = build(engine.clone(), listener).unwrap();
     let handle = server.handle();
     actix_rt::spawn(server);
     Running { address, engine, handle }

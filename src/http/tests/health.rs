@@ -5,7 +5,7 @@ use std::time::Duration;
 use precall_actors::engine::Health;
 
 use super::client::{get, send};
-use super::harness::{run, run_with, settings};
+use super::harness::{run, run_metrics, run_with, settings};
 use super::scripted::well;
 use crate::http::MetricsPlace;
 
@@ -66,4 +66,7 @@ async fn metrics_can_live_elsewhere() {
     settings.metrics = MetricsPlace::Elsewhere;
     let server = run_with(settings);
     assert_eq!(get(server.address, "/metrics", &[]).await.code(), "not_found");
+    let server = run_metrics();
+    assert_eq!(get(server.address, "/metrics", &[]).await.status, 200);
+    assert_eq!(get(server.address, "/api/v1/live", &[]).await.code(), "not_found");
 }

@@ -85,6 +85,50 @@ async fn what_cannot_be_used_is_400_with_a_code() {
 }
 
 #[actix_web::test]
+async fn no_value_in_any_field_is_500() {
+    let server = run();
+    let fields = [
+        "event_type",
+        "call_id",
+        "caller_id",
+        "called_number",
+        "direction",
+        "state",
+        "duration",
+        "recording_url",
+    ];
+    let values = [
+        "null",
+        "true",
+        "-1",
+        "1e400",
+        "0.1",
+        "\"\"",
+        "\"\\u0000\"",
+        "\"\\ud800\"",
+        "[[]]",
+        "{\"a\":{}}",
+        "18446744073709551616",
+    ];
+    let long = format!("\"{}\"", "9".repeat(100_000));
+    for kind in ["IncomingCall", "CallStateChanged", "CallEnded"] {
+        for field in fields {
+            for value in values.iter().copied().chain([long.as_str()]) {
+                let mut body = vec![format!("\"{field}\":{value}")];
+                let rest = [("event_type", kind), ("call_id", "77"), ("direction", "In")];
+                let rest = rest.iter().filter(|(name, _)| *name != field);
+                body.extend(rest.map(|(name, value)| format!("\"{name}\":\"{value}\"")));
+                let answer = server.post(THREECX, &format!("{{{}}}", body.join(","))).await;
+                assert!(matches!(answer.status, 200 | 400), "{kind} {field}: {answer:?}");
+            }
+        }
+    }
+    for asked in server.engine.asked() {
+        assert!(!format!("{asked:?}").contains("\\0"), "{asked:?}");
+    }
+}
+
+#[actix_web::test]
 async fn what_cannot_be_kept_is_503_with_a_time_to_come_back() {
     let server = run();
     for (busy, code) in [

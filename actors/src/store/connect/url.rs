@@ -72,7 +72,9 @@ pub enum DatabaseUrlError {
     #[error("a % in it is not followed by two hexadecimal digits that make sense; a % itself is written %25")]
     Encoding,
     /// An option that would not be honoured.
-    #[error("the option {0} is not supported; remove it or use one that is (docs: DATABASE_URL)")]
+    #[error(
+        "the option {0} is not supported; remove it, or see DATABASE_URL in .env.example for those that are"
+    )]
     UnknownOption(String),
     /// An option with a value that it does not have.
     #[error("the option {option} must be {expected}")]

@@ -176,7 +176,7 @@ fn honour(
         "client_encoding" => return Err(expected("client_encoding", "utf8")),
         "gssencmode" if matches!(value, "disable" | "prefer") => url.ignored.push(name.to_owned()),
         name if HARMLESS.contains(&name) => url.ignored.push(name.to_owned()),
-        name => return Err(DatabaseUrlError::UnknownOption(printable(name))),
+        name => return Err(DatabaseUrlError::UnknownOption(printable(name, value))),
     }
     Ok(())
 }
@@ -281,10 +281,10 @@ fn expected(option: &'static str, expected: &'static str) -> DatabaseUrlError {
     DatabaseUrlError::Value { option, expected }
 }
 
-/// A name that is none may be the rest of a password with a question mark in it.
-fn printable(name: &str) -> String {
+/// What is no name, or has no value, may be the rest of a password with a question mark in it.
+fn printable(name: &str, value: &str) -> String {
     let a_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
-    if name.len() <= 40 && !name.is_empty() && name.chars().all(a_name) {
+    if !value.is_empty() && name.len() <= 40 && !name.is_empty() && name.chars().all(a_name) {
         return name.to_owned();
     }
     "with an unprintable name (is there an unescaped ? or & in the password?)".to_owned()

@@ -1,0 +1,181 @@
+//! A panic touches one call: every point of every actor's life, under a hundred neighbours.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use precall_actors::faults::{Faults, Point};
+use precall_call::CallId;
+use uuid::Uuid;
+
+use crate::support::{Plan, World, incoming, until};
+
+const NEIGHBOURS: u32 = 100;
+
+/// What a victim gets: how its call ends, in whose voice, and how often its telephone rings.
+struct Fate {
+    cause: &'static str,
+    voice: Voice,
+    dials: usize,
+}
+
+#[derive(PartialEq)]
+enum Voice {
+    Cloned,
+    Fallback,
+    /// Nobody spoke.
+    Nobody,
+}
+
+fn fate(point: Point) -> Fate {
+    let unharmed = Fate { cause: "completed", voice: Voice::Cloned, dials: 2 };
+    match point {
+        // The first panic of the call's own actor costs nothing.
+        Point::CallBeforeStep
+        | Point::CallAfterStep
+        | Point::CallInEffects
+        | Point::CallOnDurable
+        | Point::CallOnDeadline => unharmed,
+        // Dialled, and found again by its name.
+        Point::GreetingAnswered | Point::HandoffAnswered => unharmed,
+        // Never dialled: no greeting, but the agent.
+        Point::GreetingStarts => Fate { dials: 1, ..unharmed },
+        // The voice is lost, the call goes on.
+        Point::WorkerStarts
+        | Point::WorkerAnswered
+        | Point::JobStarts
+        | Point::JobBeforeUpload
+        | Point::JobAnswered => Fate { voice: Voice::Fallback, ..unharmed },
+        // It cannot be known that nothing was dialled, so nothing is dialled again.
+        Point::HandoffStarts => Fate { cause: "handoff_failed", voice: Voice::Nobody, dials: 1 },
+    }
+}
+
+/// Points that a call passes right after its webhook; the others are armed for a call that is already known.
+fn is_early(point: Point) -> bool {
+    !matches!(point, Point::HandoffStarts | Point::HandoffAnswered | Point::CallOnDeadline)
+}
+
+#[actix::test]
+async fn a_panic_anywhere_costs_one_job_or_nothing_and_no_neighbour_notices() {
+    let faults = Faults::injectable();
+    let plan = Plan { faults: faults.clone(), conversation: Duration::from_secs(4), ..Plan::default() }
+        .env("CLONE_MAX_WAIT_SECONDS", "2")
+        .env("CALLBACK_LIMIT_CONCURRENT", "1000")
+        .env("MAX_LIVE_CALLS", "1000");
+    let world = World::with(plan).await;
+    let mut neighbours = Vec::new();
+    for n in 0..NEIGHBOURS {
+        // No two of them share a number; none of them has a voice, which keeps the hundred cheap.
+        let caller = format!("+1{}5550{:03}", 201 + 2 * (n % 2), 100 + n);
+        neighbours.push(world.ring(&format!("neighbour-{n}"), &caller).await);
+    }
+    until("the neighbours are being greeted", || async {
+        world.app.engine().live().iter().all(|call| call.state != "offered")
+    })
+    .await;
+    let mut victims: HashMap<Uuid, Point> = HashMap::new();
+    for (n, point) in (1_u32..).zip(Point::ALL) {
+        let caller = world.known_caller(n).await;
+        if is_early(point) {
+            // Neighbours are settled in their greeting or agent call; whoever passes here next is the victim.
+            quiet(&world).await;
+            faults.arm(point, None, 1);
+            let call = world.ring(&format!("victim-{n}"), &caller).await;
+            until("the point is met", || async { faults.met().iter().any(|(met, ..)| *met == point) }).await;
+            let (_, hit, _) = faults.met().into_iter().find(|(met, ..)| *met == point).unwrap();
+            victims.insert(Uuid::from_u128(hit.0), point);
+            neighbours.extend((hit.0 != call.as_u128()).then_some(call));
+        } else {
+            let call = world.ring(&format!("victim-{n}"), &caller).await;
+            faults.arm(point, Some(CallId(call.as_u128())), 1);
+            victims.insert(call, point);
+        }
+    }
+    for (call, point) in &victims {
+        let expected = fate(*point);
+        let row = world.released(*call).await;
+        let cause: String = row.get("cause");
+        assert_eq!(cause, expected.cause, "{point:?}");
+        let dials = dials_of(&world, *call);
+        assert_eq!(dials.len(), expected.dials, "{point:?}");
+        if expected.voice != Voice::Nobody && !neighbours.contains(call) {
+            let spoken = dials.last().unwrap().to_string();
+            let has_fallback = spoken.contains("voice_fallback");
+            let has_sample = world
+                .count(
+                    "select count(*) from caller_voice_mapping m join call_log l on l.caller_id = m.caller_id
+                     where l.id = $1",
+                    &[call],
+                )
+                .await
+                == 1;
+            assert_eq!(has_fallback, expected.voice == Voice::Fallback || !has_sample, "{point:?}");
+        }
+        let statement = "select count(*) from call_events where call = $1 and event ->> 'kind' = 'panicked'";
+        let noted = world.count(statement, &[call]).await;
+        let in_job = matches!(point, Point::JobStarts | Point::JobBeforeUpload | Point::JobAnswered);
+        assert_eq!(noted, i64::from(!in_job), "{point:?}: a panic of the call's parts is a fact");
+    }
+    for call in &neighbours {
+        if victims.contains_key(call) {
+            continue;
+        }
+        let row = world.completed(*call).await;
+        assert_eq!(row.get::<_, String>("cause"), "completed");
+        let kinds = world.events(*call).await;
+        let reports = kinds.iter().filter(|kind| *kind == "reported").count();
+        assert_eq!(reports, 2, "a neighbour lost a message: {kinds:?}");
+        assert_eq!(dials_of(&world, *call).len(), 2);
+    }
+    assert_eq!(world.app.engine().live().len(), 0);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn the_second_panic_of_a_call_within_a_minute_ends_it_politely() {
+    let faults = Faults::injectable();
+    let world = World::with(Plan { faults: faults.clone(), ..Plan::default() }).await;
+    let caller = world.known_caller(1).await;
+    faults.arm(Point::CallBeforeStep, None, 2);
+    let call = world.ring("pbx-1", &caller).await;
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "panicked");
+    assert_eq!(row.get::<_, String>("blame"), "precall");
+    let next = world.known_caller(2).await;
+    let after = world.ring("pbx-2", &next).await;
+    world.completed(after).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_call_whose_actor_cannot_be_kept_alive_is_still_ended_in_its_log() {
+    let faults = Faults::injectable();
+    let world = World::with(Plan { faults: faults.clone(), ..Plan::default() }).await;
+    let caller = world.known_caller(1).await;
+    faults.arm(Point::CallAfterStep, None, 8);
+    // Whoever would have answered is gone: the sender is asked to come again, and finds the same call.
+    let (status, _) = world.post_3cx(&incoming("pbx-1", &caller)).await;
+    assert_eq!(status, 503);
+    let statement = "select * from call_log where threecx_call_id = 'pbx-1' and state = 'released'";
+    let row = world.until_row("the call is ended by whoever heard of the death", statement, &[]).await;
+    assert_eq!(row.get::<_, String>("cause"), "panicked");
+    world.events(row.get("id")).await;
+    let (status, answer) = world.post_3cx(&incoming("pbx-1", &caller)).await;
+    assert_eq!((status, answer["status"].as_str()), (200, Some("duplicate")));
+    world.stop().await;
+}
+
+fn dials_of(world: &World, call: Uuid) -> Vec<serde_json::Value> {
+    let dials = world.requests("/v1/convai/sip-trunk/outbound-call");
+    let user = call.to_string();
+    dials
+        .into_iter()
+        .filter(|dial| dial["body"]["conversation_initiation_client_data"]["user_id"] == user.as_str())
+        .collect()
+}
+
+/// Waits until no call is about to pass a point by itself.
+async fn quiet(world: &World) {
+    until("no job runs", || async { world.app.engine().live().iter().all(|call| call.actors.len() == 1) })
+        .await;
+}
