@@ -3,13 +3,14 @@
 //! A panic costs it nothing: state and outstanding work are written together after `step` has returned, the message in
 //! hand is kept until it is dealt with, and the actor is restarted in place with its mailbox.
 
+mod crash;
 mod perform;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, Supervised};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use precall_call::{At, Call, Effect, Event, Job, Offer, Phase, open, step};
 use slog::{Logger, info, o, warn};
 use tokio::sync::oneshot;
@@ -258,17 +259,6 @@ impl CallActor {
         }
     }
 
-    /// After a crash, before anything that may crash again: what happened is on record whatever comes next.
-    fn record_what_happened(&mut self, ctx: &mut Context<Self>) {
-        for work in std::mem::take(&mut self.work) {
-            match work {
-                Work::Record(entry) => self.unsent.push(*entry),
-                Work::Perform(effect) => self.work.push_back(Work::Perform(effect)),
-            }
-        }
-        self.send_unsent(ctx);
-    }
-
     fn perform_durable(&mut self, ctx: &mut Context<Self>) {
         while let Some((_, effect)) =
             self.after_durable.front().filter(|(version, _)| *version <= self.durable)
@@ -358,28 +348,9 @@ impl Actor for CallActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.timer_at = None;
         if self.crashes > 0 {
-            self.record_what_happened(ctx);
-            self.perform_durable(ctx);
-            let ordinal = self.call.panics.saturating_add(1);
-            self.take(&Event::Panicked { job: Job::Call, ordinal }, &Extra::None, Vec::new());
-            if self.in_hand.is_some() {
-                return self.deal_with_hand(ctx);
-            }
+            return self.go_on_after_crash(ctx);
         }
         self.proceed(ctx);
-    }
-}
-
-impl Supervised for CallActor {
-    fn restarting(&mut self, _: &mut Context<Self>) {
-        self.crashes = self.crashes.saturating_add(1);
-        warn!(self.log, "the call's actor panicked and goes on"; "crashes" => self.crashes);
-        // What was in hand when it crashed for the second time is what crashes it.
-        if self.crashes > 1 {
-            self.in_hand = None;
-            self.work.retain(|work| matches!(work, Work::Record(_)));
-            self.after_durable.clear();
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use precall_call::{
-    At, Call, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung, Voice, VoiceId, facts,
+    Admission, At, Call, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung, Voice, VoiceId, facts,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::providers::elevenlabs::ConversationReport;
 use crate::store::event_json;
 use crate::store::rows::{
     CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,
-    Derived, Entry, MatchedReport, Stream, Time,
+    Derived, EarlyEnd, Entry, MatchedReport, Stream, Time,
 };
 
 /// What came with an event and is no part of it: words, addresses and other things no rule depends on.
@@ -39,6 +39,7 @@ pub fn entry(
 ) -> Entry {
     let mut derived = vec![Derived::CallLog(Box::new(call_log(context, event, after, extra)))];
     derived.extend(conversations(context, before, after, extra));
+    derived.extend(absorbed_end(context, event));
     for fact in facts(before, event, after) {
         derived.extend(rows_of(context, &fact, after));
     }
@@ -209,6 +210,13 @@ fn conversation_row(
         started_at: Time(call.at),
         reported_at: report.map(|_| Time(call.at)),
     }
+}
+
+fn absorbed_end(context: &CallContext, event: &Event) -> Option<Derived> {
+    let Event::Offered(offer) = event else { return None };
+    let threecx_call_id =
+        context.threecx_call_id.clone().filter(|_| offer.admission == Admission::EndedBefore)?;
+    Some(Derived::EarlyEndAbsorbed(EarlyEnd { pbx: context.pbx.clone(), threecx_call_id }))
 }
 
 fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<Derived> {

@@ -38,10 +38,29 @@ pub struct JobTask {
     pub job: JobId,
     /// Whose voice.
     pub key: VoiceKey,
-    /// `voice_sample_url`.
-    pub sample: String,
-    /// The call that asked first.
-    pub call: CallId,
+    /// What is to be done.
+    pub work: JobWork,
+}
+
+/// What a job is to do.
+#[derive(Clone, Debug)]
+pub enum JobWork {
+    /// Upload a sample.
+    Clone {
+        /// `voice_sample_url`.
+        sample: String,
+        /// The call that asked first.
+        call: CallId,
+    },
+    /// A crash came between an upload and its outcome: is there a voice?
+    FindOut {
+        /// Its name at the provider.
+        name: String,
+        /// SHA-256 of the sample, hex.
+        sample_sha256: String,
+        /// The sample's size.
+        sample_bytes: usize,
+    },
 }
 
 /// Nobody waits any more and nothing was sent.
@@ -72,13 +91,24 @@ impl Actor for CloneJob {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::JobStarts, self.task.call);
         let (durable, heard) = oneshot::channel();
         self.intent_durable = Some(durable);
         let (task, shared, book) = (self.task.clone(), Arc::clone(&self.shared), self.book.clone());
-        let log = JobLog { task: task.clone(), shared: Arc::clone(&shared), job: ctx.address(), next: 1 };
-        let run = Run { task, shared, book, log };
-        ctx.spawn(run.carry_out(heard).into_actor(self).map(|(), _, ctx| ctx.stop()));
+        let (work, job) = (task.work.clone(), ctx.address());
+        let log = |next| JobLog { task: task.clone(), shared: Arc::clone(&shared), job, next };
+        match work {
+            JobWork::Clone { sample, call } => {
+                shared.faults.pass(Point::JobStarts, call);
+                let run = Run { log: log(1), task, shared, book };
+                let cloned = run.carry_out(sample, call, heard);
+                ctx.spawn(cloned.into_actor(self).map(|(), _, ctx| ctx.stop()));
+            }
+            JobWork::FindOut { name, sample_sha256, sample_bytes } => {
+                let run = Run { log: log(2), task, shared, book };
+                let found = run.find_out(name, sample_sha256, sample_bytes);
+                ctx.spawn(found.into_actor(self).map(|(), _, ctx| ctx.stop()));
+            }
+        }
     }
 }
 
@@ -120,9 +150,23 @@ struct NotMade {
 }
 
 impl Run {
-    async fn carry_out(mut self, intent: oneshot::Receiver<()>) {
+    /// After a crash: what became of an upload is written down, and a voice that was made is used.
+    async fn find_out(mut self, name: String, sample_sha256: String, sample_bytes: usize) {
         let began = clock::now();
-        let sample = SampleFolder::new(&self.shared.settings.samples).read(&self.task.sample).await;
+        let Some(clients) = clients() else { return };
+        match self.look_for(&clients, &name).await {
+            Some(made) => self.succeeded(&made, sample_bytes, &sample_sha256, began),
+            None => {
+                let message = "the outcome was lost in a restart and no such voice is listed".to_owned();
+                self.failed(&NotMade { why: NoVoice::CloneFailed, message }, sample_bytes, began);
+            }
+        }
+    }
+
+    async fn carry_out(mut self, sample: String, call: CallId, intent: oneshot::Receiver<()>) {
+        let began = clock::now();
+        let reference = sample;
+        let sample = SampleFolder::new(&self.shared.settings.samples).read(&reference).await;
         let sample = match sample {
             Ok(sample) => sample,
             Err(error) => {
@@ -131,17 +175,17 @@ impl Run {
             }
         };
         let name = format!("precall-{}-{}", self.shared.settings.installation, self.task.job);
-        self.log.requested(&name, &sample);
+        self.log.requested(&name, &reference, &sample);
         if intent.await.is_err() {
             return;
         }
-        self.shared.faults.pass(Point::JobBeforeUpload, self.task.call);
+        self.shared.faults.pass(Point::JobBeforeUpload, call);
         self.book.do_send(JobTold::Uploading(self.task.job));
         let began = clock::now();
         let size = sample.content.len();
         let sha256 = hex::encode(sample.sha256);
         let made = self.upload_within_patience(&name, sample).await;
-        self.shared.faults.pass(Point::JobAnswered, self.task.call);
+        self.shared.faults.pass(Point::JobAnswered, call);
         match made {
             Ok(made) => self.succeeded(&made, size, &sha256, began),
             Err(not_made) => self.failed(&not_made, size, began),
@@ -180,7 +224,7 @@ impl Run {
             warn!(self.shared.log, "a clone was not made"; "job" => %self.task.job, "attempt" => attempt,
                 "error" => %error, "executed" => ?error.execution);
             if error.execution == Execution::Maybe {
-                return self.look_for(&clients, name, &error).await;
+                return self.look_for(&clients, name).await.ok_or_else(|| not_made(&error));
             }
             if attempt >= ATTEMPTS_MAX || !(error.is_passing() && error.may_be_sent_again()) {
                 return Err(not_made(&error));
@@ -202,15 +246,15 @@ impl Run {
     }
 
     /// The answer was lost. Nothing is uploaded again: the voice is there under its name, or it is not.
-    async fn look_for(&self, clients: &Clients, name: &str, lost: &ProviderError) -> Result<Made, NotMade> {
+    async fn look_for(&self, clients: &Clients, name: &str) -> Option<Made> {
         for pause in LOOK_PAUSES {
             tokio::time::sleep(pause).await;
             let Ok(list) = clients.bulk.voices_named(name, LOOK_WITHIN).await else { continue };
             if let Some(found) = list.voices.into_iter().find(|voice| voice.name == name) {
-                return Ok(Made { voice: found.voice, found_by_name: true });
+                return Some(Made { voice: found.voice, found_by_name: true });
             }
         }
-        Err(not_made(lost))
+        None
     }
 
     fn succeeded(&mut self, made: &Made, size: usize, sha256: &str, began: At) {
@@ -281,11 +325,12 @@ struct JobLog {
 }
 
 impl JobLog {
-    fn requested(&mut self, name: &str, sample: &VoiceSample) {
+    fn requested(&mut self, name: &str, reference: &str, sample: &VoiceSample) {
         let sha256 = hex::encode(sample.sha256);
         let event =
             VoiceEvent::CloneRequested { name, sample_sha256: &sha256, sample_bytes: sample.content.len() };
-        let pii = serde_json::json!({ "caller_id": self.task.key.caller, "sample": self.task.sample });
+        let pii = serde_json::json!({
+            "account_id": self.task.key.account, "caller_id": self.task.key.caller, "sample": reference });
         self.append(voice_event_json::encode(&event), Some(pii), Vec::new(), clock::now());
     }
 

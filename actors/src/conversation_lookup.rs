@@ -78,10 +78,15 @@ async fn ask(question: &Question, context: &CallContext, shared: &Shared, call: 
     let id = match &question.id {
         Some(id) => id.clone(),
         None => {
-            let found = find(&clients, context, &question.known, question.since).await;
-            let Some(id) = found else { return call.do_send(Happened::part(nothing_found(question))) };
-            call.do_send(Happened::part(found_event(question, id.clone())));
-            id
+            match find(&clients, context, &question.known, question.since).await {
+                Found::Conversation(id) => {
+                    call.do_send(Happened::part(found_event(question, id.clone())));
+                    id
+                }
+                Found::Nothing => return call.do_send(Happened::part(nothing_found(question))),
+                // The call's deadline answers for what cannot be known.
+                Found::Unasked => return,
+            }
         }
     };
     let detail = clients.bulk.conversation(&id, ASK_WITHIN).await;
@@ -108,24 +113,32 @@ fn nothing_found(question: &Question) -> Event {
     }
 }
 
+/// What a look-up found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This one.
+    Conversation(ConversationId),
+    /// The provider lists none.
+    Nothing,
+    /// The provider could not be asked, which says nothing.
+    Unasked,
+}
+
 /// The conversation of this call (`user_id`) that began after `since` and is not one of `known`.
-pub async fn find(
-    clients: &Clients,
-    context: &CallContext,
-    known: &[ConversationId],
-    since: At,
-) -> Option<ConversationId> {
+pub async fn find(clients: &Clients, context: &CallContext, known: &[ConversationId], since: At) -> Found {
+    let mut asked = false;
     let earliest = since.0.div_euclid(1_000_000).saturating_sub(CLOCK_SLACK_SECONDS);
     for pause in PAUSES {
         tokio::time::sleep(pause).await;
         let agent = Some(context.line.agent_id.as_str());
         let Ok(list) = clients.bulk.conversations_of(context.id, agent, ASK_WITHIN).await else { continue };
+        asked = true;
         let found = list.conversations.into_iter().find(|c| {
             !known.contains(&c.conversation) && c.started_at_unix.is_none_or(|started| started >= earliest)
         });
         if let Some(found) = found {
-            return Some(found.conversation);
+            return Found::Conversation(found.conversation);
         }
     }
-    None
+    if asked { Found::Nothing } else { Found::Unasked }
 }

@@ -14,7 +14,7 @@ use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
 use crate::call_rows::Extra;
 use crate::clock;
-use crate::conversation_lookup;
+use crate::conversation_lookup::{self, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::phone_number::E164;
@@ -147,12 +147,13 @@ async fn lost_answer(
     call: &Addr<CallActor>,
 ) -> Event {
     let unknown = Event::GreetingEnded { end: GreetingEnd::Unknown };
-    call.do_send(Happened::part(unknown));
-    let found: Option<ConversationId> = conversation_lookup::find(clients, context, &[], started).await;
-    match found {
-        Some(id) => Event::GreetingStarted { conversation: Some(id) },
+    call.do_send(Happened::part(unknown.clone()));
+    match conversation_lookup::find(clients, context, &[], started).await {
+        Found::Conversation(id) => Event::GreetingStarted { conversation: Some(id) },
         // Nothing is listed: whoever may have been rung, waiting longer helps nobody.
-        None => Event::GreetingEnded { end: GreetingEnd::Failed },
+        Found::Nothing => Event::GreetingEnded { end: GreetingEnd::Failed },
+        // It may be ringing: the deadline waits for its end.
+        Found::Unasked => unknown,
     }
 }
 
@@ -166,7 +167,7 @@ fn order(context: &CallContext, shared: &Shared, to: E164) -> OutboundCall {
         call: context.id,
         purpose: Purpose::Greeting,
         voice: line.greeting_voice.clone(),
-        first_message: Some(line.greeting_message.clone()),
+        first_message: Some(line.spoken_greeting()),
         language: line.language.clone(),
         max_duration: Some(line.rules.greeting_max),
         ringing_timeout: Some(line.rules.ring_max),

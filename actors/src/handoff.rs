@@ -9,7 +9,7 @@ use slog::warn;
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
 use crate::clock;
-use crate::conversation_lookup;
+use crate::conversation_lookup::{self, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::providers::elevenlabs::{Execution, OutboundCall};
@@ -108,8 +108,10 @@ async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Even
         Execution::Maybe => {
             let found = conversation_lookup::find(&clients, context, &attempt.known, started).await;
             match found {
-                Some(id) => Event::HandoffSucceeded { attempt: number, conversation: Some(id) },
-                None => failed(HandoffFailure::Unknown),
+                Found::Conversation(id) => {
+                    Event::HandoffSucceeded { attempt: number, conversation: Some(id) }
+                }
+                Found::Nothing | Found::Unasked => failed(HandoffFailure::Unknown),
             }
         }
     }

@@ -20,6 +20,8 @@ pub struct Line {
     pub agent_id: String,
     /// The number it rings from.
     pub phone_number_id: String,
+    /// What precedes every greeting and is never left out; none where the PBX gives it.
+    pub notice: Option<String>,
     /// The greeting's words.
     pub greeting_message: String,
     /// The greeting's voice; none leaves the agent's own.
@@ -61,10 +63,19 @@ pub struct LineRules {
     pub report_grace: Duration,
 }
 
-/// How long a webhook's leg may take to appear on live-leg routes (DESIGN, section 4, identity).
+/// How long a webhook's leg may take to appear on live-leg routes; then it never will.
 const LEG_MAX: Duration = Duration::from_secs(10);
 
 impl Line {
+    /// Notice and greeting as one text: what an agent speaks on route `callback`.
+    #[must_use]
+    pub fn spoken_greeting(&self) -> String {
+        match &self.notice {
+            Some(notice) => format!("{notice} {}", self.greeting_message),
+            None => self.greeting_message.clone(),
+        }
+    }
+
     /// The whole policy of a call on this line.
     #[must_use]
     pub fn policy(&self) -> Policy {

@@ -48,7 +48,10 @@ pub struct Durable {
 #[derive(Debug)]
 pub struct PersistenceState {
     reached: AtomicBool,
-    failing: AtomicBool,
+    /// The last flush failed, or is failing.
+    flush_failing: AtomicBool,
+    /// The last look found nobody.
+    look_failing: AtomicBool,
     queued: AtomicUsize,
     position: watch::Sender<i64>,
     quarantined: AtomicI64,
@@ -58,7 +61,8 @@ impl Default for PersistenceState {
     fn default() -> Self {
         Self {
             reached: AtomicBool::new(false),
-            failing: AtomicBool::new(false),
+            flush_failing: AtomicBool::new(false),
+            look_failing: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             position: watch::Sender::new(0),
             quarantined: AtomicI64::new(0),
@@ -70,9 +74,7 @@ impl PersistenceState {
     /// Whether what is taken now can be expected to be durable soon.
     #[must_use]
     pub fn can_keep(&self) -> bool {
-        self.reached.load(Ordering::Relaxed)
-            && !self.failing.load(Ordering::Relaxed)
-            && self.queued() < QUEUE_MAX
+        self.reached.load(Ordering::Relaxed) && !self.failing() && self.queued() < QUEUE_MAX
     }
 
     /// Whether PostgreSQL was reached since the start.
@@ -84,7 +86,7 @@ impl PersistenceState {
     /// Whether the last contact with PostgreSQL failed.
     #[must_use]
     pub fn failing(&self) -> bool {
-        self.failing.load(Ordering::Relaxed)
+        self.flush_failing.load(Ordering::Relaxed) || self.look_failing.load(Ordering::Relaxed)
     }
 
     /// Entries that wait.
@@ -105,15 +107,16 @@ impl PersistenceState {
         self.position.subscribe()
     }
 
-    /// The first contact, once migrations are done.
-    pub fn set_reached(&self) {
+    /// The first contact, once migrations are done; `position` is where the logs stand.
+    pub fn set_reached(&self, position: i64) {
+        self.moved(Some(position));
+        self.look_failing.store(false, Ordering::Relaxed);
         self.reached.store(true, Ordering::Relaxed);
-        self.failing.store(false, Ordering::Relaxed);
     }
 
-    /// Contact was lost or found outside a flush.
-    pub fn set_failing(&self, failing: bool) {
-        self.failing.store(failing, Ordering::Relaxed);
+    /// What a look outside any flush found. Returns whether that is news.
+    pub fn set_looked(&self, is_there: bool) -> bool {
+        self.look_failing.swap(!is_there, Ordering::Relaxed) == is_there
     }
 
     fn moved(&self, position: Option<i64>) {
@@ -172,7 +175,7 @@ async fn flush_until_durable(pool: &Pool, state: &PersistenceState, batch: &[Ent
         let outcome = tokio::time::timeout(FLUSH_WITHIN, write(pool, batch)).await;
         let failure = match outcome {
             Ok(Ok(position)) => {
-                if state.failing.swap(false, Ordering::Relaxed) {
+                if state.flush_failing.swap(false, Ordering::Relaxed) {
                     info!(log, "the database is back"; "entries" => batch.len());
                 }
                 return state.moved(position);
@@ -193,7 +196,7 @@ async fn flush_until_durable(pool: &Pool, state: &PersistenceState, batch: &[Ent
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        if !state.failing.swap(true, Ordering::Relaxed) {
+        if !state.flush_failing.swap(true, Ordering::Relaxed) {
             warn!(log, "the database is away, events wait"; "error" => failure, "entries" => batch.len());
         }
         tokio::time::sleep(backoff).await;

@@ -185,12 +185,17 @@ impl FromStr for E164 {
 #[error("not a telephone number in E.164 (like +493012345678)")]
 pub struct NotE164;
 
+/// National digits from which on the last three may be shown.
+const SHOWN_FROM: usize = 7;
+
 impl fmt::Display for E164 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The country code and three digits: enough to tell two calls apart, not enough to ring anybody.
         let code = self.parsed().map_or(1, |number| number.country_code.to_string().len());
         let head = self.0.get(..=code).unwrap_or("+");
-        let tail = self.0.get(self.0.len().saturating_sub(3)..).unwrap_or_default();
+        // A short number keeps its digits to itself: three of four would be the number.
+        let shown = if self.0.len().saturating_sub(head.len()) >= SHOWN_FROM { 3 } else { 0 };
+        let tail = self.0.get(self.0.len().saturating_sub(shown)..).unwrap_or_default();
         write!(f, "{head}*****{tail}")
     }
 }

@@ -13,10 +13,10 @@ use slog::warn;
 pub use book::{Book, BookLimits, JobEnd, Order, VoiceKey};
 
 use crate::clock;
-use crate::clone_job::{CloneJob, Drop as DropJob, JobTask};
+use crate::clone_job::{CloneJob, Drop as DropJob, JobTask, JobWork};
 use crate::clone_worker::VoiceOutcome;
 use crate::shared::Shared;
-use crate::store::voices::{self, CachedVoice, Mapping};
+use crate::store::voices::{self, CachedVoice, Mapping, UnfinishedClone};
 
 /// Reading a mapping; then the fallback voice is better than waiting.
 const READ_WITHIN: Duration = Duration::from_secs(3);
@@ -69,6 +69,11 @@ pub struct Forget(pub VoiceKey);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Warm(pub Vec<CachedVoice>);
+
+/// Clones whose outcome a crash swallowed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct FindOut(pub Vec<UnfinishedClone>);
 
 /// The rest of the engine, once it exists: the book is one of its parts.
 #[derive(Message)]
@@ -152,7 +157,8 @@ impl VoiceBook {
         ctx: &mut Context<Self>,
     ) {
         let Some(shared) = self.shared.clone() else { return };
-        let (task, book) = (JobTask { job, key, sample, call }, ctx.address());
+        let task = JobTask { job, key, work: JobWork::Clone { sample, call } };
+        let book = ctx.address();
         let address = CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, shared, book));
         self.jobs.insert(job, address);
     }
@@ -180,6 +186,31 @@ impl Handler<Warm> for VoiceBook {
         for voice in cached.into_iter().rev() {
             let key = VoiceKey { account: voice.account, caller: voice.caller };
             self.book.remember(key, voice.voice, voice.expires);
+        }
+    }
+}
+
+impl Handler<FindOut> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, FindOut(unfinished): FindOut, ctx: &mut Context<Self>) {
+        let Some(shared) = self.shared.clone() else { return };
+        for clone in unfinished {
+            let key = VoiceKey { account: clone.account.clone(), caller: clone.caller.clone() };
+            self.book.recover(key.clone(), clone.job);
+            let (shared, book, job) = (Arc::clone(&shared), ctx.address(), clone.job);
+            let task = JobTask {
+                job,
+                key,
+                work: JobWork::FindOut {
+                    name: clone.name,
+                    sample_sha256: clone.sample_sha256,
+                    sample_bytes: clone.sample_bytes,
+                },
+            };
+            let address =
+                CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, shared, book));
+            self.jobs.insert(job, address);
         }
     }
 }

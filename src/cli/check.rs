@@ -90,7 +90,16 @@ async fn provider(config: &Config, findings: &mut Findings) {
     };
     let client = ElevenLabs::new(Arc::new(settings));
     match client.subscription(WITHIN).await {
-        Ok(subscription) => findings.good("ElevenLabs account", format_args!("{subscription:?}")),
+        Ok(account) => {
+            let of = |used: Option<i64>, all: Option<i64>| match (used, all) {
+                (Some(used), Some(all)) => format!("{used} of {all}"),
+                _ => "unknown".to_owned(),
+            };
+            let slots = of(account.voice_slots_used, account.voice_limit);
+            let characters = of(account.character_count, account.character_limit);
+            let text = format!("it answers; voice slots used {slots}, characters used {characters}");
+            findings.good("ElevenLabs account", text);
+        }
         Err(error) => findings.wrong("ElevenLabs account", error),
     }
     match client.agent(&config.elevenlabs.agent_id, WITHIN).await {

@@ -50,12 +50,12 @@ pub struct Greeting {
 }
 
 impl Greeting {
-    /// Notice and greeting as one text, for a route on which an agent speaks them.
+    /// What precedes the greeting, unless the PBX gives it.
     #[must_use]
-    pub fn spoken(&self) -> String {
-        match (&self.notice, self.notice_given_by) {
-            (Some(notice), NoticeGivenBy::Precall) => format!("{notice} {}", self.message),
-            (Some(_), NoticeGivenBy::Pbx) | (None, _) => self.message.clone(),
+    pub fn spoken_notice(&self) -> Option<&str> {
+        match self.notice_given_by {
+            NoticeGivenBy::Precall => self.notice.as_deref(),
+            NoticeGivenBy::Pbx => None,
         }
     }
 }

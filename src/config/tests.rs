@@ -325,11 +325,11 @@ fn commands_that_need_one_section_mind_no_other() {
 #[test]
 fn the_greeting_speaks_the_notice_first() {
     let config = with(&[("NOTICE_MESSAGE", "Recorded."), ("GREETING_MESSAGE", "Hello.")]).unwrap();
-    assert_eq!(config.greeting.spoken(), "Recorded. Hello.");
+    assert_eq!(config.greeting.spoken_notice(), Some("Recorded."));
     let config =
         with(&[("NOTICE_MESSAGE", "R."), ("NOTICE_GIVEN_BY", "pbx"), ("GREETING_MESSAGE", "Hello.")])
             .unwrap();
-    assert_eq!(config.greeting.spoken(), "Hello.");
+    assert_eq!(config.greeting.spoken_notice(), None);
     let default = with(&[]).unwrap().greeting.message;
     assert!(default.contains("artificial voice") && default.contains("recorded"), "{default}");
 }

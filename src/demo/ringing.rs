@@ -82,6 +82,8 @@ impl Ringing<'_> {
                 }
                 _ = tokio::signal::ctrl_c() => {
                     println!();
+                    // Calls that are still going on have no outcome to be judged by.
+                    all.retain(|call| !live.contains_key(call));
                     return Ok(all);
                 }
             }

@@ -236,7 +236,7 @@ impl From<StoreError> for Problem {
         Self::of(match error {
             StoreError::Unavailable(_) => Code::DatabaseUnreachable,
             StoreError::TooSlow => Code::DatabaseSlow,
-            StoreError::Refused(_) | StoreError::Unreadable(_) => Code::Internal,
+            StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => Code::Internal,
         })
     }
 }

@@ -15,7 +15,7 @@ pub(super) async fn read<T>(
 ) -> Result<T, Problem> {
     reading.await.map_err(|failure| {
         match &failure {
-            StoreError::Refused(_) | StoreError::Unreadable(_) => {
+            StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => {
                 error!(edge.settings.log, "read refused"; "error" => %failure)
             }
             StoreError::Unavailable(_) | StoreError::TooSlow => {

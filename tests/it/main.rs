@@ -6,4 +6,5 @@ mod support;
 
 mod callback;
 mod isolation;
+mod restart;
 mod schema;

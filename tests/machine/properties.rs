@@ -57,8 +57,13 @@ fn count_released(facts: &[Fact]) -> usize {
     facts.iter().filter(|f| matches!(f, Fact::Released(_))).count()
 }
 
+/// More by `PROPTEST_CASES`, as the marathons want it.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(600)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_timed_sequence_is_lawful(

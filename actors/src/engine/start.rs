@@ -32,7 +32,7 @@ use crate::store::{
     call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
 };
 use crate::supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain, Loaded, UseLines};
-use crate::voice_book::{Bind, BookLimits, VoiceBook, Warm};
+use crate::voice_book::{Bind, BookLimits, FindOut, VoiceBook, Warm};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -228,17 +228,22 @@ impl Loader {
     }
 
     async fn load_then_look(self, supervisor: Addr<CallSupervisor>) {
-        let (log, mut pause, mut said) = (self.shared.log.clone(), RETRY_FIRST, false);
-        while let Err(error) = self.load(&supervisor).await {
-            self.shared.persistence_state.set_failing(true);
-            if !said {
-                warn!(log, "the database cannot be reached, no calls are taken until it is"; "error" => %error);
-                said = true;
+        let (log, mut pause, mut said) = (self.shared.log.clone(), RETRY_FIRST, String::new());
+        let state = &self.shared.persistence_state;
+        let position = loop {
+            let error = match self.load(&supervisor).await {
+                Ok(position) => break position,
+                Err(error) => error.to_string(),
+            };
+            state.set_looked(false);
+            if said != error {
+                warn!(log, "no calls are taken yet, the database is not ready"; "error" => &error);
+                said = error;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_MAX);
-        }
-        self.shared.persistence_state.set_reached();
+        };
+        state.set_reached(position);
         info!(log, "the engine is ready");
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -247,17 +252,22 @@ impl Loader {
                 client.simple_query("select 1").await?;
                 Ok::<(), StoreError>(())
             };
-            let there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
-            self.shared.persistence_state.set_failing(!there);
+            let is_there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
+            match (state.set_looked(is_there), is_there) {
+                (true, false) => warn!(log, "the database does not answer"),
+                (true, true) => info!(log, "the database answers again"),
+                (false, _) => {}
+            }
         }
     }
 
-    async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<(), StoreError> {
+    /// Returns where the logs stand.
+    async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
         // Not from the pool any more: it may hold the migrations' lock, and is dropped whatever comes of them.
         let mut client = deadpool_postgres::Object::take(self.shared.pool.get().await?);
         migrate::migrate(&mut client, &schema::runner(), migrate::Limits::default())
             .await
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            .map_err(|error| StoreError::Schema(error.to_string()))?;
         drop(client);
         let lines = self.lines().await?;
         let client = self.shared.pool.get().await?;
@@ -290,11 +300,13 @@ impl Loader {
         let generation = engine_generation::next(&**client).await?;
         info!(self.shared.log, "loaded what was before"; "cached_voices" => cached.len(),
             "unreleased_calls" => unreleased.len(), "generation" => generation);
+        let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
         self.shared.voice_book.do_send(Warm(cached));
+        self.shared.voice_book.do_send(FindOut(unfinished));
         self.use_lines(lines, supervisor);
         let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
         supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
-        Ok(())
+        engine_generation::last_position(&**client).await
     }
 
     async fn lines(&self) -> Result<Lines, StoreError> {

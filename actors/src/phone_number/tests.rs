@@ -138,6 +138,8 @@ fn full_numbers_and_countries_are_checked_where_they_are_configured() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
     #[test]
     fn any_text_is_read_without_a_panic(raw in "\\PC{0,140}") {
         let _ = CallerNumber::parse(&raw, "DE".parse().unwrap());

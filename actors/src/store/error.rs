@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The data cannot be kept as they are: trying again changes nothing.
     #[error("the database refused the data: {0}")]
     Refused(String),
+    /// The schema cannot be brought up to date.
+    #[error("the schema cannot be brought up to date: {0}")]
+    Schema(String),
     /// What is stored cannot be read.
     #[error("stored data cannot be read: {0}")]
     Unreadable(String),

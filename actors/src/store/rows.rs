@@ -67,6 +67,8 @@ pub enum Derived {
     CacheDropped(CacheUse),
     /// A conversation's id became known: rows that named it by our call's id are named anew.
     ConversationNamed(ConversationName),
+    /// An end that came first has found its call.
+    EarlyEndAbsorbed(EarlyEnd),
     /// A kept report found its conversation.
     ReportMatched(MatchedReport),
 }
@@ -281,6 +283,15 @@ pub struct ConversationName {
     pub purpose: &'static str,
     /// The provider's id.
     pub conversation_id: String,
+}
+
+/// An end whose call was not seen.
+#[derive(Clone, Debug, Serialize)]
+pub struct EarlyEnd {
+    /// Which PBX.
+    pub pbx: String,
+    /// The PBX's id of the call.
+    pub threecx_call_id: String,
 }
 
 /// The kept reports of a conversation that are no longer needed.

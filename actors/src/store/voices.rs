@@ -1,7 +1,8 @@
 //! Whose voice is where: mappings with their consent, and the cache of clones.
 
-use precall_call::{At, VoiceId};
+use precall_call::{At, JobId, VoiceId};
 use tokio_postgres::GenericClient;
+use uuid::Uuid;
 
 use super::error::StoreError;
 use super::event_log::timestamp;
@@ -21,8 +22,16 @@ const DROP_CACHED: &str = "
     update voice_clone_cache set deleted_at = $3
     where account_id = $1 and caller_id = $2 and deleted_at is null";
 
+// An intent without an outcome: the provider may hold a voice that nobody knows of.
+const UNFINISHED: &str = "
+    select r.job, r.event ->> 'name', r.event ->> 'sample_sha256', (r.event ->> 'sample_bytes')::bigint,
+        coalesce(r.pii ->> 'account_id', 'default'), r.pii ->> 'caller_id'
+    from voice_events r
+    where r.event ->> 'kind' = 'clone_requested' and r.at > $1 and r.pii ->> 'caller_id' is not null
+        and not exists (select from voice_events o where o.job = r.job and o.seq > r.seq)";
+
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[MAPPING, CACHED, DROP_CACHED];
+pub const STATEMENTS: &[&str] = &[MAPPING, CACHED, DROP_CACHED, UNFINISHED];
 
 /// A caller's sample, and whether anybody agreed to its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,4 +105,41 @@ pub async fn drop_cached(
     now: At,
 ) -> Result<u64, StoreError> {
     Ok(client.execute(DROP_CACHED, &[&account, &caller, &timestamp(now)]).await?)
+}
+
+/// A clone that was asked for and whose outcome nobody wrote down.
+#[derive(Clone, Debug)]
+pub struct UnfinishedClone {
+    /// Its job.
+    pub job: JobId,
+    /// Its name at the provider.
+    pub name: String,
+    /// SHA-256 of its sample, hex.
+    pub sample_sha256: String,
+    /// Its sample's size.
+    pub sample_bytes: usize,
+    /// Whose.
+    pub account: String,
+    /// Whose voice.
+    pub caller: String,
+}
+
+/// Clones asked for after `since` without an outcome: a crash came between.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn unfinished(client: &impl GenericClient, since: At) -> Result<Vec<UnfinishedClone>, StoreError> {
+    let rows = client.query(UNFINISHED, &[&timestamp(since)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(UnfinishedClone {
+                job: JobId(row.try_get::<_, Uuid>(0)?.as_u128()),
+                name: row.try_get(1)?,
+                sample_sha256: row.try_get(2)?,
+                sample_bytes: usize::try_from(row.try_get::<_, i64>(3)?).unwrap_or(0),
+                account: row.try_get(4)?,
+                caller: row.try_get(5)?,
+            })
+        })
+        .collect()
 }

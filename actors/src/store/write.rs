@@ -117,6 +117,10 @@ const NAMED_TRANSFER: &str = "
     where r.call = n.call and r.call::text
         = case n.purpose when 'greeting' then r.greeting_call_id else r.agent_call_id end";
 
+const EARLY_ENDS_ABSORBED: &str = "
+    delete from early_ends e using jsonb_to_recordset($1) as n (pbx text, threecx_call_id text)
+    where e.pbx = n.pbx and e.threecx_call_id = n.threecx_call_id";
+
 const REPORTS_MATCHED: &str = "
     delete from unmatched_reports u using jsonb_to_recordset($1) as n (conversation_id text)
     where u.conversation_id = n.conversation_id";
@@ -136,6 +140,7 @@ pub const STATEMENTS: &[&str] = &[
     NAMED_READY,
     NAMED_FAILED,
     NAMED_TRANSFER,
+    EARLY_ENDS_ABSORBED,
     REPORTS_MATCHED,
 ];
 
@@ -203,6 +208,7 @@ struct DerivedRows {
     used: Vec<Value>,
     dropped: Vec<Value>,
     named: Vec<Value>,
+    absorbed: Vec<Value>,
     matched: Vec<Value>,
 }
 
@@ -227,6 +233,7 @@ impl DerivedRows {
             Derived::CacheUsed(row) => self.used.push(json(row)?),
             Derived::CacheDropped(row) => self.dropped.push(json(row)?),
             Derived::ConversationNamed(row) => self.named.push(json(row)?),
+            Derived::EarlyEndAbsorbed(row) => self.absorbed.push(json(row)?),
             Derived::ReportMatched(row) => self.matched.push(json(row)?),
         }
         Ok(())
@@ -247,6 +254,7 @@ impl DerivedRows {
             (NAMED_READY, self.named.clone()),
             (NAMED_FAILED, self.named.clone()),
             (NAMED_TRANSFER, self.named),
+            (EARLY_ENDS_ABSORBED, self.absorbed),
             (REPORTS_MATCHED, self.matched),
         ];
         for (statement, rows) in batches {

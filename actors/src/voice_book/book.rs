@@ -145,6 +145,13 @@ impl Book {
         vec![Order::ReadMapping(key)]
     }
 
+    /// A job whose outcome a crash swallowed is found out about; calls that come meanwhile wait for it.
+    pub fn recover(&mut self, key: VoiceKey, job: JobId) {
+        self.keys.insert(job, key.clone());
+        let (stage, sample, waiting) = (Stage::Uploading, String::new(), Vec::new());
+        self.jobs.entry(key).or_insert(Job { id: job, stage, sample, waiting });
+    }
+
     /// The mapping of a caller was read; `None` says that it could not be.
     pub fn mapped(&mut self, key: &VoiceKey, mapping: Option<Option<Mapping>>, now: At) -> Vec<Order> {
         let Some(job) = self.jobs.get_mut(key).filter(|job| job.stage == Stage::Reading) else {

@@ -113,6 +113,15 @@ fn a_late_job_releases_its_waiters_and_is_still_cached() {
 }
 
 #[test]
+fn calls_wait_for_a_job_that_is_found_out_about_after_a_crash() {
+    let mut book = book(4);
+    book.recover(key("a"), JobId(1));
+    assert_eq!(book.want(call(1), key("a"), JobId(2)), []);
+    let told = book.ended(JobId(1), JobEnd::Cloned(VoiceId::new("v")), NOW);
+    assert_eq!(told, [ready(1, Some(1), VoiceSource::Clone)]);
+}
+
+#[test]
 fn forgetting_a_voice_makes_the_next_call_clone_again() {
     let mut book = book(4);
     book.remember(key("a"), VoiceId::new("v"), At(NOW.0 + 1));
