@@ -1,15 +1,9 @@
-//! What time it is: asked at the edge alone, and passed on from here.
-
-use std::time::SystemTime;
+//! Times as HTTP says them, and the one clock they come from.
 
 use jiff::Timestamp;
 use precall_call::At;
 
-/// Now.
-pub(super) fn now() -> At {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    At(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
+pub(super) use precall_actors::clock::now;
 
 /// A point in time as JSON says it; none beyond what a calendar holds.
 pub(super) fn timestamp(at: At) -> Option<Timestamp> {

@@ -6,7 +6,7 @@ use precall::embedded_postgres::template::TestDatabase;
 use precall_actors::store::connect::{self, DatabaseUrl, Dedicated};
 use precall_actors::store::migrate::{Limits, MigrateError, Migration, Runner, migrate};
 
-use crate::support::{PATIENCE, ask};
+use crate::support::{ask, until_answered};
 
 fn empty_database() -> TestDatabase {
     // The template's contents do not matter here: whichever test comes first prepares it.
@@ -60,12 +60,7 @@ async fn the_wait_for_another_process_has_an_end() {
     });
     let locked = "select count(*)::text from pg_locks where locktype = 'advisory' and granted
                   and database = (select oid from pg_database where datname = current_database())";
-    let taken = async {
-        while ask(database.url(), locked).await == "0" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, taken).await.expect("the lock is never taken");
+    until_answered(database.url(), locked, "1").await;
     let limits = Limits { lock: Duration::from_millis(100), ..Limits::default() };
     let mut second = connection(&database).await;
     let error = migrate(&mut second.client, &runner(GOOD), limits).await.unwrap_err();

@@ -44,6 +44,15 @@ pub fn ask_plainly(url: &str, statement: &str) -> String {
     runtime.block_on(ask(url, statement))
 }
 
+/// Waits until a statement answers with this text.
+pub async fn until_answered(url: &str, statement: &str, text: &str) {
+    let started = Instant::now();
+    while ask(url, statement).await != text {
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {statement} = {text}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {

