@@ -168,6 +168,8 @@ pub struct CallSupervisor {
     shared: Arc<Shared>,
     settings: AdmissionSettings,
     lines: Lines,
+    /// Agents of our lines since the start: a line that is gone still has calls.
+    agents: HashSet<String>,
     registry: Registry,
     guard: DialGuard,
     arbiters: Vec<ArbiterHandle>,
@@ -198,6 +200,7 @@ impl CallSupervisor {
         Self {
             shared,
             settings,
+            agents: lines.all().map(|line| line.agent_id.clone()).collect(),
             lines,
             registry: Registry::default(),
             guard,
@@ -315,6 +318,7 @@ impl Handler<UseLines> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: UseLines, _: &mut Context<Self>) {
+        self.agents.extend(message.lines.all().map(|line| line.agent_id.clone()));
         self.lines = message.lines;
         self.guard.set_rules(message.rules);
         info!(self.shared.log, "lines loaded"; "lines" => self.lines.all().count());

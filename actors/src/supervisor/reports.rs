@@ -30,12 +30,14 @@ impl CallSupervisor {
             let _ = answer.send(Err(Busy::CannotKeep));
             return;
         }
-        let ours = |agent: &str| self.lines.all().any(|line| line.agent_id == agent);
-        let is_ours = report.agent_id.as_deref().is_none_or(ours);
+        if report.agent_id.as_deref().is_some_and(|agent| !self.agents.contains(agent)) {
+            let _ = answer.send(Ok(ReportOutcome::NotOurs));
+            return;
+        }
         let known = report.our_call.or_else(|| self.conversations.get(&report.conversation).copied());
         let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
         actix::spawn(async move {
-            let routed = route(&shared, &supervisor, known, is_ours, report, &raw);
+            let routed = route(&shared, &supervisor, known, report, &raw);
             let outcome = tokio::time::timeout(ANSWER_WITHIN, routed).await.unwrap_or(Err(Busy::TooSlow));
             let _ = answer.send(outcome);
         });
@@ -74,7 +76,6 @@ async fn route(
     shared: &Shared,
     supervisor: &actix::Addr<CallSupervisor>,
     known: Option<CallId>,
-    is_ours: bool,
     report: Box<ConversationReport>,
     raw: &serde_json::value::RawValue,
 ) -> Result<ReportOutcome, Busy> {
@@ -89,10 +90,6 @@ async fn route(
             return Ok(ReportOutcome::Applied(call));
         }
         // No such call here: what names one may be another installation's, or too early.
-    }
-    // Its agent may have left our lines since; one that was never on them began no conversation of ours.
-    if !is_ours {
-        return Ok(ReportOutcome::NotOurs);
     }
     keep(shared, &report, raw).await.map_err(|_| Busy::CannotKeep)?;
     supervisor.do_send(KeptUnmatched(report.conversation));
