@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
-    At, Call, Conversation, Dial, Dues, Effect, Event, Grade, Instants, Phase, Purpose, fold, open, step,
+    Admission, At, Call, Conversation, Dial, Dues, Effect, Event, Grade, Instants, Offer, Phase, Purpose,
+    Route, fold, open, step,
 };
 
 use crate::laws;
@@ -64,44 +65,81 @@ fn reach(call: Call, seen: &mut HashSet<u64>, frontier: &mut Vec<Call>) {
     }
 }
 
-#[test]
-fn every_law_holds_in_every_reachable_state_for_every_event() {
-    let mut states = 0_usize;
-    let mut steps = 0_usize;
-    let mut seen_phases = HashSet::new();
-    for offer in offers() {
-        let (mut seen, mut frontier) = (HashSet::new(), Vec::new());
-        let first = open(&offer, At(0));
-        for effect in &first.effects {
-            if let Effect::Intend(intent) = effect {
-                reach(step(&first.next, intent, At(0)).next, &mut seen, &mut frontier);
-            }
+/// Walks from one offer; names of the phases that were reached, states, steps.
+fn walk(offer: &Offer) -> (HashSet<&'static str>, usize, usize) {
+    let (mut seen, mut frontier) = (HashSet::new(), Vec::new());
+    let (mut phases, mut states, mut steps) = (HashSet::new(), 0, 0);
+    let first = open(offer, At(0));
+    for effect in &first.effects {
+        if let Effect::Intend(intent) = effect {
+            reach(step(&first.next, intent, At(0)).next, &mut seen, &mut frontier);
         }
-        reach(first.next, &mut seen, &mut frontier);
-        while let Some(call) = frontier.pop() {
-            states += 1;
-            seen_phases.insert((call.policy.route, call.phase.name()));
-            for event in events(&call) {
-                steps += 1;
-                let now = moment(&call, &event);
-                let taken = step(&call, &event, now);
-                laws::check(&call, &event, now, &taken);
-                // Intents that nobody ordered are answered lawfully, and not followed: they cannot happen.
-                let followed = !matches!(event, Event::HandoffStarted { .. } | Event::GreetingDialled);
-                if followed {
-                    reach(taken.next.clone(), &mut seen, &mut frontier);
-                    for effect in taken.effects {
-                        if let Effect::Intend(intent) = effect {
-                            reach(step(&taken.next, &intent, now).next, &mut seen, &mut frontier);
-                        }
+    }
+    reach(first.next, &mut seen, &mut frontier);
+    while let Some(call) = frontier.pop() {
+        states += 1;
+        phases.insert(call.phase.name());
+        for event in events(&call) {
+            steps += 1;
+            let now = moment(&call, &event);
+            let taken = step(&call, &event, now);
+            laws::check(&call, &event, now, &taken);
+            // Intents that nobody ordered are answered lawfully, and not followed: they cannot happen.
+            let followed = !matches!(event, Event::HandoffStarted { .. } | Event::GreetingDialled);
+            if followed {
+                reach(taken.next.clone(), &mut seen, &mut frontier);
+                for effect in taken.effects {
+                    if let Effect::Intend(intent) = effect {
+                        reach(step(&taken.next, &intent, now).next, &mut seen, &mut frontier);
                     }
                 }
             }
         }
     }
-    println!("walked {states} states, {steps} steps");
+    (phases, states, steps)
+}
+
+/// Every law, in every reachable state, for every event. One test a route and policy, so that they run beside each other.
+fn every_law_holds(route: Route, variant: usize) {
+    let mut of_route =
+        offers().into_iter().filter(|o| o.policy.route == route && o.admission == Admission::Accepted);
+    let offer = of_route.nth(variant).unwrap();
+    let (phases, states, steps) = walk(&offer);
+    println!("{}, policy {variant}: walked {states} states, {steps} steps", route.name());
+    assert_eq!(phases.len(), 6, "a phase was never reached: {phases:?}");
     assert!(states > 1_000, "the walk is suspiciously short: {states} states");
-    assert_eq!(seen_phases.len(), 3 * 6, "a phase was never reached: {seen_phases:?}");
+}
+
+macro_rules! walks {
+    ($($name:ident: $route:ident $variant:literal),+ $(,)?) => {
+        $(#[test]
+        fn $name() {
+            every_law_holds(Route::$route, $variant);
+        })+
+    };
+}
+
+walks! {
+    every_law_holds_on_route_callback: Callback 0,
+    every_law_holds_on_route_callback_that_starts_without_the_voice: Callback 1,
+    every_law_holds_on_route_callback_that_waits_for_an_operator: Callback 2,
+    every_law_holds_on_route_callback_that_outlives_the_pbx_call: Callback 3,
+    every_law_holds_on_route_bridge: Bridge 0,
+    every_law_holds_on_route_bridge_that_starts_without_the_voice: Bridge 1,
+    every_law_holds_on_route_bridge_that_waits_for_an_operator: Bridge 2,
+    every_law_holds_on_route_bridge_without_anything_to_fall_back_to: Bridge 3,
+    every_law_holds_on_route_transfer: Transfer 0,
+    every_law_holds_on_route_transfer_that_starts_without_the_voice: Transfer 1,
+    every_law_holds_on_route_transfer_that_waits_for_an_operator: Transfer 2,
+    every_law_holds_on_route_transfer_without_anything_to_fall_back_to: Transfer 3,
+}
+
+#[test]
+fn a_call_that_is_not_admitted_is_released_for_good() {
+    for offer in offers().into_iter().filter(|offer| offer.admission != Admission::Accepted) {
+        let (phases, ..) = walk(&offer);
+        assert_eq!(phases, HashSet::from(["released"]));
+    }
 }
 
 #[test]
