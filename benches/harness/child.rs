@@ -1,0 +1,77 @@
+//! A process of ours. It ends when this value does, whatever the reason.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::Outcome;
+
+const START_WITHIN: Duration = Duration::from_secs(30);
+const SAYS: &str = "listening on http://";
+
+/// A server that said where it listens.
+pub struct Server {
+    child: Child,
+    /// Where.
+    pub address: SocketAddr,
+    log: PathBuf,
+    // Kept open: a server that writes to a closed pipe would fail.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts `program` with this environment and no other, in `folder`, where its standard error goes to a file.
+    pub async fn start(
+        program: &Path,
+        arguments: &[&str],
+        environment: &BTreeMap<&str, String>,
+        folder: &Path,
+    ) -> Outcome<Self> {
+        let log = folder.join(format!("{}.log", arguments.first().unwrap_or(&"server")));
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(environment)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?)
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut stdout = BufReader::new(child.stdout.take().ok_or("no standard output")?);
+        let mut line = String::new();
+        tokio::time::timeout(START_WITHIN, stdout.read_line(&mut line)).await??;
+        let Some(address) = line.trim().strip_prefix(SAYS) else {
+            return Err(format!("{arguments:?} does not start:\n{}", tail(&log)).into());
+        };
+        Ok(Self { address: address.parse()?, child, log, _stdout: stdout })
+    }
+
+    /// Its id.
+    pub fn pid(&self) -> Outcome<u32> {
+        self.child.id().ok_or_else(|| format!("it has ended:\n{}", tail(&self.log)).into())
+    }
+
+    /// The end of what it wrote to standard error.
+    pub fn log_tail(&self) -> String {
+        tail(&self.log)
+    }
+
+    /// Ends it and waits for its end.
+    pub async fn end(mut self) -> Outcome<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+fn tail(log: &Path) -> String {
+    const LINES: usize = 12;
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join("\n")
+}

@@ -1,0 +1,260 @@
+//! Everything around the service: PostgreSQL, the simulated provider, the service itself, each a process of its own.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
+
+use super::Outcome;
+use super::callers::CALLED;
+use super::child::Server;
+use super::client::{Connection, once, plain};
+use super::usage;
+
+/// Of the webhooks.
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef-bench";
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const SAMPLE_FILE: &str = "sample.wav";
+/// As many as the simulator has; each call of `calls` makes a clone.
+pub const VOICE_SLOTS: usize = 10_000;
+
+/// What differs between benches.
+pub struct Plan {
+    /// How long a conversation lasts; greetings are cut by `GREETING_MAX_SECONDS`.
+    pub conversation: Duration,
+    /// How long a clone takes.
+    pub clone_delay: Duration,
+    /// Variables beside and over the usual ones.
+    pub variables: Vec<(&'static str, &'static str)>,
+}
+
+/// All of it, running. Dropping it ends every process.
+pub struct World {
+    /// The service.
+    pub service: Server,
+    /// The provider.
+    pub simulator: Server,
+    /// A connection of the bench.
+    pub database: Client,
+    postmaster: u32,
+    health: Option<Connection>,
+    version: String,
+    // After everything that uses them.
+    _postgres: EmbeddedPostgres,
+    _folder: TempDir,
+}
+
+/// Processor time so far, by process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu {
+    /// The service.
+    pub service: Duration,
+    /// PostgreSQL, all processes.
+    pub postgres: Duration,
+    /// The simulated provider.
+    pub simulator: Duration,
+    /// The bench itself.
+    pub load: Duration,
+}
+
+impl Cpu {
+    /// What was used since then.
+    pub fn since(self, then: Self) -> Self {
+        Self {
+            service: self.service.saturating_sub(then.service),
+            postgres: self.postgres.saturating_sub(then.postgres),
+            simulator: self.simulator.saturating_sub(then.simulator),
+            load: self.load.saturating_sub(then.load),
+        }
+    }
+}
+
+impl World {
+    /// Starts everything; the service is ready when this returns.
+    pub async fn start(plan: Plan) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut options = Options::new(DataDir::Temporary, Durability::NoFsync, Install::IfMissing);
+        options.settings.push(("max_connections".to_owned(), "50".to_owned()));
+        let postgres = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await??;
+        let postmaster = usage::postmaster(&postgres.directory().join("data"))?;
+        write_sample(&folder.path().join(SAMPLE_FILE))?;
+        let program = Path::new(env!("CARGO_BIN_EXE_precall"));
+        // The simulator must know where the service will be, and the service where the simulator is.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let webhook = format!("http://127.0.0.1:{port}/webhook/elevenlabs/postcall");
+        let (conversation, clone_delay) =
+            (plan.conversation.as_millis().to_string(), plan.clone_delay.as_millis().to_string());
+        let arguments = [
+            "simulate",
+            "elevenlabs",
+            "--conversation-ms",
+            &conversation,
+            "--clone-delay-ms",
+            &clone_delay,
+            "--voice-slots",
+            &VOICE_SLOTS.to_string(),
+            "--webhook-url",
+            &webhook,
+            "--webhook-secret",
+            SECRET,
+        ];
+        let simulator = Server::start(program, &arguments, &BTreeMap::new(), folder.path()).await?;
+        let mut variables = variables(&postgres.url("postgres"), &simulator, folder.path(), port);
+        variables.extend(plan.variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let service = Server::start(program, &["serve"], &variables, folder.path()).await?;
+        wait_until_ready(&service).await?;
+        let (database, connection) = tokio_postgres::connect(&postgres.url("postgres"), NoTls).await?;
+        tokio::spawn(connection);
+        let version = postgres.version().to_owned();
+        let (_postgres, _folder) = (postgres, folder);
+        Ok(Self { service, simulator, database, postmaster, health: None, version, _postgres, _folder })
+    }
+
+    /// Gives each of these callers a sample and a consent.
+    pub async fn map(&self, callers: &[String]) -> Outcome<()> {
+        let map = "insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name)
+            select n, $2, 'Bench' from unnest($1::text[]) n";
+        let consent = "insert into consents (caller_id, speaker, basis)
+            select n, 'Bench', 'recorded' from unnest($1::text[]) n";
+        self.database.execute(map, &[&callers, &SAMPLE_FILE]).await?;
+        self.database.execute(consent, &[&callers]).await?;
+        // A plan made for an empty table would be measured for a while.
+        self.database.batch_execute("analyze").await?;
+        Ok(())
+    }
+
+    /// Processor time so far.
+    pub fn cpu(&self) -> Outcome<Cpu> {
+        Ok(Cpu {
+            service: usage::cpu(self.service.pid()?)?,
+            postgres: usage::cpu_with_children(self.postmaster)?,
+            simulator: usage::cpu(self.simulator.pid()?)?,
+            load: usage::cpu(std::process::id())?,
+        })
+    }
+
+    /// Live calls, as the service says.
+    pub async fn live(&mut self) -> Outcome<u64> {
+        let request = plain("GET", "/health");
+        let kept = match self.health.take() {
+            Some(mut connection) => {
+                connection.exchange(&request).await.ok().map(|answer| (connection, answer))
+            }
+            None => None,
+        };
+        // The service closes connections that are not used.
+        let (connection, answer) = match kept.filter(|(_, answer)| answer.status == 200) {
+            Some(answered) => answered,
+            None => {
+                let mut connection = Connection::open(self.service.address).await?;
+                let answer = connection.exchange(&request).await?;
+                (connection, answer)
+            }
+        };
+        self.health = Some(connection);
+        let live = answer.json()?.get("live_calls").and_then(Value::as_u64);
+        live.ok_or_else(|| "no live_calls".into())
+    }
+
+    /// Waits until no call is live and nothing waits to be written.
+    pub async fn until_idle(&mut self, within: Duration) -> Outcome<()> {
+        let begun = Instant::now();
+        while self.live().await? > 0 {
+            if begun.elapsed() > within {
+                let left = self.live().await?;
+                return Err(format!("{left} calls are still live:\n{}", self.service.log_tail()).into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Requests that the provider got since it was last asked.
+    pub async fn requests(&self) -> Outcome<Vec<Value>> {
+        let answer = once(self.simulator.address, &plain("GET", "/sim/requests")).await?.json()?;
+        once(self.simulator.address, &plain("DELETE", "/sim/requests")).await?;
+        match answer {
+            Value::Array(requests) => Ok(requests),
+            _ => Err("the simulator's requests are no list".into()),
+        }
+    }
+
+    /// What this was measured with.
+    pub fn describe(&self) -> String {
+        format!("{}; PostgreSQL {}, fsync off", usage::machine(), self.version)
+    }
+}
+
+/// An `IncomingCall`.
+pub fn incoming(id: &str, caller: &str) -> Value {
+    json!({
+        "event_type": "IncomingCall", "call_id": id, "caller_id": caller, "called_number": CALLED,
+        "timestamp": "2026-01-05T09:30:00Z", "direction": "In", "duration": null, "recording_url": null,
+    })
+}
+
+/// A call that goes out: read, checked and answered without anything being done.
+pub fn outgoing(id: &str, caller: &str) -> Value {
+    json!({
+        "event_type": "IncomingCall", "call_id": id, "caller_id": caller, "called_number": CALLED,
+        "timestamp": "2026-01-05T09:30:00Z", "direction": "Out", "duration": null, "recording_url": null,
+    })
+}
+
+fn variables(database: &str, simulator: &Server, folder: &Path, port: u16) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("ENVIRONMENT", "production".to_owned()),
+        ("HOST", "127.0.0.1".to_owned()),
+        ("PORT", port.to_string()),
+        ("INSTALLATION", "bench".to_owned()),
+        ("CALL_ROUTE", "callback".to_owned()),
+        ("DATABASE_URL", database.to_owned()),
+        ("ELEVENLABS_API_KEY", "bench-key".to_owned()),
+        ("ELEVENLABS_AGENT_ID", "agent_bench".to_owned()),
+        ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_bench".to_owned()),
+        ("ELEVENLABS_API_BASE", format!("http://{}", simulator.address)),
+        ("FALLBACK_VOICE_ID", "voice_fallback".to_owned()),
+        ("LOCAL_VOICE_SAMPLES_PATH", folder.display().to_string()),
+        ("THREECX_WEBHOOK_SECRET", SECRET.to_owned()),
+        ("WEBHOOK_SECRET", SECRET.to_owned()),
+        ("DEFAULT_REGION", "US".to_owned()),
+        ("MAX_LIVE_CALLS", "100000".to_owned()),
+        ("CALLBACK_LIMIT_PER_HOUR", "1000000".to_owned()),
+        ("CALLBACK_LIMIT_PER_DAY", "1000000".to_owned()),
+        ("CALLBACK_LIMIT_CONCURRENT", "1000000".to_owned()),
+        ("CLONE_CONCURRENCY", "64".to_owned()),
+        ("SPOOL_DIR", folder.join("spool").display().to_string()),
+    ])
+}
+
+async fn wait_until_ready(service: &Server) -> Outcome<()> {
+    let begun = Instant::now();
+    while once(service.address, &plain("GET", "/health/ready")).await?.status != 200 {
+        if begun.elapsed() > READY_WITHIN {
+            return Err(format!("the service is not ready:\n{}", service.log_tail()).into());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Four seconds of a tone, 128 kB, as the demo's samples are.
+fn write_sample(path: &Path) -> Outcome<()> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec)?;
+    for n in 0..64_000_u32 {
+        writer.write_sample(i16::try_from(n * 97 % 16_000)?)?;
+    }
+    Ok(writer.finalize()?)
+}

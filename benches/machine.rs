@@ -1,0 +1,176 @@
+//! What the rules cost: nanoseconds per `step` over whole calls, and the fold of a whole log. Baselines beside them: a copy
+//! of the state, which `step` cannot do without, and a match over the event that does nothing.
+#![allow(clippy::unwrap_used)] // A bench that cannot go on should stop.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use precall_call::{
+    Admission, At, Call, ConversationId, Effect, Event, Grade, GreetingEnd, LineId, Offer, Policy, Report,
+    Route, VoiceId, VoiceSource, VoiceWait, fold, open, step,
+};
+
+const SECOND: i64 = 1_000_000;
+
+/// A call as it is logged, and the state before each event but the first.
+struct Played {
+    log: Vec<(Event, At)>,
+    steps: Vec<(Call, Event, At)>,
+}
+
+impl Played {
+    /// Plays what happens, one event a second; the machine's own intents go into the log where it orders them.
+    fn of(policy: Policy, happens: Vec<Event>) -> Self {
+        let offer = Offer { policy: Arc::new(policy), admission: Admission::Accepted };
+        let mut now = At(1_764_425_485 * SECOND);
+        let mut played = Self { log: vec![(Event::Offered(offer.clone()), now)], steps: Vec::new() };
+        let begun = open(&offer, now);
+        let mut call = played.intend(begun.next, &begun.effects, now);
+        for event in happens {
+            now = At(now.0 + SECOND);
+            let (next, effects) = played.take(call, event, now);
+            call = played.intend(next, &effects, now);
+        }
+        assert!(call.is_released(), "a whole call ends");
+        assert_eq!(fold(played.log.iter().map(|(event, at)| (event, *at))).unwrap(), call);
+        played
+    }
+
+    fn take(&mut self, call: Call, event: Event, now: At) -> (Call, Vec<Effect>) {
+        let taken = step(&call, &event, now);
+        assert!(taken.next.version > call.version, "this changes nothing: {event:?}");
+        self.log.push((event.clone(), now));
+        self.steps.push((call, event, now));
+        (taken.next, taken.effects)
+    }
+
+    fn intend(&mut self, mut call: Call, effects: &[Effect], now: At) -> Call {
+        for effect in effects {
+            if let Effect::Intend(intent) = effect {
+                let (next, more) = self.take(call, intent.clone(), now);
+                call = self.intend(next, &more, now);
+            }
+        }
+        call
+    }
+}
+
+fn policy(route: Route) -> Policy {
+    Policy {
+        route,
+        line: LineId::new("default"),
+        fallback_voice: Some(VoiceId::new("fallback")),
+        voice_wait: VoiceWait::Hold,
+        auto_transition: true,
+        has_transfer: true,
+        has_destination: true,
+        ends_with_pbx_call: true,
+        skip_key: Some('1'),
+        person_key: Some('0'),
+        clone_max_wait: Duration::from_secs(35),
+        ring_max: Duration::from_secs(45),
+        greeting_max: Duration::from_secs(15),
+        handoff_max: Duration::from_secs(20),
+        conversation_max: Duration::from_secs(600),
+        leg_max: Duration::from_secs(10),
+        report_grace: Duration::from_secs(30),
+    }
+}
+
+fn voice_ready() -> Event {
+    Event::VoiceReady {
+        voice: VoiceId::new("a voice of twenty ch"),
+        job: None,
+        source: VoiceSource::Clone,
+        took: Duration::from_secs(7),
+    }
+}
+
+fn reported(conversation: &ConversationId) -> Event {
+    Event::Reported(Report {
+        conversation: conversation.clone(),
+        purpose: None,
+        grade: Grade::Completed,
+        failure: None,
+        duration: Some(Duration::from_secs(9)),
+        has_words: true,
+    })
+}
+
+fn callback() -> Played {
+    let (greeting, agent) = (ConversationId::new("conv_greeting"), ConversationId::new("conv_agent"));
+    Played::of(
+        policy(Route::Callback),
+        vec![
+            Event::GreetingStarted { conversation: Some(greeting.clone()) },
+            voice_ready(),
+            reported(&greeting),
+            Event::HandoffSucceeded { attempt: 1, conversation: Some(agent.clone()) },
+            Event::PbxCallEnded { duration: Some(Duration::from_secs(12)) },
+            reported(&agent),
+        ],
+    )
+}
+
+fn bridge() -> Played {
+    let agent = ConversationId::new("conv_agent");
+    Played::of(
+        policy(Route::Bridge),
+        vec![
+            Event::LegConnected,
+            Event::GreetingStarted { conversation: None },
+            voice_ready(),
+            Event::GreetingEnded { end: GreetingEnd::Played },
+            Event::HandoffSucceeded { attempt: 1, conversation: Some(agent) },
+            Event::PbxStateChanged { state: Arc::from("talking") },
+            Event::LegGone,
+        ],
+    )
+}
+
+/// What a match over the event costs by itself.
+fn nothing(event: &Event) -> u32 {
+    match event {
+        Event::Offered(_) => 1,
+        Event::LegConnected | Event::LegGone => 2,
+        Event::PbxStateChanged { .. } | Event::PbxCallEnded { .. } => 3,
+        Event::DtmfReceived { .. } => 4,
+        Event::GreetingDialled | Event::GreetingStarted { .. } | Event::GreetingEnded { .. } => 5,
+        Event::VoiceReady { .. } | Event::VoiceMissing { .. } => 6,
+        Event::HandoffStarted { .. } | Event::HandoffSucceeded { .. } | Event::HandoffFailed { .. } => 7,
+        Event::Reported(_) | Event::OperatorAsked(_) => 8,
+        Event::DeadlinePassed { .. } | Event::Panicked { .. } | Event::Resumed { .. } => 9,
+    }
+}
+
+fn machine(criterion: &mut Criterion) {
+    for (name, played) in [("callback", callback()), ("bridge", bridge())] {
+        let mut group = criterion.benchmark_group(name);
+        let mut turn = played.steps.iter().cycle();
+        group.bench_function("step", |bencher| {
+            bencher
+                .iter(|| turn.next().map(|(call, event, at)| step(black_box(call), black_box(event), *at)));
+        });
+        let mut turn = played.steps.iter().cycle();
+        group.bench_function("baseline: a copy of the state", |bencher| {
+            bencher.iter(|| turn.next().map(|(call, _, _)| black_box(call).clone()));
+        });
+        let mut turn = played.steps.iter().cycle();
+        group.bench_function("baseline: a match that does nothing", |bencher| {
+            bencher.iter(|| turn.next().map(|(_, event, _)| nothing(black_box(event))));
+        });
+        group.bench_function(format!("fold of its {} events", played.log.len()), |bencher| {
+            bencher.iter(|| fold(black_box(&played.log).iter().map(|(event, at)| (event, *at))));
+        });
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(60).measurement_time(Duration::from_secs(3));
+    targets = machine
+}
+criterion_main!(benches);
