@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::StreamExt;
 use precall::config::{ApiKeys, Scope};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{KEY, Plan, World, caller, incoming};
+use crate::support::{KEY, PATIENCE, Plan, World, caller, incoming};
 
 const READER: &str = "reader-key-0123456789abcdef0123456789abcdef";
 const OPERATOR: &str = "operator-key-0123456789abcdef0123456789abcd";
@@ -286,23 +287,69 @@ async fn a_follower_that_comes_back_misses_nothing() {
     world.stop().await;
 }
 
+#[actix::test]
+async fn a_follower_that_comes_back_after_a_restart_misses_nothing() {
+    let world = World::new().await;
+    let caller = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &caller).await;
+    world.completed(call).await;
+    let heard = follow(&world, 0, 2).await;
+    let behind = heard[1]["position"].as_i64().unwrap();
+    let rest = "select count(*) from (select position from call_events union all select position from voice_events) e
+        where position > $1";
+    let rest = usize::try_from(world.count(rest, &[&behind]).await).unwrap();
+    let world = world.restart().await;
+    // Nothing new happens: what is there is told all the same.
+    assert_eq!(follow(&world, behind, rest).await.len(), rest);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_new_follower_hears_news_and_not_history() {
+    let world = World::new().await;
+    let caller = world.known_caller(1).await;
+    let old = world.ring("pbx-1", &caller).await;
+    world.completed(old).await;
+    let world = world.restart().await;
+    let following = follow_from(&world, None, 1);
+    let ringing = async {
+        let news = world.ring("pbx-2", &caller).await;
+        world.completed(news).await;
+        news
+    };
+    let (heard, news) = futures_util::future::join(following, ringing).await;
+    assert_eq!(heard[0]["id"], json!(news.to_string()), "the first thing it hears: {}", heard[0]);
+    world.stop().await;
+}
+
 /// The next events behind a position.
 async fn follow(world: &World, behind: i64, count: usize) -> Vec<Value> {
-    use futures_util::StreamExt;
-    let request = world.http.get(format!("{}/api/v1/events", world.app.url())).bearer_auth(KEY);
-    let mut stream = request.insert_header(("last-event-id", behind.to_string())).send().await.unwrap();
-    assert_eq!(stream.status().as_u16(), 200);
-    let (mut text, mut events) = (String::new(), Vec::new());
-    while events.len() < count {
-        let chunk = tokio::time::timeout(crate::support::PATIENCE, stream.next()).await.expect("in time");
-        text.push_str(std::str::from_utf8(&chunk.unwrap().unwrap()).unwrap());
-        while let Some((frame, rest)) = text.split_once("\n\n") {
-            events.extend(event_of(frame));
-            text = rest.to_owned();
-        }
+    follow_from(world, Some(behind), count).await
+}
+
+/// The next events behind a position; without one, those that happen from now on.
+async fn follow_from(world: &World, behind: Option<i64>, count: usize) -> Vec<Value> {
+    let mut request = world.http.get(format!("{}/api/v1/events", world.app.url())).bearer_auth(KEY);
+    if let Some(behind) = behind {
+        request = request.insert_header(("last-event-id", behind.to_string()));
     }
-    events.truncate(count);
-    events
+    let mut stream = request.send().await.unwrap();
+    assert_eq!(stream.status().as_u16(), 200);
+    let hear = async {
+        let (mut text, mut events) = (String::new(), Vec::new());
+        while events.len() < count {
+            let chunk = stream.next().await.expect("the stream goes on").unwrap();
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+            while let Some((frame, rest)) = text.split_once("\n\n") {
+                events.extend(event_of(frame));
+                text = rest.to_owned();
+            }
+        }
+        events.truncate(count);
+        events
+    };
+    // Comments keep coming while nothing happens, so the whole has the deadline.
+    tokio::time::timeout(PATIENCE, hear).await.expect("the events come in time")
 }
 
 fn event_of(frame: &str) -> Option<Value> {

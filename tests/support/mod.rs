@@ -123,8 +123,7 @@ impl World {
     pub async fn at(url: String, plan: Plan) -> Self {
         let simulator = start_simulator(&plan).await;
         let samples = tempfile::tempdir().unwrap();
-        let app = start_app(&url, &simulator.url(), samples.path(), &plan.env, &plan.faults).await;
-        point_webhooks(&simulator, &app);
+        let app = serve(&url, &simulator, samples.path(), &plan.env, &plan.faults).await;
         let client = connect_to(&url).await;
         let Plan { env, faults, .. } = plan;
         let (http, _database) = (http_client(), None);
@@ -140,6 +139,16 @@ impl World {
         world
     }
 
+    /// As [`Self::restart`], with something done to the tables while nobody serves.
+    pub async fn restart_after(mut self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Self {
+        self.app.stop_now().await;
+        self.client.execute(statement, values).await.unwrap();
+        let (provider, samples) = (&self.simulator, self.samples.path());
+        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults).await;
+        self.ready().await;
+        self
+    }
+
     /// Waits until calls are taken.
     pub async fn ready(&self) {
         self.until("calls are taken", || async { self.get("/health/ready").await.0 == 200 }).await;
@@ -153,10 +162,8 @@ impl World {
     /// As [`Self::restart`], for a database that is not there.
     pub async fn restart_unreached(mut self) -> Self {
         self.app.stop_now().await;
-        self.app =
-            start_app(&self.url, &self.simulator.url(), self.samples.path(), &self.plan_env, &self.faults)
-                .await;
-        point_webhooks(&self.simulator, &self.app);
+        let (provider, samples) = (&self.simulator, self.samples.path());
+        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults).await;
         self
     }
 
@@ -442,9 +449,18 @@ pub async fn start_app(
     Application::build(&config, log, faults.clone()).await.expect("the application starts")
 }
 
-fn point_webhooks(simulator: &Simulator, app: &Application) {
+/// The service with this simulator as its provider, which reports to it.
+async fn serve(
+    database: &str,
+    simulator: &Simulator,
+    samples: &Path,
+    env: &[(String, String)],
+    faults: &Faults,
+) -> Application {
+    let app = start_app(database, &simulator.url(), samples, env, faults).await;
     let url = format!("{}/webhook/elevenlabs/postcall", app.url()).parse().unwrap();
     simulator.set_webhook(Some(Target { url, secret: SECRET.parse().unwrap() }));
+    app
 }
 
 /// Two seconds of a tone that no other caller has.
