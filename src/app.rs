@@ -81,9 +81,8 @@ impl Application {
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
         let (url, embedded) = database(config, &log).await?;
-        let limits = Limits { size: config.database.pool_size, ..Limits::default() };
-        let pool = connect::pool(&url, "precall", limits)?;
-        let engine = Engine::start(engine_settings(config, pool, log.clone(), faults)?)?;
+        let pools = Pools::new(&url, config.database.pool_size)?;
+        let engine = Engine::start(engine_settings(config, pools, log.clone(), faults)?)?;
         let mut servers = Vec::new();
         let settings = http_settings(config, &log);
         let server = http::server(settings.clone(), engine.handle(), listener, config.server.http_workers)?;
@@ -170,9 +169,25 @@ pub(crate) async fn start_embedded(options: Options) -> Result<EmbeddedPostgres,
     Ok(started.map_err(|_| AppError::Interrupted)??)
 }
 
+/// `DATABASE_POOL_SIZE` connections: one writes events, the others are for everything else.
+struct Pools {
+    reading: deadpool_postgres::Pool,
+    writing: deadpool_postgres::Pool,
+}
+
+impl Pools {
+    fn new(url: &DatabaseUrl, size: usize) -> Result<Self, ConnectError> {
+        let limits = |size| Limits { size, ..Limits::default() };
+        Ok(Self {
+            reading: connect::pool(url, "precall", limits(size.saturating_sub(1).max(1)))?,
+            writing: connect::pool(url, "precall events", limits(1))?,
+        })
+    }
+}
+
 fn engine_settings(
     config: &Config,
-    pool: deadpool_postgres::Pool,
+    pools: Pools,
     log: Logger,
     faults: Faults,
 ) -> Result<EngineSettings, AppError> {
@@ -187,7 +202,8 @@ fn engine_settings(
         Countries::Only(callback.countries.iter().copied().collect())
     };
     Ok(EngineSettings {
-        pool,
+        pool: pools.reading,
+        writing_pool: pools.writing,
         default_line: default_line(config),
         region: callback.default_region.unwrap_or(Region::UNKNOWN),
         countries,

@@ -196,6 +196,8 @@ async fn flush_until_durable(pool: &Pool, state: &PersistenceState, batch: &[Ent
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
+        // The next attempt is made on a connection of its own: this one may never answer.
+        pool.retain(|_, _| false);
         if !state.flush_failing.swap(true, Ordering::Relaxed) {
             warn!(log, "the database is away, events wait"; "error" => failure, "entries" => batch.len());
         }

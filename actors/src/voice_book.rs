@@ -131,7 +131,7 @@ impl VoiceBook {
             let at = clock::now();
             let read = tokio::time::timeout(READ_WITHIN, async {
                 let client = shared.pool.get().await?;
-                voices::mapping(&**client, &key.account, &key.caller, at).await
+                voices::mapping(&client, &key.account, &key.caller, at).await
             });
             let mapping = match read.await {
                 Ok(Ok(mapping)) => Some(mapping),

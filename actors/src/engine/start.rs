@@ -48,6 +48,9 @@ const REPORT_ROUND: Duration = Duration::from_secs(15);
 pub struct EngineSettings {
     /// To PostgreSQL.
     pub pool: Pool,
+    /// To the same, for events alone: no reader can keep them waiting, and the thread that writes drives the connection
+    /// itself. One that another thread opened costs a wake-up of that thread for each exchange.
+    pub writing_pool: Pool,
     /// The line of every number that has none of its own.
     pub default_line: Line,
     /// `DEFAULT_REGION`.
@@ -108,7 +111,7 @@ impl Engine {
         let Some(first) = call_handles.first().cloned() else { return Err(EngineError::NoSystem) };
         let state = Arc::new(PersistenceState::default());
         let persistence = {
-            let (pool, state, log) = (settings.pool.clone(), Arc::clone(&state), settings.log.clone());
+            let (pool, state, log) = (settings.writing_pool, Arc::clone(&state), settings.log.clone());
             start_resilient(&writing.handle(), move |_| PersistenceActor::new(pool, state, log))
         };
         let limits = BookLimits {

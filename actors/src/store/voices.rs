@@ -62,12 +62,14 @@ pub struct CachedVoice {
 /// # Errors
 /// When the database cannot be asked.
 pub async fn mapping(
-    client: &impl GenericClient,
+    client: &deadpool_postgres::Client,
     account: &str,
     caller: &str,
     now: At,
 ) -> Result<Option<Mapping>, StoreError> {
-    let row = client.query_opt(MAPPING, &[&account, &caller, &timestamp(now)]).await?;
+    // Asked for every call whose voice is not in memory.
+    let statement = client.prepare_cached(MAPPING).await?;
+    let row = client.query_opt(&statement, &[&account, &caller, &timestamp(now)]).await?;
     row.map(|row| Ok(Mapping { sample: row.try_get(0)?, consented: row.try_get(1)? })).transpose()
 }
 

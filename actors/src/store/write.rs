@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::{Pool, Transaction};
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -257,11 +258,19 @@ impl DerivedRows {
             (EARLY_ENDS_ABSORBED, self.absorbed),
             (REPORTS_MATCHED, self.matched),
         ];
+        let mut writes = Vec::new();
         for (statement, rows) in batches {
             if !rows.is_empty() {
-                let prepared = transaction.prepare_cached(statement).await?;
-                transaction.execute(&prepared, &[&Value::Array(rows)]).await?;
+                writes.push((transaction.prepare_cached(statement).await?, Value::Array(rows)));
             }
+        }
+        // All are sent before the first is answered, in this order: none needs another's answer, and a round trip costs
+        // more than most of them. After the first error there are only errors about it, so the first is the one that counts.
+        let sent = writes
+            .iter()
+            .map(|(statement, rows)| async move { transaction.execute(statement, &[rows]).await });
+        for written in join_all(sent).await {
+            written?;
         }
         Ok(())
     }
