@@ -44,3 +44,28 @@ async fn an_early_end_is_forgotten_once_it_has_absorbed_its_call() {
     assert!(world.requests("/v1/convai").is_empty(), "nobody was rung");
     world.stop().await;
 }
+
+#[actix::test]
+async fn a_log_that_cannot_be_read_closes_its_call_and_nothing_else() {
+    let plan = Plan { conversation: Duration::from_millis(1_500), ..Plan::default() };
+    let world = World::with(plan.env("MAX_LIVE_CALLS", "2")).await;
+    let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
+    let (broken, whole) = (world.ring("pbx-1", &first).await, world.ring("pbx-2", &second).await);
+    for call in [broken, whole] {
+        world.conversation(call, "greeting").await;
+    }
+    let spoil = "update call_events set event = '{\"v\": 99}' where call = $1 and seq = 2";
+    world.execute(spoil, &[&broken]).await;
+    let world = world.restart().await;
+    let row = world.released(broken).await;
+    assert_eq!(row.get::<_, String>("cause"), "unreadable_log");
+    assert_eq!(row.get::<_, String>("blame"), "precall");
+    world.completed(whole).await;
+    let (third, fourth) = (world.known_caller(3).await, world.known_caller(4).await);
+    world.ring("pbx-3", &third).await;
+    // A released call's place is given back moments after its row says so.
+    let taken = || async { world.post_3cx(&incoming("pbx-4", &fourth)).await.0 == 200 };
+    world.until("there is a place beside it", taken).await;
+    assert_eq!(world.app.engine().live().len(), 2, "both places are there at once");
+    world.stop().await;
+}
