@@ -2,3 +2,4 @@
 //! writes no log.
 
 pub mod elevenlabs;
+pub mod threecx;
