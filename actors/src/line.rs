@@ -86,6 +86,8 @@ impl Line {
             fallback_voice: self.fallback_voice.clone(),
             voice_wait: rules.voice_wait,
             auto_transition: rules.auto_transition,
+            has_bridge: false,
+            notice: None,
             has_transfer: false,
             has_destination: self.fallback_destination.is_some() && rules.route != Route::Callback,
             ends_with_pbx_call: rules.ends_with_pbx_call,

@@ -31,6 +31,7 @@ impl CallActor {
             // Audio and legs exist on the live-leg routes, which no policy of this engine chooses yet; an intent never
             // comes here. The machine's deadlines answer for all of them.
             Effect::Intend(_)
+            | Effect::AnswerLeg
             | Effect::PlayGreeting
             | Effect::PlayHold
             | Effect::StopAudio
