@@ -25,6 +25,7 @@ pub mod death_notice;
 pub mod dial_guard;
 pub mod faults;
 pub mod heartbeat;
+pub mod leg_book;
 pub mod leg_news;
 pub mod line;
 pub mod metrics;

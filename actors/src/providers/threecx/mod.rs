@@ -5,6 +5,7 @@ pub mod action;
 pub mod address;
 pub mod client;
 pub mod error;
+pub mod event;
 pub mod participant;
 pub mod settings;
 
