@@ -1,4 +1,12 @@
 //! 3CX v20 Call Control, as far as its documents and captures tell.
 
 pub mod access_token;
+pub mod action;
 pub mod address;
+pub mod client;
+pub mod error;
+pub mod event;
+pub mod participant;
+pub mod settings;
+
+mod wire;
