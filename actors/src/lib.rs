@@ -26,6 +26,7 @@ pub mod dial_guard;
 pub mod faults;
 pub mod heartbeat;
 pub mod line;
+pub mod media;
 pub mod metrics;
 pub mod phone_number;
 pub mod provider_state;
