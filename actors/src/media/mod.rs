@@ -18,16 +18,29 @@ use crate::providers::threecx::address::LegAddress;
 pub mod clip;
 pub mod leg_audio;
 pub mod leg_report;
-pub mod pace;
-pub mod player;
 pub mod scene;
+
+pub mod caller_audio;
+pub mod pace;
+pub mod patience;
+pub mod player;
+
+mod leg;
+mod leg_stream;
+mod outlet;
 mod shard;
+mod warm_wires;
+mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use leg_audio::{Desk, LegAudio};
 use leg_report::LegReport;
 use pace::Lead;
 use scene::Scene;
-use shard::{Door, Newcomer};
+use shard::{Door, Newcomer, ShardSettings};
+use wire::Route;
 
 /// How often a shard looks after its legs.
 const TICK: Duration = Duration::from_millis(20);
@@ -105,8 +118,30 @@ impl Media {
         if lead.max > LEAD_AT_MOST || lead.max < lead.min.saturating_add(TICK * 2) {
             return Err(MediaError::Lead);
         }
-        let _ = (tokens, log);
-        Ok(Self { shards: Arc::new(Shards(vec![Arc::new(Door::new(settings.legs_per_shard))])) })
+        Self::start_with(&settings, lead, tokens, log)
+    }
+
+    fn start_with(
+        settings: &MediaSettings,
+        lead: Lead,
+        tokens: AccessTokens,
+        log: Logger,
+    ) -> Result<Self, MediaError> {
+        let shard = ShardSettings {
+            route: Arc::new(Route::to(&settings.base, settings.extra_ca.as_deref())?),
+            tokens,
+            lead,
+            warm_connections: settings.warm_connections,
+            log,
+        };
+        // Those that have started end again when a later one cannot.
+        let mut shards = Shards(Vec::new());
+        for number in 0..settings.shards.max(1) {
+            let door = Arc::new(Door::new(settings.legs_per_shard));
+            shards.0.push(Arc::clone(&door));
+            shard::start(number, shard.clone(), door)?;
+        }
+        Ok(Self { shards: Arc::new(shards) })
     }
 
     /// Opens both streams of a connected leg at once and plays the scene into it. `connected_at` is when the PBX said

@@ -64,7 +64,13 @@ impl Pace {
         if self.runs_out.is_some() && ahead >= self.lead.min.saturating_add(self.lead.tick / 2) {
             return 0;
         }
-        bytes_within(self.lead.max.saturating_sub(ahead))
+        self.room(now)
+    }
+
+    /// Bytes that may be written at most: the first ones of a stream, that it begins at once.
+    #[must_use]
+    pub fn room(&self, now: Instant) -> usize {
+        bytes_within(self.lead.max.saturating_sub(self.ahead(now)))
     }
 
     /// Bytes were handed to the socket.
@@ -81,11 +87,6 @@ impl Pace {
         let from = self.runs_out.map_or(now, |end| end.max(now));
         self.runs_out = Some(from + duration_of(bytes));
         Playing { from, gap }
-    }
-
-    /// Nothing of what was written will be heard: as before the first write.
-    pub fn forget(&mut self) {
-        self.runs_out = None;
     }
 
     /// How much the listener still has.
@@ -145,17 +146,6 @@ mod tests {
         assert_eq!(pace.wrote(late, 1920), Playing { from: late, gap: 1880 * MS });
         assert_eq!(pace.gaps(), Gaps { longest: 1880 * MS, over_40ms: 1, late: 1 });
         assert_eq!(pace.ahead(late), LEAD.max);
-    }
-
-    #[test]
-    fn what_was_refused_leaves_no_gap_behind() {
-        let began = Instant::now();
-        let mut pace = Pace::new(LEAD);
-        pace.wrote(began, 1920);
-        pace.forget();
-        let later = began + 5000 * MS;
-        assert_eq!(pace.wrote(later, pace.due(later)).gap, Duration::ZERO);
-        assert_eq!(pace.gaps(), Gaps::default());
     }
 
     proptest! {
