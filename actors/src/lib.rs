@@ -28,6 +28,7 @@ pub mod heartbeat;
 pub mod leg_book;
 pub mod leg_news;
 pub mod line;
+pub mod media;
 pub mod metrics;
 pub mod pbx_state;
 pub mod phone_number;
