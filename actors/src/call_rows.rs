@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::call_context::CallContext;
 use crate::providers::elevenlabs::ConversationReport;
+use crate::providers::threecx::address::LegAddress;
 use crate::store::event_json;
 use crate::store::rows::{
     CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,
@@ -27,6 +28,8 @@ pub enum Extra {
     Report(Box<ConversationReport>),
     /// `recording_url` of a webhook.
     Recording(String),
+    /// Where the leg is that the event tells of.
+    Leg(LegAddress),
 }
 
 /// The row of `call_events` for one step, with the rows that derive from it. `before` is none at the offer.
@@ -71,7 +74,7 @@ fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
             "called_number": context.called,
             "recording_url": match extra {
                 Extra::Recording(url) => Some(without_nul(url)),
-                Extra::Report(_) | Extra::None => None,
+                Extra::Report(_) | Extra::Leg(_) | Extra::None => None,
             },
         })),
         (_, Extra::Report(report)) => {
@@ -79,7 +82,7 @@ fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
             Some(json!({ "transcript": without_nul(transcript.as_str()) }))
         }
         (_, Extra::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
-        (_, Extra::None) => None,
+        (_, Extra::Leg(_) | Extra::None) => None,
     }
 }
 
@@ -218,7 +221,7 @@ fn conversation_row(
 ) -> ConversationRow {
     let report = match extra {
         Extra::Report(report) if conversation.id.as_ref() == Some(&report.conversation) => Some(report),
-        Extra::Report(_) | Extra::Recording(_) | Extra::None => None,
+        Extra::Report(_) | Extra::Recording(_) | Extra::Leg(_) | Extra::None => None,
     };
     ConversationRow {
         call: uuid(context),

@@ -137,7 +137,7 @@ pub struct Report {
 }
 
 /// What reached the call's legs, measured where it was written; sums over the whole call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AudioHeard {
     /// How much was written.
     pub written: Duration,

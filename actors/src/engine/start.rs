@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use actix::{Addr, Arbiter};
@@ -18,15 +18,19 @@ use crate::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
 use crate::faults::Faults;
 use crate::heartbeat::Heartbeats;
 use crate::line::{Line, Lines};
+use crate::media::{Media, MediaError, MediaSettings};
 use crate::metrics::Metrics;
+use crate::pbx_state::PbxState;
 use crate::persistence::{IsIdle, PersistenceActor, PersistenceState};
 use crate::phone_number::{CallerNumber, Region};
 use crate::provider_state::ProviderState;
 use crate::providers::elevenlabs::Settings as ProviderSettings;
+use crate::providers::threecx::access_token::TokenDesk;
+use crate::providers::threecx::settings::Settings as PbxSettings;
 use crate::registry::{REMEMBERED, Registry, Sighting};
 use crate::report_collector::ReportCollector;
 use crate::resilient::start_resilient;
-use crate::shared::{CallSettings, Shared, install_clients};
+use crate::shared::{CallSettings, PbxClient, PbxSide, Shared, install_clients};
 use crate::store::error::StoreError;
 use crate::store::{
     call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
@@ -65,6 +69,8 @@ pub struct EngineSettings {
     pub max_live_calls: usize,
     /// Address and key of the provider.
     pub provider: Arc<ProviderSettings>,
+    /// The PBX; none without 3CX call control.
+    pub pbx: Option<PbxEngine>,
     /// What calls need.
     pub calls: CallSettings,
     /// `CALL_ARBITERS`.
@@ -77,12 +83,24 @@ pub struct EngineSettings {
     pub log: Logger,
 }
 
+/// What the live-leg routes need.
+#[derive(Clone)]
+pub struct PbxEngine {
+    /// Address, client and secret.
+    pub client: Arc<PbxSettings>,
+    /// Audio into legs.
+    pub media: MediaSettings,
+}
+
 /// Why the engine could not be brought up.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// It runs inside an actix system.
     #[error("the engine must be started inside an actix system")]
     NoSystem,
+    /// Audio cannot be carried.
+    #[error(transparent)]
+    Media(#[from] MediaError),
 }
 
 /// The running engine.
@@ -104,10 +122,23 @@ impl Engine {
         let calls: Vec<Arbiter> = (0..settings.arbiters.max(1)).map(|_| Arbiter::new()).collect();
         let writing = Arbiter::new();
         let call_handles: Vec<_> = calls.iter().map(Arbiter::handle).collect();
+        let (tokens, desk) = TokenDesk::open();
+        let pbx_client = settings
+            .pbx
+            .as_ref()
+            .map(|pbx| PbxClient { settings: Arc::clone(&pbx.client), tokens: tokens.clone() });
         for handle in &call_handles {
-            let provider = Arc::clone(&settings.provider);
-            handle.spawn_fn(move || install_clients(&provider));
+            let (provider, pbx) = (Arc::clone(&settings.provider), pbx_client.clone());
+            handle.spawn_fn(move || install_clients(&provider, pbx.as_ref()));
         }
+        let pbx = match &settings.pbx {
+            Some(pbx) => Some(PbxSide {
+                media: Media::start(pbx.media.clone(), tokens, settings.log.clone())?,
+                state: Arc::new(PbxState::default()),
+                look: OnceLock::new(),
+            }),
+            None => None,
+        };
         let Some(first) = call_handles.first().cloned() else { return Err(EngineError::NoSystem) };
         let state = Arc::new(PersistenceState::default());
         let persistence = {
@@ -127,6 +158,8 @@ impl Engine {
             persistence_state: state,
             voice_book,
             pool: settings.pool,
+            pbx,
+            transfers: Mutex::default(),
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
             provider: Arc::new(ProviderState::default()),
@@ -160,8 +193,13 @@ impl Engine {
         });
         let heartbeats =
             Heartbeats::start(&call_handles.iter().cloned().chain([writing.handle()]).collect::<Vec<_>>());
-        let handle =
-            EngineHandle { shared, supervisor, heartbeats, draining: Arc::new(AtomicBool::new(false)) };
+        let handle = EngineHandle {
+            shared,
+            supervisor,
+            heartbeats,
+            draining: Arc::new(AtomicBool::new(false)),
+            region: settings.region,
+        };
         let (loading, supervisor) = (loader.clone(), handle.supervisor.clone());
         first.spawn(async move { loading.load_then_look(supervisor).await });
         let arbiters = calls.into_iter().chain([writing]).collect();

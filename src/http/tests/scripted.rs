@@ -163,6 +163,11 @@ impl Engine for Scripted {
         self.answer(Asked::Forget(caller_e164.to_owned()), |script| script.was_cached)
     }
 
+    fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
+        self.asked.lock().unwrap().push(Asked::Initiation(asked.clone()));
+        self.script.lock().unwrap().transfer.clone()
+    }
+
     fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>> {
         self.answer(Asked::Request(call, request), |script| script.was_live)
     }
