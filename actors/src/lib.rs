@@ -15,6 +15,7 @@ pub mod report_collector;
 pub mod supervisor;
 pub mod voice_book;
 
+pub mod backoff;
 pub mod batcher;
 pub mod board;
 pub mod call_context;

@@ -8,5 +8,16 @@ pub mod error;
 pub mod event;
 pub mod participant;
 pub mod settings;
+pub mod socket;
+pub mod token;
+pub mod token_keeper;
 
+mod frames;
 mod wire;
+
+#[cfg(test)]
+mod client_tests;
+#[cfg(test)]
+mod scripted_pbx;
+#[cfg(test)]
+mod socket_tests;
