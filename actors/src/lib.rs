@@ -10,6 +10,7 @@ pub mod clone_job;
 pub mod clone_worker;
 pub mod greeting;
 pub mod handoff;
+pub mod pbx_feed;
 pub mod persistence;
 pub mod report_collector;
 pub mod supervisor;

@@ -16,8 +16,4 @@ mod frames;
 mod wire;
 
 #[cfg(test)]
-mod client_tests;
-#[cfg(test)]
-mod scripted_pbx;
-#[cfg(test)]
-mod socket_tests;
+pub(crate) mod tests;

@@ -130,9 +130,9 @@ async fn until_due(desk: &mut TokenDesk, life: Duration, look_every: Duration) -
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
-    use std::cell::{Cell, RefCell};
+    use std::cell::RefCell;
     use std::rc::Rc;
     use std::time::{Duration, Instant};
 
@@ -301,13 +301,10 @@ mod tests {
     fn the_keeper_ends_with_the_last_handle() {
         run(async {
             for answers in [vec![Ok(NEVER)], vec![down()], vec![wrong()]] {
-                let ended = Cell::new(false);
                 let mut pbx = pbx(pace(), answers);
                 pbx.news.recv().await.unwrap();
                 drop(pbx.tokens);
                 pbx.running.await.unwrap();
-                ended.set(true);
-                assert!(ended.get());
             }
         });
     }

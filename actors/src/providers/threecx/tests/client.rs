@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::access_token::TokenDesk;
-use super::action::{ActionOutcome, Destination, MakeCall, Refusal};
-use super::address::{Dn, LegAddress, ParticipantId};
-use super::client::ThreeCx;
-use super::error::ThreeCxErrorKind as Kind;
 use super::scripted_pbx::{Answer, DN, SECRET, ScriptedPbx, leg, run};
-use super::token::{TokenClient, TokenError};
-use super::token_keeper::{KeeperNews, KeeperPace, keep};
 use crate::providers::exchange::Execution;
+use crate::providers::threecx::access_token::TokenDesk;
+use crate::providers::threecx::action::{ActionOutcome, Destination, MakeCall, Refusal};
+use crate::providers::threecx::address::{Dn, LegAddress, ParticipantId};
+use crate::providers::threecx::client::ThreeCx;
+use crate::providers::threecx::error::ThreeCxErrorKind as Kind;
+use crate::providers::threecx::token::{TokenClient, TokenError};
+use crate::providers::threecx::token_keeper::{KeeperNews, KeeperPace, keep};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
@@ -220,8 +220,10 @@ fn pitfall_08_a_lost_routeto_answer_is_unknown_not_failed() {
         let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", nobody.local_addr().unwrap());
         drop(nobody);
-        let secret = super::settings::ClientSecret::new(SECRET);
-        let settings = super::settings::Settings::new(base.parse().unwrap(), DN, secret, LONG).unwrap();
+        let secret = crate::providers::threecx::settings::ClientSecret::new(SECRET);
+        let settings =
+            crate::providers::threecx::settings::Settings::new(base.parse().unwrap(), DN, secret, LONG)
+                .unwrap();
         let outcome = ThreeCx::new(settings.into(), tokens).route_to(&address(1), &to("200")).await;
         assert_eq!(refusal(&outcome), Some(Refusal::NotSent));
     });

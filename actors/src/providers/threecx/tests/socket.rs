@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 
-use super::access_token::TokenDesk;
-use super::client::ThreeCx;
-use super::error::ThreeCxErrorKind;
-use super::event::{LegChange, PbxEvent};
 use super::scripted_pbx::{Answer, ScriptedPbx, run, text_frame};
-use super::socket::{SocketNews, SocketPace};
+use crate::providers::threecx::access_token::TokenDesk;
+use crate::providers::threecx::client::ThreeCx;
+use crate::providers::threecx::error::ThreeCxErrorKind;
+use crate::providers::threecx::event::{LegChange, PbxEvent};
+use crate::providers::threecx::socket::{SocketNews, SocketPace};
 
 const LONG: Duration = Duration::from_secs(20);
 const QUICK: SocketPace =

@@ -14,8 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
-use super::access_token::{AccessTokens, TokenDesk};
-use super::settings::{ClientSecret, Settings};
+use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
+use crate::providers::threecx::settings::{ClientSecret, Settings};
 
 pub(crate) const DN: &str = "900";
 pub(crate) const SECRET: &str = "very-secret";
@@ -56,11 +56,26 @@ enum Order {
     Cut,
 }
 
+enum Line {
+    Begins(String),
+    Is(String),
+}
+
+impl Line {
+    fn fits(&self, line: &str) -> bool {
+        match self {
+            Self::Begins(head) => line.starts_with(head),
+            Self::Is(whole) => line == whole,
+        }
+    }
+}
+
 #[derive(Default)]
 struct World {
     seen: RefCell<Vec<Seen>>,
-    /// One-time answers: the beginning of a request line, and the answer.
-    scripted: RefCell<VecDeque<(String, Answer)>>,
+    /// One-time answers.
+    scripted: RefCell<VecDeque<(Line, Answer)>>,
+    sockets_closed: Cell<usize>,
     tokens_given: Cell<u64>,
     /// Tokens up to this one are refused.
     revoked: Cell<u64>,
@@ -120,7 +135,12 @@ impl ScriptedPbx {
 
     /// The next request that begins so is answered so.
     pub(crate) fn script(&self, line: &str, answer: Answer) {
-        self.world.scripted.borrow_mut().push_back((line.to_owned(), answer));
+        self.world.scripted.borrow_mut().push_back((Line::Begins(line.to_owned()), answer));
+    }
+
+    /// The next request of exactly this line is answered so.
+    pub(crate) fn script_exactly(&self, line: &str, answer: Answer) {
+        self.world.scripted.borrow_mut().push_back((Line::Is(line.to_owned()), answer));
     }
 
     pub(crate) fn set_legs(&self, legs: &[Value]) {
@@ -136,9 +156,9 @@ impl ScriptedPbx {
         self.until(|pbx| pbx.seen(line).len() >= times).await;
     }
 
-    /// Waits until so many sockets were opened.
-    pub(crate) async fn until_sockets(&self, times: usize) {
-        self.until(|pbx| pbx.world.sockets.borrow().len() >= times).await;
+    /// Waits until a socket that was open is closed.
+    pub(crate) async fn until_closed(&self) {
+        self.until(|pbx| pbx.world.sockets_closed.get() > 0).await;
     }
 
     async fn until(&self, reached: impl Fn(&Self) -> bool) {
@@ -190,7 +210,7 @@ impl ScriptedPbx {
             self.world.seen.borrow_mut().push(seen.clone());
             let scripted = {
                 let mut scripted = self.world.scripted.borrow_mut();
-                let place = scripted.iter().position(|(line, _)| seen.line.starts_with(line));
+                let place = scripted.iter().position(|(line, _)| line.fits(&seen.line));
                 place.and_then(|place| scripted.remove(place)).map(|(_, answer)| answer)
             };
             self.world.changed.notify_waiters();
@@ -211,7 +231,10 @@ impl ScriptedPbx {
                 None if is_upgrade && self.knows_token(&seen) => {
                     upgrade(&mut socket, &seen).await;
                     let orders = self.socket_opened();
-                    return talk(socket, orders).await;
+                    talk(socket, orders).await;
+                    self.world.sockets_closed.set(self.world.sockets_closed.get() + 1);
+                    self.world.changed.notify_waiters();
+                    return;
                 }
                 None => self.answer(&seen),
             };
@@ -256,7 +279,7 @@ impl ScriptedPbx {
             );
         }
         let id = seen.line.strip_prefix("GET /callcontrol/900/participants/");
-        let found = id.and_then(|id| legs.iter().find(|leg| leg["id"].to_string() == id));
+        let found = id.and_then(|id| legs.iter().find(|leg| leg["id"].as_u64() == id.parse().ok()));
         found.map_or(("404 Not Found", String::new()), |leg| ("200 OK", leg.to_string()))
     }
 }
