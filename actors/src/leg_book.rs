@@ -250,7 +250,7 @@ impl LegBook {
                     // Whatever is being asked for is older than this.
                     leg.fetch = Fetch::Idle;
                 }
-                self.learn(participant, seen, at, outputs);
+                self.learn(participant, *seen, at, outputs);
             }
             LegChange::Upsert { now: None, .. } => self.ask(participant, at, outputs),
             LegChange::Keys { keys, .. } => self.keys(participant, &keys, at, outputs),

@@ -19,6 +19,7 @@ pub struct LegNews {
 }
 
 /// What can happen to a leg.
+#[expect(clippy::large_enum_variant, reason = "most news is a sight; the others are as rare as calls")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegHappened {
     /// First sight, and each change of status or party.

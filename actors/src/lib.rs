@@ -10,11 +10,13 @@ pub mod clone_job;
 pub mod clone_worker;
 pub mod greeting;
 pub mod handoff;
+pub mod pbx_feed;
 pub mod persistence;
 pub mod report_collector;
 pub mod supervisor;
 pub mod voice_book;
 
+pub mod backoff;
 pub mod batcher;
 pub mod board;
 pub mod call_context;

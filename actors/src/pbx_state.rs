@@ -131,6 +131,15 @@ impl PbxState {
         self.words().token = token;
     }
 
+    /// Since when is kept when it was failing already.
+    pub(crate) fn set_token_failing(&self, now: At) {
+        let mut words = self.words();
+        match words.token {
+            TokenState::Failing { .. } => {}
+            TokenState::Awaited | TokenState::Held { .. } => words.token = TokenState::Failing { since: now },
+        }
+    }
+
     fn words(&self) -> std::sync::MutexGuard<'_, Words> {
         self.words.lock().unwrap_or_else(|e| e.into_inner())
     }

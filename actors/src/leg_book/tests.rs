@@ -148,7 +148,7 @@ fn pitfall_04_repeated_events_are_one_request_and_late_ones_nothing() {
     // The answer and a repeated event come after the end.
     assert_eq!(desk.found(5, 3, leg(5, "Connected", "0171")), NOTHING);
     assert_eq!(desk.upsert(5), NOTHING);
-    let late = LegChange::Upsert { leg: address(OURS, 5), now: Some(leg(5, "Connected", "0171")) };
+    let late = LegChange::Upsert { leg: address(OURS, 5), now: Some(Box::new(leg(5, "Connected", "0171"))) };
     assert_eq!(desk.event(late), NOTHING);
     assert_eq!(desk.list(vec![leg(5, "Connected", "0171")]), ["synced []"]);
     desk.now += 60_000_000;
@@ -277,7 +277,7 @@ fn pitfall_13_legs_of_other_dns_are_never_kept_and_never_told() {
     let mut desk = Desk::open();
     for change in [
         LegChange::Upsert { leg: address("150", 5), now: None },
-        LegChange::Upsert { leg: address("150", 5), now: Some(leg(5, "Ringing", "0171")) },
+        LegChange::Upsert { leg: address("150", 5), now: Some(Box::new(leg(5, "Ringing", "0171"))) },
         LegChange::Keys { leg: address("150", 5), keys: "1".to_owned() },
         LegChange::Remove { leg: address("150", 5) },
     ] {
@@ -345,7 +345,7 @@ fn no_answer_about_a_leg_is_no_news_of_it() {
 fn attached_data_needs_no_request() {
     let mut desk = Desk::open();
     assert_eq!(desk.upsert(5), ["fetch 5 1"]);
-    let now = Some(leg(5, "Connected", "0171"));
+    let now = Some(Box::new(leg(5, "Connected", "0171")));
     let change = LegChange::Upsert { leg: address(OURS, 5), now };
     assert_eq!(desk.event(change), ["seen 5 Connected 0171"]);
     assert_eq!(desk.found(5, 1, leg(5, "Ringing", "0199")), NOTHING, "asked for earlier");

@@ -265,6 +265,11 @@ impl MessageBody for TrackedBody {
     }
 }
 
+/// Why a request that is no exchange (an upgrade) did not come about.
+pub(super) fn connect_error(error: &SendRequestError) -> Failed {
+    send_error(error, &Progress { sent: Cell::new(Sent::Unwatched), status: Cell::new(None) })
+}
+
 fn send_error(error: &SendRequestError, progress: &Progress) -> Failed {
     use FailedKind as Kind;
     let (kind, message) = match error {

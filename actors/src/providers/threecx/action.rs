@@ -45,6 +45,7 @@ pub struct ActionResult {
 }
 
 /// How an action turned out.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is looked at once")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ActionOutcome {
     /// It was done.

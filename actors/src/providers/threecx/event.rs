@@ -32,7 +32,7 @@ pub enum LegChange {
         /// Which.
         leg: LegAddress,
         /// How it is now, on the builds that say so; else it has to be asked for.
-        now: Option<Participant>,
+        now: Option<Box<Participant>>,
     },
     /// It is no more.
     Remove {
@@ -92,7 +92,7 @@ fn read_change(event: Value) -> Option<LegChange> {
         UPSERT => {
             // Documented as the participant, seen as null; without a status it says nothing.
             let has_status = event.attached_data.get("status").is_some_and(Value::is_string);
-            let now = has_status.then(|| with_id(event.attached_data, &leg)).flatten();
+            let now = has_status.then(|| with_id(event.attached_data, &leg)).flatten().map(Box::new);
             Some(LegChange::Upsert { leg, now })
         }
         REMOVE => Some(LegChange::Remove { leg }),

@@ -8,5 +8,12 @@ pub mod error;
 pub mod event;
 pub mod participant;
 pub mod settings;
+pub mod socket;
+pub mod token;
+pub mod token_keeper;
 
+mod frames;
 mod wire;
+
+#[cfg(test)]
+pub(crate) mod tests;
