@@ -12,10 +12,11 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use tokio::time::{sleep, timeout};
 
-use super::leg::{Leg, StreamEnd};
+use super::leg::Leg;
 use super::leg_report::{LegNews, StreamFailure};
 use super::outlet::OutletBody;
 use super::patience::{Patience, Trouble, Verdict};
+use super::speech::StreamEnd;
 use super::warm_wires::WarmWires;
 use super::wire::{Line, Route};
 use crate::providers::threecx::access_token::{AccessToken, AccessTokens};

@@ -29,6 +29,7 @@ mod leg;
 mod leg_stream;
 mod outlet;
 mod shard;
+mod speech;
 mod warm_wires;
 mod wire;
 

@@ -18,7 +18,9 @@ const MS: Duration = Duration::from_millis(1);
 
 /// A clip whose samples are all different from those of other clips and from silence.
 fn clip(first: i16, samples: usize) -> Clip {
-    Clip::from_samples(&(0..samples).map(|n| first.wrapping_add(n as i16).max(1)).collect::<Vec<_>>())
+    Clip::from_samples(
+        &(0..samples).map(|n| first.wrapping_add(n.try_into().unwrap()).max(1)).collect::<Vec<_>>(),
+    )
 }
 
 fn take(player: &mut Player, bytes: usize) -> Vec<u8> {

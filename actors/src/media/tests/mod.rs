@@ -7,6 +7,7 @@
 )]
 #![allow(clippy::panic, reason = "a test may fail")]
 
+mod blocked;
 mod opening;
 mod owner;
 mod pbx;
@@ -71,7 +72,7 @@ fn leg(participant: u64) -> LegAddress {
 /// Sound of which every sample says where it stands.
 fn speech(length: Duration) -> Clip {
     let samples = length.as_millis() as usize * 8;
-    Clip::from_samples(&(0..samples).map(|n| (n % 30_000 + 1000) as i16).collect::<Vec<_>>())
+    Clip::from_samples(&(0..samples).map(|n| i16::try_from(n % 30_000 + 1000).unwrap()).collect::<Vec<_>>())
 }
 
 fn once(clip: &Clip) -> Scene {
