@@ -52,6 +52,8 @@ pub struct ElevenLabs {
 pub(super) enum Outgoing {
     Nothing,
     Json(Bytes),
+    /// JSON whose answer is sound.
+    JsonForSound(Bytes),
     Form(Multipart),
 }
 
@@ -69,6 +71,8 @@ pub(super) struct Ask {
 /// A complete 2xx answer.
 pub(super) struct Answer {
     pub status: u16,
+    /// As the provider wrote it, in lower case; empty when it did not.
+    pub content_type: String,
     pub body: Bytes,
 }
 
@@ -126,6 +130,10 @@ impl ElevenLabs {
             Outgoing::Json(json) => {
                 (request.insert_header((CONTENT_TYPE, "application/json")), Some(VecDeque::from([json])))
             }
+            Outgoing::JsonForSound(json) => {
+                let json_in = request.insert_header((CONTENT_TYPE, "application/json"));
+                (json_in.insert_header((ACCEPT, "*/*")), Some(VecDeque::from([json])))
+            }
             Outgoing::Form(form) => {
                 (request.insert_header((CONTENT_TYPE, form.content_type())), Some(form.into_parts()))
             }
@@ -161,6 +169,7 @@ impl ElevenLabs {
         let limit = if good { answer_bytes_max } else { ERROR_BYTES_MAX };
         let promised = content_length(response.headers());
         let retry_after = retry_after(response.headers());
+        let content_type = content_type(response.headers());
 
         let mut received = BytesMut::new();
         while let Some(chunk) = response.next().await {
@@ -183,7 +192,7 @@ impl ElevenLabs {
         }
         let body = received.freeze();
         if good {
-            return Ok(Answer { status, body });
+            return Ok(Answer { status, content_type, body });
         }
         Err(ProviderError::refused(status, &body, retry_after, self.settings.key()))
     }
@@ -310,6 +319,11 @@ fn at_status(status: u16, kind: ProviderErrorKind, message: impl Into<String>) -
 
 fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    text.map(str::to_ascii_lowercase).unwrap_or_default()
 }
 
 /// Seconds only; the other form of this header is a date, which needs a clock that agrees with theirs.
