@@ -1,5 +1,7 @@
 //! What callers hear, prepared before any call.
 
+mod bundled;
+mod cache;
 mod decode;
 mod pcm;
 mod resample;

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::scripted_speech::{Reply, SpeechServer};
 use super::{
-    ApiKey, ElevenLabs, Execution, ProviderError, ProviderErrorKind as Kind, SPEECH_BYTES_MAX, Settings, Speech,
-    speech_body,
+    ApiKey, ElevenLabs, Execution, ProviderError, ProviderErrorKind as Kind, SPEECH_BYTES_MAX, Settings,
+    Speech, speech_body,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -80,7 +80,10 @@ async fn what_is_no_sound_is_garbled() {
         let error = spoken(move || Reply::Good(kind, body.to_vec()), LONG).await.unwrap_err();
         assert_eq!((error.kind, error.status), (Kind::Garbled, Some(200)), "{kind} {body:?}");
     }
-    assert!(spoken(|| Reply::Good("audio/pcm", vec![0xff, 0xfb, 0, 0]), LONG).await.is_ok(), "two quiet samples");
+    assert!(
+        spoken(|| Reply::Good("audio/pcm", vec![0xff, 0xfb, 0, 0]), LONG).await.is_ok(),
+        "two quiet samples"
+    );
     let endless = spoken(|| Reply::Good("audio/pcm", vec![0; SPEECH_BYTES_MAX + 2]), LONG).await.unwrap_err();
     assert_eq!(endless.kind, Kind::Garbled);
 }
