@@ -1,6 +1,7 @@
 //! The engine from outside: what the edge may ask of it, and nothing more.
 
 mod handle;
+mod loader;
 mod start;
 
 use std::time::Duration;

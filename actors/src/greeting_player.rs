@@ -12,11 +12,13 @@ use slog::{info, warn};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
+use crate::clock;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::leg_orders;
 use crate::media::leg_audio::LegAudio;
 use crate::media::leg_report::{LegAudioStats, LegNews, LegReport};
+use crate::media::scene::{Mark, Scene};
 use crate::programme::{APOLOGY, GREETING, NOTICE};
 use crate::providers::threecx::address::LegAddress;
 use crate::shared::Shared;
@@ -90,11 +92,15 @@ impl GreetingPlayer {
         self.call.do_send(Happened { at, ..Happened::part(event) });
     }
 
-    /// None where there is nothing to say: a line whose notice could not be prepared.
-    fn scene(&mut self, play: Play) -> Option<crate::media::scene::Scene> {
+    /// None on a line without a programme: it is of a route without audio.
+    fn scene(&mut self, play: Play) -> Option<Scene> {
         let programme = self.context.line.programme.as_ref()?;
         match play {
-            Play::Greeting => programme.greeting(),
+            Play::Greeting => programme.greeting().or_else(|| {
+                // Nothing is said before the notice. Music, while the call finds somebody who needs none.
+                self.tell(clock::now(), Event::GreetingEnded { end: GreetingEnd::Failed });
+                Some(programme.hold())
+            }),
             Play::Hold => Some(programme.hold()),
             Play::Apology { attempt } => {
                 self.apologising = Some(attempt);
@@ -103,7 +109,7 @@ impl GreetingPlayer {
         }
     }
 
-    fn heard(&mut self, at: At, mark: crate::media::scene::Mark) {
+    fn heard(&mut self, at: At, mark: Mark) {
         match mark {
             NOTICE => {
                 let version = self.context.line.programme.as_ref().and_then(|p| p.notice_version());
@@ -162,7 +168,7 @@ impl Handler<Play> for GreetingPlayer {
         let scene = self.scene(play);
         match (&self.audio, scene) {
             (Some(audio), Some(scene)) => audio.play(scene),
-            (None, _) | (_, None) => self.lost(crate::clock::now()),
+            (None, _) | (_, None) => self.lost(clock::now()),
         }
     }
 }

@@ -176,6 +176,21 @@ impl Lines {
         (lines, unreadable)
     }
 
+    /// The same lines, each with what its callers hear.
+    #[must_use]
+    pub fn with_programmes(mut self, programmes: &HashMap<LineId, Programme>) -> Self {
+        let dressed = |line: &Arc<Line>| {
+            let programme = programmes.get(&line.id).cloned();
+            Arc::new(Line { programme, ..Line::clone(line) })
+        };
+        self.default = dressed(&self.default);
+        for line in self.by_number.values_mut() {
+            *line = dressed(line);
+            self.by_id.insert(line.id.clone(), Arc::clone(line));
+        }
+        self
+    }
+
     /// The line of a called number; an unknown one takes the default.
     #[must_use]
     pub fn of_called(&self, called: &CallerNumber) -> &Arc<Line> {

@@ -13,6 +13,9 @@ pub const GREETING: Mark = Mark(2);
 /// The apology was heard.
 pub const APOLOGY: Mark = Mark(3);
 
+/// The version of a notice that should be given and cannot be: no call ever hears it, so none reaches an agent.
+const NOTICE_MISSING: &str = "missing";
+
 /// See the file. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Programme {
@@ -33,9 +36,8 @@ impl Programme {
     #[must_use]
     pub fn greeting(&self) -> Option<Scene> {
         let mut scene = Scene::default().then(Cue::Silence(self.lead_silence));
-        if let Some(notice) = &self.prompts.notice {
-            let clip = notice.clip.clone()?;
-            scene = scene.then_marked(Cue::Once(clip), NOTICE);
+        if let Some(notice) = self.prompts.notice.as_ref().ok()? {
+            scene = scene.then_marked(Cue::Once(notice.clip.clone()), NOTICE);
         }
         let greeting = Cue::Once(self.prompts.greeting.clone());
         Some(scene.then_marked(greeting, GREETING).then(Cue::Loop(self.prompts.hold.clone())))
@@ -56,14 +58,17 @@ impl Programme {
     /// The version of the notice that every call of this line has to hear first.
     #[must_use]
     pub fn notice_version(&self) -> Option<Arc<str>> {
-        self.prompts.notice.as_ref().map(|notice| Arc::clone(&notice.version))
+        match &self.prompts.notice {
+            Ok(notice) => notice.as_ref().map(|notice| Arc::from(notice.version.as_str())),
+            Err(_) => Some(Arc::from(NOTICE_MISSING)),
+        }
     }
 
     /// From the first frame to the end of the greeting.
     #[must_use]
     pub fn greeting_length(&self) -> Duration {
-        let notice = self.prompts.notice.as_ref().and_then(|notice| notice.clip.as_ref());
-        let notice = notice.map_or(Duration::ZERO, |clip| clip.duration());
+        let notice = self.prompts.notice.as_ref().ok().and_then(Option::as_ref);
+        let notice = notice.map_or(Duration::ZERO, |notice| notice.clip.duration());
         self.lead_silence + notice + self.prompts.greeting.duration()
     }
 }

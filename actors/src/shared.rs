@@ -70,6 +70,8 @@ pub struct Shared {
     pub pbx: Option<PbxSide>,
     /// Calls on their way to an agent.
     pub transfers: Mutex<ExpectedTransfers>,
+    /// Prompts that are not as they were ordered, for health.
+    pub prompt_problems: Mutex<Vec<String>>,
     /// Live calls, for people.
     pub board: Board,
     /// Counters and histograms.
@@ -93,6 +95,17 @@ impl Shared {
     /// It will not, after all.
     pub fn withdraw_transfer(&self, call: CallId) {
         self.transfers.lock().unwrap_or_else(PoisonError::into_inner).withdraw(call);
+    }
+
+    /// What health says of prompts from now on.
+    pub fn set_prompt_problems(&self, problems: Vec<String>) {
+        *self.prompt_problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+    }
+
+    /// What health says of prompts.
+    #[must_use]
+    pub fn prompt_problems(&self) -> Vec<String> {
+        self.prompt_problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The one transfer that asks.

@@ -312,6 +312,10 @@ impl Turn {
         if self.leg_is_away() {
             return;
         }
+        // Nobody whom the voice would matter to may be brought in.
+        if !self.call.notice_given() {
+            return self.next_rung();
+        }
         let told_to = self.call.handoff_asked || self.call.dues.voice.is_none();
         let free = self.call.policy.auto_transition || told_to;
         if self.call.person_asked || (self.call.voice != Voice::Awaited && free) {

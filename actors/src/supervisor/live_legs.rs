@@ -10,7 +10,7 @@ use super::admission::{Admitted, PBX};
 use super::{CallSupervisor, Delivery};
 use crate::call_rows::Extra;
 use crate::clock;
-use crate::leg_news::{LegHappened, LegNews};
+use crate::leg_news::{LegHappened, LegNews, Synced};
 use crate::leg_orders;
 use crate::legs::{LegState, Tell};
 use crate::line::Line;
@@ -100,6 +100,13 @@ impl CallSupervisor {
             self.deliver(call, Delivery::own(Event::DtmfReceived { key }, Extra::None, at), ctx);
         }
     }
+}
+
+/// What is known of legs was just compared with the PBX's list; calls whose leg was not in it have heard so already.
+impl Handler<Synced> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Synced, _: &mut Context<Self>) {}
 }
 
 impl Handler<LegNews> for CallSupervisor {
