@@ -19,6 +19,8 @@ use super::world::{Errand, World};
 pub(super) const TRUNK_DN: &str = "10000";
 /// A leg that nobody answers rings no longer.
 const RINGS_AT_MOST: Duration = Duration::from_secs(180);
+/// No caller talks longer: a call that nobody ends must not stay for ever.
+const LASTS_AT_MOST: Duration = Duration::from_secs(4 * 3_600);
 /// How often an Upsert is repeated (facts page, fact 4).
 pub(super) const UPSERT_EVERY: Duration = Duration::from_millis(750);
 /// The longest number or name that is taken.
@@ -229,7 +231,6 @@ impl World {
         let Some(call) = self.calls.get_mut(serial).filter(|call| call.state != State::Ended) else {
             return false;
         };
-        let was_announced = call.state != State::Announced;
         call.state = State::Ended;
         call.ended_at = Some(now);
         call.ended_by = Some(by);
@@ -250,7 +251,7 @@ impl World {
         if let Some(trunk) = hang_up {
             self.send(Errand::HangUp(Hangup { dn: trunk.dn, conversation_id: trunk.conversation_id }));
         }
-        if is_told && was_announced && by != EndedBy::Restart {
+        if is_told && by != EndedBy::Restart {
             self.send(Errand::Notify(Notice { serial, what: What::Ended, wait: Duration::ZERO }));
         }
         true
@@ -324,8 +325,11 @@ impl World {
     }
 }
 
-/// For how long an unanswered leg has rung too long.
-pub(super) fn rang_out(call: &Call, now: Instant) -> bool {
-    let began = call.appeared_at.unwrap_or(call.placed_at);
-    call.state == State::Ringing && now.saturating_duration_since(began) > RINGS_AT_MOST
+/// Whether a call has to end by itself, and how: nobody answers it, or everybody has forgotten it.
+pub(super) fn time_is_up(call: &Call, now: Instant) -> Option<EndedBy> {
+    let since = |at: Option<Instant>| now.saturating_duration_since(at.unwrap_or(call.placed_at));
+    if call.state == State::Ringing && since(call.appeared_at) > RINGS_AT_MOST {
+        return Some(EndedBy::NoAnswer);
+    }
+    (since(None) > LASTS_AT_MOST).then_some(EndedBy::Caller)
 }

@@ -157,7 +157,6 @@ pub struct Options {
     pub webhook_late: Duration,
 }
 
-/// The build's defaults, with the given credentials.
 impl Options {
     /// Options of a PBX with this API client.
     pub fn new(client_id: &str, client_secret: Secret) -> Self {

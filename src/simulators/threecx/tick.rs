@@ -11,7 +11,7 @@ use super::caller_sound::Listener;
 use super::context::Context;
 use super::events::{Event, Kind};
 use super::faults::StreamFault;
-use super::life::{UPSERT_EVERY, rang_out};
+use super::life::{UPSERT_EVERY, time_is_up};
 use super::world::{Errand, World};
 use super::{trunk, webhook};
 
@@ -78,8 +78,8 @@ impl World {
             self.end(serial, EndedBy::Caller, now);
             return;
         }
-        if rang_out(call, now) {
-            self.end(serial, EndedBy::NoAnswer, now);
+        if let Some(by) = time_is_up(call, now) {
+            self.end(serial, by, now);
             return;
         }
         let connecting = is_due(call.connect_at).then_some(call.participant_id);

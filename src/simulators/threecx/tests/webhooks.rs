@@ -67,8 +67,11 @@ fn announced(webhook: WebhookMode) -> NewCall {
 #[actix_web::test]
 async fn a_call_is_announced_before_it_appears_and_its_end_is_told() {
     let (pbx, received) = with_service().await;
+    // While this is held, the service cannot answer.
+    let held = received.lock().unwrap();
     let placed = pbx.place(announced(WebhookMode::First));
     assert_eq!(pbx.call(&placed).state, State::Announced);
+    drop(held);
     let (signature, body) = arrived(&received, 1).await[0].clone();
     assert!(age(&signature.unwrap(), &body).unwrap() <= 5);
     let mut told: Value = serde_json::from_slice(&body).unwrap();
