@@ -5,20 +5,24 @@
 //! events follow it; a new connection clears them, because the ids start again when the PBX restarts. Legs of other DNs
 //! never enter.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use precall_call::At;
 
 use crate::leg_news::LegHappened;
 use crate::providers::threecx::address::{Dn, LegAddress, ParticipantId};
 use crate::providers::threecx::event::{LegChange, PbxEvent};
-use crate::providers::threecx::participant::{Participant, ParticipantStatus};
+use crate::providers::threecx::participant::Participant;
 
+mod comparison;
+mod leg;
 mod tombstones;
 
 #[cfg(test)]
 mod tests;
 
+use comparison::Comparison;
+use leg::{Fetch, Leg, is_another_leg, rank};
 use tombstones::Tombstones;
 
 /// Legs that are followed at once, twenty times what a call limit allows; beyond it new ones are counted and ignored.
@@ -111,40 +115,6 @@ pub struct LegBook {
     /// Counts inputs: what came before what, even within one microsecond.
     tick: u64,
     ignored: u64,
-}
-
-#[derive(Debug, Default)]
-struct Leg {
-    /// As it was told; none before the first sight.
-    known: Option<Participant>,
-    /// The connection that confirmed it last.
-    connection: u64,
-    /// When it was last heard of.
-    tick: u64,
-    fetch: Fetch,
-    keys: String,
-}
-
-#[derive(Debug, Default)]
-enum Fetch {
-    #[default]
-    Idle,
-    Running {
-        generation: u64,
-        at: At,
-        /// An event came meanwhile.
-        again: Option<At>,
-    },
-}
-
-#[derive(Debug)]
-struct Comparison {
-    list: u64,
-    tick: u64,
-    /// On a new connection nothing that is known can be relied on, so events wait for the list; later, a list that takes its
-    /// time must not keep a caller waiting, so they do not, and what they touch is not compared.
-    held: Option<Vec<(LegChange, At)>>,
-    overflowed: bool,
 }
 
 impl LegBook {
@@ -363,54 +333,6 @@ impl LegBook {
         }
     }
 
-    fn list_came(
-        &mut self,
-        list: u64,
-        legs: Option<Vec<Participant>>,
-        now: At,
-        outputs: &mut Vec<LegOutput>,
-    ) {
-        let Some(comparison) = self.comparing.take_if(|comparison| comparison.list == list) else { return };
-        if let Some(legs) = legs {
-            self.compare(legs, comparison.tick, now, outputs);
-            self.synced = true;
-            let known = self.legs.iter().filter(|(_, leg)| leg.known.is_some());
-            outputs.push(LegOutput::Synced(known.map(|(id, _)| self.address(*id)).collect()));
-        }
-        for (change, at) in comparison.held.into_iter().flatten() {
-            self.change(change, at, outputs);
-        }
-        if comparison.overflowed {
-            outputs.push(LegOutput::Resync);
-        }
-    }
-
-    fn compare(&mut self, listed: Vec<Participant>, asked: u64, now: At, outputs: &mut Vec<LegOutput>) {
-        let mut present = HashSet::new();
-        for seen in listed {
-            let participant = seen.leg.participant;
-            if !self.is_own(&seen.leg.dn) || !present.insert(participant) {
-                continue;
-            }
-            let is_newer = self.legs.get(&participant).is_some_and(|leg| leg.tick > asked);
-            if is_newer || self.tombstones.holds(participant, now) || !self.make_room(participant) {
-                continue;
-            }
-            self.learn(participant, seen, now, outputs);
-        }
-        let is_missing = |(id, leg): &(&ParticipantId, &Leg)| {
-            !present.contains(id) && leg.known.is_some() && leg.tick <= asked
-        };
-        let missing: Vec<ParticipantId> = self.legs.iter().filter(is_missing).map(|(id, _)| *id).collect();
-        for participant in missing {
-            // After a restart of the PBX its number may be another leg's at any moment.
-            if self.synced {
-                self.tombstones.add(participant, now);
-            }
-            self.remove(participant, now, outputs);
-        }
-    }
-
     /// Whether the leg is followed, or can be from now on.
     fn make_room(&mut self, participant: ParticipantId) -> bool {
         if self.legs.contains_key(&participant) {
@@ -431,25 +353,6 @@ impl LegBook {
     fn address(&self, participant: ParticipantId) -> LegAddress {
         LegAddress { dn: self.own.clone(), participant }
     }
-}
-
-/// A leg never goes back from being answered; a word that is not known says nothing.
-fn rank(status: &ParticipantStatus) -> u8 {
-    match status {
-        ParticipantStatus::Dialing | ParticipantStatus::Ringing | ParticipantStatus::Other(_) => 0,
-        ParticipantStatus::Connected => 1,
-    }
-}
-
-/// Whether the same number stands for another leg after a gap in what we heard. Nobody can tell a transfer during the gap from
-/// a restart of the PBX; taken for a new call, the worst is a second greeting, taken for the old one, somebody hears another
-/// caller's conversation.
-fn is_another_leg(known: &Participant, seen: &Participant) -> bool {
-    rank(&seen.status) < rank(&known.status)
-        || seen.call_id != known.call_id
-        || seen.leg_id != known.leg_id
-        || seen.party_caller_id != known.party_caller_id
-        || seen.party.dn != known.party.dn
 }
 
 fn tell(leg: LegAddress, at: At, what: LegHappened) -> LegOutput {

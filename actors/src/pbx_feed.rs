@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::backoff::Backoff;
 use crate::clock;
-use crate::leg_book::{Found, LEGS_MAX, LegBook, LegInput, LegOutput};
+use crate::leg_book::{LEGS_MAX, LegBook, LegInput, LegOutput};
 use crate::leg_news::{LegHappened, LegNews, Synced};
 use crate::pbx_state::{PbxState, TokenState};
 use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
@@ -26,55 +26,22 @@ use crate::providers::threecx::error::ThreeCxError;
 use crate::providers::threecx::event::{LegChange, PbxEvent};
 use crate::providers::threecx::participant::Participant;
 use crate::providers::threecx::settings::Settings;
-use crate::providers::threecx::socket::SocketPace;
 use crate::providers::threecx::token::TokenClient;
-use crate::providers::threecx::token_keeper::{KeeperNews, KeeperPace, keep};
+use crate::providers::threecx::token_keeper::{KeeperNews, keep};
 use crate::resilient::start_resilient;
 
+mod asking;
+mod pace;
 mod sockets;
 mod trouble;
 
 #[cfg(test)]
 mod tests;
 
+use asking::{ListError, fetch, own_legs};
+pub use pace::FeedPace;
 use sockets::run_sockets;
 use trouble::Trouble;
-
-/// Waits between the tries to ask for one leg: a leg that just rang is not left to the next event.
-const FETCH_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
-
-/// When the feed does what. The defaults are for a PBX; tests are quicker.
-#[derive(Clone, Debug)]
-pub struct FeedPace {
-    /// Signs of life of the socket.
-    pub socket: SocketPace,
-    /// Of the token.
-    pub keeper: KeeperPace,
-    /// Waits before the socket is opened again, from the first to the longest.
-    pub reconnect: (Duration, Duration),
-    /// A connection that lived so long was a good one: the next wait is a first one.
-    pub good_after: Duration,
-    /// How often the list is compared while all seems well.
-    pub reconcile_every: Duration,
-    /// Hints that something was missed lead to no more than one list within this.
-    pub hints_apart: Duration,
-    /// Waits before a list that could not be had is asked for again.
-    pub list_retry: (Duration, Duration),
-}
-
-impl Default for FeedPace {
-    fn default() -> Self {
-        Self {
-            socket: SocketPace::default(),
-            keeper: KeeperPace::default(),
-            reconnect: (Duration::from_millis(500), Duration::from_secs(30)),
-            good_after: Duration::from_secs(10),
-            reconcile_every: Duration::from_secs(45),
-            hints_apart: Duration::from_secs(5),
-            list_retry: (Duration::from_millis(500), Duration::from_secs(10)),
-        }
-    }
-}
 
 /// What a feed is born with.
 pub struct Feed {
@@ -290,7 +257,9 @@ impl PbxFeed {
             }
             Err(error) => {
                 self.state.count_failed_resync();
-                self.trouble.say(now, &error.words(&self.settings));
+                if let Some(words) = error.words(&self.settings) {
+                    self.trouble.say(now, &words);
+                }
                 self.give(LegInput::ListCame { list, legs: None }, now, ctx);
                 ctx.run_later(self.list_retry.wait(), |actor, ctx| actor.list(ctx));
             }
@@ -355,7 +324,9 @@ impl Handler<SocketSaid> for PbxFeed {
             }
             SocketSaying::NotOpened(error) => {
                 self.state.set_closed();
-                self.trouble.say(at, &trouble::words(&error, &self.settings));
+                if let Some(words) = trouble::words(&error, &self.settings) {
+                    self.trouble.say(at, &words);
+                }
             }
         }
     }
@@ -376,44 +347,4 @@ impl Handler<StopFeed> for PbxFeed {
     fn handle(&mut self, _: StopFeed, ctx: &mut Context<Self>) {
         ctx.stop();
     }
-}
-
-async fn fetch(client: &ThreeCx, leg: &LegAddress) -> Found {
-    let mut waits = FETCH_AGAIN_AFTER.into_iter();
-    loop {
-        match client.participant(leg).await {
-            Ok(participant) => return Found::Is(Box::new(participant)),
-            Err(error) if error.means_gone() => return Found::Gone,
-            Err(_) => match waits.next() {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => return Found::Unknown,
-            },
-        }
-    }
-}
-
-/// Why there is no list.
-enum ListError {
-    Request(ThreeCxError),
-    /// The list is there, and our DN is not in it: that is no proof that its calls are over.
-    NotListed,
-}
-
-impl ListError {
-    fn words(&self, settings: &Settings) -> String {
-        match self {
-            Self::Request(error) => trouble::words(error, settings),
-            Self::NotListed => format!(
-                "3CX does not list DN {}: THREECX_CLIENT_ID must be the DN of the API client's own route point",
-                settings.own_dn()
-            ),
-        }
-    }
-}
-
-async fn own_legs(client: &ThreeCx, settings: &Settings) -> Result<Vec<Participant>, ListError> {
-    let dns = client.dns().await.map_err(ListError::Request)?;
-    let own = settings.own_dn().as_str();
-    let ours = dns.into_iter().find(|state| state.dn.as_str().eq_ignore_ascii_case(own));
-    ours.map(|state| state.participants).ok_or(ListError::NotListed)
 }

@@ -212,13 +212,13 @@ fn pitfall_11_a_restarted_pbx_gives_the_same_number_to_another_call() {
 fn a_socket_that_falls_silent_is_opened_again() {
     run(async {
         let socket =
-            SocketPace { ping_every: Duration::from_millis(20), silence_max: Duration::from_millis(100) };
+            SocketPace { ping_every: Duration::from_millis(20), silence_max: Duration::from_millis(400) };
         let deaf = |pbx: &ScriptedPbx| pbx.script("GET /callcontrol/ws", Answer::Deaf);
         let mut scene = scene(FeedPace { socket, ..pace() }, &[], deaf).await;
         scene.hears(&["synced []"]).await;
         scene.pbx.set_legs(&[leg(5, "Connected", "")]);
         scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
-        assert!(scene.state.last_error().unwrap().1.contains("silent for 100 ms"));
+        assert!(scene.state.last_error().unwrap().1.contains("silent for 400 ms"));
     });
 }
 

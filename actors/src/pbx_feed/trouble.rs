@@ -37,16 +37,20 @@ impl Trouble {
     }
 }
 
-/// For the administrator, who has to do something about the first two.
-pub(super) fn words(error: &ThreeCxError, settings: &Settings) -> String {
-    match error.kind {
+/// For the administrator, who has to do something about 403 and 404. None without a token: its keeper says why.
+pub(super) fn words(error: &ThreeCxError, settings: &Settings) -> Option<String> {
+    let words = match error.kind {
+        ThreeCxErrorKind::NoToken => return None,
         ThreeCxErrorKind::Forbidden => format!(
-            "3CX answers 403: the API client {} may not use call control. Tick \"3CX Call Control API Access\" for it (Integrations > API in the admin console), and see that the licence is Enterprise (AI Edition) with at least 8 simultaneous calls",
+            "3CX answers 403: the API client {} may not use call control. Tick \"3CX Call Control API Access\" for it \
+             (Integrations > API in the admin console), and see that the licence is Enterprise (AI Edition) with at \
+             least 8 simultaneous calls",
             settings.own_dn()
         ),
-        ThreeCxErrorKind::NotFound => "3CX answers 404: THREECX_BASE_URL does not lead to a 3CX v20 PBX with call control; it is the web client's address, like https://pbx.example.com or https://pbx.example.com:5001".to_owned(),
-        ThreeCxErrorKind::NoToken
-        | ThreeCxErrorKind::Unauthorised
+        ThreeCxErrorKind::NotFound => "3CX answers 404: THREECX_BASE_URL does not lead to a 3CX v20 PBX with call \
+             control; it is the web client's address, like https://pbx.example.com or https://pbx.example.com:5001"
+            .to_owned(),
+        ThreeCxErrorKind::Unauthorised
         | ThreeCxErrorKind::NotApplicable
         | ThreeCxErrorKind::NotReady
         | ThreeCxErrorKind::RateLimited
@@ -57,5 +61,6 @@ pub(super) fn words(error: &ThreeCxError, settings: &Settings) -> String {
         | ThreeCxErrorKind::Lost
         | ThreeCxErrorKind::Timeout
         | ThreeCxErrorKind::Garbled => format!("3CX cannot be heard: {error}"),
-    }
+    };
+    Some(words)
 }

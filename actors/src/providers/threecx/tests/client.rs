@@ -253,6 +253,10 @@ fn one_deadline_covers_everything_and_says_whether_it_was_sent() {
         pbx.script("GET", Answer::Hang);
         let error = client.dns().await.unwrap_err();
         assert_eq!((error.kind, error.execution), (Kind::Timeout, Execution::Maybe));
+        // A telephone may ring for longer than any other request takes.
+        pbx.script("POST", Answer::Late(SHORT * 2, "200 OK"));
+        let outcome = client.route_to(&address(1), &to("200")).await;
+        assert!(matches!(outcome, ActionOutcome::Done(_)), "{outcome:?}");
         // No token: nothing was sent, and nothing will be.
         let (tokens, _desk) = TokenDesk::open();
         let waiting = ThreeCx::new(pbx.settings(SHORT), tokens);

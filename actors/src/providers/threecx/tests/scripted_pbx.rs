@@ -41,6 +41,8 @@ impl Seen {
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Reply(&'static str, String),
+    /// The same, after a while.
+    Late(Duration, &'static str),
     /// The connection closes without an answer.
     Close,
     /// No answer until the client leaves.
@@ -217,6 +219,10 @@ impl ScriptedPbx {
             let is_upgrade = seen.line.starts_with("GET /callcontrol/ws");
             let (status, body) = match scripted {
                 Some(Answer::Reply(status, body)) => (status, body),
+                Some(Answer::Late(after, status)) => {
+                    tokio::time::sleep(after).await;
+                    (status, String::new())
+                }
                 Some(Answer::Close) => return,
                 Some(Answer::Hang) => {
                     let _ = socket.read_u8().await;
