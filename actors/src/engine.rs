@@ -110,6 +110,8 @@ pub enum ReportOutcome {
 pub struct InitiationAsked {
     /// The agent that was reached.
     pub agent_id: String,
+    /// The number it was reached at.
+    pub called: String,
     /// Who rings it, as the trunk shows it.
     pub caller: String,
     /// The provider's id of the telephone call.

@@ -12,6 +12,8 @@ use crate::phone_number::CallerNumber;
 const EXPECTED_FOR: Duration = Duration::from_secs(60);
 /// Transfers and answers that are remembered; beyond it the oldest are forgotten, and their calls speak in the fallback voice.
 const REMEMBERED_MAX: usize = 10_000;
+/// The end of a DN that is still telling.
+const CALLED_MIN: usize = 3;
 
 /// A call that is being routed to its agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Expected {
     pub call: CallId,
     /// The agent it is routed to.
     pub agent_id: String,
+    /// The DN it is routed to.
+    pub destination: String,
     /// Who rang.
     pub caller: CallerNumber,
     /// The voice to speak with; none leaves the agent's own.
@@ -33,6 +37,8 @@ pub struct Expected {
 pub struct Asker {
     /// The agent that was reached.
     pub agent_id: String,
+    /// The number that was dialled to reach it.
+    pub called: String,
     /// Who rings it, as the trunk shows it.
     pub caller: CallerNumber,
     /// The asker's own id of the call; the same one is answered the same way.
@@ -78,7 +84,7 @@ impl ExpectedTransfers {
             .waiting
             .iter()
             .enumerate()
-            .filter(|(_, e)| e.agent_id == asker.agent_id && e.caller == asker.caller);
+            .filter(|(_, e)| e.caller == asker.caller && leads_to(e, asker));
         let (index, _) = matching.next()?;
         if matching.next().is_some() {
             return None;
@@ -99,6 +105,14 @@ impl ExpectedTransfers {
     }
 }
 
+/// By the agent, or by the number: an outbound rule of the PBX may strip a prefix from the DN.
+fn leads_to(expected: &Expected, asker: &Asker) -> bool {
+    let called = asker.called.trim();
+    let is_number =
+        called.len() >= CALLED_MIN && expected.destination.ends_with(called) || expected.destination == called;
+    expected.agent_id == asker.agent_id || is_number
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
@@ -116,12 +130,13 @@ mod tests {
     }
 
     fn expected(call: u128, caller: &str, voice: &str) -> Expected {
-        let (agent_id, voice) = ("agent".to_owned(), Some(VoiceId::new(voice)));
-        Expected { call: CallId(call), agent_id, caller: number(caller), voice, since: NOW }
+        let (agent_id, destination, voice) = ("agent".into(), "88700".into(), Some(VoiceId::new(voice)));
+        Expected { call: CallId(call), agent_id, destination, caller: number(caller), voice, since: NOW }
     }
 
     fn asker(caller: &str, sid: &str) -> Asker {
-        Asker { agent_id: "agent".into(), caller: number(caller), call_sid: Some(sid.into()) }
+        let (agent_id, called) = ("agent".into(), String::new());
+        Asker { agent_id, called, caller: number(caller), call_sid: Some(sid.into()) }
     }
 
     const A: &str = "+4915112345678";
@@ -143,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_is_known_by_the_number_it_was_reached_at_as_well() {
+        for called in ["88700", "700"] {
+            let mut transfers = ExpectedTransfers::default();
+            transfers.expect(expected(1, A, "a"));
+            let asker = Asker { agent_id: "imported".into(), called: called.into(), ..asker(A, "1") };
+            assert_eq!(transfers.answer(&asker, later(1)).unwrap().call, CallId(1), "{called}");
+        }
+    }
+
+    #[test]
     fn several_none_withheld_expired_withdrawn_and_of_another_agent_are_not_answered() {
         let mut transfers = ExpectedTransfers::default();
         assert_eq!(transfers.answer(&asker(A, "1"), NOW), None);
@@ -152,6 +177,8 @@ mod tests {
         transfers.withdraw(CallId(2));
         let another = Asker { agent_id: "another".into(), ..asker(A, "3") };
         assert_eq!(transfers.answer(&another, later(1)), None);
+        let elsewhere = Asker { called: "701".into(), ..another.clone() };
+        assert_eq!(transfers.answer(&elsewhere, later(1)), None);
         transfers.expect(expected(3, "anonymous", "c"));
         assert_eq!(transfers.answer(&asker("anonymous", "4"), later(1)), None);
         assert_eq!(transfers.answer(&asker(A, "5"), later(61)), None, "60 s have passed");

@@ -37,6 +37,8 @@ struct Wire {
     #[serde(default)]
     agent_id: Option<String>,
     #[serde(default)]
+    called_number: Option<String>,
+    #[serde(default)]
     call_sid: Option<String>,
 }
 
@@ -60,6 +62,7 @@ impl FromRequest for Knocked {
             let wire: Wire = serde_json::from_slice(&body).map_err(|_| Problem::of(Code::BadJson))?;
             Ok(Self(InitiationAsked {
                 agent_id: wire.agent_id.unwrap_or_default(),
+                called: wire.called_number.unwrap_or_default(),
                 caller: wire.caller_id.unwrap_or_default(),
                 call_sid: wire.call_sid.filter(|sid| !sid.is_empty() && sid.len() <= CALL_SID_MAX),
             }))

@@ -74,6 +74,7 @@ impl EngineHandle {
     pub fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
         let asker = Asker {
             agent_id: asked.agent_id.clone(),
+            called: asked.called.clone(),
             caller: CallerNumber::parse(&asked.caller, self.region),
             call_sid: asked.call_sid.clone(),
         };

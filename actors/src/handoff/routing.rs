@@ -30,6 +30,7 @@ pub(super) async fn route(attempt: &Attempt, context: &CallContext, shared: &Sha
         shared.expect_transfer(Expected {
             call: context.id,
             agent_id: line.agent_id.clone(),
+            destination: to.clone(),
             caller: context.caller.clone(),
             voice: attempt.voice.clone(),
             since: clock::now(),
