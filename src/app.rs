@@ -241,7 +241,7 @@ fn engine_settings(
     })
 }
 
-fn default_line(config: &Config) -> Line {
+pub(crate) fn default_line(config: &Config) -> Line {
     Line {
         id: LineId::new("default"),
         account: "default".to_owned(),
