@@ -10,7 +10,9 @@ use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings, 
 use precall_actors::faults::Faults;
 use precall_actors::line::{Line, LineRules};
 use precall_actors::media::MediaSettings;
+use precall_actors::pbx_feed::FeedPace;
 use precall_actors::phone_number::Region;
+use precall_actors::prompts::PromptSettings;
 use precall_actors::providers::elevenlabs::{self, ApiKey};
 use precall_actors::providers::threecx::settings::{self as threecx, ClientSecret};
 use precall_actors::shared::{CallSettings, ConsentRule};
@@ -262,10 +264,21 @@ fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
     let secret = ClientSecret::new(control.client_secret.expose());
     let client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
-    Ok(Some(PbxEngine { client: Arc::new(client), media: MediaSettings::new(base) }))
+    let greeting = config.greeting.clone();
+    Ok(Some(PbxEngine {
+        client: Arc::new(client),
+        media: MediaSettings::new(base),
+        prompts: PromptSettings {
+            cache_dir: config.greeting.prompt_cache_dir.clone(),
+            model: config.greeting.model.clone(),
+        },
+        prompt_order: Arc::new(move |line| greeting.prompt_order(line)),
+        lead_silence: config.greeting.lead_silence,
+        pace: FeedPace::default(),
+    }))
 }
 
-fn default_line(config: &Config) -> Line {
+pub(crate) fn default_line(config: &Config) -> Line {
     Line {
         id: LineId::new("default"),
         account: "default".to_owned(),
@@ -290,8 +303,8 @@ fn default_line(config: &Config) -> Line {
             greeting_max: config.greeting.max,
             handoff_max: config.call.handoff_max,
             transfer_ring: config.call.transfer_ring,
-            skip_key: None,
-            person_key: None,
+            skip_key: config.greeting.skip_key,
+            person_key: config.greeting.person_key,
             conversation_max: config.call.conversation_max,
             report_grace: REPORT_GRACE,
         },

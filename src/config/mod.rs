@@ -9,11 +9,14 @@ mod call;
 mod callback;
 mod clone;
 mod database;
+mod dtmf_key;
 mod elevenlabs;
 mod environment;
 mod general;
 mod greeting;
 mod log;
+mod music;
+mod notice;
 mod notices;
 mod problem;
 mod retention;
@@ -40,8 +43,9 @@ pub use database::{Database, DatabaseSource};
 pub use elevenlabs::{ElevenLabs, Telephony};
 pub use environment::read_environment;
 pub use general::Environment;
-pub use greeting::{Greeting, NoticeGivenBy};
+pub use greeting::Greeting;
 pub use log::{Log, LogFile};
+pub use notice::{NoticeGivenBy, NoticeMessage, NoticeText};
 pub use problem::{ConfigError, Problem};
 pub use retention::Retention;
 pub use secret::Secret;
@@ -112,6 +116,9 @@ impl Config {
         let elevenlabs = ElevenLabs::read(&values, route, problems);
         let webhooks = Webhooks::read(&values, environment, problems);
         let greeting = Greeting::read(&values, problems);
+        if let (Some(route), Some(greeting)) = (route, &greeting) {
+            notice::require(route, environment, greeting, problems);
+        }
         let clone = VoiceClone::read(&values, problems);
         let callback = Callback::read(&values, problems);
         let api_keys = ApiKeys::read(&values, problems);

@@ -11,6 +11,11 @@ const LIVE_LEG_ONLY: &[&str] = &[
     "GREETING_MUSIC_URL",
     "GREETING_AUDIO_FILE",
     "GREETING_LEAD_SILENCE_MS",
+    "GREETING_SKIP_DTMF",
+    "FALLBACK_DTMF",
+    "GREETING_MODEL_ID",
+    "APOLOGY_MESSAGE",
+    "PROMPT_CACHE_DIR",
     "AGENT_DESTINATION",
     "FALLBACK_DESTINATION",
     "INITIATION_SECRET",
@@ -64,6 +69,9 @@ fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
         });
     }
     if config.call.route != Route::Callback {
+        if config.greeting.person_key.is_some() && config.call.fallback_destination.is_none() {
+            notices.push("FALLBACK_DTMF has no effect: FALLBACK_DESTINATION is not set".to_owned());
+        }
         return;
     }
     for name in LIVE_LEG_ONLY.iter().filter(|name| values.is_set(name)) {

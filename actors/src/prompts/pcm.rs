@@ -34,7 +34,11 @@ fn quantised(sample: f32) -> i16 {
 #[cfg(test)]
 pub(super) mod listening {
     //! What tests hear in a clip.
-    #![allow(clippy::cast_precision_loss, reason = "counts of samples in a test are small")]
+    #![allow(
+        clippy::cast_precision_loss,
+        clippy::indexing_slicing,
+        reason = "a test counts few samples, in pairs"
+    )]
     use std::f64::consts::TAU;
 
     use crate::media::clip::Clip;

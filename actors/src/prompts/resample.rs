@@ -87,6 +87,7 @@ fn convert(filter: &mut Fft<f32>, block: &[f32], out: &mut Vec<f32>) -> Result<(
 mod tests {
     #![allow(
         clippy::unwrap_used,
+        clippy::indexing_slicing,
         clippy::cast_precision_loss,
         reason = "a test may stop at what it did not expect"
     )]

@@ -16,6 +16,7 @@ use actix_web::{App, HttpServer, web};
 use serde_json::Value;
 
 pub use agent::{Role, Turn};
+pub use audio::voice_tone_hz;
 pub use faults::{CallFate, Fault, ReportFate};
 pub use options::{Args, CloneDelay, LoopbackUrl, OptionError, Options, Secret, Target};
 

@@ -52,11 +52,11 @@ impl SpeechServer {
         let (now, script, barrier) =
             (Rc::new(Cell::new(0_usize)), Rc::new(script), Rc::new(Barrier::new(together)));
         let server = Self { base, asked: Rc::clone(&asked), most_at_once: Rc::clone(&most_at_once) };
-        actix::spawn(async move {
+        tokio::task::spawn_local(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
                 let (asked, most, now) = (Rc::clone(&asked), Rc::clone(&most_at_once), Rc::clone(&now));
                 let (script, barrier) = (Rc::clone(&script), Rc::clone(&barrier));
-                actix::spawn(async move {
+                tokio::task::spawn_local(async move {
                     while let Some(request) = read(&mut socket).await {
                         now.set(now.get() + 1);
                         most.set(most.get().max(now.get()));
