@@ -104,7 +104,10 @@ impl Pbx {
                 found.is_none()
             })
             .unwrap();
-        found.unwrap_or_else(|| panic!("no {what} in time: {state:?}"))
+        let seen = format!("{state:?}");
+        // A panic with the lock held would be a second one in every destructor.
+        drop(state);
+        found.unwrap_or_else(|| panic!("no {what} in time: {seen}"))
     }
 
     /// Waits for so many bytes of audio over all requests that were not refused, and returns all there are.
