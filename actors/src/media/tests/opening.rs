@@ -48,14 +48,19 @@ fn a_leg_that_is_not_ours_is_left_alone() {
     assert_eq!(stats.posts_refused, 1);
 }
 
+/// Waits until a stream says that the token is refused.
+fn wait_for_refusal(desk: &mut TokenDesk) {
+    let keeper = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    keeper.block_on(async { tokio::time::timeout(pbx::DEADLINE, desk.refusal()).await }).unwrap().unwrap();
+}
+
 #[test]
 fn an_old_token_is_replaced_and_both_streams_take_the_new_one() {
     let (mut world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.bearer = Some("two".to_owned()));
     let greeting = speech(200 * MS);
     let audio = world.open(&owner, once(&greeting));
-    let keeper = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    keeper.block_on(world.desk.refusal()).unwrap();
+    wait_for_refusal(&mut world.desk);
     world.desk.publish("two");
     assert_eq!(world.pbx.audio(greeting.pcm().len())[..greeting.pcm().len()], *greeting.pcm());
     world.pbx.wait("GET with the new token", |state| {
@@ -70,8 +75,7 @@ fn a_new_token_that_is_refused_too_is_the_end() {
     let (mut world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.bearer = Some("never".to_owned()));
     let _audio = world.open(&owner, Scene::default());
-    let keeper = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    keeper.block_on(world.desk.refusal()).unwrap();
+    wait_for_refusal(&mut world.desk);
     world.desk.publish("two");
     let _ = owner.closed();
     owner.wait_for(&LegNews::Failed(StreamFailure::Unauthorized));
@@ -100,7 +104,7 @@ fn open_streams_are_counted() {
     assert_eq!(world.desk.open_streams(), 2);
     drop(audio);
     let _ = owner.closed();
-    world.pbx.wait("end of the request", |state| state.posts[0].is_closed.then_some(()));
+    let _ = world.pbx.first_post_over();
     // The guard goes with the request's last word, on another thread.
     let deadline = std::time::Instant::now() + pbx::DEADLINE;
     while world.desk.open_streams() > 0 {

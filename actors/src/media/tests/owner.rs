@@ -57,7 +57,9 @@ impl Owner {
                 found.is_none()
             })
             .unwrap();
-        found.unwrap_or_else(|| panic!("no {what} in time: {heard:?}"))
+        let seen = format!("{heard:?}");
+        drop(heard);
+        found.unwrap_or_else(|| panic!("no {what} in time: {seen}"))
     }
 
     pub fn wait_for(&self, news: &LegNews) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub struct State {
     is_over: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Post {
     pub connection: usize,
     pub head: String,
@@ -56,6 +56,11 @@ pub struct Get {
 
 type Shared = Arc<(Mutex<State>, Condvar)>;
 
+/// A test that fails while it looks must not make the others' destructors panic.
+fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+    shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub struct Pbx {
     pub address: SocketAddr,
     shared: Shared,
@@ -70,7 +75,7 @@ impl Pbx {
         thread::spawn(move || {
             for tcp in listener.incoming() {
                 let number = {
-                    let mut state = shared.0.lock().unwrap();
+                    let mut state = lock(&shared);
                     if state.is_over {
                         return;
                     }
@@ -87,7 +92,7 @@ impl Pbx {
     }
 
     pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = change(&mut self.shared.0.lock().unwrap());
+        let changed = change(&mut lock(&self.shared));
         self.shared.1.notify_all();
         changed
     }
@@ -95,7 +100,7 @@ impl Pbx {
     /// Waits until it says something.
     pub fn wait<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let mut found = None;
-        let state = self.shared.0.lock().unwrap();
+        let state = lock(&self.shared);
         let (state, _) = self
             .shared
             .1
@@ -103,8 +108,16 @@ impl Pbx {
                 found = look(state);
                 found.is_none()
             })
-            .unwrap();
-        found.unwrap_or_else(|| panic!("no {what} in time: {state:?}"))
+            .unwrap_or_else(PoisonError::into_inner);
+        let seen = format!("{state:?}");
+        // A panic with the lock held would be a second one in every destructor.
+        drop(state);
+        found.unwrap_or_else(|| panic!("no {what} in time: {seen}"))
+    }
+
+    /// Waits until the first POST is over, whichever end ended it.
+    pub fn first_post_over(&self) -> Post {
+        self.wait("end of the request", |state| state.posts.first().filter(|post| post.is_closed).cloned())
     }
 
     /// Waits for so many bytes of audio over all requests that were not refused, and returns all there are.
@@ -158,7 +171,7 @@ fn take_audio(
     shared: &Shared,
 ) -> std::io::Result<()> {
     let (index, plan) = {
-        let mut state = shared.0.lock().unwrap();
+        let mut state = lock(shared);
         let plan = refusal(&state, &head).or_else(|| state.post_plans.pop_front());
         state.posts.push(Post {
             connection,
@@ -188,14 +201,14 @@ fn take_audio(
         }
         assert_eq!(bytes.split_off(chunk), b"\r\n");
         if chunk == 0 {
-            shared.0.lock().unwrap().posts[index].is_complete = true;
+            lock(shared).posts[index].is_complete = true;
             if !is_cut {
                 answer(tcp, 200)?;
             }
             break;
         }
         let total = {
-            let mut state = shared.0.lock().unwrap();
+            let mut state = lock(shared);
             let post = &mut state.posts[index];
             post.chunks.push(chunk);
             if !matches!(plan, Some(Plan::Refuse(_))) {
@@ -216,7 +229,7 @@ fn take_audio(
             _ => {}
         }
     }
-    shared.0.lock().unwrap().posts[index].is_closed = true;
+    lock(shared).posts[index].is_closed = true;
     shared.1.notify_all();
     Ok(())
 }
@@ -229,7 +242,7 @@ fn give_audio(
     shared: &Shared,
 ) -> std::io::Result<bool> {
     let plan = {
-        let mut state = shared.0.lock().unwrap();
+        let mut state = lock(shared);
         let plan = refusal(&state, &head).or_else(|| state.get_plans.pop_front());
         state.gets.push(Get { connection, head });
         plan
@@ -245,7 +258,7 @@ fn give_audio(
     )?;
     loop {
         let (chunks, ends) = {
-            let state = shared.0.lock().unwrap();
+            let state = lock(shared);
             let quiet = |state: &mut State| state.caller.is_empty() && !state.caller_ends && !state.is_over;
             let (mut state, _) = shared.1.wait_timeout_while(state, DEADLINE, quiet).unwrap();
             let ends = std::mem::take(&mut state.caller_ends) || state.is_over;

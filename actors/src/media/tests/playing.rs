@@ -27,17 +27,18 @@ fn the_pbx_gets_exactly_the_scene_and_then_silence() {
         owner.news()[..4],
         [LegNews::FirstFrame, LegNews::FirstSound, LegNews::Heard(Mark(1)), LegNews::Heard(Mark(2)),]
     );
-    let post = world.pbx.wait("end of the request", |state| {
-        let post = &state.posts[0];
-        post.is_closed.then(|| (post.head.clone(), post.audio.len() as u64, post.chunks.len() as u64))
-    });
-    assert!(post.0.starts_with("POST /callcontrol/90%200/participants/7/stream HTTP/1.1\r\n"), "{}", post.0);
+    let post = world.pbx.first_post_over();
+    assert!(
+        post.head.starts_with("POST /callcontrol/90%200/participants/7/stream HTTP/1.1\r\n"),
+        "{}",
+        post.head
+    );
     for line in
         ["authorization: Bearer one", "content-type: application/octet-stream", "transfer-encoding: chunked"]
     {
-        assert!(post.0.contains(&format!("{line}\r\n")), "{}", post.0);
+        assert!(post.head.contains(&format!("{line}\r\n")), "{}", post.head);
     }
-    assert_eq!((stats.bytes, stats.pieces), (post.1, post.2));
+    assert_eq!((stats.bytes, stats.pieces), (post.audio.len() as u64, post.chunks.len() as u64));
     assert_eq!((stats.posts_opened, stats.posts_refused, stats.reopened), (1, 0, 0));
 }
 
@@ -102,10 +103,8 @@ fn after_the_drop_nothing_is_written() {
     drop(audio);
     let stats = owner.closed();
     // The request was ended properly, and its last byte is the last that was counted before.
-    let bytes = world.pbx.wait("end of the request", |state| {
-        state.posts[0].is_closed.then(|| (state.posts[0].is_complete, state.posts[0].audio.len() as u64))
-    });
-    assert_eq!(bytes, (true, stats.bytes));
+    let post = world.pbx.first_post_over();
+    assert_eq!((post.is_complete, post.audio.len() as u64), (true, stats.bytes));
     assert_eq!(world.pbx.change(|state| state.posts.len()), 1);
 }
 
@@ -162,5 +161,5 @@ fn the_end_of_the_service_ends_its_legs() {
     owner.wait_for(&LegNews::FirstFrame);
     drop(media);
     let _ = owner.closed();
-    pbx.wait("end of the request", |state| state.posts[0].is_complete.then_some(()));
+    assert!(pbx.first_post_over().is_complete);
 }

@@ -78,9 +78,7 @@ fn a_scene_that_is_replaced_while_the_stream_is_cut_does_not_come_back() {
     let (greeting, apology) = (speech(5_000 * MS), Clip::from_samples(&[-9_000; 800]));
     let audio = world.open(&owner, once(&greeting));
     owner.wait_for(&LegNews::Cut);
-    let said = world.pbx.wait("end of the first request", |state| {
-        state.posts[0].is_closed.then(|| state.posts[0].audio.len())
-    });
+    let said = world.pbx.first_post_over().audio.len();
     audio.play(Scene::default().then_marked(Cue::Once(apology.clone()), Mark(1)));
     owner.wait_for(&LegNews::Heard(Mark(1)));
     let heard = world.pbx.audio(said + apology.pcm().len());
