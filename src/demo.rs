@@ -31,6 +31,7 @@ use greeting::Greeting;
 pub use pbx::Heard;
 use ringing::{Door, Ringing};
 
+const AGENT_ID: &str = "agent_demo";
 const CLONE_DELAY: &str = "1500..4000";
 const CONVERSATION: Duration = Duration::from_millis(1_500);
 /// Every demo has more callers than slots would allow in a small plan, and none of them must run out.
@@ -214,7 +215,7 @@ fn pairs(
         ("CALL_ROUTE", "callback"),
         ("DATABASE_URL", database),
         ("ELEVENLABS_API_KEY", "demo-key"),
-        ("ELEVENLABS_AGENT_ID", "agent_demo"),
+        ("ELEVENLABS_AGENT_ID", AGENT_ID),
         ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_demo"),
         ("ELEVENLABS_API_BASE", provider),
         ("LOCAL_VOICE_SAMPLES_PATH", &samples),

@@ -80,11 +80,8 @@ impl ExpectedTransfers {
         if !matches!(asker.caller, CallerNumber::Public(_) | CallerNumber::Internal(_)) {
             return None;
         }
-        let mut matching = self
-            .waiting
-            .iter()
-            .enumerate()
-            .filter(|(_, e)| e.caller == asker.caller && leads_to(e, asker));
+        let mut matching =
+            self.waiting.iter().enumerate().filter(|(_, e)| e.caller == asker.caller && leads_to(e, asker));
         let (index, _) = matching.next()?;
         if matching.next().is_some() {
             return None;
@@ -108,8 +105,8 @@ impl ExpectedTransfers {
 /// By the agent, or by the number: an outbound rule of the PBX may strip a prefix from the DN.
 fn leads_to(expected: &Expected, asker: &Asker) -> bool {
     let called = asker.called.trim();
-    let is_number =
-        called.len() >= CALLED_MIN && expected.destination.ends_with(called) || expected.destination == called;
+    let is_number = called.len() >= CALLED_MIN && expected.destination.ends_with(called)
+        || expected.destination == called;
     expected.agent_id == asker.agent_id || is_number
 }
 

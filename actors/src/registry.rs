@@ -118,6 +118,12 @@ impl Registry {
         self.early_ends.insert((pbx.to_owned(), threecx_call_id.to_owned()), at).is_none()
     }
 
+    /// Whether this call is live, or was within the time that calls are remembered.
+    #[must_use]
+    pub fn knows(&self, call: CallId) -> bool {
+        self.known.contains_key(&call)
+    }
+
     /// Whether this call is known and not over.
     #[must_use]
     pub fn is_live(&self, call: CallId) -> bool {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::DemoError;
 use super::summary::Percentiles;
-use crate::simulators::threecx::{CallReport, Fault, NewCall, Options, Simulator};
+use crate::simulators::threecx::{CallReport, Fault, NewCall, Options, Simulator, Trunk};
 
 /// The client of the demo, and its route point.
 pub(super) const CLIENT_ID: &str = "900";
@@ -19,7 +19,8 @@ const DISCARD_FIRST_MS: u64 = 250;
 pub(super) async fn start(agent: &str, secret: &str) -> Result<Simulator, DemoError> {
     let failed = |error: &dyn fmt::Display| DemoError::Setup(format!("the simulated PBX: {error}"));
     let secret = secret.parse().map_err(|error| failed(&error))?;
-    let trunk = format!("{AGENT_DN}={agent}").parse().map_err(|error| failed(&error))?;
+    let trunk: Trunk = format!("{AGENT_DN}={agent}").parse().map_err(|error| failed(&error))?;
+    let trunk = Trunk { agent_id: Some(super::AGENT_ID.to_owned()), ..trunk };
     let options = Options { trunks: vec![trunk], ..Options::new(CLIENT_ID, secret) };
     let simulator = Simulator::start(options).await?;
     let deaf_at_first = Fault { discard_first_ms: Some(DISCARD_FIRST_MS), ..Fault::default() };
@@ -71,7 +72,10 @@ impl Heard {
             first_frame_ms: figures(|report| report.first_frame_ms),
             first_sound_ms: figures(|report| report.first_sound_ms),
             whole_greetings: whole.count(),
-            gaps: reports.iter().map(|report| report.gaps_ms.len().saturating_add(report.breaks_ms.len())).sum(),
+            gaps: reports
+                .iter()
+                .map(|report| report.gaps_ms.len().saturating_add(report.breaks_ms.len()))
+                .sum(),
             longest_gap_ms: reports.iter().map(|report| report.longest_gap_ms).max().unwrap_or(0),
             bytes_after_hangup: reports.iter().map(|report| report.bytes_after_hangup).sum(),
             not_one_stream: reports.iter().filter(|report| report.posts_opened != 1).count(),

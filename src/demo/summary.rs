@@ -98,7 +98,8 @@ impl Percentiles {
     }
 
     fn in_ms(self) -> String {
-        let shown = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), |us| format!("{:.1} ms", us / 1_000.0));
+        let shown =
+            |us: Option<f64>| us.map_or_else(|| "-".to_owned(), |us| format!("{:.1} ms", us / 1_000.0));
         format!("p50 {}, p99 {}", shown(self.p50), shown(self.p99))
     }
 }

@@ -135,11 +135,9 @@ fn offer_fields(offer: &Offer) -> Value {
             "report_grace_ms": ms(p.report_grace),
     });
     // What came later than the first stored calls: absent means no.
-    if p.has_bridge {
-        policy["has_bridge"] = true.into();
-    }
-    if let Some(version) = &p.notice {
-        policy["notice"] = version.as_ref().into();
+    if let Value::Object(fields) = &mut policy {
+        fields.extend(p.has_bridge.then(|| ("has_bridge".to_owned(), Value::Bool(true))));
+        fields.extend(p.notice.as_deref().map(|version| ("notice".to_owned(), Value::from(version))));
     }
     json!({ "admission": admission, "cause": cause, "policy": policy })
 }

@@ -31,7 +31,10 @@ impl CallSupervisor {
             let _ = answer.send(Err(Busy::CannotKeep));
             return;
         }
-        if report.agent_id.as_deref().is_some_and(|agent| !self.agents.contains(agent)) {
+        // A transferred call may be answered by an agent that no line names; its report still names our call.
+        let names_our_call = report.our_call.is_some_and(|call| self.registry.knows(call));
+        let agent_is_ours = report.agent_id.as_deref().is_none_or(|agent| self.agents.contains(agent));
+        if !agent_is_ours && !names_our_call {
             let _ = answer.send(Ok(ReportOutcome::NotOurs));
             return;
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
-    Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, Outcome, PbxNotice, ReportOutcome, Taken,
+    Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, Outcome, PbxNotice,
+    ReportOutcome, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
