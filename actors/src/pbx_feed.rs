@@ -23,7 +23,7 @@ use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
 use crate::providers::threecx::address::LegAddress;
 use crate::providers::threecx::client::ThreeCx;
 use crate::providers::threecx::error::ThreeCxError;
-use crate::providers::threecx::event::PbxEvent;
+use crate::providers::threecx::event::{LegChange, PbxEvent};
 use crate::providers::threecx::participant::Participant;
 use crate::providers::threecx::settings::Settings;
 use crate::providers::threecx::token::TokenClient;
@@ -61,6 +61,14 @@ pub struct Feed {
     pub pace: FeedPace,
     /// Where lines go.
     pub log: Logger,
+}
+
+/// Asks the PBX whether this leg is still there, and how it is; what is found is told like any other news.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct LookAt {
+    /// Which leg.
+    pub leg: LegAddress,
 }
 
 /// Ends the feed and closes its socket.
@@ -321,6 +329,15 @@ impl Handler<SocketSaid> for PbxFeed {
                 }
             }
         }
+    }
+}
+
+impl Handler<LookAt> for PbxFeed {
+    type Result = ();
+
+    fn handle(&mut self, LookAt { leg }: LookAt, ctx: &mut Context<Self>) {
+        let change = Some(LegChange::Upsert { leg, now: None });
+        self.give(LegInput::Event(PbxEvent { sequence: None, change }), clock::now(), ctx);
     }
 }
 

@@ -71,6 +71,8 @@ impl Body {
 /// A complete answer of whatever status.
 pub(super) struct Answered {
     pub status: u16,
+    /// In lower case; empty when the answer has none.
+    pub content_type: String,
     pub body: Bytes,
     pub retry_after: Option<Duration>,
 }
@@ -168,6 +170,7 @@ pub(super) async fn exchange(
     let limit = if response.status().is_success() { request.answer_bytes_max } else { ERROR_BYTES_MAX };
     let promised = content_length(response.headers());
     let retry_after = retry_after(response.headers());
+    let content_type = content_type(response.headers());
 
     let mut received = BytesMut::new();
     while let Some(chunk) = response.next().await {
@@ -183,7 +186,7 @@ pub(super) async fn exchange(
     if promised.is_some_and(|promised| promised != received.len()) {
         return Err(at_status(status, FailedKind::Lost, "the connection closed inside the answer"));
     }
-    Ok(Answered { status, body: received.freeze(), retry_after })
+    Ok(Answered { status, content_type, body: received.freeze(), retry_after })
 }
 
 /// How far a request had come, to be asked when its deadline has passed.
@@ -320,6 +323,11 @@ fn at_status(status: u16, kind: FailedKind, message: impl Into<String>) -> Faile
 
 fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn content_type(headers: &HeaderMap) -> String {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    text.map(str::to_ascii_lowercase).unwrap_or_default()
 }
 
 /// Seconds only; the other form of this header is a date, which needs a clock that agrees with theirs.

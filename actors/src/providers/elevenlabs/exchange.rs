@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use awc::Client;
 use awc::http::Method;
-use awc::http::header::HeaderName;
+use awc::http::header::{ACCEPT, HeaderName, HeaderValue};
 use bytes::Bytes;
 use url::Url;
 
@@ -26,6 +26,8 @@ pub struct ElevenLabs {
 pub(super) enum Outgoing {
     Nothing,
     Json(Bytes),
+    /// JSON whose answer is sound.
+    JsonForSound(Bytes),
     Form(Multipart),
 }
 
@@ -43,6 +45,8 @@ pub(super) struct Ask {
 /// A complete 2xx answer.
 pub(super) struct Answer {
     pub status: u16,
+    /// As the provider wrote it, in lower case; empty when it did not.
+    pub content_type: String,
     pub body: Bytes,
 }
 
@@ -74,9 +78,13 @@ impl ElevenLabs {
 
     /// Sends and waits for a complete success. Dropping the future closes the connection.
     pub(super) async fn exchange(&self, ask: Ask) -> Result<Answer, ProviderError> {
+        let mut headers = vec![(HeaderName::from_static("xi-api-key"), self.settings.key_header())];
+        if matches!(ask.outgoing, Outgoing::JsonForSound(_)) {
+            headers.push((ACCEPT, HeaderValue::from_static("*/*")));
+        }
         let body = match ask.outgoing {
             Outgoing::Nothing => None,
-            Outgoing::Json(json) => Some(Body::json(json)),
+            Outgoing::Json(json) | Outgoing::JsonForSound(json) => Some(Body::json(json)),
             Outgoing::Form(form) => {
                 Some(Body { content_type: form.content_type(), parts: form.into_parts() })
             }
@@ -84,14 +92,18 @@ impl ElevenLabs {
         let request = Request {
             method: ask.method,
             url: ask.url,
-            headers: vec![(HeaderName::from_static("xi-api-key"), self.settings.key_header())],
+            headers,
             body,
             answer_bytes_max: ask.answer_bytes_max,
         };
         let progress = Progress::new();
         let answered = within(ask.within, &progress, exchange(&self.client, request, &progress)).await?;
         if answered.is_success() {
-            return Ok(Answer { status: answered.status, body: answered.body });
+            return Ok(Answer {
+                status: answered.status,
+                content_type: answered.content_type,
+                body: answered.body,
+            });
         }
         let key = self.settings.key();
         Err(ProviderError::refused(answered.status, &answered.body, answered.retry_after, key))
