@@ -349,6 +349,9 @@ fn attached_data_needs_no_request() {
     let change = LegChange::Upsert { leg: address(OURS, 5), now };
     assert_eq!(desk.event(change), ["seen 5 Connected 0171"]);
     assert_eq!(desk.found(5, 1, leg(5, "Ringing", "0199")), NOTHING, "asked for earlier");
+    assert_eq!(desk.upsert(5), ["fetch 5 2"]);
+    assert_eq!(desk.found(5, 1, leg(5, "Connected", "0199")), NOTHING, "overtaken");
+    assert_eq!(desk.found(5, 2, leg(5, "Connected", "0172")), ["seen 5 Connected 0172"]);
 }
 
 #[test]
