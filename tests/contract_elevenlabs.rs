@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use precall_actors::phone_number::E164;
 use precall_actors::providers::elevenlabs::{
-    AddVoice, ApiKey, ElevenLabs, OutboundCall, Settings, Telephony, VariableValue, add_voice_body,
-    outbound_call_body,
+    AddVoice, ApiKey, ElevenLabs, OutboundCall, Settings, Speech, Telephony, VariableValue, add_voice_body,
+    outbound_call_body, speech_body,
 };
 use precall_actors::voice_sample::{AudioFormat, VoiceSample};
 use precall_call::{CallId, ConversationId, Purpose, VoiceId};
@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const DIAL_SIP: &str = "/v1/convai/sip-trunk/outbound-call";
 const DIAL_TWILIO: &str = "/v1/convai/twilio/outbound-call";
 const ADD_VOICE: &str = "/v1/voices/add";
+const SPEAK: &str = "/v1/text-to-speech/{voice_id}";
 
 /// The provider's OpenAPI document, or None where it is not at hand.
 fn description() -> Option<Value> {
@@ -169,6 +170,28 @@ fn uploads_are_what_the_provider_describes() {
     }
 }
 
+fn speeches() -> Vec<Speech> {
+    let bare = Speech {
+        text: "Good morning".to_owned(),
+        voice: VoiceId::new("voice_1"),
+        model: None,
+        language: Some("en".to_owned()),
+    };
+    vec![bare.clone(), Speech { model: Some("eleven_flash_v2_5".to_owned()), ..bare }]
+}
+
+#[test]
+fn speech_is_what_the_provider_describes() {
+    let Some(contract) = Contract::read() else { return };
+    for speech in speeches() {
+        let body = speech_body(&speech);
+        assert_eq!(contract.complaints(SPEAK, "application/json", &body), Vec::<String>::new(), "{body}");
+        assert!(!body.to_string().contains("null"), "what has no value is left out: {body}");
+    }
+    let misspelt = json!({"text": "x", "language": "en"});
+    assert_ne!(contract.complaints(SPEAK, "application/json", &misspelt), Vec::<String>::new());
+}
+
 #[test]
 fn a_misspelt_or_misplaced_field_fails() {
     let Some(contract) = Contract::read() else { return };
@@ -267,6 +290,7 @@ fn every_request_goes_to_an_endpoint_that_exists() {
         let _ = client.add_voice(&voices()[1], within).await;
         let _ = client.voices_named("precall", within).await.unwrap();
         let _ = client.delete_voice(&VoiceId::new("v"), within).await;
+        let _ = client.speak(&speeches()[1], within).await;
         let _ = client.conversation(&ConversationId::new("c"), within).await;
         let _ = client.conversations_of(CallId(1), Some("a"), within).await.unwrap();
         let _ = client.agent("a", within).await;

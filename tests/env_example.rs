@@ -54,10 +54,11 @@ fn is_name(text: &str) -> bool {
 /// The line of facts that the table asks for.
 fn facts(variable: &Variable, unit: &str) -> String {
     let secret = if variable.kind == Kind::Secret { "Secret. " } else { "" };
+    const LINE: usize = 60;
     let default = match variable.default {
         VariableDefault::Unset => "none".to_owned(),
         // Too long for the line of facts; the value itself is compared below.
-        VariableDefault::Text(_) if variable.name == "GREETING_MESSAGE" => "below".to_owned(),
+        VariableDefault::Text(text) if text.len() > LINE => "below".to_owned(),
         VariableDefault::Text(text) => text.to_owned(),
         VariableDefault::ByEnvironment { production, development } => {
             format!("{production} in production, {development} in development")

@@ -1,30 +1,20 @@
-//! What the caller hears first.
+//! What the caller hears before an agent speaks.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use precall_actors::line::Line;
+use precall_actors::prompts::{HoldOrder, PromptOrder, Words};
 use precall_call::VoiceId;
 use serde::Deserialize;
-use url::Url;
 
+use super::dtmf_key::DtmfKey;
+use super::music::Music;
+use super::notice::{NoticeGivenBy, NoticeMessage, NoticeText};
 use super::problem::Problems;
-use super::value::{Complaint, FromText, Read, Word, words};
+use super::value::{Read, Word};
 use super::values::Values;
 use super::variables::Section;
-
-/// Who tells the caller about the artificial voice and the recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoticeGivenBy {
-    /// We do, before the greeting.
-    Precall,
-    /// The phone system did, before the call reached us.
-    Pbx,
-}
-
-words!(NoticeGivenBy, "precall or pbx",
-    "precall" => NoticeGivenBy::Precall,
-    "pbx" => NoticeGivenBy::Pbx,
-);
 
 /// The greeting and what surrounds it.
 #[derive(Clone, Debug)]
@@ -35,43 +25,63 @@ pub struct Greeting {
     pub message: String,
     /// How long it may last once it is heard.
     pub max: Duration,
-    /// Whether music is played on hold.
-    pub music_enabled: bool,
-    /// Which music; the built-in one when unset.
-    pub music_url: Option<Url>,
+    /// What is played on hold.
+    pub hold: HoldOrder,
     /// A recording instead of a synthesised greeting.
     pub audio_file: Option<PathBuf>,
     /// Silence before the first sound, since the first moments of a connection are often lost.
     pub lead_silence: Duration,
+    /// The key that ends the greeting; never the notice.
+    pub skip_key: Option<char>,
+    /// The key that asks for a person, at any time of the call.
+    pub person_key: Option<char>,
+    /// Which model speaks what is prepared; the provider's default when unset.
+    pub model: Option<String>,
     /// What precedes the greeting and cannot be skipped.
-    pub notice: Option<String>,
+    pub notice: Option<NoticeMessage>,
     /// Who gives the notice.
     pub notice_given_by: NoticeGivenBy,
+    /// What is said before a call is given up.
+    pub apology: String,
+    /// Where prepared sound is kept.
+    pub prompt_cache_dir: PathBuf,
 }
 
 impl Greeting {
-    /// What precedes the greeting, unless the PBX gives it.
+    /// What precedes the greeting on a line without a language, unless the PBX gives it.
     #[must_use]
     pub fn spoken_notice(&self) -> Option<&str> {
+        self.notice_in(None).map(|notice| notice.text)
+    }
+
+    /// What precedes the greeting on a line that speaks `language`, unless the PBX gives it.
+    #[must_use]
+    pub fn notice_in<'a>(&'a self, language: Option<&'a str>) -> Option<NoticeText<'a>> {
         match self.notice_given_by {
-            NoticeGivenBy::Precall => self.notice.as_deref(),
+            NoticeGivenBy::Precall => self.notice.as_ref().map(|notice| notice.of(language)),
             NoticeGivenBy::Pbx => None,
         }
     }
-}
 
-/// Music comes from the web, without credentials in its address.
-struct MusicUrl(Url);
-
-impl FromText for MusicUrl {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
-        const RIGHT: &str = "an http or https address without a user or password";
-        let url = Url::parse(text).map_err(|_| Complaint::new("is not an address", RIGHT))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some()
-        {
-            return Err(Complaint::new("is not such an address", RIGHT));
+    /// What callers of a line hear: the line's words, voice and language, and the rest from here. A line with words of its
+    /// own does not play the recording of everybody's.
+    #[must_use]
+    pub fn prompt_order(&self, line: &Line) -> PromptOrder {
+        let voice = line.greeting_voice.as_ref().or(line.fallback_voice.as_ref());
+        let words = |text: &str, language: Option<&str>| Words {
+            text: text.to_owned(),
+            voice: voice.cloned(),
+            language: language.map(str::to_owned),
+        };
+        let language = line.language.as_deref();
+        let has_own_words = line.greeting_message != self.message;
+        PromptOrder {
+            notice: self.notice_in(language).map(|notice| words(notice.text, notice.language)),
+            greeting_file: self.audio_file.clone().filter(|_| !has_own_words),
+            greeting: Some(words(&line.greeting_message, language)),
+            hold: self.hold.clone(),
+            apology: Some(words(&self.apology, None)),
         }
-        Ok(Self(url))
     }
 }
 
@@ -82,11 +92,16 @@ struct Raw {
     greeting_message: Read<String>,
     greeting_max_seconds: Read<u64>,
     greeting_music_enabled: Read<bool>,
-    greeting_music_url: Option<Read<MusicUrl>>,
+    greeting_music_url: Option<Read<Music>>,
     greeting_audio_file: Option<Read<PathBuf>>,
     greeting_lead_silence_ms: Read<u64>,
-    notice_message: Option<Read<String>>,
+    greeting_skip_dtmf: Option<Read<DtmfKey>>,
+    fallback_dtmf: Option<Read<DtmfKey>>,
+    greeting_model_id: Option<Read<Word>>,
+    notice_message: Option<Read<NoticeMessage>>,
     notice_given_by: Read<NoticeGivenBy>,
+    apology_message: Read<String>,
+    prompt_cache_dir: Read<PathBuf>,
 }
 
 impl Greeting {
@@ -96,26 +111,41 @@ impl Greeting {
         let message = problems.value("GREETING_MESSAGE", raw.greeting_message);
         let max = problems.seconds("GREETING_MAX_SECONDS", raw.greeting_max_seconds, 1..=300);
         let music_enabled = problems.value("GREETING_MUSIC_ENABLED", raw.greeting_music_enabled);
-        let music_url = problems.optional("GREETING_MUSIC_URL", raw.greeting_music_url);
+        let music = problems.optional("GREETING_MUSIC_URL", raw.greeting_music_url);
         let audio_file = problems.optional("GREETING_AUDIO_FILE", raw.greeting_audio_file);
         let lead_ms = problems.number(
             "GREETING_LEAD_SILENCE_MS",
             raw.greeting_lead_silence_ms,
-            0..=5_000,
+            0..=2_000,
             "milliseconds",
         );
+        let skip_key = problems.optional("GREETING_SKIP_DTMF", raw.greeting_skip_dtmf);
+        let person_key = problems.optional("FALLBACK_DTMF", raw.fallback_dtmf);
+        if let (Some(Some(DtmfKey(skip))), Some(Some(DtmfKey(person)))) = (skip_key, person_key)
+            && skip == person
+        {
+            let wrong = format!("is `{person}`, which is GREETING_SKIP_DTMF as well");
+            problems.add("FALLBACK_DTMF", wrong, "two different keys");
+        }
+        let model = problems.optional("GREETING_MODEL_ID", raw.greeting_model_id);
         let notice = problems.optional("NOTICE_MESSAGE", raw.notice_message);
         let notice_given_by = problems.value("NOTICE_GIVEN_BY", raw.notice_given_by);
+        let apology = problems.value("APOLOGY_MESSAGE", raw.apology_message);
+        let prompt_cache_dir = problems.value("PROMPT_CACHE_DIR", raw.prompt_cache_dir);
         Some(Self {
             voice: voice?.map(|Word(id)| VoiceId::new(id)),
             message: message?,
             max: max?,
-            music_enabled: music_enabled?,
-            music_url: music_url?.map(|MusicUrl(url)| url),
+            hold: if music_enabled? { Music::order(music?) } else { HoldOrder::Silence },
             audio_file: audio_file?,
             lead_silence: Duration::from_millis(lead_ms?),
+            skip_key: skip_key?.map(|DtmfKey(key)| key),
+            person_key: person_key?.map(|DtmfKey(key)| key),
+            model: model?.map(|Word(id)| id),
             notice: notice?,
             notice_given_by: notice_given_by?,
+            apology: apology?,
+            prompt_cache_dir: prompt_cache_dir?,
         })
     }
 }

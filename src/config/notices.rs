@@ -1,5 +1,7 @@
 //! What is allowed and still worth saying aloud at start.
 
+use precall_call::Route;
+
 use super::values::Values;
 use super::webhook::WebhookAuth;
 use super::{Config, CorsOrigins, DatabaseSource, Secret};
@@ -9,9 +11,15 @@ const LIVE_LEG_ONLY: &[&str] = &[
     "GREETING_MUSIC_URL",
     "GREETING_AUDIO_FILE",
     "GREETING_LEAD_SILENCE_MS",
+    "GREETING_SKIP_DTMF",
+    "FALLBACK_DTMF",
+    "GREETING_MODEL_ID",
+    "APOLOGY_MESSAGE",
+    "PROMPT_CACHE_DIR",
     "AGENT_DESTINATION",
     "FALLBACK_DESTINATION",
     "INITIATION_SECRET",
+    "TRANSFER_RING_SECONDS",
 ];
 
 /// One sentence each, without secrets.
@@ -45,12 +53,26 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
 fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
     if !values.is_set("CALL_ROUTE") {
         notices.push(if config.threecx.call_control.is_some() {
-            "CALL_ROUTE is callback: 3CX call control is configured, but this build has no route on the caller's \
-             own leg yet; callers are phoned back"
-                .to_owned()
+            match config.call.route {
+                Route::Transfer => {
+                    "CALL_ROUTE is transfer, since 3CX call control and AGENT_DESTINATION are configured: callers are \
+                     greeted on their own line"
+                }
+                Route::Bridge | Route::Callback => {
+                    "CALL_ROUTE is callback: 3CX call control is configured, but AGENT_DESTINATION is not, and this build \
+                     has no bridge yet; callers are phoned back"
+                }
+            }
+            .to_owned()
         } else {
             "CALL_ROUTE is callback, since 3CX call control is not configured: callers are phoned back".to_owned()
         });
+    }
+    if config.call.route != Route::Callback {
+        if config.greeting.person_key.is_some() && config.call.fallback_destination.is_none() {
+            notices.push("FALLBACK_DTMF has no effect: FALLBACK_DESTINATION is not set".to_owned());
+        }
+        return;
     }
     for name in LIVE_LEG_ONLY.iter().filter(|name| values.is_set(name)) {
         notices.push(format!("{name} has no effect on CALL_ROUTE=callback"));

@@ -6,6 +6,7 @@ use super::variables::{Kind, VARIABLES};
 const PREFIXES: &[&str] = &[
     "AGENT_",
     "API_KEY",
+    "APOLOGY_",
     "AUTO_TRANSITION",
     "CALLBACK_",
     "CALL_",
@@ -30,6 +31,7 @@ const PREFIXES: &[&str] = &[
     "OWN_NUMBER",
     "POSTCALL_",
     "PRECALL_",
+    "PROMPT_",
     "RETENTION_",
     "S3_",
     "SPOOL_",

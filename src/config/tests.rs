@@ -8,6 +8,7 @@ use std::time::Duration;
 use precall_call::{Route, VoiceWait};
 
 use precall_actors::phone_number::CallerNumber;
+use precall_actors::prompts::HoldOrder;
 
 use super::{
     Config, ConfigError, CorsOrigins, DatabaseSource, Environment, Kind, VARIABLES, VariableDefault,
@@ -124,6 +125,8 @@ fn a_bad_value_is_reported_under_the_name_of_its_variable() {
         "SPOOL_DIR",
         "LOCAL_VOICE_SAMPLES_PATH",
         "GREETING_AUDIO_FILE",
+        "APOLOGY_MESSAGE",
+        "PROMPT_CACHE_DIR",
     ];
     for variable in VARIABLES {
         let (bad, shown) = if free.contains(&variable.name) {
@@ -332,6 +335,53 @@ fn the_greeting_speaks_the_notice_first() {
     assert_eq!(config.greeting.spoken_notice(), None);
     let default = with(&[]).unwrap().greeting.message;
     assert!(default.contains("artificial voice") && default.contains("recorded"), "{default}");
+}
+
+#[test]
+fn what_callers_hear_is_read_and_given_to_a_line() {
+    let config = with(&[
+        ("GREETING_VOICE_ID", "voice_1"),
+        ("GREETING_AUDIO_FILE", "/data/greeting.wav"),
+        ("GREETING_MUSIC_URL", "file:///data/music.mp3"),
+        ("GREETING_SKIP_DTMF", "#"),
+        ("FALLBACK_DTMF", "0"),
+        ("NOTICE_MESSAGE", r#"{"en": "Recorded.", "nl": "Opgenomen."}"#),
+    ])
+    .unwrap();
+    let greeting = &config.greeting;
+    assert_eq!((greeting.skip_key, greeting.person_key), (Some('#'), Some('0')));
+    assert_eq!(greeting.prompt_cache_dir.to_str(), Some("/var/lib/precall/prompts"));
+    assert_eq!(greeting.lead_silence, Duration::from_millis(300));
+    assert_eq!(greeting.hold, HoldOrder::File("/data/music.mp3".into()));
+
+    let mut line = crate::app::default_line(&config);
+    line.language = Some("nl".to_owned());
+    let order = greeting.prompt_order(&line);
+    let notice = order.notice.unwrap();
+    assert_eq!((notice.text.as_str(), notice.language.as_deref()), ("Opgenomen.", Some("nl")));
+    assert_eq!(notice.voice.unwrap().as_str(), "voice_1");
+    assert_eq!(order.greeting_file.unwrap().to_str(), Some("/data/greeting.wav"));
+    assert_eq!(order.greeting.unwrap().text, greeting.message);
+    assert_eq!(order.apology.unwrap().text, greeting.apology);
+
+    line.greeting_message = "Welcome to the other house.".to_owned();
+    let order = greeting.prompt_order(&line);
+    assert_eq!((order.greeting_file, order.greeting.unwrap().text), (None, line.greeting_message.clone()));
+
+    let silent =
+        with(&[("GREETING_MUSIC_ENABLED", "no"), ("NOTICE_GIVEN_BY", "pbx"), ("NOTICE_MESSAGE", "R.")]);
+    let order = silent.unwrap().greeting.prompt_order(&line);
+    assert_eq!((order.hold, order.notice), (HoldOrder::Silence, None));
+}
+
+#[test]
+fn a_key_has_one_meaning_and_silence_has_a_limit() {
+    let error = with(&[("GREETING_SKIP_DTMF", "1"), ("FALLBACK_DTMF", "1")]).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("FALLBACK_DTMF: is `1`, which is GREETING_SKIP_DTMF as well"), "{text}");
+    assert!(with(&[("GREETING_SKIP_DTMF", "1"), ("FALLBACK_DTMF", "0")]).is_ok());
+    assert_eq!(wrong(with(&[("FALLBACK_DTMF", "00")])), ["FALLBACK_DTMF"]);
+    assert_eq!(wrong(with(&[("GREETING_LEAD_SILENCE_MS", "2001")])), ["GREETING_LEAD_SILENCE_MS"]);
 }
 
 #[test]

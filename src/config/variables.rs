@@ -139,6 +139,10 @@ const PRODUCTION: Required = Required::When("unless ENVIRONMENT is development")
 const CALL_CONTROL: Required =
     Required::When("when one of the three THREECX_BASE_URL, _CLIENT_ID, _CLIENT_SECRET is set");
 
+const NOTICE: Required = Required::When(
+    "when CALL_ROUTE is bridge or transfer, unless ENVIRONMENT is development or NOTICE_GIVEN_BY is pbx",
+);
+
 /// The table, in the order of `.env.example`.
 pub const VARIABLES: &[Variable] = &{
     use Section::{
@@ -190,6 +194,7 @@ pub const VARIABLES: &[Variable] = &{
         text(Call, "VOICE_WAIT", "hold"),
         text(Call, "MAX_HOLD_SECONDS", "8"),
         text(Call, "HANDOFF_MAX_SECONDS", "20"),
+        text(Call, "TRANSFER_RING_SECONDS", "20"),
         text(Call, "CONVERSATION_MAX_SECONDS", "600"),
         text(Call, "POSTCALL_WAIT_SECONDS", "180"),
         unset(Call, "FALLBACK_VOICE_ID"),
@@ -207,8 +212,21 @@ pub const VARIABLES: &[Variable] = &{
         unset(Greeting, "GREETING_MUSIC_URL"),
         unset(Greeting, "GREETING_AUDIO_FILE"),
         text(Greeting, "GREETING_LEAD_SILENCE_MS", "300"),
-        unset(Greeting, "NOTICE_MESSAGE"),
+        unset(Greeting, "GREETING_SKIP_DTMF"),
+        unset(Greeting, "FALLBACK_DTMF"),
+        unset(Greeting, "GREETING_MODEL_ID"),
+        unset(Greeting, "NOTICE_MESSAGE").required(NOTICE),
         text(Greeting, "NOTICE_GIVEN_BY", "precall"),
+        text(
+            Greeting,
+            "APOLOGY_MESSAGE",
+            "We are sorry: this call cannot be connected at the moment. Please try again later. Goodbye.",
+        ),
+        plain(
+            Greeting,
+            "PROMPT_CACHE_DIR",
+            Default::ByEnvironment { production: "/var/lib/precall/prompts", development: "data/prompts" },
+        ),
         text(Clone, "CLONE_MAX_WAIT_SECONDS", "35"),
         text(Clone, "VOICE_CLONE_TIMEOUT", "30"),
         text(Clone, "CLONE_CONCURRENCY", "4"),

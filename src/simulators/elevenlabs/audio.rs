@@ -6,10 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// A tone that a telephone carries well.
-const TONE_HZ: f64 = 440.0;
+/// The lowest tone of a voice; a telephone carries it and everything up to the highest.
+const LOWEST_HZ: u32 = 300;
+/// Apart enough to be told from each other in 400 ms of sound, the shortest there is.
+const STEP_HZ: u32 = 10;
+/// Up to 1,490 Hz; two voices in 120 sound the same.
+const STEPS: u32 = 120;
 /// A tenth of full scale: audible, not unpleasant.
 const AMPLITUDE: f64 = 3_276.0;
+
+/// The tone that a voice speaks in, in hertz: the same for the same id, so that whoever hears it knows the voice.
+#[must_use]
+pub fn voice_tone_hz(voice_id: &str) -> u32 {
+    // FNV-1a: short, and what it gives does not change with the compiler.
+    let hash = voice_id
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    LOWEST_HZ + STEP_HZ * ((hash ^ (hash >> 16)) % STEPS)
+}
 
 /// How samples are put into bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +108,9 @@ impl Format {
         }
     }
 
-    /// This much sound; None for what is not made here.
-    pub fn sound(self, length: Duration) -> Option<Bytes> {
-        let samples = || tone(self.rate, length);
+    /// This much sound in that tone; None for what is not made here.
+    pub fn sound(self, tone_hz: u32, length: Duration) -> Option<Bytes> {
+        let samples = || tone(self.rate, tone_hz, length);
         match self.codec {
             Codec::Pcm => Some(pcm(samples())),
             Codec::Wav => Some(wav(self.rate, &pcm(samples()))),
@@ -108,10 +122,10 @@ impl Format {
     }
 }
 
-fn tone(rate: u32, length: Duration) -> impl Iterator<Item = i16> {
+fn tone(rate: u32, hz: u32, length: Duration) -> impl Iterator<Item = i16> {
     let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
     let count = u32::try_from(u64::from(rate).saturating_mul(millis) / 1_000).unwrap_or(u32::MAX);
-    let step = TAU * TONE_HZ / f64::from(rate);
+    let step = TAU * f64::from(hz) / f64::from(rate);
     (0..count).map(move |n| to_i16((f64::from(n) * step).sin() * AMPLITUDE))
 }
 

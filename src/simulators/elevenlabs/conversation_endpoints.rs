@@ -69,7 +69,7 @@ pub(super) fn audio(context: &Context, id: &str) -> Answer {
         return Answer::conversation_not_found(id);
     }
     let format = Format { codec: Codec::Mp3 { kbps: 64 }, rate: 44_100 };
-    let sound = format.sound(Duration::from_secs(1)).unwrap_or_default();
+    let sound = format.sound(0, Duration::from_secs(1)).unwrap_or_default();
     Answer { status: 200, headers: Vec::new(), body: AnswerBody::Chunked(format.content_type(), sound) }
 }
 

@@ -16,6 +16,7 @@ use actix_web::{App, HttpServer, web};
 use serde_json::Value;
 
 pub use agent::{Role, Turn};
+pub use audio::voice_tone_hz;
 pub use faults::{CallFate, Fault, ReportFate};
 pub use options::{Args, CloneDelay, LoopbackUrl, OptionError, Options, Secret, Target};
 
@@ -25,7 +26,6 @@ use world::Shared;
 mod agent;
 mod answer;
 mod audio;
-mod body;
 mod calls;
 mod context;
 mod control;
@@ -40,7 +40,6 @@ mod inbound;
 mod lifecycle;
 mod options;
 mod request;
-mod requests;
 mod routes;
 mod server;
 mod speech;

@@ -1,4 +1,5 @@
-//! `POST /v1/text-to-speech/{voice_id}` and its `/stream`: a tone as long as the text would take to say.
+//! `POST /v1/text-to-speech/{voice_id}` and its `/stream`: a tone as long as the text would take to say, each
+//! voice in one of its own.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, AnswerBody};
-use super::audio::Format;
+use super::audio::{Format, voice_tone_hz};
 use super::context::Context;
 use super::request::{Problems, Request};
 
@@ -47,7 +48,7 @@ pub(super) fn speak(
     }
     let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
     let length = PER_CHARACTER.saturating_mul(characters).clamp(SHORTEST, LONGEST);
-    let Some(sound) = format.sound(length) else {
+    let Some(sound) = format.sound(voice_tone_hz(voice_id), length) else {
         return Err(Answer::plain(501, "the simulator does not make opus"));
     };
     let mut world = context.world();

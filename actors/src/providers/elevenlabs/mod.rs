@@ -8,12 +8,14 @@ mod calls;
 mod error;
 mod error_body;
 mod exchange;
-mod lenient;
 mod report;
 mod report_wire;
 mod settings;
+mod text_to_speech;
 mod transcript;
 mod voices;
+
+use super::lenient;
 
 #[cfg(test)]
 mod client_tests;
@@ -21,6 +23,10 @@ mod client_tests;
 mod error_tests;
 #[cfg(test)]
 mod report_tests;
+#[cfg(test)]
+pub(crate) mod scripted_speech;
+#[cfg(test)]
+mod text_to_speech_tests;
 
 pub use account::{AgentDetail, AgentOverrides, Subscription};
 pub use audio_head::{AudioHead, audio_head};
@@ -33,5 +39,6 @@ pub use report::{
     parse_webhook,
 };
 pub use settings::{ApiKey, Settings, SettingsError};
+pub use text_to_speech::{SPEECH_BYTES_MAX, Speech, speech_body};
 pub use transcript::Transcript;
 pub use voices::{AddVoice, VoiceAdded, VoiceDeleted, VoiceList, VoiceSummary, VoiceUse};

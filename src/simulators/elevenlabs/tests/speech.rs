@@ -1,8 +1,12 @@
 //! Text to speech: formats, lengths, refusals.
 
+use std::collections::HashSet;
+use std::f64::consts::TAU;
+
 use serde_json::json;
 
 use super::Provider;
+use crate::simulators::elevenlabs::voice_tone_hz;
 
 const PATH: &str = "/v1/text-to-speech/voice1";
 
@@ -89,4 +93,41 @@ async fn refusals_are_the_documented_ones() {
     provider.delete("/v1/voices/voice1").await;
     let gone = speak("", json!({"text": "a"})).await;
     assert_eq!((gone.status, gone.json()["detail"]["code"].clone()), (404, json!("voice_not_found")));
+}
+
+/// How strong a frequency is in samples of 8 kHz.
+fn strength(pcm: &[u8], hz: u32) -> f64 {
+    let (mut re, mut im, mut at) = (0.0, 0.0, 0.0_f64);
+    for pair in pcm.chunks(2) {
+        let sample = f64::from(i16::from_le_bytes([pair[0], pair[1]]));
+        re += sample * at.cos();
+        im += sample * at.sin();
+        at += TAU * f64::from(hz) / 8_000.0;
+    }
+    re.hypot(im)
+}
+
+#[actix_web::test]
+async fn a_voice_is_known_by_its_tone() {
+    let provider = Provider::default().await;
+    let mut heard = Vec::new();
+    for voice in ["anna", "ben"] {
+        let path = format!("/v1/text-to-speech/{voice}?output_format=pcm_8000");
+        heard.push(provider.post(&path, &json!({"text": "Good"})).await.body);
+    }
+    let (anna, ben) = (voice_tone_hz("anna"), voice_tone_hz("ben"));
+    assert!(strength(&heard[0], anna) > 10.0 * strength(&heard[0], ben));
+    assert!(strength(&heard[1], ben) > 10.0 * strength(&heard[1], anna));
+    for hz in [anna - 10, anna + 10] {
+        assert!(strength(&heard[0], anna) > 3.0 * strength(&heard[0], hz), "the nearest other voice");
+    }
+}
+
+#[test]
+fn voices_are_spread_over_what_a_telephone_carries() {
+    let tones: Vec<u32> = (0..200).map(|n| voice_tone_hz(&format!("voice_{n}"))).collect();
+    assert!(tones.iter().all(|hz| (300..=1_490).contains(hz)));
+    let different = tones.iter().collect::<HashSet<_>>().len();
+    assert!(different > 80, "{different} tones for 200 voices");
+    assert_eq!(voice_tone_hz("voice_1"), tones[1], "always the same");
 }
