@@ -31,7 +31,8 @@ pub enum LegNews {
     Heard(Mark),
     /// The stream to the caller was cut. It is being opened again, and nothing more of the scene is taken meanwhile.
     Cut,
-    /// The stream to the caller is open again, and its first bytes were handed to the socket.
+    /// The stream to the caller is open again: its first bytes were handed to the socket at this time. Told half a second
+    /// later, when the PBX has not refused it after all.
     Reopened {
         /// How long the caller had nothing to hear; zero when what was written ahead bridged it.
         gap: Duration,

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -28,7 +30,8 @@ impl Front {
     fn before(pbx: SocketAddr, name: &str) -> Self {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
         let mut ca = tempfile::NamedTempFile::new().unwrap();
-        ca.write_all(cert.pem().as_bytes()).unwrap();
+        let pem = BASE64_STANDARD.encode(cert.der());
+        write!(ca, "-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n").unwrap();
         let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
