@@ -64,6 +64,8 @@ fn policy(route: Route) -> Policy {
         fallback_voice: Some(VoiceId::new("fallback")),
         voice_wait: VoiceWait::Hold,
         auto_transition: true,
+        has_bridge: true,
+        notice: None,
         has_transfer: true,
         has_destination: true,
         ends_with_pbx_call: true,

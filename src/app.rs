@@ -6,15 +6,20 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use precall_actors::dial_guard::{Countries, DialLimits};
-use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings};
+use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings, PbxEngine};
 use precall_actors::faults::Faults;
 use precall_actors::line::{Line, LineRules};
+use precall_actors::media::MediaSettings;
+use precall_actors::pbx_feed::FeedPace;
 use precall_actors::phone_number::Region;
+use precall_actors::prompts::PromptSettings;
 use precall_actors::providers::elevenlabs::{self, ApiKey};
+use precall_actors::providers::threecx::settings::{self as threecx, ClientSecret};
 use precall_actors::shared::{CallSettings, ConsentRule};
 use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
-use precall_call::LineId;
+use precall_call::{LineId, Route};
 use slog::{Logger, info, o, warn};
+use url::Url;
 
 use crate::config::{Config, DatabaseSource, Telephony};
 use crate::embedded_postgres::{DataDir, Durability, EmbeddedError, EmbeddedPostgres, Install, Options};
@@ -22,6 +27,8 @@ use crate::http;
 
 /// How long a report may lag behind the end of its conversation before the provider is asked.
 const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+/// One request to the PBX that does not wait for a telephone.
+const PBX_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 /// The database of an embedded cluster.
 const EMBEDDED_NAME: &str = "postgres";
 
@@ -51,6 +58,12 @@ pub enum AppError {
     /// The provider's address cannot be read.
     #[error("ELEVENLABS_API_BASE cannot be read: {0}")]
     ProviderUrl(#[from] url::ParseError),
+    /// The PBX's address, client or secret cannot be used.
+    #[error(transparent)]
+    Pbx(#[from] threecx::SettingsError),
+    /// The PBX's address cannot be read.
+    #[error("THREECX_BASE_URL cannot be read: {0}")]
+    PbxUrl(url::ParseError),
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -216,6 +229,7 @@ fn engine_settings(
         },
         max_live_calls: config.call.max_live,
         provider: Arc::new(provider),
+        pbx: pbx(config)?,
         calls: CallSettings {
             telephony: match config.elevenlabs.telephony {
                 Telephony::SipTrunk => elevenlabs::Telephony::SipTrunk,
@@ -241,6 +255,29 @@ fn engine_settings(
     })
 }
 
+/// The feed and the audio of the PBX run on the routes that speak on the caller's own leg.
+fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
+    let Some(control) = config.threecx.call_control.as_ref().filter(|_| config.call.route != Route::Callback)
+    else {
+        return Ok(None);
+    };
+    let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
+    let secret = ClientSecret::new(control.client_secret.expose());
+    let client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
+    let greeting = config.greeting.clone();
+    Ok(Some(PbxEngine {
+        client: Arc::new(client),
+        media: MediaSettings::new(base),
+        prompts: PromptSettings {
+            cache_dir: config.greeting.prompt_cache_dir.clone(),
+            model: config.greeting.model.clone(),
+        },
+        prompt_order: Arc::new(move |line| greeting.prompt_order(line)),
+        lead_silence: config.greeting.lead_silence,
+        pace: FeedPace::default(),
+    }))
+}
+
 pub(crate) fn default_line(config: &Config) -> Line {
     Line {
         id: LineId::new("default"),
@@ -252,7 +289,9 @@ pub(crate) fn default_line(config: &Config) -> Line {
         greeting_voice: config.greeting.voice.clone(),
         language: None,
         fallback_voice: config.call.fallback_voice.clone(),
+        agent_destination: config.call.agent_destination.clone(),
         fallback_destination: config.call.fallback_destination.clone(),
+        programme: None,
         max_live_calls: None,
         rules: LineRules {
             route: config.call.route,
@@ -263,6 +302,9 @@ pub(crate) fn default_line(config: &Config) -> Line {
             ring_max: config.callback.ring_max,
             greeting_max: config.greeting.max,
             handoff_max: config.call.handoff_max,
+            transfer_ring: config.call.transfer_ring,
+            skip_key: config.greeting.skip_key,
+            person_key: config.greeting.person_key,
             conversation_max: config.call.conversation_max,
             report_grace: REPORT_GRACE,
         },

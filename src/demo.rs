@@ -1,15 +1,20 @@
-//! The demo: an embedded database, a simulated ElevenLabs and the service, with callers who ring it.
+//! The demo: an embedded database, a simulated ElevenLabs, on the live-leg route a simulated PBX, and the service, with
+//! callers who ring it.
 
 mod callers;
+mod greeting;
+mod pbx;
 mod ringing;
 mod summary;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use precall_actors::faults::Faults;
 use precall_actors::store::connect::{self, Limits};
+use precall_call::Route;
 use slog::Logger;
 use uuid::Uuid;
 
@@ -20,8 +25,11 @@ use crate::config::{ApiKeys, Config, ConfigError, Scope};
 use crate::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use crate::logging::{self, Format, Logging};
 use crate::simulators::elevenlabs::{self, CloneDelay, Simulator, Target};
+use crate::simulators::threecx;
 use callers::Callers;
-use ringing::Ringing;
+use greeting::Greeting;
+pub use pbx::Heard;
+use ringing::{Door, Ringing};
 
 const CLONE_DELAY: &str = "1500..4000";
 const CONVERSATION: Duration = Duration::from_millis(1_500);
@@ -32,6 +40,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// What is to be shown.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// How greeting and handoff reach the caller.
+    pub route: Route,
     /// How many calls; none goes on until Ctrl-C.
     pub calls: Option<u32>,
     /// New calls a second.
@@ -65,6 +75,8 @@ pub struct Demo {
     plan: Plan,
     app: Application,
     simulator: Simulator,
+    pbx: Option<threecx::Simulator>,
+    greeting: Greeting,
     postgres: Arc<EmbeddedPostgres>,
     callers: Callers,
     pool: deadpool_postgres::Pool,
@@ -87,24 +99,41 @@ impl Demo {
         let secret = Uuid::new_v4().simple().to_string();
         let simulator = start_simulator().await?;
         println!("ElevenLabs simulator on {}", simulator.url());
+        let pbx = match plan.route {
+            Route::Callback => None,
+            Route::Bridge | Route::Transfer => {
+                let pbx = pbx::start(&simulator.url(), &secret).await?;
+                println!("3CX simulator on {}", pbx.base_url());
+                Some(pbx)
+            }
+        };
+        let greeting = Greeting::write(samples.path())?;
         let key = Uuid::new_v4().simple().to_string();
         let url = postgres.url("postgres");
-        let config = config(&url, &simulator.url(), samples.path(), &secret, &key)?;
+        let mut pairs = pairs(&url, &simulator.url(), samples.path(), &secret, &key)?;
+        if let Some(pbx) = &pbx {
+            pairs.extend(live_leg_pairs(plan.route, pbx, &greeting, samples.path(), &secret));
+        }
+        let config = Config::from_pairs(pairs)?;
         let logging = logging::start(&config.log, Format::choose(config.environment));
         let log: Logger = logging.logger().clone();
         let app = Application::build(&config, log, Faults::default()).await?;
         println!("precall on {}", app.url());
         println!("board on {}/#key={key}", app.url());
         simulator.set_webhook(Some(target(&format!("{}/webhook/elevenlabs/postcall", app.url()), &secret)?));
+        simulator
+            .set_initiation(Some(target(&format!("{}/webhook/elevenlabs/initiation", app.url()), &secret)?));
         let url = url.parse().map_err(|error| DemoError::Setup(format!("{error}")))?;
         let pool = connect::pool(&url, "precall demo", Limits::default())
             .map_err(|error| DemoError::Database(error.to_string()))?;
-        wait_until_ready(&app).await?;
+        wait_until_ready(&app, pbx.as_ref()).await?;
         let callers = Callers::new(plan.calls, samples.path(), &pool).await?;
         Ok(Self {
             plan,
             app,
             simulator,
+            pbx,
+            greeting,
             postgres: Arc::new(postgres),
             callers,
             pool,
@@ -120,14 +149,17 @@ impl Demo {
     /// When the service or the database cannot be reached any more.
     pub async fn run(&self) -> Result<Summary, DemoError> {
         let before = summary::positions(&self.pool).await?;
-        let ringing = Ringing {
-            url: format!("{}/webhook/3cx", self.app.url()),
-            secret: self.secret.clone(),
-            pool: self.pool.clone(),
-            callers: &self.callers,
+        let door = match &self.pbx {
+            Some(pbx) => Door::Pbx(pbx),
+            None => Door::Webhook { url: format!("{}/webhook/3cx", self.app.url()), secret: &self.secret },
         };
+        let ringing = Ringing { door, pool: self.pool.clone(), callers: &self.callers };
         let calls = ringing.ring(self.plan.calls, self.plan.rate).await?;
-        summary::read(&self.pool, before, calls).await
+        let heard = self.pbx.as_ref().map(|pbx| {
+            let ids: Vec<String> = calls.iter().filter_map(|call| call.pbx_id.clone()).collect();
+            Heard::of(pbx, &ids, self.greeting.samples())
+        });
+        summary::read(&self.pool, before, calls.iter().map(|call| call.id).collect(), heard).await
     }
 
     /// Stops everything; a temporary database is gone afterwards.
@@ -135,6 +167,9 @@ impl Demo {
         self.pool.close();
         self.app.stop().await;
         self.simulator.stop().await;
+        if let Some(pbx) = self.pbx {
+            pbx.stop().await;
+        }
         let postgres = self.postgres;
         let _stopped =
             tokio::task::spawn_blocking(move || Arc::into_inner(postgres).map(EmbeddedPostgres::stop)).await;
@@ -160,17 +195,17 @@ fn target(url: &str, secret: &str) -> Result<Target, DemoError> {
 }
 
 /// Nothing of the process environment has a part in it.
-fn config(
+fn pairs(
     database: &str,
     provider: &str,
     samples: &std::path::Path,
     secret: &str,
     key: &str,
-) -> Result<Config, DemoError> {
+) -> Result<BTreeMap<&'static str, String>, DemoError> {
     let entry = ApiKeys::entry("demo", Scope::Admin, key)
         .ok_or_else(|| DemoError::Setup("the demo's key has no entry".to_owned()))?;
     let samples = samples.display().to_string();
-    Ok(Config::from_pairs([
+    let pairs = [
         ("ENVIRONMENT", "development"),
         ("HOST", "127.0.0.1"),
         ("PORT", "0"),
@@ -193,14 +228,37 @@ fn config(
         ("CALLBACK_LIMIT_CONCURRENT", "1000"),
         ("CLONE_CONCURRENCY", "32"),
         ("API_KEYS", &entry),
-    ])?)
+    ];
+    Ok(pairs.into_iter().map(|(name, value)| (name, value.to_owned())).collect())
 }
 
-async fn wait_until_ready(app: &Application) -> Result<(), DemoError> {
+fn live_leg_pairs(
+    route: Route,
+    pbx: &threecx::Simulator,
+    greeting: &Greeting,
+    folder: &Path,
+    secret: &str,
+) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("CALL_ROUTE", route.name().to_owned()),
+        ("THREECX_BASE_URL", pbx.base_url()),
+        ("THREECX_CLIENT_ID", pbx::CLIENT_ID.to_owned()),
+        ("THREECX_CLIENT_SECRET", secret.to_owned()),
+        ("AGENT_DESTINATION", pbx::AGENT_DN.to_owned()),
+        ("INITIATION_SECRET", secret.to_owned()),
+        ("GREETING_AUDIO_FILE", greeting.file().display().to_string()),
+        ("GREETING_VOICE_ID", "voice_of_the_house".to_owned()),
+        ("NOTICE_MESSAGE", "This call is answered by an artificial voice and recorded.".to_owned()),
+        ("PROMPT_CACHE_DIR", folder.join("prompts").display().to_string()),
+    ])
+}
+
+async fn wait_until_ready(app: &Application, pbx: Option<&threecx::Simulator>) -> Result<(), DemoError> {
     let deadline = tokio::time::Instant::now() + READY_WITHIN;
-    while !app.engine().health().database_reached {
+    let is_ready = || app.engine().health().database_reached && pbx.is_none_or(|pbx| pbx.websockets() > 0);
+    while !is_ready() {
         if tokio::time::Instant::now() >= deadline {
-            return Err(DemoError::Database("it was not reached in time".to_owned()));
+            return Err(DemoError::Setup("the service is not ready in time".to_owned()));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

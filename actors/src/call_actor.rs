@@ -22,6 +22,8 @@ use crate::clone_worker::CloneWorker;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::greeting::{GreetingActor, StopWatching};
+use crate::greeting_player::{ConnectedLeg, GreetingPlayer};
+use crate::handoff::Handoff;
 use crate::persistence::{Append, Durable};
 use crate::shared::Shared;
 use crate::store::rows::{Derived, Entry};
@@ -33,6 +35,8 @@ use crate::supervisor::{CallDown, CallSettled, CallSupervisor, ConversationKnown
 pub struct Happened {
     /// What.
     pub event: Event,
+    /// When, as whoever saw it measured.
+    pub at: At,
     /// What came with it.
     pub extra: Extra,
     /// Rows beside those that follow from the event.
@@ -56,13 +60,15 @@ impl Happened {
     /// An event of one of the call's own parts.
     #[must_use]
     pub fn part(event: Event) -> Self {
-        Self { event, extra: Extra::None, derived: Vec::new(), done: None, sender: Sender::Part }
+        let at = clock::now();
+        Self { event, at, extra: Extra::None, derived: Vec::new(), done: None, sender: Sender::Part }
     }
 
     /// An event from outside, to be acknowledged when it is durable.
     #[must_use]
     pub fn outside(event: Event, extra: Extra, done: oneshot::Sender<()>) -> Self {
-        Self { event, extra, derived: Vec::new(), done: Some(done), sender: Sender::Supervisor }
+        let at = clock::now();
+        Self { event, at, extra, derived: Vec::new(), done: Some(done), sender: Sender::Supervisor }
     }
 }
 
@@ -114,6 +120,10 @@ pub struct CallActor {
     timer_at: Option<At>,
     clone_worker: Option<Addr<CloneWorker>>,
     greeting: Option<Addr<GreetingActor>>,
+    handoff: Option<Addr<Handoff>>,
+    /// The leg that the call is heard on, and what plays into it.
+    leg: Option<ConnectedLeg>,
+    player: Option<Addr<GreetingPlayer>>,
     parts: Vec<Job>,
     handled: u64,
     crashes: u32,
@@ -164,6 +174,9 @@ impl CallActor {
             timer_at: None,
             clone_worker: None,
             greeting: None,
+            handoff: None,
+            leg: None,
+            player: None,
             parts: Vec::new(),
             handled: 0,
             crashes: 0,
@@ -173,7 +186,11 @@ impl CallActor {
 
     /// The one place where the call's state changes.
     fn take(&mut self, event: &Event, extra: &Extra, derived: Vec<Derived>) {
-        let taken = step(&self.call, event, clock::now());
+        self.take_at(clock::now(), event, extra, derived);
+    }
+
+    fn take_at(&mut self, at: At, event: &Event, extra: &Extra, derived: Vec<Derived>) {
+        let taken = step(&self.call, event, at);
         if taken.next.version == self.call.version {
             return;
         }
@@ -331,7 +348,11 @@ impl CallActor {
         let Some(happened) = self.in_hand.as_mut() else { return };
         let (event, extra) = (happened.event.clone(), std::mem::take(&mut happened.extra));
         let derived = std::mem::take(&mut happened.derived);
-        self.take(&event, &extra, derived);
+        let at = happened.at;
+        if let Extra::Leg(leg) = &extra {
+            self.leg = Some(ConnectedLeg { address: leg.clone(), connected_at: at });
+        }
+        self.take_at(at, &event, &extra, derived);
         if let Some(Happened { done, sender, .. }) = self.in_hand.take() {
             // An event that changed nothing is acknowledged when everything before it is durable: it may be a duplicate.
             self.waiting.extend(done.map(|done| (self.call.version, done)));
@@ -382,8 +403,11 @@ impl Handler<PartDown> for CallActor {
         if let Some(i) = self.parts.iter().position(|job| *job == down.job) {
             self.parts.remove(i);
         }
-        if down.job == Job::CloneWorker {
-            self.clone_worker = None;
+        match down.job {
+            Job::CloneWorker => self.clone_worker = None,
+            Job::Handoff => self.handoff = None,
+            Job::Greeting if down.panicked => self.player = None,
+            Job::Greeting | Job::Call => {}
         }
         if down.panicked {
             warn!(self.log, "a part of the call panicked"; "part" => down.job.name());

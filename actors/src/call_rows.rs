@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use precall_call::{
-    Admission, At, Call, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung, Voice, VoiceId,
-    VoiceSource, facts,
+    Admission, At, AudioHeard, Call, Cause, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung, Voice,
+    VoiceId, VoiceSource, facts,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::call_context::CallContext;
 use crate::providers::elevenlabs::ConversationReport;
+use crate::providers::threecx::address::LegAddress;
 use crate::store::event_json;
 use crate::store::rows::{
     CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,
@@ -27,6 +28,8 @@ pub enum Extra {
     Report(Box<ConversationReport>),
     /// `recording_url` of a webhook.
     Recording(String),
+    /// Where the leg is that the event tells of.
+    Leg(LegAddress),
 }
 
 /// The row of `call_events` for one step, with the rows that derive from it. `before` is none at the offer.
@@ -71,7 +74,7 @@ fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
             "called_number": context.called,
             "recording_url": match extra {
                 Extra::Recording(url) => Some(without_nul(url)),
-                Extra::Report(_) | Extra::None => None,
+                Extra::Report(_) | Extra::Leg(_) | Extra::None => None,
             },
         })),
         (_, Extra::Report(report)) => {
@@ -79,7 +82,7 @@ fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
             Some(json!({ "transcript": without_nul(transcript.as_str()) }))
         }
         (_, Extra::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
-        (_, Extra::None) => None,
+        (_, Extra::Leg(_) | Extra::None) => None,
     }
 }
 
@@ -93,7 +96,7 @@ fn call_log(context: &CallContext, event: &Event, call: &Call, extra: &Extra) ->
         caller_id: context.caller_id().map(ToOwned::to_owned),
         cloned_voice_id: cloned(call).map(ToString::to_string),
         call_started_at: Time(call.instants.offered),
-        call_ended_at: call.instants.released.map(Time),
+        call_ended_at: ended(call).map(Time),
         duration_seconds: agent.and_then(|a| a.duration).or(call.pbx_duration).map(seconds),
         transcript: transcript(event, call, extra),
         status: status(call),
@@ -114,6 +117,14 @@ fn call_log(context: &CallContext, event: &Event, call: &Call, extra: &Extra) ->
         timings: timings(call),
         last_seq: seq(call),
     }
+}
+
+/// A caller who hung up had gone before it was certain that they would not come back.
+fn ended(call: &Call) -> Option<At> {
+    let released = call.instants.released?;
+    let gone =
+        call.instants.leg_gone.filter(|_| call.release().is_some_and(|r| r.cause == Cause::CallerHungUp));
+    Some(gone.unwrap_or(released))
 }
 
 fn status(call: &Call) -> &'static str {
@@ -141,15 +152,37 @@ fn metadata(call: &Call, extra: &Extra) -> Value {
     if let Some(state) = &call.pbx_state {
         object.insert("pbx_state".into(), without_nul(state).into());
     }
+    if let (Some(version), Some(_)) = (&call.policy.notice, call.instants.notice_ended) {
+        object.insert("notice_version".into(), version.as_ref().into());
+    }
+    if let Some(audio) = call.audio {
+        object.insert("audio".into(), audio_json(audio));
+    }
     if let Extra::Recording(url) = extra {
         object.insert("recording_url".into(), without_nul(url).into());
     }
     Value::Object(object)
 }
 
+fn audio_json(audio: AudioHeard) -> Value {
+    json!({
+        "written_ms": millis(audio.written),
+        "longest_gap_ms": millis(audio.longest_gap),
+        "gaps_over_40ms": audio.gaps,
+        "cuts": audio.cuts,
+    })
+}
+
 fn timings(call: &Call) -> Value {
+    let connected = call.instants.leg_connected;
+    // What the caller waits for is counted from the moment the PBX's news was received, and is too short for milliseconds.
+    let after_connected = |at: Option<At>| at.zip(connected).map(|(at, c)| micros(at.since(c)));
     let after_offer = |at: Option<At>| at.map(|at| millis(at.since(call.instants.offered)));
     json!({
+        "leg_connected_ms": after_offer(connected),
+        "first_frame_us": after_connected(call.instants.greeting_started),
+        "first_sound_us": after_connected(call.instants.sound_started),
+        "notice_ended_ms": after_offer(call.instants.notice_ended),
         "greeting_started_ms": after_offer(call.instants.greeting_started),
         "greeting_ended_ms": after_offer(call.instants.greeting_ended),
         "voice_decided_ms": after_offer(call.instants.voice_decided),
@@ -188,7 +221,7 @@ fn conversation_row(
 ) -> ConversationRow {
     let report = match extra {
         Extra::Report(report) if conversation.id.as_ref() == Some(&report.conversation) => Some(report),
-        Extra::Report(_) | Extra::Recording(_) | Extra::None => None,
+        Extra::Report(_) | Extra::Recording(_) | Extra::Leg(_) | Extra::None => None,
     };
     ConversationRow {
         call: uuid(context),
@@ -225,7 +258,13 @@ fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<Derived> {
         Fact::VoiceReady { voice, took, source, .. } => voice_ready(context, call, voice, *took, *source),
         Fact::VoiceMissing(why) => voice_missing(context, call, *why).into_iter().collect(),
         Fact::HandedOff(rung) => handed_off(context, call, *rung).into_iter().collect(),
-        Fact::Offered | Fact::GreetingStarted(_) | Fact::Panicked | Fact::Released(_) => Vec::new(),
+        Fact::Offered
+        | Fact::GreetingStarted(_)
+        | Fact::FirstFrame(_)
+        | Fact::FirstSound(_)
+        | Fact::NoticeEnded
+        | Fact::Panicked
+        | Fact::Released(_) => Vec::new(),
     }
 }
 
@@ -313,4 +352,8 @@ fn seconds(span: Duration) -> i32 {
 
 fn millis(span: Duration) -> i32 {
     i32::try_from(span.as_millis()).unwrap_or(i32::MAX)
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }

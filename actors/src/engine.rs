@@ -1,6 +1,7 @@
 //! The engine from outside: what the edge may ask of it, and nothing more.
 
 mod handle;
+mod loader;
 mod start;
 
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use precall_call::{CallId, Cause, ConversationId, Deadline, Route, VoiceId};
 
 pub use handle::EngineHandle;
-pub use start::{Engine, EngineError, EngineSettings};
+pub use start::{Engine, EngineError, EngineSettings, PbxEngine};
 
 /// `IncomingCall` of a 3CX webhook, checked and parsed.
 #[derive(Clone, Debug)]
@@ -102,6 +103,28 @@ pub enum ReportOutcome {
     Kept,
     /// An agent that is not ours: counted, not stored.
     NotOurs,
+}
+
+/// An inbound agent conversation that is about to begin, as the provider describes it.
+#[derive(Clone, Debug)]
+pub struct InitiationAsked {
+    /// The agent that was reached.
+    pub agent_id: String,
+    /// The number it was reached at.
+    pub called: String,
+    /// Who rings it, as the trunk shows it.
+    pub caller: String,
+    /// The provider's id of the telephone call.
+    pub call_sid: Option<String>,
+}
+
+/// The transfer that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitiationAnswer {
+    /// Our id.
+    pub call: CallId,
+    /// The voice to speak with; none leaves the agent's own.
+    pub voice: Option<VoiceId>,
 }
 
 /// A live call as the board shows it.

@@ -21,6 +21,10 @@ pub enum Point {
     GreetingStarts,
     /// The greeting's actor has the provider's answer.
     GreetingAnswered,
+    /// The player of a live leg starts.
+    PlayerStarts,
+    /// The player of a live leg hears that audio flows.
+    PlayerHears,
     /// The clone worker starts.
     WorkerStarts,
     /// The clone worker hears of the voice.
@@ -39,7 +43,7 @@ pub enum Point {
 
 impl Point {
     /// Every point.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::CallBeforeStep,
         Self::CallAfterStep,
         Self::CallInEffects,
@@ -47,6 +51,8 @@ impl Point {
         Self::CallOnDeadline,
         Self::GreetingStarts,
         Self::GreetingAnswered,
+        Self::PlayerStarts,
+        Self::PlayerHears,
         Self::WorkerStarts,
         Self::WorkerAnswered,
         Self::HandoffStarts,

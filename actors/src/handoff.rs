@@ -1,8 +1,11 @@
-//! One attempt to bring the agent in on route `callback`. It never retries what may have been executed.
+//! One attempt to bring somebody in: an outbound agent call on route `callback`, a routing of the caller's leg on the others.
+//! It never retries what may have been executed.
+
+mod routing;
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use precall_call::{ConversationId, Event, HandoffFailure, Job, Purpose, Rung, VoiceId};
 use slog::warn;
 
@@ -13,6 +16,7 @@ use crate::conversation_lookup::{self, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::providers::elevenlabs::{Execution, OutboundCall};
+use crate::providers::threecx::address::LegAddress;
 use crate::shared::{Shared, clients};
 
 /// What is to be tried.
@@ -26,7 +30,14 @@ pub struct Attempt {
     pub voice: Option<VoiceId>,
     /// Conversations of this call that are known already.
     pub known: Vec<ConversationId>,
+    /// The caller's leg, where there is one.
+    pub leg: Option<LegAddress>,
 }
+
+/// Nobody waits for the outcome any more.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct GiveUp;
 
 /// See the file.
 pub struct Handoff {
@@ -59,18 +70,34 @@ impl Actor for Handoff {
         let (context, shared) = (Arc::clone(&self.context), Arc::clone(&self.shared));
         let (attempt, call) = (self.attempt.clone(), self.call.clone());
         let made = async move {
-            let outcome = make(&attempt, &context, &shared).await;
+            let outcomes = make(&attempt, &context, &shared).await;
             shared.faults.pass(Point::HandoffAnswered, context.id);
-            call.do_send(Happened::part(outcome));
+            for outcome in outcomes {
+                call.do_send(Happened::part(outcome));
+            }
         };
         ctx.spawn(made.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
-async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Event {
+impl Handler<GiveUp> for Handoff {
+    type Result = ();
+
+    fn handle(&mut self, _: GiveUp, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
+
+async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
+    if attempt.rung.routes() {
+        return routing::route(attempt, context, shared).await;
+    }
+    vec![dial(attempt, context, shared).await]
+}
+
+async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Event {
     let number = attempt.number;
     let failed = |why| Event::HandoffFailed { attempt: number, why };
-    // The other rungs belong to the live-leg routes.
     if !attempt.rung.dials() {
         return failed(HandoffFailure::Refused);
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use precall_call::{LineId, Policy, Route, VoiceId, VoiceWait};
 
 use crate::phone_number::{CallerNumber, Region};
+use crate::programme::Programme;
 use crate::store::lines::StoredLine;
 
 /// Everything a call takes from its line.
@@ -30,8 +31,12 @@ pub struct Line {
     pub language: Option<String>,
     /// The voice of the fallback rungs.
     pub fallback_voice: Option<VoiceId>,
+    /// Where the agent's trunk is.
+    pub agent_destination: Option<String>,
     /// Where a person is.
     pub fallback_destination: Option<String>,
+    /// What callers hear of us on a live leg; none on route `callback`, where the agent speaks.
+    pub programme: Option<Programme>,
     /// Live calls of this line; none has only the installation's limit.
     pub max_live_calls: Option<usize>,
     /// Rules that are the same for every line, with this line's own times in them.
@@ -53,10 +58,16 @@ pub struct LineRules {
     pub clone_max_wait: Duration,
     /// `CALLBACK_RING_SECONDS`.
     pub ring_max: Duration,
-    /// `GREETING_MAX_SECONDS`.
+    /// `GREETING_MAX_SECONDS`, on route `callback`: a recording has its own length.
     pub greeting_max: Duration,
     /// `HANDOFF_MAX_SECONDS`.
     pub handoff_max: Duration,
+    /// `TRANSFER_RING_SECONDS`: how long the agent's trunk or a person may ring.
+    pub transfer_ring: Duration,
+    /// `GREETING_SKIP_DTMF`.
+    pub skip_key: Option<char>,
+    /// `FALLBACK_DTMF`.
+    pub person_key: Option<char>,
     /// `CONVERSATION_MAX_SECONDS`.
     pub conversation_max: Duration,
     /// How long a report may lag behind the end of its conversation.
@@ -65,6 +76,10 @@ pub struct LineRules {
 
 /// How long a webhook's leg may take to appear on live-leg routes; then it never will.
 const LEG_MAX: Duration = Duration::from_secs(10);
+/// How long the PBX may take to have media for a leg (10 s), and cuts may hold a greeting up.
+const STREAM_MAX: Duration = Duration::from_secs(15);
+/// How long the answer of a `routeto` may lag behind the ringing (10 s), and the look after a lost one may take.
+const ROUTE_ANSWER_MAX: Duration = Duration::from_secs(15);
 
 impl Line {
     /// Notice and greeting as one text: what an agent speaks on route `callback`.
@@ -80,21 +95,28 @@ impl Line {
     #[must_use]
     pub fn policy(&self) -> Policy {
         let rules = &self.rules;
+        let live = self.programme.as_ref();
         Policy {
             route: rules.route,
             line: self.id.clone(),
             fallback_voice: self.fallback_voice.clone(),
             voice_wait: rules.voice_wait,
             auto_transition: rules.auto_transition,
-            has_transfer: false,
-            has_destination: self.fallback_destination.is_some() && rules.route != Route::Callback,
+            has_bridge: false,
+            notice: live.and_then(Programme::notice_version),
+            has_transfer: live.is_some() && self.agent_destination.is_some(),
+            has_destination: live.is_some() && self.fallback_destination.is_some(),
             ends_with_pbx_call: rules.ends_with_pbx_call,
-            skip_key: None,
-            person_key: None,
+            skip_key: rules.skip_key,
+            person_key: rules.person_key,
             clone_max_wait: rules.clone_max_wait,
             ring_max: rules.ring_max,
-            greeting_max: rules.greeting_max,
-            handoff_max: rules.handoff_max,
+            greeting_max: live.map_or(rules.greeting_max, |p| p.greeting_length() + STREAM_MAX),
+            handoff_max: if live.is_some() {
+                rules.transfer_ring + ROUTE_ANSWER_MAX
+            } else {
+                rules.handoff_max
+            },
             conversation_max: rules.conversation_max,
             leg_max: LEG_MAX,
             report_grace: rules.report_grace,
@@ -152,6 +174,21 @@ impl Lines {
             lines.by_number.insert(number, line);
         }
         (lines, unreadable)
+    }
+
+    /// The same lines, each with what its callers hear.
+    #[must_use]
+    pub fn with_programmes(mut self, programmes: &HashMap<LineId, Programme>) -> Self {
+        let dressed = |line: &Arc<Line>| {
+            let programme = programmes.get(&line.id).cloned();
+            Arc::new(Line { programme, ..Line::clone(line) })
+        };
+        self.default = dressed(&self.default);
+        for line in self.by_number.values_mut() {
+            *line = dressed(line);
+            self.by_id.insert(line.id.clone(), Arc::clone(line));
+        }
+        self
     }
 
     /// The line of a called number; an unknown one takes the default.

@@ -16,6 +16,8 @@ use crate::engine::Health;
 
 /// Seconds: a greeting is asked for within milliseconds and heard within seconds.
 const GREETING_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0];
+/// Seconds: from the PBX's news to audio in the leg; the lead silence is part of the time to sound.
+const FRAME_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Seconds: the cache answers at once, a clone takes 5 to 30.
 const VOICE_BUCKETS: [f64; 12] = [0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 120.0];
 /// Seconds: whole calls.
@@ -117,6 +119,10 @@ pub struct Metrics {
     duration: Histograms<RouteLabel>,
     phases: Family<PhaseLabel, Counter>,
     greeting: Histograms<RouteLabel>,
+    first_frame: Histogram,
+    first_sound: Histogram,
+    audio_gaps: Counter,
+    notices: Counter,
     voice_wait: Histograms<SourceLabel>,
     voice_missing: Family<ReasonLabel, Counter>,
     handed_over: Family<RungLabel, Counter>,
@@ -146,6 +152,10 @@ impl Metrics {
             duration: Family::new_with_constructor(|| Histogram::new(CALL_BUCKETS)),
             phases: Family::default(),
             greeting: Family::new_with_constructor(|| Histogram::new(GREETING_BUCKETS)),
+            first_frame: Histogram::new(FRAME_BUCKETS),
+            first_sound: Histogram::new(FRAME_BUCKETS),
+            audio_gaps: Counter::default(),
+            notices: Counter::default(),
             voice_wait: Family::new_with_constructor(|| Histogram::new(VOICE_BUCKETS)),
             voice_missing: Family::default(),
             handed_over: Family::default(),
@@ -179,6 +189,30 @@ impl Metrics {
             self.duration.clone(),
         );
         all.register_with_unit("entered", "Phases that calls came into", of("phases"), self.phases.clone());
+        all.register_with_unit(
+            "time_to_first_frame",
+            "From the PBX's news that a leg is connected to the first frame written into it",
+            Unit::Seconds,
+            self.first_frame.clone(),
+        );
+        all.register_with_unit(
+            "time_to_first_sound",
+            "From the PBX's news that a leg is connected to the first frame in it that is not silence",
+            Unit::Seconds,
+            self.first_sound.clone(),
+        );
+        all.register_with_unit(
+            "audio",
+            "Times of over 40 ms in which the PBX had nothing of ours left to play",
+            of("gaps"),
+            self.audio_gaps.clone(),
+        );
+        all.register_with_unit(
+            "heard",
+            "Notices that were heard to their end",
+            of("notices"),
+            self.notices.clone(),
+        );
         all.register_with_unit(
             "time_to_greeting",
             "From the offer of a call to its greeting on the leg, or accepted by the provider",
@@ -249,6 +283,7 @@ impl Metrics {
             self.phases.get_or_create(&PhaseLabel { phase: after.phase.name() }).inc();
         }
         self.failed_attempt(before, event);
+        self.gaps(before, after);
         for fact in facts(before, event, after) {
             match fact {
                 Fact::Offered => {
@@ -256,6 +291,11 @@ impl Metrics {
                 }
                 Fact::GreetingStarted(after_offer) => {
                     self.greeting.get_or_create(&RouteLabel { route }).observe(after_offer.as_secs_f64());
+                }
+                Fact::FirstFrame(after_connected) => self.first_frame.observe(after_connected.as_secs_f64()),
+                Fact::FirstSound(after_connected) => self.first_sound.observe(after_connected.as_secs_f64()),
+                Fact::NoticeEnded => {
+                    self.notices.inc();
                 }
                 Fact::VoiceReady { source, took, .. } => {
                     let label = SourceLabel { source: source.name() };
@@ -277,6 +317,11 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    fn gaps(&self, before: Option<&Call>, after: &Call) {
+        let gaps = |call: &Call| call.audio.map_or(0, |audio| audio.gaps);
+        self.audio_gaps.inc_by(u64::from(gaps(after).saturating_sub(before.map_or(0, gaps))));
     }
 
     fn failed_attempt(&self, before: Option<&Call>, event: &Event) {

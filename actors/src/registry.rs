@@ -118,6 +118,12 @@ impl Registry {
         self.early_ends.insert((pbx.to_owned(), threecx_call_id.to_owned()), at).is_none()
     }
 
+    /// Whether this call is known and not over.
+    #[must_use]
+    pub fn is_live(&self, call: CallId) -> bool {
+        self.known.get(&call).is_some_and(|known| known.live)
+    }
+
     /// Calls that are live.
     #[must_use]
     pub fn live(&self) -> usize {

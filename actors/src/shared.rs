@@ -3,19 +3,27 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 use deadpool_postgres::Pool;
+use precall_call::{At, CallId};
 use slog::Logger;
 
 use crate::board::Board;
+use crate::expected_transfers::{Asker, Expected, ExpectedTransfers};
 use crate::faults::Faults;
+use crate::media::Media;
 use crate::metrics::Metrics;
+use crate::pbx_feed::LookAt;
+use crate::pbx_state::PbxState;
 use crate::persistence::{PersistenceActor, PersistenceState};
 use crate::provider_state::ProviderState;
 use crate::providers::elevenlabs::{ElevenLabs, Settings as ProviderSettings, Telephony};
+use crate::providers::threecx::access_token::AccessTokens;
+use crate::providers::threecx::client::ThreeCx;
+use crate::providers::threecx::settings::Settings as PbxSettings;
 use crate::voice_book::VoiceBook;
 
 /// Whether a clone needs somebody's recorded consent.
@@ -58,6 +66,12 @@ pub struct Shared {
     pub voice_book: Addr<VoiceBook>,
     /// For reads.
     pub pool: Pool,
+    /// The PBX; none without 3CX call control.
+    pub pbx: Option<PbxSide>,
+    /// Calls on their way to an agent.
+    pub transfers: Mutex<ExpectedTransfers>,
+    /// Prompts that are not as they were ordered, for health.
+    pub prompt_problems: Mutex<Vec<String>>,
     /// Live calls, for people.
     pub board: Board,
     /// Counters and histograms.
@@ -72,12 +86,62 @@ pub struct Shared {
     pub log: Logger,
 }
 
+impl Shared {
+    /// The agent's provider will ask for this call's voice.
+    pub fn expect_transfer(&self, expected: Expected) {
+        self.transfers.lock().unwrap_or_else(PoisonError::into_inner).expect(expected);
+    }
+
+    /// It will not, after all.
+    pub fn withdraw_transfer(&self, call: CallId) {
+        self.transfers.lock().unwrap_or_else(PoisonError::into_inner).withdraw(call);
+    }
+
+    /// What health says of prompts from now on.
+    pub fn set_prompt_problems(&self, problems: Vec<String>) {
+        *self.prompt_problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+    }
+
+    /// What health says of prompts.
+    #[must_use]
+    pub fn prompt_problems(&self) -> Vec<String> {
+        self.prompt_problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The one transfer that asks.
+    #[must_use]
+    pub fn answer_transfer(&self, asker: &Asker, now: At) -> Option<Expected> {
+        self.transfers.lock().unwrap_or_else(PoisonError::into_inner).answer(asker, now)
+    }
+}
+
+/// What a client of the PBX is made of.
+#[derive(Clone)]
+pub struct PbxClient {
+    /// Where it is and what opens it.
+    pub settings: Arc<PbxSettings>,
+    /// The one token.
+    pub tokens: AccessTokens,
+}
+
+/// All that is shared of the PBX.
+pub struct PbxSide {
+    /// Audio into legs.
+    pub media: Media,
+    /// How the connection is.
+    pub state: Arc<PbxState>,
+    /// Who looks whether a leg is still there; set when the feed has started.
+    pub look: OnceLock<Recipient<LookAt>>,
+}
+
 /// HTTP clients of one arbiter. Greetings have one of their own, so that slow uploads cannot starve them.
 pub struct Clients {
     /// For greeting and agent dials.
     pub dials: ElevenLabs,
     /// For uploads and look-ups.
     pub bulk: ElevenLabs,
+    /// For legs at the PBX; none without 3CX call control.
+    pub pbx: Option<ThreeCx>,
 }
 
 thread_local! {
@@ -85,12 +149,13 @@ thread_local! {
 }
 
 /// Builds this arbiter's clients; to be called once on each.
-pub fn install_clients(settings: &Arc<ProviderSettings>) {
+pub fn install_clients(settings: &Arc<ProviderSettings>, pbx: Option<&PbxClient>) {
     CLIENTS.with(|cell| {
         cell.get_or_init(|| {
             Rc::new(Clients {
                 dials: ElevenLabs::new(Arc::clone(settings)),
                 bulk: ElevenLabs::new(Arc::clone(settings)),
+                pbx: pbx.map(|pbx| ThreeCx::new(Arc::clone(&pbx.settings), pbx.tokens.clone())),
             })
         });
     });

@@ -1,6 +1,7 @@
 //! The call supervisor: mints ids, admits calls, routes what happens to them, hears of their deaths, drains.
 
 mod admission;
+mod live_legs;
 mod reading_back;
 mod reports;
 
@@ -9,15 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
-use precall_call::{CallId, ConversationId, Event, Job, LegSeen, LineId, Request};
+use precall_call::{At, CallId, ConversationId, Event, Job, LegSeen, LineId, Request};
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::call_actor::{CallActor, Happened, Origin, Stop};
 use crate::call_context::CallContext;
 use crate::call_rows::Extra;
+use crate::clock;
 use crate::dial_guard::DialGuard;
 use crate::engine::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
+use crate::legs::Legs;
 use crate::line::Lines;
 use crate::phone_number::Region;
 use crate::providers::elevenlabs::ConversationReport;
@@ -140,6 +143,15 @@ struct Delivery {
     extra: Extra,
     derived: Vec<crate::store::rows::Derived>,
     done: oneshot::Sender<()>,
+    at: At,
+}
+
+impl Delivery {
+    /// Something nobody waits to hear the durability of.
+    fn own(event: Event, extra: Extra, at: At) -> Self {
+        let (done, _) = oneshot::channel();
+        Self { event, extra, derived: Vec::new(), done, at }
+    }
 }
 
 #[derive(Message)]
@@ -171,6 +183,7 @@ pub struct CallSupervisor {
     /// Agents of our lines since the start: a line that is gone still has calls.
     agents: HashSet<String>,
     registry: Registry,
+    legs: Legs,
     guard: DialGuard,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
@@ -203,6 +216,7 @@ impl CallSupervisor {
             agents: lines.all().map(|line| line.agent_id.clone()).collect(),
             lines,
             registry: Registry::default(),
+            legs: Legs::default(),
             guard,
             arbiters,
             next_arbiter: 0,
@@ -237,15 +251,15 @@ impl CallSupervisor {
 
     /// Hands an event to its call; one that is not live is read back from its log first.
     fn deliver(&mut self, call: CallId, delivery: Delivery, ctx: &mut Context<Self>) {
-        let Delivery { event, extra, derived, done } = delivery;
+        let Delivery { event, extra, derived, done, at } = delivery;
         if let Some(live) = self.live.get_mut(&call) {
             live.sent = live.sent.saturating_add(1);
-            let happened = Happened { derived, ..Happened::outside(event, extra, done) };
+            let happened = Happened { derived, at, ..Happened::outside(event, extra, done) };
             live.address.do_send(happened);
             return;
         }
         let waiting = self.reading.entry(call).or_default();
-        waiting.push(Delivery { event, extra, derived, done });
+        waiting.push(Delivery { event, extra, derived, done, at });
         if waiting.len() == 1 {
             self.read_back(call, ctx);
         }
@@ -259,6 +273,7 @@ impl CallSupervisor {
 
     fn count_out(&mut self, call: CallId) {
         self.registry.released(call);
+        self.legs.forget(call);
         self.guard.release(call);
         self.conversations.retain(|_, of| *of != call);
         let line = self.line_of.remove(&call);
@@ -309,8 +324,7 @@ impl Handler<CallDown> for CallSupervisor {
         warn!(self.shared.log, "a call's actor died"; "call" => %call);
         self.count_out(call);
         let event = Event::Panicked { job: Job::Call, ordinal: 0 };
-        let (done, _) = oneshot::channel();
-        self.deliver(call, Delivery { event, extra: Extra::None, derived: Vec::new(), done }, ctx);
+        self.deliver(call, Delivery::own(event, Extra::None, clock::now()), ctx);
     }
 }
 
@@ -337,9 +351,7 @@ impl Handler<Loaded> for CallSupervisor {
             self.guard.hold(call);
             self.count_in(call, LineId::new(line));
             let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
-            let (done, _) = oneshot::channel();
-            let delivery = Delivery { event: resumed, extra: Extra::None, derived: Vec::new(), done };
-            self.deliver(call, delivery, ctx);
+            self.deliver(call, Delivery::own(resumed, Extra::None, clock::now()), ctx);
         }
     }
 }

@@ -28,7 +28,17 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Route {
+    Transfer,
     Callback,
+}
+
+impl From<Route> for precall_call::Route {
+    fn from(route: Route) -> Self {
+        match route {
+            Route::Transfer => Self::Transfer,
+            Route::Callback => Self::Callback,
+        }
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -39,8 +49,8 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
-    let Route::Callback = arguments.route;
-    let plan = Plan { calls: arguments.calls, rate: arguments.rate, data_dir: arguments.data_dir };
+    let route = arguments.route.into();
+    let plan = Plan { route, calls: arguments.calls, rate: arguments.rate, data_dir: arguments.data_dir };
     let demo = match Demo::start(plan).await {
         Ok(demo) => demo,
         Err(error) => return unusable_or_failed(&error),

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{ConfigError, read_environment};
-use crate::simulators::elevenlabs;
+use crate::simulators::{elevenlabs, threecx};
 
 /// What a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,8 @@ enum Command {
 enum Provider {
     /// ElevenLabs: voices, agents by phone, post-call webhooks.
     Elevenlabs(Box<elevenlabs::Args>),
+    /// 3CX: calls that ring, call control, audio both ways, webhooks.
+    Threecx(Box<threecx::Args>),
 }
 
 /// Reads the command line and does what it says.
@@ -96,6 +98,9 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => in_system(demo::run(arguments)),
         Command::Simulate { provider: Provider::Elevenlabs(arguments) } => {
             in_system(async move { said(elevenlabs::run((*arguments).into()).await) })
+        }
+        Command::Simulate { provider: Provider::Threecx(arguments) } => {
+            in_system(async move { said(threecx::run((*arguments).into()).await) })
         }
         Command::Migrate => in_system(migrate::run()),
         Command::Check => in_system(check::run()),

@@ -6,11 +6,12 @@ use precall_call::{Route, VoiceId, VoiceWait};
 use serde::Deserialize;
 
 use super::problem::Problems;
+use super::threecx::ThreeCx;
 use super::value::{Read, Word, words};
 use super::values::Values;
 use super::variables::Section;
 
-words!(Route, "callback (bridge and transfer are not supported by this build yet)",
+words!(Route, "transfer or callback (bridge is not supported by this build yet)",
     "bridge" => Route::Bridge,
     "transfer" => Route::Transfer,
     "callback" => Route::Callback,
@@ -39,6 +40,8 @@ pub struct Call {
     pub auto_transition: bool,
     /// What happens while the voice is not ready and the greeting is over.
     pub voice_wait: VoiceWait,
+    /// How long the agent's trunk or a person may ring when the caller's leg is routed there.
+    pub transfer_ring: Duration,
     /// How long one attempt at a handoff may take.
     pub handoff_max: Duration,
     /// How long an agent conversation may last.
@@ -62,6 +65,7 @@ struct Raw {
     voice_wait: Read<Wait>,
     max_hold_seconds: Read<u64>,
     handoff_max_seconds: Read<u64>,
+    transfer_ring_seconds: Read<u64>,
     conversation_max_seconds: Read<u64>,
     postcall_wait_seconds: Read<u64>,
     fallback_voice_id: Option<Read<Word>>,
@@ -70,9 +74,8 @@ struct Raw {
 }
 
 impl Call {
-    pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn read(values: &Values, threecx: Option<&ThreeCx>, problems: &mut Problems) -> Option<Self> {
         let raw: Raw = values.section(Section::Call, problems)?;
-        let route = route(raw.call_route, problems);
         let max_live = problems.number("MAX_LIVE_CALLS", raw.max_live_calls, 1..=100_000, "calls");
         let auto_transition = problems.value("AUTO_TRANSITION_ENABLED", raw.auto_transition_enabled);
         let wait = problems.value("VOICE_WAIT", raw.voice_wait);
@@ -84,6 +87,15 @@ impl Call {
         let fallback_voice = problems.optional("FALLBACK_VOICE_ID", raw.fallback_voice_id);
         let agent_destination = problems.optional("AGENT_DESTINATION", raw.agent_destination);
         let fallback_destination = problems.optional("FALLBACK_DESTINATION", raw.fallback_destination);
+        let transfer_ring = problems.seconds("TRANSFER_RING_SECONDS", raw.transfer_ring_seconds, 5..=180);
+        let agent_destination = agent_destination.map(|set| set.map(|Word(dn)| dn));
+        let fallback_destination = fallback_destination.map(|set| set.map(|Word(dn)| dn));
+        let route = route(raw.call_route, threecx, agent_destination.as_ref(), problems);
+        for (name, set) in
+            [("AGENT_DESTINATION", &agent_destination), ("FALLBACK_DESTINATION", &fallback_destination)]
+        {
+            no_loop(name, set.as_ref().and_then(Option::as_deref), threecx, problems);
+        }
         let voice_wait = match (wait?, max_hold?) {
             (Wait::Hold, _) => VoiceWait::Hold,
             (Wait::Start, after) => VoiceWait::Start { after },
@@ -93,27 +105,59 @@ impl Call {
             max_live: max_live?,
             auto_transition: auto_transition?,
             voice_wait,
+            transfer_ring: transfer_ring?,
             handoff_max: handoff_max?,
             conversation_max: conversation_max?,
             postcall_wait: postcall_wait?,
             fallback_voice: fallback_voice?.map(|Word(id)| VoiceId::new(id)),
-            agent_destination: agent_destination?.map(|Word(dn)| dn),
-            fallback_destination: fallback_destination?.map(|Word(dn)| dn),
+            agent_destination: agent_destination?,
+            fallback_destination: fallback_destination?,
         })
     }
 }
 
-/// Unset is `callback`: without call control by design, with it because nothing else is built.
-fn route(read: Option<Read<Route>>, problems: &mut Problems) -> Option<Route> {
-    match problems.optional("CALL_ROUTE", read)?.unwrap_or(Route::Callback) {
-        Route::Callback => Some(Route::Callback),
-        live @ (Route::Bridge | Route::Transfer) => {
-            problems.add(
-                "CALL_ROUTE",
-                format!("`{}` is not supported by this build yet", live.name()),
-                "callback",
-            );
-            None
+/// Unset is the best that the rest of the configuration allows.
+fn route(
+    read: Option<Read<Route>>,
+    threecx: Option<&ThreeCx>,
+    agent_destination: Option<&Option<String>>,
+    problems: &mut Problems,
+) -> Option<Route> {
+    let set = problems.optional("CALL_ROUTE", read)?;
+    let has_control = threecx?.call_control.is_some();
+    let has_trunk = agent_destination?.is_some();
+    let (wrong, right) = match set {
+        None if has_control && has_trunk => return Some(Route::Transfer),
+        None | Some(Route::Callback) => return Some(Route::Callback),
+        Some(Route::Transfer) if has_control && has_trunk => return Some(Route::Transfer),
+        Some(Route::Transfer) if has_control => {
+            ("`transfer` needs the DN of a trunk to the agent", "set AGENT_DESTINATION, or use callback")
         }
+        Some(Route::Transfer) => (
+            "`transfer` needs 3CX call control",
+            "set THREECX_BASE_URL, THREECX_CLIENT_ID and THREECX_CLIENT_SECRET, or use callback",
+        ),
+        Some(Route::Bridge) => ("`bridge` is not supported by this build yet", "transfer or callback"),
+    };
+    problems.add("CALL_ROUTE", wrong.to_owned(), right);
+    None
+}
+
+/// A leg routed to our own route point would come back to us for ever.
+fn no_loop(
+    name: &'static str,
+    destination: Option<&str>,
+    threecx: Option<&ThreeCx>,
+    problems: &mut Problems,
+) {
+    let own = threecx.and_then(|threecx| threecx.call_control.as_ref()).map(|control| &control.client_id);
+    if let (Some(destination), Some(own)) = (destination, own)
+        && destination.eq_ignore_ascii_case(own)
+    {
+        problems.add(
+            name,
+            "is THREECX_CLIENT_ID itself: the call would come back here".to_owned(),
+            "another DN than THREECX_CLIENT_ID",
+        );
     }
 }

@@ -110,10 +110,10 @@ impl Config {
         let environment = general.as_ref().map_or(Environment::Production, |general| general.environment);
         let server = Server::read(&values, environment, problems);
         let database = Database::read(&values, problems);
-        let call = Call::read(&values, problems);
+        let threecx = ThreeCx::read(&values, problems);
+        let call = Call::read(&values, threecx.as_ref(), problems);
         let route = call.as_ref().map(|call| call.route);
         let elevenlabs = ElevenLabs::read(&values, route, problems);
-        let threecx = ThreeCx::read(&values, problems);
         let webhooks = Webhooks::read(&values, environment, problems);
         let greeting = Greeting::read(&values, problems);
         if let (Some(route), Some(greeting)) = (route, &greeting) {

@@ -19,6 +19,7 @@ const LIVE_LEG_ONLY: &[&str] = &[
     "AGENT_DESTINATION",
     "FALLBACK_DESTINATION",
     "INITIATION_SECRET",
+    "TRANSFER_RING_SECONDS",
 ];
 
 /// One sentence each, without secrets.
@@ -52,9 +53,17 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
 fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
     if !values.is_set("CALL_ROUTE") {
         notices.push(if config.threecx.call_control.is_some() {
-            "CALL_ROUTE is callback: 3CX call control is configured, but this build has no route on the caller's \
-             own leg yet; callers are phoned back"
-                .to_owned()
+            match config.call.route {
+                Route::Transfer => {
+                    "CALL_ROUTE is transfer, since 3CX call control and AGENT_DESTINATION are configured: callers are \
+                     greeted on their own line"
+                }
+                Route::Bridge | Route::Callback => {
+                    "CALL_ROUTE is callback: 3CX call control is configured, but AGENT_DESTINATION is not, and this build \
+                     has no bridge yet; callers are phoned back"
+                }
+            }
+            .to_owned()
         } else {
             "CALL_ROUTE is callback, since 3CX call control is not configured: callers are phoned back".to_owned()
         });

@@ -194,6 +194,7 @@ pub const VARIABLES: &[Variable] = &{
         text(Call, "VOICE_WAIT", "hold"),
         text(Call, "MAX_HOLD_SECONDS", "8"),
         text(Call, "HANDOFF_MAX_SECONDS", "20"),
+        text(Call, "TRANSFER_RING_SECONDS", "20"),
         text(Call, "CONVERSATION_MAX_SECONDS", "600"),
         text(Call, "POSTCALL_WAIT_SECONDS", "180"),
         unset(Call, "FALLBACK_VOICE_ID"),

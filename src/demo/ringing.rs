@@ -1,4 +1,4 @@
-//! Callers ring: signed 3CX webhooks, one line a call when it is over.
+//! Callers ring: by signed 3CX webhooks or at a simulated PBX; one line a call when it is over.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -11,7 +11,10 @@ use uuid::Uuid;
 use super::DemoError;
 use super::callers::Callers;
 use crate::signature::{Kind, sign};
+use crate::simulators::threecx;
 
+/// The number that everybody dials.
+const CALLED: &str = "+12025550199";
 const POST_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A call of the demo is over long before.
@@ -23,17 +26,42 @@ const OVER: &str = "
             and e.event ->> 'source' = 'cache')
     from call_log l where l.id = any($1) and l.state = 'released'";
 
+const OF_PBX: &str = "
+    select id from call_log where threecx_call_id = $1 and call_started_at > now() - interval '1 minute'
+    order by call_started_at desc limit 1";
+
+/// How callers come in.
+pub(super) enum Door<'a> {
+    /// The PBX posts a webhook, and is phoned back.
+    Webhook {
+        /// Where to.
+        url: String,
+        /// What signs it.
+        secret: &'a str,
+    },
+    /// They are on the line.
+    Pbx(&'a threecx::Simulator),
+}
+
+/// A call that came in.
+#[derive(Clone, Debug)]
+pub(super) struct Rung {
+    /// Our id.
+    pub(super) id: Uuid,
+    /// The simulated PBX's.
+    pub(super) pbx_id: Option<String>,
+}
+
 /// One run of calls.
 pub(super) struct Ringing<'a> {
-    pub(super) url: String,
-    pub(super) secret: String,
+    pub(super) door: Door<'a>,
     pub(super) pool: Pool,
     pub(super) callers: &'a Callers,
 }
 
 impl Ringing<'_> {
     /// Rings `calls` times, `rate` a second at most, until all is over; without a number until Ctrl-C.
-    pub(super) async fn ring(&self, calls: Option<u32>, rate: f64) -> Result<Vec<Uuid>, DemoError> {
+    pub(super) async fn ring(&self, calls: Option<u32>, rate: f64) -> Result<Vec<Rung>, DemoError> {
         let run = Uuid::new_v4().simple().to_string();
         let client = awc::Client::builder().timeout(POST_WITHIN).finish();
         let mut beat = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
@@ -42,7 +70,7 @@ impl Ringing<'_> {
         let mut next = 0_u32;
         let mut live: HashMap<Uuid, (u32, tokio::time::Instant)> = HashMap::new();
         let mut busy: HashSet<&str> = HashSet::new();
-        let (mut all, mut completed) = (Vec::new(), 0_usize);
+        let (mut all, mut completed) = (Vec::<Rung>::new(), 0_usize);
         loop {
             tokio::select! {
                 _ = beat.tick() => {
@@ -54,9 +82,9 @@ impl Ringing<'_> {
                     let free = waiting.iter().position(|n| self.callers.of_call(*n).is_some_and(|c| !busy.contains(c)));
                     let Some(ordinal) = free.and_then(|i| waiting.remove(i)) else { continue };
                     let Some(caller) = self.callers.of_call(ordinal) else { continue };
-                    let call = self.post(&client, &run, ordinal, caller).await?;
+                    let call = self.come_in(&client, &run, ordinal, caller).await?;
                     busy.insert(caller);
-                    live.insert(call, (ordinal, tokio::time::Instant::now()));
+                    live.insert(call.id, (ordinal, tokio::time::Instant::now()));
                     all.push(call);
                 }
                 _ = look.tick() => {
@@ -83,28 +111,60 @@ impl Ringing<'_> {
                 _ = tokio::signal::ctrl_c() => {
                     println!();
                     // Calls that are still going on have no outcome to be judged by.
-                    all.retain(|call| !live.contains_key(call));
+                    all.retain(|call| !live.contains_key(&call.id));
                     return Ok(all);
                 }
             }
         }
     }
 
-    async fn post(
+    async fn come_in(
         &self,
         client: &awc::Client,
         run: &str,
         ordinal: u32,
         caller: &str,
+    ) -> Result<Rung, DemoError> {
+        match &self.door {
+            Door::Webhook { url, secret } => {
+                let call = (url.as_str(), *secret, run, ordinal, caller);
+                Ok(Rung { id: self.post(client, call).await?, pbx_id: None })
+            }
+            Door::Pbx(pbx) => {
+                let pbx_id = super::pbx::ring(pbx, caller, CALLED)?;
+                Ok(Rung { id: self.of_pbx(&pbx_id).await?, pbx_id: Some(pbx_id) })
+            }
+        }
+    }
+
+    /// Which call of ours the PBX's is, once its offer is in the table.
+    async fn of_pbx(&self, pbx_id: &str) -> Result<Uuid, DemoError> {
+        let failed = |error: &dyn std::fmt::Display| DemoError::Database(error.to_string());
+        let client = self.pool.get().await.map_err(|error| failed(&error))?;
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < POST_WITHIN {
+            let row = client.query_opt(OF_PBX, &[&pbx_id]).await.map_err(|error| failed(&error))?;
+            if let Some(row) = row {
+                return row.try_get(0).map_err(|error| failed(&error));
+            }
+            tokio::time::sleep(LOOK_EVERY / 10).await;
+        }
+        Err(DemoError::Setup(format!("the PBX's call {pbx_id} was not taken")))
+    }
+
+    async fn post(
+        &self,
+        client: &awc::Client,
+        (url, secret, run, ordinal, caller): (&str, &str, &str, u32, &str),
     ) -> Result<Uuid, DemoError> {
         let body = serde_json::json!({
             "event_type": "IncomingCall", "call_id": format!("{run}-{ordinal}"), "caller_id": caller,
-            "called_number": "+12025550199", "direction": "In",
+            "called_number": CALLED, "direction": "In",
         })
         .to_string();
-        let (name, value) = sign(Kind::ThreeCx, self.secret.as_bytes(), body.as_bytes(), clock::now());
+        let (name, value) = sign(Kind::ThreeCx, secret.as_bytes(), body.as_bytes(), clock::now());
         let failed = |what: String| DemoError::Setup(format!("the webhook of call {ordinal}: {what}"));
-        let request = client.post(&self.url).insert_header((name, value)).content_type("application/json");
+        let request = client.post(url).insert_header((name, value)).content_type("application/json");
         let mut answer = request.send_body(body).await.map_err(|error| failed(error.to_string()))?;
         let text = answer.body().await.map_err(|error| failed(error.to_string()))?;
         let answer: Value = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::DemoError;
+use super::pbx::Heard;
 
 const TABLES: [&str; 9] = [
     "call_events",
@@ -30,7 +31,11 @@ const CALLS: &str = "
         count(*) filter (where exists (select from call_events e where e.call = l.id
             and e.event ->> 'kind' = 'voice_ready' and e.event ->> 'source' = 'cache')),
         percentile_cont(0.5) within group (order by (timings ->> 'greeting_started_ms')::float8),
-        percentile_cont(0.99) within group (order by (timings ->> 'greeting_started_ms')::float8)
+        percentile_cont(0.99) within group (order by (timings ->> 'greeting_started_ms')::float8),
+        percentile_cont(0.5) within group (order by (timings ->> 'first_frame_us')::float8),
+        percentile_cont(0.99) within group (order by (timings ->> 'first_frame_us')::float8),
+        percentile_cont(0.5) within group (order by (timings ->> 'first_sound_us')::float8),
+        percentile_cont(0.99) within group (order by (timings ->> 'first_sound_us')::float8)
     from call_log l where id = any($1)";
 
 const CLONES: &str = "
@@ -56,12 +61,18 @@ pub struct Summary {
     pub fallback: i64,
     /// Calls that completed.
     pub completed: i64,
-    /// Webhook to the provider's acceptance of the greeting, milliseconds.
+    /// The offer to the provider's acceptance of the greeting, or to its first frame on the leg, milliseconds.
     pub time_to_greeting_ms: Percentiles,
+    /// On a live leg: the PBX's news of it to the first frame written into it, microseconds, as the service stored it.
+    pub first_frame_us: Percentiles,
+    /// Likewise to the first frame with sound.
+    pub first_sound_us: Percentiles,
     /// Upload to voice, milliseconds.
     pub clone_ms: Percentiles,
     /// Rows a table.
     pub rows: BTreeMap<&'static str, i64>,
+    /// On a live leg: what the callers heard.
+    pub heard: Option<Heard>,
 }
 
 /// The middle and the slow end.
@@ -73,11 +84,31 @@ pub struct Percentiles {
     pub p99: Option<f64>,
 }
 
+impl Percentiles {
+    /// Of values in any order.
+    #[must_use]
+    pub fn of(values: impl Iterator<Item = u64>) -> Self {
+        let mut sorted: Vec<u64> = values.collect();
+        sorted.sort_unstable();
+        let at = |percent: usize| {
+            let rank = sorted.len().saturating_mul(percent).div_ceil(100).max(1);
+            sorted.get(rank.saturating_sub(1)).and_then(|value| u32::try_from(*value).ok()).map(f64::from)
+        };
+        Self { p50: at(50), p99: at(99) }
+    }
+
+    fn in_ms(self) -> String {
+        let shown = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), |us| format!("{:.1} ms", us / 1_000.0));
+        format!("p50 {}, p99 {}", shown(self.p50), shown(self.p99))
+    }
+}
+
 impl Summary {
-    /// Whether there were calls, and every one of them completed.
+    /// Whether there were calls, every one of them completed, and every caller heard what was promised.
     #[must_use]
     pub fn all_completed(&self) -> bool {
-        self.calls > 0 && self.completed == self.calls
+        let heard_well = self.heard.as_ref().is_none_or(Heard::is_good);
+        self.calls > 0 && self.completed == self.calls && heard_well
     }
 }
 
@@ -99,10 +130,17 @@ impl fmt::Display for Summary {
         writeln!(f, "fallback voice    {}", self.fallback)?;
         writeln!(f, "completed         {}", self.completed)?;
         writeln!(f, "time to greeting  {}", self.time_to_greeting_ms)?;
+        if self.heard.is_some() {
+            writeln!(f, "first frame       {}", self.first_frame_us.in_ms())?;
+            writeln!(f, "first sound       {}", self.first_sound_us.in_ms())?;
+        }
         writeln!(f, "clone time        {}", self.clone_ms)?;
         write!(f, "rows             ")?;
         for (table, rows) in &self.rows {
             write!(f, " {table} {rows}")?;
+        }
+        if let Some(heard) = &self.heard {
+            write!(f, "\n{heard}")?;
         }
         Ok(())
     }
@@ -118,7 +156,12 @@ pub(super) async fn positions(pool: &Pool) -> Result<i64, DemoError> {
     row.try_get(0).map_err(|error| failed(&error))
 }
 
-pub(super) async fn read(pool: &Pool, before: i64, calls: Vec<Uuid>) -> Result<Summary, DemoError> {
+pub(super) async fn read(
+    pool: &Pool,
+    before: i64,
+    calls: Vec<Uuid>,
+    heard: Option<Heard>,
+) -> Result<Summary, DemoError> {
     let client = pool.get().await.map_err(|error| failed(&error))?;
     let of_calls = client.query_one(CALLS, &[&calls]).await.map_err(|error| failed(&error))?;
     let of_clones = client.query_one(CLONES, &[&before]).await.map_err(|error| failed(&error))?;
@@ -136,9 +179,12 @@ pub(super) async fn read(pool: &Pool, before: i64, calls: Vec<Uuid>) -> Result<S
             handed_over: of_calls.try_get(4)?,
             from_cache: of_calls.try_get(5)?,
             time_to_greeting_ms: Percentiles { p50: of_calls.try_get(6)?, p99: of_calls.try_get(7)? },
+            first_frame_us: Percentiles { p50: of_calls.try_get(8)?, p99: of_calls.try_get(9)? },
+            first_sound_us: Percentiles { p50: of_calls.try_get(10)?, p99: of_calls.try_get(11)? },
             cloned: of_clones.try_get(0)?,
             clone_ms: Percentiles { p50: of_clones.try_get(1)?, p99: of_clones.try_get(2)? },
             rows,
+            heard,
         })
     };
     summary().map_err(|error| failed(&error))

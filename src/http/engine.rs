@@ -5,7 +5,8 @@ use std::sync::Arc;
 use deadpool_postgres::Pool;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
-    Busy, EngineHandle, Health, IncomingCall, LiveCall, PbxNotice, ReportOutcome, Taken,
+    Busy, EngineHandle, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxNotice,
+    ReportOutcome, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
@@ -27,6 +28,8 @@ pub trait Engine: Send + Sync + 'static {
     ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>>;
     /// Forgets a caller's cached voice; whether there was one.
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>>;
+    /// Which transfer an inbound agent conversation is, from memory.
+    fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer>;
     /// Passes an operator's request on; false when no live call has this id.
     fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>>;
     /// The live calls.
@@ -60,6 +63,10 @@ impl Engine for EngineHandle {
 
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>> {
         self.forget_voice(caller_e164).boxed_local()
+    }
+
+    fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
+        self.initiation(asked)
     }
 
     fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>> {

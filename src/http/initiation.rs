@@ -7,8 +7,10 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
-use precall_call::VoiceId;
-use serde::de::IgnoredAny;
+use precall_actors::engine::InitiationAsked;
+use precall_actors::providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
+use precall_call::{CallId, Purpose, VoiceId};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer;
@@ -21,9 +23,24 @@ use crate::config::Secret;
 /// The provider waits while a telephone rings; its four fields are a few hundred bytes.
 const BODY_MAX: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(5);
+/// Longer ones are not remembered, and so a repeated question is not recognised.
+const CALL_SID_MAX: usize = 256;
 
-/// A request that brought the secret.
-pub(super) struct Knocked;
+/// A request that brought the secret, and what it asks.
+pub(super) struct Knocked(InitiationAsked);
+
+/// The four fields (provider facts, section 3); a call from elsewhere may lack any of them.
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(default)]
+    caller_id: Option<String>,
+    #[serde(default)]
+    agent_id: Option<String>,
+    #[serde(default)]
+    called_number: Option<String>,
+    #[serde(default)]
+    call_sid: Option<String>,
+}
 
 impl FromRequest for Knocked {
     type Error = Problem;
@@ -41,11 +58,14 @@ impl FromRequest for Knocked {
             }
             let intake = Intake::new(Limits::plain(BODY_MAX), None, Arc::clone(&edge.body_room));
             let body = read(&mut payload, intake, BODY_TIME).await?;
-            let is_json = match body {
-                Body::Whole(body) => serde_json::from_slice::<IgnoredAny>(&body).is_ok(),
-                Body::Recording(_) => false,
-            };
-            if is_json { Ok(Self) } else { Err(Problem::of(Code::BadJson)) }
+            let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
+            let wire: Wire = serde_json::from_slice(&body).map_err(|_| Problem::of(Code::BadJson))?;
+            Ok(Self(InitiationAsked {
+                agent_id: wire.agent_id.unwrap_or_default(),
+                called: wire.called_number.unwrap_or_default(),
+                caller: wire.caller_id.unwrap_or_default(),
+                call_sid: wire.call_sid.filter(|sid| !sid.is_empty() && sid.len() <= CALL_SID_MAX),
+            }))
         }
         .boxed_local()
     }
@@ -65,15 +85,25 @@ fn knocks(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
 }
 
 /// Answers with the voice to speak with.
-pub(super) async fn webhook(edge: web::Data<Edge>, _: Knocked) -> Result<HttpResponse, Problem> {
-    answer::counted("fallback", &initiation_data(edge.settings.fallback_voice.as_ref()))
+pub(super) async fn webhook(edge: web::Data<Edge>, Knocked(asked): Knocked) -> Result<HttpResponse, Problem> {
+    match edge.engine.initiation(&asked) {
+        Some(found) => answer::counted("matched", &initiation_data(found.voice.as_ref(), Some(found.call))),
+        None => answer::counted("fallback", &initiation_data(edge.settings.fallback_voice.as_ref(), None)),
+    }
 }
 
 /// `conversation_initiation_client_data` as the facts page has it (section 3): what is not set is left out, not null.
-fn initiation_data(voice: Option<&VoiceId>) -> Value {
+fn initiation_data(voice: Option<&VoiceId>, call: Option<CallId>) -> Value {
     let mut data = Map::new();
+    let mut variables = Map::new();
+    if let Some(call) = call {
+        // Both come back with the report, which is how the conversation finds its call.
+        variables.insert(VARIABLE_CALL.to_owned(), json!(call.to_string()));
+        variables.insert(VARIABLE_PURPOSE.to_owned(), json!(Purpose::Agent.name()));
+        data.insert("user_id".to_owned(), json!(call.to_string()));
+    }
     data.insert("type".to_owned(), json!("conversation_initiation_client_data"));
-    data.insert("dynamic_variables".to_owned(), json!({}));
+    data.insert("dynamic_variables".to_owned(), Value::Object(variables));
     if let Some(voice) = voice {
         let speak = json!({"tts": {"voice_id": voice.as_str()}});
         data.insert("conversation_config_override".to_owned(), speak);

@@ -21,6 +21,9 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     audio_only_on_a_live_leg(taken);
     nothing_is_waited_for_after_the_end(&taken.next);
     a_clone_rung_needs_a_clone(taken);
+    no_agent_before_the_notice_was_heard(taken);
+    nothing_is_begun_while_the_leg_is_away(taken);
+    what_cannot_be_heard_is_not_tried(taken);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {
@@ -130,7 +133,7 @@ fn audio_only_on_a_live_leg(taken: &Step) {
     for effect in &taken.effects {
         let audio = matches!(effect, Effect::PlayGreeting | Effect::PlayHold | Effect::DropLeg);
         assert!(!audio || taken.next.policy.on_live_leg(), "audio without a leg");
-        assert!(*effect != Effect::DropLeg || taken.next.leg == Leg::Connected, "a drop without a leg");
+        assert!(*effect != Effect::DropLeg || taken.next.leg != Leg::Absent, "a drop without a leg");
     }
 }
 
@@ -145,6 +148,36 @@ fn a_clone_rung_needs_a_clone(taken: &Step) {
     for effect in &taken.effects {
         if let Effect::StartHandoff { rung: Rung::BridgeCloned | Rung::CallbackCloned, voice, .. } = effect {
             assert_eq!(voice.as_ref().map(|v| v.as_str()), Some("clone"));
+        }
+    }
+}
+
+/// Nor does a word of the caller leave for the provider before.
+fn no_agent_before_the_notice_was_heard(taken: &Step) {
+    for effect in &taken.effects {
+        if let Effect::StartHandoff { rung, .. } = effect {
+            assert!(!rung.leads_to_agent() || taken.next.notice_given(), "an agent before the notice");
+        }
+    }
+}
+
+fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
+    if !taken.next.policy.on_live_leg() || taken.next.leg == Leg::Connected {
+        return;
+    }
+    for effect in &taken.effects {
+        let begun = matches!(
+            effect,
+            Effect::StartHandoff { .. } | Effect::Intend(_) | Effect::PlayGreeting | Effect::PlayHold
+        );
+        assert!(!begun, "{effect:?} without a leg");
+    }
+}
+
+fn what_cannot_be_heard_is_not_tried(taken: &Step) {
+    for effect in &taken.effects {
+        if let Effect::StartHandoff { rung, .. } = effect {
+            assert!(!taken.next.audio_lost || !rung.needs_audio(), "{rung:?} without audio");
         }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test that cannot go on should stop.
 
 mod laws;
+mod live_leg;
 mod properties;
 mod stories;
 mod vocabulary;

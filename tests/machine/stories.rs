@@ -7,14 +7,14 @@ use precall_call::{
 
 use crate::vocabulary::{SECOND, agent_id, greeting_id, offer, policy, report, voice_ready};
 
-struct Story {
-    call: Call,
+pub struct Story {
+    pub call: Call,
     now: At,
-    orders: Vec<Effect>,
+    pub orders: Vec<Effect>,
 }
 
 impl Story {
-    fn of(policy: Policy) -> Self {
+    pub fn of(policy: Policy) -> Self {
         let first = open(&offer(policy), At(0));
         let mut story = Self { call: first.next, now: At(0), orders: Vec::new() };
         story.perform(first.effects);
@@ -36,24 +36,24 @@ impl Story {
         self.perform(taken.effects);
     }
 
-    fn then(mut self, event: Event) -> Self {
+    pub fn then(mut self, event: Event) -> Self {
         self.now = At(self.now.0 + SECOND);
         self.take(&event);
         self
     }
 
-    fn at_the_deadline(mut self) -> Self {
+    pub fn at_the_deadline(mut self) -> Self {
         let deadline = self.call.deadline().expect("a live call has a deadline");
         self.now = deadline.due;
         self.take(&Event::DeadlinePassed { generation: deadline.generation });
         self
     }
 
-    fn orders(&mut self) -> Vec<Effect> {
+    pub fn orders(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.orders)
     }
 
-    fn ended(&self) -> (Cause, Option<Blame>, Told) {
+    pub fn ended(&self) -> (Cause, Option<Blame>, Told) {
         let release = self.call.release().expect("the call is released");
         (release.cause, release.blame, release.told)
     }
@@ -71,7 +71,7 @@ fn agent_dialled(attempt: u8) -> Event {
     Event::HandoffSucceeded { attempt, conversation: Some(agent_id()) }
 }
 
-fn start(attempt: u8, rung: Rung, voice: Option<&str>) -> Effect {
+pub fn start(attempt: u8, rung: Rung, voice: Option<&str>) -> Effect {
     Effect::StartHandoff { attempt, rung, voice: voice.map(precall_call::VoiceId::new) }
 }
 
@@ -185,34 +185,6 @@ fn a_failed_report_never_lowers_a_completed_one() {
     let before = story.call.clone();
     let after = story.then(Event::Reported(report(agent_id(), None, Grade::Failed))).call;
     assert_eq!(before, after);
-}
-
-#[test]
-fn bridge_climbs_down_its_whole_ladder_and_apologises() {
-    let mut story = Story::of(policy(Route::Bridge)).then(Event::LegConnected).then(voice_ready());
-    story = story.then(Event::GreetingEnded { end: GreetingEnd::Played });
-    for attempt in 1..=4 {
-        story = story.then(Event::HandoffFailed { attempt, why: HandoffFailure::Refused });
-    }
-    let ladder = policy(Route::Bridge);
-    assert_eq!(story.call.tried, ladder.ladder());
-    let story = story.then(Event::HandoffSucceeded { attempt: 5, conversation: None });
-    assert_eq!(story.ended(), (Cause::HandoffFailed, Some(Blame::Provider), Told::Apology));
-    assert_eq!(story.orders.last(), Some(&Effect::DropLeg));
-}
-
-#[test]
-fn a_leg_that_goes_while_it_is_routed_was_probably_delivered() {
-    let story = Story::of(policy(Route::Transfer)).then(Event::LegConnected).then(voice_ready());
-    let story = story.then(Event::GreetingEnded { end: GreetingEnd::Played }).then(Event::LegGone);
-    assert!(matches!(story.call.phase, Phase::HandingOff(_)));
-    assert_eq!(story.at_the_deadline().call.phase, Phase::Conversing(Rung::Transfer));
-}
-
-#[test]
-fn a_webhook_whose_leg_never_appears_is_released() {
-    let story = Story::of(policy(Route::Bridge)).at_the_deadline();
-    assert_eq!(story.ended(), (Cause::NoLeg, Some(Blame::Pbx), Told::Nothing));
 }
 
 #[test]

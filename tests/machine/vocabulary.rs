@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, At, Call, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen,
-    LineId, NoVoice, Offer, Phase, Policy, Purpose, Report, Request, Route, Rung, VoiceId, VoiceSource,
-    VoiceWait,
+    Admission, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job,
+    LegSeen, LineId, NoVoice, Offer, Phase, Policy, Purpose, Report, Request, Route, Rung, VoiceId,
+    VoiceSource, VoiceWait,
 };
 
 pub const SECOND: i64 = 1_000_000;
+pub const NOTICE: &str = "0a1b2c3d4e5f";
 
 pub fn policy(route: Route) -> Policy {
     Policy {
@@ -18,9 +19,11 @@ pub fn policy(route: Route) -> Policy {
         fallback_voice: Some(VoiceId::new("fallback")),
         voice_wait: VoiceWait::Hold,
         auto_transition: true,
+        has_bridge: true,
         has_transfer: true,
         has_destination: true,
         ends_with_pbx_call: true,
+        notice: None,
         skip_key: Some('1'),
         person_key: Some('0'),
         clone_max_wait: Duration::from_secs(35),
@@ -43,8 +46,9 @@ pub fn offers() -> Vec<Offer> {
     for &route in Route::ALL {
         let plain = policy(route);
         let start = VoiceWait::Start { after: Duration::from_secs(8) };
-        offers.push(offer(plain.clone()));
-        offers.push(offer(Policy { voice_wait: start, ..plain.clone() }));
+        let notice = (route != Route::Callback).then(|| Arc::from(NOTICE));
+        offers.push(offer(Policy { notice, ..plain.clone() }));
+        offers.push(offer(Policy { voice_wait: start, has_bridge: false, ..plain.clone() }));
         offers.push(offer(Policy { auto_transition: false, ..plain.clone() }));
         offers.push(offer(Policy {
             has_transfer: false,
@@ -90,12 +94,22 @@ pub fn voice_ready() -> Event {
     }
 }
 
+pub fn heard() -> AudioHeard {
+    AudioHeard { written: Duration::from_secs(9), longest_gap: Duration::from_millis(45), gaps: 1, cuts: 1 }
+}
+
 /// Every event that can happen to a call in this state, stale and nonsensical ones included.
 pub fn events(call: &Call) -> Vec<Event> {
     let mut events = vec![
         Event::Offered(Offer { policy: Arc::clone(&call.policy), admission: Admission::Accepted }),
+        Event::LegRinging,
         Event::LegConnected,
         Event::LegGone,
+        Event::SoundStarted,
+        Event::NoticeEnded { version: Arc::from(NOTICE) },
+        Event::NoticeEnded { version: Arc::from("another") },
+        Event::AudioLost,
+        Event::AudioEnded(heard()),
         Event::PbxStateChanged { state: Arc::from("ringing") },
         Event::PbxCallEnded { duration: None },
         Event::GreetingDialled,
@@ -106,9 +120,10 @@ pub fn events(call: &Call) -> Vec<Event> {
         Event::VoiceMissing { why: NoVoice::CloneFailed },
         Event::OperatorAsked(Request::HangUp),
         Event::OperatorAsked(Request::HandOff),
-        Event::Resumed { generation: 1, leg: LegSeen::Present },
-        Event::Resumed { generation: 1, leg: LegSeen::Gone },
-        Event::Resumed { generation: 1, leg: LegSeen::None },
+        Event::Resumed { generation: call.resumed + 1, leg: LegSeen::Present },
+        Event::Resumed { generation: call.resumed + 1, leg: LegSeen::Gone },
+        Event::Resumed { generation: call.resumed + 1, leg: LegSeen::None },
+        Event::Resumed { generation: call.resumed, leg: LegSeen::Gone },
         Event::DeadlinePassed { generation: call.generation },
         Event::DeadlinePassed { generation: call.generation.wrapping_sub(1) },
     ];

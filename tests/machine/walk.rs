@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
-    Admission, At, Call, Conversation, Dial, Dues, Effect, Event, Grade, Instants, Offer, Phase, Purpose,
-    Route, fold, open, step,
+    Admission, At, Call, Conversation, Dial, Dues, Effect, Event, Grade, Instants, Leg, Offer, Phase,
+    Purpose, Route, Rung, Voice, fold, open, step,
 };
 
 use crate::laws;
@@ -14,7 +14,27 @@ use crate::vocabulary::{events, moment, offers};
 /// What tells two states apart: everything but clocks and counters that only grow. Of the due times it matters which are
 /// armed and which comes first; their finer order is the properties' business.
 fn shape(call: &Call) -> Call {
+    let shape = live_shape(call);
+    if !call.is_released() {
+        return shape;
+    }
+    // Nothing leads out of here, whatever led in.
+    Call {
+        voice: Voice::Awaited,
+        tried: tried_shape(call).split_off(call.tried.len().saturating_sub(1)),
+        person_asked: false,
+        handoff_asked: false,
+        audio_lost: false,
+        looked_up: Vec::new(),
+        last_panic: None,
+        instants: Instants { notice_ended: None, ..shape.instants },
+        ..shape
+    }
+}
+
+fn live_shape(call: &Call) -> Call {
     let first = call.dues.earliest();
+    let on_call_back = call.policy.route == Route::Callback;
     let rank = |due: Option<At>| due.map(|_| At(i64::from(due != first)));
     Call {
         version: 0,
@@ -30,20 +50,46 @@ fn shape(call: &Call) -> Call {
         },
         instants: Instants {
             offered: At(0),
+            leg_connected: None,
             greeting_started: None,
+            sound_started: None,
+            notice_ended: call.instants.notice_ended.map(|_| At(0)),
             greeting_ended: None,
             voice_decided: None,
             handoff_started: None,
             handed_off: None,
+            leg_gone: call.instants.leg_gone.filter(|_| call.leg == Leg::Gone).map(|_| At(0)),
             released: None,
         },
-        conversations: call.conversations.iter().map(|c| conversation_shape(call, c)).collect(),
+        conversations: conversation_shapes(call),
+        tried: tried_shape(call),
+        pbx_ended: call.pbx_ended && (on_call_back || matches!(call.leg, Leg::Absent | Leg::Ringing)),
+        handoff_asked: call.handoff_asked && !call.policy.auto_transition,
+        resumed: 0,
         pbx_state: None,
+        audio: None,
         panics: 0,
         looked_up: Purpose::ALL.iter().copied().filter(|p| call.looked_up.contains(p)).collect(),
         last_panic: call.last_panic.map(|_| At(0)),
         ..call.clone()
     }
+}
+
+/// Which rungs were tried decides; of their order only which was the last.
+fn tried_shape(call: &Call) -> Vec<Rung> {
+    let mut tried = call.tried.clone();
+    if let Some((_, earlier)) = tried.split_last_mut() {
+        earlier.sort_unstable();
+    }
+    tried
+}
+
+/// Of several attempts on a live leg the latest decides what comes next.
+fn conversation_shapes(call: &Call) -> Vec<Conversation> {
+    let shapes = call.conversations.iter().map(|c| conversation_shape(call, c));
+    let earlier =
+        if call.policy.route == Route::Callback { 0 } else { call.conversations.len().saturating_sub(1) };
+    shapes.skip(earlier).map(|c| Conversation { ordinal: 0, ..c }).collect()
 }
 
 /// A greeting that is over decides nothing any more, and a duration never does.

@@ -34,8 +34,9 @@ const UPWARD: [(&str, &str, &str); 7] = [
 const CLOCK: [&str; 3] = ["actors/src/clock.rs", "src/logging/drain.rs", "src/simulators/"];
 
 /// Who may hold a stopwatch: a wait or a duration that no call's log ever sees.
-const STOPWATCHES: [(&str, &str); 10] = [
+const STOPWATCHES: [(&str, &str); 11] = [
     ("actors/src/engine", "waits for what it starts and stops"),
+    ("actors/src/media/", "paces audio"),
     ("src/logging/file.rs", "looks after its file now and then"),
     ("src/simulators/", "other programs"),
     ("src/embedded_postgres/", "waits for a child process"),
@@ -48,11 +49,17 @@ const STOPWATCHES: [(&str, &str); 10] = [
 ];
 
 /// Rules without a world: what they need to know, the time included, is an argument.
-const PURE: [&str; 7] = [
+const PURE: [&str; 13] = [
     "actors/src/batcher.rs",
     "actors/src/call_rows.rs",
     "actors/src/dial_guard.rs",
     "actors/src/line.rs",
+    "actors/src/media/caller_audio.rs",
+    "actors/src/media/clip.rs",
+    "actors/src/media/pace.rs",
+    "actors/src/media/patience.rs",
+    "actors/src/media/player.rs",
+    "actors/src/media/scene.rs",
     "actors/src/phone_number",
     "actors/src/registry.rs",
     "actors/src/voice_book/book.rs",

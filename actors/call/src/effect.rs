@@ -11,7 +11,9 @@ pub enum Effect {
     Intend(Event),
     /// Dial the greeting call.
     DialGreeting,
-    /// Play the greeting into the connected leg.
+    /// Answer the ringing leg.
+    AnswerLeg,
+    /// Play notice and greeting into the connected leg, from the beginning.
     PlayGreeting,
     /// Go on with hold music on the same stream.
     PlayHold,
@@ -48,6 +50,7 @@ impl Effect {
                 Some(Event::HandoffFailed { attempt: *attempt, why: HandoffFailure::Refused })
             }
             Self::Intend(_)
+            | Self::AnswerLeg
             | Self::PlayGreeting
             | Self::PlayHold
             | Self::StopAudio
@@ -65,6 +68,7 @@ impl Effect {
         match self {
             Self::DialGreeting | Self::StartHandoff { .. } => true,
             Self::Intend(_)
+            | Self::AnswerLeg
             | Self::PlayGreeting
             | Self::PlayHold
             | Self::StopAudio

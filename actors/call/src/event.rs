@@ -136,6 +136,19 @@ pub struct Report {
     pub has_words: bool,
 }
 
+/// What reached the call's legs, measured where it was written; sums over the whole call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AudioHeard {
+    /// How much was written.
+    pub written: Duration,
+    /// The longest time the PBX had nothing of ours left to play while a stream was open.
+    pub longest_gap: Duration,
+    /// Such times of over 40 ms.
+    pub gaps: u32,
+    /// How often a stream was cut and opened again.
+    pub cuts: u32,
+}
+
 /// What precall found out when it looked after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegSeen {
@@ -152,10 +165,23 @@ pub enum LegSeen {
 pub enum Event {
     /// A call came in.
     Offered(Offer),
+    /// The leg rings and waits for an answer.
+    LegRinging,
     /// The leg is connected: audio can flow.
     LegConnected,
     /// The leg is gone from the PBX.
     LegGone,
+    /// The first frame that is not silence was written into the leg.
+    SoundStarted,
+    /// The notice was heard to its end.
+    NoticeEnded {
+        /// Which text and language: the version of the policy.
+        version: Arc<str>,
+    },
+    /// No audio can be written into the leg any more, though nobody said that it is gone.
+    AudioLost,
+    /// A stream into the leg was closed, and this is how the call's audio had gone until then.
+    AudioEnded(AudioHeard),
     /// `CallStateChanged` of the webhook, as it was said.
     PbxStateChanged {
         /// The PBX's word.

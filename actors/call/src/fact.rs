@@ -14,6 +14,12 @@ pub enum Fact {
     Offered,
     /// The greeting reached the provider or the leg, so long after the offer.
     GreetingStarted(Duration),
+    /// The first frame was written into the leg, so long after the PBX's news that it is connected was received.
+    FirstFrame(Duration),
+    /// The first frame with sound, likewise.
+    FirstSound(Duration),
+    /// The notice was heard to its end.
+    NoticeEnded,
     /// The caller's voice can be used.
     VoiceReady {
         /// The voice.
@@ -47,6 +53,7 @@ pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
     if let (None, Some(at)) = (before.instants.greeting_started, after.instants.greeting_started) {
         facts.push(Fact::GreetingStarted(at.since(after.instants.offered)));
     }
+    facts.extend(audio_facts(before, after));
     if before.voice != after.voice {
         facts.extend(voice_fact(event, &after.voice));
     }
@@ -60,6 +67,21 @@ pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
     }
     if let (None, Some(release)) = (before.release(), after.release()) {
         facts.push(Fact::Released(release));
+    }
+    facts
+}
+
+fn audio_facts(before: &Call, after: &Call) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let Some(connected) = after.instants.leg_connected else { return facts };
+    if let (None, Some(at)) = (before.instants.greeting_started, after.instants.greeting_started) {
+        facts.push(Fact::FirstFrame(at.since(connected)));
+    }
+    if let (None, Some(at)) = (before.instants.sound_started, after.instants.sound_started) {
+        facts.push(Fact::FirstSound(at.since(connected)));
+    }
+    if before.instants.notice_ended.is_none() && after.instants.notice_ended.is_some() {
+        facts.push(Fact::NoticeEnded);
     }
     facts
 }

@@ -17,8 +17,8 @@ mod time;
 pub use cause::{Blame, Cause, NoVoice, Release, Told};
 pub use effect::Effect;
 pub use event::{
-    Admission, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer, Purpose, Report, Request,
-    VoiceSource,
+    Admission, AudioHeard, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer, Purpose, Report,
+    Request, VoiceSource,
 };
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};

@@ -1,6 +1,7 @@
 //! What a call may do and how long it may take, fixed when it is offered. `step` reads nothing else.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use crate::cause::named;
 use crate::ids::{LineId, VoiceId};
@@ -42,6 +43,18 @@ impl Rung {
     #[must_use]
     pub fn wants_clone(self) -> bool {
         matches!(self, Self::BridgeCloned | Self::CallbackCloned)
+    }
+
+    /// Whether it needs our audio in the caller's leg.
+    #[must_use]
+    pub fn needs_audio(self) -> bool {
+        matches!(self, Self::BridgeCloned | Self::BridgeFallback | Self::Apology)
+    }
+
+    /// Whether the PBX routes the caller's leg away from us.
+    #[must_use]
+    pub fn routes(self) -> bool {
+        matches!(self, Self::Transfer | Self::Destination)
     }
 
     /// Whether the rung dials out, so that a lost answer may mean a ringing telephone.
@@ -89,13 +102,18 @@ pub struct Policy {
     pub voice_wait: VoiceWait,
     /// False holds until an operator acts or `clone_max_wait` has passed.
     pub auto_transition: bool,
+    /// The agent can be relayed into the caller's own leg, so the bridge rungs exist.
+    pub has_bridge: bool,
     /// `AGENT_DESTINATION` is configured, so the transfer rung exists.
     pub has_transfer: bool,
     /// `FALLBACK_DESTINATION` is configured.
     pub has_destination: bool,
     /// `CALLBACK_ENDS_WITH_PBX_CALL`.
     pub ends_with_pbx_call: bool,
-    /// Key that skips what is left of the greeting.
+    /// Version of the notice that must have been heard to its end before any agent is brought in; none when there is none to
+    /// give. On live legs only.
+    pub notice: Option<Arc<str>>,
+    /// Key that skips what is left of the greeting, once the notice was heard.
     pub skip_key: Option<char>,
     /// Key that asks for a person.
     pub person_key: Option<char>,
@@ -136,11 +154,8 @@ impl Policy {
         match rung {
             Rung::Transfer => self.has_transfer,
             Rung::Destination => self.has_destination,
-            Rung::BridgeCloned
-            | Rung::BridgeFallback
-            | Rung::CallbackCloned
-            | Rung::CallbackFallback
-            | Rung::Apology => true,
+            Rung::BridgeCloned | Rung::BridgeFallback => self.has_bridge,
+            Rung::CallbackCloned | Rung::CallbackFallback | Rung::Apology => true,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cause::{NoVoice, Release, named};
 use crate::effect::Effect;
-use crate::event::{Grade, Purpose};
+use crate::event::{AudioHeard, Grade, Purpose};
 use crate::ids::{ConversationId, VoiceId};
 use crate::policy::{Policy, Rung};
 use crate::time::At;
@@ -100,6 +100,8 @@ named! {
     Leg {
         /// Not seen, or the route has none.
         Absent = "absent",
+        /// Rings, and is to be answered.
+        Ringing = "ringing",
         /// Connected.
         Connected = "connected",
         /// Gone.
@@ -110,7 +112,7 @@ named! {
 /// When things are due. The earliest is the call's one deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Dues {
-    /// The leg must have appeared.
+    /// The leg must have appeared, or have come back.
     pub leg: Option<At>,
     /// The voice must be decided.
     pub voice: Option<At>,
@@ -149,8 +151,14 @@ pub struct Deadline {
 pub struct Instants {
     /// It came in.
     pub offered: At,
+    /// The leg was connected, as the PBX's news was received.
+    pub leg_connected: Option<At>,
     /// The greeting was accepted by the provider, or its first frame written.
     pub greeting_started: Option<At>,
+    /// The first frame that is not silence was written into the leg.
+    pub sound_started: Option<At>,
+    /// The notice was heard to its end.
+    pub notice_ended: Option<At>,
     /// The greeting was over.
     pub greeting_ended: Option<At>,
     /// The voice was decided.
@@ -159,6 +167,8 @@ pub struct Instants {
     pub handoff_started: Option<At>,
     /// Somebody was brought in.
     pub handed_off: Option<At>,
+    /// The leg went away, the last time it did.
+    pub leg_gone: Option<At>,
     /// It ended.
     pub released: Option<At>,
 }
@@ -180,6 +190,10 @@ pub struct Call {
     pub waiting: bool,
     /// The caller's leg.
     pub leg: Leg,
+    /// No audio can be written into the leg, though it may still be there.
+    pub audio_lost: bool,
+    /// How the leg's audio had gone, once it was closed.
+    pub audio: Option<AudioHeard>,
     /// Conversations at the provider, in the order they were begun.
     pub conversations: Vec<Conversation>,
     /// Rungs that were tried, in order.
@@ -230,6 +244,12 @@ impl Call {
         }
     }
 
+    /// Whether nothing stands between this caller and an agent's ears: the notice was heard, or there is none to give.
+    #[must_use]
+    pub fn notice_given(&self) -> bool {
+        self.policy.notice.is_none() || self.instants.notice_ended.is_some()
+    }
+
     /// The one armed deadline; none once it is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
@@ -245,6 +265,7 @@ impl Call {
                 matches!(self.phase, Phase::HandingOff(running) if running.number == *attempt)
             }
             Effect::Intend(_)
+            | Effect::AnswerLeg
             | Effect::PlayGreeting
             | Effect::PlayHold
             | Effect::StopAudio

@@ -1,13 +1,14 @@
-//! What a call does. Everything it ever decides is decided in this file and its two children.
+//! What a call does. Everything it ever decides is decided in this file and its children.
 
 mod ending;
 mod greeting;
 mod handoff;
+mod leg;
 
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::cause::{Blame, Cause, NoVoice, Release, Told};
+use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{Admission, Event, Job, LegSeen, Offer, Purpose, Request, VoiceSource};
 use crate::ids::VoiceId;
@@ -38,17 +39,23 @@ pub fn open(offer: &Offer, now: At) -> Step {
         voice: Voice::Awaited,
         waiting: false,
         leg: Leg::Absent,
+        audio_lost: false,
+        audio: None,
         conversations: Vec::new(),
         tried: Vec::new(),
         dues: Dues::default(),
         generation: 0,
         instants: Instants {
             offered: now,
+            leg_connected: None,
             greeting_started: None,
+            sound_started: None,
+            notice_ended: None,
             greeting_ended: None,
             voice_decided: None,
             handoff_started: None,
             handed_off: None,
+            leg_gone: None,
             released: None,
         },
         pbx_ended: false,
@@ -94,8 +101,13 @@ impl Turn {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Offered(_) => {}
+            Event::LegRinging => self.leg_ringing(),
             Event::LegConnected => self.leg_connected(),
             Event::LegGone => self.leg_gone(),
+            Event::SoundStarted => self.sound_started(),
+            Event::NoticeEnded { version } => self.notice_ended(version),
+            Event::AudioLost => self.audio_lost(),
+            Event::AudioEnded(heard) => self.audio_ended(*heard),
             Event::PbxStateChanged { state } => self.call.pbx_state = Some(Arc::clone(state)),
             Event::PbxCallEnded { duration } => self.pbx_call_ended(*duration),
             Event::DtmfReceived { key } => self.dtmf(*key),
@@ -189,7 +201,7 @@ impl Turn {
         let now = self.now;
         let passed = |due: &mut Option<At>| due.take_if(|at| *at <= now).is_some();
         if passed(&mut self.call.dues.leg) {
-            return self.release(Release::by(Blame::Pbx, Cause::NoLeg));
+            return self.leg_overdue();
         }
         if passed(&mut self.call.dues.conversation) {
             return self.conversation_overdue();
@@ -206,7 +218,7 @@ impl Turn {
         if passed(&mut self.call.dues.greeting) {
             return self.greeting_overdue();
         }
-        if self.call.phase == Phase::Offered {
+        if self.call.phase == Phase::Offered && !self.call.policy.on_live_leg() {
             // The intent was never recorded; it is made again.
             self.effects.push(Effect::Intend(Event::GreetingDialled));
             self.call.dues.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
@@ -244,8 +256,9 @@ impl Turn {
         if self.call.is_released() {
             return;
         }
-        let routed_away = matches!(self.call.phase, Phase::Conversing(rung) if !self.keeps_leg(rung));
-        if leg == LegSeen::Gone && !routed_away {
+        let routed_away = matches!(self.call.phase, Phase::Conversing(rung) if rung.routes());
+        let ours = self.call.policy.on_live_leg() && !routed_away;
+        if ours && leg == LegSeen::Gone {
             self.call.leg = Leg::Gone;
             return self.release(Release::by(Blame::Precall, Cause::LostInRestart));
         }
@@ -253,25 +266,30 @@ impl Turn {
         if self.call.voice == Voice::Awaited {
             self.ask_for_voice();
         }
+        if ours {
+            self.leg_after_restart();
+            if leg == LegSeen::Present {
+                self.leg_connected();
+            }
+            return;
+        }
         match self.call.phase {
-            Phase::Offered if !self.call.policy.on_live_leg() => {
-                self.effects.push(Effect::Intend(Event::GreetingDialled));
-            }
-            Phase::Offered | Phase::Released(_) => {}
+            Phase::Offered => self.effects.push(Effect::Intend(Event::GreetingDialled)),
             Phase::Greeting => self.greeting_lost(),
-            Phase::Holding => {
-                self.play_hold();
-                self.move_on();
-            }
+            Phase::Holding => self.move_on(),
             Phase::HandingOff(_) => self.handoff_lost(),
-            Phase::Conversing(rung) if self.keeps_leg(rung) => self.next_rung(),
-            Phase::Conversing(_) => {}
+            Phase::Conversing(_) | Phase::Released(_) => {}
         }
     }
 
-    /// What is known of the greeting dial is its intent alone: ask the provider. On a live leg hold music takes over.
+    /// What is known of the greeting dial is its intent alone: ask the provider. On a live leg hold music takes over, but only
+    /// after a notice that was heard.
     fn greeting_lost(&mut self) {
+        if self.leg_is_away() {
+            return;
+        }
         match self.call.phase {
+            Phase::Greeting if !self.call.notice_given() => self.effects.push(Effect::PlayGreeting),
             Phase::Greeting if self.call.policy.on_live_leg() => self.hold(),
             Phase::Holding => self.play_hold(),
             Phase::Greeting => self.look_up(Purpose::Greeting),
@@ -290,6 +308,13 @@ impl Turn {
     fn move_on(&mut self) {
         if self.call.phase != Phase::Holding {
             return;
+        }
+        if self.leg_is_away() {
+            return;
+        }
+        // Nobody whom the voice would matter to may be brought in.
+        if !self.call.notice_given() {
+            return self.next_rung();
         }
         let told_to = self.call.handoff_asked || self.call.dues.voice.is_none();
         let free = self.call.policy.auto_transition || told_to;
@@ -313,7 +338,7 @@ impl Turn {
     }
 
     fn play_hold(&mut self) {
-        if self.call.policy.on_live_leg() {
+        if self.call.leg == Leg::Connected && !self.call.audio_lost {
             self.effects.push(Effect::PlayHold);
         }
     }
@@ -322,8 +347,6 @@ impl Turn {
         if self.call.is_released() {
             return;
         }
-        let routed_away = matches!(self.call.phase, Phase::Conversing(rung) if !self.keeps_leg(rung))
-            || release.told == Told::Person;
         if matches!(self.call.phase, Phase::HandingOff(_)) && self.call.policy.on_live_leg() {
             self.effects.push(Effect::CancelHandoff);
         }
@@ -333,9 +356,9 @@ impl Turn {
         }
         if self.call.leg == Leg::Connected {
             self.effects.push(Effect::StopAudio);
-            if !routed_away {
-                self.effects.push(Effect::DropLeg);
-            }
+        }
+        if matches!(self.call.leg, Leg::Ringing | Leg::Connected) {
+            self.effects.push(Effect::DropLeg);
         }
         self.call.phase = Phase::Released(release);
         self.call.dues = Dues::default();

@@ -1,14 +1,16 @@
 //! Carrying out the machine's orders: each one starts a part of the call or tells one to stop.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{Effect, Job, Purpose};
+use precall_call::{Effect, Job, Purpose, Rung};
 
 use super::CallActor;
 use crate::clone_worker::{CloneWorker, StopWaiting};
 use crate::conversation_lookup::{ConversationLookup, Question};
 use crate::faults::Point;
 use crate::greeting::GreetingActor;
-use crate::handoff::{Attempt, Handoff};
+use crate::greeting_player::{GreetingPlayer, Play, StopPlaying};
+use crate::handoff::{Attempt, GiveUp, Handoff};
+use crate::leg_orders;
 
 impl CallActor {
     pub(super) fn perform(&mut self, effect: &Effect, ctx: &mut Context<Self>) {
@@ -21,22 +23,55 @@ impl CallActor {
                     worker.do_send(StopWaiting);
                 }
             }
+            Effect::StartHandoff { attempt, rung: Rung::Apology, .. } => {
+                self.play(Play::Apology { attempt: *attempt }, ctx);
+            }
             Effect::StartHandoff { attempt, rung, voice } => {
-                let known = self.known_conversations();
-                let attempt = Attempt { number: *attempt, rung: *rung, voice: voice.clone(), known };
-                Handoff::new(attempt, self.context.clone(), self.shared.clone(), ctx.address()).start();
+                let (known, leg) = (self.known_conversations(), self.leg.clone().map(|leg| leg.address));
+                let attempt = Attempt { number: *attempt, rung: *rung, voice: voice.clone(), known, leg };
+                let handoff = Handoff::new(attempt, self.context.clone(), self.shared.clone(), ctx.address());
+                self.handoff = Some(handoff.start());
                 self.parts.push(Job::Handoff);
             }
+            Effect::CancelHandoff => {
+                if let Some(handoff) = self.handoff.take() {
+                    handoff.do_send(GiveUp);
+                }
+            }
+            Effect::AnswerLeg => {
+                if let Some(leg) = &self.leg {
+                    leg_orders::answer(&self.shared, &leg.address);
+                }
+            }
+            Effect::PlayGreeting => self.play(Play::Greeting, ctx),
+            Effect::PlayHold => self.play(Play::Hold, ctx),
+            Effect::StopAudio => {
+                if let Some(player) = self.player.take() {
+                    player.do_send(StopPlaying);
+                }
+            }
+            Effect::DropLeg => {
+                if let Some(leg) = &self.leg {
+                    leg_orders::drop_leg(&self.shared, &leg.address);
+                }
+            }
             Effect::LookUp(purpose) => self.look_up(*purpose, ctx),
-            // Audio and legs exist on the live-leg routes, which no policy of this engine chooses yet; an intent never
-            // comes here. The machine's deadlines answer for all of them.
-            Effect::Intend(_)
-            | Effect::PlayGreeting
-            | Effect::PlayHold
-            | Effect::StopAudio
-            | Effect::DropLeg
-            | Effect::CancelHandoff => {}
+            // `proceed` records intents itself.
+            Effect::Intend(_) => {}
         }
+    }
+
+    /// The stream that is open goes on with it; without one, a new one is opened.
+    fn play(&mut self, play: Play, ctx: &mut Context<Self>) {
+        if let Some(player) = &self.player {
+            return player.do_send(play);
+        }
+        let Some(leg) = self.leg.clone() else { return };
+        let earlier = self.call.audio.unwrap_or_default();
+        let (context, shared) = (self.context.clone(), self.shared.clone());
+        let player = GreetingPlayer::new(leg, play, earlier, context, shared, ctx.address());
+        self.player = Some(player.start());
+        self.parts.push(Job::Greeting);
     }
 
     fn dial_greeting(&mut self, ctx: &mut Context<Self>) {

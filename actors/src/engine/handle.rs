@@ -9,10 +9,14 @@ use precall_call::{CallId, Request};
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
-use super::{Busy, Health, IncomingCall, LiveCall, PbxNotice, ReportOutcome, Taken};
+use super::{
+    Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxNotice, ReportOutcome, Taken,
+};
 use crate::clock;
+use crate::expected_transfers::Asker;
 use crate::heartbeat::Heartbeats;
 use crate::metrics::Metrics;
+use crate::phone_number::{CallerNumber, Region};
 use crate::providers::elevenlabs::ConversationReport;
 use crate::shared::Shared;
 use crate::store::voices;
@@ -32,6 +36,7 @@ pub struct EngineHandle {
     pub(super) supervisor: Addr<CallSupervisor>,
     pub(super) heartbeats: Heartbeats,
     pub(super) draining: Arc<std::sync::atomic::AtomicBool>,
+    pub(super) region: Region,
 }
 
 impl EngineHandle {
@@ -62,6 +67,19 @@ impl EngineHandle {
     ) -> Result<ReportOutcome, Busy> {
         let report = Box::new(report);
         self.ask(|answer| self.supervisor.do_send(ReportCame { report, raw, answer })).await
+    }
+
+    /// Which call an inbound agent conversation is, from memory; none leaves it the fallback voice.
+    #[must_use]
+    pub fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
+        let asker = Asker {
+            agent_id: asked.agent_id.clone(),
+            called: asked.called.clone(),
+            caller: CallerNumber::parse(&asked.caller, self.region),
+            call_sid: asked.call_sid.clone(),
+        };
+        let found = self.shared.answer_transfer(&asker, clock::now())?;
+        Some(InitiationAnswer { call: found.call, voice: found.voice })
     }
 
     /// An operator's request; false if there is no such live call.

@@ -2,48 +2,41 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use actix::{Addr, Arbiter};
+use actix::{Arbiter, ArbiterHandle};
 use deadpool_postgres::Pool;
-use precall_call::{At, ConversationId};
-use slog::{Logger, info, warn};
+use slog::Logger;
+use tokio::sync::oneshot;
 
 use super::EngineHandle;
+use super::loader::Loader;
 use crate::board::Board;
-use crate::clock;
-use crate::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
+use crate::dial_guard::{Countries, DialGuard, DialLimits};
 use crate::faults::Faults;
 use crate::heartbeat::Heartbeats;
 use crate::line::{Line, Lines};
+use crate::media::{Media, MediaError, MediaSettings};
 use crate::metrics::Metrics;
+use crate::pbx_feed::FeedPace;
+use crate::pbx_state::PbxState;
 use crate::persistence::{IsIdle, PersistenceActor, PersistenceState};
 use crate::phone_number::{CallerNumber, Region};
+use crate::prompts::{PromptOrder, PromptSettings};
 use crate::provider_state::ProviderState;
 use crate::providers::elevenlabs::Settings as ProviderSettings;
-use crate::registry::{REMEMBERED, Registry, Sighting};
+use crate::providers::threecx::access_token::TokenDesk;
+use crate::providers::threecx::settings::Settings as PbxSettings;
 use crate::report_collector::ReportCollector;
 use crate::resilient::start_resilient;
-use crate::shared::{CallSettings, Shared, install_clients};
-use crate::store::error::StoreError;
-use crate::store::{
-    call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
-};
-use crate::supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain, Loaded, UseLines};
-use crate::voice_book::{Bind, BookLimits, FindOut, VoiceBook, Warm};
+use crate::shared::{CallSettings, PbxClient, PbxSide, Shared, install_clients};
+use crate::supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain};
+use crate::voice_book::{Bind, BookLimits, VoiceBook};
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
-/// Between two looks whether PostgreSQL is there, while nothing is written.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
 const VOICES_IN_MEMORY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
-const UNMATCHED_LOADED: i64 = 10_000;
 const REPORT_ROUND: Duration = Duration::from_secs(15);
-
 /// Everything the engine is told.
 pub struct EngineSettings {
     /// To PostgreSQL.
@@ -65,6 +58,8 @@ pub struct EngineSettings {
     pub max_live_calls: usize,
     /// Address and key of the provider.
     pub provider: Arc<ProviderSettings>,
+    /// The PBX; none without 3CX call control.
+    pub pbx: Option<PbxEngine>,
     /// What calls need.
     pub calls: CallSettings,
     /// `CALL_ARBITERS`.
@@ -77,18 +72,40 @@ pub struct EngineSettings {
     pub log: Logger,
 }
 
+/// What the live-leg routes need.
+#[derive(Clone)]
+pub struct PbxEngine {
+    /// Address, client and secret.
+    pub client: Arc<PbxSettings>,
+    /// Audio into legs.
+    pub media: MediaSettings,
+    /// How prompts are prepared.
+    pub prompts: PromptSettings,
+    /// What a line wants its callers to hear.
+    pub prompt_order: Arc<dyn Fn(&Line) -> PromptOrder + Send + Sync>,
+    /// `GREETING_LEAD_SILENCE_MS`.
+    pub lead_silence: Duration,
+    /// When the feed does what.
+    pub pace: FeedPace,
+}
+
 /// Why the engine could not be brought up.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// It runs inside an actix system.
     #[error("the engine must be started inside an actix system")]
     NoSystem,
+    /// Audio cannot be carried.
+    #[error(transparent)]
+    Media(#[from] MediaError),
 }
 
 /// The running engine.
 pub struct Engine {
     handle: EngineHandle,
     loader: Loader,
+    /// The arbiter of the supervisor and of what is loaded.
+    home: ArbiterHandle,
     arbiters: Vec<Arbiter>,
 }
 
@@ -104,10 +121,23 @@ impl Engine {
         let calls: Vec<Arbiter> = (0..settings.arbiters.max(1)).map(|_| Arbiter::new()).collect();
         let writing = Arbiter::new();
         let call_handles: Vec<_> = calls.iter().map(Arbiter::handle).collect();
+        let (tokens, desk) = TokenDesk::open();
+        let pbx_client = settings
+            .pbx
+            .as_ref()
+            .map(|pbx| PbxClient { settings: Arc::clone(&pbx.client), tokens: tokens.clone() });
         for handle in &call_handles {
-            let provider = Arc::clone(&settings.provider);
-            handle.spawn_fn(move || install_clients(&provider));
+            let (provider, pbx) = (Arc::clone(&settings.provider), pbx_client.clone());
+            handle.spawn_fn(move || install_clients(&provider, pbx.as_ref()));
         }
+        let pbx = match &settings.pbx {
+            Some(pbx) => Some(PbxSide {
+                media: Media::start(pbx.media.clone(), tokens.clone(), settings.log.clone())?,
+                state: Arc::new(PbxState::default()),
+                look: OnceLock::new(),
+            }),
+            None => None,
+        };
         let Some(first) = call_handles.first().cloned() else { return Err(EngineError::NoSystem) };
         let state = Arc::new(PersistenceState::default());
         let persistence = {
@@ -127,6 +157,9 @@ impl Engine {
             persistence_state: state,
             voice_book,
             pool: settings.pool,
+            pbx,
+            transfers: Mutex::default(),
+            prompt_problems: Mutex::default(),
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
             provider: Arc::new(ProviderState::default()),
@@ -142,6 +175,7 @@ impl Engine {
             countries: settings.countries,
             own_numbers: settings.own_numbers,
             limits: settings.limits,
+            pbx: settings.pbx.clone(),
         };
         let (default_lines, _) = Lines::new(loader.default_line.clone(), &[], loader.region);
         let guard = DialGuard::new(loader.rules(&default_lines));
@@ -160,12 +194,19 @@ impl Engine {
         });
         let heartbeats =
             Heartbeats::start(&call_handles.iter().cloned().chain([writing.handle()]).collect::<Vec<_>>());
-        let handle =
-            EngineHandle { shared, supervisor, heartbeats, draining: Arc::new(AtomicBool::new(false)) };
+        let handle = EngineHandle {
+            shared,
+            supervisor,
+            heartbeats,
+            draining: Arc::new(AtomicBool::new(false)),
+            region: settings.region,
+        };
         let (loading, supervisor) = (loader.clone(), handle.supervisor.clone());
-        first.spawn(async move { loading.load_then_look(supervisor).await });
+        first.spawn_fn(move || {
+            actix::spawn(loading.load_then_look(desk, tokens, supervisor));
+        });
         let arbiters = calls.into_iter().chain([writing]).collect();
-        Ok(Self { handle, loader, arbiters })
+        Ok(Self { handle, loader, home: first, arbiters })
     }
 
     /// What the edge holds.
@@ -176,12 +217,16 @@ impl Engine {
 
     /// Reads the lines again (SIGHUP).
     pub async fn reload_lines(&self) {
-        match self.loader.lines().await {
-            Ok(lines) => self.loader.use_lines(lines, &self.handle.supervisor),
-            Err(error) => {
-                warn!(self.loader.shared.log, "lines could not be read, the old ones stay"; "error" => %error);
-            }
-        }
+        let (loader, supervisor) = (self.loader.clone(), self.handle.supervisor.clone());
+        let (done, heard) = oneshot::channel();
+        // The HTTP clients that prepare prompts live on a call arbiter.
+        self.home.spawn_fn(move || {
+            actix::spawn(async move {
+                loader.reload(&supervisor).await;
+                let _ = done.send(());
+            });
+        });
+        let _ = heard.await;
     }
 
     /// Takes no new calls and waits until live ones are over and everything is durable, at most `within`.
@@ -206,124 +251,5 @@ impl Engine {
             arbiter.stop();
             let _ = arbiter.join();
         }
-    }
-}
-
-/// Brings what was before into the actors.
-#[derive(Clone)]
-struct Loader {
-    shared: Arc<Shared>,
-    default_line: Line,
-    region: Region,
-    countries: Countries,
-    own_numbers: HashSet<CallerNumber>,
-    limits: DialLimits,
-}
-
-impl Loader {
-    fn rules(&self, lines: &Lines) -> DialRules {
-        DialRules {
-            countries: self.countries.clone(),
-            default_region: self.region,
-            own: self.own_numbers.iter().chain(lines.numbers()).cloned().collect(),
-            limits: self.limits,
-        }
-    }
-
-    async fn load_then_look(self, supervisor: Addr<CallSupervisor>) {
-        let (log, mut pause, mut said) = (self.shared.log.clone(), RETRY_FIRST, String::new());
-        let state = &self.shared.persistence_state;
-        let position = loop {
-            let error = match self.load(&supervisor).await {
-                Ok(position) => break position,
-                Err(error) => error.to_string(),
-            };
-            state.set_looked(false);
-            if said != error {
-                warn!(log, "no calls are taken yet, the database is not ready"; "error" => &error);
-                said = error;
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RETRY_MAX);
-        };
-        state.set_reached(position);
-        info!(log, "the engine is ready");
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let look = async {
-                let client = self.shared.pool.get().await?;
-                client.simple_query("select 1").await?;
-                Ok::<(), StoreError>(())
-            };
-            let is_there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
-            match (state.set_looked(is_there), is_there) {
-                (true, false) => warn!(log, "the database does not answer"),
-                (true, true) => info!(log, "the database answers again"),
-                (false, _) => {}
-            }
-        }
-    }
-
-    /// Returns where the logs stand.
-    async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
-        // Not from the pool any more: it may hold the migrations' lock, and is dropped whatever comes of them.
-        let mut client = deadpool_postgres::Object::take(self.shared.pool.get().await?);
-        migrate::migrate(&mut client, &schema::runner(), migrate::Limits::default())
-            .await
-            .map_err(|error| StoreError::Schema(error.to_string()))?;
-        drop(client);
-        let lines = self.lines().await?;
-        let client = self.shared.pool.get().await?;
-        let now = clock::now();
-        let ago =
-            |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
-        let mut registry = Registry::default();
-        for key in recent_calls::keys(&**client, ago(REMEMBERED)).await? {
-            let parse = |raw: &String| CallerNumber::parse(raw, self.region);
-            let sighting = Sighting {
-                pbx: key.pbx,
-                threecx_call_id: key.threecx_call_id,
-                caller: key.caller.as_ref().map_or(CallerNumber::Withheld, parse),
-                called: key.called.as_ref().map(parse),
-            };
-            registry.insert(key.call, sighting, key.first_seen, key.live);
-        }
-        for (pbx, id, at) in recent_calls::early_ends(&**client, ago(REMEMBERED)).await? {
-            registry.ended_early(&pbx, &id, at);
-        }
-        let mut guard = DialGuard::new(self.rules(&lines));
-        for (number, at) in recent_calls::dialled(&**client, ago(DAY)).await? {
-            if let Ok(number) = number.parse() {
-                guard.seed(number, at);
-            }
-        }
-        let cached = voices::cached(&**client, now, 10_000).await?;
-        let unreleased = call_context::unreleased(&**client).await?;
-        let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
-        let generation = engine_generation::next(&**client).await?;
-        info!(self.shared.log, "loaded what was before"; "cached_voices" => cached.len(),
-            "unreleased_calls" => unreleased.len(), "generation" => generation);
-        let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
-        self.shared.voice_book.do_send(Warm(cached));
-        self.shared.voice_book.do_send(FindOut(unfinished));
-        self.use_lines(lines, supervisor);
-        let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
-        supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
-        engine_generation::last_position(&**client).await
-    }
-
-    async fn lines(&self) -> Result<Lines, StoreError> {
-        let client = self.shared.pool.get().await?;
-        let stored = lines::read(&**client).await?;
-        let (lines, unreadable) = Lines::new(self.default_line.clone(), &stored, self.region);
-        for number in unreadable {
-            warn!(self.shared.log, "a line's number cannot be read, the line is left out"; "number" => number);
-        }
-        Ok(lines)
-    }
-
-    fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {
-        let rules = self.rules(&lines);
-        supervisor.do_send(UseLines { lines, rules });
     }
 }

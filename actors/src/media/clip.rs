@@ -1,38 +1,97 @@
-//! A piece of sound that is ready to be played into a live leg, and shared by every call that plays it.
+//! Audio that is there before it is needed: a greeting, a notice, hold music.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-/// Samples of signed 16 bit, little endian, one channel, 8,000 a second: what a 3CX leg takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Bytes of one sample: 16 bits, one channel (3CX facts, section 1.5).
+pub const SAMPLE: usize = 2;
+/// How long one sample lasts at 8,000 a second, in microseconds.
+const SAMPLE_US: u64 = 125;
+
+/// PCM as a leg takes it: signed 16 bits, little endian, mono, 8 kHz, without a header. Cheap to clone.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Clip(Bytes);
 
 impl Clip {
-    /// Takes bytes as they are; an odd one at the end is half a sample and is cut.
+    /// Takes raw PCM. Half a sample at the end would turn all that follows into noise: it is left out.
     #[must_use]
-    pub fn from_pcm(mut pcm: Bytes) -> Self {
-        pcm.truncate(pcm.len() & !1);
+    pub fn new(pcm: impl Into<Bytes>) -> Self {
+        let mut pcm = pcm.into();
+        pcm.truncate(whole_samples(pcm.len()));
         Self(pcm)
     }
 
-    /// The bytes.
+    /// From samples.
+    #[must_use]
+    pub fn from_samples(samples: &[i16]) -> Self {
+        Self(samples.iter().flat_map(|sample| sample.to_le_bytes()).collect())
+    }
+
+    /// The PCM; whole samples always.
     #[must_use]
     pub fn pcm(&self) -> &Bytes {
         &self.0
     }
 
-    /// How long it plays, to the microsecond.
+    /// How long it sounds.
     #[must_use]
     pub fn duration(&self) -> Duration {
-        const MICROS_PER_SAMPLE: u64 = 125;
-        let samples = u64::try_from(self.0.len() / 2).unwrap_or(u64::MAX);
-        Duration::from_micros(samples.saturating_mul(MICROS_PER_SAMPLE))
+        duration_of(self.0.len())
     }
 
-    /// Whether there is nothing to play.
+    /// Whether there is nothing to hear.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Clip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Clip({:?})", self.duration())
+    }
+}
+
+/// How long so many bytes of PCM sound; half a sample does not.
+#[must_use]
+pub fn duration_of(bytes: usize) -> Duration {
+    let samples = u64::try_from(bytes / SAMPLE).unwrap_or(u64::MAX);
+    Duration::from_micros(samples.saturating_mul(SAMPLE_US))
+}
+
+/// Bytes of PCM that sound no longer than this.
+#[must_use]
+pub fn bytes_within(span: Duration) -> usize {
+    let samples = span.as_micros() / u128::from(SAMPLE_US);
+    usize::try_from(samples).unwrap_or(usize::MAX / SAMPLE).saturating_mul(SAMPLE)
+}
+
+/// As many of these bytes as are whole samples.
+#[must_use]
+pub fn whole_samples(bytes: usize) -> usize {
+    bytes - bytes % SAMPLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clip_is_whole_samples_and_knows_how_long_it_is() {
+        let clip = Clip::new(vec![1_u8; 321]);
+        assert_eq!(clip.pcm().len(), 320);
+        assert_eq!(clip.duration(), Duration::from_millis(20));
+        assert_eq!(Clip::from_samples(&[1, -1]).pcm().as_ref(), [1, 0, 255, 255]);
+        assert!(Clip::new(vec![7_u8]).is_empty());
+    }
+
+    #[test]
+    fn bytes_and_spans_agree() {
+        assert_eq!(bytes_within(Duration::from_millis(60)), 960);
+        assert_eq!(bytes_within(Duration::from_micros(124)), 0);
+        assert_eq!(bytes_within(Duration::from_micros(249)), 2);
+        assert_eq!(duration_of(bytes_within(Duration::from_secs(3600))), Duration::from_secs(3600));
+        assert_eq!(bytes_within(Duration::MAX) % SAMPLE, 0, "no overflow either");
     }
 }

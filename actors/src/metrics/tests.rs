@@ -31,6 +31,8 @@ fn offer(admission: Admission) -> Offer {
         fallback_voice: None,
         voice_wait: VoiceWait::Hold,
         auto_transition: true,
+        has_bridge: false,
+        notice: None,
         has_transfer: false,
         has_destination: false,
         ends_with_pbx_call: true,

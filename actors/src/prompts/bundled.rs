@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 use std::sync::LazyLock;
 
 use super::pcm::{RATE, clip_of};
-use crate::media::Clip;
+use crate::media::clip::Clip;
 
 /// Where speech on a telephone lies as well, against full scale (RMS): -18 dBFS.
 const LEVEL: f32 = 0.125_9;

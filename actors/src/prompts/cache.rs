@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use url::Url;
 
 use super::decode::LENGTH_MAX;
-use crate::media::Clip;
+use crate::media::clip::Clip;
 use crate::providers::elevenlabs::Speech;
 
 #[cfg(test)]
@@ -139,5 +139,5 @@ fn whole_clip(file: Bytes) -> Option<Clip> {
     let (magic, hash) = head.split_at_checked(MAGIC.len())?;
     let is_whole = magic == MAGIC && hash == Sha256::digest(pcm).as_slice();
     let is_sound = !pcm.is_empty() && pcm.len().is_multiple_of(2);
-    (is_whole && is_sound).then(|| Clip::from_pcm(file.slice_ref(pcm)))
+    (is_whole && is_sound).then(|| Clip::new(file.slice_ref(pcm)))
 }

@@ -15,7 +15,7 @@ use symphonia::core::meta::MetadataOptions;
 
 use super::pcm::{clip_of, is_silent};
 use super::resample::{BadRate, Resampling};
-use crate::media::Clip;
+use crate::media::clip::Clip;
 
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub use download::DownloadError;
 pub use prepare::{Prepared, PromptMaker, PromptSettings};
 pub use source::PromptError;
 
-use crate::media::Clip;
+use crate::media::clip::Clip;
 
 /// What a line wants its callers to hear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

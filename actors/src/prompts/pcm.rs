@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::media::Clip;
+use crate::media::clip::Clip;
 
 /// What a telephone takes, in samples a second.
 pub(super) const RATE: u32 = 8_000;
@@ -15,7 +15,7 @@ pub(super) fn clip_of(samples: &[f32]) -> Clip {
     let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     let gain = if peak.is_finite() && peak > 1.0 { 1.0 / peak } else { 1.0 };
     let pcm: Bytes = samples.iter().flat_map(|sample| quantised(sample * gain).to_le_bytes()).collect();
-    Clip::from_pcm(pcm)
+    Clip::new(pcm)
 }
 
 /// Whether a caller would hear anything.
@@ -41,7 +41,7 @@ pub(super) mod listening {
     )]
     use std::f64::consts::TAU;
 
-    use crate::media::Clip;
+    use crate::media::clip::Clip;
 
     /// The samples, between -1 and 1.
     pub fn samples(clip: &Clip) -> Vec<f64> {

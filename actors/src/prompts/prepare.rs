@@ -16,7 +16,7 @@ use super::bundled;
 use super::cache::PromptCache;
 use super::source::{Local, Made, PromptError, Source, key_in_use, local, remote};
 use super::{HoldOrder, Notice, NoticeMissing, Origin, Origins, PromptOrder, Prompts, Words, notice_version};
-use crate::media::Clip;
+use crate::media::clip::Clip;
 use crate::providers::elevenlabs::{ElevenLabs, Speech};
 
 #[cfg(test)]
@@ -254,7 +254,7 @@ fn hold_source(order: &HoldOrder) -> Option<Source> {
 
 fn hold(order: &PromptOrder, gathered: &Gathered, problems: &mut Vec<String>) -> (Clip, Option<Origin>) {
     let source = match &order.hold {
-        HoldOrder::Silence => return (Clip::from_pcm(Bytes::new()), None),
+        HoldOrder::Silence => return (Clip::new(Bytes::new()), None),
         HoldOrder::BuiltIn => return (bundled::hold(), Some(Origin::Bundled)),
         HoldOrder::File(path) => Source::File(path.clone()),
         HoldOrder::Address(url) => Source::Address(url.clone()),

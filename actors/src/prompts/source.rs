@@ -14,7 +14,7 @@ use super::cache::{Key, PromptCache};
 use super::decode::{AudioError, FILE_BYTES_MAX, decode};
 use super::download::{DownloadError, download};
 use super::pcm::is_silent;
-use crate::media::Clip;
+use crate::media::clip::Clip;
 use crate::providers::elevenlabs::{ElevenLabs, ProviderError, Speech};
 
 /// One attempt to have a text spoken.
@@ -127,7 +127,7 @@ async fn spoken(speech: &Speech, provider: &ElevenLabs) -> Result<Clip, PromptEr
         tokio::time::sleep(pause.min(PAUSE_MAX)).await;
         attempt = attempt.saturating_add(1);
     };
-    let clip = Clip::from_pcm(pcm);
+    let clip = Clip::new(pcm);
     if clip.duration() < SHORTEST_SPEECH || is_silent(&clip) {
         return Err(PromptError::NotSpeech);
     }

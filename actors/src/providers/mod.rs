@@ -3,3 +3,7 @@
 
 pub mod elevenlabs;
 pub mod threecx;
+
+mod exchange;
+mod lenient;
+mod shown;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job, JobId, LegSeen, LineId,
-    NoVoice, Offer, Policy, Purpose, Report, Request, Route, Rung, VoiceId, VoiceSource, VoiceWait,
+    Admission, AudioHeard, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job, JobId,
+    LegSeen, LineId, NoVoice, Offer, Policy, Purpose, Report, Request, Route, Rung, VoiceId, VoiceSource,
+    VoiceWait,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -50,8 +51,17 @@ pub fn kind(event: &Event) -> &'static str {
 fn fields_of(event: &Event) -> (&'static str, Value) {
     match event {
         Event::Offered(offer) => ("offered", offer_fields(offer)),
+        Event::LegRinging => ("leg_ringing", json!({})),
         Event::LegConnected => ("leg_connected", json!({})),
         Event::LegGone => ("leg_gone", json!({})),
+        Event::SoundStarted => ("sound_started", json!({})),
+        Event::NoticeEnded { version } => ("notice_ended", json!({ "version": version.as_ref() })),
+        Event::AudioLost => ("audio_lost", json!({})),
+        Event::AudioEnded(heard) => (
+            "audio_ended",
+            json!({ "written_ms": ms(heard.written), "longest_gap_ms": ms(heard.longest_gap),
+                    "gaps": heard.gaps, "cuts": heard.cuts }),
+        ),
         Event::PbxStateChanged { state } => ("pbx_state_changed", json!({ "state": state.as_ref() })),
         Event::PbxCallEnded { duration } => ("pbx_call_ended", json!({ "duration_ms": duration.map(ms) })),
         Event::DtmfReceived { key } => ("dtmf_received", json!({ "key": key.to_string() })),
@@ -105,10 +115,7 @@ fn offer_fields(offer: &Offer) -> Value {
         VoiceWait::Hold => None,
         VoiceWait::Start { after } => Some(ms(after)),
     };
-    json!({
-        "admission": admission,
-        "cause": cause,
-        "policy": {
+    let mut policy = json!({
             "route": p.route.name(),
             "line": p.line.as_str(),
             "fallback_voice_id": p.fallback_voice.as_ref().map(VoiceId::as_str),
@@ -126,8 +133,15 @@ fn offer_fields(offer: &Offer) -> Value {
             "conversation_max_ms": ms(p.conversation_max),
             "leg_max_ms": ms(p.leg_max),
             "report_grace_ms": ms(p.report_grace),
-        }
-    })
+    });
+    // What came later than the first stored calls: absent means no.
+    if p.has_bridge {
+        policy["has_bridge"] = true.into();
+    }
+    if let Some(version) = &p.notice {
+        policy["notice"] = version.as_ref().into();
+    }
+    json!({ "admission": admission, "cause": cause, "policy": policy })
 }
 
 /// The event that was stored.
@@ -143,6 +157,16 @@ pub fn decode(value: &Value) -> Result<Event, EventJsonError> {
     let kind = fields.text("kind")?;
     Ok(match kind {
         "offered" => Event::Offered(offer(&fields)?),
+        "leg_ringing" => Event::LegRinging,
+        "sound_started" => Event::SoundStarted,
+        "notice_ended" => Event::NoticeEnded { version: Arc::from(fields.text("version")?) },
+        "audio_lost" => Event::AudioLost,
+        "audio_ended" => Event::AudioEnded(AudioHeard {
+            written: fields.span("written_ms")?,
+            longest_gap: fields.span("longest_gap_ms")?,
+            gaps: fields.small("gaps")?,
+            cuts: fields.small("cuts")?,
+        }),
         "leg_connected" => Event::LegConnected,
         "leg_gone" => Event::LegGone,
         "pbx_state_changed" => Event::PbxStateChanged { state: Arc::from(fields.text("state")?) },
@@ -211,6 +235,8 @@ fn offer(fields: &Fields<'_>) -> Result<Offer, EventJsonError> {
         fallback_voice: p.maybe_text("fallback_voice_id").map(VoiceId::new),
         voice_wait,
         auto_transition: p.truth("auto_transition")?,
+        has_bridge: p.truth("has_bridge").unwrap_or(false),
+        notice: p.maybe_text("notice").map(Arc::from),
         has_transfer: p.truth("has_transfer")?,
         has_destination: p.truth("has_destination")?,
         ends_with_pbx_call: p.truth("ends_with_pbx_call")?,
@@ -312,7 +338,7 @@ mod tests {
             let event = decode(&stored).unwrap();
             assert_eq!(encode(&event), stored);
         }
-        assert_eq!(kinds.len(), 19, "a kind has no fixture: {kinds:?}");
+        assert_eq!(kinds.len(), 24, "a kind has no fixture: {kinds:?}");
     }
 
     #[test]

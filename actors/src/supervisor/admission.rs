@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{AsyncContext, Context, Handler, WrapFuture};
-use precall_call::{Admission, At, CallId, Event, Offer};
+use precall_call::{Admission, At, CallId, Event, Offer, Route};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
@@ -21,7 +21,17 @@ use crate::store::recent_calls;
 use crate::voice_book::{Peek, VoiceKey};
 
 /// There is one PBX client so far.
-const PBX: &str = "default";
+pub(super) const PBX: &str = "default";
+
+/// A call that is taken.
+pub(super) struct Admitted {
+    pub(super) call: CallId,
+    pub(super) sighting: Sighting,
+    pub(super) line: Arc<Line>,
+    pub(super) admission: Admission,
+    pub(super) recording: Option<String>,
+    pub(super) now: At,
+}
 
 impl CallSupervisor {
     fn sighting(
@@ -40,7 +50,7 @@ impl CallSupervisor {
     }
 
     /// Whether a new call can be kept and carried; nothing has been done when it cannot.
-    fn room(&self, line: &Line) -> Result<(), Busy> {
+    pub(super) fn room(&self, line: &Line) -> Result<(), Busy> {
         if self.draining {
             return Err(Busy::Draining);
         }
@@ -74,27 +84,35 @@ impl CallSupervisor {
             return;
         }
         let call = clock::new_call();
-        let admission = self.admission(call, &sighting.caller, &called, ended_before, now);
+        let admission = self.admission(call, &sighting.caller, &called, &line, ended_before, now);
         let outcome = match admission {
             Admission::Accepted => Outcome::Accepted,
             Admission::Refused(cause) => Outcome::Rejected(cause),
             Admission::EndedBefore => Outcome::Ended,
         };
+        let voice = voice_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
+        let admitted = Admitted { call, sighting, line, admission, recording: incoming.recording_url, now };
+        let durable = self.admit(admitted, ctx);
+        self.answer_when_durable(call, outcome, voice, durable, answer);
+    }
+
+    /// The call begins. Hears when its offer is durable.
+    pub(super) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
+        let Admitted { call, sighting, line, admission, recording, now } = admitted;
         let context = Arc::new(CallContext {
             id: call,
             pbx: PBX.to_owned(),
-            threecx_call_id: incoming.threecx_call_id,
-            called: stored_number(&called).map(ToOwned::to_owned),
+            threecx_call_id: sighting.threecx_call_id.clone(),
+            called: sighting.called.as_ref().and_then(stored_number).map(ToOwned::to_owned),
             caller: sighting.caller.clone(),
             line: Arc::clone(&line),
         });
-        let voice = voice_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
         self.registry.admit(call, sighting, now);
         self.count_in(call, line.id.clone());
         let (first, durable) = oneshot::channel();
         let offer = Offer { policy: Arc::new(line.policy()), admission };
-        self.start_call(Origin::Offered(offer, incoming.recording_url), context, Some(first), ctx);
-        self.answer_when_durable(call, outcome, voice, durable, answer);
+        self.start_call(Origin::Offered(offer, recording), context, Some(first), ctx);
+        durable
     }
 
     fn admission(
@@ -102,11 +120,16 @@ impl CallSupervisor {
         call: CallId,
         caller: &CallerNumber,
         called: &CallerNumber,
+        line: &Line,
         ended_before: bool,
         now: At,
     ) -> Admission {
         if ended_before {
             return Admission::EndedBefore;
+        }
+        // Only numbers that we would ring are guarded; on a live leg the caller is there already.
+        if line.rules.route != Route::Callback {
+            return Admission::Accepted;
         }
         match self.guard.ask(Dial { call, number: caller, called }, now) {
             Verdict::Allowed => Admission::Accepted,
@@ -156,7 +179,11 @@ impl CallSupervisor {
             // The offer changes nothing a second time; its acknowledgement waits like the first one's.
             let policy = Arc::new(line.policy());
             let event = Event::Offered(Offer { policy, admission: Admission::Accepted });
-            self.deliver(call, Delivery { event, extra: Extra::None, derived: Vec::new(), done }, ctx);
+            self.deliver(
+                call,
+                Delivery { event, extra: Extra::None, derived: Vec::new(), done, at: clock::now() },
+                ctx,
+            );
         } else {
             // Its actor is gone, and it goes only when everything is durable.
             let _ = done.send(());
@@ -187,7 +214,7 @@ impl CallSupervisor {
             }
         };
         let (done, durable) = oneshot::channel();
-        self.deliver(call, Delivery { event, extra, derived: Vec::new(), done }, ctx);
+        self.deliver(call, Delivery { event, extra, derived: Vec::new(), done, at: clock::now() }, ctx);
         self.answer_when_durable(call, outcome, None, durable, answer);
     }
 
@@ -257,7 +284,11 @@ impl Handler<Asked> for CallSupervisor {
         }
         let (done, durable) = oneshot::channel();
         let event = Event::OperatorAsked(request);
-        self.deliver(call, Delivery { event, extra: Extra::None, derived: Vec::new(), done }, ctx);
+        self.deliver(
+            call,
+            Delivery { event, extra: Extra::None, derived: Vec::new(), done, at: clock::now() },
+            ctx,
+        );
         actix::spawn(async move {
             let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
             let answered = if matches!(kept, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
 use crate::call_rows::{Extra, matched};
+use crate::clock;
 use crate::engine::{Busy, ReportOutcome};
 use crate::providers::elevenlabs::{ConversationReport, ReportSource, Webhook, parse_webhook};
 use crate::shared::Shared;
@@ -69,7 +70,13 @@ impl CallSupervisor {
 
 fn delivery(report: Box<ConversationReport>, done: oneshot::Sender<()>) -> Delivery {
     let derived = vec![matched(&report)];
-    Delivery { event: Event::Reported(report.fact()), extra: Extra::Report(report), derived, done }
+    Delivery {
+        event: Event::Reported(report.fact()),
+        extra: Extra::Report(report),
+        derived,
+        done,
+        at: clock::now(),
+    }
 }
 
 async fn route(

@@ -5,7 +5,12 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 
 use super::client::{connect, head, read_answer, send, send_chunked};
+use super::scripted::{Asked, CALL};
 use super::harness::{POSTCALL, SECRET, THREECX, addresses, now_plus, run, run_with, settings};
+use precall_actors::engine::InitiationAnswer;
+use precall_call::VoiceId;
+use serde_json::json;
+
 use crate::config::WebhookAuth;
 use crate::signature::{Kind, sign};
 
@@ -232,6 +237,18 @@ async fn initiation_asks_for_its_secret_and_answers_the_fallback_voice() {
     assert_eq!(json["type"], "conversation_initiation_client_data");
     assert_eq!(json["conversation_config_override"]["tts"]["voice_id"], "fallback-voice");
     assert_eq!(send(server.address, "POST", path, &right, b"{").await.code(), "bad_json");
+
+    let transfer = InitiationAnswer { call: CALL, voice: Some(VoiceId::new("cloned")) };
+    server.engine.change(|script| script.transfer = Some(transfer));
+    let json = send(server.address, "POST", path, &right, body).await.json();
+    assert_eq!(json["conversation_config_override"]["tts"]["voice_id"], "cloned");
+    assert_eq!(json["user_id"], CALL.to_string());
+    let variables = json!({"call_id": CALL.to_string(), "precall_purpose": "agent"});
+    assert_eq!(json["dynamic_variables"], variables);
+    let asked = server.engine.asked();
+    let Some(Asked::Initiation(asked)) = asked.last() else { panic!("{asked:?}") };
+    assert_eq!((asked.agent_id.as_str(), asked.called.as_str(), asked.caller.as_str()), ("a", "+2", "+1"));
+    assert_eq!(asked.call_sid.as_deref(), Some("s"));
 
     let mut closed = settings();
     closed.initiation_secret = None;

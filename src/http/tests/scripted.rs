@@ -6,7 +6,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
-    Busy, Health, IncomingCall, LiveCall, Outcome, PbxNotice, ReportOutcome, Taken,
+    Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, Outcome, PbxNotice, ReportOutcome, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
@@ -24,6 +24,7 @@ pub enum Asked {
     Report(Box<ConversationReport>, String),
     Forget(String),
     Request(CallId, Request),
+    Initiation(InitiationAsked),
 }
 
 /// What it answers.
@@ -35,6 +36,7 @@ pub struct Script {
     pub was_live: Result<bool, Busy>,
     pub health: Health,
     pub live: Vec<LiveCall>,
+    pub transfer: Option<InitiationAnswer>,
     /// It never answers.
     pub hangs: bool,
 }
@@ -89,6 +91,7 @@ impl Scripted {
             was_live: Ok(true),
             health: well(),
             live: vec![live_call()],
+            transfer: None,
             hangs: false,
         };
         Arc::new(Self {
@@ -161,6 +164,11 @@ impl Engine for Scripted {
 
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>> {
         self.answer(Asked::Forget(caller_e164.to_owned()), |script| script.was_cached)
+    }
+
+    fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
+        self.asked.lock().unwrap().push(Asked::Initiation(asked.clone()));
+        self.script.lock().unwrap().transfer.clone()
     }
 
     fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>> {

@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 
 use super::agent::{Script, Turn};
 use super::answer::Answer;
-use super::body::Body;
 use super::context::Context;
 use super::conversation::Conversation;
 use super::faults::{Fault, MOST_FAULTS};
 use super::inbound;
 use super::lifecycle;
-use super::requests::rfc3339;
 use super::world::World;
+use crate::simulators::body::Body;
+use crate::simulators::requests::rfc3339;
 
 /// Whether a path is the simulator's own.
 pub(super) fn is_control(path: &str) -> bool {

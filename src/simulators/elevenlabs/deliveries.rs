@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::requests::rfc3339;
+use crate::simulators::requests::rfc3339;
 
 /// Most tries that are kept; the oldest go first.
 const CAPACITY: usize = 10_000;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::body::Body;
+use crate::simulators::body::Body;
 
 /// Most faults at once.
 pub(super) const MOST_FAULTS: usize = 1_000;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, problem};
-use super::body::Body;
+use crate::simulators::body::Body;
 
 /// One request of the provider's API.
 #[derive(Debug)]

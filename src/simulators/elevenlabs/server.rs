@@ -14,15 +14,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::answer::{Answer, AnswerBody};
-use super::body::{self, Body};
 use super::calls::Fates;
 use super::context::Context;
 use super::control;
 use super::faults::{Fault, LONGEST};
 use super::ids;
 use super::request::Request;
-use super::requests::Head;
 use super::routes;
+use crate::simulators::body::{self, Body};
+use crate::simulators::requests::Head;
 
 const JSON: &str = "application/json";
 /// Into how many pieces a dripped body is cut.

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::body::{Body, Part};
 use super::context::Context;
 use super::ids;
 use super::request::{Problems, Request};
 use super::voices::{NewVoice, Sample, SlotsFull, Voice, library_voice_json};
+use crate::simulators::body::{Body, Part};
 
 /// `POST /v1/voices/add`. Runs to its end even when the client leaves, as the provider's does.
 pub(super) async fn add(context: &Context, request: &Request) -> Result<Answer, Answer> {

@@ -9,8 +9,8 @@ use super::conversations::Conversations;
 use super::deliveries::Deliveries;
 use super::faults::Faults;
 use super::options::{CloneDelay, MOST_VOICE_SLOTS, Options, Secret, Target};
-use super::requests::RequestLog;
 use super::voices::Voices;
+use crate::simulators::requests::RequestLog;
 
 /// What changes.
 #[derive(Debug)]

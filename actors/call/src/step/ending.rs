@@ -18,26 +18,8 @@ impl Turn {
         }
     }
 
-    pub(super) fn leg_gone(&mut self) {
-        if self.call.leg == Leg::Gone || !self.call.policy.on_live_leg() {
-            return;
-        }
-        match self.call.phase {
-            Phase::HandingOff(attempt) if !self.keeps_leg(attempt.rung) => self.leg_gone_while_routing(),
-            Phase::Conversing(rung) if !self.keeps_leg(rung) => self.call.leg = Leg::Gone,
-            Phase::Released(_) => self.call.leg = Leg::Gone,
-            Phase::Offered
-            | Phase::Greeting
-            | Phase::Holding
-            | Phase::HandingOff(_)
-            | Phase::Conversing(_) => {
-                self.call.leg = Leg::Gone;
-                self.release(Release::by(Blame::Caller, Cause::CallerHungUp));
-            }
-        }
-    }
-
-    /// The PBX's own call is over. Once the agent is being dialled, an outbound call has a life of its own.
+    /// The PBX's own call is over, as a webhook says. Once the agent is being dialled, an outbound call has a life of its own.
+    /// On a live leg the PBX's own news of the leg decides: a call flow may say so when it hands the call to us.
     pub(super) fn pbx_call_ended(&mut self, duration: Option<Duration>) {
         if self.call.pbx_ended {
             return;
@@ -45,7 +27,10 @@ impl Turn {
         self.call.pbx_ended = true;
         self.call.pbx_duration = duration;
         if self.call.policy.on_live_leg() {
-            return self.leg_gone();
+            if matches!(self.call.leg, Leg::Absent | Leg::Ringing) {
+                self.release(Release::by(Blame::Caller, Cause::CallerHungUp));
+            }
+            return;
         }
         let before_agent = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
         if before_agent && self.call.policy.ends_with_pbx_call {

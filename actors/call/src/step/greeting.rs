@@ -8,20 +8,6 @@ use crate::ids::ConversationId;
 use crate::state::{Conversation, Dial, Leg, Phase};
 
 impl Turn {
-    pub(super) fn leg_connected(&mut self) {
-        if self.call.leg != Leg::Absent
-            || self.call.phase != Phase::Offered
-            || !self.call.policy.on_live_leg()
-        {
-            return;
-        }
-        self.call.leg = Leg::Connected;
-        self.call.phase = Phase::Greeting;
-        self.call.dues.leg = None;
-        self.call.dues.greeting = Some(self.now.plus(self.call.policy.greeting_max));
-        self.effects.push(Effect::PlayGreeting);
-    }
-
     pub(super) fn greeting_dialled(&mut self) {
         if self.call.phase != Phase::Offered || self.call.policy.on_live_leg() {
             return;
@@ -109,16 +95,31 @@ impl Turn {
     }
 
     pub(super) fn dtmf(&mut self, key: char) {
-        let listening = matches!(self.call.phase, Phase::Greeting | Phase::Holding);
-        if self.call.policy.person_key == Some(key) && self.call.policy.has_destination && listening {
-            self.call.person_asked = true;
-            if self.call.phase == Phase::Greeting {
-                return self.hold();
-            }
-            return self.move_on();
+        if self.call.policy.person_key == Some(key) && self.call.policy.has_destination {
+            return self.ask_for_person();
         }
-        if self.call.policy.skip_key == Some(key) && self.call.phase == Phase::Greeting {
+        let skips = self.call.policy.skip_key == Some(key) && self.call.notice_given();
+        if skips && self.call.phase == Phase::Greeting && self.call.leg == Leg::Connected {
             self.hold();
+        }
+    }
+
+    /// Remembered while nothing can be done about it: during the notice, which no key cuts short, and while the PBX routes
+    /// the leg already, which nobody can take back.
+    fn ask_for_person(&mut self) {
+        match self.call.phase {
+            Phase::Greeting | Phase::Holding | Phase::HandingOff(_) => self.call.person_asked = true,
+            Phase::Offered | Phase::Conversing(_) | Phase::Released(_) => return,
+        }
+        match self.call.phase {
+            Phase::Greeting if self.call.notice_given() && !self.leg_is_away() => self.hold(),
+            Phase::Holding => self.move_on(),
+            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => self.handoff_lost(),
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_)
+            | Phase::Released(_) => {}
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The handoff: one attempt a rung, each rung at most once, never again what may have been executed.
 
-use core::time::Duration;
-
 use super::Turn;
 use crate::cause::{Blame, Cause, Release, Told};
 use crate::effect::Effect;
@@ -10,25 +8,35 @@ use crate::ids::ConversationId;
 use crate::policy::Rung;
 use crate::state::{Attempt, Dial, Dues, Leg, Phase, Voice};
 
-/// How long the answer of a `routeto` may lag behind the end of the leg (3CX facts, section 5, row 7).
-const ROUTE_GRACE: Duration = Duration::from_secs(2);
-
 impl Turn {
     /// Tries the next rung that is left, or ends the call.
     pub(super) fn next_rung(&mut self) {
         self.call.phase = Phase::Holding;
+        let leg = self.call.dues.leg;
         self.call.dues = Dues::default();
+        if self.leg_is_away() {
+            self.call.dues.leg = leg;
+            return self.wait_for_leg();
+        }
         // Until the intent is recorded this is the call's deadline; passing it, the intent is made again.
         self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         let attempt = u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX).saturating_add(1);
         match self.best_rung() {
             Some(rung) => self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung })),
-            None => self.release(Release::by(Blame::Provider, Cause::HandoffFailed)),
+            None => self.release(self.nobody_left()),
         }
     }
 
+    fn nobody_left(&self) -> Release {
+        if self.call.audio_lost {
+            return Release::by(Blame::Pbx, Cause::GreetingFailed);
+        }
+        Release::by(Blame::Provider, Cause::HandoffFailed)
+    }
+
     fn best_rung(&self) -> Option<Rung> {
-        if self.call.person_asked && self.can_try(Rung::Destination) {
+        let to_a_person = self.call.person_asked || self.call.audio_lost;
+        if to_a_person && self.can_try(Rung::Destination) {
             return Some(Rung::Destination);
         }
         self.call.policy.ladder().iter().copied().find(|rung| self.can_try(*rung))
@@ -36,7 +44,11 @@ impl Turn {
 
     fn can_try(&self, rung: Rung) -> bool {
         let voice_fits = !rung.wants_clone() || matches!(self.call.voice, Voice::Cloned(_));
+        let notice_fits = !rung.leads_to_agent() || self.call.notice_given();
+        let audio_fits = !rung.needs_audio() || !self.call.audio_lost;
         voice_fits
+            && notice_fits
+            && audio_fits
             && self.call.policy.ladder().contains(&rung)
             && self.call.policy.offers(rung)
             && !self.call.tried.contains(&rung)
@@ -44,7 +56,8 @@ impl Turn {
 
     pub(super) fn handoff_started(&mut self, number: u8, rung: Rung) {
         let expected = usize::from(number) == self.call.tried.len().saturating_add(1);
-        if self.call.phase != Phase::Holding || !expected || !self.can_try(rung) {
+        let free = self.call.phase == Phase::Holding && !self.leg_is_away();
+        if !free || !expected || !self.can_try(rung) {
             return;
         }
         self.call.phase = Phase::HandingOff(Attempt { number, rung });
@@ -57,7 +70,7 @@ impl Turn {
             self.call.waiting = false;
             self.effects.push(Effect::StopWaiting);
         }
-        if rung.dials() {
+        if rung.leads_to_agent() {
             self.begin_conversation(Purpose::Agent);
         }
         let voice = self.voice_for(rung);
@@ -78,6 +91,9 @@ impl Turn {
         let Some(attempt) = self.running(number) else { return };
         self.call.dues.handoff = None;
         self.call.instants.handed_off = Some(self.now);
+        self.let_go_of_leg(attempt.rung);
+        // The attempt is over: nothing of it is left to be given up.
+        self.call.phase = Phase::Conversing(attempt.rung);
         match attempt.rung {
             Rung::Destination => self.release(self.reached_person()),
             Rung::Apology => self.release(Release {
@@ -108,10 +124,8 @@ impl Turn {
     }
 
     fn reached_person(&self) -> Release {
-        let asked = self.call.person_asked;
-        let cause = if asked { Cause::Completed } else { Cause::HandoffFailed };
-        let blame = if asked { None } else { Some(Blame::Provider) };
-        Release { cause, blame, told: Told::Person }
+        let why = if self.call.person_asked { Release::good(Cause::Completed) } else { self.nobody_left() };
+        Release { told: Told::Person, ..why }
     }
 
     pub(super) fn handoff_failed(&mut self, number: u8, why: HandoffFailure) {
@@ -130,6 +144,10 @@ impl Turn {
             (HandoffFailure::NoAnswer, true) => self.release(Release::by(Blame::Caller, Cause::NoAnswer)),
             (HandoffFailure::Unknown, true) => {
                 self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
+            }
+            // The answer was lost and the leg is gone: it was delivered, as far as anybody can tell (facts, section 5, row 8).
+            (HandoffFailure::Unknown, false) if self.routed_away(attempt.rung) => {
+                self.delivered(attempt.rung)
             }
             (HandoffFailure::Refused, true)
             | (
@@ -171,35 +189,32 @@ impl Turn {
             }
             return self.handoff_lost();
         }
-        if self.call.leg == Leg::Gone {
-            return match attempt.rung {
-                Rung::Transfer => self.converse(Rung::Transfer),
-                Rung::Destination => self.release(self.reached_person()),
-                _ => self.release(Release::by(Blame::Caller, Cause::CallerHungUp)),
-            };
+        if self.routed_away(attempt.rung) {
+            return self.delivered(attempt.rung);
         }
-        self.effects.push(Effect::CancelHandoff);
-        self.next_rung();
+        self.handoff_lost();
+    }
+
+    fn routed_away(&self, rung: Rung) -> bool {
+        rung.routes() && self.call.leg == Leg::Gone
+    }
+
+    pub(super) fn delivered(&mut self, rung: Rung) {
+        self.call.instants.handed_off = Some(self.now);
+        if rung == Rung::Transfer { self.converse(rung) } else { self.release(self.reached_person()) }
     }
 
     /// Whoever made the attempt is gone, and what came of it is not known.
     pub(super) fn handoff_lost(&mut self) {
         let Phase::HandingOff(attempt) = self.call.phase else { return };
         if !attempt.rung.dials() {
+            self.note_agent_dial(HandoffFailure::Unknown);
             self.effects.push(Effect::CancelHandoff);
-            self.call.dues.handoff = None;
             return self.next_rung();
         }
         self.note_agent_dial(HandoffFailure::Unknown);
         self.look_up(Purpose::Agent);
         self.call.dues.handoff = Some(self.now.plus(self.call.policy.report_grace));
-    }
-
-    /// A leg that goes while it is being routed was probably delivered: the answer may follow within moments.
-    pub(super) fn leg_gone_while_routing(&mut self) {
-        let soon = self.now.plus(ROUTE_GRACE);
-        self.call.leg = Leg::Gone;
-        self.call.dues.handoff = Some(self.call.dues.handoff.map_or(soon, |due| due.min(soon)));
     }
 
     fn running(&self, number: u8) -> Option<Attempt> {

@@ -10,7 +10,7 @@ use precall_call::VoiceId;
 use tempfile::TempDir;
 
 use super::{Key, PromptCache, UNUSED_MAX};
-use crate::media::Clip;
+use crate::media::clip::Clip;
 use crate::providers::elevenlabs::Speech;
 
 fn speech(text: &str, voice: &str) -> Speech {
@@ -18,7 +18,7 @@ fn speech(text: &str, voice: &str) -> Speech {
 }
 
 fn clip(byte: u8) -> Clip {
-    Clip::from_pcm(Bytes::from(vec![byte; 4_000]))
+    Clip::new(Bytes::from(vec![byte; 4_000]))
 }
 
 fn cache() -> (TempDir, PromptCache) {

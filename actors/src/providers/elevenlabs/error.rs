@@ -5,21 +5,13 @@ use std::time::Duration;
 
 use super::error_body::{Said, tidy};
 use super::settings::ApiKey;
+pub use crate::providers::exchange::Execution;
 
 /// A message is for a person at a log; more does not help.
 const MESSAGE_CHARS_MAX: usize = 300;
 const CODE_CHARS_MAX: usize = 64;
 /// A provider that asks for more patience than this is treated as if it had asked for this much.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-
-/// Whether what was asked for may have happened. Only after `SurelyNot` may a voice be added or a call dialled again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Execution {
-    /// The request was never complete at the provider, or the provider said no.
-    SurelyNot,
-    /// It was sent and the answer does not settle it: look it up.
-    Maybe,
-}
 
 /// Why. Closed; the names are for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

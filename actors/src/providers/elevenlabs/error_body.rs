@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::settings::ApiKey;
+use crate::providers::shown::shown;
 
 /// What an error body says, in whichever of its shapes.
 #[derive(Default)]
@@ -61,27 +62,5 @@ fn validation_line(item: &Value) -> String {
 
 /// One line of bounded length; the key and all but the last three digits of long numbers are gone.
 pub(super) fn tidy(text: &str, chars_max: usize, key: &ApiKey) -> String {
-    let text = text.replace(key.reveal(), "***");
-    let mut tidied = String::new();
-    let mut digits = String::new();
-    for c in text.chars().take(chars_max.saturating_mul(4)) {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
-        }
-        push_number(&mut tidied, &mut digits);
-        tidied.push(if c.is_control() { ' ' } else { c });
-    }
-    push_number(&mut tidied, &mut digits);
-    tidied.trim().chars().take(chars_max).collect()
-}
-
-fn push_number(text: &mut String, digits: &mut String) {
-    const SHOWN_WHOLE_UP_TO: usize = 6;
-    if digits.len() > SHOWN_WHOLE_UP_TO {
-        let tail = digits.len().saturating_sub(3);
-        digits.replace_range(..tail, "*****");
-    }
-    text.push_str(digits);
-    digits.clear();
+    shown(text, chars_max, &[key.reveal()])
 }

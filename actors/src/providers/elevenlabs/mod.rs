@@ -8,13 +8,14 @@ mod calls;
 mod error;
 mod error_body;
 mod exchange;
-mod lenient;
 mod report;
 mod report_wire;
 mod settings;
 mod text_to_speech;
 mod transcript;
 mod voices;
+
+use super::lenient;
 
 #[cfg(test)]
 mod client_tests;

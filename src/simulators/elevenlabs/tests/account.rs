@@ -111,9 +111,9 @@ async fn requests_are_recorded_in_order_with_every_form_of_body() {
 
 #[actix_web::test]
 async fn the_log_keeps_the_last_ten_thousand() {
-    let mut log = super::super::requests::RequestLog::default();
+    let mut log = crate::simulators::requests::RequestLog::default();
     for n in 0..10_020 {
-        let number = log.begin(super::super::requests::Head {
+        let number = log.begin(crate::simulators::requests::Head {
             at: jiff::Timestamp::UNIX_EPOCH,
             method: "GET".to_owned(),
             path: format!("/{n}"),

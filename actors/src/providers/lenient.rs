@@ -1,4 +1,4 @@
-//! Reading what the provider says without falling over what it adds, leaves out or changes: a report must not be lost
+//! Reading what a provider says without falling over what it adds, leaves out or changes: a report must not be lost
 //! because a cost became a fraction.
 
 use std::fmt;
@@ -33,6 +33,17 @@ impl Scalar {
         match self {
             Self::Text(text) if !text.is_empty() => Some(text),
             Self::Text(_) | Self::Nothing | Self::Integer(_) | Self::Fraction(_) | Self::Truth(_) => None,
+        }
+    }
+
+    /// Text, also a number or a truth written as one; nothing is empty text.
+    pub(super) fn written(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Integer(number) => number.to_string(),
+            Self::Fraction(number) => number.to_string(),
+            Self::Truth(truth) => truth.to_string(),
+            Self::Nothing => String::new(),
         }
     }
 

@@ -1,0 +1,177 @@
+//! The caller's own leg at the PBX, and the audio that is written into it.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::Turn;
+use crate::cause::{Blame, Cause, Release};
+use crate::effect::Effect;
+use crate::event::AudioHeard;
+use crate::policy::Rung;
+use crate::state::{Leg, Phase};
+
+/// How long a leg that went may take to come back under another id (3CX facts, section 5, row 6), and how long the answer of a
+/// `routeto` may lag behind the end of the leg (row 7).
+const LEG_GRACE: Duration = Duration::from_secs(2);
+
+impl Turn {
+    pub(super) fn leg_ringing(&mut self) {
+        let waited_for = self.call.leg == Leg::Absent && self.call.phase == Phase::Offered;
+        if !waited_for || !self.call.policy.on_live_leg() {
+            return;
+        }
+        self.call.leg = Leg::Ringing;
+        self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+        self.effects.push(Effect::AnswerLeg);
+    }
+
+    /// The first time the greeting begins. A leg that comes back under another id takes the call up where it was.
+    pub(super) fn leg_connected(&mut self) {
+        if self.call.leg == Leg::Connected || self.call.is_released() || !self.call.policy.on_live_leg() {
+            return;
+        }
+        self.call.leg = Leg::Connected;
+        self.call.audio_lost = false;
+        self.call.dues.leg = None;
+        self.call.instants.leg_gone = None;
+        self.call.instants.leg_connected.get_or_insert(self.now);
+        match self.call.phase {
+            Phase::Offered => {
+                self.call.phase = Phase::Greeting;
+                self.call.dues.greeting = Some(self.now.plus(self.call.policy.greeting_max));
+                self.effects.push(Effect::PlayGreeting);
+            }
+            Phase::Greeting => self.greeting_lost(),
+            Phase::Holding => {
+                self.play_hold();
+                // Once an attempt was on its way nothing is waited for any more.
+                if self.call.dues.voice.is_some() { self.move_on() } else { self.next_rung() }
+            }
+            // Whatever carried the agent's audio went with the old leg, and who was routed away has come back.
+            Phase::HandingOff(_) => {
+                self.play_hold();
+                self.handoff_lost();
+            }
+            Phase::Conversing(_) => {
+                self.play_hold();
+                self.next_rung();
+            }
+            Phase::Released(_) => {}
+        }
+    }
+
+    pub(super) fn leg_gone(&mut self) {
+        if self.call.leg == Leg::Gone || !self.call.policy.on_live_leg() {
+            return;
+        }
+        if self.call.leg == Leg::Connected && !self.call.is_released() {
+            self.effects.push(Effect::StopAudio);
+        }
+        self.call.leg = Leg::Gone;
+        self.call.instants.leg_gone = Some(self.now);
+        let soon = self.now.plus(LEG_GRACE);
+        match self.call.phase {
+            Phase::Released(_) => {}
+            Phase::HandingOff(attempt) if attempt.rung.routes() => {
+                self.call.dues.handoff = Some(self.call.dues.handoff.map_or(soon, |due| due.min(soon)));
+            }
+            Phase::Conversing(rung) if rung.routes() => {}
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_) => {
+                self.call.dues.leg = Some(soon);
+            }
+        }
+    }
+
+    /// It never came, or went and did not come back.
+    pub(super) fn leg_overdue(&mut self) {
+        if let Phase::HandingOff(attempt) = self.call.phase
+            && attempt.rung.routes()
+        {
+            return self.delivered(attempt.rung);
+        }
+        let seen_to_go = self.call.instants.leg_gone.is_some();
+        self.release(match self.call.leg {
+            Leg::Gone if seen_to_go => Release::by(Blame::Caller, Cause::CallerHungUp),
+            Leg::Gone => Release::by(Blame::Precall, Cause::LostInRestart),
+            Leg::Absent | Leg::Ringing | Leg::Connected => Release::by(Blame::Pbx, Cause::NoLeg),
+        });
+    }
+
+    /// Whether there is nobody to be brought to anybody at this moment.
+    pub(super) fn leg_is_away(&self) -> bool {
+        self.call.policy.on_live_leg() && self.call.leg != Leg::Connected
+    }
+
+    /// After a restart nobody knows whether the leg is still there. The PBX's next list of legs tells, or time does.
+    pub(super) fn leg_after_restart(&mut self) {
+        self.call.leg = Leg::Gone;
+        self.call.instants.leg_gone = None;
+        self.call.dues.handoff = None;
+        self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+    }
+
+    /// Nothing is begun while the leg is away; when it is back, or its grace is over, the call moves on.
+    pub(super) fn wait_for_leg(&mut self) {
+        self.call.dues.handoff = None;
+        self.call.dues.leg.get_or_insert(self.now.plus(LEG_GRACE));
+    }
+
+    /// We routed it to somebody: our audio ends, and what may be left of our leg is dropped (3CX facts, section 6(c)).
+    pub(super) fn let_go_of_leg(&mut self, rung: Rung) {
+        if !rung.routes() || self.call.leg != Leg::Connected {
+            return;
+        }
+        self.effects.push(Effect::StopAudio);
+        self.effects.push(Effect::DropLeg);
+        self.call.leg = Leg::Gone;
+        self.call.instants.leg_gone = Some(self.now);
+    }
+
+    pub(super) fn sound_started(&mut self) {
+        if self.call.leg == Leg::Connected && self.call.instants.sound_started.is_none() {
+            self.call.instants.sound_started = Some(self.now);
+        }
+    }
+
+    /// From here on keys are heard, and an agent may be.
+    pub(super) fn notice_ended(&mut self, version: &Arc<str>) {
+        let due = self.call.policy.notice.as_ref() == Some(version) && self.call.policy.on_live_leg();
+        if !due || self.call.instants.notice_ended.is_some() || self.call.is_released() {
+            return;
+        }
+        self.call.instants.notice_ended = Some(self.now);
+        if self.call.person_asked && self.call.phase == Phase::Greeting {
+            self.hold();
+        }
+    }
+
+    /// The caller hears nothing of us any more: whoever can take the leg without our audio is brought in.
+    pub(super) fn audio_lost(&mut self) {
+        if self.call.leg != Leg::Connected || self.call.audio_lost || self.call.is_released() {
+            return;
+        }
+        self.call.audio_lost = true;
+        match self.call.phase {
+            Phase::Greeting => {
+                self.call.dues.greeting = None;
+                self.call.instants.greeting_ended = Some(self.now);
+                self.next_rung();
+            }
+            Phase::Holding => self.next_rung(),
+            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => self.handoff_lost(),
+            Phase::Conversing(rung) if rung.needs_audio() => self.next_rung(),
+            Phase::Offered | Phase::HandingOff(_) | Phase::Conversing(_) | Phase::Released(_) => {}
+        }
+    }
+
+    pub(super) fn audio_ended(&mut self, heard: AudioHeard) {
+        let more = self.call.audio.is_none_or(|before| heard.written > before.written);
+        if more && self.call.policy.on_live_leg() {
+            self.call.audio = Some(heard);
+        }
+    }
+}

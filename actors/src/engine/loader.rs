@@ -1,0 +1,223 @@
+//! What was before, and what callers hear: brought into the actors at the start, as soon as PostgreSQL can be reached.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use precall_call::{At, ConversationId};
+use slog::{info, warn};
+
+use super::PbxEngine;
+use crate::clock;
+use crate::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
+use crate::line::{Line, Lines};
+use crate::pbx_feed::{Feed, PbxFeed};
+use crate::phone_number::{CallerNumber, Region};
+use crate::programme::Programme;
+use crate::prompts::PromptMaker;
+use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
+use crate::registry::{REMEMBERED, Registry, Sighting};
+use crate::shared::{Shared, clients};
+use crate::store::error::StoreError;
+use crate::store::{
+    call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
+};
+use crate::supervisor::{CallSupervisor, Loaded, UseLines};
+use crate::voice_book::{FindOut, Warm};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Between two looks whether PostgreSQL is there, while nothing is written.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
+const UNMATCHED_LOADED: i64 = 10_000;
+/// All prompts of all lines; what is not there by then is replaced by bundled sound.
+const PREPARED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Brings what was before into the actors.
+#[derive(Clone)]
+pub(super) struct Loader {
+    pub(super) shared: Arc<Shared>,
+    pub(super) default_line: Line,
+    pub(super) region: Region,
+    pub(super) countries: Countries,
+    pub(super) own_numbers: HashSet<CallerNumber>,
+    pub(super) limits: DialLimits,
+    pub(super) pbx: Option<PbxEngine>,
+}
+
+impl Loader {
+    pub(super) fn rules(&self, lines: &Lines) -> DialRules {
+        DialRules {
+            countries: self.countries.clone(),
+            default_region: self.region,
+            own: self.own_numbers.iter().chain(lines.numbers()).cloned().collect(),
+            limits: self.limits,
+        }
+    }
+
+    pub(super) async fn load_then_look(
+        self,
+        desk: TokenDesk,
+        tokens: AccessTokens,
+        supervisor: Addr<CallSupervisor>,
+    ) {
+        let (log, mut pause, mut said) = (self.shared.log.clone(), RETRY_FIRST, String::new());
+        let state = &self.shared.persistence_state;
+        let position = loop {
+            let error = match self.load(&supervisor).await {
+                Ok(position) => break position,
+                Err(error) => error.to_string(),
+            };
+            state.set_looked(false);
+            if said != error {
+                warn!(log, "no calls are taken yet, the database is not ready"; "error" => &error);
+                said = error;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_MAX);
+        };
+        state.set_reached(position);
+        // Not earlier: a leg that is seen before the calls of the last start are known would be taken for a new call.
+        self.start_feed(desk, tokens, &supervisor);
+        info!(log, "the engine is ready");
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let look = async {
+                let client = self.shared.pool.get().await?;
+                client.simple_query("select 1").await?;
+                Ok::<(), StoreError>(())
+            };
+            let is_there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
+            match (state.set_looked(is_there), is_there) {
+                (true, false) => warn!(log, "the database does not answer"),
+                (true, true) => info!(log, "the database answers again"),
+                (false, _) => {}
+            }
+        }
+    }
+
+    pub(super) async fn reload(&self, supervisor: &Addr<CallSupervisor>) {
+        match self.lines().await {
+            Ok(lines) => self.use_lines(lines, supervisor),
+            Err(error) => {
+                warn!(self.shared.log, "lines could not be read, the old ones stay"; "error" => %error);
+            }
+        }
+    }
+
+    /// Returns where the logs stand.
+    async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
+        // Not from the pool any more: it may hold the migrations' lock, and is dropped whatever comes of them.
+        let mut client = deadpool_postgres::Object::take(self.shared.pool.get().await?);
+        migrate::migrate(&mut client, &schema::runner(), migrate::Limits::default())
+            .await
+            .map_err(|error| StoreError::Schema(error.to_string()))?;
+        drop(client);
+        let lines = self.lines().await?;
+        let client = self.shared.pool.get().await?;
+        let now = clock::now();
+        let ago =
+            |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
+        let mut registry = Registry::default();
+        for key in recent_calls::keys(&**client, ago(REMEMBERED)).await? {
+            let parse = |raw: &String| CallerNumber::parse(raw, self.region);
+            let sighting = Sighting {
+                pbx: key.pbx,
+                threecx_call_id: key.threecx_call_id,
+                caller: key.caller.as_ref().map_or(CallerNumber::Withheld, parse),
+                called: key.called.as_ref().map(parse),
+            };
+            registry.insert(key.call, sighting, key.first_seen, key.live);
+        }
+        for (pbx, id, at) in recent_calls::early_ends(&**client, ago(REMEMBERED)).await? {
+            registry.ended_early(&pbx, &id, at);
+        }
+        let mut guard = DialGuard::new(self.rules(&lines));
+        for (number, at) in recent_calls::dialled(&**client, ago(DAY)).await? {
+            if let Ok(number) = number.parse() {
+                guard.seed(number, at);
+            }
+        }
+        let cached = voices::cached(&**client, now, 10_000).await?;
+        let unreleased = call_context::unreleased(&**client).await?;
+        let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
+        let generation = engine_generation::next(&**client).await?;
+        info!(self.shared.log, "loaded what was before"; "cached_voices" => cached.len(),
+            "unreleased_calls" => unreleased.len(), "generation" => generation);
+        let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
+        self.shared.voice_book.do_send(Warm(cached));
+        self.shared.voice_book.do_send(FindOut(unfinished));
+        self.use_lines(lines, supervisor);
+        let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
+        supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
+        engine_generation::last_position(&**client).await
+    }
+
+    async fn lines(&self) -> Result<Lines, StoreError> {
+        let client = self.shared.pool.get().await?;
+        let stored = lines::read(&**client).await?;
+        let (lines, unreadable) = Lines::new(self.default_line.clone(), &stored, self.region);
+        for number in unreadable {
+            warn!(self.shared.log, "a line's number cannot be read, the line is left out"; "number" => number);
+        }
+        Ok(match &self.pbx {
+            Some(pbx) => self.prepare(pbx, lines).await,
+            None => lines,
+        })
+    }
+
+    /// What callers hear is ready before the first of them rings: nothing is synthesised during a call.
+    async fn prepare(&self, pbx: &PbxEngine, lines: Lines) -> Lines {
+        let Some(clients) = clients() else { return lines };
+        let orders: Vec<_> = lines.all().map(|line| (line.id.clone(), (pbx.prompt_order)(line))).collect();
+        let maker = PromptMaker::new(clients.bulk.clone(), pbx.prompts.clone());
+        let prepared = maker.prepare(&orders, PREPARED_WITHIN).await;
+        let mut problems = prepared.problems;
+        for (line, prompts) in &prepared.by_line {
+            let missing = prompts.notice.as_ref().err().map(ToString::to_string);
+            problems.extend(
+                prompts
+                    .problems
+                    .iter()
+                    .chain(missing.as_ref())
+                    .map(|problem| format!("line {line}: {problem}")),
+            );
+        }
+        for problem in &problems {
+            warn!(self.shared.log, "a prompt is not as it was ordered"; "problem" => problem);
+        }
+        self.shared.set_prompt_problems(problems);
+        let programmes = prepared
+            .by_line
+            .into_iter()
+            .map(|(line, prompts)| (line, Programme::new(prompts, pbx.lead_silence)))
+            .collect();
+        lines.with_programmes(&programmes)
+    }
+
+    fn start_feed(&self, desk: TokenDesk, tokens: AccessTokens, supervisor: &Addr<CallSupervisor>) {
+        let (Some(pbx), Some(side)) = (&self.pbx, &self.shared.pbx) else { return };
+        let Some(arbiter) = actix::Arbiter::try_current() else { return };
+        let feed = Feed {
+            settings: Arc::clone(&pbx.client),
+            tokens,
+            desk,
+            news: supervisor.clone().recipient(),
+            synced: supervisor.clone().recipient(),
+            state: Arc::clone(&side.state),
+            pace: pbx.pace.clone(),
+            log: self.shared.log.clone(),
+        };
+        let feed = PbxFeed::start(&arbiter, feed);
+        // Set once: the engine starts one feed.
+        let _ = side.look.set(feed.recipient());
+    }
+
+    fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {
+        let rules = self.rules(&lines);
+        supervisor.do_send(UseLines { lines, rules });
+    }
+}

@@ -1,0 +1,182 @@
+//! Which leg at the PBX belongs to which call. Pure: a call has one leg at a time that it is heard on; legs of the same call that
+//! overlap wait their turn.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use precall_call::{At, CallId};
+
+use crate::providers::threecx::address::LegAddress;
+
+/// A leg that appears so long after the last one of its call was removed is another call: the PBX's ids start again when it
+/// restarts (3CX facts, section 5, rows 6 and 11).
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How far a leg is, as the call is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LegState {
+    /// Not answered.
+    Ringing,
+    /// Answered.
+    Connected,
+}
+
+/// What a call is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// The leg it is heard on rings.
+    Ringing(CallId, LegAddress),
+    /// The leg it is heard on is connected.
+    Connected(CallId, LegAddress),
+    /// The leg it was heard on is gone.
+    Gone(CallId),
+}
+
+#[derive(Debug)]
+struct OfCall {
+    /// In order of appearance; the first is the one it is heard on.
+    legs: Vec<(LegAddress, LegState)>,
+    /// When the last of them went.
+    gone_at: Option<At>,
+}
+
+/// See the file. Memory: the live calls that had a leg, and their legs.
+#[derive(Debug, Default)]
+pub struct Legs {
+    call_of: HashMap<LegAddress, CallId>,
+    calls: HashMap<CallId, OfCall>,
+    /// Legs whose call is over: until they are gone, what is heard of them begins no new call.
+    left_over: HashSet<LegAddress>,
+}
+
+impl Legs {
+    /// Whose leg this is.
+    #[must_use]
+    pub fn call_of(&self, leg: &LegAddress) -> Option<CallId> {
+        self.call_of.get(leg).copied()
+    }
+
+    /// Whether the leg's call is over, and only the leg is still there.
+    #[must_use]
+    pub fn is_left_over(&self, leg: &LegAddress) -> bool {
+        self.left_over.contains(leg)
+    }
+
+    /// The leg a call is heard on.
+    #[must_use]
+    pub fn of_call(&self, call: CallId) -> Option<&LegAddress> {
+        self.calls.get(&call)?.legs.first().map(|(leg, _)| leg)
+    }
+
+    /// Whether a leg that appears now may still be this call's: it never had one, has one, or lost it a moment ago.
+    #[must_use]
+    pub fn may_join(&self, call: CallId, now: At) -> bool {
+        let gone_at = self.calls.get(&call).and_then(|of_call| of_call.gone_at);
+        gone_at.is_none_or(|gone_at| now.since(gone_at) <= GRACE)
+    }
+
+    /// A leg of this call was seen: what the call has to hear, if it is news.
+    pub fn seen(&mut self, call: CallId, leg: &LegAddress, state: LegState) -> Option<Tell> {
+        self.call_of.insert(leg.clone(), call);
+        let of_call = self.calls.entry(call).or_insert_with(|| OfCall { legs: Vec::new(), gone_at: None });
+        of_call.gone_at = None;
+        let index = of_call.legs.iter().position(|(known, _)| known == leg);
+        let news = match index.and_then(|i| of_call.legs.get_mut(i)) {
+            Some((_, known)) if *known >= state => false,
+            Some((_, known)) => {
+                *known = state;
+                true
+            }
+            None => {
+                of_call.legs.push((leg.clone(), state));
+                true
+            }
+        };
+        let heard_on = of_call.legs.first().is_some_and(|(first, _)| first == leg);
+        (news && heard_on).then(|| tell(call, leg.clone(), state))
+    }
+
+    /// A leg is gone: what its call has to hear, in order. Another leg of the same call takes over.
+    pub fn gone(&mut self, leg: &LegAddress, now: At) -> Vec<Tell> {
+        self.left_over.remove(leg);
+        let Some(call) = self.call_of.remove(leg) else { return Vec::new() };
+        let Some(of_call) = self.calls.get_mut(&call) else { return Vec::new() };
+        let heard_on = of_call.legs.first().is_some_and(|(first, _)| first == leg);
+        of_call.legs.retain(|(known, _)| known != leg);
+        let next = of_call.legs.first().cloned();
+        if next.is_none() {
+            of_call.gone_at = Some(now);
+        }
+        if !heard_on {
+            return Vec::new();
+        }
+        let mut told = vec![Tell::Gone(call)];
+        told.extend(next.map(|(leg, state)| tell(call, leg, state)));
+        told
+    }
+
+    /// The call is over; legs that are still there are nobody's until they are gone.
+    pub fn forget(&mut self, call: CallId) {
+        for (leg, _) in self.calls.remove(&call).map(|of_call| of_call.legs).unwrap_or_default() {
+            self.call_of.remove(&leg);
+            self.left_over.insert(leg);
+        }
+    }
+}
+
+fn tell(call: CallId, leg: LegAddress, state: LegState) -> Tell {
+    match state {
+        LegState::Ringing => Tell::Ringing(call, leg),
+        LegState::Connected => Tell::Connected(call, leg),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::threecx::address::{Dn, ParticipantId};
+
+    const NOW: At = At(1_700_000_000_000_000);
+    const CALL: CallId = CallId(7);
+
+    fn leg(id: u64) -> LegAddress {
+        LegAddress { dn: Dn::new("900"), participant: ParticipantId(id) }
+    }
+
+    #[test]
+    fn pitfall_04_repeated_upserts_are_told_once_and_a_status_never_falls() {
+        let mut legs = Legs::default();
+        assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), Some(Tell::Ringing(CALL, leg(1))));
+        assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), None);
+        assert_eq!(legs.seen(CALL, &leg(1), LegState::Connected), Some(Tell::Connected(CALL, leg(1))));
+        assert_eq!(legs.seen(CALL, &leg(1), LegState::Connected), None);
+        assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), None);
+        assert_eq!(legs.gone(&leg(1), NOW), [Tell::Gone(CALL)]);
+        assert_eq!(legs.gone(&leg(1), NOW), []);
+    }
+
+    #[test]
+    fn pitfall_06_a_new_id_within_the_grace_is_the_same_call_and_later_another() {
+        let mut legs = Legs::default();
+        legs.seen(CALL, &leg(1), LegState::Connected);
+        legs.gone(&leg(1), NOW);
+        assert!(legs.may_join(CALL, NOW.plus(Duration::from_secs(2))));
+        assert!(!legs.may_join(CALL, NOW.plus(Duration::from_millis(2_001))));
+        assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), Some(Tell::Connected(CALL, leg(2))));
+        assert!(legs.may_join(CALL, NOW.plus(Duration::from_secs(60))), "it is there");
+    }
+
+    #[test]
+    fn pitfall_13_a_second_leg_of_a_call_waits_until_the_first_is_gone() {
+        let mut legs = Legs::default();
+        legs.seen(CALL, &leg(1), LegState::Connected);
+        assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), None);
+        assert_eq!(legs.gone(&leg(1), NOW), [Tell::Gone(CALL), Tell::Connected(CALL, leg(2))]);
+        assert_eq!(legs.of_call(CALL), Some(&leg(2)));
+        legs.forget(CALL);
+        assert_eq!(legs.call_of(&leg(2)), None);
+        assert!(legs.is_left_over(&leg(2)), "a late word about it is no new call");
+        assert_eq!(legs.gone(&leg(2), NOW), []);
+        assert!(!legs.is_left_over(&leg(2)), "the same id after a restart of the PBX is another leg");
+    }
+}

@@ -1,0 +1,146 @@
+//! How the connection to the PBX is, for health and metrics. Shared, because both must answer without a mailbox.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use precall_call::At;
+
+/// Written by the feed alone.
+#[derive(Debug, Default)]
+pub struct PbxState {
+    socket_open: AtomicBool,
+    last_sync: AtomicI64,
+    reconnects: AtomicU64,
+    resyncs_failed: AtomicU64,
+    legs: AtomicUsize,
+    legs_ignored: AtomicU64,
+    words: Mutex<Words>,
+}
+
+#[derive(Debug, Default)]
+struct Words {
+    last_error: Option<(At, String)>,
+    token: TokenState,
+}
+
+/// How the access token is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenState {
+    /// There was none yet.
+    #[default]
+    Awaited,
+    /// One is in use.
+    Held {
+        /// Which one of this process, from 1.
+        generation: u64,
+        /// Since when.
+        since: At,
+        /// How long the PBX lets it live.
+        life: Duration,
+    },
+    /// The last attempt to get one failed; an older one may still work.
+    Failing {
+        /// Since when.
+        since: At,
+    },
+}
+
+impl PbxState {
+    /// Whether events can come in.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.socket_open.load(Ordering::Relaxed)
+    }
+
+    /// When what is known was last compared with the PBX's own list; none before the first time.
+    #[must_use]
+    pub fn last_sync(&self) -> Option<At> {
+        match self.last_sync.load(Ordering::Relaxed) {
+            0 => None,
+            at => Some(At(at)),
+        }
+    }
+
+    /// Times that the socket was opened again.
+    #[must_use]
+    pub fn reconnects(&self) -> u64 {
+        self.reconnects.load(Ordering::Relaxed)
+    }
+
+    /// Lists that could not be had.
+    #[must_use]
+    pub fn resyncs_failed(&self) -> u64 {
+        self.resyncs_failed.load(Ordering::Relaxed)
+    }
+
+    /// Legs that are known.
+    #[must_use]
+    pub fn legs(&self) -> usize {
+        self.legs.load(Ordering::Relaxed)
+    }
+
+    /// Legs that were not taken because too many are known.
+    #[must_use]
+    pub fn legs_ignored(&self) -> u64 {
+        self.legs_ignored.load(Ordering::Relaxed)
+    }
+
+    /// What went wrong last, and when: without secrets and numbers. Stays after it is mended.
+    #[must_use]
+    pub fn last_error(&self) -> Option<(At, String)> {
+        self.words().last_error.clone()
+    }
+
+    /// How the access token is.
+    #[must_use]
+    pub fn token(&self) -> TokenState {
+        self.words().token
+    }
+
+    pub(crate) fn set_open(&self) {
+        self.socket_open.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_closed(&self) {
+        self.socket_open.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_synced(&self, at: At) {
+        self.last_sync.store(at.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_reconnect(&self) {
+        self.reconnects.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_failed_resync(&self) {
+        self.resyncs_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_legs(&self, known: usize, ignored: u64) {
+        self.legs.store(known, Ordering::Relaxed);
+        self.legs_ignored.store(ignored, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_error(&self, at: At, error: String) {
+        self.words().last_error = Some((at, error));
+    }
+
+    pub(crate) fn set_token(&self, token: TokenState) {
+        self.words().token = token;
+    }
+
+    /// Since when is kept when it was failing already.
+    pub(crate) fn set_token_failing(&self, now: At) {
+        let mut words = self.words();
+        match words.token {
+            TokenState::Failing { .. } => {}
+            TokenState::Awaited | TokenState::Held { .. } => words.token = TokenState::Failing { since: now },
+        }
+    }
+
+    fn words(&self) -> std::sync::MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}

@@ -1,0 +1,74 @@
+//! What a caller hears from a line, as scenes for the leg's audio: notice, greeting, hold music, apology.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::media::scene::{Cue, Mark, Scene};
+use crate::prompts::Prompts;
+
+/// The notice was heard.
+pub const NOTICE: Mark = Mark(1);
+/// The greeting was heard.
+pub const GREETING: Mark = Mark(2);
+/// The apology was heard.
+pub const APOLOGY: Mark = Mark(3);
+
+/// The version of a notice that should be given and cannot be: no call ever hears it, so none reaches an agent.
+const NOTICE_MISSING: &str = "missing";
+
+/// See the file. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Programme {
+    prompts: Arc<Prompts>,
+    /// `GREETING_LEAD_SILENCE_MS`: the first moments of a leg are lost on some telephones.
+    lead_silence: Duration,
+}
+
+impl Programme {
+    /// Of prepared prompts.
+    #[must_use]
+    pub fn new(prompts: Arc<Prompts>, lead_silence: Duration) -> Self {
+        Self { prompts, lead_silence }
+    }
+
+    /// Lead silence, notice, greeting, then hold music until something else is asked for. None when the line has a notice that
+    /// could not be prepared: without it nothing may be said.
+    #[must_use]
+    pub fn greeting(&self) -> Option<Scene> {
+        let mut scene = Scene::default().then(Cue::Silence(self.lead_silence));
+        if let Some(notice) = self.prompts.notice.as_ref().ok()? {
+            scene = scene.then_marked(Cue::Once(notice.clip.clone()), NOTICE);
+        }
+        let greeting = Cue::Once(self.prompts.greeting.clone());
+        Some(scene.then_marked(greeting, GREETING).then(Cue::Loop(self.prompts.hold.clone())))
+    }
+
+    /// Hold music.
+    #[must_use]
+    pub fn hold(&self) -> Scene {
+        Scene::default().then(Cue::Loop(self.prompts.hold.clone()))
+    }
+
+    /// The apology, then silence.
+    #[must_use]
+    pub fn apology(&self) -> Scene {
+        Scene::default().then_marked(Cue::Once(self.prompts.apology.clone()), APOLOGY)
+    }
+
+    /// The version of the notice that every call of this line has to hear first.
+    #[must_use]
+    pub fn notice_version(&self) -> Option<Arc<str>> {
+        match &self.prompts.notice {
+            Ok(notice) => notice.as_ref().map(|notice| Arc::from(notice.version.as_str())),
+            Err(_) => Some(Arc::from(NOTICE_MISSING)),
+        }
+    }
+
+    /// From the first frame to the end of the greeting.
+    #[must_use]
+    pub fn greeting_length(&self) -> Duration {
+        let notice = self.prompts.notice.as_ref().ok().and_then(Option::as_ref);
+        let notice = notice.map_or(Duration::ZERO, |notice| notice.clip.duration());
+        self.lead_silence + notice + self.prompts.greeting.duration()
+    }
+}

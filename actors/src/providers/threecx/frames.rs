@@ -1,0 +1,73 @@
+//! A bound on the frames of a WebSocket before they are received: the codec itself looks at the length only when all of the
+//! frame is in memory, and a length has 63 bits.
+
+use actix_codec::{Decoder, Encoder};
+use actix_http::ws::{Codec, Frame, Message, ProtocolError};
+use bytes::BytesMut;
+
+/// The codec, with a bound.
+pub(super) struct BoundedCodec {
+    inner: Codec,
+    frame_bytes_max: usize,
+}
+
+impl BoundedCodec {
+    pub(super) fn new(inner: Codec, frame_bytes_max: usize) -> Self {
+        Self { inner, frame_bytes_max }
+    }
+}
+
+impl Decoder for BoundedCodec {
+    type Item = Frame;
+    type Error = ProtocolError;
+
+    fn decode(&mut self, received: &mut BytesMut) -> Result<Option<Frame>, ProtocolError> {
+        let promised = promised_length(received).unwrap_or(0);
+        if usize::try_from(promised).is_ok_and(|promised| promised <= self.frame_bytes_max) {
+            return self.inner.decode(received);
+        }
+        Err(ProtocolError::Overflow)
+    }
+}
+
+impl Encoder<Message> for BoundedCodec {
+    type Error = ProtocolError;
+
+    fn encode(&mut self, message: Message, sent: &mut BytesMut) -> Result<(), ProtocolError> {
+        self.inner.encode(message, sent)
+    }
+}
+
+/// What the head of the next frame says (RFC 6455, section 5.2); none while it is not all there.
+fn promised_length(received: &[u8]) -> Option<u64> {
+    match received.get(1)? & 0x7f {
+        126 => Some(u64::from(u16::from_be_bytes(received.get(2..4)?.try_into().ok()?))),
+        127 => Some(u64::from_be_bytes(received.get(2..10)?.try_into().ok()?)),
+        short => Some(u64::from(short)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+
+    use super::{BoundedCodec, BytesMut, Codec, Decoder};
+
+    #[test]
+    fn a_frame_is_refused_by_its_promise_alone() {
+        let decode = |bytes: &[u8]| {
+            BoundedCodec::new(Codec::new().client_mode(), 1000).decode(&mut BytesMut::from(bytes))
+        };
+        for promise in [
+            &[0x81, 127, 0, 0, 0, 1, 0, 0, 0, 0][..],
+            &[0x81, 126, 4, 0],
+            &[0x81, 127, 255, 255, 255, 255, 255, 255, 255, 255],
+        ] {
+            assert!(decode(promise).is_err(), "{promise:?}");
+        }
+        for part in [&[][..], &[0x81], &[0x81, 126], &[0x81, 126, 3], &[0x81, 126, 3, 232], &[0x81, 127, 0]] {
+            assert!(decode(part).unwrap().is_none(), "{part:?}");
+        }
+        assert!(decode(&[0x81, 1, b'x']).unwrap().is_some());
+    }
+}

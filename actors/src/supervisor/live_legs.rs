@@ -1,0 +1,129 @@
+//! Legs at the PBX: which call each one belongs to, a new call where none does, and what the call is told of it.
+
+use std::sync::Arc;
+
+use actix::{Context, Handler};
+use precall_call::{Admission, At, CallId, Event};
+use slog::{info, warn};
+
+use super::admission::{Admitted, PBX};
+use super::{CallSupervisor, Delivery};
+use crate::call_rows::Extra;
+use crate::clock;
+use crate::leg_news::{LegHappened, LegNews, Synced};
+use crate::leg_orders;
+use crate::legs::{LegState, Tell};
+use crate::line::Line;
+use crate::phone_number::CallerNumber;
+use crate::providers::threecx::action::Destination;
+use crate::providers::threecx::participant::{Participant, ParticipantStatus};
+use crate::registry::{Found, Sighting};
+
+impl CallSupervisor {
+    fn leg_seen(&mut self, participant: &Participant, at: At, ctx: &mut Context<Self>) {
+        let state = match participant.status {
+            ParticipantStatus::Ringing => LegState::Ringing,
+            ParticipantStatus::Connected => LegState::Connected,
+            // Our own outgoing legs, and words that nobody knows yet: not a caller.
+            ParticipantStatus::Dialing | ParticipantStatus::Other(_) => return,
+        };
+        if self.legs.is_left_over(&participant.leg) {
+            return;
+        }
+        let known = self.legs.call_of(&participant.leg);
+        let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
+        let tell = self.legs.seen(call, &participant.leg, state);
+        self.tell_of_leg(tell, at, ctx);
+    }
+
+    /// The live call that this leg is of, or a new one; none where there is no room for it.
+    fn call_of_new_leg(
+        &mut self,
+        participant: &Participant,
+        at: At,
+        ctx: &mut Context<Self>,
+    ) -> Option<CallId> {
+        let number = |raw: &str| {
+            Some(raw).filter(|raw| !raw.is_empty()).map(|raw| CallerNumber::parse(raw, self.settings.region))
+        };
+        let sighting = Sighting {
+            pbx: PBX.to_owned(),
+            threecx_call_id: participant.call_id.map(|id| id.to_string()),
+            caller: number(participant.caller_text()).unwrap_or(CallerNumber::Withheld),
+            called: number(&participant.party_did),
+        };
+        if let Found::Call(call) = self.registry.find(&sighting, at)
+            && self.registry.is_live(call)
+            && self.legs.may_join(call, at)
+        {
+            return Some(call);
+        }
+        let line = self.line_of_leg(&sighting, participant);
+        if let Err(busy) = self.room(&line) {
+            warn!(self.shared.log, "a leg is turned away"; "leg" => %participant.leg.participant,
+                "reason" => %busy);
+            self.turn_away(participant, &line);
+            return None;
+        }
+        let (call, now) = (clock::new_call(), at);
+        let admission = Admission::Accepted;
+        // Nobody waits to hear that the offer is durable: the leg itself is what would be acknowledged.
+        drop(self.admit(Admitted { call, sighting, line, admission, recording: None, now }, ctx));
+        Some(call)
+    }
+
+    /// The dialled number's line; most legs do not say it, and then the route point's.
+    fn line_of_leg(&self, sighting: &Sighting, participant: &Participant) -> Arc<Line> {
+        let route_point = CallerNumber::parse(participant.leg.dn.as_str(), self.settings.region);
+        let called = sighting.called.as_ref().unwrap_or(&route_point);
+        Arc::clone(self.lines.of_called(called))
+    }
+
+    fn turn_away(&self, participant: &Participant, line: &Line) {
+        let ringing = line.rules.transfer_ring;
+        let destination = line.fallback_destination.clone().map(|to| Destination { to, ringing });
+        leg_orders::turn_away(&self.shared, &participant.leg, destination);
+    }
+
+    fn tell_of_leg(&mut self, tell: Option<Tell>, at: At, ctx: &mut Context<Self>) {
+        let (call, event, extra) = match tell {
+            Some(Tell::Ringing(call, leg)) => (call, Event::LegRinging, Extra::Leg(leg)),
+            Some(Tell::Connected(call, leg)) => (call, Event::LegConnected, Extra::Leg(leg)),
+            Some(Tell::Gone(call)) => (call, Event::LegGone, Extra::None),
+            None => return,
+        };
+        self.deliver(call, Delivery::own(event, extra, at), ctx);
+    }
+
+    fn keys_pressed(&mut self, call: CallId, keys: &str, at: At, ctx: &mut Context<Self>) {
+        for key in keys.chars().filter(|key| matches!(key, '0'..='9' | '*' | '#')) {
+            self.deliver(call, Delivery::own(Event::DtmfReceived { key }, Extra::None, at), ctx);
+        }
+    }
+}
+
+/// What is known of legs was just compared with the PBX's list; calls whose leg was not in it have heard so already.
+impl Handler<Synced> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Synced, _: &mut Context<Self>) {}
+}
+
+impl Handler<LegNews> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, LegNews { leg, at, what }: LegNews, ctx: &mut Context<Self>) {
+        match what {
+            LegHappened::Seen(participant) => self.leg_seen(&participant, at, ctx),
+            LegHappened::Gone => {
+                for tell in self.legs.gone(&leg, at) {
+                    self.tell_of_leg(Some(tell), at, ctx);
+                }
+            }
+            LegHappened::Keys(keys) => match self.legs.call_of(&leg) {
+                Some(call) => self.keys_pressed(call, &keys, at, ctx),
+                None => info!(self.shared.log, "keys on a leg of no call"; "leg" => %leg.participant),
+            },
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The simulated PBX of the demo, and what its callers heard. Nothing here is told by the service.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::DemoError;
+use super::summary::Percentiles;
+use crate::simulators::threecx::{CallReport, Fault, NewCall, Options, Simulator};
+
+/// The client of the demo, and its route point.
+pub(super) const CLIENT_ID: &str = "900";
+/// The DN whose trunk leads to the simulated ElevenLabs.
+pub(super) const AGENT_DN: &str = "800";
+/// Every caller of the demo misses so much of the beginning, as some telephones do.
+const DISCARD_FIRST_MS: u64 = 250;
+
+/// A PBX whose trunk leads to `agent`.
+pub(super) async fn start(agent: &str, secret: &str) -> Result<Simulator, DemoError> {
+    let failed = |error: &dyn fmt::Display| DemoError::Setup(format!("the simulated PBX: {error}"));
+    let secret = secret.parse().map_err(|error| failed(&error))?;
+    let trunk = format!("{AGENT_DN}={agent}").parse().map_err(|error| failed(&error))?;
+    let options = Options { trunks: vec![trunk], ..Options::new(CLIENT_ID, secret) };
+    let simulator = Simulator::start(options).await?;
+    let deaf_at_first = Fault { discard_first_ms: Some(DISCARD_FIRST_MS), ..Fault::default() };
+    simulator.set_faults(vec![deaf_at_first]);
+    Ok(simulator)
+}
+
+/// Somebody rings. Returns the PBX's id of the call.
+pub(super) fn ring(simulator: &Simulator, caller: &str, called: &str) -> Result<String, DemoError> {
+    let call = NewCall { called: called.to_owned(), ..NewCall::from(caller) };
+    let placed = simulator.place_call(call).map_err(DemoError::Setup)?;
+    Ok(placed.call_id)
+}
+
+/// What the callers heard until somebody took them over.
+#[derive(Clone, Debug, Serialize)]
+pub struct Heard {
+    /// Calls that were looked at.
+    pub calls: usize,
+    /// Connected to the first byte at the PBX, milliseconds.
+    pub first_frame_ms: Percentiles,
+    /// Connected to the first sound that the caller heard, milliseconds.
+    pub first_sound_ms: Percentiles,
+    /// Calls in which the recorded greeting was heard whole, though the first 250 ms were lost.
+    pub whole_greetings: usize,
+    /// Silences of over 40 ms because nothing was there to play.
+    pub gaps: usize,
+    /// The longest time with nothing to play, milliseconds.
+    pub longest_gap_ms: u64,
+    /// Bytes that were sent to callers who had gone.
+    pub bytes_after_hangup: u64,
+    /// Calls with more or fewer than one audio stream.
+    pub not_one_stream: usize,
+    /// Legs that nobody let go of.
+    pub orphan_legs: usize,
+}
+
+impl Heard {
+    /// Looks at the calls with these PBX ids. `greeting` is the recording, as samples.
+    pub(super) fn of(simulator: &Simulator, ids: &[String], greeting: &[u8]) -> Self {
+        let reports: Vec<CallReport> = ids.iter().filter_map(|id| simulator.call(id)).collect();
+        let whole = ids.iter().filter(|id| {
+            let audio = simulator.audio(id).unwrap_or_default();
+            audio.windows(greeting.len().max(1)).step_by(2).any(|heard| heard == greeting)
+        });
+        let figures = |of: fn(&CallReport) -> Option<u64>| Percentiles::of(reports.iter().filter_map(of));
+        Self {
+            calls: reports.len(),
+            first_frame_ms: figures(|report| report.first_frame_ms),
+            first_sound_ms: figures(|report| report.first_sound_ms),
+            whole_greetings: whole.count(),
+            gaps: reports.iter().map(|report| report.gaps_ms.len().saturating_add(report.breaks_ms.len())).sum(),
+            longest_gap_ms: reports.iter().map(|report| report.longest_gap_ms).max().unwrap_or(0),
+            bytes_after_hangup: reports.iter().map(|report| report.bytes_after_hangup).sum(),
+            not_one_stream: reports.iter().filter(|report| report.posts_opened != 1).count(),
+            orphan_legs: simulator.legs(),
+        }
+    }
+
+    /// Whether every caller heard what was promised.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.whole_greetings == self.calls
+            && self.gaps == 0
+            && self.bytes_after_hangup == 0
+            && self.not_one_stream == 0
+            && self.orphan_legs == 0
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "as the callers heard it:")?;
+        writeln!(f, "  first frame at the PBX   {}", self.first_frame_ms)?;
+        writeln!(f, "  first sound heard        {}", self.first_sound_ms)?;
+        writeln!(f, "  greeting heard whole     {} of {}", self.whole_greetings, self.calls)?;
+        writeln!(f, "  gaps over 40 ms          {} (longest {} ms)", self.gaps, self.longest_gap_ms)?;
+        writeln!(f, "  bytes after hang-up      {}", self.bytes_after_hangup)?;
+        writeln!(f, "  calls not of one stream  {}", self.not_one_stream)?;
+        write!(f, "  orphan legs              {}", self.orphan_legs)
+    }
+}

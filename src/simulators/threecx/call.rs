@@ -1,0 +1,266 @@
+//! One call at the simulated PBX: who rings, what is to happen to it, what became of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::caller_sound::Speaks;
+use super::ear::Ear;
+use super::faults::WebhookFault;
+use super::leg::Leg;
+use super::options::Options;
+
+/// How a call reaches the route point (facts page, section 7, item 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Connected in its first event, as route points are.
+    #[default]
+    Connected,
+    /// Ringing, then connected by itself.
+    Ringing,
+    /// Ringing until somebody answers.
+    NeedsAnswer,
+}
+
+/// When the webhook about a call is posted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookMode {
+    /// Never.
+    #[default]
+    None,
+    /// Before the leg appears: its answer is waited for, 3 s at most.
+    First,
+    /// Some time after the leg appeared.
+    Late,
+    /// Before the leg appears and a second time right after.
+    Double,
+}
+
+/// A call to be placed: the body of `POST /sim/calls`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewCall {
+    /// The caller as the PBX shows it: E.164, national, empty, `Anonymous`.
+    pub caller: String,
+    /// The dialled number; an extension that is seen gets the leg itself.
+    pub called: String,
+    /// How it arrives.
+    pub mode: Mode,
+    /// When it is announced.
+    pub webhook: WebhookMode,
+    /// What is wrong with that announcement.
+    pub webhook_fault: Option<WebhookFault>,
+    /// How much later than the leg a late webhook is posted.
+    pub webhook_late_ms: Option<u64>,
+    /// The dialled number as the leg shows it; usually empty (facts page, fact 9).
+    pub party_did: String,
+    /// The caller's name; some trunks put the number here.
+    pub party_caller_name: String,
+    /// The number as the leg shows it, when not `caller`.
+    pub party_caller_id: Option<String>,
+    /// The DN on whose behalf the call comes.
+    pub on_behalf_of: String,
+    /// How long a ringing call rings before it connects by itself.
+    pub auto_connect_ms: u64,
+    /// When the caller hangs up, after the call was placed.
+    pub hangup_after_ms: Option<u64>,
+    /// What the caller says.
+    pub speaks: Speaks,
+    /// How much of the first audio the caller does not hear.
+    pub discard_first_ms: Option<u64>,
+    /// For so long after Connected the GET stream is 404.
+    pub stream_missing_ms: Option<u64>,
+    /// For so long after that it is 424.
+    pub stream_not_ready_ms: Option<u64>,
+}
+
+impl Default for NewCall {
+    fn default() -> Self {
+        Self {
+            caller: String::new(),
+            called: String::new(),
+            mode: Mode::default(),
+            webhook: WebhookMode::default(),
+            webhook_fault: None,
+            webhook_late_ms: None,
+            party_did: String::new(),
+            party_caller_name: String::new(),
+            party_caller_id: None,
+            on_behalf_of: String::new(),
+            auto_connect_ms: 1_000,
+            hangup_after_ms: None,
+            speaks: Speaks::default(),
+            discard_first_ms: None,
+            stream_missing_ms: None,
+            stream_not_ready_ms: None,
+        }
+    }
+}
+
+impl NewCall {
+    /// A call that is connected at once and not announced.
+    pub fn from(caller: &str) -> Self {
+        Self { caller: caller.to_owned(), ..Self::default() }
+    }
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Its leg has not appeared yet.
+    Announced,
+    /// We call somebody.
+    Dialing,
+    /// It rings at us.
+    Ringing,
+    /// It is with the client.
+    Connected,
+    /// Somebody else has taken it.
+    Transferred,
+    /// It is over.
+    Ended,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The caller hung up.
+    Caller,
+    /// The client dropped it.
+    Client,
+    /// The conversation with the agent was over.
+    Agent,
+    /// The agent's side was lost.
+    AgentLost,
+    /// Nobody answered.
+    NoAnswer,
+    /// The PBX was restarted.
+    Restart,
+}
+
+/// Which way a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Somebody rings.
+    Inbound,
+    /// The client makes a call.
+    Outbound,
+}
+
+/// One attempt to reach somebody else for a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Transfer {
+    /// `routeto`, `transferto` or `divert`.
+    pub action: String,
+    /// Where to.
+    pub destination: String,
+    /// `pending`, `answered`, or the reason of a failure as 3CX names it.
+    pub outcome: String,
+}
+
+/// The conversation at a simulated ElevenLabs that a call has become.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrunkCall {
+    /// The destination that led there.
+    pub dn: String,
+    /// Its id there.
+    pub conversation_id: String,
+    /// The voice that the initiation webhook gave it.
+    pub voice_id: Option<String>,
+}
+
+/// Data that the client attached, with keys that begin with `public_`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Attached {
+    /// To its own leg.
+    pub participant: BTreeMap<String, String>,
+    /// To the other party's.
+    pub party: BTreeMap<String, String>,
+}
+
+/// What arrived after it was of use.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Late {
+    pub after_hangup: u64,
+    pub under_way: u64,
+    pub after_transfer: u64,
+    pub posts: u64,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub serial: u64,
+    pub callid: u64,
+    pub participant_id: u64,
+    /// How often the PBX had been restarted before.
+    pub generation: u64,
+    pub direction: Direction,
+    pub wanted: NewCall,
+    pub state: State,
+    pub placed_at: Instant,
+    pub appeared_at: Option<Instant>,
+    pub connected_at: Option<Instant>,
+    pub transferred_at: Option<Instant>,
+    pub ended_at: Option<Instant>,
+    pub ended_by: Option<EndedBy>,
+    pub connect_at: Option<Instant>,
+    pub hang_up_at: Option<Instant>,
+    pub legs: Vec<Leg>,
+    pub next_legid: u32,
+    pub ear: Ear,
+    pub sound: Bytes,
+    pub posts_opened: u64,
+    pub gets_opened: u64,
+    pub discarded_bytes: u64,
+    pub late: Late,
+    pub dtmf: Vec<String>,
+    pub transfers: Vec<Transfer>,
+    pub trunk: Option<TrunkCall>,
+    pub attached: Attached,
+}
+
+impl Call {
+    pub fn leg(&self, id: u64) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    pub fn leg_mut(&mut self, id: u64) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    /// The number of its next leg within the call.
+    pub fn take_legid(&mut self) -> u32 {
+        self.next_legid = self.next_legid.saturating_add(1);
+        self.next_legid
+    }
+
+    /// For how long after Connected the GET stream is 404, and until when it is 424.
+    pub fn stream_waits(&self, options: &Options) -> (Duration, Duration) {
+        let missing = self.wanted.stream_missing_ms.map_or(options.stream_missing, Duration::from_millis);
+        let not_ready =
+            self.wanted.stream_not_ready_ms.map_or(options.stream_not_ready, Duration::from_millis);
+        (missing, missing.saturating_add(not_ready))
+    }
+
+    /// Bytes arrived on a stream whose leg is gone.
+    pub fn late_bytes(&mut self, count: u64, now: Instant, grace: Duration) {
+        let gone_at = self.ended_at.into_iter().chain(self.transferred_at).min();
+        let Some(gone_at) = gone_at else { return };
+        let counter = if now.saturating_duration_since(gone_at) <= grace {
+            &mut self.late.under_way
+        } else if self.ended_at.is_some() && self.transferred_at.is_none() {
+            &mut self.late.after_hangup
+        } else {
+            &mut self.late.after_transfer
+        };
+        *counter = counter.saturating_add(count);
+    }
+}
