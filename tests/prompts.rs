@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall::simulators::elevenlabs::{Options, start, voice_tone_hz};
-use precall_actors::media::Clip;
+use precall_actors::media::clip::Clip;
 use precall_actors::prompts::{Origin, PromptMaker, PromptOrder, PromptSettings, Prompts, Words};
 use precall_actors::providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 use precall_call::{LineId, VoiceId};

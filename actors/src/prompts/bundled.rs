@@ -149,6 +149,9 @@ mod tests {
         let steepest = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
         let seam = (heard[0] - heard[heard.len() - 1]).abs();
         assert!(seam <= steepest, "a click: {seam} against {steepest}");
+        // The last notes are still heard when the loop begins again with another.
+        let beginning = &heard[..4_000];
+        assert!(amplitude(beginning, 329.63) > 0.03, "{}", amplitude(beginning, 329.63));
         // Around the seam it is as loud as elsewhere.
         let around: Vec<f64> = heard[heard.len() - 800..].iter().chain(&heard[..800]).copied().collect();
         assert!(level_db(&around) > -26.0, "{}", level_db(&around));

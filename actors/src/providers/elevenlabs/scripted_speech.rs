@@ -1,13 +1,12 @@
-//! A server for tests of what is spoken: answers by a script, remembers what was asked and how much of it at once.
+//! A server for tests of what is spoken: answers by a script and remembers what was asked.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Barrier;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -35,34 +34,21 @@ pub(crate) struct SpeechServer {
     /// Its address.
     pub base: String,
     asked: Rc<RefCell<Vec<Asked>>>,
-    most_at_once: Rc<Cell<usize>>,
 }
 
 impl SpeechServer {
     /// Answers each request by `script`.
     pub async fn start(script: impl Fn(&Asked) -> Reply + 'static) -> Self {
-        Self::start_meeting(1, script).await
-    }
-
-    /// The same, but each answer waits until so many requests are there.
-    pub async fn start_meeting(together: usize, script: impl Fn(&Asked) -> Reply + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let (asked, most_at_once) = (Rc::new(RefCell::new(Vec::new())), Rc::new(Cell::new(0)));
-        let (now, script, barrier) =
-            (Rc::new(Cell::new(0_usize)), Rc::new(script), Rc::new(Barrier::new(together)));
-        let server = Self { base, asked: Rc::clone(&asked), most_at_once: Rc::clone(&most_at_once) };
+        let (asked, script) = (Rc::new(RefCell::new(Vec::new())), Rc::new(script));
+        let server = Self { base, asked: Rc::clone(&asked) };
         tokio::task::spawn_local(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
-                let (asked, most, now) = (Rc::clone(&asked), Rc::clone(&most_at_once), Rc::clone(&now));
-                let (script, barrier) = (Rc::clone(&script), Rc::clone(&barrier));
+                let (asked, script) = (Rc::clone(&asked), Rc::clone(&script));
                 tokio::task::spawn_local(async move {
                     while let Some(request) = read(&mut socket).await {
-                        now.set(now.get() + 1);
-                        most.set(most.get().max(now.get()));
                         asked.borrow_mut().push(request.clone());
-                        barrier.wait().await;
-                        now.set(now.get() - 1);
                         let (status, kind, body) = match script(&request) {
                             Reply::Good(kind, body) => ("200 OK", kind, body),
                             Reply::Bad(status, body) => (status, "application/json", body.into()),
@@ -82,11 +68,6 @@ impl SpeechServer {
     /// What was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.borrow().clone()
-    }
-
-    /// How many requests there were at most before the first of them was answered.
-    pub fn most_at_once(&self) -> usize {
-        self.most_at_once.get()
     }
 }
 
