@@ -36,8 +36,8 @@ const LOOK_WITHIN: Duration = Duration::from_secs(2);
 const UNMATCHED_LOADED: i64 = 10_000;
 /// All prompts of all lines; what is not there by then is replaced by bundled sound.
 const PREPARED_WITHIN: Duration = Duration::from_secs(20);
-/// Prompts that are not as they were ordered are tried again after so long: the provider may be back.
-const PREPARE_AGAIN: Duration = Duration::from_secs(60);
+/// Prompts that are not as they were ordered are tried again, first soon and then this far apart: the provider may be back.
+const PREPARE_AGAIN_MAX: Duration = Duration::from_secs(60);
 const AGENT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Brings what was before into the actors.
@@ -87,12 +87,13 @@ impl Loader {
         // Not earlier: a leg that is seen before the calls of the last start are known would be taken for a new call.
         self.start_feed(desk, tokens, &supervisor);
         info!(log, "the engine is ready");
-        let mut prepared_at = tokio::time::Instant::now();
+        let (mut prepared_at, mut prepare_pause) = (tokio::time::Instant::now(), LOOK_EVERY);
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            if prepared_at.elapsed() >= PREPARE_AGAIN && !self.shared.prompt_problems().is_empty() {
+            if prepared_at.elapsed() >= prepare_pause && !self.shared.prompt_problems().is_empty() {
                 self.reload(&supervisor).await;
                 prepared_at = tokio::time::Instant::now();
+                prepare_pause = (prepare_pause * 2).min(PREPARE_AGAIN_MAX);
             }
             let look = async {
                 let client = self.shared.pool.get().await?;
@@ -192,17 +193,12 @@ impl Loader {
         }
         let maker = PromptMaker::new(clients.bulk.clone(), pbx.prompts.clone());
         let prepared = maker.prepare(&orders, PREPARED_WITHIN).await;
-        let mut problems = prepared.problems;
+        let mut problems = agents.problems;
+        problems.extend(prepared.problems);
         for (line, prompts) in &prepared.by_line {
-            let missing = prompts.notice.as_ref().err().map(ToString::to_string);
-            problems.extend(
-                prompts
-                    .problems
-                    .iter()
-                    .chain(missing.as_ref())
-                    .map(|problem| format!("line {line}: {problem}")),
-            );
+            problems.extend(prompts.problems.iter().map(|problem| format!("line {line}: {problem}")));
         }
+        problems.sort_unstable();
         // They are tried again every minute, and said when they change.
         if problems != self.shared.prompt_problems() {
             for problem in &problems {
@@ -244,17 +240,25 @@ impl Loader {
 
 /// The agents' own voices, each asked for once: where no voice is configured, what we say is said by whom the caller will hear.
 #[derive(Default)]
-struct AgentVoices(HashMap<String, Option<VoiceId>>);
+struct AgentVoices {
+    known: HashMap<String, Option<VoiceId>>,
+    /// Why an agent's voice is not known, for people.
+    problems: Vec<String>,
+}
 
 impl AgentVoices {
     async fn of(&mut self, provider: &ElevenLabs, agent_id: &str) -> Option<VoiceId> {
-        if let Some(known) = self.0.get(agent_id) {
+        if let Some(known) = self.known.get(agent_id) {
             return known.clone();
         }
-        // None is a problem of the prompts that lack it, which say so.
-        let agent = provider.agent(agent_id, AGENT_WITHIN).await.ok();
-        let voice = agent.and_then(|agent| agent.voice).map(VoiceId::new);
-        self.0.insert(agent_id.to_owned(), voice.clone());
+        let voice = match provider.agent(agent_id, AGENT_WITHIN).await {
+            Ok(agent) => agent.voice.map(VoiceId::new),
+            Err(error) => {
+                self.problems.push(format!("agent {agent_id} could not be asked for its voice: {error}"));
+                None
+            }
+        };
+        self.known.insert(agent_id.to_owned(), voice.clone());
         voice
     }
 }
