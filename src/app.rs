@@ -144,6 +144,8 @@ impl Application {
 
     /// Stops everything without waiting for calls.
     pub async fn stop_now(self) {
+        // Whoever follows events hears of it and lets go; otherwise the server waits for them to time out.
+        self.engine.drain(std::time::Duration::ZERO).await;
         for server in &self.servers {
             server.stop(true).await;
         }
