@@ -10,6 +10,8 @@ mod clone_failures;
 mod dial_guard;
 mod dials;
 mod isolation;
+mod live_handoff;
+mod live_legs;
 mod lines;
 mod lost_in_restart;
 mod outages;
