@@ -21,7 +21,7 @@ use uuid::Uuid;
 mod pbx;
 mod sound;
 
-pub use pbx::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld};
+pub use pbx::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
 pub use sound::Sound;
 
 pub const SECRET: &str = "test-secret-of-the-webhooks";
