@@ -175,8 +175,14 @@ impl World {
     }
 
     /// As [`Self::restart`], for a database that is not there.
-    pub async fn restart_unreached(mut self) -> Self {
+    pub async fn restart_unreached(self) -> Self {
+        self.restart_while(|| ()).await
+    }
+
+    /// The same, with something that happens while nobody serves.
+    async fn restart_while(mut self, meanwhile: impl FnOnce()) -> Self {
         self.app.stop_now().await;
+        meanwhile();
         let (provider, samples) = (&self.simulator, self.samples.path());
         self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults, &self.log).await;
         self

@@ -141,7 +141,14 @@ impl PbxWorld {
 
     /// As [`World::restart`]: the PBX and its calls stay as they are.
     pub async fn restart(self) -> Self {
-        let world = Self { world: self.world.restart().await, ..self };
+        self.restart_while(|_| ()).await
+    }
+
+    /// The same, with something that happens at the PBX while nobody serves.
+    pub async fn restart_while(self, meanwhile: impl FnOnce(&Simulator)) -> Self {
+        let world = self.world.restart_while(|| meanwhile(&self.pbx)).await;
+        world.ready().await;
+        let world = Self { world, ..self };
         world.connected().await;
         world
     }
