@@ -6,7 +6,7 @@ use precall::simulators::threecx::{EndedBy, Fault, Mode, NewCall, WebhookMode};
 use serde_json::json;
 use slog::{Drain, Logger, OwnedKVList, Record};
 
-use crate::support::{CALLED, CLIENT, DIAL, PbxPlan, PbxWorld, ended, incoming};
+use crate::support::{CALLED, CLIENT, DIAL, PERSON, PbxPlan, PbxWorld, ended, incoming};
 
 #[actix::test]
 async fn a_ringing_leg_is_answered_and_one_that_answers_itself_is_taken() {
@@ -34,12 +34,20 @@ fn refuses_to_answer() -> Fault {
 }
 
 #[actix::test]
-async fn a_call_whose_leg_never_comes_is_given_up_and_not_phoned_back() {
+async fn what_is_no_use_for_ten_seconds_is_given_up() {
     let world = PbxWorld::new().await;
     world.pbx.set_faults(vec![refuses_to_answer()]);
-    let stranger = world.mapped_caller(1).await;
+    let (stranger, third) = (world.mapped_caller(1).await, world.known_caller(3).await);
+    // A webhook whose leg never comes, and a leg that nobody can answer.
     let announced = world.ring("never-a-leg", &world.known_caller(2).await).await;
     let unanswered = world.rings_so(NewCall { mode: Mode::NeedsAnswer, ..NewCall::from(&stranger) });
+    // A leg that never takes audio; the PBX counts its legs.
+    let next = world.report(&unanswered).participant_id + 1;
+    let path = format!("/callcontrol/{CLIENT}/participants/{next}/stream");
+    world.pbx.set_faults(vec![refuses_to_answer(), Fault { status: Some(404), ..Fault::on(&path) }]);
+    let deaf = world.rings(&third);
+    assert_eq!(world.report(&deaf).participant_id, next);
+    let without_audio = world.call_of(&deaf).await;
     let rings_on = world.call_of(&unanswered).await;
     for call in [announced, rings_on] {
         let row = world.released(call).await;
@@ -47,6 +55,14 @@ async fn a_call_whose_leg_never_comes_is_given_up_and_not_phoned_back() {
         assert_eq!(row.get::<_, String>("blame"), "pbx");
     }
     world.at_pbx(&unanswered, "the leg is dropped", |call| call.ended_by == Some(EndedBy::Client)).await;
+    let row = world.released(without_audio).await;
+    assert_eq!(row.get::<_, String>("cause"), "greeting_failed");
+    assert_eq!(row.get::<_, String>("blame"), "pbx");
+    assert_eq!(row.get::<_, String>("told"), "person");
+    let report = world.report(&deaf);
+    assert_eq!((report.transfers.len(), report.transfers[0].destination.as_str()), (1, PERSON));
+    assert_eq!(report.posts_opened, 0);
+    // Nobody is phoned back.
     assert_eq!(world.requests(DIAL).len(), 0);
     assert_eq!(world.asked("POST", "/makecall").len(), 0);
     world.stop().await;
@@ -75,7 +91,10 @@ async fn a_webhook_beside_the_leg_makes_no_second_call_whenever_it_comes() {
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 4);
     let posted = |kind: &str| {
         let webhooks = world.pbx.webhooks();
-        webhooks.into_iter().filter(|webhook| webhook["event_type"] == kind && webhook["status"] == 200).count()
+        webhooks
+            .into_iter()
+            .filter(|webhook| webhook["event_type"] == kind && webhook["status"] == 200)
+            .count()
     };
     world.until("every webhook is answered", || async { posted("IncomingCall") == 4 }).await;
     world.until("and every end", || async { posted("CallEnded") == 4 }).await;
@@ -144,7 +163,8 @@ async fn legs_of_other_dns_leave_no_trace() {
         world.pbx.requests().iter().map(|r| r["path"].as_str().unwrap_or_default().to_owned()).collect();
     assert!(asked.iter().any(|path| path.starts_with(&format!("/callcontrol/{CLIENT}/"))), "{asked:?}");
     assert!(!asked.iter().any(|path| path.contains("/150")), "{asked:?}");
-    let kept = "select count(*) from call_events where event::text || coalesce(pii::text, '') like '%5550177%'";
+    let kept =
+        "select count(*) from call_events where event::text || coalesce(pii::text, '') like '%5550177%'";
     assert_eq!(world.count(kept, &[]).await, 0);
     let lines = lines.0.lock().unwrap().clone();
     assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged at all");

@@ -33,12 +33,8 @@ fn live(world: &PbxWorld) -> BTreeSet<Uuid> {
 async fn an_outage_of_events_loses_no_call_and_greets_nobody_twice() {
     let world = PbxWorld::with(PbxPlan::default().holding()).await;
     let calls = on_hold(&world, 50).await;
-    let cut = Fault {
-        ws: Some(WsFault::Close),
-        ws_close_code: Some(1006),
-        ws_down_ms: 5_000,
-        ..Fault::default()
-    };
+    let cut =
+        Fault { ws: Some(WsFault::Close), ws_close_code: Some(1006), ws_down_ms: 5_000, ..Fault::default() };
     world.pbx.set_faults(vec![cut]);
     world.until("the socket is gone", || async { world.pbx.websockets() == 0 }).await;
     let (ending, staying) = calls.split_at(10);
@@ -66,11 +62,8 @@ async fn an_outage_of_events_loses_no_call_and_greets_nobody_twice() {
     }
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 51);
     for (pbx_id, call) in staying.iter().chain([&(meanwhile.clone(), newcomer)]) {
-        world.hangs_up(pbx_id);
-        assert!(expected.contains(call));
-    }
-    for call in expected {
-        world.released(call).await;
+        world.operator_ends(*call).await;
+        world.at_pbx(pbx_id, "its leg is dropped", |call| call.ended_by.is_some()).await;
     }
     world.stop().await;
 }
@@ -88,16 +81,15 @@ async fn a_restarted_pbx_ends_its_calls_and_a_redial_with_an_old_id_is_a_new_cal
     // The same people, with the same ids.
     let old: BTreeSet<Uuid> = calls.iter().map(|(_, call)| *call).collect();
     let ids: BTreeSet<&String> = calls.iter().map(|(pbx_id, _)| pbx_id).collect();
-    for n in 0..5 {
-        let pbx_id = world.rings(&stranger(n));
+    let again: Vec<String> = (0..5).map(|n| world.rings(&stranger(n))).collect();
+    for pbx_id in &again {
         assert!(ids.contains(&pbx_id), "ids start again");
         let statement = "select id from call_log where threecx_call_id = $1 and state <> 'released'";
         let new: Uuid = world.until_row("a new call", statement, &[&pbx_id]).await.get(0);
         assert!(!old.contains(&new));
-        world.hears(&pbx_id, &world.notice().await).await;
-        world.hears(&pbx_id, &world.greeting).await;
-        world.hangs_up(&pbx_id);
-        world.released(new).await;
+        world.hears(pbx_id, &world.notice().await).await;
+        world.hears(pbx_id, &world.greeting).await;
+        world.operator_ends(new).await;
     }
     world.stop().await;
 }
@@ -123,8 +115,7 @@ async fn two_anonymous_callers_at_once_are_two_calls() {
     assert_eq!(ours.len(), 2);
     assert_eq!(world.uploads(), 0);
     for call in ours {
-        world.operate(&format!("/api/v1/calls/{call}/hangup")).await;
-        world.released(call).await;
+        world.operator_ends(call).await;
     }
     world.stop().await;
 }
@@ -143,10 +134,10 @@ async fn calls_outlive_tokens_that_cut_their_streams() {
     }
     for (call, pbx_id) in &calls {
         world.in_state(*call, "holding").await;
-        world.at_pbx(pbx_id, "three tokens have come and gone", |call| call.posts_opened >= 4).await;
+        world.at_pbx(pbx_id, "two tokens have come and gone", |call| call.posts_opened >= 3).await;
     }
     for (call, pbx_id) in &calls {
-        world.operate(&format!("/api/v1/calls/{call}/handoff")).await;
+        world.operator_hands_over(*call).await;
         let row = world.completed(*call).await;
         assert_eq!(row.get::<_, String>("cause"), "completed");
         let report = world.report(pbx_id);

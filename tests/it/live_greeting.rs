@@ -1,7 +1,7 @@
-//! Greetings that cannot be given: no notice, no audio, no room.
+//! Greetings that cannot be given: no notice, no room.
 
 use precall::simulators::elevenlabs;
-use precall::simulators::threecx::{EndedBy, Fault};
+use precall::simulators::threecx::EndedBy;
 
 use crate::support::{PERSON, PbxPlan, PbxWorld};
 
@@ -25,22 +25,6 @@ async fn without_its_notice_no_call_ever_reaches_an_agent() {
 }
 
 #[actix::test]
-async fn a_leg_that_takes_no_audio_goes_to_a_person() {
-    let world = PbxWorld::new().await;
-    world.pbx.set_faults(vec![Fault { suffix: "/stream".into(), status: Some(404), ..Fault::default() }]);
-    let pbx_id = world.rings(&world.known_caller(1).await);
-    let call = world.call_of(&pbx_id).await;
-    let row = world.released(call).await;
-    assert_eq!(row.get::<_, String>("cause"), "greeting_failed");
-    assert_eq!(row.get::<_, String>("blame"), "pbx");
-    assert_eq!(row.get::<_, String>("told"), "person");
-    let report = world.report(&pbx_id);
-    assert_eq!((report.transfers.len(), report.transfers[0].destination.as_str()), (1, PERSON));
-    assert_eq!(report.posts_opened, 0);
-    world.stop().await;
-}
-
-#[actix::test]
 async fn at_the_limit_of_live_calls_the_next_one_goes_to_a_person() {
     let world = PbxWorld::with(PbxPlan::default().holding().env("MAX_LIVE_CALLS", "1")).await;
     let first = world.rings(&world.known_caller(1).await);
@@ -51,12 +35,10 @@ async fn at_the_limit_of_live_calls_the_next_one_goes_to_a_person() {
     assert_eq!(report.transfers[0].destination, PERSON);
     assert_eq!(report.posts_opened, 0, "it was greeted");
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
-    world.hangs_up(&first);
-    world.released(call).await;
+    world.operator_ends(call).await;
+    world.until("there is room again", || async { world.app.engine().live().is_empty() }).await;
     let third = world.rings(&world.known_caller(3).await);
-    let call = world.call_of(&third).await;
-    world.hangs_up(&third);
-    world.released(call).await;
+    world.operator_ends(world.call_of(&third).await).await;
     world.stop().await;
 }
 
@@ -70,7 +52,6 @@ async fn at_the_limit_without_a_person_the_next_call_is_ended() {
     let report = world.at_pbx(&second, "it is dropped", |call| call.ended_by.is_some()).await;
     assert_eq!((report.ended_by, report.posts_opened), (Some(EndedBy::Client), 0));
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
-    world.hangs_up(&first);
-    world.released(call).await;
+    world.operator_ends(call).await;
     world.stop().await;
 }

@@ -24,7 +24,8 @@ fn attempts(report: &CallReport) -> Vec<String> {
 }
 
 fn end_of(row: &Row) -> [String; 4] {
-    ["cause", "blame", "told", "status"].map(|column| row.get::<_, Option<String>>(column).unwrap_or_default())
+    ["cause", "blame", "told", "status"]
+        .map(|column| row.get::<_, Option<String>>(column).unwrap_or_default())
 }
 
 /// Rings with so many known callers at once.
@@ -61,8 +62,8 @@ async fn an_agent_who_cannot_be_reached_is_followed_by_a_person() {
         assert!(world.heard(pbx_id).contains(&world.greeting));
         reasons.insert(report.transfers[0].outcome.clone());
     }
-    let expected =
-        ["DestinationBusy", "DestinationNoAnswer", "OperationTimeout", "UnknownDestination"].map(str::to_owned);
+    let expected = ["DestinationBusy", "DestinationNoAnswer", "OperationTimeout", "UnknownDestination"]
+        .map(str::to_owned);
     assert_eq!(reasons, BTreeSet::from(expected));
     assert_eq!(world.simulator.conversations(), serde_json::json!([]));
     world.stop().await;
@@ -158,4 +159,3 @@ async fn a_lost_answer_is_looked_up_and_never_asked_for_again() {
 fn on_routeto() -> Fault {
     Fault { suffix: "/routeto".to_owned(), method: Some("POST".to_owned()), ..Fault::default() }
 }
-

@@ -51,7 +51,9 @@ async fn a_hang_up_at_any_moment_stops_everything_but_the_clone() {
     let [ringing, told, greeted, held, routed] = calls.as_slice() else { panic!("five calls") };
     world.until("every voice is being cloned", || async { world.uploads() == 5 }).await;
     world
-        .until("the leg rings", || async { world.events(ringing.0).await.contains(&"leg_ringing".to_owned()) })
+        .until("the leg rings", || async {
+            world.events(ringing.0).await.contains(&"leg_ringing".to_owned())
+        })
         .await;
     world.hangs_up(&ringing.1);
     world.hears(&told.1, &world.notice().await.start(50)).await;

@@ -43,8 +43,7 @@ async fn two_calls_of_one_caller_on_their_way_speak_with_neither_voice() {
         let call = world.call_of(pbx_id).await;
         world.in_state(call, "conversing").await;
         // Nobody told the agent's provider which call this is, so no report will say that it is over.
-        world.operate(&format!("/api/v1/calls/{call}/hangup")).await;
-        world.released(call).await;
+        world.operator_ends(call).await;
     }
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 2);
     world.stop().await;

@@ -142,7 +142,8 @@ impl World {
         let app = serve(&url, &simulator, samples.path(), &env, &faults, &log).await;
         let client = connect_to(&url).await;
         let (http, _database) = (http_client(), None);
-        let world = Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults, log };
+        let world =
+            Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults, log };
         world.ready().await;
         world
     }

@@ -102,8 +102,7 @@ impl PbxWorld {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("greeting.wav");
         let greeting = Sound::record(&file, greeting_ms);
-        let (file, cache) =
-            (file.display().to_string(), folder.path().join("prompts").display().to_string());
+        let (file, cache) = (file.display().to_string(), folder.path().join("prompts").display().to_string());
         let mut env: Vec<(String, String)> = [
             ("CALL_ROUTE", "transfer"),
             ("THREECX_BASE_URL", &pbx.base_url()),
@@ -173,6 +172,17 @@ impl PbxWorld {
         assert!(self.pbx.hang_up(pbx_id), "call {pbx_id} was over");
     }
 
+    /// An operator ends the call, and it is over.
+    pub async fn operator_ends(&self, call: Uuid) {
+        self.operate(&format!("/api/v1/calls/{call}/hangup")).await;
+        self.released(call).await;
+    }
+
+    /// An operator hands the call to the agent.
+    pub async fn operator_hands_over(&self, call: Uuid) {
+        self.operate(&format!("/api/v1/calls/{call}/handoff")).await;
+    }
+
     pub fn presses(&self, pbx_id: &str, keys: &str) {
         assert!(self.pbx.dtmf(pbx_id, keys), "nobody hears the keys of call {pbx_id}");
     }
@@ -211,16 +221,19 @@ impl PbxWorld {
     }
 
     async fn spoken(&self, text: &str) -> Sound {
-        let url = format!(
-            "{}/v1/text-to-speech/{VOICE_OF_THE_HOUSE}?output_format=pcm_8000",
-            self.simulator.url()
-        );
+        let url =
+            format!("{}/v1/text-to-speech/{VOICE_OF_THE_HOUSE}?output_format=pcm_8000", self.simulator.url());
         let mut answer = self.http.post(url).send_json(&json!({ "text": text })).await.unwrap();
         Sound::of(&answer.body().limit(1 << 20).await.unwrap())
     }
 
     /// Waits until the PBX says so of the call.
-    pub async fn at_pbx(&self, pbx_id: &str, what: &str, condition: impl Fn(&CallReport) -> bool) -> CallReport {
+    pub async fn at_pbx(
+        &self,
+        pbx_id: &str,
+        what: &str,
+        condition: impl Fn(&CallReport) -> bool,
+    ) -> CallReport {
         until(what, || async { condition(&self.report(pbx_id)) }).await;
         self.report(pbx_id)
     }
