@@ -1,5 +1,12 @@
 //! One door to the whole program for tests: a database of one's own, a simulated ElevenLabs, the service, over real sockets.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests that cannot go on should stop; not every binary uses all of it.
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // Tests that cannot go on should stop; not every binary uses all of it.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
