@@ -1,5 +1,12 @@
 //! One door to the whole program for tests: a database of one's own, a simulated ElevenLabs, the service, over real sockets.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests that cannot go on should stop; not every binary uses all of it.
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // Tests that cannot go on should stop; not every binary uses all of it.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -17,6 +24,12 @@ use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
+
+mod pbx;
+mod sound;
+
+pub use pbx::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
+pub use sound::Sound;
 
 pub const SECRET: &str = "test-secret-of-the-webhooks";
 pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
@@ -62,6 +75,8 @@ pub struct Plan {
     /// How long the simulator waits before it posts a report again; the provider waits minutes.
     pub retry_after: Duration,
     pub faults: Faults,
+    /// Where the service's lines go.
+    pub log: slog::Logger,
 }
 
 impl Default for Plan {
@@ -73,6 +88,7 @@ impl Default for Plan {
             voice_slots: 1_000,
             retry_after: Duration::from_millis(100),
             faults: Faults::default(),
+            log: slog::Logger::root(slog::Discard, slog::o!()),
         }
     }
 }
@@ -106,6 +122,7 @@ pub struct World {
     samples: tempfile::TempDir,
     plan_env: Vec<(String, String)>,
     faults: Faults,
+    log: slog::Logger,
 }
 
 impl World {
@@ -122,12 +139,18 @@ impl World {
     /// On a database that the test looks after itself.
     pub async fn at(url: String, plan: Plan) -> Self {
         let simulator = start_simulator(&plan).await;
+        Self::around(url, simulator, plan).await
+    }
+
+    /// With a provider that is there already.
+    async fn around(url: String, simulator: Simulator, plan: Plan) -> Self {
         let samples = tempfile::tempdir().unwrap();
-        let app = serve(&url, &simulator, samples.path(), &plan.env, &plan.faults).await;
+        let Plan { env, faults, log, .. } = plan;
+        let app = serve(&url, &simulator, samples.path(), &env, &faults, &log).await;
         let client = connect_to(&url).await;
-        let Plan { env, faults, .. } = plan;
         let (http, _database) = (http_client(), None);
-        let world = Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults };
+        let world =
+            Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults, log };
         world.ready().await;
         world
     }
@@ -144,7 +167,7 @@ impl World {
         self.app.stop_now().await;
         self.client.execute(statement, values).await.unwrap();
         let (provider, samples) = (&self.simulator, self.samples.path());
-        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults).await;
+        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults, &self.log).await;
         self.ready().await;
         self
     }
@@ -160,10 +183,16 @@ impl World {
     }
 
     /// As [`Self::restart`], for a database that is not there.
-    pub async fn restart_unreached(mut self) -> Self {
+    pub async fn restart_unreached(self) -> Self {
+        self.restart_while(|| ()).await
+    }
+
+    /// The same, with something that happens while nobody serves.
+    async fn restart_while(mut self, meanwhile: impl FnOnce()) -> Self {
         self.app.stop_now().await;
+        meanwhile();
         let (provider, samples) = (&self.simulator, self.samples.path());
-        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults).await;
+        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults, &self.log).await;
         self
     }
 
@@ -414,6 +443,17 @@ pub async fn start_app(
     env: &[(String, String)],
     faults: &Faults,
 ) -> Application {
+    build(database, provider, samples, env, faults, &Plan::default().log).await
+}
+
+async fn build(
+    database: &str,
+    provider: &str,
+    samples: &Path,
+    env: &[(String, String)],
+    faults: &Faults,
+    log: &slog::Logger,
+) -> Application {
     let entry = ApiKeys::entry("tests", Scope::Admin, KEY).unwrap();
     let samples = samples.display().to_string();
     let mut pairs: Vec<(String, String)> = [
@@ -445,8 +485,7 @@ pub async fn start_app(
         pairs.push((name.clone(), value.clone()));
     }
     let config = Config::from_pairs(pairs).expect("the test's configuration is good");
-    let log = slog::Logger::root(slog::Discard, slog::o!());
-    Application::build(&config, log, faults.clone()).await.expect("the application starts")
+    Application::build(&config, log.clone(), faults.clone()).await.expect("the application starts")
 }
 
 /// The service with this simulator as its provider, which reports to it.
@@ -456,11 +495,17 @@ async fn serve(
     samples: &Path,
     env: &[(String, String)],
     faults: &Faults,
+    log: &slog::Logger,
 ) -> Application {
-    let app = start_app(database, &simulator.url(), samples, env, faults).await;
-    let url = format!("{}/webhook/elevenlabs/postcall", app.url()).parse().unwrap();
-    simulator.set_webhook(Some(Target { url, secret: SECRET.parse().unwrap() }));
+    let app = build(database, &simulator.url(), samples, env, faults, log).await;
+    simulator.set_webhook(Some(target(&app, "/webhook/elevenlabs/postcall")));
+    simulator.set_initiation(Some(target(&app, "/webhook/elevenlabs/initiation")));
     app
+}
+
+/// A place of the service where webhooks go, with the secret of all of them.
+fn target(app: &Application, path: &str) -> Target {
+    Target { url: format!("{}{path}", app.url()).parse().unwrap(), secret: SECRET.parse().unwrap() }
 }
 
 /// Two seconds of a tone that no other caller has.
