@@ -14,6 +14,7 @@ use precall_actors::phone_number::Region;
 use precall_actors::prompts::PromptSettings;
 use precall_actors::providers::elevenlabs::{self, ApiKey};
 use precall_actors::providers::threecx::settings::{self as threecx, ClientSecret};
+use precall_actors::providers::trust::{Trust, TrustError};
 use precall_actors::shared::{CallSettings, ConsentRule};
 use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
 use precall_call::{LineId, Route};
@@ -60,6 +61,9 @@ pub enum AppError {
     /// The PBX's address, client or secret cannot be used.
     #[error(transparent)]
     Pbx(#[from] threecx::SettingsError),
+    /// The PBX's authority cannot be used.
+    #[error("THREECX_CA_FILE: {0}")]
+    PbxTrust(#[from] TrustError),
     /// The PBX's address cannot be read.
     #[error("THREECX_BASE_URL cannot be read: {0}")]
     PbxUrl(url::ParseError),
@@ -264,11 +268,15 @@ fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     };
     let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
     let secret = ClientSecret::new(control.client_secret.expose());
-    let client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
+    let mut client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
+    if base.scheme() == "https" {
+        client = client.trusting(Trust::of_host_and(control.ca_file.as_deref())?);
+    }
+    let media = MediaSettings { extra_ca: control.ca_file.clone(), ..MediaSettings::new(base) };
     let greeting = config.greeting.clone();
     Ok(Some(PbxEngine {
         client: Arc::new(client),
-        media: MediaSettings::new(base),
+        media,
         prompts: PromptSettings {
             cache_dir: config.greeting.prompt_cache_dir.clone(),
             model: config.greeting.model.clone(),

@@ -193,6 +193,14 @@ impl Config {
         })
     }
 
+    /// Call control of the phone system alone, for a check that needs neither database nor provider.
+    ///
+    /// # Errors
+    /// The wrong variables of that section.
+    pub fn threecx_from_map(set: &BTreeMap<String, String>) -> Result<ThreeCx, ConfigError> {
+        one_section(set, Section::Threecx, ThreeCx::read)
+    }
+
     /// Logging alone, for commands that log without serving.
     ///
     /// # Errors

@@ -282,6 +282,19 @@ fn the_route_that_was_not_chosen_is_said_aloud() {
 }
 
 #[test]
+fn a_file_of_certificates_that_cannot_be_used_says_what_would_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    fs::write(&empty, "").unwrap();
+    for path in [&empty, &folder.path().join("missing.pem")] {
+        let text = path.display().to_string();
+        let error = with(&[("THREECX_CA_FILE", &text)]).unwrap_err();
+        assert_eq!(error.problems[0].name, "THREECX_CA_FILE");
+        assert!(error.problems[0].wrong.contains(&text) && error.to_string().contains("PEM file"), "{error}");
+    }
+}
+
+#[test]
 fn lists_are_read_in_both_forms() {
     let config = with(&[
         ("CORS_ORIGINS", r#"["https://a.example/", "http://localhost:8080"]"#),
