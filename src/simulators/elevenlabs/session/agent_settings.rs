@@ -158,12 +158,18 @@ impl Agent {
         if let Some(unknown) = unknown {
             return Err(format!("there is no client event {unknown}"));
         }
-        let lists = [&self.allowed_overrides, &self.required_variables, &self.unknown_voices, &self.client_events];
+        let lists =
+            [&self.allowed_overrides, &self.required_variables, &self.unknown_voices, &self.client_events];
         if lists.iter().any(|list| list.len() > MOST_ENTRIES) {
             return Err(format!("a list has at most {MOST_ENTRIES} entries"));
         }
-        let times =
-            [self.signed_url_ms, self.ping_ms, self.initiation_ms, self.input_timeout_ms, self.max_duration_ms];
+        let times = [
+            self.signed_url_ms,
+            self.ping_ms,
+            self.initiation_ms,
+            self.input_timeout_ms,
+            self.max_duration_ms,
+        ];
         if times.iter().any(|ms| *ms == 0 || *ms > LONGEST_MS) || self.record_ms > LONGEST_MS {
             return Err(format!("times are from 1 to {LONGEST_MS} ms"));
         }

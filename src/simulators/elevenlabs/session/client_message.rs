@@ -69,7 +69,8 @@ pub(super) fn read(text: &str) -> Received {
         Err(_) => return refused("not JSON"),
     };
     if let Some(chunk) = object.get("user_audio_chunk") {
-        let mut received = audio(chunk.as_str().unwrap_or_default());
+        let nothing = Received { message: None, violations: Vec::new() };
+        let mut received = chunk.as_str().map_or(nothing, audio);
         received.violations.extend(shape::complaints(AUDIO, &object));
         return received;
     }

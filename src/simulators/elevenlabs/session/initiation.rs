@@ -41,9 +41,9 @@ impl Initiation {
         let voice = at(&data, &["conversation_config_override", "tts", "voice_id"]).and_then(Value::as_str);
         let voice = voice.unwrap_or(&agent.voice_id).to_owned();
         let events = at(&data, &["conversation_config_override", "conversation", "client_events"]);
-        let events = events.and_then(Value::as_array).map(|events| {
-            events.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        });
+        let events = events
+            .and_then(Value::as_array)
+            .map(|events| events.iter().filter_map(Value::as_str).map(str::to_owned).collect());
         Self { data, voice, events }
     }
 

@@ -361,7 +361,9 @@ fn raw(length: usize) -> Result<(), String> {
 }
 
 pub(super) fn check_pace(pace: Pace) -> Result<(), String> {
-    if !(10..=10_000).contains(&pace.piece_ms) || !(1..=1_000).contains(&pace.pieces) || pace.every_ms > LONGEST_MS
+    if !(10..=10_000).contains(&pace.piece_ms)
+        || !(1..=1_000).contains(&pace.pieces)
+        || pace.every_ms > LONGEST_MS
     {
         return Err("a pace has piece_ms from 10 to 10000 and pieces from 1 to 1000".to_owned());
     }

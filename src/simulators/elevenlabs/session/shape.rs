@@ -61,10 +61,11 @@ const TYPE: Field = required("type", Shape::Const);
 
 /// Values of `language`.
 const LANGUAGES: &[&str] = &[
-    "en", "ja", "zh", "de", "hi", "fr", "ko", "pt", "pt-br", "it", "es", "id", "nl", "tr", "pl", "sv", "bg", "ro",
-    "ar", "cs", "el", "fi", "ms", "da", "ta", "uk", "ru", "hu", "hr", "sk", "no", "vi", "tl", "af", "hy", "as", "az",
-    "be", "bn", "bs", "ca", "et", "gl", "ka", "gu", "ha", "he", "is", "ga", "jv", "kn", "kk", "ky", "lv", "lt", "lb",
-    "mk", "ml", "mr", "ne", "ps", "fa", "pa", "sr", "sd", "sl", "so", "sw", "te", "th", "ur", "cy",
+    "en", "ja", "zh", "de", "hi", "fr", "ko", "pt", "pt-br", "it", "es", "id", "nl", "tr", "pl", "sv", "bg",
+    "ro", "ar", "cs", "el", "fi", "ms", "da", "ta", "uk", "ru", "hu", "hr", "sk", "no", "vi", "tl", "af",
+    "hy", "as", "az", "be", "bn", "bs", "ca", "et", "gl", "ka", "gu", "ha", "he", "is", "ga", "jv", "kn",
+    "kk", "ky", "lv", "lt", "lb", "mk", "ml", "mr", "ne", "ps", "fa", "pa", "sr", "sd", "sl", "so", "sw",
+    "te", "th", "ur", "cy",
 ];
 
 /// Events that can be switched on.
@@ -182,10 +183,7 @@ pub(in crate::simulators::elevenlabs) const MESSAGES: &[(&str, &[Field])] = &[
         "mcp_tool_approval_result",
         &[TYPE, required("tool_call_id", Shape::Text), required("is_approved", Shape::Boolean)],
     ),
-    (
-        "contextual_update",
-        &[TYPE, required("text", Shape::Text), optional("context_id", Shape::Text)],
-    ),
+    ("contextual_update", &[TYPE, required("text", Shape::Text), optional("context_id", Shape::Text)]),
     (
         "multimodal_message",
         &[TYPE, nullable("text", Shape::Object(USER_MESSAGE)), nullable("file", Shape::Object(FILE))],

@@ -50,9 +50,18 @@ enum Doing {
     Nothing,
     Waiting(Instant),
     Frozen(Instant),
-    Speaking { say: Say, utterance: Utterance, turn: usize, sound_before: Duration },
+    Speaking {
+        say: Say,
+        utterance: Utterance,
+        turn: usize,
+        sound_before: Duration,
+    },
     Silent(Utterance),
-    Hearing { text: Option<String>, until: Instant, sound_before: Duration },
+    Hearing {
+        text: Option<String>,
+        until: Instant,
+        sound_before: Duration,
+    },
     CallingTool(Instant),
 }
 
@@ -180,7 +189,8 @@ impl Talk {
                 let event = self.steps.next_event();
                 self.tell(server_message::client_tool_call(&name, &tool_call_id, &parameters, event));
                 let called_after_ms = self.after_ms(now);
-                self.tools.called(ToolCall { name, tool_call_id, parameters, called_after_ms, answer: None }, now);
+                self.tools
+                    .called(ToolCall { name, tool_call_id, parameters, called_after_ms, answer: None }, now);
                 return Doing::CallingTool(after(within_ms));
             }
             Act::Transcribe { text } => self.transcribe(text, now),
@@ -214,7 +224,8 @@ impl Talk {
         let length = say.ms.unwrap_or_else(|| ms(speech::length(&say.text)));
         let pace = say.pace.unwrap_or(self.steps.pace);
         let event = self.steps.next_event();
-        let utterance = Utterance::new(event, format, self.steps.tone_hz, length, pace, now).stalling(say.stall);
+        let utterance =
+            Utterance::new(event, format, self.steps.tone_hz, length, pace, now).stalling(say.stall);
         self.tell(server_message::agent_response(&say.text, event));
         self.steps.said.push(Said {
             event_id: event,

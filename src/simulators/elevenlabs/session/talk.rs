@@ -250,7 +250,8 @@ impl Talk {
         self.news = Some(initiation.data().clone());
         self.last_input = now;
         let refusal = initiation.refusal(&self.about.agent);
-        let lost = voices.is_deleted(initiation.voice()) || self.about.agent.unknown_voices.iter().any(|id| id == initiation.voice());
+        let lost = voices.is_deleted(initiation.voice())
+            || self.about.agent.unknown_voices.iter().any(|id| id == initiation.voice());
         self.steps = Steps::new(&initiation, &self.about.agent, now);
         self.initiation = Some(initiation);
         if let Some(Refusal { error_type, message }) = refusal {
@@ -295,7 +296,11 @@ impl Talk {
             if self.about.length < longest {
                 return self.agent_ends(now);
             }
-            self.push(Outgoing::Text(server_message::error(1000, "max_duration_exceeded", "max_duration_exceeded")));
+            self.push(Outgoing::Text(server_message::error(
+                1000,
+                "max_duration_exceeded",
+                "max_duration_exceeded",
+            )));
             return self.close(1000, "max_duration_exceeded", EndedBy::Agent, Ending::max_duration(), now);
         }
         if since(self.last_input) >= Duration::from_millis(agent.input_timeout_ms) {

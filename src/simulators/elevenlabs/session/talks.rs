@@ -21,9 +21,12 @@ impl Talks {
     /// Begins one. It keeps no audio when all of the room for it is taken by others that go on.
     pub fn begin(&mut self, number: u64, mut about: NewTalk) {
         while self.by_number.len() >= CAPACITY
-            && let Some(oldest) = self.by_number.iter().find(|(_, talk)| talk.is_over()).map(|(number, _)| *number)
+            && let Some(oldest) =
+                self.by_number.iter().find(|(_, talk)| talk.is_over()).map(|(number, _)| *number)
         {
-            self.by_number.remove(&oldest).inspect(|talk| self.audio = self.audio.saturating_sub(talk.ear.kept_at_most()));
+            self.by_number
+                .remove(&oldest)
+                .inspect(|talk| self.audio = self.audio.saturating_sub(talk.ear.kept_at_most()));
         }
         for talk in self.by_number.values_mut().filter(|talk| talk.is_over()) {
             if self.audio.saturating_add(about.kept_at_most) <= AUDIO_KEPT {

@@ -55,7 +55,8 @@ impl Utterance {
         if self.is_sent() || self.is_stalled(now) {
             return None;
         }
-        if let Some(rounds) = ms(now.saturating_duration_since(self.paced_from)).checked_div(self.pace.every_ms)
+        if let Some(rounds) =
+            ms(now.saturating_duration_since(self.paced_from)).checked_div(self.pace.every_ms)
             && self.pieces_sent >= rounds.saturating_add(1).saturating_mul(self.pace.pieces)
         {
             return None;
