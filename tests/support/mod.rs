@@ -29,7 +29,7 @@ mod pbx;
 mod sound;
 
 pub use pbx::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
-pub use sound::Sound;
+pub use sound::{Sound, write_sample};
 
 pub const SECRET: &str = "test-secret-of-the-webhooks";
 pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
@@ -506,20 +506,4 @@ async fn serve(
 /// A place of the service where webhooks go, with the secret of all of them.
 fn target(app: &Application, path: &str) -> Target {
     Target { url: format!("{}{path}", app.url()).parse().unwrap(), secret: SECRET.parse().unwrap() }
-}
-
-/// Two seconds of a tone that no other caller has.
-pub fn write_sample(path: &Path, n: u32) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    for i in 0..16_000_u32 {
-        let value = (i * (n + 7)) % 8_000;
-        writer.write_sample(i16::try_from(value).unwrap()).unwrap();
-    }
-    writer.finalize().unwrap();
 }

@@ -74,3 +74,19 @@ impl Sound {
         self.0.windows(part.0.len()).filter(|heard| *heard == part.0).count()
     }
 }
+
+/// Two seconds of a tone that no other caller has.
+pub fn write_sample(path: &Path, n: u32) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    for i in 0..16_000_u32 {
+        let value = (i * (n + 7)) % 8_000;
+        writer.write_sample(i16::try_from(value).unwrap()).unwrap();
+    }
+    writer.finalize().unwrap();
+}
