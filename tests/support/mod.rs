@@ -25,9 +25,11 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
+mod patience;
 mod pbx;
 mod sound;
 
+pub use patience::{PATIENCE, pause, until};
 pub use pbx::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
 pub use sound::{Sound, write_sample};
 
@@ -38,8 +40,6 @@ pub const DIAL: &str = "/v1/convai/sip-trunk/outbound-call";
 /// Where it is asked to clone.
 pub const ADD: &str = "/v1/voices/add";
 pub const CALLED: &str = "+12025550199";
-/// Long enough for the slowest shared machine; a condition that holds is seen at once.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A migrated database of one test.
 pub fn database() -> TestDatabase {
@@ -394,20 +394,6 @@ pub fn fault(path: &str) -> Fault {
 /// A fault on the outbound calls of one purpose.
 pub fn dial_fault(purpose: &str) -> Fault {
     Fault { body_contains: Some(format!("\"precall_purpose\":\"{purpose}\"")), ..Fault::on(DIAL) }
-}
-
-/// Waits for a condition; never for a time.
-pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let begun = Instant::now();
-    while !condition().await {
-        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
-        pause().await;
-    }
-}
-
-/// Between two looks at a condition.
-pub async fn pause() {
-    tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
 pub async fn connect_to(url: &str) -> Client {
