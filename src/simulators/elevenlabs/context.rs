@@ -1,15 +1,13 @@
 //! What the server's thread holds: the shared world and the client that posts webhooks, which cannot leave its
 //! thread.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::Cell;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use awc::{Client, Connector};
 
-use super::faults::ReportFate;
 use super::options::CloneDelay;
 use super::session::lines::Lines;
 use super::world::{Shared, World};
@@ -32,8 +30,6 @@ pub(super) struct Context {
     pub retrying: AtomicU32,
     /// Connections of clients to the agent.
     pub lines: Lines,
-    /// What becomes of their reports, by the number of the conversation.
-    pub fates: RefCell<HashMap<u64, ReportFate>>,
     /// Whether the clock of these connections runs.
     pub ticking: Cell<bool>,
 }
@@ -60,7 +56,6 @@ impl Context {
             under_way: AtomicU32::new(0),
             retrying: AtomicU32::new(0),
             lines: Lines::default(),
-            fates: RefCell::default(),
             ticking: Cell::new(false),
         }
     }

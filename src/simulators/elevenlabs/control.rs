@@ -8,7 +8,7 @@
 //! | `POST /sim/conversations/{id}/hangup` | the person hangs up |
 //! | `GET /sim/conversations/{id}` | one of them; what came through its WebSocket is in `socket` |
 //! | `GET /sim/conversations/{id}/audio.wav` | the first of what the agent heard through it |
-//! | `GET`, `PUT /sim/agent` | the agent: an object, see `session::agent_settings`, or its script alone, see `session::script` |
+//! | `GET`, `PUT /sim/agent` | the agent: an object, see `session::agent_settings`, or its script alone, see `session::act` |
 //! | `GET`, `DELETE /sim/webhooks` | every try to deliver a webhook: `[{at, type, conversation_id, attempt, status}]` |
 //! | `POST /sim/inbound` | see `inbound` |
 

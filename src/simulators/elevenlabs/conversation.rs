@@ -167,9 +167,14 @@ pub(super) struct Conversation {
     pub size: usize,
 }
 
+/// Bytes of client data.
+pub(super) fn size(data: &Map<String, Value>) -> usize {
+    serde_json::to_string(data).map_or(0, |text| text.len())
+}
+
 impl Conversation {
     pub fn new(number: u64, about: NewConversation, now: Timestamp) -> Self {
-        let size = Value::Object(about.client_data.clone()).to_string().len();
+        let size = size(&about.client_data);
         Self {
             id: ids::conversation(),
             number,

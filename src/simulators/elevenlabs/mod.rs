@@ -20,14 +20,16 @@ pub use audio::voice_tone_hz;
 pub use faults::{CallFate, Fault, ReportFate};
 pub use options::{Args, CloneDelay, LoopbackUrl, OptionError, Options, Secret, Target};
 
+pub use session::act::{Act, Pace, Say, StallAt, Until};
 pub use session::agent_settings::{Access, Agent, LostVoice, OnViolation};
 pub use session::ear::UserAudio;
+pub use session::end::{End, EndedBy};
 pub use session::format::{AgentAudio, NoSuchFormat};
 pub use session::pings::PingFigures;
 pub use session::report::TalkReport;
-pub use session::script::{Act, Pace, Say, Script, StallAt, Step, Until};
+pub use session::script::{Script, Step};
 pub use session::steps::Said;
-pub use session::talk::{End, EndedBy, Heard};
+pub use session::talk::Heard;
 pub use session::tools::{ToolAnswer, ToolCall};
 
 use context::Context;

@@ -2,7 +2,7 @@
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `script` | see `script` |
+//! | `script` | see `act` |
 //! | `agent_output_audio_format`, `user_input_audio_format` | of the WebSocket; `pcm_8000` |
 //! | `voice_id` | the voice where no override names one |
 //! | `pace` | how its audio is sent unless a step says otherwise |
@@ -23,8 +23,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::act::{LONGEST_MS, Pace, check_pace};
 use super::format::AgentAudio;
-use super::script::{LONGEST_MS, Pace, Script, check_pace};
+use super::script::Script;
 use super::shape::CLIENT_EVENTS;
 
 /// Most entries of a list.

@@ -94,7 +94,7 @@ impl Ear {
         let length = self.format.time(samples);
         self.time(now, length);
         let room = self.kept_at_most.saturating_sub(self.kept.len());
-        self.kept.extend(audio.iter().take(room));
+        self.kept.extend_from_slice(audio.get(..room).unwrap_or(audio));
         let is_sound = self.format.loudness(audio) >= SOUND;
         if is_sound {
             self.sound = self.sound.saturating_add(length);

@@ -3,9 +3,11 @@
 //! A `Talk` is pure: what the client sends and what time it is go in, messages come out. The shell around it (`socket`,
 //! `tick`) has one clock for all conversations and never waits for a slow client.
 
+pub(super) mod act;
 pub(super) mod agent_settings;
 pub(super) mod client_message;
 pub(super) mod ear;
+pub(super) mod end;
 pub(super) mod format;
 pub(super) mod initiation;
 pub(super) mod lines;

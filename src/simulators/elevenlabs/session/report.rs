@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ear::UserAudio;
+use super::end::End;
 use super::pings::PingFigures;
 use super::steps::Said;
-use super::talk::{End, Talk};
+use super::talk::Talk;
 use super::tools::ToolCall;
 use crate::simulators::elevenlabs::agent::{Spoken, Turn};
 use crate::simulators::elevenlabs::conversation::Authorization;

@@ -22,7 +22,7 @@ use crate::simulators::elevenlabs::world::World;
 
 const PATH: &str = "/v1/convai/conversation";
 /// Larger messages end the connection: a quarter of a second of the widest audio is 32 KiB.
-const LARGEST_MESSAGE: usize = 1024 * 1024;
+const LARGEST_MESSAGE: usize = 256 * 1024;
 
 /// Whether a request is for the agent's WebSocket.
 pub(in crate::simulators::elevenlabs) fn is_for(method: &str, path: &str) -> bool {
@@ -57,7 +57,8 @@ pub(in crate::simulators::elevenlabs) fn open(
         Some(signature) => world.signed_urls.opens(signature, agent_id, now),
         None => !agent_id.is_empty() && !world.agent.is_private(),
     };
-    let Some(number) = begin(&mut world, agent_id, authorization, context.shared.conversation, now) else {
+    let Some(number) = begin(&mut world, agent_id, authorization, report, context.shared.conversation, now)
+    else {
         return Err(Answer::error(429, "concurrent_limit_exceeded", "Too many concurrent conversations."));
     };
     if !is_allowed && let Some(talk) = world.talks.get_mut(number) {
@@ -65,7 +66,6 @@ pub(in crate::simulators::elevenlabs) fn open(
     }
     drop(world);
     let over = context.lines.open(number, session);
-    context.fates.borrow_mut().insert(number, report);
     let messages = messages
         .max_frame_size(LARGEST_MESSAGE)
         .aggregate_continuations()
@@ -80,6 +80,7 @@ fn begin(
     world: &mut World,
     agent_id: &str,
     authorization: Authorization,
+    report: ReportFate,
     length: Duration,
     now: Instant,
 ) -> Option<u64> {
@@ -104,6 +105,7 @@ fn begin(
         conversation_id: conversation.id.clone(),
         agent,
         authorization,
+        report,
         length,
         opened: now,
         opened_at: wall,
@@ -166,26 +168,28 @@ pub(super) fn after(context: &Data<Context>, number: u64) {
             context.lines.give(number, outgoing);
         }
     }
-    let id = talk.conversation_id().to_owned();
-    let Some(conversation) = conversations.get_mut(&id) else { return };
-    if let Some(data) = talk.take_news() {
-        conversation.about.client_data = data;
+    if !talk.take_news() {
+        return;
     }
+    let id = talk.conversation_id().to_owned();
+    let fate = talk.report_fate();
+    if let Some(data) = talk.client_data() {
+        conversations.tell(&id, data);
+    }
+    let Some(conversation) = conversations.get_mut(&id) else { return };
     if conversation.status == Status::Initiated
         && let Some(began) = talk.began()
     {
         conversation.status = Status::InProgress;
         conversation.started_at = conversation.created_at.checked_add(began).ok();
     }
-    let is_live = matches!(conversation.status, Status::Initiated | Status::InProgress);
     let Some((length, ending, turns)) = talk.outcome() else { return };
-    if !is_live {
+    if !matches!(conversation.status, Status::Initiated | Status::InProgress) {
         return;
     }
     conversation.length = length;
     conversation.turns = turns;
     conversation.ending = Some(ending);
     conversation.status = Status::Processing;
-    let fate = context.fates.borrow_mut().remove(&number).unwrap_or_default();
     actix_web::rt::spawn(lifecycle::settle_and_report(context.clone(), id, fate));
 }

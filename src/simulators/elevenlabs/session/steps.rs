@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::act::{Act, Pace, Say, Until};
 use super::agent_settings::Agent;
 use super::ear::ms;
 use super::initiation::Initiation;
-use super::script::{Act, Pace, Say, Until};
+
+use super::end::EndedBy;
 use super::server_message;
-use super::talk::{EndedBy, Outgoing, Talk};
+use super::talk::{Outgoing, Talk};
 use super::tools::ToolCall;
 use super::utterance::Utterance;
 use crate::simulators::elevenlabs::agent::{Role, Spoken, Turn};

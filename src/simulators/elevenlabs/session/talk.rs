@@ -6,27 +6,28 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::agent_settings::{Agent, LostVoice, OnViolation};
 use super::client_message::{self, ClientMessage};
 use super::ear::Ear;
+use super::end::{End, EndedBy};
 use super::initiation::{Initiation, Refusal};
 use super::pings::Pings;
 use super::server_message::{self, Named};
 use super::steps::Steps;
-use super::tools::Tools;
+use super::tools::{ToolAnswer, Tools};
 use crate::simulators::elevenlabs::agent::Spoken;
 use crate::simulators::elevenlabs::conversation::{Authorization, Ending};
+use crate::simulators::elevenlabs::faults::ReportFate;
 use crate::simulators::elevenlabs::voices::Voices;
 
 /// Most violations whose text is kept.
 const MOST_VIOLATIONS: usize = 100;
 /// Most contextual updates that are kept.
 const MOST_UPDATES: usize = 100;
-/// Longest text of one that is kept, in characters.
-const LONGEST_UPDATE: usize = 4_096;
+/// Longest text of a client that is kept, in characters.
+const LONGEST_TEXT: usize = 4_096;
 /// Most messages that wait for a client that reads slowly.
 const MOST_WAITING: usize = 1_000;
 /// A client that takes nothing for so long is gone.
@@ -52,43 +53,14 @@ pub struct Heard {
     pub samples: Vec<i16>,
 }
 
-/// Who ended it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndedBy {
-    /// The agent: its script, or its time was over.
-    Agent,
-    /// The agent, because of something that is wrong: see the code.
-    Error,
-    /// The client closed the socket.
-    Client,
-    /// The client's connection is gone without a close.
-    ClientGone,
-    /// The control API.
-    HangUp,
-    /// The script dropped the connection.
-    Dropped,
-}
-
-/// How it ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct End {
-    /// Who ended it.
-    pub by: EndedBy,
-    /// Close code: the client's, where the client closed.
-    pub code: Option<u16>,
-    /// The reason that went with it.
-    pub reason: String,
-    /// After the socket was opened.
-    pub after_ms: u64,
-}
-
 /// What a conversation is begun with.
 #[derive(Clone, Debug)]
 pub(in crate::simulators::elevenlabs) struct NewTalk {
     pub conversation_id: String,
     pub agent: Arc<Agent>,
     pub authorization: Authorization,
+    /// What becomes of its report.
+    pub report: ReportFate,
     /// How long it lasts once it has begun.
     pub length: Duration,
     pub opened: Instant,
@@ -118,9 +90,9 @@ pub(in crate::simulators::elevenlabs) struct Talk {
     taken: Instant,
     last_input: Instant,
     last_vad: Option<Instant>,
-    ending: Option<Ending>,
-    /// What the conversation's record has not been told yet.
-    news: Option<Map<String, Value>>,
+    pub(super) ending: Option<Ending>,
+    /// Whether the conversation's record has been told of all this.
+    pub(super) is_news: bool,
 }
 
 impl Talk {
@@ -147,7 +119,7 @@ impl Talk {
             last_input: opened,
             last_vad: None,
             ending: None,
-            news: None,
+            is_news: false,
         }
     }
 
@@ -155,16 +127,14 @@ impl Talk {
         self.end.is_some()
     }
 
-    /// The client's first message, told once.
-    pub(super) fn take_news(&mut self) -> Option<Map<String, Value>> {
-        self.news.take()
+    /// Whether something changed that the conversation's record shows; true once for each change.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.is_news)
     }
 
-    /// How long it lasted, how it ended and what was said, once it is over.
-    pub(super) fn outcome(&self) -> Option<(Duration, Ending, Vec<Spoken>)> {
-        let (at, _) = self.end.as_ref()?;
-        let length = self.began.map_or(Duration::ZERO, |began| at.saturating_duration_since(began));
-        Some((length, self.ending.clone().unwrap_or_else(Ending::hung_up), self.turns.clone()))
+    /// The client's first message.
+    pub(super) fn client_data(&self) -> Option<&Map<String, Value>> {
+        self.initiation.as_ref().map(Initiation::data)
     }
 
     /// A text frame of the client arrives.
@@ -218,13 +188,15 @@ impl Talk {
                 }
             }
             ClientMessage::ToolResult { tool_call_id, result, is_error } => {
-                if !self.tools.answered(&tool_call_id, result, is_error, now) {
+                let result = result.chars().take(LONGEST_TEXT).collect();
+                let answer = ToolAnswer { result, is_error, after_ms: 0 };
+                if !self.tools.answered(&tool_call_id, answer, now) {
                     self.violate("client_tool_result: no such call waits for it".to_owned(), now);
                 }
             }
             ClientMessage::ContextualUpdate(text) => {
                 if self.updates.len() < MOST_UPDATES {
-                    self.updates.push(text.chars().take(LONGEST_UPDATE).collect());
+                    self.updates.push(text.chars().take(LONGEST_TEXT).collect());
                 }
             }
             ClientMessage::UserMessage | ClientMessage::UserActivity | ClientMessage::Multimodal => {
@@ -247,7 +219,7 @@ impl Talk {
 
     fn begin(&mut self, data: Map<String, Value>, voices: &Voices, now: Instant) {
         let initiation = Initiation::new(data, &self.about.agent);
-        self.news = Some(initiation.data().clone());
+        self.is_news = true;
         self.last_input = now;
         let refusal = initiation.refusal(&self.about.agent);
         let lost = voices.is_deleted(initiation.voice())
@@ -329,64 +301,6 @@ impl Talk {
         }
     }
 
-    /// The control API ends it.
-    pub(in crate::simulators::elevenlabs) fn hang_up(&mut self, now: Instant) {
-        if !self.is_over() {
-            self.close(1000, "", EndedBy::HangUp, Ending::hung_up(), now);
-        }
-    }
-
-    /// The voice that it speaks with is deleted.
-    pub(in crate::simulators::elevenlabs) fn voice_lost(&mut self, now: Instant) {
-        if !self.is_over() {
-            self.push(Outgoing::Text(server_message::error(1002, "tts_cascade_error", "tts_cascade_error")));
-            self.close(1002, "tts_cascade_error", EndedBy::Error, Ending::voice_lost(), now);
-        }
-    }
-
-    /// The client closed the socket.
-    pub(super) fn closed(&mut self, code: Option<u16>, reason: &str, now: Instant) {
-        if !self.is_over() {
-            self.finish(EndedBy::Client, code, reason, Ending::hung_up(), now);
-        }
-    }
-
-    /// The client's connection is gone.
-    pub(super) fn gone(&mut self, now: Instant) {
-        if !self.is_over() {
-            self.finish(EndedBy::ClientGone, None, "", Ending::hung_up(), now);
-        }
-    }
-
-    pub(super) fn agent_ends(&mut self, now: Instant) {
-        self.close(1000, "", EndedBy::Agent, Ending::agent_ended(), now);
-    }
-
-    /// Says what is wrong and closes.
-    pub(super) fn fail(&mut self, code: u16, error_type: &str, message: &str, by: EndedBy, now: Instant) {
-        self.push(Outgoing::Text(server_message::error(code, error_type, message)));
-        self.close(code, message, by, Ending::failed(code, message), now);
-    }
-
-    pub(super) fn close(&mut self, code: u16, reason: &str, by: EndedBy, ending: Ending, now: Instant) {
-        self.push(Outgoing::Close { code, reason: reason.to_owned() });
-        self.finish(by, Some(code), reason, ending, now);
-    }
-
-    /// The connection is dropped without a word.
-    pub(super) fn drop_connection(&mut self, now: Instant) {
-        self.push(Outgoing::Drop);
-        self.finish(EndedBy::Dropped, None, "", Ending::failed(1011, "unknown_websocket_crash"), now);
-    }
-
-    fn finish(&mut self, by: EndedBy, code: Option<u16>, reason: &str, ending: Ending, now: Instant) {
-        self.steps.stop();
-        self.ending = Some(ending);
-        let after_ms = self.after_ms(now);
-        let reason = reason.chars().take(256).collect();
-        self.end = Some((now, End { by, code, reason, after_ms }));
-    }
-
     pub(super) fn after_ms(&self, at: Instant) -> u64 {
         super::ear::ms(at.saturating_duration_since(self.about.opened))
     }
@@ -406,8 +320,10 @@ impl Talk {
         self.push(Outgoing::Text(text));
     }
 
+    /// Audio waits for room; other messages are few, and beyond twice the bound lost. A close never is.
     pub(super) fn push(&mut self, outgoing: Outgoing) {
-        if self.outgoing.len() < MOST_WAITING.saturating_mul(2) {
+        let is_last = matches!(outgoing, Outgoing::Close { .. } | Outgoing::Drop);
+        if is_last || self.outgoing.len() < MOST_WAITING.saturating_mul(2) {
             self.outgoing.push_back(outgoing);
         }
     }
@@ -432,6 +348,10 @@ impl Talk {
         Heard { rate: format.rate(), samples: format.decoded(self.ear.kept()) }
     }
 
+    pub(super) fn report_fate(&self) -> ReportFate {
+        self.about.report
+    }
+
     pub(super) fn conversation_id(&self) -> &str {
         &self.about.conversation_id
     }
@@ -439,21 +359,5 @@ impl Talk {
     /// How long after its opening it began.
     pub(super) fn began(&self) -> Option<Duration> {
         self.began.map(|began| began.saturating_duration_since(self.about.opened))
-    }
-
-    pub(super) fn ended_at(&self) -> Option<Instant> {
-        self.end.as_ref().map(|(at, _)| *at)
-    }
-
-    /// The client may not open it.
-    pub(super) fn refuse(&mut self, now: Instant) {
-        let reason = "The conversation signature is invalid or has expired.";
-        self.fail(1008, "value_error", reason, EndedBy::Error, now);
-    }
-
-    /// Until when the client is given to close on its side, or to take what is left.
-    pub(super) fn abandoned_at(&self, patience: Duration) -> Option<Instant> {
-        let (at, _) = self.end.as_ref()?;
-        at.checked_add(patience)
     }
 }

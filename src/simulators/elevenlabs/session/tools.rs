@@ -43,12 +43,12 @@ impl Tools {
     }
 
     /// An answer arrives; false when nothing waits for it.
-    pub fn answered(&mut self, tool_call_id: &str, result: String, is_error: bool, now: Instant) -> bool {
+    pub fn answered(&mut self, tool_call_id: &str, answer: ToolAnswer, now: Instant) -> bool {
         let open =
             self.0.iter_mut().find(|(_, call)| call.tool_call_id == tool_call_id && call.answer.is_none());
         let Some((called, call)) = open else { return false };
         let after_ms = ms(now.saturating_duration_since(*called));
-        call.answer = Some(ToolAnswer { result, is_error, after_ms });
+        call.answer = Some(ToolAnswer { after_ms, ..answer });
         true
     }
 

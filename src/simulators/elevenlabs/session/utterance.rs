@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::act::{Pace, StallAt};
 use super::ear::ms;
 use super::format::AgentAudio;
-use super::script::{Pace, StallAt};
 
 /// One utterance.
 #[derive(Debug)]
@@ -71,16 +71,32 @@ impl Utterance {
 
     /// The next piece, due or not; empty when there is none.
     pub fn piece(&mut self, now: Instant) -> Vec<u8> {
-        let samples = self.format.samples(self.pace.piece_ms).min(self.total.saturating_sub(self.sent));
-        let width = self.format.width();
-        let cycle = u64::try_from(self.cycle.len()).unwrap_or(u64::MAX).max(1);
-        let from = usize::try_from(self.sent.saturating_mul(width) % cycle).unwrap_or(0);
-        let count = usize::try_from(samples.saturating_mul(width)).unwrap_or(0);
-        let piece = self.cycle.iter().cycle().skip(from).take(count).copied().collect();
+        let left = self.total.saturating_sub(self.sent);
+        let samples = self.format.samples(self.pace.piece_ms).max(1).min(left);
+        let piece = self.sound(samples);
         self.sent = self.sent.saturating_add(samples);
         self.pieces_sent = self.pieces_sent.saturating_add(1);
         self.end = self.end.max(now).checked_add(self.format.time(samples)).unwrap_or(now);
         piece
+    }
+
+    /// So many samples of the tone, from where it is.
+    fn sound(&self, samples: u64) -> Vec<u8> {
+        let width = self.format.width();
+        let cycle = u64::try_from(self.cycle.len()).unwrap_or(u64::MAX).max(1);
+        let mut from = usize::try_from(self.sent.saturating_mul(width) % cycle).unwrap_or(0);
+        let count = usize::try_from(samples.saturating_mul(width)).unwrap_or(0);
+        let mut sound = Vec::with_capacity(count);
+        while sound.len() < count {
+            let rest = self.cycle.get(from..).unwrap_or_default();
+            let part = rest.get(..count.saturating_sub(sound.len())).unwrap_or(rest);
+            if part.is_empty() {
+                break;
+            }
+            sound.extend_from_slice(part);
+            from = 0;
+        }
+        sound
     }
 
     fn is_stalled(&mut self, now: Instant) -> bool {

@@ -40,6 +40,7 @@ async fn either_side_may_end_it_and_each_way_is_told_apart() {
     let talk = provider.talk_until("closed", |talk| talk.end.is_some()).await;
     let end = talk.end.unwrap();
     assert_eq!((end.by, end.code, end.reason.as_str()), (EndedBy::Client, Some(1001), "hung up"));
+    assert_eq!(socket.ends().await.0, Some(1001), "a close is answered with a close");
     provider.reaches(&talk.conversation_id, "done").await;
 
     let mut socket = provider.talks(json!({})).await;
