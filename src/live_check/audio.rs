@@ -25,6 +25,7 @@ const BOTH_FOR: Duration = Duration::from_millis(800);
 const HELD_BACK: Duration = Duration::from_millis(400);
 const FRAMES_A_SECOND: usize = 50;
 const AHEAD_SECONDS: usize = 4;
+const TONE_HEARD: Duration = Duration::from_millis(1_300);
 const PLAYED_WITHIN: Duration = Duration::from_secs(8);
 const BODY_BYTES_MAX: usize = 16 * 1024;
 const TONE_LOUDNESS: i16 = 5_000;
@@ -236,10 +237,10 @@ pub(super) async fn second_post(
     }
 }
 
-/// A second of a tone at once, then four seconds more, and how long the PBX takes to answer the end of it.
+/// A second of a tone at once; when it has been heard, four seconds of silence at once, and how long the PBX takes to answer the end of it.
 pub(super) async fn far_ahead(mut stream: PostStream, findings: &mut Findings) {
     const BURST: &str = "play-out: 1 s at once";
-    const AHEAD: &str = "play-out: 5 s ahead";
+    const AHEAD: &str = "play-out: 4 s ahead";
     let tone = tone();
     let (frames, took, end) = burst(&mut stream, &tone, FRAMES_A_SECOND).await;
     let heard = "whether one whole tone was heard needs an ear";
@@ -249,8 +250,10 @@ pub(super) async fn far_ahead(mut stream: PostStream, findings: &mut Findings) {
         findings.unseen(AHEAD, "the stream took not even a second");
         return;
     }
+    // An ear is to tell whether it is one whole tone: nothing may be in its way.
+    tokio::time::sleep(TONE_HEARD).await;
     let (frames, took, end) = burst(&mut stream, &silence(), AHEAD_SECONDS * FRAMES_A_SECOND).await;
-    let ahead = ms(frames.saturating_add(FRAMES_A_SECOND));
+    let ahead = ms(frames);
     let taken = format!("{ahead} ms ahead after {} ms{}", took.as_millis(), describe(end));
     const EXPECTED: &str = "taken or held back, and the stream stays open";
     if let Some(ended) = stream.ended() {

@@ -48,7 +48,7 @@ const OF_A_CALL: [&str; 24] = [
     "POST stream from Connected on",
     "second POST stream",
     "play-out: 1 s at once",
-    "play-out: 5 s ahead",
+    "play-out: 4 s ahead",
     "attach: status",
     "WebSocket request: keys",
     "events: sequence",

@@ -1,10 +1,20 @@
 //! The check against the simulated PBX, told to be one kind of PBX or another: what is printed must follow.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A failed test is a failed test.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Access, Finding, Plan, Report, Verdict, Way, run};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use precall_actors::providers::trust::Trust;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+
 use crate::simulators::threecx::{
     Codes, ExpiresIn, Fault, NewCall, OldTokens, Options, Outcome, SecondPost, Simulator, StreamFault, Turn,
     WsFault,
@@ -83,7 +93,7 @@ fn a_pbx_as_the_facts_describe_it_has_nothing_that_differs() {
             ("GET stream from Connected on", "424 (no body)"),
             ("second POST stream", "takes the place of the first: answered 200"),
             ("play-out: 1 s at once", "1000 ms taken"),
-            ("play-out: 5 s ahead", "answered 200"),
+            ("play-out: 4 s ahead", "4000 ms ahead"),
             ("attach: status", "200"),
             ("WebSocket request: keys", "status 200, with the keys Path, RequestID, Response, StatusCode"),
             ("events: sequence", "each connection counts for itself, from 1 and from 1; 0 gaps"),
@@ -156,11 +166,13 @@ fn a_caller_who_rings_is_measured_as_well() {
         let pbx = Simulator::start(options()).await.unwrap();
         let checking = run(plan(&pbx, Way::Wait), pending(), |_| {});
         let ringing = async {
-            while pbx.websockets() == 0 {
+            // Legs that were there before are not the caller's: the check lists them first.
+            let is_list = |request: &serde_json::Value| {
+                request["path"] == "/callcontrol/900/participants" && request["status"] == 200
+            };
+            while !pbx.requests().iter().any(is_list) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            // A leg that was there before is not the caller's: the list is looked at after the WebSocket opens.
-            tokio::time::sleep(Duration::from_millis(300)).await;
             let call = NewCall { party_did: "+4930111222".to_owned(), ..NewCall::from(NUMBER) };
             pbx.place_call(call).unwrap();
         };
@@ -230,5 +242,53 @@ fn a_wrong_secret_says_so_and_rings_nobody() {
         assert_eq!(report.problem.as_deref(), Some("the PBX gives no access token (status 401)"));
         assert!(pbx.calls().is_empty());
         assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::NotMeasured));
+    });
+}
+
+/// TLS in front of a simulator that has none; ends with the test's system. Returns its port.
+async fn tls_front(pbx: &Simulator, key: &CertifiedKey<rcgen::KeyPair>) -> u16 {
+    let secret = key.signing_key.serialize_der().try_into().unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], secret)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let behind = pbx.base_url().trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    actix::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let (acceptor, behind) = (acceptor.clone(), behind.clone());
+            actix::spawn(async move {
+                let mut tls = acceptor.accept(tcp).await?;
+                tokio::io::copy_bidirectional(&mut tls, &mut TcpStream::connect(behind).await?).await
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_pbx_with_a_certificate_of_its_own_is_measured_with_its_file_only() {
+    within(async {
+        let pbx = Simulator::start(options()).await.unwrap();
+        let key = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let port = tls_front(&pbx, &key).await;
+        let ca_file = tempfile::NamedTempFile::new().unwrap();
+        let text = BASE64_STANDARD.encode(key.cert.der());
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+        std::fs::write(ca_file.path(), pem).unwrap();
+        let mut plan = plan(&pbx, Way::Ring(NUMBER.to_owned()));
+        plan.access.base = format!("https://localhost:{port}").parse().unwrap();
+        plan.access.trust = Some(Trust::of_host_and(None).unwrap());
+        let stranger = run(plan.clone(), pending(), |_| {}).await;
+        assert!(stranger.problem.is_some() && pbx.requests().is_empty(), "{stranger:?}");
+        plan.access.trust = Some(Trust::of_host_and(Some(ca_file.path())).unwrap());
+        let report = run(plan, pending(), |_| {}).await;
+        assert_eq!((&report.problem, &report.left_behind), (&None, &None), "{report:#?}");
+        says(&report, "play-out: 1 s at once", "1000 ms taken", Verdict::AsExpected);
+        assert_eq!(pbx.legs(), 0);
     });
 }
