@@ -8,7 +8,7 @@ use crate::support::{PERSON, PbxPlan, PbxWorld};
 #[actix::test]
 async fn without_its_notice_no_call_ever_reaches_an_agent() {
     let down = elevenlabs::Fault { status: Some(401), ..elevenlabs::Fault::on("/v1/text-to-speech") };
-    let plan = PbxPlan { provider_at_start: vec![down], ..PbxPlan::default() };
+    let plan = PbxPlan { provider: vec![down], ..PbxPlan::default() };
     let world = PbxWorld::with(plan).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&pbx_id).await;

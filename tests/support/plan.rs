@@ -22,7 +22,7 @@ impl Default for Plan {
         Self {
             env: Vec::new(),
             clone_delay: "50",
-            conversation: Duration::from_millis(150),
+            conversation: Duration::from_millis(60),
             voice_slots: 1_000,
             retry_after: Duration::from_millis(100),
             faults: Faults::default(),

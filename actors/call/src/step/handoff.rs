@@ -31,6 +31,9 @@ impl Turn {
         if self.call.audio_lost {
             return Release::by(Blame::Pbx, Cause::GreetingFailed);
         }
+        if !self.call.notice_given() {
+            return Release::by(Blame::Provider, Cause::GreetingFailed);
+        }
         Release::by(Blame::Provider, Cause::HandoffFailed)
     }
 
