@@ -21,6 +21,15 @@ async fn without_its_notice_no_call_ever_reaches_an_agent() {
     assert!(!world.heard(&pbx_id).contains(&world.greeting.start(20)), "greeted without having been told");
     assert!(!world.events(call).await.contains(&"notice_ended".to_owned()));
     assert_eq!(world.simulator.conversations(), serde_json::json!([]));
+    // Once it can be spoken, later calls hear it.
+    assert!(!world.app.engine().health().prompt_problems.is_empty());
+    world.faults(Vec::new());
+    world
+        .until("the notice is there", || async { world.app.engine().health().prompt_problems.is_empty() })
+        .await;
+    let next = world.rings(&world.known_caller(2).await);
+    world.completed(world.call_of(&next).await).await;
+    assert!(world.heard(&next).contains(&world.notice().await));
     world.stop().await;
 }
 
