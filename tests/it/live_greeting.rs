@@ -8,7 +8,7 @@ use crate::support::{PERSON, PbxPlan, PbxWorld};
 #[actix::test]
 async fn without_its_notice_no_call_ever_reaches_an_agent() {
     let down = elevenlabs::Fault { status: Some(401), ..elevenlabs::Fault::on("/v1/text-to-speech") };
-    let plan = PbxPlan { provider_at_start: vec![down], ..PbxPlan::default() };
+    let plan = PbxPlan { provider: vec![down], ..PbxPlan::default() };
     let world = PbxWorld::with(plan).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&pbx_id).await;
@@ -21,6 +21,15 @@ async fn without_its_notice_no_call_ever_reaches_an_agent() {
     assert!(!world.heard(&pbx_id).contains(&world.greeting.start(20)), "greeted without having been told");
     assert!(!world.events(call).await.contains(&"notice_ended".to_owned()));
     assert_eq!(world.simulator.conversations(), serde_json::json!([]));
+    // Once it can be spoken, later calls hear it.
+    assert!(!world.app.engine().health().prompt_problems.is_empty());
+    world.faults(Vec::new());
+    world
+        .until("the notice is there", || async { world.app.engine().health().prompt_problems.is_empty() })
+        .await;
+    let next = world.rings(&world.known_caller(2).await);
+    world.completed(world.call_of(&next).await).await;
+    assert!(world.heard(&next).contains(&world.notice().await));
     world.stop().await;
 }
 

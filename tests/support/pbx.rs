@@ -36,8 +36,8 @@ pub struct PbxPlan {
     pub pbx: Options,
     /// How long the greeting is.
     pub greeting_ms: u32,
-    /// What is wrong with the provider while the service starts; without faults from then on.
-    pub provider_at_start: Vec<Fault>,
+    /// What is wrong with the provider already when the service starts.
+    pub provider: Vec<Fault>,
 }
 
 impl Default for PbxPlan {
@@ -47,7 +47,7 @@ impl Default for PbxPlan {
             hangup_grace: HANGUP_GRACE,
             ..Options::new(CLIENT, SECRET.parse().unwrap())
         };
-        Self { world: Plan::default(), pbx, greeting_ms: 400, provider_at_start: Vec::new() }
+        Self { world: Plan::default(), pbx, greeting_ms: 400, provider: Vec::new() }
     }
 }
 
@@ -93,7 +93,7 @@ impl PbxWorld {
     }
 
     pub async fn with(plan: PbxPlan) -> Self {
-        let PbxPlan { world: mut plan, pbx: options, greeting_ms, provider_at_start } = plan;
+        let PbxPlan { world: mut plan, pbx: options, greeting_ms, provider } = plan;
         let simulator = start_simulator(&plan).await;
         let trunk: Trunk = format!("{AGENT}={}", simulator.url()).parse().unwrap();
         let trunk = Trunk { agent_id: Some("agent_test".to_owned()), ..trunk };
@@ -127,11 +127,10 @@ impl PbxWorld {
         env.extend(plan.env.into_iter().filter(|(_, value)| !value.is_empty()));
         plan.env = env;
         let notice = plan.env.iter().find(|(name, _)| name == "NOTICE_MESSAGE").map(|(_, text)| text.clone());
-        simulator.set_faults(provider_at_start);
+        simulator.set_faults(provider);
         let database = database();
         let url = database.url().to_owned();
         let world = World { _database: Some(database), ..World::around(url, simulator, plan).await };
-        world.faults(Vec::new());
         let hold = Sound::of(prompts::bundled_hold().pcm());
         let world = Self { world, pbx, greeting, hold, notice: notice.unwrap_or_default(), folder };
         world.connected().await;
