@@ -29,7 +29,10 @@ impl Contract {
             );
             return None;
         };
-        let mut document: Value = serde_saphyr::from_str(&text).expect("the AsyncAPI file is YAML");
+        // `no` is Norwegian here, not false.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let read = serde_saphyr::from_str_with_options(&text, options);
+        let mut document: Value = read.expect("the AsyncAPI file is YAML");
         let schemas = &mut document["components"]["schemas"];
         close(schemas);
         Some(Self(schemas.clone()))
