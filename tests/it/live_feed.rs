@@ -121,6 +121,25 @@ async fn two_anonymous_callers_at_once_are_two_calls() {
 }
 
 #[actix::test]
+async fn a_token_that_was_taken_back_is_replaced_and_the_audio_goes_on() {
+    let world = PbxWorld::with(PbxPlan::default().holding()).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.in_state(call, "holding").await;
+    world.pbx.revoke_tokens();
+    world.pbx.set_faults(vec![Fault { streams: Some(StreamFault::Reset), ..Fault::default() }]);
+    world.at_pbx(&pbx_id, "its stream is open again", |call| call.posts_opened == 2).await;
+    world.pbx.set_faults(Vec::new());
+    world.operator_hands_over(call).await;
+    let row = world.completed(call).await;
+    let report = world.report(&pbx_id);
+    assert!(report.breaks_ms.iter().all(|ms| *ms <= 500), "{:?}", report.breaks_ms);
+    assert_eq!(world.heard(&pbx_id).count(&world.greeting), 1);
+    assert_eq!(report.trunk.unwrap().voice_id, row.get("cloned_voice_id"));
+    world.stop_after_cuts().await;
+}
+
+#[actix::test]
 async fn calls_outlive_tokens_that_cut_their_streams() {
     let mut plan = PbxPlan { greeting_ms: 4_000, ..PbxPlan::default() }.holding();
     plan.pbx.token_ttl = Duration::from_secs(3);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use precall::simulators::threecx::{CallReport, Codes, EndedBy, Fault, Outcome, RemoveOrder, Turn};
+use precall::simulators::threecx::{
+    CallReport, Codes, EndedBy, EventFault, Fault, Outcome, RemoveOrder, Turn,
+};
 use tokio_postgres::Row;
 
 use crate::support::{AGENT, PERSON, PbxPlan, PbxWorld};
@@ -138,9 +140,14 @@ async fn a_caller_who_hangs_up_while_the_agent_is_rung_is_not_taken_further() {
 async fn a_lost_answer_is_looked_up_and_never_asked_for_again() {
     let world = PbxWorld::new().await;
     let answer_is_lost = || Fault { cut_response: true, times: Some(1), ..on_routeto() };
-    // Lost, and the leg is gone: somebody has it.
-    world.pbx.set_faults(vec![answer_is_lost()]);
+    // Lost, and the leg is gone, which only the list of legs says in time: somebody has it.
     let gone = world.rings(&world.known_caller(1).await);
+    let suffix = format!("/participants/{}", world.report(&gone).participant_id);
+    let slow = Fault { suffix, method: Some("GET".to_owned()), delay_ms: 2_000, ..Fault::default() };
+    let untold = Fault { events: Some(EventFault::MissedRemove), times: Some(1), ..Fault::default() };
+    let call = world.call_of(&gone).await;
+    world.pbx.set_faults(vec![answer_is_lost(), slow, untold]);
+    world.in_state(call, "conversing").await;
     let row = world.completed(world.call_of(&gone).await).await;
     assert_eq!(end_of(&row), ["completed", "", "goodbye", "completed"]);
     assert_eq!(attempts(&world.report(&gone)), [format!("{AGENT} answered")]);
