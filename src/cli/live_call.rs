@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use precall_actors::clock;
 use precall_actors::providers::trust::Trust;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, environment, unusable};
 use crate::config::{CallControl, Config, masked};
@@ -54,18 +55,23 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Err(why) => return unusable(&why),
     };
     warn(&plan.way);
-    let interrupted = async {
-        // Without the signal the call ends by itself, within three minutes.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let report = measure(plan, interrupted, |finding| {
-        println!("{finding}");
-        let _gone = std::io::stdout().flush();
+    let report = measure(plan, told_to_stop(), |finding| {
+        // A reader who left must not keep the call from being ended.
+        let mut out = std::io::stdout();
+        let _gone = writeln!(out, "{finding}").and_then(|()| out.flush());
     })
     .await;
     conclude(&arguments, &report)
+}
+
+/// Ctrl-C or SIGTERM. Where they cannot be heard the call ends by itself all the same.
+async fn told_to_stop() {
+    let signals = signal(SignalKind::interrupt()).and_then(|one| Ok((one, signal(SignalKind::terminate())?)));
+    let Ok((mut interrupt, mut terminate)) = signals else { return std::future::pending().await };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
