@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use precall_actors::dial_guard::{Countries, DialLimits};
-use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings, PbxEngine};
+use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings, FeedPace, PbxEngine};
 use precall_actors::faults::Faults;
 use precall_actors::line::{Line, LineRules};
 use precall_actors::media::MediaSettings;
-use precall_actors::pbx_feed::FeedPace;
 use precall_actors::phone_number::Region;
 use precall_actors::prompts::PromptSettings;
 use precall_actors::providers::elevenlabs::{self, ApiKey};
@@ -149,6 +148,8 @@ impl Application {
 
     /// Stops everything without waiting for calls.
     pub async fn stop_now(self) {
+        // Whoever follows events hears of it and lets go; otherwise the server waits for them to time out.
+        self.engine.drain(std::time::Duration::ZERO).await;
         for server in &self.servers {
             server.stop(true).await;
         }

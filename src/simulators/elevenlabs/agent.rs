@@ -6,11 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-
-/// Most turns of a dialogue.
-const MOST_TURNS: usize = 200;
-/// Longest message of a turn, in bytes.
-const LONGEST_MESSAGE: usize = 4_096;
+use super::session::agent_settings::Agent;
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,63 +28,24 @@ pub struct Turn {
     pub message: String,
 }
 
-/// What is said in every conversation.
-#[derive(Clone, Debug)]
-pub(super) struct Script(Vec<Turn>);
-
-impl Default for Script {
-    fn default() -> Self {
-        let turn = |role, message: &str| Turn { role, message: message.to_owned() };
-        Self(vec![
-            turn(Role::Agent, "Hello, how can I help you?"),
-            turn(Role::User, "I would like to know when you are open."),
-            turn(Role::Agent, "We are open from nine to five, Monday to Friday."),
-            turn(Role::User, "Thank you, goodbye."),
-        ])
-    }
+/// A turn of a conversation, as it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spoken {
+    pub turn: Turn,
+    /// Since the conversation began; None where only its length is known.
+    pub at: Option<Duration>,
+    /// What the agent meant to say before it was interrupted.
+    pub original: Option<String>,
 }
 
-impl Script {
-    /// A dialogue of these turns.
-    ///
-    /// # Errors
-    /// Says what is too much.
-    pub fn new(turns: Vec<Turn>) -> Result<Self, String> {
-        if turns.len() > MOST_TURNS {
-            return Err(format!("a dialogue has at most {MOST_TURNS} turns"));
-        }
-        if turns.iter().any(|turn| turn.message.len() > LONGEST_MESSAGE) {
-            return Err(format!("a message has at most {LONGEST_MESSAGE} bytes"));
-        }
-        Ok(Self(turns))
-    }
-
-    /// The turns as they were given.
-    pub fn turns(&self) -> &[Turn] {
-        &self.0
-    }
-
-    /// The turns of one conversation. An overridden first message takes the place of the agent's first line; an
-    /// empty one means that the agent waits for the user.
-    pub fn spoken(&self, first_message: Option<&str>, variables: &Map<String, Value>) -> Vec<Turn> {
-        let mut turns = self.0.clone();
-        if let Some(first) = first_message {
-            if turns.first().is_some_and(|turn| turn.role == Role::Agent) {
-                turns.remove(0);
-            }
-            if !first.is_empty() {
-                turns.insert(0, Turn { role: Role::Agent, message: first.to_owned() });
-            }
-        }
-        for turn in turns.iter_mut().filter(|turn| turn.role == Role::Agent) {
-            turn.message = filled(&turn.message, variables);
-        }
-        turns
+impl From<Turn> for Spoken {
+    fn from(turn: Turn) -> Self {
+        Self { turn, at: None, original: None }
     }
 }
 
 /// Puts the dynamic variables into `{{name}}`.
-fn filled(message: &str, variables: &Map<String, Value>) -> String {
+pub(super) fn filled(message: &str, variables: &Map<String, Value>) -> String {
     let mut message = message.to_owned();
     for (name, value) in variables {
         let placeholder = format!("{{{{{name}}}}}");
@@ -100,11 +57,11 @@ fn filled(message: &str, variables: &Map<String, Value>) -> String {
     message
 }
 
-/// The turns of a conversation as the provider shows them, spread over its length.
-pub(super) fn transcript(agent_id: &str, turns: &[Turn], length: Duration) -> Value {
+/// The turns of a conversation as the provider shows them, spread over its length where their times are not known.
+pub(super) fn transcript(agent_id: &str, turns: &[Spoken], length: Duration) -> Value {
     let count = u64::try_from(turns.len()).unwrap_or(u64::MAX).max(1);
-    let shown = (0_u64..).zip(turns).map(|(n, turn)| {
-        let at = length.as_secs().saturating_mul(n) / count;
+    let shown = (0_u64..).zip(turns).map(|(n, Spoken { turn, at, original })| {
+        let at = at.map_or(length.as_secs().saturating_mul(n) / count, |at| at.as_secs());
         match turn.role {
             Role::Agent => json!({
                 "role": "agent",
@@ -119,8 +76,8 @@ pub(super) fn transcript(agent_id: &str, turns: &[Turn], length: Duration) -> Va
                 "conversation_turn_metrics": {"metrics": {"convai_tts_service_ttfb": {"elapsed_time": 0.22}}},
                 "rag_retrieval_info": null,
                 "llm_usage": null,
-                "interrupted": false,
-                "original_message": null,
+                "interrupted": original.is_some(),
+                "original_message": original,
                 "source_medium": null,
             }),
             Role::User => json!({
@@ -145,23 +102,32 @@ pub(super) fn transcript(agent_id: &str, turns: &[Turn], length: Duration) -> Va
     Value::Array(shown.collect())
 }
 
-/// `GET /v1/convai/agents/{agent_id}`: an agent that is set up as precall needs it. A badly set up one is a fault
-/// with a body.
-pub(super) fn get(agent_id: &str) -> Answer {
+/// `GET /v1/convai/agents/{agent_id}`: an agent that is set up as precall needs it, or as it was told. A badly set up
+/// one is also a fault with a body.
+pub(super) fn get(agent_id: &str, agent: &Agent) -> Answer {
+    let allows = |field: &str| agent.allows(field);
     Answer::ok(json!({
         "agent_id": agent_id,
         "name": "Simulated agent",
         "conversation_config": {
-            "asr": {"quality": "high", "user_input_audio_format": "ulaw_8000", "keywords": []},
+            "asr": {
+                "quality": "high",
+                "user_input_audio_format": agent.user_input_audio_format.name(),
+                "keywords": [],
+            },
             "tts": {
                 "model_id": "eleven_flash_v2_5",
-                "voice_id": "cjVigY5qzO86Huf0OWal",
-                "agent_output_audio_format": "ulaw_8000",
+                "voice_id": agent.voice_id,
+                "agent_output_audio_format": agent.agent_output_audio_format.name(),
                 "stability": 0.5,
                 "speed": 1.0,
                 "similarity_boost": 0.8,
             },
-            "conversation": {"text_only": false, "max_duration_seconds": 600},
+            "conversation": {
+                "text_only": false,
+                "max_duration_seconds": agent.max_duration_ms.div_ceil(1_000),
+                "client_events": agent.client_events,
+            },
             "agent": {
                 "first_message": "Hello, how can I help you?",
                 "language": "en",
@@ -172,9 +138,21 @@ pub(super) fn get(agent_id: &str) -> Answer {
         "platform_settings": {
             "overrides": {
                 "conversation_config_override": {
-                    "tts": {"voice_id": true, "stability": true, "speed": true, "similarity_boost": true},
-                    "agent": {"first_message": true, "language": true, "prompt": {"prompt": true}},
-                    "conversation": {"text_only": false, "max_duration_seconds": true},
+                    "tts": {
+                        "voice_id": allows("tts.voice_id"),
+                        "stability": allows("tts.stability"),
+                        "speed": allows("tts.speed"),
+                        "similarity_boost": allows("tts.similarity_boost"),
+                    },
+                    "agent": {
+                        "first_message": allows("agent.first_message"),
+                        "language": allows("agent.language"),
+                        "prompt": {"prompt": allows("agent.prompt.prompt"), "llm": allows("agent.prompt.llm")},
+                    },
+                    "conversation": {
+                        "text_only": allows("conversation.text_only"),
+                        "max_duration_seconds": true,
+                    },
                 },
                 "enable_conversation_initiation_client_data_from_webhook": true,
             },

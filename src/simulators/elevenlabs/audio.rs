@@ -138,7 +138,8 @@ fn pcm(samples: impl Iterator<Item = i16>) -> Bytes {
     samples.flat_map(i16::to_le_bytes).collect()
 }
 
-fn wav(rate: u32, data: &[u8]) -> Bytes {
+/// A mono WAV file of 16 bits around these samples.
+pub(super) fn wav(rate: u32, data: &[u8]) -> Bytes {
     let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
     let mut file = Vec::with_capacity(data.len().saturating_add(44));
     file.extend_from_slice(b"RIFF");
@@ -166,6 +167,16 @@ fn ulaw(sample: i16) -> u8 {
     let segment = 8_u32.saturating_sub(magnitude.leading_zeros());
     let mantissa = (magnitude >> segment.saturating_add(3)) & 0x0F;
     !(sign | low_byte(segment << 4) | low_byte(u32::from(mantissa)))
+}
+
+/// The middle of the step that a byte of G.711 stands for.
+pub(super) fn ulaw_to_linear(byte: u8) -> i16 {
+    const BIAS: i16 = 0x84;
+    let byte = !byte;
+    let segment = u32::from((byte >> 4) & 0x07);
+    let magnitude = (((i16::from(byte & 0x0F)) << 3) + BIAS) << segment;
+    let magnitude = magnitude - BIAS;
+    if byte & 0x80 == 0 { magnitude } else { -magnitude }
 }
 
 fn alaw(sample: i16) -> u8 {

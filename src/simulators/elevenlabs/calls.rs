@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::context::Context;
-use super::conversation::{AGENT_NUMBER, Direction, NewConversation, Telephony};
+use super::conversation::{AGENT_NUMBER, Carrier, Direction, NewConversation, Telephony};
 use super::faults::{CallFate, ReportFate};
 use super::ids;
 use super::lifecycle;
@@ -77,7 +77,7 @@ pub(super) fn dial(
     let about = NewConversation {
         agent_id,
         phone_number_id,
-        telephony,
+        carrier: Carrier::Phone(telephony),
         direction: Direction::Outbound,
         external_number: to_number,
         agent_number: AGENT_NUMBER.to_owned(),

@@ -1,6 +1,7 @@
 //! What the server's thread holds: the shared world and the client that posts webhooks, which cannot leave its
 //! thread.
 
+use std::cell::Cell;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use awc::{Client, Connector};
 
 use super::options::CloneDelay;
+use super::session::lines::Lines;
 use super::world::{Shared, World};
 
 /// How long one post of ours may take, answer included. The provider's own limit is not known.
@@ -26,6 +28,10 @@ pub(super) struct Context {
     pub under_way: AtomicU32,
     /// Webhooks that wait for another try.
     pub retrying: AtomicU32,
+    /// Connections of clients to the agent.
+    pub lines: Lines,
+    /// Whether the clock of these connections runs.
+    pub ticking: Cell<bool>,
 }
 
 /// awc's client has no Debug.
@@ -44,7 +50,14 @@ impl Context {
         // A redirect could lead away from this machine.
         let client =
             Client::builder().connector(connector).disable_redirects().timeout(POST_TIMEOUT).finish();
-        Self { shared, client: ClientBox(client), under_way: AtomicU32::new(0), retrying: AtomicU32::new(0) }
+        Self {
+            shared,
+            client: ClientBox(client),
+            under_way: AtomicU32::new(0),
+            retrying: AtomicU32::new(0),
+            lines: Lines::default(),
+            ticking: Cell::new(false),
+        }
     }
 
     pub fn world(&self) -> MutexGuard<'_, World> {

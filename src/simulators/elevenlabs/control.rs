@@ -6,22 +6,29 @@
 //! | `GET`, `PUT`, `DELETE /sim/faults` | see `faults` |
 //! | `GET /sim/voices`, `GET /sim/conversations` | what there is |
 //! | `POST /sim/conversations/{id}/hangup` | the person hangs up |
-//! | `GET`, `PUT /sim/agent` | the scripted dialogue: `[{role, message}]` |
+//! | `GET /sim/conversations/{id}` | one of them; what came through its WebSocket is in `socket` |
+//! | `GET /sim/conversations/{id}/audio.wav` | the first of what the agent heard through it |
+//! | `GET`, `PUT /sim/agent` | the agent: an object, see `session::agent_settings`, or its script alone, see `session::act` |
 //! | `GET`, `DELETE /sim/webhooks` | every try to deliver a webhook: `[{at, type, conversation_id, attempt, status}]` |
 //! | `POST /sim/inbound` | see `inbound` |
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::agent::{Script, Turn};
-use super::answer::Answer;
+use super::answer::{Answer, AnswerBody};
+use super::audio::wav;
 use super::context::Context;
-use super::conversation::Conversation;
+use super::conversation::{Carrier, Conversation};
 use super::faults::{Fault, MOST_FAULTS};
 use super::inbound;
 use super::lifecycle;
+use super::session::report::TalkReport;
+use super::session::talk::Heard;
 use super::world::World;
 use crate::simulators::body::Body;
 use crate::simulators::requests::rfc3339;
@@ -50,12 +57,16 @@ async fn serve(context: &Data<Context>, method: &str, path: &str, body: &Body) -
         ("GET", ["voices"]) => Ok(Answer::ok(voices(&context.world()))),
         ("GET", ["conversations"]) => Ok(Answer::ok(conversations(&context.world()))),
         ("POST", ["conversations", id, "hangup"]) => {
-            Ok(Answer::ok(json!({"ok": lifecycle::hang_up(context, id)})))
+            Ok(Answer::ok(json!({"ok": lifecycle::hang_up(&context.shared, id)})))
         }
-        ("GET", ["agent"]) => Ok(Answer::ok(json!(context.world().script.turns()))),
+        ("GET", ["conversations", id]) => conversation(&context.world(), id),
+        ("GET", ["conversations", id, "audio.wav"]) => audio(&context.world(), id),
+        ("GET", ["agent"]) => Ok(Answer::ok(json!(*context.world().agent))),
         ("PUT", ["agent"]) => {
-            let script = Script::new(parsed::<Vec<Turn>>(body)?).map_err(|why| Answer::plain(400, &why))?;
-            Ok(done(|| context.world().script = script))
+            let told: Value = parsed(body)?;
+            let mut world = context.world();
+            let agent = world.agent.told(told).map_err(|why| Answer::plain(400, &why))?;
+            Ok(done(|| world.agent = Arc::new(agent)))
         }
         ("GET", ["webhooks"]) => Ok(Answer::ok(Value::Array(context.world().deliveries.shown()))),
         ("DELETE", ["webhooks"]) => Ok(done(|| context.world().deliveries.clear())),
@@ -116,15 +127,51 @@ pub(super) fn voices(world: &World) -> Value {
 
 /// Every conversation, oldest first.
 pub(super) fn conversations(world: &World) -> Value {
-    let shown = |conversation: &Conversation| {
-        json!({
-            "conversation_id": conversation.id,
-            "agent_id": conversation.about.agent_id,
-            "user_id": conversation.user_id(),
-            "to_number": conversation.about.external_number,
-            "status": conversation.status.name(),
-            "voice_id": conversation.voice_id(),
-        })
-    };
     Value::Array(world.conversations.all().map(shown).collect())
+}
+
+fn shown(conversation: &Conversation) -> Value {
+    let about = &conversation.about;
+    let number = matches!(about.carrier, Carrier::Phone(_)).then_some(&about.external_number);
+    json!({
+        "conversation_id": conversation.id,
+        "agent_id": about.agent_id,
+        "user_id": conversation.user_id(),
+        "to_number": number,
+        "status": conversation.status.name(),
+        "voice_id": conversation.voice_id(),
+    })
+}
+
+fn conversation(world: &World, id: &str) -> Result<Answer, Answer> {
+    let found = world.conversations.get(id).ok_or_else(|| Answer::plain(404, "Not Found"))?;
+    let mut shown = shown(found);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("socket".to_owned(), json!(report(world, id)));
+    }
+    Ok(Answer::ok(shown))
+}
+
+/// What came through the WebSocket of a conversation.
+pub(super) fn report(world: &World, id: &str) -> Option<TalkReport> {
+    let talk = world.talks.get(world.conversations.get(id)?.number)?;
+    Some(TalkReport::of(talk, Instant::now()))
+}
+
+/// What came through every WebSocket, oldest first.
+pub(super) fn reports(world: &World) -> Vec<TalkReport> {
+    let now = Instant::now();
+    world.talks.all().map(|talk| TalkReport::of(talk, now)).collect()
+}
+
+/// The first of what the agent heard through the WebSocket of a conversation.
+pub(super) fn heard(world: &World, id: &str) -> Option<Heard> {
+    Some(world.talks.get(world.conversations.get(id)?.number)?.heard())
+}
+
+fn audio(world: &World, id: &str) -> Result<Answer, Answer> {
+    let heard = heard(world, id).ok_or_else(|| Answer::plain(404, "Not Found"))?;
+    let samples: Vec<u8> = heard.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let body = AnswerBody::Whole("audio/wav", wav(heard.rate, &samples));
+    Ok(Answer { status: 200, headers: Vec::new(), body })
 }

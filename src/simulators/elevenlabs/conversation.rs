@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-use super::agent::Turn;
+use super::agent::Spoken;
 use super::ids;
 
 /// The number that calls are made from, whatever the phone number's id: a number of the fictional range.
@@ -45,9 +45,25 @@ impl Status {
 
 /// What carries the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Phone(Telephony),
+    /// A WebSocket of the client.
+    Socket(Authorization),
+}
+
+/// Which telephone network carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Telephony {
     SipTrunk,
     Twilio,
+}
+
+/// What let a client open its WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Authorization {
+    /// It named the agent.
+    Public,
+    SignedUrl,
 }
 
 /// Who called whom.
@@ -75,6 +91,16 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// The agent ended the call. The provider's word for it is not in the facts.
+    pub fn agent_ended() -> Self {
+        Self { reason: "Call ended by agent".to_owned(), error: None }
+    }
+
+    /// The socket was closed with this code, which is not 1000.
+    pub fn failed(code: u16, reason: &str) -> Self {
+        Self { reason: reason.to_owned(), error: Some((code, reason.to_owned())) }
+    }
+
     /// The person on the phone hung up.
     pub fn hung_up() -> Self {
         Self { reason: "Call ended by remote party".to_owned(), error: None }
@@ -108,7 +134,7 @@ impl Ending {
 pub(super) struct NewConversation {
     pub agent_id: String,
     pub phone_number_id: String,
-    pub telephony: Telephony,
+    pub carrier: Carrier,
     pub direction: Direction,
     /// The number of the person.
     pub external_number: String,
@@ -133,7 +159,7 @@ pub(super) struct Conversation {
     pub started_at: Option<Timestamp>,
     pub length: Duration,
     pub ending: Option<Ending>,
-    pub turns: Vec<Turn>,
+    pub turns: Vec<Spoken>,
     pub stream_sid: String,
     /// Woken when the conversation is to end early.
     pub end_now: Arc<Notify>,
@@ -141,9 +167,14 @@ pub(super) struct Conversation {
     pub size: usize,
 }
 
+/// Bytes of client data.
+pub(super) fn size(data: &Map<String, Value>) -> usize {
+    serde_json::to_string(data).map_or(0, |text| text.len())
+}
+
 impl Conversation {
     pub fn new(number: u64, about: NewConversation, now: Timestamp) -> Self {
-        let size = Value::Object(about.client_data.clone()).to_string().len();
+        let size = size(&about.client_data);
         Self {
             id: ids::conversation(),
             number,
@@ -199,15 +230,11 @@ impl Conversation {
     pub fn variables(&self) -> Map<String, Value> {
         let given = self.about.client_data.get("dynamic_variables").and_then(Value::as_object);
         let mut variables = given.cloned().unwrap_or_default();
-        let (caller, called) = match self.about.direction {
-            Direction::Inbound => (&self.about.external_number, &self.about.agent_number),
-            Direction::Outbound => (&self.about.agent_number, &self.about.external_number),
-        };
+        if matches!(self.about.carrier, Carrier::Phone(_)) {
+            variables.extend(self.phone_variables());
+        }
         for (name, value) in [
             ("system__agent_id", json!(self.about.agent_id)),
-            ("system__call_sid", json!(self.about.call_sid)),
-            ("system__caller_id", json!(caller)),
-            ("system__called_number", json!(called)),
             ("system__conversation_id", json!(self.id)),
             ("system__call_duration_secs", json!(self.seconds())),
             ("system__time_utc", json!(self.created_at.to_string())),
@@ -215,6 +242,19 @@ impl Conversation {
             variables.insert(name.to_owned(), value);
         }
         variables
+    }
+
+    fn phone_variables(&self) -> Map<String, Value> {
+        let (caller, called) = match self.about.direction {
+            Direction::Inbound => (&self.about.external_number, &self.about.agent_number),
+            Direction::Outbound => (&self.about.agent_number, &self.about.external_number),
+        };
+        let variables = [
+            ("system__call_sid", json!(self.about.call_sid)),
+            ("system__caller_id", json!(caller)),
+            ("system__called_number", json!(called)),
+        ];
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Its length in whole seconds, begun ones counted.
@@ -236,9 +276,10 @@ impl Conversation {
     }
 
     pub fn source(&self) -> &'static str {
-        match self.about.telephony {
-            Telephony::SipTrunk => "sip_trunk",
-            Telephony::Twilio => "twilio",
+        match self.about.carrier {
+            Carrier::Phone(Telephony::SipTrunk) => "sip_trunk",
+            Carrier::Phone(Telephony::Twilio) => "twilio",
+            Carrier::Socket(_) => "unknown",
         }
     }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::agent::{Role, transcript};
-use super::conversation::{Conversation, Status, Telephony};
+use super::conversation::{Authorization, Carrier, Conversation, Status, Telephony};
 
 impl Conversation {
     /// The `data` of `post_call_transcription`. The `has_*audio` flags are absent, as they were in the real body.
@@ -39,7 +39,7 @@ impl Conversation {
     pub fn full(&self) -> Value {
         let mut full = self.webhook_data();
         let has_audio = self.status == Status::Done;
-        let users = self.turns.iter().filter(|turn| turn.role == Role::User).count();
+        let users = self.turns.iter().filter(|spoken| spoken.turn.role == Role::User).count();
         for (name, value) in [
             ("agent_name", json!("Simulated agent")),
             ("has_audio", json!(has_audio)),
@@ -75,7 +75,7 @@ impl Conversation {
             "main_language": "en",
             "conversation_initiation_source": self.source(),
             "tool_names": [],
-            "direction": self.about.direction.name(),
+            "direction": self.is_phone_call().then(|| self.about.direction.name()),
             "rating": null,
         })
     }
@@ -98,7 +98,7 @@ impl Conversation {
             },
             "feedback": {"type": null, "overall_score": null, "likes": 0, "dislikes": 0, "rating": null,
                          "comment": null},
-            "authorization_method": "authorization_header",
+            "authorization_method": self.authorization(),
             "charging": {"dev_discount": false, "is_burst": false, "tier": "creator", "llm_price": 0.0023,
                          "llm_charge": 10, "call_charge": self.seconds().saturating_mul(6)},
             "phone_call": self.phone_call(),
@@ -113,10 +113,23 @@ impl Conversation {
         })
     }
 
+    fn is_phone_call(&self) -> bool {
+        matches!(self.about.carrier, Carrier::Phone(_))
+    }
+
+    fn authorization(&self) -> &'static str {
+        match self.about.carrier {
+            Carrier::Phone(_) => "authorization_header",
+            Carrier::Socket(Authorization::Public) => "public",
+            Carrier::Socket(Authorization::SignedUrl) => "signed_url",
+        }
+    }
+
     fn phone_call(&self) -> Value {
         let about = &self.about;
-        match about.telephony {
-            Telephony::SipTrunk => json!({
+        match about.carrier {
+            Carrier::Socket(_) => Value::Null,
+            Carrier::Phone(Telephony::SipTrunk) => json!({
                 "type": "sip_trunking",
                 "direction": about.direction.name(),
                 "phone_number_id": about.phone_number_id,
@@ -127,7 +140,7 @@ impl Conversation {
                 "call_result": self.started_at.map(|_| "answered"),
                 "sip_header_dynamic_variables": {},
             }),
-            Telephony::Twilio => json!({
+            Carrier::Phone(Telephony::Twilio) => json!({
                 "type": "twilio",
                 "direction": about.direction.name(),
                 "phone_number_id": about.phone_number_id,

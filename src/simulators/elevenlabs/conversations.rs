@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
-use super::conversation::{Conversation, NewConversation, Status};
+use super::conversation::{Conversation, NewConversation, Status, size};
 
 /// Most conversations that are kept; the oldest that are over go first.
 const CAPACITY: usize = 10_000;
@@ -45,6 +46,21 @@ impl Conversations {
 
     pub fn get_mut(&mut self, id: &str) -> Option<&mut Conversation> {
         self.by_number.get_mut(self.numbers.get(id)?)
+    }
+
+    /// What the client of a socket said the conversation shall be like, which comes after its beginning.
+    pub fn tell(&mut self, id: &str, data: &Map<String, Value>) {
+        let Some(conversation) = self.numbers.get(id).and_then(|number| self.by_number.get_mut(number))
+        else {
+            return;
+        };
+        if conversation.about.client_data == *data {
+            return;
+        }
+        self.bytes = self.bytes.saturating_sub(conversation.size);
+        conversation.about.client_data = data.clone();
+        conversation.size = size(data);
+        self.bytes = self.bytes.saturating_add(conversation.size);
     }
 
     /// Forgets one; false when it was not there.

@@ -3,7 +3,7 @@
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `path` | prefix of the path; required |
+//! | `path` | prefix of the path; required. The agent's WebSocket alone is `/v1/convai/conversation?` |
 //! | `method` | only this method |
 //! | `body_contains` | only requests whose JSON text (without spaces) or text parts contain this |
 //! | `skip` | lets this many matching requests pass first |

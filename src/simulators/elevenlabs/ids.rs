@@ -54,3 +54,13 @@ pub(super) fn twilio_stream() -> String {
 pub(super) fn request() -> String {
     Uuid::new_v4().simple().to_string()
 }
+
+/// The signature of a signed URL.
+pub(super) fn signature() -> String {
+    random(40, ALL)
+}
+
+/// A call of a tool.
+pub(super) fn tool_call() -> String {
+    format!("toolcall_{}", random(24, LOWER_CASE))
+}

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::calls::Fates;
 use super::context::{Context, POST_TIMEOUT};
-use super::conversation::{Direction, NewConversation, Telephony};
+use super::conversation::{Carrier, Direction, NewConversation, Telephony};
 use super::lifecycle;
 use super::options::Target;
 
@@ -95,7 +95,7 @@ fn start(context: &Data<Context>, call: &Inbound, client_data: Map<String, Value
     let about = NewConversation {
         agent_id: call.agent_id.clone(),
         phone_number_id: "phnum_simulated".to_owned(),
-        telephony: Telephony::SipTrunk,
+        carrier: Carrier::Phone(Telephony::SipTrunk),
         direction: Direction::Inbound,
         external_number: call.caller_id.clone(),
         agent_number: call.called_number.clone(),

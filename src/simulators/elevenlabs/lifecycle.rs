@@ -1,15 +1,18 @@
 //! A conversation's life: it rings, is picked up, lasts, is processed, is reported.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use jiff::Timestamp;
 
+use super::agent::Spoken;
 use super::calls::Fates;
 use super::context::Context;
 use super::conversation::{Ending, Status};
-use super::faults::CallFate;
+use super::faults::{CallFate, ReportFate};
 use super::webhook;
+use super::world::{Shared, World};
 
 /// How long a phone rings here.
 const RINGING: Duration = Duration::from_millis(50);
@@ -33,9 +36,14 @@ pub(super) async fn conduct(context: Data<Context>, id: String, fates: Fates) {
         return cannot_start(&context, &id, Ending::cannot_start("voice_id_does_not_exist"), fates).await;
     }
     talk(&context, &id).await;
+    settle_and_report(context, id, fates.report).await;
+}
+
+/// What comes after a conversation.
+pub(super) async fn settle_and_report(context: Data<Context>, id: String, fate: ReportFate) {
     tokio::time::sleep(PROCESSING).await;
     settle(&context, &id);
-    webhook::report(&context, &id, fates.report).await;
+    webhook::report(&context, &id, fate).await;
 }
 
 fn voice_is_gone(context: &Context, id: &str) -> bool {
@@ -60,10 +68,11 @@ async fn talk(context: &Context, id: &str) {
     let ended_early = tokio::time::timeout(length, end_now.notified()).await.is_ok();
 
     let mut world = context.world();
-    let script = world.script.clone();
+    let agent = Arc::clone(&world.agent);
     let Some(conversation) = world.conversations.get_mut(id) else { return };
     conversation.length = if ended_early { picked_up.elapsed() } else { length };
-    conversation.turns = script.spoken(conversation.first_message(), &conversation.variables());
+    let spoken = agent.script.spoken(conversation.first_message(), &conversation.variables());
+    conversation.turns = spoken.into_iter().map(Spoken::from).collect();
     conversation.status = Status::Processing;
     // Whoever ended it early has left the reason.
     conversation.ending.get_or_insert(ending);
@@ -96,20 +105,32 @@ fn fail(context: &Context, id: &str, ending: Ending) {
 /// Ends every conversation that speaks with a voice which is gone. What the provider does is not documented; a
 /// service that deletes a voice in use must notice.
 pub(super) fn voice_deleted(context: &Context, voice_id: &str) {
-    for conversation in context.world().conversations.live_mut() {
-        if conversation.status == Status::InProgress && conversation.voice_id() == Some(voice_id) {
-            conversation.ending = Some(Ending::voice_lost());
-            conversation.end_now.notify_one();
+    let mut world = context.world();
+    let World { conversations, talks, .. } = &mut *world;
+    for conversation in conversations.live_mut() {
+        if conversation.status != Status::InProgress || conversation.voice_id() != Some(voice_id) {
+            continue;
+        }
+        match talks.get_mut(conversation.number) {
+            Some(talk) => talk.voice_lost(Instant::now()),
+            None => {
+                conversation.ending = Some(Ending::voice_lost());
+                conversation.end_now.notify_one();
+            }
         }
     }
 }
 
 /// The person hangs up; false when the conversation is not going on.
-pub(super) fn hang_up(context: &Context, id: &str) -> bool {
-    let mut world = context.world();
-    let Some(conversation) = world.conversations.get_mut(id) else { return false };
+pub(super) fn hang_up(shared: &Shared, id: &str) -> bool {
+    let mut world = shared.world();
+    let World { conversations, talks, .. } = &mut *world;
+    let Some(conversation) = conversations.get_mut(id) else { return false };
     let live = matches!(conversation.status, Status::Initiated | Status::InProgress);
-    if live {
+    if let Some(talk) = talks.get_mut(conversation.number).filter(|_| live) {
+        // The next tick tells the client.
+        talk.hang_up(Instant::now());
+    } else if live {
         conversation.ending = Some(Ending::hung_up());
         conversation.end_now.notify_one();
     }

@@ -20,6 +20,18 @@ pub use audio::voice_tone_hz;
 pub use faults::{CallFate, Fault, ReportFate};
 pub use options::{Args, CloneDelay, LoopbackUrl, OptionError, Options, Secret, Target};
 
+pub use session::act::{Act, Pace, Say, StallAt, Until};
+pub use session::agent_settings::{Access, Agent, LostVoice, OnViolation};
+pub use session::ear::UserAudio;
+pub use session::end::{End, EndedBy};
+pub use session::format::{AgentAudio, NoSuchFormat};
+pub use session::pings::PingFigures;
+pub use session::report::TalkReport;
+pub use session::script::{Script, Step};
+pub use session::steps::Said;
+pub use session::talk::Heard;
+pub use session::tools::{ToolAnswer, ToolCall};
+
 use context::Context;
 use world::Shared;
 
@@ -42,6 +54,7 @@ mod options;
 mod request;
 mod routes;
 mod server;
+mod session;
 mod speech;
 #[cfg(test)]
 mod tests;
@@ -140,6 +153,34 @@ impl Simulator {
     /// Every conversation, as `GET /sim/conversations`.
     pub fn conversations(&self) -> Value {
         control::conversations(&self.shared.world())
+    }
+
+    /// Sets the agent up anew, as `PUT /sim/agent`; conversations that go on keep theirs.
+    pub fn set_agent(&self, agent: Agent) {
+        self.shared.world().agent = Arc::new(agent);
+    }
+
+    /// What came through the WebSocket of a conversation, as `socket` of `GET /sim/conversations/{id}`.
+    #[must_use]
+    pub fn talk(&self, conversation_id: &str) -> Option<TalkReport> {
+        control::report(&self.shared.world(), conversation_id)
+    }
+
+    /// What came through the WebSockets of all conversations that are kept, oldest first.
+    #[must_use]
+    pub fn talks(&self) -> Vec<TalkReport> {
+        control::reports(&self.shared.world())
+    }
+
+    /// The first of what the agent heard through the WebSocket of a conversation.
+    #[must_use]
+    pub fn heard(&self, conversation_id: &str) -> Option<Heard> {
+        control::heard(&self.shared.world(), conversation_id)
+    }
+
+    /// Ends a conversation, as `POST /sim/conversations/{id}/hangup`; false when it is not going on.
+    pub fn hang_up(&self, conversation_id: &str) -> bool {
+        lifecycle::hang_up(&self.shared, conversation_id)
     }
 
     /// Every try to deliver a webhook, as `GET /sim/webhooks`.

@@ -10,6 +10,9 @@ use thiserror::Error;
 use url::{Host, Url};
 use uuid::Uuid;
 
+use super::session::agent_settings::{Agent, OnViolation};
+use super::session::format::AgentAudio;
+
 /// The longest clone delay and conversation that may be asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// More voice slots than any plan has; bounds the voice table.
@@ -194,6 +197,8 @@ pub struct Options {
     pub initiation: Option<Target>,
     /// Clones the account may hold at once.
     pub voice_slots: u32,
+    /// The agent that everybody speaks with.
+    pub agent: Agent,
     /// Waits before the second, third, ... try of a transcription webhook. The command line cannot change them;
     /// tests make them short.
     pub retry_spacing: Vec<Duration>,
@@ -209,6 +214,7 @@ impl Default for Options {
             webhook: None,
             initiation: None,
             voice_slots: 30,
+            agent: Agent::default(),
             retry_spacing: RETRY_SPACING.to_vec(),
         }
     }
@@ -245,6 +251,12 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(0..=i64::from(MOST_VOICE_SLOTS)))]
     pub voice_slots: u32,
+    /// Audio of the agent's WebSocket, both ways: pcm_8000, pcm_16000, ..., ulaw_8000
+    #[arg(long, value_name = "FORMAT", default_value = "pcm_8000")]
+    pub agent_format: AgentAudio,
+    /// What a message on the agent's WebSocket that breaks the provider's contract leads to
+    #[arg(long, value_enum, default_value_t)]
+    pub on_violation: OnViolation,
 }
 
 impl From<Args> for Options {
@@ -261,6 +273,12 @@ impl From<Args> for Options {
             webhook: target(args.webhook_url, args.webhook_secret),
             initiation: target(args.initiation_url, args.initiation_secret),
             voice_slots: args.voice_slots,
+            agent: Agent {
+                agent_output_audio_format: args.agent_format,
+                user_input_audio_format: args.agent_format,
+                violations: args.on_violation,
+                ..Agent::default()
+            },
             ..Self::default()
         }
     }

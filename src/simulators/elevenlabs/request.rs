@@ -12,6 +12,8 @@ pub(super) struct Request {
     pub path: String,
     /// Query parameters in order, decoded.
     pub query: Vec<(String, String)>,
+    /// Where it was sent to: name or address, and port.
+    pub host: String,
     /// The header `xi-api-key`.
     pub api_key: Option<String>,
     pub body: Body,

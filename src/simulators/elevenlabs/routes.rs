@@ -8,6 +8,7 @@ use super::calls::{self, Fates};
 use super::context::Context;
 use super::conversation::Telephony;
 use super::request::Request;
+use super::session::signed_urls;
 use super::speech::{self, Delivery};
 use super::{agent, conversation_endpoints, lifecycle, voice_endpoints};
 
@@ -25,6 +26,7 @@ enum Endpoint<'a> {
     DeleteConversation(&'a str),
     ConversationAudio(&'a str),
     GetAgent(&'a str),
+    SignUrl,
     Speak(&'a str, Delivery),
 }
 
@@ -54,6 +56,7 @@ fn endpoint<'a>(method: &str, path: &'a str) -> Result<Endpoint<'a>, Answer> {
         ["v1", "convai", "conversations", id, "audio"] => {
             ("GET", vec![("GET", Endpoint::ConversationAudio(id))])
         }
+        ["v1", "convai", "conversation", "get-signed-url"] => ("GET", vec![("GET", Endpoint::SignUrl)]),
         ["v1", "convai", "agents", id] => ("GET", vec![("GET", Endpoint::GetAgent(id))]),
         ["v1", "text-to-speech", id] => ("POST", vec![("POST", Endpoint::Speak(id, Delivery::Whole))]),
         ["v1", "text-to-speech", id, "stream"] => {
@@ -88,7 +91,8 @@ async fn serve(context: &Data<Context>, request: &Request, fates: Fates) -> Resu
         Endpoint::GetConversation(id) => Ok(conversation_endpoints::get(context, id, request)),
         Endpoint::DeleteConversation(id) => Ok(conversation_endpoints::delete(context, id)),
         Endpoint::ConversationAudio(id) => Ok(conversation_endpoints::audio(context, id)),
-        Endpoint::GetAgent(id) => Ok(agent::get(id)),
+        Endpoint::GetAgent(id) => Ok(agent::get(id, &context.world().agent)),
+        Endpoint::SignUrl => signed_urls::get(context, request),
         Endpoint::Speak(id, delivery) => speech::speak(context, id, request, delivery),
     }
 }

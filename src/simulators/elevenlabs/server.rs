@@ -21,8 +21,9 @@ use super::faults::{Fault, LONGEST};
 use super::ids;
 use super::request::Request;
 use super::routes;
+use super::session::socket;
 use crate::simulators::body::{self, Body};
-use crate::simulators::requests::Head;
+use crate::simulators::requests::{Head, RequestNumber};
 
 const JSON: &str = "application/json";
 /// Into how many pieces a dripped body is cut.
@@ -47,6 +48,9 @@ pub(super) async fn serve(http: HttpRequest, payload: Payload, context: Data<Con
         content_type: body::content_type(http.headers()),
     };
     let number = context.world().requests.begin(head);
+    if socket::is_for(&method, &path) {
+        return open_socket(&http, payload, &context, number).await;
+    }
     let _under_way = UnderWay::begin(&context);
     let body = body::read(http.headers(), payload).await;
     let cut_short = matches!(body, Body::TooLarge | Body::Broken(_));
@@ -57,7 +61,8 @@ pub(super) async fn serve(http: HttpRequest, payload: Payload, context: Data<Con
     };
     let query = url::form_urlencoded::parse(http.query_string().as_bytes()).into_owned().collect();
     let key = http.headers().get("xi-api-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    let request = Request { method, path, query, api_key: key, body };
+    let host = http.connection_info().host().to_owned();
+    let request = Request { method, path, query, host, api_key: key, body };
     let slow_body = fault.as_ref().map_or(Duration::ZERO, Fault::slow_body);
     let Some(answer) = answer(&context, request, fault).await else { return hang_up() };
     context.world().requests.answered(number, answer.status);
@@ -69,6 +74,33 @@ pub(super) async fn serve(http: HttpRequest, payload: Payload, context: Data<Con
         response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     }
     response
+}
+
+/// A client opens its WebSocket to the agent, unless a fault is in the way.
+async fn open_socket(
+    http: &HttpRequest,
+    payload: Payload,
+    context: &Data<Context>,
+    number: RequestNumber,
+) -> HttpResponse {
+    // With its query, so that a fault can be on the socket alone.
+    let place = format!("{}?{}", http.path(), http.query_string());
+    let fault = context.world().faults.take("GET", &place, &Body::Empty).unwrap_or_default();
+    tokio::time::sleep(fault.delay()).await;
+    if fault.hang {
+        tokio::time::sleep(LONGEST).await;
+        return hang_up();
+    }
+    if fault.closes() {
+        return hang_up();
+    }
+    let opened = match fault.replaces_answer() {
+        true => Err(faulty(&fault)),
+        false => socket::open(context, http, payload, fault.report),
+    };
+    let status = opened.as_ref().map_or_else(|refused| refused.status, |_| 101);
+    context.world().requests.answered(number, status);
+    opened.unwrap_or_else(|refused| into_http(refused, Duration::ZERO))
 }
 
 /// The answer, or None when the connection is to be closed without one.

@@ -47,7 +47,7 @@ pub(super) fn speak(
         return Err(Answer::error(403, "subscription_required", "This output format requires the Pro plan."));
     }
     let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    let length = PER_CHARACTER.saturating_mul(characters).clamp(SHORTEST, LONGEST);
+    let length = length(&text);
     let Some(sound) = format.sound(voice_tone_hz(voice_id), length) else {
         return Err(Answer::plain(501, "the simulator does not make opus"));
     };
@@ -63,6 +63,12 @@ pub(super) fn speak(
         .with_header("character-cost", characters)
         .with_header("current-concurrent-requests", context.under_way.load(Ordering::Relaxed).max(1))
         .with_header("maximum-concurrent-requests", MOST_AT_ONCE))
+}
+
+/// How long it takes to say this.
+pub(super) fn length(text: &str) -> Duration {
+    let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    PER_CHARACTER.saturating_mul(characters).clamp(SHORTEST, LONGEST)
 }
 
 /// `output_format` is a query parameter; in the body it is ignored without a word, as at the provider.

@@ -13,12 +13,18 @@ use serde_json::{Value, json};
 use super::{Options, Secret, Simulator, Target, start};
 
 mod account;
+mod agent_ends;
+mod agent_messages;
+mod agent_open;
+mod agent_script;
+mod agent_shapes;
 mod calls;
 mod contract;
 mod conversations;
 mod faults;
 mod inbound;
 mod options;
+mod socket;
 mod speech;
 mod voices;
 mod webhooks;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::context::{Context, POST_TIMEOUT};
-use super::conversation::{Conversation, Telephony};
+use super::conversation::{Carrier, Conversation, Telephony};
 use super::deliveries::Delivery;
 use super::faults::ReportFate;
 use super::options::{Secret, Target};
@@ -121,8 +121,8 @@ pub(super) fn signature(secret: &Secret, unix: i64, body: &[u8]) -> String {
 
 fn failure_data(conversation: &Conversation, reason: &str) -> Value {
     let about = &conversation.about;
-    let metadata = match about.telephony {
-        Telephony::SipTrunk => {
+    let metadata = match about.carrier {
+        Carrier::Phone(Telephony::SipTrunk) => {
             let (code, text) = match reason {
                 "busy" => (486, "Busy here"),
                 "no-answer" => (480, "Temporarily unavailable"),
@@ -138,7 +138,9 @@ fn failure_data(conversation: &Conversation, reason: &str) -> Value {
                 "twirp_code": "unavailable",
             }})
         }
-        Telephony::Twilio => {
+        // A socket is always reached.
+        Carrier::Socket(_) => Value::Null,
+        Carrier::Phone(Telephony::Twilio) => {
             let (status, code) = match reason {
                 "busy" => ("busy", "486"),
                 "no-answer" => ("no-answer", "480"),

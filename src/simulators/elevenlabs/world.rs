@@ -1,14 +1,16 @@
 //! Everything the simulator knows, behind one lock, so that the server's thread and the process around it (a demo,
 //! a test) see the same. Nothing waits while it holds the lock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::agent::Script;
 use super::conversations::Conversations;
 use super::deliveries::Deliveries;
 use super::faults::Faults;
 use super::options::{CloneDelay, MOST_VOICE_SLOTS, Options, Secret, Target};
+use super::session::agent_settings::Agent;
+use super::session::signed_urls::SignedUrls;
+use super::session::talks::Talks;
 use super::voices::Voices;
 use crate::simulators::requests::RequestLog;
 
@@ -19,7 +21,9 @@ pub(super) struct World {
     pub faults: Faults,
     pub voices: Voices,
     pub conversations: Conversations,
-    pub script: Script,
+    pub agent: Arc<Agent>,
+    pub talks: Talks,
+    pub signed_urls: SignedUrls,
     pub deliveries: Deliveries,
     pub webhook: Option<Target>,
     pub initiation: Option<Target>,
@@ -44,7 +48,9 @@ impl Shared {
             faults: Faults::default(),
             voices: Voices::with_slots(options.voice_slots.min(MOST_VOICE_SLOTS)),
             conversations: Conversations::default(),
-            script: Script::default(),
+            agent: Arc::new(options.agent),
+            talks: Talks::default(),
+            signed_urls: SignedUrls::default(),
             deliveries: Deliveries::default(),
             webhook: options.webhook,
             initiation: options.initiation,

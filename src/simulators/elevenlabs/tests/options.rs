@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::super::{Args, CloneDelay, LoopbackUrl, OptionError, Options};
+use super::super::{AgentAudio, Args, CloneDelay, LoopbackUrl, OnViolation, OptionError, Options};
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -36,6 +36,10 @@ fn every_flag_arrives() {
         "i",
         "--voice-slots",
         "3",
+        "--agent-format",
+        "ulaw_8000",
+        "--on-violation",
+        "close",
     ])
     .unwrap();
     assert_eq!(options.port, 4_010);
@@ -45,6 +49,9 @@ fn every_flag_arrives() {
     assert_eq!(options.webhook.unwrap().secret.expose(), "w");
     assert_eq!(options.initiation.unwrap().url.as_str(), "http://[::1]:3006/i");
     assert_eq!(options.voice_slots, 3);
+    assert_eq!(options.agent.agent_output_audio_format, AgentAudio::Ulaw8000);
+    assert_eq!(options.agent.user_input_audio_format, AgentAudio::Ulaw8000);
+    assert_eq!(options.agent.violations, OnViolation::Close);
 }
 
 #[test]
@@ -58,6 +65,8 @@ fn refusals_say_what_would_be_right() {
         (vec!["--voice-slots", "many"], "many"),
         (vec!["--voice-slots", "100000"], "10000"),
         (vec!["--port", "70000"], "65535"),
+        (vec!["--agent-format", "mp3_44100_128"], "pcm_8000"),
+        (vec!["--on-violation", "shrug"], "record"),
         (vec!["--webhook-url", "http://127.0.0.1/"], "--webhook-secret"),
         (vec!["--webhook-secret", "s"], "--webhook-url"),
         (vec!["--initiation-url", "http://127.0.0.1/"], "--initiation-secret"),
