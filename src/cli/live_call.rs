@@ -1,5 +1,6 @@
 //! `precall check --live-call`: one real call with the 3CX settings of the environment; neither database nor provider is needed.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use precall_actors::clock;
 use precall_actors::providers::trust::Trust;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, environment, unusable};
 use crate::config::{CallControl, Config, masked};
@@ -54,18 +56,24 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Err(why) => return unusable(&why),
     };
     warn(&plan.way);
-    let interrupted = async {
-        // Without the signal the call ends by itself, within three minutes.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let report = measure(plan, interrupted, |finding| {
-        println!("{finding}");
-        let _gone = std::io::stdout().flush();
-    })
-    .await;
+    let report = measure(plan, told_to_stop(), |finding| say(format_args!("{finding}"))).await;
     conclude(&arguments, &report)
+}
+
+/// A reader of our output who left must keep neither the call from being ended nor the file from being written.
+fn say(line: fmt::Arguments<'_>) {
+    let mut out = std::io::stdout();
+    let _gone = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Ctrl-C or SIGTERM. Where they cannot be heard the call ends by itself all the same.
+async fn told_to_stop() {
+    let signals = signal(SignalKind::interrupt()).and_then(|one| Ok((one, signal(SignalKind::terminate())?)));
+    let Ok((mut interrupt, mut terminate)) = signals else { return std::future::pending().await };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
@@ -103,30 +111,32 @@ fn warn(way: &Way) {
         Way::Ring(number) => format!("rings {} now, and costs what that call costs", masked(number)),
         Way::Wait => "takes the next call to the route point: dial it within 60 s".to_owned(),
     };
-    println!("This {what}.");
-    println!(
+    say(format_args!("This {what}."));
+    say(format_args!(
         "It issues new access tokens for the client: whoever else uses the client now, a running `precall serve` above all, may\n\
          lose calls and take this one. Stop it first; it is not looked for."
-    );
-    println!("Please pick up, stay on the line for half a minute, and listen for one tone of a second.\n");
+    ));
+    say(format_args!(
+        "Please pick up, stay on the line for half a minute, and listen for one tone of a second.\n"
+    ));
 }
 
 fn conclude(arguments: &Arguments, report: &Report) -> Exit {
     let count =
         |verdict: Verdict| report.findings.iter().filter(|finding| finding.verdict == verdict).count();
-    println!(
+    say(format_args!(
         "\n{} as the facts expect, {} differ, {} not measured",
         count(Verdict::AsExpected),
         count(Verdict::Differs),
         count(Verdict::NotMeasured)
-    );
+    ));
     let mut exit = Exit::Good;
     if let Some(problem) = &report.problem {
-        println!("not everything was measured: {}", masked(problem));
+        say(format_args!("not everything was measured: {}", masked(problem)));
         exit = Exit::Failed;
     }
     if let Some(why) = &report.left_behind {
-        println!("WRONG  the call may still be there, look at the PBX: {}", masked(why));
+        say(format_args!("WRONG  the call may still be there, look at the PBX: {}", masked(why)));
         exit = Exit::Failed;
     }
     if let Some(path) = &arguments.json

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::finding::{Findings, words};
-use super::leg::leg_path;
+use super::leg::{leg_path, still_there};
 use super::pbx::{ANSWER_WITHIN, Pbx};
 use super::post_stream::{Ended, FRAME, FRAME_BYTES, PostStream, Written};
 
@@ -214,6 +214,7 @@ pub(super) async fn second_post(
             }
         }
     }
+    still_there(pbx, leg).await?;
     match (first.ended(), second.ended()) {
         (None, None) => {
             findings.seen(NAME, "both stay open; who hears which needs an ear", EXPECTED, false);
@@ -238,35 +239,43 @@ pub(super) async fn second_post(
 }
 
 /// A second of a tone at once; when it has been heard, four seconds of silence at once, and how long the PBX takes to answer the end of it.
-pub(super) async fn far_ahead(mut stream: PostStream, findings: &mut Findings) {
+pub(super) async fn far_ahead(
+    pbx: &Pbx,
+    leg: &str,
+    mut stream: PostStream,
+    findings: &mut Findings,
+) -> Result<(), String> {
     const BURST: &str = "play-out: 1 s at once";
     const AHEAD: &str = "play-out: 4 s ahead";
     let tone = tone();
     let (frames, took, end) = burst(&mut stream, &tone, FRAMES_A_SECOND).await;
+    still_there(pbx, leg).await?;
     let heard = "whether one whole tone was heard needs an ear";
     let value = format!("{} ms taken in {} ms{}; {heard}", ms(frames), took.as_millis(), describe(end));
     findings.seen(BURST, value, "taken at once", frames == FRAMES_A_SECOND);
     if end != Written::Taken {
         findings.unseen(AHEAD, "the stream took not even a second");
-        return;
+        return Ok(());
     }
     // An ear is to tell whether it is one whole tone: nothing may be in its way.
     tokio::time::sleep(TONE_HEARD).await;
     let (frames, took, end) = burst(&mut stream, &silence(), AHEAD_SECONDS * FRAMES_A_SECOND).await;
+    still_there(pbx, leg).await?;
     let ahead = ms(frames);
     let taken = format!("{ahead} ms ahead after {} ms{}", took.as_millis(), describe(end));
     const EXPECTED: &str = "taken or held back, and the stream stays open";
     if let Some(ended) = stream.ended() {
         findings.seen(AHEAD, format_args!("{taken}; the stream was ended: {ended}"), EXPECTED, false);
-        return;
+        return Ok(());
     }
     if end != Written::Taken {
         let value = format!("{taken}, buffers of both kernels included");
         findings.seen(AHEAD, value, EXPECTED, end == Written::Stalled);
-        return;
+        return Ok(());
     }
     let finishing = Instant::now();
     let answer = stream.finish(PLAYED_WITHIN).await;
+    still_there(pbx, leg).await?;
     let said = match &answer {
         Some(end) => {
             let after = end.at().saturating_duration_since(finishing).as_millis();
@@ -276,6 +285,7 @@ pub(super) async fn far_ahead(mut stream: PostStream, findings: &mut Findings) {
     };
     let value = format!("{taken}; {said}; what of it is played needs an ear");
     findings.seen(AHEAD, value, EXPECTED, answer.is_some());
+    Ok(())
 }
 
 async fn burst(stream: &mut PostStream, frame: &[u8], frames: usize) -> (usize, Duration, Written) {

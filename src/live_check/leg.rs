@@ -79,6 +79,12 @@ pub(super) async fn look(pbx: &Pbx, leg: &str) -> Result<Said, String> {
     pbx.get(&["callcontrol", pbx.own_dn(), "participants", leg]).await
 }
 
+/// To be asked before anything is concluded from a stream that ended: the person may have put the receiver down.
+pub(super) async fn still_there(pbx: &Pbx, leg: &str) -> Result<(), String> {
+    let said = look(pbx, leg).await?;
+    if said.is_success() { Ok(()) } else { Err("the person hung up".to_owned()) }
+}
+
 async fn legs(pbx: &Pbx) -> Result<Vec<Value>, String> {
     let said = pbx.get(&["callcontrol", pbx.own_dn(), "participants"]).await?;
     match said.json() {

@@ -137,19 +137,18 @@ async fn measure(pbx: &Pbx, plan: &Plan, held: &Held, findings: &mut Findings) -
 
     let (get, post) = audio::open(pbx, &leg, findings).await?;
     let post = audio::second_post(pbx, &leg, post, findings).await?;
-    audio::far_ahead(post, findings).await;
-    still_there(pbx, &leg).await?;
+    audio::far_ahead(pbx, &leg, post, findings).await?;
     actions::attach(pbx, &leg, &mut results, findings).await?;
     let form = events::request(pbx, &socket, findings).await;
     events::sequence(pbx, &socket, form, findings).await?;
 
     let mut post = PostStream::open(pbx.access(), &pbx.token(), &leg).await?;
-    token::again(pbx, &get, &mut post, &socket, findings).await?;
+    token::again(pbx, &leg, &get, &mut post, &socket, findings).await?;
     events::upserts(pbx, &leg, &socket, findings);
     if socket.closed_at().is_some() {
         socket = Socket::open(pbx).await?;
     }
-    still_there(pbx, &leg).await?;
+    leg::still_there(pbx, &leg).await?;
     let mut streams = Some((get, post));
     match &plan.routeto {
         None => findings.unseen("routeto: default timeout", "only with --routeto DN"),
@@ -207,9 +206,4 @@ fn described(shown: &Value, way: &Way, findings: &mut Findings) {
         Way::Wait if did.is_empty() => findings.seen(DID, "empty", "empty", true),
         Way::Wait => findings.seen(DID, format_args!("filled ({} characters)", did.len()), "empty", false),
     }
-}
-
-async fn still_there(pbx: &Pbx, leg: &str) -> Result<(), String> {
-    let said = leg::look(pbx, leg).await?;
-    if said.is_success() { Ok(()) } else { Err("the person hung up".to_owned()) }
 }

@@ -185,6 +185,33 @@ fn a_caller_who_rings_is_measured_as_well() {
 }
 
 #[test]
+fn who_hangs_up_early_is_not_taken_for_a_pbx_that_differs() {
+    within(async {
+        for hangup_after_ms in [400, 1_100, 2_200, 3_300] {
+            let pbx = Simulator::start(options()).await.unwrap();
+            pbx.set_makecall(vec![Turn {
+                outcome: Outcome::Answered,
+                after_ms: Some(100),
+                ..Turn::default()
+            }]);
+            let hanging_up = async {
+                while pbx.calls().iter().all(|call| call.connected_at.is_none()) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                tokio::time::sleep(Duration::from_millis(hangup_after_ms)).await;
+                for call in pbx.calls() {
+                    pbx.hang_up(&call.call_id);
+                }
+            };
+            let (report, ()) = futures_util::join!(rung(&pbx), hanging_up);
+            assert!(report.problem.is_some() && report.left_behind.is_none(), "{report:#?}");
+            let differs = report.findings.iter().find(|finding| finding.verdict == Verdict::Differs);
+            assert_eq!(differs, None, "{hangup_after_ms}");
+        }
+    });
+}
+
+#[test]
 fn a_routeto_that_nobody_answers_is_timed() {
     within(async {
         let pbx = Simulator::start(options()).await.unwrap();

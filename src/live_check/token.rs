@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::audio::{GetStream, silence};
 use super::finding::Findings;
+use super::leg::still_there;
 use super::pbx::{Pbx, Said};
 use super::post_stream::{Ended, FRAME, PostStream};
 use super::socket::Socket;
@@ -53,6 +54,7 @@ pub(super) async fn first(pbx: &Pbx, findings: &mut Findings) -> Result<(), Stri
 /// Asks for a new token while everything is open, and watches what that does. The new one is used from then on.
 pub(super) async fn again(
     pbx: &Pbx,
+    leg: &str,
     get: &GetStream,
     post: &mut PostStream,
     socket: &Socket,
@@ -73,6 +75,7 @@ pub(super) async fn again(
             post.write(&silence(), HELD_BACK).await;
         }
     }
+    still_there(pbx, leg).await?;
     let is_refused = with_old.status == 401;
     let words = match with_old.status {
         401 => "refused with 401".to_owned(),
