@@ -124,7 +124,7 @@ pub struct InitiationAsked {
 pub struct InitiationAnswer {
     /// Our id.
     pub call: CallId,
-    /// The voice to speak with; none leaves the agent's own.
+    /// The voice to speak with; none is the fallback voice.
     pub voice: Option<VoiceId>,
 }
 

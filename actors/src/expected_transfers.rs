@@ -69,7 +69,9 @@ impl ExpectedTransfers {
     }
 
     /// The one transfer that this asker can be. None when there is none, or several: a wrong voice is worse than the fallback.
-    /// Withheld numbers never match.
+    ///
+    /// A withheld number earns no voice. Where only one transfer is on its way to that agent it still is that one, and without our
+    /// id its report would find no call.
     pub fn answer(&mut self, asker: &Asker, now: At) -> Option<Expected> {
         self.forget(now);
         if let Some(sid) = &asker.call_sid
@@ -77,16 +79,18 @@ impl ExpectedTransfers {
         {
             return Some(again.clone());
         }
-        if !matches!(asker.caller, CallerNumber::Public(_) | CallerNumber::Internal(_)) {
-            return None;
-        }
-        let mut matching =
-            self.waiting.iter().enumerate().filter(|(_, e)| e.caller == asker.caller && leads_to(e, asker));
+        let is_known = matches!(asker.caller, CallerNumber::Public(_) | CallerNumber::Internal(_));
+        let mut matching = self
+            .waiting
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| leads_to(e, asker) && (e.caller == asker.caller || !is_known));
         let (index, _) = matching.next()?;
         if matching.next().is_some() {
             return None;
         }
-        let found = self.waiting.remove(index)?;
+        let mut found = self.waiting.remove(index)?;
+        found.voice = found.voice.filter(|_| is_known);
         if let Some(sid) = &asker.call_sid {
             if self.answered.len() >= REMEMBERED_MAX {
                 self.answered.pop_front();
@@ -165,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn a_withheld_number_earns_no_voice_but_its_report_finds_the_only_call() {
+        let mut transfers = ExpectedTransfers::default();
+        transfers.expect(expected(1, A, "a"));
+        let found = transfers.answer(&asker("anonymous", "1"), later(1)).unwrap();
+        assert_eq!((found.call, found.voice), (CallId(1), None));
+    }
+
+    #[test]
     fn several_none_withheld_expired_withdrawn_and_of_another_agent_are_not_answered() {
         let mut transfers = ExpectedTransfers::default();
         assert_eq!(transfers.answer(&asker(A, "1"), NOW), None);
@@ -177,7 +189,7 @@ mod tests {
         let elsewhere = Asker { called: "701".into(), ..another.clone() };
         assert_eq!(transfers.answer(&elsewhere, later(1)), None);
         transfers.expect(expected(3, "anonymous", "c"));
-        assert_eq!(transfers.answer(&asker("anonymous", "4"), later(1)), None);
+        assert_eq!(transfers.answer(&asker("anonymous", "4"), later(1)), None, "one of two");
         assert_eq!(transfers.answer(&asker(A, "5"), later(61)), None, "60 s have passed");
     }
 }

@@ -87,7 +87,10 @@ fn knocks(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
 /// Answers with the voice to speak with.
 pub(super) async fn webhook(edge: web::Data<Edge>, Knocked(asked): Knocked) -> Result<HttpResponse, Problem> {
     match edge.engine.initiation(&asked) {
-        Some(found) => answer::counted("matched", &initiation_data(found.voice.as_ref(), Some(found.call))),
+        Some(found) => {
+            let voice = found.voice.as_ref().or(edge.settings.fallback_voice.as_ref());
+            answer::counted("matched", &initiation_data(voice, Some(found.call)))
+        }
         None => answer::counted("fallback", &initiation_data(edge.settings.fallback_voice.as_ref(), None)),
     }
 }
