@@ -22,7 +22,7 @@ RUN ldd /image/usr/local/bin/precall | grep -o '/[^ ]*' | xargs -I '{}' cp --par
     && echo 'precall:x:10001:10001::/nonexistent:/nonexistent' > /image/etc/passwd \
     && echo 'precall:x:10001:' > /image/etc/group \
     && install --directory --owner=10001 --group=10001 --mode=0750 \
-        /image/data/voices /image/var/lib/precall/spool /image/var/log/mcp-services
+        /image/data/voices /image/var/lib/precall/prompts /image/var/lib/precall/spool /image/var/log/mcp-services
 
 FROM scratch
 COPY --from=build /image/ /
@@ -30,8 +30,8 @@ COPY --from=build /image/ /
 USER 10001:10001
 # Everything else is configured from outside; see .env.example.
 ENV LOG_FILE=/var/log/mcp-services/voiceclone.log
-# All that is ever written: voice samples, events while the database is away, the log. The root can be read-only.
-VOLUME ["/data/voices", "/var/lib/precall/spool", "/var/log/mcp-services"]
+# All that is ever written: voice samples, prepared prompts, events while the database is away, the log. The root can be read-only.
+VOLUME ["/data/voices", "/var/lib/precall/prompts", "/var/lib/precall/spool", "/var/log/mcp-services"]
 EXPOSE 3006
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/local/bin/precall", "healthcheck"]

@@ -136,7 +136,8 @@ fn bridge() -> Played {
 fn nothing(event: &Event) -> u32 {
     match event {
         Event::Offered(_) => 1,
-        Event::LegConnected | Event::LegGone => 2,
+        Event::LegRinging | Event::LegConnected | Event::LegGone => 2,
+        Event::SoundStarted | Event::NoticeEnded { .. } | Event::AudioLost | Event::AudioEnded(_) => 10,
         Event::PbxStateChanged { .. } | Event::PbxCallEnded { .. } => 3,
         Event::DtmfReceived { .. } => 4,
         Event::GreetingDialled | Event::GreetingStarted { .. } | Event::GreetingEnded { .. } => 5,

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use precall_actors::dial_guard::{Countries, DialLimits};
-use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings, PbxEngine};
+use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings, FeedPace, PbxEngine};
 use precall_actors::faults::Faults;
 use precall_actors::line::{Line, LineRules};
 use precall_actors::media::MediaSettings;
-use precall_actors::pbx_feed::FeedPace;
 use precall_actors::phone_number::Region;
 use precall_actors::prompts::PromptSettings;
 use precall_actors::providers::elevenlabs::{self, ApiKey};
 use precall_actors::providers::threecx::settings::{self as threecx, ClientSecret};
+use precall_actors::providers::trust::{Trust, TrustError};
 use precall_actors::shared::{CallSettings, ConsentRule};
 use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
 use precall_call::{LineId, Route};
@@ -61,6 +61,9 @@ pub enum AppError {
     /// The PBX's address, client or secret cannot be used.
     #[error(transparent)]
     Pbx(#[from] threecx::SettingsError),
+    /// The PBX's authority cannot be used.
+    #[error("THREECX_CA_FILE: {0}")]
+    PbxTrust(#[from] TrustError),
     /// The PBX's address cannot be read.
     #[error("THREECX_BASE_URL cannot be read: {0}")]
     PbxUrl(url::ParseError),
@@ -145,6 +148,8 @@ impl Application {
 
     /// Stops everything without waiting for calls.
     pub async fn stop_now(self) {
+        // Whoever follows events hears of it and lets go; otherwise the server waits for them to time out.
+        self.engine.drain(std::time::Duration::ZERO).await;
         for server in &self.servers {
             server.stop(true).await;
         }
@@ -263,11 +268,15 @@ fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     };
     let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
     let secret = ClientSecret::new(control.client_secret.expose());
-    let client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
+    let mut client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
+    if base.scheme() == "https" {
+        client = client.trusting(Trust::of_host_and(control.ca_file.as_deref())?);
+    }
+    let media = MediaSettings { extra_ca: control.ca_file.clone(), ..MediaSettings::new(base) };
     let greeting = config.greeting.clone();
     Ok(Some(PbxEngine {
         client: Arc::new(client),
-        media: MediaSettings::new(base),
+        media,
         prompts: PromptSettings {
             cache_dir: config.greeting.prompt_cache_dir.clone(),
             model: config.greeting.model.clone(),

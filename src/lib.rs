@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod embedded_postgres;
 pub mod http;
+pub mod live_check;
 pub mod logging;
 pub mod signature;
 pub mod simulators;

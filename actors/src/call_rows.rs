@@ -309,7 +309,7 @@ fn voice_missing(context: &CallContext, call: &Call, why: NoVoice) -> Option<Der
 
 fn handed_off(context: &CallContext, call: &Call, rung: Rung) -> Option<Derived> {
     let agent = call.conversation(Purpose::Agent).and_then(|a| a.id.as_ref());
-    let voice = cloned(call).filter(|_| rung.wants_clone()).or(call.policy.fallback_voice.as_ref());
+    let voice = cloned(call).filter(|_| rung.takes_clone()).or(call.policy.fallback_voice.as_ref());
     rung.leads_to_agent().then(|| {
         Derived::CloneTransfer(CloneTransferRow {
             greeting_call_id: greeting_name(context, call),

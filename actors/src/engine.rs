@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use precall_call::{CallId, Cause, ConversationId, Deadline, Route, VoiceId};
 
+pub use crate::pbx_feed::FeedPace;
 pub use handle::EngineHandle;
 pub use start::{Engine, EngineError, EngineSettings, PbxEngine};
 
@@ -156,6 +157,17 @@ pub struct LiveCall {
     pub actors: Vec<&'static str>,
 }
 
+/// How the connection to the PBX is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PbxHealth {
+    /// Whether its events come in; none before the first connection.
+    pub open: Option<bool>,
+    /// Legs of ours that it has.
+    pub legs: usize,
+    /// What went wrong last, while it is not open; without secrets and numbers.
+    pub trouble: Option<String>,
+}
+
 /// How the engine is.
 #[derive(Clone, Debug)]
 pub struct Health {
@@ -171,6 +183,10 @@ pub struct Health {
     pub live_calls: usize,
     /// Whether the program is being stopped.
     pub draining: bool,
+    /// The PBX; none where no route needs its call control.
+    pub threecx: Option<PbxHealth>,
+    /// What callers hear and is not as it was ordered, for people.
+    pub prompt_problems: Vec<String>,
     /// Age of the oldest heartbeat of any arbiter.
     pub heartbeat_age: Duration,
 }

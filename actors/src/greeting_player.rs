@@ -194,8 +194,9 @@ impl Handler<LegReport> for GreetingPlayer {
             }
             LegNews::FirstSound => self.tell(at, Event::SoundStarted),
             LegNews::Heard(mark) => self.heard(at, mark),
-            LegNews::Cut => info!(self.shared.log, "a leg's stream was cut"; "call" => %self.context.id),
-            LegNews::Reopened { gap } => info!(self.shared.log, "a leg's stream is open again";
+            // A leg that is routed away is cut as well: worth a line only when it is open again.
+            LegNews::Cut => {}
+            LegNews::Reopened { gap } => info!(self.shared.log, "a leg's stream was cut and is open again";
                 "call" => %self.context.id, "gap_ms" => gap.as_millis()),
             LegNews::StreamsEnded => leg_orders::look(&self.shared, &self.leg.address),
             LegNews::Failed(why) => {

@@ -84,6 +84,8 @@ impl Handler<GiveUp> for Handoff {
     type Result = ();
 
     fn handle(&mut self, _: GiveUp, ctx: &mut Context<Self>) {
+        // Whoever rings again within the minute must not be one of two.
+        self.shared.withdraw_transfer(self.context.id);
         ctx.stop();
     }
 }

@@ -131,6 +131,7 @@ pub struct Metrics {
     webhooks: Family<AnswerLabels, Counter>,
     webhook_duration: Histograms<WebhookLabel>,
     live: Gauge,
+    legs: Gauge,
     queued: Gauge,
     reachable: Family<ServiceLabel, Gauge>,
 }
@@ -164,6 +165,7 @@ impl Metrics {
             webhooks: Family::default(),
             webhook_duration: Family::new_with_constructor(|| Histogram::new(WEBHOOK_BUCKETS)),
             live: Gauge::default(),
+            legs: Gauge::default(),
             queued: Gauge::default(),
             reachable: Family::default(),
         };
@@ -267,6 +269,7 @@ impl Metrics {
             self.webhook_duration.clone(),
         );
         all.register_with_unit("live", "Calls that are not over", of("calls"), self.live.clone());
+        all.register_with_unit("known", "Legs of ours that the PBX has", of("legs"), self.legs.clone());
         all.register_with_unit("queued", "Events that wait to be durable", of("events"), self.queued.clone());
         all.register_with_unit(
             "reachable",
@@ -354,7 +357,11 @@ impl Metrics {
     pub fn encode(&self, health: &Health) -> Result<String, fmt::Error> {
         self.live.set(i64::try_from(health.live_calls).unwrap_or(i64::MAX));
         self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
-        for (service, reachable) in [("database", health.database), ("elevenlabs", health.elevenlabs)] {
+        let threecx = health.threecx.as_ref().and_then(|pbx| pbx.open);
+        self.legs.set(health.threecx.as_ref().map_or(0, |pbx| i64::try_from(pbx.legs).unwrap_or(i64::MAX)));
+        for (service, reachable) in
+            [("database", health.database), ("elevenlabs", health.elevenlabs), ("threecx", threecx)]
+        {
             if let Some(reachable) = reachable {
                 self.reachable.get_or_create(&ServiceLabel { service }).set(i64::from(reachable));
             }

@@ -13,6 +13,9 @@ pub const GREETING: Mark = Mark(2);
 /// The apology was heard.
 pub const APOLOGY: Mark = Mark(3);
 
+/// How much later than we think the PBX may play what it was sent (3CX facts, section 6(a)): who drops the leg earlier cuts off the
+/// last word.
+const TAIL: Duration = Duration::from_millis(300);
 /// The version of a notice that should be given and cannot be: no call ever hears it, so none reaches an agent.
 const NOTICE_MISSING: &str = "missing";
 
@@ -49,10 +52,11 @@ impl Programme {
         Scene::default().then(Cue::Loop(self.prompts.hold.clone()))
     }
 
-    /// The apology, then silence.
+    /// The apology, then silence: it was heard when the silence after it was.
     #[must_use]
     pub fn apology(&self) -> Scene {
-        Scene::default().then_marked(Cue::Once(self.prompts.apology.clone()), APOLOGY)
+        let apology = Cue::Once(self.prompts.apology.clone());
+        Scene::default().then(apology).then_marked(Cue::Silence(TAIL), APOLOGY)
     }
 
     /// The version of the notice that every call of this line has to hear first.

@@ -274,6 +274,7 @@ impl CallSupervisor {
     fn count_out(&mut self, call: CallId) {
         self.registry.released(call);
         self.legs.forget(call);
+        self.shared.withdraw_transfer(call);
         self.guard.release(call);
         self.conversations.retain(|_, of| *of != call);
         let line = self.line_of.remove(&call);

@@ -1,11 +1,13 @@
 //! The load harness: real processes on loopback, bounded loops, and who used how much of the machine.
 #![allow(dead_code)] // Not every bench uses all of it.
 
+pub mod bare_speaker;
 pub mod callers;
 pub mod child;
 pub mod client;
 pub mod load;
 pub mod numbers;
+pub mod pbx;
 pub mod table;
 pub mod usage;
 pub mod world;

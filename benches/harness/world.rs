@@ -78,6 +78,11 @@ impl Cpu {
 impl World {
     /// Starts everything; the service is ready when this returns.
     pub async fn start(plan: Plan) -> Outcome<Self> {
+        Self::start_with(plan, BTreeMap::new()).await
+    }
+
+    /// The same with variables that are known only now.
+    pub async fn start_with(plan: Plan, more: BTreeMap<&'static str, String>) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let mut options = Options::new(DataDir::Temporary, Durability::NoFsync, Install::IfMissing);
         options.settings.push(("max_connections".to_owned(), "50".to_owned()));
@@ -107,6 +112,7 @@ impl World {
         let simulator = Server::start(program, &arguments, &BTreeMap::new(), folder.path()).await?;
         let mut variables = variables(&postgres.url("postgres"), &simulator, folder.path(), port);
         variables.extend(plan.variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        variables.extend(more);
         let service = Server::start(program, &["serve"], &variables, folder.path()).await?;
         wait_until_ready(&service).await?;
         let (database, connection) = tokio_postgres::connect(&postgres.url("postgres"), NoTls).await?;

@@ -6,6 +6,7 @@ mod demo;
 mod healthcheck;
 mod install_postgres;
 mod keys;
+mod live_call;
 mod migrate;
 mod serve;
 mod sign;
@@ -62,8 +63,8 @@ enum Command {
     },
     /// Bring the database's schema up to date.
     Migrate,
-    /// Check configuration, database and provider, and say what to change.
-    Check,
+    /// Check configuration, database and provider, and say what to change; or a 3CX PBX, by one real call.
+    Check(live_call::Arguments),
     /// Ask a running precall whether it is alive.
     Healthcheck,
     /// Work with API keys.
@@ -103,7 +104,8 @@ pub fn run() -> ExitCode {
             in_system(async move { said(threecx::run((*arguments).into()).await) })
         }
         Command::Migrate => in_system(migrate::run()),
-        Command::Check => in_system(check::run()),
+        Command::Check(arguments) if arguments.is_live() => in_system(live_call::run(arguments)),
+        Command::Check(_) => in_system(check::run()),
         Command::Healthcheck => in_system(healthcheck::run()),
         Command::Keys { command } => keys::run(&command),
         Command::Sign(arguments) => sign::run(&arguments),

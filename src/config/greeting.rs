@@ -16,6 +16,9 @@ use super::value::{Read, Word};
 use super::values::Values;
 use super::variables::Section;
 
+/// What is said where nothing is configured and nobody is called back. The notice says the rest.
+pub(super) const ON_LIVE_LEG: &str = "Hello! One moment please, you are being connected.";
+
 /// The greeting and what surrounds it.
 #[derive(Clone, Debug)]
 pub struct Greeting {

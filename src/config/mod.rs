@@ -34,6 +34,8 @@ mod webhook;
 
 use std::collections::BTreeMap;
 
+use precall_call::Route;
+
 pub use api_keys::{ApiKeys, Principal, Scope};
 pub use base_url::BaseUrl;
 pub use call::Call;
@@ -115,7 +117,12 @@ impl Config {
         let route = call.as_ref().map(|call| call.route);
         let elevenlabs = ElevenLabs::read(&values, route, problems);
         let webhooks = Webhooks::read(&values, environment, problems);
-        let greeting = Greeting::read(&values, problems);
+        let mut greeting = Greeting::read(&values, problems);
+        if let (Some(Route::Bridge | Route::Transfer), Some(greeting)) = (route, &mut greeting)
+            && !values.is_set("GREETING_MESSAGE")
+        {
+            greeting.message = greeting::ON_LIVE_LEG.to_owned();
+        }
         if let (Some(route), Some(greeting)) = (route, &greeting) {
             notice::require(route, environment, greeting, problems);
         }
@@ -184,6 +191,14 @@ impl Config {
             let environment = General::read(values, &mut elsewhere).map(|general| general.environment);
             Server::read(values, environment.unwrap_or(Environment::Production), problems)
         })
+    }
+
+    /// Call control of the phone system alone, for a check that needs neither database nor provider.
+    ///
+    /// # Errors
+    /// The wrong variables of that section.
+    pub fn threecx_from_map(set: &BTreeMap<String, String>) -> Result<ThreeCx, ConfigError> {
+        one_section(set, Section::Threecx, ThreeCx::read)
     }
 
     /// Logging alone, for commands that log without serving.

@@ -243,7 +243,6 @@ fn the_embedded_database_is_used_where_it_is_allowed() {
 fn what_this_build_cannot_do_is_refused_in_words() {
     for (name, value) in [
         ("CALL_ROUTE", "bridge"),
-        ("CALL_ROUTE", "transfer"),
         ("VOICE_SAMPLE_STORAGE", "s3"),
         ("VOICE_POLICY", "proof"),
         ("VOICE_POLICY", "never"),
@@ -273,8 +272,26 @@ fn the_route_that_was_not_chosen_is_said_aloud() {
     ];
     let config = with(&call_control).unwrap();
     assert!(notice(&config).unwrap().contains("phoned back"));
+    let notice_given = [("AGENT_DESTINATION", "800"), ("NOTICE_GIVEN_BY", "pbx")];
+    let trunk: Vec<_> = call_control.into_iter().chain(notice_given).collect();
+    let config = with(&trunk).unwrap();
+    assert_eq!(config.call.route, Route::Transfer);
+    assert!(notice(&config).unwrap().contains("on their own line"));
     assert_eq!(config.threecx.call_control.unwrap().client_id, "900");
     assert_eq!(wrong(with(&call_control[..1])), ["THREECX_CLIENT_ID", "THREECX_CLIENT_SECRET"]);
+}
+
+#[test]
+fn a_file_of_certificates_that_cannot_be_used_says_what_would_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    fs::write(&empty, "").unwrap();
+    for path in [&empty, &folder.path().join("missing.pem")] {
+        let text = path.display().to_string();
+        let error = with(&[("THREECX_CA_FILE", &text)]).unwrap_err();
+        assert_eq!(error.problems[0].name, "THREECX_CA_FILE");
+        assert!(error.problems[0].wrong.contains(&text) && error.to_string().contains("PEM file"), "{error}");
+    }
 }
 
 #[test]
@@ -397,4 +414,27 @@ fn setting_every_default_changes_nothing() {
     let (plain, explicit) = (with(&[]).unwrap(), with(&defaults).unwrap());
     let values = |config: &Config| config.show().replace(" (default)", "");
     assert_eq!(values(&explicit), values(&plain));
+}
+
+#[test]
+fn a_transfer_says_what_it_needs_and_leads_to_nobody_else_than_ourselves() {
+    let control = [
+        ("THREECX_BASE_URL", "https://pbx.example.com:5001"),
+        ("THREECX_CLIENT_ID", "900"),
+        ("THREECX_CLIENT_SECRET", "pbx-key"),
+        ("NOTICE_GIVEN_BY", "pbx"),
+    ];
+    let alone = with(&[("CALL_ROUTE", "transfer"), ("NOTICE_GIVEN_BY", "pbx")]).unwrap_err().to_string();
+    assert!(alone.contains("THREECX_BASE_URL"), "{alone}");
+    let and = |more: &[(&'static str, &'static str)]| {
+        let all: Vec<_> = control.iter().chain(more).copied().collect();
+        with(&all)
+    };
+    let without_trunk = and(&[("CALL_ROUTE", "transfer")]).unwrap_err().to_string();
+    assert!(without_trunk.contains("AGENT_DESTINATION"), "{without_trunk}");
+    for name in ["AGENT_DESTINATION", "FALLBACK_DESTINATION"] {
+        let error = and(&[(name, "900")]).unwrap_err();
+        assert_eq!(error.problems[0].name, name, "{error}");
+    }
+    assert!(and(&[("AGENT_DESTINATION", "800"), ("FALLBACK_DESTINATION", "801")]).is_ok());
 }

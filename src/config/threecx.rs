@@ -1,5 +1,8 @@
 //! The phone system's call control, for routes that speak on the caller's own leg.
 
+use std::path::PathBuf;
+
+use precall_actors::providers::trust::certificates_in;
 use serde::Deserialize;
 
 use super::base_url::BaseUrl;
@@ -18,6 +21,8 @@ pub struct CallControl {
     pub client_id: String,
     /// Its API key.
     pub client_secret: Secret,
+    /// Certificates (PEM) of authorities to trust beside the host's own; the file was readable at start.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The phone system.
@@ -33,12 +38,19 @@ struct Raw {
     threecx_base_url: Option<Read<BaseUrl>>,
     threecx_client_id: Option<Read<Word>>,
     threecx_client_secret: Option<Read<Secret>>,
+    threecx_ca_file: Option<Read<PathBuf>>,
 }
 
 impl ThreeCx {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
         const RIGHT: &str = "all of THREECX_BASE_URL, THREECX_CLIENT_ID and THREECX_CLIENT_SECRET, or none";
+        const CA_FILE: &str = "a readable PEM file with the certificate of the authority that signed the PBX's, as the PBX's \
+            administrator exports it; or unset, when the host trusts that authority";
         let raw: Raw = values.section(Section::Threecx, problems)?;
+        let ca_file = problems.optional("THREECX_CA_FILE", raw.threecx_ca_file).flatten();
+        if let Some(Err(error)) = ca_file.as_deref().map(certificates_in) {
+            problems.add("THREECX_CA_FILE", error.to_string(), CA_FILE);
+        }
         let nothing_set = raw.threecx_base_url.is_none()
             && raw.threecx_client_id.is_none()
             && raw.threecx_client_secret.is_none();
@@ -53,6 +65,7 @@ impl ThreeCx {
                 base: base?,
                 client_id: client_id?.0,
                 client_secret: client_secret?,
+                ca_file,
             }),
         })
     }

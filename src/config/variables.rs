@@ -188,6 +188,7 @@ pub const VARIABLES: &[Variable] = &{
         unset(Threecx, "THREECX_BASE_URL").required(CALL_CONTROL),
         unset(Threecx, "THREECX_CLIENT_ID").required(CALL_CONTROL),
         secret(Threecx, "THREECX_CLIENT_SECRET", CALL_CONTROL),
+        unset(Threecx, "THREECX_CA_FILE"),
         unset(Call, "CALL_ROUTE"),
         text(Call, "MAX_LIVE_CALLS", "500"),
         text(Call, "AUTO_TRANSITION_ENABLED", "true"),

@@ -26,7 +26,9 @@ const CALLS: &str = "
     select count(*), count(*) filter (where status = 'completed'),
         count(*) filter (where voice_missing is not null),
         count(*) filter (where exists (select from conversations c where c.call = l.id
-            and c.purpose = 'greeting' and c.outcome = 'completed')),
+                and c.purpose = 'greeting' and c.outcome = 'completed')
+            or exists (select from call_events e where e.call = l.id
+                and e.event ->> 'kind' = 'greeting_ended' and e.event ->> 'end' = 'played')),
         count(*) filter (where exists (select from clone_transfer_events t where t.call = l.id)),
         count(*) filter (where exists (select from call_events e where e.call = l.id
             and e.event ->> 'kind' = 'voice_ready' and e.event ->> 'source' = 'cache')),

@@ -25,8 +25,10 @@ pub struct HealthAnswer {
     database: &'static str,
     /// `ok`, `error`, or `unknown` before the first exchange.
     elevenlabs: &'static str,
-    /// `not_configured`: call control is not in use.
+    /// `ok`, `error`, `connecting`, or `not_configured`: no route needs its call control.
     threecx: &'static str,
+    /// What is missing or not as it was configured, for people.
+    problems: Vec<String>,
     /// Whether new calls are taken.
     ready: bool,
     /// Whether the program is being stopped.
@@ -55,9 +57,19 @@ impl HealthAnswer {
             Some(false) => "error",
             None => "unknown",
         };
+        let threecx = match health.threecx.as_ref().map(|pbx| pbx.open) {
+            Some(Some(true)) => "ok",
+            Some(Some(false)) => "error",
+            Some(None) => "connecting",
+            None => "not_configured",
+        };
+        let trouble = health.threecx.as_ref().and_then(|pbx| pbx.trouble.clone());
+        let problems: Vec<String> =
+            trouble.into_iter().chain(health.prompt_problems.iter().cloned()).collect();
+        let something_is_missing = elevenlabs == "error" || threecx == "error" || !problems.is_empty();
         let status = if database != "ok" || !is_alive(health) {
             "error"
-        } else if health.draining || elevenlabs == "error" {
+        } else if health.draining || something_is_missing {
             "degraded"
         } else {
             "ok"
@@ -66,7 +78,8 @@ impl HealthAnswer {
             status,
             database,
             elevenlabs,
-            threecx: "not_configured",
+            threecx,
+            problems,
             ready: not_ready(health).is_none(),
             draining: health.draining,
             queued_events: health.queued_events,

@@ -108,6 +108,26 @@ async fn a_secret_may_come_from_a_file() {
 }
 
 #[actix::test]
+async fn a_dotenv_file_is_read_and_the_environment_wins() {
+    let run = service().arguments(&["config", "show"]).env("MAX_LIVE_CALLS", "7");
+    let ended = run.dotenv("MAX_LIVE_CALLS=8\nGREETING_MAX_SECONDS='9'\n").end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let value = |name: &str| {
+        let mut lines = ended.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        lines.find(|words| words.first() == Some(&name)).unwrap()[1].to_owned()
+    };
+    assert_eq!([value("MAX_LIVE_CALLS"), value("GREETING_MAX_SECONDS")], ["7", "9"]);
+}
+
+#[actix::test]
+async fn a_misspelt_variable_is_told_with_the_right_name() {
+    let ended = service().arguments(&["config", "show"]).env("ELEVENLABS_AGENT_IDD", "x").end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let told = ended.stdout.lines().find(|line| line.contains("ELEVENLABS_AGENT_IDD"));
+    assert!(told.is_some_and(|line| line.contains("ELEVENLABS_AGENT_ID")), "{}", ended.stdout);
+}
+
+#[actix::test]
 async fn migrate_brings_an_empty_database_up_to_date_once() {
     let url = empty_database("migrated_by_command").await;
     let migrate = || Run::of(&["migrate"]).env("DATABASE_URL", &url);

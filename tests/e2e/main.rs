@@ -6,6 +6,7 @@ mod support;
 
 mod commands;
 mod demo;
+mod embedded;
 mod program;
 mod serve;
 mod signals;

@@ -26,6 +26,7 @@ pub struct Run {
     env: BTreeMap<String, String>,
     arguments: Vec<String>,
     input: String,
+    dotenv: Option<String>,
 }
 
 impl Run {
@@ -74,8 +75,17 @@ impl Run {
         self
     }
 
+    /// A `.env` file where it runs.
+    pub fn dotenv(mut self, text: &str) -> Self {
+        self.dotenv = Some(text.to_owned());
+        self
+    }
+
     pub fn start(self) -> Program {
         let folder = tempfile::tempdir().unwrap();
+        if let Some(text) = &self.dotenv {
+            std::fs::write(folder.path().join(".env"), text).unwrap();
+        }
         let file = |name: &str| File::create(folder.path().join(name)).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_precall"))
             .args(&self.arguments)

@@ -38,11 +38,14 @@ impl Site {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    async fn serve(&self, drain_seconds: &str) -> Program {
+    fn run(&self) -> Run {
         let samples = self.samples.path().to_str().unwrap();
         let run = Run::of(&[]).in_production(self.database.url(), &self.simulator.url(), samples);
-        let run = run.env("PORT", &self.port.to_string()).env("DRAIN_TIMEOUT_SECONDS", drain_seconds);
-        let mut service = run.start();
+        run.env("PORT", &self.port.to_string())
+    }
+
+    async fn serve(&self, drain_seconds: &str) -> Program {
+        let mut service = self.run().env("DRAIN_TIMEOUT_SECONDS", drain_seconds).start();
         service.listening().await;
         until("calls are taken", || async { self.get("/health/ready").await == 200 }).await;
         service
@@ -141,6 +144,23 @@ async fn calls_that_a_stop_does_not_wait_for_are_taken_up_again() {
     let _service = site.serve("0").await;
     until("every call is completed", || async { site.completed().await == 3 }).await;
     assert_eq!(site.dials(), (6, 1));
+}
+
+#[actix::test]
+async fn a_log_file_that_cannot_be_written_never_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new().await;
+    let run = |file: &str| site.run().env("LOG_FILE", file).env("DRAIN_TIMEOUT_SECONDS", "0").start();
+    for (file, is_written) in [(folder.path().join("good/x.log"), true), ("/proc/none/x.log".into(), false)] {
+        let mut service = run(file.to_str().unwrap());
+        service.listening().await;
+        service.signal(Signal::SIGTERM);
+        let ended = service.end().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stderr.contains("listening"), "standard error has the lines as well");
+        let lines = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(lines.contains("\"msg\":\"listening\""), is_written, "{lines}");
+    }
 }
 
 #[actix::test]

@@ -262,6 +262,24 @@ async fn without_keys_the_api_is_closed() {
 }
 
 #[actix::test]
+async fn metrics_count_without_naming_anybody() {
+    let world = World::new().await;
+    let caller = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &caller).await;
+    world.completed(call).await;
+    let url = format!("{}/metrics", world.app.url());
+    let page = world.http.get(url).send().await.unwrap().body().await.unwrap();
+    let page = String::from_utf8(page.to_vec()).unwrap();
+    let counted = |line: &&str| !line.starts_with('#') && line.contains("released") && line.ends_with(" 1");
+    assert!(page.lines().any(|line| counted(&line)), "the call is counted: {page}");
+    let agent = world.conversation(call, "agent").await;
+    for name in [&caller[1..], "pbx-1", &call.to_string(), &agent, "+1202", "Test"] {
+        assert!(!page.contains(name), "{name} in {page}");
+    }
+    world.stop().await;
+}
+
+#[actix::test]
 async fn a_follower_that_comes_back_misses_nothing() {
     let world = World::new().await;
     let mut heard: Vec<Value> = Vec::new();

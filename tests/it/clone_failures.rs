@@ -210,6 +210,11 @@ async fn a_late_voice_serves_the_next_call() {
             None,
         ),
         (
+            "a hold that is over",
+            Plan::default().env("VOICE_WAIT", "start").env("MAX_HOLD_SECONDS", "1").clone_delay_ms("3000"),
+            None,
+        ),
+        (
             "a body that drips past the deadline",
             Plan::default().env("VOICE_CLONE_TIMEOUT", "1"),
             Some(Fault { slow_body_ms: 2_500, ..fault(ADD) }),

@@ -119,6 +119,17 @@ async fn an_agent_call_whose_answer_and_report_never_come_is_looked_up_and_compl
 }
 
 #[actix::test]
+async fn a_number_of_twilio_is_dialled_through_twilio() {
+    let world = World::with(Plan::default().env("ELEVENLABS_TELEPHONY", "twilio")).await;
+    let caller = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &caller).await;
+    world.completed(call).await;
+    assert_eq!(world.requests("/v1/convai/twilio/outbound-call").len(), 2);
+    assert_eq!(world.requests("/v1/convai/sip-trunk").len(), 0);
+    world.stop().await;
+}
+
+#[actix::test]
 async fn a_greeting_that_meets_a_busy_line_is_followed_by_the_agent() {
     let world = World::new().await;
     world.faults(vec![Fault { call: Some(CallFate::Busy), ..dial_fault("greeting") }]);

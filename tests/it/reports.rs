@@ -4,7 +4,7 @@ use precall::simulators::elevenlabs::{Fault, ReportFate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Plan, World, dial_fault};
+use crate::support::{Plan, World, dial_fault, ended};
 
 const AGENT: &str = "agent_test";
 
@@ -83,6 +83,21 @@ async fn late_and_lesser_reports_take_nothing_away() {
     let outcome: String = world.client.query_one(outcome, &[&agent]).await.unwrap().get(0);
     assert_eq!(outcome, format!("completed{}", before.2.unwrap()));
     assert_eq!(world.count("select count(*) from unmatched_reports", &[]).await, 0);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn news_after_the_end_take_no_words_away() {
+    let world = World::new().await;
+    let caller = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &caller).await;
+    world.completed(call).await;
+    let before = told(&world, call).await;
+    assert!(before.1.is_some());
+    let (status, answer) = world.post_3cx(&ended("pbx-1")).await;
+    assert_eq!((status, answer["status"].as_str()), (200, Some("ended")), "{answer}");
+    assert_eq!(world.events(call).await.last().unwrap(), "pbx_call_ended", "it is recorded");
+    assert_eq!(told(&world, call).await, before);
     world.stop().await;
 }
 

@@ -1,5 +1,12 @@
 //! One door to the whole program for tests: a database of one's own, a simulated ElevenLabs, the service, over real sockets.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests that cannot go on should stop; not every binary uses all of it.
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // Tests that cannot go on should stop; not every binary uses all of it.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -18,6 +25,16 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
+mod patience;
+mod pbx;
+mod plan;
+mod sound;
+
+pub use patience::{PATIENCE, pause, until};
+pub use pbx::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
+pub use plan::Plan;
+pub use sound::{Sound, write_sample};
+
 pub const SECRET: &str = "test-secret-of-the-webhooks";
 pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
 /// Where the simulator is asked to ring somebody.
@@ -25,8 +42,6 @@ pub const DIAL: &str = "/v1/convai/sip-trunk/outbound-call";
 /// Where it is asked to clone.
 pub const ADD: &str = "/v1/voices/add";
 pub const CALLED: &str = "+12025550199";
-/// Long enough for the slowest shared machine; a condition that holds is seen at once.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A migrated database of one test.
 pub fn database() -> TestDatabase {
@@ -53,47 +68,6 @@ pub fn caller(n: u32) -> String {
     format!("+1202555{:04}", 100 + n % 99)
 }
 
-/// What a world is made of.
-pub struct Plan {
-    pub env: Vec<(String, String)>,
-    pub clone_delay: &'static str,
-    pub conversation: Duration,
-    pub voice_slots: u32,
-    /// How long the simulator waits before it posts a report again; the provider waits minutes.
-    pub retry_after: Duration,
-    pub faults: Faults,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            env: Vec::new(),
-            clone_delay: "50",
-            conversation: Duration::from_millis(150),
-            voice_slots: 1_000,
-            retry_after: Duration::from_millis(100),
-            faults: Faults::default(),
-        }
-    }
-}
-
-impl Plan {
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.env.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub fn conversation_ms(mut self, ms: u64) -> Self {
-        self.conversation = Duration::from_millis(ms);
-        self
-    }
-
-    pub fn clone_delay_ms(mut self, delay: &'static str) -> Self {
-        self.clone_delay = delay;
-        self
-    }
-}
-
 /// Everything, running.
 pub struct World {
     pub app: Application,
@@ -106,6 +80,7 @@ pub struct World {
     samples: tempfile::TempDir,
     plan_env: Vec<(String, String)>,
     faults: Faults,
+    log: slog::Logger,
 }
 
 impl World {
@@ -122,12 +97,18 @@ impl World {
     /// On a database that the test looks after itself.
     pub async fn at(url: String, plan: Plan) -> Self {
         let simulator = start_simulator(&plan).await;
+        Self::around(url, simulator, plan).await
+    }
+
+    /// With a provider that is there already.
+    async fn around(url: String, simulator: Simulator, plan: Plan) -> Self {
         let samples = tempfile::tempdir().unwrap();
-        let app = serve(&url, &simulator, samples.path(), &plan.env, &plan.faults).await;
+        let Plan { env, faults, log, .. } = plan;
+        let app = serve(&url, &simulator, samples.path(), &env, &faults, &log).await;
         let client = connect_to(&url).await;
-        let Plan { env, faults, .. } = plan;
         let (http, _database) = (http_client(), None);
-        let world = Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults };
+        let world =
+            Self { app, simulator, url, client, http, _database, samples, plan_env: env, faults, log };
         world.ready().await;
         world
     }
@@ -144,7 +125,7 @@ impl World {
         self.app.stop_now().await;
         self.client.execute(statement, values).await.unwrap();
         let (provider, samples) = (&self.simulator, self.samples.path());
-        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults).await;
+        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults, &self.log).await;
         self.ready().await;
         self
     }
@@ -160,10 +141,16 @@ impl World {
     }
 
     /// As [`Self::restart`], for a database that is not there.
-    pub async fn restart_unreached(mut self) -> Self {
+    pub async fn restart_unreached(self) -> Self {
+        self.restart_while(|| ()).await
+    }
+
+    /// The same, with something that happens while nobody serves.
+    async fn restart_while(mut self, meanwhile: impl FnOnce()) -> Self {
         self.app.stop_now().await;
+        meanwhile();
         let (provider, samples) = (&self.simulator, self.samples.path());
-        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults).await;
+        self.app = serve(&self.url, provider, samples, &self.plan_env, &self.faults, &self.log).await;
         self
     }
 
@@ -367,20 +354,6 @@ pub fn dial_fault(purpose: &str) -> Fault {
     Fault { body_contains: Some(format!("\"precall_purpose\":\"{purpose}\"")), ..Fault::on(DIAL) }
 }
 
-/// Waits for a condition; never for a time.
-pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let begun = Instant::now();
-    while !condition().await {
-        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
-        pause().await;
-    }
-}
-
-/// Between two looks at a condition.
-pub async fn pause() {
-    tokio::time::sleep(Duration::from_millis(10)).await;
-}
-
 pub async fn connect_to(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     actix::spawn(async move {
@@ -414,6 +387,17 @@ pub async fn start_app(
     env: &[(String, String)],
     faults: &Faults,
 ) -> Application {
+    build(database, provider, samples, env, faults, &Plan::default().log).await
+}
+
+async fn build(
+    database: &str,
+    provider: &str,
+    samples: &Path,
+    env: &[(String, String)],
+    faults: &Faults,
+    log: &slog::Logger,
+) -> Application {
     let entry = ApiKeys::entry("tests", Scope::Admin, KEY).unwrap();
     let samples = samples.display().to_string();
     let mut pairs: Vec<(String, String)> = [
@@ -445,8 +429,7 @@ pub async fn start_app(
         pairs.push((name.clone(), value.clone()));
     }
     let config = Config::from_pairs(pairs).expect("the test's configuration is good");
-    let log = slog::Logger::root(slog::Discard, slog::o!());
-    Application::build(&config, log, faults.clone()).await.expect("the application starts")
+    Application::build(&config, log.clone(), faults.clone()).await.expect("the application starts")
 }
 
 /// The service with this simulator as its provider, which reports to it.
@@ -456,25 +439,15 @@ async fn serve(
     samples: &Path,
     env: &[(String, String)],
     faults: &Faults,
+    log: &slog::Logger,
 ) -> Application {
-    let app = start_app(database, &simulator.url(), samples, env, faults).await;
-    let url = format!("{}/webhook/elevenlabs/postcall", app.url()).parse().unwrap();
-    simulator.set_webhook(Some(Target { url, secret: SECRET.parse().unwrap() }));
+    let app = build(database, &simulator.url(), samples, env, faults, log).await;
+    simulator.set_webhook(Some(target(&app, "/webhook/elevenlabs/postcall")));
+    simulator.set_initiation(Some(target(&app, "/webhook/elevenlabs/initiation")));
     app
 }
 
-/// Two seconds of a tone that no other caller has.
-pub fn write_sample(path: &Path, n: u32) {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    for i in 0..16_000_u32 {
-        let value = (i * (n + 7)) % 8_000;
-        writer.write_sample(i16::try_from(value).unwrap()).unwrap();
-    }
-    writer.finalize().unwrap();
+/// A place of the service where webhooks go, with the secret of all of them.
+fn target(app: &Application, path: &str) -> Target {
+    Target { url: format!("{}{path}", app.url()).parse().unwrap(), secret: SECRET.parse().unwrap() }
 }

@@ -34,13 +34,14 @@ const UPWARD: [(&str, &str, &str); 7] = [
 const CLOCK: [&str; 3] = ["actors/src/clock.rs", "src/logging/drain.rs", "src/simulators/"];
 
 /// Who may hold a stopwatch: a wait or a duration that no call's log ever sees.
-const STOPWATCHES: [(&str, &str); 11] = [
+const STOPWATCHES: [(&str, &str); 12] = [
     ("actors/src/engine", "waits for what it starts and stops"),
     ("actors/src/media/", "paces audio"),
     ("src/logging/file.rs", "looks after its file now and then"),
     ("src/simulators/", "other programs"),
     ("src/embedded_postgres/", "waits for a child process"),
     ("src/demo", "waits as a caller does"),
+    ("src/live_check/", "measures a PBX"),
     ("src/http/events.rs", "paces a stream"),
     ("src/http/sent_by.rs", "one deadline over a whole body"),
     ("src/http/tally.rs", "how long an answer took"),

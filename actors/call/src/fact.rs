@@ -4,7 +4,7 @@ use crate::cause::{NoVoice, Release};
 use crate::event::{Event, VoiceSource};
 use crate::ids::{JobId, VoiceId};
 use crate::policy::Rung;
-use crate::state::{Call, Voice};
+use crate::state::{Call, Phase, Voice};
 use core::time::Duration;
 
 /// Something that became true, once.
@@ -74,11 +74,10 @@ pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
 fn audio_facts(before: &Call, after: &Call) -> Vec<Fact> {
     let mut facts = Vec::new();
     let Some(connected) = after.instants.leg_connected else { return facts };
-    if let (None, Some(at)) = (before.instants.greeting_started, after.instants.greeting_started) {
-        facts.push(Fact::FirstFrame(at.since(connected)));
-    }
-    if let (None, Some(at)) = (before.instants.sound_started, after.instants.sound_started) {
-        facts.push(Fact::FirstSound(at.since(connected)));
+    // Both may be corrected while the greeting goes on.
+    if before.phase == Phase::Greeting && after.phase != Phase::Greeting {
+        facts.extend(after.instants.greeting_started.map(|at| Fact::FirstFrame(at.since(connected))));
+        facts.extend(after.instants.sound_started.map(|at| Fact::FirstSound(at.since(connected))));
     }
     if before.instants.notice_ended.is_none() && after.instants.notice_ended.is_some() {
         facts.push(Fact::NoticeEnded);

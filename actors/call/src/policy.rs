@@ -45,6 +45,12 @@ impl Rung {
         matches!(self, Self::BridgeCloned | Self::CallbackCloned)
     }
 
+    /// Whether the agent at its end speaks with the cloned voice where there is one.
+    #[must_use]
+    pub fn takes_clone(self) -> bool {
+        self.wants_clone() || self == Self::Transfer
+    }
+
     /// Whether it needs our audio in the caller's leg.
     #[must_use]
     pub fn needs_audio(self) -> bool {

@@ -10,12 +10,14 @@ use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxNotice, ReportOutcome, Taken,
+    Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxHealth, PbxNotice,
+    ReportOutcome, Taken,
 };
 use crate::clock;
 use crate::expected_transfers::Asker;
 use crate::heartbeat::Heartbeats;
 use crate::metrics::Metrics;
+use crate::pbx_state::PbxState;
 use crate::phone_number::{CallerNumber, Region};
 use crate::providers::elevenlabs::ConversationReport;
 use crate::shared::Shared;
@@ -124,6 +126,8 @@ impl EngineHandle {
             queued_events: persistence.queued(),
             live_calls: self.shared.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
+            threecx: self.shared.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
+            prompt_problems: self.shared.prompt_problems(),
             heartbeat_age: self.heartbeats.oldest(clock::now()),
         }
     }
@@ -153,5 +157,17 @@ impl EngineHandle {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
         }
+    }
+}
+
+fn pbx_health(state: &PbxState) -> PbxHealth {
+    let error = state.last_error();
+    // A socket whose list never comes is no connection; one that has neither opened nor failed yet is on its way.
+    let is_well = state.is_open() && state.last_sync().is_some();
+    let has_been = state.last_sync().is_some() || error.is_some();
+    PbxHealth {
+        open: has_been.then_some(is_well),
+        legs: state.legs(),
+        trouble: error.filter(|_| !is_well).map(|(_, words)| words),
     }
 }

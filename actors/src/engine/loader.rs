@@ -1,11 +1,11 @@
 //! What was before, and what callers hear: brought into the actors at the start, as soon as PostgreSQL can be reached.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
-use precall_call::{At, ConversationId};
+use precall_call::{At, ConversationId, VoiceId};
 use slog::{info, warn};
 
 use super::PbxEngine;
@@ -16,6 +16,7 @@ use crate::pbx_feed::{Feed, PbxFeed};
 use crate::phone_number::{CallerNumber, Region};
 use crate::programme::Programme;
 use crate::prompts::PromptMaker;
+use crate::providers::elevenlabs::ElevenLabs;
 use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
 use crate::registry::{REMEMBERED, Registry, Sighting};
 use crate::shared::{Shared, clients};
@@ -35,6 +36,9 @@ const LOOK_WITHIN: Duration = Duration::from_secs(2);
 const UNMATCHED_LOADED: i64 = 10_000;
 /// All prompts of all lines; what is not there by then is replaced by bundled sound.
 const PREPARED_WITHIN: Duration = Duration::from_secs(20);
+/// Prompts that are not as they were ordered are tried again, first soon and then this far apart: the provider may be back.
+const PREPARE_AGAIN_MAX: Duration = Duration::from_secs(60);
+const AGENT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Brings what was before into the actors.
 #[derive(Clone)]
@@ -83,8 +87,14 @@ impl Loader {
         // Not earlier: a leg that is seen before the calls of the last start are known would be taken for a new call.
         self.start_feed(desk, tokens, &supervisor);
         info!(log, "the engine is ready");
+        let (mut prepared_at, mut prepare_pause) = (tokio::time::Instant::now(), LOOK_EVERY);
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
+            if prepared_at.elapsed() >= prepare_pause && !self.shared.prompt_problems().is_empty() {
+                self.reload(&supervisor).await;
+                prepared_at = tokio::time::Instant::now();
+                prepare_pause = (prepare_pause * 2).min(PREPARE_AGAIN_MAX);
+            }
             let look = async {
                 let client = self.shared.pool.get().await?;
                 client.simple_query("select 1").await?;
@@ -172,24 +182,30 @@ impl Loader {
     /// What callers hear is ready before the first of them rings: nothing is synthesised during a call.
     async fn prepare(&self, pbx: &PbxEngine, lines: Lines) -> Lines {
         let Some(clients) = clients() else { return lines };
-        let orders: Vec<_> = lines.all().map(|line| (line.id.clone(), (pbx.prompt_order)(line))).collect();
+        let mut agents = AgentVoices::default();
+        let mut orders = Vec::new();
+        for line in lines.all() {
+            let mut order = (pbx.prompt_order)(line);
+            if order.lacks_voice() {
+                order.speak_with(agents.of(&clients.bulk, &line.agent_id).await);
+            }
+            orders.push((line.id.clone(), order));
+        }
         let maker = PromptMaker::new(clients.bulk.clone(), pbx.prompts.clone());
         let prepared = maker.prepare(&orders, PREPARED_WITHIN).await;
-        let mut problems = prepared.problems;
+        let mut problems = agents.problems;
+        problems.extend(prepared.problems);
         for (line, prompts) in &prepared.by_line {
-            let missing = prompts.notice.as_ref().err().map(ToString::to_string);
-            problems.extend(
-                prompts
-                    .problems
-                    .iter()
-                    .chain(missing.as_ref())
-                    .map(|problem| format!("line {line}: {problem}")),
-            );
+            problems.extend(prompts.problems.iter().map(|problem| format!("line {line}: {problem}")));
         }
-        for problem in &problems {
-            warn!(self.shared.log, "a prompt is not as it was ordered"; "problem" => problem);
+        problems.sort_unstable();
+        // They are tried again every minute, and said when they change.
+        if problems != self.shared.prompt_problems() {
+            for problem in &problems {
+                warn!(self.shared.log, "a prompt is not as it was ordered"; "problem" => problem);
+            }
+            self.shared.set_prompt_problems(problems);
         }
-        self.shared.set_prompt_problems(problems);
         let programmes = prepared
             .by_line
             .into_iter()
@@ -219,5 +235,30 @@ impl Loader {
     fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {
         let rules = self.rules(&lines);
         supervisor.do_send(UseLines { lines, rules });
+    }
+}
+
+/// The agents' own voices, each asked for once: where no voice is configured, what we say is said by whom the caller will hear.
+#[derive(Default)]
+struct AgentVoices {
+    known: HashMap<String, Option<VoiceId>>,
+    /// Why an agent's voice is not known, for people.
+    problems: Vec<String>,
+}
+
+impl AgentVoices {
+    async fn of(&mut self, provider: &ElevenLabs, agent_id: &str) -> Option<VoiceId> {
+        if let Some(known) = self.known.get(agent_id) {
+            return known.clone();
+        }
+        let voice = match provider.agent(agent_id, AGENT_WITHIN).await {
+            Ok(agent) => agent.voice.map(VoiceId::new),
+            Err(error) => {
+                self.problems.push(format!("agent {agent_id} could not be asked for its voice: {error}"));
+                None
+            }
+        };
+        self.known.insert(agent_id.to_owned(), voice.clone());
+        voice
     }
 }

@@ -5,17 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::header::HeaderValue;
 use hyper_util::rt::TokioIo;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::task::JoinHandle;
@@ -26,6 +22,7 @@ use url::Url;
 use super::MediaError;
 use super::outlet::{Outlet, OutletBody};
 use crate::providers::threecx::address::LegAddress;
+use crate::providers::trust::Trust;
 
 /// TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -57,7 +54,9 @@ impl Route {
             "http" => None,
             "https" => {
                 let name = ServerName::try_from(host.clone()).map_err(|_| MediaError::Base)?;
-                Some((TlsConnector::from(Arc::new(tls_config(extra_ca)?)), name))
+                let trust =
+                    Trust::of_host_and(extra_ca).map_err(|error| MediaError::Tls(error.to_string()))?;
+                Some((TlsConnector::from(trust.config()), name))
             }
             _another => return Err(MediaError::Base),
         };
@@ -125,31 +124,6 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     socket.set_nodelay(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.connect(address).await
-}
-
-/// The host's own roots and the extra ones; names are checked.
-fn tls_config(extra_ca: Option<&Path>) -> Result<ClientConfig, MediaError> {
-    let mut roots = RootCertStore::empty();
-    // A certificate of the host that cannot be read is one CA less.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = extra_ca {
-        let refuse = |error: String| MediaError::Tls(format!("{}: {error}", path.display()));
-        let extra: Vec<_> = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
-            .map_err(|error| refuse(error.to_string()))?;
-        if extra.is_empty() {
-            return Err(refuse("it holds no certificate in PEM form".to_owned()));
-        }
-        for certificate in extra {
-            roots.add(certificate).map_err(|error| refuse(error.to_string()))?;
-        }
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| MediaError::Tls(error.to_string()))?;
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// A connection and its outlet. Dropping it closes the socket.

@@ -19,6 +19,8 @@ fn health() -> Health {
         queued_events: 3,
         live_calls: 7,
         draining: false,
+        threecx: None,
+        prompt_problems: Vec::new(),
         heartbeat_age: Duration::ZERO,
     }
 }
@@ -157,7 +159,7 @@ fn every_metric_has_a_unit_and_a_sentence() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 15);
+    assert_eq!(names.len(), 20);
     for name in names {
         assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
         let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));

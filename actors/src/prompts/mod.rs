@@ -43,6 +43,21 @@ pub struct PromptOrder {
     pub apology: Option<Words>,
 }
 
+impl PromptOrder {
+    /// Whether something is to be spoken and nobody is named to speak it.
+    #[must_use]
+    pub fn lacks_voice(&self) -> bool {
+        [&self.notice, &self.greeting, &self.apology].into_iter().flatten().any(|words| words.voice.is_none())
+    }
+
+    /// Who speaks what nobody is named for.
+    pub fn speak_with(&mut self, voice: Option<VoiceId>) {
+        for words in [&mut self.notice, &mut self.greeting, &mut self.apology].into_iter().flatten() {
+            words.voice = words.voice.take().or_else(|| voice.clone());
+        }
+    }
+}
+
 /// Something to be spoken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {

@@ -25,6 +25,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use url::Url;
 
+use super::trust::Trust;
+
 /// Name, network and TLS each have to be there within this, whatever the whole deadline is.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Connections of one client, in use or waiting in the pool; further requests queue within their deadline.
@@ -109,8 +111,17 @@ pub(super) enum FailedKind {
     Garbled,
 }
 
-/// An HTTP client with a pool of its own. To be called on the arbiter that will use it.
+/// An HTTP client with a pool of its own that believes Mozilla's authorities. To be called on the arbiter that will use it.
 pub(super) fn client() -> Client {
+    client_of(None)
+}
+
+/// The same for those whom an administrator trusts.
+pub(super) fn client_trusting(trust: &Trust) -> Client {
+    client_of(Some(trust))
+}
+
+fn client_of(trust: Option<&Trust>) -> Client {
     let connector = Connector::new()
         // One request a connection: what is tested is what runs, and awc's HTTP/2 sends a stray request when it drops one.
         // Nor does a WebSocket open over HTTP/2.
@@ -120,6 +131,11 @@ pub(super) fn client() -> Client {
         .limit(CONNECTIONS_MAX)
         .conn_keep_alive(KEEP_ALIVE)
         .conn_lifetime(CONNECTION_AGE_MAX);
+    // After the version: setting that one sets up TLS anew.
+    let connector = match trust {
+        Some(trust) => connector.rustls_0_23(trust.config()),
+        None => connector,
+    };
     Client::builder()
         .connector(connector)
         // awc's timeout ends with the head; ours covers the whole exchange.

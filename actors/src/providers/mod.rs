@@ -3,6 +3,7 @@
 
 pub mod elevenlabs;
 pub mod threecx;
+pub mod trust;
 
 mod exchange;
 mod lenient;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall_actors::engine::Health;
+use precall_actors::engine::{Health, PbxHealth};
 
 use super::client::{get, send};
 use super::harness::{run, run_metrics, run_with, settings};
@@ -16,6 +16,16 @@ fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
         ("all is well", well(), "ok", 200, 200, 200),
         ("before the first exchange", Health { elevenlabs: None, ..well() }, "ok", 200, 200, 200),
         ("the provider fails", Health { elevenlabs: Some(false), ..well() }, "degraded", 200, 200, 200),
+        ("the PBX is away", Health { threecx: pbx(Some(false)), ..well() }, "degraded", 200, 200, 200),
+        ("the PBX is being reached", Health { threecx: pbx(None), ..well() }, "ok", 200, 200, 200),
+        (
+            "a tone for a greeting",
+            Health { prompt_problems: vec!["tone".into()], ..well() },
+            "degraded",
+            200,
+            200,
+            200,
+        ),
         ("being stopped", Health { draining: true, ..well() }, "degraded", 200, 200, 503),
         ("the database is away", Health { database: Some(false), ..well() }, "error", 503, 200, 503),
         (
@@ -28,6 +38,11 @@ fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
         ),
         ("an arbiter is stuck", Health { heartbeat_age: stuck, ..well() }, "error", 503, 503, 200),
     ]
+}
+
+fn pbx(open: Option<bool>) -> Option<PbxHealth> {
+    let trouble = (open == Some(false)).then(|| "3CX does not answer".to_owned());
+    Some(PbxHealth { open, legs: 3, trouble })
 }
 
 #[actix_web::test]
@@ -51,6 +66,9 @@ async fn health_tells_what_is_promised() {
     assert_eq!(json["threecx"], "not_configured");
     assert_eq!(json["queued_events"], 2);
     assert_eq!(json["live_calls"], 1);
+    server.engine.change(|script| script.health.threecx = pbx(Some(false)));
+    let away = get(server.address, "/health", &[]).await.json();
+    assert_eq!((&away["threecx"], &away["problems"][0]), (&"error".into(), &"3CX does not answer".into()));
     assert!(json["timestamp"].as_str().unwrap().ends_with('Z'));
     let answer = send(server.address, "HEAD", "/health/live", &[], b"").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));

@@ -60,6 +60,8 @@ pub fn well() -> Health {
         queued_events: 2,
         live_calls: 1,
         draining: false,
+        threecx: None,
+        prompt_problems: Vec::new(),
         heartbeat_age: Duration::from_millis(5),
     }
 }

@@ -36,7 +36,9 @@ impl Turn {
 
     pub(super) fn greeting_started(&mut self, conversation: Option<&ConversationId>) {
         self.dial_accepted(Purpose::Greeting, conversation);
-        if self.call.phase == Phase::Greeting && self.call.instants.greeting_started.is_none() {
+        // Into a leg the first frame may be written twice: the PBX may refuse the request that carried it, and then nobody heard it.
+        let first = self.call.instants.greeting_started.is_none() || self.call.policy.on_live_leg();
+        if self.call.phase == Phase::Greeting && first {
             self.call.instants.greeting_started = Some(self.now);
         }
     }

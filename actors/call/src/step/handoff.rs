@@ -31,6 +31,9 @@ impl Turn {
         if self.call.audio_lost {
             return Release::by(Blame::Pbx, Cause::GreetingFailed);
         }
+        if !self.call.notice_given() {
+            return Release::by(Blame::Provider, Cause::GreetingFailed);
+        }
         Release::by(Blame::Provider, Cause::HandoffFailed)
     }
 
@@ -78,11 +81,9 @@ impl Turn {
     }
 
     fn voice_for(&self, rung: Rung) -> Option<crate::ids::VoiceId> {
-        match (&self.call.voice, rung) {
-            (Voice::Cloned(voice), Rung::BridgeCloned | Rung::CallbackCloned | Rung::Transfer) => {
-                Some(voice.clone())
-            }
-            _ => self.call.policy.fallback_voice.clone(),
+        match &self.call.voice {
+            Voice::Cloned(voice) if rung.takes_clone() => Some(voice.clone()),
+            Voice::Cloned(_) | Voice::Awaited | Voice::Fallback(_) => self.call.policy.fallback_voice.clone(),
         }
     }
 

@@ -132,7 +132,8 @@ impl Turn {
     }
 
     pub(super) fn sound_started(&mut self) {
-        if self.call.leg == Leg::Connected && self.call.instants.sound_started.is_none() {
+        // As with the first frame, the last one counts.
+        if self.call.leg == Leg::Connected && self.call.phase == Phase::Greeting {
             self.call.instants.sound_started = Some(self.now);
         }
     }

@@ -16,7 +16,7 @@ use super::error::ThreeCxError;
 use super::participant::{Device, DnState, Participant};
 use super::settings::Settings;
 use super::wire;
-use crate::providers::exchange::{Answered, Body, Progress, Request, client, exchange, within};
+use crate::providers::exchange::{Answered, Body, Progress, Request, exchange, within};
 use crate::providers::shown::shown;
 
 /// A participant has some 700 bytes.
@@ -38,7 +38,7 @@ impl ThreeCx {
     /// A client with a pool of its own. To be called on the arbiter that will use it.
     #[must_use]
     pub fn new(settings: Arc<Settings>, tokens: AccessTokens) -> Self {
-        Self { client: client(), settings, tokens }
+        Self { client: settings.http(), settings, tokens }
     }
 
     /// `GET /callcontrol`: every DN that the client may see, with its legs.

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use awc::Client;
 use url::Url;
 
 use super::address::Dn;
+use crate::providers::exchange::{client, client_trusting};
+use crate::providers::trust::Trust;
 
 /// The API key of the client. Never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub struct Settings {
     client: Dn,
     secret: ClientSecret,
     within: Duration,
+    trust: Option<Trust>,
 }
 
 /// Why the settings cannot be used. Names the variable, never its secret value.
@@ -85,7 +89,14 @@ impl Settings {
         if secret.reveal().trim().is_empty() || secret.reveal().contains(char::is_control) {
             return Err(SettingsError::ClientSecret);
         }
-        Ok(Self { base, client: Dn::new(client_id), secret, within })
+        Ok(Self { base, client: Dn::new(client_id), secret, within, trust: None })
+    }
+
+    /// Whom to take for the PBX, under TLS, in place of Mozilla's authorities.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
     }
 
     /// The DN of the client: the legs on it are ours.
@@ -102,6 +113,11 @@ impl Settings {
 
     pub(super) fn secret(&self) -> &ClientSecret {
         &self.secret
+    }
+
+    /// An HTTP client that believes whom these settings do.
+    pub(super) fn http(&self) -> Client {
+        self.trust.as_ref().map_or_else(client, client_trusting)
     }
 
     pub(super) fn within(&self) -> Duration {

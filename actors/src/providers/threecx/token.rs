@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::settings::Settings;
-use crate::providers::exchange::{Body, Failed, Progress, Request, client, exchange, within};
+use crate::providers::exchange::{Body, Failed, Progress, Request, exchange, within};
 use crate::providers::lenient::Scalar;
 use crate::providers::shown::shown;
 
@@ -116,7 +116,7 @@ impl TokenClient {
     /// To be called on the arbiter that will use it.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { client: client(), settings }
+        Self { client: settings.http(), settings }
     }
 
     /// Asks once, within the deadline of the settings.

@@ -32,10 +32,10 @@ impl Contract {
             let _ = std::io::stderr().write_all(skipped.as_bytes());
             return None;
         };
-        // Otherwise the language `no` would be false.
+        // `no` is Norwegian here, not false.
         let options = serde_saphyr::options! { strict_booleans: true };
-        let document = serde_saphyr::from_str_with_options(&text, options);
-        let mut document: Value = document.expect("the AsyncAPI file is YAML");
+        let read = serde_saphyr::from_str_with_options(&text, options);
+        let mut document: Value = read.expect("the AsyncAPI file is YAML");
         let schemas = &mut document["components"]["schemas"];
         close(schemas);
         Some(Self(schemas.clone()))

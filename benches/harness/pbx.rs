@@ -1,0 +1,61 @@
+//! A simulated 3CX PBX in a process of its own: callers ring there, and it knows what they heard.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::Outcome;
+use super::callers::CALLED;
+use super::child::Server;
+use super::client::{once, plain};
+use super::world::SECRET;
+
+/// The API client, and the DN of its route point.
+pub const CLIENT_ID: &str = "900";
+
+/// It ends when this value does.
+pub struct Pbx {
+    /// The process.
+    pub server: Server,
+    _folder: TempDir,
+}
+
+impl Pbx {
+    /// Starts one that has nobody on its lines.
+    pub async fn start() -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let program = Path::new(env!("CARGO_BIN_EXE_precall"));
+        let arguments = ["simulate", "threecx", "--client-id", CLIENT_ID, "--client-secret", SECRET];
+        let server = Server::start(program, &arguments, &BTreeMap::new(), folder.path()).await?;
+        Ok(Self { server, _folder: folder })
+    }
+
+    /// Somebody rings, and hangs up after so long. Returns the PBX's id of the call.
+    pub async fn ring(&self, caller: &str, lasting_ms: u64) -> Outcome<String> {
+        let body = json!({"caller": caller, "called": CALLED, "hangup_after_ms": lasting_ms}).to_string();
+        let request = format!(
+            "POST /sim/calls HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = once(self.server.address, request.as_bytes()).await?;
+        let placed = answer.json()?;
+        let id = placed.get("call_id").and_then(Value::as_str);
+        Ok(id.ok_or_else(|| format!("the caller cannot ring: {placed}"))?.to_owned())
+    }
+
+    /// What became of every call so far.
+    pub async fn calls(&self) -> Outcome<Vec<Value>> {
+        match once(self.server.address, &plain("GET", "/sim/calls")).await?.json()? {
+            Value::Array(calls) => Ok(calls),
+            _ => Err("the PBX's calls are no list".into()),
+        }
+    }
+
+    /// How many listen to its events.
+    pub async fn listeners(&self) -> Outcome<u64> {
+        let state = once(self.server.address, &plain("GET", "/sim/state")).await?.json()?;
+        state.get("websockets").and_then(Value::as_u64).ok_or_else(|| "no count of WebSockets".into())
+    }
+}

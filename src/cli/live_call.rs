@@ -1,0 +1,205 @@
+//! `precall check --live-call`: one real call with the 3CX settings of the environment; neither database nor provider is needed.
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use precall_actors::clock;
+use precall_actors::providers::trust::Trust;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, environment, unusable};
+use crate::config::{CallControl, Config, masked};
+use crate::live_check::{Access, Plan, Report, Verdict, Way, run as measure};
+
+/// What `--live-call` says for a call that somebody else makes.
+const WAIT: &str = "wait";
+const NUMBER_CHARS_MAX: usize = 64;
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Make one real call to NUMBER (or, with `wait`, await one to the route point) and print what the PBX does where 3CX's
+    /// documents are silent. Rings a telephone, and issues a new access token twice.
+    #[arg(long, value_name = "NUMBER|wait")]
+    live_call: Option<String>,
+    /// A DN that rings and is not picked up: measures the default timeout of routeto, for up to two and a half minutes
+    #[arg(long, value_name = "DN", requires = "live_call")]
+    routeto: Option<String>,
+    /// Also write what was measured to this file, as JSON
+    #[arg(long, value_name = "FILE", requires = "live_call")]
+    json: Option<PathBuf>,
+    /// The PBX's version as its admin console shows it, for the file: Call Control does not tell it
+    #[arg(long, value_name = "TEXT", requires = "live_call")]
+    pbx_version: Option<String>,
+}
+
+impl Arguments {
+    pub(super) fn is_live(&self) -> bool {
+        self.live_call.is_some()
+    }
+}
+
+pub(super) async fn run(arguments: Arguments) -> Exit {
+    let control = match environment().and_then(|set| Config::threecx_from_map(&set)) {
+        Ok(threecx) => threecx.call_control,
+        Err(error) => return unusable(&error),
+    };
+    let Some(control) = control else {
+        return unusable(
+            &"set THREECX_BASE_URL, THREECX_CLIENT_ID and THREECX_CLIENT_SECRET for --live-call",
+        );
+    };
+    let plan = match plan(&arguments, &control) {
+        Ok(plan) => plan,
+        Err(why) => return unusable(&why),
+    };
+    warn(&plan.way);
+    let report = measure(plan, told_to_stop(), |finding| say(format_args!("{finding}"))).await;
+    conclude(&arguments, &report)
+}
+
+/// A reader of our output who left must keep neither the call from being ended nor the file from being written.
+fn say(line: fmt::Arguments<'_>) {
+    let mut out = std::io::stdout();
+    let _gone = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Ctrl-C or SIGTERM. Where they cannot be heard the call ends by itself all the same.
+async fn told_to_stop() {
+    let signals = signal(SignalKind::interrupt()).and_then(|one| Ok((one, signal(SignalKind::terminate())?)));
+    let Ok((mut interrupt, mut terminate)) = signals else { return std::future::pending().await };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
+    let dialled = arguments.live_call.as_deref().unwrap_or_default().trim();
+    let is_number = |text: &str| {
+        !text.is_empty() && text.len() <= NUMBER_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    for number in [Some(dialled), arguments.routeto.as_deref()].into_iter().flatten() {
+        if !is_number(number) {
+            return Err("a number or DN is one word of at most 64 characters".to_owned());
+        }
+        if number.eq_ignore_ascii_case(&control.client_id) {
+            return Err("the route point cannot call itself: name another telephone".to_owned());
+        }
+    }
+    let base: url::Url =
+        control.base.as_str().parse().map_err(|error| format!("THREECX_BASE_URL cannot be read: {error}"))?;
+    let trust = (base.scheme() == "https")
+        .then(|| Trust::of_host_and(control.ca_file.as_deref()))
+        .transpose()
+        .map_err(|error| format!("THREECX_CA_FILE: {error}"))?;
+    let way = if dialled.eq_ignore_ascii_case(WAIT) { Way::Wait } else { Way::Ring(dialled.to_owned()) };
+    let access = Access {
+        base,
+        client_id: control.client_id.clone(),
+        client_secret: control.client_secret.expose().to_owned(),
+        trust,
+    };
+    Ok(Plan { access, way, routeto: arguments.routeto.clone() })
+}
+
+/// Said before anything is done; nothing is asked, so that it can run unattended.
+fn warn(way: &Way) {
+    let what = match way {
+        Way::Ring(number) => format!("rings {} now, and costs what that call costs", masked(number)),
+        Way::Wait => "takes the next call to the route point: dial it within 60 s".to_owned(),
+    };
+    say(format_args!("This {what}."));
+    say(format_args!(
+        "It issues new access tokens for the client: whoever else uses the client now, a running `precall serve` above all, may\n\
+         lose calls and take this one. Stop it first; it is not looked for."
+    ));
+    say(format_args!(
+        "Please pick up, stay on the line for half a minute, and listen for one tone of a second.\n"
+    ));
+}
+
+fn conclude(arguments: &Arguments, report: &Report) -> Exit {
+    let count =
+        |verdict: Verdict| report.findings.iter().filter(|finding| finding.verdict == verdict).count();
+    say(format_args!(
+        "\n{} as the facts expect, {} differ, {} not measured",
+        count(Verdict::AsExpected),
+        count(Verdict::Differs),
+        count(Verdict::NotMeasured)
+    ));
+    let mut exit = Exit::Good;
+    if let Some(problem) = &report.problem {
+        say(format_args!("not everything was measured: {}", masked(problem)));
+        exit = Exit::Failed;
+    }
+    if let Some(why) = &report.left_behind {
+        say(format_args!("WRONG  the call may still be there, look at the PBX: {}", masked(why)));
+        exit = Exit::Failed;
+    }
+    if let Some(path) = &arguments.json
+        && let Err(error) = write(path, arguments, report)
+    {
+        eprintln!("precall: {} cannot be written: {error}", path.display());
+        exit = Exit::Failed;
+    }
+    exit
+}
+
+fn write(path: &Path, arguments: &Arguments, report: &Report) -> std::io::Result<()> {
+    let is_wait = arguments.live_call.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case(WAIT));
+    let measured_at = Timestamp::from_microsecond(clock::now().0).map(|at| at.to_string()).ok();
+    let whole = json!({
+        "precall": env!("CARGO_PKG_VERSION"),
+        "measured_at": measured_at,
+        "pbx_version": arguments.pbx_version,
+        "call": if is_wait { "inbound" } else { "outbound" },
+        "findings": report.findings,
+        "problem": report.problem.as_deref().map(masked),
+        "left_behind": report.left_behind.as_deref().map(masked),
+    });
+    let text = serde_json::to_string_pretty(&whole).map_err(std::io::Error::other)?;
+    std::fs::write(path, text + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use super::{Arguments, plan};
+    use crate::config::{Config, ThreeCx};
+    use crate::live_check::Way;
+
+    fn arguments(number: &str, routeto: Option<&str>) -> Arguments {
+        let routeto = routeto.map(str::to_owned);
+        Arguments { live_call: Some(number.to_owned()), routeto, json: None, pbx_version: None }
+    }
+
+    fn threecx(more: &[(&str, &str)]) -> ThreeCx {
+        let least = [
+            ("THREECX_BASE_URL", "https://pbx.example.com:5001"),
+            ("THREECX_CLIENT_ID", "ROUTER"),
+            ("THREECX_CLIENT_SECRET", "pbx-key"),
+        ];
+        let set = least.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::threecx_from_map(&set.collect()).unwrap()
+    }
+
+    #[test]
+    fn neither_database_nor_provider_has_to_be_configured() {
+        let control = threecx(&[("DATABASE_URL", "nonsense")]).call_control.unwrap();
+        let ring = plan(&arguments("+4915550123456", None), &control).unwrap();
+        assert!(ring.way == Way::Ring("+4915550123456".to_owned()) && ring.access.trust.is_some());
+        assert!(plan(&arguments(" Wait ", Some("200")), &control).unwrap().way == Way::Wait);
+    }
+
+    #[test]
+    fn what_cannot_be_dialled_is_refused_before_anything_rings() {
+        let control = threecx(&[]).call_control.unwrap();
+        for number in ["", "0 30", "router", "\u{7}1", &"1".repeat(65)] {
+            assert!(plan(&arguments(number, None), &control).is_err(), "{number:?}");
+            assert!(plan(&arguments("0301234", Some(number)), &control).is_err(), "{number:?}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What actions on the leg are answered with: attach, routeto without a timeout, drop.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::audio::{GetStream, until};
+use super::finding::{Findings, words};
+use super::leg::{Held, leg_path, look};
+use super::pbx::Pbx;
+use super::post_stream::PostStream;
+
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);
+/// The core's own limit, where REST adds none (3CX facts, section 1.3).
+const CORE_LIMIT: Duration = Duration::from_secs(180);
+const ABOUT: Duration = Duration::from_secs(10);
+
+/// `finalstatus` as results write it.
+#[derive(Default)]
+pub(super) struct Results(Vec<String>);
+
+impl Results {
+    pub(super) fn note(&mut self, result: &Value) {
+        let Some(word) = result.get("finalstatus").map(ToString::to_string) else { return };
+        if !self.0.contains(&word) {
+            self.0.push(word);
+        }
+    }
+
+    pub(super) fn tell(&self, findings: &mut Findings) {
+        const NAME: &str = "result: finalstatus";
+        if self.0.is_empty() {
+            return findings.unseen(NAME, "no result held one");
+        }
+        let is_word = self.0.iter().all(|word| word == "\"Success\"");
+        let value = self.0.join(" and ");
+        let kind = if self.0.iter().all(|word| word.starts_with('"')) { "a word" } else { "a number" };
+        findings.seen(NAME, format_args!("{value}, {kind}"), "\"Success\", a word", is_word);
+    }
+}
+
+/// Attaches data to our own leg.
+pub(super) async fn attach(
+    pbx: &Pbx,
+    leg: &str,
+    results: &mut Results,
+    findings: &mut Findings,
+) -> Result<(), String> {
+    let body = json!({"attacheddata": {"public_precall_check": "1"}});
+    let said = pbx.post(&leg_path(pbx.own_dn(), leg, "attach_participant_data"), &body).await?;
+    let value = if said.is_success() { said.status.to_string() } else { said.to_string() };
+    findings.seen("attach: status", value, "200, 202 or 204", matches!(said.status, 200 | 202 | 204));
+    results.note(&said.json());
+    Ok(())
+}
+
+/// Routes the leg to a telephone that nobody picks up, and waits for the PBX to give up; at most so long.
+pub(super) async fn routeto(
+    pbx: &Pbx,
+    leg: &str,
+    destination: &str,
+    limit: Duration,
+    findings: &mut Findings,
+) {
+    const NAME: &str = "routeto: default timeout";
+    const EXPECTED: &str = "180 s";
+    let begun = Instant::now();
+    let body = json!({"reason": "None", "destination": destination});
+    let said = pbx.post_within(&leg_path(pbx.own_dn(), leg, "routeto"), &body, limit).await;
+    let took = begun.elapsed();
+    let after = format!("{:.1} s", took.as_secs_f64());
+    match said {
+        Ok(said) if said.is_success() => {
+            findings.unseen(NAME, format_args!("somebody answered after {after} ({})", said.status));
+        }
+        Ok(said) => {
+            let reason = said.json().get("reason").map(ToString::to_string).unwrap_or_default();
+            let gave_up =
+                ["1", "4", "\"OperationTimeout\"", "\"DestinationNoAnswer\""].contains(&reason.as_str());
+            let value = format!("{after}, answered {} ({})", said.status, words(&said.body));
+            if gave_up {
+                let is_core = took.abs_diff(CORE_LIMIT) < ABOUT;
+                findings.seen(NAME, value, EXPECTED, is_core);
+            } else {
+                findings.unseen(NAME, format_args!("the destination was refused: {value}"));
+            }
+        }
+        Err(_) if took >= limit => {
+            findings.seen(
+                NAME,
+                format_args!("over {after}, no longer waited for"),
+                EXPECTED,
+                limit < CORE_LIMIT,
+            );
+        }
+        Err(error) => findings.unseen(NAME, error),
+    }
+}
+
+/// Ends the call, and looks what becomes of the leg and its streams.
+pub(super) async fn drop_leg(
+    pbx: &Pbx,
+    leg: &str,
+    held: &Held,
+    streams: Option<(GetStream, PostStream)>,
+    results: &mut Results,
+    findings: &mut Findings,
+) -> Result<(), String> {
+    let said = pbx.post(&leg_path(pbx.own_dn(), leg, "drop"), &json!({})).await?;
+    let begun = Instant::now();
+    let value = if said.is_success() { said.status.to_string() } else { said.to_string() };
+    findings.seen("drop: status", value, "200, 202 or 204", matches!(said.status, 200 | 202 | 204));
+    results.note(&said.json());
+    if said.is_success() {
+        held.let_go();
+    }
+    const STREAMS: &str = "drop: streams";
+    match streams.filter(|(get, post)| get.ended().is_none() && post.ended().is_none()) {
+        None => findings.unseen(STREAMS, "they had ended before"),
+        Some((get, post)) => {
+            let got = until(STREAMS_END_WITHIN, || get.ended()).await;
+            let posted = until(STREAMS_END_WITHIN, || post.ended()).await;
+            let get = got.map_or("stays open".to_owned(), |(at, is_clean)| {
+                let how = if is_clean { "ends" } else { "is cut" };
+                format!("{how} after {} ms", at.saturating_duration_since(begun).as_millis())
+            });
+            let post = posted.as_ref().map_or("stays open".to_owned(), |end| {
+                format!("{end} after {} ms", end.at().saturating_duration_since(begun).as_millis())
+            });
+            let value = format!("GET {get}; POST {post}");
+            let is_expected = got.is_some() && posted.is_some();
+            findings.seen(STREAMS, value, "both end, with or without an answer", is_expected);
+        }
+    }
+    let gone = async {
+        loop {
+            let said = look(pbx, leg).await?;
+            if said.status != 200 {
+                return Ok::<_, String>(said);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    const GONE: &str = "drop: the leg afterwards";
+    match tokio::time::timeout(GONE_WITHIN, gone).await {
+        Ok(said) => {
+            let said = said?;
+            findings.seen(GONE, said.status, "404 or 403", matches!(said.status, 403 | 404));
+        }
+        Err(_) => findings.seen(GONE, "still listed after 2 s", "404 or 403", false),
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! One real call that measures what nobody has written down about a 3CX PBX: `precall check --live-call`.
+//!
+//! The service believes what documents and captures say; on a point where they are silent it is prepared for several answers.
+//! This prints which one a PBX gives. It has a client of its own, which shows every answer as it came.
+
+mod actions;
+mod audio;
+mod events;
+mod finding;
+mod leg;
+mod pbx;
+mod post_stream;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use actions::Results;
+use finding::Findings;
+pub use finding::{Finding, Verdict};
+use leg::Held;
+pub use leg::Way;
+pub use pbx::Access;
+use pbx::Pbx;
+use post_stream::PostStream;
+use socket::Socket;
+
+/// Everything that is measured, together.
+const WHOLE: Duration = Duration::from_secs(165);
+/// For letting go of the leg, after it.
+const LET_GO_WITHIN: Duration = Duration::from_secs(10);
+/// What has to follow a `routeto` that nobody answers.
+const AFTER_ROUTETO: Duration = Duration::from_secs(12);
+
+/// What only a call can tell, in the order of its measuring: a call that ends early leaves the rest unmeasured, and says so.
+const OF_A_CALL: [&str; 24] = [
+    "makecall: status",
+    "makecall: result.id",
+    "GET stream before Connected",
+    "POST stream before Connected",
+    "leg: direct_control",
+    "leg: party_did",
+    "GET stream from Connected on",
+    "POST stream from Connected on",
+    "second POST stream",
+    "play-out: 1 s at once",
+    "play-out: 4 s ahead",
+    "attach: status",
+    "WebSocket request: keys",
+    "events: sequence",
+    "token re-issued: old token",
+    "token re-issued: GET stream",
+    "token re-issued: POST stream",
+    "token re-issued: WebSocket",
+    "events: Upserts",
+    "events: attached_data of Upserts",
+    "routeto: default timeout",
+    "drop: status",
+    "drop: streams",
+    "drop: the leg afterwards",
+];
+
+/// What is to be done.
+#[derive(Clone)]
+pub struct Plan {
+    /// The PBX.
+    pub access: Access,
+    /// How the call comes about.
+    pub way: Way,
+    /// A DN that rings and is not picked up, to measure the default timeout of `routeto`.
+    pub routeto: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Report {
+    /// One for each unknown.
+    pub findings: Vec<Finding>,
+    /// Why not everything was measured.
+    pub problem: Option<String>,
+    /// Why the leg may still be there.
+    pub left_behind: Option<String>,
+}
+
+/// Makes or awaits the call, measures, lets go of it. Ends by itself within three minutes, and when `stop` does. Each finding is
+/// told as it comes. To be called in an actix system.
+pub async fn run(plan: Plan, stop: impl Future<Output = ()>, tell: impl Fn(&Finding) + 'static) -> Report {
+    let pbx = Pbx::new(plan.access.clone());
+    let (held, mut findings) = (Held::default(), Findings::told(tell));
+    let measuring = tokio::time::timeout(WHOLE, measure(&pbx, &plan, &held, &mut findings));
+    let problem = tokio::select! {
+        measured = measuring => match measured {
+            Ok(Ok(())) => None,
+            Ok(Err(why)) => Some(why),
+            Err(_) => Some(format!("it was not over after {} s", WHOLE.as_secs())),
+        },
+        () = stop => Some("it was stopped".to_owned()),
+    };
+    let letting_go = tokio::time::timeout(LET_GO_WITHIN, held.drop_all(&pbx)).await;
+    let left_behind = letting_go.unwrap_or_else(|_| Err("no answer in time".to_owned())).err();
+    let why = problem.as_deref().unwrap_or("it is not part of this kind of call");
+    for name in OF_A_CALL {
+        if !findings.has(name) {
+            findings.unseen(name, why);
+        }
+    }
+    findings.unseen("voicemail destination", "precall sends nobody to a mailbox");
+    findings.unseen("call flow: HMAC in C#", "it shows when the webhook of docs/3CX.md is accepted");
+    findings.unseen("trunk: X- headers", "they show at the other end of the trunk alone");
+    Report { findings: findings.into_lines(), problem, left_behind }
+}
+
+async fn measure(pbx: &Pbx, plan: &Plan, held: &Held, findings: &mut Findings) -> Result<(), String> {
+    let begun = Instant::now();
+    token::first(pbx, findings).await?;
+    let mut socket = opened(pbx, findings).await?;
+    listed(pbx, findings).await?;
+    let mut results = Results::default();
+    let leg = match &plan.way {
+        Way::Ring(number) => {
+            let (leg, result) = leg::ring(pbx, number, held, findings).await?;
+            results.note(&result);
+            leg
+        }
+        Way::Wait => leg::wait(pbx, &socket, held).await?,
+    };
+    let shown = leg::look(pbx, &leg).await?.json();
+    if shown.get("status").and_then(Value::as_str).is_some_and(|status| status != "Connected") {
+        audio::too_early(pbx, &leg, findings).await?;
+    }
+    let shown = leg::connected(pbx, &socket, &leg, findings).await?;
+    described(&shown, &plan.way, findings);
+
+    let (get, post) = audio::open(pbx, &leg, findings).await?;
+    let post = audio::second_post(pbx, &leg, post, findings).await?;
+    audio::far_ahead(pbx, &leg, post, findings).await?;
+    actions::attach(pbx, &leg, &mut results, findings).await?;
+    let form = events::request(pbx, &socket, findings).await;
+    events::sequence(pbx, &socket, form, findings).await?;
+
+    let mut post = PostStream::open(pbx.access(), &pbx.token(), &leg).await?;
+    token::again(pbx, &leg, &get, &mut post, &socket, findings).await?;
+    events::upserts(pbx, &leg, &socket, findings);
+    if socket.closed_at().is_some() {
+        socket = Socket::open(pbx).await?;
+    }
+    leg::still_there(pbx, &leg).await?;
+    let mut streams = Some((get, post));
+    match &plan.routeto {
+        None => findings.unseen("routeto: default timeout", "only with --routeto DN"),
+        Some(destination) => {
+            let limit = WHOLE.saturating_sub(begun.elapsed()).saturating_sub(AFTER_ROUTETO);
+            actions::routeto(pbx, &leg, destination, limit, findings).await;
+            streams = streams.filter(|(get, _)| get.ended().is_none());
+        }
+    }
+    actions::drop_leg(pbx, &leg, held, streams, &mut results, findings).await?;
+    results.tell(findings);
+    drop(socket);
+    Ok(())
+}
+
+async fn opened(pbx: &Pbx, findings: &mut Findings) -> Result<Socket, String> {
+    let begun = Instant::now();
+    let socket = Socket::open(pbx).await.map_err(|why| format!("there is no WebSocket of events: {why}"))?;
+    let value = format!("101 after {} ms", begun.elapsed().as_millis());
+    findings.seen("WebSocket: upgrade", value, "101", true);
+    Ok(socket)
+}
+
+async fn listed(pbx: &Pbx, findings: &mut Findings) -> Result<(), String> {
+    let said = pbx.get(&["callcontrol"]).await?;
+    let list = said.json();
+    let dns = list.as_array().filter(|_| said.is_success());
+    let dns = dns.ok_or_else(|| format!("the DNs cannot be listed: {said}"))?;
+    let text = |dn: &Value, name: &str| dn.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let own = dns.iter().find(|dn| text(dn, "dn") == pbx.own_dn());
+    let own = own.ok_or("THREECX_CLIENT_ID is not among the DNs that the client sees")?;
+    let devices = own.get("devices").and_then(Value::as_array).map_or(0, Vec::len);
+    let agent = own.pointer("/devices/0/user_agent").and_then(Value::as_str).unwrap_or("no device");
+    let kind = text(own, "type");
+    let value = format!("{kind}, {devices} devices ({agent}); {} DNs are seen", dns.len());
+    findings.seen(
+        "list: own DN",
+        value,
+        "Wroutepoint with one device",
+        kind == "Wroutepoint" && devices == 1,
+    );
+    Ok(())
+}
+
+fn described(shown: &Value, way: &Way, findings: &mut Findings) {
+    const CONTROL: &str = "leg: direct_control";
+    match shown.get("direct_control") {
+        Some(value) => findings.seen(CONTROL, value, "false", *value == Value::Bool(false)),
+        None => findings.seen(CONTROL, "missing", "false", false),
+    }
+    const DID: &str = "leg: party_did";
+    let did = shown.get("party_did").and_then(Value::as_str).unwrap_or_default();
+    match way {
+        Way::Ring(_) => findings.unseen(DID, "a call that we made has none: `--live-call wait` measures it"),
+        Way::Wait if did.is_empty() => findings.seen(DID, "empty", "empty", true),
+        Way::Wait => findings.seen(DID, format_args!("filled ({} characters)", did.len()), "empty", false),
+    }
+}

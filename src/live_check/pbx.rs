@@ -1,0 +1,176 @@
+//! Requests to the PBX that show what came back, whatever it was. Not the service's client: that one makes sense of answers,
+//! and here their raw form is what is wanted.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use awc::http::{Method, Version};
+use awc::{Client, ClientResponse, Connector};
+use precall_actors::providers::trust::Trust;
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+use super::finding::words;
+
+/// Any answer but that of an operation that rings somewhere.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+/// Room for a list of some thousand legs.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Where the PBX is and what opens it: the three variables of call control, and whom to trust.
+#[derive(Clone)]
+pub struct Access {
+    /// `THREECX_BASE_URL`.
+    pub base: Url,
+    /// `THREECX_CLIENT_ID`.
+    pub client_id: String,
+    /// `THREECX_CLIENT_SECRET`.
+    pub client_secret: String,
+    /// Under https.
+    pub trust: Option<Trust>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// The address of an endpoint; every segment is escaped.
+    pub(super) fn endpoint(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl Said {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Null when it is none.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.status, words(&self.body))
+    }
+}
+
+/// The PBX, with the token in use. Cheap to clone; not `Send`, as its client.
+#[derive(Clone)]
+pub(super) struct Pbx {
+    access: Rc<Access>,
+    http: Client,
+    token: Rc<RefCell<String>>,
+}
+
+impl Pbx {
+    pub(super) fn new(access: Access) -> Self {
+        let connector = Connector::new().max_http_version(Version::HTTP_11).timeout(ANSWER_WITHIN);
+        let connector = match &access.trust {
+            Some(trust) => connector.rustls_0_23(trust.config()),
+            None => connector,
+        };
+        let http = Client::builder().connector(connector).disable_timeout().disable_redirects().finish();
+        Self { access: Rc::new(access), http, token: Rc::default() }
+    }
+
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    pub(super) fn http(&self) -> &Client {
+        &self.http
+    }
+
+    pub(super) fn own_dn(&self) -> &str {
+        &self.access.client_id
+    }
+
+    pub(super) fn token(&self) -> String {
+        self.token.borrow().clone()
+    }
+
+    pub(super) fn use_token(&self, token: &str) {
+        *self.token.borrow_mut() = token.to_owned();
+    }
+
+    /// `POST /connect/token`.
+    pub(super) async fn ask_for_token(&self) -> Result<Said, String> {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", &self.access.client_id)
+            .append_pair("client_secret", &self.access.client_secret)
+            .append_pair("grant_type", "client_credentials")
+            .finish();
+        let url = self.access.endpoint(&["connect", "token"]);
+        let request =
+            self.http.post(url.as_str()).insert_header((CONTENT_TYPE, "application/x-www-form-urlencoded"));
+        whole(async { request.send_body(form).await.map_err(|error| error.to_string()) }, ANSWER_WITHIN).await
+    }
+
+    pub(super) async fn get(&self, path: &[&str]) -> Result<Said, String> {
+        self.get_with(path, &self.token()).await
+    }
+
+    pub(super) async fn get_with(&self, path: &[&str], token: &str) -> Result<Said, String> {
+        let request = self.request(Method::GET, path, token);
+        whole(async { request.send().await.map_err(|error| error.to_string()) }, ANSWER_WITHIN).await
+    }
+
+    pub(super) async fn post(&self, path: &[&str], body: &Value) -> Result<Said, String> {
+        self.post_within(path, body, ANSWER_WITHIN).await
+    }
+
+    pub(super) async fn post_within(
+        &self,
+        path: &[&str],
+        body: &Value,
+        limit: Duration,
+    ) -> Result<Said, String> {
+        let request = self
+            .request(Method::POST, path, &self.token())
+            .insert_header((CONTENT_TYPE, "application/json; charset=utf-8"));
+        let body = body.to_string();
+        whole(async { request.send_body(body).await.map_err(|error| error.to_string()) }, limit).await
+    }
+
+    /// A request with a token; who sends it minds its deadline.
+    pub(super) fn request(&self, method: Method, path: &[&str], token: &str) -> awc::ClientRequest {
+        let url = self.access.endpoint(path);
+        self.http.request(method, url.as_str()).insert_header((AUTHORIZATION, format!("Bearer {token}")))
+    }
+}
+
+/// The whole answer, head and body, within one deadline.
+async fn whole<S, F>(sending: F, limit: Duration) -> Result<Said, String>
+where
+    S: futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>>,
+    F: Future<Output = Result<ClientResponse<S>, String>>,
+{
+    let exchange = async {
+        let mut response = sending.await?;
+        let status = response.status().as_u16();
+        let body = response.body().limit(BODY_BYTES_MAX).await.map_err(|error| error.to_string())?;
+        Ok(Said { status, body: body.to_vec() })
+    };
+    let late = |_| Err(format!("no answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, exchange).await.unwrap_or_else(late)
+}

@@ -1,0 +1,137 @@
+//! The access token: in which unit its life is told, how long it is, and what a new one does to everything that is open.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use super::audio::{GetStream, silence};
+use super::finding::Findings;
+use super::leg::still_there;
+use super::pbx::{Pbx, Said};
+use super::post_stream::{Ended, FRAME, PostStream};
+use super::socket::Socket;
+
+/// How long the streams are watched after a new token.
+const WATCHED: Duration = Duration::from_millis(1_500);
+const HELD_BACK: Duration = Duration::from_millis(400);
+/// A unit of `expires_in` fits when it comes so near to the life that the token itself tells, in seconds.
+const NEAR: i64 = 60;
+
+/// Gets a token and uses it from then on.
+pub(super) async fn first(pbx: &Pbx, findings: &mut Findings) -> Result<(), String> {
+    let said = pbx.ask_for_token().await?;
+    let token = bearer(&said)?;
+    pbx.use_token(&token);
+    let life = life(&token);
+    const UNIT: &str = "token: expires_in";
+    const UNITS: &str = "seconds since 20.0 Update 9, minutes before";
+    match (said.json().get("expires_in").and_then(number), life) {
+        (None, _) => findings.seen(UNIT, "missing", UNITS, false),
+        (Some(told), None) => {
+            findings.unseen(UNIT, format_args!("{told}; the token is no JWT, so the unit cannot be told"));
+        }
+        (Some(told), Some(life)) if (told - life).abs() < NEAR => {
+            findings.seen(UNIT, format_args!("{told}: seconds"), UNITS, true);
+        }
+        (Some(told), Some(life)) if (told.saturating_mul(60) - life).abs() <= NEAR => {
+            findings.seen(UNIT, format_args!("{told}: minutes"), UNITS, true);
+        }
+        (Some(told), Some(life)) => {
+            let value = format!("{told}, while the token says that it lives {life} s");
+            findings.seen(UNIT, value, UNITS, false);
+        }
+    }
+    const LIFE: &str = "token: life";
+    match life {
+        Some(life) => findings.seen(LIFE, format_args!("{life} s (exp - iat)"), "3600 s", life == 3_600),
+        None => findings.unseen(LIFE, "the token is no JWT with iat and exp"),
+    }
+    Ok(())
+}
+
+/// Asks for a new token while everything is open, and watches what that does. The new one is used from then on.
+pub(super) async fn again(
+    pbx: &Pbx,
+    leg: &str,
+    get: &GetStream,
+    post: &mut PostStream,
+    socket: &Socket,
+    findings: &mut Findings,
+) -> Result<(), String> {
+    const EITHER: &str = "kept or cut: builds differ, and precall reopens";
+    let old = pbx.token();
+    let had = (get.ended().is_none(), post.ended().is_none(), socket.closed_at().is_none());
+    let issued = pbx.ask_for_token().await?;
+    let begun = Instant::now();
+    pbx.use_token(&bearer(&issued)?);
+    let with_old = pbx.get_with(&["callcontrol"], &old).await?;
+    let bytes = get.bytes();
+    let mut beat = tokio::time::interval(FRAME);
+    while begun.elapsed() < WATCHED {
+        beat.tick().await;
+        if post.ended().is_none() {
+            post.write(&silence(), HELD_BACK).await;
+        }
+    }
+    still_there(pbx, leg).await?;
+    let is_refused = with_old.status == 401;
+    let words = match with_old.status {
+        401 => "refused with 401".to_owned(),
+        status if with_old.is_success() => format!("still works ({status})"),
+        _ => with_old.to_string(),
+    };
+    findings.seen(
+        "token re-issued: old token",
+        words,
+        "refused with 401: one is active at a time",
+        is_refused,
+    );
+    let after = |at: Instant| format!("cut after {} ms", at.saturating_duration_since(begun).as_millis());
+    const GET: &str = "token re-issued: GET stream";
+    match (had.0, get.ended()) {
+        (false, _) => findings.unseen(GET, "it had ended before"),
+        (true, Some((at, _))) => findings.seen(GET, after(at), EITHER, true),
+        (true, None) if get.bytes() > bytes => findings.seen(GET, "kept, audio goes on", EITHER, true),
+        (true, None) => findings.seen(GET, "kept, and nothing comes any more", EITHER, false),
+    }
+    const POST: &str = "token re-issued: POST stream";
+    match (had.1, post.ended()) {
+        (false, _) => findings.unseen(POST, "it had ended before"),
+        (true, Some(end @ (Ended::Answered { .. } | Ended::Closed { .. }))) => {
+            findings.seen(POST, format_args!("{}: {end}", after(end.at())), EITHER, true);
+        }
+        (true, None) => findings.seen(POST, "kept", EITHER, true),
+    }
+    const WS: &str = "token re-issued: WebSocket";
+    match (had.2, socket.closed_at()) {
+        (false, _) => findings.unseen(WS, "it was closed before"),
+        (true, Some(at)) => findings.seen(WS, after(at), EITHER, true),
+        (true, None) => findings.seen(WS, "stays open", EITHER, true),
+    }
+    Ok(())
+}
+
+/// The token of an answer; the answer itself is never shown, since it may hold one.
+fn bearer(said: &Said) -> Result<String, String> {
+    let token = said.json().get("access_token").and_then(Value::as_str).map(str::to_owned);
+    match token {
+        Some(token) if said.is_success() && token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(token),
+        _ => Err(match said.status {
+            404 => "THREECX_BASE_URL does not lead to a 3CX v20 PBX (the token endpoint is 404)".to_owned(),
+            status => format!("the PBX gives no access token (status {status})"),
+        }),
+    }
+}
+
+/// `exp - iat`, in seconds.
+fn life(token: &str) -> Option<i64> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    number(claims.get("exp")?)?.checked_sub(number(claims.get("iat")?)?)
+}
+
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}

@@ -1,0 +1,46 @@
+//! `serve` without a database of its own: where it is allowed, and nowhere else.
+
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::program::Run;
+use crate::support::{database, http_client, until};
+
+async fn health(url: &str) -> (u16, Value) {
+    let mut answer = http_client().get(format!("{url}/health")).send().await.unwrap();
+    let body = answer.body().await.unwrap();
+    (answer.status().as_u16(), serde_json::from_slice(&body).unwrap())
+}
+
+#[actix::test]
+async fn development_runs_on_an_embedded_database_and_keeps_its_data() {
+    // The cluster of the tests was started before, so the server programs are there.
+    let _installed = database();
+    let folder = tempfile::tempdir().unwrap();
+    // Another account must be able to enter, should root run the tests.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let data = folder.path().join("data");
+    for start in ["empty", "as it was"] {
+        let run = Run::of(&["serve"]).in_production("", "http://127.0.0.1:9", "/nonexistent");
+        let run = run.env("ENVIRONMENT", "development").env("DRAIN_TIMEOUT_SECONDS", "0");
+        let mut service = run.env("EMBEDDED_DATABASE_DIR", data.to_str().unwrap()).start();
+        let url = service.listening().await;
+        until("calls are taken", || async { health(&url).await.1["ready"] == Value::Bool(true) }).await;
+        assert!(service.said("stderr").contains("starting the embedded database"), "it is said, {start}");
+        service.signal(Signal::SIGTERM);
+        let ended = service.end().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+    assert!(data.join("data/PG_VERSION").exists(), "the data stay");
+    assert!(!data.join("data/postmaster.pid").exists(), "the server does not");
+}
+
+#[actix::test]
+async fn production_starts_no_database_unless_it_is_told_to() {
+    let run = Run::of(&["serve"]).in_production("", "http://127.0.0.1:9", "/nonexistent");
+    let ended = run.end().await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("\n  DATABASE_URL: "), "{}", ended.stderr);
+}

@@ -1,0 +1,178 @@
+//! How calls arrive: ringing or connected, with webhooks before, after, twice or never, at our own DN or at somebody else's.
+
+use std::sync::{Arc, Mutex};
+
+use precall::simulators::threecx::{EndedBy, Fault, Mode, NewCall, WebhookMode};
+use serde_json::json;
+use slog::{Drain, Logger, OwnedKVList, Record};
+
+use crate::support::{CALLED, CLIENT, DIAL, PERSON, PbxPlan, PbxWorld, ended, incoming};
+
+#[actix::test]
+async fn a_ringing_leg_is_answered_and_one_that_answers_itself_is_taken() {
+    let world = PbxWorld::new().await;
+    let ringing = |caller: &str, mode| NewCall { mode, auto_connect_ms: 400, ..NewCall::from(caller) };
+    let answered = world.rings_so(ringing(&world.known_caller(1).await, Mode::NeedsAnswer));
+    world.completed(world.call_of(&answered).await).await;
+    assert_eq!(world.asked("POST", "/answer").len(), 1);
+    // From here on the PBX says that there is nothing to answer.
+    world.pbx.set_faults(vec![refuses_to_answer()]);
+    let by_itself = world.rings_so(ringing(&world.known_caller(2).await, Mode::Ringing));
+    let call = world.call_of(&by_itself).await;
+    world.completed(call).await;
+    for pbx_id in [&answered, &by_itself] {
+        assert!(world.heard(pbx_id).contains(&world.notice().await));
+        assert_eq!(world.report(pbx_id).discarded_bytes, 0, "audio before the leg was connected");
+        assert_eq!(world.report(pbx_id).posts_opened, 1);
+    }
+    assert!(world.events(call).await.contains(&"leg_ringing".to_owned()));
+    world.stop().await;
+}
+
+fn refuses_to_answer() -> Fault {
+    Fault { suffix: "/answer".to_owned(), status: Some(422), ..Fault::default() }
+}
+
+#[actix::test]
+async fn what_is_no_use_for_ten_seconds_is_given_up() {
+    let world = PbxWorld::new().await;
+    world.pbx.set_faults(vec![refuses_to_answer()]);
+    let (stranger, third) = (world.mapped_caller(1).await, world.known_caller(3).await);
+    // A webhook whose leg never comes, and a leg that nobody can answer.
+    let announced = world.ring("never-a-leg", &world.known_caller(2).await).await;
+    let unanswered = world.rings_so(NewCall { mode: Mode::NeedsAnswer, ..NewCall::from(&stranger) });
+    // A leg that never takes audio; the PBX counts its legs.
+    let next = world.report(&unanswered).participant_id + 1;
+    let path = format!("/callcontrol/{CLIENT}/participants/{next}/stream");
+    world.pbx.set_faults(vec![refuses_to_answer(), Fault { status: Some(404), ..Fault::on(&path) }]);
+    let deaf = world.rings(&third);
+    assert_eq!(world.report(&deaf).participant_id, next);
+    let without_audio = world.call_of(&deaf).await;
+    let rings_on = world.call_of(&unanswered).await;
+    for call in [announced, rings_on] {
+        let row = world.released(call).await;
+        assert_eq!(row.get::<_, String>("cause"), "no_leg");
+        assert_eq!(row.get::<_, String>("blame"), "pbx");
+    }
+    world.at_pbx(&unanswered, "the leg is dropped", |call| call.ended_by == Some(EndedBy::Client)).await;
+    let row = world.released(without_audio).await;
+    assert_eq!(row.get::<_, String>("cause"), "greeting_failed");
+    assert_eq!(row.get::<_, String>("blame"), "pbx");
+    assert_eq!(row.get::<_, String>("told"), "person");
+    let report = world.report(&deaf);
+    assert_eq!((report.transfers.len(), report.transfers[0].destination.as_str()), (1, PERSON));
+    assert_eq!(report.posts_opened, 0);
+    // Nobody is phoned back.
+    assert_eq!(world.requests(DIAL).len(), 0);
+    assert_eq!(world.asked("POST", "/makecall").len(), 0);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_webhook_beside_the_leg_makes_no_second_call_whenever_it_comes() {
+    let world = PbxWorld::new().await;
+    let modes = [WebhookMode::First, WebhookMode::Late, WebhookMode::Double, WebhookMode::None];
+    let mut calls = Vec::new();
+    for (n, webhook) in (1..).zip(modes) {
+        let call = NewCall {
+            webhook,
+            called: CALLED.to_owned(),
+            webhook_late_ms: Some(400),
+            ..NewCall::from(&world.known_caller(n).await)
+        };
+        calls.push(world.rings_so(call));
+    }
+    for pbx_id in &calls {
+        let row = world.completed(world.call_of(pbx_id).await).await;
+        assert_eq!(row.get::<_, String>("cause"), "completed");
+        assert_eq!(world.report(pbx_id).posts_opened, 1);
+        assert_eq!(world.heard(pbx_id).count(&world.greeting), 1);
+    }
+    assert_eq!(world.count("select count(*) from call_log", &[]).await, 4);
+    let posted = |kind: &str| {
+        let webhooks = world.pbx.webhooks();
+        webhooks
+            .into_iter()
+            .filter(|webhook| webhook["event_type"] == kind && webhook["status"] == 200)
+            .count()
+    };
+    world.until("every webhook is answered", || async { posted("IncomingCall") == 4 }).await;
+    world.until("and every end", || async { posted("CallEnded") == 4 }).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn the_end_that_a_call_flow_tells_does_not_end_a_call_whose_leg_is_there() {
+    let world = PbxWorld::new().await;
+    let caller = world.known_caller(1).await;
+    let pbx_id = world.rings(&caller);
+    let call = world.call_of(&pbx_id).await;
+    world.hears(&pbx_id, &world.notice().await).await;
+    assert_eq!(world.post_3cx(&ended(&pbx_id)).await.0, 200);
+    assert_eq!(world.post_3cx(&incoming(&pbx_id, &caller)).await.1["status"], "duplicate");
+    let row = world.completed(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "completed");
+    assert!(world.heard(&pbx_id).contains(&world.greeting));
+    assert!(world.events(call).await.contains(&"pbx_call_ended".to_owned()));
+    world.stop().await;
+}
+
+/// Keeps every line, with what it says beside its words.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Drain for Lines {
+    type Ok = ();
+    type Err = slog::Never;
+
+    fn log(&self, record: &Record<'_>, of_logger: &OwnedKVList) -> Result<(), slog::Never> {
+        let mut line = Values(record.msg().to_string());
+        let _ = slog::KV::serialize(&record.kv(), record, &mut line);
+        let _ = slog::KV::serialize(of_logger, record, &mut line);
+        self.0.lock().unwrap().push(line.0);
+        Ok(())
+    }
+}
+
+struct Values(String);
+
+impl slog::Serializer for Values {
+    fn emit_arguments(&mut self, key: slog::Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
+        self.0.push_str(&format!(" {key}={value}"));
+        Ok(())
+    }
+}
+
+#[actix::test]
+async fn legs_of_other_dns_leave_no_trace() {
+    let lines = Lines::default();
+    let mut plan = PbxPlan::default();
+    plan.world.log = Logger::root(lines.clone().fuse(), slog::o!());
+    plan.pbx.extensions = vec!["150".to_owned()];
+    let world = PbxWorld::with(plan).await;
+    let (other, ours) = ("+12025550177", world.known_caller(1).await);
+    let to_colleague = NewCall { called: "150".to_owned(), ..NewCall::from(other) };
+    let not_ours = world.rings_so(to_colleague);
+    let leg = world.report(&not_ours).participant_id.to_string();
+    let pbx_id = world.rings(&ours);
+    let call = world.call_of(&pbx_id).await;
+    world.completed(call).await;
+    world.hangs_up(&not_ours);
+    assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
+    let asked: Vec<String> =
+        world.pbx.requests().iter().map(|r| r["path"].as_str().unwrap_or_default().to_owned()).collect();
+    assert!(asked.iter().any(|path| path.starts_with(&format!("/callcontrol/{CLIENT}/"))), "{asked:?}");
+    let of_other = format!("/participants/{leg}");
+    assert!(!asked.iter().any(|path| path.contains("/150") || path.contains(&of_other)), "{asked:?}");
+    let kept =
+        "select count(*) from call_events where event::text || coalesce(pii::text, '') like '%5550177%'";
+    assert_eq!(world.count(kept, &[]).await, 0);
+    let lines = lines.0.lock().unwrap().clone();
+    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged at all");
+    for line in &lines {
+        assert!(!line.contains("5550177") && !line.contains(&format!("leg={leg}")), "{line}");
+        assert!(!line.contains(&ours[1..]), "a whole number in the log: {line}");
+    }
+    assert_eq!(world.simulator.voices().as_array().map(Vec::len), Some(1), "{}", json!(lines));
+    world.stop().await;
+}

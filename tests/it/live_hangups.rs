@@ -1,0 +1,91 @@
+//! A caller hangs up at every moment of a live call: the audio stops, nothing more is tried, the clone goes on without them.
+
+use jiff::{SignedDuration, Timestamp};
+use precall::simulators::threecx::{Fault, Mode, NewCall, Outcome, Turn};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::support::{AGENT, PbxPlan, PbxWorld, Plan};
+
+/// So long that nobody misses its middle on a busy machine.
+const LONG_NOTICE: &str = "An artificial voice answers now.";
+
+/// Released as hung up by the caller, and ended when the leg went. Returns how much later it was released.
+async fn hung_up(world: &PbxWorld, pbx_id: &str, call: Uuid) -> SignedDuration {
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "caller_hung_up", "{pbx_id}");
+    assert_eq!(row.get::<_, String>("blame"), "caller");
+    assert_eq!(row.get::<_, String>("status"), "failed");
+    assert_eq!(row.get::<_, String>("told"), "nothing");
+    let moments = "select extract(epoch from call_ended_at)::float8,
+        extract(epoch from call_started_at)::float8 + (timings ->> 'released_ms')::float8 / 1000
+        from call_log where id = $1";
+    let row = world.client.query_one(moments, &[&call]).await.unwrap();
+    let (ended, released): (f64, f64) = (row.get(0), row.get(1));
+    let gone: Timestamp = world.report(pbx_id).ended_at.unwrap().parse().unwrap();
+    let gone = gone.duration_since(Timestamp::UNIX_EPOCH);
+    let ended = SignedDuration::from_secs_f64(ended);
+    // Where an answer about the leg said so, it counts from the question.
+    assert!(ended >= gone - SignedDuration::from_secs(1), "{pbx_id}: ended {ended} before {gone}");
+    SignedDuration::from_secs_f64(released) - ended
+}
+
+#[actix::test]
+async fn a_hang_up_at_any_moment_stops_everything_but_the_clone() {
+    let world = Plan { clone_delay: "6000", ..Plan::default() };
+    let plan = PbxPlan { world, greeting_ms: 2_000, ..PbxPlan::default() };
+    let world = PbxWorld::with(plan.env("CLONE_CONCURRENCY", "8").env("NOTICE_MESSAGE", LONG_NOTICE)).await;
+    let agent_rings = Turn {
+        outcome: Outcome::Answered,
+        after_ms: Some(60_000),
+        destination: Some(AGENT.to_owned()),
+        ..Turn::default()
+    };
+    world.pbx.set_routeto(vec![agent_rings]);
+    // Nobody can answer the first one for its caller.
+    world.pbx.set_faults(vec![Fault { suffix: "/answer".into(), status: Some(422), ..Fault::default() }]);
+    let mut calls = Vec::new();
+    for n in 1..=5 {
+        let mode = if n == 1 { Mode::NeedsAnswer } else { Mode::Connected };
+        let caller = world.known_caller(n).await;
+        let pbx_id = world.rings_so(NewCall { mode, ..NewCall::from(&caller) });
+        calls.push((world.call_of(&pbx_id).await, pbx_id));
+    }
+    let [ringing, told, greeted, held, routed] = calls.as_slice() else { panic!("five calls") };
+    world.until("every voice is being cloned", || async { world.uploads() == 5 }).await;
+    world
+        .until("the leg rings", || async {
+            world.events(ringing.0).await.contains(&"leg_ringing".to_owned())
+        })
+        .await;
+    world.hangs_up(&ringing.1);
+    world.hears(&told.1, &world.notice().await.start(50)).await;
+    world.hangs_up(&told.1);
+    world.hears(&greeted.1, &world.greeting.start(100)).await;
+    world.hangs_up(&greeted.1);
+    world.hears(&held.1, &world.hold.start(50)).await;
+    world.in_state(held.0, "holding").await;
+    world.hangs_up(&held.1);
+    world.in_state(routed.0, "handing_off").await;
+    world.at_pbx(&routed.1, "the agent is rung", |call| !call.transfers.is_empty()).await;
+    world.hangs_up(&routed.1);
+    // And one who changes their mind before anybody could say a word.
+    let at_once = world.rings(&world.mapped_caller(6).await);
+    world.hangs_up(&at_once);
+    for (call, pbx_id) in &calls {
+        let waited = hung_up(&world, pbx_id, *call).await;
+        // The leg might have come back within 2 s, unless the PBX said that the call is over.
+        let is_certain = pbx_id == &routed.1;
+        assert_eq!(waited < SignedDuration::from_millis(1_900), is_certain, "{pbx_id}: {waited}");
+    }
+    world.until("no call is live", || async { world.app.engine().live().is_empty() }).await;
+    for pbx_id in [&ringing.1, &told.1, &greeted.1, &held.1, &at_once] {
+        assert!(world.report(pbx_id).transfers.is_empty(), "somebody was brought in for {pbx_id}");
+    }
+    assert!(!world.heard(&told.1).contains(&world.greeting.start(50)));
+    let cached = "select count(*) from voice_clone_cache where deleted_at is null";
+    world.until("every clone is kept", || async { world.count(cached, &[]).await == 5 }).await;
+    let metadata: Value = world.released(held.0).await.get("metadata");
+    assert!(metadata["audio"]["written_ms"].as_i64().unwrap() > 1_000, "{metadata}");
+    world.stop().await;
+}

@@ -1,0 +1,93 @@
+//! Keys that a caller presses: one skips the greeting but never the notice, one asks for a person at any time.
+
+use precall::simulators::threecx::{Outcome, Turn};
+use uuid::Uuid;
+
+use crate::support::{AGENT, PERSON, PbxPlan, PbxWorld, Plan};
+
+/// Slow clones, so that there is hold music, and a greeting that nobody waits for by chance.
+async fn slow_world(clone_delay: &'static str) -> PbxWorld {
+    let world = Plan { clone_delay, ..Plan::default() };
+    PbxWorld::with(PbxPlan { world, greeting_ms: 4_000, ..PbxPlan::default() }).await
+}
+
+async fn rings(world: &PbxWorld, n: u32) -> (String, Uuid) {
+    let pbx_id = world.rings(&world.known_caller(n).await);
+    let call = world.call_of(&pbx_id).await;
+    (pbx_id, call)
+}
+
+/// The call went to a person, as its caller wished, and nowhere else.
+async fn reached_person(world: &PbxWorld, pbx_id: &str, call: Uuid) {
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "completed");
+    assert_eq!(row.get::<_, String>("told"), "person");
+    let report = world.report(pbx_id);
+    assert_eq!(report.transfers.last().map(|t| t.destination.as_str()), Some(PERSON));
+    assert!(world.heard(pbx_id).contains(&world.notice().await), "the whole notice comes first");
+}
+
+#[actix::test]
+async fn a_key_skips_the_greeting_but_not_the_notice() {
+    let world = slow_world("50").await;
+    let notice = world.notice().await;
+    let (pbx_id, call) = rings(&world, 1).await;
+    world.hears(&pbx_id, &notice.start(50)).await;
+    world.presses(&pbx_id, "1");
+    world.hears(&pbx_id, &world.greeting.start(200)).await;
+    assert!(world.heard(&pbx_id).contains(&notice), "the notice was cut short");
+    world.in_state(call, "greeting").await;
+    // Keys that mean nothing change nothing.
+    world.presses(&pbx_id, "5#");
+    world.presses(&pbx_id, "1");
+    let row = world.completed(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "completed");
+    assert!(!world.heard(&pbx_id).contains(&world.greeting.end(1_000)), "the rest was skipped");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_key_brings_a_person_at_any_time() {
+    let world = slow_world("6000").await;
+    let notice = world.notice().await;
+    let (during_notice, notice_call) = rings(&world, 1).await;
+    let (during_greeting, greeting_call) = rings(&world, 2).await;
+    let (on_hold, hold_call) = rings(&world, 3).await;
+    world.hears(&during_notice, &notice.start(50)).await;
+    world.presses(&during_notice, "0");
+    world.hears(&during_greeting, &world.greeting.start(100)).await;
+    world.presses(&during_greeting, "0");
+    // In one go: skips the greeting, and then wants a person.
+    world.hears(&on_hold, &world.greeting.start(100)).await;
+    world.presses(&on_hold, "1");
+    world.in_state(hold_call, "holding").await;
+    world.presses(&on_hold, "0");
+    for (pbx_id, call) in
+        [(&during_notice, notice_call), (&during_greeting, greeting_call), (&on_hold, hold_call)]
+    {
+        reached_person(&world, pbx_id, call).await;
+        assert_eq!(world.report(pbx_id).transfers.len(), 1, "no agent was rung");
+        assert!(!world.heard(pbx_id).contains(&world.greeting.end(1_000)));
+    }
+    // What was on its way when the notice ended is still heard.
+    assert!(!world.heard(&during_notice).contains(&world.greeting.start(500)));
+    world.stop().await;
+}
+
+#[actix::test]
+async fn whoever_asks_for_a_person_while_the_agent_rings_gets_one_next() {
+    let world = PbxWorld::new().await;
+    let busy = Turn {
+        outcome: Outcome::Busy,
+        after_ms: Some(1_500),
+        destination: Some(AGENT.to_owned()),
+        ..Turn::default()
+    };
+    world.pbx.set_routeto(vec![busy]);
+    let (pbx_id, call) = rings(&world, 1).await;
+    world.at_pbx(&pbx_id, "the agent is rung", |call| !call.transfers.is_empty()).await;
+    world.presses(&pbx_id, "0");
+    reached_person(&world, &pbx_id, call).await;
+    assert_eq!(world.report(&pbx_id).transfers.len(), 2);
+    world.stop().await;
+}

@@ -1,0 +1,63 @@
+//! The service ends in the middle of live calls and comes back: they are taken up again on the same legs.
+
+use crate::support::{PbxPlan, PbxWorld};
+
+/// So long that it is still being given when the service is back.
+const LONG_NOTICE: &str = "An artificial voice answers now.";
+
+#[actix::test]
+async fn calls_go_on_where_they_were_when_the_service_comes_back() {
+    let plan = PbxPlan { greeting_ms: 5_000, ..PbxPlan::default() };
+    let world = PbxWorld::with(plan.holding().env("NOTICE_MESSAGE", LONG_NOTICE)).await;
+    let notice = world.notice().await;
+    let rings = async |n| {
+        let pbx_id = world.rings(&world.known_caller(n).await);
+        (world.call_of(&pbx_id).await, pbx_id)
+    };
+    let (held, greeted, gone) = (rings(1).await, rings(2).await, rings(4).await);
+    for (call, pbx_id) in [&held, &greeted, &gone] {
+        let given = || async { world.events(*call).await.contains(&"notice_ended".to_owned()) };
+        world.until("its notice was given", given).await;
+        world.hears(pbx_id, &world.greeting.start(100)).await;
+    }
+    world.presses(&held.1, "1");
+    world.in_state(held.0, "holding").await;
+    let told = rings(3).await;
+    world.hears(&told.1, &notice.start(100)).await;
+    world.in_state(greeted.0, "greeting").await;
+    world.in_state(told.0, "greeting").await;
+
+    let world = world.restart_while(|pbx| assert!(pbx.hang_up(&gone.1))).await;
+    let calls = [&held, &greeted, &told];
+    for (call, pbx_id) in calls {
+        world.at_pbx(pbx_id, "its audio goes on", |call| call.posts_opened == 2).await;
+        assert_eq!(world.call_of(pbx_id).await, *call, "another call was made of it");
+    }
+    // Whoever had not heard all of the notice hears it from its beginning, and the greeting after it.
+    world.hears(&told.1, &notice).await;
+    world.hears(&told.1, &world.greeting.start(100)).await;
+    world.presses(&told.1, "1");
+    for (call, _) in calls {
+        world.in_state(*call, "holding").await;
+        world.operator_hands_over(*call).await;
+    }
+    for (call, pbx_id) in calls {
+        let row = world.completed(*call).await;
+        assert_eq!(row.get::<_, String>("cause"), "completed");
+        let heard = world.heard(pbx_id);
+        assert_eq!(heard.count(&notice), 1, "{pbx_id}");
+        assert_eq!(heard.count(&world.greeting.start(100)), 1, "greeted again: {pbx_id}");
+        let report = world.report(pbx_id);
+        assert_eq!(report.posts_opened, 2);
+        assert_eq!(report.trunk.unwrap().voice_id, row.get("cloned_voice_id"));
+        let resumed = world.events(*call).await.into_iter().filter(|kind| kind == "resumed").count();
+        assert_eq!(resumed, 1);
+    }
+    // Whoever hung up meanwhile is let go, and it is not held against them: nobody saw them go.
+    let row = world.released(gone.0).await;
+    assert_eq!(row.get::<_, String>("cause"), "lost_in_restart");
+    assert_eq!(row.get::<_, String>("blame"), "precall");
+    assert_eq!(world.report(&gone.1).posts_opened, 1);
+    assert_eq!(world.count("select count(*) from call_log", &[]).await, 4);
+    world.stop_after_cuts().await;
+}

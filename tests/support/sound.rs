@@ -1,0 +1,92 @@
+//! What a caller heard, so that it can be compared with what there was to hear.
+//!
+//! Silences are left out on both sides: on a busy machine a caller hears one more of them, and what matters is that nothing
+//! of the sound is missing, doubled or out of order. How long silences were is measured by the simulated PBX.
+
+use std::path::Path;
+
+const RATE: usize = 8_000;
+
+/// Samples of 8 kHz, without those that are exactly silent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sound(Vec<i16>);
+
+impl Sound {
+    /// Signed 16 bits, little endian, mono, 8 kHz.
+    pub fn of(pcm: &[u8]) -> Self {
+        let (samples, _) = pcm.as_chunks::<2>();
+        Self(samples.iter().map(|sample| i16::from_le_bytes(*sample)).filter(|s| *s != 0).collect())
+    }
+
+    /// A WAV file of the simulated PBX.
+    pub fn of_wav(wav: &[u8]) -> Self {
+        Self::of(wav.get(44..).unwrap_or_default())
+    }
+
+    /// A recording that is unlike everything else: written to `path`, and as a caller will hear it.
+    pub fn record(path: &Path, ms: u32) -> Self {
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(path, spec).unwrap();
+        let mut noise = 1_u32;
+        let mut samples = Vec::new();
+        for _ in 0..ms * 8 {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let sample = i16::try_from(noise >> 19).unwrap() + 300;
+            writer.write_sample(sample).unwrap();
+            samples.push(sample);
+        }
+        writer.finalize().unwrap();
+        Self(samples)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its first part.
+    pub fn start(&self, ms: usize) -> Self {
+        Self(self.0[..self.0.len().min(ms * RATE / 1_000)].to_vec())
+    }
+
+    /// Its last part.
+    pub fn end(&self, ms: usize) -> Self {
+        Self(self.0[self.0.len().saturating_sub(ms * RATE / 1_000)..].to_vec())
+    }
+
+    /// Where `part` begins for the first time; all of it must be there.
+    pub fn find(&self, part: &Self) -> Option<usize> {
+        assert!(!part.is_empty(), "nothing to look for");
+        self.0.windows(part.0.len()).position(|heard| heard == part.0)
+    }
+
+    pub fn contains(&self, part: &Self) -> bool {
+        self.find(part).is_some()
+    }
+
+    /// How often `part` is in it.
+    pub fn count(&self, part: &Self) -> usize {
+        assert!(!part.is_empty(), "nothing to look for");
+        self.0.windows(part.0.len()).filter(|heard| *heard == part.0).count()
+    }
+}
+
+/// Two seconds of a tone that no other caller has.
+pub fn write_sample(path: &Path, n: u32) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    for i in 0..16_000_u32 {
+        let value = (i * (n + 7)) % 8_000;
+        writer.write_sample(i16::try_from(value).unwrap()).unwrap();
+    }
+    writer.finalize().unwrap();
+}
