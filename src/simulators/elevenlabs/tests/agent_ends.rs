@@ -98,8 +98,8 @@ async fn what_was_heard_is_in_the_report() {
     let service = Service::ready().await;
     let provider = Provider::with(Options { webhook: service.target(), ..endless() }).await;
     let script = json!([
-        {"do": "say", "text": "Hello?", "ms": 40}, {"do": "hear", "text": "Nobody hears me."},
-        {"do": "say", "text": "Hello??", "ms": 40}, {"do": "hear", "text": "Good morning."}, {"do": "end"},
+        {"do": "say", "text": "Hello?", "ms": 40}, {"do": "hear", "text": "Nobody hears me.", "within_ms": 60},
+        {"do": "say", "text": "Hello??", "ms": 40}, {"do": "hear", "text": "Good morning.", "within_ms": 8_000}, {"do": "end"},
     ]);
     let mut socket = provider.follows(script).await;
     while socket.all("agent_response").len() < 2 {

@@ -2,6 +2,7 @@
 //! is closed, so that a typo fails.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -23,10 +24,12 @@ impl Contract {
         );
         let file = folder.join("elevenlabs-agent-asyncapi.yaml");
         let Ok(text) = std::fs::read_to_string(&file) else {
-            eprintln!(
-                "SKIPPED: messages are not held against the provider's AsyncAPI file: {} is absent",
+            // Written past the test harness, which keeps what a passing test prints.
+            let skipped = format!(
+                "SKIPPED: messages are not held against the provider's AsyncAPI file: {} is not there; set PRECALL_PROVIDER_FACTS\n",
                 file.display()
             );
+            let _ = std::io::stderr().write_all(skipped.as_bytes());
             return None;
         };
         // `no` is Norwegian here, not false.

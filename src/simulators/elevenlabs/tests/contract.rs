@@ -88,6 +88,23 @@ async fn answers_are_what_the_openapi_file_says() {
     contract.holds("HTTPValidationError", &provider.dial("+1", json!(5)).await.json());
 }
 
+#[actix_web::test]
+async fn conversations_over_a_socket_are_what_the_openapi_file_says() {
+    let Some(contract) = Contract::load() else { return };
+    let provider = Provider::with(brief()).await;
+    let path = "/v1/convai/conversation/get-signed-url?agent_id=agent_1";
+    let signed = provider.get(path).await.json();
+    contract.holds("ConversationSignedUrlResponseModel", &signed);
+    let mut socket = provider.opens(signed["signed_url"].as_str().unwrap()).await;
+    socket.initiate(json!({"user_id": "u", "dynamic_variables": {"call_id": "c"}})).await;
+    socket.ends().await;
+    let done = provider.reaches(&provider.last_talk().conversation_id, "done").await;
+    contract.holds("GetConversationResponseModel", &done);
+    assert_eq!(done["metadata"]["authorization_method"], "signed_url");
+    let all = provider.get("/v1/convai/conversations").await.json();
+    contract.holds("GetConversationsPageResponseModel", &all);
+}
+
 #[test]
 fn the_contract_refuses_what_is_wrong() {
     let Some(contract) = Contract::load() else { return };
