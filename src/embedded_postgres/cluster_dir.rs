@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::Uid;
 use sha2::{Digest, Sha256};
@@ -13,12 +14,16 @@ use sha2::{Digest, Sha256};
 use super::DataDir;
 use super::account::RunAs;
 use super::error::{EmbeddedError, io_error};
+use super::process;
 
 /// The name of every socket: one server per directory, so the port number means nothing.
 pub(super) const SOCKET_NAME: &str = ".s.PGSQL.5432";
 /// `sun_path` ends with a zero byte and holds 108 bytes on Linux, 104 on macOS.
 const SOCKET_PATH_LIMIT_BYTES: usize = 103;
 const LOG_TAIL_BYTES: u64 = 4096;
+/// A lock that was let go is held a moment longer by a process that its holder is just starting: until that one executes its
+/// program it has a copy.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A cluster's directory, held by an exclusive lock for as long as this value lives.
 #[derive(Debug)]
@@ -112,13 +117,14 @@ impl ClusterDir {
             .mode(0o600)
             .open(&path)
             .map_err(io_error("cannot open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
-                return Err(EmbeddedError::InUse { dir: self.base.clone(), holder });
-            }
-            Err(TryLockError::Error(error)) => return Err(io_error("cannot lock", &path)(error)),
+        let locked = process::poll(LOCK_PATIENCE, || match file.try_lock() {
+            Ok(()) => Ok(Some(())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(io_error("cannot lock", &path)(error)),
+        })?;
+        if locked.is_none() {
+            let holder = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+            return Err(EmbeddedError::InUse { dir: self.base.clone(), holder });
         }
         // Only so that whoever is refused can be told by whom.
         file.set_len(0)

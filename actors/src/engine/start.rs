@@ -245,8 +245,11 @@ impl Engine {
         }
     }
 
-    /// Stops every arbiter of the engine.
+    /// Stops all audio and every arbiter of the engine.
     pub fn stop(self) {
+        if let Some(pbx) = &self.handle.shared.pbx {
+            pbx.media.stop();
+        }
         for arbiter in self.arbiters {
             arbiter.stop();
             let _ = arbiter.join();

@@ -162,7 +162,20 @@ impl Media {
     }
 }
 
+impl Media {
+    /// Ends all audio and the threads that carry it, whoever else still holds it.
+    pub fn stop(&self) {
+        self.shards.close();
+    }
+}
+
 impl Shards {
+    fn close(&self) {
+        for door in &self.0 {
+            door.close();
+        }
+    }
+
     fn emptiest(&self) -> Arc<Door> {
         let emptiest = self.0.iter().min_by_key(|door| door.legs());
         emptiest.map_or_else(|| Arc::new(Door::new(0)), Arc::clone)
@@ -171,8 +184,6 @@ impl Shards {
 
 impl Drop for Shards {
     fn drop(&mut self) {
-        for door in &self.0 {
-            door.close();
-        }
+        self.close();
     }
 }
