@@ -64,11 +64,11 @@ impl Happened {
         Self { event, at, extra: Extra::None, derived: Vec::new(), done: None, sender: Sender::Part }
     }
 
-    /// An event from outside, to be acknowledged when it is durable.
+    /// An event from outside; whoever waits for it hears when it is durable.
     #[must_use]
-    pub fn outside(event: Event, extra: Extra, done: oneshot::Sender<()>) -> Self {
+    pub fn outside(event: Event, extra: Extra, done: Option<oneshot::Sender<()>>) -> Self {
         let at = clock::now();
-        Self { event, at, extra, derived: Vec::new(), done: Some(done), sender: Sender::Supervisor }
+        Self { event, at, extra, derived: Vec::new(), done, sender: Sender::Supervisor }
     }
 }
 

@@ -142,15 +142,20 @@ struct Delivery {
     event: Event,
     extra: Extra,
     derived: Vec<crate::store::rows::Derived>,
-    done: oneshot::Sender<()>,
+    /// Who waits to hear that it is durable, and sends it again otherwise; nobody for what is our own duty.
+    done: Option<oneshot::Sender<()>>,
     at: At,
 }
 
 impl Delivery {
-    /// Something nobody waits to hear the durability of.
+    /// Something whose sender waits to hear that it is durable.
+    fn awaited(event: Event, extra: Extra, done: oneshot::Sender<()>) -> Self {
+        Self { done: Some(done), ..Self::own(event, extra, clock::now()) }
+    }
+
+    /// Something nobody waits for, and nobody would send again.
     fn own(event: Event, extra: Extra, at: At) -> Self {
-        let (done, _) = oneshot::channel();
-        Self { event, extra, derived: Vec::new(), done, at }
+        Self { event, extra, derived: Vec::new(), done: None, at }
     }
 }
 
@@ -184,6 +189,8 @@ pub struct CallSupervisor {
     agents: HashSet<String>,
     registry: Registry,
     legs: Legs,
+    /// Calls of before the start, until the PBX's first list has told which of their legs are left.
+    taken_up: Vec<CallId>,
     guard: DialGuard,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
@@ -217,6 +224,7 @@ impl CallSupervisor {
             lines,
             registry: Registry::default(),
             legs: Legs::default(),
+            taken_up: Vec::new(),
             guard,
             arbiters,
             next_arbiter: 0,
@@ -349,6 +357,7 @@ impl Handler<Loaded> for CallSupervisor {
         self.unmatched = loaded.unmatched;
         self.ready = true;
         for (call, line) in loaded.unreleased {
+            self.taken_up.push(call);
             self.guard.hold(call);
             self.count_in(call, LineId::new(line));
             let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };

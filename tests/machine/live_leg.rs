@@ -189,6 +189,8 @@ fn after_a_restart_the_leg_tells_whether_the_call_goes_on() {
     let mut story = story.then(Event::LegConnected);
     assert_eq!(story.orders(), [Effect::PlayHold]);
     assert_eq!(holding().then(resumed(LegSeen::Gone)).ended().0, Cause::LostInRestart);
+    let not_listed = holding().then(resumed(LegSeen::None)).then(Event::LegGone);
+    assert_eq!(not_listed.ended().0, Cause::LostInRestart);
     let never_seen = holding().then(resumed(LegSeen::None)).at_the_deadline();
     assert_eq!(never_seen.ended(), (Cause::LostInRestart, Some(Blame::Precall), Told::Nothing));
 }

@@ -57,8 +57,8 @@ async fn run(settings: ShardSettings, door: Arc<Door>) {
     let ShardSettings { route, tokens, lead, warm_connections, log } = settings;
     let wires = WarmWires::new(Arc::clone(&route), warm_connections);
     let pbx = Rc::new(Pbx { route, wires, tokens });
-    let keeper = Rc::clone(&pbx);
-    spawn_local(async move { keeper.wires.keep(&log).await });
+    let warm = Rc::clone(&pbx);
+    let keeper = spawn_local(async move { warm.wires.keep(&log).await });
     let mut shard = Shard { pbx, lead, door, legs: Vec::new() };
     let mut ticks = interval(lead.tick);
     // A tick that was missed is over: the clock of each leg knows what is due.
@@ -69,6 +69,7 @@ async fn run(settings: ShardSettings, door: Arc<Door>) {
             _ = ticks.tick(), if !shard.legs.is_empty() => shard.tick(),
         }
     }
+    keeper.abort();
     shard.close();
     sleep(FAREWELL).await;
 }

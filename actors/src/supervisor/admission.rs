@@ -179,11 +179,7 @@ impl CallSupervisor {
             // The offer changes nothing a second time; its acknowledgement waits like the first one's.
             let policy = Arc::new(line.policy());
             let event = Event::Offered(Offer { policy, admission: Admission::Accepted });
-            self.deliver(
-                call,
-                Delivery { event, extra: Extra::None, derived: Vec::new(), done, at: clock::now() },
-                ctx,
-            );
+            self.deliver(call, Delivery::awaited(event, Extra::None, done), ctx);
         } else {
             // Its actor is gone, and it goes only when everything is durable.
             let _ = done.send(());
@@ -214,7 +210,7 @@ impl CallSupervisor {
             }
         };
         let (done, durable) = oneshot::channel();
-        self.deliver(call, Delivery { event, extra, derived: Vec::new(), done, at: clock::now() }, ctx);
+        self.deliver(call, Delivery::awaited(event, extra, done), ctx);
         self.answer_when_durable(call, outcome, None, durable, answer);
     }
 
@@ -284,11 +280,7 @@ impl Handler<Asked> for CallSupervisor {
         }
         let (done, durable) = oneshot::channel();
         let event = Event::OperatorAsked(request);
-        self.deliver(
-            call,
-            Delivery { event, extra: Extra::None, derived: Vec::new(), done, at: clock::now() },
-            ctx,
-        );
+        self.deliver(call, Delivery::awaited(event, Extra::None, done), ctx);
         actix::spawn(async move {
             let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
             let answered = if matches!(kept, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };

@@ -102,11 +102,18 @@ impl CallSupervisor {
     }
 }
 
-/// What is known of legs was just compared with the PBX's list; calls whose leg was not in it have heard so already.
+/// What is known of legs was just compared with the PBX's list; its news have come before. After a start this tells whose callers
+/// left while nobody looked.
 impl Handler<Synced> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, _: Synced, _: &mut Context<Self>) {}
+    fn handle(&mut self, _: Synced, ctx: &mut Context<Self>) {
+        for call in std::mem::take(&mut self.taken_up) {
+            if self.registry.is_live(call) && self.legs.of_call(call).is_none() {
+                self.deliver(call, Delivery::own(Event::LegGone, Extra::None, clock::now()), ctx);
+            }
+        }
+    }
 }
 
 impl Handler<LegNews> for CallSupervisor {

@@ -113,9 +113,7 @@ impl Handler<ReadBack> for CallSupervisor {
             }
             Found::NotNow => {
                 // Senders from outside come again by themselves; what is our own duty is tried again.
-                waiting.retain(|delivery| {
-                    matches!(delivery.event, Event::Resumed { .. } | Event::Panicked { .. })
-                });
+                waiting.retain(|delivery| delivery.done.is_none());
                 if !waiting.is_empty() {
                     self.reading.insert(call, waiting);
                     ctx.run_later(READ_AGAIN, move |actor, ctx| actor.read_back(call, ctx));

@@ -9,7 +9,6 @@ use tokio::sync::oneshot;
 
 use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
 use crate::call_rows::{Extra, matched};
-use crate::clock;
 use crate::engine::{Busy, ReportOutcome};
 use crate::providers::elevenlabs::{ConversationReport, ReportSource, Webhook, parse_webhook};
 use crate::shared::Shared;
@@ -73,13 +72,8 @@ impl CallSupervisor {
 
 fn delivery(report: Box<ConversationReport>, done: oneshot::Sender<()>) -> Delivery {
     let derived = vec![matched(&report)];
-    Delivery {
-        event: Event::Reported(report.fact()),
-        extra: Extra::Report(report),
-        derived,
-        done,
-        at: clock::now(),
-    }
+    let event = Event::Reported(report.fact());
+    Delivery { derived, ..Delivery::awaited(event, Extra::Report(report), done) }
 }
 
 async fn route(

@@ -61,7 +61,15 @@ impl Turn {
     }
 
     pub(super) fn leg_gone(&mut self) {
-        if self.call.leg == Leg::Gone || !self.call.policy.on_live_leg() {
+        if !self.call.policy.on_live_leg() {
+            return;
+        }
+        if self.call.leg == Leg::Gone {
+            // After a restart this is the PBX's word that it is not there any more; otherwise it was heard before.
+            let unknown_till_now = self.call.instants.leg_gone.is_none();
+            if unknown_till_now && self.call.dues.leg.take().is_some() {
+                self.leg_overdue();
+            }
             return;
         }
         if self.call.leg == Leg::Connected && !self.call.is_released() {
