@@ -2,6 +2,10 @@
 //! provider's OpenAPI file; `tests/contract_elevenlabs.rs` holds what is sent against it.
 
 mod account;
+mod agent_message;
+mod agent_url;
+mod agent_words;
+mod audio_format;
 mod audio_head;
 mod body;
 mod calls;
@@ -29,6 +33,13 @@ pub(crate) mod scripted_speech;
 mod text_to_speech_tests;
 
 pub use account::{AgentDetail, AgentOverrides, Subscription};
+pub use agent_message::{AgentMessage, UnreadableMessage, read_agent_message};
+pub use agent_url::{AgentUrl, AgentUrlError};
+pub use agent_words::{
+    Initiation, ToolOutcome, contextual_update_text, initiation_text, tool_result_text, write_audio_chunk,
+    write_pong,
+};
+pub use audio_format::AudioFormat;
 pub use audio_head::{AudioHead, audio_head};
 pub use body::{Multipart, VARIABLE_CALL, VARIABLE_PURPOSE, add_voice_body, outbound_call_body};
 pub use calls::{ConversationList, ConversationSummary, Dialled, OutboundCall, Telephony, VariableValue};

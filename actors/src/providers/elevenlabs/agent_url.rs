@@ -1,0 +1,144 @@
+//! Where an agent's WebSocket is: an address that opens a conversation, so it is checked before it is used and never shown.
+
+use std::fmt;
+use std::time::Duration;
+
+use awc::http::Method;
+use serde::Deserialize;
+use url::{Host, Url};
+
+use super::error::ProviderError;
+use super::exchange::{Ask, ElevenLabs, Outgoing};
+
+const SIGNED_URL_BYTES_MAX: usize = 64 * 1024;
+
+/// The address of one conversation. Its signature is a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AgentUrl(Url);
+
+impl fmt::Debug for AgentUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AgentUrl({})", self.0.host_str().unwrap_or("?"))
+    }
+}
+
+/// Why an address is not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AgentUrlError {
+    /// The provider did not give one.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// What it gave is none.
+    #[error("the provider's signed address cannot be read")]
+    Unreadable,
+    /// It leads to somebody else.
+    #[error(
+        "the provider's signed address leads to {0}, which is neither the host of ELEVENLABS_API_BASE nor one of AGENT_HOSTS"
+    )]
+    Host(String),
+    /// Audio of callers in the open.
+    #[error("the agent's address is not wss, which is only taken on this host itself")]
+    Open,
+}
+
+#[derive(Deserialize)]
+struct SignedUrl {
+    signed_url: String,
+}
+
+impl AgentUrl {
+    /// The address, for whoever connects to it.
+    #[must_use]
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+
+    fn checked(url: Url, base: &Url, hosts: &[String]) -> Result<Self, AgentUrlError> {
+        let host = url.host_str().ok_or(AgentUrlError::Unreadable)?;
+        let is_ours = base.host_str() == Some(host) || hosts.iter().any(|known| known == host);
+        if !is_ours {
+            return Err(AgentUrlError::Host(host.to_owned()));
+        }
+        let is_here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        match url.scheme() {
+            "wss" => Ok(Self(url)),
+            "ws" if is_here => Ok(Self(url)),
+            _other => Err(AgentUrlError::Open),
+        }
+    }
+}
+
+impl ElevenLabs {
+    /// An address that the provider signs, for 15 minutes: `GET /v1/convai/conversation/get-signed-url`. Its host must be the API's or
+    /// one of `hosts`.
+    ///
+    /// # Errors
+    /// As [`AgentUrlError`] says.
+    pub async fn signed_agent_url(
+        &self,
+        agent_id: &str,
+        hosts: &[String],
+        within: Duration,
+    ) -> Result<AgentUrl, AgentUrlError> {
+        let mut url = self.settings().endpoint(&["v1", "convai", "conversation", "get-signed-url"]);
+        url.query_pairs_mut().append_pair("agent_id", agent_id);
+        let ask = Ask {
+            method: Method::GET,
+            url,
+            outgoing: Outgoing::Nothing,
+            answer_bytes_max: SIGNED_URL_BYTES_MAX,
+            within,
+        };
+        let said: SignedUrl = self.exchange(ask).await?.json()?;
+        let url = Url::parse(&said.signed_url).map_err(|_| AgentUrlError::Unreadable)?;
+        AgentUrl::checked(url, &self.settings().endpoint(&[]), hosts)
+    }
+
+    /// The address of an agent that anybody may speak with.
+    ///
+    /// # Errors
+    /// When the API's own address is not one that audio may go to.
+    pub fn public_agent_url(&self, agent_id: &str) -> Result<AgentUrl, AgentUrlError> {
+        let mut url = self.settings().endpoint(&["v1", "convai", "conversation"]);
+        url.query_pairs_mut().append_pair("agent_id", agent_id);
+        let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+        url.set_scheme(scheme).map_err(|()| AgentUrlError::Unreadable)?;
+        let base = self.settings().endpoint(&[]);
+        AgentUrl::checked(url, &base, &[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+
+    use super::*;
+
+    fn checked(url: &str, base: &str) -> Result<AgentUrl, AgentUrlError> {
+        AgentUrl::checked(url.parse().unwrap(), &base.parse().unwrap(), &["static.example".to_owned()])
+    }
+
+    #[test]
+    fn audio_goes_to_the_provider_only_and_never_in_the_open() {
+        let api = "https://api.elevenlabs.io/";
+        assert!(checked("wss://api.elevenlabs.io/v1/convai/conversation?agent_id=a", api).is_ok());
+        assert!(checked("wss://static.example/x", api).is_ok());
+        let elsewhere = AgentUrlError::Host("api.elevenlabs.io.evil.example".into());
+        assert_eq!(checked("wss://api.elevenlabs.io.evil.example/x", api), Err(elsewhere));
+        assert_eq!(checked("ws://api.elevenlabs.io/x", api), Err(AgentUrlError::Open));
+        assert_eq!(checked("https://api.elevenlabs.io/x", api), Err(AgentUrlError::Open));
+        assert!(checked("ws://127.0.0.1:80/x", "http://127.0.0.1:80/").is_ok());
+        assert_eq!(checked("ws://10.0.0.1/x", "http://10.0.0.1/"), Err(AgentUrlError::Open));
+    }
+
+    #[test]
+    fn a_signature_is_not_shown() {
+        let url = checked("wss://static.example/x?conversation_signature=sec", "https://a/").unwrap();
+        assert!(!format!("{url:?}").contains("sec"));
+    }
+}
