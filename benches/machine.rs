@@ -68,6 +68,7 @@ fn policy(route: Route) -> Policy {
         notice: None,
         has_transfer: true,
         has_destination: true,
+        persons: [].into(),
         ends_with_pbx_call: true,
         skip_key: Some('1'),
         person_key: Some('0'),
@@ -143,6 +144,8 @@ fn nothing(event: &Event) -> u32 {
         Event::GreetingDialled | Event::GreetingStarted { .. } | Event::GreetingEnded { .. } => 5,
         Event::VoiceReady { .. } | Event::VoiceMissing { .. } => 6,
         Event::HandoffStarted { .. } | Event::HandoffSucceeded { .. } | Event::HandoffFailed { .. } => 7,
+        Event::AgentEnded { .. } | Event::AgentLost { .. } => 11,
+        Event::PersonAsked { .. } | Event::LineSpoken { .. } => 12,
         Event::Reported(_) | Event::OperatorAsked(_) => 8,
         Event::DeadlinePassed { .. } | Event::Panicked { .. } | Event::Resumed { .. } => 9,
     }

@@ -314,6 +314,8 @@ pub(crate) fn default_line(config: &Config) -> Line {
             transfer_ring: config.call.transfer_ring,
             skip_key: config.greeting.skip_key,
             person_key: config.greeting.person_key,
+            bridge: config.threecx.call_control.as_ref().map(|_| Arc::clone(&config.agent.bridge)),
+            persons: Arc::clone(&config.agent.persons),
             conversation_max: config.call.conversation_max,
             report_grace: REPORT_GRACE,
         },

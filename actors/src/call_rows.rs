@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use precall_call::{
-    Admission, At, AudioHeard, Call, Cause, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung, Voice,
-    VoiceId, VoiceSource, facts,
+    Admission, At, AudioHeard, Call, Cause, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung,
+    Silence, Voice, VoiceId, VoiceSource, facts,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::providers::threecx::address::LegAddress;
 use crate::store::event_json;
 use crate::store::rows::{
     CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,
-    Derived, EarlyEnd, Entry, MatchedReport, Stream, Time,
+    Derived, EarlyEnd, Entry, MatchedReport, Stream, Time, TranscriptDue,
 };
 
 /// What came with an event and is no part of it: words, addresses and other things no rule depends on.
@@ -30,6 +30,8 @@ pub enum Extra {
     Recording(String),
     /// Where the leg is that the event tells of.
     Leg(LegAddress),
+    /// What was said on the bridge.
+    Words(String),
 }
 
 /// The row of `call_events` for one step, with the rows that derive from it. `before` is none at the offer.
@@ -74,7 +76,7 @@ fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
             "called_number": context.called,
             "recording_url": match extra {
                 Extra::Recording(url) => Some(without_nul(url)),
-                Extra::Report(_) | Extra::Leg(_) | Extra::None => None,
+                Extra::Report(_) | Extra::Leg(_) | Extra::Words(_) | Extra::None => None,
             },
         })),
         (_, Extra::Report(report)) => {
@@ -82,6 +84,7 @@ fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
             Some(json!({ "transcript": without_nul(transcript.as_str()) }))
         }
         (_, Extra::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
+        (_, Extra::Words(text)) => Some(json!({ "text": without_nul(text) })),
         (_, Extra::Leg(_) | Extra::None) => None,
     }
 }
@@ -89,6 +92,7 @@ fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
 fn call_log(context: &CallContext, event: &Event, call: &Call, extra: &Extra) -> CallLogRow {
     let release = call.release();
     let agent = call.conversation(Purpose::Agent);
+    let transcript = transcript(event, call, extra);
     CallLogRow {
         id: uuid(context),
         call_id: agent.and_then(|a| a.id.as_ref()).map(ToString::to_string),
@@ -98,9 +102,9 @@ fn call_log(context: &CallContext, event: &Event, call: &Call, extra: &Extra) ->
         call_started_at: Time(call.instants.offered),
         call_ended_at: ended(call).map(Time),
         duration_seconds: agent.and_then(|a| a.duration).or(call.pbx_duration).map(seconds),
-        transcript: transcript(event, call, extra),
         status: status(call),
-        metadata: metadata(call, extra),
+        metadata: metadata(call, extra, transcript.as_deref()),
+        transcript,
         account_id: context.line.account.clone(),
         pbx: context.pbx.clone(),
         line: context.line.id.to_string(),
@@ -139,12 +143,16 @@ fn status(call: &Call) -> &'static str {
 fn transcript(event: &Event, call: &Call, extra: &Extra) -> Option<String> {
     let (Event::Reported(fact), Extra::Report(report)) = (event, extra) else { return None };
     let agent = call.conversation(Purpose::Agent)?;
+    // Of several sessions a report tells of one; the lines that were heard tell of all.
+    if call.lines > 0 && agent.ordinal > 1 {
+        return None;
+    }
     let told = agent.id.as_ref() == Some(&fact.conversation) && fact.grade == Grade::Completed;
     let transcript = report.transcript.as_ref().filter(|_| told)?;
     Some(without_nul(transcript.as_str()))
 }
 
-fn metadata(call: &Call, extra: &Extra) -> Value {
+fn metadata(call: &Call, extra: &Extra, transcript: Option<&str>) -> Value {
     let mut object = Map::new();
     if let Some(id) = call.conversation(Purpose::Greeting).and_then(|g| g.id.as_ref()) {
         object.insert("greeting_conversation_id".into(), id.as_str().into());
@@ -158,6 +166,10 @@ fn metadata(call: &Call, extra: &Extra) -> Value {
     if let Some(audio) = call.audio {
         object.insert("audio".into(), audio_json(audio));
     }
+    if transcript.is_some() {
+        // Until then it may be of the lines that were heard.
+        object.insert("transcript_source".into(), "report".into());
+    }
     if let Extra::Recording(url) = extra {
         object.insert("recording_url".into(), without_nul(url).into());
     }
@@ -170,7 +182,15 @@ fn audio_json(audio: AudioHeard) -> Value {
         "longest_gap_ms": millis(audio.longest_gap),
         "gaps_over_40ms": audio.gaps,
         "cuts": audio.cuts,
+        "silence_on_agents_turn_ms": silence_json(audio.agents_turn),
+        "silence_on_callers_turn_ms": silence_json(audio.callers_turn),
+        "dropped_to_agent_ms": millis(audio.dropped_to_agent),
+        "dropped_to_caller_ms": millis(audio.dropped_to_caller),
     })
+}
+
+fn silence_json(silence: Silence) -> Value {
+    json!({ "longest": millis(silence.longest), "total": millis(silence.total) })
 }
 
 fn timings(call: &Call) -> Value {
@@ -221,7 +241,7 @@ fn conversation_row(
 ) -> ConversationRow {
     let report = match extra {
         Extra::Report(report) if conversation.id.as_ref() == Some(&report.conversation) => Some(report),
-        Extra::Report(_) | Extra::Recording(_) | Extra::Leg(_) | Extra::None => None,
+        Extra::Report(_) | Extra::Recording(_) | Extra::Leg(_) | Extra::Words(_) | Extra::None => None,
     };
     ConversationRow {
         call: uuid(context),
@@ -258,6 +278,9 @@ fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<Derived> {
         Fact::VoiceReady { voice, took, source, .. } => voice_ready(context, call, voice, *took, *source),
         Fact::VoiceMissing(why) => voice_missing(context, call, *why).into_iter().collect(),
         Fact::HandedOff(rung) => handed_off(context, call, *rung).into_iter().collect(),
+        Fact::Released(_) if call.lines > 0 => {
+            vec![Derived::TranscriptOfLines(TranscriptDue { id: uuid(context) })]
+        }
         Fact::Offered
         | Fact::GreetingStarted(_)
         | Fact::FirstFrame(_)

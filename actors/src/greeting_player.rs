@@ -1,7 +1,9 @@
-//! What the caller hears on a live leg before anybody takes over: plays greeting, hold music and apology into one leg, and
-//! reports what was heard.
+//! What the caller hears on a live leg: plays greeting, hold music and apology into one leg, lets an agent speak on it, and reports
+//! what was heard.
 //!
 //! It lives as long as its leg's audio. The audio itself runs on a media thread; here pass only a dozen messages a call.
+
+mod agent_on_leg;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +18,14 @@ use crate::clock;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::leg_orders;
+use crate::media::bridge::agent_order::AgentOrder;
 use crate::media::leg_audio::LegAudio;
 use crate::media::leg_report::{LegAudioStats, LegNews, LegReport};
 use crate::media::scene::{Mark, Scene};
 use crate::programme::{APOLOGY, GREETING, NOTICE};
 use crate::providers::threecx::address::LegAddress;
 use crate::shared::Shared;
+use agent_on_leg::AgentOnLeg;
 
 /// How long the media thread may take to say how the audio had gone, after it was told to stop.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
@@ -43,6 +47,34 @@ pub enum Play {
     },
 }
 
+/// Makes an agent ready on this leg.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct BringAgent(pub AgentOrder);
+
+/// What is to become of the agent on this leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum TellAgent {
+    /// It hears the caller from now on, and is heard.
+    Connect {
+        /// The attempt that made it ready.
+        attempt: u8,
+    },
+    /// The same, after somebody else was not reached.
+    GoOn {
+        /// The attempt that had brought it in.
+        attempt: u8,
+        /// Why nobody else came.
+        why: HandoffFailure,
+    },
+    /// Its session is closed.
+    LetGo {
+        /// The attempt that it is of.
+        attempt: u8,
+    },
+}
+
 /// No byte more.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
@@ -55,6 +87,17 @@ pub struct ConnectedLeg {
     pub address: LegAddress,
     /// When the PBX's news of it was received.
     pub connected_at: At,
+}
+
+/// What there was of this call before this leg.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Before {
+    /// How its audio had gone.
+    pub audio: AudioHeard,
+    /// Lines that were spoken.
+    pub lines: u32,
+    /// Requests of an agent for a person.
+    pub persons_asked: u8,
 }
 
 /// See the file.
@@ -70,6 +113,7 @@ pub struct GreetingPlayer {
     apologising: Option<u8>,
     /// What earlier legs of this call had heard.
     earlier: AudioHeard,
+    agent: AgentOnLeg,
     _notice: DeathNotice<CallActor, PartDown>,
 }
 
@@ -79,13 +123,26 @@ impl GreetingPlayer {
     pub fn new(
         leg: ConnectedLeg,
         first: Play,
-        earlier: AudioHeard,
+        before: Before,
         context: Arc<CallContext>,
         shared: Arc<Shared>,
         call: Addr<CallActor>,
     ) -> Self {
         let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
-        Self { leg, first, context, shared, call, audio: None, apologising: None, earlier, _notice: notice }
+        let agent = AgentOnLeg::new(before.lines, before.persons_asked);
+        let earlier = before.audio;
+        Self {
+            leg,
+            first,
+            context,
+            shared,
+            call,
+            audio: None,
+            apologising: None,
+            earlier,
+            agent,
+            _notice: notice,
+        }
     }
 
     fn tell(&self, at: At, event: Event) {
@@ -133,6 +190,10 @@ impl GreetingPlayer {
             longest_gap: self.earlier.longest_gap.max(stats.longest_gap),
             gaps: self.earlier.gaps.saturating_add(stats.gaps_over_40ms),
             cuts: self.earlier.cuts.saturating_add(stats.reopened),
+            agents_turn: self.earlier.agents_turn.and(stats.agents.agents_turn),
+            callers_turn: self.earlier.callers_turn.and(stats.agents.callers_turn),
+            dropped_to_agent: self.earlier.dropped_to_agent.saturating_add(stats.agents.dropped_to_agent),
+            dropped_to_caller: self.earlier.dropped_to_caller.saturating_add(stats.agents.dropped_to_caller),
         }
     }
 
@@ -173,6 +234,42 @@ impl Handler<Play> for GreetingPlayer {
     }
 }
 
+impl Handler<BringAgent> for GreetingPlayer {
+    type Result = ();
+
+    fn handle(&mut self, BringAgent(order): BringAgent, _: &mut Context<Self>) {
+        match &self.audio {
+            Some(audio) if self.agent.is_wanted(order.attempt) => {
+                audio.bring(AgentOrder { context: self.agent.said_before(), ..order });
+            }
+            Some(_) => {}
+            None => {
+                let failed = Event::HandoffFailed { attempt: order.attempt, why: HandoffFailure::Refused };
+                self.tell(clock::now(), failed);
+            }
+        }
+    }
+}
+
+impl Handler<TellAgent> for GreetingPlayer {
+    type Result = ();
+
+    fn handle(&mut self, order: TellAgent, _: &mut Context<Self>) {
+        let Some(audio) = &self.audio else { return };
+        match order {
+            TellAgent::Connect { attempt } => audio.connect(attempt),
+            TellAgent::GoOn { attempt, why } => {
+                audio.go_on(attempt);
+                audio.write(attempt, self.agent.nobody_came(why));
+            }
+            TellAgent::LetGo { attempt } => {
+                self.agent.let_go(attempt);
+                audio.let_go(attempt);
+            }
+        }
+    }
+}
+
 impl Handler<StopPlaying> for GreetingPlayer {
     type Result = ();
 
@@ -198,6 +295,7 @@ impl Handler<LegReport> for GreetingPlayer {
             LegNews::Cut => {}
             LegNews::Reopened { gap } => info!(self.shared.log, "a leg's stream was cut and is open again";
                 "call" => %self.context.id, "gap_ms" => gap.as_millis()),
+            LegNews::Agent { attempt, what } => self.agent_news(attempt, at, what),
             LegNews::StreamsEnded => leg_orders::look(&self.shared, &self.leg.address),
             LegNews::Failed(why) => {
                 warn!(self.shared.log, "no audio reaches the leg"; "call" => %self.context.id, "error" => %why);

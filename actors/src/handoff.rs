@@ -1,12 +1,14 @@
-//! One attempt to bring somebody in: an outbound agent call on route `callback`, a routing of the caller's leg on the others.
+//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the caller's own leg, or a
+//! routing of that leg.
 //! It never retries what may have been executed.
 
+mod bridging;
 mod routing;
 
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use precall_call::{ConversationId, Event, HandoffFailure, Job, Purpose, Rung, VoiceId};
+use precall_call::{ConversationId, Event, HandoffFailure, Job, Person, Purpose, Rung, VoiceId};
 use slog::warn;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
@@ -15,12 +17,13 @@ use crate::clock;
 use crate::conversation_lookup::{self, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
+use crate::greeting_player::GreetingPlayer;
 use crate::providers::elevenlabs::{Execution, OutboundCall};
 use crate::providers::threecx::address::LegAddress;
 use crate::shared::{Shared, clients};
 
 /// What is to be tried.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Attempt {
     /// Counts from 1.
     pub number: u8,
@@ -30,8 +33,12 @@ pub struct Attempt {
     pub voice: Option<VoiceId>,
     /// Conversations of this call that are known already.
     pub known: Vec<ConversationId>,
+    /// Whom the leg is to be routed to, on the rung of that name.
+    pub person: Option<Person>,
     /// The caller's leg, where there is one.
     pub leg: Option<LegAddress>,
+    /// What plays into it.
+    pub player: Option<Addr<GreetingPlayer>>,
 }
 
 /// Nobody waits for the outcome any more.
@@ -91,6 +98,9 @@ impl Handler<GiveUp> for Handoff {
 }
 
 async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
+    if attempt.rung.bridges() {
+        return bridging::bring(attempt, context, shared).await.into_iter().collect();
+    }
     if attempt.rung.routes() {
         return routing::route(attempt, context, shared).await;
     }

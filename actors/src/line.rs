@@ -68,10 +68,40 @@ pub struct LineRules {
     pub skip_key: Option<char>,
     /// `FALLBACK_DTMF`.
     pub person_key: Option<char>,
+    /// How an agent speaks on the caller's own leg; none where it cannot.
+    pub bridge: Option<Arc<BridgeRules>>,
+    /// `TRANSFER_DESTINATIONS`: names, and where the PBX routes them.
+    pub persons: Arc<[(String, String)]>,
     /// `CONVERSATION_MAX_SECONDS`.
     pub conversation_max: Duration,
     /// How long a report may lag behind the end of its conversation.
     pub report_grace: Duration,
+}
+
+/// How an agent is brought into the caller's own leg.
+#[derive(Clone, Debug)]
+pub struct BridgeRules {
+    /// `AGENT_ACCESS`.
+    pub access: AgentAccess,
+    /// `AGENT_HOSTS`: hosts that a signed address may lead to, beside the API's own.
+    pub hosts: Vec<String>,
+    /// `AGENT_FIRST_MESSAGE`: what it says first; empty lets the caller begin, none leaves the agent's own.
+    pub first_message: Option<String>,
+    /// `AGENT_DYNAMIC_VARIABLES`: what the agent's prompt is filled with, beside the call's own.
+    pub variables: Vec<(String, String)>,
+    /// `AGENT_STALL_SECONDS`: after so long without a word that is owed, the caller hears music.
+    pub stall: Duration,
+    /// `AGENT_AUDIO_MS`: the caller's audio goes to the agent in pieces of this length.
+    pub piece: Duration,
+}
+
+/// How a conversation with the agent is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentAccess {
+    /// By an address that the provider signs for us.
+    Signed,
+    /// By anybody who knows its id.
+    Public,
 }
 
 /// How long a webhook's leg may take to appear on live-leg routes; then it never will.
@@ -102,10 +132,11 @@ impl Line {
             fallback_voice: self.fallback_voice.clone(),
             voice_wait: rules.voice_wait,
             auto_transition: rules.auto_transition,
-            has_bridge: false,
+            has_bridge: live.is_some() && rules.bridge.is_some(),
             notice: live.and_then(Programme::notice_version),
             has_transfer: live.is_some() && self.agent_destination.is_some(),
             has_destination: live.is_some() && self.fallback_destination.is_some(),
+            persons: rules.persons.iter().map(|(name, _)| Arc::from(name.as_str())).collect(),
             ends_with_pbx_call: rules.ends_with_pbx_call,
             skip_key: rules.skip_key,
             person_key: rules.person_key,

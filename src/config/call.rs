@@ -11,7 +11,7 @@ use super::value::{Read, Word, words};
 use super::values::Values;
 use super::variables::Section;
 
-words!(Route, "transfer or callback (bridge is not supported by this build yet)",
+words!(Route, "bridge, transfer or callback",
     "bridge" => Route::Bridge,
     "transfer" => Route::Transfer,
     "callback" => Route::Callback,
@@ -126,21 +126,28 @@ fn route(
     let set = problems.optional("CALL_ROUTE", read)?;
     let has_control = threecx?.call_control.is_some();
     let has_trunk = agent_destination?.is_some();
-    let (wrong, right) = match set {
-        None if has_control && has_trunk => return Some(Route::Transfer),
-        None | Some(Route::Callback) => return Some(Route::Callback),
-        Some(Route::Transfer) if has_control && has_trunk => return Some(Route::Transfer),
+    match set {
+        None if has_control => Some(Route::Bridge),
+        Some(Route::Bridge) if has_control => Some(Route::Bridge),
+        None | Some(Route::Callback) => Some(Route::Callback),
+        Some(Route::Transfer) if has_control && has_trunk => Some(Route::Transfer),
         Some(Route::Transfer) if has_control => {
-            ("`transfer` needs the DN of a trunk to the agent", "set AGENT_DESTINATION, or use callback")
+            problems.add(
+                "CALL_ROUTE",
+                "`transfer` needs the DN of a trunk to the agent",
+                "set AGENT_DESTINATION, or use bridge or callback",
+            );
+            None
         }
-        Some(Route::Transfer) => (
-            "`transfer` needs 3CX call control",
-            "set THREECX_BASE_URL, THREECX_CLIENT_ID and THREECX_CLIENT_SECRET, or use callback",
-        ),
-        Some(Route::Bridge) => ("`bridge` is not supported by this build yet", "transfer or callback"),
-    };
-    problems.add("CALL_ROUTE", wrong.to_owned(), right);
-    None
+        Some(route @ (Route::Bridge | Route::Transfer)) => {
+            problems.add(
+                "CALL_ROUTE",
+                format!("`{}` needs 3CX call control", route.name()),
+                "set THREECX_BASE_URL, THREECX_CLIENT_ID and THREECX_CLIENT_SECRET, or use callback",
+            );
+            None
+        }
+    }
 }
 
 /// A leg routed to our own route point would come back to us for ever.

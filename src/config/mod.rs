@@ -3,6 +3,7 @@
 //! Nothing here touches the process environment but [`read_environment`]; everything else works on a map, so that
 //! tests and the demo can bring their own.
 
+mod agent;
 mod api_keys;
 mod base_url;
 mod call;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 
 use precall_call::Route;
 
+pub use agent::Agent;
 pub use api_keys::{ApiKeys, Principal, Scope};
 pub use base_url::BaseUrl;
 pub use call::Call;
@@ -81,6 +83,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// How a call goes.
     pub call: Call,
+    /// The agent on the caller's own leg.
+    pub agent: Agent,
     /// What the caller hears first.
     pub greeting: Greeting,
     /// Voices.
@@ -114,6 +118,7 @@ impl Config {
         let database = Database::read(&values, problems);
         let threecx = ThreeCx::read(&values, problems);
         let call = Call::read(&values, threecx.as_ref(), problems);
+        let agent = Agent::read(&values, threecx.as_ref(), problems);
         let route = call.as_ref().map(|call| call.route);
         let elevenlabs = ElevenLabs::read(&values, route, problems);
         let webhooks = Webhooks::read(&values, environment, problems);
@@ -144,6 +149,7 @@ impl Config {
                 threecx: threecx?,
                 webhooks: webhooks?,
                 call: call?,
+                agent: agent?,
                 greeting: greeting?,
                 clone: clone?,
                 callback: callback?,

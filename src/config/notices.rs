@@ -20,6 +20,13 @@ const LIVE_LEG_ONLY: &[&str] = &[
     "FALLBACK_DESTINATION",
     "INITIATION_SECRET",
     "TRANSFER_RING_SECONDS",
+    "TRANSFER_DESTINATIONS",
+    "AGENT_ACCESS",
+    "AGENT_HOSTS",
+    "AGENT_FIRST_MESSAGE",
+    "AGENT_DYNAMIC_VARIABLES",
+    "AGENT_STALL_SECONDS",
+    "AGENT_AUDIO_MS",
 ];
 
 /// One sentence each, without secrets.
@@ -53,24 +60,20 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
 fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
     if !values.is_set("CALL_ROUTE") {
         notices.push(if config.threecx.call_control.is_some() {
-            match config.call.route {
-                Route::Transfer => {
-                    "CALL_ROUTE is transfer, since 3CX call control and AGENT_DESTINATION are configured: callers are \
-                     greeted on their own line"
-                }
-                Route::Bridge | Route::Callback => {
-                    "CALL_ROUTE is callback: 3CX call control is configured, but AGENT_DESTINATION is not, and this build \
-                     has no bridge yet; callers are phoned back"
-                }
-            }
+            "CALL_ROUTE is bridge, since 3CX call control is configured: callers are greeted, and speak with the agent, on \
+             their own line"
             .to_owned()
         } else {
             "CALL_ROUTE is callback, since 3CX call control is not configured: callers are phoned back".to_owned()
         });
     }
     if config.call.route != Route::Callback {
-        if config.greeting.person_key.is_some() && config.call.fallback_destination.is_none() {
-            notices.push("FALLBACK_DTMF has no effect: FALLBACK_DESTINATION is not set".to_owned());
+        let has_person = config.call.fallback_destination.is_some() || !config.agent.persons.is_empty();
+        if config.greeting.person_key.is_some() && !has_person {
+            notices.push(
+                "FALLBACK_DTMF has no effect: neither FALLBACK_DESTINATION nor TRANSFER_DESTINATIONS is set"
+                    .to_owned(),
+            );
         }
         return;
     }

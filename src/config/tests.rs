@@ -242,7 +242,6 @@ fn the_embedded_database_is_used_where_it_is_allowed() {
 #[test]
 fn what_this_build_cannot_do_is_refused_in_words() {
     for (name, value) in [
-        ("CALL_ROUTE", "bridge"),
         ("VOICE_SAMPLE_STORAGE", "s3"),
         ("VOICE_POLICY", "proof"),
         ("VOICE_POLICY", "never"),

@@ -20,6 +20,8 @@ pub enum Section {
     Webhook,
     /// How a call goes.
     Call,
+    /// The agent on the caller's own leg.
+    Agent,
     /// What the caller hears first.
     Greeting,
     /// Voices and samples.
@@ -146,8 +148,8 @@ const NOTICE: Required = Required::When(
 /// The table, in the order of `.env.example`.
 pub const VARIABLES: &[Variable] = &{
     use Section::{
-        Api, Call, Callback, Clone, Database, Elevenlabs, General, Greeting, Log, Retention, Server, Threecx,
-        Webhook,
+        Agent, Api, Call, Callback, Clone, Database, Elevenlabs, General, Greeting, Log, Retention, Server,
+        Threecx, Webhook,
     };
     [
         text(General, "ENVIRONMENT", "production"),
@@ -201,6 +203,13 @@ pub const VARIABLES: &[Variable] = &{
         unset(Call, "FALLBACK_VOICE_ID"),
         unset(Call, "AGENT_DESTINATION").numbers(),
         unset(Call, "FALLBACK_DESTINATION").numbers(),
+        unset(Agent, "TRANSFER_DESTINATIONS").numbers(),
+        text(Agent, "AGENT_ACCESS", "signed"),
+        unset(Agent, "AGENT_HOSTS"),
+        unset(Agent, "AGENT_FIRST_MESSAGE"),
+        unset(Agent, "AGENT_DYNAMIC_VARIABLES"),
+        text(Agent, "AGENT_STALL_SECONDS", "6"),
+        text(Agent, "AGENT_AUDIO_MS", "60"),
         unset(Greeting, "GREETING_VOICE_ID"),
         text(
             Greeting,

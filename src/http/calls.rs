@@ -296,7 +296,7 @@ mod tests {
             Phase::Greeting,
             Phase::Holding,
             Phase::HandingOff(Attempt { number: 1, rung }),
-            Phase::Conversing(rung),
+            Phase::Conversing(Attempt { number: 1, rung }),
             Phase::Released(Release::good(Cause::Completed)),
         ];
         assert_eq!(phases.map(|phase| phase.name()), STATES);

@@ -1,20 +1,24 @@
 //! The laws, each by its name. The walk and the properties hold every step they make against all of them.
 
 use precall_call::{
-    At, Call, Dial, Effect, Event, Fact, Grade, Leg, Phase, Purpose, Rung, Step, facts, step,
+    At, Call, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Purpose, Rung, Step, facts, step,
 };
 
-/// Holds one step against every law of a single step.
+/// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to hold.
 pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
+    if taken.next == *before {
+        return assert_eq!(taken.effects, [], "an effect without a change");
+    }
     released_is_absorbing(before, taken);
     released_is_a_fact_once(before, event, taken);
     the_same_event_twice_changes_nothing(event, now, taken);
-    no_change_no_effect_no_version(before, taken);
+    every_change_is_one_version(before, taken);
     time_never_goes_back(before, taken);
     every_live_state_has_one_deadline(&taken.next);
     a_deadline_moves_the_call_on(&taken.next);
     a_stale_deadline_changes_nothing(before, event, now, taken);
-    each_rung_at_most_once(&taken.next);
+    each_rung_at_most_once_but_for_what_broke(&taken.next);
+    persons_are_called_a_few_times_at_most(&taken.next);
     a_dial_needs_its_own_intent(event, taken);
     no_dial_while_one_may_have_been_executed(before, taken);
     reports_only_rise(before, taken);
@@ -24,6 +28,8 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     no_agent_before_the_notice_was_heard(taken);
     nothing_is_begun_while_the_leg_is_away(taken);
     what_cannot_be_heard_is_not_tried(taken);
+    an_agent_is_connected_only_when_it_is_ready(before, event, taken);
+    an_agent_that_is_left_is_given_up(before, event, taken);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {
@@ -44,17 +50,12 @@ fn released_is_a_fact_once(before: &Call, event: &Event, taken: &Step) {
 
 fn the_same_event_twice_changes_nothing(event: &Event, now: At, taken: &Step) {
     let again = step(&taken.next, event, now);
-    assert_eq!(again.next, taken.next, "the same event changed the call twice");
+    assert_eq!(again.next, taken.next, "{event:?} changed the call twice");
     assert_eq!(again.effects, [], "the same event had effects twice");
 }
 
-fn no_change_no_effect_no_version(before: &Call, taken: &Step) {
-    if taken.next.version == before.version {
-        assert_eq!(taken.next, *before, "a change without a version");
-        assert_eq!(taken.effects, [], "an effect without a change");
-    } else {
-        assert_eq!(taken.next.version, before.version + 1, "versions have a gap");
-    }
+fn every_change_is_one_version(before: &Call, taken: &Step) {
+    assert_eq!(taken.next.version, before.version + 1, "versions have a gap");
 }
 
 fn time_never_goes_back(before: &Call, taken: &Step) {
@@ -85,10 +86,59 @@ fn a_stale_deadline_changes_nothing(before: &Call, event: &Event, now: At, taken
     }
 }
 
-fn each_rung_at_most_once(call: &Call) {
-    for (i, rung) in call.tried.iter().enumerate() {
-        assert!(!call.tried[..i].contains(rung), "{rung:?} was tried twice");
+fn each_rung_at_most_once_but_for_what_broke(call: &Call) {
+    let ladder: Vec<Rung> = call.tried.iter().copied().filter(|rung| *rung != Rung::Person).collect();
+    let again = ladder.iter().enumerate().filter(|(i, rung)| ladder[..*i].contains(rung));
+    let mut times = 0;
+    for (_, rung) in again {
+        assert!(rung.bridges(), "{rung:?} was tried twice");
+        times += 1;
     }
+    assert_eq!(times, usize::from(call.reopened), "a rung was tried again without leave");
+    assert!(times <= 2, "a rung is tried on and on");
+}
+
+fn persons_are_called_a_few_times_at_most(call: &Call) {
+    assert!(call.tried.iter().filter(|rung| **rung == Rung::Person).count() <= 3);
+}
+
+/// Two-phase: the agent's session first, then the switch; and the agent who waits is the one who goes on.
+fn an_agent_is_connected_only_when_it_is_ready(before: &Call, event: &Event, taken: &Step) {
+    for effect in &taken.effects {
+        match effect {
+            Effect::ConnectAgent { attempt } => {
+                let made_ready = before.early.is_some_and(|e| e.ready && e.attempt.number == *attempt);
+                let is_now = matches!(event, Event::HandoffSucceeded { attempt: a, .. } if a == attempt);
+                assert!(made_ready || is_now, "an agent that is not ready was connected");
+                assert!(taken.next.talked, "nobody noted that the agent spoke");
+            }
+            Effect::ReturnToAgent { attempt, why } => {
+                let waited = before.kept.is_some_and(|kept| kept.attempt.number == *attempt);
+                let refused = *why == HandoffFailure::Refused && taken.next.phase == before.phase;
+                assert!(waited || refused, "a return to an agent who was not there");
+            }
+            _ => continue,
+        }
+        assert!(matches!(taken.next.phase, Phase::Conversing(with) if with.rung.bridges()));
+        assert!(taken.next.leg == Leg::Connected && taken.next.notice_given());
+    }
+}
+
+/// The session of an agent on the bridge that the call goes on without is closed: by order, or with the leg's audio.
+fn an_agent_that_is_left_is_given_up(before: &Call, event: &Event, taken: &Step) {
+    let (Phase::Conversing(with), Leg::Connected) = (before.phase, before.leg) else { return };
+    let stays = matches!(taken.next.phase, Phase::Conversing(now) if now == with)
+        || taken.next.kept.is_some_and(|kept| kept.attempt == with)
+        || taken.next.leg != Leg::Connected;
+    let took_leave = matches!(event, Event::Resumed { .. } | Event::Panicked { .. });
+    if !with.rung.bridges() || stays || took_leave {
+        return;
+    }
+    let given_up = taken.effects.iter().any(|effect| {
+        matches!(effect, Effect::CancelHandoff { attempt } if *attempt == with.number)
+            || *effect == Effect::StopAudio
+    });
+    assert!(given_up, "an agent was left talking: {event:?}");
 }
 
 fn a_dial_needs_its_own_intent(event: &Event, taken: &Step) {
@@ -97,6 +147,7 @@ fn a_dial_needs_its_own_intent(event: &Event, taken: &Step) {
             Effect::DialGreeting => assert_eq!(*event, Event::GreetingDialled),
             Effect::StartHandoff { attempt, rung, .. } => {
                 assert_eq!(*event, Event::HandoffStarted { attempt: *attempt, rung: *rung });
+                assert!(taken.next.still_wants(effect), "an order that nobody wants");
             }
             _ => continue,
         }
@@ -168,9 +219,14 @@ fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
     for effect in &taken.effects {
         let begun = matches!(
             effect,
-            Effect::StartHandoff { .. } | Effect::Intend(_) | Effect::PlayGreeting | Effect::PlayHold
+            Effect::StartHandoff { .. }
+                | Effect::Intend(_)
+                | Effect::PlayGreeting
+                | Effect::PlayHold
+                | Effect::ConnectAgent { .. }
+                | Effect::ReturnToAgent { .. }
         );
-        assert!(!begun, "{effect:?} without a leg");
+        assert!(!begun, "{effect:?} without a leg: {:?}", taken.next.phase);
     }
 }
 

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use precall_call::{
-    Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, Phase, Policy, Request, Route,
-    Rung, Told,
+    Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, Phase, Policy, Request,
+    Route, Rung, Told,
 };
 
 use crate::stories::{Story, start};
 use crate::vocabulary::{NOTICE, SECOND, policy, voice_ready};
+
+fn conversing(number: u8, rung: Rung) -> Phase {
+    Phase::Conversing(Attempt { number, rung })
+}
 
 fn noticed() -> Policy {
     Policy { notice: Some(Arc::from(NOTICE)), ..policy(Route::Transfer) }
@@ -57,7 +61,7 @@ fn a_leg_that_goes_while_it_is_routed_was_probably_delivered() {
     let story = Story::of(policy(Route::Transfer)).then(Event::LegConnected).then(voice_ready());
     let story = story.then(Event::GreetingEnded { end: GreetingEnd::Played }).then(Event::LegGone);
     assert!(matches!(story.call.phase, Phase::HandingOff(_)));
-    assert_eq!(story.at_the_deadline().call.phase, Phase::Conversing(Rung::Transfer));
+    assert_eq!(story.at_the_deadline().call.phase, conversing(1, Rung::Transfer));
 }
 
 #[test]
@@ -155,14 +159,14 @@ fn nothing_is_begun_while_the_leg_is_away() {
 fn the_answer_of_a_routing_decides_and_without_one_the_leg_does() {
     let routing = || greeted(noticed()).then(notice_ended()).then(voice_ready()).then(played());
     let mut answered = routing().then(succeeded(1));
-    assert_eq!(answered.call.phase, Phase::Conversing(Rung::Transfer));
+    assert_eq!(answered.call.phase, conversing(1, Rung::Transfer));
     assert_eq!(answered.orders().split_off(4), [Effect::StopAudio, Effect::DropLeg]);
     let over = routing().then(failed(1, HandoffFailure::CallOver));
     assert_eq!(over.ended().0, Cause::CallerHungUp);
     let lost = routing().then(failed(1, HandoffFailure::Unknown));
     assert_eq!(lost.call.tried.len(), 2, "the leg is still ours: the next rung");
     let lost_and_gone = routing().then(Event::LegGone).then(failed(1, HandoffFailure::Unknown));
-    assert_eq!(lost_and_gone.call.phase, Phase::Conversing(Rung::Transfer));
+    assert_eq!(lost_and_gone.call.phase, conversing(1, Rung::Transfer));
     let back = routing().then(Event::LegGone).then(Event::LegConnected);
     assert_eq!(back.call.tried.len(), 2, "who was routed away and comes back is taken further");
 }

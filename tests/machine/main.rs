@@ -1,6 +1,7 @@
 //! The machine's proof: every reachable state against every event, and timed sequences at random.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test that cannot go on should stop.
 
+mod bridge;
 mod laws;
 mod live_leg;
 mod properties;

@@ -72,7 +72,7 @@ fn agent_dialled(attempt: u8) -> Event {
 }
 
 pub fn start(attempt: u8, rung: Rung, voice: Option<&str>) -> Effect {
-    Effect::StartHandoff { attempt, rung, voice: voice.map(precall_call::VoiceId::new) }
+    Effect::StartHandoff { attempt, rung, voice: voice.map(precall_call::VoiceId::new), person: None }
 }
 
 #[test]

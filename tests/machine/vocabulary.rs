@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job,
-    LegSeen, LineId, NoVoice, Offer, Phase, Policy, Purpose, Report, Request, Route, Rung, VoiceId,
-    VoiceSource, VoiceWait,
+    Admission, AgentLoss, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd,
+    HandoffFailure, Job, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Purpose, Report, Request,
+    Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 
 pub const SECOND: i64 = 1_000_000;
 pub const NOTICE: &str = "0a1b2c3d4e5f";
+pub const PERSON: &str = "sales";
 
 pub fn policy(route: Route) -> Policy {
     Policy {
@@ -22,6 +23,7 @@ pub fn policy(route: Route) -> Policy {
         has_bridge: true,
         has_transfer: true,
         has_destination: true,
+        persons: Arc::from([Arc::from(PERSON)]),
         ends_with_pbx_call: true,
         notice: None,
         skip_key: Some('1'),
@@ -49,10 +51,12 @@ pub fn offers() -> Vec<Offer> {
         let notice = (route != Route::Callback).then(|| Arc::from(NOTICE));
         offers.push(offer(Policy { notice, ..plain.clone() }));
         offers.push(offer(Policy { voice_wait: start, has_bridge: false, ..plain.clone() }));
-        offers.push(offer(Policy { auto_transition: false, ..plain.clone() }));
+        // Who may be asked for is varied apart from it: the two together multiply the states and add no rule.
+        offers.push(offer(Policy { auto_transition: false, persons: Arc::from([]), ..plain.clone() }));
         offers.push(offer(Policy {
             has_transfer: false,
             has_destination: false,
+            persons: Arc::from([]),
             fallback_voice: None,
             ends_with_pbx_call: false,
             ..plain.clone()
@@ -95,7 +99,13 @@ pub fn voice_ready() -> Event {
 }
 
 pub fn heard() -> AudioHeard {
-    AudioHeard { written: Duration::from_secs(9), longest_gap: Duration::from_millis(45), gaps: 1, cuts: 1 }
+    AudioHeard {
+        written: Duration::from_secs(9),
+        longest_gap: Duration::from_millis(45),
+        gaps: 1,
+        cuts: 1,
+        ..AudioHeard::default()
+    }
 }
 
 /// Every event that can happen to a call in this state, stale and nonsensical ones included.
@@ -137,6 +147,18 @@ pub fn events(call: &Call) -> Vec<Event> {
         events.push(Event::HandoffSucceeded { attempt, conversation: Some(agent_id()) });
         events.extend(HandoffFailure::ALL.iter().map(|&why| Event::HandoffFailed { attempt, why }));
     }
+    for attempt in [agent_attempt(call), attempt(call).saturating_add(1)] {
+        events.push(Event::AgentEnded { attempt });
+        events.extend(AgentLoss::ALL.iter().map(|&why| Event::AgentLost { attempt, why }));
+    }
+    for number in [call.persons_asked, call.persons_asked.saturating_add(1)] {
+        events.push(Event::PersonAsked { number, person: Person::Fallback });
+        events.push(Event::PersonAsked { number, person: Person::Named(Arc::from(PERSON)) });
+        events.push(Event::PersonAsked { number, person: Person::Named(Arc::from("nobody")) });
+    }
+    for number in [call.lines, call.lines + 1] {
+        events.push(Event::LineSpoken { number, by: Speaker::Agent, corrects: None });
+    }
     for grade in [Grade::Initiated, Grade::Failed, Grade::Completed] {
         for (id, purpose) in [(greeting_id(), Purpose::Greeting), (agent_id(), Purpose::Agent)] {
             events.push(Event::Reported(report(id.clone(), None, grade)));
@@ -158,6 +180,15 @@ fn attempt(call: &Call) -> u8 {
     match call.phase {
         Phase::HandingOff(attempt) => attempt.number,
         _ => u8::try_from(call.tried.len()).unwrap(),
+    }
+}
+
+/// The attempt whose agent is there, or waits.
+fn agent_attempt(call: &Call) -> u8 {
+    match (call.kept, call.phase) {
+        (Some(kept), _) => kept.attempt.number,
+        (None, Phase::Conversing(with)) => with.number,
+        (None, _) => attempt(call),
     }
 }
 

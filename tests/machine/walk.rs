@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
-    Admission, At, Call, Conversation, Dial, Dues, Effect, Event, Grade, Instants, Leg, Offer, Phase,
-    Purpose, Route, Rung, Voice, fold, open, step,
+    Admission, At, Attempt, Call, Conversation, Dial, Dues, Early, Effect, Event, Grade, Instants, Kept, Leg,
+    Offer, Person, Phase, Purpose, Route, Rung, Voice, fold, open, step,
 };
 
 use crate::laws;
@@ -21,8 +21,13 @@ fn shape(call: &Call) -> Call {
     // Nothing leads out of here, whatever led in.
     Call {
         voice: Voice::Awaited,
-        tried: tried_shape(call).split_off(call.tried.len().saturating_sub(1)),
-        person_asked: false,
+        tried: call.tried.last().copied().into_iter().collect(),
+        person_asked: None,
+        persons_asked: 0,
+        kept: None,
+        again: None,
+        reopened: 0,
+        agent_loss: None,
         handoff_asked: false,
         audio_lost: false,
         looked_up: Vec::new(),
@@ -63,8 +68,15 @@ fn live_shape(call: &Call) -> Call {
         },
         conversations: conversation_shapes(call),
         tried: tried_shape(call),
+        phase: phase_shape(call.phase),
+        early: call.early.map(|early| Early { attempt: unnumbered(early.attempt), ..early }),
+        kept: call.kept.map(|kept| Kept { attempt: unnumbered(kept.attempt), until: At(0) }),
         pbx_ended: call.pbx_ended && (on_call_back || matches!(call.leg, Leg::Absent | Leg::Ringing)),
         handoff_asked: call.handoff_asked && !call.policy.auto_transition,
+        person_asked: call.person_asked.as_ref().map(|_| Person::Fallback),
+        persons_asked: 0,
+        agent_loss: None,
+        lines: 0,
         resumed: 0,
         pbx_state: None,
         audio: None,
@@ -75,21 +87,38 @@ fn live_shape(call: &Call) -> Call {
     }
 }
 
-/// Which rungs were tried decides; of their order only which was the last.
-fn tried_shape(call: &Call) -> Vec<Rung> {
-    let mut tried = call.tried.clone();
-    if let Some((_, earlier)) = tried.split_last_mut() {
-        earlier.sort_unstable();
+/// Attempts are told apart by what they try; their numbers only grow.
+fn phase_shape(phase: Phase) -> Phase {
+    match phase {
+        Phase::HandingOff(attempt) => Phase::HandingOff(unnumbered(attempt)),
+        Phase::Conversing(with) => Phase::Conversing(unnumbered(with)),
+        Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Released(_) => phase,
     }
+}
+
+fn unnumbered(attempt: Attempt) -> Attempt {
+    Attempt { number: 0, ..attempt }
+}
+
+/// Which rungs were tried decides, not their order; those that may be tried again are counted elsewhere.
+fn tried_shape(call: &Call) -> Vec<Rung> {
+    let mut tried: Vec<Rung> = call.tried.iter().copied().filter(|rung| *rung != Rung::Person).collect();
+    tried.sort_unstable();
+    tried.dedup();
     tried
 }
 
-/// Of several attempts on a live leg the latest decides what comes next.
+/// Of several attempts on a live leg the latest decides what comes next, and of that only whether it may have been executed
+/// and whether it surely was.
 fn conversation_shapes(call: &Call) -> Vec<Conversation> {
-    let shapes = call.conversations.iter().map(|c| conversation_shape(call, c));
-    let earlier =
-        if call.policy.route == Route::Callback { 0 } else { call.conversations.len().saturating_sub(1) };
-    shapes.skip(earlier).map(|c| Conversation { ordinal: 0, ..c }).collect()
+    let mut shapes = call.conversations.iter().map(|c| conversation_shape(call, c));
+    if call.policy.route == Route::Callback {
+        return shapes.map(|c| Conversation { ordinal: 0, ..c }).collect();
+    }
+    let dial = |dial| if dial == Dial::Refused { dial } else { Dial::Started };
+    let grade = |grade| if grade == Grade::Completed { grade } else { Grade::Initiated };
+    let latest = shapes.next_back().map(|c| Conversation { dial: dial(c.dial), grade: grade(c.grade), ..c });
+    latest.map(|c| Conversation { ordinal: 0, ..c }).into_iter().collect()
 }
 
 /// A greeting that is over decides nothing any more, and a duration never does.
@@ -132,7 +161,7 @@ fn walk(offer: &Offer) -> (HashSet<&'static str>, usize, usize) {
             laws::check(&call, &event, now, &taken);
             // Intents that nobody ordered are answered lawfully, and not followed: they cannot happen.
             let followed = !matches!(event, Event::HandoffStarted { .. } | Event::GreetingDialled);
-            if followed {
+            if followed && taken.next != call {
                 reach(taken.next.clone(), &mut seen, &mut frontier);
                 for effect in taken.effects {
                     if let Effect::Intend(intent) = effect {

@@ -2,7 +2,7 @@
 
 use crate::event::{Event, GreetingEnd, HandoffFailure, Purpose};
 use crate::ids::VoiceId;
-use crate::policy::Rung;
+use crate::policy::{Person, Rung};
 
 /// An order of the machine to the actor that runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +33,26 @@ pub enum Effect {
         rung: Rung,
         /// The voice to speak with; none leaves the agent's own.
         voice: Option<VoiceId>,
+        /// Who is to be reached, on the rung of that name.
+        person: Option<Person>,
     },
-    /// Give the running attempt up.
-    CancelHandoff,
+    /// The agent that this attempt made ready hears the caller from now on, and is heard.
+    ConnectAgent {
+        /// Which attempt.
+        attempt: u8,
+    },
+    /// The same, after a person was not reached: the agent is told why.
+    ReturnToAgent {
+        /// The attempt that had brought the agent in.
+        attempt: u8,
+        /// Why nobody else came.
+        why: HandoffFailure,
+    },
+    /// Give this attempt up, and whatever it brought.
+    CancelHandoff {
+        /// Which attempt.
+        attempt: u8,
+    },
     /// Find out at the provider what became of a conversation.
     LookUp(Purpose),
 }
@@ -57,7 +74,9 @@ impl Effect {
             | Self::DropLeg
             | Self::AskForVoice
             | Self::StopWaiting
-            | Self::CancelHandoff
+            | Self::ConnectAgent { .. }
+            | Self::ReturnToAgent { .. }
+            | Self::CancelHandoff { .. }
             | Self::LookUp(_) => None,
         }
     }
@@ -75,7 +94,9 @@ impl Effect {
             | Self::DropLeg
             | Self::AskForVoice
             | Self::StopWaiting
-            | Self::CancelHandoff
+            | Self::ConnectAgent { .. }
+            | Self::ReturnToAgent { .. }
+            | Self::CancelHandoff { .. }
             | Self::LookUp(_) => false,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cause::{Cause, NoVoice, named};
 use crate::ids::{ConversationId, JobId, VoiceId};
-use crate::policy::{Policy, Rung};
+use crate::policy::{Person, Policy, Rung};
 
 /// The first event of every call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,28 @@ named! {
 }
 
 named! {
+    /// How an agent's session on the bridge came to an end that the agent did not mean.
+    AgentLoss {
+        /// The connection broke, or the provider failed.
+        Lost = "lost",
+        /// The provider refused what was asked for, and would again.
+        Refused = "refused",
+        /// The agent owed the caller a word for too long.
+        Stalled = "stalled",
+    }
+}
+
+named! {
+    /// Who said a line of a conversation.
+    Speaker {
+        /// The agent.
+        Agent = "agent",
+        /// The caller, as the provider understood them.
+        Caller = "caller",
+    }
+}
+
+named! {
     /// How much a report says. Status only rises.
     Grade {
         /// Nothing yet.
@@ -136,6 +158,23 @@ pub struct Report {
     pub has_words: bool,
 }
 
+/// Times with nothing to hear in a bridged conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Silence {
+    /// The longest.
+    pub longest: Duration,
+    /// All of them.
+    pub total: Duration,
+}
+
+impl Silence {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { longest: self.longest.max(other.longest), total: self.total.saturating_add(other.total) }
+    }
+}
+
 /// What reached the call's legs, measured where it was written; sums over the whole call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AudioHeard {
@@ -147,6 +186,14 @@ pub struct AudioHeard {
     pub gaps: u32,
     /// How often a stream was cut and opened again.
     pub cuts: u32,
+    /// Silence while the agent owed the caller a word.
+    pub agents_turn: Silence,
+    /// Silence while it was the caller's turn to speak.
+    pub callers_turn: Silence,
+    /// Of the caller's audio, what was too old to be sent to an agent.
+    pub dropped_to_agent: Duration,
+    /// Of an agent's audio, what there was no room for.
+    pub dropped_to_caller: Duration,
 }
 
 /// What precall found out when it looked after a restart.
@@ -245,6 +292,34 @@ pub enum Event {
         attempt: u8,
         /// Why.
         why: HandoffFailure,
+    },
+    /// The agent ended the conversation on the bridge, and all that it had said was heard.
+    AgentEnded {
+        /// The attempt that brought it in.
+        attempt: u8,
+    },
+    /// The agent's session on the bridge is over, and the agent did not mean it to be.
+    AgentLost {
+        /// The attempt that brought it in.
+        attempt: u8,
+        /// How.
+        why: AgentLoss,
+    },
+    /// The agent was asked for a person, and asks for one by its tool.
+    PersonAsked {
+        /// Counts the agent's requests in this call from 1.
+        number: u8,
+        /// Who.
+        person: Person,
+    },
+    /// Something was said on the bridge. The words are kept beside the event.
+    LineSpoken {
+        /// Counts the lines of the call from 1.
+        number: u32,
+        /// By whom.
+        by: Speaker,
+        /// The earlier line that this one takes the place of: so much of it was heard before it was interrupted.
+        corrects: Option<u32>,
     },
     /// The provider reported on a conversation.
     Reported(Report),

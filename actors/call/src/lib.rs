@@ -17,13 +17,15 @@ mod time;
 pub use cause::{Blame, Cause, NoVoice, Release, Told};
 pub use effect::Effect;
 pub use event::{
-    Admission, AudioHeard, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer, Purpose, Report,
-    Request, VoiceSource,
+    Admission, AgentLoss, AudioHeard, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer,
+    Purpose, Report, Request, Silence, Speaker, VoiceSource,
 };
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};
 pub use ids::{CallId, ConversationId, JobId, LineId, VoiceId};
-pub use policy::{Policy, Route, Rung, VoiceWait};
-pub use state::{Attempt, Call, Conversation, Deadline, Dial, Dues, Instants, Leg, Phase, Voice};
+pub use policy::{Person, Policy, Route, Rung, VoiceWait};
+pub use state::{
+    Attempt, Call, Conversation, Deadline, Dial, Dues, Early, Instants, Kept, Leg, Phase, Voice,
+};
 pub use step::{Step, open, step};
 pub use time::At;

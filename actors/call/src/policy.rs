@@ -35,6 +35,9 @@ named! {
         Destination = "destination",
         /// The apology clip, then drop.
         Apology = "apology",
+        /// `routeto` a person somebody asked for during the conversation. Not a step of the ladder: whoever is not reached leaves
+        /// the caller with the agent.
+        Person = "person",
     }
 }
 
@@ -43,6 +46,12 @@ impl Rung {
     #[must_use]
     pub fn wants_clone(self) -> bool {
         matches!(self, Self::BridgeCloned | Self::CallbackCloned)
+    }
+
+    /// Whether the agent's audio is relayed into the caller's own leg.
+    #[must_use]
+    pub fn bridges(self) -> bool {
+        matches!(self, Self::BridgeCloned | Self::BridgeFallback)
     }
 
     /// Whether the agent at its end speaks with the cloned voice where there is one.
@@ -54,13 +63,13 @@ impl Rung {
     /// Whether it needs our audio in the caller's leg.
     #[must_use]
     pub fn needs_audio(self) -> bool {
-        matches!(self, Self::BridgeCloned | Self::BridgeFallback | Self::Apology)
+        self.bridges() || self == Self::Apology
     }
 
     /// Whether the PBX routes the caller's leg away from us.
     #[must_use]
     pub fn routes(self) -> bool {
-        matches!(self, Self::Transfer | Self::Destination)
+        matches!(self, Self::Transfer | Self::Destination | Self::Person)
     }
 
     /// Whether the rung dials out, so that a lost answer may mean a ringing telephone.
@@ -78,9 +87,18 @@ impl Rung {
             | Self::Transfer
             | Self::CallbackCloned
             | Self::CallbackFallback => true,
-            Self::Destination | Self::Apology => false,
+            Self::Destination | Self::Apology | Self::Person => false,
         }
     }
+}
+
+/// A person or queue at the PBX, by the name the configuration gives it. Neither a model nor a caller ever names a number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Person {
+    /// `FALLBACK_DESTINATION`.
+    Fallback,
+    /// One of `TRANSFER_DESTINATIONS`.
+    Named(Arc<str>),
 }
 
 /// What happens while the voice is not ready and the greeting is over.
@@ -114,6 +132,8 @@ pub struct Policy {
     pub has_transfer: bool,
     /// `FALLBACK_DESTINATION` is configured.
     pub has_destination: bool,
+    /// Names of `TRANSFER_DESTINATIONS`: whom a caller may be brought to during a conversation.
+    pub persons: Arc<[Arc<str>]>,
     /// `CALLBACK_ENDS_WITH_PBX_CALL`.
     pub ends_with_pbx_call: bool,
     /// Version of the notice that must have been heard to its end before any agent is brought in; none when there is none to
@@ -162,7 +182,26 @@ impl Policy {
             Rung::Destination => self.has_destination,
             Rung::BridgeCloned | Rung::BridgeFallback => self.has_bridge,
             Rung::CallbackCloned | Rung::CallbackFallback | Rung::Apology => true,
+            Rung::Person => self.has_destination || !self.persons.is_empty(),
         }
+    }
+
+    /// Whether this person is one that a caller may be brought to.
+    #[must_use]
+    pub fn knows(&self, person: &Person) -> bool {
+        match person {
+            Person::Fallback => self.has_destination,
+            Person::Named(name) => self.persons.contains(name),
+        }
+    }
+
+    /// Whom a caller gets who presses the key for a person; nobody where nobody is configured.
+    #[must_use]
+    pub fn person_of_key(&self) -> Option<Person> {
+        if self.has_destination {
+            return Some(Person::Fallback);
+        }
+        self.persons.first().cloned().map(Person::Named)
     }
 
     /// Greeting and handoff happen on the caller's own leg.

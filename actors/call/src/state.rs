@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::cause::{NoVoice, Release, named};
 use crate::effect::Effect;
-use crate::event::{AudioHeard, Grade, Purpose};
+use crate::event::{AgentLoss, AudioHeard, Grade, Purpose};
 use crate::ids::{ConversationId, VoiceId};
-use crate::policy::{Policy, Rung};
+use crate::policy::{Person, Policy, Rung};
 use crate::time::At;
 
 /// Where a call stands. The voice travels beside it.
@@ -21,8 +21,8 @@ pub enum Phase {
     Holding,
     /// One attempt to bring somebody in is running.
     HandingOff(Attempt),
-    /// The caller is with the agent, brought in by this rung.
-    Conversing(Rung),
+    /// The caller is with the agent whom this attempt brought in.
+    Conversing(Attempt),
     /// Over. Nothing leads out of here.
     Released(Release),
 }
@@ -49,6 +49,24 @@ pub struct Attempt {
     pub number: u8,
     /// What is tried.
     pub rung: Rung,
+}
+
+/// An agent that is being made ready while the greeting is heard, so that nobody waits for it afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Early {
+    /// The attempt that makes it ready.
+    pub attempt: Attempt,
+    /// Whether it is.
+    pub ready: bool,
+}
+
+/// The agent that waits on the bridge while somebody else is being called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kept {
+    /// The attempt that brought it in.
+    pub attempt: Attempt,
+    /// When its conversation must be over.
+    pub until: At,
 }
 
 /// What is known of the voice.
@@ -198,6 +216,20 @@ pub struct Call {
     pub conversations: Vec<Conversation>,
     /// Rungs that were tried, in order.
     pub tried: Vec<Rung>,
+    /// The agent that is being made ready during the greeting.
+    pub early: Option<Early>,
+    /// The agent that waits while a person is being called.
+    pub kept: Option<Kept>,
+    /// A rung that may be tried once more, since what broke was not its own doing.
+    pub again: Option<Rung>,
+    /// How often one was.
+    pub reopened: u8,
+    /// How the last agent was lost.
+    pub agent_loss: Option<AgentLoss>,
+    /// An agent spoke with the caller on the live leg, or was handed them.
+    pub talked: bool,
+    /// Lines that were spoken on the bridge.
+    pub lines: u32,
     /// When things are due.
     pub dues: Dues,
     /// Counts the armings of the deadline.
@@ -212,8 +244,10 @@ pub struct Call {
     pub pbx_state: Option<Arc<str>>,
     /// An operator asked for the handoff.
     pub handoff_asked: bool,
-    /// The caller asked for a person.
-    pub person_asked: bool,
+    /// Somebody asked for a person, who is to be reached next.
+    pub person_asked: Option<Person>,
+    /// How often the agent asked for one.
+    pub persons_asked: u8,
     /// Purposes that were looked up at the provider since their last deadline.
     pub looked_up: Vec<Purpose>,
     /// Panics of this call's parts.
@@ -262,7 +296,8 @@ impl Call {
         match effect {
             Effect::DialGreeting => self.phase == Phase::Greeting,
             Effect::StartHandoff { attempt, .. } => {
-                matches!(self.phase, Phase::HandingOff(running) if running.number == *attempt)
+                let running = matches!(self.phase, Phase::HandingOff(running) if running.number == *attempt);
+                running || self.early.is_some_and(|early| early.attempt.number == *attempt)
             }
             Effect::Intend(_)
             | Effect::AnswerLeg
@@ -272,7 +307,9 @@ impl Call {
             | Effect::DropLeg
             | Effect::AskForVoice
             | Effect::StopWaiting
-            | Effect::CancelHandoff
+            | Effect::ConnectAgent { .. }
+            | Effect::ReturnToAgent { .. }
+            | Effect::CancelHandoff { .. }
             | Effect::LookUp(_) => true,
         }
     }
@@ -282,16 +319,12 @@ impl Call {
     pub fn had_agent(&self) -> bool {
         let reported =
             self.conversations.iter().any(|c| c.purpose == Purpose::Agent && c.grade == Grade::Completed);
-        reported || (self.policy.on_live_leg() && self.instants.handed_off.is_some() && self.agent_rung_won())
+        reported || self.talked
     }
 
     /// The latest conversation of a purpose.
     #[must_use]
     pub fn conversation(&self, purpose: Purpose) -> Option<&Conversation> {
         self.conversations.iter().rev().find(|c| c.purpose == purpose)
-    }
-
-    fn agent_rung_won(&self) -> bool {
-        self.tried.last().is_some_and(|rung| rung.leads_to_agent())
     }
 }

@@ -1,5 +1,6 @@
 //! What a call does. Everything it ever decides is decided in this file and its children.
 
+mod bridge;
 mod ending;
 mod greeting;
 mod handoff;
@@ -43,6 +44,13 @@ pub fn open(offer: &Offer, now: At) -> Step {
         audio: None,
         conversations: Vec::new(),
         tried: Vec::new(),
+        early: None,
+        kept: None,
+        again: None,
+        reopened: 0,
+        agent_loss: None,
+        talked: false,
+        lines: 0,
         dues: Dues::default(),
         generation: 0,
         instants: Instants {
@@ -62,7 +70,8 @@ pub fn open(offer: &Offer, now: At) -> Step {
         pbx_duration: None,
         pbx_state: None,
         handoff_asked: false,
-        person_asked: false,
+        person_asked: None,
+        persons_asked: 0,
         looked_up: Vec::new(),
         panics: 0,
         last_panic: None,
@@ -121,6 +130,10 @@ impl Turn {
                 self.handoff_succeeded(*attempt, conversation.as_ref());
             }
             Event::HandoffFailed { attempt, why } => self.handoff_failed(*attempt, *why),
+            Event::AgentEnded { attempt } => self.agent_ended(*attempt),
+            Event::AgentLost { attempt, why } => self.agent_lost(*attempt, *why),
+            Event::PersonAsked { number, person } => self.agent_asked_for(*number, person),
+            Event::LineSpoken { number, .. } => self.line_spoken(*number),
             Event::Reported(report) => self.reported(report),
             Event::OperatorAsked(request) => self.operator_asked(*request),
             Event::DeadlinePassed { generation } => self.deadline_passed(*generation),
@@ -159,6 +172,7 @@ impl Turn {
             return;
         }
         self.call.waiting = false;
+        self.give_early_agent_up();
         self.decide(Voice::Cloned(voice.clone()));
     }
 
@@ -175,6 +189,7 @@ impl Turn {
     fn decide(&mut self, voice: Voice) {
         self.call.voice = voice;
         self.call.instants.voice_decided = Some(self.now);
+        self.make_agent_ready();
         self.move_on();
     }
 
@@ -188,6 +203,7 @@ impl Turn {
             }
             Request::HandOff => {
                 self.call.handoff_asked = true;
+                self.make_agent_ready();
                 self.move_on();
             }
         }
@@ -223,6 +239,7 @@ impl Turn {
             self.effects.push(Effect::Intend(Event::GreetingDialled));
             self.call.dues.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
         }
+        self.make_agent_ready();
         self.move_on();
     }
 
@@ -256,7 +273,7 @@ impl Turn {
         if self.call.is_released() {
             return;
         }
-        let routed_away = matches!(self.call.phase, Phase::Conversing(rung) if rung.routes());
+        let routed_away = matches!(self.call.phase, Phase::Conversing(with) if with.rung.routes());
         let ours = self.call.policy.on_live_leg() && !routed_away;
         if ours && leg == LegSeen::Gone {
             self.call.leg = Leg::Gone;
@@ -267,6 +284,7 @@ impl Turn {
             self.ask_for_voice();
         }
         if ours {
+            self.session_went();
             self.leg_after_restart();
             if leg == LegSeen::Present {
                 self.leg_connected();
@@ -283,17 +301,27 @@ impl Turn {
     }
 
     /// What is known of the greeting dial is its intent alone: ask the provider. On a live leg hold music takes over, but only
-    /// after a notice that was heard.
+    /// after a notice that was heard; an agent who spoke through the same player is gone with it.
     fn greeting_lost(&mut self) {
         if self.leg_is_away() {
             return;
         }
+        self.session_went();
         match self.call.phase {
             Phase::Greeting if !self.call.notice_given() => self.effects.push(Effect::PlayGreeting),
             Phase::Greeting if self.call.policy.on_live_leg() => self.hold(),
-            Phase::Holding => self.play_hold(),
             Phase::Greeting => self.look_up(Purpose::Greeting),
-            Phase::Offered | Phase::HandingOff(_) | Phase::Conversing(_) | Phase::Released(_) => {}
+            Phase::Holding => self.play_hold(),
+            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => {
+                self.play_hold();
+                self.handoff_lost();
+            }
+            Phase::HandingOff(_) => self.play_hold(),
+            Phase::Conversing(with) if with.rung.bridges() => {
+                self.play_hold();
+                self.next_rung();
+            }
+            Phase::Offered | Phase::Conversing(_) | Phase::Released(_) => {}
         }
     }
 
@@ -318,16 +346,22 @@ impl Turn {
         }
         let told_to = self.call.handoff_asked || self.call.dues.voice.is_none();
         let free = self.call.policy.auto_transition || told_to;
-        if self.call.person_asked || (self.call.voice != Voice::Awaited && free) {
+        if self.call.person_asked.is_some() || (self.call.voice != Voice::Awaited && free) {
             self.next_rung();
         }
     }
 
-    /// The greeting is over: music from here on, and the shorter wait of `VOICE_WAIT=start`.
+    /// The greeting is over: the agent who was made ready meanwhile, or else music, and the shorter wait of `VOICE_WAIT=start`.
     fn hold(&mut self) {
         self.call.phase = Phase::Holding;
         self.call.dues.greeting = None;
         self.call.instants.greeting_ended = Some(self.now);
+        if self.call.person_asked.is_some() {
+            self.give_early_agent_up();
+        }
+        if let Some(early) = self.call.early.take() {
+            return self.await_early_agent(early);
+        }
         self.play_hold();
         if let (VoiceWait::Start { after }, Voice::Awaited, true) =
             (self.call.policy.voice_wait, &self.call.voice, self.call.policy.auto_transition)
@@ -347,9 +381,12 @@ impl Turn {
         if self.call.is_released() {
             return;
         }
-        if matches!(self.call.phase, Phase::HandingOff(_)) && self.call.policy.on_live_leg() {
-            self.effects.push(Effect::CancelHandoff);
+        self.give_early_agent_up();
+        if let (Phase::HandingOff(attempt), true) = (self.call.phase, self.call.policy.on_live_leg()) {
+            self.effects.push(Effect::CancelHandoff { attempt: attempt.number });
         }
+        self.call.kept = None;
+        self.call.again = None;
         if self.call.waiting {
             self.call.waiting = false;
             self.effects.push(Effect::StopWaiting);

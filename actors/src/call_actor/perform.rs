@@ -8,7 +8,7 @@ use crate::clone_worker::{CloneWorker, StopWaiting};
 use crate::conversation_lookup::{ConversationLookup, Question};
 use crate::faults::Point;
 use crate::greeting::GreetingActor;
-use crate::greeting_player::{GreetingPlayer, Play, StopPlaying};
+use crate::greeting_player::{Before, GreetingPlayer, Play, StopPlaying, TellAgent};
 use crate::handoff::{Attempt, GiveUp, Handoff};
 use crate::leg_orders;
 
@@ -26,17 +26,29 @@ impl CallActor {
             Effect::StartHandoff { attempt, rung: Rung::Apology, .. } => {
                 self.play(Play::Apology { attempt: *attempt }, ctx);
             }
-            Effect::StartHandoff { attempt, rung, voice } => {
-                let (known, leg) = (self.known_conversations(), self.leg.clone().map(|leg| leg.address));
-                let attempt = Attempt { number: *attempt, rung: *rung, voice: voice.clone(), known, leg };
+            Effect::StartHandoff { attempt, rung, voice, person } => {
+                let attempt = Attempt {
+                    number: *attempt,
+                    rung: *rung,
+                    voice: voice.clone(),
+                    person: person.clone(),
+                    known: self.known_conversations(),
+                    leg: self.leg.clone().map(|leg| leg.address),
+                    player: self.player.clone(),
+                };
                 let handoff = Handoff::new(attempt, self.context.clone(), self.shared.clone(), ctx.address());
                 self.handoff = Some(handoff.start());
                 self.parts.push(Job::Handoff);
             }
-            Effect::CancelHandoff => {
+            Effect::CancelHandoff { attempt } => {
                 if let Some(handoff) = self.handoff.take() {
                     handoff.do_send(GiveUp);
                 }
+                self.tell_player(TellAgent::LetGo { attempt: *attempt });
+            }
+            Effect::ConnectAgent { attempt } => self.tell_player(TellAgent::Connect { attempt: *attempt }),
+            Effect::ReturnToAgent { attempt, why } => {
+                self.tell_player(TellAgent::GoOn { attempt: *attempt, why: *why });
             }
             Effect::AnswerLeg => {
                 if let Some(leg) = &self.leg {
@@ -67,11 +79,22 @@ impl CallActor {
             return player.do_send(play);
         }
         let Some(leg) = self.leg.clone() else { return };
-        let earlier = self.call.audio.unwrap_or_default();
+        let before = Before {
+            audio: self.call.audio.unwrap_or_default(),
+            lines: self.call.lines,
+            persons_asked: self.call.persons_asked,
+        };
         let (context, shared) = (self.context.clone(), self.shared.clone());
-        let player = GreetingPlayer::new(leg, play, earlier, context, shared, ctx.address());
+        let player = GreetingPlayer::new(leg, play, before, context, shared, ctx.address());
         self.player = Some(player.start());
         self.parts.push(Job::Greeting);
+    }
+
+    /// Without a player there is no agent either, and the call has heard so.
+    fn tell_player(&self, order: TellAgent) {
+        if let Some(player) = &self.player {
+            player.do_send(order);
+        }
     }
 
     fn dial_greeting(&mut self, ctx: &mut Context<Self>) {

@@ -1,6 +1,6 @@
 //! Routing the caller's own leg to the agent's trunk or to a person. The leg stays ours, and goes on playing, until somebody answers.
 
-use precall_call::{Event, HandoffFailure, Rung};
+use precall_call::{Event, HandoffFailure, Person, Rung};
 use slog::{info, warn};
 
 use super::Attempt;
@@ -16,9 +16,12 @@ use crate::shared::{Shared, clients};
 pub(super) async fn route(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
     let failed = |why| vec![Event::HandoffFailed { attempt: attempt.number, why }];
     let line = &context.line;
-    let to = match attempt.rung {
-        Rung::Transfer => line.agent_destination.as_ref(),
-        _ => line.fallback_destination.as_ref(),
+    let to = match (&attempt.person, attempt.rung) {
+        (Some(Person::Named(name)), _) => {
+            line.rules.persons.iter().find(|(known, _)| known.as_str() == name.as_ref()).map(|(_, to)| to)
+        }
+        (None, Rung::Transfer) => line.agent_destination.as_ref(),
+        (None | Some(Person::Fallback), _) => line.fallback_destination.as_ref(),
     };
     let clients = clients();
     let pbx = clients.as_ref().and_then(|clients| clients.pbx.as_ref());

@@ -1,25 +1,8 @@
-//! Where the caller's audio goes.
+//! The caller's audio as the PBX sends it: chunks of any length.
 
 use bytes::Bytes;
 
 use super::clip::{SAMPLE, whole_samples};
-
-/// Takes whatever the stream brings, in chunks of any size, and never makes the reader wait: a slow reader would only make
-/// the PBX hold audio back.
-#[derive(Debug)]
-pub enum CallerAudio {
-    /// Nobody listens.
-    Discard,
-}
-
-impl CallerAudio {
-    /// Takes a chunk.
-    pub fn hear(&mut self, _chunk: &Bytes) {
-        match self {
-            Self::Discard => {}
-        }
-    }
-}
 
 /// Puts samples together that a chunk's end has cut in two.
 #[derive(Debug, Default)]

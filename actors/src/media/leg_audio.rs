@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::bridge::agent_order::AgentOrder;
 use super::scene::Scene;
 use super::shard::Door;
 
@@ -21,8 +22,43 @@ impl LegAudio {
 
     /// Puts another scene in place of what is left of the present one, from the next piece on. What has been written
     /// already is heard: that is the lead, 60 to 120 ms. Of two calls in quick succession the later one wins.
+    /// An agent who speaks on the leg is put on hold by it.
     pub fn play(&self, scene: Scene) {
-        *self.desk.scene.lock().unwrap_or_else(PoisonError::into_inner) = Some(scene);
+        self.wish(Wish::Play(scene));
+    }
+
+    /// Makes an agent ready, which hears nothing and is not heard until it is connected. The present one is let go.
+    pub fn bring(&self, order: AgentOrder) {
+        self.wish(Wish::Bring(Box::new(order)));
+    }
+
+    /// Caller and agent hear each other from now on.
+    pub fn connect(&self, attempt: u8) {
+        self.wish(Wish::Connect(attempt));
+    }
+
+    /// The same, for an agent that was on hold.
+    pub fn go_on(&self, attempt: u8) {
+        self.wish(Wish::GoOn(attempt));
+    }
+
+    /// Sends the agent a message that the caller does not hear.
+    pub fn write(&self, attempt: u8, word: String) {
+        self.wish(Wish::Write(attempt, word));
+    }
+
+    /// Closes the session of this attempt, if it is the present one.
+    pub fn let_go(&self, attempt: u8) {
+        self.wish(Wish::LetGo(attempt));
+    }
+
+    fn wish(&self, wish: Wish) {
+        let mut wishes = self.desk.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Wish::Play(_), Some(Wish::Play(_))) = (&wish, wishes.last()) {
+            wishes.pop();
+        }
+        wishes.push(wish);
+        drop(wishes);
         self.door.ring();
     }
 
@@ -40,19 +76,30 @@ impl Drop for LegAudio {
     }
 }
 
-/// What the owner wants. The newest wish replaces older ones, so that nothing can pile up.
+/// One thing that the owner wants.
+#[derive(Debug)]
+pub(super) enum Wish {
+    Play(Scene),
+    Bring(Box<AgentOrder>),
+    Connect(u8),
+    GoOn(u8),
+    Write(u8, String),
+    LetGo(u8),
+}
+
+/// What the owner wants, in order, until the shard looks: within a tick. A scene replaces one that was not begun.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    scene: Mutex<Option<Scene>>,
+    wishes: Mutex<Vec<Wish>>,
     dropped: AtomicBool,
     #[cfg(test)]
     panics: AtomicBool,
 }
 
 impl Desk {
-    /// The scene asked for since the last look.
-    pub(super) fn take_scene(&self) -> Option<Scene> {
-        self.scene.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What was asked for since the last look.
+    pub(super) fn take_wishes(&self) -> Vec<Wish> {
+        std::mem::take(&mut *self.wishes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether the owner let go.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use precall_call::At;
+use precall_call::{At, Silence};
 
+use super::bridge::agent_news::AgentNews;
 use super::scene::Mark;
 
 /// One thing that happened to a leg's audio.
@@ -41,6 +42,13 @@ pub enum LegNews {
     StreamsEnded,
     /// The audio cannot go on.
     Failed(StreamFailure),
+    /// Something happened in a session with an agent.
+    Agent {
+        /// The attempt that the session is for.
+        attempt: u8,
+        /// What.
+        what: AgentNews,
+    },
     /// Nothing is written any more.
     Closed(LegAudioStats),
 }
@@ -95,4 +103,32 @@ pub struct LegAudioStats {
     pub reopened: u32,
     /// Bytes of the caller's audio that came.
     pub caller_bytes: u64,
+    /// What is only known where agents were on the leg.
+    pub agents: AgentFigures,
+}
+
+/// How the conversations on a leg went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AgentFigures {
+    /// Silence while an agent owed the caller a word.
+    pub agents_turn: Silence,
+    /// Silence while it was the caller's turn.
+    pub callers_turn: Silence,
+    /// The caller's audio that was too old to be sent.
+    pub dropped_to_agent: Duration,
+    /// An agent's audio that there was no room for.
+    pub dropped_to_caller: Duration,
+}
+
+impl AgentFigures {
+    /// Those of one agent and of the next.
+    #[must_use]
+    pub fn and(self, next: Self) -> Self {
+        Self {
+            agents_turn: self.agents_turn.and(next.agents_turn),
+            callers_turn: self.callers_turn.and(next.callers_turn),
+            dropped_to_agent: self.dropped_to_agent.saturating_add(next.dropped_to_agent),
+            dropped_to_caller: self.dropped_to_caller.saturating_add(next.dropped_to_caller),
+        }
+    }
 }

@@ -14,7 +14,9 @@ use url::Url;
 
 use crate::providers::threecx::access_token::AccessTokens;
 use crate::providers::threecx::address::LegAddress;
+use crate::providers::trust::Trust;
 
+pub mod bridge;
 pub mod clip;
 pub mod leg_audio;
 pub mod leg_report;
@@ -24,11 +26,14 @@ pub mod caller_audio;
 pub mod pace;
 pub mod patience;
 pub mod player;
+pub mod stream_rate;
+pub mod voice_path;
 
 mod leg;
 mod leg_stream;
 mod outlet;
 mod shard;
+mod socket;
 mod speech;
 mod warm_wires;
 mod wire;
@@ -130,6 +135,7 @@ impl Media {
     ) -> Result<Self, MediaError> {
         let shard = ShardSettings {
             route: Arc::new(Route::to(&settings.base, settings.extra_ca.as_deref())?),
+            provider: Trust::of_host_and(None).ok(),
             tokens,
             lead,
             warm_connections: settings.warm_connections,

@@ -1,8 +1,10 @@
 //! Which bytes come next.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 
-use super::clip::{bytes_within, whole_samples};
+use super::clip::{bytes_within, duration_of, whole_samples};
 use super::scene::{Cue, Mark, Scene};
 
 /// Half a second: longer than any piece.
@@ -53,6 +55,25 @@ impl Player {
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
+    }
+
+    /// How long it takes until the cue with this mark is over; none when it is not ahead, or behind a loop.
+    #[must_use]
+    pub fn until(&self, mark: Mark) -> Option<Duration> {
+        let mut bytes = 0_usize;
+        for number in self.place.cue.. {
+            let (cue, its) = self.scene.cue(number)?;
+            let length = match cue {
+                Cue::Once(clip) => clip.pcm().len(),
+                Cue::Silence(span) => bytes_within(*span),
+                Cue::Loop(_) => return None,
+            };
+            bytes = bytes.saturating_add(length);
+            if its == Some(mark) {
+                return Some(duration_of(bytes.saturating_sub(self.place.offset)));
+            }
+        }
+        None
     }
 
     /// Goes back to a place where it was, and on from there by so many bytes that need not come again. When the scene was
@@ -132,7 +153,8 @@ fn slice(pcm: &Bytes, offset: usize, at_most: usize) -> Bytes {
     pcm.slice(from..from.saturating_add(at_most).min(pcm.len()))
 }
 
-fn silence(bytes: usize) -> Bytes {
+/// So many bytes of silence, half a second at most.
+pub(super) fn silence(bytes: usize) -> Bytes {
     Bytes::from_static(SILENCE.get(..bytes).unwrap_or(&SILENCE))
 }
 

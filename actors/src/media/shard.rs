@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::bridge::session;
 use super::leg::Leg;
 use super::leg_audio::Desk;
 use super::leg_report::{LegAudioStats, LegNews, LegReport, StreamFailure};
@@ -29,6 +30,7 @@ use super::wire::Route;
 use crate::clock;
 use crate::providers::threecx::access_token::AccessTokens;
 use crate::providers::threecx::address::LegAddress;
+use crate::providers::trust::Trust;
 
 /// How long after Connected the PBX may have no media for a leg.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -39,6 +41,8 @@ const FAREWELL: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 pub(super) struct ShardSettings {
     pub(super) route: Arc<Route>,
+    /// Whom an agent's `wss` address is believed to be; none where the host has no authorities to trust.
+    pub(super) provider: Option<Trust>,
     pub(super) tokens: AccessTokens,
     pub(super) lead: Lead,
     pub(super) warm_connections: usize,
@@ -54,12 +58,12 @@ pub(super) fn start(number: usize, settings: ShardSettings, door: Arc<Door>) -> 
 }
 
 async fn run(settings: ShardSettings, door: Arc<Door>) {
-    let ShardSettings { route, tokens, lead, warm_connections, log } = settings;
+    let ShardSettings { route, provider, tokens, lead, warm_connections, log } = settings;
     let wires = WarmWires::new(Arc::clone(&route), warm_connections);
     let pbx = Rc::new(Pbx { route, wires, tokens });
     let warm = Rc::clone(&pbx);
     let keeper = spawn_local(async move { warm.wires.keep(&log).await });
-    let mut shard = Shard { pbx, lead, door, legs: Vec::new() };
+    let mut shard = Shard { pbx, provider, lead, door, legs: Vec::new() };
     let mut ticks = interval(lead.tick);
     // A tick that was missed is over: the clock of each leg knows what is due.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -76,6 +80,7 @@ async fn run(settings: ShardSettings, door: Arc<Door>) {
 
 struct Shard {
     pbx: Rc<Pbx>,
+    provider: Option<Trust>,
     lead: Lead,
     door: Arc<Door>,
     legs: Vec<Served>,
@@ -100,9 +105,25 @@ impl Shard {
             self.serve(newcomer);
         }
         for served in &self.legs {
-            contained(&served.leg, || served.leg.heed());
+            contained(&served.leg, || {
+                for attempt in served.leg.heed() {
+                    self.open_session(&served.leg, attempt);
+                }
+            });
         }
         self.forget_gone();
+    }
+
+    /// A session ends by itself when its leg's talk lets go of it.
+    fn open_session(&self, leg: &Rc<Leg>, attempt: u8) {
+        let (leg, trust) = (Rc::clone(leg), self.provider.clone());
+        spawn_local(async move {
+            let served = async {
+                session::serve(&leg, attempt, trust.as_ref()).await;
+                Ok(())
+            };
+            watched(&leg, served).await;
+        });
     }
 
     fn tick(&mut self) {

@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
+use bytes::Bytes;
 use precall_call::At;
 
+use super::bridge::talk::Talk;
 use super::clip::{duration_of, whole_samples};
-use super::leg_report::{LegAudioStats, LegNews, LegReport};
+use super::leg_report::{AgentFigures, LegAudioStats, LegNews, LegReport};
 use super::outlet::Outlet;
 use super::pace::{Lead, Pace};
 use super::patience::Trouble;
@@ -78,10 +80,23 @@ struct Proof {
 
 /// The piece that is in the outlet.
 struct Piece {
-    from: Place,
+    from: From,
     bytes: usize,
     has_sound: bool,
     since: Instant,
+}
+
+/// Where a piece came from, so that what was not said of it can be said again.
+enum From {
+    Scene(Place),
+    Agent(Bytes),
+}
+
+/// Figures of the same leg that are kept elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OtherFigures {
+    pub(super) caller_bytes: u64,
+    pub(super) agents: AgentFigures,
 }
 
 /// How a stream to the caller ended.
@@ -110,11 +125,14 @@ impl Speech {
     }
 
     /// Hands over what is due, and reports what was heard.
-    pub(super) fn tick(&mut self, now: Instant) {
+    pub(super) fn tick(&mut self, now: Instant, mut talk: Option<&mut Talk>) {
         if self.is_gone {
             return;
         }
         self.settle();
+        if let Some(talk) = talk.as_deref_mut() {
+            self.make_way_for(talk);
+        }
         self.report_heard(now);
         self.report_reopened(now);
         let Some(stream) = &self.stream else { return };
@@ -123,7 +141,30 @@ impl Speech {
                 stream.outlet.give_up()
             }
             Some(_) => {}
-            None => self.put(self.pace.due(now), now),
+            None => self.put(self.pace.due(now), now, talk),
+        }
+    }
+
+    /// How much the listener still has.
+    pub(super) fn ahead(&self, now: Instant) -> Duration {
+        self.pace.ahead(now)
+    }
+
+    /// How long it takes until this mark is written to its end; none when it is not ahead.
+    pub(super) fn until(&self, mark: Mark) -> Option<Duration> {
+        self.player.until(mark)
+    }
+
+    /// Music that no connection has taken yet is not heard before the agent's word; nor is a word that was interrupted.
+    fn make_way_for(&mut self, talk: &mut Talk) {
+        let Some(stream) = &mut self.stream else { return };
+        let stale = match stream.piece.as_ref().map(|piece| &piece.from) {
+            Some(From::Scene(_)) => talk.speaks(),
+            Some(From::Agent(_)) => talk.was_interrupted(),
+            None => false,
+        };
+        if stale && stream.outlet.take_back() {
+            stream.piece = None;
         }
     }
 
@@ -139,7 +180,7 @@ impl Speech {
     }
 
     /// A request is about to be sent that takes its pieces from this outlet.
-    pub(super) fn attach(&mut self, outlet: &Rc<Outlet>, now: Instant) {
+    pub(super) fn attach(&mut self, outlet: &Rc<Outlet>, now: Instant, talk: Option<&mut Talk>) {
         let opened = Opened {
             place: self.player.place(),
             pace: self.pace.clone(),
@@ -150,17 +191,22 @@ impl Speech {
         self.stats.posts_opened = self.stats.posts_opened.saturating_add(1);
         self.stream =
             Some(Stream { outlet: Rc::clone(outlet), opened, proved: None, piece: None, ended: Vec::new() });
-        self.put(self.pace.room(now), now);
+        self.put(self.pace.room(now), now, talk);
     }
 
-    fn put(&mut self, bytes: usize, now: Instant) {
+    fn put(&mut self, bytes: usize, now: Instant, talk: Option<&mut Talk>) {
         let Some(stream) = &mut self.stream else { return };
         if bytes == 0 {
             return;
         }
-        let from = self.player.place();
         stream.ended.clear();
-        let pcm = self.player.piece(bytes, &mut stream.ended);
+        let (from, pcm) = match talk.and_then(|talk| talk.next_piece(bytes)) {
+            Some(pcm) => (From::Agent(pcm.clone()), pcm),
+            None => {
+                let place = self.player.place();
+                (From::Scene(place), self.player.piece(bytes, &mut stream.ended))
+            }
+        };
         let has_sound = !self.is_first_sound_known && is_audible(&pcm);
         stream.piece = Some(Piece { from, bytes: pcm.len(), has_sound, since: now });
         stream.outlet.put(pcm);
@@ -204,7 +250,7 @@ impl Speech {
     }
 
     /// That request has ended: decides what of it was said.
-    pub(super) fn detach(&mut self, end: StreamEnd, now: Instant) -> Trouble {
+    pub(super) fn detach(&mut self, end: StreamEnd, now: Instant, talk: Option<&mut Talk>) -> Trouble {
         self.settle();
         let Some(stream) = self.stream.take() else {
             return match end {
@@ -220,15 +266,20 @@ impl Speech {
             return trouble;
         }
         let was_proved = stream.proved.is_some();
-        if let Some(piece) = &stream.piece {
-            let (from, taken) = (piece.from, whole_samples(stream.outlet.taken()));
+        let mut stream = stream;
+        if let Some(piece) = stream.piece.take() {
+            let taken = whole_samples(stream.outlet.taken());
             // Whatever the socket took of it counts as said; the next stream goes on behind it.
             self.stream = Some(stream);
             if taken > 0 {
                 self.note_written(now, taken);
             }
             self.stream = None;
-            self.player.go_back(from, taken);
+            match (piece.from, talk) {
+                (From::Scene(place), _) => self.player.go_back(place, taken),
+                (From::Agent(pcm), Some(talk)) => talk.give_back(pcm.slice(taken.min(pcm.len())..)),
+                (From::Agent(_), None) => {}
+            }
         }
         if !was_proved {
             self.stats.posts_opened = self.stats.posts_opened.saturating_sub(1);
@@ -290,8 +341,8 @@ impl Speech {
         })
     }
 
-    /// Ends what is said, and its request. The caller's bytes are a figure of the same leg.
-    pub(super) fn close(&mut self, now: Instant, caller_bytes: u64) {
+    /// Ends what is said, and its request.
+    pub(super) fn close(&mut self, now: Instant, others: OtherFigures) {
         if self.is_gone {
             return;
         }
@@ -305,7 +356,8 @@ impl Speech {
             longest_gap: gaps.longest,
             gaps_over_40ms: gaps.over_40ms,
             late_pieces: gaps.late,
-            caller_bytes,
+            caller_bytes: others.caller_bytes,
+            agents: others.agents,
             ..self.stats
         };
         self.report(clock::now(), LegNews::Closed(stats));

@@ -37,6 +37,7 @@ fn offer(admission: Admission) -> Offer {
         notice: None,
         has_transfer: false,
         has_destination: false,
+        persons: [].into(),
         ends_with_pbx_call: true,
         skip_key: None,
         person_key: None,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AudioHeard, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job, JobId,
-    LegSeen, LineId, NoVoice, Offer, Policy, Purpose, Report, Request, Route, Rung, VoiceId, VoiceSource,
-    VoiceWait,
+    Admission, AgentLoss, AudioHeard, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job,
+    JobId, LegSeen, LineId, NoVoice, Offer, Person, Policy, Purpose, Report, Request, Route, Rung, Silence,
+    Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -60,7 +60,10 @@ fn fields_of(event: &Event) -> (&'static str, Value) {
         Event::AudioEnded(heard) => (
             "audio_ended",
             json!({ "written_ms": ms(heard.written), "longest_gap_ms": ms(heard.longest_gap),
-                    "gaps": heard.gaps, "cuts": heard.cuts }),
+                    "gaps": heard.gaps, "cuts": heard.cuts,
+                    "agents_turn": silence(heard.agents_turn), "callers_turn": silence(heard.callers_turn),
+                    "dropped_to_agent_ms": some_ms(heard.dropped_to_agent),
+                    "dropped_to_caller_ms": some_ms(heard.dropped_to_caller) }),
         ),
         Event::PbxStateChanged { state } => ("pbx_state_changed", json!({ "state": state.as_ref() })),
         Event::PbxCallEnded { duration } => ("pbx_call_ended", json!({ "duration_ms": duration.map(ms) })),
@@ -95,6 +98,14 @@ fn fields_of(event: &Event) -> (&'static str, Value) {
                     "failure": report.failure.map(HandoffFailure::name), "duration_ms": report.duration.map(ms),
                     "has_words": report.has_words }),
         ),
+        Event::AgentEnded { attempt } => ("agent_ended", json!({ "attempt": attempt })),
+        Event::AgentLost { attempt, why } => ("agent_lost", json!({ "attempt": attempt, "why": why.name() })),
+        Event::PersonAsked { number, person } => {
+            ("person_asked", json!({ "number": number, "name": person_name(person) }))
+        }
+        Event::LineSpoken { number, by, corrects } => {
+            ("line_spoken", json!({ "number": number, "by": by.name(), "corrects": corrects }))
+        }
         Event::OperatorAsked(request) => ("operator_asked", json!({ "request": request.name() })),
         Event::DeadlinePassed { generation } => ("deadline_passed", json!({ "generation": generation })),
         Event::Panicked { job, ordinal } => ("panicked", json!({ "job": job.name(), "ordinal": ordinal })),
@@ -137,6 +148,8 @@ fn offer_fields(offer: &Offer) -> Value {
     // What came later than the first stored calls: absent means no.
     if let Value::Object(fields) = &mut policy {
         fields.extend(p.has_bridge.then(|| ("has_bridge".to_owned(), Value::Bool(true))));
+        let persons = p.persons.iter().map(|name| Value::from(name.as_ref())).collect::<Vec<_>>();
+        fields.extend((!persons.is_empty()).then(|| ("persons".to_owned(), Value::Array(persons))));
         fields.extend(p.notice.as_deref().map(|version| ("notice".to_owned(), Value::from(version))));
     }
     json!({ "admission": admission, "cause": cause, "policy": policy })
@@ -164,6 +177,10 @@ pub fn decode(value: &Value) -> Result<Event, EventJsonError> {
             longest_gap: fields.span("longest_gap_ms")?,
             gaps: fields.small("gaps")?,
             cuts: fields.small("cuts")?,
+            agents_turn: fields.silence("agents_turn")?,
+            callers_turn: fields.silence("callers_turn")?,
+            dropped_to_agent: fields.maybe_span("dropped_to_agent_ms").unwrap_or_default(),
+            dropped_to_caller: fields.maybe_span("dropped_to_caller_ms").unwrap_or_default(),
         }),
         "leg_connected" => Event::LegConnected,
         "leg_gone" => Event::LegGone,
@@ -204,6 +221,20 @@ pub fn decode(value: &Value) -> Result<Event, EventJsonError> {
             duration: fields.maybe_span("duration_ms"),
             has_words: fields.truth("has_words")?,
         }),
+        "agent_ended" => Event::AgentEnded { attempt: fields.small("attempt")? },
+        "agent_lost" => Event::AgentLost {
+            attempt: fields.small("attempt")?,
+            why: fields.named("why", AgentLoss::from_name)?,
+        },
+        "person_asked" => Event::PersonAsked {
+            number: fields.small("number")?,
+            person: fields.maybe_text("name").map_or(Person::Fallback, |name| Person::Named(Arc::from(name))),
+        },
+        "line_spoken" => Event::LineSpoken {
+            number: fields.small("number")?,
+            by: fields.named("by", Speaker::from_name)?,
+            corrects: fields.number("corrects").ok().and_then(|number| u32::try_from(number).ok()),
+        },
         "operator_asked" => Event::OperatorAsked(fields.named("request", Request::from_name)?),
         "deadline_passed" => Event::DeadlinePassed { generation: fields.small("generation")? },
         "panicked" => {
@@ -237,6 +268,7 @@ fn offer(fields: &Fields<'_>) -> Result<Offer, EventJsonError> {
         notice: p.maybe_text("notice").map(Arc::from),
         has_transfer: p.truth("has_transfer")?,
         has_destination: p.truth("has_destination")?,
+        persons: p.names("persons"),
         ends_with_pbx_call: p.truth("ends_with_pbx_call")?,
         skip_key: p.key("skip_key"),
         person_key: p.key("person_key"),
@@ -265,6 +297,24 @@ fn leg_from_name(name: &str) -> Option<LegSeen> {
         "present" => Some(LegSeen::Present),
         "gone" => Some(LegSeen::Gone),
         _ => None,
+    }
+}
+
+/// None where there was none: calls without a bridge have nothing to say about it.
+fn silence(silence: Silence) -> Option<Value> {
+    (silence != Silence::default())
+        .then(|| json!({ "longest_ms": ms(silence.longest), "total_ms": ms(silence.total) }))
+}
+
+fn some_ms(span: Duration) -> Option<Value> {
+    (span != Duration::ZERO).then(|| json!(ms(span)))
+}
+
+/// None stands for `FALLBACK_DESTINATION`, which has no name.
+fn person_name(person: &Person) -> Option<&str> {
+    match person {
+        Person::Fallback => None,
+        Person::Named(name) => Some(name),
     }
 }
 
@@ -309,6 +359,17 @@ impl<'a> Fields<'a> {
         self.maybe_text(name).and_then(|text| text.chars().next())
     }
 
+    fn silence(&self, name: &'static str) -> Result<Silence, EventJsonError> {
+        let Some(stored) = self.0.get(name) else { return Ok(Silence::default()) };
+        let stored = Fields(stored);
+        Ok(Silence { longest: stored.span("longest_ms")?, total: stored.span("total_ms")? })
+    }
+
+    fn names(&self, name: &str) -> Arc<[Arc<str>]> {
+        let names = self.0.get(name).and_then(Value::as_array).into_iter().flatten();
+        names.filter_map(Value::as_str).map(Arc::from).collect()
+    }
+
     fn conversation(&self) -> Option<ConversationId> {
         self.maybe_text("conversation_id").map(ConversationId::new)
     }
@@ -327,6 +388,8 @@ mod tests {
     /// One event of every kind as version 1 wrote it. Kept for ever: what was stored must stay readable.
     const FIXTURE_V1: &str = include_str!("fixtures/events_v1.jsonl");
 
+    const KINDS: usize = 28;
+
     #[test]
     fn every_stored_event_of_version_1_is_read_and_written_as_it_was() {
         let mut kinds = std::collections::BTreeSet::new();
@@ -336,7 +399,7 @@ mod tests {
             let event = decode(&stored).unwrap();
             assert_eq!(encode(&event), stored);
         }
-        assert_eq!(kinds.len(), 24, "a kind has no fixture: {kinds:?}");
+        assert_eq!(kinds.len(), KINDS, "a kind has no fixture: {kinds:?}");
     }
 
     #[test]

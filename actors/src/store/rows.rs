@@ -71,6 +71,8 @@ pub enum Derived {
     EarlyEndAbsorbed(EarlyEnd),
     /// A kept report found its conversation.
     ReportMatched(MatchedReport),
+    /// What was heard becomes the transcript of a call that has none.
+    TranscriptOfLines(TranscriptDue),
 }
 
 /// A time as PostgreSQL reads it from JSON.
@@ -301,4 +303,11 @@ pub struct EarlyEnd {
 pub struct MatchedReport {
     /// The provider's id.
     pub conversation_id: String,
+}
+
+/// A call whose lines were heard.
+#[derive(Clone, Debug, Serialize)]
+pub struct TranscriptDue {
+    /// Its id.
+    pub id: Uuid,
 }

@@ -14,7 +14,7 @@ use super::event_log::{self, Appended};
 use super::rows::{Derived, Entry, Stream};
 
 // A later event's row wins; a transcript or duration that is there is never overwritten by a lesser report, and the
-// status only rises.
+// status only rises. A transcript of the lines that were heard gives way to the provider's own.
 const CALL_LOG: &str = "
     insert into call_log as c (id, call_id, threecx_call_id, caller_id, cloned_voice_id, call_started_at, call_ended_at,
         duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state, cause, blame,
@@ -28,7 +28,8 @@ const CALL_LOG: &str = "
         cloned_voice_id = excluded.cloned_voice_id,
         call_ended_at = excluded.call_ended_at,
         duration_seconds = coalesce(excluded.duration_seconds, c.duration_seconds),
-        transcript = coalesce(c.transcript, excluded.transcript),
+        transcript = case when c.metadata ->> 'transcript_source' = 'lines'
+            then coalesce(excluded.transcript, c.transcript) else coalesce(c.transcript, excluded.transcript) end,
         status = case when c.status = 'completed' then c.status else excluded.status end,
         metadata = coalesce(c.metadata, '{}') || coalesce(excluded.metadata, '{}'),
         state = excluded.state, cause = excluded.cause, blame = excluded.blame, told = excluded.told,
@@ -126,6 +127,22 @@ const REPORTS_MATCHED: &str = "
     delete from unmatched_reports u using jsonb_to_recordset($1) as n (conversation_id text)
     where u.conversation_id = n.conversation_id";
 
+// What was heard on the bridge, should the provider's report never come. A corrected line stands where the first one stood.
+const TRANSCRIPTS_OF_LINES: &str = "
+    update call_log c set transcript = t.words,
+        metadata = coalesce(c.metadata, '{}') || '{\"transcript_source\": \"lines\"}'
+    from (
+        select n.id, string_agg(case e.event ->> 'by' when 'agent' then 'agent' else 'user' end || ': '
+                || (e.pii ->> 'text'), E'\\n'
+            order by coalesce((e.event ->> 'corrects')::bigint, (e.event ->> 'number')::bigint)) as words
+        from jsonb_to_recordset($1) as n (id uuid)
+        join call_events e on e.call = n.id and e.event ->> 'kind' = 'line_spoken'
+        where e.pii ->> 'text' <> '' and not exists (
+            select from call_events later where later.call = e.call and later.event ->> 'kind' = 'line_spoken'
+                and later.event ->> 'corrects' = e.event ->> 'number')
+        group by n.id) t
+    where c.id = t.id and c.transcript is null";
+
 /// The statements of this file, for the test that prepares them all.
 pub const STATEMENTS: &[&str] = &[
     CALL_LOG,
@@ -143,6 +160,7 @@ pub const STATEMENTS: &[&str] = &[
     NAMED_TRANSFER,
     EARLY_ENDS_ABSORBED,
     REPORTS_MATCHED,
+    TRANSCRIPTS_OF_LINES,
 ];
 
 /// Writes a batch. What is there already is left as it is, so the same batch may be written again after an outcome that
@@ -211,6 +229,7 @@ struct DerivedRows {
     named: Vec<Value>,
     absorbed: Vec<Value>,
     matched: Vec<Value>,
+    transcripts: Vec<Value>,
 }
 
 impl DerivedRows {
@@ -236,6 +255,7 @@ impl DerivedRows {
             Derived::ConversationNamed(row) => self.named.push(json(row)?),
             Derived::EarlyEndAbsorbed(row) => self.absorbed.push(json(row)?),
             Derived::ReportMatched(row) => self.matched.push(json(row)?),
+            Derived::TranscriptOfLines(row) => self.transcripts.push(json(row)?),
         }
         Ok(())
     }
@@ -257,6 +277,7 @@ impl DerivedRows {
             (NAMED_TRANSFER, self.named),
             (EARLY_ENDS_ABSORBED, self.absorbed),
             (REPORTS_MATCHED, self.matched),
+            (TRANSCRIPTS_OF_LINES, self.transcripts),
         ];
         let mut writes = Vec::new();
         for (statement, rows) in batches {

@@ -14,7 +14,11 @@ impl Turn {
     pub(super) fn keeps_leg(&self, rung: Rung) -> bool {
         match rung {
             Rung::BridgeCloned | Rung::BridgeFallback | Rung::Apology => true,
-            Rung::Transfer | Rung::Destination | Rung::CallbackCloned | Rung::CallbackFallback => false,
+            Rung::Transfer
+            | Rung::Destination
+            | Rung::Person
+            | Rung::CallbackCloned
+            | Rung::CallbackFallback => false,
         }
     }
 
@@ -101,9 +105,20 @@ impl Turn {
         }
     }
 
+    /// On the bridge the agent's own socket says when it is over: a report may be of a session that was lost and opened again.
     fn agent_reported(&mut self, report: &Report) {
-        if !matches!(self.call.phase, Phase::HandingOff(_) | Phase::Conversing(_)) {
-            return;
+        match self.call.phase {
+            Phase::HandingOff(attempt) | Phase::Conversing(attempt) if attempt.rung.leads_to_agent() => {
+                if attempt.rung.bridges() {
+                    return;
+                }
+            }
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_)
+            | Phase::Released(_) => return,
         }
         match (report.grade, report.failure) {
             (Grade::Initiated, _) => {}
@@ -123,8 +138,8 @@ impl Turn {
 
     /// On our own leg the longest conversation ends here. Elsewhere the report is overdue: asked for once, then not waited for.
     pub(super) fn conversation_overdue(&mut self) {
-        let Phase::Conversing(rung) = self.call.phase else { return };
-        if self.keeps_leg(rung) || self.call.looked_up.contains(&Purpose::Agent) {
+        let Phase::Conversing(with) = self.call.phase else { return };
+        if self.keeps_leg(with.rung) || self.call.looked_up.contains(&Purpose::Agent) {
             return self.release(Release::by(Blame::Precall, Cause::MaxDuration));
         }
         self.look_up(Purpose::Agent);

@@ -5,6 +5,7 @@ use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::{Grade, GreetingEnd, Purpose};
 use crate::ids::ConversationId;
+use crate::policy::Person;
 use crate::state::{Conversation, Dial, Leg, Phase};
 
 impl Turn {
@@ -97,8 +98,8 @@ impl Turn {
     }
 
     pub(super) fn dtmf(&mut self, key: char) {
-        if self.call.policy.person_key == Some(key) && self.call.policy.has_destination {
-            return self.ask_for_person();
+        if self.call.policy.person_key == Some(key) {
+            return self.key_for_person();
         }
         let skips = self.call.policy.skip_key == Some(key) && self.call.notice_given();
         if skips && self.call.phase == Phase::Greeting && self.call.leg == Leg::Connected {
@@ -108,9 +109,20 @@ impl Turn {
 
     /// Remembered while nothing can be done about it: during the notice, which no key cuts short, and while the PBX routes
     /// the leg already, which nobody can take back.
-    fn ask_for_person(&mut self) {
+    fn key_for_person(&mut self) {
+        if matches!(self.call.phase, Phase::Conversing(with) if with.rung.bridges()) {
+            if let Some(person) = self.call.policy.person_of_key().filter(|_| !self.leg_is_away()) {
+                self.call_person(person);
+            }
+            return;
+        }
+        if !self.call.policy.has_destination {
+            return;
+        }
         match self.call.phase {
-            Phase::Greeting | Phase::Holding | Phase::HandingOff(_) => self.call.person_asked = true,
+            Phase::Greeting | Phase::Holding | Phase::HandingOff(_) => {
+                self.call.person_asked.get_or_insert(Person::Fallback);
+            }
             Phase::Offered | Phase::Conversing(_) | Phase::Released(_) => return,
         }
         match self.call.phase {

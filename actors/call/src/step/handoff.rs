@@ -6,7 +6,7 @@ use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
 use crate::policy::Rung;
-use crate::state::{Attempt, Dial, Dues, Leg, Phase, Voice};
+use crate::state::{Attempt, Dial, Dues, Early, Leg, Phase, Voice};
 
 impl Turn {
     /// Tries the next rung that is left, or ends the call.
@@ -20,11 +20,15 @@ impl Turn {
         }
         // Until the intent is recorded this is the call's deadline; passing it, the intent is made again.
         self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
-        let attempt = u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX).saturating_add(1);
+        let attempt = self.next_attempt();
         match self.best_rung() {
             Some(rung) => self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung })),
             None => self.release(self.nobody_left()),
         }
+    }
+
+    pub(super) fn next_attempt(&self) -> u8 {
+        u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX).saturating_add(1)
     }
 
     fn nobody_left(&self) -> Release {
@@ -34,13 +38,16 @@ impl Turn {
         if !self.call.notice_given() {
             return Release::by(Blame::Provider, Cause::GreetingFailed);
         }
-        Release::by(Blame::Provider, Cause::HandoffFailed)
+        self.agent_was_lost().unwrap_or(Release::by(Blame::Provider, Cause::HandoffFailed))
     }
 
-    fn best_rung(&self) -> Option<Rung> {
-        let to_a_person = self.call.person_asked || self.call.audio_lost;
+    pub(super) fn best_rung(&self) -> Option<Rung> {
+        let to_a_person = self.call.person_asked.is_some() || self.call.audio_lost;
         if to_a_person && self.can_try(Rung::Destination) {
             return Some(Rung::Destination);
+        }
+        if let Some(rung) = self.call.again.filter(|rung| self.can_try(*rung)) {
+            return Some(rung);
         }
         self.call.policy.ladder().iter().copied().find(|rung| self.can_try(*rung))
     }
@@ -54,22 +61,34 @@ impl Turn {
             && audio_fits
             && self.call.policy.ladder().contains(&rung)
             && self.call.policy.offers(rung)
-            && !self.call.tried.contains(&rung)
+            && (!self.call.tried.contains(&rung) || self.call.again == Some(rung))
     }
 
     pub(super) fn handoff_started(&mut self, number: u8, rung: Rung) {
-        let expected = usize::from(number) == self.call.tried.len().saturating_add(1);
-        let free = self.call.phase == Phase::Holding && !self.leg_is_away();
-        if !free || !expected || !self.can_try(rung) {
+        if number != self.next_attempt() || self.leg_is_away() {
             return;
         }
-        self.call.phase = Phase::HandingOff(Attempt { number, rung });
+        let attempt = Attempt { number, rung };
+        match self.call.phase {
+            Phase::Conversing(with) if rung == Rung::Person && self.call.person_asked.is_some() => {
+                return self.person_is_called(attempt, with);
+            }
+            Phase::Greeting if rung.bridges() && self.call.early.is_none() && self.can_try(rung) => {
+                self.call.early = Some(Early { attempt, ready: false });
+            }
+            Phase::Holding if self.can_try(rung) => self.begin_waiting_for(attempt),
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_)
+            | Phase::Released(_) => return,
+        }
         self.call.tried.push(rung);
-        self.call.dues = Dues::default();
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
-        self.call.instants.handoff_started.get_or_insert(self.now);
-        self.call.looked_up.retain(|purpose| *purpose != Purpose::Agent);
-        if self.call.waiting {
+        if self.call.again.take_if(|again| *again == rung).is_some() {
+            self.call.reopened = self.call.reopened.saturating_add(1);
+        }
+        if self.call.waiting && self.call.early.is_none() {
             self.call.waiting = false;
             self.effects.push(Effect::StopWaiting);
         }
@@ -77,7 +96,16 @@ impl Turn {
             self.begin_conversation(Purpose::Agent);
         }
         let voice = self.voice_for(rung);
-        self.effects.push(Effect::StartHandoff { attempt: number, rung, voice });
+        self.effects.push(Effect::StartHandoff { attempt: number, rung, voice, person: None });
+    }
+
+    /// From here on its outcome is all that is waited for.
+    pub(super) fn begin_waiting_for(&mut self, attempt: Attempt) {
+        self.call.phase = Phase::HandingOff(attempt);
+        self.call.dues = Dues::default();
+        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        self.call.instants.handoff_started.get_or_insert(self.now);
+        self.call.looked_up.retain(|purpose| *purpose != Purpose::Agent);
     }
 
     fn voice_for(&self, rung: Rung) -> Option<crate::ids::VoiceId> {
@@ -89,35 +117,47 @@ impl Turn {
 
     pub(super) fn handoff_succeeded(&mut self, number: u8, conversation: Option<&ConversationId>) {
         self.dial_accepted(Purpose::Agent, conversation);
+        if self.early_agent_is_ready(number) {
+            return;
+        }
         let Some(attempt) = self.running(number) else { return };
+        if attempt.rung.bridges() {
+            // Its session ends with the leg's audio.
+            if !self.leg_is_away() {
+                self.agent_is_ready(attempt);
+            }
+            return;
+        }
         self.call.dues.handoff = None;
-        self.call.instants.handed_off = Some(self.now);
+        self.call.instants.handed_off.get_or_insert(self.now);
         self.let_go_of_leg(attempt.rung);
         // The attempt is over: nothing of it is left to be given up.
-        self.call.phase = Phase::Conversing(attempt.rung);
+        self.call.phase = Phase::Conversing(attempt);
         match attempt.rung {
-            Rung::Destination => self.release(self.reached_person()),
-            Rung::Apology => self.release(Release {
-                told: Told::Apology,
-                ..Release::by(Blame::Provider, Cause::HandoffFailed)
-            }),
-            rung @ (Rung::BridgeCloned
+            Rung::Destination | Rung::Person => self.release(self.reached_person()),
+            Rung::Apology => {
+                let failed = Release::by(Blame::Provider, Cause::HandoffFailed);
+                let why = self.agent_was_lost().unwrap_or(failed);
+                self.release(Release { told: Told::Apology, ..why });
+            }
+            Rung::BridgeCloned
             | Rung::BridgeFallback
             | Rung::Transfer
             | Rung::CallbackCloned
-            | Rung::CallbackFallback) => self.converse(rung),
+            | Rung::CallbackFallback => self.converse(attempt),
         }
     }
 
-    fn converse(&mut self, rung: Rung) {
-        self.call.phase = Phase::Conversing(rung);
+    pub(super) fn converse(&mut self, attempt: Attempt) {
+        self.call.phase = Phase::Conversing(attempt);
+        self.call.talked |= self.call.policy.on_live_leg();
         let policy = &self.call.policy;
-        let longest = match rung {
+        let longest = match attempt.rung {
             Rung::CallbackCloned | Rung::CallbackFallback => {
                 policy.ring_max + policy.conversation_max + policy.report_grace
             }
             Rung::Transfer => policy.conversation_max + policy.report_grace,
-            Rung::BridgeCloned | Rung::BridgeFallback | Rung::Destination | Rung::Apology => {
+            Rung::BridgeCloned | Rung::BridgeFallback | Rung::Destination | Rung::Apology | Rung::Person => {
                 policy.conversation_max
             }
         };
@@ -125,15 +165,30 @@ impl Turn {
     }
 
     fn reached_person(&self) -> Release {
-        let why = if self.call.person_asked { Release::good(Cause::Completed) } else { self.nobody_left() };
+        let why = if self.call.person_asked.is_some() {
+            Release::good(Cause::Completed)
+        } else {
+            self.nobody_left()
+        };
         Release { told: Told::Person, ..why }
     }
 
     pub(super) fn handoff_failed(&mut self, number: u8, why: HandoffFailure) {
-        self.note_agent_dial(why);
+        let index = usize::from(number).saturating_sub(1);
+        let calls_person = self.call.tried.get(index) == Some(&Rung::Person);
+        if !calls_person {
+            self.note_agent_dial(why);
+        }
+        if self.early_agent_failed(number) {
+            return;
+        }
         // A refusal is believed only where nothing else says that the dial went out.
         let out = self.call.conversation(Purpose::Agent).is_some_and(|agent| agent.dial != Dial::Refused);
-        let why = if out && why == HandoffFailure::Refused { HandoffFailure::Unknown } else { why };
+        let why = if out && !calls_person && why == HandoffFailure::Refused {
+            HandoffFailure::Unknown
+        } else {
+            why
+        };
         let Some(attempt) = self.running(number) else { return };
         self.call.dues.handoff = None;
         match (why, attempt.rung.dials()) {
@@ -147,9 +202,14 @@ impl Turn {
                 self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
             }
             // The answer was lost and the leg is gone: it was delivered, as far as anybody can tell (facts, section 5, row 8).
-            (HandoffFailure::Unknown, false) if self.routed_away(attempt.rung) => {
-                self.delivered(attempt.rung)
-            }
+            (HandoffFailure::Unknown, false) if self.routed_away(attempt.rung) => self.delivered(attempt),
+            (
+                HandoffFailure::Refused
+                | HandoffFailure::Busy
+                | HandoffFailure::NoAnswer
+                | HandoffFailure::Unknown,
+                false,
+            ) if calls_person => self.person_missed(why),
             (HandoffFailure::Refused, true)
             | (
                 HandoffFailure::Refused
@@ -161,7 +221,7 @@ impl Turn {
         }
     }
 
-    fn note_agent_dial(&mut self, why: HandoffFailure) {
+    pub(super) fn note_agent_dial(&mut self, why: HandoffFailure) {
         let Some(agent) = self.call.conversations.iter_mut().rev().find(|c| c.purpose == Purpose::Agent)
         else {
             return;
@@ -183,7 +243,19 @@ impl Turn {
 
     /// No outcome in time. On a live leg the next rung follows; a dial is looked up, and then given up for good.
     pub(super) fn handoff_overdue(&mut self) {
-        let Phase::HandingOff(attempt) = self.call.phase else { return self.next_rung() };
+        let attempt = match self.call.phase {
+            Phase::HandingOff(attempt) => attempt,
+            // The intent to call a person was never recorded; it is made again.
+            Phase::Conversing(_) => {
+                if let Some(person) = self.call.person_asked.take() {
+                    self.call_person(person);
+                }
+                return;
+            }
+            Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Released(_) => {
+                return self.next_rung();
+            }
+        };
         if attempt.rung.dials() {
             if self.call.looked_up.contains(&Purpose::Agent) {
                 return self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
@@ -191,7 +263,7 @@ impl Turn {
             return self.handoff_lost();
         }
         if self.routed_away(attempt.rung) {
-            return self.delivered(attempt.rung);
+            return self.delivered(attempt);
         }
         self.handoff_lost();
     }
@@ -200,17 +272,29 @@ impl Turn {
         rung.routes() && self.call.leg == Leg::Gone
     }
 
-    pub(super) fn delivered(&mut self, rung: Rung) {
-        self.call.instants.handed_off = Some(self.now);
-        if rung == Rung::Transfer { self.converse(rung) } else { self.release(self.reached_person()) }
+    pub(super) fn delivered(&mut self, attempt: Attempt) {
+        self.call.instants.handed_off.get_or_insert(self.now);
+        if attempt.rung == Rung::Transfer {
+            self.converse(attempt);
+        } else {
+            self.release(self.reached_person());
+        }
     }
 
     /// Whoever made the attempt is gone, and what came of it is not known.
     pub(super) fn handoff_lost(&mut self) {
+        if let Some(early) = self.call.early.filter(|early| !early.ready) {
+            self.give_early_agent_up();
+            self.may_try_again(early.attempt.rung);
+            return self.make_agent_ready();
+        }
         let Phase::HandingOff(attempt) = self.call.phase else { return };
         if !attempt.rung.dials() {
+            self.effects.push(Effect::CancelHandoff { attempt: attempt.number });
+            if attempt.rung == Rung::Person {
+                return self.person_missed(HandoffFailure::Unknown);
+            }
             self.note_agent_dial(HandoffFailure::Unknown);
-            self.effects.push(Effect::CancelHandoff);
             return self.next_rung();
         }
         self.note_agent_dial(HandoffFailure::Unknown);

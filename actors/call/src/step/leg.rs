@@ -49,10 +49,12 @@ impl Turn {
             }
             // Whatever carried the agent's audio went with the old leg, and who was routed away has come back.
             Phase::HandingOff(_) => {
+                self.session_went();
                 self.play_hold();
                 self.handoff_lost();
             }
             Phase::Conversing(_) => {
+                self.session_went();
                 self.play_hold();
                 self.next_rung();
             }
@@ -75,6 +77,10 @@ impl Turn {
         if self.call.leg == Leg::Connected && !self.call.is_released() {
             self.effects.push(Effect::StopAudio);
         }
+        if let Some(early) = self.call.early {
+            self.give_early_agent_up();
+            self.may_try_again(early.attempt.rung);
+        }
         self.call.leg = Leg::Gone;
         self.call.instants.leg_gone = Some(self.now);
         let soon = self.now.plus(LEG_GRACE);
@@ -83,7 +89,7 @@ impl Turn {
             Phase::HandingOff(attempt) if attempt.rung.routes() => {
                 self.call.dues.handoff = Some(self.call.dues.handoff.map_or(soon, |due| due.min(soon)));
             }
-            Phase::Conversing(rung) if rung.routes() => {}
+            Phase::Conversing(with) if with.rung.routes() => {}
             Phase::Offered
             | Phase::Greeting
             | Phase::Holding
@@ -99,7 +105,7 @@ impl Turn {
         if let Phase::HandingOff(attempt) = self.call.phase
             && attempt.rung.routes()
         {
-            return self.delivered(attempt.rung);
+            return self.delivered(attempt);
         }
         let seen_to_go = self.call.instants.leg_gone.is_some();
         self.release(match self.call.leg {
@@ -153,9 +159,10 @@ impl Turn {
             return;
         }
         self.call.instants.notice_ended = Some(self.now);
-        if self.call.person_asked && self.call.phase == Phase::Greeting {
-            self.hold();
+        if self.call.person_asked.is_some() && self.call.phase == Phase::Greeting {
+            return self.hold();
         }
+        self.make_agent_ready();
     }
 
     /// The caller hears nothing of us any more: whoever can take the leg without our audio is brought in.
@@ -166,13 +173,17 @@ impl Turn {
         self.call.audio_lost = true;
         match self.call.phase {
             Phase::Greeting => {
+                self.give_early_agent_up();
                 self.call.dues.greeting = None;
                 self.call.instants.greeting_ended = Some(self.now);
                 self.next_rung();
             }
             Phase::Holding => self.next_rung(),
             Phase::HandingOff(attempt) if attempt.rung.needs_audio() => self.handoff_lost(),
-            Phase::Conversing(rung) if rung.needs_audio() => self.next_rung(),
+            Phase::Conversing(with) if with.rung.needs_audio() => {
+                self.effects.push(Effect::CancelHandoff { attempt: with.number });
+                self.next_rung();
+            }
             Phase::Offered | Phase::HandingOff(_) | Phase::Conversing(_) | Phase::Released(_) => {}
         }
     }

@@ -1,0 +1,227 @@
+//! The agent on the caller's own leg: made ready while the greeting is heard, lost and opened again, kept while a person is
+//! being called.
+
+use super::Turn;
+use crate::cause::{Blame, Cause, Release};
+use crate::effect::Effect;
+use crate::event::{AgentLoss, Event, HandoffFailure};
+use crate::policy::{Person, Rung};
+use crate::state::{Attempt, Early, Kept, Leg, Phase, Voice};
+
+/// How often a rung that broke without fault of its own is tried once more, in one call.
+const REOPENINGS: u8 = 2;
+/// How many persons are called for one caller during a conversation: a model that asks on and on keeps nobody's telephone
+/// ringing.
+const PERSONS: usize = 3;
+
+impl Turn {
+    /// Begins the bridge while the greeting is still heard, as soon as it is known in which voice.
+    pub(super) fn make_agent_ready(&mut self) {
+        let call = &self.call;
+        let may = call.phase == Phase::Greeting
+            && call.early.is_none()
+            && call.leg == Leg::Connected
+            && call.voice != Voice::Awaited
+            && call.person_asked.is_none()
+            && (call.policy.auto_transition || call.handoff_asked);
+        if !may {
+            return;
+        }
+        if let Some(rung) = self.best_rung().filter(|rung| rung.bridges()) {
+            let attempt = self.next_attempt();
+            self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung }));
+        }
+    }
+
+    /// Nobody is to hear the agent that is being made ready: a better voice came, a person is wanted, or the call is over.
+    pub(super) fn give_early_agent_up(&mut self) {
+        if let Some(early) = self.call.early.take() {
+            self.note_agent_dial(HandoffFailure::Unknown);
+            self.effects.push(Effect::CancelHandoff { attempt: early.attempt.number });
+        }
+    }
+
+    /// It could not be made ready: the next one is, while there is time.
+    pub(super) fn early_agent_failed(&mut self, number: u8) -> bool {
+        if self.call.early.take_if(|early| early.attempt.number == number).is_none() {
+            return false;
+        }
+        self.make_agent_ready();
+        true
+    }
+
+    /// It is ready; its turn comes when the greeting is over.
+    pub(super) fn early_agent_is_ready(&mut self, number: u8) -> bool {
+        match &mut self.call.early {
+            Some(early) if early.attempt.number == number => {
+                early.ready = true;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    pub(super) fn await_early_agent(&mut self, early: Early) {
+        self.begin_waiting_for(early.attempt);
+        if early.ready {
+            return self.agent_is_ready(early.attempt);
+        }
+        self.play_hold();
+    }
+
+    /// From here on caller and agent hear each other.
+    pub(super) fn agent_is_ready(&mut self, attempt: Attempt) {
+        self.effects.push(Effect::ConnectAgent { attempt: attempt.number });
+        self.call.dues.handoff = None;
+        // Whoever was asked for earlier was not reached.
+        self.call.person_asked = None;
+        self.call.instants.handed_off.get_or_insert(self.now);
+        self.converse(attempt);
+    }
+
+    /// Whoever carried the agent's session is gone: the rung may be tried once more, for it was not its fault.
+    pub(super) fn session_went(&mut self) {
+        let with_agent = match self.call.phase {
+            Phase::HandingOff(attempt) | Phase::Conversing(attempt) if attempt.rung.bridges() => {
+                Some(attempt)
+            }
+            Phase::Offered
+            | Phase::Greeting
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_)
+            | Phase::Released(_) => None,
+        };
+        let early = self.call.early.take().map(|early| early.attempt);
+        let kept = self.call.kept.take().map(|kept| kept.attempt);
+        if let Some(attempt) = with_agent.or(early).or(kept) {
+            self.note_agent_dial(HandoffFailure::Unknown);
+            self.may_try_again(attempt.rung);
+        }
+    }
+
+    pub(super) fn may_try_again(&mut self, rung: Rung) {
+        if self.call.reopened < REOPENINGS {
+            self.call.again = Some(rung);
+        }
+    }
+
+    /// What it had said was heard, so the leg can go.
+    pub(super) fn agent_ended(&mut self, number: u8) {
+        match self.call.phase {
+            Phase::Conversing(with) if with.number == number && with.rung.bridges() => {
+                self.release(Release::good(Cause::AgentEnded));
+            }
+            // It took its leave while somebody else was being called for the caller: that goes on.
+            Phase::HandingOff(_) => self.kept_agent_is_gone(number, AgentLoss::Lost),
+            Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => {
+            }
+        }
+    }
+
+    /// A lost connection is opened again once; who was refused or owes an answer for too long is not asked again.
+    pub(super) fn agent_lost(&mut self, number: u8, why: AgentLoss) {
+        match self.call.phase {
+            Phase::Conversing(with) if with.number == number && with.rung.bridges() => {
+                if why == AgentLoss::Lost && self.call.agent_loss.is_none() {
+                    self.may_try_again(with.rung);
+                }
+                self.call.agent_loss = Some(why);
+                self.call.person_asked = None;
+                self.effects.push(Effect::CancelHandoff { attempt: number });
+                self.play_hold();
+                self.next_rung();
+            }
+            Phase::HandingOff(_) => self.kept_agent_is_gone(number, why),
+            Phase::Greeting => {
+                self.early_agent_failed(number);
+            }
+            Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => {}
+        }
+    }
+
+    fn kept_agent_is_gone(&mut self, number: u8, why: AgentLoss) {
+        if self.call.kept.take_if(|kept| kept.attempt.number == number).is_some() {
+            self.call.agent_loss = Some(why);
+        }
+    }
+
+    /// The agent's tool. Whoever is not known here was already answered by whoever heard the question.
+    pub(super) fn agent_asked_for(&mut self, number: u8, person: &Person) {
+        if number != self.call.persons_asked.saturating_add(1) {
+            return;
+        }
+        let bridged = matches!(self.call.phase, Phase::Conversing(with) if with.rung.bridges());
+        if !bridged || self.leg_is_away() {
+            return;
+        }
+        self.call.persons_asked = number;
+        self.call_person(person.clone());
+    }
+
+    /// Calls a person while the agent waits, or tells the agent at once that nobody will be called.
+    pub(super) fn call_person(&mut self, person: Person) {
+        let Phase::Conversing(with) = self.call.phase else { return };
+        let called = self.call.tried.iter().filter(|rung| **rung == Rung::Person).count();
+        if self.call.person_asked.is_some() {
+            return;
+        }
+        if called >= PERSONS || !self.call.policy.knows(&person) {
+            let why = HandoffFailure::Refused;
+            return self.effects.push(Effect::ReturnToAgent { attempt: with.number, why });
+        }
+        self.call.person_asked = Some(person);
+        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        let attempt = self.next_attempt();
+        self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung: Rung::Person }));
+    }
+
+    /// The caller hears music, the agent silence, until somebody answers or nobody does.
+    pub(super) fn person_is_called(&mut self, attempt: Attempt, with: Attempt) {
+        let longest = self.now.plus(self.call.policy.conversation_max);
+        let until = self.call.dues.conversation.unwrap_or(longest);
+        self.call.kept = Some(Kept { attempt: with, until });
+        self.call.tried.push(attempt.rung);
+        self.begin_waiting_for(attempt);
+        self.play_hold();
+        let person = self.call.person_asked.clone();
+        self.effects.push(Effect::StartHandoff {
+            attempt: attempt.number,
+            rung: attempt.rung,
+            voice: None,
+            person,
+        });
+    }
+
+    /// Nobody came: back to the agent, who is told why; without one the ladder goes on.
+    pub(super) fn person_missed(&mut self, why: HandoffFailure) {
+        self.call.person_asked = None;
+        let Some(kept) = self.call.kept.take() else {
+            self.play_hold();
+            return self.next_rung();
+        };
+        if self.leg_is_away() {
+            self.may_try_again(kept.attempt.rung);
+            return self.next_rung();
+        }
+        self.call.dues.handoff = None;
+        self.call.phase = Phase::Conversing(kept.attempt);
+        self.call.dues.conversation = Some(kept.until);
+        self.effects.push(Effect::ReturnToAgent { attempt: kept.attempt.number, why });
+    }
+
+    /// Lines are numbered by whoever hears them.
+    pub(super) fn line_spoken(&mut self, number: u32) {
+        if number == self.call.lines.saturating_add(1) {
+            self.call.lines = number;
+        }
+    }
+
+    /// Whose fault it was that an agent who had come did not stay.
+    pub(super) fn agent_was_lost(&self) -> Option<Release> {
+        Some(match self.call.agent_loss? {
+            AgentLoss::Lost | AgentLoss::Refused => Release::by(Blame::Provider, Cause::AgentLost),
+            AgentLoss::Stalled => Release::by(Blame::Provider, Cause::AgentStalled),
+        })
+    }
+}

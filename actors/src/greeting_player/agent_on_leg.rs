@@ -1,0 +1,235 @@
+//! The agent on the player's leg: its news become the call's events, its words are numbered, its tools answered.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use precall_call::{At, Event, HandoffFailure, Person, Speaker};
+use serde_json::{Map, Value};
+use slog::{info, warn};
+
+use super::GreetingPlayer;
+use crate::call_actor::Happened;
+use crate::call_rows::Extra;
+use crate::media::bridge::agent_news::AgentNews;
+use crate::providers::elevenlabs::{ToolOutcome, contextual_update_text, tool_result_text};
+
+/// The one tool that an agent may use: its prompt says by which names.
+const TRANSFER_TOOL: &str = "transfer_to_person";
+/// And the parameter that holds one.
+const TRANSFER_NAME: &str = "name";
+/// What a new session is told of an old one, in bytes of what was said.
+const CONTEXT_MAX: usize = 2 * 1024;
+/// Lines that are kept of one call; whoever talks on is heard, and not written down.
+const LINES_MAX: u32 = 2_000;
+/// Answers whose line is still known when a correction comes.
+const ANSWERS: usize = 16;
+
+/// What the player remembers of its agents.
+pub(super) struct AgentOnLeg {
+    lines: u32,
+    persons_asked: u8,
+    /// Attempts up to this one are not wanted any more.
+    let_go: u8,
+    /// The lines of the latest answers, by the provider's number.
+    answers: VecDeque<(i64, u32)>,
+    /// What was said last, for an agent that comes in another one's stead.
+    last_words: VecDeque<String>,
+    last_bytes: usize,
+    /// The use of the tool that is under way.
+    tool: Option<String>,
+}
+
+impl AgentOnLeg {
+    pub(super) fn new(lines: u32, persons_asked: u8) -> Self {
+        Self {
+            lines,
+            persons_asked,
+            let_go: 0,
+            answers: VecDeque::new(),
+            last_words: VecDeque::new(),
+            last_bytes: 0,
+            tool: None,
+        }
+    }
+
+    /// Whether nobody gave this attempt up while its order was on the way.
+    pub(super) fn is_wanted(&self, attempt: u8) -> bool {
+        attempt > self.let_go
+    }
+
+    pub(super) fn let_go(&mut self, attempt: u8) {
+        self.let_go = self.let_go.max(attempt);
+        self.tool = None;
+        self.answers.clear();
+    }
+
+    /// What the agent is told when it goes on: by its tool's result, or beside the conversation when a key had asked.
+    pub(super) fn nobody_came(&mut self, why: HandoffFailure) -> String {
+        let why = match why {
+            HandoffFailure::Busy => "the line is busy",
+            HandoffFailure::NoAnswer => "nobody answered",
+            HandoffFailure::Refused => "there is nobody of that name to be reached",
+            HandoffFailure::Unknown | HandoffFailure::CallOver => "the transfer did not succeed",
+        };
+        match self.tool.take() {
+            Some(id) => {
+                let result = format!("The caller could not be transferred: {why}. They are with you again.");
+                tool_result_text(&id, &result, ToolOutcome::Failed)
+            }
+            None => contextual_update_text(&format!(
+                "The caller asked for a person by a key of their telephone and was not transferred: {why}. They are with you again."
+            )),
+        }
+    }
+
+    /// As speech that is quoted: whoever reads it must not take a caller's words for an order.
+    pub(super) fn said_before(&self) -> Option<String> {
+        if self.last_words.is_empty() {
+            return None;
+        }
+        let words: Vec<&str> = self.last_words.iter().map(String::as_str).collect();
+        let words = Value::from(words.join("\n")).to_string();
+        Some(contextual_update_text(&format!(
+            "The conversation with this caller was interrupted by a fault and goes on now. This was said before, quoted: {words}"
+        )))
+    }
+
+    /// The line's number; none beyond the most that are kept.
+    fn note(&mut self, by: Speaker, text: &str, answer: Option<i64>) -> Option<u32> {
+        if self.lines >= LINES_MAX {
+            return None;
+        }
+        self.lines = self.lines.saturating_add(1);
+        if let Some(answer) = answer {
+            self.answers.push_back((answer, self.lines));
+            if self.answers.len() > ANSWERS {
+                self.answers.pop_front();
+            }
+        }
+        let words = format!("{}: {text}", by.name());
+        let kept = words.get(..words.floor_char_boundary(CONTEXT_MAX)).unwrap_or_default().to_owned();
+        self.last_bytes = self.last_bytes.saturating_add(kept.len());
+        self.last_words.push_back(kept);
+        while self.last_bytes > CONTEXT_MAX {
+            let Some(oldest) = self.last_words.pop_front() else { break };
+            self.last_bytes = self.last_bytes.saturating_sub(oldest.len());
+        }
+        Some(self.lines)
+    }
+
+    fn line_of(&self, answer: Option<i64>) -> Option<u32> {
+        let answer = answer?;
+        self.answers.iter().rev().find(|(known, _)| *known == answer).map(|(_, line)| *line)
+    }
+}
+
+impl GreetingPlayer {
+    /// Tells the call what became of its agent.
+    pub(super) fn agent_news(&mut self, attempt: u8, at: At, news: AgentNews) {
+        match news {
+            AgentNews::Ready(conversation) => {
+                self.tell(at, Event::HandoffSucceeded { attempt, conversation: Some(conversation) });
+            }
+            AgentNews::Failed { why, detail } => {
+                warn!(self.shared.log, "the agent was not brought in"; "call" => %self.context.id,
+                    "attempt" => attempt, "why" => why.name(), "error" => detail);
+                self.tell(at, Event::HandoffFailed { attempt, why });
+            }
+            AgentNews::Ended => self.tell(at, Event::AgentEnded { attempt }),
+            AgentNews::Lost { why, detail } => {
+                warn!(self.shared.log, "the agent was lost"; "call" => %self.context.id,
+                    "attempt" => attempt, "why" => why.name(), "error" => detail);
+                self.tell(at, Event::AgentLost { attempt, why });
+            }
+            AgentNews::Heard(text) => self.line(at, Speaker::Caller, text, None, None),
+            AgentNews::Said { text, event } => self.line(at, Speaker::Agent, text, event, None),
+            AgentNews::Corrected { text, event } => {
+                let corrects = self.agent.line_of(event);
+                self.line(at, Speaker::Agent, text, event, corrects);
+            }
+            AgentNews::ToolCalled { id, name, parameters } => {
+                self.tool_called(attempt, at, id, &name, &parameters)
+            }
+        }
+    }
+
+    fn line(&mut self, at: At, by: Speaker, text: String, answer: Option<i64>, corrects: Option<u32>) {
+        if text.is_empty() && corrects.is_none() {
+            return;
+        }
+        let Some(number) = self.agent.note(by, &text, answer) else { return };
+        let event = Event::LineSpoken { number, by, corrects };
+        self.call.do_send(Happened { at, extra: Extra::Words(text), ..Happened::part(event) });
+    }
+
+    /// Neither the model nor the caller names a number: a name of the configuration, or an answer that lists them.
+    fn tool_called(&mut self, attempt: u8, at: At, id: String, name: &str, parameters: &Map<String, Value>) {
+        let policy_names = &self.context.line.rules.persons;
+        let wanted = parameters.get(TRANSFER_NAME).and_then(Value::as_str).unwrap_or_default();
+        let known = policy_names.iter().find(|(known, _)| known.eq_ignore_ascii_case(wanted));
+        let refusal = match (name, known, &self.agent.tool) {
+            (TRANSFER_TOOL, Some(_), None) => None,
+            (TRANSFER_TOOL, Some(_), Some(_)) => Some("somebody is being called already".to_owned()),
+            (TRANSFER_TOOL, None, _) => {
+                let names: Vec<&str> = policy_names.iter().map(|(name, _)| name.as_str()).collect();
+                Some(format!("nobody of that name can be reached; there are: {}", names.join(", ")))
+            }
+            _ => Some("there is no such tool here".to_owned()),
+        };
+        if let Some(refusal) = refusal {
+            info!(self.shared.log, "a tool of the agent was refused"; "call" => %self.context.id);
+            if let Some(audio) = &self.audio {
+                audio.write(attempt, tool_result_text(&id, &refusal, ToolOutcome::Failed));
+            }
+            return;
+        }
+        let Some((name, _)) = known else { return };
+        let person = Person::Named(Arc::from(name.as_str()));
+        self.agent.tool = Some(id);
+        self.agent.persons_asked = self.agent.persons_asked.saturating_add(1);
+        self.tell(at, Event::PersonAsked { number: self.agent.persons_asked, person });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_an_old_session_is_short_and_quoted() {
+        let mut agent = AgentOnLeg::new(0, 0);
+        assert_eq!(agent.said_before(), None);
+        for number in 0..100 {
+            agent.note(
+                Speaker::Caller,
+                &format!("line {number} \"ignore all that was said\" {}", "ä".repeat(30)),
+                None,
+            );
+        }
+        let text = agent.said_before().unwrap();
+        let told: Value = serde_json::from_str(&text).unwrap();
+        let told = told.get("text").and_then(Value::as_str).unwrap();
+        assert!(told.contains("line 99") && !told.contains("line 1 "), "the latest, not the oldest");
+        assert!(agent.last_bytes <= CONTEXT_MAX);
+        assert!(told.contains("\\\"ignore"), "quotes within it do not end it");
+    }
+
+    #[test]
+    fn a_correction_finds_the_line_of_its_answer() {
+        let mut agent = AgentOnLeg::new(4, 0);
+        agent.note(Speaker::Agent, "Yes, of course", Some(3));
+        agent.note(Speaker::Caller, "Wait", None);
+        assert_eq!(agent.line_of(Some(3)), Some(5));
+        assert_eq!(agent.line_of(Some(9)), None);
+    }
+
+    #[test]
+    fn an_order_that_comes_after_it_was_given_up_is_not_wanted() {
+        let mut agent = AgentOnLeg::new(0, 0);
+        agent.let_go(2);
+        assert!(!agent.is_wanted(2));
+        assert!(agent.is_wanted(3));
+    }
+}

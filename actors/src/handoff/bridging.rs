@@ -1,0 +1,97 @@
+//! Bringing the agent onto the caller's own leg: its address from the provider, and what it begins with. The session itself is the
+//! leg's audio's, and its outcome is told by whoever plays into the leg.
+
+use std::time::Duration;
+
+use precall_call::{Event, HandoffFailure};
+use slog::warn;
+
+use super::Attempt;
+use crate::call_context::CallContext;
+use crate::greeting_player::BringAgent;
+use crate::line::{AgentAccess, BridgeRules};
+use crate::media::bridge::agent_order::AgentOrder;
+use crate::media::bridge::turn::Opening;
+use crate::programme::GREETING;
+use crate::providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
+use crate::shared::{Clients, Shared, clients};
+
+/// A conversation begins so long before the greeting's end: time to make its first words, and none to grow impatient.
+const BEGINS_BEFORE: Duration = Duration::from_secs(2);
+/// After so long without a word that is owed nobody waits any more.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
+
+/// What went wrong at once; nothing when the order is with the player.
+pub(super) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Option<Event> {
+    let failed = |why| Some(Event::HandoffFailed { attempt: attempt.number, why });
+    let rules = context.line.rules.bridge.as_ref();
+    let (Some(player), Some(rules), Some(clients)) = (&attempt.player, rules, clients()) else {
+        return failed(HandoffFailure::Refused);
+    };
+    let url = match url(rules, context, shared, &clients).await {
+        Ok(url) => url,
+        Err(error) => {
+            warn!(shared.log, "the agent has no address"; "call" => %context.id, "attempt" => attempt.number,
+                "error" => %error);
+            return failed(match error {
+                AgentUrlError::Provider(error) if error.execution == Execution::Maybe => {
+                    HandoffFailure::Unknown
+                }
+                AgentUrlError::Provider(_)
+                | AgentUrlError::Unreadable
+                | AgentUrlError::Host(_)
+                | AgentUrlError::Open => HandoffFailure::Refused,
+            });
+        }
+    };
+    player.do_send(BringAgent(order(attempt, context, rules, url)));
+    None
+}
+
+async fn url(
+    rules: &BridgeRules,
+    context: &CallContext,
+    shared: &Shared,
+    clients: &Clients,
+) -> Result<AgentUrl, AgentUrlError> {
+    let agent = &context.line.agent_id;
+    match rules.access {
+        AgentAccess::Public => clients.dials.public_agent_url(agent),
+        AgentAccess::Signed => {
+            let within = shared.settings.dial_within;
+            let url = clients.dials.signed_agent_url(agent, &rules.hosts, within).await;
+            if let Err(AgentUrlError::Provider(error)) = &url {
+                shared.provider.note::<()>(&Err(error.clone()));
+            }
+            url
+        }
+    }
+}
+
+fn order(attempt: &Attempt, context: &CallContext, rules: &BridgeRules, url: AgentUrl) -> AgentOrder {
+    let first_message = rules.first_message.as_deref();
+    let initiation = initiation_text(&Initiation {
+        call: context.id,
+        threecx_call_id: context.threecx_call_id.as_deref(),
+        caller_id: context.caller_id(),
+        voice: attempt.voice.as_ref(),
+        first_message,
+        language: context.line.language.as_deref(),
+        variables: &rules.variables,
+    });
+    AgentOrder {
+        attempt: attempt.number,
+        url,
+        initiation,
+        context: None,
+        begins: (GREETING, BEGINS_BEFORE),
+        opening: match first_message {
+            None => Opening::Unknown,
+            Some("") => Opening::Caller,
+            Some(_) => Opening::Agent,
+        },
+        fill_after: rules.stall,
+        give_up_after: GIVE_UP_AFTER.max(rules.stall),
+        piece: rules.piece,
+    }
+}

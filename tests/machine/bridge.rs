@@ -1,0 +1,239 @@
+//! The agent on the caller's own leg as a person would tell it: made ready early, lost, opened again, and kept waiting while a
+//! person is called.
+
+use std::sync::Arc;
+
+use precall_call::{
+    AgentLoss, Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, NoVoice,
+    Person, Phase, Policy, Route, Rung, Speaker, Told,
+};
+
+use crate::stories::{Story, start};
+use crate::vocabulary::{NOTICE, PERSON, agent_id, policy, voice_ready};
+
+fn bridge() -> Policy {
+    policy(Route::Bridge)
+}
+
+fn greeted(policy: Policy) -> Story {
+    let mut story =
+        Story::of(policy).then(Event::LegConnected).then(Event::GreetingStarted { conversation: None });
+    story.orders();
+    story
+}
+
+fn played() -> Event {
+    Event::GreetingEnded { end: GreetingEnd::Played }
+}
+
+fn ready(attempt: u8) -> Event {
+    Event::HandoffSucceeded { attempt, conversation: Some(agent_id()) }
+}
+
+fn failed(attempt: u8, why: HandoffFailure) -> Event {
+    Event::HandoffFailed { attempt, why }
+}
+
+fn lost(attempt: u8, why: AgentLoss) -> Event {
+    Event::AgentLost { attempt, why }
+}
+
+fn with(number: u8, rung: Rung) -> Phase {
+    Phase::Conversing(Attempt { number, rung })
+}
+
+fn sales() -> Event {
+    Event::PersonAsked { number: 1, person: Person::Named(Arc::from(PERSON)) }
+}
+
+fn connect(attempt: u8) -> Effect {
+    Effect::ConnectAgent { attempt }
+}
+
+fn give_up(attempt: u8) -> Effect {
+    Effect::CancelHandoff { attempt }
+}
+
+fn talking() -> Story {
+    let mut story = greeted(bridge()).then(voice_ready()).then(ready(1)).then(played());
+    assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
+    story.orders();
+    story
+}
+
+#[test]
+fn an_agent_whose_voice_is_known_is_made_ready_while_the_greeting_is_heard_and_speaks_at_its_end() {
+    let mut story = greeted(bridge()).then(voice_ready());
+    assert_eq!(story.orders(), [start(1, Rung::BridgeCloned, Some("clone"))]);
+    assert_eq!(story.call.phase, Phase::Greeting);
+    let mut story = story.then(ready(1));
+    assert_eq!(story.orders(), [], "nobody talks into the greeting");
+    let mut story = story.then(played());
+    assert_eq!(story.orders(), [connect(1)], "not a bar of music between the two");
+    assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
+    assert!(story.call.had_agent());
+}
+
+#[test]
+fn an_agent_that_is_not_ready_when_the_greeting_ends_is_waited_for_with_music() {
+    let mut story = greeted(bridge()).then(voice_ready()).then(played());
+    assert_eq!(story.orders(), [start(1, Rung::BridgeCloned, Some("clone")), Effect::PlayHold]);
+    let mut story = story.then(ready(1));
+    assert_eq!(story.orders(), [connect(1)]);
+}
+
+#[test]
+fn no_agent_is_made_ready_before_the_notice_was_heard() {
+    let noticed = Policy { notice: Some(Arc::from(NOTICE)), ..bridge() };
+    let mut story = greeted(noticed).then(voice_ready());
+    assert_eq!(story.orders(), []);
+    let mut story = story.then(Event::NoticeEnded { version: Arc::from(NOTICE) });
+    assert_eq!(story.orders(), [start(1, Rung::BridgeCloned, Some("clone"))]);
+}
+
+#[test]
+fn a_voice_that_comes_on_hold_begins_the_handoff_then() {
+    let mut story = greeted(bridge()).then(played()).then(voice_ready());
+    let started = start(1, Rung::BridgeCloned, Some("clone"));
+    assert_eq!(story.orders(), [Effect::PlayHold, started]);
+    assert_eq!(story.then(ready(1)).orders().last(), Some(&connect(1)));
+}
+
+#[test]
+fn a_refused_voice_leads_to_the_next_rung_while_the_greeting_still_plays() {
+    let mut story = greeted(bridge()).then(voice_ready()).then(failed(1, HandoffFailure::Refused));
+    assert_eq!(story.orders().last(), Some(&start(2, Rung::BridgeFallback, Some("fallback"))));
+    let mut story = story.then(ready(2)).then(played());
+    assert_eq!(story.orders().last(), Some(&connect(2)));
+}
+
+#[test]
+fn a_clone_that_comes_while_another_voice_is_made_ready_is_the_better_one() {
+    let story = greeted(bridge()).then(Event::VoiceMissing { why: NoVoice::CloneFailed });
+    let mut story = story.then(ready(1));
+    story.orders();
+    let mut story = story.then(voice_ready());
+    assert_eq!(story.orders(), [give_up(1), start(2, Rung::BridgeCloned, Some("clone"))]);
+}
+
+#[test]
+fn keys_during_the_greeting_bring_the_ready_agent_or_a_person() {
+    let ready_early = || greeted(bridge()).then(voice_ready()).then(ready(1));
+    let mut skipped = ready_early().then(Event::DtmfReceived { key: '1' });
+    assert_eq!(skipped.orders().last(), Some(&connect(1)));
+    let mut person = ready_early().then(Event::DtmfReceived { key: '0' });
+    let orders = person.orders();
+    assert!(orders.contains(&give_up(1)));
+    assert_eq!(orders.last(), Some(&start(2, Rung::Destination, Some("fallback"))));
+}
+
+#[test]
+fn whoever_ends_it_ends_it() {
+    let ended = talking().then(Event::AgentEnded { attempt: 1 });
+    assert_eq!(ended.ended(), (Cause::AgentEnded, None, Told::Goodbye));
+    assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg]);
+    let hung_up = talking().then(Event::LegGone);
+    assert_eq!(hung_up.orders, [Effect::StopAudio], "the agent's socket closes with the audio, at once");
+    let hung_up = hung_up.at_the_deadline();
+    assert_eq!(hung_up.ended(), (Cause::CallerHungUp, Some(Blame::Caller), Told::Nothing));
+    assert!(hung_up.call.had_agent());
+    assert_eq!(talking().at_the_deadline().ended().0, Cause::MaxDuration);
+}
+
+#[test]
+fn a_lost_agent_is_called_again_once_and_then_the_ladder_goes_on() {
+    let mut story = talking().then(lost(1, AgentLoss::Lost));
+    let again = start(2, Rung::BridgeCloned, Some("clone"));
+    assert_eq!(story.orders(), [give_up(1), Effect::PlayHold, again]);
+    let mut story = story.then(ready(2));
+    assert_eq!(story.orders(), [connect(2)]);
+    let mut story = story.then(lost(1, AgentLoss::Lost));
+    assert_eq!(story.orders(), [], "that was the one before");
+    let mut story = story.then(lost(2, AgentLoss::Lost));
+    assert_eq!(story.orders().last(), Some(&start(3, Rung::BridgeFallback, Some("fallback"))));
+    let story = story.then(failed(3, HandoffFailure::Unknown)).then(failed(4, HandoffFailure::NoAnswer));
+    let story = story.then(Event::HandoffSucceeded { attempt: 5, conversation: None });
+    assert_eq!(story.ended(), (Cause::AgentLost, Some(Blame::Provider), Told::Person));
+}
+
+#[test]
+fn an_agent_that_stalls_or_is_refused_is_not_called_again() {
+    for (why, cause) in [(AgentLoss::Stalled, Cause::AgentStalled), (AgentLoss::Refused, Cause::AgentLost)] {
+        let mut story = talking().then(lost(1, why));
+        assert_eq!(story.orders().last(), Some(&start(2, Rung::BridgeFallback, Some("fallback"))));
+        let alone = Policy { has_transfer: false, has_destination: false, ..bridge() };
+        let mut story = greeted(alone).then(voice_ready()).then(played()).then(ready(1)).then(lost(1, why));
+        story = story.then(failed(2, HandoffFailure::Unknown));
+        let apology = story.then(Event::HandoffSucceeded { attempt: 3, conversation: None });
+        assert_eq!(apology.ended(), (cause, Some(Blame::Provider), Told::Apology));
+    }
+}
+
+#[test]
+fn a_person_is_called_while_the_agent_waits_and_takes_the_call() {
+    let mut story = talking().then(sales());
+    let person = Some(Person::Named(Arc::from(PERSON)));
+    let call = Effect::StartHandoff { attempt: 2, rung: Rung::Person, voice: None, person };
+    assert_eq!(story.orders(), [Effect::PlayHold, call]);
+    let reached = story.then(Event::HandoffSucceeded { attempt: 2, conversation: None });
+    assert_eq!(reached.ended(), (Cause::Completed, None, Told::Person));
+}
+
+#[test]
+fn a_person_who_is_not_reached_leaves_the_caller_with_the_agent() {
+    let due = talking().call.dues.conversation;
+    let mut story = talking().then(sales());
+    story.orders();
+    let mut story = story.then(failed(2, HandoffFailure::Busy));
+    assert_eq!(story.orders(), [Effect::ReturnToAgent { attempt: 1, why: HandoffFailure::Busy }]);
+    assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
+    assert_eq!(story.call.dues.conversation, due, "the longest conversation is not longer for it");
+    // The key does the same, with the person it stands for.
+    let mut story = story.then(Event::DtmfReceived { key: '0' });
+    let call =
+        Effect::StartHandoff { attempt: 3, rung: Rung::Person, voice: None, person: Some(Person::Fallback) };
+    assert_eq!(story.orders(), [Effect::PlayHold, call]);
+    let mut story = story.at_the_deadline();
+    assert_eq!(
+        story.orders(),
+        [give_up(3), Effect::ReturnToAgent { attempt: 1, why: HandoffFailure::Unknown }]
+    );
+}
+
+#[test]
+fn nobody_is_called_whom_the_configuration_does_not_name() {
+    let nobody = Event::PersonAsked { number: 1, person: Person::Named(Arc::from("+15551234567")) };
+    let mut story = talking().then(nobody);
+    assert_eq!(story.orders(), [Effect::ReturnToAgent { attempt: 1, why: HandoffFailure::Refused }]);
+    assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
+}
+
+#[test]
+fn an_agent_that_goes_while_a_person_is_called_is_not_returned_to() {
+    for gone in [Event::AgentEnded { attempt: 1 }, lost(1, AgentLoss::Lost)] {
+        let mut story = talking().then(sales()).then(gone);
+        story.orders();
+        assert!(matches!(story.call.phase, Phase::HandingOff(_)), "the person may still come");
+        let mut story = story.then(failed(2, HandoffFailure::NoAnswer));
+        assert_eq!(story.orders().last(), Some(&start(3, Rung::BridgeFallback, Some("fallback"))));
+    }
+}
+
+#[test]
+fn a_leg_that_moves_and_a_restart_and_a_panic_open_the_same_bridge_again() {
+    let again = start(2, Rung::BridgeCloned, Some("clone"));
+    let moved = talking().then(Event::LegGone).then(Event::LegConnected);
+    assert_eq!(moved.orders.last(), Some(&again));
+    let restarted = talking().then(Event::Resumed { generation: 1, leg: LegSeen::Present });
+    assert_eq!(restarted.orders.last(), Some(&again));
+    let panicked = talking().then(Event::Panicked { job: Job::Greeting, ordinal: 1 });
+    assert_eq!(panicked.orders, [Effect::PlayHold, again]);
+}
+
+#[test]
+fn words_are_counted_and_move_nothing() {
+    let line = |number| Event::LineSpoken { number, by: Speaker::Caller, corrects: None };
+    let story = talking().then(line(1)).then(line(1)).then(line(3)).then(line(2));
+    assert_eq!(story.call.lines, 2);
+    assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
+}
