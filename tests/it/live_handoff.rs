@@ -7,6 +7,7 @@ use precall::simulators::threecx::{
 };
 use tokio_postgres::Row;
 
+use crate::live_bridge::dialogue;
 use crate::support::{AGENT, PERSON, PbxPlan, PbxWorld};
 
 /// The agent's telephone turns out so, once.
@@ -45,7 +46,7 @@ async fn released(world: &PbxWorld, pbx_id: &str) -> Row {
 
 #[actix::test]
 async fn an_agent_who_cannot_be_reached_is_followed_by_a_person() {
-    let world = PbxWorld::new().await;
+    let world = PbxWorld::with(PbxPlan::default().without_bridge()).await;
     world.pbx.set_routeto(vec![
         agent(Outcome::Busy),
         Turn { codes: Some(Codes::Numbers), ..agent(Outcome::NoAnswer) },
@@ -68,6 +69,23 @@ async fn an_agent_who_cannot_be_reached_is_followed_by_a_person() {
         .map(str::to_owned);
     assert_eq!(reasons, BTreeSet::from(expected));
     assert_eq!(world.simulator.conversations(), serde_json::json!([]));
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_agent_who_cannot_be_reached_by_transfer_speaks_on_the_leg() {
+    let plan =
+        PbxPlan::default().bridge(dialogue()).env("CALL_ROUTE", "transfer").env("AGENT_DESTINATION", AGENT);
+    let world = PbxWorld::with(plan).await;
+    world.pbx.set_routeto(vec![agent(Outcome::Busy)]);
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.completed(call).await;
+    assert_eq!(end_of(&row), ["agent_ended", "", "goodbye", "completed"]);
+    assert_eq!(attempts(&world.report(&pbx_id)), [format!("{AGENT} DestinationBusy")]);
+    let voice: String = row.get("cloned_voice_id");
+    assert_eq!(world.talks(call)[0].voice_id.as_ref(), Some(&voice));
+    assert!(world.heard(&pbx_id).contains(&world.in_voice(&voice, 580).await));
     world.stop().await;
 }
 
@@ -98,7 +116,7 @@ async fn a_success_is_a_success_however_the_pbx_says_it() {
 
 #[actix::test]
 async fn when_nobody_is_left_the_caller_hears_an_apology_and_the_call_ends() {
-    let world = PbxWorld::new().await;
+    let world = PbxWorld::with(PbxPlan::default().without_bridge()).await;
     let busy = |to: &str| Turn { destination: Some(to.to_owned()), times: None, ..agent(Outcome::Busy) };
     world.pbx.set_routeto(vec![busy(AGENT), busy(PERSON)]);
     let pbx_id = world.rings(&world.known_caller(1).await);
@@ -113,7 +131,7 @@ async fn when_nobody_is_left_the_caller_hears_an_apology_and_the_call_ends() {
 
 #[actix::test]
 async fn without_a_person_the_apology_follows_at_once() {
-    let world = PbxWorld::with(PbxPlan::default().env("FALLBACK_DESTINATION", "")).await;
+    let world = PbxWorld::with(PbxPlan::default().without_bridge().env("FALLBACK_DESTINATION", "")).await;
     world.pbx.set_routeto(vec![agent(Outcome::Busy)]);
     let pbx_id = world.rings(&world.known_caller(1).await);
     let row = released(&world, &pbx_id).await;
@@ -138,7 +156,7 @@ async fn a_caller_who_hangs_up_while_the_agent_is_rung_is_not_taken_further() {
 
 #[actix::test]
 async fn a_lost_answer_is_looked_up_and_never_asked_for_again() {
-    let world = PbxWorld::new().await;
+    let world = PbxWorld::with(PbxPlan::default().without_bridge()).await;
     let answer_is_lost = || Fault { cut_response: true, times: Some(1), ..on_routeto() };
     // Lost, and the leg is gone, which only the list of legs says in time: somebody has it.
     let gone = world.rings(&world.known_caller(1).await);

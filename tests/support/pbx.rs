@@ -3,13 +3,13 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use precall::simulators::elevenlabs::Fault;
+use precall::simulators::elevenlabs::{self, Fault, Script, Step, TalkReport};
 use precall::simulators::threecx::{self, CallReport, NewCall, Options, Simulator, Trunk, Turn};
 use precall_actors::prompts;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Plan, SECRET, Sound, World, database, start_simulator, target, until};
+use super::{Plan, SECRET, Sound, World, database, start_simulator, target, tone_ms, until};
 
 /// The API client of the service, and its route point.
 pub const CLIENT: &str = "900";
@@ -27,6 +27,8 @@ const VOICE_OF_THE_HOUSE: &str = "voice_of_the_house";
 const DEAF_AT_FIRST: Duration = Duration::from_millis(250);
 /// A busy machine may need so long until a hang-up is known to whoever sends audio.
 const HANGUP_GRACE: Duration = Duration::from_millis(400);
+/// Conversations over a WebSocket end by their script.
+const CONVERSATION_MAX: Duration = Duration::from_secs(600);
 /// How long the agent's telephone rings: what comes before must have been heard by then.
 const AGENT_RINGS_MS: u64 = 200;
 
@@ -38,6 +40,8 @@ pub struct PbxPlan {
     pub greeting_ms: u32,
     /// What is wrong with the provider already when the service starts.
     pub provider: Vec<Fault>,
+    /// Who speaks with the callers.
+    pub agent: elevenlabs::Agent,
 }
 
 impl Default for PbxPlan {
@@ -47,13 +51,45 @@ impl Default for PbxPlan {
             hangup_grace: HANGUP_GRACE,
             ..Options::new(CLIENT, SECRET.parse().unwrap())
         };
-        Self { world: Plan::default(), pbx, greeting_ms: 400, provider: Vec::new() }
+        Self {
+            world: Plan::default(),
+            pbx,
+            greeting_ms: 400,
+            provider: Vec::new(),
+            agent: Default::default(),
+        }
     }
 }
 
 impl PbxPlan {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.world = self.world.env(name, value);
+        self
+    }
+
+    /// The agent speaks on the caller's own leg, by this script, for as long as the script takes.
+    pub fn bridge(self, script: Vec<Step>) -> Self {
+        self.bridge_to(elevenlabs::Agent { script: Script::new(script).unwrap(), ..Default::default() })
+    }
+
+    /// Likewise with an agent that is set up in a special way.
+    pub fn bridge_to(mut self, agent: elevenlabs::Agent) -> Self {
+        self.world.conversation = CONVERSATION_MAX;
+        self.agent = agent;
+        // A destination of the trunk would be one more rung.
+        self.env("CALL_ROUTE", "bridge").env("AGENT_DESTINATION", "")
+    }
+
+    /// No agent can be brought onto a leg.
+    pub fn without_bridge(mut self) -> Self {
+        let refused = Fault { status: Some(401), ..Fault::on("/v1/convai/conversation/get-signed-url") };
+        self.provider.push(refused);
+        self
+    }
+
+    /// A clone takes so long, so that callers wait on hold.
+    pub fn clone_delay_ms(mut self, delay: &'static str) -> Self {
+        self.world.clone_delay = delay;
         self
     }
 
@@ -93,8 +129,9 @@ impl PbxWorld {
     }
 
     pub async fn with(plan: PbxPlan) -> Self {
-        let PbxPlan { world: mut plan, pbx: options, greeting_ms, provider } = plan;
+        let PbxPlan { world: mut plan, pbx: options, greeting_ms, provider, agent } = plan;
         let simulator = start_simulator(&plan).await;
+        simulator.set_agent(agent);
         let trunk: Trunk = format!("{AGENT}={}", simulator.url()).parse().unwrap();
         let trunk = Trunk { agent_id: Some("agent_test".to_owned()), ..trunk };
         let pbx = Simulator::start(Options { trunks: vec![trunk], ..options }).await.unwrap();
@@ -122,9 +159,9 @@ impl PbxWorld {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-        // What the plan says goes before; an empty value takes a variable away.
+        // What the plan says goes before; an empty value is none, as everywhere.
         env.retain(|(name, _)| plan.env.iter().all(|(planned, _)| planned != name));
-        env.extend(plan.env.into_iter().filter(|(_, value)| !value.is_empty()));
+        env.extend(plan.env);
         plan.env = env;
         let notice = plan.env.iter().find(|(name, _)| name == "NOTICE_MESSAGE").map(|(_, text)| text.clone());
         simulator.set_faults(provider);
@@ -203,6 +240,11 @@ impl PbxWorld {
         Sound::of_wav(&self.pbx.audio(pbx_id).unwrap_or_default())
     }
 
+    /// How many milliseconds of this tone the caller has heard.
+    pub fn tone_ms(&self, pbx_id: &str, hz: u32) -> usize {
+        tone_ms(&self.pbx.audio(pbx_id).unwrap_or_default(), hz)
+    }
+
     /// Waits until the caller has heard all of it.
     pub async fn hears(&self, pbx_id: &str, sound: &Sound) {
         let what = format!("the caller of {pbx_id} hears it: {:?}", self.report(pbx_id).state);
@@ -219,11 +261,37 @@ impl PbxWorld {
         self.spoken(APOLOGY).await
     }
 
+    /// What an agent sounds like who speaks for so long in this voice.
+    pub async fn in_voice(&self, voice: &str, ms: usize) -> Sound {
+        // A tenth of a second is a whole number of its turns.
+        let tenth = self.synthesised(voice, "Anything.").await[..1_600].repeat(ms.div_ceil(100));
+        Sound::of(&tenth[..ms * 16])
+    }
+
     async fn spoken(&self, text: &str) -> Sound {
-        let url =
-            format!("{}/v1/text-to-speech/{VOICE_OF_THE_HOUSE}?output_format=pcm_8000", self.simulator.url());
+        Sound::of(&self.synthesised(VOICE_OF_THE_HOUSE, text).await)
+    }
+
+    async fn synthesised(&self, voice: &str, text: &str) -> Vec<u8> {
+        let url = format!("{}/v1/text-to-speech/{voice}?output_format=pcm_8000", self.simulator.url());
         let mut answer = self.http.post(url).send_json(&json!({ "text": text })).await.unwrap();
-        Sound::of(&answer.body().limit(1 << 20).await.unwrap())
+        answer.body().limit(1 << 20).await.unwrap().to_vec()
+    }
+
+    /// The conversations over WebSockets of a call of ours, oldest first.
+    pub fn talks(&self, call: Uuid) -> Vec<TalkReport> {
+        let is_of_call = |talk: &TalkReport| talk.initiation["user_id"] == json!(call.to_string());
+        self.simulator.talks().into_iter().filter(is_of_call).collect()
+    }
+
+    /// Waits until so many conversations of the call have begun; the last.
+    pub async fn talk(&self, call: Uuid, number: usize) -> TalkReport {
+        let what = format!("conversation {number} of the call begins");
+        until(&what, || async {
+            self.talks(call).len() >= number && self.talks(call)[number - 1].began_after_ms.is_some()
+        })
+        .await;
+        self.talks(call).swap_remove(number - 1)
     }
 
     /// Waits until the PBX says so of the call.

@@ -75,6 +75,24 @@ impl Sound {
     }
 }
 
+/// How many milliseconds of a WAV file of the simulated PBX are a tone of this frequency, by pieces of 20 ms.
+pub fn tone_ms(wav: &[u8], hz: u32) -> usize {
+    const PIECE: u32 = 160;
+    let (samples, _) = wav.get(44..).unwrap_or_default().as_chunks::<2>();
+    let samples: Vec<f64> = samples.iter().map(|s| f64::from(i16::from_le_bytes(*s))).collect();
+    let turn = std::f64::consts::TAU * f64::from(hz) / 8_000.0;
+    let is_tone = |piece: &&[f64]| {
+        let (mut re, mut im, mut all) = (0.0, 0.0, 0.0);
+        for (n, sample) in (0..PIECE).zip(*piece) {
+            re += sample * (turn * f64::from(n)).cos();
+            im += sample * (turn * f64::from(n)).sin();
+            all += sample * sample;
+        }
+        all > 0.0 && 2.0 * (re * re + im * im) / f64::from(PIECE) > 0.8 * all
+    };
+    samples.chunks_exact(160).filter(is_tone).count() * 20
+}
+
 /// Two seconds of a tone that no other caller has.
 pub fn write_sample(path: &Path, n: u32) {
     let spec = hound::WavSpec {

@@ -65,8 +65,7 @@ async fn converse(leg: &Leg, attempt: u8, plan: Plan, trust: Option<&Trust>) -> 
             biased;
             letter = plan.letters.next() => {
                 let Some(letter) = letter else {
-                    let farewell = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-                    let _ = timeout(FAREWELL_WITHIN, socket.close(Some(farewell))).await;
+                    let _late = timeout(FAREWELL_WITHIN, take_leave(&mut socket)).await;
                     return SocketEnd::Broken("it was given up".to_owned());
                 };
                 match timeout(SEND_WITHIN, socket.send(Message::Text(letter))).await {
@@ -83,6 +82,15 @@ async fn converse(leg: &Leg, attempt: u8, plan: Plan, trust: Option<&Trust>) -> 
                 }
             }
         }
+    }
+}
+
+/// Closes, and reads on until the other side has closed too: a connection that is dropped with something unread is reset, and
+/// the farewell may be lost with it.
+async fn take_leave(socket: &mut AgentSocket) {
+    let farewell = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+    if socket.close(Some(farewell)).await.is_ok() {
+        while let Some(Ok(_)) = socket.next().await {}
     }
 }
 

@@ -76,6 +76,8 @@ pub(in crate::media) struct Talk {
     turn: Turn,
     /// Until the agent's first word the caller hears what was heard before, and again while it owes one for too long.
     music: bool,
+    /// It owes a word once what it has said is heard.
+    owes_next: bool,
     is_interrupted: bool,
     letters: Rc<Letterbox>,
     /// Rung when the conversation may begin.
@@ -85,8 +87,9 @@ pub(in crate::media) struct Talk {
     complaint: Option<(u16, String)>,
     news: Vec<AgentNews>,
     raw: Vec<u8>,
-    said: BytesMut,
+    to_be_heard: BytesMut,
     piece: BytesMut,
+    to_be_sent: BytesMut,
     text: String,
 }
 
@@ -100,6 +103,7 @@ impl Talk {
             audio: AgentAudio::default(),
             turn,
             music: true,
+            owes_next: false,
             is_interrupted: false,
             letters: Rc::default(),
             begins: Rc::default(),
@@ -107,8 +111,9 @@ impl Talk {
             complaint: None,
             news: Vec::new(),
             raw: Vec::new(),
-            said: BytesMut::new(),
+            to_be_heard: BytesMut::new(),
             piece: BytesMut::new(),
+            to_be_sent: BytesMut::new(),
             text: String::new(),
         }
     }
@@ -182,6 +187,7 @@ impl Talk {
         if self.stage == Stage::Connected {
             self.stage = Stage::OnHold;
             self.audio.clear();
+            self.owes_next = false;
             self.turn.nothing_is_owed();
         }
     }
@@ -237,14 +243,7 @@ impl Talk {
     pub(in crate::media) fn tick(&mut self, now: Instant, ahead: Duration) {
         self.send_piece(now);
         match self.stage {
-            Stage::Connected if self.audio.is_empty() => match self.turn.patience(now) {
-                Patience::Fine => {}
-                Patience::Fill => self.music = true,
-                Patience::Stalled => {
-                    let detail = format!("nothing was said for {:?}", self.order.give_up_after);
-                    self.end(AgentNews::Lost { why: AgentLoss::Stalled, detail });
-                }
-            },
+            Stage::Connected if self.audio.is_empty() => self.wait_for_a_word(now),
             Stage::Leaving { heard_at: None } if self.audio.is_empty() => {
                 self.stage = Stage::Leaving { heard_at: Some(now + ahead + TAIL) };
             }
@@ -255,6 +254,20 @@ impl Talk {
             | Stage::OnHold
             | Stage::Leaving { .. }
             | Stage::Gone => {}
+        }
+    }
+
+    fn wait_for_a_word(&mut self, now: Instant) {
+        if std::mem::take(&mut self.owes_next) {
+            self.turn.agent_owes(now);
+        }
+        match self.turn.patience(now) {
+            Patience::Fine => {}
+            Patience::Fill => self.music = true,
+            Patience::Stalled => {
+                let detail = format!("nothing was said for {:?}", self.order.give_up_after);
+                self.end(AgentNews::Lost { why: AgentLoss::Stalled, detail });
+            }
         }
     }
 
@@ -275,10 +288,10 @@ impl Talk {
         if self.piece.is_empty() {
             return;
         }
-        self.said.clear();
-        voices.to_agent.take(&self.piece, &mut self.said);
+        self.to_be_sent.clear();
+        voices.to_agent.take(&self.piece, &mut self.to_be_sent);
         self.text.clear();
-        write_audio_chunk(&self.said, &mut self.text);
+        write_audio_chunk(&self.to_be_sent, &mut self.text);
         let span = duration_of(self.piece.len());
         self.letters.put(Letter::Audio(Utf8Bytes::from(self.text.as_str()), span));
     }
@@ -321,6 +334,7 @@ impl Talk {
             AgentMessage::Interrupted { event } => {
                 self.audio.interrupt(event);
                 self.is_interrupted = true;
+                self.owes_next = false;
                 self.turn.nothing_is_owed();
                 if let Some(voices) = &mut self.voices {
                     voices.to_caller.reset();
@@ -332,9 +346,7 @@ impl Talk {
                 self.letters.put(Letter::Word(Utf8Bytes::from(self.text.as_str())));
             }
             AgentMessage::Heard { text } => {
-                if self.stage == Stage::Connected && self.audio.is_empty() {
-                    self.turn.agent_owes(now);
-                }
+                self.owes_next = true;
                 self.news.push(AgentNews::Heard(text.into()));
             }
             AgentMessage::Said { text, event } => {
@@ -344,6 +356,7 @@ impl Talk {
                 self.news.push(AgentNews::Corrected { text: text.into(), event });
             }
             AgentMessage::ToolCalled { id, name, parameters } => {
+                self.owes_next = true;
                 self.news.push(AgentNews::ToolCalled { id, name, parameters });
             }
             AgentMessage::Failed { code, kind, message } => {
@@ -363,9 +376,10 @@ impl Talk {
         if STANDARD.decode_vec(base64, &mut self.raw).is_err() {
             return;
         }
-        voices.to_caller.take(&self.raw, &mut self.said);
-        let pcm = self.said.split().freeze();
+        voices.to_caller.take(&self.raw, &mut self.to_be_heard);
+        let pcm = self.to_be_heard.split().freeze();
         if !pcm.is_empty() {
+            self.owes_next = false;
             self.turn.nothing_is_owed();
             self.audio.say(event, pcm);
         }

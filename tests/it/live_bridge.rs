@@ -1,0 +1,242 @@
+//! The agent on the caller's own leg: brought in without a gap, in the voice that was cloned, or the next best.
+
+use precall::simulators::elevenlabs::{Act, Agent, AgentAudio, Fault, LostVoice, Pace, Say, Script, Step};
+use precall::simulators::threecx::EndedBy;
+use serde_json::json;
+
+use crate::support::{PERSON, PbxPlan, PbxWorld};
+
+pub fn say(ms: u64) -> Step {
+    Step::Act(Act::Say(Say { text: "Something is said.".to_owned(), ms: Some(ms), ..Say::default() }))
+}
+
+pub fn hears(text: &str) -> Step {
+    Step::Act(Act::Transcribe { text: text.to_owned() })
+}
+
+/// Waits until the caller is heard.
+pub fn listens() -> Step {
+    Step::Act(Act::Hear { text: None, within_ms: 5_000 })
+}
+
+pub fn waits(ms: u64) -> Step {
+    Step::Act(Act::Wait { ms })
+}
+
+pub fn ends() -> Step {
+    Step::Act(Act::End {})
+}
+
+/// One answer, one question, one answer.
+pub fn dialogue() -> Vec<Step> {
+    vec![
+        say(600),
+        Step::Act(Act::Hear { text: Some("When are you open?".to_owned()), within_ms: 2_000 }),
+        say(400),
+        ends(),
+    ]
+}
+
+#[actix::test]
+async fn the_agent_speaks_in_the_cloned_voice_on_the_leg_that_was_greeted() {
+    let plan = PbxPlan::default().bridge(dialogue()).env("AGENT_DYNAMIC_VARIABLES", "shop=Bern");
+    let world = PbxWorld::with(plan).await;
+    let caller = world.known_caller(1).await;
+    let pbx_id = world.rings(&caller);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.completed(call).await;
+    let voice: String = row.get("cloned_voice_id");
+    assert_eq!(row.get::<_, String>("cause"), "agent_ended");
+
+    let heard = world.heard(&pbx_id);
+    let greeted = heard.find(&world.greeting).expect("the whole greeting");
+    let first = heard.find(&world.in_voice(&voice, 580).await).expect("the whole first answer");
+    assert!(greeted < first, "the agent spoke over the greeting");
+    assert!(world.asked("POST", "/routeto").is_empty(), "the caller was transferred");
+    let report = world.at_pbx(&pbx_id, "the leg is dropped", |call| call.ended_by.is_some()).await;
+    assert_eq!(report.ended_by, Some(EndedBy::Client));
+
+    let talks = world.talks(call);
+    assert_eq!(talks.len(), 1);
+    let talk = &talks[0];
+    assert_eq!((talk.authorization, talk.violations.as_slice()), ("signed_url", [].as_slice()));
+    assert_eq!(talk.initiation["conversation_config_override"], json!({ "tts": { "voice_id": voice } }));
+    let variables = &talk.initiation["dynamic_variables"];
+    assert_eq!(variables["call_id"], json!(call.to_string()));
+    assert_eq!(variables["caller_id"], json!(caller));
+    assert_eq!(variables["threecx_call_id"], json!(pbx_id));
+    assert_eq!(variables["shop"], json!("Bern"));
+    assert!(talk.user_audio.sound_ms >= 200, "the agent did not hear the caller: {:?}", talk.user_audio);
+    assert_eq!(talk.user_audio.odd_messages, 0);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn hold_music_ends_with_the_agents_first_word() {
+    let plan = PbxPlan::default().bridge(dialogue()).clone_delay_ms("2500");
+    let world = PbxWorld::with(plan).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.completed(call).await;
+    let voice: String = row.get("cloned_voice_id");
+    let heard = world.heard(&pbx_id);
+    let held = heard.find(&world.hold.start(300)).expect("hold music");
+    let first = heard.find(&world.in_voice(&voice, 580).await).expect("the whole first answer");
+    let greeted = heard.find(&world.greeting).expect("the whole greeting");
+    assert!(greeted < held && held < first);
+    assert_eq!(heard.count(&world.hold.start(300)), 1, "music after the agent had come");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn every_format_that_the_agent_speaks_is_heard_and_spoken() {
+    for format in ["ulaw_8000", "pcm_16000", "pcm_24000", "pcm_44100"] {
+        let format: AgentAudio = format.parse().unwrap();
+        let agent = Agent {
+            script: Script::new(dialogue()).unwrap(),
+            agent_output_audio_format: format,
+            user_input_audio_format: format,
+            ..Agent::default()
+        };
+        let world = PbxWorld::with(PbxPlan::default().bridge_to(agent)).await;
+        let pbx_id = world.rings(&world.known_caller(1).await);
+        let call = world.call_of(&pbx_id).await;
+        world.completed(call).await;
+        let talk = &world.talks(call)[0];
+        let tone = talk.tone_hz.unwrap();
+        let spoken = world.tone_ms(&pbx_id, tone);
+        assert!((900..1_100).contains(&spoken), "{spoken} ms of {tone} Hz in {}", format.name());
+        let heard = world.simulator.heard(&talk.conversation_id).unwrap();
+        assert_eq!(heard.rate, format.rate());
+        assert!(talk.user_audio.sound_ms >= 200, "{:?}", talk.user_audio);
+        world.stop().await;
+    }
+}
+
+#[actix::test]
+async fn a_voice_that_the_agent_refuses_is_followed_by_the_fallback_voice() {
+    let script = Script::new(dialogue()).unwrap();
+    let refusals = [
+        Agent { unknown_voices: vec![], allowed_overrides: vec![], ..Agent::default() },
+        Agent { lost_voice: LostVoice::AtStart, ..Agent::default() },
+        Agent { lost_voice: LostVoice::AtSpeech, ..Agent::default() },
+    ];
+    for (refuses_overrides, refusal) in [true, false, false].into_iter().zip(refusals) {
+        let agent = Agent { script: script.clone(), ..refusal };
+        // Where no override is allowed, the fallback is the agent's own voice.
+        let fallback = if refuses_overrides { "" } else { "voice_fallback" };
+        let plan = PbxPlan::default().bridge_to(agent.clone()).clone_delay_ms("100");
+        let world = PbxWorld::with(plan.env("FALLBACK_VOICE_ID", fallback)).await;
+        let pbx_id = {
+            let caller = world.known_caller(1).await;
+            if !refuses_overrides {
+                // Cloned in a first call, and gone before the second.
+                let first = world.rings(&caller);
+                let row = world.completed(world.call_of(&first).await).await;
+                let gone = row.get::<_, String>("cloned_voice_id");
+                world.simulator.set_agent(Agent { unknown_voices: vec![gone], ..agent });
+            }
+            world.rings(&caller)
+        };
+        let call = world.call_of(&pbx_id).await;
+        let row = world.completed(call).await;
+        assert_eq!(row.get::<_, String>("cause"), "agent_ended");
+        let talks = world.talks(call);
+        assert_eq!(talks.len(), 2, "{talks:#?}");
+        let expected = (!refuses_overrides).then(|| json!({ "tts": { "voice_id": "voice_fallback" } }));
+        assert_eq!(talks[1].initiation.get("conversation_config_override"), expected.as_ref());
+        let heard = world.heard(&pbx_id);
+        assert!(heard.contains(&world.in_voice(talks[1].voice_id.as_deref().unwrap(), 580).await));
+        assert!(heard.contains(&world.greeting), "the greeting was cut");
+        world.stop().await;
+    }
+}
+
+#[actix::test]
+async fn an_agent_that_cannot_be_had_is_followed_by_a_person_with_music_meanwhile() {
+    const SIGNED_URL: &str = "/v1/convai/conversation/get-signed-url";
+    const SOCKET: &str = "/v1/convai/conversation?";
+    let faults = [
+        Fault { status: Some(401), ..Fault::on(SIGNED_URL) },
+        Fault { status: Some(404), ..Fault::on(SIGNED_URL) },
+        Fault { status: Some(500), ..Fault::on(SIGNED_URL) },
+        Fault { body: Some(json!({ "signed_url": "wss://elsewhere.example/" })), ..Fault::on(SIGNED_URL) },
+        Fault { body: Some(json!("no JSON")), ..Fault::on(SIGNED_URL) },
+        Fault { hang: true, ..Fault::on(SIGNED_URL) },
+        Fault { status: Some(403), ..Fault::on(SOCKET) },
+        Fault { status: Some(503), ..Fault::on(SOCKET) },
+        Fault { close: true, ..Fault::on(SOCKET) },
+        Fault { hang: true, ..Fault::on(SOCKET) },
+    ];
+    for fault in faults {
+        let what = format!("{fault:?}");
+        let plan = PbxPlan { provider: vec![fault], ..PbxPlan::default().bridge(dialogue()) };
+        let world = PbxWorld::with(plan.env("HANDOFF_MAX_SECONDS", "5")).await;
+        let pbx_id = world.rings(&world.known_caller(1).await);
+        let call = world.call_of(&pbx_id).await;
+        let row = world.released(call).await;
+        let end = ["cause", "blame", "told"].map(|column| row.get::<_, String>(column));
+        assert_eq!(end, ["handoff_failed", "provider", "person"], "{what}");
+        let report = world.report(&pbx_id);
+        let tried: Vec<&str> = report.transfers.iter().map(|t| t.destination.as_str()).collect();
+        assert_eq!(tried, [PERSON], "{what}");
+        assert_eq!(report.gaps_ms, [] as [u64; 0], "silence meanwhile: {what}");
+        world.stop().await;
+    }
+}
+
+#[actix::test]
+async fn a_socket_that_is_closed_before_the_agent_speaks_leads_on() {
+    for code in [1002, 1008, 1011] {
+        let closes = Act::Close { code, reason: "scripted".to_owned(), error_type: None };
+        let plan = PbxPlan::default().bridge(vec![Step::Act(closes)]).env("FALLBACK_DESTINATION", "");
+        let world = PbxWorld::with(plan).await;
+        let pbx_id = world.rings(&world.known_caller(1).await);
+        let call = world.call_of(&pbx_id).await;
+        let row = world.released(call).await;
+        assert_eq!(row.get::<_, String>("told"), "apology", "code {code}");
+        let report = world.at_pbx(&pbx_id, "the leg is dropped", |call| call.ended_by.is_some()).await;
+        assert_eq!((report.ended_by, report.gaps_ms), (Some(EndedBy::Client), vec![]), "code {code}");
+        assert!(world.heard(&pbx_id).contains(&world.apology().await), "code {code}");
+        assert!((2..=4).contains(&world.talks(call).len()), "code {code}: tried {}", world.talks(call).len());
+        world.stop().await;
+    }
+}
+
+#[actix::test]
+async fn with_voice_wait_start_the_agent_begins_in_the_fallback_voice_and_the_clone_is_kept() {
+    let plan = PbxPlan::default().bridge(dialogue()).clone_delay_ms("4000");
+    let plan = plan.env("VOICE_WAIT", "start").env("MAX_HOLD_SECONDS", "1");
+    let world = PbxWorld::with(plan).await;
+    let caller = world.known_caller(1).await;
+    let first = world.rings(&caller);
+    let call = world.call_of(&first).await;
+    world.completed(call).await;
+    assert_eq!(world.talks(call)[0].voice_id.as_deref(), Some("voice_fallback"));
+    let statement = "select cloned_voice_id from voice_clone_cache where caller_id = $1";
+    let row = world.until_row("the clone is kept", statement, &[&caller]).await;
+    let clone: String = row.get(0);
+    let second = world.rings(&caller);
+    let call = world.call_of(&second).await;
+    world.completed(call).await;
+    assert_eq!(world.talks(call)[0].voice_id, Some(clone));
+    assert_eq!(world.uploads(), 1);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn bursts_are_paced_and_slow_audio_is_waited_for() {
+    let at_once = Pace { piece_ms: 250, every_ms: 0, pieces: 1 };
+    let slow = Pace { piece_ms: 100, every_ms: 140, pieces: 1 };
+    let paced = |pace| Step::Act(Act::Say(Say { ms: Some(1_000), pace: Some(pace), ..Say::default() }));
+    let world = PbxWorld::with(PbxPlan::default().bridge(vec![paced(at_once), paced(slow), ends()])).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.completed(call).await;
+    let voice: String = row.get("cloned_voice_id");
+    let report = world.report(&pbx_id);
+    assert_eq!((report.gaps_ms, report.overflow_bytes), (vec![], 0));
+    // Both answers, with silence between pieces at most.
+    assert!(world.heard(&pbx_id).contains(&world.in_voice(&voice, 1_900).await));
+    world.stop().await;
+}

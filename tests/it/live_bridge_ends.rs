@@ -1,0 +1,211 @@
+//! How conversations on the bridge go on and end: interrupted, stalled, lost, over; and what is kept of them.
+
+use precall::simulators::elevenlabs::{Act, Agent, EndedBy, Fault, ReportFate, Say, Script, Step};
+use precall::simulators::threecx::{self, NewCall};
+
+use uuid::Uuid;
+
+use crate::live_bridge::{dialogue, ends, hears, listens, say, waits};
+use crate::support::{PbxPlan, PbxWorld};
+
+/// What was said on a call, as it is kept.
+async fn transcript(world: &PbxWorld, call: Uuid) -> String {
+    let statement = "select coalesce(transcript, '') from call_log where id = $1";
+    world.client.query_one(statement, &[&call]).await.unwrap().get(0)
+}
+
+#[actix::test]
+async fn a_caller_who_speaks_silences_the_agent_at_once_and_for_good() {
+    let talks_on = Act::Say(Say {
+        text: "A very long explanation that nobody wants to hear to its end.".to_owned(),
+        ms: Some(6_000),
+        interrupt_after_ms: Some(1_000),
+        late_pieces: 5,
+        ..Say::default()
+    });
+    let world = PbxWorld::with(PbxPlan::default().bridge(vec![
+        say(300),
+        listens(),
+        Step::Act(talks_on),
+        waits(1_500),
+        ends(),
+    ]))
+    .await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.completed(call).await;
+    let talk = &world.talks(call)[0];
+    let spoken = world.tone_ms(&pbx_id, talk.tone_hz.unwrap());
+    // The first words, a second, and what was under way: far less than the two seconds that had been sent, and none of the late pieces.
+    assert!((1_150..1_600).contains(&spoken), "{spoken} ms were heard of {:?}", talk.said);
+    assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0], "silence is sent, not nothing");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_answer_that_does_not_come_is_filled_with_music_and_then_the_ladder_goes_on() {
+    let world = PbxWorld::with(
+        PbxPlan::default()
+            .bridge(vec![say(400), listens(), hears("Hello?"), Step::Act(Act::Stall { ms: 60_000 })])
+            .env("AGENT_STALL_SECONDS", "1"),
+    )
+    .await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.in_state(call, "conversing").await;
+    world.hears(&pbx_id, &world.hold.start(500)).await;
+    let statement =
+        "select event ->> 'why' from call_events where call = $1 and event ->> 'kind' = 'agent_lost'";
+    let lost = world.until_row("the agent is given up", statement, &[&call]).await;
+    assert_eq!(lost.get::<_, String>(0), "stalled");
+    world.hangs_up(&pbx_id);
+    let row = world.released(call).await;
+    let statement = "select metadata -> 'audio' -> 'silence_on_agents_turn_ms' ->> 'longest' from call_log
+        where id = $1 and metadata -> 'audio' is not null";
+    let silence: String = world.until_row("the silence is stored", statement, &[&call]).await.get(0);
+    let silence: u64 = silence.parse().unwrap();
+    assert!((900..2_000).contains(&silence), "{silence} ms of silence before the music");
+    drop(row);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_lost_socket_is_opened_again_once_with_what_was_said() {
+    let plan = PbxPlan::default().bridge(vec![
+        say(400),
+        listens(),
+        hears("I call about my order."),
+        Step::Act(Act::Drop {}),
+    ]);
+    let world = PbxWorld::with(plan).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.talk(call, 1).await;
+    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..Agent::default() });
+    let row = world.completed(call).await;
+    let voice: String = row.get("cloned_voice_id");
+    let talks = world.talks(call);
+    assert_eq!(talks.len(), 2);
+    assert_eq!(talks[1].voice_id.as_ref(), Some(&voice), "the same voice goes on");
+    assert_eq!(talks[1].contextual_updates.len(), 1, "{talks:#?}");
+    let told = &talks[1].contextual_updates[0];
+    assert!(told.len() <= 2_048 && told.contains("I call about my order."), "{told}");
+    assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0]);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_agent_that_is_lost_again_and_again_is_followed_by_a_person() {
+    let plan = PbxPlan::default().bridge(vec![say(400), listens(), Step::Act(Act::Drop {})]);
+    let world = PbxWorld::with(plan).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.released(call).await;
+    let end = ["cause", "told"].map(|column| row.get::<_, String>(column));
+    assert_eq!(end, ["agent_lost", "person"]);
+    let talks = world.talks(call);
+    assert!((2..=4).contains(&talks.len()), "{} conversations", talks.len());
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_agent_that_ends_is_heard_to_its_last_word() {
+    let world = PbxWorld::with(PbxPlan::default().bridge(vec![
+        Step::Act(Act::Say(Say {
+            until: precall::simulators::elevenlabs::Until::Sent,
+            ms: Some(1_500),
+            ..Say::default()
+        })),
+        ends(),
+    ]))
+    .await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.completed(call).await;
+    assert_eq!(row.get::<_, String>("told"), "goodbye");
+    let report = world.at_pbx(&pbx_id, "the leg is dropped", |call| call.ended_by.is_some()).await;
+    assert_eq!(report.ended_by, Some(threecx::EndedBy::Client));
+    let voice: String = row.get("cloned_voice_id");
+    assert!(world.heard(&pbx_id).contains(&world.in_voice(&voice, 1_480).await), "the last words were cut");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_caller_who_hangs_up_closes_the_agents_socket() {
+    let world = PbxWorld::with(PbxPlan::default().bridge(vec![say(400), waits(30_000)])).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.in_state(call, "conversing").await;
+    world.hangs_up(&pbx_id);
+    let row = world.released(call).await;
+    assert_eq!(
+        ["cause", "status"].map(|column| row.get::<_, String>(column)),
+        ["caller_hung_up", "completed"]
+    );
+    world.until("the socket is closed", || async { world.talks(call)[0].end.is_some() }).await;
+    let talk = &world.talks(call)[0];
+    let end = talk.end.as_ref().unwrap();
+    assert_eq!((end.by, end.code), (EndedBy::Client, Some(1000)));
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_caller_who_hangs_up_during_the_greeting_leaves_no_conversation_behind() {
+    let plan = PbxPlan { greeting_ms: 3_000, ..PbxPlan::default().bridge(vec![say(400), waits(30_000)]) };
+    let world = PbxWorld::with(plan).await;
+    let caller = world.known_caller(1).await;
+    let pbx_id = world.rings_so(NewCall { hangup_after_ms: Some(2_600), ..NewCall::from(&caller) });
+    let call = world.call_of(&pbx_id).await;
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "caller_hung_up");
+    world
+        .until("no socket is open", || async { world.talks(call).iter().all(|talk| talk.end.is_some()) })
+        .await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn the_longest_conversation_ends_in_time() {
+    let plan = PbxPlan::default().bridge(vec![say(400), waits(30_000)]).env("CONVERSATION_MAX_SECONDS", "10");
+    let world = PbxWorld::with(plan).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "max_duration");
+    world.until("the socket is closed", || async { world.talks(call)[0].end.is_some() }).await;
+    world.at_pbx(&pbx_id, "the leg is dropped", |call| call.ended_by.is_some()).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn what_was_said_is_kept_though_no_report_comes_and_the_report_is_better_when_it_does() {
+    let lost = Fault { report: ReportFate::None, ..Fault::on("/v1/convai/conversation?") };
+    let gone = Fault { status: Some(404), ..Fault::on("/v1/convai/conversations/") };
+    let plan = PbxPlan { provider: vec![lost, gone], ..PbxPlan::default().bridge(dialogue()) };
+    let world = PbxWorld::with(plan.env("POSTCALL_WAIT_SECONDS", "1")).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.completed(call).await;
+    let kept = transcript(&world, call).await;
+    assert!(kept.contains("Something is said.") && kept.contains("When are you open?"), "{kept}");
+    world.faults(vec![Fault { report: ReportFate::None, ..Fault::on("/v1/convai/conversation?") }]);
+    // Now the collector gets it.
+    let statement =
+        "select 1 from conversations where call = $1 and purpose = 'agent' and outcome = 'completed'";
+    world.until_row("the report is collected", statement, &[&call]).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_restart_opens_the_bridge_again() {
+    let world = PbxWorld::with(PbxPlan::default().bridge(vec![say(400), waits(30_000)])).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.in_state(call, "conversing").await;
+    let world = world.restart_while(|_| ()).await;
+    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..Agent::default() });
+    let row = world.completed(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "agent_ended");
+    assert!(world.talks(call).len() >= 2);
+    world.stop_after_cuts().await;
+}
