@@ -46,6 +46,13 @@ impl Agent {
         let raw: Raw = values.section(Section::Agent, problems)?;
         let access = problems.value("AGENT_ACCESS", raw.agent_access);
         let hosts = problems.optional("AGENT_HOSTS", raw.agent_hosts);
+        if hosts.iter().flatten().any(|List(hosts)| !hosts.iter().all(|host| is_host(host))) {
+            problems.add(
+                "AGENT_HOSTS",
+                "has an entry that is no host",
+                "host names alone, as api.us.elevenlabs.io",
+            );
+        }
         let variables = pairs("AGENT_DYNAMIC_VARIABLES", raw.agent_dynamic_variables, problems);
         let stall = problems.seconds("AGENT_STALL_SECONDS", raw.agent_stall_seconds, 1..=15);
         let piece = problems.number::<u64>("AGENT_AUDIO_MS", raw.agent_audio_ms, 20..=100, "milliseconds");
@@ -89,6 +96,11 @@ impl Agent {
 
 /// An empty variable counts as unset everywhere, so no words have a word of their own.
 const NO_WORDS: &str = "none";
+
+/// Without scheme, port or path, and as a URL has it, so that it can be compared with one.
+fn is_host(text: &str) -> bool {
+    url::Host::parse(text).is_ok_and(|host| host.to_string() == text)
+}
 
 /// `name=value` entries, names once each.
 fn pairs(

@@ -125,6 +125,7 @@ fn a_bad_value_is_reported_under_the_name_of_its_variable() {
         "SPOOL_DIR",
         "LOCAL_VOICE_SAMPLES_PATH",
         "GREETING_AUDIO_FILE",
+        "AGENT_FIRST_MESSAGE",
         "APOLOGY_MESSAGE",
         "PROMPT_CACHE_DIR",
     ];
@@ -269,12 +270,10 @@ fn the_route_that_was_not_chosen_is_said_aloud() {
         ("THREECX_CLIENT_ID", "900"),
         ("THREECX_CLIENT_SECRET", "pbx-key"),
     ];
-    let config = with(&call_control).unwrap();
-    assert!(notice(&config).unwrap().contains("phoned back"));
-    let notice_given = [("AGENT_DESTINATION", "800"), ("NOTICE_GIVEN_BY", "pbx")];
-    let trunk: Vec<_> = call_control.into_iter().chain(notice_given).collect();
-    let config = with(&trunk).unwrap();
-    assert_eq!(config.call.route, Route::Transfer);
+    assert_eq!(wrong(with(&call_control)), ["NOTICE_MESSAGE"]);
+    let live: Vec<_> = call_control.into_iter().chain([("NOTICE_GIVEN_BY", "pbx")]).collect();
+    let config = with(&live).unwrap();
+    assert_eq!(config.call.route, Route::Bridge);
     assert!(notice(&config).unwrap().contains("on their own line"));
     assert_eq!(config.threecx.call_control.unwrap().client_id, "900");
     assert_eq!(wrong(with(&call_control[..1])), ["THREECX_CLIENT_ID", "THREECX_CLIENT_SECRET"]);

@@ -1,3 +1,4 @@
+//! What becomes of a tone on its way between a leg and an agent, in every format.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
