@@ -2,8 +2,9 @@
 //! a misspelt field would never fail there: here every object is closed and it does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
-use std::io::Write;
-use std::path::PathBuf;
+#[path = "support/facts.rs"]
+mod facts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,33 +26,8 @@ const SPEAK: &str = "/v1/text-to-speech/{voice_id}";
 
 /// The provider's OpenAPI document, or None where it is not at hand.
 fn description() -> Option<Value> {
-    let folder = std::env::var_os("PRECALL_PROVIDER_FACTS")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/providers"), PathBuf::from);
-    let file = folder.join("elevenlabs-openapi.json");
-    let Ok(text) = std::fs::read(&file) else {
-        // Written past the test harness, which keeps what a passing test prints.
-        let skipped = format!(
-            "SKIPPED: the contract with ElevenLabs was not checked: {} is not there; set PRECALL_PROVIDER_FACTS\n",
-            file.display()
-        );
-        let _ = std::io::stderr().write_all(skipped.as_bytes());
-        return None;
-    };
-    Some(serde_json::from_slice(&text).unwrap())
-}
-
-/// Refuses unknown properties wherever the description does not allow them in so many words.
-fn close(schema: &mut Value) {
-    match schema {
-        Value::Object(fields) => {
-            if fields.get("properties").is_some_and(Value::is_object) {
-                fields.entry("additionalProperties").or_insert(json!(false));
-            }
-            fields.values_mut().for_each(close);
-        }
-        Value::Array(items) => items.iter_mut().for_each(close),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
+    let text = facts::provider_file("elevenlabs-openapi.json", "the contract with ElevenLabs")?;
+    Some(serde_json::from_str(&text).unwrap())
 }
 
 struct Contract {
@@ -61,7 +37,7 @@ struct Contract {
 impl Contract {
     fn read() -> Option<Self> {
         let mut description = description()?;
-        close(&mut description["components"]);
+        facts::close(&mut description["components"]);
         Some(Self { description })
     }
 
@@ -293,6 +269,7 @@ fn every_request_goes_to_an_endpoint_that_exists() {
         let _ = client.speak(&speeches()[1], within).await;
         let _ = client.conversation(&ConversationId::new("c"), within).await;
         let _ = client.conversations_of(CallId(1), Some("a"), within).await.unwrap();
+        let _ = client.signed_agent_url("a", &[], within).await;
         let _ = client.agent("a", within).await;
         let _ = client.subscription(within).await;
         let _ = client.ping(within).await;

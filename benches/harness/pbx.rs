@@ -15,6 +15,15 @@ use super::world::SECRET;
 /// The API client, and the DN of its route point.
 pub const CLIENT_ID: &str = "900";
 
+/// A piece of audio that arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// After the first byte of the call.
+    pub after_ms: f64,
+    /// Of audio.
+    pub bytes: f64,
+}
+
 /// It ends when this value does.
 pub struct Pbx {
     /// The process.
@@ -51,6 +60,19 @@ impl Pbx {
             Value::Array(calls) => Ok(calls),
             _ => Err("the PBX's calls are no list".into()),
         }
+    }
+
+    /// When and how much audio arrived for a caller.
+    pub async fn arrivals(&self, id: &str) -> Outcome<Vec<Arrival>> {
+        let path = format!("/sim/calls/{id}/arrivals");
+        let Value::Array(arrivals) = once(self.server.address, &plain("GET", &path)).await?.json()? else {
+            return Err("the PBX's arrivals are no list".into());
+        };
+        let number = |arrival: &Value, name: &str| arrival.get(name).and_then(Value::as_f64);
+        let read = |arrival: &Value| {
+            Some(Arrival { after_ms: number(arrival, "after_ms")?, bytes: number(arrival, "bytes")? })
+        };
+        Ok(arrivals.iter().filter_map(read).collect())
     }
 
     /// How many listen to its events.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use precall_actors::providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 use precall_actors::store::connect::{self, Limits};
 
+use super::check_agent::{Finding, Needs};
 use super::{Exit, environment, unusable};
 use crate::config::{Config, DatabaseSource};
 
@@ -104,19 +105,12 @@ async fn provider(config: &Config, findings: &mut Findings) {
     }
     match client.agent(&config.elevenlabs.agent_id, WITHIN).await {
         Ok(agent) => {
-            let allowed = &agent.overrides;
             findings.good("ElevenLabs agent", "it is there");
-            let needed = [
-                ("tts.voice_id", allowed.voice, "the cloned voice is refused without it"),
-                ("agent.first_message", allowed.first_message, "the greeting is spoken by it"),
-            ];
-            for (field, is_allowed, why) in needed {
-                match is_allowed {
-                    true => findings.good("agent override", field),
-                    false => findings.wrong(
-                        "agent override",
-                        format_args!("{field} is off: allow it in the agent's security settings ({why})"),
-                    ),
+            for finding in Needs::of(config).look_at(&agent) {
+                match finding {
+                    Finding::Good(text) => findings.good("ElevenLabs agent", text),
+                    Finding::Note(text) => findings.note("ElevenLabs agent", text),
+                    Finding::Wrong(text) => findings.wrong("ElevenLabs agent", text),
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 good, 1 found something wrong or failed, 2 bad configuration or usage.
 
 mod check;
+mod check_agent;
 mod config_show;
 mod demo;
 mod healthcheck;

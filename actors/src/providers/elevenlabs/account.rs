@@ -53,6 +53,8 @@ pub struct AgentDetail {
     pub input_format: Option<String>,
     /// Its own longest conversation.
     pub max_duration: Option<Duration>,
+    /// What it tells through its WebSocket; none = the provider's default.
+    pub client_events: Option<Vec<String>>,
 }
 
 /// Which overrides the agent allows; all are off unless somebody switched them on.
@@ -108,7 +110,14 @@ struct AgentAnswer {
 struct ConversationConfig {
     asr: Lenient<AsrConfig>,
     tts: Lenient<TtsConfig>,
-    conversation: Lenient<LimitsConfig>,
+    conversation: Lenient<TalkConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TalkConfig {
+    max_duration_seconds: Scalar,
+    client_events: Option<Vec<Scalar>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -209,6 +218,11 @@ impl ElevenLabs {
             output_format: config.tts.0.agent_output_audio_format.into_text(),
             input_format: config.asr.0.user_input_audio_format.into_text(),
             max_duration: config.conversation.0.max_duration_seconds.seconds(),
+            client_events: config
+                .conversation
+                .0
+                .client_events
+                .map(|events| events.into_iter().filter_map(Scalar::into_text).collect()),
         })
     }
 

@@ -1,0 +1,311 @@
+//! Bridged calls: the service, the simulated PBX and the simulated agent, each a process of its own. What one call costs in CPU and
+//! memory, and how late its audio is, at several numbers of calls. Baseline: as many callers on hold in a run right before.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people"
+)]
+
+mod harness;
+
+use std::f64::consts::TAU;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use harness::callers::Callers;
+use harness::client::once;
+use harness::numbers::{millis, percentile};
+use harness::pbx::{Arrival, CLIENT_ID, Pbx};
+use harness::table::Table;
+use harness::usage;
+use harness::world::{Cpu, Plan, SECRET, World};
+use harness::{Mode, Outcome};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Slower than calls come to a large switchboard, so that what is measured is calls and not their beginnings.
+const RAMP_RATE: u32 = 25;
+/// Longer than the bench.
+const CALL_MS: u64 = 900_000;
+const GREETING_SECONDS: u32 = 1;
+const WITHIN: Duration = Duration::from_secs(90);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What is still to be heard when the next piece is due (`docs/ARCHITECTURE.md`): a piece that finds less is late by the rest.
+const DUE_MS: f64 = 40.0;
+/// What goals say.
+const LATE_MS: f64 = 20.0;
+const CPU_GOAL_MS: f64 = 0.75;
+const CPU_STRETCH_MS: f64 = 0.45;
+const MEMORY_GOAL_KIB: f64 = 40.0;
+const CALLS_GOAL: f64 = 800.0;
+
+fn main() -> ExitCode {
+    harness::run(bench)
+}
+
+async fn bench(mode: Mode) -> Outcome<()> {
+    let counts: &[usize] = mode.pick(&[100, 200, 400], &[30]);
+    let mut rows = Vec::new();
+    let most = counts.last().copied().unwrap_or(1);
+    let seconds = mode.pick(20, 5);
+    let mut held = Stage::start(Brings::Nobody).await?;
+    println!("{}", held.world.describe());
+    let on_hold = held.measure(most.min(100), seconds).await?;
+    held.end().await?;
+    let mut bridged = Stage::start(Brings::Agent).await?;
+    for count in counts {
+        rows.push(bridged.measure(*count, seconds).await?);
+    }
+    bridged.end().await?;
+    print(&on_hold, &rows);
+    Ok(())
+}
+
+/// Who is brought to the callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Brings {
+    Agent,
+    Nobody,
+}
+
+impl Brings {
+    fn state(self) -> &'static str {
+        match self {
+            Self::Agent => "conversing",
+            Self::Nobody => "holding",
+        }
+    }
+}
+
+/// Everything, running.
+struct Stage {
+    brings: Brings,
+    pbx: Pbx,
+    world: World,
+    callers: Callers,
+    ids: Vec<String>,
+    idle: f64,
+    memory: u64,
+    _folder: TempDir,
+}
+
+/// What so many calls were like.
+struct Figures {
+    calls: usize,
+    /// CPU milliseconds of the service a call and second, without what it uses when nobody rings.
+    cpu_ms: f64,
+    /// CPU milliseconds a second, by process.
+    service: f64,
+    pbx: f64,
+    agent: f64,
+    /// Of pieces, milliseconds.
+    lateness: Vec<f64>,
+    /// Silences over 40 ms.
+    gaps: usize,
+    memory_kib: f64,
+}
+
+impl Stage {
+    async fn start(brings: Brings) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        let recording = folder.path().join("greeting.wav");
+        write_greeting(&recording)?;
+        let pbx = Pbx::start().await?;
+        let text = |path: &Path| path.display().to_string();
+        let mut variables = vec![
+            ("CALL_ROUTE", "bridge"),
+            ("THREECX_CLIENT_ID", CLIENT_ID),
+            ("THREECX_CLIENT_SECRET", SECRET),
+            ("NOTICE_GIVEN_BY", "pbx"),
+            ("CONVERSATION_MAX_SECONDS", "3600"),
+        ];
+        if brings == Brings::Nobody {
+            variables.extend([("AUTO_TRANSITION_ENABLED", "false"), ("CLONE_MAX_WAIT_SECONDS", "300")]);
+        }
+        let plan = Plan { conversation: Duration::from_secs(3_600), clone_delay: Duration::ZERO, variables };
+        let more = [
+            ("THREECX_BASE_URL", format!("http://{}", pbx.server.address)),
+            ("GREETING_AUDIO_FILE", text(&recording)),
+            ("PROMPT_CACHE_DIR", text(&folder.path().join("prompts"))),
+        ];
+        let world = World::start_with(plan, more.into()).await?;
+        set_agent(&world).await?;
+        let begun = Instant::now();
+        while pbx.listeners().await? == 0 {
+            if begun.elapsed() > WITHIN {
+                return Err("the service does not listen to the PBX".into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let callers = Callers::new()?;
+        let mut stage =
+            Self { brings, pbx, world, callers, ids: Vec::new(), idle: 0.0, memory: 0, _folder: folder };
+        // The first call warms up what every later one shares.
+        stage.ring(1).await?;
+        let (before, begun) = (stage.world.cpu()?, Instant::now());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        stage.idle = millis(stage.world.cpu()?.since(before).service) / begun.elapsed().as_secs_f64();
+        stage.memory = usage::memory(stage.world.service.pid()?)?.anonymous;
+        Ok(stage)
+    }
+
+    /// Rings until there are so many calls, and waits until all of them are where they are to be.
+    async fn ring(&mut self, calls: usize) -> Outcome<()> {
+        let mut beat = tokio::time::interval(Duration::from_secs(1) / RAMP_RATE);
+        for caller in self.callers.take(calls.saturating_sub(self.ids.len()))? {
+            beat.tick().await;
+            self.ids.push(self.pbx.ring(&caller, CALL_MS).await?);
+        }
+        let statement = "select count(*) from call_log where state = $1";
+        let begun = Instant::now();
+        loop {
+            let there: i64 = self.world.database.query_one(statement, &[&self.brings.state()]).await?.get(0);
+            if usize::try_from(there)? >= calls {
+                return Ok(());
+            }
+            if begun.elapsed() > WITHIN {
+                let log = self.world.service.log_tail();
+                return Err(format!("{there} of {calls} calls are {}\n{log}", self.brings.state()).into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn measure(&mut self, calls: usize, seconds: u64) -> Outcome<Figures> {
+        self.ring(calls).await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let memory = usage::memory(self.world.service.pid()?)?.anonymous;
+        let (before, pbx, begun) = (self.world.cpu()?, usage::cpu(self.pbx.server.pid()?)?, Instant::now());
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let spent: Cpu = self.world.cpu()?.since(before);
+        let pbx = usage::cpu(self.pbx.server.pid()?)?.saturating_sub(pbx);
+        let took = begun.elapsed().as_secs_f64();
+        let mut lateness = Vec::new();
+        for id in &self.ids {
+            lateness.extend(late(&self.pbx.arrivals(id).await?, seconds));
+        }
+        let heard = self.pbx.calls().await?;
+        let gaps = |call: &Value| call.get("gaps_ms").and_then(Value::as_array).map_or(0, Vec::len);
+        let service = millis(spent.service) / took;
+        // One call more was there when the others were not.
+        let others = calls.saturating_sub(1).max(1) as f64;
+        Ok(Figures {
+            calls,
+            cpu_ms: (service - self.idle) / others,
+            service,
+            pbx: millis(pbx) / took,
+            agent: millis(spent.simulator) / took,
+            lateness,
+            gaps: heard.iter().map(gaps).sum(),
+            memory_kib: memory.saturating_sub(self.memory) as f64 / others,
+        })
+    }
+
+    async fn end(self) -> Outcome<()> {
+        self.world.service.end().await?;
+        self.pbx.server.end().await
+    }
+}
+
+/// An agent that speaks two thirds of the time, sentence by sentence, twice as fast as it is heard.
+async fn set_agent(world: &World) -> Outcome<()> {
+    let sentence = [
+        json!({"do": "say", "text": "A sentence that is heard by whoever listens.", "ms": 4_000}),
+        json!({"do": "wait", "ms": 2_000}),
+    ];
+    let script: Vec<Value> = sentence.iter().cycle().take(200).cloned().collect();
+    let body = Value::Array(script).to_string();
+    let request = format!(
+        "PUT /sim/agent HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = once(world.simulator.address, request.as_bytes()).await?;
+    if answer.status != 200 {
+        return Err(format!("the agent cannot be set up: {}", String::from_utf8_lossy(&answer.body)).into());
+    }
+    Ok(())
+}
+
+/// How late the pieces of the last so many seconds arrived, milliseconds each.
+fn late(arrivals: &[Arrival], seconds: u64) -> Vec<f64> {
+    let last = arrivals.last().map_or(0.0, |arrival| arrival.after_ms);
+    let (mut end, mut late) = (0.0_f64, Vec::new());
+    for arrival in arrivals {
+        if arrival.after_ms > last - seconds as f64 * 1e3 {
+            late.push((DUE_MS - (end - arrival.after_ms)).max(0.0));
+        }
+        end = end.max(arrival.after_ms) + arrival.bytes / 16.0;
+    }
+    late
+}
+
+fn print(on_hold: &Figures, rows: &[Figures]) {
+    let mut table = Table::new(&[
+        "calls",
+        "CPU ms/call/s",
+        "late p50",
+        "p99",
+        ">20 ms",
+        "gaps",
+        "KiB/call",
+        "service",
+        "PBX",
+        "agent",
+    ]);
+    for figures in [on_hold].into_iter().chain(rows) {
+        let over = figures.lateness.iter().filter(|late| **late > LATE_MS).count();
+        let share = over as f64 * 100.0 / figures.lateness.len().max(1) as f64;
+        table.row(vec![
+            figures.calls.to_string(),
+            format!("{:.2}", figures.cpu_ms),
+            format!("{:.1}", percentile(&figures.lateness, 0.5)),
+            format!("{:.1}", percentile(&figures.lateness, 0.99)),
+            format!("{share:.2} %"),
+            figures.gaps.to_string(),
+            format!("{:.1}", figures.memory_kib),
+            format!("{:.0}", figures.service),
+            format!("{:.0}", figures.pbx),
+            format!("{:.0}", figures.agent),
+        ]);
+    }
+    table.print("the first row is on hold, the others are bridged; lateness of pieces in ms; CPU of processes in ms a second");
+    let Some(last) = rows.last() else { return };
+    let verdict = |is_met: bool| if is_met { "met" } else { "MISSED" };
+    let best = rows.iter().map(|figures| figures.cpu_ms).fold(f64::MAX, f64::min);
+    println!("\nbridged instead of on hold: {:.1} times the CPU", last.cpu_ms / on_hold.cpu_ms.max(0.001));
+    println!(
+        "CPU a call and second: {:.2} ms with {} calls; goal {CPU_GOAL_MS}: {}, stretch {CPU_STRETCH_MS}: {}",
+        last.cpu_ms,
+        last.calls,
+        verdict(last.cpu_ms <= CPU_GOAL_MS),
+        verdict(last.cpu_ms <= CPU_STRETCH_MS),
+    );
+    println!(
+        "calls one core has time for: {:.0} at that, {:.0} at the best of the rows; goal {CALLS_GOAL}: {}",
+        1e3 / last.cpu_ms,
+        1e3 / best,
+        verdict(1e3 / last.cpu_ms >= CALLS_GOAL),
+    );
+    println!(
+        "memory a call, without TLS: {:.1} KiB; goal {MEMORY_GOAL_KIB}: {}",
+        last.memory_kib,
+        verdict(last.memory_kib <= MEMORY_GOAL_KIB),
+    );
+}
+
+/// A tone, as a telephone plays it.
+fn write_greeting(path: &Path) -> Outcome<()> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec)?;
+    for n in 0..8_000 * GREETING_SECONDS {
+        writer.write_sample(((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16)?;
+    }
+    Ok(writer.finalize()?)
+}
