@@ -1,6 +1,8 @@
 //! What is counted. Derived from what events made true, so that nobody sprinkles counters; no label holds a number, a name
 //! or an id of a call, so that no label grows without bound.
 
+mod bridge;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::bridge::BridgeMetrics;
 use crate::engine::Health;
 
 /// Seconds: a greeting is asked for within milliseconds and heard within seconds.
@@ -122,6 +125,7 @@ pub struct Metrics {
     first_frame: Histogram,
     first_sound: Histogram,
     audio_gaps: Counter,
+    bridge: BridgeMetrics,
     notices: Counter,
     voice_wait: Histograms<SourceLabel>,
     voice_missing: Family<ReasonLabel, Counter>,
@@ -156,6 +160,7 @@ impl Metrics {
             first_frame: Histogram::new(FRAME_BUCKETS),
             first_sound: Histogram::new(FRAME_BUCKETS),
             audio_gaps: Counter::default(),
+            bridge: BridgeMetrics::default(),
             notices: Counter::default(),
             voice_wait: Family::new_with_constructor(|| Histogram::new(VOICE_BUCKETS)),
             voice_missing: Family::default(),
@@ -170,6 +175,7 @@ impl Metrics {
             reachable: Family::default(),
         };
         metrics.register_calls();
+        metrics.bridge.register(&mut metrics.registry);
         metrics.register_edge();
         metrics
     }
@@ -287,6 +293,7 @@ impl Metrics {
         }
         self.failed_attempt(before, event);
         self.gaps(before, after);
+        self.bridge.observe(before, event, after);
         for fact in facts(before, event, after) {
             match fact {
                 Fact::Offered => {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, At, Call, Cause, Event, GreetingEnd, HandoffFailure, Job, LineId, NoVoice, Offer, Policy,
-    Request, Route, Rung, VoiceId, VoiceSource, VoiceWait, open, step,
+    Admission, At, AudioHeard, Call, Cause, Event, GreetingEnd, HandoffFailure, Job, LineId, NoVoice, Offer,
+    Policy, Request, Route, Rung, Silence, VoiceId, VoiceSource, VoiceWait, open, step,
 };
 
 use super::{Metrics, Webhook};
@@ -95,6 +95,26 @@ fn a_call_is_counted_from_offer_to_end() {
     has(&page, "precall_failed_handoff_attempts_total{rung=\"callback_fallback\",why=\"busy\"} 1");
     has(&page, "precall_entered_phases_total{phase=\"greeting\"} 1");
     has(&page, "precall_call_duration_seconds_count{route=\"callback\"} 1");
+}
+
+#[test]
+fn silence_and_dropped_audio_are_sums_of_which_only_what_is_new_counts() {
+    let metrics = Metrics::new();
+    let heard = |seconds: u64| AudioHeard {
+        agents_turn: Silence { longest: Duration::from_secs(1), total: Duration::from_secs(seconds) },
+        dropped_to_agent: Duration::from_millis(500 * seconds),
+        ..AudioHeard::default()
+    };
+    let mut call = open(&offer(Admission::Accepted), At(0)).next;
+    for seconds in [2, 3, 3] {
+        let next = Call { audio: Some(heard(seconds)), ..call.clone() };
+        metrics.observe(Some(&call), &Event::AudioEnded(heard(seconds)), &next);
+        call = next;
+    }
+    let page = metrics.encode(&health()).unwrap();
+    has(&page, "precall_silence_seconds_total{turn=\"agent\"} 3.0");
+    has(&page, "precall_dropped_audio_seconds_total{to=\"agent\"} 1.5");
+    assert!(!page.contains("turn=\"caller\""), "{page}");
 }
 
 #[test]
