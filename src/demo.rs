@@ -1,11 +1,14 @@
 //! The demo: an embedded database, a simulated ElevenLabs, on the live-leg route a simulated PBX, and the service, with
 //! callers who ring it.
 
+mod bridged;
 mod callers;
-mod greeting;
+mod dialogues;
 mod pbx;
 mod ringing;
+mod sounds;
 mod summary;
+mod tones;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,16 +27,23 @@ use crate::app::{AppError, Application, start_embedded};
 use crate::config::{ApiKeys, Config, ConfigError, Scope};
 use crate::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use crate::logging::{self, Format, Logging};
-use crate::simulators::elevenlabs::{self, CloneDelay, Simulator, Target};
+use crate::simulators::elevenlabs::{self, Agent, CloneDelay, Simulator, TalkReport, Target};
 use crate::simulators::threecx;
+use bridged::{Between, Conversed, Listened};
+pub use bridged::{Bridged, Judge};
 use callers::Callers;
-use greeting::Greeting;
 pub use pbx::Heard;
-use ringing::{Door, Ringing};
+use ringing::{Door, Ringing, Rung};
+use sounds::Sounds;
+use tones::Recording;
 
 const AGENT_ID: &str = "agent_demo";
 const CLONE_DELAY: &str = "1500..4000";
+/// On a live leg new callers are to hear music before the agent comes: longer than notice and greeting.
+const CLONE_DELAY_LIVE: &str = "4500..7000";
 const CONVERSATION: Duration = Duration::from_millis(1_500);
+/// On the bridge a conversation ends by its script.
+const CONVERSATION_MAX: Duration = Duration::from_secs(60);
 /// Every demo has more callers than slots would allow in a small plan, and none of them must run out.
 const VOICE_SLOTS: u32 = 100_000;
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -49,6 +59,10 @@ pub struct Plan {
     pub rate: f64,
     /// Where the database stays; none is a temporary folder.
     pub data_dir: Option<PathBuf>,
+    /// Where what each caller heard is written to: a folder that is there, or can be made.
+    pub record: Option<PathBuf>,
+    /// How strictly what was heard is judged.
+    pub judge: Judge,
 }
 
 /// Why there is nothing to be seen.
@@ -77,7 +91,7 @@ pub struct Demo {
     app: Application,
     simulator: Simulator,
     pbx: Option<threecx::Simulator>,
-    greeting: Greeting,
+    sounds: Sounds,
     postgres: Arc<EmbeddedPostgres>,
     callers: Callers,
     pool: deadpool_postgres::Pool,
@@ -92,13 +106,16 @@ impl Demo {
     /// # Errors
     /// What is in the way.
     pub async fn start(plan: Plan) -> Result<Self, DemoError> {
+        if let Some(folder) = &plan.record {
+            prepare(folder, plan.route)?;
+        }
         let data = plan.data_dir.clone().map_or(DataDir::Temporary, DataDir::At);
         let options = Options::new(data, Durability::Fsync, Install::IfMissing);
         let postgres = start_embedded(options).await?;
         println!("PostgreSQL {} in {}", postgres.version(), postgres.directory().display());
         let samples = tempfile::tempdir()?;
         let secret = Uuid::new_v4().simple().to_string();
-        let simulator = start_simulator().await?;
+        let simulator = start_simulator(plan.route).await?;
         println!("ElevenLabs simulator on {}", simulator.url());
         let pbx = match plan.route {
             Route::Callback => None,
@@ -108,12 +125,12 @@ impl Demo {
                 Some(pbx)
             }
         };
-        let greeting = Greeting::write(samples.path())?;
+        let sounds = Sounds::write(samples.path())?;
         let key = Uuid::new_v4().simple().to_string();
         let url = postgres.url("postgres");
         let mut pairs = pairs(&url, &simulator.url(), samples.path(), &secret, &key)?;
         if let Some(pbx) = &pbx {
-            pairs.extend(live_leg_pairs(plan.route, pbx, &greeting, samples.path(), &secret));
+            pairs.extend(live_leg_pairs(plan.route, pbx, &sounds, samples.path(), &secret));
         }
         let config = Config::from_pairs(pairs)?;
         let logging = logging::start(&config.log, Format::choose(config.environment));
@@ -134,7 +151,7 @@ impl Demo {
             app,
             simulator,
             pbx,
-            greeting,
+            sounds,
             postgres: Arc::new(postgres),
             callers,
             pool,
@@ -156,11 +173,49 @@ impl Demo {
         };
         let ringing = Ringing { door, pool: self.pool.clone(), callers: &self.callers };
         let calls = ringing.ring(self.plan.calls, self.plan.rate).await?;
-        let heard = self.pbx.as_ref().map(|pbx| {
+        let judge = self.plan.judge;
+        let (mut heard, mut bridged) = (None, None);
+        if let Some(pbx) = &self.pbx {
             let ids: Vec<String> = calls.iter().filter_map(|call| call.pbx_id.clone()).collect();
-            Heard::of(pbx, &ids, self.greeting.samples())
-        });
-        summary::read(&self.pool, before, calls.iter().map(|call| call.id).collect(), heard).await
+            self.record(pbx, &ids)?;
+            heard = Some(Heard::of(pbx, &ids, self.sounds.greeting_samples(), judge));
+            if self.plan.route == Route::Bridge {
+                bridged = Some(self.listen(pbx, &calls).await?);
+            }
+        }
+        let ids = calls.iter().map(|call| call.id).collect();
+        summary::read(&self.pool, before, ids, heard, bridged).await
+    }
+
+    async fn listen(&self, pbx: &threecx::Simulator, calls: &[Rung]) -> Result<Bridged, DemoError> {
+        let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
+        let waits = summary::waits(&self.pool, &ids).await?;
+        let talks = self.simulator.talks();
+        let mut listened = Vec::new();
+        for (ordinal, call) in (1_u32..).zip(calls) {
+            let Some(pbx_id) = &call.pbx_id else { continue };
+            let user = serde_json::Value::String(call.id.to_string());
+            let is_of_call = |talk: &&TalkReport| talk.initiation.get("user_id") == Some(&user);
+            listened.push(Listened {
+                name: format!("call {ordinal} (PBX {pbx_id})"),
+                recording: Recording::of_wav(&pbx.audio(pbx_id).unwrap_or_default()),
+                began: pbx::recording_begins(pbx, pbx_id),
+                talks: talks.iter().filter(is_of_call).map(Conversed::from).collect(),
+                between: waits.get(&call.id).map_or(Between::Either, |wait| Between::of(*wait)),
+            });
+        }
+        Ok(Bridged::of(&listened, self.plan.judge))
+    }
+
+    /// One file a call, as its caller heard it.
+    fn record(&self, pbx: &threecx::Simulator, ids: &[String]) -> Result<(), DemoError> {
+        let Some(folder) = &self.plan.record else { return Ok(()) };
+        for (ordinal, id) in (1_u32..).zip(ids) {
+            let wav = pbx.audio(id).unwrap_or_default();
+            std::fs::write(folder.join(format!("call-{ordinal:04}-pbx-{id}.wav")), wav)?;
+        }
+        println!("{} recordings in {}", ids.len(), folder.display());
+        Ok(())
     }
 
     /// Stops everything; a temporary database is gone afterwards.
@@ -177,16 +232,38 @@ impl Demo {
     }
 }
 
-async fn start_simulator() -> Result<Simulator, DemoError> {
-    let clone_delay: CloneDelay =
-        CLONE_DELAY.parse().map_err(|error| DemoError::Setup(format!("{error}")))?;
+async fn start_simulator(route: Route) -> Result<Simulator, DemoError> {
+    let (delay, conversation) = match route {
+        Route::Callback => (CLONE_DELAY, CONVERSATION),
+        Route::Transfer => (CLONE_DELAY_LIVE, CONVERSATION),
+        Route::Bridge => (CLONE_DELAY_LIVE, CONVERSATION_MAX),
+    };
+    let clone_delay: CloneDelay = delay.parse().map_err(|error| DemoError::Setup(format!("{error}")))?;
+    let mut scripts = dialogues::all().map_err(DemoError::Setup)?.into_iter();
+    let mut agent = Agent::default();
+    if let (Route::Bridge, Some(first)) = (route, scripts.next()) {
+        agent = Agent { script: first, dialogues: scripts.collect(), ..agent };
+    }
     let options = elevenlabs::Options {
         clone_delay,
-        conversation: CONVERSATION,
+        conversation,
+        agent,
         voice_slots: VOICE_SLOTS,
         ..elevenlabs::Options::default()
     };
     Ok(elevenlabs::start(options).await?)
+}
+
+/// A folder that recordings can be written to, found out before anybody rings.
+fn prepare(folder: &Path, route: Route) -> Result<(), DemoError> {
+    if route == Route::Callback {
+        return Err(DemoError::Setup(
+            "--record needs --route bridge or transfer: on a callback nobody is on a line of ours".to_owned(),
+        ));
+    }
+    std::fs::create_dir_all(folder).map_err(|error| {
+        DemoError::Setup(format!("--record {}: {error}; name a folder that can be made", folder.display()))
+    })
 }
 
 fn target(url: &str, secret: &str) -> Result<Target, DemoError> {
@@ -236,22 +313,27 @@ fn pairs(
 fn live_leg_pairs(
     route: Route,
     pbx: &threecx::Simulator,
-    greeting: &Greeting,
+    sounds: &Sounds,
     folder: &Path,
     secret: &str,
 ) -> BTreeMap<&'static str, String> {
-    BTreeMap::from([
+    let mut pairs = BTreeMap::from([
         ("CALL_ROUTE", route.name().to_owned()),
         ("THREECX_BASE_URL", pbx.base_url()),
         ("THREECX_CLIENT_ID", pbx::CLIENT_ID.to_owned()),
         ("THREECX_CLIENT_SECRET", secret.to_owned()),
-        ("AGENT_DESTINATION", pbx::AGENT_DN.to_owned()),
         ("INITIATION_SECRET", secret.to_owned()),
-        ("GREETING_AUDIO_FILE", greeting.file().display().to_string()),
+        ("GREETING_AUDIO_FILE", sounds.greeting().display().to_string()),
+        ("GREETING_MUSIC_URL", sounds.hold().display().to_string()),
         ("GREETING_VOICE_ID", "voice_of_the_house".to_owned()),
-        ("NOTICE_MESSAGE", "This call is answered by an artificial voice and recorded.".to_owned()),
+        ("NOTICE_MESSAGE", "An artificial voice; recorded.".to_owned()),
+        ("AGENT_STALL_SECONDS", dialogues::STALL_SECONDS.to_owned()),
         ("PROMPT_CACHE_DIR", folder.join("prompts").display().to_string()),
-    ])
+    ]);
+    if route == Route::Transfer {
+        pairs.insert("AGENT_DESTINATION", pbx::AGENT_DN.to_owned());
+    }
+    pairs
 }
 
 async fn wait_until_ready(app: &Application, pbx: Option<&threecx::Simulator>) -> Result<(), DemoError> {

@@ -123,6 +123,8 @@ fn heard_as(which: impl Display, format: Option<&str>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)] // A failed test is a failed test.
+
     use precall_actors::providers::elevenlabs::AgentOverrides;
 
     use super::*;

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{Exit, said, unusable};
-use crate::demo::{Demo, Plan};
+use crate::demo::{Demo, Judge, Plan};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// How greeting and handoff reach the caller.
-    #[arg(long, value_enum, default_value_t = Route::Callback)]
+    #[arg(long, value_enum, default_value_t = Route::Bridge)]
     route: Route,
     /// End after this many calls; without it, calls come until Ctrl-C.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -21,6 +21,12 @@ pub(super) struct Arguments {
     /// Keep the database here instead of in a temporary folder.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// Write what each caller heard into this folder, a mono WAV file of 16 bits and 8 kHz a call; it is made when missing.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Judge what callers heard and in which order, not its gaps and delays: for a machine that is busy with other things.
+    #[arg(long)]
+    order_alone: bool,
     /// Write the summary to this file as JSON as well.
     #[arg(long)]
     summary_json: Option<PathBuf>,
@@ -28,6 +34,7 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Route {
+    Bridge,
     Transfer,
     Callback,
 }
@@ -35,6 +42,7 @@ enum Route {
 impl From<Route> for precall_call::Route {
     fn from(route: Route) -> Self {
         match route {
+            Route::Bridge => Self::Bridge,
             Route::Transfer => Self::Transfer,
             Route::Callback => Self::Callback,
         }
@@ -50,7 +58,9 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
     let route = arguments.route.into();
-    let plan = Plan { route, calls: arguments.calls, rate: arguments.rate, data_dir: arguments.data_dir };
+    let judge = if arguments.order_alone { Judge::OrderAlone } else { Judge::Timing };
+    let Arguments { calls, rate, data_dir, record, .. } = arguments;
+    let plan = Plan { route, calls, rate, data_dir, record, judge };
     let demo = match Demo::start(plan).await {
         Ok(demo) => demo,
         Err(error) => return unusable_or_failed(&error),

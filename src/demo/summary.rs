@@ -1,6 +1,6 @@
 //! What the tables say of the demo's calls. Nothing here is counted by the demo itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use deadpool_postgres::Pool;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::DemoError;
+use super::bridged::Bridged;
 use super::pbx::Heard;
 
 const TABLES: [&str; 9] = [
@@ -39,6 +40,10 @@ const CALLS: &str = "
         percentile_cont(0.5) within group (order by (timings ->> 'first_sound_us')::float8),
         percentile_cont(0.99) within group (order by (timings ->> 'first_sound_us')::float8)
     from call_log l where id = any($1)";
+
+const WAITS: &str = "
+    select id, (timings ->> 'voice_decided_ms')::float8 - (timings ->> 'greeting_ended_ms')::float8
+    from call_log where id = any($1) and timings ?& array['voice_decided_ms', 'greeting_ended_ms']";
 
 const CLONES: &str = "
     select count(*), percentile_cont(0.5) within group (order by api_response_time_ms::float8),
@@ -75,10 +80,12 @@ pub struct Summary {
     pub rows: BTreeMap<&'static str, i64>,
     /// On a live leg: what the callers heard.
     pub heard: Option<Heard>,
+    /// On the bridge: what they heard of the agent.
+    pub bridged: Option<Bridged>,
 }
 
 /// The middle and the slow end.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Percentiles {
     /// Half were faster.
     pub p50: Option<f64>,
@@ -111,7 +118,8 @@ impl Summary {
     #[must_use]
     pub fn all_completed(&self) -> bool {
         let heard_well = self.heard.as_ref().is_none_or(Heard::is_good);
-        self.calls > 0 && self.completed == self.calls && heard_well
+        let bridged_well = self.bridged.as_ref().is_none_or(Bridged::is_good);
+        self.calls > 0 && self.completed == self.calls && heard_well && bridged_well
     }
 }
 
@@ -145,6 +153,9 @@ impl fmt::Display for Summary {
         if let Some(heard) = &self.heard {
             write!(f, "\n{heard}")?;
         }
+        if let Some(bridged) = &self.bridged {
+            write!(f, "\n{bridged}")?;
+        }
         Ok(())
     }
 }
@@ -159,11 +170,20 @@ pub(super) async fn positions(pool: &Pool) -> Result<i64, DemoError> {
     row.try_get(0).map_err(|error| failed(&error))
 }
 
+/// When the voice of these calls was there, in milliseconds after the end of their greeting.
+pub(super) async fn waits(pool: &Pool, calls: &[Uuid]) -> Result<HashMap<Uuid, f64>, DemoError> {
+    let client = pool.get().await.map_err(|error| failed(&error))?;
+    let rows = client.query(WAITS, &[&calls]).await.map_err(|error| failed(&error))?;
+    let read = |row: &tokio_postgres::Row| Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?));
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| failed(&error))
+}
+
 pub(super) async fn read(
     pool: &Pool,
     before: i64,
     calls: Vec<Uuid>,
     heard: Option<Heard>,
+    bridged: Option<Bridged>,
 ) -> Result<Summary, DemoError> {
     let client = pool.get().await.map_err(|error| failed(&error))?;
     let of_calls = client.query_one(CALLS, &[&calls]).await.map_err(|error| failed(&error))?;
@@ -188,6 +208,7 @@ pub(super) async fn read(
             clone_ms: Percentiles { p50: of_clones.try_get(1)?, p99: of_clones.try_get(2)? },
             rows,
             heard,
+            bridged,
         })
     };
     summary().map_err(|error| failed(&error))

@@ -28,6 +28,8 @@ async fn three_calls_complete_and_the_summary_is_true_of_the_tables() {
     let file = folder.path().join("summary.json");
     let arguments = [
         "demo",
+        "--route",
+        "callback",
         "--calls",
         "3",
         "--rate",
@@ -93,4 +95,48 @@ async fn three_calls_complete_and_the_summary_is_true_of_the_tables() {
     assert_eq!(lines, 3, "a line a call: {}", ended.stdout);
     drop(client);
     tokio::task::spawn_blocking(|| postgres.stop()).await.unwrap();
+}
+
+#[actix::test]
+async fn what_callers_of_the_bridge_heard_is_judged_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (recordings, file) = (folder.path().join("new/recordings"), folder.path().join("summary.json"));
+    let arguments = [
+        "demo",
+        "--calls",
+        "3",
+        "--order-alone",
+        "--record",
+        recordings.to_str().unwrap(),
+        "--summary-json",
+        file.to_str().unwrap(),
+    ];
+    let ended = Run::of(&arguments).end().await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let summary: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let bridged = &summary["bridged"];
+    assert_eq!((&bridged["calls"], &bridged["in_order"]), (&json!(3), &json!(3)), "{summary}");
+    let written: Vec<_> = std::fs::read_dir(&recordings).unwrap().collect();
+    assert_eq!(written.len(), 3);
+    for entry in written {
+        let recording = hound::WavReader::open(entry.unwrap().path()).unwrap();
+        let spec = recording.spec();
+        assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (1, 8_000, 16));
+        assert!(recording.duration() > 5 * 8_000, "{} samples", recording.duration());
+    }
+}
+
+#[actix::test]
+async fn nobody_is_recorded_on_a_callback_and_a_folder_must_be_one() {
+    for (arguments, said) in [
+        (["demo", "--route", "callback", "--calls", "1", "--record", "/tmp"], "--route bridge or transfer"),
+        (
+            ["demo", "--route", "bridge", "--calls", "1", "--record", "/dev/null/x"],
+            "name a folder that can be made",
+        ),
+    ] {
+        let ended = Run::of(&arguments).end().await;
+        assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use precall_call::At;
 
 use super::bridge::talk::Talk;
-use super::clip::{duration_of, whole_samples};
+use super::clip::{bytes_within, duration_of, whole_samples};
 use super::leg_report::{AgentFigures, LegAudioStats, LegNews, LegReport};
 use super::outlet::Outlet;
 use super::pace::{Lead, Pace};
@@ -200,11 +200,22 @@ impl Speech {
             return;
         }
         stream.ended.clear();
-        let (from, pcm) = match talk.and_then(|talk| talk.next_piece(bytes)) {
+        let mut at_most = bytes;
+        let said = talk.and_then(|talk| {
+            let left = self.player.until(talk.order().begins.0);
+            match talk.scene_until(left) {
+                Some(left) => {
+                    at_most = at_most.min(bytes_within(left));
+                    None
+                }
+                None => talk.next_piece(bytes),
+            }
+        });
+        let (from, pcm) = match said {
             Some(pcm) => (From::Agent(pcm.clone()), pcm),
             None => {
                 let place = self.player.place();
-                (From::Scene(place), self.player.piece(bytes, &mut stream.ended))
+                (From::Scene(place), self.player.piece(at_most, &mut stream.ended))
             }
         };
         let has_sound = !self.is_first_sound_known && is_audible(&pcm);

@@ -23,8 +23,8 @@ use crate::providers::trust::Trust;
 /// TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// Of the caller's audio and of answers, a connection.
-const BUFFER: usize = 16 * 1024;
+/// Of the caller's audio and of answers, a connection. The head of an answer must fit; audio comes in pieces of some 320 bytes.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// How the PBX is reached.
 #[derive(Clone)]
@@ -81,7 +81,7 @@ impl Route {
         let outlet = Rc::new(Outlet::new());
         let wire = Wire { socket, outlet: Rc::clone(&outlet) };
         let (sender, connection) = Builder::new()
-            .max_buf_size(BUFFER)
+            .read_buf_exact_size(Some(READ_BUFFER))
             .handshake(TokioIo::new(wire))
             .await
             .map_err(io::Error::other)?;

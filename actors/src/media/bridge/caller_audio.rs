@@ -60,12 +60,13 @@ impl CallerAudio {
         piece.extend_from_slice(self.waiting.get(..said).unwrap_or_default());
         self.waiting.advance(said);
         self.sent += duration_of(said);
-        let late = clock.saturating_sub(self.sent);
-        if late > LATE {
-            let silence = bytes_within(late.min(LONGEST));
+        // Always as far behind as the PBX may be: what it says next is not sent on top of a silence for the same time.
+        let late = clock.saturating_sub(self.sent).saturating_sub(LATE);
+        let silence = bytes_within(late.min(LONGEST));
+        if silence > 0 {
             piece.resize(piece.len().saturating_add(silence), 0);
             // What is older than any silence that is sent for it is over.
-            self.sent = clock;
+            self.sent = clock.saturating_sub(LATE);
         }
     }
 }

@@ -29,7 +29,7 @@ const FAREWELL_WITHIN: Duration = Duration::from_millis(250);
 /// As the provider's own clients set it (facts, section 4).
 const MESSAGE_MAX: usize = 16 * 1024 * 1024;
 /// Of what is read at once: an idle conversation's share of memory.
-const READ_BUFFER: usize = 8 * 1024;
+const READ_BUFFER: usize = 4 * 1024;
 /// Letters that are not taken, in the library's own buffer.
 const WRITE_BUFFER_MAX: usize = 256 * 1024;
 

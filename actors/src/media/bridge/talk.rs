@@ -25,6 +25,8 @@ use crate::providers::elevenlabs::{AgentMessage, read_agent_message, write_audio
 const TAIL: Duration = Duration::from_millis(300);
 /// The provider's code for what was asked for and is not allowed (facts, section 4).
 const CONTRACT: u16 = 1008;
+/// Of a message with audio, what is not audio: room for all of it.
+const CHUNK_WORDS: usize = 32;
 /// A conversation that came to its end.
 const NORMAL: u16 = 1000;
 
@@ -74,8 +76,12 @@ pub(in crate::media) struct Talk {
     voices: Option<Voices>,
     audio: AgentAudio,
     turn: Turn,
+    /// It was there before the scene came to the mark at which it is expected: it is heard right behind it, and not a lead later.
+    is_expected: bool,
     /// Until the agent's first word the caller hears what was heard before, and again while it owes one for too long.
     music: bool,
+    /// Whether any of it was written for the caller.
+    has_spoken: bool,
     /// It owes a word once what it has said is heard.
     owes_next: bool,
     is_interrupted: bool,
@@ -102,7 +108,9 @@ impl Talk {
             voices: None,
             audio: AgentAudio::default(),
             turn,
+            is_expected: false,
             music: true,
+            has_spoken: false,
             owes_next: false,
             is_interrupted: false,
             letters: Rc::default(),
@@ -165,10 +173,25 @@ impl Talk {
             return;
         }
         self.stage = Stage::Connected;
+        if self.has_spoken {
+            return;
+        }
         self.music = self.order.opening != super::turn::Opening::Caller;
         if self.audio.is_empty() {
             self.turn.opened(self.order.opening, now);
         }
+    }
+
+    /// How much of the scene may be written before the agent is heard, where so much of it is left until its mark. An agent that
+    /// is there in time follows it without the music that the listener would hear until the two are connected.
+    pub(in crate::media) fn scene_until(&mut self, left: Option<Duration>) -> Option<Duration> {
+        if self.stage != Stage::Ready || self.audio.is_empty() {
+            return None;
+        }
+        if left.is_some() {
+            self.is_expected = true;
+        }
+        left
     }
 
     /// Back from hold, where nobody else was reached.
@@ -208,9 +231,11 @@ impl Talk {
     pub(in crate::media) fn next_piece(&mut self, bytes: usize) -> Option<Bytes> {
         match self.stage {
             Stage::Connected | Stage::Leaving { .. } => {}
+            Stage::Ready if self.is_expected && !self.audio.is_empty() => {}
             Stage::Opening | Stage::Ready | Stage::OnHold | Stage::Gone => return None,
         }
         if !self.audio.is_empty() {
+            self.has_spoken = true;
             self.music = false;
             self.turn.sounded();
             return Some(self.audio.piece(bytes));
@@ -290,10 +315,10 @@ impl Talk {
         }
         self.to_be_sent.clear();
         voices.to_agent.take(&self.piece, &mut self.to_be_sent);
-        self.text.clear();
-        write_audio_chunk(&self.to_be_sent, &mut self.text);
+        let mut text = String::with_capacity(self.to_be_sent.len() * 4 / 3 + CHUNK_WORDS);
+        write_audio_chunk(&self.to_be_sent, &mut text);
         let span = duration_of(self.piece.len());
-        self.letters.put(Letter::Audio(Utf8Bytes::from(self.text.as_str()), span));
+        self.letters.put(Letter::Audio(text.into(), span));
     }
 
     /// The agent's side said something.

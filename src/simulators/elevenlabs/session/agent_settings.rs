@@ -3,6 +3,7 @@
 //! | field | meaning |
 //! |---|---|
 //! | `script` | see `act` |
+//! | `dialogues` | other scripts: conversations over a WebSocket have `script` and then these, in turn |
 //! | `agent_output_audio_format`, `user_input_audio_format` | of the WebSocket; `pcm_8000` |
 //! | `voice_id` | the voice where no override names one |
 //! | `pace` | how its audio is sent unless a step says otherwise |
@@ -19,6 +20,8 @@
 //! | `input_timeout_ms` | how long it goes on without input of the client; a minute, then 1002 `transport_receive_timeout` |
 //! | `max_duration_ms` | the longest conversation; ten minutes, then 1000 `max_duration_exceeded` |
 //! | `record_ms` | how much of each caller's audio is kept |
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -71,6 +74,7 @@ pub enum OnViolation {
 #[allow(missing_docs)] // The table says it.
 pub struct Agent {
     pub script: Script,
+    pub dialogues: Vec<Script>,
     pub agent_output_audio_format: AgentAudio,
     pub user_input_audio_format: AgentAudio,
     pub voice_id: String,
@@ -95,6 +99,7 @@ impl Default for Agent {
         let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
         Self {
             script: Script::default(),
+            dialogues: Vec::new(),
             agent_output_audio_format: AgentAudio::default(),
             user_input_audio_format: AgentAudio::default(),
             voice_id: "cjVigY5qzO86Huf0OWal".to_owned(),
@@ -155,6 +160,9 @@ impl Agent {
 
     fn check(&self) -> Result<(), String> {
         check_pace(self.pace)?;
+        if self.dialogues.len() > MOST_ENTRIES {
+            return Err(format!("a list has at most {MOST_ENTRIES} entries"));
+        }
         let unknown = self.client_events.iter().find(|event| !CLIENT_EVENTS.contains(&event.as_str()));
         if let Some(unknown) = unknown {
             return Err(format!("there is no client event {unknown}"));
@@ -175,6 +183,16 @@ impl Agent {
             return Err(format!("times are from 1 to {LONGEST_MS} ms"));
         }
         Ok(())
+    }
+
+    /// The agent as it is in the conversation of this number.
+    pub(super) fn of_conversation(self: &Arc<Self>, number: u64) -> Arc<Self> {
+        let scripts = u64::try_from(self.dialogues.len()).unwrap_or(0).saturating_add(1);
+        let turn = usize::try_from(number % scripts).unwrap_or(0);
+        match turn.checked_sub(1).and_then(|other| self.dialogues.get(other)) {
+            Some(script) => Arc::new(Self { script: script.clone(), ..Self::clone(self) }),
+            None => Arc::clone(self),
+        }
     }
 
     /// Whether its id alone does not open a socket.

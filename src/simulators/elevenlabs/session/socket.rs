@@ -98,7 +98,7 @@ fn begin(
     let wall = Timestamp::now();
     let conversation = world.conversations.begin(about, wall).ok()?;
     let number = conversation.number;
-    let agent = world.agent.clone();
+    let agent = world.agent.of_conversation(number);
     let format = agent.user_input_audio_format;
     let kept = format.samples(agent.record_ms).saturating_mul(format.width());
     let talk = NewTalk {

@@ -24,6 +24,21 @@ fn event_id(message: &Value, field: &str) -> u64 {
 }
 
 #[actix_web::test]
+async fn dialogues_are_had_in_turn() {
+    let provider = Provider::with(endless()).await;
+    let says = |words: &str| json!([{ "role": "agent", "message": words }]);
+    let settings = json!({ "script": says("one"), "dialogues": [says("two"), says("three")] });
+    provider.simulator.set_agent(serde_json::from_value(settings).unwrap());
+    let mut heard = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let mut socket = provider.talks(json!({})).await;
+        let said = socket.until("agent_response").await;
+        heard.insert(said["agent_response_event"]["agent_response"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(heard, ["one", "three", "two"].map(str::to_owned).into());
+}
+
+#[actix_web::test]
 async fn by_default_it_greets_listens_and_answers() {
     let provider = Provider::with(endless()).await;
     let mut socket = provider.talks(json!({})).await;

@@ -1,0 +1,351 @@
+//! What the callers of the bridge heard, judged by the recordings of the simulated PBX alone and by what the simulated agent says
+//! that it did. Nothing here is told by the service, but which callers had to wait for their voice.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::sounds::{GREETING_HZ, HOLD_HZ};
+use super::summary::Percentiles;
+use super::tones::{Recording, Run};
+use crate::simulators::elevenlabs::{Said, TalkReport};
+
+/// Between the last of greeting or music and the agent's first sound.
+const GAP_MS: u64 = 60;
+/// From the interruption until the agent is silent.
+const SILENCED_MS: u64 = 200;
+/// An interrupted agent says nothing more for so long, so that it can be heard whether it stopped.
+const QUIET_MS: u64 = 900;
+/// An answer that comes later than this was filled with music.
+const FILLED_MS: u64 = 2_500;
+
+/// Whether the timing of what was heard is judged, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// Gaps and delays count.
+    Timing,
+    /// What was heard, and in which order: a busy machine makes gaps of its own.
+    OrderAlone,
+}
+
+/// All calls of the bridge.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Bridged {
+    /// Calls that were looked at.
+    pub calls: usize,
+    /// Those in which greeting, music and agent were heard in their order, and nothing else.
+    pub in_order: usize,
+    /// Those in which music was heard before the agent.
+    pub held: usize,
+    /// Those in which music filled an answer that did not come.
+    pub filled: usize,
+    /// Silence between greeting or music and the agent, milliseconds.
+    pub gap_ms: Percentiles,
+    /// The longest of them.
+    pub longest_gap_ms: u64,
+    /// From interruptions until the agent was not heard any more, milliseconds.
+    pub silenced_ms: Percentiles,
+    /// The longest of them.
+    pub longest_silenced_ms: u64,
+    /// What was wrong, a line each.
+    pub problems: Vec<String>,
+}
+
+/// What a caller hears between the greeting and the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Between {
+    /// The voice was there in time.
+    Nothing,
+    /// The voice came later.
+    Music,
+    /// It came so close to the end of the greeting that either is right.
+    Either,
+}
+
+impl Between {
+    /// From when the voice was there, in milliseconds after the greeting's end.
+    pub(super) fn of(voice_after_greeting_ms: f64) -> Self {
+        const CLOSE_MS: f64 = 500.0;
+        if voice_after_greeting_ms.abs() < CLOSE_MS {
+            Self::Either
+        } else if voice_after_greeting_ms > 0.0 {
+            Self::Music
+        } else {
+            Self::Nothing
+        }
+    }
+}
+
+/// A conversation as the simulated agent tells of it.
+pub(super) struct Conversed {
+    /// The agent's tone; none if it did not begin.
+    hz: Option<u32>,
+    opened_at: Option<Timestamp>,
+    said: Vec<Said>,
+    violations: u64,
+    heard_ms: u64,
+}
+
+impl From<&TalkReport> for Conversed {
+    fn from(talk: &TalkReport) -> Self {
+        Self {
+            hz: talk.tone_hz,
+            opened_at: talk.opened_at.parse().ok(),
+            said: talk.said.clone(),
+            violations: talk.violation_count,
+            heard_ms: talk.user_audio.sound_ms,
+        }
+    }
+}
+
+/// One call, with everything that is known of it from outside.
+pub(super) struct Listened {
+    pub(super) name: String,
+    pub(super) recording: Recording,
+    /// When the recording begins.
+    pub(super) began: Option<Timestamp>,
+    pub(super) talks: Vec<Conversed>,
+    /// What is to be heard between greeting and agent.
+    pub(super) between: Between,
+}
+
+/// What one call was like.
+#[derive(Debug, Default)]
+struct Verdict {
+    held: bool,
+    filled: bool,
+    gap_ms: Option<u64>,
+    silenced_ms: Vec<u64>,
+    out_of_order: Vec<String>,
+    late: Vec<String>,
+}
+
+impl Bridged {
+    /// Judges these calls.
+    pub(super) fn of(calls: &[Listened], judge: Judge) -> Self {
+        let (mut all, mut gaps, mut silenced) = (Self::default(), Vec::new(), Vec::new());
+        for call in calls {
+            let verdict = call.judged();
+            all.calls = all.calls.saturating_add(1);
+            all.in_order = all.in_order.saturating_add(usize::from(verdict.out_of_order.is_empty()));
+            all.held = all.held.saturating_add(usize::from(verdict.held));
+            all.filled = all.filled.saturating_add(usize::from(verdict.filled));
+            gaps.extend(verdict.gap_ms);
+            silenced.extend(&verdict.silenced_ms);
+            let late = if judge == Judge::Timing { verdict.late } else { Vec::new() };
+            let problems = verdict.out_of_order.into_iter().chain(late);
+            all.problems.extend(problems.map(|problem| format!("{}: {problem}", call.name)));
+        }
+        Self {
+            gap_ms: Percentiles::of(gaps.iter().copied()),
+            longest_gap_ms: gaps.into_iter().max().unwrap_or(0),
+            silenced_ms: Percentiles::of(silenced.iter().copied()),
+            longest_silenced_ms: silenced.into_iter().max().unwrap_or(0),
+            ..all
+        }
+    }
+
+    /// Whether every caller heard what was promised.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.calls > 0 && self.problems.is_empty()
+    }
+}
+
+impl Listened {
+    fn judged(&self) -> Verdict {
+        let mut verdict = Verdict::default();
+        let [talk] = self.talks.as_slice() else {
+            verdict.out_of_order.push(format!("{} conversations with the agent", self.talks.len()));
+            return verdict;
+        };
+        let Some(agent) = talk.hz else {
+            verdict.out_of_order.push("the conversation did not begin".to_owned());
+            return verdict;
+        };
+        let runs = self.recording.runs(&[agent, GREETING_HZ, HOLD_HZ]);
+        // The notice has a voice's tone, which may be the agent's.
+        let runs: Vec<Run> = runs.into_iter().skip_while(|run| run.hz == agent).collect();
+        self.judge_order(agent, &runs, &mut verdict);
+        self.judge_gap(agent, &runs, &mut verdict);
+        for said in &talk.said {
+            self.judge_interruption(agent, talk, said, &mut verdict);
+        }
+        if talk.violations > 0 {
+            verdict.out_of_order.push(format!("the agent's contract was broken {} times", talk.violations));
+        }
+        if talk.heard_ms == 0 {
+            verdict.out_of_order.push("the agent did not hear the caller".to_owned());
+        }
+        verdict
+    }
+
+    fn judge_order(&self, agent: u32, runs: &[Run], verdict: &mut Verdict) {
+        let heard: Vec<u32> = runs.iter().map(|run| run.hz).collect();
+        let first = heard.iter().position(|hz| *hz == agent).unwrap_or(heard.len());
+        let (before, after) = heard.split_at(first);
+        verdict.held = before.contains(&HOLD_HZ);
+        let is_right = match self.between {
+            Between::Nothing => before == [GREETING_HZ],
+            Between::Music => before == [GREETING_HZ, HOLD_HZ],
+            Between::Either => before == [GREETING_HZ] || before == [GREETING_HZ, HOLD_HZ],
+        };
+        if !is_right {
+            let expected = self.between;
+            verdict.out_of_order.push(format!("before the agent: {before:?} Hz, where {expected:?} was due"));
+        }
+        let stalls = self.stalls();
+        verdict.filled = stalls && after.contains(&HOLD_HZ);
+        if stalls && !verdict.filled {
+            verdict.out_of_order.push("nothing filled the wait for an answer".to_owned());
+        }
+        let may_be_heard = |hz: &u32| *hz == agent || (stalls && *hz == HOLD_HZ);
+        if after.is_empty() || !after.iter().all(may_be_heard) {
+            verdict.out_of_order.push(format!("once the agent ({agent} Hz) had come: {after:?} Hz"));
+        }
+    }
+
+    /// Whether the agent kept the caller waiting for an answer.
+    fn stalls(&self) -> bool {
+        let said: Vec<&Said> = self.talks.iter().flat_map(|talk| &talk.said).collect();
+        said.windows(2).any(|pair| match pair {
+            [one, next] => {
+                let over = one.began_after_ms.saturating_add(one.length_ms);
+                one.interrupted_after_ms.is_none() && next.began_after_ms.saturating_sub(over) > FILLED_MS
+            }
+            _ => false,
+        })
+    }
+
+    fn judge_gap(&self, agent: u32, runs: &[Run], verdict: &mut Verdict) {
+        let Some(pair) = runs.windows(2).find(|pair| pair.last().is_some_and(|run| run.hz == agent)) else {
+            return;
+        };
+        if let [before, first] = pair {
+            let gap = self.recording.longest_silence(before.to.saturating_sub(100), first.from + 100);
+            verdict.gap_ms = Some(gap);
+            if gap >= GAP_MS {
+                verdict.late.push(format!("{gap} ms of silence before the agent's first sound"));
+            }
+        }
+    }
+
+    fn judge_interruption(&self, agent: u32, talk: &Conversed, said: &Said, verdict: &mut Verdict) {
+        let Some(after) = said.interrupted_after_ms else { return };
+        let (Some(opened), Some(began)) = (talk.opened_at, self.began) else {
+            return verdict.out_of_order.push("there is no time to an interruption".to_owned());
+        };
+        let opened = opened.as_millisecond().saturating_sub(began.as_millisecond());
+        let at = u64::try_from(opened).unwrap_or(0).saturating_add(after);
+        let silenced = self.recording.last_heard(agent, at, at + QUIET_MS);
+        verdict.silenced_ms.push(silenced);
+        if silenced > SILENCED_MS {
+            verdict.late.push(format!("the interrupted agent was heard for another {silenced} ms"));
+        }
+    }
+}
+
+impl fmt::Display for Bridged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "on the bridge:")?;
+        writeln!(f, "  heard in their order     {} of {}", self.in_order, self.calls)?;
+        writeln!(f, "  music before the agent   {}, music for a late answer {}", self.held, self.filled)?;
+        writeln!(f, "  silence before the agent {} (longest {} ms)", self.gap_ms, self.longest_gap_ms)?;
+        write!(
+            f,
+            "  silenced after           {} (longest {} ms)",
+            self.silenced_ms, self.longest_silenced_ms
+        )?;
+        for problem in &self.problems {
+            write!(f, "\n  WRONG {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+
+    use super::super::tones::recording;
+    use super::*;
+
+    const AGENT: u32 = 700;
+
+    fn said(began_after_ms: u64, length_ms: u64, interrupted_after_ms: Option<u64>) -> Said {
+        Said {
+            event_id: 1,
+            text: String::new(),
+            began_after_ms,
+            length_ms,
+            sent_ms: length_ms,
+            interrupted_after_ms,
+            heard_ms: None,
+        }
+    }
+
+    /// A call whose recording and conversation begin at the same time.
+    fn judged(parts: &[(u32, u32)], between: Between, said: Vec<Said>) -> Bridged {
+        let began = Timestamp::from_millisecond(1_000_000).ok();
+        let talk = Conversed { hz: Some(AGENT), opened_at: began, said, violations: 0, heard_ms: 200 };
+        let call = Listened {
+            name: "call".to_owned(),
+            recording: recording(parts),
+            began,
+            talks: vec![talk],
+            between,
+        };
+        Bridged::of(&[call], Judge::Timing)
+    }
+
+    #[test]
+    fn greeting_music_and_agent_in_their_order_are_right() {
+        let heard = [(900, 400), (GREETING_HZ, 800), (HOLD_HZ, 600), (AGENT, 900)];
+        let bridged = judged(&heard, Between::Music, Vec::new());
+        assert_eq!((bridged.problems.as_slice(), bridged.in_order, bridged.held), ([].as_slice(), 1, 1));
+        let heard = [(GREETING_HZ, 800), (AGENT, 900)];
+        assert!(judged(&heard, Between::Nothing, Vec::new()).is_good());
+        assert!(!judged(&heard, Between::Music, Vec::new()).is_good(), "music is missing");
+    }
+
+    #[test]
+    fn another_order_is_wrong() {
+        for heard in [
+            [(HOLD_HZ, 800), (GREETING_HZ, 600), (AGENT, 900)].as_slice(),
+            &[(GREETING_HZ, 800), (AGENT, 600), (HOLD_HZ, 300), (AGENT, 600)],
+            &[(GREETING_HZ, 800), (HOLD_HZ, 600)],
+            &[(AGENT, 800), (GREETING_HZ, 600), (HOLD_HZ, 600)],
+        ] {
+            assert!(!judged(heard, Between::Either, Vec::new()).is_good(), "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn a_gap_before_the_agent_counts_where_timing_does() {
+        let heard = [(GREETING_HZ, 800), (HOLD_HZ, 600), (0, 80), (AGENT, 900)];
+        let bridged = judged(&heard, Between::Music, Vec::new());
+        assert!(bridged.longest_gap_ms.abs_diff(80) <= 1, "{bridged:?}");
+        assert_eq!((bridged.in_order, bridged.problems.len()), (1, 1));
+    }
+
+    #[test]
+    fn an_interrupted_agent_must_be_silent_in_time() {
+        for (goes_on, is_good) in [(100, true), (300, false)] {
+            let heard = [(GREETING_HZ, 800), (AGENT, 700 + goes_on), (0, 1_200), (AGENT, 300)];
+            let bridged = judged(&heard, Between::Nothing, vec![said(800, 5_000, Some(1_500))]);
+            assert_eq!(bridged.is_good(), is_good, "{bridged:?}");
+            assert!(bridged.longest_silenced_ms.abs_diff(u64::from(goes_on)) <= 20, "{bridged:?}");
+        }
+    }
+
+    #[test]
+    fn a_late_answer_must_be_filled() {
+        let said = || vec![said(800, 600, None), said(5_000, 600, None)];
+        let filled = [(GREETING_HZ, 800), (AGENT, 600), (0, 2_000), (HOLD_HZ, 1_600), (AGENT, 600)];
+        let bridged = judged(&filled, Between::Nothing, said());
+        assert!(bridged.is_good() && bridged.filled == 1, "{bridged:?}");
+        let silent = [(GREETING_HZ, 800), (AGENT, 600), (0, 3_600), (AGENT, 600)];
+        assert!(!judged(&silent, Between::Nothing, said()).is_good());
+    }
+}

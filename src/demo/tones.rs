@@ -1,0 +1,148 @@
+//! Which tones a recording holds, and when: pieces of 20 ms, each of one tone, silent or something else. Pure.
+
+use std::f64::consts::TAU;
+
+const RATE: f64 = 8_000.0;
+/// 20 ms.
+const PIECE: usize = 160;
+const PIECE_MS: u64 = 20;
+/// A mean height below this is silence on a telephone.
+const SILENT: f64 = 60.0;
+/// So much of a piece's power must be the tone's. A piece in which one tone gives way to another is neither's.
+const SHARE: f64 = 0.6;
+/// So many pieces in a row are heard as a tone.
+const RUN: usize = 3;
+/// A sample below this is silent.
+const QUIET: u16 = 60;
+const SAMPLES_PER_MS: u64 = 8;
+
+/// What was heard for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Which of the tones.
+    pub(super) hz: u32,
+    /// From the beginning of the recording, in milliseconds.
+    pub(super) from: u64,
+    /// Where it ends.
+    pub(super) to: u64,
+}
+
+/// A recording, in samples of 8 kHz.
+pub(super) struct Recording(Vec<i16>);
+
+impl Recording {
+    /// Of a WAV file with the usual 44 bytes of head: signed 16 bits, mono, 8 kHz.
+    pub(super) fn of_wav(wav: &[u8]) -> Self {
+        let (samples, _) = wav.get(44..).unwrap_or_default().as_chunks::<2>();
+        Self(samples.iter().map(|sample| i16::from_le_bytes(*sample)).collect())
+    }
+
+    /// Where these tones are heard, in order. Silence within a tone ends no run unless another tone follows.
+    pub(super) fn runs(&self, tones: &[u32]) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        let (mut last, mut count) = (None, 0_usize);
+        for (place, piece) in (0_u64..).zip(self.0.chunks_exact(PIECE)) {
+            let heard = tones.iter().copied().find(|hz| is_of(piece, *hz));
+            count = if heard.is_some() && heard == last { count.saturating_add(1) } else { 1 };
+            last = heard;
+            let Some(hz) = heard.filter(|_| count >= RUN) else { continue };
+            let to = (place + 1) * PIECE_MS;
+            match runs.last_mut() {
+                Some(run) if run.hz == hz => run.to = to,
+                _ => runs.push(Run { hz, from: to - 3 * PIECE_MS, to }),
+            }
+        }
+        runs
+    }
+
+    /// The end of what is heard of this tone between two moments: milliseconds after the first.
+    pub(super) fn last_heard(&self, hz: u32, from: u64, to: u64) -> u64 {
+        let heard = (1_u64..).zip(self.pieces(from, to)).filter(|(_, piece)| is_of(piece, hz)).last();
+        heard.map_or(0, |(place, _)| place * PIECE_MS)
+    }
+
+    /// The longest silence between two moments, in milliseconds.
+    pub(super) fn longest_silence(&self, from: u64, to: u64) -> u64 {
+        let (mut longest, mut present) = (0_u64, 0_u64);
+        for sample in self.samples(from, to) {
+            present = if sample.unsigned_abs() < QUIET { present.saturating_add(1) } else { 0 };
+            longest = longest.max(present);
+        }
+        longest / SAMPLES_PER_MS
+    }
+
+    fn pieces(&self, from: u64, to: u64) -> impl Iterator<Item = &[i16]> {
+        self.samples(from, to).chunks_exact(PIECE)
+    }
+
+    fn samples(&self, from: u64, to: u64) -> &[i16] {
+        let at = |ms: u64| usize::try_from(ms * SAMPLES_PER_MS).unwrap_or(usize::MAX).min(self.0.len());
+        self.0.get(at(from)..at(to).max(at(from))).unwrap_or_default()
+    }
+}
+
+/// Goertzel's question, asked plainly: how much of this piece is that tone?
+fn is_of(piece: &[i16], hz: u32) -> bool {
+    let turn = TAU * f64::from(hz) / RATE;
+    let (mut re, mut im, mut all, mut angle) = (0.0, 0.0, 0.0, 0.0_f64);
+    for sample in piece {
+        let sample = f64::from(*sample);
+        re += sample * angle.cos();
+        im += sample * angle.sin();
+        all += sample * sample;
+        angle += turn;
+    }
+    let count = piece.iter().map(|_| 1.0).sum::<f64>().max(1.0);
+    (all / count).sqrt() >= SILENT && 2.0 * (re * re + im * im) / count >= SHARE * all
+}
+
+/// Tones and silences (0 Hz), each so many milliseconds.
+#[cfg(test)]
+pub(super) fn recording(parts: &[(u32, u32)]) -> Recording {
+    let mut samples = Vec::new();
+    for (hz, ms) in parts {
+        for n in 0..ms * 8 {
+            let t = f64::from(n) / RATE;
+            #[allow(clippy::cast_possible_truncation)] // Within 5,000 either way.
+            samples.push(((t * TAU * f64::from(*hz)).sin() * 5_000.0) as i16);
+        }
+    }
+    Recording(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tones_are_found_in_their_order() {
+        let heard = recording(&[(700, 500), (2_000, 1_000), (2_600, 400), (700, 600)]);
+        let runs = heard.runs(&[700, 2_000, 2_600]);
+        assert_eq!(runs.iter().map(|run| run.hz).collect::<Vec<_>>(), [700, 2_000, 2_600, 700]);
+        for (run, (from, to)) in runs.iter().zip([(0, 500), (500, 1_500), (1_500, 1_900), (1_900, 2_500)]) {
+            assert!(run.from.abs_diff(from) <= 20 && run.to.abs_diff(to) <= 20, "{run:?}");
+        }
+    }
+
+    #[test]
+    fn neighbours_in_pitch_are_told_apart_and_silence_is_no_tone() {
+        let heard = recording(&[(0, 200), (700, 400)]);
+        assert_eq!(heard.runs(&[800]), []);
+        assert_eq!(heard.last_heard(800, 0, 600), 0);
+        assert_eq!(heard.runs(&[700]).len(), 1);
+    }
+
+    #[test]
+    fn a_gap_is_as_long_as_it_is() {
+        let heard = recording(&[(2_600, 500), (0, 80), (700, 500)]);
+        assert!(heard.longest_silence(300, 800).abs_diff(80) <= 1);
+        assert!(recording(&[(2_600, 500), (700, 500)]).longest_silence(300, 800) <= 1);
+    }
+
+    #[test]
+    fn it_is_seen_how_long_a_voice_goes_on() {
+        let heard = recording(&[(700, 1_100), (0, 900)]);
+        assert_eq!(heard.last_heard(700, 1_000, 1_800), 100);
+        assert_eq!(heard.last_heard(700, 1_200, 1_800), 0);
+    }
+}
