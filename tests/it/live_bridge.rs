@@ -240,3 +240,19 @@ async fn bursts_are_paced_and_slow_audio_is_waited_for() {
     assert!(world.heard(&pbx_id).contains(&world.in_voice(&voice, 1_900).await));
     world.stop().await;
 }
+
+#[actix::test]
+async fn an_agent_that_is_there_in_time_follows_the_greeting_without_a_note_of_music() {
+    let plan = PbxPlan { greeting_ms: 2_000, ..PbxPlan::default().bridge(dialogue()) };
+    let world = PbxWorld::with(plan).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.completed(call).await;
+    let voice: String = row.get("cloned_voice_id");
+    let heard = world.heard(&pbx_id);
+    // Silences are left out of what is heard, so that whatever else there was would stand between the two.
+    let both = world.greeting.end(200).then(&world.in_voice(&voice, 580).await);
+    assert!(heard.contains(&both), "something came between greeting and agent");
+    assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0]);
+    world.stop().await;
+}

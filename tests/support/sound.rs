@@ -58,6 +58,11 @@ impl Sound {
         Self(self.0[self.0.len().saturating_sub(ms * RATE / 1_000)..].to_vec())
     }
 
+    /// One after the other.
+    pub fn then(self, next: &Self) -> Self {
+        Self(self.0.into_iter().chain(next.0.iter().copied()).collect())
+    }
+
     /// Where `part` begins for the first time; all of it must be there.
     pub fn find(&self, part: &Self) -> Option<usize> {
         assert!(!part.is_empty(), "nothing to look for");

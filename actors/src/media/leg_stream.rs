@@ -64,7 +64,7 @@ impl Streams {
 
     /// One POST, from its first byte to its end.
     async fn speak_once(&self, leg: &Leg, token: &AccessToken) -> StreamEnd {
-        let Ok(mut line) = self.pbx.wires.take().await else { return StreamEnd::Broken };
+        let Ok(mut line) = self.new_line().await else { return StreamEnd::Broken };
         let Ok(mut request) = self.request(Method::POST, token) else {
             return StreamEnd::Refused(Trouble::Unauthorized);
         };
@@ -106,7 +106,7 @@ impl Streams {
     async fn listen_once(&self, leg: &Leg, token: &AccessToken, kept: &mut Option<Line>) -> Trouble {
         let line = match kept.take() {
             Some(line) if !line.sender.is_closed() => Ok(line),
-            Some(_) | None => self.pbx.wires.take().await,
+            Some(_) | None => self.new_line().await,
         };
         let Ok(mut line) = line else { return Trouble::Unreachable };
         let Ok(mut request) = self.request(Method::GET, token) else { return Trouble::Unauthorized };
@@ -151,6 +151,11 @@ impl Streams {
                 self.current_token().await
             }
         }
+    }
+
+    /// On the heap: what connecting needs is not to be a part of a task that lives as long as its call.
+    fn new_line(&self) -> Pin<Box<dyn Future<Output = io::Result<Line>> + '_>> {
+        Box::pin(self.pbx.wires.take())
     }
 
     async fn current_token(&self) -> Result<AccessToken, StreamFailure> {

@@ -51,7 +51,8 @@ pub(in crate::media) struct Plan {
 }
 
 async fn converse(leg: &Leg, attempt: u8, plan: Plan, trust: Option<&Trust>) -> SocketEnd {
-    let mut socket = match open(&plan, trust).await {
+    // On the heap: what opening needs is not to be a part of a task that lives as long as its call.
+    let mut socket = match Box::pin(open(&plan, trust)).await {
         Ok(socket) => socket,
         Err(end) => return end,
     };
