@@ -1,4 +1,4 @@
-//! Bridged calls: the service, the simulated PBX and the simulated agent, each a process of its own. What one call costs in CPU and
+//! Bridged calls: the service on one core, the simulated PBX and the simulated agent, each a process of its own. What one call costs in CPU and
 //! memory, and how late its audio is, at several numbers of calls. Baseline: as many callers on hold in a run right before.
 #![allow(
     clippy::cast_precision_loss,
@@ -9,7 +9,6 @@
 
 mod harness;
 
-use std::f64::consts::TAU;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,10 +16,10 @@ use std::time::{Duration, Instant};
 use harness::callers::Callers;
 use harness::client::once;
 use harness::numbers::{millis, percentile};
-use harness::pbx::{Arrival, CLIENT_ID, Pbx};
+use harness::pbx::{Arrival, CLIENT_ID, Pbx, write_greeting};
 use harness::table::Table;
 use harness::usage;
-use harness::world::{Cpu, Plan, SECRET, World};
+use harness::world::{Cores, Cpu, Plan, SECRET, World};
 use harness::{Mode, Outcome};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -46,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 async fn bench(mode: Mode) -> Outcome<()> {
-    let counts: &[usize] = mode.pick(&[100, 200, 400], &[30]);
+    let counts: &[usize] = mode.pick(&[100, 400, 800], &[30]);
     let mut rows = Vec::new();
     let most = counts.last().copied().unwrap_or(1);
     let seconds = mode.pick(20, 5);
@@ -111,7 +110,7 @@ impl Stage {
     async fn start(brings: Brings) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let recording = folder.path().join("greeting.wav");
-        write_greeting(&recording)?;
+        write_greeting(&recording, GREETING_SECONDS)?;
         let pbx = Pbx::start().await?;
         let text = |path: &Path| path.display().to_string();
         let mut variables = vec![
@@ -124,7 +123,12 @@ impl Stage {
         if brings == Brings::Nobody {
             variables.extend([("AUTO_TRANSITION_ENABLED", "false"), ("CLONE_MAX_WAIT_SECONDS", "300")]);
         }
-        let plan = Plan { conversation: Duration::from_secs(3_600), clone_delay: Duration::ZERO, variables };
+        let plan = Plan {
+            conversation: Duration::from_secs(3_600),
+            clone_delay: Duration::ZERO,
+            cores: Cores::One,
+            variables,
+        };
         let more = [
             ("THREECX_BASE_URL", format!("http://{}", pbx.server.address)),
             ("GREETING_AUDIO_FILE", text(&recording)),
@@ -132,13 +136,7 @@ impl Stage {
         ];
         let world = World::start_with(plan, more.into()).await?;
         set_agent(&world).await?;
-        let begun = Instant::now();
-        while pbx.listeners().await? == 0 {
-            if begun.elapsed() > WITHIN {
-                return Err("the service does not listen to the PBX".into());
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        pbx.until_heard(WITHIN).await?;
         let callers = Callers::new()?;
         let mut stage =
             Self { brings, pbx, world, callers, ids: Vec::new(), idle: 0.0, memory: 0, _folder: folder };
@@ -293,19 +291,4 @@ fn print(on_hold: &Figures, rows: &[Figures]) {
         last.memory_kib,
         verdict(last.memory_kib <= MEMORY_GOAL_KIB),
     );
-}
-
-/// A tone, as a telephone plays it.
-fn write_greeting(path: &Path) -> Outcome<()> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec)?;
-    for n in 0..8_000 * GREETING_SECONDS {
-        writer.write_sample(((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16)?;
-    }
-    Ok(writer.finalize()?)
 }

@@ -17,7 +17,7 @@ use harness::callers::Callers;
 use harness::load::{Exchange, all_say, closed_loop, open_loop};
 use harness::numbers::{median, millis, percentile};
 use harness::table::Table;
-use harness::world::{Cpu, Plan, SECRET, VOICE_SLOTS, World, incoming, outgoing};
+use harness::world::{Cores, Cpu, Plan, SECRET, VOICE_SLOTS, World, incoming, outgoing};
 use harness::{Mode, Outcome, client};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -39,6 +39,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     let mut world = World::start(Plan {
         conversation: Duration::from_millis(300),
         clone_delay: Duration::from_millis(200),
+        cores: Cores::All,
         variables: Vec::new(),
     })
     .await?;

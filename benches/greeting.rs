@@ -9,7 +9,6 @@
 
 mod harness;
 
-use std::f64::consts::TAU;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,10 +16,10 @@ use std::time::{Duration, Instant};
 use harness::bare_speaker::BareSpeaker;
 use harness::callers::Callers;
 use harness::numbers::{millis, percentile};
-use harness::pbx::{CLIENT_ID, Pbx};
+use harness::pbx::{CLIENT_ID, Pbx, write_greeting};
 use harness::table::Table;
 use harness::usage;
-use harness::world::{Cpu, Plan, SECRET, World};
+use harness::world::{Cores, Cpu, Plan, SECRET, World};
 use harness::{Mode, Outcome};
 use serde_json::Value;
 
@@ -46,12 +45,13 @@ fn main() -> ExitCode {
 async fn bench(mode: Mode) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let recording = folder.path().join("greeting.wav");
-    write_greeting(&recording)?;
+    write_greeting(&recording, GREETING_SECONDS)?;
     let (pbx, other) = (Pbx::start().await?, Pbx::start().await?);
     let text = |path: &Path| path.display().to_string();
     let plan = Plan {
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
+        cores: Cores::All,
         variables: vec![
             ("CALL_ROUTE", "transfer"),
             ("THREECX_CLIENT_ID", CLIENT_ID),
@@ -71,7 +71,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     ];
     let mut world = World::start_with(plan, more.into()).await?;
     println!("{}", world.describe());
-    until_heard(&pbx).await?;
+    pbx.until_heard(WITHIN).await?;
     let mut callers = Callers::new()?;
     let idle = spent(&world, &pbx, mode.pick(5, 1)).await?;
 
@@ -159,18 +159,6 @@ async fn ring(pbx: &Pbx, rate: u32, callers: Vec<String>, lasting_ms: u64) -> Ou
         ids.push(pbx.ring(&caller, lasting_ms).await?);
     }
     Ok(ids)
-}
-
-/// Waits until the service listens to the PBX.
-async fn until_heard(pbx: &Pbx) -> Outcome<()> {
-    let begun = Instant::now();
-    while pbx.listeners().await? == 0 {
-        if begun.elapsed() > WITHIN {
-            return Err("the service does not listen to the PBX".into());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-    Ok(())
 }
 
 async fn until_greeted(pbx: &Pbx, count: usize) -> Outcome<()> {
@@ -267,19 +255,4 @@ fn print_sound(calls: &[Value]) {
     println!("\n{} calls as their callers heard them", calls.len());
     println!("  gaps over {GAP_MS} ms: {} (longest {longest} ms)", calls.iter().map(gaps).sum::<usize>());
     println!("  bytes after hang-up: {late}; calls with other than one audio stream: {streams}");
-}
-
-/// A tone, as a telephone plays it.
-fn write_greeting(path: &Path) -> Outcome<()> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec)?;
-    for n in 0..8_000 * GREETING_SECONDS {
-        writer.write_sample(((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16)?;
-    }
-    Ok(writer.finalize()?)
 }

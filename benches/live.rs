@@ -18,7 +18,7 @@ use harness::load::open_loop;
 use harness::numbers::millis;
 use harness::table::Table;
 use harness::usage::{Memory, memory};
-use harness::world::{Plan, SECRET, World, incoming};
+use harness::world::{Cores, Plan, SECRET, World, incoming};
 use harness::{Mode, Outcome, client};
 
 const RATE: u32 = 100;
@@ -37,6 +37,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     let mut world = World::start(Plan {
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
+        cores: Cores::All,
         variables: vec![("GREETING_MAX_SECONDS", "1"), ("CONVERSATION_MAX_SECONDS", "14400")],
     })
     .await?;

@@ -20,7 +20,7 @@ use harness::child::Server;
 use harness::load::{all_say, closed_loop, open_loop};
 use harness::numbers::{median, micros, percentile};
 use harness::table::Table;
-use harness::world::{Plan, SECRET, World, incoming, outgoing};
+use harness::world::{Cores, Plan, SECRET, World, incoming, outgoing};
 use harness::{Mode, Outcome, client, usage};
 use precall::signature::{Kind, Signed, sign};
 use precall_actors::clock;
@@ -109,6 +109,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
         // No call ends while this runs: what is measured is its beginning.
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
+        cores: Cores::All,
         variables: vec![("HTTP_WORKERS", "1"), ("CALL_ARBITERS", "1"), ("CONVERSATION_MAX_SECONDS", "14400")],
     })
     .await?;

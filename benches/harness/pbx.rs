@@ -1,7 +1,9 @@
 //! A simulated 3CX PBX in a process of its own: callers ring there, and it knows what they heard.
 
 use std::collections::BTreeMap;
+use std::f64::consts::TAU;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,6 +16,22 @@ use super::world::SECRET;
 
 /// The API client, and the DN of its route point.
 pub const CLIENT_ID: &str = "900";
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A recorded greeting of so many seconds: a tone, as a telephone plays it.
+pub fn write_greeting(path: &Path, seconds: u32) -> Outcome<()> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec)?;
+    for n in 0..8_000 * seconds {
+        writer.write_sample(((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16)?;
+    }
+    Ok(writer.finalize()?)
+}
 
 /// A piece of audio that arrived.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +91,18 @@ impl Pbx {
             Some(Arrival { after_ms: number(arrival, "after_ms")?, bytes: number(arrival, "bytes")? })
         };
         Ok(arrivals.iter().filter_map(read).collect())
+    }
+
+    /// Waits until the service listens.
+    pub async fn until_heard(&self, within: Duration) -> Outcome<()> {
+        let begun = Instant::now();
+        while self.listeners().await? == 0 {
+            if begun.elapsed() > within {
+                return Err("the service does not listen to the PBX".into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// How many listen to its events.

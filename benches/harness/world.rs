@@ -30,8 +30,19 @@ pub struct Plan {
     pub conversation: Duration,
     /// How long a clone takes.
     pub clone_delay: Duration,
+    /// How many cores the service may use.
+    pub cores: Cores,
     /// Variables beside and over the usual ones.
     pub variables: Vec<(&'static str, &'static str)>,
+}
+
+/// Where the service may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cores {
+    /// Everywhere.
+    All,
+    /// On the first alone, by `taskset`; everything else may use that one, too.
+    One,
 }
 
 /// All of it, running. Dropping it ends every process.
@@ -113,7 +124,13 @@ impl World {
         let mut variables = variables(&postgres.url("postgres"), &simulator, folder.path(), port);
         variables.extend(plan.variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
         variables.extend(more);
-        let service = Server::start(program, &["serve"], &variables, folder.path()).await?;
+        let service = match plan.cores {
+            Cores::All => Server::start(program, &["serve"], &variables, folder.path()).await?,
+            Cores::One => {
+                let pinned = ["--cpu-list", "0", env!("CARGO_BIN_EXE_precall"), "serve"];
+                Server::start(Path::new("/usr/bin/taskset"), &pinned, &variables, folder.path()).await?
+            }
+        };
         wait_until_ready(&service).await?;
         let (database, connection) = tokio_postgres::connect(&postgres.url("postgres"), NoTls).await?;
         tokio::spawn(connection);
