@@ -256,3 +256,33 @@ async fn an_agent_that_is_there_in_time_follows_the_greeting_without_a_note_of_m
     assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0]);
     world.stop().await;
 }
+
+#[actix::test]
+async fn a_public_agent_is_reached_without_a_signature_and_says_first_what_it_is_told() {
+    let plan = PbxPlan::default().bridge(dialogue());
+    let plan = plan.env("AGENT_ACCESS", "public").env("AGENT_FIRST_MESSAGE", "Good day.");
+    let world = PbxWorld::with(plan).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.completed(call).await;
+    let talk = &world.talks(call)[0];
+    assert_eq!(talk.authorization, "public");
+    assert_eq!(talk.transcript[0].message, "Good day.");
+    assert_eq!(world.requests("/v1/convai/conversation/get-signed-url"), [] as [serde_json::Value; 0]);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_caller_who_begins_is_waited_for() {
+    let script = vec![listens(), say(600), ends()];
+    let plan = PbxPlan::default().bridge(script).env("AGENT_FIRST_MESSAGE", "none");
+    let world = PbxWorld::with(plan.env("AGENT_STALL_SECONDS", "1")).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let row = world.completed(call).await;
+    let talk = &world.talks(call)[0];
+    assert_eq!(talk.initiation["conversation_config_override"]["agent"], json!({ "first_message": "" }));
+    let voice: String = row.get("cloned_voice_id");
+    assert!(world.heard(&pbx_id).contains(&world.in_voice(&voice, 580).await));
+    world.stop().await;
+}
