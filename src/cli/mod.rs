@@ -11,6 +11,7 @@ mod live_call;
 mod migrate;
 mod serve;
 mod sign;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -64,6 +65,8 @@ enum Command {
     },
     /// Bring the database's schema up to date.
     Migrate,
+    /// Prove that the database says one thing: logs without gaps, rows that follow from them, nothing twice.
+    Verify,
     /// Check configuration, database and provider, and say what to change; or a 3CX PBX, by one real call.
     Check(live_call::Arguments),
     /// Ask a running precall whether it is alive.
@@ -105,6 +108,7 @@ pub fn run() -> ExitCode {
             in_system(async move { said(threecx::run((*arguments).into()).await) })
         }
         Command::Migrate => in_system(migrate::run()),
+        Command::Verify => in_system(verify::run()),
         Command::Check(arguments) if arguments.is_live() => in_system(live_call::run(arguments)),
         Command::Check(_) => in_system(check::run()),
         Command::Healthcheck => in_system(healthcheck::run()),

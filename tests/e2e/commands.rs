@@ -152,6 +152,24 @@ async fn migrate_brings_an_empty_database_up_to_date_once() {
 }
 
 #[actix::test]
+async fn verify_says_whether_the_database_says_one_thing() {
+    let database = database();
+    let verify = || Run::of(&["verify"]).env("DATABASE_URL", database.url());
+    let good = verify().end().await;
+    assert_eq!(good.code, Some(0), "{}{}", good.stdout, good.stderr);
+    assert!(good.stdout.ends_with("everything holds\n"), "{}", good.stdout);
+    let client = connect_to(database.url()).await;
+    let quarantined = "insert into quarantined_events (stream, owner, seq, content, reason)
+        values ('call', '00000000-0000-0000-0000-000000000001', 3, '{}', 'for a test')";
+    client.execute(quarantined, &[]).await.unwrap();
+    let bad = verify().end().await;
+    assert_eq!(bad.code, Some(1), "{}", bad.stdout);
+    let line = "WRONG  nothing is in quarantine: 00000000-0000-0000-0000-000000000001 event 3 of its call log: for a test";
+    assert!(bad.stdout.contains(line) && !bad.stdout.contains("everything holds"), "{}", bad.stdout);
+    assert_eq!(Run::of(&["verify"]).end().await.code, Some(2), "without an address");
+}
+
+#[actix::test]
 async fn check_finds_what_is_there_and_what_is_wrong() {
     let database = database();
     let samples = tempfile::tempdir().unwrap();

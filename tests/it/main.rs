@@ -29,4 +29,5 @@ mod outages;
 mod reports;
 mod restarts;
 mod schema;
+mod verify;
 mod webhooks;

@@ -19,6 +19,7 @@ use precall::signature::{Kind, sign};
 use precall::simulators::elevenlabs::{self, Fault, Simulator, Target};
 use precall_actors::clock;
 use precall_actors::faults::Faults;
+use precall_actors::store::verify::{Breach, verify};
 use precall_actors::store::{connect, migrate, schema};
 use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
@@ -309,23 +310,10 @@ impl World {
         self.simulator.set_faults(faults);
     }
 
-    /// What must be true of the tables whatever happened: logs without gaps, rows that follow from them, nothing refused.
+    /// What must be true of the tables whatever happened, as `precall verify` has it.
     pub async fn is_sound(&self) {
-        let unsound = "
-            select 'log: ' || call::text from call_events group by call having count(*) <> max(seq)
-            union all select 'row: ' || l.id::text from call_log l where l.last_seq > 0
-                and l.last_seq <> (select max(seq) from call_events e where e.call = l.id)
-            union all select 'call without a row: ' || e.call::text from call_events e
-                where not exists (select from call_log l where l.id = e.call)
-            union all select 'job: ' || job::text from voice_events group by job having count(*) <> max(seq)
-            union all select 'end: ' || id::text from call_log where (state = 'released') <> (call_ended_at is not null)
-            union all select 'status: ' || id::text from call_log where (state = 'released') = (status = 'initiated')
-            union all select 'quarantined: ' || reason from quarantined_events
-            union all select 'dialled again: ' || call::text from conversations
-                where dial <> 'refused' and call in (select id from call_log where route = 'callback') group by call, purpose having count(*) > 1";
-        let rows = self.client.query(unsound, &[]).await.unwrap();
-        let faults: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        assert_eq!(faults, Vec::<String>::new());
+        let verified = verify(&mut connect_to(&self.url).await).await.unwrap();
+        assert_eq!(verified.breaches, [] as [Breach; 0], "{verified:?}");
     }
 
     pub async fn stop(self) {

@@ -17,6 +17,7 @@ pub mod recent_calls;
 pub mod rows;
 pub mod schema;
 pub mod unmatched_reports;
+pub mod verify;
 pub mod voice_event_json;
 pub mod voices;
 pub mod write;

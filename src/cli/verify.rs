@@ -1,0 +1,58 @@
+//! `precall verify`: whether the database says one thing. Reads, and changes nothing; may run beside `serve`.
+
+use precall_actors::store::connect::{self, Limits};
+use precall_actors::store::verify::{Verified, verify};
+
+use super::{Exit, environment, unusable};
+use crate::config::{Config, DatabaseSource};
+
+pub(super) async fn run() -> Exit {
+    let database = match environment().and_then(|set| Config::database_from_map(&set)) {
+        Ok(database) => database,
+        Err(error) => return unusable(&error),
+    };
+    let DatabaseSource::External(url) = database.source else {
+        eprintln!(
+            "precall: set DATABASE_URL: the embedded database is reached through its own precall alone"
+        );
+        return Exit::Unusable;
+    };
+    let mut connected = match connect::connect(&url, "precall verify", Limits::default()).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            eprintln!("precall: {error}");
+            return Exit::Failed;
+        }
+    };
+    match verify(&mut connected.client).await {
+        Ok(verified) => said(&verified),
+        Err(error) => {
+            eprintln!("precall: the database cannot be read: {error}");
+            Exit::Failed
+        }
+    }
+}
+
+fn said(verified: &Verified) -> Exit {
+    println!(
+        "{} calls offered: {} live, {} released; {} events played back; {} clone jobs",
+        verified.offered, verified.live, verified.released, verified.events, verified.jobs
+    );
+    if verified.unreadable > 0 {
+        println!(
+            "{} calls were closed because their log could not be read, and are not judged",
+            verified.unreadable
+        );
+    }
+    for breach in &verified.breaches {
+        println!("WRONG  {}: {} {}", breach.rule, breach.owner, breach.detail);
+    }
+    if verified.more > 0 {
+        println!("WRONG  and {} more", verified.more);
+    }
+    if verified.breaches.is_empty() {
+        println!("everything holds");
+        return Exit::Good;
+    }
+    Exit::Failed
+}

@@ -1,0 +1,86 @@
+//! `precall verify`: finds nothing where nothing is wrong, and each thing that somebody broke by its rule.
+
+use precall_actors::store::verify::verify;
+use uuid::Uuid;
+
+use crate::support::{World, connect_to, ended};
+
+/// A world with a call that is over and one that goes on, both cloned.
+async fn world() -> (World, Uuid, Uuid) {
+    let world = World::new().await;
+    let over = world.ring("1", &world.known_caller(1).await).await;
+    world.completed(over).await;
+    let live = world.ring("2", &world.known_caller(2).await).await;
+    world.in_state(live, "conversing").await;
+    world.until("nothing waits", || async { world.app.engine().health().queued_events == 0 }).await;
+    (world, over, live)
+}
+
+/// The rules that a database breaks, and of whom.
+async fn broken(url: &str) -> Vec<(&'static str, String)> {
+    let verified = verify(&mut connect_to(url).await).await.unwrap();
+    verified.breaches.into_iter().map(|breach| (breach.rule, breach.owner)).collect()
+}
+
+#[actix::test]
+async fn a_database_in_use_holds() {
+    let (world, ..) = world().await;
+    let verified = verify(&mut connect_to(&world.url).await).await.unwrap();
+    assert_eq!((verified.offered, verified.released + verified.live, verified.jobs), (2, 2, 2));
+    assert!(verified.events > 10, "{verified:?}");
+    world.post_3cx(&ended("2")).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn whatever_somebody_breaks_is_found_by_its_rule() {
+    let (world, over, _) = world().await;
+    // Nobody mends meanwhile.
+    world.app.stop_now().await;
+    let breaks = [
+        ("every log of a call is gapless", "delete from call_events where call = $1 and seq = 2"),
+        ("every row shows what its log leads to", "update call_log set cause = 'busy' where id = $1"),
+        ("every row shows the last event", "update call_log set last_seq = last_seq - 1 where id = $1"),
+        ("every call has a row, and every row a log", "delete from call_log where id = $1"),
+        ("every row of an outcome has its event", "delete from clone_ready_events where call = $1"),
+        (
+            "every conversation is in the log",
+            "delete from conversations where call = $1 and purpose = 'agent'",
+        ),
+        (
+            "every log can be played back",
+            "update call_events set event = '{\"v\":1,\"kind\":\"leg_ringing\"}' where call = $1 and seq = 3",
+        ),
+        (
+            "every event can be read",
+            "update call_events set event = '{\"v\":1,\"kind\":\"sung\"}' where call = $1 and seq = 3",
+        ),
+        (
+            "every live row is a call that has not ended, and no other",
+            "update call_log set state = 'holding' where id = $1",
+        ),
+        (
+            "nothing is in quarantine",
+            "insert into quarantined_events (stream, owner, seq, content, reason) values ('call', $1, 9, '{}', 'test')",
+        ),
+    ];
+    for (rule, statement) in breaks {
+        let transaction = connect_to(&world.url).await;
+        // Broken, looked at, and put back: each alone.
+        let tables = ["call_events", "call_log", "clone_ready_events", "conversations", "quarantined_events"];
+        for table in tables {
+            transaction.batch_execute(&format!("create table kept_{table} as table {table}")).await.unwrap();
+        }
+        assert!(transaction.execute(statement, &[&over]).await.unwrap() > 0, "{statement}");
+        let found = broken(&world.url).await;
+        assert!(found.contains(&(rule, over.to_string())), "{rule}: {found:?}");
+        for table in tables {
+            let back = format!(
+                "delete from {table}; insert into {table} table kept_{table}; drop table kept_{table}"
+            );
+            transaction.batch_execute(&back).await.unwrap();
+        }
+    }
+    assert_eq!(broken(&world.url).await, []);
+    world.simulator.stop().await;
+}
