@@ -1,27 +1,14 @@
 //! `precall migrate`: the schema, and nothing else.
 
-use precall_actors::store::{connect, migrate, schema};
+use precall_actors::store::{migrate, schema};
 
-use super::{Exit, environment, unusable};
-use crate::config::{Config, DatabaseSource};
+use super::{Exit, external_database};
 
 pub(super) async fn run() -> Exit {
-    let database = match environment().and_then(|set| Config::database_from_map(&set)) {
-        Ok(database) => database,
-        Err(error) => return unusable(&error),
-    };
-    let DatabaseSource::External(url) = database.source else {
-        eprintln!(
-            "precall: the embedded database is migrated when it starts; set DATABASE_URL to migrate another"
-        );
-        return Exit::Unusable;
-    };
-    let mut connected = match connect::connect(&url, "precall migrate", connect::Limits::default()).await {
+    let told = "the embedded database is migrated when it starts; set DATABASE_URL to migrate another";
+    let mut connected = match external_database("precall migrate", told).await {
         Ok(connected) => connected,
-        Err(error) => {
-            eprintln!("precall: {error}");
-            return Exit::Failed;
-        }
+        Err(exit) => return exit,
     };
     let limits = migrate::Limits::default();
     match migrate::migrate(&mut connected.client, &schema::runner(), limits).await {

@@ -19,8 +19,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use precall_actors::store::connect;
 
-use crate::config::{ConfigError, read_environment};
+use crate::config::{Config, ConfigError, DatabaseSource, read_environment};
 use crate::simulators::{elevenlabs, threecx};
 
 /// What a command ends with.
@@ -133,6 +134,19 @@ fn said<E: std::fmt::Display>(outcome: Result<(), E>) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// A connection to the database that the environment names, or how the command ends: `embedded` says what to do where it names none.
+async fn external_database(name: &str, embedded: &str) -> Result<connect::Dedicated, Exit> {
+    let database = environment().and_then(|set| Config::database_from_map(&set)).map_err(|e| unusable(&e))?;
+    let DatabaseSource::External(url) = database.source else {
+        eprintln!("precall: {embedded}");
+        return Err(Exit::Unusable);
+    };
+    connect::connect(&url, name, connect::Limits::default()).await.map_err(|error| {
+        eprintln!("precall: {error}");
+        Exit::Failed
+    })
 }
 
 fn unusable(error: &impl std::fmt::Display) -> Exit {

@@ -1,28 +1,14 @@
 //! `precall verify`: whether the database says one thing. Reads, and changes nothing; may run beside `serve`.
 
-use precall_actors::store::connect::{self, Limits};
 use precall_actors::store::verify::{Verified, verify};
 
-use super::{Exit, environment, unusable};
-use crate::config::{Config, DatabaseSource};
+use super::{Exit, external_database};
 
 pub(super) async fn run() -> Exit {
-    let database = match environment().and_then(|set| Config::database_from_map(&set)) {
-        Ok(database) => database,
-        Err(error) => return unusable(&error),
-    };
-    let DatabaseSource::External(url) = database.source else {
-        eprintln!(
-            "precall: set DATABASE_URL: the embedded database is reached through its own precall alone"
-        );
-        return Exit::Unusable;
-    };
-    let mut connected = match connect::connect(&url, "precall verify", Limits::default()).await {
+    let told = "set DATABASE_URL: the embedded database is reached through its own precall alone";
+    let mut connected = match external_database("precall verify", told).await {
         Ok(connected) => connected,
-        Err(error) => {
-            eprintln!("precall: {error}");
-            return Exit::Failed;
-        }
+        Err(exit) => return exit,
     };
     match verify(&mut connected.client).await {
         Ok(verified) => said(&verified),
