@@ -9,6 +9,7 @@ use std::time::Duration;
 use precall_call::{CallId, Cause, ConversationId, Deadline, Route, VoiceId};
 
 pub use crate::pbx_feed::FeedPace;
+use crate::standing::Standing;
 pub use handle::EngineHandle;
 pub use start::{Engine, EngineError, EngineSettings, PbxEngine};
 
@@ -183,6 +184,8 @@ pub struct Health {
     pub live_calls: usize,
     /// Whether the program is being stopped.
     pub draining: bool,
+    /// What this process is on its database.
+    pub standing: Standing,
     /// The PBX; none where no route needs its call control.
     pub threecx: Option<PbxHealth>,
     /// What callers hear and is not as it was ordered, for people.

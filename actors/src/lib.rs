@@ -45,5 +45,6 @@ pub mod providers;
 pub mod registry;
 pub mod resilient;
 pub mod shared;
+pub mod standing;
 pub mod store;
 pub mod voice_sample;

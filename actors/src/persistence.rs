@@ -16,6 +16,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::batcher::{Batcher, QUEUE_MAX, Unit};
+use crate::standing::{Stand, Standing};
+use crate::store::error::StoreError;
 use crate::store::rows::Entry;
 use crate::store::write::{write, write_apart};
 
@@ -55,6 +57,7 @@ pub struct PersistenceState {
     queued: AtomicUsize,
     position: watch::Sender<i64>,
     quarantined: AtomicI64,
+    stand: Stand,
 }
 
 impl Default for PersistenceState {
@@ -66,6 +69,7 @@ impl Default for PersistenceState {
             queued: AtomicUsize::new(0),
             position: watch::Sender::new(0),
             quarantined: AtomicI64::new(0),
+            stand: Stand::default(),
         }
     }
 }
@@ -74,7 +78,14 @@ impl PersistenceState {
     /// Whether what is taken now can be expected to be durable soon.
     #[must_use]
     pub fn can_keep(&self) -> bool {
-        self.reached.load(Ordering::Relaxed) && !self.failing() && self.queued() < QUEUE_MAX
+        let acts = matches!(self.stand.now(), Standing::Acting(_));
+        acts && self.reached.load(Ordering::Relaxed) && !self.failing() && self.queued() < QUEUE_MAX
+    }
+
+    /// What this process is on its database.
+    #[must_use]
+    pub fn stand(&self) -> &Stand {
+        &self.stand
     }
 
     /// Whether PostgreSQL was reached since the start.
@@ -172,8 +183,17 @@ impl PersistenceActor {
 async fn flush_until_durable(pool: &Pool, state: &PersistenceState, batch: &[Entry], log: &Logger) {
     let mut backoff = BACKOFF_FIRST;
     loop {
-        let outcome = tokio::time::timeout(FLUSH_WITHIN, write(pool, batch)).await;
+        let generation = match state.stand.now() {
+            Standing::Acting(generation) => generation,
+            Standing::Superseded => return never_written(state, log).await,
+            Standing::Unknown | Standing::Standby => {
+                tokio::time::sleep(BACKOFF_FIRST).await;
+                continue;
+            }
+        };
+        let outcome = tokio::time::timeout(FLUSH_WITHIN, write(pool, batch, generation)).await;
         let failure = match outcome {
+            Ok(Err(StoreError::Superseded)) => return never_written(state, log).await,
             Ok(Ok(position)) => {
                 if state.flush_failing.swap(false, Ordering::Relaxed) {
                     info!(log, "the database is back"; "entries" => batch.len());
@@ -182,7 +202,7 @@ async fn flush_until_durable(pool: &Pool, state: &PersistenceState, batch: &[Ent
             }
             Ok(Err(error)) if !error.is_passing() => {
                 warn!(log, "the database refused a batch, its entries are written apart"; "error" => %error);
-                match tokio::time::timeout(FLUSH_WITHIN, write_apart(pool, batch)).await {
+                match tokio::time::timeout(FLUSH_WITHIN, write_apart(pool, batch, generation)).await {
                     Ok(Ok((position, refused))) => {
                         let refused_now = i64::try_from(refused).unwrap_or(i64::MAX);
                         state.quarantined.fetch_add(refused_now, Ordering::Relaxed);
@@ -204,6 +224,14 @@ async fn flush_until_durable(pool: &Pool, state: &PersistenceState, batch: &[Ent
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
+}
+
+/// Somebody else acts. Nothing of this was acknowledged, and nobody may believe that it was kept.
+async fn never_written(state: &PersistenceState, log: &Logger) {
+    if state.stand.set(Standing::Superseded) {
+        error!(log, "another precall has taken over this database");
+    }
+    std::future::pending().await
 }
 
 impl Actor for PersistenceActor {

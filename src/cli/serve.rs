@@ -34,26 +34,46 @@ pub(super) async fn run() -> Exit {
     };
     println!("listening on {}", app.url());
     let _ = std::io::stdout().flush();
-    if let Err(error) = until_stopped(&app, &log).await {
-        eprintln!("precall: signals cannot be heard: {error}");
-        return Exit::Failed;
+    let end = match until_stopped(&app, &log).await {
+        Ok(end) => end,
+        Err(error) => {
+            eprintln!("precall: signals cannot be heard: {error}");
+            return Exit::Failed;
+        }
+    };
+    match end {
+        End::Asked => app.stop().await,
+        End::Superseded => app.stop_now().await,
     }
-    app.stop().await;
     drop(logging);
-    Exit::Good
+    match end {
+        End::Asked => Exit::Good,
+        End::Superseded => Exit::Failed,
+    }
 }
 
-async fn until_stopped(app: &Application, log: &slog::Logger) -> std::io::Result<()> {
+/// Why the service ends.
+#[derive(Clone, Copy)]
+enum End {
+    /// By a signal.
+    Asked,
+    /// Another process acts on the database: whoever restarts this one gets a standby.
+    Superseded,
+}
+
+async fn until_stopped(app: &Application, log: &slog::Logger) -> std::io::Result<End> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let engine = app.engine();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            () = engine.superseded() => return Ok(End::Superseded),
             _ = hang_up.recv() => app.reload_lines().await,
         }
     }
     info!(log, "stopping");
-    Ok(())
+    Ok(End::Asked)
 }

@@ -234,7 +234,8 @@ impl From<SignatureError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::of(match error {
-            StoreError::Unavailable(_) => Code::DatabaseUnreachable,
+            // Only writers hear of it, and this process ends.
+            StoreError::Unavailable(_) | StoreError::Superseded => Code::DatabaseUnreachable,
             StoreError::TooSlow => Code::DatabaseSlow,
             StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => Code::Internal,
         })

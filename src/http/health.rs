@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use precall_actors::engine::Health;
+use precall_actors::standing::Standing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,6 +34,8 @@ pub struct HealthAnswer {
     ready: bool,
     /// Whether the program is being stopped.
     draining: bool,
+    /// Whether another precall acts on this database, and this one waits for its turn.
+    standby: bool,
     /// Events that wait to be durable.
     queued_events: usize,
     /// Calls that are not over.
@@ -47,9 +50,11 @@ pub struct HealthAnswer {
 
 impl HealthAnswer {
     pub(super) fn of(health: &Health) -> Self {
+        let standby = health.standing == Standing::Standby;
         let database = match (health.database_reached, health.database) {
             (true, Some(true)) => "ok",
             (true, Some(false) | None) => "error",
+            (false, _) if standby => "ok",
             (false, _) => "connecting",
         };
         let elevenlabs = match health.elevenlabs {
@@ -67,9 +72,9 @@ impl HealthAnswer {
         let problems: Vec<String> =
             trouble.into_iter().chain(health.prompt_problems.iter().cloned()).collect();
         let something_is_missing = elevenlabs == "error" || threecx == "error" || !problems.is_empty();
-        let status = if database != "ok" || !is_alive(health) {
+        let status = if database != "ok" || !is_alive(health) || health.standing == Standing::Superseded {
             "error"
-        } else if health.draining || something_is_missing {
+        } else if health.draining || standby || something_is_missing {
             "degraded"
         } else {
             "ok"
@@ -82,6 +87,7 @@ impl HealthAnswer {
             problems,
             ready: not_ready(health).is_none(),
             draining: health.draining,
+            standby,
             queued_events: health.queued_events,
             live_calls: health.live_calls,
             heartbeat_age_ms: u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX),
@@ -100,6 +106,11 @@ fn is_alive(health: &Health) -> bool {
 fn not_ready(health: &Health) -> Option<&'static str> {
     if health.draining {
         return Some("the program is being stopped");
+    }
+    match health.standing {
+        Standing::Standby => return Some("another precall acts on this database, this one stands by"),
+        Standing::Superseded => return Some("another precall has taken over this database"),
+        Standing::Unknown | Standing::Acting(_) => {}
     }
     if !health.database_reached {
         return Some("the database has not been reached yet");

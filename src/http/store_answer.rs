@@ -18,7 +18,7 @@ pub(super) async fn read<T>(
             StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => {
                 error!(edge.settings.log, "read refused"; "error" => %failure)
             }
-            StoreError::Unavailable(_) | StoreError::TooSlow => {
+            StoreError::Unavailable(_) | StoreError::TooSlow | StoreError::Superseded => {
                 warn!(edge.settings.log, "read failed"; "error" => %failure);
             }
         }

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
+use precall::app::Application;
 use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_actors::faults::Faults;
+use precall_actors::standing::Standing;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -185,23 +187,36 @@ async fn an_event_that_is_not_durable_in_time_is_not_acknowledged_and_nobody_is_
 }
 
 #[actix::test]
-async fn two_processes_may_meet_an_empty_database() {
-    let url = empty_database("met_by_two").await;
+async fn of_three_processes_on_an_empty_database_one_acts_and_another_takes_over_from_it() {
+    let url = empty_database("met_by_three").await;
     let samples = tempfile::tempdir().unwrap();
     let faults = Faults::default();
     let start = || start_app(&url, "http://127.0.0.1:9", samples.path(), &[], &faults);
-    let both = futures_util::future::join_all([start(), start(), start()]).await;
-    for app in &both {
-        until("the schema is there", || async { app.engine().health().database == Some(true) }).await;
-    }
-    let client = crate::support::connect_to(&url).await;
-    let applied: i64 =
-        client.query_one("select count(*) from refinery_schema_history", &[]).await.unwrap().get(0);
-    let files = std::fs::read_dir("sql")
-        .unwrap()
-        .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "sql"));
-    assert_eq!(applied, i64::try_from(files.count()).unwrap());
-    for app in both {
-        app.stop_now().await;
+    let mut apps = futures_util::future::join_all([start(), start(), start()]).await;
+    let acts = |app: &Application| matches!(app.engine().health().standing, Standing::Acting(_));
+    for generations in 1..=3 {
+        until("one acts, and the others stand by", || async {
+            let standing = |app: &Application| app.engine().health().standing;
+            apps.iter().filter(|app| acts(app)).count() == 1
+                && apps.iter().all(|app| acts(app) || standing(app) == Standing::Standby)
+        })
+        .await;
+        let acting = apps.remove(apps.iter().position(acts).unwrap());
+        until("it takes calls", || async { acting.engine().health().database == Some(true) }).await;
+        let client = crate::support::connect_to(&url).await;
+        let row = client
+            .query_one("select generation, (select count(*) from refinery_schema_history) from engine", &[])
+            .await
+            .unwrap();
+        let files = std::fs::read_dir("sql").unwrap().filter(|file| {
+            file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "sql")
+        });
+        assert_eq!(row.get::<_, i64>(1), i64::try_from(files.count()).unwrap());
+        assert_eq!(
+            acting.engine().health().standing,
+            Standing::Acting(u64::try_from(row.get::<_, i64>(0)).unwrap())
+        );
+        assert_eq!(row.get::<_, i64>(0), generations, "each start that acts has a number of its own");
+        acting.stop_now().await;
     }
 }

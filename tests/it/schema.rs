@@ -12,6 +12,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         store::call_context::STATEMENTS,
         store::due_conversations::STATEMENTS,
         store::engine_generation::STATEMENTS,
+        store::engine_lock::STATEMENTS,
         store::event_log::STATEMENTS,
         store::lines::STATEMENTS,
         store::read_calls::STATEMENTS,

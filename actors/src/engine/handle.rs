@@ -126,10 +126,16 @@ impl EngineHandle {
             queued_events: persistence.queued(),
             live_calls: self.shared.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
+            standing: persistence.stand().now(),
             threecx: self.shared.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
             prompt_problems: self.shared.prompt_problems(),
             heartbeat_age: self.heartbeats.oldest(clock::now()),
         }
+    }
+
+    /// Waits until another process has taken over the database.
+    pub async fn superseded(&self) {
+        self.shared.persistence_state.stand().superseded().await;
     }
 
     /// The last durable position, as it moves.

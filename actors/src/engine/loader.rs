@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use precall_call::{At, ConversationId, VoiceId};
-use slog::{info, warn};
+use slog::{error, info, warn};
 
 use super::PbxEngine;
 use crate::clock;
@@ -20,6 +20,8 @@ use crate::providers::elevenlabs::ElevenLabs;
 use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
 use crate::registry::{REMEMBERED, Registry, Sighting};
 use crate::shared::{Shared, clients};
+use crate::standing::Standing;
+use crate::store::engine_lock::{self, EngineLock};
 use crate::store::error::StoreError;
 use crate::store::{
     call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
@@ -33,6 +35,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Between two looks whether PostgreSQL is there, while nothing is written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// Between two looks whether it is this process's turn.
+const STANDBY_LOOK_EVERY: Duration = Duration::from_millis(500);
 const UNMATCHED_LOADED: i64 = 10_000;
 /// All prompts of all lines; what is not there by then is replaced by bundled sound.
 const PREPARED_WITHIN: Duration = Duration::from_secs(20);
@@ -70,9 +74,17 @@ impl Loader {
     ) {
         let (log, mut pause, mut said) = (self.shared.log.clone(), RETRY_FIRST, String::new());
         let state = &self.shared.persistence_state;
+        let mut lock = None;
         let position = loop {
-            let error = match self.load(&supervisor).await {
-                Ok(position) => break position,
+            let error = match self.take_over(&mut lock, &supervisor).await {
+                Ok(Some(position)) => break position,
+                Ok(None) => {
+                    if state.stand().set(Standing::Standby) {
+                        info!(log, "another precall acts on this database, this one stands by");
+                    }
+                    tokio::time::sleep(STANDBY_LOOK_EVERY).await;
+                    continue;
+                }
                 Err(error) => error.to_string(),
             };
             state.set_looked(false);
@@ -101,11 +113,45 @@ impl Loader {
                 Ok::<(), StoreError>(())
             };
             let is_there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
+            if is_there && !self.still_acts(&mut lock).await && state.stand().set(Standing::Superseded) {
+                error!(log, "another precall has taken over this database");
+            }
             match (state.set_looked(is_there), is_there) {
                 (true, false) => warn!(log, "the database does not answer"),
                 (true, true) => info!(log, "the database answers again"),
                 (false, _) => {}
             }
+        }
+    }
+
+    /// Brings in what was before, once nobody else acts on this database: where the logs stand. None while somebody does.
+    async fn take_over(
+        &self,
+        lock: &mut Option<EngineLock>,
+        supervisor: &Addr<CallSupervisor>,
+    ) -> Result<Option<i64>, StoreError> {
+        if lock.as_ref().is_none_or(EngineLock::is_gone) {
+            *lock = EngineLock::take(&self.shared.pool).await?;
+        }
+        if lock.is_none() {
+            return Ok(None);
+        }
+        self.load(supervisor).await.map(Some)
+    }
+
+    /// False only where it is certain that somebody else acts: who cannot ask goes on, since nobody can take over meanwhile.
+    async fn still_acts(&self, lock: &mut Option<EngineLock>) -> bool {
+        let Standing::Acting(generation) = self.shared.persistence_state.stand().now() else { return true };
+        let look = async {
+            if lock.as_ref().is_none_or(EngineLock::is_gone) {
+                *lock = EngineLock::take(&self.shared.pool).await?;
+            }
+            let Some(held) = lock.as_ref() else { return Ok::<bool, StoreError>(false) };
+            Ok(held.current().await? == Some(generation))
+        };
+        match tokio::time::timeout(LOOK_WITHIN, look).await {
+            Ok(Ok(is_ours)) => is_ours,
+            Ok(Err(_)) | Err(_) => true,
         }
     }
 
@@ -128,6 +174,10 @@ impl Loader {
         drop(client);
         let lines = self.lines().await?;
         let client = self.shared.pool.get().await?;
+        // Before anything is read: what an earlier start still writes is written, or refused, by now.
+        let generation = engine_generation::next(&**client).await?;
+        engine_lock::claim(&**client, generation).await?;
+        self.shared.persistence_state.stand().set(Standing::Acting(generation));
         let now = clock::now();
         let ago =
             |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
@@ -154,7 +204,6 @@ impl Loader {
         let cached = voices::cached(&**client, now, 10_000).await?;
         let unreleased = call_context::unreleased(&**client).await?;
         let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
-        let generation = engine_generation::next(&**client).await?;
         info!(self.shared.log, "loaded what was before"; "cached_voices" => cached.len(),
             "unreleased_calls" => unreleased.len(), "generation" => generation);
         let unfinished = voices::unfinished(&**client, ago(DAY)).await?;

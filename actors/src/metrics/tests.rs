@@ -10,6 +10,7 @@ use precall_call::{
 
 use super::{Metrics, Webhook};
 use crate::engine::Health;
+use crate::standing::Standing;
 
 fn health() -> Health {
     Health {
@@ -19,6 +20,7 @@ fn health() -> Health {
         queued_events: 3,
         live_calls: 7,
         draining: false,
+        standing: Standing::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
         heartbeat_age: Duration::ZERO,

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// The schema cannot be brought up to date.
     #[error("the schema cannot be brought up to date: {0}")]
     Schema(String),
+    /// Another precall has taken over this database: nothing of ours may be written any more.
+    #[error("another precall has taken over this database")]
+    Superseded,
     /// What is stored cannot be read.
     #[error("stored data cannot be read: {0}")]
     Unreadable(String),

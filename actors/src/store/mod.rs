@@ -4,6 +4,7 @@ pub mod call_context;
 pub mod connect;
 pub mod due_conversations;
 pub mod engine_generation;
+pub mod engine_lock;
 pub mod error;
 pub mod event_json;
 pub mod event_log;

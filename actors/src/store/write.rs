@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::engine_lock;
 use super::error::StoreError;
 use super::event_log::{self, Appended};
 use super::rows::{Derived, Entry, Stream};
@@ -167,10 +168,12 @@ pub const STATEMENTS: &[&str] = &[
 /// is not known. Returns the highest position, if anything was new.
 ///
 /// # Errors
-/// Nothing of the batch is certain; when the error is passing, write the same batch again.
-pub async fn write(pool: &Pool, entries: &[Entry]) -> Result<Option<i64>, StoreError> {
+/// Nothing of the batch is certain; when the error is passing, write the same batch again. [`StoreError::Superseded`] when this start of
+/// precall, `generation`, is not the one that acts any more.
+pub async fn write(pool: &Pool, entries: &[Entry], generation: u64) -> Result<Option<i64>, StoreError> {
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
+    engine_lock::still_acts(&transaction, generation).await?;
     let position = write_in(&transaction, entries).await?;
     transaction.commit().await?;
     Ok(position)
@@ -180,10 +183,14 @@ pub async fn write(pool: &Pool, entries: &[Entry]) -> Result<Option<i64>, StoreE
 ///
 /// # Errors
 /// As [`write`].
-pub async fn write_apart(pool: &Pool, entries: &[Entry]) -> Result<(Option<i64>, usize), StoreError> {
+pub async fn write_apart(
+    pool: &Pool,
+    entries: &[Entry],
+    generation: u64,
+) -> Result<(Option<i64>, usize), StoreError> {
     let (mut highest, mut refused) = (None, 0_usize);
     for entry in entries {
-        match write(pool, std::slice::from_ref(entry)).await {
+        match write(pool, std::slice::from_ref(entry), generation).await {
             Ok(position) => highest = highest.max(position),
             Err(StoreError::Refused(reason)) => {
                 let client = pool.get().await?;

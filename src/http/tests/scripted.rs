@@ -11,6 +11,7 @@ use precall_actors::engine::{
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
+use precall_actors::standing::Standing;
 use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -60,6 +61,7 @@ pub fn well() -> Health {
         queued_events: 2,
         live_calls: 1,
         draining: false,
+        standing: Standing::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
         heartbeat_age: Duration::from_millis(5),
