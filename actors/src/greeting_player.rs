@@ -240,7 +240,8 @@ impl Handler<BringAgent> for GreetingPlayer {
     fn handle(&mut self, BringAgent(order): BringAgent, _: &mut Context<Self>) {
         match &self.audio {
             Some(audio) if self.agent.is_wanted(order.attempt) => {
-                audio.bring(AgentOrder { context: self.agent.said_before(), ..order });
+                let context = self.agent.said_before().or(order.context.clone());
+                audio.bring(AgentOrder { context, ..order });
             }
             Some(_) => {}
             None => {

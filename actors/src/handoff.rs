@@ -39,6 +39,8 @@ pub struct Attempt {
     pub leg: Option<LegAddress>,
     /// What plays into it.
     pub player: Option<Addr<GreetingPlayer>>,
+    /// Lines that were spoken on the bridge before.
+    pub lines: u32,
 }
 
 /// Nobody waits for the outcome any more.

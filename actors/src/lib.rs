@@ -28,6 +28,7 @@ pub mod expected_transfers;
 pub mod faults;
 pub mod greeting_player;
 pub mod heartbeat;
+pub mod last_words;
 pub mod leg_book;
 pub mod leg_news;
 pub mod leg_orders;

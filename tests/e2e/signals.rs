@@ -116,8 +116,9 @@ async fn twenty_calls_survive_sigkill() {
 async fn sigterm_lets_live_calls_finish_and_takes_no_new_ones() {
     let site = Site::new().await;
     let service = site.serve("60").await;
+    let mut calls = Vec::new();
     for n in 0..3 {
-        site.ring(n).await;
+        calls.push(site.ring(n).await);
     }
     service.signal(Signal::SIGTERM);
     until("it is draining", || async { site.get("/health/ready").await == 503 }).await;
@@ -126,6 +127,9 @@ async fn sigterm_lets_live_calls_finish_and_takes_no_new_ones() {
     assert_eq!(site.post(&incoming("pbx-1", &caller(1))).await.1["status"], "duplicate", "known calls go on");
     let ended = service.end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let waits = ended.stderr.lines().find(|line| line.contains("waiting for live calls to end"));
+    let waits = waits.expect("it says for whom it waits");
+    assert!(calls.iter().all(|call| waits.contains(&call.to_string())), "{waits}");
     assert_eq!(site.completed().await, 3);
     assert_eq!(site.count("select count(*) from call_log").await, 3);
 }

@@ -198,14 +198,20 @@ async fn what_was_said_is_kept_though_no_report_comes_and_the_report_is_better_w
 
 #[actix::test]
 async fn a_restart_opens_the_bridge_again() {
-    let world = PbxWorld::with(PbxPlan::default().bridge(vec![say(400), waits(30_000)])).await;
+    let script = vec![say(400), listens(), hears("I call about my order."), waits(30_000)];
+    let world = PbxWorld::with(PbxPlan::default().bridge(script)).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&pbx_id).await;
-    world.in_state(call, "conversing").await;
-    let world = world.restart_while(|_| ()).await;
+    let spoken = "select from call_events where call = $1 and event ->> 'kind' = 'line_spoken'
+        and event ->> 'by' = 'caller'";
+    world.until_row("what the caller said is stored", spoken, &[&call]).await;
     world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..Agent::default() });
+    let world = world.restart().await;
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, String>("cause"), "agent_ended");
-    assert!(world.talks(call).len() >= 2);
+    let talks = world.talks(call);
+    assert_eq!(talks.len(), 2);
+    let told = &talks[1].contextual_updates;
+    assert!(told.len() == 1 && told[0].contains("caller: I call about my order."), "{told:?}");
     world.stop_after_cuts().await;
 }

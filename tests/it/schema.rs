@@ -17,6 +17,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         store::lines::STATEMENTS,
         store::read_calls::STATEMENTS,
         store::recent_calls::STATEMENTS,
+        store::spoken_lines::STATEMENTS,
         store::unmatched_reports::STATEMENTS,
         store::verify::STATEMENTS,
         store::voices::STATEMENTS,

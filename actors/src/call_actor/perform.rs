@@ -35,6 +35,7 @@ impl CallActor {
                     known: self.known_conversations(),
                     leg: self.leg.clone().map(|leg| leg.address),
                     player: self.player.clone(),
+                    lines: self.call.lines,
                 };
                 let handoff = Handoff::new(attempt, self.context.clone(), self.shared.clone(), ctx.address());
                 self.handoff = Some(handoff.start());

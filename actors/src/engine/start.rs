@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 use deadpool_postgres::Pool;
-use slog::Logger;
+use slog::{Logger, info};
 use tokio::sync::oneshot;
 
 use super::EngineHandle;
@@ -37,6 +37,10 @@ use crate::voice_book::{Bind, BookLimits, VoiceBook};
 
 const VOICES_IN_MEMORY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 const REPORT_ROUND: Duration = Duration::from_secs(15);
+/// Between two lines about calls that are waited for, and how many of them a line names.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+const SAID: usize = 5;
+
 /// Everything the engine is told.
 pub struct EngineSettings {
     /// To PostgreSQL.
@@ -235,14 +239,26 @@ impl Engine {
         self.handle.draining.store(true, Ordering::Relaxed);
         self.handle.supervisor.do_send(Drain);
         let deadline = tokio::time::Instant::now() + within;
+        let mut said_at = None;
         loop {
             let live = self.handle.supervisor.send(CountLive).await.unwrap_or(0);
             let idle = self.handle.shared.persistence.send(IsIdle).await.unwrap_or(true);
             if (live == 0 && idle) || tokio::time::Instant::now() >= deadline {
                 return live;
             }
+            if said_at.is_none_or(|at: tokio::time::Instant| at.elapsed() >= SAY_EVERY) {
+                self.say_who_is_waited_for();
+                said_at = Some(tokio::time::Instant::now());
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    fn say_who_is_waited_for(&self) {
+        let live = self.handle.shared.board.live();
+        let some: Vec<String> = live.iter().take(SAID).map(|call| call.id.to_string()).collect();
+        info!(self.handle.shared.log, "waiting for live calls to end"; "calls" => live.len(),
+            "for_example" => some.join(" "));
     }
 
     /// Stops all audio and every arbiter of the engine.

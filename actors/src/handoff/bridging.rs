@@ -9,17 +9,22 @@ use slog::warn;
 use super::Attempt;
 use crate::call_context::CallContext;
 use crate::greeting_player::BringAgent;
+use crate::last_words::LastWords;
 use crate::line::{AgentAccess, BridgeRules};
 use crate::media::bridge::agent_order::AgentOrder;
 use crate::media::bridge::turn::Opening;
 use crate::programme::GREETING;
 use crate::providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
 use crate::shared::{Clients, Shared, clients};
+use crate::store::{StoreError, spoken_lines};
 
 /// A conversation begins so long before the greeting's end: time to make its first words, and none to grow impatient.
 const BEGINS_BEFORE: Duration = Duration::from_secs(2);
 /// After so long without a word that is owed nobody waits any more.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
+/// Lines that are read back at most: more than an agent is told of.
+const LINES_READ: i64 = 60;
+const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// What went wrong at once; nothing when the order is with the player.
 pub(super) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Option<Event> {
@@ -44,8 +49,33 @@ pub(super) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Sha
             });
         }
     };
-    player.do_send(BringAgent(order(attempt, context, rules, url)));
+    let said_before = said_before(attempt, context, shared).await;
+    player.do_send(BringAgent(AgentOrder { context: said_before, ..order(attempt, context, rules, url) }));
     None
+}
+
+/// What was said before, from the log: whoever plays may not have heard it, as after a restart. Without it the agent begins anew.
+async fn said_before(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Option<String> {
+    if attempt.lines == 0 {
+        return None;
+    }
+    let read = async {
+        let client = shared.pool.get().await?;
+        spoken_lines::last(&**client, context.id, LINES_READ).await
+    };
+    match tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow)) {
+        Ok(lines) => {
+            let mut words = LastWords::default();
+            for line in lines {
+                words.say(line.number, line.by, &line.text, line.corrects);
+            }
+            words.told()
+        }
+        Err(error) => {
+            warn!(shared.log, "what was said before could not be read"; "call" => %context.id, "error" => %error);
+            None
+        }
+    }
 }
 
 async fn url(

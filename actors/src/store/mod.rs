@@ -17,6 +17,7 @@ mod reading;
 pub mod recent_calls;
 pub mod rows;
 pub mod schema;
+pub mod spoken_lines;
 pub mod unmatched_reports;
 pub mod verify;
 pub mod voice_event_json;
