@@ -7,6 +7,7 @@ mod support;
 mod commands;
 mod demo;
 mod embedded;
+mod killed_bridge;
 mod one_engine;
 mod program;
 mod serve;

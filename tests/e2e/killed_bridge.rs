@@ -1,0 +1,139 @@
+//! The service is killed in the middle of bridged conversations and started again at once, as a service manager would: every caller
+//! hears something again, and goes on with the agent.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use precall::simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
+use precall::simulators::threecx::{self, NewCall};
+use precall_actors::store::verify::verify;
+use tokio_postgres::Client;
+
+use crate::program::{API_KEY, Program, Run};
+use crate::support::{SECRET, caller, connect_to, database, pause, until, write_sample};
+
+const CLIENT: &str = "900";
+/// As many as a busy machine bears beside other tests; `KILLED_CALLS` asks for another number.
+const CALLS: usize = 20;
+const WITHIN: Duration = Duration::from_secs(60);
+
+fn calls() -> usize {
+    std::env::var("KILLED_CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS)
+}
+
+/// Talks, and listens, for longer than any test.
+fn talkative() -> Agent {
+    let sentence = [
+        Act::Say(Say { ms: Some(2_000), text: "On and on.".to_owned(), ..Say::default() }),
+        Act::Wait { ms: 500 },
+    ];
+    let script = sentence.into_iter().cycle().take(100).map(Step::Act).collect();
+    Agent { script: Script::new(script).unwrap(), ..Agent::default() }
+}
+
+struct Site {
+    run: Run,
+    pbx: threecx::Simulator,
+    provider: elevenlabs::Simulator,
+    client: Client,
+    url: String,
+    _samples: tempfile::TempDir,
+}
+
+impl Site {
+    async fn new(url: &str) -> Self {
+        let options = elevenlabs::Options {
+            conversation: Duration::from_secs(600),
+            agent: talkative(),
+            ..Default::default()
+        };
+        let provider = elevenlabs::start(options).await.unwrap();
+        let pbx =
+            threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+        let samples = tempfile::tempdir().unwrap();
+        let folder = samples.path().to_str().unwrap();
+        let greeting = samples.path().join("greeting.wav");
+        write_sample(&greeting, 1);
+        let run = Run::of(&["serve"])
+            .in_production(url, &provider.url(), folder)
+            .env("ELEVENLABS_API_KEY", API_KEY)
+            .env("CALL_ROUTE", "bridge")
+            .env("THREECX_BASE_URL", &pbx.base_url())
+            .env("THREECX_CLIENT_ID", CLIENT)
+            .env("THREECX_CLIENT_SECRET", SECRET)
+            .env("NOTICE_GIVEN_BY", "pbx")
+            .env("GREETING_AUDIO_FILE", greeting.to_str().unwrap())
+            .env("PROMPT_CACHE_DIR", samples.path().join("prompts").to_str().unwrap())
+            .env("DRAIN_TIMEOUT_SECONDS", "1")
+            .env("LOG_LEVEL", "warning");
+        let client = connect_to(url).await;
+        Self { run, pbx, provider, client, url: url.to_owned(), _samples: samples }
+    }
+
+    async fn serve(&self) -> Program {
+        let mut service = self.run.clone().start();
+        service.listening().await;
+        service
+    }
+
+    async fn count(&self, state: &str) -> usize {
+        let statement = "select count(*) from call_log where state = $1";
+        let count: i64 = self.client.query_one(statement, &[&state]).await.unwrap().get(0);
+        usize::try_from(count).unwrap()
+    }
+}
+
+#[actix::test]
+async fn callers_whose_service_was_killed_go_on_with_their_agent() {
+    let database = database();
+    let site = Site::new(database.url()).await;
+    let count = calls();
+    let service = site.serve().await;
+    until("the service listens to the PBX", || async { site.pbx.websockets() > 0 }).await;
+    let mut ids = Vec::new();
+    for n in 0..count {
+        let number = caller(u32::try_from(n % 99).unwrap());
+        ids.push(site.pbx.place_call(NewCall::from(&number)).unwrap().call_id);
+        pause().await;
+    }
+    until("everybody speaks with the agent", || async { site.count("conversing").await == count }).await;
+
+    service.signal(Signal::SIGKILL);
+    let killed = Instant::now();
+    assert_eq!(service.end().await.code, None, "killed, not ended");
+    let _service = site.serve().await;
+    let mut again: HashMap<&str, Duration> = HashMap::new();
+    while again.len() < count {
+        assert!(killed.elapsed() < WITHIN, "only {} of {count} callers hear something again", again.len());
+        for id in ids.iter().filter(|id| !again.contains_key(id.as_str())).collect::<Vec<_>>() {
+            if site.pbx.call(id).unwrap().posts_opened == 2 {
+                again.insert(id, killed.elapsed());
+            }
+        }
+        pause().await;
+    }
+    let mut waits: Vec<Duration> = again.into_values().collect();
+    waits.sort();
+    println!(
+        "{count} callers hear something again: half of them after {:?}, the last after {:?}",
+        waits[count / 2],
+        waits[count - 1]
+    );
+
+    until("everybody speaks with the agent again", || async {
+        site.count("conversing").await == count
+            && site.provider.talks().iter().filter(|talk| talk.end.is_none()).count() == count
+    })
+    .await;
+    let statement = "select count(*) from call_log where state = 'released'";
+    assert_eq!(site.client.query_one(statement, &[]).await.unwrap().get::<_, i64>(0), 0, "nobody was lost");
+    for id in &ids {
+        assert!(site.pbx.hang_up(id));
+    }
+    until("everybody has hung up", || async { site.count("released").await == count }).await;
+    let verified = verify(&mut connect_to(&site.url).await).await.unwrap();
+    assert_eq!(verified.breaches, []);
+    site.pbx.stop().await;
+    site.provider.stop().await;
+}
