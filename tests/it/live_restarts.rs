@@ -1,6 +1,9 @@
 //! The service ends in the middle of live calls and comes back: they are taken up again on the same legs.
 
-use crate::support::{PbxPlan, PbxWorld};
+use precall::simulators::threecx::{EndedBy, SecondPost};
+
+use crate::live_bridge::{say, waits};
+use crate::support::{PERSON, PbxPlan, PbxWorld};
 
 /// So long that it is still being given when the service is back.
 const LONG_NOTICE: &str = "An artificial voice answers now.";
@@ -60,4 +63,44 @@ async fn calls_go_on_where_they_were_when_the_service_comes_back() {
     assert_eq!(world.report(&gone.1).posts_opened, 1);
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 4);
     world.stop_after_cuts().await;
+}
+
+/// A call in conversation on the bridge of such a PBX.
+async fn conversing(mut plan: PbxPlan, change: impl FnOnce(&mut PbxPlan)) -> (PbxWorld, String, uuid::Uuid) {
+    change(&mut plan);
+    let world = PbxWorld::with(plan).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    world.in_state(call, "conversing").await;
+    (world, pbx_id, call)
+}
+
+#[actix::test]
+async fn where_the_pbx_drops_a_leg_whose_stream_broke_the_call_is_closed_with_that_truth() {
+    let plan = PbxPlan::default().bridge(vec![say(400), waits(30_000)]);
+    let at_once = Some(std::time::Duration::ZERO);
+    let (world, pbx_id, call) = conversing(plan, |plan| plan.pbx.kept_without_post = at_once).await;
+    let world = world.restart().await;
+    let row = world.released(call).await;
+    let end = ["cause", "blame", "told", "status"].map(|column| row.get::<_, String>(column));
+    assert_eq!(end, ["lost_in_restart", "precall", "nothing", "completed"]);
+    let report = world.report(&pbx_id);
+    assert_eq!((report.ended_by, report.posts_opened), (Some(EndedBy::Silent), 1));
+    world
+        .until("the agent is alone no longer", || async { world.talks(call).iter().all(|t| t.end.is_some()) })
+        .await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn where_the_pbx_takes_no_second_stream_the_caller_goes_to_a_person() {
+    let plan = PbxPlan::default().bridge(vec![say(400), waits(30_000)]);
+    let (world, pbx_id, call) = conversing(plan, |plan| plan.pbx.second_post = SecondPost::Never).await;
+    let world = world.restart().await;
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("told"), "person");
+    let report = world.report(&pbx_id);
+    let to: Vec<&str> = report.transfers.iter().map(|transfer| transfer.destination.as_str()).collect();
+    assert_eq!((to, report.posts_opened), (vec![PERSON], 1));
+    world.stop().await;
 }

@@ -142,6 +142,8 @@ pub enum EndedBy {
     NoAnswer,
     /// The PBX was restarted.
     Restart,
+    /// The PBX gave up a leg that nobody played into any more.
+    Silent,
 }
 
 /// Which way a call goes.
@@ -213,6 +215,8 @@ pub(super) struct Call {
     pub ended_by: Option<EndedBy>,
     pub connect_at: Option<Instant>,
     pub hang_up_at: Option<Instant>,
+    /// When its audio ended without a stream that followed.
+    pub silent_since: Option<Instant>,
     pub legs: Vec<Leg>,
     pub next_legid: u32,
     pub ear: Ear,

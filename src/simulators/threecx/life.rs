@@ -96,6 +96,7 @@ impl World {
             ended_by: None,
             connect_at: None,
             hang_up_at: wanted.hangup_after_ms.and_then(after),
+            silent_since: None,
             legs: Vec::new(),
             next_legid: u32::from(direction == Direction::Inbound),
             ear: Ear::new(self.options.record, self.options.playout_limit),
@@ -238,7 +239,7 @@ impl World {
         let why = match by {
             EndedBy::Client => Interrupted::Dropped,
             EndedBy::Caller | EndedBy::Agent | EndedBy::AgentLost => Interrupted::CallerHungUp,
-            EndedBy::NoAnswer | EndedBy::Restart => Interrupted::Gone,
+            EndedBy::NoAnswer | EndedBy::Restart | EndedBy::Silent => Interrupted::Gone,
         };
         let legs: Vec<u64> = call.legs.iter().map(|leg| leg.id).collect();
         let is_told = call.wanted.webhook != WebhookMode::None && call.direction == Direction::Inbound;

@@ -76,14 +76,16 @@ pub enum Codes {
     Numbers,
 }
 
-/// What a second POST stream to the same leg meets.
+/// What a second POST stream to the same leg meets. Which of these the PBX does is not known (facts page, section 1.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SecondPost {
     /// It takes the place of the first, which is closed.
     #[default]
     Replaces,
-    /// 409.
+    /// 409 while the first is open.
     Refused,
+    /// 409, also when the first is over: a leg has one stream in its life.
+    Never,
 }
 
 /// How streams end when their leg does.
@@ -139,6 +141,8 @@ pub struct Options {
     pub post_not_ready: Duration,
     /// What a second POST meets.
     pub second_post: SecondPost,
+    /// How long a leg is kept whose POST stream ended, where no other follows; for ever without.
+    pub kept_without_post: Option<Duration>,
     /// How streams end.
     pub stream_end: StreamEnd,
     /// Whether there is noise.
@@ -176,6 +180,7 @@ impl Options {
             stream_not_ready: Duration::from_millis(60),
             post_not_ready: Duration::ZERO,
             second_post: SecondPost::default(),
+            kept_without_post: None,
             stream_end: StreamEnd::default(),
             noise: Noise::default(),
             upsert_for: Duration::from_secs(3),
@@ -253,6 +258,9 @@ pub struct Args {
     /// What a second POST stream to the same leg meets
     #[arg(long, value_enum, default_value_t)]
     pub second_post: SecondPost,
+    /// A leg whose POST stream ended is dropped after N milliseconds unless another follows; without it, it is kept
+    #[arg(long, value_name = "N")]
+    pub kept_without_post_ms: Option<u32>,
     /// How streams end when their leg does
     #[arg(long, value_enum, default_value_t)]
     pub stream_end: StreamEnd,
@@ -297,6 +305,7 @@ impl From<Args> for Options {
             stream_not_ready: ms(args.stream_not_ready_ms),
             post_not_ready: ms(args.post_not_ready_ms),
             second_post: args.second_post,
+            kept_without_post: args.kept_without_post_ms.map(ms),
             stream_end: args.stream_end,
             noise: args.noise,
             discard_first: ms(args.discard_first_ms),

@@ -110,21 +110,28 @@ fn open(
     let Some(call) = world.calls.get_mut(serial) else { return Err(Answer::bare(404)) };
     let discard =
         call.wanted.discard_first_ms.map(Duration::from_millis).or(discard).unwrap_or(options.discard_first);
+    let had_one = call.posts_opened > 0;
     let Some(leg) = call.leg_mut(leg_id) else { return Err(Answer::bare(404)) };
     let since = leg.connected_at.map(|at| now.saturating_duration_since(at));
     if since.is_some_and(|since| since < options.post_not_ready) {
         return Err(Answer::bare(424));
     }
+    let is_refused = match options.second_post {
+        SecondPost::Replaces => false,
+        SecondPost::Refused => leg.post.is_some(),
+        SecondPost::Never => had_one,
+    };
+    if is_refused {
+        return Err(Answer::refused(409, "the participant has a stream already"));
+    }
     if leg.post.is_some() {
-        if options.second_post == SecondPost::Refused {
-            return Err(Answer::refused(409, "the participant has a stream already"));
-        }
         leg.end_post(Ending::Replaced);
     }
     let (end, ended) = oneshot::channel();
     leg.post = Some(OpenPost { number, end });
     let heard = if leg.status == Status::Connected { Use::Heard } else { Use::Discarded };
     call.posts_opened = call.posts_opened.saturating_add(1);
+    call.silent_since = None;
     if heard == Use::Heard {
         // A stream that is replaced is closed before the next one opens, not when its task notices.
         call.ear.close(now);
@@ -172,6 +179,7 @@ impl Drop for Stream {
         let Some(leg) = call.leg_mut(self.leg) else { return };
         if leg.post.as_ref().is_some_and(|post| post.number == self.number) {
             leg.post = None;
+            call.silent_since = Some(now);
             if self.heard == Use::Heard {
                 call.ear.close(now);
             }

@@ -78,6 +78,11 @@ impl World {
             self.end(serial, EndedBy::Caller, now);
             return;
         }
+        let kept_until = self.options.kept_without_post.zip(call.silent_since);
+        if kept_until.is_some_and(|(kept, since)| now.saturating_duration_since(since) >= kept) {
+            self.end(serial, EndedBy::Silent, now);
+            return;
+        }
         if let Some(by) = time_is_up(call, now) {
             self.end(serial, by, now);
             return;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::{Mode, NewCall, Options, SecondPost, Speaks, State, StreamEnd};
+use super::super::{EndedBy, Mode, NewCall, Options, SecondPost, Speaks, State, StreamEnd};
 use super::{Chunk, Hearing, Pbx, Speaker, Wire, eventually, leg_path, options, stream_path, tone};
 
 const LOUD: i16 = 8_000;
@@ -258,4 +258,35 @@ async fn a_client_that_leaves_closes_its_stream() {
     let mut again = Speaker::open(&pbx, &stream_path(&placed)).await;
     assert!(again.say(&tone(160, LOUD)).await);
     pbx.until(&placed, "hears again", |call| call.bytes_received == 640).await;
+}
+
+#[actix_web::test]
+async fn a_leg_may_have_one_stream_in_its_life() {
+    let pbx = Pbx::with(Options { second_post: SecondPost::Never, ..options() }).await;
+    let placed = pbx.rings();
+    let mut one = pbx.speaks(&placed).await;
+    assert!(one.say(&tone(160, LOUD)).await);
+    pbx.until(&placed, "hears", |call| call.bytes_received == 320).await;
+    drop(one);
+    let mut other = pbx.speaks(&placed).await;
+    assert_eq!(other.status().await, Some(409));
+    assert_eq!(pbx.call(&placed).posts_opened, 1);
+}
+
+#[actix_web::test]
+async fn a_leg_without_a_stream_may_be_given_up() {
+    let kept = Some(std::time::Duration::from_millis(300));
+    let pbx = Pbx::with(Options { kept_without_post: kept, ..options() }).await;
+    let placed = pbx.rings();
+    // Nobody has played into it yet: that is no reason.
+    let mut one = pbx.speaks(&placed).await;
+    assert!(one.say(&tone(160, LOUD)).await);
+    pbx.until(&placed, "hears", |call| call.bytes_received == 320).await;
+    drop(one);
+    let mut again = pbx.speaks(&placed).await;
+    assert!(again.say(&tone(160, LOUD)).await);
+    pbx.until(&placed, "hears again in time", |call| call.bytes_received == 640).await;
+    drop(again);
+    let call = pbx.until(&placed, "gives it up", |call| call.ended_by.is_some()).await;
+    assert_eq!(call.ended_by, Some(EndedBy::Silent));
 }
