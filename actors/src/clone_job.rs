@@ -212,6 +212,10 @@ impl Run {
         let order = AddVoice { name: name.to_owned(), description: None, sample };
         let mut attempt = 1;
         loop {
+            if !self.shared.persistence_state.stand().may_act().await {
+                let message = "another precall may have taken over".to_owned();
+                return Err(NotMade { why: NoVoice::CloneFailed, message });
+            }
             let answer = clients.bulk.add_voice(&order, HEARD_OUT).await;
             self.shared.provider.note(&answer);
             let error = match answer {

@@ -122,6 +122,9 @@ async fn watch(id: &ConversationId, shared: &Shared, call: &Addr<CallActor>) {
 async fn dial(context: &CallContext, shared: &Shared, call: &Addr<CallActor>) -> Event {
     let refused = Event::GreetingEnded { end: GreetingEnd::Refused };
     let (Some(clients), Some(to)) = (clients(), context.caller.e164()) else { return refused };
+    if !shared.persistence_state.stand().may_act().await {
+        return refused;
+    }
     let started = clock::now();
     let order = order(context, shared, to.clone());
     let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;

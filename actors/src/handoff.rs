@@ -100,6 +100,9 @@ impl Handler<GiveUp> for Handoff {
 }
 
 async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
+    if !shared.persistence_state.stand().may_act().await {
+        return vec![Event::HandoffFailed { attempt: attempt.number, why: HandoffFailure::Refused }];
+    }
     if attempt.rung.bridges() {
         return bridging::bring(attempt, context, shared).await.into_iter().collect();
     }

@@ -113,7 +113,10 @@ impl Loader {
                 Ok::<(), StoreError>(())
             };
             let is_there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
-            if is_there && !self.still_acts(&mut lock).await && state.stand().set(Standing::Superseded) {
+            // Who cannot ask goes on: nobody can take over without the database either.
+            if !is_there || self.still_acts(&mut lock).await {
+                state.stand().looked(clock::now());
+            } else if state.stand().set(Standing::Superseded) {
                 error!(log, "another precall has taken over this database");
             }
             match (state.set_looked(is_there), is_there) {
@@ -177,6 +180,7 @@ impl Loader {
         // Before anything is read: what an earlier start still writes is written, or refused, by now.
         let generation = engine_generation::next(&**client).await?;
         engine_lock::claim(&**client, generation).await?;
+        self.shared.persistence_state.stand().looked(clock::now());
         self.shared.persistence_state.stand().set(Standing::Acting(generation));
         let now = clock::now();
         let ago =
