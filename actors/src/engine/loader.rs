@@ -99,14 +99,11 @@ impl Loader {
         // Not earlier: a leg that is seen before the calls of the last start are known would be taken for a new call.
         self.start_feed(desk, tokens, &supervisor);
         info!(log, "the engine is ready");
-        let (mut prepared_at, mut prepare_pause) = (tokio::time::Instant::now(), LOOK_EVERY);
+        // Beside the looks, for it may take long, and who has not looked for long may not act.
+        let (preparing, supervisor) = (self.clone(), supervisor);
+        actix::spawn(async move { preparing.prepare_again(&supervisor).await });
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            if prepared_at.elapsed() >= prepare_pause && !self.shared.prompt_problems().is_empty() {
-                self.reload(&supervisor).await;
-                prepared_at = tokio::time::Instant::now();
-                prepare_pause = (prepare_pause * 2).min(PREPARE_AGAIN_MAX);
-            }
             let look = async {
                 let client = self.shared.pool.get().await?;
                 client.simple_query("select 1").await?;
@@ -123,6 +120,18 @@ impl Loader {
                 (true, false) => warn!(log, "the database does not answer"),
                 (true, true) => info!(log, "the database answers again"),
                 (false, _) => {}
+            }
+        }
+    }
+
+    /// Prompts that are not as they were ordered are tried again, for ever.
+    async fn prepare_again(&self, supervisor: &Addr<CallSupervisor>) {
+        let mut pause = LOOK_EVERY;
+        loop {
+            tokio::time::sleep(pause).await;
+            if !self.shared.prompt_problems().is_empty() {
+                self.reload(supervisor).await;
+                pause = (pause * 2).min(PREPARE_AGAIN_MAX);
             }
         }
     }
