@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use precall_actors::dial_guard::{Countries, DialLimits};
-use precall_actors::engine::{Engine, EngineError, EngineHandle, EngineSettings, FeedPace, PbxEngine};
+use precall_actors::engine::{
+    Engine, EngineError, EngineHandle, EngineSettings, FeedPace, PbxEngine, SpoolSettings,
+};
 use precall_actors::faults::Faults;
 use precall_actors::line::{Line, LineRules};
 use precall_actors::media::MediaSettings;
@@ -16,12 +18,13 @@ use precall_actors::providers::elevenlabs::{self, ApiKey};
 use precall_actors::providers::threecx::settings::{self as threecx, ClientSecret};
 use precall_actors::providers::trust::{Trust, TrustError};
 use precall_actors::shared::{CallSettings, ConsentRule};
+use precall_actors::spool::handle::SpoolHandle;
 use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
 use precall_call::{LineId, Route};
 use slog::{Logger, info, o, warn};
 use url::Url;
 
-use crate::config::{Config, DatabaseSource, Telephony};
+use crate::config::{Config, DatabaseSource, Environment, Telephony};
 use crate::embedded_postgres::{DataDir, Durability, EmbeddedError, EmbeddedPostgres, Install, Options};
 use crate::http;
 
@@ -67,6 +70,16 @@ pub enum AppError {
     /// The PBX's address cannot be read.
     #[error("THREECX_BASE_URL cannot be read: {0}")]
     PbxUrl(url::ParseError),
+    /// Events would have nowhere to go while the database is away.
+    #[error(
+        "SPOOL_DIR: nothing can be kept in {directory}: {reason}; give a directory that this user may write"
+    )]
+    Spool {
+        /// Its value.
+        directory: String,
+        /// What the system says.
+        reason: io::Error,
+    },
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -98,7 +111,9 @@ impl Application {
         let address = listener.local_addr()?;
         let (url, embedded) = database(config, &log).await?;
         let pools = Pools::new(&url, config.database.pool_size)?;
-        let engine = Engine::start(engine_settings(config, pools, log.clone(), faults)?)?;
+        let spool = spool(config, &log).await?;
+        let engine =
+            Engine::start(EngineSettings { spool, ..engine_settings(config, pools, log.clone(), faults)? })?;
         let mut servers = Vec::new();
         let settings = http_settings(config, &log);
         let server = http::server(settings.clone(), engine.handle(), listener, config.server.http_workers)?;
@@ -181,6 +196,22 @@ async fn database(
     }
 }
 
+/// Where events wait while the database is away. Who develops may do without.
+async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, AppError> {
+    let (root, max_bytes) = (config.retention.spool_dir.clone(), config.retention.spool_max_bytes);
+    let directory = root.clone();
+    let made = tokio::task::spawn_blocking(move || SpoolHandle::fresh(&directory, max_bytes)).await;
+    match made.map_err(|_| AppError::Interrupted)? {
+        Ok(handle) => Ok(Some(SpoolSettings { root, max_bytes, handle })),
+        Err(reason) if config.environment == Environment::Development => {
+            warn!(log, "SPOOL_DIR cannot be written: without the database nothing is taken";
+                "directory" => %root.display(), "error" => %reason);
+            Ok(None)
+        }
+        Err(reason) => Err(AppError::Spool { directory: root.display().to_string(), reason }),
+    }
+}
+
 /// Starting a cluster blocks for up to seconds.
 pub(crate) async fn start_embedded(options: Options) -> Result<EmbeddedPostgres, AppError> {
     let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await;
@@ -255,6 +286,7 @@ fn engine_settings(
         },
         arbiters: config.server.call_arbiters,
         report_wait: config.call.postcall_wait,
+        spool: None,
         faults,
         log: log.new(o!()),
     })

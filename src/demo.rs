@@ -282,7 +282,7 @@ fn pairs(
 ) -> Result<BTreeMap<&'static str, String>, DemoError> {
     let entry = ApiKeys::entry("demo", Scope::Admin, key)
         .ok_or_else(|| DemoError::Setup("the demo's key has no entry".to_owned()))?;
-    let samples = samples.display().to_string();
+    let (samples, spool) = (samples.display().to_string(), samples.join("spool").display().to_string());
     let pairs = [
         ("ENVIRONMENT", "development"),
         ("HOST", "127.0.0.1"),
@@ -296,6 +296,7 @@ fn pairs(
         ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_demo"),
         ("ELEVENLABS_API_BASE", provider),
         ("LOCAL_VOICE_SAMPLES_PATH", &samples),
+        ("SPOOL_DIR", &spool),
         ("THREECX_WEBHOOK_SECRET", secret),
         ("WEBHOOK_SECRET", secret),
         ("DEFAULT_REGION", "US"),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::store::rows::Entry;
+use crate::store::rows::Batch;
 
 /// Entries of one flush at most; more wait for the next one.
 const BATCH_MAX: usize = 1_000;
@@ -13,7 +13,7 @@ pub const QUEUE_MAX: usize = 20_000;
 #[derive(Debug)]
 pub struct Unit<A> {
     /// All of it goes into one batch.
-    pub entries: Vec<Entry>,
+    pub batch: Batch,
     /// Handed back by [`Batcher::flushed`].
     pub ack: A,
 }
@@ -35,14 +35,14 @@ impl<A> Default for Batcher<A> {
 
 impl<A> Batcher<A> {
     /// Takes a unit; returns the batch to flush now, if none is being flushed.
-    pub fn append(&mut self, unit: Unit<A>) -> Option<Vec<Entry>> {
-        self.queued = self.queued.saturating_add(unit.entries.len());
+    pub fn append(&mut self, unit: Unit<A>) -> Option<Batch> {
+        self.queued = self.queued.saturating_add(unit.batch.len());
         self.waiting.push_back(unit);
         self.next_batch()
     }
 
     /// The batch in flight is durable: its acknowledgements, and the next batch.
-    pub fn flushed(&mut self) -> (Vec<A>, Option<Vec<Entry>>) {
+    pub fn flushed(&mut self) -> (Vec<A>, Option<Batch>) {
         self.flushing = false;
         let acks = std::mem::take(&mut self.in_flight);
         (acks, self.next_batch())
@@ -60,18 +60,18 @@ impl<A> Batcher<A> {
         !self.flushing && self.waiting.is_empty()
     }
 
-    fn next_batch(&mut self) -> Option<Vec<Entry>> {
+    fn next_batch(&mut self) -> Option<Batch> {
         if self.flushing || self.waiting.is_empty() {
             return None;
         }
-        let mut batch = Vec::new();
+        let mut batch = Batch::default();
         while let Some(unit) = self.waiting.front() {
-            let fits = batch.is_empty() || batch.len().saturating_add(unit.entries.len()) <= BATCH_MAX;
+            let fits = batch.is_empty() || batch.len().saturating_add(unit.batch.len()) <= BATCH_MAX;
             if !fits {
                 break;
             }
             if let Some(unit) = self.waiting.pop_front() {
-                batch.extend(unit.entries);
+                batch.extend(unit.batch);
                 self.in_flight.push(unit.ack);
             }
         }
@@ -89,7 +89,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::rows::Stream;
+    use crate::store::rows::{Entry, Stream};
 
     fn unit(name: u32, entries: usize) -> Unit<u32> {
         let entry = |seq| Entry {
@@ -101,7 +101,8 @@ mod tests {
             pii: None,
             derived: Vec::new(),
         };
-        Unit { entries: (1..).take(entries).map(entry).collect(), ack: name }
+        let entries = (1..).take(entries).map(entry).collect();
+        Unit { batch: Batch { entries, rows: Vec::new() }, ack: name }
     }
 
     #[test]

@@ -102,20 +102,20 @@ fn call_log(context: &CallContext, event: &Event, call: &Call, extra: &Extra) ->
         call_started_at: Time(call.instants.offered),
         call_ended_at: ended(call).map(Time),
         duration_seconds: agent.and_then(|a| a.duration).or(call.pbx_duration).map(seconds),
-        status: status(call),
+        status: status(call).into(),
         metadata: metadata(call, extra, transcript.as_deref()),
         transcript,
         account_id: context.line.account.clone(),
         pbx: context.pbx.clone(),
         line: context.line.id.to_string(),
         called_number: context.called.clone(),
-        route: call.policy.route.name(),
-        state: call.phase.name(),
-        cause: release.map(|r| r.cause.name()),
-        blame: release.and_then(|r| r.blame).map(precall_call::Blame::name),
-        told: release.map(|r| r.told.name()),
+        route: call.policy.route.name().into(),
+        state: call.phase.name().into(),
+        cause: release.map(|r| r.cause.name().into()),
+        blame: release.and_then(|r| r.blame).map(|blame| blame.name().into()),
+        told: release.map(|r| r.told.name().into()),
         voice_missing: match call.voice {
-            Voice::Fallback(why) => Some(why.name()),
+            Voice::Fallback(why) => Some(why.name().into()),
             Voice::Awaited | Voice::Cloned(_) => None,
         },
         timings: timings(call),
@@ -225,7 +225,7 @@ fn conversations(context: &CallContext, before: Option<&Call>, after: &Call, ext
         if let (None, Some(id)) = (was.and_then(|w| w.id.as_ref()), &conversation.id) {
             rows.push(Derived::ConversationNamed(ConversationName {
                 call: uuid(context),
-                purpose: conversation.purpose.name(),
+                purpose: conversation.purpose.name().into(),
                 conversation_id: id.to_string(),
             }));
         }
@@ -245,11 +245,11 @@ fn conversation_row(
     };
     ConversationRow {
         call: uuid(context),
-        purpose: conversation.purpose.name(),
+        purpose: conversation.purpose.name().into(),
         ordinal: i32::from(conversation.ordinal),
         provider_id: conversation.id.as_ref().map(ToString::to_string),
-        dial: conversation.dial.name(),
-        outcome: conversation.grade.name(),
+        dial: conversation.dial.name().into(),
+        outcome: conversation.grade.name().into(),
         duration_seconds: conversation.duration.map(seconds),
         report: report.map(|r| {
             json!({
@@ -307,7 +307,7 @@ fn voice_ready(
         ready_at: Time(call.at),
         account_id: context.line.account.clone(),
         call: uuid(context),
-        source: source.name(),
+        source: source.name().into(),
     };
     let used = CacheUse {
         account_id: context.line.account.clone(),
@@ -326,7 +326,7 @@ fn voice_missing(context: &CallContext, call: &Call, why: NoVoice) -> Option<Der
         failed_at: Time(call.at),
         account_id: context.line.account.clone(),
         call: uuid(context),
-        reason: why.name(),
+        reason: why.name().into(),
     }))
 }
 

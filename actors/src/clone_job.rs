@@ -279,7 +279,7 @@ impl Run {
         };
         let logged = CloneLogRow {
             cloned_voice_id: Some(made.voice.to_string()),
-            status: "success",
+            status: "success".into(),
             ..self.log_row(size, began, at)
         };
         let rows = vec![Derived::CloneLog(logged), Derived::CacheFilled(cached)];
@@ -295,9 +295,9 @@ impl Run {
             "error" => message);
         let event = VoiceEvent::CloneFailed { reason: why.name(), message };
         let logged = CloneLogRow {
-            status: "failed",
+            status: "failed".into(),
             error_message: Some(message.clone()),
-            reason: Some(why.name()),
+            reason: Some(why.name().into()),
             ..self.log_row(size, began, at)
         };
         self.log.append(voice_event_json::encode(&event), None, vec![Derived::CloneLog(logged)], at);
@@ -311,7 +311,7 @@ impl Run {
             clone_created_at: Time(at),
             api_response_time_ms: millis(at.since(began)),
             sample_file_size_bytes: i32::try_from(size).unwrap_or(i32::MAX),
-            status: "failed",
+            status: "failed".into(),
             error_message: None,
             account_id: self.task.key.account.clone(),
             job: Uuid::from_u128(self.task.job.0),

@@ -9,9 +9,10 @@ use std::time::Duration;
 use precall_call::{CallId, Cause, ConversationId, Deadline, Route, VoiceId};
 
 pub use crate::pbx_feed::FeedPace;
+pub use crate::persistence::SpoolHealth;
 use crate::standing::Standing;
 pub use handle::EngineHandle;
-pub use start::{Engine, EngineError, EngineSettings, PbxEngine};
+pub use start::{Engine, EngineError, EngineSettings, PbxEngine, SpoolSettings};
 
 /// `IncomingCall` of a 3CX webhook, checked and parsed.
 #[derive(Clone, Debug)]
@@ -86,7 +87,7 @@ pub enum Busy {
     #[error("as many calls as are allowed are live")]
     AtCapacity,
     /// What would be acknowledged cannot be kept.
-    #[error("the database cannot be reached")]
+    #[error("neither the database nor the spool takes it")]
     CannotKeep,
     /// It was not durable in time.
     #[error("the event was not durable in time")]
@@ -178,6 +179,12 @@ pub struct Health {
     pub database_reached: bool,
     /// Whether the provider's last answer was one; none before the first exchange.
     pub elevenlabs: Option<bool>,
+    /// What the spool is good for.
+    pub spool: SpoolHealth,
+    /// Bytes that wait in the spool.
+    pub spooled_bytes: u64,
+    /// Whether what is taken now can be kept.
+    pub can_keep: bool,
     /// Events that wait to be durable.
     pub queued_events: usize,
     /// Live calls.

@@ -137,6 +137,7 @@ pub struct Metrics {
     live: Gauge,
     legs: Gauge,
     queued: Gauge,
+    spooled: Gauge,
     reachable: Family<ServiceLabel, Gauge>,
 }
 
@@ -172,6 +173,7 @@ impl Metrics {
             live: Gauge::default(),
             legs: Gauge::default(),
             queued: Gauge::default(),
+            spooled: Gauge::default(),
             reachable: Family::default(),
         };
         metrics.register_calls();
@@ -278,6 +280,12 @@ impl Metrics {
         all.register_with_unit("known", "Legs of ours that the PBX has", of("legs"), self.legs.clone());
         all.register_with_unit("queued", "Events that wait to be durable", of("events"), self.queued.clone());
         all.register_with_unit(
+            "spooled",
+            "What waits on disk for the database",
+            Unit::Bytes,
+            self.spooled.clone(),
+        );
+        all.register_with_unit(
             "reachable",
             "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first",
             of("services"),
@@ -364,6 +372,7 @@ impl Metrics {
     pub fn encode(&self, health: &Health) -> Result<String, fmt::Error> {
         self.live.set(i64::try_from(health.live_calls).unwrap_or(i64::MAX));
         self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
+        self.spooled.set(i64::try_from(health.spooled_bytes).unwrap_or(i64::MAX));
         let threecx = health.threecx.as_ref().and_then(|pbx| pbx.open);
         self.legs.set(health.threecx.as_ref().map_or(0, |pbx| i64::try_from(pbx.legs).unwrap_or(i64::MAX)));
         for (service, reachable) in

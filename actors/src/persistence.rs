@@ -1,10 +1,11 @@
 //! The persistence actor: writes all event tables, on an arbiter of its own.
 //!
-//! While PostgreSQL is away the batch in flight is written again and again, unchanged, and later ones queue behind it.
-//! What was not acknowledged was not promised: admission asks [`PersistenceState::can_keep`] before it takes anything.
+//! What it acknowledged is on disk: in the database, or in the spool while that is away ([`Pipe`] says which). While neither takes it nothing is
+//! acknowledged, and admission, which asks [`PersistenceState::can_keep`], takes nothing new.
+
+mod state;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::{
@@ -12,19 +13,28 @@ use actix::{
 };
 use deadpool_postgres::Pool;
 use slog::{Logger, error, info, warn};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::batcher::{Batcher, QUEUE_MAX, Unit};
-use crate::standing::{Stand, Standing};
+use crate::batcher::Unit;
+use crate::pipe::{Next, Pipe};
+use crate::spool::batch::{Together, to_frame};
+use crate::spool::handle::SpoolHandle;
+use crate::standing::Standing;
 use crate::store::error::StoreError;
-use crate::store::rows::Entry;
+use crate::store::rows::{Batch, Derived, Entry};
 use crate::store::write::{write, write_apart};
 
-/// One attempt at a flush; then its outcome is not known and it is made again.
-const FLUSH_WITHIN: Duration = Duration::from_secs(10);
+pub use state::{PersistenceState, SpoolHealth, SpoolState};
+
+/// A batch that the database has not taken by then is spooled. A dial waits for it, and a webhook's answer has 2.5 s.
+const DIRECT_WITHIN: Duration = Duration::from_secs(1);
+/// One attempt where nobody is waiting for it.
+const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Between two looks whether a spool that could not be written can.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
 
 /// Entries of one call or job, to be written together.
 #[derive(Message)]
@@ -46,168 +56,241 @@ pub struct Durable {
     pub seq: i64,
 }
 
-/// How persistence is, for admission and health. Shared, because both must answer without a mailbox.
-#[derive(Debug)]
-pub struct PersistenceState {
-    reached: AtomicBool,
-    /// The last flush failed, or is failing.
-    flush_failing: AtomicBool,
-    /// The last look found nobody.
-    look_failing: AtomicBool,
-    queued: AtomicUsize,
-    position: watch::Sender<i64>,
-    quarantined: AtomicI64,
-    stand: Stand,
+/// A row that belongs to no event.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Keep {
+    /// Writing it a second time changes nothing.
+    pub row: Derived,
+    /// Hears when it is durable.
+    pub done: oneshot::Sender<()>,
 }
 
-impl Default for PersistenceState {
-    fn default() -> Self {
-        Self {
-            reached: AtomicBool::new(false),
-            flush_failing: AtomicBool::new(false),
-            look_failing: AtomicBool::new(false),
-            queued: AtomicUsize::new(0),
-            position: watch::Sender::new(0),
-            quarantined: AtomicI64::new(0),
-            stand: Stand::default(),
-        }
-    }
-}
-
-impl PersistenceState {
-    /// Whether what is taken now can be expected to be durable soon.
-    #[must_use]
-    pub fn can_keep(&self) -> bool {
-        let acts = matches!(self.stand.now(), Standing::Acting(_));
-        acts && self.reached.load(Ordering::Relaxed) && !self.failing() && self.queued() < QUEUE_MAX
-    }
-
-    /// What this process is on its database.
-    #[must_use]
-    pub fn stand(&self) -> &Stand {
-        &self.stand
-    }
-
-    /// Whether PostgreSQL was reached since the start.
-    #[must_use]
-    pub fn reached(&self) -> bool {
-        self.reached.load(Ordering::Relaxed)
-    }
-
-    /// Whether the last contact with PostgreSQL failed.
-    #[must_use]
-    pub fn failing(&self) -> bool {
-        self.flush_failing.load(Ordering::Relaxed) || self.look_failing.load(Ordering::Relaxed)
-    }
-
-    /// Entries that wait.
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
-    }
-
-    /// Entries that PostgreSQL refused, and that are in `quarantined_events`.
-    #[must_use]
-    pub fn quarantined(&self) -> i64 {
-        self.quarantined.load(Ordering::Relaxed)
-    }
-
-    /// The last durable position, as it moves.
-    #[must_use]
-    pub fn positions(&self) -> watch::Receiver<i64> {
-        self.position.subscribe()
-    }
-
-    /// The first contact, once migrations are done; `position` is where the logs stand.
-    pub fn set_reached(&self, position: i64) {
-        self.moved(Some(position));
-        self.look_failing.store(false, Ordering::Relaxed);
-        self.reached.store(true, Ordering::Relaxed);
-    }
-
-    /// What a look outside any flush found. Returns whether that is news.
-    pub fn set_looked(&self, is_there: bool) -> bool {
-        self.look_failing.swap(!is_there, Ordering::Relaxed) == is_there
-    }
-
-    fn moved(&self, position: Option<i64>) {
-        if let Some(position) = position {
-            self.position.send_if_modified(|last| {
-                let moved = position > *last;
-                *last = position.max(*last);
-                moved
-            });
-        }
-    }
+/// Who hears that a unit is durable.
+enum Ack {
+    Owner(Recipient<Durable>, Durable),
+    Sender(oneshot::Sender<()>),
 }
 
 /// See the file.
 pub struct PersistenceActor {
     pool: Pool,
+    spool: Option<SpoolHandle>,
     state: Arc<PersistenceState>,
-    batcher: Batcher<Vec<(Recipient<Durable>, Durable)>>,
-    /// The batch in flight, kept so that a restart in place can write it again.
-    in_flight: Option<Arc<Vec<Entry>>>,
+    pipe: Pipe<Option<Ack>>,
+    /// Whether the spool is being emptied.
+    is_draining: bool,
     log: Logger,
 }
 
+/// What came of one thing that was to be done.
+enum Came {
+    Durable,
+    /// Neither is certain nor impossible.
+    Unknown,
+    /// The spool did not take it, behind so many frames.
+    NotSpooled(usize),
+}
+
 impl PersistenceActor {
-    /// Writes through `pool`, tells `state`.
+    /// Writes through `pool`, into `spool` while that is impossible, and tells `state`.
     #[must_use]
-    pub fn new(pool: Pool, state: Arc<PersistenceState>, log: Logger) -> Self {
-        Self { pool, state, batcher: Batcher::default(), in_flight: None, log }
+    pub fn new(pool: Pool, spool: Option<SpoolHandle>, state: Arc<PersistenceState>, log: Logger) -> Self {
+        Self { pool, spool, state, pipe: Pipe::default(), is_draining: false, log }
     }
 
-    fn flush(&mut self, batch: Arc<Vec<Entry>>, ctx: &mut Context<Self>) {
-        self.in_flight = Some(Arc::clone(&batch));
-        let (pool, state, log) = (self.pool.clone(), Arc::clone(&self.state), self.log.clone());
-        let flushed = async move { flush_until_durable(&pool, &state, &batch, &log).await };
-        ctx.spawn(flushed.into_actor(self).map(|(), actor, ctx| {
-            let (acks, next) = actor.batcher.flushed();
-            actor.in_flight = None;
-            for (reply, durable) in acks.into_iter().flatten() {
-                reply.do_send(durable);
+    fn take(&mut self, batch: Batch, ack: Option<Ack>, ctx: &mut Context<Self>) {
+        let next = self.pipe.append(Unit { batch, ack });
+        self.state.set_queued(self.pipe.queued());
+        self.go_on(next, ctx);
+    }
+
+    fn go_on(&mut self, next: Option<Next>, ctx: &mut Context<Self>) {
+        let Some(next) = next else { return };
+        let doing = Doing {
+            pool: self.pool.clone(),
+            spool: self.spool.clone(),
+            state: Arc::clone(&self.state),
+            log: self.log.clone(),
+        };
+        let done = async move { doing.attempt(next).await };
+        ctx.spawn(done.into_actor(self).map(|came, actor, ctx| actor.came(&came, ctx)));
+    }
+
+    fn came(&mut self, came: &Came, ctx: &mut Context<Self>) {
+        let next = match came {
+            Came::Durable => {
+                let (acks, next) = self.pipe.done();
+                for ack in acks.into_iter().flatten() {
+                    ack.tell();
+                }
+                next
             }
-            actor.note_queue();
-            if let Some(next) = next {
-                actor.flush(Arc::new(next), ctx);
+            Came::Unknown if self.spool.is_none() => self.pipe.in_hand(),
+            Came::Unknown => self.pipe.outcome_unknown(),
+            Came::NotSpooled(waiting) => self.pipe.not_spooled(*waiting),
+        };
+        self.state.set_queued(self.pipe.queued());
+        self.state.spool().set_in_use(self.pipe.is_spooling());
+        self.go_on(next, ctx);
+        self.drain(ctx);
+    }
+
+    /// Empties the spool, unless that is being done.
+    fn drain(&mut self, ctx: &mut Context<Self>) {
+        let (true, false, Some(spool)) = (self.pipe.is_spooling(), self.is_draining, &self.spool) else {
+            return;
+        };
+        self.is_draining = true;
+        let doing = Doing {
+            pool: self.pool.clone(),
+            spool: Some(spool.clone()),
+            state: Arc::clone(&self.state),
+            log: self.log.clone(),
+        };
+        let spool = spool.clone();
+        let drained = async move { doing.drain(&spool).await };
+        ctx.spawn(drained.into_actor(self).map(|(), actor, ctx| {
+            actor.is_draining = false;
+            if actor.pipe.drained() {
+                actor.state.spool().set_in_use(false);
+            } else if !matches!(actor.pipe.in_hand(), Some(Next::Spool(_))) {
+                actor.drain(ctx);
             }
         }));
     }
 
-    fn note_queue(&self) {
-        self.state.queued.store(self.batcher.queued(), Ordering::Relaxed);
+    /// A spool that could not be written is looked at again, whether it is needed or not.
+    fn probe(&self, ctx: &mut Context<Self>) {
+        let Some(spool) = &self.spool else { return };
+        if self.state.spool().health() != SpoolHealth::Failing {
+            return;
+        }
+        let (spool, state, log) = (spool.clone(), Arc::clone(&self.state), self.log.clone());
+        let probed = async move {
+            if spool.probe().await.is_ok() && state.spool().set_failing(false) {
+                info!(log, "the spool can be written again");
+            }
+        };
+        ctx.spawn(probed.into_actor(self));
     }
 }
 
-async fn flush_until_durable(pool: &Pool, state: &PersistenceState, batch: &[Entry], log: &Logger) {
-    let mut backoff = BACKOFF_FIRST;
-    loop {
-        let generation = match state.stand.now() {
-            Standing::Acting(generation) => generation,
-            Standing::Superseded => return never_written(state, log).await,
-            Standing::Unknown | Standing::Standby => {
-                tokio::time::sleep(BACKOFF_FIRST).await;
-                continue;
+impl Ack {
+    /// Whoever went away meanwhile needs no answer.
+    fn tell(self) {
+        match self {
+            Self::Owner(owner, durable) => owner.do_send(durable),
+            Self::Sender(sender) => {
+                let _ = sender.send(());
             }
-        };
-        let outcome = tokio::time::timeout(FLUSH_WITHIN, write(pool, batch, generation)).await;
-        let failure = match outcome {
-            Ok(Err(StoreError::Superseded)) => return never_written(state, log).await,
-            Ok(Ok(position)) => {
-                if state.flush_failing.swap(false, Ordering::Relaxed) {
-                    info!(log, "the database is back"; "entries" => batch.len());
+        }
+    }
+}
+
+/// What the actor does beside its mailbox.
+struct Doing {
+    pool: Pool,
+    spool: Option<SpoolHandle>,
+    state: Arc<PersistenceState>,
+    log: Logger,
+}
+
+impl Doing {
+    async fn attempt(&self, next: Next) -> Came {
+        match next {
+            Next::Write(batch) => {
+                let within = if self.spool.is_some() { DIRECT_WITHIN } else { DRAIN_WITHIN };
+                let generation = self.acting().await;
+                if self.write(&batch, generation, within).await {
+                    return Came::Durable;
                 }
-                return state.moved(position);
+                if self.spool.is_none() {
+                    tokio::time::sleep(BACKOFF_MAX / 4).await;
+                }
+                Came::Unknown
+            }
+            Next::Spool(batch) => {
+                let Some(spool) = &self.spool else { return Came::NotSpooled(0) };
+                let generation = self.acting().await;
+                let error = match to_frame(&batch, generation) {
+                    Ok(frame) => spool.append(frame).await.err().map(|error| error.to_string()),
+                    Err(error) => Some(error.to_string()),
+                };
+                let waiting = spool.waiting().await;
+                self.state.spool().set_waiting(waiting);
+                let is_news = self.state.spool().set_failing(error.is_some());
+                let Some(error) = error else { return Came::Durable };
+                if is_news {
+                    error!(self.log, "the spool does not take events, nothing is acknowledged"; "error" => error);
+                }
+                tokio::time::sleep(BACKOFF_MAX / 4).await;
+                Came::NotSpooled(waiting.frames)
+            }
+        }
+    }
+
+    /// Empties the spool into the database. Ends when it is empty.
+    async fn drain(&self, spool: &SpoolHandle) {
+        let (mut backoff, mut entries) = (BACKOFF_FIRST, 0_usize);
+        loop {
+            let error = match spool.peek(0).await {
+                Ok(None) => break,
+                Ok(Some(together)) => {
+                    self.name_damage(&together);
+                    if self.write(&together.batch, together.generation, DRAIN_WITHIN).await {
+                        entries = entries.saturating_add(together.batch.len());
+                        backoff = BACKOFF_FIRST;
+                        let taken = spool.take_out(together.frames).await;
+                        self.state.spool().set_waiting(spool.waiting().await);
+                        taken.err()
+                    } else {
+                        tokio::time::sleep(backoff).await;
+                        backoff = (backoff * 2).min(BACKOFF_MAX);
+                        None
+                    }
+                }
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                // A file that is in the way is tried again; what is in it is in the database, and may be written twice.
+                error!(self.log, "the spool cannot be read or emptied"; "error" => %error);
+                tokio::time::sleep(PROBE_EVERY).await;
+            }
+        }
+        self.state.spool().set_waiting(spool.waiting().await);
+        if entries > 0 {
+            info!(self.log, "the spool is empty again"; "entries" => entries);
+        }
+    }
+
+    fn name_damage(&self, together: &Together) {
+        for error in &together.passed_over {
+            error!(self.log, "a batch in the spool cannot be used, its file is kept"; "error" => %error);
+        }
+    }
+
+    /// One attempt at a transaction. False when its outcome is not known.
+    async fn write(&self, batch: &Batch, generation: u64, within: Duration) -> bool {
+        let failure = match tokio::time::timeout(within, write(&self.pool, batch, generation)).await {
+            Ok(Err(StoreError::Superseded)) => return self.never_written().await,
+            Ok(Ok(position)) => {
+                if self.state.set_write_failing(false) {
+                    info!(self.log, "the database is back");
+                }
+                self.state.moved(position);
+                return true;
             }
             Ok(Err(error)) if !error.is_passing() => {
-                warn!(log, "the database refused a batch, its entries are written apart"; "error" => %error);
-                match tokio::time::timeout(FLUSH_WITHIN, write_apart(pool, batch, generation)).await {
+                warn!(self.log, "the database refused a batch, its entries are written apart"; "error" => %error);
+                // However long it takes: it is no less likely to succeed than the next attempt.
+                let apart = write_apart(&self.pool, batch, generation);
+                match tokio::time::timeout(DRAIN_WITHIN, apart).await {
                     Ok(Ok((position, refused))) => {
-                        let refused_now = i64::try_from(refused).unwrap_or(i64::MAX);
-                        state.quarantined.fetch_add(refused_now, Ordering::Relaxed);
-                        error!(log, "entries were quarantined"; "entries" => refused);
-                        return state.moved(position);
+                        self.state.count_quarantined(refused);
+                        error!(self.log, "entries were quarantined"; "entries" => refused);
+                        self.state.moved(position);
+                        return true;
                     }
                     Ok(Err(error)) => error.to_string(),
                     Err(_) => "no answer in time".to_owned(),
@@ -217,31 +300,44 @@ async fn flush_until_durable(pool: &Pool, state: &PersistenceState, batch: &[Ent
             Err(_) => "no answer in time".to_owned(),
         };
         // The next attempt is made on a connection of its own: this one may never answer.
-        pool.retain(|_, _| false);
-        if !state.flush_failing.swap(true, Ordering::Relaxed) {
-            warn!(log, "the database is away, events wait"; "error" => failure, "entries" => batch.len());
+        self.pool.retain(|_, _| false);
+        if self.state.set_write_failing(true) {
+            warn!(self.log, "the database is away"; "error" => failure, "entries" => batch.len(),
+                "events" => if self.spool.is_some() { "go to the spool" } else { "wait" });
         }
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(BACKOFF_MAX);
+        false
     }
-}
 
-/// Somebody else acts. Nothing of this was acknowledged, and nobody may believe that it was kept.
-async fn never_written(state: &PersistenceState, log: &Logger) {
-    if state.stand.set(Standing::Superseded) {
-        error!(log, "another precall has taken over this database");
+    /// The start that this process acts as. Waits until it does.
+    async fn acting(&self) -> u64 {
+        loop {
+            match self.state.stand().now() {
+                Standing::Acting(generation) => return generation,
+                Standing::Superseded => return std::future::pending().await,
+                Standing::Unknown | Standing::Standby => tokio::time::sleep(BACKOFF_FIRST).await,
+            }
+        }
     }
-    std::future::pending().await
+
+    /// Somebody else acts. Nothing of this was acknowledged, unless it is in the spool, where the next start of precall finds it.
+    async fn never_written<T>(&self) -> T {
+        if self.state.stand().set(Standing::Superseded) {
+            error!(self.log, "another precall has taken over this database");
+        }
+        std::future::pending().await
+    }
 }
 
 impl Actor for PersistenceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        // After a restart in place: the outcome of what was in flight is not known, so it is written again.
-        if let Some(batch) = self.in_flight.clone() {
-            self.flush(batch, ctx);
-        }
+        // After a restart in place: how far it went with what it had in hand is not known, so that is done again.
+        self.is_draining = false;
+        let in_hand = self.pipe.in_hand();
+        self.go_on(in_hand, ctx);
+        self.drain(ctx);
+        ctx.run_interval(PROBE_EVERY, |actor, ctx| actor.probe(ctx));
     }
 }
 
@@ -254,13 +350,17 @@ impl Handler<Append> for PersistenceActor {
         let ack = message
             .entries
             .last()
-            .map(|entry| (message.reply, Durable { owner: entry.owner, seq: entry.seq }));
-        let unit = Unit { entries: message.entries, ack: ack.into_iter().collect() };
-        let batch = self.batcher.append(unit);
-        self.note_queue();
-        if let Some(batch) = batch {
-            self.flush(Arc::new(batch), ctx);
-        }
+            .map(|entry| Ack::Owner(message.reply, Durable { owner: entry.owner, seq: entry.seq }));
+        self.take(Batch { entries: message.entries, rows: Vec::new() }, ack, ctx);
+    }
+}
+
+impl Handler<Keep> for PersistenceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Keep, ctx: &mut Context<Self>) {
+        let batch = Batch { entries: Vec::new(), rows: vec![message.row] };
+        self.take(batch, Some(Ack::Sender(message.done)), ctx);
     }
 }
 
@@ -273,6 +373,6 @@ impl Handler<IsIdle> for PersistenceActor {
     type Result = bool;
 
     fn handle(&mut self, _: IsIdle, _: &mut Context<Self>) -> bool {
-        self.batcher.is_idle()
+        self.pipe.is_idle()
     }
 }

@@ -9,18 +9,23 @@ use super::value::Read;
 use super::values::Values;
 use super::variables::Section;
 
+const MIB: u64 = 1024 * 1024;
+
 /// What is kept. Recordings are never stored and nothing is removed by age: this build refuses a
 /// configuration that asks for either.
 #[derive(Clone, Debug)]
 pub struct Retention {
-    /// Where events are to wait while the database is away.
+    /// Where events wait while the database is away.
     pub spool_dir: PathBuf,
+    /// How much may wait there.
+    pub spool_max_bytes: u64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
     spool_dir: Read<PathBuf>,
+    spool_max_mb: Read<u64>,
     store_recordings: Read<bool>,
     retention_days: Option<Read<u64>>,
 }
@@ -38,6 +43,7 @@ impl Retention {
             // Accepting it would promise a deletion that does not happen.
             problems.add("RETENTION_DAYS", "is set, and this build does not delete by age yet", "not set");
         }
-        Some(Self { spool_dir: spool_dir? })
+        let spool_max = problems.number::<u64>("SPOOL_MAX_MB", raw.spool_max_mb, 16..=1_000_000, "MiB");
+        Some(Self { spool_dir: spool_dir?, spool_max_bytes: spool_max?.saturating_mul(MIB) })
     }
 }

@@ -264,6 +264,7 @@ pub const VARIABLES: &[Variable] = &{
         text(Log, "LOG_FILE_MAX_MB", "50"),
         text(Log, "LOG_FILE_KEEP", "5"),
         text(Retention, "SPOOL_DIR", "/var/lib/precall/spool"),
+        text(Retention, "SPOOL_MAX_MB", "1024"),
         text(Retention, "STORE_RECORDINGS", "false"),
         unset(Retention, "RETENTION_DAYS"),
     ]

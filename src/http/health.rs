@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_actors::engine::Health;
+use precall_actors::engine::{Health, SpoolHealth};
 use precall_actors::standing::Standing;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -28,6 +28,10 @@ pub struct HealthAnswer {
     elevenlabs: &'static str,
     /// `ok`, `error`, `connecting`, or `not_configured`: no route needs its call control.
     threecx: &'static str,
+    /// Where events go while the database is away: `ok`, `waiting` (some wait for the database), `full`, `error`, or `none`.
+    spool: &'static str,
+    /// Bytes that wait there.
+    spooled_bytes: u64,
     /// What is missing or not as it was configured, for people.
     problems: Vec<String>,
     /// Whether new calls are taken.
@@ -68,11 +72,23 @@ impl HealthAnswer {
             Some(None) => "connecting",
             None => "not_configured",
         };
+        let spool = match health.spool {
+            SpoolHealth::None => "none",
+            SpoolHealth::Empty => "ok",
+            SpoolHealth::Waiting => "waiting",
+            SpoolHealth::Full => "full",
+            SpoolHealth::Failing => "error",
+        };
         let trouble = health.threecx.as_ref().and_then(|pbx| pbx.trouble.clone());
         let problems: Vec<String> =
             trouble.into_iter().chain(health.prompt_problems.iter().cloned()).collect();
-        let something_is_missing = elevenlabs == "error" || threecx == "error" || !problems.is_empty();
-        let status = if database != "ok" || !is_alive(health) || health.standing == Standing::Superseded {
+        let something_is_missing = elevenlabs == "error"
+            || threecx == "error"
+            || database != "ok"
+            || !matches!(spool, "ok" | "none")
+            || !problems.is_empty();
+        let cannot_keep = !standby && !health.can_keep;
+        let status = if cannot_keep || !is_alive(health) || health.standing == Standing::Superseded {
             "error"
         } else if health.draining || standby || something_is_missing {
             "degraded"
@@ -84,6 +100,8 @@ impl HealthAnswer {
             database,
             elevenlabs,
             threecx,
+            spool,
+            spooled_bytes: health.spooled_bytes,
             problems,
             ready: not_ready(health).is_none(),
             draining: health.draining,
@@ -115,8 +133,15 @@ fn not_ready(health: &Health) -> Option<&'static str> {
     if !health.database_reached {
         return Some("the database has not been reached yet");
     }
-    // What is acknowledged must be kept, and there is nowhere else to keep it.
-    (health.database != Some(true)).then_some("the database cannot be reached")
+    match (health.can_keep, health.spool) {
+        (true, _) => None,
+        (false, SpoolHealth::None) => Some("the database cannot be reached, and there is no spool"),
+        (false, SpoolHealth::Full) => Some("the database cannot be reached, and the spool is full"),
+        (false, SpoolHealth::Failing) => {
+            Some("the database cannot be reached, and the spool cannot be written")
+        }
+        (false, SpoolHealth::Empty | SpoolHealth::Waiting) => Some("too many events wait to be kept"),
+    }
 }
 
 /// The answer of the two short questions.

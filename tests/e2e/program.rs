@@ -46,6 +46,7 @@ impl Run {
 
     /// All that a service in production needs.
     pub fn in_production(self, database: &str, provider: &str, samples: &str) -> Self {
+        let spool = format!("{samples}/spool");
         let pairs = [
             ("ENVIRONMENT", "production"),
             ("HOST", "127.0.0.1"),
@@ -62,6 +63,7 @@ impl Run {
             ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_test"),
             ("FALLBACK_VOICE_ID", "voice_fallback"),
             ("LOCAL_VOICE_SAMPLES_PATH", samples),
+            ("SPOOL_DIR", &spool),
             ("THREECX_WEBHOOK_SECRET", SECRET),
             ("WEBHOOK_SECRET", SECRET),
             ("DEFAULT_REGION", "US"),

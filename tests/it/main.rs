@@ -10,6 +10,7 @@ mod clone_failures;
 mod dial_guard;
 mod dials;
 mod isolation;
+mod left_behind;
 mod lines;
 mod live_arrivals;
 mod live_bridge;

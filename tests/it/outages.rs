@@ -61,12 +61,32 @@ async fn is_turned_away(world: &World, body: &Value) -> String {
     problem["code"].as_str().unwrap().to_owned()
 }
 
-async fn says_it_is_down(world: &World, database: &str) {
+async fn says_it_is_down(world: &World) {
     let (status, health) = world.get("/health").await;
     assert_eq!((status, health["status"].as_str()), (503, Some("error")), "{health}");
-    assert_eq!(health["database"], database, "{health}");
+    assert_eq!(health["database"], "connecting", "{health}");
     assert_eq!(world.get("/health/live").await.0, 200, "a restart would mend nothing");
     assert_eq!(world.get("/health/ready").await.0, 503);
+}
+
+/// Calls are taken into the spool.
+async fn says_it_spools(world: &World) {
+    until("it was noticed", || async { world.get("/health").await.1["database"] == "error" }).await;
+    until("events wait", || async { world.get("/health").await.1["spool"] == "waiting" }).await;
+    let (status, health) = world.get("/health").await;
+    assert_eq!((status, health["status"].as_str()), (200, Some("degraded")), "{health}");
+    assert!(health["spooled_bytes"].as_u64().unwrap() > 0, "{health}");
+    assert_eq!(world.get("/health/ready").await.0, 200);
+}
+
+async fn is_direct_again(world: &World) {
+    until("everything is in the database", || async { world.get("/health").await.1["spool"] == "ok" }).await;
+}
+
+async fn accepted(world: &World, body: &Value) -> Uuid {
+    let (status, answer) = world.post_3cx(body).await;
+    assert_eq!((status, answer["status"].as_str()), (200, Some("accepted")), "{answer}");
+    answer["call_id"].as_str().unwrap().parse().unwrap()
 }
 
 #[actix::test]
@@ -76,7 +96,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     world.url = cluster.url("tomorrow");
     cluster.stop().await;
     world = world.restart_unreached().await;
-    says_it_is_down(&world, "connecting").await;
+    says_it_is_down(&world).await;
     let body = incoming("pbx-1", &caller(1));
     assert_eq!(is_turned_away(&world, &body).await, "cannot_keep");
     assert_eq!(is_turned_away(&world, &ended("pbx-1")).await, "cannot_keep");
@@ -86,7 +106,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     assert_eq!(world.simulator.requests(), Vec::<Value>::new(), "nobody is rung");
 
     cluster.start().await;
-    says_it_is_down(&world, "connecting").await;
+    says_it_is_down(&world).await;
     let admin = crate::support::connect_to(&cluster.url("postgres")).await;
     admin.batch_execute("create database tomorrow").await.unwrap();
     world.ready().await;
@@ -98,38 +118,116 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
 }
 
 #[actix::test]
-async fn a_database_that_goes_away_takes_no_call_with_it() {
+async fn a_database_that_goes_away_takes_no_call_with_it_and_keeps_none_away() {
     let mut cluster = Cluster::new().await;
     let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(900)).await;
     let (early, late) = (world.known_caller(1).await, world.known_caller(2).await);
-    let greeting = world.ring("pbx-1", &early).await;
-    world.conversation(greeting, "greeting").await;
+    let before = world.ring("pbx-1", &early).await;
+    world.conversation(before, "greeting").await;
     cluster.stop().await;
 
-    // The first to come may find it out, and is told so when its patience is over.
-    let code = is_turned_away(&world, &incoming("pbx-2", &late)).await;
-    assert!(["not_in_time", "cannot_keep"].contains(&code.as_str()), "{code}");
-    until("it was noticed", || async { world.get("/health").await.1["database"] == "error" }).await;
-    says_it_is_down(&world, "error").await;
-    assert_eq!(is_turned_away(&world, &incoming("pbx-3", &caller(3))).await, "cannot_keep");
-    assert_eq!(is_turned_away(&world, &ended("pbx-1")).await, "cannot_keep");
-    let refused = || world.simulator.webhooks().iter().any(|post| post["status"] == json!(503));
-    until("the greeting's report was turned away", || async { refused() }).await;
-    let (status, problem) = world.get("/api/v1/calls").await;
-    assert_eq!(status, 503, "{problem}");
-    assert_eq!(world.dials("agent").len(), 0, "what cannot be written down is not done");
+    let during = accepted(&world, &incoming("pbx-2", &late)).await;
+    assert_eq!(world.post_3cx(&incoming("pbx-2", &late)).await.1["status"], "duplicate");
+    says_it_spools(&world).await;
+    // Ends and their calls, in both orders.
+    assert_eq!(world.post_3cx(&ended("pbx-4")).await.0, 200);
+    let absorbed = world.post_3cx(&incoming("pbx-4", &caller(4))).await;
+    assert_eq!((absorbed.0, absorbed.1["status"].as_str()), (200, Some("ended")), "{}", absorbed.1);
+    assert_eq!(world.post_3cx(&ended("pbx-5")).await.1["status"], "ended");
+    // Intents are durable, so that dials are made; who calls is known, and whose voice they have is not.
+    until("both are handed over", || async { world.dials("agent").len() == 2 }).await;
+    until("their ends came", || async { world.get("/api/v1/live").await.1["items"] == json!([]) }).await;
+    assert_eq!(world.get("/api/v1/calls").await.0, 503, "what is stored cannot be read");
 
     cluster.start().await;
     world.reconnect().await;
-    world.ready().await;
-    world.completed(greeting).await;
-    let (status, answer) = world.post_3cx(&incoming("pbx-2", &late)).await;
-    assert_eq!(status, 200, "{answer}");
-    let second: Uuid = answer["call_id"].as_str().unwrap().parse().unwrap();
-    world.completed(second).await;
+    is_direct_again(&world).await;
+    assert_eq!(world.get("/health").await.1["status"], "ok");
+    for call in [before, during] {
+        world.completed(call).await;
+    }
     assert_eq!(world.dials("greeting").len(), 2);
     assert_eq!(world.dials("agent").len(), 2);
-    assert_eq!(world.count("select count(*) from call_log", &[]).await, 2, "the third was told to come back");
+    assert_eq!(world.count("select count(*) from call_log", &[]).await, 3);
+    let kept = world.count("select count(*) from early_ends where threecx_call_id = 'pbx-5'", &[]).await;
+    assert_eq!(kept, 1);
+    assert_eq!(world.count("select count(*) from early_ends", &[]).await, 1, "the other one found its call");
+    let missing: String = world
+        .client
+        .query_one("select voice_missing from call_log where id = $1", &[&during])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(missing, "clone_failed", "nobody could look whose voice it is");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn what_was_acknowledged_without_the_database_is_there_after_a_restart_without_it() {
+    let mut cluster = Cluster::new().await;
+    let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(60_000)).await;
+    let before = world.ring("pbx-1", &caller(1)).await;
+    world.conversation(before, "greeting").await;
+    cluster.stop().await;
+    let during = accepted(&world, &incoming("pbx-2", &caller(2))).await;
+    until("it was greeted", || async { world.dials("greeting").len() == 2 }).await;
+    world = world.restart_unreached().await;
+    says_it_is_down(&world).await;
+    assert_eq!(is_turned_away(&world, &incoming("pbx-2", &caller(2))).await, "cannot_keep");
+    cluster.start().await;
+    world.ready().await;
+    world.reconnect().await;
+    let (status, answer) = world.post_3cx(&incoming("pbx-2", &caller(2))).await;
+    assert_eq!((status, answer["status"].as_str()), (200, Some("duplicate")), "{answer}");
+    assert_eq!(answer["call_id"], during.to_string());
+    for call in [before, during] {
+        until("it is taken up again", || async {
+            let sql = "select count(*) from call_events where call = $1 and event ->> 'kind' = 'resumed'";
+            world.count(sql, &[&call]).await == 1
+        })
+        .await;
+    }
+    assert_eq!(world.dials("greeting").len(), 2, "nobody is rung again");
+    assert_eq!(files_left(&world), Vec::<String>::new());
+    world.stop().await;
+}
+
+fn files_left(world: &World) -> Vec<String> {
+    let directories = std::fs::read_dir(world.spool()).unwrap().map(|entry| entry.unwrap().path());
+    let files = directories.flat_map(|directory| std::fs::read_dir(directory).unwrap());
+    let names = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| name != "lock").collect()
+}
+
+#[actix::test]
+async fn with_neither_database_nor_spool_nothing_is_acknowledged() {
+    let mut cluster = Cluster::new().await;
+    let mut world = World::at(cluster.url("postgres"), Plan::default()).await;
+    std::fs::remove_dir_all(world.spool()).unwrap();
+    assert_eq!(world.get("/health/ready").await.0, 200, "the database is enough");
+    cluster.stop().await;
+    // The first to come finds it out, and is told so when its patience is over.
+    assert_eq!(is_turned_away(&world, &incoming("pbx-1", &caller(1))).await, "not_in_time");
+    until("it was noticed", || async { world.get("/health").await.1["spool"] == "error" }).await;
+    let (status, health) = world.get("/health").await;
+    assert_eq!((status, health["status"].as_str()), (503, Some("error")), "{health}");
+    let (status, verdict) = world.get("/health/ready").await;
+    assert_eq!(status, 503);
+    assert_eq!(verdict["reason"], "the database cannot be reached, and the spool cannot be written");
+    for body in [incoming("pbx-2", &caller(2)), ended("pbx-1"), ended("pbx-9")] {
+        assert_eq!(is_turned_away(&world, &body).await, "cannot_keep");
+    }
+    let (status, _) = world.post_report(&json!({ "call_id": "conv_1", "status": "completed" })).await;
+    assert_eq!(status, 503);
+    assert_eq!(world.dials("greeting").len(), 0, "what cannot be written down is not done");
+
+    cluster.start().await;
+    world.ready().await;
+    world.reconnect().await;
+    let (status, answer) = world.post_3cx(&incoming("pbx-1", &caller(1))).await;
+    assert_eq!((status, answer["status"].as_str()), (200, Some("duplicate")), "{answer}");
+    world.completed(answer["call_id"].as_str().unwrap().parse().unwrap()).await;
+    assert_eq!(world.dials("greeting").len(), 1);
     world.stop().await;
 }
 
@@ -169,9 +267,26 @@ async fn every_call_that_was_acknowledged_around_an_outage_is_there_once() {
 }
 
 #[actix::test]
-async fn an_event_that_is_not_durable_in_time_is_not_acknowledged_and_nobody_is_rung_before() {
+async fn what_the_database_does_not_take_in_time_is_spooled_and_acknowledged() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
+    let mut blocking = crate::support::connect_to(&world.url).await;
+    let lock = blocking.transaction().await.unwrap();
+    lock.batch_execute("lock table call_events in access exclusive mode").await.unwrap();
+    let call = accepted(&world, &incoming("pbx-1", &caller)).await;
+    until("it is greeted", || async { world.dials("greeting").len() == 1 }).await;
+    lock.rollback().await.unwrap();
+    world.completed(call).await;
+    is_direct_again(&world).await;
+    assert_eq!(world.dials("greeting").len(), 1);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn without_a_spool_what_is_not_durable_in_time_is_not_acknowledged_and_nobody_is_rung_before() {
+    let world = World::new().await;
+    let caller = world.known_caller(1).await;
+    std::fs::remove_dir_all(world.spool()).unwrap();
     let mut blocking = crate::support::connect_to(&world.url).await;
     let lock = blocking.transaction().await.unwrap();
     lock.batch_execute("lock table call_events in access exclusive mode").await.unwrap();
@@ -219,4 +334,30 @@ async fn of_three_processes_on_an_empty_database_one_acts_and_another_takes_over
         assert_eq!(row.get::<_, i64>(0), generations, "each start that acts has a number of its own");
         acting.stop_now().await;
     }
+}
+
+#[actix::test]
+async fn a_database_that_restarts_leaves_the_calls_with_the_engine_that_had_them() {
+    let mut cluster = Cluster::new().await;
+    let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(900)).await;
+    let samples = tempfile::tempdir().unwrap();
+    let standby = start_app(&world.url, "http://127.0.0.1:9", samples.path(), &[], &Faults::default()).await;
+    let stands_by = || async { standby.engine().health().standing == Standing::Standby };
+    until("it stands by", stands_by).await;
+    let call = world.ring("pbx-1", &caller(1)).await;
+    cluster.stop().await;
+    says_it_spools(&world).await;
+    cluster.start().await;
+    world.reconnect().await;
+    is_direct_again(&world).await;
+    world.completed(call).await;
+    // The lock is held by the one that acts, again, before the other one would have taken it.
+    until("the lock is held again", || async {
+        precall_actors::store::engine_lock::EngineLock::is_held(&world.client).await.unwrap()
+    })
+    .await;
+    assert!(stands_by().await);
+    assert_eq!(world.get("/health").await.1["status"], "ok");
+    standby.stop_now().await;
+    world.stop().await;
 }

@@ -131,6 +131,11 @@ impl World {
         self
     }
 
+    /// `SPOOL_DIR`.
+    pub fn spool(&self) -> std::path::PathBuf {
+        self.samples.path().join("spool")
+    }
+
     /// Waits until calls are taken.
     pub async fn ready(&self) {
         self.until("calls are taken", || async { self.get("/health/ready").await.0 == 200 }).await;
@@ -387,6 +392,7 @@ async fn build(
     log: &slog::Logger,
 ) -> Application {
     let entry = ApiKeys::entry("tests", Scope::Admin, KEY).unwrap();
+    let spool = samples.join("spool").display().to_string();
     let samples = samples.display().to_string();
     let mut pairs: Vec<(String, String)> = [
         ("ENVIRONMENT", "development"),
@@ -403,6 +409,7 @@ async fn build(
         ("ELEVENLABS_API_BASE", provider),
         ("FALLBACK_VOICE_ID", "voice_fallback"),
         ("LOCAL_VOICE_SAMPLES_PATH", &samples),
+        ("SPOOL_DIR", &spool),
         ("THREECX_WEBHOOK_SECRET", SECRET),
         ("WEBHOOK_SECRET", SECRET),
         ("DEFAULT_REGION", "US"),

@@ -1,12 +1,14 @@
 //! What was before, and what callers hear: brought into the actors at the start, as soon as PostgreSQL can be reached.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
 use precall_call::{At, ConversationId, VoiceId};
 use slog::{error, info, warn};
+use tokio::time::Instant;
 
 use super::PbxEngine;
 use crate::clock;
@@ -23,6 +25,7 @@ use crate::shared::{Shared, clients};
 use crate::standing::Standing;
 use crate::store::engine_lock::{self, EngineLock};
 use crate::store::error::StoreError;
+use crate::store::left_behind::{self, LeftError};
 use crate::store::{
     call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
 };
@@ -37,6 +40,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
 /// Between two looks whether it is this process's turn.
 const STANDBY_LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a standby sees the lock free before it takes it.
+const LEFT_FREE: Duration = Duration::from_secs(3);
 const UNMATCHED_LOADED: i64 = 10_000;
 /// All prompts of all lines; what is not there by then is replaced by bundled sound.
 const PREPARED_WITHIN: Duration = Duration::from_secs(20);
@@ -54,6 +59,8 @@ pub(super) struct Loader {
     pub(super) own_numbers: HashSet<CallerNumber>,
     pub(super) limits: DialLimits,
     pub(super) pbx: Option<PbxEngine>,
+    /// `SPOOL_DIR`.
+    pub(super) spool_root: Option<PathBuf>,
 }
 
 impl Loader {
@@ -74,9 +81,9 @@ impl Loader {
     ) {
         let (log, mut pause, mut said) = (self.shared.log.clone(), RETRY_FIRST, String::new());
         let state = &self.shared.persistence_state;
-        let mut lock = None;
+        let (mut lock, mut free_since) = (None, None);
         let position = loop {
-            let error = match self.take_over(&mut lock, &supervisor).await {
+            let error = match self.take_over(&mut lock, &mut free_since, &supervisor).await {
                 Ok(Some(position)) => break position,
                 Ok(None) => {
                     if state.stand().set(Standing::Standby) {
@@ -87,7 +94,8 @@ impl Loader {
                 }
                 Err(error) => error.to_string(),
             };
-            state.set_looked(false);
+            free_since = None;
+            state.not_answered();
             if said != error {
                 warn!(log, "no calls are taken yet, the database is not ready"; "error" => &error);
                 said = error;
@@ -102,24 +110,27 @@ impl Loader {
         // Beside the looks, for it may take long, and who has not looked for long may not act.
         let (preparing, supervisor) = (self.clone(), supervisor);
         actix::spawn(async move { preparing.prepare_again(&supervisor).await });
+        let mut look_again = LOOK_EVERY;
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(look_again).await;
             let look = async {
                 let client = self.shared.pool.get().await?;
                 client.simple_query("select 1").await?;
                 Ok::<(), StoreError>(())
             };
             let is_there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
+            // Soon where it is gone: a standby leaves it to us for a moment when it is back.
+            look_again = if is_there { LOOK_EVERY } else { STANDBY_LOOK_EVERY };
             // Who cannot ask goes on: nobody can take over without the database either.
             if !is_there || self.still_acts(&mut lock).await {
                 state.stand().looked(clock::now());
             } else if state.stand().set(Standing::Superseded) {
                 error!(log, "another precall has taken over this database");
             }
-            match (state.set_looked(is_there), is_there) {
-                (true, false) => warn!(log, "the database does not answer"),
-                (true, true) => info!(log, "the database answers again"),
-                (false, _) => {}
+            if is_there && state.answered() {
+                info!(log, "the database answers again");
+            } else if !is_there && state.not_answered() {
+                warn!(log, "the database does not answer");
             }
         }
     }
@@ -140,15 +151,51 @@ impl Loader {
     async fn take_over(
         &self,
         lock: &mut Option<EngineLock>,
+        free_since: &mut Option<Instant>,
         supervisor: &Addr<CallSupervisor>,
     ) -> Result<Option<i64>, StoreError> {
         if lock.as_ref().is_none_or(EngineLock::is_gone) {
-            *lock = EngineLock::take(&self.shared.pool).await?;
+            *lock = None;
+            if self.is_our_turn(free_since).await? {
+                *lock = EngineLock::take(&self.shared.pool).await?;
+            }
         }
         if lock.is_none() {
+            self.bring_in_what_was_spooled().await?;
             return Ok(None);
         }
         self.load(supervisor).await.map(Some)
+    }
+
+    /// A standby leaves the lock free for a moment: a database that was restarted has let go of it, and the engine that held it, whose calls are
+    /// live, comes back for it.
+    async fn is_our_turn(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
+        if self.shared.persistence_state.stand().now() != Standing::Standby {
+            return Ok(true);
+        }
+        let client = self.shared.pool.get().await?;
+        if EngineLock::is_held(&**client).await? {
+            *free_since = None;
+            return Ok(false);
+        }
+        Ok(free_since.get_or_insert_with(Instant::now).elapsed() >= LEFT_FREE)
+    }
+
+    /// What earlier starts acknowledged while the database was away. Without the disk it stays where it is, and is no reason not to start.
+    async fn bring_in_what_was_spooled(&self) -> Result<(), StoreError> {
+        let Some(root) = &self.spool_root else { return Ok(()) };
+        match left_behind::bring_in(root, &self.shared.pool, &self.shared.log).await {
+            Ok(0) => Ok(()),
+            Ok(entries) => {
+                info!(self.shared.log, "events of an earlier start are in the database"; "entries" => entries);
+                Ok(())
+            }
+            Err(LeftError::Store(error)) => Err(error),
+            Err(error @ LeftError::Disk(_)) => {
+                error!(self.shared.log, "the spool of an earlier start stays where it is"; "error" => %error);
+                Ok(())
+            }
+        }
     }
 
     /// False only where it is certain that somebody else acts: who cannot ask goes on, since nobody can take over meanwhile.
@@ -184,6 +231,8 @@ impl Loader {
             .await
             .map_err(|error| StoreError::Schema(error.to_string()))?;
         drop(client);
+        // Before this start is the one that acts, which would make them somebody else's, and before any log is read.
+        self.bring_in_what_was_spooled().await?;
         let lines = self.lines().await?;
         let client = self.shared.pool.get().await?;
         // Before anything is read: what an earlier start still writes is written, or refused, by now.

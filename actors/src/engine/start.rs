@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -32,6 +33,7 @@ use crate::providers::threecx::settings::Settings as PbxSettings;
 use crate::report_collector::ReportCollector;
 use crate::resilient::start_resilient;
 use crate::shared::{CallSettings, PbxClient, PbxSide, Shared, install_clients};
+use crate::spool::handle::SpoolHandle;
 use crate::supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain};
 use crate::voice_book::{Bind, BookLimits, VoiceBook};
 
@@ -70,10 +72,22 @@ pub struct EngineSettings {
     pub arbiters: usize,
     /// `POSTCALL_WAIT_SECONDS`.
     pub report_wait: Duration,
+    /// Where events wait while the database is away; none: they wait in memory, and nothing new is taken.
+    pub spool: Option<SpoolSettings>,
     /// Panics on demand.
     pub faults: Faults,
     /// Where lines go.
     pub log: Logger,
+}
+
+/// Events on disk.
+pub struct SpoolSettings {
+    /// `SPOOL_DIR`.
+    pub root: PathBuf,
+    /// `SPOOL_MAX_MB`, in bytes.
+    pub max_bytes: u64,
+    /// This start's own.
+    pub handle: SpoolHandle,
 }
 
 /// What the live-leg routes need.
@@ -143,10 +157,12 @@ impl Engine {
             None => None,
         };
         let Some(first) = call_handles.first().cloned() else { return Err(EngineError::NoSystem) };
-        let state = Arc::new(PersistenceState::default());
+        let spool_max = settings.spool.as_ref().map(|spool| spool.max_bytes);
+        let state = Arc::new(PersistenceState::new(spool_max));
         let persistence = {
             let (pool, state, log) = (settings.writing_pool, Arc::clone(&state), settings.log.clone());
-            start_resilient(&writing.handle(), move |_| PersistenceActor::new(pool, state, log))
+            let spool = settings.spool.as_ref().map(|spool| spool.handle.clone());
+            start_resilient(&writing.handle(), move |_| PersistenceActor::new(pool, spool, state, log))
         };
         let limits = BookLimits {
             concurrency: settings.calls.clone_concurrency.max(1),
@@ -180,6 +196,7 @@ impl Engine {
             own_numbers: settings.own_numbers,
             limits: settings.limits,
             pbx: settings.pbx.clone(),
+            spool_root: settings.spool.map(|spool| spool.root),
         };
         let (default_lines, _) = Lines::new(loader.default_line.clone(), &[], loader.region);
         let guard = DialGuard::new(loader.rules(&default_lines));

@@ -9,7 +9,7 @@ use precall_call::{
 };
 
 use super::{Metrics, Webhook};
-use crate::engine::Health;
+use crate::engine::{Health, SpoolHealth};
 use crate::standing::Standing;
 
 fn health() -> Health {
@@ -17,6 +17,9 @@ fn health() -> Health {
         database: Some(true),
         database_reached: true,
         elevenlabs: None,
+        spool: SpoolHealth::Waiting,
+        spooled_bytes: 4096,
+        can_keep: true,
         queued_events: 3,
         live_calls: 7,
         draining: false,
@@ -144,6 +147,7 @@ fn gauges_and_webhooks_are_told() {
     let page = metrics.encode(&health()).unwrap();
     has(&page, "precall_live_calls 7");
     has(&page, "precall_queued_events 3");
+    has(&page, "precall_spooled_bytes 4096");
     has(&page, "precall_reachable_services{service=\"database\"} 1");
     assert!(!page.contains("service=\"elevenlabs\""), "not known before the first exchange");
     has(&page, "precall_answered_webhooks_total{webhook=\"3cx\",outcome=\"duplicate\"} 1");

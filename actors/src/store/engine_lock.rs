@@ -17,6 +17,12 @@ const TRY: &str = "select pg_try_advisory_lock($1)";
 const KEEPALIVES: &str =
     "set tcp_keepalives_idle = 2; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 2";
 
+// A lock's 64 bits are shown in two halves.
+const HELD: &str = "
+    select exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
+        and database = (select oid from pg_database where datname = current_database())
+        and (classid::bigint << 32) + objid::bigint = $1)";
+
 const CLAIM: &str = "
     insert into engine (generation) values ($1)
     on conflict (one) do update set generation = excluded.generation, since = now()";
@@ -27,7 +33,7 @@ const CURRENT: &str = "select generation from engine";
 const STILL: &str = "select from engine where generation = $1 for share";
 
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[TRY, CLAIM, CURRENT, STILL];
+pub const STATEMENTS: &[&str] = &[TRY, HELD, CLAIM, CURRENT, STILL];
 
 /// A session that holds the lock. Dropping it lets go.
 pub struct EngineLock {
@@ -44,6 +50,14 @@ impl EngineLock {
         session.batch_execute(KEEPALIVES).await?;
         let is_ours: bool = session.query_one(TRY, &[&KEY]).await?.try_get(0)?;
         Ok(is_ours.then_some(Self { session }))
+    }
+
+    /// Whether anybody holds the lock.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn is_held(client: &impl GenericClient) -> Result<bool, StoreError> {
+        Ok(client.query_one(HELD, &[&KEY]).await?.try_get(0)?)
     }
 
     /// Whether the session is over, and the lock with it.

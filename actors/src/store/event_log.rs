@@ -35,8 +35,13 @@ const QUARANTINE_VOICES: &str = "
     from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as n (job, seq, event)
     join voice_events e on e.job = n.job and e.seq = n.seq and e.event <> n.event";
 
+// It may be written twice: where the first time's outcome is not known.
 const QUARANTINE_ONE: &str = "
-    insert into quarantined_events (stream, owner, seq, content, reason) values ($1, $2, $3, $4, $5)";
+    insert into quarantined_events (stream, owner, seq, content, reason)
+    select $1, $2, $3, $4, $5 where not exists (
+        select from quarantined_events q where q.stream = $1 and q.owner = $2 and q.seq = $3 and q.content = $4
+        union all select from call_events e where $1 = 'call' and e.call = $2 and e.seq = $3 and e.event = $4::jsonb
+        union all select from voice_events e where $1 = 'voice' and e.job = $2 and e.seq = $3 and e.event = $4::jsonb)";
 
 const READ_CALL: &str = "select seq, at, event from call_events where call = $1 order by seq";
 
@@ -86,10 +91,11 @@ pub(super) async fn append(
         .collect()
 }
 
-/// Puts an entry that the database refuses where somebody will find it.
+/// Puts an entry that must not or cannot enter its log where somebody will find it. If it is there already, or in its log,
+/// nothing happens.
 ///
 /// # Errors
-/// When even that fails.
+/// When it cannot be written.
 pub(super) async fn quarantine(
     client: &impl GenericClient,
     entry: &Entry,

@@ -8,6 +8,7 @@ pub mod engine_lock;
 pub mod error;
 pub mod event_json;
 pub mod event_log;
+pub mod left_behind;
 pub mod lines;
 pub mod migrate;
 pub mod read_calls;

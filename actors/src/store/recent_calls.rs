@@ -13,17 +13,13 @@ const KEYS: &str = "
 
 const EARLY_ENDS: &str = "select pbx, threecx_call_id, ended_at from early_ends where ended_at > $1";
 
-const KEEP_EARLY_END: &str = "
-    insert into early_ends (pbx, threecx_call_id, ended_at) values ($1, $2, $3)
-    on conflict on constraint early_ends_key do nothing";
-
 // An intent counts as a dial: it may have rung.
 const DIALLED: &str = "
     select c.caller_id, e.at from call_events e join call_log c on c.id = e.call
     where e.at > $1 and e.event ->> 'kind' = 'greeting_dialled' and c.caller_id is not null";
 
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[KEYS, EARLY_ENDS, KEEP_EARLY_END, DIALLED];
+pub const STATEMENTS: &[&str] = &[KEYS, EARLY_ENDS, DIALLED];
 
 /// A call as admission knows it.
 #[derive(Clone, Debug)]
@@ -80,20 +76,6 @@ pub async fn early_ends(
             Ok((row.try_get(0)?, row.try_get(1)?, At(at.as_microsecond())))
         })
         .collect()
-}
-
-/// Keeps an end whose call was not seen.
-///
-/// # Errors
-/// When it could not be kept.
-pub async fn keep_early_end(
-    client: &impl GenericClient,
-    pbx: &str,
-    threecx_call_id: &str,
-    at: At,
-) -> Result<(), StoreError> {
-    client.execute(KEEP_EARLY_END, &[&pbx, &threecx_call_id, &timestamp(at)]).await?;
-    Ok(())
 }
 
 /// Numbers dialled after `since`, and when.

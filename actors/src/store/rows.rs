@@ -1,12 +1,14 @@
 //! What is written beside an event, in the same transaction and only if the event was new.
 
+use std::borrow::Cow;
+
 use precall_call::At;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// One event of a call or of a clone job, with everything that derives from it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// Which log.
     pub stream: Stream,
@@ -15,6 +17,7 @@ pub struct Entry {
     /// From 1, without gaps.
     pub seq: i64,
     /// The event's own time.
+    #[serde(with = "microseconds")]
     pub at: At,
     /// Its JSON.
     pub event: Value,
@@ -24,8 +27,38 @@ pub struct Entry {
     pub derived: Vec<Derived>,
 }
 
+/// What is written in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Events, in the order in which they came.
+    pub entries: Vec<Entry>,
+    /// Rows that belong to no event. Writing one a second time changes nothing.
+    pub rows: Vec<Derived>,
+}
+
+impl Batch {
+    /// How much there is to write.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len().saturating_add(self.rows.len())
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.rows.is_empty()
+    }
+
+    /// Adds what comes after it.
+    pub fn extend(&mut self, later: Self) {
+        self.entries.extend(later.entries);
+        self.rows.extend(later.rows);
+    }
+}
+
 /// Which log an event belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// `call_events`.
     Call,
@@ -45,7 +78,8 @@ impl Stream {
 }
 
 /// A row, or a change of one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Derived {
     /// The call as it stands.
     CallLog(Box<CallLogRow>),
@@ -73,6 +107,27 @@ pub enum Derived {
     ReportMatched(MatchedReport),
     /// What was heard becomes the transcript of a call that has none.
     TranscriptOfLines(TranscriptDue),
+    /// The end of a call that was not seen yet. Belongs to no event.
+    EarlyEndKept(KeptEnd),
+    /// A report whose conversation is nobody's yet. Belongs to no event.
+    ReportKept(KeptReport),
+}
+
+/// A closed name: ours as we write it, or read back from the spool.
+pub type Name = Cow<'static, str>;
+
+/// A time in the spool.
+mod microseconds {
+    use precall_call::At;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(at: &At, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(at.0)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<At, D::Error> {
+        i64::deserialize(deserializer).map(At)
+    }
 }
 
 /// A time as PostgreSQL reads it from JSON.
@@ -88,8 +143,19 @@ impl Serialize for Time {
     }
 }
 
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'_, str>::deserialize(deserializer)?;
+        if text == "infinity" {
+            return Ok(Self(At(i64::MAX)));
+        }
+        let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        Ok(Self(At(time.as_microsecond())))
+    }
+}
+
 /// A whole row of `call_log`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallLogRow {
     /// Our id.
     pub id: Uuid,
@@ -110,7 +176,7 @@ pub struct CallLogRow {
     /// One `role: message` a line.
     pub transcript: Option<String>,
     /// `initiated`, `completed`, `failed`.
-    pub status: &'static str,
+    pub status: Name,
     /// What has no column.
     pub metadata: Value,
     /// Whose call.
@@ -122,17 +188,17 @@ pub struct CallLogRow {
     /// What was called.
     pub called_number: Option<String>,
     /// `bridge`, `transfer`, `callback`.
-    pub route: &'static str,
+    pub route: Name,
     /// The phase's name.
-    pub state: &'static str,
+    pub state: Name,
     /// Why it ended.
-    pub cause: Option<&'static str>,
+    pub cause: Option<Name>,
     /// Whose doing.
-    pub blame: Option<&'static str>,
+    pub blame: Option<Name>,
     /// What the caller was told.
-    pub told: Option<&'static str>,
+    pub told: Option<Name>,
     /// Why there is no cloned voice.
-    pub voice_missing: Option<&'static str>,
+    pub voice_missing: Option<Name>,
     /// The named instants, in milliseconds after the offer.
     pub timings: Value,
     /// The event this row stands at.
@@ -140,20 +206,20 @@ pub struct CallLogRow {
 }
 
 /// A whole row of `conversations`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConversationRow {
     /// Our id of the call.
     pub call: Uuid,
     /// `greeting` or `agent`.
-    pub purpose: &'static str,
+    pub purpose: Name,
     /// From 1 within the purpose.
     pub ordinal: i32,
     /// The provider's id.
     pub provider_id: Option<String>,
     /// What became of the dial.
-    pub dial: &'static str,
+    pub dial: Name,
     /// What was reported.
-    pub outcome: &'static str,
+    pub outcome: Name,
     /// How long it lasted.
     pub duration_seconds: Option<i32>,
     /// What the report said beside that.
@@ -165,7 +231,7 @@ pub struct ConversationRow {
 }
 
 /// A row of `clone_ready_events`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloneReadyRow {
     /// Who rang.
     pub caller_id: String,
@@ -182,11 +248,11 @@ pub struct CloneReadyRow {
     /// Our call.
     pub call: Uuid,
     /// `cache` or `clone`.
-    pub source: &'static str,
+    pub source: Name,
 }
 
 /// A row of `clone_failed_events`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloneFailedRow {
     /// Who rang.
     pub caller_id: String,
@@ -201,11 +267,11 @@ pub struct CloneFailedRow {
     /// Our call.
     pub call: Uuid,
     /// The closed name.
-    pub reason: &'static str,
+    pub reason: Name,
 }
 
 /// A row of `clone_transfer_events`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloneTransferRow {
     /// The greeting's conversation, or our call.
     pub greeting_call_id: String,
@@ -222,7 +288,7 @@ pub struct CloneTransferRow {
 }
 
 /// A row of `voice_clone_log`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloneLogRow {
     /// Whose voice.
     pub caller_id: String,
@@ -235,7 +301,7 @@ pub struct CloneLogRow {
     /// What was sent.
     pub sample_file_size_bytes: i32,
     /// `success` or `failed`.
-    pub status: &'static str,
+    pub status: Name,
     /// For people.
     pub error_message: Option<String>,
     /// Whose.
@@ -243,11 +309,11 @@ pub struct CloneLogRow {
     /// The job.
     pub job: Uuid,
     /// The closed name.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Name>,
 }
 
 /// A clone that enters the cache.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CacheRow {
     /// Whose voice.
     pub caller_id: String,
@@ -266,7 +332,7 @@ pub struct CacheRow {
 }
 
 /// A clone that is used, or dropped.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CacheUse {
     /// Whose.
     pub account_id: String,
@@ -279,18 +345,18 @@ pub struct CacheUse {
 }
 
 /// The provider's id of a conversation of ours.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConversationName {
     /// Our call.
     pub call: Uuid,
     /// `greeting` or `agent`.
-    pub purpose: &'static str,
+    pub purpose: Name,
     /// The provider's id.
     pub conversation_id: String,
 }
 
 /// An end whose call was not seen.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EarlyEnd {
     /// Which PBX.
     pub pbx: String,
@@ -298,15 +364,39 @@ pub struct EarlyEnd {
     pub threecx_call_id: String,
 }
 
+/// An end that waits for its call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptEnd {
+    /// Which PBX.
+    pub pbx: String,
+    /// The PBX's id of the call.
+    pub threecx_call_id: String,
+    /// When it came.
+    pub ended_at: Time,
+}
+
+/// A report that waits for its conversation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptReport {
+    /// The provider's id.
+    pub conversation_id: String,
+    /// Which webhook it was.
+    pub kind: Name,
+    /// The provider's time of it, in microseconds since 1970.
+    pub event_timestamp: i64,
+    /// The whole report.
+    pub body: Value,
+}
+
 /// The kept reports of a conversation that are no longer needed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MatchedReport {
     /// The provider's id.
     pub conversation_id: String,
 }
 
 /// A call whose lines were heard.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TranscriptDue {
     /// Its id.
     pub id: Uuid,

@@ -5,10 +5,6 @@ use tokio_postgres::GenericClient;
 
 use super::error::StoreError;
 
-const KEEP: &str = "
-    insert into unmatched_reports (conversation_id, kind, event_timestamp, body) values ($1, $2, $3, $4)
-    on conflict on constraint unmatched_reports_key do nothing";
-
 const OF_CONVERSATION: &str = "
     select body from unmatched_reports where conversation_id = $1 order by event_timestamp";
 
@@ -17,22 +13,7 @@ const CONVERSATIONS: &str = "
     select conversation_id from unmatched_reports group by 1 order by max(received_at) desc limit $1";
 
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[KEEP, OF_CONVERSATION, CONVERSATIONS];
-
-/// Keeps a report.
-///
-/// # Errors
-/// When it could not be kept.
-pub async fn keep(
-    client: &impl GenericClient,
-    conversation: &str,
-    kind: &str,
-    event_timestamp: i64,
-    body: &Value,
-) -> Result<(), StoreError> {
-    client.execute(KEEP, &[&conversation, &kind, &event_timestamp, body]).await?;
-    Ok(())
-}
+pub const STATEMENTS: &[&str] = &[OF_CONVERSATION, CONVERSATIONS];
 
 /// What is kept of a conversation, oldest first.
 ///

@@ -8,11 +8,12 @@ use deadpool_postgres::{Pool, Transaction};
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::engine_lock;
 use super::error::StoreError;
 use super::event_log::{self, Appended};
-use super::rows::{Derived, Entry, Stream};
+use super::rows::{Batch, Derived, Entry, Name, Stream};
 
 // A later event's row wins; a transcript or duration that is there is never overwritten by a lesser report, and the
 // status only rises. A transcript of the lines that were heard gives way to the provider's own.
@@ -128,6 +129,16 @@ const REPORTS_MATCHED: &str = "
     delete from unmatched_reports u using jsonb_to_recordset($1) as n (conversation_id text)
     where u.conversation_id = n.conversation_id";
 
+const EARLY_ENDS: &str = "
+    insert into early_ends (pbx, threecx_call_id, ended_at)
+    select pbx, threecx_call_id, ended_at from jsonb_populate_recordset(null::early_ends, $1)
+    on conflict on constraint early_ends_key do nothing";
+
+const UNMATCHED_REPORTS: &str = "
+    insert into unmatched_reports (conversation_id, kind, event_timestamp, body)
+    select conversation_id, kind, event_timestamp, body from jsonb_populate_recordset(null::unmatched_reports, $1)
+    on conflict on constraint unmatched_reports_key do nothing";
+
 // What was heard on the bridge, should the provider's report never come. A corrected line stands where the first one stood.
 const TRANSCRIPTS_OF_LINES: &str = "
     update call_log c set transcript = t.words,
@@ -162,6 +173,8 @@ pub const STATEMENTS: &[&str] = &[
     EARLY_ENDS_ABSORBED,
     REPORTS_MATCHED,
     TRANSCRIPTS_OF_LINES,
+    EARLY_ENDS,
+    UNMATCHED_REPORTS,
 ];
 
 /// Writes a batch. What is there already is left as it is, so the same batch may be written again after an outcome that
@@ -170,27 +183,28 @@ pub const STATEMENTS: &[&str] = &[
 /// # Errors
 /// Nothing of the batch is certain; when the error is passing, write the same batch again. [`StoreError::Superseded`] when this start of
 /// precall, `generation`, is not the one that acts any more.
-pub async fn write(pool: &Pool, entries: &[Entry], generation: u64) -> Result<Option<i64>, StoreError> {
+pub async fn write(pool: &Pool, batch: &Batch, generation: u64) -> Result<Option<i64>, StoreError> {
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
     engine_lock::still_acts(&transaction, generation).await?;
-    let position = write_in(&transaction, entries).await?;
+    let position = write_in(&transaction, batch).await?;
     transaction.commit().await?;
     Ok(position)
 }
 
-/// Writes the entries of a refused batch one by one, and the refused ones among them into quarantine.
+/// Writes a refused batch piece by piece, and the refused entries among them into quarantine.
 ///
 /// # Errors
 /// As [`write`].
 pub async fn write_apart(
     pool: &Pool,
-    entries: &[Entry],
+    batch: &Batch,
     generation: u64,
 ) -> Result<(Option<i64>, usize), StoreError> {
     let (mut highest, mut refused) = (None, 0_usize);
-    for entry in entries {
-        match write(pool, std::slice::from_ref(entry), generation).await {
+    for entry in &batch.entries {
+        let alone = Batch { entries: vec![entry.clone()], rows: Vec::new() };
+        match write(pool, &alone, generation).await {
             Ok(position) => highest = highest.max(position),
             Err(StoreError::Refused(reason)) => {
                 let client = pool.get().await?;
@@ -200,10 +214,40 @@ pub async fn write_apart(
             Err(error) => return Err(error),
         }
     }
+    for row in &batch.rows {
+        let alone = Batch { entries: Vec::new(), rows: vec![row.clone()] };
+        match write(pool, &alone, generation).await {
+            // Nothing refers to it: it is named in the log, and that is all that can be done.
+            Ok(_) => {}
+            Err(StoreError::Refused(_)) => refused = refused.saturating_add(1),
+            Err(error) => return Err(error),
+        }
+    }
     Ok((highest, refused))
 }
 
-async fn write_in(transaction: &Transaction<'_>, entries: &[Entry]) -> Result<Option<i64>, StoreError> {
+/// Writes what a start acknowledged that no longer acts. Of calls and jobs in `own`, which nobody else has ever seen, the whole logs; anything
+/// else is put where people find it, since a log that somebody else goes on with must not change. Returns how many entries that were.
+///
+/// # Errors
+/// Nothing is certain; when the error is passing, write the same batch again.
+pub async fn write_late(pool: &Pool, batch: &Batch, own: &HashSet<Uuid>) -> Result<usize, StoreError> {
+    const REASON: &str = "it was acknowledged by a start of precall that no longer acted";
+    let (ours, others): (Vec<&Entry>, Vec<&Entry>) =
+        batch.entries.iter().partition(|entry| own.contains(&entry.owner));
+    let mut client = pool.get().await?;
+    let transaction = client.transaction().await?;
+    let ours = Batch { entries: ours.into_iter().cloned().collect(), rows: batch.rows.clone() };
+    write_in(&transaction, &ours).await?;
+    for entry in &others {
+        event_log::quarantine(&*transaction, entry, REASON).await?;
+    }
+    transaction.commit().await?;
+    Ok(others.len())
+}
+
+async fn write_in(transaction: &Transaction<'_>, batch: &Batch) -> Result<Option<i64>, StoreError> {
+    let entries = &batch.entries;
     let mut appended: Vec<(Stream, Appended)> = Vec::with_capacity(entries.len());
     for stream in [Stream::Call, Stream::Voice] {
         let of_stream: Vec<&Entry> = entries.iter().filter(|e| e.stream == stream).collect();
@@ -212,10 +256,9 @@ async fn write_in(transaction: &Transaction<'_>, entries: &[Entry]) -> Result<Op
     }
     let new: HashSet<_> = appended.iter().map(|(stream, a)| (*stream, a.owner, a.seq)).collect();
     let mut derived = DerivedRows::default();
-    for entry in entries.iter().filter(|e| new.contains(&(e.stream, e.owner, e.seq))) {
-        for row in &entry.derived {
-            derived.add(row)?;
-        }
+    let of_new = entries.iter().filter(|e| new.contains(&(e.stream, e.owner, e.seq)));
+    for row in of_new.flat_map(|entry| &entry.derived).chain(&batch.rows) {
+        derived.add(row)?;
     }
     derived.write(transaction).await?;
     Ok(appended.iter().map(|(_, a)| a.position).max())
@@ -224,8 +267,8 @@ async fn write_in(transaction: &Transaction<'_>, entries: &[Entry]) -> Result<Op
 /// The rows of a batch by kind, in the order in which they have to be written.
 #[derive(Default)]
 struct DerivedRows {
-    call_logs: HashMap<uuid::Uuid, Value>,
-    conversations: HashMap<(uuid::Uuid, &'static str, i32), Value>,
+    call_logs: HashMap<Uuid, Value>,
+    conversations: HashMap<(Uuid, Name, i32), Value>,
     ready: Vec<Value>,
     failed: Vec<Value>,
     transfers: Vec<Value>,
@@ -237,6 +280,8 @@ struct DerivedRows {
     absorbed: Vec<Value>,
     matched: Vec<Value>,
     transcripts: Vec<Value>,
+    early_ends: Vec<Value>,
+    reports: Vec<Value>,
 }
 
 impl DerivedRows {
@@ -248,7 +293,7 @@ impl DerivedRows {
                 self.call_logs.insert(row.id, merged);
             }
             Derived::Conversation(row) => {
-                let key = (row.call, row.purpose, row.ordinal);
+                let key = (row.call, row.purpose.clone(), row.ordinal);
                 let merged = merge_report(self.conversations.remove(&key), json(row)?);
                 self.conversations.insert(key, merged);
             }
@@ -263,12 +308,17 @@ impl DerivedRows {
             Derived::EarlyEndAbsorbed(row) => self.absorbed.push(json(row)?),
             Derived::ReportMatched(row) => self.matched.push(json(row)?),
             Derived::TranscriptOfLines(row) => self.transcripts.push(json(row)?),
+            Derived::EarlyEndKept(row) => self.early_ends.push(json(row)?),
+            Derived::ReportKept(row) => self.reports.push(json(row)?),
         }
         Ok(())
     }
 
     async fn write(self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
         let batches = [
+            // What waits before what it waits for, which takes it away.
+            (EARLY_ENDS, self.early_ends),
+            (UNMATCHED_REPORTS, self.reports),
             (CALL_LOG, self.call_logs.into_values().collect()),
             (CONVERSATIONS, self.conversations.into_values().collect()),
             (CLONE_READY, self.ready),

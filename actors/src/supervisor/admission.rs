@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::{AsyncContext, Context, Handler, WrapFuture};
+use actix::{Context, Handler};
 use precall_call::{Admission, At, CallId, Event, Offer, Route};
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -15,9 +15,10 @@ use crate::clock;
 use crate::dial_guard::{Dial, Verdict};
 use crate::engine::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
 use crate::line::Line;
+use crate::persistence::Keep;
 use crate::phone_number::CallerNumber;
 use crate::registry::{Found, Sighting};
-use crate::store::recent_calls;
+use crate::store::rows::{Derived, KeptEnd, Time};
 use crate::voice_book::{Peek, VoiceKey};
 
 /// There is one PBX client so far.
@@ -199,7 +200,7 @@ impl CallSupervisor {
         let ended = matches!(notice.kind, PbxNoticeKind::Ended { .. });
         let outcome = if ended { Outcome::Ended } else { Outcome::Accepted };
         let Some(call) = self.registry.meant(&sighting, now) else {
-            return self.notice_of_unknown(&notice.kind, sighting, now, answer, ctx);
+            return self.notice_of_unknown(&notice.kind, sighting, now, answer);
         };
         let (event, extra) = match notice.kind {
             PbxNoticeKind::Ended { duration, recording_url } => {
@@ -221,7 +222,6 @@ impl CallSupervisor {
         sighting: Sighting,
         now: At,
         answer: Answer<Taken>,
-        ctx: &mut Context<Self>,
     ) {
         let taken = |outcome| Taken { call: None, outcome, cached_voice: None };
         let ended = matches!(kind, PbxNoticeKind::Ended { .. });
@@ -232,19 +232,16 @@ impl CallSupervisor {
         };
         info!(self.shared.log, "the end of a call that was not seen"; "threecx_call_id" => &id);
         self.registry.ended_early(&sighting.pbx, &id, now);
-        let shared = Arc::clone(&self.shared);
-        let kept = async move {
-            let keep = async {
-                let client = shared.pool.get().await?;
-                recent_calls::keep_early_end(&**client, PBX, &id, now).await
-            };
-            let answered = match tokio::time::timeout(ANSWER_WITHIN, keep).await {
+        let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
+        let (done, kept) = oneshot::channel();
+        self.shared.persistence.do_send(Keep { row: Derived::EarlyEndKept(end), done });
+        actix::spawn(async move {
+            let answered = match tokio::time::timeout(ANSWER_WITHIN, kept).await {
                 Ok(Ok(())) => Ok(taken(Outcome::Ended)),
                 Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
             };
             let _ = answer.send(answered);
-        };
-        ctx.spawn(kept.into_actor(self));
+        });
     }
 }
 

@@ -10,9 +10,11 @@ use tokio::sync::oneshot;
 use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
 use crate::call_rows::{Extra, matched};
 use crate::engine::{Busy, ReportOutcome};
+use crate::persistence::Keep;
 use crate::providers::elevenlabs::{ConversationReport, ReportSource, Webhook, parse_webhook};
 use crate::shared::Shared;
 use crate::store::error::StoreError;
+use crate::store::rows::{Derived, KeptReport};
 use crate::store::{due_conversations, unmatched_reports};
 
 /// Kept reports whose conversation may still become known; older ones stay in the table for people.
@@ -95,7 +97,7 @@ async fn route(
         }
         // No such call here: what names one may be another installation's, or too early.
     }
-    keep(shared, &report, raw).await.map_err(|_| Busy::CannotKeep)?;
+    keep(shared, &report, raw).await?;
     supervisor.do_send(KeptUnmatched(report.conversation));
     Ok(ReportOutcome::Kept)
 }
@@ -109,17 +111,22 @@ async fn keep(
     shared: &Shared,
     report: &ConversationReport,
     raw: &serde_json::value::RawValue,
-) -> Result<(), StoreError> {
+) -> Result<(), Busy> {
     let kind = match report.source {
         ReportSource::Transcription => "post_call_transcription",
         ReportSource::InitiationFailure => "call_initiation_failure",
         ReportSource::Flat => "flat",
         ReportSource::Fetched => "fetched",
     };
-    let at = report.event_timestamp.unwrap_or(At(0)).0;
-    let body: serde_json::Value = serde_json::from_str(raw.get()).unwrap_or_default();
-    let client = shared.pool.get().await?;
-    unmatched_reports::keep(&**client, report.conversation.as_str(), kind, at, &body).await
+    let report = KeptReport {
+        conversation_id: report.conversation.as_str().to_owned(),
+        kind: kind.into(),
+        event_timestamp: report.event_timestamp.unwrap_or(At(0)).0,
+        body: serde_json::from_str(raw.get()).unwrap_or_default(),
+    };
+    let (done, kept) = oneshot::channel();
+    shared.persistence.do_send(Keep { row: Derived::ReportKept(report), done });
+    kept.await.map_err(|_| Busy::CannotKeep)
 }
 
 async fn kept_bodies(

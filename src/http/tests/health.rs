@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall_actors::engine::{Health, PbxHealth};
+use precall_actors::engine::{Health, PbxHealth, SpoolHealth};
 
 use super::client::{get, send};
 use super::harness::{run, run_metrics, run_with, settings};
@@ -27,10 +27,21 @@ fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
             200,
         ),
         ("being stopped", Health { draining: true, ..well() }, "degraded", 200, 200, 503),
-        ("the database is away", Health { database: Some(false), ..well() }, "error", 503, 200, 503),
+        ("the database is away", Health { database: Some(false), ..well() }, "degraded", 200, 200, 200),
+        ("events wait on disk", Health { spool: SpoolHealth::Waiting, ..well() }, "degraded", 200, 200, 200),
+        (
+            "the spool alone fails",
+            Health { spool: SpoolHealth::Failing, ..well() },
+            "degraded",
+            200,
+            200,
+            200,
+        ),
+        ("and so does the database", nothing_takes_it(SpoolHealth::Failing), "error", 503, 200, 503),
+        ("the spool is full", nothing_takes_it(SpoolHealth::Full), "error", 503, 200, 503),
         (
             "the database was never there",
-            Health { database: None, database_reached: false, ..well() },
+            Health { database: None, database_reached: false, can_keep: false, ..well() },
             "error",
             503,
             200,
@@ -38,6 +49,10 @@ fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
         ),
         ("an arbiter is stuck", Health { heartbeat_age: stuck, ..well() }, "error", 503, 503, 200),
     ]
+}
+
+fn nothing_takes_it(spool: SpoolHealth) -> Health {
+    Health { database: Some(false), can_keep: false, spool, ..well() }
 }
 
 fn pbx(open: Option<bool>) -> Option<PbxHealth> {

@@ -7,7 +7,7 @@ use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
     Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, Outcome, PbxNotice,
-    ReportOutcome, Taken,
+    ReportOutcome, SpoolHealth, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
@@ -58,6 +58,9 @@ pub fn well() -> Health {
         database: Some(true),
         database_reached: true,
         elevenlabs: Some(true),
+        spool: SpoolHealth::Empty,
+        spooled_bytes: 0,
+        can_keep: true,
         queued_events: 2,
         live_calls: 1,
         draining: false,

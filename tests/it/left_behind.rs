@@ -1,0 +1,106 @@
+//! What a start left in its spool, found by a later one: it enters the logs if nobody has acted since, and goes apart if somebody has.
+
+use std::path::Path;
+
+use precall::embedded_postgres::template::TestDatabase;
+use precall_actors::spool::batch::to_frame;
+use precall_actors::spool::handle::SpoolHandle;
+use precall_actors::store::connect::{Limits, pool};
+use precall_actors::store::engine_lock;
+use precall_actors::store::left_behind::bring_in;
+use precall_actors::store::rows::{Batch, Entry, Stream};
+use precall_call::At;
+use serde_json::json;
+use slog::{Discard, Logger, o};
+use uuid::Uuid;
+
+use crate::support::{connect_to, database};
+
+struct Store {
+    database: TestDatabase,
+    client: tokio_postgres::Client,
+    root: tempfile::TempDir,
+}
+
+impl Store {
+    async fn acted_in(generation: u64) -> Self {
+        let database = database();
+        let client = connect_to(database.url()).await;
+        engine_lock::claim(&client, generation).await.unwrap();
+        Self { database, client, root: tempfile::tempdir().unwrap() }
+    }
+
+    async fn spooled(&self, generation: u64, batches: &[Batch]) {
+        let spool = SpoolHandle::fresh(self.root.path(), 1 << 20).unwrap();
+        for batch in batches {
+            spool.append(to_frame(batch, generation).unwrap()).await.unwrap();
+        }
+    }
+
+    async fn bring_in(&self) -> usize {
+        let pool = pool(&self.database.url().parse().unwrap(), "test", Limits::default()).unwrap();
+        let log = Logger::root(Discard, o!());
+        bring_in(self.root.path(), &pool, &log).await.unwrap()
+    }
+
+    async fn logged(&self, owner: Uuid) -> Vec<(i64, String)> {
+        let sql = "select seq, event ->> 'n' from call_events where call = $1 order by seq";
+        let rows = self.client.query(sql, &[&owner]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    async fn apart(&self) -> Vec<(Uuid, i64)> {
+        let sql = "select owner, seq from quarantined_events order by owner, seq";
+        let rows = self.client.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+}
+
+fn event(owner: Uuid, seq: i64, n: &str) -> Batch {
+    let event = json!({ "v": 1, "kind": "test", "n": n });
+    let entry = Entry { stream: Stream::Call, owner, seq, at: At(0), event, pii: None, derived: Vec::new() };
+    Batch { entries: vec![entry], rows: Vec::new() }
+}
+
+fn is_empty(root: &Path) -> bool {
+    std::fs::read_dir(root).unwrap().next().is_none()
+}
+
+const OLD: Uuid = Uuid::from_u128(1);
+const NEW: Uuid = Uuid::from_u128(2);
+
+#[actix::test]
+async fn what_nobody_went_on_with_enters_its_log_once() {
+    let store = Store::acted_in(1).await;
+    // The first was written already: its outcome was not known.
+    store.spooled(1, &[event(OLD, 1, "a"), event(OLD, 2, "b")]).await;
+    store.spooled(1, &[event(OLD, 1, "a"), event(OLD, 2, "b"), event(NEW, 1, "c")]).await;
+    assert_eq!(store.bring_in().await, 5);
+    assert_eq!(store.logged(OLD).await, [(1, "a".to_owned()), (2, "b".to_owned())]);
+    assert_eq!(store.logged(NEW).await, [(1, "c".to_owned())]);
+    assert_eq!(store.apart().await, []);
+    assert!(is_empty(store.root.path()));
+    assert_eq!(store.bring_in().await, 0);
+}
+
+#[actix::test]
+async fn a_log_that_somebody_else_goes_on_with_does_not_change() {
+    let store = Store::acted_in(1).await;
+    store.spooled(1, &[event(OLD, 1, "a")]).await;
+    store.bring_in().await;
+    let left = [event(OLD, 2, "mine"), event(NEW, 1, "c"), event(OLD, 3, "mine"), event(NEW, 2, "d")];
+    store.spooled(1, &left).await;
+    // Another host took over, and has not written a word yet.
+    engine_lock::claim(&store.client, 2).await.unwrap();
+    assert_eq!(store.bring_in().await, 4);
+    assert_eq!(store.logged(OLD).await, [(1, "a".to_owned())], "the next word is the other one's");
+    assert_eq!(store.apart().await, [(OLD, 2), (OLD, 3)]);
+    let whole = [(1, "c".to_owned()), (2, "d".to_owned())];
+    assert_eq!(store.logged(NEW).await, whole, "nobody else has seen that call");
+    // As after a crash in the middle.
+    store.spooled(1, &left).await;
+    assert_eq!(store.bring_in().await, 4);
+    assert_eq!(store.apart().await, [(OLD, 2), (OLD, 3)]);
+    assert_eq!(store.logged(NEW).await, whole);
+    assert!(is_empty(store.root.path()));
+}
