@@ -46,7 +46,9 @@ impl Run {
 
     /// All that a service in production needs.
     pub fn in_production(self, database: &str, provider: &str, samples: &str) -> Self {
-        let spool = format!("{samples}/spool");
+        // Where there are no samples: in the run's own folder.
+        let is_there = std::path::Path::new(samples).is_dir();
+        let spool = if is_there { format!("{samples}/spool") } else { "spool".to_owned() };
         let pairs = [
             ("ENVIRONMENT", "production"),
             ("HOST", "127.0.0.1"),
