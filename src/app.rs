@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use precall_actors::dial_guard::{Countries, DialLimits};
 use precall_actors::engine::{
-    Engine, EngineError, EngineHandle, EngineSettings, FeedPace, PbxEngine, SpoolSettings,
+    Engine, EngineError, EngineHandle, EngineSettings, FeedPace, Keeping, PbxEngine, SpoolSettings,
 };
 use precall_actors::faults::Faults;
 use precall_actors::line::{Line, LineRules};
@@ -286,6 +286,10 @@ fn engine_settings(
         },
         arbiters: config.server.call_arbiters,
         report_wait: config.call.postcall_wait,
+        keeping: Keeping {
+            events_days: config.retention.days,
+            database_max_bytes: config.retention.database_max_bytes,
+        },
         spool: None,
         faults,
         log: log.new(o!()),

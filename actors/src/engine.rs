@@ -1,6 +1,7 @@
 //! The engine from outside: what the edge may ask of it, and nothing more.
 
 mod handle;
+mod housekeeping;
 mod loader;
 mod start;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use precall_call::{CallId, Cause, ConversationId, Deadline, Route, VoiceId};
 
+pub use self::housekeeping::Keeping;
 pub use crate::pbx_feed::FeedPace;
 pub use crate::persistence::SpoolHealth;
 use crate::standing::Standing;
@@ -183,6 +185,8 @@ pub struct Health {
     pub spool: SpoolHealth,
     /// Bytes that wait in the spool.
     pub spooled_bytes: u64,
+    /// Bytes that may wait there; none without a spool.
+    pub spool_max_bytes: Option<u64>,
     /// Whether what is taken now can be kept.
     pub can_keep: bool,
     /// Events that wait to be durable.

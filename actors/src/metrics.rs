@@ -2,11 +2,12 @@
 //! or an id of a call, so that no label grows without bound.
 
 mod bridge;
+mod growth;
 
 use std::fmt;
 use std::time::Duration;
 
-use precall_call::{Call, Event, Fact, Phase, facts};
+use precall_call::{At, Call, Event, Fact, Phase, facts};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -15,6 +16,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::bridge::BridgeMetrics;
+use self::growth::Growth;
+use crate::clock;
 use crate::engine::Health;
 
 /// Seconds: a greeting is asked for within milliseconds and heard within seconds.
@@ -138,6 +141,7 @@ pub struct Metrics {
     legs: Gauge,
     queued: Gauge,
     spooled: Gauge,
+    growth: Growth,
     reachable: Family<ServiceLabel, Gauge>,
 }
 
@@ -174,6 +178,7 @@ impl Metrics {
             legs: Gauge::default(),
             queued: Gauge::default(),
             spooled: Gauge::default(),
+            growth: Growth::default(),
             reachable: Family::default(),
         };
         metrics.register_calls();
@@ -285,6 +290,7 @@ impl Metrics {
             Unit::Bytes,
             self.spooled.clone(),
         );
+        self.growth.register(all);
         all.register_with_unit(
             "reachable",
             "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first",
@@ -365,6 +371,11 @@ impl Metrics {
         self.webhook_duration.get_or_create(&WebhookLabel { webhook }).observe(took.as_secs_f64());
     }
 
+    /// A look at the size of the database, which may have `max` bytes.
+    pub fn database_size(&self, bytes: i64, max: Option<u64>, now: At) {
+        self.growth.database(bytes, max, now);
+    }
+
     /// Everything in the OpenMetrics text format, with the gauges as `health` has them.
     ///
     /// # Errors
@@ -373,6 +384,7 @@ impl Metrics {
         self.live.set(i64::try_from(health.live_calls).unwrap_or(i64::MAX));
         self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
         self.spooled.set(i64::try_from(health.spooled_bytes).unwrap_or(i64::MAX));
+        self.growth.spool(health.spooled_bytes, health.spool_max_bytes, clock::now());
         let threecx = health.threecx.as_ref().and_then(|pbx| pbx.open);
         self.legs.set(health.threecx.as_ref().map_or(0, |pbx| i64::try_from(pbx.legs).unwrap_or(i64::MAX)));
         for (service, reachable) in

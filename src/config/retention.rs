@@ -10,15 +10,19 @@ use super::values::Values;
 use super::variables::Section;
 
 const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
 
-/// What is kept. Recordings are never stored and nothing is removed by age: this build refuses a
-/// configuration that asks for either.
+/// What is kept. Recordings are never stored: this build refuses a configuration that asks for it.
 #[derive(Clone, Debug)]
 pub struct Retention {
     /// Where events wait while the database is away.
     pub spool_dir: PathBuf,
     /// How much may wait there.
     pub spool_max_bytes: u64,
+    /// After how many days calls and their events are deleted; none keeps them.
+    pub days: Option<u64>,
+    /// How large the database may get, where somebody knows.
+    pub database_max_bytes: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +32,7 @@ struct Raw {
     spool_max_mb: Read<u64>,
     store_recordings: Read<bool>,
     retention_days: Option<Read<u64>>,
+    database_max_gb: Option<Read<u64>>,
 }
 
 impl Retention {
@@ -37,13 +42,18 @@ impl Retention {
         if problems.value("STORE_RECORDINGS", raw.store_recordings) == Some(true) {
             problems.add("STORE_RECORDINGS", "`true` is not supported by this build yet", "false");
         }
-        if let Some(days) = raw.retention_days
-            && problems.number::<u64>("RETENTION_DAYS", days, 1..=36_500, "days").is_some()
-        {
-            // Accepting it would promise a deletion that does not happen.
-            problems.add("RETENTION_DAYS", "is set, and this build does not delete by age yet", "not set");
-        }
+        // Overdue reports are asked for within a day: their calls must still be there.
+        let days =
+            raw.retention_days.and_then(|days| problems.number("RETENTION_DAYS", days, 2..=36_500, "days"));
+        let database_max = raw
+            .database_max_gb
+            .and_then(|size| problems.number::<u64>("DATABASE_MAX_GB", size, 1..=1_000_000, "GiB"));
         let spool_max = problems.number::<u64>("SPOOL_MAX_MB", raw.spool_max_mb, 16..=1_000_000, "MiB");
-        Some(Self { spool_dir: spool_dir?, spool_max_bytes: spool_max?.saturating_mul(MIB) })
+        Some(Self {
+            spool_dir: spool_dir?,
+            spool_max_bytes: spool_max?.saturating_mul(MIB),
+            days,
+            database_max_bytes: database_max.map(|size| size.saturating_mul(GIB)),
+        })
     }
 }

@@ -247,7 +247,6 @@ fn what_this_build_cannot_do_is_refused_in_words() {
         ("VOICE_POLICY", "proof"),
         ("VOICE_POLICY", "never"),
         ("STORE_RECORDINGS", "true"),
-        ("RETENTION_DAYS", "30"),
     ] {
         let error = with(&[(name, value)]).unwrap_err();
         assert_eq!(error.problems.len(), 1, "{error}");

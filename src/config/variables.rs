@@ -267,6 +267,7 @@ pub const VARIABLES: &[Variable] = &{
         text(Retention, "SPOOL_MAX_MB", "1024"),
         text(Retention, "STORE_RECORDINGS", "false"),
         unset(Retention, "RETENTION_DAYS"),
+        unset(Retention, "DATABASE_MAX_GB"),
     ]
 };
 

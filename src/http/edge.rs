@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::engine::Engine;
 use super::error::{Code, Problem};
+use super::inbox::Unreadable;
 use super::settings::Settings;
 
 /// Memory for webhook bodies that are larger than most: so many pieces of [`BODY_PIECE`] in all.
@@ -27,6 +28,7 @@ pub(super) struct Edge {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) body_room: Arc<Semaphore>,
     pub(super) streams: Arc<Semaphore>,
+    pub(super) unreadable: Unreadable,
 }
 
 impl Edge {
@@ -36,6 +38,7 @@ impl Edge {
             engine,
             body_room: Arc::new(Semaphore::new(BODY_PIECES)),
             streams: Arc::new(Semaphore::new(STREAMS)),
+            unreadable: Unreadable::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use precall_actors::engine::{
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
+use precall_actors::store::rows::WebhookRow;
 use precall_call::{CallId, Request};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -26,6 +27,8 @@ pub trait Engine: Send + Sync + 'static {
         report: ConversationReport,
         raw: Box<RawValue>,
     ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>>;
+    /// Keeps a webhook as it came.
+    fn keep_webhook(&self, webhook: WebhookRow) -> LocalBoxFuture<'_, Result<(), Busy>>;
     /// Forgets a caller's cached voice; whether there was one.
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>>;
     /// Which transfer an inbound agent conversation is, from memory.
@@ -59,6 +62,10 @@ impl Engine for EngineHandle {
         raw: Box<RawValue>,
     ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>> {
         self.report(report, raw).boxed_local()
+    }
+
+    fn keep_webhook(&self, webhook: WebhookRow) -> LocalBoxFuture<'_, Result<(), Busy>> {
+        self.keep_webhook(webhook).boxed_local()
     }
 
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>> {

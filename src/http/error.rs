@@ -85,10 +85,18 @@ codes! {
     NotFound = "not_found", 404, "There is nothing at this path";
     /// No call has this id.
     CallNotFound = "call_not_found", 404, "There is no such call";
+    /// No webhook has this id.
+    WebhookNotFound = "webhook_not_found", 404, "There is no such webhook";
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
     /// The body came too slowly.
     BodyTimeout = "body_timeout", 408, "The body came too slowly";
+    /// It could be read when it came, or was replayed before.
+    NotQuarantined = "not_quarantined", 409, "The webhook is not quarantined";
+    /// Nobody can read it still.
+    StillUnreadable = "still_unreadable", 409, "The webhook still cannot be read";
+    /// What it asks for makes no sense any more.
+    CallerGone = "caller_gone", 409, "The caller of that time is gone";
     /// The call is over.
     CallNotLive = "call_not_live", 409, "The call is over";
     /// The body is larger than it may be.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::InitiationAsked;
 use precall_actors::providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
@@ -16,6 +17,7 @@ use serde_json::{Map, Value, json};
 use super::answer;
 use super::edge::Edge;
 use super::error::{Code, Problem};
+use super::inbox::{self, About};
 use super::intake::{Body, Intake, Limits};
 use super::sent_by::{drain, fits, read, trusted_address};
 use crate::config::Secret;
@@ -27,7 +29,7 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 const CALL_SID_MAX: usize = 256;
 
 /// A request that brought the secret, and what it asks.
-pub(super) struct Knocked(InitiationAsked);
+pub(super) struct Knocked(InitiationAsked, Bytes);
 
 /// The four fields (provider facts, section 3); a call from elsewhere may lack any of them.
 #[derive(Deserialize)]
@@ -60,12 +62,13 @@ impl FromRequest for Knocked {
             let body = read(&mut payload, intake, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
             let wire: Wire = serde_json::from_slice(&body).map_err(|_| Problem::of(Code::BadJson))?;
-            Ok(Self(InitiationAsked {
+            let asked = InitiationAsked {
                 agent_id: wire.agent_id.unwrap_or_default(),
                 called: wire.called_number.unwrap_or_default(),
                 caller: wire.caller_id.unwrap_or_default(),
                 call_sid: wire.call_sid.filter(|sid| !sid.is_empty() && sid.len() <= CALL_SID_MAX),
-            }))
+            };
+            Ok(Self(asked, body))
         }
         .boxed_local()
     }
@@ -85,9 +88,18 @@ fn knocks(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
 }
 
 /// Answers with the voice to speak with.
-pub(super) async fn webhook(edge: web::Data<Edge>, Knocked(asked): Knocked) -> Result<HttpResponse, Problem> {
+pub(super) async fn webhook(
+    edge: web::Data<Edge>,
+    Knocked(asked, body): Knocked,
+) -> Result<HttpResponse, Problem> {
     match edge.engine.initiation(&asked) {
         Some(found) => {
+            // Nothing is promised by the answer, which is waited for while a telephone rings.
+            let about = About { kind: "initiation".into(), id: asked.call_sid, at: None };
+            let inbox = edge.clone();
+            actix_web::rt::spawn(async move {
+                let _ = inbox.engine.keep_webhook(inbox::read_row(about, "matched", body).await).await;
+            });
             let voice = found.voice.as_ref().or(edge.settings.fallback_voice.as_ref());
             answer::counted("matched", &initiation_data(voice, Some(found.call)))
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use precall_actors::providers::elevenlabs::{AudioHead, audio_head};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -34,7 +35,7 @@ impl Limits {
 /// What a body was.
 pub(super) enum Body {
     /// All of it.
-    Whole(Vec<u8>),
+    Whole(Bytes),
     /// A recording, not kept.
     Recording(AudioHead),
 }
@@ -130,7 +131,7 @@ impl Intake {
         }
         match self.kind {
             Kind::Recording(head) => Ok(Body::Recording(head)),
-            Kind::Unread | Kind::Kept(_) => Ok(Body::Whole(self.kept)),
+            Kind::Unread | Kind::Kept(_) => Ok(Body::Whole(self.kept.into())),
         }
     }
 }

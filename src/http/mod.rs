@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod events;
 mod health;
+mod inbox;
 mod initiation;
 mod intake;
 mod live;
@@ -28,6 +29,7 @@ mod store_answer;
 mod tally;
 mod threecx;
 mod threecx_wire;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

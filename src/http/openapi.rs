@@ -6,7 +6,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::{Allowed, Read};
 use super::error::{Code, Problem};
-use super::{calls, events, health, live, metrics_page, operate, postcall, statistics, threecx};
+use super::{calls, events, health, live, metrics_page, operate, postcall, statistics, threecx, webhooks};
 
 /// Everything that is documented.
 #[derive(OpenApi)]
@@ -16,7 +16,7 @@ use super::{calls, events, health, live, metrics_page, operate, postcall, statis
         calls::list, calls::one, calls::events, operate::hangup, operate::handoff, live::live,
         statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
-        threecx::webhook, postcall::webhook,
+        threecx::webhook, postcall::webhook, webhooks::list, webhooks::replay,
     ),
     modifiers(&Keys),
 )]

@@ -71,6 +71,12 @@ fn decoded_place(cursor: &str) -> Option<Place> {
     Some(Place { started_at, id: Uuid::from_slice(id).ok()? })
 }
 
+/// The id that a cursor names; behind the newest without one.
+pub(super) fn id_of_cursor(cursor: Option<&str>) -> Result<Uuid, Problem> {
+    let Some(cursor) = cursor.filter(|text| !text.is_empty()) else { return Ok(Uuid::max()) };
+    Uuid::try_parse(cursor).map_err(|_| Problem::of(Code::BadCursor))
+}
+
 /// The `seq` that a cursor names; the beginning without one.
 pub(super) fn seq_of_cursor(cursor: Option<&str>) -> Result<i64, Problem> {
     let Some(cursor) = cursor.filter(|text| !text.is_empty()) else { return Ok(0) };

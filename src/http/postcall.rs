@@ -1,8 +1,11 @@
 //! `POST /webhook/elevenlabs/postcall`: what the provider reports of conversations.
 
 use actix_web::{HttpResponse, web};
-use precall_actors::engine::ReportOutcome;
-use precall_actors::providers::elevenlabs::{ConversationReport, ReportError, Webhook, parse_webhook};
+use bytes::Bytes;
+use precall_actors::engine::{Busy, ReportOutcome};
+use precall_actors::providers::elevenlabs::{
+    AudioHead, ConversationReport, ReportError, Webhook, parse_webhook,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -10,12 +13,10 @@ use utoipa::ToSchema;
 use super::answer;
 use super::edge::{Edge, in_time};
 use super::error::{Code, Problem};
+use super::inbox::{self, About, READ_HERE_MAX};
 use super::intake::Body;
 use super::sent_by::{ElevenLabs, SentBy};
 use super::storable::storable;
-
-/// Bodies that are larger are read on another thread: a worker serves many callers.
-const READ_HERE_MAX: usize = 256 * 1024;
 
 /// What became of a report.
 #[derive(Serialize, ToSchema)]
@@ -42,38 +43,98 @@ pub(super) async fn webhook(
     sent: SentBy<ElevenLabs>,
 ) -> Result<HttpResponse, Problem> {
     let body = match sent.body {
-        Body::Recording(head) => {
-            return processed("recording", head.conversation.map(|id| id.as_str().to_owned()));
-        }
+        Body::Recording(head) => return recording(&edge, head).await,
         Body::Whole(body) => body,
     };
-    match understood(body).await? {
+    let understood = match understood(body.clone()).await {
+        Ok(understood) => understood,
+        Err(problem) => {
+            inbox::quarantine(&edge, "unread", &problem, body).await;
+            return Err(problem);
+        }
+    };
+    let about = understood.about();
+    let (outcome, conversation) = in_time(async {
+        let (outcome, conversation) = take(&edge, understood).await?;
+        // What an agent of somebody else's said is counted, and not ours to keep.
+        let body = match outcome {
+            NOT_OURS => return Ok((outcome, conversation)),
+            IGNORED | RECORDING => None,
+            _ => Some(body),
+        };
+        edge.engine.keep_webhook(inbox::read_row(about, outcome, body).await).await?;
+        Ok((outcome, conversation))
+    })
+    .await?;
+    processed(outcome, conversation)
+}
+
+async fn recording(edge: &Edge, head: AudioHead) -> Result<HttpResponse, Problem> {
+    let id = head.conversation.map(|id| id.as_str().to_owned());
+    let about = About { kind: "post_call_audio".into(), id: id.clone(), at: head.event_timestamp };
+    in_time(async { edge.engine.keep_webhook(inbox::read_row(about, RECORDING, None).await).await }).await?;
+    processed(RECORDING, id)
+}
+
+const NOT_OURS: &str = "not_ours";
+const IGNORED: &str = "ignored";
+const RECORDING: &str = "recording";
+
+/// Does what the provider says: what became of it, and which conversation it is about.
+pub(super) async fn take(
+    edge: &Edge,
+    understood: Understood,
+) -> Result<(&'static str, Option<String>), Busy> {
+    Ok(match understood {
         Understood::Report(report, raw) => {
             let conversation = report.conversation.as_str().to_owned();
-            let outcome = match in_time(edge.engine.report(*report, raw)).await? {
+            let outcome = match edge.engine.report(*report, raw).await? {
                 ReportOutcome::Applied(_) => "applied",
                 ReportOutcome::Kept => "kept",
-                ReportOutcome::NotOurs => "not_ours",
+                ReportOutcome::NotOurs => NOT_OURS,
             };
-            processed(outcome, Some(conversation))
+            (outcome, Some(conversation))
         }
-        Understood::Recording(conversation) => processed("recording", conversation),
+        Understood::Recording(head) => (RECORDING, head.conversation.map(|id| id.as_str().to_owned())),
         // Acknowledged: ElevenLabs switches webhooks off whose answers are errors.
-        Understood::Other => processed("ignored", None),
-    }
+        Understood::Other => (IGNORED, None),
+    })
 }
 
 fn processed(outcome: &'static str, call_id: Option<String>) -> Result<HttpResponse, Problem> {
     answer::counted(outcome, &Answer { status: "processed", call_id })
 }
 
-enum Understood {
+/// What a body of the provider says.
+pub(super) enum Understood {
+    /// Of a conversation.
     Report(Box<ConversationReport>, Box<RawValue>),
-    Recording(Option<String>),
+    /// A short one; it is not kept.
+    Recording(AudioHead),
+    /// Nothing that concerns us.
     Other,
 }
 
-async fn understood(body: Vec<u8>) -> Result<Understood, Problem> {
+impl Understood {
+    fn about(&self) -> About {
+        match self {
+            Self::Report(report, _) => About {
+                kind: report.source.name().into(),
+                id: Some(report.conversation.as_str().to_owned()),
+                at: report.event_timestamp,
+            },
+            Self::Recording(head) => About {
+                kind: "post_call_audio".into(),
+                id: head.conversation.as_ref().map(|id| id.as_str().to_owned()),
+                at: head.event_timestamp,
+            },
+            Self::Other => About { kind: "other".into(), ..About::default() },
+        }
+    }
+}
+
+/// Reads a body.
+pub(super) async fn understood(body: Bytes) -> Result<Understood, Problem> {
     if body.len() <= READ_HERE_MAX {
         return understand(&body);
     }
@@ -88,7 +149,7 @@ fn understand(body: &[u8]) -> Result<Understood, Problem> {
                 .map_err(|_| Problem::new(Code::BadJson, "the body is not valid JSON"))?;
             Ok(Understood::Report(report, raw))
         }
-        Webhook::Audio(head) => Ok(Understood::Recording(head.conversation.map(|id| id.as_str().to_owned()))),
+        Webhook::Audio(head) => Ok(Understood::Recording(head)),
         Webhook::Other { .. } => Ok(Understood::Other),
     }
 }

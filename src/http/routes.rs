@@ -14,7 +14,7 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use super::{
     board, calls, events, health, initiation, live, metrics_page, openapi, operate, postcall, statistics,
-    tally, threecx,
+    tally, threecx, webhooks,
 };
 use crate::config::CorsOrigins;
 
@@ -50,6 +50,8 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(seen("/calls/{id}/events", calls::events))
                 .service(resource("/calls/{id}/hangup").route(post().to(operate::hangup)))
                 .service(resource("/calls/{id}/handoff").route(post().to(operate::handoff)))
+                .service(seen("/webhooks", webhooks::list))
+                .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(seen("/live", live::live))
                 .service(seen("/statistics", statistics::statistics))
                 .service(resource("/cache/{caller_id}").route(delete().to(operate::forget_voice)))

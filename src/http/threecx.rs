@@ -1,7 +1,7 @@
 //! `POST /webhook/3cx`: what the phone system says.
 
 use actix_web::{HttpResponse, web};
-use precall_actors::engine::{Outcome, Taken};
+use precall_actors::engine::{Busy, Outcome, Taken};
 use precall_call::Cause;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,16 +9,20 @@ use utoipa::ToSchema;
 use super::answer;
 use super::edge::{Edge, in_time};
 use super::error::{Code, Problem};
+use super::inbox::{self, About};
 use super::intake::Body;
 use super::sent_by::{SentBy, ThreeCx};
-use super::threecx_wire::{Message, parse};
+use super::threecx_wire::{Message, happened_at, parse};
+
+/// In the inbox.
+pub(super) const KIND: &str = "3cx";
 
 /// What became of a webhook of 3CX.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ThreeCxAnswer)]
 pub struct Answer {
     /// `accepted`, `duplicate`, `ended`, `ignored` or `rejected`.
-    status: &'static str,
+    pub(super) status: &'static str,
     /// Our id of the call.
     call_id: Option<String>,
     /// The caller's voice, where the cache holds one.
@@ -41,20 +45,43 @@ pub struct Answer {
 )]
 pub(super) async fn webhook(edge: web::Data<Edge>, sent: SentBy<ThreeCx>) -> Result<HttpResponse, Problem> {
     let Body::Whole(body) = sent.body else { return Err(Problem::of(Code::BadJson)) };
-    let (threecx_call_id, taken) = match parse(&body)? {
-        Message::Incoming(call) => (call.threecx_call_id.clone(), in_time(edge.engine.incoming(call)).await?),
-        Message::Notice(notice) => {
-            (notice.threecx_call_id.clone(), in_time(edge.engine.notice(notice)).await?)
-        }
-        Message::Outbound { threecx_call_id } => {
-            let message = "calls that go out are not ours to answer".to_owned();
-            let answer =
-                Answer { status: "ignored", call_id: None, cloned_voice_id: None, threecx_call_id, message };
-            return answer::counted(answer.status, &answer);
+    let message = match parse(&body) {
+        Ok(message) => message,
+        Err(problem) => {
+            inbox::quarantine(&edge, KIND, &problem, body).await;
+            return Err(problem);
         }
     };
-    let answer = Answer::to(&taken, threecx_call_id);
+    let id = message.threecx_call_id().map(ToOwned::to_owned);
+    let about = About { kind: KIND.into(), id, at: happened_at(&body) };
+    let answer = in_time(async {
+        let answer = take(&edge, message).await?;
+        let row = inbox::read_row(about, answer.status, body).await;
+        edge.engine.keep_webhook(row).await?;
+        Ok(answer)
+    });
+    let answer = answer.await?;
     answer::counted(answer.status, &answer)
+}
+
+/// Does what the PBX says.
+pub(super) async fn take(edge: &Edge, message: Message) -> Result<Answer, Busy> {
+    let threecx_call_id = message.threecx_call_id().map(ToOwned::to_owned);
+    let taken = match message {
+        Message::Incoming(call) => edge.engine.incoming(call).await?,
+        Message::Notice(notice) => edge.engine.notice(notice).await?,
+        Message::Outbound { .. } => {
+            let message = "calls that go out are not ours to answer".to_owned();
+            return Ok(Answer {
+                status: "ignored",
+                call_id: None,
+                cloned_voice_id: None,
+                threecx_call_id,
+                message,
+            });
+        }
+    };
+    Ok(Answer::to(&taken, threecx_call_id))
 }
 
 impl Answer {

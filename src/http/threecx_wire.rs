@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use precall_actors::engine::{IncomingCall, PbxNotice, PbxNoticeKind};
+use precall_call::At;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -27,6 +28,18 @@ pub(super) enum Message {
         /// The PBX's id of it.
         threecx_call_id: Option<String>,
     },
+}
+
+impl Message {
+    /// The PBX's id of the call, if it gave one.
+    pub(super) fn threecx_call_id(&self) -> Option<&str> {
+        let id = match self {
+            Self::Incoming(call) => &call.threecx_call_id,
+            Self::Notice(notice) => &notice.threecx_call_id,
+            Self::Outbound { threecx_call_id } => threecx_call_id,
+        };
+        id.as_deref()
+    }
 }
 
 #[derive(Deserialize)]
@@ -78,6 +91,21 @@ pub(super) fn parse(body: &[u8]) -> Result<Message, Problem> {
         }
     };
     Ok(Message::Notice(PbxNotice { threecx_call_id, caller, called, kind }))
+}
+
+/// When the PBX says that it happened: RFC 3339, or seconds since 1970.
+pub(super) fn happened_at(body: &[u8]) -> Option<At> {
+    #[derive(Deserialize)]
+    struct Stamp {
+        #[serde(default)]
+        timestamp: Text,
+    }
+    let text = serde_json::from_slice::<Stamp>(body).ok()?.timestamp.0?;
+    let micros = match text.parse::<i64>() {
+        Ok(seconds) => seconds.checked_mul(1_000_000)?,
+        Err(_) => text.parse::<jiff::Timestamp>().ok()?.as_microsecond(),
+    };
+    Some(At(micros))
 }
 
 /// Whole seconds; zero counts, and what is no number of seconds says nothing.

@@ -21,6 +21,9 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         store::unmatched_reports::STATEMENTS,
         store::verify::STATEMENTS,
         store::voices::STATEMENTS,
+        store::partitions::STATEMENTS,
+        store::retention::STATEMENTS,
+        store::webhooks::STATEMENTS,
         store::write::STATEMENTS,
     ]
     .concat();

@@ -18,9 +18,11 @@ use crate::expected_transfers::Asker;
 use crate::heartbeat::Heartbeats;
 use crate::metrics::Metrics;
 use crate::pbx_state::PbxState;
+use crate::persistence::Keep;
 use crate::phone_number::{CallerNumber, Region};
 use crate::providers::elevenlabs::ConversationReport;
 use crate::shared::Shared;
+use crate::store::rows::{Derived, WebhookRow};
 use crate::store::voices;
 use crate::supervisor::{Answer, Asked, CallSupervisor, Incoming, Noticed, ReportCame};
 use crate::voice_book::{Forget, VoiceKey};
@@ -69,6 +71,21 @@ impl EngineHandle {
     ) -> Result<ReportOutcome, Busy> {
         let report = Box::new(report);
         self.ask(|answer| self.supervisor.do_send(ReportCame { report, raw, answer })).await
+    }
+
+    /// Keeps a webhook as it came, once.
+    ///
+    /// # Errors
+    /// When that cannot be done now.
+    pub async fn keep_webhook(&self, webhook: WebhookRow) -> Result<(), Busy> {
+        if !self.shared.persistence_state.can_keep() {
+            return Err(Busy::CannotKeep);
+        }
+        let (done, kept) = oneshot::channel();
+        let row = Derived::WebhookKept(Box::new(webhook));
+        self.shared.persistence.do_send(Keep { row, done });
+        let kept = tokio::time::timeout(ANSWER_WITHIN, kept).await;
+        kept.ok().and_then(Result::ok).ok_or(Busy::TooSlow)
     }
 
     /// Which call an inbound agent conversation is, from memory; none leaves it the fallback voice.
@@ -125,6 +142,7 @@ impl EngineHandle {
             elevenlabs: self.shared.provider.answering(),
             spool: persistence.spool().health(),
             spooled_bytes: persistence.spool().bytes(),
+            spool_max_bytes: persistence.spool().max(),
             can_keep: persistence.can_keep(),
             queued_events: persistence.queued(),
             live_calls: self.shared.board.count(),

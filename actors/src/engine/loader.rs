@@ -11,6 +11,7 @@ use slog::{error, info, warn};
 use tokio::time::Instant;
 
 use super::PbxEngine;
+use super::housekeeping::{Keeping, keep_house};
 use crate::clock;
 use crate::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
 use crate::line::{Line, Lines};
@@ -61,6 +62,8 @@ pub(super) struct Loader {
     pub(super) pbx: Option<PbxEngine>,
     /// `SPOOL_DIR`.
     pub(super) spool_root: Option<PathBuf>,
+    /// What is kept, and for how long.
+    pub(super) keeping: Keeping,
 }
 
 impl Loader {
@@ -110,6 +113,7 @@ impl Loader {
         // Beside the looks, for it may take long, and who has not looked for long may not act.
         let (preparing, supervisor) = (self.clone(), supervisor);
         actix::spawn(async move { preparing.prepare_again(&supervisor).await });
+        actix::spawn(keep_house(Arc::clone(&self.shared), self.keeping));
         let mut look_again = LOOK_EVERY;
         loop {
             tokio::time::sleep(look_again).await;

@@ -13,6 +13,7 @@ use slog::{Logger, info};
 use tokio::sync::oneshot;
 
 use super::EngineHandle;
+use super::housekeeping::Keeping;
 use super::loader::Loader;
 use crate::board::Board;
 use crate::dial_guard::{Countries, DialGuard, DialLimits};
@@ -72,6 +73,8 @@ pub struct EngineSettings {
     pub arbiters: usize,
     /// `POSTCALL_WAIT_SECONDS`.
     pub report_wait: Duration,
+    /// What is kept, and for how long.
+    pub keeping: Keeping,
     /// Where events wait while the database is away; none: they wait in memory, and nothing new is taken.
     pub spool: Option<SpoolSettings>,
     /// Panics on demand.
@@ -197,6 +200,7 @@ impl Engine {
             limits: settings.limits,
             pbx: settings.pbx.clone(),
             spool_root: settings.spool.map(|spool| spool.root),
+            keeping: settings.keeping,
         };
         let (default_lines, _) = Lines::new(loader.default_line.clone(), &[], loader.region);
         let guard = DialGuard::new(loader.rules(&default_lines));

@@ -19,6 +19,7 @@ fn health() -> Health {
         elevenlabs: None,
         spool: SpoolHealth::Waiting,
         spooled_bytes: 4096,
+        spool_max_bytes: Some(1 << 20),
         can_keep: true,
         queued_events: 3,
         live_calls: 7,
@@ -186,7 +187,7 @@ fn every_metric_has_a_unit_and_a_sentence() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 21);
+    assert_eq!(names.len(), 22);
     for name in names {
         assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
         let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));

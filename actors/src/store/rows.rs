@@ -111,6 +111,8 @@ pub enum Derived {
     EarlyEndKept(KeptEnd),
     /// A report whose conversation is nobody's yet. Belongs to no event.
     ReportKept(KeptReport),
+    /// A webhook as it came, with what became of it. Belongs to no event.
+    WebhookKept(Box<WebhookRow>),
 }
 
 /// A closed name: ours as we write it, or read back from the spool.
@@ -373,6 +375,53 @@ pub struct KeptEnd {
     pub threecx_call_id: String,
     /// When it came.
     pub ended_at: Time,
+}
+
+/// A row of `webhooks`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WebhookRow {
+    /// Ours, time-ordered.
+    pub id: Uuid,
+    /// `3cx`, or the `type` of a report.
+    pub kind: Name,
+    /// The PBX's id of the call, or the provider's of the conversation; empty where it names none.
+    pub provider_id: String,
+    /// When the sender says that it happened, or the day it came.
+    pub event_timestamp: Time,
+    /// Lower-case hex; empty for a recording.
+    pub body_sha256: String,
+    /// When it came.
+    pub received_at: Time,
+    /// `done` or `quarantined`.
+    pub state: Name,
+    /// What the sender was told.
+    pub outcome: Name,
+    /// Why it could not be read.
+    pub reason: Option<String>,
+    /// As it came; none for a recording.
+    pub body: Option<RawBody>,
+}
+
+/// A body as it came. As text where it can be, which is shorter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "form", content = "text", rename_all = "snake_case")]
+pub enum RawBody {
+    /// UTF-8 without NUL.
+    Text(String),
+    /// Anything else, in lower-case hex.
+    Hex(String),
+}
+
+impl RawBody {
+    /// These bytes.
+    #[must_use]
+    pub fn of(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => Self::Text(text),
+            Ok(text) => Self::Hex(hex::encode(text)),
+            Err(error) => Self::Hex(hex::encode(error.as_bytes())),
+        }
+    }
 }
 
 /// A report that waits for its conversation.

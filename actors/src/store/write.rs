@@ -139,6 +139,16 @@ const UNMATCHED_REPORTS: &str = "
     select conversation_id, kind, event_timestamp, body from jsonb_populate_recordset(null::unmatched_reports, $1)
     on conflict on constraint unmatched_reports_key do nothing";
 
+// The first one that came counts: what is sent again is the same.
+const WEBHOOKS: &str = "
+    insert into webhooks (id, kind, provider_id, event_timestamp, body_sha256, received_at, state, outcome, reason, body)
+    select id, kind, provider_id, event_timestamp, decode(body_sha256, 'hex'), received_at, state, outcome, reason,
+        case body ->> 'form' when 'hex' then decode(body ->> 'text', 'hex')
+            else convert_to(body ->> 'text', 'UTF8') end
+    from jsonb_to_recordset($1) as n (id uuid, kind text, provider_id text, event_timestamp timestamptz,
+        body_sha256 text, received_at timestamptz, state text, outcome text, reason text, body jsonb)
+    on conflict on constraint webhooks_key do nothing";
+
 // What was heard on the bridge, should the provider's report never come. A corrected line stands where the first one stood.
 const TRANSCRIPTS_OF_LINES: &str = "
     update call_log c set transcript = t.words,
@@ -175,6 +185,7 @@ pub const STATEMENTS: &[&str] = &[
     TRANSCRIPTS_OF_LINES,
     EARLY_ENDS,
     UNMATCHED_REPORTS,
+    WEBHOOKS,
 ];
 
 /// Writes a batch. What is there already is left as it is, so the same batch may be written again after an outcome that
@@ -282,6 +293,7 @@ struct DerivedRows {
     transcripts: Vec<Value>,
     early_ends: Vec<Value>,
     reports: Vec<Value>,
+    webhooks: Vec<Value>,
 }
 
 impl DerivedRows {
@@ -310,6 +322,7 @@ impl DerivedRows {
             Derived::TranscriptOfLines(row) => self.transcripts.push(json(row)?),
             Derived::EarlyEndKept(row) => self.early_ends.push(json(row)?),
             Derived::ReportKept(row) => self.reports.push(json(row)?),
+            Derived::WebhookKept(row) => self.webhooks.push(json(row)?),
         }
         Ok(())
     }
@@ -319,6 +332,7 @@ impl DerivedRows {
             // What waits before what it waits for, which takes it away.
             (EARLY_ENDS, self.early_ends),
             (UNMATCHED_REPORTS, self.reports),
+            (WEBHOOKS, self.webhooks),
             (CALL_LOG, self.call_logs.into_values().collect()),
             (CONVERSATIONS, self.conversations.into_values().collect()),
             (CLONE_READY, self.ready),

@@ -11,7 +11,7 @@ use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery,
 use crate::call_rows::{Extra, matched};
 use crate::engine::{Busy, ReportOutcome};
 use crate::persistence::Keep;
-use crate::providers::elevenlabs::{ConversationReport, ReportSource, Webhook, parse_webhook};
+use crate::providers::elevenlabs::{ConversationReport, Webhook, parse_webhook};
 use crate::shared::Shared;
 use crate::store::error::StoreError;
 use crate::store::rows::{Derived, KeptReport};
@@ -112,15 +112,9 @@ async fn keep(
     report: &ConversationReport,
     raw: &serde_json::value::RawValue,
 ) -> Result<(), Busy> {
-    let kind = match report.source {
-        ReportSource::Transcription => "post_call_transcription",
-        ReportSource::InitiationFailure => "call_initiation_failure",
-        ReportSource::Flat => "flat",
-        ReportSource::Fetched => "fetched",
-    };
     let report = KeptReport {
         conversation_id: report.conversation.as_str().to_owned(),
-        kind: kind.into(),
+        kind: report.source.name().into(),
         event_timestamp: report.event_timestamp.unwrap_or(At(0)).0,
         body: serde_json::from_str(raw.get()).unwrap_or_default(),
     };

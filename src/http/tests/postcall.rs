@@ -1,6 +1,7 @@
 //! `/webhook/elevenlabs/postcall`: what is answered to what.
 
 use precall_actors::engine::{Busy, ReportOutcome};
+use precall_actors::store::rows::RawBody;
 use precall_call::Grade;
 
 use super::client::send_chunked;
@@ -124,4 +125,37 @@ async fn a_long_transcript_is_read_and_a_longer_one_is_not() {
     assert_eq!((answer.status, answer.code().as_str()), (413, "body_too_large"));
     let failure = format!(r#"{{"type":"call_initiation_failure","data":{{"x":"{}"}}}}"#, "x".repeat(2 * MIB));
     assert_eq!(server.post(POSTCALL, &failure).await.status, 413, "only transcripts may be long");
+}
+
+#[actix_web::test]
+async fn what_is_read_is_kept_as_it_came_and_recordings_without_their_sound() {
+    let server = run();
+    let text = transcription("Hallo \\u0000 \u{df}");
+    assert_eq!(server.post(POSTCALL, &text).await.status, 200);
+    let short = r#"{"type":"post_call_audio","event_timestamp":1764425485,"data":{"agent_id":"a","conversation_id":"conv_8","full_audio":"AAAA"}}"#;
+    assert_eq!(server.post(POSTCALL, short).await.status, 200);
+    assert_eq!(server.post(POSTCALL, r#"{"type":"something_else","data":{}}"#).await.status, 200);
+    server.engine.change(|script| script.reported = Ok(ReportOutcome::NotOurs));
+    assert_eq!(server.post(POSTCALL, &transcription("of others")).await.status, 200);
+    let kept = server.engine.kept();
+    let told: Vec<_> = kept.iter().map(|row| (&*row.kind, row.provider_id.as_str(), &*row.outcome)).collect();
+    assert_eq!(
+        told,
+        [
+            ("post_call_transcription", "conv_9", "applied"),
+            ("post_call_audio", "conv_8", "recording"),
+            ("other", "", "ignored"),
+        ]
+    );
+    assert!(matches!(&kept[0].body, Some(RawBody::Text(body)) if *body == text), "{:?}", kept[0].body);
+    assert!(kept[1..].iter().all(|row| row.body.is_none()), "{kept:?}");
+}
+
+#[actix_web::test]
+async fn what_cannot_be_kept_is_not_acknowledged_and_what_cannot_be_read_is_400_all_the_same() {
+    let server = run();
+    server.engine.change(|script| script.kept = Err(Busy::CannotKeep));
+    assert_eq!(server.post(POSTCALL, &transcription("x")).await.status, 503);
+    assert_eq!(server.post(POSTCALL, "{").await.status, 400);
+    assert_eq!(server.engine.kept()[1].state, "quarantined");
 }

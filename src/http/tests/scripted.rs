@@ -12,6 +12,7 @@ use precall_actors::engine::{
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
 use precall_actors::standing::Standing;
+use precall_actors::store::rows::WebhookRow;
 use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -34,6 +35,7 @@ pub enum Asked {
 pub struct Script {
     pub taken: Result<Taken, Busy>,
     pub reported: Result<ReportOutcome, Busy>,
+    pub kept: Result<(), Busy>,
     pub was_cached: Result<bool, Busy>,
     pub was_live: Result<bool, Busy>,
     pub health: Health,
@@ -46,6 +48,7 @@ pub struct Script {
 pub struct Scripted {
     pub script: Mutex<Script>,
     pub asked: Mutex<Vec<Asked>>,
+    kept: Mutex<Vec<WebhookRow>>,
     pub positions: watch::Sender<i64>,
     pool: Pool,
     metrics: Arc<Metrics>,
@@ -60,6 +63,7 @@ pub fn well() -> Health {
         elevenlabs: Some(true),
         spool: SpoolHealth::Empty,
         spooled_bytes: 0,
+        spool_max_bytes: Some(1 << 20),
         can_keep: true,
         queued_events: 2,
         live_calls: 1,
@@ -95,6 +99,7 @@ impl Scripted {
         let script = Script {
             taken: Ok(taken),
             reported: Ok(ReportOutcome::Applied(CALL)),
+            kept: Ok(()),
             was_cached: Ok(true),
             was_live: Ok(true),
             health: well(),
@@ -105,6 +110,7 @@ impl Scripted {
         Arc::new(Self {
             script: Mutex::new(script),
             asked: Mutex::new(Vec::new()),
+            kept: Mutex::new(Vec::new()),
             positions: watch::Sender::new(7),
             pool: nowhere(),
             metrics: Arc::new(Metrics::new()),
@@ -113,6 +119,11 @@ impl Scripted {
 
     pub fn change(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.script.lock().unwrap());
+    }
+
+    /// The inbox.
+    pub fn kept(&self) -> Vec<WebhookRow> {
+        self.kept.lock().unwrap().clone()
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -168,6 +179,12 @@ impl Engine for Scripted {
     ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>> {
         let raw = raw.get().to_owned();
         self.answer(Asked::Report(Box::new(report), raw), |script| script.reported)
+    }
+
+    fn keep_webhook(&self, webhook: WebhookRow) -> LocalBoxFuture<'_, Result<(), Busy>> {
+        self.kept.lock().unwrap().push(webhook);
+        let kept = self.script.lock().unwrap().kept;
+        async move { kept }.boxed_local()
     }
 
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>> {

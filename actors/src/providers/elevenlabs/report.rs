@@ -72,6 +72,19 @@ pub enum ReportSource {
     Fetched,
 }
 
+impl ReportSource {
+    /// The webhook's `type`, where it has one.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transcription => "post_call_transcription",
+            Self::InitiationFailure => "call_initiation_failure",
+            Self::Flat => "flat",
+            Self::Fetched => "fetched",
+        }
+    }
+}
+
 /// A webhook that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Webhook {

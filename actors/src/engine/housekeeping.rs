@@ -1,0 +1,67 @@
+//! What has to be done now and then so that the tables do not grow for ever: pieces made ahead, old ones dropped, sizes looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use precall_call::At;
+use slog::{info, warn};
+
+use crate::clock;
+use crate::shared::Shared;
+use crate::standing::Standing;
+use crate::store::error::StoreError;
+use crate::store::partitions::{self, days};
+use crate::store::retention;
+
+/// Between two rounds. Pieces are there weeks ahead, and one that is a little too old does no harm.
+const EVERY: Duration = Duration::from_secs(3600);
+/// After one that did not succeed.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Bodies of webhooks.
+const WEBHOOKS_KEPT_DAYS: u64 = 7;
+/// Of those that nobody could read.
+const QUARANTINED_KEPT_DAYS: u64 = 30;
+
+/// What is kept, and how much there is room for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keeping {
+    /// `RETENTION_DAYS`; none keeps all calls and their events.
+    pub events_days: Option<u64>,
+    /// `DATABASE_MAX_GB`, in bytes: for the metric that says how long it will do.
+    pub database_max_bytes: Option<u64>,
+}
+
+/// Keeps house for as long as this process acts.
+pub(super) async fn keep_house(shared: Arc<Shared>, keep: Keeping) {
+    loop {
+        let acts = matches!(shared.persistence_state.stand().now(), Standing::Acting(_));
+        let outcome = if acts { round(&shared, keep).await } else { Ok(()) };
+        if let Err(error) = &outcome {
+            warn!(shared.log, "keeping house did not succeed, it is tried again"; "error" => %error);
+        }
+        tokio::time::sleep(if outcome.is_ok() { EVERY } else { AGAIN }).await;
+    }
+}
+
+async fn round(shared: &Shared, keep: Keeping) -> Result<(), StoreError> {
+    let now = clock::now();
+    let not_made = partitions::make_ahead(&shared.pool, now).await?;
+    if not_made > 0 {
+        warn!(shared.log, "pieces of tables could not be made, their rows go to the piece for all others"; "pieces" => not_made);
+    }
+    let (read, all) = (ago(now, WEBHOOKS_KEPT_DAYS), ago(now, QUARANTINED_KEPT_DAYS));
+    let mut gone = retention::drop_webhooks(&shared.pool, read, all).await?;
+    if let Some(kept) = keep.events_days {
+        gone.extend(retention::drop_events(&shared.pool, ago(now, kept)).await?);
+    }
+    if !gone.is_empty() {
+        info!(shared.log, "what was old enough is deleted"; "pieces" => gone.join(" "));
+    }
+    let bytes = retention::database_bytes(&shared.pool).await?;
+    shared.metrics.database_size(bytes, keep.database_max_bytes, now);
+    Ok(())
+}
+
+fn ago(now: At, kept: u64) -> At {
+    At(now.0.saturating_sub(i64::try_from(days(kept).as_micros()).unwrap_or(i64::MAX)))
+}

@@ -1,0 +1,149 @@
+//! What is old goes: pieces of tables whole, and what derives from their events with them.
+
+use deadpool_postgres::{Object, Pool};
+use precall_call::At;
+use tokio_postgres::GenericClient;
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::event_log::timestamp;
+use super::partitions::{Piece, Table, drop_piece, first_id, pieces};
+
+// Beside it stands what nobody could read, which is kept for longer.
+const READ_WEBHOOKS: &str = "delete from webhooks where event_timestamp < $1 and state <> 'quarantined'";
+
+// Of the piece that takes what no other does.
+const STRAY_WEBHOOKS: &str = "
+    delete from webhooks_other where event_timestamp < $2 or (event_timestamp < $1 and state <> 'quarantined')";
+
+const LIVE_BEFORE: &str = "
+    select exists (select from call_log where id < $1 and last_seq > 0 and state <> 'released')";
+
+const STRAY_CALL_EVENTS: &str = "delete from call_events_other where call < $1";
+const STRAY_VOICE_EVENTS: &str = "delete from voice_events_other where job < $1";
+
+const CONVERSATIONS: &str = "delete from conversations where call < $1";
+const READY: &str = "delete from clone_ready_events where call < $1";
+const FAILED: &str = "delete from clone_failed_events where call < $1";
+const TRANSFERRED: &str = "delete from clone_transfer_events where call < $1";
+const CALLS: &str = "delete from call_log where id < $1 and last_seq > 0";
+const CLONES: &str = "delete from voice_clone_log where job < $1";
+const CACHED: &str =
+    "delete from voice_clone_cache where job < $1 and (deleted_at is not null or ttl_expires_at < now())";
+const EARLY_ENDS: &str = "delete from early_ends where ended_at < $1";
+const UNMATCHED: &str = "delete from unmatched_reports where received_at < $1";
+
+const DATABASE_BYTES: &str = "select pg_database_size(current_database())";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[
+    READ_WEBHOOKS,
+    STRAY_WEBHOOKS,
+    LIVE_BEFORE,
+    STRAY_CALL_EVENTS,
+    STRAY_VOICE_EVENTS,
+    CONVERSATIONS,
+    READY,
+    FAILED,
+    TRANSFERRED,
+    CALLS,
+    CLONES,
+    CACHED,
+    EARLY_ENDS,
+    UNMATCHED,
+    DATABASE_BYTES,
+];
+
+/// Drops the days of webhooks that are from before `read`. Where something is quarantined, a day is kept until it is from before `all`, and
+/// only that in it. Returns the pieces that are gone.
+///
+/// # Errors
+/// When something could not be dropped now.
+pub async fn drop_webhooks(pool: &Pool, read: At, all: At) -> Result<Vec<String>, StoreError> {
+    let client = pool.get().await?;
+    let (mut gone, mut has_quarantined) = (Vec::new(), false);
+    for piece in old(pieces(&client).await?, Table::Webhooks, read) {
+        if piece.until.is_some_and(|until| until > all) && is_quarantine(&client, &piece).await? {
+            has_quarantined = true;
+        } else {
+            drop_piece(&client, &piece).await?;
+            gone.push(piece.name);
+        }
+    }
+    if has_quarantined {
+        client.execute(READ_WEBHOOKS, &[&timestamp(read)]).await?;
+    }
+    client.execute(STRAY_WEBHOOKS, &[&timestamp(read), &timestamp(all)]).await?;
+    Ok(gone)
+}
+
+async fn is_quarantine(client: &Object, piece: &Piece) -> Result<bool, StoreError> {
+    let name = piece.name.replace('"', "");
+    let asked = format!("select exists (select from \"{name}\" where state = 'quarantined')");
+    Ok(client.query_one(&asked, &[]).await?.try_get(0)?)
+}
+
+/// Drops the weeks of events that are from before that, with everything that derives from them. Returns the pieces that are gone.
+///
+/// # Errors
+/// When something could not be dropped now. What derives from a week goes first, so that nothing derived is ever left alone.
+pub async fn drop_events(pool: &Pool, before: At) -> Result<Vec<String>, StoreError> {
+    let mut client = pool.get().await?;
+    let mut gone = Vec::new();
+    for piece in old(pieces(&client).await?, Table::CallEvents, before) {
+        let Some(until) = piece.until else { continue };
+        // A call that is not over is not old, however long it has been going on.
+        let live: bool = client.query_one(LIVE_BEFORE, &[&first_id(until)]).await?.try_get(0)?;
+        if live {
+            return Ok(gone);
+        }
+        forget_calls(&mut client, until).await?;
+        drop_piece(&client, &piece).await?;
+        gone.push(piece.name);
+    }
+    for piece in old(pieces(&client).await?, Table::VoiceEvents, before) {
+        let Some(until) = piece.until else { continue };
+        forget_clones(&mut client, until).await?;
+        drop_piece(&client, &piece).await?;
+        gone.push(piece.name);
+    }
+    Ok(gone)
+}
+
+async fn forget_calls(client: &mut Object, until: At) -> Result<(), StoreError> {
+    let (first, time) = (first_id(until), timestamp(until));
+    let transaction = client.transaction().await?;
+    by_id(&*transaction, &[CONVERSATIONS, READY, FAILED, TRANSFERRED, CALLS, STRAY_CALL_EVENTS], first)
+        .await?;
+    for statement in [EARLY_ENDS, UNMATCHED] {
+        transaction.execute(statement, &[&time]).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+async fn forget_clones(client: &mut Object, until: At) -> Result<(), StoreError> {
+    let transaction = client.transaction().await?;
+    by_id(&*transaction, &[CLONES, CACHED, STRAY_VOICE_EVENTS], first_id(until)).await?;
+    Ok(transaction.commit().await?)
+}
+
+async fn by_id(client: &impl GenericClient, statements: &[&str], first: Uuid) -> Result<(), StoreError> {
+    for statement in statements {
+        client.execute(*statement, &[&first]).await?;
+    }
+    Ok(())
+}
+
+/// Bytes of the database on its disk.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn database_bytes(pool: &Pool) -> Result<i64, StoreError> {
+    Ok(pool.get().await?.query_one(DATABASE_BYTES, &[]).await?.try_get(0)?)
+}
+
+fn old(pieces: Vec<Piece>, table: Table, before: At) -> impl Iterator<Item = Piece> {
+    pieces
+        .into_iter()
+        .filter(move |piece| piece.table == table && piece.until.is_some_and(|until| until <= before))
+}
