@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Supervised, WrapFuture};
 use precall_call::{At, CallId, ConversationId};
+use serde_json::value::RawValue;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::providers::elevenlabs::ConversationDetail;
+use crate::engine::ReportOutcome;
+use crate::providers::elevenlabs::{ConversationDetail, Webhook, parse_webhook};
 use crate::shared::{Shared, clients};
-use crate::store::due_conversations;
 use crate::store::error::StoreError;
+use crate::store::{due_conversations, unmatched_reports};
 use crate::supervisor::{CallSupervisor, ReportCame};
 
 /// Conversations of one round; the others are due in the next.
@@ -84,6 +86,10 @@ async fn round(
     if !shared.persistence_state.can_keep() {
         return asked;
     }
+    if let Err(error) = match_kept(shared, supervisor).await {
+        warn!(shared.log, "kept reports could not be read"; "error" => %error);
+        return asked;
+    }
     let due = match due(shared, wait).await {
         Ok(due) => due,
         Err(error) => {
@@ -111,7 +117,7 @@ async fn round(
                 report.our_call = Some(call);
                 let (answer, _) = oneshot::channel();
                 // Its call is known, so it is never kept apart.
-                let raw = Box::<serde_json::value::RawValue>::default();
+                let raw = Box::<RawValue>::default();
                 supervisor.do_send(ReportCame { report, raw, answer });
             }
             Ok(ConversationDetail::NotYet { .. }) => {}
@@ -121,6 +127,25 @@ async fn round(
         }
     }
     asked
+}
+
+/// Reports that were kept while their call could not be looked for.
+async fn match_kept(shared: &Shared, supervisor: &Addr<CallSupervisor>) -> Result<(), StoreError> {
+    let client = shared.pool.get().await?;
+    for (call, body) in unmatched_reports::found(&**client, ROUND_MAX).await? {
+        let raw = RawValue::from_string(body.to_string()).unwrap_or_default();
+        let Ok(Webhook::Report(mut report)) = parse_webhook(raw.get().as_bytes()) else { continue };
+        info!(shared.log, "a kept report found its call"; "call" => %call);
+        report.our_call = Some(call);
+        let conversation = report.conversation.clone();
+        let (answer, outcome) = oneshot::channel();
+        supervisor.do_send(ReportCame { report, raw, answer });
+        // One that says nothing new makes no event that would take it away.
+        if let Ok(Ok(ReportOutcome::Applied(_))) = outcome.await {
+            unmatched_reports::forget(&**client, conversation.as_str()).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn due(shared: &Shared, wait: Duration) -> Result<Vec<(CallId, ConversationId)>, StoreError> {

@@ -361,3 +361,30 @@ async fn a_database_that_restarts_leaves_the_calls_with_the_engine_that_had_them
     standby.stop_now().await;
     world.stop().await;
 }
+
+#[actix::test]
+async fn a_report_of_a_call_that_is_over_finds_it_when_the_database_is_back() {
+    let mut cluster = Cluster::new().await;
+    let plan = Plan::default().env("POSTCALL_WAIT_SECONDS", "1");
+    let mut world = World::at(cluster.url("postgres"), plan).await;
+    let call = world.ring("pbx-1", &caller(1)).await;
+    world.completed(call).await;
+    let conversation = world.conversation(call, "agent").await;
+    cluster.stop().await;
+    until("it was noticed", || async { world.get("/health").await.1["database"] == "error" }).await;
+    let report = json!({
+        "type": "post_call_transcription", "event_timestamp": 1_764_000_000,
+        "data": {
+            "agent_id": "agent_test", "conversation_id": conversation, "status": "done", "user_id": call.to_string(),
+            "transcript": [{ "role": "user", "message": "Late." }], "metadata": { "call_duration_secs": 3 },
+        }
+    });
+    assert_eq!(world.post_report(&report).await.0, 200);
+    cluster.start().await;
+    world.reconnect().await;
+    let kept = "select count(*) from webhooks where provider_id = $1 and outcome = 'kept'";
+    until("it is in the database", || async { world.count(kept, &[&conversation]).await == 1 }).await;
+    let waiting = "select count(*) from unmatched_reports";
+    until("it found its call", || async { world.count(waiting, &[]).await == 0 }).await;
+    world.stop().await;
+}

@@ -40,6 +40,9 @@ impl CallSupervisor {
             return;
         }
         let known = report.our_call.or_else(|| self.conversations.get(&report.conversation).copied());
+        // A call that is over is read back for its report, which takes the database.
+        let is_away = self.shared.persistence_state.failing();
+        let known = known.filter(|call| !is_away || self.live.contains_key(call));
         let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
         actix::spawn(async move {
             let routed = route(&shared, &supervisor, known, report, &raw);
@@ -87,7 +90,11 @@ async fn route(
 ) -> Result<ReportOutcome, Busy> {
     let call = match known {
         Some(call) => Some(call),
-        None => stored_call(shared, &report.conversation).await.map_err(|_| Busy::CannotKeep)?,
+        // Who cannot be looked for now is looked for when the database is back.
+        None => stored_call(shared, &report.conversation).await.unwrap_or_else(|error| {
+            warn!(shared.log, "a report is kept, its call cannot be looked for"; "error" => %error);
+            None
+        }),
     };
     if let Some(call) = call {
         let (done, durable) = oneshot::channel();
