@@ -364,6 +364,7 @@ fn http_settings(config: &Config, log: &Logger) -> http::Settings {
         elevenlabs: config.webhooks.elevenlabs.clone(),
         initiation_secret: config.webhooks.initiation_secret.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        source_limit: config.server.source_limit,
         body_limit: config.webhooks.body_limit,
         transcription_limit: config.webhooks.transcription_body_limit(),
         fallback_voice: config.call.fallback_voice.clone(),

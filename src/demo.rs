@@ -301,6 +301,7 @@ fn pairs(
         ("WEBHOOK_SECRET", secret),
         ("DEFAULT_REGION", "US"),
         ("CALLBACK_COUNTRIES", "US"),
+        ("SOURCE_LIMIT_PER_SECOND", "1000000"),
         ("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000000"),
         ("CALLBACK_LIMIT_PER_HOUR", "1000000"),
         ("CALLBACK_LIMIT_PER_DAY", "1000000"),

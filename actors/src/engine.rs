@@ -187,7 +187,7 @@ pub struct Health {
     pub spooled_bytes: u64,
     /// Bytes that may wait there; none without a spool.
     pub spool_max_bytes: Option<u64>,
-    /// Whether what is taken now can be kept.
+    /// Whether a new call could be kept.
     pub can_keep: bool,
     /// Events that wait to be durable.
     pub queued_events: usize,

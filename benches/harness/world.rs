@@ -248,6 +248,7 @@ fn variables(database: &str, simulator: &Server, folder: &Path, port: u16) -> BT
         ("WEBHOOK_SECRET", SECRET.to_owned()),
         ("DEFAULT_REGION", "US".to_owned()),
         ("MAX_LIVE_CALLS", "100000".to_owned()),
+        ("SOURCE_LIMIT_PER_SECOND", "1000000".to_owned()),
         ("CALLBACK_LIMIT_PER_HOUR", "1000000".to_owned()),
         ("CALLBACK_LIMIT_PER_DAY", "1000000".to_owned()),
         ("CALLBACK_LIMIT_CONCURRENT", "1000000".to_owned()),

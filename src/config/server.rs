@@ -1,6 +1,7 @@
 //! Where we listen, with how many threads, and which proxies are believed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -39,6 +40,8 @@ pub struct Server {
     pub trusted_proxies: AddressList,
     /// A listener of its own for `/metrics`; on the main one when unset.
     pub metrics_addr: Option<SocketAddr>,
+    /// Requests of one address within a second, of each kind.
+    pub source_limit: NonZeroU32,
     /// How long live calls may go on after SIGTERM.
     pub drain_timeout: Duration,
 }
@@ -53,6 +56,7 @@ struct Raw {
     cors_origins: Option<Read<List>>,
     trusted_proxies: Option<Read<AddressList>>,
     metrics_addr: Option<Read<SocketAddr>>,
+    source_limit_per_second: Read<u64>,
     drain_timeout_seconds: Read<u64>,
 }
 
@@ -92,6 +96,9 @@ impl Server {
         let cors_origins =
             problems.optional("CORS_ORIGINS", raw.cors_origins).and_then(|list| origins(list, problems));
         let trusted_proxies = problems.optional("TRUSTED_PROXIES", raw.trusted_proxies);
+        let source_limit = problems
+            .number::<u32>("SOURCE_LIMIT_PER_SECOND", raw.source_limit_per_second, 1..=1_000_000, "requests")
+            .and_then(NonZeroU32::new);
         let drain_timeout = problems.seconds("DRAIN_TIMEOUT_SECONDS", raw.drain_timeout_seconds, 0..=7_200);
         Some(Self {
             listen: SocketAddr::new(host?, port?),
@@ -100,6 +107,7 @@ impl Server {
             cors_origins: cors_origins?,
             trusted_proxies: trusted_proxies?.unwrap_or_default(),
             metrics_addr: metrics_addr?,
+            source_limit: source_limit?,
             drain_timeout: drain_timeout?,
         })
     }

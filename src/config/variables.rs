@@ -161,6 +161,7 @@ pub const VARIABLES: &[Variable] = &{
         unset(Server, "CORS_ORIGINS"),
         unset(Server, "TRUSTED_PROXIES"),
         unset(Server, "METRICS_ADDR"),
+        text(Server, "SOURCE_LIMIT_PER_SECOND", "500"),
         text(Server, "DRAIN_TIMEOUT_SECONDS", "30"),
         secret(Database, "DATABASE_URL", Required::When("unless the embedded database is used")),
         text(Database, "DATABASE_POOL_SIZE", "10"),

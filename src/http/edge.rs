@@ -12,8 +12,9 @@ use super::engine::Engine;
 use super::error::{Code, Problem};
 use super::inbox::Unreadable;
 use super::settings::Settings;
+use super::sources::{BodyRoom, Rates};
 
-/// Memory for webhook bodies that are larger than most: so many pieces of [`BODY_PIECE`] in all.
+/// Memory for webhook bodies that are not proven yet: so many pieces of [`BODY_PIECE`] in all.
 const BODY_PIECES: usize = 2048;
 /// Bytes.
 pub(super) const BODY_PIECE: usize = 64 * 1024;
@@ -26,7 +27,8 @@ const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 pub(super) struct Edge {
     pub(super) settings: Settings,
     pub(super) engine: Arc<dyn Engine>,
-    pub(super) body_room: Arc<Semaphore>,
+    pub(super) body_room: Arc<BodyRoom>,
+    pub(super) rates: Rates,
     pub(super) streams: Arc<Semaphore>,
     pub(super) unreadable: Unreadable,
 }
@@ -34,9 +36,10 @@ pub(super) struct Edge {
 impl Edge {
     pub(super) fn new(settings: Settings, engine: Arc<dyn Engine>) -> Self {
         Self {
+            rates: Rates::new(settings.source_limit),
             settings,
             engine,
-            body_room: Arc::new(Semaphore::new(BODY_PIECES)),
+            body_room: BodyRoom::new(BODY_PIECES),
             streams: Arc::new(Semaphore::new(STREAMS)),
             unreadable: Unreadable::default(),
         }

@@ -117,6 +117,8 @@ codes! {
     DatabaseSlow = "database_slow", 503, "The database did not answer in time";
     /// As many large bodies or streams as are allowed are open.
     TooManyAtOnce = "too_many_at_once", 503, "Too much of this is going on at once";
+    /// One source asks for more than its share.
+    TooManyFromSource = "too_many_from_source", 503, "Too much comes from this address";
 }
 
 /// Why a request has no other answer.
@@ -144,7 +146,7 @@ impl Problem {
     #[must_use]
     pub fn retry_after(&self) -> Option<&'static str> {
         match self.code {
-            Code::NotInTime => Some("1"),
+            Code::NotInTime | Code::TooManyFromSource => Some("1"),
             Code::AtCapacity | Code::TooManyAtOnce | Code::DatabaseSlow => Some("2"),
             Code::CannotKeep | Code::DatabaseUnreachable => Some("5"),
             Code::Draining => Some("10"),

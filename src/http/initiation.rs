@@ -1,7 +1,6 @@
 //! `POST /webhook/elevenlabs/initiation`: the provider asks which voice an inbound conversation speaks with. Only calls that
 //! are transferred have one of their own; to all others the fallback voice is the answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -14,12 +13,12 @@ use precall_call::{CallId, Purpose, VoiceId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer;
 use super::edge::Edge;
 use super::error::{Code, Problem};
 use super::inbox::{self, About};
 use super::intake::{Body, Intake, Limits};
 use super::sent_by::{drain, fits, read, trusted_address};
+use super::{answer, client};
 use crate::config::Secret;
 
 /// The provider waits while a telephone rings; its four fields are a few hundred bytes.
@@ -58,7 +57,11 @@ impl FromRequest for Knocked {
                 drain(&request, &mut payload).await;
                 return Err(problem);
             }
-            let intake = Intake::new(Limits::plain(BODY_MAX), None, Arc::clone(&edge.body_room));
+            let intake = Intake::new(
+                Limits::plain(BODY_MAX),
+                None,
+                edge.body_room.share(client::address(&request, &edge.settings)),
+            );
             let body = read(&mut payload, intake, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
             let wire: Wire = serde_json::from_slice(&body).map_err(|_| Problem::of(Code::BadJson))?;

@@ -1,13 +1,11 @@
 //! A body as it arrives: bounded, proven while it passes, and kept only if it is to be read.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use precall_actors::providers::elevenlabs::{AudioHead, audio_head};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::edge::BODY_PIECE;
 use super::error::{Code, Problem};
+use super::sources::Share;
 use crate::signature::Verifier;
 /// Bytes that bodies may have.
 #[derive(Clone, Copy, Debug)]
@@ -57,16 +55,13 @@ pub(super) struct Intake {
     kind: Kind,
     seen: usize,
     kept: Vec<u8>,
-    room: Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
-    pieces: usize,
+    share: Share,
 }
 
 impl Intake {
-    /// `room` holds a permit for every [`BODY_PIECE`] bytes that may be kept by all bodies together; the first piece of each
-    /// body is free.
-    pub(super) fn new(limits: Limits, proof: Option<Verifier>, room: Arc<Semaphore>) -> Self {
-        Self { limits, proof, kind: Kind::Unread, seen: 0, kept: Vec::new(), room, taken: None, pieces: 0 }
+    /// `share` is where it is kept until it is proven.
+    pub(super) fn new(limits: Limits, proof: Option<Verifier>, share: Share) -> Self {
+        Self { limits, proof, kind: Kind::Unread, seen: 0, kept: Vec::new(), share }
     }
 
     /// The next bytes.
@@ -86,27 +81,13 @@ impl Intake {
         if matches!(self.kind, Kind::Recording(_)) {
             return Ok(());
         }
-        self.find_room()?;
+        self.share.hold(self.seen)?;
         self.kept.extend_from_slice(chunk);
         if matches!(self.kind, Kind::Unread) && self.kept.len() >= BODY_PIECE {
             self.kind = self.kind_of_large_body();
             if matches!(self.kind, Kind::Recording(_)) {
                 self.kept = Vec::new();
-                self.taken = None;
-            }
-        }
-        Ok(())
-    }
-
-    fn find_room(&mut self) -> Result<(), Problem> {
-        let needed = self.seen.saturating_sub(1) / BODY_PIECE;
-        while self.pieces < needed {
-            let permit =
-                Arc::clone(&self.room).try_acquire_owned().map_err(|_| Problem::of(Code::TooManyAtOnce))?;
-            self.pieces = self.pieces.saturating_add(1);
-            match &mut self.taken {
-                Some(taken) => taken.merge(permit),
-                None => self.taken = Some(permit),
+                self.share.release();
             }
         }
         Ok(())
@@ -155,17 +136,16 @@ mod tests {
     )]
     use std::sync::Arc;
 
-    use tokio::sync::Semaphore;
-
     use super::{Body, Intake, Limits};
     use crate::http::edge::BODY_PIECE;
     use crate::http::error::{Code, Problem};
+    use crate::http::sources::BodyRoom;
 
     const MIB: usize = 1024 * 1024;
     const LIMITS: Limits = Limits { plain: MIB, transcription: 4 * MIB, audio: 16 * MIB };
 
-    fn take(room: &Arc<Semaphore>, head: &str, filler: usize) -> Result<Body, Problem> {
-        let mut intake = Intake::new(LIMITS, None, Arc::clone(room));
+    fn take(room: &Arc<BodyRoom>, head: &str, filler: usize) -> Result<Body, Problem> {
+        let mut intake = Intake::new(LIMITS, None, room.share(None));
         intake.take(head.as_bytes())?;
         let chunk = vec![b'A'; 32 * 1024];
         let mut left = filler;
@@ -177,8 +157,8 @@ mod tests {
         intake.finish()
     }
 
-    fn room() -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(1024))
+    fn room() -> Arc<BodyRoom> {
+        BodyRoom::new(1024)
     }
 
     #[test]
@@ -187,7 +167,8 @@ mod tests {
         let head = r#"{"type":"post_call_audio","data":{"agent_id":"a","conversation_id":"c","full_audio":""#;
         let Body::Recording(head) = take(&room, head, 15 * MIB).unwrap() else { panic!("kept") };
         assert_eq!(head.conversation.unwrap().as_str(), "c");
-        assert_eq!(room.available_permits(), 1024, "its room is given back");
+        let mut whole = room.share(None);
+        whole.hold(512 * BODY_PIECE).unwrap();
     }
 
     #[test]
@@ -214,17 +195,17 @@ mod tests {
 
     #[test]
     fn all_bodies_share_one_room() {
-        let room = Arc::new(Semaphore::new(3));
-        let mut first = Intake::new(LIMITS, None, Arc::clone(&room));
+        let room = BodyRoom::new(6);
+        let mut first = Intake::new(LIMITS, None, room.share(None));
         let piece = vec![b'A'; BODY_PIECE];
-        for _ in 0..4 {
+        for _ in 0..3 {
             first.take(&piece).unwrap();
         }
         assert_eq!(first.take(&piece).unwrap_err().code, Code::TooManyAtOnce);
-        let mut second = Intake::new(LIMITS, None, Arc::clone(&room));
-        second.take(&piece).unwrap();
-        assert_eq!(second.take(b"A").unwrap_err().code, Code::TooManyAtOnce, "the first holds it all");
+        let mut second = Intake::new(LIMITS, None, room.share(None));
+        assert_eq!(second.take(&piece).unwrap_err().code, Code::TooManyAtOnce, "the first holds it all");
         drop(first);
-        second.take(b"A").unwrap();
+        let mut third = Intake::new(LIMITS, None, room.share(None));
+        third.take(&piece).unwrap();
     }
 }

@@ -23,6 +23,7 @@ mod postcall;
 mod routes;
 mod sent_by;
 mod settings;
+mod sources;
 mod statistics;
 mod storable;
 mod store_answer;
@@ -50,6 +51,7 @@ pub use engine::Engine;
 pub use error::{Code, Problem};
 pub use openapi::Document;
 pub use settings::{MetricsPlace, Settings};
+use sources::Connections;
 
 /// Open connections of one worker; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -119,6 +121,7 @@ fn start(
     workers: usize,
 ) -> io::Result<Server> {
     let edge = web::Data::new(edge);
+    let connections = Connections::default();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(edge.clone())
@@ -135,6 +138,7 @@ fn start(
         .client_disconnect_timeout(DISCONNECT_TIME)
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .shutdown_timeout(SHUTDOWN_SECONDS)
+        .on_connect(move |connection, data| connections.taken(connection, data))
         .disable_signals();
     Ok(server.listen(listener)?.run())
 }

@@ -13,8 +13,8 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use super::{
-    board, calls, events, health, initiation, live, metrics_page, openapi, operate, postcall, statistics,
-    tally, threecx, webhooks,
+    board, calls, events, health, initiation, live, metrics_page, openapi, operate, postcall, sources,
+    statistics, tally, threecx, webhooks,
 };
 use crate::config::CorsOrigins;
 
@@ -32,15 +32,22 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
         .service(seen("/health", health::health))
         .service(seen("/health/live", health::live))
         .service(seen("/health/ready", health::ready))
-        .service(resource("/webhook/3cx").route(post().to(threecx::webhook)).wrap(from_fn(tally::threecx)))
+        .service(
+            resource("/webhook/3cx")
+                .route(post().to(threecx::webhook))
+                .wrap(from_fn(sources::shed))
+                .wrap(from_fn(tally::threecx)),
+        )
         .service(
             resource("/webhook/elevenlabs/postcall")
                 .route(post().to(postcall::webhook))
+                .wrap(from_fn(sources::shed))
                 .wrap(from_fn(tally::postcall)),
         )
         .service(
             resource("/webhook/elevenlabs/initiation")
                 .route(post().to(initiation::webhook))
+                .wrap(from_fn(sources::shed))
                 .wrap(from_fn(tally::initiation)),
         )
         .service(
@@ -58,6 +65,7 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/events").route(get().to(events::events)))
                 .service(seen("/openapi.json", openapi::document))
                 .default_service(route().to(nothing_here))
+                .wrap(from_fn(sources::shed))
                 .wrap(cors(&settings.cors_origins)),
         );
     match settings.metrics {

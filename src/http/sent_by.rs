@@ -1,7 +1,6 @@
 //! Extractors that carry authority: a handler that has a body `SentBy` somebody need not ask who sent it.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
@@ -100,7 +99,8 @@ impl<S: Signs> FromRequest for SentBy<S> {
                     return Err(problem);
                 }
             };
-            let intake = Intake::new(limits, proof, Arc::clone(&edge.body_room));
+            let intake =
+                Intake::new(limits, proof, edge.body_room.share(client::address(&request, &edge.settings)));
             let body = read(&mut payload, intake, S::BODY_TIME).await?;
             Ok(Self { body, signer: PhantomData })
         }

@@ -1,5 +1,7 @@
 //! What the HTTP server needs to know. Built from the configuration once; nothing here is read from the environment.
 
+use std::num::NonZeroU32;
+
 use precall_call::VoiceId;
 use slog::Logger;
 
@@ -26,6 +28,8 @@ pub struct Settings {
     pub initiation_secret: Option<Secret>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: AddressList,
+    /// Requests of one address within a second, of each kind.
+    pub source_limit: NonZeroU32,
     /// Bytes of a webhook's body at most.
     pub body_limit: usize,
     /// Bytes of a `post_call_transcription` at most.

@@ -12,3 +12,4 @@ mod one_engine;
 mod program;
 mod serve;
 mod signals;
+mod storm;

@@ -1,50 +1,15 @@
 //! PostgreSQL goes and comes back, at the start and in the middle; the service too. Nothing that was promised is lost.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 
 use precall::app::Application;
-use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_actors::faults::Faults;
 use precall_actors::standing::Standing;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::support::cluster::Cluster;
 use crate::support::{Plan, World, caller, empty_database, ended, incoming, pause, start_app, until};
-
-/// A cluster of this test's own, which can be stopped and started.
-struct Cluster {
-    dir: TempDir,
-    postgres: Option<EmbeddedPostgres>,
-}
-
-impl Cluster {
-    async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        // Another account must be able to enter, should root run the tests.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut cluster = Self { dir, postgres: None };
-        cluster.start().await;
-        cluster
-    }
-
-    async fn start(&mut self) {
-        let data = DataDir::At(self.dir.path().join("data"));
-        let options = Options::new(data, Durability::NoFsync, Install::IfMissing);
-        let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options));
-        self.postgres = Some(started.await.unwrap().unwrap());
-    }
-
-    async fn stop(&mut self) {
-        let postgres = self.postgres.take().unwrap();
-        tokio::task::spawn_blocking(|| postgres.stop()).await.unwrap();
-    }
-
-    fn url(&self, database: &str) -> String {
-        self.postgres.as_ref().unwrap().url(database)
-    }
-}
 
 /// Says 503, and when to come back.
 async fn is_turned_away(world: &World, body: &Value) -> String {

@@ -26,12 +26,13 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
+pub mod cluster;
 mod patience;
 mod pbx;
 mod plan;
 mod sound;
 
-pub use patience::{PATIENCE, pause, until};
+pub use patience::{PATIENCE, lasting, pause, until};
 pub use pbx::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
 pub use plan::Plan;
 pub use sound::{Sound, tone_ms, write_sample};

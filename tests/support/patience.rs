@@ -19,3 +19,8 @@ pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() ->
 pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
+
+/// How long something that is done to the service lasts. Not for waiting until something has happened.
+pub async fn lasting(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}

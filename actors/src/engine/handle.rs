@@ -143,7 +143,7 @@ impl EngineHandle {
             spool: persistence.spool().health(),
             spooled_bytes: persistence.spool().bytes(),
             spool_max_bytes: persistence.spool().max(),
-            can_keep: persistence.can_keep(),
+            can_keep: persistence.can_keep_call(),
             queued_events: persistence.queued(),
             live_calls: self.shared.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),

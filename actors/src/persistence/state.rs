@@ -95,7 +95,8 @@ impl SpoolState {
     }
 
     fn has_room(&self) -> bool {
-        matches!(self.health(), SpoolHealth::Empty | SpoolHealth::Waiting)
+        let is_full = self.max.is_none_or(|max| self.bytes() >= max);
+        !is_full && self.health() != SpoolHealth::Failing
     }
 }
 
@@ -121,7 +122,14 @@ impl PersistenceState {
         }
     }
 
-    /// Whether what is taken now can be expected to be durable soon, in the database or in the spool.
+    /// Whether a new call can be expected to be kept, with everything that will happen to it: in the database, or in the spool. The last
+    /// eighth of both queue and spool is for what happens to calls that are live, and for reports.
+    #[must_use]
+    pub fn can_keep_call(&self) -> bool {
+        self.can_keep() && self.queued() < QUEUE_MAX / 8 * 7 && self.spool.health() != SpoolHealth::Full
+    }
+
+    /// Whether what is taken now can be expected to be durable soon.
     #[must_use]
     pub fn can_keep(&self) -> bool {
         let acts = matches!(self.stand.now(), Standing::Acting(_));
@@ -229,16 +237,22 @@ mod tests {
         let state = acting(Some(800));
         assert!(state.can_keep());
         state.not_answered();
-        assert!(state.can_keep(), "into the spool");
+        assert!(state.can_keep_call(), "into the spool");
         state.spool.set_waiting(Waiting { frames: 1, bytes: 700 });
         assert!(state.can_keep());
         state.spool.set_waiting(Waiting { frames: 1, bytes: 701 });
-        assert!(!state.can_keep(), "the rest is for the calls that are live");
+        assert!(!state.can_keep_call(), "the rest is for the calls that are live");
+        assert!(state.can_keep(), "and for reports, which are shed last");
+        state.spool.set_waiting(Waiting { frames: 1, bytes: 800 });
+        assert!(!state.can_keep());
         state.spool.set_waiting(Waiting::default());
         state.spool.set_failing(true);
         assert!(!state.can_keep());
         state.answered();
         assert!(state.can_keep(), "the database is enough");
+        state.set_queued(QUEUE_MAX - 1);
+        assert!(state.can_keep() && !state.can_keep_call());
+        state.set_queued(0);
         state.spool.set_in_use(true);
         assert!(!state.can_keep(), "what is in the spool comes first");
     }

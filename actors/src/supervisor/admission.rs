@@ -55,7 +55,7 @@ impl CallSupervisor {
         if self.draining {
             return Err(Busy::Draining);
         }
-        if !self.ready || !self.shared.persistence_state.can_keep() {
+        if !self.ready || !self.shared.persistence_state.can_keep_call() {
             return Err(Busy::CannotKeep);
         }
         let of_line = self.per_line.get(&line.id).copied().unwrap_or(0);

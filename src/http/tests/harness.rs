@@ -1,6 +1,7 @@
 //! A server of this test alone, on a port of its own.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -53,6 +54,7 @@ pub fn settings() -> Settings {
         elevenlabs: sender(),
         initiation_secret: Some(Secret::new("knock knock")),
         trusted_proxies: AddressList::default(),
+        source_limit: NonZeroU32::new(1_000).unwrap(),
         body_limit: 1024 * 1024,
         transcription_limit: 16 * 1024 * 1024,
         fallback_voice: Some(VoiceId::new("fallback-voice")),

@@ -16,4 +16,5 @@ mod health;
 mod intake;
 mod postcall;
 mod scripted;
+mod sources;
 mod threecx;

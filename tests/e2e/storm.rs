@@ -1,0 +1,296 @@
+//! Under a steady load of webhooks the service is killed, its database stopped and crashed, at random moments: what was acknowledged is there,
+//! once, and nobody was dialled twice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use precall::signature::{Kind, sign};
+use precall::simulators::elevenlabs::{self, Target};
+use precall_actors::clock;
+use precall_actors::store::verify::verify;
+use serde_json::{Value, json};
+
+use crate::program::{API_KEY, Program, Run, free_port};
+use crate::support::cluster::Cluster;
+use crate::support::{CALLED, PATIENCE, SECRET, connect_to, ended, http_client, lasting, pause, until};
+
+/// Webhooks are 5 ms apart: 200 a second.
+const APART: Duration = Duration::from_millis(5);
+/// Posted for each call, in this order; the end comes when the call has been going on for a while.
+const PER_CALL: usize = 5;
+const ENDS_AFTER_CALLS: usize = 80;
+/// No more are on their way at once; who waits for an answer does not post more.
+const OUTSTANDING: usize = 400;
+const DIAL: &str = "/v1/convai/sip-trunk/outbound-call";
+
+/// What the storm is made of; the variables ask for a longer one.
+struct Storm {
+    kills: usize,
+    stops: usize,
+    crashes: usize,
+    outage: Duration,
+    seed: u64,
+}
+
+impl Storm {
+    fn asked_for() -> Self {
+        let number =
+            |name: &str, usual| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+        let count = |name, usual| usize::try_from(number(name, usual)).unwrap();
+        let storm = Self {
+            kills: count("STORM_KILLS", 4),
+            stops: count("STORM_STOPS", 1),
+            crashes: count("STORM_CRASHES", 1),
+            outage: Duration::from_secs(number("STORM_OUTAGE_SECONDS", 3)),
+            seed: number("SEED", u64::from(std::process::id())),
+        };
+        println!("SEED={}", storm.seed);
+        storm
+    }
+}
+
+/// Times that only look random.
+struct Random(u64);
+
+impl Random {
+    fn between(&mut self, least_ms: u64, most_ms: u64) -> Duration {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Duration::from_millis(least_ms + (z ^ (z >> 31)) % (most_ms - least_ms + 1))
+    }
+}
+
+/// A webhook of ours that was acknowledged: its body, and the call that the answer named.
+type Acknowledged = BTreeMap<String, Option<String>>;
+
+#[derive(Default)]
+struct Load {
+    stop: Cell<bool>,
+    posted: Cell<usize>,
+    outstanding: Cell<usize>,
+    acknowledged: RefCell<Acknowledged>,
+}
+
+fn webhook(call: usize, step: usize) -> Value {
+    let id = format!("pbx-{call}");
+    let caller = format!("+1202{}", 2_000_000 + call);
+    match step {
+        0 | 1 => {
+            json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": caller, "called_number": CALLED, "direction": "In" })
+        }
+        2 | 3 => json!({ "event_type": "CallStateChanged", "call_id": id, "state": format!("state {step}") }),
+        _ => ended(&id),
+    }
+}
+
+async fn post(load: Rc<Load>, url: String, body: String) {
+    let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), body.as_bytes(), clock::now());
+    let request = http_client().post(url).insert_header((name, value));
+    if let Ok(mut answer) = request.send_body(body.clone()).await
+        && answer.status().is_success()
+    {
+        let said: Value = answer.json().await.unwrap_or_default();
+        let call = said["call_id"].as_str().map(ToOwned::to_owned);
+        load.acknowledged.borrow_mut().insert(body, call);
+    }
+    load.outstanding.set(load.outstanding.get() - 1);
+}
+
+/// Posts until it is told to stop.
+async fn run_load(load: Rc<Load>, url: String) {
+    let (begun, mut n) = (Instant::now(), 0_usize);
+    while !load.stop.get() {
+        let due = usize::try_from(begun.elapsed().as_millis() / APART.as_millis()).unwrap();
+        while n < due && load.outstanding.get() < OUTSTANDING {
+            let (call, step) = (n / PER_CALL, n % PER_CALL);
+            let call = if step == PER_CALL - 1 { call.checked_sub(ENDS_AFTER_CALLS) } else { Some(call) };
+            if let Some(call) = call {
+                load.outstanding.set(load.outstanding.get() + 1);
+                load.posted.set(load.posted.get() + 1);
+                actix::spawn(post(Rc::clone(&load), url.clone(), webhook(call, step).to_string()));
+            }
+            n += 1;
+        }
+        pause().await;
+    }
+    until("the last are answered", || async { load.outstanding.get() == 0 }).await;
+}
+
+/// The dials that the provider saw: it remembers the last ones only, so it is asked again and again.
+async fn watch_dials(
+    provider: Rc<elevenlabs::Simulator>,
+    seen: Rc<RefCell<BTreeSet<(String, String, String)>>>,
+) {
+    loop {
+        for request in provider.requests().iter().filter(|request| request["path"] == DIAL) {
+            let data = &request["body"]["conversation_initiation_client_data"];
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let purpose = text(&data["dynamic_variables"]["precall_purpose"]);
+            seen.borrow_mut().insert((text(&data["user_id"]), purpose, text(&request["at"])));
+        }
+        lasting(Duration::from_secs(1)).await;
+    }
+}
+
+#[actix::test]
+async fn what_was_acknowledged_in_a_storm_is_there_once_and_nobody_was_dialled_twice() {
+    let storm = Storm::asked_for();
+    let mut cluster = Cluster::new().await;
+    let database = cluster.url("postgres");
+    let options = elevenlabs::Options { conversation: Duration::from_millis(400), ..Default::default() };
+    let provider = Rc::new(elevenlabs::start(options).await.unwrap());
+    let (port, samples) = (free_port(), tempfile::tempdir().unwrap());
+    let url = format!("http://127.0.0.1:{port}");
+    let reports = format!("{url}/webhook/elevenlabs/postcall");
+    provider.set_webhook(Some(Target { url: reports.parse().unwrap(), secret: SECRET.parse().unwrap() }));
+    let run = Run::of(&["serve"])
+        .in_production(&database, &provider.url(), samples.path().to_str().unwrap())
+        .env("ELEVENLABS_API_KEY", API_KEY)
+        .env("PORT", &port.to_string())
+        .env("MAX_LIVE_CALLS", "100000")
+        .env("SOURCE_LIMIT_PER_SECOND", "100000")
+        .env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000")
+        .env("CALLBACK_LIMIT_PER_HOUR", "1000000")
+        .env("CALLBACK_LIMIT_PER_DAY", "1000000")
+        .env("CALLBACK_LIMIT_CONCURRENT", "100000")
+        .env("POSTCALL_WAIT_SECONDS", "5")
+        .env("LOG_LEVEL", "warning");
+    let serve = || async {
+        let mut service: Program = run.clone().start();
+        service.listening().await;
+        service
+    };
+    let service = Rc::new(RefCell::new(Some(serve().await)));
+    until("calls are taken", || async { is(&url, "/health/ready", 200).await }).await;
+
+    let (load, dials) = (Rc::new(Load::default()), Rc::new(RefCell::new(BTreeSet::new())));
+    let watching = actix::spawn(watch_dials(Rc::clone(&provider), Rc::clone(&dials)));
+    let loading = actix::spawn(run_load(Rc::clone(&load), format!("{url}/webhook/3cx")));
+    let mut random = Random(storm.seed);
+    let kills = async {
+        let mut random = Random(storm.seed ^ 1);
+        for _ in 0..storm.kills {
+            lasting(random.between(300, 4_000)).await;
+            let victim = service.borrow_mut().take().unwrap();
+            victim.signal(Signal::SIGKILL);
+            assert_eq!(victim.end().await.code, None, "killed, not ended");
+            let next = serve().await;
+            service.borrow_mut().replace(next);
+        }
+    };
+    let outages = async {
+        let mut faults = vec![false; storm.stops];
+        faults.extend(vec![true; storm.crashes]);
+        faults.sort_by_key(|_| random.between(0, 1_000_000));
+        for is_crash in faults {
+            if is_crash {
+                cluster.stop().await;
+                cluster.start_to_crash().await;
+                lasting(random.between(500, 3_000)).await;
+                cluster.stop().await;
+            } else {
+                lasting(random.between(500, 3_000)).await;
+                cluster.stop().await;
+                lasting(storm.outage).await;
+            }
+            cluster.start().await;
+        }
+        cluster
+    };
+    let ((), cluster) = tokio::join!(kills, outages);
+    lasting(Duration::from_secs(1)).await;
+    load.stop.set(true);
+    loading.await.unwrap();
+
+    let client = connect_to(&cluster.url("postgres")).await;
+    until_long("everything is in the database", || async { is_direct(&url).await }).await;
+    let live = "select count(*) from call_log where state <> 'released'";
+    until_long("every call is over", || async {
+        client.query_one(live, &[]).await.unwrap().get::<_, i64>(0) == 0
+    })
+    .await;
+    lasting(Duration::from_secs(1)).await;
+    watching.abort();
+
+    let acknowledged = load.acknowledged.take();
+    let rows = client
+        .query("select body, count(*) from webhooks where kind = '3cx' group by body", &[])
+        .await
+        .unwrap();
+    let kept: BTreeMap<Vec<u8>, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let rows = client
+        .query(
+            "select call::text, count(*) from call_events where event ->> 'kind' = 'offered' group by 1",
+            &[],
+        )
+        .await
+        .unwrap();
+    let offered: BTreeMap<String, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    for (body, call) in &acknowledged {
+        assert_eq!(kept.get(body.as_bytes()), Some(&1), "{body}");
+        assert!(call.as_ref().is_none_or(|call| offered.get(call) == Some(&1)), "{body} {call:?}");
+    }
+    let reported: Vec<Value> =
+        provider.webhooks().into_iter().filter(|post| post["status"] == json!(200)).collect();
+    let rows = client
+        .query("select provider_id from webhooks where kind = 'post_call_transcription'", &[])
+        .await
+        .unwrap();
+    let in_inbox: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    for post in &reported {
+        let id = post["conversation_id"].as_str().unwrap_or_else(|| panic!("{post}"));
+        assert!(in_inbox.contains(id), "{post}");
+    }
+    let mut dialled: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let dials = dials.take();
+    for (call, purpose, _) in &dials {
+        *dialled.entry((call, purpose)).or_default() += 1;
+    }
+    let twice: Vec<_> = dialled.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    let verified = verify(&mut connect_to(&cluster.url("postgres")).await).await.unwrap();
+    assert_eq!(verified.breaches, []);
+    println!(
+        "{} of {} webhooks and {} reports acknowledged over {} kills, {} stops and {} crashes; {} calls, {} dials",
+        acknowledged.len(),
+        load.posted.get(),
+        reported.len(),
+        storm.kills,
+        storm.stops,
+        storm.crashes,
+        offered.len(),
+        dialled.len()
+    );
+    assert!(acknowledged.len() > 100 && dialled.len() > 20, "it was no storm at all");
+    if let Ok(provider) = Rc::try_unwrap(provider) {
+        provider.stop().await;
+    }
+}
+
+async fn until_long<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < 6 * PATIENCE, "not in time: {what}");
+        pause().await;
+    }
+}
+
+async fn is(url: &str, path: &str, status: u16) -> bool {
+    http_client()
+        .get(format!("{url}{path}"))
+        .send()
+        .await
+        .is_ok_and(|answer| answer.status().as_u16() == status)
+}
+
+async fn is_direct(url: &str) -> bool {
+    let Ok(mut answer) = http_client().get(format!("{url}/health")).send().await else { return false };
+    let health: Value = answer.json().await.unwrap_or_default();
+    health["database"] == "ok" && health["spool"] == "ok" && health["queued_events"] == 0
+}

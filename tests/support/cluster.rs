@@ -1,0 +1,49 @@
+//! A database server that goes and comes back.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use tempfile::TempDir;
+
+/// A cluster of a test's own, which can be stopped and started. What it has committed survives its crash.
+pub struct Cluster {
+    dir: TempDir,
+    postgres: Option<EmbeddedPostgres>,
+}
+
+impl Cluster {
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        // Another account must be able to enter, should root run the tests.
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut cluster = Self { dir, postgres: None };
+        cluster.start().await;
+        cluster
+    }
+
+    pub async fn start(&mut self) {
+        self.start_with(Duration::from_secs(10)).await;
+    }
+
+    /// The next stop is an immediate one, without a checkpoint: the start after it has to recover.
+    pub async fn start_to_crash(&mut self) {
+        self.start_with(Duration::ZERO).await;
+    }
+
+    async fn start_with(&mut self, stop_timeout: Duration) {
+        let data = DataDir::At(self.dir.path().join("data"));
+        let options = Options { stop_timeout, ..Options::new(data, Durability::Fsync, Install::IfMissing) };
+        let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options));
+        self.postgres = Some(started.await.unwrap().unwrap());
+    }
+
+    pub async fn stop(&mut self) {
+        let postgres = self.postgres.take().unwrap();
+        tokio::task::spawn_blocking(|| postgres.stop()).await.unwrap();
+    }
+
+    pub fn url(&self, database: &str) -> String {
+        self.postgres.as_ref().unwrap().url(database)
+    }
+}
