@@ -124,6 +124,25 @@ pub enum Found {
     Unasked,
 }
 
+/// Whether an earlier start may have dialled what is about to be dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// No: this one has had the call from its beginning.
+    None,
+    /// It may have, and not have lived to tell: what it knew may be on a disk that nobody reads.
+    Perhaps,
+}
+
+/// The conversation that an earlier start began, if the provider lists one that is not one of `known`.
+pub async fn begun_earlier(clients: &Clients, context: &CallContext, known: &[ConversationId]) -> Found {
+    let agent = Some(context.line.agent_id.as_str());
+    let Ok(list) = clients.bulk.conversations_of(context.id, agent, ASK_WITHIN).await else {
+        return Found::Unasked;
+    };
+    let found = list.conversations.into_iter().find(|c| !known.contains(&c.conversation));
+    found.map_or(Found::Nothing, |found| Found::Conversation(found.conversation))
+}
+
 /// The conversation of this call (`user_id`) that began after `since` and is not one of `known`.
 pub async fn find(clients: &Clients, context: &CallContext, known: &[ConversationId], since: At) -> Found {
     let mut asked = false;

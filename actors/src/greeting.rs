@@ -14,7 +14,7 @@ use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
 use crate::call_rows::Extra;
 use crate::clock;
-use crate::conversation_lookup::{self, Found};
+use crate::conversation_lookup::{self, Earlier, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::phone_number::E164;
@@ -35,6 +35,7 @@ pub struct GreetingActor {
     context: Arc<CallContext>,
     shared: Arc<Shared>,
     call: Addr<CallActor>,
+    earlier: Earlier,
     /// Its dial has an outcome: from then on there is nothing that must not be dropped.
     answered: bool,
     unwatched: bool,
@@ -44,9 +45,14 @@ pub struct GreetingActor {
 impl GreetingActor {
     /// For one call.
     #[must_use]
-    pub fn new(context: Arc<CallContext>, shared: Arc<Shared>, call: Addr<CallActor>) -> Self {
+    pub fn new(
+        context: Arc<CallContext>,
+        shared: Arc<Shared>,
+        call: Addr<CallActor>,
+        earlier: Earlier,
+    ) -> Self {
         let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
-        Self { context, shared, call, answered: false, unwatched: false, _notice: notice }
+        Self { context, shared, call, earlier, answered: false, unwatched: false, _notice: notice }
     }
 }
 
@@ -55,10 +61,10 @@ impl Actor for GreetingActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.shared.faults.pass(Point::GreetingStarts, self.context.id);
-        let (context, shared) = (Arc::clone(&self.context), Arc::clone(&self.shared));
+        let (context, shared, earlier) = (Arc::clone(&self.context), Arc::clone(&self.shared), self.earlier);
         let call = self.call.clone();
         let dialled = async move {
-            let outcome = dial(&context, &shared, &call).await;
+            let outcome = dial(&context, &shared, &call, earlier).await;
             shared.faults.pass(Point::GreetingAnswered, context.id);
             call.do_send(Happened::part(outcome.clone()));
             outcome
@@ -119,11 +125,19 @@ async fn watch(id: &ConversationId, shared: &Shared, call: &Addr<CallActor>) {
     }
 }
 
-async fn dial(context: &CallContext, shared: &Shared, call: &Addr<CallActor>) -> Event {
+async fn dial(context: &CallContext, shared: &Shared, call: &Addr<CallActor>, earlier: Earlier) -> Event {
     let refused = Event::GreetingEnded { end: GreetingEnd::Refused };
     let (Some(clients), Some(to)) = (clients(), context.caller.e164()) else { return refused };
     if !shared.persistence_state.stand().may_act().await {
         return refused;
+    }
+    if earlier == Earlier::Perhaps {
+        match conversation_lookup::begun_earlier(&clients, context, &[]).await {
+            Found::Conversation(id) => return Event::GreetingStarted { conversation: Some(id) },
+            Found::Nothing => {}
+            // Nobody is rung while it is not known whether somebody was.
+            Found::Unasked => return refused,
+        }
     }
     let started = clock::now();
     let order = order(context, shared, to.clone());

@@ -14,7 +14,7 @@ use slog::warn;
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
 use crate::clock;
-use crate::conversation_lookup::{self, Found};
+use crate::conversation_lookup::{self, Earlier, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::greeting_player::GreetingPlayer;
@@ -33,6 +33,8 @@ pub struct Attempt {
     pub voice: Option<VoiceId>,
     /// Conversations of this call that are known already.
     pub known: Vec<ConversationId>,
+    /// Whether this attempt, or one like it, may have been made before.
+    pub earlier: Earlier,
     /// Whom the leg is to be routed to, on the rung of that name.
     pub person: Option<Person>,
     /// The caller's leg, where there is one.
@@ -136,6 +138,16 @@ async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Even
         ringing_timeout: Some(line.rules.ring_max),
         dynamic_variables: Vec::new(),
     };
+    if attempt.earlier == Earlier::Perhaps {
+        match conversation_lookup::begun_earlier(&clients, context, &attempt.known).await {
+            Found::Conversation(id) => {
+                return Event::HandoffSucceeded { attempt: number, conversation: Some(id) };
+            }
+            Found::Nothing => {}
+            // Nobody is rung while it is not known whether somebody was.
+            Found::Unasked => return failed(HandoffFailure::Refused),
+        }
+    }
     let started = clock::now();
     let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;
     shared.provider.note(&answer);

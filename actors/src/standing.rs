@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use crate::clock;
 
-/// Looks are two seconds apart, and may take some: whoever has not looked for longer was not running.
-const FRESH: Duration = Duration::from_secs(7);
+/// How long a standby sees the lock free before it takes it. Whoever holds it looks more often than that, and so knows that nobody else can have
+/// taken it meanwhile, even where the database cannot be asked. Whoever has not looked for longer was not running, and knows nothing.
+pub const LEFT_FREE: Duration = Duration::from_secs(4);
 /// Between two questions whether somebody has looked meanwhile, and how often it is asked.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 const ASKED_MAX: u32 = 80;
@@ -54,9 +55,23 @@ impl Stand {
         })
     }
 
-    /// Somebody looked, and nothing speaks against it.
+    /// Somebody looked, and it is still so.
     pub fn looked(&self, now: At) {
         self.looked.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Somebody looked, and the database did not answer. If it was so a moment ago it still is: nobody can take over without the database,
+    /// and whoever has it for a moment only leaves the lock alone.
+    pub fn not_answered(&self, now: At) {
+        if self.is_sure(now) {
+            self.looked(now);
+        }
+    }
+
+    /// Whether nobody can have taken over.
+    #[must_use]
+    pub fn is_sure(&self, now: At) -> bool {
+        now.since(At(self.looked.load(Ordering::Relaxed))) < LEFT_FREE
     }
 
     /// Whether what must be done once at most may be done now. A process that was stopped in the middle of its work looks first
@@ -65,17 +80,13 @@ impl Stand {
         for _ in 0..ASKED_MAX {
             match self.now() {
                 Standing::Superseded => return false,
-                Standing::Acting(_) if self.is_fresh(clock::now()) => return true,
+                Standing::Acting(_) if self.is_sure(clock::now()) => return true,
                 Standing::Unknown | Standing::Standby | Standing::Acting(_) => {
                     tokio::time::sleep(ASK_EVERY).await;
                 }
             }
         }
         false
-    }
-
-    fn is_fresh(&self, now: At) -> bool {
-        now.since(At(self.looked.load(Ordering::Relaxed))) < FRESH
     }
 
     /// Waits until another process has taken over.
@@ -91,6 +102,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_looks_often_enough_is_sure_without_the_database() {
+        let stand = Stand::default();
+        let at = |seconds: i64| At(1_000_000 * (1_700_000_000 + seconds));
+        stand.looked(at(0));
+        for seconds in [3, 6, 9] {
+            stand.not_answered(at(seconds));
+            assert!(stand.is_sure(at(seconds + 3)));
+        }
+        stand.not_answered(at(14));
+        assert!(!stand.is_sure(at(14)));
+        stand.looked(at(15));
+        assert!(stand.is_sure(at(15)));
+    }
+
+    #[test]
     fn whoever_was_superseded_stays_so() {
         let stand = Stand::default();
         assert!(stand.set(Standing::Standby) && stand.set(Standing::Acting(3)));
@@ -102,7 +128,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_not_looked_for_long_does_nothing_until_it_has() {
-        let long_ago = || At(clock::now().0 - 8_000_000);
+        let long_ago = || At(clock::now().0 - 5_000_000);
         let stand = Stand::default();
         stand.set(Standing::Acting(1));
         stand.looked(clock::now());
@@ -112,6 +138,11 @@ mod tests {
         let (may, ()) = tokio::join!(stand.may_act(), async { stand.looked(clock::now()) });
         assert!(may, "it looked meanwhile");
         stand.looked(long_ago());
+        stand.not_answered(clock::now());
+        assert!(
+            !stand.is_sure(clock::now()),
+            "who was not running learns nothing from a database that is away"
+        );
         let (may, _) = tokio::join!(stand.may_act(), async { stand.set(Standing::Superseded) });
         assert!(!may);
     }

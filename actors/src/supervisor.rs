@@ -171,6 +171,11 @@ struct Live {
     sent: u64,
 }
 
+/// Calls that are over and kept. Of more of them nothing can be heard until the database has their logs: senders come again.
+const KEPT_MAX: usize = 10_000;
+/// Between two looks whether they can go.
+const LET_GO_EVERY: Duration = Duration::from_secs(1);
+
 /// Settings of admission.
 #[derive(Clone, Debug)]
 pub struct AdmissionSettings {
@@ -195,6 +200,8 @@ pub struct CallSupervisor {
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
     live: HashMap<CallId, Live>,
+    /// Calls that are over and whose log is not yet in the database: they cannot be read back.
+    kept: HashMap<CallId, Live>,
     per_line: HashMap<LineId, usize>,
     line_of: HashMap<CallId, LineId>,
     reading: HashMap<CallId, Vec<Delivery>>,
@@ -229,6 +236,7 @@ impl CallSupervisor {
             arbiters,
             next_arbiter: 0,
             live: HashMap::new(),
+            kept: HashMap::new(),
             per_line: HashMap::new(),
             line_of: HashMap::new(),
             reading: HashMap::new(),
@@ -260,6 +268,9 @@ impl CallSupervisor {
     /// Hands an event to its call; one that is not live is read back from its log first.
     fn deliver(&mut self, call: CallId, delivery: Delivery, ctx: &mut Context<Self>) {
         let Delivery { event, extra, derived, done, at } = delivery;
+        if let Some(kept) = self.kept.remove(&call) {
+            self.live.insert(call, kept);
+        }
         if let Some(live) = self.live.get_mut(&call) {
             live.sent = live.sent.saturating_add(1);
             let happened = Happened { derived, at, ..Happened::outside(event, extra, done) };
@@ -270,6 +281,15 @@ impl CallSupervisor {
         waiting.push(Delivery { event, extra, derived, done, at });
         if waiting.len() == 1 {
             self.read_back(call, ctx);
+        }
+    }
+
+    /// What was kept can be read back.
+    fn let_go(&mut self) {
+        if !self.shared.persistence_state.spool().is_in_use() {
+            for (_, live) in self.kept.drain() {
+                live.address.do_send(Stop);
+            }
         }
     }
 
@@ -294,6 +314,10 @@ impl CallSupervisor {
 
 impl Actor for CallSupervisor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(LET_GO_EVERY, |supervisor, _| supervisor.let_go());
+    }
 }
 
 impl Supervised for CallSupervisor {}
@@ -315,7 +339,11 @@ impl Handler<CallSettled> for CallSupervisor {
             return;
         }
         if let Some(live) = self.live.remove(&settled.call) {
-            live.address.do_send(Stop);
+            if self.shared.persistence_state.spool().is_in_use() && self.kept.len() < KEPT_MAX {
+                self.kept.insert(settled.call, live);
+            } else {
+                live.address.do_send(Stop);
+            }
         }
         self.count_out(settled.call);
     }
@@ -326,6 +354,7 @@ impl Handler<CallDown> for CallSupervisor {
 
     fn handle(&mut self, CallDown { call }: CallDown, ctx: &mut Context<Self>) {
         self.shared.board.remove(call);
+        self.kept.remove(&call);
         if self.live.remove(&call).is_none() {
             return;
         }

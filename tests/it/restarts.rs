@@ -147,3 +147,26 @@ async fn a_call_that_was_released_while_its_report_was_on_the_way_is_completed_a
     assert!(row.get::<_, Option<String>>("transcript").is_some());
     world.stop().await;
 }
+
+#[actix::test]
+async fn an_agent_whom_an_earlier_start_has_dialled_without_a_trace_is_not_dialled_again() {
+    let plan = Plan::default().env("AUTO_TRANSITION_ENABLED", "false").conversation_ms(1_500);
+    let world = World::with(plan).await;
+    let caller = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &caller).await;
+    world.in_state(call, "holding").await;
+    // What an engine did whose disk nobody reads any more: it dialled, and its intent is lost with it.
+    let mut dial = world.dials("greeting")[0]["body"].clone();
+    dial["conversation_initiation_client_data"]["dynamic_variables"]["precall_purpose"] = json!("agent");
+    let url = format!("{}{}", world.simulator.url(), DIAL);
+    let mut answer =
+        world.http.post(url).insert_header(("xi-api-key", "test-key")).send_json(&dial).await.unwrap();
+    let dialled: Value = answer.json().await.unwrap();
+    let world = world.restart().await;
+    let path = format!("/api/v1/calls/{call}/handoff");
+    world.until("it is taken up again", || async { world.operate(&path).await.0 == 202 }).await;
+    assert_eq!(world.conversation(call, "agent").await, dialled["conversation_id"].as_str().unwrap());
+    world.completed(call).await;
+    assert_eq!(world.dials("agent").len(), 1, "the one before the restart");
+    world.stop().await;
+}

@@ -1,11 +1,11 @@
 //! Carrying out the machine's orders: each one starts a part of the call or tells one to stop.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{Effect, Job, Purpose, Rung};
+use precall_call::{Dial, Effect, Job, Purpose, Rung};
 
 use super::CallActor;
 use crate::clone_worker::{CloneWorker, StopWaiting};
-use crate::conversation_lookup::{ConversationLookup, Question};
+use crate::conversation_lookup::{ConversationLookup, Earlier, Question};
 use crate::faults::Point;
 use crate::greeting::GreetingActor;
 use crate::greeting_player::{Before, GreetingPlayer, Play, StopPlaying, TellAgent};
@@ -33,6 +33,7 @@ impl CallActor {
                     voice: voice.clone(),
                     person: person.clone(),
                     known: self.known_conversations(),
+                    earlier: self.earlier(),
                     leg: self.leg.clone().map(|leg| leg.address),
                     player: self.player.clone(),
                     lines: self.call.lines,
@@ -99,7 +100,8 @@ impl CallActor {
     }
 
     fn dial_greeting(&mut self, ctx: &mut Context<Self>) {
-        let greeting = GreetingActor::new(self.context.clone(), self.shared.clone(), ctx.address());
+        let greeting =
+            GreetingActor::new(self.context.clone(), self.shared.clone(), ctx.address(), self.earlier());
         self.greeting = Some(greeting.start());
         self.parts.push(Job::Greeting);
     }
@@ -124,6 +126,13 @@ impl CallActor {
         let question = Question { purpose, attempt, id, known: self.known_conversations(), since };
         ConversationLookup::new(question, self.context.clone(), self.shared.clone(), ctx.address()).start();
         self.parts.push(job);
+    }
+
+    /// A conversation of ours whose id is not known could be taken for the one that is looked for.
+    fn earlier(&self) -> Earlier {
+        let before = self.call.conversations.iter().rev().skip(1);
+        let all_known = before.into_iter().all(|c| c.id.is_some() || c.dial == Dial::Refused);
+        if self.call.resumed > 0 && all_known { Earlier::Perhaps } else { Earlier::None }
     }
 
     fn known_conversations(&self) -> Vec<precall_call::ConversationId> {

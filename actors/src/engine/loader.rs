@@ -23,7 +23,7 @@ use crate::providers::elevenlabs::ElevenLabs;
 use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
 use crate::registry::{REMEMBERED, Registry, Sighting};
 use crate::shared::{Shared, clients};
-use crate::standing::Standing;
+use crate::standing::{LEFT_FREE, Standing};
 use crate::store::engine_lock::{self, EngineLock};
 use crate::store::error::StoreError;
 use crate::store::left_behind::{self, LeftError};
@@ -36,13 +36,12 @@ use crate::voice_book::{FindOut, Warm};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-/// Between two looks whether PostgreSQL is there, while nothing is written.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// Between two looks whether PostgreSQL is there, and whether this process still acts. Two looks, one after the other, and the pause between
+/// them are shorter than [`LEFT_FREE`].
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
 /// Between two looks whether it is this process's turn.
 const STANDBY_LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long a standby sees the lock free before it takes it.
-const LEFT_FREE: Duration = Duration::from_secs(3);
 const UNMATCHED_LOADED: i64 = 10_000;
 /// All prompts of all lines; what is not there by then is replaced by bundled sound.
 const PREPARED_WITHIN: Duration = Duration::from_secs(20);
@@ -126,8 +125,11 @@ impl Loader {
             // Soon where it is gone: a standby leaves it to us for a moment when it is back.
             look_again = if is_there { LOOK_EVERY } else { STANDBY_LOOK_EVERY };
             // Who cannot ask goes on: nobody can take over without the database either.
-            if !is_there || self.still_acts(&mut lock).await {
+            let still_acts = if is_there { self.still_acts(&mut lock).await } else { None };
+            if still_acts == Some(true) {
                 state.stand().looked(clock::now());
+            } else if still_acts.is_none() {
+                state.stand().not_answered(clock::now());
             } else if state.stand().set(Standing::Superseded) {
                 error!(log, "another precall has taken over this database");
             }
@@ -171,13 +173,13 @@ impl Loader {
         self.load(supervisor).await.map(Some)
     }
 
-    /// A standby leaves the lock free for a moment: a database that was restarted has let go of it, and the engine that held it, whose calls are
-    /// live, comes back for it.
+    /// A free lock is left alone for a moment by who has stood by, and by who finds a database that has just been started: it has let
+    /// go of all locks, and the engine that held this one, whose calls are live, comes back for it.
     async fn is_our_turn(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
-        if self.shared.persistence_state.stand().now() != Standing::Standby {
-            return Ok(true);
-        }
         let client = self.shared.pool.get().await?;
+        if self.shared.persistence_state.stand().now() != Standing::Standby {
+            return EngineLock::is_settled(&**client, LEFT_FREE).await;
+        }
         if EngineLock::is_held(&**client).await? {
             *free_since = None;
             return Ok(false);
@@ -202,9 +204,11 @@ impl Loader {
         }
     }
 
-    /// False only where it is certain that somebody else acts: who cannot ask goes on, since nobody can take over meanwhile.
-    async fn still_acts(&self, lock: &mut Option<EngineLock>) -> bool {
-        let Standing::Acting(generation) = self.shared.persistence_state.stand().now() else { return true };
+    /// None where it cannot be asked.
+    async fn still_acts(&self, lock: &mut Option<EngineLock>) -> Option<bool> {
+        let Standing::Acting(generation) = self.shared.persistence_state.stand().now() else {
+            return Some(true);
+        };
         let look = async {
             if lock.as_ref().is_none_or(EngineLock::is_gone) {
                 *lock = EngineLock::take(&self.shared.pool).await?;
@@ -213,8 +217,8 @@ impl Loader {
             Ok(held.current().await? == Some(generation))
         };
         match tokio::time::timeout(LOOK_WITHIN, look).await {
-            Ok(Ok(is_ours)) => is_ours,
-            Ok(Err(_)) | Err(_) => true,
+            Ok(Ok(is_ours)) => Some(is_ours),
+            Ok(Err(_)) | Err(_) => None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use tokio::sync::watch;
 
 use crate::batcher::QUEUE_MAX;
+use crate::clock;
 use crate::spool::handle::Waiting;
 use crate::standing::{Stand, Standing};
 
@@ -57,9 +58,15 @@ impl SpoolState {
             None => SpoolHealth::None,
             Some(_) if self.is_failing.load(Ordering::Relaxed) => SpoolHealth::Failing,
             Some(max) if self.bytes() > max / 8 * 7 => SpoolHealth::Full,
-            Some(_) if self.is_in_use.load(Ordering::Relaxed) => SpoolHealth::Waiting,
+            Some(_) if self.is_in_use() => SpoolHealth::Waiting,
             Some(_) => SpoolHealth::Empty,
         }
+    }
+
+    /// Whether something may wait in it: then logs in the database may lack their ends.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.is_in_use.load(Ordering::Relaxed)
     }
 
     /// Bytes that wait.
@@ -132,9 +139,11 @@ impl PersistenceState {
     /// Whether what is taken now can be expected to be durable soon.
     #[must_use]
     pub fn can_keep(&self) -> bool {
-        let acts = matches!(self.stand.now(), Standing::Acting(_));
+        // Who was not running for a while, and cannot ask, may have been superseded.
+        let acts = matches!(self.stand.now(), Standing::Acting(_))
+            && (!self.failing() || self.stand.is_sure(clock::now()));
         // What is spooled already must go through the spool.
-        let is_direct = !self.failing() && !self.spool.is_in_use.load(Ordering::Relaxed);
+        let is_direct = !self.failing() && !self.spool.is_in_use();
         acts && self.reached() && self.queued() < QUEUE_MAX && (is_direct || self.spool.has_room())
     }
 
@@ -228,6 +237,7 @@ mod tests {
     fn acting(spool_max: Option<u64>) -> PersistenceState {
         let state = PersistenceState::new(spool_max);
         state.stand.set(Standing::Acting(1));
+        state.stand.looked(clock::now());
         state.set_reached(1);
         state
     }

@@ -3,6 +3,8 @@
 //! The lock goes with its session, so that a process that is gone holds nothing. What a session cannot tell is told by the number: a
 //! process that lost its session without noticing writes with a number that is not in the table any more.
 
+use std::time::Duration;
+
 use deadpool_postgres::{ClientWrapper, Object, Pool, Transaction};
 use tokio_postgres::GenericClient;
 
@@ -23,6 +25,10 @@ const HELD: &str = "
         and database = (select oid from pg_database where datname = current_database())
         and (classid::bigint << 32) + objid::bigint = $1)";
 
+// On a database that nobody has acted on there is nobody to wait for.
+const SETTLED: &str = "
+    select to_regclass('engine') is null or now() - pg_postmaster_start_time() >= make_interval(secs => $1)";
+
 const CLAIM: &str = "
     insert into engine (generation) values ($1)
     on conflict (one) do update set generation = excluded.generation, since = now()";
@@ -33,7 +39,7 @@ const CURRENT: &str = "select generation from engine";
 const STILL: &str = "select from engine where generation = $1 for share";
 
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[TRY, HELD, CLAIM, CURRENT, STILL];
+pub const STATEMENTS: &[&str] = &[TRY, HELD, SETTLED, CLAIM, CURRENT, STILL];
 
 /// A session that holds the lock. Dropping it lets go.
 pub struct EngineLock {
@@ -58,6 +64,14 @@ impl EngineLock {
     /// When the database cannot be asked.
     pub async fn is_held(client: &impl GenericClient) -> Result<bool, StoreError> {
         Ok(client.query_one(HELD, &[&KEY]).await?.try_get(0)?)
+    }
+
+    /// Whether whoever held the lock when the database was started has had so much time to take it again.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn is_settled(client: &impl GenericClient, time: Duration) -> Result<bool, StoreError> {
+        Ok(client.query_one(SETTLED, &[&time.as_secs_f64()]).await?.try_get(0)?)
     }
 
     /// Whether the session is over, and the lock with it.

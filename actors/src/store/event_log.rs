@@ -1,5 +1,7 @@
 //! The two logs: appending to them and reading a call's back.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::Transaction;
 use precall_call::{At, CallId, Event};
 use serde_json::Value;
@@ -43,11 +45,22 @@ const QUARANTINE_ONE: &str = "
         union all select from call_events e where $1 = 'call' and e.call = $2 and e.seq = $3 and e.event = $4::jsonb
         union all select from voice_events e where $1 = 'voice' and e.job = $2 and e.seq = $3 and e.event = $4::jsonb)";
 
+const KNOWN_CALLS: &str = "select call from call_events where call = any($1) and seq = 1";
+const KNOWN_JOBS: &str = "select job from voice_events where job = any($1) and seq = 1";
+
 const READ_CALL: &str = "select seq, at, event from call_events where call = $1 order by seq";
 
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] =
-    &[APPEND_CALLS, APPEND_VOICES, QUARANTINE_CALLS, QUARANTINE_VOICES, QUARANTINE_ONE, READ_CALL];
+pub const STATEMENTS: &[&str] = &[
+    APPEND_CALLS,
+    APPEND_VOICES,
+    QUARANTINE_CALLS,
+    QUARANTINE_VOICES,
+    QUARANTINE_ONE,
+    KNOWN_CALLS,
+    KNOWN_JOBS,
+    READ_CALL,
+];
 
 /// An event that was new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +119,26 @@ pub(super) async fn quarantine(
         .execute(QUARANTINE_ONE, &[&entry.stream.name(), &entry.owner, &entry.seq, &content, &reason])
         .await?;
     Ok(())
+}
+
+/// Those of them that have a log.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(super) async fn known(
+    client: &impl GenericClient,
+    stream: Stream,
+    owners: &[Uuid],
+) -> Result<HashSet<Uuid>, StoreError> {
+    if owners.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let statement = match stream {
+        Stream::Call => KNOWN_CALLS,
+        Stream::Voice => KNOWN_JOBS,
+    };
+    let rows = client.query(statement, &[&owners]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// A call's log, in order.

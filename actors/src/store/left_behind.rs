@@ -13,13 +13,14 @@ use slog::{Logger, error, info, warn};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use super::rows::Batch;
-use super::write::{write, write_apart, write_late};
+use super::write::{set_apart, write, write_apart, write_late};
 use crate::spool::disk::Directory;
 use crate::spool::handle::SpoolHandle;
 
 /// One attempt at one transaction.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
+/// One attempt at one that writes a whole spool.
+const LATE_WITHIN: Duration = Duration::from_secs(300);
 
 /// Why something is still there.
 #[derive(Debug, thiserror::Error)]
@@ -76,29 +77,51 @@ async fn empty(spool: &SpoolHandle, pool: &Pool, log: &Logger) -> Result<usize, 
     Ok(entries)
 }
 
-/// Nothing is taken out before all is written: whose logs begin here must be known to the end.
+/// All of it in one transaction: whose logs begin here must be known to the end, after a crash in the middle as well.
 async fn late(spool: &SpoolHandle, pool: &Pool, log: &Logger) -> Result<usize, LeftError> {
-    let (mut own, mut frames, mut entries, mut apart) = (HashSet::<Uuid>::new(), 0_usize, 0_usize, 0_usize);
-    while let Some(together) = spool.peek(frames).await? {
-        let firsts = together.batch.entries.iter().filter(|entry| entry.seq == 1);
-        own.extend(firsts.map(|entry| entry.owner));
-        let put_apart = match in_time(write_late(pool, &together.batch, &own)).await {
-            // Something in it cannot be a row here: then nothing of it enters a log.
-            Err(StoreError::Refused(_)) => {
-                let events = Batch { entries: together.batch.entries.clone(), rows: Vec::new() };
-                in_time(write_late(pool, &events, &HashSet::new())).await?
-            }
-            outcome => outcome?,
-        };
-        apart = apart.saturating_add(put_apart);
-        entries = entries.saturating_add(together.batch.len());
-        frames = frames.saturating_add(together.frames);
-    }
+    let written = match tokio::time::timeout(LATE_WITHIN, write_all_late(spool, pool, Late::Logs)).await {
+        // Something in it cannot be a row here: then nothing of it enters a log.
+        Ok(Err(LeftError::Store(StoreError::Refused(_)))) => {
+            tokio::time::timeout(LATE_WITHIN, write_all_late(spool, pool, Late::Apart)).await
+        }
+        outcome => outcome,
+    };
+    let Written { frames, entries, apart } = written.unwrap_or(Err(StoreError::TooSlow.into()))?;
     spool.take_out(frames).await?;
     if apart > 0 {
         warn!(log, "events of calls that another precall goes on with were quarantined"; "entries" => apart);
     }
     Ok(entries)
+}
+
+#[derive(Clone, Copy)]
+enum Late {
+    Logs,
+    Apart,
+}
+
+#[derive(Default)]
+struct Written {
+    frames: usize,
+    entries: usize,
+    apart: usize,
+}
+
+async fn write_all_late(spool: &SpoolHandle, pool: &Pool, late: Late) -> Result<Written, LeftError> {
+    let (mut own, mut all) = (HashSet::<Uuid>::new(), Written::default());
+    let mut client = pool.get().await.map_err(StoreError::from)?;
+    let transaction = client.transaction().await.map_err(StoreError::from)?;
+    while let Some(together) = spool.peek(all.frames).await? {
+        let apart = match late {
+            Late::Logs => write_late(&transaction, &together.batch, &mut own).await?,
+            Late::Apart => set_apart(&transaction, &together.batch).await?,
+        };
+        all.apart = all.apart.saturating_add(apart);
+        all.entries = all.entries.saturating_add(together.batch.len());
+        all.frames = all.frames.saturating_add(together.frames);
+    }
+    transaction.commit().await.map_err(StoreError::from)?;
+    Ok(all)
 }
 
 async fn in_time<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

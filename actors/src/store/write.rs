@@ -237,24 +237,46 @@ pub async fn write_apart(
     Ok((highest, refused))
 }
 
-/// Writes what a start acknowledged that no longer acts. Of calls and jobs in `own`, which nobody else has ever seen, the whole logs; anything
-/// else is put where people find it, since a log that somebody else goes on with must not change. Returns how many entries that were.
+/// Writes what a start acknowledged that no longer acts, within a transaction that writes all of that. Of calls and jobs that begin in it and
+/// that nobody else has ever seen, the whole logs; they are added to `own`. Anything else is put where people find it, since a log that
+/// somebody else goes on with must not change. Returns how many entries that were.
 ///
 /// # Errors
-/// Nothing is certain; when the error is passing, write the same batch again.
-pub async fn write_late(pool: &Pool, batch: &Batch, own: &HashSet<Uuid>) -> Result<usize, StoreError> {
+/// The transaction has to be given up.
+pub(super) async fn write_late(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    own: &mut HashSet<Uuid>,
+) -> Result<usize, StoreError> {
     const REASON: &str = "it was acknowledged by a start of precall that no longer acted";
+    for stream in [Stream::Call, Stream::Voice] {
+        let firsts = batch.entries.iter().filter(|entry| entry.stream == stream && entry.seq == 1);
+        let firsts: Vec<Uuid> =
+            firsts.map(|entry| entry.owner).filter(|owner| !own.contains(owner)).collect();
+        let known = event_log::known(&**transaction, stream, &firsts).await?;
+        own.extend(firsts.into_iter().filter(|owner| !known.contains(owner)));
+    }
     let (ours, others): (Vec<&Entry>, Vec<&Entry>) =
         batch.entries.iter().partition(|entry| own.contains(&entry.owner));
-    let mut client = pool.get().await?;
-    let transaction = client.transaction().await?;
     let ours = Batch { entries: ours.into_iter().cloned().collect(), rows: batch.rows.clone() };
-    write_in(&transaction, &ours).await?;
+    write_in(transaction, &ours).await?;
     for entry in &others {
-        event_log::quarantine(&*transaction, entry, REASON).await?;
+        event_log::quarantine(&**transaction, entry, REASON).await?;
     }
-    transaction.commit().await?;
     Ok(others.len())
+}
+
+/// The same where nothing of it can enter a log: all of it apart.
+///
+/// # Errors
+/// The transaction has to be given up.
+pub(super) async fn set_apart(transaction: &Transaction<'_>, batch: &Batch) -> Result<usize, StoreError> {
+    const REASON: &str =
+        "it was acknowledged by a start of precall that no longer acted, and could not be written";
+    for entry in &batch.entries {
+        event_log::quarantine(&**transaction, entry, REASON).await?;
+    }
+    Ok(batch.entries.len())
 }
 
 async fn write_in(transaction: &Transaction<'_>, batch: &Batch) -> Result<Option<i64>, StoreError> {

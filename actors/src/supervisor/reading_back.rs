@@ -64,6 +64,10 @@ async fn read_call(
     region: Region,
     call: CallId,
 ) -> Result<Option<(Box<Call>, Arc<CallContext>)>, StoreError> {
+    // The log in the database may lack its end.
+    if shared.persistence_state.spool().is_in_use() {
+        return Err(StoreError::Unavailable("events wait in the spool".to_owned()));
+    }
     let client = shared.pool.get().await?;
     let Some(stored) = call_context::read(&**client, call).await? else { return Ok(None) };
     let log = event_log::read_call(&**client, call).await?;

@@ -41,8 +41,10 @@ impl CallSupervisor {
         }
         let known = report.our_call.or_else(|| self.conversations.get(&report.conversation).copied());
         // A call that is over is read back for its report, which takes the database.
-        let is_away = self.shared.persistence_state.failing();
-        let known = known.filter(|call| !is_away || self.live.contains_key(call));
+        let persistence = &self.shared.persistence_state;
+        let is_away = persistence.failing() || persistence.spool().is_in_use();
+        let known =
+            known.filter(|call| !is_away || self.live.contains_key(call) || self.kept.contains_key(call));
         let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
         actix::spawn(async move {
             let routed = route(&shared, &supervisor, known, report, &raw);

@@ -1,0 +1,270 @@
+//! Calls: events in, effects out, as the call's actor does it, and what becomes of the effects.
+
+use std::collections::VecDeque;
+
+use precall_actors::clone_worker::VoiceOutcome;
+use precall_actors::store::voices::Mapping;
+use precall_actors::voice_book::{JobEnd, Order, VoiceKey};
+use precall_call::{
+    At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, NoVoice, Purpose, VoiceId,
+};
+use uuid::Uuid;
+
+use crate::engine::Engine;
+use crate::provider::Fate;
+
+use crate::sayings::{key_of, report, succeeded};
+use crate::world::{Happening, MS, Planted, SECOND, To, World};
+
+impl World {
+    pub(crate) fn take(&mut self, to: To, engine: &mut Engine, id: CallId, event: &Event) {
+        let Some(live) = engine.calls.get_mut(&id.0) else { return };
+        let mut work = VecDeque::new();
+        live.apply(id, event, At(self.now), &mut work);
+        self.tell(|| format!("{to:?} {id} {event:?} -> {:?} {work:?}", engine.calls[&id.0].call.phase));
+        self.proceed(to, engine, id, work);
+    }
+
+    pub(crate) fn proceed(&mut self, to: To, engine: &mut Engine, id: CallId, mut work: VecDeque<Effect>) {
+        while let Some(effect) = work.pop_front() {
+            let Some(live) = engine.calls.get_mut(&id.0) else { return };
+            match effect {
+                Effect::Intend(event) => live.apply(id, &event, At(self.now), &mut work),
+                effect if effect.needs_durable_intent() && self.planted != Planted::DialledEarly => {
+                    live.after_durable.push_back((live.call.version, effect));
+                }
+                effect => self.perform(to, engine, id, &effect),
+            }
+        }
+        let next = engine.send(id);
+        self.go_on(to, engine, next);
+        self.acknowledge(engine, id);
+        let Some(live) = engine.calls.get_mut(&id.0) else { return };
+        if let Some(deadline) = live.call.deadline()
+            && live.timer.is_none_or(|at| at > deadline.due)
+        {
+            live.timer = Some(deadline.due);
+            let wait = (deadline.due.0 - self.now).max(MS);
+            self.after(wait, Happening::Timer { to, call: id, due: deadline.due });
+        }
+        let live = &engine.calls[&id.0];
+        if live.call.is_released() {
+            engine.registry.released(id);
+        }
+        if live.is_settled() {
+            engine.calls.remove(&id.0);
+        }
+    }
+
+    pub(crate) fn timer(&mut self, to: To, engine: &mut Engine, id: CallId, due: At) {
+        let Some(live) = engine.calls.get_mut(&id.0).filter(|live| live.timer == Some(due)) else { return };
+        live.timer = None;
+        let deadline = live.call.deadline().filter(|deadline| deadline.due.0 <= self.now);
+        match deadline {
+            Some(deadline) => {
+                self.take(to, engine, id, &Event::DeadlinePassed { generation: deadline.generation });
+            }
+            None => self.proceed(to, engine, id, VecDeque::new()),
+        }
+    }
+
+    pub(crate) fn perform(&mut self, to: To, engine: &mut Engine, id: CallId, effect: &Effect) {
+        let live = engine.calls.get_mut(&id.0).unwrap();
+        match effect {
+            Effect::DialGreeting => self.dial(to, engine, id, effect, Purpose::Greeting, 0),
+            Effect::StartHandoff { attempt, rung, .. } if rung.dials() => {
+                self.dial(to, engine, id, effect, Purpose::Agent, *attempt);
+            }
+            Effect::StartHandoff { attempt, .. } => {
+                live.parts += 1;
+                let (purpose, attempt, fate) = (Purpose::Agent, *attempt, Fate::Refused);
+                self.after(MS, Happening::Dialled { to, call: id, purpose, attempt, fate });
+            }
+            Effect::LookUp(purpose) => {
+                live.parts += 1;
+                let attempt = u8::try_from(live.call.tried.len()).unwrap();
+                let wait = self.random.between(50 * MS, 5 * SECOND);
+                self.after(wait, Happening::LookedUp { to, call: id, purpose: *purpose, attempt });
+            }
+            Effect::AskForVoice => {
+                let key = key_of(live.pbx);
+                let job = JobId(self.new_id());
+                let orders = engine.book.want(id, key, job);
+                self.orders(to, engine, orders);
+            }
+            Effect::StopWaiting => {
+                let orders = engine.book.wants_no_more(id);
+                self.orders(to, engine, orders);
+            }
+            _ => panic!("a call without a leg orders {effect:?}"),
+        }
+    }
+
+    pub(crate) fn dial(
+        &mut self,
+        to: To,
+        engine: &mut Engine,
+        id: CallId,
+        effect: &Effect,
+        purpose: Purpose,
+        attempt: u8,
+    ) {
+        // Who has not looked for long whether it still acts, looks first, and gives up if it cannot.
+        if !self.is_sure(engine) {
+            let live = engine.calls.get_mut(&id.0).unwrap();
+            let gives_up = live.looks >= 80;
+            live.looks = if gives_up { 0 } else { live.looks + 1 };
+            if gives_up {
+                live.parts += 1;
+                let fate = Fate::Refused;
+                return self.after(MS, Happening::Dialled { to, call: id, purpose, attempt, fate });
+            }
+            let effect = effect.clone();
+            return self.after(100 * MS, Happening::Perform { to, call: id, effect });
+        }
+        let live = engine.calls.get_mut(&id.0).unwrap();
+        live.parts += 1;
+        let owner = Uuid::from_u128(id.0);
+        let intent = self.durable.get(&owner).copied().unwrap_or(0);
+        let intended = live.call.conversations.iter().any(|c| c.purpose == purpose);
+        assert!(intended && intent >= 2, "a dial of {id} without a durable intent");
+        // An earlier start may have dialled and not lived to tell: the provider is asked before anybody is rung.
+        if live.call.resumed > 0
+            && let Some(found) = self.provider.find(id, purpose)
+        {
+            let id_found = found.id.clone();
+            let event = succeeded(purpose, attempt, Some(id_found));
+            live.parts -= 1;
+            return self.take(to, engine, id, &event);
+        }
+        let fate = match self.random.between(1, 100) {
+            1..=6 => Fate::Refused,
+            7..=11 => Fate::Lost,
+            12..=16 => Fate::ExecutedSilently,
+            _ => Fate::Executed,
+        };
+        if matches!(fate, Fate::Executed | Fate::ExecutedSilently) {
+            self.tell(|| format!("{to:?} {id} dials {purpose:?} {attempt} {fate:?}"));
+            let conversation = self.provider.dialled(id, purpose);
+            let length = self.random.between(SECOND, 30 * SECOND);
+            self.after(length, Happening::Over { conversation });
+        }
+        let wait = match fate {
+            Fate::Executed | Fate::Refused => self.random.between(20 * MS, 800 * MS),
+            Fate::Lost | Fate::ExecutedSilently => self.random.between(5 * SECOND, 20 * SECOND),
+        };
+        self.after(wait, Happening::Dialled { to, call: id, purpose, attempt, fate });
+    }
+
+    pub(crate) fn dialled(
+        &mut self,
+        to: To,
+        engine: &mut Engine,
+        id: CallId,
+        purpose: Purpose,
+        attempt: u8,
+        fate: Fate,
+    ) {
+        let found = self.provider.find(id, purpose).map(|found| found.id.clone());
+        let event = match (fate, purpose) {
+            (Fate::Refused, Purpose::Greeting) => Event::GreetingEnded { end: GreetingEnd::Refused },
+            (Fate::Refused, Purpose::Agent) => Event::HandoffFailed { attempt, why: HandoffFailure::Refused },
+            (Fate::Lost, Purpose::Greeting) => Event::GreetingEnded { end: GreetingEnd::Failed },
+            (Fate::Lost, Purpose::Agent) => Event::HandoffFailed { attempt, why: HandoffFailure::Unknown },
+            (Fate::Executed | Fate::ExecutedSilently, purpose) => succeeded(purpose, attempt, found),
+        };
+        if matches!(fate, Fate::Lost | Fate::ExecutedSilently) && purpose == Purpose::Greeting {
+            self.take(to, engine, id, &Event::GreetingEnded { end: GreetingEnd::Unknown });
+        }
+        if let Some(live) = engine.calls.get_mut(&id.0) {
+            live.parts -= 1;
+        }
+        self.take(to, engine, id, &event);
+    }
+
+    pub(crate) fn looked_up(
+        &mut self,
+        to: To,
+        engine: &mut Engine,
+        id: CallId,
+        purpose: Purpose,
+        attempt: u8,
+    ) {
+        if let Some(live) = engine.calls.get_mut(&id.0) {
+            live.parts -= 1;
+        }
+        if self.random.per_mille(100) {
+            // Nobody could be asked: the deadline answers for it.
+            return self.proceed_if_there(to, engine, id);
+        }
+        let event = match (self.provider.find(id, purpose), purpose) {
+            (Some(found), _) => succeeded(purpose, attempt, Some(found.id.clone())),
+            (None, Purpose::Greeting) => Event::GreetingEnded { end: GreetingEnd::Failed },
+            (None, Purpose::Agent) => Event::HandoffFailed { attempt, why: HandoffFailure::Unknown },
+        };
+        self.take(to, engine, id, &event);
+        let over = self.provider.find(id, purpose).filter(|found| found.is_over);
+        if let Some(report) = over.map(|found| report(found.id.clone(), purpose)) {
+            self.take(to, engine, id, &Event::Reported(report));
+        }
+    }
+
+    pub(crate) fn proceed_if_there(&mut self, to: To, engine: &mut Engine, id: CallId) {
+        if engine.calls.contains_key(&id.0) {
+            self.proceed(to, engine, id, VecDeque::new());
+        }
+    }
+
+    pub(crate) fn orders(&mut self, to: To, engine: &mut Engine, orders: Vec<Order>) {
+        for order in orders {
+            match order {
+                Order::ReadMapping(key) => {
+                    let wait = self.random.between(MS, 10 * MS);
+                    self.after(wait, Happening::Mapped { to, key });
+                }
+                Order::StartJob { job, key, .. } => {
+                    engine.book.uploading(job);
+                    let running =
+                        self.provider.cloning.entry(format!("{} {}", to.epoch, key.caller)).or_default();
+                    *running += 1;
+                    assert_eq!(*running, 1, "{} is being cloned twice at once", key.caller);
+                    assert!(engine.book.running() <= 3, "more clones than may be at once");
+                    let wait = self.random.between(100 * MS, 40 * SECOND);
+                    self.after(wait, Happening::Cloned { to, key, job });
+                }
+                Order::StopJob(_) => {}
+                Order::Tell(id, outcome) => {
+                    let event = match outcome {
+                        VoiceOutcome::Ready { voice, job, source } => {
+                            let took = std::time::Duration::from_millis(5);
+                            Event::VoiceReady { voice, job, source, took }
+                        }
+                        VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
+                    };
+                    self.take(to, engine, id, &event);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &VoiceKey) {
+        let number: u64 = key.caller.parse().unwrap();
+        let mapping = self.database.is_up.then(|| {
+            (!number.is_multiple_of(4))
+                .then(|| Mapping { sample: key.caller.clone(), consented: !number.is_multiple_of(5) })
+        });
+        let orders = engine.book.mapped(key, mapping, At(self.now));
+        self.orders(to, engine, orders);
+    }
+
+    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId) {
+        self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
+        let end = if self.random.per_mille(200) {
+            JobEnd::Failed(NoVoice::CloneFailed)
+        } else {
+            JobEnd::Cloned(VoiceId::new(format!("voice_{}", job.0)))
+        };
+        let orders = engine.book.ended(job, end, At(self.now));
+        self.orders(to, engine, orders);
+    }
+}

@@ -1,0 +1,187 @@
+//! How batches become durable, as the persistence actor does it.
+
+use std::collections::VecDeque;
+
+use precall_actors::pipe::Next;
+use precall_actors::spool::batch::{self, to_frame};
+use precall_actors::store::rows::Batch;
+use precall_call::{At, CallId};
+use uuid::Uuid;
+
+use crate::database::Refusal;
+use crate::engine::{Ack, Engine, InFlight};
+
+use crate::world::{DIRECT_WITHIN, DRAIN_WITHIN, Happening, MS, Operation, Planted, SECOND, To, World};
+
+impl World {
+    pub(crate) fn go_on(&mut self, to: To, engine: &mut Engine, next: Option<Next>) {
+        let Some(next) = next else { return };
+        engine.operation += 1;
+        let operation = engine.operation;
+        let generation = engine.generation.unwrap();
+        match next {
+            Next::Write(batch) => {
+                let work = InFlight { batch: (*batch).clone().into(), generation };
+                self.execute(to, Operation::Write(operation), work, DIRECT_WITHIN);
+            }
+            Next::Spool(batch) => {
+                let frame = to_frame(&batch, generation).unwrap();
+                let came = engine.spool.append(&frame).map_err(|_| engine.spool.frames());
+                let wait = self.random.between(MS, 20 * MS);
+                self.after(wait, Happening::Spooled { to, operation, came });
+            }
+        }
+    }
+
+    pub(crate) fn execute(&mut self, to: To, operation: Operation, work: InFlight, within: i64) {
+        let mut wait = self.random.between(200, 3 * MS);
+        if self.random.per_mille(20) {
+            wait = self.random.between(MS, 15 * SECOND);
+        }
+        let is_answered = !self.random.per_mille(15);
+        self.after(wait, Happening::Execute { to, operation, work, is_answered });
+        self.after(within, Happening::Overdue { to, operation });
+    }
+
+    pub(crate) fn answered(
+        &mut self,
+        to: To,
+        engine: &mut Engine,
+        operation: Operation,
+        came: Result<(), Refusal>,
+    ) -> bool {
+        if came == Err(Refusal::Superseded) {
+            return false;
+        }
+        match operation {
+            Operation::Write(number) if number == engine.operation => {
+                if matches!(engine.pipe.in_hand(), Some(Next::Write(_))) {
+                    if came.is_ok() {
+                        self.done(to, engine);
+                    } else {
+                        let next = engine.pipe.outcome_unknown();
+                        self.go_on(to, engine, next);
+                        self.start_draining(to, engine);
+                    }
+                }
+            }
+            Operation::Drain(frames, backoff) if engine.is_draining => {
+                if came.is_ok() {
+                    // The answer to an earlier attempt may come after that to a later one, and says the same.
+                    if engine.spool.frames() >= frames {
+                        engine.spool.take_out(frames).unwrap();
+                    }
+                    self.drain(to, engine, 50 * MS);
+                } else {
+                    let backoff = (backoff * 2).min(2 * SECOND);
+                    self.after(backoff, Happening::Drain { to, backoff });
+                }
+            }
+            Operation::Write(_) | Operation::Drain(..) => {}
+        }
+        true
+    }
+
+    pub(crate) fn start_draining(&mut self, to: To, engine: &mut Engine) {
+        if engine.pipe.is_spooling() && !engine.is_draining {
+            engine.is_draining = true;
+            self.after(MS, Happening::Drain { to, backoff: 50 * MS });
+        }
+    }
+
+    pub(crate) fn drain(&mut self, to: To, engine: &mut Engine, backoff: i64) {
+        if !engine.is_draining {
+            return;
+        }
+        match batch::peek(&mut engine.spool, 0).unwrap() {
+            Some(together) => {
+                let work = InFlight { batch: together.batch.into(), generation: together.generation };
+                // One attempt at a time: what is not answered is overdue before it is tried again.
+                let operation = Operation::Drain(together.frames, backoff);
+                let came = if self.random.per_mille(20) {
+                    self.execute_unanswered(work);
+                    Err(Refusal::Away)
+                } else {
+                    let came = self.database.write(&work.batch, work.generation);
+                    if came.is_ok() {
+                        self.now_durable(&work.batch);
+                    }
+                    came
+                };
+                let wait = if came.is_ok() { self.random.between(500, 5 * MS) } else { DRAIN_WITHIN / 10 };
+                self.after(wait, Happening::Answered { to, operation, came });
+            }
+            None => {
+                engine.is_draining = false;
+                if !engine.pipe.drained() && !matches!(engine.pipe.in_hand(), Some(Next::Spool(_))) {
+                    self.start_draining(to, engine);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn execute_unanswered(&mut self, work: InFlight) {
+        let to = To { slot: 0, epoch: 0 };
+        let operation = Operation::Write(0);
+        self.after(MS, Happening::Execute { to, operation, work, is_answered: false });
+    }
+
+    pub(crate) fn done(&mut self, to: To, engine: &mut Engine) {
+        let (acks, next) = engine.pipe.done();
+        self.go_on(to, engine, next);
+        self.start_draining(to, engine);
+        for ack in acks {
+            match ack {
+                Ack::Call(id, version) => self.call_durable(to, engine, id, version),
+                Ack::Post(post) => {
+                    self.promised_ends.insert(self.posts[post].pbx);
+                    self.posts[post].is_acknowledged = true;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn call_durable(&mut self, to: To, engine: &mut Engine, id: CallId, version: u64) {
+        let Some(live) = engine.calls.get_mut(&id.0) else { return };
+        live.durable = live.durable.max(version);
+        self.acknowledge(engine, id);
+        let mut work = VecDeque::new();
+        while let Some(live) = engine.calls.get_mut(&id.0)
+            && let Some((_, effect)) =
+                live.after_durable.front().filter(|(version, _)| *version <= live.durable)
+        {
+            let effect = effect.clone();
+            live.after_durable.pop_front();
+            if live.call.still_wants(&effect) {
+                self.perform(to, engine, id, &effect);
+            } else if let Some(event) = effect.surely_not_done() {
+                live.apply(id, &event, At(self.now), &mut work);
+            }
+        }
+        self.proceed(to, engine, id, work);
+    }
+
+    pub(crate) fn acknowledge(&mut self, engine: &mut Engine, id: CallId) {
+        let Some(live) = engine.calls.get_mut(&id.0) else { return };
+        let durable = if self.planted == Planted::AcknowledgedEarly { u64::MAX } else { live.durable };
+        let owner = Uuid::from_u128(id.0);
+        for (version, post) in std::mem::take(&mut live.waiting) {
+            if version > durable {
+                live.waiting.push((version, post));
+                continue;
+            }
+            let seq = i64::try_from(version).unwrap();
+            let kept = self.durable.get(&owner).copied().unwrap_or(0);
+            assert!(kept >= seq, "event {seq} of call {id} is acknowledged, and {kept} are durable");
+            self.promised.insert((owner, seq));
+            self.posts[post].is_acknowledged = true;
+        }
+    }
+
+    pub(crate) fn now_durable(&mut self, batch: &Batch) {
+        for entry in &batch.entries {
+            let last = self.durable.entry(entry.owner).or_default();
+            *last = (*last).max(entry.seq);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What is true at the provider, whatever anybody was told of it.
+
+use std::collections::BTreeMap;
+
+use precall_call::{CallId, ConversationId, Purpose};
+
+/// What a dial led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Refused,
+    Executed,
+    /// Executed, and the answer is lost.
+    ExecutedSilently,
+    /// Never arrived, and nobody says so.
+    Lost,
+}
+
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    pub id: ConversationId,
+    pub call: CallId,
+    pub purpose: Purpose,
+    pub is_over: bool,
+    pub was_reported: bool,
+}
+
+#[derive(Default)]
+pub struct Provider {
+    pub conversations: Vec<Conversation>,
+    /// Dials that rang, by whom and for what.
+    dials: BTreeMap<(u128, &'static str), u32>,
+    /// Clones under way, by caller.
+    pub cloning: BTreeMap<String, u32>,
+}
+
+impl Provider {
+    /// A telephone rings. Returns the conversation's number.
+    pub fn dialled(&mut self, call: CallId, purpose: Purpose) -> usize {
+        let times = self.dials.entry((call.0, purpose.name())).or_default();
+        *times += 1;
+        assert_eq!(*times, 1, "{} of call {call} was dialled twice", purpose.name());
+        let number = self.conversations.len();
+        self.conversations.push(Conversation {
+            id: ConversationId::new(format!("conv_{number}")),
+            call,
+            purpose,
+            is_over: false,
+            was_reported: false,
+        });
+        number
+    }
+
+    pub fn find(&self, call: CallId, purpose: Purpose) -> Option<&Conversation> {
+        self.conversations.iter().rev().find(|c| c.call == call && c.purpose == purpose)
+    }
+
+    pub fn dials(&self) -> usize {
+        self.dials.len()
+    }
+}

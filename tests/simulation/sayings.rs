@@ -1,0 +1,37 @@
+//! What is said of calls: by the provider, by the PBX.
+
+use precall_actors::phone_number::{CallerNumber, Region};
+use precall_actors::registry::Sighting;
+use precall_actors::voice_book::VoiceKey;
+use precall_call::{ConversationId, Event, Grade, Purpose, Report};
+
+pub(crate) fn succeeded(purpose: Purpose, attempt: u8, conversation: Option<ConversationId>) -> Event {
+    match purpose {
+        Purpose::Greeting => Event::GreetingStarted { conversation },
+        Purpose::Agent => Event::HandoffSucceeded { attempt, conversation },
+    }
+}
+
+pub(crate) fn report(conversation: ConversationId, purpose: Purpose) -> Report {
+    Report {
+        conversation,
+        purpose: Some(purpose),
+        grade: Grade::Completed,
+        failure: None,
+        duration: Some(std::time::Duration::from_secs(5)),
+        has_words: true,
+    }
+}
+
+pub(crate) fn sighting(pbx: u64) -> Sighting {
+    Sighting {
+        pbx: "default".to_owned(),
+        threecx_call_id: Some(pbx.to_string()),
+        caller: CallerNumber::parse("anonymous", Region::UNKNOWN),
+        called: None,
+    }
+}
+
+pub(crate) fn key_of(pbx: u64) -> VoiceKey {
+    VoiceKey { account: "default".to_owned(), caller: (pbx % crate::world::CALLERS).to_string() }
+}

@@ -1,0 +1,495 @@
+//! Time, chance, faults, and the laws that hold after every step.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use precall_actors::pipe::Next;
+use precall_actors::voice_book::VoiceKey;
+use precall_call::{At, CallId, Effect, JobId, Purpose};
+use uuid::Uuid;
+
+use crate::database::{Database, Refusal};
+use crate::disk::Disk;
+use crate::engine::{Engine, InFlight};
+use crate::provider::{Fate, Provider};
+use crate::random::Random;
+
+pub(crate) const MS: i64 = 1_000;
+pub(crate) const SECOND: i64 = 1_000 * MS;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+/// As the service has them.
+pub(crate) const DIRECT_WITHIN: i64 = SECOND;
+pub(crate) const DRAIN_WITHIN: i64 = 10 * SECOND;
+pub(crate) const LEFT_FREE: i64 = 4 * SECOND;
+pub(crate) const LOOK_EVERY: i64 = SECOND;
+pub(crate) const CALLERS: u64 = 12;
+/// The host that both processes run on, or one each.
+pub(crate) const SLOTS: usize = 2;
+
+/// A bug that is put in so that somebody finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    Nothing,
+    /// A webhook is acknowledged when its event has happened, not when it is durable.
+    AcknowledgedEarly,
+    /// A dial does not wait for its intent.
+    DialledEarly,
+    /// The disk says that it wrote, and a crash shows that it did not.
+    LyingDisk,
+    /// What a dead process left in its spool is not looked for.
+    SpoolForgotten,
+}
+
+/// What happens next, and to whom.
+pub(crate) enum Happening {
+    Post(usize),
+    /// A transaction happens, or not. The answer is for this operation of this process.
+    Execute {
+        to: To,
+        operation: Operation,
+        work: InFlight,
+        is_answered: bool,
+    },
+    Answered {
+        to: To,
+        operation: Operation,
+        came: Result<(), Refusal>,
+    },
+    Overdue {
+        to: To,
+        operation: Operation,
+    },
+    Spooled {
+        to: To,
+        operation: u64,
+        came: Result<(), usize>,
+    },
+    Again {
+        to: To,
+        operation: u64,
+        waiting: usize,
+    },
+    Drain {
+        to: To,
+        backoff: i64,
+    },
+    Timer {
+        to: To,
+        call: CallId,
+        due: At,
+    },
+    Perform {
+        to: To,
+        call: CallId,
+        effect: Effect,
+    },
+    Dialled {
+        to: To,
+        call: CallId,
+        purpose: Purpose,
+        attempt: u8,
+        fate: Fate,
+    },
+    LookedUp {
+        to: To,
+        call: CallId,
+        purpose: Purpose,
+        attempt: u8,
+    },
+    Mapped {
+        to: To,
+        key: VoiceKey,
+    },
+    Cloned {
+        to: To,
+        key: VoiceKey,
+        job: JobId,
+    },
+    TakeOver {
+        to: To,
+        free_since: Option<At>,
+    },
+    Look {
+        to: To,
+    },
+    Collect {
+        to: To,
+    },
+    Over {
+        conversation: usize,
+    },
+    Start {
+        slot: usize,
+    },
+    Crash {
+        slot: usize,
+    },
+    Pause {
+        slot: usize,
+        length: i64,
+    },
+    DatabaseGoes {
+        length: i64,
+    },
+    DatabaseComes,
+    DiskFull {
+        slot: usize,
+        length: i64,
+    },
+    DiskFree,
+    Arrival,
+}
+
+/// A process: what is meant for one that is gone reaches nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct To {
+    pub(crate) slot: usize,
+    pub(crate) epoch: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Write(u64),
+    /// So many frames of the spool.
+    Drain(usize, i64),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Incoming,
+    Ended,
+    Reported(usize),
+}
+
+/// A webhook. Its sender tries again until it is acknowledged.
+pub(crate) struct Post {
+    pub(crate) pbx: u64,
+    pub(crate) kind: Kind,
+    pub(crate) tries: u32,
+    pub(crate) is_acknowledged: bool,
+}
+
+pub(crate) struct Queued(i64, u64, Happening);
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0, self.1) == (other.0, other.1)
+    }
+}
+
+impl Eq for Queued {}
+
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
+    }
+}
+
+/// A directory of the spool, and who holds it.
+pub(crate) struct Directory {
+    pub(crate) disk: Disk,
+    pub(crate) slot: usize,
+    pub(crate) holder: Option<u64>,
+}
+
+/// How much was done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    pub events: u64,
+    pub calls: usize,
+    pub dials: usize,
+    pub acknowledged: usize,
+    pub spooled: u64,
+    pub generations: u64,
+    pub crashes: u64,
+}
+
+/// See the file.
+pub struct World {
+    pub(crate) now: i64,
+    pub(crate) random: Random,
+    pub(crate) planted: Planted,
+    pub(crate) queue: BinaryHeap<Reverse<Queued>>,
+    pub(crate) queued: u64,
+    pub(crate) database: Database,
+    pub(crate) provider: Provider,
+    pub(crate) directories: Vec<Directory>,
+    pub(crate) engines: [Option<Engine>; SLOTS],
+    /// Until when a process is stopped.
+    pub(crate) paused: [i64; SLOTS],
+    /// Whether a process finds what the other one left on its disk.
+    pub(crate) one_host: bool,
+    pub(crate) epochs: u64,
+    pub(crate) posts: Vec<Post>,
+    /// The last event of each log that is in the database or synced in a spool.
+    pub(crate) durable: BTreeMap<Uuid, i64>,
+    /// Events that somebody was told are kept.
+    pub(crate) promised: BTreeSet<(Uuid, i64)>,
+    pub(crate) promised_ends: BTreeSet<u64>,
+    pub(crate) next_pbx: u64,
+    pub(crate) next_id: u128,
+    pub(crate) faults_until: i64,
+    pub(crate) summary: Summary,
+    pub(crate) began: i64,
+    pub(crate) is_told: bool,
+}
+
+impl World {
+    pub fn new(seed: u64, planted: Planted) -> Self {
+        let mut random = Random::new(seed);
+        let one_host = planted != Planted::Nothing || random.per_mille(700);
+        let mut world = Self {
+            now: 1_700_000_000 * SECOND,
+            random,
+            planted,
+            queue: BinaryHeap::new(),
+            queued: 0,
+            database: Database { is_up: true, ..Database::default() },
+            provider: Provider::default(),
+            directories: Vec::new(),
+            engines: [None, None],
+            paused: [0; SLOTS],
+            one_host,
+            epochs: 0,
+            posts: Vec::new(),
+            durable: BTreeMap::new(),
+            promised: BTreeSet::new(),
+            promised_ends: BTreeSet::new(),
+            next_pbx: 0,
+            next_id: 0,
+            faults_until: 0,
+            summary: Summary::default(),
+            began: 1_700_000_000 * SECOND,
+            is_told: std::env::var_os("SIMULATION_TRACE").is_some(),
+        };
+        let length = world.random.between(30, 240) * SECOND;
+        world.faults_until = world.now + length;
+        world.plan(length);
+        world
+    }
+
+    pub(crate) fn plan(&mut self, length: i64) {
+        self.after(0, Happening::Start { slot: 0 });
+        if self.random.per_mille(700) {
+            let later = self.random.between(0, length / 2);
+            self.after(later, Happening::Start { slot: 1 });
+        }
+        let calls = self.random.between(5, 60);
+        for _ in 0..calls {
+            let at = self.random.between(0, length);
+            self.after(at, Happening::Arrival);
+        }
+        for _ in 0..self.random.between(0, 5) {
+            let (at, slot) = (self.random.between(0, length), usize::from(self.random.per_mille(300)));
+            self.after(at, Happening::Crash { slot });
+        }
+        for _ in 0..self.random.between(0, 3) {
+            let (at, down) = (self.random.between(0, length), self.random.between(10 * MS, 40 * SECOND));
+            self.after(at, Happening::DatabaseGoes { length: down });
+        }
+        for _ in 0..self.random.between(0, 2) {
+            let (at, full) = (self.random.between(0, length), self.random.between(SECOND, 30 * SECOND));
+            let slot = usize::from(self.random.per_mille(300));
+            self.after(at, Happening::DiskFull { slot, length: full });
+        }
+        if self.random.per_mille(400) {
+            let (at, stopped) = (self.random.between(0, length), self.random.between(SECOND, 30 * SECOND));
+            self.after(at, Happening::Pause { slot: 0, length: stopped });
+        }
+    }
+
+    pub(crate) fn after(&mut self, wait: i64, happening: Happening) {
+        self.queued += 1;
+        self.queue.push(Reverse(Queued(self.now + wait, self.queued, happening)));
+    }
+
+    /// With `SIMULATION_TRACE`: what happens, for whoever looks into a seed.
+    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+        if self.is_told {
+            println!("{:>9} ms {}", (self.now - self.began) / MS, what());
+        }
+    }
+
+    pub(crate) fn at(&self) -> At {
+        At(self.now)
+    }
+
+    pub(crate) fn new_id(&mut self) -> u128 {
+        self.next_id += 1;
+        (u128::try_from(self.now / 1_000).unwrap() << 80) | self.next_id
+    }
+
+    /// Lets everything happen that does, then everything that is left come to its end, and looks whether it did.
+    pub fn run(mut self) -> Summary {
+        let end = self.faults_until + 30 * MINUTE;
+        while let Some(Reverse(Queued(at, _, happening))) = self.queue.pop() {
+            if at > end {
+                break;
+            }
+            self.now = self.now.max(at);
+            self.happen(happening);
+        }
+        self.everything_ended();
+        self.summary.dials = self.provider.dials();
+        self.summary.calls = self.database.logs.len();
+        self.summary.acknowledged = self.promised.len();
+        self.summary.generations = self.database.generation;
+        self.summary.events = self.database.committed;
+        self.summary
+    }
+
+    /// The process that this is meant for, while it runs.
+    pub(crate) fn engine(&mut self, to: To) -> Option<Engine> {
+        self.engines[to.slot].take_if(|engine| engine.epoch == to.epoch)
+    }
+
+    pub(crate) fn put_back(&mut self, to: To, engine: Engine) {
+        self.engines[to.slot] = Some(engine);
+    }
+
+    pub(crate) fn to_of(happening: &Happening) -> Option<To> {
+        match happening {
+            Happening::Answered { to, .. }
+            | Happening::Overdue { to, .. }
+            | Happening::Spooled { to, .. }
+            | Happening::Again { to, .. }
+            | Happening::Drain { to, .. }
+            | Happening::Timer { to, .. }
+            | Happening::Perform { to, .. }
+            | Happening::Dialled { to, .. }
+            | Happening::LookedUp { to, .. }
+            | Happening::Mapped { to, .. }
+            | Happening::Cloned { to, .. }
+            | Happening::TakeOver { to, .. }
+            | Happening::Look { to }
+            | Happening::Collect { to } => Some(*to),
+            Happening::Post(_)
+            | Happening::Execute { .. }
+            | Happening::Over { .. }
+            | Happening::Start { .. }
+            | Happening::Crash { .. }
+            | Happening::Pause { .. }
+            | Happening::DatabaseGoes { .. }
+            | Happening::DatabaseComes
+            | Happening::DiskFull { .. }
+            | Happening::DiskFree
+            | Happening::Arrival => None,
+        }
+    }
+
+    pub(crate) fn happen(&mut self, happening: Happening) {
+        if let Some(to) = Self::to_of(&happening) {
+            // Who is stopped finds it when it goes on.
+            if self.paused[to.slot] > self.now {
+                let wait = self.paused[to.slot] - self.now;
+                return self.after(wait, happening);
+            }
+            let Some(mut engine) = self.engine(to) else { return };
+            let goes_on = self.happen_to(to, &mut engine, happening);
+            return if goes_on { self.put_back(to, engine) } else { self.ended(to.slot, engine) };
+        }
+        match happening {
+            Happening::Post(post) => self.post(post),
+            Happening::Execute { to, operation, work, is_answered } => {
+                let came = self.database.write(&work.batch, work.generation);
+                if came.is_ok() {
+                    self.now_durable(&work.batch);
+                }
+                if is_answered {
+                    let wait = self.random.between(100, 2 * MS);
+                    self.after(wait, Happening::Answered { to, operation, came });
+                }
+            }
+            Happening::Over { conversation } => self.conversation_over(conversation),
+            Happening::Start { slot } => {
+                self.tell(|| format!("start {slot}"));
+                self.start(slot);
+            }
+            Happening::Crash { slot } => {
+                if let Some(engine) = self.engines[slot].take() {
+                    self.tell(|| format!("crash {slot}"));
+                    self.summary.crashes += 1;
+                    self.ended(slot, engine);
+                }
+            }
+            Happening::Pause { slot, length } => {
+                self.tell(|| format!("pause {slot} for {length}"));
+                self.paused[slot] = self.now + length;
+            }
+            Happening::DatabaseGoes { length } => {
+                self.tell(|| format!("the database goes for {length}"));
+                self.database.go_away();
+                self.after(length, Happening::DatabaseComes);
+            }
+            Happening::DatabaseComes => {
+                self.database.is_up = true;
+                self.database.came_at = self.now;
+            }
+            Happening::DiskFull { slot, length } => {
+                for directory in self.directories.iter().filter(|directory| directory.slot == slot) {
+                    directory.disk.set_full(true);
+                }
+                self.after(length, Happening::DiskFree);
+            }
+            Happening::DiskFree => {
+                for directory in &self.directories {
+                    directory.disk.set_full(false);
+                }
+            }
+            Happening::Arrival => self.arrival(),
+            _ => unreachable!("it is meant for a process"),
+        }
+    }
+
+    /// Returns whether the process goes on.
+    pub(crate) fn happen_to(&mut self, to: To, engine: &mut Engine, happening: Happening) -> bool {
+        match happening {
+            Happening::Answered { operation, came, .. } => return self.answered(to, engine, operation, came),
+            Happening::Overdue { operation, .. } => {
+                return self.answered(to, engine, operation, Err(Refusal::Away));
+            }
+            Happening::Spooled { operation, came, .. } if operation == engine.operation => match came {
+                Ok(()) => {
+                    engine.spool.segments().synced();
+                    if let Some(Next::Spool(batch)) = engine.pipe.in_hand() {
+                        self.summary.spooled += 1;
+                        self.now_durable(&batch);
+                    }
+                    self.done(to, engine);
+                }
+                Err(waiting) => self.after(500 * MS, Happening::Again { to, operation, waiting }),
+            },
+            Happening::Again { operation, waiting, .. } if operation == engine.operation => {
+                let next = engine.pipe.not_spooled(waiting);
+                self.go_on(to, engine, next);
+            }
+            Happening::Spooled { .. } | Happening::Again { .. } => {}
+            Happening::Drain { backoff, .. } => self.drain(to, engine, backoff),
+            Happening::Timer { call, due, .. } => self.timer(to, engine, call, due),
+            Happening::Perform { call, effect, .. } => {
+                if engine.calls.contains_key(&call.0) {
+                    self.perform(to, engine, call, &effect);
+                }
+            }
+            Happening::Dialled { call, purpose, attempt, fate, .. } => {
+                self.dialled(to, engine, call, purpose, attempt, fate);
+            }
+            Happening::LookedUp { call, purpose, attempt, .. } => {
+                self.looked_up(to, engine, call, purpose, attempt);
+            }
+            Happening::Mapped { key, .. } => self.mapped(to, engine, &key),
+            Happening::Cloned { key, job, .. } => self.cloned(to, engine, &key, job),
+            Happening::TakeOver { free_since, .. } => self.take_over(to, engine, free_since),
+            Happening::Look { .. } => return self.look(to, engine),
+            Happening::Collect { .. } => self.collect(to, engine),
+            _ => unreachable!("it is meant for nobody"),
+        }
+        true
+    }
+}
