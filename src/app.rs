@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
@@ -288,6 +289,7 @@ fn engine_settings(
         report_wait: config.call.postcall_wait,
         keeping: Keeping {
             events_days: config.retention.days,
+            recordings: recordings(config),
             database_max_bytes: config.retention.database_max_bytes,
         },
         spool: None,
@@ -358,6 +360,10 @@ pub(crate) fn default_line(config: &Config) -> Line {
     }
 }
 
+fn recordings(config: &Config) -> Option<PathBuf> {
+    config.retention.store_recordings.then(|| config.clone.samples_path.join("recordings"))
+}
+
 fn http_settings(config: &Config, log: &Logger) -> http::Settings {
     http::Settings {
         threecx: config.webhooks.threecx.clone(),
@@ -367,6 +373,7 @@ fn http_settings(config: &Config, log: &Logger) -> http::Settings {
         source_limit: config.server.source_limit,
         body_limit: config.webhooks.body_limit,
         transcription_limit: config.webhooks.transcription_body_limit(),
+        recordings: recordings(config),
         fallback_voice: config.call.fallback_voice.clone(),
         cors_origins: config.server.cors_origins.clone(),
         api_keys: config.api_keys.clone(),

@@ -5,6 +5,8 @@ mod live_legs;
 mod reading_back;
 mod reports;
 
+pub use reports::IsOurAgent;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,13 +12,15 @@ use super::variables::Section;
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
-/// What is kept. Recordings are never stored: this build refuses a configuration that asks for it.
+/// What is kept.
 #[derive(Clone, Debug)]
 pub struct Retention {
     /// Where events wait while the database is away.
     pub spool_dir: PathBuf,
     /// How much may wait there.
     pub spool_max_bytes: u64,
+    /// Whether recordings of conversations become files.
+    pub store_recordings: bool,
     /// After how many days calls and their events are deleted; none keeps them.
     pub days: Option<u64>,
     /// How large the database may get, where somebody knows.
@@ -39,9 +41,7 @@ impl Retention {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
         let raw: Raw = values.section(Section::Retention, problems)?;
         let spool_dir = problems.value("SPOOL_DIR", raw.spool_dir);
-        if problems.value("STORE_RECORDINGS", raw.store_recordings) == Some(true) {
-            problems.add("STORE_RECORDINGS", "`true` is not supported by this build yet", "false");
-        }
+        let store_recordings = problems.value("STORE_RECORDINGS", raw.store_recordings);
         // Overdue reports are asked for within a day: their calls must still be there.
         let days =
             raw.retention_days.and_then(|days| problems.number("RETENTION_DAYS", days, 2..=36_500, "days"));
@@ -52,6 +52,7 @@ impl Retention {
         Some(Self {
             spool_dir: spool_dir?,
             spool_max_bytes: spool_max?.saturating_mul(MIB),
+            store_recordings: store_recordings?,
             days,
             database_max_bytes: database_max.map(|size| size.saturating_mul(GIB)),
         })

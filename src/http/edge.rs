@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::engine::Engine;
 use super::error::{Code, Problem};
 use super::inbox::Unreadable;
+use super::recordings::Recordings;
 use super::settings::Settings;
 use super::sources::{BodyRoom, Rates};
 
@@ -31,12 +32,14 @@ pub(super) struct Edge {
     pub(super) rates: Rates,
     pub(super) streams: Arc<Semaphore>,
     pub(super) unreadable: Unreadable,
+    pub(super) recordings: Option<Recordings>,
 }
 
 impl Edge {
     pub(super) fn new(settings: Settings, engine: Arc<dyn Engine>) -> Self {
         Self {
             rates: Rates::new(settings.source_limit),
+            recordings: settings.recordings.clone().map(Recordings::new),
             settings,
             engine,
             body_room: BodyRoom::new(BODY_PIECES),

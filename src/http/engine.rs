@@ -27,6 +27,8 @@ pub trait Engine: Send + Sync + 'static {
         report: ConversationReport,
         raw: Box<RawValue>,
     ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>>;
+    /// Whether a line of ours names this agent.
+    fn is_our_agent(&self, agent_id: String) -> LocalBoxFuture<'_, Result<bool, Busy>>;
     /// Keeps a webhook as it came.
     fn keep_webhook(&self, webhook: WebhookRow) -> LocalBoxFuture<'_, Result<(), Busy>>;
     /// Forgets a caller's cached voice; whether there was one.
@@ -62,6 +64,10 @@ impl Engine for EngineHandle {
         raw: Box<RawValue>,
     ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>> {
         self.report(report, raw).boxed_local()
+    }
+
+    fn is_our_agent(&self, agent_id: String) -> LocalBoxFuture<'_, Result<bool, Busy>> {
+        self.is_our_agent(agent_id).boxed_local()
     }
 
     fn keep_webhook(&self, webhook: WebhookRow) -> LocalBoxFuture<'_, Result<(), Busy>> {

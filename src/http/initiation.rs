@@ -62,7 +62,7 @@ impl FromRequest for Knocked {
                 None,
                 edge.body_room.share(client::address(&request, &edge.settings)),
             );
-            let body = read(&mut payload, intake, BODY_TIME).await?;
+            let body = read(&mut payload, intake, None, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
             let wire: Wire = serde_json::from_slice(&body).map_err(|_| Problem::of(Code::BadJson))?;
             let asked = InitiationAsked {

@@ -5,6 +5,7 @@ use precall_actors::providers::elevenlabs::{AudioHead, audio_head};
 
 use super::edge::BODY_PIECE;
 use super::error::{Code, Problem};
+use super::recordings::Incoming;
 use super::sources::Share;
 use crate::signature::Verifier;
 /// Bytes that bodies may have.
@@ -34,8 +35,8 @@ impl Limits {
 pub(super) enum Body {
     /// All of it.
     Whole(Bytes),
-    /// A recording, not kept.
-    Recording(AudioHead),
+    /// A recording: what its beginning said, and what was kept of it.
+    Recording(AudioHead, Option<Box<Incoming>>),
 }
 
 /// What is known of the body so far.
@@ -55,13 +56,40 @@ pub(super) struct Intake {
     kind: Kind,
     seen: usize,
     kept: Vec<u8>,
+    /// Of a recording, until it is in its file.
+    passing: Vec<u8>,
+    recordings: Keeping,
     share: Share,
+}
+
+/// What becomes of recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// They pass.
+    Nothing,
+    /// They go to a file.
+    File,
 }
 
 impl Intake {
     /// `share` is where it is kept until it is proven.
     pub(super) fn new(limits: Limits, proof: Option<Verifier>, share: Share) -> Self {
-        Self { limits, proof, kind: Kind::Unread, seen: 0, kept: Vec::new(), share }
+        let (kept, passing) = (Vec::new(), Vec::new());
+        Self {
+            limits,
+            proof,
+            kind: Kind::Unread,
+            seen: 0,
+            kept,
+            passing,
+            recordings: Keeping::Nothing,
+            share,
+        }
+    }
+
+    /// What becomes of it, should it be a recording.
+    pub(super) fn keeping(self, recordings: Keeping) -> Self {
+        Self { recordings, ..self }
     }
 
     /// The next bytes.
@@ -79,6 +107,9 @@ impl Intake {
             return Err(too_large(limit));
         }
         if matches!(self.kind, Kind::Recording(_)) {
+            if self.recordings == Keeping::File {
+                self.passing.extend_from_slice(chunk);
+            }
             return Ok(());
         }
         self.share.hold(self.seen)?;
@@ -86,7 +117,10 @@ impl Intake {
         if matches!(self.kind, Kind::Unread) && self.kept.len() >= BODY_PIECE {
             self.kind = self.kind_of_large_body();
             if matches!(self.kind, Kind::Recording(_)) {
-                self.kept = Vec::new();
+                let kept = std::mem::take(&mut self.kept);
+                if self.recordings == Keeping::File {
+                    self.passing = kept;
+                }
                 self.share.release();
             }
         }
@@ -105,13 +139,18 @@ impl Intake {
         }
     }
 
-    /// The whole body, if it is what its signature claims.
-    pub(super) fn finish(self) -> Result<Body, Problem> {
+    /// Bytes of a recording that have not gone to its file yet; none as long as it is not known to be one.
+    pub(super) fn of_recording(&mut self) -> Option<Vec<u8>> {
+        matches!(self.kind, Kind::Recording(_)).then(|| std::mem::take(&mut self.passing))
+    }
+
+    /// The whole body, if it is what its signature claims. `incoming` is the file it went to, if it is a recording.
+    pub(super) fn finish(self, incoming: Option<Box<Incoming>>) -> Result<Body, Problem> {
         if let Some(proof) = self.proof {
             proof.finish()?;
         }
         match self.kind {
-            Kind::Recording(head) => Ok(Body::Recording(head)),
+            Kind::Recording(head) => Ok(Body::Recording(head, incoming)),
             Kind::Unread | Kind::Kept(_) => Ok(Body::Whole(self.kept.into())),
         }
     }
@@ -154,7 +193,7 @@ mod tests {
             intake.take(&chunk[..size])?;
             left -= size;
         }
-        intake.finish()
+        intake.finish(None)
     }
 
     fn room() -> Arc<BodyRoom> {
@@ -165,7 +204,7 @@ mod tests {
     fn a_recording_is_told_early_and_not_kept() {
         let room = room();
         let head = r#"{"type":"post_call_audio","data":{"agent_id":"a","conversation_id":"c","full_audio":""#;
-        let Body::Recording(head) = take(&room, head, 15 * MIB).unwrap() else { panic!("kept") };
+        let Body::Recording(head, _) = take(&room, head, 15 * MIB).unwrap() else { panic!("kept") };
         assert_eq!(head.conversation.unwrap().as_str(), "c");
         let mut whole = room.share(None);
         whole.hold(512 * BODY_PIECE).unwrap();
@@ -174,7 +213,7 @@ mod tests {
     #[test]
     fn a_recording_whose_type_comes_last_is_told_by_its_field() {
         let body = take(&room(), r#"{"data":{"conversation_id":"c","full_audio":""#, 15 * MIB).unwrap();
-        assert!(matches!(body, Body::Recording(_)));
+        assert!(matches!(body, Body::Recording(..)));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod openapi;
 mod operate;
 mod page;
 mod postcall;
+mod recordings;
 mod routes;
 mod sent_by;
 mod settings;

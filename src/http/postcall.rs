@@ -15,6 +15,7 @@ use super::edge::{Edge, in_time};
 use super::error::{Code, Problem};
 use super::inbox::{self, About, READ_HERE_MAX};
 use super::intake::Body;
+use super::recordings::Incoming;
 use super::sent_by::{ElevenLabs, SentBy};
 use super::storable::storable;
 
@@ -43,7 +44,7 @@ pub(super) async fn webhook(
     sent: SentBy<ElevenLabs>,
 ) -> Result<HttpResponse, Problem> {
     let body = match sent.body {
-        Body::Recording(head) => return recording(&edge, head).await,
+        Body::Recording(head, incoming) => return recording(&edge, head, incoming).await,
         Body::Whole(body) => body,
     };
     let understood = match understood(body.clone()).await {
@@ -53,6 +54,11 @@ pub(super) async fn webhook(
             return Err(problem);
         }
     };
+    if let (Understood::Recording(head), Some(recordings)) = (&understood, &edge.recordings) {
+        let mut incoming = recordings.begin().await?;
+        incoming.write(&body).await?;
+        return recording(&edge, head.clone(), Some(incoming)).await;
+    }
     let about = understood.about();
     let (outcome, conversation) = in_time(async {
         let (outcome, conversation) = take(&edge, understood).await?;
@@ -69,7 +75,24 @@ pub(super) async fn webhook(
     processed(outcome, conversation)
 }
 
-async fn recording(edge: &Edge, head: AudioHead) -> Result<HttpResponse, Problem> {
+/// Kept if it is of an agent of ours and says whose it is.
+async fn recording(
+    edge: &Edge,
+    mut head: AudioHead,
+    incoming: Option<Box<Incoming>>,
+) -> Result<HttpResponse, Problem> {
+    if let Some(mut incoming) = incoming {
+        if head.agent_id.is_none() || head.conversation.is_none() {
+            head = incoming.head().await?;
+        }
+        let is_ours = match head.agent_id.clone() {
+            Some(agent) => in_time(edge.engine.is_our_agent(agent)).await?,
+            None => false,
+        };
+        if let Some(conversation) = head.conversation.as_ref().filter(|_| is_ours) {
+            incoming.store(conversation).await?;
+        }
+    }
     let id = head.conversation.map(|id| id.as_str().to_owned());
     let about = About { kind: "post_call_audio".into(), id: id.clone(), at: head.event_timestamp };
     in_time(async { edge.engine.keep_webhook(inbox::read_row(about, RECORDING, None).await).await }).await?;

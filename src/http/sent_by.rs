@@ -11,7 +11,8 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use super::edge::Edge;
 use super::error::{Code, Problem};
-use super::intake::{Body, Intake, Limits, too_large};
+use super::intake::{Body, Intake, Keeping, Limits, too_large};
+use super::recordings::Recordings;
 use super::settings::Settings;
 use super::{client, clock};
 use crate::config::{Sender, WebhookAuth};
@@ -101,7 +102,9 @@ impl<S: Signs> FromRequest for SentBy<S> {
             };
             let intake =
                 Intake::new(limits, proof, edge.body_room.share(client::address(&request, &edge.settings)));
-            let body = read(&mut payload, intake, S::BODY_TIME).await?;
+            let keeping = edge.recordings.as_ref().map_or(Keeping::Nothing, |_| Keeping::File);
+            let body =
+                read(&mut payload, intake.keeping(keeping), edge.recordings.as_ref(), S::BODY_TIME).await?;
             Ok(Self { body, signer: PhantomData })
         }
         .boxed_local()
@@ -154,16 +157,24 @@ fn begin_proof<S: Signs>(request: &HttpRequest, settings: &Settings) -> Result<O
 pub(super) async fn read(
     payload: &mut Payload,
     mut intake: Intake,
+    recordings: Option<&Recordings>,
     longest: Duration,
 ) -> Result<Body, Problem> {
-    let begun = Instant::now();
+    let (begun, mut incoming) = (Instant::now(), None);
     loop {
         let left = longest.saturating_sub(begun.elapsed()).min(IDLE);
         match tokio::time::timeout(left, payload.next()).await {
             Err(_) => return Err(Problem::of(Code::BodyTimeout)),
-            Ok(None) => return intake.finish(),
+            Ok(None) => return intake.finish(incoming),
             Ok(Some(Ok(chunk))) => intake.take(&chunk)?,
             Ok(Some(Err(_))) => return Err(Problem::of(Code::BodyBroken)),
+        }
+        if let (Some(recordings), Some(bytes)) = (recordings, intake.of_recording()) {
+            let file = match &mut incoming {
+                Some(file) => file,
+                None => incoming.insert(recordings.begin().await?),
+            };
+            file.write(&bytes).await?;
         }
     }
 }

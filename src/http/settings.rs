@@ -1,6 +1,7 @@
 //! What the HTTP server needs to know. Built from the configuration once; nothing here is read from the environment.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use precall_call::VoiceId;
 use slog::Logger;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub body_limit: usize,
     /// Bytes of a `post_call_transcription` at most.
     pub transcription_limit: usize,
+    /// Where recordings go; none keeps none.
+    pub recordings: Option<PathBuf>,
     /// The voice of callers without a clone; none leaves the agent's own.
     pub fallback_voice: Option<VoiceId>,
     /// Whose pages may use the API.

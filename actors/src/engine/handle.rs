@@ -24,7 +24,7 @@ use crate::providers::elevenlabs::ConversationReport;
 use crate::shared::Shared;
 use crate::store::rows::{Derived, WebhookRow};
 use crate::store::voices;
-use crate::supervisor::{Answer, Asked, CallSupervisor, Incoming, Noticed, ReportCame};
+use crate::supervisor::{Answer, Asked, CallSupervisor, Incoming, IsOurAgent, Noticed, ReportCame};
 use crate::voice_book::{Forget, VoiceKey};
 
 /// The whole of an answer, queueing included; the supervisor's own deadline is shorter.
@@ -71,6 +71,15 @@ impl EngineHandle {
     ) -> Result<ReportOutcome, Busy> {
         let report = Box::new(report);
         self.ask(|answer| self.supervisor.do_send(ReportCame { report, raw, answer })).await
+    }
+
+    /// Whether a line of ours names this agent.
+    ///
+    /// # Errors
+    /// When that cannot be said now.
+    pub async fn is_our_agent(&self, agent_id: String) -> Result<bool, Busy> {
+        let asked = self.supervisor.send(IsOurAgent(agent_id));
+        tokio::time::timeout(ANSWER_WITHIN, asked).await.ok().and_then(Result::ok).ok_or(Busy::TooSlow)
     }
 
     /// Keeps a webhook as it came, once.

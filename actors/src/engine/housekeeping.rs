@@ -1,5 +1,8 @@
 //! What has to be done now and then so that the tables do not grow for ever: pieces made ahead, old ones dropped, sizes looked at.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +26,12 @@ const WEBHOOKS_KEPT_DAYS: u64 = 7;
 const QUARANTINED_KEPT_DAYS: u64 = 30;
 
 /// What is kept, and how much there is room for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Keeping {
     /// `RETENTION_DAYS`; none keeps all calls and their events.
     pub events_days: Option<u64>,
+    /// Where recordings are, which are kept as long as calls.
+    pub recordings: Option<PathBuf>,
     /// `DATABASE_MAX_GB`, in bytes: for the metric that says how long it will do.
     pub database_max_bytes: Option<u64>,
 }
@@ -35,7 +40,7 @@ pub struct Keeping {
 pub(super) async fn keep_house(shared: Arc<Shared>, keep: Keeping) {
     loop {
         let acts = matches!(shared.persistence_state.stand().now(), Standing::Acting(_));
-        let outcome = if acts { round(&shared, keep).await } else { Ok(()) };
+        let outcome = if acts { round(&shared, &keep).await } else { Ok(()) };
         if let Err(error) = &outcome {
             warn!(shared.log, "keeping house did not succeed, it is tried again"; "error" => %error);
         }
@@ -43,7 +48,7 @@ pub(super) async fn keep_house(shared: Arc<Shared>, keep: Keeping) {
     }
 }
 
-async fn round(shared: &Shared, keep: Keeping) -> Result<(), StoreError> {
+async fn round(shared: &Shared, keep: &Keeping) -> Result<(), StoreError> {
     let now = clock::now();
     let not_made = partitions::make_ahead(&shared.pool, now).await?;
     if not_made > 0 {
@@ -53,6 +58,17 @@ async fn round(shared: &Shared, keep: Keeping) -> Result<(), StoreError> {
     let mut gone = retention::drop_webhooks(&shared.pool, read, all).await?;
     if let Some(kept) = keep.events_days {
         gone.extend(retention::drop_events(&shared.pool, ago(now, kept)).await?);
+        if let Some(folder) = keep.recordings.clone() {
+            let deleted = tokio::task::spawn_blocking(move || delete_files(&folder, days(kept))).await;
+            match deleted {
+                Ok(Ok(0)) => {}
+                Ok(Ok(files)) => {
+                    info!(shared.log, "recordings that were old enough are deleted"; "files" => files)
+                }
+                Ok(Err(error)) => warn!(shared.log, "old recordings could not be deleted"; "error" => %error),
+                Err(_) => {}
+            }
+        }
     }
     if !gone.is_empty() {
         info!(shared.log, "what was old enough is deleted"; "pieces" => gone.join(" "));
@@ -62,6 +78,44 @@ async fn round(shared: &Shared, keep: Keeping) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Deletes the files of a folder that were written longer ago than that; how many. What is not there has none.
+fn delete_files(folder: &Path, kept: Duration) -> io::Result<usize> {
+    let mut deleted = 0_usize;
+    let found = match fs::read_dir(folder) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    for file in found {
+        let file = file?;
+        let about = file.metadata()?;
+        if about.is_file() && about.modified()?.elapsed().is_ok_and(|age| age > kept) {
+            fs::remove_file(file.path())?;
+            deleted = deleted.saturating_add(1);
+        }
+    }
+    Ok(deleted)
+}
+
 fn ago(now: At, kept: u64) -> At {
     At(now.0.saturating_sub(i64::try_from(days(kept).as_micros()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use super::*;
+
+    #[test]
+    fn files_that_are_old_enough_are_deleted_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, age) in [("old.mp3", 3), ("new.mp3", 1)] {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - days(age)).unwrap();
+        }
+        fs::create_dir(folder.path().join("folder")).unwrap();
+        assert_eq!(delete_files(folder.path(), days(2)).unwrap(), 1);
+        assert!(folder.path().join("new.mp3").exists() && folder.path().join("folder").exists());
+        assert_eq!(delete_files(&folder.path().join("nothing"), days(2)).unwrap(), 0);
+    }
 }

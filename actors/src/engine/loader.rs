@@ -112,7 +112,7 @@ impl Loader {
         // Beside the looks, for it may take long, and who has not looked for long may not act.
         let (preparing, supervisor) = (self.clone(), supervisor);
         actix::spawn(async move { preparing.prepare_again(&supervisor).await });
-        actix::spawn(keep_house(Arc::clone(&self.shared), self.keeping));
+        actix::spawn(keep_house(Arc::clone(&self.shared), self.keeping.clone()));
         let mut look_again = LOOK_EVERY;
         loop {
             tokio::time::sleep(look_again).await;

@@ -140,6 +140,19 @@ async fn kept_bodies(
     unmatched_reports::of_conversation(&**client, conversation.as_str()).await
 }
 
+/// Whether a line of ours names this agent.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct IsOurAgent(pub String);
+
+impl Handler<IsOurAgent> for CallSupervisor {
+    type Result = bool;
+
+    fn handle(&mut self, IsOurAgent(agent): IsOurAgent, _: &mut Context<Self>) -> bool {
+        self.agents.contains(&agent)
+    }
+}
+
 impl Handler<ReportCame> for CallSupervisor {
     type Result = ();
 

@@ -57,6 +57,7 @@ pub fn settings() -> Settings {
         source_limit: NonZeroU32::new(1_000).unwrap(),
         body_limit: 1024 * 1024,
         transcription_limit: 16 * 1024 * 1024,
+        recordings: None,
         fallback_voice: Some(VoiceId::new("fallback-voice")),
         cors_origins: CorsOrigins::These(vec!["https://desk.example".to_owned()]),
         api_keys: keys(),

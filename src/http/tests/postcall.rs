@@ -5,8 +5,9 @@ use precall_actors::store::rows::RawBody;
 use precall_call::Grade;
 
 use super::client::send_chunked;
-use super::harness::{POSTCALL, SECRET, now_plus, run};
+use super::harness::{POSTCALL, SECRET, now_plus, run, run_with, settings};
 use super::scripted::{Asked, CALL};
+use crate::http::Settings;
 use crate::signature::{Kind, sign};
 
 const MIB: usize = 1024 * 1024;
@@ -158,4 +159,40 @@ async fn what_cannot_be_kept_is_not_acknowledged_and_what_cannot_be_read_is_400_
     assert_eq!(server.post(POSTCALL, &transcription("x")).await.status, 503);
     assert_eq!(server.post(POSTCALL, "{").await.status, 400);
     assert_eq!(server.engine.kept()[1].state, "quarantined");
+}
+
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let found = std::fs::read_dir(folder).unwrap();
+    found.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn recording(agent: &str, id: &str, sound: &str) -> String {
+    format!(
+        r#"{{"type":"post_call_audio","event_timestamp":1764425485,"data":{{"agent_id":"{agent}","conversation_id":"{id}","full_audio":"{sound}"}}}}"#
+    )
+}
+
+#[actix_web::test]
+async fn recordings_become_files_where_they_are_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("recordings");
+    let server = run_with(Settings { recordings: Some(folder.clone()), ..settings() });
+    let long = "QUJD".repeat(200_000);
+    assert_eq!(server.post(POSTCALL, &recording("a", "conv_long", &long)).await.status, 200);
+    assert_eq!(server.post(POSTCALL, &recording("a", "conv_short", "QUJD")).await.status, 200);
+    assert_eq!(std::fs::read(folder.join("conv_long.mp3")).unwrap(), b"ABC".repeat(200_000));
+    assert_eq!(std::fs::read(folder.join("conv_short.mp3")).unwrap(), b"ABC");
+    assert_eq!(server.post(POSTCALL, &recording("of others", "conv_x", &long)).await.status, 200);
+    assert_eq!(server.post(POSTCALL, &recording("a", "../conv", &long)).await.status, 400);
+    assert_eq!(server.post(POSTCALL, &recording("a", "conv_y", &"!".repeat(100_000))).await.status, 400);
+    // One that nobody signed is not kept, however far it came.
+    let (name, value) = sign(Kind::ElevenLabs, b"another secret", b"", now_plus(0));
+    let unsigned = recording("a", "conv_z", &long);
+    let answer =
+        send_chunked(server.address, POSTCALL, &[(name, &value)], [unsigned.into_bytes()].into_iter()).await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    let mut left = files(&folder);
+    left.sort();
+    assert_eq!(left, ["conv_long.mp3", "conv_short.mp3"]);
+    assert!(server.engine.kept().iter().all(|row| row.body.is_none()), "never in rows");
 }

@@ -181,6 +181,10 @@ impl Engine for Scripted {
         self.answer(Asked::Report(Box::new(report), raw), |script| script.reported)
     }
 
+    fn is_our_agent(&self, agent_id: String) -> LocalBoxFuture<'_, Result<bool, Busy>> {
+        async move { Ok(agent_id == "a") }.boxed_local()
+    }
+
     fn keep_webhook(&self, webhook: WebhookRow) -> LocalBoxFuture<'_, Result<(), Busy>> {
         self.kept.lock().unwrap().push(webhook);
         let kept = self.script.lock().unwrap().kept;

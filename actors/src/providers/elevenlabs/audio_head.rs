@@ -31,6 +31,17 @@ pub fn audio_head(prefix: &[u8]) -> AudioHead {
     head
 }
 
+/// The same of a whole body, wherever its fields stand.
+///
+/// # Errors
+/// When it cannot be read, or is not JSON.
+pub fn audio_head_of(body: impl std::io::Read) -> serde_json::Result<AudioHead> {
+    let mut head = AudioHead::default();
+    let mut json = serde_json::Deserializer::from_reader(body);
+    HeadSeed { head: &mut head, path: HeadPath::Root }.deserialize(&mut json)?;
+    Ok(head)
+}
+
 /// Notes fields as they pass, so that they are there when the body ends too soon.
 struct HeadSeed<'h> {
     head: &'h mut AudioHead,

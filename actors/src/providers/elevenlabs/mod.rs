@@ -40,7 +40,7 @@ pub use agent_words::{
     write_pong,
 };
 pub use audio_format::AudioFormat;
-pub use audio_head::{AudioHead, audio_head};
+pub use audio_head::{AudioHead, audio_head, audio_head_of};
 pub use body::{Multipart, VARIABLE_CALL, VARIABLE_PURPOSE, add_voice_body, outbound_call_body};
 pub use calls::{ConversationList, ConversationSummary, Dialled, OutboundCall, Telephony, VariableValue};
 pub use error::{Execution, ProviderError, ProviderErrorKind};
