@@ -273,10 +273,26 @@ async fn what_was_acknowledged_in_a_storm_is_there_once_and_nobody_was_dialled_t
         offered.len(),
         dialled.len()
     );
+    say_sizes(&client).await;
     assert!(acknowledged.len() > 100 && dialled.len() > 20, "it was no storm at all");
     if let Ok(provider) = Rc::try_unwrap(provider) {
         provider.stop().await;
     }
+}
+
+/// Bytes of each table, indexes and all, for each call.
+async fn say_sizes(client: &tokio_postgres::Client) {
+    let sizes = "
+        select t.name, (t.bytes / (select count(*) from call_log))::bigint from (
+            select r.relname as name, sum(pg_total_relation_size(coalesce(p.relid, r.oid))) as bytes
+            from pg_class r left join lateral pg_partition_tree(r.oid) p on true
+            where r.relkind in ('r', 'p') and not r.relispartition and r.relnamespace = current_schema()::regnamespace
+            group by 1) t
+        where t.bytes > 200000 order by 2 desc";
+    let rows = client.query(sizes, &[]).await.unwrap();
+    let said: Vec<String> =
+        rows.iter().map(|row| format!("{} {}", row.get::<_, String>(0), row.get::<_, i64>(1))).collect();
+    println!("bytes a call: {}", said.join(", "));
 }
 
 async fn until_long<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
