@@ -18,7 +18,7 @@ use crate::providers::elevenlabs::{AddVoice, Execution, ProviderError, ProviderE
 use crate::shared::{Clients, Shared, clients};
 use crate::store::rows::{CacheRow, CloneLogRow, Derived, Entry, Stream, Time};
 use crate::store::voice_event_json::{self, VoiceEvent};
-use crate::voice_book::{JobEnd, JobTold, VoiceBook, VoiceKey};
+use crate::voice_book::{Fullness, JobEnd, JobTold, VoiceBook, VoiceKey, WantSlot};
 use crate::voice_sample::{SampleFolder, VoiceSample};
 
 /// How long a job is heard out after its upload has begun, however long its calls were ready to wait.
@@ -28,6 +28,10 @@ const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(5)];
 /// Uploads that were surely not executed, all told.
 const ATTEMPTS_MAX: u32 = 3;
+/// Voices that are deleted for one clone, where the provider finds the account full again and again.
+const EVICTIONS_MAX: u32 = 3;
+/// A slot, with the deletion that it may take.
+const SLOT_WITHIN: Duration = Duration::from_secs(35);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
@@ -181,6 +185,9 @@ impl Run {
         }
         self.shared.faults.pass(Point::JobBeforeUpload, call);
         self.book.do_send(JobTold::Uploading(self.task.job));
+        if !self.has_slot(Fullness::AsKnown).await {
+            return self.failed(&no_slot(), sample.content.len(), clock::now());
+        }
         let began = clock::now();
         let size = sample.content.len();
         let sha256 = hex::encode(sample.sha256);
@@ -210,7 +217,7 @@ impl Run {
             return Err(NotMade { why: NoVoice::CloneFailed, message });
         };
         let order = AddVoice { name: name.to_owned(), description: None, sample };
-        let mut attempt = 1;
+        let (mut attempt, mut evicted) = (1, 0);
         loop {
             if !self.shared.persistence_state.stand().may_act().await {
                 let message = "another precall may have taken over".to_owned();
@@ -230,6 +237,13 @@ impl Run {
             if error.execution == Execution::Maybe {
                 return self.look_for(&clients, name).await.ok_or_else(|| not_made(&error));
             }
+            if error.kind == ProviderErrorKind::SlotsFull && evicted < EVICTIONS_MAX {
+                evicted = evicted.saturating_add(1);
+                if self.has_slot(Fullness::Full).await {
+                    continue;
+                }
+                return Err(no_slot());
+            }
             if attempt >= ATTEMPTS_MAX || !(error.is_passing() && error.may_be_sent_again()) {
                 return Err(not_made(&error));
             }
@@ -237,6 +251,13 @@ impl Run {
             let pause = error.retry_after.unwrap_or(RETRY_PAUSE).min(RETRY_PAUSE_MAX);
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Whether there is a slot for one more voice, now that one that nobody uses may have been deleted for it.
+    async fn has_slot(&self, fullness: Fullness) -> bool {
+        let (reply, heard) = oneshot::channel();
+        self.book.do_send(WantSlot { job: self.task.job, fullness, reply });
+        tokio::time::timeout(SLOT_WITHIN, heard).await.is_ok_and(|answer| answer.unwrap_or(false))
     }
 
     /// The provider's guard found a protected voice: it must not be used, and it must not hold a slot.
@@ -345,6 +366,10 @@ impl JobLog {
         let reply = self.job.clone().recipient();
         self.shared.persistence.do_send(Append { entries: vec![entry], reply });
     }
+}
+
+fn no_slot() -> NotMade {
+    NotMade { why: NoVoice::NoSlot, message: "every voice of ours in the account is in use".to_owned() }
 }
 
 fn not_made(error: &ProviderError) -> NotMade {

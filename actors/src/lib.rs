@@ -47,6 +47,7 @@ pub mod providers;
 pub mod registry;
 pub mod resilient;
 pub mod shared;
+pub mod slot_book;
 pub mod spool;
 pub mod standing;
 pub mod store;

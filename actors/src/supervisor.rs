@@ -29,6 +29,7 @@ use crate::providers::elevenlabs::ConversationReport;
 use crate::registry::Registry;
 use crate::resilient::start_resilient;
 use crate::shared::Shared;
+use crate::voice_book::UsesNoMore;
 
 /// A webhook is answered within so long, or it is 503 (3CX flows wait 3 s).
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
@@ -305,6 +306,7 @@ impl CallSupervisor {
         self.registry.released(call);
         self.legs.forget(call);
         self.shared.withdraw_transfer(call);
+        self.shared.voice_book.do_send(UsesNoMore(call));
         self.guard.release(call);
         self.conversations.retain(|_, of| *of != call);
         let line = self.line_of.remove(&call);

@@ -1,6 +1,7 @@
 //! The voice book: one for the engine. A shell around [`Book`], which has the rules.
 
 mod book;
+mod slots;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,13 +12,18 @@ use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
 use slog::warn;
 
 pub use book::{Book, BookLimits, JobEnd, Order, VoiceKey};
+pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
 
 use crate::clock;
 use crate::clone_job::{CloneJob, Drop as DropJob, JobTask, JobWork};
 use crate::clone_worker::VoiceOutcome;
 use crate::shared::Shared;
+use crate::slot_book::{Held, SlotBook};
 use crate::store::voices::{self, CachedVoice, Mapping, UnfinishedClone};
 
+/// Expired voices are looked for four times within `CACHE_TTL`, but not more or less often than this.
+const SWEEP_LEAST: Duration = Duration::from_secs(1);
+const SWEEP_MOST: Duration = Duration::from_secs(60);
 /// Reading a mapping; then the fallback voice is better than waiting.
 const READ_WITHIN: Duration = Duration::from_secs(3);
 
@@ -94,6 +100,11 @@ pub struct VoiceBook {
     shared: Option<Arc<Shared>>,
     waiting: HashMap<CallId, Recipient<VoiceOutcome>>,
     jobs: HashMap<JobId, Addr<CloneJob>>,
+    slots: SlotBook,
+    ttl: Duration,
+    /// Between two looks for voices that nobody is served with any more.
+    sweep_every: Duration,
+    is_sweeping: bool,
     arbiter: ArbiterHandle,
 }
 
@@ -101,7 +112,17 @@ impl VoiceBook {
     /// An empty book; its jobs live on `arbiter`.
     #[must_use]
     pub fn new(limits: BookLimits, arbiter: ArbiterHandle) -> Self {
-        Self { book: Book::new(limits), shared: None, waiting: HashMap::new(), jobs: HashMap::new(), arbiter }
+        Self {
+            book: Book::new(limits),
+            shared: None,
+            waiting: HashMap::new(),
+            jobs: HashMap::new(),
+            slots: SlotBook::default(),
+            ttl: limits.ttl,
+            sweep_every: (limits.ttl / 4).clamp(SWEEP_LEAST, SWEEP_MOST),
+            is_sweeping: false,
+            arbiter,
+        }
     }
 
     fn perform(&mut self, orders: Vec<Order>, ctx: &mut Context<Self>) {
@@ -116,10 +137,28 @@ impl VoiceBook {
                 }
                 Order::Tell(call, outcome) => {
                     if let Some(reply) = self.waiting.remove(&call) {
+                        // Before the call hears of it: from now on it may speak with it.
+                        if let VoiceOutcome::Ready { voice, .. } = &outcome {
+                            self.slots.pin(call, voice, clock::now());
+                        }
                         reply.do_send(outcome);
                     }
                 }
             }
+        }
+    }
+
+    /// A voice takes the slot that was asked for, and nothing gives it back.
+    fn job_ended(&mut self, job: JobId, end: &JobEnd) {
+        match (end, self.book.key_of(job)) {
+            (JobEnd::Cloned(voice), Some(key)) => {
+                let now = clock::now();
+                let (key, expires) = (key.clone(), now.plus(self.ttl));
+                // Its log has the intent and the outcome.
+                let held = Held { job, next_seq: 3, key, last_used: now, expires };
+                self.slots.hold(voice.clone(), held);
+            }
+            (JobEnd::Cloned(_) | JobEnd::Failed(_), _) => self.slots.release(job),
         }
     }
 
@@ -254,10 +293,14 @@ impl Handler<JobTold> for VoiceBook {
                 Vec::new()
             }
             JobTold::Late(job) => self.book.late(job),
-            JobTold::Ended(job, end) => self.book.ended(job, end, clock::now()),
+            JobTold::Ended(job, end) => {
+                self.job_ended(job, &end);
+                self.book.ended(job, end, clock::now())
+            }
             // A job that ended properly is not known any more; one that panicked costs its calls their voice.
             JobTold::Down(job) => {
                 self.jobs.remove(&job);
+                self.slots.release(job);
                 self.book.ended(job, JobEnd::Failed(NoVoice::CloneFailed), clock::now())
             }
         };
@@ -277,6 +320,7 @@ impl Handler<Forget> for VoiceBook {
     type Result = bool;
 
     fn handle(&mut self, Forget(key): Forget, _: &mut Context<Self>) -> bool {
+        self.slots.not_wanted(&key);
         self.book.forget(&key)
     }
 }

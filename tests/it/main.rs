@@ -33,4 +33,5 @@ mod reports;
 mod restarts;
 mod schema;
 mod verify;
+mod voice_slots;
 mod webhooks;

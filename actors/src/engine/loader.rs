@@ -31,7 +31,7 @@ use crate::store::{
     call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
 };
 use crate::supervisor::{CallSupervisor, Loaded, UseLines};
-use crate::voice_book::{FindOut, Warm};
+use crate::voice_book::{Existing, FindOut, Warm};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -42,6 +42,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
 /// Between two looks whether it is this process's turn.
 const STANDBY_LOOK_EVERY: Duration = Duration::from_millis(500);
+const VOICES_LOADED: i64 = 10_000;
 const UNMATCHED_LOADED: i64 = 10_000;
 /// All prompts of all lines; what is not there by then is replaced by bundled sound.
 const PREPARED_WITHIN: Duration = Duration::from_secs(20);
@@ -277,6 +278,11 @@ impl Loader {
         info!(self.shared.log, "loaded what was before"; "cached_voices" => cached.len(),
             "unreleased_calls" => unreleased.len(), "generation" => generation);
         let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
+        let existing = Existing {
+            voices: voices::existing(&**client, VOICES_LOADED).await?,
+            in_use: voices::in_use(&**client).await?,
+        };
+        self.shared.voice_book.do_send(existing);
         self.shared.voice_book.do_send(Warm(cached));
         self.shared.voice_book.do_send(FindOut(unfinished));
         self.use_lines(lines, supervisor);

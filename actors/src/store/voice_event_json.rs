@@ -24,6 +24,15 @@ pub enum VoiceEvent<'a> {
         /// Whether the answer was lost and the voice was found by its name.
         found_by_name: bool,
     },
+    /// The voice is gone from the provider.
+    VoiceDeleted {
+        /// The voice.
+        voice: &'a VoiceId,
+        /// `expired` or `evicted`.
+        why: &'static str,
+        /// Whether it was gone before.
+        was_gone: bool,
+    },
     /// There is none.
     CloneFailed {
         /// The closed name.
@@ -43,6 +52,8 @@ pub fn encode(event: &VoiceEvent<'_>) -> Value {
         VoiceEvent::CloneSucceeded { voice, took_ms, found_by_name } => json!({
             "v": 1, "kind": "clone_succeeded", "voice_id": voice.as_str(), "took_ms": took_ms,
             "found_by_name": found_by_name }),
+        VoiceEvent::VoiceDeleted { voice, why, was_gone } => json!({
+            "v": 1, "kind": "voice_deleted", "voice_id": voice.as_str(), "why": why, "was_gone": was_gone }),
         VoiceEvent::CloneFailed { reason, message } => json!({
             "v": 1, "kind": "clone_failed", "reason": reason, "message": message }),
     }

@@ -1,6 +1,6 @@
 //! Whose voice is where: mappings with their consent, and the cache of clones.
 
-use precall_call::{At, JobId, VoiceId};
+use precall_call::{At, CallId, JobId, VoiceId};
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
@@ -30,8 +30,24 @@ const UNFINISHED: &str = "
     where r.event ->> 'kind' = 'clone_requested' and r.at > $1 and r.pii ->> 'caller_id' is not null
         and not exists (select from voice_events o where o.job = r.job and o.seq > r.seq)";
 
+// Every clone whose voice nobody has deleted; the cache says whether somebody is still served with it.
+const EXISTING: &str = "
+    select s.job, s.event ->> 'voice_id', coalesce(r.pii ->> 'account_id', 'default'),
+        coalesce(r.pii ->> 'caller_id', ''), coalesce(c.last_used_at, s.at), c.ttl_expires_at,
+        (select max(m.seq) from voice_events m where m.job = s.job)
+    from voice_events s join voice_events r on r.job = s.job and r.seq = 1
+    left join voice_clone_cache c on c.job = s.job and c.cloned_voice_id = s.event ->> 'voice_id'
+        and c.deleted_at is null
+    where s.event ->> 'kind' = 'clone_succeeded' and not exists (
+        select from voice_events d where d.job = s.job and d.event ->> 'kind' = 'voice_deleted')
+    order by s.job desc limit $1";
+
+const IN_USE: &str = "
+    select id, cloned_voice_id from call_log
+    where state <> 'released' and last_seq > 0 and cloned_voice_id is not null";
+
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[MAPPING, CACHED, DROP_CACHED, UNFINISHED];
+pub const STATEMENTS: &[&str] = &[MAPPING, CACHED, DROP_CACHED, UNFINISHED, EXISTING, IN_USE];
 
 /// A caller's sample, and whether anybody agreed to its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +123,61 @@ pub async fn drop_cached(
     now: At,
 ) -> Result<u64, StoreError> {
     Ok(client.execute(DROP_CACHED, &[&account, &caller, &timestamp(now)]).await?)
+}
+
+/// A voice that exists at the provider, as far as is known.
+#[derive(Clone, Debug)]
+pub struct ExistingVoice {
+    /// The job that made it.
+    pub job: JobId,
+    /// The voice.
+    pub voice: VoiceId,
+    /// Whose.
+    pub account: String,
+    /// Whose voice.
+    pub caller: String,
+    /// When a call last used it, or it was made.
+    pub last_used: At,
+    /// When it stops counting; none where nobody is served with it any more.
+    pub expires: Option<At>,
+    /// The last event of its job.
+    pub last_seq: i64,
+}
+
+/// Voices that nobody has deleted, the newest `limit`.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn existing(client: &impl GenericClient, limit: i64) -> Result<Vec<ExistingVoice>, StoreError> {
+    let at = |time: jiff::Timestamp| At(time.as_microsecond());
+    let rows = client.query(EXISTING, &[&limit]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(ExistingVoice {
+                job: JobId(row.try_get::<_, Uuid>(0)?.as_u128()),
+                voice: VoiceId::new(row.try_get::<_, String>(1)?),
+                account: row.try_get(2)?,
+                caller: row.try_get(3)?,
+                last_used: at(row.try_get(4)?),
+                expires: row.try_get::<_, Option<jiff::Timestamp>>(5)?.map(at),
+                last_seq: row.try_get(6)?,
+            })
+        })
+        .collect()
+}
+
+/// Live calls and the clones that they speak with, or may.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn in_use(client: &impl GenericClient) -> Result<Vec<(CallId, VoiceId)>, StoreError> {
+    let rows = client.query(IN_USE, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            let call = CallId(row.try_get::<_, Uuid>(0)?.as_u128());
+            Ok((call, VoiceId::new(row.try_get::<_, String>(1)?)))
+        })
+        .collect()
 }
 
 /// A clone that was asked for and whose outcome nobody wrote down.

@@ -181,6 +181,12 @@ impl Book {
         self.start_next()
     }
 
+    /// Whose voice a job makes.
+    #[must_use]
+    pub fn key_of(&self, job: JobId) -> Option<&VoiceKey> {
+        self.keys.get(&job)
+    }
+
     /// From now on the provider may have the sample.
     pub fn uploading(&mut self, job: JobId) {
         if let Some(job) = self.job_mut(job) {
