@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 
 use precall_actors::clone_worker::VoiceOutcome;
 use precall_actors::store::voices::Mapping;
-use precall_actors::voice_book::{JobEnd, Order, VoiceKey};
-use precall_call::{
-    At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, NoVoice, Purpose, VoiceId,
-};
+use precall_actors::voice_book::{Order, VoiceKey};
+use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose};
 use uuid::Uuid;
 
 use crate::engine::Engine;
@@ -53,6 +51,7 @@ impl World {
         }
         if live.is_settled() {
             engine.calls.remove(&id.0);
+            engine.slots.unpin(id);
         }
     }
 
@@ -223,19 +222,25 @@ impl World {
                     self.after(wait, Happening::Mapped { to, key });
                 }
                 Order::StartJob { job, key, .. } => {
-                    engine.book.uploading(job);
                     let running =
                         self.provider.cloning.entry(format!("{} {}", to.epoch, key.caller)).or_default();
                     *running += 1;
                     assert_eq!(*running, 1, "{} is being cloned twice at once", key.caller);
                     assert!(engine.book.running() <= 3, "more clones than may be at once");
-                    let wait = self.random.between(100 * MS, 40 * SECOND);
-                    self.after(wait, Happening::Cloned { to, key, job });
+                    engine.preparing.insert(job.0, key.clone());
+                    let slot = engine.slots.want(job);
+                    self.slot(to, engine, &key, job, slot);
                 }
-                Order::StopJob(_) => {}
+                Order::StopJob(job) => {
+                    if let Some(key) = engine.preparing.remove(&job.0) {
+                        self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
+                        engine.slots.release(job);
+                    }
+                }
                 Order::Tell(id, outcome) => {
                     let event = match outcome {
                         VoiceOutcome::Ready { voice, job, source } => {
+                            engine.slots.pin(id, &voice, At(self.now));
                             let took = std::time::Duration::from_millis(5);
                             Event::VoiceReady { voice, job, source, took }
                         }
@@ -254,17 +259,6 @@ impl World {
                 .then(|| Mapping { sample: key.caller.clone(), consented: !number.is_multiple_of(5) })
         });
         let orders = engine.book.mapped(key, mapping, At(self.now));
-        self.orders(to, engine, orders);
-    }
-
-    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId) {
-        self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
-        let end = if self.random.per_mille(200) {
-            JobEnd::Failed(NoVoice::CloneFailed)
-        } else {
-            JobEnd::Cloned(VoiceId::new(format!("voice_{}", job.0)))
-        };
-        let orders = engine.book.ended(job, end, At(self.now));
         self.orders(to, engine, orders);
     }
 }

@@ -9,10 +9,11 @@ use precall_actors::batcher::Unit;
 use precall_actors::pipe::{Next, Pipe};
 use precall_actors::registry::Registry;
 use precall_actors::shared::ConsentRule;
+use precall_actors::slot_book::SlotBook;
 use precall_actors::spool::Spool;
 use precall_actors::store::event_json;
 use precall_actors::store::rows::{Batch, Entry, Stream};
-use precall_actors::voice_book::{Book, BookLimits};
+use precall_actors::voice_book::{Book, BookLimits, VoiceKey};
 use precall_call::{At, Call, CallId, Effect, Event, Policy, Route, VoiceId, VoiceWait, step};
 use uuid::Uuid;
 
@@ -96,6 +97,9 @@ pub struct Engine {
     pub registry: Registry,
     pub calls: BTreeMap<u128, Live>,
     pub book: Book,
+    pub slots: SlotBook,
+    /// Jobs that have sent nothing yet.
+    pub preparing: BTreeMap<u128, VoiceKey>,
     pub pipe: Pipe<Ack>,
     pub spool: Spool<Disk>,
     pub is_draining: bool,
@@ -119,6 +123,8 @@ impl Engine {
             registry: Registry::default(),
             calls: BTreeMap::new(),
             book: Book::new(limits),
+            slots: SlotBook::default(),
+            preparing: BTreeMap::new(),
             pipe: Pipe::default(),
             spool: Spool::open(disk, SPOOL_MAX).unwrap(),
             is_draining: false,

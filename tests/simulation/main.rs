@@ -18,6 +18,7 @@ mod processes;
 mod provider;
 mod random;
 mod sayings;
+mod voices;
 mod webhooks;
 mod world;
 
@@ -52,6 +53,7 @@ fn add(sum: &mut Summary, one: Summary) {
     sum.spooled += one.spooled;
     sum.generations += one.generations;
     sum.crashes += one.crashes;
+    sum.deleted += one.deleted;
 }
 
 #[test]

@@ -66,7 +66,9 @@ impl World {
         engine.generation = Some(self.database.generation);
         engine.looked = self.at();
         self.tell(|| format!("{to:?} takes over, one host {}", self.one_host));
+        self.load_voices(engine);
         self.load(to, engine);
+        self.after(crate::world::MINUTE, Happening::Sweep { to });
         self.after(LOOK_EVERY, Happening::Look { to });
         self.after(15 * SECOND, Happening::Collect { to });
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use precall_call::{CallId, ConversationId, Purpose};
+use precall_actors::slot_book::Held;
+use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 
 /// What a dial led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Provider {
     pub conversations: Vec<Conversation>,
     /// Dials that rang, by whom and for what.
     dials: BTreeMap<(u128, &'static str), u32>,
+    /// Clones.
+    pub voices: BTreeMap<VoiceId, Held>,
     /// Clones under way, by caller.
     pub cloning: BTreeMap<String, u32>,
 }

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use precall_actors::pipe::Next;
+use precall_actors::slot_book::Held;
 use precall_actors::voice_book::VoiceKey;
-use precall_call::{At, CallId, Effect, JobId, Purpose};
+use precall_call::{At, CallId, Effect, JobId, Purpose, VoiceId};
 use uuid::Uuid;
 
 use crate::database::{Database, Refusal};
@@ -104,6 +105,15 @@ pub(crate) enum Happening {
         to: To,
         key: VoiceKey,
         job: JobId,
+    },
+    Delete {
+        to: To,
+        voice: VoiceId,
+        held: Held,
+        waiting: Option<(JobId, VoiceKey)>,
+    },
+    Sweep {
+        to: To,
     },
     TakeOver {
         to: To,
@@ -208,6 +218,7 @@ pub struct Summary {
     pub spooled: u64,
     pub generations: u64,
     pub crashes: u64,
+    pub deleted: u64,
 }
 
 /// See the file.
@@ -366,6 +377,8 @@ impl World {
             | Happening::LookedUp { to, .. }
             | Happening::Mapped { to, .. }
             | Happening::Cloned { to, .. }
+            | Happening::Delete { to, .. }
+            | Happening::Sweep { to }
             | Happening::TakeOver { to, .. }
             | Happening::Look { to }
             | Happening::Collect { to } => Some(*to),
@@ -485,6 +498,8 @@ impl World {
             }
             Happening::Mapped { key, .. } => self.mapped(to, engine, &key),
             Happening::Cloned { key, job, .. } => self.cloned(to, engine, &key, job),
+            Happening::Delete { voice, held, waiting, .. } => self.delete(to, engine, voice, held, waiting),
+            Happening::Sweep { .. } => self.sweep(to, engine),
             Happening::TakeOver { free_since, .. } => self.take_over(to, engine, free_since),
             Happening::Look { .. } => return self.look(to, engine),
             Happening::Collect { .. } => self.collect(to, engine),

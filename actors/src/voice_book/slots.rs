@@ -93,9 +93,7 @@ pub(super) struct Allowed {
 impl VoiceBook {
     fn answer(&mut self, slot: Slot, waiting: Waiting, ctx: &mut Context<Self>) {
         match slot {
-            Slot::Granted => {
-                let _ = waiting.reply.send(true);
-            }
+            Slot::Granted => self.grant(waiting),
             Slot::After(voice, held) if waiting.tries < TRIES_MAX => {
                 self.delete(voice, held, "evicted", Some(waiting), ctx);
             }
@@ -106,6 +104,13 @@ impl VoiceBook {
             Slot::None => {
                 let _ = waiting.reply.send(false);
             }
+        }
+    }
+
+    /// A job that was stopped meanwhile takes no slot.
+    fn grant(&mut self, waiting: Waiting) {
+        if waiting.reply.send(true).is_err() {
+            self.slots.release(waiting.job);
         }
     }
 
@@ -220,7 +225,7 @@ impl Handler<Tried> for VoiceBook {
                 match waiting {
                     Some(waiting) => {
                         self.slots.take_over(waiting.job, &voice);
-                        let _ = waiting.reply.send(true);
+                        self.grant(waiting);
                     }
                     None => self.slots.deleted(&voice),
                 }

@@ -1,0 +1,138 @@
+//! Clones and the slots they take: what the voice book's actor does with its rules.
+
+use precall_actors::slot_book::{Held, Slot};
+use precall_actors::voice_book::{JobEnd, VoiceKey};
+use precall_call::{At, JobId, NoVoice, Voice, VoiceId};
+
+use crate::engine::Engine;
+use crate::world::{Happening, MINUTE, MS, SECOND, To, World};
+
+/// Slots of the account.
+pub(crate) const SLOTS_OF_ACCOUNT: usize = 4;
+
+impl World {
+    /// A clone begins, waits for a slot, or comes to nothing.
+    pub(crate) fn slot(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId, slot: Slot) {
+        match slot {
+            Slot::Granted => {
+                if engine.preparing.remove(&job.0).is_none() {
+                    // It was stopped while it waited.
+                    return engine.slots.release(job);
+                }
+                engine.book.uploading(job);
+                let wait = self.random.between(100 * MS, 40 * SECOND);
+                self.after(wait, Happening::Cloned { to, key: key.clone(), job });
+            }
+            Slot::After(voice, held) => {
+                self.begin_to_delete(to, engine, voice, held, Some((job, key.clone())))
+            }
+            Slot::None => self.end_clone(to, engine, key, job, JobEnd::Failed(NoVoice::NoSlot)),
+        }
+    }
+
+    fn begin_to_delete(
+        &mut self,
+        to: To,
+        engine: &mut Engine,
+        voice: VoiceId,
+        held: Held,
+        waiting: Option<(JobId, VoiceKey)>,
+    ) {
+        if engine.book.peek(&held.key, At(self.now)) == Some(&voice) {
+            engine.book.forget(&held.key);
+        }
+        // The provider hears of it a moment later; who may not act says nothing.
+        let wait = self.random.between(5 * MS, 500 * MS);
+        self.after(wait, Happening::Delete { to, voice, held, waiting });
+    }
+
+    pub(crate) fn delete(
+        &mut self,
+        to: To,
+        engine: &mut Engine,
+        voice: VoiceId,
+        held: Held,
+        waiting: Option<(JobId, VoiceKey)>,
+    ) {
+        let acts = self.is_sure(engine) && engine.generation == Some(self.database.generation);
+        if acts && !self.random.per_mille(150) {
+            for live in engine.calls.values() {
+                let uses = live.call.voice == Voice::Cloned(voice.clone()) && !live.call.is_released();
+                assert!(!uses, "{voice} is deleted, and a live call may speak with it");
+            }
+            self.provider.voices.remove(&voice);
+            self.summary.deleted += 1;
+            match waiting {
+                Some((job, key)) => {
+                    engine.slots.take_over(job, &voice);
+                    self.slot(to, engine, &key, job, Slot::Granted);
+                }
+                None => engine.slots.deleted(&voice),
+            }
+            return;
+        }
+        let Some((job, key)) = waiting else { return engine.slots.not_deleted(&voice) };
+        let slot = engine.slots.is_full(job);
+        engine.slots.not_deleted(&voice);
+        engine.slots.not_wanted(&held.key);
+        self.slot(to, engine, &key, job, slot);
+    }
+
+    pub(crate) fn sweep(&mut self, to: To, engine: &mut Engine) {
+        for (voice, held) in engine.slots.expired(At(self.now), 10) {
+            self.begin_to_delete(to, engine, voice, held, None);
+        }
+        self.after(MINUTE, Happening::Sweep { to });
+    }
+
+    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId) {
+        // An upload of an earlier start may have taken the slot meanwhile.
+        if self.provider.voices.len() >= SLOTS_OF_ACCOUNT {
+            engine.preparing.insert(job.0, key.clone());
+            let slot = engine.slots.is_full(job);
+            return self.slot(to, engine, key, job, slot);
+        }
+        let end = if self.random.per_mille(200) {
+            JobEnd::Failed(NoVoice::CloneFailed)
+        } else {
+            JobEnd::Cloned(VoiceId::new(format!("voice_{}", job.0)))
+        };
+        self.end_clone(to, engine, key, job, end);
+    }
+
+    fn end_clone(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId, end: JobEnd) {
+        engine.preparing.remove(&job.0);
+        self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
+        match &end {
+            JobEnd::Cloned(voice) => {
+                let held = Held {
+                    job,
+                    next_seq: 3,
+                    key: key.clone(),
+                    last_used: At(self.now),
+                    expires: At(self.now + 10 * MINUTE),
+                };
+                self.provider.voices.insert(voice.clone(), held.clone());
+                assert!(self.provider.voices.len() <= SLOTS_OF_ACCOUNT, "more voices than slots");
+                engine.slots.hold(voice.clone(), held);
+            }
+            JobEnd::Failed(_) => engine.slots.release(job),
+        }
+        let orders = engine.book.ended(job, end, At(self.now));
+        self.orders(to, engine, orders);
+    }
+
+    /// At a start: what is there, and what live calls may speak with.
+    pub(crate) fn load_voices(&self, engine: &mut Engine) {
+        for (voice, held) in &self.provider.voices {
+            engine.slots.hold(voice.clone(), held.clone());
+            engine.book.remember(held.key.clone(), voice.clone(), held.expires);
+        }
+        for (id, _, call) in self.database.live() {
+            if let Voice::Cloned(voice) = &call.voice {
+                engine.slots.pin(id, voice, At(0));
+            }
+        }
+        engine.slots.set_limit(SLOTS_OF_ACCOUNT, self.provider.voices.len());
+    }
+}
