@@ -241,6 +241,13 @@ impl PbxWorld {
     }
 
     /// How many milliseconds of this tone the caller has heard.
+    /// So much of the hold music may pass for this tone: a note of it can be as high.
+    pub fn music_like(hz: u32) -> usize {
+        let (mut wav, music) = (vec![0; 44], prompts::bundled_hold());
+        wav.extend_from_slice(music.pcm());
+        tone_ms(&wav, hz)
+    }
+
     pub fn tone_ms(&self, pbx_id: &str, hz: u32) -> usize {
         tone_ms(&self.pbx.audio(pbx_id).unwrap_or_default(), hz)
     }
