@@ -4,17 +4,25 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::prompts::{AudioError, FILE_BYTES_MAX, decode};
+
 #[cfg(test)]
 mod tests;
 
-/// Larger files are refused. The provider documents no limit; a three minute WAV in studio quality has 32 MB, and more
-/// than three minutes make a clone worse (ElevenLabs facts, section 1).
-pub const SAMPLE_BYTES_MAX: u64 = 25 * 1024 * 1024;
+/// Larger files are refused, as other recordings are. The provider documents no limit; two minutes of a studio's stereo have 20 MiB, and
+/// more than three minutes make a clone worse (ElevenLabs facts, section 1).
+pub const SAMPLE_BYTES_MAX: u64 = FILE_BYTES_MAX;
+/// Shorter samples are refused: there is too little of the voice in them.
+const LENGTH_MIN: Duration = Duration::from_secs(3);
+/// Samples this near to full scale, and so many in a thousand of them, are what a recording has whose level was too high.
+const CLIPPED_LEVEL: u16 = 32_000;
+const CLIPPED_PER_MILLE: usize = 20;
 /// As long as a path may be on Linux.
 const REFERENCE_BYTES_MAX: usize = 4096;
 /// How far into an `.mp3` the first frame may stand, after whatever a recorder wrote in front of it.
@@ -122,6 +130,15 @@ pub enum SampleError {
     /// Not one of the formats.
     #[error("the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest")]
     NotAudio,
+    /// It is named or begins as audio, and is none that can be heard.
+    #[error("the sample cannot be used: {0}")]
+    Unusable(AudioError),
+    /// Less than three seconds.
+    #[error("the sample is only {0} ms long: record at least 3 seconds, one or two minutes are best")]
+    TooShort(u64),
+    /// It was recorded too loud.
+    #[error("the sample is distorted, since its level was too high: record it again with a lower one")]
+    Clipped,
 }
 
 /// The folder that samples may come from (`LOCAL_VOICE_SAMPLES_PATH`).
@@ -156,8 +173,10 @@ impl SampleFolder {
         let path = self.resolve(reference)?;
         let content = read_bounded(&path)?;
         let format = recognise(&content, &path).ok_or(SampleError::NotAudio)?;
+        let content = Bytes::from(content);
+        listen(&content)?;
         let sha256 = Sha256::digest(&content).into();
-        Ok(VoiceSample { format, content: Bytes::from(content), sha256 })
+        Ok(VoiceSample { format, content, sha256 })
     }
 
     /// The real path of the sample, every link followed, and inside the folder.
@@ -171,6 +190,27 @@ impl SampleFolder {
         })?;
         if real.starts_with(&root) { Ok(real) } else { Err(SampleError::Outside) }
     }
+}
+
+/// Whether a voice can be heard in it, as far as that can be told without knowing whose it is.
+fn listen(content: &Bytes) -> Result<(), SampleError> {
+    let clip = decode(content).map_err(|error| match error {
+        AudioError::NotAudio => SampleError::NotAudio,
+        AudioError::Empty => SampleError::Empty,
+        AudioError::TooLarge => SampleError::TooLarge,
+        error => SampleError::Unusable(error),
+    })?;
+    let length = clip.duration();
+    if length < LENGTH_MIN {
+        return Err(SampleError::TooShort(u64::try_from(length.as_millis()).unwrap_or(u64::MAX)));
+    }
+    let (samples, _) = clip.pcm().as_chunks::<2>();
+    let is_loud = |sample: &&[u8; 2]| i16::from_le_bytes(**sample).unsigned_abs() >= CLIPPED_LEVEL;
+    let loud = samples.iter().filter(is_loud).count();
+    if loud.saturating_mul(1_000) > samples.len().saturating_mul(CLIPPED_PER_MILLE) {
+        return Err(SampleError::Clipped);
+    }
+    Ok(())
 }
 
 fn path_of(reference: &str) -> Result<PathBuf, SampleError> {

@@ -11,8 +11,9 @@ use uuid::Uuid;
 use crate::engine::Engine;
 use crate::provider::Fate;
 
+use crate::happening::{Happening, To};
 use crate::sayings::{key_of, report, succeeded};
-use crate::world::{Happening, MS, Planted, SECOND, To, World};
+use crate::world::{MS, Planted, SECOND, World};
 
 impl World {
     pub(crate) fn take(&mut self, to: To, engine: &mut Engine, id: CallId, event: &Event) {

@@ -12,6 +12,7 @@ mod calls;
 mod database;
 mod disk;
 mod engine;
+mod happening;
 mod laws;
 mod persistence;
 mod processes;

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::database::Refusal;
 use crate::engine::{Ack, Engine, InFlight};
 
-use crate::world::{DIRECT_WITHIN, DRAIN_WITHIN, Happening, MS, Operation, Planted, SECOND, To, World};
+use crate::happening::{Happening, Operation, To};
+use crate::world::{DIRECT_WITHIN, DRAIN_WITHIN, MS, Planted, SECOND, World};
 
 impl World {
     pub(crate) fn go_on(&mut self, to: To, engine: &mut Engine, next: Option<Next>) {

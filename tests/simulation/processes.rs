@@ -11,8 +11,9 @@ use crate::database::Refusal;
 use crate::disk::Disk;
 use crate::engine::{Engine, Live, SPOOL_MAX};
 
+use crate::happening::{Happening, To};
 use crate::sayings::sighting;
-use crate::world::{Directory, Happening, LEFT_FREE, LOOK_EVERY, MS, Planted, SECOND, To, World};
+use crate::world::{Directory, LEFT_FREE, LOOK_EVERY, MS, Planted, SECOND, World};
 
 impl World {
     pub(crate) fn start(&mut self, slot: usize) {

@@ -5,7 +5,8 @@ use precall_actors::voice_book::{JobEnd, VoiceKey};
 use precall_call::{At, JobId, NoVoice, Voice, VoiceId};
 
 use crate::engine::Engine;
-use crate::world::{Happening, MINUTE, MS, SECOND, To, World};
+use crate::happening::{Happening, To};
+use crate::world::{MINUTE, MS, SECOND, World};
 
 /// Slots of the account.
 pub(crate) const SLOTS_OF_ACCOUNT: usize = 4;

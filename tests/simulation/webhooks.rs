@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use crate::engine::{Ack, Engine, Live, policy};
 
+use crate::happening::{Happening, Kind, Post, To};
 use crate::sayings::{report, sighting};
-use crate::world::{Happening, Kind, MINUTE, Post, SECOND, SLOTS, To, World};
+use crate::world::{MINUTE, SECOND, SLOTS, World};
 
 impl World {
     pub(crate) fn arrival(&mut self) {

@@ -4,15 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use precall_actors::pipe::Next;
-use precall_actors::slot_book::Held;
-use precall_actors::voice_book::VoiceKey;
-use precall_call::{At, CallId, Effect, JobId, Purpose, VoiceId};
+use precall_call::At;
 use uuid::Uuid;
 
 use crate::database::{Database, Refusal};
 use crate::disk::Disk;
-use crate::engine::{Engine, InFlight};
-use crate::provider::{Fate, Provider};
+use crate::engine::Engine;
+use crate::happening::{Happening, Post, Queued, To};
+use crate::provider::Provider;
 use crate::random::Random;
 
 pub(crate) const MS: i64 = 1_000;
@@ -39,166 +38,6 @@ pub enum Planted {
     LyingDisk,
     /// What a dead process left in its spool is not looked for.
     SpoolForgotten,
-}
-
-/// What happens next, and to whom.
-pub(crate) enum Happening {
-    Post(usize),
-    /// A transaction happens, or not. The answer is for this operation of this process.
-    Execute {
-        to: To,
-        operation: Operation,
-        work: InFlight,
-        is_answered: bool,
-    },
-    Answered {
-        to: To,
-        operation: Operation,
-        came: Result<(), Refusal>,
-    },
-    Overdue {
-        to: To,
-        operation: Operation,
-    },
-    Spooled {
-        to: To,
-        operation: u64,
-        came: Result<(), usize>,
-    },
-    Again {
-        to: To,
-        operation: u64,
-        waiting: usize,
-    },
-    Drain {
-        to: To,
-        backoff: i64,
-    },
-    Timer {
-        to: To,
-        call: CallId,
-        due: At,
-    },
-    Perform {
-        to: To,
-        call: CallId,
-        effect: Effect,
-    },
-    Dialled {
-        to: To,
-        call: CallId,
-        purpose: Purpose,
-        attempt: u8,
-        fate: Fate,
-    },
-    LookedUp {
-        to: To,
-        call: CallId,
-        purpose: Purpose,
-        attempt: u8,
-    },
-    Mapped {
-        to: To,
-        key: VoiceKey,
-    },
-    Cloned {
-        to: To,
-        key: VoiceKey,
-        job: JobId,
-    },
-    Delete {
-        to: To,
-        voice: VoiceId,
-        held: Held,
-        waiting: Option<(JobId, VoiceKey)>,
-    },
-    Sweep {
-        to: To,
-    },
-    TakeOver {
-        to: To,
-        free_since: Option<At>,
-    },
-    Look {
-        to: To,
-    },
-    Collect {
-        to: To,
-    },
-    Over {
-        conversation: usize,
-    },
-    Start {
-        slot: usize,
-    },
-    Crash {
-        slot: usize,
-    },
-    Pause {
-        slot: usize,
-        length: i64,
-    },
-    DatabaseGoes {
-        length: i64,
-    },
-    DatabaseComes,
-    DiskFull {
-        slot: usize,
-        length: i64,
-    },
-    DiskFree,
-    Arrival,
-}
-
-/// A process: what is meant for one that is gone reaches nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct To {
-    pub(crate) slot: usize,
-    pub(crate) epoch: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Write(u64),
-    /// So many frames of the spool.
-    Drain(usize, i64),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    Incoming,
-    Ended,
-    Reported(usize),
-}
-
-/// A webhook. Its sender tries again until it is acknowledged.
-pub(crate) struct Post {
-    pub(crate) pbx: u64,
-    pub(crate) kind: Kind,
-    pub(crate) tries: u32,
-    pub(crate) is_acknowledged: bool,
-}
-
-pub(crate) struct Queued(i64, u64, Happening);
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        (self.0, self.1) == (other.0, other.1)
-    }
-}
-
-impl Eq for Queued {}
-
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0, self.1).cmp(&(other.0, other.1))
-    }
 }
 
 /// A directory of the spool, and who holds it.

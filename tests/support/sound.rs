@@ -98,7 +98,7 @@ pub fn tone_ms(wav: &[u8], hz: u32) -> usize {
     samples.chunks_exact(160).filter(is_tone).count() * 20
 }
 
-/// Two seconds of a tone that no other caller has.
+/// Four seconds of a tone that no other caller has.
 pub fn write_sample(path: &Path, n: u32) {
     let spec = hound::WavSpec {
         channels: 1,
@@ -107,7 +107,7 @@ pub fn write_sample(path: &Path, n: u32) {
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    for i in 0..16_000_u32 {
+    for i in 0..32_000_u32 {
         let value = (i * (n + 7)) % 8_000;
         writer.write_sample(i16::try_from(value).unwrap()).unwrap();
     }

@@ -88,6 +88,7 @@ pub fn decode(content: &Bytes) -> Result<Clip, AudioError> {
     let mut decoder = decoder(codec.ok_or(AudioError::Codec)?)?;
     let mut mono = Mono::default();
     let mut packets = Packets::default();
+    let mut last = Vec::new();
     loop {
         let packet = match reader.next_packet() {
             Ok(Some(packet)) if packet.track_id == id => packet,
@@ -96,6 +97,10 @@ pub fn decode(content: &Bytes) -> Result<Clip, AudioError> {
             Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => break,
             Err(_) => return Err(AudioError::Damaged),
         };
+        if is_mp3(content) {
+            last.clear();
+            last.extend_from_slice(&packet.data);
+        }
         match decoder.decode(&packet) {
             Ok(buffer) => {
                 packets.good = packets.good.saturating_add(1);
@@ -108,6 +113,9 @@ pub fn decode(content: &Bytes) -> Result<Clip, AudioError> {
     }
     let declared = declared_frames(reader.as_ref(), content);
     check_whole(declared, &packets, &mono)?;
+    if is_mp3(content) && ends_within_a_frame(content, &last) {
+        return Err(AudioError::Truncated);
+    }
     let clip = clip_of(&mono.finish()?);
     if is_silent(&clip) {
         return Err(AudioError::Silent);
@@ -140,6 +148,22 @@ fn open(content: &Bytes) -> Result<Box<dyn FormatReader + 'static>, AudioError> 
 
 fn is_ogg(content: &Bytes) -> bool {
     content.starts_with(b"OggS")
+}
+
+/// It has no container: it begins with a tag, or with a frame.
+fn is_mp3(content: &Bytes) -> bool {
+    content.starts_with(b"ID3") || matches!(content.as_ref(), [0xff, second, ..] if second & 0xe0 == 0xe0)
+}
+
+/// Few MP3 files say how long they are. One that was cut off has the beginning of a frame behind its last whole one.
+fn ends_within_a_frame(content: &Bytes, last: &[u8]) -> bool {
+    const SYNC: usize = 4;
+    if last.is_empty() {
+        return false;
+    }
+    let end = content.windows(last.len()).rposition(|found| found == last);
+    let rest = end.and_then(|start| content.get(start.saturating_add(last.len())..)).unwrap_or_default();
+    rest.len() >= SYNC && matches!(rest, [0xff, second, ..] if second & 0xe0 == 0xe0)
 }
 
 fn decoder(codec: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioError> {

@@ -1,0 +1,169 @@
+//! What can happen, and to whom.
+
+use precall_actors::slot_book::Held;
+use precall_actors::voice_book::VoiceKey;
+use precall_call::{At, CallId, Effect, JobId, Purpose, VoiceId};
+
+use crate::database::Refusal;
+use crate::engine::InFlight;
+use crate::provider::Fate;
+
+/// What happens next, and to whom.
+pub(crate) enum Happening {
+    Post(usize),
+    /// A transaction happens, or not. The answer is for this operation of this process.
+    Execute {
+        to: To,
+        operation: Operation,
+        work: InFlight,
+        is_answered: bool,
+    },
+    Answered {
+        to: To,
+        operation: Operation,
+        came: Result<(), Refusal>,
+    },
+    Overdue {
+        to: To,
+        operation: Operation,
+    },
+    Spooled {
+        to: To,
+        operation: u64,
+        came: Result<(), usize>,
+    },
+    Again {
+        to: To,
+        operation: u64,
+        waiting: usize,
+    },
+    Drain {
+        to: To,
+        backoff: i64,
+    },
+    Timer {
+        to: To,
+        call: CallId,
+        due: At,
+    },
+    Perform {
+        to: To,
+        call: CallId,
+        effect: Effect,
+    },
+    Dialled {
+        to: To,
+        call: CallId,
+        purpose: Purpose,
+        attempt: u8,
+        fate: Fate,
+    },
+    LookedUp {
+        to: To,
+        call: CallId,
+        purpose: Purpose,
+        attempt: u8,
+    },
+    Mapped {
+        to: To,
+        key: VoiceKey,
+    },
+    Cloned {
+        to: To,
+        key: VoiceKey,
+        job: JobId,
+    },
+    Delete {
+        to: To,
+        voice: VoiceId,
+        held: Held,
+        waiting: Option<(JobId, VoiceKey)>,
+    },
+    Sweep {
+        to: To,
+    },
+    TakeOver {
+        to: To,
+        free_since: Option<At>,
+    },
+    Look {
+        to: To,
+    },
+    Collect {
+        to: To,
+    },
+    Over {
+        conversation: usize,
+    },
+    Start {
+        slot: usize,
+    },
+    Crash {
+        slot: usize,
+    },
+    Pause {
+        slot: usize,
+        length: i64,
+    },
+    DatabaseGoes {
+        length: i64,
+    },
+    DatabaseComes,
+    DiskFull {
+        slot: usize,
+        length: i64,
+    },
+    DiskFree,
+    Arrival,
+}
+
+/// A process: what is meant for one that is gone reaches nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct To {
+    pub(crate) slot: usize,
+    pub(crate) epoch: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Write(u64),
+    /// So many frames of the spool.
+    Drain(usize, i64),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Incoming,
+    Ended,
+    Reported(usize),
+}
+
+/// A webhook. Its sender tries again until it is acknowledged.
+pub(crate) struct Post {
+    pub(crate) pbx: u64,
+    pub(crate) kind: Kind,
+    pub(crate) tries: u32,
+    pub(crate) is_acknowledged: bool,
+}
+
+pub(crate) struct Queued(pub(crate) i64, pub(crate) u64, pub(crate) Happening);
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0, self.1) == (other.0, other.1)
+    }
+}
+
+impl Eq for Queued {}
+
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
+    }
+}
