@@ -15,7 +15,9 @@ use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, ResponseError as _, web};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::DefaultClock;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
 
 use super::client;
 use super::edge::{BODY_PIECE, Edge};
@@ -64,17 +66,19 @@ fn source_of(address: IpAddr) -> IpAddr {
     }
 }
 
+type Keyed = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
+
 /// Requests a second, by source and lane.
 pub(super) struct Rates {
-    calls: DefaultKeyedRateLimiter<IpAddr>,
-    reports: DefaultKeyedRateLimiter<IpAddr>,
-    api: DefaultKeyedRateLimiter<IpAddr>,
+    calls: Keyed,
+    reports: Keyed,
+    api: Keyed,
 }
 
 impl Rates {
     /// `per_second` of calls and of the API, twice that of reports. As many may come at once.
     pub(super) fn new(per_second: NonZeroU32) -> Self {
-        let of = |quota| RateLimiter::keyed(Quota::per_second(quota));
+        let of = |quota| RateLimiter::hashmap(Quota::per_second(quota));
         Self {
             calls: of(per_second),
             reports: of(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(REPORTS_MORE - 1))),

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod embedded;
 mod killed_bridge;
+mod killed_clones;
 mod one_engine;
 mod program;
 mod serve;

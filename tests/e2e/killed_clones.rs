@@ -1,0 +1,136 @@
+//! One caller, many calls, one clone; and a service that is killed between an upload and its answer leaves no voice behind that nobody knows of.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use precall::signature::{Kind, sign};
+use precall::simulators::elevenlabs::{self, Target};
+use precall_actors::clock;
+use serde_json::json;
+use tokio_postgres::Client;
+
+use crate::program::{API_KEY, Program, Run, free_port};
+use crate::support::{ADD, CALLED, SECRET, connect_to, database, http_client, until, write_sample};
+
+struct Site {
+    run: Run,
+    url: String,
+    provider: elevenlabs::Simulator,
+    client: Client,
+    samples: tempfile::TempDir,
+}
+
+impl Site {
+    async fn new(database: &str, clone_delay: &str) -> Self {
+        let options = elevenlabs::Options {
+            conversation: Duration::from_millis(300),
+            clone_delay: clone_delay.parse().unwrap(),
+            ..Default::default()
+        };
+        let provider = elevenlabs::start(options).await.unwrap();
+        let (port, samples) = (free_port(), tempfile::tempdir().unwrap());
+        let url = format!("http://127.0.0.1:{port}");
+        let reports = format!("{url}/webhook/elevenlabs/postcall").parse().unwrap();
+        provider.set_webhook(Some(Target { url: reports, secret: SECRET.parse().unwrap() }));
+        let run = Run::of(&["serve"])
+            .in_production(database, &provider.url(), samples.path().to_str().unwrap())
+            .env("ELEVENLABS_API_KEY", API_KEY)
+            .env("PORT", &port.to_string())
+            .env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000")
+            .env("LOG_LEVEL", "warning");
+        let client = connect_to(database).await;
+        Self { run, url, provider, client, samples }
+    }
+
+    async fn serve(&self) -> Program {
+        let mut service = self.run.clone().start();
+        service.listening().await;
+        let ready = format!("{}/health/ready", self.url);
+        until("calls are taken", || async {
+            http_client().get(&ready).send().await.is_ok_and(|answer| answer.status().as_u16() == 200)
+        })
+        .await;
+        service
+    }
+
+    async fn caller(&self, n: u32) -> String {
+        let (number, file) = (format!("+1202{}", 2_000_000 + n), format!("{n}.wav"));
+        write_sample(&self.samples.path().join(&file), n);
+        let sql =
+            "insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name) values ($1, $2, 'x')";
+        self.client.execute(sql, &[&number, &file]).await.unwrap();
+        number
+    }
+
+    async fn ring(&self, id: &str, caller: &str) -> u16 {
+        let body = json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": caller,
+            "called_number": CALLED, "direction": "In" })
+        .to_string();
+        let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), body.as_bytes(), clock::now());
+        let request = http_client().post(format!("{}/webhook/3cx", self.url)).insert_header((name, value));
+        request.send_body(body).await.unwrap().status().as_u16()
+    }
+
+    fn uploads(&self) -> usize {
+        self.provider.requests().iter().filter(|request| request["path"] == ADD).count()
+    }
+
+    fn voices(&self) -> BTreeSet<String> {
+        let voices = self.provider.voices();
+        let ids =
+            voices.as_array().unwrap().iter().map(|voice| voice["voice_id"].as_str().unwrap().to_owned());
+        ids.collect()
+    }
+
+    async fn known(&self) -> BTreeSet<String> {
+        let sql = "select event ->> 'voice_id' from voice_events where event ->> 'kind' = 'clone_succeeded'";
+        self.client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+}
+
+#[actix::test]
+async fn fifty_calls_of_one_new_caller_make_one_clone() {
+    let database = database();
+    let site = Site::new(database.url(), "1500").await;
+    let _service = site.serve().await;
+    let caller = site.caller(1).await;
+    let ids: Vec<String> = (0..50).map(|n| format!("pbx-{n}")).collect();
+    let answers = futures_util::future::join_all(ids.iter().map(|id| site.ring(id, &caller))).await;
+    assert_eq!(answers, vec![200; 50]);
+    let served = "select count(*) from clone_ready_events";
+    until("all have their voice", || async {
+        site.client.query_one(served, &[]).await.unwrap().get::<_, i64>(0) == 50
+    })
+    .await;
+    assert_eq!((site.uploads(), site.voices().len()), (1, 1));
+    site.provider.stop().await;
+}
+
+#[actix::test]
+async fn a_kill_between_upload_and_answer_leaves_no_voice_that_nobody_knows_of() {
+    let kills = std::env::var("KILLED_CLONES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let database = database();
+    let site = Site::new(database.url(), "400").await;
+    let mut service = site.serve().await;
+    for n in 1..=kills {
+        let caller = site.caller(n).await;
+        assert_eq!(site.ring(&format!("pbx-{n}"), &caller).await, 200);
+        let upload = usize::try_from(n).unwrap();
+        until("the sample is on its way", || async { site.uploads() == upload }).await;
+        service.signal(Signal::SIGKILL);
+        assert_eq!(service.end().await.code, None, "killed, not ended");
+        service = site.serve().await;
+        let open =
+            "select count(*) from voice_events r where event ->> 'kind' = 'clone_requested' and not exists (
+            select from voice_events o where o.job = r.job and o.seq > r.seq)";
+        until("what became of it is known", || async {
+            site.client.query_one(open, &[]).await.unwrap().get::<_, i64>(0) == 0
+        })
+        .await;
+        assert_eq!(site.voices(), site.known().await, "after kill {n}");
+    }
+    println!("{kills} kills, {} uploads, {} voices, all known", site.uploads(), site.voices().len());
+    assert!(!site.voices().is_empty(), "no upload was executed");
+    site.provider.stop().await;
+}
