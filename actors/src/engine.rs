@@ -3,6 +3,7 @@
 mod handle;
 mod housekeeping;
 mod loader;
+mod recently_kept;
 mod start;
 
 use std::time::Duration;

@@ -171,7 +171,7 @@ async fn the_provider_was_asked_once_for_each(site: &Site, row: &tokio_postgres:
     let name = parts.iter().find(|part| part["name"] == "name").unwrap()["value"].as_str().unwrap();
     assert!(name.starts_with("precall-e2e-"), "{name}");
     let file = parts.iter().find(|part| part["name"] == "files").unwrap();
-    assert_eq!(file["size"], json!(32_044), "the caller's sample");
+    assert_eq!(file["size"], json!(64_044), "the caller's sample");
 }
 
 async fn the_rows_tell_it(client: &Client, call: Uuid, row: &tokio_postgres::Row) {

@@ -9,6 +9,7 @@ use precall_call::{CallId, Request};
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
+use super::recently_kept::RecentlyKept;
 use super::{
     Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxHealth, PbxNotice,
     ReportOutcome, Taken,
@@ -41,6 +42,7 @@ pub struct EngineHandle {
     pub(super) heartbeats: Heartbeats,
     pub(super) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(super) region: Region,
+    pub(super) recently_kept: Arc<RecentlyKept>,
 }
 
 impl EngineHandle {
@@ -87,6 +89,7 @@ impl EngineHandle {
     /// # Errors
     /// When that cannot be done now.
     pub async fn keep_webhook(&self, webhook: WebhookRow) -> Result<(), Busy> {
+        let Some(key) = self.recently_kept.news(&webhook) else { return Ok(()) };
         if !self.shared.persistence_state.can_keep() {
             return Err(Busy::CannotKeep);
         }
@@ -94,7 +97,9 @@ impl EngineHandle {
         let row = Derived::WebhookKept(Box::new(webhook));
         self.shared.persistence.do_send(Keep { row, done });
         let kept = tokio::time::timeout(ANSWER_WITHIN, kept).await;
-        kept.ok().and_then(Result::ok).ok_or(Busy::TooSlow)
+        kept.ok().and_then(Result::ok).ok_or(Busy::TooSlow)?;
+        self.recently_kept.kept(key);
+        Ok(())
     }
 
     /// Which call an inbound agent conversation is, from memory; none leaves it the fallback voice.

@@ -225,6 +225,7 @@ impl Engine {
             heartbeats,
             draining: Arc::new(AtomicBool::new(false)),
             region: settings.region,
+            recently_kept: Arc::default(),
         };
         let (loading, supervisor) = (loader.clone(), handle.supervisor.clone());
         first.spawn_fn(move || {
