@@ -50,7 +50,7 @@ async fn numbers_that_nobody_rings_from_are_refused_without_a_request() {
     }
     let rows = i64::try_from(table.len()).unwrap();
     assert_eq!(world.count("select count(*) from call_log", &[]).await, rows);
-    assert_eq!(world.simulator.requests(), Vec::<Value>::new(), "the provider hears of none of them");
+    assert_eq!(world.asked(), Vec::<Value>::new(), "the provider hears of none of them");
     world.stop().await;
 }
 

@@ -68,7 +68,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let (status, _) = world.post_report(&json!({ "call_id": "conv_1", "status": "completed" })).await;
     assert_eq!(status, 503);
     assert_eq!(world.get("/api/v1/calls").await.0, 503);
-    assert_eq!(world.simulator.requests(), Vec::<Value>::new(), "nobody is rung");
+    assert_eq!(world.asked(), Vec::<Value>::new(), "nobody is rung");
 
     cluster.start().await;
     says_it_is_down(&world).await;

@@ -49,7 +49,7 @@ async fn an_end_that_comes_first_absorbs_its_call() {
     assert_eq!(row.get::<_, String>("cause"), "caller_hung_up");
     assert_eq!(row.get::<_, String>("status"), "failed");
     says(&world, &incoming("pbx-1", &caller), "duplicate").await;
-    assert_eq!(world.simulator.requests(), Vec::<Value>::new(), "nobody is rung");
+    assert_eq!(world.asked(), Vec::<Value>::new(), "nobody is rung");
     world.stop().await;
 }
 
@@ -60,7 +60,7 @@ async fn an_end_that_came_first_is_remembered_over_a_restart() {
     says(&world, &ended("pbx-1"), "ended").await;
     let world = world.restart().await;
     says(&world, &incoming("pbx-1", &caller), "ended").await;
-    assert_eq!(world.simulator.requests(), Vec::<Value>::new());
+    assert_eq!(world.asked(), Vec::<Value>::new());
     world.stop().await;
 }
 
@@ -150,7 +150,7 @@ async fn news_of_nobody_and_of_calls_that_go_out_leave_nothing() {
         0,
         "an end without an id absorbs nothing"
     );
-    assert_eq!(world.simulator.requests(), Vec::<Value>::new());
+    assert_eq!(world.asked(), Vec::<Value>::new());
     world.stop().await;
 }
 

@@ -236,6 +236,13 @@ impl World {
         self.requests(DIAL).into_iter().filter(about).collect()
     }
 
+    /// What the provider was asked, but for what the account allows, which is looked at every few minutes.
+    pub fn asked(&self) -> Vec<Value> {
+        let mut requests = self.simulator.requests();
+        requests.retain(|request| request["path"] != "/v1/user/subscription");
+        requests
+    }
+
     /// How many voices the simulator was asked to add.
     pub fn uploads(&self) -> usize {
         self.requests(ADD).len()
