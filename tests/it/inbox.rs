@@ -54,6 +54,8 @@ async fn each_webhook_is_kept_once_with_what_its_sender_was_told() {
     let reports: Vec<_> = told.iter().filter(|row| row.0 == "post_call_transcription").collect();
     assert_eq!(reports.len(), 2, "of the greeting and of the agent: {told:?}");
     assert!(reports.iter().all(|row| row.1.starts_with("conv_") && row.3 == "applied"), "{told:?}");
+    let strays = world.count("select count(*) from webhooks_other", &[]).await;
+    assert_eq!(strays, 0, "each is in the piece of its day from the first one on");
     let first: Value = serde_json::from_slice(rows.first().unwrap().4.as_ref().unwrap()).unwrap();
     assert_eq!(first, incoming("pbx-1", &caller(1)), "as it came");
     world.stop().await;

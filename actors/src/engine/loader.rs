@@ -28,7 +28,8 @@ use crate::store::engine_lock::{self, EngineLock};
 use crate::store::error::StoreError;
 use crate::store::left_behind::{self, LeftError};
 use crate::store::{
-    call_context, engine_generation, lines, migrate, recent_calls, schema, unmatched_reports, voices,
+    call_context, engine_generation, lines, migrate, partitions, recent_calls, schema, unmatched_reports,
+    voices,
 };
 use crate::supervisor::{CallSupervisor, Loaded, UseLines};
 use crate::voice_book::{Existing, FindOut, Warm};
@@ -240,6 +241,8 @@ impl Loader {
             .await
             .map_err(|error| StoreError::Schema(error.to_string()))?;
         drop(client);
+        // Before anything is written: a piece cannot be made once rows of it are in the piece for all others.
+        partitions::make_ahead(&self.shared.pool, clock::now()).await?;
         // Before this start is the one that acts, which would make them somebody else's, and before any log is read.
         self.bring_in_what_was_spooled().await?;
         let lines = self.lines().await?;

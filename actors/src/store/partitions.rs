@@ -60,7 +60,13 @@ impl Table {
         }
     }
 
-    /// The piece that begins then, seconds since 1970, as the statement that makes it if it is not there.
+    /// The name of the piece that begins then, seconds since 1970.
+    fn piece(self, from: i64) -> String {
+        let day = timestamp(At(from.saturating_mul(1_000_000))).strftime("%Y%m%d").to_string();
+        format!("{}_{day}", self.name())
+    }
+
+    /// The statement that makes it.
     fn making(self, from: i64) -> String {
         let bound = |seconds: i64| match self {
             Self::CallEvents | Self::VoiceEvents => {
@@ -68,10 +74,10 @@ impl Table {
             }
             Self::Webhooks => timestamp(At(seconds.saturating_mul(1_000_000))).to_string(),
         };
-        let day = timestamp(At(from.saturating_mul(1_000_000))).strftime("%Y%m%d").to_string();
         let (name, until) = (self.name(), from.saturating_add(self.seconds()));
         format!(
-            "create table if not exists {name}_{day} partition of {name} for values from ('{}') to ('{}')",
+            "create table if not exists {} partition of {name} for values from ('{}') to ('{}')",
+            self.piece(from),
             bound(from),
             bound(until)
         )
@@ -138,6 +144,10 @@ pub async fn make_ahead(pool: &Pool, now: At) -> Result<usize, StoreError> {
             let covered = At(from.saturating_mul(1_000_000));
             let oldest = there.iter().filter(|piece| piece.table == table && piece.name.ends_with("_before"));
             if oldest.filter_map(|piece| piece.until).any(|until| covered < until) {
+                continue;
+            }
+            let name = table.piece(from);
+            if there.iter().any(|piece| piece.name == name) {
                 continue;
             }
             if client.batch_execute(&table.making(from)).await.is_err() {
