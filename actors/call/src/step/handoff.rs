@@ -70,7 +70,10 @@ impl Turn {
         }
         let attempt = Attempt { number, rung };
         match self.call.phase {
-            Phase::Conversing(with) if rung == Rung::Person && self.call.person_asked.is_some() => {
+            // Only an agent on the bridge can wait and be returned to.
+            Phase::Conversing(with)
+                if rung == Rung::Person && with.rung.bridges() && self.call.person_asked.is_some() =>
+            {
                 return self.person_is_called(attempt, with);
             }
             Phase::Greeting if rung.bridges() && self.call.early.is_none() && self.can_try(rung) => {
