@@ -105,14 +105,18 @@ impl PersistenceActor {
         self.go_on(next, ctx);
     }
 
-    fn go_on(&mut self, next: Option<Next>, ctx: &mut Context<Self>) {
-        let Some(next) = next else { return };
-        let doing = Doing {
+    fn doing(&self) -> Doing {
+        Doing {
             pool: self.pool.clone(),
             spool: self.spool.clone(),
             state: Arc::clone(&self.state),
             log: self.log.clone(),
-        };
+        }
+    }
+
+    fn go_on(&mut self, next: Option<Next>, ctx: &mut Context<Self>) {
+        let Some(next) = next else { return };
+        let doing = self.doing();
         let done = async move { doing.attempt(next).await };
         ctx.spawn(done.into_actor(self).map(|came, actor, ctx| actor.came(&came, ctx)));
     }
@@ -138,21 +142,16 @@ impl PersistenceActor {
 
     /// Empties the spool, unless that is being done.
     fn drain(&mut self, ctx: &mut Context<Self>) {
-        let (true, false, Some(spool)) = (self.pipe.is_spooling(), self.is_draining, &self.spool) else {
+        let (true, false, Some(spool)) = (self.pipe.is_spooling(), self.is_draining, self.spool.clone())
+        else {
             return;
         };
         self.is_draining = true;
-        let doing = Doing {
-            pool: self.pool.clone(),
-            spool: Some(spool.clone()),
-            state: Arc::clone(&self.state),
-            log: self.log.clone(),
-        };
-        let spool = spool.clone();
+        let (doing, mark) = (self.doing(), self.pipe.begin_drain());
         let drained = async move { doing.drain(&spool).await };
-        ctx.spawn(drained.into_actor(self).map(|(), actor, ctx| {
+        ctx.spawn(drained.into_actor(self).map(move |(), actor, ctx| {
             actor.is_draining = false;
-            if actor.pipe.drained() {
+            if actor.pipe.drained(mark) {
                 actor.state.spool().set_in_use(false);
             } else if !matches!(actor.pipe.in_hand(), Some(Next::Spool(_))) {
                 actor.drain(ctx);

@@ -34,11 +34,20 @@ pub struct Pipe<A> {
     in_hand: Option<Next>,
     /// Something may be in the spool.
     is_spooling: bool,
+    /// Batches that went into the spool, ever.
+    spooled: u64,
+}
+
+/// When the spool began to be emptied: whatever came into it later may still be there when it was seen empty.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct DrainMark {
+    spooled: u64,
 }
 
 impl<A> Default for Pipe<A> {
     fn default() -> Self {
-        Self { batcher: Batcher::default(), in_hand: None, is_spooling: false }
+        Self { batcher: Batcher::default(), in_hand: None, is_spooling: false, spooled: 0 }
     }
 }
 
@@ -51,7 +60,9 @@ impl<A> Pipe<A> {
 
     /// The batch in hand is durable, wherever: its acknowledgements, and what to do next.
     pub fn done(&mut self) -> (Vec<A>, Option<Next>) {
-        self.in_hand = None;
+        if self.in_hand.take().is_some_and(|next| matches!(next, Next::Spool(_))) {
+            self.spooled = self.spooled.wrapping_add(1);
+        }
         let (acks, batch) = self.batcher.flushed();
         let next = self.begin(batch);
         (acks, next)
@@ -69,10 +80,15 @@ impl<A> Pipe<A> {
         self.again()
     }
 
-    /// Everything that was in the spool is in the database. Returns whether the way is direct again: it is not
-    /// while a batch is on its way into the spool.
-    pub fn drained(&mut self) -> bool {
-        if !matches!(self.in_hand, Some(Next::Spool(_))) {
+    /// To be taken before the spool is looked into.
+    pub fn begin_drain(&self) -> DrainMark {
+        DrainMark { spooled: self.spooled }
+    }
+
+    /// The spool was seen empty after that mark. Returns whether the way is direct again: it is not when a batch went into the
+    /// spool since the mark, because it may have come after that look, nor while one is on its way there.
+    pub fn drained(&mut self, since: DrainMark) -> bool {
+        if self.spooled == since.spooled && !matches!(self.in_hand, Some(Next::Spool(_))) {
             self.is_spooling = false;
         }
         !self.is_spooling
@@ -152,13 +168,32 @@ mod tests {
         let (acks, next) = pipe.done();
         assert_eq!(acks, [1], "what is in the spool is durable");
         spooled(next);
-        assert!(!pipe.drained(), "the second is on its way");
+        let mark = pipe.begin_drain();
+        assert!(!pipe.drained(mark), "the second is on its way");
         assert_eq!(pipe.done().0, [2]);
         assert!(pipe.is_spooling() && pipe.is_idle());
         spooled(pipe.append(unit(3)));
         pipe.done();
-        assert!(pipe.drained());
+        let mark = pipe.begin_drain();
+        assert!(pipe.drained(mark));
         written(pipe.append(unit(4)));
+    }
+
+    #[test]
+    fn what_was_spooled_after_the_spool_was_seen_empty_is_not_overtaken() {
+        let mut pipe = Pipe::default();
+        written(pipe.append(unit(1)));
+        spooled(pipe.outcome_unknown());
+        pipe.done();
+        let mark = pipe.begin_drain();
+        // The drain takes the first out and sees nothing more. Before it says so, the second goes in and is acknowledged.
+        spooled(pipe.append(unit(2)));
+        assert_eq!(pipe.done().0, [2]);
+        assert!(!pipe.drained(mark), "the second may be in the spool");
+        spooled(pipe.append(unit(3)));
+        assert_eq!(pipe.done().0, [3]);
+        let mark = pipe.begin_drain();
+        assert!(pipe.drained(mark));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_actors::batcher::Unit;
-use precall_actors::pipe::{Next, Pipe};
+use precall_actors::pipe::{DrainMark, Next, Pipe};
 use precall_actors::registry::Registry;
 use precall_actors::shared::ConsentRule;
 use precall_actors::slot_book::SlotBook;
@@ -102,7 +102,8 @@ pub struct Engine {
     pub preparing: BTreeMap<u128, VoiceKey>,
     pub pipe: Pipe<Ack>,
     pub spool: Spool<Disk>,
-    pub is_draining: bool,
+    /// Since when the spool is being emptied.
+    pub draining: Option<DrainMark>,
     /// The operation that is waited for: answers to earlier ones come too late.
     pub operation: u64,
 }
@@ -127,7 +128,7 @@ impl Engine {
             preparing: BTreeMap::new(),
             pipe: Pipe::default(),
             spool: Spool::open(disk, SPOOL_MAX).unwrap(),
-            is_draining: false,
+            draining: None,
             operation: 0,
         }
     }

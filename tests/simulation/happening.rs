@@ -41,6 +41,10 @@ pub(crate) enum Happening {
         to: To,
         backoff: i64,
     },
+    /// The spool was seen empty, a little earlier.
+    Emptied {
+        to: To,
+    },
     Timer {
         to: To,
         call: CallId,

@@ -66,7 +66,7 @@ impl World {
                     }
                 }
             }
-            Operation::Drain(frames, backoff) if engine.is_draining => {
+            Operation::Drain(frames, backoff) if engine.draining.is_some() => {
                 if came.is_ok() {
                     // The answer to an earlier attempt may come after that to a later one, and says the same.
                     if engine.spool.frames() >= frames {
@@ -84,14 +84,14 @@ impl World {
     }
 
     pub(crate) fn start_draining(&mut self, to: To, engine: &mut Engine) {
-        if engine.pipe.is_spooling() && !engine.is_draining {
-            engine.is_draining = true;
+        if engine.pipe.is_spooling() && engine.draining.is_none() {
+            engine.draining = Some(engine.pipe.begin_drain());
             self.after(MS, Happening::Drain { to, backoff: 50 * MS });
         }
     }
 
     pub(crate) fn drain(&mut self, to: To, engine: &mut Engine, backoff: i64) {
-        if !engine.is_draining {
+        if engine.draining.is_none() {
             return;
         }
         match batch::peek(&mut engine.spool, 0).unwrap() {
@@ -113,11 +113,16 @@ impl World {
                 self.after(wait, Happening::Answered { to, operation, came });
             }
             None => {
-                engine.is_draining = false;
-                if !engine.pipe.drained() && !matches!(engine.pipe.in_hand(), Some(Next::Spool(_))) {
-                    self.start_draining(to, engine);
-                }
+                let wait = self.random.between(50, 5 * MS);
+                self.after(wait, Happening::Emptied { to });
             }
+        }
+    }
+
+    pub(crate) fn emptied(&mut self, to: To, engine: &mut Engine) {
+        let Some(mark) = engine.draining.take() else { return };
+        if !engine.pipe.drained(mark) && !matches!(engine.pipe.in_hand(), Some(Next::Spool(_))) {
+            self.start_draining(to, engine);
         }
     }
 

@@ -210,6 +210,7 @@ impl World {
             | Happening::Spooled { to, .. }
             | Happening::Again { to, .. }
             | Happening::Drain { to, .. }
+            | Happening::Emptied { to }
             | Happening::Timer { to, .. }
             | Happening::Perform { to, .. }
             | Happening::Dialled { to, .. }
@@ -323,6 +324,7 @@ impl World {
             }
             Happening::Spooled { .. } | Happening::Again { .. } => {}
             Happening::Drain { backoff, .. } => self.drain(to, engine, backoff),
+            Happening::Emptied { .. } => self.emptied(to, engine),
             Happening::Timer { call, due, .. } => self.timer(to, engine, call, due),
             Happening::Perform { call, effect, .. } => {
                 if engine.calls.contains_key(&call.0) {
