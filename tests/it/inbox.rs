@@ -191,6 +191,16 @@ async fn calls_that_are_old_enough_go_with_their_week_and_the_others_stay_whole(
         Vec::<String>::new(),
         "this week is not over"
     );
+    let mut reader = pool.get().await.unwrap();
+    let reading = reader.transaction().await.unwrap();
+    reading.query("select from call_events limit 1", &[]).await.unwrap();
+    retention::drop_events(&pool, At(now.0 + 8 * DAY)).await.unwrap_err();
+    reading.rollback().await.unwrap();
+    assert_eq!(
+        world.count("select count(*) from call_log", &[]).await,
+        2,
+        "nothing goes before its events do"
+    );
     let gone = retention::drop_events(&pool, At(now.0 + 8 * DAY)).await.unwrap();
     assert_eq!(gone, ["call_events_before", "voice_events_before"]);
     for (table, left) in [

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use precall_call::At;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Transaction};
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -19,6 +19,8 @@ const AHEAD: i64 = 8;
 /// A statement that makes or drops a piece waits for those that run, and all others wait behind it.
 const PATIENCE: &str = "set lock_timeout = '1s'";
 const NO_PATIENCE: &str = "reset lock_timeout";
+/// In a transaction, until its end.
+const PATIENCE_HERE: &str = "set local lock_timeout = '1s'";
 
 // The bound is in the catalogue as it was written.
 const PIECES: &str = "
@@ -172,13 +174,10 @@ pub async fn pieces(client: &Client) -> Result<Vec<Piece>, StoreError> {
 /// Drops a piece, and everything in it.
 ///
 /// # Errors
-/// When it is still there, because somebody reads the table, or the database cannot be asked.
-pub async fn drop_piece(client: &Client, piece: &Piece) -> Result<(), StoreError> {
+/// When somebody reads the table for longer than one waits for it, or the database cannot be asked.
+pub async fn drop_piece(transaction: &Transaction<'_>, piece: &Piece) -> Result<(), StoreError> {
     let name = piece.name.replace('"', "");
-    client.batch_execute(PATIENCE).await?;
-    let dropped = client.batch_execute(&format!("drop table \"{name}\"")).await;
-    client.batch_execute(NO_PATIENCE).await?;
-    Ok(dropped?)
+    Ok(transaction.batch_execute(&format!("{PATIENCE_HERE}; drop table \"{name}\"")).await?)
 }
 
 /// Days as a span.

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::{Object, Pool};
 use precall_call::At;
-use tokio_postgres::GenericClient;
+use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 use super::error::StoreError;
@@ -60,13 +60,15 @@ pub const STATEMENTS: &[&str] = &[
 /// # Errors
 /// When something could not be dropped now.
 pub async fn drop_webhooks(pool: &Pool, read: At, all: At) -> Result<Vec<String>, StoreError> {
-    let client = pool.get().await?;
+    let mut client = pool.get().await?;
     let (mut gone, mut has_quarantined) = (Vec::new(), false);
     for piece in old(pieces(&client).await?, Table::Webhooks, read) {
         if piece.until.is_some_and(|until| until > all) && is_quarantine(&client, &piece).await? {
             has_quarantined = true;
         } else {
-            drop_piece(&client, &piece).await?;
+            let transaction = client.transaction().await?;
+            drop_piece(&transaction, &piece).await?;
+            transaction.commit().await?;
             gone.push(piece.name);
         }
     }
@@ -86,7 +88,7 @@ async fn is_quarantine(client: &Object, piece: &Piece) -> Result<bool, StoreErro
 /// Drops the weeks of events that are from before that, with everything that derives from them. Returns the pieces that are gone.
 ///
 /// # Errors
-/// When something could not be dropped now. What derives from a week goes first, so that nothing derived is ever left alone.
+/// When something could not be dropped now. A week goes in one transaction with what derives from it, so that neither is ever left alone.
 pub async fn drop_events(pool: &Pool, before: At) -> Result<Vec<String>, StoreError> {
     let mut client = pool.get().await?;
     let mut gone = Vec::new();
@@ -97,39 +99,39 @@ pub async fn drop_events(pool: &Pool, before: At) -> Result<Vec<String>, StoreEr
         if live {
             return Ok(gone);
         }
-        forget_calls(&mut client, until).await?;
-        drop_piece(&client, &piece).await?;
+        let transaction = client.transaction().await?;
+        forget_calls(&transaction, until).await?;
+        drop_piece(&transaction, &piece).await?;
+        transaction.commit().await?;
         gone.push(piece.name);
     }
     for piece in old(pieces(&client).await?, Table::VoiceEvents, before) {
         let Some(until) = piece.until else { continue };
-        forget_clones(&mut client, until).await?;
-        drop_piece(&client, &piece).await?;
+        let transaction = client.transaction().await?;
+        by_id(&transaction, &[CLONES, CACHED, STRAY_VOICE_EVENTS], first_id(until)).await?;
+        drop_piece(&transaction, &piece).await?;
+        transaction.commit().await?;
         gone.push(piece.name);
     }
     Ok(gone)
 }
 
-async fn forget_calls(client: &mut Object, until: At) -> Result<(), StoreError> {
-    let (first, time) = (first_id(until), timestamp(until));
-    let transaction = client.transaction().await?;
-    by_id(&*transaction, &[CONVERSATIONS, READY, FAILED, TRANSFERRED, CALLS, STRAY_CALL_EVENTS], first)
-        .await?;
+async fn forget_calls(transaction: &Transaction<'_>, until: At) -> Result<(), StoreError> {
+    by_id(
+        transaction,
+        &[CONVERSATIONS, READY, FAILED, TRANSFERRED, CALLS, STRAY_CALL_EVENTS],
+        first_id(until),
+    )
+    .await?;
     for statement in [EARLY_ENDS, UNMATCHED] {
-        transaction.execute(statement, &[&time]).await?;
+        transaction.execute(statement, &[&timestamp(until)]).await?;
     }
-    Ok(transaction.commit().await?)
+    Ok(())
 }
 
-async fn forget_clones(client: &mut Object, until: At) -> Result<(), StoreError> {
-    let transaction = client.transaction().await?;
-    by_id(&*transaction, &[CLONES, CACHED, STRAY_VOICE_EVENTS], first_id(until)).await?;
-    Ok(transaction.commit().await?)
-}
-
-async fn by_id(client: &impl GenericClient, statements: &[&str], first: Uuid) -> Result<(), StoreError> {
+async fn by_id(transaction: &Transaction<'_>, statements: &[&str], first: Uuid) -> Result<(), StoreError> {
     for statement in statements {
-        client.execute(*statement, &[&first]).await?;
+        transaction.execute(*statement, &[&first]).await?;
     }
     Ok(())
 }
