@@ -104,7 +104,8 @@ pub struct VoiceBook {
     ttl: Duration,
     /// Between two looks for voices that nobody is served with any more.
     sweep_every: Duration,
-    is_sweeping: bool,
+    /// Which voices exist, and which calls speak with one. Before, none is deleted.
+    knows_existing: bool,
     arbiter: ArbiterHandle,
 }
 
@@ -120,7 +121,7 @@ impl VoiceBook {
             slots: SlotBook::default(),
             ttl: limits.ttl,
             sweep_every: (limits.ttl / 4).clamp(SWEEP_LEAST, SWEEP_MOST),
-            is_sweeping: false,
+            knows_existing: false,
             arbiter,
         }
     }
@@ -205,6 +206,12 @@ impl VoiceBook {
 
 impl Actor for VoiceBook {
     type Context = Context<Self>;
+
+    // After a restart in place as well: the timers of the context before it are gone.
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(self.sweep_every, |book, ctx| book.sweep(ctx));
+        ctx.run_interval(slots::LOOK_EVERY, |book, ctx| book.look(ctx));
+    }
 }
 
 impl Supervised for VoiceBook {}

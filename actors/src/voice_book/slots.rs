@@ -147,6 +147,9 @@ impl VoiceBook {
 
     /// Deletes what nobody is served with any more.
     pub(super) fn sweep(&mut self, ctx: &mut Context<Self>) {
+        if !self.knows_existing {
+            return;
+        }
         for (voice, held) in self.slots.expired(clock::now(), SWEPT_AT_ONCE) {
             self.delete(voice, held, "expired", None, ctx);
         }
@@ -154,7 +157,7 @@ impl VoiceBook {
 
     /// Asks what the account allows.
     pub(super) fn look(&self, ctx: &mut Context<Self>) {
-        let Some(shared) = self.shared.clone() else { return };
+        let (true, Some(shared)) = (self.knows_existing, self.shared.clone()) else { return };
         let book = ctx.address();
         actix::spawn(async move {
             let Some(clients) = clients() else { return };
@@ -270,13 +273,8 @@ impl Handler<Existing> for VoiceBook {
         for (call, voice) in in_use {
             self.slots.pin(call, &voice, precall_call::At(0));
         }
+        self.knows_existing = true;
         self.look(ctx);
-        if !self.is_sweeping {
-            self.is_sweeping = true;
-            let every = self.sweep_every;
-            ctx.run_interval(every, |book, ctx| book.sweep(ctx));
-            ctx.run_interval(LOOK_EVERY, |book, ctx| book.look(ctx));
-        }
     }
 }
 
