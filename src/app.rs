@@ -21,7 +21,7 @@ use precall_actors::providers::trust::{Trust, TrustError};
 use precall_actors::shared::{CallSettings, ConsentRule};
 use precall_actors::spool::handle::SpoolHandle;
 use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
-use precall_call::{LineId, Route};
+use precall_call::{LineId, Route, VoicePolicy};
 use slog::{Logger, info, o, warn};
 use url::Url;
 
@@ -336,6 +336,7 @@ pub(crate) fn default_line(config: &Config) -> Line {
         greeting_voice: config.greeting.voice.clone(),
         language: None,
         fallback_voice: config.call.fallback_voice.clone(),
+        voice_policy: VoicePolicy::Number,
         agent_destination: config.call.agent_destination.clone(),
         fallback_destination: config.call.fallback_destination.clone(),
         programme: None,

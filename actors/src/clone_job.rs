@@ -10,6 +10,7 @@ use slog::{info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
@@ -18,7 +19,9 @@ use crate::providers::elevenlabs::{AddVoice, Execution, ProviderError, ProviderE
 use crate::shared::{Clients, Shared, clients};
 use crate::store::rows::{CacheRow, CloneLogRow, Derived, Entry, Stream, Time};
 use crate::store::voice_event_json::{self, VoiceEvent};
-use crate::voice_book::{Fullness, JobEnd, JobTold, VoiceBook, VoiceKey, WantSlot};
+use crate::voice_book::{
+    CachedClone, CloneOrder, Failure, Fullness, JobEnd, JobTold, VoiceBook, VoiceKey, WantSlot,
+};
 use crate::voice_sample::{SampleFolder, VoiceSample};
 
 /// How long a job is heard out after its upload has begun, however long its calls were ready to wait.
@@ -51,10 +54,10 @@ pub struct JobTask {
 pub enum JobWork {
     /// Upload a sample.
     Clone {
-        /// `voice_sample_url`.
-        sample: String,
-        /// The call that asked first.
-        call: CallId,
+        /// Of what, and on whose word.
+        order: CloneOrder,
+        /// The call that asked first; none where a voice is cloned ahead.
+        call: Option<CallId>,
     },
     /// A crash came between an upload and its outcome: is there a voice?
     FindOut {
@@ -101,10 +104,12 @@ impl Actor for CloneJob {
         let (work, job) = (task.work.clone(), ctx.address());
         let log = |next| JobLog { task: task.clone(), shared: Arc::clone(&shared), job, next };
         match work {
-            JobWork::Clone { sample, call } => {
-                shared.faults.pass(Point::JobStarts, call);
+            JobWork::Clone { order, call } => {
+                if let Some(call) = call {
+                    shared.faults.pass(Point::JobStarts, call);
+                }
                 let run = Run { log: log(1), task, shared, book };
-                let cloned = run.carry_out(sample, call, heard);
+                let cloned = run.carry_out(order, call, heard);
                 ctx.spawn(cloned.into_actor(self).map(|(), _, ctx| ctx.stop()));
             }
             JobWork::FindOut { name, sample_sha256, sample_bytes } => {
@@ -148,8 +153,18 @@ struct Made {
     found_by_name: bool,
 }
 
+/// What a voice was made of.
+struct MadeOf {
+    /// Where it lies; none where that is not known any more.
+    sample: Option<String>,
+    mark: Option<String>,
+    sha256: String,
+    bytes: usize,
+}
+
 struct NotMade {
     why: NoVoice,
+    failure: Failure,
     message: String,
 }
 
@@ -159,43 +174,65 @@ impl Run {
         let began = clock::now();
         let Some(clients) = clients() else { return };
         match self.look_for(&clients, &name).await {
-            Some(made) => self.succeeded(&made, sample_bytes, &sample_sha256, began),
+            Some(made) => {
+                let (sample, mark) = (None, None);
+                let of = MadeOf { sample, mark, sha256: sample_sha256, bytes: sample_bytes };
+                self.succeeded(&made, of, began);
+            }
             None => {
-                let message = "the outcome was lost in a restart and no such voice is listed".to_owned();
-                self.failed(&NotMade { why: NoVoice::CloneFailed, message }, sample_bytes, began);
+                let message = "the outcome was lost in a restart and no such voice is listed";
+                self.failed(&NotMade::passing(message), sample_bytes, began);
             }
         }
     }
 
-    async fn carry_out(mut self, sample: String, call: CallId, intent: oneshot::Receiver<()>) {
+    async fn carry_out(mut self, order: CloneOrder, call: Option<CallId>, intent: oneshot::Receiver<()>) {
         let began = clock::now();
-        let reference = sample;
+        let CloneOrder { sample: reference, mark, covered, existing } = order;
         let sample = SampleFolder::new(&self.shared.settings.samples).read(&reference).await;
         let sample = match sample {
             Ok(sample) => sample,
             Err(error) => {
-                let refused = NotMade { why: NoVoice::SampleRefused, message: error.to_string() };
-                return self.failed(&refused, 0, began);
+                let (why, failure) = (NoVoice::SampleRefused, Failure::Lasting);
+                return self.failed(&NotMade { why, failure, message: error.to_string() }, 0, began);
             }
         };
+        let sha256 = hex::encode(sample.sha256);
+        let consent = match &covered {
+            None => None,
+            Some(covered) => match covered.iter().find(|covered| covered.sample_sha256 == sha256) {
+                Some(covered) => Some(covered.consent),
+                None => return self.failed(&no_consent(), sample.content.len(), began),
+            },
+        };
+        if existing.is_some_and(|(_, of)| of == sha256) {
+            self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Unchanged { mark }));
+            return;
+        }
         let name = format!("precall-{}-{}", self.shared.settings.installation, self.task.job);
-        self.log.requested(&name, &reference, &sample);
+        self.log.requested(&name, &reference, &sample, consent);
         if intent.await.is_err() {
             return;
         }
-        self.shared.faults.pass(Point::JobBeforeUpload, call);
+        self.pass(Point::JobBeforeUpload, call);
         self.book.do_send(JobTold::Uploading(self.task.job));
+        // The book's answer is the permission: until then it may still stop this job.
         if !self.has_slot(Fullness::AsKnown).await {
             return self.failed(&no_slot(), sample.content.len(), clock::now());
         }
         let began = clock::now();
-        let size = sample.content.len();
-        let sha256 = hex::encode(sample.sha256);
+        let of = MadeOf { sample: Some(reference), mark, sha256, bytes: sample.content.len() };
         let made = self.upload_within_patience(&name, sample).await;
-        self.shared.faults.pass(Point::JobAnswered, call);
+        self.pass(Point::JobAnswered, call);
         match made {
-            Ok(made) => self.succeeded(&made, size, &sha256, began),
-            Err(not_made) => self.failed(&not_made, size, began),
+            Ok(made) => self.succeeded(&made, of, began),
+            Err(not_made) => self.failed(&not_made, of.bytes, began),
+        }
+    }
+
+    fn pass(&self, point: Point, call: Option<CallId>) {
+        if let Some(call) = call {
+            self.shared.faults.pass(point, call);
         }
     }
 
@@ -212,16 +249,13 @@ impl Run {
     }
 
     async fn upload(&self, name: &str, sample: VoiceSample) -> Result<Made, NotMade> {
-        let Some(clients) = clients() else {
-            let message = "no client on this arbiter".to_owned();
-            return Err(NotMade { why: NoVoice::CloneFailed, message });
-        };
+        let Some(clients) = clients() else { return Err(NotMade::passing("no client on this arbiter")) };
         let order = AddVoice { name: name.to_owned(), description: None, sample };
         let (mut attempt, mut evicted) = (1, 0);
+        let mut pauses = Backoff::new(RETRY_PAUSE, RETRY_PAUSE_MAX);
         loop {
             if !self.shared.persistence_state.stand().may_act().await {
-                let message = "another precall may have taken over".to_owned();
-                return Err(NotMade { why: NoVoice::CloneFailed, message });
+                return Err(NotMade::passing("another precall may have taken over"));
             }
             let answer = clients.bulk.add_voice(&order, HEARD_OUT).await;
             self.shared.provider.note(&answer);
@@ -248,8 +282,7 @@ impl Run {
                 return Err(not_made(&error));
             }
             attempt = attempt.saturating_add(1);
-            let pause = error.retry_after.unwrap_or(RETRY_PAUSE).min(RETRY_PAUSE_MAX);
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(pause_after(&error, &mut pauses)).await;
         }
     }
 
@@ -267,7 +300,8 @@ impl Run {
             Ok(_) => "the voice requires verification and was deleted".to_owned(),
             Err(error) => format!("the voice requires verification and could not be deleted: {error}"),
         };
-        NotMade { why: NoVoice::CloneFailed, message }
+        // The same sample would only be found to resemble the same voice.
+        NotMade { why: NoVoice::CloneFailed, failure: Failure::Lasting, message }
     }
 
     /// The answer was lost. Nothing is uploaded again: the voice is there under its name, or it is not.
@@ -282,7 +316,7 @@ impl Run {
         None
     }
 
-    fn succeeded(&mut self, made: &Made, size: usize, sha256: &str, began: At) {
+    fn succeeded(&mut self, made: &Made, of: MadeOf, began: At) {
         let at = clock::now();
         let took_ms = millis(at.since(began));
         info!(self.shared.log, "voice cloned"; "job" => %self.task.job, "took_ms" => took_ms,
@@ -295,23 +329,26 @@ impl Run {
             clone_created_at: Time(at),
             ttl_expires_at: Time(at.plus(self.shared.settings.cache_ttl)),
             account_id: self.task.key.account.clone(),
-            sample_sha256: sha256.to_owned(),
+            sample_sha256: of.sha256.clone(),
+            sample_mark: of.mark.clone(),
             job: Uuid::from_u128(self.task.job.0),
         };
         let logged = CloneLogRow {
             cloned_voice_id: Some(made.voice.to_string()),
             status: "success".into(),
-            ..self.log_row(size, began, at)
+            ..self.log_row(of.bytes, began, at)
         };
         let rows = vec![Derived::CloneLog(logged), Derived::CacheFilled(cached)];
         self.log.append(voice_event_json::encode(&event), None, rows, at);
         // After the rows are on their way: a call that uses the voice is written after them.
-        self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Cloned(made.voice.clone())));
+        let voice = made.voice.clone();
+        let clone = CachedClone { voice, sample_sha256: Some(of.sha256), sample: of.sample, mark: of.mark };
+        self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Cloned(clone)));
     }
 
     fn failed(&mut self, not_made: &NotMade, size: usize, began: At) {
         let at = clock::now();
-        let NotMade { why, message } = not_made;
+        let NotMade { why, failure, message } = not_made;
         warn!(self.shared.log, "voice not cloned"; "job" => %self.task.job, "reason" => why.name(),
             "error" => message);
         let event = VoiceEvent::CloneFailed { reason: why.name(), message };
@@ -322,7 +359,7 @@ impl Run {
             ..self.log_row(size, began, at)
         };
         self.log.append(voice_event_json::encode(&event), None, vec![Derived::CloneLog(logged)], at);
-        self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Failed(*why)));
+        self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Failed(*why, *failure)));
     }
 
     fn log_row(&self, size: usize, began: At, at: At) -> CloneLogRow {
@@ -350,10 +387,10 @@ struct JobLog {
 }
 
 impl JobLog {
-    fn requested(&mut self, name: &str, reference: &str, sample: &VoiceSample) {
-        let sha256 = hex::encode(sample.sha256);
-        let event =
-            VoiceEvent::CloneRequested { name, sample_sha256: &sha256, sample_bytes: sample.content.len() };
+    fn requested(&mut self, name: &str, reference: &str, sample: &VoiceSample, consent: Option<i64>) {
+        let sample_sha256 = &hex::encode(sample.sha256);
+        let sample_bytes = sample.content.len();
+        let event = VoiceEvent::CloneRequested { name, sample_sha256, sample_bytes, consent };
         let pii = serde_json::json!({
             "account_id": self.task.key.account, "caller_id": self.task.key.caller, "sample": reference });
         self.append(voice_event_json::encode(&event), Some(pii), Vec::new(), clock::now());
@@ -368,31 +405,54 @@ impl JobLog {
     }
 }
 
+impl NotMade {
+    fn passing(message: &str) -> Self {
+        let (why, failure) = (NoVoice::CloneFailed, Failure::Passing);
+        Self { why, failure, message: message.to_owned() }
+    }
+}
+
 fn no_slot() -> NotMade {
-    NotMade { why: NoVoice::NoSlot, message: "every voice of ours in the account is in use".to_owned() }
+    let message = "every voice of ours in the account is in use, or the plan allows no more of them";
+    NotMade { why: NoVoice::NoSlot, ..NotMade::passing(message) }
+}
+
+fn no_consent() -> NotMade {
+    let message = "no consent of the speaker covers this sample: it was replaced, or never agreed to";
+    NotMade { why: NoVoice::NoConsent, ..NotMade::passing(message) }
+}
+
+/// As long as the provider asks for. One that is busy is left alone for longer each time; where only our own requests are in the way, one of
+/// them ends soon.
+fn pause_after(error: &ProviderError, pauses: &mut Backoff) -> Duration {
+    let of_ours = error.kind == ProviderErrorKind::ConcurrencyLimited;
+    let own = if of_ours { RETRY_PAUSE } else { pauses.wait() };
+    error.retry_after.unwrap_or(own).min(RETRY_PAUSE_MAX)
 }
 
 fn not_made(error: &ProviderError) -> NotMade {
-    let why = match error.kind {
-        ProviderErrorKind::SlotsFull => NoVoice::NoSlot,
-        ProviderErrorKind::SampleRefused => NoVoice::SampleRefused,
-        ProviderErrorKind::Timeout => NoVoice::CloneTimeout,
+    let (why, failure) = match error.kind {
+        ProviderErrorKind::SlotsFull => (NoVoice::NoSlot, Failure::Passing),
+        ProviderErrorKind::SampleRefused => (NoVoice::SampleRefused, Failure::Lasting),
+        ProviderErrorKind::Timeout => (NoVoice::CloneTimeout, Failure::OfProvider),
+        // Somebody has to change the key, the plan or the form first.
         ProviderErrorKind::Unauthorised
         | ProviderErrorKind::Forbidden
         | ProviderErrorKind::Payment
         | ProviderErrorKind::NotFound
         | ProviderErrorKind::Invalid
-        | ProviderErrorKind::Conflict
-        | ProviderErrorKind::Declined
-        | ProviderErrorKind::ConcurrencyLimited
-        | ProviderErrorKind::RateLimited
+        | ProviderErrorKind::Declined => (NoVoice::CloneFailed, Failure::Lasting),
+        ProviderErrorKind::Conflict | ProviderErrorKind::ConcurrencyLimited => {
+            (NoVoice::CloneFailed, Failure::Passing)
+        }
+        ProviderErrorKind::RateLimited
         | ProviderErrorKind::Server
         | ProviderErrorKind::Redirected
         | ProviderErrorKind::Unreachable
         | ProviderErrorKind::Lost
-        | ProviderErrorKind::Garbled => NoVoice::CloneFailed,
+        | ProviderErrorKind::Garbled => (NoVoice::CloneFailed, Failure::OfProvider),
     };
-    NotMade { why, message: error.to_string() }
+    NotMade { why, failure, message: error.to_string() }
 }
 
 fn millis(span: Duration) -> i32 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
-use precall_call::{At, Event, Job, JobId, NoVoice, VoiceId, VoiceSource};
+use precall_call::{At, Event, Job, JobId, NoVoice, Proof, ProofWay, VoiceId, VoiceSource};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
@@ -11,7 +11,7 @@ use crate::clock;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::shared::Shared;
-use crate::voice_book::{VoiceKey, Want, WantsNoMore};
+use crate::voice_book::{Asker, VoiceKey, Want, WantsNoMore};
 
 /// What became of the voice this call waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
@@ -28,6 +28,8 @@ pub enum VoiceOutcome {
     },
     /// There will be none.
     Missing(NoVoice),
+    /// There may be one for who proves to be the caller.
+    NeedsProof(ProofWay),
 }
 
 /// The call does not wait any longer.
@@ -64,7 +66,14 @@ impl Actor for CloneWorker {
             return;
         };
         let key = VoiceKey { account: self.context.line.account.clone(), caller: caller.to_owned() };
-        self.shared.voice_book.do_send(Want { call: self.context.id, key, reply: ctx.address().recipient() });
+        let line = &self.context.line;
+        let asker = Asker {
+            call: self.context.id,
+            policy: line.voice_policy,
+            proof: Proof::None,
+            due: self.asked_at.plus(line.rules.clone_max_wait),
+        };
+        self.shared.voice_book.do_send(Want { asker, key, reply: ctx.address().recipient() });
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
@@ -83,6 +92,7 @@ impl Handler<VoiceOutcome> for CloneWorker {
                 Event::VoiceReady { voice, job, source, took }
             }
             VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
+            VoiceOutcome::NeedsProof(_) => Event::VoiceMissing { why: NoVoice::Unproven },
         };
         self.call.do_send(Happened::part(event));
         ctx.stop();

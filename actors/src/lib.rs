@@ -18,6 +18,7 @@ pub mod voice_book;
 pub mod backoff;
 pub mod batcher;
 pub mod board;
+mod breaker;
 pub mod call_context;
 pub mod call_rows;
 pub mod clock;

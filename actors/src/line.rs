@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_call::{LineId, Policy, Route, VoiceId, VoiceWait};
+use precall_call::{LineId, Policy, Route, VoiceId, VoicePolicy, VoiceWait};
 
 use crate::phone_number::{CallerNumber, Region};
 use crate::programme::Programme;
@@ -31,6 +31,8 @@ pub struct Line {
     pub language: Option<String>,
     /// The voice of the fallback rungs.
     pub fallback_voice: Option<VoiceId>,
+    /// Who may hear a caller's voice, where the caller's mapping does not say.
+    pub voice_policy: VoicePolicy,
     /// Where the agent's trunk is.
     pub agent_destination: Option<String>,
     /// Where a person is.
@@ -169,6 +171,7 @@ impl Line {
         line.greeting_voice = stored.greeting_voice.as_ref().map(VoiceId::new).or(line.greeting_voice);
         line.language = stored.language.clone().or(line.language);
         line.fallback_voice = stored.fallback_voice.as_ref().map(VoiceId::new).or(line.fallback_voice);
+        line.voice_policy = stored.voice_policy.unwrap_or(line.voice_policy);
         line.fallback_destination = stored.fallback_destination.clone().or(line.fallback_destination);
         line.max_live_calls =
             stored.max_live_calls.and_then(|n| usize::try_from(n).ok()).or(line.max_live_calls);

@@ -26,14 +26,7 @@ use crate::providers::threecx::client::ThreeCx;
 use crate::providers::threecx::settings::Settings as PbxSettings;
 use crate::voice_book::VoiceBook;
 
-/// Whether a clone needs somebody's recorded consent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsentRule {
-    /// Without one the fallback voice is used (`no_consent`).
-    Required,
-    /// `CONSENT_REQUIRED=false`.
-    NotRequired,
-}
+pub use crate::store::voices::ConsentRule;
 
 /// Settings of everything that talks to the provider.
 #[derive(Clone, Debug)]

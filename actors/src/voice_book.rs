@@ -11,15 +11,16 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
 use slog::warn;
 
-pub use book::{Book, BookLimits, JobEnd, Order, VoiceKey};
+pub use book::{Asker, Book, BookLimits, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceKey};
 pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
 
 use crate::clock;
 use crate::clone_job::{CloneJob, Drop as DropJob, JobTask, JobWork};
 use crate::clone_worker::VoiceOutcome;
-use crate::shared::Shared;
+use crate::shared::{Shared, clients};
 use crate::slot_book::{Held, SlotBook};
-use crate::store::voices::{self, CachedVoice, Mapping, UnfinishedClone};
+use crate::store::StoreError;
+use crate::store::voices::{self, CachedVoice, UnfinishedClone};
 
 /// Expired voices are looked for four times within `CACHE_TTL`, but not more or less often than this.
 const SWEEP_LEAST: Duration = Duration::from_secs(1);
@@ -31,8 +32,8 @@ const READ_WITHIN: Duration = Duration::from_secs(3);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Want {
-    /// Which call.
-    pub call: CallId,
+    /// Which call, and what is known of who calls.
+    pub asker: Asker,
     /// Whose voice.
     pub key: VoiceKey,
     /// Hears the outcome, once.
@@ -89,8 +90,8 @@ pub struct Bind(pub Arc<Shared>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Mapped {
-    key: VoiceKey,
-    mapping: Option<Option<Mapping>>,
+    job: JobId,
+    known: Option<Known>,
     at: At,
 }
 
@@ -129,8 +130,8 @@ impl VoiceBook {
     fn perform(&mut self, orders: Vec<Order>, ctx: &mut Context<Self>) {
         for order in orders {
             match order {
-                Order::ReadMapping(key) => self.read_mapping(key, ctx),
-                Order::StartJob { job, key, sample, call } => self.start_job(job, key, sample, call, ctx),
+                Order::ReadMapping { key, job } => self.read_mapping(key, job, ctx),
+                Order::StartJob { job, key, order, call } => self.start_job(job, key, order, call, ctx),
                 Order::StopJob(job) => {
                     if let Some(job) = self.jobs.get(&job) {
                         job.do_send(DropJob);
@@ -145,36 +146,43 @@ impl VoiceBook {
                         reply.do_send(outcome);
                     }
                 }
+                Order::AskAgain(asker, key) => {
+                    let orders = self.book.want(asker, key, clock::new_job());
+                    self.perform(orders, ctx);
+                }
             }
         }
     }
 
-    /// A voice takes the slot that was asked for, and nothing gives it back.
-    fn job_ended(&mut self, job: JobId, end: &JobEnd) {
-        match (end, self.book.key_of(job)) {
-            (JobEnd::Cloned(voice), Some(key)) => {
-                let now = clock::now();
-                let (key, expires) = (key.clone(), now.plus(self.ttl));
+    /// A job is over: a voice takes the slot that was asked for, and nothing gives it back.
+    fn job_ended(&mut self, job: JobId, end: JobEnd, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        let cloned = match (&end, self.book.key_of(job)) {
+            (JobEnd::Cloned(clone), Some(key)) => Some((clone.voice.clone(), key.clone())),
+            (JobEnd::Cloned(_) | JobEnd::Unchanged { .. } | JobEnd::Failed(..), _) => None,
+        };
+        let orders = self.book.ended(job, end, now);
+        match cloned {
+            Some((voice, key)) => {
+                // What was revoked meanwhile serves nobody, and goes.
+                let is_served = self.book.peek(&key, now) == Some(&voice);
+                let expires = if is_served { now.plus(self.ttl) } else { At(0) };
                 // Its log has the intent and the outcome.
-                let held = Held { job, next_seq: 3, key, last_used: now, expires };
-                self.slots.hold(voice.clone(), held);
+                self.slots.hold(voice, Held { job, next_seq: 3, key, last_used: now, expires });
             }
-            (JobEnd::Cloned(_) | JobEnd::Failed(_), _) => self.slots.release(job),
+            None => self.slots.release(job),
         }
+        self.perform(orders, ctx);
     }
 
     /// A task of its own: futures inside a busy actor are polled with every message.
-    fn read_mapping(&self, key: VoiceKey, ctx: &mut Context<Self>) {
+    fn read_mapping(&self, key: VoiceKey, job: JobId, ctx: &mut Context<Self>) {
         let Some(shared) = self.shared.clone() else { return };
         let book = ctx.address();
         actix::spawn(async move {
             let at = clock::now();
-            let read = tokio::time::timeout(READ_WITHIN, async {
-                let client = shared.pool.get().await?;
-                voices::mapping(&client, &key.account, &key.caller, at).await
-            });
-            let mapping = match read.await {
-                Ok(Ok(mapping)) => Some(mapping),
+            let known = match tokio::time::timeout(READ_WITHIN, read_known(&shared, &key, at)).await {
+                Ok(Ok(known)) => Some(known),
                 Ok(Err(error)) => {
                     warn!(shared.log, "a mapping could not be read"; "error" => %error);
                     None
@@ -184,7 +192,7 @@ impl VoiceBook {
                     None
                 }
             };
-            book.do_send(Mapped { key, mapping, at });
+            book.do_send(Mapped { job, known, at });
         });
     }
 
@@ -192,16 +200,23 @@ impl VoiceBook {
         &mut self,
         job: JobId,
         key: VoiceKey,
-        sample: String,
-        call: CallId,
+        order: CloneOrder,
+        call: Option<CallId>,
         ctx: &mut Context<Self>,
     ) {
         let Some(shared) = self.shared.clone() else { return };
-        let task = JobTask { job, key, work: JobWork::Clone { sample, call } };
+        let task = JobTask { job, key, work: JobWork::Clone { order, call } };
         let book = ctx.address();
         let address = CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, shared, book));
         self.jobs.insert(job, address);
     }
+}
+
+/// The mapping, and how the sample lies there.
+async fn read_known(shared: &Shared, key: &VoiceKey, at: At) -> Result<Known, StoreError> {
+    let client = shared.pool.get().await?;
+    let mapping = voices::mapping(&client, &key.account, &key.caller, at).await?;
+    Ok(Known { mapping, mark: None })
 }
 
 impl Actor for VoiceBook {
@@ -229,9 +244,15 @@ impl Handler<Warm> for VoiceBook {
 
     fn handle(&mut self, Warm(cached): Warm, _: &mut Context<Self>) {
         // Most recently used last, so that it is the last to be pushed out.
-        for voice in cached.into_iter().rev() {
-            let key = VoiceKey { account: voice.account, caller: voice.caller };
-            self.book.remember(key, voice.voice, voice.expires);
+        for found in cached.into_iter().rev() {
+            let key = VoiceKey { account: found.account, caller: found.caller };
+            let clone = CachedClone {
+                voice: found.voice,
+                sample_sha256: found.sample_sha256,
+                sample: None,
+                mark: found.sample_mark,
+            };
+            self.book.remember(key, clone, found.expires);
         }
     }
 }
@@ -265,8 +286,11 @@ impl Handler<Want> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, want: Want, ctx: &mut Context<Self>) {
-        self.waiting.insert(want.call, want.reply);
-        let orders = self.book.want(want.call, want.key, clock::new_job());
+        self.waiting.insert(want.asker.call, want.reply);
+        if let Some(at_once) = clients().and_then(|clients| clients.bulk.at_once_max()) {
+            self.book.allow(at_once);
+        }
+        let orders = self.book.want(want.asker, want.key, clock::new_job());
         self.perform(orders, ctx);
     }
 }
@@ -285,7 +309,7 @@ impl Handler<Mapped> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, mapped: Mapped, ctx: &mut Context<Self>) {
-        let orders = self.book.mapped(&mapped.key, mapped.mapping, mapped.at);
+        let orders = self.book.mapped(mapped.job, mapped.known, mapped.at);
         self.perform(orders, ctx);
     }
 }
@@ -294,24 +318,19 @@ impl Handler<JobTold> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, told: JobTold, ctx: &mut Context<Self>) {
-        let orders = match told {
-            JobTold::Uploading(job) => {
-                self.book.uploading(job);
-                Vec::new()
+        match told {
+            JobTold::Uploading(job) => self.book.uploading(job),
+            JobTold::Late(job) => {
+                let orders = self.book.late(job);
+                self.perform(orders, ctx);
             }
-            JobTold::Late(job) => self.book.late(job),
-            JobTold::Ended(job, end) => {
-                self.job_ended(job, &end);
-                self.book.ended(job, end, clock::now())
-            }
+            JobTold::Ended(job, end) => self.job_ended(job, end, ctx),
             // A job that ended properly is not known any more; one that panicked costs its calls their voice.
             JobTold::Down(job) => {
                 self.jobs.remove(&job);
-                self.slots.release(job);
-                self.book.ended(job, JobEnd::Failed(NoVoice::CloneFailed), clock::now())
+                self.job_ended(job, JobEnd::Failed(NoVoice::CloneFailed, Failure::Passing), ctx);
             }
-        };
-        self.perform(orders, ctx);
+        }
     }
 }
 

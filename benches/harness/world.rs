@@ -6,7 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use precall_actors::clock;
+use precall_actors::store::consents::{self, Evidence, NewConsent, Personal};
+use precall_actors::store::speakers;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
@@ -53,6 +57,9 @@ pub struct World {
     pub simulator: Server,
     /// A connection of the bench.
     pub database: Client,
+    /// Where the database is.
+    url: String,
+    sample_sha256: String,
     postmaster: u32,
     health: Option<Connection>,
     version: String,
@@ -135,20 +142,57 @@ impl World {
         let (database, connection) = tokio_postgres::connect(&postgres.url("postgres"), NoTls).await?;
         tokio::spawn(connection);
         let version = postgres.version().to_owned();
+        let url = postgres.url("postgres");
+        let sample_sha256 = hex::encode(Sha256::digest(std::fs::read(folder.path().join(SAMPLE_FILE))?));
         let (_postgres, _folder) = (postgres, folder);
-        Ok(Self { service, simulator, database, postmaster, health: None, version, _postgres, _folder })
+        Ok(Self {
+            service,
+            simulator,
+            database,
+            url,
+            sample_sha256,
+            postmaster,
+            health: None,
+            version,
+            _postgres,
+            _folder,
+        })
     }
 
     /// Gives each of these callers a sample and a consent.
     pub async fn map(&self, callers: &[String]) -> Outcome<()> {
         let map = "insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name)
             select n, $2, 'Bench' from unnest($1::text[]) n";
-        let consent = "insert into consents (caller_id, speaker, basis)
-            select n, 'Bench', 'recorded' from unnest($1::text[]) n";
         self.database.execute(map, &[&callers, &SAMPLE_FILE]).await?;
-        self.database.execute(consent, &[&callers]).await?;
+        self.agree(callers).await?;
         // A plan made for an empty table would be measured for a while.
         self.database.batch_execute("analyze").await?;
+        Ok(())
+    }
+
+    /// One speaker for all of them, for they share a sample.
+    async fn agree(&self, callers: &[String]) -> Outcome<()> {
+        let (mut database, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
+        tokio::spawn(connection);
+        let (account, now) = ("default".to_owned(), clock::now());
+        let transaction = database.transaction().await?;
+        let speaker = speakers::add(&transaction, &account, "Bench", now).await?;
+        let given = NewConsent {
+            account,
+            speaker,
+            evidence: Evidence::Recorded,
+            sample_sha256: self.sample_sha256.clone(),
+            document_sha256: None,
+            text_version: "bench".to_owned(),
+            given_at: now,
+            expires_at: None,
+            by: "bench".to_owned(),
+            personal: Personal { name: "Bench".to_owned(), reference: None, text: "Yes.".to_owned() },
+        };
+        consents::give(&transaction, &given, now).await?;
+        let speak = "update caller_voice_mapping set speaker = $1 where caller_id = any($2)";
+        transaction.execute(speak, &[&speaker, &callers]).await?;
+        transaction.commit().await?;
         Ok(())
     }
 

@@ -24,6 +24,9 @@ fn said(verified: &Verified) -> Exit {
         "{} calls offered: {} live, {} released; {} events played back; {} clone jobs",
         verified.offered, verified.live, verified.released, verified.events, verified.jobs
     );
+    if let Some(head) = &verified.consents_head {
+        println!("{} records of consents, the last is {head}", verified.consents);
+    }
     if verified.unreadable > 0 {
         println!(
             "{} calls were closed because their log could not be read, and are not judged",

@@ -3,7 +3,12 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Pool, Transaction};
+use precall_actors::clock;
+use precall_actors::store::consents::{self, Evidence, NewConsent, Personal};
+use precall_actors::store::{StoreError, speakers};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::DemoError;
 
@@ -19,9 +24,8 @@ const MAP: &str = "
     values ($1, $2, $3, 'a generated sample')
     on conflict do nothing";
 
-const CONSENT: &str = "
-    insert into consents (caller_id, speaker, basis)
-    select $1, $2, 'recorded' where not exists (select from consents where caller_id = $1)";
+const SPEAKER: &str = "
+    update caller_voice_mapping set speaker = $2 where caller_id = $1 and speaker is null and deleted_at is null";
 
 /// The people of the demo.
 #[derive(Clone, Debug)]
@@ -38,7 +42,7 @@ impl Callers {
         let count = calls.map_or(ENDLESS, |calls| calls.saturating_mul(3).div_ceil(4)).max(1);
         let numbers: Vec<String> = (0..count).map(number).collect();
         let failed = |error: &dyn std::fmt::Display| DemoError::Database(error.to_string());
-        let client = pool.get().await.map_err(|error| failed(&error))?;
+        let mut client = pool.get().await.map_err(|error| failed(&error))?;
         for (i, number) in (0_u32..).zip(&numbers) {
             if i % WITHOUT_VOICE == WITHOUT_VOICE - 1 {
                 continue;
@@ -46,8 +50,15 @@ impl Callers {
             let file = format!("caller-{i}.wav");
             write_sample(&samples.join(&file), i)?;
             let name = format!("Caller {i}");
-            client.execute(MAP, &[number, &file, &name]).await.map_err(|error| failed(&error))?;
-            client.execute(CONSENT, &[number, &name]).await.map_err(|error| failed(&error))?;
+            let mapped =
+                client.execute(MAP, &[number, &file, &name]).await.map_err(|error| failed(&error))?;
+            // Who is there from an earlier demo has agreed already.
+            if mapped > 0 {
+                let transaction = client.transaction().await.map_err(|error| failed(&error))?;
+                let speaker = agree(&transaction, name, &samples.join(&file)).await?;
+                transaction.execute(SPEAKER, &[number, &speaker]).await.map_err(|error| failed(&error))?;
+                transaction.commit().await.map_err(|error| failed(&error))?;
+            }
         }
         Ok(Self { numbers })
     }
@@ -58,6 +69,27 @@ impl Callers {
         let count = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX).max(1);
         self.numbers.get(usize::try_from(ordinal % count).ok()?).map(String::as_str)
     }
+}
+
+/// A speaker who says in the sample itself that it may be cloned.
+async fn agree(transaction: &Transaction<'_>, name: String, sample: &Path) -> Result<Uuid, DemoError> {
+    let (account, now) = ("default".to_owned(), clock::now());
+    let failed = |error: StoreError| DemoError::Database(error.to_string());
+    let speaker = speakers::add(&**transaction, &account, &name, now).await.map_err(failed)?;
+    let given = NewConsent {
+        account,
+        speaker,
+        evidence: Evidence::Recorded,
+        sample_sha256: hex::encode(Sha256::digest(std::fs::read(sample)?)),
+        document_sha256: None,
+        text_version: "demo".to_owned(),
+        given_at: now,
+        expires_at: None,
+        by: "demo".to_owned(),
+        personal: Personal { name, reference: None, text: "My voice may be cloned.".to_owned() },
+    };
+    consents::give(transaction, &given, now).await.map_err(failed)?;
+    Ok(speaker)
 }
 
 /// Numbers with 555-01xx are kept for fiction; the area code makes them many.

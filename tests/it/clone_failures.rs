@@ -270,8 +270,9 @@ async fn without_mapping_or_consent_nothing_is_uploaded() {
     let world = World::new().await;
     let unmapped = caller(1);
     let unasked = world.mapped_caller(2).await;
-    let withdrawn = world.known_caller(3).await;
-    world.execute("update consents set withdrawn_at = now() where caller_id = $1", &[&withdrawn]).await;
+    let withdrawn = world.mapped_caller(3).await;
+    let speaker = world.consent(&withdrawn, &world.sample(3)).await;
+    world.withdraw_unseen(speaker).await;
     let unmapped_since = world.known_caller(4).await;
     world
         .execute(
@@ -296,10 +297,11 @@ async fn without_mapping_or_consent_nothing_is_uploaded() {
 #[actix::test]
 async fn a_consent_that_is_withdrawn_silences_the_cached_voice() {
     let world = World::new().await;
-    let caller = world.known_caller(1).await;
+    let caller = world.mapped_caller(1).await;
+    let speaker = world.consent(&caller, &world.sample(1)).await;
     let first = world.ring("pbx-1", &caller).await;
     spoken_as_due(&world, first, &caller, "agreed", None).await;
-    world.execute("update consents set withdrawn_at = now()", &[]).await;
+    world.withdraw_unseen(speaker).await;
     let second = world.ring("pbx-2", &caller).await;
     spoken_as_due(&world, second, &caller, "withdrawn", Some("no_consent")).await;
     world.stop().await;

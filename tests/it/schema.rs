@@ -10,6 +10,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
     let client = connect_to(database.url()).await;
     let statements = [
         store::call_context::STATEMENTS,
+        store::consents::STATEMENTS,
         store::due_conversations::STATEMENTS,
         store::engine_generation::STATEMENTS,
         store::engine_lock::STATEMENTS,
@@ -17,6 +18,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         store::lines::STATEMENTS,
         store::read_calls::STATEMENTS,
         store::recent_calls::STATEMENTS,
+        store::speakers::STATEMENTS,
         store::spoken_lines::STATEMENTS,
         store::unmatched_reports::STATEMENTS,
         store::verify::STATEMENTS,

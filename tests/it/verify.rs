@@ -84,3 +84,59 @@ async fn whatever_somebody_breaks_is_found_by_its_rule() {
     assert_eq!(broken(&world.url).await, []);
     world.simulator.stop().await;
 }
+
+#[actix::test]
+async fn whatever_somebody_does_to_the_log_of_consents_is_found_by_its_rule() {
+    let world = World::new().await;
+    for n in 1..=3 {
+        let number = world.mapped_caller(n).await;
+        let speaker = world.consent(&number, &world.sample(n)).await;
+        if n == 2 {
+            world.withdraw_unseen(speaker).await;
+        }
+    }
+    let client = connect_to(&world.url).await;
+    let change = "update consent_log set record = replace(record, 'recorded', 'imported') where number = 2";
+    let refused = client.batch_execute(change).await.unwrap_err();
+    assert!(refused.as_db_error().unwrap().message().contains("never changed"), "{refused}");
+    let verified = verify(&mut connect_to(&world.url).await).await.unwrap();
+    assert_eq!((verified.consents, verified.breaches), (4, Vec::new()));
+    let breaks = [
+        ("every record of a consent is as it was written", "2", change),
+        ("no record of a consent is missing", "3", "delete from consent_log where number = 2"),
+        (
+            "every record of a consent is as it was written",
+            "1",
+            "update consent_log set pii = replace(pii, 'Test', 'Somebody else') where number = 1",
+        ),
+        (
+            "every record of a consent can be read",
+            "4",
+            "update consent_log set record = '{}' where number = 4",
+        ),
+        ("every consent that counts is in the log", "", "delete from consents where given = 4"),
+    ];
+    for (rule, owner, statement) in breaks {
+        // Who owns the tables can do away with the guard: the chain still tells.
+        let break_it = format!(
+            "create table kept_log as table consent_log; create table kept as table consents;
+             set session_replication_role = replica; {statement}; set session_replication_role = origin"
+        );
+        client.batch_execute(&break_it).await.unwrap();
+        let found = broken(&world.url).await;
+        assert!(found.contains(&(rule, owner.to_owned())), "{rule}: {found:?}");
+        client
+            .batch_execute(
+                "set session_replication_role = replica;
+                 delete from consents; delete from consent_log; insert into consent_log table kept_log;
+                 insert into consents table kept; drop table kept_log; drop table kept;
+                 set session_replication_role = origin",
+            )
+            .await
+            .unwrap();
+    }
+    let erase = "update consent_log set pii = null";
+    assert_eq!(client.execute(erase, &[]).await.unwrap(), 4);
+    assert_eq!(broken(&world.url).await, [], "erasure breaks nothing");
+    world.stop().await;
+}

@@ -142,12 +142,7 @@ async fn many_callers_share_few_slots() {
         let sql =
             "insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name) values ($1, $2, 'x')";
         world.execute(sql, &[&number, &sample]).await;
-        world
-            .execute(
-                "insert into consents (caller_id, speaker, basis) values ($1, 'Test', 'recorded')",
-                &[&number],
-            )
-            .await;
+        world.consent(&number, &world.sample(n)).await;
         numbers.push(number);
     }
     let (mut random, mut live, mut most) = (7_u64, Vec::new(), 0);

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use precall_actors::clone_worker::VoiceOutcome;
-use precall_actors::store::voices::Mapping;
-use precall_actors::voice_book::{Order, VoiceKey};
-use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose};
+use precall_actors::store::voices::{Covered, Mapping};
+use precall_actors::voice_book::{Asker, Known, Order, VoiceKey};
+use precall_call::{
+    At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Proof, Purpose, VoicePolicy,
+};
 use uuid::Uuid;
 
 use crate::engine::Engine;
@@ -89,7 +91,9 @@ impl World {
             Effect::AskForVoice => {
                 let key = key_of(live.pbx);
                 let job = JobId(self.new_id());
-                let orders = engine.book.want(id, key, job);
+                let due = At(self.now + 35 * SECOND);
+                let asker = Asker { call: id, policy: VoicePolicy::Number, proof: Proof::None, due };
+                let orders = engine.book.want(asker, key, job);
                 self.orders(to, engine, orders);
             }
             Effect::StopWaiting => {
@@ -218,9 +222,14 @@ impl World {
     pub(crate) fn orders(&mut self, to: To, engine: &mut Engine, orders: Vec<Order>) {
         for order in orders {
             match order {
-                Order::ReadMapping(key) => {
+                Order::ReadMapping { key, job } => {
                     let wait = self.random.between(MS, 10 * MS);
-                    self.after(wait, Happening::Mapped { to, key });
+                    self.after(wait, Happening::Mapped { to, key, job });
+                }
+                Order::AskAgain(asker, key) => {
+                    let job = JobId(self.new_id());
+                    let orders = engine.book.want(asker, key, job);
+                    self.orders(to, engine, orders);
                 }
                 Order::StartJob { job, key, .. } => {
                     let running =
@@ -246,6 +255,9 @@ impl World {
                             Event::VoiceReady { voice, job, source, took }
                         }
                         VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
+                        VoiceOutcome::NeedsProof(_) => {
+                            panic!("nobody's voice is kept for who proves something")
+                        }
                     };
                     self.take(to, engine, id, &event);
                 }
@@ -253,13 +265,21 @@ impl World {
         }
     }
 
-    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &VoiceKey) {
+    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId) {
         let number: u64 = key.caller.parse().unwrap();
-        let mapping = self.database.is_up.then(|| {
-            (!number.is_multiple_of(4))
-                .then(|| Mapping { sample: key.caller.clone(), consented: !number.is_multiple_of(5) })
-        });
-        let orders = engine.book.mapped(key, mapping, At(self.now));
+        let covered = vec![Covered { sample_sha256: key.caller.clone(), consent: 1 }];
+        let consented = if number.is_multiple_of(5) { Vec::new() } else { covered };
+        let mapping = || Mapping {
+            sample: key.caller.clone(),
+            policy: None,
+            has_pin: false,
+            consented: consented.clone(),
+        };
+        let known = self
+            .database
+            .is_up
+            .then(|| Known { mapping: (!number.is_multiple_of(4)).then(mapping), mark: None });
+        let orders = engine.book.mapped(job, known, At(self.now));
         self.orders(to, engine, orders);
     }
 }

@@ -71,6 +71,7 @@ pub(crate) enum Happening {
     Mapped {
         to: To,
         key: VoiceKey,
+        job: JobId,
     },
     Cloned {
         to: To,

@@ -1,7 +1,7 @@
 //! Clones and the slots they take: what the voice book's actor does with its rules.
 
 use precall_actors::slot_book::{Held, Slot};
-use precall_actors::voice_book::{JobEnd, VoiceKey};
+use precall_actors::voice_book::{CachedClone, Failure, JobEnd, VoiceKey};
 use precall_call::{At, JobId, NoVoice, Voice, VoiceId};
 
 use crate::engine::Engine;
@@ -27,7 +27,9 @@ impl World {
             Slot::After(voice, held) => {
                 self.begin_to_delete(to, engine, voice, held, Some((job, key.clone())))
             }
-            Slot::None => self.end_clone(to, engine, key, job, JobEnd::Failed(NoVoice::NoSlot)),
+            Slot::None => {
+                self.end_clone(to, engine, key, job, JobEnd::Failed(NoVoice::NoSlot, Failure::Passing))
+            }
         }
     }
 
@@ -94,9 +96,9 @@ impl World {
             return self.slot(to, engine, key, job, slot);
         }
         let end = if self.random.per_mille(200) {
-            JobEnd::Failed(NoVoice::CloneFailed)
+            JobEnd::Failed(NoVoice::CloneFailed, Failure::OfProvider)
         } else {
-            JobEnd::Cloned(VoiceId::new(format!("voice_{}", job.0)))
+            JobEnd::Cloned(clone_of(key, VoiceId::new(format!("voice_{}", job.0))))
         };
         self.end_clone(to, engine, key, job, end);
     }
@@ -105,7 +107,8 @@ impl World {
         engine.preparing.remove(&job.0);
         self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
         match &end {
-            JobEnd::Cloned(voice) => {
+            JobEnd::Cloned(clone) => {
+                let voice = &clone.voice;
                 let held = Held {
                     job,
                     next_seq: 3,
@@ -117,7 +120,7 @@ impl World {
                 assert!(self.provider.voices.len() <= SLOTS_OF_ACCOUNT, "more voices than slots");
                 engine.slots.hold(voice.clone(), held);
             }
-            JobEnd::Failed(_) => engine.slots.release(job),
+            JobEnd::Unchanged { .. } | JobEnd::Failed(..) => engine.slots.release(job),
         }
         let orders = engine.book.ended(job, end, At(self.now));
         self.orders(to, engine, orders);
@@ -127,7 +130,8 @@ impl World {
     pub(crate) fn load_voices(&self, engine: &mut Engine) {
         for (voice, held) in &self.provider.voices {
             engine.slots.hold(voice.clone(), held.clone());
-            engine.book.remember(held.key.clone(), voice.clone(), held.expires);
+            let clone = clone_of(&held.key, voice.clone());
+            engine.book.remember(held.key.clone(), clone, held.expires);
         }
         for (id, _, call) in self.database.live() {
             if let Voice::Cloned(voice) = &call.voice {
@@ -136,4 +140,9 @@ impl World {
         }
         engine.slots.set_limit(SLOTS_OF_ACCOUNT, self.provider.voices.len());
     }
+}
+
+fn clone_of(key: &VoiceKey, voice: VoiceId) -> CachedClone {
+    let sample = Some(key.caller.clone());
+    CachedClone { voice, sample_sha256: sample.clone(), sample, mark: None }
 }

@@ -337,7 +337,7 @@ impl World {
             Happening::LookedUp { call, purpose, attempt, .. } => {
                 self.looked_up(to, engine, call, purpose, attempt);
             }
-            Happening::Mapped { key, .. } => self.mapped(to, engine, &key),
+            Happening::Mapped { key, job, .. } => self.mapped(to, engine, &key, job),
             Happening::Cloned { key, job, .. } => self.cloned(to, engine, &key, job),
             Happening::Delete { voice, held, waiting, .. } => self.delete(to, engine, voice, held, waiting),
             Happening::Sweep { .. } => self.sweep(to, engine),

@@ -19,9 +19,11 @@ use precall::signature::{Kind, sign};
 use precall::simulators::elevenlabs::{self, Fault, Simulator, Target};
 use precall_actors::clock;
 use precall_actors::faults::Faults;
+use precall_actors::store::consents::{self, EndedWhy, Evidence, NewConsent, Personal};
 use precall_actors::store::verify::{Breach, verify};
-use precall_actors::store::{connect, migrate, schema};
+use precall_actors::store::{connect, migrate, schema, speakers};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
@@ -68,6 +70,30 @@ pub async fn empty_database(name: &str) -> String {
 /// A number that is valid, belongs to nobody, and is this test's own.
 pub fn caller(n: u32) -> String {
     format!("+1202555{:04}", 100 + n % 99)
+}
+
+/// A speaker of this caller's own, who agrees that the sample is cloned.
+pub async fn consent(database: &str, number: &str, sample: &Path) -> Uuid {
+    let mut client = connect_to(database).await;
+    let transaction = client.transaction().await.unwrap();
+    let speaker = speakers::add(&transaction, "default", "Test", clock::now()).await.unwrap();
+    let given = NewConsent {
+        account: "default".to_owned(),
+        speaker,
+        evidence: Evidence::Recorded,
+        sample_sha256: hex::encode(Sha256::digest(std::fs::read(sample).unwrap())),
+        document_sha256: None,
+        text_version: "1".to_owned(),
+        given_at: clock::now(),
+        expires_at: None,
+        by: "test".to_owned(),
+        personal: Personal { name: "Test".to_owned(), reference: None, text: "I agree.".to_owned() },
+    };
+    consents::give(&transaction, &given, clock::now()).await.unwrap();
+    let map = "update caller_voice_mapping set speaker = $2 where caller_id = $1 and deleted_at is null";
+    transaction.execute(map, &[&number, &speaker]).await.unwrap();
+    transaction.commit().await.unwrap();
+    speaker
 }
 
 /// Everything, running.
@@ -164,12 +190,22 @@ impl World {
     /// A caller with a sample and a consent.
     pub async fn known_caller(&self, n: u32) -> String {
         let number = self.mapped_caller(n).await;
-        self.execute(
-            "insert into consents (caller_id, speaker, basis) values ($1, 'Test', 'recorded')",
-            &[&number],
-        )
-        .await;
+        self.consent(&number, &self.sample(n)).await;
         number
+    }
+
+    /// The speaker of this caller's sample agrees to its use.
+    pub async fn consent(&self, number: &str, sample: &Path) -> Uuid {
+        consent(&self.url, number, sample).await
+    }
+
+    /// The speaker of this caller's sample takes every consent back, as it would be seen if nobody told the service.
+    pub async fn withdraw_unseen(&self, speaker: Uuid) {
+        let mut client = connect_to(&self.url).await;
+        let transaction = client.transaction().await.unwrap();
+        let why = EndedWhy::Withdrawn;
+        consents::end(&transaction, "default", speaker, why, "test", clock::now()).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 
     /// A caller with a sample whom nobody asked.

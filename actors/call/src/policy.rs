@@ -101,6 +101,38 @@ pub enum Person {
     Named(Arc<str>),
 }
 
+named! {
+    /// Who may hear a caller's voice: a caller's number can be forged.
+    VoicePolicy {
+        /// Whoever calls from the number.
+        Number = "number",
+        /// Whoever proves to be the caller.
+        Proof = "proof",
+        /// Nobody.
+        Never = "never",
+    }
+}
+
+named! {
+    /// By what a caller may prove to be who the number says.
+    ProofWay {
+        /// By the leg alone: a telephone of the PBX's own, or a trusted trunk.
+        Leg = "leg",
+        /// By the leg, or by a PIN.
+        LegOrPin = "leg_or_pin",
+    }
+}
+
+named! {
+    /// Whether a caller has proved to be who the number says.
+    Proof {
+        /// Not so far.
+        None = "none",
+        /// By the leg or a PIN.
+        Given = "given",
+    }
+}
+
 /// What happens while the voice is not ready and the greeting is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VoiceWait {

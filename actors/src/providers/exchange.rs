@@ -77,6 +77,8 @@ pub(super) struct Answered {
     pub content_type: String,
     pub body: Bytes,
     pub retry_after: Option<Duration>,
+    /// `maximum-concurrent-requests`: what the provider allows this account at once.
+    pub at_once_max: Option<usize>,
 }
 
 impl Answered {
@@ -187,6 +189,7 @@ pub(super) async fn exchange(
     let promised = content_length(response.headers());
     let retry_after = retry_after(response.headers());
     let content_type = content_type(response.headers());
+    let at_once_max = at_once_max(response.headers());
 
     let mut received = BytesMut::new();
     while let Some(chunk) = response.next().await {
@@ -202,7 +205,7 @@ pub(super) async fn exchange(
     if promised.is_some_and(|promised| promised != received.len()) {
         return Err(at_status(status, FailedKind::Lost, "the connection closed inside the answer"));
     }
-    Ok(Answered { status, content_type, body: received.freeze(), retry_after })
+    Ok(Answered { status, content_type, body: received.freeze(), retry_after, at_once_max })
 }
 
 /// How far a request had come, to be asked when its deadline has passed.
@@ -347,6 +350,10 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 /// Seconds only; the other form of this header is a date, which needs a clock that agrees with theirs.
+fn at_once_max(headers: &HeaderMap) -> Option<usize> {
+    headers.get("maximum-concurrent-requests")?.to_str().ok()?.trim().parse().ok()
+}
+
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

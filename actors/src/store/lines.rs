@@ -1,12 +1,14 @@
 //! Lines as they are stored; what is null takes the default line's value.
 
+use precall_call::VoicePolicy;
 use tokio_postgres::GenericClient;
 
 use super::error::StoreError;
 
 const READ: &str = "
     select number, account_id, agent_id, phone_number_id, greeting_message, greeting_voice_id, language,
-        fallback_voice_id, fallback_destination, max_live_calls, greeting_max_seconds, clone_max_wait_seconds
+        fallback_voice_id, fallback_destination, max_live_calls, greeting_max_seconds, clone_max_wait_seconds,
+        voice_policy
     from lines order by number";
 
 /// The statements of this file, for the test that prepares them all.
@@ -28,6 +30,7 @@ pub struct StoredLine {
     pub max_live_calls: Option<i32>,
     pub greeting_max_seconds: Option<i32>,
     pub clone_max_wait_seconds: Option<i32>,
+    pub voice_policy: Option<VoicePolicy>,
 }
 
 /// All lines.
@@ -51,6 +54,7 @@ pub async fn read(client: &impl GenericClient) -> Result<Vec<StoredLine>, StoreE
                 max_live_calls: row.try_get(9)?,
                 greeting_max_seconds: row.try_get(10)?,
                 clone_max_wait_seconds: row.try_get(11)?,
+                voice_policy: row.try_get::<_, Option<&str>>(12)?.and_then(VoicePolicy::from_name),
             })
         })
         .collect()

@@ -2,6 +2,7 @@
 
 pub mod call_context;
 pub mod connect;
+pub mod consents;
 pub mod due_conversations;
 pub mod engine_generation;
 pub mod engine_lock;
@@ -20,6 +21,7 @@ pub mod recent_calls;
 pub mod retention;
 pub mod rows;
 pub mod schema;
+pub mod speakers;
 pub mod spoken_lines;
 pub mod unmatched_reports;
 pub mod verify;

@@ -329,6 +329,9 @@ pub struct CacheRow {
     pub account_id: String,
     /// SHA-256 of the sample, hex.
     pub sample_sha256: String,
+    /// The sample's mark when it was read.
+    #[serde(default)]
+    pub sample_mark: Option<String>,
     /// The job.
     pub job: Uuid,
 }

@@ -1,6 +1,8 @@
 //! Proves that a database says one thing: logs without gaps, rows that follow from them, nothing twice. Reads one snapshot, changes
 //! nothing, and may run beside a live engine.
 
+mod consents;
+
 use std::collections::VecDeque;
 
 use precall_call::{At, Call, Event, Fact, FoldError, NoVoice, Purpose, Voice, facts, fold, open, step};
@@ -101,7 +103,7 @@ const COUNTS: &str = "
         (select count(distinct job) from voice_events)";
 
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[LOGS, ROWS, COUNTS];
+pub const STATEMENTS: &[&str] = &[LOGS, ROWS, COUNTS, consents::LOG, consents::STANDING];
 
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +131,10 @@ pub struct Verified {
     pub jobs: i64,
     /// Calls whose log could not be read at a restart, and which were closed without it: they are not played back.
     pub unreadable: u64,
+    /// Records of consents.
+    pub consents: i64,
+    /// The hash of the last of them, lower-case hex: who writes it down elsewhere can tell later whether one was cut off.
+    pub consents_head: Option<String>,
     /// The first hundred.
     pub breaches: Vec<Breach>,
     /// How many more.
@@ -172,6 +178,7 @@ pub async fn verify(client: &mut Client) -> Result<Verified, StoreError> {
         verified.breach("offered calls are live or released", "", detail);
     }
     play_back(&transaction, &mut verified).await?;
+    consents::verify_consents(&transaction, &mut verified).await?;
     transaction.rollback().await?;
     Ok(verified)
 }

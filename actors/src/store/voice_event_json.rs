@@ -14,6 +14,8 @@ pub enum VoiceEvent<'a> {
         sample_sha256: &'a str,
         /// Its size.
         sample_bytes: usize,
+        /// On whose word: its place in `consent_log`; none where no consent is needed.
+        consent: Option<i64>,
     },
     /// There is a voice.
     CloneSucceeded {
@@ -46,7 +48,10 @@ pub enum VoiceEvent<'a> {
 #[must_use]
 pub fn encode(event: &VoiceEvent<'_>) -> Value {
     match event {
-        VoiceEvent::CloneRequested { name, sample_sha256, sample_bytes } => json!({
+        VoiceEvent::CloneRequested { name, sample_sha256, sample_bytes, consent: Some(consent) } => json!({
+            "v": 1, "kind": "clone_requested", "name": name, "sample_sha256": sample_sha256,
+            "sample_bytes": sample_bytes, "consent": consent }),
+        VoiceEvent::CloneRequested { name, sample_sha256, sample_bytes, consent: None } => json!({
             "v": 1, "kind": "clone_requested", "name": name, "sample_sha256": sample_sha256,
             "sample_bytes": sample_bytes }),
         VoiceEvent::CloneSucceeded { voice, took_ms, found_by_name } => json!({

@@ -83,9 +83,9 @@ const CACHE_REPLACED: &str = "
 // Nobody is served by a clone that is merely there: the first call that uses it makes it 1.
 const CACHE_FILLED: &str = "
     insert into voice_clone_cache (caller_id, cloned_voice_id, clone_created_at, ttl_expires_at, last_used_at,
-        reuse_count, account_id, sample_sha256, job)
+        reuse_count, account_id, sample_sha256, sample_mark, job)
     select caller_id, cloned_voice_id, clone_created_at, ttl_expires_at, clone_created_at, 0, account_id,
-        sample_sha256, job
+        sample_sha256, sample_mark, job
     from jsonb_populate_recordset(null::voice_clone_cache, $1)";
 
 const CACHE_USED: &str = "

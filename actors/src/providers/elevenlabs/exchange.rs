@@ -1,5 +1,7 @@
 //! The client of ElevenLabs: one request and its complete success under one deadline.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use crate::providers::exchange::{Body, Failed, FailedKind, Progress, Request, cl
 pub struct ElevenLabs {
     client: Client,
     settings: Arc<Settings>,
+    /// As the last answer that said so has it.
+    at_once_max: Rc<Cell<Option<usize>>>,
 }
 
 /// What is sent.
@@ -69,7 +73,14 @@ impl ElevenLabs {
     /// A client with a pool of its own. To be called on the arbiter that will use it.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { client: client(), settings }
+        Self { client: client(), settings, at_once_max: Rc::default() }
+    }
+
+    /// How many requests the provider allows this account at once, as far as it has said (`maximum-concurrent-requests`, ElevenLabs facts,
+    /// section 7).
+    #[must_use]
+    pub fn at_once_max(&self) -> Option<usize> {
+        self.at_once_max.get()
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -98,6 +109,9 @@ impl ElevenLabs {
         };
         let progress = Progress::new();
         let answered = within(ask.within, &progress, exchange(&self.client, request, &progress)).await?;
+        if answered.at_once_max.is_some() {
+            self.at_once_max.set(answered.at_once_max);
+        }
         if answered.is_success() {
             return Ok(Answer {
                 status: answered.status,

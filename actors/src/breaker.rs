@@ -1,0 +1,142 @@
+//! A provider that fails is left alone for a while, so that callers have the fallback voice at once instead of after the longest wait. Pure:
+//! the clock is an argument.
+
+use std::time::Duration;
+
+use precall_call::At;
+
+/// So many failures in a row open it.
+const FAILURES: u32 = 5;
+/// How long the provider is left alone at first, and at most: each trial that fails doubles it.
+const PAUSE_FIRST: Duration = Duration::from_secs(15);
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+
+/// Whether something may be asked of the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It may.
+    Pass,
+    /// Not now.
+    Shut,
+}
+
+/// See the file.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    failures: u32,
+    shut: Option<Shut>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shut {
+    until: At,
+    pause: Duration,
+    /// One request is under way that finds out.
+    trying: bool,
+}
+
+impl Breaker {
+    /// Whether a request may be made now. After the pause one may, and its outcome decides.
+    pub fn ask(&mut self, now: At) -> Gate {
+        match &mut self.shut {
+            None => Gate::Pass,
+            Some(shut) if shut.until <= now && !shut.trying => {
+                shut.trying = true;
+                Gate::Pass
+            }
+            Some(_) => Gate::Shut,
+        }
+    }
+
+    /// The provider did what it should, or refused for a reason of ours.
+    pub fn answered(&mut self) {
+        *self = Self::default();
+    }
+
+    /// It did not.
+    pub fn failed(&mut self, now: At) {
+        self.failures = self.failures.saturating_add(1);
+        let pause = match self.shut {
+            // What was under way before it was shut says nothing new.
+            Some(shut) if !shut.trying => return,
+            Some(shut) => shut.pause.saturating_mul(2).min(PAUSE_MAX),
+            None if self.failures >= FAILURES => PAUSE_FIRST,
+            None => return,
+        };
+        self.shut = Some(Shut { until: now.plus(pause), pause, trying: false });
+    }
+
+    /// What was tried came to nothing, and says nothing of the provider.
+    pub fn not_tried(&mut self) {
+        if let Some(shut) = &mut self.shut {
+            shut.trying = false;
+        }
+    }
+
+    /// Whether the provider is being left alone.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        self.shut.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(n: i64) -> At {
+        At(n * 1_000_000)
+    }
+
+    fn shut() -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..FAILURES {
+            assert_eq!(breaker.ask(seconds(0)), Gate::Pass);
+            breaker.failed(seconds(0));
+        }
+        breaker
+    }
+
+    #[test]
+    fn it_shuts_after_failures_in_a_row_and_not_after_scattered_ones() {
+        let mut breaker = Breaker::default();
+        for _ in 0..20 {
+            breaker.failed(seconds(0));
+            breaker.failed(seconds(0));
+            breaker.answered();
+        }
+        assert_eq!(breaker.ask(seconds(0)), Gate::Pass);
+        assert_eq!(shut().ask(seconds(14)), Gate::Shut);
+    }
+
+    #[test]
+    fn after_the_pause_one_request_finds_out() {
+        let mut breaker = shut();
+        assert_eq!(breaker.ask(seconds(15)), Gate::Pass);
+        assert_eq!(breaker.ask(seconds(15)), Gate::Shut, "one");
+        breaker.failed(seconds(16));
+        assert_eq!(breaker.ask(seconds(45)), Gate::Shut, "twice as long");
+        assert_eq!(breaker.ask(seconds(46)), Gate::Pass);
+        breaker.not_tried();
+        assert_eq!(breaker.ask(seconds(46)), Gate::Pass, "nobody has found out yet");
+        breaker.answered();
+        assert_eq!((breaker.ask(seconds(46)), breaker.ask(seconds(46))), (Gate::Pass, Gate::Pass));
+    }
+
+    #[test]
+    fn late_failures_do_not_keep_it_shut_for_longer() {
+        let mut breaker = shut();
+        breaker.failed(seconds(14));
+        assert_eq!(breaker.ask(seconds(15)), Gate::Pass);
+    }
+
+    #[test]
+    fn the_pause_has_a_bound() {
+        let (mut breaker, mut now) = (shut(), 0);
+        for _ in 0..50 {
+            now += 300;
+            assert_eq!(breaker.ask(seconds(now)), Gate::Pass);
+            breaker.failed(seconds(now));
+        }
+    }
+}
