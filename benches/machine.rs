@@ -142,7 +142,7 @@ fn nothing(event: &Event) -> u32 {
         Event::PbxStateChanged { .. } | Event::PbxCallEnded { .. } => 3,
         Event::DtmfReceived { .. } => 4,
         Event::GreetingDialled | Event::GreetingStarted { .. } | Event::GreetingEnded { .. } => 5,
-        Event::VoiceReady { .. } | Event::VoiceMissing { .. } => 6,
+        Event::VoiceReady { .. } | Event::VoiceMissing { .. } | Event::VoiceWithdrawn { .. } => 6,
         Event::HandoffStarted { .. } | Event::HandoffSucceeded { .. } | Event::HandoffFailed { .. } => 7,
         Event::AgentEnded { .. } | Event::AgentLost { .. } => 11,
         Event::PersonAsked { .. } | Event::LineSpoken { .. } => 12,

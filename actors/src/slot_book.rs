@@ -95,6 +95,22 @@ impl SlotBook {
         }
     }
 
+    /// Nobody is served with this voice any more.
+    pub fn expire(&mut self, voice: &VoiceId) {
+        if let Some(held) = self.voices.get_mut(voice) {
+            held.expires = At(0);
+        }
+    }
+
+    /// Calls that may speak with it.
+    #[must_use]
+    pub fn users_of(&self, voice: &VoiceId) -> Vec<CallId> {
+        let mut users: Vec<CallId> =
+            self.pins.iter().filter(|(_, used)| *used == voice).map(|(call, _)| *call).collect();
+        users.sort_unstable_by_key(|call| call.0);
+        users
+    }
+
     /// A clone is about to be made.
     pub fn want(&mut self, job: JobId) -> Slot {
         let taken = self.others.saturating_add(self.voices.len()).saturating_add(self.reserved.len());

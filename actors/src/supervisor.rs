@@ -29,7 +29,7 @@ use crate::providers::elevenlabs::ConversationReport;
 use crate::registry::Registry;
 use crate::resilient::start_resilient;
 use crate::shared::Shared;
-use crate::voice_book::UsesNoMore;
+use crate::voice_book::{UsesNoMore, VoiceGone};
 
 /// A webhook is answered within so long, or it is 503 (3CX flows wait 3 s).
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
@@ -378,6 +378,19 @@ impl Handler<UseLines> for CallSupervisor {
         self.lines = message.lines;
         self.guard.set_rules(message.rules);
         info!(self.shared.log, "lines loaded"; "lines" => self.lines.all().count());
+    }
+}
+
+impl Handler<VoiceGone> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, VoiceGone { calls, why }: VoiceGone, ctx: &mut Context<Self>) {
+        for call in calls {
+            if self.live.contains_key(&call) {
+                let event = Event::VoiceWithdrawn { why };
+                self.deliver(call, Delivery::own(event, Extra::None, clock::now()), ctx);
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The voice book: one for the engine. A shell around [`Book`], which has the rules.
 
 mod book;
+mod entitlement;
 mod slots;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
 use slog::warn;
 
 pub use book::{Asker, Book, BookLimits, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceKey};
+pub use entitlement::{LookAtEntitlements, Revoke, TellOfGoneVoices, VoiceGone};
 pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
 
 use crate::clock;
@@ -105,6 +107,8 @@ pub struct VoiceBook {
     ttl: Duration,
     /// Between two looks for voices that nobody is served with any more.
     sweep_every: Duration,
+    /// Who tells calls that their voice may not be heard any more.
+    gone_voices: Option<Recipient<VoiceGone>>,
     /// Which voices exist, and which calls speak with one. Before, none is deleted.
     knows_existing: bool,
     arbiter: ArbiterHandle,
@@ -122,6 +126,7 @@ impl VoiceBook {
             slots: SlotBook::default(),
             ttl: limits.ttl,
             sweep_every: (limits.ttl / 4).clamp(SWEEP_LEAST, SWEEP_MOST),
+            gone_voices: None,
             knows_existing: false,
             arbiter,
         }
@@ -226,6 +231,7 @@ impl Actor for VoiceBook {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(self.sweep_every, |book, ctx| book.sweep(ctx));
         ctx.run_interval(slots::LOOK_EVERY, |book, ctx| book.look(ctx));
+        ctx.run_interval(entitlement::LOOK_EVERY, |book, ctx| book.look_at_entitlements(ctx));
     }
 }
 

@@ -35,3 +35,4 @@ mod schema;
 mod verify;
 mod voice_slots;
 mod webhooks;
+mod withdrawals;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use precall_call::{
     AgentLoss, Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, NoVoice,
-    Person, Phase, Policy, Route, Rung, Speaker, Told,
+    Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
 };
 
 use crate::stories::{Story, start};
@@ -236,4 +236,51 @@ fn words_are_counted_and_move_nothing() {
     let story = talking().then(line(1)).then(line(1)).then(line(3)).then(line(2));
     assert_eq!(story.call.lines, 2);
     assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
+}
+
+fn withdrawn() -> Event {
+    Event::VoiceWithdrawn { why: NoVoice::NoConsent }
+}
+
+#[test]
+fn a_voice_that_is_withdrawn_in_mid_conversation_gives_way_to_the_fallback_voice() {
+    let mut story = talking().then(withdrawn());
+    let again = start(2, Rung::BridgeFallback, Some("fallback"));
+    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo, Effect::PlayHold, again]);
+    assert_eq!(story.call.voice, Voice::Fallback(NoVoice::NoConsent));
+    let mut story = story.then(ready(2));
+    assert_eq!(story.orders(), [connect(2)]);
+    assert_eq!(story.call.phase, with(2, Rung::BridgeFallback));
+}
+
+#[test]
+fn a_voice_that_is_withdrawn_while_its_agent_is_made_ready_is_never_heard() {
+    let mut story = greeted(bridge()).then(voice_ready()).then(ready(1));
+    story.orders();
+    let mut story = story.then(withdrawn());
+    let other = start(2, Rung::BridgeFallback, Some("fallback"));
+    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo, other]);
+    let mut story = story.then(ready(2)).then(played());
+    assert_eq!(story.orders(), [connect(2)]);
+}
+
+#[test]
+fn an_agent_that_waits_for_a_person_in_a_withdrawn_voice_is_not_returned_to() {
+    let mut story = talking().then(sales());
+    story.orders();
+    let mut story = story.then(withdrawn());
+    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo]);
+    let mut story = story.then(failed(2, HandoffFailure::NoAnswer));
+    assert_eq!(story.orders().last(), Some(&start(3, Rung::BridgeFallback, Some("fallback"))));
+}
+
+#[test]
+fn a_conversation_that_is_not_ours_to_change_goes_on_in_its_voice() {
+    let transferred = Policy { has_bridge: false, ..policy(Route::Transfer) };
+    let story = greeted(transferred).then(voice_ready()).then(played());
+    let mut story = story.then(Event::HandoffSucceeded { attempt: 1, conversation: None });
+    story.orders();
+    let mut story = story.then(withdrawn());
+    assert_eq!(story.orders(), []);
+    assert!(matches!(story.call.voice, Voice::Cloned(_)));
 }

@@ -1,7 +1,8 @@
 //! The laws, each by its name. The walk and the properties hold every step they make against all of them.
 
 use precall_call::{
-    At, Call, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Purpose, Rung, Step, facts, step,
+    At, Attempt, Call, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Purpose, Rung, Step,
+    Voice, facts, step,
 };
 
 /// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to hold.
@@ -30,6 +31,7 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     what_cannot_be_heard_is_not_tried(taken);
     an_agent_is_connected_only_when_it_is_ready(before, event, taken);
     an_agent_that_is_left_is_given_up(before, event, taken);
+    a_withdrawn_voice_is_not_begun_with(event, taken);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {
@@ -139,6 +141,23 @@ fn an_agent_that_is_left_is_given_up(before: &Call, event: &Event, taken: &Step)
             || *effect == Effect::StopAudio
     });
     assert!(given_up, "an agent was left talking: {event:?}");
+}
+
+/// Who speaks with it on a line that is not ours goes on; nobody else does, and nobody begins to.
+fn a_withdrawn_voice_is_not_begun_with(event: &Event, taken: &Step) {
+    let call = &taken.next;
+    if !matches!(event, Event::VoiceWithdrawn { .. }) || call.is_released() {
+        return;
+    }
+    assert!(matches!(call.voice, Voice::Fallback(_)), "the voice is still the caller's: {:?}", call.voice);
+    let speaks = |attempt: Attempt| attempt.rung == Rung::BridgeCloned;
+    let on_the_way = call.early.is_some_and(|early| speaks(early.attempt));
+    let waits = call.kept.is_some_and(|kept| speaks(kept.attempt));
+    let talks = matches!(call.phase, Phase::HandingOff(with) | Phase::Conversing(with) if speaks(with));
+    assert!(!on_the_way && !waits && !talks, "somebody on the bridge has it still");
+    let lets_go = taken.effects.contains(&Effect::LetVoiceGo);
+    let elsewhere = matches!(call.phase, Phase::HandingOff(with) if with.rung.takes_clone());
+    assert!(lets_go || elsewhere, "it is kept for nobody");
 }
 
 fn a_dial_needs_its_own_intent(event: &Event, taken: &Step) {

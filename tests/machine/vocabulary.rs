@@ -128,6 +128,7 @@ pub fn events(call: &Call) -> Vec<Event> {
         voice_ready(),
         Event::VoiceMissing { why: NoVoice::NoMapping },
         Event::VoiceMissing { why: NoVoice::CloneFailed },
+        Event::VoiceWithdrawn { why: NoVoice::NoConsent },
         Event::OperatorAsked(Request::HangUp),
         Event::OperatorAsked(Request::HandOff),
         Event::Resumed { generation: call.resumed + 1, leg: LegSeen::Present },

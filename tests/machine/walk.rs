@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
     Admission, At, Attempt, Call, Conversation, Dial, Dues, Early, Effect, Event, Grade, Instants, Kept, Leg,
-    Offer, Person, Phase, Purpose, Route, Rung, Voice, fold, open, step,
+    NoVoice, Offer, Person, Phase, Purpose, Route, Rung, Voice, fold, open, step,
 };
 
 use crate::laws;
@@ -66,6 +66,7 @@ fn live_shape(call: &Call) -> Call {
             leg_gone: call.instants.leg_gone.filter(|_| call.leg == Leg::Gone).map(|_| At(0)),
             released: None,
         },
+        voice: voice_shape(&call.voice),
         conversations: conversation_shapes(call),
         tried: tried_shape(call),
         phase: phase_shape(call.phase),
@@ -84,6 +85,14 @@ fn live_shape(call: &Call) -> Call {
         looked_up: Purpose::ALL.iter().copied().filter(|p| call.looked_up.contains(p)).collect(),
         last_panic: call.last_panic.map(|_| At(0)),
         ..call.clone()
+    }
+}
+
+/// Why there is no clone decides nothing.
+fn voice_shape(voice: &Voice) -> Voice {
+    match voice {
+        Voice::Fallback(_) => Voice::Fallback(NoVoice::NoMapping),
+        Voice::Awaited | Voice::Cloned(_) => voice.clone(),
     }
 }
 

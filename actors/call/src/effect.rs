@@ -25,6 +25,8 @@ pub enum Effect {
     AskForVoice,
     /// Stop waiting for it; the clone goes on by itself.
     StopWaiting,
+    /// Nobody in this call speaks with the cloned voice any more: it may be deleted.
+    LetVoiceGo,
     /// Make one attempt at a handoff.
     StartHandoff {
         /// Counts from 1.
@@ -74,6 +76,7 @@ impl Effect {
             | Self::DropLeg
             | Self::AskForVoice
             | Self::StopWaiting
+            | Self::LetVoiceGo
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
@@ -94,6 +97,7 @@ impl Effect {
             | Self::DropLeg
             | Self::AskForVoice
             | Self::StopWaiting
+            | Self::LetVoiceGo
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }

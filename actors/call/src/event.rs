@@ -272,6 +272,11 @@ pub enum Event {
         /// Why.
         why: NoVoice,
     },
+    /// Nobody may hear the cloned voice any more: its consent was withdrawn.
+    VoiceWithdrawn {
+        /// Why there is none now.
+        why: NoVoice,
+    },
     /// Intent: an attempt at a handoff is about to be made.
     HandoffStarted {
         /// Counts from 1.

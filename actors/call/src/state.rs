@@ -307,6 +307,7 @@ impl Call {
             | Effect::DropLeg
             | Effect::AskForVoice
             | Effect::StopWaiting
+            | Effect::LetVoiceGo
             | Effect::ConnectAgent { .. }
             | Effect::ReturnToAgent { .. }
             | Effect::CancelHandoff { .. }

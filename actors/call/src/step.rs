@@ -125,6 +125,7 @@ impl Turn {
             Event::GreetingEnded { end } => self.greeting_ended(*end),
             Event::VoiceReady { voice, source, .. } => self.voice_ready(voice, *source),
             Event::VoiceMissing { why } => self.voice_missing(*why),
+            Event::VoiceWithdrawn { why } => self.voice_withdrawn(*why),
             Event::HandoffStarted { attempt, rung } => self.handoff_started(*attempt, *rung),
             Event::HandoffSucceeded { attempt, conversation } => {
                 self.handoff_succeeded(*attempt, conversation.as_ref());

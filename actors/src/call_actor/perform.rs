@@ -11,6 +11,7 @@ use crate::greeting::GreetingActor;
 use crate::greeting_player::{Before, GreetingPlayer, Play, StopPlaying, TellAgent};
 use crate::handoff::{Attempt, GiveUp, Handoff};
 use crate::leg_orders;
+use crate::voice_book::UsesNoMore;
 
 impl CallActor {
     pub(super) fn perform(&mut self, effect: &Effect, ctx: &mut Context<Self>) {
@@ -23,6 +24,7 @@ impl CallActor {
                     worker.do_send(StopWaiting);
                 }
             }
+            Effect::LetVoiceGo => self.shared.voice_book.do_send(UsesNoMore(self.context.id)),
             Effect::StartHandoff { attempt, rung: Rung::Apology, .. } => {
                 self.play(Play::Apology { attempt: *attempt }, ctx);
             }

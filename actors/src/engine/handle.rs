@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use deadpool_postgres::Pool;
-use precall_call::{CallId, Request};
+use precall_call::{CallId, NoVoice, Request};
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
@@ -26,7 +26,7 @@ use crate::shared::Shared;
 use crate::store::rows::{Derived, WebhookRow};
 use crate::store::voices;
 use crate::supervisor::{Answer, Asked, CallSupervisor, Incoming, IsOurAgent, Noticed, ReportCame};
-use crate::voice_book::{Forget, VoiceKey};
+use crate::voice_book::{Forget, LookAtEntitlements, Revoke, VoiceKey};
 
 /// The whole of an answer, queueing included; the supervisor's own deadline is shorter.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -137,6 +137,19 @@ impl EngineHandle {
         let key = VoiceKey { account: ACCOUNT.to_owned(), caller: caller.to_owned() };
         let forgotten = self.shared.voice_book.send(Forget(key)).await.unwrap_or(false);
         Ok(forgotten || rows > 0)
+    }
+
+    /// These callers' voices must not be used from now on: their consent was withdrawn. What is cached goes, what is being cloned is not
+    /// uploaded, and who speaks with one on the bridge goes on in the fallback voice.
+    pub fn revoke_voices(&self, callers: Vec<String>) {
+        let key = |caller| VoiceKey { account: ACCOUNT.to_owned(), caller };
+        let keys = callers.into_iter().map(key).collect();
+        self.shared.voice_book.do_send(Revoke { keys, why: NoVoice::NoConsent });
+    }
+
+    /// Mappings or consents changed: they count at once, not only from the next look.
+    pub fn look_at_voices(&self) {
+        self.shared.voice_book.do_send(LookAtEntitlements);
     }
 
     /// Every live call, oldest first.

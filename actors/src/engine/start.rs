@@ -36,7 +36,7 @@ use crate::resilient::start_resilient;
 use crate::shared::{CallSettings, PbxClient, PbxSide, Shared, install_clients};
 use crate::spool::handle::SpoolHandle;
 use crate::supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain};
-use crate::voice_book::{Bind, BookLimits, VoiceBook};
+use crate::voice_book::{Bind, BookLimits, TellOfGoneVoices, VoiceBook};
 
 const VOICES_IN_MEMORY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 const REPORT_ROUND: Duration = Duration::from_secs(15);
@@ -212,6 +212,7 @@ impl Engine {
                 CallSupervisor::new(shared, admission, default_lines, guard, handles)
             })
         };
+        shared.voice_book.do_send(TellOfGoneVoices(supervisor.clone().recipient()));
         let (collected, supervisor_of_reports) = (Arc::clone(&shared), supervisor.clone());
         let wait = settings.report_wait;
         start_resilient(&first, move |_| {

@@ -80,6 +80,7 @@ fn fields_of(event: &Event) -> (&'static str, Value) {
                     "took_ms": ms(*took) }),
         ),
         Event::VoiceMissing { why } => ("voice_missing", json!({ "why": why.name() })),
+        Event::VoiceWithdrawn { why } => ("voice_withdrawn", json!({ "why": why.name() })),
         Event::HandoffStarted { attempt, rung } => {
             ("handoff_started", json!({ "attempt": attempt, "rung": rung.name() }))
         }
@@ -202,6 +203,7 @@ pub fn decode(value: &Value) -> Result<Event, EventJsonError> {
             took: fields.span("took_ms")?,
         },
         "voice_missing" => Event::VoiceMissing { why: fields.named("why", NoVoice::from_name)? },
+        "voice_withdrawn" => Event::VoiceWithdrawn { why: fields.named("why", NoVoice::from_name)? },
         "handoff_started" => Event::HandoffStarted {
             attempt: fields.small("attempt")?,
             rung: fields.named("rung", Rung::from_name)?,
@@ -388,7 +390,7 @@ mod tests {
     /// One event of every kind as version 1 wrote it. Kept for ever: what was stored must stay readable.
     const FIXTURE_V1: &str = include_str!("fixtures/events_v1.jsonl");
 
-    const KINDS: usize = 28;
+    const KINDS: usize = 29;
 
     #[test]
     fn every_stored_event_of_version_1_is_read_and_written_as_it_was() {

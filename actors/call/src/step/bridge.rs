@@ -2,7 +2,7 @@
 //! being called.
 
 use super::Turn;
-use crate::cause::{Blame, Cause, Release};
+use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{AgentLoss, Event, HandoffFailure};
 use crate::policy::{Person, Rung};
@@ -137,6 +137,46 @@ impl Turn {
                 self.early_agent_failed(number);
             }
             Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => {}
+        }
+    }
+
+    /// Nobody may hear the cloned voice any more. Who has not begun to speak with it does not; on the bridge the fallback voice takes over. A
+    /// conversation that is not ours to change goes on to its end.
+    pub(super) fn voice_withdrawn(&mut self, why: NoVoice) {
+        if !matches!(self.call.voice, Voice::Cloned(_)) {
+            return;
+        }
+        match self.call.phase {
+            Phase::Released(_) => {}
+            Phase::Offered | Phase::Greeting | Phase::Holding => {
+                if self.call.early.is_some_and(|early| early.attempt.rung.wants_clone()) {
+                    self.give_early_agent_up();
+                }
+                self.effects.push(Effect::LetVoiceGo);
+                self.decide(Voice::Fallback(why));
+            }
+            Phase::HandingOff(with) | Phase::Conversing(with) if with.rung == Rung::BridgeCloned => {
+                self.call.voice = Voice::Fallback(why);
+                self.call.person_asked = None;
+                self.note_agent_dial(HandoffFailure::Unknown);
+                self.effects.extend([Effect::CancelHandoff { attempt: with.number }, Effect::LetVoiceGo]);
+                if self.call.tried.contains(&Rung::BridgeFallback) {
+                    self.may_try_again(Rung::BridgeFallback);
+                }
+                self.play_hold();
+                self.next_rung();
+            }
+            // Somebody is being called: a person, while the agent waits, or an agent whose voice was told already.
+            Phase::HandingOff(with) => {
+                self.call.voice = Voice::Fallback(why);
+                if let Some(kept) = self.call.kept.take_if(|kept| kept.attempt.rung.wants_clone()) {
+                    self.effects.push(Effect::CancelHandoff { attempt: kept.attempt.number });
+                }
+                if !with.rung.takes_clone() {
+                    self.effects.push(Effect::LetVoiceGo);
+                }
+            }
+            Phase::Conversing(_) => {}
         }
     }
 
