@@ -74,6 +74,9 @@ alter table lines add column voice_policy text
 -- By what it would be seen that the sample at its place is another one now.
 alter table voice_clone_cache add column sample_mark text;
 
+-- Which database this is, also after it was copied or restored elsewhere.
+alter table engine add column database uuid not null default gen_random_uuid();
+
 -- What administrators and operators changed.
 create table audit_log (
     -- Time-ordered.

@@ -284,6 +284,8 @@ fn engine_settings(
             clone_concurrency: config.clone.concurrency,
             clone_timeout: config.clone.timeout,
             cache_ttl: config.clone.cache_ttl,
+            // The engine knows where it can write.
+            known_database: None,
         },
         arbiters: config.server.call_arbiters,
         report_wait: config.call.postcall_wait,

@@ -217,7 +217,8 @@ impl Run {
         self.pass(Point::JobBeforeUpload, call);
         self.book.do_send(JobTold::Uploading(self.task.job));
         // The book's answer is the permission: until then it may still stop this job.
-        if !self.has_slot(Fullness::AsKnown).await {
+        let fullness = if call.is_some() { Fullness::AsKnown } else { Fullness::ForNobody };
+        if !self.has_slot(fullness).await {
             return self.failed(&no_slot(), sample.content.len(), clock::now());
         }
         let began = clock::now();
@@ -227,6 +228,13 @@ impl Run {
         match made {
             Ok(made) => self.succeeded(&made, of, began),
             Err(not_made) => self.failed(&not_made, of.bytes, began),
+        }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        match &self.task.work {
+            JobWork::Clone { call, .. } => call.is_some(),
+            JobWork::FindOut { .. } => false,
         }
     }
 
@@ -271,7 +279,7 @@ impl Run {
             if error.execution == Execution::Maybe {
                 return self.look_for(&clients, name).await.ok_or_else(|| not_made(&error));
             }
-            if error.kind == ProviderErrorKind::SlotsFull && evicted < EVICTIONS_MAX {
+            if error.kind == ProviderErrorKind::SlotsFull && evicted < EVICTIONS_MAX && self.is_waited_for() {
                 evicted = evicted.saturating_add(1);
                 if self.has_slot(Fullness::Full).await {
                     continue;

@@ -14,6 +14,7 @@ pub use self::housekeeping::Keeping;
 pub use crate::pbx_feed::FeedPace;
 pub use crate::persistence::SpoolHealth;
 use crate::standing::Standing;
+pub use crate::voice_book::{ClonedAhead, NotReconciled, Reconciled};
 pub use handle::EngineHandle;
 pub use start::{Engine, EngineError, EngineSettings, PbxEngine, SpoolSettings};
 

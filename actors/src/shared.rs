@@ -14,6 +14,7 @@ use slog::Logger;
 use crate::board::Board;
 use crate::expected_transfers::{Asker, Expected, ExpectedTransfers};
 use crate::faults::Faults;
+use crate::known_database::KnownDatabase;
 use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::pbx_feed::LookAt;
@@ -47,6 +48,8 @@ pub struct CallSettings {
     pub clone_timeout: Duration,
     /// `CACHE_TTL`.
     pub cache_ttl: Duration,
+    /// Where it is remembered which database acted here; none without a place to write.
+    pub known_database: Option<KnownDatabase>,
 }
 
 /// One for the engine, shared by all its actors.

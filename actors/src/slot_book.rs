@@ -42,6 +42,8 @@ pub struct SlotBook {
     limit: Option<usize>,
     /// Taken by voices that are not ours.
     others: usize,
+    /// Voices that may still be made, whatever is deleted; none where the plan has no such bound, or nobody knows.
+    edits_left: Option<usize>,
     voices: HashMap<VoiceId, Held>,
     /// By calls that may speak with them.
     pins: HashMap<CallId, VoiceId>,
@@ -59,9 +61,27 @@ impl SlotBook {
         self.others = taken.saturating_sub(self.voices.len()).saturating_sub(self.reserved.len());
     }
 
+    /// How many voices may still be made in this billing period, where the plan bounds it.
+    pub fn set_edits(&mut self, left: Option<usize>) {
+        self.edits_left = left;
+    }
+
+    /// Every voice of ours.
+    pub fn all(&self) -> impl Iterator<Item = (&VoiceId, &Held)> {
+        self.voices.iter()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, voice: &VoiceId) -> Option<&Held> {
+        self.voices.get(voice)
+    }
+
     /// A voice exists.
     pub fn hold(&mut self, voice: VoiceId, held: Held) {
-        self.reserved.remove(&held.job);
+        if self.reserved.remove(&held.job) {
+            self.edits_left = self.edits_left.map(|left| left.saturating_sub(1));
+        }
         // An older one of the same caller serves nobody any more.
         let is_newer = |other: &Held| other.key == held.key && other.job.0 < held.job.0;
         for older in self.voices.values_mut().filter(|other| is_newer(other)) {
@@ -113,6 +133,10 @@ impl SlotBook {
 
     /// A clone is about to be made.
     pub fn want(&mut self, job: JobId) -> Slot {
+        // Deleting a voice brings no edit back.
+        if self.edits_left.is_some_and(|left| left <= self.reserved.len()) {
+            return Slot::None;
+        }
         let taken = self.others.saturating_add(self.voices.len()).saturating_add(self.reserved.len());
         if self.limit.is_none_or(|limit| taken < limit) {
             self.reserved.insert(job);
@@ -172,6 +196,15 @@ impl SlotBook {
         self.going.remove(voice);
     }
 
+    /// Voices that can be made without deleting one; none where the limit is not known.
+    #[must_use]
+    pub fn free(&self) -> Option<usize> {
+        let taken = self.others.saturating_add(self.voices.len()).saturating_add(self.reserved.len());
+        let free = self.limit.map(|limit| limit.saturating_sub(taken));
+        let edits = self.edits_left.map(|left| left.saturating_sub(self.reserved.len()));
+        free.map(|free| edits.map_or(free, |edits| edits.min(free))).or(edits)
+    }
+
     /// Voices of ours.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -216,6 +249,20 @@ mod tests {
         assert_eq!((book.held(), book.want(JobId(6))), (0, Slot::None), "three are being made");
         book.release(JobId(9));
         assert_eq!(book.want(JobId(6)), Slot::Granted);
+    }
+
+    #[test]
+    fn where_the_plan_bounds_how_many_are_made_deleting_one_does_not_help() {
+        let mut book = book();
+        book.set_edits(Some(1));
+        assert_eq!(book.want(JobId(7)), Slot::Granted);
+        assert_eq!(book.want(JobId(8)), Slot::None, "the last one is being made");
+        book.release(JobId(7));
+        assert_eq!(book.want(JobId(8)), Slot::Granted);
+        book.hold(voice("c"), held(8, 30, 1_000));
+        assert_eq!(book.want(JobId(9)), Slot::None);
+        book.set_edits(None);
+        assert!(matches!(book.want(JobId(9)), Slot::After(..)), "a slot can be made free again");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The voice book: one for the engine. A shell around [`Book`], which has the rules.
 
+mod ahead;
 mod book;
 mod entitlement;
+mod reconcile;
 mod slots;
 
 use std::collections::HashMap;
@@ -12,13 +14,16 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
 use slog::warn;
 
+pub use ahead::{CloneAhead, ClonedAhead};
 pub use book::{Asker, Book, BookLimits, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceKey};
 pub use entitlement::{LookAtEntitlements, Revoke, TellOfGoneVoices, VoiceGone};
+pub use reconcile::{NotReconciled, Reconcile, Reconciled};
 pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
 
 use crate::clock;
 use crate::clone_job::{CloneJob, Drop as DropJob, JobTask, JobWork};
 use crate::clone_worker::VoiceOutcome;
+use crate::reconciler::{Approval, Trust};
 use crate::shared::{Shared, clients};
 use crate::slot_book::{Held, SlotBook};
 use crate::store::StoreError;
@@ -109,6 +114,10 @@ pub struct VoiceBook {
     sweep_every: Duration,
     /// Who tells calls that their voice may not be heard any more.
     gone_voices: Option<Recipient<VoiceGone>>,
+    /// Account and tables are being compared.
+    reconciling: bool,
+    /// Whether voices that this database does not know may be deleted unasked.
+    trust: Trust,
     /// Which voices exist, and which calls speak with one. Before, none is deleted.
     knows_existing: bool,
     arbiter: ArbiterHandle,
@@ -127,6 +136,8 @@ impl VoiceBook {
             ttl: limits.ttl,
             sweep_every: (limits.ttl / 4).clamp(SWEEP_LEAST, SWEEP_MOST),
             gone_voices: None,
+            reconciling: false,
+            trust: Trust::New,
             knows_existing: false,
             arbiter,
         }
@@ -231,6 +242,11 @@ impl Actor for VoiceBook {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(self.sweep_every, |book, ctx| book.sweep(ctx));
         ctx.run_interval(slots::LOOK_EVERY, |book, ctx| book.look(ctx));
+        let unasked = |ctx: &mut Context<Self>| {
+            ctx.notify(Reconcile { approval: Approval::NotAsked, reply: None });
+        };
+        ctx.run_later(reconcile::FIRST_AFTER, move |_, ctx| unasked(ctx));
+        ctx.run_interval(reconcile::EVERY, move |_, ctx| unasked(ctx));
         ctx.run_interval(entitlement::LOOK_EVERY, |book, ctx| book.look_at_entitlements(ctx));
     }
 }

@@ -12,6 +12,7 @@ mod migrate;
 mod serve;
 mod sign;
 mod verify;
+mod voices;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -72,6 +73,11 @@ enum Command {
     Check(live_call::Arguments),
     /// Ask a running precall whether it is alive.
     Healthcheck,
+    /// Have a running precall look after the voices at the provider.
+    Voices {
+        #[command(subcommand)]
+        command: voices::Command,
+    },
     /// Work with API keys.
     Keys {
         #[command(subcommand)]
@@ -113,6 +119,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) if arguments.is_live() => in_system(live_call::run(arguments)),
         Command::Check(_) => in_system(check::run()),
         Command::Healthcheck => in_system(healthcheck::run()),
+        Command::Voices { command } => in_system(voices::run(command)),
         Command::Keys { command } => keys::run(&command),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::InstallPostgres => install_postgres::run(),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use deadpool_postgres::Pool;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
-    Busy, EngineHandle, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxNotice,
-    ReportOutcome, Taken,
+    Busy, ClonedAhead, EngineHandle, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall,
+    NotReconciled, PbxNotice, Reconciled, ReportOutcome, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
+use precall_actors::reconciler::Approval;
 use precall_actors::store::rows::WebhookRow;
 use precall_call::{CallId, Request};
 use serde_json::value::RawValue;
@@ -33,6 +34,14 @@ pub trait Engine: Send + Sync + 'static {
     fn keep_webhook(&self, webhook: WebhookRow) -> LocalBoxFuture<'_, Result<(), Busy>>;
     /// Forgets a caller's cached voice; whether there was one.
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>>;
+    /// Brings the voices at the provider and those of the tables in step.
+    fn reconcile_voices(&self, approval: Approval) -> LocalBoxFuture<'_, Result<Reconciled, NotReconciled>>;
+    /// Clones the voices of frequent callers.
+    fn clone_ahead(&self, most: usize) -> LocalBoxFuture<'_, Result<ClonedAhead, String>>;
+    /// These callers' voices must not be used from now on.
+    fn revoke_voices(&self, callers: Vec<String>);
+    /// Mappings or consents changed.
+    fn look_at_voices(&self);
     /// Which transfer an inbound agent conversation is, from memory.
     fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer>;
     /// Passes an operator's request on; false when no live call has this id.
@@ -76,6 +85,22 @@ impl Engine for EngineHandle {
 
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>> {
         self.forget_voice(caller_e164).boxed_local()
+    }
+
+    fn reconcile_voices(&self, approval: Approval) -> LocalBoxFuture<'_, Result<Reconciled, NotReconciled>> {
+        self.reconcile_voices(approval).boxed_local()
+    }
+
+    fn clone_ahead(&self, most: usize) -> LocalBoxFuture<'_, Result<ClonedAhead, String>> {
+        self.clone_ahead(most).boxed_local()
+    }
+
+    fn revoke_voices(&self, callers: Vec<String>) {
+        self.revoke_voices(callers);
+    }
+
+    fn look_at_voices(&self) {
+        self.look_at_voices();
     }
 
     fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {

@@ -111,6 +111,8 @@ codes! {
     NotInTime = "not_in_time", 503, "It was not kept in time";
     /// The program is being stopped.
     Draining = "draining", 503, "The program is being stopped";
+    /// The provider cannot be asked.
+    ProviderUnreachable = "provider_unreachable", 503, "The provider cannot be asked";
     /// The database cannot be read.
     DatabaseUnreachable = "database_unreachable", 503, "The database cannot be reached";
     /// The database took too long.
@@ -148,7 +150,7 @@ impl Problem {
         match self.code {
             Code::NotInTime | Code::TooManyFromSource => Some("1"),
             Code::AtCapacity | Code::TooManyAtOnce | Code::DatabaseSlow => Some("2"),
-            Code::CannotKeep | Code::DatabaseUnreachable => Some("5"),
+            Code::CannotKeep | Code::DatabaseUnreachable | Code::ProviderUnreachable => Some("5"),
             Code::Draining => Some("10"),
             _ => None,
         }

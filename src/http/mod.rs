@@ -31,6 +31,7 @@ mod store_answer;
 mod tally;
 mod threecx;
 mod threecx_wire;
+mod voices;
 mod webhooks;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use super::{
     board, calls, events, health, initiation, live, metrics_page, openapi, operate, postcall, sources,
-    statistics, tally, threecx, webhooks,
+    statistics, tally, threecx, voices, webhooks,
 };
 use crate::config::CorsOrigins;
 
@@ -61,6 +61,9 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(seen("/live", live::live))
                 .service(seen("/statistics", statistics::statistics))
+                .service(seen("/voices", voices::list))
+                .service(resource("/voices/reconcile").route(post().to(voices::reconcile)))
+                .service(resource("/voices/warm").route(post().to(voices::warm)))
                 .service(resource("/cache/{caller_id}").route(delete().to(operate::forget_voice)))
                 .service(resource("/events").route(get().to(events::events)))
                 .service(seen("/openapi.json", openapi::document))

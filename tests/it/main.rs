@@ -33,6 +33,7 @@ mod reports;
 mod restarts;
 mod schema;
 mod verify;
+mod voice_reconciler;
 mod voice_slots;
 mod webhooks;
 mod withdrawals;

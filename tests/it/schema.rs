@@ -17,6 +17,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         store::event_log::STATEMENTS,
         store::lines::STATEMENTS,
         store::read_calls::STATEMENTS,
+        store::read_voices::STATEMENTS,
         store::recent_calls::STATEMENTS,
         store::speakers::STATEMENTS,
         store::spoken_lines::STATEMENTS,

@@ -22,14 +22,21 @@ use crate::pbx_state::PbxState;
 use crate::persistence::Keep;
 use crate::phone_number::{CallerNumber, Region};
 use crate::providers::elevenlabs::ConversationReport;
+use crate::reconciler::Approval;
 use crate::shared::Shared;
 use crate::store::rows::{Derived, WebhookRow};
 use crate::store::voices;
 use crate::supervisor::{Answer, Asked, CallSupervisor, Incoming, IsOurAgent, Noticed, ReportCame};
-use crate::voice_book::{Forget, LookAtEntitlements, Revoke, VoiceKey};
+use crate::voice_book::{
+    CloneAhead, ClonedAhead, Forget, LookAtEntitlements, NotReconciled, Reconcile, Reconciled, Revoke,
+    VoiceKey,
+};
 
 /// The whole of an answer, queueing included; the supervisor's own deadline is shorter.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// A list, and some deletions.
+const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Several accounts come with the management of lines.
 const ACCOUNT: &str = "default";
@@ -150,6 +157,32 @@ impl EngineHandle {
     /// Mappings or consents changed: they count at once, not only from the next look.
     pub fn look_at_voices(&self) {
         self.shared.voice_book.do_send(LookAtEntitlements);
+    }
+
+    /// Brings the voices at the provider and those of the tables in step.
+    ///
+    /// # Errors
+    /// Why that cannot be done now.
+    pub async fn reconcile_voices(&self, approval: Approval) -> Result<Reconciled, NotReconciled> {
+        let (reply, heard) = oneshot::channel();
+        self.shared.voice_book.do_send(Reconcile { approval, reply: Some(reply) });
+        let heard = tokio::time::timeout(RECONCILED_WITHIN, heard).await;
+        let late = || NotReconciled::Provider("it takes longer than an answer may: see the log".to_owned());
+        heard.map_err(|_| late())?.map_err(|_| late())?
+    }
+
+    /// Clones the voices of frequent callers that have none, as far as slots are free.
+    ///
+    /// # Errors
+    /// Why that cannot be done now, for people.
+    pub async fn clone_ahead(&self, most: usize) -> Result<ClonedAhead, String> {
+        let (reply, heard) = oneshot::channel();
+        self.shared.voice_book.do_send(CloneAhead { most, reply });
+        let heard = tokio::time::timeout(ANSWER_WITHIN, heard).await;
+        heard
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_else(|| Err("it takes longer than an answer may".to_owned()))
     }
 
     /// Every live call, oldest first.

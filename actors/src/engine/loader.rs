@@ -9,6 +9,7 @@ use actix::Addr;
 use precall_call::{At, ConversationId, VoiceId};
 use slog::{error, info, warn};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::PbxEngine;
 use super::housekeeping::{Keeping, keep_house};
@@ -21,6 +22,7 @@ use crate::programme::Programme;
 use crate::prompts::PromptMaker;
 use crate::providers::elevenlabs::ElevenLabs;
 use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
+use crate::reconciler::Trust;
 use crate::registry::{REMEMBERED, Registry, Sighting};
 use crate::shared::{Shared, clients};
 use crate::standing::{LEFT_FREE, Standing};
@@ -249,7 +251,8 @@ impl Loader {
         let client = self.shared.pool.get().await?;
         // Before anything is read: what an earlier start still writes is written, or refused, by now.
         let generation = engine_generation::next(&**client).await?;
-        engine_lock::claim(&**client, generation).await?;
+        let database = engine_lock::claim(&**client, generation).await?;
+        let trust = self.trust_in(database, generation).await;
         self.shared.persistence_state.stand().looked(clock::now());
         self.shared.persistence_state.stand().set(Standing::Acting(generation));
         let now = clock::now();
@@ -284,6 +287,7 @@ impl Loader {
         let existing = Existing {
             voices: voices::existing(&**client, VOICES_LOADED).await?,
             in_use: voices::in_use(&**client).await?,
+            trust,
         };
         self.shared.voice_book.do_send(existing);
         self.shared.voice_book.do_send(Warm(cached));
@@ -292,6 +296,19 @@ impl Loader {
         let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
         supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
         engine_generation::last_position(&**client).await
+    }
+
+    /// Whether its voices are all that bear our name. What cannot be written down is not believed.
+    async fn trust_in(&self, database: Uuid, generation: u64) -> Trust {
+        let Some(known) = self.shared.settings.known_database.clone() else { return Trust::New };
+        match tokio::task::spawn_blocking(move || known.acts(database, generation)).await {
+            Ok(Ok(trust)) => trust,
+            Ok(Err(error)) => {
+                warn!(self.shared.log, "it could not be written down which database this is"; "error" => %error);
+                Trust::New
+            }
+            Err(_) => Trust::New,
+        }
     }
 
     async fn lines(&self) -> Result<Lines, StoreError> {

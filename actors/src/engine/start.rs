@@ -19,6 +19,7 @@ use crate::board::Board;
 use crate::dial_guard::{Countries, DialGuard, DialLimits};
 use crate::faults::Faults;
 use crate::heartbeat::Heartbeats;
+use crate::known_database::KnownDatabase;
 use crate::line::{Line, Lines};
 use crate::media::{Media, MediaError, MediaSettings};
 use crate::metrics::Metrics;
@@ -159,6 +160,9 @@ impl Engine {
             }),
             None => None,
         };
+        let mut calls_settings = settings.calls;
+        let spool_root = settings.spool.as_ref().map(|spool| spool.root.clone());
+        calls_settings.known_database = spool_root.as_deref().map(KnownDatabase::in_folder);
         let Some(first) = call_handles.first().cloned() else { return Err(EngineError::NoSystem) };
         let spool_max = settings.spool.as_ref().map(|spool| spool.max_bytes);
         let state = Arc::new(PersistenceState::new(spool_max));
@@ -168,10 +172,10 @@ impl Engine {
             start_resilient(&writing.handle(), move |_| PersistenceActor::new(pool, spool, state, log))
         };
         let limits = BookLimits {
-            concurrency: settings.calls.clone_concurrency.max(1),
+            concurrency: calls_settings.clone_concurrency.max(1),
             capacity: VOICES_IN_MEMORY,
-            ttl: settings.calls.cache_ttl,
-            consent: settings.calls.consent,
+            ttl: calls_settings.cache_ttl,
+            consent: calls_settings.consent,
         };
         let jobs = first.clone();
         let voice_book = start_resilient(&first, move |_| VoiceBook::new(limits, jobs));
@@ -186,7 +190,7 @@ impl Engine {
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
             provider: Arc::new(ProviderState::default()),
-            settings: settings.calls,
+            settings: calls_settings,
             faults: settings.faults,
             log: settings.log,
         });
@@ -199,7 +203,7 @@ impl Engine {
             own_numbers: settings.own_numbers,
             limits: settings.limits,
             pbx: settings.pbx.clone(),
-            spool_root: settings.spool.map(|spool| spool.root),
+            spool_root,
             keeping: settings.keeping,
         };
         let (default_lines, _) = Lines::new(loader.default_line.clone(), &[], loader.region);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object, Pool, Transaction};
 use tokio_postgres::GenericClient;
+use uuid::Uuid;
 
 use super::error::StoreError;
 
@@ -31,7 +32,8 @@ const SETTLED: &str = "
 
 const CLAIM: &str = "
     insert into engine (generation) values ($1)
-    on conflict (one) do update set generation = excluded.generation, since = now()";
+    on conflict (one) do update set generation = excluded.generation, since = now()
+    returning database";
 
 const CURRENT: &str = "select generation from engine";
 
@@ -90,13 +92,13 @@ impl EngineLock {
     }
 }
 
-/// From here on this start acts, and no earlier one. Waits for what an earlier one is writing.
+/// From here on this start acts, and no earlier one. Waits for what an earlier one is writing. Returns which database this is.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn claim(client: &impl GenericClient, generation: u64) -> Result<(), StoreError> {
-    client.execute(CLAIM, &[&i64::try_from(generation).unwrap_or(i64::MAX)]).await?;
-    Ok(())
+pub async fn claim(client: &impl GenericClient, generation: u64) -> Result<Uuid, StoreError> {
+    let number = i64::try_from(generation).unwrap_or(i64::MAX);
+    Ok(client.query_one(CLAIM, &[&number]).await?.try_get(0)?)
 }
 
 /// Makes sure that nobody has taken over, until this transaction is over.

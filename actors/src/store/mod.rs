@@ -16,6 +16,7 @@ pub mod partitions;
 pub mod read_calls;
 pub mod read_events;
 pub mod read_statistics;
+pub mod read_voices;
 mod reading;
 pub mod recent_calls;
 pub mod retention;

@@ -12,6 +12,7 @@ use super::{VoiceBook, VoiceKey};
 use crate::clock;
 use crate::persistence::{Append, Durable};
 use crate::providers::elevenlabs::VoiceDeleted;
+use crate::reconciler::Trust;
 use crate::shared::clients;
 use crate::slot_book::{Held, Slot};
 use crate::store::rows::{CacheUse, Derived, Entry, Stream, Time};
@@ -35,6 +36,8 @@ pub enum Fullness {
     AsKnown,
     /// The provider has refused a clone for it.
     Full,
+    /// As far as we know; and nobody waits for this clone, so that no voice is deleted for it.
+    ForNobody,
 }
 
 /// A clone job needs a slot.
@@ -57,6 +60,8 @@ pub struct Existing {
     pub voices: Vec<ExistingVoice>,
     /// Before anything is deleted.
     pub in_use: Vec<(CallId, VoiceId)>,
+    /// Whether they are all that there are.
+    pub trust: Trust,
 }
 
 /// A call is over.
@@ -86,8 +91,8 @@ pub(super) struct Tried {
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Allowed {
-    limit: usize,
-    taken: usize,
+    slots: Option<(usize, usize)>,
+    edits: Option<(usize, usize)>,
 }
 
 impl VoiceBook {
@@ -165,14 +170,14 @@ impl VoiceBook {
             shared.provider.note(&answer);
             let Ok(account) = answer else { return };
             let count = |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok());
-            if let (Some(limit), Some(taken)) = (count(account.voice_limit), count(account.voice_slots_used))
-            {
-                book.do_send(Allowed { limit, taken });
-            }
+            book.do_send(Allowed {
+                slots: count(account.voice_slots_used).zip(count(account.voice_limit)),
+                edits: count(account.voice_add_edit_counter).zip(count(account.max_voice_add_edits)),
+            });
         });
     }
 
-    fn record_deletion(
+    pub(super) fn record_deletion(
         &self,
         voice: &VoiceId,
         held: &Held,
@@ -212,6 +217,8 @@ impl Handler<WantSlot> for VoiceBook {
         let slot = match fullness {
             Fullness::AsKnown => self.slots.want(job),
             Fullness::Full => self.slots.is_full(job),
+            Fullness::ForNobody if self.slots.free() == Some(0) => Slot::None,
+            Fullness::ForNobody => self.slots.want(job),
         };
         self.answer(slot, Waiting { job, tries: 0, reply }, ctx);
     }
@@ -251,15 +258,18 @@ impl Handler<Tried> for VoiceBook {
 impl Handler<Allowed> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, Allowed { limit, taken }: Allowed, _: &mut Context<Self>) {
-        self.slots.set_limit(limit, taken);
+    fn handle(&mut self, Allowed { slots, edits }: Allowed, _: &mut Context<Self>) {
+        if let Some((taken, limit)) = slots {
+            self.slots.set_limit(limit, taken);
+        }
+        self.slots.set_edits(edits.map(|(made, most)| most.saturating_sub(made)));
     }
 }
 
 impl Handler<Existing> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, Existing { voices, in_use }: Existing, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Existing { voices, in_use, trust }: Existing, ctx: &mut Context<Self>) {
         for found in voices.into_iter().rev() {
             let held = Held {
                 job: found.job,
@@ -273,6 +283,7 @@ impl Handler<Existing> for VoiceBook {
         for (call, voice) in in_use {
             self.slots.pin(call, &voice, precall_call::At(0));
         }
+        self.trust = trust;
         self.knows_existing = true;
         self.look(ctx);
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
-    Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, Outcome, PbxNotice,
-    ReportOutcome, SpoolHealth, Taken,
+    Busy, ClonedAhead, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, NotReconciled,
+    Outcome, PbxNotice, Reconciled, ReportOutcome, SpoolHealth, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
+use precall_actors::reconciler::Approval;
 use precall_actors::standing::Standing;
 use precall_actors::store::rows::WebhookRow;
 use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
@@ -194,6 +195,18 @@ impl Engine for Scripted {
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>> {
         self.answer(Asked::Forget(caller_e164.to_owned()), |script| script.was_cached)
     }
+
+    fn reconcile_voices(&self, _: Approval) -> LocalBoxFuture<'_, Result<Reconciled, NotReconciled>> {
+        async { Err(NotReconciled::NotReady) }.boxed_local()
+    }
+
+    fn clone_ahead(&self, _: usize) -> LocalBoxFuture<'_, Result<ClonedAhead, String>> {
+        async { Err("not ready".to_owned()) }.boxed_local()
+    }
+
+    fn revoke_voices(&self, _: Vec<String>) {}
+
+    fn look_at_voices(&self) {}
 
     fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
         self.asked.lock().unwrap().push(Asked::Initiation(asked.clone()));

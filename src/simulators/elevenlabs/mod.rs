@@ -150,6 +150,11 @@ impl Simulator {
         control::voices(&self.shared.world())
     }
 
+    /// Makes every clone a day older.
+    pub fn age_voices(&self) {
+        self.shared.world().voices.age();
+    }
+
     /// Every conversation, as `GET /sim/conversations`.
     pub fn conversations(&self) -> Value {
         control::conversations(&self.shared.world())

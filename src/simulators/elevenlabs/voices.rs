@@ -62,6 +62,16 @@ pub(super) struct Voices {
 }
 
 impl Voices {
+    /// Every clone was made a day earlier than it was.
+    pub fn age(&mut self) {
+        for voice in self.clones.values_mut() {
+            voice.created_at = voice
+                .created_at
+                .saturating_sub(jiff::SignedDuration::from_hours(24))
+                .unwrap_or(voice.created_at);
+        }
+    }
+
     /// An account with this many slots.
     pub fn with_slots(slots: u32) -> Self {
         Self {

@@ -1,0 +1,215 @@
+//! What the provider has of ours and what we know of: where the two disagree, and whether that may be mended without asking. Pure.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use precall_call::{At, JobId, VoiceId};
+use uuid::Uuid;
+
+/// A voice that is younger may be one whose answer is still under way, here or at another start.
+const SETTLED_AFTER: Duration = Duration::from_secs(600);
+/// More changes than this, or more than a fifth of what the provider has, are made only when somebody says so.
+const UNASKED_MAX: usize = 10;
+const UNASKED_PART: usize = 5;
+
+/// A voice of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its id.
+    pub voice: VoiceId,
+    /// Its name.
+    pub name: String,
+    /// When it was made, where the provider knows.
+    pub created: Option<At>,
+}
+
+/// All that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'a> {
+    /// In the names of our voices.
+    pub installation: &'a str,
+    /// At the provider.
+    pub listed: &'a [Listed],
+    /// Whether that is all there is.
+    pub whole: Whole,
+    /// Voices that exist as far as we know, by their jobs.
+    pub known: &'a HashMap<VoiceId, JobId>,
+    /// Jobs that are not over.
+    pub unfinished: &'a HashSet<JobId>,
+    /// Now.
+    pub now: At,
+}
+
+/// Whether a list is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// It is.
+    Whole,
+    /// There is more: absence proves nothing.
+    Part,
+}
+
+/// Whether this database is the one that made the voices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It acted here before, and nobody put an older one in its place.
+    Known,
+    /// It is new here, or restored: of voices that it does not know it cannot say that nobody needs them.
+    New,
+}
+
+/// Who wants it mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody was asked.
+    NotAsked,
+    /// Somebody has looked, and said so.
+    Given,
+}
+
+/// Where the two disagree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Voices at the provider that bear our name.
+    pub ours: usize,
+    /// Voices that exist as far as we know.
+    pub known: usize,
+    /// At the provider, by our name, and nobody here knows of them.
+    pub strays: Vec<VoiceId>,
+    /// Known here, and not at the provider any more.
+    pub gone: Vec<VoiceId>,
+}
+
+/// The job in the name of a voice of this installation; none in anybody else's, also where one installation's name begins another's.
+#[must_use]
+pub fn job_of_name(installation: &str, name: &str) -> Option<JobId> {
+    let job = name.strip_prefix("precall-")?.strip_prefix(installation)?.strip_prefix('-')?;
+    Uuid::try_parse(job).ok().map(|job| JobId(job.as_u128()))
+}
+
+/// Compares the two.
+#[must_use]
+pub fn differences(sight: &Sight<'_>) -> Differences {
+    let ours = |listed: &&Listed| job_of_name(sight.installation, &listed.name).is_some();
+    let is_settled = |listed: &&Listed| {
+        listed.created.is_none_or(|created| sight.now.since(created) >= SETTLED_AFTER)
+            && job_of_name(sight.installation, &listed.name)
+                .is_some_and(|job| !sight.unfinished.contains(&job))
+    };
+    let strays = sight.listed.iter().filter(ours).filter(is_settled);
+    let strays = strays.filter(|listed| !sight.known.contains_key(&listed.voice));
+    let there: HashSet<&VoiceId> = sight.listed.iter().map(|listed| &listed.voice).collect();
+    let gone = sight.known.keys().filter(|voice| !there.contains(voice)).cloned();
+    let mut found = Differences {
+        ours: sight.listed.iter().filter(ours).count(),
+        known: sight.known.len(),
+        strays: strays.map(|listed| listed.voice.clone()).collect(),
+        gone: if sight.whole == Whole::Whole { gone.collect() } else { Vec::new() },
+    };
+    found.strays.sort();
+    found.gone.sort();
+    found
+}
+
+impl Differences {
+    /// Why nothing of it may be mended before somebody has looked; none if it may.
+    #[must_use]
+    pub fn objection(&self, trust: Trust, approval: Approval) -> Option<String> {
+        let changes = self.strays.len().saturating_add(self.gone.len());
+        if approval == Approval::Given || changes == 0 {
+            return None;
+        }
+        if trust == Trust::New {
+            return Some(
+                "the database is new here, or was restored: whether its voices are all there are is for a person to say".to_owned(),
+            );
+        }
+        let all = self.ours.max(self.known);
+        let too_many = changes > UNASKED_MAX || changes.saturating_mul(UNASKED_PART) > all;
+        too_many.then(|| format!("{changes} of {all} voices are too many to be changed unasked"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: At = At(10_000_000_000);
+
+    fn job(n: u128) -> JobId {
+        JobId(n)
+    }
+
+    fn listed(n: u128, installation: &str) -> Listed {
+        let name = format!("precall-{installation}-{}", Uuid::from_u128(n));
+        Listed { voice: VoiceId::new(format!("v{n}")), name, created: Some(At(0)) }
+    }
+
+    fn known(numbers: &[u128]) -> HashMap<VoiceId, JobId> {
+        numbers.iter().map(|n| (VoiceId::new(format!("v{n}")), job(*n))).collect()
+    }
+
+    fn compare(listed: &[Listed], known: &HashMap<VoiceId, JobId>, unfinished: &[u128]) -> Differences {
+        let unfinished = &unfinished.iter().map(|n| job(*n)).collect();
+        let (installation, whole) = ("shop", Whole::Whole);
+        differences(&Sight { installation, listed, whole, known, unfinished, now: NOW })
+    }
+
+    fn names(voices: &[VoiceId]) -> Vec<&str> {
+        voices.iter().map(VoiceId::as_str).collect()
+    }
+
+    #[test]
+    fn only_settled_voices_of_this_installation_are_strays() {
+        let young = Listed { created: Some(NOW), ..listed(5, "shop") };
+        let undated = Listed { created: None, ..listed(6, "shop") };
+        let hand_made = Listed { name: "precall-shop-Anna".to_owned(), ..listed(7, "shop") };
+        let all = [
+            listed(1, "shop"),
+            listed(2, "shop"),
+            listed(3, "shop-north"),
+            listed(4, "sho"),
+            young,
+            undated,
+            hand_made,
+            listed(8, "shop"),
+        ];
+        let found = compare(&all, &known(&[1]), &[8]);
+        assert_eq!(names(&found.strays), ["v2", "v6"]);
+        assert_eq!((found.ours, found.known, found.gone.len()), (5, 1, 0));
+    }
+
+    #[test]
+    fn what_is_not_in_a_whole_list_is_gone_and_a_part_proves_nothing() {
+        let found = compare(&[listed(1, "shop")], &known(&[1, 2]), &[]);
+        assert_eq!(names(&found.gone), ["v2"]);
+        let (known, unfinished) = (known(&[1, 2]), HashSet::new());
+        let sight = Sight {
+            installation: "shop",
+            listed: &[],
+            whole: Whole::Part,
+            known: &known,
+            unfinished: &unfinished,
+            now: NOW,
+        };
+        assert_eq!(differences(&sight).gone, []);
+    }
+
+    #[test]
+    fn many_changes_and_a_new_database_wait_for_a_person() {
+        let strays = |n: u128| Differences {
+            ours: 100,
+            known: 100,
+            strays: (0..n).map(|n| VoiceId::new(n.to_string())).collect(),
+            gone: Vec::new(),
+        };
+        let unasked = |found: &Differences, trust| found.objection(trust, Approval::NotAsked).is_none();
+        assert!(unasked(&strays(10), Trust::Known));
+        assert!(!unasked(&strays(11), Trust::Known), "more than ten");
+        assert!(!unasked(&Differences { ours: 4, known: 4, ..strays(1) }, Trust::Known), "more than a fifth");
+        assert!(unasked(&Differences { ours: 5, known: 5, ..strays(1) }, Trust::Known));
+        assert!(!unasked(&strays(1), Trust::New));
+        assert!(unasked(&strays(0), Trust::New), "there is nothing to ask about");
+        assert_eq!(strays(99).objection(Trust::New, Approval::Given), None);
+    }
+}
