@@ -10,6 +10,7 @@ use precall_actors::dial_guard::{Countries, DialLimits};
 use precall_actors::engine::{
     Engine, EngineError, EngineHandle, EngineSettings, FeedPace, Keeping, PbxEngine, SpoolSettings,
 };
+use precall_actors::erasure_ledger::Ledger;
 use precall_actors::faults::Faults;
 use precall_actors::line::{Line, LineRules};
 use precall_actors::media::MediaSettings;
@@ -276,6 +277,7 @@ fn engine_settings(
             dial_within: config.call.handoff_max / 2,
             installation: config.installation.clone(),
             samples: config.clone.samples_path.clone(),
+            recordings: config.clone.samples_path.join("recordings"),
             consent: if config.clone.consent_required {
                 ConsentRule::Required
             } else {
@@ -286,6 +288,8 @@ fn engine_settings(
             cache_ttl: config.clone.cache_ttl,
             // The engine knows where it can write.
             known_database: None,
+            spool_folder: None,
+            ledger: Ledger::at(&config.retention.ledger),
         },
         arbiters: config.server.call_arbiters,
         report_wait: config.call.postcall_wait,

@@ -1,5 +1,6 @@
 //! The engine from outside: what the edge may ask of it, and nothing more.
 
+mod erasing;
 mod handle;
 mod housekeeping;
 mod loader;
@@ -15,6 +16,7 @@ pub use crate::pbx_feed::FeedPace;
 pub use crate::persistence::SpoolHealth;
 use crate::standing::Standing;
 pub use crate::voice_book::{ClonedAhead, NotReconciled, Reconciled};
+pub use erasing::{ErasureReport, NotErased};
 pub use handle::EngineHandle;
 pub use start::{Engine, EngineError, EngineSettings, PbxEngine, SpoolSettings};
 

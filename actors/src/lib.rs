@@ -25,6 +25,8 @@ pub mod clock;
 pub mod conversation_lookup;
 pub mod death_notice;
 pub mod dial_guard;
+mod disposer;
+pub mod erasure_ledger;
 pub mod expected_transfers;
 pub mod faults;
 pub mod greeting_player;

@@ -10,8 +10,10 @@ use actix::{Addr, Recipient};
 use deadpool_postgres::Pool;
 use precall_call::{At, CallId};
 use slog::Logger;
+use tokio::sync::Notify;
 
 use crate::board::Board;
+use crate::erasure_ledger::Ledger;
 use crate::expected_transfers::{Asker, Expected, ExpectedTransfers};
 use crate::faults::Faults;
 use crate::known_database::KnownDatabase;
@@ -40,6 +42,8 @@ pub struct CallSettings {
     pub installation: String,
     /// `LOCAL_VOICE_SAMPLES_PATH`.
     pub samples: PathBuf,
+    /// Where recordings of conversations are, whether or not new ones are kept.
+    pub recordings: PathBuf,
     /// Whether a clone needs a consent.
     pub consent: ConsentRule,
     /// Clones at once.
@@ -48,6 +52,10 @@ pub struct CallSettings {
     pub clone_timeout: Duration,
     /// `CACHE_TTL`.
     pub cache_ttl: Duration,
+    /// `ERASURE_LEDGER`.
+    pub ledger: Ledger,
+    /// `SPOOL_DIR`; none without a place to write.
+    pub spool_folder: Option<PathBuf>,
     /// Where it is remembered which database acted here; none without a place to write.
     pub known_database: Option<KnownDatabase>,
 }
@@ -76,6 +84,8 @@ pub struct Shared {
     pub provider: Arc<ProviderState>,
     /// Settings.
     pub settings: CallSettings,
+    /// There is something to be deleted outside the database.
+    pub disposals: Notify,
     /// Panics on demand.
     pub faults: Faults,
     /// Where lines go.

@@ -179,6 +179,20 @@ impl SampleFolder {
         Ok(VoiceSample { format, content, sha256 })
     }
 
+    /// Deletes the sample; one that is not there is deleted.
+    ///
+    /// # Errors
+    /// Why it could not be.
+    pub async fn delete(&self, reference: &str) -> Result<(), SampleError> {
+        let (folder, reference) = (self.clone(), reference.to_owned());
+        let deleting = tokio::task::spawn_blocking(move || match folder.resolve(&reference) {
+            Ok(path) => std::fs::remove_file(path).map_err(|error| SampleError::Unreadable(error.kind())),
+            Err(SampleError::Missing) => Ok(()),
+            Err(error) => Err(error),
+        });
+        deleting.await.unwrap_or(Err(SampleError::Unreadable(io::ErrorKind::Interrupted)))
+    }
+
     /// The real path of the sample, every link followed, and inside the folder.
     fn resolve(&self, reference: &str) -> Result<PathBuf, SampleError> {
         let named = path_of(reference)?;

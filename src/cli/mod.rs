@@ -9,6 +9,7 @@ mod install_postgres;
 mod keys;
 mod live_call;
 mod migrate;
+mod restore;
 mod serve;
 mod sign;
 mod verify;
@@ -69,6 +70,8 @@ enum Command {
     Migrate,
     /// Prove that the database says one thing: logs without gaps, rows that follow from them, nothing twice.
     Verify,
+    /// After the database was restored: erase again what was erased since the backup.
+    Restore(restore::Arguments),
     /// Check configuration, database and provider, and say what to change; or a 3CX PBX, by one real call.
     Check(live_call::Arguments),
     /// Ask a running precall whether it is alive.
@@ -116,6 +119,7 @@ pub fn run() -> ExitCode {
         }
         Command::Migrate => in_system(migrate::run()),
         Command::Verify => in_system(verify::run()),
+        Command::Restore(arguments) => in_system(restore::run(arguments)),
         Command::Check(arguments) if arguments.is_live() => in_system(live_call::run(arguments)),
         Command::Check(_) => in_system(check::run()),
         Command::Healthcheck => in_system(healthcheck::run()),

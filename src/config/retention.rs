@@ -19,6 +19,8 @@ pub struct Retention {
     pub spool_dir: PathBuf,
     /// How much may wait there.
     pub spool_max_bytes: u64,
+    /// What was erased, to be erased again after a restore.
+    pub ledger: PathBuf,
     /// Whether recordings of conversations become files.
     pub store_recordings: bool,
     /// After how many days calls and their events are deleted; none keeps them.
@@ -32,6 +34,7 @@ pub struct Retention {
 struct Raw {
     spool_dir: Read<PathBuf>,
     spool_max_mb: Read<u64>,
+    erasure_ledger: Read<PathBuf>,
     store_recordings: Read<bool>,
     retention_days: Option<Read<u64>>,
     database_max_gb: Option<Read<u64>>,
@@ -41,6 +44,7 @@ impl Retention {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
         let raw: Raw = values.section(Section::Retention, problems)?;
         let spool_dir = problems.value("SPOOL_DIR", raw.spool_dir);
+        let ledger = problems.value("ERASURE_LEDGER", raw.erasure_ledger);
         let store_recordings = problems.value("STORE_RECORDINGS", raw.store_recordings);
         // Overdue reports are asked for within a day: their calls must still be there.
         let days =
@@ -52,6 +56,7 @@ impl Retention {
         Some(Self {
             spool_dir: spool_dir?,
             spool_max_bytes: spool_max?.saturating_mul(MIB),
+            ledger: ledger?,
             store_recordings: store_recordings?,
             days,
             database_max_bytes: database_max.map(|size| size.saturating_mul(GIB)),

@@ -266,6 +266,14 @@ pub const VARIABLES: &[Variable] = &{
         text(Log, "LOG_FILE_KEEP", "5"),
         text(Retention, "SPOOL_DIR", "/var/lib/precall/spool"),
         text(Retention, "SPOOL_MAX_MB", "1024"),
+        plain(
+            Retention,
+            "ERASURE_LEDGER",
+            Default::ByEnvironment {
+                production: "/var/lib/precall/erasures.jsonl",
+                development: "data/erasures.jsonl",
+            },
+        ),
         text(Retention, "STORE_RECORDINGS", "false"),
         unset(Retention, "RETENTION_DAYS"),
         unset(Retention, "DATABASE_MAX_GB"),

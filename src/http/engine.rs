@@ -5,8 +5,8 @@ use std::sync::Arc;
 use deadpool_postgres::Pool;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
-    Busy, ClonedAhead, EngineHandle, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall,
-    NotReconciled, PbxNotice, Reconciled, ReportOutcome, Taken,
+    Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
+    LiveCall, NotErased, NotReconciled, PbxNotice, Reconciled, ReportOutcome, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
@@ -38,6 +38,12 @@ pub trait Engine: Send + Sync + 'static {
     fn reconcile_voices(&self, approval: Approval) -> LocalBoxFuture<'_, Result<Reconciled, NotReconciled>>;
     /// Clones the voices of frequent callers.
     fn clone_ahead(&self, most: usize) -> LocalBoxFuture<'_, Result<ClonedAhead, String>>;
+    /// Erases a caller for good.
+    fn erase_caller(
+        &self,
+        caller: String,
+        by: String,
+    ) -> LocalBoxFuture<'_, Result<ErasureReport, NotErased>>;
     /// These callers' voices must not be used from now on.
     fn revoke_voices(&self, callers: Vec<String>);
     /// Mappings or consents changed.
@@ -93,6 +99,14 @@ impl Engine for EngineHandle {
 
     fn clone_ahead(&self, most: usize) -> LocalBoxFuture<'_, Result<ClonedAhead, String>> {
         self.clone_ahead(most).boxed_local()
+    }
+
+    fn erase_caller(
+        &self,
+        caller: String,
+        by: String,
+    ) -> LocalBoxFuture<'_, Result<ErasureReport, NotErased>> {
+        async move { self.erase_caller(&caller, &by).await }.boxed_local()
     }
 
     fn revoke_voices(&self, callers: Vec<String>) {

@@ -85,6 +85,8 @@ codes! {
     NotFound = "not_found", 404, "There is nothing at this path";
     /// No call has this id.
     CallNotFound = "call_not_found", 404, "There is no such call";
+    /// Nobody is known by this number.
+    CallerNotFound = "caller_not_found", 404, "There is no such caller";
     /// No webhook has this id.
     WebhookNotFound = "webhook_not_found", 404, "There is no such webhook";
     /// The path exists, the method does not.
@@ -97,6 +99,8 @@ codes! {
     StillUnreadable = "still_unreadable", 409, "The webhook still cannot be read";
     /// What it asks for makes no sense any more.
     CallerGone = "caller_gone", 409, "The caller of that time is gone";
+    /// A call of this caller goes on.
+    CallerIsLive = "caller_is_live", 409, "A call of this caller goes on";
     /// The call is over.
     CallNotLive = "call_not_live", 409, "The call is over";
     /// The body is larger than it may be.

@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod edge;
 mod engine;
+mod erasure;
 mod error;
 mod events;
 mod health;

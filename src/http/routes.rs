@@ -13,8 +13,8 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use super::{
-    board, calls, events, health, initiation, live, metrics_page, openapi, operate, postcall, sources,
-    statistics, tally, threecx, voices, webhooks,
+    board, calls, erasure, events, health, initiation, live, metrics_page, openapi, operate, postcall,
+    sources, statistics, tally, threecx, voices, webhooks,
 };
 use crate::config::CorsOrigins;
 
@@ -61,6 +61,7 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(seen("/live", live::live))
                 .service(seen("/statistics", statistics::statistics))
+                .service(resource("/callers/{caller_id}").route(delete().to(erasure::delete)))
                 .service(seen("/voices", voices::list))
                 .service(resource("/voices/reconcile").route(post().to(voices::reconcile)))
                 .service(resource("/voices/warm").route(post().to(voices::warm)))

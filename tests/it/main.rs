@@ -9,6 +9,7 @@ mod callback;
 mod clone_failures;
 mod dial_guard;
 mod dials;
+mod erasure;
 mod inbox;
 mod isolation;
 mod left_behind;

@@ -11,9 +11,11 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
     let statements = [
         store::call_context::STATEMENTS,
         store::consents::STATEMENTS,
+        store::deletions::STATEMENTS,
         store::due_conversations::STATEMENTS,
         store::engine_generation::STATEMENTS,
         store::engine_lock::STATEMENTS,
+        store::erasure::STATEMENTS,
         store::event_log::STATEMENTS,
         store::lines::STATEMENTS,
         store::read_calls::STATEMENTS,

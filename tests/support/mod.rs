@@ -158,6 +158,11 @@ impl World {
         self
     }
 
+    /// Where samples lie, and everything else that the service writes.
+    pub fn samples(&self) -> &Path {
+        self.samples.path()
+    }
+
     /// `SPOOL_DIR`.
     pub fn spool(&self) -> std::path::PathBuf {
         self.samples.path().join("spool")
@@ -437,6 +442,7 @@ async fn build(
 ) -> Application {
     let entry = ApiKeys::entry("tests", Scope::Admin, KEY).unwrap();
     let spool = samples.join("spool").display().to_string();
+    let ledger = samples.join("erasures.jsonl").display().to_string();
     let samples = samples.display().to_string();
     let mut pairs: Vec<(String, String)> = [
         ("ENVIRONMENT", "development"),
@@ -454,6 +460,7 @@ async fn build(
         ("FALLBACK_VOICE_ID", "voice_fallback"),
         ("LOCAL_VOICE_SAMPLES_PATH", &samples),
         ("SPOOL_DIR", &spool),
+        ("ERASURE_LEDGER", &ledger),
         ("THREECX_WEBHOOK_SECRET", SECRET),
         ("WEBHOOK_SECRET", SECRET),
         ("DEFAULT_REGION", "US"),

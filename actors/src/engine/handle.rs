@@ -39,7 +39,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Several accounts come with the management of lines.
-const ACCOUNT: &str = "default";
+pub(super) const ACCOUNT: &str = "default";
 
 /// The engine, as the edge sees it.
 #[derive(Clone)]

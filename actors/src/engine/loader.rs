@@ -15,6 +15,7 @@ use super::PbxEngine;
 use super::housekeeping::{Keeping, keep_house};
 use crate::clock;
 use crate::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
+use crate::disposer::dispose;
 use crate::line::{Line, Lines};
 use crate::pbx_feed::{Feed, PbxFeed};
 use crate::phone_number::{CallerNumber, Region};
@@ -116,6 +117,7 @@ impl Loader {
         // Beside the looks, for it may take long, and who has not looked for long may not act.
         let (preparing, supervisor) = (self.clone(), supervisor);
         actix::spawn(async move { preparing.prepare_again(&supervisor).await });
+        actix::spawn(dispose(Arc::clone(&self.shared)));
         actix::spawn(keep_house(Arc::clone(&self.shared), self.keeping.clone()));
         let mut look_again = LOOK_EVERY;
         loop {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::{Arbiter, ArbiterHandle};
 use deadpool_postgres::Pool;
 use slog::{Logger, info};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::EngineHandle;
 use super::housekeeping::Keeping;
@@ -162,6 +162,7 @@ impl Engine {
         };
         let mut calls_settings = settings.calls;
         let spool_root = settings.spool.as_ref().map(|spool| spool.root.clone());
+        calls_settings.spool_folder.clone_from(&spool_root);
         calls_settings.known_database = spool_root.as_deref().map(KnownDatabase::in_folder);
         let Some(first) = call_handles.first().cloned() else { return Err(EngineError::NoSystem) };
         let spool_max = settings.spool.as_ref().map(|spool| spool.max_bytes);
@@ -190,6 +191,7 @@ impl Engine {
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
             provider: Arc::new(ProviderState::default()),
+            disposals: Notify::new(),
             settings: calls_settings,
             faults: settings.faults,
             log: settings.log,

@@ -3,9 +3,11 @@
 pub mod call_context;
 pub mod connect;
 pub mod consents;
+pub mod deletions;
 pub mod due_conversations;
 pub mod engine_generation;
 pub mod engine_lock;
+pub mod erasure;
 pub mod error;
 pub mod event_json;
 pub mod event_log;

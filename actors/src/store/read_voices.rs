@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
+use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::StoreError;
@@ -18,8 +19,13 @@ const LIST: &str = "
             select from voice_events d where d.job = s.job and d.event ->> 'kind' = 'voice_deleted')
     order by s.job desc limit $2";
 
+const OF_JOBS: &str = "
+    select count(*) filter (where exists (select from voice_events d
+            where d.job = s.job and d.event ->> 'kind' = 'voice_deleted')), count(*)
+    from voice_events s where s.job = any($1) and s.event ->> 'kind' = 'clone_succeeded'";
+
 /// The statements of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[LIST];
+pub const STATEMENTS: &[&str] = &[LIST, OF_JOBS];
 
 /// A voice.
 #[derive(Clone, Debug)]
@@ -68,4 +74,14 @@ pub async fn list(pool: &Pool, account: &str, before: Uuid, limit: i64) -> Resul
             })
         })
         .collect()
+}
+
+/// How many voices that these jobs made are gone, and how many are not.
+///
+/// # Errors
+/// What the database made of it.
+pub async fn of_jobs(client: &impl GenericClient, jobs: &[Uuid]) -> Result<(i64, i64), StoreError> {
+    let row = client.query_one(OF_JOBS, &[&jobs]).await?;
+    let (gone, all): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    Ok((gone, all.saturating_sub(gone)))
 }

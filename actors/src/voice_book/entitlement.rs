@@ -106,7 +106,10 @@ impl Handler<Revoke> for VoiceBook {
         for key in keys {
             let orders = self.book.revoke(&key, why);
             self.perform(orders, ctx);
+            self.slots.not_wanted(&key);
         }
+        self.sweep(ctx);
+        // Calls that speak with one hear of it from there.
         self.look_at_entitlements(ctx);
     }
 }

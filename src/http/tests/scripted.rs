@@ -6,8 +6,8 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
-    Busy, ClonedAhead, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, NotReconciled,
-    Outcome, PbxNotice, Reconciled, ReportOutcome, SpoolHealth, Taken,
+    Busy, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall,
+    NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome, SpoolHealth, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
@@ -202,6 +202,10 @@ impl Engine for Scripted {
 
     fn clone_ahead(&self, _: usize) -> LocalBoxFuture<'_, Result<ClonedAhead, String>> {
         async { Err("not ready".to_owned()) }.boxed_local()
+    }
+
+    fn erase_caller(&self, _: String, _: String) -> LocalBoxFuture<'_, Result<ErasureReport, NotErased>> {
+        async { Err(NotErased::Nothing) }.boxed_local()
     }
 
     fn revoke_voices(&self, _: Vec<String>) {}

@@ -187,6 +187,21 @@ impl ElevenLabs {
             .map_err(|error| ProviderError::garbled(answer.status, error.to_string()))
     }
 
+    /// `DELETE /v1/convai/conversations/{conversation_id}`: its words and its sound.
+    ///
+    /// # Errors
+    /// As [`ProviderError`] says; 404 where it is not there.
+    pub async fn delete_conversation(
+        &self,
+        conversation: &ConversationId,
+        within: Duration,
+    ) -> Result<(), ProviderError> {
+        let url = self.settings().endpoint(&["v1", "convai", "conversations", conversation.as_str()]);
+        let (method, outgoing, answer_bytes_max) =
+            (Method::DELETE, Outgoing::Nothing, SMALL_ANSWER_BYTES_MAX);
+        self.exchange(Ask { method, url, outgoing, answer_bytes_max, within }).await.map(drop)
+    }
+
     /// `GET /v1/convai/conversations?user_id=&agent_id=`: what became of a call whose answer was lost.
     ///
     /// # Errors

@@ -1,0 +1,65 @@
+//! `precall restore --ledger FILE`: after the database was restored, erases again what was erased since the backup.
+
+use std::path::PathBuf;
+
+use precall_actors::clock;
+use precall_actors::erasure_ledger;
+use precall_actors::store::StoreError;
+use precall_actors::store::{connect, erasure, migrate, schema};
+
+use super::{Exit, external_database};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The ledger of erasures, as it was kept outside the backup
+    #[arg(long, value_name = "FILE")]
+    ledger: PathBuf,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Exit {
+    let lines = match erasure_ledger::read(&arguments.ledger) {
+        Ok(lines) => lines,
+        Err(error) => return failed(&format!("{}: {error}", arguments.ledger.display())),
+    };
+    let told = "set DATABASE_URL: the embedded database is reached through its own precall alone";
+    let mut connected = match external_database("precall restore", told).await {
+        Ok(connected) => connected,
+        Err(exit) => return exit,
+    };
+    // A backup may be of an older precall, whose tables do not know of erasures.
+    if let Err(error) =
+        migrate::migrate(&mut connected.client, &schema::runner(), migrate::Limits::default()).await
+    {
+        return failed(&format!("the schema cannot be brought up to date: {error}"));
+    }
+    let (mut calls, mut events) = (0_usize, 0_u64);
+    for line in &lines {
+        match erase_again(&mut connected, line).await {
+            Ok(erased) => {
+                calls = calls.saturating_add(line.scope.calls.len());
+                events = events.saturating_add(erased);
+            }
+            Err(error) => return failed(&format!("erasure {} cannot be done again: {error}", line.erasure)),
+        }
+    }
+    println!("{} erasures done again: {calls} calls; {events} events lost what had come back", lines.len());
+    println!("samples, conversations and voices are deleted again when precall serves this database");
+    Exit::Good
+}
+
+/// All of a line, or nothing of it.
+async fn erase_again(
+    connected: &mut connect::Dedicated,
+    line: &erasure_ledger::Line,
+) -> Result<u64, StoreError> {
+    let transaction = connected.client.transaction().await?;
+    let by = "command line";
+    let erased = erasure::erase(&transaction, &line.scope, None, line.erasure, by, clock::now()).await?;
+    transaction.commit().await?;
+    Ok(erased.events)
+}
+
+fn failed(why: &str) -> Exit {
+    eprintln!("precall: {why}");
+    Exit::Failed
+}
