@@ -15,11 +15,11 @@ use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::persistence::{Append, Durable};
 use crate::providers::elevenlabs::{AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceUse};
+use crate::samples::VoiceSample;
 use crate::shared::{Clients, Shared, clients};
 use crate::store::rows::{CacheRow, CloneLogRow, Derived, Entry, Stream, Time};
 use crate::store::voice_event_json::{self, VoiceEvent};
 use crate::voice_book::{Fullness, JobEnd, JobTold, VoiceBook, VoiceKey, WantSlot};
-use crate::voice_sample::{SampleFolder, VoiceSample};
 
 /// How long a job is heard out after its upload has begun, however long its calls were ready to wait.
 const HEARD_OUT: Duration = Duration::from_secs(120);
@@ -170,12 +170,12 @@ impl Run {
     async fn carry_out(mut self, sample: String, call: CallId, intent: oneshot::Receiver<()>) {
         let began = clock::now();
         let reference = sample;
-        let sample = SampleFolder::new(&self.shared.settings.samples).read(&reference).await;
-        let sample = match sample {
+        let sample = match self.shared.settings.samples.read(&reference).await {
             Ok(sample) => sample,
             Err(error) => {
-                let refused = NotMade { why: NoVoice::SampleRefused, message: error.to_string() };
-                return self.failed(&refused, 0, began);
+                // A disk or a store in trouble says nothing of the sample.
+                let why = if error.is_passing() { NoVoice::CloneFailed } else { NoVoice::SampleRefused };
+                return self.failed(&NotMade { why, message: error.to_string() }, 0, began);
             }
         };
         let name = format!("precall-{}-{}", self.shared.settings.installation, self.task.job);

@@ -1,7 +1,6 @@
 //! What every call's actors share: addresses, settings, and the clients of the arbiter they live on.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -24,6 +23,7 @@ use crate::providers::elevenlabs::{ElevenLabs, Settings as ProviderSettings, Tel
 use crate::providers::threecx::access_token::AccessTokens;
 use crate::providers::threecx::client::ThreeCx;
 use crate::providers::threecx::settings::Settings as PbxSettings;
+use crate::samples::SampleStore;
 use crate::voice_book::VoiceBook;
 
 /// Whether a clone needs somebody's recorded consent.
@@ -44,8 +44,8 @@ pub struct CallSettings {
     pub dial_within: Duration,
     /// In provider voice names.
     pub installation: String,
-    /// `LOCAL_VOICE_SAMPLES_PATH`.
-    pub samples: PathBuf,
+    /// Where samples lie.
+    pub samples: SampleStore,
     /// Whether a clone needs a consent.
     pub consent: ConsentRule,
     /// Clones at once.
