@@ -31,6 +31,13 @@ impl Needs for Operate {
     const SCOPE: Scope = Scope::Operate;
 }
 
+/// To change who calls and in whose voice they hear.
+pub(super) struct Admin;
+
+impl Needs for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
+
 /// Somebody whose key allows `N`.
 pub(super) struct Allowed<N> {
     /// Who it is.

@@ -22,6 +22,7 @@ mod page;
 mod postcall;
 mod recordings;
 mod routes;
+mod samples;
 mod sent_by;
 mod settings;
 mod sources;

@@ -6,7 +6,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::auth::{Allowed, Read};
 use super::error::{Code, Problem};
-use super::{calls, events, health, live, metrics_page, operate, postcall, statistics, threecx, webhooks};
+use super::{
+    calls, events, health, live, metrics_page, operate, postcall, samples, statistics, threecx, webhooks,
+};
 
 /// Everything that is documented.
 #[derive(OpenApi)]
@@ -16,7 +18,7 @@ use super::{calls, events, health, live, metrics_page, operate, postcall, statis
         calls::list, calls::one, calls::events, operate::hangup, operate::handoff, live::live,
         statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
-        threecx::webhook, postcall::webhook, webhooks::list, webhooks::replay,
+        threecx::webhook, postcall::webhook, webhooks::list, webhooks::replay, samples::upload,
     ),
     modifiers(&Keys),
 )]
