@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use awc::http::Method;
 use bytes::Bytes;
-use futures_util::stream;
 use precall::simulators::s3::{self, Fault, Options, Simulator, Versioning};
 use precall_actors::providers::s3::S3Settings;
 use precall_actors::samples::{SampleDeleted, SampleError, SampleStore, UploadPlace};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::support::{ADD, KEY, Plan, World, caller, write_sample};
+use crate::support::{ADD, KEY, PATIENCE, Plan, World, caller, write_sample};
 
 /// A name with everything that means something in an address.
 const NAME: &str = "people/Anna & Bert+(1)?=#%20.wav";
@@ -280,17 +281,36 @@ async fn an_upload_that_cannot_be_used_changes_nothing() {
         let (answered, problem) = world.upload(number, kind, body).await;
         assert_eq!((answered, problem["code"].as_str()), (status, Some(code)), "{kind}: {problem}");
     }
-    // Without a length there is only the reading to bound it.
-    let pieces = stream::iter((0..40).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![1; 1024 * 1024]))));
-    let address = format!("{}/api/v1/callers/{mapped}/sample", world.app.url());
-    let sent = world.http.request(Method::PUT, address).bearer_auth(KEY).send_stream(pieces).await;
-    assert_eq!(sent.unwrap().status(), 413);
+    assert_eq!(answer_to_an_endless_upload(&world, &mapped).await, "HTTP/1.1 413");
     let (_, problem) = world.upload(&mapped, "audio/wav", text).await;
     let detail = "the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest";
     assert_eq!(problem["detail"], detail);
     assert_eq!(world.mapped_to(&mapped).await, before);
     assert!(!world.sample(1).with_file_name("uploads").exists());
     world.stop().await;
+}
+
+/// Without a length there is only the reading to bound it, and its end never comes.
+async fn answer_to_an_endless_upload(world: &World, caller: &str) -> String {
+    let connected = TcpStream::connect(world.app.address()).await.unwrap();
+    let (mut from, mut to) = connected.into_split();
+    let head = format!(
+        "PUT /api/v1/callers/{caller}/sample HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    let chunk = [b"100000\r\n".as_slice(), &[1; 0x10_0000], b"\r\n"].concat();
+    let writing = async {
+        to.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..21 {
+            // Who has heard enough need not read on.
+            let _cut_short = to.write_all(&chunk).await;
+        }
+    };
+    let mut status = [0; 12];
+    let reading = async { from.read_exact(&mut status).await };
+    let (_, read) = tokio::time::timeout(PATIENCE, async { tokio::join!(writing, reading) }).await.unwrap();
+    read.unwrap();
+    String::from_utf8_lossy(&status).into_owned()
 }
 
 #[actix::test]

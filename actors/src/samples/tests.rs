@@ -228,9 +228,10 @@ fn a_sample_without_a_usable_voice_is_refused_in_words() {
     let cut_off = "the sample is cut off, since it ends before its own end: copy or upload it again";
     let silent = "the sample is nearly silent: check the microphone and its level, and record it again";
     let too_large = "the sample is larger than 20971520 bytes: one or two minutes of clean speech are best, cut or compress it";
-    // Sound of 150 ms within a minute.
-    let click = wav_of((0..480_000_u32).map(|n| if n < 1_200 { wave(n, 20) * 400 } else { 0 }));
-    let table: [(&str, Vec<u8>, &str); 14] = [
+    // A word within ten seconds, and sound of 4 s within two minutes: neither is enough of a voice.
+    let word = wav_of((0..80_000_u32).map(|n| if n < 5_000 { wave(n, 20) * 400 } else { 0 }));
+    let seldom = wav_of((0..960_000_u32).map(|n| if n < 32_000 { wave(n, 20) * 400 } else { 0 }));
+    let table: [(&str, Vec<u8>, &str); 15] = [
         ("cut.mp3", mp3[..mp3.len() - 50].to_vec(), cut_off),
         ("half.wav", good()[..good().len() / 2].to_vec(), cut_off),
         ("text.wav", b"Dear Anna, here is the recording that you asked for.".to_vec(), no_audio),
@@ -248,7 +249,8 @@ fn a_sample_without_a_usable_voice_is_refused_in_words() {
         ("hiss.wav", hiss(33), silent),
         // A microphone's offset is no sound.
         ("offset.wav", wav_of((0..32_000_u32).map(|n| 900 + wave(n, 2))), silent),
-        ("click.wav", click, silent),
+        ("seldom.wav", seldom, silent),
+        ("word.wav", word, silent),
         (
             "loud.wav",
             wav(4_000, 32_700),
