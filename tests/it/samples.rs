@@ -175,6 +175,18 @@ async fn another_object_has_another_mark_and_nothing_is_read_for_it() {
     store.stop().await;
 }
 
+#[actix::test]
+async fn a_store_that_does_not_answer_is_given_up() {
+    let (store, folder) = (bucket(Options::default()).await, tempfile::tempdir().unwrap());
+    let samples = direct(&store, &folder);
+    store.put("anna.wav", recording(1));
+    let never = Duration::from_secs(600);
+    store.set_faults(vec![Fault { method: Some("HEAD"), status: None, delay: never, times: None }]);
+    assert_eq!(samples.mark("s3://voices/anna.wav").await, Err(SampleError::TooSlow));
+    assert!(samples.read("s3://voices/anna.wav").await.is_ok(), "others go on");
+    store.stop().await;
+}
+
 /// Two versions a page, so that one object's versions are on several, with others whose names begin like its own.
 #[actix::test]
 async fn nothing_of_a_deleted_object_can_be_had_back() {

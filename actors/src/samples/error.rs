@@ -104,7 +104,11 @@ impl SampleError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::TooSlow | Self::NoFolder(_) | Self::Unreadable(_) | Self::Unwritable(_) => true,
+            Self::TooSlow => true,
+            // A volume may come late; nobody's rights do.
+            Self::NoFolder(kind) | Self::Unreadable(kind) | Self::Unwritable(kind) => {
+                *kind != io::ErrorKind::PermissionDenied
+            }
             Self::Bucket(error) => error.is_passing(),
             Self::Scheme { .. }
             | Self::Malformed
