@@ -126,6 +126,15 @@ fn voice(bytes: usize) -> AddVoice {
     }
 }
 
+#[test]
+fn a_form_holds_no_copy_of_the_sample() {
+    let voice = voice(1024);
+    let forms = [super::add_voice_body(&voice), super::add_voice_body(&voice)];
+    for form in forms {
+        assert_eq!(form.parts()[1].as_ptr(), voice.sample.content.as_ptr());
+    }
+}
+
 async fn dial(base: &str, within: Duration) -> ProviderError {
     client(base).outbound_call(&call(), within).await.unwrap_err()
 }
