@@ -17,8 +17,10 @@ use precall_actors::media::MediaSettings;
 use precall_actors::phone_number::Region;
 use precall_actors::prompts::PromptSettings;
 use precall_actors::providers::elevenlabs::{self, ApiKey};
+use precall_actors::providers::s3::{S3Settings, S3SettingsError};
 use precall_actors::providers::threecx::settings::{self as threecx, ClientSecret};
 use precall_actors::providers::trust::{Trust, TrustError};
+use precall_actors::samples::{SampleStore, UploadPlace};
 use precall_actors::shared::{CallSettings, ConsentRule};
 use precall_actors::spool::handle::SpoolHandle;
 use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
@@ -26,7 +28,7 @@ use precall_call::{LineId, Route, VoicePolicy};
 use slog::{Logger, info, o, warn};
 use url::Url;
 
-use crate::config::{Config, DatabaseSource, Environment, Telephony};
+use crate::config::{Config, DatabaseSource, Environment, Storage, Telephony};
 use crate::embedded_postgres::{DataDir, Durability, EmbeddedError, EmbeddedPostgres, Install, Options};
 use crate::http;
 
@@ -72,6 +74,12 @@ pub enum AppError {
     /// The PBX's address cannot be read.
     #[error("THREECX_BASE_URL cannot be read: {0}")]
     PbxUrl(url::ParseError),
+    /// The bucket's address or keys cannot be used.
+    #[error(transparent)]
+    Bucket(#[from] S3SettingsError),
+    /// The store's address cannot be read.
+    #[error("S3_ENDPOINT cannot be read: {0}")]
+    BucketUrl(url::ParseError),
     /// Events would have nowhere to go while the database is away.
     #[error(
         "SPOOL_DIR: nothing can be kept in {directory}: {reason}; give a directory that this user may write"
@@ -114,10 +122,11 @@ impl Application {
         let (url, embedded) = database(config, &log).await?;
         let pools = Pools::new(&url, config.database.pool_size)?;
         let spool = spool(config, &log).await?;
-        let engine =
-            Engine::start(EngineSettings { spool, ..engine_settings(config, pools, log.clone(), faults)? })?;
+        let samples = samples(config)?;
+        let settings = engine_settings(config, pools, samples.clone(), log.clone(), faults)?;
+        let engine = Engine::start(EngineSettings { spool, ..settings })?;
         let mut servers = Vec::new();
-        let settings = http_settings(config, &log);
+        let settings = http_settings(config, samples, &log);
         let server = http::server(settings.clone(), engine.handle(), listener, config.server.http_workers)?;
         servers.push(server.handle());
         actix::spawn(server);
@@ -239,6 +248,7 @@ impl Pools {
 fn engine_settings(
     config: &Config,
     pools: Pools,
+    samples: SampleStore,
     log: Logger,
     faults: Faults,
 ) -> Result<EngineSettings, AppError> {
@@ -276,7 +286,7 @@ fn engine_settings(
             // The other half of an attempt's time is for looking up what a lost answer left behind.
             dial_within: config.call.handoff_max / 2,
             installation: config.installation.clone(),
-            samples: config.clone.samples_path.clone(),
+            samples,
             recordings: config.clone.samples_path.join("recordings"),
             consent: if config.clone.consent_required {
                 ConsentRule::Required
@@ -367,11 +377,26 @@ pub(crate) fn default_line(config: &Config) -> Line {
     }
 }
 
+/// Where samples lie: the same for the clones and for the API.
+fn samples(config: &Config) -> Result<SampleStore, AppError> {
+    let bucket = config.clone.s3.as_ref().map(|s3| {
+        let endpoint = s3.endpoint.as_ref().map(|endpoint| endpoint.as_str().parse());
+        let endpoint = endpoint.transpose().map_err(AppError::BucketUrl)?;
+        let secret = s3.secret.expose();
+        S3Settings::new(endpoint, &s3.region, &s3.bucket, &s3.key_id, secret).map_err(AppError::Bucket)
+    });
+    let uploads = match config.clone.uploads {
+        Storage::Local => UploadPlace::Folder,
+        Storage::S3 => UploadPlace::Bucket,
+    };
+    Ok(SampleStore::new(&config.clone.samples_path, bucket.transpose()?, uploads))
+}
+
 fn recordings(config: &Config) -> Option<PathBuf> {
     config.retention.store_recordings.then(|| config.clone.samples_path.join("recordings"))
 }
 
-fn http_settings(config: &Config, log: &Logger) -> http::Settings {
+fn http_settings(config: &Config, samples: SampleStore, log: &Logger) -> http::Settings {
     http::Settings {
         threecx: config.webhooks.threecx.clone(),
         elevenlabs: config.webhooks.elevenlabs.clone(),
@@ -381,6 +406,7 @@ fn http_settings(config: &Config, log: &Logger) -> http::Settings {
         body_limit: config.webhooks.body_limit,
         transcription_limit: config.webhooks.transcription_body_limit(),
         recordings: recordings(config),
+        samples,
         fallback_voice: config.call.fallback_voice.clone(),
         cors_origins: config.server.cors_origins.clone(),
         api_keys: config.api_keys.clone(),

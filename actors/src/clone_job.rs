@@ -16,13 +16,13 @@ use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::persistence::{Append, Durable};
 use crate::providers::elevenlabs::{AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceUse};
+use crate::samples::VoiceSample;
 use crate::shared::{Clients, Shared, clients};
 use crate::store::rows::{CacheRow, CloneLogRow, Derived, Entry, Stream, Time};
 use crate::store::voice_event_json::{self, VoiceEvent};
 use crate::voice_book::{
     CachedClone, CloneOrder, Failure, Fullness, JobEnd, JobTold, VoiceBook, VoiceKey, WantSlot,
 };
-use crate::voice_sample::{SampleFolder, VoiceSample};
 
 /// How long a job is heard out after its upload has begun, however long its calls were ready to wait.
 const HEARD_OUT: Duration = Duration::from_secs(120);
@@ -189,11 +189,15 @@ impl Run {
     async fn carry_out(mut self, order: CloneOrder, call: Option<CallId>, intent: oneshot::Receiver<()>) {
         let began = clock::now();
         let CloneOrder { sample: reference, mark, covered, existing } = order;
-        let sample = SampleFolder::new(&self.shared.settings.samples).read(&reference).await;
-        let sample = match sample {
+        let sample = match self.shared.settings.samples.read(&reference).await {
             Ok(sample) => sample,
             Err(error) => {
-                let (why, failure) = (NoVoice::SampleRefused, Failure::Lasting);
+                // A disk or a store in trouble says nothing of the sample.
+                let (why, failure) = if error.is_passing() {
+                    (NoVoice::CloneFailed, Failure::Passing)
+                } else {
+                    (NoVoice::SampleRefused, Failure::Lasting)
+                };
                 return self.failed(&NotMade { why, failure, message: error.to_string() }, 0, began);
             }
         };

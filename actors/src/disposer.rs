@@ -14,7 +14,6 @@ use crate::shared::{Shared, clients};
 use crate::standing::Standing;
 use crate::store::StoreError;
 use crate::store::deletions::{self, Due, Target};
-use crate::voice_sample::SampleFolder;
 
 /// Between two looks, unless somebody says that there is something.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -75,10 +74,9 @@ fn say(shared: &Shared, due: &Due, why: &str) {
 /// What is not there is deleted. The reasons name no target.
 async fn delete(shared: &Shared, target: &Target) -> Result<(), String> {
     match target {
-        Target::Sample(reference) => SampleFolder::new(&shared.settings.samples)
-            .delete(reference)
-            .await
-            .map_err(|error| error.to_string()),
+        Target::Sample(reference) => {
+            shared.settings.samples.delete(reference).await.map(drop).map_err(|error| error.to_string())
+        }
         Target::Conversation(id) => conversation(shared, &ConversationId::new(id)).await,
         Target::Recording(id) => recording(&shared.settings.recordings, id).await,
     }

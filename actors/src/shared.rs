@@ -27,6 +27,7 @@ use crate::providers::elevenlabs::{ElevenLabs, Settings as ProviderSettings, Tel
 use crate::providers::threecx::access_token::AccessTokens;
 use crate::providers::threecx::client::ThreeCx;
 use crate::providers::threecx::settings::Settings as PbxSettings;
+use crate::samples::SampleStore;
 use crate::voice_book::VoiceBook;
 
 pub use crate::store::voices::ConsentRule;
@@ -40,8 +41,8 @@ pub struct CallSettings {
     pub dial_within: Duration,
     /// In provider voice names.
     pub installation: String,
-    /// `LOCAL_VOICE_SAMPLES_PATH`.
-    pub samples: PathBuf,
+    /// Where samples lie.
+    pub samples: SampleStore,
     /// Where recordings of conversations are, whether or not new ones are kept.
     pub recordings: PathBuf,
     /// Whether a clone needs a consent.

@@ -35,6 +35,9 @@ const SWEEP_MOST: Duration = Duration::from_secs(60);
 /// Reading a mapping; then the fallback voice is better than waiting.
 const READ_WITHIN: Duration = Duration::from_secs(3);
 
+/// Looking at a sample, within that.
+const MARK_WITHIN: Duration = Duration::from_millis(1_500);
+
 /// A call wants its caller's voice.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -232,7 +235,12 @@ impl VoiceBook {
 async fn read_known(shared: &Shared, key: &VoiceKey, at: At) -> Result<Known, StoreError> {
     let client = shared.pool.get().await?;
     let mapping = voices::mapping(&client, &key.account, &key.caller, at).await?;
-    Ok(Known { mapping, mark: None })
+    drop(client);
+    let Some(known) = &mapping else { return Ok(Known { mapping, mark: None }) };
+    // A cached voice is worth more than certainty about its sample: where it cannot be looked at, nothing speaks against it.
+    let look = shared.settings.samples.mark(&known.sample);
+    let mark = tokio::time::timeout(MARK_WITHIN, look).await.ok().and_then(Result::ok);
+    Ok(Known { mapping, mark: mark.map(|mark| mark.as_str().to_owned()) })
 }
 
 impl Actor for VoiceBook {

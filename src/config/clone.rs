@@ -5,19 +5,24 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::base_url::BaseUrl;
 use super::problem::Problems;
+use super::s3::{BucketName, Need, RawS3, RegionName, S3};
 use super::secret::Secret;
 use super::value::{Read, Word, words};
 use super::values::Values;
 use super::variables::Section;
 
+/// Where uploaded samples are put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Storage {
+pub enum Storage {
+    /// Under `LOCAL_VOICE_SAMPLES_PATH`.
     Local,
+    /// In the bucket.
     S3,
 }
 
-words!(Storage, "local (s3 is not supported by this build yet)",
+words!(Storage, "local or s3",
     "local" => Storage::Local,
     "s3" => Storage::S3,
 );
@@ -35,8 +40,8 @@ words!(VoicePolicy, "number (proof and never are not supported by this build yet
     "never" => VoicePolicy::Never,
 );
 
-/// Cloning and its cache. Samples are local files and a caller's number decides whose voice it is: this build
-/// knows nothing else, and refuses a configuration that asks for more.
+/// Cloning, its cache and its samples. A caller's number decides whose voice it is: this build knows nothing else, and
+/// refuses a configuration that asks for more.
 #[derive(Clone, Debug)]
 pub struct VoiceClone {
     /// How long the voice may take, from the offer of the call.
@@ -51,6 +56,10 @@ pub struct VoiceClone {
     pub consent_required: bool,
     /// Where local samples lie; nothing outside is read.
     pub samples_path: PathBuf,
+    /// Where uploads are put; what a caller's mapping names is read from either place.
+    pub uploads: Storage,
+    /// The bucket of samples, if there is one.
+    pub s3: Option<S3>,
 }
 
 #[derive(Deserialize)]
@@ -64,8 +73,9 @@ struct Raw {
     voice_policy: Read<VoicePolicy>,
     voice_sample_storage: Read<Storage>,
     local_voice_samples_path: Read<PathBuf>,
-    s3_bucket_name: Option<Read<Word>>,
-    s3_region: Option<Read<Word>>,
+    s3_bucket_name: Option<Read<BucketName>>,
+    s3_region: Option<Read<RegionName>>,
+    s3_endpoint: Option<Read<BaseUrl>>,
     aws_access_key_id: Option<Read<Word>>,
     aws_secret_access_key: Option<Read<Secret>>,
 }
@@ -87,17 +97,19 @@ impl VoiceClone {
             }
             Some(VoicePolicy::Number) | None => {}
         }
-        match problems.value("VOICE_SAMPLE_STORAGE", raw.voice_sample_storage) {
-            Some(Storage::S3) => {
-                problems.add("VOICE_SAMPLE_STORAGE", "`s3` is not supported by this build yet", "local");
-            }
-            Some(Storage::Local) | None => {}
-        }
-        // Read so that they are not called stray and nonsense is seen; nothing uses them yet.
-        problems.optional("S3_BUCKET_NAME", raw.s3_bucket_name);
-        problems.optional("S3_REGION", raw.s3_region);
-        problems.optional("AWS_ACCESS_KEY_ID", raw.aws_access_key_id);
-        problems.optional("AWS_SECRET_ACCESS_KEY", raw.aws_secret_access_key);
+        let uploads = problems.value("VOICE_SAMPLE_STORAGE", raw.voice_sample_storage);
+        let need = match uploads {
+            Some(Storage::S3) => Need::Uploads,
+            Some(Storage::Local) | None => Need::References,
+        };
+        let s3 = RawS3 {
+            endpoint: raw.s3_endpoint,
+            region: raw.s3_region,
+            bucket: raw.s3_bucket_name,
+            key_id: raw.aws_access_key_id,
+            secret: raw.aws_secret_access_key,
+        };
+        let s3 = S3::read(s3, need, problems);
         Some(Self {
             max_wait: max_wait?,
             timeout: timeout?,
@@ -105,6 +117,8 @@ impl VoiceClone {
             cache_ttl: cache_ttl?,
             consent_required: consent_required?,
             samples_path: samples_path?,
+            uploads: uploads?,
+            s3: s3?,
         })
     }
 }

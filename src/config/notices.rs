@@ -48,9 +48,6 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
     if config.clone.timeout > config.clone.max_wait {
         say("VOICE_CLONE_TIMEOUT is longer than CLONE_MAX_WAIT_SECONDS: calls give up before the clone does");
     }
-    if values.is_set("S3_BUCKET_NAME") {
-        say("S3_BUCKET_NAME has no effect in this build: samples are local files");
-    }
     notices
 }
 

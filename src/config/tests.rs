@@ -242,9 +242,7 @@ fn the_embedded_database_is_used_where_it_is_allowed() {
 
 #[test]
 fn what_this_build_cannot_do_is_refused_in_words() {
-    for (name, value) in
-        [("VOICE_SAMPLE_STORAGE", "s3"), ("VOICE_POLICY", "proof"), ("VOICE_POLICY", "never")]
-    {
+    for (name, value) in [("VOICE_POLICY", "proof"), ("VOICE_POLICY", "never")] {
         let error = with(&[(name, value)]).unwrap_err();
         assert_eq!(error.problems.len(), 1, "{error}");
         assert_eq!(error.problems[0].name, name);
@@ -254,6 +252,31 @@ fn what_this_build_cannot_do_is_refused_in_words() {
     {
         assert!(with(&[(name, value)]).is_ok(), "{name}");
     }
+}
+
+#[test]
+fn a_bucket_is_configured_whole_or_not_at_all() {
+    let names = |pairs: &[(&str, &str)]| wrong(with(pairs));
+    assert_eq!(
+        names(&[("VOICE_SAMPLE_STORAGE", "s3")]),
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_BUCKET_NAME", "S3_REGION"]
+    );
+    assert_eq!(
+        names(&[("S3_BUCKET_NAME", "voices"), ("S3_ENDPOINT", "https://minio.example.com")]),
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    );
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    assert!(with(&keys).unwrap().clone.s3.is_none(), "the keys may be there for another program");
+    for bucket in ["s3://voices", "Voices", "a/b", "..."] {
+        assert_eq!(
+            names(&[("S3_BUCKET_NAME", bucket), ("S3_REGION", "eu-west-1"), keys[0], keys[1]]),
+            ["S3_BUCKET_NAME"]
+        );
+    }
+    let whole = [("S3_BUCKET_NAME", "voices"), ("S3_ENDPOINT", "http://127.0.0.1:9000"), keys[0], keys[1]];
+    let config = with(&whole).unwrap();
+    assert_eq!(config.clone.s3.as_ref().unwrap().region, "us-east-1");
+    assert!(!format!("{:?}", config.clone).contains("secret\""), "{:?}", config.clone);
 }
 
 #[test]

@@ -141,6 +141,8 @@ const PRODUCTION: Required = Required::When("unless ENVIRONMENT is development")
 const CALL_CONTROL: Required =
     Required::When("when one of the three THREECX_BASE_URL, _CLIENT_ID, _CLIENT_SECRET is set");
 
+const BUCKET: Required = Required::When("with S3_BUCKET_NAME");
+
 const NOTICE: Required = Required::When(
     "when CALL_ROUTE is bridge or transfer, unless ENVIRONMENT is development or NOTICE_GIVEN_BY is pbx",
 );
@@ -246,10 +248,11 @@ pub const VARIABLES: &[Variable] = &{
         text(Clone, "VOICE_POLICY", "number"),
         text(Clone, "VOICE_SAMPLE_STORAGE", "local"),
         text(Clone, "LOCAL_VOICE_SAMPLES_PATH", "/data/voices"),
-        unset(Clone, "S3_BUCKET_NAME"),
-        unset(Clone, "S3_REGION"),
-        unset(Clone, "AWS_ACCESS_KEY_ID"),
-        secret(Clone, "AWS_SECRET_ACCESS_KEY", Required::No),
+        unset(Clone, "S3_BUCKET_NAME").required(Required::When("when VOICE_SAMPLE_STORAGE is s3")),
+        unset(Clone, "S3_REGION").required(Required::When("with S3_BUCKET_NAME, unless S3_ENDPOINT is set")),
+        unset(Clone, "S3_ENDPOINT"),
+        unset(Clone, "AWS_ACCESS_KEY_ID").required(BUCKET),
+        secret(Clone, "AWS_SECRET_ACCESS_KEY", BUCKET),
         unset(Callback, "DEFAULT_REGION"),
         unset(Callback, "CALLBACK_COUNTRIES"),
         unset(Callback, "OWN_NUMBERS").numbers(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 use precall_actors::engine::Busy;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::engine::Engine;
 use super::error::{Code, Problem};
@@ -21,6 +21,8 @@ const BODY_PIECES: usize = 2048;
 pub(super) const BODY_PIECE: usize = 64 * 1024;
 /// Streams of events that may be open at once; each asks the database up to ten times a second.
 const STREAMS: usize = 32;
+/// Samples that are uploaded at once, each up to 20 MiB in memory.
+const UPLOADS: usize = 4;
 /// The engine answers within 2.5 s by itself (3CX waits 3 s); this holds even if it does not.
 const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 
@@ -33,6 +35,8 @@ pub(super) struct Edge {
     pub(super) streams: Arc<Semaphore>,
     pub(super) unreadable: Unreadable,
     pub(super) recordings: Option<Recordings>,
+    pub(super) uploads: Arc<Semaphore>,
+    pub(super) one_upload: Mutex<()>,
 }
 
 impl Edge {
@@ -45,6 +49,8 @@ impl Edge {
             body_room: BodyRoom::new(BODY_PIECES),
             streams: Arc::new(Semaphore::new(STREAMS)),
             unreadable: Unreadable::default(),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            one_upload: Mutex::new(()),
         }
     }
 

@@ -105,6 +105,8 @@ codes! {
     CallNotLive = "call_not_live", 409, "The call is over";
     /// The body is larger than it may be.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
+    /// No voice can be made of it.
+    SampleRefused = "sample_refused", 422, "The sample cannot be used";
     /// Our fault.
     Internal = "internal", 500, "Something is wrong here";
     /// As many calls as are allowed are live.
@@ -113,6 +115,8 @@ codes! {
     CannotKeep = "cannot_keep", 503, "Nothing can be kept at the moment";
     /// It was not durable in time.
     NotInTime = "not_in_time", 503, "It was not kept in time";
+    /// The folder or the bucket of samples does not take it.
+    SamplesUnreachable = "samples_unreachable", 503, "Samples cannot be kept at the moment";
     /// The program is being stopped.
     Draining = "draining", 503, "The program is being stopped";
     /// The provider cannot be asked.
@@ -154,7 +158,10 @@ impl Problem {
         match self.code {
             Code::NotInTime | Code::TooManyFromSource => Some("1"),
             Code::AtCapacity | Code::TooManyAtOnce | Code::DatabaseSlow => Some("2"),
-            Code::CannotKeep | Code::DatabaseUnreachable | Code::ProviderUnreachable => Some("5"),
+            Code::CannotKeep
+            | Code::SamplesUnreachable
+            | Code::DatabaseUnreachable
+            | Code::ProviderUnreachable => Some("5"),
             Code::Draining => Some("10"),
             _ => None,
         }

@@ -23,6 +23,7 @@ mod page;
 mod postcall;
 mod recordings;
 mod routes;
+mod samples;
 mod sent_by;
 mod settings;
 mod sources;

@@ -7,7 +7,8 @@ use utoipa::{Modify, OpenApi};
 use super::auth::{Allowed, Read};
 use super::error::{Code, Problem};
 use super::{
-    calls, events, health, live, metrics_page, operate, postcall, statistics, threecx, voices, webhooks,
+    calls, erasure, events, health, live, metrics_page, operate, postcall, samples, statistics, threecx,
+    voices, webhooks,
 };
 
 /// Everything that is documented.
@@ -19,6 +20,7 @@ use super::{
         statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
         threecx::webhook, postcall::webhook, voices::list, voices::reconcile, voices::warm, webhooks::list, webhooks::replay,
+        samples::upload, erasure::delete,
     ),
     modifiers(&Keys),
 )]

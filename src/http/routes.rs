@@ -6,7 +6,7 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::{DefaultHeaders, ErrorHandlerResponse, ErrorHandlers, from_fn};
 use actix_web::web::{
-    PathConfig, QueryConfig, ServiceConfig, delete, get, head, post, resource, route, scope,
+    PathConfig, QueryConfig, ServiceConfig, delete, get, head, post, put, resource, route, scope,
 };
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 
@@ -14,7 +14,7 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use super::{
     board, calls, erasure, events, health, initiation, live, metrics_page, openapi, operate, postcall,
-    sources, statistics, tally, threecx, voices, webhooks,
+    samples, sources, statistics, tally, threecx, voices, webhooks,
 };
 use crate::config::CorsOrigins;
 
@@ -66,6 +66,7 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/voices/reconcile").route(post().to(voices::reconcile)))
                 .service(resource("/voices/warm").route(post().to(voices::warm)))
                 .service(resource("/cache/{caller_id}").route(delete().to(operate::forget_voice)))
+                .service(resource("/callers/{caller_id}/sample").route(put().to(samples::upload)))
                 .service(resource("/events").route(get().to(events::events)))
                 .service(seen("/openapi.json", openapi::document))
                 .default_service(route().to(nothing_here))
@@ -104,7 +105,7 @@ async fn nothing_here() -> Result<HttpResponse, Problem> {
 /// Which pages of others may use the API from a browser. Keys are sent in headers, never in cookies, so no page can borrow one.
 fn cors(origins: &CorsOrigins) -> Cors {
     let cors = Cors::default()
-        .allowed_methods([Method::GET, Method::POST, Method::DELETE])
+        .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allowed_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

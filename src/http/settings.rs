@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use precall_actors::samples::SampleStore;
 use precall_call::VoiceId;
 use slog::Logger;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub transcription_limit: usize,
     /// Where recordings go; none keeps none.
     pub recordings: Option<PathBuf>,
+    /// Where samples lie, and uploads are put.
+    pub samples: SampleStore,
     /// The voice of callers without a clone; none leaves the agent's own.
     pub fallback_voice: Option<VoiceId>,
     /// Whose pages may use the API.

@@ -2,6 +2,7 @@
 //! account. A simulator shares no types with our clients: shared types would cancel each other's errors.
 
 pub mod elevenlabs;
+pub mod s3;
 pub mod threecx;
 
 mod body;

@@ -32,6 +32,7 @@ mod outages;
 mod refused_reports;
 mod reports;
 mod restarts;
+mod samples;
 mod schema;
 mod verify;
 mod voice_reconciler;

@@ -10,6 +10,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
     let client = connect_to(database.url()).await;
     let statements = [
         store::call_context::STATEMENTS,
+        store::caller_samples::STATEMENTS,
         store::consents::STATEMENTS,
         store::deletions::STATEMENTS,
         store::due_conversations::STATEMENTS,

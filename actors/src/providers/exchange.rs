@@ -77,13 +77,17 @@ pub(super) struct Answered {
     pub content_type: String,
     pub body: Bytes,
     pub retry_after: Option<Duration>,
-    /// `maximum-concurrent-requests`: what the provider allows this account at once.
-    pub at_once_max: Option<usize>,
+    pub headers: HeaderMap,
 }
 
 impl Answered {
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// A header's text; none where it is missing, or no text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
@@ -172,6 +176,7 @@ pub(super) async fn exchange(
     progress: &Rc<Progress>,
 ) -> Result<Answered, Failed> {
     progress.begin(request.body.is_some());
+    let has_answer_body = request.method != Method::HEAD;
     let mut asking = client.request(request.method, request.url.as_str());
     for header in request.headers {
         asking = asking.insert_header(header);
@@ -186,10 +191,11 @@ pub(super) async fn exchange(
     let status = response.status().as_u16();
     progress.status.set(Some(status));
     let limit = if response.status().is_success() { request.answer_bytes_max } else { ERROR_BYTES_MAX };
-    let promised = content_length(response.headers());
+    // The answer to a HEAD promises the body that a GET would have.
+    let promised = content_length(response.headers()).filter(|_| has_answer_body);
     let retry_after = retry_after(response.headers());
     let content_type = content_type(response.headers());
-    let at_once_max = at_once_max(response.headers());
+    let headers = response.headers().clone();
 
     let mut received = BytesMut::new();
     while let Some(chunk) = response.next().await {
@@ -205,7 +211,7 @@ pub(super) async fn exchange(
     if promised.is_some_and(|promised| promised != received.len()) {
         return Err(at_status(status, FailedKind::Lost, "the connection closed inside the answer"));
     }
-    Ok(Answered { status, content_type, body: received.freeze(), retry_after, at_once_max })
+    Ok(Answered { status, content_type, body: received.freeze(), retry_after, headers })
 }
 
 /// How far a request had come, to be asked when its deadline has passed.
@@ -350,10 +356,6 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 /// Seconds only; the other form of this header is a date, which needs a clock that agrees with theirs.
-fn at_once_max(headers: &HeaderMap) -> Option<usize> {
-    headers.get("maximum-concurrent-requests")?.to_str().ok()?.trim().parse().ok()
-}
-
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

@@ -2,6 +2,7 @@
 //! writes no log.
 
 pub mod elevenlabs;
+pub mod s3;
 pub mod threecx;
 pub mod trust;
 

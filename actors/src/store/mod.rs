@@ -1,6 +1,7 @@
 //! PostgreSQL: one file a subject, each statement beside the row it fills.
 
 pub mod call_context;
+pub mod caller_samples;
 pub mod connect;
 pub mod consents;
 pub mod deletions;

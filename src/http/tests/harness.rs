@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use actix_web::dev::{Server, ServerHandle};
+use precall_actors::samples::{SampleStore, UploadPlace};
 use precall_call::{At, VoiceId};
 use slog::{Discard, Logger, o};
 
@@ -58,6 +59,7 @@ pub fn settings() -> Settings {
         body_limit: 1024 * 1024,
         transcription_limit: 16 * 1024 * 1024,
         recordings: None,
+        samples: SampleStore::new("/nowhere", None, UploadPlace::Folder),
         fallback_voice: Some(VoiceId::new("fallback-voice")),
         cors_origins: CorsOrigins::These(vec!["https://desk.example".to_owned()]),
         api_keys: keys(),

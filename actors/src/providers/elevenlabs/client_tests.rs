@@ -17,7 +17,7 @@ use super::{
     AddVoice, ApiKey, ConversationDetail, ElevenLabs, Execution, OutboundCall, ProviderError,
     ProviderErrorKind as Kind, Settings, Telephony, VariableValue, VoiceDeleted, VoiceUse,
 };
-use crate::voice_sample::{AudioFormat, VoiceSample};
+use crate::samples::{AudioFormat, VoiceSample};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(400);
@@ -122,7 +122,16 @@ fn voice(bytes: usize) -> AddVoice {
     AddVoice {
         name: "precall-inst-job".to_owned(),
         description: Some("made by precall".to_owned()),
-        sample: VoiceSample { format: AudioFormat::Wav, content, sha256: [7; 32] },
+        sample: VoiceSample { format: AudioFormat::Wav, content, sha256: [7; 32], duration: Duration::ZERO },
+    }
+}
+
+#[test]
+fn a_form_holds_no_copy_of_the_sample() {
+    let voice = voice(1024);
+    let forms = [super::add_voice_body(&voice), super::add_voice_body(&voice)];
+    for form in forms {
+        assert_eq!(form.parts()[1].as_ptr(), voice.sample.content.as_ptr());
     }
 }
 

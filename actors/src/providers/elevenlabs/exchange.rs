@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use awc::Client;
 use awc::http::Method;
-use awc::http::header::{ACCEPT, HeaderName, HeaderValue};
+use awc::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use url::Url;
 
@@ -109,8 +109,8 @@ impl ElevenLabs {
         };
         let progress = Progress::new();
         let answered = within(ask.within, &progress, exchange(&self.client, request, &progress)).await?;
-        if answered.at_once_max.is_some() {
-            self.at_once_max.set(answered.at_once_max);
+        if let Some(most) = at_once_max(&answered.headers) {
+            self.at_once_max.set(Some(most));
         }
         if answered.is_success() {
             return Ok(Answer {
@@ -122,6 +122,10 @@ impl ElevenLabs {
         let key = self.settings.key();
         Err(ProviderError::refused(answered.status, &answered.body, answered.retry_after, key))
     }
+}
+
+fn at_once_max(headers: &HeaderMap) -> Option<usize> {
+    headers.get("maximum-concurrent-requests")?.to_str().ok()?.trim().parse().ok()
 }
 
 impl From<Failed> for ProviderError {

@@ -10,7 +10,7 @@ use super::body::add_voice_body;
 use super::error::{ProviderError, ProviderErrorKind};
 use super::exchange::{Ask, ElevenLabs, Outgoing};
 use super::lenient::Scalar;
-use crate::voice_sample::VoiceSample;
+use crate::samples::VoiceSample;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// A page of a hundred voices with all their fields.
@@ -107,6 +107,9 @@ struct VoiceItem {
 
 impl ElevenLabs {
     /// `POST /v1/voices/add`. Not idempotent: after [`Execution::Maybe`](super::Execution::Maybe) search for the name first.
+    ///
+    /// The sample is in memory once, however often it is sent: the form refers to its bytes, and the connection takes 64 KiB of
+    /// them at a time, as the provider reads.
     ///
     /// # Errors
     /// As [`ProviderError`] says.

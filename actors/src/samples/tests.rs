@@ -1,0 +1,383 @@
+//! What may be read, written and deleted in the folder, what must not, and what is said about samples.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
+
+use std::fs;
+use std::future::Future;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::check::recognise;
+use super::reference::Place as Named;
+use super::{
+    AudioFormat, SAMPLE_BYTES_MAX, SampleDeleted, SampleError, SampleStore, UploadPlace, VoiceSample,
+};
+use crate::providers::s3::S3Settings;
+
+/// So many seconds of something that is not silent.
+fn wav(milliseconds: u32, level: i16) -> Vec<u8> {
+    // A square, so that its level is its level.
+    wav_of((0..milliseconds * 8).map(|n| if (n / 10) % 2 == 0 { level } else { -level }))
+}
+
+fn wav_of(samples: impl Iterator<Item = i16>) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut file, spec).unwrap();
+    samples.for_each(|sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    file.into_inner()
+}
+
+/// A saw tooth around 0 that begins anew after so many samples.
+fn wave(n: u32, period: u32) -> i16 {
+    i16::try_from(n % period).unwrap() - i16::try_from(period / 2).unwrap()
+}
+
+fn good() -> Vec<u8> {
+    wav(3_500, 8_000)
+}
+
+struct Place {
+    _whole: tempfile::TempDir,
+    root: PathBuf,
+    outside: PathBuf,
+    store: SampleStore,
+}
+
+fn place() -> Place {
+    let whole = tempfile::tempdir().unwrap();
+    let (root, outside) = (whole.path().join("voices"), whole.path().join("secret"));
+    fs::create_dir_all(root.join("sub dir")).unwrap();
+    fs::create_dir_all(&outside).unwrap();
+    fs::write(root.join("anna.wav"), good()).unwrap();
+    fs::write(root.join("sub dir/b.wav"), good()).unwrap();
+    fs::write(outside.join("key.wav"), good()).unwrap();
+    Place { store: SampleStore::new(&root, None, UploadPlace::Folder), _whole: whole, root, outside }
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    actix::System::new().block_on(future)
+}
+
+impl Place {
+    fn read(&self, reference: &str) -> Result<VoiceSample, SampleError> {
+        run(self.store.read(reference))
+    }
+
+    fn is_there(&self, name: &str) -> bool {
+        self.root.join(name).symlink_metadata().is_ok()
+    }
+}
+
+#[test]
+fn a_sample_is_found_by_every_form_of_its_path() {
+    let place = place();
+    let root = place.root.display();
+    for reference in [
+        "anna.wav".to_owned(),
+        "./anna.wav".to_owned(),
+        "sub dir/../anna.wav".to_owned(),
+        "  anna.wav ".to_owned(),
+        format!("{root}/anna.wav"),
+        format!("file://{root}/anna.wav"),
+        format!("FILE://localhost{root}/anna.wav"),
+        format!("file://{root}/sub%20dir/b.wav"),
+        "sub dir/b.wav".to_owned(),
+    ] {
+        let sample = place.read(&reference).unwrap_or_else(|error| panic!("{reference}: {error}"));
+        assert_eq!((sample.format, &sample.content[..]), (AudioFormat::Wav, &good()[..]));
+        assert_eq!(hex::encode(sample.sha256).len(), 64);
+        assert_eq!(sample.duration, Duration::from_millis(3_500));
+    }
+}
+
+/// Every way out of the folder that a reference can name.
+fn ways_out(place: &Place) -> Vec<String> {
+    symlink(place.outside.join("key.wav"), place.root.join("link.wav")).unwrap();
+    symlink(&place.outside, place.root.join("linked")).unwrap();
+    // A sibling whose name begins like the folder's is outside too.
+    fs::create_dir(place.root.with_file_name("voices2")).unwrap();
+    fs::write(place.root.with_file_name("voices2").join("c.wav"), good()).unwrap();
+    let outside = place.outside.display();
+    vec![
+        format!("{outside}/key.wav"),
+        format!("file://{outside}/key.wav"),
+        "../secret/key.wav".to_owned(),
+        "sub dir/../../secret/key.wav".to_owned(),
+        format!("file://{}/%2e%2e/secret/key.wav", place.root.display()),
+        "link.wav".to_owned(),
+        "linked/key.wav".to_owned(),
+        "/etc/passwd".to_owned(),
+        "../voices2/c.wav".to_owned(),
+    ]
+}
+
+#[test]
+fn nothing_outside_the_folder_is_read_or_deleted() {
+    let place = place();
+    for reference in ways_out(&place) {
+        assert_eq!(place.read(&reference), Err(SampleError::Outside), "{reference}");
+        assert_eq!(run(place.store.mark(&reference)), Err(SampleError::Outside), "{reference}");
+        assert_eq!(run(place.store.delete(&reference)), Err(SampleError::Outside), "{reference}");
+    }
+    assert!(place.outside.join("key.wav").exists());
+    assert!(place.root.with_file_name("voices2").join("c.wav").exists());
+    symlink(place.root.join("anna.wav"), place.root.join("inner.wav")).unwrap();
+    assert!(place.read("inner.wav").is_ok(), "a link that stays inside is fine");
+}
+
+#[test]
+fn what_is_deleted_is_gone_and_may_be_deleted_again() {
+    let place = place();
+    symlink(place.root.join("anna.wav"), place.root.join("inner.wav")).unwrap();
+    assert_eq!(run(place.store.delete("inner.wav")), Ok(SampleDeleted::Now));
+    assert!(!place.is_there("anna.wav") && !place.is_there("inner.wav"), "neither the file nor its link");
+    assert_eq!(run(place.store.delete("anna.wav")), Ok(SampleDeleted::WasGone));
+    assert_eq!(run(place.store.delete("sub dir")), Err(SampleError::NotAFile));
+    assert!(place.is_there("sub dir/b.wav"));
+}
+
+#[test]
+fn what_cannot_be_used_says_why() {
+    let place = place();
+    let big = fs::File::create(place.root.join("big.wav")).unwrap();
+    big.set_len(SAMPLE_BYTES_MAX + 1).unwrap();
+    let scheme = |scheme: &str| SampleError::Scheme { scheme: scheme.to_owned() };
+    let table = [
+        ("missing.wav", SampleError::Missing),
+        ("anna.wav/x", SampleError::Missing),
+        ("sub dir", SampleError::NotAFile),
+        ("big.wav", SampleError::TooLarge),
+        ("", SampleError::Malformed),
+        ("a\0b.wav", SampleError::Malformed),
+        ("file://elsewhere/anna.wav", SampleError::Malformed),
+        ("s3://bucket/anna.wav", SampleError::NoBucket),
+        ("https://example.org/anna.wav", scheme("https")),
+        ("ftp://example.org/anna.wav", scheme("ftp")),
+    ];
+    for (reference, expected) in table {
+        assert_eq!(place.read(reference), Err(expected), "{reference}");
+    }
+    let long = "x".repeat(5000);
+    assert_eq!(place.read(&long), Err(SampleError::Malformed));
+    let nowhere = SampleStore::new("/nowhere/at/all", None, UploadPlace::Folder);
+    assert!(matches!(run(nowhere.read("a.wav")), Err(SampleError::NoFolder(_))));
+}
+
+#[test]
+fn a_pipe_does_not_hold_the_reader() {
+    let place = place();
+    let made = std::process::Command::new("mkfifo").arg(place.root.join("pipe.wav")).status().unwrap();
+    assert!(made.success());
+    assert_eq!(place.read("pipe.wav"), Err(SampleError::NotAFile));
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(format!("src/prompts/fixtures/{name}")).unwrap()
+}
+
+/// Frames of one file, again and again, so that it is long enough.
+fn mp3() -> Vec<u8> {
+    fixture("tone.mp3").repeat(8)
+}
+
+#[test]
+fn the_content_decides_what_it_is() {
+    let frame = [0xff_u8, 0xfb, 0x90, 0x64];
+    let behind_noise = [vec![7; 100], mp3()].concat();
+    let table = [
+        ("WAV", good(), Some((AudioFormat::Wav, 0))),
+        ("a tag", [b"ID3\x04".as_slice(), &[0; 20]].concat(), Some((AudioFormat::Mp3, 0))),
+        ("a frame", frame.to_vec(), Some((AudioFormat::Mp3, 0))),
+        ("one frame's head behind noise", [vec![0; 100], frame.to_vec()].concat(), None),
+        ("FLAC", b"fLaC\0\0\0\x22".to_vec(), Some((AudioFormat::Flac, 0))),
+        ("Ogg", b"OggS\0\x02".to_vec(), Some((AudioFormat::Ogg, 0))),
+        ("MP4", b"\0\0\0\x20ftypM4A ".to_vec(), Some((AudioFormat::M4a, 0))),
+        ("video", b"RIFF\0\0\0\0AVI ".to_vec(), None),
+        ("one letter", b"R".to_vec(), None),
+        ("a ZIP", b"PK\x03\x04\x14\0\0\0\x08\0anna.wav".to_vec(), None),
+    ];
+    for (what, content, expected) in table {
+        assert_eq!(recognise(&content), expected, "{what}");
+    }
+    let (format, start) = recognise(&behind_noise).unwrap();
+    assert_eq!(format, AudioFormat::Mp3);
+    assert!((100..4_096).contains(&start), "{start}");
+}
+
+/// What an administrator reads who put a file there that no voice can be made of.
+#[test]
+fn a_sample_without_a_usable_voice_is_refused_in_words() {
+    let mp3 = mp3();
+    let hiss = |level: i16| {
+        let mut noise = 1_u32;
+        wav_of((0..4_000 * 8).map(move |_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            i16::try_from(noise >> 16).map_or(-level, |_| level)
+        }))
+    };
+    let no_audio = "the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest";
+    let cut_off = "the sample is cut off, since it ends before its own end: copy or upload it again";
+    let silent = "the sample is nearly silent: check the microphone and its level, and record it again";
+    let too_large = "the sample is larger than 20971520 bytes: one or two minutes of clean speech are best, cut or compress it";
+    // A word within ten seconds, and sound of 4 s within two minutes: neither is enough of a voice.
+    let word = wav_of((0..80_000_u32).map(|n| if n < 5_000 { wave(n, 20) * 400 } else { 0 }));
+    let seldom = wav_of((0..960_000_u32).map(|n| if n < 32_000 { wave(n, 20) * 400 } else { 0 }));
+    let table: [(&str, Vec<u8>, &str); 15] = [
+        ("cut.mp3", mp3[..mp3.len() - 50].to_vec(), cut_off),
+        ("half.wav", good()[..good().len() / 2].to_vec(), cut_off),
+        ("text.wav", b"Dear Anna, here is the recording that you asked for.".to_vec(), no_audio),
+        (
+            "short.wav",
+            wav(1_000, 8_000),
+            "the sample is only 1000 ms long: record at least 3 seconds, one or two minutes are best",
+        ),
+        (
+            "long.wav",
+            wav(601_000, 8_000),
+            "the sample is longer than 10 minutes: one or two minutes of clean speech are best, cut it",
+        ),
+        ("silence.wav", wav(4_000, 0), silent),
+        ("hiss.wav", hiss(33), silent),
+        // A microphone's offset is no sound.
+        ("offset.wav", wav_of((0..32_000_u32).map(|n| 900 + wave(n, 2))), silent),
+        ("seldom.wav", seldom, silent),
+        ("word.wav", word, silent),
+        (
+            "loud.wav",
+            wav(4_000, 32_700),
+            "the sample is distorted, since its level was too high: record it again with a lower one",
+        ),
+        ("zip.wav", b"PK\x03\x04\x14\0\0\0\x08\0anna.wav".to_vec(), no_audio),
+        ("empty.wav", Vec::new(), "the sample is empty: record or upload it again"),
+        ("large.wav", vec![1; 40 * 1024 * 1024], too_large),
+        (
+            "voice.ogg",
+            fixture("tone.opus.ogg"),
+            "the sample cannot be used: its encoding is not read here (Opus and GSM are not): convert it, WAV of 16 bits is safest",
+        ),
+    ];
+    let place = place();
+    for (name, content, expected) in table {
+        fs::write(place.root.join(name), &content).unwrap();
+        let refused = place.read(name).unwrap_err();
+        assert_eq!(refused.to_string(), expected, "{name}");
+        assert!(refused.is_about_content() && !refused.is_passing(), "{name}");
+        let refused = run(place.store.put("default", Bytes::from(content))).unwrap_err();
+        assert_eq!(refused.to_string(), expected, "{name}, uploaded");
+    }
+    assert!(!place.is_there("uploads"), "nothing of it was kept");
+}
+
+#[test]
+fn what_people_record_is_taken() {
+    let place = place();
+    // A second of speech, four of nothing, at the level of a soft voice.
+    let pauses = wav_of((0..160_000_u32).map(|n| match (n / 8_000) % 5 {
+        0 => wave(n, 80) * 10,
+        _ => 3,
+    }));
+    let behind_noise = [vec![7; 100], mp3()].concat();
+    for (what, content, format) in [
+        ("pauses", pauses, AudioFormat::Wav),
+        ("MP3", mp3(), AudioFormat::Mp3),
+        ("MP3 behind something else", behind_noise, AudioFormat::Mp3),
+    ] {
+        // Whatever it is called.
+        fs::write(place.root.join("voice.bin"), &content).unwrap();
+        let sample = place.read("voice.bin").unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!((sample.format, sample.content.len()), (format, content.len()), "{what}");
+    }
+}
+
+#[test]
+fn another_file_at_the_same_place_has_another_mark() {
+    let place = place();
+    let mark = || run(place.store.mark("anna.wav")).unwrap();
+    let first = mark();
+    assert_eq!(mark(), first, "nothing happened");
+    // The same size, and as new as the first on a clock of seconds: only the inode or the nanoseconds differ.
+    fs::write(place.root.join("new.wav"), wav(3_500, 9_000)).unwrap();
+    fs::rename(place.root.join("new.wav"), place.root.join("anna.wav")).unwrap();
+    assert_ne!(mark(), first);
+    assert!(first.as_str().len() < 100 && !first.as_str().contains("anna"), "{first:?}");
+    assert_eq!(run(place.store.mark("missing.wav")), Err(SampleError::Missing));
+}
+
+#[test]
+fn an_upload_is_kept_once_under_its_hash() {
+    let place = place();
+    let stored = run(place.store.put("a/../b", Bytes::from(good()))).unwrap();
+    assert_eq!(stored.reference, format!("uploads/a%2F%2E%2E%2Fb/{}.wav", stored.sha256));
+    assert_eq!((stored.format, stored.bytes), ("wav", good().len()));
+    assert_eq!(stored.duration, Duration::from_millis(3_500));
+    assert_eq!(run(place.store.put("a/../b", Bytes::from(good()))).unwrap(), stored);
+    let sample = place.read(&stored.reference).unwrap();
+    assert_eq!(hex::encode(sample.sha256), stored.sha256);
+    assert!(place.store.is_upload(&stored.reference) && !place.store.is_upload("anna.wav"));
+    let mode = |name: &str| fs::metadata(place.root.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&stored.reference), mode("uploads")), (0o600, 0o700));
+    assert_eq!(fs::read_dir(place.root.join("uploads/.incoming")).unwrap().count(), 0);
+    assert_eq!(run(place.store.delete(&stored.reference)), Ok(SampleDeleted::Now));
+    assert_eq!(place.read(&stored.reference), Err(SampleError::Missing));
+    assert_eq!(run(place.store.put("", Bytes::from(good()))), Err(SampleError::Account));
+}
+
+#[test]
+fn an_upload_does_not_leave_the_folder_by_a_link() {
+    let place = place();
+    symlink(&place.outside, place.root.join("uploads")).unwrap();
+    assert_eq!(run(place.store.put("default", Bytes::from(good()))), Err(SampleError::Outside));
+    let nowhere = SampleStore::new(&place.root, None, UploadPlace::Bucket);
+    assert_eq!(run(nowhere.put("default", Bytes::from(good()))), Err(SampleError::NoBucket));
+}
+
+#[test]
+fn only_the_one_bucket_is_named_by_an_address() {
+    let bucket = |endpoint: Option<&str>| {
+        let endpoint = endpoint.map(|endpoint| endpoint.parse().unwrap());
+        S3Settings::new(endpoint, "eu-central-1", "voices", "key", "secret").unwrap()
+    };
+    let (amazon, own) = (bucket(None), bucket(Some("https://minio.example.com:9000/s3")));
+    let object = |key: &str| Ok(Named::Object(key.to_owned()));
+    let (other, bad) = (|| Err(SampleError::OtherBucket), || Err(SampleError::Malformed));
+    let table = [
+        (&amazon, "s3://voices/a b/c?d.wav", object("a b/c?d.wav")),
+        (&amazon, "S3://voices/a%20b.wav", object("a%20b.wav")),
+        (&amazon, "https://voices.s3.eu-central-1.amazonaws.com/a%20b/c%3Fd.wav", object("a b/c?d.wav")),
+        (&amazon, "https://s3.eu-central-1.amazonaws.com/voices/a.wav", object("a.wav")),
+        (&amazon, "https://voices.s3.dualstack.eu-central-1.amazonaws.com/a.wav", object("a.wav")),
+        (&amazon, "https://voices.s3.amazonaws.com/a.wav", object("a.wav")),
+        (&own, "https://minio.example.com:9000/s3/voices/a.wav", object("a.wav")),
+        (&own, "s3://voices/a.wav", object("a.wav")),
+        (&amazon, "s3://others/a.wav", other()),
+        (&amazon, "s3://voices/../others/a.wav", other()),
+        (&amazon, "https://others.s3.eu-central-1.amazonaws.com/a.wav", other()),
+        (&amazon, "https://voices.s3.us-east-1.amazonaws.com/a.wav", other()),
+        (&amazon, "https://s3.eu-central-1.amazonaws.com/voices/../others/a.wav", other()),
+        (&amazon, "https://s3.eu-central-1.amazonaws.com/voices2/a.wav", other()),
+        (&amazon, "http://voices.s3.eu-central-1.amazonaws.com/a.wav", other()),
+        (&amazon, "https://example.org/voices/a.wav", other()),
+        (&own, "https://minio.example.com/s3/voices/a.wav", other()),
+        (&own, "https://voices.s3.eu-central-1.amazonaws.com/a.wav", other()),
+        (&own, "https://minio.example.com:9000/s3/voices/%2e%2e/others/a.wav", other()),
+        (&own, "https://minio.example.com:9000/s3/voices/x%2f..%2f..%2fothers/a.wav", other()),
+        (&amazon, "s3://voices/", bad()),
+        (&amazon, "s3://voices", bad()),
+        (&amazon, "s3://voices/a\n.wav", bad()),
+        (&amazon, "https://voices.s3.eu-central-1.amazonaws.com/", bad()),
+        (&amazon, "https://voices.s3.eu-central-1.amazonaws.com/a.wav?versionId=3", bad()),
+        (&amazon, "https://me:too@voices.s3.eu-central-1.amazonaws.com/a.wav", bad()),
+    ];
+    for (bucket, reference, expected) in table {
+        assert_eq!(Named::of(reference, Some(bucket)), expected, "{reference}");
+    }
+}

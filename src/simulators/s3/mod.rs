@@ -1,0 +1,168 @@
+//! A stand-in for a store that speaks S3, over real HTTP, on loopback only: objects of one bucket in memory, with versions and
+//! delete markers, addressed by path. Signatures in addresses are checked as the store checks them; other forms are refused.
+//! Everything that is kept has a bound.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer, web};
+use bytes::Bytes;
+
+pub use faults::Fault;
+pub use objects::Versioning;
+
+use faults::Faults;
+use objects::Objects;
+
+mod faults;
+mod list;
+mod objects;
+mod server;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+/// Requests that are remembered; the oldest go first.
+const REQUESTS_KEPT: usize = 1_000;
+
+/// What the store is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The one bucket.
+    pub bucket: String,
+    /// What signatures must name.
+    pub region: String,
+    /// The one key.
+    pub key_id: String,
+    /// Its secret.
+    pub secret: String,
+    /// Whether what is replaced and deleted can be had back.
+    pub versioning: Versioning,
+    /// Versions on a page of a list; a thousand at the most, as everywhere.
+    pub page: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            bucket: "voices".to_owned(),
+            region: "eu-central-1".to_owned(),
+            key_id: "simulated-key".to_owned(),
+            secret: "simulated-secret".to_owned(),
+            versioning: Versioning::Kept,
+            page: 1_000,
+        }
+    }
+}
+
+/// A simulator that runs. Dropping it leaves it running until its thread ends; `stop` ends it.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    handle: ServerHandle,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    world: Mutex<World>,
+}
+
+#[derive(Debug)]
+struct World {
+    objects: Objects,
+    faults: Faults,
+    requests: VecDeque<String>,
+}
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    fn note(&mut self, request: String) {
+        if self.requests.len() >= REQUESTS_KEPT {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(request);
+    }
+}
+
+/// Starts a simulator on 127.0.0.1 with one thread of its own. Must be called inside an actix system or a tokio
+/// `LocalSet`.
+///
+/// # Errors
+/// When no port can be had.
+pub async fn start(options: Options) -> io::Result<Simulator> {
+    let world = World {
+        objects: Objects::new(options.versioning),
+        faults: Faults::default(),
+        requests: VecDeque::new(),
+    };
+    let shared = Arc::new(Shared { options, world: Mutex::new(world) });
+    let data = Data::from(Arc::clone(&shared));
+    let server =
+        HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(server::serve)))
+            .workers(1)
+            .disable_signals()
+            .keep_alive(Duration::from_secs(75))
+            .h1_allow_half_closed(false)
+            .shutdown_timeout(1)
+            .bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
+    let running = server.run();
+    let handle = running.handle();
+    actix_web::rt::spawn(running);
+    Ok(Simulator { address, shared, handle })
+}
+
+impl Simulator {
+    /// Its base address, for `S3_ENDPOINT`: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lays an object there, as somebody else would.
+    pub fn put(&self, key: &str, content: impl Into<Bytes>) {
+        // More than it keeps is refused over HTTP; a test sees it when it reads.
+        let _kept = self.shared.world().objects.put(key, content.into());
+    }
+
+    /// What a GET would give.
+    #[must_use]
+    pub fn content(&self, key: &str) -> Option<Bytes> {
+        self.shared.world().objects.get(key, None).ok().map(|(content, _)| content)
+    }
+
+    /// Every version and delete marker that is still there, as `KEY ID`.
+    #[must_use]
+    pub fn versions(&self) -> Vec<String> {
+        let world = self.shared.world();
+        world.objects.all().map(|(key, version)| format!("{key} {}", version.id)).collect()
+    }
+
+    /// Replaces the faults.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.shared.world().faults.set(faults);
+    }
+
+    /// What was asked, as `METHOD /path`, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        self.shared.world().requests.iter().cloned().collect()
+    }
+
+    /// Ends it at once.
+    pub async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+}

@@ -1,0 +1,347 @@
+//! Samples in a bucket and samples that are uploaded, through the service and a simulated store.
+
+use std::time::Duration;
+
+use awc::http::Method;
+use bytes::Bytes;
+use precall::simulators::s3::{self, Fault, Options, Simulator, Versioning};
+use precall_actors::providers::s3::S3Settings;
+use precall_actors::samples::{SampleDeleted, SampleError, SampleStore, UploadPlace};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::{ADD, KEY, PATIENCE, Plan, World, caller, write_sample};
+
+/// A name with everything that means something in an address.
+const NAME: &str = "people/Anna & Bert+(1)?=#%20.wav";
+
+async fn bucket(options: Options) -> Simulator {
+    s3::start(options).await.unwrap()
+}
+
+fn plan(store: &Simulator) -> Plan {
+    Plan::default()
+        .env("S3_BUCKET_NAME", "voices")
+        .env("S3_REGION", "eu-central-1")
+        .env("S3_ENDPOINT", &store.url())
+        .env("AWS_ACCESS_KEY_ID", "simulated-key")
+        .env("AWS_SECRET_ACCESS_KEY", "simulated-secret")
+}
+
+fn direct(store: &Simulator, folder: &tempfile::TempDir) -> SampleStore {
+    let endpoint = Some(store.url().parse().unwrap());
+    let settings = S3Settings::new(endpoint, "eu-central-1", "voices", "simulated-key", "simulated-secret");
+    SampleStore::new(folder.path(), Some(settings.unwrap()), UploadPlace::Bucket)
+}
+
+/// Four seconds that no other number has.
+fn recording(n: u32) -> Bytes {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    write_sample(file.path(), n);
+    Bytes::from(std::fs::read(file.path()).unwrap())
+}
+
+fn sha256(content: &[u8]) -> String {
+    hex::encode(Sha256::digest(content))
+}
+
+impl World {
+    async fn map(&self, n: u32, reference: &str) -> String {
+        let caller = self.known_caller(n).await;
+        let map = "update caller_voice_mapping set voice_sample_url = $2 where caller_id = $1";
+        self.execute(map, &[&caller, &reference]).await;
+        caller
+    }
+
+    async fn mapped_to(&self, caller: &str) -> String {
+        let statement = "select voice_sample_url from caller_voice_mapping where caller_id = $1";
+        self.client.query_one(statement, &[&caller]).await.unwrap().get(0)
+    }
+
+    /// Rings, and waits for the clone's row.
+    async fn clone_of(&self, id: &str, caller: &str) -> (String, Option<String>, Option<String>) {
+        let call = self.ring(id, caller).await;
+        self.released(call).await;
+        let statement = "select status, reason, error_message from voice_clone_log where caller_id = $1
+            order by clone_created_at desc limit 1";
+        let row = self.until_row("the clone's row", statement, &[&caller]).await;
+        (row.get(0), row.get(1), row.get(2))
+    }
+
+    /// What the provider got last.
+    fn uploaded_bytes(&self) -> u64 {
+        let last = self.requests(ADD).pop().unwrap();
+        let parts = last["body"]["parts"].as_array().unwrap_or_else(|| panic!("{last}")).clone();
+        parts.iter().find(|part| part["name"] == "files").unwrap()["size"].as_u64().unwrap()
+    }
+
+    async fn upload(&self, caller: &str, kind: &str, body: Bytes) -> (u16, Value) {
+        let address = format!("{}/api/v1/callers/{caller}/sample", self.app.url());
+        let request =
+            self.http.request(Method::PUT, address).bearer_auth(KEY).insert_header(("content-type", kind));
+        let mut answer = request.send_body(body).await.expect("the service answers");
+        let bytes = answer.body().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+}
+
+#[actix::test]
+async fn a_sample_in_a_bucket_is_cloned() {
+    let store = bucket(Options::default()).await;
+    let world = World::with(plan(&store)).await;
+    store.put(NAME, recording(1));
+    let by_s3 = world.map(1, &format!("s3://voices/{NAME}")).await;
+    store.put("bert.wav", recording(2));
+    let by_address = world.map(2, &format!("{}/voices/bert.wav", store.url())).await;
+    for (id, caller) in [("pbx-1", &by_s3), ("pbx-2", &by_address)] {
+        assert_eq!(world.clone_of(id, caller).await, ("success".to_owned(), None, None));
+    }
+    let hashes = "select count(*) from voice_clone_cache where sample_sha256 in ($1, $2)";
+    let hashes = world.count(hashes, &[&sha256(&recording(1)), &sha256(&recording(2))]).await;
+    assert_eq!((world.uploads(), hashes), (2, 2));
+    world.stop().await;
+    store.stop().await;
+}
+
+#[actix::test]
+async fn a_bucket_that_does_not_give_the_sample_says_why() {
+    let store = bucket(Options::default()).await;
+    let world = World::with(plan(&store)).await;
+    store.put("huge.wav", vec![1; 21 * 1024 * 1024]);
+    let cases = [
+        ("s3://voices/nobody.wav", "sample_refused", "the sample does not exist in the bucket: "),
+        (
+            "s3://others/anna.wav",
+            "sample_refused",
+            "voice_sample_url leads to another place than the bucket ",
+        ),
+        ("s3://voices/huge.wav", "sample_refused", "the sample is larger than "),
+    ];
+    for (n, (reference, reason, message)) in (1..).zip(cases) {
+        let caller = world.map(n, reference).await;
+        let (status, why, said) = world.clone_of(&format!("pbx-{n}"), &caller).await;
+        assert_eq!((status.as_str(), why.as_deref()), ("failed", Some(reason)), "{reference}");
+        assert!(said.as_deref().unwrap_or_default().starts_with(message), "{reference}: {said:?}");
+    }
+    store.put("anna.wav", recording(9));
+    store.set_faults(vec![Fault { method: None, status: Some(503), delay: Duration::ZERO, times: None }]);
+    let caller = world.map(9, "s3://voices/anna.wav").await;
+    let (_, why, said) = world.clone_of("pbx-9", &caller).await;
+    assert_eq!(why.as_deref(), Some("clone_failed"), "a store in trouble says nothing of the sample");
+    assert_eq!(
+        said.as_deref(),
+        Some("the bucket of the samples: the store answers with status 503 (InternalError)")
+    );
+    assert_eq!(world.uploads(), 0);
+    world.stop().await;
+    store.stop().await;
+}
+
+#[actix::test]
+async fn wrong_keys_are_told_and_not_shown() {
+    let store = bucket(Options::default()).await;
+    store.put("anna.wav", recording(1));
+    let plans = [
+        (plan(&store).env("AWS_SECRET_ACCESS_KEY", "another-secret"), "SignatureDoesNotMatch"),
+        (plan(&store).env("AWS_ACCESS_KEY_ID", "another-key"), "InvalidAccessKeyId"),
+    ];
+    for (plan, code) in plans {
+        let world = World::with(plan).await;
+        let caller = world.map(1, "s3://voices/anna.wav").await;
+        let (_, _, said) = world.clone_of("pbx-1", &caller).await;
+        let said = said.unwrap();
+        assert!(said.contains(code) && said.contains("correct AWS_ACCESS_KEY_ID"), "{said}");
+        assert!(!said.contains("another") && !said.contains("anna"), "{said}");
+        world.stop().await;
+    }
+    store.stop().await;
+}
+
+#[actix::test]
+async fn another_object_has_another_mark_and_nothing_is_read_for_it() {
+    let (store, folder) = (bucket(Options::default()).await, tempfile::tempdir().unwrap());
+    let samples = direct(&store, &folder);
+    let reference = format!("s3://voices/{NAME}");
+    assert_eq!(samples.mark(&reference).await, Err(SampleError::MissingObject));
+    store.put(NAME, recording(1));
+    let first = samples.mark(&reference).await.unwrap();
+    assert_eq!(samples.mark(&reference).await.unwrap(), first);
+    store.put(NAME, recording(2));
+    assert_ne!(samples.mark(&reference).await.unwrap(), first);
+    assert!(store.requests().iter().all(|request| request.starts_with("HEAD ")), "{:?}", store.requests());
+    assert!(!first.as_str().contains("Anna"), "{first:?}");
+    store.stop().await;
+}
+
+#[actix::test]
+async fn a_store_that_does_not_answer_is_given_up() {
+    let (store, folder) = (bucket(Options::default()).await, tempfile::tempdir().unwrap());
+    let samples = direct(&store, &folder);
+    store.put("anna.wav", recording(1));
+    let never = Duration::from_secs(600);
+    store.set_faults(vec![Fault { method: Some("HEAD"), status: None, delay: never, times: None }]);
+    assert_eq!(samples.mark("s3://voices/anna.wav").await, Err(SampleError::TooSlow));
+    assert!(samples.read("s3://voices/anna.wav").await.is_ok(), "others go on");
+    store.stop().await;
+}
+
+/// Two versions a page, so that one object's versions are on several, with others whose names begin like its own.
+#[actix::test]
+async fn nothing_of_a_deleted_object_can_be_had_back() {
+    for versioning in [Versioning::Kept, Versioning::Off] {
+        let store = bucket(Options { versioning, page: 2, ..Options::default() }).await;
+        let folder = tempfile::tempdir().unwrap();
+        let samples = direct(&store, &folder);
+        for n in 1..=5 {
+            store.put(NAME, recording(n));
+        }
+        store.put(&format!("{NAME}.old"), recording(6));
+        store.put("people/Ann", recording(7));
+        let reference = format!("s3://voices/{NAME}");
+        // Half of the way the store has trouble; asked again, the rest goes.
+        store.set_faults(vec![Fault {
+            method: Some("DELETE"),
+            status: Some(500),
+            delay: Duration::ZERO,
+            times: Some(1),
+        }]);
+        let trouble = samples.delete(&reference).await.unwrap_err();
+        assert!(trouble.is_passing(), "{trouble}");
+        assert_eq!(samples.delete(&reference).await, Ok(SampleDeleted::Now));
+        let left = store.versions();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(left.iter().all(|version| !version.starts_with(&format!("{NAME} "))), "{left:?}");
+        assert_eq!(samples.delete(&reference).await, Ok(SampleDeleted::WasGone));
+        for outside in ["s3://others/a.wav", "s3://voices/../others/a.wav"] {
+            assert_eq!(samples.delete(outside).await, Err(SampleError::OtherBucket), "{outside}");
+        }
+        store.stop().await;
+    }
+}
+
+#[actix::test]
+async fn an_upload_is_checked_kept_and_cloned() {
+    let store = bucket(Options::default()).await;
+    for (place, reference) in [("local", "uploads/default/"), ("s3", "s3://voices/uploads/default/")] {
+        // Nobody has agreed to what is uploaded only now.
+        let plan = plan(&store).env("VOICE_SAMPLE_STORAGE", place).env("CONSENT_REQUIRED", "false");
+        let world = World::with(plan).await;
+        let caller = world.known_caller(1).await;
+        let content = recording(40);
+        let (status, answer) = world.upload(&caller, "audio/wav", content.clone()).await;
+        let hash = sha256(&content);
+        let expected = json!({ "caller_id": caller, "sample_sha256": hash, "bytes": content.len(),
+                               "duration_ms": 4_000, "format": "wav" });
+        assert_eq!((status, answer), (200, expected), "{place}");
+        let first = world.mapped_to(&caller).await;
+        assert_eq!(first, format!("{reference}{hash}.wav"));
+        assert_eq!(world.clone_of("pbx-1", &caller).await.0, "success", "{place}");
+        assert_eq!(world.uploaded_bytes(), content.len() as u64, "{place}");
+        // The next one replaces it, and nothing stays of the first.
+        let form = [
+            b"--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n".as_slice(),
+            b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n",
+            &recording(41),
+            b"\r\n--x--\r\n",
+        ];
+        let (status, answer) =
+            world.upload(&caller, "multipart/form-data; boundary=x", Bytes::from(form.concat())).await;
+        assert_eq!((status, &answer["sample_sha256"]), (200, &json!(sha256(&recording(41)))), "{answer}");
+        assert!(world.mapped_to(&caller).await.contains(&sha256(&recording(41))));
+        let file = world.sample(1).with_file_name(&first);
+        assert!(!file.exists() && !store.versions().iter().any(|name| name.contains(&hash)), "{place}");
+        assert!(world.sample(1).exists(), "what an administrator laid there is not ours to delete");
+        world.stop().await;
+    }
+    store.stop().await;
+}
+
+#[actix::test]
+async fn a_sample_that_two_callers_share_stays_for_the_other() {
+    let world = World::new().await;
+    let (one, two) = (world.mapped_caller(1).await, world.mapped_caller(2).await);
+    for caller in [&one, &two] {
+        assert_eq!(world.upload(caller, "audio/wav", recording(50)).await.0, 200);
+    }
+    let shared = world.mapped_to(&one).await;
+    assert_eq!(world.upload(&one, "audio/wav", recording(51)).await.0, 200);
+    assert_eq!(world.mapped_to(&two).await, shared);
+    assert!(world.sample(1).with_file_name(&shared).exists());
+    assert_eq!(world.upload(&two, "audio/wav", recording(51)).await.0, 200);
+    assert!(!world.sample(1).with_file_name(&shared).exists());
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_upload_that_cannot_be_used_changes_nothing() {
+    let world = World::new().await;
+    let mapped = world.mapped_caller(1).await;
+    let before = world.mapped_to(&mapped).await;
+    let text = Bytes::from_static(b"this is a letter, not a voice");
+    let large = Bytes::from(vec![1; 21 * 1024 * 1024]);
+    let nobody = caller(2);
+    let cases = [
+        (mapped.as_str(), "audio/wav", text.clone(), 422, "sample_refused"),
+        (&mapped, "audio/wav", Bytes::new(), 422, "sample_refused"),
+        (&mapped, "audio/wav", large, 413, "body_too_large"),
+        (&mapped, "multipart/form-data; boundary=x", text.clone(), 400, "body_broken"),
+        (&mapped, "multipart/form-data; boundary=x", Bytes::from_static(b"--x--\r\n"), 400, "bad_field"),
+        (&nobody, "audio/wav", recording(1), 404, "caller_not_found"),
+        ("anonymous", "audio/wav", recording(1), 400, "bad_number"),
+    ];
+    for (number, kind, body, status, code) in cases {
+        let (answered, problem) = world.upload(number, kind, body).await;
+        assert_eq!((answered, problem["code"].as_str()), (status, Some(code)), "{kind}: {problem}");
+    }
+    assert_eq!(answer_to_an_endless_upload(&world, &mapped).await, "HTTP/1.1 413");
+    let (_, problem) = world.upload(&mapped, "audio/wav", text).await;
+    let detail = "the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest";
+    assert_eq!(problem["detail"], detail);
+    assert_eq!(world.mapped_to(&mapped).await, before);
+    assert!(!world.sample(1).with_file_name("uploads").exists());
+    world.stop().await;
+}
+
+/// Without a length there is only the reading to bound it, and its end never comes.
+async fn answer_to_an_endless_upload(world: &World, caller: &str) -> String {
+    let connected = TcpStream::connect(world.app.address()).await.unwrap();
+    let (mut from, mut to) = connected.into_split();
+    let head = format!(
+        "PUT /api/v1/callers/{caller}/sample HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    let chunk = [b"100000\r\n".as_slice(), &[1; 0x10_0000], b"\r\n"].concat();
+    let writing = async {
+        to.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..21 {
+            // Who has heard enough need not read on.
+            let _cut_short = to.write_all(&chunk).await;
+        }
+    };
+    let mut status = [0; 12];
+    let reading = async { from.read_exact(&mut status).await };
+    let (_, read) = tokio::time::timeout(PATIENCE, async { tokio::join!(writing, reading) }).await.unwrap();
+    read.unwrap();
+    String::from_utf8_lossy(&status).into_owned()
+}
+
+#[actix::test]
+async fn a_bucket_that_takes_nothing_is_not_the_clients_fault() {
+    let store = bucket(Options::default()).await;
+    let world = World::with(plan(&store).env("VOICE_SAMPLE_STORAGE", "s3")).await;
+    let caller = world.mapped_caller(1).await;
+    let before = world.mapped_to(&caller).await;
+    store.set_faults(vec![Fault {
+        method: Some("PUT"),
+        status: Some(500),
+        delay: Duration::ZERO,
+        times: None,
+    }]);
+    let (status, problem) = world.upload(&caller, "audio/wav", recording(1)).await;
+    assert_eq!((status, problem["code"].as_str()), (503, Some("samples_unreachable")), "{problem}");
+    assert_eq!(world.mapped_to(&caller).await, before);
+    world.stop().await;
+    store.stop().await;
+}
