@@ -276,6 +276,9 @@ fn engine_settings(
             at_once: callback.limit_concurrent,
         },
         max_live_calls: config.call.max_live,
+        budgets: config.budget.limits,
+        agent_concurrency: config.budget.agent_concurrency,
+        pbx_calls: config.threecx.simultaneous_calls,
         provider: Arc::new(provider),
         pbx: pbx(config)?,
         calls: CallSettings {

@@ -15,6 +15,8 @@ use precall_call::{At, Call, Effect, Event, Job, Offer, Phase, open, step};
 use slog::{Logger, info, o, warn};
 use tokio::sync::oneshot;
 
+use crate::agent_seats::has_conversation;
+use crate::budgets::Use;
 use crate::call_context::CallContext;
 use crate::call_rows::{Extra, entry};
 use crate::clock;
@@ -156,7 +158,12 @@ impl CallActor {
                 work.extend(begun.effects.into_iter().map(Work::Perform));
                 (begun.next, work)
             }
-            Origin::Log(call) => (*call, VecDeque::new()),
+            Origin::Log(call) => {
+                if has_conversation(&call) {
+                    shared.agent_seats.hold(id);
+                }
+                (*call, VecDeque::new())
+            }
         };
         let durable = if work.is_empty() { call.version } else { 0 };
         Self {
@@ -199,6 +206,7 @@ impl CallActor {
         self.shared.metrics.observe(Some(&self.call), event, &taken.next);
         self.log_transition(event, &taken.next);
         self.tell_new_conversations(&taken.next);
+        self.count_conversation(extra, &taken.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(taken.effects.into_iter().map(Work::Perform));
         self.call = taken.next;
@@ -214,6 +222,18 @@ impl CallActor {
                 let (call, conversation) = (self.context.id, id.clone());
                 self.supervisor.do_send(ConversationKnown { call, conversation });
             }
+        }
+    }
+
+    /// What a report says that was news: one that comes again changes nothing, and never comes so far.
+    fn count_conversation(&self, extra: &Extra, next: &Call) {
+        let Extra::Report(report) = extra else { return };
+        if next.conversations.iter().any(|c| c.id.as_ref() == Some(&report.conversation)) {
+            let took = Use {
+                seconds: report.duration.unwrap_or_default().as_secs(),
+                credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
+            };
+            self.shared.budgets().conversation_over(&report.conversation, took, next.at);
         }
     }
 
@@ -258,6 +278,9 @@ impl CallActor {
             self.work.pop_front();
         }
         self.send_unsent(ctx);
+        if !has_conversation(&self.call) {
+            self.shared.agent_seats.give_back(self.context.id);
+        }
         if self.call.phase != Phase::Greeting
             && let Some(greeting) = self.greeting.take()
         {

@@ -6,12 +6,15 @@ mod housekeeping;
 mod loader;
 mod recently_kept;
 mod start;
+mod used_before;
 
 use std::time::Duration;
 
 use precall_call::{CallId, Cause, ConversationId, Deadline, Route, VoiceId};
 
 pub use self::housekeeping::Keeping;
+pub use crate::budgets::{BudgetLimits, BudgetUse};
+pub use crate::capacity::Measure;
 pub use crate::pbx_feed::FeedPace;
 pub use crate::persistence::SpoolHealth;
 use crate::standing::Standing;
@@ -176,6 +179,23 @@ pub struct PbxHealth {
     pub trouble: Option<String>,
 }
 
+/// What is used, and how much there is, in the units that administrators buy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CapacityHealth {
+    /// Live calls, of `MAX_LIVE_CALLS`.
+    pub live_calls: Measure,
+    /// Conversations at the provider, of `AGENT_CONCURRENCY`.
+    pub agents: Measure,
+    /// The agent's own limit of conversations at once; none where it has none, or is not known yet.
+    pub agent_limit: Option<u64>,
+    /// Voice slots of the account.
+    pub voice_slots: Measure,
+    /// Voices added or edited, of what the account allows.
+    pub voice_edits: Measure,
+    /// `THREECX_SIMULTANEOUS_CALLS`.
+    pub pbx_calls: Option<u64>,
+}
+
 /// How the engine is.
 #[derive(Clone, Debug)]
 pub struct Health {
@@ -205,6 +225,10 @@ pub struct Health {
     pub threecx: Option<PbxHealth>,
     /// What callers hear and is not as it was ordered, for people.
     pub prompt_problems: Vec<String>,
+    /// How far the budgets of the installation are used.
+    pub budgets: Vec<BudgetUse>,
+    /// What is used of what there is.
+    pub capacity: CapacityHealth,
     /// Age of the oldest heartbeat of any arbiter.
     pub heartbeat_age: Duration,
 }

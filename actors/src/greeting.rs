@@ -139,6 +139,9 @@ async fn dial(context: &CallContext, shared: &Shared, call: &Addr<CallActor>, ea
             Found::Unasked => return refused,
         }
     }
+    if !shared.agent_seat(context.id).await {
+        return refused;
+    }
     let started = clock::now();
     let order = order(context, shared, to.clone());
     let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;

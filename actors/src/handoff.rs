@@ -148,6 +148,9 @@ async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Even
             Found::Unasked => return failed(HandoffFailure::Refused),
         }
     }
+    if !shared.agent_seat(context.id).await {
+        return failed(HandoffFailure::Refused);
+    }
     let started = clock::now();
     let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;
     shared.provider.note(&answer);

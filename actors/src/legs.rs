@@ -45,7 +45,7 @@ struct OfCall {
 pub struct Legs {
     call_of: HashMap<LegAddress, CallId>,
     calls: HashMap<CallId, OfCall>,
-    /// Legs whose call is over: until they are gone, what is heard of them begins no new call.
+    /// Legs whose call is over, or was refused: until they are gone, what is heard of them begins no new call.
     left_over: HashSet<LegAddress>,
 }
 
@@ -56,7 +56,7 @@ impl Legs {
         self.call_of.get(leg).copied()
     }
 
-    /// Whether the leg's call is over, and only the leg is still there.
+    /// Whether the leg's call is over or was refused, and only the leg is still there.
     #[must_use]
     pub fn is_left_over(&self, leg: &LegAddress) -> bool {
         self.left_over.contains(leg)
@@ -113,6 +113,11 @@ impl Legs {
         let mut told = vec![Tell::Gone(call)];
         told.extend(next.map(|(leg, state)| tell(call, leg, state)));
         told
+    }
+
+    /// Nobody takes this leg: until it is gone, what is heard of it begins no call.
+    pub fn leave(&mut self, leg: &LegAddress) {
+        self.left_over.insert(leg.clone());
     }
 
     /// The call is over; legs that are still there are nobody's until they are gone.

@@ -15,12 +15,15 @@ pub mod report_collector;
 pub mod supervisor;
 pub mod voice_book;
 
+pub mod agent_seats;
 pub mod backoff;
 pub mod batcher;
 pub mod board;
 mod breaker;
+pub mod budgets;
 pub mod call_context;
 pub mod call_rows;
+pub mod capacity;
 pub mod clock;
 pub mod conversation_lookup;
 pub mod death_notice;

@@ -2,6 +2,7 @@
 //! or an id of a call, so that no label grows without bound.
 
 mod bridge;
+mod budgets;
 mod growth;
 
 use std::fmt;
@@ -16,7 +17,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::bridge::BridgeMetrics;
+use self::budgets::BudgetMetrics;
 use self::growth::Growth;
+use crate::budgets::BudgetNews;
 use crate::clock;
 use crate::engine::Health;
 
@@ -142,6 +145,7 @@ pub struct Metrics {
     queued: Gauge,
     spooled: Gauge,
     growth: Growth,
+    budgets: BudgetMetrics,
     reachable: Family<ServiceLabel, Gauge>,
 }
 
@@ -179,6 +183,7 @@ impl Metrics {
             queued: Gauge::default(),
             spooled: Gauge::default(),
             growth: Growth::default(),
+            budgets: BudgetMetrics::default(),
             reachable: Family::default(),
         };
         metrics.register_calls();
@@ -291,6 +296,7 @@ impl Metrics {
             self.spooled.clone(),
         );
         self.growth.register(all);
+        self.budgets.register(all);
         all.register_with_unit(
             "reachable",
             "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first",
@@ -376,6 +382,11 @@ impl Metrics {
         self.growth.database(bytes, max, now);
     }
 
+    /// What has happened to budgets.
+    pub fn budgets(&self, news: &BudgetNews) {
+        self.budgets.tell(news);
+    }
+
     /// Everything in the OpenMetrics text format, with the gauges as `health` has them.
     ///
     /// # Errors
@@ -385,6 +396,7 @@ impl Metrics {
         self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
         self.spooled.set(i64::try_from(health.spooled_bytes).unwrap_or(i64::MAX));
         self.growth.spool(health.spooled_bytes, health.spool_max_bytes, clock::now());
+        self.budgets.show(&health.budgets);
         let threecx = health.threecx.as_ref().and_then(|pbx| pbx.open);
         self.legs.set(health.threecx.as_ref().map_or(0, |pbx| i64::try_from(pbx.legs).unwrap_or(i64::MAX)));
         for (service, reachable) in

@@ -3,16 +3,19 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use deadpool_postgres::Pool;
 use precall_call::{At, CallId};
-use slog::Logger;
+use slog::{Logger, warn};
 use tokio::sync::Notify;
 
+use crate::agent_seats::{AgentSeats, SEAT_WITHIN};
 use crate::board::Board;
+use crate::budgets::Budgets;
+use crate::capacity::Capacity;
 use crate::erasure_ledger::Ledger;
 use crate::expected_transfers::{Asker, Expected, ExpectedTransfers};
 use crate::faults::Faults;
@@ -75,6 +78,12 @@ pub struct Shared {
     pub pbx: Option<PbxSide>,
     /// Calls on their way to an agent.
     pub transfers: Mutex<ExpectedTransfers>,
+    /// How much callers and the installation have used.
+    pub budgets: Mutex<Budgets>,
+    /// Conversations with agents at once.
+    pub agent_seats: AgentSeats,
+    /// What the account and the agent carry, for people.
+    pub capacity: Capacity,
     /// Prompts that are not as they were ordered, for health.
     pub prompt_problems: Mutex<Vec<String>>,
     /// Live calls, for people.
@@ -102,6 +111,31 @@ impl Shared {
     /// It will not, after all.
     pub fn withdraw_transfer(&self, call: CallId) {
         self.transfers.lock().unwrap_or_else(PoisonError::into_inner).withdraw(call);
+    }
+
+    /// The budgets, for as long as a question takes.
+    pub fn budgets(&self) -> MutexGuard<'_, Budgets> {
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line and a count for what has happened to budgets since this was called last.
+    pub fn tell_of_budgets(&self) {
+        let news = self.budgets().take_news();
+        for crossed in &news.crossed {
+            warn!(self.log, "a budget is being used up"; "budget" => crossed.budget.name(),
+                "percent" => crossed.percent);
+        }
+        self.metrics.budgets(&news);
+    }
+
+    /// A seat for a conversation that is about to be opened; false if all were taken for too long.
+    pub async fn agent_seat(&self, call: CallId) -> bool {
+        let within = SEAT_WITHIN.min(self.settings.dial_within / 2);
+        let has_seat = self.agent_seats.take(call, within).await;
+        if !has_seat {
+            warn!(self.log, "AGENT_CONCURRENCY is used up, no conversation is opened"; "call" => %call);
+        }
+        has_seat
     }
 
     /// What health says of prompts from now on.

@@ -213,6 +213,8 @@ pub struct CallSupervisor {
     conversations: HashMap<ConversationId, CallId>,
     /// Conversations whose report came and was kept.
     unmatched: HashSet<ConversationId>,
+    /// Calls that were refused a moment ago, whose legs may still appear.
+    refused: HashMap<CallId, At>,
     ready: bool,
     draining: bool,
 }
@@ -246,6 +248,7 @@ impl CallSupervisor {
             reads: Arc::new(Semaphore::new(reading_back::READS_MAX)),
             conversations: HashMap::new(),
             unmatched: HashSet::new(),
+            refused: HashMap::new(),
             ready: false,
             draining: false,
         }
@@ -308,6 +311,8 @@ impl CallSupervisor {
         self.shared.withdraw_transfer(call);
         self.shared.voice_book.do_send(UsesNoMore(call));
         self.guard.release(call);
+        self.shared.budgets().call_over(call);
+        self.shared.agent_seats.give_back(call);
         self.conversations.retain(|_, of| *of != call);
         let line = self.line_of.remove(&call);
         if let Some(count) = line.and_then(|line| self.per_line.get_mut(&line)) {
@@ -320,7 +325,10 @@ impl Actor for CallSupervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(LET_GO_EVERY, |supervisor, _| supervisor.let_go());
+        ctx.run_interval(LET_GO_EVERY, |supervisor, _| {
+            supervisor.let_go();
+            supervisor.shared.tell_of_budgets();
+        });
     }
 }
 

@@ -151,7 +151,10 @@ impl VoiceBook {
             match order {
                 Order::ReadMapping { key, job } => self.read_mapping(key, job, ctx),
                 Order::StartJob { job, key, order, call } => self.start_job(job, key, order, call, ctx),
-                Order::StopJob(job) => {
+                Order::StopJob(job, key) => {
+                    if let Some(shared) = &self.shared {
+                        shared.budgets().clone_not_made(&key.account, &key.caller, clock::now());
+                    }
                     if let Some(job) = self.jobs.get(&job) {
                         job.do_send(DropJob);
                     }
@@ -176,6 +179,7 @@ impl VoiceBook {
     /// A job is over: a voice takes the slot that was asked for, and nothing gives it back.
     fn job_ended(&mut self, job: JobId, end: JobEnd, ctx: &mut Context<Self>) {
         let now = clock::now();
+        self.give_budget_back(job, &end);
         let cloned = match (&end, self.book.key_of(job)) {
             (JobEnd::Cloned(clone), Some(key)) => Some((clone.voice.clone(), key.clone())),
             (JobEnd::Cloned(_) | JobEnd::Unchanged { .. } | JobEnd::Failed(..), _) => None,
@@ -192,6 +196,18 @@ impl VoiceBook {
             None => self.slots.release(job),
         }
         self.perform(orders, ctx);
+    }
+
+    /// What was not uploaded costs nobody anything.
+    fn give_budget_back(&self, job: JobId, end: &JobEnd) {
+        let cost_nothing = match end {
+            JobEnd::Cloned(_) | JobEnd::Failed(NoVoice::Budget, _) => false,
+            JobEnd::Failed(NoVoice::NoSlot, _) => true,
+            JobEnd::Unchanged { .. } | JobEnd::Failed(..) => !self.book.is_uploading(job),
+        };
+        if let (true, Some(shared), Some(key)) = (cost_nothing, &self.shared, self.book.key_of(job)) {
+            shared.budgets().clone_not_made(&key.account, &key.caller, clock::now());
+        }
     }
 
     /// A task of its own: futures inside a busy actor are polled with every message.
@@ -224,6 +240,10 @@ impl VoiceBook {
         ctx: &mut Context<Self>,
     ) {
         let Some(shared) = self.shared.clone() else { return };
+        if !shared.budgets().may_clone(&key.account, &key.caller, clock::now()) {
+            let spent = JobEnd::Failed(NoVoice::Budget, Failure::Passing);
+            return self.job_ended(job, spent, ctx);
+        }
         let task = JobTask { job, key, work: JobWork::Clone { order, call } };
         let book = ctx.address();
         let address = CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, shared, book));

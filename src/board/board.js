@@ -45,6 +45,7 @@ function ask(why) {
   at("leave").hidden = true;
   at("ask").hidden = false;
   at("health").replaceChildren();
+  at("capacity").replaceChildren();
   at("as-of").textContent = "";
   rows.clear();
   at("calls").replaceChildren();
@@ -97,6 +98,29 @@ function tone(value) {
   return value === "error" ? "bad" : value === "degraded" || value === "connecting" ? "warn" : "";
 }
 
+// In the units that administrators buy; what nobody knows is left out.
+function showCapacity(capacity) {
+  const list = at("capacity");
+  list.replaceChildren();
+  const wanted = capacity.live_calls.limit;
+  for (const [label, name] of [
+    ["live calls", "live_calls"],
+    ["agents", "agents"],
+    ["voice slots", "voice_slots"],
+    ["voice edits", "voice_edits"],
+    ["3CX calls", "threecx_calls"],
+  ]) {
+    const { used, limit, short } = capacity[name];
+    if (used === null && limit === null) continue;
+    const parts = [used, limit === null ? null : (used === null ? "" : "of ") + limit].filter((part) => part !== null);
+    const full = used !== null && limit !== null && used >= limit;
+    chip(list, label, parts.join(" ") + (short ? ", short of " + wanted : ""), full ? "bad" : short ? "warn" : "");
+  }
+  for (const { budget, percent } of capacity.budgets) {
+    chip(list, "budget " + budget.replaceAll("_", " "), percent + " %", percent >= 100 ? "bad" : percent >= 80 ? "warn" : "");
+  }
+}
+
 function show(live) {
   ahead = Date.parse(live.now) - Date.now();
   const { health, items } = live;
@@ -110,6 +134,8 @@ function show(live) {
   chip(lights, "database", health.database, tone(health.database));
   chip(lights, "ElevenLabs", health.elevenlabs, tone(health.elevenlabs));
   chip(lights, "queued events", String(health.queued_events), "");
+
+  showCapacity(health.capacity);
 
   const counts = new Map();
   for (const call of items) counts.set(call.state, (counts.get(call.state) || 0) + 1);

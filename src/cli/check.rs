@@ -7,7 +7,7 @@ use precall_actors::providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 use precall_actors::store::connect::{self, Limits};
 
 use super::check_agent::{Finding, Needs};
-use super::{Exit, environment, unusable};
+use super::{Exit, check_capacity, environment, unusable};
 use crate::config::{Config, DatabaseSource};
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -19,6 +19,14 @@ struct Findings {
 }
 
 impl Findings {
+    fn add(&mut self, what: &str, finding: Finding) {
+        match finding {
+            Finding::Good(text) => self.good(what, text),
+            Finding::Note(text) => self.note(what, text),
+            Finding::Wrong(text) => self.wrong(what, text),
+        }
+    }
+
     fn good(&mut self, what: &str, detail: impl std::fmt::Display) {
         println!("ok     {what}: {detail}");
     }
@@ -90,6 +98,7 @@ async fn provider(config: &Config, findings: &mut Findings) {
         Err(error) => return findings.wrong("ElevenLabs", error),
     };
     let client = ElevenLabs::new(Arc::new(settings));
+    let (mut account_allows, mut agent_limit) = (None, None);
     match client.subscription(WITHIN).await {
         Ok(account) => {
             let of = |used: Option<i64>, all: Option<i64>| match (used, all) {
@@ -100,20 +109,21 @@ async fn provider(config: &Config, findings: &mut Findings) {
             let characters = of(account.character_count, account.character_limit);
             let text = format!("it answers; voice slots used {slots}, characters used {characters}");
             findings.good("ElevenLabs account", text);
+            account_allows = Some(account);
         }
         Err(error) => findings.wrong("ElevenLabs account", error),
     }
     match client.agent(&config.elevenlabs.agent_id, WITHIN).await {
         Ok(agent) => {
             findings.good("ElevenLabs agent", "it is there");
+            agent_limit = agent.concurrency;
             for finding in Needs::of(config).look_at(&agent) {
-                match finding {
-                    Finding::Good(text) => findings.good("ElevenLabs agent", text),
-                    Finding::Note(text) => findings.note("ElevenLabs agent", text),
-                    Finding::Wrong(text) => findings.wrong("ElevenLabs agent", text),
-                }
+                findings.add("ElevenLabs agent", finding);
             }
         }
         Err(error) => findings.wrong("ElevenLabs agent", error),
+    }
+    for finding in check_capacity::compared(config, account_allows.as_ref(), agent_limit) {
+        findings.add("capacity", finding);
     }
 }

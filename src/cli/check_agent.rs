@@ -140,6 +140,7 @@ mod tests {
             output_format: Some("pcm_8000".to_owned()),
             input_format: Some("pcm_8000".to_owned()),
             max_duration: None,
+            concurrency: None,
             client_events: Some(events.map(str::to_owned).to_vec()),
         }
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod check_agent;
+mod check_capacity;
 mod config_show;
 mod demo;
 mod healthcheck;

@@ -6,6 +6,7 @@
 mod agent;
 mod api_keys;
 mod base_url;
+mod budget;
 mod call;
 mod callback;
 mod clone;
@@ -41,6 +42,7 @@ use precall_call::Route;
 pub use agent::Agent;
 pub use api_keys::{ApiKeys, Principal, Scope};
 pub use base_url::BaseUrl;
+pub use budget::Budget;
 pub use call::Call;
 pub use callback::Callback;
 pub use clone::{Storage, VoiceClone};
@@ -92,6 +94,8 @@ pub struct Config {
     pub clone: VoiceClone,
     /// Outbound calls.
     pub callback: Callback,
+    /// How much may be used.
+    pub budget: Budget,
     /// Who may use the API.
     pub api_keys: ApiKeys,
     /// Logs.
@@ -134,6 +138,7 @@ impl Config {
         }
         let clone = VoiceClone::read(&values, problems);
         let callback = Callback::read(&values, problems);
+        let budget = Budget::read(&values, problems);
         let api_keys = ApiKeys::read(&values, problems);
         let log = Log::read(&values, problems);
         let retention = Retention::read(&values, problems);
@@ -154,6 +159,7 @@ impl Config {
                 greeting: greeting?,
                 clone: clone?,
                 callback: callback?,
+                budget: budget?,
                 api_keys: api_keys?,
                 log: log?,
                 retention: retention?,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use precall_call::{Route, VoiceWait};
 
+use precall_actors::budgets::BudgetLimits;
 use precall_actors::phone_number::CallerNumber;
 use precall_actors::prompts::HoldOrder;
 
@@ -111,6 +112,35 @@ fn one_error_lists_every_wrong_variable() {
     );
     assert!(text.contains("CALLBACK_COUNTRIES: `UK` is no country; right would be: GB"), "{text}");
     assert!(!text.contains("not-a-hash"), "{text}");
+}
+
+#[test]
+fn budgets_are_none_until_they_are_set_and_then_not_zero() {
+    let config = with(&[]).unwrap();
+    assert_eq!(config.budget.limits, BudgetLimits::default());
+    assert_eq!((config.budget.agent_concurrency, config.threecx.simultaneous_calls), (None, None));
+    let config = with(&[
+        ("BUDGET_CALLER_CLONES_PER_DAY", "1"),
+        ("BUDGET_CALLER_LIVE_CALLS", "2"),
+        ("BUDGET_CALLER_CALLS_PER_HOUR", "3"),
+        ("BUDGET_CLONES_PER_DAY", "4"),
+        ("BUDGET_AGENT_MINUTES_PER_DAY", "5"),
+        ("BUDGET_COST_PER_DAY", "6"),
+        ("AGENT_CONCURRENCY", "7"),
+        ("THREECX_SIMULTANEOUS_CALLS", "8"),
+    ])
+    .unwrap();
+    let expected = BudgetLimits {
+        caller_clones_per_day: Some(1),
+        caller_live_calls: Some(2),
+        caller_calls_per_hour: Some(3),
+        clones_per_day: Some(4),
+        agent_minutes_per_day: Some(5),
+        cost_per_day: Some(6),
+    };
+    assert_eq!(config.budget.limits, expected);
+    assert_eq!((config.budget.agent_concurrency, config.threecx.simultaneous_calls), (Some(7), Some(8)));
+    assert_eq!(wrong(with(&[("BUDGET_CLONES_PER_DAY", "0")])), ["BUDGET_CLONES_PER_DAY"]);
 }
 
 /// Free text cannot be wrong; everything else must say so under its own name.

@@ -30,6 +30,8 @@ pub struct CallControl {
 pub struct ThreeCx {
     /// Access to call control, when all three variables are set.
     pub call_control: Option<CallControl>,
+    /// How many calls its licence carries at once, where somebody said so: call control does not tell.
+    pub simultaneous_calls: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +41,7 @@ struct Raw {
     threecx_client_id: Option<Read<Word>>,
     threecx_client_secret: Option<Read<Secret>>,
     threecx_ca_file: Option<Read<PathBuf>>,
+    threecx_simultaneous_calls: Option<Read<u64>>,
 }
 
 impl ThreeCx {
@@ -51,11 +54,14 @@ impl ThreeCx {
         if let Some(Err(error)) = ca_file.as_deref().map(certificates_in) {
             problems.add("THREECX_CA_FILE", error.to_string(), CA_FILE);
         }
+        let simultaneous_calls = raw
+            .threecx_simultaneous_calls
+            .and_then(|calls| problems.number("THREECX_SIMULTANEOUS_CALLS", calls, 1..=100_000, "calls"));
         let nothing_set = raw.threecx_base_url.is_none()
             && raw.threecx_client_id.is_none()
             && raw.threecx_client_secret.is_none();
         if nothing_set {
-            return Some(Self { call_control: None });
+            return Some(Self { call_control: None, simultaneous_calls });
         }
         let base = problems.required("THREECX_BASE_URL", raw.threecx_base_url, RIGHT);
         let client_id = problems.required("THREECX_CLIENT_ID", raw.threecx_client_id, RIGHT);
@@ -67,6 +73,7 @@ impl ThreeCx {
                 client_secret: client_secret?,
                 ca_file,
             }),
+            simultaneous_calls,
         })
     }
 }

@@ -28,6 +28,8 @@ pub enum Section {
     Clone,
     /// Outbound calls and their guard.
     Callback,
+    /// How much may be used.
+    Budget,
     /// Our own API.
     Api,
     /// Logs.
@@ -150,8 +152,8 @@ const NOTICE: Required = Required::When(
 /// The table, in the order of `.env.example`.
 pub const VARIABLES: &[Variable] = &{
     use Section::{
-        Agent, Api, Call, Callback, Clone, Database, Elevenlabs, General, Greeting, Log, Retention, Server,
-        Threecx, Webhook,
+        Agent, Api, Budget, Call, Callback, Clone, Database, Elevenlabs, General, Greeting, Log, Retention,
+        Server, Threecx, Webhook,
     };
     [
         text(General, "ENVIRONMENT", "production"),
@@ -194,6 +196,7 @@ pub const VARIABLES: &[Variable] = &{
         unset(Threecx, "THREECX_CLIENT_ID").required(CALL_CONTROL),
         secret(Threecx, "THREECX_CLIENT_SECRET", CALL_CONTROL),
         unset(Threecx, "THREECX_CA_FILE"),
+        unset(Threecx, "THREECX_SIMULTANEOUS_CALLS"),
         unset(Call, "CALL_ROUTE"),
         text(Call, "MAX_LIVE_CALLS", "500"),
         text(Call, "AUTO_TRANSITION_ENABLED", "true"),
@@ -262,6 +265,13 @@ pub const VARIABLES: &[Variable] = &{
         text(Callback, "CALLBACK_LIMIT_CONCURRENT", "100"),
         text(Callback, "CALLBACK_RING_SECONDS", "45"),
         text(Callback, "CALLBACK_ENDS_WITH_PBX_CALL", "true"),
+        unset(Budget, "BUDGET_CALLER_CLONES_PER_DAY"),
+        unset(Budget, "BUDGET_CALLER_LIVE_CALLS"),
+        unset(Budget, "BUDGET_CALLER_CALLS_PER_HOUR"),
+        unset(Budget, "BUDGET_CLONES_PER_DAY"),
+        unset(Budget, "BUDGET_AGENT_MINUTES_PER_DAY"),
+        unset(Budget, "BUDGET_COST_PER_DAY"),
+        unset(Budget, "AGENT_CONCURRENCY"),
         secret(Api, "API_KEYS", Required::No),
         text(Log, "LOG_LEVEL", "info"),
         unset(Log, "LOG_FILE"),

@@ -10,6 +10,7 @@ use precall_actors::standing::Standing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::capacity::CapacityAnswer;
 use super::edge::Edge;
 use super::error::Problem;
 use super::{answer, clock};
@@ -44,6 +45,8 @@ pub struct HealthAnswer {
     queued_events: usize,
     /// Calls that are not over.
     live_calls: usize,
+    /// What is used of what there is.
+    capacity: CapacityAnswer,
     /// Milliseconds since the slowest part of the program moved.
     heartbeat_age_ms: u64,
     /// The program's version.
@@ -108,6 +111,7 @@ impl HealthAnswer {
             standby,
             queued_events: health.queued_events,
             live_calls: health.live_calls,
+            capacity: CapacityAnswer::of(&health.capacity, &health.budgets),
             heartbeat_age_ms: u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX),
             version: env!("CARGO_PKG_VERSION"),
             timestamp: clock::timestamp(clock::now()),

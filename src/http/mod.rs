@@ -4,6 +4,7 @@ mod answer;
 mod auth;
 mod board;
 mod calls;
+mod capacity;
 mod client;
 mod clock;
 mod edge;

@@ -1,5 +1,7 @@
 //! Greetings that cannot be given: no notice, no room.
 
+use std::time::Duration;
+
 use precall::simulators::elevenlabs;
 use precall::simulators::threecx::{CallReport, EndedBy};
 
@@ -43,6 +45,11 @@ async fn at_the_limit_of_live_calls_the_next_one_goes_to_a_person() {
     assert_eq!(report.transfers.len(), 1);
     assert_eq!(report.transfers[0].destination, PERSON);
     assert_eq!(report.posts_opened, 0, "it was greeted");
+    assert!(
+        world.routed_after(&second) < Duration::from_secs(1),
+        "it took {:?}",
+        world.routed_after(&second)
+    );
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
     world.operator_ends(call).await;
     // Room is made a moment after the release.

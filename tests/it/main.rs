@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod agent_seats;
 mod api;
+mod budgets;
 mod callback;
 mod clone_failures;
 mod dial_guard;
@@ -18,6 +20,7 @@ mod live_arrivals;
 mod live_bridge;
 mod live_bridge_ends;
 mod live_bridge_persons;
+mod live_budgets;
 mod live_feed;
 mod live_greeting;
 mod live_handoff;

@@ -9,6 +9,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
     let database = database();
     let client = connect_to(database.url()).await;
     let statements = [
+        store::budget_use::STATEMENTS,
         store::call_context::STATEMENTS,
         store::caller_samples::STATEMENTS,
         store::consents::STATEMENTS,

@@ -241,7 +241,7 @@ impl World {
                     let slot = engine.slots.want(job);
                     self.slot(to, engine, &key, job, slot);
                 }
-                Order::StopJob(job) => {
+                Order::StopJob(job, _) => {
                     if let Some(key) = engine.preparing.remove(&job.0) {
                         self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
                         engine.slots.release(job);

@@ -277,10 +277,11 @@ impl World {
         self.requests(DIAL).into_iter().filter(about).collect()
     }
 
-    /// What the provider was asked, but for what the account allows, which is looked at every few minutes.
+    /// What the provider was asked, but for what account and agent allow, which is looked at now and then.
     pub fn asked(&self) -> Vec<Value> {
         let mut requests = self.simulator.requests();
-        requests.retain(|request| request["path"] != "/v1/user/subscription");
+        let looks = ["/v1/user/subscription", "/v1/convai/agents/agent_test"];
+        requests.retain(|request| looks.iter().all(|look| request["path"] != *look));
         requests
     }
 

@@ -320,6 +320,15 @@ impl PbxWorld {
         self.pbx.requests().into_iter().filter(is).collect()
     }
 
+    /// From the moment at which the call's first leg appeared to the order to route it somewhere.
+    pub fn routed_after(&self, pbx_id: &str) -> Duration {
+        let report = self.report(pbx_id);
+        let orders = self.asked("POST", &format!("/participants/{}/routeto", report.participant_id));
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+        let ordered = at(orders.first().expect("it was routed")["at"].as_str().unwrap());
+        ordered.duration_since(at(&report.appeared_at.expect("it appeared"))).unsigned_abs()
+    }
+
     /// Ends it all. Every call must be over by itself, and every leg have had one stream at most.
     pub async fn stop(self) {
         for call in self.pbx.calls() {

@@ -11,9 +11,10 @@ use tokio::sync::{oneshot, watch};
 
 use super::recently_kept::RecentlyKept;
 use super::{
-    Busy, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxHealth, PbxNotice,
-    ReportOutcome, Taken,
+    Busy, CapacityHealth, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxHealth,
+    PbxNotice, ReportOutcome, Taken,
 };
+use crate::capacity::Measure;
 use crate::clock;
 use crate::expected_transfers::Asker;
 use crate::heartbeat::Heartbeats;
@@ -41,6 +42,15 @@ const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
 /// Several accounts come with the management of lines.
 pub(super) const ACCOUNT: &str = "default";
 
+/// What is configured, and compared with what others carry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// `MAX_LIVE_CALLS`.
+    pub(super) live_calls: usize,
+    /// `THREECX_SIMULTANEOUS_CALLS`.
+    pub(super) pbx_calls: Option<u64>,
+}
+
 /// The engine, as the edge sees it.
 #[derive(Clone)]
 pub struct EngineHandle {
@@ -49,6 +59,7 @@ pub struct EngineHandle {
     pub(super) heartbeats: Heartbeats,
     pub(super) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(super) region: Region,
+    pub(super) bounds: Bounds,
     pub(super) recently_kept: Arc<RecentlyKept>,
 }
 
@@ -210,7 +221,25 @@ impl EngineHandle {
             standing: persistence.stand().now(),
             threecx: self.shared.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
             prompt_problems: self.shared.prompt_problems(),
+            budgets: self.shared.budgets().used(clock::now()),
+            capacity: self.capacity(),
             heartbeat_age: self.heartbeats.oldest(clock::now()),
+        }
+    }
+
+    fn capacity(&self) -> CapacityHealth {
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let (heard, seats) = (self.shared.capacity.heard(), &self.shared.agent_seats);
+        CapacityHealth {
+            live_calls: Measure {
+                used: Some(count(self.shared.board.count())),
+                limit: Some(count(self.bounds.live_calls)),
+            },
+            agents: Measure { used: Some(count(seats.held())), limit: seats.max().map(count) },
+            agent_limit: heard.agent_limit,
+            voice_slots: heard.slots,
+            voice_edits: heard.edits,
+            pbx_calls: self.bounds.pbx_calls,
         }
     }
 

@@ -10,7 +10,7 @@ use precall_call::At;
 use slog::{info, warn};
 
 use crate::clock;
-use crate::shared::Shared;
+use crate::shared::{Shared, clients};
 use crate::standing::Standing;
 use crate::store::error::StoreError;
 use crate::store::partitions::{self, days};
@@ -20,6 +20,8 @@ use crate::store::retention;
 const EVERY: Duration = Duration::from_secs(3600);
 /// After one that did not succeed.
 const AGAIN: Duration = Duration::from_secs(60);
+/// Asking the agent.
+const AGENT_WITHIN: Duration = Duration::from_secs(10);
 /// Bodies of webhooks.
 const WEBHOOKS_KEPT_DAYS: u64 = 7;
 /// Of those that nobody could read.
@@ -37,14 +39,23 @@ pub struct Keeping {
 }
 
 /// Keeps house for as long as this process acts.
-pub(super) async fn keep_house(shared: Arc<Shared>, keep: Keeping) {
+pub(super) async fn keep_house(shared: Arc<Shared>, keep: Keeping, agent_id: String) {
     loop {
+        look_at_agent(&shared, &agent_id).await;
         let acts = matches!(shared.persistence_state.stand().now(), Standing::Acting(_));
         let outcome = if acts { round(&shared, &keep).await } else { Ok(()) };
         if let Err(error) = &outcome {
             warn!(shared.log, "keeping house did not succeed, it is tried again"; "error" => %error);
         }
         tokio::time::sleep(if outcome.is_ok() { EVERY } else { AGAIN }).await;
+    }
+}
+
+/// How many conversations the agent may have, for people who compare. Where nobody answers, what was heard last stays.
+async fn look_at_agent(shared: &Shared, agent_id: &str) {
+    let Some(clients) = clients() else { return };
+    if let Ok(agent) = clients.bulk.agent(agent_id, AGENT_WITHIN).await {
+        shared.capacity.agent_limit(agent.concurrency);
     }
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::PbxEngine;
 use super::housekeeping::{Keeping, keep_house};
+use super::used_before;
 use crate::clock;
 use crate::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
 use crate::disposer::dispose;
@@ -118,7 +119,8 @@ impl Loader {
         let (preparing, supervisor) = (self.clone(), supervisor);
         actix::spawn(async move { preparing.prepare_again(&supervisor).await });
         actix::spawn(dispose(Arc::clone(&self.shared)));
-        actix::spawn(keep_house(Arc::clone(&self.shared), self.keeping.clone()));
+        let agent = self.default_line.agent_id.clone();
+        actix::spawn(keep_house(Arc::clone(&self.shared), self.keeping.clone(), agent));
         let mut look_again = LOOK_EVERY;
         loop {
             tokio::time::sleep(look_again).await;
@@ -280,6 +282,7 @@ impl Loader {
                 guard.seed(number, at);
             }
         }
+        let budgets = used_before::budgets(&self.shared, &**client, now).await?;
         let cached = voices::cached(&**client, now, 10_000).await?;
         let unreleased = call_context::unreleased(&**client).await?;
         let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
@@ -295,6 +298,8 @@ impl Loader {
         self.shared.voice_book.do_send(Warm(cached));
         self.shared.voice_book.do_send(FindOut(unfinished));
         self.use_lines(lines, supervisor);
+        // Nothing was counted yet: until now nothing was taken.
+        *self.shared.budgets() = budgets;
         let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
         supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
         engine_generation::last_position(&**client).await

@@ -13,9 +13,13 @@ use slog::{Logger, info};
 use tokio::sync::{Notify, oneshot};
 
 use super::EngineHandle;
+use super::handle::Bounds;
 use super::housekeeping::Keeping;
 use super::loader::Loader;
+use crate::agent_seats::AgentSeats;
 use crate::board::Board;
+use crate::budgets::{BudgetLimits, Budgets};
+use crate::capacity::Capacity;
 use crate::dial_guard::{Countries, DialGuard, DialLimits};
 use crate::faults::Faults;
 use crate::heartbeat::Heartbeats;
@@ -64,6 +68,12 @@ pub struct EngineSettings {
     pub limits: DialLimits,
     /// `MAX_LIVE_CALLS`.
     pub max_live_calls: usize,
+    /// `BUDGET_*`.
+    pub budgets: BudgetLimits,
+    /// `AGENT_CONCURRENCY`.
+    pub agent_concurrency: Option<usize>,
+    /// `THREECX_SIMULTANEOUS_CALLS`.
+    pub pbx_calls: Option<u64>,
     /// Address and key of the provider.
     pub provider: Arc<ProviderSettings>,
     /// The PBX; none without 3CX call control.
@@ -187,6 +197,9 @@ impl Engine {
             pool: settings.pool,
             pbx,
             transfers: Mutex::default(),
+            budgets: Mutex::new(Budgets::new(settings.budgets)),
+            agent_seats: AgentSeats::new(settings.agent_concurrency),
+            capacity: Capacity::default(),
             prompt_problems: Mutex::default(),
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
@@ -232,6 +245,7 @@ impl Engine {
             heartbeats,
             draining: Arc::new(AtomicBool::new(false)),
             region: settings.region,
+            bounds: Bounds { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
             recently_kept: Arc::default(),
         };
         let (loading, supervisor) = (loader.clone(), handle.supervisor.clone());

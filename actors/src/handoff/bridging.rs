@@ -33,6 +33,9 @@ pub(super) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Sha
     let (Some(player), Some(rules), Some(clients)) = (&attempt.player, rules, clients()) else {
         return failed(HandoffFailure::Refused);
     };
+    if !shared.agent_seat(context.id).await {
+        return failed(HandoffFailure::Refused);
+    }
     let url = match url(rules, context, shared, &clients).await {
         Ok(url) => url,
         Err(error) => {

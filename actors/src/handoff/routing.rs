@@ -29,6 +29,9 @@ pub(super) async fn route(attempt: &Attempt, context: &CallContext, shared: &Sha
         return failed(HandoffFailure::Refused);
     };
     let agent_is_asked_for = attempt.rung == Rung::Transfer;
+    if agent_is_asked_for && !shared.agent_seat(context.id).await {
+        return failed(HandoffFailure::Refused);
+    }
     if agent_is_asked_for {
         shared.expect_transfer(Expected {
             call: context.id,

@@ -9,7 +9,7 @@ use precall_call::{
 };
 
 use super::{Metrics, Webhook};
-use crate::engine::{Health, SpoolHealth};
+use crate::engine::{CapacityHealth, Health, SpoolHealth};
 use crate::standing::Standing;
 
 fn health() -> Health {
@@ -27,6 +27,8 @@ fn health() -> Health {
         standing: Standing::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
+        budgets: Vec::new(),
+        capacity: CapacityHealth::default(),
         heartbeat_age: Duration::ZERO,
     }
 }

@@ -1,5 +1,6 @@
 //! PostgreSQL: one file a subject, each statement beside the row it fills.
 
+pub mod budget_use;
 pub mod call_context;
 pub mod caller_samples;
 pub mod connect;

@@ -39,6 +39,7 @@ const CALL_LOG: &str = "
         updated_at = now()
     where c.last_seq < excluded.last_seq";
 
+// A later report may lack what an earlier one knew of the cost, which budgets sum up.
 const CONVERSATIONS: &str = "
     insert into conversations as c (call, purpose, ordinal, provider_id, dial, outcome, duration_seconds, report,
         started_at, reported_at)
@@ -47,7 +48,8 @@ const CONVERSATIONS: &str = "
     on conflict on constraint conversations_key do update set
         provider_id = coalesce(excluded.provider_id, c.provider_id), dial = excluded.dial, outcome = excluded.outcome,
         duration_seconds = coalesce(c.duration_seconds, excluded.duration_seconds),
-        report = coalesce(excluded.report, c.report),
+        report = case when excluded.report is null then c.report else excluded.report || jsonb_build_object('cost',
+            coalesce(nullif(excluded.report -> 'cost', 'null'), c.report -> 'cost')) end,
         reported_at = coalesce(c.reported_at, excluded.reported_at)";
 
 const CLONE_READY: &str = "
@@ -405,6 +407,9 @@ fn merge_transcript(earlier: Option<Value>, mut later: Value) -> Value {
 
 fn merge_report(earlier: Option<Value>, mut later: Value) -> Value {
     keep(earlier.as_ref(), &mut later, &["report", "reported_at", "provider_id"]);
+    if let Some(report) = later.get_mut("report") {
+        keep(earlier.as_ref().and_then(|earlier| earlier.get("report")), report, &["cost"]);
+    }
     later
 }
 

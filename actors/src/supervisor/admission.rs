@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use actix::{Context, Handler};
-use precall_call::{Admission, At, CallId, Event, Offer, Route};
+use precall_call::{Admission, At, CallId, Cause, Event, Offer, Route};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
 use super::{ANSWER_WITHIN, Answer, Asked, CallSupervisor, Delivery, Incoming, Noticed};
+use crate::budgets::Caller;
 use crate::call_actor::Origin;
 use crate::call_context::{CallContext, stored_number};
 use crate::call_rows::Extra;
@@ -91,15 +92,22 @@ impl CallSupervisor {
             Admission::Refused(cause) => Outcome::Rejected(cause),
             Admission::EndedBefore => Outcome::Ended,
         };
+        let line_route = line.rules.route;
         let voice = voice_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
         let admitted = Admitted { call, sighting, line, admission, recording: incoming.recording_url, now };
         let durable = self.admit(admitted, ctx);
+        if let (Admission::Refused(_), Route::Bridge | Route::Transfer) = (admission, line_route) {
+            self.refused_before_its_leg(call, now);
+        }
         self.answer_when_durable(call, outcome, voice, durable, answer);
     }
 
     /// The call begins. Hears when its offer is durable.
     pub(super) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
         let Admitted { call, sighting, line, admission, recording, now } = admitted;
+        if admission == Admission::Accepted {
+            self.shared.budgets().call_began(call, whose(&sighting.caller, &line).as_ref(), now);
+        }
         let context = Arc::new(CallContext {
             id: call,
             pbx: PBX.to_owned(),
@@ -128,6 +136,9 @@ impl CallSupervisor {
         if ended_before {
             return Admission::EndedBefore;
         }
+        if let Err(admission) = self.within_budgets(call, caller, line, now) {
+            return admission;
+        }
         // Only numbers that we would ring are guarded; on a live leg the caller is there already.
         if line.rules.route != Route::Callback {
             return Admission::Accepted;
@@ -140,6 +151,22 @@ impl CallSupervisor {
                 Admission::Refused(refusal.cause())
             }
         }
+    }
+
+    /// Whether the budgets have room for one more call; nothing is counted before it is taken.
+    pub(super) fn within_budgets(
+        &self,
+        call: CallId,
+        caller: &CallerNumber,
+        line: &Line,
+        now: At,
+    ) -> Result<(), Admission> {
+        let asked = self.shared.budgets().may_call(whose(caller, line).as_ref(), now);
+        asked.map_err(|budget| {
+            info!(self.shared.log, "a call was refused for a budget"; "call" => %call, "caller" => ?caller,
+                "budget" => budget.name());
+            Admission::Refused(Cause::Budget)
+        })
     }
 
     /// A task of its own, so that a client that went away changes nothing.
@@ -243,6 +270,11 @@ impl CallSupervisor {
             let _ = answer.send(answered);
         });
     }
+}
+
+/// Whose budgets a call uses; without a number, nobody's.
+fn whose(caller: &CallerNumber, line: &Line) -> Option<Caller> {
+    Some((line.account.clone(), stored_number(caller)?.to_owned()))
 }
 
 fn voice_key(caller: &CallerNumber, line: &Line) -> Option<VoiceKey> {

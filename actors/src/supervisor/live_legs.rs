@@ -1,6 +1,7 @@
 //! Legs at the PBX: which call each one belongs to, a new call where none does, and what the call is told of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Context, Handler};
 use precall_call::{Admission, At, CallId, Event};
@@ -18,6 +19,9 @@ use crate::phone_number::CallerNumber;
 use crate::providers::threecx::action::Destination;
 use crate::providers::threecx::participant::{Participant, ParticipantStatus};
 use crate::registry::{Found, Sighting};
+
+/// A leg may appear so long after its webhook, and come back under another id.
+const REFUSED_REMEMBERED: Duration = Duration::from_secs(60);
 
 impl CallSupervisor {
     fn leg_seen(&mut self, participant: &Participant, at: At, ctx: &mut Context<Self>) {
@@ -52,13 +56,18 @@ impl CallSupervisor {
             caller: number(participant.caller_text()).unwrap_or(CallerNumber::Withheld),
             called: number(&participant.party_did),
         };
-        if let Found::Call(call) = self.registry.find(&sighting, at)
-            && self.registry.is_live(call)
-            && self.legs.may_join(call, at)
-        {
-            return Some(call);
-        }
+        let found = self.registry.find(&sighting, at);
         let line = self.line_of_leg(&sighting, participant);
+        if let Found::Call(call) = found {
+            // Its webhook came first and was refused: the call has its row, the leg has nobody.
+            if self.was_refused(call) {
+                self.refuse_leg(participant, &line);
+                return None;
+            }
+            if self.registry.is_live(call) && self.legs.may_join(call, at) {
+                return Some(call);
+            }
+        }
         if let Err(busy) = self.room(&line) {
             warn!(self.shared.log, "a leg is turned away"; "leg" => %participant.leg.participant,
                 "reason" => %busy);
@@ -66,10 +75,34 @@ impl CallSupervisor {
             return None;
         }
         let (call, now) = (clock::new_call(), at);
-        let admission = Admission::Accepted;
+        let asked = self.within_budgets(call, &sighting.caller, &line, now);
+        let admission = asked.err().unwrap_or(Admission::Accepted);
+        if admission != Admission::Accepted {
+            self.refuse_leg(participant, &line);
+        }
         // Nobody waits to hear that the offer is durable: the leg itself is what would be acknowledged.
         drop(self.admit(Admitted { call, sighting, line, admission, recording: None, now }, ctx));
+        if admission != Admission::Accepted {
+            self.refused_before_its_leg(call, now);
+            return None;
+        }
         Some(call)
+    }
+
+    /// Legs of this call that are still to come have nobody.
+    pub(super) fn refused_before_its_leg(&mut self, call: CallId, now: At) {
+        self.refused.retain(|_, at| now.since(*at) < REFUSED_REMEMBERED);
+        self.refused.insert(call, now);
+    }
+
+    fn was_refused(&self, call: CallId) -> bool {
+        self.refused.contains_key(&call)
+    }
+
+    /// At once, and once: what is heard of the leg from now on is no news.
+    fn refuse_leg(&mut self, participant: &Participant, line: &Line) {
+        self.turn_away(participant, line);
+        self.legs.leave(&participant.leg);
     }
 
     /// The dialled number's line; most legs do not say it, and then the route point's.

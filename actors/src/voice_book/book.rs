@@ -222,6 +222,13 @@ impl Book {
         }
     }
 
+    /// Whether the provider may have the sample.
+    #[must_use]
+    pub fn is_uploading(&self, job: JobId) -> bool {
+        let job = self.keys.get(&job).and_then(|key| self.jobs.get(key));
+        job.is_some_and(|job| job.stage == Stage::Uploading)
+    }
+
     /// The job takes too long for the calls that wait; it goes on, and a late voice is cached.
     pub fn late(&mut self, job: JobId) -> Vec<Order> {
         let Some(job) = self.job_mut(job) else { return Vec::new() };
@@ -295,7 +302,7 @@ impl Book {
                 self.breaker.not_tried();
                 let mut orders = self.refuse(key, why);
                 if stage == Stage::Preparing {
-                    orders.push(Order::StopJob(id));
+                    orders.push(Order::StopJob(id, key.clone()));
                     orders.extend(self.start_next());
                 }
                 orders
@@ -331,7 +338,7 @@ impl Book {
             Stage::Preparing => {
                 self.breaker.not_tried();
                 self.remove(&key);
-                let mut orders = vec![Order::StopJob(id)];
+                let mut orders = vec![Order::StopJob(id, key)];
                 orders.extend(self.start_next());
                 orders
             }

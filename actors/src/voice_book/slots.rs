@@ -169,6 +169,9 @@ impl VoiceBook {
             let answer = clients.bulk.subscription(LOOK_WITHIN).await;
             shared.provider.note(&answer);
             let Ok(account) = answer else { return };
+            let shown = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+            shared.capacity.slots(shown(account.voice_slots_used), shown(account.voice_limit));
+            shared.capacity.edits(shown(account.voice_add_edit_counter), shown(account.max_voice_add_edits));
             let count = |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok());
             book.do_send(Allowed {
                 slots: count(account.voice_slots_used).zip(count(account.voice_limit)),

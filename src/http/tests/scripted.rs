@@ -6,8 +6,9 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::engine::{
-    Busy, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall,
-    NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome, SpoolHealth, Taken,
+    Busy, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer,
+    InitiationAsked, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome,
+    SpoolHealth, Taken,
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::providers::elevenlabs::ConversationReport;
@@ -72,6 +73,8 @@ pub fn well() -> Health {
         standing: Standing::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
+        budgets: Vec::new(),
+        capacity: CapacityHealth::default(),
         heartbeat_age: Duration::from_millis(5),
     }
 }

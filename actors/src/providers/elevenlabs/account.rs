@@ -53,6 +53,8 @@ pub struct AgentDetail {
     pub input_format: Option<String>,
     /// Its own longest conversation.
     pub max_duration: Option<Duration>,
+    /// How many conversations it may have at once; none where only the account's plan bounds them.
+    pub concurrency: Option<u64>,
     /// What it tells through its WebSocket; none = the provider's default.
     pub client_events: Option<Vec<String>>,
 }
@@ -143,6 +145,13 @@ struct LimitsConfig {
 #[serde(default)]
 struct PlatformSettings {
     overrides: Lenient<OverridesConfig>,
+    call_limits: Lenient<CallLimits>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CallLimits {
+    agent_concurrency_limit: Scalar,
 }
 
 #[derive(Default, Deserialize)]
@@ -201,7 +210,8 @@ impl ElevenLabs {
     pub async fn agent(&self, agent_id: &str, within: Duration) -> Result<AgentDetail, ProviderError> {
         let answer = self.get(&["v1", "convai", "agents", agent_id], AGENT_BYTES_MAX, within).await?;
         let said: AgentAnswer = answer.json()?;
-        let (config, overrides) = (said.conversation_config.0, said.platform_settings.0.overrides.0);
+        let (config, platform) = (said.conversation_config.0, said.platform_settings.0);
+        let overrides = platform.overrides.0;
         let flags = overrides.conversation_config_override.0;
         let on = |flag: &Scalar| truth(flag).unwrap_or(false);
         Ok(AgentDetail {
@@ -218,6 +228,13 @@ impl ElevenLabs {
             output_format: config.tts.0.agent_output_audio_format.into_text(),
             input_format: config.asr.0.user_input_audio_format.into_text(),
             max_duration: config.conversation.0.max_duration_seconds.seconds(),
+            // -1 is no limit of its own.
+            concurrency: platform
+                .call_limits
+                .0
+                .agent_concurrency_limit
+                .integer()
+                .and_then(|limit| u64::try_from(limit).ok()),
             client_events: config
                 .conversation
                 .0

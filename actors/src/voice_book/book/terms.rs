@@ -75,7 +75,7 @@ pub enum Order {
         call: Option<CallId>,
     },
     /// Stop a job that has not uploaded anything.
-    StopJob(JobId),
+    StopJob(JobId, VoiceKey),
     /// Tell a call.
     Tell(CallId, VoiceOutcome),
     /// [`Book::want`](super::Book::want) again, for a new job: what this call waited for says nothing of who may hear it.

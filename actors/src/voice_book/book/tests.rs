@@ -170,7 +170,7 @@ fn no_more_jobs_run_than_the_provider_allows() {
 fn a_job_that_nobody_waits_for_stops_only_before_its_upload() {
     let mut book = book(4);
     running(&mut book, 1, "a");
-    assert_eq!(book.wants_no_more(call(1)), [Order::StopJob(JobId(1))]);
+    assert_eq!(book.wants_no_more(call(1)), [Order::StopJob(JobId(1), key("a"))]);
     running(&mut book, 2, "b");
     book.uploading(JobId(2));
     assert_eq!(book.wants_no_more(call(2)), []);
@@ -257,7 +257,7 @@ fn what_is_revoked_is_not_uploaded_and_what_was_is_not_used() {
     running(&mut book, 1, "a");
     assert_eq!(ask(&mut book, asker(2), "b", 2, known(mapping()), NOW), []);
     assert_eq!(book.revoke(&key("b"), no), [missing(2, no)], "it was in the queue");
-    assert_eq!(book.revoke(&key("a"), no), [missing(1, no), Order::StopJob(JobId(1))]);
+    assert_eq!(book.revoke(&key("a"), no), [missing(1, no), Order::StopJob(JobId(1), key("a"))]);
     running(&mut book, 3, "a");
     book.uploading(JobId(3));
     assert_eq!(book.revoke(&key("a"), no), [missing(3, no)]);

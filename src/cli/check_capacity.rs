@@ -1,0 +1,154 @@
+//! What the account, the agent and the PBX carry at once, against the calls that this configuration takes.
+
+use precall_actors::providers::elevenlabs::Subscription;
+use precall_call::Route;
+
+use super::check_agent::Finding;
+use crate::config::Config;
+
+/// What is compared, each in the units in which it is bought.
+#[derive(Clone, Copy, Debug)]
+struct Carried {
+    live_calls: u64,
+    route: Route,
+    agent_concurrency: Option<u64>,
+    agent_limit: Option<u64>,
+    slots: Option<(u64, u64)>,
+    edits: Option<(u64, u64)>,
+    pbx_calls: Option<u64>,
+}
+
+/// Each of them, and where `MAX_LIVE_CALLS` is more.
+pub(super) fn compared(
+    config: &Config,
+    account: Option<&Subscription>,
+    agent_limit: Option<u64>,
+) -> Vec<Finding> {
+    let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
+    let slots = account.and_then(|a| count(a.voice_slots_used).zip(count(a.voice_limit)));
+    let edits = account.and_then(|a| count(a.voice_add_edit_counter).zip(count(a.max_voice_add_edits)));
+    let carried = Carried {
+        live_calls: u64::try_from(config.call.max_live).unwrap_or(u64::MAX),
+        route: config.call.route,
+        agent_concurrency: config.budget.agent_concurrency.and_then(|n| u64::try_from(n).ok()),
+        agent_limit,
+        slots,
+        edits,
+        pbx_calls: config.threecx.simultaneous_calls,
+    };
+    carried.findings()
+}
+
+impl Carried {
+    fn findings(self) -> Vec<Finding> {
+        let mut findings = vec![self.agents()];
+        if let Some((used, limit)) = self.slots {
+            let text = format!("voice slots: {used} of {limit} used");
+            findings.push(self.against(limit, text, "so many callers at once can hear a voice of their own"));
+        }
+        if let Some((used, max)) = self.edits {
+            let text = format!("voices added or edited: {used} of {max}");
+            findings.push(if used < max { Finding::Good(text) } else { Finding::Note(text) });
+        }
+        if self.route != Route::Callback {
+            findings.push(match self.pbx_calls {
+                Some(calls) => self.against(
+                    calls,
+                    format!("3CX simultaneous calls: {calls}"),
+                    "the PBX refuses more",
+                ),
+                None => Finding::Note(
+                    "3CX simultaneous calls: not known, set THREECX_SIMULTANEOUS_CALLS to what its licence says"
+                        .to_owned(),
+                ),
+            });
+        }
+        findings
+    }
+
+    fn agents(self) -> Finding {
+        if let (Some(ours), Some(theirs)) = (self.agent_concurrency, self.agent_limit)
+            && ours > theirs
+        {
+            return Finding::Note(format!(
+                "AGENT_CONCURRENCY is {ours}, and the agent's own limit is {theirs}: more are refused by the provider"
+            ));
+        }
+        match self.agent_concurrency.into_iter().chain(self.agent_limit).min() {
+            Some(limit) => {
+                let text = format!("conversations with agents at once: {limit}");
+                self.against(limit, text, "whoever is one more waits 3 seconds, and then goes to a person or is refused")
+            }
+            None => Finding::Note(
+                "conversations with agents at once: the agent has no limit of its own, the account's plan has; \
+                 set AGENT_CONCURRENCY to what it says"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn against(self, limit: u64, text: String, why: &str) -> Finding {
+        if limit >= self.live_calls {
+            return Finding::Good(text);
+        }
+        Finding::Note(format!("{text}, and MAX_LIVE_CALLS is {}: {why}", self.live_calls))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENOUGH: Carried = Carried {
+        live_calls: 20,
+        route: Route::Bridge,
+        agent_concurrency: Some(20),
+        agent_limit: None,
+        slots: Some((3, 30)),
+        edits: Some((5, 100)),
+        pbx_calls: Some(32),
+    };
+
+    fn notes(carried: Carried) -> Vec<String> {
+        let note = |finding| match finding {
+            Finding::Note(text) | Finding::Wrong(text) => Some(text),
+            Finding::Good(_) => None,
+        };
+        carried.findings().into_iter().filter_map(note).collect()
+    }
+
+    #[test]
+    fn what_carries_all_live_calls_is_good() {
+        assert_eq!(notes(ENOUGH), Vec::<String>::new());
+        assert_eq!(ENOUGH.findings().len(), 4);
+        let callback = Carried { route: Route::Callback, pbx_calls: None, ..ENOUGH };
+        assert_eq!(notes(callback), Vec::<String>::new(), "the PBX carries none of them");
+    }
+
+    #[test]
+    fn each_that_carries_less_is_named_with_both_numbers() {
+        let less = [
+            (
+                Carried { agent_concurrency: Some(10), ..ENOUGH },
+                "agents at once: 10, and MAX_LIVE_CALLS is 20",
+            ),
+            (
+                Carried { agent_limit: Some(15), ..ENOUGH },
+                "AGENT_CONCURRENCY is 20, and the agent's own limit is 15",
+            ),
+            (Carried { agent_concurrency: None, agent_limit: Some(5), ..ENOUGH }, "agents at once: 5, and"),
+            (Carried { agent_concurrency: None, ..ENOUGH }, "set AGENT_CONCURRENCY"),
+            (
+                Carried { slots: Some((9, 10)), ..ENOUGH },
+                "voice slots: 9 of 10 used, and MAX_LIVE_CALLS is 20",
+            ),
+            (Carried { edits: Some((95, 95)), ..ENOUGH }, "edited: 95 of 95"),
+            (Carried { pbx_calls: Some(8), ..ENOUGH }, "calls: 8, and MAX_LIVE_CALLS is 20"),
+            (Carried { pbx_calls: None, ..ENOUGH }, "set THREECX_SIMULTANEOUS_CALLS"),
+        ];
+        for (carried, expected) in less {
+            let said = notes(carried);
+            assert!(said.len() == 1 && said.iter().all(|text| text.contains(expected)), "{said:?}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Budgets through the whole service: a call that is over one is answered and has its row, and a restart forgets nothing.
+
+use precall::simulators::elevenlabs::{Fault, ReportFate};
+use precall_actors::store::budget_use;
+use precall_call::At;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{Plan, World, dial_fault, fault, incoming};
+
+/// A call that must be refused for a budget; our id of it.
+async fn refused(world: &World, id: &str, caller: &str) -> Uuid {
+    let (status, answer) = world.post_3cx(&incoming(id, caller)).await;
+    assert_eq!((status, answer["status"].as_str()), (200, Some("rejected")), "{id} {answer}");
+    let call: Uuid = answer["call_id"].as_str().unwrap().parse().unwrap();
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "budget");
+    assert_eq!(world.events(call).await, ["offered"]);
+    call
+}
+
+async fn metrics(world: &World) -> String {
+    let mut answer = world.http.get(format!("{}/metrics", world.app.url())).send().await.unwrap();
+    String::from_utf8(answer.body().limit(1 << 20).await.unwrap().to_vec()).unwrap()
+}
+
+/// How far a budget is used, in percent, as health says it.
+async fn used(world: &World, budget: &str) -> u64 {
+    let (_, health) = world.get("/health").await;
+    let budgets = health["capacity"]["budgets"].as_array().unwrap();
+    budgets.iter().find(|it| it["budget"] == budget).expect("it is shown")["percent"].as_u64().unwrap()
+}
+
+/// What the agent's conversation took; the provider's own reports of it are lost.
+fn report(conversation: &str, seconds: u64, cost: u64) -> Value {
+    json!({
+        "type": "post_call_transcription", "event_timestamp": 1_764_000_000,
+        "data": {
+            "agent_id": "agent_test", "conversation_id": conversation, "status": "done",
+            "transcript": [{ "role": "agent", "message": "Hello" }],
+            "metadata": { "call_duration_secs": seconds, "cost": cost },
+        }
+    })
+}
+
+/// A whole call whose agent's report is this one, which comes twice. Nothing is known of its greeting.
+async fn talks(world: &World, id: &str, caller: &str, seconds: u64, cost: u64) {
+    let silent = |purpose| Fault { report: ReportFate::None, ..dial_fault(purpose) };
+    world.faults(vec![silent("agent"), Fault { status: Some(404), ..dial_fault("greeting") }]);
+    let call = world.ring(id, caller).await;
+    let conversation = world.conversation(call, "agent").await;
+    for _ in 0..2 {
+        let (status, answer) = world.post_report(&report(&conversation, seconds, cost)).await;
+        assert_eq!((status, answer["status"].as_str()), (200, Some("processed")), "{answer}");
+    }
+    world.completed(call).await;
+}
+
+#[actix::test]
+async fn live_calls_of_a_caller_have_their_budget_and_an_end_makes_room() {
+    let plan = Plan::default().env("BUDGET_CALLER_LIVE_CALLS", "1").env("AUTO_TRANSITION_ENABLED", "false");
+    let world = World::with(plan).await;
+    let (caller, other) = (world.known_caller(1).await, world.known_caller(2).await);
+    let call = world.ring("pbx-1", &caller).await;
+    refused(&world, "pbx-2", &caller).await;
+    assert_eq!(world.post_3cx(&incoming("pbx-2", &caller)).await.1["status"], "duplicate");
+    let another = world.ring("pbx-3", &other).await;
+    world.in_state(call, "holding").await;
+    let world = world.restart().await;
+    refused(&world, "pbx-4", &caller).await;
+    for call in [call, another] {
+        world.operate(&format!("/api/v1/calls/{call}/hangup")).await;
+        world.released(call).await;
+    }
+    world
+        .until("there is room again", || async {
+            let body = incoming(&Uuid::new_v4().to_string(), &caller);
+            world.post_3cx(&body).await.1["status"] == json!("accepted")
+        })
+        .await;
+    world.until("it is rung", || async { world.dials("greeting").len() >= 3 }).await;
+    assert_eq!(world.dials("greeting").len(), 3, "refused calls ring nobody");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_hour_of_a_caller_has_its_budget_even_over_a_restart() {
+    let world = World::with(Plan::default().env("BUDGET_CALLER_CALLS_PER_HOUR", "2")).await;
+    let (caller, other) = (world.known_caller(1).await, world.known_caller(2).await);
+    for id in ["pbx-1", "pbx-2"] {
+        let call = world.ring(id, &caller).await;
+        world.completed(call).await;
+    }
+    refused(&world, "pbx-3", &caller).await;
+    let world = world.restart().await;
+    refused(&world, "pbx-4", &caller).await;
+    let call = world.ring("pbx-5", &other).await;
+    world.completed(call).await;
+    world
+        .until("the refusal is counted", || async {
+            let expected = "precall_budget_refused_uses_total{budget=\"caller_calls_per_hour\"} 1\n";
+            metrics(&world).await.contains(expected)
+        })
+        .await;
+    // An hour later; refused calls did not count.
+    let earlier =
+        "update call_log set call_started_at = call_started_at - interval '1 hour' where caller_id = $1
+        and cause <> 'budget'";
+    let world = world.restart_after(earlier, &[&caller]).await;
+    let call = world.ring("pbx-6", &caller).await;
+    world.completed(call).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn minutes_are_used_up_by_reports_each_of_which_counts_once() {
+    let plan = Plan::default().env("BUDGET_AGENT_MINUTES_PER_DAY", "10");
+    let world = World::with(plan).await;
+    let caller = world.known_caller(1).await;
+    talks(&world, "pbx-1", &caller, 290, 0).await;
+    assert_eq!(used(&world, "agent_minutes_per_day").await, 48, "it came twice");
+    let (running, conversation) = {
+        world.faults(vec![Fault { report: ReportFate::None, ..dial_fault("agent") }]);
+        let call = world.ring("pbx-2", &caller).await;
+        (call, world.conversation(call, "agent").await)
+    };
+    talks(&world, "pbx-3", &caller, 350, 0).await;
+    refused(&world, "pbx-4", &caller).await;
+    let shown = metrics(&world).await;
+    assert!(shown.contains("precall_budget_used_ratio{budget=\"agent_minutes_per_day\"} 1.0"), "{shown}");
+    world
+        .until("each mark was crossed once", || async {
+            let shown = metrics(&world).await;
+            [50, 80, 100].iter().all(|percent| {
+                let mark = format!("{{budget=\"agent_minutes_per_day\",percent=\"{percent}\"}} 1\n");
+                shown.contains(&format!("precall_budget_crossed_marks_total{mark}"))
+            })
+        })
+        .await;
+    // Who was there goes on.
+    world.in_state(running, "conversing").await;
+    world.post_report(&report(&conversation, 60, 0)).await;
+    world.completed(running).await;
+    let world = world.restart().await;
+    refused(&world, "pbx-5", &caller).await;
+    assert!(
+        used(&world, "agent_minutes_per_day").await >= 116,
+        "{}",
+        used(&world, "agent_minutes_per_day").await
+    );
+    // A day later.
+    let earlier = "update conversations set reported_at = reported_at - interval '1 day'
+        where reported_at is not null and $1";
+    let world = world.restart_after(earlier, &[&true]).await;
+    talks(&world, "pbx-6", &caller, 10, 0).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn credits_are_used_up_and_a_lesser_report_gives_none_back() {
+    let world = World::with(Plan::default().env("BUDGET_COST_PER_DAY", "1000")).await;
+    let caller = world.known_caller(1).await;
+    let silent = |purpose| Fault { report: ReportFate::None, ..dial_fault(purpose) };
+    world.faults(vec![silent("agent"), Fault { status: Some(404), ..dial_fault("greeting") }]);
+    let call = world.ring("pbx-1", &caller).await;
+    let conversation = world.conversation(call, "agent").await;
+    let mut wordless = report(&conversation, 60, 700);
+    wordless["data"]["transcript"] = json!([]);
+    world.post_report(&wordless).await;
+    // News, for it has words; but of the cost it knows nothing.
+    let flat = json!({ "call_id": conversation, "agent_id": "agent_test", "status": "completed",
+        "transcript": "agent: Hello" });
+    world.post_report(&flat).await;
+    world.completed(call).await;
+    assert_eq!(used(&world, "cost_per_day").await, 70);
+    let world = world.restart().await;
+    assert_eq!(used(&world, "cost_per_day").await, 70, "after a restart");
+    world.post_report(&report(&conversation, 60, 700)).await;
+    assert_eq!(used(&world, "cost_per_day").await, 70, "it was counted before the restart");
+    talks(&world, "pbx-2", &caller, 60, 300).await;
+    refused(&world, "pbx-3", &caller).await;
+    let world = world.restart().await;
+    refused(&world, "pbx-4", &caller).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn clones_of_the_last_day_are_known_after_a_restart() {
+    let plan = Plan::default().env("BUDGET_CLONES_PER_DAY", "4").env("BUDGET_CALLER_CLONES_PER_DAY", "2");
+    let world = World::with(plan).await;
+    let (made, failed) = (world.known_caller(1).await, world.known_caller(2).await);
+    for caller in [&made, &made] {
+        let call = world.ring(&Uuid::new_v4().to_string(), caller).await;
+        world.completed(call).await;
+    }
+    world.faults(vec![Fault { status: Some(422), ..fault("/v1/voices/add") }]);
+    let call = world.ring("pbx-2", &failed).await;
+    world.completed(call).await;
+    assert_eq!(world.uploads(), 2, "the second call had the voice of the first");
+    let world = world.restart().await;
+    assert_eq!(used(&world, "clones_per_day").await, 25, "the one that failed left nothing");
+    let clones = budget_use::clones(&world.client, At(0)).await.unwrap();
+    let of: Vec<_> = clones.iter().map(|clone| (clone.account.as_str(), clone.caller.as_str())).collect();
+    assert_eq!(of, [("default", made.as_str())]);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn clones_have_budgets_and_what_was_not_uploaded_costs_none() {
+    for variable in ["BUDGET_CALLER_CLONES_PER_DAY", "BUDGET_CLONES_PER_DAY"] {
+        let world = World::with(Plan::default().env(variable, "1")).await;
+        let missing =
+            async |call: Uuid| -> Option<String> { world.completed(call).await.get("voice_missing") };
+        let unheard = world.known_caller(2).await;
+        std::fs::remove_file(world.sample(2)).unwrap();
+        let call = world.ring("pbx-0", &unheard).await;
+        assert_eq!(missing(call).await.as_deref(), Some("sample_refused"), "{variable}");
+        let caller = world.known_caller(1).await;
+        let first = world.ring("pbx-1", &caller).await;
+        assert_eq!(missing(first).await, None, "{variable}: what came to nothing cost nothing");
+        let path = format!("/api/v1/cache/{}", caller.replace('+', "%2B"));
+        let forget = world.http.delete(format!("{}{path}", world.app.url())).bearer_auth(crate::support::KEY);
+        assert_eq!(forget.send().await.unwrap().status().as_u16(), 200);
+        let second = world.ring("pbx-2", &caller).await;
+        assert_eq!(missing(second).await.as_deref(), Some("budget"), "{variable}");
+        assert_eq!(world.uploads(), 1, "{variable}");
+        let world = world.restart().await;
+        let third = world.ring("pbx-3", &caller).await;
+        let row = world.completed(third).await;
+        assert_eq!(row.get::<_, Option<String>>("voice_missing").as_deref(), Some("budget"), "{variable}");
+        world.stop().await;
+    }
+}

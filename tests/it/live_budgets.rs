@@ -1,0 +1,116 @@
+//! Budgets and what there is, on the caller's own leg: who is over a budget goes to a person at once.
+
+use std::time::Duration;
+
+use precall::simulators::elevenlabs::Fault;
+use precall::simulators::threecx::{EndedBy, NewCall, WebhookMode};
+use serde_json::json;
+
+use crate::support::{CALLED, PERSON, PbxPlan, PbxWorld};
+
+/// A caller who must be over a budget, and is with a person within a second; nothing of us was heard.
+async fn goes_to_a_person(world: &PbxWorld, call: NewCall) {
+    let pbx_id = world.rings_so(call);
+    let report = world.at_pbx(&pbx_id, "a person has it", |call| call.transferred_at.is_some()).await;
+    assert!(
+        world.routed_after(&pbx_id) < Duration::from_secs(1),
+        "it took {:?}",
+        world.routed_after(&pbx_id)
+    );
+    assert_eq!((report.transfers.len(), report.transfers[0].destination.as_str()), (1, PERSON));
+    assert_eq!(report.posts_opened, 0, "it was greeted");
+    let call = world.call_of(&pbx_id).await;
+    let row = world.released(call).await;
+    assert_eq!(row.get::<_, String>("cause"), "budget");
+    let rows = "select count(*) from call_log where threecx_call_id = $1";
+    assert_eq!(world.count(rows, &[&pbx_id]).await, 1, "one call is one row");
+}
+
+#[actix::test]
+async fn over_the_hours_budget_a_leg_goes_to_a_person_and_a_webhook_before_it_makes_no_second_row() {
+    let plan = PbxPlan::default().env("BUDGET_CALLER_CALLS_PER_HOUR", "1");
+    let world = PbxWorld::with(plan).await;
+    let caller = world.known_caller(1).await;
+    let first = world.rings(&caller);
+    world.completed(world.call_of(&first).await).await;
+    goes_to_a_person(&world, NewCall::from(&caller)).await;
+    let world = world.restart().await;
+    goes_to_a_person(&world, NewCall::from(&caller)).await;
+    let announced =
+        NewCall { webhook: WebhookMode::First, called: CALLED.to_owned(), ..NewCall::from(&caller) };
+    goes_to_a_person(&world, announced).await;
+    assert!(world.pbx.webhooks().iter().any(|webhook| webhook["event_type"] == "IncomingCall"));
+    // Who hides the number has no budget of their own.
+    for _ in 0..2 {
+        let hidden = world.rings("anonymous");
+        world.completed(world.call_of(&hidden).await).await;
+    }
+    world.stop().await;
+}
+
+#[actix::test]
+async fn over_the_budget_of_live_calls_and_without_a_person_a_leg_is_dropped() {
+    let plan =
+        PbxPlan::default().holding().env("BUDGET_CALLER_LIVE_CALLS", "1").env("FALLBACK_DESTINATION", "");
+    let world = PbxWorld::with(plan).await;
+    let caller = world.known_caller(1).await;
+    let call = world.call_of(&world.rings(&caller)).await;
+    let second = world.rings(&caller);
+    let report = world.at_pbx(&second, "it is dropped", |call| call.ended_by.is_some()).await;
+    assert_eq!((report.ended_by, report.posts_opened), (Some(EndedBy::Client), 0));
+    let row = world.released(world.call_of(&second).await).await;
+    assert_eq!(row.get::<_, String>("cause"), "budget");
+    world.operator_ends(call).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn credits_that_are_used_up_close_the_door_for_everybody() {
+    let world = PbxWorld::with(PbxPlan::default().env("BUDGET_COST_PER_DAY", "1")).await;
+    let first = world.rings(&world.known_caller(1).await);
+    // The simulator's conversations cost six credits a second.
+    world.completed(world.call_of(&first).await).await;
+    goes_to_a_person(&world, NewCall::from(&world.known_caller(2).await)).await;
+    let world = world.restart().await;
+    goes_to_a_person(&world, NewCall::from("anonymous")).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn minutes_that_are_used_up_close_the_door_for_everybody() {
+    let world = PbxWorld::with(PbxPlan::default().env("BUDGET_AGENT_MINUTES_PER_DAY", "1")).await;
+    let first = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&first).await;
+    world.completed(call).await;
+    let longer = "update conversations set duration_seconds = 60 where call = $1";
+    world.execute(longer, &[&call]).await;
+    let world = world.restart().await;
+    goes_to_a_person(&world, NewCall::from(&world.known_caller(2).await)).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn health_shows_what_there_is_against_the_live_calls_that_are_taken() {
+    let agent = json!({ "agent_id": "agent_test",
+        "platform_settings": { "call_limits": { "agent_concurrency_limit": 7 } } });
+    let limited = Fault { body: Some(agent), ..Fault::on("/v1/convai/agents/") };
+    let plan = PbxPlan { provider: vec![limited], ..PbxPlan::default() }
+        .holding()
+        .env("MAX_LIVE_CALLS", "10")
+        .env("AGENT_CONCURRENCY", "9")
+        .env("THREECX_SIMULTANEOUS_CALLS", "16");
+    let world = PbxWorld::with(plan).await;
+    let call = world.call_of(&world.rings(&world.known_caller(1).await)).await;
+    world
+        .until("the agent was asked for its limit", || async {
+            world.get("/health").await.1["capacity"]["agents"]["limit"] == json!(7)
+        })
+        .await;
+    let capacity = world.get("/health").await.1["capacity"].clone();
+    assert_eq!(capacity["live_calls"], json!({ "used": 1, "limit": 10, "short": false }));
+    assert_eq!(capacity["agents"], json!({ "used": 0, "limit": 7, "short": true }));
+    assert_eq!(capacity["threecx_calls"], json!({ "used": null, "limit": 16, "short": false }));
+    assert_eq!(world.get("/api/v1/live").await.1["health"]["capacity"], capacity, "the board shows the same");
+    world.operator_ends(call).await;
+    world.stop().await;
+}
