@@ -132,6 +132,7 @@ pub struct Metrics {
     notices: Counter,
     voice_wait: Histograms<SourceLabel>,
     voice_missing: Family<ReasonLabel, Counter>,
+    pins_refused: Counter,
     handed_over: Family<RungLabel, Counter>,
     attempts_failed: Family<AttemptLabels, Counter>,
     panics: Family<JobLabel, Counter>,
@@ -169,6 +170,7 @@ impl Metrics {
             notices: Counter::default(),
             voice_wait: Family::new_with_constructor(|| Histogram::new(VOICE_BUCKETS)),
             voice_missing: Family::default(),
+            pins_refused: Counter::default(),
             handed_over: Family::default(),
             attempts_failed: Family::default(),
             panics: Family::default(),
@@ -245,6 +247,12 @@ impl Metrics {
             "Calls that went on without the caller's voice, by reason",
             of("calls"),
             self.voice_missing.clone(),
+        );
+        all.register_with_unit(
+            "refused",
+            "PINs that were entered and proved nothing",
+            of("pins"),
+            self.pins_refused.clone(),
         );
         all.register_with_unit(
             "handed_over",
@@ -327,6 +335,9 @@ impl Metrics {
                 }
                 Fact::VoiceMissing(why) => {
                     self.voice_missing.get_or_create(&ReasonLabel { reason: why.name() }).inc();
+                }
+                Fact::PinRefused => {
+                    self.pins_refused.inc();
                 }
                 Fact::HandedOff(rung) => {
                     self.handed_over.get_or_create(&RungLabel { rung: rung.name() }).inc();

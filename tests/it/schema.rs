@@ -16,6 +16,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         store::engine_lock::STATEMENTS,
         store::event_log::STATEMENTS,
         store::lines::STATEMENTS,
+        store::pins::STATEMENTS,
         store::read_calls::STATEMENTS,
         store::recent_calls::STATEMENTS,
         store::speakers::STATEMENTS,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd,
-    HandoffFailure, Job, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Purpose, Report, Request,
-    Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
+    HandoffFailure, Job, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof, ProofWay, ProvedBy,
+    Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 
 pub const SECOND: i64 = 1_000_000;
@@ -28,6 +28,8 @@ pub fn policy(route: Route) -> Policy {
         notice: None,
         skip_key: Some('1'),
         person_key: Some('0'),
+        proof: Proof::None,
+        pin_wait: Duration::from_secs(10),
         clone_max_wait: Duration::from_secs(35),
         ring_max: Duration::from_secs(45),
         greeting_max: Duration::from_secs(15),
@@ -164,6 +166,11 @@ pub fn events(call: &Call) -> Vec<Event> {
             events.push(Event::Reported(report(id.clone(), None, grade)));
             events.push(Event::Reported(report(id, Some(purpose), grade)));
         }
+    }
+    events.extend(ProofWay::ALL.iter().map(|&way| Event::ProofAsked { way }));
+    events.extend(ProvedBy::ALL.iter().map(|&by| Event::ProofGiven { by }));
+    for number in [call.wrong_pins, call.wrong_pins.saturating_add(1)] {
+        events.push(Event::PinRefused { number });
     }
     events.push(Event::Reported(Report {
         failure: Some(HandoffFailure::NoAnswer),

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
     Admission, At, Attempt, Call, Conversation, Dial, Dues, Early, Effect, Event, Grade, Instants, Kept, Leg,
-    Offer, Person, Phase, Purpose, Route, Rung, Voice, fold, open, step,
+    Offer, Person, Phase, Proving, Purpose, Route, Rung, Voice, fold, open, step,
 };
 
 use crate::laws;
@@ -21,6 +21,7 @@ fn shape(call: &Call) -> Call {
     // Nothing leads out of here, whatever led in.
     Call {
         voice: Voice::Awaited,
+        proof: Proving::Unasked,
         tried: call.tried.last().copied().into_iter().collect(),
         person_asked: None,
         persons_asked: 0,
@@ -49,6 +50,7 @@ fn live_shape(call: &Call) -> Call {
             leg: rank(call.dues.leg),
             voice: rank(call.dues.voice),
             greeting: rank(call.dues.greeting),
+            proof: rank(call.dues.proof),
             hold: rank(call.dues.hold),
             handoff: rank(call.dues.handoff),
             conversation: rank(call.dues.conversation),
@@ -75,6 +77,8 @@ fn live_shape(call: &Call) -> Call {
         handoff_asked: call.handoff_asked && !call.policy.auto_transition,
         person_asked: call.person_asked.as_ref().map(|_| Person::Fallback),
         persons_asked: 0,
+        proof: proof_shape(call),
+        wrong_pins: if call.awaits_pin() { call.wrong_pins } else { 0 },
         agent_loss: None,
         lines: 0,
         resumed: 0,
@@ -98,6 +102,16 @@ fn phase_shape(phase: Phase) -> Phase {
 
 fn unnumbered(attempt: Attempt) -> Attempt {
     Attempt { number: 0, ..attempt }
+}
+
+/// What was proved decides nothing once somebody is being brought in, or the voice is there.
+fn proof_shape(call: &Call) -> Proving {
+    let open = matches!(call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+    match (&call.voice, call.proof) {
+        (Voice::Awaited | Voice::Fallback(_), proof) if open => proof,
+        (_, proof) if call.voice == Voice::Awaited && proof == Proving::Denied => proof,
+        (..) => Proving::Unasked,
+    }
 }
 
 /// Which rungs were tried decides, not their order; those that may be tried again are counted elsewhere.

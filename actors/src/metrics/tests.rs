@@ -47,6 +47,8 @@ fn offer(admission: Admission) -> Offer {
         ends_with_pbx_call: true,
         skip_key: None,
         person_key: None,
+        proof: precall_call::Proof::None,
+        pin_wait: long,
         clone_max_wait: long,
         ring_max: long,
         greeting_max: long,

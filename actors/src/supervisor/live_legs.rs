@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Context, Handler};
-use precall_call::{Admission, At, CallId, Event};
+use precall_call::{Admission, At, CallId, Event, Proof, ProvedBy};
 use slog::{info, warn};
 
 use super::admission::{Admitted, PBX};
@@ -12,6 +12,7 @@ use crate::call_rows::Extra;
 use crate::clock;
 use crate::leg_news::{LegHappened, LegNews, Synced};
 use crate::leg_orders;
+use crate::leg_proof::leg_proof;
 use crate::legs::{LegState, Tell};
 use crate::line::Line;
 use crate::phone_number::CallerNumber;
@@ -32,8 +33,25 @@ impl CallSupervisor {
         }
         let known = self.legs.call_of(&participant.leg);
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
-        let tell = self.legs.seen(call, &participant.leg, state);
-        self.tell_of_leg(tell, at, ctx);
+        let Some(tell) = self.legs.seen(call, &participant.leg, state) else { return };
+        // First of all: a leg that is connected and has proved nothing is not waited for.
+        if self.proof_of(participant) == Proof::Given {
+            let proved = Event::ProofGiven { by: ProvedBy::Leg };
+            self.deliver(call, Delivery::own(proved, Extra::None, at), ctx);
+        }
+        self.tell_of_leg(Some(tell), at, ctx);
+    }
+
+    fn number(&self, raw: &str) -> Option<CallerNumber> {
+        Some(raw).filter(|raw| !raw.is_empty()).map(|raw| CallerNumber::parse(raw, self.settings.region))
+    }
+
+    fn caller_of(&self, participant: &Participant) -> CallerNumber {
+        self.number(participant.caller_text()).unwrap_or(CallerNumber::Withheld)
+    }
+
+    fn proof_of(&self, participant: &Participant) -> Proof {
+        leg_proof(participant, &self.caller_of(participant), &self.settings.trusted_trunks)
     }
 
     /// The live call that this leg is of, or a new one; none where there is no room for it.
@@ -43,14 +61,11 @@ impl CallSupervisor {
         at: At,
         ctx: &mut Context<Self>,
     ) -> Option<CallId> {
-        let number = |raw: &str| {
-            Some(raw).filter(|raw| !raw.is_empty()).map(|raw| CallerNumber::parse(raw, self.settings.region))
-        };
         let sighting = Sighting {
             pbx: PBX.to_owned(),
             threecx_call_id: participant.call_id.map(|id| id.to_string()),
-            caller: number(participant.caller_text()).unwrap_or(CallerNumber::Withheld),
-            called: number(&participant.party_did),
+            caller: self.caller_of(participant),
+            called: self.number(&participant.party_did),
         };
         if let Found::Call(call) = self.registry.find(&sighting, at)
             && self.registry.is_live(call)
@@ -68,7 +83,8 @@ impl CallSupervisor {
         let (call, now) = (clock::new_call(), at);
         let admission = Admission::Accepted;
         // Nobody waits to hear that the offer is durable: the leg itself is what would be acknowledged.
-        drop(self.admit(Admitted { call, sighting, line, admission, recording: None, now }, ctx));
+        let proof = self.proof_of(participant);
+        drop(self.admit(Admitted { call, sighting, line, admission, proof, recording: None, now }, ctx));
         Some(call)
     }
 
