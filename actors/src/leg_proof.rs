@@ -49,60 +49,81 @@ fn is(role: &Role, kind: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
-    use serde_json::{Value, json};
-
     use super::{callback_proof, leg_proof};
     use crate::phone_number::CallerNumber;
-    use crate::providers::threecx::address::Dn;
-    use crate::providers::threecx::wire::participant;
+    use crate::providers::threecx::address::{Dn, LegAddress, ParticipantId};
+    use crate::providers::threecx::participant::{Participant, ParticipantStatus, Role};
     use precall_call::Proof;
+
+    const MOBILE: &str = "+4917112345678";
 
     fn caller(number: &str) -> CallerNumber {
         CallerNumber::parse(number, "DE".parse().unwrap())
     }
 
-    fn proof(number: &str, leg: &Value) -> Proof {
-        let mut shown = json!({"id": 1, "status": "Connected", "dn": "900", "party_caller_id": number});
-        shown.as_object_mut().unwrap().extend(leg.as_object().unwrap().clone());
-        let leg = participant(shown.to_string().as_bytes(), &Dn::new("900")).unwrap();
-        leg_proof(&leg, &caller(number), &["10007".to_owned()])
+    fn role(dn: &str, kind: &str) -> Role {
+        Role { dn: dn.to_owned(), kind: kind.to_owned() }
+    }
+
+    fn leg(party: Role) -> Participant {
+        Participant {
+            leg: LegAddress { dn: Dn::new("900"), participant: ParticipantId(1) },
+            status: ParticipantStatus::Connected,
+            call_id: Some(1),
+            leg_id: Some(1),
+            party_caller_name: String::new(),
+            party_caller_id: String::new(),
+            party,
+            party_did: String::new(),
+            device_id: String::new(),
+            direct_control: None,
+            originated_by: Role::default(),
+            referred_by: Role::default(),
+            on_behalf_of: Role::default(),
+        }
+    }
+
+    fn proof(number: &str, leg: &Participant) -> Proof {
+        leg_proof(leg, &caller(number), &["10007".to_owned()])
     }
 
     #[test]
     fn an_extension_proves_itself_and_nobody_else() {
-        let extension = json!({"party_dn": "150", "party_dn_type": "Wextension"});
+        let extension = leg(role("150", "Wextension"));
         assert_eq!(proof("150", &extension), Proof::Given);
-        assert_eq!(proof("151", &extension), Proof::None);
-        assert_eq!(proof("+4917112345678", &extension), Proof::None);
-        assert_eq!(proof("anonymous", &extension), Proof::None);
-        // A short number that comes from outside is anybody's.
-        let outside = json!({"party_dn": "10007", "party_dn_type": "Wexternalline"});
-        assert_eq!(proof("150", &outside), Proof::None);
-        assert_eq!(proof("150", &json!({"party_dn": "150"})), Proof::None, "the PBX did not say what it is");
+        for other in ["151", MOBILE, "anonymous"] {
+            assert_eq!(proof(other, &extension), Proof::None, "{other}");
+        }
+        // A short number that comes from outside is anybody's, and so is one of which the PBX does not say what it is.
+        assert_eq!(proof("150", &leg(role("10007", "Wexternalline"))), Proof::None);
+        assert_eq!(proof("150", &leg(role("150", ""))), Proof::None);
     }
 
     #[test]
     fn a_trusted_trunk_proves_public_numbers() {
-        let trunk = |dn: &str| json!({"party_dn": dn, "party_dn_type": "Wexternalline"});
-        assert_eq!(proof("+4917112345678", &trunk("10007")), Proof::Given);
-        assert_eq!(proof("+4917112345678", &trunk("10008")), Proof::None);
-        assert_eq!(proof("anonymous", &trunk("10007")), Proof::None);
-        let queue = json!({"party_dn": "10007", "party_dn_type": "Wqueue"});
-        assert_eq!(proof("+4917112345678", &queue), Proof::None);
+        assert_eq!(proof(MOBILE, &leg(role("10007", "Wexternalline"))), Proof::Given);
+        assert_eq!(proof(MOBILE, &leg(role("10008", "Wexternalline"))), Proof::None);
+        assert_eq!(proof("anonymous", &leg(role("10007", "Wexternalline"))), Proof::None);
+        assert_eq!(proof(MOBILE, &leg(role("10007", "Wqueue"))), Proof::None);
     }
 
     #[test]
     fn what_an_extension_passed_on_proves_nothing() {
-        for by in ["originated_by", "referred_by", "on_behalf_of"] {
-            for (number, party, kind) in
-                [("+4917112345678", "10007", "Wexternalline"), ("150", "150", "Wextension")]
-            {
-                let passed_on_by = |dn: &str, by_kind: &str| {
-                    json!({"party_dn": party, "party_dn_type": kind,
-                        format!("{by}_dn"): dn, format!("{by}_type"): by_kind})
-                };
-                assert_eq!(proof(number, &passed_on_by("120", "Wextension")), Proof::None, "{by} {number}");
-                assert_eq!(proof(number, &passed_on_by("ROUTER", "Wroutepoint")), Proof::Given);
+        for (number, party) in [(MOBILE, role("10007", "Wexternalline")), ("150", role("150", "Wextension"))]
+        {
+            let own = leg(party);
+            let by = |by: Role| {
+                [
+                    Participant { originated_by: by.clone(), ..own.clone() },
+                    Participant { referred_by: by.clone(), ..own.clone() },
+                    Participant { on_behalf_of: by, ..own.clone() },
+                ]
+            };
+            for passed_on in by(role("120", "Wextension")) {
+                assert_eq!(proof(number, &passed_on), Proof::None);
+            }
+            for routed in by(role("ROUTER", "Wroutepoint")) {
+                assert_eq!(proof(number, &routed), Proof::Given);
             }
         }
     }
@@ -110,7 +131,7 @@ mod tests {
     #[test]
     fn a_call_back_proves_extensions_alone() {
         assert_eq!(callback_proof(&caller("150")), Proof::Given);
-        assert_eq!(callback_proof(&caller("+4917112345678")), Proof::None);
+        assert_eq!(callback_proof(&caller(MOBILE)), Proof::None);
         assert_eq!(callback_proof(&CallerNumber::Withheld), Proof::None);
     }
 }

@@ -48,7 +48,9 @@ pub fn offer(policy: Policy) -> Offer {
 pub fn offers() -> Vec<Offer> {
     let mut offers = Vec::new();
     for &route in Route::ALL {
-        let plain = policy(route);
+        let proving = policy(route);
+        // Nobody's voice is kept for who proves something: see `keeps_voices`.
+        let plain = Policy { pin_wait: Duration::ZERO, ..proving.clone() };
         let start = VoiceWait::Start { after: Duration::from_secs(8) };
         let notice = (route != Route::Callback).then(|| Arc::from(NOTICE));
         offers.push(offer(Policy { notice, ..plain.clone() }));
@@ -63,6 +65,15 @@ pub fn offers() -> Vec<Offer> {
             ends_with_pbx_call: false,
             ..plain.clone()
         }));
+        let alone = Policy { persons: Arc::from([]), has_transfer: false, ..proving };
+        let noticed = (route != Route::Callback).then(|| Arc::from(NOTICE));
+        offers.push(offer(Policy {
+            notice: noticed,
+            voice_wait: start,
+            has_destination: false,
+            ..alone.clone()
+        }));
+        offers.push(offer(Policy { auto_transition: false, has_bridge: false, has_transfer: true, ..alone }));
         let policy = Arc::new(plain);
         for admission in [Admission::EndedBefore, Admission::Refused(Cause::DialRefused)] {
             offers.push(Offer { policy: Arc::clone(&policy), admission });
@@ -108,6 +119,11 @@ pub fn heard() -> AudioHeard {
         cuts: 1,
         ..AudioHeard::default()
     }
+}
+
+/// Whether a voice may be kept for who proves to be the caller. Varied apart from the rest, as persons are.
+fn keeps_voices(policy: &Policy) -> bool {
+    policy.pin_wait > Duration::ZERO
 }
 
 /// Every event that can happen to a call in this state, stale and nonsensical ones included.
@@ -167,10 +183,12 @@ pub fn events(call: &Call) -> Vec<Event> {
             events.push(Event::Reported(report(id, Some(purpose), grade)));
         }
     }
-    events.extend(ProofWay::ALL.iter().map(|&way| Event::ProofAsked { way }));
-    events.extend(ProvedBy::ALL.iter().map(|&by| Event::ProofGiven { by }));
-    for number in [call.wrong_pins, call.wrong_pins.saturating_add(1)] {
-        events.push(Event::PinRefused { number });
+    if keeps_voices(&call.policy) {
+        events.extend(ProofWay::ALL.iter().map(|&way| Event::ProofAsked { way }));
+        events.extend(ProvedBy::ALL.iter().map(|&by| Event::ProofGiven { by }));
+        for number in [call.wrong_pins, call.wrong_pins.saturating_add(1)] {
+            events.push(Event::PinRefused { number });
+        }
     }
     events.push(Event::Reported(Report {
         failure: Some(HandoffFailure::NoAnswer),

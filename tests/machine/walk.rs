@@ -213,14 +213,20 @@ walks! {
     every_law_holds_on_route_callback_that_starts_without_the_voice: Callback 1,
     every_law_holds_on_route_callback_that_waits_for_an_operator: Callback 2,
     every_law_holds_on_route_callback_that_outlives_the_pbx_call: Callback 3,
+    every_law_holds_on_route_callback_that_asks_for_proof: Callback 4,
+    every_law_holds_on_route_callback_that_asks_for_proof_and_waits_for_an_operator: Callback 5,
     every_law_holds_on_route_bridge: Bridge 0,
     every_law_holds_on_route_bridge_that_starts_without_the_voice: Bridge 1,
     every_law_holds_on_route_bridge_that_waits_for_an_operator: Bridge 2,
     every_law_holds_on_route_bridge_without_anything_to_fall_back_to: Bridge 3,
+    every_law_holds_on_route_bridge_that_asks_for_proof: Bridge 4,
+    every_law_holds_on_route_bridge_that_asks_for_proof_and_waits_for_an_operator: Bridge 5,
     every_law_holds_on_route_transfer: Transfer 0,
     every_law_holds_on_route_transfer_that_starts_without_the_voice: Transfer 1,
     every_law_holds_on_route_transfer_that_waits_for_an_operator: Transfer 2,
     every_law_holds_on_route_transfer_without_anything_to_fall_back_to: Transfer 3,
+    every_law_holds_on_route_transfer_that_asks_for_proof: Transfer 4,
+    every_law_holds_on_route_transfer_that_asks_for_proof_and_waits_for_an_operator: Transfer 5,
 }
 
 #[test]

@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use precall_actors::clone_worker::VoiceOutcome;
 use precall_actors::store::voices::{Covered, Mapping};
 use precall_actors::voice_book::{Asker, Known, Order, VoiceKey};
-use precall_call::{
-    At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Proof, Purpose, VoicePolicy,
-};
+use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose, VoicePolicy};
 use uuid::Uuid;
 
 use crate::engine::Engine;
