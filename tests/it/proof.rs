@@ -106,7 +106,6 @@ async fn three_wrong_pins_or_none_leave_the_fallback_voice_and_nothing_is_cloned
         world.presses(&wrong_leg, &format!("{WRONG}#"));
         has(&world, wrong_call, "pin_refused", number).await;
     }
-    // Too late: and its digits are nobody's to see.
     for (pbx_id, call) in [(wrong_leg, wrong_call), (silent_leg, silent_call), (bare_leg, bare_call)] {
         heard_fallback(&world, &pbx_id, call, "unproven").await;
     }
