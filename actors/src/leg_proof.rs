@@ -13,9 +13,18 @@ use crate::providers::threecx::participant::{Participant, Role};
 const EXTENSION: &str = "Wextension";
 const TRUNK: &str = "Wexternalline";
 
-/// Whether the leg proves that its caller is who the number says.
+/// Whether the leg proves that its call's caller is who the number says. `shown` is whom the leg shows: the other side of a leg may
+/// become somebody else while the call is still its first caller's.
 #[must_use]
-pub fn leg_proof(leg: &Participant, caller: &CallerNumber, trusted_trunks: &[String]) -> Proof {
+pub fn leg_proof(
+    leg: &Participant,
+    shown: &CallerNumber,
+    caller: &CallerNumber,
+    trusted_trunks: &[String],
+) -> Proof {
+    if shown != caller {
+        return Proof::None;
+    }
     let party = &leg.party;
     let passed_on = [&leg.originated_by, &leg.referred_by, &leg.on_behalf_of]
         .into_iter()
@@ -84,7 +93,17 @@ mod tests {
     }
 
     fn proof(number: &str, leg: &Participant) -> Proof {
-        leg_proof(leg, &caller(number), &["10007".to_owned()])
+        leg_proof(leg, &caller(number), &caller(number), &["10007".to_owned()])
+    }
+
+    #[test]
+    fn a_leg_whose_other_side_became_somebody_else_proves_nothing_of_who_rang() {
+        let (extension, trunk) = (leg(role("150", "Wextension")), leg(role("10007", "Wexternalline")));
+        let trusted = ["10007".to_owned()];
+        assert_eq!(leg_proof(&extension, &caller("150"), &caller(MOBILE), &trusted), Proof::None);
+        assert_eq!(leg_proof(&trunk, &caller(MOBILE), &caller("+493012345678"), &trusted), Proof::None);
+        let nobody = CallerNumber::Withheld;
+        assert_eq!(leg_proof(&trunk, &nobody, &nobody, &trusted), Proof::None);
     }
 
     #[test]

@@ -280,6 +280,9 @@ async fn a_restart_forgets_neither_the_tries_nor_what_was_proved() {
     heard_fallback(&world, &calls[0].0, calls[0].1, "unproven").await;
     heard_own_voice(&world, &calls[1].0, calls[1].1).await;
     heard_own_voice(&world, &proved_leg, proved).await;
+    let numbers = "select count(*) from call_events where call = $1 and event ->> 'kind' = 'pin_refused'
+        and event ->> 'number' = '3'";
+    assert_eq!(world.count(numbers, &[&calls[0].1]).await, 1, "it was the third");
     let kinds = world.events(proved).await;
     assert_eq!(kinds.iter().filter(|kind| *kind == "proof_asked").count(), 1, "{kinds:?}");
     world.completed(world.call_of(&other).await).await;

@@ -35,7 +35,8 @@ impl CallSupervisor {
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
         let Some(tell) = self.legs.seen(call, &participant.leg, state) else { return };
         // First of all: a leg that is connected and has proved nothing is not waited for.
-        if self.proof_of(participant) == Proof::Given {
+        let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
+        if self.proof_of(participant, caller) == Proof::Given {
             let proved = Event::ProofGiven { by: ProvedBy::Leg };
             self.deliver(call, Delivery::own(proved, Extra::None, at), ctx);
         }
@@ -50,8 +51,8 @@ impl CallSupervisor {
         self.number(participant.caller_text()).unwrap_or(CallerNumber::Withheld)
     }
 
-    fn proof_of(&self, participant: &Participant) -> Proof {
-        leg_proof(participant, &self.caller_of(participant), &self.settings.trusted_trunks)
+    fn proof_of(&self, participant: &Participant, caller: &CallerNumber) -> Proof {
+        leg_proof(participant, &self.caller_of(participant), caller, &self.settings.trusted_trunks)
     }
 
     /// The live call that this leg is of, or a new one; none where there is no room for it.
@@ -83,7 +84,7 @@ impl CallSupervisor {
         let (call, now) = (clock::new_call(), at);
         let admission = Admission::Accepted;
         // Nobody waits to hear that the offer is durable: the leg itself is what would be acknowledged.
-        let proof = self.proof_of(participant);
+        let proof = self.proof_of(participant, &sighting.caller);
         drop(self.admit(Admitted { call, sighting, line, admission, proof, recording: None, now }, ctx));
         Some(call)
     }
