@@ -14,8 +14,8 @@ use crate::voice_book::VoiceKey;
 
 /// Checks at once, in the whole engine; others wait for their turn.
 const AT_ONCE: usize = 2;
-/// One check with its wait; beyond it, the PIN counts as wrong for this call. Two at once are some 50 a second: more are wanted only by
-/// somebody who guesses.
+/// One check with its wait; beyond it, the PIN counts as wrong for this call. Each takes some 20 ms, so two at once are more a second
+/// than anybody wants but who guesses.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// What became of a PIN.

@@ -124,6 +124,29 @@ async fn metrics(world: &World) -> String {
     String::from_utf8(body.to_vec()).unwrap()
 }
 
+/// More than are checked at once: they wait for their turn, and none is taken for a wrong one.
+#[actix::test]
+async fn pins_of_many_callers_at_once_are_all_checked() {
+    let world = PbxWorld::with(PbxPlan { greeting_ms: 2_000, ..PbxPlan::default() }).await;
+    let mut calls = Vec::new();
+    for n in 1..=8 {
+        let caller = kept_caller(&world, n, Some(PIN)).await;
+        let pbx_id = world.rings(&caller);
+        calls.push((world.call_of(&pbx_id).await, pbx_id));
+    }
+    for (call, _) in &calls {
+        has(&world, *call, "proof_asked", 1).await;
+    }
+    for (_, pbx_id) in &calls {
+        world.presses(pbx_id, &format!("{PIN}#"));
+    }
+    for (call, pbx_id) in &calls {
+        heard_own_voice(&world, pbx_id, *call).await;
+        assert!(!world.events(*call).await.contains(&"pin_refused".to_owned()));
+    }
+    world.stop().await;
+}
+
 #[actix::test]
 async fn a_key_alone_keeps_its_meaning_while_a_pin_is_awaited() {
     let world = PbxWorld::with(PbxPlan { greeting_ms: 8_000, ..PbxPlan::default() }).await;
