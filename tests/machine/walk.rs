@@ -108,6 +108,8 @@ fn unnumbered(attempt: Attempt) -> Attempt {
 fn proof_shape(call: &Call) -> Proving {
     let open = matches!(call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
     match (&call.voice, call.proof) {
+        // Nobody asks for a voice any more that is decided, so that what was given is shown to nobody.
+        (Voice::Fallback(_), Proving::Given | Proving::Shown) if open && !call.waiting => Proving::Unasked,
         (Voice::Awaited | Voice::Fallback(_), proof) if open => proof,
         (_, proof) if call.voice == Voice::Awaited && proof == Proving::Denied => proof,
         (..) => Proving::Unasked,
