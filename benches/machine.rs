@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use precall_call::{
-    Admission, At, Call, ConversationId, Effect, Event, Grade, GreetingEnd, LineId, Offer, Policy, Report,
-    Route, VoiceId, VoiceSource, VoiceWait, fold, open, step,
+    Admission, At, Call, ConversationId, Effect, Event, Grade, GreetingEnd, LineId, Offer, Policy, Proof,
+    Report, Route, VoiceId, VoiceSource, VoiceWait, fold, open, step,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -72,6 +72,8 @@ fn policy(route: Route) -> Policy {
         ends_with_pbx_call: true,
         skip_key: Some('1'),
         person_key: Some('0'),
+        proof: Proof::None,
+        pin_wait: Duration::from_secs(10),
         clone_max_wait: Duration::from_secs(35),
         ring_max: Duration::from_secs(45),
         greeting_max: Duration::from_secs(15),
@@ -143,6 +145,7 @@ fn nothing(event: &Event) -> u32 {
         Event::DtmfReceived { .. } => 4,
         Event::GreetingDialled | Event::GreetingStarted { .. } | Event::GreetingEnded { .. } => 5,
         Event::VoiceReady { .. } | Event::VoiceMissing { .. } | Event::VoiceWithdrawn { .. } => 6,
+        Event::ProofAsked { .. } | Event::ProofGiven { .. } | Event::PinRefused { .. } => 13,
         Event::HandoffStarted { .. } | Event::HandoffSucceeded { .. } | Event::HandoffFailed { .. } => 7,
         Event::AgentEnded { .. } | Event::AgentLost { .. } => 11,
         Event::PersonAsked { .. } | Event::LineSpoken { .. } => 12,

@@ -24,7 +24,7 @@ use precall_actors::samples::{SampleStore, UploadPlace};
 use precall_actors::shared::{CallSettings, ConsentRule};
 use precall_actors::spool::handle::SpoolHandle;
 use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
-use precall_call::{LineId, Route, VoicePolicy};
+use precall_call::{LineId, Route};
 use slog::{Logger, info, o, warn};
 use url::Url;
 
@@ -267,6 +267,7 @@ fn engine_settings(
         writing_pool: pools.writing,
         default_line: default_line(config),
         region: callback.default_region.unwrap_or(Region::UNKNOWN),
+        trusted_trunks: config.clone.trusted_trunks.clone(),
         countries,
         own_numbers: callback.own_numbers.iter().cloned().collect(),
         limits: DialLimits {
@@ -355,7 +356,7 @@ pub(crate) fn default_line(config: &Config) -> Line {
         greeting_voice: config.greeting.voice.clone(),
         language: None,
         fallback_voice: config.call.fallback_voice.clone(),
-        voice_policy: VoicePolicy::Number,
+        voice_policy: config.clone.policy,
         agent_destination: config.call.agent_destination.clone(),
         fallback_destination: config.call.fallback_destination.clone(),
         programme: None,
@@ -365,6 +366,7 @@ pub(crate) fn default_line(config: &Config) -> Line {
             voice_wait: config.call.voice_wait,
             auto_transition: config.call.auto_transition,
             ends_with_pbx_call: config.callback.ends_with_pbx_call,
+            pin_wait: config.clone.pin_wait,
             clone_max_wait: config.clone.max_wait,
             ring_max: config.callback.ring_max,
             greeting_max: config.greeting.max,

@@ -4,6 +4,7 @@
 //! hand is kept until it is dealt with, and the actor is restarted in place with its mailbox.
 
 mod crash;
+mod keys;
 mod perform;
 
 use std::collections::VecDeque;
@@ -27,6 +28,8 @@ use crate::greeting::{GreetingActor, StopWatching};
 use crate::greeting_player::{ConnectedLeg, GreetingPlayer};
 use crate::handoff::Handoff;
 use crate::persistence::{Append, Durable};
+use crate::pin::Pin;
+use crate::pin_pad::PinPad;
 use crate::shared::Shared;
 use crate::store::rows::{Derived, Entry};
 use crate::supervisor::{CallDown, CallSettled, CallSupervisor, ConversationKnown};
@@ -127,6 +130,11 @@ pub struct CallActor {
     leg: Option<ConnectedLeg>,
     player: Option<Addr<GreetingPlayer>>,
     parts: Vec<Job>,
+    /// Keys that may be a PIN's.
+    pad: PinPad,
+    /// PINs that wait while one is being checked.
+    pins: VecDeque<Pin>,
+    checking: bool,
     handled: u64,
     crashes: u32,
     _notice: DeathNotice<CallSupervisor, CallDown>,
@@ -185,6 +193,9 @@ impl CallActor {
             leg: None,
             player: None,
             parts: Vec::new(),
+            pad: PinPad::default(),
+            pins: VecDeque::new(),
+            checking: false,
             handled: 0,
             crashes: 0,
             _notice: notice,
@@ -375,7 +386,9 @@ impl CallActor {
         if let Extra::Leg(leg) = &extra {
             self.leg = Some(ConnectedLeg { address: leg.clone(), connected_at: at });
         }
-        self.take_at(at, &event, &extra, derived);
+        if !self.is_for_the_pad(&event, at, ctx) {
+            self.take_at(at, &event, &extra, derived);
+        }
         if let Some(Happened { done, sender, .. }) = self.in_hand.take() {
             // An event that changed nothing is acknowledged when everything before it is durable: it may be a duplicate.
             self.waiting.extend(done.map(|done| (self.call.version, done)));
@@ -427,6 +440,8 @@ impl Handler<PartDown> for CallActor {
             self.parts.remove(i);
         }
         match down.job {
+            // The voice may have been asked for again before the first worker was gone.
+            Job::CloneWorker if self.parts.contains(&Job::CloneWorker) => {}
             Job::CloneWorker => self.clone_worker = None,
             Job::Handoff => self.handoff = None,
             Job::Greeting if down.panicked => self.player = None,

@@ -286,6 +286,7 @@ fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<Derived> {
         | Fact::FirstFrame(_)
         | Fact::FirstSound(_)
         | Fact::NoticeEnded
+        | Fact::PinRefused
         | Fact::Panicked
         | Fact::Released(_) => Vec::new(),
     }

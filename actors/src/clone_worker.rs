@@ -42,16 +42,17 @@ pub struct CloneWorker {
     context: Arc<CallContext>,
     shared: Arc<Shared>,
     call: Addr<CallActor>,
+    proof: Proof,
     asked_at: At,
     _notice: DeathNotice<CallActor, PartDown>,
 }
 
 impl CloneWorker {
-    /// For one call.
+    /// For one call, whose caller may have proved who they are.
     #[must_use]
-    pub fn new(context: Arc<CallContext>, shared: Arc<Shared>, call: Addr<CallActor>) -> Self {
+    pub fn new(context: Arc<CallContext>, shared: Arc<Shared>, call: Addr<CallActor>, proof: Proof) -> Self {
         let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::CloneWorker, panicked });
-        Self { context, shared, call, asked_at: clock::now(), _notice: notice }
+        Self { context, shared, call, proof, asked_at: clock::now(), _notice: notice }
     }
 }
 
@@ -70,7 +71,7 @@ impl Actor for CloneWorker {
         let asker = Asker {
             call: self.context.id,
             policy: line.voice_policy,
-            proof: Proof::None,
+            proof: self.proof,
             due: self.asked_at.plus(line.rules.clone_max_wait),
         };
         self.shared.voice_book.do_send(Want { asker, key, reply: ctx.address().recipient() });
@@ -92,7 +93,7 @@ impl Handler<VoiceOutcome> for CloneWorker {
                 Event::VoiceReady { voice, job, source, took }
             }
             VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
-            VoiceOutcome::NeedsProof(_) => Event::VoiceMissing { why: NoVoice::Unproven },
+            VoiceOutcome::NeedsProof(way) => Event::ProofAsked { way },
         };
         self.call.do_send(Happened::part(event));
         ctx.stop();

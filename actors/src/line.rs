@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_call::{LineId, Policy, Route, VoiceId, VoicePolicy, VoiceWait};
+use precall_call::{LineId, Policy, Proof, Route, VoiceId, VoicePolicy, VoiceWait};
 
 use crate::phone_number::{CallerNumber, Region};
 use crate::programme::Programme;
@@ -56,6 +56,8 @@ pub struct LineRules {
     pub auto_transition: bool,
     /// `CALLBACK_ENDS_WITH_PBX_CALL`.
     pub ends_with_pbx_call: bool,
+    /// `PIN_WAIT_SECONDS`.
+    pub pin_wait: Duration,
     /// `CLONE_MAX_WAIT_SECONDS`.
     pub clone_max_wait: Duration,
     /// `CALLBACK_RING_SECONDS`.
@@ -142,6 +144,8 @@ impl Line {
             ends_with_pbx_call: rules.ends_with_pbx_call,
             skip_key: rules.skip_key,
             person_key: rules.person_key,
+            proof: Proof::None,
+            pin_wait: rules.pin_wait,
             clone_max_wait: rules.clone_max_wait,
             ring_max: rules.ring_max,
             greeting_max: live.map_or(rules.greeting_max, |p| p.greeting_length() + STREAM_MAX),

@@ -135,6 +135,7 @@ pub struct Metrics {
     notices: Counter,
     voice_wait: Histograms<SourceLabel>,
     voice_missing: Family<ReasonLabel, Counter>,
+    pins_refused: Counter,
     handed_over: Family<RungLabel, Counter>,
     attempts_failed: Family<AttemptLabels, Counter>,
     panics: Family<JobLabel, Counter>,
@@ -173,6 +174,7 @@ impl Metrics {
             notices: Counter::default(),
             voice_wait: Family::new_with_constructor(|| Histogram::new(VOICE_BUCKETS)),
             voice_missing: Family::default(),
+            pins_refused: Counter::default(),
             handed_over: Family::default(),
             attempts_failed: Family::default(),
             panics: Family::default(),
@@ -250,6 +252,12 @@ impl Metrics {
             "Calls that went on without the caller's voice, by reason",
             of("calls"),
             self.voice_missing.clone(),
+        );
+        all.register_with_unit(
+            "refused",
+            "PINs that were entered and proved nothing",
+            of("pins"),
+            self.pins_refused.clone(),
         );
         all.register_with_unit(
             "handed_over",
@@ -333,6 +341,9 @@ impl Metrics {
                 }
                 Fact::VoiceMissing(why) => {
                     self.voice_missing.get_or_create(&ReasonLabel { reason: why.name() }).inc();
+                }
+                Fact::PinRefused => {
+                    self.pins_refused.inc();
                 }
                 Fact::HandedOff(rung) => {
                     self.handed_over.get_or_create(&RungLabel { rung: rung.name() }).inc();

@@ -130,6 +130,12 @@ impl Registry {
         self.known.get(&call).is_some_and(|known| known.live)
     }
 
+    /// Who rang, as the call was first seen.
+    #[must_use]
+    pub fn caller(&self, call: CallId) -> Option<&CallerNumber> {
+        self.known.get(&call).map(|known| &known.sighting.caller)
+    }
+
     /// Calls that are live.
     #[must_use]
     pub fn live(&self) -> usize {

@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::pbx_feed::LookAt;
 use crate::pbx_state::PbxState;
 use crate::persistence::{PersistenceActor, PersistenceState};
+use crate::pin_check::PinChecks;
 use crate::provider_state::ProviderState;
 use crate::providers::elevenlabs::{ElevenLabs, Settings as ProviderSettings, Telephony};
 use crate::providers::threecx::access_token::AccessTokens;
@@ -74,6 +75,8 @@ pub struct Shared {
     pub voice_book: Addr<VoiceBook>,
     /// For reads.
     pub pool: Pool,
+    /// Whose turn it is to have a PIN checked.
+    pub pin_checks: PinChecks,
     /// The PBX; none without 3CX call control.
     pub pbx: Option<PbxSide>,
     /// Calls on their way to an agent.

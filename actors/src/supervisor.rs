@@ -186,6 +186,8 @@ pub struct AdmissionSettings {
     pub max_live_calls: usize,
     /// `DEFAULT_REGION`.
     pub region: Region,
+    /// `TRUSTED_TRUNKS`: DNs whose numbers can be believed.
+    pub trusted_trunks: Vec<String>,
 }
 
 /// See the file.

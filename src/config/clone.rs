@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use precall_call::VoicePolicy;
 use serde::Deserialize;
 
 use super::base_url::BaseUrl;
 use super::problem::Problems;
 use super::s3::{BucketName, Need, RawS3, RegionName, S3};
 use super::secret::Secret;
-use super::value::{Read, Word, words};
+use super::value::{FromText, List, Read, Word, words};
 use super::values::Values;
 use super::variables::Section;
 
@@ -27,21 +28,13 @@ words!(Storage, "local or s3",
     "s3" => Storage::S3,
 );
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum VoicePolicy {
-    Number,
-    Proof,
-    Never,
-}
-
-words!(VoicePolicy, "number (proof and never are not supported by this build yet)",
+words!(VoicePolicy, "number, proof or never",
     "number" => VoicePolicy::Number,
     "proof" => VoicePolicy::Proof,
     "never" => VoicePolicy::Never,
 );
 
-/// Cloning, its cache and its samples. A caller's number decides whose voice it is: this build knows nothing else, and
-/// refuses a configuration that asks for more.
+/// Cloning, its cache and its samples.
 #[derive(Clone, Debug)]
 pub struct VoiceClone {
     /// How long the voice may take, from the offer of the call.
@@ -54,6 +47,12 @@ pub struct VoiceClone {
     pub cache_ttl: Duration,
     /// Whether a sample needs its speaker's consent before it is uploaded.
     pub consent_required: bool,
+    /// Who may hear a caller's voice, where neither the caller's mapping nor the line says.
+    pub policy: VoicePolicy,
+    /// DNs of trunks whose numbers can be believed.
+    pub trusted_trunks: Vec<String>,
+    /// How long a PIN is waited for, after the greeting.
+    pub pin_wait: Duration,
     /// Where local samples lie; nothing outside is read.
     pub samples_path: PathBuf,
     /// Where uploads are put; what a caller's mapping names is read from either place.
@@ -71,6 +70,8 @@ struct Raw {
     cache_ttl: Read<u64>,
     consent_required: Read<bool>,
     voice_policy: Read<VoicePolicy>,
+    trusted_trunks: Option<Read<List>>,
+    pin_wait_seconds: Read<u64>,
     voice_sample_storage: Read<Storage>,
     local_voice_samples_path: Read<PathBuf>,
     s3_bucket_name: Option<Read<BucketName>>,
@@ -91,12 +92,13 @@ impl VoiceClone {
         let cache_ttl = problems.seconds("CACHE_TTL", raw.cache_ttl, 1..=TEN_YEARS);
         let consent_required = problems.value("CONSENT_REQUIRED", raw.consent_required);
         let samples_path = problems.value("LOCAL_VOICE_SAMPLES_PATH", raw.local_voice_samples_path);
-        match problems.value("VOICE_POLICY", raw.voice_policy) {
-            Some(VoicePolicy::Proof | VoicePolicy::Never) => {
-                problems.add("VOICE_POLICY", "asks for what this build does not support yet", "number");
-            }
-            Some(VoicePolicy::Number) | None => {}
+        let policy = problems.value("VOICE_POLICY", raw.voice_policy);
+        let trusted_trunks = problems.optional("TRUSTED_TRUNKS", raw.trusted_trunks);
+        let trunks = trusted_trunks.iter().flatten().flat_map(|list| &list.0);
+        if let Some(Err(complaint)) = trunks.map(|dn| Word::from_text(dn)).find(Result::is_err) {
+            problems.add("TRUSTED_TRUNKS", complaint.wrong, "the DNs of trunks, comma separated");
         }
+        let pin_wait = problems.seconds("PIN_WAIT_SECONDS", raw.pin_wait_seconds, 3..=60);
         let uploads = problems.value("VOICE_SAMPLE_STORAGE", raw.voice_sample_storage);
         let need = match uploads {
             Some(Storage::S3) => Need::Uploads,
@@ -116,6 +118,9 @@ impl VoiceClone {
             concurrency: concurrency?,
             cache_ttl: cache_ttl?,
             consent_required: consent_required?,
+            policy: policy?,
+            trusted_trunks: trusted_trunks?.map(|list| list.0).unwrap_or_default(),
+            pin_wait: pin_wait?,
             samples_path: samples_path?,
             uploads: uploads?,
             s3: s3?,

@@ -1,6 +1,6 @@
 //! What is allowed and still worth saying aloud at start.
 
-use precall_call::Route;
+use precall_call::{Route, VoicePolicy};
 
 use super::values::Values;
 use super::webhook::WebhookAuth;
@@ -27,6 +27,8 @@ const LIVE_LEG_ONLY: &[&str] = &[
     "AGENT_DYNAMIC_VARIABLES",
     "AGENT_STALL_SECONDS",
     "AGENT_AUDIO_MS",
+    "TRUSTED_TRUNKS",
+    "PIN_WAIT_SECONDS",
 ];
 
 /// One sentence each, without secrets.
@@ -44,6 +46,11 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
     }
     if !config.clone.consent_required {
         say("CONSENT_REQUIRED is off: samples are uploaded without a speaker's consent on record");
+    }
+    if config.clone.policy == VoicePolicy::Proof && config.call.route == Route::Callback {
+        say(
+            "VOICE_POLICY is proof, and on route callback nothing can be proved: agents speak in the fallback voice",
+        );
     }
     if config.clone.timeout > config.clone.max_wait {
         say("VOICE_CLONE_TIMEOUT is longer than CLONE_MAX_WAIT_SECONDS: calls give up before the clone does");

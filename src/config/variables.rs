@@ -249,6 +249,8 @@ pub const VARIABLES: &[Variable] = &{
         text(Clone, "CACHE_TTL", "86400"),
         text(Clone, "CONSENT_REQUIRED", "true"),
         text(Clone, "VOICE_POLICY", "number"),
+        unset(Clone, "TRUSTED_TRUNKS"),
+        text(Clone, "PIN_WAIT_SECONDS", "10"),
         text(Clone, "VOICE_SAMPLE_STORAGE", "local"),
         text(Clone, "LOCAL_VOICE_SAMPLES_PATH", "/data/voices"),
         unset(Clone, "S3_BUCKET_NAME").required(Required::When("when VOICE_SAMPLE_STORAGE is s3")),

@@ -119,7 +119,13 @@ async fn the_end_that_a_call_flow_tells_does_not_end_a_call_whose_leg_is_there()
 
 /// Keeps every line, with what it says beside its words.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+pub struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl Drain for Lines {
     type Ok = ();
@@ -167,7 +173,7 @@ async fn legs_of_other_dns_leave_no_trace() {
     let kept =
         "select count(*) from call_events where event::text || coalesce(pii::text, '') like '%5550177%'";
     assert_eq!(world.count(kept, &[]).await, 0);
-    let lines = lines.0.lock().unwrap().clone();
+    let lines = lines.all();
     assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged at all");
     for line in &lines {
         assert!(!line.contains("5550177") && !line.contains(&format!("leg={leg}")), "{line}");

@@ -32,6 +32,7 @@ mod live_legs;
 mod live_restarts;
 mod lost_in_restart;
 mod outages;
+mod proof;
 mod refused_reports;
 mod reports;
 mod restarts;

@@ -20,6 +20,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         store::erasure::STATEMENTS,
         store::event_log::STATEMENTS,
         store::lines::STATEMENTS,
+        store::pins::STATEMENTS,
         store::read_calls::STATEMENTS,
         store::read_voices::STATEMENTS,
         store::recent_calls::STATEMENTS,

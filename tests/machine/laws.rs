@@ -1,8 +1,8 @@
 //! The laws, each by its name. The walk and the properties hold every step they make against all of them.
 
 use precall_call::{
-    At, Attempt, Call, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Purpose, Rung, Step,
-    Voice, facts, step,
+    At, Attempt, Call, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof, ProofWay,
+    Proving, Purpose, Rung, Step, Voice, facts, step,
 };
 
 /// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to hold.
@@ -32,6 +32,8 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     an_agent_is_connected_only_when_it_is_ready(before, event, taken);
     an_agent_that_is_left_is_given_up(before, event, taken);
     a_withdrawn_voice_is_not_begun_with(event, taken);
+    nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event, taken);
+    a_proof_is_awaited_only_while_it_can_matter(&taken.next);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {
@@ -255,4 +257,34 @@ fn what_cannot_be_heard_is_not_tried(taken: &Step) {
             assert!(!taken.next.audio_lost || !rung.needs_audio(), "{rung:?} without audio");
         }
     }
+}
+
+/// Neither by what the call believes, nor by an order; and who keeps the voices is never told of a proof that was not given.
+fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, taken: &Step) {
+    let call = &taken.next;
+    let lacks_proof = matches!(call.proof, Proving::Awaited(_) | Proving::Denied);
+    assert!(!lacks_proof || !matches!(call.voice, Voice::Cloned(_)), "a voice without its proof: {event:?}");
+    for effect in &taken.effects {
+        match effect {
+            Effect::StartHandoff { voice: Some(voice), .. } => {
+                assert!(!lacks_proof || voice.as_str() != "clone", "an agent in a voice without its proof");
+            }
+            Effect::AskForVoice { proof } => {
+                assert_eq!(*proof == Proof::Given, call.proof == Proving::Shown, "a proof that nobody gave");
+                assert!(!lacks_proof, "a voice was asked for whose proof is missing");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn a_proof_is_awaited_only_while_it_can_matter(call: &Call) {
+    let Proving::Awaited(way) = call.proof else {
+        return assert!(call.dues.proof.is_none(), "a PIN is due that nobody asked for");
+    };
+    assert!(matches!(call.phase, Phase::Offered | Phase::Greeting | Phase::Holding));
+    assert!(call.policy.on_live_leg() && call.voice == Voice::Awaited && !call.waiting);
+    assert!(call.dues.voice.is_none() && call.dues.hold.is_none(), "a clone is due that nobody makes");
+    assert!(way != ProofWay::Leg || call.leg != Leg::Connected, "a leg that proves nothing is waited for");
+    assert!(call.wrong_pins < 3, "more PINs than may be tried");
 }

@@ -7,7 +7,7 @@ use precall_call::{
     Route, Rung, Told,
 };
 
-use crate::stories::{Story, start};
+use crate::stories::{Story, ask, start};
 use crate::vocabulary::{NOTICE, SECOND, policy, voice_ready};
 
 fn conversing(number: u8, rung: Rung) -> Phase {
@@ -73,7 +73,7 @@ fn a_webhook_whose_leg_never_appears_is_released() {
 #[test]
 fn a_ringing_leg_is_answered_once_and_greeted_when_it_is_connected() {
     let mut story = Story::of(noticed()).then(Event::LegRinging).then(Event::LegRinging);
-    assert_eq!(story.orders(), [Effect::AskForVoice, Effect::AnswerLeg]);
+    assert_eq!(story.orders(), [ask(), Effect::AnswerLeg]);
     let mut story = story.then(Event::LegConnected);
     assert_eq!(story.orders(), [Effect::PlayGreeting]);
     let ringing = Story::of(noticed()).then(Event::LegRinging).then(Event::OperatorAsked(Request::HangUp));
@@ -189,7 +189,7 @@ fn after_a_restart_the_leg_tells_whether_the_call_goes_on() {
     let mut story = holding();
     story.orders();
     let mut story = story.then(resumed(LegSeen::None));
-    assert_eq!(story.orders(), [Effect::AskForVoice], "no audio before the leg was seen");
+    assert_eq!(story.orders(), [ask()], "no audio before the leg was seen");
     let mut story = story.then(Event::LegConnected);
     assert_eq!(story.orders(), [Effect::PlayHold]);
     assert_eq!(holding().then(resumed(LegSeen::Gone)).ended().0, Cause::LostInRestart);

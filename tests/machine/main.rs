@@ -4,6 +4,7 @@
 mod bridge;
 mod laws;
 mod live_leg;
+mod proof;
 mod properties;
 mod stories;
 mod vocabulary;

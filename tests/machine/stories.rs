@@ -2,7 +2,7 @@
 
 use precall_call::{
     At, Blame, Call, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, Job, NoVoice, Phase, Policy,
-    Purpose, Route, Rung, Told, Voice, open, step,
+    Proof, Purpose, Route, Rung, Told, Voice, open, step,
 };
 
 use crate::vocabulary::{SECOND, agent_id, greeting_id, offer, policy, report, voice_ready};
@@ -71,6 +71,11 @@ fn agent_dialled(attempt: u8) -> Event {
     Event::HandoffSucceeded { attempt, conversation: Some(agent_id()) }
 }
 
+/// The voice is asked for by a call that has proved nothing.
+pub fn ask() -> Effect {
+    Effect::AskForVoice { proof: Proof::None }
+}
+
 pub fn start(attempt: u8, rung: Rung, voice: Option<&str>) -> Effect {
     Effect::StartHandoff { attempt, rung, voice: voice.map(precall_call::VoiceId::new), person: None }
 }
@@ -78,7 +83,7 @@ pub fn start(attempt: u8, rung: Rung, voice: Option<&str>) -> Effect {
 #[test]
 fn callback_greets_at_once_clones_beside_it_and_hands_over_in_the_cloned_voice() {
     let mut story = callback();
-    assert_eq!(story.orders(), [Effect::DialGreeting, Effect::AskForVoice]);
+    assert_eq!(story.orders(), [Effect::DialGreeting, ask()]);
     let mut story = story.then(voice_ready());
     assert_eq!(story.orders(), [], "a voice that is ready while the greeting plays waits for its end");
     story = story.then(greeting_reported());

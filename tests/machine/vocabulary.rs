@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd,
-    HandoffFailure, Job, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Purpose, Report, Request,
-    Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
+    HandoffFailure, Job, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof, ProofWay, ProvedBy,
+    Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 
 pub const SECOND: i64 = 1_000_000;
@@ -28,6 +28,8 @@ pub fn policy(route: Route) -> Policy {
         notice: None,
         skip_key: Some('1'),
         person_key: Some('0'),
+        proof: Proof::None,
+        pin_wait: Duration::from_secs(10),
         clone_max_wait: Duration::from_secs(35),
         ring_max: Duration::from_secs(45),
         greeting_max: Duration::from_secs(15),
@@ -46,7 +48,9 @@ pub fn offer(policy: Policy) -> Offer {
 pub fn offers() -> Vec<Offer> {
     let mut offers = Vec::new();
     for &route in Route::ALL {
-        let plain = policy(route);
+        let proving = policy(route);
+        // Nobody's voice is kept for who proves something: see `keeps_voices`.
+        let plain = Policy { pin_wait: Duration::ZERO, ..proving.clone() };
         let start = VoiceWait::Start { after: Duration::from_secs(8) };
         let notice = (route != Route::Callback).then(|| Arc::from(NOTICE));
         offers.push(offer(Policy { notice, ..plain.clone() }));
@@ -61,6 +65,15 @@ pub fn offers() -> Vec<Offer> {
             ends_with_pbx_call: false,
             ..plain.clone()
         }));
+        let alone = Policy { persons: Arc::from([]), has_transfer: false, ..proving };
+        let noticed = (route != Route::Callback).then(|| Arc::from(NOTICE));
+        offers.push(offer(Policy {
+            notice: noticed,
+            voice_wait: start,
+            has_destination: false,
+            ..alone.clone()
+        }));
+        offers.push(offer(Policy { auto_transition: false, has_bridge: false, has_transfer: true, ..alone }));
         let policy = Arc::new(plain);
         for admission in [Admission::EndedBefore, Admission::Refused(Cause::DialRefused)] {
             offers.push(Offer { policy: Arc::clone(&policy), admission });
@@ -106,6 +119,11 @@ pub fn heard() -> AudioHeard {
         cuts: 1,
         ..AudioHeard::default()
     }
+}
+
+/// Whether a voice may be kept for who proves to be the caller. Varied apart from the rest, as persons are.
+fn keeps_voices(policy: &Policy) -> bool {
+    policy.pin_wait > Duration::ZERO
 }
 
 /// Every event that can happen to a call in this state, stale and nonsensical ones included.
@@ -164,6 +182,13 @@ pub fn events(call: &Call) -> Vec<Event> {
         for (id, purpose) in [(greeting_id(), Purpose::Greeting), (agent_id(), Purpose::Agent)] {
             events.push(Event::Reported(report(id.clone(), None, grade)));
             events.push(Event::Reported(report(id, Some(purpose), grade)));
+        }
+    }
+    if keeps_voices(&call.policy) {
+        events.extend(ProofWay::ALL.iter().map(|&way| Event::ProofAsked { way }));
+        events.extend(ProvedBy::ALL.iter().map(|&by| Event::ProofGiven { by }));
+        for number in [call.wrong_pins, call.wrong_pins.saturating_add(1)] {
+            events.push(Event::PinRefused { number });
         }
     }
     events.push(Event::Reported(Report {

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
     Admission, At, Attempt, Call, Conversation, Dial, Dues, Early, Effect, Event, Grade, Instants, Kept, Leg,
-    NoVoice, Offer, Person, Phase, Purpose, Route, Rung, Voice, fold, open, step,
+    NoVoice, Offer, Person, Phase, Proving, Purpose, Route, Rung, Voice, fold, open, step,
 };
 
 use crate::laws;
@@ -21,6 +21,7 @@ fn shape(call: &Call) -> Call {
     // Nothing leads out of here, whatever led in.
     Call {
         voice: Voice::Awaited,
+        proof: Proving::Unasked,
         tried: call.tried.last().copied().into_iter().collect(),
         person_asked: None,
         persons_asked: 0,
@@ -49,6 +50,7 @@ fn live_shape(call: &Call) -> Call {
             leg: rank(call.dues.leg),
             voice: rank(call.dues.voice),
             greeting: rank(call.dues.greeting),
+            proof: rank(call.dues.proof),
             hold: rank(call.dues.hold),
             handoff: rank(call.dues.handoff),
             conversation: rank(call.dues.conversation),
@@ -76,6 +78,8 @@ fn live_shape(call: &Call) -> Call {
         handoff_asked: call.handoff_asked && !call.policy.auto_transition,
         person_asked: call.person_asked.as_ref().map(|_| Person::Fallback),
         persons_asked: 0,
+        proof: proof_shape(call),
+        wrong_pins: if call.awaits_pin() { call.wrong_pins } else { 0 },
         agent_loss: None,
         lines: 0,
         resumed: 0,
@@ -107,6 +111,18 @@ fn phase_shape(phase: Phase) -> Phase {
 
 fn unnumbered(attempt: Attempt) -> Attempt {
     Attempt { number: 0, ..attempt }
+}
+
+/// What was proved decides nothing once somebody is being brought in, or the voice is there.
+fn proof_shape(call: &Call) -> Proving {
+    let open = matches!(call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+    match (&call.voice, call.proof) {
+        // Nobody asks for a voice any more that is decided, so that what was given is shown to nobody.
+        (Voice::Fallback(_), Proving::Given | Proving::Shown) if open && !call.waiting => Proving::Unasked,
+        (Voice::Awaited | Voice::Fallback(_), proof) if open => proof,
+        (_, proof) if call.voice == Voice::Awaited && proof == Proving::Denied => proof,
+        (..) => Proving::Unasked,
+    }
 }
 
 /// Which rungs were tried decides, not their order; those that may be tried again are counted elsewhere.
@@ -208,14 +224,20 @@ walks! {
     every_law_holds_on_route_callback_that_starts_without_the_voice: Callback 1,
     every_law_holds_on_route_callback_that_waits_for_an_operator: Callback 2,
     every_law_holds_on_route_callback_that_outlives_the_pbx_call: Callback 3,
+    every_law_holds_on_route_callback_that_asks_for_proof: Callback 4,
+    every_law_holds_on_route_callback_that_asks_for_proof_and_waits_for_an_operator: Callback 5,
     every_law_holds_on_route_bridge: Bridge 0,
     every_law_holds_on_route_bridge_that_starts_without_the_voice: Bridge 1,
     every_law_holds_on_route_bridge_that_waits_for_an_operator: Bridge 2,
     every_law_holds_on_route_bridge_without_anything_to_fall_back_to: Bridge 3,
+    every_law_holds_on_route_bridge_that_asks_for_proof: Bridge 4,
+    every_law_holds_on_route_bridge_that_asks_for_proof_and_waits_for_an_operator: Bridge 5,
     every_law_holds_on_route_transfer: Transfer 0,
     every_law_holds_on_route_transfer_that_starts_without_the_voice: Transfer 1,
     every_law_holds_on_route_transfer_that_waits_for_an_operator: Transfer 2,
     every_law_holds_on_route_transfer_without_anything_to_fall_back_to: Transfer 3,
+    every_law_holds_on_route_transfer_that_asks_for_proof: Transfer 4,
+    every_law_holds_on_route_transfer_that_asks_for_proof_and_waits_for_an_operator: Transfer 5,
 }
 
 #[test]

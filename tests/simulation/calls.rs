@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use precall_actors::clone_worker::VoiceOutcome;
 use precall_actors::store::voices::{Covered, Mapping};
 use precall_actors::voice_book::{Asker, Known, Order, VoiceKey};
-use precall_call::{
-    At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Proof, Purpose, VoicePolicy,
-};
+use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose, VoicePolicy};
 use uuid::Uuid;
 
 use crate::engine::Engine;
@@ -88,11 +86,11 @@ impl World {
                 let wait = self.random.between(50 * MS, 5 * SECOND);
                 self.after(wait, Happening::LookedUp { to, call: id, purpose: *purpose, attempt });
             }
-            Effect::AskForVoice => {
+            Effect::AskForVoice { proof } => {
                 let key = key_of(live.pbx);
                 let job = JobId(self.new_id());
                 let due = At(self.now + 35 * SECOND);
-                let asker = Asker { call: id, policy: VoicePolicy::Number, proof: Proof::None, due };
+                let asker = Asker { call: id, policy: VoicePolicy::Number, proof: *proof, due };
                 let orders = engine.book.want(asker, key, job);
                 self.orders(to, engine, orders);
             }
@@ -255,9 +253,7 @@ impl World {
                             Event::VoiceReady { voice, job, source, took }
                         }
                         VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
-                        VoiceOutcome::NeedsProof(_) => {
-                            panic!("nobody's voice is kept for who proves something")
-                        }
+                        VoiceOutcome::NeedsProof(way) => Event::ProofAsked { way },
                     };
                     self.take(to, engine, id, &event);
                 }

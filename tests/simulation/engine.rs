@@ -14,7 +14,7 @@ use precall_actors::spool::Spool;
 use precall_actors::store::event_json;
 use precall_actors::store::rows::{Batch, Entry, Stream};
 use precall_actors::voice_book::{Book, BookLimits, VoiceKey};
-use precall_call::{At, Call, CallId, Effect, Event, Policy, Route, VoiceId, VoiceWait, step};
+use precall_call::{At, Call, CallId, Effect, Event, Policy, Proof, Route, VoiceId, VoiceWait, step};
 use uuid::Uuid;
 
 use crate::disk::Disk;
@@ -161,6 +161,8 @@ pub fn policy() -> Arc<Policy> {
         notice: None,
         skip_key: None,
         person_key: None,
+        proof: Proof::None,
+        pin_wait: Duration::from_secs(10),
         clone_max_wait: Duration::from_secs(35),
         ring_max: Duration::from_secs(45),
         greeting_max: Duration::from_secs(15),

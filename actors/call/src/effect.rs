@@ -2,7 +2,7 @@
 
 use crate::event::{Event, GreetingEnd, HandoffFailure, Purpose};
 use crate::ids::VoiceId;
-use crate::policy::{Person, Rung};
+use crate::policy::{Person, Proof, Rung};
 
 /// An order of the machine to the actor that runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,10 @@ pub enum Effect {
     /// Drop the caller's leg.
     DropLeg,
     /// Ask the voice book for the caller's voice.
-    AskForVoice,
+    AskForVoice {
+        /// Whether the caller has proved who they are.
+        proof: Proof,
+    },
     /// Stop waiting for it; the clone goes on by itself.
     StopWaiting,
     /// Nobody in this call speaks with the cloned voice any more: it may be deleted.
@@ -74,7 +77,7 @@ impl Effect {
             | Self::PlayHold
             | Self::StopAudio
             | Self::DropLeg
-            | Self::AskForVoice
+            | Self::AskForVoice { .. }
             | Self::StopWaiting
             | Self::LetVoiceGo
             | Self::ConnectAgent { .. }
@@ -95,7 +98,7 @@ impl Effect {
             | Self::PlayHold
             | Self::StopAudio
             | Self::DropLeg
-            | Self::AskForVoice
+            | Self::AskForVoice { .. }
             | Self::StopWaiting
             | Self::LetVoiceGo
             | Self::ConnectAgent { .. }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cause::{Cause, NoVoice, named};
 use crate::ids::{ConversationId, JobId, VoiceId};
-use crate::policy::{Person, Policy, Rung};
+use crate::policy::{Person, Policy, ProofWay, ProvedBy, Rung};
 
 /// The first event of every call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -276,6 +276,21 @@ pub enum Event {
     VoiceWithdrawn {
         /// Why there is none now.
         why: NoVoice,
+    },
+    /// The caller's voice is kept for who proves to be the caller, and this call has not.
+    ProofAsked {
+        /// By what it may.
+        way: ProofWay,
+    },
+    /// The caller proved who they are, asked or not.
+    ProofGiven {
+        /// By what.
+        by: ProvedBy,
+    },
+    /// A PIN was entered that proves nothing.
+    PinRefused {
+        /// Counts those of the call from 1.
+        number: u8,
     },
     /// Intent: an attempt at a handoff is about to be made.
     HandoffStarted {

@@ -31,6 +31,8 @@ pub enum Fact {
         /// How long this call waited.
         took: Duration,
     },
+    /// A PIN was entered that proves nothing.
+    PinRefused,
     /// The caller's voice cannot be used.
     VoiceMissing(NoVoice),
     /// Somebody was brought in.
@@ -56,6 +58,9 @@ pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
     facts.extend(audio_facts(before, after));
     if before.voice != after.voice {
         facts.extend(voice_fact(event, &after.voice));
+    }
+    if after.wrong_pins > before.wrong_pins {
+        facts.push(Fact::PinRefused);
     }
     if let (None, Some(_), Some(rung)) =
         (before.instants.handed_off, after.instants.handed_off, after.tried.last())

@@ -23,9 +23,9 @@ pub use event::{
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};
 pub use ids::{CallId, ConversationId, JobId, LineId, VoiceId};
-pub use policy::{Person, Policy, Proof, ProofWay, Route, Rung, VoicePolicy, VoiceWait};
+pub use policy::{Person, Policy, Proof, ProofWay, ProvedBy, Route, Rung, VoicePolicy, VoiceWait};
 pub use state::{
-    Attempt, Call, Conversation, Deadline, Dial, Dues, Early, Instants, Kept, Leg, Phase, Voice,
+    Attempt, Call, Conversation, Deadline, Dial, Dues, Early, Instants, Kept, Leg, Phase, Proving, Voice,
 };
 pub use step::{Step, open, step};
 pub use time::At;

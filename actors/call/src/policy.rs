@@ -124,6 +124,16 @@ named! {
 }
 
 named! {
+    /// What proved that a caller is who the number says.
+    ProvedBy {
+        /// The leg: where the call comes from cannot be forged.
+        Leg = "leg",
+        /// A PIN.
+        Pin = "pin",
+    }
+}
+
+named! {
     /// Whether a caller has proved to be who the number says.
     Proof {
         /// Not so far.
@@ -175,6 +185,10 @@ pub struct Policy {
     pub skip_key: Option<char>,
     /// Key that asks for a person.
     pub person_key: Option<char>,
+    /// Whether the offer itself proves who calls.
+    pub proof: Proof,
+    /// How long a PIN is waited for, once the greeting is over.
+    pub pin_wait: Duration,
     /// How long the voice may take, from Offered.
     pub clone_max_wait: Duration,
     /// How long a telephone may ring.

@@ -7,7 +7,7 @@ use crate::cause::{NoVoice, Release, named};
 use crate::effect::Effect;
 use crate::event::{AgentLoss, AudioHeard, Grade, Purpose};
 use crate::ids::{ConversationId, VoiceId};
-use crate::policy::{Person, Policy, Rung};
+use crate::policy::{Person, Policy, ProofWay, Rung};
 use crate::time::At;
 
 /// Where a call stands. The voice travels beside it.
@@ -80,6 +80,21 @@ pub enum Voice {
     Fallback(NoVoice),
 }
 
+/// Whether the caller proved who they are, as far as anybody asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proving {
+    /// Nobody asked, and nothing proves it.
+    Unasked,
+    /// Asked for, and waited for.
+    Awaited(ProofWay),
+    /// Given; whoever keeps the voice has not heard so.
+    Given,
+    /// Given, and the voice was asked for with it.
+    Shown,
+    /// Asked for and not given: this call hears no cloned voice.
+    Denied,
+}
+
 named! {
     /// What became of an outbound dial. Only `Refused` may be dialled again.
     Dial {
@@ -136,6 +151,8 @@ pub struct Dues {
     pub voice: Option<At>,
     /// The greeting must be over.
     pub greeting: Option<At>,
+    /// A PIN must have been entered.
+    pub proof: Option<At>,
     /// Hold music must be over (`VOICE_WAIT=start`).
     pub hold: Option<At>,
     /// The attempt at a handoff must have an outcome.
@@ -148,7 +165,7 @@ impl Dues {
     /// The earliest.
     #[must_use]
     pub fn earliest(&self) -> Option<At> {
-        [self.leg, self.voice, self.greeting, self.hold, self.handoff, self.conversation]
+        [self.leg, self.voice, self.greeting, self.proof, self.hold, self.handoff, self.conversation]
             .into_iter()
             .flatten()
             .min()
@@ -206,6 +223,10 @@ pub struct Call {
     pub voice: Voice,
     /// Whether a clone worker is waiting for the voice.
     pub waiting: bool,
+    /// Whether the caller proved who they are.
+    pub proof: Proving,
+    /// PINs that proved nothing.
+    pub wrong_pins: u8,
     /// The caller's leg.
     pub leg: Leg,
     /// No audio can be written into the leg, though it may still be there.
@@ -284,6 +305,12 @@ impl Call {
         self.policy.notice.is_none() || self.instants.notice_ended.is_some()
     }
 
+    /// Whether keys that are pressed now may be a PIN's, and so nobody's to see.
+    #[must_use]
+    pub fn awaits_pin(&self) -> bool {
+        self.proof == Proving::Awaited(ProofWay::LegOrPin)
+    }
+
     /// The one armed deadline; none once it is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
@@ -305,7 +332,7 @@ impl Call {
             | Effect::PlayHold
             | Effect::StopAudio
             | Effect::DropLeg
-            | Effect::AskForVoice
+            | Effect::AskForVoice { .. }
             | Effect::StopWaiting
             | Effect::LetVoiceGo
             | Effect::ConnectAgent { .. }

@@ -5,6 +5,7 @@ mod ending;
 mod greeting;
 mod handoff;
 mod leg;
+mod proof;
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{Admission, Event, Job, LegSeen, Offer, Purpose, Request, VoiceSource};
 use crate::ids::VoiceId;
-use crate::policy::VoiceWait;
-use crate::state::{Call, Dues, Instants, Leg, Phase, Voice};
+use crate::policy::{Proof, VoiceWait};
+use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Voice};
 use crate::time::At;
 
 /// Two panics of one call within this time end it.
@@ -39,6 +40,11 @@ pub fn open(offer: &Offer, now: At) -> Step {
         phase: Phase::Offered,
         voice: Voice::Awaited,
         waiting: false,
+        proof: match offer.policy.proof {
+            Proof::None => Proving::Unasked,
+            Proof::Given => Proving::Given,
+        },
+        wrong_pins: 0,
         leg: Leg::Absent,
         audio_lost: false,
         audio: None,
@@ -126,6 +132,9 @@ impl Turn {
             Event::VoiceReady { voice, source, .. } => self.voice_ready(voice, *source),
             Event::VoiceMissing { why } => self.voice_missing(*why),
             Event::VoiceWithdrawn { why } => self.voice_withdrawn(*why),
+            Event::ProofAsked { way } => self.proof_asked(*way),
+            Event::ProofGiven { by } => self.proof_given(*by),
+            Event::PinRefused { number } => self.pin_refused(*number),
             Event::HandoffStarted { attempt, rung } => self.handoff_started(*attempt, *rung),
             Event::HandoffSucceeded { attempt, conversation } => {
                 self.handoff_succeeded(*attempt, conversation.as_ref());
@@ -163,13 +172,14 @@ impl Turn {
 
     fn ask_for_voice(&mut self) {
         self.call.waiting = true;
-        self.effects.push(Effect::AskForVoice);
+        let proof = self.show_proof();
+        self.effects.push(Effect::AskForVoice { proof });
     }
 
     /// A clone that comes late is still the better voice, until somebody speaks with another one.
     fn voice_ready(&mut self, voice: &VoiceId, _source: VoiceSource) {
         let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
-        if !still_open || matches!(self.call.voice, Voice::Cloned(_)) {
+        if !still_open || matches!(self.call.voice, Voice::Cloned(_)) || self.lacks_proof() {
             return;
         }
         self.call.waiting = false;
@@ -226,6 +236,9 @@ impl Turn {
         if passed(&mut self.call.dues.handoff) {
             return self.handoff_overdue();
         }
+        if passed(&mut self.call.dues.proof) {
+            return self.unproven();
+        }
         let voice = passed(&mut self.call.dues.voice);
         let hold = passed(&mut self.call.dues.hold);
         if (voice || hold) && self.call.voice == Voice::Awaited {
@@ -281,7 +294,7 @@ impl Turn {
             return self.release(Release::by(Blame::Precall, Cause::LostInRestart));
         }
         self.call.waiting = false;
-        if self.call.voice == Voice::Awaited {
+        if self.call.voice == Voice::Awaited && !self.lacks_proof() {
             self.ask_for_voice();
         }
         if ours {
@@ -364,12 +377,21 @@ impl Turn {
             return self.await_early_agent(early);
         }
         self.play_hold();
+        if self.awaits_proof() {
+            self.call.dues.proof = Some(self.now.plus(self.call.policy.pin_wait));
+        } else {
+            self.hold_for_voice();
+        }
+        self.move_on();
+    }
+
+    /// `VOICE_WAIT=start`: from now on the voice is waited for so long.
+    fn hold_for_voice(&mut self) {
         if let (VoiceWait::Start { after }, Voice::Awaited, true) =
             (self.call.policy.voice_wait, &self.call.voice, self.call.policy.auto_transition)
         {
             self.call.dues.hold = Some(self.now.plus(after));
         }
-        self.move_on();
     }
 
     fn play_hold(&mut self) {
@@ -388,6 +410,7 @@ impl Turn {
         }
         self.call.kept = None;
         self.call.again = None;
+        self.stop_awaiting_proof();
         if self.call.waiting {
             self.call.waiting = false;
             self.effects.push(Effect::StopWaiting);

@@ -1,7 +1,7 @@
 //! Carrying out the machine's orders: each one starts a part of the call or tells one to stop.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{Dial, Effect, Job, Purpose, Rung};
+use precall_call::{Dial, Effect, Job, Proof, Purpose, Rung};
 
 use super::CallActor;
 use crate::clone_worker::{CloneWorker, StopWaiting};
@@ -18,7 +18,7 @@ impl CallActor {
         self.shared.faults.pass(Point::CallInEffects, self.context.id);
         match effect {
             Effect::DialGreeting => self.dial_greeting(ctx),
-            Effect::AskForVoice => self.ask_for_voice(ctx),
+            Effect::AskForVoice { proof } => self.ask_for_voice(*proof, ctx),
             Effect::StopWaiting => {
                 if let Some(worker) = &self.clone_worker {
                     worker.do_send(StopWaiting);
@@ -108,8 +108,8 @@ impl CallActor {
         self.parts.push(Job::Greeting);
     }
 
-    fn ask_for_voice(&mut self, ctx: &mut Context<Self>) {
-        let worker = CloneWorker::new(self.context.clone(), self.shared.clone(), ctx.address());
+    fn ask_for_voice(&mut self, proof: Proof, ctx: &mut Context<Self>) {
+        let worker = CloneWorker::new(self.context.clone(), self.shared.clone(), ctx.address(), proof);
         self.clone_worker = Some(worker.start());
         self.parts.push(Job::CloneWorker);
     }

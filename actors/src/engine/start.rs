@@ -31,6 +31,7 @@ use crate::pbx_feed::FeedPace;
 use crate::pbx_state::PbxState;
 use crate::persistence::{IsIdle, PersistenceActor, PersistenceState};
 use crate::phone_number::{CallerNumber, Region};
+use crate::pin_check::PinChecks;
 use crate::prompts::{PromptOrder, PromptSettings};
 use crate::provider_state::ProviderState;
 use crate::providers::elevenlabs::Settings as ProviderSettings;
@@ -60,6 +61,8 @@ pub struct EngineSettings {
     pub default_line: Line,
     /// `DEFAULT_REGION`.
     pub region: Region,
+    /// `TRUSTED_TRUNKS`: DNs of trunks whose numbers can be believed.
+    pub trusted_trunks: Vec<String>,
     /// `CALLBACK_COUNTRIES`.
     pub countries: Countries,
     /// `OWN_NUMBERS`.
@@ -195,6 +198,7 @@ impl Engine {
             persistence_state: state,
             voice_book,
             pool: settings.pool,
+            pin_checks: PinChecks::default(),
             pbx,
             transfers: Mutex::default(),
             budgets: Mutex::new(Budgets::new(settings.budgets)),
@@ -223,8 +227,11 @@ impl Engine {
         };
         let (default_lines, _) = Lines::new(loader.default_line.clone(), &[], loader.region);
         let guard = DialGuard::new(loader.rules(&default_lines));
-        let admission =
-            AdmissionSettings { max_live_calls: settings.max_live_calls, region: settings.region };
+        let admission = AdmissionSettings {
+            max_live_calls: settings.max_live_calls,
+            region: settings.region,
+            trusted_trunks: settings.trusted_trunks.clone(),
+        };
         let supervisor = {
             let (shared, handles) = (Arc::clone(&shared), call_handles.clone());
             start_resilient(&first, move |_| {

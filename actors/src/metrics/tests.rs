@@ -49,6 +49,8 @@ fn offer(admission: Admission) -> Offer {
         ends_with_pbx_call: true,
         skip_key: None,
         person_key: None,
+        proof: precall_call::Proof::None,
+        pin_wait: long,
         clone_max_wait: long,
         ring_max: long,
         greeting_max: long,
@@ -189,7 +191,7 @@ fn every_metric_has_a_unit_and_a_sentence() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 22);
+    assert_eq!(names.len(), 23);
     for name in names {
         assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
         let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));

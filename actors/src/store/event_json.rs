@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, AudioHeard, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job,
-    JobId, LegSeen, LineId, NoVoice, Offer, Person, Policy, Purpose, Report, Request, Route, Rung, Silence,
-    Speaker, VoiceId, VoiceSource, VoiceWait,
+    JobId, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy, Purpose, Report,
+    Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -81,6 +81,9 @@ fn fields_of(event: &Event) -> (&'static str, Value) {
         ),
         Event::VoiceMissing { why } => ("voice_missing", json!({ "why": why.name() })),
         Event::VoiceWithdrawn { why } => ("voice_withdrawn", json!({ "why": why.name() })),
+        Event::ProofAsked { way } => ("proof_asked", json!({ "way": way.name() })),
+        Event::ProofGiven { by } => ("proof_given", json!({ "by": by.name() })),
+        Event::PinRefused { number } => ("pin_refused", json!({ "number": number })),
         Event::HandoffStarted { attempt, rung } => {
             ("handoff_started", json!({ "attempt": attempt, "rung": rung.name() }))
         }
@@ -151,6 +154,9 @@ fn offer_fields(offer: &Offer) -> Value {
         fields.extend(p.has_bridge.then(|| ("has_bridge".to_owned(), Value::Bool(true))));
         let persons = p.persons.iter().map(|name| Value::from(name.as_ref())).collect::<Vec<_>>();
         fields.extend((!persons.is_empty()).then(|| ("persons".to_owned(), Value::Array(persons))));
+        let proved = (p.proof == Proof::Given).then(|| ("proof".to_owned(), Value::from(p.proof.name())));
+        fields.extend(proved);
+        fields.extend(some_ms(p.pin_wait).map(|wait| ("pin_wait_ms".to_owned(), wait)));
         fields.extend(p.notice.as_deref().map(|version| ("notice".to_owned(), Value::from(version))));
     }
     json!({ "admission": admission, "cause": cause, "policy": policy })
@@ -204,6 +210,9 @@ pub fn decode(value: &Value) -> Result<Event, EventJsonError> {
         },
         "voice_missing" => Event::VoiceMissing { why: fields.named("why", NoVoice::from_name)? },
         "voice_withdrawn" => Event::VoiceWithdrawn { why: fields.named("why", NoVoice::from_name)? },
+        "proof_asked" => Event::ProofAsked { way: fields.named("way", ProofWay::from_name)? },
+        "proof_given" => Event::ProofGiven { by: fields.named("by", ProvedBy::from_name)? },
+        "pin_refused" => Event::PinRefused { number: fields.small("number")? },
         "handoff_started" => Event::HandoffStarted {
             attempt: fields.small("attempt")?,
             rung: fields.named("rung", Rung::from_name)?,
@@ -274,6 +283,8 @@ fn offer(fields: &Fields<'_>) -> Result<Offer, EventJsonError> {
         ends_with_pbx_call: p.truth("ends_with_pbx_call")?,
         skip_key: p.key("skip_key"),
         person_key: p.key("person_key"),
+        proof: p.maybe_text("proof").and_then(Proof::from_name).unwrap_or(Proof::None),
+        pin_wait: p.maybe_span("pin_wait_ms").unwrap_or_default(),
         clone_max_wait: p.span("clone_max_wait_ms")?,
         ring_max: p.span("ring_max_ms")?,
         greeting_max: p.span("greeting_max_ms")?,
@@ -390,7 +401,7 @@ mod tests {
     /// One event of every kind as version 1 wrote it. Kept for ever: what was stored must stay readable.
     const FIXTURE_V1: &str = include_str!("fixtures/events_v1.jsonl");
 
-    const KINDS: usize = 29;
+    const KINDS: usize = 32;
 
     #[test]
     fn every_stored_event_of_version_1_is_read_and_written_as_it_was() {

@@ -17,6 +17,7 @@ pub mod left_behind;
 pub mod lines;
 pub mod migrate;
 pub mod partitions;
+pub mod pins;
 pub mod read_calls;
 pub mod read_events;
 pub mod read_statistics;

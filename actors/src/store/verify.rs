@@ -383,6 +383,7 @@ fn derived(facts: &[Fact], has_number: bool) -> [i64; 3] {
             | Fact::NoticeEnded
             | Fact::VoiceReady { .. }
             | Fact::VoiceMissing(_)
+            | Fact::PinRefused
             | Fact::HandedOff(_)
             | Fact::Panicked
             | Fact::Released(_) => {}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Context, Handler};
-use precall_call::{Admission, At, CallId, Cause, Event, Offer, Route};
+use precall_call::{Admission, At, CallId, Cause, Event, Offer, Policy, Proof, Route};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use crate::call_rows::Extra;
 use crate::clock;
 use crate::dial_guard::{Dial, Verdict};
 use crate::engine::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
+use crate::leg_proof::callback_proof;
 use crate::line::Line;
 use crate::persistence::Keep;
 use crate::phone_number::CallerNumber;
@@ -31,6 +32,7 @@ pub(super) struct Admitted {
     pub(super) sighting: Sighting,
     pub(super) line: Arc<Line>,
     pub(super) admission: Admission,
+    pub(super) proof: Proof,
     pub(super) recording: Option<String>,
     pub(super) now: At,
 }
@@ -94,7 +96,13 @@ impl CallSupervisor {
         };
         let line_route = line.rules.route;
         let voice = voice_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
-        let admitted = Admitted { call, sighting, line, admission, recording: incoming.recording_url, now };
+        // On other routes it is the leg that proves it, when it comes.
+        let proof = match line.rules.route {
+            Route::Callback => callback_proof(&sighting.caller),
+            Route::Bridge | Route::Transfer => Proof::None,
+        };
+        let recording = incoming.recording_url;
+        let admitted = Admitted { call, sighting, line, admission, proof, recording, now };
         let durable = self.admit(admitted, ctx);
         if let (Admission::Refused(_), Route::Bridge | Route::Transfer) = (admission, line_route) {
             self.refused_before_its_leg(call, now);
@@ -104,7 +112,7 @@ impl CallSupervisor {
 
     /// The call begins. Hears when its offer is durable.
     pub(super) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
-        let Admitted { call, sighting, line, admission, recording, now } = admitted;
+        let Admitted { call, sighting, line, admission, proof, recording, now } = admitted;
         if admission == Admission::Accepted {
             self.shared.budgets().call_began(call, whose(&sighting.caller, &line).as_ref(), now);
         }
@@ -119,7 +127,7 @@ impl CallSupervisor {
         self.registry.admit(call, sighting, now);
         self.count_in(call, line.id.clone());
         let (first, durable) = oneshot::channel();
-        let offer = Offer { policy: Arc::new(line.policy()), admission };
+        let offer = Offer { policy: Arc::new(Policy { proof, ..line.policy() }), admission };
         self.start_call(Origin::Offered(offer, recording), context, Some(first), ctx);
         durable
     }

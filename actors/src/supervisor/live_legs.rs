@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Context, Handler};
-use precall_call::{Admission, At, CallId, Event};
+use precall_call::{Admission, At, CallId, Event, Proof, ProvedBy};
 use slog::{info, warn};
 
 use super::admission::{Admitted, PBX};
@@ -13,6 +13,7 @@ use crate::call_rows::Extra;
 use crate::clock;
 use crate::leg_news::{LegHappened, LegNews, Synced};
 use crate::leg_orders;
+use crate::leg_proof::leg_proof;
 use crate::legs::{LegState, Tell};
 use crate::line::Line;
 use crate::phone_number::CallerNumber;
@@ -36,8 +37,26 @@ impl CallSupervisor {
         }
         let known = self.legs.call_of(&participant.leg);
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
-        let tell = self.legs.seen(call, &participant.leg, state);
-        self.tell_of_leg(tell, at, ctx);
+        let Some(tell) = self.legs.seen(call, &participant.leg, state) else { return };
+        // First of all: a leg that is connected and has proved nothing is not waited for.
+        let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
+        if self.proof_of(participant, caller) == Proof::Given {
+            let proved = Event::ProofGiven { by: ProvedBy::Leg };
+            self.deliver(call, Delivery::own(proved, Extra::None, at), ctx);
+        }
+        self.tell_of_leg(Some(tell), at, ctx);
+    }
+
+    fn number(&self, raw: &str) -> Option<CallerNumber> {
+        Some(raw).filter(|raw| !raw.is_empty()).map(|raw| CallerNumber::parse(raw, self.settings.region))
+    }
+
+    fn caller_of(&self, participant: &Participant) -> CallerNumber {
+        self.number(participant.caller_text()).unwrap_or(CallerNumber::Withheld)
+    }
+
+    fn proof_of(&self, participant: &Participant, caller: &CallerNumber) -> Proof {
+        leg_proof(participant, &self.caller_of(participant), caller, &self.settings.trusted_trunks)
     }
 
     /// The live call that this leg is of, or a new one; none where there is no room for it.
@@ -47,14 +66,11 @@ impl CallSupervisor {
         at: At,
         ctx: &mut Context<Self>,
     ) -> Option<CallId> {
-        let number = |raw: &str| {
-            Some(raw).filter(|raw| !raw.is_empty()).map(|raw| CallerNumber::parse(raw, self.settings.region))
-        };
         let sighting = Sighting {
             pbx: PBX.to_owned(),
             threecx_call_id: participant.call_id.map(|id| id.to_string()),
-            caller: number(participant.caller_text()).unwrap_or(CallerNumber::Withheld),
-            called: number(&participant.party_did),
+            caller: self.caller_of(participant),
+            called: self.number(&participant.party_did),
         };
         let found = self.registry.find(&sighting, at);
         let line = self.line_of_leg(&sighting, participant);
@@ -81,7 +97,8 @@ impl CallSupervisor {
             self.refuse_leg(participant, &line);
         }
         // Nobody waits to hear that the offer is durable: the leg itself is what would be acknowledged.
-        drop(self.admit(Admitted { call, sighting, line, admission, recording: None, now }, ctx));
+        let proof = self.proof_of(participant, &sighting.caller);
+        drop(self.admit(Admitted { call, sighting, line, admission, proof, recording: None, now }, ctx));
         if admission != Admission::Accepted {
             self.refused_before_its_leg(call, now);
             return None;

@@ -62,6 +62,12 @@ pub struct NewCall {
     pub party_caller_name: String,
     /// The number as the leg shows it, when not `caller`.
     pub party_caller_id: Option<String>,
+    /// The DN of the trunk that it comes through; the simulator's only one when not said.
+    pub trunk: Option<String>,
+    /// The extension that rings, instead of somebody outside: no trunk is on the way.
+    pub from_extension: Option<String>,
+    /// The extension that passed the call on.
+    pub referred_by: String,
     /// The DN on whose behalf the call comes.
     pub on_behalf_of: String,
     /// How long a ringing call rings before it connects by itself.
@@ -90,6 +96,9 @@ impl Default for NewCall {
             party_did: String::new(),
             party_caller_name: String::new(),
             party_caller_id: None,
+            trunk: None,
+            from_extension: None,
+            referred_by: String::new(),
             on_behalf_of: String::new(),
             auto_connect_ms: 1_000,
             hangup_after_ms: None,
@@ -102,6 +111,11 @@ impl Default for NewCall {
 }
 
 impl NewCall {
+    /// An extension of the PBX rings; what it is called by is its number.
+    pub fn from_extension(extension: &str) -> Self {
+        Self { from_extension: Some(extension.to_owned()), ..Self::from(extension) }
+    }
+
     /// A call that is connected at once and not announced.
     pub fn from(caller: &str) -> Self {
         Self { caller: caller.to_owned(), ..Self::default() }

@@ -68,6 +68,7 @@ pub(super) struct Party {
     pub caller_name: String,
     pub caller_id: String,
     pub did: String,
+    pub referred_by_dn: String,
     pub on_behalf_of_dn: String,
     pub originated_by_dn: String,
     pub originated_by_type: &'static str,
@@ -113,10 +114,10 @@ impl Leg {
             "direct_control": false,
             "originated_by_dn": self.party.originated_by_dn,
             "originated_by_type": type_or_none(self.party.originated_by_type),
-            "referred_by_dn": "",
-            "referred_by_type": "None",
+            "referred_by_dn": self.party.referred_by_dn,
+            "referred_by_type": extension_or_none(&self.party.referred_by_dn),
             "on_behalf_of_dn": self.party.on_behalf_of_dn,
-            "on_behalf_of_type": if self.party.on_behalf_of_dn.is_empty() { "None" } else { "Wextension" },
+            "on_behalf_of_type": extension_or_none(&self.party.on_behalf_of_dn),
             "callid": self.callid,
             "legid": self.legid,
         })
@@ -144,6 +145,10 @@ impl Leg {
             let _left = waiting.send(why);
         }
     }
+}
+
+fn extension_or_none(dn: &str) -> &'static str {
+    if dn.is_empty() { "None" } else { "Wextension" }
 }
 
 fn type_or_none(name: &'static str) -> &'static str {

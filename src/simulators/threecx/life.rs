@@ -123,12 +123,18 @@ impl World {
             true => (call.wanted.called.clone(), Control::Seen),
             false => (self.options.client_id.clone(), Control::Own),
         };
+        let (party_dn, dn_type) = match (&call.wanted.from_extension, &call.wanted.trunk) {
+            (Some(extension), _) => (extension.as_str(), "Wextension"),
+            (None, Some(trunk)) => (trunk.as_str(), "Wexternalline"),
+            (None, None) => (TRUNK_DN, "Wexternalline"),
+        };
         let party = Party {
-            dn: TRUNK_DN.to_owned(),
-            dn_type: "Wexternalline",
+            dn: party_dn.to_owned(),
+            dn_type,
             caller_name: call.wanted.party_caller_name.clone(),
             caller_id: call.wanted.party_caller_id.clone().unwrap_or_else(|| call.wanted.caller.clone()),
             did: call.wanted.party_did.clone(),
+            referred_by_dn: call.wanted.referred_by.clone(),
             on_behalf_of_dn: call.wanted.on_behalf_of.clone(),
             ..Party::default()
         };

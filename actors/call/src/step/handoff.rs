@@ -12,6 +12,7 @@ impl Turn {
     /// Tries the next rung that is left, or ends the call.
     pub(super) fn next_rung(&mut self) {
         self.call.phase = Phase::Holding;
+        self.stop_awaiting_proof();
         let leg = self.call.dues.leg;
         self.call.dues = Dues::default();
         if self.leg_is_away() {
@@ -105,6 +106,7 @@ impl Turn {
     /// From here on its outcome is all that is waited for.
     pub(super) fn begin_waiting_for(&mut self, attempt: Attempt) {
         self.call.phase = Phase::HandingOff(attempt);
+        self.stop_awaiting_proof();
         self.call.dues = Dues::default();
         self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         self.call.instants.handoff_started.get_or_insert(self.now);

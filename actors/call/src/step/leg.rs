@@ -45,7 +45,8 @@ impl Turn {
             Phase::Holding => {
                 self.play_hold();
                 // Once an attempt was on its way nothing is waited for any more.
-                if self.call.dues.voice.is_some() { self.move_on() } else { self.next_rung() }
+                let waits = self.call.dues.voice.is_some() || self.awaits_proof();
+                if waits { self.move_on() } else { self.next_rung() }
             }
             // Whatever carried the agent's audio went with the old leg, and who was routed away has come back.
             Phase::HandingOff(_) => {
@@ -60,6 +61,7 @@ impl Turn {
             }
             Phase::Released(_) => {}
         }
+        self.leg_is_all_there_is();
     }
 
     pub(super) fn leg_gone(&mut self) {

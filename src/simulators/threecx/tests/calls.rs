@@ -5,6 +5,21 @@ use serde_json::{Value, json};
 use super::super::{EndedBy, Mode, NewCall, Options, State};
 use super::{Pbx, leg_path, options};
 
+/// What tells apart who rings: through which trunk, from which telephone of the PBX's own, and who passed it on.
+#[actix_web::test]
+async fn a_leg_shows_where_it_comes_from() {
+    let pbx = Pbx::default().await;
+    let from = async |call: NewCall| {
+        let shown = pbx.get(&leg_path(&pbx.place(call))).await.json();
+        ["party_dn", "party_dn_type", "referred_by_dn", "referred_by_type"]
+            .map(|field| shown[field].as_str().unwrap().to_owned())
+    };
+    let through = NewCall { trunk: Some("10007".to_owned()), ..NewCall::from("0301234567") };
+    assert_eq!(from(through).await, ["10007", "Wexternalline", "", "None"]);
+    let passed_on = NewCall { referred_by: "120".to_owned(), ..NewCall::from_extension("150") };
+    assert_eq!(from(passed_on).await, ["150", "Wextension", "120", "Wextension"]);
+}
+
 #[actix_web::test]
 async fn a_participant_has_every_field() {
     let pbx = Pbx::default().await;
