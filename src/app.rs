@@ -308,8 +308,11 @@ fn engine_settings(
         arbiters: config.server.call_arbiters,
         report_wait: config.call.postcall_wait,
         keeping: Keeping {
-            events_days: config.retention.days,
-            recordings: recordings(config),
+            events_days: config.retention.kept.calls,
+            words_days: config.retention.kept.transcripts,
+            recordings_days: config.retention.kept.recordings,
+            webhooks_days: config.retention.kept.webhooks,
+            recordings: config.clone.samples_path.join("recordings"),
             database_max_bytes: config.retention.database_max_bytes,
         },
         spool: None,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::problem::Problems;
-use super::value::Read;
+use super::value::{Complaint, FromText, List, Read};
 use super::values::Values;
 use super::variables::Section;
 
@@ -23,10 +23,52 @@ pub struct Retention {
     pub ledger: PathBuf,
     /// Whether recordings of conversations become files.
     pub store_recordings: bool,
-    /// After how many days calls and their events are deleted; none keeps them.
-    pub days: Option<u64>,
+    /// After how many days what is deleted.
+    pub kept: Kept,
     /// How large the database may get, where somebody knows.
     pub database_max_bytes: Option<u64>,
+}
+
+/// `RETENTION_DAYS`: after how many days what is deleted; none keeps it, webhooks for a week.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Calls, their events, and everything that derives from them.
+    pub calls: Option<u64>,
+    /// What was said.
+    pub transcripts: Option<u64>,
+    /// Recordings; as long as calls where nothing is said of them.
+    pub recordings: Option<u64>,
+    /// Webhooks that could be read.
+    pub webhooks: Option<u64>,
+}
+
+impl FromText for Kept {
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        const RIGHT: &str =
+            "days from 2 to 36500, or a list such as calls=365, transcripts=90, recordings=30, webhooks=7";
+        let wrong = |what: &str| Complaint::new(what.to_owned(), RIGHT);
+        // Overdue reports are asked for within a day: their calls must still be there.
+        let days = |text: &str| {
+            let days = text.trim().parse().ok().filter(|days| (2..=36_500).contains(days));
+            days.ok_or_else(|| wrong("holds something that is no number of days"))
+        };
+        let mut kept = Self::default();
+        for entry in List::from_text(text)?.0 {
+            let Some((kind, text)) = entry.split_once('=') else {
+                kept.calls = Some(days(&entry)?);
+                continue;
+            };
+            let of_kind = match kind.trim() {
+                "calls" => &mut kept.calls,
+                "transcripts" => &mut kept.transcripts,
+                "recordings" => &mut kept.recordings,
+                "webhooks" => &mut kept.webhooks,
+                _ => return Err(wrong("names something that is not kept")),
+            };
+            *of_kind = Some(days(text)?);
+        }
+        Ok(kept)
+    }
 }
 
 #[derive(Deserialize)]
@@ -36,7 +78,7 @@ struct Raw {
     spool_max_mb: Read<u64>,
     erasure_ledger: Read<PathBuf>,
     store_recordings: Read<bool>,
-    retention_days: Option<Read<u64>>,
+    retention_days: Option<Read<Kept>>,
     database_max_gb: Option<Read<u64>>,
 }
 
@@ -46,9 +88,7 @@ impl Retention {
         let spool_dir = problems.value("SPOOL_DIR", raw.spool_dir);
         let ledger = problems.value("ERASURE_LEDGER", raw.erasure_ledger);
         let store_recordings = problems.value("STORE_RECORDINGS", raw.store_recordings);
-        // Overdue reports are asked for within a day: their calls must still be there.
-        let days =
-            raw.retention_days.and_then(|days| problems.number("RETENTION_DAYS", days, 2..=36_500, "days"));
+        let kept = problems.optional("RETENTION_DAYS", raw.retention_days).flatten();
         let database_max = raw
             .database_max_gb
             .and_then(|size| problems.number::<u64>("DATABASE_MAX_GB", size, 1..=1_000_000, "GiB"));
@@ -58,8 +98,24 @@ impl Retention {
             spool_max_bytes: spool_max?.saturating_mul(MIB),
             ledger: ledger?,
             store_recordings: store_recordings?,
-            days,
+            kept: kept.unwrap_or_default(),
             database_max_bytes: database_max.map(|size| size.saturating_mul(GIB)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FromText, Kept};
+
+    #[test]
+    fn one_number_is_of_calls_and_a_list_names_kinds() {
+        let read = |text| Kept::from_text(text).ok();
+        assert_eq!(read("90"), Some(Kept { calls: Some(90), ..Kept::default() }));
+        let all = Kept { calls: Some(365), transcripts: Some(90), recordings: Some(30), webhooks: Some(3) };
+        assert_eq!(read("calls=365, transcripts=90,recordings = 30, webhooks=3"), Some(all));
+        for wrong in ["1", "calls", "calls=0", "words=9", "calls=-5", "40000"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use precall::simulators::elevenlabs::Fault;
+use precall_actors::store::retention;
 use precall_actors::store::verify::verify;
+use precall_call::At;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -248,4 +250,22 @@ async fn a_backup_that_is_brought_back_loses_again_what_was_erased() {
     assert_eq!(rows_with(&world.client, digits).await, [] as [String; 0]);
     assert_eq!(verify(&mut connect_to(&world.url).await).await.unwrap().breaches, []);
     world.simulator.stop().await;
+}
+
+#[actix::test]
+async fn what_was_said_long_enough_ago_goes_and_its_call_stays() {
+    let world = World::new().await;
+    let call = world.ring("pbx-1", &world.known_caller(1).await).await;
+    world.completed(call).await;
+    let transcript = "select transcript from call_log where transcript is not null and id = $1";
+    let pool = world.app.engine().pool();
+    let (now, day) = (precall_actors::clock::now(), 86_400_000_000);
+    assert_eq!(retention::drop_words(&pool, At(now.0 - day)).await.unwrap(), 0);
+    assert!(world.client.query_opt(transcript, &[&call]).await.unwrap().is_some());
+    assert!(retention::drop_words(&pool, At(now.0 + day)).await.unwrap() > 0);
+    assert!(world.client.query_opt(transcript, &[&call]).await.unwrap().is_none());
+    let left = rows_with(&world.client, WORDS).await;
+    assert!(left.iter().all(|table| table.contains("webhooks")), "bodies have a time of their own: {left:?}");
+    world.is_sound().await;
+    world.stop().await;
 }

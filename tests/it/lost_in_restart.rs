@@ -41,7 +41,7 @@ async fn an_early_end_is_forgotten_once_it_has_absorbed_its_call() {
     assert_eq!(world.count("select count(*) from early_ends", &[]).await, 0);
     let row = world.released(answer["call_id"].as_str().unwrap().parse().unwrap()).await;
     assert_eq!(row.get::<_, String>("cause"), "caller_hung_up");
-    assert!(world.requests("/v1/convai").is_empty(), "nobody was rung");
+    assert!(world.requests("/v1/convai/sip-trunk").is_empty(), "nobody was rung");
     world.stop().await;
 }
 

@@ -159,7 +159,9 @@ async fn what_was_acknowledged_without_the_database_is_there_after_a_restart_wit
 
 fn files_left(world: &World) -> Vec<String> {
     let directories = std::fs::read_dir(world.spool()).unwrap().map(|entry| entry.unwrap().path());
-    let files = directories.flat_map(|directory| std::fs::read_dir(directory).unwrap());
+    // Beside them it is remembered which database this is.
+    let files =
+        directories.filter(|path| path.is_dir()).flat_map(|directory| std::fs::read_dir(directory).unwrap());
     let names = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
     names.filter(|name| name != "lock").collect()
 }

@@ -30,10 +30,16 @@ const QUARANTINED_KEPT_DAYS: u64 = 30;
 /// What is kept, and how much there is room for.
 #[derive(Clone, Debug, Default)]
 pub struct Keeping {
-    /// `RETENTION_DAYS`; none keeps all calls and their events.
+    /// Of `RETENTION_DAYS`: calls and their events; none keeps all of them.
     pub events_days: Option<u64>,
-    /// Where recordings are, which are kept as long as calls.
-    pub recordings: Option<PathBuf>,
+    /// What was said; none keeps it as long as its call.
+    pub words_days: Option<u64>,
+    /// Recordings; none keeps them as long as calls.
+    pub recordings_days: Option<u64>,
+    /// Webhooks that could be read; none keeps them for a week.
+    pub webhooks_days: Option<u64>,
+    /// Where recordings are.
+    pub recordings: PathBuf,
     /// `DATABASE_MAX_GB`, in bytes: for the metric that says how long it will do.
     pub database_max_bytes: Option<u64>,
 }
@@ -65,20 +71,28 @@ async fn round(shared: &Shared, keep: &Keeping) -> Result<(), StoreError> {
     if not_made > 0 {
         warn!(shared.log, "pieces of tables could not be made, their rows go to the piece for all others"; "pieces" => not_made);
     }
-    let (read, all) = (ago(now, WEBHOOKS_KEPT_DAYS), ago(now, QUARANTINED_KEPT_DAYS));
+    let webhooks = keep.webhooks_days.unwrap_or(WEBHOOKS_KEPT_DAYS);
+    let (read, all) = (ago(now, webhooks), ago(now, webhooks.max(QUARANTINED_KEPT_DAYS)));
     let mut gone = retention::drop_webhooks(&shared.pool, read, all).await?;
+    if let Some(kept) = keep.words_days {
+        let words = retention::drop_words(&shared.pool, ago(now, kept)).await?;
+        if words > 0 {
+            info!(shared.log, "what was said long enough ago is deleted"; "rows" => words);
+        }
+    }
     if let Some(kept) = keep.events_days {
         gone.extend(retention::drop_events(&shared.pool, ago(now, kept)).await?);
-        if let Some(folder) = keep.recordings.clone() {
-            let deleted = tokio::task::spawn_blocking(move || delete_files(&folder, days(kept))).await;
-            match deleted {
-                Ok(Ok(0)) => {}
-                Ok(Ok(files)) => {
-                    info!(shared.log, "recordings that were old enough are deleted"; "files" => files)
-                }
-                Ok(Err(error)) => warn!(shared.log, "old recordings could not be deleted"; "error" => %error),
-                Err(_) => {}
+    }
+    if let Some(kept) = keep.recordings_days.or(keep.events_days) {
+        let folder = keep.recordings.clone();
+        let deleted = tokio::task::spawn_blocking(move || delete_files(&folder, days(kept))).await;
+        match deleted {
+            Ok(Ok(0)) => {}
+            Ok(Ok(files)) => {
+                info!(shared.log, "recordings that were old enough are deleted"; "files" => files)
             }
+            Ok(Err(error)) => warn!(shared.log, "old recordings could not be deleted"; "error" => %error),
+            Err(_) => {}
         }
     }
     if !gone.is_empty() {

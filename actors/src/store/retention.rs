@@ -33,6 +33,17 @@ const CACHED: &str =
 const EARLY_ENDS: &str = "delete from early_ends where ended_at < $1";
 const UNMATCHED: &str = "delete from unmatched_reports where received_at < $1";
 
+// Of calls that are over; the events stay, without their words.
+const WORDS_OF_CALLS: &str = "
+    update call_log set transcript = null
+    where transcript is not null and state = 'released' and coalesce(call_ended_at, call_started_at) < $1";
+const WORDS_OF_EVENTS: &str = "
+    update call_events set pii = null
+    where pii is not null and at < $1 and event ->> 'kind' in ('line_spoken', 'reported')";
+const WORDS_OF_REPORTS: &str = "
+    update conversations set report = report - 'transcript' - 'transcript_summary' - 'analysis'
+    where report is not null and reported_at < $1 and report ?| array['transcript', 'transcript_summary', 'analysis']";
+
 const DATABASE_BYTES: &str = "select pg_database_size(current_database())";
 
 /// The statements of this file, for the test that prepares them all.
@@ -51,6 +62,9 @@ pub const STATEMENTS: &[&str] = &[
     CACHED,
     EARLY_ENDS,
     UNMATCHED,
+    WORDS_OF_CALLS,
+    WORDS_OF_EVENTS,
+    WORDS_OF_REPORTS,
     DATABASE_BYTES,
 ];
 
@@ -114,6 +128,19 @@ pub async fn drop_events(pool: &Pool, before: At) -> Result<Vec<String>, StoreEr
         gone.push(piece.name);
     }
     Ok(gone)
+}
+
+/// Forgets what was said before that, and keeps the calls: how many rows.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn drop_words(pool: &Pool, before: At) -> Result<u64, StoreError> {
+    let client = pool.get().await?;
+    let mut rows = 0_u64;
+    for statement in [WORDS_OF_CALLS, WORDS_OF_EVENTS, WORDS_OF_REPORTS] {
+        rows = rows.saturating_add(client.execute(statement, &[&timestamp(before)]).await?);
+    }
+    Ok(rows)
 }
 
 async fn forget_calls(transaction: &Transaction<'_>, until: At) -> Result<(), StoreError> {
