@@ -14,3 +14,4 @@ mod program;
 mod serve;
 mod signals;
 mod storm;
+mod voices;
