@@ -1,5 +1,7 @@
 //! The command line. Exit codes: 0 good, 1 found something wrong or failed, 2 bad configuration or usage.
 
+mod caller_rows;
+mod callers;
 mod check;
 mod check_agent;
 mod check_capacity;
@@ -77,6 +79,11 @@ enum Command {
     Check(live_call::Arguments),
     /// Ask a running precall whether it is alive.
     Healthcheck,
+    /// Bring callers in from a file, and out to one.
+    Callers {
+        #[command(subcommand)]
+        command: callers::Command,
+    },
     /// Have a running precall look after the voices at the provider.
     Voices {
         #[command(subcommand)]
@@ -124,6 +131,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) if arguments.is_live() => in_system(live_call::run(arguments)),
         Command::Check(_) => in_system(check::run()),
         Command::Healthcheck => in_system(healthcheck::run()),
+        Command::Callers { command } => in_system(callers::run(command)),
         Command::Voices { command } => in_system(voices::run(command)),
         Command::Keys { command } => keys::run(&command),
         Command::Sign(arguments) => sign::run(&arguments),

@@ -11,6 +11,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
     let statements = [
         store::budget_use::STATEMENTS,
         store::call_context::STATEMENTS,
+        store::caller_import::STATEMENTS,
         store::caller_samples::STATEMENTS,
         store::consents::STATEMENTS,
         store::deletions::STATEMENTS,

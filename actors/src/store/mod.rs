@@ -2,6 +2,7 @@
 
 pub mod budget_use;
 pub mod call_context;
+pub mod caller_import;
 pub mod caller_samples;
 pub mod connect;
 pub mod consents;

@@ -1,0 +1,320 @@
+//! Callers as a file of comma separated values has them: read as people's programs write it, and every wrong row named.
+
+use std::collections::HashMap;
+
+use csv::{ReaderBuilder, StringRecord, Writer};
+use precall_actors::phone_number::{CallerNumber, Region};
+use precall_actors::store::caller_import::{Columns, ImportedCaller};
+use precall_call::VoicePolicy;
+use uuid::Uuid;
+
+use crate::config::masked;
+
+/// In the order in which they are written.
+const COLUMNS: [&str; 6] =
+    ["caller_id", "voice_sample_url", "voice_name", "description", "speaker", "voice_policy"];
+const ROWS_MAX: usize = 1_000_000;
+const FIELD_BYTES_MAX: usize = 4096;
+/// A cell that begins with one of them is a formula to whoever opens the file in a spreadsheet.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// Errors that are kept; more are counted.
+const ERRORS_KEPT: usize = 100;
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RowError {
+    /// Counts from 1, the header included; 0 where it is about the whole file.
+    pub(super) line: u64,
+    /// The column's name; empty where it is about the whole row.
+    pub(super) column: &'static str,
+    /// What is wrong, and what would be right.
+    pub(super) what: String,
+}
+
+impl std::fmt::Display for RowError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.line, self.column) {
+            (0, _) => write!(f, "{}", self.what),
+            (line, "") => write!(f, "line {line}: {}", self.what),
+            (line, column) => write!(f, "line {line}, {column}: {}", self.what),
+        }
+    }
+}
+
+/// The first errors, and how many there are in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct RowErrors {
+    pub(super) kept: Vec<RowError>,
+    pub(super) count: usize,
+}
+
+impl RowErrors {
+    pub(super) fn add(&mut self, line: u64, column: &'static str, what: impl Into<String>) {
+        self.count = self.count.saturating_add(1);
+        if self.kept.len() < ERRORS_KEPT {
+            self.kept.push(RowError { line, column, what: what.into() });
+        }
+    }
+
+    fn of_file(what: impl Into<String>) -> Self {
+        let mut errors = Self::default();
+        errors.add(0, "", what);
+        errors
+    }
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sheet {
+    pub(super) callers: Vec<ImportedCaller>,
+    /// The line of each.
+    pub(super) lines: Vec<u64>,
+    pub(super) columns: Columns,
+}
+
+/// Reads all of it, or says all that is wrong.
+pub(super) fn read(bytes: &[u8], region: Region) -> Result<Sheet, RowErrors> {
+    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+    let header_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let count = |sign: u8| header_line.iter().filter(|byte| **byte == sign).count();
+    let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
+    let places = match reader.headers() {
+        Ok(header) => places(header)?,
+        Err(error) => return Err(RowErrors::of_file(format!("the header cannot be read: {error}"))),
+    };
+    let has = |name: &str| places.contains_key(name);
+    let columns = Columns {
+        description: has("description"),
+        speaker: has("speaker"),
+        voice_policy: has("voice_policy"),
+    };
+    let (mut sheet, mut errors) = (Sheet { columns, ..Sheet::default() }, RowErrors::default());
+    let mut seen: HashMap<String, u64> = HashMap::new();
+    for record in reader.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                errors.add(
+                    line,
+                    "",
+                    "it cannot be read: write UTF-8, and quote cells that hold the separator",
+                );
+                continue;
+            }
+        };
+        let line = record.position().map_or(0, csv::Position::line);
+        if sheet.callers.len() >= ROWS_MAX {
+            return Err(RowErrors::of_file(format!("more than {ROWS_MAX} rows: split the file")));
+        }
+        let Some(caller) = row(&record, &places, line, region, &mut errors) else { continue };
+        if let Some(first) = seen.insert(caller.caller_id.clone(), line) {
+            errors.add(
+                line,
+                "caller_id",
+                format!("the same caller stands in line {first}: keep one of them"),
+            );
+        }
+        sheet.callers.push(caller);
+        sheet.lines.push(line);
+    }
+    if errors.count > 0 { Err(errors) } else { Ok(sheet) }
+}
+
+fn places(header: &StringRecord) -> Result<HashMap<&'static str, usize>, RowErrors> {
+    let (mut places, mut errors) = (HashMap::new(), RowErrors::default());
+    for (place, name) in header.iter().enumerate() {
+        let name = name.trim().to_ascii_lowercase();
+        match COLUMNS.iter().find(|column| **column == name) {
+            Some(column) => {
+                if places.insert(*column, place).is_some() {
+                    errors.add(1, column, "the column is there twice");
+                }
+            }
+            None => {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                errors.add(1, "", format!("`{name}` is no column; there are {}", COLUMNS.join(", ")));
+            }
+        }
+    }
+    for needed in ["caller_id", "voice_sample_url", "voice_name"] {
+        if !places.contains_key(needed) {
+            errors.add(1, needed, "the column is missing");
+        }
+    }
+    if errors.count > 0 { Err(errors) } else { Ok(places) }
+}
+
+fn row(
+    record: &StringRecord,
+    places: &HashMap<&'static str, usize>,
+    line: u64,
+    region: Region,
+    errors: &mut RowErrors,
+) -> Option<ImportedCaller> {
+    let before = errors.count;
+    let mut cell = |column: &'static str| -> String {
+        let text = places.get(column).and_then(|place| record.get(*place)).unwrap_or_default();
+        let text = without_guard(text.trim());
+        if text.len() > FIELD_BYTES_MAX || text.contains('\0') {
+            errors.add(line, column, format!("longer than {FIELD_BYTES_MAX} bytes, or holds a NUL"));
+            return String::new();
+        }
+        text.to_owned()
+    };
+    let [caller, sample, name, description, speaker, policy] = COLUMNS.map(&mut cell);
+    let caller_id = match CallerNumber::parse(&caller, region) {
+        CallerNumber::Public(number) => number.as_e164().to_owned(),
+        CallerNumber::Internal(extension) => extension.as_str().to_owned(),
+        CallerNumber::Withheld | CallerNumber::Unreadable => {
+            let shown = masked(&caller.chars().filter(|c| !c.is_control()).take(30).collect::<String>());
+            let right = "write it with + and country code, or set DEFAULT_REGION";
+            errors.add(line, "caller_id", format!("`{shown}` is no telephone number: {right}"));
+            String::new()
+        }
+    };
+    for (column, text) in [("voice_sample_url", &sample), ("voice_name", &name)] {
+        if text.is_empty() {
+            errors.add(line, column, "it is empty");
+        }
+    }
+    let speaker = optional(&speaker, |text| Uuid::try_parse(text).ok()).unwrap_or_else(|| {
+        errors.add(line, "speaker", "not an id: give the speaker's uuid, as GET /api/v1/speakers lists it");
+        None
+    });
+    let voice_policy = optional(&policy, VoicePolicy::from_name).unwrap_or_else(|| {
+        errors.add(line, "voice_policy", "must be number, proof, never or empty");
+        None
+    });
+    let description = Some(description).filter(|text| !text.is_empty());
+    let caller = ImportedCaller {
+        caller_id,
+        voice_sample_url: sample,
+        voice_name: name,
+        description,
+        speaker,
+        voice_policy,
+    };
+    (errors.count == before).then_some(caller)
+}
+
+/// None inside where the cell is empty, none outside where it is wrong.
+fn optional<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if text.is_empty() { Some(None) } else { read(text).map(Some) }
+}
+
+/// Exactly the sign that [`guarded`] puts there.
+fn without_guard(text: &str) -> &str {
+    match text.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(FORMULA) => rest,
+        Some(_) | None => text,
+    }
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn guarded(text: &str) -> String {
+    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// Writes the names of the columns.
+pub(super) fn write_header<W: std::io::Write>(to: &mut Writer<W>) -> csv::Result<()> {
+    to.write_record(COLUMNS)
+}
+
+/// Writes a caller.
+pub(super) fn write<W: std::io::Write>(to: &mut Writer<W>, caller: &ImportedCaller) -> csv::Result<()> {
+    let speaker = caller.speaker.map(|speaker| speaker.to_string()).unwrap_or_default();
+    let cells = [
+        caller.caller_id.as_str(),
+        &caller.voice_sample_url,
+        &caller.voice_name,
+        caller.description.as_deref().unwrap_or_default(),
+        &speaker,
+        caller.voice_policy.map(VoicePolicy::name).unwrap_or_default(),
+    ];
+    to.write_record(cells.map(guarded))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test may stop at what it did not expect"
+    )]
+    use super::*;
+
+    fn region() -> Region {
+        "US".parse().unwrap()
+    }
+
+    fn wrong(text: &str) -> Vec<String> {
+        let errors = read(text.as_bytes(), region()).unwrap_err();
+        assert_eq!(errors.kept.len(), errors.count);
+        errors.kept.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_spreadsheets_write_is_read() {
+        let speaker = "0199c0de-0000-7000-8000-000000000001";
+        let text = format!(
+            "\u{feff}Voice_Name;caller_id;voice_sample_url;speaker;voice_policy\r\n\
+             \"Anna; the first\";'+12025550123;a.wav;{speaker};proof\r\nBob;(202) 555-0124;b.wav;;\r\n"
+        );
+        let sheet = read(text.as_bytes(), region()).unwrap();
+        assert_eq!(sheet.callers.len(), 2);
+        assert_eq!(sheet.callers[0].caller_id, "+12025550123");
+        assert_eq!(sheet.callers[0].voice_name, "Anna; the first");
+        assert_eq!(sheet.callers[0].speaker, Some(speaker.parse().unwrap()));
+        assert_eq!(sheet.callers[0].voice_policy, Some(VoicePolicy::Proof));
+        assert_eq!(sheet.callers[1].caller_id, "+12025550124");
+        assert_eq!(sheet.columns, Columns { description: false, speaker: true, voice_policy: true });
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_it_was_and_is_no_formula() {
+        let caller = ImportedCaller {
+            caller_id: "+12025550123".into(),
+            voice_sample_url: "=cmd|' /C calc'!A0".into(),
+            voice_name: "'quoted'".into(),
+            description: Some("@home, \"really\"\nand more".into()),
+            speaker: None,
+            voice_policy: Some(VoicePolicy::Never),
+        };
+        let mut writer = Writer::from_writer(Vec::new());
+        write_header(&mut writer).unwrap();
+        write(&mut writer, &caller).unwrap();
+        let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        for cell in text.lines().nth(1).unwrap().split(',') {
+            assert!(!cell.trim_start_matches('"').starts_with(['=', '+', '-', '@']), "{text}");
+        }
+        assert_eq!(read(text.as_bytes(), region()).unwrap().callers, [caller]);
+    }
+
+    #[test]
+    fn every_wrong_row_is_named_by_line_and_column() {
+        let head = "caller_id,voice_sample_url,voice_name,speaker,voice_policy\n";
+        let text = format!(
+            "{head}nobody,a.wav,A,,\n+12025550123,,B,me,maybe\n+12025550124,b.wav,C,,\n2025550124,c.wav,D,,\n"
+        );
+        let found = wrong(&text);
+        assert!(found[0].starts_with("line 2, caller_id: `nobody` is no telephone number"), "{found:?}");
+        assert_eq!(found[1], "line 3, voice_sample_url: it is empty");
+        assert!(found[2].starts_with("line 3, speaker: ") && found[3].starts_with("line 3, voice_policy: "));
+        assert_eq!(found[4], "line 5, caller_id: the same caller stands in line 4: keep one of them");
+        assert_eq!(found.len(), 5);
+        assert!(wrong("caller_id,name\n")[0].contains("`name` is no column; there are caller_id"));
+        let many = format!("{head}{}", "x,,,,\n".repeat(150));
+        let errors = read(many.as_bytes(), region()).unwrap_err();
+        assert_eq!((errors.kept.len(), errors.count), (100, 450));
+    }
+
+    #[test]
+    fn numbers_are_masked_in_errors() {
+        let head = "caller_id,voice_sample_url,voice_name\n";
+        let found = wrong(&format!("{head}+1202555012345678901,a.wav,A\n"));
+        assert!(!found[0].contains("55501234"), "{found:?}");
+    }
+}

@@ -1,0 +1,214 @@
+//! `precall callers`: a file of callers into the tables, and out of them. May run beside `serve`, which reads mappings for each call.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use csv::Writer;
+use indicatif::{ProgressBar, ProgressStyle};
+use precall_actors::clock;
+use precall_actors::phone_number::Region;
+use precall_actors::store::{StoreError, caller_import, connect};
+use uuid::Uuid;
+
+use super::caller_rows::{self, RowErrors, Sheet};
+use super::{Exit, environment, external_database, unusable};
+
+/// Several accounts come with the management of lines.
+const ACCOUNT: &str = "default";
+const FILE_BYTES_MAX: u64 = 100 << 20;
+const PAGE: i64 = 1_000;
+const EMBEDDED: &str = "set DATABASE_URL: the embedded database is reached through its own precall alone";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add and change callers from a file of comma separated values: all of it, or nothing
+    Import {
+        /// Its header names the columns: caller_id, voice_sample_url, voice_name, and as wanted description, speaker, voice_policy
+        file: PathBuf,
+    },
+    /// Write all callers as comma separated values
+    Export {
+        /// Where to; standard output when missing
+        file: Option<PathBuf>,
+        /// Also where there is a file already
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+pub(super) async fn run(command: Command) -> Exit {
+    match command {
+        Command::Import { file } => import(&file).await,
+        Command::Export { file, force: true } => {
+            export(file.as_deref(), OpenOptions::new().create(true).truncate(true)).await
+        }
+        Command::Export { file, force: false } => {
+            export(file.as_deref(), OpenOptions::new().create_new(true)).await
+        }
+    }
+}
+
+async fn import(file: &Path) -> Exit {
+    let region = match region() {
+        Ok(region) => region,
+        Err(exit) => return exit,
+    };
+    let bytes = match read_bounded(file) {
+        Ok(bytes) => bytes,
+        Err(error) => return failed(&format!("{}: {error}", file.display())),
+    };
+    let sheet = match caller_rows::read(&bytes, region) {
+        Ok(sheet) => sheet,
+        Err(errors) => return refused(&errors),
+    };
+    let mut connected = match external_database("precall callers", EMBEDDED).await {
+        Ok(connected) => connected,
+        Err(exit) => return exit,
+    };
+    match unknown_speakers(&connected, &sheet).await {
+        Ok(errors) if errors.count > 0 => return refused(&errors),
+        Ok(_) => {}
+        Err(error) => return not_done(&error),
+    }
+    match write(&mut connected, &sheet).await {
+        Ok(done) => {
+            println!("{} added, {} changed, {} unchanged", done.added, done.changed, done.unchanged);
+            Exit::Good
+        }
+        Err(error) => not_done(&error),
+    }
+}
+
+fn region() -> Result<Region, Exit> {
+    let set = environment().map_err(|error| unusable(&error))?;
+    match set.get("DEFAULT_REGION").map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        None => Ok(Region::UNKNOWN),
+        Some(text) => text.to_ascii_uppercase().parse().map_err(|_| {
+            unusable(&"DEFAULT_REGION is no country: an ISO 3166 code of two letters such as GB or US")
+        }),
+    }
+}
+
+fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+        return Err(io::Error::other("larger than 100 MiB: split the file"));
+    }
+    Ok(bytes)
+}
+
+async fn unknown_speakers(connected: &connect::Dedicated, sheet: &Sheet) -> Result<RowErrors, StoreError> {
+    let wanted: HashSet<Uuid> = sheet.callers.iter().filter_map(|caller| caller.speaker).collect();
+    let wanted: Vec<Uuid> = wanted.into_iter().collect();
+    let known = caller_import::speakers(&connected.client, ACCOUNT, &wanted).await?;
+    let known: HashSet<Uuid> = known.into_iter().collect();
+    let mut errors = RowErrors::default();
+    for (caller, line) in sheet.callers.iter().zip(&sheet.lines) {
+        if caller.speaker.is_some_and(|speaker| !known.contains(&speaker)) {
+            errors.add(
+                *line,
+                "speaker",
+                "there is no such speaker: add the person by POST /api/v1/speakers first",
+            );
+        }
+    }
+    Ok(errors)
+}
+
+/// The bar is on standard error, and only where somebody looks.
+async fn write(
+    connected: &mut connect::Dedicated,
+    sheet: &Sheet,
+) -> Result<caller_import::Imported, StoreError> {
+    let bar = ProgressBar::new(u64::try_from(sheet.callers.len()).unwrap_or(u64::MAX));
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} callers") {
+        bar.set_style(style);
+    }
+    let transaction = connected.client.transaction().await?;
+    let told = |done: usize| bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    let done = caller_import::write(&transaction, ACCOUNT, &sheet.callers, sheet.columns, clock::now(), told)
+        .await?;
+    transaction.commit().await?;
+    bar.finish_and_clear();
+    Ok(done)
+}
+
+async fn export(file: Option<&Path>, options: &mut OpenOptions) -> Exit {
+    let connected = match external_database("precall callers", EMBEDDED).await {
+        Ok(connected) => connected,
+        Err(exit) => return exit,
+    };
+    let Some(path) = file else {
+        return exported(write_all(&connected, io::stdout().lock()).await, None);
+    };
+    match options.write(true).open(path) {
+        Ok(file) => exported(write_all(&connected, file).await, Some(path)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            failed(&format!("{} is there already: --force overwrites it", path.display()))
+        }
+        Err(error) => failed(&format!("{}: {error}", path.display())),
+    }
+}
+
+fn exported(done: Result<usize, String>, path: Option<&Path>) -> Exit {
+    match (done, path) {
+        (Ok(callers), Some(path)) => {
+            println!("{callers} callers in {}", path.display());
+            Exit::Good
+        }
+        (Ok(_), None) => Exit::Good,
+        (Err(why), _) => failed(&why),
+    }
+}
+
+/// Page after page: how many.
+async fn write_all(connected: &connect::Dedicated, to: impl Write) -> Result<usize, String> {
+    let mut writer = Writer::from_writer(to);
+    caller_rows::write_header(&mut writer).map_err(|error| error.to_string())?;
+    let (mut behind, mut count) = (String::new(), 0_usize);
+    loop {
+        let page = caller_import::page(&connected.client, ACCOUNT, &behind, PAGE).await;
+        let page = page.map_err(|error| told(&error))?;
+        let Some(last) = page.last() else { break };
+        behind.clone_from(&last.caller_id);
+        for caller in &page {
+            caller_rows::write(&mut writer, caller).map_err(|error| error.to_string())?;
+        }
+        count = count.saturating_add(page.len());
+    }
+    writer.flush().map_err(|error| error.to_string())?;
+    Ok(count)
+}
+
+fn refused(errors: &RowErrors) -> Exit {
+    for error in &errors.kept {
+        eprintln!("{error}");
+    }
+    if errors.count > errors.kept.len() {
+        eprintln!("and {} more", errors.count.saturating_sub(errors.kept.len()));
+    }
+    failed(&format!("{} errors: nothing was written", errors.count))
+}
+
+fn not_done(error: &StoreError) -> Exit {
+    failed(&format!("nothing was written: {}", told(error)))
+}
+
+/// Tables of an older precall are the likeliest reason.
+fn told(error: &StoreError) -> String {
+    match error {
+        StoreError::Refused(text) if text.starts_with("42") => {
+            format!("the database is not up to date ({text}): run `precall migrate`")
+        }
+        error => error.to_string(),
+    }
+}
+
+fn failed(why: &str) -> Exit {
+    eprintln!("precall: {why}");
+    Exit::Failed
+}

@@ -1,0 +1,91 @@
+//! `precall callers`: a file goes in whole or not at all, and comes out as it went in.
+
+use std::path::Path;
+
+use crate::program::{Ended, Run};
+use crate::support::{connect_to, database, empty_database};
+
+const HEAD: &str = "caller_id,voice_sample_url,voice_name,description,voice_policy\n";
+
+async fn callers(database: &str, arguments: &[&str]) -> Ended {
+    let run = Run::of(&[]).env("DATABASE_URL", database).env("DEFAULT_REGION", "US");
+    let arguments: Vec<&str> = ["callers"].into_iter().chain(arguments.iter().copied()).collect();
+    run.arguments(&arguments).end().await
+}
+
+async fn import(database: &str, file: &Path, text: &str) -> Ended {
+    std::fs::write(file, text).unwrap();
+    callers(database, &["import", file.to_str().unwrap()]).await
+}
+
+#[actix::test]
+async fn callers_go_in_and_come_out_as_they_went() {
+    let (database, folder) = (database(), tempfile::tempdir().unwrap());
+    let (sheet, out) = (folder.path().join("in.csv"), folder.path().join("out.csv"));
+    let text = format!("{HEAD}(202) 555-0123,a.wav,Anna,=1+1,proof\n+12025550124,uploads/b.wav,Bob,,\n");
+    let done = import(database.url(), &sheet, &text).await;
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (Some(0), "2 added, 0 changed, 0 unchanged\n"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(done.stderr, "", "a bar where nobody looks");
+    let client = connect_to(database.url()).await;
+    let row = "select voice_name, description, voice_policy from caller_voice_mapping where caller_id = '+12025550123'";
+    let row = client.query_one(row, &[]).await.unwrap();
+    let cells = [row.get::<_, String>(0), row.get(1), row.get(2)];
+    assert_eq!(cells, ["Anna", "=1+1", "proof"]);
+    let audit =
+        "select detail ->> 'added' from audit_log where action = 'callers_imported' and who = 'command line'";
+    assert_eq!(client.query_one(audit, &[]).await.unwrap().get::<_, String>(0), "2");
+
+    let exported = callers(database.url(), &["export", out.to_str().unwrap()]).await;
+    assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+    let written = std::fs::read_to_string(&out).unwrap();
+    assert!(written.contains("'+12025550123,a.wav,Anna,'=1+1,,proof"), "{written}");
+    let again = callers(database.url(), &["export", out.to_str().unwrap()]).await;
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("--force"), "{}", again.stderr);
+    let piped = callers(database.url(), &["export"]).await;
+    assert_eq!(piped.stdout, written);
+    let back = callers(database.url(), &["import", out.to_str().unwrap()]).await;
+    assert_eq!(back.stdout, "0 added, 0 changed, 2 unchanged\n");
+    let changed = import(
+        database.url(),
+        &sheet,
+        "voice_name;caller_id;voice_sample_url\r\nAnne;+12025550123;a.wav\r\n",
+    )
+    .await;
+    assert_eq!(changed.stdout, "0 added, 1 changed, 0 unchanged\n", "{}", changed.stderr);
+    let kept = "select description from caller_voice_mapping where caller_id = '+12025550123'";
+    let kept: String = client.query_one(kept, &[]).await.unwrap().get(0);
+    assert_eq!(kept, "=1+1", "what the file does not have is left");
+}
+
+#[actix::test]
+async fn one_wrong_row_and_nothing_is_written() {
+    let (database, folder) = (database(), tempfile::tempdir().unwrap());
+    let sheet = folder.path().join("in.csv");
+    let nobody = "0199c0de-0000-7000-8000-000000000001";
+    let client = connect_to(database.url()).await;
+    for (text, said) in [
+        (format!("{HEAD}+12025550123,a.wav,A,,\nsomebody,b.wav,B,,\n"), "line 3, caller_id"),
+        (format!("{HEAD}+12025550123,a.wav,A,,often\n"), "line 2, voice_policy"),
+        (
+            format!("caller_id,voice_sample_url,voice_name,speaker\n+12025550123,a.wav,A,{nobody}\n"),
+            "no such speaker",
+        ),
+        ("caller,voice_sample_url,voice_name\n".to_owned(), "`caller` is no column"),
+    ] {
+        let done = import(database.url(), &sheet, &text).await;
+        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{text}");
+        assert!(done.stderr.contains(said) && done.stderr.contains("nothing was written"), "{}", done.stderr);
+        let rows = client.query_one("select count(*) from caller_voice_mapping", &[]).await.unwrap();
+        assert_eq!(rows.get::<_, i64>(0), 0, "{text}");
+    }
+    let old = empty_database("callers_without_tables").await;
+    let done = import(&old, &sheet, &format!("{HEAD}+12025550123,a.wav,A,,\n")).await;
+    assert_eq!(done.code, Some(1));
+    assert!(done.stderr.contains("precall migrate"), "{}", done.stderr);
+}
