@@ -382,6 +382,7 @@ fn http_settings(config: &Config, log: &Logger) -> http::Settings {
         transcription_limit: config.webhooks.transcription_body_limit(),
         recordings: recordings(config),
         fallback_voice: config.call.fallback_voice.clone(),
+        region: config.callback.default_region.unwrap_or(Region::UNKNOWN),
         cors_origins: config.server.cors_origins.clone(),
         api_keys: config.api_keys.clone(),
         metrics: match config.server.metrics_addr {

@@ -6,15 +6,15 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::{DefaultHeaders, ErrorHandlerResponse, ErrorHandlers, from_fn};
 use actix_web::web::{
-    PathConfig, QueryConfig, ServiceConfig, delete, get, head, post, resource, route, scope,
+    PathConfig, QueryConfig, ServiceConfig, delete, get, head, post, put, resource, route, scope,
 };
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 
 use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use super::{
-    board, calls, erasure, events, health, initiation, live, metrics_page, openapi, operate, postcall,
-    sources, statistics, tally, threecx, voices, webhooks,
+    audit, board, callers, calls, events, fields, health, initiation, live, metrics_page, openapi, operate,
+    postcall, sources, speakers, statistics, tally, threecx, voices, webhooks,
 };
 use crate::config::CorsOrigins;
 
@@ -25,6 +25,7 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
             QueryConfig::default()
                 .error_handler(|error, _| Problem::new(Code::BadQuery, error.to_string()).into()),
         )
+        .app_data(fields::orders())
         .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::CallNotFound).into()))
         .service(seen("/", board::page))
         .service(seen("/board.js", board::script))
@@ -61,7 +62,17 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(seen("/live", live::live))
                 .service(seen("/statistics", statistics::statistics))
-                .service(resource("/callers/{caller_id}").route(delete().to(erasure::delete)))
+                .service(seen("/callers", callers::list))
+                .service(
+                    seen("/callers/{caller_id}", callers::one)
+                        .route(put().to(callers::put))
+                        .route(delete().to(callers::delete)),
+                )
+                .service(seen("/speakers", speakers::list).route(post().to(speakers::create)))
+                .service(seen("/speakers/{id}", speakers::one))
+                .service(resource("/speakers/{id}/consents").route(post().to(speakers::agree)))
+                .service(resource("/speakers/{id}/withdrawal").route(post().to(speakers::withdraw)))
+                .service(seen("/audit", audit::list))
                 .service(seen("/voices", voices::list))
                 .service(resource("/voices/reconcile").route(post().to(voices::reconcile)))
                 .service(resource("/voices/warm").route(post().to(voices::warm)))
@@ -104,7 +115,7 @@ async fn nothing_here() -> Result<HttpResponse, Problem> {
 /// Which pages of others may use the API from a browser. Keys are sent in headers, never in cookies, so no page can borrow one.
 fn cors(origins: &CorsOrigins) -> Cors {
     let cors = Cors::default()
-        .allowed_methods([Method::GET, Method::POST, Method::DELETE])
+        .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allowed_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

@@ -6,6 +6,7 @@ mod support;
 
 mod api;
 mod callback;
+mod callers;
 mod clone_failures;
 mod dial_guard;
 mod dials;
@@ -33,6 +34,7 @@ mod refused_reports;
 mod reports;
 mod restarts;
 mod schema;
+mod speakers;
 mod verify;
 mod voice_reconciler;
 mod voice_slots;

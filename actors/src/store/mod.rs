@@ -1,6 +1,8 @@
 //! PostgreSQL: one file a subject, each statement beside the row it fills.
 
+pub mod audit;
 pub mod call_context;
+pub mod callers;
 pub mod connect;
 pub mod consents;
 pub mod deletions;
