@@ -114,7 +114,7 @@ pub(super) async fn one(
 
 /// Who may hear a voice.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String", rename_all = "snake_case")]
 pub enum Policy {
     /// Whoever rings from the number.
     Number,
@@ -122,6 +122,16 @@ pub enum Policy {
     Proof,
     /// Nobody.
     Never,
+}
+
+// Read by way of text: the library takes another kind of value in the place of an enum for JSON that is broken.
+impl TryFrom<String> for Policy {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let all = [Self::Number, Self::Proof, Self::Never];
+        all.into_iter().find(|policy| policy.name() == text).ok_or("not a policy")
+    }
 }
 
 impl Policy {

@@ -186,7 +186,7 @@ pub(super) async fn one(
 
 /// What proves a consent.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String", rename_all = "snake_case")]
 pub enum Proof {
     /// The speaker says so in the sample itself.
     Recorded,
@@ -194,6 +194,16 @@ pub enum Proof {
     Signed,
     /// A record of another system.
     Imported,
+}
+
+// By way of text, as a policy is.
+impl TryFrom<String> for Proof {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let all = [Self::Recorded, Self::Signed, Self::Imported];
+        all.into_iter().find(|proof| Evidence::from(*proof).name() == text).ok_or("no evidence")
+    }
 }
 
 impl From<Proof> for Evidence {

@@ -205,6 +205,7 @@ async fn what_cannot_be_meant_is_refused_without_being_repeated() {
         (with("description", json!("x".repeat(2_001))), "bad_field", 400),
         (with("description", json!("x".repeat(70_000))), "body_too_large", 413),
         (with("voice_policy", json!("maybe")), "bad_field", 400),
+        (with("voice_policy", json!(5)), "bad_field", 400),
         (with("speaker", json!("anna")), "bad_field", 400),
         (with("speaker", json!(Uuid::now_v7())), "speaker_not_found", 404),
         (with("voice_nmae", json!("x")), "bad_field", 400),
