@@ -416,6 +416,7 @@ fn http_settings(config: &Config, samples: SampleStore, log: &Logger) -> http::S
         recordings: recordings(config),
         samples,
         fallback_voice: config.call.fallback_voice.clone(),
+        region: config.callback.default_region.unwrap_or(Region::UNKNOWN),
         cors_origins: config.server.cors_origins.clone(),
         api_keys: config.api_keys.clone(),
         metrics: match config.server.metrics_addr {

@@ -1,14 +1,13 @@
 //! Erasing a caller over the API.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use precall_actors::engine::{ErasureReport, NotErased};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use slog::{error, info};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answer;
-use super::auth::{Admin, Allowed};
 use super::edge::Edge;
 use super::error::{Code, Problem};
 
@@ -68,34 +67,6 @@ pub struct Pending {
     count: i64,
     /// Why not yet.
     why: Option<String>,
-}
-
-/// Which way.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct DeleteQuery {
-    /// True: for good, with everything that was kept of the caller.
-    #[serde(default)]
-    erase: bool,
-}
-
-/// Deletes a caller for good.
-#[utoipa::path(delete, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164"), DeleteQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = ErasureAnswer),
-    (status = "4XX", body = super::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = super::error::ProblemBody, content_type = "application/problem+json"),
-))]
-pub(super) async fn delete(
-    edge: web::Data<Edge>,
-    admin: Allowed<Admin>,
-    caller_id: web::Path<String>,
-    query: web::Query<DeleteQuery>,
-) -> Result<HttpResponse, Problem> {
-    if !query.erase {
-        return Err(Problem::new(Code::BadQuery, "erase=true is what can be done"));
-    }
-    erase(&edge, &super::calls::number(&caller_id)?, &admin.principal.name).await
 }
 
 /// Erases a caller; the number is checked already.

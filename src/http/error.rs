@@ -87,6 +87,8 @@ codes! {
     CallNotFound = "call_not_found", 404, "There is no such call";
     /// Nobody is known by this number.
     CallerNotFound = "caller_not_found", 404, "There is no such caller";
+    /// No speaker has this id, or the one who had it is erased.
+    SpeakerNotFound = "speaker_not_found", 404, "There is no such speaker";
     /// No webhook has this id.
     WebhookNotFound = "webhook_not_found", 404, "There is no such webhook";
     /// The path exists, the method does not.

@@ -1,8 +1,10 @@
 //! The edge's HTTP server: webhooks in, health, metrics, API and board out. It knows HTTP, not how a call behaves.
 
 mod answer;
+mod audit;
 mod auth;
 mod board;
+mod callers;
 mod calls;
 mod capacity;
 mod client;
@@ -12,6 +14,7 @@ mod engine;
 mod erasure;
 mod error;
 mod events;
+mod fields;
 mod health;
 mod inbox;
 mod initiation;
@@ -28,6 +31,7 @@ mod samples;
 mod sent_by;
 mod settings;
 mod sources;
+mod speakers;
 mod statistics;
 mod storable;
 mod store_answer;

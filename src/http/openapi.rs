@@ -7,8 +7,8 @@ use utoipa::{Modify, OpenApi};
 use super::auth::{Allowed, Read};
 use super::error::{Code, Problem};
 use super::{
-    calls, erasure, events, health, live, metrics_page, operate, postcall, samples, statistics, threecx,
-    voices, webhooks,
+    audit, callers, calls, events, health, live, metrics_page, operate, postcall, samples, speakers,
+    statistics, threecx, voices, webhooks,
 };
 
 /// Everything that is documented.
@@ -19,8 +19,10 @@ use super::{
         calls::list, calls::one, calls::events, operate::hangup, operate::handoff, live::live,
         statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
+        callers::list, callers::one, callers::put, callers::delete,
+        speakers::list, speakers::create, speakers::one, speakers::agree, speakers::withdraw, audit::list,
         threecx::webhook, postcall::webhook, voices::list, voices::reconcile, voices::warm, webhooks::list, webhooks::replay,
-        samples::upload, erasure::delete,
+        samples::upload,
     ),
     modifiers(&Keys),
 )]

@@ -13,8 +13,8 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use super::{
-    board, calls, erasure, events, health, initiation, live, metrics_page, openapi, operate, postcall,
-    samples, sources, statistics, tally, threecx, voices, webhooks,
+    audit, board, callers, calls, events, fields, health, initiation, live, metrics_page, openapi, operate,
+    postcall, samples, sources, speakers, statistics, tally, threecx, voices, webhooks,
 };
 use crate::config::CorsOrigins;
 
@@ -25,6 +25,7 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
             QueryConfig::default()
                 .error_handler(|error, _| Problem::new(Code::BadQuery, error.to_string()).into()),
         )
+        .app_data(fields::orders())
         .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::CallNotFound).into()))
         .service(seen("/", board::page))
         .service(seen("/board.js", board::script))
@@ -61,7 +62,17 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(seen("/live", live::live))
                 .service(seen("/statistics", statistics::statistics))
-                .service(resource("/callers/{caller_id}").route(delete().to(erasure::delete)))
+                .service(seen("/callers", callers::list))
+                .service(
+                    seen("/callers/{caller_id}", callers::one)
+                        .route(put().to(callers::put))
+                        .route(delete().to(callers::delete)),
+                )
+                .service(seen("/speakers", speakers::list).route(post().to(speakers::create)))
+                .service(seen("/speakers/{id}", speakers::one))
+                .service(resource("/speakers/{id}/consents").route(post().to(speakers::agree)))
+                .service(resource("/speakers/{id}/withdrawal").route(post().to(speakers::withdraw)))
+                .service(seen("/audit", audit::list))
                 .service(seen("/voices", voices::list))
                 .service(resource("/voices/reconcile").route(post().to(voices::reconcile)))
                 .service(resource("/voices/warm").route(post().to(voices::warm)))

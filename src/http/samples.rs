@@ -130,6 +130,7 @@ async fn keep(edge: &Edge, caller: &str, content: Bytes) -> Result<StoredSample,
     if before != *reference && samples.is_upload(&before) {
         forget(edge, &before).await;
     }
+    edge.engine.look_at_voices();
     Ok(stored)
 }
 

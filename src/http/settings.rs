@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use precall_actors::phone_number::Region;
 use precall_actors::samples::SampleStore;
 use precall_call::VoiceId;
 use slog::Logger;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub samples: SampleStore,
     /// The voice of callers without a clone; none leaves the agent's own.
     pub fallback_voice: Option<VoiceId>,
+    /// `DEFAULT_REGION`: where numbers without a country are.
+    pub region: Region,
     /// Whose pages may use the API.
     pub cors_origins: CorsOrigins,
     /// Who may use the API; without any it is closed.

@@ -9,10 +9,12 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
     let database = database();
     let client = connect_to(database.url()).await;
     let statements = [
+        store::audit::STATEMENTS,
         store::budget_use::STATEMENTS,
         store::call_context::STATEMENTS,
         store::caller_import::STATEMENTS,
         store::caller_samples::STATEMENTS,
+        store::callers::STATEMENTS,
         store::consents::STATEMENTS,
         store::deletions::STATEMENTS,
         store::due_conversations::STATEMENTS,

@@ -163,6 +163,8 @@ impl EngineHandle {
         let key = |caller| VoiceKey { account: ACCOUNT.to_owned(), caller };
         let keys = callers.into_iter().map(key).collect();
         self.shared.voice_book.do_send(Revoke { keys, why: NoVoice::NoConsent });
+        // Samples go as well.
+        self.shared.disposals.notify_one();
     }
 
     /// Mappings or consents changed: they count at once, not only from the next look.

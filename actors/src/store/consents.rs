@@ -178,6 +178,16 @@ pub fn chained(before: &[u8], record: &str) -> [u8; 32] {
     Sha256::new().chain_update(before).chain_update(record.as_bytes()).finalize().into()
 }
 
+/// Waits until nobody else writes the log; held until the transaction ends. For whoever locks other rows as well: the log comes first, so
+/// that nobody waits for each other.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn take_turn(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    transaction.execute(LOCK, &[]).await?;
+    Ok(())
+}
+
 /// Writes a consent down: its id.
 ///
 /// # Errors

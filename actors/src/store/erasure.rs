@@ -7,6 +7,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::audit;
 use super::consents::{self, EndedWhy};
 use super::error::StoreError;
 use super::event_log::timestamp;
@@ -101,9 +102,6 @@ const QUARANTINED: &str = "
 const TO_DELETE: &str = "
     insert into deletions (kind, target, why, erasure) select $1, unnest($2::text[]), 'erased', $3";
 
-const AUDIT: &str = "
-    insert into audit_log (id, at, who, action, subject, detail) values ($1, $2, $3, 'caller_erased', $4, $5)";
-
 /// The statements of this file, for the test that prepares them all.
 pub const STATEMENTS: &[&str] = &[
     IS_LIVE,
@@ -134,7 +132,6 @@ pub const STATEMENTS: &[&str] = &[
     UNMATCHED,
     QUARANTINED,
     TO_DELETE,
-    AUDIT,
 ];
 
 /// A number with fewer digits than this is not looked for by its digits.
@@ -279,7 +276,7 @@ pub async fn erase(
         transaction.execute(TO_DELETE, &[&kind, targets, &erasure]).await?;
     }
     let detail = serde_json::json!({ "calls": calls.len(), "jobs": jobs.len(), "mappings": mappings.len() });
-    transaction.execute(AUDIT, &[&Uuid::now_v7(), &when, &by, &erasure, &detail]).await?;
+    audit::record(transaction, by, "caller_erased", Some(erasure), Some(detail), now).await?;
     Ok(erased)
 }
 

@@ -1,9 +1,11 @@
 //! PostgreSQL: one file a subject, each statement beside the row it fills.
 
+pub mod audit;
 pub mod budget_use;
 pub mod call_context;
 pub mod caller_import;
 pub mod caller_samples;
+pub mod callers;
 pub mod connect;
 pub mod consents;
 pub mod deletions;

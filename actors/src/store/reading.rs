@@ -1,5 +1,6 @@
-//! How reads are made: read only, and never for longer than [`LONGEST`], so that a board cannot starve the calls.
+//! How clients of the API are served: reads are read only, and nothing takes longer than [`LONGEST`], so that a board cannot starve the calls.
 
+use std::future::Future;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -9,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use super::StoreError;
 
 /// The server gives a statement up after this.
-const LONGEST: &str = "set local statement_timeout = '4s'";
+pub(super) const LONGEST: &str = "set local statement_timeout = '4s'";
 /// And we give the exchange up after this: the server may be gone without a word.
 const DEADLINE: Duration = Duration::from_secs(6);
 
@@ -29,5 +30,12 @@ pub(super) async fn read(
         transaction.commit().await?;
         Ok(rows)
     };
+    in_time(exchange).await
+}
+
+/// An exchange on behalf of a client, or the news that it took too long. Whether a commit that took too long counted is not known.
+pub(super) async fn in_time<T>(
+    exchange: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
     tokio::time::timeout(DEADLINE, exchange).await.unwrap_or(Err(StoreError::TooSlow))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use actix_web::dev::{Server, ServerHandle};
+use precall_actors::phone_number::Region;
 use precall_actors::samples::{SampleStore, UploadPlace};
 use precall_call::{At, VoiceId};
 use slog::{Discard, Logger, o};
@@ -61,6 +62,7 @@ pub fn settings() -> Settings {
         recordings: None,
         samples: SampleStore::new("/nowhere", None, UploadPlace::Folder),
         fallback_voice: Some(VoiceId::new("fallback-voice")),
+        region: Region::UNKNOWN,
         cors_origins: CorsOrigins::These(vec!["https://desk.example".to_owned()]),
         api_keys: keys(),
         metrics: MetricsPlace::Here,

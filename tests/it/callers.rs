@@ -1,0 +1,306 @@
+//! Administrators map callers over the API, and calls go by it.
+
+use precall::config::{ApiKeys, Scope};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{KEY, Plan, World, caller, consent, until, write_sample};
+
+const READER: &str = "reader-key-0123456789abcdef0123456789abcdef";
+const OPERATOR: &str = "operator-key-0123456789abcdef0123456789abcd";
+
+pub fn with_keys() -> Plan {
+    let entry = |name, scope, key| ApiKeys::entry(name, scope, key).unwrap();
+    let keys = [
+        entry("anna", Scope::Admin, KEY),
+        entry("reader", Scope::Read, READER),
+        entry("operator", Scope::Operate, OPERATOR),
+    ];
+    Plan::default().env("API_KEYS", &keys.join(","))
+}
+
+/// An order of whoever has this key.
+pub async fn order_with(
+    world: &World,
+    key: &str,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> (u16, Value) {
+    let url = format!("{}{path}", world.app.url());
+    let request = world.http.request(method.parse().unwrap(), url).bearer_auth(key);
+    let mut answer = match body {
+        Some(body) => request.send_json(body).await.unwrap(),
+        None => request.send().await.unwrap(),
+    };
+    let bytes = answer.body().await.unwrap();
+    (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+pub async fn order(world: &World, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    order_with(world, KEY, method, path, Some(body)).await
+}
+
+pub fn path_of(caller: &str) -> String {
+    format!("/api/v1/callers/{}", caller.replace('+', "%2B"))
+}
+
+async fn put(world: &World, caller: &str, body: &Value) -> (u16, Value) {
+    order(world, "PUT", &path_of(caller), body).await
+}
+
+async fn delete(world: &World, caller: &str) -> (u16, Value) {
+    order_with(world, KEY, "DELETE", &path_of(caller), None).await
+}
+
+/// A speaker by the API, who agrees that this sample is cloned.
+pub async fn speaker_of(world: &World, name: &str, n: u32) -> Uuid {
+    let (status, made) = order(world, "POST", "/api/v1/speakers", &json!({ "name": name })).await;
+    assert_eq!(status, 201, "{made}");
+    let speaker: Uuid = made["id"].as_str().unwrap().parse().unwrap();
+    let given = json!({ "evidence": "recorded", "sample_sha256": hash_of(world, n), "text": "I agree.",
+        "text_version": "1" });
+    let (status, answer) =
+        order(world, "POST", &format!("/api/v1/speakers/{speaker}/consents"), &given).await;
+    assert_eq!(status, 201, "{answer}");
+    speaker
+}
+
+/// Of the sample with this number.
+pub fn hash_of(world: &World, n: u32) -> String {
+    use sha2::Digest;
+    hex::encode(sha2::Sha256::digest(std::fs::read(world.sample(n)).unwrap()))
+}
+
+async fn missing(world: &World, pbx_id: &str, caller: &str) -> Option<String> {
+    let call = world.ring(pbx_id, caller).await;
+    world.completed(call).await.get("voice_missing")
+}
+
+#[actix::test]
+async fn a_caller_is_mapped_shown_changed_and_deleted() {
+    let world = World::with(with_keys()).await;
+    let number = caller(1);
+    assert_eq!(world.get(&path_of(&number)).await.0, 404);
+    let mapped = json!({ "voice_sample_url": "1.wav", "voice_name": "Anna", "description": "the\nfirst" });
+    let (status, made) = put(&world, &number, &mapped).await;
+    assert_eq!(status, 201, "{made}");
+    for (field, value) in [
+        ("caller_id", json!(number)),
+        ("voice_sample_url", json!("1.wav")),
+        ("voice_name", json!("Anna")),
+        ("description", json!("the\nfirst")),
+        ("speaker", Value::Null),
+        ("voice_policy", Value::Null),
+        ("has_pin", json!(false)),
+    ] {
+        assert_eq!(made[field], value, "{field}");
+    }
+    // As it is dialled in the country where precall is.
+    let national = format!("({}) {}-{}", &number[2..5], &number[5..8], &number[8..]).replace(' ', "%20");
+    assert_eq!(world.get(&path_of(&national)).await, (200, made.clone()));
+    world
+        .execute(
+            "update caller_voice_mapping set pin_hash = 'h', pin_failures = 2, pin_failed_at = now()",
+            &[],
+        )
+        .await;
+    let changed = json!({ "voice_sample_url": "1.wav", "voice_name": "Anne", "voice_policy": "proof" });
+    let (status, shown) = put(&world, &number, &changed).await;
+    assert_eq!(status, 200, "{shown}");
+    assert_eq!((&shown["voice_name"], &shown["description"]), (&json!("Anne"), &Value::Null));
+    assert_eq!((&shown["voice_policy"], &shown["has_pin"]), (&json!("proof"), &json!(true)), "the PIN stays");
+    assert_eq!(shown["created_at"], made["created_at"]);
+    assert_ne!(shown["updated_at"], made["updated_at"]);
+    let failures = "select pin_failures from caller_voice_mapping";
+    assert_eq!(
+        world.client.query_one(failures, &[]).await.unwrap().get::<_, i32>(0),
+        2,
+        "who guesses goes on"
+    );
+    let without = json!({ "voice_sample_url": "1.wav", "voice_name": "Anne", "pin": null });
+    assert_eq!(put(&world, &number, &without).await.1["has_pin"], json!(false));
+    assert_eq!(world.client.query_one(failures, &[]).await.unwrap().get::<_, i32>(0), 0);
+    assert_eq!(delete(&world, &number).await.0, 204);
+    assert_eq!(delete(&world, &number).await.1["code"], "caller_not_found");
+    assert_eq!(world.get(&path_of(&number)).await.0, 404);
+    assert_eq!(put(&world, &number, &mapped).await.0, 201, "anew");
+    let (_, page) = world.get("/api/v1/audit").await;
+    let actions: Vec<(&Value, &Value)> =
+        page["items"].as_array().unwrap().iter().map(|row| (&row["action"], &row["who"])).collect();
+    let anna = json!("anna");
+    let expected = ["caller_created", "caller_deleted", "caller_changed", "caller_changed", "caller_created"];
+    let expected = expected.map(|action| json!(action));
+    assert_eq!(actions, expected.iter().map(|action| (action, &anna)).collect::<Vec<_>>());
+    assert!(!page.to_string().contains(&number[1..]) && !page.to_string().contains("1.wav"), "{page}");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_pin_is_taken_and_never_shown() {
+    let world = World::new().await;
+    let number = crate::support::caller(1);
+    let with = |pin: &str| json!({ "voice_sample_url": "1.wav", "voice_name": "Anna", "pin": pin });
+    let (status, shown) = put(&world, &number, &with("739154")).await;
+    assert_eq!((status, &shown["has_pin"]), (201, &json!(true)), "{shown}");
+    assert!(!shown.to_string().contains("739154"));
+    let stored: String =
+        world.client.query_one("select pin_hash from caller_voice_mapping", &[]).await.unwrap().get(0);
+    assert!(stored.starts_with("$argon2id$") && !stored.contains("739154"), "{stored}");
+    for guessed in ["1234", "7777", "98", "12a4"] {
+        let (status, problem) = put(&world, &number, &with(guessed)).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("bad_field")), "{guessed}: {problem}");
+        assert!(!problem.to_string().contains(guessed), "{problem}");
+    }
+    let kept: String =
+        world.client.query_one("select pin_hash from caller_voice_mapping", &[]).await.unwrap().get(0);
+    assert_eq!(kept, stored, "what was refused changes nothing");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn callers_are_listed_by_number_page_by_page_and_found_by_how_they_begin() {
+    let world = World::with(with_keys()).await;
+    let mut numbers: Vec<String> = (1..=5).map(caller).collect();
+    numbers.extend(["+493012345678", "+493012345679", "101", "102"].map(str::to_owned));
+    for number in &numbers {
+        let mapped = json!({ "voice_sample_url": "x.wav", "voice_name": "X" });
+        assert_eq!(put(&world, number, &mapped).await.0, 201, "{number}");
+    }
+    numbers.sort();
+    assert_eq!(delete(&world, &caller(3)).await.0, 204);
+    numbers.retain(|number| *number != caller(3));
+    let listed = |prefix: &'static str| {
+        let world = &world;
+        async move {
+            let (mut found, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let path = format!("/api/v1/callers?limit=2&prefix={prefix}&cursor={cursor}");
+                let (status, page) = world.get(&path).await;
+                assert_eq!(status, 200, "{page}");
+                let items = page["items"].as_array().unwrap();
+                found.extend(items.iter().map(|item| item["caller_id"].as_str().unwrap().to_owned()));
+                match page["next_cursor"].as_str() {
+                    Some(next) => next.clone_into(&mut cursor),
+                    None => return found,
+                }
+            }
+        }
+    };
+    assert_eq!(listed("").await, numbers);
+    assert_eq!(listed("%2B49").await, ["+493012345678", "+493012345679"]);
+    assert_eq!(listed("+493012345679").await, ["+493012345679"], "a plus is a plus");
+    assert_eq!(listed("10").await, ["101", "102"]);
+    assert_eq!(listed("%2B33").await, [] as [String; 0]);
+    for (query, code) in [
+        ("prefix=abc", "bad_query"),
+        ("limit=0", "bad_query"),
+        ("cursor=!", "bad_cursor"),
+        ("x=1", "bad_query"),
+    ] {
+        assert_eq!(world.get(&format!("/api/v1/callers?{query}")).await.1["code"], code, "{query}");
+    }
+    world.stop().await;
+}
+
+#[actix::test]
+async fn what_cannot_be_meant_is_refused_without_being_repeated() {
+    let world = World::with(with_keys()).await;
+    let good = json!({ "voice_sample_url": "1.wav", "voice_name": "Anna" });
+    for number in ["anonymous", "x", "%2B1", "%2B49301234567890123456"] {
+        let (status, problem) = order(&world, "PUT", &format!("/api/v1/callers/{number}"), &good).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("bad_number")), "{number}");
+    }
+    let with = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        body
+    };
+    let number = caller(1);
+    for (body, code, status) in [
+        (json!({ "voice_name": "Anna" }), "bad_field", 400),
+        (json!([]), "bad_field", 400),
+        (with("voice_name", json!("")), "bad_field", 400),
+        (with("voice_name", json!("x".repeat(201))), "bad_field", 400),
+        (with("voice_sample_url", json!("a\u{0}b")), "bad_field", 400),
+        (with("voice_sample_url", json!("x".repeat(1_025))), "bad_field", 400),
+        (with("description", json!("x".repeat(2_001))), "bad_field", 400),
+        (with("description", json!("x".repeat(70_000))), "body_too_large", 413),
+        (with("voice_policy", json!("maybe")), "bad_field", 400),
+        (with("voice_policy", json!(5)), "bad_field", 400),
+        (with("speaker", json!("anna")), "bad_field", 400),
+        (with("speaker", json!(Uuid::now_v7())), "speaker_not_found", 404),
+        (with("voice_nmae", json!("x")), "bad_field", 400),
+        (with("pin", json!(8_271_934)), "bad_field", 400),
+    ] {
+        let (answered, problem) = put(&world, &number, &body).await;
+        assert_eq!((answered, &problem["code"]), (status, &json!(code)), "{body}");
+        assert!(!problem.to_string().contains("8271934"), "{problem}");
+    }
+    let url = format!("{}{}", world.app.url(), path_of(&number));
+    let answer = world.http.put(url).bearer_auth(KEY).send_body("{").await.unwrap();
+    assert_eq!(answer.status().as_u16(), 400);
+    assert_eq!(world.count("select count(*) from caller_voice_mapping", &[]).await, 0);
+    assert_eq!(world.count("select count(*) from audit_log", &[]).await, 0);
+    for key in [READER, OPERATOR] {
+        let path = path_of(&number);
+        assert_eq!(order_with(&world, key, "PUT", &path, Some(&good)).await.0, 403);
+        assert_eq!(order_with(&world, key, "DELETE", &path, None).await.0, 403);
+        assert_eq!(order_with(&world, key, "DELETE", &format!("{path}?erase=true"), None).await.0, 403);
+        assert_eq!(order_with(&world, key, "GET", "/api/v1/audit", None).await.0, 403);
+        assert_eq!(order_with(&world, key, "GET", "/api/v1/callers", None).await.0, 200);
+    }
+    world.stop().await;
+}
+
+#[actix::test]
+async fn who_is_mapped_with_a_consent_is_heard_until_deleted() {
+    let world = World::with(with_keys()).await;
+    let number = caller(1);
+    write_sample(&world.sample(1), 1);
+    let speaker = speaker_of(&world, "Anna", 1).await;
+    assert_eq!(missing(&world, "pbx-0", &number).await.as_deref(), Some("no_mapping"));
+    let mapped = json!({ "voice_sample_url": "1.wav", "voice_name": "Anna", "speaker": speaker });
+    assert_eq!(put(&world, &number, &mapped).await.0, 201);
+    assert_eq!(missing(&world, "pbx-1", &number).await, None);
+    assert_eq!(world.uploads(), 1);
+    let policy = json!({ "voice_sample_url": "1.wav", "voice_name": "Anna", "speaker": speaker,
+        "voice_policy": "never" });
+    assert_eq!(put(&world, &number, &policy).await.0, 200);
+    assert!(missing(&world, "pbx-2", &number).await.is_some());
+    assert_eq!(delete(&world, &number).await.0, 204);
+    assert_eq!(missing(&world, "pbx-3", &number).await.as_deref(), Some("no_mapping"));
+    until("the voice is gone from the provider", || async {
+        world.simulator.voices().as_array().unwrap().is_empty()
+    })
+    .await;
+    assert!(world.sample(1).exists(), "a sample that somebody put there stays");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn another_sample_is_cloned_anew_and_an_uploaded_one_that_nobody_names_is_deleted() {
+    let world = World::with(with_keys()).await;
+    std::fs::create_dir_all(world.samples().join("uploads")).unwrap();
+    let upload = world.samples().join("uploads/a.wav");
+    write_sample(&upload, 1);
+    write_sample(&world.sample(2), 2);
+    let number = caller(1);
+    let mapped = |sample: &str, speaker: Option<Uuid>| json!({ "voice_sample_url": sample, "voice_name": "Anna", "speaker": speaker });
+    for other in [caller(1), caller(2)] {
+        assert_eq!(put(&world, &other, &mapped("uploads/a.wav", None)).await.0, 201);
+    }
+    let speaker = consent(&world.url, &number, &upload).await;
+    assert_eq!(missing(&world, "pbx-1", &number).await, None);
+    assert_eq!(put(&world, &number, &mapped("2.wav", Some(speaker))).await.0, 200);
+    let covers_another = missing(&world, "pbx-2", &number).await;
+    assert_eq!(covers_another.as_deref(), Some("no_consent"), "the consent is of the sample before");
+    assert_eq!(world.count("select count(*) from deletions", &[]).await, 0, "somebody else's is there still");
+    assert_eq!(put(&world, &caller(2), &mapped("2.wav", None)).await.0, 200);
+    until("the upload is gone", || async { !upload.exists() }).await;
+    for other in [caller(1), caller(2)] {
+        assert_eq!(put(&world, &other, &mapped("x.wav", None)).await.0, 200);
+    }
+    assert_eq!(world.count("select count(*) from deletions", &[]).await, 1, "only what was uploaded");
+    world.stop().await;
+}
