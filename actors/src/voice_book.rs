@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, Supervised};
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
-use slog::warn;
+use slog::{info, warn};
 
 pub use ahead::{CloneAhead, ClonedAhead};
 pub use book::{Asker, Book, BookLimits, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceKey};
@@ -184,7 +184,9 @@ impl VoiceBook {
             (JobEnd::Cloned(clone), Some(key)) => Some((clone.voice.clone(), key.clone())),
             (JobEnd::Cloned(_) | JobEnd::Unchanged { .. } | JobEnd::Failed(..), _) => None,
         };
+        let was_left_alone = self.book.leaves_provider_alone();
         let orders = self.book.ended(job, end, now);
+        self.say_if_left_alone(was_left_alone);
         match cloned {
             Some((voice, key)) => {
                 // What was revoked meanwhile serves nobody, and goes.
@@ -196,6 +198,20 @@ impl VoiceBook {
             None => self.slots.release(job),
         }
         self.perform(orders, ctx);
+    }
+
+    fn say_if_left_alone(&self, before: bool) {
+        let Some(shared) = &self.shared else { return };
+        match (before, self.book.leaves_provider_alone()) {
+            (false, true) => {
+                warn!(
+                    shared.log,
+                    "clones fail one after the other, calls have the fallback voice for a while"
+                );
+            }
+            (true, false) => info!(shared.log, "clones are made again"),
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// What was not uploaded costs nobody anything.

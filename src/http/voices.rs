@@ -4,14 +4,17 @@ use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use precall_actors::engine::{NotReconciled, Reconciled};
 use precall_actors::reconciler::Approval;
+use precall_actors::store::audit;
 use precall_actors::store::read_voices::{self, VoiceRow};
 use serde::{Deserialize, Serialize};
-use slog::info;
+use serde_json::json;
+use slog::{info, warn};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::answer;
 use super::auth::{Admin, Allowed, Read};
+use super::clock;
 use super::edge::Edge;
 use super::error::{Code, Problem};
 use super::page::{Page, id_of_cursor, limit};
@@ -158,7 +161,22 @@ pub(super) async fn reconcile(
     })?;
     info!(edge.settings.log, "voices reconciled"; "key" => %admin.principal.name, "yes" => yes,
         "strays" => done.found.strays.len(), "gone" => done.found.gone.len(), "deleted" => done.deleted);
+    let detail = json!({ "yes": yes, "strays": done.found.strays.len(), "gone": done.found.gone.len(),
+        "deleted": done.deleted });
+    note(&edge, &admin.principal.name, "voices_reconciled", detail).await;
     answer::json(&ReconcileAnswer::from(done))
+}
+
+/// What was done is done: where it cannot be written down the log has it.
+async fn note(edge: &Edge, who: &str, action: &str, detail: serde_json::Value) {
+    let written = async {
+        let client = edge.engine.pool().get().await?;
+        audit::record(&**client, who, action, None, Some(detail), clock::now()).await
+    };
+    if let Err(error) = written.await {
+        warn!(edge.settings.log, "an administrative act is not in the audit log"; "action" => action,
+            "error" => %error);
+    }
 }
 
 /// How many voices.
@@ -197,6 +215,8 @@ pub(super) async fn warm(
     }
     let begun = edge.engine.clone_ahead(most).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
     info!(edge.settings.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
+    let detail = json!({ "wanting": begun.wanting, "begun": begun.begun });
+    note(&edge, &admin.principal.name, "voices_cloned_ahead", detail).await;
     let answer = AheadAnswer { wanting: begun.wanting, begun: begun.begun, free: begun.free };
     answer::json_with(actix_web::http::StatusCode::ACCEPTED, &answer)
 }
