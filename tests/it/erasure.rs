@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use precall::simulators::elevenlabs::Fault;
+use precall::simulators::elevenlabs::{Fault, ReportFate};
 use precall_actors::store::retention;
 use precall_actors::store::verify::verify;
 use precall_call::At;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::support::{ADD, CALLED, DIAL, KEY, Plan, World, connect_to, fault, until};
+use crate::support::{ADD, CALLED, DIAL, KEY, Plan, World, connect_to, dial_fault, fault, until};
 
 /// What the scripted agent says in every conversation.
 const WORDS: &str = "nine to five";
@@ -70,6 +70,8 @@ async fn twenty_calls(world: &World, caller: &str) -> Vec<Uuid> {
             1 => world.faults(vec![once(Fault { status: Some(500), ..fault(DIAL) })]),
             2 => world.faults(vec![once(Fault { close: true, after: true, ..fault(DIAL) })]),
             3 => world.faults(vec![once(Fault { status: Some(503), ..fault(ADD) })]),
+            // Its greeting's report comes only after the erasure.
+            4 => world.faults(vec![Fault { report: ReportFate::None, ..dial_fault("greeting") }]),
             _ => world.faults(Vec::new()),
         }
         let call = world.ring(&format!("pbx-{n}"), caller).await;
@@ -112,6 +114,7 @@ async fn nothing_is_left_of_a_caller_who_is_erased_and_nothing_comes_back() {
     let recording = world.samples().join("recordings");
     std::fs::create_dir_all(&recording).unwrap();
     let conversation = world.conversation(calls[0], "agent").await;
+    let greeting = world.conversation(calls[4], "greeting").await;
     std::fs::write(recording.join(format!("{conversation}.mp3")), b"sound").unwrap();
     let damaged = world.spool().join("0199c0de-0000-7000-8000-000000000001");
     std::fs::create_dir_all(&damaged).unwrap();
@@ -157,6 +160,16 @@ async fn nothing_is_left_of_a_caller_who_is_erased_and_nothing_comes_back() {
         "conversation_initiation_client_data": { "user_id": calls[0].to_string(),
             "dynamic_variables": { "call_id": calls[0].to_string(), "system__caller_id": caller } } } });
     assert_eq!(world.post_report(&late).await.0, 200);
+    let mut unheard = late.clone();
+    unheard["data"]["conversation_id"] = json!(greeting);
+    let data = &mut unheard["data"]["conversation_initiation_client_data"];
+    data["user_id"] = json!(calls[4].to_string());
+    data["dynamic_variables"]["call_id"] = json!(calls[4].to_string());
+    data["dynamic_variables"]["precall_purpose"] = json!("greeting");
+    assert_eq!(world.post_report(&unheard).await.0, 200);
+    let reported = "select 1 from call_events where call = $1 and event ->> 'conversation_id' = $2
+        and event ->> 'kind' = 'reported' limit 1";
+    world.until_row("the late report is applied", reported, &[&calls[4], &greeting]).await;
     let end = json!({ "event_type": "CallEnded", "call_id": "pbx-3", "caller_id": caller, "called_number": CALLED,
         "duration": 7 });
     assert_eq!(world.post_3cx(&end).await.0, 200);
