@@ -50,8 +50,9 @@ const STOPWATCHES: [(&str, &str); 12] = [
 ];
 
 /// Rules without a world: what they need to know, the time included, is an argument.
-const PURE: [&str; 16] = [
+const PURE: [&str; 19] = [
     "actors/src/batcher.rs",
+    "actors/src/breaker.rs",
     "actors/src/budgets",
     "actors/src/pipe.rs",
     "actors/src/spool.rs",
@@ -65,8 +66,10 @@ const PURE: [&str; 16] = [
     "actors/src/media/player.rs",
     "actors/src/media/scene.rs",
     "actors/src/phone_number",
+    "actors/src/reconciler.rs",
     "actors/src/registry.rs",
-    "actors/src/voice_book/book.rs",
+    "actors/src/slot_book.rs",
+    "actors/src/voice_book/book",
 ];
 
 /// The only places that speak to PostgreSQL.
