@@ -8,8 +8,6 @@ use precall_actors::store::caller_import::{Columns, ImportedCaller};
 use precall_call::VoicePolicy;
 use uuid::Uuid;
 
-use crate::config::masked;
-
 /// In the order in which they are written.
 const COLUMNS: [&str; 6] =
     ["caller_id", "voice_sample_url", "voice_name", "description", "speaker", "voice_policy"];
@@ -80,8 +78,8 @@ pub(super) fn read(bytes: &[u8], region: Region) -> Result<Sheet, RowErrors> {
     let count = |sign: u8| header_line.iter().filter(|byte| **byte == sign).count();
     let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
     let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
-    let places = match reader.headers() {
-        Ok(header) => places(header)?,
+    let (places, width) = match reader.headers() {
+        Ok(header) => (places(header)?, header.len()),
         Err(error) => return Err(RowErrors::of_file(format!("the header cannot be read: {error}"))),
     };
     let has = |name: &str| places.contains_key(name);
@@ -109,6 +107,12 @@ pub(super) fn read(bytes: &[u8], region: Region) -> Result<Sheet, RowErrors> {
         if sheet.callers.len() >= ROWS_MAX {
             return Err(RowErrors::of_file(format!("more than {ROWS_MAX} rows: split the file")));
         }
+        // Fewer are well: spreadsheets leave out empty cells at the end. More have moved into other columns.
+        if record.len() > width {
+            let right = "put cells that hold the separator in quotes";
+            errors.add(line, "", format!("{} cells where the header has {width}: {right}", record.len()));
+            continue;
+        }
         let Some(caller) = row(&record, &places, line, region, &mut errors) else { continue };
         if let Some(first) = seen.insert(caller.caller_id.clone(), line) {
             errors.add(
@@ -134,8 +138,8 @@ fn places(header: &StringRecord) -> Result<HashMap<&'static str, usize>, RowErro
                 }
             }
             None => {
-                let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
-                errors.add(1, "", format!("`{name}` is no column; there are {}", COLUMNS.join(", ")));
+                let right = COLUMNS.join(", ");
+                errors.add(1, "", format!("`{}` is no column; there are {right}", shown(&name)));
             }
         }
     }
@@ -169,7 +173,7 @@ fn row(
         CallerNumber::Public(number) => number.as_e164().to_owned(),
         CallerNumber::Internal(extension) => extension.as_str().to_owned(),
         CallerNumber::Withheld | CallerNumber::Unreadable => {
-            let shown = masked(&caller.chars().filter(|c| !c.is_control()).take(30).collect::<String>());
+            let shown = shown(&caller);
             let right = "write it with + and country code, or set DEFAULT_REGION";
             errors.add(line, "caller_id", format!("`{shown}` is no telephone number: {right}"));
             String::new()
@@ -200,6 +204,22 @@ fn row(
     (errors.count == before).then_some(caller)
 }
 
+/// A cell as an error may show it. `config::masked` looks at one run of digits at a time: people write numbers in groups.
+fn shown(text: &str) -> String {
+    const SHORT: usize = 5;
+    let text: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+    let digits = text.chars().filter(|c| c.is_numeric()).count();
+    let mut hide = if digits > SHORT { digits.saturating_sub(2) } else { 0 };
+    let hidden = |c: char| {
+        if !c.is_numeric() || hide == 0 {
+            return c;
+        }
+        hide = hide.saturating_sub(1);
+        '*'
+    };
+    text.chars().map(hidden).collect()
+}
+
 /// None inside where the cell is empty, none outside where it is wrong.
 fn optional<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     if text.is_empty() { Some(None) } else { read(text).map(Some) }
@@ -207,15 +227,17 @@ fn optional<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>
 
 /// Exactly the sign that [`guarded`] puts there.
 fn without_guard(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(FORMULA) => rest,
-        Some(_) | None => text,
-    }
+    text.strip_prefix('\'').filter(|rest| wants_guard(rest)).unwrap_or(text)
 }
 
 /// A cell that no spreadsheet takes for a formula.
 fn guarded(text: &str) -> String {
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
+    if wants_guard(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// Also where signs stand before it already: else [`without_guard`] would take off one of the caller's own.
+fn wants_guard(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(FORMULA)
 }
 
 /// Writes the names of the columns.
@@ -309,6 +331,42 @@ mod tests {
         let many = format!("{head}{}", "x,,,,\n".repeat(150));
         let errors = read(many.as_bytes(), region()).unwrap_err();
         assert_eq!((errors.kept.len(), errors.count), (100, 450));
+    }
+
+    #[test]
+    fn a_row_with_more_cells_than_the_header_is_wrong() {
+        let found = wrong("caller_id,voice_sample_url,voice_name\n+12025550123,a.wav,Anna, the first\n");
+        assert_eq!(
+            found,
+            ["line 2: 4 cells where the header has 3: put cells that hold the separator in quotes"]
+        );
+    }
+
+    #[test]
+    fn quotes_before_a_formula_come_back_as_they_were() {
+        for text in ["'=1+1", "''=1+1", "'", "''", "'a", "\tx", "=", "-"] {
+            assert_eq!(without_guard(&guarded(text)), text);
+        }
+        assert_eq!((guarded("'a"), guarded("'=1")), ("'a".to_owned(), "''=1".to_owned()));
+    }
+
+    #[test]
+    fn a_field_and_a_file_have_bounds() {
+        let head = "caller_id,voice_sample_url,voice_name\n";
+        let of = |length: usize| format!("{head}+12025550123,a.wav,{}\n", "n".repeat(length));
+        assert!(read(of(FIELD_BYTES_MAX).as_bytes(), region()).is_ok());
+        let found = wrong(&of(FIELD_BYTES_MAX + 1));
+        assert_eq!(found[0], "line 2, voice_name: longer than 4096 bytes, or holds a NUL");
+    }
+
+    #[test]
+    fn numbers_in_groups_are_masked_as_well() {
+        let found =
+            wrong("caller_id,voice_sample_url,voice_name\n(202) 555-01-23 45 67 89 01 23 call,a.wav,A\n");
+        assert!(!found[0].contains("202") && !found[0].contains("555"), "{found:?}");
+        // A file without a header begins with a caller.
+        let found = wrong("+1 202 555 0123,a.wav,Anna\n");
+        assert!(found[0].contains("`+* *** *** **23` is no column"), "{found:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use precall_actors::clock;
 use precall_actors::phone_number::Region;
 use precall_actors::store::{StoreError, caller_import, connect};
+use tempfile::NamedTempFile;
 use uuid::Uuid;
 
 use super::caller_rows::{self, RowErrors, Sheet};
@@ -42,12 +43,8 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command) -> Exit {
     match command {
         Command::Import { file } => import(&file).await,
-        Command::Export { file, force: true } => {
-            export(file.as_deref(), OpenOptions::new().create(true).truncate(true)).await
-        }
-        Command::Export { file, force: false } => {
-            export(file.as_deref(), OpenOptions::new().create_new(true)).await
-        }
+        Command::Export { file: None, .. } => export_to_output().await,
+        Command::Export { file: Some(file), force } => export_to_file(&file, force).await,
     }
 }
 
@@ -137,32 +134,64 @@ async fn write(
     Ok(done)
 }
 
-async fn export(file: Option<&Path>, options: &mut OpenOptions) -> Exit {
+async fn export_to_output() -> Exit {
+    match external_database("precall callers", EMBEDDED).await {
+        Ok(connected) => match write_all(&connected, io::stdout().lock()).await {
+            Ok(_) => Exit::Good,
+            Err(why) => failed(&why),
+        },
+        Err(exit) => exit,
+    }
+}
+
+async fn export_to_file(path: &Path, force: bool) -> Exit {
+    // Links are followed: what they lead to is what is overwritten.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if !force && (target.exists() || path.is_symlink()) {
+        return failed(&is_there(path));
+    }
     let connected = match external_database("precall callers", EMBEDDED).await {
         Ok(connected) => connected,
         Err(exit) => return exit,
     };
-    let Some(path) = file else {
-        return exported(write_all(&connected, io::stdout().lock()).await, None);
-    };
-    match options.write(true).open(path) {
-        Ok(file) => exported(write_all(&connected, file).await, Some(path)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            failed(&format!("{} is there already: --force overwrites it", path.display()))
-        }
-        Err(error) => failed(&format!("{}: {error}", path.display())),
+    // A pipe or a device is written to; it may be standard output, where the count has no place.
+    if target.exists() && !target.is_file() {
+        return match OpenOptions::new().write(true).open(&target) {
+            Ok(file) => write_all(&connected, file).await.map_or_else(|why| failed(&why), |_| Exit::Good),
+            Err(error) => failed(&format!("{}: {error}", path.display())),
+        };
     }
-}
-
-fn exported(done: Result<usize, String>, path: Option<&Path>) -> Exit {
-    match (done, path) {
-        (Ok(callers), Some(path)) => {
+    match write_whole(&connected, path, &target, force).await {
+        Ok(callers) => {
             println!("{callers} callers in {}", path.display());
             Exit::Good
         }
-        (Ok(_), None) => Exit::Good,
-        (Err(why), _) => failed(&why),
+        Err(why) => failed(&why),
     }
+}
+
+/// All of it beside the target, which is replaced at the end: half an export never stands there, and the old file stays until then.
+async fn write_whole(
+    connected: &connect::Dedicated,
+    path: &Path,
+    target: &Path,
+    force: bool,
+) -> Result<usize, String> {
+    let told = |error: &io::Error| format!("{}: {error}", path.display());
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder).map_err(|error| told(&error))?;
+    let callers = write_all(connected, file.as_file_mut()).await?;
+    file.as_file().sync_all().map_err(|error| told(&error))?;
+    let kept = if force { file.persist(target) } else { file.persist_noclobber(target) };
+    match kept {
+        Ok(_) => Ok(callers),
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Err(is_there(path)),
+        Err(failed) => Err(told(&failed.error)),
+    }
+}
+
+fn is_there(path: &Path) -> String {
+    format!("{} is there already: --force overwrites it", path.display())
 }
 
 /// Page after page: how many.

@@ -89,3 +89,65 @@ async fn one_wrong_row_and_nothing_is_written() {
     assert_eq!(done.code, Some(1));
     assert!(done.stderr.contains("precall migrate"), "{}", done.stderr);
 }
+
+#[actix::test]
+async fn an_export_that_fails_leaves_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.csv");
+    std::fs::write(&out, "of yesterday").unwrap();
+    let old = empty_database("callers_export_without_tables").await;
+    let done = callers(&old, &["export", out.to_str().unwrap(), "--force"]).await;
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert!(done.stderr.contains("precall migrate"), "{}", done.stderr);
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "of yesterday");
+    let new = folder.path().join("new.csv");
+    assert_eq!(callers(&old, &["export", new.to_str().unwrap()]).await.code, Some(1));
+    assert!(!new.exists(), "half a file stays");
+
+    let database = database();
+    let done = callers(database.url(), &["export", out.to_str().unwrap(), "--force"]).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(std::fs::read_to_string(&out).unwrap().starts_with("caller_id,"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    // What is no file is written to, not replaced.
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).unwrap()
+    });
+    let done = callers(database.url(), &["export", pipe.to_str().unwrap(), "--force"]).await;
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""), "{}", done.stderr);
+    assert!(reader.join().unwrap().starts_with("caller_id,"));
+    assert!(!pipe.is_file());
+}
+
+#[actix::test]
+async fn a_file_with_everything_spreadsheets_do() {
+    let (database, folder) = (database(), tempfile::tempdir().unwrap());
+    let sheet = folder.path().join("in.csv");
+    let text = "\u{feff}caller_id;voice_sample_url;voice_name;description\r\n'+12025550123;a.wav;\"Anna; the first\";'=1+1\r\n";
+    let done = import(database.url(), &sheet, text).await;
+    assert_eq!(done.stdout, "1 added, 0 changed, 0 unchanged\n", "{}", done.stderr);
+    let client = connect_to(database.url()).await;
+    let row = client
+        .query_one("select caller_id, voice_name, description from caller_voice_mapping", &[])
+        .await
+        .unwrap();
+    let cells = [row.get::<_, String>(0), row.get(1), row.get(2)];
+    assert_eq!(cells, ["+12025550123", "Anna; the first", "=1+1"]);
+
+    let large = folder.path().join("large.csv");
+    std::fs::File::create(&large).unwrap().set_len((100 << 20) + 1).unwrap();
+    let done = callers(database.url(), &["import", large.to_str().unwrap()]).await;
+    assert_eq!(done.code, Some(1));
+    assert!(done.stderr.contains("larger than 100 MiB"), "{}", done.stderr);
+
+    let twice = format!("{HEAD}+12025550124,a.wav,A,,\n2025550124,b.wav,B,,\n");
+    let done = import(database.url(), &sheet, &twice).await;
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert!(done.stderr.contains("line 3, caller_id") && done.stderr.contains("line 2"), "{}", done.stderr);
+    assert!(!done.stderr.contains("2025550124"), "{}", done.stderr);
+    let rows = client.query_one("select count(*) from caller_voice_mapping", &[]).await.unwrap();
+    assert_eq!(rows.get::<_, i64>(0), 1);
+}
