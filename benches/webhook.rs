@@ -15,6 +15,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use precall::signature::{Kind, Signed, sign};
+use precall_base::clock;
+
 use harness::callers::Callers;
 use harness::child::Server;
 use harness::load::{all_say, closed_loop, open_loop};
@@ -22,8 +25,6 @@ use harness::numbers::{median, micros, percentile};
 use harness::table::Table;
 use harness::world::{Cores, Plan, SECRET, World, incoming, outgoing};
 use harness::{Mode, Outcome, client, usage};
-use precall::signature::{Kind, Signed, sign};
-use precall_actors::clock;
 
 /// The argument that makes this program the server of the baseline.
 const BODY_ONLY: &str = "body-only";

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use precall_actors::phone_number::E164;
 use precall_actors::providers::elevenlabs::{
     AddVoice, ApiKey, ElevenLabs, OutboundCall, Settings, Speech, Telephony, VariableValue, add_voice_body,
     outbound_call_body, speech_body,
 };
 use precall_actors::samples::{AudioFormat, VoiceSample};
+use precall_base::phone_number::E164;
 use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -57,11 +57,10 @@ fn live_call(context: &CallContext, call: &Call, actors: Vec<&'static str>) -> L
         id: context.id,
         threecx_call_id: context.threecx_call_id.clone(),
         caller: match &context.caller {
-            crate::phone_number::CallerNumber::Public(number) => number.to_string(),
-            crate::phone_number::CallerNumber::Internal(_) => "internal".to_owned(),
-            crate::phone_number::CallerNumber::Withheld | crate::phone_number::CallerNumber::Unreadable => {
-                "unknown".to_owned()
-            }
+            precall_base::phone_number::CallerNumber::Public(number) => number.to_string(),
+            precall_base::phone_number::CallerNumber::Internal(_) => "internal".to_owned(),
+            precall_base::phone_number::CallerNumber::Withheld
+            | precall_base::phone_number::CallerNumber::Unreadable => "unknown".to_owned(),
         },
         line: context.line.id.to_string(),
         route: call.policy.route,

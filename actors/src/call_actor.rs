@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use precall_base::clock;
 use precall_call::{At, Call, Effect, Event, Job, Offer, Phase, open, step};
 use slog::{Logger, info, o, warn};
 use tokio::sync::oneshot;
@@ -20,7 +21,6 @@ use crate::agent_seats::has_conversation;
 use crate::budgets::Use;
 use crate::call_context::CallContext;
 use crate::call_rows::{Extra, entry};
-use crate::clock;
 use crate::clone_worker::CloneWorker;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use precall_base::phone_number::CallerNumber;
 use precall_call::CallId;
 
 use crate::line::Line;
-use crate::phone_number::CallerNumber;
 
 /// Shared by a call's actors.
 #[derive(Debug)]

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use precall_base::backoff::Backoff;
+use precall_base::clock;
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
 use serde_json::Value;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::backoff::Backoff;
-use crate::clock;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::persistence::{Append, Durable};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use precall_base::clock;
 use precall_call::{At, Event, Job, JobId, NoVoice, Proof, ProofWay, VoiceId, VoiceSource};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
-use crate::clock;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::shared::Shared;

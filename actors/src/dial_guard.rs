@@ -3,9 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use precall_base::phone_number::{CallerNumber, E164, NumberKind, Region};
 use precall_call::{At, CallId, Cause};
-
-use crate::phone_number::{CallerNumber, E164, NumberKind, Region};
 
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use precall_base::clock;
 use precall_call::ConversationId;
 use slog::{info, warn};
 
-use crate::clock;
 use crate::providers::elevenlabs::ProviderErrorKind;
 use crate::shared::{Shared, clients};
 use crate::standing::Standing;

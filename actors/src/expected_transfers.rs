@@ -4,9 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use precall_base::phone_number::CallerNumber;
 use precall_call::{At, CallId, VoiceId};
-
-use crate::phone_number::CallerNumber;
 
 /// How long a transfer may take to reach the agent.
 const EXPECTED_FOR: Duration = Duration::from_secs(60);

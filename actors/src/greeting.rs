@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use precall_base::clock;
+use precall_base::phone_number::E164;
 use precall_call::{ConversationId, Event, GreetingEnd, Job, Purpose};
 use slog::warn;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
 use crate::call_rows::Extra;
-use crate::clock;
 use crate::conversation_lookup::{self, Earlier, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
-use crate::phone_number::E164;
 use crate::providers::elevenlabs::{ConversationDetail, Execution, OutboundCall};
 use crate::shared::{Clients, Shared, clients};
 

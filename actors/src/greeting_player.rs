@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use precall_base::clock;
 use precall_call::{At, AudioHeard, Event, GreetingEnd, HandoffFailure, Job};
 use slog::{info, warn};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
-use crate::clock;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::leg_orders;

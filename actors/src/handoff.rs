@@ -8,12 +8,12 @@ mod routing;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use precall_base::clock;
 use precall_call::{ConversationId, Event, HandoffFailure, Job, Person, Purpose, Rung, VoiceId};
 use slog::warn;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
-use crate::clock;
 use crate::conversation_lookup::{self, Earlier, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;

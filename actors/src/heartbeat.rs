@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use actix::ArbiterHandle;
+use precall_base::clock;
 use precall_call::At;
-
-use crate::clock;
 
 const EVERY: Duration = Duration::from_secs(1);
 

@@ -5,9 +5,9 @@
 //! (`originated_by`, `referred_by`, `on_behalf_of`) proves nothing: who speaks is whom that extension let through, and the PBX shows
 //! the one as readily as the other. Route points, queues and menus on the way say nothing about it.
 
+use precall_base::phone_number::CallerNumber;
 use precall_call::Proof;
 
-use crate::phone_number::CallerNumber;
 use crate::providers::threecx::participant::{Participant, Role};
 
 const EXTENSION: &str = "Wextension";
@@ -59,9 +59,9 @@ mod tests {
     #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
     use super::{callback_proof, leg_proof};
-    use crate::phone_number::CallerNumber;
     use crate::providers::threecx::address::{Dn, LegAddress, ParticipantId};
     use crate::providers::threecx::participant::{Participant, ParticipantStatus, Role};
+    use precall_base::phone_number::CallerNumber;
     use precall_call::Proof;
 
     const MOBILE: &str = "+4917112345678";

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{LineId, Policy, Proof, Route, VoiceId, VoicePolicy, VoiceWait};
 
-use crate::phone_number::{CallerNumber, Region};
 use crate::programme::Programme;
 use crate::store::lines::StoredLine;
 

@@ -8,6 +8,7 @@ mod growth;
 use std::fmt;
 use std::time::Duration;
 
+use precall_base::clock;
 use precall_call::{At, Call, Event, Fact, Phase, facts};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -20,7 +21,6 @@ use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
 use self::growth::Growth;
 use crate::budgets::BudgetNews;
-use crate::clock;
 use crate::engine::Health;
 
 /// Seconds: a greeting is asked for within milliseconds and heard within seconds.

@@ -10,12 +10,12 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
     Recipient, Supervised, WrapFuture,
 };
+use precall_base::backoff::Backoff;
+use precall_base::clock;
 use precall_call::At;
 use slog::{Logger, debug, info};
 use tokio::sync::watch;
 
-use crate::backoff::Backoff;
-use crate::clock;
 use crate::leg_book::{LEGS_MAX, LegBook, LegInput, LegOutput};
 use crate::leg_news::{LegHappened, LegNews, Synced};
 use crate::pbx_state::{PbxState, TokenState};

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use precall_base::phone_number::CallerNumber;
 use precall_call::{At, CallId};
-
-use crate::phone_number::CallerNumber;
 
 /// How long a call is remembered: longer than any signature is valid.
 pub const REMEMBERED: Duration = Duration::from_secs(35 * 60);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Supervised, WrapFuture};
+use precall_base::clock;
 use precall_call::{At, CallId, ConversationId};
 use serde_json::value::RawValue;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
-use crate::clock;
 use crate::engine::ReportOutcome;
 use crate::providers::elevenlabs::{ConversationDetail, Webhook, parse_webhook};
 use crate::shared::{Shared, clients};

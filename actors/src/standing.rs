@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use precall_base::clock;
 use precall_call::At;
 use tokio::sync::watch;
-
-use crate::clock;
 
 /// How long a standby sees the lock free before it takes it. Whoever holds it looks more often than that, and so knows that nobody else can have
 /// taken it meanwhile, even where the database cannot be asked. Whoever has not looked for longer was not running, and knows nothing.

@@ -20,7 +20,6 @@ pub use entitlement::{LookAtEntitlements, Revoke, TellOfGoneVoices, VoiceGone};
 pub use reconcile::{NotReconciled, Reconcile, Reconciled};
 pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
 
-use crate::clock;
 use crate::clone_job::{CloneJob, Drop as DropJob, JobTask, JobWork};
 use crate::clone_worker::VoiceOutcome;
 use crate::reconciler::{Approval, Trust};
@@ -28,6 +27,7 @@ use crate::shared::{Shared, clients};
 use crate::slot_book::{Held, SlotBook};
 use crate::store::StoreError;
 use crate::store::voices::{self, CachedVoice, UnfinishedClone};
+use precall_base::clock;
 
 /// Expired voices are looked for four times within `CACHE_TTL`, but not more or less often than this.
 const SWEEP_LEAST: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! Who rings: numbers kept for fiction (555-0100 to 555-0199) in every area code that the dial guard lets through, so that
 //! thousands of callers are all different and belong to nobody.
 
-use precall_actors::phone_number::{E164, NumberKind, Region};
+use precall_base::phone_number::{E164, NumberKind, Region};
 
 use super::Outcome;
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use precall_actors::clock;
+use precall_base::clock;
 use serde_json::Value;
 use tokio::task::JoinSet;
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use csv::{ReaderBuilder, StringRecord, Writer};
-use precall_actors::phone_number::{CallerNumber, Region};
 use precall_actors::store::caller_import::{Columns, ImportedCaller};
+use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::VoicePolicy;
 use uuid::Uuid;
 

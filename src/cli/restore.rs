@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use precall_actors::clock;
 use precall_actors::erasure_ledger;
 use precall_actors::store::StoreError;
 use precall_actors::store::{connect, erasure, migrate, schema};
+use precall_base::clock;
 
 use super::{Exit, external_database};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall_actors::phone_number::{CallerNumber, Region};
+use precall_base::phone_number::{CallerNumber, Region};
 use serde::Deserialize;
 
 use super::problem::Problems;
@@ -130,7 +130,7 @@ fn own_number(entry: &str, region: Option<Region>) -> Option<CallerNumber> {
 
 #[cfg(test)]
 mod tests {
-    use precall_actors::phone_number::Region;
+    use precall_base::phone_number::Region;
 
     use super::own_number;
 

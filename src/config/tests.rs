@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use precall_call::{Route, VoiceWait};
-
 use precall_actors::budgets::BudgetLimits;
-use precall_actors::phone_number::CallerNumber;
 use precall_actors::prompts::HoldOrder;
+use precall_base::phone_number::CallerNumber;
+use precall_call::{Route, VoiceWait};
 
 use super::{
     Config, ConfigError, CorsOrigins, DatabaseSource, Environment, Kind, VARIABLES, VariableDefault,

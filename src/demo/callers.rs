@@ -4,9 +4,9 @@ use std::f64::consts::TAU;
 use std::path::Path;
 
 use deadpool_postgres::{Pool, Transaction};
-use precall_actors::clock;
 use precall_actors::store::consents::{self, Evidence, NewConsent, Personal};
 use precall_actors::store::{StoreError, speakers};
+use precall_base::clock;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use precall_actors::clock;
+use precall_base::clock;
 use serde_json::Value;
 use uuid::Uuid;
 

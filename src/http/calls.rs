@@ -2,11 +2,11 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_actors::phone_number::E164;
 use precall_actors::store::read_calls::{
     self, CallDetail, CallFilter, CallRow, ConversationRow, Liveness, Place,
 };
 use precall_actors::store::read_events::{self, EventRow};
+use precall_base::phone_number::E164;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use precall_call::At;
 
-pub(super) use precall_actors::clock::now;
+pub(super) use precall_base::clock::now;
 
 /// A point in time as JSON says it; none beyond what a calendar holds.
 pub(super) fn timestamp(at: At) -> Option<Timestamp> {

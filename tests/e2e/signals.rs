@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
 use precall::simulators::elevenlabs::{Simulator, Target};
-use precall_actors::clock;
+use precall_base::clock;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;

@@ -90,7 +90,7 @@ async fn twenty_calls(world: &World, caller: &str) -> Vec<Uuid> {
         precall::signature::Kind::ThreeCx,
         crate::support::SECRET.as_bytes(),
         body.as_bytes(),
-        precall_actors::clock::now(),
+        precall_base::clock::now(),
     );
     assert_eq!(world.post("/webhook/3cx", &[(signed.0, &signed.1)], body).await.0, 400);
     calls
@@ -272,7 +272,7 @@ async fn what_was_said_long_enough_ago_goes_and_its_call_stays() {
     world.completed(call).await;
     let transcript = "select transcript from call_log where transcript is not null and id = $1";
     let pool = world.app.engine().pool();
-    let (now, day) = (precall_actors::clock::now(), 86_400_000_000);
+    let (now, day) = (precall_base::clock::now(), 86_400_000_000);
     assert_eq!(retention::drop_words(&pool, At(now.0 - day)).await.unwrap(), 0);
     assert!(world.client.query_opt(transcript, &[&call]).await.unwrap().is_some());
     assert!(retention::drop_words(&pool, At(now.0 + day)).await.unwrap() > 0);

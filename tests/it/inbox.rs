@@ -2,10 +2,10 @@
 
 use deadpool_postgres::Pool;
 use precall::signature::{Kind, sign};
-use precall_actors::clock;
 use precall_actors::store::connect::{Limits, pool};
 use precall_actors::store::partitions::{self, Table};
 use precall_actors::store::retention;
+use precall_base::clock;
 use precall_call::At;
 use serde_json::{Value, json};
 

@@ -14,7 +14,7 @@ use crate::support::{Plan, World, caller, empty_database, ended, incoming, pause
 /// Says 503, and when to come back.
 async fn is_turned_away(world: &World, body: &Value) -> String {
     let text = body.to_string();
-    let now = precall_actors::clock::now();
+    let now = precall_base::clock::now();
     let secret = crate::support::SECRET.as_bytes();
     let (name, value) =
         precall::signature::sign(precall::signature::Kind::ThreeCx, secret, text.as_bytes(), now);

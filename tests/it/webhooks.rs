@@ -1,7 +1,7 @@
 //! What the PBX says, in whatever order and however often it says it.
 
 use precall::signature::{Kind, sign};
-use precall_actors::clock;
+use precall_base::clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! What is said of calls: by the provider, by the PBX.
 
-use precall_actors::phone_number::{CallerNumber, Region};
 use precall_actors::registry::Sighting;
 use precall_actors::voice_book::VoiceKey;
+use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{ConversationId, Event, Grade, Purpose, Report};
 
 pub(crate) fn succeeded(purpose: Purpose, attempt: u8, conversation: Option<ConversationId>) -> Event {

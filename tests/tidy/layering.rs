@@ -31,7 +31,7 @@ const UPWARD: [(&str, &str, &str); 7] = [
 
 /// The one place that asks what time of day it is; the log dates its lines itself, and simulators stand for other
 /// programs, which have clocks of their own.
-const CLOCK: [&str; 3] = ["actors/src/clock.rs", "src/logging/drain.rs", "src/simulators/"];
+const CLOCK: [&str; 3] = ["crates/base/src/clock.rs", "src/logging/drain.rs", "src/simulators/"];
 
 /// Who may hold a stopwatch: a wait or a duration that no call's log ever sees.
 const STOPWATCHES: [(&str, &str); 12] = [
@@ -65,7 +65,7 @@ const PURE: [&str; 19] = [
     "actors/src/media/patience.rs",
     "actors/src/media/player.rs",
     "actors/src/media/scene.rs",
-    "actors/src/phone_number",
+    "crates/base/src/phone_number",
     "actors/src/reconciler.rs",
     "actors/src/registry.rs",
     "actors/src/slot_book.rs",
@@ -331,7 +331,7 @@ fn one_clock_says_what_time_it_is() {
     let rule = |source: &Source| {
         let may = CLOCK.iter().any(|place| source.is_under(place)) || !source.is_rust();
         let code = if may || source.is_under("benches/") { "" } else { source.shipped() };
-        source.lines_with(code, &asking, "there is one clock: `precall_actors::clock`")
+        source.lines_with(code, &asking, "there is one clock: `precall_base::clock`")
     };
     holds(rule);
     catches(rule, "actors/src/voice_book.rs", "let now = jiff::Timestamp::now();");

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
+use precall_base::clock;
 use precall_call::{At, Event, ProvedBy};
 
 use super::CallActor;
 use crate::call_rows::Extra;
-use crate::clock;
 use crate::pin::Pin;
 use crate::pin_check::{self, Verdict};
 use crate::pin_pad::{Entry, PAUSE};

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use precall_base::phone_number::{CallerNumber, E164, Region};
 use precall_call::{At, CallId, Cause};
 
 use super::{Countries, Dial, DialGuard, DialLimits, DialRules, Refusal, Verdict};
-use crate::phone_number::{CallerNumber, E164, Region};
 
 const MANY: DialLimits = DialLimits { per_number_hour: 9999, per_hour: 9999, per_day: 9999, at_once: 9999 };
 const START: At = At(1_764_000_000_000_000);

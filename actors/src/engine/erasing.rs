@@ -5,12 +5,12 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use precall_base::clock;
 use precall_call::NoVoice;
 use slog::{info, warn};
 use uuid::Uuid;
 
 use super::handle::{ACCOUNT, EngineHandle};
-use crate::clock;
 use crate::erasure_ledger::Line;
 use crate::shared::Shared;
 use crate::store::StoreError;

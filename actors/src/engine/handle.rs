@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use actix::Addr;
 use deadpool_postgres::Pool;
+use precall_base::clock;
+use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{CallId, NoVoice, Request};
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
@@ -15,13 +17,11 @@ use super::{
     PbxNotice, ReportOutcome, Taken,
 };
 use crate::capacity::Measure;
-use crate::clock;
 use crate::expected_transfers::Asker;
 use crate::heartbeat::Heartbeats;
 use crate::metrics::Metrics;
 use crate::pbx_state::PbxState;
 use crate::persistence::Keep;
-use crate::phone_number::{CallerNumber, Region};
 use crate::providers::elevenlabs::ConversationReport;
 use crate::reconciler::Approval;
 use crate::shared::Shared;

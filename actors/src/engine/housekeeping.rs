@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use precall_base::clock;
 use precall_call::At;
 use slog::{info, warn};
 
-use crate::clock;
 use crate::shared::{Shared, clients};
 use crate::standing::Standing;
 use crate::store::error::StoreError;

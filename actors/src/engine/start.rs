@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 use deadpool_postgres::Pool;
+use precall_base::phone_number::{CallerNumber, Region};
 use slog::{Logger, info};
 use tokio::sync::{Notify, oneshot};
 
@@ -30,7 +31,6 @@ use crate::metrics::Metrics;
 use crate::pbx_feed::FeedPace;
 use crate::pbx_state::PbxState;
 use crate::persistence::{IsIdle, PersistenceActor, PersistenceState};
-use crate::phone_number::{CallerNumber, Region};
 use crate::pin_check::PinChecks;
 use crate::prompts::{PromptOrder, PromptSettings};
 use crate::provider_state::ProviderState;

@@ -1,11 +1,11 @@
 //! Routing the caller's own leg to the agent's trunk or to a person. The leg stays ours, and goes on playing, until somebody answers.
 
+use precall_base::clock;
 use precall_call::{Event, HandoffFailure, Person, Rung};
 use slog::{info, warn};
 
 use super::Attempt;
 use crate::call_context::CallContext;
-use crate::clock;
 use crate::expected_transfers::Expected;
 use crate::providers::threecx::action::{ActionOutcome, Destination, Refusal};
 use crate::providers::threecx::address::LegAddress;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use actix::Recipient;
 use bytes::Bytes;
+use precall_base::clock;
 use precall_call::AgentLoss;
 use tokio::sync::Notify;
 
@@ -21,7 +22,6 @@ use super::pace::Lead;
 use super::patience::Trouble;
 use super::scene::Scene;
 use super::speech::{OtherFigures, Speech, StreamEnd};
-use crate::clock;
 
 /// A leg's audio, both ways, and its owner's wishes.
 pub(super) struct Leg {

@@ -9,10 +9,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use precall_base::clock;
 use precall_call::At;
 use tokio::sync::Notify;
-
-use crate::clock;
 
 /// Holds one piece at a time: it is full until the socket has taken that piece whole, so nothing can pile up here.
 #[derive(Debug, Default)]

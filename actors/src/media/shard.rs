@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use futures_util::FutureExt;
+use precall_base::clock;
 use precall_call::At;
 use slog::Logger;
 use tokio::runtime::Builder;
@@ -27,7 +28,6 @@ use super::pace::Lead;
 use super::scene::Scene;
 use super::warm_wires::WarmWires;
 use super::wire::Route;
-use crate::clock;
 use crate::providers::threecx::access_token::AccessTokens;
 use crate::providers::threecx::address::LegAddress;
 use crate::providers::trust::Trust;

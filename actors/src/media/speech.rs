@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use bytes::Bytes;
+use precall_base::clock;
 use precall_call::At;
 
 use super::bridge::talk::Talk;
@@ -16,7 +17,6 @@ use super::pace::{Lead, Pace};
 use super::patience::Trouble;
 use super::player::{Ended, Place, Player};
 use super::scene::{Mark, Scene};
-use crate::clock;
 
 /// A request that the PBX refuses is refused by then: what it carried was not heard, and is said again. Later a refusal
 /// cuts a stream that was heard.

@@ -3,11 +3,11 @@
 use std::pin::pin;
 
 use futures_util::StreamExt;
+use precall_base::backoff::Backoff;
+use precall_base::clock;
 use tokio::sync::watch;
 
 use super::{FeedPace, SocketSaying};
-use crate::backoff::Backoff;
-use crate::clock;
 use crate::providers::threecx::client::ThreeCx;
 use crate::providers::threecx::socket::SocketNews;
 

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
+use precall_base::clock;
 use tokio::sync::watch;
 
 use crate::batcher::QUEUE_MAX;
-use crate::clock;
 use crate::spool::handle::Waiting;
 use crate::standing::{Stand, Standing};
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use precall_base::clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::check::check;
@@ -14,7 +15,6 @@ use super::local::SampleFolder;
 use super::reference::Place;
 use super::s3::SampleBucket;
 use super::{SampleDeleted, SampleError, SampleMark, StoredSample, VoiceSample};
-use crate::clock;
 use crate::providers::s3::S3Settings;
 
 /// Reading with checking, or checking with writing, or deleting with all versions; waiting for its turn included.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use actix::{Context, Handler};
+use precall_base::clock;
+use precall_base::phone_number::CallerNumber;
 use precall_call::{Admission, At, CallId, Cause, Event, Offer, Policy, Proof, Route};
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -12,13 +14,11 @@ use crate::budgets::Caller;
 use crate::call_actor::Origin;
 use crate::call_context::{CallContext, stored_number};
 use crate::call_rows::Extra;
-use crate::clock;
 use crate::dial_guard::{Dial, Verdict};
 use crate::engine::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
 use crate::leg_proof::callback_proof;
 use crate::line::Line;
 use crate::persistence::Keep;
-use crate::phone_number::CallerNumber;
 use crate::registry::{Found, Sighting};
 use crate::store::rows::{Derived, KeptEnd, Time};
 use crate::voice_book::{Peek, VoiceKey};

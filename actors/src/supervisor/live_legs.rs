@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Context, Handler};
+use precall_base::clock;
+use precall_base::phone_number::CallerNumber;
 use precall_call::{Admission, At, CallId, Event, Proof, ProvedBy};
 use slog::{info, warn};
 
 use super::admission::{Admitted, PBX};
 use super::{CallSupervisor, Delivery};
 use crate::call_rows::Extra;
-use crate::clock;
 use crate::leg_news::{LegHappened, LegNews, Synced};
 use crate::leg_orders;
 use crate::leg_proof::leg_proof;
 use crate::legs::{LegState, Tell};
 use crate::line::Line;
-use crate::phone_number::CallerNumber;
 use crate::providers::threecx::action::Destination;
 use crate::providers::threecx::participant::{Participant, ParticipantStatus};
 use crate::registry::{Found, Sighting};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
+use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{Call, CallId, Event, fold};
 use slog::{error, warn};
 
@@ -11,7 +12,6 @@ use super::CallSupervisor;
 use crate::call_actor::Origin;
 use crate::call_context::CallContext;
 use crate::line::Lines;
-use crate::phone_number::{CallerNumber, Region};
 use crate::shared::Shared;
 use crate::store::{StoreError, call_context, event_log};
 

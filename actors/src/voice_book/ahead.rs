@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
+use precall_base::clock;
 use precall_call::At;
 use slog::info;
 use tokio::sync::oneshot;
 
 use super::{VoiceBook, VoiceKey};
-use crate::clock;
 use crate::store::StoreError;
 use crate::store::voices;
 

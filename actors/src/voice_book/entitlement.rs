@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message, Recipient};
+use precall_base::clock;
 use precall_call::{CallId, NoVoice};
 use slog::{info, warn};
 
 use super::{VoiceBook, VoiceKey};
-use crate::clock;
 use crate::store::StoreError;
 use crate::store::voices::{self, Unentitled, UnentitledWhy};
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
+use precall_base::clock;
 use precall_call::{CallId, JobId, VoiceId};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{VoiceBook, VoiceKey};
-use crate::clock;
 use crate::persistence::{Append, Durable};
 use crate::providers::elevenlabs::VoiceDeleted;
 use crate::reconciler::Trust;

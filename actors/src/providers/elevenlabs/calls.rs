@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use awc::http::Method;
 use bytes::Bytes;
+use precall_base::phone_number::E164;
 use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 use serde::Deserialize;
 
@@ -12,7 +13,6 @@ use super::error::ProviderError;
 use super::exchange::{Ask, ElevenLabs, Outgoing};
 use super::lenient::Scalar;
 use super::report::{ConversationDetail, parse_conversation};
-use crate::phone_number::E164;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
 const LIST_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use precall_base::phone_number::{CallerNumber, Region};
+
 use super::address::{Dn, LegAddress};
-use crate::phone_number::{CallerNumber, Region};
 
 /// Digits that two spellings of a number must share before they are believed to mean the same subscriber.
 const SUBSCRIBER_DIGITS_MIN: usize = 6;
@@ -172,7 +173,7 @@ mod tests {
 
     use super::super::wire::participant;
     use super::{Participant, ParticipantStatus};
-    use crate::phone_number::CallerNumber;
+    use precall_base::phone_number::CallerNumber;
 
     fn from(name: &str, id: &str) -> Participant {
         let json = serde_json::json!({"id": 1, "status": "Connected", "dn": "900",

@@ -3,9 +3,10 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use precall_base::backoff::Backoff;
+
 use super::access_token::TokenDesk;
 use super::token::{Granted, TokenError};
-use crate::backoff::Backoff;
 
 /// When the keeper does what. The defaults are for a PBX; tests are quicker.
 #[derive(Clone, Debug)]
