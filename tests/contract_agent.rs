@@ -4,11 +4,11 @@
 #[path = "support/facts.rs"]
 mod facts;
 
-use precall_actors::providers::elevenlabs::{
+use precall_call::{CallId, VoiceId};
+use precall_providers::elevenlabs::{
     Initiation, ToolOutcome, contextual_update_text, initiation_text, tool_result_text, write_audio_chunk,
     write_pong,
 };
-use precall_call::{CallId, VoiceId};
 use serde_json::{Value, json};
 
 /// Its schemas, closed.

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use precall_actors::providers::elevenlabs::{
+use precall_base::phone_number::E164;
+use precall_call::{CallId, ConversationId, Purpose, VoiceId};
+use precall_providers::elevenlabs::{
     AddVoice, ApiKey, ElevenLabs, OutboundCall, Settings, Speech, Telephony, VariableValue, add_voice_body,
     outbound_call_body, speech_body,
 };
-use precall_actors::samples::{AudioFormat, VoiceSample};
-use precall_base::phone_number::E164;
-use precall_call::{CallId, ConversationId, Purpose, VoiceId};
+use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -91,7 +91,8 @@ fn calls() -> Vec<OutboundCall> {
 
 fn voices() -> Vec<AddVoice> {
     let content = Bytes::from_static(b"RIFF\r\n--x\r\n");
-    let sample = VoiceSample { format: AudioFormat::Wav, content, sha256: [1; 32], duration: Duration::ZERO };
+    let sample =
+        VoiceSample { format: SampleFormat::Wav, content, sha256: [1; 32], duration: Duration::ZERO };
     let bare = AddVoice { name: "precall-inst-job".to_owned(), description: None, sample };
     let full = AddVoice { description: Some("made by precall".to_owned()), ..bare.clone() };
     vec![bare, full]

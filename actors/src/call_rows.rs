@@ -6,12 +6,12 @@ use precall_call::{
     Admission, At, AudioHeard, Call, Cause, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung,
     Silence, Voice, VoiceId, VoiceSource, facts,
 };
+use precall_providers::elevenlabs::ConversationReport;
+use precall_providers::threecx::address::LegAddress;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::call_context::CallContext;
-use crate::providers::elevenlabs::ConversationReport;
-use crate::providers::threecx::address::LegAddress;
 use crate::store::event_json;
 use crate::store::rows::{
     CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,

@@ -7,6 +7,8 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_providers::elevenlabs::VoiceSample;
+use precall_providers::elevenlabs::{AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceUse};
 use serde_json::Value;
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -15,8 +17,6 @@ use uuid::Uuid;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::persistence::{Append, Durable};
-use crate::providers::elevenlabs::{AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceUse};
-use crate::samples::VoiceSample;
 use crate::shared::{Clients, Shared, clients};
 use crate::store::rows::{CacheRow, CloneLogRow, Derived, Entry, Stream, Time};
 use crate::store::voice_event_json::{self, VoiceEvent};

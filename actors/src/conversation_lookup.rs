@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
 use precall_call::{At, ConversationId, Event, GreetingEnd, HandoffFailure, Job, Purpose};
+use precall_providers::elevenlabs::ConversationDetail;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
 use crate::call_rows::Extra;
 use crate::death_notice::DeathNotice;
-use crate::providers::elevenlabs::ConversationDetail;
 use crate::shared::{Clients, Shared, clients};
 
 /// One exchange.

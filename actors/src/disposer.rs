@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use precall_base::clock;
 use precall_call::ConversationId;
+use precall_providers::elevenlabs::ProviderErrorKind;
 use slog::{info, warn};
 
-use crate::providers::elevenlabs::ProviderErrorKind;
 use crate::shared::{Shared, clients};
 use crate::standing::Standing;
 use crate::store::StoreError;

@@ -10,6 +10,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use precall_base::clock;
 use precall_base::phone_number::E164;
 use precall_call::{ConversationId, Event, GreetingEnd, Job, Purpose};
+use precall_providers::elevenlabs::{ConversationDetail, Execution, OutboundCall};
 use slog::warn;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
@@ -18,7 +19,6 @@ use crate::call_rows::Extra;
 use crate::conversation_lookup::{self, Earlier, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
-use crate::providers::elevenlabs::{ConversationDetail, Execution, OutboundCall};
 use crate::shared::{Clients, Shared, clients};
 
 /// Between two looks whether the greeting is over.

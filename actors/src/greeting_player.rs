@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::{At, AudioHeard, Event, GreetingEnd, HandoffFailure, Job};
+use precall_providers::threecx::address::LegAddress;
 use slog::{info, warn};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
@@ -23,7 +24,6 @@ use crate::media::leg_audio::LegAudio;
 use crate::media::leg_report::{LegAudioStats, LegNews, LegReport};
 use crate::media::scene::{Mark, Scene};
 use crate::programme::{APOLOGY, GREETING, NOTICE};
-use crate::providers::threecx::address::LegAddress;
 use crate::shared::Shared;
 use agent_on_leg::AgentOnLeg;
 

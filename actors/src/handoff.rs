@@ -10,6 +10,8 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use precall_base::clock;
 use precall_call::{ConversationId, Event, HandoffFailure, Job, Person, Purpose, Rung, VoiceId};
+use precall_providers::elevenlabs::{Execution, OutboundCall};
+use precall_providers::threecx::address::LegAddress;
 use slog::warn;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
@@ -18,8 +20,6 @@ use crate::conversation_lookup::{self, Earlier, Found};
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::greeting_player::GreetingPlayer;
-use crate::providers::elevenlabs::{Execution, OutboundCall};
-use crate::providers::threecx::address::LegAddress;
 use crate::shared::{Shared, clients};
 
 /// What is to be tried.

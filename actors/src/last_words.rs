@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 
 use precall_call::Speaker;
+use precall_providers::elevenlabs::contextual_update_text;
 use serde_json::Value;
-
-use crate::providers::elevenlabs::contextual_update_text;
 
 /// What a new session is told of an old one, in bytes of what was said.
 const BYTES_MAX: usize = 2 * 1024;

@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 
 use precall_call::At;
+use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
+use precall_providers::threecx::event::{LegChange, PbxEvent};
+use precall_providers::threecx::participant::Participant;
 
 use crate::leg_news::LegHappened;
-use crate::providers::threecx::address::{Dn, LegAddress, ParticipantId};
-use crate::providers::threecx::event::{LegChange, PbxEvent};
-use crate::providers::threecx::participant::Participant;
 
 mod comparison;
 mod leg;

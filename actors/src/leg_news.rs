@@ -2,9 +2,8 @@
 
 use actix::Message;
 use precall_call::At;
-
-use crate::providers::threecx::address::LegAddress;
-use crate::providers::threecx::participant::Participant;
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::threecx::participant::Participant;
 
 /// News of one leg of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]

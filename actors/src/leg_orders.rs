@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::CallId;
+use precall_providers::threecx::action::{ATTACHED_CALL, ActionOutcome, Destination};
+use precall_providers::threecx::address::LegAddress;
 use slog::{info, warn};
 
 use crate::pbx_feed::LookAt;
-use crate::providers::threecx::action::{ATTACHED_CALL, ActionOutcome, Destination};
-use crate::providers::threecx::address::LegAddress;
 use crate::shared::{Shared, clients};
 
 /// A leg that nobody drops goes on costing: so often it is tried.

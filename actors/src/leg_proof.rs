@@ -7,8 +7,7 @@
 
 use precall_base::phone_number::CallerNumber;
 use precall_call::Proof;
-
-use crate::providers::threecx::participant::{Participant, Role};
+use precall_providers::threecx::participant::{Participant, Role};
 
 const EXTENSION: &str = "Wextension";
 const TRUNK: &str = "Wexternalline";
@@ -59,10 +58,10 @@ mod tests {
     #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
     use super::{callback_proof, leg_proof};
-    use crate::providers::threecx::address::{Dn, LegAddress, ParticipantId};
-    use crate::providers::threecx::participant::{Participant, ParticipantStatus, Role};
     use precall_base::phone_number::CallerNumber;
     use precall_call::Proof;
+    use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
+    use precall_providers::threecx::participant::{Participant, ParticipantStatus, Role};
 
     const MOBILE: &str = "+4917112345678";
 

@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use precall_call::{At, CallId};
-
-use crate::providers::threecx::address::LegAddress;
+use precall_providers::threecx::address::LegAddress;
 
 /// A leg that appears so long after the last one of its call was removed is another call: the PBX's ids start again when it
 /// restarts (3CX facts, section 5, rows 6 and 11).
@@ -139,7 +138,7 @@ fn tell(call: CallId, leg: LegAddress, state: LegState) -> Tell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::threecx::address::{Dn, ParticipantId};
+    use precall_providers::threecx::address::{Dn, ParticipantId};
 
     const NOW: At = At(1_700_000_000_000_000);
     const CALL: CallId = CallId(7);

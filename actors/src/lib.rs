@@ -51,7 +51,6 @@ pub mod pipe;
 pub mod programme;
 pub mod prompts;
 pub mod provider_state;
-pub mod providers;
 pub mod reconciler;
 pub mod registry;
 pub mod resilient;

@@ -13,21 +13,21 @@ use actix::{
 use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_call::At;
+use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::threecx::client::ThreeCx;
+use precall_providers::threecx::error::ThreeCxError;
+use precall_providers::threecx::event::{LegChange, PbxEvent};
+use precall_providers::threecx::participant::Participant;
+use precall_providers::threecx::settings::Settings;
+use precall_providers::threecx::token::TokenClient;
+use precall_providers::threecx::token_keeper::{KeeperNews, keep};
 use slog::{Logger, debug, info};
 use tokio::sync::watch;
 
 use crate::leg_book::{LEGS_MAX, LegBook, LegInput, LegOutput};
 use crate::leg_news::{LegHappened, LegNews, Synced};
 use crate::pbx_state::{PbxState, TokenState};
-use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
-use crate::providers::threecx::address::LegAddress;
-use crate::providers::threecx::client::ThreeCx;
-use crate::providers::threecx::error::ThreeCxError;
-use crate::providers::threecx::event::{LegChange, PbxEvent};
-use crate::providers::threecx::participant::Participant;
-use crate::providers::threecx::settings::Settings;
-use crate::providers::threecx::token::TokenClient;
-use crate::providers::threecx::token_keeper::{KeeperNews, keep};
 use crate::resilient::start_resilient;
 
 mod asking;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::providers::elevenlabs::{ProviderError, ProviderErrorKind};
+use precall_providers::elevenlabs::{ProviderError, ProviderErrorKind};
 
 const UNKNOWN: u8 = 0;
 const ANSWERING: u8 = 1;

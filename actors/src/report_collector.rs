@@ -7,12 +7,12 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Supervised, WrapFuture};
 use precall_base::clock;
 use precall_call::{At, CallId, ConversationId};
+use precall_providers::elevenlabs::{ConversationDetail, Webhook, parse_webhook};
 use serde_json::value::RawValue;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
 use crate::engine::ReportOutcome;
-use crate::providers::elevenlabs::{ConversationDetail, Webhook, parse_webhook};
 use crate::shared::{Shared, clients};
 use crate::store::error::StoreError;
 use crate::store::{due_conversations, unmatched_reports};

@@ -9,6 +9,10 @@ use std::time::Duration;
 use actix::{Addr, Recipient};
 use deadpool_postgres::Pool;
 use precall_call::{At, CallId};
+use precall_providers::elevenlabs::{ElevenLabs, Settings as ProviderSettings, Telephony};
+use precall_providers::threecx::access_token::AccessTokens;
+use precall_providers::threecx::client::ThreeCx;
+use precall_providers::threecx::settings::Settings as PbxSettings;
 use slog::{Logger, warn};
 use tokio::sync::Notify;
 
@@ -27,10 +31,6 @@ use crate::pbx_state::PbxState;
 use crate::persistence::{PersistenceActor, PersistenceState};
 use crate::pin_check::PinChecks;
 use crate::provider_state::ProviderState;
-use crate::providers::elevenlabs::{ElevenLabs, Settings as ProviderSettings, Telephony};
-use crate::providers::threecx::access_token::AccessTokens;
-use crate::providers::threecx::client::ThreeCx;
-use crate::providers::threecx::settings::Settings as PbxSettings;
 use crate::samples::SampleStore;
 use crate::voice_book::VoiceBook;
 

@@ -15,6 +15,7 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
 use precall_base::clock;
 use precall_base::phone_number::Region;
 use precall_call::{At, CallId, ConversationId, Event, Job, LegSeen, LineId, Request};
+use precall_providers::elevenlabs::ConversationReport;
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -25,7 +26,6 @@ use crate::dial_guard::DialGuard;
 use crate::engine::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
 use crate::legs::Legs;
 use crate::line::Lines;
-use crate::providers::elevenlabs::ConversationReport;
 use crate::registry::Registry;
 use crate::resilient::start_resilient;
 use crate::shared::Shared;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_actors::providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 use precall_actors::store::connect::{self, Limits};
+use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 
 use super::check_agent::{Finding, Needs};
 use super::{Exit, check_capacity, environment, unusable};

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use precall_actors::providers::elevenlabs::{AgentDetail, AudioFormat};
 use precall_call::Route;
+use precall_providers::elevenlabs::{AgentDetail, AudioFormat};
 
 use crate::config::Config;
 
@@ -125,7 +125,7 @@ fn heard_as(which: impl Display, format: Option<&str>) -> Finding {
 mod tests {
     #![allow(clippy::indexing_slicing)] // A failed test is a failed test.
 
-    use precall_actors::providers::elevenlabs::AgentOverrides;
+    use precall_providers::elevenlabs::AgentOverrides;
 
     use super::*;
 

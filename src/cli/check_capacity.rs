@@ -1,7 +1,7 @@
 //! What the account, the agent and the PBX carry at once, against the calls that this configuration takes.
 
-use precall_actors::providers::elevenlabs::Subscription;
 use precall_call::Route;
+use precall_providers::elevenlabs::Subscription;
 
 use super::check_agent::Finding;
 use crate::config::Config;

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use precall_actors::providers::trust::Trust;
 use precall_base::clock;
+use precall_providers::tls_roots::Trust;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 

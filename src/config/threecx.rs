@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use precall_actors::providers::trust::certificates_in;
+use precall_providers::tls_roots::certificates_in;
 use serde::Deserialize;
 
 use super::base_url::BaseUrl;

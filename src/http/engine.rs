@@ -9,10 +9,10 @@ use precall_actors::engine::{
     LiveCall, NotErased, NotReconciled, PbxNotice, Reconciled, ReportOutcome, Taken,
 };
 use precall_actors::metrics::Metrics;
-use precall_actors::providers::elevenlabs::ConversationReport;
 use precall_actors::reconciler::Approval;
 use precall_actors::store::rows::WebhookRow;
 use precall_call::{CallId, Request};
+use precall_providers::elevenlabs::ConversationReport;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 

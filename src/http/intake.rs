@@ -1,7 +1,7 @@
 //! A body as it arrives: bounded, proven while it passes, and kept only if it is to be read.
 
 use bytes::Bytes;
-use precall_actors::providers::elevenlabs::{AudioHead, audio_head};
+use precall_providers::elevenlabs::{AudioHead, audio_head};
 
 use super::edge::BODY_PIECE;
 use super::error::{Code, Problem};

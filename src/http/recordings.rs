@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::read::DecoderReader;
-use precall_actors::providers::elevenlabs::{AudioHead, audio_head_of};
 use precall_call::ConversationId;
+use precall_providers::elevenlabs::{AudioHead, audio_head_of};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use awc::http::{Method, Version};
 use awc::{Client, ClientResponse, Connector};
-use precall_actors::providers::trust::Trust;
+use precall_providers::tls_roots::Trust;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 

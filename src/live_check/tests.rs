@@ -5,16 +5,16 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Access, Finding, Plan, Report, Verdict, Way, run};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use precall_actors::providers::trust::Trust;
+use precall_providers::tls_roots::Trust;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
+use super::{Access, Finding, Plan, Report, Verdict, Way, run};
 use crate::simulators::threecx::{
     Codes, ExpiresIn, Fault, NewCall, OldTokens, Options, Outcome, SecondPost, Simulator, StreamFault, Turn,
     WsFault,

@@ -45,8 +45,8 @@ const STOPWATCHES: [(&str, &str); 12] = [
     ("src/http/events.rs", "paces a stream"),
     ("src/http/sent_by.rs", "one deadline over a whole body"),
     ("src/http/tally.rs", "how long an answer took"),
-    ("actors/src/providers/elevenlabs/calls.rs", "one deadline over several pages"),
-    ("actors/src/providers/elevenlabs/voices.rs", "one deadline over several pages"),
+    ("crates/providers/src/elevenlabs/calls.rs", "one deadline over several pages"),
+    ("crates/providers/src/elevenlabs/voices.rs", "one deadline over several pages"),
 ];
 
 /// Rules without a world: what they need to know, the time included, is an argument.
@@ -322,7 +322,7 @@ fn simulators_share_no_types_with_the_clients() {
         )
     };
     holds(rule);
-    catches(rule, "src/simulators/elevenlabs/calls.rs", "use precall_actors::providers::elevenlabs::Voice;");
+    catches(rule, "src/simulators/elevenlabs/calls.rs", "use precall_providers::elevenlabs::Voice;");
 }
 
 #[test]

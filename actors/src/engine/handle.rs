@@ -8,6 +8,7 @@ use deadpool_postgres::Pool;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{CallId, NoVoice, Request};
+use precall_providers::elevenlabs::ConversationReport;
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
@@ -22,7 +23,6 @@ use crate::heartbeat::Heartbeats;
 use crate::metrics::Metrics;
 use crate::pbx_state::PbxState;
 use crate::persistence::Keep;
-use crate::providers::elevenlabs::ConversationReport;
 use crate::reconciler::Approval;
 use crate::shared::Shared;
 use crate::store::rows::{Derived, WebhookRow};

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use precall_call::{Event, HandoffFailure};
+use precall_providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
 use slog::warn;
 
 use super::Attempt;
@@ -14,7 +15,6 @@ use crate::line::{AgentAccess, BridgeRules};
 use crate::media::bridge::agent_order::AgentOrder;
 use crate::media::bridge::turn::Opening;
 use crate::programme::GREETING;
-use crate::providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
 use crate::shared::{Clients, Shared, clients};
 use crate::store::{StoreError, spoken_lines};
 

@@ -2,14 +2,14 @@
 
 use precall_base::clock;
 use precall_call::{Event, HandoffFailure, Person, Rung};
+use precall_providers::threecx::action::{ActionOutcome, Destination, Refusal};
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::threecx::client::ThreeCx;
 use slog::{info, warn};
 
 use super::Attempt;
 use crate::call_context::CallContext;
 use crate::expected_transfers::Expected;
-use crate::providers::threecx::action::{ActionOutcome, Destination, Refusal};
-use crate::providers::threecx::address::LegAddress;
-use crate::providers::threecx::client::ThreeCx;
 use crate::shared::{Shared, clients};
 
 /// What was seen, in order: the outcome, and that the leg is gone where its answer was lost.

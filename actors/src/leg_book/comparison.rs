@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use precall_call::At;
+use precall_providers::threecx::address::ParticipantId;
+use precall_providers::threecx::event::LegChange;
+use precall_providers::threecx::participant::Participant;
 
 use super::leg::Leg;
 use super::{LegBook, LegOutput};
-use crate::providers::threecx::address::ParticipantId;
-use crate::providers::threecx::event::LegChange;
-use crate::providers::threecx::participant::Participant;
 
 #[derive(Debug)]
 pub(super) struct Comparison {

@@ -1,8 +1,7 @@
 //! One leg, and which changes of it can be believed.
 
 use precall_call::At;
-
-use crate::providers::threecx::participant::{Participant, ParticipantStatus};
+use precall_providers::threecx::participant::{Participant, ParticipantStatus};
 
 #[derive(Debug, Default)]
 pub(super) struct Leg {

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use precall_call::At;
+use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
+use precall_providers::threecx::event::{LegChange, PbxEvent};
+use precall_providers::threecx::participant::{Participant, ParticipantStatus, Role};
 use proptest::prelude::{Strategy, any, prop};
 use proptest::{prop_assert_eq, prop_oneof, proptest};
 
 use super::{Found, LegBook, LegInput, LegOutput};
 use crate::leg_news::LegHappened;
-use crate::providers::threecx::address::{Dn, LegAddress, ParticipantId};
-use crate::providers::threecx::event::{LegChange, PbxEvent};
-use crate::providers::threecx::participant::{Participant, ParticipantStatus, Role};
 
 const OURS: &str = "900";
 

@@ -4,8 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use precall_call::At;
-
-use crate::providers::threecx::address::ParticipantId;
+use precall_providers::threecx::address::ParticipantId;
 
 /// Repeated events come every 750 ms (3CX facts, section 0); nothing is late by a minute.
 pub(super) const REMEMBERED: Duration = Duration::from_secs(60);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
+use precall_providers::threecx::access_token::{AccessToken, AccessTokens};
 use tokio::time::{sleep, timeout};
 
 use super::leg::Leg;
@@ -19,7 +20,6 @@ use super::patience::{Patience, Trouble, Verdict};
 use super::speech::StreamEnd;
 use super::warm_wires::WarmWires;
 use super::wire::{Line, Route};
-use crate::providers::threecx::access_token::{AccessToken, AccessTokens};
 
 const AUDIO: HeaderValue = HeaderValue::from_static("application/octet-stream");
 /// How long the PBX may think about a request for the caller's audio.

@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use actix::Recipient;
 use precall_call::At;
+use precall_providers::threecx::access_token::AccessTokens;
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::tls_roots::Trust;
 use slog::Logger;
 use url::Url;
-
-use crate::providers::threecx::access_token::AccessTokens;
-use crate::providers::threecx::address::LegAddress;
-use crate::providers::trust::Trust;
 
 pub mod bridge;
 pub mod clip;

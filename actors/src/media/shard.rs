@@ -13,6 +13,9 @@ use actix::Recipient;
 use futures_util::FutureExt;
 use precall_base::clock;
 use precall_call::At;
+use precall_providers::threecx::access_token::AccessTokens;
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::tls_roots::Trust;
 use slog::Logger;
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
@@ -28,9 +31,6 @@ use super::pace::Lead;
 use super::scene::Scene;
 use super::warm_wires::WarmWires;
 use super::wire::Route;
-use crate::providers::threecx::access_token::AccessTokens;
-use crate::providers::threecx::address::LegAddress;
-use crate::providers::trust::Trust;
 
 /// How long after Connected the PBX may have no media for a leg.
 const READY_WITHIN: Duration = Duration::from_secs(10);

@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use precall_providers::tls_roots::Trust;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
-
-use crate::providers::trust::Trust;
 
 /// What the kernel may hold back before a stalled peer is noticed: about a second of audio; it doubles the figure itself.
 const SEND_BUFFER: u32 = 16 * 1024;

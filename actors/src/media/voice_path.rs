@@ -3,10 +3,10 @@
 
 use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
 use bytes::{BufMut, BytesMut};
+use precall_providers::elevenlabs::AudioFormat;
 
 use super::clip::SAMPLE;
 use super::stream_rate::{RATE, StreamRate};
-use crate::providers::elevenlabs::AudioFormat;
 
 /// From the agent to the caller.
 pub struct ToCaller(Path);

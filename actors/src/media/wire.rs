@@ -10,6 +10,8 @@ use std::time::Duration;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::header::HeaderValue;
 use hyper_util::rt::TokioIo;
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::tls_roots::Trust;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use url::Url;
@@ -17,8 +19,6 @@ use url::Url;
 use super::MediaError;
 use super::outlet::{Outlet, OutletBody};
 use super::socket::{Address, Socket};
-use crate::providers::threecx::address::LegAddress;
-use crate::providers::trust::Trust;
 
 /// TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::threecx::client::ThreeCx;
+use precall_providers::threecx::error::ThreeCxError;
+use precall_providers::threecx::participant::Participant;
+use precall_providers::threecx::settings::Settings;
+
 use super::trouble;
 use crate::leg_book::Found;
-use crate::providers::threecx::address::LegAddress;
-use crate::providers::threecx::client::ThreeCx;
-use crate::providers::threecx::error::ThreeCxError;
-use crate::providers::threecx::participant::Participant;
-use crate::providers::threecx::settings::Settings;
 
 /// Waits between the tries to ask for one leg: a leg that just rang is not left to the next event.
 const FETCH_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::providers::threecx::socket::SocketPace;
-use crate::providers::threecx::token_keeper::KeeperPace;
+use precall_providers::threecx::socket::SocketPace;
+use precall_providers::threecx::token_keeper::KeeperPace;
 
 /// When the feed does what. The defaults are for a PBX; tests are quicker.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@ use std::pin::pin;
 use futures_util::StreamExt;
 use precall_base::backoff::Backoff;
 use precall_base::clock;
+use precall_providers::threecx::client::ThreeCx;
+use precall_providers::threecx::socket::SocketNews;
 use tokio::sync::watch;
 
 use super::{FeedPace, SocketSaying};
-use crate::providers::threecx::client::ThreeCx;
-use crate::providers::threecx::socket::SocketNews;
 
 /// Never returns. `fresh` says which token is in use: a socket of an older one may be deaf without knowing it.
 pub(super) async fn run_sockets(

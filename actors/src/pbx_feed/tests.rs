@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message};
+use precall_providers::test_peers::scripted_pbx::{Answer, ScriptedPbx, leg, run, text_frame};
+use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_providers::threecx::socket::SocketPace;
+use precall_providers::threecx::token_keeper::KeeperPace;
 use serde_json::{Value, json};
 use slog::{Drain, KV, Logger, Never, OwnedKVList, Record, Serializer, o};
 use tokio::sync::mpsc;
@@ -13,10 +17,6 @@ use tokio::sync::mpsc;
 use super::{Feed, FeedPace, PbxFeed, StopFeed};
 use crate::leg_news::{LegHappened, LegNews, Synced};
 use crate::pbx_state::{PbxState, TokenState};
-use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
-use crate::providers::threecx::socket::SocketPace;
-use crate::providers::threecx::tests::scripted_pbx::{Answer, ScriptedPbx, leg, run, text_frame};
-use crate::providers::threecx::token_keeper::KeeperPace;
 
 /// What the feed told, in the words of the tests.
 struct Listener(mpsc::UnboundedSender<String>);

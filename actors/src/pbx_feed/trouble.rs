@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use precall_call::At;
+use precall_providers::threecx::error::{ThreeCxError, ThreeCxErrorKind};
+use precall_providers::threecx::settings::Settings;
 use slog::{Logger, info, warn};
 
 use crate::pbx_state::PbxState;
-use crate::providers::threecx::error::{ThreeCxError, ThreeCxErrorKind};
-use crate::providers::threecx::settings::Settings;
 
 /// Says a trouble when it begins or becomes another, and its end.
 pub(super) struct Trouble {

@@ -7,13 +7,13 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use precall_providers::elevenlabs::Speech;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use url::Url;
 
 use super::decode::LENGTH_MAX;
 use crate::media::clip::Clip;
-use crate::providers::elevenlabs::Speech;
 
 #[cfg(test)]
 mod tests;

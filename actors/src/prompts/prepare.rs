@@ -11,13 +11,13 @@ use awc::Client;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use precall_call::LineId;
+use precall_providers::elevenlabs::{ElevenLabs, Speech};
 
 use super::bundled;
 use super::cache::PromptCache;
 use super::source::{Local, Made, PromptError, Source, key_in_use, local, remote};
 use super::{HoldOrder, Notice, NoticeMissing, Origin, Origins, PromptOrder, Prompts, Words, notice_version};
 use crate::media::clip::Clip;
-use crate::providers::elevenlabs::{ElevenLabs, Speech};
 
 #[cfg(test)]
 mod tests;

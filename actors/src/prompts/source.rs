@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use awc::Client;
 use bytes::Bytes;
+use precall_providers::elevenlabs::{ElevenLabs, ProviderError, Speech};
 use url::Url;
 
 use super::Origin;
@@ -15,7 +16,6 @@ use super::decode::{AudioError, FILE_BYTES_MAX, decode};
 use super::download::{DownloadError, download};
 use super::pcm::is_silent;
 use crate::media::clip::Clip;
-use crate::providers::elevenlabs::{ElevenLabs, ProviderError, Speech};
 
 /// One attempt to have a text spoken.
 const SPEECH_MAX: Duration = Duration::from_secs(30);

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
 use sha2::{Digest, Sha256};
 
-use super::{AudioFormat, SampleError, VoiceSample};
+use super::SampleError;
 use crate::media::clip::Clip;
 use crate::prompts::{FILE_BYTES_MAX, decode};
 
@@ -88,22 +89,22 @@ fn is_spoken(window: &[[u8; 2]]) -> bool {
 }
 
 /// What it is and where its sound begins; only an MP3 may have something in front of it.
-pub(super) fn recognise(content: &[u8]) -> Option<(AudioFormat, usize)> {
+pub(super) fn recognise(content: &[u8]) -> Option<(SampleFormat, usize)> {
     let at = |offset: usize, magic: &[u8]| content.get(offset..).is_some_and(|rest| rest.starts_with(magic));
     if (at(0, b"RIFF") || at(0, b"RF64")) && at(8, b"WAVE") {
-        return Some((AudioFormat::Wav, 0));
+        return Some((SampleFormat::Wav, 0));
     }
     if at(0, b"fLaC") {
-        return Some((AudioFormat::Flac, 0));
+        return Some((SampleFormat::Flac, 0));
     }
     if at(0, b"OggS") {
-        return Some((AudioFormat::Ogg, 0));
+        return Some((SampleFormat::Ogg, 0));
     }
     if at(4, b"ftyp") {
-        return Some((AudioFormat::M4a, 0));
+        return Some((SampleFormat::M4a, 0));
     }
     if at(0, b"ID3") || mp3_frame_bytes(content).is_some() {
-        return Some((AudioFormat::Mp3, 0));
+        return Some((SampleFormat::Mp3, 0));
     }
     let is_followed = |start: &usize| {
         let frame = content.get(*start..).unwrap_or_default();
@@ -111,7 +112,7 @@ pub(super) fn recognise(content: &[u8]) -> Option<(AudioFormat, usize)> {
         next.is_some_and(|next| mp3_frame_bytes(next).is_some())
     };
     let start = (1..MP3_SEARCH_BYTES.min(content.len())).find(is_followed)?;
-    Some((AudioFormat::Mp3, start))
+    Some((SampleFormat::Mp3, start))
 }
 
 /// Bytes of the frame of MPEG layer III that begins here; none if none does, or if it has a free bit rate.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
+use precall_providers::s3::S3Settings;
 use url::Url;
 
 use super::SampleError;
-use crate::providers::s3::S3Settings;
 
 /// As long as a path may be on Linux; names of objects are shorter.
 const REFERENCE_BYTES_MAX: usize = 4096;

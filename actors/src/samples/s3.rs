@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use precall_call::At;
+use precall_providers::s3::{Objects, S3Settings};
 
 use super::check::SAMPLE_BYTES_MAX;
 use super::{SampleDeleted, SampleError, SampleMark};
-use crate::providers::s3::{Objects, S3Settings};
 
 /// As long as the texts are that stores tell states apart by.
 const MARK_PART_MAX: usize = 200;

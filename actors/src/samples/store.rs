@@ -8,14 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use precall_base::clock;
+use precall_providers::elevenlabs::VoiceSample;
+use precall_providers::s3::S3Settings;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::check::check;
 use super::local::SampleFolder;
 use super::reference::Place;
 use super::s3::SampleBucket;
-use super::{SampleDeleted, SampleError, SampleMark, StoredSample, VoiceSample};
-use crate::providers::s3::S3Settings;
+use super::{SampleDeleted, SampleError, SampleMark, StoredSample};
 
 /// Reading with checking, or checking with writing, or deleting with all versions; waiting for its turn included.
 const WITHIN: Duration = Duration::from_secs(30);

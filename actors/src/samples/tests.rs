@@ -8,13 +8,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
+use precall_providers::s3::S3Settings;
 
 use super::check::recognise;
 use super::reference::Place as Named;
-use super::{
-    AudioFormat, SAMPLE_BYTES_MAX, SampleDeleted, SampleError, SampleStore, UploadPlace, VoiceSample,
-};
-use crate::providers::s3::S3Settings;
+use super::{SAMPLE_BYTES_MAX, SampleDeleted, SampleError, SampleStore, UploadPlace};
 
 /// So many seconds of something that is not silent.
 fn wav(milliseconds: u32, level: i16) -> Vec<u8> {
@@ -93,7 +92,7 @@ fn a_sample_is_found_by_every_form_of_its_path() {
         "sub dir/b.wav".to_owned(),
     ] {
         let sample = place.read(&reference).unwrap_or_else(|error| panic!("{reference}: {error}"));
-        assert_eq!((sample.format, &sample.content[..]), (AudioFormat::Wav, &good()[..]));
+        assert_eq!((sample.format, &sample.content[..]), (SampleFormat::Wav, &good()[..]));
         assert_eq!(hex::encode(sample.sha256).len(), 64);
         assert_eq!(sample.duration, Duration::from_millis(3_500));
     }
@@ -194,13 +193,13 @@ fn the_content_decides_what_it_is() {
     let frame = [0xff_u8, 0xfb, 0x90, 0x64];
     let behind_noise = [vec![7; 100], mp3()].concat();
     let table = [
-        ("WAV", good(), Some((AudioFormat::Wav, 0))),
-        ("a tag", [b"ID3\x04".as_slice(), &[0; 20]].concat(), Some((AudioFormat::Mp3, 0))),
-        ("a frame", frame.to_vec(), Some((AudioFormat::Mp3, 0))),
+        ("WAV", good(), Some((SampleFormat::Wav, 0))),
+        ("a tag", [b"ID3\x04".as_slice(), &[0; 20]].concat(), Some((SampleFormat::Mp3, 0))),
+        ("a frame", frame.to_vec(), Some((SampleFormat::Mp3, 0))),
         ("one frame's head behind noise", [vec![0; 100], frame.to_vec()].concat(), None),
-        ("FLAC", b"fLaC\0\0\0\x22".to_vec(), Some((AudioFormat::Flac, 0))),
-        ("Ogg", b"OggS\0\x02".to_vec(), Some((AudioFormat::Ogg, 0))),
-        ("MP4", b"\0\0\0\x20ftypM4A ".to_vec(), Some((AudioFormat::M4a, 0))),
+        ("FLAC", b"fLaC\0\0\0\x22".to_vec(), Some((SampleFormat::Flac, 0))),
+        ("Ogg", b"OggS\0\x02".to_vec(), Some((SampleFormat::Ogg, 0))),
+        ("MP4", b"\0\0\0\x20ftypM4A ".to_vec(), Some((SampleFormat::M4a, 0))),
         ("video", b"RIFF\0\0\0\0AVI ".to_vec(), None),
         ("one letter", b"R".to_vec(), None),
         ("a ZIP", b"PK\x03\x04\x14\0\0\0\x08\0anna.wav".to_vec(), None),
@@ -209,7 +208,7 @@ fn the_content_decides_what_it_is() {
         assert_eq!(recognise(&content), expected, "{what}");
     }
     let (format, start) = recognise(&behind_noise).unwrap();
-    assert_eq!(format, AudioFormat::Mp3);
+    assert_eq!(format, SampleFormat::Mp3);
     assert!((100..4_096).contains(&start), "{start}");
 }
 
@@ -287,9 +286,9 @@ fn what_people_record_is_taken() {
     }));
     let behind_noise = [vec![7; 100], mp3()].concat();
     for (what, content, format) in [
-        ("pauses", pauses, AudioFormat::Wav),
-        ("MP3", mp3(), AudioFormat::Mp3),
-        ("MP3 behind something else", behind_noise, AudioFormat::Mp3),
+        ("pauses", pauses, SampleFormat::Wav),
+        ("MP3", mp3(), SampleFormat::Mp3),
+        ("MP3 behind something else", behind_noise, SampleFormat::Mp3),
     ] {
         // Whatever it is called.
         fs::write(place.root.join("voice.bin"), &content).unwrap();

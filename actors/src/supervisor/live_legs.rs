@@ -7,6 +7,8 @@ use actix::{Context, Handler};
 use precall_base::clock;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{Admission, At, CallId, Event, Proof, ProvedBy};
+use precall_providers::threecx::action::Destination;
+use precall_providers::threecx::participant::{Participant, ParticipantStatus};
 use slog::{info, warn};
 
 use super::admission::{Admitted, PBX};
@@ -17,8 +19,6 @@ use crate::leg_orders;
 use crate::leg_proof::leg_proof;
 use crate::legs::{LegState, Tell};
 use crate::line::Line;
-use crate::providers::threecx::action::Destination;
-use crate::providers::threecx::participant::{Participant, ParticipantStatus};
 use crate::registry::{Found, Sighting};
 
 /// A leg may appear so long after its webhook, and come back under another id.

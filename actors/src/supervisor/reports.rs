@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_call::{At, CallId, ConversationId, Event};
+use precall_providers::elevenlabs::{ConversationReport, Webhook, parse_webhook};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
@@ -11,7 +12,6 @@ use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery,
 use crate::call_rows::{Extra, matched};
 use crate::engine::{Busy, ReportOutcome};
 use crate::persistence::Keep;
-use crate::providers::elevenlabs::{ConversationReport, Webhook, parse_webhook};
 use crate::shared::Shared;
 use crate::store::error::StoreError;
 use crate::store::rows::{Derived, KeptReport};

@@ -7,11 +7,11 @@ use std::time::Duration;
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::{At, JobId, VoiceId};
+use precall_providers::elevenlabs::{VoiceDeleted, VoiceList};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
 use super::VoiceBook;
-use crate::providers::elevenlabs::{VoiceDeleted, VoiceList};
 use crate::reconciler::{Approval, Differences, Listed, Sight, Trust, Whole, differences};
 use crate::shared::{Shared, clients};
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::{CallId, JobId, VoiceId};
+use precall_providers::elevenlabs::VoiceDeleted;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{VoiceBook, VoiceKey};
 use crate::persistence::{Append, Durable};
-use crate::providers::elevenlabs::VoiceDeleted;
 use crate::reconciler::Trust;
 use crate::shared::clients;
 use crate::slot_book::{Held, Slot};

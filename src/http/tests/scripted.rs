@@ -11,11 +11,11 @@ use precall_actors::engine::{
     SpoolHealth, Taken,
 };
 use precall_actors::metrics::Metrics;
-use precall_actors::providers::elevenlabs::ConversationReport;
 use precall_actors::reconciler::Approval;
 use precall_actors::standing::Standing;
 use precall_actors::store::rows::WebhookRow;
 use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
+use precall_providers::elevenlabs::ConversationReport;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 

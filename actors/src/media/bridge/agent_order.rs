@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use precall_providers::elevenlabs::AgentUrl;
+
 use super::turn::Opening;
 use crate::media::scene::Mark;
-use crate::providers::elevenlabs::AgentUrl;
 
 /// An order to make an agent ready on a leg.
 #[derive(Clone, Debug)]

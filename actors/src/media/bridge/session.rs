@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use precall_providers::elevenlabs::AgentUrl;
+use precall_providers::tls_roots::Trust;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, client::IntoClientRequest};
@@ -13,8 +15,6 @@ use super::letter::Letterbox;
 use super::talk::SocketEnd;
 use crate::media::leg::Leg;
 use crate::media::socket::{Address, Socket};
-use crate::providers::elevenlabs::AgentUrl;
-use crate::providers::trust::Trust;
 
 /// TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

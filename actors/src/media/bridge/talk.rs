@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use precall_call::{AgentLoss, HandoffFailure};
+use precall_providers::elevenlabs::{AgentMessage, read_agent_message, write_audio_chunk, write_pong};
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -19,7 +20,6 @@ use super::turn::{Patience, Turn};
 use crate::media::clip::duration_of;
 use crate::media::leg_report::AgentFigures;
 use crate::media::voice_path::{ToAgent, ToCaller};
-use crate::providers::elevenlabs::{AgentMessage, read_agent_message, write_audio_chunk, write_pong};
 
 /// How much later than we think the PBX may play what it was sent (3CX facts, section 6(a)).
 const TAIL: Duration = Duration::from_millis(300);

@@ -18,14 +18,14 @@ mod tls;
 use std::time::Duration;
 
 use precall_base::clock;
+use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
 use slog::{Discard, Logger, o};
 
 use super::clip::Clip;
 use super::leg_audio::LegAudio;
 use super::scene::{Cue, Scene};
 use super::{Media, MediaSettings};
-use crate::providers::threecx::access_token::{AccessTokens, TokenDesk};
-use crate::providers::threecx::address::{Dn, LegAddress, ParticipantId};
 use owner::Owner;
 use pbx::Pbx;
 

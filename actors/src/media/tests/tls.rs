@@ -1,8 +1,9 @@
 //! The same streams under TLS, with a certificate that only `extra_ca` vouches for.
 
+use precall_providers::test_peers::tls_front::Front;
+
 use super::*;
 use crate::media::leg_report::{LegNews, StreamFailure};
-use crate::providers::threecx::tests::tls_front::Front;
 
 fn world(name: &str) -> (Pbx, Front, Media, TokenDesk) {
     let pbx = Pbx::start();

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use precall_call::VoiceId;
+use precall_providers::elevenlabs::Speech;
 use tempfile::TempDir;
 
 use super::{Key, PromptCache, UNUSED_MAX};
 use crate::media::clip::Clip;
-use crate::providers::elevenlabs::Speech;
 
 fn speech(text: &str, voice: &str) -> Speech {
     Speech { text: text.to_owned(), voice: VoiceId::new(voice), model: None, language: None }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{LineId, VoiceId};
+use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
+use precall_providers::test_peers::scripted_speech::{Asked, Reply, SpeechServer};
 use tempfile::TempDir;
 
 use super::super::{HoldOrder, Origin, PromptOrder, Prompts, Words, bundled, notice_version};
 use super::{PromptMaker, PromptSettings};
-use crate::providers::elevenlabs::scripted_speech::{Asked, Reply, SpeechServer};
-use crate::providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 
 const LONG: Duration = Duration::from_secs(30);
 

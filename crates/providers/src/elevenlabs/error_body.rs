@@ -1,0 +1,66 @@
+//! What an error body says, read from each shape the provider has used, and made fit to be shown to people.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::settings::ApiKey;
+use crate::redact::shown;
+
+/// What an error body says, in whichever of its shapes.
+#[derive(Default)]
+pub(super) struct Said {
+    pub code: Option<String>,
+    pub status: Option<String>,
+    pub kind: Option<String>,
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    detail: Value,
+}
+
+impl Said {
+    pub(super) fn read(body: &[u8]) -> Self {
+        let Ok(ErrorBody { detail }) = serde_json::from_slice(body) else {
+            // A proxy's page, perhaps: its first words still help a person.
+            let head = body.get(..1024).unwrap_or(body);
+            return Self { message: String::from_utf8_lossy(head).into_owned(), ..Self::default() };
+        };
+        match &detail {
+            Value::Object(fields) => {
+                let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+                Self {
+                    code: text("code"),
+                    status: text("status"),
+                    kind: text("type"),
+                    message: text("message").unwrap_or_default(),
+                }
+            }
+            // FastAPI's list of what does not validate; its `input` repeats ours and is left out.
+            Value::Array(items) => {
+                let lines: Vec<String> = items.iter().take(3).map(validation_line).collect();
+                Self { message: lines.join("; "), ..Self::default() }
+            }
+            Value::String(text) => Self { message: text.clone(), ..Self::default() },
+            Value::Null | Value::Bool(_) | Value::Number(_) => Self::default(),
+        }
+    }
+}
+
+fn validation_line(item: &Value) -> String {
+    let place: Vec<String> = item
+        .get("loc")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
+        .collect();
+    let message = item.get("msg").and_then(Value::as_str).unwrap_or("invalid");
+    format!("{}: {message}", place.join("."))
+}
+
+/// One line of bounded length; the key and all but the last three digits of long numbers are gone.
+pub(super) fn tidy(text: &str, chars_max: usize, key: &ApiKey) -> String {
+    shown(text, chars_max, &[key.reveal()])
+}

@@ -1,0 +1,333 @@
+//! What can be done to a leg, and how it turned out: the one distinction that matters is whether the call is still ours.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::address::{Dn, LegAddress};
+use super::client::ThreeCx;
+use super::error::{ThreeCxError, ThreeCxErrorKind};
+use super::participant::Participant;
+use super::wire;
+use crate::http_exchange::{Answered, Execution};
+use crate::lenient::Scalar;
+
+/// The PBX answers a `routeto` at the end of its ringing; so much later the answer is lost.
+const AFTER_RINGING: Duration = Duration::from_secs(10);
+
+/// Our own call id on a leg: the PBX keeps only keys that begin with `public_`.
+pub const ATTACHED_CALL: &str = "public_precall_id";
+
+/// Where a leg is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// A number, going through the PBX's routing rules, or a DN.
+    pub to: String,
+    /// How long it may ring, in whole seconds; at least one.
+    pub ringing: Duration,
+}
+
+/// A call to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MakeCall {
+    /// Whom to ring.
+    pub destination: Destination,
+    /// Attached to it; only keys that begin with `public_` are kept.
+    pub data: Vec<(String, String)>,
+}
+
+/// What the PBX says about something that it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActionResult {
+    /// The leg that resulted; after a call was made, our own.
+    pub participant: Option<Participant>,
+}
+
+/// How an action turned out.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is looked at once")]
+#[derive(Clone, Debug, PartialEq)]
+pub enum ActionOutcome {
+    /// It was done.
+    Done(ActionResult),
+    /// It was not done, and the call is still ours.
+    Refused {
+        /// Why.
+        reason: Refusal,
+        /// For a person: at most 300 characters, without secrets and full numbers.
+        message: String,
+    },
+    /// The call is over for us, or the leg is no more: nothing is to be done to it again.
+    Over,
+    /// It was asked for and the answer is lost: look whether the leg is still there.
+    Unknown {
+        /// For a person.
+        message: String,
+    },
+}
+
+/// Why something was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The destination speaks.
+    Busy,
+    /// The destination did not answer.
+    NoAnswer,
+    /// There is no such destination.
+    UnknownDestination,
+    /// The destination's telephone is off.
+    NotRegistered,
+    /// The destination cannot be reached.
+    NotReachable,
+    /// It took too long.
+    TimedOut,
+    /// It would come back to where it came from.
+    Loop,
+    /// It was called off.
+    Cancelled,
+    /// 403: the client may not.
+    Forbidden,
+    /// 422: this leg does not take that now.
+    NotApplicable,
+    /// No such DN or device to call from.
+    NoSuchDevice,
+    /// It never reached the PBX: no token or no connection.
+    NotSent,
+    /// Something else.
+    Other,
+}
+
+impl Refusal {
+    /// The one name used in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+            Self::UnknownDestination => "unknown_destination",
+            Self::NotRegistered => "not_registered",
+            Self::NotReachable => "not_reachable",
+            Self::TimedOut => "timed_out",
+            Self::Loop => "loop",
+            Self::Cancelled => "cancelled",
+            Self::Forbidden => "forbidden",
+            Self::NotApplicable => "not_applicable",
+            Self::NoSuchDevice => "no_such_device",
+            Self::NotSent => "not_sent",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl ThreeCx {
+    /// Ends the leg. One that is not there (404) or not there any more (422) is as good as ended: [`Over`](ActionOutcome::Over).
+    pub async fn drop_leg(&self, leg: &LegAddress) -> ActionOutcome {
+        let outcome = self.act(leg, "drop", &json!({}), self.settings().within()).await;
+        match outcome {
+            ActionOutcome::Refused { reason: Refusal::NotApplicable, .. } => ActionOutcome::Over,
+            other => other,
+        }
+    }
+
+    /// Answers a ringing leg of a route point or of a telephone with direct control; others are
+    /// [`NotApplicable`](Refusal::NotApplicable).
+    pub async fn answer(&self, leg: &LegAddress) -> ActionOutcome {
+        self.act(leg, "answer", &json!({}), self.settings().within()).await
+    }
+
+    /// Sends a ringing leg elsewhere; a connected one refuses.
+    pub async fn divert(&self, leg: &LegAddress, destination: &str) -> ActionOutcome {
+        let body = json!({ "reason": "None", "destination": destination });
+        self.act(leg, "divert", &body, self.settings().within()).await
+    }
+
+    /// Rings a destination while the leg and its streams live on. Answers when somebody answered (the leg is then replaced) or
+    /// when all ringing failed; after the ringing time and 10 s the answer is lost.
+    pub async fn route_to(&self, leg: &LegAddress, destination: &Destination) -> ActionOutcome {
+        self.send_on(leg, "routeto", destination).await
+    }
+
+    /// Transfers a connected leg; the other side is put on hold meanwhile.
+    pub async fn transfer_to(&self, leg: &LegAddress, destination: &Destination) -> ActionOutcome {
+        self.send_on(leg, "transferto", destination).await
+    }
+
+    /// Attaches data to our own leg. Keys that do not begin with `public_` are dropped by the PBX.
+    pub async fn attach_participant_data(
+        &self,
+        leg: &LegAddress,
+        data: &[(String, String)],
+    ) -> ActionOutcome {
+        self.attach(leg, "attach_participant_data", data).await
+    }
+
+    /// Attaches data to the other party's leg, where it survives a transfer.
+    pub async fn attach_party_data(&self, leg: &LegAddress, data: &[(String, String)]) -> ActionOutcome {
+        self.attach(leg, "attach_party_data", data).await
+    }
+
+    /// `POST /callcontrol/{dn}/makecall`: says success for any DN that does not have exactly one device (3CX facts, 1.2), so
+    /// [`make_call_from`](Self::make_call_from) is to be preferred.
+    pub async fn make_call(&self, dn: &Dn, call: &MakeCall) -> ActionOutcome {
+        self.dial(dn, &["callcontrol", dn.as_str(), "makecall"], call).await
+    }
+
+    /// `POST /callcontrol/{dn}/devices/{deviceid}/makecall`: the result is our own leg. A stale device id is
+    /// [`NoSuchDevice`](Refusal::NoSuchDevice).
+    pub async fn make_call_from(&self, dn: &Dn, device_id: &str, call: &MakeCall) -> ActionOutcome {
+        self.dial(dn, &["callcontrol", dn.as_str(), "devices", device_id, "makecall"], call).await
+    }
+
+    async fn dial(&self, dn: &Dn, path: &[&str], call: &MakeCall) -> ActionOutcome {
+        let mut body = destination_body(&call.destination);
+        if !call.data.is_empty() {
+            body.insert("attacheddata".to_owned(), attached(&call.data));
+        }
+        let limit = call.destination.ringing.saturating_add(AFTER_RINGING);
+        match self.perform(dn, path, &Value::Object(body), limit).await {
+            ActionOutcome::Over => ActionOutcome::Refused {
+                reason: Refusal::NoSuchDevice,
+                message: "the PBX knows no such DN or device".to_owned(),
+            },
+            other => other,
+        }
+    }
+
+    async fn send_on(&self, leg: &LegAddress, action: &str, destination: &Destination) -> ActionOutcome {
+        let body = Value::Object(destination_body(destination));
+        self.act(leg, action, &body, destination.ringing.saturating_add(AFTER_RINGING)).await
+    }
+
+    async fn attach(&self, leg: &LegAddress, action: &str, data: &[(String, String)]) -> ActionOutcome {
+        self.act(leg, action, &json!({ "attacheddata": attached(data) }), self.settings().within()).await
+    }
+
+    async fn act(&self, leg: &LegAddress, action: &str, body: &Value, limit: Duration) -> ActionOutcome {
+        let id = leg.participant.to_string();
+        let path = ["callcontrol", leg.dn.as_str(), "participants", &id, action];
+        self.perform(&leg.dn, &path, body, limit).await
+    }
+
+    async fn perform(&self, dn: &Dn, path: &[&str], body: &Value, limit: Duration) -> ActionOutcome {
+        match self.post(path, body, limit).await {
+            Ok(answered) => self.outcome(&answered, dn),
+            Err(error) => of_error(error),
+        }
+    }
+
+    fn outcome(&self, answered: &Answered, dn: &Dn) -> ActionOutcome {
+        let result = RawResult::read(&answered.body);
+        let refused = |reason| ActionOutcome::Refused { reason, message: self.refused(answered).message };
+        let verdict = result.as_ref().and_then(|result| verdict(&result.reason));
+        if answered.is_success() {
+            let said_no = result.as_ref().is_some_and(|result| says_no(&result.finalstatus));
+            if !said_no {
+                let participant = result.and_then(|result| wire::read_participant(result.result, dn));
+                return ActionOutcome::Done(ActionResult { participant });
+            }
+            return match verdict {
+                Some(Verdict::Over) => ActionOutcome::Over,
+                Some(Verdict::Refused(reason)) => refused(reason),
+                None => refused(Refusal::Other),
+            };
+        }
+        let error = self.refused(answered);
+        // A proxy's 408 or 5xx, or a redirect, settles nothing, and a body that is not the PBX's own has no verdict.
+        match verdict {
+            Some(Verdict::Over) => return ActionOutcome::Over,
+            Some(Verdict::Refused(reason)) => return refused(reason),
+            None => {}
+        }
+        of_error(error)
+    }
+}
+
+fn destination_body(destination: &Destination) -> Map<String, Value> {
+    let seconds = destination.ringing.as_secs().max(1);
+    let mut body = Map::new();
+    // "None" resets the diversion path; without it the new leg would go on with the old one's.
+    body.insert("reason".to_owned(), json!("None"));
+    body.insert("destination".to_owned(), json!(destination.to));
+    body.insert("timeout".to_owned(), json!(seconds));
+    body
+}
+
+fn attached(data: &[(String, String)]) -> Value {
+    Value::Object(data.iter().map(|(key, value)| (key.clone(), json!(value))).collect())
+}
+
+/// What the PBX says, also in the body of a refusal.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawResult {
+    finalstatus: Scalar,
+    reason: Scalar,
+    result: Value,
+}
+
+impl RawResult {
+    fn read(body: &[u8]) -> Option<Self> {
+        let value: Value = serde_json::from_slice(body).ok()?;
+        value.is_object().then(|| serde_json::from_value(value).ok()).flatten()
+    }
+}
+
+enum Verdict {
+    Over,
+    Refused(Refusal),
+}
+
+/// `Rejected` is 0 and `Failed` -1; 1 is `Success`. Silence is success: the status said so.
+fn says_no(finalstatus: &Scalar) -> bool {
+    if let Some(number) = finalstatus.integer() {
+        return number != 1;
+    }
+    finalstatus.text().is_some_and(|word| !word.eq_ignore_ascii_case("success"))
+}
+
+/// By number or by name; none for `NotSpecified` and for what is not known.
+fn verdict(reason: &Scalar) -> Option<Verdict> {
+    const REASONS: [(i64, &str, Verdict); 12] = [
+        (1, "OperationTimeout", Verdict::Refused(Refusal::TimedOut)),
+        (2, "UnknownDestination", Verdict::Refused(Refusal::UnknownDestination)),
+        (3, "DestinationBusy", Verdict::Refused(Refusal::Busy)),
+        (4, "DestinationNoAnswer", Verdict::Refused(Refusal::NoAnswer)),
+        (5, "DestinationIsNotRegistered", Verdict::Refused(Refusal::NotRegistered)),
+        (6, "DestinationIsNotReachable", Verdict::Refused(Refusal::NotReachable)),
+        (7, "PartyConnectionLost", Verdict::Over),
+        (8, "ParentConnectionTerminated", Verdict::Over),
+        (9, "CompletedElsewhere", Verdict::Over),
+        (10, "Cancelled", Verdict::Refused(Refusal::Cancelled)),
+        (11, "SubjectNotFound", Verdict::Over),
+        (12, "RoutingLoopDetected", Verdict::Refused(Refusal::Loop)),
+    ];
+    let (number, word) = (reason.integer(), reason.text());
+    REASONS
+        .into_iter()
+        .find(|(code, name, _)| {
+            number == Some(*code) || word.is_some_and(|word| word.eq_ignore_ascii_case(name))
+        })
+        .map(|(_, _, verdict)| verdict)
+}
+
+fn of_error(error: ThreeCxError) -> ActionOutcome {
+    let reason = match error.kind {
+        ThreeCxErrorKind::NotFound => return ActionOutcome::Over,
+        ThreeCxErrorKind::Forbidden => Refusal::Forbidden,
+        ThreeCxErrorKind::NotApplicable | ThreeCxErrorKind::NotReady => Refusal::NotApplicable,
+        ThreeCxErrorKind::NoToken | ThreeCxErrorKind::Unreachable => Refusal::NotSent,
+        ThreeCxErrorKind::Unauthorised
+        | ThreeCxErrorKind::RateLimited
+        | ThreeCxErrorKind::Invalid
+        | ThreeCxErrorKind::Server
+        | ThreeCxErrorKind::Redirected
+        | ThreeCxErrorKind::Lost
+        | ThreeCxErrorKind::Timeout
+        | ThreeCxErrorKind::Garbled => match error.execution {
+            Execution::SurelyNot if error.status.is_none() => Refusal::NotSent,
+            Execution::SurelyNot => Refusal::Other,
+            Execution::Maybe => return ActionOutcome::Unknown { message: error.to_string() },
+        },
+    };
+    ActionOutcome::Refused { reason, message: error.to_string() }
+}

@@ -1,0 +1,182 @@
+//! The client of 3CX Call Control: every endpoint but the two audio streams, which are not requests and answers.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use awc::Client;
+use awc::http::Method;
+use awc::http::header::{AUTHORIZATION, HeaderValue};
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::access_token::{AccessToken, AccessTokens};
+use super::address::{Dn, LegAddress};
+use super::error::ThreeCxError;
+use super::participant::{Device, DnState, Participant};
+use super::settings::Settings;
+use super::wire;
+use crate::http_exchange::{Answered, Body, Progress, Request, exchange, within};
+use crate::redact::shown;
+
+/// A participant has some 700 bytes.
+const ONE_BYTES_MAX: usize = 256 * 1024;
+/// Room for some twenty thousand legs.
+const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A message is for a person at a log; more does not help.
+const MESSAGE_CHARS_MAX: usize = 300;
+
+/// The client. Not `Send`: each arbiter builds its own, where it will live.
+#[derive(Clone)]
+pub struct ThreeCx {
+    client: Client,
+    settings: Arc<Settings>,
+    tokens: AccessTokens,
+}
+
+impl ThreeCx {
+    /// A client with a pool of its own. To be called on the arbiter that will use it.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, tokens: AccessTokens) -> Self {
+        Self { client: settings.http(), settings, tokens }
+    }
+
+    /// `GET /callcontrol`: every DN that the client may see, with its legs.
+    ///
+    /// # Errors
+    /// As [`ThreeCxError`] says.
+    pub async fn dns(&self) -> Result<Vec<DnState>, ThreeCxError> {
+        self.get(&["callcontrol"], LIST_BYTES_MAX, wire::dn_states).await
+    }
+
+    /// `GET /callcontrol/{dn}`.
+    ///
+    /// # Errors
+    /// As [`ThreeCxError`] says.
+    pub async fn dn(&self, dn: &Dn) -> Result<DnState, ThreeCxError> {
+        self.get(&["callcontrol", dn.as_str()], LIST_BYTES_MAX, wire::dn_state).await
+    }
+
+    /// `GET /callcontrol/{dn}/devices`.
+    ///
+    /// # Errors
+    /// As [`ThreeCxError`] says.
+    pub async fn devices(&self, dn: &Dn) -> Result<Vec<Device>, ThreeCxError> {
+        let path = ["callcontrol", dn.as_str(), "devices"];
+        self.get(&path, LIST_BYTES_MAX, |body| wire::devices(body, dn)).await
+    }
+
+    /// `GET /callcontrol/{dn}/devices/{deviceid}`.
+    ///
+    /// # Errors
+    /// As [`ThreeCxError`] says.
+    pub async fn device(&self, dn: &Dn, device_id: &str) -> Result<Device, ThreeCxError> {
+        let path = ["callcontrol", dn.as_str(), "devices", device_id];
+        self.get(&path, ONE_BYTES_MAX, |body| wire::device(body, dn)).await
+    }
+
+    /// `GET /callcontrol/{dn}/participants`: also legs that may be seen but not controlled.
+    ///
+    /// # Errors
+    /// As [`ThreeCxError`] says.
+    pub async fn participants(&self, dn: &Dn) -> Result<Vec<Participant>, ThreeCxError> {
+        let path = ["callcontrol", dn.as_str(), "participants"];
+        self.get(&path, LIST_BYTES_MAX, |body| wire::participants(body, dn)).await
+    }
+
+    /// `GET /callcontrol/{dn}/participants/{id}`. 403 for a leg that is not ours, 404 for one that is gone.
+    ///
+    /// # Errors
+    /// As [`ThreeCxError`] says.
+    pub async fn participant(&self, leg: &LegAddress) -> Result<Participant, ThreeCxError> {
+        let id = leg.participant.to_string();
+        let path = ["callcontrol", leg.dn.as_str(), "participants", &id];
+        self.get(&path, ONE_BYTES_MAX, |body| wire::participant(body, &leg.dn)).await
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn tokens(&self) -> &AccessTokens {
+        &self.tokens
+    }
+
+    pub(super) fn http(&self) -> &Client {
+        &self.client
+    }
+
+    async fn get<T>(
+        &self,
+        path: &[&str],
+        answer_bytes_max: usize,
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<T, ThreeCxError> {
+        let answered = self.ask(&Method::GET, path, None, answer_bytes_max, self.settings.within()).await?;
+        if !answered.is_success() {
+            return Err(self.refused(&answered));
+        }
+        read(&answered.body).ok_or_else(|| ThreeCxError::garbled(answered.status))
+    }
+
+    /// A POST whose answer is of any status, with a token that is renewed once; one deadline for all of it.
+    pub(super) async fn post(
+        &self,
+        path: &[&str],
+        json: &Value,
+        limit: Duration,
+    ) -> Result<Answered, ThreeCxError> {
+        let json = Bytes::from(json.to_string());
+        self.ask(&Method::POST, path, Some(json), ONE_BYTES_MAX, limit).await
+    }
+
+    /// What the PBX says about a refusal: its `reasontext`, or the first words of whatever came.
+    pub(super) fn refused(&self, answered: &Answered) -> ThreeCxError {
+        let read: Option<Value> = serde_json::from_slice(&answered.body).ok();
+        let field = |name: &str| read.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty());
+        let named = ["reasontext", "error_description", "message", "error"].into_iter().find_map(field);
+        let head = answered.body.get(..1024).unwrap_or(&answered.body);
+        let said = named.map_or_else(|| String::from_utf8_lossy(head).into_owned(), str::to_owned);
+        ThreeCxError::of_status(answered.status, self.shown(&said))
+    }
+
+    pub(super) fn shown(&self, text: &str) -> String {
+        shown(text, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()])
+    }
+
+    async fn ask(
+        &self,
+        method: &Method,
+        path: &[&str],
+        json: Option<Bytes>,
+        answer_bytes_max: usize,
+        limit: Duration,
+    ) -> Result<Answered, ThreeCxError> {
+        let progress = Progress::new();
+        let whole = async {
+            let token = self.tokens.current().await?;
+            let request = |token: &AccessToken| Request {
+                method: method.clone(),
+                url: self.settings.endpoint(path),
+                headers: vec![(AUTHORIZATION, bearer(token))],
+                body: json.clone().map(Body::json),
+                answer_bytes_max,
+            };
+            let first = exchange(&self.client, request(&token), &progress).await?;
+            if first.status != 401 {
+                return Ok(first);
+            }
+            progress.refused();
+            let token = self.tokens.instead_of(&token).await?;
+            Ok(exchange(&self.client, request(&token), &progress).await?)
+        };
+        within(limit, &Rc::clone(&progress), whole).await
+    }
+}
+
+/// The header's value, marked so that no library prints it.
+pub(super) fn bearer(token: &AccessToken) -> HeaderValue {
+    let mut value = HeaderValue::from_str(&token.header()).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}

@@ -1,0 +1,176 @@
+//! Where the PBX is and what opens it, checked before the first request.
+
+use std::fmt;
+use std::time::Duration;
+
+use awc::Client;
+use url::Url;
+
+use super::address::Dn;
+use crate::http_exchange::{client, client_trusting};
+use crate::tls_roots::Trust;
+
+/// The API key of the client. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientSecret(String);
+
+impl ClientSecret {
+    /// Takes the key as it was configured.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(***)")
+    }
+}
+
+/// What a client needs to know. Cheap to share; each arbiter builds its own client from it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    base: Url,
+    client: Dn,
+    secret: ClientSecret,
+    within: Duration,
+    trust: Option<Trust>,
+}
+
+/// Why the settings cannot be used. Names the variable, never its secret value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// `THREECX_BASE_URL` is something else than an address.
+    #[error(
+        "THREECX_BASE_URL must be the web client's http or https address without user, query or fragment, like https://pbx.example.com:5001"
+    )]
+    Base,
+    /// `THREECX_CLIENT_ID` is no DN.
+    #[error(
+        "THREECX_CLIENT_ID must be the DN of the API client's route point: printable, without spaces or slashes"
+    )]
+    ClientId,
+    /// `THREECX_CLIENT_SECRET` is no key.
+    #[error("THREECX_CLIENT_SECRET is empty or holds line ends")]
+    ClientSecret,
+}
+
+impl Settings {
+    /// Checks all three. `within` is the deadline of a request that does not wait for a telephone, from the wait for a token to
+    /// the last byte of the answer.
+    ///
+    /// # Errors
+    /// Which of them is wrong.
+    pub fn new(
+        base: Url,
+        client_id: &str,
+        secret: ClientSecret,
+        within: Duration,
+    ) -> Result<Self, SettingsError> {
+        let plain = matches!(base.scheme(), "http" | "https")
+            && base.has_host()
+            && base.username().is_empty()
+            && base.password().is_none()
+            && base.query().is_none()
+            && base.fragment().is_none();
+        if !plain {
+            return Err(SettingsError::Base);
+        }
+        let client_id = client_id.trim();
+        let is_dn = client_id.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '/');
+        if client_id.is_empty() || !is_dn {
+            return Err(SettingsError::ClientId);
+        }
+        if secret.reveal().trim().is_empty() || secret.reveal().contains(char::is_control) {
+            return Err(SettingsError::ClientSecret);
+        }
+        Ok(Self { base, client: Dn::new(client_id), secret, within, trust: None })
+    }
+
+    /// Whom to take for the PBX, under TLS, in place of Mozilla's authorities.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
+    /// The DN of the client: the legs on it are ours.
+    #[must_use]
+    pub fn own_dn(&self) -> &Dn {
+        &self.client
+    }
+
+    /// Where the PBX is.
+    #[must_use]
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    pub(super) fn secret(&self) -> &ClientSecret {
+        &self.secret
+    }
+
+    /// An HTTP client that believes whom these settings do.
+    pub(super) fn http(&self) -> Client {
+        self.trust.as_ref().map_or_else(client, client_trusting)
+    }
+
+    pub(super) fn within(&self) -> Duration {
+        self.within
+    }
+
+    /// The address of an endpoint; every segment is escaped, so an id cannot reach another path.
+    pub(super) fn endpoint(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+
+    use super::{ClientSecret, Duration, Settings, SettingsError};
+
+    fn settings(base: &str, id: &str, secret: &str) -> Result<Settings, SettingsError> {
+        Settings::new(base.parse().unwrap(), id, ClientSecret::new(secret), Duration::from_secs(10))
+    }
+
+    #[test]
+    fn an_id_stays_one_segment_and_a_prefix_is_kept() {
+        for base in ["https://pbx.example.com:5001", "https://pbx.example.com:5001/"] {
+            let url = settings(base, "900", "s").unwrap().endpoint(&["callcontrol", "a/../b?c", "devices"]);
+            assert_eq!(url.as_str(), "https://pbx.example.com:5001/callcontrol/a%2F..%2Fb%3Fc/devices");
+        }
+        let device = "sip:900@127.0.0.1:5483;rinstance=1";
+        let url = settings("http://127.0.0.1:9/pbx", "900", "s").unwrap().endpoint(&["devices", device]);
+        assert!(!url.path().trim_start_matches("/pbx/devices/").contains('/'));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_a_secret_never_shown() {
+        let good = settings("https://pbx", "ROUTER", "very secret").unwrap();
+        assert!(!format!("{good:?}").contains("very"));
+        assert_eq!(good.own_dn().as_str(), "ROUTER");
+        for base in ["ftp://a", "https://user:pass@host", "https://host/?a=b", "mailto:a@b", "https://h/#x"] {
+            let error = settings(base, "900", "s").unwrap_err();
+            assert!(error.to_string().contains("THREECX_BASE_URL"), "{base}");
+        }
+        for id in ["", " ", "9 0", "a/b", "a\nb"] {
+            let error = settings("https://pbx", id, "s").unwrap_err();
+            assert!(error.to_string().contains("THREECX_CLIENT_ID"), "{id:?}");
+        }
+        for secret in ["", " ", "a\nb"] {
+            let error = settings("https://pbx", "900", secret).unwrap_err();
+            assert!(error.to_string().contains("THREECX_CLIENT_SECRET"), "{secret:?}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The WebSocket that tells of changes. It is asked for signs of life: a connection that a proxy forgot looks open for ever.
+
+use std::time::Duration;
+
+use actix_http::ws::Item;
+use awc::error::{WsClientError, WsProtocolError};
+use awc::http::header::AUTHORIZATION;
+use awc::ws::{Frame, Message};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::access_token::AccessToken;
+use super::client::{ThreeCx, bearer};
+use super::error::{ThreeCxError, ThreeCxErrorKind};
+use super::event::{PbxEvent, read_event};
+use super::frames::BoundedCodec;
+use crate::http_exchange::{Execution, Failed, FailedKind, connect_error};
+
+/// An event has some 150 bytes, and a leg attached to it some 700.
+const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// When the socket must show signs of life.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketPace {
+    /// How often it is pinged.
+    pub ping_every: Duration,
+    /// Without any frame for so long, the answer to a ping included, it is dead.
+    pub silence_max: Duration,
+}
+
+impl Default for SocketPace {
+    fn default() -> Self {
+        Self { ping_every: Duration::from_secs(5), silence_max: Duration::from_secs(15) }
+    }
+}
+
+/// What comes out of the socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketNews {
+    /// An event.
+    Event(PbxEvent),
+    /// The last item: why it is closed. Holds nothing that the other side wrote.
+    Closed(String),
+}
+
+/// A socket that is open.
+#[derive(Debug)]
+pub struct OpenSocket<S> {
+    /// The token that opened it: a newer one may have made it deaf.
+    pub token_generation: u64,
+    /// What comes; dropping it closes the socket.
+    pub news: S,
+}
+
+impl ThreeCx {
+    /// `GET /callcontrol/ws`. A refused token is replaced once.
+    ///
+    /// # Errors
+    /// As [`ThreeCxError`] says; 403 is a missing permission or licence, 404 an address where no v20 PBX is.
+    pub async fn open_socket(
+        &self,
+        pace: SocketPace,
+    ) -> Result<OpenSocket<impl Stream<Item = SocketNews> + use<>>, ThreeCxError> {
+        let opening = async {
+            let token = self.tokens().current().await?;
+            match self.upgrade(&token, pace).await {
+                Err(error) if error.kind == ThreeCxErrorKind::Unauthorised => {
+                    let token = self.tokens().instead_of(&token).await?;
+                    self.upgrade(&token, pace).await
+                }
+                outcome => outcome,
+            }
+        };
+        let limit = self.settings().within();
+        tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
+            let message = format!("no WebSocket within {} ms", limit.as_millis());
+            let (kind, execution) = (FailedKind::Timeout, Execution::Maybe);
+            Err(Failed { kind, execution, status: None, message }.into())
+        })
+    }
+
+    async fn upgrade(
+        &self,
+        token: &AccessToken,
+        pace: SocketPace,
+    ) -> Result<OpenSocket<impl Stream<Item = SocketNews> + use<>>, ThreeCxError> {
+        let url = self.settings().endpoint(&["callcontrol", "ws"]);
+        let upgrade = self
+            .http()
+            .ws(url.as_str())
+            .max_frame_size(MESSAGE_BYTES_MAX)
+            .set_header(AUTHORIZATION, bearer(token));
+        let (_, framed) = upgrade.connect().await.map_err(|error| refused(&error))?;
+        let framed = framed.into_map_codec(|codec| BoundedCodec::new(codec, MESSAGE_BYTES_MAX));
+        Ok(OpenSocket { token_generation: token.generation(), news: listen(framed, pace) })
+    }
+}
+
+fn refused(error: &WsClientError) -> ThreeCxError {
+    match error {
+        WsClientError::InvalidResponseStatus(status) => {
+            ThreeCxError::of_status(status.as_u16(), "no WebSocket".to_owned())
+        }
+        WsClientError::SendRequest(error) => connect_error(error).into(),
+        _ => ThreeCxError {
+            kind: ThreeCxErrorKind::Garbled,
+            execution: Execution::Maybe,
+            status: None,
+            message: "what answers there is no WebSocket".to_owned(),
+        },
+    }
+}
+
+struct Listening<F> {
+    framed: F,
+    ping: Interval,
+    silence_max: Duration,
+    /// The pieces so far of a message in several frames.
+    pieces: BytesMut,
+}
+
+fn listen<F>(framed: F, pace: SocketPace) -> impl Stream<Item = SocketNews> + use<F>
+where
+    F: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + Unpin,
+{
+    let mut ping = tokio::time::interval(pace.ping_every);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let listening = Listening { framed, ping, silence_max: pace.silence_max, pieces: BytesMut::new() };
+    stream::unfold(Some(listening), |listening| async move {
+        let mut listening = listening?;
+        match listening.next().await {
+            Ok(event) => Some((SocketNews::Event(event), Some(listening))),
+            Err(why) => Some((SocketNews::Closed(why), None)),
+        }
+    })
+}
+
+impl<F> Listening<F>
+where
+    F: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + Unpin,
+{
+    async fn next(&mut self) -> Result<PbxEvent, String> {
+        loop {
+            let frame = self.frame().await?;
+            let message = match frame {
+                Frame::Text(message) | Frame::Binary(message) => message,
+                Frame::Continuation(item) => match self.piece(item)? {
+                    Some(message) => message,
+                    None => continue,
+                },
+                Frame::Ping(payload) => {
+                    self.send(Message::Pong(payload)).await?;
+                    continue;
+                }
+                Frame::Pong(_) => continue,
+                Frame::Close(reason) => {
+                    let code = reason.map_or(1005, |reason| u16::from(reason.code));
+                    return Err(format!("closed by the PBX (code {code})"));
+                }
+            };
+            // What is no event is somebody's greeting, or of a build to come.
+            if let Some(event) = read_event(&message) {
+                return Ok(event);
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Result<Frame, String> {
+        let deadline = tokio::time::sleep(self.silence_max);
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                // Frames that are there count before a deadline that passed while nobody looked.
+                biased;
+                frame = self.framed.next() => return match frame {
+                    Some(Ok(frame)) => Ok(frame),
+                    Some(Err(error)) => Err(format!("broken: {}", fault(&error))),
+                    None => Err("the connection ended".to_owned()),
+                },
+                () = &mut deadline => {
+                    return Err(format!("silent for {} ms", self.silence_max.as_millis()));
+                }
+                _ = self.ping.tick() => self.send(Message::Ping(Bytes::from_static(b"precall"))).await?,
+            }
+        }
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), String> {
+        match tokio::time::timeout(self.silence_max, self.framed.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err("the connection broke".to_owned()),
+            Err(_) => Err("the connection takes nothing".to_owned()),
+        }
+    }
+
+    fn piece(&mut self, item: Item) -> Result<Option<Bytes>, String> {
+        let (piece, is_last) = match item {
+            Item::FirstText(piece) | Item::FirstBinary(piece) => {
+                self.pieces.clear();
+                (piece, false)
+            }
+            Item::Continue(piece) => (piece, false),
+            Item::Last(piece) => (piece, true),
+        };
+        if self.pieces.len().saturating_add(piece.len()) > MESSAGE_BYTES_MAX {
+            return Err("a message is too large".to_owned());
+        }
+        self.pieces.extend_from_slice(&piece);
+        Ok(is_last.then(|| self.pieces.split().freeze()))
+    }
+}
+
+/// The library's words hold nothing that the other side wrote.
+fn fault(error: &WsProtocolError) -> String {
+    match error {
+        WsProtocolError::Overflow => "a frame is too large".to_owned(),
+        other => other.to_string(),
+    }
+}

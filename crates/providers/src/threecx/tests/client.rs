@@ -1,0 +1,356 @@
+//! The client against a PBX that refuses, loses answers and revokes tokens, over raw sockets on loopback.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http_exchange::Execution;
+use crate::test_peers::scripted_pbx::{Answer, DN, SECRET, ScriptedPbx, leg, run};
+use crate::threecx::access_token::TokenDesk;
+use crate::threecx::action::{ActionOutcome, Destination, MakeCall, Refusal};
+use crate::threecx::address::{Dn, LegAddress, ParticipantId};
+use crate::threecx::client::ThreeCx;
+use crate::threecx::error::ThreeCxErrorKind as Kind;
+use crate::threecx::token::{TokenClient, TokenError};
+use crate::threecx::token_keeper::{KeeperNews, KeeperPace, keep};
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(300);
+
+fn address(id: u64) -> LegAddress {
+    LegAddress { dn: Dn::new(DN), participant: ParticipantId(id) }
+}
+
+fn client(pbx: &ScriptedPbx, within: Duration) -> (ThreeCx, TokenDesk) {
+    let (tokens, desk) = pbx.desk();
+    (ThreeCx::new(pbx.settings(within), tokens), desk)
+}
+
+fn to(destination: &str) -> Destination {
+    Destination { to: destination.to_owned(), ringing: Duration::from_secs(20) }
+}
+
+fn refusal(outcome: &ActionOutcome) -> Option<Refusal> {
+    match outcome {
+        ActionOutcome::Refused { reason, .. } => Some(*reason),
+        ActionOutcome::Done(_) | ActionOutcome::Over | ActionOutcome::Unknown { .. } => None,
+    }
+}
+
+#[test]
+fn every_endpoint_is_asked_as_documented() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, LONG);
+        pbx.set_legs(&[leg(42, "Connected", "0171")]);
+        let dns = client.dns().await.unwrap();
+        assert_eq!((dns.len(), dns[0].participants[0].leg.clone()), (2, address(42)));
+        assert!(client.participant(&address(42)).await.unwrap().is_connected());
+        let error = client.participant(&address(43)).await.unwrap_err();
+        assert!(error.means_gone() && error.kind == Kind::NotFound);
+        pbx.script("GET", Answer::Reply("200 OK", json!([leg(1, "Ringing", "")]).to_string()));
+        assert_eq!(client.participants(&Dn::new("a b")).await.unwrap().len(), 1);
+        let device = json!({"dn": DN, "device_id": "sip:900@127.0.0.1:5483", "user_agent": "x"});
+        pbx.script("GET", Answer::Reply("200 OK", json!([device]).to_string()));
+        assert_eq!(client.devices(&Dn::new(DN)).await.unwrap()[0].user_agent, "x");
+        pbx.script("GET", Answer::Reply("200 OK", device.to_string()));
+        assert_eq!(client.device(&Dn::new(DN), "sip:9@h/x").await.unwrap().dn.as_str(), DN);
+        pbx.script("GET", Answer::Reply("200 OK", json!({"dn": DN, "type": "Wroutepoint"}).to_string()));
+        assert_eq!(client.dn(&Dn::new(DN)).await.unwrap().kind, "Wroutepoint");
+        let asked: Vec<_> = pbx.seen("GET").into_iter().map(|seen| seen.line).collect();
+        assert_eq!(
+            asked,
+            [
+                "GET /callcontrol",
+                "GET /callcontrol/900/participants/42",
+                "GET /callcontrol/900/participants/43",
+                "GET /callcontrol/a%20b/participants",
+                "GET /callcontrol/900/devices",
+                "GET /callcontrol/900/devices/sip:9@h%2Fx",
+                "GET /callcontrol/900",
+            ]
+        );
+        assert!(pbx.seen("GET").iter().all(|seen| seen.header("authorization") == Some("Bearer token1")));
+    });
+}
+
+#[test]
+fn actions_send_what_is_documented() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, LONG);
+        for _ in 0..9 {
+            pbx.script("POST", Answer::Reply("200 OK", json!({"finalstatus": "Success"}).to_string()));
+        }
+        let data = [("public_precall_id".to_owned(), "x".to_owned())];
+        client.drop_leg(&address(1)).await;
+        client.answer(&address(1)).await;
+        client.divert(&address(1), "200").await;
+        client.route_to(&address(1), &to("200")).await;
+        client.transfer_to(&address(1), &to("200")).await;
+        client.attach_participant_data(&address(1), &data).await;
+        client.attach_party_data(&address(1), &data).await;
+        let call = MakeCall { destination: to("0171"), data: data.to_vec() };
+        client.make_call(&Dn::new(DN), &call).await;
+        client.make_call_from(&Dn::new(DN), "sip:900@h:1;x=2", &call).await;
+        let sent: Vec<(String, Value)> = pbx
+            .seen("POST")
+            .into_iter()
+            .map(|seen| (seen.line, serde_json::from_str(&seen.body).unwrap()))
+            .collect();
+        let send = json!({"reason": "None", "destination": "200", "timeout": 20});
+        let attached = json!({"attacheddata": {"public_precall_id": "x"}});
+        let dial = json!({"reason": "None", "destination": "0171", "timeout": 20,
+            "attacheddata": {"public_precall_id": "x"}});
+        let leg = "POST /callcontrol/900/participants/1";
+        let expected = [
+            (format!("{leg}/drop"), json!({})),
+            (format!("{leg}/answer"), json!({})),
+            (format!("{leg}/divert"), json!({"reason": "None", "destination": "200"})),
+            (format!("{leg}/routeto"), send.clone()),
+            (format!("{leg}/transferto"), send),
+            (format!("{leg}/attach_participant_data"), attached.clone()),
+            (format!("{leg}/attach_party_data"), attached),
+            ("POST /callcontrol/900/makecall".to_owned(), dial.clone()),
+            ("POST /callcontrol/900/devices/sip:900@h:1;x=2/makecall".to_owned(), dial),
+        ];
+        assert_eq!(sent, expected);
+    });
+}
+
+#[test]
+fn what_the_pbx_says_about_an_action_decides_whose_the_call_is() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, LONG);
+        let mut table = vec![
+            ("403 No", json!({}), Some(Refusal::Forbidden)),
+            ("422 No", json!({}), Some(Refusal::NotApplicable)),
+            ("400 No", json!({"error": "bad"}), Some(Refusal::Other)),
+            ("200 OK", json!({"finalstatus": -1, "reason": 0}), Some(Refusal::Other)),
+            ("200 OK", json!({"finalstatus": "Rejected", "reason": "NotSpecified"}), Some(Refusal::Other)),
+        ];
+        for (number, name, refusal) in [
+            (1, "OperationTimeout", Some(Refusal::TimedOut)),
+            (2, "UnknownDestination", Some(Refusal::UnknownDestination)),
+            (3, "DestinationBusy", Some(Refusal::Busy)),
+            (4, "DestinationNoAnswer", Some(Refusal::NoAnswer)),
+            (5, "DestinationIsNotRegistered", Some(Refusal::NotRegistered)),
+            (6, "DestinationIsNotReachable", Some(Refusal::NotReachable)),
+            (10, "Cancelled", Some(Refusal::Cancelled)),
+            (12, "RoutingLoopDetected", Some(Refusal::Loop)),
+            (7, "PartyConnectionLost", None),
+            (8, "ParentConnectionTerminated", None),
+            (9, "CompletedElsewhere", None),
+            (11, "SubjectNotFound", None),
+        ] {
+            for status in ["200 OK", "202 Accepted", "422 No", "500 No"] {
+                table.push((status, json!({"finalstatus": "Failed", "reason": name}), refusal));
+                table.push((status, json!({"finalstatus": 0, "reason": number}), refusal));
+                let text = json!({"finalstatus": "-1", "reason": number.to_string()});
+                table.push((status, text, refusal));
+            }
+        }
+        for (status, body, expected) in table {
+            pbx.script("POST", Answer::Reply(status, body.to_string()));
+            let outcome = client.route_to(&address(1), &to("200")).await;
+            match expected {
+                Some(reason) => assert_eq!(refusal(&outcome), Some(reason), "{status} {body}"),
+                None => assert_eq!(outcome, ActionOutcome::Over, "{status} {body}"),
+            }
+        }
+        assert_eq!(client.route_to(&address(1), &to("200")).await, ActionOutcome::Over, "404");
+        for (status, body) in [
+            ("200 OK", json!({"finalstatus": "Success", "result": leg(9, "Connected", "")}).to_string()),
+            ("202 Accepted", json!({"finalstatus": 1, "reason": "NotSpecified", "result": null}).to_string()),
+            ("204 None", String::new()),
+            ("200 OK", "done".to_owned()),
+        ] {
+            let has_leg = body.contains("legid");
+            pbx.script("POST", Answer::Reply(status, body.clone()));
+            let ActionOutcome::Done(result) = client.route_to(&address(1), &to("200")).await else {
+                panic!("{status} {body}")
+            };
+            assert_eq!(result.participant.map(|leg| leg.leg), has_leg.then(|| address(9)));
+        }
+        let said =
+            json!({"finalstatus": "Failed", "reasontext": "no route for +4917112345678 and very-secret"});
+        pbx.script("POST", Answer::Reply("422 No", said.to_string()));
+        let ActionOutcome::Refused { message, .. } = client.route_to(&address(1), &to("200")).await else {
+            panic!("not refused")
+        };
+        assert!(message.contains("no route") && !message.contains("171123") && !message.contains(SECRET));
+    });
+}
+
+#[test]
+fn a_leg_that_cannot_be_dropped_is_gone() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, LONG);
+        for status in ["404 No", "422 No"] {
+            pbx.script("POST", Answer::Reply(status, String::new()));
+            assert_eq!(client.drop_leg(&address(1)).await, ActionOutcome::Over, "{status}");
+        }
+        pbx.script("POST", Answer::Reply("403 No", String::new()));
+        assert_eq!(refusal(&client.drop_leg(&address(1)).await), Some(Refusal::Forbidden));
+    });
+}
+
+#[test]
+fn pitfall_08_a_lost_routeto_answer_is_unknown_not_failed() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, LONG);
+        let route = |destination: Destination| {
+            let client = client.clone();
+            async move { client.route_to(&address(1), &destination).await }
+        };
+        for answer in [Answer::Close, Answer::Reply("502 Bad Gateway", "proxy".to_owned())] {
+            pbx.script("POST", answer);
+            let outcome = route(to("200")).await;
+            assert!(matches!(outcome, ActionOutcome::Unknown { .. }), "{outcome:?}");
+        }
+        assert_eq!(pbx.seen("POST").len(), 2, "it is never sent again by itself");
+        // A PBX that is not there got nothing.
+        let (tokens, _other) = pbx.desk();
+        let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", nobody.local_addr().unwrap());
+        drop(nobody);
+        let secret = crate::threecx::settings::ClientSecret::new(SECRET);
+        let settings =
+            crate::threecx::settings::Settings::new(base.parse().unwrap(), DN, secret, LONG).unwrap();
+        let outcome = ThreeCx::new(settings.into(), tokens).route_to(&address(1), &to("200")).await;
+        assert_eq!(refusal(&outcome), Some(Refusal::NotSent));
+    });
+}
+
+#[test]
+fn pitfall_09_a_lost_makecall_answer_is_unknown_and_a_stale_device_is_not() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, LONG);
+        let call = MakeCall { destination: to("0171"), data: Vec::new() };
+        pbx.script("POST", Answer::Close);
+        let outcome = client.make_call_from(&Dn::new(DN), "sip:x", &call).await;
+        assert!(matches!(outcome, ActionOutcome::Unknown { .. }), "{outcome:?}");
+        let stale = client.make_call_from(&Dn::new(DN), "sip:x", &call).await;
+        assert_eq!(refusal(&stale), Some(Refusal::NoSuchDevice));
+    });
+}
+
+#[test]
+fn one_deadline_covers_everything_and_says_whether_it_was_sent() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, SHORT);
+        pbx.script("POST", Answer::Hang);
+        assert!(matches!(client.answer(&address(1)).await, ActionOutcome::Unknown { .. }));
+        pbx.script("GET", Answer::Hang);
+        let error = client.dns().await.unwrap_err();
+        assert_eq!((error.kind, error.execution), (Kind::Timeout, Execution::Maybe));
+        // A telephone may ring for longer than any other request takes.
+        pbx.script("POST", Answer::Late(SHORT * 2, "200 OK"));
+        let outcome = client.route_to(&address(1), &to("200")).await;
+        assert!(matches!(outcome, ActionOutcome::Done(_)), "{outcome:?}");
+        // No token: nothing was sent, and nothing will be.
+        let (tokens, _desk) = TokenDesk::open();
+        let waiting = ThreeCx::new(pbx.settings(SHORT), tokens);
+        assert_eq!(refusal(&waiting.answer(&address(1)).await), Some(Refusal::NotSent));
+        // A refused token and no other: the same.
+        pbx.revoke();
+        assert_eq!(refusal(&client.answer(&address(1)).await), Some(Refusal::NotSent));
+    });
+}
+
+#[test]
+fn answers_that_make_no_sense_are_garbled_and_redirects_not_followed() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, LONG);
+        for body in ["", "garbage", "{}", "null", "7"] {
+            pbx.script("GET", Answer::Reply("200 OK", body.to_owned()));
+            assert_eq!(client.dns().await.unwrap_err().kind, Kind::Garbled, "{body}");
+        }
+        pbx.script("GET", Answer::Reply("307 There\r\nlocation: /callcontrol", String::new()));
+        assert_eq!(client.dns().await.unwrap_err().kind, Kind::Redirected);
+        let large = json!([leg(1, &"x".repeat(300 * 1024), "")]).to_string();
+        pbx.script("GET", Answer::Reply("200 OK", large));
+        assert_eq!(client.participant(&address(1)).await.unwrap_err().kind, Kind::Garbled);
+        assert_eq!(pbx.seen("GET").len(), 7);
+    });
+}
+
+#[test]
+fn a_storm_of_refused_tokens_asks_for_one_new_token() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, desk) = client(&pbx, LONG);
+        let asker = TokenClient::new(pbx.settings(LONG));
+        let news = Rc::new(RefCell::new(Vec::new()));
+        let told = Rc::clone(&news);
+        // The keeper gets a token of its own first.
+        actix::spawn(keep(
+            desk,
+            KeeperPace::default(),
+            async move || asker.ask().await,
+            move |news| {
+                told.borrow_mut().push(news);
+            },
+        ));
+        pbx.until_seen("POST /connect/token", 1).await;
+        let first = client.dns().await;
+        assert!(first.is_ok(), "{first:?}");
+        pbx.revoke();
+        let asking: Vec<_> = (0..40).map(|_| client.dns()).collect();
+        for answer in futures_util::future::join_all(asking).await {
+            answer.unwrap();
+        }
+        assert_eq!(pbx.seen("POST /connect/token").len(), 2);
+        assert_eq!(pbx.tokens_given(), 3);
+        assert!(news.borrow().iter().all(|news| matches!(news, KeeperNews::Fresh { .. })));
+        // A token that is refused twice is no reason for a third try.
+        pbx.script("GET", Answer::Reply("401 No", String::new()));
+        pbx.script("GET", Answer::Reply("401 No", String::new()));
+        let before = pbx.seen("GET").len();
+        assert_eq!(client.dns().await.unwrap_err().kind, Kind::Unauthorised);
+        assert_eq!(pbx.seen("GET").len(), before + 2);
+    });
+}
+
+#[test]
+fn a_token_is_asked_for_as_documented_and_its_refusals_are_told_apart() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let asker = TokenClient::new(pbx.settings(SHORT));
+        assert_eq!(asker.ask().await.unwrap().bearer, "token1");
+        let asked = pbx.seen("POST /connect/token").pop().unwrap();
+        assert_eq!(asked.body, "client_id=900&client_secret=very-secret&grant_type=client_credentials");
+        assert_eq!(asked.header("content-type"), Some("application/x-www-form-urlencoded"));
+        assert_eq!(asked.header("authorization"), None);
+        let ask = async |answer: Answer| {
+            pbx.script("POST", answer);
+            asker.ask().await.unwrap_err()
+        };
+        for status in ["400 No", "401 No", "403 No"] {
+            let body = json!({"error": "invalid_client", "error_description": "very-secret is wrong"});
+            let error = ask(Answer::Reply(status, body.to_string())).await;
+            let said = error.to_string();
+            assert!(error.is_refusal() && said.contains("THREECX_CLIENT_SECRET") && !said.contains(SECRET));
+        }
+        let error = ask(Answer::Reply("404 No", "<html>".to_owned())).await;
+        assert_eq!(error, TokenError::NotV20);
+        assert!(error.to_string().contains("THREECX_BASE_URL"));
+        for answer in [Answer::Close, Answer::Hang] {
+            let error = ask(answer).await;
+            assert!(matches!(error, TokenError::Unreachable(_)), "{error}");
+        }
+        for (status, body) in [("500 No", ""), ("200 OK", "{}"), ("200 OK", "<html>"), ("302 No", "")] {
+            let error = ask(Answer::Reply(status, body.to_owned())).await;
+            assert!(matches!(error, TokenError::Odd { .. }), "{error}");
+        }
+    });
+}

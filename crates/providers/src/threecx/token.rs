@@ -1,0 +1,237 @@
+//! Asking the PBX for an access token: `POST /connect/token`. Only the keeper does, one request at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use awc::Client;
+use awc::http::Method;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::settings::Settings;
+use crate::http_exchange::{Body, Failed, Progress, Request, exchange, within};
+use crate::lenient::Scalar;
+use crate::redact::shown;
+
+/// A token has some 425 characters.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const MESSAGE_CHARS_MAX: usize = 200;
+/// `expires_in` counts minutes before 20.0 Update 9 and seconds since; no build gave tokens of less than five minutes or of
+/// more than five hours, so below this it is minutes (3CX facts, section 1.1).
+const MINUTES_BELOW: i64 = 300;
+/// What the official example believes when nobody says anything.
+const LIFE_UNSAID: Duration = Duration::from_secs(1800);
+const LIFE_MIN: Duration = Duration::from_secs(1);
+const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// A token that the PBX gave.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// Goes behind `Bearer`.
+    pub bearer: String,
+    /// How long it lives, from 1 s to a day.
+    pub life: Duration,
+}
+
+impl std::fmt::Debug for Granted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Granted({:?})", self.life)
+    }
+}
+
+/// Why there is no token; in words for the administrator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// 400 or 401, or 403.
+    #[error(
+        "3CX refuses THREECX_CLIENT_ID with THREECX_CLIENT_SECRET (status {status}{said}): see Integrations > API in the admin console for the client, its API key, and the addresses that may use it"
+    )]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the PBX says, after a colon.
+        said: String,
+    },
+    /// 404.
+    #[error(
+        "THREECX_BASE_URL does not lead to a 3CX v20 PBX (status 404): it is the web client's address, like https://pbx.example.com or https://pbx.example.com:5001"
+    )]
+    NotV20,
+    /// No connection, or no answer in time.
+    #[error("3CX cannot be reached: {0}")]
+    Unreachable(String),
+    /// Another answer.
+    #[error("3CX gives no token (status {status}): {said}")]
+    Odd {
+        /// The HTTP status.
+        status: u16,
+        /// What the PBX says, or what is wrong with it.
+        said: String,
+    },
+}
+
+impl TokenError {
+    /// Whether asking again soon can only do harm: a PBX bars addresses that keep failing.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::NotV20 | Self::Unreachable(_) | Self::Odd { .. } => false,
+        }
+    }
+}
+
+impl From<Failed> for TokenError {
+    fn from(failed: Failed) -> Self {
+        Self::Unreachable(failed.message)
+    }
+}
+
+/// Asks for tokens. Not `Send`, like the HTTP client inside it.
+#[derive(Clone)]
+pub struct TokenClient {
+    client: Client,
+    settings: Arc<Settings>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawToken {
+    access_token: Scalar,
+    expires_in: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawClaims {
+    iat: Scalar,
+    exp: Scalar,
+}
+
+impl TokenClient {
+    /// To be called on the arbiter that will use it.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>) -> Self {
+        Self { client: settings.http(), settings }
+    }
+
+    /// Asks once, within the deadline of the settings.
+    ///
+    /// # Errors
+    /// As [`TokenError`] says.
+    pub async fn ask(&self) -> Result<Granted, TokenError> {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", self.settings.own_dn().as_str())
+            .append_pair("client_secret", self.settings.secret().reveal())
+            .append_pair("grant_type", "client_credentials")
+            .finish();
+        let request = Request {
+            method: Method::POST,
+            url: self.settings.endpoint(&["connect", "token"]),
+            headers: Vec::new(),
+            body: Some(Body {
+                content_type: "application/x-www-form-urlencoded".to_owned(),
+                parts: [Bytes::from(form)].into(),
+            }),
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        };
+        let progress = Progress::new();
+        let asked = async { exchange(&self.client, request, &progress).await.map_err(TokenError::from) };
+        let answered = within(self.settings.within(), &progress, asked).await?;
+        if answered.is_success() {
+            return granted(&answered.body).ok_or_else(|| TokenError::Odd {
+                status: answered.status,
+                said: "the answer holds no access_token".to_owned(),
+            });
+        }
+        Err(self.refused(answered.status, &answered.body))
+    }
+
+    fn refused(&self, status: u16, body: &[u8]) -> TokenError {
+        let read: Option<Value> = serde_json::from_slice(body).ok();
+        let field = |name: &str| read.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty());
+        let said = field("error_description").or_else(|| field("error")).unwrap_or_default();
+        let said = shown(said, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()]);
+        match status {
+            400 | 401 | 403 => {
+                let said = if said.is_empty() { said } else { format!(": {said}") };
+                TokenError::Refused { status, said }
+            }
+            404 => TokenError::NotV20,
+            _ => TokenError::Odd { status, said },
+        }
+    }
+}
+
+fn granted(body: &[u8]) -> Option<Granted> {
+    let raw: RawToken = serde_json::from_slice(body).ok()?;
+    let bearer = raw.access_token.into_text()?;
+    // It has to stand in a header.
+    if !bearer.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let life =
+        life_of_jwt(&bearer).or_else(|| life_of_number(raw.expires_in.integer()?)).unwrap_or(LIFE_UNSAID);
+    Some(Granted { bearer, life: life.clamp(LIFE_MIN, LIFE_MAX) })
+}
+
+/// `exp - iat`: needs no clock, theirs or ours.
+fn life_of_jwt(token: &str) -> Option<Duration> {
+    let claims = token.split('.').nth(1)?.trim_end_matches('=');
+    let claims: RawClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let seconds = claims.exp.integer()?.checked_sub(claims.iat.integer()?)?;
+    (seconds > 0).then(|| u64::try_from(seconds).ok()).flatten().map(Duration::from_secs)
+}
+
+fn life_of_number(expires_in: i64) -> Option<Duration> {
+    let seconds = if expires_in < MINUTES_BELOW { expires_in.checked_mul(60)? } else { expires_in };
+    (seconds > 0).then(|| u64::try_from(seconds).ok()).flatten().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+
+    use super::{Duration, Engine, URL_SAFE_NO_PAD, granted};
+
+    fn jwt(claims: &str) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    fn life(token: &str, expires_in: &str) -> u64 {
+        let body = format!(r#"{{"token_type":"Bearer","expires_in":{expires_in},"access_token":"{token}"}}"#);
+        granted(body.as_bytes()).unwrap().life.as_secs()
+    }
+
+    #[test]
+    fn pitfall_22_the_life_of_a_token_is_what_the_token_says() {
+        // Both generations of builds, with the same token inside.
+        let hour = jwt(r#"{"iat":1700000000,"exp":1700003600,"role":["Enterprise"]}"#);
+        assert_eq!((life(&hour, "60"), life(&hour, "3600")), (3600, 3600));
+        assert_eq!(life(&jwt(r#"{"iat":"1700000000","exp":1700000003}"#), "60"), 3);
+        // Without a readable token the number decides: minutes before, seconds since.
+        for token in ["opaque", "a.b.c", &jwt("{}"), &jwt(r#"{"iat":5,"exp":5}"#), &jwt("[]")] {
+            assert_eq!((life(token, "60"), life(token, "3600")), (3600, 3600), "{token}");
+            assert_eq!((life(token, "\"60\""), life(token, "299"), life(token, "300")), (3600, 17_940, 300));
+            for unsaid in ["null", "0", "-1", "\"soon\""] {
+                assert_eq!(life(token, unsaid), 1800, "{unsaid}");
+            }
+        }
+        assert_eq!(life(&jwt(r#"{"iat":0,"exp":99999999999}"#), "60"), Duration::from_secs(86_400).as_secs());
+    }
+
+    #[test]
+    fn an_answer_without_a_usable_token_is_none() {
+        let bodies = ["", "{}", "[]", r#"{"access_token":null}"#, r#"{"access_token":"a b"}"#];
+        for body in bodies {
+            assert!(granted(body.as_bytes()).is_none(), "{body}");
+        }
+        let line_end = r#"{"access_token":"a\r\nx: y"}"#;
+        assert!(granted(line_end.as_bytes()).is_none());
+        assert!(!format!("{:?}", granted(br#"{"access_token":"abc"}"#)).contains("abc"));
+    }
+}

@@ -1,0 +1,237 @@
+//! What the PBX says, read without falling over what it adds, leaves out or writes differently on another build: whole numbers
+//! come as text, texts as null, and new fields with every update.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::address::{Dn, LegAddress, ParticipantId};
+use super::participant::{Device, DnState, Participant, ParticipantStatus, Role};
+use crate::lenient::Scalar;
+
+/// No name, number or address of a telephone is longer; what is, is cut.
+const TEXT_CHARS_MAX: usize = 256;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawParticipant {
+    id: Scalar,
+    status: Scalar,
+    dn: Scalar,
+    party_caller_name: Scalar,
+    party_caller_id: Scalar,
+    party_dn: Scalar,
+    party_dn_type: Scalar,
+    party_did: Scalar,
+    device_id: Scalar,
+    direct_control: Scalar,
+    originated_by_dn: Scalar,
+    originated_by_type: Scalar,
+    referred_by_dn: Scalar,
+    referred_by_type: Scalar,
+    on_behalf_of_dn: Scalar,
+    on_behalf_of_type: Scalar,
+    callid: Scalar,
+    legid: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawDevice {
+    dn: Scalar,
+    device_id: Scalar,
+    user_agent: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawDn {
+    dn: Scalar,
+    #[serde(rename = "type")]
+    kind: Scalar,
+    devices: Value,
+    participants: Value,
+}
+
+/// A participant; the DN that was asked about stands in where the answer names none. None when it is none.
+pub(super) fn participant(body: &[u8], asked: &Dn) -> Option<Participant> {
+    read_participant(serde_json::from_slice(body).ok()?, asked)
+}
+
+/// A list of participants. What in it is no participant is left out; a body that is no list is none.
+pub(super) fn participants(body: &[u8], asked: &Dn) -> Option<Vec<Participant>> {
+    let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
+    Some(items.into_iter().filter_map(|item| read_participant(item, asked)).collect())
+}
+
+/// A device.
+pub(super) fn device(body: &[u8], asked: &Dn) -> Option<Device> {
+    read_device(serde_json::from_slice(body).ok()?, asked)
+}
+
+/// A list of devices.
+pub(super) fn devices(body: &[u8], asked: &Dn) -> Option<Vec<Device>> {
+    let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
+    Some(items.into_iter().filter_map(|item| read_device(item, asked)).collect())
+}
+
+/// A DN; some builds answer with a list of one.
+pub(super) fn dn_state(body: &[u8]) -> Option<DnState> {
+    match serde_json::from_slice(body).ok()? {
+        Value::Array(items) => items.into_iter().find_map(read_dn),
+        other => read_dn(other),
+    }
+}
+
+/// All DNs.
+pub(super) fn dn_states(body: &[u8]) -> Option<Vec<DnState>> {
+    let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
+    Some(items.into_iter().filter_map(read_dn).collect())
+}
+
+/// The participant inside a larger answer.
+pub(super) fn read_participant(value: Value, asked: &Dn) -> Option<Participant> {
+    let raw: RawParticipant = object(value)?;
+    let id = number(&raw.id)?;
+    let role = |dn: Scalar, kind: Scalar| Role { dn: text(dn), kind: text(kind) };
+    Some(Participant {
+        leg: LegAddress { dn: dn_or(raw.dn, asked), participant: ParticipantId(id) },
+        status: ParticipantStatus::read(&text(raw.status)),
+        call_id: number(&raw.callid),
+        leg_id: number(&raw.legid),
+        party_caller_name: text(raw.party_caller_name),
+        party_caller_id: text(raw.party_caller_id),
+        party: role(raw.party_dn, raw.party_dn_type),
+        party_did: text(raw.party_did),
+        device_id: text(raw.device_id),
+        direct_control: truth(&raw.direct_control),
+        originated_by: role(raw.originated_by_dn, raw.originated_by_type),
+        referred_by: role(raw.referred_by_dn, raw.referred_by_type),
+        on_behalf_of: role(raw.on_behalf_of_dn, raw.on_behalf_of_type),
+    })
+}
+
+fn read_device(value: Value, asked: &Dn) -> Option<Device> {
+    let raw: RawDevice = object(value)?;
+    let device_id = text(raw.device_id);
+    (!device_id.is_empty()).then(|| Device {
+        dn: dn_or(raw.dn, asked),
+        device_id,
+        user_agent: text(raw.user_agent),
+    })
+}
+
+fn read_dn(value: Value) -> Option<DnState> {
+    let raw: RawDn = object(value)?;
+    let name = text(raw.dn);
+    if name.is_empty() {
+        return None;
+    }
+    let dn = Dn::new(&name);
+    let items = |list: Value| match list {
+        Value::Array(items) => items,
+        _ => Vec::new(),
+    };
+    let devices = items(raw.devices).into_iter().filter_map(|item| read_device(item, &dn)).collect();
+    let participants =
+        items(raw.participants).into_iter().filter_map(|item| read_participant(item, &dn)).collect();
+    Some(DnState { dn, kind: text(raw.kind), devices, participants })
+}
+
+fn object<T: for<'de> Deserialize<'de>>(value: Value) -> Option<T> {
+    // A list would be read as the fields in their order.
+    value.is_object().then(|| serde_json::from_value(value).ok()).flatten()
+}
+
+pub(super) fn number(scalar: &Scalar) -> Option<u64> {
+    scalar.integer().and_then(|number| u64::try_from(number).ok())
+}
+
+/// Bounded text; null and missing are empty.
+pub(super) fn text(scalar: Scalar) -> String {
+    let written = scalar.written();
+    if written.len() <= TEXT_CHARS_MAX {
+        return written;
+    }
+    written.chars().take(TEXT_CHARS_MAX).collect()
+}
+
+fn truth(scalar: &Scalar) -> Option<bool> {
+    match scalar {
+        Scalar::Truth(truth) => Some(*truth),
+        Scalar::Text(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Scalar::Text(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        Scalar::Integer(number) => Some(*number != 0),
+        Scalar::Text(_) | Scalar::Fraction(_) | Scalar::Nothing => None,
+    }
+}
+
+fn dn_or(named: Scalar, asked: &Dn) -> Dn {
+    let named = text(named);
+    // One DN keeps one spelling, so that it stays one key.
+    if named.is_empty() || named.eq_ignore_ascii_case(asked.as_str()) {
+        asked.clone()
+    } else {
+        Dn::new(&named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
+
+    use super::{device, dn_states, participant, participants};
+    use crate::threecx::address::{Dn, ParticipantId};
+    use crate::threecx::participant::ParticipantStatus;
+
+    /// As it was captured from a PBX (3CX facts, section 1.2).
+    const CAPTURED: &str = r#"[{"dn":"900","type":"Wroutepoint",
+        "devices":[{"dn":"900","device_id":"sip:900@127.0.0.1:5483","user_agent":"..."}],
+        "participants":[{"id":8106,"status":"Ringing","dn":"150",
+        "party_caller_name":"+49123456789","party_dn":"10007","party_caller_id":"0123456789","party_did":"",
+        "device_id":"sip:150@127.0.0.1:5483;rinstance=c2a75fd2f1caea71","party_dn_type":"Wexternalline",
+        "direct_control":false,
+        "originated_by_dn":"ROUTER","originated_by_type":"Wroutepoint",
+        "referred_by_dn":"","referred_by_type":"None","on_behalf_of_dn":"","on_behalf_of_type":"None",
+        "callid":1264,"legid":4}]}]"#;
+
+    #[test]
+    fn the_captured_answer_is_read() {
+        let dns = dn_states(CAPTURED.as_bytes()).unwrap();
+        assert_eq!((dns[0].dn.as_str(), dns[0].kind.as_str()), ("900", "Wroutepoint"));
+        assert_eq!(dns[0].devices[0].device_id, "sip:900@127.0.0.1:5483");
+        let leg = &dns[0].participants[0];
+        assert_eq!((leg.leg.dn.as_str(), leg.leg.participant), ("150", ParticipantId(8106)));
+        assert_eq!(leg.status, ParticipantStatus::Ringing);
+        assert_eq!((leg.call_id, leg.leg_id, leg.direct_control), (Some(1264), Some(4), Some(false)));
+        assert_eq!((leg.originated_by.dn.as_str(), leg.party.dn.as_str()), ("ROUTER", "10007"));
+    }
+
+    #[test]
+    fn numbers_as_text_nulls_and_strangers_are_read() {
+        let ours = Dn::new("Rcv2");
+        let odd = br#"{"id":"17","status":"connected","dn":"rcv2","party_caller_id":null,"party_dn":10007,
+            "callid":"9","legid":null,"direct_control":"True","new":{"a":[1]}}"#;
+        let leg = participant(odd, &ours).unwrap();
+        assert_eq!((leg.leg.participant, leg.call_id, leg.leg_id), (ParticipantId(17), Some(9), None));
+        assert_eq!((leg.leg.dn.as_str(), leg.party.dn.as_str()), ("Rcv2", "10007"));
+        assert_eq!((leg.party_caller_id.as_str(), leg.direct_control), ("", Some(true)));
+        assert!(leg.is_connected());
+        let bare = participant(br#"{"id":3}"#, &ours).unwrap();
+        assert_eq!((bare.leg.dn, bare.status), (ours.clone(), ParticipantStatus::Other(String::new())));
+        for nothing in ["", "null", "[]", "17", "{}", r#"{"id":null}"#, r#"{"id":-1}"#, "[1,2]", "{"] {
+            assert!(participant(nothing.as_bytes(), &ours).is_none(), "{nothing}");
+        }
+        let list = participants(br#"[{"id":1},null,{"status":"Ringing"},[],{"id":"2"}]"#, &ours).unwrap();
+        assert_eq!(list.len(), 2);
+        assert!(participants(b"{}", &ours).is_none());
+        assert!(device(br#"{"device_id":null}"#, &ours).is_none());
+        assert!(dn_states(br#"[{"dn":900,"participants":null},{"dn":""},7]"#).unwrap().len() == 1);
+    }
+
+    #[test]
+    fn a_text_is_bounded() {
+        let json = format!(r#"{{"id":1,"party_caller_name":"{}"}}"#, "\u{e4}".repeat(5000));
+        let leg = participant(json.as_bytes(), &Dn::new("900")).unwrap();
+        assert_eq!(leg.party_caller_name.chars().count(), 256);
+    }
+}
