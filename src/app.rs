@@ -17,8 +17,6 @@ use precall_actors::media::MediaSettings;
 use precall_actors::prompts::PromptSettings;
 use precall_actors::samples::{SampleStore, UploadPlace};
 use precall_actors::shared::{CallSettings, ConsentRule};
-use precall_actors::spool::handle::SpoolHandle;
-use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
 use precall_base::phone_number::Region;
 use precall_call::{LineId, Route};
 use precall_providers::elevenlabs;
@@ -27,6 +25,9 @@ use precall_providers::s3::{S3Settings, S3SettingsError};
 use precall_providers::threecx::settings as threecx;
 use precall_providers::threecx::settings::ClientSecret;
 use precall_providers::tls_roots::{Trust, TrustError};
+use precall_store::connect;
+use precall_store::connect::{ConnectError, DatabaseUrl, Limits};
+use precall_store::spool::handle::SpoolHandle;
 use slog::{Logger, info, o, warn};
 use url::Url;
 

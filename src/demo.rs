@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_actors::faults::Faults;
-use precall_actors::store::connect::{self, Limits};
 use precall_call::Route;
+use precall_store::connect;
+use precall_store::connect::Limits;
 use slog::Logger;
 use uuid::Uuid;
 

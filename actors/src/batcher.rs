@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::store::rows::Batch;
+use precall_store::events::rows::Batch;
 
 /// Entries of one flush at most; more wait for the next one.
 const BATCH_MAX: usize = 1_000;
@@ -89,7 +89,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::rows::{Entry, Stream};
+    use precall_store::events::rows::{Entry, Stream};
 
     fn unit(name: u32, entries: usize) -> Unit<u32> {
         let entry = |seq| Entry {

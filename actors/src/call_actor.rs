@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::{At, Call, Effect, Event, Job, Offer, Phase, open, step};
+use precall_store::events::rows::{Derived, Entry};
 use slog::{Logger, info, o, warn};
 use tokio::sync::oneshot;
 
@@ -31,7 +32,6 @@ use crate::persistence::{Append, Durable};
 use crate::pin::Pin;
 use crate::pin_pad::PinPad;
 use crate::shared::Shared;
-use crate::store::rows::{Derived, Entry};
 use crate::supervisor::{CallDown, CallSettled, CallSupervisor, ConversationKnown};
 
 /// Something happened to the call.
@@ -252,7 +252,7 @@ impl CallActor {
         if next.phase.name() == self.call.phase.name() {
             return;
         }
-        let kind = crate::store::event_json::kind(event);
+        let kind = precall_store::events::event_json::kind(event);
         match next.phase {
             Phase::Released(release) => info!(self.log, "call released";
                 "from" => self.call.phase.name(), "event" => kind, "seq" => next.version,

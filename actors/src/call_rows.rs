@@ -8,15 +8,15 @@ use precall_call::{
 };
 use precall_providers::elevenlabs::ConversationReport;
 use precall_providers::threecx::address::LegAddress;
+use precall_store::events::event_json;
+use precall_store::events::rows::{
+    CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,
+    Derived, EarlyEnd, Entry, MatchedReport, Stream, Time, TranscriptDue,
+};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::call_context::CallContext;
-use crate::store::event_json;
-use crate::store::rows::{
-    CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,
-    Derived, EarlyEnd, Entry, MatchedReport, Stream, Time, TranscriptDue,
-};
 
 /// What came with an event and is no part of it: words, addresses and other things no rule depends on.
 #[derive(Clone, Debug, Default)]

@@ -9,6 +9,9 @@ use precall_base::clock;
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
 use precall_providers::elevenlabs::VoiceSample;
 use precall_providers::elevenlabs::{AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceUse};
+use precall_store::events::rows::{CacheRow, CloneLogRow, Derived, Entry, Stream, Time};
+use precall_store::events::voice_event_json;
+use precall_store::events::voice_event_json::VoiceEvent;
 use serde_json::Value;
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -18,8 +21,6 @@ use crate::death_notice::DeathNotice;
 use crate::faults::Point;
 use crate::persistence::{Append, Durable};
 use crate::shared::{Clients, Shared, clients};
-use crate::store::rows::{CacheRow, CloneLogRow, Derived, Entry, Stream, Time};
-use crate::store::voice_event_json::{self, VoiceEvent};
 use crate::voice_book::{
     CachedClone, CloneOrder, Failure, Fullness, JobEnd, JobTold, VoiceBook, VoiceKey, WantSlot,
 };

@@ -8,12 +8,13 @@ use std::time::Duration;
 use precall_base::clock;
 use precall_call::ConversationId;
 use precall_providers::elevenlabs::ProviderErrorKind;
+use precall_store::StoreError;
+use precall_store::people::deletions;
+use precall_store::people::deletions::{Due, Target};
 use slog::{info, warn};
 
 use crate::shared::{Shared, clients};
 use crate::standing::Standing;
-use crate::store::StoreError;
-use crate::store::deletions::{self, Due, Target};
 
 /// Between two looks, unless somebody says that there is something.
 const LOOK_EVERY: Duration = Duration::from_secs(10);

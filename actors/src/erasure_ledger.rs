@@ -5,10 +5,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use precall_store::people::erasure::Scope;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-use crate::store::erasure::Scope;
 
 /// Longer lines are none of ours.
 const LINE_MAX: u64 = 256 << 20;

@@ -57,6 +57,4 @@ pub mod resilient;
 pub mod samples;
 pub mod shared;
 pub mod slot_book;
-pub mod spool;
 pub mod standing;
-pub mod store;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{LineId, Policy, Proof, Route, VoiceId, VoicePolicy, VoiceWait};
+use precall_store::lines::StoredLine;
 
 use crate::programme::Programme;
-use crate::store::lines::StoredLine;
 
 /// Everything a call takes from its line.
 #[derive(Clone, Debug)]

@@ -12,18 +12,18 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, Supervised, WrapFuture,
 };
 use deadpool_postgres::Pool;
+use precall_store::error::StoreError;
+use precall_store::events::rows::{Batch, Derived, Entry};
+use precall_store::events::write::{write, write_apart};
+use precall_store::spool::batch::{Together, to_frame};
+use precall_store::spool::handle::SpoolHandle;
 use slog::{Logger, error, info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::batcher::Unit;
 use crate::pipe::{Next, Pipe};
-use crate::spool::batch::{Together, to_frame};
-use crate::spool::handle::SpoolHandle;
 use crate::standing::Standing;
-use crate::store::error::StoreError;
-use crate::store::rows::{Batch, Derived, Entry};
-use crate::store::write::{write, write_apart};
 
 pub use state::{PersistenceState, SpoolHealth, SpoolState};
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::At;
+use precall_store::StoreError;
+use precall_store::people::pins;
 use slog::warn;
 use tokio::sync::Semaphore;
 
 use crate::pin::{Pin, is_pin_of};
 use crate::shared::Shared;
-use crate::store::{StoreError, pins};
 use crate::voice_book::VoiceKey;
 
 /// Checks at once, in the whole engine; others wait for their turn.

@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use precall_store::events::rows::Batch;
+
 use crate::batcher::{Batcher, Unit};
-use crate::store::rows::Batch;
 
 /// What is to be done with a batch.
 #[derive(Clone, Debug)]
@@ -141,7 +142,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
     use super::{Arc, Batch, Next, Pipe, Unit};
-    use crate::store::rows::{Derived, TranscriptDue};
+    use precall_store::events::rows::{Derived, TranscriptDue};
 
     fn unit(name: u32) -> Unit<u32> {
         let row = Derived::TranscriptOfLines(TranscriptDue { id: uuid::Uuid::nil() });

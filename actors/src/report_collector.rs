@@ -8,14 +8,14 @@ use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Supervised, Wrap
 use precall_base::clock;
 use precall_call::{At, CallId, ConversationId};
 use precall_providers::elevenlabs::{ConversationDetail, Webhook, parse_webhook};
+use precall_store::error::StoreError;
+use precall_store::recovery::{due_conversations, unmatched_reports};
 use serde_json::value::RawValue;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
 use crate::engine::ReportOutcome;
 use crate::shared::{Shared, clients};
-use crate::store::error::StoreError;
-use crate::store::{due_conversations, unmatched_reports};
 use crate::supervisor::{CallSupervisor, ReportCame};
 
 /// Conversations of one round; the others are due in the next.

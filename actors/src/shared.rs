@@ -34,7 +34,7 @@ use crate::provider_state::ProviderState;
 use crate::samples::SampleStore;
 use crate::voice_book::VoiceBook;
 
-pub use crate::store::voices::ConsentRule;
+pub use precall_store::voices::ConsentRule;
 
 /// Settings of everything that talks to the provider.
 #[derive(Clone, Debug)]

@@ -25,9 +25,10 @@ use crate::clone_worker::VoiceOutcome;
 use crate::reconciler::{Approval, Trust};
 use crate::shared::{Shared, clients};
 use crate::slot_book::{Held, SlotBook};
-use crate::store::StoreError;
-use crate::store::voices::{self, CachedVoice, UnfinishedClone};
 use precall_base::clock;
+use precall_store::StoreError;
+use precall_store::voices;
+use precall_store::voices::{CachedVoice, UnfinishedClone};
 
 /// Expired voices are looked for four times within `CACHE_TTL`, but not more or less often than this.
 const SWEEP_LEAST: Duration = Duration::from_secs(1);

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
-use precall_actors::store::consents::{self, Evidence, NewConsent, Personal};
-use precall_actors::store::speakers;
 use precall_base::clock;
+use precall_store::people::consents;
+use precall_store::people::consents::{Evidence, NewConsent, Personal};
+use precall_store::people::speakers;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

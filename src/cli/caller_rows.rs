@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use csv::{ReaderBuilder, StringRecord, Writer};
-use precall_actors::store::caller_import::{Columns, ImportedCaller};
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::VoicePolicy;
+use precall_store::people::caller_import::{Columns, ImportedCaller};
 use uuid::Uuid;
 
 /// In the order in which they are written.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use csv::Writer;
 use indicatif::{ProgressBar, ProgressStyle};
-use precall_actors::store::{StoreError, caller_import, connect};
 use precall_base::clock;
 use precall_base::phone_number::Region;
+use precall_store::people::caller_import;
+use precall_store::{StoreError, connect};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_actors::store::connect::{self, Limits};
 use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
+use precall_store::connect;
+use precall_store::connect::Limits;
 
 use super::check_agent::{Finding, Needs};
 use super::{Exit, check_capacity, environment, unusable};

@@ -1,6 +1,6 @@
 //! `precall migrate`: the schema, and nothing else.
 
-use precall_actors::store::{migrate, schema};
+use precall_store::schema::{embedded, migrate};
 
 use super::{Exit, external_database};
 
@@ -11,7 +11,7 @@ pub(super) async fn run() -> Exit {
         Err(exit) => return exit,
     };
     let limits = migrate::Limits::default();
-    match migrate::migrate(&mut connected.client, &schema::runner(), limits).await {
+    match migrate::migrate(&mut connected.client, &embedded::runner(), limits).await {
         Ok(applied) if applied.is_empty() => {
             println!("the schema is up to date");
             Exit::Good

@@ -24,7 +24,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use precall_actors::store::connect;
+use precall_store::connect;
 
 use crate::config::{Config, ConfigError, DatabaseSource, read_environment};
 use crate::simulators::{elevenlabs, threecx};

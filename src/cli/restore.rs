@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use precall_actors::erasure_ledger;
-use precall_actors::store::StoreError;
-use precall_actors::store::{connect, erasure, migrate, schema};
 use precall_base::clock;
+use precall_store::StoreError;
+use precall_store::connect;
+use precall_store::people::erasure;
+use precall_store::schema::{embedded, migrate};
 
 use super::{Exit, external_database};
 
@@ -28,7 +30,7 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
     };
     // A backup may be of an older precall, whose tables do not know of erasures.
     if let Err(error) =
-        migrate::migrate(&mut connected.client, &schema::runner(), migrate::Limits::default()).await
+        migrate::migrate(&mut connected.client, &embedded::runner(), migrate::Limits::default()).await
     {
         return failed(&format!("the schema cannot be brought up to date: {error}"));
     }

@@ -1,6 +1,6 @@
 //! `precall verify`: whether the database says one thing. Reads, and changes nothing; may run beside `serve`.
 
-use precall_actors::store::verify::{Verified, verify};
+use precall_store::verify::{Verified, verify};
 
 use super::{Exit, external_database};
 

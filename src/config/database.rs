@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use precall_actors::store::connect::DatabaseUrl;
+use precall_store::connect::DatabaseUrl;
 use serde::Deserialize;
 
 use super::problem::Problems;

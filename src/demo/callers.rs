@@ -4,9 +4,11 @@ use std::f64::consts::TAU;
 use std::path::Path;
 
 use deadpool_postgres::{Pool, Transaction};
-use precall_actors::store::consents::{self, Evidence, NewConsent, Personal};
-use precall_actors::store::{StoreError, speakers};
 use precall_base::clock;
+use precall_store::StoreError;
+use precall_store::people::consents;
+use precall_store::people::consents::{Evidence, NewConsent, Personal};
+use precall_store::people::speakers;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_actors::store::audit::{self, AuditRow};
+use precall_store::people::audit;
+use precall_store::people::audit::AuditRow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};

@@ -2,11 +2,11 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_actors::store::read_calls::{
-    self, CallDetail, CallFilter, CallRow, ConversationRow, Liveness, Place,
-};
-use precall_actors::store::read_events::{self, EventRow};
 use precall_base::phone_number::E164;
+use precall_store::reads::calls;
+use precall_store::reads::calls::{CallDetail, CallFilter, CallRow, ConversationRow, Liveness, Place};
+use precall_store::reads::events;
+use precall_store::reads::events::EventRow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -144,7 +144,7 @@ pub(super) async fn list(
     let (limit, behind) = (limit(query.limit)?, place_of_cursor(query.cursor.as_deref())?);
     let filter = query.filter()?;
     let rows =
-        read(&edge, read_calls::list(&edge.engine.pool(), &filter, behind, limit.saturating_add(1))).await?;
+        read(&edge, calls::list(&edge.engine.pool(), &filter, behind, limit.saturating_add(1))).await?;
     let cursor = |row: &CallRow| cursor_of_place(&Place::behind(row));
     answer::json(&Page::cut(rows, limit, cursor, CallItem::from))
 }
@@ -217,10 +217,10 @@ pub(super) async fn one(
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
     let pool = edge.engine.pool();
-    let found = read(&edge, read_calls::find(&pool, *id)).await?;
+    let found = read(&edge, calls::find(&pool, *id)).await?;
     let CallDetail { call, transcript, metadata, timings } =
         found.ok_or_else(|| Problem::of(Code::CallNotFound))?;
-    let conversations = read(&edge, read_calls::conversations(&pool, *id)).await?;
+    let conversations = read(&edge, calls::conversations(&pool, *id)).await?;
     let live = edge.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
     answer::json(&CallAnswer {
         call: CallItem::from(call),
@@ -271,8 +271,8 @@ pub(super) async fn events(
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, seq_of_cursor(query.cursor.as_deref())?);
     let pool = edge.engine.pool();
-    let rows = read(&edge, read_events::of_call(&pool, *id, behind, limit.saturating_add(1))).await?;
-    if rows.is_empty() && !read(&edge, read_calls::exists(&pool, *id)).await? {
+    let rows = read(&edge, events::of_call(&pool, *id, behind, limit.saturating_add(1))).await?;
+    if rows.is_empty() && !read(&edge, calls::exists(&pool, *id)).await? {
         return Err(Problem::of(Code::CallNotFound));
     }
     let cursor = |row: &EventRow| row.seq.to_string();

@@ -10,9 +10,9 @@ use precall_actors::engine::{
 };
 use precall_actors::metrics::Metrics;
 use precall_actors::reconciler::Approval;
-use precall_actors::store::rows::WebhookRow;
 use precall_call::{CallId, Request};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use precall_actors::engine::Busy;
-use precall_actors::store::StoreError;
+use precall_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -277,7 +277,7 @@ mod tests {
     use std::collections::HashSet;
 
     use actix_web::ResponseError;
-    use precall_actors::store::StoreError;
+    use precall_store::StoreError;
 
     use super::{Code, Problem};
 

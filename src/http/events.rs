@@ -10,7 +10,8 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use precall_actors::store::read_events::{self, EventRow};
+use precall_store::reads::events;
+use precall_store::reads::events::EventRow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -140,7 +141,7 @@ impl Follower {
     async fn fetch(&mut self, up_to: i64) {
         sleep_until(self.next_read).await;
         let pool = self.edge.engine.pool();
-        let reading = read_events::after(&pool, self.sent, up_to, BATCH);
+        let reading = events::after(&pool, self.sent, up_to, BATCH);
         let Ok(rows) = read(&self.edge, reading).await else {
             self.next_read = Instant::now() + PAUSE_AFTER_FAILURE;
             return;
@@ -176,7 +177,7 @@ fn frame(row: &EventRow) -> Option<Bytes> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
     use jiff::Timestamp;
-    use precall_actors::store::read_events::EventRow;
+    use precall_store::reads::events::EventRow;
     use serde_json::value::RawValue;
 
     use super::frame;

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use actix_web::web;
 use bytes::Bytes;
-use precall_actors::store::partitions::days;
-use precall_actors::store::rows::{Name, RawBody, Time, WebhookRow};
 use precall_call::At;
+use precall_store::events::rows::{Name, RawBody, Time, WebhookRow};
+use precall_store::growth::partitions::days;
 use sha2::{Digest as _, Sha256};
 use slog::warn;
 use uuid::Uuid;

@@ -2,8 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use precall_actors::store::read_calls;
 use precall_call::{CallId, Request};
+use precall_store::reads::calls;
 use serde::Serialize;
 use slog::info;
 use utoipa::ToSchema;
@@ -65,7 +65,7 @@ async fn ask(
     if passed {
         return answer::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id });
     }
-    let was = read(edge, read_calls::exists(&edge.engine.pool(), id)).await?;
+    let was = read(edge, calls::exists(&edge.engine.pool(), id)).await?;
     Err(Problem::of(if was { Code::CallNotLive } else { Code::CallNotFound }))
 }
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use precall_actors::store::read_calls::Place;
+use precall_store::reads::calls::Place;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -88,7 +88,7 @@ pub(super) fn seq_of_cursor(cursor: Option<&str>) -> Result<i64, Problem> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
     use jiff::Timestamp;
-    use precall_actors::store::read_calls::Place;
+    use precall_store::reads::calls::Place;
     use uuid::Uuid;
 
     use super::{Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};

@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use precall_actors::samples::{SAMPLE_BYTES_MAX, SampleError, StoredSample};
-use precall_actors::store::caller_samples;
+use precall_store::people::caller_samples;
 use serde::Serialize;
 use slog::{info, warn};
 use tokio::sync::OwnedSemaphorePermit;

@@ -4,9 +4,10 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_actors::store::consents::{Consent, Evidence};
-use precall_actors::store::speakers::{self, Given, Speaker};
 use precall_call::At;
+use precall_store::people::consents::{Consent, Evidence};
+use precall_store::people::speakers;
+use precall_store::people::speakers::{Given, Speaker};
 use serde::{Deserialize, Serialize};
 use slog::info;
 use utoipa::{IntoParams, ToSchema};

@@ -1,7 +1,7 @@
 //! `GET /api/v1/statistics`: figures over everything.
 
 use actix_web::{HttpResponse, web};
-use precall_actors::store::read_statistics;
+use precall_store::reads::statistics;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,7 +45,7 @@ pub struct StatisticsAnswer {
     (status = 503, body = super::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn statistics(edge: web::Data<Edge>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
-    let figures = read(&edge, read_statistics::statistics(&edge.engine.pool())).await?;
+    let figures = read(&edge, statistics::statistics(&edge.engine.pool())).await?;
     let misses = figures.total_clones.saturating_add(figures.failed_clones);
     answer::json(&StatisticsAnswer {
         total_clones: figures.total_clones,

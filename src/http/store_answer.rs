@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use precall_actors::store::StoreError;
+use precall_store::StoreError;
 use slog::{error, warn};
 
 use super::edge::Edge;

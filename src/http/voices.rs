@@ -4,8 +4,9 @@ use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use precall_actors::engine::{NotReconciled, Reconciled};
 use precall_actors::reconciler::Approval;
-use precall_actors::store::audit;
-use precall_actors::store::read_voices::{self, VoiceRow};
+use precall_store::people::audit;
+use precall_store::reads::voices;
+use precall_store::reads::voices::VoiceRow;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use slog::{info, warn};
@@ -92,7 +93,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
     let pool = edge.engine.pool();
-    let rows = read(&edge, read_voices::list(&pool, ACCOUNT, before, limit.saturating_add(1))).await?;
+    let rows = read(&edge, voices::list(&pool, ACCOUNT, before, limit.saturating_add(1))).await?;
     answer::json(&Page::cut(rows, limit, |row: &VoiceRow| row.job.to_string(), VoiceItem::from))
 }
 

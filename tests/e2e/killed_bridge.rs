@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use precall::simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
 use precall::simulators::threecx::{self, NewCall};
-use precall_actors::store::verify::verify;
+use precall_store::verify::verify;
 use tokio_postgres::Client;
 
 use crate::program::{API_KEY, Program, Run};

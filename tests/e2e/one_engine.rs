@@ -1,7 +1,7 @@
 //! Two processes on one database: one acts, the other stands by, and nothing is done twice when they change places.
 
 use nix::sys::signal::Signal;
-use precall_actors::store::verify::verify;
+use precall_store::verify::verify;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use precall::embedded_postgres::template::TestDatabase;
-use precall_actors::store::connect::{self, DatabaseUrl, Dedicated};
-use precall_actors::store::migrate::{Limits, MigrateError, Migration, Runner, migrate};
+use precall_store::connect;
+use precall_store::connect::{DatabaseUrl, Dedicated};
+use precall_store::schema::migrate::{Limits, MigrateError, Migration, Runner, migrate};
 
 use crate::support::{ask, until_answered};
 

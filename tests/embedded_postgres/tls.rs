@@ -8,7 +8,8 @@ use std::process::Command;
 
 use nix::unistd::{Uid, User};
 use precall::embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
-use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
+use precall_store::connect;
+use precall_store::connect::{ConnectError, DatabaseUrl, Limits};
 use tempfile::TempDir;
 
 use crate::support::{open_dir, options};

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use precall::simulators::elevenlabs::{Fault, ReportFate};
-use precall_actors::store::retention;
-use precall_actors::store::verify::verify;
 use precall_call::At;
+use precall_store::growth::retention;
+use precall_store::verify::verify;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;

@@ -2,11 +2,12 @@
 
 use deadpool_postgres::Pool;
 use precall::signature::{Kind, sign};
-use precall_actors::store::connect::{Limits, pool};
-use precall_actors::store::partitions::{self, Table};
-use precall_actors::store::retention;
 use precall_base::clock;
 use precall_call::At;
+use precall_store::connect::{Limits, pool};
+use precall_store::growth::partitions;
+use precall_store::growth::partitions::Table;
+use precall_store::growth::retention;
 use serde_json::{Value, json};
 
 use crate::support::{SECRET, World, caller, ended, incoming};

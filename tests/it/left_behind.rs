@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use precall::embedded_postgres::template::TestDatabase;
-use precall_actors::spool::batch::to_frame;
-use precall_actors::spool::handle::SpoolHandle;
-use precall_actors::store::connect::{Limits, pool};
-use precall_actors::store::engine_lock;
-use precall_actors::store::left_behind::bring_in;
-use precall_actors::store::rows::{Batch, Entry, Stream};
 use precall_call::At;
+use precall_store::connect::{Limits, pool};
+use precall_store::events::rows::{Batch, Entry, Stream};
+use precall_store::leader::engine_lock;
+use precall_store::spool::batch::to_frame;
+use precall_store::spool::handle::SpoolHandle;
+use precall_store::spool_recovery::bring_in;
 use serde_json::json;
 use slog::{Discard, Logger, o};
 use uuid::Uuid;

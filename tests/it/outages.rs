@@ -320,7 +320,7 @@ async fn a_database_that_restarts_leaves_the_calls_with_the_engine_that_had_them
     world.completed(call).await;
     // The lock is held by the one that acts, again, before the other one would have taken it.
     until("the lock is held again", || async {
-        precall_actors::store::engine_lock::EngineLock::is_held(&world.client).await.unwrap()
+        precall_store::leader::engine_lock::EngineLock::is_held(&world.client).await.unwrap()
     })
     .await;
     assert!(stands_by().await);

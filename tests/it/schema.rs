@@ -1,6 +1,6 @@
 //! The schema and the statements that are written for it.
 
-use precall_actors::store;
+use precall_store;
 
 use crate::support::{connect_to, database};
 
@@ -9,33 +9,33 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
     let database = database();
     let client = connect_to(database.url()).await;
     let statements = [
-        store::audit::STATEMENTS,
-        store::budget_use::STATEMENTS,
-        store::call_context::STATEMENTS,
-        store::caller_import::STATEMENTS,
-        store::caller_samples::STATEMENTS,
-        store::callers::STATEMENTS,
-        store::consents::STATEMENTS,
-        store::deletions::STATEMENTS,
-        store::due_conversations::STATEMENTS,
-        store::engine_generation::STATEMENTS,
-        store::engine_lock::STATEMENTS,
-        store::erasure::STATEMENTS,
-        store::event_log::STATEMENTS,
-        store::lines::STATEMENTS,
-        store::pins::STATEMENTS,
-        store::read_calls::STATEMENTS,
-        store::read_voices::STATEMENTS,
-        store::recent_calls::STATEMENTS,
-        store::speakers::STATEMENTS,
-        store::spoken_lines::STATEMENTS,
-        store::unmatched_reports::STATEMENTS,
-        store::verify::STATEMENTS,
-        store::voices::STATEMENTS,
-        store::partitions::STATEMENTS,
-        store::retention::STATEMENTS,
-        store::webhooks::STATEMENTS,
-        store::write::STATEMENTS,
+        precall_store::people::audit::STATEMENTS,
+        precall_store::recovery::budget_use::STATEMENTS,
+        precall_store::recovery::call_context::STATEMENTS,
+        precall_store::people::caller_import::STATEMENTS,
+        precall_store::people::caller_samples::STATEMENTS,
+        precall_store::people::callers::STATEMENTS,
+        precall_store::people::consents::STATEMENTS,
+        precall_store::people::deletions::STATEMENTS,
+        precall_store::recovery::due_conversations::STATEMENTS,
+        precall_store::leader::generation::STATEMENTS,
+        precall_store::leader::engine_lock::STATEMENTS,
+        precall_store::people::erasure::STATEMENTS,
+        precall_store::events::event_log::STATEMENTS,
+        precall_store::lines::STATEMENTS,
+        precall_store::people::pins::STATEMENTS,
+        precall_store::reads::calls::STATEMENTS,
+        precall_store::reads::voices::STATEMENTS,
+        precall_store::recovery::recent_calls::STATEMENTS,
+        precall_store::people::speakers::STATEMENTS,
+        precall_store::recovery::utterances::STATEMENTS,
+        precall_store::recovery::unmatched_reports::STATEMENTS,
+        precall_store::verify::STATEMENTS,
+        precall_store::voices::STATEMENTS,
+        precall_store::growth::partitions::STATEMENTS,
+        precall_store::growth::retention::STATEMENTS,
+        precall_store::reads::webhooks::STATEMENTS,
+        precall_store::events::write::STATEMENTS,
     ]
     .concat();
     assert!(statements.len() > 30);

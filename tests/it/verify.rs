@@ -1,6 +1,6 @@
 //! `precall verify`: finds nothing where nothing is wrong, and each thing that somebody broke by its rule.
 
-use precall_actors::store::verify::verify;
+use precall_store::verify::verify;
 use uuid::Uuid;
 
 use crate::support::{World, connect_to, ended};

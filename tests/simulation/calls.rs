@@ -3,15 +3,14 @@
 use std::collections::VecDeque;
 
 use precall_actors::clone_worker::VoiceOutcome;
-use precall_actors::store::voices::{Covered, Mapping};
 use precall_actors::voice_book::{Asker, Known, Order, VoiceKey};
 use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose, VoicePolicy};
+use precall_store::voices::{Covered, Mapping};
 use uuid::Uuid;
 
 use crate::engine::Engine;
-use crate::provider::Fate;
-
 use crate::happening::{Happening, To};
+use crate::provider::Fate;
 use crate::sayings::{key_of, report, succeeded};
 use crate::world::{MS, Planted, SECOND, World};
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use precall_actors::store::event_json;
-use precall_actors::store::rows::{Batch, Derived};
 use precall_call::{At, Call, CallId, Event, open, step};
+use precall_store::events::event_json;
+use precall_store::events::rows::{Batch, Derived};
 use serde_json::Value;
 use uuid::Uuid;
 

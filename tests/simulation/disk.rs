@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
-use precall_actors::spool::Segments;
+use precall_store::spool::Segments;
 
 use crate::random::Random;
 

@@ -10,11 +10,11 @@ use precall_actors::pipe::{DrainMark, Next, Pipe};
 use precall_actors::registry::Registry;
 use precall_actors::shared::ConsentRule;
 use precall_actors::slot_book::SlotBook;
-use precall_actors::spool::Spool;
-use precall_actors::store::event_json;
-use precall_actors::store::rows::{Batch, Entry, Stream};
 use precall_actors::voice_book::{Book, BookLimits, VoiceKey};
 use precall_call::{At, Call, CallId, Effect, Event, Policy, Proof, Route, VoiceId, VoiceWait, step};
+use precall_store::events::event_json;
+use precall_store::events::rows::{Batch, Entry, Stream};
+use precall_store::spool::Spool;
 use uuid::Uuid;
 
 use crate::disk::Disk;

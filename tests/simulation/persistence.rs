@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use precall_actors::pipe::Next;
-use precall_actors::spool::batch::{self, to_frame};
-use precall_actors::store::rows::Batch;
 use precall_call::{At, CallId};
+use precall_store::events::rows::Batch;
+use precall_store::spool::batch;
+use precall_store::spool::batch::to_frame;
 use uuid::Uuid;
 
 use crate::database::Refusal;
 use crate::engine::{Ack, Engine, InFlight};
-
 use crate::happening::{Happening, Operation, To};
 use crate::world::{DIRECT_WITHIN, DRAIN_WITHIN, MS, Planted, SECOND, World};
 

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use precall_actors::registry::Registry;
-use precall_actors::spool::Spool;
-use precall_actors::spool::batch::{self};
 use precall_call::{At, CallId, Event, LegSeen};
+use precall_store::spool::Spool;
+use precall_store::spool::batch;
 
 use crate::database::Refusal;
 use crate::disk::Disk;
 use crate::engine::{Engine, Live, SPOOL_MAX};
-
 use crate::happening::{Happening, To};
 use crate::sayings::sighting;
 use crate::world::{Directory, LEFT_FREE, LOOK_EVERY, MS, Planted, SECOND, World};

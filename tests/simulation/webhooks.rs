@@ -5,12 +5,11 @@ use std::collections::btree_map::Entry;
 
 use precall_actors::batcher::Unit;
 use precall_actors::registry::Found;
-use precall_actors::store::rows::{Batch, Derived, KeptEnd, Time};
 use precall_call::{Admission, At, CallId, Event, Grade, Offer, open};
+use precall_store::events::rows::{Batch, Derived, KeptEnd, Time};
 use uuid::Uuid;
 
 use crate::engine::{Ack, Engine, Live, policy};
-
 use crate::happening::{Happening, Kind, Post, To};
 use crate::sayings::{report, sighting};
 use crate::world::{MINUTE, SECOND, SLOTS, World};

@@ -18,10 +18,13 @@ use precall::embedded_postgres::template::{TestCluster, TestDatabase};
 use precall::signature::{Kind, sign};
 use precall::simulators::elevenlabs::{self, Fault, Simulator, Target};
 use precall_actors::faults::Faults;
-use precall_actors::store::consents::{self, EndedWhy, Evidence, NewConsent, Personal};
-use precall_actors::store::verify::{Breach, verify};
-use precall_actors::store::{connect, migrate, schema, speakers};
 use precall_base::clock;
+use precall_store::connect;
+use precall_store::people::consents;
+use precall_store::people::consents::{EndedWhy, Evidence, NewConsent, Personal};
+use precall_store::people::speakers;
+use precall_store::schema::{embedded, migrate};
+use precall_store::verify::{Breach, verify};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
@@ -52,7 +55,7 @@ pub fn database() -> TestDatabase {
     let cluster = TestCluster::shared(|url| async move {
         let url: connect::DatabaseUrl = url.parse()?;
         let mut connected = connect::connect(&url, "template", connect::Limits::default()).await?;
-        migrate::migrate(&mut connected.client, &schema::runner(), migrate::Limits::default()).await?;
+        migrate::migrate(&mut connected.client, &embedded::runner(), migrate::Limits::default()).await?;
         Ok(())
     });
     cluster.expect("the test cluster starts").database().expect("a copy of the template")

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use precall_base::clock;
 use precall_call::NoVoice;
+use precall_store::StoreError;
+use precall_store::people::deletions;
+use precall_store::people::deletions::Progress;
+use precall_store::people::erasure;
+use precall_store::people::erasure::{Erased, Scope};
+use precall_store::reads::voices;
 use slog::{info, warn};
 use uuid::Uuid;
 
 use super::handle::{ACCOUNT, EngineHandle};
 use crate::erasure_ledger::Line;
 use crate::shared::Shared;
-use crate::store::StoreError;
-use crate::store::deletions::{self, Progress};
-use crate::store::erasure::{self, Erased, Scope};
-use crate::store::read_voices;
 use crate::voice_book::{Revoke, VoiceKey};
 
 /// The transaction: it looks through whatever was kept as it came.
@@ -170,7 +172,7 @@ async fn elsewhere(
 ) -> Result<(Vec<Progress>, (i64, i64)), StoreError> {
     let client = shared.pool.get().await?;
     let progress = deletions::of_erasure(&**client, erasure).await?;
-    let voices = read_voices::of_jobs(&**client, &scope.jobs).await?;
+    let voices = voices::of_jobs(&**client, &scope.jobs).await?;
     Ok((progress, voices))
 }
 

@@ -9,6 +9,8 @@ use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{CallId, NoVoice, Request};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_store::events::rows::{Derived, WebhookRow};
+use precall_store::voices;
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
@@ -25,8 +27,6 @@ use crate::pbx_state::PbxState;
 use crate::persistence::Keep;
 use crate::reconciler::Approval;
 use crate::shared::Shared;
-use crate::store::rows::{Derived, WebhookRow};
-use crate::store::voices;
 use crate::supervisor::{Answer, Asked, CallSupervisor, Incoming, IsOurAgent, Noticed, ReportCame};
 use crate::voice_book::{
     CloneAhead, ClonedAhead, Forget, LookAtEntitlements, NotReconciled, Reconcile, Reconciled, Revoke,

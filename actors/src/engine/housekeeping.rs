@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use precall_base::clock;
 use precall_call::At;
+use precall_store::error::StoreError;
+use precall_store::growth::partitions;
+use precall_store::growth::partitions::days;
+use precall_store::growth::retention;
 use slog::{info, warn};
 
 use crate::shared::{Shared, clients};
 use crate::standing::Standing;
-use crate::store::error::StoreError;
-use crate::store::partitions::{self, days};
-use crate::store::retention;
 
 /// Between two rounds. Pieces are there weeks ahead, and one that is a little too old does no harm.
 const EVERY: Duration = Duration::from_secs(3600);

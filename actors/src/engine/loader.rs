@@ -11,6 +11,16 @@ use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{At, ConversationId, VoiceId};
 use precall_providers::elevenlabs::ElevenLabs;
 use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_store::error::StoreError;
+use precall_store::growth::partitions;
+use precall_store::leader::engine_lock;
+use precall_store::leader::engine_lock::EngineLock;
+use precall_store::leader::generation;
+use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
+use precall_store::schema::{embedded, migrate};
+use precall_store::spool_recovery;
+use precall_store::spool_recovery::LeftError;
+use precall_store::{lines, voices};
 use slog::{error, info, warn};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -28,13 +38,6 @@ use crate::reconciler::Trust;
 use crate::registry::{REMEMBERED, Registry, Sighting};
 use crate::shared::{Shared, clients};
 use crate::standing::{LEFT_FREE, Standing};
-use crate::store::engine_lock::{self, EngineLock};
-use crate::store::error::StoreError;
-use crate::store::left_behind::{self, LeftError};
-use crate::store::{
-    call_context, engine_generation, lines, migrate, partitions, recent_calls, schema, unmatched_reports,
-    voices,
-};
 use crate::supervisor::{CallSupervisor, Loaded, UseLines};
 use crate::voice_book::{Existing, FindOut, Warm};
 
@@ -198,7 +201,7 @@ impl Loader {
     /// What earlier starts acknowledged while the database was away. Without the disk it stays where it is, and is no reason not to start.
     async fn bring_in_what_was_spooled(&self) -> Result<(), StoreError> {
         let Some(root) = &self.spool_root else { return Ok(()) };
-        match left_behind::bring_in(root, &self.shared.pool, &self.shared.log).await {
+        match spool_recovery::bring_in(root, &self.shared.pool, &self.shared.log).await {
             Ok(0) => Ok(()),
             Ok(entries) => {
                 info!(self.shared.log, "events of an earlier start are in the database"; "entries" => entries);
@@ -243,7 +246,7 @@ impl Loader {
     async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
         // Not from the pool any more: it may hold the migrations' lock, and is dropped whatever comes of them.
         let mut client = deadpool_postgres::Object::take(self.shared.pool.get().await?);
-        migrate::migrate(&mut client, &schema::runner(), migrate::Limits::default())
+        migrate::migrate(&mut client, &embedded::runner(), migrate::Limits::default())
             .await
             .map_err(|error| StoreError::Schema(error.to_string()))?;
         drop(client);
@@ -254,7 +257,7 @@ impl Loader {
         let lines = self.lines().await?;
         let client = self.shared.pool.get().await?;
         // Before anything is read: what an earlier start still writes is written, or refused, by now.
-        let generation = engine_generation::next(&**client).await?;
+        let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
         let trust = self.trust_in(database, generation).await;
         self.shared.persistence_state.stand().looked(clock::now());
@@ -302,7 +305,7 @@ impl Loader {
         *self.shared.budgets() = budgets;
         let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
         supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
-        engine_generation::last_position(&**client).await
+        generation::last_position(&**client).await
     }
 
     /// Whether its voices are all that bear our name. What cannot be written down is not believed.

@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 use precall_call::At;
-
-use crate::store::rows::{Name, WebhookRow};
+use precall_store::events::rows::{Name, WebhookRow};
 
 /// Senders repeat themselves within minutes.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19_999);
@@ -49,7 +48,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::rows::Time;
+    use precall_store::events::rows::Time;
 
     fn webhook(id: &str, at: i64, sha256: &str) -> WebhookRow {
         WebhookRow {

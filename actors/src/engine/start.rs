@@ -13,6 +13,7 @@ use precall_base::phone_number::{CallerNumber, Region};
 use precall_providers::elevenlabs::Settings as ProviderSettings;
 use precall_providers::threecx::access_token::TokenDesk;
 use precall_providers::threecx::settings::Settings as PbxSettings;
+use precall_store::spool::handle::SpoolHandle;
 use slog::{Logger, info};
 use tokio::sync::{Notify, oneshot};
 
@@ -40,7 +41,6 @@ use crate::provider_state::ProviderState;
 use crate::report_collector::ReportCollector;
 use crate::resilient::start_resilient;
 use crate::shared::{CallSettings, PbxClient, PbxSide, Shared, install_clients};
-use crate::spool::handle::SpoolHandle;
 use crate::supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain};
 use crate::voice_book::{Bind, BookLimits, TellOfGoneVoices, VoiceBook};
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use precall_call::At;
+use precall_store::error::StoreError;
+use precall_store::recovery::budget_use;
 use tokio_postgres::GenericClient;
 
 use crate::budgets::{Budgets, Use};
 use crate::shared::Shared;
-use crate::store::budget_use;
-use crate::store::error::StoreError;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);

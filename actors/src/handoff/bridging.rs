@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use precall_call::{Event, HandoffFailure};
 use precall_providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
+use precall_store::StoreError;
+use precall_store::recovery::utterances;
 use slog::warn;
 
 use super::Attempt;
@@ -16,7 +18,6 @@ use crate::media::bridge::agent_order::AgentOrder;
 use crate::media::bridge::turn::Opening;
 use crate::programme::GREETING;
 use crate::shared::{Clients, Shared, clients};
-use crate::store::{StoreError, spoken_lines};
 
 /// A conversation begins so long before the greeting's end: time to make its first words, and none to grow impatient.
 const BEGINS_BEFORE: Duration = Duration::from_secs(2);
@@ -64,7 +65,7 @@ async fn said_before(attempt: &Attempt, context: &CallContext, shared: &Shared) 
     }
     let read = async {
         let client = shared.pool.get().await?;
-        spoken_lines::last(&**client, context.id, LINES_READ).await
+        utterances::last(&**client, context.id, LINES_READ).await
     };
     match tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow)) {
         Ok(lines) => {

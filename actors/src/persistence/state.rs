@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use precall_base::clock;
+use precall_store::spool::handle::Waiting;
 use tokio::sync::watch;
 
 use crate::batcher::QUEUE_MAX;
-use crate::spool::handle::Waiting;
 use crate::standing::{Stand, Standing};
 
 /// See the file.

@@ -6,6 +6,7 @@ use actix::{Context, Handler};
 use precall_base::clock;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{Admission, At, CallId, Cause, Event, Offer, Policy, Proof, Route};
+use precall_store::events::rows::{Derived, KeptEnd, Time};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
@@ -20,7 +21,6 @@ use crate::leg_proof::callback_proof;
 use crate::line::Line;
 use crate::persistence::Keep;
 use crate::registry::{Found, Sighting};
-use crate::store::rows::{Derived, KeptEnd, Time};
 use crate::voice_book::{Peek, VoiceKey};
 
 /// There is one PBX client so far.

@@ -6,6 +6,9 @@ use std::time::Duration;
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{Call, CallId, Event, fold};
+use precall_store::StoreError;
+use precall_store::events::event_log;
+use precall_store::recovery::call_context;
 use slog::{error, warn};
 
 use super::CallSupervisor;
@@ -13,7 +16,6 @@ use crate::call_actor::Origin;
 use crate::call_context::CallContext;
 use crate::line::Lines;
 use crate::shared::Shared;
-use crate::store::{StoreError, call_context, event_log};
 
 /// Reading one call's log back.
 const READ_WITHIN: Duration = Duration::from_secs(5);

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_call::{At, CallId, ConversationId, Event};
 use precall_providers::elevenlabs::{ConversationReport, Webhook, parse_webhook};
+use precall_store::error::StoreError;
+use precall_store::events::rows::{Derived, KeptReport};
+use precall_store::recovery::{due_conversations, unmatched_reports};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
@@ -13,9 +16,6 @@ use crate::call_rows::{Extra, matched};
 use crate::engine::{Busy, ReportOutcome};
 use crate::persistence::Keep;
 use crate::shared::Shared;
-use crate::store::error::StoreError;
-use crate::store::rows::{Derived, KeptReport};
-use crate::store::{due_conversations, unmatched_reports};
 
 /// Kept reports whose conversation may still become known; older ones stay in the table for people.
 const UNMATCHED_MAX: usize = 10_000;

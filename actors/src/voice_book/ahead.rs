@@ -6,12 +6,12 @@ use std::time::Duration;
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::At;
+use precall_store::StoreError;
+use precall_store::voices;
 use slog::info;
 use tokio::sync::oneshot;
 
 use super::{VoiceBook, VoiceKey};
-use crate::store::StoreError;
-use crate::store::voices;
 
 /// Who has called within so long may call again.
 const CALLED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);

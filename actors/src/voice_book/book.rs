@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use precall_call::{At, CallId, JobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
+use precall_store::voices::{ConsentRule, Covered, Mapping};
 
 use crate::breaker::{Breaker, Gate};
 use crate::clone_worker::VoiceOutcome;
-use crate::store::voices::{ConsentRule, Covered, Mapping};
 
 pub use memory::CachedClone;
 use memory::{Memory, Refused};

@@ -6,11 +6,12 @@ use std::time::Duration;
 use actix::{AsyncContext, Context, Handler, Message, Recipient};
 use precall_base::clock;
 use precall_call::{CallId, NoVoice};
+use precall_store::StoreError;
+use precall_store::voices;
+use precall_store::voices::{Unentitled, UnentitledWhy};
 use slog::{info, warn};
 
 use super::{VoiceBook, VoiceKey};
-use crate::store::StoreError;
-use crate::store::voices::{self, Unentitled, UnentitledWhy};
 
 /// Between two looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(15);

@@ -6,6 +6,10 @@ use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::{CallId, JobId, VoiceId};
 use precall_providers::elevenlabs::VoiceDeleted;
+use precall_store::events::rows::{CacheUse, Derived, Entry, Stream, Time};
+use precall_store::events::voice_event_json;
+use precall_store::events::voice_event_json::VoiceEvent;
+use precall_store::voices::ExistingVoice;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -15,9 +19,6 @@ use crate::persistence::{Append, Durable};
 use crate::reconciler::Trust;
 use crate::shared::clients;
 use crate::slot_book::{Held, Slot};
-use crate::store::rows::{CacheUse, Derived, Entry, Stream, Time};
-use crate::store::voice_event_json::{self, VoiceEvent};
-use crate::store::voices::ExistingVoice;
 
 /// One deletion.
 const DELETE_WITHIN: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
 //! `/webhook/elevenlabs/postcall`: what is answered to what.
 
 use precall_actors::engine::{Busy, ReportOutcome};
-use precall_actors::store::rows::RawBody;
 use precall_call::Grade;
+use precall_store::events::rows::RawBody;
 
 use super::client::send_chunked;
 use super::harness::{POSTCALL, SECRET, now_plus, run, run_with, settings};

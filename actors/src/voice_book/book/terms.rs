@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use precall_call::{At, CallId, JobId, NoVoice, Proof, VoiceId, VoicePolicy};
+use precall_store::voices::{ConsentRule, Covered, Mapping};
 
 use super::CachedClone;
 use crate::clone_worker::VoiceOutcome;
-use crate::store::voices::{ConsentRule, Covered, Mapping};
 
 /// Whose voice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

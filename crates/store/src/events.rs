@@ -1,0 +1,7 @@
+//! The event log: its JSON, its rows, and the one transaction that writes a batch.
+
+pub mod event_json;
+pub mod event_log;
+pub mod rows;
+pub mod voice_event_json;
+pub mod write;

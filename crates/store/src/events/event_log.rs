@@ -1,0 +1,167 @@
+//! The two logs: appending to them and reading a call's back.
+
+use std::collections::HashSet;
+
+use deadpool_postgres::Transaction;
+use precall_call::{At, CallId, Event};
+use serde_json::Value;
+use tokio_postgres::GenericClient;
+use uuid::Uuid;
+
+use super::event_json;
+use super::rows::{Entry, Stream};
+use crate::error::StoreError;
+
+const APPEND_CALLS: &str = "
+    insert into call_events (call, seq, at, event, pii)
+    select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::jsonb[], $5::jsonb[])
+    on conflict on constraint call_events_key do nothing
+    returning call, seq, position";
+
+const APPEND_VOICES: &str = "
+    insert into voice_events (job, seq, at, event, pii)
+    select * from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::jsonb[], $5::jsonb[])
+    on conflict on constraint voice_events_key do nothing
+    returning job, seq, position";
+
+// The same key with other content must never pass for the same event.
+const QUARANTINE_CALLS: &str = "
+    insert into quarantined_events (stream, owner, seq, content, reason)
+    select 'call', n.call, n.seq, n.event::text, 'another event stands under its key'
+    from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as n (call, seq, event)
+    join call_events e on e.call = n.call and e.seq = n.seq and e.event <> n.event";
+
+const QUARANTINE_VOICES: &str = "
+    insert into quarantined_events (stream, owner, seq, content, reason)
+    select 'voice', n.job, n.seq, n.event::text, 'another event stands under its key'
+    from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as n (job, seq, event)
+    join voice_events e on e.job = n.job and e.seq = n.seq and e.event <> n.event";
+
+// It may be written twice: where the first time's outcome is not known.
+const QUARANTINE_ONE: &str = "
+    insert into quarantined_events (stream, owner, seq, content, reason)
+    select $1, $2, $3, $4, $5 where not exists (
+        select from quarantined_events q where q.stream = $1 and q.owner = $2 and q.seq = $3 and q.content = $4
+        union all select from call_events e where $1 = 'call' and e.call = $2 and e.seq = $3 and e.event = $4::jsonb
+        union all select from voice_events e where $1 = 'voice' and e.job = $2 and e.seq = $3 and e.event = $4::jsonb)";
+
+const KNOWN_CALLS: &str = "select call from call_events where call = any($1) and seq = 1";
+const KNOWN_JOBS: &str = "select job from voice_events where job = any($1) and seq = 1";
+
+const READ_CALL: &str = "select seq, at, event from call_events where call = $1 order by seq";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[
+    APPEND_CALLS,
+    APPEND_VOICES,
+    QUARANTINE_CALLS,
+    QUARANTINE_VOICES,
+    QUARANTINE_ONE,
+    KNOWN_CALLS,
+    KNOWN_JOBS,
+    READ_CALL,
+];
+
+/// An event that was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Appended {
+    /// The call or the job.
+    pub owner: Uuid,
+    /// Its place in that log.
+    pub seq: i64,
+    /// Its place among all events.
+    pub position: i64,
+}
+
+/// Appends the entries of one stream; returns those that were new. The others are there already, or in quarantine.
+///
+/// # Errors
+/// When nothing is certain: the transaction has to be given up.
+pub(super) async fn append(
+    transaction: &Transaction<'_>,
+    stream: Stream,
+    entries: &[&Entry],
+) -> Result<Vec<Appended>, StoreError> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let owners: Vec<Uuid> = entries.iter().map(|e| e.owner).collect();
+    let seqs: Vec<i64> = entries.iter().map(|e| e.seq).collect();
+    let times: Vec<jiff::Timestamp> = entries.iter().map(|e| timestamp(e.at)).collect();
+    let events: Vec<&Value> = entries.iter().map(|e| &e.event).collect();
+    let pii: Vec<Option<&Value>> = entries.iter().map(|e| e.pii.as_ref()).collect();
+    let (append, quarantine) = match stream {
+        Stream::Call => (APPEND_CALLS, QUARANTINE_CALLS),
+        Stream::Voice => (APPEND_VOICES, QUARANTINE_VOICES),
+    };
+    let append = transaction.prepare_cached(append).await?;
+    let rows = transaction.query(&append, &[&owners, &seqs, &times, &events, &pii]).await?;
+    if rows.len() < entries.len() {
+        transaction.execute(quarantine, &[&owners, &seqs, &events]).await?;
+    }
+    rows.iter()
+        .map(|row| Ok(Appended { owner: row.try_get(0)?, seq: row.try_get(1)?, position: row.try_get(2)? }))
+        .collect()
+}
+
+/// Puts an entry that must not or cannot enter its log where somebody will find it. If it is there already, or in its log,
+/// nothing happens.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) async fn quarantine(
+    client: &impl GenericClient,
+    entry: &Entry,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let content = entry.event.to_string();
+    client
+        .execute(QUARANTINE_ONE, &[&entry.stream.name(), &entry.owner, &entry.seq, &content, &reason])
+        .await?;
+    Ok(())
+}
+
+/// Those of them that have a log.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(super) async fn known(
+    client: &impl GenericClient,
+    stream: Stream,
+    owners: &[Uuid],
+) -> Result<HashSet<Uuid>, StoreError> {
+    if owners.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let statement = match stream {
+        Stream::Call => KNOWN_CALLS,
+        Stream::Voice => KNOWN_JOBS,
+    };
+    let rows = client.query(statement, &[&owners]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// A call's log, in order.
+///
+/// # Errors
+/// When an event cannot be read, which says that the call cannot be taken up again.
+pub async fn read_call(client: &impl GenericClient, call: CallId) -> Result<Vec<(Event, At)>, StoreError> {
+    let rows = client.query(READ_CALL, &[&Uuid::from_u128(call.0)]).await?;
+    let mut log = Vec::with_capacity(rows.len());
+    for (expected, row) in (1_i64..).zip(&rows) {
+        let seq: i64 = row.try_get(0)?;
+        if seq != expected {
+            return Err(StoreError::Unreadable(format!("call {call} has no event {expected}")));
+        }
+        let at: jiff::Timestamp = row.try_get(1)?;
+        let event: Value = row.try_get(2)?;
+        let event = event_json::decode(&event)
+            .map_err(|error| StoreError::Unreadable(format!("event {seq} of call {call}: {error}")))?;
+        log.push((event, At(at.as_microsecond())));
+    }
+    Ok(log)
+}
+
+pub(crate) fn timestamp(at: At) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,21 @@
+//! PostgreSQL and the spool. Each statement stands beside the row that it fills. This crate knows ids and facts, never
+//! actors and never a provider.
+
+pub mod connect;
+pub mod error;
+pub mod schema;
+
+pub mod events;
+pub mod lines;
+pub mod people;
+pub mod reads;
+pub mod voices;
+
+pub mod growth;
+pub mod leader;
+pub mod recovery;
+pub mod spool;
+pub mod spool_recovery;
+pub mod verify;
+
+pub use error::StoreError;

@@ -1,0 +1,74 @@
+//! What administrators changed: written in the transaction of the change, read by whoever has to answer for it.
+
+use deadpool_postgres::Pool;
+use jiff::Timestamp;
+use precall_call::At;
+use serde_json::Value;
+use tokio_postgres::GenericClient;
+use uuid::Uuid;
+
+use crate::StoreError;
+use crate::events::event_log::timestamp;
+use crate::reads::read_only::read;
+
+const RECORD: &str =
+    "insert into audit_log (id, at, who, action, subject, detail) values ($1, $2, $3, $4, $5, $6)";
+
+const LIST: &str = "
+    select id, at, who, action, subject, detail from audit_log where id < $1 order by id desc limit $2";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[RECORD, LIST];
+
+/// Writes down who changed what. `detail` must hold nothing that is personal.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn record(
+    client: &impl GenericClient,
+    who: &str,
+    action: &str,
+    subject: Option<Uuid>,
+    detail: Option<Value>,
+    now: At,
+) -> Result<(), StoreError> {
+    client.execute(RECORD, &[&Uuid::now_v7(), &timestamp(now), &who, &action, &subject, &detail]).await?;
+    Ok(())
+}
+
+/// A change.
+#[derive(Clone, Debug)]
+pub struct AuditRow {
+    /// Time-ordered.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// The name of a key, or `command line`.
+    pub who: String,
+    /// What was done.
+    pub action: String,
+    /// To which mapping, speaker or call.
+    pub subject: Option<Uuid>,
+    /// More of it, without personal data.
+    pub detail: Option<Value>,
+}
+
+/// At most `limit` changes before this one, the newest first.
+///
+/// # Errors
+/// What the database made of it.
+pub async fn list(pool: &Pool, before: Uuid, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
+    let rows = read(pool, LIST, &[&before, &limit]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AuditRow {
+                id: row.try_get(0)?,
+                at: row.try_get(1)?,
+                who: row.try_get(2)?,
+                action: row.try_get(3)?,
+                subject: row.try_get(4)?,
+                detail: row.try_get(5)?,
+            })
+        })
+        .collect()
+}

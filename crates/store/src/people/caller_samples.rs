@@ -1,0 +1,64 @@
+//! Which sample a caller is mapped to, where it was uploaded.
+
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+
+use crate::error::StoreError;
+use crate::reads::read_only::read;
+
+/// The one write is given up after this: the server may be gone without a word.
+const DEADLINE: Duration = Duration::from_secs(6);
+
+const MAPPED: &str = "
+    select 1 from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
+
+/// The old reference comes with it: nobody else remembers it, and an upload that nobody refers to must not stay. The row is
+/// locked first, so that of two uploads at once each hears of the other.
+const REPLACE: &str = "
+    with old as (
+        select id, voice_sample_url from caller_voice_mapping
+            where account_id = $1 and caller_id = $2 and deleted_at is null for update)
+    update caller_voice_mapping m set voice_sample_url = $3, updated_at = now()
+        from old where m.id = old.id returning old.voice_sample_url";
+
+const REFERRED: &str = "
+    select 1 from caller_voice_mapping where voice_sample_url = $1 and deleted_at is null limit 1";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[MAPPED, REPLACE, REFERRED];
+
+/// Whether the caller has a mapping that is not deleted.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn is_mapped(pool: &Pool, account: &str, caller: &str) -> Result<bool, StoreError> {
+    Ok(!read(pool, MAPPED, &[&account, &caller]).await?.is_empty())
+}
+
+/// Maps the caller to another sample; the reference of the one before, or none where there is no such caller.
+///
+/// # Errors
+/// When the database cannot be asked; [`StoreError::TooSlow`] when it may have been done.
+pub async fn replace(
+    pool: &Pool,
+    account: &str,
+    caller: &str,
+    reference: &str,
+) -> Result<Option<String>, StoreError> {
+    let exchange = async {
+        let client = pool.get().await?;
+        let prepared = client.prepare_cached(REPLACE).await?;
+        let row = client.query_opt(&prepared, &[&account, &caller, &reference]).await?;
+        row.map(|row| row.try_get(0)).transpose().map_err(StoreError::from)
+    };
+    tokio::time::timeout(DEADLINE, exchange).await.unwrap_or(Err(StoreError::TooSlow))
+}
+
+/// Whether any caller of any account is mapped to this sample.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn is_referred_to(pool: &Pool, reference: &str) -> Result<bool, StoreError> {
+    Ok(!read(pool, REFERRED, &[&reference]).await?.is_empty())
+}

@@ -1,0 +1,8 @@
+//! Reads for the API and the dashboard, each bounded and on a read-only transaction.
+
+pub mod calls;
+pub mod events;
+pub(crate) mod read_only;
+pub mod statistics;
+pub mod voices;
+pub mod webhooks;

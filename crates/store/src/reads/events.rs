@@ -1,0 +1,83 @@
+//! Events as they are read: those of one call, and all of them in their global order. Never with personal data.
+
+use deadpool_postgres::Pool;
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+use crate::StoreError;
+use crate::reads::read_only::read;
+
+/// An event without its personal data.
+#[derive(Clone, Debug)]
+pub struct EventRow {
+    /// Its place among all events of calls and of clone jobs.
+    pub position: i64,
+    /// Which log it is from: `call` or `voice`.
+    pub stream: &'static str,
+    /// The call, or the clone job.
+    pub owner: Uuid,
+    /// Its place in the log of its owner, from 1.
+    pub seq: i64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// `{v, kind, ...}` as it is kept.
+    pub event: Box<RawValue>,
+}
+
+impl EventRow {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let is_call: bool = row.try_get("is_call")?;
+        let Json(event) = row.try_get("event")?;
+        Ok(Self {
+            position: row.try_get("position")?,
+            stream: if is_call { "call" } else { "voice" },
+            owner: row.try_get("owner")?,
+            seq: row.try_get("seq")?,
+            at: row.try_get("at")?,
+            event,
+        })
+    }
+}
+
+pub(super) const OF_CALL: &str = "select true as is_call, position, call as owner, seq, at, event
+      from call_events
+      where call = $1 and seq > $2
+      order by seq
+      limit $3";
+
+/// At most `limit` events of a call behind a `seq`, oldest first.
+///
+/// # Errors
+/// What the database made of it.
+pub async fn of_call(
+    pool: &Pool,
+    call: Uuid,
+    behind_seq: i64,
+    limit: i64,
+) -> Result<Vec<EventRow>, StoreError> {
+    let rows = read(pool, OF_CALL, &[&call, &behind_seq, &limit]).await?;
+    rows.iter().map(EventRow::read).collect()
+}
+
+// Each branch has its own limit, so that both walk their index on position and stop.
+pub(super) const AFTER: &str = "select * from (
+        (select true as is_call, position, call as owner, seq, at, event
+           from call_events where position > $1 and position <= $2 order by position limit $3)
+        union all
+        (select false, position, job, seq, at, event
+           from voice_events where position > $1 and position <= $2 order by position limit $3)
+      ) as both_logs
+      order by position
+      limit $3";
+
+/// At most `limit` events behind a position and up to another, in their global order.
+///
+/// # Errors
+/// What the database made of it.
+pub async fn after(pool: &Pool, behind: i64, up_to: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+    let rows = read(pool, AFTER, &[&behind, &up_to, &limit]).await?;
+    rows.iter().map(EventRow::read).collect()
+}

@@ -1,0 +1,75 @@
+//! Who a call is: what its actor needs beside the log when it takes the call up again.
+
+use precall_call::CallId;
+use tokio_postgres::GenericClient;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+
+const READ: &str = "
+    select account_id, pbx, line, threecx_call_id, caller_id, called_number
+    from call_log where id = $1";
+
+const UNRELEASED: &str =
+    "select id, line from call_log where state <> 'released' and last_seq > 0 order by id";
+
+// Its log cannot be folded any more, so this row is written beside it.
+const CLOSE_UNREADABLE: &str = "
+    update call_log set state = 'released', cause = 'unreadable_log', blame = 'precall', told = 'nothing',
+        status = case status when 'completed' then status else 'failed' end,
+        call_ended_at = coalesce(call_ended_at, now()), updated_at = now()
+    where id = $1 and state <> 'released'";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[READ, UNRELEASED, CLOSE_UNREADABLE];
+
+/// What `call_log` knows of a call's identity.
+#[derive(Clone, Debug)]
+pub struct StoredContext {
+    /// Whose call.
+    pub account: String,
+    /// Which PBX.
+    pub pbx: String,
+    /// Which line.
+    pub line: String,
+    /// The PBX's id.
+    pub threecx_call_id: Option<String>,
+    /// The caller, E.164 or extension.
+    pub caller: Option<String>,
+    /// What was called.
+    pub called: Option<String>,
+}
+
+/// Reads a call's identity; none if there is no such call.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn read(client: &impl GenericClient, call: CallId) -> Result<Option<StoredContext>, StoreError> {
+    let Some(row) = client.query_opt(READ, &[&Uuid::from_u128(call.0)]).await? else { return Ok(None) };
+    Ok(Some(StoredContext {
+        account: row.try_get(0)?,
+        pbx: row.try_get(1)?,
+        line: row.try_get(2)?,
+        threecx_call_id: row.try_get(3)?,
+        caller: row.try_get(4)?,
+        called: row.try_get(5)?,
+    }))
+}
+
+/// Calls that were live when the last engine stopped, each with its line.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn unreleased(client: &impl GenericClient) -> Result<Vec<(CallId, String)>, StoreError> {
+    let rows = client.query(UNRELEASED, &[]).await?;
+    rows.iter().map(|row| Ok((CallId(row.try_get::<_, Uuid>(0)?.as_u128()), row.try_get(1)?))).collect()
+}
+
+/// Closes a call whose log cannot be read.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn close_unreadable(client: &impl GenericClient, call: CallId) -> Result<(), StoreError> {
+    client.execute(CLOSE_UNREADABLE, &[&Uuid::from_u128(call.0)]).await?;
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! What admission must remember over a restart: keys of recent calls, ends that came first, numbers that were dialled.
+
+use precall_call::{At, CallId};
+use tokio_postgres::GenericClient;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::events::event_log::timestamp;
+
+const KEYS: &str = "
+    select id, pbx, threecx_call_id, caller_id, called_number, call_started_at, state <> 'released'
+    from call_log where (call_started_at > $1 or state <> 'released') and last_seq > 0 order by id";
+
+const EARLY_ENDS: &str = "select pbx, threecx_call_id, ended_at from early_ends where ended_at > $1";
+
+// An intent counts as a dial: it may have rung.
+const DIALLED: &str = "
+    select c.caller_id, e.at from call_events e join call_log c on c.id = e.call
+    where e.at > $1 and e.event ->> 'kind' = 'greeting_dialled' and c.caller_id is not null";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[KEYS, EARLY_ENDS, DIALLED];
+
+/// A call as admission knows it.
+#[derive(Clone, Debug)]
+pub struct StoredKey {
+    /// Our id.
+    pub call: CallId,
+    /// Which PBX.
+    pub pbx: String,
+    /// The PBX's id.
+    pub threecx_call_id: Option<String>,
+    /// Who rang.
+    pub caller: Option<String>,
+    /// What was called.
+    pub called: Option<String>,
+    /// When it was first seen.
+    pub first_seen: At,
+    /// Whether it was live.
+    pub live: bool,
+}
+
+/// Calls first seen after `since`, and all that were live.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn keys(client: &impl GenericClient, since: At) -> Result<Vec<StoredKey>, StoreError> {
+    let rows = client.query(KEYS, &[&timestamp(since)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(StoredKey {
+                call: CallId(row.try_get::<_, Uuid>(0)?.as_u128()),
+                pbx: row.try_get(1)?,
+                threecx_call_id: row.try_get(2)?,
+                caller: row.try_get(3)?,
+                called: row.try_get(4)?,
+                first_seen: At(row.try_get::<_, jiff::Timestamp>(5)?.as_microsecond()),
+                live: row.try_get(6)?,
+            })
+        })
+        .collect()
+}
+
+/// Ends without a call, after `since`: PBX, its id of the call, when.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn early_ends(
+    client: &impl GenericClient,
+    since: At,
+) -> Result<Vec<(String, String, At)>, StoreError> {
+    let rows = client.query(EARLY_ENDS, &[&timestamp(since)]).await?;
+    rows.iter()
+        .map(|row| {
+            let at: jiff::Timestamp = row.try_get(2)?;
+            Ok((row.try_get(0)?, row.try_get(1)?, At(at.as_microsecond())))
+        })
+        .collect()
+}
+
+/// Numbers dialled after `since`, and when.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn dialled(client: &impl GenericClient, since: At) -> Result<Vec<(String, At)>, StoreError> {
+    let rows = client.query(DIALLED, &[&timestamp(since)]).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, At(row.try_get::<_, jiff::Timestamp>(1)?.as_microsecond()))))
+        .collect()
+}

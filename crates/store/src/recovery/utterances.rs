@@ -1,0 +1,51 @@
+//! What was said on the bridge, read back for an agent that goes on with a call.
+
+use precall_call::{CallId, Event, Speaker};
+use serde_json::Value;
+use tokio_postgres::GenericClient;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::events::event_json;
+
+const LAST: &str = "
+    select event, pii ->> 'text' from call_events
+    where call = $1 and event ->> 'kind' = 'line_spoken' order by seq desc limit $2";
+
+/// The statements of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[LAST];
+
+/// A line as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpokenLine {
+    /// Its number in the call.
+    pub number: u32,
+    /// Who said it.
+    pub by: Speaker,
+    /// The earlier line that it corrects.
+    pub corrects: Option<u32>,
+    /// The words; empty once they were erased.
+    pub text: String,
+}
+
+/// The last so many lines of a call, in the order in which they were said.
+///
+/// # Errors
+/// When the database cannot be asked, or holds what cannot be read.
+pub async fn last(
+    client: &impl GenericClient,
+    call: CallId,
+    at_most: i64,
+) -> Result<Vec<SpokenLine>, StoreError> {
+    let rows = client.query(LAST, &[&Uuid::from_u128(call.0), &at_most]).await?;
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows.iter().rev() {
+        let event: Value = row.try_get(0)?;
+        let event = event_json::decode(&event).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let text: Option<String> = row.try_get(1)?;
+        if let Event::LineSpoken { number, by, corrects } = event {
+            lines.push(SpokenLine { number, by, corrects, text: text.unwrap_or_default() });
+        }
+    }
+    Ok(lines)
+}

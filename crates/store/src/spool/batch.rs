@@ -1,0 +1,117 @@
+//! A batch as a frame of the spool: JSON, with the start that made it.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Segments, Spool};
+use crate::events::rows::{Batch, Derived, Entry};
+
+/// What this program writes. A frame of another version is not read.
+const VERSION: u8 = 1;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u8,
+    generation: u64,
+    entries: &'a [Entry],
+    rows: &'a [Derived],
+}
+
+#[derive(Deserialize)]
+struct Read {
+    generation: u64,
+    entries: Vec<Entry>,
+    rows: Vec<Derived>,
+}
+
+/// Why a frame is not a batch.
+#[derive(Debug, thiserror::Error)]
+pub enum NotABatch {
+    /// It was written by another version of precall.
+    #[error("it has version {0}, and this precall reads version {VERSION}")]
+    Version(u8),
+    /// It is not JSON, or not ours.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// The frame of a batch that this start of precall acknowledged.
+///
+/// # Errors
+/// When it has something that JSON has not.
+pub fn to_frame(batch: &Batch, generation: u64) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Written { v: VERSION, generation, entries: &batch.entries, rows: &batch.rows })
+}
+
+/// The batch of a frame, and the start that acknowledged it.
+///
+/// # Errors
+/// When it is none.
+pub fn from_frame(frame: &[u8]) -> Result<(u64, Batch), NotABatch> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        v: u8,
+    }
+    let Versioned { v } = serde_json::from_slice(frame)?;
+    if v != VERSION {
+        return Err(NotABatch::Version(v));
+    }
+    let Read { generation, entries, rows } = serde_json::from_slice(frame)?;
+    Ok((generation, Batch { entries, rows }))
+}
+
+/// Frames that go to the database together.
+#[derive(Debug)]
+pub struct Together {
+    /// The start that acknowledged them.
+    pub generation: u64,
+    /// What is in them.
+    pub batch: Batch,
+    /// How many frames they are.
+    pub frames: usize,
+    /// Frames before them that are no batches of ours, and were passed over.
+    pub passed_over: Vec<NotABatch>,
+}
+
+/// Bytes of frames that go to the database together.
+const TOGETHER_BYTES: usize = 512 * 1024;
+
+/// What comes after the first `skip` frames; none at the end.
+///
+/// # Errors
+/// When frames cannot be read.
+pub fn peek<S: Segments>(spool: &mut Spool<S>, skip: usize) -> io::Result<Option<Together>> {
+    let mut passed_over = Vec::new();
+    loop {
+        let mut together: Option<Together> = None;
+        let mut unusable = None;
+        for frame in spool.peek(skip, TOGETHER_BYTES)? {
+            match (from_frame(&frame), &mut together) {
+                (Ok((generation, batch)), None) => {
+                    together = Some(Together { generation, batch, frames: 1, passed_over: Vec::new() });
+                }
+                (Ok((generation, batch)), Some(together)) if generation == together.generation => {
+                    together.batch.extend(batch);
+                    together.frames = together.frames.saturating_add(1);
+                }
+                (Ok(_), Some(_)) => break,
+                (Err(error), _) => {
+                    unusable = Some(error);
+                    break;
+                }
+            }
+        }
+        match (together, unusable) {
+            (Some(together), _) => return Ok(Some(Together { passed_over, ..together })),
+            (None, Some(error)) => {
+                spool.pass_over(skip)?;
+                passed_over.push(error);
+            }
+            (None, None) => return Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
