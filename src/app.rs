@@ -13,10 +13,10 @@ use precall_actors::engine::{
 use precall_actors::erasure_ledger::Ledger;
 use precall_actors::faults::Faults;
 use precall_actors::line::{Line, LineRules};
-use precall_actors::media::MediaSettings;
-use precall_actors::prompts::PromptSettings;
 use precall_actors::samples::{SampleStore, UploadPlace};
 use precall_actors::shared::{CallSettings, ConsentRule};
+use precall_audio::MediaSettings;
+use precall_audio::prompts::PromptSettings;
 use precall_base::phone_number::Region;
 use precall_call::{LineId, Route};
 use precall_providers::elevenlabs;

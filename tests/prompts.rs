@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall::simulators::elevenlabs::{Options, start, voice_tone_hz};
-use precall_actors::media::clip::Clip;
-use precall_actors::prompts::{Origin, PromptMaker, PromptOrder, PromptSettings, Prompts, Words};
+use precall_audio::clip::Clip;
+use precall_audio::prompts::{Origin, PromptMaker, PromptOrder, PromptSettings, Prompts, Words};
 use precall_call::{LineId, VoiceId};
 use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::media::scene::{Cue, Mark, Scene};
-use crate::prompts::Prompts;
+use precall_audio::playlist::{Cue, Mark, Scene};
+use precall_audio::prompts::Prompts;
 
 /// The notice was heard.
 pub const NOTICE: Mark = Mark(1);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use deadpool_postgres::Pool;
+use precall_audio::Media;
 use precall_call::{At, CallId};
 use precall_providers::elevenlabs::{ElevenLabs, Settings as ProviderSettings, Telephony};
 use precall_providers::threecx::access_token::AccessTokens;
@@ -24,7 +25,6 @@ use crate::erasure_ledger::Ledger;
 use crate::expected_transfers::{Asker, Expected, ExpectedTransfers};
 use crate::faults::Faults;
 use crate::known_database::KnownDatabase;
-use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::pbx_feed::LookAt;
 use crate::pbx_state::PbxState;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use precall_actors::prompts::HoldOrder;
+use precall_audio::prompts::HoldOrder;
 use url::Url;
 
 use super::value::{Complaint, FromText};

@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use precall_actors::budgets::BudgetLimits;
-use precall_actors::prompts::HoldOrder;
+use precall_audio::prompts::HoldOrder;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{Route, VoiceWait};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use precall::simulators::elevenlabs::{self, Fault, Script, Step, TalkReport};
 use precall::simulators::threecx::{self, CallReport, NewCall, Options, Simulator, Trunk, Turn};
-use precall_actors::prompts;
+use precall_audio::prompts;
 use serde_json::json;
 use uuid::Uuid;
 

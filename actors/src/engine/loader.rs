@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
+use precall_audio::prompts::PromptMaker;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{At, ConversationId, VoiceId};
@@ -33,7 +34,6 @@ use crate::disposer::dispose;
 use crate::line::{Line, Lines};
 use crate::pbx_feed::{Feed, PbxFeed};
 use crate::programme::Programme;
-use crate::prompts::PromptMaker;
 use crate::reconciler::Trust;
 use crate::registry::{REMEMBERED, Registry, Sighting};
 use crate::shared::{Shared, clients};

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use precall_audio::bridge::agent_event::AgentNews;
 use precall_call::{At, Event, HandoffFailure, Person, Speaker};
 use precall_providers::elevenlabs::{ToolOutcome, contextual_update_text, tool_result_text};
 use serde_json::{Map, Value};
@@ -12,7 +13,6 @@ use super::GreetingPlayer;
 use crate::call_actor::Happened;
 use crate::call_rows::Extra;
 use crate::last_words::LastWords;
-use crate::media::bridge::agent_news::AgentNews;
 
 /// The one tool that an agent may use: its prompt says by which names.
 const TRANSFER_TOOL: &str = "transfer_to_person";

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use precall_audio::bridge::agent_order::AgentOrder;
+use precall_audio::bridge::turn_taking::Opening;
 use precall_call::{Event, HandoffFailure};
 use precall_providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
 use precall_store::StoreError;
@@ -14,8 +16,6 @@ use crate::call_context::CallContext;
 use crate::greeting_player::BringAgent;
 use crate::last_words::LastWords;
 use crate::line::{AgentAccess, BridgeRules};
-use crate::media::bridge::agent_order::AgentOrder;
-use crate::media::bridge::turn::Opening;
 use crate::programme::GREETING;
 use crate::shared::{Clients, Shared, clients};
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use precall_audio::clip::Clip;
+use precall_audio::prompts::{FILE_BYTES_MAX, decode};
 use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
 use sha2::{Digest, Sha256};
 
 use super::SampleError;
-use crate::media::clip::Clip;
-use crate::prompts::{FILE_BYTES_MAX, decode};
 
 /// Larger files are refused, as other recordings are. The provider documents no limit; two minutes of a studio's stereo have 20 MiB, and
 /// more than three minutes make a clone worse (ElevenLabs facts, section 1).

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use precall_audio::prompts::AudioError;
 use precall_providers::s3::S3Error;
 
 use super::SAMPLE_BYTES_MAX;
-use crate::prompts::AudioError;
 
 /// Why a sample cannot be used. The texts say what to change and never repeat the path: it often holds a number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,4 @@
+//! Sample rates and encodings.
+
+pub mod resampler;
+pub mod transcode;

@@ -1,0 +1,128 @@
+//! A socket that carries audio, under TLS where its address says so.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use precall_providers::tls_roots::Trust;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use url::Url;
+
+/// What the kernel may hold back before a stalled peer is noticed: about a second of audio; it doubles the figure itself.
+const SEND_BUFFER: u32 = 16 * 1024;
+
+/// Where a socket leads.
+#[derive(Clone)]
+pub(crate) struct Address {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl Address {
+    /// Of a URL, under TLS with this trust; none when it has no host that can be named.
+    pub(crate) fn of(url: &Url, trust: Option<&Trust>) -> Option<Self> {
+        // An IPv6 address stands in brackets in an address, and without them everywhere else.
+        let host = url.host()?.to_string().trim_matches(['[', ']']).to_owned();
+        let port = url.port_or_known_default()?;
+        let tls = match trust {
+            None => None,
+            Some(trust) => {
+                Some((TlsConnector::from(trust.config()), ServerName::try_from(host.clone()).ok()?))
+            }
+        };
+        Some(Self { host, port, tls })
+    }
+
+    /// A new connection.
+    pub(crate) async fn connect(&self) -> io::Result<Socket> {
+        let tcp = self.connect_tcp().await?;
+        Ok(match &self.tls {
+            None => Socket::Plain(tcp),
+            Some((connector, name)) => Socket::Tls(Box::new(connector.connect(name.clone(), tcp).await?)),
+        })
+    }
+
+    async fn connect_tcp(&self) -> io::Result<TcpStream> {
+        let mut failure = io::Error::from(io::ErrorKind::NotFound);
+        for address in lookup_host((self.host.as_str(), self.port)).await? {
+            match connect_to(address).await {
+                Ok(tcp) => return Ok(tcp),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.connect(address).await
+}
+
+/// See the file.
+pub(crate) enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(context, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(context, buffers),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(context, buffers),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(context),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The sound that is always there: two notes for a greeting, a gentle loop for the wait, three falling notes for an
+//! apology. Made by code, so there is no file to lose and nobody's music to pay for.
+
+use std::f32::consts::TAU;
+use std::sync::LazyLock;
+
+use super::pcm::{RATE, clip_of};
+use crate::clip::Clip;
+
+/// Where speech on a telephone lies as well, against full scale (RMS): -18 dBFS.
+const LEVEL: f32 = 0.125_9;
+
+/// One note.
+struct Note {
+    /// When it begins, in milliseconds.
+    at: u32,
+    /// How long it is heard, in milliseconds.
+    length: u32,
+    hz: f32,
+}
+
+const GREETING: [Note; 2] =
+    [Note { at: 0, length: 320, hz: 523.25 }, Note { at: 240, length: 460, hz: 783.99 }];
+
+const APOLOGY: [Note; 3] = [
+    Note { at: 0, length: 420, hz: 659.26 },
+    Note { at: 340, length: 420, hz: 523.25 },
+    Note { at: 680, length: 720, hz: 392.0 },
+];
+
+/// Milliseconds from one note of the loop to the next.
+const STEP: u32 = 500;
+/// Up and down through two chords: C major with its ninth, A minor with its seventh.
+const LOOP: [f32; 16] = [
+    261.63, 392.0, 523.25, 587.33, 659.26, 587.33, 523.25, 392.0, 220.0, 329.63, 440.0, 523.25, 659.26,
+    523.25, 440.0, 329.63,
+];
+
+static GREETING_CLIP: LazyLock<Clip> = LazyLock::new(|| levelled(played(&GREETING, 700)));
+static APOLOGY_CLIP: LazyLock<Clip> = LazyLock::new(|| levelled(played(&APOLOGY, 1_400)));
+static HOLD_CLIP: LazyLock<Clip> = LazyLock::new(|| {
+    let notes: Vec<Note> =
+        (0_u32..).zip(LOOP).map(|(n, hz)| Note { at: n.saturating_mul(STEP), length: 1_900, hz }).collect();
+    levelled(played(&notes, 8_000))
+});
+
+/// Two soft notes, 0.7 s.
+#[must_use]
+pub fn greeting() -> Clip {
+    GREETING_CLIP.clone()
+}
+
+/// Eight seconds to be played again and again: what sounds over its end sounds on at its beginning.
+#[must_use]
+pub fn hold() -> Clip {
+    HOLD_CLIP.clone()
+}
+
+/// Three falling notes, 1.4 s.
+#[must_use]
+pub fn apology() -> Clip {
+    APOLOGY_CLIP.clone()
+}
+
+/// The notes on a strip of `length` milliseconds whose end is its beginning.
+fn played(notes: &[Note], length: u32) -> Vec<f32> {
+    let mut strip = vec![0.0_f32; samples(length)];
+    let total = strip.len().max(1);
+    for note in notes {
+        let heard = note_samples(note);
+        for (offset, sample) in heard.into_iter().enumerate() {
+            let place = samples(note.at).saturating_add(offset) % total;
+            if let Some(sum) = strip.get_mut(place) {
+                *sum += sample;
+            }
+        }
+    }
+    strip
+}
+
+/// A sine with a little of its octave, softly begun, dying away and gone at its end.
+fn note_samples(note: &Note) -> Vec<f32> {
+    const ATTACK: f32 = 0.02;
+    let seconds = f32_of(note.length) / 1_000.0;
+    let count = u32::try_from(samples(note.length)).unwrap_or(0);
+    let sample = |n: u32| {
+        let at = f32_of(n) / f32_of(RATE);
+        let begun = (at / ATTACK).min(1.0);
+        let left = 1.0 - at / seconds;
+        let wave = (TAU * note.hz * at).sin() + 0.2 * (2.0 * TAU * note.hz * at).sin();
+        wave * begun * left * left
+    };
+    (0..count).map(sample).collect()
+}
+
+fn samples(millis: u32) -> usize {
+    usize::try_from(u64::from(millis).saturating_mul(u64::from(RATE)) / 1_000).unwrap_or(0)
+}
+
+/// Exact for everything that is counted here.
+#[allow(clippy::cast_precision_loss)] // Below 2^24.
+fn f32_of(number: u32) -> f32 {
+    number as f32
+}
+
+/// The same at [`LEVEL`].
+fn levelled(mut strip: Vec<f32>) -> Clip {
+    let count = f32_of(u32::try_from(strip.len()).unwrap_or(u32::MAX)).max(1.0);
+    let rms = (strip.iter().map(|sample| sample * sample).sum::<f32>() / count).sqrt();
+    let gain = if rms > 0.0 { LEVEL / rms } else { 0.0 };
+    strip.iter_mut().for_each(|sample| *sample *= gain);
+    clip_of(&strip)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
+    use std::time::Duration;
+
+    use super::super::pcm::listening::{amplitude, level_db, samples};
+    use super::{apology, greeting, hold};
+
+    #[test]
+    fn each_has_its_length_and_the_level_of_speech() {
+        let lengths = [(greeting(), 700), (hold(), 8_000), (apology(), 1_400)];
+        for (clip, millis) in lengths {
+            assert_eq!(clip.duration(), Duration::from_millis(millis));
+            let heard = samples(&clip);
+            assert!((level_db(&heard) + 18.0).abs() < 0.2, "{millis}: {} dB", level_db(&heard));
+            let peak = heard.iter().fold(0.0_f64, |peak, sample| peak.max(sample.abs()));
+            assert!(peak < 0.9, "{millis}: {peak}");
+        }
+    }
+
+    #[test]
+    fn the_greeting_rises_and_the_apology_falls() {
+        let louder = |part: &[f64], this: f64, than: f64| amplitude(part, this) > 3.0 * amplitude(part, than);
+        let heard = samples(&greeting());
+        assert!(louder(&heard[..1_600], 523.25, 783.99) && louder(&heard[3_000..], 783.99, 523.25));
+        let heard = samples(&apology());
+        assert!(louder(&heard[..2_400], 659.26, 523.25));
+        assert!(louder(&heard[3_400..5_400], 523.25, 392.0));
+        assert!(louder(&heard[7_000..], 392.0, 523.25));
+    }
+
+    #[test]
+    fn the_loop_has_no_seam_and_no_hole() {
+        let heard = samples(&hold());
+        let steepest = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+        let seam = (heard[0] - heard[heard.len() - 1]).abs();
+        assert!(seam <= steepest, "a click: {seam} against {steepest}");
+        // The last notes are still heard when the loop begins again with another.
+        let beginning = &heard[..4_000];
+        assert!(amplitude(beginning, 329.63) > 0.03, "{}", amplitude(beginning, 329.63));
+        // Around the seam it is as loud as elsewhere.
+        let around: Vec<f64> = heard[heard.len() - 800..].iter().chain(&heard[..800]).copied().collect();
+        assert!(level_db(&around) > -26.0, "{}", level_db(&around));
+        for part in heard.chunks(800) {
+            assert!(level_db(part) > -30.0, "a hole: {}", level_db(part));
+        }
+    }
+
+    #[test]
+    fn what_is_played_once_begins_and_ends_in_silence() {
+        for clip in [greeting(), apology()] {
+            let heard = samples(&clip);
+            assert!(heard[0].abs() < 0.001 && heard[heard.len() - 1].abs() < 0.001);
+        }
+    }
+}
