@@ -29,8 +29,8 @@ use slog::{Logger, info, o, warn};
 use url::Url;
 
 use crate::config::{Config, DatabaseSource, Environment, Storage, Telephony};
-use crate::embedded_postgres::{DataDir, Durability, EmbeddedError, EmbeddedPostgres, Install, Options};
 use crate::http;
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedError, EmbeddedPostgres, Install, Options};
 
 /// How long a report may lag behind the end of its conversation before the provider is asked.
 const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -25,14 +25,14 @@ pub use summary::Summary;
 
 use crate::app::{AppError, Application, start_embedded};
 use crate::config::{ApiKeys, Config, ConfigError, Scope};
-use crate::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use crate::logging::{self, Format, Logging};
-use crate::simulators::elevenlabs::{self, Agent, CloneDelay, Simulator, TalkReport, Target};
-use crate::simulators::threecx;
 use bridged::{Between, Conversed, Listened};
 pub use bridged::{Bridged, Judge};
 use callers::Callers;
 pub use pbx::Heard;
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use precall_simulators::elevenlabs::{self, Agent, CloneDelay, Simulator, TalkReport, Target};
+use precall_simulators::threecx;
 use ringing::{Door, Ringing, Rung};
 use sounds::Sounds;
 use tones::Recording;

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_actors::clock;
 use precall_actors::store::consents::{self, Evidence, NewConsent, Personal};
 use precall_actors::store::speakers;
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 use precall_actors::store::connect;
 
 use crate::config::{Config, ConfigError, DatabaseSource, read_environment};
-use crate::simulators::{elevenlabs, threecx};
+use precall_simulators::{elevenlabs, threecx};
 
 /// What a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

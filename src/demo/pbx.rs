@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::DemoError;
 use super::bridged::Judge;
 use super::summary::Percentiles;
-use crate::simulators::threecx::{CallReport, Fault, NewCall, Options, Simulator, Trunk};
+use precall_simulators::threecx::{CallReport, Fault, NewCall, Options, Simulator, Trunk};
 
 /// The client of the demo, and its route point.
 pub(super) const CLIENT_ID: &str = "900";

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::DemoError;
 use super::callers::Callers;
 use crate::signature::{Kind, sign};
-use crate::simulators::threecx;
+use precall_simulators::threecx;
 
 /// The number that everybody dials.
 const CALLED: &str = "+12025550199";

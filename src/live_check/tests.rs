@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
-use crate::simulators::threecx::{
+use precall_simulators::threecx::{
     Codes, ExpiresIn, Fault, NewCall, OldTokens, Options, Outcome, SecondPost, Simulator, StreamFault, Turn,
     WsFault,
 };

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use precall::simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
-use precall::simulators::threecx::{self, NewCall};
 use precall_actors::store::verify::verify;
+use precall_simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
+use precall_simulators::threecx::{self, NewCall};
 use tokio_postgres::Client;
 
 use crate::program::{API_KEY, Program, Run};

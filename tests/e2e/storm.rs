@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
-use precall::simulators::elevenlabs::{self, Target};
 use precall_actors::clock;
 use precall_actors::store::verify::verify;
+use precall_simulators::elevenlabs::{self, Target};
 use serde_json::{Value, json};
 
 use crate::program::{API_KEY, Program, Run, free_port};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use precall::embedded_postgres::template::TestDatabase;
 use precall_actors::store::connect::{self, DatabaseUrl, Dedicated};
 use precall_actors::store::migrate::{Limits, MigrateError, Migration, Runner, migrate};
+use precall_embedded_postgres::template::TestDatabase;
 
 use crate::support::{ask, until_answered};
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::unistd::{Uid, User};
-use precall::embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
 use precall_actors::store::connect::{self, ConnectError, DatabaseUrl, Limits};
+use precall_embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
 use tempfile::TempDir;
 
 use crate::support::{open_dir, options};

@@ -1,8 +1,8 @@
 //! Budgets through the whole service: a call that is over one is answered and has its row, and a restart forgets nothing.
 
-use precall::simulators::elevenlabs::{Fault, ReportFate};
 use precall_actors::store::budget_use;
 use precall_call::At;
+use precall_simulators::elevenlabs::{Fault, ReportFate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

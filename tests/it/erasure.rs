@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use precall::simulators::elevenlabs::{Fault, ReportFate};
 use precall_actors::store::retention;
 use precall_actors::store::verify::verify;
 use precall_call::At;
+use precall_simulators::elevenlabs::{Fault, ReportFate};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;

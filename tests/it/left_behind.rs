@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use precall::embedded_postgres::template::TestDatabase;
 use precall_actors::spool::batch::to_frame;
 use precall_actors::spool::handle::SpoolHandle;
 use precall_actors::store::connect::{Limits, pool};
@@ -10,6 +9,7 @@ use precall_actors::store::engine_lock;
 use precall_actors::store::left_behind::bring_in;
 use precall_actors::store::rows::{Batch, Entry, Stream};
 use precall_call::At;
+use precall_embedded_postgres::template::TestDatabase;
 use serde_json::json;
 use slog::{Discard, Logger, o};
 use uuid::Uuid;

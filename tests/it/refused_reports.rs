@@ -2,7 +2,7 @@
 
 use crate::support::cluster::Cluster;
 use crate::support::{Plan, World, caller, dial_fault, until};
-use precall::simulators::elevenlabs::{CallFate, Fault};
+use precall_simulators::elevenlabs::{CallFate, Fault};
 
 /// Nothing can be kept from here on.
 async fn keep_nothing(world: &World, cluster: &mut Cluster) {

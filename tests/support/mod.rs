@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 
 use precall::app::Application;
 use precall::config::{ApiKeys, Config, Scope};
-use precall::embedded_postgres::template::{TestCluster, TestDatabase};
 use precall::signature::{Kind, sign};
-use precall::simulators::elevenlabs::{self, Fault, Simulator, Target};
 use precall_actors::clock;
 use precall_actors::faults::Faults;
 use precall_actors::store::consents::{self, EndedWhy, Evidence, NewConsent, Personal};
 use precall_actors::store::verify::{Breach, verify};
 use precall_actors::store::{connect, migrate, schema, speakers};
+use precall_embedded_postgres::template::{TestCluster, TestDatabase};
+use precall_simulators::elevenlabs::{self, Fault, Simulator, Target};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
