@@ -23,8 +23,9 @@ use uuid::Uuid;
 
 pub use summary::Summary;
 
-use crate::app::{AppError, Application, start_embedded};
+use crate::app::{AppError, Application};
 use crate::config::{ApiKeys, Config, ConfigError, Scope};
+use crate::embedded_database::{EmbeddedError, start_server};
 use crate::logging::{self, Format, Logging};
 use bridged::{Between, Conversed, Listened};
 pub use bridged::{Bridged, Judge};
@@ -74,6 +75,9 @@ pub enum DemoError {
     /// The service does not start.
     #[error(transparent)]
     App(#[from] AppError),
+    /// The database server does not start.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
     /// A file or socket.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -111,7 +115,7 @@ impl Demo {
         }
         let data = plan.data_dir.clone().map_or(DataDir::Temporary, DataDir::At);
         let options = Options::new(data, Durability::Fsync, Install::IfMissing);
-        let postgres = start_embedded(options).await?;
+        let postgres = start_server(options).await?;
         println!("PostgreSQL {} in {}", postgres.version(), postgres.directory().display());
         let samples = tempfile::tempdir()?;
         let secret = Uuid::new_v4().simple().to_string();

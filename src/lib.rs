@@ -4,7 +4,9 @@ pub mod app;
 pub mod cli;
 
 pub mod config;
+#[cfg(feature = "simulators")]
 pub mod demo;
+mod embedded_database;
 pub mod http;
 pub mod live_check;
 pub mod logging;
