@@ -32,15 +32,13 @@ use slog::{Logger, info, o, warn};
 use url::Url;
 
 use crate::config::{Config, DatabaseSource, Environment, Storage, Telephony};
-use crate::embedded_postgres::{DataDir, Durability, EmbeddedError, EmbeddedPostgres, Install, Options};
+use crate::embedded_database::{EmbeddedDatabase, EmbeddedError};
 use crate::http;
 
 /// How long a report may lag behind the end of its conversation before the provider is asked.
 const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
 /// One request to the PBX that does not wait for a telephone.
 const PBX_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
-/// The database of an embedded cluster.
-const EMBEDDED_NAME: &str = "postgres";
 
 /// Why the program cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +107,7 @@ pub struct Application {
     address: SocketAddr,
     engine: Engine,
     servers: Vec<ServerHandle>,
-    embedded: Option<EmbeddedPostgres>,
+    embedded: Option<EmbeddedDatabase>,
     drain: std::time::Duration,
     log: Logger,
 }
@@ -184,7 +182,7 @@ impl Application {
         }
         self.engine.stop();
         if let Some(embedded) = self.embedded {
-            let _stopped = tokio::task::spawn_blocking(move || embedded.stop()).await;
+            embedded.stop().await;
         }
         info!(self.log, "stopped");
     }
@@ -197,15 +195,13 @@ fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
 async fn database(
     config: &Config,
     log: &Logger,
-) -> Result<(DatabaseUrl, Option<EmbeddedPostgres>), AppError> {
+) -> Result<(DatabaseUrl, Option<EmbeddedDatabase>), AppError> {
     match &config.database.source {
         DatabaseSource::External(url) => Ok((url.as_ref().clone(), None)),
         DatabaseSource::Embedded { directory } => {
             info!(log, "starting the embedded database"; "directory" => %directory.display());
-            // The launcher looks at PG_BIN_DIR itself, as it does for the tests and the demo.
-            let options = Options::new(DataDir::At(directory.clone()), Durability::Fsync, Install::Never);
-            let embedded = start_embedded(options).await?;
-            Ok((embedded.url(EMBEDDED_NAME).parse()?, Some(embedded)))
+            let embedded = EmbeddedDatabase::start(directory).await?;
+            Ok((embedded.url().parse()?, Some(embedded)))
         }
     }
 }
@@ -224,12 +220,6 @@ async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, A
         }
         Err(reason) => Err(AppError::Spool { directory: root.display().to_string(), reason }),
     }
-}
-
-/// Starting a cluster blocks for up to seconds.
-pub(crate) async fn start_embedded(options: Options) -> Result<EmbeddedPostgres, AppError> {
-    let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await;
-    Ok(started.map_err(|_| AppError::Interrupted)??)
 }
 
 /// `DATABASE_POOL_SIZE` connections: one writes events, the others are for everything else.

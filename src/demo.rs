@@ -24,16 +24,17 @@ use uuid::Uuid;
 
 pub use summary::Summary;
 
-use crate::app::{AppError, Application, start_embedded};
+use crate::app::{AppError, Application};
 use crate::config::{ApiKeys, Config, ConfigError, Scope};
-use crate::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use crate::embedded_database::{EmbeddedError, start_server};
 use crate::logging::{self, Format, Logging};
-use crate::simulators::elevenlabs::{self, Agent, CloneDelay, Simulator, TalkReport, Target};
-use crate::simulators::threecx;
 use bridged::{Between, Conversed, Listened};
 pub use bridged::{Bridged, Judge};
 use callers::Callers;
 pub use pbx::Heard;
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use precall_simulators::elevenlabs::{self, Agent, CloneDelay, Simulator, TalkReport, Target};
+use precall_simulators::threecx;
 use ringing::{Door, Ringing, Rung};
 use sounds::Sounds;
 use tones::Recording;
@@ -75,6 +76,9 @@ pub enum DemoError {
     /// The service does not start.
     #[error(transparent)]
     App(#[from] AppError),
+    /// The database server does not start.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
     /// A file or socket.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -112,7 +116,7 @@ impl Demo {
         }
         let data = plan.data_dir.clone().map_or(DataDir::Temporary, DataDir::At);
         let options = Options::new(data, Durability::Fsync, Install::IfMissing);
-        let postgres = start_embedded(options).await?;
+        let postgres = start_server(options).await?;
         println!("PostgreSQL {} in {}", postgres.version(), postgres.directory().display());
         let samples = tempfile::tempdir()?;
         let secret = Uuid::new_v4().simple().to_string();

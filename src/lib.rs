@@ -1,14 +1,14 @@
-//! The edge: configuration, HTTP, the command line, simulators. Knows HTTP, not how a call behaves.
+//! The edge: configuration, HTTP, the command line. Knows HTTP, not how a call behaves.
 
 pub mod app;
 pub mod cli;
 
 pub mod config;
+#[cfg(feature = "simulators")]
 pub mod demo;
-pub mod embedded_postgres;
+mod embedded_database;
 pub mod http;
 pub mod live_check;
 pub mod logging;
 pub mod signature;
-pub mod simulators;
 pub mod trusted_addresses;

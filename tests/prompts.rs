@@ -5,11 +5,11 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall::simulators::elevenlabs::{Options, start, voice_tone_hz};
 use precall_audio::clip::Clip;
 use precall_audio::prompts::{Origin, PromptMaker, PromptOrder, PromptSettings, Prompts, Words};
 use precall_call::{LineId, VoiceId};
 use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
+use precall_simulators::elevenlabs::{Options, start, voice_tone_hz};
 
 fn strength(clip: &Clip, hz: u32) -> f64 {
     let (mut re, mut im, mut at) = (0.0, 0.0, 0.0_f64);

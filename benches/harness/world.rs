@@ -5,11 +5,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_base::clock;
-use precall_store::people::consents;
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_store::people::consents::{Evidence, NewConsent, Personal};
-use precall_store::people::speakers;
+use precall_store::people::{consents, speakers};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

@@ -1,10 +1,9 @@
 //! `precall install-postgres`: what `demo` and the tests do by themselves, and `serve` never does.
 
 use super::Exit;
-use crate::embedded_postgres;
 
 pub(super) fn run() -> Exit {
-    match embedded_postgres::install() {
+    match precall_embedded_postgres::install() {
         Ok(binaries) => {
             println!("PostgreSQL {} in {}", binaries.version, binaries.dir.display());
             Exit::Good

@@ -6,15 +6,21 @@ mod check;
 mod check_agent;
 mod check_capacity;
 mod config_show;
+#[cfg(feature = "simulators")]
 mod demo;
 mod healthcheck;
+#[cfg(feature = "simulators")]
 mod install_postgres;
 mod keys;
 mod live_call;
 mod migrate;
+#[cfg(not(feature = "simulators"))]
+mod no_simulators;
 mod restore;
 mod serve;
 mod sign;
+#[cfg(feature = "simulators")]
+mod simulate;
 mod verify;
 mod voices;
 
@@ -27,7 +33,6 @@ use clap::{Parser, Subcommand};
 use precall_store::connect;
 
 use crate::config::{Config, ConfigError, DatabaseSource, read_environment};
-use crate::simulators::{elevenlabs, threecx};
 
 /// What a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +67,18 @@ struct Arguments {
 enum Command {
     /// Serve webhooks and carry calls (the default).
     Serve,
-    /// Show the main job with a database, a simulated provider and real HTTP, all in this process.
+    /// Run precall with simulated callers, 3CX and ElevenLabs and a database, all in this process.
+    #[cfg(feature = "simulators")]
     Demo(demo::Arguments),
-    /// Play a provider.
+    /// Run a simulator of ElevenLabs or 3CX.
+    #[cfg(feature = "simulators")]
     Simulate {
         #[command(subcommand)]
-        provider: Provider,
+        provider: simulate::Provider,
     },
+    #[cfg(not(feature = "simulators"))]
+    #[command(flatten)]
+    NotInThisBuild(no_simulators::Command),
     /// Bring the database's schema up to date.
     Migrate,
     /// Prove that the database says one thing: logs without gaps, rows that follow from them, nothing twice.
@@ -97,6 +107,7 @@ enum Command {
     /// Sign a webhook body given on standard input.
     Sign(sign::Arguments),
     /// Install PostgreSQL for the embedded database, if it is missing.
+    #[cfg(feature = "simulators")]
     InstallPostgres,
     /// Work with the configuration.
     Config {
@@ -105,26 +116,17 @@ enum Command {
     },
 }
 
-#[derive(Debug, Subcommand)]
-enum Provider {
-    /// ElevenLabs: voices, agents by phone, post-call webhooks.
-    Elevenlabs(Box<elevenlabs::Args>),
-    /// 3CX: calls that ring, call control, audio both ways, webhooks.
-    Threecx(Box<threecx::Args>),
-}
-
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn run() -> ExitCode {
     let exit = match Arguments::parse().command.unwrap_or(Command::Serve) {
         Command::Serve => in_system(serve::run()),
+        #[cfg(feature = "simulators")]
         Command::Demo(arguments) => in_system(demo::run(arguments)),
-        Command::Simulate { provider: Provider::Elevenlabs(arguments) } => {
-            in_system(async move { said(elevenlabs::run((*arguments).into()).await) })
-        }
-        Command::Simulate { provider: Provider::Threecx(arguments) } => {
-            in_system(async move { said(threecx::run((*arguments).into()).await) })
-        }
+        #[cfg(feature = "simulators")]
+        Command::Simulate { provider } => in_system(simulate::run(provider)),
+        #[cfg(not(feature = "simulators"))]
+        Command::NotInThisBuild(command) => no_simulators::run(&command),
         Command::Migrate => in_system(migrate::run()),
         Command::Verify => in_system(verify::run()),
         Command::Restore(arguments) => in_system(restore::run(arguments)),
@@ -135,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Voices { command } => in_system(voices::run(command)),
         Command::Keys { command } => keys::run(&command),
         Command::Sign(arguments) => sign::run(&arguments),
+        #[cfg(feature = "simulators")]
         Command::InstallPostgres => install_postgres::run(),
         Command::Config { command } => config_show::run(&command),
     };
@@ -146,6 +149,7 @@ fn in_system(command: impl Future<Output = Exit>) -> Exit {
     actix::System::new().block_on(command)
 }
 
+#[cfg(feature = "simulators")]
 fn said<E: std::fmt::Display>(outcome: Result<(), E>) -> Exit {
     match outcome {
         Ok(()) => Exit::Good,

@@ -10,6 +10,7 @@ use super::secret::Secret;
 use super::value::Read;
 use super::values::Values;
 use super::variables::Section;
+use crate::embedded_database;
 
 /// Where the database is.
 #[derive(Clone, Debug)]
@@ -46,14 +47,18 @@ struct Raw {
 
 impl Database {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
-        const RIGHT: &str = "postgresql://USER:PASSWORD@HOST/DATABASE, or EMBEDDED_DATABASE=true";
+        const RIGHT: &str = if embedded_database::IN_THIS_BUILD {
+            "postgresql://USER:PASSWORD@HOST/DATABASE, or EMBEDDED_DATABASE=true"
+        } else {
+            "postgresql://USER:PASSWORD@HOST/DATABASE; this build has no embedded database"
+        };
         let raw: Raw = values.section(Section::Database, problems)?;
         let embedded = problems.value("EMBEDDED_DATABASE", raw.embedded_database);
         let directory = problems.value("EMBEDDED_DATABASE_DIR", raw.embedded_database_dir);
         let pool_size = problems.number("DATABASE_POOL_SIZE", raw.database_pool_size, 2..=500, "connections");
         let pg_bin_dir = problems.optional("PG_BIN_DIR", raw.pg_bin_dir);
         // Without an address the embedded database is used where it is on; development turns it on by default.
-        let needs_address = embedded == Some(false);
+        let needs_address = embedded == Some(false) || !embedded_database::IN_THIS_BUILD;
         let address = if raw.database_url.is_some() || needs_address {
             problems.required("DATABASE_URL", raw.database_url, RIGHT).map(Some)
         } else {

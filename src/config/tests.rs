@@ -260,6 +260,7 @@ fn an_unreadable_secret_never_opens_a_door() {
 }
 
 #[test]
+#[cfg(feature = "simulators")]
 fn the_embedded_database_is_used_where_it_is_allowed() {
     assert_eq!(wrong(with(&[("DATABASE_URL", "")])), ["DATABASE_URL"]);
     let config = with(&[("DATABASE_URL", ""), ("EMBEDDED_DATABASE", "yes")]).unwrap();
@@ -270,6 +271,14 @@ fn the_embedded_database_is_used_where_it_is_allowed() {
     assert!(matches!(config.database.source, DatabaseSource::Embedded { .. }));
     let external = with(&[("ENVIRONMENT", "development")]).unwrap();
     assert!(matches!(external.database.source, DatabaseSource::External(_)));
+}
+
+#[test]
+#[cfg(not(feature = "simulators"))]
+fn a_build_without_an_embedded_database_requires_an_address() {
+    for set in [("ENVIRONMENT", "development"), ("EMBEDDED_DATABASE", "yes")] {
+        assert_eq!(wrong(with(&[("DATABASE_URL", ""), set])), ["DATABASE_URL"]);
+    }
 }
 
 #[test]

@@ -4,12 +4,12 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use precall_simulators::elevenlabs::{Said, TalkReport};
 use serde::Serialize;
 
 use super::sounds::{GREETING_HZ, HOLD_HZ};
 use super::summary::Percentiles;
 use super::tones::{Recording, Run};
-use crate::simulators::elevenlabs::{Said, TalkReport};
 
 /// Between the last of greeting or music and the agent's first sound.
 const GAP_MS: u64 = 60;

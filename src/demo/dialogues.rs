@@ -1,6 +1,6 @@
 //! What the simulated agent does with the callers of the demo: one way of talking after the other.
 
-use crate::simulators::elevenlabs::{Act, Pace, Say, Script, Step, Until};
+use precall_simulators::elevenlabs::{Act, Pace, Say, Script, Step, Until};
 
 /// For how long an answer that is owed does not come in one of them: longer than `STALL_SECONDS`, so that music fills it.
 const STALL_MS: u64 = 3_500;

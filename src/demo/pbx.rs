@@ -3,12 +3,12 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use precall_simulators::threecx::{CallReport, Fault, NewCall, Options, Simulator, Trunk};
 use serde::Serialize;
 
 use super::DemoError;
 use super::bridged::Judge;
 use super::summary::Percentiles;
-use crate::simulators::threecx::{CallReport, Fault, NewCall, Options, Simulator, Trunk};
 
 /// The client of the demo, and its route point.
 pub(super) const CLIENT_ID: &str = "900";

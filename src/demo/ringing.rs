@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use precall_base::clock;
+use precall_simulators::threecx;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::DemoError;
 use super::callers::Callers;
 use crate::signature::{Kind, sign};
-use crate::simulators::threecx;
 
 /// The number that everybody dials.
 const CALLED: &str = "+12025550199";

@@ -160,7 +160,7 @@ pub(super) async fn open(
         }
         Err(format!("the PBX takes no audio for the leg: {}", refusals.line(connected).0))
     };
-    let (get, post): (Result<_, String>, Result<_, String>) = futures_util::join!(get, post);
+    let (get, post): (Result<_, String>, Result<_, String>) = futures_util::future::join(get, post).await;
     let (get, (line, is_expected)) = get?;
     findings.seen(GET, format_args!("{line}200"), EXPECTED, is_expected);
     let (post, (line, is_expected)) = post?;

@@ -8,6 +8,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use precall_providers::tls_roots::Trust;
+use precall_simulators::threecx::{
+    Codes, ExpiresIn, Fault, NewCall, OldTokens, Options, Outcome, SecondPost, Simulator, StreamFault, Turn,
+    WsFault,
+};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -15,10 +19,6 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
 use super::{Access, Finding, Plan, Report, Verdict, Way, run};
-use crate::simulators::threecx::{
-    Codes, ExpiresIn, Fault, NewCall, OldTokens, Options, Outcome, SecondPost, Simulator, StreamFault, Turn,
-    WsFault,
-};
 
 const SECRET: &str = "pbx-secret";
 const NUMBER: &str = "+4915550123456";

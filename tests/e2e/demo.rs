@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use serde_json::{Value, json};
 
 use crate::program::Run;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use precall::simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
-use precall::simulators::threecx::{self, NewCall};
+use precall_simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
+use precall_simulators::threecx::{self, NewCall};
 use precall_store::verify::verify;
 use tokio_postgres::Client;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
-use precall::simulators::elevenlabs::{self, Target};
 use precall_base::clock;
+use precall_simulators::elevenlabs::{self, Target};
 use serde_json::json;
 use tokio_postgres::Client;
 

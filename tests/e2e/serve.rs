@@ -70,7 +70,7 @@ struct Site {
     simulator_url: String,
     client: Client,
     _samples: TempDir,
-    _database: precall::embedded_postgres::template::TestDatabase,
+    _database: precall_embedded_postgres::template::TestDatabase,
 }
 
 async fn site() -> Site {

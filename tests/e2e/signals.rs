@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
-use precall::simulators::elevenlabs::{Simulator, Target};
 use precall_base::clock;
+use precall_simulators::elevenlabs::{Simulator, Target};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ struct Site {
     port: u16,
     simulator: Simulator,
     samples: tempfile::TempDir,
-    database: precall::embedded_postgres::template::TestDatabase,
+    database: precall_embedded_postgres::template::TestDatabase,
     client: Client,
 }
 

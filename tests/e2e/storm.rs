@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
-use precall::simulators::elevenlabs::{self, Target};
 use precall_base::clock;
+use precall_simulators::elevenlabs::{self, Target};
 use precall_store::verify::verify;
 use serde_json::{Value, json};
 

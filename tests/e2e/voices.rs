@@ -1,7 +1,7 @@
 //! `precall voices` asks the service that runs: who has no key or finds no service is told so, and strays wait for a word.
 
 use precall::config::{ApiKeys, Scope};
-use precall::simulators::elevenlabs;
+use precall_simulators::elevenlabs;
 
 use crate::program::{API_KEY, Run, free_port};
 use crate::support::{KEY, database, http_client, until};

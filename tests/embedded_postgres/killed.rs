@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use precall::embedded_postgres::{DataDir, EmbeddedPostgres, template::TestCluster};
+use precall_embedded_postgres::{DataDir, EmbeddedPostgres, template::TestCluster};
 
 use crate::support::{ask_plainly, open_dir, options, postmaster_pid, processes_with, start_at, until};
 

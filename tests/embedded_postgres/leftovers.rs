@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use precall::embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
+use precall_embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
 
 use crate::support::{ask_plainly, open_dir, options, start_at};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::thread;
 use std::time::Instant;
 
-use precall::embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres, Install, Stopped, installed};
+use precall_embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres, Install, Stopped, installed};
 
 use crate::support::{ask, ask_plainly, open_dir, options, processes_with, start_at};
 

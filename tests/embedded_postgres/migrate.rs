@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall::embedded_postgres::template::TestDatabase;
+use precall_embedded_postgres::template::TestDatabase;
 use precall_store::connect;
 use precall_store::connect::{DatabaseUrl, Dedicated};
 use precall_store::schema::migrate::{Limits, MigrateError, Migration, Runner, migrate};

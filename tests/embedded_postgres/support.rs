@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use precall::embedded_postgres::template::{TemplateError, TestCluster};
+use precall_embedded_postgres::template::{TemplateError, TestCluster};
 use tokio_postgres::NoTls;
 
 use crate::support::{ask, ask_plainly, until};

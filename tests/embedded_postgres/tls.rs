@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::unistd::{Uid, User};
-use precall::embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
+use precall_embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
 use precall_store::connect;
 use precall_store::connect::{ConnectError, DatabaseUrl, Limits};
 use tempfile::TempDir;

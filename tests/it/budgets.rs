@@ -1,7 +1,7 @@
 //! Budgets through the whole service: a call that is over one is answered and has its row, and a restart forgets nothing.
 
-use precall::simulators::elevenlabs::{Fault, ReportFate};
 use precall_call::At;
+use precall_simulators::elevenlabs::{Fault, ReportFate};
 use precall_store::recovery::budget_use;
 use serde_json::{Value, json};
 use uuid::Uuid;

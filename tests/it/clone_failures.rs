@@ -1,6 +1,6 @@
 //! Whatever becomes of a clone, the caller hears the agent: in the cloned voice where there is one, else in the fallback voice.
 
-use precall::simulators::elevenlabs::Fault;
+use precall_simulators::elevenlabs::Fault;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

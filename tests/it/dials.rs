@@ -1,6 +1,6 @@
 //! Outbound dials: each purpose is dialled once, unless it surely never was, and only numbers that may be rung.
 
-use precall::simulators::elevenlabs::{CallFate, Fault, ReportFate};
+use precall_simulators::elevenlabs::{CallFate, Fault, ReportFate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

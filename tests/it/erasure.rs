@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use precall::simulators::elevenlabs::{Fault, ReportFate};
 use precall_call::At;
+use precall_simulators::elevenlabs::{Fault, ReportFate};
 use precall_store::growth::retention;
 use precall_store::verify::verify;
 use serde_json::{Value, json};

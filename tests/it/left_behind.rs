@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use precall::embedded_postgres::template::TestDatabase;
 use precall_call::At;
+use precall_embedded_postgres::template::TestDatabase;
 use precall_store::connect::{Limits, pool};
 use precall_store::events::rows::{Batch, Entry, Stream};
 use precall_store::leader::engine_lock;

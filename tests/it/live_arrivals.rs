@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use precall::simulators::threecx::{EndedBy, Fault, Mode, NewCall, WebhookMode};
+use precall_simulators::threecx::{EndedBy, Fault, Mode, NewCall, WebhookMode};
 use serde_json::json;
 use slog::{Drain, Logger, OwnedKVList, Record};
 

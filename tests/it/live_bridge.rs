@@ -1,7 +1,7 @@
 //! The agent on the caller's own leg: brought in without a gap, in the voice that was cloned, or the next best.
 
-use precall::simulators::elevenlabs::{Act, Agent, AgentAudio, Fault, LostVoice, Pace, Say, Script, Step};
-use precall::simulators::threecx::EndedBy;
+use precall_simulators::elevenlabs::{Act, Agent, AgentAudio, Fault, LostVoice, Pace, Say, Script, Step};
+use precall_simulators::threecx::EndedBy;
 use serde_json::json;
 
 use crate::support::{PERSON, PbxPlan, PbxWorld};

@@ -1,8 +1,7 @@
 //! How conversations on the bridge go on and end: interrupted, stalled, lost, over; and what is kept of them.
 
-use precall::simulators::elevenlabs::{Act, Agent, EndedBy, Fault, ReportFate, Say, Script, Step};
-use precall::simulators::threecx::{self, NewCall};
-
+use precall_simulators::elevenlabs::{Act, Agent, EndedBy, Fault, ReportFate, Say, Script, Step};
+use precall_simulators::threecx::{self, NewCall};
 use uuid::Uuid;
 
 use crate::live_bridge::{dialogue, ends, hears, listens, say, waits};
@@ -113,7 +112,7 @@ async fn an_agent_that_is_lost_again_and_again_is_followed_by_a_person() {
 async fn an_agent_that_ends_is_heard_to_its_last_word() {
     let world = PbxWorld::with(PbxPlan::default().bridge(vec![
         Step::Act(Act::Say(Say {
-            until: precall::simulators::elevenlabs::Until::Sent,
+            until: precall_simulators::elevenlabs::Until::Sent,
             ms: Some(1_500),
             ..Say::default()
         })),

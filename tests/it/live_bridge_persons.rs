@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use precall::simulators::elevenlabs::{Act, Step, ToolAnswer};
-use precall::simulators::threecx::{Outcome, Turn};
+use precall_simulators::elevenlabs::{Act, Step, ToolAnswer};
+use precall_simulators::threecx::{Outcome, Turn};
 use serde_json::{Map, json};
 
 use crate::live_bridge::{ends, hears, say, waits};

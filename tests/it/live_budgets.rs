@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use precall::simulators::elevenlabs::Fault;
-use precall::simulators::threecx::{EndedBy, NewCall, WebhookMode};
+use precall_simulators::elevenlabs::Fault;
+use precall_simulators::threecx::{EndedBy, NewCall, WebhookMode};
 use serde_json::json;
 
 use crate::support::{CALLED, PERSON, PbxPlan, PbxWorld};

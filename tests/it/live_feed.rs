@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use precall::simulators::threecx::{Fault, StreamFault, WsFault};
+use precall_simulators::threecx::{Fault, StreamFault, WsFault};
 use uuid::Uuid;
 
 use crate::support::{PbxPlan, PbxWorld};

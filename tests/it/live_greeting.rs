@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use precall::simulators::elevenlabs;
-use precall::simulators::threecx::{CallReport, EndedBy};
+use precall_simulators::elevenlabs;
+use precall_simulators::threecx::{CallReport, EndedBy};
 
 use crate::support::{PERSON, PbxPlan, PbxWorld};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use precall::simulators::threecx::{
+use precall_simulators::threecx::{
     CallReport, Codes, EndedBy, EventFault, Fault, Outcome, RemoveOrder, Turn,
 };
 use tokio_postgres::Row;

@@ -1,7 +1,7 @@
 //! A caller hangs up at every moment of a live call: the audio stops, nothing more is tried, the clone goes on without them.
 
 use jiff::{SignedDuration, Timestamp};
-use precall::simulators::threecx::{Fault, Mode, NewCall, Outcome, Turn};
+use precall_simulators::threecx::{Fault, Mode, NewCall, Outcome, Turn};
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! The voice of a transferred call: given to the one conversation that it is for, and to no other.
 
-use precall::simulators::threecx::Turn;
+use precall_simulators::threecx::Turn;
 use serde_json::{Value, json};
 
 use crate::support::{AGENT, PbxPlan, PbxWorld, agent_answers};

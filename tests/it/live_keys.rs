@@ -1,6 +1,6 @@
 //! Keys that a caller presses: one skips the greeting but never the notice, one asks for a person at any time.
 
-use precall::simulators::threecx::{Outcome, Turn};
+use precall_simulators::threecx::{Outcome, Turn};
 use uuid::Uuid;
 
 use crate::support::{AGENT, PERSON, PbxPlan, PbxWorld, Plan};

@@ -1,6 +1,6 @@
 //! The service ends in the middle of live calls and comes back: they are taken up again on the same legs.
 
-use precall::simulators::threecx::{EndedBy, SecondPost};
+use precall_simulators::threecx::{EndedBy, SecondPost};
 
 use crate::live_bridge::{say, waits};
 use crate::support::{PERSON, PbxPlan, PbxWorld};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall::simulators::elevenlabs::Fault;
+use precall_simulators::elevenlabs::Fault;
 
 use crate::support::{Plan, World, incoming};
 

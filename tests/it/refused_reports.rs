@@ -1,8 +1,9 @@
 //! What a 503 means to the provider: it sends a transcription again, and what it sends once only is found out another way.
 
+use precall_simulators::elevenlabs::{CallFate, Fault};
+
 use crate::support::cluster::Cluster;
 use crate::support::{Plan, World, caller, dial_fault, until};
-use precall::simulators::elevenlabs::{CallFate, Fault};
 
 /// Nothing can be kept from here on.
 async fn keep_nothing(world: &World, cluster: &mut Cluster) {

@@ -1,6 +1,6 @@
 //! What the provider reports of a conversation: late, twice, in pieces, in old forms, or not at all.
 
-use precall::simulators::elevenlabs::{Fault, ReportFate};
+use precall_simulators::elevenlabs::{Fault, ReportFate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! The service ends in the middle of calls and comes back: they go on, and nobody's telephone rings a second time.
 
-use precall::simulators::elevenlabs::Fault;
+use precall_simulators::elevenlabs::Fault;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

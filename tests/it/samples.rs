@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use awc::http::Method;
 use bytes::Bytes;
-use precall::simulators::s3::{self, Fault, Options, Simulator, Versioning};
 use precall_actors::samples::{SampleDeleted, SampleError, SampleStore, UploadPlace};
 use precall_providers::s3::S3Settings;
+use precall_simulators::s3::{self, Fault, Options, Simulator, Versioning};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use precall::simulators::elevenlabs::{Act, Agent, Script, Step};
+use precall_simulators::elevenlabs::{Act, Agent, Script, Step};
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use tempfile::TempDir;
 
 /// A cluster of a test's own, which can be stopped and started. What it has committed survives its crash.

@@ -14,15 +14,14 @@ use std::time::{Duration, Instant};
 
 use precall::app::Application;
 use precall::config::{ApiKeys, Config, Scope};
-use precall::embedded_postgres::template::{TestCluster, TestDatabase};
 use precall::signature::{Kind, sign};
-use precall::simulators::elevenlabs::{self, Fault, Simulator, Target};
 use precall_actors::faults::Faults;
 use precall_base::clock;
+use precall_embedded_postgres::template::{TestCluster, TestDatabase};
+use precall_simulators::elevenlabs::{self, Fault, Simulator, Target};
 use precall_store::connect;
-use precall_store::people::consents;
 use precall_store::people::consents::{EndedWhy, Evidence, NewConsent, Personal};
-use precall_store::people::speakers;
+use precall_store::people::{consents, speakers};
 use precall_store::schema::{embedded, migrate};
 use precall_store::verify::{Breach, verify};
 use serde_json::{Value, json};

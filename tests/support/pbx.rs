@@ -3,9 +3,9 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use precall::simulators::elevenlabs::{self, Fault, Script, Step, TalkReport};
-use precall::simulators::threecx::{self, CallReport, NewCall, Options, Simulator, Trunk, Turn};
 use precall_audio::prompts;
+use precall_simulators::elevenlabs::{self, Fault, Script, Step, TalkReport};
+use precall_simulators::threecx::{self, CallReport, NewCall, Options, Simulator, Trunk, Turn};
 use serde_json::json;
 use uuid::Uuid;
 

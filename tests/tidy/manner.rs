@@ -92,7 +92,7 @@ fn tests_sleep_only_in_their_support() {
 fn nothing_blocks_a_thread_that_others_need() {
     let rule = |source: &Source| {
         // The launcher is synchronous: it waits for a child process before any actor lives.
-        let may = source.is_test() || !source.is_rust() || source.is_under("src/embedded_postgres/");
+        let may = source.is_test() || !source.is_rust() || source.is_under("crates/embedded-postgres/");
         let code = if may { "" } else { source.shipped() };
         source.lines_with(code, &["thread::sleep"], "anything that blocks is a bug")
     };

@@ -1,0 +1,177 @@
+//! `/sim/...`: what a check or a demo asks of the simulator itself. No key, never recorded.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET`, `DELETE /sim/requests` | shows, clears what was asked of the provider's API; `status` is null where nothing was answered |
+//! | `GET`, `PUT`, `DELETE /sim/faults` | see `faults` |
+//! | `GET /sim/voices`, `GET /sim/conversations` | what there is |
+//! | `POST /sim/conversations/{id}/hangup` | the person hangs up |
+//! | `GET /sim/conversations/{id}` | one of them; what came through its WebSocket is in `socket` |
+//! | `GET /sim/conversations/{id}/audio.wav` | the first of what the agent heard through it |
+//! | `GET`, `PUT /sim/agent` | the agent: an object, see `session::agent_settings`, or its script alone, see `session::act` |
+//! | `GET`, `DELETE /sim/webhooks` | every try to deliver a webhook: `[{at, type, conversation_id, attempt, status}]` |
+//! | `POST /sim/inbound` | see `inbound` |
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Data;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, AnswerBody};
+use super::audio::wav;
+use super::context::Context;
+use super::conversation::{Carrier, Conversation};
+use super::faults::{Fault, MOST_FAULTS};
+use super::inbound;
+use super::lifecycle;
+use super::session::report::TalkReport;
+use super::session::talk::Heard;
+use super::world::World;
+use crate::shared::body::Body;
+use crate::shared::requests::rfc3339;
+
+/// Whether a path is the simulator's own.
+pub(super) fn is_control(path: &str) -> bool {
+    path == "/sim" || path.starts_with("/sim/")
+}
+
+/// Answers a control request.
+pub(super) async fn answer(context: &Data<Context>, method: &str, path: &str, body: &Body) -> Answer {
+    serve(context, method, path, body).await.unwrap_or_else(|refused| refused)
+}
+
+async fn serve(context: &Data<Context>, method: &str, path: &str, body: &Body) -> Result<Answer, Answer> {
+    let segments: Vec<&str> = path.split('/').skip(2).collect();
+    match (method, segments.as_slice()) {
+        ("GET", ["requests"]) => Ok(Answer::ok(Value::Array(context.world().requests.shown()))),
+        ("DELETE", ["requests"]) => Ok(done(|| context.world().requests.clear())),
+        ("GET", ["faults"]) => Ok(Answer::ok(json!(context.world().faults.list()))),
+        ("PUT", ["faults"]) => {
+            let faults = faults(body)?;
+            Ok(done(|| context.world().faults.set(faults)))
+        }
+        ("DELETE", ["faults"]) => Ok(done(|| context.world().faults.clear())),
+        ("GET", ["voices"]) => Ok(Answer::ok(voices(&context.world()))),
+        ("GET", ["conversations"]) => Ok(Answer::ok(conversations(&context.world()))),
+        ("POST", ["conversations", id, "hangup"]) => {
+            Ok(Answer::ok(json!({"ok": lifecycle::hang_up(&context.shared, id)})))
+        }
+        ("GET", ["conversations", id]) => conversation(&context.world(), id),
+        ("GET", ["conversations", id, "audio.wav"]) => audio(&context.world(), id),
+        ("GET", ["agent"]) => Ok(Answer::ok(json!(*context.world().agent))),
+        ("PUT", ["agent"]) => {
+            let told: Value = parsed(body)?;
+            let mut world = context.world();
+            let agent = world.agent.told(told).map_err(|why| Answer::plain(400, &why))?;
+            Ok(done(|| world.agent = Arc::new(agent)))
+        }
+        ("GET", ["webhooks"]) => Ok(Answer::ok(Value::Array(context.world().deliveries.shown()))),
+        ("DELETE", ["webhooks"]) => Ok(done(|| context.world().deliveries.clear())),
+        ("POST", ["inbound"]) => Ok(inbound::arrive(context, parsed(body)?).await),
+        (_, ["requests" | "faults" | "voices" | "conversations" | "agent" | "webhooks" | "inbound"]) => {
+            Err(Answer::plain(405, "Method Not Allowed"))
+        }
+        _ => Err(Answer::plain(404, "Not Found")),
+    }
+}
+
+fn done(work: impl FnOnce()) -> Answer {
+    work();
+    Answer::ok(json!({"ok": true}))
+}
+
+/// The body as JSON, whatever its content type says: these requests are also typed by hand.
+fn parsed<T: DeserializeOwned>(body: &Body) -> Result<T, Answer> {
+    let value = match body {
+        Body::Json(value) => Ok(value.clone()),
+        Body::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Body::Empty => Err("a JSON body is needed".to_owned()),
+        Body::Upload(_) => Err("an upload is not JSON".to_owned()),
+        Body::TooLarge => return Err(Answer::plain(413, "the body is larger than 1 MiB")),
+        Body::Broken(why) => Err(why.clone()),
+    };
+    value
+        .and_then(|value| serde_json::from_value(value).map_err(|error| error.to_string()))
+        .map_err(|why| Answer::plain(400, &why))
+}
+
+fn faults(body: &Body) -> Result<Vec<Fault>, Answer> {
+    let faults: Vec<Fault> = parsed(body)?;
+    if faults.len() > MOST_FAULTS {
+        return Err(Answer::plain(400, &format!("at most {MOST_FAULTS} faults")));
+    }
+    for fault in &faults {
+        if fault.status.is_some_and(|status| !(200..=599).contains(&status)) {
+            return Err(Answer::plain(400, "status must be between 200 and 599"));
+        }
+        let proper = |(name, value): (&String, &String)| {
+            HeaderName::try_from(name.as_str()).is_ok() && HeaderValue::try_from(value.as_str()).is_ok()
+        };
+        if !fault.headers.iter().all(proper) {
+            return Err(Answer::plain(400, "headers must be names and values that HTTP allows"));
+        }
+    }
+    Ok(faults)
+}
+
+/// The clones that were not deleted.
+pub(super) fn voices(world: &World) -> Value {
+    let shown = world.voices.all().into_iter().map(
+        |voice| json!({"voice_id": voice.id, "name": voice.name, "created_at": rfc3339(voice.created_at)}),
+    );
+    Value::Array(shown.collect())
+}
+
+/// Every conversation, oldest first.
+pub(super) fn conversations(world: &World) -> Value {
+    Value::Array(world.conversations.all().map(shown).collect())
+}
+
+fn shown(conversation: &Conversation) -> Value {
+    let about = &conversation.about;
+    let number = matches!(about.carrier, Carrier::Phone(_)).then_some(&about.external_number);
+    json!({
+        "conversation_id": conversation.id,
+        "agent_id": about.agent_id,
+        "user_id": conversation.user_id(),
+        "to_number": number,
+        "status": conversation.status.name(),
+        "voice_id": conversation.voice_id(),
+    })
+}
+
+fn conversation(world: &World, id: &str) -> Result<Answer, Answer> {
+    let found = world.conversations.get(id).ok_or_else(|| Answer::plain(404, "Not Found"))?;
+    let mut shown = shown(found);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("socket".to_owned(), json!(report(world, id)));
+    }
+    Ok(Answer::ok(shown))
+}
+
+/// What came through the WebSocket of a conversation.
+pub(super) fn report(world: &World, id: &str) -> Option<TalkReport> {
+    let talk = world.talks.get(world.conversations.get(id)?.number)?;
+    Some(TalkReport::of(talk, Instant::now()))
+}
+
+/// What came through every WebSocket, oldest first.
+pub(super) fn reports(world: &World) -> Vec<TalkReport> {
+    let now = Instant::now();
+    world.talks.all().map(|talk| TalkReport::of(talk, now)).collect()
+}
+
+/// The first of what the agent heard through the WebSocket of a conversation.
+pub(super) fn heard(world: &World, id: &str) -> Option<Heard> {
+    Some(world.talks.get(world.conversations.get(id)?.number)?.heard())
+}
+
+fn audio(world: &World, id: &str) -> Result<Answer, Answer> {
+    let heard = heard(world, id).ok_or_else(|| Answer::plain(404, "Not Found"))?;
+    let samples: Vec<u8> = heard.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let body = AnswerBody::Whole("audio/wav", wav(heard.rate, &samples));
+    Ok(Answer { status: 200, headers: Vec::new(), body })
+}

@@ -1,0 +1,183 @@
+//! Orders to misbehave: the next requests that match are delayed, refused, dripped, left without an answer, or
+//! executed and then not answered. `PUT /sim/faults` replaces the list; the first entry that matches wins.
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `path` | prefix of the path; required. The agent's WebSocket alone is `/v1/convai/conversation?` |
+//! | `method` | only this method |
+//! | `body_contains` | only requests whose JSON text (without spaces) or text parts contain this |
+//! | `skip` | lets this many matching requests pass first |
+//! | `times` | ends after this many; without it, the fault stays |
+//! | `status`, `body`, `headers` | the answer; `body` alone means 200, a string is sent as it is (so JSON can be broken) |
+//! | `delay_ms` | waits first; a client that leaves meanwhile has not been served |
+//! | `hang` | no answer until the client leaves (at most ten minutes, then the connection is closed) |
+//! | `close` | the connection is closed without an answer |
+//! | `slow_body_ms` | the head at once, the body in pieces over this time |
+//! | `after` | the request is executed first and the fault falls on its answer; alone it means `close` |
+//! | `call` | an outbound call's fate: `busy`, `no-answer`, `unknown` (all three with `call_initiation_failure`) or `failed` (answered, fails to start) |
+//! | `report` | what becomes of that call's webhook: `none` or `twice` |
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::shared::body::Body;
+
+/// Most faults at once.
+pub(super) const MOST_FAULTS: usize = 1_000;
+/// The longest delay or drip that is honoured; also the end of `hang`.
+pub(super) const LONGEST: Duration = Duration::from_secs(600);
+
+/// What happens to an outbound call instead of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallFate {
+    /// The number is in another call.
+    Busy,
+    /// Nobody picks up.
+    NoAnswer,
+    /// The dial fails for a reason that the provider does not know.
+    Unknown,
+    /// Picked up, but the conversation cannot start.
+    Failed,
+}
+
+/// What happens to a conversation's post-call webhook.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportFate {
+    /// It is posted.
+    #[default]
+    Once,
+    /// It is lost.
+    None,
+    /// It is posted a second time after the first was answered.
+    Twice,
+}
+
+/// One order to misbehave; see the table above.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Prefix of the path.
+    pub path: String,
+    /// Only this method, in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Only requests whose body contains this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_contains: Option<String>,
+    /// Matching requests that pass first.
+    #[serde(default)]
+    pub skip: u32,
+    /// Requests that are hit; None: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// Status of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Body of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// Headers of the answer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Milliseconds before anything else happens.
+    #[serde(default)]
+    pub delay_ms: u64,
+    /// Milliseconds over which the body is dripped.
+    #[serde(default)]
+    pub slow_body_ms: u64,
+    /// No answer until the client leaves.
+    #[serde(default)]
+    pub hang: bool,
+    /// The connection is closed without an answer.
+    #[serde(default)]
+    pub close: bool,
+    /// The request is executed first.
+    #[serde(default)]
+    pub after: bool,
+    /// An outbound call's fate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallFate>,
+    /// Its webhook's fate.
+    #[serde(default)]
+    pub report: ReportFate,
+}
+
+impl Fault {
+    /// A fault on every request of this path that does nothing yet.
+    pub fn on(path: &str) -> Self {
+        Self { path: path.to_owned(), ..Self::default() }
+    }
+
+    /// How long the answer is held back.
+    pub(super) fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms).min(LONGEST)
+    }
+
+    /// Over how long the body is dripped.
+    pub(super) fn slow_body(&self) -> Duration {
+        Duration::from_millis(self.slow_body_ms).min(LONGEST)
+    }
+
+    /// Whether the fault brings an answer of its own.
+    pub(super) fn replaces_answer(&self) -> bool {
+        self.status.is_some() || self.body.is_some()
+    }
+
+    /// Whether the connection is closed instead of an answer.
+    pub(super) fn closes(&self) -> bool {
+        let says_nothing_else =
+            !self.replaces_answer() && !self.hang && self.delay_ms == 0 && self.slow_body_ms == 0;
+        self.close || (self.after && says_nothing_else)
+    }
+
+    fn matches(&self, method: &str, path: &str, body: &Body) -> bool {
+        path.starts_with(&self.path)
+            && self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && self.body_contains.as_ref().is_none_or(|wanted| body.searchable().contains(wanted))
+    }
+}
+
+/// The list of faults.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Replaces the list; only the first thousand are kept.
+    pub fn set(&mut self, mut faults: Vec<Fault>) {
+        faults.truncate(MOST_FAULTS);
+        self.0 = faults;
+    }
+
+    /// Behaves again.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What remains of the list.
+    pub fn list(&self) -> &[Fault] {
+        &self.0
+    }
+
+    /// The fault that hits this request, if any; counts it.
+    pub fn take(&mut self, method: &str, path: &str, body: &Body) -> Option<Fault> {
+        for fault in &mut self.0 {
+            if fault.times == Some(0) || !fault.matches(method, path, body) {
+                continue;
+            }
+            if fault.skip > 0 {
+                fault.skip = fault.skip.saturating_sub(1);
+                continue;
+            }
+            if let Some(times) = &mut fault.times {
+                *times = times.saturating_sub(1);
+            }
+            return Some(fault.clone());
+        }
+        None
+    }
+}

@@ -1,0 +1,207 @@
+//! How the agent is set up, beside what it says: `PUT /sim/agent` with an object.
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `script` | see `act` |
+//! | `dialogues` | other scripts: conversations over a WebSocket have `script` and then these, in turn |
+//! | `agent_output_audio_format`, `user_input_audio_format` | of the WebSocket; `pcm_8000` |
+//! | `voice_id` | the voice where no override names one |
+//! | `pace` | how its audio is sent unless a step says otherwise |
+//! | `client_events` | what it tells unless the client asks for other events |
+//! | `allowed_overrides` | fields of `conversation_config_override` that may be given; any other closes with 1008 `override_error` |
+//! | `required_variables` | dynamic variables without which it closes with 1008 `missing_dynamic_variable` |
+//! | `unknown_voices` | ids that it takes as deleted |
+//! | `lost_voice` | what a deleted voice leads to: `at_start` (1008 `value_error`) or `at_speech` (1002 `tts_cascade_error`) |
+//! | `access` | `any`, or `signed_url`: an agent id alone does not open a socket |
+//! | `signed_url_ms` | how long a signed URL can be used; 15 minutes |
+//! | `violations` | what a message that breaks the contract leads to: `record`, or `close` (1008 `invalid_message`) |
+//! | `ping_ms` | how often it pings |
+//! | `initiation_ms` | how long it waits for the client's first message before it begins without |
+//! | `input_timeout_ms` | how long it goes on without input of the client; a minute, then 1002 `transport_receive_timeout` |
+//! | `max_duration_ms` | the longest conversation; ten minutes, then 1000 `max_duration_exceeded` |
+//! | `record_ms` | how much of each caller's audio is kept |
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::act::{LONGEST_MS, Pace, check_pace};
+use super::format::AgentAudio;
+use super::script::Script;
+use super::shape::CLIENT_EVENTS;
+
+/// Most entries of a list.
+const MOST_ENTRIES: usize = 200;
+
+/// What the agent does with a voice that is gone. The provider's way is not documented (facts page, section 4), so
+/// there are both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LostVoice {
+    /// The conversation does not begin.
+    #[default]
+    AtStart,
+    /// It ends when the agent is to speak.
+    AtSpeech,
+}
+
+/// Who may open a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Whoever names the agent or has a signed URL.
+    #[default]
+    Any,
+    /// Whoever has a signed URL.
+    SignedUrl,
+}
+
+/// What a message that breaks the contract leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum OnViolation {
+    /// It is written down.
+    #[default]
+    Record,
+    /// The socket is closed as well.
+    Close,
+}
+
+/// The agent; see the table above.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // The table says it.
+pub struct Agent {
+    pub script: Script,
+    pub dialogues: Vec<Script>,
+    pub agent_output_audio_format: AgentAudio,
+    pub user_input_audio_format: AgentAudio,
+    pub voice_id: String,
+    pub pace: Pace,
+    pub client_events: Vec<String>,
+    pub allowed_overrides: Vec<String>,
+    pub required_variables: Vec<String>,
+    pub unknown_voices: Vec<String>,
+    pub lost_voice: LostVoice,
+    pub access: Access,
+    pub signed_url_ms: u64,
+    pub violations: OnViolation,
+    pub ping_ms: u64,
+    pub initiation_ms: u64,
+    pub input_timeout_ms: u64,
+    pub max_duration_ms: u64,
+    pub record_ms: u64,
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        Self {
+            script: Script::default(),
+            dialogues: Vec::new(),
+            agent_output_audio_format: AgentAudio::default(),
+            user_input_audio_format: AgentAudio::default(),
+            voice_id: "cjVigY5qzO86Huf0OWal".to_owned(),
+            pace: Pace::default(),
+            // The provider's defaults and what has to be switched on for a bridge (facts page, section 4).
+            client_events: texts(&[
+                "audio",
+                "interruption",
+                "agent_response",
+                "agent_response_correction",
+                "user_transcript",
+                "tentative_user_transcript",
+                "conversation_initiation_metadata",
+                "client_tool_call",
+                "ping",
+            ]),
+            allowed_overrides: texts(&[
+                "tts.voice_id",
+                "tts.stability",
+                "tts.speed",
+                "tts.similarity_boost",
+                "agent.first_message",
+                "agent.language",
+                "agent.prompt.prompt",
+                "conversation.client_events",
+            ]),
+            required_variables: Vec::new(),
+            unknown_voices: Vec::new(),
+            lost_voice: LostVoice::default(),
+            access: Access::default(),
+            signed_url_ms: 15 * 60 * 1_000,
+            violations: OnViolation::default(),
+            ping_ms: 2_000,
+            initiation_ms: 1_000,
+            input_timeout_ms: 60_000,
+            max_duration_ms: 600_000,
+            record_ms: 30_000,
+        }
+    }
+}
+
+impl Agent {
+    /// The agent that `PUT /sim/agent` describes: an object is all of it, a list is a script alone.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub(in crate::elevenlabs) fn told(&self, value: Value) -> Result<Self, String> {
+        let told = match value {
+            Value::Array(_) => {
+                let script = serde_json::from_value(value).map_err(|error| error.to_string())?;
+                Self { script, ..self.clone() }
+            }
+            _ => serde_json::from_value(value).map_err(|error| error.to_string())?,
+        };
+        told.check()?;
+        Ok(told)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_pace(self.pace)?;
+        if self.dialogues.len() > MOST_ENTRIES {
+            return Err(format!("a list has at most {MOST_ENTRIES} entries"));
+        }
+        let unknown = self.client_events.iter().find(|event| !CLIENT_EVENTS.contains(&event.as_str()));
+        if let Some(unknown) = unknown {
+            return Err(format!("there is no client event {unknown}"));
+        }
+        let lists =
+            [&self.allowed_overrides, &self.required_variables, &self.unknown_voices, &self.client_events];
+        if lists.iter().any(|list| list.len() > MOST_ENTRIES) {
+            return Err(format!("a list has at most {MOST_ENTRIES} entries"));
+        }
+        let times = [
+            self.signed_url_ms,
+            self.ping_ms,
+            self.initiation_ms,
+            self.input_timeout_ms,
+            self.max_duration_ms,
+        ];
+        if times.iter().any(|ms| *ms == 0 || *ms > LONGEST_MS) || self.record_ms > LONGEST_MS {
+            return Err(format!("times are from 1 to {LONGEST_MS} ms"));
+        }
+        Ok(())
+    }
+
+    /// The agent as it is in the conversation of this number.
+    pub(super) fn of_conversation(self: &Arc<Self>, number: u64) -> Arc<Self> {
+        let scripts = u64::try_from(self.dialogues.len()).unwrap_or(0).saturating_add(1);
+        let turn = usize::try_from(number % scripts).unwrap_or(0);
+        match turn.checked_sub(1).and_then(|other| self.dialogues.get(other)) {
+            Some(script) => Arc::new(Self { script: script.clone(), ..Self::clone(self) }),
+            None => Arc::clone(self),
+        }
+    }
+
+    /// Whether its id alone does not open a socket.
+    pub(super) fn is_private(&self) -> bool {
+        self.access == Access::SignedUrl
+    }
+
+    /// Whether a field of the override may be given.
+    pub(in crate::elevenlabs) fn allows(&self, field: &str) -> bool {
+        self.allowed_overrides.iter().any(|allowed| allowed == field)
+    }
+}

@@ -1,0 +1,44 @@
+//! The one clock of all conversations: every 20 ms each does what is due. A timer for each would cost ten times as much.
+
+use std::time::{Duration, Instant};
+
+use actix_web::web::Data;
+use tokio::time::MissedTickBehavior;
+
+use super::socket;
+use crate::elevenlabs::context::Context;
+use crate::elevenlabs::world::World;
+
+const TICK: Duration = Duration::from_millis(20);
+/// How long a client is given to take what is left and to close on its side.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Starts the clock unless it runs.
+pub(super) fn keep_going(context: &Data<Context>) {
+    if !context.ticking.replace(true) {
+        actix_web::rt::spawn(run(context.clone()));
+    }
+}
+
+/// Runs while there is a connection.
+async fn run(context: Data<Context>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while !context.lines.is_empty() {
+        ticks.tick().await;
+        let now = Instant::now();
+        for number in context.lines.numbers() {
+            {
+                let mut world = context.world();
+                let World { talks, voices, .. } = &mut *world;
+                let Some(talk) = talks.get_mut(number) else { continue };
+                talk.tick(voices, now);
+                if talk.abandoned_at(PATIENCE).is_some_and(|at| now >= at) {
+                    context.lines.close(number);
+                }
+            }
+            socket::after(&context, number);
+        }
+    }
+    context.ticking.set(false);
+}

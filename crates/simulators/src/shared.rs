@@ -1,0 +1,4 @@
+//! Parts that more than one simulator uses.
+
+pub(crate) mod body;
+pub(crate) mod requests;

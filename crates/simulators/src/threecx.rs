@@ -1,0 +1,239 @@
+//! A stand-in for a 3CX v20 PBX over real HTTP, on loopback only: tokens, call control, events over a WebSocket,
+//! audio both ways, transfers that turn out as told, signed webhooks, and a control API to place calls, to see what
+//! their callers heard, and to order misbehaviour.
+//!
+//! The model is that of the facts page on 3CX; what is not known there is an option. Everything that is kept has a
+//! bound.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer, web};
+use serde_json::Value;
+
+pub use call::{Attached, Direction, EndedBy, Mode, NewCall, State, Transfer, TrunkCall, WebhookMode};
+pub use caller_sound::Speaks;
+pub use ear::Arrival;
+pub use faults::{EventFault, Fault, StreamFault, WebhookFault, WsFault};
+pub use life::Placed;
+pub use options::{
+    Args, Codes, ExpiresIn, Noise, OldTokens, Options, SecondPost, StreamEnd, Trunk, TrunkError,
+};
+pub use report::CallReport;
+pub use script::{Outcome, RemoveOrder, Turn};
+
+use crate::elevenlabs::Target;
+use context::Context;
+use world::Shared;
+
+mod actions;
+mod answer;
+mod call;
+mod caller_sound;
+mod calls;
+mod context;
+mod control;
+mod deliveries;
+mod directory;
+mod ear;
+mod events;
+mod faults;
+mod get_stream;
+mod leg;
+mod life;
+mod options;
+mod order;
+mod post_stream;
+mod report;
+mod routes;
+mod script;
+mod server;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod tick;
+mod token_endpoint;
+mod tokens;
+mod transfer;
+mod trunk;
+mod webhook;
+mod world;
+
+/// How long an idle connection is kept: longer than clients keep theirs, so that none is closed under them.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// A simulated PBX that runs until it is dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    handle: ServerHandle,
+}
+
+/// Runs a simulator until it is told to end by SIGINT or SIGTERM: `precall simulate threecx`.
+///
+/// # Errors
+/// When the port or the signals cannot be had.
+pub async fn run(options: Options) -> io::Result<()> {
+    let simulator = Simulator::start(options).await?;
+    println!("listening on {}", simulator.base_url());
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    simulator.stop().await;
+    Ok(())
+}
+
+impl Simulator {
+    /// Starts one on 127.0.0.1 with one thread of its own. Must be called inside an actix system or a tokio
+    /// `LocalSet`.
+    ///
+    /// # Errors
+    /// When the port cannot be had.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let port = options.port;
+        let shared = Arc::new(Shared::new(options));
+        let for_threads = Arc::clone(&shared);
+        let server = HttpServer::new(move || {
+            // Once per thread: awc's client cannot leave the one that made it.
+            let context = Data::new(Context::new(Arc::clone(&for_threads)));
+            actix_web::rt::spawn(tick::run(context.clone()));
+            App::new().app_data(context).default_service(web::to(server::serve))
+        })
+        .workers(1)
+        .disable_signals()
+        .keep_alive(KEEP_ALIVE)
+        // Frames are small and must not wait for each other.
+        .tcp_nodelay(true)
+        // Otherwise a handler that waits is not dropped when its client leaves.
+        .h1_allow_half_closed(false)
+        .shutdown_timeout(1)
+        .bind((Ipv4Addr::LOCALHOST, port))?;
+        let address =
+            server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
+        let running = server.run();
+        let handle = running.handle();
+        actix_web::rt::spawn(running);
+        Ok(Self { address, shared, handle })
+    }
+
+    /// Its base address, for `THREECX_BASE_URL`: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Somebody rings, as `POST /sim/calls`.
+    ///
+    /// # Errors
+    /// Says what cannot be done.
+    pub fn place_call(&self, call: NewCall) -> Result<Placed, String> {
+        self.shared.change(|world| world.place(call, Instant::now()))
+    }
+
+    /// The caller hangs up; false when the call is over or unknown.
+    pub fn hang_up(&self, call_id: &str) -> bool {
+        self.shared.change(|world| {
+            let serial = control::serial(world, call_id);
+            serial.is_some_and(|serial| world.end(serial, EndedBy::Caller, Instant::now()))
+        })
+    }
+
+    /// The caller presses keys; false when nobody is there to hear them.
+    pub fn dtmf(&self, call_id: &str, digits: &str) -> bool {
+        self.shared.change(|world| {
+            let serial = control::serial(world, call_id);
+            serial.is_some_and(|serial| world.press(serial, digits, Instant::now()))
+        })
+    }
+
+    /// What became of a call, as `GET /sim/calls/{call_id}`.
+    #[must_use]
+    pub fn call(&self, call_id: &str) -> Option<CallReport> {
+        control::report(&self.shared.world(), call_id)
+    }
+
+    /// What became of all calls that are kept, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallReport> {
+        control::reports(&self.shared.world())
+    }
+
+    /// What the caller heard: a WAV file.
+    #[must_use]
+    pub fn audio(&self, call_id: &str) -> Option<Vec<u8>> {
+        control::audio(&self.shared.world(), call_id)
+    }
+
+    /// Replaces the faults, as `PUT /sim/faults`.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.shared.change(|world| world.misbehave(faults, Instant::now()));
+    }
+
+    /// Says how transfers turn out, as `PUT /sim/routeto`.
+    pub fn set_routeto(&self, turns: Vec<Turn>) {
+        self.shared.world().transfers.set(turns);
+    }
+
+    /// Says how calls of the client turn out, as `PUT /sim/makecall`.
+    pub fn set_makecall(&self, turns: Vec<Turn>) {
+        self.shared.world().dials.set(turns);
+    }
+
+    /// Says where webhooks go from now on: a demo knows the service's port only after the simulator's.
+    pub fn set_webhook(&self, target: Option<Target>) {
+        self.shared.world().webhook = target;
+    }
+
+    /// Takes every token back.
+    pub fn revoke_tokens(&self) {
+        self.shared.world().tokens.revoke_all();
+    }
+
+    /// All calls vanish, ids start again, WebSockets are dropped.
+    pub fn restart(&self) {
+        self.shared.change(|world| world.restart(Instant::now()));
+    }
+
+    /// Legs that the client could still act on: none may be left when all calls are over.
+    #[must_use]
+    pub fn legs(&self) -> usize {
+        self.shared.world().calls.live_calls().map(|call| call.legs.len()).sum()
+    }
+
+    /// How many WebSockets are open.
+    #[must_use]
+    pub fn websockets(&self) -> usize {
+        self.shared.world().hub.open_now()
+    }
+
+    /// What was asked of the PBX's API, as `GET /sim/requests`.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Value> {
+        self.shared.world().requests.shown()
+    }
+
+    /// Every webhook posted, as `GET /sim/webhooks`.
+    #[must_use]
+    pub fn webhooks(&self) -> Vec<Value> {
+        self.shared.world().deliveries.shown()
+    }
+
+    /// Ends it at once, and waits until it has.
+    pub async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        // The order goes out at once; nobody waits for its end here.
+        drop(self.handle.stop(false));
+    }
+}

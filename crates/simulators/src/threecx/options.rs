@@ -1,0 +1,316 @@
+//! What a simulated PBX is told at its start: the command line's flags and the typed options behind them. Nothing
+//! that is not on this machine can be named.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::elevenlabs::{LoopbackUrl, OptionError, Secret, Target};
+
+/// Why an option was refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum TrunkError {
+    /// There is no `=`, or nothing before it.
+    #[error("expected DN=URL, for example 88100=http://127.0.0.1:4010")]
+    NotATrunk,
+    /// The address cannot be used.
+    #[error(transparent)]
+    Url(#[from] OptionError),
+}
+
+/// A number behind which a simulated ElevenLabs answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trunk {
+    /// The destination that leads there.
+    pub dn: String,
+    /// Base address of the ElevenLabs simulator.
+    pub url: LoopbackUrl,
+    /// The agent that the number belongs to; the other simulator's own default when not given.
+    pub agent_id: Option<String>,
+}
+
+impl FromStr for Trunk {
+    type Err = TrunkError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (dn, url) = text.split_once('=').ok_or(TrunkError::NotATrunk)?;
+        if dn.trim().is_empty() {
+            return Err(TrunkError::NotATrunk);
+        }
+        Ok(Self { dn: dn.trim().to_owned(), url: url.trim().parse()?, agent_id: None })
+    }
+}
+
+/// In which unit the token endpoint says how long a token lives (facts page, fact 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExpiresIn {
+    /// Builds before 20.0 Update 9.
+    Minutes,
+    /// Builds since.
+    #[default]
+    Seconds,
+}
+
+/// What becomes of older tokens when one is issued.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OldTokens {
+    /// One access token is active at a time, as 3CX says.
+    #[default]
+    Revoked,
+    /// They live on.
+    Kept,
+}
+
+/// How `finalstatus` and `reason` of a result are written: which of the two builds use is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Codes {
+    /// `"Success"`.
+    #[default]
+    Names,
+    /// `1`.
+    Numbers,
+}
+
+/// What a second POST stream to the same leg meets. Which of these the PBX does is not known (facts page, section 1.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SecondPost {
+    /// It takes the place of the first, which is closed.
+    #[default]
+    Replaces,
+    /// 409 while the first is open.
+    Refused,
+    /// 409, also when the first is over: a leg has one stream in its life.
+    Never,
+}
+
+/// How streams end when their leg does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum StreamEnd {
+    /// The GET body ends, the POST is answered.
+    #[default]
+    Clean,
+    /// The connections are dropped.
+    Reset,
+}
+
+/// Whether events are mixed with others that a client must not stumble over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Noise {
+    /// Events of DNs and devices, and of unknown types.
+    #[default]
+    On,
+    /// Participants alone.
+    Off,
+}
+
+/// Everything a simulated PBX is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// OAuth client and at the same time the DN of its route point.
+    pub client_id: String,
+    /// The API key.
+    pub client_secret: Secret,
+    /// Extensions that the client may see, but not control.
+    pub extensions: Vec<String>,
+    /// Numbers that lead to a simulated ElevenLabs.
+    pub trunks: Vec<Trunk>,
+    /// Where signed webhooks go.
+    pub webhook: Option<Target>,
+    /// How long a token lives.
+    pub token_ttl: Duration,
+    /// The unit of `expires_in`.
+    pub expires_in: ExpiresIn,
+    /// What becomes of older tokens.
+    pub old_tokens: OldTokens,
+    /// How results are written.
+    pub codes: Codes,
+    /// Status of a successful action: 200 or 202 (not known which).
+    pub action_status: u16,
+    /// For so long after Connected the GET stream is 404.
+    pub stream_missing: Duration,
+    /// For so long after that it is 424.
+    pub stream_not_ready: Duration,
+    /// For so long after Connected the POST stream is 424.
+    pub post_not_ready: Duration,
+    /// What a second POST meets.
+    pub second_post: SecondPost,
+    /// How long a leg is kept whose POST stream ended, where no other follows; for ever without.
+    pub kept_without_post: Option<Duration>,
+    /// How streams end.
+    pub stream_end: StreamEnd,
+    /// Whether there is noise.
+    pub noise: Noise,
+    /// For so long after each change a leg's Upsert is repeated.
+    pub upsert_for: Duration,
+    /// What the PBX buffers of audio sent ahead; more is lost.
+    pub playout_limit: Duration,
+    /// What is kept of one call's audio.
+    pub record: Duration,
+    /// The caller does not hear so much of the first audio.
+    pub discard_first: Duration,
+    /// Bytes that arrive so soon after a hang-up were under way and are counted apart.
+    pub hangup_grace: Duration,
+    /// How much later than its leg a `late` webhook is posted.
+    pub webhook_late: Duration,
+}
+
+impl Options {
+    /// Options of a PBX with this API client.
+    pub fn new(client_id: &str, client_secret: Secret) -> Self {
+        Self {
+            port: 0,
+            client_id: client_id.to_owned(),
+            client_secret,
+            extensions: Vec::new(),
+            trunks: Vec::new(),
+            webhook: None,
+            token_ttl: Duration::from_secs(3_600),
+            expires_in: ExpiresIn::default(),
+            old_tokens: OldTokens::default(),
+            codes: Codes::default(),
+            action_status: 200,
+            stream_missing: Duration::from_millis(20),
+            stream_not_ready: Duration::from_millis(60),
+            post_not_ready: Duration::ZERO,
+            second_post: SecondPost::default(),
+            kept_without_post: None,
+            stream_end: StreamEnd::default(),
+            noise: Noise::default(),
+            upsert_for: Duration::from_secs(3),
+            playout_limit: Duration::from_secs(5),
+            record: Duration::from_secs(120),
+            discard_first: Duration::ZERO,
+            hangup_grace: Duration::from_millis(200),
+            webhook_late: Duration::from_secs(1),
+        }
+    }
+
+    /// The trunk behind a destination.
+    pub(super) fn trunk(&self, destination: &str) -> Option<&Trunk> {
+        self.trunks.iter().find(|trunk| trunk.dn == destination)
+    }
+
+    /// Whether the client sees this DN.
+    pub(super) fn sees(&self, dn: &str) -> bool {
+        dn == self.client_id || self.extensions.iter().any(|extension| extension == dn)
+    }
+}
+
+/// Flags of `precall simulate threecx`. No flag reads the environment.
+#[derive(Clone, clap::Args)]
+pub struct Args {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+    /// ClientID of the API client, which is also the DN of its route point
+    #[arg(long, value_name = "DN", default_value = "900")]
+    pub client_id: String,
+    /// API key of the client
+    #[arg(long, value_name = "SECRET")]
+    pub client_secret: Secret,
+    /// An extension that the client may see but not control; may be repeated
+    #[arg(long, value_name = "DN")]
+    pub extension: Vec<String>,
+    /// A number behind which a simulated ElevenLabs answers (loopback only); may be repeated
+    #[arg(long, value_name = "DN=URL")]
+    pub trunk: Vec<Trunk>,
+    /// The agent that the trunks' numbers belong to
+    #[arg(long, value_name = "ID", requires = "trunk")]
+    pub trunk_agent_id: Option<String>,
+    /// Where signed webhooks are posted (loopback only)
+    #[arg(long, value_name = "URL", requires = "webhook_secret")]
+    pub webhook_url: Option<LoopbackUrl>,
+    /// Secret that signs webhooks
+    #[arg(long, value_name = "SECRET", requires = "webhook_url")]
+    pub webhook_secret: Option<Secret>,
+    /// How long a token lives, in seconds
+    #[arg(long, value_name = "N", default_value_t = 3_600,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub token_ttl_s: u64,
+    /// Unit of expires_in
+    #[arg(long, value_enum, default_value_t)]
+    pub expires_in: ExpiresIn,
+    /// What becomes of older tokens when one is issued
+    #[arg(long, value_enum, default_value_t)]
+    pub old_tokens: OldTokens,
+    /// How results name their outcome
+    #[arg(long, value_enum, default_value_t)]
+    pub codes: Codes,
+    /// Status of a successful action
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=204))]
+    pub action_status: u16,
+    /// For so many milliseconds after Connected the GET stream is 404
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub stream_missing_ms: u32,
+    /// For so many milliseconds after that it is 424
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub stream_not_ready_ms: u32,
+    /// For so many milliseconds after Connected the POST stream is 424
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub post_not_ready_ms: u32,
+    /// What a second POST stream to the same leg meets
+    #[arg(long, value_enum, default_value_t)]
+    pub second_post: SecondPost,
+    /// A leg whose POST stream ended is dropped after N milliseconds unless another follows; without it, it is kept
+    #[arg(long, value_name = "N")]
+    pub kept_without_post_ms: Option<u32>,
+    /// How streams end when their leg does
+    #[arg(long, value_enum, default_value_t)]
+    pub stream_end: StreamEnd,
+    /// Whether events of other kinds are mixed in
+    #[arg(long, value_enum, default_value_t)]
+    pub noise: Noise,
+    /// The caller does not hear the first N milliseconds of audio
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub discard_first_ms: u32,
+    /// Bytes that arrive within N milliseconds after a hang-up count as under way
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub hangup_grace_ms: u32,
+}
+
+impl fmt::Debug for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Args")
+            .field("port", &self.port)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Args> for Options {
+    fn from(args: Args) -> Self {
+        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
+        let agent = args.trunk_agent_id;
+        let trunks = args.trunk.into_iter().map(|trunk| Trunk { agent_id: agent.clone(), ..trunk });
+        // clap has already insisted that a URL and its secret come together.
+        let webhook = args.webhook_url.zip(args.webhook_secret).map(|(url, secret)| Target { url, secret });
+        Self {
+            port: args.port,
+            extensions: args.extension,
+            trunks: trunks.collect(),
+            webhook,
+            token_ttl: Duration::from_secs(args.token_ttl_s),
+            expires_in: args.expires_in,
+            old_tokens: args.old_tokens,
+            codes: args.codes,
+            action_status: args.action_status,
+            stream_missing: ms(args.stream_missing_ms),
+            stream_not_ready: ms(args.stream_not_ready_ms),
+            post_not_ready: ms(args.post_not_ready_ms),
+            second_post: args.second_post,
+            kept_without_post: args.kept_without_post_ms.map(ms),
+            stream_end: args.stream_end,
+            noise: args.noise,
+            discard_first: ms(args.discard_first_ms),
+            hangup_grace: ms(args.hangup_grace_ms),
+            ..Self::new(&args.client_id, args.client_secret)
+        }
+    }
+}

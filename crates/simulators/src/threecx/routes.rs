@@ -1,0 +1,150 @@
+//! Which endpoint a request is for (facts page, section 1.2), and what it answers.
+
+use std::time::Instant;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Data;
+
+use super::answer::Answer;
+use super::context::Context;
+use super::leg::device_id;
+use super::order::Order;
+use super::{actions, directory, token_endpoint};
+use crate::shared::body::Body;
+
+/// One endpoint of the PBX, with the names in its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Token,
+    All,
+    Socket,
+    Dn(String),
+    Devices(String),
+    Device(String, String),
+    MakeCall(String),
+    MakeCallOn(String, String),
+    Participants(String),
+    Participant(String, String),
+    Hear(String, String),
+    Speak(String, String),
+    Act(String, String, String),
+}
+
+/// The endpoint of a request.
+///
+/// # Errors
+/// 404 and 405.
+pub(super) fn endpoint(method: &str, path: &str) -> Result<Endpoint, Answer> {
+    let decoded: Vec<String> = path.split('/').skip(1).map(decoded).collect();
+    let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    if segments.iter().any(|segment| segment.is_empty()) {
+        return Err(Answer::bare(404));
+    }
+    let text = |text: &str| text.to_owned();
+    let (allowed, found) = match segments.as_slice() {
+        ["connect", "token"] => ("POST", Endpoint::Token),
+        ["callcontrol"] => ("GET", Endpoint::All),
+        ["callcontrol", "ws"] => ("GET", Endpoint::Socket),
+        ["callcontrol", dn] => ("GET", Endpoint::Dn(text(dn))),
+        ["callcontrol", dn, "devices"] => ("GET", Endpoint::Devices(text(dn))),
+        ["callcontrol", dn, "devices", id] => ("GET", Endpoint::Device(text(dn), text(id))),
+        ["callcontrol", dn, "makecall"] => ("POST", Endpoint::MakeCall(text(dn))),
+        ["callcontrol", dn, "devices", id, "makecall"] => ("POST", Endpoint::MakeCallOn(text(dn), text(id))),
+        ["callcontrol", dn, "participants"] => ("GET", Endpoint::Participants(text(dn))),
+        ["callcontrol", dn, "participants", id] => ("GET", Endpoint::Participant(text(dn), text(id))),
+        ["callcontrol", dn, "participants", id, "stream"] if method == "POST" => {
+            ("GET, POST", Endpoint::Speak(text(dn), text(id)))
+        }
+        ["callcontrol", dn, "participants", id, "stream"] => {
+            ("GET, POST", Endpoint::Hear(text(dn), text(id)))
+        }
+        ["callcontrol", dn, "participants", id, action] => {
+            ("POST", Endpoint::Act(text(dn), text(id), text(action)))
+        }
+        _ => return Err(Answer::bare(404)),
+    };
+    if !allowed.split(", ").any(|one| one == method) {
+        return Err(Answer::bare(405).with_header("allow", allowed));
+    }
+    Ok(found)
+}
+
+/// The endpoint of a request over the socket, which has no method.
+///
+/// # Errors
+/// 404, also for what makes no sense over a socket.
+pub(super) fn of_socket(path: &str) -> Result<Endpoint, Answer> {
+    let found = endpoint("GET", path)
+        .or_else(|refused| if refused.status == 405 { endpoint("POST", path) } else { Err(refused) })?;
+    match found {
+        Endpoint::Token | Endpoint::Socket | Endpoint::Hear(..) | Endpoint::Speak(..) => {
+            Err(Answer::bare(404))
+        }
+        other => Ok(other),
+    }
+}
+
+/// Whether a request may see anything at all.
+///
+/// # Errors
+/// 401 without a token that is good.
+pub(super) fn check_token(context: &Data<Context>, headers: &HeaderMap) -> Result<(), Answer> {
+    let given = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let token = given
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    if token.is_some_and(|(_, token)| context.world().tokens.accepts(token.trim(), Instant::now())) {
+        return Ok(());
+    }
+    Err(Answer::bare(401).with_header("www-authenticate", "Bearer error=\"invalid_token\""))
+}
+
+/// Answers everything that is not a stream or a socket.
+pub(super) async fn answer(context: &Data<Context>, endpoint: &Endpoint, body: &Body) -> Answer {
+    serve(context, endpoint, body).await.unwrap_or_else(|refused| refused)
+}
+
+async fn serve(context: &Data<Context>, endpoint: &Endpoint, body: &Body) -> Result<Answer, Answer> {
+    match endpoint {
+        Endpoint::Token => Ok(token_endpoint::issue(context, body)),
+        Endpoint::All => Ok(directory::all(&context.world())),
+        Endpoint::Dn(dn) => directory::dn(&context.world(), dn),
+        Endpoint::Devices(dn) => directory::devices(&context.world(), dn),
+        Endpoint::Device(dn, id) => directory::device(&context.world(), dn, id),
+        Endpoint::Participants(dn) => directory::participants(&context.world(), dn),
+        Endpoint::Participant(dn, id) => directory::participant(&context.world(), dn, id),
+        Endpoint::MakeCall(dn) => make_call(context, dn, &device_id(dn), body),
+        Endpoint::MakeCallOn(dn, id) => make_call(context, dn, id, body),
+        Endpoint::Act(dn, id, action) => Ok(actions::act(context, dn, id, action, Order::of(body)?).await),
+        // They are served where the connection is at hand.
+        Endpoint::Socket | Endpoint::Hear(..) | Endpoint::Speak(..) => Err(Answer::bare(404)),
+    }
+}
+
+fn make_call(context: &Data<Context>, dn: &str, device: &str, body: &Body) -> Result<Answer, Answer> {
+    directory::device(&context.world(), dn, device)?;
+    if dn != context.shared.options.client_id {
+        return Err(Answer::bare(403));
+    }
+    Ok(actions::make_call(context, dn, Order::of(body)?))
+}
+
+/// Undoes percent encoding; what is no encoding stays as it is.
+fn decoded(segment: &str) -> String {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let encoded = after.get(..2).filter(|_| *first == b'%');
+        match encoded.and_then(|digits| hex::decode(digits).ok()) {
+            Some(byte) => {
+                bytes.extend(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,21 @@
+//! `precall simulate`: one simulator on a port of this machine, until SIGTERM or Ctrl-C.
+
+use clap::Subcommand;
+use precall_simulators::{elevenlabs, threecx};
+
+use super::{Exit, said};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Provider {
+    /// ElevenLabs: voices, agents by phone and by WebSocket, signed post-call webhooks.
+    Elevenlabs(Box<elevenlabs::Args>),
+    /// A 3CX PBX: calls, call control, audio both ways, signed webhooks.
+    Threecx(Box<threecx::Args>),
+}
+
+pub(super) async fn run(provider: Provider) -> Exit {
+    match provider {
+        Provider::Elevenlabs(arguments) => said(elevenlabs::run((*arguments).into()).await),
+        Provider::Threecx(arguments) => said(threecx::run((*arguments).into()).await),
+    }
+}

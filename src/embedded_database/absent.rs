@@ -1,0 +1,34 @@
+//! The same interface in a build without an embedded database. The configuration refuses to ask for one.
+
+use std::path::Path;
+
+/// Why the embedded database does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("this build has no embedded database; set DATABASE_URL")]
+pub struct EmbeddedError;
+
+/// No value of this type exists.
+pub enum EmbeddedDatabase {}
+
+impl EmbeddedDatabase {
+    /// Always refuses.
+    ///
+    /// # Errors
+    /// Always.
+    #[expect(clippy::unused_async, reason = "the other build waits for the server")]
+    pub async fn start(_directory: &Path) -> Result<Self, EmbeddedError> {
+        Err(EmbeddedError)
+    }
+
+    /// Where to connect.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match *self {}
+    }
+
+    /// Stops the server.
+    #[expect(clippy::unused_async, reason = "the other build waits for the server")]
+    pub async fn stop(self) {
+        match self {}
+    }
+}

@@ -1,0 +1,51 @@
+//! A PostgreSQL server of our own, from binaries that are on this machine.
+
+use std::path::Path;
+
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+
+/// The database that everything is kept in.
+const NAME: &str = "postgres";
+
+/// Why the embedded database does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The server does not start.
+    #[error(transparent)]
+    Server(#[from] precall_embedded_postgres::EmbeddedError),
+    /// The thread that started the server is gone.
+    #[error("the start of the embedded database was interrupted")]
+    Interrupted,
+}
+
+/// A running server. Dropping it stops it.
+pub struct EmbeddedDatabase(EmbeddedPostgres);
+
+impl EmbeddedDatabase {
+    /// Starts a server on this data directory. Never installs PostgreSQL.
+    ///
+    /// # Errors
+    /// PostgreSQL is not installed, or the server does not start.
+    pub async fn start(directory: &Path) -> Result<Self, EmbeddedError> {
+        // The launcher reads PG_BIN_DIR itself, as it does for the tests and the demo.
+        let data = DataDir::At(directory.to_owned());
+        start_server(Options::new(data, Durability::Fsync, Install::Never)).await.map(Self)
+    }
+
+    /// Where to connect.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.0.url(NAME)
+    }
+
+    /// Stops the server.
+    pub async fn stop(self) {
+        let _stopped = tokio::task::spawn_blocking(move || self.0.stop()).await;
+    }
+}
+
+/// Starts a server on a thread of its own: the start blocks for up to seconds.
+pub(crate) async fn start_server(options: Options) -> Result<EmbeddedPostgres, EmbeddedError> {
+    let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await;
+    Ok(started.map_err(|_| EmbeddedError::Interrupted)??)
+}

@@ -1,9 +1,0 @@
-//! Stand-ins for the providers, over real HTTP, so that demo, tests and operators can run precall without an
-//! account. A simulator shares no types with our clients: shared types would cancel each other's errors.
-
-pub mod elevenlabs;
-pub mod s3;
-pub mod threecx;
-
-mod body;
-mod requests;
