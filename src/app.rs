@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use precall_actors::dial_guard::{Countries, DialLimits};
-use precall_actors::engine::{
+use precall_actors::api::{
     Engine, EngineError, EngineHandle, EngineSettings, FeedPace, Keeping, PbxEngine, SpoolSettings,
 };
-use precall_actors::erasure_ledger::Ledger;
-use precall_actors::faults::Faults;
-use precall_actors::line::{Line, LineRules};
-use precall_actors::samples::{SampleStore, UploadPlace};
-use precall_actors::shared::{CallSettings, ConsentRule};
+use precall_actors::call::line::{Line, LineRules};
+use precall_actors::call::services::{CallSettings, ConsentRule};
+use precall_actors::erasure::ledger::Ledger;
+use precall_actors::limits::dial_guard::{Countries, DialLimits};
+use precall_actors::runtime::fault_injection::Faults;
+use precall_actors::voices::samples::{SampleStore, UploadPlace};
 use precall_audio::MediaSettings;
 use precall_audio::prompts::PromptSettings;
 use precall_base::phone_number::Region;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_actors::faults::Faults;
+use precall_actors::runtime::fault_injection::Faults;
 use precall_call::Route;
 use precall_store::connect;
 use precall_store::connect::Limits;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use precall_actors::erasure_ledger;
+use precall_actors::erasure::ledger;
 use precall_base::clock;
 use precall_store::StoreError;
 use precall_store::connect;
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
-    let lines = match erasure_ledger::read(&arguments.ledger) {
+    let lines = match ledger::read(&arguments.ledger) {
         Ok(lines) => lines,
         Err(error) => return failed(&format!("{}: {error}", arguments.ledger.display())),
     };
@@ -50,10 +50,7 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
 }
 
 /// All of a line, or nothing of it.
-async fn erase_again(
-    connected: &mut connect::Dedicated,
-    line: &erasure_ledger::Line,
-) -> Result<u64, StoreError> {
+async fn erase_again(connected: &mut connect::Dedicated, line: &ledger::Line) -> Result<u64, StoreError> {
     let transaction = connected.client.transaction().await?;
     let by = "command line";
     let erased = erasure::erase(&transaction, &line.scope, None, line.erasure, by, clock::now()).await?;

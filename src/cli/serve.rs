@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use precall_actors::faults::Faults;
+use precall_actors::runtime::fault_injection::Faults;
 use slog::{info, warn};
 use tokio::signal::unix::{SignalKind, signal};
 

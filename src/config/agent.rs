@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_actors::line::{AgentAccess, BridgeRules};
+use precall_actors::call::line::{AgentAccess, BridgeRules};
 use serde::Deserialize;
 
 use super::problem::Problems;

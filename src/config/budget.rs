@@ -1,6 +1,6 @@
 //! Budgets: how much callers and the whole installation may use. What is not set has no bound of ours.
 
-use precall_actors::budgets::BudgetLimits;
+use precall_actors::limits::budgets::BudgetLimits;
 use serde::Deserialize;
 
 use super::problem::Problems;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use precall_actors::line::Line;
+use precall_actors::call::line::Line;
 use precall_audio::prompts::{HoldOrder, PromptOrder, Words};
 use precall_call::VoiceId;
 use serde::Deserialize;

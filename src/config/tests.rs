@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use precall_actors::budgets::BudgetLimits;
+use precall_actors::limits::budgets::BudgetLimits;
 use precall_audio::prompts::HoldOrder;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{Route, VoiceWait};
@@ -200,7 +200,7 @@ fn no_secret_is_shown_by_anything() {
 fn telephone_numbers_are_masked_when_shown() {
     let config = with(&[("OWN_NUMBERS", "+441632960961, 900")]).unwrap();
     let stored =
-        |number: &CallerNumber| precall_actors::call_context::stored_number(number).map(str::to_owned);
+        |number: &CallerNumber| precall_actors::call::call_context::stored_number(number).map(str::to_owned);
     let own: Vec<_> = config.callback.own_numbers.iter().filter_map(stored).collect();
     assert_eq!(own, ["+441632960961", "900"]);
     assert!(!config.show().contains("441632960961"));

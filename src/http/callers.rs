@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use precall_actors::pin::hash_pin;
+use precall_actors::call::pin::hash_pin;
 use precall_base::phone_number::CallerNumber;
 use precall_store::people::callers;
 use precall_store::people::callers::{CallerRow, NewCaller, Pin, Put};

@@ -1,6 +1,6 @@
 //! What is used of what there is, in the units that administrators buy; part of `/health` and of the board.
 
-use precall_actors::engine::{BudgetUse, CapacityHealth, Measure};
+use precall_actors::api::{BudgetUse, CapacityHealth, Measure};
 use serde::Serialize;
 use utoipa::ToSchema;
 

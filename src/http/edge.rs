@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
-use precall_actors::engine::Busy;
+use precall_actors::api::Busy;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::engine::Engine;

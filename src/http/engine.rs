@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use deadpool_postgres::Pool;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
-use precall_actors::engine::{
+use precall_actors::api::{
     Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
     LiveCall, NotErased, NotReconciled, PbxNotice, Reconciled, ReportOutcome, Taken,
 };
-use precall_actors::metrics::Metrics;
-use precall_actors::reconciler::Approval;
+use precall_actors::observe::metrics::Metrics;
+use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{CallId, Request};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::WebhookRow;

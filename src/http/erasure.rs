@@ -1,7 +1,7 @@
 //! Erasing a caller over the API.
 
 use actix_web::HttpResponse;
-use precall_actors::engine::{ErasureReport, NotErased};
+use precall_actors::api::{ErasureReport, NotErased};
 use serde::Serialize;
 use slog::{error, info};
 use utoipa::ToSchema;

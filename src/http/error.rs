@@ -6,7 +6,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use precall_actors::engine::Busy;
+use precall_actors::api::Busy;
 use precall_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;

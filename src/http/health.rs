@@ -5,8 +5,8 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_actors::engine::{Health, SpoolHealth};
-use precall_actors::standing::Standing;
+use precall_actors::api::{Health, SpoolHealth};
+use precall_actors::durability::leadership::Standing;
 use serde::Serialize;
 use utoipa::ToSchema;
 

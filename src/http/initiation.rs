@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
-use precall_actors::engine::InitiationAsked;
+use precall_actors::api::InitiationAsked;
 use precall_call::{CallId, Purpose, VoiceId};
 use precall_providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_actors::engine::LiveCall;
+use precall_actors::api::LiveCall;
 use precall_call::At;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -53,7 +53,7 @@ use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer, web};
-use precall_actors::engine::EngineHandle;
+use precall_actors::api::EngineHandle;
 
 use edge::Edge;
 pub use engine::Engine;

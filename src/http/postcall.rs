@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
-use precall_actors::engine::{Busy, ReportOutcome};
+use precall_actors::api::{Busy, ReportOutcome};
 use precall_providers::elevenlabs::{AudioHead, ConversationReport, ReportError, Webhook, parse_webhook};
 use serde::Serialize;
 use serde_json::value::RawValue;

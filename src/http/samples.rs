@@ -9,7 +9,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use precall_actors::samples::{SAMPLE_BYTES_MAX, SampleError, StoredSample};
+use precall_actors::voices::samples::{SAMPLE_BYTES_MAX, SampleError, StoredSample};
 use precall_store::people::caller_samples;
 use serde::Serialize;
 use slog::{info, warn};

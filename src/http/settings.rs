@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use precall_actors::samples::SampleStore;
+use precall_actors::voices::samples::SampleStore;
 use precall_base::phone_number::Region;
 use precall_call::VoiceId;
 use slog::Logger;

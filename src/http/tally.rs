@@ -6,7 +6,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
-use precall_actors::metrics::Webhook;
+use precall_actors::observe::metrics::Webhook;
 use slog::{info, warn};
 
 use super::edge::Edge;

@@ -1,7 +1,7 @@
 //! `POST /webhook/3cx`: what the phone system says.
 
 use actix_web::{HttpResponse, web};
-use precall_actors::engine::{Busy, Outcome, Taken};
+use precall_actors::api::{Busy, Outcome, Taken};
 use precall_call::Cause;
 use serde::Serialize;
 use utoipa::ToSchema;

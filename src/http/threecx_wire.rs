@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use precall_actors::engine::{IncomingCall, PbxNotice, PbxNoticeKind};
+use precall_actors::api::{IncomingCall, PbxNotice, PbxNoticeKind};
 use precall_call::At;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -205,7 +205,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
-    use precall_actors::engine::{IncomingCall, PbxNoticeKind};
+    use precall_actors::api::{IncomingCall, PbxNoticeKind};
 
     use super::{Message, parse};
     use crate::http::error::Code;

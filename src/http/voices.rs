@@ -2,8 +2,8 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_actors::engine::{NotReconciled, Reconciled};
-use precall_actors::reconciler::Approval;
+use precall_actors::api::{NotReconciled, Reconciled};
+use precall_actors::voices::reconcile_rules::Approval;
 use precall_store::people::audit;
 use precall_store::reads::voices;
 use precall_store::reads::voices::VoiceRow;

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::Pool;
 use precall::signature::{Kind, sign};
-use precall_actors::store::partitions::Piece;
+use precall_store::growth::partitions::Piece;
 use precall_base::clock;
 use precall_call::At;
 use precall_store::connect::{Limits, pool};

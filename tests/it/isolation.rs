@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use precall_actors::faults::{Faults, Point};
+use precall_actors::runtime::fault_injection::{Faults, Point};
 use precall_call::CallId;
 use uuid::Uuid;
 

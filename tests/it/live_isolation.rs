@@ -1,6 +1,6 @@
 //! A panic in the player of one live leg: that call may lose its greeting, and nobody else notices anything.
 
-use precall_actors::faults::{Faults, Point};
+use precall_actors::runtime::fault_injection::{Faults, Point};
 use uuid::Uuid;
 
 use crate::support::{PbxPlan, PbxWorld};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use precall::app::Application;
-use precall_actors::faults::Faults;
-use precall_actors::standing::Standing;
+use precall_actors::durability::leadership::Standing;
+use precall_actors::runtime::fault_injection::Faults;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

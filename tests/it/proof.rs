@@ -1,6 +1,6 @@
 //! Who may hear a voice: a PIN, the leg it comes on, or nobody; and nothing of a PIN is left anywhere.
 
-use precall_actors::pin::hash_pin;
+use precall_actors::call::pin::hash_pin;
 use precall_simulators::elevenlabs::Fault;
 use precall_simulators::threecx::{NewCall, WebhookMode};
 use serde_json::json;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use awc::http::Method;
 use bytes::Bytes;
-use precall_actors::samples::{SampleDeleted, SampleError, SampleStore, UploadPlace};
+use precall_actors::voices::samples::{SampleDeleted, SampleError, SampleStore, UploadPlace};
 use precall_providers::s3::S3Settings;
 use precall_simulators::s3::{self, Fault, Options, Simulator, Versioning};
 use serde_json::{Value, json};

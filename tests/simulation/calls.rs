@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use precall_actors::clone_worker::VoiceOutcome;
-use precall_actors::voice_book::{Asker, Known, Order, VoiceKey};
+use precall_actors::call::clone_worker::VoiceOutcome;
+use precall_actors::voices::voice_book::{Asker, Known, Order, VoiceKey};
 use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose, VoicePolicy};
 use precall_store::voices::{Covered, Mapping};
 use uuid::Uuid;

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_actors::batcher::Unit;
-use precall_actors::pipe::{DrainMark, Next, Pipe};
-use precall_actors::registry::Registry;
-use precall_actors::shared::ConsentRule;
-use precall_actors::slot_book::SlotBook;
-use precall_actors::voice_book::{Book, BookLimits, VoiceKey};
+use precall_actors::admission::call_registry::Registry;
+use precall_actors::call::services::ConsentRule;
+use precall_actors::durability::batcher::Unit;
+use precall_actors::durability::write_path::{DrainMark, Next, Pipe};
+use precall_actors::voices::slot_rules::SlotBook;
+use precall_actors::voices::voice_book::{Book, BookLimits, VoiceKey};
 use precall_call::{At, Call, CallId, Effect, Event, Policy, Proof, Route, VoiceId, VoiceWait, step};
 use precall_store::events::event_json;
 use precall_store::events::rows::{Batch, Entry, Stream};

@@ -1,7 +1,7 @@
 //! What can happen, and to whom.
 
-use precall_actors::slot_book::Held;
-use precall_actors::voice_book::VoiceKey;
+use precall_actors::voices::slot_rules::Held;
+use precall_actors::voices::voice_book::VoiceKey;
 use precall_call::{At, CallId, Effect, JobId, Purpose, VoiceId};
 
 use crate::database::Refusal;

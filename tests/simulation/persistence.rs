@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use precall_actors::pipe::Next;
+use precall_actors::durability::write_path::Next;
 use precall_call::{At, CallId};
 use precall_store::events::rows::Batch;
 use precall_store::spool::batch;

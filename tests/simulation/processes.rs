@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use precall_actors::registry::Registry;
+use precall_actors::admission::call_registry::Registry;
 use precall_call::{At, CallId, Event, LegSeen};
 use precall_store::spool::Spool;
 use precall_store::spool::batch;

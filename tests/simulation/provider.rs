@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use precall_actors::slot_book::Held;
+use precall_actors::voices::slot_rules::Held;
 use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 
 /// What a dial led to.

@@ -1,7 +1,7 @@
 //! What is said of calls: by the provider, by the PBX.
 
-use precall_actors::registry::Sighting;
-use precall_actors::voice_book::VoiceKey;
+use precall_actors::admission::call_registry::Sighting;
+use precall_actors::voices::voice_book::VoiceKey;
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{ConversationId, Event, Grade, Purpose, Report};
 

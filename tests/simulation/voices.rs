@@ -1,7 +1,7 @@
 //! Clones and the slots they take: what the voice book's actor does with its rules.
 
-use precall_actors::slot_book::{Held, Slot};
-use precall_actors::voice_book::{CachedClone, Failure, JobEnd, VoiceKey};
+use precall_actors::voices::slot_rules::{Held, Slot};
+use precall_actors::voices::voice_book::{CachedClone, Failure, JobEnd, VoiceKey};
 use precall_call::{At, JobId, NoVoice, Voice, VoiceId};
 
 use crate::engine::Engine;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
 
-use precall_actors::batcher::Unit;
-use precall_actors::registry::Found;
+use precall_actors::admission::call_registry::Found;
+use precall_actors::durability::batcher::Unit;
 use precall_call::{Admission, At, CallId, Event, Grade, Offer, open};
 use precall_store::events::rows::{Batch, Derived, KeptEnd, Time};
 use uuid::Uuid;

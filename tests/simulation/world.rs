@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use precall_actors::pipe::Next;
+use precall_actors::durability::write_path::Next;
 use precall_call::At;
 use uuid::Uuid;
 

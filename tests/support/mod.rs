@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use precall::app::Application;
 use precall::config::{ApiKeys, Config, Scope};
 use precall::signature::{Kind, sign};
-use precall_actors::faults::Faults;
+use precall_actors::runtime::fault_injection::Faults;
 use precall_base::clock;
 use precall_embedded_postgres::template::{TestCluster, TestDatabase};
 use precall_simulators::elevenlabs::{self, Fault, Simulator, Target};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall_actors::faults::Faults;
+use precall_actors::runtime::fault_injection::Faults;
 
 /// What a world is made of.
 pub struct Plan {

@@ -51,14 +51,14 @@ const STOPWATCHES: [(&str, &str); 12] = [
 
 /// Rules without a world: what they need to know, the time included, is an argument.
 const PURE: [&str; 19] = [
-    "actors/src/batcher.rs",
-    "actors/src/breaker.rs",
+    "actors/src/durability/batcher.rs",
+    "actors/src/voices/circuit_breaker.rs",
     "actors/src/budgets",
-    "actors/src/pipe.rs",
+    "actors/src/durability/write_path.rs",
     "crates/store/src/spool.rs",
-    "actors/src/call_rows.rs",
-    "actors/src/dial_guard.rs",
-    "actors/src/line.rs",
+    "actors/src/call/projection.rs",
+    "actors/src/limits/dial_guard.rs",
+    "actors/src/call/line.rs",
     "crates/audio/src/sample_framing.rs",
     "crates/audio/src/clip.rs",
     "crates/audio/src/pacer.rs",
@@ -66,9 +66,9 @@ const PURE: [&str; 19] = [
     "crates/audio/src/playlist_cursor.rs",
     "crates/audio/src/playlist.rs",
     "crates/base/src/phone_number",
-    "actors/src/reconciler.rs",
-    "actors/src/registry.rs",
-    "actors/src/slot_book.rs",
+    "actors/src/voices/reconcile_rules.rs",
+    "actors/src/admission/call_registry.rs",
+    "actors/src/voices/slot_rules.rs",
     "actors/src/voice_book/book",
 ];
 
@@ -81,8 +81,12 @@ const DATABASE: [(&str, &str); 4] = [
 ];
 
 /// Those who pass a pool on to the store without a word to PostgreSQL of their own.
-const POOL_HOLDERS: [&str; 4] =
-    ["actors/src/persistence.rs", "actors/src/shared.rs", "src/app.rs", "src/http/engine.rs"];
+const POOL_HOLDERS: [&str; 4] = [
+    "actors/src/durability/persistence.rs",
+    "actors/src/call/services.rs",
+    "src/app.rs",
+    "src/http/engine.rs",
+];
 
 /// How a statement begins; `update` and `with` alone begin sentences as well.
 const STATEMENTS: [&str; 6] =
@@ -169,9 +173,9 @@ fn the_engine_does_not_know_the_edge() {
         source.lines_with(code, &edge, "the engine knows neither HTTP servers nor the command line")
     };
     holds(rule);
-    catches(rule, "actors/src/engine.rs", "use precall::config::Config;");
-    catches(rule, "actors/src/call_actor.rs", "use actix_web::HttpResponse;");
-    spares(rule, "actors/src/engine.rs", "use precall_call::CallId; // actix_web lives above");
+    catches(rule, "actors/src/api.rs", "use precall::config::Config;");
+    catches(rule, "actors/src/call/call_actor.rs", "use actix_web::HttpResponse;");
+    spares(rule, "actors/src/api.rs", "use precall_call::CallId; // actix_web lives above");
 }
 
 #[test]
@@ -223,13 +227,17 @@ fn actors_know_only_the_actors_below_them() {
         })
     };
     holds(rule);
-    catches(rule, "actors/src/voice_book.rs", "use crate::call_actor::VoiceDecided;");
-    catches(rule, "actors/src/clone_job.rs", "use crate::clone_worker::VoiceOutcome;");
-    catches(rule, "actors/src/greeting.rs", "let peer: Addr<Handoff> = todo;");
-    catches(rule, "actors/src/greeting.rs", "use crate::supervisor::CallDown;");
-    spares(rule, "actors/src/call_actor.rs", "use crate::greeting::Play;\nself.supervisor.do_send(Down);");
-    spares(rule, "actors/src/greeting.rs", "use crate::call_actor::Happened;");
-    spares(rule, "actors/src/greeting.rs", "let job = Job::Handoff;");
+    catches(rule, "actors/src/voices/voice_book.rs", "use crate::call_actor::VoiceDecided;");
+    catches(rule, "actors/src/voices/clone_job.rs", "use crate::clone_worker::VoiceOutcome;");
+    catches(rule, "actors/src/call/greeting_actor.rs", "let peer: Addr<Handoff> = todo;");
+    catches(rule, "actors/src/call/greeting_actor.rs", "use crate::supervisor::CallDown;");
+    spares(
+        rule,
+        "actors/src/call/call_actor.rs",
+        "use crate::greeting::Play;\nself.supervisor.do_send(Down);",
+    );
+    spares(rule, "actors/src/call/greeting_actor.rs", "use crate::call_actor::Happened;");
+    spares(rule, "actors/src/call/greeting_actor.rs", "let job = Job::Handoff;");
 }
 
 #[test]
@@ -241,7 +249,7 @@ fn the_pbx_feed_speaks_to_the_supervisor_alone() {
         breaches_of(source, |_, module| module == "supervisor" || module == "pbx_feed")
     };
     holds(rule);
-    catches(rule, "actors/src/pbx_feed.rs", "use crate::call_actor::Hangup;");
+    catches(rule, "actors/src/pbx/pbx_feed.rs", "use crate::call_actor::Hangup;");
 }
 
 #[test]
@@ -263,8 +271,8 @@ fn the_edge_speaks_to_the_engine_not_to_its_actors() {
             .collect()
     };
     holds(rule);
-    catches(rule, "src/http/webhook.rs", "use precall_actors::supervisor::Admit;");
-    spares(rule, "src/http/webhook.rs", "use precall_actors::engine::Engine;");
+    catches(rule, "src/http/webhook.rs", "use precall_actors::admission::call_supervisor::Admit;");
+    spares(rule, "src/http/webhook.rs", "use precall_actors::api::Engine;");
 }
 
 #[test]
@@ -306,7 +314,7 @@ fn only_the_store_speaks_to_postgresql() {
     catches(rule, "src/http/calls.rs", "fn row(row: &tokio_postgres::Row) {}");
     catches(rule, "src/http/calls.rs", "client.query(\"select 1\", &[])");
     catches(rule, "src/app.rs", "use deadpool_postgres::Manager;");
-    catches(rule, "actors/src/voice_book.rs", "use deadpool_postgres::Pool;");
+    catches(rule, "actors/src/voices/voice_book.rs", "use deadpool_postgres::Pool;");
     spares(rule, "src/app.rs", "fn settings(\n    pool: deadpool_postgres::Pool,\n) {}");
     spares(rule, "src/x.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n    ask(\"select 1\");\n}");
 }
@@ -334,9 +342,13 @@ fn one_clock_says_what_time_it_is() {
         source.lines_with(code, &asking, "there is one clock: `precall_base::clock`")
     };
     holds(rule);
-    catches(rule, "actors/src/voice_book.rs", "let now = jiff::Timestamp::now();");
+    catches(rule, "actors/src/voices/voice_book.rs", "let now = jiff::Timestamp::now();");
     catches(rule, "src/http/webhook.rs", "let now = std::time::SystemTime::now();");
-    spares(rule, "actors/src/voice_book.rs", "#[cfg(test)]\nmod tests {\n let now = SystemTime::now();\n}");
+    spares(
+        rule,
+        "actors/src/voices/voice_book.rs",
+        "#[cfg(test)]\nmod tests {\n let now = SystemTime::now();\n}",
+    );
 }
 
 #[test]
@@ -347,7 +359,7 @@ fn only_listed_files_hold_a_stopwatch() {
         source.lines_with(code, &["Instant::now"], "the clock is an argument")
     };
     holds(rule);
-    catches(rule, "actors/src/call_actor.rs", "let began = std::time::Instant::now();");
+    catches(rule, "actors/src/call/call_actor.rs", "let began = std::time::Instant::now();");
 }
 
 #[test]
@@ -359,9 +371,9 @@ fn rules_providers_and_store_are_told_what_time_it_is() {
         source.lines_with(code, &["clock"], "the clock is an argument")
     };
     holds(rule);
-    catches(rule, "actors/src/voice_book/book.rs", "use crate::clock;");
+    catches(rule, "actors/src/voices/rules.rs", "use crate::clock;");
     catches(rule, "crates/store/src/voices.rs", "let now = crate::clock::now();");
-    spares(rule, "actors/src/voice_book.rs", "use crate::clock;");
+    spares(rule, "actors/src/voices/voice_book.rs", "use crate::clock;");
 }
 
 #[test]
@@ -374,9 +386,9 @@ fn rules_have_no_world() {
         source.lines_with(code, &world, "rules are pure")
     };
     holds(rule);
-    catches(rule, "actors/src/registry.rs", "use actix::Addr;");
-    catches(rule, "actors/src/batcher.rs", "tokio::time::timeout(LIMIT, later)");
-    spares(rule, "actors/src/persistence.rs", "use actix::Addr;");
+    catches(rule, "actors/src/admission/call_registry.rs", "use actix::Addr;");
+    catches(rule, "actors/src/durability/batcher.rs", "tokio::time::timeout(LIMIT, later)");
+    spares(rule, "actors/src/durability/persistence.rs", "use actix::Addr;");
 }
 
 /// A place that moved would leave its rule asleep, or its exception open to whoever comes to live there.

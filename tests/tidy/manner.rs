@@ -97,7 +97,7 @@ fn nothing_blocks_a_thread_that_others_need() {
         source.lines_with(code, &["thread::sleep"], "anything that blocks is a bug")
     };
     holds(rule);
-    catches(rule, "actors/src/handoff.rs", "std::thread::sleep(PAUSE);");
+    catches(rule, "actors/src/call/handoff.rs", "std::thread::sleep(PAUSE);");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `/api/v1`: who may, what is asked for, what is answered. What needs rows is tested with a database elsewhere; here it is away.
 
-use precall_actors::engine::Busy;
+use precall_actors::api::Busy;
 use precall_call::Request;
 
 use super::client::{Answer, get, send};

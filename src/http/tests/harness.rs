@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use actix_web::dev::{Server, ServerHandle};
-use precall_actors::samples::{SampleStore, UploadPlace};
+use precall_actors::voices::samples::{SampleStore, UploadPlace};
 use precall_base::phone_number::Region;
 use precall_call::{At, VoiceId};
 use slog::{Discard, Logger, o};

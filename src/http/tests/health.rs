@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall_actors::engine::{Health, PbxHealth, SpoolHealth};
+use precall_actors::api::{Health, PbxHealth, SpoolHealth};
 
 use super::client::{get, send};
 use super::harness::{run, run_metrics, run_with, settings};

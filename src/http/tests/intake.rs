@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use precall_actors::api::InitiationAnswer;
+use precall_call::VoiceId;
+use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use super::client::{connect, head, read_answer, send, send_chunked};
 use super::harness::{POSTCALL, SECRET, THREECX, addresses, now_plus, run, run_with, settings};
 use super::scripted::{Asked, CALL};
-use precall_actors::engine::InitiationAnswer;
-use precall_call::VoiceId;
-use serde_json::json;
-
 use crate::config::WebhookAuth;
 use crate::signature::{Kind, sign};
 

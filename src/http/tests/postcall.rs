@@ -1,6 +1,6 @@
 //! `/webhook/elevenlabs/postcall`: what is answered to what.
 
-use precall_actors::engine::{Busy, ReportOutcome};
+use precall_actors::api::{Busy, ReportOutcome};
 use precall_call::Grade;
 use precall_store::events::rows::RawBody;
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
-use precall_actors::engine::{
+use precall_actors::api::{
     Busy, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer,
     InitiationAsked, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome,
     SpoolHealth, Taken,
 };
-use precall_actors::metrics::Metrics;
-use precall_actors::reconciler::Approval;
-use precall_actors::standing::Standing;
+use precall_actors::durability::leadership::Standing;
+use precall_actors::observe::metrics::Metrics;
+use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::WebhookRow;

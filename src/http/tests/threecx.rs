@@ -1,6 +1,6 @@
 //! `/webhook/3cx`: what is answered to what.
 
-use precall_actors::engine::{Busy, Outcome, PbxNoticeKind, Taken};
+use precall_actors::api::{Busy, Outcome, PbxNoticeKind, Taken};
 use precall_call::Cause;
 
 use super::harness::{THREECX, run};

@@ -1,0 +1,6 @@
+//! Which call an event belongs to, and whether a new call is accepted.
+
+pub mod call_registry;
+pub mod call_supervisor;
+pub(crate) mod caller_proof;
+pub mod leg_owners;

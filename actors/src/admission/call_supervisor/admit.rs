@@ -1,0 +1,327 @@
+//! What comes from the PBX: which call it is, whether it may be taken, and the answer once it is kept.
+
+use std::sync::Arc;
+
+use actix::{Context, Handler};
+use precall_base::clock;
+use precall_base::phone_number::CallerNumber;
+use precall_call::{Admission, At, CallId, Cause, Event, Offer, Policy, Proof, Route};
+use precall_store::events::rows::{Derived, KeptEnd, Time};
+use slog::{info, warn};
+use tokio::sync::oneshot;
+
+use super::{ANSWER_WITHIN, Answer, Asked, CallSupervisor, Delivery, Incoming, Noticed};
+use crate::admission::call_registry::{Found, Sighting};
+use crate::admission::caller_proof::callback_proof;
+use crate::api::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
+use crate::call::call_actor::Origin;
+use crate::call::call_context::{CallContext, stored_number};
+use crate::call::line::Line;
+use crate::call::projection::Extra;
+use crate::durability::persistence::Keep;
+use crate::limits::budgets::Caller;
+use crate::limits::dial_guard::{Dial, Verdict};
+use crate::voices::voice_book::{Peek, VoiceKey};
+
+/// There is one PBX client so far.
+pub(crate) const PBX: &str = "default";
+
+/// A call that is taken.
+pub(crate) struct Admitted {
+    pub(crate) call: CallId,
+    pub(crate) sighting: Sighting,
+    pub(crate) line: Arc<Line>,
+    pub(crate) admission: Admission,
+    pub(crate) proof: Proof,
+    pub(crate) recording: Option<String>,
+    pub(crate) now: At,
+}
+
+impl CallSupervisor {
+    fn sighting(
+        &self,
+        threecx_call_id: Option<String>,
+        caller: Option<&str>,
+        called: Option<&str>,
+    ) -> Sighting {
+        let parse = |raw: &str| CallerNumber::parse(raw, self.settings.region);
+        Sighting {
+            pbx: PBX.to_owned(),
+            threecx_call_id,
+            caller: caller.map_or(CallerNumber::Withheld, parse),
+            called: called.map(parse),
+        }
+    }
+
+    /// Whether a new call can be kept and carried; nothing has been done when it cannot.
+    pub(crate) fn room(&self, line: &Line) -> Result<(), Busy> {
+        if self.draining {
+            return Err(Busy::Draining);
+        }
+        if !self.ready || !self.shared.persistence_state.can_keep_call() {
+            return Err(Busy::CannotKeep);
+        }
+        let of_line = self.per_line.get(&line.id).copied().unwrap_or(0);
+        let line_is_full = line.max_live_calls.is_some_and(|max| of_line >= max);
+        if self.registry.live() >= self.settings.max_live_calls || line_is_full {
+            return Err(Busy::AtCapacity);
+        }
+        Ok(())
+    }
+
+    fn incoming(&mut self, incoming: IncomingCall, answer: Answer<Taken>, ctx: &mut Context<Self>) {
+        let now = clock::now();
+        let sighting = self.sighting(
+            incoming.threecx_call_id.clone(),
+            incoming.caller.as_deref(),
+            incoming.called.as_deref(),
+        );
+        let called = sighting.called.clone().unwrap_or(CallerNumber::Withheld);
+        let line = Arc::clone(self.lines.of_called(&called));
+        let ended_before = match self.registry.find(&sighting, now) {
+            Found::Call(call) => return self.answer_duplicate(call, &sighting.caller, &line, answer, ctx),
+            Found::EndedBefore => true,
+            Found::New => false,
+        };
+        if let Err(busy) = self.room(&line) {
+            let _ = answer.send(Err(busy));
+            return;
+        }
+        let call = clock::new_call();
+        let admission = self.admission(call, &sighting.caller, &called, &line, ended_before, now);
+        let outcome = match admission {
+            Admission::Accepted => Outcome::Accepted,
+            Admission::Refused(cause) => Outcome::Rejected(cause),
+            Admission::EndedBefore => Outcome::Ended,
+        };
+        let line_route = line.rules.route;
+        let voice = voice_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
+        // On other routes it is the leg that proves it, when it comes.
+        let proof = match line.rules.route {
+            Route::Callback => callback_proof(&sighting.caller),
+            Route::Bridge | Route::Transfer => Proof::None,
+        };
+        let recording = incoming.recording_url;
+        let admitted = Admitted { call, sighting, line, admission, proof, recording, now };
+        let durable = self.admit(admitted, ctx);
+        if let (Admission::Refused(_), Route::Bridge | Route::Transfer) = (admission, line_route) {
+            self.refused_before_its_leg(call, now);
+        }
+        self.answer_when_durable(call, outcome, voice, durable, answer);
+    }
+
+    /// The call begins. Hears when its offer is durable.
+    pub(crate) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
+        let Admitted { call, sighting, line, admission, proof, recording, now } = admitted;
+        if admission == Admission::Accepted {
+            self.shared.budgets().call_began(call, whose(&sighting.caller, &line).as_ref(), now);
+        }
+        let context = Arc::new(CallContext {
+            id: call,
+            pbx: PBX.to_owned(),
+            threecx_call_id: sighting.threecx_call_id.clone(),
+            called: sighting.called.as_ref().and_then(stored_number).map(ToOwned::to_owned),
+            caller: sighting.caller.clone(),
+            line: Arc::clone(&line),
+        });
+        self.registry.admit(call, sighting, now);
+        self.count_in(call, line.id.clone());
+        let (first, durable) = oneshot::channel();
+        let offer = Offer { policy: Arc::new(Policy { proof, ..line.policy() }), admission };
+        self.start_call(Origin::Offered(offer, recording), context, Some(first), ctx);
+        durable
+    }
+
+    fn admission(
+        &mut self,
+        call: CallId,
+        caller: &CallerNumber,
+        called: &CallerNumber,
+        line: &Line,
+        ended_before: bool,
+        now: At,
+    ) -> Admission {
+        if ended_before {
+            return Admission::EndedBefore;
+        }
+        if let Err(admission) = self.within_budgets(call, caller, line, now) {
+            return admission;
+        }
+        // Only numbers that we would ring are guarded; on a live leg the caller is there already.
+        if line.rules.route != Route::Callback {
+            return Admission::Accepted;
+        }
+        match self.guard.ask(Dial { call, number: caller, called }, now) {
+            Verdict::Allowed => Admission::Accepted,
+            Verdict::Refused(refusal) => {
+                warn!(self.shared.log, "a call back was refused"; "call" => %call, "caller" => ?caller,
+                    "reason" => refusal.name());
+                Admission::Refused(refusal.cause())
+            }
+        }
+    }
+
+    /// Whether the budgets have room for one more call; nothing is counted before it is taken.
+    pub(crate) fn within_budgets(
+        &self,
+        call: CallId,
+        caller: &CallerNumber,
+        line: &Line,
+        now: At,
+    ) -> Result<(), Admission> {
+        let asked = self.shared.budgets().may_call(whose(caller, line).as_ref(), now);
+        asked.map_err(|budget| {
+            info!(self.shared.log, "a call was refused for a budget"; "call" => %call, "caller" => ?caller,
+                "budget" => budget.name());
+            Admission::Refused(Cause::Budget)
+        })
+    }
+
+    /// A task of its own, so that a client that went away changes nothing.
+    fn answer_when_durable(
+        &self,
+        call: CallId,
+        outcome: Outcome,
+        voice: Option<VoiceKey>,
+        durable: oneshot::Receiver<()>,
+        answer: Answer<Taken>,
+    ) {
+        let book = self.shared.voice_book.clone();
+        actix::spawn(async move {
+            let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
+            if !matches!(kept, Ok(Ok(()))) {
+                let _ = answer.send(Err(Busy::TooSlow));
+                return;
+            }
+            let cached_voice = match voice {
+                Some(key) => book.send(Peek(key)).await.ok().flatten(),
+                None => None,
+            };
+            let _ = answer.send(Ok(Taken { call: Some(call), outcome, cached_voice }));
+        });
+    }
+
+    /// A duplicate is answered when the event it repeats is durable.
+    fn answer_duplicate(
+        &mut self,
+        call: CallId,
+        caller: &CallerNumber,
+        line: &Line,
+        answer: Answer<Taken>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (done, durable) = oneshot::channel();
+        if self.live.contains_key(&call) {
+            // The offer changes nothing a second time; its acknowledgement waits like the first one's.
+            let policy = Arc::new(line.policy());
+            let event = Event::Offered(Offer { policy, admission: Admission::Accepted });
+            self.deliver(call, Delivery::awaited(event, Extra::None, done), ctx);
+        } else {
+            // Its actor is gone, and it goes only when everything is durable.
+            let _ = done.send(());
+        }
+        self.answer_when_durable(call, Outcome::Duplicate, voice_key(caller, line), durable, answer);
+    }
+
+    fn noticed(&mut self, message: Noticed, ctx: &mut Context<Self>) {
+        let Noticed { notice, answer } = message;
+        let now = clock::now();
+        let sighting =
+            self.sighting(notice.threecx_call_id.clone(), notice.caller.as_deref(), notice.called.as_deref());
+        if !self.ready || !self.shared.persistence_state.can_keep() {
+            let _ = answer.send(Err(Busy::CannotKeep));
+            return;
+        }
+        let ended = matches!(notice.kind, PbxNoticeKind::Ended { .. });
+        let outcome = if ended { Outcome::Ended } else { Outcome::Accepted };
+        let Some(call) = self.registry.meant(&sighting, now) else {
+            return self.notice_of_unknown(&notice.kind, sighting, now, answer);
+        };
+        let (event, extra) = match notice.kind {
+            PbxNoticeKind::Ended { duration, recording_url } => {
+                (Event::PbxCallEnded { duration }, recording_url.map_or(Extra::None, Extra::Recording))
+            }
+            PbxNoticeKind::StateChanged(state) => {
+                (Event::PbxStateChanged { state: Arc::from(state) }, Extra::None)
+            }
+        };
+        let (done, durable) = oneshot::channel();
+        self.deliver(call, Delivery::awaited(event, extra, done), ctx);
+        self.answer_when_durable(call, outcome, None, durable, answer);
+    }
+
+    /// An end before its call is kept, and absorbs the call when it comes. Other news of nobody is nothing.
+    fn notice_of_unknown(
+        &mut self,
+        kind: &PbxNoticeKind,
+        sighting: Sighting,
+        now: At,
+        answer: Answer<Taken>,
+    ) {
+        let taken = |outcome| Taken { call: None, outcome, cached_voice: None };
+        let ended = matches!(kind, PbxNoticeKind::Ended { .. });
+        let Some(id) = sighting.threecx_call_id.filter(|_| ended) else {
+            let outcome = if ended { Outcome::Ended } else { Outcome::Ignored };
+            let _ = answer.send(Ok(taken(outcome)));
+            return;
+        };
+        info!(self.shared.log, "the end of a call that was not seen"; "threecx_call_id" => &id);
+        self.registry.ended_early(&sighting.pbx, &id, now);
+        let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
+        let (done, kept) = oneshot::channel();
+        self.shared.persistence.do_send(Keep { row: Derived::EarlyEndKept(end), done });
+        actix::spawn(async move {
+            let answered = match tokio::time::timeout(ANSWER_WITHIN, kept).await {
+                Ok(Ok(())) => Ok(taken(Outcome::Ended)),
+                Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
+            };
+            let _ = answer.send(answered);
+        });
+    }
+}
+
+/// Whose budgets a call uses; without a number, nobody's.
+fn whose(caller: &CallerNumber, line: &Line) -> Option<Caller> {
+    Some((line.account.clone(), stored_number(caller)?.to_owned()))
+}
+
+fn voice_key(caller: &CallerNumber, line: &Line) -> Option<VoiceKey> {
+    let caller = stored_number(caller)?.to_owned();
+    Some(VoiceKey { account: line.account.clone(), caller })
+}
+
+impl Handler<Incoming> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: Incoming, ctx: &mut Context<Self>) {
+        self.incoming(message.call, message.answer, ctx);
+    }
+}
+
+impl Handler<Noticed> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: Noticed, ctx: &mut Context<Self>) {
+        self.noticed(message, ctx);
+    }
+}
+
+impl Handler<Asked> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: Asked, ctx: &mut Context<Self>) {
+        let Asked { call, request, answer } = message;
+        if !self.live.contains_key(&call) {
+            let _ = answer.send(Ok(false));
+            return;
+        }
+        let (done, durable) = oneshot::channel();
+        let event = Event::OperatorAsked(request);
+        self.deliver(call, Delivery::awaited(event, Extra::None, done), ctx);
+        actix::spawn(async move {
+            let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
+            let answered = if matches!(kept, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };
+            let _ = answer.send(answered);
+        });
+    }
+}

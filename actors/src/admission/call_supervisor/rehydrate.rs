@@ -1,0 +1,140 @@
+//! Calls that are not live are read back from their logs: for late reports, after a death, after a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{AsyncContext, Context, Handler, Message};
+use precall_base::phone_number::{CallerNumber, Region};
+use precall_call::{Call, CallId, Event, fold};
+use precall_store::StoreError;
+use precall_store::events::event_log;
+use precall_store::recovery::call_context;
+use slog::{error, warn};
+
+use super::CallSupervisor;
+use crate::call::call_actor::Origin;
+use crate::call::call_context::CallContext;
+use crate::call::line::Lines;
+use crate::call::services::Shared;
+
+/// Reading one call's log back.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+const READ_AGAIN: Duration = Duration::from_secs(2);
+/// Calls read back at once: fewer than the pool has connections.
+pub(crate) const READS_MAX: usize = 2;
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ReadBack {
+    call: CallId,
+    found: Found,
+}
+
+/// What reading a call back found.
+enum Found {
+    Call((Box<Call>, Arc<CallContext>)),
+    /// No such call, or none that can be taken up again.
+    Nothing,
+    /// The database could not be asked.
+    NotNow,
+}
+
+impl CallSupervisor {
+    pub(crate) fn read_back(&self, call: CallId, ctx: &mut Context<Self>) {
+        let (shared, lines, region) = (Arc::clone(&self.shared), self.lines.clone(), self.settings.region);
+        let (supervisor, reads) = (ctx.address(), Arc::clone(&self.reads));
+        actix::spawn(async move {
+            // A few at a time: after a restart every live call is read back at once.
+            let _permit = reads.acquire().await;
+            let read = tokio::time::timeout(READ_WITHIN, read_call(&shared, &lines, region, call)).await;
+            let found = match read.unwrap_or(Err(StoreError::TooSlow)) {
+                Ok(Some(found)) => Found::Call(found),
+                Ok(None) => Found::Nothing,
+                Err(error) => {
+                    error!(shared.log, "a call could not be read back"; "call" => %call, "error" => %error);
+                    if error.is_passing() { Found::NotNow } else { close(&shared, call).await }
+                }
+            };
+            supervisor.do_send(ReadBack { call, found });
+        });
+    }
+}
+
+async fn read_call(
+    shared: &Shared,
+    lines: &Lines,
+    region: Region,
+    call: CallId,
+) -> Result<Option<(Box<Call>, Arc<CallContext>)>, StoreError> {
+    // The log in the database may lack its end.
+    if shared.persistence_state.spool().is_in_use() {
+        return Err(StoreError::Unavailable("events wait in the spool".to_owned()));
+    }
+    let client = shared.pool.get().await?;
+    let Some(stored) = call_context::read(&**client, call).await? else { return Ok(None) };
+    let log = event_log::read_call(&**client, call).await?;
+    if log.is_empty() {
+        return Ok(None);
+    }
+    let state = fold(log.iter().map(|(event, at)| (event, *at)))
+        .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let context = CallContext {
+        id: call,
+        pbx: stored.pbx,
+        threecx_call_id: stored.threecx_call_id,
+        caller: stored.caller.map_or(CallerNumber::Withheld, |raw| CallerNumber::parse(&raw, region)),
+        called: stored.called,
+        line: Arc::clone(lines.of_id(&stored.line)),
+    };
+    Ok(Some((Box::new(state), Arc::new(context))))
+}
+
+/// A log that cannot be read ends its call; the others go on.
+async fn close(shared: &Shared, call: CallId) -> Found {
+    let closed = async {
+        let client = shared.pool.get().await?;
+        call_context::close_unreadable(&**client, call).await
+    };
+    match closed.await {
+        Ok(()) => Found::Nothing,
+        Err(error) => {
+            error!(shared.log, "an unreadable call could not be closed"; "call" => %call, "error" => %error);
+            Found::NotNow
+        }
+    }
+}
+
+impl Handler<ReadBack> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, ReadBack { call, found }: ReadBack, ctx: &mut Context<Self>) {
+        let mut waiting = self.reading.remove(&call).unwrap_or_default();
+        let (state, context) = match found {
+            Found::Call(found) => found,
+            Found::Nothing => {
+                // Dropping the deliveries tells their senders that nothing was kept.
+                warn!(self.shared.log, "events for a call that is not there"; "call" => %call,
+                    "events" => waiting.len());
+                return self.count_out(call);
+            }
+            Found::NotNow => {
+                // Senders from outside come again by themselves; what is our own duty is tried again.
+                waiting.retain(|delivery| delivery.done.is_none());
+                if !waiting.is_empty() {
+                    self.reading.insert(call, waiting);
+                    ctx.run_later(READ_AGAIN, move |actor, ctx| actor.read_back(call, ctx));
+                }
+                return;
+            }
+        };
+        let next_panic = state.panics.saturating_add(1);
+        self.start_call(Origin::Log(state), context, None, ctx);
+        for mut delivery in waiting {
+            // Whoever heard of the death could not know which panic it was.
+            if let Event::Panicked { ordinal, .. } = &mut delivery.event {
+                *ordinal = next_panic;
+            }
+            self.deliver(call, delivery, ctx);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What comes from the provider: whose conversation a report is about, and what becomes of one that is nobody's yet.
+
+use std::sync::Arc;
+
+use actix::{AsyncContext, Context, Handler, Message};
+use precall_call::{At, CallId, ConversationId, Event};
+use precall_providers::elevenlabs::{ConversationReport, Webhook, parse_webhook};
+use precall_store::error::StoreError;
+use precall_store::events::rows::{Derived, KeptReport};
+use precall_store::recovery::{due_conversations, unmatched_reports};
+use slog::{info, warn};
+use tokio::sync::oneshot;
+
+use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
+use crate::api::{Busy, ReportOutcome};
+use crate::call::projection::{Extra, matched};
+use crate::call::services::Shared;
+use crate::durability::persistence::Keep;
+
+/// Kept reports whose conversation may still become known; older ones stay in the table for people.
+const UNMATCHED_MAX: usize = 10_000;
+
+/// A report was kept because its conversation is nobody's yet.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct KeptUnmatched(ConversationId);
+
+impl CallSupervisor {
+    fn report_came(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
+        let ReportCame { report, raw, answer } = message;
+        if !self.ready || !self.shared.persistence_state.can_keep() {
+            let _ = answer.send(Err(Busy::CannotKeep));
+            return;
+        }
+        // A transferred call may be answered by an agent that no line names; its report still names our call.
+        let names_our_call = report.our_call.is_some_and(|call| self.registry.knows(call));
+        let agent_is_ours = report.agent_id.as_deref().is_none_or(|agent| self.agents.contains(agent));
+        if !agent_is_ours && !names_our_call {
+            let _ = answer.send(Ok(ReportOutcome::NotOurs));
+            return;
+        }
+        let known = report.our_call.or_else(|| self.conversations.get(&report.conversation).copied());
+        // A call that is over is read back for its report, which takes the database.
+        let persistence = &self.shared.persistence_state;
+        let is_away = persistence.failing() || persistence.spool().is_in_use();
+        let known =
+            known.filter(|call| !is_away || self.live.contains_key(call) || self.kept.contains_key(call));
+        let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
+        actix::spawn(async move {
+            let routed = route(&shared, &supervisor, known, report, &raw);
+            let outcome = tokio::time::timeout(ANSWER_WITHIN, routed).await.unwrap_or(Err(Busy::TooSlow));
+            let _ = answer.send(outcome);
+        });
+    }
+
+    /// The reports that were kept for this conversation belong to this call.
+    fn match_kept(&mut self, call: CallId, conversation: ConversationId, ctx: &mut Context<Self>) {
+        if !self.unmatched.remove(&conversation) {
+            return;
+        }
+        let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
+        actix::spawn(async move {
+            let bodies = kept_bodies(&shared, &conversation).await;
+            let bodies = bodies.unwrap_or_else(|error| {
+                warn!(shared.log, "kept reports could not be read"; "error" => %error);
+                Vec::new()
+            });
+            for body in bodies {
+                let Ok(Webhook::Report(report)) = parse_webhook(body.to_string().as_bytes()) else {
+                    continue;
+                };
+                info!(shared.log, "a kept report found its call"; "call" => %call);
+                let (done, _) = oneshot::channel();
+                supervisor.do_send(Deliver { call, delivery: delivery(report, done) });
+            }
+        });
+    }
+}
+
+fn delivery(report: Box<ConversationReport>, done: oneshot::Sender<()>) -> Delivery {
+    let derived = vec![matched(&report)];
+    let event = Event::Reported(report.fact());
+    Delivery { derived, ..Delivery::awaited(event, Extra::Report(report), done) }
+}
+
+async fn route(
+    shared: &Shared,
+    supervisor: &actix::Addr<CallSupervisor>,
+    known: Option<CallId>,
+    report: Box<ConversationReport>,
+    raw: &serde_json::value::RawValue,
+) -> Result<ReportOutcome, Busy> {
+    let call = match known {
+        Some(call) => Some(call),
+        // Who cannot be looked for now is looked for when the database is back.
+        None => stored_call(shared, &report.conversation).await.unwrap_or_else(|error| {
+            warn!(shared.log, "a report is kept, its call cannot be looked for"; "error" => %error);
+            None
+        }),
+    };
+    if let Some(call) = call {
+        let (done, durable) = oneshot::channel();
+        supervisor.do_send(Deliver { call, delivery: delivery(report.clone(), done) });
+        if durable.await.is_ok() {
+            return Ok(ReportOutcome::Applied(call));
+        }
+        // No such call here: what names one may be another installation's, or too early.
+    }
+    keep(shared, &report, raw).await?;
+    supervisor.do_send(KeptUnmatched(report.conversation));
+    Ok(ReportOutcome::Kept)
+}
+
+async fn stored_call(shared: &Shared, conversation: &ConversationId) -> Result<Option<CallId>, StoreError> {
+    let client = shared.pool.get().await?;
+    due_conversations::call_of(&**client, conversation).await
+}
+
+async fn keep(
+    shared: &Shared,
+    report: &ConversationReport,
+    raw: &serde_json::value::RawValue,
+) -> Result<(), Busy> {
+    let report = KeptReport {
+        conversation_id: report.conversation.as_str().to_owned(),
+        kind: report.source.name().into(),
+        event_timestamp: report.event_timestamp.unwrap_or(At(0)).0,
+        body: serde_json::from_str(raw.get()).unwrap_or_default(),
+    };
+    let (done, kept) = oneshot::channel();
+    shared.persistence.do_send(Keep { row: Derived::ReportKept(report), done });
+    kept.await.map_err(|_| Busy::CannotKeep)
+}
+
+async fn kept_bodies(
+    shared: &Shared,
+    conversation: &ConversationId,
+) -> Result<Vec<serde_json::Value>, StoreError> {
+    let client = shared.pool.get().await?;
+    unmatched_reports::of_conversation(&**client, conversation.as_str()).await
+}
+
+/// Whether a line of ours names this agent.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct IsOurAgent(pub String);
+
+impl Handler<IsOurAgent> for CallSupervisor {
+    type Result = bool;
+
+    fn handle(&mut self, IsOurAgent(agent): IsOurAgent, _: &mut Context<Self>) -> bool {
+        self.agents.contains(&agent)
+    }
+}
+
+impl Handler<ReportCame> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
+        self.report_came(message, ctx);
+    }
+}
+
+impl Handler<ConversationKnown> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: ConversationKnown, ctx: &mut Context<Self>) {
+        let ConversationKnown { call, conversation } = message;
+        self.conversations.insert(conversation.clone(), call);
+        self.match_kept(call, conversation, ctx);
+    }
+}
+
+impl Handler<KeptUnmatched> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, KeptUnmatched(conversation): KeptUnmatched, ctx: &mut Context<Self>) {
+        if self.unmatched.len() < UNMATCHED_MAX {
+            self.unmatched.insert(conversation.clone());
+        }
+        // Its name may have become known while it was being kept.
+        if let Some(call) = self.conversations.get(&conversation).copied() {
+            self.match_kept(call, conversation, ctx);
+        }
+    }
+}

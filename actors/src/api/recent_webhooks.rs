@@ -1,0 +1,79 @@
+//! Webhooks that are in the inbox already: what is sent again need not ask the database whether it is there.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+use precall_call::At;
+use precall_store::events::rows::{Name, WebhookRow};
+
+/// Senders repeat themselves within minutes.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19_999);
+
+/// The key of the table.
+type Key = (Name, String, At, String);
+
+/// See the file. Forgetting one costs a transaction that changes nothing.
+#[derive(Debug)]
+pub(crate) struct RecentlyKept(Mutex<LruCache<Key, ()>>);
+
+impl Default for RecentlyKept {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(REMEMBERED)))
+    }
+}
+
+impl RecentlyKept {
+    fn keys(&self) -> MutexGuard<'_, LruCache<Key, ()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key of a webhook, if it is not known to be durable.
+    pub(crate) fn news(&self, webhook: &WebhookRow) -> Option<Key> {
+        let (kind, id) = (webhook.kind.clone(), webhook.provider_id.clone());
+        let key = (kind, id, webhook.event_timestamp.0, webhook.body_sha256.clone());
+        let is_known = self.keys().get(&key).is_some();
+        (!is_known).then_some(key)
+    }
+
+    /// It is durable.
+    pub(crate) fn kept(&self, key: Key) {
+        self.keys().put(key, ());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use uuid::Uuid;
+
+    use super::*;
+    use precall_store::events::rows::Time;
+
+    fn webhook(id: &str, at: i64, sha256: &str) -> WebhookRow {
+        WebhookRow {
+            id: Uuid::nil(),
+            kind: "3cx".into(),
+            provider_id: id.to_owned(),
+            event_timestamp: Time(At(at)),
+            body_sha256: sha256.to_owned(),
+            received_at: Time(At(at)),
+            state: "done".into(),
+            outcome: "accepted".into(),
+            reason: None,
+            body: None,
+        }
+    }
+
+    #[test]
+    fn only_what_is_the_same_in_every_part_of_its_key_is_no_news() {
+        let recent = RecentlyKept::default();
+        let key = recent.news(&webhook("1", 5, "ab")).unwrap();
+        assert!(recent.news(&webhook("1", 5, "ab")).is_some(), "it is not durable yet");
+        recent.kept(key);
+        assert_eq!(recent.news(&webhook("1", 5, "ab")), None);
+        for other in [webhook("2", 5, "ab"), webhook("1", 6, "ab"), webhook("1", 5, "cd")] {
+            assert!(recent.news(&other).is_some());
+        }
+    }
+}

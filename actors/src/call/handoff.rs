@@ -1,0 +1,178 @@
+//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the caller's own leg, or a
+//! routing of that leg.
+//! It never retries what may have been executed.
+
+mod bridge;
+mod route;
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use precall_base::clock;
+use precall_call::{ConversationId, Event, HandoffFailure, Job, Person, Purpose, Rung, VoiceId};
+use precall_providers::elevenlabs::{Execution, OutboundCall};
+use precall_providers::threecx::address::LegAddress;
+use slog::warn;
+
+use crate::call::call_actor::{CallActor, Happened, PartDown};
+use crate::call::call_context::CallContext;
+use crate::call::conversation_lookup;
+use crate::call::conversation_lookup::{Earlier, Found};
+use crate::call::leg_player::GreetingPlayer;
+use crate::call::services::{Shared, clients};
+use crate::runtime::down_notice::DeathNotice;
+use crate::runtime::fault_injection::Point;
+
+/// What is to be tried.
+#[derive(Clone)]
+pub struct Attempt {
+    /// Counts from 1.
+    pub number: u8,
+    /// The rung of the ladder.
+    pub rung: Rung,
+    /// The voice; none leaves the agent's own.
+    pub voice: Option<VoiceId>,
+    /// Conversations of this call that are known already.
+    pub known: Vec<ConversationId>,
+    /// Whether this attempt, or one like it, may have been made before.
+    pub earlier: Earlier,
+    /// Whom the leg is to be routed to, on the rung of that name.
+    pub person: Option<Person>,
+    /// The caller's leg, where there is one.
+    pub leg: Option<LegAddress>,
+    /// What plays into it.
+    pub player: Option<Addr<GreetingPlayer>>,
+    /// Lines that were spoken on the bridge before.
+    pub lines: u32,
+}
+
+/// Nobody waits for the outcome any more.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct GiveUp;
+
+/// See the file.
+pub struct Handoff {
+    attempt: Attempt,
+    context: Arc<CallContext>,
+    shared: Arc<Shared>,
+    call: Addr<CallActor>,
+    _notice: DeathNotice<CallActor, PartDown>,
+}
+
+impl Handoff {
+    /// For one attempt of one call.
+    #[must_use]
+    pub fn new(
+        attempt: Attempt,
+        context: Arc<CallContext>,
+        shared: Arc<Shared>,
+        call: Addr<CallActor>,
+    ) -> Self {
+        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Handoff, panicked });
+        Self { attempt, context, shared, call, _notice: notice }
+    }
+}
+
+impl Actor for Handoff {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.shared.faults.pass(Point::HandoffStarts, self.context.id);
+        let (context, shared) = (Arc::clone(&self.context), Arc::clone(&self.shared));
+        let (attempt, call) = (self.attempt.clone(), self.call.clone());
+        let made = async move {
+            let outcomes = make(&attempt, &context, &shared).await;
+            shared.faults.pass(Point::HandoffAnswered, context.id);
+            for outcome in outcomes {
+                call.do_send(Happened::part(outcome));
+            }
+        };
+        ctx.spawn(made.into_actor(self).map(|(), _, ctx| ctx.stop()));
+    }
+}
+
+impl Handler<GiveUp> for Handoff {
+    type Result = ();
+
+    fn handle(&mut self, _: GiveUp, ctx: &mut Context<Self>) {
+        // Whoever rings again within the minute must not be one of two.
+        self.shared.withdraw_transfer(self.context.id);
+        ctx.stop();
+    }
+}
+
+async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
+    if !shared.persistence_state.stand().may_act().await {
+        return vec![Event::HandoffFailed { attempt: attempt.number, why: HandoffFailure::Refused }];
+    }
+    if attempt.rung.bridges() {
+        return bridge::bring(attempt, context, shared).await.into_iter().collect();
+    }
+    if attempt.rung.routes() {
+        return route::route(attempt, context, shared).await;
+    }
+    vec![dial(attempt, context, shared).await]
+}
+
+async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Event {
+    let number = attempt.number;
+    let failed = |why| Event::HandoffFailed { attempt: number, why };
+    if !attempt.rung.dials() {
+        return failed(HandoffFailure::Refused);
+    }
+    let (Some(clients), Some(to)) = (clients(), context.caller.e164()) else {
+        return failed(HandoffFailure::Refused);
+    };
+    let line = &context.line;
+    let order = OutboundCall {
+        telephony: shared.settings.telephony,
+        agent_id: line.agent_id.clone(),
+        phone_number_id: line.phone_number_id.clone(),
+        to: to.clone(),
+        call: context.id,
+        purpose: Purpose::Agent,
+        voice: attempt.voice.clone(),
+        first_message: None,
+        language: line.language.clone(),
+        max_duration: Some(line.rules.conversation_max),
+        ringing_timeout: Some(line.rules.ring_max),
+        dynamic_variables: Vec::new(),
+    };
+    if attempt.earlier == Earlier::Perhaps {
+        match conversation_lookup::begun_earlier(&clients, context, &attempt.known).await {
+            Found::Conversation(id) => {
+                return Event::HandoffSucceeded { attempt: number, conversation: Some(id) };
+            }
+            Found::Nothing => {}
+            // Nobody is rung while it is not known whether somebody was.
+            Found::Unasked => return failed(HandoffFailure::Refused),
+        }
+    }
+    if !shared.agent_seat(context.id).await {
+        return failed(HandoffFailure::Refused);
+    }
+    let started = clock::now();
+    let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;
+    shared.provider.note(&answer);
+    let error = match answer {
+        Ok(dialled) => {
+            return Event::HandoffSucceeded { attempt: number, conversation: dialled.conversation };
+        }
+        Err(error) => error,
+    };
+    warn!(shared.log, "the agent was not dialled"; "call" => %context.id, "attempt" => number,
+        "rung" => attempt.rung.name(), "error" => %error, "executed" => ?error.execution);
+    match error.execution {
+        Execution::SurelyNot => failed(HandoffFailure::Refused),
+        Execution::Maybe => {
+            let found = conversation_lookup::find(&clients, context, &attempt.known, started).await;
+            match found {
+                Found::Conversation(id) => {
+                    Event::HandoffSucceeded { attempt: number, conversation: Some(id) }
+                }
+                Found::Nothing | Found::Unasked => failed(HandoffFailure::Unknown),
+            }
+        }
+    }
+}

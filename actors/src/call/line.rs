@@ -1,0 +1,259 @@
+//! Lines: what a called number gives its calls. Unset fields come from the environment's default line.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use precall_base::phone_number::{CallerNumber, Region};
+use precall_call::{LineId, Policy, Proof, Route, VoiceId, VoicePolicy, VoiceWait};
+use precall_store::lines::StoredLine;
+
+use crate::call::announcements::Programme;
+
+/// Everything a call takes from its line.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The called number, or `default`.
+    pub id: LineId,
+    /// Whose calls these are.
+    pub account: String,
+    /// The agent that speaks.
+    pub agent_id: String,
+    /// The number it rings from.
+    pub phone_number_id: String,
+    /// What precedes every greeting and is never left out; none where the PBX gives it.
+    pub notice: Option<String>,
+    /// The greeting's words.
+    pub greeting_message: String,
+    /// The greeting's voice; none leaves the agent's own.
+    pub greeting_voice: Option<VoiceId>,
+    /// The agent's language; none leaves its own.
+    pub language: Option<String>,
+    /// The voice of the fallback rungs.
+    pub fallback_voice: Option<VoiceId>,
+    /// Who may hear a caller's voice, where the caller's mapping does not say.
+    pub voice_policy: VoicePolicy,
+    /// Where the agent's trunk is.
+    pub agent_destination: Option<String>,
+    /// Where a person is.
+    pub fallback_destination: Option<String>,
+    /// What callers hear of us on a live leg; none on route `callback`, where the agent speaks.
+    pub programme: Option<Programme>,
+    /// Live calls of this line; none has only the installation's limit.
+    pub max_live_calls: Option<usize>,
+    /// Rules that are the same for every line, with this line's own times in them.
+    pub rules: LineRules,
+}
+
+/// The part of a line that becomes a call's policy.
+#[derive(Clone, Debug)]
+pub struct LineRules {
+    /// How greeting and handoff reach the caller.
+    pub route: Route,
+    /// Hold for the voice, or start without it.
+    pub voice_wait: VoiceWait,
+    /// `AUTO_TRANSITION_ENABLED`.
+    pub auto_transition: bool,
+    /// `CALLBACK_ENDS_WITH_PBX_CALL`.
+    pub ends_with_pbx_call: bool,
+    /// `PIN_WAIT_SECONDS`.
+    pub pin_wait: Duration,
+    /// `CLONE_MAX_WAIT_SECONDS`.
+    pub clone_max_wait: Duration,
+    /// `CALLBACK_RING_SECONDS`.
+    pub ring_max: Duration,
+    /// `GREETING_MAX_SECONDS`, on route `callback`: a recording has its own length.
+    pub greeting_max: Duration,
+    /// `HANDOFF_MAX_SECONDS`.
+    pub handoff_max: Duration,
+    /// `TRANSFER_RING_SECONDS`: how long the agent's trunk or a person may ring.
+    pub transfer_ring: Duration,
+    /// `GREETING_SKIP_DTMF`.
+    pub skip_key: Option<char>,
+    /// `FALLBACK_DTMF`.
+    pub person_key: Option<char>,
+    /// How an agent speaks on the caller's own leg; none where it cannot.
+    pub bridge: Option<Arc<BridgeRules>>,
+    /// `TRANSFER_DESTINATIONS`: names, and where the PBX routes them.
+    pub persons: Arc<[(String, String)]>,
+    /// `CONVERSATION_MAX_SECONDS`.
+    pub conversation_max: Duration,
+    /// How long a report may lag behind the end of its conversation.
+    pub report_grace: Duration,
+}
+
+/// How an agent is brought into the caller's own leg.
+#[derive(Clone, Debug)]
+pub struct BridgeRules {
+    /// `AGENT_ACCESS`.
+    pub access: AgentAccess,
+    /// `AGENT_HOSTS`: hosts that a signed address may lead to, beside the API's own.
+    pub hosts: Vec<String>,
+    /// `AGENT_FIRST_MESSAGE`: what it says first; empty lets the caller begin, none leaves the agent's own.
+    pub first_message: Option<String>,
+    /// `AGENT_DYNAMIC_VARIABLES`: what the agent's prompt is filled with, beside the call's own.
+    pub variables: Vec<(String, String)>,
+    /// `AGENT_STALL_SECONDS`: after so long without a word that is owed, the caller hears music.
+    pub stall: Duration,
+    /// `AGENT_AUDIO_MS`: the caller's audio goes to the agent in pieces of this length.
+    pub piece: Duration,
+}
+
+/// How a conversation with the agent is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentAccess {
+    /// By an address that the provider signs for us.
+    Signed,
+    /// By anybody who knows its id.
+    Public,
+}
+
+/// How long a webhook's leg may take to appear on live-leg routes; then it never will.
+const LEG_MAX: Duration = Duration::from_secs(10);
+/// How long the PBX may take to have media for a leg (10 s), and cuts may hold a greeting up.
+const STREAM_MAX: Duration = Duration::from_secs(15);
+/// How long the answer of a `routeto` may lag behind the ringing (10 s), and the look after a lost one may take.
+const ROUTE_ANSWER_MAX: Duration = Duration::from_secs(15);
+
+impl Line {
+    /// Notice and greeting as one text: what an agent speaks on route `callback`.
+    #[must_use]
+    pub fn spoken_greeting(&self) -> String {
+        match &self.notice {
+            Some(notice) => format!("{notice} {}", self.greeting_message),
+            None => self.greeting_message.clone(),
+        }
+    }
+
+    /// The whole policy of a call on this line.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let rules = &self.rules;
+        let live = self.programme.as_ref();
+        Policy {
+            route: rules.route,
+            line: self.id.clone(),
+            fallback_voice: self.fallback_voice.clone(),
+            voice_wait: rules.voice_wait,
+            auto_transition: rules.auto_transition,
+            has_bridge: live.is_some() && rules.bridge.is_some(),
+            notice: live.and_then(Programme::notice_version),
+            has_transfer: live.is_some() && self.agent_destination.is_some(),
+            has_destination: live.is_some() && self.fallback_destination.is_some(),
+            persons: rules.persons.iter().map(|(name, _)| Arc::from(name.as_str())).collect(),
+            ends_with_pbx_call: rules.ends_with_pbx_call,
+            skip_key: rules.skip_key,
+            person_key: rules.person_key,
+            proof: Proof::None,
+            pin_wait: rules.pin_wait,
+            clone_max_wait: rules.clone_max_wait,
+            ring_max: rules.ring_max,
+            greeting_max: live.map_or(rules.greeting_max, |p| p.greeting_length() + STREAM_MAX),
+            handoff_max: if live.is_some() {
+                rules.transfer_ring + ROUTE_ANSWER_MAX
+            } else {
+                rules.handoff_max
+            },
+            conversation_max: rules.conversation_max,
+            leg_max: LEG_MAX,
+            report_grace: rules.report_grace,
+        }
+    }
+
+    fn with(&self, stored: &StoredLine) -> Self {
+        let mut line = self.clone();
+        line.id = LineId::new(&stored.number);
+        line.account.clone_from(&stored.account);
+        let set = |field: &mut String, value: &Option<String>| {
+            if let Some(value) = value {
+                field.clone_from(value);
+            }
+        };
+        set(&mut line.agent_id, &stored.agent_id);
+        set(&mut line.phone_number_id, &stored.phone_number_id);
+        set(&mut line.greeting_message, &stored.greeting_message);
+        line.greeting_voice = stored.greeting_voice.as_ref().map(VoiceId::new).or(line.greeting_voice);
+        line.language = stored.language.clone().or(line.language);
+        line.fallback_voice = stored.fallback_voice.as_ref().map(VoiceId::new).or(line.fallback_voice);
+        line.voice_policy = stored.voice_policy.unwrap_or(line.voice_policy);
+        line.fallback_destination = stored.fallback_destination.clone().or(line.fallback_destination);
+        line.max_live_calls =
+            stored.max_live_calls.and_then(|n| usize::try_from(n).ok()).or(line.max_live_calls);
+        let seconds = |n: Option<i32>| n.and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs);
+        line.rules.greeting_max = seconds(stored.greeting_max_seconds).unwrap_or(line.rules.greeting_max);
+        line.rules.clone_max_wait =
+            seconds(stored.clone_max_wait_seconds).unwrap_or(line.rules.clone_max_wait);
+        line
+    }
+}
+
+/// All lines of the installation.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    default: Arc<Line>,
+    by_number: HashMap<CallerNumber, Arc<Line>>,
+    by_id: HashMap<LineId, Arc<Line>>,
+}
+
+impl Lines {
+    /// The default line and what is stored; a stored line whose number nobody can read is returned apart.
+    #[must_use]
+    pub fn new(default: Line, stored: &[StoredLine], region: Region) -> (Self, Vec<String>) {
+        let mut lines = Self { default: Arc::new(default), by_number: HashMap::new(), by_id: HashMap::new() };
+        let mut unreadable = Vec::new();
+        for row in stored {
+            let number = CallerNumber::parse(&row.number, region);
+            if matches!(number, CallerNumber::Withheld | CallerNumber::Unreadable) {
+                unreadable.push(row.number.clone());
+                continue;
+            }
+            let line = Arc::new(lines.default.with(row));
+            lines.by_id.insert(line.id.clone(), Arc::clone(&line));
+            lines.by_number.insert(number, line);
+        }
+        (lines, unreadable)
+    }
+
+    /// The same lines, each with what its callers hear.
+    #[must_use]
+    pub fn with_programmes(mut self, programmes: &HashMap<LineId, Programme>) -> Self {
+        let dressed = |line: &Arc<Line>| {
+            let programme = programmes.get(&line.id).cloned();
+            Arc::new(Line { programme, ..Line::clone(line) })
+        };
+        self.default = dressed(&self.default);
+        for line in self.by_number.values_mut() {
+            *line = dressed(line);
+            self.by_id.insert(line.id.clone(), Arc::clone(line));
+        }
+        self
+    }
+
+    /// The line of a called number; an unknown one takes the default.
+    #[must_use]
+    pub fn of_called(&self, called: &CallerNumber) -> &Arc<Line> {
+        self.by_number.get(called).unwrap_or(&self.default)
+    }
+
+    /// The line a stored call was on; one that is gone takes the default.
+    #[must_use]
+    pub fn of_id(&self, id: &str) -> &Arc<Line> {
+        self.by_id.get(&LineId::new(id)).unwrap_or(&self.default)
+    }
+
+    /// The default line.
+    #[must_use]
+    pub fn default_line(&self) -> &Arc<Line> {
+        &self.default
+    }
+
+    /// Every line.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Line>> {
+        std::iter::once(&self.default).chain(self.by_id.values())
+    }
+
+    /// The numbers of all lines: never to be dialled.
+    pub fn numbers(&self) -> impl Iterator<Item = &CallerNumber> {
+        self.by_number.keys()
+    }
+}

@@ -1,0 +1,75 @@
+//! Live calls as people see them. Calls write, the API reads; no mailbox is asked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use precall_call::{Call, CallId, Purpose, Voice};
+
+use crate::api::LiveCall;
+use crate::call::call_context::CallContext;
+
+/// Shared and cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Mutex<HashMap<CallId, LiveCall>>>);
+
+impl Board {
+    /// Shows the call as it stands; a released one is taken away.
+    pub fn show(&self, context: &CallContext, call: &Call, actors: Vec<&'static str>) {
+        let mut board = self.lock();
+        if call.is_released() {
+            board.remove(&context.id);
+            return;
+        }
+        board.insert(context.id, live_call(context, call, actors));
+    }
+
+    /// Takes a call away whose actor is gone.
+    pub fn remove(&self, call: CallId) {
+        self.lock().remove(&call);
+    }
+
+    /// Every live call, oldest first.
+    #[must_use]
+    pub fn live(&self) -> Vec<LiveCall> {
+        let mut live: Vec<LiveCall> = self.lock().values().cloned().collect();
+        live.sort_by_key(|call| call.id);
+        live
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CallId, LiveCall>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+fn live_call(context: &CallContext, call: &Call, actors: Vec<&'static str>) -> LiveCall {
+    let (voice, voice_missing) = match &call.voice {
+        Voice::Awaited => ("awaited", None),
+        Voice::Cloned(_) => ("cloned", None),
+        Voice::Fallback(why) => ("fallback", Some(why.name())),
+    };
+    LiveCall {
+        id: context.id,
+        threecx_call_id: context.threecx_call_id.clone(),
+        caller: match &context.caller {
+            precall_base::phone_number::CallerNumber::Public(number) => number.to_string(),
+            precall_base::phone_number::CallerNumber::Internal(_) => "internal".to_owned(),
+            precall_base::phone_number::CallerNumber::Withheld
+            | precall_base::phone_number::CallerNumber::Unreadable => "unknown".to_owned(),
+        },
+        line: context.line.id.to_string(),
+        route: call.policy.route,
+        state: call.phase.name(),
+        voice,
+        voice_missing,
+        offered_at: call.instants.offered.0,
+        deadline: call.deadline(),
+        conversation: call.conversation(Purpose::Agent).and_then(|agent| agent.id.clone()),
+        actors,
+    }
+}

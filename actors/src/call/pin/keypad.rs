@@ -1,0 +1,152 @@
+//! Keys that are pressed while a PIN is awaited. Pure: they become a PIN, or one key that was pressed alone, or nothing.
+//!
+//! A PIN ends with `#`, with its twelfth digit, or with a pause; how long the caller's own is nobody knows before it is checked. `*`
+//! takes back what was typed. One key alone, that `#` or the pause follows, is no PIN and keeps its meaning, and so do `*` and `#`
+//! when nothing was typed. Two or three digits are a slip: nothing.
+
+use std::fmt;
+use std::time::Duration;
+
+use precall_call::At;
+
+use crate::call::pin::{DIGITS_MAX, Pin};
+
+/// So long without a key ends what was typed.
+pub const PAUSE: Duration = Duration::from_secs(4);
+
+/// What the keys turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A PIN, right or wrong.
+    Pin(Pin),
+    /// A key that was pressed alone.
+    Key(char),
+}
+
+/// See the file.
+#[derive(Default)]
+pub struct PinPad {
+    digits: String,
+    last: Option<At>,
+}
+
+impl PinPad {
+    /// Whether nothing was typed that is not ended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.digits.is_empty()
+    }
+
+    /// A key was pressed. What the pause before it has ended comes first.
+    pub fn pressed(&mut self, key: char, now: At) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        entries.extend(self.waited(now));
+        self.last = Some(now);
+        match key {
+            '0'..='9' => {
+                self.digits.push(key);
+                if self.digits.len() >= DIGITS_MAX {
+                    entries.extend(self.end());
+                }
+            }
+            '*' | '#' if self.digits.is_empty() => entries.push(Entry::Key(key)),
+            '*' => self.digits.clear(),
+            '#' => entries.extend(self.end()),
+            _ => {}
+        }
+        entries
+    }
+
+    /// Nothing was pressed until now.
+    pub fn waited(&mut self, now: At) -> Option<Entry> {
+        if self.last.is_none_or(|last| now.since(last) < PAUSE) {
+            return None;
+        }
+        self.end()
+    }
+
+    fn end(&mut self) -> Option<Entry> {
+        let typed = std::mem::take(&mut self.digits);
+        let mut keys = typed.chars();
+        if let (Some(key), None) = (keys.next(), keys.next()) {
+            return Some(Entry::Key(key));
+        }
+        Pin::parse(&typed).ok().map(Entry::Pin)
+    }
+}
+
+/// What was typed is nobody's to see.
+impl fmt::Debug for PinPad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PinPad").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
+
+    use super::{Entry, PAUSE, PinPad};
+    use crate::call::pin::Pin;
+    use precall_call::At;
+
+    const START: At = At(1_700_000_000_000_000);
+
+    fn pin(digits: &str) -> Entry {
+        Entry::Pin(Pin::parse(digits).unwrap())
+    }
+
+    /// Keys, half a second apart; a space is a pause.
+    fn typed(keys: &str) -> Vec<Entry> {
+        let (mut pad, mut now, mut entries) = (PinPad::default(), START, Vec::new());
+        for key in keys.chars() {
+            if key == ' ' {
+                now = now.plus(PAUSE);
+                entries.extend(pad.waited(now));
+                continue;
+            }
+            now = now.plus(PAUSE / 8);
+            entries.extend(pad.waited(now));
+            entries.extend(pad.pressed(key, now));
+        }
+        entries
+    }
+
+    #[test]
+    fn a_pin_ends_with_a_hash_its_twelfth_digit_or_a_pause() {
+        assert_eq!(typed("4711#"), [pin("4711")]);
+        assert_eq!(typed("4711 "), [pin("4711")]);
+        assert_eq!(typed("471147114711"), [pin("471147114711")]);
+        assert_eq!(typed("4711"), [], "who types may go on");
+        assert_eq!(typed("4711#0815#"), [pin("4711"), pin("0815")]);
+        assert_eq!(typed("4711471147110815#"), [pin("471147114711"), pin("0815")]);
+    }
+
+    #[test]
+    fn a_star_takes_back_what_was_typed() {
+        assert_eq!(typed("99*4711#"), [pin("4711")]);
+        assert_eq!(typed("4711*"), []);
+    }
+
+    #[test]
+    fn a_key_alone_keeps_its_meaning_and_a_slip_is_nothing() {
+        assert_eq!(typed("0 "), [Entry::Key('0')]);
+        assert_eq!(typed("0#"), [Entry::Key('0')]);
+        assert_eq!(typed("*"), [Entry::Key('*')]);
+        assert_eq!(typed("#"), [Entry::Key('#')]);
+        assert_eq!(typed("12# 123 4711#"), [pin("4711")]);
+        assert_eq!(typed("A4711B#"), [pin("4711")]);
+    }
+
+    #[test]
+    fn a_pause_ends_what_was_typed_though_nobody_looked_in_time() {
+        let mut pad = PinPad::default();
+        for key in "4711".chars() {
+            assert_eq!(pad.pressed(key, START), []);
+        }
+        assert_eq!(pad.waited(START.plus(PAUSE / 2)), None);
+        assert_eq!(pad.pressed('0', START.plus(PAUSE)), [pin("4711")]);
+        assert!(!pad.is_empty());
+        assert!(!format!("{pad:?}").contains('0'));
+    }
+}

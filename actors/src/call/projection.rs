@@ -1,0 +1,383 @@
+//! From one step of a call to its rows: the event, and everything that derives from it.
+
+use std::time::Duration;
+
+use precall_call::{
+    Admission, At, AudioHeard, Call, Cause, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung,
+    Silence, Voice, VoiceId, VoiceSource, facts,
+};
+use precall_providers::elevenlabs::ConversationReport;
+use precall_providers::threecx::address::LegAddress;
+use precall_store::events::event_json;
+use precall_store::events::rows::{
+    CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,
+    Derived, EarlyEnd, Entry, MatchedReport, Stream, Time, TranscriptDue,
+};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::call::call_context::CallContext;
+
+/// What came with an event and is no part of it: words, addresses and other things no rule depends on.
+#[derive(Clone, Debug, Default)]
+pub enum Extra {
+    /// Nothing.
+    #[default]
+    None,
+    /// The provider's whole report.
+    Report(Box<ConversationReport>),
+    /// `recording_url` of a webhook.
+    Recording(String),
+    /// Where the leg is that the event tells of.
+    Leg(LegAddress),
+    /// What was said on the bridge.
+    Words(String),
+}
+
+/// The row of `call_events` for one step, with the rows that derive from it. `before` is none at the offer.
+#[must_use]
+pub fn entry(
+    context: &CallContext,
+    before: Option<&Call>,
+    event: &Event,
+    after: &Call,
+    extra: &Extra,
+) -> Entry {
+    let mut derived = vec![Derived::CallLog(Box::new(call_log(context, event, after, extra)))];
+    derived.extend(conversations(context, before, after, extra));
+    derived.extend(absorbed_end(context, event));
+    for fact in facts(before, event, after) {
+        derived.extend(rows_of(context, &fact, after));
+    }
+    Entry {
+        stream: Stream::Call,
+        owner: uuid(context),
+        seq: seq(after),
+        at: after.at,
+        event: event_json::encode(event),
+        pii: pii(context, event, extra),
+        derived,
+    }
+}
+
+fn uuid(context: &CallContext) -> Uuid {
+    Uuid::from_u128(context.id.0)
+}
+
+fn seq(call: &Call) -> i64 {
+    i64::try_from(call.version).unwrap_or(i64::MAX)
+}
+
+/// What erasure takes away.
+fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
+    match (event, extra) {
+        (Event::Offered(_), _) => Some(json!({
+            "caller_id": context.caller_id(),
+            "called_number": context.called,
+            "recording_url": match extra {
+                Extra::Recording(url) => Some(without_nul(url)),
+                Extra::Report(_) | Extra::Leg(_) | Extra::Words(_) | Extra::None => None,
+            },
+        })),
+        (_, Extra::Report(report)) => {
+            let transcript = report.transcript.as_ref()?;
+            Some(json!({ "transcript": without_nul(transcript.as_str()) }))
+        }
+        (_, Extra::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
+        (_, Extra::Words(text)) => Some(json!({ "text": without_nul(text) })),
+        (_, Extra::Leg(_) | Extra::None) => None,
+    }
+}
+
+fn call_log(context: &CallContext, event: &Event, call: &Call, extra: &Extra) -> CallLogRow {
+    let release = call.release();
+    let agent = call.conversation(Purpose::Agent);
+    let transcript = transcript(event, call, extra);
+    CallLogRow {
+        id: uuid(context),
+        call_id: agent.and_then(|a| a.id.as_ref()).map(ToString::to_string),
+        threecx_call_id: context.threecx_call_id.clone(),
+        caller_id: context.caller_id().map(ToOwned::to_owned),
+        cloned_voice_id: cloned(call).map(ToString::to_string),
+        call_started_at: Time(call.instants.offered),
+        call_ended_at: ended(call).map(Time),
+        duration_seconds: agent.and_then(|a| a.duration).or(call.pbx_duration).map(seconds),
+        status: status(call).into(),
+        metadata: metadata(call, extra, transcript.as_deref()),
+        transcript,
+        account_id: context.line.account.clone(),
+        pbx: context.pbx.clone(),
+        line: context.line.id.to_string(),
+        called_number: context.called.clone(),
+        route: call.policy.route.name().into(),
+        state: call.phase.name().into(),
+        cause: release.map(|r| r.cause.name().into()),
+        blame: release.and_then(|r| r.blame).map(|blame| blame.name().into()),
+        told: release.map(|r| r.told.name().into()),
+        voice_missing: match call.voice {
+            Voice::Fallback(why) => Some(why.name().into()),
+            Voice::Awaited | Voice::Cloned(_) => None,
+        },
+        timings: timings(call),
+        last_seq: seq(call),
+    }
+}
+
+/// A caller who hung up had gone before it was certain that they would not come back.
+fn ended(call: &Call) -> Option<At> {
+    let released = call.instants.released?;
+    let gone =
+        call.instants.leg_gone.filter(|_| call.release().is_some_and(|r| r.cause == Cause::CallerHungUp));
+    Some(gone.unwrap_or(released))
+}
+
+fn status(call: &Call) -> &'static str {
+    match (call.had_agent(), call.is_released()) {
+        (true, true) => "completed",
+        (false, true) => "failed",
+        (_, false) => "initiated",
+    }
+}
+
+/// The agent's words, once it is certain that there was a conversation.
+fn transcript(event: &Event, call: &Call, extra: &Extra) -> Option<String> {
+    let (Event::Reported(fact), Extra::Report(report)) = (event, extra) else { return None };
+    let agent = call.conversation(Purpose::Agent)?;
+    // Of several sessions a report tells of one; the lines that were heard tell of all.
+    if call.lines > 0 && agent.ordinal > 1 {
+        return None;
+    }
+    let told = agent.id.as_ref() == Some(&fact.conversation) && fact.grade == Grade::Completed;
+    let transcript = report.transcript.as_ref().filter(|_| told)?;
+    Some(without_nul(transcript.as_str()))
+}
+
+fn metadata(call: &Call, extra: &Extra, transcript: Option<&str>) -> Value {
+    let mut object = Map::new();
+    if let Some(id) = call.conversation(Purpose::Greeting).and_then(|g| g.id.as_ref()) {
+        object.insert("greeting_conversation_id".into(), id.as_str().into());
+    }
+    if let Some(state) = &call.pbx_state {
+        object.insert("pbx_state".into(), without_nul(state).into());
+    }
+    if let (Some(version), Some(_)) = (&call.policy.notice, call.instants.notice_ended) {
+        object.insert("notice_version".into(), version.as_ref().into());
+    }
+    if let Some(audio) = call.audio {
+        object.insert("audio".into(), audio_json(audio));
+    }
+    if transcript.is_some() {
+        // Until then it may be of the lines that were heard.
+        object.insert("transcript_source".into(), "report".into());
+    }
+    if let Extra::Recording(url) = extra {
+        object.insert("recording_url".into(), without_nul(url).into());
+    }
+    Value::Object(object)
+}
+
+fn audio_json(audio: AudioHeard) -> Value {
+    json!({
+        "written_ms": millis(audio.written),
+        "longest_gap_ms": millis(audio.longest_gap),
+        "gaps_over_40ms": audio.gaps,
+        "cuts": audio.cuts,
+        "silence_on_agents_turn_ms": silence_json(audio.agents_turn),
+        "silence_on_callers_turn_ms": silence_json(audio.callers_turn),
+        "dropped_to_agent_ms": millis(audio.dropped_to_agent),
+        "dropped_to_caller_ms": millis(audio.dropped_to_caller),
+    })
+}
+
+fn silence_json(silence: Silence) -> Value {
+    json!({ "longest": millis(silence.longest), "total": millis(silence.total) })
+}
+
+fn timings(call: &Call) -> Value {
+    let connected = call.instants.leg_connected;
+    // What the caller waits for is counted from the moment the PBX's news was received, and is too short for milliseconds.
+    let after_connected = |at: Option<At>| at.zip(connected).map(|(at, c)| micros(at.since(c)));
+    let after_offer = |at: Option<At>| at.map(|at| millis(at.since(call.instants.offered)));
+    json!({
+        "leg_connected_ms": after_offer(connected),
+        "first_frame_us": after_connected(call.instants.greeting_started),
+        "first_sound_us": after_connected(call.instants.sound_started),
+        "notice_ended_ms": after_offer(call.instants.notice_ended),
+        "greeting_started_ms": after_offer(call.instants.greeting_started),
+        "greeting_ended_ms": after_offer(call.instants.greeting_ended),
+        "voice_decided_ms": after_offer(call.instants.voice_decided),
+        "handoff_started_ms": after_offer(call.instants.handoff_started),
+        "handed_off_ms": after_offer(call.instants.handed_off),
+        "released_ms": after_offer(call.instants.released),
+    })
+}
+
+/// Rows of the conversations that this step changed, and their names where they became known.
+fn conversations(context: &CallContext, before: Option<&Call>, after: &Call, extra: &Extra) -> Vec<Derived> {
+    let old = before.map(|b| b.conversations.as_slice()).unwrap_or_default();
+    let mut rows = Vec::new();
+    for (i, conversation) in after.conversations.iter().enumerate() {
+        let was = old.get(i);
+        if was == Some(conversation) {
+            continue;
+        }
+        rows.push(Derived::Conversation(conversation_row(context, conversation, after, extra)));
+        if let (None, Some(id)) = (was.and_then(|w| w.id.as_ref()), &conversation.id) {
+            rows.push(Derived::ConversationNamed(ConversationName {
+                call: uuid(context),
+                purpose: conversation.purpose.name().into(),
+                conversation_id: id.to_string(),
+            }));
+        }
+    }
+    rows
+}
+
+fn conversation_row(
+    context: &CallContext,
+    conversation: &Conversation,
+    call: &Call,
+    extra: &Extra,
+) -> ConversationRow {
+    let report = match extra {
+        Extra::Report(report) if conversation.id.as_ref() == Some(&report.conversation) => Some(report),
+        Extra::Report(_) | Extra::Recording(_) | Extra::Leg(_) | Extra::Words(_) | Extra::None => None,
+    };
+    ConversationRow {
+        call: uuid(context),
+        purpose: conversation.purpose.name().into(),
+        ordinal: i32::from(conversation.ordinal),
+        provider_id: conversation.id.as_ref().map(ToString::to_string),
+        dial: conversation.dial.name().into(),
+        outcome: conversation.grade.name().into(),
+        duration_seconds: conversation.duration.map(seconds),
+        report: report.map(|r| {
+            json!({
+                "termination_reason": r.termination_reason.as_deref().map(without_nul),
+                "cost": r.cost,
+                "failure": r.failure.map(precall_call::HandoffFailure::name),
+                "event_timestamp": r.event_timestamp.map(Time),
+                "started_at": r.started_at.map(Time),
+                "ended_at": r.ended_at.map(Time),
+            })
+        }),
+        started_at: Time(call.at),
+        reported_at: report.map(|_| Time(call.at)),
+    }
+}
+
+fn absorbed_end(context: &CallContext, event: &Event) -> Option<Derived> {
+    let Event::Offered(offer) = event else { return None };
+    let threecx_call_id =
+        context.threecx_call_id.clone().filter(|_| offer.admission == Admission::EndedBefore)?;
+    Some(Derived::EarlyEndAbsorbed(EarlyEnd { pbx: context.pbx.clone(), threecx_call_id }))
+}
+
+fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<Derived> {
+    match fact {
+        Fact::VoiceReady { voice, took, source, .. } => voice_ready(context, call, voice, *took, *source),
+        Fact::VoiceMissing(why) => voice_missing(context, call, *why).into_iter().collect(),
+        Fact::HandedOff(rung) => handed_off(context, call, *rung).into_iter().collect(),
+        Fact::Released(_) if call.lines > 0 => {
+            vec![Derived::TranscriptOfLines(TranscriptDue { id: uuid(context) })]
+        }
+        Fact::Offered
+        | Fact::GreetingStarted(_)
+        | Fact::FirstFrame(_)
+        | Fact::FirstSound(_)
+        | Fact::NoticeEnded
+        | Fact::PinRefused
+        | Fact::Panicked
+        | Fact::Released(_) => Vec::new(),
+    }
+}
+
+fn voice_ready(
+    context: &CallContext,
+    call: &Call,
+    voice: &VoiceId,
+    took: Duration,
+    source: VoiceSource,
+) -> Vec<Derived> {
+    let Some(caller) = context.caller_id() else { return Vec::new() };
+    let ready = CloneReadyRow {
+        caller_id: caller.to_owned(),
+        greeting_call_id: greeting_name(context, call),
+        cloned_voice_id: voice.to_string(),
+        clone_duration_ms: millis(took),
+        ready_at: Time(call.at),
+        account_id: context.line.account.clone(),
+        call: uuid(context),
+        source: source.name().into(),
+    };
+    let used = CacheUse {
+        account_id: context.line.account.clone(),
+        caller_id: caller.to_owned(),
+        cloned_voice_id: voice.to_string(),
+        at: Time(call.at),
+    };
+    vec![Derived::CloneReady(ready), Derived::CacheUsed(used)]
+}
+
+fn voice_missing(context: &CallContext, call: &Call, why: NoVoice) -> Option<Derived> {
+    Some(Derived::CloneFailed(CloneFailedRow {
+        caller_id: context.caller_id()?.to_owned(),
+        greeting_call_id: greeting_name(context, call),
+        error_message: why.name().to_owned(),
+        failed_at: Time(call.at),
+        account_id: context.line.account.clone(),
+        call: uuid(context),
+        reason: why.name().into(),
+    }))
+}
+
+fn handed_off(context: &CallContext, call: &Call, rung: Rung) -> Option<Derived> {
+    let agent = call.conversation(Purpose::Agent).and_then(|a| a.id.as_ref());
+    let voice = cloned(call).filter(|_| rung.takes_clone()).or(call.policy.fallback_voice.as_ref());
+    rung.leads_to_agent().then(|| {
+        Derived::CloneTransfer(CloneTransferRow {
+            greeting_call_id: greeting_name(context, call),
+            agent_call_id: agent.map_or_else(|| context.id.to_string(), ToString::to_string),
+            cloned_voice_id: voice.map(ToString::to_string).unwrap_or_default(),
+            transferred_at: Time(call.at),
+            account_id: context.line.account.clone(),
+            call: uuid(context),
+        })
+    })
+}
+
+/// A kept report that was applied is no longer kept.
+#[must_use]
+pub fn matched(report: &ConversationReport) -> Derived {
+    Derived::ReportMatched(MatchedReport { conversation_id: report.conversation.to_string() })
+}
+
+/// The greeting's conversation; our own id until it is known, and on live-leg routes for good.
+fn greeting_name(context: &CallContext, call: &Call) -> String {
+    let greeting = call.conversation(Purpose::Greeting).and_then(|g| g.id.as_ref());
+    greeting.map_or_else(|| context.id.to_string(), ToString::to_string)
+}
+
+fn cloned(call: &Call) -> Option<&VoiceId> {
+    match &call.voice {
+        Voice::Cloned(voice) => Some(voice),
+        Voice::Awaited | Voice::Fallback(_) => None,
+    }
+}
+
+/// PostgreSQL's text holds every character but this one.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn seconds(span: Duration) -> i32 {
+    i32::try_from(span.as_secs()).unwrap_or(i32::MAX)
+}
+
+fn millis(span: Duration) -> i32 {
+    i32::try_from(span.as_millis()).unwrap_or(i32::MAX)
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,375 @@
+//! The persistence actor: writes all event tables, on an arbiter of its own.
+//!
+//! What it acknowledged is on disk: in the database, or in the spool while that is away ([`Pipe`] says which). While neither takes it nothing is
+//! acknowledged, and admission, which asks [`PersistenceState::can_keep`], takes nothing new.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, Supervised, WrapFuture,
+};
+use deadpool_postgres::Pool;
+use precall_store::error::StoreError;
+use precall_store::events::rows::{Batch, Derived, Entry};
+use precall_store::events::write::{write, write_apart};
+use precall_store::spool::batch::{Together, to_frame};
+use precall_store::spool::handle::SpoolHandle;
+use slog::{Logger, error, info, warn};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::durability::batcher::Unit;
+use crate::durability::leadership::Standing;
+use crate::durability::write_path::{Next, Pipe};
+
+pub use crate::durability::persistence_state::{PersistenceState, SpoolHealth, SpoolState};
+
+/// A batch that the database has not taken by then is spooled. A dial waits for it, and a webhook's answer has 2.5 s.
+const DIRECT_WITHIN: Duration = Duration::from_secs(1);
+/// One attempt where nobody is waiting for it.
+const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Between two looks whether a spool that could not be written can.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+
+/// Entries of one call or job, to be written together.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Append {
+    /// In order of `seq`.
+    pub entries: Vec<Entry>,
+    /// Hears when they are durable.
+    pub reply: Recipient<Durable>,
+}
+
+/// Everything of this owner up to `seq` is durable.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Durable {
+    /// The call or the job.
+    pub owner: Uuid,
+    /// The last entry of the [`Append`].
+    pub seq: i64,
+}
+
+/// A row that belongs to no event.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Keep {
+    /// Writing it a second time changes nothing.
+    pub row: Derived,
+    /// Hears when it is durable.
+    pub done: oneshot::Sender<()>,
+}
+
+/// Who hears that a unit is durable.
+enum Ack {
+    Owner(Recipient<Durable>, Durable),
+    Sender(oneshot::Sender<()>),
+}
+
+/// See the file.
+pub struct PersistenceActor {
+    pool: Pool,
+    spool: Option<SpoolHandle>,
+    state: Arc<PersistenceState>,
+    pipe: Pipe<Option<Ack>>,
+    /// Whether the spool is being emptied.
+    is_draining: bool,
+    log: Logger,
+}
+
+/// What came of one thing that was to be done.
+enum Came {
+    Durable,
+    /// Neither is certain nor impossible.
+    Unknown,
+    /// The spool did not take it, behind so many frames.
+    NotSpooled(usize),
+}
+
+impl PersistenceActor {
+    /// Writes through `pool`, into `spool` while that is impossible, and tells `state`.
+    #[must_use]
+    pub fn new(pool: Pool, spool: Option<SpoolHandle>, state: Arc<PersistenceState>, log: Logger) -> Self {
+        Self { pool, spool, state, pipe: Pipe::default(), is_draining: false, log }
+    }
+
+    fn take(&mut self, batch: Batch, ack: Option<Ack>, ctx: &mut Context<Self>) {
+        let next = self.pipe.append(Unit { batch, ack });
+        self.state.set_queued(self.pipe.queued());
+        self.go_on(next, ctx);
+    }
+
+    fn doing(&self) -> Doing {
+        Doing {
+            pool: self.pool.clone(),
+            spool: self.spool.clone(),
+            state: Arc::clone(&self.state),
+            log: self.log.clone(),
+        }
+    }
+
+    fn go_on(&mut self, next: Option<Next>, ctx: &mut Context<Self>) {
+        let Some(next) = next else { return };
+        let doing = self.doing();
+        let done = async move { doing.attempt(next).await };
+        ctx.spawn(done.into_actor(self).map(|came, actor, ctx| actor.came(&came, ctx)));
+    }
+
+    fn came(&mut self, came: &Came, ctx: &mut Context<Self>) {
+        let next = match came {
+            Came::Durable => {
+                let (acks, next) = self.pipe.done();
+                for ack in acks.into_iter().flatten() {
+                    ack.tell();
+                }
+                next
+            }
+            Came::Unknown if self.spool.is_none() => self.pipe.in_hand(),
+            Came::Unknown => self.pipe.outcome_unknown(),
+            Came::NotSpooled(waiting) => self.pipe.not_spooled(*waiting),
+        };
+        self.state.set_queued(self.pipe.queued());
+        self.state.spool().set_in_use(self.pipe.is_spooling());
+        self.go_on(next, ctx);
+        self.drain(ctx);
+    }
+
+    /// Empties the spool, unless that is being done.
+    fn drain(&mut self, ctx: &mut Context<Self>) {
+        let (true, false, Some(spool)) = (self.pipe.is_spooling(), self.is_draining, self.spool.clone())
+        else {
+            return;
+        };
+        self.is_draining = true;
+        let (doing, mark) = (self.doing(), self.pipe.begin_drain());
+        let drained = async move { doing.drain(&spool).await };
+        ctx.spawn(drained.into_actor(self).map(move |(), actor, ctx| {
+            actor.is_draining = false;
+            if actor.pipe.drained(mark) {
+                actor.state.spool().set_in_use(false);
+            } else if !matches!(actor.pipe.in_hand(), Some(Next::Spool(_))) {
+                actor.drain(ctx);
+            }
+        }));
+    }
+
+    /// A spool that could not be written is looked at again, whether it is needed or not.
+    fn probe(&self, ctx: &mut Context<Self>) {
+        let Some(spool) = &self.spool else { return };
+        if self.state.spool().health() != SpoolHealth::Failing {
+            return;
+        }
+        let (spool, state, log) = (spool.clone(), Arc::clone(&self.state), self.log.clone());
+        let probed = async move {
+            if spool.probe().await.is_ok() && state.spool().set_failing(false) {
+                info!(log, "the spool can be written again");
+            }
+        };
+        ctx.spawn(probed.into_actor(self));
+    }
+}
+
+impl Ack {
+    /// Whoever went away meanwhile needs no answer.
+    fn tell(self) {
+        match self {
+            Self::Owner(owner, durable) => owner.do_send(durable),
+            Self::Sender(sender) => {
+                let _ = sender.send(());
+            }
+        }
+    }
+}
+
+/// What the actor does beside its mailbox.
+struct Doing {
+    pool: Pool,
+    spool: Option<SpoolHandle>,
+    state: Arc<PersistenceState>,
+    log: Logger,
+}
+
+impl Doing {
+    async fn attempt(&self, next: Next) -> Came {
+        match next {
+            Next::Write(batch) => {
+                let within = if self.spool.is_some() { DIRECT_WITHIN } else { DRAIN_WITHIN };
+                let generation = self.acting().await;
+                if self.write(&batch, generation, within).await {
+                    return Came::Durable;
+                }
+                if self.spool.is_none() {
+                    tokio::time::sleep(BACKOFF_MAX / 4).await;
+                }
+                Came::Unknown
+            }
+            Next::Spool(batch) => {
+                let Some(spool) = &self.spool else { return Came::NotSpooled(0) };
+                let generation = self.acting().await;
+                let error = match to_frame(&batch, generation) {
+                    Ok(frame) => spool.append(frame).await.err().map(|error| error.to_string()),
+                    Err(error) => Some(error.to_string()),
+                };
+                let waiting = spool.waiting().await;
+                self.state.spool().set_waiting(waiting);
+                let is_news = self.state.spool().set_failing(error.is_some());
+                let Some(error) = error else { return Came::Durable };
+                if is_news {
+                    error!(self.log, "the spool does not take events, nothing is acknowledged"; "error" => error);
+                }
+                tokio::time::sleep(BACKOFF_MAX / 4).await;
+                Came::NotSpooled(waiting.frames)
+            }
+        }
+    }
+
+    /// Empties the spool into the database. Ends when it is empty.
+    async fn drain(&self, spool: &SpoolHandle) {
+        let (mut backoff, mut entries) = (BACKOFF_FIRST, 0_usize);
+        loop {
+            let error = match spool.peek(0).await {
+                Ok(None) => break,
+                Ok(Some(together)) => {
+                    self.name_damage(&together);
+                    if self.write(&together.batch, together.generation, DRAIN_WITHIN).await {
+                        entries = entries.saturating_add(together.batch.len());
+                        backoff = BACKOFF_FIRST;
+                        let taken = spool.take_out(together.frames).await;
+                        self.state.spool().set_waiting(spool.waiting().await);
+                        taken.err()
+                    } else {
+                        tokio::time::sleep(backoff).await;
+                        backoff = (backoff * 2).min(BACKOFF_MAX);
+                        None
+                    }
+                }
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                // A file that is in the way is tried again; what is in it is in the database, and may be written twice.
+                error!(self.log, "the spool cannot be read or emptied"; "error" => %error);
+                tokio::time::sleep(PROBE_EVERY).await;
+            }
+        }
+        self.state.spool().set_waiting(spool.waiting().await);
+        if entries > 0 {
+            info!(self.log, "the spool is empty again"; "entries" => entries);
+        }
+    }
+
+    fn name_damage(&self, together: &Together) {
+        for error in &together.passed_over {
+            error!(self.log, "a batch in the spool cannot be used, its file is kept"; "error" => %error);
+        }
+    }
+
+    /// One attempt at a transaction. False when its outcome is not known.
+    async fn write(&self, batch: &Batch, generation: u64, within: Duration) -> bool {
+        let failure = match tokio::time::timeout(within, write(&self.pool, batch, generation)).await {
+            Ok(Err(StoreError::Superseded)) => return self.never_written().await,
+            Ok(Ok(position)) => {
+                if self.state.set_write_failing(false) {
+                    info!(self.log, "the database is back");
+                }
+                self.state.moved(position);
+                return true;
+            }
+            Ok(Err(error)) if !error.is_passing() => {
+                warn!(self.log, "the database refused a batch, its entries are written apart"; "error" => %error);
+                // However long it takes: it is no less likely to succeed than the next attempt.
+                let apart = write_apart(&self.pool, batch, generation);
+                match tokio::time::timeout(DRAIN_WITHIN, apart).await {
+                    Ok(Ok((position, refused))) => {
+                        self.state.count_quarantined(refused);
+                        error!(self.log, "entries were quarantined"; "entries" => refused);
+                        self.state.moved(position);
+                        return true;
+                    }
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => "no answer in time".to_owned(),
+                }
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        // The next attempt is made on a connection of its own: this one may never answer.
+        self.pool.retain(|_, _| false);
+        if self.state.set_write_failing(true) {
+            warn!(self.log, "the database is away"; "error" => failure, "entries" => batch.len(),
+                "events" => if self.spool.is_some() { "go to the spool" } else { "wait" });
+        }
+        false
+    }
+
+    /// The start that this process acts as. Waits until it does.
+    async fn acting(&self) -> u64 {
+        loop {
+            match self.state.stand().now() {
+                Standing::Acting(generation) => return generation,
+                Standing::Superseded => return std::future::pending().await,
+                Standing::Unknown | Standing::Standby => tokio::time::sleep(BACKOFF_FIRST).await,
+            }
+        }
+    }
+
+    /// Somebody else acts. Nothing of this was acknowledged, unless it is in the spool, where the next start of precall finds it.
+    async fn never_written<T>(&self) -> T {
+        if self.state.stand().set(Standing::Superseded) {
+            error!(self.log, "another precall has taken over this database");
+        }
+        std::future::pending().await
+    }
+}
+
+impl Actor for PersistenceActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // After a restart in place: how far it went with what it had in hand is not known, so that is done again.
+        self.is_draining = false;
+        let in_hand = self.pipe.in_hand();
+        self.go_on(in_hand, ctx);
+        self.drain(ctx);
+        ctx.run_interval(PROBE_EVERY, |actor, ctx| actor.probe(ctx));
+    }
+}
+
+impl Supervised for PersistenceActor {}
+
+impl Handler<Append> for PersistenceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Append, ctx: &mut Context<Self>) {
+        let ack = message
+            .entries
+            .last()
+            .map(|entry| Ack::Owner(message.reply, Durable { owner: entry.owner, seq: entry.seq }));
+        self.take(Batch { entries: message.entries, rows: Vec::new() }, ack, ctx);
+    }
+}
+
+impl Handler<Keep> for PersistenceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Keep, ctx: &mut Context<Self>) {
+        let batch = Batch { entries: Vec::new(), rows: vec![message.row] };
+        self.take(batch, Some(Ack::Sender(message.done)), ctx);
+    }
+}
+
+/// Asks whether everything that was appended is durable.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct IsIdle;
+
+impl Handler<IsIdle> for PersistenceActor {
+    type Result = bool;
+
+    fn handle(&mut self, _: IsIdle, _: &mut Context<Self>) -> bool {
+        self.pipe.is_idle()
+    }
+}

@@ -1,0 +1,221 @@
+//! How batches become durable: straight into the database, or through the spool while it is away. Pure: says what is to be done next,
+//! and is told what came of it.
+//!
+//! A batch whose outcome in the database is not known goes to the spool unchanged, and all later ones queue behind it. The way is direct
+//! again when the spool is empty: its order is the order in which batches came, and the database sees no other.
+
+use std::sync::Arc;
+
+use precall_store::events::rows::Batch;
+
+use crate::durability::batcher::{Batcher, Unit};
+
+/// What is to be done with a batch.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// Write it into the database.
+    Write(Arc<Batch>),
+    /// Append it to the spool.
+    Spool(Arc<Batch>),
+}
+
+impl Next {
+    fn batch(&self) -> &Arc<Batch> {
+        match self {
+            Self::Write(batch) | Self::Spool(batch) => batch,
+        }
+    }
+}
+
+/// See the file.
+#[derive(Debug)]
+pub struct Pipe<A> {
+    batcher: Batcher<A>,
+    /// Being done. Kept until it is, so that it can be done again after a restart in place.
+    in_hand: Option<Next>,
+    /// Something may be in the spool.
+    is_spooling: bool,
+    /// Batches that went into the spool, ever.
+    spooled: u64,
+}
+
+/// When the spool began to be emptied: whatever came into it later may still be there when it was seen empty.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct DrainMark {
+    spooled: u64,
+}
+
+impl<A> Default for Pipe<A> {
+    fn default() -> Self {
+        Self { batcher: Batcher::default(), in_hand: None, is_spooling: false, spooled: 0 }
+    }
+}
+
+impl<A> Pipe<A> {
+    /// Takes a unit; what to do, if nothing is being done.
+    pub fn append(&mut self, unit: Unit<A>) -> Option<Next> {
+        let batch = self.batcher.append(unit);
+        self.begin(batch)
+    }
+
+    /// The batch in hand is durable, wherever: its acknowledgements, and what to do next.
+    pub fn done(&mut self) -> (Vec<A>, Option<Next>) {
+        if self.in_hand.take().is_some_and(|next| matches!(next, Next::Spool(_))) {
+            self.spooled = self.spooled.wrapping_add(1);
+        }
+        let (acks, batch) = self.batcher.flushed();
+        let next = self.begin(batch);
+        (acks, next)
+    }
+
+    /// The batch in hand may or may not be in the database: through the spool from here on.
+    pub fn outcome_unknown(&mut self) -> Option<Next> {
+        self.is_spooling = true;
+        self.again()
+    }
+
+    /// The batch in hand could not be spooled, behind `waiting` frames. What to try after a pause: if none wait, the database as well.
+    pub fn not_spooled(&mut self, waiting: usize) -> Option<Next> {
+        self.is_spooling = waiting > 0;
+        self.again()
+    }
+
+    /// To be taken before the spool is looked into.
+    pub fn begin_drain(&self) -> DrainMark {
+        DrainMark { spooled: self.spooled }
+    }
+
+    /// The spool was seen empty after that mark. Returns whether the way is direct again: it is not when a batch went into the
+    /// spool since the mark, because it may have come after that look, nor while one is on its way there.
+    pub fn drained(&mut self, since: DrainMark) -> bool {
+        if self.spooled == since.spooled && !matches!(self.in_hand, Some(Next::Spool(_))) {
+            self.is_spooling = false;
+        }
+        !self.is_spooling
+    }
+
+    /// What is being done, to be done again: nobody knows how far it went.
+    #[must_use]
+    pub fn in_hand(&self) -> Option<Next> {
+        self.in_hand.clone()
+    }
+
+    /// Whether batches go to the spool.
+    #[must_use]
+    pub fn is_spooling(&self) -> bool {
+        self.is_spooling
+    }
+
+    /// Entries that wait.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.batcher.queued()
+    }
+
+    /// Whether everything that was appended is durable.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.batcher.is_idle()
+    }
+
+    fn begin(&mut self, batch: Option<Batch>) -> Option<Next> {
+        let next = self.way(Arc::new(batch?));
+        self.in_hand = Some(next.clone());
+        Some(next)
+    }
+
+    fn again(&mut self) -> Option<Next> {
+        let batch = Arc::clone(self.in_hand.as_ref()?.batch());
+        let next = self.way(batch);
+        self.in_hand = Some(next.clone());
+        Some(next)
+    }
+
+    fn way(&self, batch: Arc<Batch>) -> Next {
+        if self.is_spooling { Next::Spool(batch) } else { Next::Write(batch) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
+    use super::{Arc, Batch, Next, Pipe, Unit};
+    use precall_store::events::rows::{Derived, TranscriptDue};
+
+    fn unit(name: u32) -> Unit<u32> {
+        let row = Derived::TranscriptOfLines(TranscriptDue { id: uuid::Uuid::nil() });
+        Unit { batch: Batch { entries: Vec::new(), rows: vec![row] }, ack: name }
+    }
+
+    fn written(next: Option<Next>) -> Arc<Batch> {
+        let Some(Next::Write(batch)) = next else { panic!("{next:?}") };
+        batch
+    }
+
+    fn spooled(next: Option<Next>) -> Arc<Batch> {
+        let Some(Next::Spool(batch)) = next else { panic!("{next:?}") };
+        batch
+    }
+
+    #[test]
+    fn a_batch_of_unknown_outcome_is_spooled_unchanged_and_all_others_queue_behind_it() {
+        let mut pipe = Pipe::default();
+        let first = written(pipe.append(unit(1)));
+        assert!(pipe.append(unit(2)).is_none());
+        let again = spooled(pipe.outcome_unknown());
+        assert!(Arc::ptr_eq(&first, &again));
+        let (acks, next) = pipe.done();
+        assert_eq!(acks, [1], "what is in the spool is durable");
+        spooled(next);
+        let mark = pipe.begin_drain();
+        assert!(!pipe.drained(mark), "the second is on its way");
+        assert_eq!(pipe.done().0, [2]);
+        assert!(pipe.is_spooling() && pipe.is_idle());
+        spooled(pipe.append(unit(3)));
+        pipe.done();
+        let mark = pipe.begin_drain();
+        assert!(pipe.drained(mark));
+        written(pipe.append(unit(4)));
+    }
+
+    #[test]
+    fn what_was_spooled_after_the_spool_was_seen_empty_is_not_overtaken() {
+        let mut pipe = Pipe::default();
+        written(pipe.append(unit(1)));
+        spooled(pipe.outcome_unknown());
+        pipe.done();
+        let mark = pipe.begin_drain();
+        // The drain takes the first out and sees nothing more. Before it says so, the second goes in and is acknowledged.
+        spooled(pipe.append(unit(2)));
+        assert_eq!(pipe.done().0, [2]);
+        assert!(!pipe.drained(mark), "the second may be in the spool");
+        spooled(pipe.append(unit(3)));
+        assert_eq!(pipe.done().0, [3]);
+        let mark = pipe.begin_drain();
+        assert!(pipe.drained(mark));
+    }
+
+    #[test]
+    fn while_neither_database_nor_spool_takes_it_nothing_is_acknowledged() {
+        let mut pipe = Pipe::default();
+        written(pipe.append(unit(1)));
+        spooled(pipe.outcome_unknown());
+        written(pipe.not_spooled(0));
+        spooled(pipe.outcome_unknown());
+        spooled(pipe.not_spooled(3));
+        assert!(!pipe.is_idle() && pipe.queued() == 0);
+        assert_eq!(pipe.done().0, [1]);
+    }
+
+    #[test]
+    fn what_was_in_hand_is_done_again_after_a_restart_in_place() {
+        let mut pipe = Pipe::default();
+        assert!(pipe.in_hand().is_none());
+        let first = written(pipe.append(unit(1)));
+        assert!(Arc::ptr_eq(&first, &written(pipe.in_hand())));
+        pipe.done();
+        assert!(pipe.in_hand().is_none());
+    }
+}

@@ -1,0 +1,249 @@
+//! Erasing a caller: the ledger first, then every table in one transaction, then what lies elsewhere.
+
+use std::fs;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use precall_base::clock;
+use precall_call::NoVoice;
+use precall_store::StoreError;
+use precall_store::people::deletions;
+use precall_store::people::deletions::Progress;
+use precall_store::people::erasure;
+use precall_store::people::erasure::{Erased, Scope};
+use precall_store::reads::voices;
+use slog::{info, warn};
+use uuid::Uuid;
+
+use crate::api::handle::{ACCOUNT, EngineHandle};
+use crate::call::services::Shared;
+use crate::erasure::ledger::Line;
+use crate::voices::voice_book::{Revoke, VoiceKey};
+
+/// The transaction: it looks through whatever was kept as it came.
+const TRANSACTION_WITHIN: Duration = Duration::from_secs(120);
+/// What is deleted elsewhere is waited for so long; the rest goes on being tried.
+const ELSEWHERE_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A number with fewer digits is not looked for in files.
+const DIGITS_MIN: usize = 7;
+const READ_AT_ONCE: usize = 1 << 20;
+
+/// What was erased, and what is still to be deleted elsewhere.
+#[derive(Clone, Debug)]
+pub struct ErasureReport {
+    /// Its id, in the audit log and the ledger.
+    pub erasure: Uuid,
+    /// Calls.
+    pub calls: usize,
+    /// Clone jobs.
+    pub jobs: usize,
+    /// Mappings, deleted ones included.
+    pub mappings: usize,
+    /// Speakers who spoke for nobody else.
+    pub speakers: usize,
+    /// In the tables.
+    pub erased: Erased,
+    /// Voices of these jobs that are still at the provider.
+    pub voices_pending: i64,
+    /// Voices that are gone.
+    pub voices_done: i64,
+    /// Samples, conversations and recordings.
+    pub elsewhere: Vec<Progress>,
+    /// Files of the spool that nobody could read and that held the number.
+    pub spool_files: usize,
+}
+
+/// Why nothing was erased.
+#[derive(Debug, thiserror::Error)]
+pub enum NotErased {
+    /// There is nothing of this caller.
+    #[error("there is nothing of this caller")]
+    Nothing,
+    /// A call of this caller goes on: what it says would come after the erasure.
+    #[error("a call of this caller goes on: end it first, or wait for its end")]
+    Live,
+    /// Events wait outside the tables.
+    #[error("events wait in the spool: try again when the database has them")]
+    Spooled,
+    /// Without the ledger a restore would bring it back.
+    #[error("the ledger of erasures cannot be written: {0}")]
+    Ledger(io::Error),
+    /// The database does not do it now.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl EngineHandle {
+    /// Erases a caller, E.164 or extension, for good.
+    ///
+    /// # Errors
+    /// Why nothing was erased.
+    pub async fn erase_caller(&self, caller: &str, by: &str) -> Result<ErasureReport, NotErased> {
+        let state = &self.shared.persistence_state;
+        if state.spool().is_in_use() || state.failing() {
+            return Err(NotErased::Spooled);
+        }
+        // Before anything is looked at: what is being cloned is not uploaded, and what exists is deleted.
+        let key = VoiceKey { account: ACCOUNT.to_owned(), caller: caller.to_owned() };
+        self.shared.voice_book.do_send(Revoke { keys: vec![key], why: NoVoice::Erased });
+        let erasure = Uuid::now_v7();
+        let done = tokio::time::timeout(TRANSACTION_WITHIN, self.erase(caller, by, erasure));
+        let (scope, erased) = done.await.unwrap_or(Err(StoreError::TooSlow.into()))?;
+        info!(self.shared.log, "a caller was erased"; "erasure" => %erasure, "calls" => scope.calls.len());
+        let spool_files = self.clean_spool(caller).await;
+        self.shared.disposals.notify_one();
+        let (elsewhere, voices) = self.wait_for_elsewhere(erasure, &scope).await?;
+        Ok(ErasureReport {
+            erasure,
+            calls: scope.calls.len(),
+            jobs: scope.jobs.len(),
+            mappings: scope.mappings.len(),
+            speakers: scope.speakers.len(),
+            erased,
+            voices_done: voices.0,
+            voices_pending: voices.1,
+            elsewhere,
+            spool_files,
+        })
+    }
+
+    async fn erase(&self, caller: &str, by: &str, erasure: Uuid) -> Result<(Scope, Erased), NotErased> {
+        let now = clock::now();
+        let mut client = self.shared.pool.get().await.map_err(StoreError::from)?;
+        let transaction = client.transaction().await.map_err(StoreError::from)?;
+        if erasure::is_live(&transaction, ACCOUNT, caller).await? {
+            return Err(NotErased::Live);
+        }
+        let scope = erasure::scope(&transaction, ACCOUNT, caller, now).await?;
+        if scope.is_empty() {
+            return Err(NotErased::Nothing);
+        }
+        // A line too many erases after a restore what somebody had asked to be erased; a line too few brings it back.
+        let (ledger, line) =
+            (self.shared.settings.ledger.clone(), Line { v: 1, erasure, scope: scope.clone() });
+        let written = tokio::task::spawn_blocking(move || ledger.add(&line)).await;
+        written.map_err(io::Error::other).and_then(|written| written).map_err(NotErased::Ledger)?;
+        let erased = erasure::erase(&transaction, &scope, Some(caller), erasure, by, now).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok((scope, erased))
+    }
+
+    /// What was damaged in the spool is kept for people, and may hold the number.
+    async fn clean_spool(&self, caller: &str) -> usize {
+        let Some(folder) = self.shared.settings.spool_folder.clone() else { return 0 };
+        let digits = caller.trim_start_matches('+').to_owned();
+        if digits.len() < DIGITS_MIN {
+            return 0;
+        }
+        let cleaned =
+            tokio::task::spawn_blocking(move || delete_files_with(&folder, digits.as_bytes())).await;
+        match cleaned.map_err(io::Error::other).and_then(|cleaned| cleaned) {
+            Ok(files) => files,
+            Err(error) => {
+                warn!(self.shared.log, "damaged files of the spool could not be looked through"; "error" => %error);
+                0
+            }
+        }
+    }
+
+    async fn wait_for_elsewhere(
+        &self,
+        erasure: Uuid,
+        scope: &Scope,
+    ) -> Result<(Vec<Progress>, (i64, i64)), StoreError> {
+        let deadline = tokio::time::Instant::now() + ELSEWHERE_WITHIN;
+        loop {
+            let (elsewhere, voices) = elsewhere(&self.shared, erasure, scope).await?;
+            let is_done = voices.1 == 0 && elsewhere.iter().all(|progress| progress.pending == 0);
+            if is_done || tokio::time::Instant::now() >= deadline {
+                return Ok((elsewhere, voices));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+async fn elsewhere(
+    shared: &Shared,
+    erasure: Uuid,
+    scope: &Scope,
+) -> Result<(Vec<Progress>, (i64, i64)), StoreError> {
+    let client = shared.pool.get().await?;
+    let progress = deletions::of_erasure(&**client, erasure).await?;
+    let voices = voices::of_jobs(&**client, &scope.jobs).await?;
+    Ok((progress, voices))
+}
+
+/// Deletes the damaged files of every start's directory that hold these bytes: how many. Blocks.
+fn delete_files_with(folder: &Path, bytes: &[u8]) -> io::Result<usize> {
+    let mut deleted = 0_usize;
+    for start in subfolders(folder)? {
+        for file in fs::read_dir(start)? {
+            let path = file?.path();
+            if path.extension().is_some_and(|ending| ending == "damaged") && holds(&path, bytes)? {
+                fs::remove_file(&path)?;
+                deleted = deleted.saturating_add(1);
+            }
+        }
+    }
+    Ok(deleted)
+}
+
+fn subfolders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(found) => {
+            let paths = found.filter_map(|entry| Some(entry.ok()?.path()));
+            Ok(paths.filter(|path| path.is_dir()).collect())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a file holds these bytes, also where they lie across two reads.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let mut reader = BufReader::new(fs::File::open(path)?);
+    let (mut window, mut piece) = (Vec::new(), vec![0; READ_AT_ONCE]);
+    loop {
+        let read = reader.read(&mut piece)?;
+        if read == 0 {
+            return Ok(false);
+        }
+        window.extend_from_slice(piece.get(..read).unwrap_or_default());
+        if window.windows(bytes.len().max(1)).any(|found| found == bytes) {
+            return Ok(true);
+        }
+        let kept = window.len().saturating_sub(bytes.len());
+        window.drain(..kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use super::*;
+
+    #[test]
+    fn damaged_files_that_hold_the_number_go_and_others_stay() {
+        let root = tempfile::tempdir().unwrap();
+        let start = root.path().join("start");
+        fs::create_dir(&start).unwrap();
+        let mut long = vec![b'x'; READ_AT_ONCE - 3];
+        long.extend(b"12025550123");
+        for (name, content) in [
+            ("1.damaged", &b"{\"caller_id\":\"+12025550123\"}"[..]),
+            ("2.damaged", b"{\"caller_id\":\"+12025550124\"}"),
+            ("3.damaged", &long),
+            ("4.spool", b"12025550123"),
+        ] {
+            fs::write(start.join(name), content).unwrap();
+        }
+        assert_eq!(delete_files_with(root.path(), b"12025550123").unwrap(), 2);
+        let mut left: Vec<_> = fs::read_dir(&start).unwrap().map(|file| file.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["2.damaged", "4.spool"]);
+        assert_eq!(delete_files_with(&root.path().join("nothing"), b"12025550123").unwrap(), 0);
+    }
+}

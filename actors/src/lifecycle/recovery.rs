@@ -1,0 +1,419 @@
+//! What was before, and what callers hear: brought into the actors at the start, as soon as PostgreSQL can be reached.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use precall_audio::prompts::PromptMaker;
+use precall_base::clock;
+use precall_base::phone_number::{CallerNumber, Region};
+use precall_call::{At, ConversationId, VoiceId};
+use precall_providers::elevenlabs::ElevenLabs;
+use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_store::error::StoreError;
+use precall_store::growth::partitions;
+use precall_store::leader::engine_lock;
+use precall_store::leader::engine_lock::EngineLock;
+use precall_store::leader::generation;
+use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
+use precall_store::schema::{embedded, migrate};
+use precall_store::spool_recovery;
+use precall_store::spool_recovery::LeftError;
+use precall_store::{lines, voices};
+use slog::{error, info, warn};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::housekeeping::{Keeping, keep_house};
+use crate::admission::call_registry::{REMEMBERED, Registry, Sighting};
+use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
+use crate::api::PbxEngine;
+use crate::call::announcements::Programme;
+use crate::call::line::{Line, Lines};
+use crate::call::services::{Shared, clients};
+use crate::durability::leadership::{LEFT_FREE, Standing};
+use crate::erasure::deletion_worker::dispose;
+use crate::lifecycle::restored_usage;
+use crate::limits::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
+use crate::pbx::pbx_feed::{Feed, PbxFeed};
+use crate::voices::reconcile_rules::Trust;
+use crate::voices::voice_book::{Existing, FindOut, Warm};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Between two looks whether PostgreSQL is there, and whether this process still acts. Two looks, one after the other, and the pause between
+/// them are shorter than [`LEFT_FREE`].
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
+/// Between two looks whether it is this process's turn.
+const STANDBY_LOOK_EVERY: Duration = Duration::from_millis(500);
+const VOICES_LOADED: i64 = 10_000;
+const UNMATCHED_LOADED: i64 = 10_000;
+/// All prompts of all lines; what is not there by then is replaced by bundled sound.
+const PREPARED_WITHIN: Duration = Duration::from_secs(20);
+/// Prompts that are not as they were ordered are tried again, first soon and then this far apart: the provider may be back.
+const PREPARE_AGAIN_MAX: Duration = Duration::from_secs(60);
+const AGENT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Brings what was before into the actors.
+#[derive(Clone)]
+pub(crate) struct Loader {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) default_line: Line,
+    pub(crate) region: Region,
+    pub(crate) countries: Countries,
+    pub(crate) own_numbers: HashSet<CallerNumber>,
+    pub(crate) limits: DialLimits,
+    pub(crate) pbx: Option<PbxEngine>,
+    /// `SPOOL_DIR`.
+    pub(crate) spool_root: Option<PathBuf>,
+    /// What is kept, and for how long.
+    pub(crate) keeping: Keeping,
+}
+
+impl Loader {
+    pub(crate) fn rules(&self, lines: &Lines) -> DialRules {
+        DialRules {
+            countries: self.countries.clone(),
+            default_region: self.region,
+            own: self.own_numbers.iter().chain(lines.numbers()).cloned().collect(),
+            limits: self.limits,
+        }
+    }
+
+    pub(crate) async fn load_then_look(
+        self,
+        desk: TokenDesk,
+        tokens: AccessTokens,
+        supervisor: Addr<CallSupervisor>,
+    ) {
+        let (log, mut pause, mut said) = (self.shared.log.clone(), RETRY_FIRST, String::new());
+        let state = &self.shared.persistence_state;
+        let (mut lock, mut free_since) = (None, None);
+        let position = loop {
+            let error = match self.take_over(&mut lock, &mut free_since, &supervisor).await {
+                Ok(Some(position)) => break position,
+                Ok(None) => {
+                    if state.stand().set(Standing::Standby) {
+                        info!(log, "another precall acts on this database, this one stands by");
+                    }
+                    tokio::time::sleep(STANDBY_LOOK_EVERY).await;
+                    continue;
+                }
+                Err(error) => error.to_string(),
+            };
+            free_since = None;
+            state.not_answered();
+            if said != error {
+                warn!(log, "no calls are taken yet, the database is not ready"; "error" => &error);
+                said = error;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_MAX);
+        };
+        state.set_reached(position);
+        // Not earlier: a leg that is seen before the calls of the last start are known would be taken for a new call.
+        self.start_feed(desk, tokens, &supervisor);
+        info!(log, "the engine is ready");
+        // Beside the looks, for it may take long, and who has not looked for long may not act.
+        let (preparing, supervisor) = (self.clone(), supervisor);
+        actix::spawn(async move { preparing.prepare_again(&supervisor).await });
+        actix::spawn(dispose(Arc::clone(&self.shared)));
+        let agent = self.default_line.agent_id.clone();
+        actix::spawn(keep_house(Arc::clone(&self.shared), self.keeping.clone(), agent));
+        let mut look_again = LOOK_EVERY;
+        loop {
+            tokio::time::sleep(look_again).await;
+            let look = async {
+                let client = self.shared.pool.get().await?;
+                client.simple_query("select 1").await?;
+                Ok::<(), StoreError>(())
+            };
+            let is_there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
+            // Soon where it is gone: a standby leaves it to us for a moment when it is back.
+            look_again = if is_there { LOOK_EVERY } else { STANDBY_LOOK_EVERY };
+            // Who cannot ask goes on: nobody can take over without the database either.
+            let still_acts = if is_there { self.still_acts(&mut lock).await } else { None };
+            if still_acts == Some(true) {
+                state.stand().looked(clock::now());
+            } else if still_acts.is_none() {
+                state.stand().not_answered(clock::now());
+            } else if state.stand().set(Standing::Superseded) {
+                error!(log, "another precall has taken over this database");
+            }
+            if is_there && state.answered() {
+                info!(log, "the database answers again");
+            } else if !is_there && state.not_answered() {
+                warn!(log, "the database does not answer");
+            }
+        }
+    }
+
+    /// Prompts that are not as they were ordered are tried again, for ever.
+    async fn prepare_again(&self, supervisor: &Addr<CallSupervisor>) {
+        let mut pause = LOOK_EVERY;
+        loop {
+            tokio::time::sleep(pause).await;
+            if !self.shared.prompt_problems().is_empty() {
+                self.reload(supervisor).await;
+                pause = (pause * 2).min(PREPARE_AGAIN_MAX);
+            }
+        }
+    }
+
+    /// Brings in what was before, once nobody else acts on this database: where the logs stand. None while somebody does.
+    async fn take_over(
+        &self,
+        lock: &mut Option<EngineLock>,
+        free_since: &mut Option<Instant>,
+        supervisor: &Addr<CallSupervisor>,
+    ) -> Result<Option<i64>, StoreError> {
+        if lock.as_ref().is_none_or(EngineLock::is_gone) {
+            *lock = None;
+            if self.is_our_turn(free_since).await? {
+                *lock = EngineLock::take(&self.shared.pool).await?;
+            }
+        }
+        if lock.is_none() {
+            self.bring_in_what_was_spooled().await?;
+            return Ok(None);
+        }
+        self.load(supervisor).await.map(Some)
+    }
+
+    /// A free lock is left alone for a moment by who has stood by, and by who finds a database that has just been started: it has let
+    /// go of all locks, and the engine that held this one, whose calls are live, comes back for it.
+    async fn is_our_turn(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
+        let client = self.shared.pool.get().await?;
+        if self.shared.persistence_state.stand().now() != Standing::Standby {
+            return EngineLock::is_settled(&**client, LEFT_FREE).await;
+        }
+        if EngineLock::is_held(&**client).await? {
+            *free_since = None;
+            return Ok(false);
+        }
+        Ok(free_since.get_or_insert_with(Instant::now).elapsed() >= LEFT_FREE)
+    }
+
+    /// What earlier starts acknowledged while the database was away. Without the disk it stays where it is, and is no reason not to start.
+    async fn bring_in_what_was_spooled(&self) -> Result<(), StoreError> {
+        let Some(root) = &self.spool_root else { return Ok(()) };
+        match spool_recovery::bring_in(root, &self.shared.pool, &self.shared.log).await {
+            Ok(0) => Ok(()),
+            Ok(entries) => {
+                info!(self.shared.log, "events of an earlier start are in the database"; "entries" => entries);
+                Ok(())
+            }
+            Err(LeftError::Store(error)) => Err(error),
+            Err(error @ LeftError::Disk(_)) => {
+                error!(self.shared.log, "the spool of an earlier start stays where it is"; "error" => %error);
+                Ok(())
+            }
+        }
+    }
+
+    /// None where it cannot be asked.
+    async fn still_acts(&self, lock: &mut Option<EngineLock>) -> Option<bool> {
+        let Standing::Acting(generation) = self.shared.persistence_state.stand().now() else {
+            return Some(true);
+        };
+        let look = async {
+            if lock.as_ref().is_none_or(EngineLock::is_gone) {
+                *lock = EngineLock::take(&self.shared.pool).await?;
+            }
+            let Some(held) = lock.as_ref() else { return Ok::<bool, StoreError>(false) };
+            Ok(held.current().await? == Some(generation))
+        };
+        match tokio::time::timeout(LOOK_WITHIN, look).await {
+            Ok(Ok(is_ours)) => Some(is_ours),
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+
+    pub(crate) async fn reload(&self, supervisor: &Addr<CallSupervisor>) {
+        match self.lines().await {
+            Ok(lines) => self.use_lines(lines, supervisor),
+            Err(error) => {
+                warn!(self.shared.log, "lines could not be read, the old ones stay"; "error" => %error);
+            }
+        }
+    }
+
+    /// Returns where the logs stand.
+    async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
+        // Not from the pool any more: it may hold the migrations' lock, and is dropped whatever comes of them.
+        let mut client = deadpool_postgres::Object::take(self.shared.pool.get().await?);
+        migrate::migrate(&mut client, &embedded::runner(), migrate::Limits::default())
+            .await
+            .map_err(|error| StoreError::Schema(error.to_string()))?;
+        drop(client);
+        // Before anything is written: a piece cannot be made once rows of it are in the piece for all others.
+        partitions::make_ahead(&self.shared.pool, clock::now()).await?;
+        // Before this start is the one that acts, which would make them somebody else's, and before any log is read.
+        self.bring_in_what_was_spooled().await?;
+        let lines = self.lines().await?;
+        let client = self.shared.pool.get().await?;
+        // Before anything is read: what an earlier start still writes is written, or refused, by now.
+        let generation = generation::next(&**client).await?;
+        let database = engine_lock::claim(&**client, generation).await?;
+        let trust = self.trust_in(database, generation).await;
+        self.shared.persistence_state.stand().looked(clock::now());
+        self.shared.persistence_state.stand().set(Standing::Acting(generation));
+        let now = clock::now();
+        let ago =
+            |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
+        let mut registry = Registry::default();
+        for key in recent_calls::keys(&**client, ago(REMEMBERED)).await? {
+            let parse = |raw: &String| CallerNumber::parse(raw, self.region);
+            let sighting = Sighting {
+                pbx: key.pbx,
+                threecx_call_id: key.threecx_call_id,
+                caller: key.caller.as_ref().map_or(CallerNumber::Withheld, parse),
+                called: key.called.as_ref().map(parse),
+            };
+            registry.insert(key.call, sighting, key.first_seen, key.live);
+        }
+        for (pbx, id, at) in recent_calls::early_ends(&**client, ago(REMEMBERED)).await? {
+            registry.ended_early(&pbx, &id, at);
+        }
+        let mut guard = DialGuard::new(self.rules(&lines));
+        for (number, at) in recent_calls::dialled(&**client, ago(DAY)).await? {
+            if let Ok(number) = number.parse() {
+                guard.seed(number, at);
+            }
+        }
+        let budgets = restored_usage::budgets(&self.shared, &**client, now).await?;
+        let cached = voices::cached(&**client, now, 10_000).await?;
+        let unreleased = call_context::unreleased(&**client).await?;
+        let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
+        info!(self.shared.log, "loaded what was before"; "cached_voices" => cached.len(),
+            "unreleased_calls" => unreleased.len(), "generation" => generation);
+        let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
+        let existing = Existing {
+            voices: voices::existing(&**client, VOICES_LOADED).await?,
+            in_use: voices::in_use(&**client).await?,
+            trust,
+        };
+        self.shared.voice_book.do_send(existing);
+        self.shared.voice_book.do_send(Warm(cached));
+        self.shared.voice_book.do_send(FindOut(unfinished));
+        self.use_lines(lines, supervisor);
+        // Nothing was counted yet: until now nothing was taken.
+        *self.shared.budgets() = budgets;
+        let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
+        supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
+        generation::last_position(&**client).await
+    }
+
+    /// Whether its voices are all that bear our name. What cannot be written down is not believed.
+    async fn trust_in(&self, database: Uuid, generation: u64) -> Trust {
+        let Some(known) = self.shared.settings.known_database.clone() else { return Trust::New };
+        match tokio::task::spawn_blocking(move || known.acts(database, generation)).await {
+            Ok(Ok(trust)) => trust,
+            Ok(Err(error)) => {
+                warn!(self.shared.log, "it could not be written down which database this is"; "error" => %error);
+                Trust::New
+            }
+            Err(_) => Trust::New,
+        }
+    }
+
+    async fn lines(&self) -> Result<Lines, StoreError> {
+        let client = self.shared.pool.get().await?;
+        let stored = lines::read(&**client).await?;
+        let (lines, unreadable) = Lines::new(self.default_line.clone(), &stored, self.region);
+        for number in unreadable {
+            warn!(self.shared.log, "a line's number cannot be read, the line is left out"; "number" => number);
+        }
+        Ok(match &self.pbx {
+            Some(pbx) => self.prepare(pbx, lines).await,
+            None => lines,
+        })
+    }
+
+    /// What callers hear is ready before the first of them rings: nothing is synthesised during a call.
+    async fn prepare(&self, pbx: &PbxEngine, lines: Lines) -> Lines {
+        let Some(clients) = clients() else { return lines };
+        let mut agents = AgentVoices::default();
+        let mut orders = Vec::new();
+        for line in lines.all() {
+            let mut order = (pbx.prompt_order)(line);
+            if order.lacks_voice() {
+                order.speak_with(agents.of(&clients.bulk, &line.agent_id).await);
+            }
+            orders.push((line.id.clone(), order));
+        }
+        let maker = PromptMaker::new(clients.bulk.clone(), pbx.prompts.clone());
+        let prepared = maker.prepare(&orders, PREPARED_WITHIN).await;
+        let mut problems = agents.problems;
+        problems.extend(prepared.problems);
+        for (line, prompts) in &prepared.by_line {
+            problems.extend(prompts.problems.iter().map(|problem| format!("line {line}: {problem}")));
+        }
+        problems.sort_unstable();
+        // They are tried again every minute, and said when they change.
+        if problems != self.shared.prompt_problems() {
+            for problem in &problems {
+                warn!(self.shared.log, "a prompt is not as it was ordered"; "problem" => problem);
+            }
+            self.shared.set_prompt_problems(problems);
+        }
+        let programmes = prepared
+            .by_line
+            .into_iter()
+            .map(|(line, prompts)| (line, Programme::new(prompts, pbx.lead_silence)))
+            .collect();
+        lines.with_programmes(&programmes)
+    }
+
+    fn start_feed(&self, desk: TokenDesk, tokens: AccessTokens, supervisor: &Addr<CallSupervisor>) {
+        let (Some(pbx), Some(side)) = (&self.pbx, &self.shared.pbx) else { return };
+        let Some(arbiter) = actix::Arbiter::try_current() else { return };
+        let feed = Feed {
+            settings: Arc::clone(&pbx.client),
+            tokens,
+            desk,
+            news: supervisor.clone().recipient(),
+            synced: supervisor.clone().recipient(),
+            state: Arc::clone(&side.state),
+            pace: pbx.pace.clone(),
+            log: self.shared.log.clone(),
+        };
+        let feed = PbxFeed::start(&arbiter, feed);
+        // Set once: the engine starts one feed.
+        let _ = side.look.set(feed.recipient());
+    }
+
+    fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {
+        let rules = self.rules(&lines);
+        supervisor.do_send(UseLines { lines, rules });
+    }
+}
+
+/// The agents' own voices, each asked for once: where no voice is configured, what we say is said by whom the caller will hear.
+#[derive(Default)]
+struct AgentVoices {
+    known: HashMap<String, Option<VoiceId>>,
+    /// Why an agent's voice is not known, for people.
+    problems: Vec<String>,
+}
+
+impl AgentVoices {
+    async fn of(&mut self, provider: &ElevenLabs, agent_id: &str) -> Option<VoiceId> {
+        if let Some(known) = self.known.get(agent_id) {
+            return known.clone();
+        }
+        let voice = match provider.agent(agent_id, AGENT_WITHIN).await {
+            Ok(agent) => agent.voice.map(VoiceId::new),
+            Err(error) => {
+                self.problems.push(format!("agent {agent_id} could not be asked for its voice: {error}"));
+                None
+            }
+        };
+        self.known.insert(agent_id.to_owned(), voice.clone());
+        voice
+    }
+}

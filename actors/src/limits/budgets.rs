@@ -1,0 +1,317 @@
+//! Budgets: how much a caller and the whole installation may use. A day and an hour slide.
+
+mod sliding_window;
+mod spent;
+#[cfg(test)]
+mod tests;
+mod thresholds;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use precall_call::{At, CallId, ConversationId};
+
+use self::spent::Spent;
+pub use self::spent::Use;
+use crate::limits::budgets::sliding_window::Sliding;
+use crate::limits::budgets::thresholds::Watch;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How much; none has no budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BudgetLimits {
+    /// `BUDGET_CALLER_CLONES_PER_DAY`.
+    pub caller_clones_per_day: Option<u64>,
+    /// `BUDGET_CALLER_LIVE_CALLS`.
+    pub caller_live_calls: Option<u64>,
+    /// `BUDGET_CALLER_CALLS_PER_HOUR`.
+    pub caller_calls_per_hour: Option<u64>,
+    /// `BUDGET_CLONES_PER_DAY`.
+    pub clones_per_day: Option<u64>,
+    /// `BUDGET_AGENT_MINUTES_PER_DAY`.
+    pub agent_minutes_per_day: Option<u64>,
+    /// `BUDGET_COST_PER_DAY`, in the provider's credits.
+    pub cost_per_day: Option<u64>,
+}
+
+/// Which budget. Closed; the names are for logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Budget {
+    /// Clones of one caller's voice.
+    CallerClonesPerDay,
+    /// Live calls of one caller.
+    CallerLiveCalls,
+    /// Calls of one caller.
+    CallerCallsPerHour,
+    /// Clones of all.
+    ClonesPerDay,
+    /// Conversations at the provider.
+    AgentMinutesPerDay,
+    /// What they cost.
+    CostPerDay,
+}
+
+impl Budget {
+    /// The one name used in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CallerClonesPerDay => "caller_clones_per_day",
+            Self::CallerLiveCalls => "caller_live_calls",
+            Self::CallerCallsPerHour => "caller_calls_per_hour",
+            Self::ClonesPerDay => "clones_per_day",
+            Self::AgentMinutesPerDay => "agent_minutes_per_day",
+            Self::CostPerDay => "cost_per_day",
+        }
+    }
+}
+
+/// Who uses something: the account, and the caller within it.
+pub type Caller = (String, String);
+
+/// What became of a budget of the whole installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetUse {
+    /// Which.
+    pub budget: Budget,
+    /// Clones, seconds of conversation, or credits.
+    pub used: u64,
+    /// In the same unit.
+    pub limit: u64,
+}
+
+/// A share of a budget is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crossed {
+    /// Which budget.
+    pub budget: Budget,
+    /// 50, 80 or 100.
+    pub percent: u8,
+}
+
+/// What has happened to budgets and nobody has told yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BudgetNews {
+    /// Shares that were used up, in order.
+    pub crossed: Vec<Crossed>,
+    /// How often something was refused for this budget.
+    pub refused: HashMap<Budget, u64>,
+}
+
+/// Decides, counts what it allowed, and forgets it when it is old enough. What has no limit is not counted. Memory: one entry a
+/// live call, 100,000 calls of an hour, clones of a day and conversations of a day. Beyond that the oldest calls and clones are
+/// forgotten early, and may be made again; of conversations only the ids are, so that their sums stay right, and a report of one of
+/// those that came a second time would count twice.
+#[derive(Debug)]
+pub struct Budgets {
+    limits: BudgetLimits,
+    live: HashMap<CallId, Caller>,
+    live_of: HashMap<Caller, u64>,
+    calls: Sliding,
+    clones: Sliding,
+    spent: Spent,
+    clones_watch: Watch,
+    minutes_watch: Watch,
+    cost_watch: Watch,
+    news: BudgetNews,
+    latest: At,
+}
+
+impl Budgets {
+    /// Nothing is used yet.
+    #[must_use]
+    pub fn new(limits: BudgetLimits) -> Self {
+        Self {
+            limits,
+            live: HashMap::new(),
+            live_of: HashMap::new(),
+            calls: Sliding::over(HOUR),
+            clones: Sliding::over(DAY),
+            spent: Spent::over(DAY),
+            clones_watch: Watch::of(Budget::ClonesPerDay),
+            minutes_watch: Watch::of(Budget::AgentMinutesPerDay),
+            cost_watch: Watch::of(Budget::CostPerDay),
+            news: BudgetNews::default(),
+            latest: At(i64::MIN),
+        }
+    }
+
+    /// What is allowed.
+    #[must_use]
+    pub fn limits(&self) -> BudgetLimits {
+        self.limits
+    }
+
+    /// Whether a new call may be taken; counts nothing but the refusal. Without a caller, as where the number is withheld, the
+    /// installation's budgets alone are asked.
+    ///
+    /// # Errors
+    /// The budget that is used up.
+    pub fn may_call(&mut self, caller: Option<&Caller>, now: At) -> Result<(), Budget> {
+        self.advance(now);
+        let refused = self.used_up(caller);
+        if let Some(budget) = refused {
+            self.refuse(budget);
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// A call that was taken: counted, and live until [`Self::call_over`].
+    pub fn call_began(&mut self, call: CallId, caller: Option<&Caller>, now: At) {
+        let now = self.advance(now);
+        if let Some(caller) = caller {
+            self.seed_call(caller, now);
+            self.seed_live(call, caller);
+        }
+    }
+
+    /// The call is over: one live call fewer. What was counted for the hour stays.
+    pub fn call_over(&mut self, call: CallId) {
+        let Some(caller) = self.live.remove(&call) else { return };
+        let Some(count) = self.live_of.get_mut(&caller) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.live_of.remove(&caller);
+        }
+    }
+
+    /// Whether this caller's voice may be cloned; counts the clone when it may.
+    pub fn may_clone(&mut self, account: &str, caller: &str, now: At) -> bool {
+        let now = self.advance(now);
+        let whose = (account.to_owned(), caller.to_owned());
+        let refused = if reached(self.clones.of(&whose), self.limits.caller_clones_per_day) {
+            Some(Budget::CallerClonesPerDay)
+        } else if reached(self.clones.all(), self.limits.clones_per_day) {
+            Some(Budget::ClonesPerDay)
+        } else {
+            None
+        };
+        if let Some(budget) = refused {
+            self.refuse(budget);
+            return false;
+        }
+        self.seed_clone(whose, now);
+        self.look();
+        true
+    }
+
+    /// A clone that was allowed, and nothing was uploaded for it.
+    pub fn clone_not_made(&mut self, account: &str, caller: &str, now: At) {
+        self.advance(now);
+        self.clones.give_back(&(account.to_owned(), caller.to_owned()));
+    }
+
+    /// A conversation is over and was reported. However often that is said, it counts once, with the most that was said.
+    pub fn conversation_over(&mut self, conversation: &ConversationId, took: Use, now: At) {
+        let now = self.advance(now);
+        self.seed_conversation(conversation, took, now);
+        self.look();
+    }
+
+    /// A call of before the restart.
+    pub fn seed_call(&mut self, caller: &Caller, at: At) {
+        if self.limits.caller_calls_per_hour.is_some() {
+            self.calls.add(caller.clone(), at);
+        }
+    }
+
+    /// One that still lives.
+    pub fn seed_live(&mut self, call: CallId, caller: &Caller) {
+        if self.limits.caller_live_calls.is_some() && self.live.insert(call, caller.clone()).is_none() {
+            let count = self.live_of.entry(caller.clone()).or_insert(0);
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// A clone of before the restart.
+    pub fn seed_clone(&mut self, caller: Caller, at: At) {
+        if self.limits.caller_clones_per_day.is_some() || self.limits.clones_per_day.is_some() {
+            self.clones.add(caller, at);
+        }
+    }
+
+    /// A conversation that was reported before the restart.
+    pub fn seed_conversation(&mut self, conversation: &ConversationId, took: Use, at: At) {
+        if self.limits.agent_minutes_per_day.is_some() || self.limits.cost_per_day.is_some() {
+            self.spent.add(conversation, took, at);
+        }
+    }
+
+    /// Everything of before the restart is known: shares that were used up then are no news.
+    pub fn seeded(&mut self, now: At) {
+        self.advance(now);
+        self.look();
+        self.news = BudgetNews::default();
+    }
+
+    /// How far the budgets of the installation are used.
+    pub fn used(&mut self, now: At) -> Vec<BudgetUse> {
+        self.advance(now);
+        self.uses().collect()
+    }
+
+    /// What has happened since this was asked last.
+    pub fn take_news(&mut self) -> BudgetNews {
+        std::mem::take(&mut self.news)
+    }
+
+    fn uses(&self) -> impl Iterator<Item = BudgetUse> + use<> {
+        let limits = self.limits;
+        let of = |budget, used, limit: Option<u64>| limit.map(|limit| BudgetUse { budget, used, limit });
+        let minutes = limits.agent_minutes_per_day.map(|minutes| minutes.saturating_mul(60));
+        [
+            of(Budget::ClonesPerDay, self.clones.all(), limits.clones_per_day),
+            of(Budget::AgentMinutesPerDay, self.spent.all().seconds, minutes),
+            of(Budget::CostPerDay, self.spent.all().credits, limits.cost_per_day),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    fn used_up(&self, caller: Option<&Caller>) -> Option<Budget> {
+        let limits = self.limits;
+        if let Some(caller) = caller {
+            if reached(self.live_of.get(caller).copied().unwrap_or(0), limits.caller_live_calls) {
+                return Some(Budget::CallerLiveCalls);
+            }
+            if reached(self.calls.of(caller), limits.caller_calls_per_hour) {
+                return Some(Budget::CallerCallsPerHour);
+            }
+        }
+        self.uses().find(|it| it.budget != Budget::ClonesPerDay && it.used >= it.limit).map(|it| it.budget)
+    }
+
+    fn refuse(&mut self, budget: Budget) {
+        let count = self.news.refused.entry(budget).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+
+    /// A clock that was set back must not let old use vanish early or stay for ever.
+    fn advance(&mut self, now: At) -> At {
+        let now = now.max(self.latest);
+        self.latest = now;
+        self.calls.forget(now);
+        self.clones.forget(now);
+        self.spent.forget(now);
+        now
+    }
+
+    fn look(&mut self) {
+        let uses: Vec<BudgetUse> = self.uses().collect();
+        for it in uses {
+            let watch = match it.budget {
+                Budget::ClonesPerDay => &mut self.clones_watch,
+                Budget::AgentMinutesPerDay => &mut self.minutes_watch,
+                Budget::CostPerDay => &mut self.cost_watch,
+                Budget::CallerClonesPerDay | Budget::CallerLiveCalls | Budget::CallerCallsPerHour => continue,
+            };
+            watch.look(it, &mut self.news.crossed);
+        }
+    }
+}
+
+fn reached(used: u64, limit: Option<u64>) -> bool {
+    limit.is_some_and(|limit| used >= limit)
+}

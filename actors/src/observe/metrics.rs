@@ -1,0 +1,427 @@
+//! What is counted. Derived from what events made true, so that nobody sprinkles counters; no label holds a number, a name
+//! or an id of a call, so that no label grows without bound.
+
+mod bridge;
+mod budgets;
+mod growth;
+
+use std::fmt;
+use std::time::Duration;
+
+use precall_base::clock;
+use precall_call::{At, Call, Event, Fact, Phase, facts};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use self::bridge::BridgeMetrics;
+use self::budgets::BudgetMetrics;
+use self::growth::Growth;
+use crate::api::Health;
+use crate::limits::budgets::BudgetNews;
+
+/// Seconds: a greeting is asked for within milliseconds and heard within seconds.
+const GREETING_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0];
+/// Seconds: from the PBX's news to audio in the leg; the lead silence is part of the time to sound.
+const FRAME_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Seconds: the cache answers at once, a clone takes 5 to 30.
+const VOICE_BUCKETS: [f64; 12] = [0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 120.0];
+/// Seconds: whole calls.
+const CALL_BUCKETS: [f64; 10] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0];
+/// Seconds: a webhook waits for its event to be durable, 2.5 s at most.
+const WEBHOOK_BUCKETS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0];
+
+/// Which webhook an exchange was of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Webhook {
+    /// `/webhook/3cx`.
+    ThreeCx,
+    /// `/webhook/elevenlabs/postcall`.
+    PostCall,
+    /// `/webhook/elevenlabs/initiation`.
+    Initiation,
+}
+
+impl Webhook {
+    /// Its name in labels and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ThreeCx => "3cx",
+            Self::PostCall => "postcall",
+            Self::Initiation => "initiation",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReleaseLabels {
+    route: &'static str,
+    cause: &'static str,
+    blame: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabel {
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RungLabel {
+    rung: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    rung: &'static str,
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabel {
+    job: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabel {
+    webhook: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    webhook: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServiceLabel {
+    service: &'static str,
+}
+
+/// A histogram with buckets of its own; `Family` makes one for each set of labels.
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// All counters, histograms and gauges of one engine.
+pub struct Metrics {
+    registry: Registry,
+    offered: Family<RouteLabel, Counter>,
+    released: Family<ReleaseLabels, Counter>,
+    duration: Histograms<RouteLabel>,
+    phases: Family<PhaseLabel, Counter>,
+    greeting: Histograms<RouteLabel>,
+    first_frame: Histogram,
+    first_sound: Histogram,
+    audio_gaps: Counter,
+    bridge: BridgeMetrics,
+    notices: Counter,
+    voice_wait: Histograms<SourceLabel>,
+    voice_missing: Family<ReasonLabel, Counter>,
+    pins_refused: Counter,
+    handed_over: Family<RungLabel, Counter>,
+    attempts_failed: Family<AttemptLabels, Counter>,
+    panics: Family<JobLabel, Counter>,
+    webhooks: Family<AnswerLabels, Counter>,
+    webhook_duration: Histograms<WebhookLabel>,
+    live: Gauge,
+    legs: Gauge,
+    queued: Gauge,
+    spooled: Gauge,
+    growth: Growth,
+    budgets: BudgetMetrics,
+    reachable: Family<ServiceLabel, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("precall"),
+            offered: Family::default(),
+            released: Family::default(),
+            duration: Family::new_with_constructor(|| Histogram::new(CALL_BUCKETS)),
+            phases: Family::default(),
+            greeting: Family::new_with_constructor(|| Histogram::new(GREETING_BUCKETS)),
+            first_frame: Histogram::new(FRAME_BUCKETS),
+            first_sound: Histogram::new(FRAME_BUCKETS),
+            audio_gaps: Counter::default(),
+            bridge: BridgeMetrics::default(),
+            notices: Counter::default(),
+            voice_wait: Family::new_with_constructor(|| Histogram::new(VOICE_BUCKETS)),
+            voice_missing: Family::default(),
+            pins_refused: Counter::default(),
+            handed_over: Family::default(),
+            attempts_failed: Family::default(),
+            panics: Family::default(),
+            webhooks: Family::default(),
+            webhook_duration: Family::new_with_constructor(|| Histogram::new(WEBHOOK_BUCKETS)),
+            live: Gauge::default(),
+            legs: Gauge::default(),
+            queued: Gauge::default(),
+            spooled: Gauge::default(),
+            growth: Growth::default(),
+            budgets: BudgetMetrics::default(),
+            reachable: Family::default(),
+        };
+        metrics.register_calls();
+        metrics.bridge.register(&mut metrics.registry);
+        metrics.register_edge();
+        metrics
+    }
+
+    fn register_calls(&mut self) {
+        let of = |unit: &str| Unit::Other(unit.to_owned());
+        let all = &mut self.registry;
+        all.register_with_unit("offered", "Calls that came in", of("calls"), self.offered.clone());
+        all.register_with_unit(
+            "released",
+            "Calls that ended, by cause and by whose doing it was",
+            of("calls"),
+            self.released.clone(),
+        );
+        all.register_with_unit(
+            "call_duration",
+            "From the offer of a call to its end",
+            Unit::Seconds,
+            self.duration.clone(),
+        );
+        all.register_with_unit("entered", "Phases that calls came into", of("phases"), self.phases.clone());
+        all.register_with_unit(
+            "time_to_first_frame",
+            "From the PBX's news that a leg is connected to the first frame written into it",
+            Unit::Seconds,
+            self.first_frame.clone(),
+        );
+        all.register_with_unit(
+            "time_to_first_sound",
+            "From the PBX's news that a leg is connected to the first frame in it that is not silence",
+            Unit::Seconds,
+            self.first_sound.clone(),
+        );
+        all.register_with_unit(
+            "audio",
+            "Times of over 40 ms in which the PBX had nothing of ours left to play",
+            of("gaps"),
+            self.audio_gaps.clone(),
+        );
+        all.register_with_unit(
+            "heard",
+            "Notices that were heard to their end",
+            of("notices"),
+            self.notices.clone(),
+        );
+        all.register_with_unit(
+            "time_to_greeting",
+            "From the offer of a call to its greeting on the leg, or accepted by the provider",
+            Unit::Seconds,
+            self.greeting.clone(),
+        );
+        all.register_with_unit(
+            "voice_wait",
+            "How long a call waited for the caller's voice, from the cache or cloned",
+            Unit::Seconds,
+            self.voice_wait.clone(),
+        );
+        all.register_with_unit(
+            "voice_missing",
+            "Calls that went on without the caller's voice, by reason",
+            of("calls"),
+            self.voice_missing.clone(),
+        );
+        all.register_with_unit(
+            "refused",
+            "PINs that were entered and proved nothing",
+            of("pins"),
+            self.pins_refused.clone(),
+        );
+        all.register_with_unit(
+            "handed_over",
+            "Calls that reached somebody, by the rung that brought them there",
+            of("calls"),
+            self.handed_over.clone(),
+        );
+        all.register_with_unit(
+            "failed_handoff",
+            "Attempts at a handoff that brought nobody in",
+            of("attempts"),
+            self.attempts_failed.clone(),
+        );
+        all.register_with_unit(
+            "panicked",
+            "Parts of calls that panicked and were contained",
+            of("jobs"),
+            self.panics.clone(),
+        );
+    }
+
+    fn register_edge(&mut self) {
+        let of = |unit: &str| Unit::Other(unit.to_owned());
+        let all = &mut self.registry;
+        all.register_with_unit(
+            "answered",
+            "Webhooks by what became of them: the status of the answer, or the code of the problem",
+            of("webhooks"),
+            self.webhooks.clone(),
+        );
+        all.register_with_unit(
+            "webhook_duration",
+            "From the head of a webhook to its answer",
+            Unit::Seconds,
+            self.webhook_duration.clone(),
+        );
+        all.register_with_unit("live", "Calls that are not over", of("calls"), self.live.clone());
+        all.register_with_unit("known", "Legs of ours that the PBX has", of("legs"), self.legs.clone());
+        all.register_with_unit("queued", "Events that wait to be durable", of("events"), self.queued.clone());
+        all.register_with_unit(
+            "spooled",
+            "What waits on disk for the database",
+            Unit::Bytes,
+            self.spooled.clone(),
+        );
+        self.growth.register(all);
+        self.budgets.register(all);
+        all.register_with_unit(
+            "reachable",
+            "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first",
+            of("services"),
+            self.reachable.clone(),
+        );
+    }
+
+    /// Counts what an event made true. `before` is none at the offer.
+    pub fn observe(&self, before: Option<&Call>, event: &Event, after: &Call) {
+        let route = after.policy.route.name();
+        if before.is_none_or(|before| before.phase.name() != after.phase.name()) {
+            self.phases.get_or_create(&PhaseLabel { phase: after.phase.name() }).inc();
+        }
+        self.failed_attempt(before, event);
+        self.gaps(before, after);
+        self.bridge.observe(before, event, after);
+        for fact in facts(before, event, after) {
+            match fact {
+                Fact::Offered => {
+                    self.offered.get_or_create(&RouteLabel { route }).inc();
+                }
+                Fact::GreetingStarted(after_offer) => {
+                    self.greeting.get_or_create(&RouteLabel { route }).observe(after_offer.as_secs_f64());
+                }
+                Fact::FirstFrame(after_connected) => self.first_frame.observe(after_connected.as_secs_f64()),
+                Fact::FirstSound(after_connected) => self.first_sound.observe(after_connected.as_secs_f64()),
+                Fact::NoticeEnded => {
+                    self.notices.inc();
+                }
+                Fact::VoiceReady { source, took, .. } => {
+                    let label = SourceLabel { source: source.name() };
+                    self.voice_wait.get_or_create(&label).observe(took.as_secs_f64());
+                }
+                Fact::VoiceMissing(why) => {
+                    self.voice_missing.get_or_create(&ReasonLabel { reason: why.name() }).inc();
+                }
+                Fact::PinRefused => {
+                    self.pins_refused.inc();
+                }
+                Fact::HandedOff(rung) => {
+                    self.handed_over.get_or_create(&RungLabel { rung: rung.name() }).inc();
+                }
+                Fact::Panicked => self.panicked(event),
+                Fact::Released(release) => {
+                    let cause = release.cause.name();
+                    let blame = release.blame.map_or("none", |blame| blame.name());
+                    self.released.get_or_create(&ReleaseLabels { route, cause, blame }).inc();
+                    let lasted = after.at.since(after.instants.offered);
+                    self.duration.get_or_create(&RouteLabel { route }).observe(lasted.as_secs_f64());
+                }
+            }
+        }
+    }
+
+    fn gaps(&self, before: Option<&Call>, after: &Call) {
+        let gaps = |call: &Call| call.audio.map_or(0, |audio| audio.gaps);
+        self.audio_gaps.inc_by(u64::from(gaps(after).saturating_sub(before.map_or(0, gaps))));
+    }
+
+    fn failed_attempt(&self, before: Option<&Call>, event: &Event) {
+        let (Some(before), Event::HandoffFailed { attempt: number, why }) = (before, event) else { return };
+        if let Phase::HandingOff(attempt) = before.phase
+            && attempt.number == *number
+        {
+            let labels = AttemptLabels { rung: attempt.rung.name(), why: why.name() };
+            self.attempts_failed.get_or_create(&labels).inc();
+        }
+    }
+
+    fn panicked(&self, event: &Event) {
+        if let Event::Panicked { job, .. } = event {
+            self.panics.get_or_create(&JobLabel { job: job.name() }).inc();
+        }
+    }
+
+    /// Counts one webhook: the status of its answer, or the code of the problem.
+    pub fn webhook(&self, webhook: Webhook, outcome: &'static str, took: Duration) {
+        let webhook = webhook.name();
+        self.webhooks.get_or_create(&AnswerLabels { webhook, outcome }).inc();
+        self.webhook_duration.get_or_create(&WebhookLabel { webhook }).observe(took.as_secs_f64());
+    }
+
+    /// A look at the size of the database, which may have `max` bytes.
+    pub fn database_size(&self, bytes: i64, max: Option<u64>, now: At) {
+        self.growth.database(bytes, max, now);
+    }
+
+    /// What has happened to budgets.
+    pub fn budgets(&self, news: &BudgetNews) {
+        self.budgets.tell(news);
+    }
+
+    /// Everything in the OpenMetrics text format, with the gauges as `health` has them.
+    ///
+    /// # Errors
+    /// Only what writing into a `String` may report: in practice none.
+    pub fn encode(&self, health: &Health) -> Result<String, fmt::Error> {
+        self.live.set(i64::try_from(health.live_calls).unwrap_or(i64::MAX));
+        self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
+        self.spooled.set(i64::try_from(health.spooled_bytes).unwrap_or(i64::MAX));
+        self.growth.spool(health.spooled_bytes, health.spool_max_bytes, clock::now());
+        self.budgets.show(&health.budgets);
+        let threecx = health.threecx.as_ref().and_then(|pbx| pbx.open);
+        self.legs.set(health.threecx.as_ref().map_or(0, |pbx| i64::try_from(pbx.legs).unwrap_or(i64::MAX)));
+        for (service, reachable) in
+            [("database", health.database), ("elevenlabs", health.elevenlabs), ("threecx", threecx)]
+        {
+            if let Some(reachable) = reachable {
+                self.reachable.get_or_create(&ServiceLabel { service }).set(i64::from(reachable));
+            }
+        }
+        let mut page = String::with_capacity(16 * 1024);
+        text::encode(&mut page, &self.registry)?;
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests;

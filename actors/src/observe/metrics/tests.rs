@@ -1,0 +1,200 @@
+//! What is counted when, and that every figure says what it is.
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use precall_call::{
+    Admission, At, AudioHeard, Call, Cause, Event, GreetingEnd, HandoffFailure, Job, LineId, NoVoice, Offer,
+    Policy, Request, Route, Rung, Silence, VoiceId, VoiceSource, VoiceWait, open, step,
+};
+
+use super::{Metrics, Webhook};
+use crate::api::{CapacityHealth, Health, SpoolHealth};
+use crate::durability::leadership::Standing;
+
+fn health() -> Health {
+    Health {
+        database: Some(true),
+        database_reached: true,
+        elevenlabs: None,
+        spool: SpoolHealth::Waiting,
+        spooled_bytes: 4096,
+        spool_max_bytes: Some(1 << 20),
+        can_keep: true,
+        queued_events: 3,
+        live_calls: 7,
+        draining: false,
+        standing: Standing::Acting(1),
+        threecx: None,
+        prompt_problems: Vec::new(),
+        budgets: Vec::new(),
+        capacity: CapacityHealth::default(),
+        heartbeat_age: Duration::ZERO,
+    }
+}
+
+fn offer(admission: Admission) -> Offer {
+    let long = Duration::from_secs(60);
+    let policy = Policy {
+        route: Route::Callback,
+        line: LineId::new("default"),
+        fallback_voice: None,
+        voice_wait: VoiceWait::Hold,
+        auto_transition: true,
+        has_bridge: false,
+        notice: None,
+        has_transfer: false,
+        has_destination: false,
+        persons: [].into(),
+        ends_with_pbx_call: true,
+        skip_key: None,
+        person_key: None,
+        proof: precall_call::Proof::None,
+        pin_wait: long,
+        clone_max_wait: long,
+        ring_max: long,
+        greeting_max: long,
+        handoff_max: long,
+        conversation_max: long,
+        leg_max: long,
+        report_grace: long,
+    };
+    Offer { policy: Arc::new(policy), admission }
+}
+
+fn play(metrics: &Metrics, events: &[Event]) -> Call {
+    let offer = offer(Admission::Accepted);
+    let mut now = At(1_000_000);
+    let mut call = open(&offer, now).next;
+    metrics.observe(None, &Event::Offered(offer), &call);
+    for event in events {
+        now = now.plus(Duration::from_millis(250));
+        let next = step(&call, event, now).next;
+        metrics.observe(Some(&call), event, &next);
+        call = next;
+    }
+    call
+}
+
+fn has(page: &str, line: &str) {
+    assert!(page.lines().any(|found| found == line), "no line {line:?} in\n{page}");
+}
+
+#[test]
+fn a_call_is_counted_from_offer_to_end() {
+    let metrics = Metrics::new();
+    let call = play(
+        &metrics,
+        &[
+            Event::GreetingDialled,
+            Event::GreetingStarted { conversation: None },
+            Event::VoiceMissing { why: NoVoice::CloneTimeout },
+            Event::Panicked { job: Job::Greeting, ordinal: 1 },
+            Event::GreetingEnded { end: GreetingEnd::Played },
+            Event::HandoffStarted { attempt: 1, rung: Rung::CallbackFallback },
+            Event::HandoffFailed { attempt: 1, why: HandoffFailure::Busy },
+        ],
+    );
+    assert!(call.is_released(), "{:?}", call.phase);
+    let page = metrics.encode(&health()).unwrap();
+    has(&page, "precall_offered_calls_total{route=\"callback\"} 1");
+    has(&page, "precall_released_calls_total{route=\"callback\",cause=\"busy\",blame=\"caller\"} 1");
+    has(&page, "precall_time_to_greeting_seconds_sum{route=\"callback\"} 0.5");
+    has(&page, "precall_voice_missing_calls_total{reason=\"clone_timeout\"} 1");
+    has(&page, "precall_panicked_jobs_total{job=\"greeting\"} 1");
+    has(&page, "precall_failed_handoff_attempts_total{rung=\"callback_fallback\",why=\"busy\"} 1");
+    has(&page, "precall_entered_phases_total{phase=\"greeting\"} 1");
+    has(&page, "precall_call_duration_seconds_count{route=\"callback\"} 1");
+}
+
+#[test]
+fn silence_and_dropped_audio_are_sums_of_which_only_what_is_new_counts() {
+    let metrics = Metrics::new();
+    let heard = |seconds: u64| AudioHeard {
+        agents_turn: Silence { longest: Duration::from_secs(1), total: Duration::from_secs(seconds) },
+        dropped_to_agent: Duration::from_millis(500 * seconds),
+        ..AudioHeard::default()
+    };
+    let mut call = open(&offer(Admission::Accepted), At(0)).next;
+    for seconds in [2, 3, 3] {
+        let next = Call { audio: Some(heard(seconds)), ..call.clone() };
+        metrics.observe(Some(&call), &Event::AudioEnded(heard(seconds)), &next);
+        call = next;
+    }
+    let page = metrics.encode(&health()).unwrap();
+    has(&page, "precall_silence_seconds_total{turn=\"agent\"} 3.0");
+    has(&page, "precall_dropped_audio_seconds_total{to=\"agent\"} 1.5");
+    assert!(!page.contains("turn=\"caller\""), "{page}");
+}
+
+#[test]
+fn a_refused_call_is_offered_and_released_at_once() {
+    let metrics = Metrics::new();
+    let offer = offer(Admission::Refused(Cause::Loop));
+    let call = open(&offer, At(5)).next;
+    metrics.observe(None, &Event::Offered(offer), &call);
+    let page = metrics.encode(&health()).unwrap();
+    has(&page, "precall_offered_calls_total{route=\"callback\"} 1");
+    assert!(page.contains("cause=\"loop\""), "{page}");
+}
+
+#[test]
+fn an_event_that_changes_nothing_is_not_counted() {
+    let metrics = Metrics::new();
+    play(&metrics, &[Event::GreetingDialled, Event::GreetingDialled, Event::GreetingDialled]);
+    has(&metrics.encode(&health()).unwrap(), "precall_entered_phases_total{phase=\"greeting\"} 1");
+}
+
+#[test]
+fn gauges_and_webhooks_are_told() {
+    let metrics = Metrics::new();
+    metrics.webhook(Webhook::ThreeCx, "duplicate", Duration::from_millis(2));
+    let page = metrics.encode(&health()).unwrap();
+    has(&page, "precall_live_calls 7");
+    has(&page, "precall_queued_events 3");
+    has(&page, "precall_spooled_bytes 4096");
+    has(&page, "precall_reachable_services{service=\"database\"} 1");
+    assert!(!page.contains("service=\"elevenlabs\""), "not known before the first exchange");
+    has(&page, "precall_answered_webhooks_total{webhook=\"3cx\",outcome=\"duplicate\"} 1");
+    assert!(page.ends_with("# EOF\n"));
+}
+
+#[test]
+fn every_metric_has_a_unit_and_a_sentence() {
+    let metrics = Metrics::new();
+    // A family shows nothing until one of its members was counted.
+    play(
+        &metrics,
+        &[
+            Event::GreetingDialled,
+            Event::GreetingStarted { conversation: None },
+            Event::Panicked { job: Job::Handoff, ordinal: 1 },
+            Event::GreetingEnded { end: GreetingEnd::Played },
+            Event::VoiceReady {
+                voice: VoiceId::new("v"),
+                job: None,
+                source: VoiceSource::Cache,
+                took: Duration::ZERO,
+            },
+            Event::HandoffStarted { attempt: 1, rung: Rung::CallbackCloned },
+            Event::HandoffFailed { attempt: 1, why: HandoffFailure::Refused },
+            Event::HandoffStarted { attempt: 2, rung: Rung::CallbackFallback },
+            Event::HandoffSucceeded { attempt: 2, conversation: None },
+            Event::OperatorAsked(Request::HangUp),
+        ],
+    );
+    play(&metrics, &[Event::VoiceMissing { why: NoVoice::NoMapping }]);
+    metrics.webhook(Webhook::PostCall, "processed", Duration::ZERO);
+    let page = metrics.encode(&health()).unwrap();
+    let names: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(names.len(), 23);
+    for name in names {
+        assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
+        let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));
+        assert!(help.is_some_and(|help| help.len() > 15 && help.ends_with('.')), "{name}: {help:?}");
+    }
+}

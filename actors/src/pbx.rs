@@ -1,0 +1,7 @@
+//! The PBX: its event stream, the legs it has, and commands to them.
+
+pub mod leg_book;
+pub mod leg_commands;
+pub mod leg_events;
+pub mod pbx_feed;
+pub mod pbx_health;

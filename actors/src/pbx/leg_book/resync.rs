@@ -1,0 +1,71 @@
+//! What is known against the PBX's own list.
+
+use std::collections::HashSet;
+
+use precall_call::At;
+use precall_providers::threecx::address::ParticipantId;
+use precall_providers::threecx::event::LegChange;
+use precall_providers::threecx::participant::Participant;
+
+use super::leg::Leg;
+use super::{LegBook, LegOutput};
+
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    pub list: u64,
+    pub tick: u64,
+    /// On a new connection nothing that is known can be relied on, so events wait for the list; later, a list that takes its
+    /// time must not keep a caller waiting, so they do not, and what they touch is not compared.
+    pub held: Option<Vec<(LegChange, At)>>,
+    pub overflowed: bool,
+}
+
+impl LegBook {
+    pub(crate) fn list_came(
+        &mut self,
+        list: u64,
+        legs: Option<Vec<Participant>>,
+        now: At,
+        outputs: &mut Vec<LegOutput>,
+    ) {
+        let Some(comparison) = self.comparing.take_if(|comparison| comparison.list == list) else { return };
+        if let Some(legs) = legs {
+            self.compare(legs, comparison.tick, now, outputs);
+            self.synced = true;
+            let known = self.legs.iter().filter(|(_, leg)| leg.known.is_some());
+            outputs.push(LegOutput::Synced(known.map(|(id, _)| self.address(*id)).collect()));
+        }
+        for (change, at) in comparison.held.into_iter().flatten() {
+            self.change(change, at, outputs);
+        }
+        if comparison.overflowed {
+            outputs.push(LegOutput::Resync);
+        }
+    }
+
+    fn compare(&mut self, listed: Vec<Participant>, asked: u64, now: At, outputs: &mut Vec<LegOutput>) {
+        let mut present = HashSet::new();
+        for seen in listed {
+            let participant = seen.leg.participant;
+            if !self.is_own(&seen.leg.dn) || !present.insert(participant) {
+                continue;
+            }
+            let is_newer = self.legs.get(&participant).is_some_and(|leg| leg.tick > asked);
+            if is_newer || self.tombstones.holds(participant, now) || !self.make_room(participant) {
+                continue;
+            }
+            self.learn(participant, seen, now, outputs);
+        }
+        let is_missing = |(id, leg): &(&ParticipantId, &Leg)| {
+            !present.contains(id) && leg.known.is_some() && leg.tick <= asked
+        };
+        let missing: Vec<ParticipantId> = self.legs.iter().filter(is_missing).map(|(id, _)| *id).collect();
+        for participant in missing {
+            // After a restart of the PBX its number may be another leg's at any moment.
+            if self.synced {
+                self.tombstones.add(participant, now);
+            }
+            self.remove(participant, now, outputs);
+        }
+    }
+}

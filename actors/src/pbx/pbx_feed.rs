@@ -1,0 +1,350 @@
+//! The feed of a PBX: what happens to the legs of our own DN, told to whoever was named at birth.
+//!
+//! Runs the keeper of the token, the socket (open before the list is asked for, so that nothing falls between them), and
+//! the list that heals whatever was missed. What all that means for a leg is decided in `leg_book` alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
+    Recipient, Supervised, WrapFuture,
+};
+use precall_base::backoff::Backoff;
+use precall_base::clock;
+use precall_call::At;
+use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::threecx::client::ThreeCx;
+use precall_providers::threecx::error::ThreeCxError;
+use precall_providers::threecx::event::{LegChange, PbxEvent};
+use precall_providers::threecx::participant::Participant;
+use precall_providers::threecx::settings::Settings;
+use precall_providers::threecx::token::TokenClient;
+use precall_providers::threecx::token_keeper::{KeeperNews, keep};
+use slog::{Logger, debug, info};
+use tokio::sync::watch;
+
+use crate::pbx::leg_book::{LEGS_MAX, LegBook, LegInput, LegOutput};
+use crate::pbx::leg_events::{LegHappened, LegNews, Synced};
+use crate::pbx::pbx_health::{PbxState, TokenState};
+use crate::runtime::restart_in_place::start_resilient;
+
+mod trouble;
+
+mod queries;
+mod reconnect;
+#[cfg(test)]
+mod tests;
+mod timing;
+
+use queries::{ListError, fetch, own_legs};
+use reconnect::run_sockets;
+pub use timing::FeedPace;
+use trouble::Trouble;
+
+/// What a feed is born with.
+pub struct Feed {
+    /// Where the PBX is.
+    pub settings: Arc<Settings>,
+    /// The token, as its other users see it.
+    pub tokens: AccessTokens,
+    /// The keeper's side of it.
+    pub desk: TokenDesk,
+    /// Hears of every leg of ours.
+    pub news: Recipient<LegNews>,
+    /// Hears of every list that was compared, after the news that it brought.
+    pub synced: Recipient<Synced>,
+    /// Told how it goes.
+    pub state: Arc<PbxState>,
+    /// When to do what.
+    pub pace: FeedPace,
+    /// Where lines go.
+    pub log: Logger,
+}
+
+/// Asks the PBX whether this leg is still there, and how it is; what is found is told like any other news.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct LookAt {
+    /// Which leg.
+    pub leg: LegAddress,
+}
+
+/// Ends the feed and closes its socket.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopFeed;
+
+/// What the socket says, in the order in which it says it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct SocketSaid {
+    at: At,
+    what: SocketSaying,
+}
+
+#[derive(Debug)]
+enum SocketSaying {
+    Opened,
+    Event(PbxEvent),
+    Closed(String),
+    /// It was left for one with a newer token.
+    Replaced,
+    NotOpened(ThreeCxError),
+}
+
+/// See the file.
+pub struct PbxFeed {
+    settings: Arc<Settings>,
+    client: ThreeCx,
+    desk: Option<TokenDesk>,
+    token_client: TokenClient,
+    /// The generation of the token in use, for the socket to follow.
+    fresh: Arc<watch::Sender<u64>>,
+    book: LegBook,
+    news: Recipient<LegNews>,
+    synced: Recipient<Synced>,
+    state: Arc<PbxState>,
+    pace: FeedPace,
+    trouble: Trouble,
+    list_retry: Backoff,
+    /// Numbers the lists.
+    lists: u64,
+    /// The list that is being asked for.
+    listing: Option<u64>,
+    last_list: Option<At>,
+    hint_waits: bool,
+    opened_before: bool,
+    log: Logger,
+}
+
+impl PbxFeed {
+    /// Starts the one feed of a PBX client.
+    #[must_use]
+    pub fn start(arbiter: &ArbiterHandle, feed: Feed) -> Addr<Self> {
+        start_resilient(arbiter, move |_| Self::new(feed))
+    }
+
+    /// To be called on the arbiter where it will live: its HTTP clients stay there.
+    fn new(feed: Feed) -> Self {
+        let book = LegBook::new(feed.settings.own_dn().clone(), LEGS_MAX);
+        let list_retry = Backoff::new(feed.pace.list_retry.0, feed.pace.list_retry.1);
+        Self {
+            client: ThreeCx::new(Arc::clone(&feed.settings), feed.tokens),
+            token_client: TokenClient::new(Arc::clone(&feed.settings)),
+            desk: Some(feed.desk),
+            fresh: Arc::new(watch::Sender::new(0)),
+            book,
+            news: feed.news,
+            synced: feed.synced,
+            trouble: Trouble::new(Arc::clone(&feed.state), feed.log.clone()),
+            state: feed.state,
+            pace: feed.pace,
+            list_retry,
+            lists: 0,
+            listing: None,
+            last_list: None,
+            hint_waits: false,
+            opened_before: false,
+            settings: feed.settings,
+            log: feed.log,
+        }
+    }
+
+    /// Apart from the actor: the one token must outlive a panic of it.
+    fn start_keeper(&self, desk: TokenDesk) {
+        let (client, pace, fresh) =
+            (self.token_client.clone(), self.pace.keeper.clone(), Arc::clone(&self.fresh));
+        let (state, log) = (Arc::clone(&self.state), self.log.clone());
+        let mut trouble = Trouble::new(Arc::clone(&self.state), self.log.clone());
+        let tell = move |news: KeeperNews| {
+            let now = clock::now();
+            match news {
+                KeeperNews::Fresh { generation, life } => {
+                    state.set_token(TokenState::Held { generation, since: now, life });
+                    trouble.over("3CX gives tokens again");
+                    debug!(log, "3CX gave a token"; "generation" => generation, "life_seconds" => life.as_secs());
+                    fresh.send_replace(generation);
+                }
+                KeeperNews::Failed(error) => {
+                    state.set_token_failing(now);
+                    trouble.say(now, &error.to_string());
+                }
+            }
+        };
+        actix::spawn(keep(desk, pace, async move || client.ask().await, tell));
+    }
+
+    fn give(&mut self, input: LegInput, at: At, ctx: &mut Context<Self>) {
+        let outputs = self.book.handle(input, at);
+        self.state.set_legs(self.book.legs(), self.book.ignored());
+        for output in outputs {
+            match output {
+                LegOutput::Fetch { leg, generation } => self.fetch(leg, generation, ctx),
+                LegOutput::Tell { leg, at, what } => self.tell(leg, at, *what),
+                LegOutput::Synced(legs) => {
+                    debug!(self.log, "the PBX's list was compared"; "legs" => legs.len());
+                    self.synced.do_send(Synced { legs });
+                }
+                LegOutput::Resync => self.hint(at, ctx),
+            }
+        }
+    }
+
+    fn tell(&self, leg: LegAddress, at: At, what: LegHappened) {
+        match &what {
+            LegHappened::Seen(seen) => debug!(self.log, "a leg was seen"; "leg" => %leg.participant,
+                "status" => seen.status.word(), "threecx_call_id" => seen.call_id),
+            LegHappened::Gone => debug!(self.log, "a leg is gone"; "leg" => %leg.participant),
+            // Which keys is between the caller and the call.
+            LegHappened::Keys(keys) => {
+                debug!(self.log, "keys were pressed"; "leg" => %leg.participant, "keys" => keys.len());
+            }
+        }
+        self.news.do_send(LegNews { leg, at, what });
+    }
+
+    fn fetch(&mut self, leg: LegAddress, generation: u64, ctx: &mut Context<Self>) {
+        let (client, participant) = (self.client.clone(), leg.participant);
+        let fetched = async move { fetch(&client, &leg).await };
+        ctx.spawn(fetched.into_actor(self).map(move |found, actor, ctx| {
+            actor.give(LegInput::Fetched { participant, generation, found }, clock::now(), ctx);
+        }));
+    }
+
+    /// Something may have been missed. What a sequence counts is not documented, so a hint costs one list now and then at most.
+    fn hint(&mut self, now: At, ctx: &mut Context<Self>) {
+        if self.hint_waits {
+            return;
+        }
+        let since = self.last_list.map_or(Duration::MAX, |last| now.since(last));
+        self.hint_waits = true;
+        ctx.run_later(self.pace.hints_apart.saturating_sub(since), |actor, ctx| {
+            actor.hint_waits = false;
+            actor.list(ctx);
+        });
+    }
+
+    /// Asks for the list, unless that is being done or nobody listens to what comes after it.
+    fn list(&mut self, ctx: &mut Context<Self>) {
+        if self.listing.is_some() || !self.state.is_open() {
+            return;
+        }
+        self.lists = self.lists.saturating_add(1);
+        let list = self.lists;
+        self.listing = Some(list);
+        let now = clock::now();
+        self.last_list = Some(now);
+        self.give(LegInput::ListAsked { list }, now, ctx);
+        let (client, settings) = (self.client.clone(), Arc::clone(&self.settings));
+        let listed = async move { own_legs(&client, &settings).await };
+        ctx.spawn(listed.into_actor(self).map(move |legs, actor, ctx| actor.listed(list, legs, ctx)));
+    }
+
+    fn listed(&mut self, list: u64, legs: Result<Vec<Participant>, ListError>, ctx: &mut Context<Self>) {
+        if self.listing != Some(list) {
+            return;
+        }
+        self.listing = None;
+        let now = clock::now();
+        match legs {
+            Ok(legs) => {
+                self.list_retry.reset();
+                self.trouble.over("3CX answers again");
+                self.state.set_synced(now);
+                self.give(LegInput::ListCame { list, legs: Some(legs) }, now, ctx);
+            }
+            Err(error) => {
+                self.state.count_failed_resync();
+                if let Some(words) = error.words(&self.settings) {
+                    self.trouble.say(now, &words);
+                }
+                self.give(LegInput::ListCame { list, legs: None }, now, ctx);
+                ctx.run_later(self.list_retry.wait(), |actor, ctx| actor.list(ctx));
+            }
+        }
+    }
+
+    fn opened(&mut self, at: At, ctx: &mut Context<Self>) {
+        if self.opened_before {
+            self.state.count_reconnect();
+        }
+        self.opened_before = true;
+        self.state.set_open();
+        info!(self.log, "3CX tells of its calls"; "dn" => %self.settings.own_dn(),
+            "reconnects" => self.state.reconnects());
+        self.give(LegInput::Opened, at, ctx);
+        // A list of the connection before says nothing about this one.
+        self.listing = None;
+        self.list(ctx);
+    }
+}
+
+impl Actor for PbxFeed {
+    type Context = Context<Self>;
+
+    /// Runs again after a restart in place: what was under way is void, as after a lost connection.
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        if let Some(desk) = self.desk.take() {
+            self.start_keeper(desk);
+        }
+        self.state.set_closed();
+        self.listing = None;
+        self.hint_waits = false;
+        let (client, pace, fresh) = (self.client.clone(), self.pace.clone(), self.fresh.subscribe());
+        let address = ctx.address();
+        let tell = move |what| address.do_send(SocketSaid { at: clock::now(), what });
+        ctx.spawn(async move { run_sockets(&client, &pace, fresh, tell).await }.into_actor(self));
+        ctx.run_interval(self.pace.reconcile_every, |actor, ctx| actor.list(ctx));
+    }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        self.state.set_closed();
+    }
+}
+
+impl Supervised for PbxFeed {}
+
+impl Handler<SocketSaid> for PbxFeed {
+    type Result = ();
+
+    fn handle(&mut self, said: SocketSaid, ctx: &mut Context<Self>) {
+        let at = said.at;
+        match said.what {
+            SocketSaying::Opened => self.opened(at, ctx),
+            SocketSaying::Event(event) => self.give(LegInput::Event(event), at, ctx),
+            SocketSaying::Closed(why) => {
+                self.state.set_closed();
+                self.trouble.say(at, &format!("3CX no longer tells of its calls: {why}"));
+            }
+            SocketSaying::Replaced => {
+                self.state.set_closed();
+                debug!(self.log, "the socket is opened again with a new token");
+            }
+            SocketSaying::NotOpened(error) => {
+                self.state.set_closed();
+                if let Some(words) = trouble::words(&error, &self.settings) {
+                    self.trouble.say(at, &words);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<LookAt> for PbxFeed {
+    type Result = ();
+
+    fn handle(&mut self, LookAt { leg }: LookAt, ctx: &mut Context<Self>) {
+        let change = Some(LegChange::Upsert { leg, now: None });
+        self.give(LegInput::Event(PbxEvent { sequence: None, change }), clock::now(), ctx);
+    }
+}
+
+impl Handler<StopFeed> for PbxFeed {
+    type Result = ();
+
+    fn handle(&mut self, _: StopFeed, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}

@@ -1,0 +1,55 @@
+//! What the feed asks the PBX for: one leg, or all of them.
+
+use std::time::Duration;
+
+use precall_providers::threecx::address::LegAddress;
+use precall_providers::threecx::client::ThreeCx;
+use precall_providers::threecx::error::ThreeCxError;
+use precall_providers::threecx::participant::Participant;
+use precall_providers::threecx::settings::Settings;
+
+use super::trouble;
+use crate::pbx::leg_book::Found;
+
+/// Waits between the tries to ask for one leg: a leg that just rang is not left to the next event.
+const FETCH_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+pub(crate) async fn fetch(client: &ThreeCx, leg: &LegAddress) -> Found {
+    let mut waits = FETCH_AGAIN_AFTER.into_iter();
+    loop {
+        match client.participant(leg).await {
+            Ok(participant) => return Found::Is(Box::new(participant)),
+            Err(error) if error.means_gone() => return Found::Gone,
+            Err(_) => match waits.next() {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Found::Unknown,
+            },
+        }
+    }
+}
+
+/// Why there is no list.
+pub(crate) enum ListError {
+    Request(ThreeCxError),
+    /// The list is there, and our DN is not in it: that is no proof that its calls are over.
+    NotListed,
+}
+
+impl ListError {
+    pub(crate) fn words(&self, settings: &Settings) -> Option<String> {
+        match self {
+            Self::Request(error) => trouble::words(error, settings),
+            Self::NotListed => Some(format!(
+                "3CX does not list DN {}: THREECX_CLIENT_ID must be the DN of the API client's own route point",
+                settings.own_dn()
+            )),
+        }
+    }
+}
+
+pub(crate) async fn own_legs(client: &ThreeCx, settings: &Settings) -> Result<Vec<Participant>, ListError> {
+    let dns = client.dns().await.map_err(ListError::Request)?;
+    let own = settings.own_dn().as_str();
+    let ours = dns.into_iter().find(|state| state.dn.as_str().eq_ignore_ascii_case(own));
+    ours.map(|state| state.participants).ok_or(ListError::NotListed)
+}

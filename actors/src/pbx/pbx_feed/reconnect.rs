@@ -1,0 +1,60 @@
+//! One socket after another, for ever: whatever ends one, the next is opened, later each time and never in step with others.
+
+use std::pin::pin;
+
+use futures_util::StreamExt;
+use precall_base::backoff::Backoff;
+use precall_base::clock;
+use precall_providers::threecx::client::ThreeCx;
+use precall_providers::threecx::socket::SocketNews;
+use tokio::sync::watch;
+
+use super::{FeedPace, SocketSaying};
+
+/// Never returns. `fresh` says which token is in use: a socket of an older one may be deaf without knowing it.
+pub(crate) async fn run_sockets(
+    client: &ThreeCx,
+    pace: &FeedPace,
+    mut fresh: watch::Receiver<u64>,
+    tell: impl Fn(SocketSaying),
+) {
+    let mut backoff = Backoff::new(pace.reconnect.0, pace.reconnect.1);
+    loop {
+        match client.open_socket(pace.socket).await {
+            Ok(open) => {
+                tell(SocketSaying::Opened);
+                let opened_at = clock::now();
+                let mut news = pin!(open.news);
+                let replaced = loop {
+                    tokio::select! {
+                        said = news.next() => match said {
+                            Some(SocketNews::Event(event)) => tell(SocketSaying::Event(event)),
+                            Some(SocketNews::Closed(why)) => {
+                                tell(SocketSaying::Closed(why));
+                                break false;
+                            }
+                            None => break false,
+                        },
+                        () = newer(&mut fresh, open.token_generation) => break true,
+                    }
+                };
+                if clock::now().since(opened_at) >= pace.good_after {
+                    backoff.reset();
+                }
+                if replaced {
+                    tell(SocketSaying::Replaced);
+                    continue;
+                }
+            }
+            Err(error) => tell(SocketSaying::NotOpened(error)),
+        }
+        tokio::time::sleep(backoff.wait()).await;
+    }
+}
+
+/// Until a newer token is in use; for ever once nobody gets tokens any more.
+async fn newer(fresh: &mut watch::Receiver<u64>, than: u64) {
+    if fresh.wait_for(|generation| *generation > than).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,357 @@
+//! The feed against a PBX that loses connections, stalls, restarts and refuses.
+#![allow(clippy::unwrap_used, clippy::panic)] // A failed test is a failed test.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter, Context, Handler, Message};
+use precall_providers::test_peers::scripted_pbx::{Answer, ScriptedPbx, leg, run, text_frame};
+use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_providers::threecx::socket::SocketPace;
+use precall_providers::threecx::token_keeper::KeeperPace;
+use serde_json::{Value, json};
+use slog::{Drain, KV, Logger, Never, OwnedKVList, Record, Serializer, o};
+use tokio::sync::mpsc;
+
+use super::{Feed, FeedPace, PbxFeed, StopFeed};
+use crate::pbx::leg_events::{LegHappened, LegNews, Synced};
+use crate::pbx::pbx_health::{PbxState, TokenState};
+
+/// What the feed told, in the words of the tests.
+struct Listener(mpsc::UnboundedSender<String>);
+
+impl Actor for Listener {
+    type Context = Context<Self>;
+}
+
+impl Handler<LegNews> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, news: LegNews, _: &mut Context<Self>) {
+        let id = news.leg.participant;
+        let _ = self.0.send(match news.what {
+            LegHappened::Seen(seen) => format!("seen {id} {} {}", seen.status.word(), seen.caller_text()),
+            LegHappened::Gone => format!("gone {id}"),
+            LegHappened::Keys(keys) => format!("keys {id} {keys}"),
+        });
+    }
+}
+
+impl Handler<Synced> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, synced: Synced, _: &mut Context<Self>) {
+        let legs: Vec<_> = synced.legs.iter().map(|leg| leg.participant.0).collect();
+        let _ = self.0.send(format!("synced {legs:?}"));
+    }
+}
+
+/// Panics while the feed handles it.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Explode;
+
+impl Handler<Explode> for PbxFeed {
+    type Result = ();
+
+    fn handle(&mut self, _: Explode, _: &mut Context<Self>) {
+        panic!("on demand");
+    }
+}
+
+/// Keeps the lines, values included.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<String>>);
+
+struct Values<'a>(&'a mut String);
+
+impl Serializer for Values<'_> {
+    fn emit_arguments(&mut self, key: slog::Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
+        write!(self.0, " {key}={value}").map_err(slog::Error::from)
+    }
+}
+
+impl Drain for Lines {
+    type Ok = ();
+    type Err = Never;
+
+    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
+        let mut lines = self.0.lock().unwrap();
+        writeln!(lines).unwrap();
+        write!(lines, "{} {}", record.level(), record.msg()).unwrap();
+        record.kv().serialize(record, &mut Values(&mut lines)).unwrap();
+        values.serialize(record, &mut Values(&mut lines)).unwrap();
+        Ok(())
+    }
+}
+
+struct Scene {
+    pbx: ScriptedPbx,
+    feed: Addr<PbxFeed>,
+    told: mpsc::UnboundedReceiver<String>,
+    tokens: AccessTokens,
+    state: Arc<PbxState>,
+    lines: Lines,
+}
+
+fn pace() -> FeedPace {
+    let quick = (Duration::from_millis(5), Duration::from_millis(20));
+    FeedPace {
+        socket: SocketPace::default(),
+        keeper: KeeperPace { apart: Duration::from_millis(5), ..KeeperPace::default() },
+        reconnect: quick,
+        good_after: Duration::ZERO,
+        reconcile_every: Duration::from_secs(3600),
+        hints_apart: Duration::from_millis(5),
+        list_retry: quick,
+    }
+}
+
+async fn scene(pace: FeedPace, legs: &[Value], prepare: impl FnOnce(&ScriptedPbx)) -> Scene {
+    let pbx = ScriptedPbx::start().await;
+    pbx.set_legs(legs);
+    prepare(&pbx);
+    let (tokens, desk) = TokenDesk::open();
+    let (told, hears) = mpsc::unbounded_channel();
+    let listener = Listener(told).start();
+    let (state, lines) = (Arc::new(PbxState::default()), Lines::default());
+    let feed = Feed {
+        settings: pbx.settings(Duration::from_secs(10)),
+        tokens: tokens.clone(),
+        desk,
+        news: listener.clone().recipient(),
+        synced: listener.recipient(),
+        state: Arc::clone(&state),
+        pace,
+        log: Logger::root(lines.clone().fuse(), o!()),
+    };
+    let feed = PbxFeed::start(&Arbiter::current(), feed);
+    Scene { pbx, feed, told: hears, tokens, state, lines }
+}
+
+impl Scene {
+    async fn hears(&mut self, expected: &[&str]) {
+        for line in expected {
+            assert_eq!(self.told.recv().await.unwrap(), *line);
+        }
+    }
+
+    fn warnings(&self, with: &str) -> usize {
+        let lines = self.lines.0.lock().unwrap();
+        lines.lines().filter(|line| line.starts_with("WARN") && line.contains(with)).count()
+    }
+}
+
+#[test]
+fn a_leg_is_told_from_its_first_event_to_its_last() {
+    run(async {
+        let mut scene = scene(pace(), &[], |_| {}).await;
+        scene.hears(&["synced []"]).await;
+        let asked: Vec<_> = scene.pbx.seen("").into_iter().map(|seen| seen.line).collect();
+        assert_eq!(asked, ["POST /connect/token", "GET /callcontrol/ws", "GET /callcontrol"]);
+        scene.pbx.set_legs(&[leg(5, "Ringing", "017112345678")]);
+        scene.pbx.upsert(5);
+        scene.hears(&["seen 5 Ringing 017112345678"]).await;
+        scene.pbx.set_legs(&[leg(5, "Connected", "017112345678")]);
+        scene.pbx.upsert(5);
+        scene.hears(&["seen 5 Connected 017112345678"]).await;
+        scene.pbx.event(2, "/callcontrol/900/participants/5", &json!({"dtmf_input": "1#"}));
+        scene.hears(&["keys 5 1#"]).await;
+        // A leg of somebody else, and noise; they leave no trace.
+        scene.pbx.event(0, "/callcontrol/150/participants/6", &Value::Null);
+        scene.pbx.event(0, "/callcontrol/900", &Value::Null);
+        scene.pbx.set_legs(&[]);
+        scene.pbx.remove(5);
+        scene.hears(&["gone 5"]).await;
+        assert!(scene.state.is_open() && scene.state.last_sync().is_some());
+        assert_eq!((scene.state.legs(), scene.state.reconnects(), scene.state.last_error()), (0, 0, None));
+        assert!(matches!(scene.state.token(), TokenState::Held { generation: 1, .. }));
+        assert_eq!(scene.pbx.seen("GET /callcontrol/150").len(), 0);
+        let lines = scene.lines.0.lock().unwrap();
+        assert!(lines.contains("a leg is gone") && !lines.contains("12345678"), "{lines}");
+        assert!(!lines.contains("token1") && !lines.contains("150") && !lines.contains("1#"), "{lines}");
+    });
+}
+
+#[test]
+fn pitfall_10_a_lost_connection_is_opened_for_ever_and_the_list_tells_what_was_missed() {
+    run(async {
+        let before = [leg(5, "Connected", "0171"), leg(6, "Connected", "0172")];
+        let mut scene = scene(pace(), &before, |_| {}).await;
+        scene.hears(&["seen 5 Connected 0171", "seen 6 Connected 0172", "synced [5, 6]"]).await;
+        for answer in ["503 No", "502 No", "500 No"] {
+            scene.pbx.script("GET /callcontrol/ws", Answer::Reply(answer, String::new()));
+        }
+        scene.pbx.script("GET /callcontrol/ws", Answer::Close);
+        scene.pbx.set_legs(&[leg(6, "Connected", "0172"), leg(7, "Connected", "0173")]);
+        scene.pbx.close_socket(1012);
+        scene.hears(&["seen 7 Connected 0173", "gone 5", "synced [6, 7]"]).await;
+        assert_eq!((scene.state.reconnects(), scene.pbx.seen("GET /callcontrol/ws").len()), (1, 6));
+        scene.pbx.cut_socket();
+        scene.hears(&["synced [6, 7]"]).await;
+        assert!(scene.state.last_error().unwrap().1.contains("no longer tells"));
+    });
+}
+
+#[test]
+fn pitfall_11_a_restarted_pbx_gives_the_same_number_to_another_call() {
+    run(async {
+        let mut scene = scene(pace(), &[leg(1, "Connected", "0171")], |_| {}).await;
+        scene.hears(&["seen 1 Connected 0171", "synced [1]"]).await;
+        scene.pbx.set_legs(&[]);
+        scene.pbx.cut_socket();
+        scene.hears(&["gone 1", "synced []"]).await;
+        scene.pbx.set_legs(&[leg(1, "Connected", "0171")]);
+        scene.pbx.upsert(1);
+        scene.hears(&["seen 1 Connected 0171"]).await;
+    });
+}
+
+#[test]
+fn a_socket_that_falls_silent_is_opened_again() {
+    run(async {
+        let socket =
+            SocketPace { ping_every: Duration::from_millis(20), silence_max: Duration::from_millis(400) };
+        let deaf = |pbx: &ScriptedPbx| pbx.script("GET /callcontrol/ws", Answer::Deaf);
+        let mut scene = scene(FeedPace { socket, ..pace() }, &[], deaf).await;
+        scene.hears(&["synced []"]).await;
+        scene.pbx.set_legs(&[leg(5, "Connected", "")]);
+        scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
+        assert!(scene.state.last_error().unwrap().1.contains("silent for 400 ms"));
+    });
+}
+
+#[test]
+fn a_new_token_opens_a_new_socket() {
+    run(async {
+        let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;
+        scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
+        scene.pbx.revoke();
+        let refused = scene.tokens.current().await.unwrap();
+        scene.tokens.instead_of(&refused).await.unwrap();
+        scene.hears(&["synced [5]"]).await;
+        let sockets = scene.pbx.seen("GET /callcontrol/ws");
+        let tokens: Vec<_> = sockets.iter().map(|seen| seen.header("authorization").unwrap()).collect();
+        assert_eq!(tokens, ["Bearer token1", "Bearer token2"]);
+        assert_eq!(scene.state.last_error(), None, "that is no trouble");
+    });
+}
+
+#[test]
+fn a_reconcile_heals_what_no_event_told() {
+    run(async {
+        let quick = FeedPace { reconcile_every: Duration::from_millis(50), ..pace() };
+        let mut scene = scene(quick, &[], |_| {}).await;
+        scene.hears(&["synced []"]).await;
+        scene.pbx.set_legs(&[leg(5, "Ringing", "")]);
+        while scene.told.recv().await.unwrap() != "seen 5 Ringing " {}
+        scene.pbx.set_legs(&[]);
+        while scene.told.recv().await.unwrap() != "gone 5" {}
+        // What was found missing is not told again by a late event or a list that lags behind.
+        scene.pbx.set_legs(&[leg(5, "Ringing", "")]);
+        scene.pbx.upsert(5);
+        scene.hears(&["synced []", "synced []", "synced []"]).await;
+    });
+}
+
+#[test]
+fn a_gap_in_the_sequence_asks_for_the_list() {
+    run(async {
+        let mut scene = scene(pace(), &[], |_| {}).await;
+        scene.hears(&["synced []"]).await;
+        scene.pbx.set_legs(&[leg(5, "Ringing", "")]);
+        for sequence in [1, 3] {
+            let frame = json!({"sequence": sequence, "event": {"event_type": 5, "entity": "/callcontrol"}});
+            scene.pbx.raw(text_frame(0x81, frame.to_string().as_bytes()));
+        }
+        scene.hears(&["seen 5 Ringing ", "synced [5]"]).await;
+        assert_eq!(scene.pbx.seen("GET /callcontrol/900").len(), 0);
+    });
+}
+
+#[test]
+fn a_list_that_cannot_be_had_ends_nobody() {
+    run(async {
+        let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;
+        scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
+        let nothing = json!([{"dn": "150", "participants": []}]).to_string();
+        for answer in [
+            Answer::Reply("500 No", String::new()),
+            Answer::Reply("200 OK", "garbage".to_owned()),
+            Answer::Reply("200 OK", "[]".to_owned()),
+            Answer::Reply("200 OK", nothing),
+            Answer::Close,
+        ] {
+            scene.pbx.script_exactly("GET /callcontrol", answer);
+        }
+        scene.pbx.cut_socket();
+        scene.hears(&["synced [5]"]).await;
+        assert_eq!(scene.state.resyncs_failed(), 5);
+    });
+}
+
+#[test]
+fn the_administrator_is_told_once_what_to_change() {
+    run(async {
+        let forbidden = |pbx: &ScriptedPbx| {
+            for _ in 0..5 {
+                pbx.script("GET /callcontrol/ws", Answer::Reply("403 No", String::new()));
+            }
+            for _ in 0..5 {
+                pbx.script("GET /callcontrol/ws", Answer::Reply("404 No", String::new()));
+            }
+        };
+        let mut scene = scene(pace(), &[], forbidden).await;
+        scene.hears(&["synced []"]).await;
+        assert_eq!(scene.pbx.seen("GET /callcontrol/ws").len(), 11);
+        assert_eq!(scene.warnings("licence"), 1);
+        assert_eq!(scene.warnings("THREECX_BASE_URL"), 1);
+        assert!(scene.lines.0.lock().unwrap().contains("3CX answers again"));
+    });
+}
+
+#[test]
+fn a_wrong_secret_is_said_and_shown() {
+    run(async {
+        let wrong = |pbx: &ScriptedPbx| {
+            for _ in 0..3 {
+                let said = json!({"error": "invalid_client"}).to_string();
+                pbx.script("POST /connect/token", Answer::Reply("400 No", said));
+            }
+        };
+        let quick = (Duration::from_millis(5), Duration::from_millis(5));
+        let keeper = KeeperPace { retry_refused: quick, ..pace().keeper };
+        let mut scene = scene(FeedPace { keeper, ..pace() }, &[], wrong).await;
+        scene.hears(&["synced []"]).await;
+        assert_eq!(scene.warnings("THREECX_CLIENT_SECRET"), 1);
+        assert!(matches!(scene.state.token(), TokenState::Held { generation: 1, .. }));
+    });
+}
+
+#[test]
+fn a_panic_costs_a_connection_and_neither_the_token_nor_a_leg() {
+    run(async {
+        let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;
+        scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
+        scene.feed.do_send(Explode);
+        scene.hears(&["synced [5]"]).await;
+        assert_eq!(scene.pbx.seen("GET /callcontrol/ws").len(), 2);
+        scene.pbx.revoke();
+        scene.pbx.set_legs(&[]);
+        scene.pbx.cut_socket();
+        scene.hears(&["gone 5", "synced []"]).await;
+        assert_eq!(scene.pbx.tokens_given(), 2);
+    });
+}
+
+#[test]
+fn a_stopped_feed_closes_its_socket() {
+    run(async {
+        let mut scene = scene(pace(), &[], |_| {}).await;
+        scene.hears(&["synced []"]).await;
+        scene.feed.send(StopFeed).await.unwrap();
+        scene.pbx.until_closed().await;
+        assert!(!scene.state.is_open());
+    });
+}

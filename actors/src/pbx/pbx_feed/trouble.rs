@@ -1,0 +1,66 @@
+//! What goes wrong between us and the PBX, said once in words that help, however often it is tried again.
+
+use std::sync::Arc;
+
+use precall_call::At;
+use precall_providers::threecx::error::{ThreeCxError, ThreeCxErrorKind};
+use precall_providers::threecx::settings::Settings;
+use slog::{Logger, info, warn};
+
+use crate::pbx::pbx_health::PbxState;
+
+/// Says a trouble when it begins or becomes another, and its end.
+pub(crate) struct Trouble {
+    state: Arc<PbxState>,
+    said: Option<String>,
+    log: Logger,
+}
+
+impl Trouble {
+    pub(crate) fn new(state: Arc<PbxState>, log: Logger) -> Self {
+        Self { state, said: None, log }
+    }
+
+    pub(crate) fn say(&mut self, at: At, words: &str) {
+        self.state.set_error(at, words.to_owned());
+        if self.said.as_deref() == Some(words) {
+            return;
+        }
+        warn!(self.log, "trouble with 3CX"; "error" => words);
+        self.said = Some(words.to_owned());
+    }
+
+    pub(crate) fn over(&mut self, words: &'static str) {
+        if self.said.take().is_some() {
+            info!(self.log, "{}", words);
+        }
+    }
+}
+
+/// For the administrator, who has to do something about 403 and 404. None without a token: its keeper says why.
+pub(crate) fn words(error: &ThreeCxError, settings: &Settings) -> Option<String> {
+    let words = match error.kind {
+        ThreeCxErrorKind::NoToken => return None,
+        ThreeCxErrorKind::Forbidden => format!(
+            "3CX answers 403: the API client {} may not use call control. Tick \"3CX Call Control API Access\" for it \
+             (Integrations > API in the admin console), and see that the licence is Enterprise (AI Edition) with at \
+             least 8 simultaneous calls",
+            settings.own_dn()
+        ),
+        ThreeCxErrorKind::NotFound => "3CX answers 404: THREECX_BASE_URL does not lead to a 3CX v20 PBX with call \
+             control; it is the web client's address, like https://pbx.example.com or https://pbx.example.com:5001"
+            .to_owned(),
+        ThreeCxErrorKind::Unauthorised
+        | ThreeCxErrorKind::NotApplicable
+        | ThreeCxErrorKind::NotReady
+        | ThreeCxErrorKind::RateLimited
+        | ThreeCxErrorKind::Invalid
+        | ThreeCxErrorKind::Server
+        | ThreeCxErrorKind::Redirected
+        | ThreeCxErrorKind::Unreachable
+        | ThreeCxErrorKind::Lost
+        | ThreeCxErrorKind::Timeout
+        | ThreeCxErrorKind::Garbled => format!("3CX cannot be heard: {error}"),
+    };
+    Some(words)
+}

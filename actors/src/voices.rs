@@ -1,0 +1,11 @@
+//! Voices: cache, clone jobs, samples, slots at the provider, and who may hear which voice.
+
+pub(crate) mod circuit_breaker;
+pub mod clone_job;
+pub(crate) mod known_database;
+pub mod reconcile_rules;
+pub(crate) mod rules;
+pub mod samples;
+pub mod slot_rules;
+pub(crate) mod terms;
+pub mod voice_book;

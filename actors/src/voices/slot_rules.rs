@@ -1,0 +1,294 @@
+//! Which voices of ours hold slots of the account, and which of them may go. Pure: the clock is an argument.
+//!
+//! A slot is worth more than a voice that nobody uses: when all are taken, the voice that was used longest ago is deleted for a new one. A
+//! voice that a live call may speak with never is.
+
+use std::collections::{HashMap, HashSet};
+
+use precall_call::{At, CallId, JobId, VoiceId};
+
+use crate::voices::voice_book::VoiceKey;
+
+/// A voice that exists at the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The job that made it.
+    pub job: JobId,
+    /// Where that job's log goes on.
+    pub next_seq: i64,
+    /// Whose voice.
+    pub key: VoiceKey,
+    /// When a call last began to use it.
+    pub last_used: At,
+    /// When it stops counting; in the past where nobody is served with it any more.
+    pub expires: At,
+}
+
+/// Whether a clone may be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// There is a slot for it.
+    Granted,
+    /// There is one when this voice is deleted.
+    After(VoiceId, Held),
+    /// Every voice is in use.
+    None,
+}
+
+/// See the file.
+#[derive(Debug, Default)]
+pub struct SlotBook {
+    /// Of the account; none while nobody knows.
+    limit: Option<usize>,
+    /// Taken by voices that are not ours.
+    others: usize,
+    /// Voices that may still be made, whatever is deleted; none where the plan has no such bound, or nobody knows.
+    edits_left: Option<usize>,
+    voices: HashMap<VoiceId, Held>,
+    /// By calls that may speak with them.
+    pins: HashMap<CallId, VoiceId>,
+    /// Clones under way.
+    reserved: HashSet<JobId>,
+    /// Being deleted: not offered a second time.
+    going: HashSet<VoiceId>,
+}
+
+impl SlotBook {
+    /// What the account allows, and how much of it is taken, ours included.
+    pub fn set_limit(&mut self, limit: usize, taken: usize) {
+        self.limit = Some(limit);
+        // A clone under way may be counted already. If it is not, the provider says so when it is full.
+        self.others = taken.saturating_sub(self.voices.len()).saturating_sub(self.reserved.len());
+    }
+
+    /// How many voices may still be made in this billing period, where the plan bounds it.
+    pub fn set_edits(&mut self, left: Option<usize>) {
+        self.edits_left = left;
+    }
+
+    /// Every voice of ours.
+    pub fn all(&self) -> impl Iterator<Item = (&VoiceId, &Held)> {
+        self.voices.iter()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, voice: &VoiceId) -> Option<&Held> {
+        self.voices.get(voice)
+    }
+
+    /// A voice exists.
+    pub fn hold(&mut self, voice: VoiceId, held: Held) {
+        if self.reserved.remove(&held.job) {
+            self.edits_left = self.edits_left.map(|left| left.saturating_sub(1));
+        }
+        // An older one of the same caller serves nobody any more.
+        let is_newer = |other: &Held| other.key == held.key && other.job.0 < held.job.0;
+        for older in self.voices.values_mut().filter(|other| is_newer(other)) {
+            older.expires = At(0);
+        }
+        self.voices.insert(voice, held);
+    }
+
+    /// A clone came to nothing.
+    pub fn release(&mut self, job: JobId) {
+        self.reserved.remove(&job);
+    }
+
+    /// A call may speak with this voice from now on.
+    pub fn pin(&mut self, call: CallId, voice: &VoiceId, now: At) {
+        if let Some(held) = self.voices.get_mut(voice) {
+            held.last_used = held.last_used.max(now);
+        }
+        self.pins.insert(call, voice.clone());
+    }
+
+    /// A call is over.
+    pub fn unpin(&mut self, call: CallId) {
+        self.pins.remove(&call);
+    }
+
+    /// Nobody is served with this caller's voices any more.
+    pub fn not_wanted(&mut self, key: &VoiceKey) {
+        for held in self.voices.values_mut().filter(|held| held.key == *key) {
+            held.expires = At(0);
+        }
+    }
+
+    /// Nobody is served with this voice any more.
+    pub fn expire(&mut self, voice: &VoiceId) {
+        if let Some(held) = self.voices.get_mut(voice) {
+            held.expires = At(0);
+        }
+    }
+
+    /// Calls that may speak with it.
+    #[must_use]
+    pub fn users_of(&self, voice: &VoiceId) -> Vec<CallId> {
+        let mut users: Vec<CallId> =
+            self.pins.iter().filter(|(_, used)| *used == voice).map(|(call, _)| *call).collect();
+        users.sort_unstable_by_key(|call| call.0);
+        users
+    }
+
+    /// A clone is about to be made.
+    pub fn want(&mut self, job: JobId) -> Slot {
+        // Deleting a voice brings no edit back.
+        if self.edits_left.is_some_and(|left| left <= self.reserved.len()) {
+            return Slot::None;
+        }
+        let taken = self.others.saturating_add(self.voices.len()).saturating_add(self.reserved.len());
+        if self.limit.is_none_or(|limit| taken < limit) {
+            self.reserved.insert(job);
+            return Slot::Granted;
+        }
+        self.make_room()
+    }
+
+    /// The provider says that all slots are taken, whatever we know.
+    pub fn is_full(&mut self, job: JobId) -> Slot {
+        self.reserved.remove(&job);
+        self.make_room()
+    }
+
+    /// A voice was deleted for this clone, which takes its slot.
+    pub fn take_over(&mut self, job: JobId, voice: &VoiceId) {
+        self.deleted(voice);
+        self.reserved.insert(job);
+    }
+
+    fn make_room(&mut self) -> Slot {
+        let pinned: HashSet<&VoiceId> = self.pins.values().collect();
+        let may_go = |voice: &VoiceId| !pinned.contains(voice) && !self.going.contains(voice);
+        let oldest = self.voices.iter().filter(|(voice, _)| may_go(voice)).min_by_key(|(voice, held)| {
+            // Two of one moment: always the same one.
+            (held.last_used, voice.as_str())
+        });
+        let Some((voice, held)) = oldest.map(|(voice, held)| (voice.clone(), held.clone())) else {
+            return Slot::None;
+        };
+        self.going.insert(voice.clone());
+        Slot::After(voice, held)
+    }
+
+    /// Voices that nobody is served with any more, at most `limit`; they are being deleted from now on.
+    pub fn expired(&mut self, now: At, limit: usize) -> Vec<(VoiceId, Held)> {
+        let pinned: HashSet<&VoiceId> = self.pins.values().collect();
+        let is_over = |(voice, held): &(&VoiceId, &Held)| {
+            held.expires <= now && !pinned.contains(voice) && !self.going.contains(*voice)
+        };
+        let mut over: Vec<(VoiceId, Held)> =
+            self.voices.iter().filter(is_over).map(|(voice, held)| (voice.clone(), held.clone())).collect();
+        over.sort_by_key(|(_, held)| held.job.0);
+        over.truncate(limit);
+        self.going.extend(over.iter().map(|(voice, _)| voice.clone()));
+        over
+    }
+
+    /// It is gone.
+    pub fn deleted(&mut self, voice: &VoiceId) {
+        self.voices.remove(voice);
+        self.going.remove(voice);
+    }
+
+    /// It could not be deleted now; it may be tried again.
+    pub fn not_deleted(&mut self, voice: &VoiceId) {
+        self.going.remove(voice);
+    }
+
+    /// Voices that can be made without deleting one; none where the limit is not known.
+    #[must_use]
+    pub fn free(&self) -> Option<usize> {
+        let taken = self.others.saturating_add(self.voices.len()).saturating_add(self.reserved.len());
+        let free = self.limit.map(|limit| limit.saturating_sub(taken));
+        let edits = self.edits_left.map(|left| left.saturating_sub(self.reserved.len()));
+        free.map(|free| edits.map_or(free, |edits| edits.min(free))).or(edits)
+    }
+
+    /// Voices of ours.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.voices.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(job: u128, used: i64, expires: i64) -> Held {
+        let key = VoiceKey { account: "default".to_owned(), caller: format!("+1{job}") };
+        Held { job: JobId(job), next_seq: 3, key, last_used: At(used), expires: At(expires) }
+    }
+
+    fn voice(name: &str) -> VoiceId {
+        VoiceId::new(name)
+    }
+
+    fn book() -> SlotBook {
+        let mut book = SlotBook::default();
+        book.hold(voice("a"), held(1, 10, 1_000));
+        book.hold(voice("b"), held(2, 20, 1_000));
+        book.set_limit(4, 3);
+        book
+    }
+
+    #[test]
+    fn the_voice_that_was_used_longest_ago_makes_room_and_one_that_is_in_use_never_does() {
+        let mut book = book();
+        assert_eq!(book.want(JobId(7)), Slot::Granted, "one of four is somebody else's, and one is free");
+        assert_eq!(book.want(JobId(8)), Slot::After(voice("a"), held(1, 10, 1_000)));
+        book.pin(CallId(5), &voice("b"), At(30));
+        assert_eq!(book.want(JobId(9)), Slot::None, "a is going, b is in use");
+        book.not_deleted(&voice("a"));
+        assert_eq!(book.want(JobId(9)), Slot::After(voice("a"), held(1, 10, 1_000)), "it was not deleted");
+        book.take_over(JobId(9), &voice("a"));
+        book.unpin(CallId(5));
+        assert_eq!(book.want(JobId(8)), Slot::After(voice("b"), held(2, 30, 1_000)));
+        book.take_over(JobId(8), &voice("b"));
+        assert_eq!((book.held(), book.want(JobId(6))), (0, Slot::None), "three are being made");
+        book.release(JobId(9));
+        assert_eq!(book.want(JobId(6)), Slot::Granted);
+    }
+
+    #[test]
+    fn where_the_plan_bounds_how_many_are_made_deleting_one_does_not_help() {
+        let mut book = book();
+        book.set_edits(Some(1));
+        assert_eq!(book.want(JobId(7)), Slot::Granted);
+        assert_eq!(book.want(JobId(8)), Slot::None, "the last one is being made");
+        book.release(JobId(7));
+        assert_eq!(book.want(JobId(8)), Slot::Granted);
+        book.hold(voice("c"), held(8, 30, 1_000));
+        assert_eq!(book.want(JobId(9)), Slot::None);
+        book.set_edits(None);
+        assert!(matches!(book.want(JobId(9)), Slot::After(..)), "a slot can be made free again");
+    }
+
+    #[test]
+    fn a_voice_that_was_used_again_is_not_the_next_to_go() {
+        let mut book = book();
+        book.pin(CallId(5), &voice("a"), At(40));
+        book.unpin(CallId(5));
+        assert_eq!(book.is_full(JobId(7)), Slot::After(voice("b"), held(2, 20, 1_000)));
+        assert_eq!(book.is_full(JobId(8)), Slot::After(voice("a"), held(1, 40, 1_000)), "b is going");
+    }
+
+    #[test]
+    fn expired_and_unwanted_voices_go_when_no_call_uses_them() {
+        let mut book = book();
+        assert_eq!(book.expired(At(999), 9), []);
+        book.pin(CallId(5), &voice("a"), At(40));
+        let gone = book.expired(At(1_000), 9);
+        assert_eq!(gone, [(voice("b"), held(2, 20, 1_000))]);
+        assert_eq!(book.expired(At(1_000), 9), [], "it is going");
+        book.deleted(&voice("b"));
+        book.unpin(CallId(5));
+        book.hold(voice("c"), Held { job: JobId(9), ..held(1, 50, 5_000) });
+        let gone = book.expired(At(50), 9);
+        assert_eq!(gone.len(), 1, "a was replaced by c: {gone:?}");
+        book.deleted(&voice("a"));
+        book.not_wanted(&held(1, 0, 0).key);
+        assert_eq!(book.expired(At(50), 9).len(), 1);
+    }
+}
