@@ -11,7 +11,7 @@ COPY . .
 # Panics name their lines by debug information that is 80 MB as it comes and a quarter of that compressed.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/precall/target,sharing=locked \
-    touch src/lib.rs src/main.rs actors/src/lib.rs actors/call/src/lib.rs crates/*/src/lib.rs \
+    touch src/lib.rs src/main.rs actors/src/lib.rs crates/call/src/lib.rs crates/*/src/lib.rs \
     && cargo build --release --locked --no-default-features --bin precall \
     && install -D target/release/precall /image/usr/local/bin/precall \
     && objcopy --compress-debug-sections=zlib /image/usr/local/bin/precall

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use precall_call::At;
 
-pub(super) use precall_base::clock::now;
+pub(crate) use precall_base::clock::now;
 
 /// A point in time as JSON says it; none beyond what a calendar holds.
-pub(super) fn timestamp(at: At) -> Option<Timestamp> {
+pub(crate) fn timestamp(at: At) -> Option<Timestamp> {
     Timestamp::from_microsecond(at.0).ok()
 }

@@ -213,7 +213,7 @@ impl ResponseError for Problem {
             ));
         }
         let mut answer = answer.body(self.body());
-        answer.extensions_mut().insert(super::tally::Outcome(self.code.name()));
+        answer.extensions_mut().insert(crate::http::outcome_metrics::Outcome(self.code.name()));
         answer
     }
 }

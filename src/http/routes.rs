@@ -12,14 +12,17 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 
 use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
-use super::{
-    audit, board, callers, calls, events, fields, health, initiation, live, metrics_page, openapi, operate,
-    postcall, samples, sources, speakers, statistics, tally, threecx, voices, webhooks,
-};
 use crate::config::CorsOrigins;
+use crate::http::api::{
+    audit, callers, calls, events, fields, live, openapi, operate, samples, speakers, statistics, voices,
+    webhooks,
+};
+use crate::http::ops::{board, health, metrics_page};
+use crate::http::webhooks::{initiation, postcall, threecx};
+use crate::http::{fair_share, outcome_metrics};
 
 /// Declares every path.
-pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
+pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
     config
         .app_data(
             QueryConfig::default()
@@ -36,20 +39,20 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
         .service(
             resource("/webhook/3cx")
                 .route(post().to(threecx::webhook))
-                .wrap(from_fn(sources::shed))
-                .wrap(from_fn(tally::threecx)),
+                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(outcome_metrics::threecx)),
         )
         .service(
             resource("/webhook/elevenlabs/postcall")
                 .route(post().to(postcall::webhook))
-                .wrap(from_fn(sources::shed))
-                .wrap(from_fn(tally::postcall)),
+                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(outcome_metrics::postcall)),
         )
         .service(
             resource("/webhook/elevenlabs/initiation")
                 .route(post().to(initiation::webhook))
-                .wrap(from_fn(sources::shed))
-                .wrap(from_fn(tally::initiation)),
+                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(outcome_metrics::initiation)),
         )
         .service(
             scope("/api/v1")
@@ -81,7 +84,7 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/events").route(get().to(events::events)))
                 .service(seen("/openapi.json", openapi::document))
                 .default_service(route().to(nothing_here))
-                .wrap(from_fn(sources::shed))
+                .wrap(from_fn(fair_share::shed))
                 .wrap(cors(&settings.cors_origins)),
         );
     match settings.metrics {
@@ -94,7 +97,7 @@ pub(super) fn routes(config: &mut ServiceConfig, settings: &Settings) {
 }
 
 /// The paths of a listener that is for metrics alone.
-pub(super) fn metrics_routes(config: &mut ServiceConfig, _: &Settings) {
+pub(crate) fn metrics_routes(config: &mut ServiceConfig, _: &Settings) {
     config.service(seen("/metrics", metrics_page::page)).default_service(route().to(nothing_here));
 }
 
@@ -133,7 +136,7 @@ fn cors(origins: &CorsOrigins) -> Cors {
 }
 
 /// What every answer says about itself. A handler that knows better keeps its own.
-pub(super) fn headers() -> DefaultHeaders {
+pub(crate) fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .add((header::REFERRER_POLICY, "no-referrer"))
@@ -141,7 +144,7 @@ pub(super) fn headers() -> DefaultHeaders {
 }
 
 /// The server's own 405 has the `Allow` header and nothing else; it becomes a problem like any other.
-pub(super) fn method_problems<B: MessageBody + 'static>() -> ErrorHandlers<B> {
+pub(crate) fn method_problems<B: MessageBody + 'static>() -> ErrorHandlers<B> {
     ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, |response: ServiceResponse<B>| {
         let response = response.map_body(|head, _| {
             head.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(MEDIA_TYPE));

@@ -2,11 +2,11 @@
 
 use deadpool_postgres::Pool;
 use precall::signature::{Kind, sign};
-use precall_store::growth::partitions::Piece;
 use precall_base::clock;
 use precall_call::At;
 use precall_store::connect::{Limits, pool};
 use precall_store::growth::partitions;
+use precall_store::growth::partitions::Piece;
 use precall_store::growth::partitions::Table;
 use precall_store::growth::retention;
 use serde_json::{Value, json};

@@ -42,9 +42,9 @@ const STOPWATCHES: [(&str, &str); 12] = [
     ("crates/embedded-postgres/", "waits for a child process"),
     ("src/demo", "waits as a caller does"),
     ("src/live_check/", "measures a PBX"),
-    ("src/http/events.rs", "paces a stream"),
-    ("src/http/sent_by.rs", "one deadline over a whole body"),
-    ("src/http/tally.rs", "how long an answer took"),
+    ("src/http/api/events.rs", "paces a stream"),
+    ("src/http/webhooks/signed_body.rs", "one deadline over a whole body"),
+    ("src/http/outcome_metrics.rs", "how long an answer took"),
     ("crates/providers/src/elevenlabs/calls.rs", "one deadline over several pages"),
     ("crates/providers/src/elevenlabs/voices.rs", "one deadline over several pages"),
 ];
@@ -127,14 +127,14 @@ fn breaches_of(source: &Source, may_name: impl Fn(u8, &str) -> bool) -> Vec<Stri
 #[test]
 fn the_call_crate_depends_on_nothing() {
     let rule = |source: &Source| {
-        let is_manifest = source.path == "actors/call/Cargo.toml";
+        let is_manifest = source.path == "crates/call/Cargo.toml";
         let lines = source.text.lines().enumerate().filter(|_| is_manifest);
         let found = lines.filter(|(_, line)| line.starts_with('[') && line.contains("dependencies"));
         found.map(|(index, _)| source.breach(index + 1, "the pure crate has dependencies")).collect()
     };
-    assert!(tree().iter().any(|source| source.path == "actors/call/Cargo.toml"));
+    assert!(tree().iter().any(|source| source.path == "crates/call/Cargo.toml"));
     holds(rule);
-    catches(rule, "actors/call/Cargo.toml", "[dev-dependencies]\nserde = \"1\"");
+    catches(rule, "crates/call/Cargo.toml", "[dev-dependencies]\nserde = \"1\"");
 }
 
 #[test]
@@ -156,12 +156,12 @@ fn the_call_crate_touches_nothing_outside() {
         "extern",
     ];
     let rule = |source: &Source| {
-        let is_pure = source.is_rust() && source.is_under("actors/call/");
+        let is_pure = source.is_rust() && source.is_under("crates/call/");
         let code = if is_pure { source.shipped() } else { "" };
         source.lines_with(code, &world, "the machine is pure")
     };
     holds(rule);
-    catches(rule, "actors/call/src/step.rs", "let now = std::time::Instant::now();");
+    catches(rule, "crates/call/src/step.rs", "let now = std::time::Instant::now();");
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn http_does_not_know_the_application_around_it() {
         source.lines_with(code, &["crate::app", "crate::cli", "crate::demo"], "arrows point downwards")
     };
     holds(rule);
-    catches(rule, "src/http/health.rs", "use crate::app::App;");
+    catches(rule, "src/http/ops/health.rs", "use crate::app::App;");
 }
 
 #[test]
@@ -311,8 +311,8 @@ fn only_the_store_speaks_to_postgresql() {
         breaches
     };
     holds(rule);
-    catches(rule, "src/http/calls.rs", "fn row(row: &tokio_postgres::Row) {}");
-    catches(rule, "src/http/calls.rs", "client.query(\"select 1\", &[])");
+    catches(rule, "src/http/api/calls.rs", "fn row(row: &tokio_postgres::Row) {}");
+    catches(rule, "src/http/api/calls.rs", "client.query(\"select 1\", &[])");
     catches(rule, "src/app.rs", "use deadpool_postgres::Manager;");
     catches(rule, "actors/src/voices/voice_book.rs", "use deadpool_postgres::Pool;");
     spares(rule, "src/app.rs", "fn settings(\n    pool: deadpool_postgres::Pool,\n) {}");

@@ -1,0 +1,102 @@
+//! What a step made true: the ground of derived rows and metrics, so that nobody sprinkles counters.
+
+use core::time::Duration;
+
+use crate::cause::{NoVoice, Release};
+use crate::event::{Event, VoiceSource};
+use crate::ids::{JobId, VoiceId};
+use crate::policy::Rung;
+use crate::state::{Call, Phase, Voice};
+
+/// Something that became true, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The call came in.
+    Offered,
+    /// The greeting reached the provider or the leg, so long after the offer.
+    GreetingStarted(Duration),
+    /// The first frame was written into the leg, so long after the PBX's news that it is connected was received.
+    FirstFrame(Duration),
+    /// The first frame with sound, likewise.
+    FirstSound(Duration),
+    /// The notice was heard to its end.
+    NoticeEnded,
+    /// The caller's voice can be used.
+    VoiceReady {
+        /// The voice.
+        voice: VoiceId,
+        /// The job that made it.
+        job: Option<JobId>,
+        /// Cache or fresh clone.
+        source: VoiceSource,
+        /// How long this call waited.
+        took: Duration,
+    },
+    /// A PIN was entered that proves nothing.
+    PinRefused,
+    /// The caller's voice cannot be used.
+    VoiceMissing(NoVoice),
+    /// Somebody was brought in.
+    HandedOff(Rung),
+    /// A part of the program panicked.
+    Panicked,
+    /// The call ended.
+    Released(Release),
+}
+
+/// What became true from `before` (none at the offer) to `after` by `event`.
+#[must_use]
+pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let Some(before) = before else {
+        facts.push(Fact::Offered);
+        facts.extend(after.release().map(Fact::Released));
+        return facts;
+    };
+    if let (None, Some(at)) = (before.instants.greeting_started, after.instants.greeting_started) {
+        facts.push(Fact::GreetingStarted(at.since(after.instants.offered)));
+    }
+    facts.extend(audio_facts(before, after));
+    if before.voice != after.voice {
+        facts.extend(voice_fact(event, &after.voice));
+    }
+    if after.wrong_pins > before.wrong_pins {
+        facts.push(Fact::PinRefused);
+    }
+    if let (None, Some(_), Some(rung)) =
+        (before.instants.handed_off, after.instants.handed_off, after.tried.last())
+    {
+        facts.push(Fact::HandedOff(*rung));
+    }
+    if after.panics > before.panics {
+        facts.push(Fact::Panicked);
+    }
+    if let (None, Some(release)) = (before.release(), after.release()) {
+        facts.push(Fact::Released(release));
+    }
+    facts
+}
+
+fn audio_facts(before: &Call, after: &Call) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let Some(connected) = after.instants.leg_connected else { return facts };
+    // Both may be corrected while the greeting goes on.
+    if before.phase == Phase::Greeting && after.phase != Phase::Greeting {
+        facts.extend(after.instants.greeting_started.map(|at| Fact::FirstFrame(at.since(connected))));
+        facts.extend(after.instants.sound_started.map(|at| Fact::FirstSound(at.since(connected))));
+    }
+    if before.instants.notice_ended.is_none() && after.instants.notice_ended.is_some() {
+        facts.push(Fact::NoticeEnded);
+    }
+    facts
+}
+
+fn voice_fact(event: &Event, voice: &Voice) -> Option<Fact> {
+    match (event, voice) {
+        (Event::VoiceReady { voice, job, source, took }, Voice::Cloned(_)) => {
+            Some(Fact::VoiceReady { voice: voice.clone(), job: *job, source: *source, took: *took })
+        }
+        (_, Voice::Fallback(why)) => Some(Fact::VoiceMissing(*why)),
+        (_, Voice::Awaited | Voice::Cloned(_)) => None,
+    }
+}

@@ -1,0 +1,127 @@
+//! The edge's HTTP server: webhooks in, health, metrics, API and board out. It knows HTTP, not how a call behaves.
+
+mod api;
+mod ops;
+mod webhooks;
+
+mod app_state;
+mod client_address;
+mod clock;
+mod engine;
+mod error;
+mod fair_share;
+mod outcome_metrics;
+mod response;
+mod routes;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::KeepAlive;
+use actix_web::web::ServiceConfig;
+use actix_web::{App, HttpServer, web};
+use precall_actors::api::EngineHandle;
+
+pub use api::openapi::Document;
+use app_state::Edge;
+pub use engine::Engine;
+pub use error::{Code, Problem};
+use fair_share::Connections;
+pub use settings::{MetricsPlace, Settings};
+
+/// Open connections of one worker; further ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 4_096;
+/// The kernel's queue of connections that nobody took yet.
+const BACKLOG: u32 = 1_024;
+/// How long the head of a request may take.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept: longer than the pause between two webhooks of a busy PBX.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a connection is kept after its last answer, so that a client that still sends can read it.
+const DISCONNECT_TIME: Duration = Duration::from_secs(3);
+/// How long answers that are under way may take when the server stops, in seconds.
+const SHUTDOWN_SECONDS: u64 = 5;
+/// Threads of one worker for bodies that take long to read.
+const BLOCKING_THREADS: usize = 2;
+
+/// The server, bound and configured; it serves once it is awaited or spawned. Signals are left to the caller.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn server(
+    settings: Settings,
+    engine: EngineHandle,
+    listener: TcpListener,
+    workers: usize,
+) -> io::Result<Server> {
+    server_of(settings, Arc::new(engine), listener, workers)
+}
+
+/// [`server`] over anything that behaves like the engine.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn server_of(
+    settings: Settings,
+    engine: Arc<dyn Engine>,
+    listener: TcpListener,
+    workers: usize,
+) -> io::Result<Server> {
+    start(Edge::new(settings, engine), routes::routes, listener, workers)
+}
+
+/// A server for `/metrics` alone (`METRICS_ADDR`).
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn metrics_server(settings: Settings, engine: EngineHandle, listener: TcpListener) -> io::Result<Server> {
+    metrics_server_of(settings, Arc::new(engine), listener)
+}
+
+/// [`metrics_server`] over anything that behaves like the engine.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn metrics_server_of(
+    settings: Settings,
+    engine: Arc<dyn Engine>,
+    listener: TcpListener,
+) -> io::Result<Server> {
+    start(Edge::new(settings, engine), routes::metrics_routes, listener, 1)
+}
+
+fn start(
+    edge: Edge,
+    routes: fn(&mut ServiceConfig, &Settings),
+    listener: TcpListener,
+    workers: usize,
+) -> io::Result<Server> {
+    let edge = web::Data::new(edge);
+    let connections = Connections::default();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(edge.clone())
+            .configure(|config| routes(config, &edge.settings))
+            .wrap(routes::method_problems())
+            .wrap(routes::headers())
+    });
+    let server = server
+        .workers(workers.max(1))
+        .worker_max_blocking_threads(BLOCKING_THREADS)
+        .max_connections(CONNECTIONS_MAX)
+        .backlog(BACKLOG)
+        .client_request_timeout(HEAD_TIME)
+        .client_disconnect_timeout(DISCONNECT_TIME)
+        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .on_connect(move |connection, data| connections.taken(connection, data))
+        .disable_signals();
+    Ok(server.listen(listener)?.run())
+}

@@ -1,0 +1,19 @@
+//! `/api/v1`: calls, callers, speakers, voices, audit and events.
+
+pub(super) mod audit;
+pub(super) mod auth;
+pub(super) mod callers;
+pub(super) mod calls;
+pub(super) mod erasure;
+pub(super) mod events;
+pub(super) mod fields;
+pub(super) mod live;
+pub(super) mod openapi;
+pub(super) mod operate;
+pub(super) mod page;
+pub(super) mod read;
+pub(super) mod samples;
+pub(super) mod speakers;
+pub(super) mod statistics;
+pub(super) mod voices;
+pub(super) mod webhooks;

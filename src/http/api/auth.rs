@@ -1,0 +1,84 @@
+//! Who may use the API: a handler that has an `Allowed` need not ask.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::config::{Principal, Scope};
+use crate::http::app_state::Edge;
+use crate::http::error::{Code, Problem};
+
+/// What a handler asks of a key.
+pub(crate) trait Needs: 'static {
+    /// The least scope.
+    const SCOPE: Scope;
+}
+
+/// To look.
+pub(crate) struct Read;
+
+impl Needs for Read {
+    const SCOPE: Scope = Scope::Read;
+}
+
+/// To act on calls and cached voices.
+pub(crate) struct Operate;
+
+impl Needs for Operate {
+    const SCOPE: Scope = Scope::Operate;
+}
+
+/// To change whom precall knows, and what it keeps.
+pub(crate) struct Admin;
+
+impl Needs for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
+
+/// Somebody whose key allows `N`.
+pub(crate) struct Allowed<N> {
+    /// Who it is.
+    pub(crate) principal: Principal,
+    needs: PhantomData<N>,
+}
+
+impl<N: Needs> FromRequest for Allowed<N> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(authorise(request, N::SCOPE).map(|principal| Self { principal, needs: PhantomData }))
+    }
+}
+
+fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
+    let edge = Edge::of(request)?;
+    let keys = &edge.settings.api_keys;
+    if keys.is_empty() {
+        return Err(Problem::new(Code::Unauthenticated, "the API is closed: no key is configured"));
+    }
+    let presented = presented_key(request).ok_or_else(|| {
+        let detail = "send `Authorization: Bearer KEY` or `X-API-Key: KEY`";
+        Problem::new(Code::Unauthenticated, detail)
+    })?;
+    let known = keys.authenticate(presented);
+    let principal = known.ok_or_else(|| Problem::new(Code::Unauthenticated, "this key is not known"))?;
+    if principal.scope < scope {
+        let detail = format!("this needs a key with the scope {}", scope.name());
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    Ok(principal)
+}
+
+/// A bearer token, else `X-API-Key`: a proxy may have an `Authorization` of its own kind.
+fn presented_key(request: &HttpRequest) -> Option<&str> {
+    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let bearer = text(header::AUTHORIZATION.as_str())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim());
+    bearer.or_else(|| text("x-api-key").map(str::trim))
+}

@@ -1,0 +1,314 @@
+//! Calls over the API: the list, one of them, its events.
+
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use precall_base::phone_number::E164;
+use precall_store::reads::calls;
+use precall_store::reads::calls::{CallDetail, CallFilter, CallRow, ConversationRow, Liveness, Place};
+use precall_store::reads::events;
+use precall_store::reads::events::EventRow;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::auth::{Allowed, Read};
+use super::live::LiveView;
+use super::page::{Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
+use crate::http::api::read::read;
+use crate::http::app_state::Edge;
+use crate::http::error::{Code, Problem};
+use crate::http::response;
+
+/// What `state` may be.
+const STATES: [&str; 6] = ["offered", "greeting", "holding", "handing_off", "conversing", "released"];
+
+/// A call as lists show it.
+#[derive(Serialize, ToSchema)]
+pub struct CallItem {
+    /// Ours.
+    id: Uuid,
+    /// The PBX's.
+    threecx_call_id: Option<String>,
+    /// The agent's conversation, once known.
+    conversation_id: Option<String>,
+    /// E.164.
+    caller_id: Option<String>,
+    /// E.164, or as the PBX wrote it.
+    called_number: Option<String>,
+    /// The line's name.
+    line: String,
+    /// `bridge`, `transfer` or `callback`.
+    route: Option<String>,
+    /// The state's name.
+    state: String,
+    /// `initiated`, `completed` or `failed`.
+    status: String,
+    /// Why it ended.
+    cause: Option<String>,
+    /// Whose doing that was.
+    blame: Option<String>,
+    /// What the caller was told.
+    told: Option<String>,
+    /// Why there was no cloned voice.
+    voice_missing: Option<String>,
+    /// The cloned voice.
+    cloned_voice_id: Option<String>,
+    /// When it came in.
+    started_at: Timestamp,
+    /// When it ended.
+    ended_at: Option<Timestamp>,
+    /// Of the agent's conversation.
+    duration_seconds: Option<i32>,
+    /// How many events this shows.
+    last_seq: i64,
+}
+
+impl From<CallRow> for CallItem {
+    fn from(row: CallRow) -> Self {
+        Self {
+            id: row.id,
+            threecx_call_id: row.threecx_call_id,
+            conversation_id: row.conversation_id,
+            caller_id: row.caller_id,
+            called_number: row.called_number,
+            line: row.line,
+            route: row.route,
+            state: row.state,
+            status: row.status,
+            cause: row.cause,
+            blame: row.blame,
+            told: row.told,
+            voice_missing: row.voice_missing,
+            cloned_voice_id: row.cloned_voice_id,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            duration_seconds: row.duration_seconds,
+            last_seq: row.last_seq,
+        }
+    }
+}
+
+/// Which calls.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CallsQuery {
+    /// Items on a page: 1 to 200, 50 when missing.
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// The state's name.
+    state: Option<String>,
+    /// True: those that go on. False: those that are over.
+    live: Option<bool>,
+    /// The caller, E.164.
+    caller_id: Option<String>,
+}
+
+impl CallsQuery {
+    fn filter(&self) -> Result<CallFilter, Problem> {
+        let state = self.state.as_deref().filter(|text| !text.is_empty());
+        if state.is_some_and(|state| !STATES.contains(&state)) {
+            return Err(Problem::new(Code::BadQuery, format!("state must be one of {}", STATES.join(", "))));
+        }
+        let liveness = self.live.map(|live| if live { Liveness::Live } else { Liveness::Released });
+        let caller = self.caller_id.as_deref().filter(|text| !text.is_empty()).map(number).transpose()?;
+        Ok(CallFilter { liveness, state: state.map(str::to_owned), caller })
+    }
+}
+
+/// A number in E.164. A `+` that a query made a space of is forgiven.
+pub(crate) fn number(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    let with_plus = if text.starts_with('+') { text.to_owned() } else { format!("+{text}") };
+    match with_plus.parse::<E164>() {
+        Ok(number) => Ok(number.as_e164().to_owned()),
+        Err(_) => {
+            Err(Problem::new(Code::BadNumber, "write the number as +<country code><number>, digits only"))
+        }
+    }
+}
+
+/// Lists calls, newest first.
+#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", params(CallsQuery), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = Page<CallItem>),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    edge: web::Data<Edge>,
+    _: Allowed<Read>,
+    query: web::Query<CallsQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (limit, behind) = (limit(query.limit)?, place_of_cursor(query.cursor.as_deref())?);
+    let filter = query.filter()?;
+    let rows =
+        read(&edge, calls::list(&edge.engine.pool(), &filter, behind, limit.saturating_add(1))).await?;
+    let cursor = |row: &CallRow| cursor_of_place(&Place::behind(row));
+    response::json(&Page::cut(rows, limit, cursor, CallItem::from))
+}
+
+/// A conversation at the provider.
+#[derive(Serialize, ToSchema)]
+pub struct ConversationItem {
+    /// `greeting` or `agent`.
+    purpose: String,
+    /// Counts from 1 within the purpose.
+    ordinal: i32,
+    /// The provider's id, once known.
+    conversation_id: Option<String>,
+    /// What became of the dial.
+    dial: String,
+    /// What was reported: `initiated`, `failed` or `completed`.
+    outcome: String,
+    /// As reported.
+    duration_seconds: Option<i32>,
+    /// When it was begun.
+    started_at: Timestamp,
+    /// When it was reported.
+    reported_at: Option<Timestamp>,
+}
+
+impl From<ConversationRow> for ConversationItem {
+    fn from(row: ConversationRow) -> Self {
+        Self {
+            purpose: row.purpose,
+            ordinal: row.ordinal,
+            conversation_id: row.conversation_id,
+            dial: row.dial,
+            outcome: row.outcome,
+            duration_seconds: row.duration_seconds,
+            started_at: row.started_at,
+            reported_at: row.reported_at,
+        }
+    }
+}
+
+/// One call in full.
+#[derive(Serialize, ToSchema)]
+pub struct CallAnswer {
+    /// As in lists.
+    #[serde(flatten)]
+    call: CallItem,
+    /// One `role: message` a line.
+    transcript: Option<String>,
+    /// What else was noted.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Box<RawValue>>,
+    /// The named moments.
+    #[schema(value_type = Option<Object>)]
+    timings: Option<Box<RawValue>>,
+    /// Its conversations at the provider, in the order they were begun.
+    conversations: Vec<ConversationItem>,
+    /// What the engine has in memory of it, while it goes on.
+    live: Option<LiveView>,
+}
+
+/// One call.
+#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = Uuid, Path, description = "Ours")), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = CallAnswer),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn one(
+    edge: web::Data<Edge>,
+    _: Allowed<Read>,
+    id: web::Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let pool = edge.engine.pool();
+    let found = read(&edge, calls::find(&pool, *id)).await?;
+    let CallDetail { call, transcript, metadata, timings } =
+        found.ok_or_else(|| Problem::of(Code::CallNotFound))?;
+    let conversations = read(&edge, calls::conversations(&pool, *id)).await?;
+    let live = edge.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
+    response::json(&CallAnswer {
+        call: CallItem::from(call),
+        transcript,
+        metadata,
+        timings,
+        conversations: conversations.into_iter().map(ConversationItem::from).collect(),
+        live: live.map(LiveView::of),
+    })
+}
+
+/// An event of a call, without personal data.
+#[derive(Serialize, ToSchema)]
+pub struct EventItem {
+    /// Its place in the call, from 1.
+    seq: i64,
+    /// When it happened.
+    at: Timestamp,
+    /// Its place among all events.
+    position: i64,
+    /// `{v, kind, ...}` as it is kept.
+    #[schema(value_type = Object)]
+    event: Box<RawValue>,
+}
+
+/// Which events.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventsQuery {
+    /// Items on a page: 1 to 200, 50 when missing.
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The events of one call, oldest first.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", params(("id" = Uuid, Path, description = "Ours"), EventsQuery), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = Page<EventItem>),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn events(
+    edge: web::Data<Edge>,
+    _: Allowed<Read>,
+    id: web::Path<Uuid>,
+    query: web::Query<EventsQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (limit, behind) = (limit(query.limit)?, seq_of_cursor(query.cursor.as_deref())?);
+    let pool = edge.engine.pool();
+    let rows = read(&edge, events::of_call(&pool, *id, behind, limit.saturating_add(1))).await?;
+    if rows.is_empty() && !read(&edge, calls::exists(&pool, *id)).await? {
+        return Err(Problem::of(Code::CallNotFound));
+    }
+    let cursor = |row: &EventRow| row.seq.to_string();
+    let item =
+        |row: EventRow| EventItem { seq: row.seq, at: row.at, position: row.position, event: row.event };
+    response::json(&Page::cut(rows, limit, cursor, item))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use precall_call::{Attempt, Cause, Phase, Release, Rung};
+
+    use super::{STATES, number};
+
+    #[test]
+    fn states_are_those_of_the_machine() {
+        let rung = Rung::Transfer;
+        let phases = [
+            Phase::Offered,
+            Phase::Greeting,
+            Phase::Holding,
+            Phase::HandingOff(Attempt { number: 1, rung }),
+            Phase::Conversing(Attempt { number: 1, rung }),
+            Phase::Released(Release::good(Cause::Completed)),
+        ];
+        assert_eq!(phases.map(|phase| phase.name()), STATES);
+    }
+
+    #[test]
+    fn numbers_are_read_as_people_paste_them() {
+        for text in ["+4930123456", " 4930123456", "+49 30 123456"] {
+            assert_eq!(number(text).unwrap(), "+4930123456", "{text}");
+        }
+        for text in ["", "+", "anonymous", "101", "004930123456", "+49\0", &"1".repeat(5000)] {
+            assert!(number(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The live calls as the engine has them in memory: what the board shows, and true even while the database is away.
+
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use precall_actors::api::LiveCall;
+use precall_call::At;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::auth::{Allowed, Read};
+use crate::http::app_state::Edge;
+use crate::http::error::Problem;
+use crate::http::ops::health::HealthAnswer;
+use crate::http::{clock, response};
+
+/// A call that goes on.
+#[derive(Serialize, ToSchema)]
+pub struct LiveView {
+    /// Ours.
+    id: String,
+    /// The PBX's.
+    threecx_call_id: Option<String>,
+    /// Masked.
+    caller: String,
+    /// The line's name.
+    line: String,
+    /// How greeting and handoff reach the caller.
+    route: &'static str,
+    /// The state's name.
+    state: &'static str,
+    /// `awaited`, `cloned` or `fallback`.
+    voice: &'static str,
+    /// Why there is no cloned voice.
+    voice_missing: Option<&'static str>,
+    /// When it came in.
+    offered_at: Option<Timestamp>,
+    /// When it is moved on if nothing happens.
+    deadline_at: Option<Timestamp>,
+    /// The agent's conversation, once known.
+    conversation_id: Option<String>,
+    /// Actors alive for this call.
+    actors: Vec<&'static str>,
+}
+
+impl LiveView {
+    pub(crate) fn of(call: LiveCall) -> Self {
+        Self {
+            id: call.id.to_string(),
+            threecx_call_id: call.threecx_call_id,
+            caller: call.caller,
+            line: call.line,
+            route: call.route.name(),
+            state: call.state,
+            voice: call.voice,
+            voice_missing: call.voice_missing,
+            offered_at: clock::timestamp(At(call.offered_at)),
+            deadline_at: call.deadline.and_then(|deadline| clock::timestamp(deadline.due)),
+            conversation_id: call.conversation.map(|id| id.as_str().to_owned()),
+            actors: call.actors,
+        }
+    }
+}
+
+/// All live calls at one moment.
+#[derive(Serialize, ToSchema)]
+pub struct LiveAnswer {
+    /// The moment, for clocks that differ.
+    now: Option<Timestamp>,
+    /// How precall is.
+    health: HealthAnswer,
+    /// Oldest first.
+    items: Vec<LiveView>,
+}
+
+/// The live calls.
+#[utoipa::path(get, path = "/api/v1/live", tag = "calls", security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = LiveAnswer),
+    (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn live(edge: web::Data<Edge>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
+    let mut calls = edge.engine.live();
+    calls.sort_by_key(|call| (call.offered_at, call.id));
+    response::json(&LiveAnswer {
+        now: clock::timestamp(clock::now()),
+        health: HealthAnswer::of(&edge.engine.health()),
+        items: calls.into_iter().map(LiveView::of).collect(),
+    })
+}

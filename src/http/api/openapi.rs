@@ -1,0 +1,51 @@
+//! The description of the API, made from the code that answers.
+
+use actix_web::HttpResponse;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::auth::{Allowed, Read};
+use super::{audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks};
+use crate::http::error::{Code, Problem};
+use crate::http::ops::{health, metrics_page};
+use crate::http::webhooks::{postcall, threecx};
+
+/// Everything that is documented.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "precall", license(name = "Proprietary"), description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, units are in the names. What is wrong is `application/problem+json` with a `code` that clients may rely on."),
+    paths(
+        calls::list, calls::one, calls::events, operate::hangup, operate::handoff, live::live,
+        statistics::statistics, operate::forget_voice, events::events, document,
+        health::health, health::live, health::ready, metrics_page::page,
+        callers::list, callers::one, callers::put, callers::delete,
+        speakers::list, speakers::create, speakers::one, speakers::agree, speakers::withdraw, audit::list,
+        threecx::webhook, postcall::webhook, voices::list, voices::reconcile, voices::warm, webhooks::list, webhooks::replay,
+        samples::upload,
+    ),
+    modifiers(&Keys),
+)]
+pub struct Document;
+
+/// The two ways to present a key.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(header));
+    }
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "document", security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = Object, content_type = "application/json"),
+    (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn document(_: Allowed<Read>) -> Result<HttpResponse, Problem> {
+    let json = Document::openapi().to_json().map_err(|_| Problem::of(Code::Internal))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(json))
+}

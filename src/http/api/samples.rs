@@ -1,0 +1,194 @@
+//! Uploads of samples: checked, kept, and the caller mapped to what was kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_multipart::Multipart;
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use precall_actors::voices::samples::{SAMPLE_BYTES_MAX, SampleError, StoredSample};
+use precall_store::people::caller_samples;
+use serde::Serialize;
+use slog::{info, warn};
+use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
+
+use super::auth::{Admin, Allowed};
+use super::calls::number;
+use crate::http::api::read::read;
+use crate::http::app_state::Edge;
+use crate::http::error::{Code, Problem};
+use crate::http::response;
+use crate::http::webhooks::body::too_large;
+use crate::http::webhooks::signed_body::{drain, fits};
+
+/// Several accounts come with the management of lines.
+const ACCOUNT: &str = "default";
+/// Of a form, the part that is the sample.
+const FIELD: &str = "file";
+/// Boundaries and heads of a form, and fields that are skipped.
+const FORM_BYTES: usize = 64 * 1024;
+/// Parts of a form that are looked at.
+const PARTS_MAX: usize = 16;
+/// Twenty MiB over a line of 3 Mbit/s.
+const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// A sample that is kept, and that the caller's next clone is made of.
+#[derive(Serialize, ToSchema)]
+pub struct Uploaded {
+    /// E.164.
+    caller_id: String,
+    /// SHA-256 of the file, hex.
+    sample_sha256: String,
+    /// Of the file.
+    bytes: usize,
+    /// How long it is heard, in milliseconds.
+    duration_ms: u64,
+    /// `wav`, `mp3`, `flac`, `ogg` or `m4a`, by its content.
+    #[schema(example = "wav")]
+    format: &'static str,
+}
+
+/// Uploads the sample that a caller's voice is cloned from, as the field `file` of a form or as the body itself.
+#[utoipa::path(
+    put, path = "/api/v1/callers/{caller_id}/sample", tag = "voices",
+    params(("caller_id" = String, Path, description = "E.164")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "WAV, MP3, FLAC, OGG or M4A of 3 s to 10 minutes, at most 20 MiB; `multipart/form-data` with a field `file` as well"),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Uploaded),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn upload(
+    edge: web::Data<Edge>,
+    admin: Allowed<Admin>,
+    caller_id: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let mut payload = payload.into_inner();
+    let limit = usize::try_from(SAMPLE_BYTES_MAX).unwrap_or(usize::MAX);
+    let (caller, _place) = match admitted(&edge, &request, &caller_id, limit).await {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            drain(&request, &mut payload).await;
+            return Err(problem);
+        }
+    };
+    let body = tokio::time::timeout(BODY_TIME, file_of(&request, payload, limit)).await;
+    let content = body.unwrap_or_else(|_| Err(Problem::of(Code::BodyTimeout)))?;
+    // To its end, whether or not the client waits for it: half of it would be a sample that nobody knows of.
+    let (here, number) = (edge.clone(), caller.clone());
+    let keeping = actix_web::rt::spawn(async move { keep(&here, &number, content).await });
+    let stored = keeping.await.map_err(|_| Problem::of(Code::Internal))??;
+    let duration_ms = u64::try_from(stored.duration.as_millis()).unwrap_or(u64::MAX);
+    info!(edge.settings.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
+        "duration_ms" => duration_ms, "format" => stored.format);
+    response::json(&Uploaded {
+        caller_id: caller,
+        sample_sha256: stored.sha256,
+        bytes: stored.bytes,
+        duration_ms,
+        format: stored.format,
+    })
+}
+
+/// The caller, and a place among those that upload: before anything of the body is read.
+async fn admitted(
+    edge: &Edge,
+    request: &HttpRequest,
+    caller_id: &str,
+    limit: usize,
+) -> Result<(String, OwnedSemaphorePermit), Problem> {
+    let caller = number(caller_id)?;
+    fits(request, limit.saturating_add(FORM_BYTES)).map_err(|_| too_large(limit))?;
+    let place = Arc::clone(&edge.uploads).try_acquire_owned();
+    let place = place.map_err(|_| Problem::of(Code::TooManyAtOnce))?;
+    if !read(edge, caller_samples::is_mapped(&edge.engine.pool(), ACCOUNT, &caller)).await? {
+        return Err(Problem::of(Code::CallerNotFound));
+    }
+    Ok((caller, place))
+}
+
+/// Keeps the sample and maps the caller to it. One at a time: the same file may be what another upload is about to delete.
+async fn keep(edge: &Edge, caller: &str, content: Bytes) -> Result<StoredSample, Problem> {
+    let samples = &edge.settings.samples;
+    let _alone = edge.one_upload.lock().await;
+    let stored = samples.put(ACCOUNT, content).await.map_err(|error| refused(edge, &error))?;
+    let reference = &stored.reference;
+    let pool = edge.engine.pool();
+    // Where that failed it may have been done, so what was kept stays; the same upload again is the same file.
+    let Some(before) = read(edge, caller_samples::replace(&pool, ACCOUNT, caller, reference)).await? else {
+        forget(edge, reference).await;
+        return Err(Problem::of(Code::CallerNotFound));
+    };
+    if before != *reference && samples.is_upload(&before) {
+        forget(edge, &before).await;
+    }
+    edge.engine.look_at_voices();
+    Ok(stored)
+}
+
+/// An upload that no caller is mapped to any more is deleted. If that fails it stays, and is said to.
+async fn forget(edge: &Edge, reference: &str) {
+    let pool = edge.engine.pool();
+    let is_needed = read(edge, caller_samples::is_referred_to(&pool, reference)).await;
+    let deleted = match is_needed {
+        Ok(true) => return,
+        Ok(false) => edge.settings.samples.delete(reference).await.map_err(|error| error.to_string()),
+        Err(problem) => Err(problem.to_string()),
+    };
+    if let Err(error) = deleted {
+        warn!(edge.settings.log, "a replaced sample was not deleted"; "error" => error);
+    }
+}
+
+/// What is wrong with a recording is the client's to mend; where it would lie is ours.
+fn refused(edge: &Edge, error: &SampleError) -> Problem {
+    if *error == SampleError::TooLarge {
+        return Problem::new(Code::BodyTooLarge, error.to_string());
+    }
+    if error.is_about_content() {
+        return Problem::new(Code::SampleRefused, error.to_string());
+    }
+    warn!(edge.settings.log, "a sample was not kept"; "error" => %error);
+    Problem::of(Code::SamplesUnreachable)
+}
+
+/// The file, from a form or as the body itself; never more of it in memory than a sample may have.
+async fn file_of(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.to_ascii_lowercase().starts_with("multipart/form-data") {
+        return whole(payload, limit).await;
+    }
+    let mut form = Multipart::new(request.headers(), payload);
+    for _ in 0..PARTS_MAX {
+        let Some(part) = form.next().await else { break };
+        let mut part = part.map_err(|_| Problem::of(Code::BodyBroken))?;
+        if part.name() == Some(FIELD) {
+            return whole(&mut part, limit).await;
+        }
+        whole(&mut part, FORM_BYTES).await?;
+    }
+    Err(Problem::new(Code::BadField, "the form has no field `file`"))
+}
+
+async fn whole<E>(
+    mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    let mut content = BytesMut::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Problem::of(Code::BodyBroken))?;
+        if content.len().saturating_add(chunk.len()) > limit {
+            return Err(too_large(limit));
+        }
+        content.extend_from_slice(&chunk);
+    }
+    Ok(content.freeze())
+}

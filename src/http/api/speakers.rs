@@ -1,0 +1,341 @@
+//! Speakers over the API: whose voices are cloned, on whose word, and that the word is taken back. Names are personal, so all of it is for
+//! administrators.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use precall_call::At;
+use precall_store::people::consents::{Consent, Evidence};
+use precall_store::people::speakers;
+use precall_store::people::speakers::{Given, Speaker};
+use serde::{Deserialize, Serialize};
+use slog::info;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::auth::{Admin, Allowed};
+use super::fields::{self, NAME_MAX, URL_MAX};
+use super::page::{Page, id_of_cursor, limit};
+use crate::http::api::read::read;
+use crate::http::app_state::Edge;
+use crate::http::clock::{now, timestamp};
+use crate::http::error::{Code, Problem};
+use crate::http::response;
+
+/// Several accounts come with the management of lines.
+const ACCOUNT: &str = "default";
+/// Bytes of the words that are agreed to.
+const AGREED_MAX: usize = 20_000;
+/// Consents that are shown of one speaker; those before them are in the tables.
+const CONSENTS_SHOWN: i64 = 200;
+
+/// A person whose voice is cloned.
+#[derive(Serialize, ToSchema)]
+pub struct SpeakerItem {
+    /// Time-ordered.
+    id: Uuid,
+    /// None once erased.
+    name: Option<String>,
+    /// When the speaker was written down.
+    created_at: Option<Timestamp>,
+    /// When what is personal was erased.
+    erased_at: Option<Timestamp>,
+}
+
+impl From<Speaker> for SpeakerItem {
+    fn from(row: Speaker) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            created_at: timestamp(row.created_at),
+            erased_at: row.erased_at.and_then(timestamp),
+        }
+    }
+}
+
+/// A consent, as it stands.
+#[derive(Serialize, ToSchema)]
+pub struct ConsentItem {
+    /// Its id.
+    id: Uuid,
+    /// `recorded`, `signed` or `imported`.
+    evidence: String,
+    /// Of the one sample that it covers.
+    sample_sha256: String,
+    /// When it was given.
+    given_at: Option<Timestamp>,
+    /// When it stops counting.
+    expires_at: Option<Timestamp>,
+    /// When it was withdrawn or erased.
+    ended_at: Option<Timestamp>,
+    /// Its place in the log of consents.
+    given: i64,
+    /// Where the log says that it ended.
+    ended: Option<i64>,
+    /// Where the document is; none once erased.
+    reference: Option<String>,
+    /// The words that were agreed to; none once erased.
+    text: Option<String>,
+}
+
+impl From<Consent> for ConsentItem {
+    fn from(row: Consent) -> Self {
+        let (reference, text) = row.personal.map_or((None, None), |p| (p.reference, Some(p.text)));
+        Self {
+            id: row.id,
+            evidence: row.evidence,
+            sample_sha256: row.sample_sha256,
+            given_at: timestamp(row.given_at),
+            expires_at: row.expires_at.and_then(timestamp),
+            ended_at: row.ended_at.and_then(timestamp),
+            given: row.given,
+            ended: row.ended,
+            reference,
+            text,
+        }
+    }
+}
+
+/// A speaker with the consents.
+#[derive(Serialize, ToSchema)]
+pub struct SpeakerAnswer {
+    #[serde(flatten)]
+    speaker: SpeakerItem,
+    /// The newest first, 200 at most.
+    consents: Vec<ConsentItem>,
+}
+
+/// Something was written down.
+#[derive(Serialize, ToSchema)]
+pub struct Made {
+    /// Of what was made.
+    id: Uuid,
+}
+
+/// Which speakers.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SpeakersQuery {
+    /// Items on a page: 1 to 200, 50 when missing.
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists speakers, the oldest first.
+#[utoipa::path(get, path = "/api/v1/speakers", tag = "speakers", params(SpeakersQuery), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = Page<SpeakerItem>),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    edge: web::Data<Edge>,
+    _: Allowed<Admin>,
+    query: web::Query<SpeakersQuery>,
+) -> Result<HttpResponse, Problem> {
+    let cursor = query.cursor.as_deref().filter(|text| !text.is_empty());
+    let behind = cursor.map_or(Ok(Uuid::nil()), |cursor| id_of_cursor(Some(cursor)))?;
+    let (limit, pool) = (limit(query.limit)?, edge.engine.pool());
+    let rows = read(&edge, speakers::page(&pool, ACCOUNT, behind, limit.saturating_add(1))).await?;
+    response::json(&Page::cut(rows, limit, |row: &Speaker| row.id.to_string(), SpeakerItem::from))
+}
+
+/// Whose voice.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpeakerOrder {
+    /// Of the person; at most 200 bytes.
+    name: String,
+}
+
+/// Writes a speaker down.
+#[utoipa::path(post, path = "/api/v1/speakers", tag = "speakers", request_body = SpeakerOrder, security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 201, body = Made),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn create(
+    edge: web::Data<Edge>,
+    admin: Allowed<Admin>,
+    order: web::Json<SpeakerOrder>,
+) -> Result<HttpResponse, Problem> {
+    fields::line("name", &order.name, NAME_MAX)?;
+    let (by, pool) = (&admin.principal.name, edge.engine.pool());
+    let id = read(&edge, speakers::create(&pool, ACCOUNT, &order.name, by, now())).await?;
+    info!(edge.settings.log, "speaker written down"; "key" => %by, "speaker" => %id);
+    response::json_with(StatusCode::CREATED, &Made { id })
+}
+
+/// Shows a speaker with the consents.
+#[utoipa::path(get, path = "/api/v1/speakers/{id}", tag = "speakers", params(("id" = Uuid, Path, description = "Of the speaker")), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = SpeakerAnswer),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn one(
+    edge: web::Data<Edge>,
+    _: Allowed<Admin>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let (id, pool) = (speaker(&id)?, edge.engine.pool());
+    let shown = read(&edge, speakers::with_consents(&pool, ACCOUNT, id, CONSENTS_SHOWN)).await?;
+    let (speaker, consents) = shown.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
+    let consents = consents.into_iter().map(ConsentItem::from).collect();
+    response::json(&SpeakerAnswer { speaker: speaker.into(), consents })
+}
+
+/// What proves a consent.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(try_from = "String", rename_all = "snake_case")]
+pub enum Proof {
+    /// The speaker says so in the sample itself.
+    Recorded,
+    /// A document that the speaker signed.
+    Signed,
+    /// A record of another system.
+    Imported,
+}
+
+// By way of text, as a policy is.
+impl TryFrom<String> for Proof {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let all = [Self::Recorded, Self::Signed, Self::Imported];
+        all.into_iter().find(|proof| Evidence::from(*proof).name() == text).ok_or("no evidence")
+    }
+}
+
+impl From<Proof> for Evidence {
+    fn from(proof: Proof) -> Self {
+        match proof {
+            Proof::Recorded => Self::Recorded,
+            Proof::Signed => Self::Signed,
+            Proof::Imported => Self::Imported,
+        }
+    }
+}
+
+/// What was agreed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentOrder {
+    /// What proves it.
+    evidence: Proof,
+    /// SHA-256 of the sample's file, lower-case hex. No other sample is covered.
+    sample_sha256: String,
+    /// SHA-256 of the document, lower-case hex; `signed` and `imported` need it.
+    document_sha256: Option<String>,
+    /// Where the document is, at most 1,024 bytes; `signed` and `imported` need it.
+    reference: Option<String>,
+    /// The words that were agreed to; at most 20,000 bytes.
+    text: String,
+    /// Their version; at most 200 bytes.
+    text_version: String,
+    /// When it was given; now where it is left out.
+    given_at: Option<Timestamp>,
+    /// When it stops counting; never where it is left out.
+    expires_at: Option<Timestamp>,
+}
+
+impl ConsentOrder {
+    fn checked(self, now: At) -> Result<Given, Problem> {
+        let wrong = |detail: &'static str| Err(Problem::new(Code::BadField, detail));
+        fields::sha256("sample_sha256", &self.sample_sha256)?;
+        fields::prose("text", &self.text, AGREED_MAX)?;
+        fields::line("text_version", &self.text_version, NAME_MAX)?;
+        if let Some(hash) = &self.document_sha256 {
+            fields::sha256("document_sha256", hash)?;
+        }
+        if let Some(reference) = &self.reference {
+            fields::line("reference", reference, URL_MAX)?;
+        }
+        let evidence = Evidence::from(self.evidence);
+        if evidence.needs_document() && (self.document_sha256.is_none() || self.reference.is_none()) {
+            return wrong("evidence signed or imported needs document_sha256 and reference");
+        }
+        let at = |time: Timestamp| At(time.as_microsecond());
+        let (given_at, expires_at) = (self.given_at.map_or(now, at), self.expires_at.map(at));
+        if given_at > now {
+            return wrong("given_at must not be in the future");
+        }
+        if expires_at.is_some_and(|expires_at| expires_at <= now) {
+            return wrong("expires_at must be in the future");
+        }
+        Ok(Given {
+            evidence,
+            sample_sha256: self.sample_sha256,
+            document_sha256: self.document_sha256,
+            reference: self.reference,
+            text: self.text,
+            text_version: self.text_version,
+            given_at,
+            expires_at,
+        })
+    }
+}
+
+/// Writes down that a speaker agrees.
+#[utoipa::path(post, path = "/api/v1/speakers/{id}/consents", tag = "speakers", params(("id" = Uuid, Path, description = "Of the speaker")), request_body = ConsentOrder, security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 201, body = Made),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn agree(
+    edge: web::Data<Edge>,
+    admin: Allowed<Admin>,
+    id: web::Path<String>,
+    order: web::Json<ConsentOrder>,
+) -> Result<HttpResponse, Problem> {
+    let (speaker, now) = (speaker(&id)?, now());
+    let given = order.into_inner().checked(now)?;
+    let (by, pool) = (&admin.principal.name, edge.engine.pool());
+    let written = read(&edge, speakers::agree(&pool, ACCOUNT, speaker, given, by, now)).await?;
+    let id = written.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
+    edge.engine.look_at_voices();
+    info!(edge.settings.log, "consent written down"; "key" => %by, "speaker" => %speaker, "consent" => %id);
+    response::json_with(StatusCode::CREATED, &Made { id })
+}
+
+/// What a withdrawal reaches.
+#[derive(Serialize, ToSchema)]
+pub struct WithdrawalAnswer {
+    /// Consents that counted until now.
+    consents_ended: u64,
+    /// Callers who were mapped to this voice; they hear the fallback voice from now on.
+    callers: usize,
+    /// Samples that are being deleted; none that somebody else's voice is mapped by.
+    samples: u64,
+}
+
+/// A speaker takes every consent back: voices and samples are deleted, at the provider as well.
+#[utoipa::path(post, path = "/api/v1/speakers/{id}/withdrawal", tag = "speakers", params(("id" = Uuid, Path, description = "Of the speaker")), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = WithdrawalAnswer),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn withdraw(
+    edge: web::Data<Edge>,
+    admin: Allowed<Admin>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let speaker = speaker(&id)?;
+    let (by, pool) = (&admin.principal.name, edge.engine.pool());
+    let done = read(&edge, speakers::withdraw(&pool, ACCOUNT, speaker, by, now())).await?;
+    let done = done.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
+    let answer = WithdrawalAnswer {
+        consents_ended: done.consents_ended,
+        callers: done.callers.len(),
+        samples: done.samples,
+    };
+    edge.engine.revoke_voices(done.callers);
+    edge.engine.look_at_voices();
+    info!(edge.settings.log, "consents withdrawn"; "key" => %by, "speaker" => %speaker,
+        "consents" => answer.consents_ended, "callers" => answer.callers);
+    response::json(&answer)
+}
+
+fn speaker(id: &str) -> Result<Uuid, Problem> {
+    Uuid::try_parse(id).map_err(|_| Problem::of(Code::SpeakerNotFound))
+}

@@ -1,0 +1,223 @@
+//! Voices over the API: which exist and on whose word, account and tables brought in step, clones made ahead.
+
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use precall_actors::api::{NotReconciled, Reconciled};
+use precall_actors::voices::reconcile_rules::Approval;
+use precall_store::people::audit;
+use precall_store::reads::voices;
+use precall_store::reads::voices::VoiceRow;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use slog::{info, warn};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::auth::{Admin, Allowed, Read};
+use super::page::{Page, id_of_cursor, limit};
+use crate::http::api::read::read;
+use crate::http::app_state::Edge;
+use crate::http::clock;
+use crate::http::error::{Code, Problem};
+use crate::http::response;
+
+/// Several accounts come with the management of lines.
+const ACCOUNT: &str = "default";
+/// Clones that are begun by one request at most, and unless it says otherwise.
+const AHEAD_MAX: usize = 100;
+const AHEAD: usize = 10;
+
+/// A voice that exists at the provider.
+#[derive(Serialize, ToSchema)]
+pub struct VoiceItem {
+    /// The provider's id.
+    voice_id: String,
+    /// The job that made it.
+    job: Uuid,
+    /// Whose voice, E.164; none once erased.
+    caller_id: Option<String>,
+    /// Who agreed that it is made; none where no consent was needed.
+    speaker: Option<Uuid>,
+    /// The consent's place in the log of consents.
+    consent: Option<i64>,
+    /// Of its sample.
+    sample_sha256: Option<String>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// Until when calls are served with it; none where they are not any more.
+    expires_at: Option<Timestamp>,
+    /// When a call last began to use it.
+    last_used_at: Option<Timestamp>,
+    /// Calls that were served.
+    calls: Option<i32>,
+}
+
+impl From<VoiceRow> for VoiceItem {
+    fn from(row: VoiceRow) -> Self {
+        Self {
+            voice_id: row.voice_id,
+            job: row.job,
+            caller_id: row.caller_id,
+            speaker: row.speaker,
+            consent: row.consent,
+            sample_sha256: row.sample_sha256,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            calls: row.calls,
+        }
+    }
+}
+
+/// Which voices.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct VoicesQuery {
+    /// Items on a page: 1 to 200, 50 when missing.
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists voices that exist, newest first.
+#[utoipa::path(get, path = "/api/v1/voices", tag = "voices", params(VoicesQuery), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = Page<VoiceItem>),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    edge: web::Data<Edge>,
+    _: Allowed<Read>,
+    query: web::Query<VoicesQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
+    let pool = edge.engine.pool();
+    let rows = read(&edge, voices::list(&pool, ACCOUNT, before, limit.saturating_add(1))).await?;
+    response::json(&Page::cut(rows, limit, |row: &VoiceRow| row.job.to_string(), VoiceItem::from))
+}
+
+/// Whether somebody has looked.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReconcileOrder {
+    /// True also makes changes that wait for somebody's word: many at once, or of a database that is new here.
+    yes: bool,
+}
+
+/// Where account and tables disagreed, and what was done about it.
+#[derive(Serialize, ToSchema)]
+pub struct ReconcileAnswer {
+    /// Voices at the provider that bear our name.
+    at_provider: usize,
+    /// Voices that exist as far as the tables know.
+    known: usize,
+    /// At the provider, and nobody here knows of them.
+    strays: Vec<String>,
+    /// Known here, and not at the provider any more.
+    gone: Vec<String>,
+    /// Strays that were deleted.
+    deleted: usize,
+    /// Strays that could not be deleted now.
+    not_deleted: usize,
+    /// Why nothing was changed: send `{"yes": true}` after a look at the lists.
+    needs_yes: Option<String>,
+}
+
+impl From<Reconciled> for ReconcileAnswer {
+    fn from(done: Reconciled) -> Self {
+        let names = |voices: Vec<precall_call::VoiceId>| voices.iter().map(ToString::to_string).collect();
+        Self {
+            at_provider: done.found.ours,
+            known: done.found.known,
+            strays: names(done.found.strays),
+            gone: names(done.found.gone),
+            deleted: done.deleted,
+            not_deleted: done.not_deleted,
+            needs_yes: done.objection,
+        }
+    }
+}
+
+/// Brings the voices at the provider and those of the tables in step.
+#[utoipa::path(post, path = "/api/v1/voices/reconcile", tag = "voices", request_body = ReconcileOrder, security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = ReconcileAnswer),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn reconcile(
+    edge: web::Data<Edge>,
+    admin: Allowed<Admin>,
+    order: Option<web::Json<ReconcileOrder>>,
+) -> Result<HttpResponse, Problem> {
+    let yes = order.is_some_and(|order| order.yes);
+    let approval = if yes { Approval::Given } else { Approval::NotAsked };
+    let done = edge.engine.reconcile_voices(approval).await.map_err(|error| {
+        let code = match &error {
+            NotReconciled::UnderWay => Code::TooManyAtOnce,
+            NotReconciled::NotReady => Code::CannotKeep,
+            NotReconciled::Provider(_) => Code::ProviderUnreachable,
+        };
+        Problem::new(code, error.to_string())
+    })?;
+    info!(edge.settings.log, "voices reconciled"; "key" => %admin.principal.name, "yes" => yes,
+        "strays" => done.found.strays.len(), "gone" => done.found.gone.len(), "deleted" => done.deleted);
+    let detail = json!({ "yes": yes, "strays": done.found.strays.len(), "gone": done.found.gone.len(),
+        "deleted": done.deleted });
+    note(&edge, &admin.principal.name, "voices_reconciled", detail).await;
+    response::json(&ReconcileAnswer::from(done))
+}
+
+/// What was done is done: where it cannot be written down the log has it.
+async fn note(edge: &Edge, who: &str, action: &str, detail: serde_json::Value) {
+    let written = async {
+        let client = edge.engine.pool().get().await?;
+        audit::record(&**client, who, action, None, Some(detail), clock::now()).await
+    };
+    if let Err(error) = written.await {
+        warn!(edge.settings.log, "an administrative act is not in the audit log"; "action" => action,
+            "error" => %error);
+    }
+}
+
+/// How many voices.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AheadOrder {
+    /// At most so many clones are begun: 1 to 100, 10 when missing.
+    limit: Option<usize>,
+}
+
+/// What was begun.
+#[derive(Serialize, ToSchema)]
+pub struct AheadAnswer {
+    /// Callers who may be heard, called within 30 days and have no voice, as far as the limit.
+    wanting: usize,
+    /// Clones that were begun for them.
+    begun: usize,
+    /// Slots that are free; none where the account's limit is not known.
+    free: Option<usize>,
+}
+
+/// Clones the voices of frequent callers ahead, into free slots only.
+#[utoipa::path(post, path = "/api/v1/voices/warm", tag = "voices", request_body = AheadOrder, security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 202, body = AheadAnswer),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn warm(
+    edge: web::Data<Edge>,
+    admin: Allowed<Admin>,
+    order: Option<web::Json<AheadOrder>>,
+) -> Result<HttpResponse, Problem> {
+    let most = order.and_then(|order| order.limit).unwrap_or(AHEAD);
+    if !(1..=AHEAD_MAX).contains(&most) {
+        return Err(Problem::new(Code::BadField, format!("limit must be from 1 to {AHEAD_MAX}")));
+    }
+    let begun = edge.engine.clone_ahead(most).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
+    info!(edge.settings.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
+    let detail = json!({ "wanting": begun.wanting, "begun": begun.begun });
+    note(&edge, &admin.principal.name, "voices_cloned_ahead", detail).await;
+    let answer = AheadAnswer { wanting: begun.wanting, begun: begun.begun, free: begun.free };
+    response::json_with(actix_web::http::StatusCode::ACCEPTED, &answer)
+}

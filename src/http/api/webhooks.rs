@@ -1,0 +1,164 @@
+//! The inbox over the API: what came, and another try for what nobody could read.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use bytes::Bytes;
+use jiff::Timestamp;
+use precall_store::StoreError;
+use precall_store::reads::webhooks;
+use precall_store::reads::webhooks::{KeptWebhook, ToReplay};
+use serde::{Deserialize, Serialize};
+use slog::info;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::auth::{Allowed, Operate, Read};
+use super::page::{Page, id_of_cursor, limit};
+use crate::http::api::read::read;
+use crate::http::app_state::{Edge, in_time};
+use crate::http::error::{Code, Problem};
+use crate::http::webhooks::threecx_wire::{Message, parse};
+use crate::http::webhooks::{postcall, threecx};
+use crate::http::{clock, response};
+
+/// What `state` may be.
+const STATES: [&str; 3] = ["done", "quarantined", "replayed"];
+/// A caller waits that long; a call that is older is not begun any more.
+const CALLER_WAITS: Duration = Duration::from_secs(60);
+
+/// A webhook as it was kept, without its body.
+#[derive(Serialize, ToSchema)]
+pub struct WebhookItem {
+    /// Ours.
+    id: Uuid,
+    /// `3cx`, the `type` of a report, `flat`, `other`, or `unread`.
+    kind: String,
+    /// The PBX's id of the call, or the provider's of the conversation; empty where it names none.
+    provider_id: String,
+    /// When the sender says that it happened, or the day it came.
+    event_timestamp: Timestamp,
+    /// When it came.
+    received_at: Timestamp,
+    /// `done`, `quarantined` (nobody could read it) or `replayed`.
+    state: String,
+    /// What its sender was told, or what became of the replay.
+    outcome: String,
+    /// Why it could not be read.
+    reason: Option<String>,
+    /// Of its body, as far as that is kept.
+    bytes: i64,
+}
+
+impl From<KeptWebhook> for WebhookItem {
+    fn from(row: KeptWebhook) -> Self {
+        let KeptWebhook {
+            id,
+            kind,
+            provider_id,
+            event_timestamp,
+            received_at,
+            state,
+            outcome,
+            reason,
+            bytes,
+        } = row;
+        Self { id, kind, provider_id, event_timestamp, received_at, state, outcome, reason, bytes }
+    }
+}
+
+/// Which webhooks.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WebhooksQuery {
+    /// Items on a page: 1 to 200, 50 when missing.
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// `done`, `quarantined` or `replayed`.
+    state: Option<String>,
+}
+
+/// Webhooks that were kept, newest first.
+#[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(WebhooksQuery), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = Page<WebhookItem>),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    edge: web::Data<Edge>,
+    _: Allowed<Read>,
+    query: web::Query<WebhooksQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
+    let state = query.state.as_deref().filter(|text| !text.is_empty());
+    if state.is_some_and(|state| !STATES.contains(&state)) {
+        return Err(Problem::new(Code::BadQuery, format!("state must be one of {}", STATES.join(", "))));
+    }
+    let pool = edge.engine.pool();
+    let rows = read(&edge, async {
+        let client = pool.get().await?;
+        webhooks::list(&**client, before, state, limit.saturating_add(1)).await
+    });
+    let page = Page::cut(rows.await?, limit, |row| row.id.to_string(), WebhookItem::from);
+    response::json(&page)
+}
+
+/// A webhook that could be read after all.
+#[derive(Serialize, ToSchema)]
+pub struct Replayed {
+    /// `replayed`.
+    status: &'static str,
+    /// The webhook.
+    id: Uuid,
+    /// What its sender would have been told.
+    outcome: &'static str,
+}
+
+/// Tries a quarantined webhook again.
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", params(("id" = Uuid, Path, description = "Ours")), security(("bearer" = []), ("api_key" = [])), responses(
+    (status = 200, body = Replayed),
+    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+))]
+pub(crate) async fn replay(
+    edge: web::Data<Edge>,
+    operator: Allowed<Operate>,
+    id: web::Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let (id, pool) = (*id, edge.engine.pool());
+    let found = read(&edge, async {
+        let client = pool.get().await?;
+        webhooks::to_replay(&**client, id).await
+    });
+    let found = found.await?.ok_or_else(|| Problem::of(Code::WebhookNotFound))?;
+    let outcome = again(&edge, found).await?;
+    // Reports and notices may be taken twice: the second time they change nothing.
+    read(&edge, async {
+        let client = pool.get().await?;
+        webhooks::replayed(&**client, id, outcome).await?;
+        Ok::<(), StoreError>(())
+    })
+    .await?;
+    info!(edge.settings.log, "webhook replayed"; "webhook" => %id, "key" => %operator.principal.name,
+        "outcome" => outcome);
+    response::json(&Replayed { status: "replayed", id, outcome })
+}
+
+async fn again(edge: &Edge, found: ToReplay) -> Result<&'static str, Problem> {
+    let (true, Some(body)) = (found.is_quarantined, found.body) else {
+        return Err(Problem::of(Code::NotQuarantined));
+    };
+    let unreadable = |problem: Problem| Problem::new(Code::StillUnreadable, problem.detail);
+    if found.kind == threecx::KIND {
+        let message = parse(&body).map_err(unreadable)?;
+        let age = clock::now().since(precall_call::At(found.received_at.as_microsecond()));
+        if matches!(message, Message::Incoming(_)) && age > CALLER_WAITS {
+            return Err(Problem::of(Code::CallerGone));
+        }
+        return Ok(in_time(threecx::take(edge, message)).await?.status);
+    }
+    let understood = postcall::understood(Bytes::from(body)).await.map_err(unreadable)?;
+    Ok(in_time(postcall::take(edge, understood)).await?.0)
+}

@@ -1,0 +1,307 @@
+//! What one source may ask of the server, so that none can take it from the others: requests a second, bytes of bodies that
+//! are not proven yet, connections.
+//!
+//! A source is an address; of IPv6 the network of 64 bits, of which one sender has as many addresses as it likes. Webhooks of calls, reports and
+//! the API are counted apart: whoever floods one keeps nobody from the others.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::rt::net::TcpStream;
+use actix_web::{Error, ResponseError as _, web};
+use governor::clock::DefaultClock;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use super::error::{Code, Problem};
+use crate::http::app_state::{BODY_PIECE, Edge};
+use crate::http::client_address;
+
+/// Reports come in bursts, when a database was away; they are worth more than any request of the API.
+const REPORTS_MORE: u32 = 2;
+/// Sources that are remembered before those are forgotten that asked nothing lately.
+const REMEMBERED_MAX: usize = 10_000;
+/// Connections of one address, a proxy's for instance.
+const CONNECTIONS_MAX: usize = 2_048;
+/// A body takes nothing of the room until it has so many bytes: most never have.
+const FREE_BYTES: usize = 8 * 1024;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// `/webhook/3cx`.
+    Calls,
+    /// `/webhook/elevenlabs/...`.
+    Reports,
+    /// `/api/...`.
+    Api,
+}
+
+impl Lane {
+    fn of(path: &str) -> Self {
+        if path.starts_with("/webhook/3cx") {
+            Self::Calls
+        } else if path.starts_with("/webhook/") {
+            Self::Reports
+        } else {
+            Self::Api
+        }
+    }
+}
+
+/// Who asks.
+fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+    }
+}
+
+type Keyed = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
+
+/// Requests a second, by source and lane.
+pub(crate) struct Rates {
+    calls: Keyed,
+    reports: Keyed,
+    api: Keyed,
+}
+
+impl Rates {
+    /// `per_second` of calls and of the API, twice that of reports. As many may come at once.
+    pub(crate) fn new(per_second: NonZeroU32) -> Self {
+        let of = |quota| RateLimiter::hashmap(Quota::per_second(quota));
+        Self {
+            calls: of(per_second),
+            reports: of(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(REPORTS_MORE - 1))),
+            api: of(per_second),
+        }
+    }
+
+    fn admits(&self, lane: Lane, source: IpAddr) -> bool {
+        let rates = match lane {
+            Lane::Calls => &self.calls,
+            Lane::Reports => &self.reports,
+            Lane::Api => &self.api,
+        };
+        if rates.len() > REMEMBERED_MAX {
+            rates.retain_recent();
+        }
+        rates.check_key(&source).is_ok()
+    }
+}
+
+/// Refuses what is too much of one source, before anything of it is read.
+pub(crate) async fn shed<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(edge) = request.app_data::<web::Data<Edge>>().cloned() else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
+    let crowded =
+        request.request().conn_data::<Connection>().is_some_and(|connection| connection.is_one_too_many);
+    let source = client_address::address(request.request(), &edge.settings).map(source_of);
+    let admitted = source.is_none_or(|source| edge.rates.admits(Lane::of(request.path()), source));
+    if crowded || !admitted {
+        let refused = Problem::of(Code::TooManyFromSource).error_response();
+        return Ok(request.into_response(refused).map_into_right_body());
+    }
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// Connections that are open, by address.
+#[derive(Clone, Default)]
+pub(crate) struct Connections(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One of them. It is counted until it is dropped.
+pub(crate) struct Connection {
+    all: Connections,
+    address: IpAddr,
+    is_one_too_many: bool,
+}
+
+impl Connections {
+    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn one_more(&self, address: IpAddr) -> Connection {
+        let mut counts = self.counts();
+        let count = counts.entry(address).or_default();
+        *count = count.saturating_add(1);
+        Connection { all: self.clone(), address, is_one_too_many: *count > CONNECTIONS_MAX }
+    }
+
+    /// To be called with every connection that is taken.
+    pub(crate) fn taken(&self, connection: &dyn Any, data: &mut Extensions) {
+        let address = connection.downcast_ref::<TcpStream>().and_then(|stream| stream.peer_addr().ok());
+        if let Some(address) = address {
+            data.insert(self.one_more(source_of(address.ip())));
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut counts = self.all.counts();
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Memory for bodies while nobody knows who sent them, in pieces of [`BODY_PIECE`].
+#[derive(Debug)]
+pub(crate) struct BodyRoom {
+    all: usize,
+    of_source: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    by_source: HashMap<IpAddr, usize>,
+}
+
+impl BodyRoom {
+    /// So many pieces together; half of them for one source.
+    pub(crate) fn new(pieces: usize) -> Arc<Self> {
+        Arc::new(Self { all: pieces, of_source: pieces.div_ceil(2), taken: Mutex::default() })
+    }
+
+    /// For one body.
+    pub(crate) fn share(self: &Arc<Self>, address: Option<IpAddr>) -> Share {
+        let source = address.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), source_of);
+        Share { room: Arc::clone(self), source, pieces: 0 }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one body takes. It is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    room: Arc<BodyRoom>,
+    source: IpAddr,
+    pieces: usize,
+}
+
+impl Share {
+    /// Makes room for a body of so many bytes.
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), Problem> {
+        let needed = if bytes <= FREE_BYTES { 0 } else { bytes.div_ceil(BODY_PIECE) };
+        let more = needed.saturating_sub(self.pieces);
+        if more == 0 {
+            return Ok(());
+        }
+        let mut taken = self.room.taken();
+        let all = taken.all.saturating_add(more);
+        let own = taken.by_source.get(&self.source).copied().unwrap_or(0).saturating_add(more);
+        if all > self.room.all || own > self.room.of_source {
+            return Err(Problem::of(Code::TooManyAtOnce));
+        }
+        taken.all = all;
+        taken.by_source.insert(self.source, own);
+        self.pieces = needed;
+        Ok(())
+    }
+
+    /// Gives everything back.
+    pub(crate) fn release(&mut self) {
+        let pieces = std::mem::take(&mut self.pieces);
+        if pieces == 0 {
+            return;
+        }
+        let mut taken = self.room.taken();
+        taken.all = taken.all.saturating_sub(pieces);
+        let left = taken.by_source.get(&self.source).map_or(0, |own| own.saturating_sub(pieces));
+        if left == 0 {
+            taken.by_source.remove(&self.source);
+        } else {
+            taken.by_source.insert(self.source, left);
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_source_is_an_address_or_a_network() {
+        let of = |text: &str| source_of(text.parse().unwrap()).to_string();
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+
+    #[test]
+    fn half_of_the_room_is_for_the_others() {
+        let room = BodyRoom::new(4);
+        let (mut one, mut two) = (room.share(address("192.0.2.1")), room.share(address("192.0.2.1")));
+        let mut other = room.share(address("192.0.2.2"));
+        one.hold(2 * BODY_PIECE).unwrap();
+        two.hold(FREE_BYTES).unwrap();
+        assert_eq!(two.hold(FREE_BYTES + 1).unwrap_err().code, Code::TooManyAtOnce);
+        other.hold(2 * BODY_PIECE).unwrap();
+        let mut last = room.share(address("192.0.2.3"));
+        assert!(last.hold(BODY_PIECE).is_err(), "all of it is taken");
+        one.release();
+        last.hold(BODY_PIECE).unwrap();
+        drop(last);
+        drop(other);
+        drop(two);
+        drop(one);
+        assert_eq!(room.taken().all, 0);
+        assert!(room.taken().by_source.is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_one_source_and_lane_leaves_the_others_alone() {
+        let rates = Rates::new(NonZeroU32::new(5).unwrap());
+        let (flood, other) = (address("192.0.2.1").unwrap(), address("192.0.2.2").unwrap());
+        let admitted = (0..100).filter(|_| rates.admits(Lane::Calls, flood)).count();
+        assert!((5..10).contains(&admitted), "{admitted}");
+        assert!(rates.admits(Lane::Calls, other));
+        assert!(rates.admits(Lane::Reports, flood) && rates.admits(Lane::Api, flood));
+    }
+
+    #[test]
+    fn connections_are_counted_until_they_end() {
+        let all = Connections::default();
+        let ip = address("192.0.2.1").unwrap();
+        let open: Vec<_> = (0..CONNECTIONS_MAX).map(|_| all.one_more(ip)).collect();
+        assert!(open.iter().all(|connection| !connection.is_one_too_many));
+        assert!(all.one_more(ip).is_one_too_many);
+        assert!(!all.one_more(address("192.0.2.2").unwrap()).is_one_too_many);
+        drop(open);
+        assert!(all.counts().is_empty());
+        assert!(!all.one_more(ip).is_one_too_many);
+    }
+}

@@ -1,0 +1,250 @@
+//! A body as it arrives: bounded, proven while it passes, and kept only if it is to be read.
+
+use bytes::Bytes;
+use precall_providers::elevenlabs::{AudioHead, audio_head};
+
+use super::recordings::Incoming;
+use crate::http::app_state::BODY_PIECE;
+use crate::http::error::{Code, Problem};
+use crate::http::fair_share::Share;
+use crate::signature::Verifier;
+/// Bytes that bodies may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Any body that is not one of the following.
+    pub(crate) plain: usize,
+    /// A `post_call_transcription`, or a body that does not say early what it is.
+    pub(crate) transcription: usize,
+    /// A `post_call_audio`.
+    pub(crate) audio: usize,
+}
+
+impl Limits {
+    /// The same for everything.
+    pub(crate) fn plain(limit: usize) -> Self {
+        Self { plain: limit, transcription: limit, audio: limit }
+    }
+
+    /// What no body may have.
+    pub(crate) fn largest(&self) -> usize {
+        self.plain.max(self.transcription).max(self.audio)
+    }
+}
+
+/// What a body was.
+pub(crate) enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// A recording: what its beginning said, and what was kept of it.
+    Recording(AudioHead, Option<Box<Incoming>>),
+}
+
+/// What is known of the body so far.
+enum Kind {
+    /// Its beginning is too short to tell.
+    Unread,
+    /// Kept; at most so many bytes.
+    Kept(usize),
+    /// Not kept.
+    Recording(AudioHead),
+}
+
+/// Takes a body in, piece by piece.
+pub(crate) struct Intake {
+    limits: Limits,
+    proof: Option<Verifier>,
+    kind: Kind,
+    seen: usize,
+    kept: Vec<u8>,
+    /// Of a recording, until it is in its file.
+    passing: Vec<u8>,
+    recordings: Keeping,
+    share: Share,
+}
+
+/// What becomes of recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// They pass.
+    Nothing,
+    /// They go to a file.
+    File,
+}
+
+impl Intake {
+    /// `share` is where it is kept until it is proven.
+    pub(crate) fn new(limits: Limits, proof: Option<Verifier>, share: Share) -> Self {
+        let (kept, passing) = (Vec::new(), Vec::new());
+        Self {
+            limits,
+            proof,
+            kind: Kind::Unread,
+            seen: 0,
+            kept,
+            passing,
+            recordings: Keeping::Nothing,
+            share,
+        }
+    }
+
+    /// What becomes of it, should it be a recording.
+    pub(crate) fn keeping(self, recordings: Keeping) -> Self {
+        Self { recordings, ..self }
+    }
+
+    /// The next bytes.
+    pub(crate) fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
+        self.seen = self.seen.saturating_add(chunk.len());
+        if let Some(proof) = &mut self.proof {
+            proof.update(chunk);
+        }
+        let limit = match self.kind {
+            Kind::Unread => self.limits.plain.max(self.limits.transcription),
+            Kind::Kept(limit) => limit,
+            Kind::Recording(_) => self.limits.audio,
+        };
+        if self.seen > limit {
+            return Err(too_large(limit));
+        }
+        if matches!(self.kind, Kind::Recording(_)) {
+            if self.recordings == Keeping::File {
+                self.passing.extend_from_slice(chunk);
+            }
+            return Ok(());
+        }
+        self.share.hold(self.seen)?;
+        self.kept.extend_from_slice(chunk);
+        if matches!(self.kind, Kind::Unread) && self.kept.len() >= BODY_PIECE {
+            self.kind = self.kind_of_large_body();
+            if matches!(self.kind, Kind::Recording(_)) {
+                let kept = std::mem::take(&mut self.kept);
+                if self.recordings == Keeping::File {
+                    self.passing = kept;
+                }
+                self.share.release();
+            }
+        }
+        Ok(())
+    }
+
+    /// From its beginning. Where the type comes after the data, the field that holds the recording tells it.
+    fn kind_of_large_body(&self) -> Kind {
+        let head = audio_head(&self.kept);
+        match head.kind.as_deref() {
+            Some("post_call_audio") => Kind::Recording(head),
+            Some("post_call_transcription") => Kind::Kept(self.limits.transcription),
+            Some(_) => Kind::Kept(self.limits.plain),
+            None if contains(&self.kept, b"\"full_audio\"") => Kind::Recording(head),
+            None => Kind::Kept(self.limits.transcription),
+        }
+    }
+
+    /// Bytes of a recording that have not gone to its file yet; none as long as it is not known to be one.
+    pub(crate) fn of_recording(&mut self) -> Option<Vec<u8>> {
+        matches!(self.kind, Kind::Recording(_)).then(|| std::mem::take(&mut self.passing))
+    }
+
+    /// The whole body, if it is what its signature claims. `incoming` is the file it went to, if it is a recording.
+    pub(crate) fn finish(self, incoming: Option<Box<Incoming>>) -> Result<Body, Problem> {
+        if let Some(proof) = self.proof {
+            proof.finish()?;
+        }
+        match self.kind {
+            Kind::Recording(head) => Ok(Body::Recording(head, incoming)),
+            Kind::Unread | Kind::Kept(_) => Ok(Body::Whole(self.kept.into())),
+        }
+    }
+}
+
+/// The problem of a body that is longer than `limit`.
+pub(crate) fn too_large(limit: usize) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("this body may have {limit} bytes at most"))
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test may stop at what it did not expect"
+    )]
+    use std::sync::Arc;
+
+    use super::{Body, Intake, Limits};
+    use crate::http::app_state::BODY_PIECE;
+    use crate::http::error::{Code, Problem};
+    use crate::http::fair_share::BodyRoom;
+
+    const MIB: usize = 1024 * 1024;
+    const LIMITS: Limits = Limits { plain: MIB, transcription: 4 * MIB, audio: 16 * MIB };
+
+    fn take(room: &Arc<BodyRoom>, head: &str, filler: usize) -> Result<Body, Problem> {
+        let mut intake = Intake::new(LIMITS, None, room.share(None));
+        intake.take(head.as_bytes())?;
+        let chunk = vec![b'A'; 32 * 1024];
+        let mut left = filler;
+        while left > 0 {
+            let size = left.min(chunk.len());
+            intake.take(&chunk[..size])?;
+            left -= size;
+        }
+        intake.finish(None)
+    }
+
+    fn room() -> Arc<BodyRoom> {
+        BodyRoom::new(1024)
+    }
+
+    #[test]
+    fn a_recording_is_told_early_and_not_kept() {
+        let room = room();
+        let head = r#"{"type":"post_call_audio","data":{"agent_id":"a","conversation_id":"c","full_audio":""#;
+        let Body::Recording(head, _) = take(&room, head, 15 * MIB).unwrap() else { panic!("kept") };
+        assert_eq!(head.conversation.unwrap().as_str(), "c");
+        let mut whole = room.share(None);
+        whole.hold(512 * BODY_PIECE).unwrap();
+    }
+
+    #[test]
+    fn a_recording_whose_type_comes_last_is_told_by_its_field() {
+        let body = take(&room(), r#"{"data":{"conversation_id":"c","full_audio":""#, 15 * MIB).unwrap();
+        assert!(matches!(body, Body::Recording(..)));
+    }
+
+    #[test]
+    fn each_kind_has_its_own_limit() {
+        let too_large = |head: &str, filler| match take(&room(), head, filler) {
+            Ok(_) => false,
+            Err(problem) => problem.code == Code::BodyTooLarge,
+        };
+        let (transcription, failure) =
+            (r#"{"type":"post_call_transcription","d":""#, r#"{"type":"other","d":""#);
+        assert!(!too_large(transcription, 3 * MIB));
+        assert!(too_large(transcription, 4 * MIB));
+        assert!(!too_large(failure, MIB / 2));
+        assert!(too_large(failure, MIB + 1));
+        assert!(too_large(r#"{"type":"post_call_audio","d":""#, 16 * MIB));
+        assert!(too_large(r#"{"d":""#, 4 * MIB));
+    }
+
+    #[test]
+    fn all_bodies_share_one_room() {
+        let room = BodyRoom::new(6);
+        let mut first = Intake::new(LIMITS, None, room.share(None));
+        let piece = vec![b'A'; BODY_PIECE];
+        for _ in 0..3 {
+            first.take(&piece).unwrap();
+        }
+        assert_eq!(first.take(&piece).unwrap_err().code, Code::TooManyAtOnce);
+        let mut second = Intake::new(LIMITS, None, room.share(None));
+        assert_eq!(second.take(&piece).unwrap_err().code, Code::TooManyAtOnce, "the first holds it all");
+        drop(first);
+        let mut third = Intake::new(LIMITS, None, room.share(None));
+        third.take(&piece).unwrap();
+    }
+}

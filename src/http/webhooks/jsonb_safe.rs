@@ -1,0 +1,209 @@
+//! JSON that PostgreSQL can keep. Its `jsonb` refuses things that are valid JSON: NUL, halves of surrogate pairs, numbers of
+//! absurd size, towers of brackets. A report must not be lost for one letter, so these are replaced, not refused.
+
+use std::borrow::Cow;
+
+/// More brackets within brackets than any report has; the database's own stack ends at some thousands.
+const DEPTH_MAX: usize = 100;
+/// Bytes of a number. A double needs 24.
+const NUMBER_MAX: usize = 64;
+/// What doubles reach.
+const EXPONENT_MAX: i64 = 308;
+/// U+FFFD in UTF-8 would do as well; an escape keeps text that was ASCII in ASCII.
+const REPLACEMENT: &[u8] = b"\\ufffd";
+
+/// The body is nested too deeply to be a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooDeep;
+
+/// The same JSON with everything replaced that PostgreSQL refuses. What is not JSON stays what it is.
+pub(crate) fn storable(json: &[u8]) -> Result<Cow<'_, [u8]>, TooDeep> {
+    let mut scan = Scan { json, at: 0, copied: 0, out: Vec::new(), depth: 0 };
+    while let Some(byte) = scan.peek(0) {
+        match byte {
+            b'"' => scan.string(),
+            b'[' | b'{' => {
+                scan.depth = scan.depth.saturating_add(1);
+                if scan.depth > DEPTH_MAX {
+                    return Err(TooDeep);
+                }
+                scan.skip(1);
+            }
+            b']' | b'}' => {
+                scan.depth = scan.depth.saturating_sub(1);
+                scan.skip(1);
+            }
+            b'-' | b'0'..=b'9' => scan.number(),
+            _ => scan.skip(1),
+        }
+    }
+    if scan.copied == 0 {
+        return Ok(Cow::Borrowed(json));
+    }
+    scan.replace(0, b"");
+    Ok(Cow::Owned(scan.out))
+}
+
+struct Scan<'a> {
+    json: &'a [u8],
+    at: usize,
+    /// Up to here everything is in `out`.
+    copied: usize,
+    out: Vec<u8>,
+    depth: usize,
+}
+
+impl Scan<'_> {
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.json.get(self.at.saturating_add(ahead)).copied()
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.at = self.at.saturating_add(bytes);
+    }
+
+    /// Writes `with` instead of the next `bytes`.
+    fn replace(&mut self, bytes: usize, with: &[u8]) {
+        self.out.extend_from_slice(self.json.get(self.copied..self.at).unwrap_or_default());
+        self.out.extend_from_slice(with);
+        self.skip(bytes);
+        self.copied = self.at;
+    }
+
+    fn string(&mut self) {
+        self.skip(1);
+        loop {
+            // Nearly all of a transcript is passed here.
+            let rest = self.json.get(self.at..).unwrap_or_default();
+            let Some(plain) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
+                return self.skip(rest.len());
+            };
+            self.skip(plain);
+            if self.peek(0) == Some(b'"') {
+                return self.skip(1);
+            }
+            match (self.peek(1), self.escaped_unit(0)) {
+                (Some(b'u'), Some(unit)) => self.unicode(unit),
+                _ => self.skip(2),
+            }
+        }
+    }
+
+    /// The number of a `\uXXXX` that stands so many bytes ahead.
+    fn escaped_unit(&self, ahead: usize) -> Option<u16> {
+        let start = self.at.saturating_add(ahead);
+        let escape = self.json.get(start..start.saturating_add(6))?;
+        let digits = escape.strip_prefix(b"\\u")?;
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    }
+
+    fn unicode(&mut self, unit: u16) {
+        let is_low = |unit: u16| (0xdc00..=0xdfff).contains(&unit);
+        match unit {
+            0xd800..=0xdbff if self.escaped_unit(6).is_some_and(is_low) => self.skip(12),
+            0 | 0xd800..=0xdfff => self.replace(6, REPLACEMENT),
+            _ => self.skip(6),
+        }
+    }
+
+    fn number(&mut self) {
+        let rest = self.json.get(self.at..).unwrap_or_default();
+        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+        let text = rest.get(..length).unwrap_or_default();
+        if length > NUMBER_MAX || !has_modest_exponent(text) {
+            return self.replace(length, b"null");
+        }
+        self.skip(length);
+    }
+}
+
+fn has_modest_exponent(number: &[u8]) -> bool {
+    let Some(place) = number.iter().position(|byte| matches!(byte, b'e' | b'E')) else { return true };
+    let digits = number.get(place.saturating_add(1)..).unwrap_or_default();
+    let text = std::str::from_utf8(digits).unwrap_or_default();
+    text.parse::<i64>().is_ok_and(|exponent| exponent.abs() <= EXPONENT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a test may stop at what it did not expect"
+    )]
+    use std::borrow::Cow;
+
+    use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
+    use serde_json::Value;
+
+    use super::{TooDeep, storable};
+
+    fn cleaned(json: &str) -> String {
+        String::from_utf8(storable(json.as_bytes()).unwrap().into_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_is_fine_is_left_alone() {
+        for json in [
+            r#"{"a":[1,-2.5e10,true,null],"b":"\u00e4 \ud83d\ude00 \\u0000 \" \\","c":{}}"#,
+            "",
+            "{",
+            "\"open",
+            "\"\\",
+            "\"\\u12",
+            "é",
+        ] {
+            assert!(matches!(storable(json.as_bytes()).unwrap(), Cow::Borrowed(_)), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_the_database_refuses_is_replaced() {
+        for (json, right) in [
+            (r#""a\u0000b""#, r#""a\ufffdb""#),
+            (r#""\\\u0000""#, r#""\\\ufffd""#),
+            (r#""\ud83d""#, r#""\ufffd""#),
+            (r#""\ude00\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#),
+            (r#""\ud83d\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#),
+            (r#""\ud83d\u0041""#, r#""\ufffd\u0041""#),
+            (r#"{"\u0000":1}"#, r#"{"\ufffd":1}"#),
+            (r"[1e400000,1E-999,2]", r"[null,null,2]"),
+            (r"[1e99999999999999999999]", r"[null]"),
+        ] {
+            assert_eq!(cleaned(json), right, "{json}");
+        }
+        assert_eq!(cleaned(&format!("[{}]", "9".repeat(200_000))), "[null]");
+    }
+
+    #[test]
+    fn towers_are_refused_and_brackets_in_text_are_none() {
+        let tower = "[".repeat(101);
+        assert_eq!(storable(tower.as_bytes()), Err(TooDeep));
+        let text = format!("\"{}\"", "[".repeat(5_000));
+        assert!(storable(text.as_bytes()).is_ok());
+        let wide = "[],".repeat(5_000);
+        assert!(storable(wide.as_bytes()).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            drop(storable(&bytes));
+        }
+
+        #[test]
+        fn json_stays_json(text in "[ -~\u{e4}\u{1f600}]{0,40}", escapes in prop::collection::vec(any::<u16>().prop_map(|unit| format!("\\u{unit:04x}")), 0..8)) {
+            let quoted = serde_json::to_string(&text).unwrap();
+            let json = format!("{{\"plain\":{quoted},\"odd\":\"{}\"}}", escapes.concat());
+            let clean = cleaned(&json);
+            let value: Value = serde_json::from_str(&clean).unwrap();
+            prop_assert_eq!(value["plain"].as_str().unwrap(), text);
+            prop_assert!(!value["odd"].as_str().unwrap().contains('\0'));
+            prop_assert_eq!(cleaned(&clean), clean);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The body of a 3CX webhook. Written by hand in call flows, so it is read leniently: numbers as text or digits, null or
+//! missing fields, fields that nobody asked for.
+
+use std::fmt;
+use std::time::Duration;
+
+use precall_actors::api::{IncomingCall, PbxNotice, PbxNoticeKind};
+use precall_call::At;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::http::error::{Code, Problem};
+
+/// Bytes of an id, a number or a state; what is longer is none.
+const TEXT_MAX: usize = 255;
+/// Bytes of a URL.
+const URL_MAX: usize = 8_192;
+
+/// What a 3CX webhook says.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A call comes in.
+    Incoming(IncomingCall),
+    /// Something happened to a call.
+    Notice(PbxNotice),
+    /// A call that our side made.
+    Outbound {
+        /// The PBX's id of it.
+        threecx_call_id: Option<String>,
+    },
+}
+
+impl Message {
+    /// The PBX's id of the call, if it gave one.
+    pub(crate) fn threecx_call_id(&self) -> Option<&str> {
+        let id = match self {
+            Self::Incoming(call) => &call.threecx_call_id,
+            Self::Notice(notice) => &notice.threecx_call_id,
+            Self::Outbound { threecx_call_id } => threecx_call_id,
+        };
+        id.as_deref()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Wire {
+    event_type: Text,
+    call_id: Text,
+    caller_id: Text,
+    called_number: Text,
+    direction: Text,
+    state: Text,
+    duration: Text,
+    recording_url: Text,
+}
+
+/// Reads a body.
+pub(crate) fn parse(body: &[u8]) -> Result<Message, Problem> {
+    let wire: Wire = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::new(Code::BadJson, "the body is not a JSON object"));
+    }
+    let event_type = wire.event_type.0.unwrap_or_default().to_ascii_lowercase();
+    if !matches!(event_type.as_str(), "incomingcall" | "callstatechanged" | "callended") {
+        let detail = "event_type must be IncomingCall, CallStateChanged or CallEnded";
+        return Err(Problem::new(Code::UnknownEventType, detail));
+    }
+    let threecx_call_id = wire.call_id.bounded("call_id", TEXT_MAX)?;
+    let caller = wire.caller_id.bounded("caller_id", TEXT_MAX)?;
+    let called = wire.called_number.bounded("called_number", TEXT_MAX)?;
+    if is_outbound(&wire.direction)? {
+        return Ok(Message::Outbound { threecx_call_id });
+    }
+    if threecx_call_id.is_none() && caller.is_none() {
+        return Err(Problem::new(Code::NoCall, "call_id and caller_id are both missing"));
+    }
+    let kind = match event_type.as_str() {
+        "callended" => {
+            let recording_url = wire.recording_url.bounded("recording_url", URL_MAX)?;
+            PbxNoticeKind::Ended { duration: seconds(&wire.duration), recording_url }
+        }
+        "callstatechanged" => {
+            let state = wire.state.bounded("state", TEXT_MAX)?;
+            PbxNoticeKind::StateChanged(state.unwrap_or_else(|| "unknown".to_owned()))
+        }
+        _ => {
+            let recording_url = wire.recording_url.bounded("recording_url", URL_MAX)?;
+            return Ok(Message::Incoming(IncomingCall { threecx_call_id, caller, called, recording_url }));
+        }
+    };
+    Ok(Message::Notice(PbxNotice { threecx_call_id, caller, called, kind }))
+}
+
+/// When the PBX says that it happened: RFC 3339, or seconds since 1970.
+pub(crate) fn happened_at(body: &[u8]) -> Option<At> {
+    #[derive(Deserialize)]
+    struct Stamp {
+        #[serde(default)]
+        timestamp: Text,
+    }
+    let text = serde_json::from_slice::<Stamp>(body).ok()?.timestamp.0?;
+    let micros = match text.parse::<i64>() {
+        Ok(seconds) => seconds.checked_mul(1_000_000)?,
+        Err(_) => text.parse::<jiff::Timestamp>().ok()?.as_microsecond(),
+    };
+    Some(At(micros))
+}
+
+/// Whole seconds; zero counts, and what is no number of seconds says nothing.
+fn seconds(text: &Text) -> Option<Duration> {
+    text.0.as_deref().and_then(|text| text.parse::<u32>().ok()).map(|n| Duration::from_secs(u64::from(n)))
+}
+
+fn is_outbound(direction: &Text) -> Result<bool, Problem> {
+    let Some(text) = &direction.0 else { return Ok(false) };
+    match text.to_ascii_lowercase().as_str() {
+        "in" | "inbound" => Ok(false),
+        "out" | "outbound" => Ok(true),
+        _ => Err(Problem::new(Code::BadField, "direction must be In, Out, inbound or outbound")),
+    }
+}
+
+/// Where it stopped being JSON; never what stood there.
+fn not_json(error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let what = if error.is_data() { "names a field twice or is no object" } else { "is not valid JSON" };
+    Problem::new(Code::BadJson, format!("the body {what} (line {line}, column {column})"))
+}
+
+/// Text, or a number taken as text; none for anything else, and for text without content.
+#[derive(Debug, Default)]
+struct Text(Option<String>);
+
+impl Text {
+    fn of(text: &str) -> Self {
+        // PostgreSQL has no NUL in text, and no other control character belongs in a number or an id.
+        let clean: String = text.chars().filter(|letter| !letter.is_control()).collect();
+        let clean = clean.trim();
+        Self((!clean.is_empty()).then(|| clean.to_owned()))
+    }
+
+    fn bounded(self, field: &str, longest: usize) -> Result<Option<String>, Problem> {
+        match self.0 {
+            Some(text) if text.len() > longest => {
+                Err(Problem::new(Code::BadField, format!("{field} is longer than {longest} bytes")))
+            }
+            text => Ok(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text::of(text))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
+        Ok(Text(Some(number.to_string())))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
+        Ok(Text(Some(number.to_string())))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
+        // Digits of a telephone number beyond 64 bits are lost already: it is no number that anybody dialled.
+        Ok(Text(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Text, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Text, A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
+    use precall_actors::api::{IncomingCall, PbxNoticeKind};
+
+    use super::{Message, parse};
+    use crate::http::error::Code;
+
+    fn incoming(body: &str) -> IncomingCall {
+        match parse(body.as_bytes()).unwrap() {
+            Message::Incoming(call) => call,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(body: &str) -> Code {
+        parse(body.as_bytes()).unwrap_err().code
+    }
+
+    #[test]
+    fn the_documented_body_is_understood() {
+        let call = incoming(
+            r#"{"event_type":"IncomingCall","call_id":"77","caller_id":"+4930123456","called_number":"100",
+                "timestamp":"2026-01-01T00:00:00Z","direction":"In","duration":0,"recording_url":"https://x/y"}"#,
+        );
+        assert_eq!(call.threecx_call_id.as_deref(), Some("77"));
+        assert_eq!(call.caller.as_deref(), Some("+4930123456"));
+        assert_eq!(call.called.as_deref(), Some("100"));
+        assert_eq!(call.recording_url.as_deref(), Some("https://x/y"));
+    }
+
+    #[test]
+    fn fields_are_read_leniently() {
+        let call = incoming(
+            r#"{"event_type":"INCOMINGCALL","call_id":77,"caller_id":" +49 30 1\u0000\n ","called_number":null,
+                "direction":"","recording_url":{"a":[1,{"b":2}]},"extra":[[[]]]}"#,
+        );
+        assert_eq!(call.threecx_call_id.as_deref(), Some("77"));
+        assert_eq!(call.caller.as_deref(), Some("+49 30 1"));
+        assert_eq!((call.called, call.recording_url), (None, None));
+        assert_eq!(incoming(r#"{"event_type":"incomingcall","caller_id":-5}"#).caller.as_deref(), Some("-5"));
+    }
+
+    #[test]
+    fn notices_are_told_apart() {
+        let kind = |body: &str| match parse(body.as_bytes()).unwrap() {
+            Message::Notice(notice) => notice.kind,
+            other => panic!("{other:?}"),
+        };
+        let ended = |duration: &str| match kind(&format!(
+            r#"{{"event_type":"callENDED","call_id":1,"duration":{duration}}}"#
+        )) {
+            PbxNoticeKind::Ended { duration, .. } => duration.map(|d| d.as_secs()),
+            PbxNoticeKind::StateChanged(state) => panic!("{state}"),
+        };
+        assert_eq!(ended("0"), Some(0));
+        assert_eq!(ended("\"61\""), Some(61));
+        assert_eq!(ended("-1"), None);
+        assert_eq!(ended("null"), None);
+        let state = kind(r#"{"event_type":"CallStateChanged","call_id":1,"state":"Talking"}"#);
+        assert!(matches!(state, PbxNoticeKind::StateChanged(state) if state == "Talking"));
+        let state = kind(r#"{"event_type":"CallStateChanged","call_id":1}"#);
+        assert!(matches!(state, PbxNoticeKind::StateChanged(state) if state == "unknown"));
+    }
+
+    #[test]
+    fn our_own_calls_are_told_apart() {
+        for direction in ["Out", "OUTBOUND", "outbound"] {
+            let body = format!(r#"{{"event_type":"IncomingCall","direction":"{direction}"}}"#);
+            assert!(matches!(parse(body.as_bytes()).unwrap(), Message::Outbound { .. }));
+        }
+    }
+
+    #[test]
+    fn what_is_no_webhook_is_refused_by_name() {
+        for body in
+            ["", "{", "[]", "null", "7", "\"x\"", "{\"a\":1}x", "\u{feff}{}", "{\"call_id\":1,\"call_id\":2}"]
+        {
+            assert_eq!(refused(body), Code::BadJson, "{body}");
+        }
+        assert_eq!(parse(&[b'{', 0xff, b'}']).unwrap_err().code, Code::BadJson);
+        for body in
+            ["{}", r#"{"event_type":null}"#, r#"{"event_type":"Ring","call_id":1}"#, r#"{"event_type":7}"#]
+        {
+            assert_eq!(refused(body), Code::UnknownEventType, "{body}");
+        }
+        for body in [
+            r#"{"event_type":"IncomingCall"}"#,
+            r#"{"event_type":"CallEnded","call_id":" ","caller_id":"\u0000"}"#,
+            r#"{"event_type":"CallEnded","call_id":[],"caller_id":true,"called_number":"100"}"#,
+        ] {
+            assert_eq!(refused(body), Code::NoCall, "{body}");
+        }
+        assert_eq!(refused(r#"{"event_type":"CallEnded","call_id":1,"direction":"up"}"#), Code::BadField);
+        let long = format!(r#"{{"event_type":"CallEnded","call_id":"{}"}}"#, "9".repeat(256));
+        assert_eq!(refused(&long), Code::BadField);
+    }
+
+    #[test]
+    fn depth_and_secrets_do_no_harm() {
+        let deep = format!(
+            r#"{{"event_type":"CallEnded","call_id":{}{}}}"#,
+            "[".repeat(400_000),
+            "]".repeat(400_000)
+        );
+        assert_eq!(refused(&deep), Code::NoCall, "an id that is a tower of lists is none");
+        let detail = parse(b"{\"caller_id\": +4930123456}").unwrap_err().detail;
+        assert!(!detail.contains("4930"), "{detail}");
+    }
+}
