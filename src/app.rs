@@ -1,44 +1,31 @@
 //! The whole program as one value: tests, the demo and `serve` build the same one.
 
+mod engine_settings;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use precall_actors::api::{
-    Engine, EngineError, EngineHandle, EngineSettings, FeedPace, Keeping, PbxEngine, SpoolSettings,
-};
-use precall_actors::call::line::{Line, LineRules};
-use precall_actors::call::services::{CallSettings, ConsentRule};
-use precall_actors::erasure::ledger::Ledger;
-use precall_actors::limits::dial_guard::{Countries, DialLimits};
+use precall_actors::api::EngineHandle;
+use precall_actors::lifecycle::settings::SpoolSettings;
+use precall_actors::lifecycle::start::{Engine, EngineError};
 use precall_actors::runtime::fault_injection::Faults;
 use precall_actors::voices::samples::{SampleStore, UploadPlace};
-use precall_audio::MediaSettings;
-use precall_audio::prompts::PromptSettings;
 use precall_base::phone_number::Region;
-use precall_call::{LineId, Route};
 use precall_providers::elevenlabs;
-use precall_providers::elevenlabs::ApiKey;
 use precall_providers::s3::{S3Settings, S3SettingsError};
 use precall_providers::threecx::settings as threecx;
-use precall_providers::threecx::settings::ClientSecret;
-use precall_providers::tls_roots::{Trust, TrustError};
+use precall_providers::tls_roots::TrustError;
 use precall_store::connect;
 use precall_store::connect::{ConnectError, DatabaseUrl, Limits};
 use precall_store::spool::handle::SpoolHandle;
-use slog::{Logger, info, o, warn};
-use url::Url;
+use slog::{Logger, info, warn};
 
-use crate::config::{Config, DatabaseSource, Environment, Storage, Telephony};
+use crate::config::{Config, DatabaseSource, Environment, Storage};
 use crate::embedded_database::{EmbeddedDatabase, EmbeddedError};
 use crate::http;
-
-/// How long a report may lag behind the end of its conversation before the provider is asked.
-const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
-/// One request to the PBX that does not wait for a telephone.
-const PBX_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+use engine_settings::{EngineParts, engine_settings};
 
 /// Why the program cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -124,8 +111,8 @@ impl Application {
         let pools = Pools::new(&url, config.database.pool_size)?;
         let spool = spool(config, &log).await?;
         let samples = samples(config)?;
-        let settings = engine_settings(config, pools, samples.clone(), log.clone(), faults)?;
-        let engine = Engine::start(EngineSettings { spool, ..settings })?;
+        let parts = EngineParts { pools, spool, samples: samples.clone(), faults, log: log.clone() };
+        let engine = Engine::start(engine_settings(config, parts)?)?;
         let mut servers = Vec::new();
         let settings = http_settings(config, samples, &log);
         let server = http::server(settings.clone(), engine.handle(), listener, config.server.http_workers)?;
@@ -235,146 +222,6 @@ impl Pools {
             reading: connect::pool(url, "precall", limits(size.saturating_sub(1).max(1)))?,
             writing: connect::pool(url, "precall events", limits(1))?,
         })
-    }
-}
-
-fn engine_settings(
-    config: &Config,
-    pools: Pools,
-    samples: SampleStore,
-    log: Logger,
-    faults: Faults,
-) -> Result<EngineSettings, AppError> {
-    let provider = elevenlabs::Settings::new(
-        config.elevenlabs.api_base.as_str().parse()?,
-        ApiKey::new(config.elevenlabs.api_key.expose()),
-    )?;
-    let callback = &config.callback;
-    let countries = if callback.countries.is_empty() {
-        Countries::OfCalled
-    } else {
-        Countries::Only(callback.countries.iter().copied().collect())
-    };
-    Ok(EngineSettings {
-        pool: pools.reading,
-        writing_pool: pools.writing,
-        default_line: default_line(config),
-        region: callback.default_region.unwrap_or(Region::UNKNOWN),
-        trusted_trunks: config.clone.trusted_trunks.clone(),
-        countries,
-        own_numbers: callback.own_numbers.iter().cloned().collect(),
-        limits: DialLimits {
-            per_number_hour: callback.limit_per_number_hour,
-            per_hour: callback.limit_per_hour,
-            per_day: callback.limit_per_day,
-            at_once: callback.limit_concurrent,
-        },
-        max_live_calls: config.call.max_live,
-        budgets: config.budget.limits,
-        agent_concurrency: config.budget.agent_concurrency,
-        pbx_calls: config.threecx.simultaneous_calls,
-        provider: Arc::new(provider),
-        pbx: pbx(config)?,
-        calls: CallSettings {
-            telephony: match config.elevenlabs.telephony {
-                Telephony::SipTrunk => elevenlabs::Telephony::SipTrunk,
-                Telephony::Twilio => elevenlabs::Telephony::Twilio,
-            },
-            // The other half of an attempt's time is for looking up what a lost answer left behind.
-            dial_within: config.call.handoff_max / 2,
-            installation: config.installation.clone(),
-            samples,
-            recordings: config.clone.samples_path.join("recordings"),
-            consent: if config.clone.consent_required {
-                ConsentRule::Required
-            } else {
-                ConsentRule::NotRequired
-            },
-            clone_concurrency: config.clone.concurrency,
-            clone_timeout: config.clone.timeout,
-            cache_ttl: config.clone.cache_ttl,
-            // The engine knows where it can write.
-            known_database: None,
-            spool_folder: None,
-            ledger: Ledger::at(&config.retention.ledger),
-        },
-        arbiters: config.server.call_arbiters,
-        report_wait: config.call.postcall_wait,
-        keeping: Keeping {
-            events_days: config.retention.kept.calls,
-            words_days: config.retention.kept.transcripts,
-            recordings_days: config.retention.kept.recordings,
-            webhooks_days: config.retention.kept.webhooks,
-            recordings: config.clone.samples_path.join("recordings"),
-            database_max_bytes: config.retention.database_max_bytes,
-        },
-        spool: None,
-        faults,
-        log: log.new(o!()),
-    })
-}
-
-/// The feed and the audio of the PBX run on the routes that speak on the caller's own leg.
-fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
-    let Some(control) = config.threecx.call_control.as_ref().filter(|_| config.call.route != Route::Callback)
-    else {
-        return Ok(None);
-    };
-    let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
-    let secret = ClientSecret::new(control.client_secret.expose());
-    let mut client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
-    if base.scheme() == "https" {
-        client = client.trusting(Trust::of_host_and(control.ca_file.as_deref())?);
-    }
-    let media = MediaSettings { extra_ca: control.ca_file.clone(), ..MediaSettings::new(base) };
-    let greeting = config.greeting.clone();
-    Ok(Some(PbxEngine {
-        client: Arc::new(client),
-        media,
-        prompts: PromptSettings {
-            cache_dir: config.greeting.prompt_cache_dir.clone(),
-            model: config.greeting.model.clone(),
-        },
-        prompt_order: Arc::new(move |line| greeting.prompt_order(line)),
-        lead_silence: config.greeting.lead_silence,
-        pace: FeedPace::default(),
-    }))
-}
-
-pub(crate) fn default_line(config: &Config) -> Line {
-    Line {
-        id: LineId::new("default"),
-        account: "default".to_owned(),
-        agent_id: config.elevenlabs.agent_id.clone(),
-        phone_number_id: config.elevenlabs.phone_number_id.clone().unwrap_or_default(),
-        notice: config.greeting.spoken_notice().map(str::to_owned),
-        greeting_message: config.greeting.message.clone(),
-        greeting_voice: config.greeting.voice.clone(),
-        language: None,
-        fallback_voice: config.call.fallback_voice.clone(),
-        voice_policy: config.clone.policy,
-        agent_destination: config.call.agent_destination.clone(),
-        fallback_destination: config.call.fallback_destination.clone(),
-        programme: None,
-        max_live_calls: None,
-        rules: LineRules {
-            route: config.call.route,
-            voice_wait: config.call.voice_wait,
-            auto_transition: config.call.auto_transition,
-            ends_with_pbx_call: config.callback.ends_with_pbx_call,
-            pin_wait: config.clone.pin_wait,
-            clone_max_wait: config.clone.max_wait,
-            ring_max: config.callback.ring_max,
-            greeting_max: config.greeting.max,
-            handoff_max: config.call.handoff_max,
-            transfer_ring: config.call.transfer_ring,
-            skip_key: config.greeting.skip_key,
-            person_key: config.greeting.person_key,
-            bridge: config.threecx.call_control.as_ref().map(|_| Arc::clone(&config.agent.bridge)),
-            persons: Arc::clone(&config.agent.persons),
-            conversation_max: config.call.conversation_max,
-            report_grace: REPORT_GRACE,
-        },
     }
 }
 

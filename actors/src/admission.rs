@@ -3,4 +3,5 @@
 pub mod call_registry;
 pub mod call_supervisor;
 pub(crate) mod caller_proof;
+pub mod contract;
 pub mod leg_owners;

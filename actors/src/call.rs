@@ -11,6 +11,7 @@ pub mod handoff;
 pub mod leg_player;
 pub mod line;
 pub mod live_board;
+pub mod messages;
 pub mod pin;
 pub mod projection;
 pub mod services;

@@ -3,3 +3,4 @@
 pub(crate) mod deletion_worker;
 pub(crate) mod erase_caller;
 pub mod ledger;
+pub(crate) mod services;

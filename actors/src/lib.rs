@@ -3,6 +3,8 @@
 //! A call starts in `admission`, lives in `call`, gets its voice from `voices` and is written by `durability`. The edge
 //! talks to `api` alone. No room names a room above it in this list.
 
+pub mod caller_key;
+
 pub mod lifecycle;
 
 pub mod api;

@@ -1,4 +1,6 @@
-//! Metrics, and the health of the providers.
+//! Metrics, and how the engine and its peers are.
 
+pub mod health;
 pub mod metrics;
+pub mod prompt_problems;
 pub mod provider_health;

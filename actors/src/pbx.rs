@@ -5,3 +5,4 @@ pub mod leg_commands;
 pub mod leg_events;
 pub mod pbx_feed;
 pub mod pbx_health;
+pub mod pbx_side;

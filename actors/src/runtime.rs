@@ -1,6 +1,8 @@
-//! What actors run on: restart after a panic, notices of an end, heartbeats, injected faults.
+//! What actors run on: restart after a panic, notices of an end, clients of one arbiter, heartbeats, injected faults.
 
+pub mod clients;
 pub mod down_notice;
 pub mod fault_injection;
 pub mod heartbeat;
+pub mod per_arbiter;
 pub mod restart_in_place;

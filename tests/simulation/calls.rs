@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use precall_actors::call::clone_worker::VoiceOutcome;
-use precall_actors::voices::voice_book::{Asker, Known, Order, VoiceKey};
+use precall_actors::caller_key::CallerKey;
+use precall_actors::voices::terms::VoiceOutcome;
+use precall_actors::voices::terms::{Asker, Known, Order};
 use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose, VoicePolicy};
 use precall_store::voices::{Covered, Mapping};
 use uuid::Uuid;
@@ -260,7 +261,7 @@ impl World {
         }
     }
 
-    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId) {
+    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId) {
         let number: u64 = key.caller.parse().unwrap();
         let covered = vec![Covered { sample_sha256: key.caller.clone(), consent: 1 }];
         let consented = if number.is_multiple_of(5) { Vec::new() } else { covered };

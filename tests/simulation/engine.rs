@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_actors::admission::call_registry::Registry;
-use precall_actors::call::services::ConsentRule;
+use precall_actors::caller_key::CallerKey;
 use precall_actors::durability::batcher::Unit;
 use precall_actors::durability::write_path::{DrainMark, Next, Pipe};
+use precall_actors::voices::rules::Book;
 use precall_actors::voices::slot_rules::SlotBook;
-use precall_actors::voices::voice_book::{Book, BookLimits, VoiceKey};
+use precall_actors::voices::terms::BookLimits;
 use precall_call::{At, Call, CallId, Effect, Event, Policy, Proof, Route, VoiceId, VoiceWait, step};
 use precall_store::events::event_json;
 use precall_store::events::rows::{Batch, Entry, Stream};
 use precall_store::spool::Spool;
+use precall_store::voices::ConsentRule;
 use uuid::Uuid;
 
 use crate::disk::Disk;
@@ -99,7 +101,7 @@ pub struct Engine {
     pub book: Book,
     pub slots: SlotBook,
     /// Jobs that have sent nothing yet.
-    pub preparing: BTreeMap<u128, VoiceKey>,
+    pub preparing: BTreeMap<u128, CallerKey>,
     pub pipe: Pipe<Ack>,
     pub spool: Spool<Disk>,
     /// Since when the spool is being emptied.

@@ -1,7 +1,7 @@
 //! What can happen, and to whom.
 
+use precall_actors::caller_key::CallerKey;
 use precall_actors::voices::slot_rules::Held;
-use precall_actors::voices::voice_book::VoiceKey;
 use precall_call::{At, CallId, Effect, JobId, Purpose, VoiceId};
 
 use crate::database::Refusal;
@@ -70,19 +70,19 @@ pub(crate) enum Happening {
     },
     Mapped {
         to: To,
-        key: VoiceKey,
+        key: CallerKey,
         job: JobId,
     },
     Cloned {
         to: To,
-        key: VoiceKey,
+        key: CallerKey,
         job: JobId,
     },
     Delete {
         to: To,
         voice: VoiceId,
         held: Held,
-        waiting: Option<(JobId, VoiceKey)>,
+        waiting: Option<(JobId, CallerKey)>,
     },
     Sweep {
         to: To,

@@ -1,7 +1,7 @@
 //! What is said of calls: by the provider, by the PBX.
 
 use precall_actors::admission::call_registry::Sighting;
-use precall_actors::voices::voice_book::VoiceKey;
+use precall_actors::caller_key::CallerKey;
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{ConversationId, Event, Grade, Purpose, Report};
 
@@ -32,6 +32,6 @@ pub(crate) fn sighting(pbx: u64) -> Sighting {
     }
 }
 
-pub(crate) fn key_of(pbx: u64) -> VoiceKey {
-    VoiceKey { account: "default".to_owned(), caller: (pbx % crate::world::CALLERS).to_string() }
+pub(crate) fn key_of(pbx: u64) -> CallerKey {
+    CallerKey { account: "default".to_owned(), caller: (pbx % crate::world::CALLERS).to_string() }
 }

@@ -20,15 +20,16 @@ use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::admission::call_registry::Registry;
+use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
 use crate::admission::leg_owners::Legs;
-use crate::api::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
-use crate::call::call_actor::{CallActor, Happened, Origin, Stop};
+use crate::call::call_actor::{CallActor, Origin};
 use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
+use crate::call::messages::{CallDown, CallParent, CallSettled, ConversationKnown, Happened, Stop};
 use crate::call::projection::Extra;
-use crate::call::services::Shared;
+use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
-use crate::runtime::restart_in_place::start_resilient;
+use crate::runtime::restart_in_place::start_in_place;
 use crate::voices::voice_book::{UsesNoMore, VoiceGone};
 
 /// A webhook is answered within so long, or it is 503 (3CX flows wait 3 s).
@@ -81,24 +82,6 @@ pub struct Asked {
     pub answer: Answer<bool>,
 }
 
-/// A call's actor has nothing left to do.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct CallSettled {
-    /// Which call.
-    pub call: CallId,
-    /// How many of the supervisor's messages it has dealt with.
-    pub handled: u64,
-}
-
-/// A call's actor is gone.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct CallDown {
-    /// Which call.
-    pub call: CallId,
-}
-
 /// New lines, at the start and on SIGHUP.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -123,16 +106,6 @@ pub struct Loaded {
     pub unmatched: HashSet<ConversationId>,
     /// Counts the starts of the engine.
     pub generation: u64,
-}
-
-/// A call's conversation got its name.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub struct ConversationKnown {
-    /// Which call.
-    pub call: CallId,
-    /// Its conversation.
-    pub conversation: ConversationId,
 }
 
 /// No new calls from now on.
@@ -192,7 +165,7 @@ pub struct AdmissionSettings {
 
 /// See the file.
 pub struct CallSupervisor {
-    shared: Arc<Shared>,
+    services: Arc<CallServices>,
     settings: AdmissionSettings,
     lines: Lines,
     /// Agents of our lines since the start: a line that is gone still has calls.
@@ -225,14 +198,14 @@ impl CallSupervisor {
     /// Admits nothing before [`Loaded`].
     #[must_use]
     pub fn new(
-        shared: Arc<Shared>,
+        services: Arc<CallServices>,
         settings: AdmissionSettings,
         lines: Lines,
         guard: DialGuard,
         arbiters: Vec<ArbiterHandle>,
     ) -> Self {
         Self {
-            shared,
+            services,
             settings,
             agents: lines.all().map(|line| line.agent_id.clone()).collect(),
             lines,
@@ -267,9 +240,14 @@ impl CallSupervisor {
         let arbiter = self.arbiters.get(self.next_arbiter % self.arbiters.len().max(1)).cloned();
         self.next_arbiter = self.next_arbiter.wrapping_add(1);
         let Some(arbiter) = arbiter else { return };
-        let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
+        let services = Arc::clone(&self.services);
+        let parent = CallParent {
+            settled: ctx.address().recipient(),
+            down: ctx.address().recipient(),
+            conversations: ctx.address().recipient(),
+        };
         let address =
-            start_resilient(&arbiter, move |_| CallActor::new(origin, context, shared, supervisor, first));
+            start_in_place(&arbiter, move |_| CallActor::new(origin, context, services, parent, first));
         self.live.insert(id, Live { address, sent: 0 });
     }
 
@@ -294,11 +272,21 @@ impl CallSupervisor {
 
     /// What was kept can be read back.
     fn let_go(&mut self) {
-        if !self.shared.persistence_state.spool().is_in_use() {
+        if !self.services.persistence_state.spool().is_in_use() {
             for (_, live) in self.kept.drain() {
                 live.address.do_send(Stop);
             }
         }
+    }
+
+    /// A line and a count for what has happened to budgets since the last look.
+    fn report_budgets(&self) {
+        let news = self.services.budgets.lock().take_news();
+        for crossed in &news.crossed {
+            warn!(self.services.log, "a budget is being used up"; "budget" => crossed.budget.name(),
+                "percent" => crossed.percent);
+        }
+        self.services.metrics.budgets(&news);
     }
 
     fn count_in(&mut self, call: CallId, line: LineId) {
@@ -310,11 +298,11 @@ impl CallSupervisor {
     fn count_out(&mut self, call: CallId) {
         self.registry.released(call);
         self.legs.forget(call);
-        self.shared.withdraw_transfer(call);
-        self.shared.voice_book.do_send(UsesNoMore(call));
+        self.services.transfers.withdraw(call);
+        self.services.voice_book.do_send(UsesNoMore(call));
         self.guard.release(call);
-        self.shared.budgets().call_over(call);
-        self.shared.agent_seats.give_back(call);
+        self.services.budgets.lock().call_over(call);
+        self.services.agent_seats.give_back(call);
         self.conversations.retain(|_, of| *of != call);
         let line = self.line_of.remove(&call);
         if let Some(count) = line.and_then(|line| self.per_line.get_mut(&line)) {
@@ -329,7 +317,7 @@ impl Actor for CallSupervisor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(LET_GO_EVERY, |supervisor, _| {
             supervisor.let_go();
-            supervisor.shared.tell_of_budgets();
+            supervisor.report_budgets();
         });
     }
 }
@@ -353,7 +341,7 @@ impl Handler<CallSettled> for CallSupervisor {
             return;
         }
         if let Some(live) = self.live.remove(&settled.call) {
-            if self.shared.persistence_state.spool().is_in_use() && self.kept.len() < KEPT_MAX {
+            if self.services.persistence_state.spool().is_in_use() && self.kept.len() < KEPT_MAX {
                 self.kept.insert(settled.call, live);
             } else {
                 live.address.do_send(Stop);
@@ -367,13 +355,13 @@ impl Handler<CallDown> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, CallDown { call }: CallDown, ctx: &mut Context<Self>) {
-        self.shared.board.remove(call);
+        self.services.board.remove(call);
         self.kept.remove(&call);
         if self.live.remove(&call).is_none() {
             return;
         }
         // It died without having settled: its log says how far it came, and this is the end of it.
-        warn!(self.shared.log, "a call's actor died"; "call" => %call);
+        warn!(self.services.log, "a call's actor died"; "call" => %call);
         self.count_out(call);
         let event = Event::Panicked { job: Job::Call, ordinal: 0 };
         self.deliver(call, Delivery::own(event, Extra::None, clock::now()), ctx);
@@ -387,7 +375,7 @@ impl Handler<UseLines> for CallSupervisor {
         self.agents.extend(message.lines.all().map(|line| line.agent_id.clone()));
         self.lines = message.lines;
         self.guard.set_rules(message.rules);
-        info!(self.shared.log, "lines loaded"; "lines" => self.lines.all().count());
+        info!(self.services.log, "lines loaded"; "lines" => self.lines.all().count());
     }
 }
 
@@ -427,7 +415,7 @@ impl Handler<Drain> for CallSupervisor {
 
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
         self.draining = true;
-        info!(self.shared.log, "draining"; "live_calls" => self.live.len(),
+        info!(self.services.log, "draining"; "live_calls" => self.live.len(),
             "calls" => ?self.live.keys().take(5).collect::<Vec<_>>());
     }
 }

@@ -14,25 +14,30 @@ use precall_store::voices;
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
-use super::{
-    Busy, CapacityHealth, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, PbxHealth,
-    PbxNotice, ReportOutcome, Taken,
-};
+use super::{InitiationAnswer, InitiationAsked};
 use crate::admission::call_supervisor::{
     Answer, Asked, CallSupervisor, Incoming, IsOurAgent, Noticed, ReportCame,
 };
+use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
 use crate::api::recent_webhooks::RecentlyKept;
 use crate::call::expected_transfers::Asker;
-use crate::call::services::Shared;
+use crate::call::live_board::LiveCall;
+use crate::call::services::CallServices;
+use crate::caller_key::CallerKey;
+use crate::caller_key::DEFAULT_ACCOUNT;
 use crate::durability::persistence::Keep;
+use crate::erasure::erase_caller::{ErasureReport, NotErased};
+use crate::erasure::services::ErasureServices;
+use crate::limits::provider_capacity::Capacity;
 use crate::limits::provider_capacity::Measure;
+use crate::observe::health::{CapacityHealth, Health, PbxHealth};
 use crate::observe::metrics::Metrics;
+use crate::observe::prompt_problems::PromptProblems;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::voices::reconcile_rules::Approval;
 use crate::voices::voice_book::{
     CloneAhead, ClonedAhead, Forget, LookAtEntitlements, NotReconciled, Reconcile, Reconciled, Revoke,
-    VoiceKey,
 };
 
 /// The whole of an answer, queueing included; the supervisor's own deadline is shorter.
@@ -40,9 +45,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// A list, and some deletions.
 const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
-
-/// Several accounts come with the management of lines.
-pub(crate) const ACCOUNT: &str = "default";
 
 /// What is configured, and compared with what others carry.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +58,10 @@ pub(crate) struct Bounds {
 /// The engine, as the edge sees it.
 #[derive(Clone)]
 pub struct EngineHandle {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) services: Arc<CallServices>,
+    pub(crate) erasure: Arc<ErasureServices>,
+    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) prompt_problems: Arc<PromptProblems>,
     pub(crate) supervisor: Addr<CallSupervisor>,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
@@ -110,12 +115,12 @@ impl EngineHandle {
     /// When that cannot be done now.
     pub async fn keep_webhook(&self, webhook: WebhookRow) -> Result<(), Busy> {
         let Some(key) = self.recently_kept.news(&webhook) else { return Ok(()) };
-        if !self.shared.persistence_state.can_keep() {
+        if !self.services.persistence_state.can_keep() {
             return Err(Busy::CannotKeep);
         }
         let (done, kept) = oneshot::channel();
         let row = Derived::WebhookKept(Box::new(webhook));
-        self.shared.persistence.do_send(Keep { row, done });
+        self.services.persistence.do_send(Keep { row, done });
         let kept = tokio::time::timeout(ANSWER_WITHIN, kept).await;
         kept.ok().and_then(Result::ok).ok_or(Busy::TooSlow)?;
         self.recently_kept.kept(key);
@@ -131,7 +136,7 @@ impl EngineHandle {
             caller: CallerNumber::parse(&asked.caller, self.region),
             call_sid: asked.call_sid.clone(),
         };
-        let found = self.shared.answer_transfer(&asker, clock::now())?;
+        let found = self.services.transfers.answer(&asker, clock::now())?;
         Some(InitiationAnswer { call: found.call, voice: found.voice })
     }
 
@@ -149,29 +154,28 @@ impl EngineHandle {
     /// When that could not be kept.
     pub async fn forget_voice(&self, caller: &str) -> Result<bool, Busy> {
         let dropped = async {
-            let client = self.shared.pool.get().await.map_err(|_| Busy::CannotKeep)?;
-            let rows = voices::drop_cached(&**client, ACCOUNT, caller, clock::now()).await;
+            let client = self.services.pool.get().await.map_err(|_| Busy::CannotKeep)?;
+            let rows = voices::drop_cached(&**client, DEFAULT_ACCOUNT, caller, clock::now()).await;
             rows.map_err(|_| Busy::CannotKeep)
         };
         let rows = tokio::time::timeout(ANSWER_WITHIN, dropped).await.map_err(|_| Busy::TooSlow)??;
-        let key = VoiceKey { account: ACCOUNT.to_owned(), caller: caller.to_owned() };
-        let forgotten = self.shared.voice_book.send(Forget(key)).await.unwrap_or(false);
+        let key = CallerKey::of_default_account(caller);
+        let forgotten = self.services.voice_book.send(Forget(key)).await.unwrap_or(false);
         Ok(forgotten || rows > 0)
     }
 
     /// These callers' voices must not be used from now on: their consent was withdrawn. What is cached goes, what is being cloned is not
     /// uploaded, and who speaks with one on the bridge goes on in the fallback voice.
     pub fn revoke_voices(&self, callers: Vec<String>) {
-        let key = |caller| VoiceKey { account: ACCOUNT.to_owned(), caller };
-        let keys = callers.into_iter().map(key).collect();
-        self.shared.voice_book.do_send(Revoke { keys, why: NoVoice::NoConsent });
+        let keys = callers.iter().map(|caller| CallerKey::of_default_account(caller)).collect();
+        self.services.voice_book.do_send(Revoke { keys, why: NoVoice::NoConsent });
         // Samples go as well.
-        self.shared.disposals.notify_one();
+        self.erasure.wake.notify_one();
     }
 
     /// Mappings or consents changed: they count at once, not only from the next look.
     pub fn look_at_voices(&self) {
-        self.shared.voice_book.do_send(LookAtEntitlements);
+        self.services.voice_book.do_send(LookAtEntitlements);
     }
 
     /// Brings the voices at the provider and those of the tables in step.
@@ -180,7 +184,7 @@ impl EngineHandle {
     /// Why that cannot be done now.
     pub async fn reconcile_voices(&self, approval: Approval) -> Result<Reconciled, NotReconciled> {
         let (reply, heard) = oneshot::channel();
-        self.shared.voice_book.do_send(Reconcile { approval, reply: Some(reply) });
+        self.services.voice_book.do_send(Reconcile { approval, reply: Some(reply) });
         let heard = tokio::time::timeout(RECONCILED_WITHIN, heard).await;
         let late = || NotReconciled::Provider("it takes longer than an answer may: see the log".to_owned());
         heard.map_err(|_| late())?.map_err(|_| late())?
@@ -192,7 +196,7 @@ impl EngineHandle {
     /// Why that cannot be done now, for people.
     pub async fn clone_ahead(&self, most: usize) -> Result<ClonedAhead, String> {
         let (reply, heard) = oneshot::channel();
-        self.shared.voice_book.do_send(CloneAhead { most, reply });
+        self.services.voice_book.do_send(CloneAhead { most, reply });
         let heard = tokio::time::timeout(ANSWER_WITHIN, heard).await;
         heard
             .ok()
@@ -200,32 +204,40 @@ impl EngineHandle {
             .unwrap_or_else(|| Err("it takes longer than an answer may".to_owned()))
     }
 
+    /// Erases a caller, E.164 or extension, for good. `by` is who asked for it, for the audit log.
+    ///
+    /// # Errors
+    /// Why nothing was erased.
+    pub async fn erase_caller(&self, caller: &str, by: &str) -> Result<ErasureReport, NotErased> {
+        self.erasure.erase_caller(caller, by).await
+    }
+
     /// Every live call, oldest first.
     #[must_use]
     pub fn live(&self) -> Vec<LiveCall> {
-        self.shared.board.live()
+        self.services.board.live()
     }
 
     /// How the engine is.
     #[must_use]
     pub fn health(&self) -> Health {
-        let persistence = &self.shared.persistence_state;
+        let persistence = &self.services.persistence_state;
         let reached = persistence.reached();
         Health {
             database: (reached || persistence.failing()).then(|| reached && !persistence.failing()),
             database_reached: reached,
-            elevenlabs: self.shared.provider.answering(),
+            elevenlabs: self.services.provider.answering(),
             spool: persistence.spool().health(),
             spooled_bytes: persistence.spool().bytes(),
             spool_max_bytes: persistence.spool().max(),
             can_keep: persistence.can_keep_call(),
             queued_events: persistence.queued(),
-            live_calls: self.shared.board.count(),
+            live_calls: self.services.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
             standing: persistence.stand().now(),
-            threecx: self.shared.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
-            prompt_problems: self.shared.prompt_problems(),
-            budgets: self.shared.budgets().used(clock::now()),
+            threecx: self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
+            prompt_problems: self.prompt_problems.all(),
+            budgets: self.services.budgets.lock().used(clock::now()),
             capacity: self.capacity(),
             heartbeat_age: self.heartbeats.oldest(clock::now()),
         }
@@ -233,10 +245,10 @@ impl EngineHandle {
 
     fn capacity(&self) -> CapacityHealth {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let (heard, seats) = (self.shared.capacity.heard(), &self.shared.agent_seats);
+        let (heard, seats) = (self.capacity.heard(), &self.services.agent_seats);
         CapacityHealth {
             live_calls: Measure {
-                used: Some(count(self.shared.board.count())),
+                used: Some(count(self.services.board.count())),
                 limit: Some(count(self.bounds.live_calls)),
             },
             agents: Measure { used: Some(count(seats.held())), limit: seats.max().map(count) },
@@ -249,25 +261,25 @@ impl EngineHandle {
 
     /// Waits until another process has taken over the database.
     pub async fn superseded(&self) {
-        self.shared.persistence_state.stand().superseded().await;
+        self.services.persistence_state.stand().superseded().await;
     }
 
     /// The last durable position, as it moves.
     #[must_use]
     pub fn positions(&self) -> watch::Receiver<i64> {
-        self.shared.persistence_state.positions()
+        self.services.persistence_state.positions()
     }
 
     /// For the edge's own reads.
     #[must_use]
     pub fn pool(&self) -> Pool {
-        self.shared.pool.clone()
+        self.services.pool.clone()
     }
 
     /// Counters and histograms.
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
-        Arc::clone(&self.shared.metrics)
+        Arc::clone(&self.services.metrics)
     }
 
     async fn ask<T>(&self, send: impl FnOnce(Answer<T>)) -> Result<T, Busy> {

@@ -11,86 +11,31 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use precall_base::clock;
-use precall_call::{At, Call, Effect, Event, Job, Offer, Phase, open, step};
+use precall_call::{At, Call, Effect, Event, HandoffFailure, Job, Offer, Phase, open, step};
+use precall_providers::threecx::address::LegAddress;
 use precall_store::events::rows::{Derived, Entry};
-use slog::{Logger, info, o, warn};
+use slog::{Logger, error, info, o, warn};
 use tokio::sync::oneshot;
 
-use crate::admission::call_supervisor::{CallDown, CallSettled, CallSupervisor, ConversationKnown};
 use crate::call::call_context::CallContext;
 use crate::call::clone_worker::CloneWorker;
 use crate::call::greeting_actor::{GreetingActor, StopWatching};
 use crate::call::handoff::Handoff;
-use crate::call::leg_player::{ConnectedLeg, GreetingPlayer};
+use crate::call::leg_player::{BringAgent, ConnectedLeg, GreetingPlayer};
+use crate::call::messages::{
+    AgentOrdered, CallDown, CallParent, CallSettled, ConversationKnown, Happened, PartDown, Sender, Stop,
+};
 use crate::call::pin::Pin;
 use crate::call::pin::keypad::PinPad;
 use crate::call::projection::{Extra, entry};
-use crate::call::services::Shared;
+use crate::call::services::CallServices;
 use crate::durability::persistence::{Append, Durable};
 use crate::limits::agent_seats::has_conversation;
 use crate::limits::budgets::Use;
-use crate::runtime::down_notice::DeathNotice;
+use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
-
-/// Something happened to the call.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Happened {
-    /// What.
-    pub event: Event,
-    /// When, as whoever saw it measured.
-    pub at: At,
-    /// What came with it.
-    pub extra: Extra,
-    /// Rows beside those that follow from the event.
-    pub derived: Vec<Derived>,
-    /// Hears when it is durable, or that there was nothing to keep.
-    pub done: Option<oneshot::Sender<()>>,
-    /// Whether the supervisor sent it, which counts what it sent.
-    pub sender: Sender,
-}
-
-/// Who sent an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
-    /// The supervisor: from outside.
-    Supervisor,
-    /// A part of the call itself.
-    Part,
-}
-
-impl Happened {
-    /// An event of one of the call's own parts.
-    #[must_use]
-    pub fn part(event: Event) -> Self {
-        let at = clock::now();
-        Self { event, at, extra: Extra::None, derived: Vec::new(), done: None, sender: Sender::Part }
-    }
-
-    /// An event from outside; whoever waits for it hears when it is durable.
-    #[must_use]
-    pub fn outside(event: Event, extra: Extra, done: Option<oneshot::Sender<()>>) -> Self {
-        let at = clock::now();
-        Self { event, at, extra, derived: Vec::new(), done, sender: Sender::Supervisor }
-    }
-}
-
-/// One of the call's jobs is over.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct PartDown {
-    /// Which.
-    pub job: Job,
-    /// Whether it panicked.
-    pub panicked: bool,
-}
-
-/// Nothing is left to do and nobody sends any more.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Stop;
 
 /// What is left to do, in order. Kept in the actor, so that a panic in the middle loses at most the piece in hand.
 enum Work {
@@ -110,8 +55,8 @@ pub enum Origin {
 pub struct CallActor {
     call: Call,
     context: Arc<CallContext>,
-    shared: Arc<Shared>,
-    supervisor: Addr<CallSupervisor>,
+    services: Arc<CallServices>,
+    parent: CallParent,
     log: Logger,
     /// The message in hand; taken up again after a panic.
     in_hand: Option<Happened>,
@@ -137,7 +82,7 @@ pub struct CallActor {
     checking: bool,
     handled: u64,
     crashes: u32,
-    _notice: DeathNotice<CallSupervisor, CallDown>,
+    _notice: DownNotice<CallDown>,
 }
 
 impl CallActor {
@@ -146,20 +91,20 @@ impl CallActor {
     pub fn new(
         origin: Origin,
         context: Arc<CallContext>,
-        shared: Arc<Shared>,
-        supervisor: Addr<CallSupervisor>,
+        services: Arc<CallServices>,
+        parent: CallParent,
         first: Option<oneshot::Sender<()>>,
     ) -> Self {
         let id = context.id;
-        let log = shared.log.new(o!("call" => id.to_string(), "line" => context.line.id.to_string()));
-        let notice = DeathNotice::new(supervisor.clone(), move |_| CallDown { call: id });
+        let log = services.log.new(o!("call" => id.to_string(), "line" => context.line.id.to_string()));
+        let notice = DownNotice::new(parent.down.clone(), move |_| CallDown { call: id });
         let (call, work) = match origin {
             Origin::Offered(offer, recording) => {
                 let begun = open(&offer, clock::now());
                 let event = Event::Offered(offer);
                 let extra = recording.map_or(Extra::None, Extra::Recording);
                 let entry = entry(&context, None, &event, &begun.next, &extra);
-                shared.metrics.observe(None, &event, &begun.next);
+                services.metrics.observe(None, &event, &begun.next);
                 info!(log, "call offered"; "state" => begun.next.phase.name(),
                     "caller" => ?context.caller, "route" => begun.next.policy.route.name());
                 let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
@@ -168,7 +113,7 @@ impl CallActor {
             }
             Origin::Log(call) => {
                 if has_conversation(&call) {
-                    shared.agent_seats.hold(id);
+                    services.agent_seats.hold(id);
                 }
                 (*call, VecDeque::new())
             }
@@ -177,8 +122,8 @@ impl CallActor {
         Self {
             call,
             context,
-            shared,
-            supervisor,
+            services,
+            parent,
             log,
             in_hand: None,
             work,
@@ -214,7 +159,7 @@ impl CallActor {
         }
         let mut entry = entry(&self.context, Some(&self.call), event, &taken.next, extra);
         entry.derived.extend(derived);
-        self.shared.metrics.observe(Some(&self.call), event, &taken.next);
+        self.services.metrics.observe(Some(&self.call), event, &taken.next);
         self.log_transition(event, &taken.next);
         self.tell_new_conversations(&taken.next);
         self.count_conversation(extra, &taken.next);
@@ -222,7 +167,7 @@ impl CallActor {
         work.extend(taken.effects.into_iter().map(Work::Perform));
         self.call = taken.next;
         self.work.extend(work);
-        self.shared.faults.pass(Point::CallAfterStep, self.context.id);
+        self.services.faults.pass(Point::CallAfterStep, self.context.id);
     }
 
     /// A report may have come before its conversation was known.
@@ -231,7 +176,7 @@ impl CallActor {
             let known = self.call.conversations.get(i).is_some_and(|old| old.id.is_some());
             if let (false, Some(id)) = (known, &conversation.id) {
                 let (call, conversation) = (self.context.id, id.clone());
-                self.supervisor.do_send(ConversationKnown { call, conversation });
+                self.parent.conversations.do_send(ConversationKnown { call, conversation });
             }
         }
     }
@@ -244,7 +189,7 @@ impl CallActor {
                 seconds: report.duration.unwrap_or_default().as_secs(),
                 credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
             };
-            self.shared.budgets().conversation_over(&report.conversation, took, next.at);
+            self.services.budgets.lock().conversation_over(&report.conversation, took, next.at);
         }
     }
 
@@ -290,7 +235,7 @@ impl CallActor {
         }
         self.send_unsent(ctx);
         if !has_conversation(&self.call) {
-            self.shared.agent_seats.give_back(self.context.id);
+            self.services.agent_seats.give_back(self.context.id);
         }
         if self.call.phase != Phase::Greeting
             && let Some(greeting) = self.greeting.take()
@@ -306,7 +251,7 @@ impl CallActor {
         if !self.unsent.is_empty() {
             let entries = std::mem::take(&mut self.unsent);
             let reply = ctx.address().recipient();
-            self.shared.persistence.do_send(Append { entries, reply });
+            self.services.persistence.do_send(Append { entries, reply });
         }
     }
 
@@ -327,7 +272,7 @@ impl CallActor {
     fn show(&self) {
         let mut actors = vec!["call"];
         actors.extend(self.parts.iter().map(|job| job.name()));
-        self.shared.board.show(&self.context, &self.call, actors);
+        self.services.board.show(&self.context, &self.call, actors);
     }
 
     /// Arms the call's one deadline. Timers are never cancelled: one that fires early only arms again.
@@ -347,7 +292,7 @@ impl CallActor {
     }
 
     fn deadline(&mut self, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::CallOnDeadline, self.context.id);
+        self.services.faults.pass(Point::CallOnDeadline, self.context.id);
         if let Some(deadline) = self.call.deadline().filter(|d| d.due <= clock::now()) {
             let passed = Event::DeadlinePassed { generation: deadline.generation };
             self.take(&passed, &Extra::None, Vec::new());
@@ -362,7 +307,7 @@ impl CallActor {
             && self.parts.is_empty()
             && self.after_durable.is_empty();
         if done {
-            self.supervisor.do_send(CallSettled { call: self.context.id, handled: self.handled });
+            self.parent.settled.do_send(CallSettled { call: self.context.id, handled: self.handled });
         }
     }
 
@@ -377,14 +322,25 @@ impl CallActor {
         }
     }
 
+    /// From now on the call is heard on this leg.
+    fn take_leg(&mut self, address: &LegAddress, connected_at: At) {
+        match &self.services.pbx {
+            Some(side) => {
+                let (address, side) = (address.clone(), Arc::clone(side));
+                self.leg = Some(ConnectedLeg { address, side, connected_at });
+            }
+            None => error!(self.log, "a leg came from a PBX that is not configured"),
+        }
+    }
+
     fn deal_with_hand(&mut self, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::CallBeforeStep, self.context.id);
+        self.services.faults.pass(Point::CallBeforeStep, self.context.id);
         let Some(happened) = self.in_hand.as_mut() else { return };
         let (event, extra) = (happened.event.clone(), std::mem::take(&mut happened.extra));
         let derived = std::mem::take(&mut happened.derived);
         let at = happened.at;
         if let Extra::Leg(leg) = &extra {
-            self.leg = Some(ConnectedLeg { address: leg.clone(), connected_at: at });
+            self.take_leg(leg, at);
         }
         if !self.is_for_the_pad(&event, at, ctx) {
             self.take_at(at, &event, &extra, derived);
@@ -426,9 +382,25 @@ impl Handler<Durable> for CallActor {
     fn handle(&mut self, durable: Durable, ctx: &mut Context<Self>) {
         self.durable = self.durable.max(u64::try_from(durable.seq).unwrap_or(0));
         self.acknowledge();
-        self.shared.faults.pass(Point::CallOnDurable, self.context.id);
+        self.services.faults.pass(Point::CallOnDurable, self.context.id);
         self.perform_durable(ctx);
         self.proceed(ctx);
+    }
+}
+
+impl Handler<AgentOrdered> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, AgentOrdered(order): AgentOrdered, ctx: &mut Context<Self>) {
+        match &self.player {
+            Some(player) => player.do_send(BringAgent(order)),
+            // The player is gone, and its audio with it: this agent cannot be heard.
+            None => {
+                let failed = Event::HandoffFailed { attempt: order.attempt, why: HandoffFailure::Refused };
+                self.take(&failed, &Extra::None, Vec::new());
+                self.proceed(ctx);
+            }
+        }
     }
 }
 

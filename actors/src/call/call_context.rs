@@ -6,6 +6,7 @@ use precall_base::phone_number::CallerNumber;
 use precall_call::CallId;
 
 use crate::call::line::Line;
+use crate::caller_key::CallerKey;
 
 /// Shared by a call's actors.
 #[derive(Debug)]
@@ -29,6 +30,13 @@ impl CallContext {
     #[must_use]
     pub fn caller_id(&self) -> Option<&str> {
         stored_number(&self.caller)
+    }
+
+    /// The caller's key of voices and budgets; none without a number.
+    #[must_use]
+    pub fn caller_key(&self) -> Option<CallerKey> {
+        let caller = self.caller_id()?.to_owned();
+        Some(CallerKey { account: self.line.account.clone(), caller })
     }
 }
 

@@ -2,35 +2,18 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use precall_base::clock;
-use precall_call::{At, Event, Job, JobId, NoVoice, Proof, ProofWay, VoiceId, VoiceSource};
+use precall_call::{At, Event, Job, NoVoice, Proof};
 
-use crate::call::call_actor::{CallActor, Happened, PartDown};
 use crate::call::call_context::CallContext;
-use crate::call::services::Shared;
-use crate::runtime::down_notice::DeathNotice;
+use crate::call::messages::{Happened, PartDown, PartParent};
+use crate::call::services::CallServices;
+use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
-use crate::voices::voice_book::{Asker, VoiceKey, Want, WantsNoMore};
-
-/// What became of the voice this call waited for.
-#[derive(Clone, Debug, PartialEq, Eq, Message)]
-#[rtype(result = "()")]
-pub enum VoiceOutcome {
-    /// It can be used.
-    Ready {
-        /// The voice.
-        voice: VoiceId,
-        /// The job that made it.
-        job: Option<JobId>,
-        /// Where it came from.
-        source: VoiceSource,
-    },
-    /// There will be none.
-    Missing(NoVoice),
-    /// There may be one for who proves to be the caller.
-    NeedsProof(ProofWay),
-}
+use crate::voices::terms::Asker;
+use crate::voices::terms::VoiceOutcome;
+use crate::voices::voice_book::{Want, WantsNoMore};
 
 /// The call does not wait any longer.
 #[derive(Clone, Copy, Debug, Message)]
@@ -40,19 +23,25 @@ pub struct StopWaiting;
 /// See the file.
 pub struct CloneWorker {
     context: Arc<CallContext>,
-    shared: Arc<Shared>,
-    call: Addr<CallActor>,
+    services: Arc<CallServices>,
+    call: PartParent,
     proof: Proof,
     asked_at: At,
-    _notice: DeathNotice<CallActor, PartDown>,
+    _notice: DownNotice<PartDown>,
 }
 
 impl CloneWorker {
     /// For one call, whose caller may have proved who they are.
     #[must_use]
-    pub fn new(context: Arc<CallContext>, shared: Arc<Shared>, call: Addr<CallActor>, proof: Proof) -> Self {
-        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::CloneWorker, panicked });
-        Self { context, shared, call, proof, asked_at: clock::now(), _notice: notice }
+    pub fn new(
+        context: Arc<CallContext>,
+        services: Arc<CallServices>,
+        call: PartParent,
+        proof: Proof,
+    ) -> Self {
+        let notice =
+            DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::CloneWorker, panicked });
+        Self { context, services, call, proof, asked_at: clock::now(), _notice: notice }
     }
 }
 
@@ -60,13 +49,12 @@ impl Actor for CloneWorker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::WorkerStarts, self.context.id);
+        self.services.faults.pass(Point::WorkerStarts, self.context.id);
         // A caller without a number is nobody whose voice could be known.
-        let Some(caller) = self.context.caller_id() else {
+        let Some(key) = self.context.caller_key() else {
             ctx.notify(VoiceOutcome::Missing(NoVoice::NoMapping));
             return;
         };
-        let key = VoiceKey { account: self.context.line.account.clone(), caller: caller.to_owned() };
         let line = &self.context.line;
         let asker = Asker {
             call: self.context.id,
@@ -74,11 +62,11 @@ impl Actor for CloneWorker {
             proof: self.proof,
             due: self.asked_at.plus(line.rules.clone_max_wait),
         };
-        self.shared.voice_book.do_send(Want { asker, key, reply: ctx.address().recipient() });
+        self.services.voice_book.do_send(Want { asker, key, reply: ctx.address().recipient() });
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.shared.voice_book.do_send(WantsNoMore { call: self.context.id });
+        self.services.voice_book.do_send(WantsNoMore { call: self.context.id });
     }
 }
 
@@ -86,7 +74,7 @@ impl Handler<VoiceOutcome> for CloneWorker {
     type Result = ();
 
     fn handle(&mut self, outcome: VoiceOutcome, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::WorkerAnswered, self.context.id);
+        self.services.faults.pass(Point::WorkerAnswered, self.context.id);
         let event = match outcome {
             VoiceOutcome::Ready { voice, job, source } => {
                 let took = clock::now().since(self.asked_at);
@@ -95,7 +83,7 @@ impl Handler<VoiceOutcome> for CloneWorker {
             VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
             VoiceOutcome::NeedsProof(way) => Event::ProofAsked { way },
         };
-        self.call.do_send(Happened::part(event));
+        self.call.happened.do_send(Happened::part(event));
         ctx.stop();
     }
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 use precall_call::{At, ConversationId, Event, GreetingEnd, HandoffFailure, Job, Purpose};
 use precall_providers::elevenlabs::ConversationDetail;
 
-use crate::call::call_actor::{CallActor, Happened, PartDown};
 use crate::call::call_context::CallContext;
+use crate::call::messages::{Happened, PartDown, PartParent};
 use crate::call::projection::Extra;
-use crate::call::services::{Clients, Shared, clients};
-use crate::runtime::down_notice::DeathNotice;
+use crate::call::services::CallServices;
+use crate::runtime::clients::Clients;
+use crate::runtime::down_notice::DownNotice;
 
 /// One exchange.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
@@ -39,9 +40,9 @@ pub struct Question {
 pub struct ConversationLookup {
     question: Question,
     context: Arc<CallContext>,
-    shared: Arc<Shared>,
-    call: Addr<CallActor>,
-    _notice: DeathNotice<CallActor, PartDown>,
+    services: Arc<CallServices>,
+    call: PartParent,
+    _notice: DownNotice<PartDown>,
 }
 
 impl ConversationLookup {
@@ -50,15 +51,15 @@ impl ConversationLookup {
     pub fn new(
         question: Question,
         context: Arc<CallContext>,
-        shared: Arc<Shared>,
-        call: Addr<CallActor>,
+        services: Arc<CallServices>,
+        call: PartParent,
     ) -> Self {
         let job = match question.purpose {
             Purpose::Greeting => Job::Greeting,
             Purpose::Agent => Job::Handoff,
         };
-        let notice = DeathNotice::new(call.clone(), move |_| PartDown { job, panicked: false });
-        Self { question, context, shared, call, _notice: notice }
+        let notice = DownNotice::new(call.down.clone(), move |_| PartDown { job, panicked: false });
+        Self { question, context, services, call, _notice: notice }
     }
 }
 
@@ -67,14 +68,19 @@ impl Actor for ConversationLookup {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         let (question, context) = (self.question.clone(), Arc::clone(&self.context));
-        let (shared, call) = (Arc::clone(&self.shared), self.call.clone());
-        let asked = async move { ask(&question, &context, &shared, &call).await };
+        let (services, call) = (Arc::clone(&self.services), self.call.happened.clone());
+        let asked = async move { ask(&question, &context, &services, &call).await };
         ctx.spawn(asked.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
-async fn ask(question: &Question, context: &CallContext, shared: &Shared, call: &Addr<CallActor>) {
-    let Some(clients) = clients() else { return };
+async fn ask(
+    question: &Question,
+    context: &CallContext,
+    services: &CallServices,
+    call: &Recipient<Happened>,
+) {
+    let clients = services.clients.here();
     let id = match &question.id {
         Some(id) => id.clone(),
         None => {
@@ -90,7 +96,7 @@ async fn ask(question: &Question, context: &CallContext, shared: &Shared, call: 
         }
     };
     let detail = clients.bulk.conversation(&id, ASK_WITHIN).await;
-    shared.provider.note(&detail);
+    services.provider.note(&detail);
     if let Ok(ConversationDetail::Reported(report)) = detail {
         let event = Event::Reported(report.fact());
         call.do_send(Happened { extra: Extra::Report(report), ..Happened::part(event) });

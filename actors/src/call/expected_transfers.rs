@@ -2,6 +2,7 @@
 //! rings, and is answered from memory. Pure; one transfer answers one asker.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use precall_base::phone_number::CallerNumber;
@@ -102,6 +103,32 @@ impl ExpectedTransfers {
     fn forget(&mut self, now: At) {
         self.waiting.retain(|expected| now.since(expected.since) <= EXPECTED_FOR);
         self.answered.retain(|(.., at)| now.since(*at) <= EXPECTED_FOR);
+    }
+}
+
+/// Shared by the calls that expect a transfer and by the edge, which answers from memory.
+#[derive(Debug, Default)]
+pub struct SharedTransfers(Mutex<ExpectedTransfers>);
+
+impl SharedTransfers {
+    /// The agent's provider will ask for this call's voice.
+    pub fn expect(&self, expected: Expected) {
+        self.lock().expect(expected);
+    }
+
+    /// The provider will not ask for this call after all.
+    pub fn withdraw(&self, call: CallId) {
+        self.lock().withdraw(call);
+    }
+
+    /// The one transfer that this asker can be; see [`ExpectedTransfers::answer`].
+    #[must_use]
+    pub fn answer(&self, asker: &Asker, now: At) -> Option<Expected> {
+        self.lock().answer(asker, now)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ExpectedTransfers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

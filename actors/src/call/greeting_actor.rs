@@ -6,20 +6,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture,
+};
 use precall_base::clock;
 use precall_base::phone_number::E164;
 use precall_call::{ConversationId, Event, GreetingEnd, Job, Purpose};
 use precall_providers::elevenlabs::{ConversationDetail, Execution, OutboundCall};
 use slog::warn;
 
-use crate::call::call_actor::{CallActor, Happened, PartDown};
 use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
 use crate::call::conversation_lookup::{Earlier, Found};
+use crate::call::messages::{Happened, PartDown, PartParent};
 use crate::call::projection::Extra;
-use crate::call::services::{Clients, Shared, clients};
-use crate::runtime::down_notice::DeathNotice;
+use crate::call::services::CallServices;
+use crate::runtime::clients::Clients;
+use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
 /// Between two looks whether the greeting is over.
@@ -34,13 +37,13 @@ pub struct StopWatching;
 /// See the file.
 pub struct GreetingActor {
     context: Arc<CallContext>,
-    shared: Arc<Shared>,
-    call: Addr<CallActor>,
+    services: Arc<CallServices>,
+    call: PartParent,
     earlier: Earlier,
     /// Its dial has an outcome: from then on there is nothing that must not be dropped.
     answered: bool,
     unwatched: bool,
-    _notice: DeathNotice<CallActor, PartDown>,
+    _notice: DownNotice<PartDown>,
 }
 
 impl GreetingActor {
@@ -48,12 +51,12 @@ impl GreetingActor {
     #[must_use]
     pub fn new(
         context: Arc<CallContext>,
-        shared: Arc<Shared>,
-        call: Addr<CallActor>,
+        services: Arc<CallServices>,
+        call: PartParent,
         earlier: Earlier,
     ) -> Self {
-        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
-        Self { context, shared, call, earlier, answered: false, unwatched: false, _notice: notice }
+        let notice = DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
+        Self { context, services, call, earlier, answered: false, unwatched: false, _notice: notice }
     }
 }
 
@@ -61,12 +64,13 @@ impl Actor for GreetingActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::GreetingStarts, self.context.id);
-        let (context, shared, earlier) = (Arc::clone(&self.context), Arc::clone(&self.shared), self.earlier);
-        let call = self.call.clone();
+        self.services.faults.pass(Point::GreetingStarts, self.context.id);
+        let (context, services, earlier) =
+            (Arc::clone(&self.context), Arc::clone(&self.services), self.earlier);
+        let call = self.call.happened.clone();
         let dialled = async move {
-            let outcome = dial(&context, &shared, &call, earlier).await;
-            shared.faults.pass(Point::GreetingAnswered, context.id);
+            let outcome = dial(&context, &services, &call, earlier).await;
+            services.faults.pass(Point::GreetingAnswered, context.id);
             call.do_send(Happened::part(outcome.clone()));
             outcome
         };
@@ -85,9 +89,9 @@ impl GreetingActor {
         let rules = &self.context.line.rules;
         // Afterwards the call's own deadline looks the greeting up.
         let longest = rules.ring_max + rules.greeting_max;
-        let (shared, call) = (Arc::clone(&self.shared), self.call.clone());
+        let (services, call) = (Arc::clone(&self.services), self.call.happened.clone());
         let watched = async move {
-            let _over_or_too_long = tokio::time::timeout(longest, watch(&id, &shared, &call)).await;
+            let _over_or_too_long = tokio::time::timeout(longest, watch(&id, &services, &call)).await;
         };
         ctx.spawn(watched.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
@@ -104,12 +108,12 @@ impl Handler<StopWatching> for GreetingActor {
     }
 }
 
-async fn watch(id: &ConversationId, shared: &Shared, call: &Addr<CallActor>) {
-    let Some(clients) = clients() else { return };
+async fn watch(id: &ConversationId, services: &CallServices, call: &Recipient<Happened>) {
+    let clients = services.clients.here();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let detail = clients.bulk.conversation(id, LOOK_WITHIN).await;
-        shared.provider.note(&detail);
+        services.provider.note(&detail);
         match detail {
             Ok(ConversationDetail::Reported(report)) => {
                 let event = Event::Reported(report.fact());
@@ -126,10 +130,16 @@ async fn watch(id: &ConversationId, shared: &Shared, call: &Addr<CallActor>) {
     }
 }
 
-async fn dial(context: &CallContext, shared: &Shared, call: &Addr<CallActor>, earlier: Earlier) -> Event {
+async fn dial(
+    context: &CallContext,
+    services: &CallServices,
+    call: &Recipient<Happened>,
+    earlier: Earlier,
+) -> Event {
     let refused = Event::GreetingEnded { end: GreetingEnd::Refused };
-    let (Some(clients), Some(to)) = (clients(), context.caller.e164()) else { return refused };
-    if !shared.persistence_state.stand().may_act().await {
+    let Some(to) = context.caller.e164() else { return refused };
+    let clients = services.clients.here();
+    if !services.persistence_state.stand().may_act().await {
         return refused;
     }
     if earlier == Earlier::Perhaps {
@@ -140,17 +150,17 @@ async fn dial(context: &CallContext, shared: &Shared, call: &Addr<CallActor>, ea
             Found::Unasked => return refused,
         }
     }
-    if !shared.agent_seat(context.id).await {
+    if !services.take_agent_seat(context.id).await {
         return refused;
     }
     let started = clock::now();
-    let order = order(context, shared, to.clone());
-    let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;
-    shared.provider.note(&answer);
+    let order = order(context, services, to.clone());
+    let answer = clients.dials.outbound_call(&order, services.dial.dial_within).await;
+    services.provider.note(&answer);
     match answer {
         Ok(dialled) => Event::GreetingStarted { conversation: dialled.conversation },
         Err(error) => {
-            warn!(shared.log, "the greeting was not dialled"; "call" => %context.id, "error" => %error,
+            warn!(services.log, "the greeting was not dialled"; "call" => %context.id, "error" => %error,
                 "executed" => ?error.execution);
             match error.execution {
                 Execution::SurelyNot => refused,
@@ -165,7 +175,7 @@ async fn lost_answer(
     clients: &Clients,
     context: &CallContext,
     started: precall_call::At,
-    call: &Addr<CallActor>,
+    call: &Recipient<Happened>,
 ) -> Event {
     let unknown = Event::GreetingEnded { end: GreetingEnd::Unknown };
     call.do_send(Happened::part(unknown.clone()));
@@ -178,10 +188,10 @@ async fn lost_answer(
     }
 }
 
-fn order(context: &CallContext, shared: &Shared, to: E164) -> OutboundCall {
+fn order(context: &CallContext, services: &CallServices, to: E164) -> OutboundCall {
     let line = &context.line;
     OutboundCall {
-        telephony: shared.settings.telephony,
+        telephony: services.dial.telephony,
         agent_id: line.agent_id.clone(),
         phone_number_id: line.phone_number_id.clone(),
         to,

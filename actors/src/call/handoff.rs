@@ -7,20 +7,21 @@ mod route;
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture,
+};
 use precall_base::clock;
 use precall_call::{ConversationId, Event, HandoffFailure, Job, Person, Purpose, Rung, VoiceId};
 use precall_providers::elevenlabs::{Execution, OutboundCall};
-use precall_providers::threecx::address::LegAddress;
 use slog::warn;
 
-use crate::call::call_actor::{CallActor, Happened, PartDown};
 use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
 use crate::call::conversation_lookup::{Earlier, Found};
-use crate::call::leg_player::GreetingPlayer;
-use crate::call::services::{Shared, clients};
-use crate::runtime::down_notice::DeathNotice;
+use crate::call::leg_player::ConnectedLeg;
+use crate::call::messages::{AgentOrdered, Happened, PartDown};
+use crate::call::services::CallServices;
+use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
 /// What is to be tried.
@@ -39,11 +40,22 @@ pub struct Attempt {
     /// Whom the leg is to be routed to, on the rung of that name.
     pub person: Option<Person>,
     /// The caller's leg, where there is one.
-    pub leg: Option<LegAddress>,
-    /// What plays into it.
-    pub player: Option<Addr<GreetingPlayer>>,
+    pub leg: Option<ConnectedLeg>,
+    /// Whether something plays into it: without a player no agent is heard there.
+    pub has_player: bool,
     /// Lines that were spoken on the bridge before.
     pub lines: u32,
+}
+
+/// Where a handoff reports to. The agent order goes to the call, which hands it to the player of its leg.
+#[derive(Clone)]
+pub struct HandoffParent {
+    /// Hears the outcome.
+    pub happened: Recipient<Happened>,
+    /// Hears how the agent is reached.
+    pub ordered: Recipient<AgentOrdered>,
+    /// Hears when the handoff is gone.
+    pub down: Recipient<PartDown>,
 }
 
 /// Nobody waits for the outcome any more.
@@ -55,9 +67,9 @@ pub struct GiveUp;
 pub struct Handoff {
     attempt: Attempt,
     context: Arc<CallContext>,
-    shared: Arc<Shared>,
-    call: Addr<CallActor>,
-    _notice: DeathNotice<CallActor, PartDown>,
+    services: Arc<CallServices>,
+    call: HandoffParent,
+    _notice: DownNotice<PartDown>,
 }
 
 impl Handoff {
@@ -66,11 +78,11 @@ impl Handoff {
     pub fn new(
         attempt: Attempt,
         context: Arc<CallContext>,
-        shared: Arc<Shared>,
-        call: Addr<CallActor>,
+        services: Arc<CallServices>,
+        call: HandoffParent,
     ) -> Self {
-        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Handoff, panicked });
-        Self { attempt, context, shared, call, _notice: notice }
+        let notice = DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::Handoff, panicked });
+        Self { attempt, context, services, call, _notice: notice }
     }
 }
 
@@ -78,14 +90,14 @@ impl Actor for Handoff {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::HandoffStarts, self.context.id);
-        let (context, shared) = (Arc::clone(&self.context), Arc::clone(&self.shared));
+        self.services.faults.pass(Point::HandoffStarts, self.context.id);
+        let (context, services) = (Arc::clone(&self.context), Arc::clone(&self.services));
         let (attempt, call) = (self.attempt.clone(), self.call.clone());
         let made = async move {
-            let outcomes = make(&attempt, &context, &shared).await;
-            shared.faults.pass(Point::HandoffAnswered, context.id);
+            let outcomes = make(&attempt, &context, &services, &call.ordered).await;
+            services.faults.pass(Point::HandoffAnswered, context.id);
             for outcome in outcomes {
-                call.do_send(Happened::part(outcome));
+                call.happened.do_send(Happened::part(outcome));
             }
         };
         ctx.spawn(made.into_actor(self).map(|(), _, ctx| ctx.stop()));
@@ -97,36 +109,42 @@ impl Handler<GiveUp> for Handoff {
 
     fn handle(&mut self, _: GiveUp, ctx: &mut Context<Self>) {
         // Whoever rings again within the minute must not be one of two.
-        self.shared.withdraw_transfer(self.context.id);
+        self.services.transfers.withdraw(self.context.id);
         ctx.stop();
     }
 }
 
-async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
-    if !shared.persistence_state.stand().may_act().await {
+async fn make(
+    attempt: &Attempt,
+    context: &CallContext,
+    services: &CallServices,
+    ordered: &Recipient<AgentOrdered>,
+) -> Vec<Event> {
+    if !services.persistence_state.stand().may_act().await {
         return vec![Event::HandoffFailed { attempt: attempt.number, why: HandoffFailure::Refused }];
     }
     if attempt.rung.bridges() {
-        return bridge::bring(attempt, context, shared).await.into_iter().collect();
+        return bridge::bring(attempt, context, services, ordered).await.into_iter().collect();
     }
     if attempt.rung.routes() {
-        return route::route(attempt, context, shared).await;
+        return route::route(attempt, context, services).await;
     }
-    vec![dial(attempt, context, shared).await]
+    vec![dial(attempt, context, services).await]
 }
 
-async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Event {
+async fn dial(attempt: &Attempt, context: &CallContext, services: &CallServices) -> Event {
     let number = attempt.number;
     let failed = |why| Event::HandoffFailed { attempt: number, why };
     if !attempt.rung.dials() {
         return failed(HandoffFailure::Refused);
     }
-    let (Some(clients), Some(to)) = (clients(), context.caller.e164()) else {
+    let Some(to) = context.caller.e164() else {
         return failed(HandoffFailure::Refused);
     };
+    let clients = services.clients.here();
     let line = &context.line;
     let order = OutboundCall {
-        telephony: shared.settings.telephony,
+        telephony: services.dial.telephony,
         agent_id: line.agent_id.clone(),
         phone_number_id: line.phone_number_id.clone(),
         to: to.clone(),
@@ -149,19 +167,19 @@ async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Even
             Found::Unasked => return failed(HandoffFailure::Refused),
         }
     }
-    if !shared.agent_seat(context.id).await {
+    if !services.take_agent_seat(context.id).await {
         return failed(HandoffFailure::Refused);
     }
     let started = clock::now();
-    let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;
-    shared.provider.note(&answer);
+    let answer = clients.dials.outbound_call(&order, services.dial.dial_within).await;
+    services.provider.note(&answer);
     let error = match answer {
         Ok(dialled) => {
             return Event::HandoffSucceeded { attempt: number, conversation: dialled.conversation };
         }
         Err(error) => error,
     };
-    warn!(shared.log, "the agent was not dialled"; "call" => %context.id, "attempt" => number,
+    warn!(services.log, "the agent was not dialled"; "call" => %context.id, "attempt" => number,
         "rung" => attempt.rung.name(), "error" => %error, "executed" => ?error.execution);
     match error.execution {
         Execution::SurelyNot => failed(HandoffFailure::Refused),

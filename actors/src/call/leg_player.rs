@@ -8,7 +8,7 @@ mod agent_events;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_audio::leg_events::{LegAudioStats, LegNews, LegReport};
 use precall_audio::leg_handle::LegAudio;
@@ -19,11 +19,12 @@ use precall_providers::threecx::address::LegAddress;
 use slog::{info, warn};
 
 use crate::call::announcements::{APOLOGY, GREETING, NOTICE};
-use crate::call::call_actor::{CallActor, Happened, PartDown};
 use crate::call::call_context::CallContext;
-use crate::call::services::Shared;
+use crate::call::messages::{Happened, PartDown, PartParent};
+use crate::call::services::CallServices;
 use crate::pbx::leg_commands;
-use crate::runtime::down_notice::DeathNotice;
+use crate::pbx::pbx_side::PbxSide;
+use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 use agent_events::AgentOnLeg;
 
@@ -85,6 +86,8 @@ pub struct StopPlaying;
 pub struct ConnectedLeg {
     /// Where it is.
     pub address: LegAddress,
+    /// The PBX that has it.
+    pub side: Arc<PbxSide>,
     /// When the PBX's news of it was received.
     pub connected_at: At,
 }
@@ -105,8 +108,8 @@ pub struct GreetingPlayer {
     leg: ConnectedLeg,
     first: Play,
     context: Arc<CallContext>,
-    shared: Arc<Shared>,
-    call: Addr<CallActor>,
+    services: Arc<CallServices>,
+    call: PartParent,
     /// Dropping it stops the audio.
     audio: Option<LegAudio>,
     /// The attempt whose apology is being played.
@@ -114,7 +117,7 @@ pub struct GreetingPlayer {
     /// What earlier legs of this call had heard.
     earlier: AudioHeard,
     agent: AgentOnLeg,
-    _notice: DeathNotice<CallActor, PartDown>,
+    _notice: DownNotice<PartDown>,
 }
 
 impl GreetingPlayer {
@@ -125,17 +128,17 @@ impl GreetingPlayer {
         first: Play,
         before: Before,
         context: Arc<CallContext>,
-        shared: Arc<Shared>,
-        call: Addr<CallActor>,
+        services: Arc<CallServices>,
+        call: PartParent,
     ) -> Self {
-        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
+        let notice = DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
         let agent = AgentOnLeg::new(before.lines, before.persons_asked);
         let earlier = before.audio;
         Self {
             leg,
             first,
             context,
-            shared,
+            services,
             call,
             audio: None,
             apologising: None,
@@ -146,7 +149,7 @@ impl GreetingPlayer {
     }
 
     fn tell(&self, at: At, event: Event) {
-        self.call.do_send(Happened { at, ..Happened::part(event) });
+        self.call.happened.do_send(Happened { at, ..Happened::part(event) });
     }
 
     /// None on a line without a programme: it is of a route without audio.
@@ -210,15 +213,15 @@ impl Actor for GreetingPlayer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::PlayerStarts, self.context.id);
+        self.services.faults.pass(Point::PlayerStarts, self.context.id);
         let scene = self.scene(self.first);
-        let (Some(pbx), Some(scene)) = (self.shared.pbx.as_ref(), scene) else {
+        let Some(scene) = scene else {
             self.lost(self.leg.connected_at);
             return ctx.stop();
         };
         let (leg, reports) = (self.leg.address.clone(), ctx.address().recipient());
-        self.audio = Some(pbx.media.open(leg, self.leg.connected_at, scene, reports));
-        leg_commands::attach_call_id(&self.shared, &self.leg.address, self.context.id);
+        self.audio = Some(self.leg.side.media.open(leg, self.leg.connected_at, scene, reports));
+        leg_commands::attach_call_id(&self.leg.side, &self.services.log, &self.leg.address, self.context.id);
     }
 }
 
@@ -287,20 +290,20 @@ impl Handler<LegReport> for GreetingPlayer {
         let LegReport { at, what } = report;
         match what {
             LegNews::FirstFrame => {
-                self.shared.faults.pass(Point::PlayerHears, self.context.id);
+                self.services.faults.pass(Point::PlayerHears, self.context.id);
                 self.tell(at, Event::GreetingStarted { conversation: None });
             }
             LegNews::FirstSound => self.tell(at, Event::SoundStarted),
             LegNews::Heard(mark) => self.heard(at, mark),
             // A leg that is routed away is cut as well: worth a line only when it is open again.
             LegNews::Cut => {}
-            LegNews::Reopened { gap } => info!(self.shared.log, "a leg's stream was cut and is open again";
+            LegNews::Reopened { gap } => info!(self.services.log, "a leg's stream was cut and is open again";
                 "call" => %self.context.id, "gap_ms" => gap.as_millis()),
             LegNews::Agent { attempt, what } => self.agent_news(attempt, at, what),
-            LegNews::StreamsEnded => leg_commands::look(&self.shared, &self.leg.address),
+            LegNews::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
             LegNews::Failed(why) => {
-                warn!(self.shared.log, "no audio reaches the leg"; "call" => %self.context.id, "error" => %why);
-                leg_commands::look(&self.shared, &self.leg.address);
+                warn!(self.services.log, "no audio reaches the leg"; "call" => %self.context.id, "error" => %why);
+                leg_commands::look(&self.leg.side, &self.leg.address);
                 self.lost(at);
             }
             LegNews::Closed(stats) => {

@@ -3,10 +3,39 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use precall_call::{Call, CallId, Purpose, Voice};
+use precall_base::phone_number::CallerNumber;
+use precall_call::{Call, CallId, ConversationId, Deadline, Purpose, Route, Voice};
 
-use crate::api::LiveCall;
 use crate::call::call_context::CallContext;
+
+/// A live call as the board shows it.
+#[derive(Clone, Debug)]
+pub struct LiveCall {
+    /// Our id.
+    pub id: CallId,
+    /// The PBX's id.
+    pub threecx_call_id: Option<String>,
+    /// The caller, masked.
+    pub caller: String,
+    /// The line's name.
+    pub line: String,
+    /// How greeting and handoff reach the caller.
+    pub route: Route,
+    /// The state's name.
+    pub state: &'static str,
+    /// `awaited`, `cloned` or `fallback`.
+    pub voice: &'static str,
+    /// Why there is no cloned voice.
+    pub voice_missing: Option<&'static str>,
+    /// Microseconds since the epoch.
+    pub offered_at: i64,
+    /// The armed deadline.
+    pub deadline: Option<Deadline>,
+    /// The agent's conversation, once known.
+    pub conversation: Option<ConversationId>,
+    /// Actors alive for this call.
+    pub actors: Vec<&'static str>,
+}
 
 /// Shared and cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -57,10 +86,9 @@ fn live_call(context: &CallContext, call: &Call, actors: Vec<&'static str>) -> L
         id: context.id,
         threecx_call_id: context.threecx_call_id.clone(),
         caller: match &context.caller {
-            precall_base::phone_number::CallerNumber::Public(number) => number.to_string(),
-            precall_base::phone_number::CallerNumber::Internal(_) => "internal".to_owned(),
-            precall_base::phone_number::CallerNumber::Withheld
-            | precall_base::phone_number::CallerNumber::Unreadable => "unknown".to_owned(),
+            CallerNumber::Public(number) => number.to_string(),
+            CallerNumber::Internal(_) => "internal".to_owned(),
+            CallerNumber::Withheld | CallerNumber::Unreadable => "unknown".to_owned(),
         },
         line: context.line.id.to_string(),
         route: call.policy.route,

@@ -13,8 +13,8 @@ use precall_store::people::deletions;
 use precall_store::people::deletions::{Due, Target};
 use slog::{info, warn};
 
-use crate::call::services::{Shared, clients};
 use crate::durability::leadership::Standing;
+use crate::erasure::services::ErasureServices;
 
 /// Between two looks, unless somebody says that there is something.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -26,70 +26,69 @@ const WITHIN: Duration = Duration::from_secs(20);
 const WORTH_A_LINE: i32 = 3;
 
 /// Deletes for as long as this process acts.
-pub(crate) async fn dispose(shared: Arc<Shared>) {
+pub(crate) async fn dispose(services: Arc<ErasureServices>) {
     loop {
-        let acts = matches!(shared.persistence_state.stand().now(), Standing::Acting(_));
-        let more = if acts { round(&shared).await } else { Ok(0) };
+        let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
+        let more = if acts { round(&services).await } else { Ok(0) };
         match more {
             // There may be more of them.
             Ok(done) if done > 0 => continue,
             Ok(_) => {}
-            Err(error) => warn!(shared.log, "what is to be deleted cannot be read"; "error" => %error),
+            Err(error) => warn!(services.log, "what is to be deleted cannot be read"; "error" => %error),
         }
-        let _ = tokio::time::timeout(LOOK_EVERY, shared.disposals.notified()).await;
+        let _ = tokio::time::timeout(LOOK_EVERY, services.wake.notified()).await;
     }
 }
 
 /// How many are done.
-async fn round(shared: &Shared) -> Result<usize, StoreError> {
-    let due = deletions::due(&**shared.pool.get().await?, clock::now(), AT_ONCE).await?;
+async fn round(services: &ErasureServices) -> Result<usize, StoreError> {
+    let due = deletions::due(&**services.pool.get().await?, clock::now(), AT_ONCE).await?;
     let mut done = 0_usize;
     for due in due {
-        let outcome = tokio::time::timeout(WITHIN, delete(shared, &due.target)).await;
+        let outcome = tokio::time::timeout(WITHIN, delete(services, &due.target)).await;
         let outcome = outcome.unwrap_or_else(|_| Err("it takes too long".to_owned()));
-        let client = shared.pool.get().await?;
+        let client = services.pool.get().await?;
         match outcome {
             Ok(()) => {
                 deletions::done(&**client, due.id, clock::now()).await?;
                 done = done.saturating_add(1);
             }
             Err(why) => {
-                say(shared, &due, &why);
+                say(services, &due, &why);
                 deletions::not_done(&**client, &due, &why, clock::now()).await?;
             }
         }
     }
     if done > 0 {
-        info!(shared.log, "deleted outside the database"; "things" => done);
+        info!(services.log, "deleted outside the database"; "things" => done);
     }
     Ok(done)
 }
 
-fn say(shared: &Shared, due: &Due, why: &str) {
+fn say(services: &ErasureServices, due: &Due, why: &str) {
     if due.tries >= WORTH_A_LINE {
-        warn!(shared.log, "something that is to be deleted is still there, it is tried again";
+        warn!(services.log, "something that is to be deleted is still there, it is tried again";
             "deletion" => %due.id, "tries" => due.tries, "error" => why);
     }
 }
 
 /// What is not there is deleted. The reasons name no target.
-async fn delete(shared: &Shared, target: &Target) -> Result<(), String> {
+async fn delete(services: &ErasureServices, target: &Target) -> Result<(), String> {
     match target {
         Target::Sample(reference) => {
-            shared.settings.samples.delete(reference).await.map(drop).map_err(|error| error.to_string())
+            services.samples.delete(reference).await.map(drop).map_err(|error| error.to_string())
         }
-        Target::Conversation(id) => conversation(shared, &ConversationId::new(id)).await,
-        Target::Recording(id) => recording(&shared.settings.recordings, id).await,
+        Target::Conversation(id) => conversation(services, &ConversationId::new(id)).await,
+        Target::Recording(id) => recording(&services.recordings, id).await,
     }
 }
 
-async fn conversation(shared: &Shared, id: &ConversationId) -> Result<(), String> {
-    let Some(clients) = clients() else { return Err("no client on this arbiter".to_owned()) };
-    match clients.bulk.delete_conversation(id, WITHIN).await {
+async fn conversation(services: &ErasureServices, id: &ConversationId) -> Result<(), String> {
+    match services.clients.here().bulk.delete_conversation(id, WITHIN).await {
         Ok(()) => Ok(()),
         Err(error) if error.kind == ProviderErrorKind::NotFound => Ok(()),
         Err(error) => {
-            shared.provider.note::<()>(&Err(error.clone()));
+            services.provider.note::<()>(&Err(error.clone()));
             Err(error.to_string())
         }
     }

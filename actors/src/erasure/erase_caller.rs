@@ -16,10 +16,10 @@ use precall_store::reads::voices;
 use slog::{info, warn};
 use uuid::Uuid;
 
-use crate::api::handle::{ACCOUNT, EngineHandle};
-use crate::call::services::Shared;
+use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
 use crate::erasure::ledger::Line;
-use crate::voices::voice_book::{Revoke, VoiceKey};
+use crate::erasure::services::ErasureServices;
+use crate::voices::voice_book::Revoke;
 
 /// The transaction: it looks through whatever was kept as it came.
 const TRANSACTION_WITHIN: Duration = Duration::from_secs(120);
@@ -75,25 +75,25 @@ pub enum NotErased {
     Store(#[from] StoreError),
 }
 
-impl EngineHandle {
+impl ErasureServices {
     /// Erases a caller, E.164 or extension, for good.
     ///
     /// # Errors
     /// Why nothing was erased.
     pub async fn erase_caller(&self, caller: &str, by: &str) -> Result<ErasureReport, NotErased> {
-        let state = &self.shared.persistence_state;
+        let state = &self.persistence_state;
         if state.spool().is_in_use() || state.failing() {
             return Err(NotErased::Spooled);
         }
         // Before anything is looked at: what is being cloned is not uploaded, and what exists is deleted.
-        let key = VoiceKey { account: ACCOUNT.to_owned(), caller: caller.to_owned() };
-        self.shared.voice_book.do_send(Revoke { keys: vec![key], why: NoVoice::Erased });
+        let key = CallerKey::of_default_account(caller);
+        self.voice_book.do_send(Revoke { keys: vec![key], why: NoVoice::Erased });
         let erasure = Uuid::now_v7();
         let done = tokio::time::timeout(TRANSACTION_WITHIN, self.erase(caller, by, erasure));
         let (scope, erased) = done.await.unwrap_or(Err(StoreError::TooSlow.into()))?;
-        info!(self.shared.log, "a caller was erased"; "erasure" => %erasure, "calls" => scope.calls.len());
+        info!(self.log, "a caller was erased"; "erasure" => %erasure, "calls" => scope.calls.len());
         let spool_files = self.clean_spool(caller).await;
-        self.shared.disposals.notify_one();
+        self.wake.notify_one();
         let (elsewhere, voices) = self.wait_for_elsewhere(erasure, &scope).await?;
         Ok(ErasureReport {
             erasure,
@@ -111,18 +111,17 @@ impl EngineHandle {
 
     async fn erase(&self, caller: &str, by: &str, erasure: Uuid) -> Result<(Scope, Erased), NotErased> {
         let now = clock::now();
-        let mut client = self.shared.pool.get().await.map_err(StoreError::from)?;
+        let mut client = self.pool.get().await.map_err(StoreError::from)?;
         let transaction = client.transaction().await.map_err(StoreError::from)?;
-        if erasure::is_live(&transaction, ACCOUNT, caller).await? {
+        if erasure::is_live(&transaction, DEFAULT_ACCOUNT, caller).await? {
             return Err(NotErased::Live);
         }
-        let scope = erasure::scope(&transaction, ACCOUNT, caller, now).await?;
+        let scope = erasure::scope(&transaction, DEFAULT_ACCOUNT, caller, now).await?;
         if scope.is_empty() {
             return Err(NotErased::Nothing);
         }
         // A line too many erases after a restore what somebody had asked to be erased; a line too few brings it back.
-        let (ledger, line) =
-            (self.shared.settings.ledger.clone(), Line { v: 1, erasure, scope: scope.clone() });
+        let (ledger, line) = (self.ledger.clone(), Line { v: 1, erasure, scope: scope.clone() });
         let written = tokio::task::spawn_blocking(move || ledger.add(&line)).await;
         written.map_err(io::Error::other).and_then(|written| written).map_err(NotErased::Ledger)?;
         let erased = erasure::erase(&transaction, &scope, Some(caller), erasure, by, now).await?;
@@ -132,7 +131,7 @@ impl EngineHandle {
 
     /// What was damaged in the spool is kept for people, and may hold the number.
     async fn clean_spool(&self, caller: &str) -> usize {
-        let Some(folder) = self.shared.settings.spool_folder.clone() else { return 0 };
+        let Some(folder) = self.spool_folder.clone() else { return 0 };
         let digits = caller.trim_start_matches('+').to_owned();
         if digits.len() < DIGITS_MIN {
             return 0;
@@ -142,7 +141,7 @@ impl EngineHandle {
         match cleaned.map_err(io::Error::other).and_then(|cleaned| cleaned) {
             Ok(files) => files,
             Err(error) => {
-                warn!(self.shared.log, "damaged files of the spool could not be looked through"; "error" => %error);
+                warn!(self.log, "damaged files of the spool could not be looked through"; "error" => %error);
                 0
             }
         }
@@ -155,7 +154,7 @@ impl EngineHandle {
     ) -> Result<(Vec<Progress>, (i64, i64)), StoreError> {
         let deadline = tokio::time::Instant::now() + ELSEWHERE_WITHIN;
         loop {
-            let (elsewhere, voices) = elsewhere(&self.shared, erasure, scope).await?;
+            let (elsewhere, voices) = elsewhere(self, erasure, scope).await?;
             let is_done = voices.1 == 0 && elsewhere.iter().all(|progress| progress.pending == 0);
             if is_done || tokio::time::Instant::now() >= deadline {
                 return Ok((elsewhere, voices));
@@ -166,11 +165,11 @@ impl EngineHandle {
 }
 
 async fn elsewhere(
-    shared: &Shared,
+    services: &ErasureServices,
     erasure: Uuid,
     scope: &Scope,
 ) -> Result<(Vec<Progress>, (i64, i64)), StoreError> {
-    let client = shared.pool.get().await?;
+    let client = services.pool.get().await?;
     let progress = deletions::of_erasure(&**client, erasure).await?;
     let voices = voices::of_jobs(&**client, &scope.jobs).await?;
     Ok((progress, voices))

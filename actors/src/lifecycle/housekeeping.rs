@@ -14,8 +14,9 @@ use precall_store::growth::partitions::days;
 use precall_store::growth::retention;
 use slog::{info, warn};
 
-use crate::call::services::{Shared, clients};
+use crate::call::services::CallServices;
 use crate::durability::leadership::Standing;
+use crate::limits::provider_capacity::Capacity;
 
 /// Between two rounds. Pieces are there weeks ahead, and one that is a little too old does no harm.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -46,43 +47,47 @@ pub struct Keeping {
 }
 
 /// Keeps house for as long as this process acts.
-pub(crate) async fn keep_house(shared: Arc<Shared>, keep: Keeping, agent_id: String) {
+pub(crate) async fn keep_house(
+    services: Arc<CallServices>,
+    capacity: Arc<Capacity>,
+    keep: Keeping,
+    agent_id: String,
+) {
     loop {
-        look_at_agent(&shared, &agent_id).await;
-        let acts = matches!(shared.persistence_state.stand().now(), Standing::Acting(_));
-        let outcome = if acts { round(&shared, &keep).await } else { Ok(()) };
+        look_at_agent(&services, &capacity, &agent_id).await;
+        let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
+        let outcome = if acts { round(&services, &keep).await } else { Ok(()) };
         if let Err(error) = &outcome {
-            warn!(shared.log, "keeping house did not succeed, it is tried again"; "error" => %error);
+            warn!(services.log, "maintenance failed, retrying"; "error" => %error);
         }
         tokio::time::sleep(if outcome.is_ok() { EVERY } else { AGAIN }).await;
     }
 }
 
 /// How many conversations the agent may have, for people who compare. Where nobody answers, what was heard last stays.
-async fn look_at_agent(shared: &Shared, agent_id: &str) {
-    let Some(clients) = clients() else { return };
-    if let Ok(agent) = clients.bulk.agent(agent_id, AGENT_WITHIN).await {
-        shared.capacity.agent_limit(agent.concurrency);
+async fn look_at_agent(services: &CallServices, capacity: &Capacity, agent_id: &str) {
+    if let Ok(agent) = services.clients.here().bulk.agent(agent_id, AGENT_WITHIN).await {
+        capacity.agent_limit(agent.concurrency);
     }
 }
 
-async fn round(shared: &Shared, keep: &Keeping) -> Result<(), StoreError> {
+async fn round(services: &CallServices, keep: &Keeping) -> Result<(), StoreError> {
     let now = clock::now();
-    let not_made = partitions::make_ahead(&shared.pool, now).await?;
+    let not_made = partitions::make_ahead(&services.pool, now).await?;
     if not_made > 0 {
-        warn!(shared.log, "pieces of tables could not be made, their rows go to the piece for all others"; "pieces" => not_made);
+        warn!(services.log, "pieces of tables could not be made, their rows go to the piece for all others"; "pieces" => not_made);
     }
     let webhooks = keep.webhooks_days.unwrap_or(WEBHOOKS_KEPT_DAYS);
     let (read, all) = (ago(now, webhooks), ago(now, webhooks.max(QUARANTINED_KEPT_DAYS)));
-    let mut gone = retention::drop_webhooks(&shared.pool, read, all).await?;
+    let mut gone = retention::drop_webhooks(&services.pool, read, all).await?;
     if let Some(kept) = keep.words_days {
-        let words = retention::drop_words(&shared.pool, ago(now, kept)).await?;
+        let words = retention::drop_words(&services.pool, ago(now, kept)).await?;
         if words > 0 {
-            info!(shared.log, "what was said long enough ago is deleted"; "rows" => words);
+            info!(services.log, "what was said long enough ago is deleted"; "rows" => words);
         }
     }
     if let Some(kept) = keep.events_days {
-        gone.extend(retention::drop_events(&shared.pool, ago(now, kept)).await?);
+        gone.extend(retention::drop_events(&services.pool, ago(now, kept)).await?);
     }
     if let Some(kept) = keep.recordings_days.or(keep.events_days) {
         let folder = keep.recordings.clone();
@@ -90,17 +95,17 @@ async fn round(shared: &Shared, keep: &Keeping) -> Result<(), StoreError> {
         match deleted {
             Ok(Ok(0)) => {}
             Ok(Ok(files)) => {
-                info!(shared.log, "recordings that were old enough are deleted"; "files" => files)
+                info!(services.log, "recordings that were old enough are deleted"; "files" => files)
             }
-            Ok(Err(error)) => warn!(shared.log, "old recordings could not be deleted"; "error" => %error),
+            Ok(Err(error)) => warn!(services.log, "old recordings could not be deleted"; "error" => %error),
             Err(_) => {}
         }
     }
     if !gone.is_empty() {
-        info!(shared.log, "what was old enough is deleted"; "pieces" => gone.join(" "));
+        info!(services.log, "what was old enough is deleted"; "pieces" => gone.join(" "));
     }
-    let bytes = retention::database_bytes(&shared.pool).await?;
-    shared.metrics.database_size(bytes, keep.database_max_bytes, now);
+    let bytes = retention::database_bytes(&services.pool).await?;
+    services.metrics.database_size(bytes, keep.database_max_bytes, now);
     Ok(())
 }
 

@@ -29,16 +29,21 @@ use uuid::Uuid;
 use super::housekeeping::{Keeping, keep_house};
 use crate::admission::call_registry::{REMEMBERED, Registry, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
-use crate::api::PbxEngine;
 use crate::call::announcements::Programme;
 use crate::call::line::{Line, Lines};
-use crate::call::services::{Shared, clients};
+use crate::call::services::CallServices;
 use crate::durability::leadership::{LEFT_FREE, Standing};
 use crate::erasure::deletion_worker::dispose;
+use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
+use crate::lifecycle::settings::PbxEngine;
 use crate::limits::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
+use crate::limits::provider_capacity::Capacity;
+use crate::observe::prompt_problems::PromptProblems;
 use crate::pbx::pbx_feed::{Feed, PbxFeed};
+use crate::runtime::restart_in_place::Reserved;
 use crate::voices::reconcile_rules::Trust;
+use crate::voices::services::VoiceServices;
 use crate::voices::voice_book::{Existing, FindOut, Warm};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -58,10 +63,21 @@ const PREPARED_WITHIN: Duration = Duration::from_secs(20);
 const PREPARE_AGAIN_MAX: Duration = Duration::from_secs(60);
 const AGENT_WITHIN: Duration = Duration::from_secs(5);
 
+/// The feed of a PBX that has its address and does not run yet.
+pub(crate) struct ReservedFeed {
+    pub(crate) seat: Reserved<PbxFeed>,
+    pub(crate) tokens: AccessTokens,
+    pub(crate) desk: TokenDesk,
+}
+
 /// Brings what was before into the actors.
 #[derive(Clone)]
 pub(crate) struct Loader {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) services: Arc<CallServices>,
+    pub(crate) voices: Arc<VoiceServices>,
+    pub(crate) erasure: Arc<ErasureServices>,
+    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) prompt_problems: Arc<PromptProblems>,
     pub(crate) default_line: Line,
     pub(crate) region: Region,
     pub(crate) countries: Countries,
@@ -84,14 +100,9 @@ impl Loader {
         }
     }
 
-    pub(crate) async fn load_then_look(
-        self,
-        desk: TokenDesk,
-        tokens: AccessTokens,
-        supervisor: Addr<CallSupervisor>,
-    ) {
-        let (log, mut pause, mut said) = (self.shared.log.clone(), RETRY_FIRST, String::new());
-        let state = &self.shared.persistence_state;
+    pub(crate) async fn load_then_look(self, feed: Option<ReservedFeed>, supervisor: Addr<CallSupervisor>) {
+        let (log, mut pause, mut said) = (self.services.log.clone(), RETRY_FIRST, String::new());
+        let state = &self.services.persistence_state;
         let (mut lock, mut free_since) = (None, None);
         let position = loop {
             let error = match self.take_over(&mut lock, &mut free_since, &supervisor).await {
@@ -116,19 +127,22 @@ impl Loader {
         };
         state.set_reached(position);
         // Not earlier: a leg that is seen before the calls of the last start are known would be taken for a new call.
-        self.start_feed(desk, tokens, &supervisor);
+        if let Some(feed) = feed {
+            self.start_feed(feed, &supervisor);
+        }
         info!(log, "the engine is ready");
         // Beside the looks, for it may take long, and who has not looked for long may not act.
         let (preparing, supervisor) = (self.clone(), supervisor);
         actix::spawn(async move { preparing.prepare_again(&supervisor).await });
-        actix::spawn(dispose(Arc::clone(&self.shared)));
+        actix::spawn(dispose(Arc::clone(&self.erasure)));
         let agent = self.default_line.agent_id.clone();
-        actix::spawn(keep_house(Arc::clone(&self.shared), self.keeping.clone(), agent));
+        let (services, capacity) = (Arc::clone(&self.services), Arc::clone(&self.capacity));
+        actix::spawn(keep_house(services, capacity, self.keeping.clone(), agent));
         let mut look_again = LOOK_EVERY;
         loop {
             tokio::time::sleep(look_again).await;
             let look = async {
-                let client = self.shared.pool.get().await?;
+                let client = self.services.pool.get().await?;
                 client.simple_query("select 1").await?;
                 Ok::<(), StoreError>(())
             };
@@ -157,7 +171,7 @@ impl Loader {
         let mut pause = LOOK_EVERY;
         loop {
             tokio::time::sleep(pause).await;
-            if !self.shared.prompt_problems().is_empty() {
+            if !self.prompt_problems.all().is_empty() {
                 self.reload(supervisor).await;
                 pause = (pause * 2).min(PREPARE_AGAIN_MAX);
             }
@@ -174,7 +188,7 @@ impl Loader {
         if lock.as_ref().is_none_or(EngineLock::is_gone) {
             *lock = None;
             if self.is_our_turn(free_since).await? {
-                *lock = EngineLock::take(&self.shared.pool).await?;
+                *lock = EngineLock::take(&self.services.pool).await?;
             }
         }
         if lock.is_none() {
@@ -187,8 +201,8 @@ impl Loader {
     /// A free lock is left alone for a moment by who has stood by, and by who finds a database that has just been started: it has let
     /// go of all locks, and the engine that held this one, whose calls are live, comes back for it.
     async fn is_our_turn(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
-        let client = self.shared.pool.get().await?;
-        if self.shared.persistence_state.stand().now() != Standing::Standby {
+        let client = self.services.pool.get().await?;
+        if self.services.persistence_state.stand().now() != Standing::Standby {
             return EngineLock::is_settled(&**client, LEFT_FREE).await;
         }
         if EngineLock::is_held(&**client).await? {
@@ -201,15 +215,15 @@ impl Loader {
     /// What earlier starts acknowledged while the database was away. Without the disk it stays where it is, and is no reason not to start.
     async fn bring_in_what_was_spooled(&self) -> Result<(), StoreError> {
         let Some(root) = &self.spool_root else { return Ok(()) };
-        match spool_recovery::bring_in(root, &self.shared.pool, &self.shared.log).await {
+        match spool_recovery::bring_in(root, &self.services.pool, &self.services.log).await {
             Ok(0) => Ok(()),
             Ok(entries) => {
-                info!(self.shared.log, "events of an earlier start are in the database"; "entries" => entries);
+                info!(self.services.log, "events of an earlier start are in the database"; "entries" => entries);
                 Ok(())
             }
             Err(LeftError::Store(error)) => Err(error),
             Err(error @ LeftError::Disk(_)) => {
-                error!(self.shared.log, "the spool of an earlier start stays where it is"; "error" => %error);
+                error!(self.services.log, "the spool of an earlier start stays where it is"; "error" => %error);
                 Ok(())
             }
         }
@@ -217,12 +231,12 @@ impl Loader {
 
     /// None where it cannot be asked.
     async fn still_acts(&self, lock: &mut Option<EngineLock>) -> Option<bool> {
-        let Standing::Acting(generation) = self.shared.persistence_state.stand().now() else {
+        let Standing::Acting(generation) = self.services.persistence_state.stand().now() else {
             return Some(true);
         };
         let look = async {
             if lock.as_ref().is_none_or(EngineLock::is_gone) {
-                *lock = EngineLock::take(&self.shared.pool).await?;
+                *lock = EngineLock::take(&self.services.pool).await?;
             }
             let Some(held) = lock.as_ref() else { return Ok::<bool, StoreError>(false) };
             Ok(held.current().await? == Some(generation))
@@ -237,7 +251,7 @@ impl Loader {
         match self.lines().await {
             Ok(lines) => self.use_lines(lines, supervisor),
             Err(error) => {
-                warn!(self.shared.log, "lines could not be read, the old ones stay"; "error" => %error);
+                warn!(self.services.log, "lines could not be read, the old ones stay"; "error" => %error);
             }
         }
     }
@@ -245,23 +259,23 @@ impl Loader {
     /// Returns where the logs stand.
     async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
         // Not from the pool any more: it may hold the migrations' lock, and is dropped whatever comes of them.
-        let mut client = deadpool_postgres::Object::take(self.shared.pool.get().await?);
+        let mut client = deadpool_postgres::Object::take(self.services.pool.get().await?);
         migrate::migrate(&mut client, &embedded::runner(), migrate::Limits::default())
             .await
             .map_err(|error| StoreError::Schema(error.to_string()))?;
         drop(client);
         // Before anything is written: a piece cannot be made once rows of it are in the piece for all others.
-        partitions::make_ahead(&self.shared.pool, clock::now()).await?;
+        partitions::make_ahead(&self.services.pool, clock::now()).await?;
         // Before this start is the one that acts, which would make them somebody else's, and before any log is read.
         self.bring_in_what_was_spooled().await?;
         let lines = self.lines().await?;
-        let client = self.shared.pool.get().await?;
+        let client = self.services.pool.get().await?;
         // Before anything is read: what an earlier start still writes is written, or refused, by now.
         let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
         let trust = self.trust_in(database, generation).await;
-        self.shared.persistence_state.stand().looked(clock::now());
-        self.shared.persistence_state.stand().set(Standing::Acting(generation));
+        self.services.persistence_state.stand().looked(clock::now());
+        self.services.persistence_state.stand().set(Standing::Acting(generation));
         let now = clock::now();
         let ago =
             |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
@@ -285,11 +299,11 @@ impl Loader {
                 guard.seed(number, at);
             }
         }
-        let budgets = restored_usage::budgets(&self.shared, &**client, now).await?;
+        let budgets = restored_usage::budgets(&self.services, &**client, now).await?;
         let cached = voices::cached(&**client, now, 10_000).await?;
         let unreleased = call_context::unreleased(&**client).await?;
         let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
-        info!(self.shared.log, "loaded what was before"; "cached_voices" => cached.len(),
+        info!(self.services.log, "loaded what was before"; "cached_voices" => cached.len(),
             "unreleased_calls" => unreleased.len(), "generation" => generation);
         let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
         let existing = Existing {
@@ -297,12 +311,12 @@ impl Loader {
             in_use: voices::in_use(&**client).await?,
             trust,
         };
-        self.shared.voice_book.do_send(existing);
-        self.shared.voice_book.do_send(Warm(cached));
-        self.shared.voice_book.do_send(FindOut(unfinished));
+        self.services.voice_book.do_send(existing);
+        self.services.voice_book.do_send(Warm(cached));
+        self.services.voice_book.do_send(FindOut(unfinished));
         self.use_lines(lines, supervisor);
         // Nothing was counted yet: until now nothing was taken.
-        *self.shared.budgets() = budgets;
+        *self.services.budgets.lock() = budgets;
         let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
         supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
         generation::last_position(&**client).await
@@ -310,11 +324,11 @@ impl Loader {
 
     /// Whether its voices are all that bear our name. What cannot be written down is not believed.
     async fn trust_in(&self, database: Uuid, generation: u64) -> Trust {
-        let Some(known) = self.shared.settings.known_database.clone() else { return Trust::New };
+        let Some(known) = self.voices.known_database.clone() else { return Trust::New };
         match tokio::task::spawn_blocking(move || known.acts(database, generation)).await {
             Ok(Ok(trust)) => trust,
             Ok(Err(error)) => {
-                warn!(self.shared.log, "it could not be written down which database this is"; "error" => %error);
+                warn!(self.services.log, "it could not be written down which database this is"; "error" => %error);
                 Trust::New
             }
             Err(_) => Trust::New,
@@ -322,11 +336,11 @@ impl Loader {
     }
 
     async fn lines(&self) -> Result<Lines, StoreError> {
-        let client = self.shared.pool.get().await?;
+        let client = self.services.pool.get().await?;
         let stored = lines::read(&**client).await?;
         let (lines, unreadable) = Lines::new(self.default_line.clone(), &stored, self.region);
         for number in unreadable {
-            warn!(self.shared.log, "a line's number cannot be read, the line is left out"; "number" => number);
+            warn!(self.services.log, "a line's number cannot be read, the line is left out"; "number" => number);
         }
         Ok(match &self.pbx {
             Some(pbx) => self.prepare(pbx, lines).await,
@@ -336,7 +350,7 @@ impl Loader {
 
     /// What callers hear is ready before the first of them rings: nothing is synthesised during a call.
     async fn prepare(&self, pbx: &PbxEngine, lines: Lines) -> Lines {
-        let Some(clients) = clients() else { return lines };
+        let clients = self.services.clients.here();
         let mut agents = AgentVoices::default();
         let mut orders = Vec::new();
         for line in lines.all() {
@@ -355,11 +369,10 @@ impl Loader {
         }
         problems.sort_unstable();
         // They are tried again every minute, and said when they change.
-        if problems != self.shared.prompt_problems() {
+        if self.prompt_problems.set(problems.clone()) {
             for problem in &problems {
-                warn!(self.shared.log, "a prompt is not as it was ordered"; "problem" => problem);
+                warn!(self.services.log, "a prompt differs from its configuration"; "problem" => problem);
             }
-            self.shared.set_prompt_problems(problems);
         }
         let programmes = prepared
             .by_line
@@ -369,9 +382,9 @@ impl Loader {
         lines.with_programmes(&programmes)
     }
 
-    fn start_feed(&self, desk: TokenDesk, tokens: AccessTokens, supervisor: &Addr<CallSupervisor>) {
-        let (Some(pbx), Some(side)) = (&self.pbx, &self.shared.pbx) else { return };
-        let Some(arbiter) = actix::Arbiter::try_current() else { return };
+    fn start_feed(&self, reserved: ReservedFeed, supervisor: &Addr<CallSupervisor>) {
+        let (Some(pbx), Some(side)) = (&self.pbx, &self.services.pbx) else { return };
+        let ReservedFeed { seat, tokens, desk } = reserved;
         let feed = Feed {
             settings: Arc::clone(&pbx.client),
             tokens,
@@ -380,11 +393,9 @@ impl Loader {
             synced: supervisor.clone().recipient(),
             state: Arc::clone(&side.state),
             pace: pbx.pace.clone(),
-            log: self.shared.log.clone(),
+            log: self.services.log.clone(),
         };
-        let feed = PbxFeed::start(&arbiter, feed);
-        // Set once: the engine starts one feed.
-        let _ = side.look.set(feed.recipient());
+        seat.start(&actix::Arbiter::current(), move |_| PbxFeed::new(feed));
     }
 
     fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {

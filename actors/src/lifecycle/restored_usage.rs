@@ -7,7 +7,8 @@ use precall_store::error::StoreError;
 use precall_store::recovery::budget_use;
 use tokio_postgres::GenericClient;
 
-use crate::call::services::Shared;
+use crate::call::services::CallServices;
+use crate::caller_key::CallerKey;
 use crate::limits::budgets::{Budgets, Use};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -15,22 +16,22 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The budgets as they stand. Calls that may have a conversation get their seats: each keeps it, or not, once it is read back.
 pub(crate) async fn budgets(
-    shared: &Shared,
+    services: &CallServices,
     client: &impl GenericClient,
     now: At,
 ) -> Result<Budgets, StoreError> {
     let ago = |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
-    let limits = shared.budgets().limits();
+    let limits = services.budgets.lock().limits();
     let mut budgets = Budgets::new(limits);
     // Nothing is read for a budget that nobody has set.
     if limits.caller_calls_per_hour.is_some() {
         for call in budget_use::calls(client, ago(HOUR)).await? {
-            budgets.seed_call(&(call.account, call.caller), call.at);
+            budgets.seed_call(&CallerKey { account: call.account, caller: call.caller }, call.at);
         }
     }
     if limits.clones_per_day.is_some() || limits.caller_clones_per_day.is_some() {
         for clone in budget_use::clones(client, ago(DAY)).await? {
-            budgets.seed_clone((clone.account, clone.caller), clone.at);
+            budgets.seed_clone(CallerKey { account: clone.account, caller: clone.caller }, clone.at);
         }
     }
     if limits.agent_minutes_per_day.is_some() || limits.cost_per_day.is_some() {
@@ -42,10 +43,10 @@ pub(crate) async fn budgets(
     }
     for live in budget_use::live(client).await? {
         if let Some(caller) = live.caller {
-            budgets.seed_live(live.call, &(live.account, caller));
+            budgets.seed_live(live.call, &CallerKey { account: live.account, caller });
         }
         if live.has_conversation {
-            shared.agent_seats.hold(live.call);
+            services.agent_seats.hold(live.call);
         }
     }
     budgets.seeded(now);

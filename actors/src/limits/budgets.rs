@@ -7,12 +7,14 @@ mod tests;
 mod thresholds;
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use precall_call::{At, CallId, ConversationId};
 
 use self::spent::Spent;
 pub use self::spent::Use;
+use crate::caller_key::CallerKey;
 use crate::limits::budgets::sliding_window::Sliding;
 use crate::limits::budgets::thresholds::Watch;
 
@@ -68,9 +70,6 @@ impl Budget {
     }
 }
 
-/// Who uses something: the account, and the caller within it.
-pub type Caller = (String, String);
-
 /// What became of a budget of the whole installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetUse {
@@ -107,8 +106,8 @@ pub struct BudgetNews {
 #[derive(Debug)]
 pub struct Budgets {
     limits: BudgetLimits,
-    live: HashMap<CallId, Caller>,
-    live_of: HashMap<Caller, u64>,
+    live: HashMap<CallId, CallerKey>,
+    live_of: HashMap<CallerKey, u64>,
     calls: Sliding,
     clones: Sliding,
     spent: Spent,
@@ -149,7 +148,7 @@ impl Budgets {
     ///
     /// # Errors
     /// The budget that is used up.
-    pub fn may_call(&mut self, caller: Option<&Caller>, now: At) -> Result<(), Budget> {
+    pub fn may_call(&mut self, caller: Option<&CallerKey>, now: At) -> Result<(), Budget> {
         self.advance(now);
         let refused = self.used_up(caller);
         if let Some(budget) = refused {
@@ -159,7 +158,7 @@ impl Budgets {
     }
 
     /// A call that was taken: counted, and live until [`Self::call_over`].
-    pub fn call_began(&mut self, call: CallId, caller: Option<&Caller>, now: At) {
+    pub fn call_began(&mut self, call: CallId, caller: Option<&CallerKey>, now: At) {
         let now = self.advance(now);
         if let Some(caller) = caller {
             self.seed_call(caller, now);
@@ -178,10 +177,9 @@ impl Budgets {
     }
 
     /// Whether this caller's voice may be cloned; counts the clone when it may.
-    pub fn may_clone(&mut self, account: &str, caller: &str, now: At) -> bool {
+    pub fn may_clone(&mut self, caller: &CallerKey, now: At) -> bool {
         let now = self.advance(now);
-        let whose = (account.to_owned(), caller.to_owned());
-        let refused = if reached(self.clones.of(&whose), self.limits.caller_clones_per_day) {
+        let refused = if reached(self.clones.of(caller), self.limits.caller_clones_per_day) {
             Some(Budget::CallerClonesPerDay)
         } else if reached(self.clones.all(), self.limits.clones_per_day) {
             Some(Budget::ClonesPerDay)
@@ -192,15 +190,15 @@ impl Budgets {
             self.refuse(budget);
             return false;
         }
-        self.seed_clone(whose, now);
+        self.seed_clone(caller.clone(), now);
         self.look();
         true
     }
 
     /// A clone that was allowed, and nothing was uploaded for it.
-    pub fn clone_not_made(&mut self, account: &str, caller: &str, now: At) {
+    pub fn clone_not_made(&mut self, caller: &CallerKey, now: At) {
         self.advance(now);
-        self.clones.give_back(&(account.to_owned(), caller.to_owned()));
+        self.clones.give_back(caller);
     }
 
     /// A conversation is over and was reported. However often that is said, it counts once, with the most that was said.
@@ -211,14 +209,14 @@ impl Budgets {
     }
 
     /// A call of before the restart.
-    pub fn seed_call(&mut self, caller: &Caller, at: At) {
+    pub fn seed_call(&mut self, caller: &CallerKey, at: At) {
         if self.limits.caller_calls_per_hour.is_some() {
             self.calls.add(caller.clone(), at);
         }
     }
 
     /// One that still lives.
-    pub fn seed_live(&mut self, call: CallId, caller: &Caller) {
+    pub fn seed_live(&mut self, call: CallId, caller: &CallerKey) {
         if self.limits.caller_live_calls.is_some() && self.live.insert(call, caller.clone()).is_none() {
             let count = self.live_of.entry(caller.clone()).or_insert(0);
             *count = count.saturating_add(1);
@@ -226,7 +224,7 @@ impl Budgets {
     }
 
     /// A clone of before the restart.
-    pub fn seed_clone(&mut self, caller: Caller, at: At) {
+    pub fn seed_clone(&mut self, caller: CallerKey, at: At) {
         if self.limits.caller_clones_per_day.is_some() || self.limits.clones_per_day.is_some() {
             self.clones.add(caller, at);
         }
@@ -270,7 +268,7 @@ impl Budgets {
         .flatten()
     }
 
-    fn used_up(&self, caller: Option<&Caller>) -> Option<Budget> {
+    fn used_up(&self, caller: Option<&CallerKey>) -> Option<Budget> {
         let limits = self.limits;
         if let Some(caller) = caller {
             if reached(self.live_of.get(caller).copied().unwrap_or(0), limits.caller_live_calls) {
@@ -314,4 +312,21 @@ impl Budgets {
 
 fn reached(used: u64, limit: Option<u64>) -> bool {
     limit.is_some_and(|limit| used >= limit)
+}
+
+/// The one set of budgets, used by calls and by voices.
+#[derive(Debug)]
+pub struct SharedBudgets(Mutex<Budgets>);
+
+impl SharedBudgets {
+    /// Nothing is used yet.
+    #[must_use]
+    pub fn new(limits: BudgetLimits) -> Self {
+        Self(Mutex::new(Budgets::new(limits)))
+    }
+
+    /// Locked for one question. A panic elsewhere does not take the budgets away.
+    pub fn lock(&self) -> MutexGuard<'_, Budgets> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -36,3 +36,11 @@ pub struct Synced {
     /// Every leg of ours, by id.
     pub legs: Vec<LegAddress>,
 }
+
+/// Asks the PBX whether this leg is still there, and how it is; what is found is told like any other news.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct LookAt {
+    /// Which leg.
+    pub leg: LegAddress,
+}

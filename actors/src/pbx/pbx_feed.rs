@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
-    Recipient, Supervised, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, Supervised,
+    WrapFuture,
 };
 use precall_base::backoff::Backoff;
 use precall_base::clock;
@@ -26,9 +26,8 @@ use slog::{Logger, debug, info};
 use tokio::sync::watch;
 
 use crate::pbx::leg_book::{LEGS_MAX, LegBook, LegInput, LegOutput};
-use crate::pbx::leg_events::{LegHappened, LegNews, Synced};
+use crate::pbx::leg_events::{LegHappened, LegNews, LookAt, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
-use crate::runtime::restart_in_place::start_resilient;
 
 mod trouble;
 
@@ -61,14 +60,6 @@ pub struct Feed {
     pub pace: FeedPace,
     /// Where lines go.
     pub log: Logger,
-}
-
-/// Asks the PBX whether this leg is still there, and how it is; what is found is told like any other news.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub struct LookAt {
-    /// Which leg.
-    pub leg: LegAddress,
 }
 
 /// Ends the feed and closes its socket.
@@ -120,14 +111,9 @@ pub struct PbxFeed {
 }
 
 impl PbxFeed {
-    /// Starts the one feed of a PBX client.
+    /// The one feed of a PBX client. Call it on the arbiter where the feed will live: its HTTP clients stay there.
     #[must_use]
-    pub fn start(arbiter: &ArbiterHandle, feed: Feed) -> Addr<Self> {
-        start_resilient(arbiter, move |_| Self::new(feed))
-    }
-
-    /// To be called on the arbiter where it will live: its HTTP clients stay there.
-    fn new(feed: Feed) -> Self {
+    pub fn new(feed: Feed) -> Self {
         let book = LegBook::new(feed.settings.own_dn().clone(), LEGS_MAX);
         let list_retry = Backoff::new(feed.pace.list_retry.0, feed.pace.list_retry.1);
         Self {

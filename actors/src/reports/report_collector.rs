@@ -15,8 +15,8 @@ use slog::{info, warn};
 use tokio::sync::oneshot;
 
 use crate::admission::call_supervisor::{CallSupervisor, ReportCame};
-use crate::api::ReportOutcome;
-use crate::call::services::{Shared, clients};
+use crate::admission::contract::ReportOutcome;
+use crate::call::services::CallServices;
 
 /// Conversations of one round; the others are due in the next.
 const ROUND_MAX: i64 = 500;
@@ -33,7 +33,7 @@ type Asked = HashMap<ConversationId, (u32, At)>;
 
 /// See the file.
 pub struct ReportCollector {
-    shared: Arc<Shared>,
+    services: Arc<CallServices>,
     supervisor: Addr<CallSupervisor>,
     /// `POSTCALL_WAIT_SECONDS`.
     wait: Duration,
@@ -46,19 +46,19 @@ impl ReportCollector {
     /// Asks for conversations that began longer than `wait` ago, in rounds `every` apart.
     #[must_use]
     pub fn new(
-        shared: Arc<Shared>,
+        services: Arc<CallServices>,
         supervisor: Addr<CallSupervisor>,
         wait: Duration,
         every: Duration,
     ) -> Self {
-        Self { shared, supervisor, wait, every, asked: Asked::new() }
+        Self { services, supervisor, wait, every, asked: Asked::new() }
     }
 
     fn next_round(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(self.every, |actor, ctx| {
-            let (shared, supervisor) = (Arc::clone(&actor.shared), actor.supervisor.clone());
+            let (services, supervisor) = (Arc::clone(&actor.services), actor.supervisor.clone());
             let (wait, asked) = (actor.wait, std::mem::take(&mut actor.asked));
-            let round = async move { round(&shared, &supervisor, wait, asked).await };
+            let round = async move { round(&services, &supervisor, wait, asked).await };
             ctx.spawn(round.into_actor(actor).map(|asked, actor, ctx| {
                 actor.asked = asked;
                 actor.next_round(ctx);
@@ -78,26 +78,26 @@ impl Actor for ReportCollector {
 impl Supervised for ReportCollector {}
 
 async fn round(
-    shared: &Shared,
+    services: &CallServices,
     supervisor: &Addr<CallSupervisor>,
     wait: Duration,
     mut asked: Asked,
 ) -> Asked {
-    if !shared.persistence_state.can_keep() {
+    if !services.persistence_state.can_keep() {
         return asked;
     }
-    if let Err(error) = match_kept(shared, supervisor).await {
-        warn!(shared.log, "kept reports could not be read"; "error" => %error);
+    if let Err(error) = match_kept(services, supervisor).await {
+        warn!(services.log, "kept reports could not be read"; "error" => %error);
         return asked;
     }
-    let due = match due(shared, wait).await {
+    let due = match due(services, wait).await {
         Ok(due) => due,
         Err(error) => {
-            warn!(shared.log, "overdue reports could not be listed"; "error" => %error);
+            warn!(services.log, "overdue reports could not be listed"; "error" => %error);
             return asked;
         }
     };
-    let Some(clients) = clients() else { return asked };
+    let clients = services.clients.here();
     asked.retain(|conversation, _| due.iter().any(|(_, due)| due == conversation));
     for (call, conversation) in due {
         let now = clock::now();
@@ -110,10 +110,10 @@ async fn round(
             *next = now.plus(SELDOM);
         }
         let detail = clients.bulk.conversation(&conversation, ASK_WITHIN).await;
-        shared.provider.note(&detail);
+        services.provider.note(&detail);
         match detail {
             Ok(ConversationDetail::Reported(mut report)) => {
-                info!(shared.log, "a report was fetched"; "call" => %call);
+                info!(services.log, "a report was fetched"; "call" => %call);
                 report.our_call = Some(call);
                 let (answer, _) = oneshot::channel();
                 // Its call is known, so it is never kept apart.
@@ -122,7 +122,7 @@ async fn round(
             }
             Ok(ConversationDetail::NotYet { .. }) => {}
             Err(error) => {
-                warn!(shared.log, "a report could not be fetched"; "call" => %call, "error" => %error);
+                warn!(services.log, "a report could not be fetched"; "call" => %call, "error" => %error);
             }
         }
     }
@@ -130,12 +130,12 @@ async fn round(
 }
 
 /// Reports that were kept while their call could not be looked for.
-async fn match_kept(shared: &Shared, supervisor: &Addr<CallSupervisor>) -> Result<(), StoreError> {
-    let client = shared.pool.get().await?;
+async fn match_kept(services: &CallServices, supervisor: &Addr<CallSupervisor>) -> Result<(), StoreError> {
+    let client = services.pool.get().await?;
     for (call, body) in unmatched_reports::found(&**client, ROUND_MAX).await? {
         let raw = RawValue::from_string(body.to_string()).unwrap_or_default();
         let Ok(Webhook::Report(mut report)) = parse_webhook(raw.get().as_bytes()) else { continue };
-        info!(shared.log, "a kept report found its call"; "call" => %call);
+        info!(services.log, "a kept report found its call"; "call" => %call);
         report.our_call = Some(call);
         let conversation = report.conversation.clone();
         let (answer, outcome) = oneshot::channel();
@@ -148,9 +148,9 @@ async fn match_kept(shared: &Shared, supervisor: &Addr<CallSupervisor>) -> Resul
     Ok(())
 }
 
-async fn due(shared: &Shared, wait: Duration) -> Result<Vec<(CallId, ConversationId)>, StoreError> {
+async fn due(services: &CallServices, wait: Duration) -> Result<Vec<(CallId, ConversationId)>, StoreError> {
     let now = clock::now();
     let ago = |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
-    let client = shared.pool.get().await?;
+    let client = services.pool.get().await?;
     due_conversations::due(&**client, ago(GIVEN_UP_AFTER), ago(wait), ROUND_MAX).await
 }

@@ -1,35 +1,28 @@
-//! A field whose drop tells somebody that its actor is gone: after a normal stop, a panic, or a cancelled task alike.
+//! A field whose drop tells another actor that its own actor is gone: after a normal stop, a panic, or a cancelled task.
 
-use actix::dev::ToEnvelope;
-use actix::{Actor, Addr, Handler, Message};
+use actix::{Message, Recipient};
 
-/// Sends `message` when it is dropped. Sending never fails and never panics: it also happens while unwinding.
-pub struct DeathNotice<A, M>
+/// Sends one message when it is dropped. Sending never fails and never panics: it also happens while unwinding.
+pub struct DownNotice<M>
 where
-    A: Actor + Handler<M>,
-    A::Context: ToEnvelope<A, M>,
     M: Message<Result = ()> + Send + 'static,
 {
-    to: Addr<A>,
+    to: Recipient<M>,
     message: Option<Box<dyn FnOnce(bool) -> M + Send>>,
 }
 
-impl<A, M> DeathNotice<A, M>
+impl<M> DownNotice<M>
 where
-    A: Actor + Handler<M>,
-    A::Context: ToEnvelope<A, M>,
     M: Message<Result = ()> + Send + 'static,
 {
-    /// To be sent to `to`; `message` is told whether the actor dies of a panic.
-    pub fn new(to: Addr<A>, message: impl FnOnce(bool) -> M + Send + 'static) -> Self {
+    /// A notice to `to`. `message` is told whether the actor ends with a panic.
+    pub fn new(to: Recipient<M>, message: impl FnOnce(bool) -> M + Send + 'static) -> Self {
         Self { to, message: Some(Box::new(message)) }
     }
 }
 
-impl<A, M> Drop for DeathNotice<A, M>
+impl<M> Drop for DownNotice<M>
 where
-    A: Actor + Handler<M>,
-    A::Context: ToEnvelope<A, M>,
     M: Message<Result = ()> + Send + 'static,
 {
     fn drop(&mut self) {

@@ -1,7 +1,7 @@
-//! Restarts an actor in place after a panic: same address, same mailbox, later messages still delivered.
+//! Restarts an actor in place after a panic: same address, same mailbox, later messages still arrive.
 //!
-//! `actix::Supervisor` restarts after a deliberate stop and not after a panic; calls need the opposite. The fields
-//! survive as the panic left them; timers and spawned futures are gone, so `started` runs again and arms them anew.
+//! `actix::Supervisor` restarts after a deliberate stop and not after a panic. Calls need the opposite. The fields
+//! survive as the panic left them. Timers and spawned futures are gone, so `started` runs again and arms them.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,37 +9,65 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use actix::dev::ContextFut;
-use actix::dev::channel::channel;
+use actix::dev::channel::{AddressReceiver, channel};
 use actix::{Actor, Addr, ArbiterHandle, Context, Supervised};
 
-/// After so many restarts the actor ends instead: whoever holds its death notice takes over.
+/// After this many restarts the actor ends instead. The receiver of its down notice takes over.
 const RESTARTS_MAX: u32 = 3;
-/// Of the channel; not a bound (every clone of an address adds its own), admission is.
+/// Capacity of the mailbox. It is no bound, since each clone of an address adds its own; admission is the bound.
 const MAILBOX: usize = 64;
 
-/// Starts `make`'s actor on an arbiter, to be restarted in place when it panics.
-pub fn start_resilient<A, F>(arbiter: &ArbiterHandle, make: F) -> Addr<A>
+/// An actor that has its address and does not run yet. Two actors that know each other are born whole with it: both
+/// addresses exist before either actor is made.
+pub struct Reserved<A: Actor<Context = Context<A>>>(AddressReceiver<A>);
+
+/// The address of an actor that [`Reserved::start`] starts later. Messages wait until then.
+#[must_use]
+pub fn reserve<A>() -> (Addr<A>, Reserved<A>)
+where
+    A: Actor<Context = Context<A>> + Supervised,
+{
+    let (sender, receiver) = channel(MAILBOX);
+    (Addr::new(sender), Reserved(receiver))
+}
+
+impl<A> Reserved<A>
+where
+    A: Actor<Context = Context<A>> + Supervised,
+{
+    /// Makes the actor on an arbiter and runs it. It is restarted in place when it panics.
+    pub fn start<F>(self, arbiter: &ArbiterHandle, make: F)
+    where
+        F: FnOnce(&mut Context<A>) -> A + Send + 'static,
+    {
+        let Self(receiver) = self;
+        arbiter.spawn_fn(move || {
+            let mut context = Context::with_receiver(receiver);
+            let actor = make(&mut context);
+            let running = Some(context.into_future(actor));
+            actix::spawn(RestartInPlace { running, restarts_left: RESTARTS_MAX });
+        });
+    }
+}
+
+/// Starts `make`'s actor on an arbiter. It is restarted in place when it panics.
+pub fn start_in_place<A, F>(arbiter: &ArbiterHandle, make: F) -> Addr<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
     F: FnOnce(&mut Context<A>) -> A + Send + 'static,
 {
-    let (sender, receiver) = channel(MAILBOX);
-    arbiter.spawn_fn(move || {
-        let mut context = Context::with_receiver(receiver);
-        let actor = make(&mut context);
-        let running = Some(context.into_future(actor));
-        actix::spawn(Resilient { running, restarts_left: RESTARTS_MAX });
-    });
-    Addr::new(sender)
+    let (address, reserved) = reserve();
+    reserved.start(arbiter, make);
+    address
 }
 
 /// Owns the actor's future and polls it where a panic can be caught.
-struct Resilient<A: Actor<Context = Context<A>>> {
+struct RestartInPlace<A: Actor<Context = Context<A>>> {
     running: Option<ContextFut<A, Context<A>>>,
     restarts_left: u32,
 }
 
-impl<A: Actor<Context = Context<A>> + Supervised> Future for Resilient<A> {
+impl<A: Actor<Context = Context<A>> + Supervised> Future for RestartInPlace<A> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
@@ -66,7 +94,7 @@ impl<A: Actor<Context = Context<A>> + Supervised> Future for Resilient<A> {
     }
 }
 
-impl<A: Actor<Context = Context<A>>> Resilient<A> {
+impl<A: Actor<Context = Context<A>>> RestartInPlace<A> {
     /// Dropping the future runs the actor's last moments; a panic there must not reach the runtime.
     fn end(&mut self) {
         let running = self.running.take();
@@ -74,7 +102,7 @@ impl<A: Actor<Context = Context<A>>> Resilient<A> {
     }
 }
 
-impl<A: Actor<Context = Context<A>>> Drop for Resilient<A> {
+impl<A: Actor<Context = Context<A>>> Drop for RestartInPlace<A> {
     fn drop(&mut self) {
         self.end();
     }

@@ -17,13 +17,14 @@ use slog::{info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::call::services::{Clients, Shared, clients};
+use crate::caller_key::CallerKey;
 use crate::durability::persistence::{Append, Durable};
-use crate::runtime::down_notice::DeathNotice;
+use crate::runtime::clients::Clients;
+use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
-use crate::voices::voice_book::{
-    CachedClone, CloneOrder, Failure, Fullness, JobEnd, JobTold, VoiceBook, VoiceKey, WantSlot,
-};
+use crate::voices::services::VoiceServices;
+use crate::voices::terms::{CachedClone, CloneOrder, Failure, JobEnd};
+use crate::voices::voice_book::{Fullness, JobTold, VoiceBook, WantSlot};
 
 /// How long a job is heard out after its upload has begun, however long its calls were ready to wait.
 const HEARD_OUT: Duration = Duration::from_secs(120);
@@ -45,7 +46,7 @@ pub struct JobTask {
     /// Its id, and in the voice's name at the provider.
     pub job: JobId,
     /// Whose voice.
-    pub key: VoiceKey,
+    pub key: CallerKey,
     /// What is to be done.
     pub work: JobWork,
 }
@@ -79,19 +80,19 @@ pub struct Drop;
 /// See the file.
 pub struct CloneJob {
     task: JobTask,
-    shared: Arc<Shared>,
+    services: Arc<VoiceServices>,
     book: Addr<VoiceBook>,
     intent_durable: Option<oneshot::Sender<()>>,
-    _notice: DeathNotice<VoiceBook, JobTold>,
+    _notice: DownNotice<JobTold>,
 }
 
 impl CloneJob {
     /// For one task.
     #[must_use]
-    pub fn new(task: JobTask, shared: Arc<Shared>, book: Addr<VoiceBook>) -> Self {
+    pub fn new(task: JobTask, services: Arc<VoiceServices>, book: Addr<VoiceBook>) -> Self {
         let job = task.job;
-        let notice = DeathNotice::new(book.clone(), move |_| JobTold::Down(job));
-        Self { task, shared, book, intent_durable: None, _notice: notice }
+        let notice = DownNotice::new(book.clone().recipient(), move |_| JobTold::Down(job));
+        Self { task, services, book, intent_durable: None, _notice: notice }
     }
 }
 
@@ -101,20 +102,20 @@ impl Actor for CloneJob {
     fn started(&mut self, ctx: &mut Context<Self>) {
         let (durable, heard) = oneshot::channel();
         self.intent_durable = Some(durable);
-        let (task, shared, book) = (self.task.clone(), Arc::clone(&self.shared), self.book.clone());
+        let (task, services, book) = (self.task.clone(), Arc::clone(&self.services), self.book.clone());
         let (work, job) = (task.work.clone(), ctx.address());
-        let log = |next| JobLog { task: task.clone(), shared: Arc::clone(&shared), job, next };
+        let log = |next| JobLog { task: task.clone(), services: Arc::clone(&services), job, next };
         match work {
             JobWork::Clone { order, call } => {
                 if let Some(call) = call {
-                    shared.faults.pass(Point::JobStarts, call);
+                    services.faults.pass(Point::JobStarts, call);
                 }
-                let run = Run { log: log(1), task, shared, book };
+                let run = Run { log: log(1), task, services, book };
                 let cloned = run.carry_out(order, call, heard);
                 ctx.spawn(cloned.into_actor(self).map(|(), _, ctx| ctx.stop()));
             }
             JobWork::FindOut { name, sample_sha256, sample_bytes } => {
-                let run = Run { log: log(2), task, shared, book };
+                let run = Run { log: log(2), task, services, book };
                 let found = run.find_out(name, sample_sha256, sample_bytes);
                 ctx.spawn(found.into_actor(self).map(|(), _, ctx| ctx.stop()));
             }
@@ -143,7 +144,7 @@ impl Handler<Drop> for CloneJob {
 /// A job on its way.
 struct Run {
     task: JobTask,
-    shared: Arc<Shared>,
+    services: Arc<VoiceServices>,
     book: Addr<VoiceBook>,
     log: JobLog,
 }
@@ -173,7 +174,7 @@ impl Run {
     /// After a crash: what became of an upload is written down, and a voice that was made is used.
     async fn find_out(mut self, name: String, sample_sha256: String, sample_bytes: usize) {
         let began = clock::now();
-        let Some(clients) = clients() else { return };
+        let clients = self.services.clients.here();
         match self.look_for(&clients, &name).await {
             Some(made) => {
                 let (sample, mark) = (None, None);
@@ -190,7 +191,7 @@ impl Run {
     async fn carry_out(mut self, order: CloneOrder, call: Option<CallId>, intent: oneshot::Receiver<()>) {
         let began = clock::now();
         let CloneOrder { sample: reference, mark, covered, existing } = order;
-        let sample = match self.shared.settings.samples.read(&reference).await {
+        let sample = match self.services.settings.samples.read(&reference).await {
             Ok(sample) => sample,
             Err(error) => {
                 // A disk or a store in trouble says nothing of the sample.
@@ -214,7 +215,7 @@ impl Run {
             self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Unchanged { mark }));
             return;
         }
-        let name = format!("precall-{}-{}", self.shared.settings.installation, self.task.job);
+        let name = format!("precall-{}-{}", self.services.settings.installation, self.task.job);
         self.log.requested(&name, &reference, &sample, consent);
         if intent.await.is_err() {
             return;
@@ -245,7 +246,7 @@ impl Run {
 
     fn pass(&self, point: Point, call: Option<CallId>) {
         if let Some(call) = call {
-            self.shared.faults.pass(point, call);
+            self.services.faults.pass(point, call);
         }
     }
 
@@ -255,23 +256,23 @@ impl Run {
         tokio::pin!(upload);
         tokio::select! {
             made = &mut upload => return made,
-            () = tokio::time::sleep(self.shared.settings.clone_timeout) => {}
+            () = tokio::time::sleep(self.services.settings.clone_timeout) => {}
         }
         self.book.do_send(JobTold::Late(self.task.job));
         upload.await
     }
 
     async fn upload(&self, name: &str, sample: VoiceSample) -> Result<Made, NotMade> {
-        let Some(clients) = clients() else { return Err(NotMade::passing("no client on this arbiter")) };
+        let clients = self.services.clients.here();
         let order = AddVoice { name: name.to_owned(), description: None, sample };
         let (mut attempt, mut evicted) = (1, 0);
         let mut pauses = Backoff::new(RETRY_PAUSE, RETRY_PAUSE_MAX);
         loop {
-            if !self.shared.persistence_state.stand().may_act().await {
+            if !self.services.persistence_state.stand().may_act().await {
                 return Err(NotMade::passing("another precall may have taken over"));
             }
             let answer = clients.bulk.add_voice(&order, HEARD_OUT).await;
-            self.shared.provider.note(&answer);
+            self.services.provider.note(&answer);
             let error = match answer {
                 Ok(added) if added.usable == VoiceUse::Ready => {
                     return Ok(Made { voice: added.voice, found_by_name: false });
@@ -279,7 +280,7 @@ impl Run {
                 Ok(added) => return Err(self.needs_verification(&clients, &added.voice).await),
                 Err(error) => error,
             };
-            warn!(self.shared.log, "a clone was not made"; "job" => %self.task.job, "attempt" => attempt,
+            warn!(self.services.log, "a clone was not made"; "job" => %self.task.job, "attempt" => attempt,
                 "error" => %error, "executed" => ?error.execution);
             if error.execution == Execution::Maybe {
                 return self.look_for(&clients, name).await.ok_or_else(|| not_made(&error));
@@ -332,7 +333,7 @@ impl Run {
     fn succeeded(&mut self, made: &Made, of: MadeOf, began: At) {
         let at = clock::now();
         let took_ms = millis(at.since(began));
-        info!(self.shared.log, "voice cloned"; "job" => %self.task.job, "took_ms" => took_ms,
+        info!(self.services.log, "voice cloned"; "job" => %self.task.job, "took_ms" => took_ms,
             "found_by_name" => made.found_by_name);
         let event =
             VoiceEvent::CloneSucceeded { voice: &made.voice, took_ms, found_by_name: made.found_by_name };
@@ -340,7 +341,7 @@ impl Run {
             caller_id: self.task.key.caller.clone(),
             cloned_voice_id: made.voice.to_string(),
             clone_created_at: Time(at),
-            ttl_expires_at: Time(at.plus(self.shared.settings.cache_ttl)),
+            ttl_expires_at: Time(at.plus(self.services.settings.cache_ttl)),
             account_id: self.task.key.account.clone(),
             sample_sha256: of.sha256.clone(),
             sample_mark: of.mark.clone(),
@@ -362,7 +363,7 @@ impl Run {
     fn failed(&mut self, not_made: &NotMade, size: usize, began: At) {
         let at = clock::now();
         let NotMade { why, failure, message } = not_made;
-        warn!(self.shared.log, "voice not cloned"; "job" => %self.task.job, "reason" => why.name(),
+        warn!(self.services.log, "voice not cloned"; "job" => %self.task.job, "reason" => why.name(),
             "error" => message);
         let event = VoiceEvent::CloneFailed { reason: why.name(), message };
         let logged = CloneLogRow {
@@ -394,7 +395,7 @@ impl Run {
 /// Appends to the job's own log.
 struct JobLog {
     task: JobTask,
-    shared: Arc<Shared>,
+    services: Arc<VoiceServices>,
     job: Addr<CloneJob>,
     next: i64,
 }
@@ -414,7 +415,7 @@ impl JobLog {
         let entry = Entry { stream: Stream::Voice, owner, seq: self.next, at, event, pii, derived };
         self.next = self.next.saturating_add(1);
         let reply = self.job.clone().recipient();
-        self.shared.persistence.do_send(Append { entries: vec![entry], reply });
+        self.services.persistence.do_send(Append { entries: vec![entry], reply });
     }
 }
 

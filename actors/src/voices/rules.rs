@@ -6,11 +6,11 @@ use std::time::Duration;
 use precall_call::{At, CallId, JobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
 use precall_store::voices::{ConsentRule, Covered, Mapping};
 
-use crate::call::clone_worker::VoiceOutcome;
+use crate::caller_key::CallerKey;
 use crate::voices::circuit_breaker::{Breaker, Gate};
-
-pub use crate::voices::terms::{Asker, BookLimits, CloneOrder, Failure, JobEnd, Known, Order, VoiceKey};
-pub use clone_cache::CachedClone;
+use crate::voices::terms::{
+    Asker, BookLimits, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceOutcome,
+};
 use clone_cache::{Memory, Refused};
 
 /// How long a failure that lasts is believed.
@@ -47,11 +47,11 @@ struct Job {
 pub struct Book {
     limits: BookLimits,
     memory: Memory,
-    jobs: HashMap<VoiceKey, Job>,
+    jobs: HashMap<CallerKey, Job>,
     /// Shortest remaining wait first, then first come.
-    queue: Vec<VoiceKey>,
-    keys: HashMap<JobId, VoiceKey>,
-    waiting_for: HashMap<CallId, VoiceKey>,
+    queue: Vec<CallerKey>,
+    keys: HashMap<JobId, CallerKey>,
+    waiting_for: HashMap<CallId, CallerKey>,
     breaker: Breaker,
     /// What the provider allows at once, where it has said so.
     allowed: Option<usize>,
@@ -74,18 +74,18 @@ impl Book {
     }
 
     /// A clone that was cached before.
-    pub fn remember(&mut self, key: VoiceKey, clone: CachedClone, expires: At) {
+    pub fn remember(&mut self, key: CallerKey, clone: CachedClone, expires: At) {
         self.memory.remember(key, clone, expires);
     }
 
     /// Takes a caller's clone out of the cache, and what is known to be in its way.
-    pub fn forget(&mut self, key: &VoiceKey) -> bool {
+    pub fn forget(&mut self, key: &CallerKey) -> bool {
         self.memory.forget(key)
     }
 
     /// The cached voice, without counting it as used.
     #[must_use]
-    pub fn peek(&self, key: &VoiceKey, now: At) -> Option<&VoiceId> {
+    pub fn peek(&self, key: &CallerKey, now: At) -> Option<&VoiceId> {
         self.memory.peek(key, now).map(|clone| &clone.voice)
     }
 
@@ -101,7 +101,7 @@ impl Book {
     }
 
     /// A call wants its caller's voice. One job serves all calls of a caller.
-    pub fn want(&mut self, asker: Asker, key: VoiceKey, job: JobId) -> Vec<Order> {
+    pub fn want(&mut self, asker: Asker, key: CallerKey, job: JobId) -> Vec<Order> {
         if let Some(running) = self.jobs.get_mut(&key) {
             let verdict = running.mapping.as_ref().and_then(|mapping| objection(&asker, mapping));
             let why = running.revoked.map(VoiceOutcome::Missing).or(verdict);
@@ -117,7 +117,7 @@ impl Book {
     }
 
     /// A voice is cloned ahead, for the next call. Nothing where a job runs already.
-    pub fn clone_ahead(&mut self, key: VoiceKey, job: JobId) -> Vec<Order> {
+    pub fn clone_ahead(&mut self, key: CallerKey, job: JobId) -> Vec<Order> {
         if self.jobs.contains_key(&key) {
             return Vec::new();
         }
@@ -125,7 +125,7 @@ impl Book {
     }
 
     /// The mapping is read even for a cached voice: one that was taken away or lost its consent must not be heard.
-    fn read(&mut self, key: VoiceKey, id: JobId, waiting: Vec<Asker>, ahead: bool) -> Vec<Order> {
+    fn read(&mut self, key: CallerKey, id: JobId, waiting: Vec<Asker>, ahead: bool) -> Vec<Order> {
         self.keys.insert(id, key.clone());
         let stage = Stage::Reading;
         let job = Job { id, stage, waiting, ahead, mapping: None, order: None, revoked: None };
@@ -134,7 +134,7 @@ impl Book {
     }
 
     /// A job whose outcome a crash swallowed is found out about; calls that come meanwhile wait for it.
-    pub fn recover(&mut self, key: VoiceKey, id: JobId) {
+    pub fn recover(&mut self, key: CallerKey, id: JobId) {
         self.keys.insert(id, key.clone());
         let (stage, waiting) = (Stage::Uploading, Vec::new());
         let job = Job { id, stage, waiting, ahead: false, mapping: None, order: None, revoked: None };
@@ -174,7 +174,7 @@ impl Book {
     }
 
     /// From the cache, or by a clone.
-    fn serve(&mut self, key: &VoiceKey, mapping: Mapping, mark: Option<String>, now: At) -> Vec<Order> {
+    fn serve(&mut self, key: &CallerKey, mapping: Mapping, mark: Option<String>, now: At) -> Vec<Order> {
         let needs_consent = self.limits.consent == ConsentRule::Required;
         let is_covered = |sample: Option<&str>| {
             let is_of = |covered: &Covered| Some(covered.sample_sha256.as_str()) == sample;
@@ -208,7 +208,7 @@ impl Book {
 
     /// Whose voice a job makes.
     #[must_use]
-    pub fn key_of(&self, job: JobId) -> Option<&VoiceKey> {
+    pub fn key_of(&self, job: JobId) -> Option<&CallerKey> {
         self.keys.get(&job)
     }
 
@@ -272,7 +272,7 @@ impl Book {
     }
 
     /// What an outcome says of the provider and of the sample.
-    fn learn(&mut self, key: &VoiceKey, id: JobId, end: &JobEnd, now: At) {
+    fn learn(&mut self, key: &CallerKey, id: JobId, end: &JobEnd, now: At) {
         let order = self.jobs.get(key).filter(|job| job.id == id).and_then(|job| job.order.clone());
         match end {
             JobEnd::Cloned(_) => self.breaker.answered(),
@@ -289,7 +289,7 @@ impl Book {
     }
 
     /// A caller's voice must not be used any more: a consent was withdrawn, a mapping is gone. What has not been sent is not.
-    pub fn revoke(&mut self, key: &VoiceKey, why: NoVoice) -> Vec<Order> {
+    pub fn revoke(&mut self, key: &CallerKey, why: NoVoice) -> Vec<Order> {
         self.memory.forget(key);
         let Some(job) = self.jobs.get_mut(key) else { return Vec::new() };
         let (id, stage) = (job.id, job.stage);
@@ -358,7 +358,7 @@ impl Book {
         let mut orders = Vec::new();
         let at_once = self.allowed.map_or(self.limits.concurrency, |max| max.min(self.limits.concurrency));
         while self.running() < at_once {
-            let due = |key: &VoiceKey| {
+            let due = |key: &CallerKey| {
                 self.jobs.get(key).and_then(|job| job.waiting.iter().map(|asker| asker.due).min())
             };
             // Who clones ahead waits behind everybody.
@@ -375,11 +375,11 @@ impl Book {
         orders
     }
 
-    fn refuse(&mut self, key: &VoiceKey, why: NoVoice) -> Vec<Order> {
+    fn refuse(&mut self, key: &CallerKey, why: NoVoice) -> Vec<Order> {
         self.finish(key, &VoiceOutcome::Missing(why))
     }
 
-    fn finish(&mut self, key: &VoiceKey, outcome: &VoiceOutcome) -> Vec<Order> {
+    fn finish(&mut self, key: &CallerKey, outcome: &VoiceOutcome) -> Vec<Order> {
         let waiting = self.remove(key).map(|job| job.waiting).unwrap_or_default();
         self.tell(waiting, outcome)
     }
@@ -395,7 +395,7 @@ impl Book {
         outcomes.into_iter().map(|(call, outcome)| Order::Tell(call, outcome)).collect()
     }
 
-    fn remove(&mut self, key: &VoiceKey) -> Option<Job> {
+    fn remove(&mut self, key: &CallerKey) -> Option<Job> {
         let job = self.jobs.remove(key)?;
         self.keys.remove(&job.id);
         Some(job)

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use precall_call::{At, CallId, JobId, VoiceId};
 
-use crate::voices::voice_book::VoiceKey;
+use crate::caller_key::CallerKey;
 
 /// A voice that exists at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Held {
     /// Where that job's log goes on.
     pub next_seq: i64,
     /// Whose voice.
-    pub key: VoiceKey,
+    pub key: CallerKey,
     /// When a call last began to use it.
     pub last_used: At,
     /// When it stops counting; in the past where nobody is served with it any more.
@@ -109,7 +109,7 @@ impl SlotBook {
     }
 
     /// Nobody is served with this caller's voices any more.
-    pub fn not_wanted(&mut self, key: &VoiceKey) {
+    pub fn not_wanted(&mut self, key: &CallerKey) {
         for held in self.voices.values_mut().filter(|held| held.key == *key) {
             held.expires = At(0);
         }
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn held(job: u128, used: i64, expires: i64) -> Held {
-        let key = VoiceKey { account: "default".to_owned(), caller: format!("+1{job}") };
+        let key = CallerKey { account: "default".to_owned(), caller: format!("+1{job}") };
         Held { job: JobId(job), next_seq: 3, key, last_used: At(used), expires: At(expires) }
     }
 

@@ -3,20 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use precall_call::{At, CallId, JobId, NoVoice, Proof, VoiceId, VoicePolicy};
+use actix::Message;
+use precall_call::{At, CallId, JobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
 use precall_store::voices::{ConsentRule, Covered, Mapping};
 
-use crate::call::clone_worker::VoiceOutcome;
-use crate::voices::rules::CachedClone;
-
-/// Whose voice.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct VoiceKey {
-    /// Whose caller.
-    pub account: String,
-    /// The caller as rows name one.
-    pub caller: String,
-}
+use crate::caller_key::CallerKey;
 
 /// A call that asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +50,7 @@ pub enum Order {
     /// Read the caller's mapping, and tell [`Book::mapped`](crate::voices::rules::Book::mapped).
     ReadMapping {
         /// Whose.
-        key: VoiceKey,
+        key: CallerKey,
         /// For which job.
         job: JobId,
     },
@@ -68,18 +59,18 @@ pub enum Order {
         /// Its id.
         job: JobId,
         /// Whose voice.
-        key: VoiceKey,
+        key: CallerKey,
         /// Of what.
         order: CloneOrder,
         /// The call that asked first; none where a voice is cloned ahead.
         call: Option<CallId>,
     },
     /// Stop a job that has not uploaded anything.
-    StopJob(JobId, VoiceKey),
+    StopJob(JobId, CallerKey),
     /// Tell a call.
     Tell(CallId, VoiceOutcome),
     /// [`Book::want`](crate::voices::rules::Book::want) again, for a new job: what this call waited for says nothing of who may hear it.
-    AskAgain(Asker, VoiceKey),
+    AskAgain(Asker, CallerKey),
 }
 
 /// How a job ended.
@@ -118,4 +109,48 @@ pub struct BookLimits {
     pub ttl: Duration,
     /// Whether a clone needs a consent.
     pub consent: ConsentRule,
+}
+
+/// What became of the voice this call waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum VoiceOutcome {
+    /// It can be used.
+    Ready {
+        /// The voice.
+        voice: VoiceId,
+        /// The job that made it.
+        job: Option<JobId>,
+        /// Where it came from.
+        source: VoiceSource,
+    },
+    /// There will be none.
+    Missing(NoVoice),
+    /// There may be one for who proves to be the caller.
+    NeedsProof(ProofWay),
+}
+
+/// A clone, and what it was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedClone {
+    /// The voice.
+    pub voice: VoiceId,
+    /// SHA-256 of its sample, lower-case hex; none for rows of the service before this one.
+    pub sample_sha256: Option<String>,
+    /// Where its sample lay; none where that is not known, as after a start.
+    pub sample: Option<String>,
+    /// Its sample's mark when it was read; none where that is not known.
+    pub mark: Option<String>,
+}
+
+impl CachedClone {
+    /// Whether the sample that lies there now is the one it was made of, as far as can be told. What is not known speaks for it.
+    pub(crate) fn is_of(&self, sample: &str, mark: Option<&str>) -> bool {
+        let same_place = self.sample.as_deref().is_none_or(|of| of == sample);
+        let same_mark = match (self.mark.as_deref(), mark) {
+            (Some(of), Some(now)) => of == now,
+            (None, _) | (_, None) => true,
+        };
+        same_place && same_mark
+    }
 }

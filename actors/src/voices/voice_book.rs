@@ -13,19 +13,18 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
 use slog::{info, warn};
 
-pub use crate::voices::rules::{
-    Asker, Book, BookLimits, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceKey,
-};
-pub use entitlement::{LookAtEntitlements, Revoke, TellOfGoneVoices, VoiceGone};
+pub use entitlement::{LookAtEntitlements, Revoke, VoiceGone};
 pub use prefetch::{CloneAhead, ClonedAhead};
 pub use reconcile::{NotReconciled, Reconcile, Reconciled};
 pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
 
-use crate::call::clone_worker::VoiceOutcome;
-use crate::call::services::{Shared, clients};
+use crate::caller_key::CallerKey;
 use crate::voices::clone_job::{CloneJob, Drop as DropJob, JobTask, JobWork};
 use crate::voices::reconcile_rules::{Approval, Trust};
+use crate::voices::rules::Book;
+use crate::voices::services::VoiceServices;
 use crate::voices::slot_rules::{Held, SlotBook};
+use crate::voices::terms::{Asker, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceOutcome};
 use precall_base::clock;
 use precall_store::StoreError;
 use precall_store::voices;
@@ -47,7 +46,7 @@ pub struct Want {
     /// Which call, and what is known of who calls.
     pub asker: Asker,
     /// Whose voice.
-    pub key: VoiceKey,
+    pub key: CallerKey,
     /// Hears the outcome, once.
     pub reply: Recipient<VoiceOutcome>,
 }
@@ -77,12 +76,12 @@ pub enum JobTold {
 /// The voice that is cached for a caller.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Option<VoiceId>")]
-pub struct Peek(pub VoiceKey);
+pub struct Peek(pub CallerKey);
 
 /// Takes a caller's clone out of the cache.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "bool")]
-pub struct Forget(pub VoiceKey);
+pub struct Forget(pub CallerKey);
 
 /// What was cached before the start.
 #[derive(Debug, Message)]
@@ -93,11 +92,6 @@ pub struct Warm(pub Vec<CachedVoice>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct FindOut(pub Vec<UnfinishedClone>);
-
-/// The rest of the engine, once it exists: the book is one of its parts.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Bind(pub Arc<Shared>);
 
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -110,15 +104,15 @@ struct Mapped {
 /// See the file.
 pub struct VoiceBook {
     book: Book,
-    shared: Option<Arc<Shared>>,
+    services: Arc<VoiceServices>,
     waiting: HashMap<CallId, Recipient<VoiceOutcome>>,
     jobs: HashMap<JobId, Addr<CloneJob>>,
     slots: SlotBook,
     ttl: Duration,
     /// Between two looks for voices that nobody is served with any more.
     sweep_every: Duration,
-    /// Who tells calls that their voice may not be heard any more.
-    gone_voices: Option<Recipient<VoiceGone>>,
+    /// Tells calls that their voice may not be heard any more.
+    gone_voices: Recipient<VoiceGone>,
     /// Account and tables are being compared.
     reconciling: bool,
     /// Whether voices that this database does not know may be deleted unasked.
@@ -131,16 +125,21 @@ pub struct VoiceBook {
 impl VoiceBook {
     /// An empty book; its jobs live on `arbiter`.
     #[must_use]
-    pub fn new(limits: BookLimits, arbiter: ArbiterHandle) -> Self {
+    pub fn new(
+        services: Arc<VoiceServices>,
+        gone_voices: Recipient<VoiceGone>,
+        arbiter: ArbiterHandle,
+    ) -> Self {
+        let limits = services.settings.limits();
         Self {
             book: Book::new(limits),
-            shared: None,
+            services,
             waiting: HashMap::new(),
             jobs: HashMap::new(),
             slots: SlotBook::default(),
             ttl: limits.ttl,
             sweep_every: (limits.ttl / 4).clamp(SWEEP_LEAST, SWEEP_MOST),
-            gone_voices: None,
+            gone_voices,
             reconciling: false,
             trust: Trust::New,
             knows_existing: false,
@@ -154,9 +153,7 @@ impl VoiceBook {
                 Order::ReadMapping { key, job } => self.read_mapping(key, job, ctx),
                 Order::StartJob { job, key, order, call } => self.start_job(job, key, order, call, ctx),
                 Order::StopJob(job, key) => {
-                    if let Some(shared) = &self.shared {
-                        shared.budgets().clone_not_made(&key.account, &key.caller, clock::now());
-                    }
+                    self.services.budgets.lock().clone_not_made(&key, clock::now());
                     if let Some(job) = self.jobs.get(&job) {
                         job.do_send(DropJob);
                     }
@@ -203,15 +200,12 @@ impl VoiceBook {
     }
 
     fn say_if_left_alone(&self, before: bool) {
-        let Some(shared) = &self.shared else { return };
+        let log = &self.services.log;
         match (before, self.book.leaves_provider_alone()) {
             (false, true) => {
-                warn!(
-                    shared.log,
-                    "clones fail one after the other, calls have the fallback voice for a while"
-                );
+                warn!(log, "clones fail one after the other, calls have the fallback voice for a while");
             }
-            (true, false) => info!(shared.log, "clones are made again"),
+            (true, false) => info!(log, "clones are made again"),
             (true, true) | (false, false) => {}
         }
     }
@@ -223,25 +217,24 @@ impl VoiceBook {
             JobEnd::Failed(NoVoice::NoSlot, _) => true,
             JobEnd::Unchanged { .. } | JobEnd::Failed(..) => !self.book.is_uploading(job),
         };
-        if let (true, Some(shared), Some(key)) = (cost_nothing, &self.shared, self.book.key_of(job)) {
-            shared.budgets().clone_not_made(&key.account, &key.caller, clock::now());
+        if let (true, Some(key)) = (cost_nothing, self.book.key_of(job)) {
+            self.services.budgets.lock().clone_not_made(key, clock::now());
         }
     }
 
     /// A task of its own: futures inside a busy actor are polled with every message.
-    fn read_mapping(&self, key: VoiceKey, job: JobId, ctx: &mut Context<Self>) {
-        let Some(shared) = self.shared.clone() else { return };
-        let book = ctx.address();
+    fn read_mapping(&self, key: CallerKey, job: JobId, ctx: &mut Context<Self>) {
+        let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let at = clock::now();
-            let known = match tokio::time::timeout(READ_WITHIN, read_known(&shared, &key, at)).await {
+            let known = match tokio::time::timeout(READ_WITHIN, read_known(&services, &key, at)).await {
                 Ok(Ok(known)) => Some(known),
                 Ok(Err(error)) => {
-                    warn!(shared.log, "a mapping could not be read"; "error" => %error);
+                    warn!(services.log, "a mapping could not be read"; "error" => %error);
                     None
                 }
                 Err(_) => {
-                    warn!(shared.log, "a mapping could not be read in time");
+                    warn!(services.log, "a mapping could not be read in time");
                     None
                 }
             };
@@ -252,31 +245,31 @@ impl VoiceBook {
     fn start_job(
         &mut self,
         job: JobId,
-        key: VoiceKey,
+        key: CallerKey,
         order: CloneOrder,
         call: Option<CallId>,
         ctx: &mut Context<Self>,
     ) {
-        let Some(shared) = self.shared.clone() else { return };
-        if !shared.budgets().may_clone(&key.account, &key.caller, clock::now()) {
+        let services = Arc::clone(&self.services);
+        if !services.budgets.lock().may_clone(&key, clock::now()) {
             let spent = JobEnd::Failed(NoVoice::Budget, Failure::Passing);
             return self.job_ended(job, spent, ctx);
         }
         let task = JobTask { job, key, work: JobWork::Clone { order, call } };
         let book = ctx.address();
-        let address = CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, shared, book));
+        let address = CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, services, book));
         self.jobs.insert(job, address);
     }
 }
 
 /// The mapping, and how the sample lies there.
-async fn read_known(shared: &Shared, key: &VoiceKey, at: At) -> Result<Known, StoreError> {
-    let client = shared.pool.get().await?;
+async fn read_known(services: &VoiceServices, key: &CallerKey, at: At) -> Result<Known, StoreError> {
+    let client = services.pool.get().await?;
     let mapping = voices::mapping(&client, &key.account, &key.caller, at).await?;
     drop(client);
     let Some(known) = &mapping else { return Ok(Known { mapping, mark: None }) };
     // A cached voice is worth more than certainty about its sample: where it cannot be looked at, nothing speaks against it.
-    let look = shared.settings.samples.mark(&known.sample);
+    let look = services.settings.samples.mark(&known.sample);
     let mark = tokio::time::timeout(MARK_WITHIN, look).await.ok().and_then(Result::ok);
     Ok(Known { mapping, mark: mark.map(|mark| mark.as_str().to_owned()) })
 }
@@ -299,21 +292,13 @@ impl Actor for VoiceBook {
 
 impl Supervised for VoiceBook {}
 
-impl Handler<Bind> for VoiceBook {
-    type Result = ();
-
-    fn handle(&mut self, Bind(shared): Bind, _: &mut Context<Self>) {
-        self.shared = Some(shared);
-    }
-}
-
 impl Handler<Warm> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, Warm(cached): Warm, _: &mut Context<Self>) {
         // Most recently used last, so that it is the last to be pushed out.
         for found in cached.into_iter().rev() {
-            let key = VoiceKey { account: found.account, caller: found.caller };
+            let key = CallerKey { account: found.account, caller: found.caller };
             let clone = CachedClone {
                 voice: found.voice,
                 sample_sha256: found.sample_sha256,
@@ -329,11 +314,10 @@ impl Handler<FindOut> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, FindOut(unfinished): FindOut, ctx: &mut Context<Self>) {
-        let Some(shared) = self.shared.clone() else { return };
         for clone in unfinished {
-            let key = VoiceKey { account: clone.account.clone(), caller: clone.caller.clone() };
+            let key = CallerKey { account: clone.account.clone(), caller: clone.caller.clone() };
             self.book.recover(key.clone(), clone.job);
-            let (shared, book, job) = (Arc::clone(&shared), ctx.address(), clone.job);
+            let (services, book, job) = (Arc::clone(&self.services), ctx.address(), clone.job);
             let task = JobTask {
                 job,
                 key,
@@ -344,7 +328,7 @@ impl Handler<FindOut> for VoiceBook {
                 },
             };
             let address =
-                CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, shared, book));
+                CloneJob::start_in_arbiter(&self.arbiter, move |_| CloneJob::new(task, services, book));
             self.jobs.insert(job, address);
         }
     }
@@ -355,7 +339,7 @@ impl Handler<Want> for VoiceBook {
 
     fn handle(&mut self, want: Want, ctx: &mut Context<Self>) {
         self.waiting.insert(want.asker.call, want.reply);
-        if let Some(at_once) = clients().and_then(|clients| clients.bulk.at_once_max()) {
+        if let Some(at_once) = self.services.clients.here().bulk.at_once_max() {
             self.book.allow(at_once);
         }
         let orders = self.book.want(want.asker, want.key, clock::new_job());

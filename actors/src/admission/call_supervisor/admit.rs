@@ -13,15 +13,15 @@ use tokio::sync::oneshot;
 use super::{ANSWER_WITHIN, Answer, Asked, CallSupervisor, Delivery, Incoming, Noticed};
 use crate::admission::call_registry::{Found, Sighting};
 use crate::admission::caller_proof::callback_proof;
-use crate::api::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
+use crate::admission::contract::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
 use crate::call::call_actor::Origin;
 use crate::call::call_context::{CallContext, stored_number};
 use crate::call::line::Line;
 use crate::call::projection::Extra;
+use crate::caller_key::CallerKey;
 use crate::durability::persistence::Keep;
-use crate::limits::budgets::Caller;
 use crate::limits::dial_guard::{Dial, Verdict};
-use crate::voices::voice_book::{Peek, VoiceKey};
+use crate::voices::voice_book::Peek;
 
 /// There is one PBX client so far.
 pub(crate) const PBX: &str = "default";
@@ -58,7 +58,7 @@ impl CallSupervisor {
         if self.draining {
             return Err(Busy::Draining);
         }
-        if !self.ready || !self.shared.persistence_state.can_keep_call() {
+        if !self.ready || !self.services.persistence_state.can_keep_call() {
             return Err(Busy::CannotKeep);
         }
         let of_line = self.per_line.get(&line.id).copied().unwrap_or(0);
@@ -95,7 +95,7 @@ impl CallSupervisor {
             Admission::EndedBefore => Outcome::Ended,
         };
         let line_route = line.rules.route;
-        let voice = voice_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
+        let voice = caller_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
         // On other routes it is the leg that proves it, when it comes.
         let proof = match line.rules.route {
             Route::Callback => callback_proof(&sighting.caller),
@@ -114,7 +114,8 @@ impl CallSupervisor {
     pub(crate) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
         let Admitted { call, sighting, line, admission, proof, recording, now } = admitted;
         if admission == Admission::Accepted {
-            self.shared.budgets().call_began(call, whose(&sighting.caller, &line).as_ref(), now);
+            let caller = caller_key(&sighting.caller, &line);
+            self.services.budgets.lock().call_began(call, caller.as_ref(), now);
         }
         let context = Arc::new(CallContext {
             id: call,
@@ -154,7 +155,7 @@ impl CallSupervisor {
         match self.guard.ask(Dial { call, number: caller, called }, now) {
             Verdict::Allowed => Admission::Accepted,
             Verdict::Refused(refusal) => {
-                warn!(self.shared.log, "a call back was refused"; "call" => %call, "caller" => ?caller,
+                warn!(self.services.log, "a call back was refused"; "call" => %call, "caller" => ?caller,
                     "reason" => refusal.name());
                 Admission::Refused(refusal.cause())
             }
@@ -169,9 +170,9 @@ impl CallSupervisor {
         line: &Line,
         now: At,
     ) -> Result<(), Admission> {
-        let asked = self.shared.budgets().may_call(whose(caller, line).as_ref(), now);
+        let asked = self.services.budgets.lock().may_call(caller_key(caller, line).as_ref(), now);
         asked.map_err(|budget| {
-            info!(self.shared.log, "a call was refused for a budget"; "call" => %call, "caller" => ?caller,
+            info!(self.services.log, "a call was refused for a budget"; "call" => %call, "caller" => ?caller,
                 "budget" => budget.name());
             Admission::Refused(Cause::Budget)
         })
@@ -182,11 +183,11 @@ impl CallSupervisor {
         &self,
         call: CallId,
         outcome: Outcome,
-        voice: Option<VoiceKey>,
+        voice: Option<CallerKey>,
         durable: oneshot::Receiver<()>,
         answer: Answer<Taken>,
     ) {
-        let book = self.shared.voice_book.clone();
+        let book = self.services.voice_book.clone();
         actix::spawn(async move {
             let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
             if !matches!(kept, Ok(Ok(()))) {
@@ -220,7 +221,7 @@ impl CallSupervisor {
             // Its actor is gone, and it goes only when everything is durable.
             let _ = done.send(());
         }
-        self.answer_when_durable(call, Outcome::Duplicate, voice_key(caller, line), durable, answer);
+        self.answer_when_durable(call, Outcome::Duplicate, caller_key(caller, line), durable, answer);
     }
 
     fn noticed(&mut self, message: Noticed, ctx: &mut Context<Self>) {
@@ -228,7 +229,7 @@ impl CallSupervisor {
         let now = clock::now();
         let sighting =
             self.sighting(notice.threecx_call_id.clone(), notice.caller.as_deref(), notice.called.as_deref());
-        if !self.ready || !self.shared.persistence_state.can_keep() {
+        if !self.ready || !self.services.persistence_state.can_keep() {
             let _ = answer.send(Err(Busy::CannotKeep));
             return;
         }
@@ -265,11 +266,11 @@ impl CallSupervisor {
             let _ = answer.send(Ok(taken(outcome)));
             return;
         };
-        info!(self.shared.log, "the end of a call that was not seen"; "threecx_call_id" => &id);
+        info!(self.services.log, "the end of a call that was not seen"; "threecx_call_id" => &id);
         self.registry.ended_early(&sighting.pbx, &id, now);
         let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
         let (done, kept) = oneshot::channel();
-        self.shared.persistence.do_send(Keep { row: Derived::EarlyEndKept(end), done });
+        self.services.persistence.do_send(Keep { row: Derived::EarlyEndKept(end), done });
         actix::spawn(async move {
             let answered = match tokio::time::timeout(ANSWER_WITHIN, kept).await {
                 Ok(Ok(())) => Ok(taken(Outcome::Ended)),
@@ -280,14 +281,10 @@ impl CallSupervisor {
     }
 }
 
-/// Whose budgets a call uses; without a number, nobody's.
-fn whose(caller: &CallerNumber, line: &Line) -> Option<Caller> {
-    Some((line.account.clone(), stored_number(caller)?.to_owned()))
-}
-
-fn voice_key(caller: &CallerNumber, line: &Line) -> Option<VoiceKey> {
+/// Whose voice and whose budgets a call uses; without a number, nobody's.
+fn caller_key(caller: &CallerNumber, line: &Line) -> Option<CallerKey> {
     let caller = stored_number(caller)?.to_owned();
-    Some(VoiceKey { account: line.account.clone(), caller })
+    Some(CallerKey { account: line.account.clone(), caller })
 }
 
 impl Handler<Incoming> for CallSupervisor {

@@ -9,7 +9,7 @@ use precall_base::phone_number::CallerNumber;
 use precall_call::{Admission, At, CallId, Event, Proof, ProvedBy};
 use precall_providers::threecx::action::Destination;
 use precall_providers::threecx::participant::{Participant, ParticipantStatus};
-use slog::{info, warn};
+use slog::{error, info, warn};
 
 use super::{CallSupervisor, Delivery};
 use crate::admission::call_registry::{Found, Sighting};
@@ -85,7 +85,7 @@ impl CallSupervisor {
             }
         }
         if let Err(busy) = self.room(&line) {
-            warn!(self.shared.log, "a leg is turned away"; "leg" => %participant.leg.participant,
+            warn!(self.services.log, "a leg is turned away"; "leg" => %participant.leg.participant,
                 "reason" => %busy);
             self.turn_away(participant, &line);
             return None;
@@ -132,7 +132,10 @@ impl CallSupervisor {
     fn turn_away(&self, participant: &Participant, line: &Line) {
         let ringing = line.rules.transfer_ring;
         let destination = line.fallback_destination.clone().map(|to| Destination { to, ringing });
-        leg_commands::turn_away(&self.shared, &participant.leg, destination);
+        let Some(side) = &self.services.pbx else {
+            return error!(self.services.log, "a leg came from a PBX that is not configured");
+        };
+        leg_commands::turn_away(side, &self.services.log, &participant.leg, destination);
     }
 
     fn tell_of_leg(&mut self, tell: Option<Tell>, at: At, ctx: &mut Context<Self>) {
@@ -179,7 +182,7 @@ impl Handler<LegNews> for CallSupervisor {
             }
             LegHappened::Keys(keys) => match self.legs.call_of(&leg) {
                 Some(call) => self.keys_pressed(call, &keys, at, ctx),
-                None => info!(self.shared.log, "keys on a leg of no call"; "leg" => %leg.participant),
+                None => info!(self.services.log, "keys on a leg of no call"; "leg" => %leg.participant),
             },
         }
     }

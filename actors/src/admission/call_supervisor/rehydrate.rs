@@ -15,7 +15,7 @@ use super::CallSupervisor;
 use crate::call::call_actor::Origin;
 use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
-use crate::call::services::Shared;
+use crate::call::services::CallServices;
 
 /// Reading one call's log back.
 const READ_WITHIN: Duration = Duration::from_secs(5);
@@ -41,18 +41,19 @@ enum Found {
 
 impl CallSupervisor {
     pub(crate) fn read_back(&self, call: CallId, ctx: &mut Context<Self>) {
-        let (shared, lines, region) = (Arc::clone(&self.shared), self.lines.clone(), self.settings.region);
+        let (services, lines, region) =
+            (Arc::clone(&self.services), self.lines.clone(), self.settings.region);
         let (supervisor, reads) = (ctx.address(), Arc::clone(&self.reads));
         actix::spawn(async move {
             // A few at a time: after a restart every live call is read back at once.
             let _permit = reads.acquire().await;
-            let read = tokio::time::timeout(READ_WITHIN, read_call(&shared, &lines, region, call)).await;
+            let read = tokio::time::timeout(READ_WITHIN, read_call(&services, &lines, region, call)).await;
             let found = match read.unwrap_or(Err(StoreError::TooSlow)) {
                 Ok(Some(found)) => Found::Call(found),
                 Ok(None) => Found::Nothing,
                 Err(error) => {
-                    error!(shared.log, "a call could not be read back"; "call" => %call, "error" => %error);
-                    if error.is_passing() { Found::NotNow } else { close(&shared, call).await }
+                    error!(services.log, "a call could not be read back"; "call" => %call, "error" => %error);
+                    if error.is_passing() { Found::NotNow } else { close(&services, call).await }
                 }
             };
             supervisor.do_send(ReadBack { call, found });
@@ -61,16 +62,16 @@ impl CallSupervisor {
 }
 
 async fn read_call(
-    shared: &Shared,
+    services: &CallServices,
     lines: &Lines,
     region: Region,
     call: CallId,
 ) -> Result<Option<(Box<Call>, Arc<CallContext>)>, StoreError> {
     // The log in the database may lack its end.
-    if shared.persistence_state.spool().is_in_use() {
+    if services.persistence_state.spool().is_in_use() {
         return Err(StoreError::Unavailable("events wait in the spool".to_owned()));
     }
-    let client = shared.pool.get().await?;
+    let client = services.pool.get().await?;
     let Some(stored) = call_context::read(&**client, call).await? else { return Ok(None) };
     let log = event_log::read_call(&**client, call).await?;
     if log.is_empty() {
@@ -90,15 +91,15 @@ async fn read_call(
 }
 
 /// A log that cannot be read ends its call; the others go on.
-async fn close(shared: &Shared, call: CallId) -> Found {
+async fn close(services: &CallServices, call: CallId) -> Found {
     let closed = async {
-        let client = shared.pool.get().await?;
+        let client = services.pool.get().await?;
         call_context::close_unreadable(&**client, call).await
     };
     match closed.await {
         Ok(()) => Found::Nothing,
         Err(error) => {
-            error!(shared.log, "an unreadable call could not be closed"; "call" => %call, "error" => %error);
+            error!(services.log, "an unreadable call could not be closed"; "call" => %call, "error" => %error);
             Found::NotNow
         }
     }
@@ -113,7 +114,7 @@ impl Handler<ReadBack> for CallSupervisor {
             Found::Call(found) => found,
             Found::Nothing => {
                 // Dropping the deliveries tells their senders that nothing was kept.
-                warn!(self.shared.log, "events for a call that is not there"; "call" => %call,
+                warn!(self.services.log, "events for a call that is not there"; "call" => %call,
                     "events" => waiting.len());
                 return self.count_out(call);
             }

@@ -12,9 +12,9 @@ use slog::{info, warn};
 use tokio::sync::oneshot;
 
 use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
-use crate::api::{Busy, ReportOutcome};
+use crate::admission::contract::{Busy, ReportOutcome};
 use crate::call::projection::{Extra, matched};
-use crate::call::services::Shared;
+use crate::call::services::CallServices;
 use crate::durability::persistence::Keep;
 
 /// Kept reports whose conversation may still become known; older ones stay in the table for people.
@@ -28,7 +28,7 @@ pub struct KeptUnmatched(ConversationId);
 impl CallSupervisor {
     fn report_came(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
         let ReportCame { report, raw, answer } = message;
-        if !self.ready || !self.shared.persistence_state.can_keep() {
+        if !self.ready || !self.services.persistence_state.can_keep() {
             let _ = answer.send(Err(Busy::CannotKeep));
             return;
         }
@@ -41,13 +41,13 @@ impl CallSupervisor {
         }
         let known = report.our_call.or_else(|| self.conversations.get(&report.conversation).copied());
         // A call that is over is read back for its report, which takes the database.
-        let persistence = &self.shared.persistence_state;
+        let persistence = &self.services.persistence_state;
         let is_away = persistence.failing() || persistence.spool().is_in_use();
         let known =
             known.filter(|call| !is_away || self.live.contains_key(call) || self.kept.contains_key(call));
-        let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
+        let (services, supervisor) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let routed = route(&shared, &supervisor, known, report, &raw);
+            let routed = route(&services, &supervisor, known, report, &raw);
             let outcome = tokio::time::timeout(ANSWER_WITHIN, routed).await.unwrap_or(Err(Busy::TooSlow));
             let _ = answer.send(outcome);
         });
@@ -58,18 +58,18 @@ impl CallSupervisor {
         if !self.unmatched.remove(&conversation) {
             return;
         }
-        let (shared, supervisor) = (Arc::clone(&self.shared), ctx.address());
+        let (services, supervisor) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let bodies = kept_bodies(&shared, &conversation).await;
+            let bodies = kept_bodies(&services, &conversation).await;
             let bodies = bodies.unwrap_or_else(|error| {
-                warn!(shared.log, "kept reports could not be read"; "error" => %error);
+                warn!(services.log, "kept reports could not be read"; "error" => %error);
                 Vec::new()
             });
             for body in bodies {
                 let Ok(Webhook::Report(report)) = parse_webhook(body.to_string().as_bytes()) else {
                     continue;
                 };
-                info!(shared.log, "a kept report found its call"; "call" => %call);
+                info!(services.log, "a kept report found its call"; "call" => %call);
                 let (done, _) = oneshot::channel();
                 supervisor.do_send(Deliver { call, delivery: delivery(report, done) });
             }
@@ -84,7 +84,7 @@ fn delivery(report: Box<ConversationReport>, done: oneshot::Sender<()>) -> Deliv
 }
 
 async fn route(
-    shared: &Shared,
+    services: &CallServices,
     supervisor: &actix::Addr<CallSupervisor>,
     known: Option<CallId>,
     report: Box<ConversationReport>,
@@ -93,8 +93,8 @@ async fn route(
     let call = match known {
         Some(call) => Some(call),
         // Who cannot be looked for now is looked for when the database is back.
-        None => stored_call(shared, &report.conversation).await.unwrap_or_else(|error| {
-            warn!(shared.log, "a report is kept, its call cannot be looked for"; "error" => %error);
+        None => stored_call(services, &report.conversation).await.unwrap_or_else(|error| {
+            warn!(services.log, "a report is kept, its call cannot be looked for"; "error" => %error);
             None
         }),
     };
@@ -106,18 +106,21 @@ async fn route(
         }
         // No such call here: what names one may be another installation's, or too early.
     }
-    keep(shared, &report, raw).await?;
+    keep(services, &report, raw).await?;
     supervisor.do_send(KeptUnmatched(report.conversation));
     Ok(ReportOutcome::Kept)
 }
 
-async fn stored_call(shared: &Shared, conversation: &ConversationId) -> Result<Option<CallId>, StoreError> {
-    let client = shared.pool.get().await?;
+async fn stored_call(
+    services: &CallServices,
+    conversation: &ConversationId,
+) -> Result<Option<CallId>, StoreError> {
+    let client = services.pool.get().await?;
     due_conversations::call_of(&**client, conversation).await
 }
 
 async fn keep(
-    shared: &Shared,
+    services: &CallServices,
     report: &ConversationReport,
     raw: &serde_json::value::RawValue,
 ) -> Result<(), Busy> {
@@ -128,15 +131,15 @@ async fn keep(
         body: serde_json::from_str(raw.get()).unwrap_or_default(),
     };
     let (done, kept) = oneshot::channel();
-    shared.persistence.do_send(Keep { row: Derived::ReportKept(report), done });
+    services.persistence.do_send(Keep { row: Derived::ReportKept(report), done });
     kept.await.map_err(|_| Busy::CannotKeep)
 }
 
 async fn kept_bodies(
-    shared: &Shared,
+    services: &CallServices,
     conversation: &ConversationId,
 ) -> Result<Vec<serde_json::Value>, StoreError> {
-    let client = shared.pool.get().await?;
+    let client = services.pool.get().await?;
     unmatched_reports::of_conversation(&**client, conversation.as_str()).await
 }
 

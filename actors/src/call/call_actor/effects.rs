@@ -7,15 +7,21 @@ use super::CallActor;
 use crate::call::clone_worker::{CloneWorker, StopWaiting};
 use crate::call::conversation_lookup::{ConversationLookup, Earlier, Question};
 use crate::call::greeting_actor::GreetingActor;
-use crate::call::handoff::{Attempt, GiveUp, Handoff};
+use crate::call::handoff::{Attempt, GiveUp, Handoff, HandoffParent};
 use crate::call::leg_player::{Before, GreetingPlayer, Play, StopPlaying, TellAgent};
+use crate::call::messages::PartParent;
 use crate::pbx::leg_commands;
 use crate::runtime::fault_injection::Point;
 use crate::voices::voice_book::UsesNoMore;
 
+/// Where a part of this call reports to.
+fn part_parent(ctx: &Context<CallActor>) -> PartParent {
+    PartParent { happened: ctx.address().recipient(), down: ctx.address().recipient() }
+}
+
 impl CallActor {
     pub(crate) fn perform(&mut self, effect: &Effect, ctx: &mut Context<Self>) {
-        self.shared.faults.pass(Point::CallInEffects, self.context.id);
+        self.services.faults.pass(Point::CallInEffects, self.context.id);
         match effect {
             Effect::DialGreeting => self.dial_greeting(ctx),
             Effect::AskForVoice { proof } => self.ask_for_voice(*proof, ctx),
@@ -24,7 +30,7 @@ impl CallActor {
                     worker.do_send(StopWaiting);
                 }
             }
-            Effect::LetVoiceGo => self.shared.voice_book.do_send(UsesNoMore(self.context.id)),
+            Effect::LetVoiceGo => self.services.voice_book.do_send(UsesNoMore(self.context.id)),
             Effect::StartHandoff { attempt, rung: Rung::Apology, .. } => {
                 self.play(Play::Apology { attempt: *attempt }, ctx);
             }
@@ -36,11 +42,16 @@ impl CallActor {
                     person: person.clone(),
                     known: self.known_conversations(),
                     earlier: self.earlier(),
-                    leg: self.leg.clone().map(|leg| leg.address),
-                    player: self.player.clone(),
+                    leg: self.leg.clone(),
+                    has_player: self.player.is_some(),
                     lines: self.call.lines,
                 };
-                let handoff = Handoff::new(attempt, self.context.clone(), self.shared.clone(), ctx.address());
+                let call = HandoffParent {
+                    happened: ctx.address().recipient(),
+                    ordered: ctx.address().recipient(),
+                    down: ctx.address().recipient(),
+                };
+                let handoff = Handoff::new(attempt, self.context.clone(), self.services.clone(), call);
                 self.handoff = Some(handoff.start());
                 self.parts.push(Job::Handoff);
             }
@@ -56,7 +67,7 @@ impl CallActor {
             }
             Effect::AnswerLeg => {
                 if let Some(leg) = &self.leg {
-                    leg_commands::answer(&self.shared, &leg.address);
+                    leg_commands::answer(&leg.side, &self.log, &leg.address);
                 }
             }
             Effect::PlayGreeting => self.play(Play::Greeting, ctx),
@@ -68,7 +79,7 @@ impl CallActor {
             }
             Effect::DropLeg => {
                 if let Some(leg) = &self.leg {
-                    leg_commands::drop_leg(&self.shared, &leg.address);
+                    leg_commands::drop_leg(&leg.side, &self.log, &leg.address);
                 }
             }
             Effect::LookUp(purpose) => self.look_up(*purpose, ctx),
@@ -88,8 +99,8 @@ impl CallActor {
             lines: self.call.lines,
             persons_asked: self.call.persons_asked,
         };
-        let (context, shared) = (self.context.clone(), self.shared.clone());
-        let player = GreetingPlayer::new(leg, play, before, context, shared, ctx.address());
+        let (context, services) = (self.context.clone(), self.services.clone());
+        let player = GreetingPlayer::new(leg, play, before, context, services, part_parent(ctx));
         self.player = Some(player.start());
         self.parts.push(Job::Greeting);
     }
@@ -103,13 +114,13 @@ impl CallActor {
 
     fn dial_greeting(&mut self, ctx: &mut Context<Self>) {
         let greeting =
-            GreetingActor::new(self.context.clone(), self.shared.clone(), ctx.address(), self.earlier());
+            GreetingActor::new(self.context.clone(), self.services.clone(), part_parent(ctx), self.earlier());
         self.greeting = Some(greeting.start());
         self.parts.push(Job::Greeting);
     }
 
     fn ask_for_voice(&mut self, proof: Proof, ctx: &mut Context<Self>) {
-        let worker = CloneWorker::new(self.context.clone(), self.shared.clone(), ctx.address(), proof);
+        let worker = CloneWorker::new(self.context.clone(), self.services.clone(), part_parent(ctx), proof);
         self.clone_worker = Some(worker.start());
         self.parts.push(Job::CloneWorker);
     }
@@ -126,7 +137,8 @@ impl CallActor {
         };
         let id = self.call.conversation(purpose).and_then(|c| c.id.clone());
         let question = Question { purpose, attempt, id, known: self.known_conversations(), since };
-        ConversationLookup::new(question, self.context.clone(), self.shared.clone(), ctx.address()).start();
+        ConversationLookup::new(question, self.context.clone(), self.services.clone(), part_parent(ctx))
+            .start();
         self.parts.push(job);
     }
 

@@ -12,7 +12,7 @@ use crate::call::pin::check;
 use crate::call::pin::check::Verdict;
 use crate::call::pin::keypad::{Entry, PAUSE};
 use crate::call::projection::Extra;
-use crate::voices::voice_book::VoiceKey;
+use crate::caller_key::CallerKey;
 
 /// PINs that wait while one is being checked: as many as a call may try. More are nothing.
 const WAITING_MAX: usize = 3;
@@ -69,11 +69,11 @@ impl CallActor {
     }
 
     fn check(&self, pin: Pin, ctx: &mut Context<Self>) {
-        let (shared, call) = (self.shared.clone(), ctx.address());
+        let (services, call) = (self.services.clone(), ctx.address());
         let caller = self.context.caller_id().unwrap_or_default().to_owned();
-        let key = VoiceKey { account: self.context.line.account.clone(), caller };
+        let key = CallerKey { account: self.context.line.account.clone(), caller };
         actix::spawn(async move {
-            let verdict = check::check(&shared, &key, pin, clock::now()).await;
+            let verdict = check::check(&services, &key, pin, clock::now()).await;
             call.do_send(PinChecked(verdict));
         });
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use actix::Recipient;
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_audio::bridge::turn_taking::Opening;
 use precall_call::{Event, HandoffFailure};
@@ -14,10 +15,11 @@ use slog::warn;
 use super::Attempt;
 use crate::call::announcements::GREETING;
 use crate::call::call_context::CallContext;
-use crate::call::leg_player::BringAgent;
 use crate::call::line::{AgentAccess, BridgeRules};
-use crate::call::services::{Clients, Shared, clients};
+use crate::call::messages::AgentOrdered;
+use crate::call::services::CallServices;
 use crate::call::transcript_tail::LastWords;
+use crate::runtime::clients::Clients;
 
 /// A conversation begins so long before the greeting's end: time to make its first words, and none to grow impatient.
 const BEGINS_BEFORE: Duration = Duration::from_secs(2);
@@ -27,20 +29,26 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
 const LINES_READ: i64 = 60;
 const READ_WITHIN: Duration = Duration::from_secs(1);
 
-/// What went wrong at once; nothing when the order is with the player.
-pub(crate) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Option<Event> {
+/// What went wrong at once; nothing when the order is with the call.
+pub(crate) async fn bring(
+    attempt: &Attempt,
+    context: &CallContext,
+    services: &CallServices,
+    ordered: &Recipient<AgentOrdered>,
+) -> Option<Event> {
     let failed = |why| Some(Event::HandoffFailed { attempt: attempt.number, why });
     let rules = context.line.rules.bridge.as_ref();
-    let (Some(player), Some(rules), Some(clients)) = (&attempt.player, rules, clients()) else {
+    let (true, Some(rules)) = (attempt.has_player, rules) else {
         return failed(HandoffFailure::Refused);
     };
-    if !shared.agent_seat(context.id).await {
+    let clients = services.clients.here();
+    if !services.take_agent_seat(context.id).await {
         return failed(HandoffFailure::Refused);
     }
-    let url = match url(rules, context, shared, &clients).await {
+    let url = match url(rules, context, services, &clients).await {
         Ok(url) => url,
         Err(error) => {
-            warn!(shared.log, "the agent has no address"; "call" => %context.id, "attempt" => attempt.number,
+            warn!(services.log, "the agent has no address"; "call" => %context.id, "attempt" => attempt.number,
                 "error" => %error);
             return failed(match error {
                 AgentUrlError::Provider(error) if error.execution == Execution::Maybe => {
@@ -53,18 +61,19 @@ pub(crate) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Sha
             });
         }
     };
-    let said_before = said_before(attempt, context, shared).await;
-    player.do_send(BringAgent(AgentOrder { context: said_before, ..order(attempt, context, rules, url) }));
+    let said_before = said_before(attempt, context, services).await;
+    let order = AgentOrder { context: said_before, ..order(attempt, context, rules, url) };
+    ordered.do_send(AgentOrdered(order));
     None
 }
 
 /// What was said before, from the log: whoever plays may not have heard it, as after a restart. Without it the agent begins anew.
-async fn said_before(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Option<String> {
+async fn said_before(attempt: &Attempt, context: &CallContext, services: &CallServices) -> Option<String> {
     if attempt.lines == 0 {
         return None;
     }
     let read = async {
-        let client = shared.pool.get().await?;
+        let client = services.pool.get().await?;
         utterances::last(&**client, context.id, LINES_READ).await
     };
     match tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow)) {
@@ -76,7 +85,7 @@ async fn said_before(attempt: &Attempt, context: &CallContext, shared: &Shared) 
             words.told()
         }
         Err(error) => {
-            warn!(shared.log, "what was said before could not be read"; "call" => %context.id, "error" => %error);
+            warn!(services.log, "what was said before could not be read"; "call" => %context.id, "error" => %error);
             None
         }
     }
@@ -85,17 +94,17 @@ async fn said_before(attempt: &Attempt, context: &CallContext, shared: &Shared) 
 async fn url(
     rules: &BridgeRules,
     context: &CallContext,
-    shared: &Shared,
+    services: &CallServices,
     clients: &Clients,
 ) -> Result<AgentUrl, AgentUrlError> {
     let agent = &context.line.agent_id;
     match rules.access {
         AgentAccess::Public => clients.dials.public_agent_url(agent),
         AgentAccess::Signed => {
-            let within = shared.settings.dial_within;
+            let within = services.dial.dial_within;
             let url = clients.dials.signed_agent_url(agent, &rules.hosts, within).await;
             if let Err(AgentUrlError::Provider(error)) = &url {
-                shared.provider.note::<()>(&Err(error.clone()));
+                services.provider.note::<()>(&Err(error.clone()));
             }
             url
         }

@@ -10,10 +10,10 @@ use slog::{info, warn};
 use super::Attempt;
 use crate::call::call_context::CallContext;
 use crate::call::expected_transfers::Expected;
-use crate::call::services::{Shared, clients};
+use crate::call::services::CallServices;
 
 /// What was seen, in order: the outcome, and that the leg is gone where its answer was lost.
-pub(crate) async fn route(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
+pub(crate) async fn route(attempt: &Attempt, context: &CallContext, services: &CallServices) -> Vec<Event> {
     let failed = |why| vec![Event::HandoffFailed { attempt: attempt.number, why }];
     let line = &context.line;
     let to = match (&attempt.person, attempt.rung) {
@@ -23,17 +23,16 @@ pub(crate) async fn route(attempt: &Attempt, context: &CallContext, shared: &Sha
         (None, Rung::Transfer) => line.agent_destination.as_ref(),
         (None | Some(Person::Fallback), _) => line.fallback_destination.as_ref(),
     };
-    let clients = clients();
-    let pbx = clients.as_ref().and_then(|clients| clients.pbx.as_ref());
-    let (Some(pbx), Some(leg), Some(to)) = (pbx, &attempt.leg, to) else {
+    let (Some(leg), Some(to)) = (&attempt.leg, to) else {
         return failed(HandoffFailure::Refused);
     };
+    let (pbx, leg) = (leg.side.client.here(), &leg.address);
     let agent_is_asked_for = attempt.rung == Rung::Transfer;
-    if agent_is_asked_for && !shared.agent_seat(context.id).await {
+    if agent_is_asked_for && !services.take_agent_seat(context.id).await {
         return failed(HandoffFailure::Refused);
     }
     if agent_is_asked_for {
-        shared.expect_transfer(Expected {
+        services.transfers.expect(Expected {
             call: context.id,
             agent_id: line.agent_id.clone(),
             destination: to.clone(),
@@ -46,23 +45,23 @@ pub(crate) async fn route(attempt: &Attempt, context: &CallContext, shared: &Sha
     let outcome = pbx.route_to(leg, &destination).await;
     let brought = matches!(outcome, ActionOutcome::Done(_));
     if agent_is_asked_for && !brought {
-        shared.withdraw_transfer(context.id);
+        services.transfers.withdraw(context.id);
     }
     match outcome {
         ActionOutcome::Done(_) => {
             vec![Event::HandoffSucceeded { attempt: attempt.number, conversation: None }]
         }
         ActionOutcome::Refused { reason, message } => {
-            info!(shared.log, "a leg was not routed"; "call" => %context.id, "rung" => attempt.rung.name(),
+            info!(services.log, "a leg was not routed"; "call" => %context.id, "rung" => attempt.rung.name(),
                 "reason" => reason.name(), "error" => message);
             failed(failure(reason))
         }
         ActionOutcome::Over => failed(HandoffFailure::CallOver),
         ActionOutcome::Unknown { message } => {
-            warn!(shared.log, "nobody said whether a leg was routed"; "call" => %context.id,
+            warn!(services.log, "nobody said whether a leg was routed"; "call" => %context.id,
                 "rung" => attempt.rung.name(), "error" => message);
             let mut seen = Vec::new();
-            if is_gone(pbx, leg).await {
+            if is_gone(&pbx, leg).await {
                 seen.push(Event::LegGone);
             }
             seen.extend(failed(HandoffFailure::Unknown));

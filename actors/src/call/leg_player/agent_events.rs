@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use slog::{info, warn};
 
 use super::GreetingPlayer;
-use crate::call::call_actor::Happened;
+use crate::call::messages::Happened;
 use crate::call::projection::Extra;
 use crate::call::transcript_tail::LastWords;
 
@@ -114,13 +114,13 @@ impl GreetingPlayer {
                 self.tell(at, Event::HandoffSucceeded { attempt, conversation: Some(conversation) });
             }
             AgentNews::Failed { why, detail } => {
-                warn!(self.shared.log, "the agent was not brought in"; "call" => %self.context.id,
+                warn!(self.services.log, "the agent was not brought in"; "call" => %self.context.id,
                     "attempt" => attempt, "why" => why.name(), "error" => detail);
                 self.tell(at, Event::HandoffFailed { attempt, why });
             }
             AgentNews::Ended => self.tell(at, Event::AgentEnded { attempt }),
             AgentNews::Lost { why, detail } => {
-                warn!(self.shared.log, "the agent was lost"; "call" => %self.context.id,
+                warn!(self.services.log, "the agent was lost"; "call" => %self.context.id,
                     "attempt" => attempt, "why" => why.name(), "error" => detail);
                 self.tell(at, Event::AgentLost { attempt, why });
             }
@@ -142,7 +142,7 @@ impl GreetingPlayer {
         }
         let Some(number) = self.agent.note(by, &text, answer, corrects) else { return };
         let event = Event::LineSpoken { number, by, corrects };
-        self.call.do_send(Happened { at, extra: Extra::Words(text), ..Happened::part(event) });
+        self.call.happened.do_send(Happened { at, extra: Extra::Words(text), ..Happened::part(event) });
     }
 
     /// Neither the model nor the caller names a number: a name of the configuration, or an answer that lists them.
@@ -160,7 +160,7 @@ impl GreetingPlayer {
             _ => Some("there is no such tool here".to_owned()),
         };
         if let Some(refusal) = refusal {
-            info!(self.shared.log, "a tool of the agent was refused"; "call" => %self.context.id);
+            info!(self.services.log, "a tool of the agent was refused"; "call" => %self.context.id);
             if let Some(audio) = &self.audio {
                 audio.write(attempt, tool_result_text(&id, &refusal, ToolOutcome::Failed));
             }

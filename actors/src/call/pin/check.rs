@@ -10,8 +10,8 @@ use slog::warn;
 use tokio::sync::Semaphore;
 
 use crate::call::pin::{Pin, is_pin_of};
-use crate::call::services::Shared;
-use crate::voices::voice_book::VoiceKey;
+use crate::call::services::CallServices;
+use crate::caller_key::CallerKey;
 
 /// Checks at once, in the whole engine; others wait for their turn.
 const AT_ONCE: usize = 2;
@@ -39,25 +39,30 @@ impl Default for PinChecks {
 }
 
 /// Compares a PIN with the one of that caller.
-pub async fn check(shared: &Shared, key: &VoiceKey, pin: Pin, now: At) -> Verdict {
-    match tokio::time::timeout(WITHIN, compared(shared, key, pin, now)).await {
+pub async fn check(services: &CallServices, key: &CallerKey, pin: Pin, now: At) -> Verdict {
+    match tokio::time::timeout(WITHIN, compared(services, key, pin, now)).await {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(error)) => {
-            warn!(shared.log, "a PIN could not be checked"; "error" => %error);
+            warn!(services.log, "a PIN could not be checked"; "error" => %error);
             Verdict::Refused
         }
         Err(_) => {
-            warn!(shared.log, "a PIN could not be checked in time");
+            warn!(services.log, "a PIN could not be checked in time");
             Verdict::Refused
         }
     }
 }
 
-async fn compared(shared: &Shared, key: &VoiceKey, pin: Pin, now: At) -> Result<Verdict, StoreError> {
-    let Ok(turn) = Arc::clone(&shared.pin_checks.0).acquire_owned().await else {
+async fn compared(
+    services: &CallServices,
+    key: &CallerKey,
+    pin: Pin,
+    now: At,
+) -> Result<Verdict, StoreError> {
+    let Ok(turn) = Arc::clone(&services.pin_checks.0).acquire_owned().await else {
         return Ok(Verdict::Refused);
     };
-    let client = shared.pool.get().await?;
+    let client = services.pool.get().await?;
     let Some(hash) = pins::take_try(&**client, &key.account, &key.caller, now).await? else {
         return Ok(Verdict::Refused);
     };
@@ -72,7 +77,7 @@ async fn compared(shared: &Shared, key: &VoiceKey, pin: Pin, now: At) -> Result<
     if !is_right.await.unwrap_or(false) {
         return Ok(Verdict::Refused);
     }
-    let client = shared.pool.get().await?;
+    let client = services.pool.get().await?;
     pins::was_right(&**client, &key.account, &key.caller, &hash).await?;
     Ok(Verdict::Right)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use precall_call::At;
 
-use super::Caller;
+use crate::caller_key::CallerKey;
 
 /// Beyond it the oldest is forgotten early.
 pub(crate) const ENTRIES_MAX: usize = 100_000;
@@ -14,8 +14,8 @@ pub(crate) const ENTRIES_MAX: usize = 100_000;
 pub(crate) struct Sliding {
     span: Duration,
     /// Oldest first.
-    entries: VecDeque<(At, Caller)>,
-    of: HashMap<Caller, u64>,
+    entries: VecDeque<(At, CallerKey)>,
+    of: HashMap<CallerKey, u64>,
 }
 
 impl Sliding {
@@ -24,7 +24,7 @@ impl Sliding {
     }
 
     /// In any order.
-    pub(crate) fn add(&mut self, caller: Caller, at: At) {
+    pub(crate) fn add(&mut self, caller: CallerKey, at: At) {
         let count = self.of.entry(caller.clone()).or_insert(0);
         *count = count.saturating_add(1);
         let place = self.entries.partition_point(|(earlier, _)| *earlier <= at);
@@ -35,7 +35,7 @@ impl Sliding {
     }
 
     /// The caller's last one did not happen.
-    pub(crate) fn give_back(&mut self, caller: &Caller) {
+    pub(crate) fn give_back(&mut self, caller: &CallerKey) {
         if let Some(place) = self.entries.iter().rposition(|(_, whose)| whose == caller) {
             self.entries.remove(place);
             self.one_fewer(caller);
@@ -48,7 +48,7 @@ impl Sliding {
         }
     }
 
-    pub(crate) fn of(&self, caller: &Caller) -> u64 {
+    pub(crate) fn of(&self, caller: &CallerKey) -> u64 {
         self.of.get(caller).copied().unwrap_or(0)
     }
 
@@ -62,7 +62,7 @@ impl Sliding {
         }
     }
 
-    fn one_fewer(&mut self, caller: &Caller) {
+    fn one_fewer(&mut self, caller: &CallerKey) {
         let Some(count) = self.of.get_mut(caller) else { return };
         *count = count.saturating_sub(1);
         if *count == 0 {

@@ -7,8 +7,8 @@ use crate::limits::budgets::sliding_window::ENTRIES_MAX;
 const NOW: At = At(1_700_000_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn caller(n: usize) -> Caller {
-    ("default".to_owned(), format!("+1202555{n:04}"))
+fn caller(n: usize) -> CallerKey {
+    CallerKey::of_default_account(&format!("+1202555{n:04}"))
 }
 
 fn id(n: usize) -> ConversationId {
@@ -27,8 +27,7 @@ fn call(budgets: &mut Budgets, id: u128, whose: usize, now: At) -> Result<(), Bu
 }
 
 fn clone(budgets: &mut Budgets, whose: usize, now: At) -> bool {
-    let (account, number) = caller(whose);
-    budgets.may_clone(&account, &number, now)
+    budgets.may_clone(&caller(whose), now)
 }
 
 #[test]
@@ -52,7 +51,7 @@ fn a_callers_hour_slides_and_is_that_callers_alone() {
     assert_eq!(call(&mut budgets, 3, 1, NOW.plus(SECOND * 2)), Err(Budget::CallerCallsPerHour));
     assert_eq!(call(&mut budgets, 4, 2, NOW.plus(SECOND * 2)), Ok(()));
     assert_eq!(budgets.may_call(None, NOW.plus(SECOND * 2)), Ok(()), "who hides the number has no budget");
-    let elsewhere = ("another".to_owned(), caller(1).1);
+    let elsewhere = CallerKey { account: "another".to_owned(), ..caller(1) };
     assert_eq!(budgets.may_call(Some(&elsewhere), NOW.plus(SECOND * 2)), Ok(()), "another account");
     // The refused one did not count: the first leaves, and there is room for one.
     assert_eq!(call(&mut budgets, 5, 1, NOW.plus(HOUR)), Ok(()));
@@ -87,8 +86,7 @@ fn clones_count_when_they_are_allowed_and_are_given_back_when_nothing_was_made()
     assert!(!clone(&mut budgets, 1, NOW.plus(SECOND)), "one before the restart");
     assert!(clone(&mut budgets, 2, NOW.plus(SECOND)));
     assert!(!clone(&mut budgets, 3, NOW.plus(SECOND * 2)), "two of all");
-    let (account, number) = caller(2);
-    budgets.clone_not_made(&account, &number, NOW.plus(SECOND * 2));
+    budgets.clone_not_made(&caller(2), NOW.plus(SECOND * 2));
     assert!(clone(&mut budgets, 3, NOW.plus(SECOND * 2)));
     assert!(!clone(&mut budgets, 2, NOW.plus(SECOND * 2)));
     assert!(clone(&mut budgets, 1, NOW.plus(DAY)), "a day later");
@@ -133,8 +131,7 @@ fn shares_are_told_once_until_enough_is_free_again() {
     }
     assert_eq!(told(&mut budgets), [] as [u8; 0]);
     let give_back = |budgets: &mut Budgets, n| {
-        let (account, number) = caller(n);
-        budgets.clone_not_made(&account, &number, NOW);
+        budgets.clone_not_made(&caller(n), NOW);
     };
     clone(&mut budgets, 49, NOW);
     give_back(&mut budgets, 49);

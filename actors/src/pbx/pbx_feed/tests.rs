@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::{Feed, FeedPace, PbxFeed, StopFeed};
 use crate::pbx::leg_events::{LegHappened, LegNews, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
+use crate::runtime::restart_in_place::start_in_place;
 
 /// What the feed told, in the words of the tests.
 struct Listener(mpsc::UnboundedSender<String>);
@@ -126,7 +127,7 @@ async fn scene(pace: FeedPace, legs: &[Value], prepare: impl FnOnce(&ScriptedPbx
         pace,
         log: Logger::root(lines.clone().fuse(), o!()),
     };
-    let feed = PbxFeed::start(&Arbiter::current(), feed);
+    let feed = start_in_place(&Arbiter::current(), move |_| PbxFeed::new(feed));
     Scene { pbx, feed, told: hears, tokens, state, lines }
 }
 

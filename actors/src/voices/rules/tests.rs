@@ -14,8 +14,8 @@ fn book(concurrency: usize) -> Book {
     })
 }
 
-fn key(caller: &str) -> VoiceKey {
-    VoiceKey { account: "default".into(), caller: caller.into() }
+fn key(caller: &str) -> CallerKey {
+    CallerKey { account: "default".into(), caller: caller.into() }
 }
 
 fn mapping() -> Mapping {

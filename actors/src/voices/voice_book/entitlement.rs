@@ -1,9 +1,10 @@
 //! Voices that nobody may hear any more: consents withdrawn or expired, mappings gone. The tables are looked at every few seconds, so that
 //! what somebody changed there counts whoever changed it, and whatever was lost in between; who changes it says so, to be heard at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{AsyncContext, Context, Handler, Message, Recipient};
+use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::{CallId, NoVoice};
 use precall_store::StoreError;
@@ -11,7 +12,8 @@ use precall_store::voices;
 use precall_store::voices::{Unentitled, UnentitledWhy};
 use slog::{info, warn};
 
-use super::{VoiceBook, VoiceKey};
+use super::VoiceBook;
+use crate::caller_key::CallerKey;
 
 /// Between two looks.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -28,17 +30,12 @@ pub struct VoiceGone {
     pub why: NoVoice,
 }
 
-/// Who passes [`VoiceGone`] on.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct TellOfGoneVoices(pub Recipient<VoiceGone>);
-
 /// These callers' voices must not be used from now on: what has not been uploaded is not.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Revoke {
     /// Whose.
-    pub keys: Vec<VoiceKey>,
+    pub keys: Vec<CallerKey>,
     /// What their calls hear.
     pub why: NoVoice,
 }
@@ -54,18 +51,20 @@ pub(crate) struct NobodyMayHear(Vec<Unentitled>);
 
 impl VoiceBook {
     pub(crate) fn look_at_entitlements(&self, ctx: &mut Context<Self>) {
-        let (true, Some(shared)) = (self.knows_existing, self.shared.clone()) else { return };
-        let book = ctx.address();
+        if !self.knows_existing {
+            return;
+        }
+        let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let look = async {
-                let client = shared.pool.get().await?;
-                voices::unentitled(&**client, shared.settings.consent, clock::now()).await
+                let client = services.pool.get().await?;
+                voices::unentitled(&**client, services.settings.consent, clock::now()).await
             };
             match tokio::time::timeout(LOOK_WITHIN, look).await.unwrap_or(Err(StoreError::TooSlow)) {
                 Ok(found) if found.is_empty() => {}
                 Ok(found) => book.do_send(NobodyMayHear(found)),
                 Err(error) => {
-                    warn!(shared.log, "it could not be looked whose voices may be heard"; "error" => %error);
+                    warn!(services.log, "could not check voice permissions, retrying"; "error" => %error);
                 }
             }
         });
@@ -73,12 +72,11 @@ impl VoiceBook {
 
     /// Jobs are left alone: one that runs may be of another sample, which somebody agreed to since.
     fn nobody_may_hear(&mut self, found: &Unentitled) {
-        let key = VoiceKey { account: found.account.clone(), caller: found.caller.clone() };
+        let key = CallerKey { account: found.account.clone(), caller: found.caller.clone() };
         if self.book.peek(&key, clock::now()) == Some(&found.voice) {
             self.book.forget(&key);
-            if let Some(shared) = &self.shared {
-                info!(shared.log, "a voice may not be heard any more"; "why" => found.why.no_voice().name());
-            }
+            let why = found.why.no_voice().name();
+            info!(self.services.log, "a voice may not be used any more"; "why" => why);
         }
         self.slots.expire(&found.voice);
         // What has only run out is heard to the end of its conversations.
@@ -86,17 +84,9 @@ impl VoiceBook {
             UnentitledWhy::Ended => self.slots.users_of(&found.voice),
             UnentitledWhy::Unmapped | UnentitledWhy::Never | UnentitledWhy::Expired => Vec::new(),
         };
-        if let (false, Some(supervisor)) = (calls.is_empty(), &self.gone_voices) {
-            supervisor.do_send(VoiceGone { calls, why: found.why.no_voice() });
+        if !calls.is_empty() {
+            self.gone_voices.do_send(VoiceGone { calls, why: found.why.no_voice() });
         }
-    }
-}
-
-impl Handler<TellOfGoneVoices> for VoiceBook {
-    type Result = ();
-
-    fn handle(&mut self, TellOfGoneVoices(supervisor): TellOfGoneVoices, _: &mut Context<Self>) {
-        self.gone_voices = Some(supervisor);
     }
 }
 

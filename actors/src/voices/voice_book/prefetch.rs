@@ -1,6 +1,7 @@
 //! Clones for the next call of those who call often, so that they are not waited for. They take only what is free: nobody's voice is deleted
 //! for one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
@@ -11,7 +12,8 @@ use precall_store::voices;
 use slog::info;
 use tokio::sync::oneshot;
 
-use super::{VoiceBook, VoiceKey};
+use super::VoiceBook;
+use crate::caller_key::CallerKey;
 
 /// Who has called within so long may call again.
 const CALLED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -42,7 +44,7 @@ pub struct ClonedAhead {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Frequent {
-    callers: Result<Vec<VoiceKey>, StoreError>,
+    callers: Result<Vec<CallerKey>, StoreError>,
     order: CloneAhead,
 }
 
@@ -50,22 +52,22 @@ impl Handler<CloneAhead> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, order: CloneAhead, ctx: &mut Context<Self>) {
-        let (true, Some(shared)) = (self.knows_existing, self.shared.clone()) else {
+        if !self.knows_existing {
             let _ = order.reply.send(Err("precall does not act on its database yet".to_owned()));
             return;
-        };
-        let book = ctx.address();
+        }
+        let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let now = clock::now();
             let ago = i64::try_from(CALLED_WITHIN.as_micros()).unwrap_or(i64::MAX);
             let since = At(now.0.saturating_sub(ago));
             let most = i64::try_from(order.most).unwrap_or(i64::MAX);
             let read = async {
-                let client = shared.pool.get().await?;
-                voices::frequent(&**client, shared.settings.consent, since, now, most).await
+                let client = services.pool.get().await?;
+                voices::frequent(&**client, services.settings.consent, since, now, most).await
             };
             let callers = tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow));
-            let key = |(account, caller)| VoiceKey { account, caller };
+            let key = |(account, caller)| CallerKey { account, caller };
             let callers = callers.map(|callers| callers.into_iter().map(key).collect());
             book.do_send(Frequent { callers, order });
         });
@@ -90,9 +92,7 @@ impl Handler<Frequent> for VoiceBook {
             begun = begun.saturating_add(usize::from(!orders.is_empty()));
             self.perform(orders, ctx);
         }
-        if let Some(shared) = &self.shared {
-            info!(shared.log, "voices are cloned ahead"; "wanting" => wanting, "begun" => begun);
-        }
+        info!(self.services.log, "voices are cloned ahead"; "wanting" => wanting, "begun" => begun);
         let _ = order.reply.send(Ok(ClonedAhead { wanting, begun, free }));
     }
 }

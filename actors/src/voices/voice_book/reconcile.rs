@@ -2,6 +2,7 @@
 //! and when somebody asks.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
@@ -12,8 +13,8 @@ use slog::{info, warn};
 use tokio::sync::oneshot;
 
 use super::VoiceBook;
-use crate::call::services::{Shared, clients};
 use crate::voices::reconcile_rules::{Approval, Differences, Listed, Sight, Trust, Whole, differences};
+use crate::voices::services::VoiceServices;
 
 /// Between two rounds, and before the first: what a crash left behind is found out about before.
 pub(crate) const EVERY: Duration = Duration::from_secs(3600);
@@ -84,7 +85,7 @@ impl Reconcile {
 }
 
 impl VoiceBook {
-    fn compare(&self, list: &VoiceList, shared: &Shared) -> Differences {
+    fn compare(&self, list: &VoiceList, services: &VoiceServices) -> Differences {
         let created = |seconds: i64| At(seconds.saturating_mul(1_000_000));
         let listed: Vec<Listed> = list
             .voices
@@ -99,7 +100,7 @@ impl VoiceBook {
             self.slots.all().map(|(v, held)| (v.clone(), held.job)).collect();
         let unfinished: HashSet<JobId> = self.book.unfinished().collect();
         differences(&Sight {
-            installation: &shared.settings.installation,
+            installation: &services.settings.installation,
             listed: &listed,
             whole: if list.complete { Whole::Whole } else { Whole::Part },
             known: &known,
@@ -122,23 +123,23 @@ impl VoiceBook {
 }
 
 /// One after the other: it is nobody's wait.
-async fn delete_strays(strays: &[VoiceId], shared: &Shared) -> (usize, usize) {
+async fn delete_strays(strays: &[VoiceId], services: &VoiceServices) -> (usize, usize) {
     let (mut deleted, mut not_deleted) = (0_usize, 0_usize);
     for voice in strays {
-        let answer = match clients() {
-            Some(clients) if shared.persistence_state.stand().may_act().await => {
-                clients.bulk.delete_voice(voice, DELETE_WITHIN).await.map_err(|error| error.to_string())
-            }
-            Some(_) | None => Err("another precall may have taken over".to_owned()),
+        let answer = if services.persistence_state.stand().may_act().await {
+            let clients = services.clients.here();
+            clients.bulk.delete_voice(voice, DELETE_WITHIN).await.map_err(|error| error.to_string())
+        } else {
+            Err("another precall may have taken over".to_owned())
         };
         match answer {
             Ok(_) => {
                 deleted = deleted.saturating_add(1);
-                info!(shared.log, "a voice that nobody knew of is deleted"; "voice" => %voice);
+                info!(services.log, "a voice that nobody knew of is deleted"; "voice" => %voice);
             }
             Err(error) => {
                 not_deleted = not_deleted.saturating_add(1);
-                warn!(shared.log, "a voice that nobody knows of could not be deleted"; "voice" => %voice,
+                warn!(services.log, "a voice that nobody knows of could not be deleted"; "voice" => %voice,
                     "error" => error);
             }
         }
@@ -146,12 +147,12 @@ async fn delete_strays(strays: &[VoiceId], shared: &Shared) -> (usize, usize) {
     (deleted, not_deleted)
 }
 
-async fn remember_trust(shared: &Shared) {
-    let Some(known) = shared.settings.known_database.clone() else { return };
+async fn remember_trust(services: &VoiceServices) {
+    let Some(known) = services.known_database.clone() else { return };
     match tokio::task::spawn_blocking(move || known.trust()).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => {
-            warn!(shared.log, "it could not be written down that the database is known"; "error" => %error);
+            warn!(services.log, "it could not be written down that the database is known"; "error" => %error);
         }
     }
 }
@@ -160,23 +161,18 @@ impl Handler<Reconcile> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, round: Reconcile, ctx: &mut Context<Self>) {
-        let (true, Some(shared)) = (self.knows_existing, self.shared.clone()) else {
+        if !self.knows_existing {
             return round.answer(Err(NotReconciled::NotReady));
-        };
+        }
         if std::mem::replace(&mut self.reconciling, true) {
             return round.answer(Err(NotReconciled::UnderWay));
         }
-        let book = ctx.address();
+        let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let search = format!("precall-{}-", shared.settings.installation);
-            let list = match clients() {
-                Some(clients) => {
-                    let answer = clients.bulk.voices_named(&search, LIST_WITHIN).await;
-                    shared.provider.note(&answer);
-                    answer.map_err(|error| error.to_string())
-                }
-                None => Err("no client on this arbiter".to_owned()),
-            };
+            let search = format!("precall-{}-", services.settings.installation);
+            let answer = services.clients.here().bulk.voices_named(&search, LIST_WITHIN).await;
+            services.provider.note(&answer);
+            let list = answer.map_err(|error| error.to_string());
             book.do_send(Seen { list, round });
         });
     }
@@ -186,29 +182,29 @@ impl Handler<Seen> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, Seen { list, round }: Seen, ctx: &mut Context<Self>) {
-        let Some(shared) = self.shared.clone() else { return };
+        let services = Arc::clone(&self.services);
         let list = match list {
             Ok(list) => list,
             Err(error) => {
                 self.reconciling = false;
-                warn!(shared.log, "the voices at the provider could not be listed"; "error" => &error);
+                warn!(services.log, "the voices at the provider could not be listed"; "error" => &error);
                 return round.answer(Err(NotReconciled::Provider(error)));
             }
         };
-        let found = self.compare(&list, &shared);
+        let found = self.compare(&list, &services);
         let objection = found.objection(self.trust, round.approval);
         let mut outcome = Reconciled { found, deleted: 0, not_deleted: 0, objection };
         let book = ctx.address();
         if let Some(why) = &outcome.objection {
-            warn!(shared.log, "provider and database disagree about voices; `precall voices reconcile --yes` mends it";
+            warn!(services.log, "provider and database disagree about voices; `precall voices reconcile --yes` mends it";
                 "strays" => outcome.found.strays.len(), "gone" => outcome.found.gone.len(), "because" => why);
             return book.do_send(Mended { outcome, round });
         }
         self.trust = Trust::Known;
         self.forget_gone(&outcome.found.gone, ctx);
         actix::spawn(async move {
-            (outcome.deleted, outcome.not_deleted) = delete_strays(&outcome.found.strays, &shared).await;
-            remember_trust(&shared).await;
+            (outcome.deleted, outcome.not_deleted) = delete_strays(&outcome.found.strays, &services).await;
+            remember_trust(&services).await;
             book.do_send(Mended { outcome, round });
         });
     }

@@ -1,5 +1,6 @@
 //! Slots of the account: asked for by clone jobs, freed by deleting voices that nobody uses. A shell around [`SlotBook`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
@@ -14,8 +15,8 @@ use slog::{info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{VoiceBook, VoiceKey};
-use crate::call::services::clients;
+use super::VoiceBook;
+use crate::caller_key::CallerKey;
 use crate::durability::persistence::{Append, Durable};
 use crate::voices::reconcile_rules::Trust;
 use crate::voices::slot_rules::{Held, Slot};
@@ -129,23 +130,21 @@ impl VoiceBook {
         waiting: Option<Waiting>,
         ctx: &mut Context<Self>,
     ) {
-        let Some(shared) = self.shared.clone() else { return };
         if self.book.peek(&held.key, clock::now()) == Some(&voice) {
             self.book.forget(&held.key);
         }
-        let book = ctx.address();
+        let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let deleted = match clients() {
-                Some(clients) if shared.persistence_state.stand().may_act().await => {
-                    let answer = clients.bulk.delete_voice(&voice, DELETE_WITHIN).await;
-                    shared.provider.note(&answer);
-                    if let Err(error) = &answer {
-                        warn!(shared.log, "a voice could not be deleted, it is tried again";
-                            "job" => %held.job, "error" => %error);
-                    }
-                    answer.ok()
+            let deleted = if services.persistence_state.stand().may_act().await {
+                let answer = services.clients.here().bulk.delete_voice(&voice, DELETE_WITHIN).await;
+                services.provider.note(&answer);
+                if let Err(error) = &answer {
+                    warn!(services.log, "a voice could not be deleted, it is tried again";
+                        "job" => %held.job, "error" => %error);
                 }
-                Some(_) | None => None,
+                answer.ok()
+            } else {
+                None
             };
             book.do_send(Tried { voice, held, why, deleted, waiting });
         });
@@ -163,16 +162,19 @@ impl VoiceBook {
 
     /// Asks what the account allows.
     pub(crate) fn look(&self, ctx: &mut Context<Self>) {
-        let (true, Some(shared)) = (self.knows_existing, self.shared.clone()) else { return };
-        let book = ctx.address();
+        if !self.knows_existing {
+            return;
+        }
+        let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let Some(clients) = clients() else { return };
-            let answer = clients.bulk.subscription(LOOK_WITHIN).await;
-            shared.provider.note(&answer);
+            let answer = services.clients.here().bulk.subscription(LOOK_WITHIN).await;
+            services.provider.note(&answer);
             let Ok(account) = answer else { return };
             let shown = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
-            shared.capacity.slots(shown(account.voice_slots_used), shown(account.voice_limit));
-            shared.capacity.edits(shown(account.voice_add_edit_counter), shown(account.max_voice_add_edits));
+            services.capacity.slots(shown(account.voice_slots_used), shown(account.voice_limit));
+            services
+                .capacity
+                .edits(shown(account.voice_add_edit_counter), shown(account.max_voice_add_edits));
             let count = |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok());
             book.do_send(Allowed {
                 slots: count(account.voice_slots_used).zip(count(account.voice_limit)),
@@ -189,12 +191,11 @@ impl VoiceBook {
         deleted: VoiceDeleted,
         ctx: &Context<Self>,
     ) {
-        let Some(shared) = &self.shared else { return };
         let at = clock::now();
-        info!(shared.log, "voice deleted"; "job" => %held.job, "why" => why);
+        info!(self.services.log, "voice deleted"; "job" => %held.job, "why" => why);
         let was_gone = deleted == VoiceDeleted::Earlier;
         let event = voice_event_json::encode(&VoiceEvent::VoiceDeleted { voice, why, was_gone });
-        let VoiceKey { account, caller } = held.key.clone();
+        let CallerKey { account, caller } = held.key.clone();
         let dropped = CacheUse {
             account_id: account,
             caller_id: caller,
@@ -210,7 +211,7 @@ impl VoiceBook {
             pii: None,
             derived: vec![Derived::CacheDropped(dropped)],
         };
-        shared.persistence.do_send(Append { entries: vec![entry], reply: ctx.address().recipient() });
+        self.services.persistence.do_send(Append { entries: vec![entry], reply: ctx.address().recipient() });
     }
 }
 
@@ -278,7 +279,7 @@ impl Handler<Existing> for VoiceBook {
             let held = Held {
                 job: found.job,
                 next_seq: found.last_seq.saturating_add(1),
-                key: VoiceKey { account: found.account, caller: found.caller },
+                key: CallerKey { account: found.account, caller: found.caller },
                 last_used: found.last_used,
                 expires: found.expires.unwrap_or(precall_call::At(0)),
             };

@@ -1,0 +1,21 @@
+//! Which caller: the key of budgets, voices and clone jobs.
+
+/// The account of every line, until accounts can be managed.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
+/// One caller of one account. The same number in two accounts is two callers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallerKey {
+    /// `account_id` of the line.
+    pub account: String,
+    /// The caller as rows name one: E.164, or the extension.
+    pub caller: String,
+}
+
+impl CallerKey {
+    /// The key of a caller in [`DEFAULT_ACCOUNT`].
+    #[must_use]
+    pub fn of_default_account(caller: &str) -> Self {
+        Self { account: DEFAULT_ACCOUNT.to_owned(), caller: caller.to_owned() }
+    }
+}

@@ -1,0 +1,30 @@
+//! Everything that exists once for each PBX client. A process can hold several of these.
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix::Recipient;
+use precall_audio::Media;
+use precall_providers::threecx::client::ThreeCx;
+
+use crate::pbx::leg_events::LookAt;
+use crate::pbx::pbx_health::PbxState;
+use crate::runtime::per_arbiter::PerArbiter;
+
+/// One PBX, as its calls use it.
+pub struct PbxSide {
+    /// Audio into its legs.
+    pub media: Media,
+    /// How the connection is.
+    pub state: Arc<PbxState>,
+    /// Commands to its legs.
+    pub client: PerArbiter<ThreeCx>,
+    /// Asks the feed whether a leg is still there.
+    pub look: Recipient<LookAt>,
+}
+
+impl fmt::Debug for PbxSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PbxSide")
+    }
+}

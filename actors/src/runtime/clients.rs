@@ -1,0 +1,24 @@
+//! The ElevenLabs clients of one arbiter.
+
+use std::sync::Arc;
+
+use precall_providers::elevenlabs::{ElevenLabs, Settings};
+
+use crate::runtime::per_arbiter::PerArbiter;
+
+/// Two clients with a connection pool each, so that slow uploads cannot delay a greeting.
+pub struct Clients {
+    /// For greeting and agent dials.
+    pub dials: ElevenLabs,
+    /// For uploads and look-ups.
+    pub bulk: ElevenLabs,
+}
+
+/// Clients of ElevenLabs for every arbiter that needs them.
+#[must_use]
+pub fn elevenlabs_clients(settings: Arc<Settings>) -> PerArbiter<Clients> {
+    PerArbiter::new(move || Clients {
+        dials: ElevenLabs::new(Arc::clone(&settings)),
+        bulk: ElevenLabs::new(Arc::clone(&settings)),
+    })
+}

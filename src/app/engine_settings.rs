@@ -1,0 +1,177 @@
+//! The engine's settings from the configuration.
+
+use std::sync::Arc;
+
+use precall_actors::call::line::{Line, LineRules};
+use precall_actors::call::services::DialSettings;
+use precall_actors::erasure::ledger::Ledger;
+use precall_actors::lifecycle::housekeeping::Keeping;
+use precall_actors::lifecycle::settings::{EngineSettings, PbxEngine, SpoolSettings};
+use precall_actors::limits::dial_guard::{Countries, DialLimits};
+use precall_actors::pbx::pbx_feed::FeedPace;
+use precall_actors::runtime::fault_injection::Faults;
+use precall_actors::voices::samples::SampleStore;
+use precall_actors::voices::services::VoiceSettings;
+use precall_audio::MediaSettings;
+use precall_audio::prompts::PromptSettings;
+use precall_base::phone_number::Region;
+use precall_call::{LineId, Route};
+use precall_providers::elevenlabs;
+use precall_providers::elevenlabs::ApiKey;
+use precall_providers::threecx::settings as threecx;
+use precall_providers::threecx::settings::ClientSecret;
+use precall_providers::tls_roots::Trust;
+use precall_store::voices::ConsentRule;
+use slog::{Logger, o};
+use url::Url;
+
+use super::{AppError, Pools};
+use crate::config::{Config, Telephony};
+
+/// How long a report may lag behind the end of its conversation before the provider is asked.
+const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+/// One request to the PBX that does not wait for a telephone.
+const PBX_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What the engine is made of and the configuration does not hold.
+pub(super) struct EngineParts {
+    pub(super) pools: Pools,
+    pub(super) spool: Option<SpoolSettings>,
+    pub(super) samples: SampleStore,
+    pub(super) faults: Faults,
+    pub(super) log: Logger,
+}
+
+/// Every setting of the engine, in one place.
+pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<EngineSettings, AppError> {
+    let EngineParts { pools, spool, samples, faults, log } = parts;
+    let provider = elevenlabs::Settings::new(
+        config.elevenlabs.api_base.as_str().parse()?,
+        ApiKey::new(config.elevenlabs.api_key.expose()),
+    )?;
+    let callback = &config.callback;
+    let countries = if callback.countries.is_empty() {
+        Countries::OfCalled
+    } else {
+        Countries::Only(callback.countries.iter().copied().collect())
+    };
+    Ok(EngineSettings {
+        pool: pools.reading,
+        writing_pool: pools.writing,
+        default_line: default_line(config),
+        region: callback.default_region.unwrap_or(Region::UNKNOWN),
+        trusted_trunks: config.clone.trusted_trunks.clone(),
+        countries,
+        own_numbers: callback.own_numbers.iter().cloned().collect(),
+        limits: DialLimits {
+            per_number_hour: callback.limit_per_number_hour,
+            per_hour: callback.limit_per_hour,
+            per_day: callback.limit_per_day,
+            at_once: callback.limit_concurrent,
+        },
+        max_live_calls: config.call.max_live,
+        budgets: config.budget.limits,
+        agent_concurrency: config.budget.agent_concurrency,
+        pbx_calls: config.threecx.simultaneous_calls,
+        provider: Arc::new(provider),
+        pbx: pbx(config)?,
+        dial: DialSettings {
+            telephony: match config.elevenlabs.telephony {
+                Telephony::SipTrunk => elevenlabs::Telephony::SipTrunk,
+                Telephony::Twilio => elevenlabs::Telephony::Twilio,
+            },
+            // The other half of an attempt's time is for looking up what a lost answer left behind.
+            dial_within: config.call.handoff_max / 2,
+        },
+        voices: VoiceSettings {
+            installation: config.installation.clone(),
+            samples,
+            consent: if config.clone.consent_required {
+                ConsentRule::Required
+            } else {
+                ConsentRule::NotRequired
+            },
+            clone_concurrency: config.clone.concurrency,
+            clone_timeout: config.clone.timeout,
+            cache_ttl: config.clone.cache_ttl,
+        },
+        ledger: Ledger::at(&config.retention.ledger),
+        arbiters: config.server.call_arbiters,
+        report_wait: config.call.postcall_wait,
+        keeping: Keeping {
+            events_days: config.retention.kept.calls,
+            words_days: config.retention.kept.transcripts,
+            recordings_days: config.retention.kept.recordings,
+            webhooks_days: config.retention.kept.webhooks,
+            recordings: config.clone.samples_path.join("recordings"),
+            database_max_bytes: config.retention.database_max_bytes,
+        },
+        spool,
+        faults,
+        log: log.new(o!()),
+    })
+}
+
+/// The feed and the audio of the PBX run on the routes that speak on the caller's own leg.
+fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
+    let Some(control) = config.threecx.call_control.as_ref().filter(|_| config.call.route != Route::Callback)
+    else {
+        return Ok(None);
+    };
+    let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
+    let secret = ClientSecret::new(control.client_secret.expose());
+    let mut client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
+    if base.scheme() == "https" {
+        client = client.trusting(Trust::of_host_and(control.ca_file.as_deref())?);
+    }
+    let media = MediaSettings { extra_ca: control.ca_file.clone(), ..MediaSettings::new(base) };
+    let greeting = config.greeting.clone();
+    Ok(Some(PbxEngine {
+        client: Arc::new(client),
+        media,
+        prompts: PromptSettings {
+            cache_dir: config.greeting.prompt_cache_dir.clone(),
+            model: config.greeting.model.clone(),
+        },
+        prompt_order: Arc::new(move |line| greeting.prompt_order(line)),
+        lead_silence: config.greeting.lead_silence,
+        pace: FeedPace::default(),
+    }))
+}
+
+fn default_line(config: &Config) -> Line {
+    Line {
+        id: LineId::new("default"),
+        account: "default".to_owned(),
+        agent_id: config.elevenlabs.agent_id.clone(),
+        phone_number_id: config.elevenlabs.phone_number_id.clone().unwrap_or_default(),
+        notice: config.greeting.spoken_notice().map(str::to_owned),
+        greeting_message: config.greeting.message.clone(),
+        greeting_voice: config.greeting.voice.clone(),
+        language: None,
+        fallback_voice: config.call.fallback_voice.clone(),
+        voice_policy: config.clone.policy,
+        agent_destination: config.call.agent_destination.clone(),
+        fallback_destination: config.call.fallback_destination.clone(),
+        programme: None,
+        max_live_calls: None,
+        rules: LineRules {
+            route: config.call.route,
+            voice_wait: config.call.voice_wait,
+            auto_transition: config.call.auto_transition,
+            ends_with_pbx_call: config.callback.ends_with_pbx_call,
+            pin_wait: config.clone.pin_wait,
+            clone_max_wait: config.clone.max_wait,
+            ring_max: config.callback.ring_max,
+            greeting_max: config.greeting.max,
+            handoff_max: config.call.handoff_max,
+            transfer_ring: config.call.transfer_ring,
+            skip_key: config.greeting.skip_key,
+            person_key: config.greeting.person_key,
+            bridge: config.threecx.call_control.as_ref().map(|_| Arc::clone(&config.agent.bridge)),
+            persons: Arc::clone(&config.agent.persons),
+            conversation_max: config.call.conversation_max,
+            report_grace: REPORT_GRACE,
+        },
+    }
+}
