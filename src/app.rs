@@ -25,6 +25,8 @@ use slog::{Logger, info, warn};
 use crate::config::{Config, DatabaseSource, Environment, Storage};
 use crate::embedded_database::{EmbeddedDatabase, EmbeddedError};
 use crate::http;
+#[cfg(test)]
+pub(crate) use engine_settings::default_line;
 use engine_settings::{EngineParts, engine_settings};
 
 /// Why the program cannot run.

@@ -139,7 +139,7 @@ fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     }))
 }
 
-fn default_line(config: &Config) -> Line {
+pub(crate) fn default_line(config: &Config) -> Line {
     Line {
         id: LineId::new("default"),
         account: "default".to_owned(),

@@ -180,7 +180,7 @@ fn a_pipe_does_not_hold_the_reader() {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    fs::read(format!("src/prompts/fixtures/{name}")).unwrap()
+    fs::read(format!("../crates/audio/src/prompts/fixtures/{name}")).unwrap()
 }
 
 /// Frames of one file, again and again, so that it is long enough.
