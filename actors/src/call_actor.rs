@@ -31,7 +31,7 @@ use crate::persistence::{Append, Durable};
 use crate::pin::Pin;
 use crate::pin_pad::PinPad;
 use crate::shared::Shared;
-use crate::store::rows::{Derived, Entry};
+use crate::store::rows::{Entry, RowWrite};
 use crate::supervisor::{CallDown, CallSettled, CallSupervisor, ConversationKnown};
 
 /// Something happened to the call.
@@ -45,7 +45,7 @@ pub struct Happened {
     /// What came with it.
     pub extra: Extra,
     /// Rows beside those that follow from the event.
-    pub derived: Vec<Derived>,
+    pub derived: Vec<RowWrite>,
     /// Hears when it is durable, or that there was nothing to keep.
     pub done: Option<oneshot::Sender<()>>,
     /// Whether the supervisor sent it, which counts what it sent.
@@ -203,11 +203,11 @@ impl CallActor {
     }
 
     /// The one place where the call's state changes.
-    fn take(&mut self, event: &Event, extra: &Extra, derived: Vec<Derived>) {
+    fn take(&mut self, event: &Event, extra: &Extra, derived: Vec<RowWrite>) {
         self.take_at(clock::now(), event, extra, derived);
     }
 
-    fn take_at(&mut self, at: At, event: &Event, extra: &Extra, derived: Vec<Derived>) {
+    fn take_at(&mut self, at: At, event: &Event, extra: &Extra, derived: Vec<RowWrite>) {
         let taken = step(&self.call, event, at);
         if taken.next.version == self.call.version {
             return;

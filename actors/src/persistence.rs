@@ -22,7 +22,7 @@ use crate::spool::batch::{Together, to_frame};
 use crate::spool::handle::SpoolHandle;
 use crate::standing::Standing;
 use crate::store::error::StoreError;
-use crate::store::rows::{Batch, Derived, Entry};
+use crate::store::rows::{Batch, Entry, RowWrite};
 use crate::store::write::{write, write_apart};
 
 pub use state::{PersistenceState, SpoolHealth, SpoolState};
@@ -61,7 +61,7 @@ pub struct Durable {
 #[rtype(result = "()")]
 pub struct Keep {
     /// Writing it a second time changes nothing.
-    pub row: Derived,
+    pub row: RowWrite,
     /// Hears when it is durable.
     pub done: oneshot::Sender<()>,
 }

@@ -141,10 +141,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
     use super::{Arc, Batch, Next, Pipe, Unit};
-    use crate::store::rows::{Derived, TranscriptDue};
+    use crate::store::rows::{RowWrite, TranscriptDue};
 
     fn unit(name: u32) -> Unit<u32> {
-        let row = Derived::TranscriptOfLines(TranscriptDue { id: uuid::Uuid::nil() });
+        let row = RowWrite::TranscriptOfLines(TranscriptDue { id: uuid::Uuid::nil() });
         Unit { batch: Batch { entries: Vec::new(), rows: vec![row] }, ack: name }
     }
 

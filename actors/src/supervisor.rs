@@ -144,7 +144,7 @@ pub struct Drain;
 struct Delivery {
     event: Event,
     extra: Extra,
-    derived: Vec<crate::store::rows::Derived>,
+    derived: Vec<crate::store::rows::RowWrite>,
     /// Who waits to hear that it is durable, and sends it again otherwise; nobody for what is our own duty.
     done: Option<oneshot::Sender<()>>,
     at: At,

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use precall_actors::batcher::Unit;
 use precall_actors::registry::Found;
-use precall_actors::store::rows::{Batch, Derived, KeptEnd, Time};
+use precall_actors::store::rows::{Batch, KeptEnd, RowWrite, Time};
 use precall_call::{Admission, At, CallId, Event, Grade, Offer, open};
 use uuid::Uuid;
 
@@ -108,7 +108,7 @@ impl World {
                     threecx_call_id: pbx.to_string(),
                     ended_at: Time(At(self.now)),
                 };
-                let batch = Batch { entries: Vec::new(), rows: vec![Derived::EarlyEndKept(end)] };
+                let batch = Batch { entries: Vec::new(), rows: vec![RowWrite::EarlyEndKept(end)] };
                 let next = engine.pipe.append(Unit { batch, ack: Ack::Post(post) });
                 self.go_on(to, engine, next);
             }

@@ -25,7 +25,7 @@ use crate::phone_number::{CallerNumber, Region};
 use crate::providers::elevenlabs::ConversationReport;
 use crate::reconciler::Approval;
 use crate::shared::Shared;
-use crate::store::rows::{Derived, WebhookRow};
+use crate::store::rows::{RowWrite, WebhookRow};
 use crate::store::voices;
 use crate::supervisor::{Answer, Asked, CallSupervisor, Incoming, IsOurAgent, Noticed, ReportCame};
 use crate::voice_book::{
@@ -112,7 +112,7 @@ impl EngineHandle {
             return Err(Busy::CannotKeep);
         }
         let (done, kept) = oneshot::channel();
-        let row = Derived::WebhookKept(Box::new(webhook));
+        let row = RowWrite::WebhookKept(Box::new(webhook));
         self.shared.persistence.do_send(Keep { row, done });
         let kept = tokio::time::timeout(ANSWER_WITHIN, kept).await;
         kept.ok().and_then(Result::ok).ok_or(Busy::TooSlow)?;

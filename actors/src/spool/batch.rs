@@ -5,7 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::{Segments, Spool};
-use crate::store::rows::{Batch, Derived, Entry};
+use crate::store::rows::{Batch, Entry, RowWrite};
 
 /// What this program writes. A frame of another version is not read.
 const VERSION: u8 = 1;
@@ -15,14 +15,14 @@ struct Written<'a> {
     v: u8,
     generation: u64,
     entries: &'a [Entry],
-    rows: &'a [Derived],
+    rows: &'a [RowWrite],
 }
 
 #[derive(Deserialize)]
 struct Read {
     generation: u64,
     entries: Vec<Entry>,
-    rows: Vec<Derived>,
+    rows: Vec<RowWrite>,
 }
 
 /// Why a frame is not a batch.

@@ -24,7 +24,7 @@ pub struct Entry {
     /// Personal data of the event; erasure nulls it.
     pub pii: Option<Value>,
     /// Rows that follow from it.
-    pub derived: Vec<Derived>,
+    pub derived: Vec<RowWrite>,
 }
 
 /// What is written in one transaction.
@@ -33,7 +33,7 @@ pub struct Batch {
     /// Events, in the order in which they came.
     pub entries: Vec<Entry>,
     /// Rows that belong to no event. Writing one a second time changes nothing.
-    pub rows: Vec<Derived>,
+    pub rows: Vec<RowWrite>,
 }
 
 impl Batch {
@@ -80,7 +80,7 @@ impl Stream {
 /// A row, or a change of one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Derived {
+pub enum RowWrite {
     /// The call as it stands.
     CallLog(Box<CallLogRow>),
     /// A conversation as it stands.

@@ -1,6 +1,6 @@
 //! One batch of events and everything that derives from them, in one transaction.
 //!
-//! Derived rows are few and wide, so they travel as JSON arrays; the logs, which are many and narrow, as typed arrays.
+//! RowWrite rows are few and wide, so they travel as JSON arrays; the logs, which are many and narrow, as typed arrays.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::engine_lock;
 use super::error::StoreError;
 use super::event_log::{self, Appended};
-use super::rows::{Batch, Derived, Entry, Name, Stream};
+use super::rows::{Batch, Entry, Name, RowWrite, Stream};
 
 // A later event's row wins; a transcript or duration that is there is never overwritten by a lesser report, and the
 // status only rises. A transcript of the lines that were heard gives way to the provider's own.
@@ -321,32 +321,32 @@ struct DerivedRows {
 }
 
 impl DerivedRows {
-    fn add(&mut self, derived: &Derived) -> Result<(), StoreError> {
+    fn add(&mut self, derived: &RowWrite) -> Result<(), StoreError> {
         match derived {
             // Within a batch the last row of a call or conversation says everything the earlier ones said.
-            Derived::CallLog(row) => {
+            RowWrite::CallLog(row) => {
                 let merged = merge_transcript(self.call_logs.remove(&row.id), json(row)?);
                 self.call_logs.insert(row.id, merged);
             }
-            Derived::Conversation(row) => {
+            RowWrite::Conversation(row) => {
                 let key = (row.call, row.purpose.clone(), row.ordinal);
                 let merged = merge_report(self.conversations.remove(&key), json(row)?);
                 self.conversations.insert(key, merged);
             }
-            Derived::CloneReady(row) => self.ready.push(json(row)?),
-            Derived::CloneFailed(row) => self.failed.push(json(row)?),
-            Derived::CloneTransfer(row) => self.transfers.push(json(row)?),
-            Derived::CloneLog(row) => self.clones.push(json(row)?),
-            Derived::CacheFilled(row) => self.filled.push(json(row)?),
-            Derived::CacheUsed(row) => self.used.push(json(row)?),
-            Derived::CacheDropped(row) => self.dropped.push(json(row)?),
-            Derived::ConversationNamed(row) => self.named.push(json(row)?),
-            Derived::EarlyEndAbsorbed(row) => self.absorbed.push(json(row)?),
-            Derived::ReportMatched(row) => self.matched.push(json(row)?),
-            Derived::TranscriptOfLines(row) => self.transcripts.push(json(row)?),
-            Derived::EarlyEndKept(row) => self.early_ends.push(json(row)?),
-            Derived::ReportKept(row) => self.reports.push(json(row)?),
-            Derived::WebhookKept(row) => self.webhooks.push(json(row)?),
+            RowWrite::CloneReady(row) => self.ready.push(json(row)?),
+            RowWrite::CloneFailed(row) => self.failed.push(json(row)?),
+            RowWrite::CloneTransfer(row) => self.transfers.push(json(row)?),
+            RowWrite::CloneLog(row) => self.clones.push(json(row)?),
+            RowWrite::CacheFilled(row) => self.filled.push(json(row)?),
+            RowWrite::CacheUsed(row) => self.used.push(json(row)?),
+            RowWrite::CacheDropped(row) => self.dropped.push(json(row)?),
+            RowWrite::ConversationNamed(row) => self.named.push(json(row)?),
+            RowWrite::EarlyEndAbsorbed(row) => self.absorbed.push(json(row)?),
+            RowWrite::ReportMatched(row) => self.matched.push(json(row)?),
+            RowWrite::TranscriptOfLines(row) => self.transcripts.push(json(row)?),
+            RowWrite::EarlyEndKept(row) => self.early_ends.push(json(row)?),
+            RowWrite::ReportKept(row) => self.reports.push(json(row)?),
+            RowWrite::WebhookKept(row) => self.webhooks.push(json(row)?),
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::line::Line;
 use crate::persistence::Keep;
 use crate::phone_number::CallerNumber;
 use crate::registry::{Found, Sighting};
-use crate::store::rows::{Derived, KeptEnd, Time};
+use crate::store::rows::{KeptEnd, RowWrite, Time};
 use crate::voice_book::{Peek, VoiceKey};
 
 /// There is one PBX client so far.
@@ -269,7 +269,7 @@ impl CallSupervisor {
         self.registry.ended_early(&sighting.pbx, &id, now);
         let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
         let (done, kept) = oneshot::channel();
-        self.shared.persistence.do_send(Keep { row: Derived::EarlyEndKept(end), done });
+        self.shared.persistence.do_send(Keep { row: RowWrite::EarlyEndKept(end), done });
         actix::spawn(async move {
             let answered = match tokio::time::timeout(ANSWER_WITHIN, kept).await {
                 Ok(Ok(())) => Ok(taken(Outcome::Ended)),

@@ -14,7 +14,7 @@ use crate::persistence::Keep;
 use crate::providers::elevenlabs::{ConversationReport, Webhook, parse_webhook};
 use crate::shared::Shared;
 use crate::store::error::StoreError;
-use crate::store::rows::{Derived, KeptReport};
+use crate::store::rows::{KeptReport, RowWrite};
 use crate::store::{due_conversations, unmatched_reports};
 
 /// Kept reports whose conversation may still become known; older ones stay in the table for people.
@@ -128,7 +128,7 @@ async fn keep(
         body: serde_json::from_str(raw.get()).unwrap_or_default(),
     };
     let (done, kept) = oneshot::channel();
-    shared.persistence.do_send(Keep { row: Derived::ReportKept(report), done });
+    shared.persistence.do_send(Keep { row: RowWrite::ReportKept(report), done });
     kept.await.map_err(|_| Busy::CannotKeep)
 }
 

@@ -15,7 +15,7 @@ use crate::providers::elevenlabs::VoiceDeleted;
 use crate::reconciler::Trust;
 use crate::shared::clients;
 use crate::slot_book::{Held, Slot};
-use crate::store::rows::{CacheUse, Derived, Entry, Stream, Time};
+use crate::store::rows::{CacheUse, Entry, RowWrite, Stream, Time};
 use crate::store::voice_event_json::{self, VoiceEvent};
 use crate::store::voices::ExistingVoice;
 
@@ -207,7 +207,7 @@ impl VoiceBook {
             at,
             event,
             pii: None,
-            derived: vec![Derived::CacheDropped(dropped)],
+            derived: vec![RowWrite::CacheDropped(dropped)],
         };
         shared.persistence.do_send(Append { entries: vec![entry], reply: ctx.address().recipient() });
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{from_frame, peek, to_frame};
 use crate::spool::Spool;
 use crate::spool::disk::Directory;
-use crate::store::rows::{Batch, CacheUse, Derived, Entry, KeptEnd, Stream, Time, TranscriptDue};
+use crate::store::rows::{Batch, CacheUse, Entry, KeptEnd, RowWrite, Stream, Time, TranscriptDue};
 
 fn batch(seq: i64) -> Batch {
     let used = CacheUse {
@@ -24,11 +24,11 @@ fn batch(seq: i64) -> Batch {
         at: At(-1),
         event: json!({ "v": 1, "kind": "cloned", "cost": 0.1 + 0.2, "words": "\u{1F600}\n" }),
         pii: Some(json!({ "caller_id": "+441632960961" })),
-        derived: vec![Derived::CacheUsed(used)],
+        derived: vec![RowWrite::CacheUsed(used)],
     };
     let end = KeptEnd { pbx: "default".into(), threecx_call_id: "1".into(), ended_at: Time(At(i64::MAX)) };
     let rows =
-        vec![Derived::EarlyEndKept(end), Derived::TranscriptOfLines(TranscriptDue { id: Uuid::nil() })];
+        vec![RowWrite::EarlyEndKept(end), RowWrite::TranscriptOfLines(TranscriptDue { id: Uuid::nil() })];
     Batch { entries: vec![entry], rows }
 }
 
