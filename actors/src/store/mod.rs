@@ -1,4 +1,4 @@
-//! PostgreSQL: one file a subject, each statement beside the row it fills.
+//! PostgreSQL: one file per subject, each statement beside the row that it fills.
 
 pub mod audit;
 pub mod budget_use;

@@ -1,4 +1,4 @@
-//! A batch that went through the spool is the batch that it was.
+//! A batch is unchanged after the spool.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use precall_call::At;
@@ -33,7 +33,7 @@ fn batch(seq: i64) -> Batch {
 }
 
 #[test]
-fn a_batch_is_read_back_as_it_was() {
+fn a_batch_is_read_back_unchanged() {
     let frame = to_frame(&batch(3), 9).unwrap();
     let (generation, read) = from_frame(&frame).unwrap();
     assert_eq!(generation, 9);
@@ -45,7 +45,7 @@ fn a_batch_is_read_back_as_it_was() {
 }
 
 #[test]
-fn batches_of_one_start_go_together_and_what_is_no_batch_is_passed_over() {
+fn batches_of_one_start_are_joined_and_damaged_frames_are_skipped() {
     let root = tempfile::tempdir().unwrap();
     let mut spool = Spool::open(Directory::fresh(root.path()).unwrap(), u64::MAX).unwrap();
     spool.append(b"not ours").unwrap();
