@@ -265,7 +265,7 @@ impl Doing {
 
     fn name_damage(&self, together: &Together) {
         for error in &together.passed_over {
-            error!(self.log, "a batch in the spool cannot be used, its file is kept"; "error" => %error);
+            error!(self.log, "a batch in the spool is damaged, its file is kept"; "error" => %error);
         }
     }
 

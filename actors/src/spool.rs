@@ -228,7 +228,7 @@ impl<S: Segments> Spool<S> {
     ///
     /// # Errors
     /// When the segment could not be renamed.
-    pub fn pass_over(&mut self, index: usize) -> io::Result<()> {
+    fn pass_over(&mut self, index: usize) -> io::Result<()> {
         if let Some(frame) = self.frames.remove(index) {
             self.damaged.insert(frame.segment);
             self.bytes = self.bytes.saturating_sub(size_of(frame));

@@ -48,7 +48,7 @@ pub fn to_frame(batch: &Batch, generation: u64) -> Result<Vec<u8>, serde_json::E
 ///
 /// # Errors
 /// When the frame is not a batch of this version.
-pub fn from_frame(frame: &[u8]) -> Result<(u64, Batch), NotABatch> {
+fn from_frame(frame: &[u8]) -> Result<(u64, Batch), NotABatch> {
     #[derive(Deserialize)]
     struct Versioned {
         v: u8,

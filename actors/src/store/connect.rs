@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 mod tls;
 mod url;
 
-pub use url::{DatabaseUrl, DatabaseUrlError, SslMode};
+pub use url::{DatabaseUrl, DatabaseUrlError};
 
 /// The limits of a pool and of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ pub async fn connect(
 
 /// The text of a database error, with advice where the cause is a certificate.
 #[must_use]
-pub fn explain(error: &tokio_postgres::Error) -> String {
+pub(super) fn explain(error: &tokio_postgres::Error) -> String {
     let text = with_causes(error);
     match tls::advice(error) {
         Some(advice) => format!("{text} ({advice})"),

@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::event_log::timestamp;
 
 /// The "hash before" of the first record.
-pub const BEFORE_THE_FIRST: [u8; 32] = [0; 32];
+pub(super) const BEFORE_THE_FIRST: [u8; 32] = [0; 32];
 
 // One writer at a time: each record needs the hash of the record before.
 const LOCK: &str = "select pg_advisory_xact_lock(hashtext('consent_log'))";
@@ -115,7 +115,7 @@ pub struct Personal {
 /// A record of the log, as it is hashed. It holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Record {
+pub(super) enum Record {
     /// A consent was given.
     Given {
         /// Version of this record format.
@@ -174,7 +174,7 @@ pub enum EndedWhy {
 
 /// The hash of a record that follows the hash `before`.
 #[must_use]
-pub fn chained(before: &[u8], record: &str) -> [u8; 32] {
+pub(super) fn chained(before: &[u8], record: &str) -> [u8; 32] {
     Sha256::new().chain_update(before).chain_update(record.as_bytes()).finalize().into()
 }
 
@@ -183,7 +183,7 @@ pub fn chained(before: &[u8], record: &str) -> [u8; 32] {
 ///
 /// # Errors
 /// When the query fails.
-pub async fn take_turn(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+pub(super) async fn take_turn(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute(LOCK, &[]).await?;
     Ok(())
 }
@@ -257,7 +257,7 @@ pub async fn end(
 ///
 /// # Errors
 /// When the query fails.
-pub async fn erase_personal(
+pub(super) async fn erase_personal(
     transaction: &Transaction<'_>,
     account: &str,
     speaker: Uuid,
@@ -292,7 +292,7 @@ pub struct Consent {
 ///
 /// # Errors
 /// When the query fails, or the stored data cannot be read.
-pub async fn of_speaker(
+pub(super) async fn of_speaker(
     client: &impl GenericClient,
     account: &str,
     speaker: Uuid,

@@ -140,7 +140,7 @@ pub async fn of_erasure(client: &impl GenericClient, erasure: Uuid) -> Result<Ve
 ///
 /// # Errors
 /// When the query fails.
-pub async fn samples_of_speaker(
+pub(super) async fn samples_of_speaker(
     client: &impl GenericClient,
     account: &str,
     speaker: Uuid,
@@ -152,6 +152,6 @@ pub async fn samples_of_speaker(
 ///
 /// # Errors
 /// When the query fails.
-pub async fn sample_replaced(client: &impl GenericClient, sample: &str) -> Result<u64, StoreError> {
+pub(super) async fn sample_replaced(client: &impl GenericClient, sample: &str) -> Result<u64, StoreError> {
     Ok(client.execute(REPLACED, &[&sample]).await?)
 }

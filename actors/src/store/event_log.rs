@@ -64,7 +64,7 @@ pub const STATEMENTS: &[&str] = &[
 
 /// A newly written event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Appended {
+pub(super) struct Appended {
     /// The call or the job.
     pub owner: Uuid,
     /// Its sequence number in that log.

@@ -176,7 +176,7 @@ pub async fn pieces(client: &Client) -> Result<Vec<Piece>, StoreError> {
 ///
 /// # Errors
 /// When another session holds the table for longer than a second, or the query fails.
-pub async fn drop_piece(transaction: &Transaction<'_>, piece: &Piece) -> Result<(), StoreError> {
+pub(super) async fn drop_piece(transaction: &Transaction<'_>, piece: &Piece) -> Result<(), StoreError> {
     let name = piece.name.replace('"', "");
     Ok(transaction.batch_execute(&format!("{LOCK_TIMEOUT_HERE}; drop table \"{name}\"")).await?)
 }

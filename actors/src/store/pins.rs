@@ -9,9 +9,9 @@ use super::error::StoreError;
 use super::event_log::timestamp;
 
 /// So many wrong tries in a row lock a caller's PIN.
-pub const WRONG_MAX: i32 = 10;
+const WRONG_MAX: i32 = 10;
 /// The PIN stays locked for so long after the last try.
-pub const LOCKED_FOR: Duration = Duration::from_secs(3_600);
+const LOCKED_FOR: Duration = Duration::from_secs(3_600);
 
 // Every try counts as wrong until it proves right, so that simultaneous calls share one count. A try while the PIN is
 // locked does not count, and does not prolong the lock.

@@ -59,11 +59,7 @@ pub async fn add(
 ///
 /// # Errors
 /// When the query fails.
-pub async fn find(
-    client: &impl GenericClient,
-    account: &str,
-    id: Uuid,
-) -> Result<Option<Speaker>, StoreError> {
+async fn find(client: &impl GenericClient, account: &str, id: Uuid) -> Result<Option<Speaker>, StoreError> {
     let row = client.query_opt(FIND, &[&account, &id]).await?;
     row.map(|row| read(&row)).transpose()
 }

@@ -18,7 +18,7 @@ use parts::Parts;
 
 /// What a connection demands of TLS, in libpq's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SslMode {
+pub(super) enum SslMode {
     /// Never encrypted.
     Disable,
     /// Encrypted if the server supports it; the certificate is not checked. The default, as in libpq.
@@ -98,7 +98,7 @@ impl DatabaseUrl {
 
     /// The TLS mode by the rules of libpq: with a named root certificate, `require` verifies.
     #[must_use]
-    pub fn ssl_mode(&self) -> SslMode {
+    pub(super) fn ssl_mode(&self) -> SslMode {
         self.ssl_mode
     }
 

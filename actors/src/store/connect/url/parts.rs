@@ -84,10 +84,13 @@ pub(super) fn addresses(text: &str) -> Result<Vec<Address>, DatabaseUrlError> {
 
 /// asyncpg takes the path of the socket itself (`/run/.s.PGSQL.5432`) where libpq takes its directory.
 fn socket_directory(host: String) -> (String, Option<u16>) {
-    let socket = host.rsplit_once("/.s.PGSQL.").filter(|(directory, _)| directory.starts_with('/'));
-    match socket.and_then(|(directory, port)| Some((directory.to_owned(), port.parse().ok()?))) {
-        Some((directory, port)) => (directory, Some(port)),
-        None => (host, None),
+    let socket = host.trim_end_matches('/').rsplit_once("/.s.PGSQL.");
+    let Some((directory, port)) = socket.filter(|(directory, _)| directory.starts_with('/')) else {
+        return (host, None);
+    };
+    match port.parse() {
+        Ok(port) => (directory.to_owned(), Some(port)),
+        Err(_) => (host, None),
     }
 }
 
