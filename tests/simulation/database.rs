@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use precall_call::{At, Call, CallId, Event, open, step};
 use precall_store::events::event_json;
-use precall_store::events::rows::{Batch, Derived};
+use precall_store::events::rows::{Batch, RowWrite};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ impl Database {
 
     fn keep(&mut self, batch: &Batch) {
         for row in &batch.rows {
-            if let Derived::EarlyEndKept(end) = row {
+            if let RowWrite::EarlyEndKept(end) = row {
                 self.early_ends.insert(end.threecx_call_id.parse().unwrap());
             }
         }

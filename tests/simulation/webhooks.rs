@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use precall_actors::admission::call_registry::Found;
 use precall_actors::durability::batcher::Unit;
 use precall_call::{Admission, At, CallId, Event, Grade, Offer, open};
-use precall_store::events::rows::{Batch, Derived, KeptEnd, Time};
+use precall_store::events::rows::{Batch, KeptEnd, RowWrite, Time};
 use uuid::Uuid;
 
 use crate::engine::{Ack, Engine, Live, policy};
@@ -107,7 +107,7 @@ impl World {
                     threecx_call_id: pbx.to_string(),
                     ended_at: Time(At(self.now)),
                 };
-                let batch = Batch { entries: Vec::new(), rows: vec![Derived::EarlyEndKept(end)] };
+                let batch = Batch { entries: Vec::new(), rows: vec![RowWrite::EarlyEndKept(end)] };
                 let next = engine.pipe.append(Unit { batch, ack: Ack::Post(post) });
                 self.go_on(to, engine, next);
             }

@@ -5,8 +5,6 @@ mod legs;
 mod rehydrate;
 mod reports;
 
-pub use reports::IsOurAgent;
-
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +29,8 @@ use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
 use crate::runtime::restart_in_place::start_in_place;
 use crate::voices::voice_book::{UsesNoMore, VoiceGone};
+
+pub use reports::IsOurAgent;
 
 /// A webhook is answered within so long, or it is 503 (3CX flows wait 3 s).
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
@@ -117,7 +117,7 @@ pub struct Drain;
 struct Delivery {
     event: Event,
     extra: Extra,
-    derived: Vec<precall_store::events::rows::Derived>,
+    derived: Vec<precall_store::events::rows::RowWrite>,
     /// Who waits to hear that it is durable, and sends it again otherwise; nobody for what is our own duty.
     done: Option<oneshot::Sender<()>>,
     at: At,

@@ -15,7 +15,7 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use precall_base::clock;
 use precall_call::{At, Call, Effect, Event, HandoffFailure, Job, Offer, Phase, open, step};
 use precall_providers::threecx::address::LegAddress;
-use precall_store::events::rows::{Derived, Entry};
+use precall_store::events::rows::{Entry, RowWrite};
 use slog::{Logger, error, info, o, warn};
 use tokio::sync::oneshot;
 
@@ -148,11 +148,11 @@ impl CallActor {
     }
 
     /// The one place where the call's state changes.
-    fn take(&mut self, event: &Event, extra: &Extra, derived: Vec<Derived>) {
+    fn take(&mut self, event: &Event, extra: &Extra, derived: Vec<RowWrite>) {
         self.take_at(clock::now(), event, extra, derived);
     }
 
-    fn take_at(&mut self, at: At, event: &Event, extra: &Extra, derived: Vec<Derived>) {
+    fn take_at(&mut self, at: At, event: &Event, extra: &Extra, derived: Vec<RowWrite>) {
         let taken = step(&self.call, event, at);
         if taken.next.version == self.call.version {
             return;

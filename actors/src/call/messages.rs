@@ -4,7 +4,7 @@ use actix::{Message, Recipient};
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_base::clock;
 use precall_call::{At, CallId, ConversationId, Event, Job};
-use precall_store::events::rows::Derived;
+use precall_store::events::rows::RowWrite;
 use tokio::sync::oneshot;
 
 use crate::call::projection::Extra;
@@ -20,7 +20,7 @@ pub struct Happened {
     /// What came with it.
     pub extra: Extra,
     /// Rows beside those that follow from the event.
-    pub derived: Vec<Derived>,
+    pub derived: Vec<RowWrite>,
     /// Hears when it is durable, or that there was nothing to keep.
     pub done: Option<oneshot::Sender<()>>,
     /// Whether the supervisor sent it, which counts what it sent.

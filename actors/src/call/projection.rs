@@ -11,7 +11,7 @@ use precall_providers::threecx::address::LegAddress;
 use precall_store::events::event_json;
 use precall_store::events::rows::{
     CacheUse, CallLogRow, CloneFailedRow, CloneReadyRow, CloneTransferRow, ConversationName, ConversationRow,
-    Derived, EarlyEnd, Entry, MatchedReport, Stream, Time, TranscriptDue,
+    EarlyEnd, Entry, MatchedReport, RowWrite, Stream, Time, TranscriptDue,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -43,7 +43,7 @@ pub fn entry(
     after: &Call,
     extra: &Extra,
 ) -> Entry {
-    let mut derived = vec![Derived::CallLog(Box::new(call_log(context, event, after, extra)))];
+    let mut derived = vec![RowWrite::CallLog(Box::new(call_log(context, event, after, extra)))];
     derived.extend(conversations(context, before, after, extra));
     derived.extend(absorbed_end(context, event));
     for fact in facts(before, event, after) {
@@ -213,7 +213,7 @@ fn timings(call: &Call) -> Value {
 }
 
 /// Rows of the conversations that this step changed, and their names where they became known.
-fn conversations(context: &CallContext, before: Option<&Call>, after: &Call, extra: &Extra) -> Vec<Derived> {
+fn conversations(context: &CallContext, before: Option<&Call>, after: &Call, extra: &Extra) -> Vec<RowWrite> {
     let old = before.map(|b| b.conversations.as_slice()).unwrap_or_default();
     let mut rows = Vec::new();
     for (i, conversation) in after.conversations.iter().enumerate() {
@@ -221,9 +221,9 @@ fn conversations(context: &CallContext, before: Option<&Call>, after: &Call, ext
         if was == Some(conversation) {
             continue;
         }
-        rows.push(Derived::Conversation(conversation_row(context, conversation, after, extra)));
+        rows.push(RowWrite::Conversation(conversation_row(context, conversation, after, extra)));
         if let (None, Some(id)) = (was.and_then(|w| w.id.as_ref()), &conversation.id) {
-            rows.push(Derived::ConversationNamed(ConversationName {
+            rows.push(RowWrite::ConversationNamed(ConversationName {
                 call: uuid(context),
                 purpose: conversation.purpose.name().into(),
                 conversation_id: id.to_string(),
@@ -266,20 +266,20 @@ fn conversation_row(
     }
 }
 
-fn absorbed_end(context: &CallContext, event: &Event) -> Option<Derived> {
+fn absorbed_end(context: &CallContext, event: &Event) -> Option<RowWrite> {
     let Event::Offered(offer) = event else { return None };
     let threecx_call_id =
         context.threecx_call_id.clone().filter(|_| offer.admission == Admission::EndedBefore)?;
-    Some(Derived::EarlyEndAbsorbed(EarlyEnd { pbx: context.pbx.clone(), threecx_call_id }))
+    Some(RowWrite::EarlyEndAbsorbed(EarlyEnd { pbx: context.pbx.clone(), threecx_call_id }))
 }
 
-fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<Derived> {
+fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<RowWrite> {
     match fact {
         Fact::VoiceReady { voice, took, source, .. } => voice_ready(context, call, voice, *took, *source),
         Fact::VoiceMissing(why) => voice_missing(context, call, *why).into_iter().collect(),
         Fact::HandedOff(rung) => handed_off(context, call, *rung).into_iter().collect(),
         Fact::Released(_) if call.lines > 0 => {
-            vec![Derived::TranscriptOfLines(TranscriptDue { id: uuid(context) })]
+            vec![RowWrite::TranscriptOfLines(TranscriptDue { id: uuid(context) })]
         }
         Fact::Offered
         | Fact::GreetingStarted(_)
@@ -298,7 +298,7 @@ fn voice_ready(
     voice: &VoiceId,
     took: Duration,
     source: VoiceSource,
-) -> Vec<Derived> {
+) -> Vec<RowWrite> {
     let Some(caller) = context.caller_id() else { return Vec::new() };
     let ready = CloneReadyRow {
         caller_id: caller.to_owned(),
@@ -316,11 +316,11 @@ fn voice_ready(
         cloned_voice_id: voice.to_string(),
         at: Time(call.at),
     };
-    vec![Derived::CloneReady(ready), Derived::CacheUsed(used)]
+    vec![RowWrite::CloneReady(ready), RowWrite::CacheUsed(used)]
 }
 
-fn voice_missing(context: &CallContext, call: &Call, why: NoVoice) -> Option<Derived> {
-    Some(Derived::CloneFailed(CloneFailedRow {
+fn voice_missing(context: &CallContext, call: &Call, why: NoVoice) -> Option<RowWrite> {
+    Some(RowWrite::CloneFailed(CloneFailedRow {
         caller_id: context.caller_id()?.to_owned(),
         greeting_call_id: greeting_name(context, call),
         error_message: why.name().to_owned(),
@@ -331,11 +331,11 @@ fn voice_missing(context: &CallContext, call: &Call, why: NoVoice) -> Option<Der
     }))
 }
 
-fn handed_off(context: &CallContext, call: &Call, rung: Rung) -> Option<Derived> {
+fn handed_off(context: &CallContext, call: &Call, rung: Rung) -> Option<RowWrite> {
     let agent = call.conversation(Purpose::Agent).and_then(|a| a.id.as_ref());
     let voice = cloned(call).filter(|_| rung.takes_clone()).or(call.policy.fallback_voice.as_ref());
     rung.leads_to_agent().then(|| {
-        Derived::CloneTransfer(CloneTransferRow {
+        RowWrite::CloneTransfer(CloneTransferRow {
             greeting_call_id: greeting_name(context, call),
             agent_call_id: agent.map_or_else(|| context.id.to_string(), ToString::to_string),
             cloned_voice_id: voice.map(ToString::to_string).unwrap_or_default(),
@@ -348,8 +348,8 @@ fn handed_off(context: &CallContext, call: &Call, rung: Rung) -> Option<Derived>
 
 /// A kept report that was applied is no longer kept.
 #[must_use]
-pub fn matched(report: &ConversationReport) -> Derived {
-    Derived::ReportMatched(MatchedReport { conversation_id: report.conversation.to_string() })
+pub fn matched(report: &ConversationReport) -> RowWrite {
+    RowWrite::ReportMatched(MatchedReport { conversation_id: report.conversation.to_string() })
 }
 
 /// The greeting's conversation; our own id until it is known, and on live-leg routes for good.

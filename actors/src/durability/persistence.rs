@@ -11,7 +11,7 @@ use actix::{
 };
 use deadpool_postgres::Pool;
 use precall_store::error::StoreError;
-use precall_store::events::rows::{Batch, Derived, Entry};
+use precall_store::events::rows::{Batch, Entry, RowWrite};
 use precall_store::events::write::{write, write_apart};
 use precall_store::spool::batch::{Together, to_frame};
 use precall_store::spool::handle::SpoolHandle;
@@ -59,7 +59,7 @@ pub struct Durable {
 #[rtype(result = "()")]
 pub struct Keep {
     /// Writing it a second time changes nothing.
-    pub row: Derived,
+    pub row: RowWrite,
     /// Hears when it is durable.
     pub done: oneshot::Sender<()>,
 }
@@ -263,7 +263,7 @@ impl Doing {
 
     fn name_damage(&self, together: &Together) {
         for error in &together.passed_over {
-            error!(self.log, "a batch in the spool cannot be used, its file is kept"; "error" => %error);
+            error!(self.log, "a batch in the spool is damaged, its file is kept"; "error" => %error);
         }
     }
 

@@ -141,11 +141,12 @@ impl<A> Pipe<A> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
+    use precall_store::events::rows::{RowWrite, TranscriptDue};
+
     use super::{Arc, Batch, Next, Pipe, Unit};
-    use precall_store::events::rows::{Derived, TranscriptDue};
 
     fn unit(name: u32) -> Unit<u32> {
-        let row = Derived::TranscriptOfLines(TranscriptDue { id: uuid::Uuid::nil() });
+        let row = RowWrite::TranscriptOfLines(TranscriptDue { id: uuid::Uuid::nil() });
         Unit { batch: Batch { entries: Vec::new(), rows: vec![row] }, ack: name }
     }
 

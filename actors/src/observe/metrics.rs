@@ -1,4 +1,4 @@
-//! What is counted. Derived from what events made true, so that nobody sprinkles counters; no label holds a number, a name
+//! What is counted. RowWrite from what events made true, so that nobody sprinkles counters; no label holds a number, a name
 //! or an id of a call, so that no label grows without bound.
 
 mod bridge;

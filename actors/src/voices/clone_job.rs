@@ -7,9 +7,10 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
-use precall_providers::elevenlabs::VoiceSample;
-use precall_providers::elevenlabs::{AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceUse};
-use precall_store::events::rows::{CacheRow, CloneLogRow, Derived, Entry, Stream, Time};
+use precall_providers::elevenlabs::{
+    AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceSample, VoiceUse,
+};
+use precall_store::events::rows::{CacheRow, CloneLogRow, Entry, RowWrite, Stream, Time};
 use precall_store::events::voice_event_json;
 use precall_store::events::voice_event_json::VoiceEvent;
 use serde_json::Value;
@@ -352,7 +353,7 @@ impl Run {
             status: "success".into(),
             ..self.log_row(of.bytes, began, at)
         };
-        let rows = vec![Derived::CloneLog(logged), Derived::CacheFilled(cached)];
+        let rows = vec![RowWrite::CloneLog(logged), RowWrite::CacheFilled(cached)];
         self.log.append(voice_event_json::encode(&event), None, rows, at);
         // After the rows are on their way: a call that uses the voice is written after them.
         let voice = made.voice.clone();
@@ -372,7 +373,7 @@ impl Run {
             reason: Some(why.name().into()),
             ..self.log_row(size, began, at)
         };
-        self.log.append(voice_event_json::encode(&event), None, vec![Derived::CloneLog(logged)], at);
+        self.log.append(voice_event_json::encode(&event), None, vec![RowWrite::CloneLog(logged)], at);
         self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Failed(*why, *failure)));
     }
 
@@ -410,7 +411,7 @@ impl JobLog {
         self.append(voice_event_json::encode(&event), Some(pii), Vec::new(), clock::now());
     }
 
-    fn append(&mut self, event: Value, pii: Option<Value>, derived: Vec<Derived>, at: At) {
+    fn append(&mut self, event: Value, pii: Option<Value>, derived: Vec<RowWrite>, at: At) {
         let owner = Uuid::from_u128(self.task.job.0);
         let entry = Entry { stream: Stream::Voice, owner, seq: self.next, at, event, pii, derived };
         self.next = self.next.saturating_add(1);

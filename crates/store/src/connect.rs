@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL, every one of them bounded: to make, to wait for, to reuse, and in what a statement may take.
+//! Connections to PostgreSQL. Limits apply to making one, waiting for one, reusing one, and to each statement.
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 mod tls;
 mod url;
 
-pub use url::{DatabaseUrl, DatabaseUrlError, SslMode};
+pub use url::{DatabaseUrl, DatabaseUrlError};
 
-/// The bounds of a pool and of the connections in it.
+/// The limits of a pool and of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at most.
+    /// Maximum number of connections.
     pub size: usize,
-    /// How long a task waits for one of them.
+    /// How long a task waits for a connection.
     pub wait: Duration,
-    /// How long making one may take; `timeout` or `connect_timeout` of the URL says otherwise.
+    /// How long connecting may take; `timeout` and `connect_timeout` of the URL override it.
     pub create: Duration,
-    /// How long it may take to see that an idle one is still good.
+    /// How long the check of an idle connection may take.
     pub recycle: Duration,
-    /// What the server gives one statement; `command_timeout` of the URL says otherwise.
+    /// How long the server runs one statement; `command_timeout` of the URL overrides it.
     pub statement: Duration,
 }
 
@@ -57,21 +57,22 @@ pub enum ConnectError {
     /// The pool cannot be set up.
     #[error("the connection pool cannot be set up: {0}")]
     Pool(String),
-    /// The database gave no answer.
+    /// The database did not answer in time.
     #[error("no connection to the database after {} ms", .0.as_millis())]
     TimedOut(Duration),
-    /// The database, or the way to it, refused.
+    /// The database or the network refused the connection.
     #[error("{}", explain(.0))]
     Refused(#[source] tokio_postgres::Error),
 }
 
-/// A pool on this database. Makes no connection yet: a database that is away at start is met by whoever asks first.
+/// A pool for this database. It makes no connection yet: if the database is down, the first task that needs it sees
+/// that.
 ///
-/// A connection is driven by a task on the runtime of whoever asked for it first. Settings travel as the startup
+/// The first task that asks for a connection also drives it, on its own runtime. Settings travel as the startup
 /// parameter `options`: a PgBouncer in between needs `ignore_startup_parameters = options`, and session pooling.
 pub fn pool(url: &DatabaseUrl, application: &str, limits: Limits) -> Result<Pool, ConnectError> {
     let (config, tls) = (url.config(application, limits), connector(url)?);
-    // `Fast` looks whether the connection is closed; keepalives close one whose peer has gone without a word.
+    // `Fast` checks whether the connection is closed. Keepalives close a connection whose peer is dead.
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let timeouts = Timeouts {
         wait: Some(limits.wait),
@@ -86,7 +87,7 @@ pub fn pool(url: &DatabaseUrl, application: &str, limits: Limits) -> Result<Pool
         .map_err(|error| ConnectError::Pool(error.to_string()))
 }
 
-/// One connection outside any pool, for work that holds session locks: they are gone when it is.
+/// One connection outside any pool, for work that holds session locks. Dropping it releases the locks.
 #[derive(Debug)]
 pub struct Dedicated {
     /// The connection.
@@ -96,30 +97,30 @@ pub struct Dedicated {
 
 impl Drop for Dedicated {
     fn drop(&mut self) {
-        // A client that is dropped lets a running statement finish first; the session has to end now.
+        // A dropped client lets a running statement finish first. The session must end now.
         self.driver.abort();
     }
 }
 
-/// Makes one connection of its own.
+/// Opens one connection outside any pool.
 pub async fn connect(
     url: &DatabaseUrl,
     application: &str,
     limits: Limits,
 ) -> Result<Dedicated, ConnectError> {
     let (config, tls) = (url.config(application, limits), connector(url)?);
-    let patience = url.connect_timeout().unwrap_or(limits.create);
-    let connected = tokio::time::timeout(patience, config.connect(tls)).await;
+    let limit = url.connect_timeout().unwrap_or(limits.create);
+    let connected = tokio::time::timeout(limit, config.connect(tls)).await;
     let (client, connection) =
-        connected.map_err(|_late| ConnectError::TimedOut(patience))?.map_err(ConnectError::Refused)?;
-    // How a connection ended is told to whoever uses the client.
+        connected.map_err(|_late| ConnectError::TimedOut(limit))?.map_err(ConnectError::Refused)?;
+    // The user of the client sees how the connection ended; the task need not report it.
     let driver = tokio::spawn(async move { drop(connection.await) });
     Ok(Dedicated { client, driver })
 }
 
-/// What the database said, with a way out where the trouble is a certificate.
+/// The text of a database error, with advice where the cause is a certificate.
 #[must_use]
-pub fn explain(error: &tokio_postgres::Error) -> String {
+pub(crate) fn explain(error: &tokio_postgres::Error) -> String {
     let text = with_causes(error);
     match tls::advice(error) {
         Some(advice) => format!("{text} ({advice})"),
@@ -127,8 +128,8 @@ pub fn explain(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// An error and what lies beneath it, each said once: most texts hold some of their causes already.
-pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {
+/// The text of an error and of its causes. A cause that the text already contains is not repeated.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).fold(error.to_string(), |text, cause| {
         if text.contains(&cause) { text } else { format!("{text}: {cause}") }
     })

@@ -1,26 +1,26 @@
-//! What went wrong at PostgreSQL, told apart by what may be done about it. The only reader of SQLSTATEs.
+//! Errors of PostgreSQL, by what the caller may do about them. Only this file reads SQLSTATEs.
 
 use tokio_postgres::error::SqlState;
 
-/// A failed exchange with PostgreSQL.
+/// Why a query or a transaction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be reached, or is not itself at the moment: try again. Whether the last commit counted is not known.
+    /// The database is down or overloaded: try again. Whether the last commit took effect is unknown.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
-    /// It took longer than it may. Asking for less may help.
+    /// The database took too long. A smaller query may help.
     #[error("the database did not answer in time")]
     TooSlow,
-    /// The data cannot be kept as they are: trying again changes nothing.
+    /// The database refuses the data: trying again does not help.
     #[error("the database refused the data: {0}")]
     Refused(String),
-    /// The schema cannot be brought up to date.
-    #[error("the schema cannot be brought up to date: {0}")]
+    /// The migrations failed.
+    #[error("the schema migration failed: {0}")]
     Schema(String),
-    /// Another precall has taken over this database: nothing of ours may be written any more.
+    /// Another precall has taken over this database. This one must not write any more.
     #[error("another precall has taken over this database")]
     Superseded,
-    /// What is stored cannot be read.
+    /// Stored data cannot be decoded.
     #[error("stored data cannot be read: {0}")]
     Unreadable(String),
 }
@@ -39,7 +39,7 @@ impl From<tokio_postgres::Error> for StoreError {
         if *db.code() == SqlState::QUERY_CANCELED {
             return Self::TooSlow;
         }
-        // Codes and constraint names only: a message may quote what the row holds.
+        // Codes and constraint names only: a message may quote personal data of the row.
         let text = format!("{} {}", db.code().code(), db.constraint().or(db.table()).unwrap_or_default());
         let class = db.code().code().get(..2).unwrap_or_default();
         let wrong_data =

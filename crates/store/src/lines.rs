@@ -1,4 +1,4 @@
-//! Lines as they are stored; what is null takes the default line's value.
+//! The stored telephone lines. A null column takes the value of the default line.
 
 use precall_call::VoicePolicy;
 use tokio_postgres::GenericClient;
@@ -11,7 +11,7 @@ const READ: &str = "
         voice_policy
     from lines order by number";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[READ];
 
 /// A row of `lines`.
@@ -36,7 +36,7 @@ pub struct StoredLine {
 /// All lines.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn read(client: &impl GenericClient) -> Result<Vec<StoredLine>, StoreError> {
     let rows = client.query(READ, &[]).await?;
     rows.iter()

@@ -1,12 +1,12 @@
-//! What waits for the database, on disk: frames in the order in which they came, taken out in that order.
+//! The spool: batches that wait for the database, on disk, as frames in first-in first-out order.
 //!
-//! Rules over bytes: where the bytes are is [`Segments`]' affair, a directory ([`disk`]) or the memory of a test. No log library was found
-//! that fits: those that are kept alive are databases, which keep what was taken out in their free pages (it is personal data) and
-//! cannot be run on bytes whose crash is played.
+//! This file holds the rules; [`Segments`] holds the bytes: a directory ([`disk`]), or the memory of a test. No maintained
+//! log library fits: they are databases, which keep removed data (here personal data) in free pages, and they cannot run
+//! on bytes that a test crashes.
 //!
-//! A frame is its length and its CRC-32, four bytes each, little-endian, and the payload. A segment is never appended to again
-//! once an append to it failed, and never by another start, so that a frame that is torn ends its segment. What was appended
-//! without an error is durable; what was appended with one may be there all the same, which does no harm: batches may be written twice.
+//! A frame is its length and its CRC-32, four bytes each, little-endian, and the payload. After a failed append precall
+//! opens a new segment, and so does every new start: a torn frame is always the last of its segment. A successful append
+//! is durable. A failed append may have stored the frame all the same. That does no harm: batches may be written twice.
 
 pub mod batch;
 pub mod disk;
@@ -15,58 +15,58 @@ pub mod handle;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
-/// A segment is full when it has so many bytes: one that is taken out whole is deleted whole.
+/// A segment of this size is full. A segment is deleted as a whole, when all its frames are in the database.
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
-/// Length and checksum.
+/// Bytes of length and checksum.
 const HEAD: usize = 8;
-/// No frame of ours is longer; what claims to be is damaged.
+/// Maximum payload of a frame. A longer one is damaged.
 const FRAME_MAX: usize = 256 * 1024 * 1024;
 
-/// Where the bytes are: files named by numbers.
+/// Storage of the spool: numbered files.
 pub trait Segments {
-    /// What is there, and how long each is, in the order of the numbers.
+    /// All segments with their lengths, in the order of their numbers.
     ///
     /// # Errors
-    /// When it cannot be listed.
+    /// When the storage cannot be listed.
     fn list(&mut self) -> io::Result<Vec<(u64, u64)>>;
 
-    /// Some bytes of a segment.
+    /// Reads bytes of a segment.
     ///
     /// # Errors
-    /// When they cannot be read, or are not there.
+    /// When the bytes cannot be read or do not exist.
     fn read(&mut self, segment: u64, offset: u64, length: usize) -> io::Result<Vec<u8>>;
 
-    /// Adds to the end of a segment, which begins with that. Durable when it returns.
+    /// Appends to a segment; the first append creates it. Durable when it returns.
     ///
     /// # Errors
-    /// When it may not be durable; a part of it may be there.
+    /// When the bytes may not be durable. A part of them may be stored.
     fn append(&mut self, segment: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Deletes a segment.
     ///
     /// # Errors
-    /// When it is still there.
+    /// When the segment still exists.
     fn remove(&mut self, segment: u64) -> io::Result<()>;
 
-    /// Takes a damaged segment out of the way, for people.
+    /// Renames a damaged segment, so that an operator can look at it.
     ///
     /// # Errors
-    /// When it is still in the way.
+    /// When the segment could not be renamed.
     fn set_aside(&mut self, segment: u64) -> io::Result<()>;
 }
 
-/// Why nothing was appended.
+/// Why an append failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// As much waits as may.
+    /// The spool has reached its limit.
     #[error("the spool is full: {bytes} bytes of {max}")]
     Full {
-        /// That wait.
+        /// Bytes in the spool.
         bytes: u64,
-        /// That may.
+        /// The limit.
         max: u64,
     },
-    /// The disk says no.
+    /// The disk refused the write.
     #[error("the spool cannot be written: {0}")]
     Disk(#[from] io::Error),
 }
@@ -78,22 +78,22 @@ struct Frame {
     payload: usize,
 }
 
-/// See the file.
+/// A first-in first-out queue of frames on disk. See the module.
 #[derive(Debug)]
 pub struct Spool<S> {
     segments: S,
     max: u64,
     frames: VecDeque<Frame>,
     bytes: u64,
-    /// The one that is appended to, and where it ends.
+    /// The segment that appends go to, and its end.
     open: Option<(u64, u64)>,
     next: u64,
-    /// They are kept when they are taken out.
+    /// Segments that are kept for an operator instead of deleted.
     damaged: BTreeSet<u64>,
 }
 
 impl<S: Segments> Spool<S> {
-    /// What is there. At most `max` bytes will wait.
+    /// Opens the spool with the frames that it holds. `max` limits its bytes.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -154,7 +154,7 @@ impl<S: Segments> Spool<S> {
                 return Ok(Found::Whole(frame));
             }
         }
-        // A crash can leave zeros behind, or the last frame half written. Anything else was whole once.
+        // A crash can leave zeros at the end, or half of the last frame. Anything else is damage.
         let is_last = payload == rest.saturating_sub(HEAD);
         let zeros = payload == 0 && self.segments.read(segment, offset, rest)?.iter().all(|byte| *byte == 0);
         Ok(if is_last || zeros { Found::Torn } else { Found::Damaged })
@@ -164,10 +164,10 @@ impl<S: Segments> Spool<S> {
         self.segments.read(frame.segment, frame.offset.saturating_add(HEAD as u64), frame.payload)
     }
 
-    /// Adds a frame behind all others. It is durable when this returns without an error.
+    /// Appends a frame. It is durable when this returns without an error.
     ///
     /// # Errors
-    /// When it may not be, in which case it must be appended again or written elsewhere.
+    /// When the frame may not be durable. Append it again or write it elsewhere.
     pub fn append(&mut self, payload: &[u8]) -> Result<(), AppendError> {
         let added = (HEAD as u64).saturating_add(payload.len() as u64);
         let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= FRAME_MAX);
@@ -179,7 +179,7 @@ impl<S: Segments> Spool<S> {
         frame.extend_from_slice(&length.to_le_bytes());
         frame.extend_from_slice(&checksum(payload).to_le_bytes());
         frame.extend_from_slice(payload);
-        // Taken out until it worked: after an error nobody knows where the segment ends.
+        // Taken, and put back after success: after an error the end of the segment is unknown.
         let (segment, offset) = match self.open.take() {
             Some((segment, offset)) if offset < SEGMENT_BYTES => (segment, offset),
             Some(_) | None => {
@@ -190,7 +190,7 @@ impl<S: Segments> Spool<S> {
         };
         if let Err(error) = self.segments.append(segment, &frame) {
             if offset == 0 {
-                // Half a frame is worth nothing, and its room may be what is missing.
+                // Half a frame is useless, and the disk may need its space.
                 let _ = self.segments.remove(segment);
             }
             return Err(error.into());
@@ -201,11 +201,11 @@ impl<S: Segments> Spool<S> {
         Ok(())
     }
 
-    /// Frames in their order, not taken out: after the first `skip`, as many as have `bytes` together, and at least one if there is one. Damaged
-    /// ones are passed over, and their segments kept.
+    /// Reads frames in order without removing them: after the first `skip` frames, up to `bytes` in total, but at least
+    /// one. Skips damaged frames and keeps their segments.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When a frame cannot be read.
     pub fn peek(&mut self, skip: usize, bytes: usize) -> io::Result<Vec<Vec<u8>>> {
         let (mut found, mut size) = (Vec::new(), 0_usize);
         while let Some(frame) = self.frames.get(skip.saturating_add(found.len())).copied() {
@@ -224,11 +224,11 @@ impl<S: Segments> Spool<S> {
         Ok(found)
     }
 
-    /// A frame that cannot be used does not wait any more, and its segment is kept for people.
+    /// Drops a frame that cannot be used, and keeps its segment for an operator.
     ///
     /// # Errors
-    /// When the segment could not be taken out of the way.
-    pub fn pass_over(&mut self, index: usize) -> io::Result<()> {
+    /// When the segment could not be renamed.
+    fn pass_over(&mut self, index: usize) -> io::Result<()> {
         if let Some(frame) = self.frames.remove(index) {
             self.damaged.insert(frame.segment);
             self.bytes = self.bytes.saturating_sub(size_of(frame));
@@ -236,10 +236,10 @@ impl<S: Segments> Spool<S> {
         self.take_out(0)
     }
 
-    /// The first `count` frames are in the database.
+    /// Removes the first `count` frames: they are in the database.
     ///
     /// # Errors
-    /// When a segment that is no longer needed could not be deleted.
+    /// When an empty segment could not be deleted.
     pub fn take_out(&mut self, count: usize) -> io::Result<()> {
         let mut done = BTreeSet::new();
         for frame in self.frames.drain(..count.min(self.frames.len())) {
@@ -265,25 +265,25 @@ impl<S: Segments> Spool<S> {
         }
     }
 
-    /// Whether nothing waits.
+    /// Whether the spool is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// Frames that wait.
+    /// Number of waiting frames.
     #[must_use]
     pub fn frames(&self) -> usize {
         self.frames.len()
     }
 
-    /// Bytes that wait.
+    /// Bytes of the waiting frames.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Where the bytes are.
+    /// The storage.
     pub fn segments(&mut self) -> &mut S {
         &mut self.segments
     }
@@ -291,9 +291,9 @@ impl<S: Segments> Spool<S> {
 
 enum Found {
     Whole(Frame),
-    /// Nothing follows.
+    /// A torn frame: nothing follows in the segment.
     Torn,
-    /// Something may follow, and cannot be found.
+    /// A damaged frame: the next frame, if any, cannot be found.
     Damaged,
 }
 

@@ -1,7 +1,7 @@
-//! What starts before this one left on disk, brought into the database.
+//! Writes what earlier starts of precall left in the spool into the database.
 //!
-//! It is written with the number of the start that acknowledged it, so the database takes it as it would have taken it then: as long as
-//! nobody else has acted since. Where somebody has, its logs are not ours to go on with (see [`write_late`]).
+//! The write carries the generation of the start that acknowledged the events. The database accepts it if no later
+//! start has become active since. Otherwise [`write_late`] decides which of the logs may still be written.
 
 use std::collections::HashSet;
 use std::io;
@@ -17,26 +17,26 @@ use crate::events::write::{set_apart, write, write_apart, write_late};
 use crate::spool::disk::Directory;
 use crate::spool::handle::SpoolHandle;
 
-/// One attempt at one transaction.
+/// Time limit of one transaction.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
-/// One attempt at one that writes a whole spool.
+/// Time limit of a transaction that writes a whole spool.
 const LATE_WITHIN: Duration = Duration::from_secs(300);
 
-/// Why something is still there.
+/// Why the spool could not be emptied.
 #[derive(Debug, thiserror::Error)]
 pub enum LeftError {
     /// The disk cannot be read.
-    #[error("what an earlier start left in the spool cannot be read: {0}")]
+    #[error("the spool of an earlier start cannot be read: {0}")]
     Disk(#[from] io::Error),
-    /// The database does not take it now.
+    /// The database does not accept it now.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Empties every directory under `root` that nobody holds. The tables must be up to date. Returns how many entries there were.
+/// Empties every spool directory under `root` that no process holds. Migrate first. Returns the number of entries.
 ///
 /// # Errors
-/// When something is still there; calling it again goes on where it stopped.
+/// When a directory is not empty yet. The next call continues where this one stopped.
 pub async fn bring_in(root: &Path, pool: &Pool, log: &Logger) -> Result<usize, LeftError> {
     let root: PathBuf = root.to_owned();
     let directories = tokio::task::spawn_blocking(move || Directory::left_behind(&root));
@@ -59,7 +59,7 @@ async fn empty(spool: &SpoolHandle, pool: &Pool, log: &Logger) -> Result<usize, 
     let mut entries = 0_usize;
     while let Some(together) = spool.peek(0).await? {
         for error in &together.passed_over {
-            error!(log, "a batch in the spool cannot be used, its file is kept"; "error" => %error);
+            error!(log, "a batch in the spool is damaged, its file is kept"; "error" => %error);
         }
         let outcome = in_time(write(pool, &together.batch, together.generation)).await;
         let refused = match outcome {
@@ -77,10 +77,10 @@ async fn empty(spool: &SpoolHandle, pool: &Pool, log: &Logger) -> Result<usize, 
     Ok(entries)
 }
 
-/// All of it in one transaction: whose logs begin here must be known to the end, after a crash in the middle as well.
+/// Writes all of it in one transaction: even after a crash, precall must know which logs begin in this spool.
 async fn late(spool: &SpoolHandle, pool: &Pool, log: &Logger) -> Result<usize, LeftError> {
     let written = match tokio::time::timeout(LATE_WITHIN, write_all_late(spool, pool, Late::Logs)).await {
-        // Something in it cannot be a row here: then nothing of it enters a log.
+        // The database refuses one of the rows: then no entry of it enters a log.
         Ok(Err(LeftError::Store(StoreError::Refused(_)))) => {
             tokio::time::timeout(LATE_WITHIN, write_all_late(spool, pool, Late::Apart)).await
         }
@@ -89,7 +89,7 @@ async fn late(spool: &SpoolHandle, pool: &Pool, log: &Logger) -> Result<usize, L
     let Written { frames, entries, apart } = written.unwrap_or(Err(StoreError::TooSlow.into()))?;
     spool.take_out(frames).await?;
     if apart > 0 {
-        warn!(log, "events of calls that another precall goes on with were quarantined"; "entries" => apart);
+        warn!(log, "quarantined events of calls that another precall has resumed"; "entries" => apart);
     }
     Ok(entries)
 }

@@ -1,4 +1,4 @@
-//! Proves that a database says one thing: logs without gaps, rows that follow from them, nothing twice. Reads one snapshot, changes
+//! Checks the database: event logs have no gaps, derived rows match them, no duplicates. It reads one snapshot, changes
 //! nothing, and may run beside a live engine.
 
 mod consents;
@@ -13,27 +13,27 @@ use uuid::Uuid;
 use super::error::StoreError;
 use crate::events::event_json;
 
-/// So many breaches are kept; more are counted.
+/// The report lists at most so many breaches, and counts the rest.
 const KEPT_MAX: usize = 100;
-/// Of the rules that are asked in SQL, so many rows each.
+/// Maximum rows of each SQL rule.
 const ROWS_MAX: i64 = 1_000;
-/// At once.
+/// Rows per fetch.
 const FETCHED: i32 = 1_000;
 
-/// Each answers rows of (whose, what is wrong); the name says what must hold.
+/// Each query returns (owner, what is wrong). The name states the rule.
 const RULES: &[(&str, &str)] = &[
     (
-        "every log of a call is gapless",
+        "every call log is without gaps",
         "select call::text, count(*) || ' events, the last is number ' || max(seq)
          from call_events group by call having count(*) <> max(seq) limit $1",
     ),
     (
-        "every log of a clone job is gapless",
+        "every clone job log is without gaps",
         "select job::text, count(*) || ' events, the last is number ' || max(seq)
          from voice_events group by job having count(*) <> max(seq) limit $1",
     ),
     (
-        "every call has a row, and every row a log",
+        "every call has a row and every row has a log",
         "select coalesce(e.call, l.id)::text, case when l.id is null then 'it has no row in call_log'
             else 'its row has no log' end
          from (select distinct call from call_events) e
@@ -41,8 +41,9 @@ const RULES: &[(&str, &str)] = &[
          where l.id is null or e.call is null limit $1",
     ),
     (
-        "every live row is a call that has not ended, and no other",
-        "select id::text, 'state ' || state || ', ended at ' || coalesce(call_ended_at::text, 'no time') || ', status ' || status
+        "exactly the live calls have a live row",
+        "select id::text, 'state ' || state || ', ended at ' || coalesce(call_ended_at::text, 'no time')
+            || ', status ' || status
          from call_log where last_seq > 0
             and ((state = 'released') <> (call_ended_at is not null) or (state = 'released') = (status = 'initiated'))
          limit $1",
@@ -57,35 +58,39 @@ const RULES: &[(&str, &str)] = &[
          where not exists (select from call_events e where e.call = d.call) limit $1",
     ),
     (
-        "every finished clone job has one row in voice_clone_log, and no other job has",
-        "select coalesce(j.job, l.job)::text, coalesce(l.rows, 0) || ' rows, ' || coalesce(j.ends, 0) || ' ends in its log'
+        "exactly the finished clone jobs have a row in voice_clone_log",
+        "select coalesce(j.job, l.job)::text,
+            coalesce(l.rows, 0) || ' rows, ' || coalesce(j.ends, 0) || ' ends in its log'
          from (select job, count(*) filter (where event ->> 'kind' in ('clone_succeeded', 'clone_failed')) as ends
             from voice_events group by job) j
-         full join (select job, count(*) as rows from voice_clone_log where job is not null group by job) l on l.job = j.job
+         full join (select job, count(*) as rows from voice_clone_log where job is not null group by job) l
+            on l.job = j.job
          where coalesce(l.rows, 0) <> coalesce(j.ends, 0) limit $1",
     ),
     (
         "every cached voice was cloned by the job that it names",
         "select c.job::text, 'it did not make the voice of its row'
          from voice_clone_cache c where c.job is not null and not exists (select from voice_events e
-            where e.job = c.job and e.event ->> 'kind' = 'clone_succeeded' and e.event ->> 'voice_id' = c.cloned_voice_id)
+            where e.job = c.job and e.event ->> 'kind' = 'clone_succeeded'
+                and e.event ->> 'voice_id' = c.cloned_voice_id)
          limit $1",
     ),
     (
-        "nobody is dialled twice",
+        "no number is dialled twice",
         "select call::text, count(*) || ' dials for ' || purpose
          from conversations where dial <> 'refused' and call in (select id from call_log where route = 'callback')
          group by call, purpose having count(*) > 1 limit $1",
     ),
     (
         "nothing is in quarantine",
-        "select owner::text, 'event ' || seq || ' of its ' || stream || ' log: ' || reason from quarantined_events limit $1",
+        "select owner::text, 'event ' || seq || ' of its ' || stream || ' log: ' || reason
+         from quarantined_events limit $1",
     ),
 ];
 
 const LOGS: &str = "select call, seq, at, event from call_events order by call, seq";
 
-// Counts of what derives from a call, beside its row.
+// Reads each row with the counts of its derived rows.
 const ROWS: &str = "
     select l.id, l.last_seq, l.state, l.cause, l.blame, l.told, l.voice_missing, l.cloned_voice_id,
         l.caller_id is not null,
@@ -102,42 +107,43 @@ const COUNTS: &str = "
         (select count(*) from call_log where last_seq > 0 and state = 'released'),
         (select count(distinct job) from voice_events)";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[LOGS, ROWS, COUNTS, consents::LOG, consents::STANDING];
 
-/// Something that does not hold.
+/// A broken rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
-    /// What should.
+    /// The rule.
     pub rule: &'static str,
-    /// Whose: the id of a call or a job; empty where it is nobody's.
+    /// The id of the call or job; empty if there is none.
     pub owner: String,
-    /// What is there instead.
+    /// What is wrong.
     pub detail: String,
 }
 
-/// What was looked at, and what does not hold.
+/// What was checked, and which rules are broken.
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
-    /// Calls that were offered.
+    /// All offered calls.
     pub offered: i64,
-    /// Calls that go on.
+    /// Live calls.
     pub live: i64,
-    /// Calls that are over.
+    /// Ended calls.
     pub released: i64,
-    /// Events of calls that were played back.
+    /// Call events that were replayed.
     pub events: u64,
     /// Clone jobs.
     pub jobs: i64,
-    /// Calls whose log could not be read at a restart, and which were closed without it: they are not played back.
+    /// Calls whose log could not be decoded at a restart. They were closed without it, and are not replayed.
     pub unreadable: u64,
     /// Records of consents.
     pub consents: i64,
-    /// The hash of the last of them, lower-case hex: who writes it down elsewhere can tell later whether one was cut off.
+    /// The hash of the last record, lower-case hex. Note it elsewhere: a later check then shows whether records were
+    /// cut off.
     pub consents_head: Option<String>,
-    /// The first hundred.
+    /// The first hundred breaches.
     pub breaches: Vec<Breach>,
-    /// How many more.
+    /// How many more there are.
     pub more: u64,
 }
 
@@ -151,10 +157,10 @@ impl Verified {
     }
 }
 
-/// Looks at everything, in one snapshot.
+/// Checks everything, in one snapshot.
 ///
 /// # Errors
-/// When the database cannot be read to the end.
+/// When a query fails.
 pub async fn verify(client: &mut Client) -> Result<Verified, StoreError> {
     let transaction = client
         .build_transaction()
@@ -183,7 +189,7 @@ pub async fn verify(client: &mut Client) -> Result<Verified, StoreError> {
     Ok(verified)
 }
 
-/// Rows that are fetched as they are needed.
+/// A cursor: fetches rows as they are needed.
 struct Cursor {
     portal: Portal,
     fetched: VecDeque<Row>,
@@ -205,8 +211,8 @@ impl Cursor {
     }
 }
 
-/// Plays every log back and holds the rows against what comes out. Both are read in the order of the calls' ids, a call at a time;
-/// a call that has only one of the two was found by a rule already.
+/// Replays every log and compares the rows with the result. Both are read in the order of the call ids, one call at a
+/// time. An SQL rule has already found a call that has only one of the two.
 async fn play_back(transaction: &Transaction<'_>, verified: &mut Verified) -> Result<(), StoreError> {
     let mut rows = Cursor::open(transaction, ROWS).await?;
     let mut logs = Cursor::open(transaction, LOGS).await?;
@@ -240,15 +246,15 @@ fn read_event(row: &Row) -> Result<(Uuid, Value, At), StoreError> {
     Ok((row.try_get(0)?, row.try_get(3)?, At(at.as_microsecond())))
 }
 
-/// A row of `call_log`, with what else derives from the call.
+/// A row of `call_log`, with the counts of the other derived rows.
 struct StoredRow {
     call: Uuid,
     last_seq: i64,
     cause: Option<String>,
-    /// As [`shown`] has it.
+    /// The columns in the order of [`shown`].
     shown: [String; 6],
     has_number: bool,
-    /// Rows of `clone_ready_events`, `clone_failed_events`, `clone_transfer_events`.
+    /// Counts of the rows of `clone_ready_events`, `clone_failed_events`, `clone_transfer_events`.
     derived: [i64; 3],
     conversations: String,
 }
@@ -282,7 +288,7 @@ fn judge(row: &StoredRow, log: &[(Value, At)], verified: &mut Verified) {
             Ok(event) => events.push((event, *at)),
             Err(error) => {
                 return verified.breach(
-                    "every event can be read",
+                    "every event can be decoded",
                     &owner,
                     format!("event {number}: {error}"),
                 );
@@ -291,38 +297,39 @@ fn judge(row: &StoredRow, log: &[(Value, At)], verified: &mut Verified) {
     }
     let (call, facts) = match played(&events) {
         Ok(played) => played,
-        Err(error) => return verified.breach("every log can be played back", &owner, error.to_string()),
+        Err(error) => return verified.breach("every log can be replayed", &owner, error.to_string()),
     };
     if u64::try_from(row.last_seq).ok() != Some(call.version) {
-        let detail = format!("its row shows event {} of {}", row.last_seq, call.version);
-        verified.breach("every row shows the last event", &owner, detail);
+        let detail = format!("its row includes event {} of {}", row.last_seq, call.version);
+        verified.breach("every row includes the last event", &owner, detail);
     }
     let names = ["state", "cause", "blame", "told", "voice_missing", "cloned_voice_id"];
     for ((name, stored), played) in names.iter().zip(&row.shown).zip(shown(&call)) {
         if *stored != played {
             verified.breach(
-                "every row shows what its log leads to",
+                "every call row matches its log",
                 &owner,
-                format!("{name} is {stored:?}, played back it is {played:?}"),
+                format!("{name} is {stored:?}, the replay gives {played:?}"),
             );
         }
     }
     let conversations = conversations(&call);
     if row.conversations != conversations {
-        let detail = format!("stored are [{}], played back [{conversations}]", row.conversations);
-        verified.breach("every conversation is in the log", &owner, detail);
+        let detail = format!("the rows are [{}], the replay gives [{conversations}]", row.conversations);
+        verified.breach("every conversation row matches the log", &owner, detail);
     }
     let expected = derived(&facts, row.has_number);
     if row.derived != expected {
         let detail = format!(
-            "clone_ready_events, clone_failed_events and clone_transfer_events have {:?} rows, the log leads to {expected:?}",
+            "clone_ready_events, clone_failed_events and clone_transfer_events have {:?} rows, \
+             the replay gives {expected:?}",
             row.derived
         );
-        verified.breach("every row of an outcome has its event", &owner, detail);
+        verified.breach("every outcome row matches the log", &owner, detail);
     }
 }
 
-/// The state, and everything that became true on the way.
+/// Replays a log. Returns the final state and all facts.
 fn played(events: &[(Event, At)]) -> Result<(Call, Vec<Fact>), FoldError> {
     let call = fold(events.iter().map(|(event, at)| (event, *at)))?;
     let mut all = Vec::new();
@@ -367,7 +374,7 @@ fn conversations(call: &Call) -> String {
     all.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
-/// How many rows the facts lead to. Who has no number has none about a voice.
+/// How many rows the facts lead to. A caller without a number has no rows about a voice.
 fn derived(facts: &[Fact], has_number: bool) -> [i64; 3] {
     let mut rows = [0_i64; 3];
     let [ready, failed, transferred] = &mut rows;

@@ -1,4 +1,4 @@
-//! Whose voice is where: mappings with their consent, and the cache of clones.
+//! Voices: mappings with their consents, and the cache of clones.
 
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId, VoicePolicy};
 use tokio_postgres::GenericClient;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use crate::events::event_log::timestamp;
 
-// The newest consents of the speaker that count, by the sample that each covers.
+// The speaker's valid consents, newest first, by the sample that each covers.
 const MAPPING: &str = "
     select m.voice_sample_url, m.voice_policy, m.pin_hash is not null, array(
         select c.sample_sha256 || ' ' || c.given from consents c
@@ -25,7 +25,7 @@ const DROP_CACHED: &str = "
     update voice_clone_cache set deleted_at = $3
     where account_id = $1 and caller_id = $2 and deleted_at is null";
 
-// An intent without an outcome: the provider may hold a voice that nobody knows of.
+// An intent without an outcome: the provider may have a voice that precall does not know.
 const UNFINISHED: &str = "
     select r.job, r.event ->> 'name', r.event ->> 'sample_sha256', (r.event ->> 'sample_bytes')::bigint,
         coalesce(r.pii ->> 'account_id', 'default'), r.pii ->> 'caller_id'
@@ -33,7 +33,7 @@ const UNFINISHED: &str = "
     where r.event ->> 'kind' = 'clone_requested' and r.at > $1 and r.pii ->> 'caller_id' is not null
         and not exists (select from voice_events o where o.job = r.job and o.seq > r.seq)";
 
-// Every clone whose voice nobody has deleted; the cache says whether somebody is still served with it.
+// Every clone that is not deleted. The cache says whether calls may still use it.
 const EXISTING: &str = "
     select s.job, s.event ->> 'voice_id', coalesce(r.pii ->> 'account_id', 'default'),
         coalesce(r.pii ->> 'caller_id', ''), coalesce(c.last_used_at, s.at), c.ttl_expires_at,
@@ -49,7 +49,7 @@ const IN_USE: &str = "
     select id, cloned_voice_id from call_log
     where state <> 'released' and last_seq > 0 and cloned_voice_id is not null";
 
-// Voices that are served although nothing entitles anybody to hear them any more. $1: whether a consent is needed; $2: now.
+// Cached voices that no caller may hear any more. $1: whether a consent is needed; $2: now.
 const UNENTITLED: &str = "
     select c.account_id, c.caller_id, c.cloned_voice_id,
         case when m.id is null then 'unmapped' when m.voice_policy = 'never' then 'never'
@@ -65,7 +65,7 @@ const UNENTITLED: &str = "
             and (e.expires_at is null or e.expires_at > $2))))
     limit 1000";
 
-// Who called most in the last days, may be heard by number, has a valid consent, and has no voice.
+// Frequent callers of the last days with policy `number`, a valid consent, and no cached voice.
 const FREQUENT: &str = "
     select m.account_id, m.caller_id from caller_voice_mapping m
     join call_log l on l.account_id = m.account_id and l.caller_id = m.caller_id and l.call_started_at > $2
@@ -76,29 +76,29 @@ const FREQUENT: &str = "
             and c.caller_id = m.caller_id and c.deleted_at is null and c.ttl_expires_at > $3)
     group by 1, 2 order by count(*) desc, 1, 2 limit $4";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] =
     &[MAPPING, CACHED, DROP_CACHED, UNFINISHED, EXISTING, IN_USE, UNENTITLED, FREQUENT];
 
-/// A caller's sample, and what has to be true before it is used.
+/// A caller's sample, and the conditions for its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// `voice_sample_url`.
     pub sample: String,
-    /// Who may hear the voice; none takes the line's rule.
+    /// Who may hear the voice; none for the rule of the line.
     pub policy: Option<VoicePolicy>,
-    /// Whether a PIN proves who calls.
+    /// Whether the caller has a PIN.
     pub has_pin: bool,
-    /// Samples of this speaker that a consent covers now, the newest consent first.
+    /// Samples of this speaker with a valid consent, the newest consent first.
     pub consented: Vec<Covered>,
 }
 
-/// A sample that may be cloned, and on whose word.
+/// A sample that precall may clone, with its consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Covered {
     /// SHA-256, lower-case hex.
     pub sample_sha256: String,
-    /// The consent's place in `consent_log`.
+    /// The number of the consent in `consent_log`.
     pub consent: i64,
 }
 
@@ -109,34 +109,34 @@ impl Covered {
     }
 }
 
-/// A clone that is in the cache.
+/// A clone in the cache.
 #[derive(Clone, Debug)]
 pub struct CachedVoice {
-    /// Whose.
+    /// The account.
     pub account: String,
-    /// Whose voice.
+    /// The caller.
     pub caller: String,
     /// The voice.
     pub voice: VoiceId,
-    /// When it stops counting.
+    /// When it expires.
     pub expires: At,
-    /// SHA-256 of its sample, hex; none for rows of the service before this one.
+    /// SHA-256 of its sample, hex; none in rows of the service that precall replaced.
     pub sample_sha256: Option<String>,
-    /// Its mark when it was read.
+    /// The version mark of its sample when precall read it.
     pub sample_mark: Option<String>,
 }
 
-/// The voice mapped to a caller.
+/// The mapping of a caller; `None` if there is none.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn mapping(
     client: &deadpool_postgres::Client,
     account: &str,
     caller: &str,
     now: At,
 ) -> Result<Option<Mapping>, StoreError> {
-    // Asked for every call whose voice is not in memory.
+    // Runs for every call whose voice is not in memory.
     let statement = client.prepare_cached(MAPPING).await?;
     let row = client.query_opt(&statement, &[&account, &caller, &timestamp(now)]).await?;
     row.map(|row| {
@@ -155,10 +155,10 @@ pub async fn mapping(
     .transpose()
 }
 
-/// Clones that count at `now`, the most recently used first.
+/// Clones that are valid at `now`, the most recently used first.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn cached(
     client: &impl GenericClient,
     now: At,
@@ -179,10 +179,10 @@ pub async fn cached(
         .collect()
 }
 
-/// Takes a caller's clone out of the cache; returns how many rows that were.
+/// Removes a caller's clone from the cache. Returns the number of rows.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn drop_cached(
     client: &impl GenericClient,
     account: &str,
@@ -192,29 +192,29 @@ pub async fn drop_cached(
     Ok(client.execute(DROP_CACHED, &[&account, &caller, &timestamp(now)]).await?)
 }
 
-/// A voice that exists at the provider, as far as is known.
+/// A voice at the provider, as far as precall knows.
 #[derive(Clone, Debug)]
 pub struct ExistingVoice {
     /// The job that made it.
     pub job: JobId,
     /// The voice.
     pub voice: VoiceId,
-    /// Whose.
+    /// The account.
     pub account: String,
-    /// Whose voice.
+    /// The caller.
     pub caller: String,
-    /// When a call last used it, or it was made.
+    /// When a call last used it, or when it was made.
     pub last_used: At,
-    /// When it stops counting; none where nobody is served with it any more.
+    /// When it expires; none if calls may not use it any more.
     pub expires: Option<At>,
-    /// The last event of its job.
+    /// Sequence number of the last event of its job.
     pub last_seq: i64,
 }
 
-/// Voices that nobody has deleted, the newest `limit`.
+/// Voices that are not deleted, the newest `limit`.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn existing(client: &impl GenericClient, limit: i64) -> Result<Vec<ExistingVoice>, StoreError> {
     let at = |time: jiff::Timestamp| At(time.as_microsecond());
     let rows = client.query(EXISTING, &[&limit]).await?;
@@ -233,10 +233,10 @@ pub async fn existing(client: &impl GenericClient, limit: i64) -> Result<Vec<Exi
         .collect()
 }
 
-/// Live calls and the clones that they speak with, or may.
+/// Live calls, each with the clone that it uses or may use.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn in_use(client: &impl GenericClient) -> Result<Vec<(CallId, VoiceId)>, StoreError> {
     let rows = client.query(IN_USE, &[]).await?;
     rows.iter()
@@ -247,7 +247,7 @@ pub async fn in_use(client: &impl GenericClient) -> Result<Vec<(CallId, VoiceId)
         .collect()
 }
 
-/// A clone that was asked for and whose outcome nobody wrote down.
+/// A requested clone without a recorded outcome.
 #[derive(Clone, Debug)]
 pub struct UnfinishedClone {
     /// Its job.
@@ -258,16 +258,16 @@ pub struct UnfinishedClone {
     pub sample_sha256: String,
     /// Its sample's size.
     pub sample_bytes: usize,
-    /// Whose.
+    /// The account.
     pub account: String,
-    /// Whose voice.
+    /// The caller.
     pub caller: String,
 }
 
-/// Clones asked for after `since` without an outcome: a crash came between.
+/// Clones requested after `since` without an outcome, because precall crashed in between.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn unfinished(client: &impl GenericClient, since: At) -> Result<Vec<UnfinishedClone>, StoreError> {
     let rows = client.query(UNFINISHED, &[&timestamp(since)]).await?;
     rows.iter()
@@ -284,34 +284,34 @@ pub async fn unfinished(client: &impl GenericClient, since: At) -> Result<Vec<Un
         .collect()
 }
 
-/// A voice that nobody may hear any more.
+/// A cached voice that no caller may hear any more.
 #[derive(Clone, Debug)]
 pub struct Unentitled {
-    /// Whose.
+    /// The account.
     pub account: String,
-    /// Whose voice.
+    /// The caller.
     pub caller: String,
     /// The voice.
     pub voice: VoiceId,
-    /// Why.
+    /// The reason.
     pub why: UnentitledWhy,
 }
 
-/// Why nobody may hear a voice any more.
+/// Why no caller may hear a voice any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnentitledWhy {
     /// No caller is mapped to it.
     Unmapped,
-    /// The caller's policy says so.
+    /// The caller's policy forbids it.
     Never,
-    /// The consent's time is over.
+    /// The consent has expired.
     Expired,
     /// The consent was withdrawn, or covers another sample.
     Ended,
 }
 
 impl UnentitledWhy {
-    /// What a call hears of it.
+    /// The reason as calls record it.
     #[must_use]
     pub fn no_voice(self) -> NoVoice {
         match self {
@@ -322,10 +322,10 @@ impl UnentitledWhy {
     }
 }
 
-/// Voices that are still served, and to which nothing entitles anybody at `now`; at most a thousand.
+/// Cached voices that no caller may hear at `now`; at most a thousand.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn unentitled(
     client: &impl GenericClient,
     consent: ConsentRule,
@@ -350,12 +350,12 @@ pub async fn unentitled(
         .collect()
 }
 
-/// Whether a clone needs somebody's recorded consent.
+/// Whether a clone needs a recorded consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsentRule {
-    /// Without one the fallback voice is used (`no_consent`).
+    /// Yes: a call without one uses the fallback voice (`no_consent`).
     Required,
-    /// `CONSENT_REQUIRED=false`.
+    /// No: `CONSENT_REQUIRED=false`.
     NotRequired,
 }
 
@@ -365,10 +365,10 @@ impl ConsentRule {
     }
 }
 
-/// Callers who may be heard, called most since then, and have no voice: the most frequent first.
+/// Callers without a voice who may have one, by their number of calls since `since`: the most frequent first.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn frequent(
     client: &impl GenericClient,
     consent: ConsentRule,

@@ -6,7 +6,7 @@ use actix::{Context, Handler};
 use precall_base::clock;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{Admission, At, CallId, Cause, Event, Offer, Policy, Proof, Route};
-use precall_store::events::rows::{Derived, KeptEnd, Time};
+use precall_store::events::rows::{KeptEnd, RowWrite, Time};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
@@ -270,7 +270,7 @@ impl CallSupervisor {
         self.registry.ended_early(&sighting.pbx, &id, now);
         let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
         let (done, kept) = oneshot::channel();
-        self.services.persistence.do_send(Keep { row: Derived::EarlyEndKept(end), done });
+        self.services.persistence.do_send(Keep { row: RowWrite::EarlyEndKept(end), done });
         actix::spawn(async move {
             let answered = match tokio::time::timeout(ANSWER_WITHIN, kept).await {
                 Ok(Ok(())) => Ok(taken(Outcome::Ended)),

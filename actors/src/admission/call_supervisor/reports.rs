@@ -6,7 +6,7 @@ use actix::{AsyncContext, Context, Handler, Message};
 use precall_call::{At, CallId, ConversationId, Event};
 use precall_providers::elevenlabs::{ConversationReport, Webhook, parse_webhook};
 use precall_store::error::StoreError;
-use precall_store::events::rows::{Derived, KeptReport};
+use precall_store::events::rows::{KeptReport, RowWrite};
 use precall_store::recovery::{due_conversations, unmatched_reports};
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -131,7 +131,7 @@ async fn keep(
         body: serde_json::from_str(raw.get()).unwrap_or_default(),
     };
     let (done, kept) = oneshot::channel();
-    services.persistence.do_send(Keep { row: Derived::ReportKept(report), done });
+    services.persistence.do_send(Keep { row: RowWrite::ReportKept(report), done });
     kept.await.map_err(|_| Busy::CannotKeep)
 }
 

@@ -7,7 +7,7 @@ use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::{CallId, JobId, VoiceId};
 use precall_providers::elevenlabs::VoiceDeleted;
-use precall_store::events::rows::{CacheUse, Derived, Entry, Stream, Time};
+use precall_store::events::rows::{CacheUse, Entry, RowWrite, Stream, Time};
 use precall_store::events::voice_event_json;
 use precall_store::events::voice_event_json::VoiceEvent;
 use precall_store::voices::ExistingVoice;
@@ -209,7 +209,7 @@ impl VoiceBook {
             at,
             event,
             pii: None,
-            derived: vec![Derived::CacheDropped(dropped)],
+            derived: vec![RowWrite::CacheDropped(dropped)],
         };
         self.services.persistence.do_send(Append { entries: vec![entry], reply: ctx.address().recipient() });
     }

@@ -1,4 +1,4 @@
-//! What each `sslmode` asks of the server's certificate: the same as libpq asks, through rustls.
+//! What each `sslmode` checks in the server's certificate: the same as libpq, done by rustls.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use super::{ConnectError, causes};
 /// The ALPN name that a direct TLS handshake has to offer (PostgreSQL 17 and newer).
 const ALPN: &[u8] = b"postgresql";
 
-/// A configuration with a crypto provider named outright: no process-wide default to race for.
-pub(super) fn client_config(url: &DatabaseUrl) -> Result<ClientConfig, ConnectError> {
+/// The TLS configuration. It names its crypto provider, so it needs no process-wide default.
+pub(crate) fn client_config(url: &DatabaseUrl) -> Result<ClientConfig, ConnectError> {
     let provider = Arc::new(ring::default_provider());
     let check = ServerCheck::new(url, &provider)?;
     let builder = ClientConfig::builder_with_provider(provider)
@@ -34,8 +34,8 @@ pub(super) fn client_config(url: &DatabaseUrl) -> Result<ClientConfig, ConnectEr
     Ok(config)
 }
 
-/// What to do about a certificate that was refused; `None` when the trouble is another.
-pub(super) fn advice(error: &tokio_postgres::Error) -> Option<&'static str> {
+/// Advice for a refused certificate; `None` for other errors.
+pub(crate) fn advice(error: &tokio_postgres::Error) -> Option<&'static str> {
     let refused = causes(error)
         .filter_map(|cause| {
             cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()
@@ -55,8 +55,8 @@ pub(super) fn advice(error: &tokio_postgres::Error) -> Option<&'static str> {
             Some("it has expired: renew it on the server")
         }
         CertificateError::Other(_) | CertificateError::BadEncoding => Some(
-            "a certificate that vouches for itself is trusted when sslrootcert=/path/to/server.crt names it; any other \
-             has to be X.509 version 3 to be verified",
+            "a self-signed certificate is trusted when sslrootcert=/path/to/server.crt names it; every other \
+             certificate must be X.509 version 3",
         ),
         _anything_else_speaks_for_itself => None,
     }
@@ -65,13 +65,13 @@ pub(super) fn advice(error: &tokio_postgres::Error) -> Option<&'static str> {
 #[derive(Debug)]
 struct ServerCheck {
     algorithms: WebPkiSupportedAlgorithms,
-    trust: Trust,
+    check: CertificateCheck,
 }
 
 #[derive(Debug)]
-enum Trust {
-    /// `prefer` and `require`: encrypted, with whoever is there.
-    Anybody,
+enum CertificateCheck {
+    /// `prefer` and `require`: encrypted, but any certificate will do.
+    Skip,
     /// `verify-ca` and `verify-full`.
     Chain { verifier: Arc<WebPkiServerVerifier>, named: Vec<CertificateDer<'static>>, name: NameCheck },
 }
@@ -87,7 +87,7 @@ impl ServerCheck {
         let algorithms = provider.signature_verification_algorithms;
         let name = match url.ssl_mode() {
             SslMode::Disable | SslMode::Prefer | SslMode::Require => {
-                return Ok(Self { algorithms, trust: Trust::Anybody });
+                return Ok(Self { algorithms, check: CertificateCheck::Skip });
             }
             SslMode::VerifyCa => NameCheck::Any,
             SslMode::VerifyFull => NameCheck::Must,
@@ -99,11 +99,11 @@ impl ServerCheck {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
             .build()
             .map_err(|error| ConnectError::Tls(format!("{error}; name a CA certificate with sslrootcert")))?;
-        Ok(Self { algorithms, trust: Trust::Chain { verifier, named, name } })
+        Ok(Self { algorithms, check: CertificateCheck::Chain { verifier, named, name } })
     }
 
-    /// A certificate that rustls cannot read (X.509 version 1, say, as PostgreSQL's own manual had OpenSSL make them)
-    /// is nothing to refuse where no certificate is checked anyway.
+    /// Accepts a certificate that rustls cannot read, if no certificate is checked. One example is X.509 version 1,
+    /// which PostgreSQL's own manual had OpenSSL make.
     fn unless_unread(
         &self,
         verdict: Result<HandshakeSignatureValid, rustls::Error>,
@@ -114,9 +114,9 @@ impl ServerCheck {
                 CertificateError::Other(_) | CertificateError::BadEncoding
             ))
         );
-        match self.trust {
-            Trust::Anybody if unread => Ok(HandshakeSignatureValid::assertion()),
-            Trust::Anybody | Trust::Chain { .. } => verdict,
+        match self.check {
+            CertificateCheck::Skip if unread => Ok(HandshakeSignatureValid::assertion()),
+            CertificateCheck::Skip | CertificateCheck::Chain { .. } => verdict,
         }
     }
 }
@@ -130,16 +130,16 @@ impl ServerCertVerifier for ServerCheck {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Trust::Chain { verifier, named, name: name_check } = &self.trust else {
+        let CertificateCheck::Chain { verifier, named, name: name_check } = &self.check else {
             return Ok(ServerCertVerified::assertion());
         };
         match verifier.verify_server_cert(server, intermediates, name, ocsp, now) {
-            // The chain is checked before the name: all but the name is right.
+            // The chain is checked before the name, so only the name is wrong.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if *name_check == NameCheck::Any => Ok(ServerCertVerified::assertion()),
-            // `openssl req -x509` makes a server's own certificate a CA, which is no server's certificate to webpki.
-            // The very certificate that the operator named is to be trusted; by now its dates have been checked.
+            // `openssl req -x509` makes a self-signed certificate a CA, which webpki refuses as a server's certificate.
+            // precall trusts the very certificate that the operator named; webpki has checked its dates by now.
             Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
                 if named.iter().any(|known| known == server) =>
             {
@@ -176,7 +176,7 @@ impl ServerCertVerifier for ServerCheck {
     }
 }
 
-/// A certificate of the host that cannot be read is one CA less; with none left the verifier says so.
+/// The CAs of the host. An unreadable certificate is left out; with none left, the verifier reports an error.
 fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -1,7 +1,8 @@
-//! DATABASE_URL, as libpq, asyncpg and SQLAlchemy write it. What it says is taken, refused by name, or listed as ignored.
+//! DATABASE_URL in the forms of libpq, asyncpg and SQLAlchemy. Each option is honoured, refused by name, or listed as
+//! ignored.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,27 +16,27 @@ mod parts;
 
 use parts::Parts;
 
-/// How much a connection asks of TLS, as libpq has it.
+/// What a connection demands of TLS, in libpq's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SslMode {
+pub(crate) enum SslMode {
     /// Never encrypted.
     Disable,
-    /// Encrypted if the server can; the certificate is not checked. The default, as in libpq.
+    /// Encrypted if the server supports it; the certificate is not checked. The default, as in libpq.
     Prefer,
-    /// Encrypted or not at all; the certificate is not checked.
+    /// Always encrypted; the certificate is not checked.
     Require,
-    /// The certificate must come from a known CA, for whatever host.
+    /// A known CA must have issued the certificate, for any host.
     VerifyCa,
-    /// The certificate must come from a known CA and be for this host.
+    /// A known CA must have issued the certificate for this host.
     VerifyFull,
 }
 
-/// Whom the two verifying modes trust.
+/// The CAs that the two verifying modes trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum RootCertificates {
+pub(crate) enum RootCertificates {
     /// The CAs that this host trusts.
     System,
-    /// Those in this PEM file and no others, as in libpq.
+    /// The CAs in this PEM file only, as in libpq.
     File(PathBuf),
 }
 
@@ -51,68 +52,70 @@ pub struct DatabaseUrl {
     ignored: Vec<String>,
 }
 
-/// What is wrong with DATABASE_URL. No text quotes a value, which may be a misplaced password.
+/// Why DATABASE_URL is refused. No text quotes a value: it may be a misplaced password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
-    /// Another kind of URL.
+    /// It is no URL of PostgreSQL.
     #[error("it must begin with postgresql://, postgres:// or postgresql+asyncpg://")]
     Scheme,
-    /// Nowhere to connect to.
+    /// It names no host.
     #[error(
         "it names no host; write postgresql://user:password@host:5432/database, or ?host=/directory/of/the/socket"
     )]
     NoHost,
-    /// A port that is none, most often a special character in the password.
+    /// The port is no port. The usual cause is a special character in the password.
     #[error(
         "the port after the host is not a number from 1 to 65535; if the password has special characters, \
          percent-encode them (@ is %40, / is %2F, : is %3A, # is %23, ? is %3F)"
     )]
     Port,
-    /// `%` without two hexadecimal digits, or bytes that are no text.
-    #[error("a % in it is not followed by two hexadecimal digits that make sense; a % itself is written %25")]
-    Encoding,
-    /// An option that would not be honoured.
+    /// A `%` without two hexadecimal digits, or bytes that are no UTF-8.
     #[error(
-        "the option {0} is not supported; remove it, or see DATABASE_URL in .env.example for those that are"
+        "a % in it is not followed by two hexadecimal digits, or the bytes are not UTF-8; write %25 for a %"
+    )]
+    Encoding,
+    /// precall does not support the option.
+    #[error(
+        "the option {0} is not supported; remove it, or see DATABASE_URL in .env.example for the supported ones"
     )]
     UnknownOption(String),
-    /// An option with a value that it does not have.
+    /// The value of the option is wrong.
     #[error("the option {option} must be {expected}")]
     Value {
-        /// Its name.
+        /// The name of the option.
         option: &'static str,
-        /// What it may be.
+        /// The values that it may have.
         expected: &'static str,
     },
 }
 
 impl DatabaseUrl {
-    /// Options that were understood and have no meaning here, such as `prepared_statement_cache_size`: worth a warning.
+    /// Known options that have no meaning for precall, such as `prepared_statement_cache_size`. The caller should warn.
     #[must_use]
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }
 
-    /// What is asked of TLS, after the rules of libpq: a named root certificate makes `require` verify.
+    /// The TLS mode by the rules of libpq: with a named root certificate, `require` verifies.
     #[must_use]
-    pub fn ssl_mode(&self) -> SslMode {
+    pub(crate) fn ssl_mode(&self) -> SslMode {
         self.ssl_mode
     }
 
-    pub(super) fn root_certificates(&self) -> &RootCertificates {
+    pub(crate) fn root_certificates(&self) -> &RootCertificates {
         &self.roots
     }
 
-    pub(super) fn connect_timeout(&self) -> Option<Duration> {
+    pub(crate) fn connect_timeout(&self) -> Option<Duration> {
         self.connect_timeout
     }
 
-    pub(super) fn negotiates_directly(&self) -> bool {
+    pub(crate) fn negotiates_directly(&self) -> bool {
         self.config.get_ssl_negotiation() == SslNegotiation::Direct
     }
 
-    /// The client's configuration. The URL has the last word on whatever it speaks of.
-    pub(super) fn config(&self, application: &str, limits: Limits) -> Config {
+    /// The configuration of the client. What the URL says wins over `application` and `limits`.
+    pub(crate) fn config(&self, application: &str, limits: Limits) -> Config {
         let mut config = self.config.clone();
         if config.get_application_name().is_none() {
             config.application_name(application);
@@ -166,7 +169,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// `-c name=value` as the server splits it: a backslash keeps the next character together with the word.
+/// `-c name=value`, escaped as the server splits it: a backslash before white space keeps the word together.
 fn option_word(name: &str, value: &str) -> String {
     let mut word = format!("-c {name}=");
     for letter in value.chars() {
@@ -176,20 +179,6 @@ fn option_word(name: &str, value: &str) -> String {
         word.push(letter);
     }
     word
-}
-
-/// asyncpg takes the path of the socket itself where libpq takes its directory.
-fn socket_directory(path: &str) -> (&Path, Option<u16>) {
-    let path = Path::new(path);
-    let port = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .and_then(|name| name.strip_prefix(".s.PGSQL."))
-        .and_then(|port| port.parse().ok());
-    match (port, path.parent()) {
-        (Some(port), Some(directory)) => (directory, Some(port)),
-        (_, _) => (path, None),
-    }
 }
 
 #[cfg(test)]

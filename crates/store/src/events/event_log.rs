@@ -1,4 +1,4 @@
-//! The two logs: appending to them and reading a call's back.
+//! The two event logs: appending events, and reading the log of a call.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ const APPEND_VOICES: &str = "
     on conflict on constraint voice_events_key do nothing
     returning job, seq, position";
 
-// The same key with other content must never pass for the same event.
+// An event with a known key but other content is not the same event.
 const QUARANTINE_CALLS: &str = "
     insert into quarantined_events (stream, owner, seq, content, reason)
     select 'call', n.call, n.seq, n.event::text, 'another event stands under its key'
@@ -37,7 +37,7 @@ const QUARANTINE_VOICES: &str = "
     from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as n (job, seq, event)
     join voice_events e on e.job = n.job and e.seq = n.seq and e.event <> n.event";
 
-// It may be written twice: where the first time's outcome is not known.
+// precall may write it twice, if the outcome of the first write is unknown.
 const QUARANTINE_ONE: &str = "
     insert into quarantined_events (stream, owner, seq, content, reason)
     select $1, $2, $3, $4, $5 where not exists (
@@ -50,7 +50,7 @@ const KNOWN_JOBS: &str = "select job from voice_events where job = any($1) and s
 
 const READ_CALL: &str = "select seq, at, event from call_events where call = $1 order by seq";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
     APPEND_CALLS,
     APPEND_VOICES,
@@ -62,22 +62,22 @@ pub const STATEMENTS: &[&str] = &[
     READ_CALL,
 ];
 
-/// An event that was new.
+/// A newly written event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Appended {
+pub(crate) struct Appended {
     /// The call or the job.
     pub owner: Uuid,
-    /// Its place in that log.
+    /// Its sequence number in that log.
     pub seq: i64,
-    /// Its place among all events.
+    /// Its position among all events.
     pub position: i64,
 }
 
-/// Appends the entries of one stream; returns those that were new. The others are there already, or in quarantine.
+/// Appends the entries of one stream. Returns the new ones. The others are stored already, or in quarantine.
 ///
 /// # Errors
-/// When nothing is certain: the transaction has to be given up.
-pub(super) async fn append(
+/// When the query fails. Roll the transaction back.
+pub(crate) async fn append(
     transaction: &Transaction<'_>,
     stream: Stream,
     entries: &[&Entry],
@@ -104,12 +104,12 @@ pub(super) async fn append(
         .collect()
 }
 
-/// Puts an entry that must not or cannot enter its log where somebody will find it. If it is there already, or in its log,
-/// nothing happens.
+/// Writes an entry that must not or cannot enter its log into quarantine. Does nothing if the entry is there already,
+/// or in its log.
 ///
 /// # Errors
-/// When it cannot be written.
-pub(super) async fn quarantine(
+/// When the query fails.
+pub(crate) async fn quarantine(
     client: &impl GenericClient,
     entry: &Entry,
     reason: &str,
@@ -121,11 +121,11 @@ pub(super) async fn quarantine(
     Ok(())
 }
 
-/// Those of them that have a log.
+/// The owners among `owners` that have a log.
 ///
 /// # Errors
-/// When the database cannot be asked.
-pub(super) async fn known(
+/// When the query fails.
+pub(crate) async fn known(
     client: &impl GenericClient,
     stream: Stream,
     owners: &[Uuid],
@@ -141,10 +141,10 @@ pub(super) async fn known(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// A call's log, in order.
+/// Reads the log of a call, in order.
 ///
 /// # Errors
-/// When an event cannot be read, which says that the call cannot be taken up again.
+/// When the query fails, or an event cannot be decoded: precall cannot resume the call then.
 pub async fn read_call(client: &impl GenericClient, call: CallId) -> Result<Vec<(Event, At)>, StoreError> {
     let rows = client.query(READ_CALL, &[&Uuid::from_u128(call.0)]).await?;
     let mut log = Vec::with_capacity(rows.len());

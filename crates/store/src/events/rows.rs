@@ -1,4 +1,4 @@
-//! What is written beside an event, in the same transaction and only if the event was new.
+//! Rows that precall writes with an event: in the same transaction, and only if the event is new.
 
 use std::borrow::Cow;
 
@@ -7,56 +7,56 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// One event of a call or of a clone job, with everything that derives from it.
+/// One event of a call or clone job, with its derived rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
-    /// Which log.
+    /// The log that it belongs to.
     pub stream: Stream,
-    /// The call or the job.
+    /// The id of the call or the job.
     pub owner: Uuid,
-    /// From 1, without gaps.
+    /// Sequence number: from 1, without gaps.
     pub seq: i64,
-    /// The event's own time.
+    /// Time of the event.
     #[serde(with = "microseconds")]
     pub at: At,
-    /// Its JSON.
+    /// The event as JSON, without personal data.
     pub event: Value,
-    /// Personal data of the event; erasure nulls it.
+    /// Personal data of the event. An erasure nulls it.
     pub pii: Option<Value>,
-    /// Rows that follow from it.
-    pub derived: Vec<Derived>,
+    /// Rows that derive from it.
+    pub derived: Vec<RowWrite>,
 }
 
-/// What is written in one transaction.
+/// What precall writes in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Events, in the order in which they came.
+    /// Events, in their order.
     pub entries: Vec<Entry>,
-    /// Rows that belong to no event. Writing one a second time changes nothing.
-    pub rows: Vec<Derived>,
+    /// Rows that belong to no event. Writing one twice changes nothing.
+    pub rows: Vec<RowWrite>,
 }
 
 impl Batch {
-    /// How much there is to write.
+    /// Number of entries and rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len().saturating_add(self.rows.len())
     }
 
-    /// Whether there is nothing to write.
+    /// Whether the batch is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.rows.is_empty()
     }
 
-    /// Adds what comes after it.
+    /// Appends a later batch.
     pub fn extend(&mut self, later: Self) {
         self.entries.extend(later.entries);
         self.rows.extend(later.rows);
     }
 }
 
-/// Which log an event belongs to.
+/// An event log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
@@ -67,7 +67,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// The name used in `quarantined_events`.
+    /// Its name in `quarantined_events`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -77,13 +77,13 @@ impl Stream {
     }
 }
 
-/// A row, or a change of one.
+/// A row to write, or a change of one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Derived {
-    /// The call as it stands.
+pub enum RowWrite {
+    /// The current state of a call.
     CallLog(Box<CallLogRow>),
-    /// A conversation as it stands.
+    /// The current state of a conversation.
     Conversation(ConversationRow),
     /// `clone_ready_events`.
     CloneReady(CloneReadyRow),
@@ -93,46 +93,46 @@ pub enum Derived {
     CloneTransfer(CloneTransferRow),
     /// `voice_clone_log`.
     CloneLog(CloneLogRow),
-    /// A clone enters the cache, replacing the caller's older one.
+    /// A clone enters the cache and replaces the caller's older one.
     CacheFilled(CacheRow),
-    /// A call is served from the cache.
+    /// A call uses a cached clone.
     CacheUsed(CacheUse),
     /// A clone leaves the cache.
     CacheDropped(CacheUse),
-    /// A conversation's id became known: rows that named it by our call's id are named anew.
+    /// The id of a conversation became known: rows that used the id of the call instead get it.
     ConversationNamed(ConversationName),
-    /// An end that came first has found its call.
+    /// An end that came before its call has found it.
     EarlyEndAbsorbed(EarlyEnd),
     /// A kept report found its conversation.
     ReportMatched(MatchedReport),
-    /// What was heard becomes the transcript of a call that has none.
+    /// The stored lines become the transcript of a call that has none.
     TranscriptOfLines(TranscriptDue),
-    /// The end of a call that was not seen yet. Belongs to no event.
+    /// The end of a call that precall has not seen yet. Belongs to no event.
     EarlyEndKept(KeptEnd),
-    /// A report whose conversation is nobody's yet. Belongs to no event.
+    /// A report of an unknown conversation. Belongs to no event.
     ReportKept(KeptReport),
-    /// A webhook as it came, with what became of it. Belongs to no event.
+    /// A received webhook with its outcome. Belongs to no event.
     WebhookKept(Box<WebhookRow>),
 }
 
-/// A closed name: ours as we write it, or read back from the spool.
+/// A closed name: a constant of precall, or read back from the spool.
 pub type Name = Cow<'static, str>;
 
-/// A time in the spool.
+/// The form of a time in the spool.
 mod microseconds {
     use precall_call::At;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(at: &At, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(at: &At, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(at.0)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<At, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<At, D::Error> {
         i64::deserialize(deserializer).map(At)
     }
 }
 
-/// A time as PostgreSQL reads it from JSON.
+/// A time in the form that PostgreSQL reads from JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub At);
 
@@ -159,58 +159,58 @@ impl<'de> Deserialize<'de> for Time {
 /// A whole row of `call_log`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallLogRow {
-    /// Our id.
+    /// precall's id of the call.
     pub id: Uuid,
-    /// The agent's conversation, once known.
+    /// The agent's conversation, if known.
     pub call_id: Option<String>,
-    /// The PBX's id.
+    /// The id of the call at the PBX.
     pub threecx_call_id: Option<String>,
-    /// E.164 or extension.
+    /// The caller: E.164 or extension.
     pub caller_id: Option<String>,
     /// The voice the agent speaks with.
     pub cloned_voice_id: Option<String>,
-    /// When it was offered.
+    /// When the call was offered.
     pub call_started_at: Time,
-    /// When it was released.
+    /// When the call ended.
     pub call_ended_at: Option<Time>,
-    /// Of the agent's conversation, else of the PBX's call.
+    /// Duration of the agent's conversation, else of the PBX's call.
     pub duration_seconds: Option<i32>,
-    /// One `role: message` a line.
+    /// One `role: message` per line.
     pub transcript: Option<String>,
     /// `initiated`, `completed`, `failed`.
     pub status: Name,
-    /// What has no column.
+    /// Data without a column of their own.
     pub metadata: Value,
-    /// Whose call.
+    /// The account.
     pub account_id: String,
-    /// Which PBX.
+    /// The name of the PBX.
     pub pbx: String,
-    /// Which line.
+    /// The line.
     pub line: String,
-    /// What was called.
+    /// The called number.
     pub called_number: Option<String>,
     /// `bridge`, `transfer`, `callback`.
     pub route: Name,
-    /// The phase's name.
+    /// The name of the phase.
     pub state: Name,
     /// Why it ended.
     pub cause: Option<Name>,
-    /// Whose doing.
+    /// Who caused the end.
     pub blame: Option<Name>,
     /// What the caller was told.
     pub told: Option<Name>,
     /// Why there is no cloned voice.
     pub voice_missing: Option<Name>,
-    /// The named instants, in milliseconds after the offer.
+    /// The named times, in milliseconds after the offer.
     pub timings: Value,
-    /// The event this row stands at.
+    /// Sequence number of the last event that the row includes.
     pub last_seq: i64,
 }
 
 /// A whole row of `conversations`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConversationRow {
-    /// Our id of the call.
+    /// precall's id of the call.
     pub call: Uuid,
     /// `greeting` or `agent`.
     pub purpose: Name,
@@ -218,36 +218,36 @@ pub struct ConversationRow {
     pub ordinal: i32,
     /// The provider's id.
     pub provider_id: Option<String>,
-    /// What became of the dial.
+    /// The outcome of the dial.
     pub dial: Name,
-    /// What was reported.
+    /// The reported outcome.
     pub outcome: Name,
     /// How long it lasted.
     pub duration_seconds: Option<i32>,
-    /// What the report said beside that.
+    /// The rest of the report.
     pub report: Option<Value>,
-    /// When the dial was recorded.
+    /// Time of the dial.
     pub started_at: Time,
-    /// When a report came.
+    /// Time of the report.
     pub reported_at: Option<Time>,
 }
 
 /// A row of `clone_ready_events`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloneReadyRow {
-    /// Who rang.
+    /// The caller.
     pub caller_id: String,
-    /// The greeting's conversation, or our call.
+    /// The greeting's conversation, else precall's id of the call.
     pub greeting_call_id: String,
     /// The voice.
     pub cloned_voice_id: String,
     /// How long this call waited.
     pub clone_duration_ms: i32,
-    /// When.
+    /// Time of the event.
     pub ready_at: Time,
-    /// Whose.
+    /// The account.
     pub account_id: String,
-    /// Our call.
+    /// precall's id of the call.
     pub call: Uuid,
     /// `cache` or `clone`.
     pub source: Name,
@@ -256,17 +256,17 @@ pub struct CloneReadyRow {
 /// A row of `clone_failed_events`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloneFailedRow {
-    /// Who rang.
+    /// The caller.
     pub caller_id: String,
-    /// The greeting's conversation, or our call.
+    /// The greeting's conversation, else precall's id of the call.
     pub greeting_call_id: String,
     /// For people.
     pub error_message: String,
-    /// When.
+    /// Time of the event.
     pub failed_at: Time,
-    /// Whose.
+    /// The account.
     pub account_id: String,
-    /// Our call.
+    /// precall's id of the call.
     pub call: Uuid,
     /// The closed name.
     pub reason: Name,
@@ -275,38 +275,38 @@ pub struct CloneFailedRow {
 /// A row of `clone_transfer_events`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloneTransferRow {
-    /// The greeting's conversation, or our call.
+    /// The greeting's conversation, else precall's id of the call.
     pub greeting_call_id: String,
-    /// The agent's conversation, or our call while it is not known.
+    /// The agent's conversation, else precall's id of the call.
     pub agent_call_id: String,
     /// The voice.
     pub cloned_voice_id: String,
-    /// When.
+    /// Time of the event.
     pub transferred_at: Time,
-    /// Whose.
+    /// The account.
     pub account_id: String,
-    /// Our call.
+    /// precall's id of the call.
     pub call: Uuid,
 }
 
 /// A row of `voice_clone_log`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CloneLogRow {
-    /// Whose voice.
+    /// The caller.
     pub caller_id: String,
     /// The voice, if there is one.
     pub cloned_voice_id: Option<String>,
     /// When the provider answered.
     pub clone_created_at: Time,
-    /// How long it took to.
+    /// Response time of the provider.
     pub api_response_time_ms: i32,
-    /// What was sent.
+    /// Size of the sample.
     pub sample_file_size_bytes: i32,
     /// `success` or `failed`.
     pub status: Name,
     /// For people.
     pub error_message: Option<String>,
-    /// Whose.
+    /// The account.
     pub account_id: String,
     /// The job.
     pub job: Uuid,
@@ -317,42 +317,42 @@ pub struct CloneLogRow {
 /// A clone that enters the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CacheRow {
-    /// Whose voice.
+    /// The caller.
     pub caller_id: String,
     /// The voice.
     pub cloned_voice_id: String,
-    /// When it was made.
+    /// When the provider made it.
     pub clone_created_at: Time,
-    /// When it stops counting.
+    /// When it expires.
     pub ttl_expires_at: Time,
-    /// Whose.
+    /// The account.
     pub account_id: String,
     /// SHA-256 of the sample, hex.
     pub sample_sha256: String,
-    /// The sample's mark when it was read.
+    /// The version mark of the sample when precall read it.
     #[serde(default)]
     pub sample_mark: Option<String>,
     /// The job.
     pub job: Uuid,
 }
 
-/// A clone that is used, or dropped.
+/// A cached clone that a call uses, or that leaves the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CacheUse {
-    /// Whose.
+    /// The account.
     pub account_id: String,
-    /// Whose voice.
+    /// The caller.
     pub caller_id: String,
     /// The voice.
     pub cloned_voice_id: String,
-    /// When.
+    /// Time of the event.
     pub at: Time,
 }
 
-/// The provider's id of a conversation of ours.
+/// The provider's id of a conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConversationName {
-    /// Our call.
+    /// precall's id of the call.
     pub call: Uuid,
     /// `greeting` or `agent`.
     pub purpose: Name,
@@ -360,52 +360,52 @@ pub struct ConversationName {
     pub conversation_id: String,
 }
 
-/// An end whose call was not seen.
+/// An end that came before its call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EarlyEnd {
-    /// Which PBX.
+    /// The name of the PBX.
     pub pbx: String,
-    /// The PBX's id of the call.
+    /// The id of the call at the PBX.
     pub threecx_call_id: String,
 }
 
 /// An end that waits for its call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeptEnd {
-    /// Which PBX.
+    /// The name of the PBX.
     pub pbx: String,
-    /// The PBX's id of the call.
+    /// The id of the call at the PBX.
     pub threecx_call_id: String,
-    /// When it came.
+    /// When it arrived.
     pub ended_at: Time,
 }
 
 /// A row of `webhooks`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WebhookRow {
-    /// Ours, time-ordered.
+    /// precall's id, a time-ordered UUID.
     pub id: Uuid,
     /// `3cx`, or the `type` of a report.
     pub kind: Name,
-    /// The PBX's id of the call, or the provider's of the conversation; empty where it names none.
+    /// The PBX's id of the call, or the provider's id of the conversation; empty if it names none.
     pub provider_id: String,
-    /// When the sender says that it happened, or the day it came.
+    /// The sender's time of the event, or the day of arrival.
     pub event_timestamp: Time,
-    /// Lower-case hex; empty for a recording.
+    /// SHA-256 of the body, lower-case hex; empty for a recording.
     pub body_sha256: String,
-    /// When it came.
+    /// When it arrived.
     pub received_at: Time,
     /// `done` or `quarantined`.
     pub state: Name,
-    /// What the sender was told.
+    /// The answer to the sender.
     pub outcome: Name,
-    /// Why it could not be read.
+    /// Why precall could not read it.
     pub reason: Option<String>,
-    /// As it came; none for a recording.
+    /// The body as received; none for a recording.
     pub body: Option<RawBody>,
 }
 
-/// A body as it came. As text where it can be, which is shorter.
+/// A body as received. Stored as text where possible, which is shorter than hex.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "form", content = "text", rename_all = "snake_case")]
 pub enum RawBody {
@@ -416,7 +416,7 @@ pub enum RawBody {
 }
 
 impl RawBody {
-    /// These bytes.
+    /// Stores these bytes.
     #[must_use]
     pub fn of(bytes: Vec<u8>) -> Self {
         match String::from_utf8(bytes) {
@@ -432,24 +432,24 @@ impl RawBody {
 pub struct KeptReport {
     /// The provider's id.
     pub conversation_id: String,
-    /// Which webhook it was.
+    /// The `type` of the webhook.
     pub kind: Name,
-    /// The provider's time of it, in microseconds since 1970.
+    /// The provider's time of the report, in microseconds since 1970.
     pub event_timestamp: i64,
-    /// The whole report.
+    /// The complete report.
     pub body: Value,
 }
 
-/// The kept reports of a conversation that are no longer needed.
+/// A conversation whose kept reports are no longer needed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MatchedReport {
     /// The provider's id.
     pub conversation_id: String,
 }
 
-/// A call whose lines were heard.
+/// A call that may need a transcript from its stored lines.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TranscriptDue {
-    /// Its id.
+    /// The id of the call.
     pub id: Uuid,
 }

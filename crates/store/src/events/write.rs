@@ -1,6 +1,7 @@
-//! One batch of events and everything that derives from them, in one transaction.
+//! Writes one batch of events and their derived rows, in one transaction.
 //!
-//! Derived rows are few and wide, so they travel as JSON arrays; the logs, which are many and narrow, as typed arrays.
+//! RowWrite rows are few and wide, so they travel as JSON arrays. Events are many and narrow, so they travel as typed
+//! arrays.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,19 +12,19 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::event_log::{self, Appended};
-use super::rows::{Batch, Derived, Entry, Name, Stream};
+use super::rows::{Batch, Entry, Name, RowWrite, Stream};
 use crate::error::StoreError;
 use crate::leader::engine_lock;
 
-// A later event's row wins; a transcript or duration that is there is never overwritten by a lesser report, and the
-// status only rises. A transcript of the lines that were heard gives way to the provider's own.
+// The row of a later event wins. A poorer report never overwrites a stored transcript or duration, and the status only
+// rises. The provider's own transcript replaces one that precall made from the lines it heard.
 const CALL_LOG: &str = "
     insert into call_log as c (id, call_id, threecx_call_id, caller_id, cloned_voice_id, call_started_at, call_ended_at,
-        duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state, cause, blame,
-        told, voice_missing, timings, last_seq)
+        duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state,
+        cause, blame, told, voice_missing, timings, last_seq)
     select id, call_id, threecx_call_id, caller_id, cloned_voice_id, call_started_at, call_ended_at,
-        duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state, cause, blame,
-        told, voice_missing, timings, last_seq
+        duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state,
+        cause, blame, told, voice_missing, timings, last_seq
     from jsonb_populate_recordset(null::call_log, $1)
     on conflict (id) do update set
         call_id = coalesce(excluded.call_id, c.call_id),
@@ -39,7 +40,7 @@ const CALL_LOG: &str = "
         updated_at = now()
     where c.last_seq < excluded.last_seq";
 
-// A later report may lack what an earlier one knew of the cost, which budgets sum up.
+// A later report may lack the cost that an earlier one had. Budgets need it.
 const CONVERSATIONS: &str = "
     insert into conversations as c (call, purpose, ordinal, provider_id, dial, outcome, duration_seconds, report,
         started_at, reported_at)
@@ -76,13 +77,13 @@ const CLONE_LOG: &str = "
         error_message, account_id, job, reason
     from jsonb_populate_recordset(null::voice_clone_log, $1)";
 
-// The older clone makes room first: one live row a caller, and the unique index would refuse the second.
+// Retires the older clone first: the unique index allows one live row per caller.
 const CACHE_REPLACED: &str = "
     update voice_clone_cache c set deleted_at = n.clone_created_at
     from jsonb_populate_recordset(null::voice_clone_cache, $1) n
     where c.account_id = n.account_id and c.caller_id = n.caller_id and c.deleted_at is null";
 
-// Nobody is served by a clone that is merely there: the first call that uses it makes it 1.
+// A new clone starts at 0 uses. The first call that uses it makes it 1.
 const CACHE_FILLED: &str = "
     insert into voice_clone_cache (caller_id, cloned_voice_id, clone_created_at, ttl_expires_at, last_used_at,
         reuse_count, account_id, sample_sha256, sample_mark, job)
@@ -104,7 +105,7 @@ const CACHE_DROPPED: &str = "
     where c.account_id = n.account_id and c.caller_id = n.caller_id and c.cloned_voice_id = n.cloned_voice_id
         and c.deleted_at is null";
 
-// A cached voice is ready before the greeting's dial is answered; its row then gets the greeting's name afterwards.
+// A cached voice is ready before the greeting has its conversation id. The row gets the id afterwards.
 const NAMED_READY: &str = "
     update clone_ready_events r set greeting_call_id = n.conversation_id
     from jsonb_to_recordset($1) as n (call uuid, purpose text, conversation_id text)
@@ -141,9 +142,10 @@ const UNMATCHED_REPORTS: &str = "
     select conversation_id, kind, event_timestamp, body from jsonb_populate_recordset(null::unmatched_reports, $1)
     on conflict on constraint unmatched_reports_key do nothing";
 
-// The first one that came counts: what is sent again is the same.
+// The first one counts: a repeated webhook has the same content.
 const WEBHOOKS: &str = "
-    insert into webhooks (id, kind, provider_id, event_timestamp, body_sha256, received_at, state, outcome, reason, body)
+    insert into webhooks
+        (id, kind, provider_id, event_timestamp, body_sha256, received_at, state, outcome, reason, body)
     select id, kind, provider_id, event_timestamp, decode(body_sha256, 'hex'), received_at, state, outcome, reason,
         case body ->> 'form' when 'hex' then decode(body ->> 'text', 'hex')
             else convert_to(body ->> 'text', 'UTF8') end
@@ -151,7 +153,8 @@ const WEBHOOKS: &str = "
         body_sha256 text, received_at timestamptz, state text, outcome text, reason text, body jsonb)
     on conflict on constraint webhooks_key do nothing";
 
-// What was heard on the bridge, should the provider's report never come. A corrected line stands where the first one stood.
+// The transcript of what precall heard, in case the provider's report never comes. A correction takes the place of its
+// line.
 const TRANSCRIPTS_OF_LINES: &str = "
     update call_log c set transcript = t.words,
         metadata = coalesce(c.metadata, '{}') || '{\"transcript_source\": \"lines\"}'
@@ -167,7 +170,7 @@ const TRANSCRIPTS_OF_LINES: &str = "
         group by n.id) t
     where c.id = t.id and c.transcript is null";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
     CALL_LOG,
     CONVERSATIONS,
@@ -190,12 +193,12 @@ pub const STATEMENTS: &[&str] = &[
     WEBHOOKS,
 ];
 
-/// Writes a batch. What is there already is left as it is, so the same batch may be written again after an outcome that
-/// is not known. Returns the highest position, if anything was new.
+/// Writes a batch. Stored events stay unchanged, so the same batch may be written again after an unknown outcome.
+/// Returns the highest position, if an event was new.
 ///
 /// # Errors
-/// Nothing of the batch is certain; when the error is passing, write the same batch again. [`StoreError::Superseded`] when this start of
-/// precall, `generation`, is not the one that acts any more.
+/// The outcome is unknown. If the error is passing, write the same batch again. [`StoreError::Superseded`] when the
+/// start with this `generation` is no longer the active one.
 pub async fn write(pool: &Pool, batch: &Batch, generation: u64) -> Result<Option<i64>, StoreError> {
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
@@ -205,7 +208,7 @@ pub async fn write(pool: &Pool, batch: &Batch, generation: u64) -> Result<Option
     Ok(position)
 }
 
-/// Writes a refused batch piece by piece, and the refused entries among them into quarantine.
+/// Writes a refused batch entry by entry, and quarantines the refused entries.
 ///
 /// # Errors
 /// As [`write`].
@@ -230,7 +233,7 @@ pub async fn write_apart(
     for row in &batch.rows {
         let alone = Batch { entries: Vec::new(), rows: vec![row.clone()] };
         match write(pool, &alone, generation).await {
-            // Nothing refers to it: it is named in the log, and that is all that can be done.
+            // It belongs to no event, so there is nothing to quarantine. The log line is the only trace.
             Ok(_) => {}
             Err(StoreError::Refused(_)) => refused = refused.saturating_add(1),
             Err(error) => return Err(error),
@@ -239,12 +242,12 @@ pub async fn write_apart(
     Ok((highest, refused))
 }
 
-/// Writes what a start acknowledged that no longer acts, within a transaction that writes all of that. Of calls and jobs that begin in it and
-/// that nobody else has ever seen, the whole logs; they are added to `own`. Anything else is put where people find it, since a log that
-/// somebody else goes on with must not change. Returns how many entries that were.
+/// Writes a batch of a start that is no longer active, as a part of the transaction that writes its whole spool. Logs
+/// of calls and jobs that begin in this spool are written, and their owners added to `own`. All other entries go into
+/// quarantine, because a later start may have continued their logs. Returns the number of quarantined entries.
 ///
 /// # Errors
-/// The transaction has to be given up.
+/// When the query fails. Roll the transaction back.
 pub(crate) async fn write_late(
     transaction: &Transaction<'_>,
     batch: &Batch,
@@ -268,10 +271,10 @@ pub(crate) async fn write_late(
     Ok(others.len())
 }
 
-/// The same where nothing of it can enter a log: all of it apart.
+/// The same for a spool that the database refuses: quarantines every entry.
 ///
 /// # Errors
-/// The transaction has to be given up.
+/// When the query fails. Roll the transaction back.
 pub(crate) async fn set_apart(transaction: &Transaction<'_>, batch: &Batch) -> Result<usize, StoreError> {
     const REASON: &str =
         "it was acknowledged by a start of precall that no longer acted, and could not be written";
@@ -299,7 +302,7 @@ async fn write_in(transaction: &Transaction<'_>, batch: &Batch) -> Result<Option
     Ok(appended.iter().map(|(_, a)| a.position).max())
 }
 
-/// The rows of a batch by kind, in the order in which they have to be written.
+/// The rows of a batch by kind, in the order of writing.
 #[derive(Default)]
 struct DerivedRows {
     call_logs: HashMap<Uuid, Value>,
@@ -321,39 +324,39 @@ struct DerivedRows {
 }
 
 impl DerivedRows {
-    fn add(&mut self, derived: &Derived) -> Result<(), StoreError> {
+    fn add(&mut self, derived: &RowWrite) -> Result<(), StoreError> {
         match derived {
-            // Within a batch the last row of a call or conversation says everything the earlier ones said.
-            Derived::CallLog(row) => {
+            // The last row of a call or conversation in a batch contains all of the earlier ones.
+            RowWrite::CallLog(row) => {
                 let merged = merge_transcript(self.call_logs.remove(&row.id), json(row)?);
                 self.call_logs.insert(row.id, merged);
             }
-            Derived::Conversation(row) => {
+            RowWrite::Conversation(row) => {
                 let key = (row.call, row.purpose.clone(), row.ordinal);
                 let merged = merge_report(self.conversations.remove(&key), json(row)?);
                 self.conversations.insert(key, merged);
             }
-            Derived::CloneReady(row) => self.ready.push(json(row)?),
-            Derived::CloneFailed(row) => self.failed.push(json(row)?),
-            Derived::CloneTransfer(row) => self.transfers.push(json(row)?),
-            Derived::CloneLog(row) => self.clones.push(json(row)?),
-            Derived::CacheFilled(row) => self.filled.push(json(row)?),
-            Derived::CacheUsed(row) => self.used.push(json(row)?),
-            Derived::CacheDropped(row) => self.dropped.push(json(row)?),
-            Derived::ConversationNamed(row) => self.named.push(json(row)?),
-            Derived::EarlyEndAbsorbed(row) => self.absorbed.push(json(row)?),
-            Derived::ReportMatched(row) => self.matched.push(json(row)?),
-            Derived::TranscriptOfLines(row) => self.transcripts.push(json(row)?),
-            Derived::EarlyEndKept(row) => self.early_ends.push(json(row)?),
-            Derived::ReportKept(row) => self.reports.push(json(row)?),
-            Derived::WebhookKept(row) => self.webhooks.push(json(row)?),
+            RowWrite::CloneReady(row) => self.ready.push(json(row)?),
+            RowWrite::CloneFailed(row) => self.failed.push(json(row)?),
+            RowWrite::CloneTransfer(row) => self.transfers.push(json(row)?),
+            RowWrite::CloneLog(row) => self.clones.push(json(row)?),
+            RowWrite::CacheFilled(row) => self.filled.push(json(row)?),
+            RowWrite::CacheUsed(row) => self.used.push(json(row)?),
+            RowWrite::CacheDropped(row) => self.dropped.push(json(row)?),
+            RowWrite::ConversationNamed(row) => self.named.push(json(row)?),
+            RowWrite::EarlyEndAbsorbed(row) => self.absorbed.push(json(row)?),
+            RowWrite::ReportMatched(row) => self.matched.push(json(row)?),
+            RowWrite::TranscriptOfLines(row) => self.transcripts.push(json(row)?),
+            RowWrite::EarlyEndKept(row) => self.early_ends.push(json(row)?),
+            RowWrite::ReportKept(row) => self.reports.push(json(row)?),
+            RowWrite::WebhookKept(row) => self.webhooks.push(json(row)?),
         }
         Ok(())
     }
 
     async fn write(self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
         let batches = [
-            // What waits before what it waits for, which takes it away.
+            // First the row that waits, then the row that ends the wait and deletes it.
             (EARLY_ENDS, self.early_ends),
             (UNMATCHED_REPORTS, self.reports),
             (WEBHOOKS, self.webhooks),
@@ -380,8 +383,8 @@ impl DerivedRows {
                 writes.push((transaction.prepare_cached(statement).await?, Value::Array(rows)));
             }
         }
-        // All are sent before the first is answered, in this order: none needs another's answer, and a round trip costs
-        // more than most of them. After the first error there are only errors about it, so the first is the one that counts.
+        // Pipelined, in this order: no statement needs another's answer, and a round trip costs more than most of them.
+        // The first error is the cause of all later ones.
         let sent = writes
             .iter()
             .map(|(statement, rows)| async move { transaction.execute(statement, &[rows]).await });
@@ -392,7 +395,7 @@ impl DerivedRows {
     }
 }
 
-/// Only the row of the report's own event carries the transcript; a later row of the same batch must not lose it.
+/// Only the row of the report's event has the transcript. A later row of the same batch must not lose it.
 fn merge_transcript(earlier: Option<Value>, mut later: Value) -> Value {
     keep(earlier.as_ref(), &mut later, &["transcript", "call_id"]);
     if let (Some(Value::Object(old)), Some(Value::Object(new))) =

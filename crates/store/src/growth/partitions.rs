@@ -1,6 +1,6 @@
-//! The pieces of the tables that grow: made ahead, and dropped when everything in them is old.
+//! Partitions of the growing tables: created ahead of time, dropped when all their rows are old.
 //!
-//! Names and bounds are ours alone: statements that make tables take no parameters.
+//! DDL takes no parameters, so names and bounds go into the SQL text. All of them are precall's own.
 
 use std::time::Duration;
 
@@ -14,15 +14,16 @@ use crate::events::event_log::timestamp;
 
 const WEEK: i64 = 7 * DAY;
 const DAY: i64 = 24 * 3600;
-/// Pieces that are there before they are needed, the one of today included: more than any time without a look at them.
+/// Partitions to have in advance, including the current one. They last longer than any gap between two runs.
 const AHEAD: i64 = 8;
-/// A statement that makes or drops a piece waits for those that run, and all others wait behind it.
-const PATIENCE: &str = "set lock_timeout = '1s'";
-const NO_PATIENCE: &str = "reset lock_timeout";
-/// In a transaction, until its end.
-const PATIENCE_HERE: &str = "set local lock_timeout = '1s'";
+/// A statement that creates or drops a partition waits for running ones, and all later ones wait behind it. So it must
+/// not wait long.
+const LOCK_TIMEOUT: &str = "set lock_timeout = '1s'";
+const NO_LOCK_TIMEOUT: &str = "reset lock_timeout";
+/// The same for the rest of a transaction.
+const LOCK_TIMEOUT_HERE: &str = "set local lock_timeout = '1s'";
 
-// The bound is in the catalogue as it was written.
+// The catalogue stores the bound as it was written.
 const PIECES: &str = "
     select p.relname, c.relname,
         substring(pg_get_expr(c.relpartbound, c.oid) from 'TO \\(''([^'']+)''\\)') as until
@@ -30,17 +31,17 @@ const PIECES: &str = "
     where p.relname in ('call_events', 'voice_events', 'webhooks') and p.relnamespace = current_schema()::regnamespace
     order by 1, 2";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[PIECES];
 
-/// A table that is cut into pieces.
+/// A partitioned table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
-    /// Pieces of a week.
+    /// Weekly partitions.
     CallEvents,
-    /// Pieces of a week.
+    /// Weekly partitions.
     VoiceEvents,
-    /// Pieces of a day.
+    /// Daily partitions.
     Webhooks,
 }
 
@@ -62,13 +63,13 @@ impl Table {
         }
     }
 
-    /// The name of the piece that begins then, seconds since 1970.
+    /// The name of the partition that begins at this time, in seconds since 1970.
     fn piece(self, from: i64) -> String {
         let day = timestamp(At(from.saturating_mul(1_000_000))).strftime("%Y%m%d").to_string();
         format!("{}_{day}", self.name())
     }
 
-    /// The statement that makes it.
+    /// The statement that creates it.
     fn making(self, from: i64) -> String {
         let bound = |seconds: i64| match self {
             Self::CallEvents | Self::VoiceEvents => {
@@ -86,21 +87,21 @@ impl Table {
     }
 }
 
-/// The least id that is made at this time or later.
+/// The smallest id that precall creates at this time or later.
 #[must_use]
 pub fn first_id(at: At) -> Uuid {
     let millis = u128::try_from(at.0.max(0) / 1_000).unwrap_or(0);
     Uuid::from_u128(millis << 80)
 }
 
-/// A piece of a table.
+/// A partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Its own name.
+    /// Its name.
     pub name: String,
-    /// Of which table.
+    /// Its table.
     pub table: Table,
-    /// Everything in it is from before that; none for the piece that takes what no other does.
+    /// All its rows are older than this; none for the default partition.
     pub until: Option<At>,
 }
 
@@ -122,16 +123,16 @@ impl Piece {
     }
 }
 
-/// Makes the pieces of now and of the time to come that are not there. Returns how many could not be made: somebody holds the table, or the
-/// piece that takes what no other does has rows of theirs.
+/// Creates the missing partitions of now and of the near future. Returns how many could not be created: another session
+/// locks the table, or the default partition already has rows in their range.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn make_ahead(pool: &Pool, now: At) -> Result<usize, StoreError> {
     let client = pool.get().await?;
     let there = pieces(&client).await?;
     let mut not_made = 0_usize;
-    client.batch_execute(PATIENCE).await?;
+    client.batch_execute(LOCK_TIMEOUT).await?;
     for table in Table::ALL {
         let size = table.seconds();
         // Weeks begin on Mondays; the first day of 1970 was a Thursday.
@@ -139,7 +140,7 @@ pub async fn make_ahead(pool: &Pool, now: At) -> Result<usize, StoreError> {
         let seconds = now.0.div_euclid(1_000_000);
         let this =
             seconds.saturating_sub(offset).div_euclid(size).saturating_mul(size).saturating_add(offset);
-        // A webhook may be of yesterday, and comes within minutes.
+        // A webhook arrives within minutes, so its time may be yesterday.
         let first = if table == Table::Webhooks { -1 } else { 0 };
         for n in first..AHEAD {
             let from = this.saturating_add(size.saturating_mul(n));
@@ -157,50 +158,34 @@ pub async fn make_ahead(pool: &Pool, now: At) -> Result<usize, StoreError> {
             }
         }
     }
-    client.batch_execute(NO_PATIENCE).await?;
+    client.batch_execute(NO_LOCK_TIMEOUT).await?;
     Ok(not_made)
 }
 
-/// All pieces that there are.
+/// All existing partitions.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn pieces(client: &Client) -> Result<Vec<Piece>, StoreError> {
     let rows = client.query(PIECES, &[]).await?;
     let pieces: Result<Vec<Option<Piece>>, StoreError> = rows.iter().map(Piece::read).collect();
     Ok(pieces?.into_iter().flatten().collect())
 }
 
-/// Drops a piece, and everything in it.
+/// Drops a partition with its rows.
 ///
 /// # Errors
-/// When somebody reads the table for longer than one waits for it, or the database cannot be asked.
-pub async fn drop_piece(transaction: &Transaction<'_>, piece: &Piece) -> Result<(), StoreError> {
+/// When another session holds the table for longer than a second, or the query fails.
+pub(crate) async fn drop_piece(transaction: &Transaction<'_>, piece: &Piece) -> Result<(), StoreError> {
     let name = piece.name.replace('"', "");
-    Ok(transaction.batch_execute(&format!("{PATIENCE_HERE}; drop table \"{name}\"")).await?)
+    Ok(transaction.batch_execute(&format!("{LOCK_TIMEOUT_HERE}; drop table \"{name}\"")).await?)
 }
 
-/// Days as a span.
+/// A time span of whole days.
 #[must_use]
 pub fn days(days: u64) -> Duration {
     Duration::from_secs(days.saturating_mul(DAY.unsigned_abs()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_piece_begins_with_the_first_id_of_its_time() {
-        let at = At(1_796_601_600_000_000); // 2026-12-07, a Monday.
-        assert_eq!(first_id(at).to_string(), "01a24dcc-d800-0000-0000-000000000000");
-        assert_eq!(
-            Table::CallEvents.making(1_796_601_600),
-            "create table if not exists call_events_20261207 partition of call_events for values from \
-             ('01a24dcc-d800-0000-0000-000000000000') to ('01a271d9-5c00-0000-0000-000000000000')"
-        );
-        assert!(
-            Table::Webhooks.making(0).ends_with("from ('1970-01-01T00:00:00Z') to ('1970-01-02T00:00:00Z')")
-        );
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! What is old goes: pieces of tables whole, and what derives from their events with them.
+//! Deletes old data: whole partitions, and the rows that derive from their events.
 
 use deadpool_postgres::{Object, Pool};
 use precall_call::At;
@@ -9,10 +9,10 @@ use super::partitions::{Piece, Table, drop_piece, first_id, pieces};
 use crate::error::StoreError;
 use crate::events::event_log::timestamp;
 
-// Beside it stands what nobody could read, which is kept for longer.
+// Quarantined webhooks are kept for longer.
 const READ_WEBHOOKS: &str = "delete from webhooks where event_timestamp < $1 and state <> 'quarantined'";
 
-// Of the piece that takes what no other does.
+// From the default partition.
 const STRAY_WEBHOOKS: &str = "
     delete from webhooks_other where event_timestamp < $2 or (event_timestamp < $1 and state <> 'quarantined')";
 
@@ -33,7 +33,7 @@ const CACHED: &str =
 const EARLY_ENDS: &str = "delete from early_ends where ended_at < $1";
 const UNMATCHED: &str = "delete from unmatched_reports where received_at < $1";
 
-// Of calls that are over; the events stay, without their words.
+// Of ended calls. The events stay, without the words.
 const WORDS_OF_CALLS: &str = "
     update call_log set transcript = null
     where transcript is not null and state = 'released' and coalesce(call_ended_at, call_started_at) < $1";
@@ -46,7 +46,7 @@ const WORDS_OF_REPORTS: &str = "
 
 const DATABASE_BYTES: &str = "select pg_database_size(current_database())";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
     READ_WEBHOOKS,
     STRAY_WEBHOOKS,
@@ -68,11 +68,11 @@ pub const STATEMENTS: &[&str] = &[
     DATABASE_BYTES,
 ];
 
-/// Drops the days of webhooks that are from before `read`. Where something is quarantined, a day is kept until it is from before `all`, and
-/// only that in it. Returns the pieces that are gone.
+/// Drops daily partitions of webhooks older than `read`. A day with quarantined webhooks loses its other rows, and is
+/// dropped when it is older than `all`. Returns the dropped partitions.
 ///
 /// # Errors
-/// When something could not be dropped now.
+/// When a partition could not be dropped now.
 pub async fn drop_webhooks(pool: &Pool, read: At, all: At) -> Result<Vec<String>, StoreError> {
     let mut client = pool.get().await?;
     let (mut gone, mut has_quarantined) = (Vec::new(), false);
@@ -99,16 +99,17 @@ async fn is_quarantine(client: &Object, piece: &Piece) -> Result<bool, StoreErro
     Ok(client.query_one(&asked, &[]).await?.try_get(0)?)
 }
 
-/// Drops the weeks of events that are from before that, with everything that derives from them. Returns the pieces that are gone.
+/// Drops weekly partitions of events older than `before`, with all rows that derive from them. Returns the dropped
+/// partitions.
 ///
 /// # Errors
-/// When something could not be dropped now. A week goes in one transaction with what derives from it, so that neither is ever left alone.
+/// When a partition could not be dropped now. A partition and its derived rows go in one transaction.
 pub async fn drop_events(pool: &Pool, before: At) -> Result<Vec<String>, StoreError> {
     let mut client = pool.get().await?;
     let mut gone = Vec::new();
     for piece in old(pieces(&client).await?, Table::CallEvents, before) {
         let Some(until) = piece.until else { continue };
-        // A call that is not over is not old, however long it has been going on.
+        // A live call is never old, however long it lasts.
         let live: bool = client.query_one(LIVE_BEFORE, &[&first_id(until)]).await?.try_get(0)?;
         if live {
             return Ok(gone);
@@ -130,10 +131,10 @@ pub async fn drop_events(pool: &Pool, before: At) -> Result<Vec<String>, StoreEr
     Ok(gone)
 }
 
-/// Forgets what was said before that, and keeps the calls: how many rows.
+/// Deletes the words of calls older than `before`, and keeps the calls. Returns the number of rows.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn drop_words(pool: &Pool, before: At) -> Result<u64, StoreError> {
     let client = pool.get().await?;
     let mut rows = 0_u64;
@@ -163,10 +164,10 @@ async fn by_id(transaction: &Transaction<'_>, statements: &[&str], first: Uuid) 
     Ok(())
 }
 
-/// Bytes of the database on its disk.
+/// Size of the database on disk, in bytes.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn database_bytes(pool: &Pool) -> Result<i64, StoreError> {
     Ok(pool.get().await?.query_one(DATABASE_BYTES, &[]).await?.try_get(0)?)
 }

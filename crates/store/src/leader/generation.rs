@@ -1,4 +1,4 @@
-//! Where the engine begins: which start of it this is, and where the logs stand.
+//! The generation of the engine (its start number), and the last position of the logs.
 
 use tokio_postgres::GenericClient;
 
@@ -10,22 +10,22 @@ const LAST_POSITION: &str = "
     select greatest((select coalesce(max(position), 0) from call_events),
         (select coalesce(max(position), 0) from voice_events))";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[NEXT, LAST_POSITION];
 
-/// This start's number.
+/// Takes the generation number of this start.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn next(client: &impl GenericClient) -> Result<u64, StoreError> {
     let number: i64 = client.query_one(NEXT, &[]).await?.try_get(0)?;
     Ok(u64::try_from(number).unwrap_or(0))
 }
 
-/// The position of the last event.
+/// The position of the last event in both logs.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn last_position(client: &impl GenericClient) -> Result<i64, StoreError> {
     Ok(client.query_one(LAST_POSITION, &[]).await?.try_get(0)?)
 }

@@ -1,4 +1,4 @@
-//! What administrators changed: written in the transaction of the change, read by whoever has to answer for it.
+//! The audit log: what administrators changed. Each row is written in the transaction of the change.
 
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -17,13 +17,13 @@ const RECORD: &str =
 const LIST: &str = "
     select id, at, who, action, subject, detail from audit_log where id < $1 order by id desc limit $2";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[RECORD, LIST];
 
-/// Writes down who changed what. `detail` must hold nothing that is personal.
+/// Records who changed what. `detail` must not hold personal data.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn record(
     client: &impl GenericClient,
     who: &str,
@@ -36,27 +36,27 @@ pub async fn record(
     Ok(())
 }
 
-/// A change.
+/// One recorded change.
 #[derive(Clone, Debug)]
 pub struct AuditRow {
-    /// Time-ordered.
+    /// The id, a time-ordered UUID.
     pub id: Uuid,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
-    /// The name of a key, or `command line`.
+    /// Who did it: the name of an API key, or `command line`.
     pub who: String,
-    /// What was done.
+    /// The action.
     pub action: String,
-    /// To which mapping, speaker or call.
+    /// The mapping, speaker or call that was changed.
     pub subject: Option<Uuid>,
-    /// More of it, without personal data.
+    /// Details, without personal data.
     pub detail: Option<Value>,
 }
 
-/// At most `limit` changes before this one, the newest first.
+/// At most `limit` changes older than `before`, the newest first.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn list(pool: &Pool, before: Uuid, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
     let rows = read(pool, LIST, &[&before, &limit]).await?;
     rows.iter()

@@ -1,4 +1,4 @@
-//! Callers by the file: all rows in one transaction, and page after page out again.
+//! Import and export of callers. An import writes all rows in one transaction; an export reads page by page.
 
 use precall_call::{At, VoicePolicy};
 use serde::Serialize;
@@ -11,9 +11,10 @@ use crate::events::event_log::timestamp;
 
 const SPEAKERS: &str = "select id from speakers where account_id = $1 and id = any($2)";
 
-// A column that the file does not have is left as it is. Rows that say nothing new are not touched.
+// A column that the file does not have keeps its value. Unchanged rows are not written.
 const UPSERT: &str = "
-    insert into caller_voice_mapping as m (account_id, caller_id, voice_sample_url, voice_name, description, speaker, voice_policy)
+    insert into caller_voice_mapping as m
+        (account_id, caller_id, voice_sample_url, voice_name, description, speaker, voice_policy)
     select $1, n.caller_id, n.voice_sample_url, n.voice_name, n.description, n.speaker, n.voice_policy
     from jsonb_to_recordset($2) as n (caller_id text, voice_sample_url text, voice_name text, description text,
         speaker uuid, voice_policy text)
@@ -36,26 +37,26 @@ const PAGE: &str = "
     select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy from caller_voice_mapping
     where account_id = $1 and deleted_at is null and caller_id ~>~ $2 order by caller_id using ~<~ limit $3";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[SPEAKERS, UPSERT, AUDIT, PAGE];
 
-/// Rows that are sent at once.
+/// Rows per statement.
 const AT_ONCE: usize = 5_000;
 
-/// A caller as a file has one.
+/// A caller in an import or export file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ImportedCaller {
     /// E.164 or extension.
     pub caller_id: String,
-    /// Where the sample lies.
+    /// The location of the sample.
     pub voice_sample_url: String,
-    /// What the voice is called.
+    /// The name of the voice.
     pub voice_name: String,
     /// For people.
     pub description: Option<String>,
-    /// Whose voice.
+    /// The speaker whose voice it is.
     pub speaker: Option<Uuid>,
-    /// Who may hear it; none takes the line's rule.
+    /// Who may hear the voice; none for the rule of the line.
     #[serde(serialize_with = "policy_name")]
     pub voice_policy: Option<VoicePolicy>,
 }
@@ -64,7 +65,7 @@ fn policy_name<S: serde::Serializer>(policy: &Option<VoicePolicy>, to: S) -> Res
     policy.map(VoicePolicy::name).serialize(to)
 }
 
-/// Columns that a file may do without.
+/// The optional columns that the file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     /// `description`.
@@ -75,21 +76,21 @@ pub struct Columns {
     pub voice_policy: bool,
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
-    /// Callers that were not there.
+    /// New callers.
     pub added: usize,
-    /// Callers of whom something changed.
+    /// Changed callers.
     pub changed: usize,
-    /// Callers of whom nothing did.
+    /// Unchanged callers.
     pub unchanged: usize,
 }
 
-/// Which of these speakers are there.
+/// The speakers among `wanted` that this account has.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn speakers(
     client: &impl GenericClient,
     account: &str,
@@ -99,17 +100,17 @@ pub async fn speakers(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Writes all of them; nothing counts before the transaction is committed. `told` hears how many are done.
+/// Writes all callers. Nothing takes effect before the transaction commits. Reports the rows done so far to `progress`.
 ///
 /// # Errors
-/// When the database refuses one, or cannot be asked.
+/// When the query fails or the database refuses a row.
 pub async fn write(
     transaction: &Transaction<'_>,
     account: &str,
     callers: &[ImportedCaller],
     columns: Columns,
     now: At,
-    told: impl Fn(usize),
+    progress: impl Fn(usize),
 ) -> Result<Imported, StoreError> {
     let (mut done, mut imported) = (0_usize, Imported::default());
     let Columns { description, speaker, voice_policy } = columns;
@@ -126,7 +127,7 @@ pub async fn write(
         }
         imported.unchanged = imported.unchanged.saturating_add(piece.len().saturating_sub(written.len()));
         done = done.saturating_add(piece.len());
-        told(done);
+        progress(done);
     }
     let Imported { added, changed, unchanged } = imported;
     let detail = json!({ "added": added, "changed": changed, "unchanged": unchanged });
@@ -134,10 +135,10 @@ pub async fn write(
     Ok(imported)
 }
 
-/// At most `limit` callers behind that one, in the order of their ids' bytes.
+/// At most `limit` callers after `behind`, in byte order of their ids.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn page(
     client: &impl GenericClient,
     account: &str,

@@ -1,4 +1,4 @@
-//! Which sample a caller is mapped to, where it was uploaded.
+//! Mapping a caller to an uploaded sample.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use deadpool_postgres::Pool;
 use crate::error::StoreError;
 use crate::reads::read_only::read;
 
-/// The one write is given up after this: the server may be gone without a word.
+/// precall gives the write up after this time: the server may be dead.
 const DEADLINE: Duration = Duration::from_secs(6);
 
 const MAPPED: &str = "
     select 1 from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
 
-/// The old reference comes with it: nobody else remembers it, and an upload that nobody refers to must not stay. The row is
-/// locked first, so that of two uploads at once each hears of the other.
+/// Returns the old reference, so that the caller can delete an upload that no mapping names any more. It locks the row
+/// first, so that of two simultaneous uploads each sees the other.
 const REPLACE: &str = "
     with old as (
         select id, voice_sample_url from caller_voice_mapping
@@ -25,21 +25,21 @@ const REPLACE: &str = "
 const REFERRED: &str = "
     select 1 from caller_voice_mapping where voice_sample_url = $1 and deleted_at is null limit 1";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[MAPPED, REPLACE, REFERRED];
 
 /// Whether the caller has a mapping that is not deleted.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn is_mapped(pool: &Pool, account: &str, caller: &str) -> Result<bool, StoreError> {
     Ok(!read(pool, MAPPED, &[&account, &caller]).await?.is_empty())
 }
 
-/// Maps the caller to another sample; the reference of the one before, or none where there is no such caller.
+/// Maps the caller to another sample. Returns the reference of the old sample; `None` if there is no such caller.
 ///
 /// # Errors
-/// When the database cannot be asked; [`StoreError::TooSlow`] when it may have been done.
+/// When the query fails; [`StoreError::TooSlow`] when the change may be done all the same.
 pub async fn replace(
     pool: &Pool,
     account: &str,
@@ -58,7 +58,7 @@ pub async fn replace(
 /// Whether any caller of any account is mapped to this sample.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn is_referred_to(pool: &Pool, reference: &str) -> Result<bool, StoreError> {
     Ok(!read(pool, REFERRED, &[&reference]).await?.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Callers and the sample that each is mapped to, as administrators keep them.
+//! Callers and their samples, as administrators maintain them.
 
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -12,21 +12,23 @@ use crate::StoreError;
 use crate::events::event_log::timestamp;
 use crate::reads::read_only::{LONGEST, in_time, read};
 
-// By bytes, whatever the collation: the index has that order.
+// In byte order, independent of the collation: the index has that order.
 const LIST: &str = "
-    select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null, created_at, updated_at
+    select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null,
+        created_at, updated_at
     from caller_voice_mapping
     where account_id = $1 and deleted_at is null and caller_id ~>~ $2 and caller_id ~>=~ $3 and caller_id ~<~ $4
     order by caller_id using ~<~ limit $5";
 
 const FIND: &str = "
-    select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null, created_at, updated_at
+    select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null,
+        created_at, updated_at
     from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
 
-// Two who put the same caller for the first time take turns: the second has to see whose sample it replaces.
+// Two requests that create the same caller take turns: the second must see whose sample it replaces.
 const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended('caller ' || $1 || ' ' || $2, 0))";
 
-// Stays until the mapping is written, so that nobody is mapped to a speaker who was just erased.
+// The lock holds until the mapping is written, so that no caller is mapped to a speaker whom an erasure just removed.
 const SPEAKER: &str =
     "select id from speakers where account_id = $1 and id = $2 and erased_at is null for share";
 
@@ -34,7 +36,7 @@ const OLD_SAMPLE: &str = "
     select voice_sample_url from caller_voice_mapping
     where account_id = $1 and caller_id = $2 and deleted_at is null for update";
 
-// $9: whether the PIN stays what it was. Whoever gets a new one begins without failures.
+// $9: whether the PIN stays unchanged. A new PIN starts without failed tries.
 const PUT: &str = "
     insert into caller_voice_mapping as m (account_id, caller_id, voice_sample_url, voice_name, description, speaker,
         voice_policy, pin_hash, created_at, updated_at)
@@ -52,10 +54,10 @@ const DELETE: &str = "
     update caller_voice_mapping set deleted_at = $3, updated_at = $3
     where account_id = $1 and caller_id = $2 and deleted_at is null returning id";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[LIST, FIND, LOCK, SPEAKER, OLD_SAMPLE, PUT, DELETE];
 
-/// Above every character of a number.
+/// Sorts after every character of a number.
 const ABOVE: &str = "~";
 
 /// A caller who has a voice.
@@ -63,28 +65,28 @@ const ABOVE: &str = "~";
 pub struct CallerRow {
     /// E.164, or an extension.
     pub caller_id: String,
-    /// Where the sample lies.
+    /// The location of the sample.
     pub voice_sample_url: String,
-    /// What people call the voice.
+    /// The name of the voice, for people.
     pub voice_name: String,
     /// For people.
     pub description: Option<String>,
-    /// Whose voice the sample is.
+    /// The speaker in the sample.
     pub speaker: Option<Uuid>,
-    /// Who may hear it: `number`, `proof` or `never`; none takes the line's.
+    /// Who may hear it: `number`, `proof` or `never`; none for the rule of the line.
     pub voice_policy: Option<String>,
-    /// Whether a PIN proves who calls.
+    /// Whether the caller has a PIN.
     pub has_pin: bool,
-    /// When the caller was mapped.
+    /// When the mapping was created.
     pub created_at: Timestamp,
-    /// When that was last changed.
+    /// When the mapping was last changed.
     pub updated_at: Timestamp,
 }
 
-/// At most `limit` callers behind that one whose numbers begin with `prefix`, by number.
+/// At most `limit` callers after `behind` whose numbers begin with `prefix`, by number.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn list(
     pool: &Pool,
     account: &str,
@@ -96,22 +98,22 @@ pub async fn list(
     read(pool, LIST, &[&account, &behind, &prefix, &below, &limit]).await?.iter().map(row).collect()
 }
 
-/// The caller with this number.
+/// The caller with this number; `None` if there is none.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn find(pool: &Pool, account: &str, caller: &str) -> Result<Option<CallerRow>, StoreError> {
     read(pool, FIND, &[&account, &caller]).await?.first().map(row).transpose()
 }
 
-/// What becomes of the PIN.
+/// What happens to the PIN.
 #[derive(Clone)]
 pub enum Pin {
-    /// It stays what it is.
+    /// It stays unchanged.
     Kept,
-    /// There is none any more.
+    /// It is removed.
     Removed,
-    /// The hash of a new one.
+    /// A new PIN, as its hash.
     Set(String),
 }
 
@@ -125,38 +127,39 @@ impl Pin {
     }
 }
 
-/// A caller as it shall be.
+/// The new values of a caller.
 #[derive(Clone)]
 pub struct NewCaller {
-    /// Where the sample lies.
+    /// The location of the sample.
     pub voice_sample_url: String,
-    /// What people call the voice.
+    /// The name of the voice, for people.
     pub voice_name: String,
     /// For people.
     pub description: Option<String>,
-    /// Whose voice the sample is.
+    /// The speaker in the sample.
     pub speaker: Option<Uuid>,
-    /// `number`, `proof` or `never`; none takes the line's.
+    /// `number`, `proof` or `never`; none for the rule of the line.
     pub voice_policy: Option<&'static str>,
-    /// What proves who calls.
+    /// What happens to the PIN.
     pub pin: Pin,
 }
 
-/// What became of it.
+/// The result of [`put`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     /// The caller is new.
     Created,
     /// The caller was known.
     Changed,
-    /// There is no such speaker; nothing was written.
+    /// There is no such speaker. Nothing was written.
     NoSpeaker,
 }
 
-/// Maps a caller, or changes how. A sample of ours that is replaced is deleted, unless another mapping names it.
+/// Creates or changes the mapping of a caller. Schedules the deletion of a replaced upload, unless another mapping
+/// names it.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn put(
     pool: &Pool,
     account: &str,
@@ -172,7 +175,7 @@ pub async fn put(
         transaction.execute(LOCK, &[&account, &caller]).await?;
         let old = transaction.query_opt(OLD_SAMPLE, &[&account, &caller]).await?;
         let old: Option<String> = old.map(|row| row.try_get(0)).transpose()?;
-        // Mapping before speaker, as an erasure does.
+        // Lock the mapping before the speaker: an erasure uses the same order.
         if let Some(speaker) = new.speaker
             && transaction.query_opt(SPEAKER, &[&account, &speaker]).await?.is_none()
         {
@@ -214,10 +217,10 @@ pub async fn put(
     .await
 }
 
-/// Takes a caller's voice away; whether there was one. What was kept of the calls stays.
+/// Deletes the mapping of a caller. Returns whether there was one. The data of past calls stay.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn delete(pool: &Pool, account: &str, caller: &str, by: &str, now: At) -> Result<bool, StoreError> {
     in_time(async {
         let mut client = pool.get().await?;
@@ -232,7 +235,7 @@ pub async fn delete(pool: &Pool, account: &str, caller: &str, by: &str, now: At)
     .await
 }
 
-/// Whether it came to us by an upload, so that nobody else looks after it.
+/// Whether precall stored the sample after an upload, so that precall must delete it.
 fn is_upload(sample: &str) -> bool {
     sample.starts_with("uploads/") || sample.contains("/uploads/")
 }

@@ -1,7 +1,7 @@
-//! On whose word a voice is cloned: the log of consents, each row vouched for by the one after it, and the table of those that count.
+//! Consents to clone a voice: the log of consents, a hash chain, and the table of the valid ones.
 //!
-//! The log is the evidence. What is personal stands beside each record and is vouched for by its hash, salted, so that it can be erased
-//! without breaking the chain and cannot be guessed afterwards.
+//! The log is the evidence. Personal data stand beside each record; the record holds their salted hash. So precall can
+//! erase them without breaking the chain, and nobody can guess them from the hash.
 
 use precall_call::At;
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ use uuid::Uuid;
 use crate::error::StoreError;
 use crate::events::event_log::timestamp;
 
-/// What the first record is hashed with.
-pub const BEFORE_THE_FIRST: [u8; 32] = [0; 32];
+/// The "hash before" of the first record.
+pub(crate) const BEFORE_THE_FIRST: [u8; 32] = [0; 32];
 
-// One at a time: each record needs the hash of the one before.
+// One writer at a time: each record needs the hash of the record before.
 const LOCK: &str = "select pg_advisory_xact_lock(hashtext('consent_log'))";
 const LAST: &str = "select number, hash from consent_log order by number desc limit 1";
 const APPEND: &str = "insert into consent_log (number, record, hash, pii) values ($1, $2, $3, $4)";
@@ -40,14 +40,14 @@ const ERASE_PII: &str = "
         select given from consents where account_id = $1 and speaker = $2
         union select ended from consents where account_id = $1 and speaker = $2)";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[LOCK, LAST, APPEND, GIVEN, ENDED, HAS_VALID, OF_SPEAKER, ERASE_PII];
 
-/// What kind of proof there is of a consent.
+/// The kind of proof of a consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
-    /// The speaker says so in the sample itself.
+    /// The speaker gives the consent in the sample itself.
     Recorded,
     /// A document that the speaker signed.
     Signed,
@@ -56,7 +56,7 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// As it is stored.
+    /// The name that is stored.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Evidence {
         }
     }
 
-    /// Whether it needs a document beside the sample.
+    /// Whether a document must come with the sample.
     #[must_use]
     pub fn needs_document(self) -> bool {
         match self {
@@ -76,88 +76,88 @@ impl Evidence {
     }
 }
 
-/// A consent as it is given.
+/// A new consent.
 #[derive(Clone, Debug)]
 pub struct NewConsent {
-    /// Whose speaker.
+    /// The account of the speaker.
     pub account: String,
-    /// Who agrees.
+    /// The speaker who agrees.
     pub speaker: Uuid,
-    /// What proves it.
+    /// The kind of proof.
     pub evidence: Evidence,
     /// SHA-256 of the sample that it covers, lower-case hex.
     pub sample_sha256: String,
     /// SHA-256 of the document that proves it, lower-case hex.
     pub document_sha256: Option<String>,
-    /// Version of the words that were agreed to.
+    /// Version of the text that the speaker agreed to.
     pub text_version: String,
     /// When it was given.
     pub given_at: At,
-    /// When it stops counting.
+    /// When it expires.
     pub expires_at: Option<At>,
-    /// Who wrote it down: the name of a key.
+    /// Who recorded it: the name of an API key.
     pub by: String,
-    /// What is personal about it.
+    /// Its personal data.
     pub personal: Personal,
 }
 
-/// What erasure takes away.
+/// The personal data of a consent, which an erasure removes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Personal {
     /// The speaker's name.
     pub name: String,
-    /// Where the document is.
+    /// The location of the document.
     pub reference: Option<String>,
-    /// The words that were agreed to.
+    /// The text that the speaker agreed to.
     pub text: String,
 }
 
-/// A record of the log, as it is hashed: what happened, without personal data.
+/// A record of the log, as it is hashed. It holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Record {
+pub(crate) enum Record {
     /// A consent was given.
     Given {
-        /// The version of this form.
+        /// Version of this record format.
         v: u8,
-        /// The consent.
+        /// Id of the consent.
         consent: Uuid,
-        /// Whose speaker.
+        /// The account of the speaker.
         account_id: String,
-        /// Who agrees.
+        /// The speaker who agrees.
         speaker: Uuid,
-        /// What proves it.
+        /// The kind of proof.
         evidence: Evidence,
-        /// Of the sample, lower-case hex.
+        /// SHA-256 of the sample, lower-case hex.
         sample_sha256: String,
-        /// Of the document, lower-case hex.
+        /// SHA-256 of the document, lower-case hex.
         document_sha256: Option<String>,
-        /// Of the words that were agreed to.
+        /// Version of the text that the speaker agreed to.
         text_version: String,
         /// Microseconds since 1970.
         given_at: i64,
         /// Microseconds since 1970.
         expires_at: Option<i64>,
-        /// When it was written down, in microseconds since 1970.
+        /// When it was recorded, in microseconds since 1970.
         recorded_at: i64,
-        /// The name of a key.
+        /// The name of an API key.
         by: String,
-        /// Of what stands in `pii`, lower-case hex.
+        /// SHA-256 of the column `pii`, lower-case hex.
         pii_sha256: String,
     },
     /// All consents of a speaker ended.
     Ended {
-        /// The version of this form.
+        /// Version of this record format.
         v: u8,
-        /// Whose speaker.
+        /// The account of the speaker.
         account_id: String,
-        /// Whose consents.
+        /// The speaker.
         speaker: Uuid,
-        /// Why.
+        /// The reason.
         why: EndedWhy,
         /// Microseconds since 1970.
         at: i64,
-        /// The name of a key.
+        /// The name of an API key.
         by: String,
     },
 }
@@ -166,32 +166,32 @@ pub enum Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedWhy {
-    /// The speaker takes it back.
+    /// The speaker withdrew the consent.
     Withdrawn,
-    /// The speaker's data were erased.
+    /// An erasure removed the speaker's data.
     Erased,
 }
 
-/// The hash of a record that follows this one.
+/// The hash of a record that follows the hash `before`.
 #[must_use]
-pub fn chained(before: &[u8], record: &str) -> [u8; 32] {
+pub(crate) fn chained(before: &[u8], record: &str) -> [u8; 32] {
     Sha256::new().chain_update(before).chain_update(record.as_bytes()).finalize().into()
 }
 
-/// Waits until nobody else writes the log; held until the transaction ends. For whoever locks other rows as well: the log comes first, so
-/// that nobody waits for each other.
+/// Locks the log against other writers until the transaction ends. A transaction that also locks other rows must call
+/// this first, so that no two transactions wait for each other.
 ///
 /// # Errors
-/// When the database cannot be asked.
-pub async fn take_turn(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+/// When the query fails.
+pub(crate) async fn take_turn(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute(LOCK, &[]).await?;
     Ok(())
 }
 
-/// Writes a consent down: its id.
+/// Records a consent. Returns its id.
 ///
 /// # Errors
-/// When the database refuses it, or cannot be asked.
+/// When the query fails or the database refuses the data.
 pub async fn give(transaction: &Transaction<'_>, consent: &NewConsent, now: At) -> Result<Uuid, StoreError> {
     let id = Uuid::now_v7();
     let pii = salted(&consent.personal)?;
@@ -230,10 +230,10 @@ pub async fn give(transaction: &Transaction<'_>, consent: &NewConsent, now: At) 
     Ok(id)
 }
 
-/// Ends all consents of a speaker: how many. Where none counts, nothing is written.
+/// Ends all consents of a speaker. Returns how many. Writes nothing if the speaker has no valid consent.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn end(
     transaction: &Transaction<'_>,
     account: &str,
@@ -253,11 +253,11 @@ pub async fn end(
     Ok(transaction.execute(ENDED, &[&account, &speaker, &timestamp(now), &number]).await?)
 }
 
-/// Takes the personal data of a speaker's consents out of the log, which still holds.
+/// Erases the personal data of a speaker's consents. The hash chain stays valid.
 ///
 /// # Errors
-/// When the database cannot be asked.
-pub async fn erase_personal(
+/// When the query fails.
+pub(crate) async fn erase_personal(
     transaction: &Transaction<'_>,
     account: &str,
     speaker: Uuid,
@@ -265,34 +265,34 @@ pub async fn erase_personal(
     Ok(transaction.execute(ERASE_PII, &[&account, &speaker]).await?)
 }
 
-/// A consent, as it stands.
+/// A stored consent.
 #[derive(Clone, Debug)]
 pub struct Consent {
     /// Its id.
     pub id: Uuid,
     /// `recorded`, `signed` or `imported`.
     pub evidence: String,
-    /// Of the sample that it covers.
+    /// SHA-256 of the sample that it covers.
     pub sample_sha256: String,
     /// When it was given.
     pub given_at: At,
-    /// When it stops counting.
+    /// When it expires.
     pub expires_at: Option<At>,
     /// When it was ended.
     pub ended_at: Option<At>,
     /// Its place in the log.
     pub given: i64,
-    /// Where the log says that it ended.
+    /// The record of the log that ended it.
     pub ended: Option<i64>,
-    /// What is personal; none once erased.
+    /// Its personal data; none after an erasure.
     pub personal: Option<Personal>,
 }
 
 /// The consents of a speaker, the newest `limit`.
 ///
 /// # Errors
-/// When the database cannot be asked, or holds something else.
-pub async fn of_speaker(
+/// When the query fails, or the stored data cannot be read.
+pub(crate) async fn of_speaker(
     client: &impl GenericClient,
     account: &str,
     speaker: Uuid,
@@ -336,7 +336,7 @@ async fn append(
     Ok(number)
 }
 
-/// With a salt: names are few enough to be tried out.
+/// Adds a salt: without one, somebody could try out names until the hash fits.
 fn salted(personal: &Personal) -> Result<String, StoreError> {
     #[derive(Serialize)]
     struct Salted<'a> {

@@ -1,5 +1,5 @@
-//! Takes what is personal of a caller out of every table. What is erased is named by ids alone, so that the same can be done again to a database
-//! that was restored; guards in the tables keep out what comes late.
+//! Erases the personal data of a caller from every table. The scope of an erasure is a list of ids, so that it can be
+//! repeated on a restored database. Guards in the tables refuse personal data that arrive later.
 
 use precall_call::At;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ const JOBS: &str = "
 const MAPPINGS: &str =
     "select coalesce(array_agg(id), '{}') from caller_voice_mapping where account_id = $1 and caller_id = $2";
 
-// A person who speaks for somebody else as well is not erased with one of them.
+// A speaker whose voice another caller also has is not erased.
 const SPEAKERS: &str = "
     select coalesce(array_agg(distinct m.speaker), '{}') from caller_voice_mapping m
     where m.id = any($1) and m.speaker is not null and not exists (
@@ -43,18 +43,21 @@ const PBX_IDS: &str = "
     select coalesce(array_agg(distinct threecx_call_id), '{}') from call_log
     where id = any($1) and threecx_call_id is not null and call_started_at > $2::timestamptz - interval '1 day'";
 
-// Rows of the service before this one belong to no call and to no job.
+// Rows of the service that precall replaced belong to no call and no job.
 const LOOSE: [&str; 4] = [LOOSE_CLONES, LOOSE_CACHED, LOOSE_READY, LOOSE_FAILED];
 const LOOSE_CLONES: &str = "
     select coalesce(array_agg(id), '{}') from voice_clone_log where account_id = $1 and caller_id = $2 and job is null";
 const LOOSE_CACHED: &str = "
-    select coalesce(array_agg(id), '{}') from voice_clone_cache where account_id = $1 and caller_id = $2 and job is null";
+    select coalesce(array_agg(id), '{}') from voice_clone_cache where account_id = $1 and caller_id = $2
+        and job is null";
 const LOOSE_READY: &str = "
-    select coalesce(array_agg(id), '{}') from clone_ready_events where account_id = $1 and caller_id = $2 and call is null";
+    select coalesce(array_agg(id), '{}') from clone_ready_events where account_id = $1 and caller_id = $2
+        and call is null";
 const LOOSE_FAILED: &str = "
-    select coalesce(array_agg(id), '{}') from clone_failed_events where account_id = $1 and caller_id = $2 and call is null";
+    select coalesce(array_agg(id), '{}') from clone_failed_events where account_id = $1 and caller_id = $2
+        and call is null";
 
-// Where the samples lie, now and when voices were made of them; not those that somebody else is mapped to.
+// The samples of now and of earlier clones, without samples that another caller is mapped to.
 const SAMPLES: &str = "
     with mine as (
         select voice_sample_url as sample from caller_voice_mapping where id = any($1)
@@ -86,7 +89,7 @@ const CACHE: &str = "
 const UNMAP: &str = "delete from caller_voice_mapping where id = any($1)";
 const SPEAKER: &str = "update speakers set name = null, erased_at = now() where id = $1";
 
-// A number's digits are looked for in whatever was kept as it came; a short number would be found everywhere.
+// Searches stored webhook bodies for the digits of the number. A short number would match everywhere.
 const WEBHOOKS: &str = "
     update webhooks set body = null, reason = null
     where (body is not null or reason is not null) and (kind <> '3cx' and provider_id = any($1)
@@ -102,7 +105,7 @@ const QUARANTINED: &str = "
 const TO_DELETE: &str = "
     insert into deletions (kind, target, why, erasure) select $1, unnest($2::text[]), 'erased', $3";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
     IS_LIVE,
     CALLS,
@@ -134,13 +137,13 @@ pub const STATEMENTS: &[&str] = &[
     TO_DELETE,
 ];
 
-/// A number with fewer digits than this is not looked for by its digits.
+/// precall does not search for a number with fewer digits.
 const DIGITS_MIN: usize = 7;
 
-/// What is erased, without a word that is personal: a line of the ledger.
+/// The scope of an erasure, without personal data: a line of the erasure ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
-    /// Whose callers.
+    /// The account.
     pub account: String,
     /// Calls.
     pub calls: Vec<Uuid>,
@@ -148,18 +151,19 @@ pub struct Scope {
     pub jobs: Vec<Uuid>,
     /// Rows of `caller_voice_mapping`.
     pub mappings: Vec<Uuid>,
-    /// Speakers who speak for nobody else.
+    /// Speakers whose voice no other caller has.
     pub speakers: Vec<Uuid>,
     /// Conversations at the provider.
     pub conversations: Vec<String>,
-    /// Ids at the PBX of the calls of the last day.
+    /// PBX ids of the calls of the last day.
     pub pbx: Vec<String>,
-    /// Rows that belong to no call and no job: of `voice_clone_log`, `voice_clone_cache`, `clone_ready_events`, `clone_failed_events`.
+    /// Rows without a call or job: of `voice_clone_log`, `voice_clone_cache`, `clone_ready_events`,
+    /// `clone_failed_events`.
     pub loose: [Vec<Uuid>; 4],
 }
 
 impl Scope {
-    /// Whether there is nothing of this caller.
+    /// Whether there are no data of this caller.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
@@ -169,31 +173,31 @@ impl Scope {
     }
 }
 
-/// How much was erased.
+/// What an erasure changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// Events that lost what was personal.
+    /// Events that lost their personal data.
     pub events: u64,
     /// Webhooks that lost their bodies.
     pub webhooks: u64,
-    /// Samples that are to be deleted.
+    /// Samples whose deletion is scheduled.
     pub samples: usize,
-    /// Samples that stay, since somebody else is mapped to them.
+    /// Samples that stay because another caller is mapped to them.
     pub samples_shared: usize,
 }
 
-/// Whether a call of this caller goes on.
+/// Whether this caller is in a live call.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn is_live(transaction: &Transaction<'_>, account: &str, caller: &str) -> Result<bool, StoreError> {
     Ok(transaction.query_one(IS_LIVE, &[&account, &caller]).await?.try_get(0)?)
 }
 
-/// All that there is of a caller.
+/// Collects the scope of an erasure: all that the database holds of a caller.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn scope(
     transaction: &Transaction<'_>,
     account: &str,
@@ -219,10 +223,10 @@ pub async fn scope(
     })
 }
 
-/// Erases it: all in this transaction, or nothing. `caller` is known where it is not done again after a restore.
+/// Erases the scope, in this transaction. `caller` is none when an erasure is repeated after a restore.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn erase(
     transaction: &Transaction<'_>,
     scope: &Scope,
@@ -280,7 +284,7 @@ pub async fn erase(
     Ok(erased)
 }
 
-/// Of a public number, without what differs between ways to write it: the `+`, and the country code, in whose place a zero may stand.
+/// The digits that every spelling of a public number contains: without `+` and country code, which a zero may replace.
 fn digits_of(caller: &str) -> Option<String> {
     let digits = caller.strip_prefix('+')?;
     // A country code has at most three digits.
@@ -289,14 +293,4 @@ fn digits_of(caller: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_is_looked_for_by_what_every_way_to_write_it_has_in_common() {
-        assert_eq!(digits_of("+12025550123").as_deref(), Some("25550123"));
-        assert_eq!(digits_of("+49301234567").as_deref(), Some("01234567"));
-        assert_eq!(digits_of("+493012345"), None, "too short: it would be found everywhere");
-        assert_eq!(digits_of("101"), None);
-    }
-}
+mod tests;

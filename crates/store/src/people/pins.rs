@@ -1,4 +1,4 @@
-//! PINs of callers: tries are counted over all calls, so that nobody guesses on by ringing again.
+//! PINs of callers. Failed tries count over all calls, so that redialling gives no new tries.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio_postgres::GenericClient;
 use crate::error::StoreError;
 use crate::events::event_log::timestamp;
 
-/// So many wrong ones in a row lock a caller's PIN.
-pub const WRONG_MAX: i32 = 10;
-/// For so long after the last of them.
-pub const LOCKED_FOR: Duration = Duration::from_secs(3_600);
+/// So many wrong tries in a row lock a caller's PIN.
+const WRONG_MAX: i32 = 10;
+/// The PIN stays locked for so long after the last try.
+const LOCKED_FOR: Duration = Duration::from_secs(3_600);
 
-// Every try counts as wrong until it has proved right: calls at the same time have ten between them, not ten each. A try while it is
-// locked is none, and makes nothing longer.
+// Every try counts as wrong until it proves right, so that simultaneous calls share one count. A try while the PIN is
+// locked does not count, and does not prolong the lock.
 const TRY: &str = "
     update caller_voice_mapping
     set pin_failures = case when pin_failures >= $4 then 1 else pin_failures + 1 end, pin_failed_at = $3
@@ -26,13 +26,13 @@ const RIGHT: &str = "
     update caller_voice_mapping set pin_failures = 0, pin_failed_at = null
     where account_id = $1 and caller_id = $2 and deleted_at is null and pin_hash = $3";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[TRY, RIGHT];
 
-/// Takes one try for a caller's PIN: the hash to be compared, or none where there is no PIN or it is locked.
+/// Takes one try for a caller's PIN. Returns the hash to compare with; `None` if there is no PIN or it is locked.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn take_try(
     client: &impl GenericClient,
     account: &str,
@@ -45,10 +45,10 @@ pub async fn take_try(
     row.map(|row| Ok(row.try_get(0)?)).transpose()
 }
 
-/// The try was right: the wrong ones before it are forgotten, unless the PIN was changed meanwhile.
+/// Records a right try: resets the count of wrong ones, unless the PIN was changed meanwhile.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn was_right(
     client: &impl GenericClient,
     account: &str,

@@ -1,4 +1,4 @@
-//! People whose voices are cloned.
+//! Speakers: the people whose voices precall clones.
 
 use deadpool_postgres::Pool;
 use precall_call::At;
@@ -18,33 +18,33 @@ const FIND: &str = "select id, name, created_at, erased_at from speakers where a
 const LIST: &str = "
     select id, name, created_at, erased_at from speakers where account_id = $1 and id > $2 order by id limit $3";
 
-// Stays until what is written of the speaker is written; an erasure waits for it.
+// The lock holds until the transaction ends. An erasure waits for it.
 const STANDING: &str = "
     select name from speakers where account_id = $1 and id = $2 and erased_at is null for share";
 
 const CALLERS: &str = "
     select caller_id from caller_voice_mapping where account_id = $1 and speaker = $2 and deleted_at is null";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[ADD, FIND, LIST, STANDING, CALLERS];
 
 /// A speaker.
 #[derive(Clone, Debug)]
 pub struct Speaker {
-    /// Time-ordered.
+    /// The id, a time-ordered UUID.
     pub id: Uuid,
-    /// None once erased.
+    /// The name; none after an erasure.
     pub name: Option<String>,
-    /// When it was written down.
+    /// When the speaker was created.
     pub created_at: At,
-    /// When what is personal was erased.
+    /// When the personal data were erased.
     pub erased_at: Option<At>,
 }
 
-/// Writes a speaker down: the id.
+/// Creates a speaker. Returns the id.
 ///
 /// # Errors
-/// When the database refuses it, or cannot be asked.
+/// When the query fails or the database refuses the data.
 pub async fn add(
     client: &impl GenericClient,
     account: &str,
@@ -56,23 +56,19 @@ pub async fn add(
     Ok(id)
 }
 
-/// The speaker of that id.
+/// The speaker with that id; `None` if there is none.
 ///
 /// # Errors
-/// When the database cannot be asked.
-pub async fn find(
-    client: &impl GenericClient,
-    account: &str,
-    id: Uuid,
-) -> Result<Option<Speaker>, StoreError> {
+/// When the query fails.
+async fn find(client: &impl GenericClient, account: &str, id: Uuid) -> Result<Option<Speaker>, StoreError> {
     let row = client.query_opt(FIND, &[&account, &id]).await?;
     row.map(|row| read(&row)).transpose()
 }
 
-/// At most `limit` speakers behind that one, the oldest first.
+/// At most `limit` speakers after `behind`, the oldest first.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn list(
     client: &impl GenericClient,
     account: &str,
@@ -82,18 +78,18 @@ pub async fn list(
     client.query(LIST, &[&account, &behind, &limit]).await?.iter().map(read).collect()
 }
 
-/// [`list`], on behalf of a client.
+/// [`list`] for an API client, with a time limit.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn page(pool: &Pool, account: &str, behind: Uuid, limit: i64) -> Result<Vec<Speaker>, StoreError> {
     read_only::read(pool, LIST, &[&account, &behind, &limit]).await?.iter().map(read).collect()
 }
 
-/// A speaker and the newest `limit` consents.
+/// A speaker with the newest `limit` consents.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn with_consents(
     pool: &Pool,
     account: &str,
@@ -110,10 +106,10 @@ pub async fn with_consents(
     .await
 }
 
-/// [`add`], by an administrator.
+/// [`add`] for an administrator, with an audit row.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn create(pool: &Pool, account: &str, name: &str, by: &str, now: At) -> Result<Uuid, StoreError> {
     in_time(async {
         let mut client = pool.get().await?;
@@ -127,31 +123,31 @@ pub async fn create(pool: &Pool, account: &str, name: &str, by: &str, now: At) -
     .await
 }
 
-/// A consent as an administrator writes it down; whose it is comes from the table.
+/// A consent that an administrator records. The speaker's data come from the table.
 #[derive(Clone)]
 pub struct Given {
-    /// What proves it.
+    /// The kind of proof.
     pub evidence: Evidence,
     /// SHA-256 of the sample that it covers, lower-case hex.
     pub sample_sha256: String,
     /// SHA-256 of the document that proves it, lower-case hex.
     pub document_sha256: Option<String>,
-    /// Where the document is.
+    /// The location of the document.
     pub reference: Option<String>,
-    /// The words that were agreed to.
+    /// The text that the speaker agreed to.
     pub text: String,
-    /// Their version.
+    /// Version of that text.
     pub text_version: String,
     /// When it was given.
     pub given_at: At,
-    /// When it stops counting.
+    /// When it expires.
     pub expires_at: Option<At>,
 }
 
-/// Writes a consent down: its id; none where there is no such speaker.
+/// Records a consent. Returns its id; `None` if there is no such speaker.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn agree(
     pool: &Pool,
     account: &str,
@@ -194,21 +190,21 @@ pub async fn agree(
     .await
 }
 
-/// What a withdrawal reaches.
+/// The effects of a withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawn {
-    /// Consents that counted until now.
+    /// Consents that were valid until now.
     pub consents_ended: u64,
     /// Callers who are mapped to the speaker's voice.
     pub callers: Vec<String>,
-    /// Samples that are to be deleted.
+    /// Samples whose deletion is scheduled.
     pub samples: u64,
 }
 
-/// A speaker takes every consent back; none where there is no such speaker.
+/// Withdraws all consents of a speaker. `None` if there is no such speaker.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn withdraw(
     pool: &Pool,
     account: &str,

@@ -1,4 +1,4 @@
-//! Calls as they are read: the list, newest first, and one call with its conversations.
+//! Reads calls for the API: the list, newest first, and one call with its conversations.
 
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::StoreError;
 use crate::reads::read_only::read;
 use crate::reads::{events, statistics};
 
-/// Every statement that reads, so that a test can prepare them all against the migrated tables.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
     LIST,
     LIST_LIVE,
@@ -25,30 +25,30 @@ pub const STATEMENTS: &[&str] = &[
     statistics::VOICES,
 ];
 
-/// A call as lists show it.
+/// A call in a list.
 #[derive(Clone, Debug)]
 pub struct CallRow {
-    /// Ours.
+    /// precall's id of the call.
     pub id: Uuid,
     /// `call_log.call_id`: the agent's conversation.
     pub conversation_id: Option<String>,
-    /// The PBX's.
+    /// The id of the call at the PBX.
     pub threecx_call_id: Option<String>,
-    /// E.164 where it was a public number.
+    /// The caller: E.164 for a public number, else as the PBX wrote it.
     pub caller_id: Option<String>,
-    /// As E.164 or as the PBX wrote it.
+    /// The called number: E.164, or as the PBX wrote it.
     pub called_number: Option<String>,
-    /// The line's name.
+    /// The name of the line.
     pub line: String,
-    /// How greeting and handoff reached the caller; none in rows of the service that precall replaces.
+    /// The route; none in rows of the service that precall replaces.
     pub route: Option<String>,
-    /// The state's name.
+    /// The name of the state.
     pub state: String,
     /// `initiated`, `completed` or `failed`.
     pub status: String,
     /// Why it ended.
     pub cause: Option<String>,
-    /// Whose doing that was.
+    /// Who caused the end.
     pub blame: Option<String>,
     /// What the caller was told.
     pub told: Option<String>,
@@ -60,9 +60,9 @@ pub struct CallRow {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Of the agent's conversation.
+    /// Duration of the agent's conversation.
     pub duration_seconds: Option<i32>,
-    /// The version of the call that this row shows.
+    /// The sequence number of the last event that this row includes.
     pub last_seq: i64,
 }
 
@@ -100,41 +100,41 @@ macro_rules! call_columns {
     };
 }
 
-/// A place in the list: the call it stands behind.
+/// A place in the list: behind this call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// When that call came in.
+    /// When the call came in.
     pub started_at: Timestamp,
-    /// Its id, for calls of the same microsecond.
+    /// Its id, to order calls of the same microsecond.
     pub id: Uuid,
 }
 
 impl Place {
-    /// Before the newest call.
+    /// The beginning of the list, before the newest call.
     pub const FIRST: Self = Self { started_at: Timestamp::MAX, id: Uuid::max() };
 
-    /// Behind this call.
+    /// The place behind this call.
     #[must_use]
     pub fn behind(call: &CallRow) -> Self {
         Self { started_at: call.started_at, id: call.id }
     }
 }
 
-/// Which calls a list shows, by whether they are over.
+/// Filter of a list by whether calls have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Liveness {
-    /// Those that go on.
+    /// Live calls.
     Live,
-    /// Those that are over.
+    /// Ended calls.
     Released,
 }
 
-/// Which calls a list shows.
+/// Filter of a list.
 #[derive(Clone, Debug, Default)]
 pub struct CallFilter {
-    /// All when none.
+    /// None for all calls.
     pub liveness: Option<Liveness>,
-    /// The state's name.
+    /// The name of the state.
     pub state: Option<String>,
     /// The caller, E.164.
     pub caller: Option<String>,
@@ -150,7 +150,7 @@ const LIST: &str = concat!(
       limit $4"
 );
 
-// Written with the condition of the partial index, or the few live calls would be sought among all.
+// Repeats the condition of the partial index. Without it PostgreSQL would search the few live calls among all.
 const LIST_LIVE: &str = concat!(
     "select ",
     call_columns!(),
@@ -175,10 +175,10 @@ const LIST_OF_CALLER: &str = concat!(
       limit $4"
 );
 
-/// At most `limit` calls behind a place, newest first.
+/// At most `limit` calls after a place, newest first.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn list(
     pool: &Pool,
     filter: &CallFilter,
@@ -197,7 +197,7 @@ pub async fn list(
             read(pool, LIST_OF_CALLER, &[&at, &id, &state, &limit, caller, &live]).await?
         }
         (None, Some(Liveness::Live)) => read(pool, LIST_LIVE, &[&at, &id, &state, &limit]).await?,
-        // Released, but asked for in another state: there is none.
+        // No ended call has another state than released.
         (None, Some(Liveness::Released)) if state != Some(&released) => Vec::new(),
         (None, None | Some(Liveness::Released)) => read(pool, LIST, &[&at, &id, &state, &limit]).await?,
     };
@@ -207,23 +207,23 @@ pub async fn list(
 /// One call in full.
 #[derive(Clone, Debug)]
 pub struct CallDetail {
-    /// As in lists.
+    /// The columns that lists show.
     pub call: CallRow,
-    /// One `role: message` a line.
+    /// The transcript: one `role: message` per line.
     pub transcript: Option<String>,
-    /// What else was noted.
+    /// Data without a column of their own.
     pub metadata: Option<Box<RawValue>>,
-    /// The named moments.
+    /// The named times of the call.
     pub timings: Option<Box<RawValue>>,
 }
 
 const FIND: &str =
     concat!("select ", call_columns!(), ", transcript, metadata, timings from call_log where id = $1");
 
-/// The call of that id.
+/// The call with that id; `None` if there is none.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<CallDetail>, StoreError> {
     let rows = read(pool, FIND, &[&id]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
@@ -238,10 +238,10 @@ pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<CallDetail>, StoreErro
 
 const EXISTS: &str = "select 1 from call_log where id = $1";
 
-/// Whether there ever was a call of that id.
+/// Whether there is a call with that id.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn exists(pool: &Pool, id: Uuid) -> Result<bool, StoreError> {
     Ok(!read(pool, EXISTS, &[&id]).await?.is_empty())
 }
@@ -255,19 +255,19 @@ pub struct ConversationRow {
     pub ordinal: i32,
     /// The provider's id, once known.
     pub conversation_id: Option<String>,
-    /// What became of the dial.
+    /// The outcome of the dial.
     pub dial: String,
-    /// What was reported: `initiated`, `failed` or `completed`.
+    /// The reported outcome: `initiated`, `failed` or `completed`.
     pub outcome: String,
-    /// As reported.
+    /// The reported duration.
     pub duration_seconds: Option<i32>,
-    /// When it was begun.
+    /// When it began.
     pub started_at: Timestamp,
-    /// When it was reported.
+    /// When the report came.
     pub reported_at: Option<Timestamp>,
 }
 
-// A call has a handful; the limit is for rows that nobody expected.
+// A call has a handful. The limit protects against unexpected rows.
 const CONVERSATIONS: &str =
     "select purpose, ordinal, provider_id, dial, outcome, duration_seconds, started_at, reported_at
       from conversations
@@ -275,10 +275,10 @@ const CONVERSATIONS: &str =
       order by started_at, purpose, ordinal
       limit 100";
 
-/// The conversations of a call, in the order they were begun.
+/// The conversations of a call, in the order in which they began.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn conversations(pool: &Pool, call: Uuid) -> Result<Vec<ConversationRow>, StoreError> {
     let rows = read(pool, CONVERSATIONS, &[&call]).await?;
     let read_row = |row: &Row| {

@@ -1,4 +1,4 @@
-//! Events as they are read: those of one call, and all of them in their global order. Never with personal data.
+//! Reads events for the API: those of one call, and all events in their global order. Never with personal data.
 
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -13,17 +13,17 @@ use crate::reads::read_only::read;
 /// An event without its personal data.
 #[derive(Clone, Debug)]
 pub struct EventRow {
-    /// Its place among all events of calls and of clone jobs.
+    /// Its position among all events of calls and clone jobs.
     pub position: i64,
-    /// Which log it is from: `call` or `voice`.
+    /// Its log: `call` or `voice`.
     pub stream: &'static str,
     /// The call, or the clone job.
     pub owner: Uuid,
-    /// Its place in the log of its owner, from 1.
+    /// Its sequence number in the log of its owner, from 1.
     pub seq: i64,
     /// When it happened.
     pub at: Timestamp,
-    /// `{v, kind, ...}` as it is kept.
+    /// `{v, kind, ...}`, as stored.
     pub event: Box<RawValue>,
 }
 
@@ -42,16 +42,16 @@ impl EventRow {
     }
 }
 
-pub(super) const OF_CALL: &str = "select true as is_call, position, call as owner, seq, at, event
+pub(crate) const OF_CALL: &str = "select true as is_call, position, call as owner, seq, at, event
       from call_events
       where call = $1 and seq > $2
       order by seq
       limit $3";
 
-/// At most `limit` events of a call behind a `seq`, oldest first.
+/// At most `limit` events of a call after a `seq`, oldest first.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn of_call(
     pool: &Pool,
     call: Uuid,
@@ -62,8 +62,8 @@ pub async fn of_call(
     rows.iter().map(EventRow::read).collect()
 }
 
-// Each branch has its own limit, so that both walk their index on position and stop.
-pub(super) const AFTER: &str = "select * from (
+// Each branch has its own limit, so that both scan their index on position and stop early.
+pub(crate) const AFTER: &str = "select * from (
         (select true as is_call, position, call as owner, seq, at, event
            from call_events where position > $1 and position <= $2 order by position limit $3)
         union all
@@ -73,10 +73,10 @@ pub(super) const AFTER: &str = "select * from (
       order by position
       limit $3";
 
-/// At most `limit` events behind a position and up to another, in their global order.
+/// At most `limit` events after one position and up to another, in their global order.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn after(pool: &Pool, behind: i64, up_to: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> {
     let rows = read(pool, AFTER, &[&behind, &up_to, &limit]).await?;
     rows.iter().map(EventRow::read).collect()

@@ -1,4 +1,5 @@
-//! How clients of the API are served: reads are read only, and nothing takes longer than [`LONGEST`], so that a board cannot starve the calls.
+//! Queries of API clients: read-only transactions with a time limit ([`LONGEST`]), so that the board cannot starve
+//! calls.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,9 +10,9 @@ use tokio_postgres::types::ToSql;
 
 use crate::StoreError;
 
-/// The server gives a statement up after this.
+/// The server cancels a statement after this time.
 pub(crate) const LONGEST: &str = "set local statement_timeout = '4s'";
-/// And we give the exchange up after this: the server may be gone without a word.
+/// precall gives the whole query up after this time: the server may be dead.
 const DEADLINE: Duration = Duration::from_secs(6);
 
 /// The rows of one statement.
@@ -22,7 +23,7 @@ pub(crate) async fn read(
 ) -> Result<Vec<Row>, StoreError> {
     let exchange = async {
         let mut client: Object = pool.get().await?;
-        // Dropped at any point, the transaction rolls itself back before the connection is used again.
+        // If this future is dropped, the transaction rolls back before the connection is used again.
         let transaction = client.build_transaction().read_only(true).start().await?;
         transaction.batch_execute(LONGEST).await?;
         let prepared = transaction.prepare_cached(statement).await?;
@@ -33,7 +34,7 @@ pub(crate) async fn read(
     in_time(exchange).await
 }
 
-/// An exchange on behalf of a client, or the news that it took too long. Whether a commit that took too long counted is not known.
+/// Runs a query of a client, with the time limit. After a timeout it is unknown whether a commit took effect.
 pub(crate) async fn in_time<T>(
     exchange: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {

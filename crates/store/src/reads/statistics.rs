@@ -1,4 +1,4 @@
-//! Figures over everything that was ever written down.
+//! Statistics over all stored calls and voices.
 
 use deadpool_postgres::Pool;
 
@@ -8,31 +8,32 @@ use crate::reads::read_only::read;
 /// Figures over all calls and voices.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statistics {
-    /// Calls ever.
+    /// All calls.
     pub total_calls: i64,
-    /// Of which an agent conversation took place.
+    /// Calls with an agent conversation.
     pub completed_calls: i64,
-    /// Of which none did.
+    /// Calls without one.
     pub failed_calls: i64,
-    /// Clone jobs that gave a voice.
+    /// Clone jobs that made a voice.
     pub total_clones: i64,
-    /// Clone jobs that gave none.
+    /// Clone jobs that failed.
     pub failed_clones: i64,
-    /// Calls that were given a voice which was there already.
+    /// Calls whose voice came from the cache.
     pub cache_hits: i64,
-    /// Voices that can be used now.
+    /// Voices that precall can use now.
     pub cached_voices: i64,
-    /// Mean time of the provider's answer to a clone that succeeded, in milliseconds.
+    /// Mean response time of the provider to successful clones, in milliseconds.
     pub avg_creation_time_ms: f64,
 }
 
-pub(super) const CALLS: &str = "select count(*) as total,
+pub(crate) const CALLS: &str = "select count(*) as total,
         count(*) filter (where status = 'completed') as completed,
         count(*) filter (where status = 'failed') as failed
       from call_log";
 
-// A hit is a call that was served from the cache; the voice may have come too late for the call that had it cloned.
-pub(super) const VOICES: &str = "select
+// A hit is a call whose voice came from the cache. Calls that had their voice cloned do not count, even if it came
+// late.
+pub(crate) const VOICES: &str = "select
         (select count(*) from voice_clone_log where status = 'success') as clones,
         (select count(*) from voice_clone_log where status = 'failed') as failed,
         (select coalesce(avg(api_response_time_ms), 0)::float8
@@ -41,15 +42,15 @@ pub(super) const VOICES: &str = "select
         (select count(*) from voice_clone_cache
           where deleted_at is null and ttl_expires_at > now()) as usable";
 
-/// The figures of now.
+/// Reads the current statistics.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn statistics(pool: &Pool) -> Result<Statistics, StoreError> {
     let calls = read(pool, CALLS, &[]).await?;
     let voices = read(pool, VOICES, &[]).await?;
     let (Some(calls), Some(voices)) = (calls.first(), voices.first()) else {
-        return Err(StoreError::Refused("an aggregate without a row".to_owned()));
+        return Err(StoreError::Refused("the statistics query returned no row".to_owned()));
     };
     Ok(Statistics {
         total_calls: calls.try_get("total")?,

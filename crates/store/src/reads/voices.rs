@@ -1,4 +1,4 @@
-//! Voices that exist at the provider, as far as is known: whose they are, and on whose word.
+//! Reads the voices at the provider, as far as precall knows: their callers and their consents.
 
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ const OF_JOBS: &str = "
             where d.job = s.job and d.event ->> 'kind' = 'voice_deleted')), count(*)
     from voice_events s where s.job = any($1) and s.event ->> 'kind' = 'clone_succeeded'";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[LIST, OF_JOBS];
 
 /// A voice.
@@ -34,28 +34,28 @@ pub struct VoiceRow {
     pub job: Uuid,
     /// The provider's id.
     pub voice_id: String,
-    /// Whose voice; none once erased.
+    /// The caller; none after an erasure.
     pub caller_id: Option<String>,
-    /// When it was made.
+    /// When the provider made it.
     pub created_at: Timestamp,
-    /// On whose word: its place in `consent_log`; none where no consent was needed.
+    /// The consent, by its number in `consent_log`; none if no consent was needed.
     pub consent: Option<i64>,
-    /// Who agreed.
+    /// The speaker who agreed.
     pub speaker: Option<Uuid>,
-    /// Of its sample.
+    /// SHA-256 of its sample.
     pub sample_sha256: Option<String>,
-    /// Until when calls are served with it; none where they are not any more.
+    /// Until when calls may use it; none if they may not any more.
     pub expires_at: Option<Timestamp>,
     /// When a call last began to use it.
     pub last_used_at: Option<Timestamp>,
-    /// Calls that were served.
+    /// Number of calls that used it.
     pub calls: Option<i32>,
 }
 
-/// At most `limit` voices that were made before this job, the newest first.
+/// At most `limit` voices of jobs before this one, the newest first.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn list(pool: &Pool, account: &str, before: Uuid, limit: i64) -> Result<Vec<VoiceRow>, StoreError> {
     let rows = read(pool, LIST, &[&before, &limit, &account]).await?;
     rows.iter()
@@ -76,10 +76,10 @@ pub async fn list(pool: &Pool, account: &str, before: Uuid, limit: i64) -> Resul
         .collect()
 }
 
-/// How many voices that these jobs made are gone, and how many are not.
+/// How many voices of these jobs are deleted, and how many are not.
 ///
 /// # Errors
-/// What the database made of it.
+/// When the query fails.
 pub async fn of_jobs(client: &impl GenericClient, jobs: &[Uuid]) -> Result<(i64, i64), StoreError> {
     let row = client.query_one(OF_JOBS, &[&jobs]).await?;
     let (gone, all): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);

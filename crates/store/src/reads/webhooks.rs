@@ -1,4 +1,4 @@
-//! Webhooks as they were kept: what became of them, and those that nobody could read.
+//! Stored webhooks: their outcomes, and the quarantined ones that precall could not read.
 
 use jiff::Timestamp;
 use tokio_postgres::GenericClient;
@@ -16,36 +16,36 @@ const BODY: &str = "select kind, received_at, state, body from webhooks where id
 const REPLAYED: &str = "
     update webhooks set state = 'replayed', outcome = $2 where id = $1 and state = 'quarantined'";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[LIST, BODY, REPLAYED];
 
 /// A webhook without its body.
 #[derive(Clone, Debug)]
 pub struct KeptWebhook {
-    /// Ours.
+    /// precall's id of the webhook.
     pub id: Uuid,
     /// `3cx`, or the `type` of a report.
     pub kind: String,
-    /// The PBX's id of the call, or the provider's of the conversation; empty where it names none.
+    /// The PBX's id of the call, or the provider's id of the conversation; empty if it names none.
     pub provider_id: String,
-    /// When the sender says that it happened, or the day it came.
+    /// The sender's time of the event, or the day of arrival.
     pub event_timestamp: Timestamp,
-    /// When it came.
+    /// When it arrived.
     pub received_at: Timestamp,
     /// `done`, `quarantined` or `replayed`.
     pub state: String,
-    /// What the sender was told, or what became of the replay.
+    /// The answer to the sender, or the outcome of the replay.
     pub outcome: String,
-    /// Why it could not be read.
+    /// Why precall could not read it.
     pub reason: Option<String>,
-    /// Of its body, as far as that is kept.
+    /// Size of its stored body.
     pub bytes: i64,
 }
 
-/// The newest `limit` before an id, of one state or of all.
+/// The newest `limit` webhooks before an id, of one state or of all.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn list(
     client: &impl GenericClient,
     before: Uuid,
@@ -70,23 +70,23 @@ pub async fn list(
         .collect()
 }
 
-/// What a replay needs.
+/// A stored webhook, for a replay.
 #[derive(Clone, Debug)]
 pub struct ToReplay {
     /// `3cx`, or anything else for a report.
     pub kind: String,
-    /// When it came.
+    /// When it arrived.
     pub received_at: Timestamp,
-    /// Whether nobody could read it so far.
+    /// Whether it is quarantined.
     pub is_quarantined: bool,
-    /// As it came, as far as that is kept.
+    /// The body as it arrived, if it is stored.
     pub body: Option<Vec<u8>>,
 }
 
-/// A webhook with its body; none if there is no such.
+/// A webhook with its body; `None` if there is none with that id.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn to_replay(client: &impl GenericClient, id: Uuid) -> Result<Option<ToReplay>, StoreError> {
     let Some(row) = client.query_opt(BODY, &[&id]).await? else { return Ok(None) };
     let state: String = row.try_get(2)?;
@@ -98,10 +98,10 @@ pub async fn to_replay(client: &impl GenericClient, id: Uuid) -> Result<Option<T
     }))
 }
 
-/// A quarantined webhook could be read after all. False if it was no longer quarantined.
+/// Records that a replay could read a quarantined webhook. Returns false if it was no longer quarantined.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn replayed(client: &impl GenericClient, id: Uuid, outcome: &str) -> Result<bool, StoreError> {
     Ok(client.execute(REPLAYED, &[&id, &outcome]).await? > 0)
 }

@@ -1,4 +1,5 @@
-//! What budgets must remember over a restart: calls of the last hour, clones and conversations of the last day, and who was live.
+//! What budgets restore after a restart: calls of the last hour, clones and conversations of the last day, live
+//! callers.
 
 use precall_call::{At, CallId, ConversationId};
 use tokio_postgres::{GenericClient, Row};
@@ -7,20 +8,21 @@ use uuid::Uuid;
 use crate::error::StoreError;
 use crate::events::event_log::timestamp;
 
-/// More than that no installation has in a day; of more, the newest are read.
+/// No installation has more in a day. If one does, the newest are read.
 const ROWS_MAX: i64 = 1_000_000;
 
-// Calls that were refused, or over before they came, used nothing.
+// Calls that were refused, or had ended before they came, used no budget.
 const CALLS: &str = "
     select c.account_id, c.caller_id, c.call_started_at from call_log c
     join call_events e on e.call = c.id and e.seq = 1 and e.event ->> 'admission' = 'accepted'
     where c.call_started_at > $1 and c.caller_id is not null order by c.call_started_at desc limit $2";
 
 const LIVE: &str = "
-    select id, account_id, caller_id, state in ('handing_off', 'conversing') or (state = 'greeting' and route = 'callback')
+    select id, account_id, caller_id,
+        state in ('handing_off', 'conversing') or (state = 'greeting' and route = 'callback')
     from call_log where state <> 'released' and last_seq > 0";
 
-// One that failed left nothing at the provider. Whose it was may have been erased.
+// A failed clone left no voice at the provider. An erasure may have removed the caller.
 const CLONES: &str = "
     select coalesce(r.pii ->> 'account_id', 'default'), coalesce(r.pii ->> 'caller_id', ''), r.at from voice_events r
     where r.event ->> 'kind' = 'clone_requested' and r.at > $1 and not exists (
@@ -32,34 +34,34 @@ const CONVERSATIONS: &str = "
         case jsonb_typeof(report -> 'cost') when 'number' then (report ->> 'cost')::bigint else 0 end, reported_at
     from conversations where reported_at > $1 and provider_id is not null order by reported_at desc limit $2";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[CALLS, LIVE, CLONES, CONVERSATIONS];
 
-/// Something that a caller did.
+/// One use of a budget by a caller.
 #[derive(Clone, Debug)]
 pub struct Done {
-    /// Whose caller.
+    /// The caller's account.
     pub account: String,
     /// E.164 or extension; empty where it was erased.
     pub caller: String,
-    /// When.
+    /// Time of the use.
     pub at: At,
 }
 
-/// A call that is not over.
+/// A call that has not ended.
 #[derive(Clone, Debug)]
 pub struct LiveCaller {
     /// The call.
     pub call: CallId,
-    /// Whose caller.
+    /// The caller's account.
     pub account: String,
-    /// E.164 or extension, where it is known.
+    /// E.164 or extension, if known.
     pub caller: Option<String>,
-    /// Whether a conversation at the provider may be open for it.
+    /// Whether the provider may have an open conversation for it.
     pub has_conversation: bool,
 }
 
-/// What a conversation took.
+/// What a conversation used.
 #[derive(Clone, Debug)]
 pub struct Took {
     /// The provider's id.
@@ -68,22 +70,22 @@ pub struct Took {
     pub seconds: i64,
     /// The provider's credits.
     pub credits: i64,
-    /// When it was reported.
+    /// Time of the report.
     pub at: At,
 }
 
-/// Calls that were taken after `since`.
+/// Calls that were accepted after `since`.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn calls(client: &impl GenericClient, since: At) -> Result<Vec<Done>, StoreError> {
     client.query(CALLS, &[&timestamp(since), &ROWS_MAX]).await?.iter().map(done).collect()
 }
 
-/// Calls that are not over.
+/// Calls that have not ended.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn live(client: &impl GenericClient) -> Result<Vec<LiveCaller>, StoreError> {
     let rows = client.query(LIVE, &[]).await?;
     rows.iter()
@@ -98,18 +100,18 @@ pub async fn live(client: &impl GenericClient) -> Result<Vec<LiveCaller>, StoreE
         .collect()
 }
 
-/// Uploads that began after `since`.
+/// Clone uploads that began after `since`.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn clones(client: &impl GenericClient, since: At) -> Result<Vec<Done>, StoreError> {
     client.query(CLONES, &[&timestamp(since), &ROWS_MAX]).await?.iter().map(done).collect()
 }
 
-/// Conversations that were reported after `since`.
+/// Conversations whose report came after `since`.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn conversations(client: &impl GenericClient, since: At) -> Result<Vec<Took>, StoreError> {
     let rows = client.query(CONVERSATIONS, &[&timestamp(since), &ROWS_MAX]).await?;
     rows.iter()

@@ -1,4 +1,4 @@
-//! Who a call is: what its actor needs beside the log when it takes the call up again.
+//! The identity of a call: what its actor needs beside the event log when it resumes the call after a restart.
 
 use precall_call::CallId;
 use tokio_postgres::GenericClient;
@@ -13,37 +13,37 @@ const READ: &str = "
 const UNRELEASED: &str =
     "select id, line from call_log where state <> 'released' and last_seq > 0 order by id";
 
-// Its log cannot be folded any more, so this row is written beside it.
+// The log cannot be replayed, so no event can close the call: this statement changes the row directly.
 const CLOSE_UNREADABLE: &str = "
     update call_log set state = 'released', cause = 'unreadable_log', blame = 'precall', told = 'nothing',
         status = case status when 'completed' then status else 'failed' end,
         call_ended_at = coalesce(call_ended_at, now()), updated_at = now()
     where id = $1 and state <> 'released'";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[READ, UNRELEASED, CLOSE_UNREADABLE];
 
-/// What `call_log` knows of a call's identity.
+/// The identity of a call, from `call_log`.
 #[derive(Clone, Debug)]
 pub struct StoredContext {
-    /// Whose call.
+    /// The account.
     pub account: String,
-    /// Which PBX.
+    /// The name of the PBX.
     pub pbx: String,
-    /// Which line.
+    /// The line that was called.
     pub line: String,
-    /// The PBX's id.
+    /// The id of the call at the PBX.
     pub threecx_call_id: Option<String>,
     /// The caller, E.164 or extension.
     pub caller: Option<String>,
-    /// What was called.
+    /// The number that was called.
     pub called: Option<String>,
 }
 
-/// Reads a call's identity; none if there is no such call.
+/// Reads the identity of a call; `None` if there is no such call.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn read(client: &impl GenericClient, call: CallId) -> Result<Option<StoredContext>, StoreError> {
     let Some(row) = client.query_opt(READ, &[&Uuid::from_u128(call.0)]).await? else { return Ok(None) };
     Ok(Some(StoredContext {
@@ -59,7 +59,7 @@ pub async fn read(client: &impl GenericClient, call: CallId) -> Result<Option<St
 /// Calls that were live when the last engine stopped, each with its line.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn unreleased(client: &impl GenericClient) -> Result<Vec<(CallId, String)>, StoreError> {
     let rows = client.query(UNRELEASED, &[]).await?;
     rows.iter().map(|row| Ok((CallId(row.try_get::<_, Uuid>(0)?.as_u128()), row.try_get(1)?))).collect()
@@ -68,7 +68,7 @@ pub async fn unreleased(client: &impl GenericClient) -> Result<Vec<(CallId, Stri
 /// Closes a call whose log cannot be read.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn close_unreadable(client: &impl GenericClient, call: CallId) -> Result<(), StoreError> {
     client.execute(CLOSE_UNREADABLE, &[&Uuid::from_u128(call.0)]).await?;
     Ok(())

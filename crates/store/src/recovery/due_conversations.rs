@@ -1,4 +1,4 @@
-//! Conversations: whose call one is, and which were never reported.
+//! Conversations: the call of a conversation, and conversations without a report.
 
 use precall_call::{At, CallId, ConversationId};
 use tokio_postgres::GenericClient;
@@ -14,13 +14,13 @@ const DUE: &str = "
     where reported_at is null and provider_id is not null and dial = 'started' and started_at < $1 and started_at > $2
     order by started_at desc limit $3";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[CALL_OF, DUE];
 
-/// The call a conversation belongs to.
+/// The call that a conversation belongs to.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn call_of(
     client: &impl GenericClient,
     conversation: &ConversationId,
@@ -29,10 +29,10 @@ pub async fn call_of(
     row.map(|row| Ok(CallId(row.try_get::<_, Uuid>(0)?.as_u128()))).transpose()
 }
 
-/// Conversations begun between the two moments that nobody reported, newest first.
+/// Conversations that began between the two times and have no report, newest first.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn due(
     client: &impl GenericClient,
     after: At,

@@ -1,4 +1,4 @@
-//! What admission must remember over a restart: keys of recent calls, ends that came first, numbers that were dialled.
+//! What admission restores after a restart: keys of recent calls, ends that came before their call, dialled numbers.
 
 use precall_call::{At, CallId};
 use tokio_postgres::GenericClient;
@@ -13,37 +13,37 @@ const KEYS: &str = "
 
 const EARLY_ENDS: &str = "select pbx, threecx_call_id, ended_at from early_ends where ended_at > $1";
 
-// An intent counts as a dial: it may have rung.
+// An intent counts as a dial: the telephone may have rung.
 const DIALLED: &str = "
     select c.caller_id, e.at from call_events e join call_log c on c.id = e.call
     where e.at > $1 and e.event ->> 'kind' = 'greeting_dialled' and c.caller_id is not null";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[KEYS, EARLY_ENDS, DIALLED];
 
-/// A call as admission knows it.
+/// A call, as admission knows it.
 #[derive(Clone, Debug)]
 pub struct StoredKey {
-    /// Our id.
+    /// precall's id of the call.
     pub call: CallId,
-    /// Which PBX.
+    /// The name of the PBX.
     pub pbx: String,
-    /// The PBX's id.
+    /// The id of the call at the PBX.
     pub threecx_call_id: Option<String>,
-    /// Who rang.
+    /// The caller.
     pub caller: Option<String>,
-    /// What was called.
+    /// The called number.
     pub called: Option<String>,
-    /// When it was first seen.
+    /// When precall first saw it.
     pub first_seen: At,
-    /// Whether it was live.
+    /// Whether it was live when the last engine stopped.
     pub live: bool,
 }
 
-/// Calls first seen after `since`, and all that were live.
+/// Calls that precall first saw after `since`, and all live calls.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn keys(client: &impl GenericClient, since: At) -> Result<Vec<StoredKey>, StoreError> {
     let rows = client.query(KEYS, &[&timestamp(since)]).await?;
     rows.iter()
@@ -61,10 +61,10 @@ pub async fn keys(client: &impl GenericClient, since: At) -> Result<Vec<StoredKe
         .collect()
 }
 
-/// Ends without a call, after `since`: PBX, its id of the call, when.
+/// Ends without a call, after `since`: the PBX, its id of the call, the time.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn early_ends(
     client: &impl GenericClient,
     since: At,
@@ -78,10 +78,10 @@ pub async fn early_ends(
         .collect()
 }
 
-/// Numbers dialled after `since`, and when.
+/// Numbers that precall dialled after `since`, with the times.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn dialled(client: &impl GenericClient, since: At) -> Result<Vec<(String, At)>, StoreError> {
     let rows = client.query(DIALLED, &[&timestamp(since)]).await?;
     rows.iter()

@@ -1,4 +1,4 @@
-//! Reports that came before their conversation was known.
+//! Reports that came before precall knew their conversation.
 
 use precall_call::CallId;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::error::StoreError;
 const OF_CONVERSATION: &str = "
     select body from unmatched_reports where conversation_id = $1 order by event_timestamp";
 
-// The newest matter: their conversation may still become known.
+// The newest matter: precall may still learn their conversation.
 const CONVERSATIONS: &str = "
     select conversation_id from unmatched_reports group by 1 order by max(received_at) desc limit $1";
 
@@ -20,13 +20,13 @@ const FOUND: &str = "
 
 const FORGET: &str = "delete from unmatched_reports where conversation_id = $1";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[OF_CONVERSATION, CONVERSATIONS, FOUND, FORGET];
 
-/// What is kept of a conversation, oldest first.
+/// The kept reports of a conversation, oldest first.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn of_conversation(
     client: &impl GenericClient,
     conversation: &str,
@@ -35,28 +35,29 @@ pub async fn of_conversation(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// What is kept although its call is known by now: it came while nobody could look, or before the conversation had a name. At most `limit`.
+/// Kept reports whose call is known by now, at most `limit`. They came while the database was down, or before the
+/// conversation had an id.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn found(client: &impl GenericClient, limit: i64) -> Result<Vec<(CallId, Value)>, StoreError> {
     let rows = client.query(FOUND, &[&limit]).await?;
     rows.iter().map(|row| Ok((CallId(row.try_get::<_, Uuid>(0)?.as_u128()), row.try_get(1)?))).collect()
 }
 
-/// What is kept of a conversation is kept no more: its call has it.
+/// Deletes the kept reports of a conversation: its call has them.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn forget(client: &impl GenericClient, conversation: &str) -> Result<(), StoreError> {
     client.execute(FORGET, &[&conversation]).await?;
     Ok(())
 }
 
-/// Conversations of which something is kept, the newest `limit`.
+/// Conversations with kept reports, the newest `limit`.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// When the query fails.
 pub async fn conversations(client: &impl GenericClient, limit: i64) -> Result<Vec<String>, StoreError> {
     let rows = client.query(CONVERSATIONS, &[&limit]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

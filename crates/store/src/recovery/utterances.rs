@@ -1,4 +1,4 @@
-//! What was said on the bridge, read back for an agent that goes on with a call.
+//! Reads what was said on the bridge, for an agent that continues a call.
 
 use precall_call::{CallId, Event, Speaker};
 use serde_json::Value;
@@ -12,10 +12,10 @@ const LAST: &str = "
     select event, pii ->> 'text' from call_events
     where call = $1 and event ->> 'kind' = 'line_spoken' order by seq desc limit $2";
 
-/// The statements of this file, for the test that prepares them all.
+/// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[LAST];
 
-/// A line as it is stored.
+/// A stored line of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpokenLine {
     /// Its number in the call.
@@ -24,14 +24,14 @@ pub struct SpokenLine {
     pub by: Speaker,
     /// The earlier line that it corrects.
     pub corrects: Option<u32>,
-    /// The words; empty once they were erased.
+    /// The words; empty after an erasure.
     pub text: String,
 }
 
-/// The last so many lines of a call, in the order in which they were said.
+/// The last `at_most` lines of a call, in the order in which they were said.
 ///
 /// # Errors
-/// When the database cannot be asked, or holds what cannot be read.
+/// When the query fails, or a stored event cannot be read.
 pub async fn last(
     client: &impl GenericClient,
     call: CallId,

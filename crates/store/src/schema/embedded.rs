@@ -1,10 +1,10 @@
-//! The migrations under `sql/`, compiled in.
+//! The migrations under `sql/`, compiled into the binary.
 
 mod embedded {
     refinery::embed_migrations!("../../sql");
 }
 
-/// All of them, ready to be applied by [`super::migrate::migrate`].
+/// All migrations, for [`super::migrate::migrate`].
 #[must_use]
 pub fn runner() -> super::migrate::Runner {
     embedded::migrations::runner()

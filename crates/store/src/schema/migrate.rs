@@ -1,27 +1,28 @@
-//! Bringing the schema up to date, once, however many processes start at the same time.
+//! Applies the migrations exactly once, also if several processes start at the same time.
 //!
 //! refinery takes no lock of its own: two processes on an empty database would both create its table, and one would
-//! fail. A session lock of PostgreSQL makes them take turns; the second finds nothing left to do.
+//! fail. A session lock of PostgreSQL makes them take turns. The second one then finds nothing to do.
 
 use std::time::Duration;
 
-pub use refinery::{Migration, Runner};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-/// "precall" and a zero: nobody else's advisory lock in this database.
+pub use refinery::{Migration, Runner};
+
+/// The advisory lock of the migrations: "precall" and a zero.
 const LOCK: i64 = 0x7072_6563_616c_6c00;
-/// How much longer than the server we wait for its word that it has given up.
+/// precall waits this much longer than the server's own limit, to receive the server's error.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long to be patient.
+/// The time limits of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For another process that is migrating.
+    /// Wait for another process that is migrating.
     pub lock: Duration,
-    /// For any one statement of a migration.
+    /// One statement of a migration.
     pub statement: Duration,
-    /// For all of them together.
+    /// All migrations together.
     pub total: Duration,
 }
 
@@ -35,27 +36,27 @@ impl Default for Limits {
     }
 }
 
-/// Why the schema is not up to date.
+/// Why the migrations failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// Somebody else is at it, or hangs at it.
+    /// Another process is migrating, or hangs in it.
     #[error("another process has been migrating this database for more than {} s", .0.as_secs())]
     Busy(Duration),
-    /// All of it took too long, or the database fell silent.
-    #[error("the migrations were not done after {} s", .0.as_secs())]
+    /// The migrations took too long, or the database stopped answering.
+    #[error("the migrations did not finish within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The database refused a statement around the migrations.
     #[error("{}", crate::connect::explain(.0))]
     Database(#[source] tokio_postgres::Error),
-    /// A migration failed, or the applied ones are not the ones we know.
+    /// A migration failed, or the database has other migrations than this precall.
     #[error("{}", crate::connect::with_causes(.0))]
     Migration(#[source] refinery::Error),
 }
 
-/// Applies what is missing and says which versions that was.
+/// Applies the missing migrations. Returns their versions.
 ///
-/// Give it a connection of its own and drop that afterwards, whatever the outcome: after an error or a deadline it may
-/// still hold the lock and run a statement.
+/// Use a dedicated connection and drop it afterwards, also after success: after an error or a timeout it may still hold
+/// the lock and run a statement.
 pub async fn migrate(client: &mut Client, runner: &Runner, limits: Limits) -> Result<Vec<i32>, MigrateError> {
     let patience = limits.lock.saturating_add(GRACE);
     tokio::time::timeout(patience, lock(client, limits))
@@ -73,7 +74,7 @@ pub async fn migrate(client: &mut Client, runner: &Runner, limits: Limits) -> Re
 }
 
 async fn lock(client: &Client, limits: Limits) -> Result<(), MigrateError> {
-    // The pool's limit on statements is meant for a live call, neither for the wait nor for a large migration.
+    // The statement limit of the pool is for live calls. It is too short for this wait and for a large migration.
     let settings = format!(
         "set statement_timeout = 0; set lock_timeout = {}",
         limits.lock.as_millis().clamp(1, 86_400_000)

@@ -1,13 +1,13 @@
-//! A batch as a frame of the spool: JSON, with the start that made it.
+//! A batch as a frame of the spool: JSON, with the generation of the start that acknowledged it.
 
 use std::io;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Segments, Spool};
-use crate::events::rows::{Batch, Derived, Entry};
+use crate::events::rows::{Batch, Entry, RowWrite};
 
-/// What this program writes. A frame of another version is not read.
+/// The version that precall writes. Frames of another version are refused.
 const VERSION: u8 = 1;
 
 #[derive(Serialize)]
@@ -15,40 +15,40 @@ struct Written<'a> {
     v: u8,
     generation: u64,
     entries: &'a [Entry],
-    rows: &'a [Derived],
+    rows: &'a [RowWrite],
 }
 
 #[derive(Deserialize)]
 struct Read {
     generation: u64,
     entries: Vec<Entry>,
-    rows: Vec<Derived>,
+    rows: Vec<RowWrite>,
 }
 
 /// Why a frame is not a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum NotABatch {
-    /// It was written by another version of precall.
+    /// Another version of precall wrote it.
     #[error("it has version {0}, and this precall reads version {VERSION}")]
     Version(u8),
-    /// It is not JSON, or not ours.
+    /// It is not JSON, or not a batch.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
 
-/// The frame of a batch that this start of precall acknowledged.
+/// Encodes a batch as a frame, with the generation of the start that acknowledged it.
 ///
 /// # Errors
-/// When it has something that JSON has not.
+/// When a value of the batch has no JSON form.
 pub fn to_frame(batch: &Batch, generation: u64) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Written { v: VERSION, generation, entries: &batch.entries, rows: &batch.rows })
 }
 
-/// The batch of a frame, and the start that acknowledged it.
+/// Decodes a frame: the generation of the start that acknowledged it, and the batch.
 ///
 /// # Errors
-/// When it is none.
-pub fn from_frame(frame: &[u8]) -> Result<(u64, Batch), NotABatch> {
+/// When the frame is not a batch of this version.
+fn from_frame(frame: &[u8]) -> Result<(u64, Batch), NotABatch> {
     #[derive(Deserialize)]
     struct Versioned {
         v: u8,
@@ -61,26 +61,26 @@ pub fn from_frame(frame: &[u8]) -> Result<(u64, Batch), NotABatch> {
     Ok((generation, Batch { entries, rows }))
 }
 
-/// Frames that go to the database together.
+/// Frames that precall writes to the database together.
 #[derive(Debug)]
 pub struct Together {
-    /// The start that acknowledged them.
+    /// The generation of the start that acknowledged them.
     pub generation: u64,
-    /// What is in them.
+    /// Their content.
     pub batch: Batch,
-    /// How many frames they are.
+    /// Number of frames.
     pub frames: usize,
-    /// Frames before them that are no batches of ours, and were passed over.
+    /// Skipped frames before them, which are not batches.
     pub passed_over: Vec<NotABatch>,
 }
 
-/// Bytes of frames that go to the database together.
+/// Maximum bytes of frames that precall writes together.
 const TOGETHER_BYTES: usize = 512 * 1024;
 
-/// What comes after the first `skip` frames; none at the end.
+/// The frames after the first `skip`; `None` at the end.
 ///
 /// # Errors
-/// When frames cannot be read.
+/// When a frame cannot be read.
 pub fn peek<S: Segments>(spool: &mut Spool<S>, skip: usize) -> io::Result<Option<Together>> {
     let mut passed_over = Vec::new();
     loop {

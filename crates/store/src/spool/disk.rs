@@ -1,7 +1,8 @@
 //! The spool's segments as files, in a directory of one start of precall.
 //!
-//! Each start has a directory of its own under `SPOOL_DIR` and holds a lock on it while it lives. A directory whose lock is free was left
-//! behind, and whoever takes the lock may empty it; so two processes on one host never share a file, and none waits for one that was stopped.
+//! Each start has a directory of its own under `SPOOL_DIR` and locks it while it runs. A directory without a lock is
+//! left over from an earlier start; the process that locks it may empty it. So two processes on one host never share a
+//! file, and no process waits for a stopped one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -16,27 +17,27 @@ const LOCK: &str = "lock";
 const PROBE: &str = "probe";
 const ENDING: &str = "spool";
 const DAMAGED: &str = "damaged";
-/// Of a directory that is not finished.
+/// Prefix of a directory that is not ready yet.
 const UNFINISHED: &str = ".new-";
 
-/// See the file.
+/// The locked spool directory of one start.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// Held, never read.
+    /// Holds the lock. Never read.
     _lock: File,
     open: Option<(u64, File)>,
 }
 
 impl Directory {
-    /// One for this start. Makes `root` when it is missing.
+    /// Creates the directory of this start, and `root` if it is missing.
     ///
     /// # Errors
-    /// When it cannot be made or written.
+    /// When a directory cannot be created or written.
     pub fn fresh(root: &Path) -> io::Result<Self> {
         make(root)?;
         let name = Uuid::now_v7().to_string();
-        // Under its name only when it is locked: nobody may take it for one that was left behind.
+        // It gets its name only after the lock, so that no process takes it for a left-over one.
         let (unfinished, path) = (root.join(format!("{UNFINISHED}{name}")), root.join(name));
         make(&unfinished)?;
         let lock = lock_in(&unfinished)?.ok_or(io::ErrorKind::AddrInUse)?;
@@ -47,7 +48,7 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Those that nobody holds any more, oldest first, locked. Empty ones are gone afterwards.
+    /// Locks and returns the directories that no process holds, oldest first. Dropping an empty one deletes it.
     ///
     /// # Errors
     /// When `root` cannot be listed.
@@ -62,7 +63,7 @@ impl Directory {
         names.sort_unstable();
         let mut left = Vec::new();
         for path in names {
-            // One that goes away meanwhile is somebody else's.
+            // A directory that disappears meanwhile belongs to another process.
             if let Ok(Some(lock)) = lock_in(&path) {
                 left.push(Self { path, _lock: lock, open: None });
             }
@@ -70,10 +71,10 @@ impl Directory {
         Ok(left)
     }
 
-    /// Whether something can be written.
+    /// Checks that precall can write here.
     ///
     /// # Errors
-    /// When it cannot.
+    /// When it cannot write.
     pub fn probe(&mut self) -> io::Result<()> {
         let path = self.path.join(PROBE);
         let mut file = options().create(true).truncate(true).write(true).open(&path)?;
@@ -82,7 +83,7 @@ impl Directory {
         fs::remove_file(&path)
     }
 
-    /// Where it is.
+    /// The path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -94,7 +95,7 @@ impl Directory {
 }
 
 impl Drop for Directory {
-    /// An empty one is of no use to anybody; one that is not stays as it is.
+    /// Deletes the directory if it is empty.
     fn drop(&mut self) {
         let is_empty = fs::read_dir(&self.path)
             .is_ok_and(|found| found.filter_map(Result::ok).all(|entry| entry.file_name() == LOCK));
@@ -128,7 +129,7 @@ impl Segments for Directory {
 
     fn append(&mut self, segment: u64, bytes: &[u8]) -> io::Result<()> {
         let is_new = self.open.as_ref().is_none_or(|(open, _)| *open != segment);
-        // Taken out until it worked: after an error the file is not written again.
+        // Taken, and put back after success: after an error precall does not write to the file again.
         let mut file = match self.open.take().filter(|_| !is_new) {
             Some((_, file)) => file,
             None => options().create_new(true).append(true).open(self.of(segment))?,
@@ -157,7 +158,7 @@ fn named(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()
 }
 
-/// What waits here is personal data: nobody else reads it.
+/// The spool holds personal data: no other user may read it.
 fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
@@ -168,7 +169,7 @@ fn options() -> OpenOptions {
     options
 }
 
-/// A new name is durable when its directory is.
+/// A new file name is durable only after its directory is synced.
 fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }

@@ -1,4 +1,4 @@
-//! The spool from asynchronous code: every touch of the disk on a thread that may wait.
+//! The spool for asynchronous code: every disk access runs on a blocking thread.
 
 use std::io;
 use std::path::Path;
@@ -8,37 +8,37 @@ use super::batch::{self, Together};
 use super::disk::Directory;
 use super::{AppendError, Spool};
 
-/// Shares one spool.
+/// A shared handle of one spool.
 #[derive(Clone, Debug)]
 pub struct SpoolHandle(Arc<Mutex<Spool<Directory>>>);
 
-/// How much waits.
+/// What waits in a spool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// Frames.
+    /// Number of frames.
     pub frames: usize,
     /// Their bytes.
     pub bytes: u64,
 }
 
 impl SpoolHandle {
-    /// A new one under `root`, of at most `max` bytes. Blocks.
+    /// Creates a spool under `root`, of at most `max` bytes. Blocks.
     ///
     /// # Errors
-    /// When nothing can be written there.
+    /// When precall cannot write there.
     pub fn fresh(root: &Path, max: u64) -> io::Result<Self> {
         Self::open(Directory::fresh(root)?, max)
     }
 
-    /// The one in this directory. Blocks.
+    /// Opens the spool in this directory. Blocks.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When a frame cannot be read.
     pub fn open(directory: Directory, max: u64) -> io::Result<Self> {
         Ok(Self(Arc::new(Mutex::new(Spool::open(directory, max)?))))
     }
 
-    /// Adds a frame.
+    /// Appends a frame.
     ///
     /// # Errors
     /// As [`Spool::append`].
@@ -46,31 +46,31 @@ impl SpoolHandle {
         self.on_disk(move |spool| spool.append(&frame)).await?
     }
 
-    /// What comes after the first `skip` frames.
+    /// The frames after the first `skip`; `None` at the end.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When a frame cannot be read.
     pub async fn peek(&self, skip: usize) -> io::Result<Option<Together>> {
         self.on_disk(move |spool| batch::peek(spool, skip)).await?
     }
 
-    /// The first `count` frames are in the database.
+    /// Removes the first `count` frames: they are in the database.
     ///
     /// # Errors
-    /// When their segments could not be deleted.
+    /// When an empty segment could not be deleted.
     pub async fn take_out(&self, count: usize) -> io::Result<()> {
         self.on_disk(move |spool| spool.take_out(count)).await?
     }
 
-    /// Whether something can be written.
+    /// Checks that precall can write.
     ///
     /// # Errors
-    /// When it cannot.
+    /// When it cannot write.
     pub async fn probe(&self) -> io::Result<()> {
         self.on_disk(|spool| spool.segments().probe()).await?
     }
 
-    /// How much waits. Waits itself while the disk is being touched.
+    /// What waits in the spool. Waits for a running disk access.
     pub async fn waiting(&self) -> Waiting {
         let waiting = |spool: &mut Spool<Directory>| Waiting { frames: spool.frames(), bytes: spool.bytes() };
         self.on_disk(waiting).await.unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What comes out is what went in, in that order, whatever became of the bytes in between.
+//! The spool returns every frame, in order, after crashes and damage of the bytes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use proptest::prelude::{ProptestConfig, any, prop, prop_assert_eq, proptest};
 
 use super::{AppendError, HEAD, SEGMENT_BYTES, Segments, Spool};
 
-/// Bytes in memory. What is given to `break_after` is how many bytes still fit.
+/// Segments in memory. `break_after` sets how many bytes still fit.
 #[derive(Clone, Debug, Default)]
 struct Memory {
     files: BTreeMap<u64, Vec<u8>>,
@@ -49,7 +49,7 @@ fn spool() -> Spool<Memory> {
     Spool::open(Memory::default(), u64::MAX).unwrap()
 }
 
-/// As the next start finds it.
+/// The spool as the next start finds it.
 fn reopened(spool: &Spool<Memory>) -> Spool<Memory> {
     Spool::open(spool.segments.clone(), u64::MAX).unwrap()
 }
@@ -65,11 +65,11 @@ fn frames_come_out_in_order_and_their_files_go_with_them() {
     for frame in [b"one".as_slice(), &big, b"two", b"three"] {
         spool.append(frame).unwrap();
     }
-    assert_eq!(spool.segments.files.len(), 2, "a full segment is followed by another");
+    assert_eq!(spool.segments.files.len(), 2, "a new segment follows a full one");
     assert_eq!(spool.peek(0, 1).unwrap(), [b"one"], "at least one");
     assert_eq!(spool.peek(2, 8).unwrap(), [b"two".as_slice(), b"three"]);
     spool.take_out(1).unwrap();
-    assert_eq!(spool.segments.files.len(), 2, "the big one is in it");
+    assert_eq!(spool.segments.files.len(), 2, "the segment still holds the big frame");
     spool.take_out(1).unwrap();
     assert_eq!(spool.segments.files.len(), 1);
     assert_eq!(spool.bytes(), (3 + 5 + 2 * HEAD) as u64);
@@ -80,7 +80,7 @@ fn frames_come_out_in_order_and_their_files_go_with_them() {
 }
 
 #[test]
-fn a_full_spool_says_so_before_it_writes() {
+fn a_full_spool_refuses_before_it_writes() {
     let mut spool = Spool::open(Memory::default(), 20).unwrap();
     spool.append(b"0123456789").unwrap();
     let error = spool.append(b"x").unwrap_err();
@@ -91,7 +91,7 @@ fn a_full_spool_says_so_before_it_writes() {
 }
 
 #[test]
-fn a_disk_that_is_full_for_a_while_loses_nothing_that_was_acknowledged() {
+fn a_full_disk_loses_no_acknowledged_frame() {
     let mut spool = spool();
     spool.append(b"before").unwrap();
     spool.segments.fits = Some(5);
@@ -106,7 +106,7 @@ fn a_disk_that_is_full_for_a_while_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn what_is_damaged_in_the_middle_is_kept_for_people_and_the_rest_is_used() {
+fn a_damaged_segment_is_kept_and_its_other_frames_are_used() {
     let mut spool = spool();
     for frame in [b"one", b"two", b"six"] {
         spool.append(frame).unwrap();
@@ -116,10 +116,10 @@ fn what_is_damaged_in_the_middle_is_kept_for_people_and_the_rest_is_used() {
     let mut bad = spool.segments.clone();
     bad.files.get_mut(&1).unwrap()[HEAD + 3 + HEAD] ^= 1;
     let mut found = Spool::open(bad, u64::MAX).unwrap();
-    assert_eq!(all(&mut found), [b"one", b"ten"], "behind the damage nothing can be trusted");
+    assert_eq!(all(&mut found), [b"one", b"ten"], "nothing after the damage can be trusted");
     found.take_out(2).unwrap();
     assert_eq!(found.segments.aside.keys().collect::<Vec<_>>(), [&1]);
-    // The same while it is running, where it is known where the next frame begins.
+    // While precall runs, it knows where the next frame begins.
     spool.segments.files.get_mut(&1).unwrap()[HEAD + 3 + HEAD] ^= 1;
     assert_eq!(all(&mut spool), [b"one", b"six", b"ten"]);
     spool.take_out(3).unwrap();
@@ -127,7 +127,7 @@ fn what_is_damaged_in_the_middle_is_kept_for_people_and_the_rest_is_used() {
 }
 
 #[test]
-fn zeros_behind_the_last_frame_are_no_damage() {
+fn zeros_after_the_last_frame_are_not_damage() {
     let mut spool = spool();
     spool.append(b"one").unwrap();
     spool.segments.files.get_mut(&1).unwrap().extend([0; 4096]);
@@ -141,7 +141,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn a_torn_tail_costs_the_last_frame_and_no_other(
+    fn a_torn_end_loses_only_the_last_frame(
         frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 1..8),
         cut in any::<prop::sample::Index>(),
         garbage in any::<bool>(),
@@ -155,12 +155,12 @@ proptest! {
         let lost = cut.index(last) + 1;
         let whole = file.len();
         if garbage {
-            // The length of the file was written, its last bytes were not.
+            // The crash wrote the length of the file but not its last bytes.
             file[whole - lost..].fill(0);
         } else {
             file.truncate(whole - lost);
         }
-        // Zeros may be what was there.
+        // The original bytes may be zeros.
         let survives = spool.segments.files[&1].len() == whole && reopened(&spool).frames() == frames.len();
         let expected = if survives { frames.len() } else { frames.len() - 1 };
         let mut found = reopened(&spool);

@@ -1,4 +1,4 @@
-//! Proves that the log of consents is whole, and that the consents that count are those that it leads to.
+//! Checks that the log of consents is complete, and that the table of valid consents matches it.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,12 @@ use uuid::Uuid;
 use super::{Cursor, StoreError, Verified};
 use crate::people::consents::{BEFORE_THE_FIRST, Record, chained};
 
-pub(super) const LOG: &str = "select number, record, hash, pii from consent_log order by number";
+pub(crate) const LOG: &str = "select number, record, hash, pii from consent_log order by number";
 
-pub(super) const STANDING: &str = "
+pub(crate) const STANDING: &str = "
     select id, account_id, speaker, evidence, sample_sha256, (extract(epoch from given_at) * 1000000)::bigint,
-        (extract(epoch from expires_at) * 1000000)::bigint, (extract(epoch from ended_at) * 1000000)::bigint, given, ended
+        (extract(epoch from expires_at) * 1000000)::bigint, (extract(epoch from ended_at) * 1000000)::bigint,
+        given, ended
     from consents order by id";
 
 /// A row of `consents`.
@@ -30,8 +31,8 @@ struct Standing {
     ended: Option<i64>,
 }
 
-/// The log first, then what follows from it.
-pub(super) async fn verify_consents(
+/// Checks the log first, then the table.
+pub(crate) async fn verify_consents(
     transaction: &Transaction<'_>,
     verified: &mut Verified,
 ) -> Result<(), StoreError> {
@@ -53,18 +54,18 @@ pub(super) async fn verify_consents(
         };
         seen = seen.saturating_add(1);
         if expected.get(&id) != Some(&stored) {
-            let detail = "its row is not what the log of consents leads to".to_owned();
-            verified.breach("every consent that counts is in the log", &id.to_string(), detail);
+            let detail = "its row does not match the log of consents".to_owned();
+            verified.breach("every consent row matches the log", &id.to_string(), detail);
         }
     }
     if seen < expected.len() {
-        let detail = format!("{seen} rows, the log leads to {}", expected.len());
-        verified.breach("every consent that counts is in the log", "", detail);
+        let detail = format!("{seen} rows, the log has {}", expected.len());
+        verified.breach("every consent row matches the log", "", detail);
     }
     Ok(())
 }
 
-/// Follows the chain to its end: what it leads to.
+/// Follows the chain to its end. Returns the consents that it leads to.
 async fn read_log(
     transaction: &Transaction<'_>,
     verified: &mut Verified,
@@ -78,24 +79,24 @@ async fn read_log(
         let owner = number.to_string();
         if number != last.saturating_add(1) {
             verified.breach(
-                "no record of a consent is missing",
+                "no consent record is missing",
                 &owner,
-                format!("the one before it is {last}"),
+                format!("the record before it is {last}"),
             );
         }
         if chained(&before, &record).as_slice() != hash {
-            let detail = "its hash does not follow from the one before and its words".to_owned();
-            verified.breach("every record of a consent is as it was written", &owner, detail);
+            let detail = "its hash does not match the hash before it and its content".to_owned();
+            verified.breach("no consent record was changed", &owner, detail);
         }
         match serde_json::from_str::<Record>(&record) {
             Ok(record) => {
-                if !vouches_for(&record, pii.as_deref()) {
-                    let detail = "what is personal beside it is not what its hash says".to_owned();
-                    verified.breach("every record of a consent is as it was written", &owner, detail);
+                if !matches_hash(&record, pii.as_deref()) {
+                    let detail = "the personal data beside it do not match their hash".to_owned();
+                    verified.breach("no consent record was changed", &owner, detail);
                 }
                 follow(&mut expected, record, number);
             }
-            Err(error) => verified.breach("every record of a consent can be read", &owner, error.to_string()),
+            Err(error) => verified.breach("every consent record can be decoded", &owner, error.to_string()),
         }
         (before, last) = (hash, number);
     }
@@ -104,8 +105,8 @@ async fn read_log(
     Ok(expected)
 }
 
-/// What was erased is vouched for by nobody any more.
-fn vouches_for(record: &Record, pii: Option<&str>) -> bool {
+/// Whether the personal data match their hash. After an erasure there is nothing to compare.
+fn matches_hash(record: &Record, pii: Option<&str>) -> bool {
     match (record, pii) {
         (Record::Given { pii_sha256, .. }, Some(pii)) => {
             *pii_sha256 == hex::encode(Sha256::digest(pii.as_bytes()))

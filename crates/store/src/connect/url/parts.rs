@@ -1,31 +1,38 @@
-//! The pieces of a database URL, decoded. Not a general URL: several hosts are allowed, and passwords come unescaped.
+//! Splits a database URL into its pieces and decodes them.
+//!
+//! Neither the crate `url` nor the parser of tokio_postgres can: the first knows one host only, and both take the first
+//! `@` or `/` in an unescaped password for its end. SQLAlchemy accepts such passwords, so existing settings have them.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 
 use super::DatabaseUrlError;
 
 /// A host and the port written beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: Option<u16>,
+pub(crate) struct Address {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
 }
 
 /// No `Debug`: one of the pieces is the password.
 #[derive(Clone, Default)]
-pub(super) struct Parts {
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) addresses: Vec<Address>,
-    pub(super) database: Option<String>,
-    /// In order, names as written.
-    pub(super) options: Vec<(String, String)>,
+pub(crate) struct Parts {
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) database: Option<String>,
+    /// In order, names as written in the URL.
+    pub(crate) options: Vec<(String, String)>,
 }
 
 impl Parts {
-    /// Takes `text` to pieces.
-    pub(super) fn split(text: &str) -> Result<Self, DatabaseUrlError> {
+    /// Splits the URL.
+    pub(crate) fn split(text: &str) -> Result<Self, DatabaseUrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(DatabaseUrlError::Scheme)?;
         let scheme = scheme.to_ascii_lowercase();
-        // What follows the plus is the driver that SQLAlchemy would load.
+        // After the plus, SQLAlchemy names the driver that it loads.
         let dialect = scheme.split('+').next().unwrap_or_default();
         if !matches!(dialect, "postgresql" | "postgres") {
             return Err(DatabaseUrlError::Scheme);
@@ -52,8 +59,8 @@ impl Parts {
     }
 }
 
-/// `a:1,[::1]:2,%2Fsocket%2Fdirectory`, each decoded; what follows the last colon outside brackets is a port.
-pub(super) fn addresses(text: &str) -> Result<Vec<Address>, DatabaseUrlError> {
+/// Decodes `a:1,[::1]:2,%2Fsocket%2Fdirectory`. A port follows the colon; a bare IPv6 address has none.
+pub(crate) fn addresses(text: &str) -> Result<Vec<Address>, DatabaseUrlError> {
     let mut found = Vec::new();
     for piece in text.split(',').filter(|piece| !piece.is_empty()) {
         let (host, port) = match piece.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
@@ -66,22 +73,34 @@ pub(super) fn addresses(text: &str) -> Result<Vec<Address>, DatabaseUrlError> {
             },
         };
         let port = port.filter(|port| !port.is_empty()).map(parse_port).transpose()?;
-        let host = decode(host)?;
+        let (host, in_its_name) = socket_directory(decode(host)?);
         if host.is_empty() {
             return Err(DatabaseUrlError::NoHost);
         }
-        found.push(Address { host, port });
+        found.push(Address { host, port: port.or(in_its_name) });
     }
     Ok(found)
 }
 
+/// asyncpg takes the path of the socket itself (`/run/.s.PGSQL.5432`) where libpq takes its directory.
+fn socket_directory(host: String) -> (String, Option<u16>) {
+    let socket = host.trim_end_matches('/').rsplit_once("/.s.PGSQL.");
+    let Some((directory, port)) = socket.filter(|(directory, _)| directory.starts_with('/')) else {
+        return (host, None);
+    };
+    match port.parse() {
+        Ok(port) => (directory.to_owned(), Some(port)),
+        Err(_) => (host, None),
+    }
+}
+
 /// A port from 1 to 65535.
-pub(super) fn parse_port(text: &str) -> Result<u16, DatabaseUrlError> {
+pub(crate) fn parse_port(text: &str) -> Result<u16, DatabaseUrlError> {
     text.parse().ok().filter(|port| *port > 0).ok_or(DatabaseUrlError::Port)
 }
 
-/// SQLAlchemy takes everything up to the `@` as the password, slashes and question marks too; libpq wants them encoded.
-/// Both are served: the plain reading wins where it makes sense.
+/// SQLAlchemy reads everything up to the `@` as the password, also `/` and `?`. libpq wants both encoded. libpq's
+/// reading wins where it is possible.
 fn split_credentials(rest: &str) -> (Option<&str>, &str) {
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if let Some((credentials, _)) = authority.rsplit_once('@') {
@@ -97,18 +116,13 @@ fn split_credentials(rest: &str) -> (Option<&str>, &str) {
     (Some(before), after)
 }
 
+/// Stricter than the crate: it leaves a bare % as it is, but an operator who forgot to encode one should get an error.
 fn decode(text: &str) -> Result<String, DatabaseUrlError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
-        let (Some(high), Some(low)) = (digit(), digit()) else { return Err(DatabaseUrlError::Encoding) };
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_impossible| DatabaseUrlError::Encoding)?);
-    }
+    let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let decoded = percent_decode_str(text).decode_utf8().ok();
     // PostgreSQL ends a text at a zero byte, so a name with one would be cut short.
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')).ok_or(DatabaseUrlError::Encoding)
+    decoded
+        .filter(|decoded| text.split('%').skip(1).all(is_escape) && !decoded.contains('\0'))
+        .map(Cow::into_owned)
+        .ok_or(DatabaseUrlError::Encoding)
 }

@@ -16,13 +16,13 @@ fn password(text: &str) -> String {
     String::from_utf8(url(text).config.get_password().unwrap_or_default().to_vec()).unwrap()
 }
 
-/// What the client gets to see, but for the password.
+/// The configuration of the client.
 fn config(text: &str) -> Config {
     url(text).config("precall", Limits::default())
 }
 
 #[test]
-fn every_way_to_write_the_same_place_is_read() {
+fn every_spelling_of_the_same_database_is_read() {
     for text in [
         "postgresql://app:secret@db.example:6432/calls",
         "postgres://app:secret@db.example:6432/calls",
@@ -49,7 +49,7 @@ fn sockets_by_directory_or_by_file() {
         let read = url(text);
         assert_eq!(read.config.get_hosts(), [Host::Unix("/var/run/postgresql".into())], "{text}");
         assert_eq!(read.config.get_ports(), [5433], "{text}");
-        assert_eq!(read.ssl_mode(), SslMode::Disable, "no TLS on a socket, as in libpq: {text}");
+        assert_eq!(read.ssl_mode(), SslMode::Disable, "a socket has no TLS, as in libpq: {text}");
     }
 }
 
@@ -68,7 +68,7 @@ fn several_hosts_and_addresses() {
 }
 
 #[test]
-fn passwords_with_special_characters_are_read_as_their_writers_meant_them() {
+fn passwords_with_special_characters_are_read() {
     for (text, expected) in [
         ("postgresql://u:p%40ss%2F%3F%23@h/db", "p@ss/?#"),
         ("postgresql://u:p@ss@h/db", "p@ss"),
@@ -85,7 +85,7 @@ fn passwords_with_special_characters_are_read_as_their_writers_meant_them() {
 }
 
 #[test]
-fn tls_is_asked_for_as_libpq_and_asyncpg_do() {
+fn tls_modes_follow_libpq_and_asyncpg() {
     for (query, mode, roots) in [
         ("", SslMode::Prefer, None),
         ("?sslmode=disable", SslMode::Disable, None),
@@ -124,14 +124,18 @@ fn time_limits_and_settings_reach_the_server() {
     assert_eq!(read.get_application_name(), Some("a b"));
     assert_eq!(read.get_connect_timeout(), Some(&Duration::from_secs(7)));
     let unlimited = config("postgresql://u@h/db?connect_timeout=0&command_timeout=None");
-    assert_eq!(unlimited.get_options(), Some("-c statement_timeout=30000"), "no limit is not to be had");
+    assert_eq!(
+        unlimited.get_options(),
+        Some("-c statement_timeout=30000"),
+        "0 and None do not remove the limit"
+    );
     for query in ["timeout=soon", "timeout=-1", "timeout=NaN", "command_timeout=1e300", "server_settings=x"] {
         assert!(refusal(&format!("postgresql://u@h/db?{query}")).contains("must be a"), "{query}");
     }
 }
 
 #[test]
-fn what_is_not_honoured_is_refused_by_name_or_listed() {
+fn unsupported_options_are_refused_by_name_or_listed() {
     for option in ["sslcert=/c.pem", "sslkey=/k.pem", "sslcrl=/c.crl", "service=x", "passfile=/p", "krb=1"] {
         let name = option.split('=').next().unwrap();
         assert!(
@@ -146,7 +150,7 @@ fn what_is_not_honoured_is_refused_by_name_or_listed() {
 }
 
 #[test]
-fn no_text_shows_a_password() {
+fn no_output_shows_a_password() {
     let secret = "hunter";
     for text in [
         "postgresql://u:hunter2@h/db?sslmode=hunter2",
@@ -175,7 +179,7 @@ fn no_text_shows_a_password() {
 }
 
 #[test]
-fn no_text_panics() {
+fn no_input_panics() {
     let pieces = [
         "postgresql://",
         "u",

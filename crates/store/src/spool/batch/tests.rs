@@ -1,4 +1,4 @@
-//! A batch that went through the spool is the batch that it was.
+//! A batch is unchanged after the spool.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use precall_call::At;
@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{from_frame, peek, to_frame};
-use crate::events::rows::{Batch, CacheUse, Derived, Entry, KeptEnd, Stream, Time, TranscriptDue};
+use crate::events::rows::{Batch, CacheUse, Entry, KeptEnd, RowWrite, Stream, Time, TranscriptDue};
 use crate::spool::Spool;
 use crate::spool::disk::Directory;
 
@@ -24,16 +24,16 @@ fn batch(seq: i64) -> Batch {
         at: At(-1),
         event: json!({ "v": 1, "kind": "cloned", "cost": 0.1 + 0.2, "words": "\u{1F600}\n" }),
         pii: Some(json!({ "caller_id": "+441632960961" })),
-        derived: vec![Derived::CacheUsed(used)],
+        derived: vec![RowWrite::CacheUsed(used)],
     };
     let end = KeptEnd { pbx: "default".into(), threecx_call_id: "1".into(), ended_at: Time(At(i64::MAX)) };
     let rows =
-        vec![Derived::EarlyEndKept(end), Derived::TranscriptOfLines(TranscriptDue { id: Uuid::nil() })];
+        vec![RowWrite::EarlyEndKept(end), RowWrite::TranscriptOfLines(TranscriptDue { id: Uuid::nil() })];
     Batch { entries: vec![entry], rows }
 }
 
 #[test]
-fn a_batch_is_read_back_as_it_was() {
+fn a_batch_is_read_back_unchanged() {
     let frame = to_frame(&batch(3), 9).unwrap();
     let (generation, read) = from_frame(&frame).unwrap();
     assert_eq!(generation, 9);
@@ -45,7 +45,7 @@ fn a_batch_is_read_back_as_it_was() {
 }
 
 #[test]
-fn batches_of_one_start_go_together_and_what_is_no_batch_is_passed_over() {
+fn batches_of_one_start_are_joined_and_damaged_frames_are_skipped() {
     let root = tempfile::tempdir().unwrap();
     let mut spool = Spool::open(Directory::fresh(root.path()).unwrap(), u64::MAX).unwrap();
     spool.append(b"not ours").unwrap();

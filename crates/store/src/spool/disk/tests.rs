@@ -1,4 +1,4 @@
-//! Files of our own, in directories of our own.
+//! The files and directories of the spool.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::{Directory, Segments};
 
 #[test]
-fn what_was_appended_is_there_for_whoever_finds_the_directory_left_behind() {
+fn the_next_start_reads_a_directory_that_was_left_behind() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path().join("made/when/missing");
     let mut first = Directory::fresh(&root).unwrap();
@@ -15,13 +15,13 @@ fn what_was_appended_is_there_for_whoever_finds_the_directory_left_behind() {
     first.append(1, b"cd").unwrap();
     first.append(2, b"e").unwrap();
     assert_eq!(first.read(1, 1, 2).unwrap(), b"bc");
-    assert!(first.read(1, 3, 2).is_err(), "half of it is not it");
-    assert!(Directory::left_behind(&root).unwrap().is_empty(), "it is held");
+    assert!(first.read(1, 3, 2).is_err(), "a short read is an error");
+    assert!(Directory::left_behind(&root).unwrap().is_empty(), "its owner still locks it");
     let second = Directory::fresh(&root).unwrap();
     drop(first);
     let mut left = Directory::left_behind(&root).unwrap();
-    assert_eq!(left.len(), 1, "the second is held");
-    assert!(Directory::left_behind(&root).unwrap().is_empty(), "and so is the first, again");
+    assert_eq!(left.len(), 1, "the owner still locks the second");
+    assert!(Directory::left_behind(&root).unwrap().is_empty(), "the first is locked again");
     let found = left.first_mut().unwrap();
     assert_eq!(found.list().unwrap(), [(1, 4), (2, 1)]);
     found.remove(1).unwrap();
@@ -29,13 +29,13 @@ fn what_was_appended_is_there_for_whoever_finds_the_directory_left_behind() {
     assert_eq!(found.list().unwrap(), []);
     let path = found.path().to_owned();
     drop(left);
-    assert!(path.join("00000000000000000002.damaged").exists(), "what is for people stays");
+    assert!(path.join("00000000000000000002.damaged").exists(), "a damaged segment stays");
     drop(second);
-    assert_eq!(fs::read_dir(&root).unwrap().count(), 1, "an empty one goes");
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 1, "an empty directory is deleted");
 }
 
 #[test]
-fn nobody_else_reads_it() {
+fn other_users_cannot_read_the_spool() {
     let root = tempfile::tempdir().unwrap();
     let mut directory = Directory::fresh(root.path()).unwrap();
     directory.append(1, b"a").unwrap();
@@ -45,7 +45,7 @@ fn nobody_else_reads_it() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_an_error() {
+fn a_directory_that_cannot_be_created_is_an_error() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
