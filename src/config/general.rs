@@ -2,24 +2,11 @@
 
 use serde::Deserialize;
 
+use super::environment_name::Environment;
 use super::problem::Problems;
-use super::value::{Read, Word, words};
+use super::value::{Read, Word};
 use super::values::Values;
 use super::variables::Section;
-
-/// What the installation is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// Real callers: everything is signed.
-    Production,
-    /// One developer's machine: unsigned webhooks are possible, and only loopback is bound.
-    Development,
-}
-
-words!(Environment, "production or development",
-    "production" => Environment::Production,
-    "development" => Environment::Development,
-);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

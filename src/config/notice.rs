@@ -2,12 +2,8 @@
 
 use std::fmt;
 
-use precall_call::Route;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
-use super::general::Environment;
-use super::greeting::Greeting;
-use super::problem::Problems;
 use super::value::{Complaint, FromText, words};
 
 /// As long as any other text that is spoken.
@@ -100,7 +96,7 @@ impl FromText for NoticeMessage {
             if key != DEFAULT && !is_language(key) {
                 return Err(wrong(format!(
                     "has a text in `{}`, which is no language",
-                    super::variables::shown(key)
+                    super::redact::shown(key)
                 )));
             }
             if texts.iter().take(index).any(|(earlier, _)| earlier.eq_ignore_ascii_case(key)) {
@@ -145,111 +141,5 @@ impl<'de> Visitor<'de> for InOrder {
     }
 }
 
-/// On a live leg nobody but us or the PBX can tell the caller, and outside development somebody must. On `callback` the
-/// greeting itself does: its default says so.
-pub(super) fn require(route: Route, environment: Environment, greeting: &Greeting, problems: &mut Problems) {
-    let is_live_leg = match route {
-        Route::Bridge | Route::Transfer => true,
-        Route::Callback => false,
-    };
-    let is_told = greeting.notice.is_some() || greeting.notice_given_by == NoticeGivenBy::Pbx;
-    if is_live_leg && !is_told && environment == Environment::Production && !problems.has("NOTICE_MESSAGE") {
-        problems.add(
-            "NOTICE_MESSAGE",
-            format!("is required for CALL_ROUTE={} and not set", route.name()),
-            "what callers are told about the artificial voice and the recording, or NOTICE_GIVEN_BY=pbx when the PBX \
-             tells them",
-        );
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use precall_call::Route;
-
-    use super::super::problem::Problems;
-    use super::super::{Config, Environment};
-    use super::{FromText, NoticeMessage, NoticeText, require};
-
-    const TEXTS: &str = r#" {"nl": "Dag.", "en-GB": "Good day.", "en": " Hello. ", "default": "Hi."} "#;
-
-    fn of(notice: &NoticeMessage, language: Option<&str>) -> (Option<String>, String) {
-        let NoticeText { language, text } = notice.of(language);
-        (language.map(str::to_owned), text.to_owned())
-    }
-
-    #[test]
-    fn one_text_is_for_every_language() {
-        let notice = NoticeMessage::from_text("This call is recorded.").unwrap();
-        assert_eq!(of(&notice, Some("nl")), (Some("nl".into()), "This call is recorded.".into()));
-        assert_eq!(of(&notice, None), (None, "This call is recorded.".into()));
-    }
-
-    #[test]
-    fn the_language_of_the_line_picks() {
-        let notice = NoticeMessage::from_text(TEXTS.trim()).unwrap();
-        let picked = |language| of(&notice, language);
-        assert_eq!(picked(Some("nl")), (Some("nl".into()), "Dag.".into()));
-        assert_eq!(picked(Some("NL-be")), (Some("nl".into()), "Dag.".into()), "the same language elsewhere");
-        assert_eq!(picked(Some("en")), (Some("en".into()), "Hello.".into()), "exactly, before related");
-        assert_eq!(picked(Some("EN-gb")), (Some("en-GB".into()), "Good day.".into()));
-        assert_eq!(picked(Some("de")), (None, "Hi.".into()));
-        assert_eq!(picked(None), (None, "Hi.".into()));
-        let without = NoticeMessage::from_text(r#"{"nl": "Dag.", "en": "Hello."}"#).unwrap();
-        assert_eq!(
-            of(&without, Some("de")),
-            (Some("nl".into()), "Dag.".into()),
-            "the first, as it is written"
-        );
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        let many: Vec<String> = (0..60).map(|n| format!(r#""en-x{n:03}": "t""#)).collect();
-        for (text, wrong) in [
-            ("{\"en\": \"a\"", "is not a JSON object"),
-            ("{\"en\": 5}", "is not a JSON object"),
-            ("{\"en\": {\"a\": \"b\"}}", "is not a JSON object"),
-            ("{\"en\": \"a\"} more", "is not a JSON object"),
-            ("{}", "in 0 languages"),
-            ("{\"english\": \"a\"}", "`english`, which is no language"),
-            ("{\"e\": \"a\"}", "no language"),
-            ("{\"en\": \" \"}", "`en` that is empty"),
-            ("{\"en\": \"a\", \"EN\": \"b\"}", "two texts in `EN`"),
-            (&format!("{{{}}}", many.join(",")), "is not a JSON object"),
-            (&"x".repeat(2_001), "is too long"),
-        ] {
-            let complaint = NoticeMessage::from_text(text).unwrap_err();
-            assert!(complaint.wrong.contains(wrong), "{text:.40}: {complaint:?}");
-            assert!(complaint.right.contains("default"), "{complaint:?}");
-        }
-    }
-
-    #[test]
-    fn a_live_leg_outside_development_wants_somebody_to_tell_the_caller() {
-        let told = |route, environment, more: &[(&str, &str)]| {
-            let least = [
-                ("ENVIRONMENT", "development"),
-                ("ELEVENLABS_API_KEY", "k"),
-                ("ELEVENLABS_AGENT_ID", "a"),
-                ("ELEVENLABS_PHONE_NUMBER_ID", "p"),
-            ];
-            let greeting = Config::from_pairs(least.iter().chain(more).copied()).unwrap().greeting;
-            let mut problems = Problems::default();
-            require(route, environment, &greeting, &mut problems);
-            problems.into_error().map_err(|error| error.to_string())
-        };
-        use Environment::{Development, Production};
-        for route in [Route::Bridge, Route::Transfer] {
-            let refused = told(route, Production, &[]).unwrap_err();
-            assert!(refused.contains("NOTICE_MESSAGE: is required for CALL_ROUTE="), "{refused}");
-            assert!(refused.contains(route.name()) && refused.contains("NOTICE_GIVEN_BY=pbx"), "{refused}");
-            assert!(told(route, Production, &[("NOTICE_GIVEN_BY", "precall")]).is_err());
-            assert_eq!(told(route, Production, &[("NOTICE_MESSAGE", "Recorded.")]), Ok(()));
-            assert_eq!(told(route, Production, &[("NOTICE_GIVEN_BY", "pbx")]), Ok(()));
-            assert_eq!(told(route, Development, &[]), Ok(()));
-        }
-        assert_eq!(told(Route::Callback, Production, &[]), Ok(()));
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
-use super::general::Environment;
+use super::environment_name::Environment;
 use super::problem::Problems;
 use super::value::{List, Read};
 use super::values::Values;

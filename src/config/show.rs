@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::problem::Problems;
+use super::redact::{masked, shown};
 use super::values::{Origin, Values};
-use super::variables::{Kind, VARIABLES, Variable, masked, shown};
+use super::variables::{Kind, VARIABLES, Variable};
 
 /// Every variable with its value and where that comes from, valid or not.
 #[must_use]

@@ -6,9 +6,9 @@ use std::io::Read as _;
 
 use serde::de::DeserializeOwned;
 
-use super::general::Environment;
+use super::environment_name::Environment;
 use super::problem::Problems;
-use super::stray;
+use super::unknown_variables;
 use super::value::FromText as _;
 use super::variables::{Kind, Section, VARIABLES, Variable};
 
@@ -55,7 +55,7 @@ impl Values {
                 by_name.insert(variable.name, value);
             }
         }
-        Self { by_name, strays: stray::warnings(set.keys().map(String::as_str)) }
+        Self { by_name, strays: unknown_variables::warnings(set.keys().map(String::as_str)) }
     }
 
     /// One section's variables as the struct that names them. It has an optional field for every variable

@@ -1,7 +1,7 @@
 //! Every variable that is accepted, once: defaults, secrets and what is required are decided here, and
 //! `.env.example` is held against this table.
 
-use super::general::Environment;
+use super::environment_name::Environment;
 
 /// Which part of the configuration a variable belongs to; envy reads one struct for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,63 +301,5 @@ pub fn find(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
 }
 
-/// A value as an error or a table may show it: short, on one line, and nothing of an address but where it leads.
-#[must_use]
-pub(super) fn shown(text: &str) -> String {
-    const MAX: usize = 60;
-    if text.contains("://") && text.contains(['@', '?']) {
-        return "an address with a user or a query".to_owned();
-    }
-    let line: String = text.chars().take(MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().count() > MAX { format!("{line}...") } else { line }
-}
-
-/// The text with the digits of every longer number masked but for the last two.
-#[must_use]
-pub(crate) fn masked(text: &str) -> String {
-    const SHORT: usize = 5;
-    let mut out = String::with_capacity(text.len());
-    let mut run = String::new();
-    let flush = |run: &mut String, out: &mut String| {
-        let hide = if run.len() > SHORT { run.len().saturating_sub(2) } else { 0 };
-        out.extend(run.chars().enumerate().map(|(index, digit)| if index < hide { '*' } else { digit }));
-        run.clear();
-    };
-    for c in text.chars() {
-        if c.is_ascii_digit() {
-            run.push(c);
-            continue;
-        }
-        flush(&mut run, &mut out);
-        out.push(c);
-    }
-    flush(&mut run, &mut out);
-    out
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{VARIABLES, masked, shown};
-
-    #[test]
-    fn names_are_unique() {
-        for (index, variable) in VARIABLES.iter().enumerate() {
-            let again =
-                VARIABLES.iter().skip(index.saturating_add(1)).any(|other| other.name == variable.name);
-            assert!(!again, "{} is in the table twice", variable.name);
-        }
-    }
-
-    #[test]
-    fn numbers_are_masked_and_extensions_are_not() {
-        assert_eq!(masked("+441632960961, 900"), "+**********61, 900");
-        assert_eq!(masked("queue-12345"), "queue-12345");
-    }
-
-    #[test]
-    fn what_is_shown_is_short_and_on_one_line() {
-        assert_eq!(shown("a\nb"), "a b");
-        assert_eq!(shown(&"x".repeat(80)), format!("{}...", "x".repeat(60)));
-        assert!(!shown("https://user:pass@example.com").contains("pass"));
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::general::Environment;
+use super::environment_name::Environment;
 use super::problem::Problems;
 use super::secret::Secret;
 use super::value::Read;

@@ -14,22 +14,25 @@ mod database;
 mod dtmf_key;
 mod elevenlabs;
 mod environment;
+mod environment_name;
 mod general;
 mod greeting;
 mod log;
 mod music;
 mod notice;
-mod notices;
+mod notice_rule;
 mod problem;
+mod redact;
 mod retention;
 mod s3;
 mod secret;
 mod server;
 mod show;
-mod stray;
+mod startup_warnings;
 #[cfg(test)]
 mod tests;
 mod threecx;
+mod unknown_variables;
 mod value;
 mod values;
 mod variables;
@@ -49,17 +52,17 @@ pub use clone::{Storage, VoiceClone};
 pub use database::{Database, DatabaseSource};
 pub use elevenlabs::{ElevenLabs, Telephony};
 pub use environment::read_environment;
-pub use general::Environment;
+pub use environment_name::Environment;
 pub use greeting::Greeting;
 pub use log::{Log, LogFile};
 pub use notice::{NoticeGivenBy, NoticeMessage, NoticeText};
 pub use problem::{ConfigError, Problem};
+pub(crate) use redact::masked;
 pub use retention::Retention;
 pub use secret::Secret;
 pub use server::{CorsOrigins, Server};
 pub use show::show;
 pub use threecx::{CallControl, ThreeCx};
-pub(crate) use variables::masked;
 pub use variables::{Default as VariableDefault, Kind, Required, Section, VARIABLES, Variable, find};
 pub use webhook::{Sender, WebhookAuth, Webhooks};
 
@@ -134,7 +137,7 @@ impl Config {
             greeting.message = greeting::ON_LIVE_LEG.to_owned();
         }
         if let (Some(route), Some(greeting)) = (route, &greeting) {
-            notice::require(route, environment, greeting, problems);
+            notice_rule::require(route, environment, greeting, problems);
         }
         let clone = VoiceClone::read(&values, problems);
         let callback = Callback::read(&values, problems);
@@ -169,7 +172,7 @@ impl Config {
             })
         };
         let mut config = config().ok_or_else(silent_section)?;
-        config.notices = notices::notices(&config, &values);
+        config.notices = startup_warnings::notices(&config, &values);
         config.warnings = values.strays;
         Ok(config)
     }
