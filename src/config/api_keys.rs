@@ -1,21 +1,30 @@
-//! Who may use our API: keys are known by their hash alone, so that the configuration gives none away.
+//! Keys of the API. The configuration holds their hashes only, so it gives no key away.
 
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::problem::Problems;
-use super::value::{List, Read};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Complaint, FromText, List};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::Kind;
 
-/// What a key allows; each scope includes the ones before it.
+variables! { Section::Api;
+    api_keys: ApiKeys {
+        unit: "list of entries",
+        help: "Keys of the API, as entries NAME:SCOPES:SHA256 that `precall keys new` prints.",
+        note: "SCOPES is one or more of read, operate and admin, joined by +. Unset: the API is closed.",
+    }
+}
+
+/// What a key allows. Each scope includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Look.
+    /// Read calls, callers and voices.
     Read,
     /// Act on calls.
     Operate,
@@ -41,10 +50,10 @@ impl Scope {
     }
 }
 
-/// Whom a key belongs to and what it allows.
+/// The owner of a key, and what it allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The entry's name, for logs and audit rows.
+    /// Name of the entry, for logs and audit rows.
     pub name: Arc<str>,
     /// The widest of its scopes.
     pub scope: Scope,
@@ -56,7 +65,7 @@ struct Entry {
     digest: [u8; 32],
 }
 
-/// The keys; without any, the API is closed.
+/// The keys. Without any, the API is closed.
 #[derive(Clone, Default)]
 pub struct ApiKeys(Vec<Entry>);
 
@@ -66,11 +75,11 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-/// Shorter keys could be guessed; longer ones are no keys.
+/// Shorter keys could be guessed.
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 32..=512;
 
 impl ApiKeys {
-    /// Whose key this is. The time taken does not depend on which entry matches, or whether one does.
+    /// The owner of the key. The time taken does not depend on whether or where an entry matches.
     #[must_use]
     pub fn authenticate(&self, presented: &str) -> Option<Principal> {
         if !is_key(presented) {
@@ -92,7 +101,7 @@ impl ApiKeys {
         self.0.is_empty()
     }
 
-    /// The `API_KEYS` entry of a key. `None` if the name or the key cannot be used.
+    /// The `API_KEYS` entry of a key; `None` when the name or the key cannot be used.
     #[must_use]
     pub fn entry(name: &str, scope: Scope, key: &str) -> Option<String> {
         let fits = is_name(name) && is_key(key);
@@ -110,31 +119,10 @@ fn is_name(name: &str) -> bool {
     (1..=MAX).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-/// The section as envy reads it: a list, in a variable that is a secret.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    api_keys: Option<Read<List>>,
-}
-
 impl ApiKeys {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
-        const RIGHT: &str = "NAME:SCOPES:SHA256 as `precall keys new` prints it: scopes of read, operate, admin \
-                             joined by +, and the key's SHA-256 as 64 lower-case hex digits";
-        let raw: Raw = values.section(Section::Api, problems)?;
-        let List(entries) = problems.optional("API_KEYS", raw.api_keys)?.unwrap_or(List(Vec::new()));
-        let mut keys = Self::default();
-        for (place, entry) in (1_usize..).zip(&entries) {
-            // By its place: whoever pastes a key instead of its hash shall not find it in a log.
-            match keys.take(entry) {
-                Ok(()) => {}
-                Err(wrong) => {
-                    problems.add("API_KEYS", format!("entry {place} {wrong}"), RIGHT);
-                    return None;
-                }
-            }
-        }
-        Some(keys)
+        let settings = Settings::read(values, problems)?;
+        settings.api_keys.optional().map(Option::unwrap_or_default)
     }
 
     fn take(&mut self, entry: &str) -> Result<(), &'static str> {
@@ -166,6 +154,23 @@ impl ApiKeys {
         }
         self.0.push(Entry { principal: Principal { name: Arc::from(name), scope }, digest });
         Ok(())
+    }
+}
+
+/// A secret, so that hashes are not shown.
+impl FromText for ApiKeys {
+    const KIND: Kind = Kind::Secret;
+
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        const RIGHT: &str = "NAME:SCOPES:SHA256 as `precall keys new` prints it: scopes of read, operate, admin \
+                             joined by +, and the key's SHA-256 as 64 lower-case hex digits";
+        let List(entries) = List::from_text(text)?;
+        let mut keys = Self::default();
+        for (place, entry) in (1_usize..).zip(&entries) {
+            // By its place: a key that was pasted instead of its hash must not reach the log.
+            keys.take(entry).map_err(|wrong| Complaint::new(format!("entry {place} {wrong}"), RIGHT))?;
+        }
+        Ok(keys)
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use super::value::{Complaint, FromText};
+use super::variables::Kind;
 
 /// `https://host[:port][/prefix]`; plain `http` for loopback alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ impl fmt::Display for BaseUrl {
 }
 
 impl FromText for BaseUrl {
+    const KIND: Kind = Kind::Form("https address");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str = "https://HOST, without user, query or fragment (http only for loopback)";
         // The text is not quoted: people put credentials into addresses.

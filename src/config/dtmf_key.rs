@@ -1,12 +1,15 @@
 //! A key of a telephone.
 
 use super::value::{Complaint, FromText};
+use super::variables::Kind;
 
 /// One of the twelve that every telephone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DtmfKey(pub(super) char);
 
 impl FromText for DtmfKey {
+    const KIND: Kind = Kind::Form("telephone key: 0 to 9, * or #");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str = "one key of 0 to 9, * or #";
         let mut keys = text.chars();

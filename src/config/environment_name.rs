@@ -5,13 +5,13 @@ use super::value::words;
 /// What the installation is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// Real callers: everything is signed.
+    /// Real callers. Every webhook must be signed.
     Production,
-    /// One developer's machine: unsigned webhooks are possible, and only loopback is bound.
+    /// One developer's machine. Webhooks may be unsigned, and precall listens on loopback addresses only.
     Development,
 }
 
-words!(Environment, "production or development",
+words!(Environment,
     "production" => Environment::Production,
     "development" => Environment::Development,
 );

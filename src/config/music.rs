@@ -6,6 +6,7 @@ use precall_actors::prompts::HoldOrder;
 use url::Url;
 
 use super::value::{Complaint, FromText};
+use super::variables::Kind;
 
 /// What `GREETING_MUSIC_URL` names; whether it is played at all is another variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ impl Music {
 }
 
 impl FromText for Music {
+    const KIND: Kind = Kind::Form("http or https address, or path");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str =
             "an http or https address without a user or password, a path, or file:// and an absolute path";

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::value::{Complaint, FromText, words};
+use super::variables::Kind;
 
 /// As long as any other text that is spoken.
 const CHARACTERS_MAX: usize = 2_000;
@@ -21,7 +22,7 @@ pub enum NoticeGivenBy {
     Pbx,
 }
 
-words!(NoticeGivenBy, "precall or pbx",
+words!(NoticeGivenBy,
     "precall" => NoticeGivenBy::Precall,
     "pbx" => NoticeGivenBy::Pbx,
 );
@@ -74,6 +75,8 @@ fn is_same_language(one: &str, other: &str) -> bool {
 }
 
 impl FromText for NoticeMessage {
+    const KIND: Kind = Kind::Form("text, or JSON object of texts by language");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str =
             r#"a text of at most 2000 characters, or {"en": "text", "nl": "text", "default": "text"}"#;

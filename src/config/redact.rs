@@ -1,6 +1,6 @@
 //! What errors, tables and log lines may show of a value.
 
-/// A value as an error or a table may show it: short, on one line, and nothing of an address but where it leads.
+/// A value as an error or a table may show it: short and on one line. An address with a user or a query is not shown.
 #[must_use]
 pub(super) fn shown(text: &str) -> String {
     const MAX: usize = 60;
@@ -11,7 +11,7 @@ pub(super) fn shown(text: &str) -> String {
     if text.chars().count() > MAX { format!("{line}...") } else { line }
 }
 
-/// The text with the digits of every longer number masked but for the last two.
+/// The text with every number of more than five digits masked, except its last two digits.
 #[must_use]
 pub(crate) fn masked(text: &str) -> String {
     const SHORT: usize = 5;

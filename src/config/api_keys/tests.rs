@@ -1,14 +1,10 @@
 //! API keys: entries, scopes, who is recognised.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 use super::{ApiKeys, Scope};
-use crate::config::value::{FromText as _, List};
+use crate::config::value::FromText as _;
 
-fn parse(text: &str) -> Result<ApiKeys, &'static str> {
-    let mut keys = ApiKeys::default();
-    for entry in List::from_text(text).unwrap().0 {
-        keys.take(&entry)?;
-    }
-    Ok(keys)
+fn parse(text: &str) -> Result<ApiKeys, String> {
+    ApiKeys::from_text(text).map_err(|complaint| complaint.wrong)
 }
 
 const READER: &str = "reader-key-reader-key-reader-key-1";

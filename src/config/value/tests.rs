@@ -1,6 +1,6 @@
 //! Texts become values.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-use super::{FromText, List, Secret, Word};
+use super::{FromText, List, Secret, Whole, Word};
 use crate::trusted_addresses::AddressList;
 
 #[test]
@@ -26,9 +26,18 @@ fn lists_are_commas_or_json_and_trimmed() {
 
 #[test]
 fn numbers_are_digits_only() {
-    assert_eq!(u64::from_text("35"), Ok(35));
+    type Percent = Whole<u8, 1, 100>;
+    assert_eq!(Percent::from_text("35"), Ok(Whole(35)));
     for text in ["-1", "+1", "1.5", "35s", "99999999999999999999"] {
-        assert!(u64::from_text(text).is_err(), "{text}");
+        let complaint = Percent::from_text(text).unwrap_err();
+        assert!(complaint.wrong.contains("is not a whole number"), "{complaint:?}");
+    }
+    for text in ["0", "101", "256"] {
+        let complaint = Percent::from_text(text).unwrap_err();
+        assert_eq!(
+            (complaint.wrong, complaint.right.as_str()),
+            (format!("`{text}` is out of range"), "1 to 100")
+        );
     }
 }
 
