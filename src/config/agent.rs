@@ -1,4 +1,4 @@
-//! The agent on the caller's own leg: how its conversation is opened, what it is told, and to whom it may transfer.
+//! The agent on the caller's own leg: how its conversation is opened, its variables, and where it may transfer.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ variables! { Section::Agent;
         routes: Routes::LiveLeg,
         default: Text("6"),
         help: "The caller hears hold music when the agent has not answered for this time.",
-        note: "After 15 seconds precall gives this agent up and makes the next handoff attempt.",
+        note: "After 15 seconds without an answer precall gives this agent up and makes the next handoff attempt.",
     }
     agent_audio_ms: Millis<20, 100> {
         routes: Routes::LiveLeg,

@@ -1,4 +1,4 @@
-//! The address of somebody's HTTP interface, without a slash at its end, so that paths can be appended.
+//! The base address of an HTTP API, without a slash at its end, so that paths can be appended.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use url::{Host, Url};
 use super::value::{Complaint, FromText};
 use super::variables::Kind;
 
-/// `https://host[:port][/prefix]`; plain `http` for loopback alone.
+/// `https://host[:port][/prefix]`; plain `http` for loopback only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
@@ -19,19 +19,19 @@ impl BaseUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
-    /// Whether it leads to this machine.
+    /// Whether the host is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
 
-    /// The host, as it is compared with other addresses of the same provider.
+    /// The host, for comparing with other addresses of the same provider.
     #[must_use]
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// The same without a last path segment `segment`, which people write or leave out.
+    /// The same address without its last path segment, when that is `segment`.
     #[must_use]
     pub(super) fn without_last(mut self, segment: &str) -> Self {
         let path = self.0.path().trim_end_matches('/');
@@ -54,7 +54,7 @@ impl FromText for BaseUrl {
 
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str = "https://HOST, without user, query or fragment (http only for loopback)";
-        // The text is not quoted: people put credentials into addresses.
+        // Messages do not show the text: people put credentials into addresses.
         let url = Url::parse(text).map_err(|_| Complaint::new("is not an address", RIGHT))?;
         if url.host().is_none() || !matches!(url.scheme(), "http" | "https") {
             return Err(Complaint::new("is not an http address", RIGHT));

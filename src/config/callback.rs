@@ -20,19 +20,19 @@ variables! { Section::Callback;
     callback_countries: Countries {
         unit: "countries",
         example: "GB,IE",
-        help: "Countries that precall may dial. Unset: the country of the called number only.",
+        help: "Countries that precall may dial. Unset: only the country of the number that the caller called.",
     }
     own_numbers: List {
         unit: "telephone numbers",
         shown: Shown::Masked,
         example: "+441632960961",
-        help: "Numbers that lead back to this PBX or agent: its DIDs and the number of the agent. precall never dials them.",
-        note: "Write them with + and country code.",
+        help: "Numbers that lead back to this PBX or agent: its DIDs and the number of the agent.",
+        note: "precall never dials them. Write them with + and country code.",
     }
     callback_limit_per_number_hour: Whole<u32, 1, 1_000_000> {
         unit: "calls",
         default: Text("3"),
-        help: "Calls to one number within an hour.",
+        help: "Calls to one number within an hour. A greeting and the agent call after it count once.",
     }
     callback_limit_per_hour: Whole<u32, 1, 1_000_000> {
         unit: "calls",
@@ -64,7 +64,7 @@ variables! { Section::Callback;
 pub struct Callback {
     /// The country of numbers written without `+`.
     pub default_region: Option<Region>,
-    /// Countries that may be dialled; only the country of the called number when empty.
+    /// Countries that may be dialled; only the country of the number that the caller called when empty.
     pub countries: Vec<Region>,
     /// Numbers that lead back to this PBX or agent, extensions included. Never dialled.
     pub own_numbers: Vec<CallerNumber>,

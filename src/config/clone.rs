@@ -76,7 +76,7 @@ variables! { Section::Clone;
     s3_region: RegionName {
         required: Required::When("with S3_BUCKET_NAME, unless S3_ENDPOINT is set"),
         example: "eu-central-1",
-        help: "Region of the bucket. Unset, with S3_ENDPOINT: us-east-1.",
+        help: "Region of the bucket. With S3_ENDPOINT it is us-east-1 when unset.",
     }
     s3_endpoint: BaseUrl {
         example: "https://minio.example.com",

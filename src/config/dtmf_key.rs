@@ -1,9 +1,9 @@
-//! A key of a telephone.
+//! A key of a telephone, as DTMF.
 
 use super::value::{Complaint, FromText};
 use super::variables::Kind;
 
-/// One of the twelve that every telephone has.
+/// One of the twelve keys that every telephone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DtmfKey(pub(super) char);
 

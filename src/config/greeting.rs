@@ -82,9 +82,10 @@ variables! { Section::Greeting;
         ),
         example: "This call uses an artificial voice and is recorded.",
         help: "Notice before the greeting: artificial voice, recording, sharing. No key skips it.",
-        note: "A JSON object gives a text for each language: {\"en\": \"Recorded.\", \"nl\": \"Opgenomen.\", \"default\": \
-            \"Recorded.\"}. The language of the line picks one. When precall cannot prepare the notice of a line, it \
-            hands no caller of that line to an agent.",
+        note: "A JSON object gives a text for each language: \
+            {\"en\": \"Recorded.\", \"nl\": \"Opgenomen.\", \"default\": \"Recorded.\"}. The language of the line \
+            selects one. When precall cannot prepare the notice of a line, it hands no caller of that line to an \
+            agent.",
     }
     notice_given_by: NoticeGivenBy {
         default: Text("precall"),
@@ -98,8 +99,9 @@ variables! { Section::Greeting;
     prompt_cache_dir: PathBuf {
         routes: Routes::LiveLeg,
         default: ByEnvironment { production: "/var/lib/precall/prompts", development: "data/prompts" },
-        help: "Directory of prepared audio. ElevenLabs is paid once for each text, and a start without it has its prompts.",
-        note: "precall creates it when it is missing. When precall cannot write to it, it warns and continues.",
+        help: "Directory of prepared audio.",
+        note: "ElevenLabs is paid once for each text, and precall can start while ElevenLabs is away. precall creates \
+            the directory when it is missing. When precall cannot write to it, it warns and continues.",
     }
 }
 

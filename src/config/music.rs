@@ -1,4 +1,4 @@
-//! Where the music on hold is: an address of the web or a file of this machine.
+//! The source of the music on hold: a web address or a local file.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use url::Url;
 use super::value::{Complaint, FromText};
 use super::variables::Kind;
 
-/// What `GREETING_MUSIC_URL` names; whether it is played at all is another variable.
+/// `GREETING_MUSIC_URL`. `GREETING_MUSIC_ENABLED` decides whether music is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Music {
     Address(Url),
@@ -16,7 +16,7 @@ pub(super) enum Music {
 }
 
 impl Music {
-    /// What is to be prepared.
+    /// What precall prepares for the hold.
     pub(super) fn order(music: Option<Self>) -> HoldOrder {
         match music {
             None => HoldOrder::BuiltIn,
@@ -41,12 +41,12 @@ impl FromText for Music {
         }
         let url = Url::parse(text).map_err(|_| wrong("is not an address"))?;
         match url.scheme() {
-            // A host other than this one is refused here as well.
-            "file" => url.to_file_path().map(Self::File).map_err(|()| wrong("names no file of this machine")),
+            // Also refuses a file on another host.
+            "file" => url.to_file_path().map(Self::File).map_err(|()| wrong("names no file on this machine")),
             "http" | "https" if url.username().is_empty() && url.password().is_none() => {
                 Ok(Self::Address(url))
             }
-            _ => Err(wrong("is not such an address")),
+            _ => Err(wrong("is an address that cannot be used")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a caller is told before anything else: that the voice is artificial, that the call is recorded, who shares it.
+//! The notice before the greeting: artificial voice, recording, sharing of data.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use super::value::{Complaint, FromText, words};
 use super::variables::Kind;
 
-/// As long as any other text that is spoken.
+/// The limit of every spoken text.
 const CHARACTERS_MAX: usize = 2_000;
 const LANGUAGES_MAX: usize = 50;
-/// The key of the text for every language that has none of its own.
+/// Key of the text for languages without a text of their own.
 const DEFAULT: &str = "default";
 
-/// Who tells the caller.
+/// Who gives the notice to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeGivenBy {
-    /// We do, before the greeting.
+    /// precall, before the greeting.
     Precall,
-    /// The phone system did, before the call reached us.
+    /// The PBX, before the call reaches precall.
     Pbx,
 }
 
@@ -27,27 +27,27 @@ words!(NoticeGivenBy,
     "pbx" => NoticeGivenBy::Pbx,
 );
 
-/// The notice: one text for everybody, or one for each language.
+/// The notice: one text for all languages, or one for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeMessage {
-    /// Whatever language the line speaks.
+    /// For every language of a line.
     Plain(String),
-    /// Language and text, in the order they were written; never empty.
+    /// Language and text, in the order of the variable; never empty.
     ByLanguage(Vec<(String, String)>),
 }
 
 /// The notice of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoticeText<'a> {
-    /// The language it is in, as far as that is known.
+    /// Its language, when known.
     pub language: Option<&'a str>,
-    /// What is said.
+    /// The spoken text.
     pub text: &'a str,
 }
 
 impl NoticeMessage {
-    /// The text of a line that speaks `language`: its own, else the one of the same language in another region, else the
-    /// one called `default`, else the first.
+    /// The text for a line in `language`: of that language, else of the same language in another region, else the one
+    /// called `default`, else the first.
     #[must_use]
     pub fn of<'a>(&'a self, language: Option<&'a str>) -> NoticeText<'a> {
         let texts = match self {
@@ -58,7 +58,7 @@ impl NoticeMessage {
         let exact = language.and_then(|language| find(&|key| key.eq_ignore_ascii_case(language)));
         let related = || language.and_then(|language| find(&|key| is_same_language(key, language)));
         let found = exact.or_else(related).or_else(|| find(&|key| key == DEFAULT)).or_else(|| texts.first());
-        // Never empty, and the empty text would be refused when it is to be spoken.
+        // The list is never empty. An empty text would be refused when precall prepares it.
         found.map_or(NoticeText { language: None, text: "" }, |(key, text)| NoticeText {
             language: (key != DEFAULT).then_some(key),
             text,
@@ -66,7 +66,7 @@ impl NoticeMessage {
     }
 }
 
-/// Whatever the regions.
+/// Compares languages without their regions.
 fn is_same_language(one: &str, other: &str) -> bool {
     fn code(language: &str) -> &str {
         language.split(['-', '_']).next().unwrap_or(language)
@@ -98,7 +98,7 @@ impl FromText for NoticeMessage {
         for (index, (key, text)) in texts.iter().enumerate() {
             if key != DEFAULT && !is_language(key) {
                 return Err(wrong(format!(
-                    "has a text in `{}`, which is no language",
+                    "has a text in `{}`, which is not a language",
                     super::redact::shown(key)
                 )));
             }
@@ -122,7 +122,7 @@ fn is_language(key: &str) -> bool {
     parts.next().is_some_and(is_code) && parts.all(is_region)
 }
 
-/// A map as pairs, since the first text stands in for a missing `default`.
+/// Reads a map as pairs in their order, because the first text stands in for a missing `default`.
 struct InOrder;
 
 impl<'de> Visitor<'de> for InOrder {

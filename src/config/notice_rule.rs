@@ -7,8 +7,8 @@ use super::greeting::Greeting;
 use super::notice::NoticeGivenBy;
 use super::problem::Problems;
 
-/// On a live leg nobody but us or the PBX can tell the caller, and outside development somebody must. On `callback` the
-/// greeting itself does: its default says so.
+/// On a live leg, precall or the PBX must give the notice, except in development. On `callback` the greeting gives it:
+/// the default text does.
 pub(super) fn require(route: Route, environment: Environment, greeting: &Greeting, problems: &mut Problems) {
     let is_live_leg = match route {
         Route::Bridge | Route::Transfer => true,

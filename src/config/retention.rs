@@ -41,10 +41,10 @@ variables! { Section::Retention;
     }
     retention_days: Kept {
         example: "calls=365,transcripts=90,recordings=30,webhooks=7",
-        help: "After how many days precall deletes old data. One number is for calls.",
-        note: "calls: calls, their events and all that derives from them, week by week, so up to a week later. \
-            transcripts: what was said. recordings: as calls when unset. webhooks: 7 when unset. precall keeps callers, \
-            consents and cached voices. Unset: it keeps calls for ever.",
+        help: "After how many days precall deletes old data. A single number is for calls.",
+        note: "calls: calls, their events and all that derives from them; precall deletes whole weeks, so up to a week \
+            later. transcripts: what was said; as calls when unset. recordings: as calls when unset. webhooks: 7 when \
+            unset. precall never deletes callers, consents and cached voices here. Unset: it keeps calls for ever.",
     }
     database_max_gb: Whole<u64, 1, 1_000_000> {
         unit: "GiB",

@@ -50,7 +50,7 @@ impl FromText for BucketName {
 pub(super) struct RegionName(String);
 
 impl FromText for RegionName {
-    const KIND: Kind = Kind::Form("word");
+    const KIND: Kind = Kind::Form("one word");
 
     fn from_text(text: &str) -> Result<Self, Complaint> {
         let is_name =

@@ -2,6 +2,9 @@
 //!
 //! A definition gives the name in lower case, the type of the value, and the fields of `Variable`. The name in the
 //! environment is the same in upper case: `port: Whole<u16, 0, 65_535> { .. }` is `PORT`.
+//!
+//! A macro of our own, because envy is the reader and knows neither defaults, ranges nor help. A second struct for the
+//! documents would have to repeat every name. The text of each document is compared with its file by a test.
 
 use super::problem::Problems;
 

@@ -25,7 +25,8 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
     }
     if config.clone.policy == VoicePolicy::Proof && config.call.route == Route::Callback {
         say(
-            "VOICE_POLICY is proof, and callers cannot prove anything on route callback: agents speak in the fallback voice",
+            "VOICE_POLICY is proof, and callers cannot prove anything on route callback: agents speak in the fallback \
+             voice",
         );
     }
     if config.clone.timeout > config.clone.max_wait {

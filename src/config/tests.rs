@@ -1,6 +1,7 @@
-//! The configuration as a whole: what `serve` accepts, and how it refuses the rest.
+//! The configuration as a whole: what `serve` accepts, and how it refuses other values.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
+mod definitions;
 mod voices;
 
 use std::collections::BTreeMap;
@@ -13,12 +14,9 @@ use precall_actors::budgets::BudgetLimits;
 use precall_actors::phone_number::CallerNumber;
 use precall_actors::prompts::HoldOrder;
 
-use super::{
-    Config, ConfigError, CorsOrigins, DatabaseSource, DefaultValue, Environment, Kind, Shown, WebhookAuth,
-    show, variables,
-};
+use super::{Config, ConfigError, CorsOrigins, DatabaseSource, Environment, WebhookAuth, show};
 
-/// The least that `serve` takes in production.
+/// The least that `serve` needs in production.
 const LEAST: &[(&str, &str)] = &[
     ("ELEVENLABS_API_KEY", "sk_0123456789abcdef"),
     ("ELEVENLABS_AGENT_ID", "agent_1"),
@@ -145,38 +143,6 @@ fn budgets_are_none_until_they_are_set_and_then_not_zero() {
     assert_eq!(wrong(with(&[("BUDGET_CLONES_PER_DAY", "0")])), ["BUDGET_CLONES_PER_DAY"]);
 }
 
-/// Free text cannot be wrong; everything else must say so under its own name.
-#[test]
-fn a_bad_value_is_reported_under_the_name_of_its_variable() {
-    let free = [
-        "GREETING_MESSAGE",
-        "NOTICE_MESSAGE",
-        "LOG_FILE",
-        "PG_BIN_DIR",
-        "EMBEDDED_DATABASE_DIR",
-        "SPOOL_DIR",
-        "ERASURE_LEDGER",
-        "LOCAL_VOICE_SAMPLES_PATH",
-        "GREETING_AUDIO_FILE",
-        "AGENT_FIRST_MESSAGE",
-        "APOLOGY_MESSAGE",
-        "PROMPT_CACHE_DIR",
-    ];
-    for variable in variables() {
-        let (bad, shown) = if free.contains(&variable.name) {
-            ("nul\0byte".repeat(500), "nul")
-        } else {
-            ("bad value\u{1}".to_owned(), "\u{1}")
-        };
-        let error = with(&[(variable.name, &bad)]).map(|_| variable.name).unwrap_err();
-        let names: Vec<_> = error.problems.iter().map(|problem| problem.name.as_str()).collect();
-        assert!(names.contains(&variable.name), "{}: {names:?}", variable.name);
-        if variable.is_secret() || variable.shown == Shown::Masked {
-            assert!(!error.to_string().contains(shown), "{error}");
-        }
-    }
-}
-
 #[test]
 fn no_secret_is_shown_by_anything() {
     let secrets = ["sk_0123456789abcdef", "three-secret", "eleven-secret", "dbpass"];
@@ -210,7 +176,7 @@ fn telephone_numbers_are_masked_when_shown() {
 }
 
 #[test]
-fn production_wants_both_secrets_and_development_wants_loopback() {
+fn production_requires_both_secrets_and_development_requires_loopback() {
     let mut set: BTreeMap<_, _> = LEAST.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     set.remove("THREECX_WEBHOOK_SECRET");
     set.remove("WEBHOOK_SECRET");
@@ -239,9 +205,8 @@ fn a_secret_may_come_from_a_file_and_never_from_two_places() {
     assert_eq!(wrong(both), ["WEBHOOK_SECRET_FILE"]);
 
     let config = with(&[("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", path)]).unwrap();
-    assert!(
-        matches!(&config.webhooks.elevenlabs.auth, WebhookAuth::Signed(s) if s.expose() == "from-the-file-from-the-file")
-    );
+    assert!(matches!(&config.webhooks.elevenlabs.auth,
+            WebhookAuth::Signed(secret) if secret.expose() == "from-the-file-from-the-file"));
     assert!(config.show().contains(&format!("set (27 characters), from {path}")), "{}", config.show());
 
     for bad in [dir.path().join("none"), dir.path().to_owned(), "/dev/zero".into()] {
@@ -251,7 +216,7 @@ fn a_secret_may_come_from_a_file_and_never_from_two_places() {
 }
 
 #[test]
-fn an_unreadable_secret_never_opens_a_door() {
+fn an_unreadable_secret_never_turns_protection_off() {
     let set =
         [("ENVIRONMENT", "development"), ("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", "/nowhere/at/all")];
     assert_eq!(wrong(with(&set)), ["WEBHOOK_SECRET_FILE"]);
@@ -281,7 +246,7 @@ fn words_are_read_in_any_case() {
 }
 
 #[test]
-fn the_route_that_was_not_chosen_is_said_aloud() {
+fn a_startup_warning_names_the_route_that_was_selected() {
     let notice = |config: &Config| config.notices().iter().find(|n| n.starts_with("CALL_ROUTE")).cloned();
     assert!(notice(&with(&[]).unwrap()).unwrap().contains("not configured"));
     assert_eq!(notice(&with(&[("CALL_ROUTE", "callback")]).unwrap()), None);
@@ -300,7 +265,7 @@ fn the_route_that_was_not_chosen_is_said_aloud() {
 }
 
 #[test]
-fn a_file_of_certificates_that_cannot_be_used_says_what_would_do() {
+fn an_unusable_certificate_file_says_what_is_needed() {
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().join("empty.pem");
     fs::write(&empty, "").unwrap();
@@ -340,7 +305,7 @@ fn unknown_variables_are_warnings() {
 }
 
 #[test]
-fn commands_that_need_one_section_mind_no_other() {
+fn commands_that_need_one_section_ignore_the_others() {
     let set: BTreeMap<String, String> = [
         ("DATABASE_URL", "postgres://u@h/d"),
         ("PORT", "0"),
@@ -373,7 +338,7 @@ fn the_greeting_speaks_the_notice_first() {
 }
 
 #[test]
-fn what_callers_hear_is_read_and_given_to_a_line() {
+fn the_greeting_settings_reach_the_prompts_of_a_line() {
     let config = with(&[
         ("GREETING_VOICE_ID", "voice_1"),
         ("GREETING_AUDIO_FILE", "/data/greeting.wav"),
@@ -410,7 +375,7 @@ fn what_callers_hear_is_read_and_given_to_a_line() {
 }
 
 #[test]
-fn a_key_has_one_meaning_and_silence_has_a_limit() {
+fn one_key_has_one_meaning_and_silence_has_a_limit() {
     let error = with(&[("GREETING_SKIP_DTMF", "1"), ("FALLBACK_DTMF", "1")]).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("FALLBACK_DTMF: is `1`, which is GREETING_SKIP_DTMF as well"), "{text}");
@@ -420,76 +385,7 @@ fn a_key_has_one_meaning_and_silence_has_a_limit() {
 }
 
 #[test]
-fn setting_every_default_changes_nothing() {
-    let defaults: Vec<(&str, &str)> = variables()
-        .filter_map(|variable| match variable.default {
-            DefaultValue::Text(text) | DefaultValue::ByRoute { callback: text, .. } => {
-                Some((variable.name, text))
-            }
-            DefaultValue::ByEnvironment { production, .. } => Some((variable.name, production)),
-            DefaultValue::Unset | DefaultValue::Cores => None,
-        })
-        .collect();
-    let (plain, explicit) = (with(&[]).unwrap(), with(&defaults).unwrap());
-    let values = |config: &Config| config.show().replace(" (default)", "");
-    assert_eq!(values(&explicit), values(&plain));
-}
-
-#[test]
-fn the_default_greeting_follows_the_route_and_is_shown() {
-    let bridge = [
-        ("THREECX_BASE_URL", "https://pbx.example.com:5001"),
-        ("THREECX_CLIENT_ID", "900"),
-        ("THREECX_CLIENT_SECRET", "pbx-key"),
-        ("NOTICE_GIVEN_BY", "pbx"),
-    ];
-    let config = with(&bridge).unwrap();
-    assert_eq!(config.greeting.message, "Hello! One moment please, you are being connected.");
-    assert!(config.show().contains("Hello! One moment please, you are being connected. (default)"));
-    assert!(with(&[]).unwrap().greeting.message.contains("call you straight back"));
-    let set: Vec<_> = bridge.into_iter().chain([("GREETING_MESSAGE", "Hi.")]).collect();
-    assert_eq!(with(&set).unwrap().greeting.message, "Hi.");
-}
-
-/// Both ends of every range are accepted, and the next number is not.
-#[test]
-fn the_range_of_a_number_is_the_one_in_the_table() {
-    for variable in variables() {
-        let Kind::Number { min, max, .. } = variable.kind else { continue };
-        let try_value = |number: u64| with(&[(variable.name, &number.to_string())]);
-        for end in [min, max] {
-            assert!(try_value(end).is_ok(), "{}={end}: {:?}", variable.name, try_value(end).err());
-        }
-        let error = try_value(max.checked_add(1).unwrap()).unwrap_err().to_string();
-        assert!(
-            error.contains(&format!("{}: ", variable.name)) && error.contains("is out of range"),
-            "{error}"
-        );
-        assert!(error.contains(&format!("{min} to {max}")), "{error}");
-    }
-}
-
-#[test]
-fn every_word_in_the_table_is_accepted() {
-    let words = variables().filter_map(|variable| match variable.kind {
-        Kind::OneOf(words) => Some((variable, words)),
-        _ => None,
-    });
-    let mut count = 0;
-    for (variable, words) in words {
-        for word in words {
-            let refused = with(&[(variable.name, word)]).err();
-            // A route may miss other variables, but its word is known.
-            let is_unknown = refused.is_some_and(|error| error.to_string().contains("cannot be used"));
-            assert!(!is_unknown, "{}={word}", variable.name);
-            count += 1;
-        }
-    }
-    assert!(count > 20, "{count}");
-}
-
-#[test]
-fn a_transfer_says_what_it_needs_and_leads_to_nobody_else_than_ourselves() {
+fn a_transfer_says_what_it_needs_and_never_leads_back_to_precall() {
     let control = [
         ("THREECX_BASE_URL", "https://pbx.example.com:5001"),
         ("THREECX_CLIENT_ID", "900"),

@@ -6,7 +6,7 @@ use super::variables::{Variable, variables};
 const COMMON: &[&str] = &[
     "API", "AUTO", "AWS", "CACHE", "DEFAULT", "HTTP", "LOCAL", "MAX", "OWN", "PG", "PIN", "SOURCE", "STORE",
 ];
-/// Prefixes of AWS belong to other programs, whatever follows.
+/// Names that begin so belong to other programs, except those in the table.
 const FOREIGN: &str = "AWS_";
 /// No variable begins with the program's own name, but people try it.
 const OWN: &str = "PRECALL_";

@@ -148,7 +148,7 @@ impl FromText for Secret {
 pub(super) struct Word(pub(super) String);
 
 impl FromText for Word {
-    const KIND: Kind = Kind::Form("word");
+    const KIND: Kind = Kind::Form("one word");
 
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const MAX: usize = 128;

@@ -26,7 +26,7 @@ fn a_key_is_known_by_its_hash() {
 }
 
 #[test]
-fn anything_else_is_nobody() {
+fn an_unknown_key_is_refused() {
     let keys = keys();
     let flipped = READER.replace('1', "2");
     for presented in ["", "short", &flipped, &READER[..33], &format!("{READER} "), &"x".repeat(513)] {
@@ -38,7 +38,7 @@ fn anything_else_is_nobody() {
 }
 
 #[test]
-fn a_short_key_is_nobody_even_if_its_hash_is_listed() {
+fn a_short_key_is_refused_even_when_its_hash_is_listed() {
     let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest("short"));
     let keys = parse(&format!("a:read:{hash}")).unwrap();
     assert_eq!(keys.authenticate("short"), None);

@@ -17,7 +17,7 @@ fn one_text_is_for_every_language() {
 }
 
 #[test]
-fn the_language_of_the_line_picks() {
+fn the_language_of_the_line_selects_the_text() {
     let notice = NoticeMessage::from_text(TEXTS.trim()).unwrap();
     let picked = |language| of(&notice, language);
     assert_eq!(picked(Some("nl")), (Some("nl".into()), "Dag.".into()));
@@ -31,7 +31,7 @@ fn the_language_of_the_line_picks() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn a_wrong_notice_says_what_is_wrong() {
     let many: Vec<String> = (0..60).map(|n| format!(r#""en-x{n:03}": "t""#)).collect();
     for (text, wrong) in [
         ("{\"en\": \"a\"", "is not a JSON object"),
@@ -39,8 +39,8 @@ fn what_is_wrong_is_said() {
         ("{\"en\": {\"a\": \"b\"}}", "is not a JSON object"),
         ("{\"en\": \"a\"} more", "is not a JSON object"),
         ("{}", "in 0 languages"),
-        ("{\"english\": \"a\"}", "`english`, which is no language"),
-        ("{\"e\": \"a\"}", "no language"),
+        ("{\"english\": \"a\"}", "`english`, which is not a language"),
+        ("{\"e\": \"a\"}", "not a language"),
         ("{\"en\": \" \"}", "`en` that is empty"),
         ("{\"en\": \"a\", \"EN\": \"b\"}", "two texts in `EN`"),
         (&format!("{{{}}}", many.join(",")), "is not a JSON object"),

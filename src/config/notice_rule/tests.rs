@@ -7,7 +7,7 @@ use super::super::{Config, Environment};
 use super::require;
 
 #[test]
-fn a_live_leg_outside_development_wants_somebody_to_tell_the_caller() {
+fn a_live_leg_in_production_needs_a_notice() {
     let told = |route, environment, more: &[(&str, &str)]| {
         let least = [
             ("ENVIRONMENT", "development"),

@@ -9,22 +9,21 @@ use super::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, COMMAND, RULES};
 #[must_use]
 pub fn env_example() -> String {
     let mut out = String::new();
-    out.push_str(
-        "# Configuration of precall. Copy this file to .env, or set the same names in the environment.\n",
-    );
-    out.push_str("#\n");
-    out.push_str("# To start: remove the `# ` from the lines of one of the next two blocks, and replace each CHANGE_ME.\n");
+    for sentence in [
+        "Configuration of precall. Copy this file to .env, or set the same names in the environment.",
+        "To start: take the `# ` off the lines of one of the next two blocks, and replace each example.",
+    ] {
+        out.push_str(&wrapped(sentence, "# ", "# "));
+    }
     out.push_str(&wrapped(&format!("This file is generated. `{COMMAND}` writes it again."), "# ", "# "));
-    out.push_str("\n\n");
-    out.push_str("# === Minimum for route bridge: the agent speaks on the caller's own line. Needs 3CX call control. ===\n\n");
-    minimum(BRIDGE_MINIMUM, &mut out);
-    out.push_str("\n\n");
-    out.push_str("# === Minimum for route callback: ElevenLabs phones the caller back. ===\n\n");
-    minimum(CALLBACK_MINIMUM, &mut out);
-    out.push_str("\n\n");
-    out.push_str(
-        "# === All variables. A line shows the default, or an example where there is no default. ===\n#\n",
+    heading(
+        "Minimum for route bridge: the agent speaks on the caller's own leg. Needs 3CX call control.",
+        &mut out,
     );
+    minimum(BRIDGE_MINIMUM, &mut out);
+    heading("Minimum for route callback: ElevenLabs phones the caller back.", &mut out);
+    minimum(CALLBACK_MINIMUM, &mut out);
+    heading("All variables. A line shows the default, or an example where there is no default.", &mut out);
     for rule in RULES {
         out.push_str(&wrapped(rule, "# - ", "#   "));
     }
@@ -37,6 +36,10 @@ pub fn env_example() -> String {
         }
     }
     out
+}
+
+fn heading(text: &str, out: &mut String) {
+    out.push_str(&format!("\n\n# === {text} ===\n\n"));
 }
 
 fn minimum(names: &[&str], out: &mut String) {

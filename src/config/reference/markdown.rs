@@ -20,7 +20,8 @@ pub fn configuration_md() -> String {
     for rule in RULES {
         out.push_str(&wrapped(rule, "- ", "  "));
     }
-    out.push_str("\n## Minimum for route bridge\n\nThe agent speaks on the caller's own line. Needs 3CX call control.\n\n");
+    out.push_str("\n## Minimum for route bridge\n\n");
+    out.push_str("The agent speaks on the caller's own leg. Needs 3CX call control.\n\n");
     minimum(BRIDGE_MINIMUM, &mut out);
     out.push_str("\n## Minimum for route callback\n\nElevenLabs phones the caller back.\n\n");
     minimum(CALLBACK_MINIMUM, &mut out);

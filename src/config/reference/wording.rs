@@ -74,7 +74,8 @@ fn quoted(text: &str) -> String {
     if text.chars().all(is_plain) { text.to_owned() } else { format!("'{text}'") }
 }
 
-/// The text in lines of at most `WIDTH` characters, each beginning with `first` or `next`.
+/// The text in lines of at most `WIDTH` characters, each beginning with `first` or `next`. Words are split at white
+/// space only, so a crate for wrapping would bring more than it saves.
 pub(super) fn wrapped(text: &str, first: &str, next: &str) -> String {
     let mut out = String::new();
     let mut line = first.to_owned();

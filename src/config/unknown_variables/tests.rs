@@ -13,7 +13,7 @@ fn a_misspelt_name_is_reported_with_the_right_one() {
 }
 
 #[test]
-fn names_of_others_are_left_alone() {
+fn names_of_other_programs_are_not_reported() {
     let others = [
         "PATH",
         "HOME",
