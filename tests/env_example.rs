@@ -1,5 +1,6 @@
-//! `.env.example` is what administrators read, so it must say what the code does: every variable once, in the
-//! table's order, with its default, whether it is secret and when it is required, and nothing else.
+//! `.env.example` and docs/CONFIGURATION.md are written from the definitions in src/config/, and work as they say.
+//!
+//! `UPDATE_DOCS=1 cargo test --test env_example` writes both files again.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,157 +12,142 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use precall::config::{Config, Kind, Required, VARIABLES, Variable, VariableDefault, find, read_environment};
+use precall::config::{
+    BRIDGE_MINIMUM, CALLBACK_MINIMUM, Config, ConfigError, configuration_md, env_example, read_environment,
+    variables,
+};
+use precall_call::Route;
 
-const EXAMPLE: &str = include_str!("../.env.example");
-
-/// One variable as the file documents it.
-struct Entry<'a> {
-    name: &'a str,
-    value: &'a str,
-    is_active: bool,
-    /// The comment lines above it.
-    doc: Vec<&'a str>,
-    /// The `[section]` it stands under.
-    section: &'a str,
+/// Writes the documents instead of comparing them.
+fn is_update() -> bool {
+    std::env::var_os("UPDATE_DOCS").is_some()
 }
 
-fn entries() -> Vec<Entry<'static>> {
-    let mut entries = Vec::new();
-    let (mut doc, mut section) = (Vec::new(), "");
-    for line in EXAMPLE.lines() {
-        let body = line.strip_prefix("# ").unwrap_or(line);
-        let assigned = body.split_once('=').filter(|(name, _)| is_name(name));
-        if line.is_empty() {
-            doc.clear();
-        } else if let Some(title) = body.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = title;
-        } else if let Some((name, value)) = assigned {
-            let is_active = !line.starts_with('#');
-            entries.push(Entry { name, value, is_active, doc: std::mem::take(&mut doc), section });
-        } else {
-            assert!(line.starts_with('#'), "neither comment nor variable: {line}");
-            doc.push(body);
-        }
-    }
-    entries
+/// `.env.example` as it is checked in, or as this run writes it.
+fn example() -> String {
+    if is_update() { env_example() } else { read(".env.example") }
 }
 
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+fn read(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_default()
 }
 
-/// The line of facts that the table asks for.
-fn facts(variable: &Variable, unit: &str) -> String {
-    let secret = if variable.kind == Kind::Secret { "Secret. " } else { "" };
-    const LINE: usize = 60;
-    let default = match variable.default {
-        VariableDefault::Unset => "none".to_owned(),
-        // Too long for the line of facts; the value itself is compared below.
-        VariableDefault::Text(text) if text.len() > LINE => "below".to_owned(),
-        VariableDefault::Text(text) => text.to_owned(),
-        VariableDefault::ByEnvironment { production, development } => {
-            format!("{production} in production, {development} in development")
-        }
-        VariableDefault::Cores => "one per core".to_owned(),
+/// `NAME=value` of a line that is commented out; `None` for other lines.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let is_name = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     };
-    let required = match variable.required {
-        Required::No => "no",
-        Required::Yes => "yes",
-        Required::When(case) => case,
-    };
-    format!("Unit: {unit}. {secret}Default: {default}. Required: {required}. Restart: yes.")
+    line.strip_prefix("# ")?.split_once('=').filter(|(name, _)| is_name(name))
 }
 
-#[test]
-fn the_file_lists_exactly_the_variables_of_the_table_in_its_order() {
-    let documented: Vec<&str> = entries().iter().map(|entry| entry.name).collect();
-    let accepted: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
-    for name in &accepted {
-        assert!(documented.contains(name), "{name} is accepted and not documented");
-    }
-    for name in &documented {
-        assert!(accepted.contains(name), "{name} is documented and not accepted");
-    }
-    assert_eq!(documented, accepted);
+/// The assignments between the heading that contains `heading` and the next heading.
+fn block(heading: &str) -> Vec<(String, String)> {
+    let text = example();
+    let mut lines = text.lines().skip_while(|line| !(line.starts_with("# ===") && line.contains(heading)));
+    lines.next().expect(heading);
+    let lines = lines.take_while(|line| !line.starts_with("# ===")).filter_map(assignment);
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-#[test]
-fn every_entry_says_what_the_table_says() {
-    for entry in entries() {
-        let variable = find(entry.name).unwrap();
-        let said = *entry.doc.last().expect(entry.name);
-        let unit = said.strip_prefix("Unit: ").and_then(|rest| rest.split_once(". ")).expect(entry.name).0;
-        assert_eq!(said, facts(variable, unit), "{}", entry.name);
-        assert!(entry.doc.len() >= 2, "{} has no sentence", entry.name);
-        assert!(entry.doc[entry.doc.len() - 2].ends_with('.'), "{}: the sentence is cut off", entry.name);
-        assert_eq!(entry.section, format!("{:?}", variable.section).to_lowercase(), "{}", entry.name);
-        let wants_a_value = variable.required == Required::Yes
-            || matches!(variable.required, Required::When(case)
-                if !["THREECX_BASE_URL", "S3_BUCKET_NAME", "is s3"].iter().any(|word| case.contains(word)));
-        assert_eq!(entry.is_active, wants_a_value, "{}: only what is usually required is active", entry.name);
-        match variable.default {
-            VariableDefault::Text(text) | VariableDefault::ByEnvironment { production: text, .. } => {
-                assert_eq!(entry.value.trim_matches('\''), text, "{}", entry.name);
-            }
-            VariableDefault::Unset | VariableDefault::Cores => {}
-        }
-        if variable.kind == Kind::Secret {
-            assert_eq!(entry.value, "", "{}: no example of a secret", entry.name);
-        }
-    }
-}
-
-/// The file as an administrator uses it: copied, the active lines filled in.
-#[test]
-fn the_file_works_once_the_active_lines_are_filled_in() {
+/// The configuration that a `.env` file with these lines gives.
+fn load(lines: &[(String, String)]) -> Result<Config, ConfigError> {
+    let text: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join(".env");
-    std::fs::write(&file, filled(Lines::Active)).unwrap();
-    let config = Config::from_map(&ours(&file)).unwrap();
-    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+    std::fs::write(&file, text).unwrap();
+    Config::from_map(&set_by(&file))
 }
 
-/// Every default and every example in the file is a value that the code accepts, but for what it says it does not.
-#[test]
-fn every_commented_line_can_be_turned_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join(".env");
-    std::fs::write(&file, filled(Lines::All)).unwrap();
-    let mut set = ours(&file);
-    set.insert("THREECX_CLIENT_SECRET".to_owned(), "pbx-key".to_owned());
-    set.insert("AWS_SECRET_ACCESS_KEY".to_owned(), "bucket-key".to_owned());
-    let problems = Config::from_map(&set).unwrap_err().problems;
-    let names: Vec<&str> = problems.iter().map(|problem| problem.name.as_str()).collect();
-    assert_eq!(names, ["THREECX_CA_FILE"], "{problems:?}");
-    // The example's file is not on this machine.
-    set.remove("THREECX_CA_FILE");
-    Config::from_map(&set).unwrap();
-}
-
-#[derive(PartialEq)]
-enum Lines {
-    Active,
-    All,
-}
-
-fn filled(lines: Lines) -> String {
-    let mut text = String::new();
-    for entry in entries().iter().filter(|entry| lines == Lines::All || entry.is_active) {
-        let value = match entry.name {
-            "DATABASE_URL" => "'postgresql://app:pass$word@db.example.com/precall'",
-            _ if entry.is_active => "a-value-that-is-long-enough-for-a-secret",
-            _ => entry.value,
-        };
-        text.push_str(&format!("{}={value}\n", entry.name));
-    }
-    text
-}
-
-/// What the file sets, without what the machine that runs the test happens to set.
-fn ours(file: &Path) -> BTreeMap<String, String> {
+/// What the file sets, without what the machine that runs the test sets.
+fn set_by(file: &Path) -> BTreeMap<String, String> {
     let environment: BTreeMap<String, String> = std::env::vars().collect();
     let mut set = read_environment(file).unwrap();
     set.retain(|name, _| !environment.contains_key(name));
     set
+}
+
+/// Fails when the file differs from the text; with `UPDATE_DOCS=1` writes the file instead.
+fn is_current(file: &str, text: &str) {
+    if is_update() {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), text).unwrap();
+        return;
+    }
+    let found = read(file);
+    let differs = found.lines().zip(text.lines()).position(|(found, right)| found != right);
+    let line = differs.unwrap_or_else(|| found.lines().count().min(text.lines().count())) + 1;
+    assert!(
+        found == text,
+        "{file} differs from the definitions in src/config/, from line {line} on; this command writes it again:\n  \
+         UPDATE_DOCS=1 cargo test --test env_example"
+    );
+}
+
+#[test]
+fn the_documents_match_the_definitions() {
+    is_current(".env.example", &env_example());
+    is_current("docs/CONFIGURATION.md", &configuration_md());
+}
+
+#[test]
+fn no_line_of_the_documents_is_longer_than_120_characters() {
+    for line in env_example().lines().chain(configuration_md().lines()) {
+        assert!(line.chars().count() <= 120, "{line}");
+    }
+}
+
+/// Read from the file itself, so that a fault of the writer shows.
+#[test]
+fn the_file_lists_every_variable_once_and_all_commented_out() {
+    let documented: Vec<String> = block("All variables").into_iter().map(|(name, _)| name).collect();
+    let accepted: Vec<&str> = variables().map(|variable| variable.name).collect();
+    assert_eq!(documented, accepted);
+    let text = example();
+    let active: Vec<&str> = text.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
+    assert!(active.is_empty(), "{active:?}");
+}
+
+#[test]
+fn the_minimum_for_bridge_loads_and_selects_bridge() {
+    is_a_minimum("Minimum for route bridge", BRIDGE_MINIMUM, Route::Bridge);
+}
+
+#[test]
+fn the_minimum_for_callback_loads_and_selects_callback() {
+    is_a_minimum("Minimum for route callback", CALLBACK_MINIMUM, Route::Callback);
+}
+
+/// The block's lines alone give the route without unknown variables, and each line is necessary.
+fn is_a_minimum(heading: &str, names: &[&str], route: Route) {
+    let lines = block(heading);
+    assert_eq!(lines.iter().map(|(name, _)| name).collect::<Vec<_>>(), names);
+    let config = load(&lines).unwrap();
+    assert_eq!(config.call.route, route);
+    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+    for left_out in 0..lines.len() {
+        let mut fewer = lines.clone();
+        let (name, _) = fewer.remove(left_out);
+        let same = load(&fewer).is_ok_and(|config| config.call.route == route);
+        assert!(!same, "{name} is not necessary");
+    }
+}
+
+/// A placeholder that nobody replaced must not stay unnoticed where it opens something.
+#[test]
+fn the_placeholders_of_the_webhook_secrets_are_warned_about() {
+    let notices = load(&block("Minimum for route bridge")).unwrap().notices().join("\n");
+    for name in ["THREECX_WEBHOOK_SECRET", "WEBHOOK_SECRET"] {
+        assert!(notices.contains(&format!("{name} is short")), "{notices}");
+    }
+}
+
+/// Every default and every example in the file is a value that the code accepts.
+#[test]
+fn every_commented_line_can_be_turned_on() {
+    let mut lines = block("All variables");
+    let names: Vec<String> = load(&lines).unwrap_err().problems.into_iter().map(|p| p.name).collect();
+    assert_eq!(names, ["THREECX_CA_FILE"]);
+    // The example's file is not on this machine.
+    lines.retain(|(name, _)| name != "THREECX_CA_FILE");
+    let config = load(&lines).unwrap();
+    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
 }

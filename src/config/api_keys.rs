@@ -1,21 +1,30 @@
-//! Who may use our API: keys are known by their hash alone, so that the configuration gives none away.
+//! Keys of the API. The configuration holds their hashes only, so it gives no key away.
 
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::problem::Problems;
-use super::value::{List, Read};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Complaint, FromText, List};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::Kind;
 
-/// What a key allows; each scope includes the ones before it.
+variables! { Section::Api;
+    api_keys: ApiKeys {
+        unit: "list of entries",
+        help: "Keys of the API, as entries NAME:SCOPES:SHA256 that `precall keys new` prints.",
+        note: "SCOPES is one or more of read, operate and admin, joined by +. Unset: the API is closed.",
+    }
+}
+
+/// What a key allows. Each scope includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Look.
+    /// Read calls, callers and voices.
     Read,
     /// Act on calls.
     Operate,
@@ -41,10 +50,10 @@ impl Scope {
     }
 }
 
-/// Whom a key belongs to and what it allows.
+/// The owner of a key, and what it allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The entry's name, for logs and audit rows.
+    /// Name of the entry, for logs and audit rows.
     pub name: Arc<str>,
     /// The widest of its scopes.
     pub scope: Scope,
@@ -56,7 +65,7 @@ struct Entry {
     digest: [u8; 32],
 }
 
-/// The keys; without any, the API is closed.
+/// The keys. Without any, the API is closed.
 #[derive(Clone, Default)]
 pub struct ApiKeys(Vec<Entry>);
 
@@ -66,11 +75,11 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-/// Shorter keys could be guessed; longer ones are no keys.
+/// Shorter keys could be guessed.
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 32..=512;
 
 impl ApiKeys {
-    /// Whose key this is. The time taken does not depend on which entry matches, or whether one does.
+    /// The owner of the key. The time taken does not depend on whether or where an entry matches.
     #[must_use]
     pub fn authenticate(&self, presented: &str) -> Option<Principal> {
         if !is_key(presented) {
@@ -92,7 +101,7 @@ impl ApiKeys {
         self.0.is_empty()
     }
 
-    /// The `API_KEYS` entry of a key. `None` if the name or the key cannot be used.
+    /// The `API_KEYS` entry of a key; `None` when the name or the key cannot be used.
     #[must_use]
     pub fn entry(name: &str, scope: Scope, key: &str) -> Option<String> {
         let fits = is_name(name) && is_key(key);
@@ -110,31 +119,10 @@ fn is_name(name: &str) -> bool {
     (1..=MAX).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
-/// The section as envy reads it: a list, in a variable that is a secret.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    api_keys: Option<Read<List>>,
-}
-
 impl ApiKeys {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
-        const RIGHT: &str = "NAME:SCOPES:SHA256 as `precall keys new` prints it: scopes of read, operate, admin \
-                             joined by +, and the key's SHA-256 as 64 lower-case hex digits";
-        let raw: Raw = values.section(Section::Api, problems)?;
-        let List(entries) = problems.optional("API_KEYS", raw.api_keys)?.unwrap_or(List(Vec::new()));
-        let mut keys = Self::default();
-        for (place, entry) in (1_usize..).zip(&entries) {
-            // By its place: whoever pastes a key instead of its hash shall not find it in a log.
-            match keys.take(entry) {
-                Ok(()) => {}
-                Err(wrong) => {
-                    problems.add("API_KEYS", format!("entry {place} {wrong}"), RIGHT);
-                    return None;
-                }
-            }
-        }
-        Some(keys)
+        let settings = Settings::read(values, problems)?;
+        settings.api_keys.optional().map(Option::unwrap_or_default)
     }
 
     fn take(&mut self, entry: &str) -> Result<(), &'static str> {
@@ -169,96 +157,22 @@ impl ApiKeys {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use super::{ApiKeys, Scope};
-    use crate::config::value::{FromText as _, List};
+/// A secret, so that hashes are not shown.
+impl FromText for ApiKeys {
+    const KIND: Kind = Kind::Secret;
 
-    fn parse(text: &str) -> Result<ApiKeys, &'static str> {
-        let mut keys = ApiKeys::default();
-        for entry in List::from_text(text).unwrap().0 {
-            keys.take(&entry)?;
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        const RIGHT: &str = "NAME:SCOPES:SHA256 as `precall keys new` prints it: scopes of read, operate, admin \
+                             joined by +, and the key's SHA-256 as 64 lower-case hex digits";
+        let List(entries) = List::from_text(text)?;
+        let mut keys = Self::default();
+        for (place, entry) in (1_usize..).zip(&entries) {
+            // By its place: a key that was pasted instead of its hash must not reach the log.
+            keys.take(entry).map_err(|wrong| Complaint::new(format!("entry {place} {wrong}"), RIGHT))?;
         }
         Ok(keys)
     }
-
-    const READER: &str = "reader-key-reader-key-reader-key-1";
-    const OPERATOR: &str = "operator-key-operator-key-operator";
-
-    fn keys() -> ApiKeys {
-        let reader = ApiKeys::entry("board", Scope::Read, READER).unwrap();
-        let operator = ApiKeys::entry("desk", Scope::Operate, OPERATOR).unwrap();
-        parse(&format!("{reader}, {operator}")).unwrap()
-    }
-
-    #[test]
-    fn a_key_is_known_by_its_hash() {
-        let keys = keys();
-        let found = keys.authenticate(READER).unwrap();
-        assert_eq!((&*found.name, found.scope), ("board", Scope::Read));
-        let found = keys.authenticate(OPERATOR).unwrap();
-        assert_eq!((&*found.name, found.scope), ("desk", Scope::Operate));
-    }
-
-    #[test]
-    fn anything_else_is_nobody() {
-        let keys = keys();
-        let flipped = READER.replace('1', "2");
-        for presented in ["", "short", &flipped, &READER[..33], &format!("{READER} "), &"x".repeat(513)] {
-            assert_eq!(keys.authenticate(presented), None, "{presented}");
-        }
-        assert_eq!(ApiKeys::default().authenticate(READER), None);
-        let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(READER));
-        assert_eq!(keys.authenticate(&hash), None, "the hash is not the key");
-    }
-
-    #[test]
-    fn a_short_key_is_nobody_even_if_its_hash_is_listed() {
-        let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest("short"));
-        let keys = parse(&format!("a:read:{hash}")).unwrap();
-        assert_eq!(keys.authenticate("short"), None);
-    }
-
-    #[test]
-    fn wider_scopes_include_narrower_ones() {
-        assert!(Scope::Admin > Scope::Operate && Scope::Operate > Scope::Read);
-        let hash = "0".repeat(64);
-        for (scopes, widest) in
-            [("read", Scope::Read), ("read+operate", Scope::Operate), ("admin+read", Scope::Admin)]
-        {
-            let keys = parse(&format!("a:{scopes}:{hash}")).unwrap();
-            assert!(format!("{keys:?}").contains(&format!("{widest:?}")));
-            assert!(!format!("{keys:?}").contains(&hash));
-        }
-    }
-
-    #[test]
-    fn malformed_entries_are_refused() {
-        let hash = "a".repeat(64);
-        for entry in [
-            "a".to_owned(),
-            format!("a:{hash}"),
-            format!("a:read:{hash}:x"),
-            format!(":read:{hash}"),
-            format!("a b:read:{hash}"),
-            format!("a::{hash}"),
-            format!("a:write:{hash}"),
-            format!("a:read:{}", "A".repeat(64)),
-            format!("a:read:{}", "a".repeat(63)),
-            format!("a:read:{hash},a:read:{}", "b".repeat(64)),
-            format!("a:read:{hash},b:read:{hash}"),
-        ] {
-            assert!(parse(&entry).is_err(), "{entry}");
-        }
-    }
-
-    #[test]
-    fn an_entry_can_be_made_and_read_back() {
-        let entry = ApiKeys::entry("ops@site", Scope::Admin, OPERATOR).unwrap();
-        let keys = parse(&entry).unwrap();
-        assert_eq!(keys.authenticate(OPERATOR).unwrap().scope, Scope::Admin);
-        assert_eq!(ApiKeys::entry("bad name", Scope::Read, OPERATOR), None);
-        assert_eq!(ApiKeys::entry("a", Scope::Read, "too short"), None);
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The address of somebody's HTTP interface, without a slash at its end, so that paths can be appended.
+//! The base address of an HTTP API, without a slash at its end, so that paths can be appended.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use super::value::{Complaint, FromText};
+use super::variables::Kind;
 
-/// `https://host[:port][/prefix]`; plain `http` for loopback alone.
+/// `https://host[:port][/prefix]`; plain `http` for loopback only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
@@ -18,19 +19,19 @@ impl BaseUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
-    /// Whether it leads to this machine.
+    /// Whether the host is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
 
-    /// The host, as it is compared with other addresses of the same provider.
+    /// The host, for comparing with other addresses of the same provider.
     #[must_use]
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// The same without a last path segment `segment`, which people write or leave out.
+    /// The same address without its last path segment, when that is `segment`.
     #[must_use]
     pub(super) fn without_last(mut self, segment: &str) -> Self {
         let path = self.0.path().trim_end_matches('/');
@@ -49,9 +50,11 @@ impl fmt::Display for BaseUrl {
 }
 
 impl FromText for BaseUrl {
+    const KIND: Kind = Kind::Form("https address");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str = "https://HOST, without user, query or fragment (http only for loopback)";
-        // The text is not quoted: people put credentials into addresses.
+        // Messages do not show the text: people put credentials into addresses.
         let url = Url::parse(text).map_err(|_| Complaint::new("is not an address", RIGHT))?;
         if url.host().is_none() || !matches!(url.scheme(), "http" | "https") {
             return Err(Complaint::new("is not an http address", RIGHT));
@@ -79,45 +82,4 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use super::{BaseUrl, FromText};
-
-    #[test]
-    fn the_version_may_be_written_or_left_out() {
-        for text in [
-            "https://api.example.com",
-            "https://api.example.com/",
-            "https://api.example.com/v1",
-            "https://api.example.com/v1/",
-        ] {
-            let base = BaseUrl::from_text(text).unwrap().without_last("v1");
-            assert_eq!(base.as_str(), "https://api.example.com", "{text}");
-        }
-        let base = BaseUrl::from_text("http://127.0.0.1:8080/el/v1").unwrap().without_last("v1");
-        assert_eq!(base.as_str(), "http://127.0.0.1:8080/el");
-        let base = BaseUrl::from_text("https://api.example.com/dev1").unwrap().without_last("v1");
-        assert_eq!(base.as_str(), "https://api.example.com/dev1");
-    }
-
-    #[test]
-    fn plain_http_is_for_loopback_alone() {
-        for text in
-            ["http://localhost:1", "http://127.0.0.9", "http://[::1]:8080", "http://[::ffff:127.0.0.1]"]
-        {
-            assert!(BaseUrl::from_text(text).unwrap().is_loopback(), "{text}");
-        }
-        for text in
-            ["http://example.com", "http://localhost.example.com", "ftp://localhost", "file:///etc", "x"]
-        {
-            assert!(BaseUrl::from_text(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn credentials_are_refused_and_not_quoted() {
-        let complaint = BaseUrl::from_text("https://user:hunter2@example.com").unwrap_err();
-        assert!(!format!("{complaint:?}").contains("hunter2"));
-        assert!(BaseUrl::from_text("https://example.com/?key=1").is_err());
-    }
-}
+mod tests;

@@ -1,71 +1,84 @@
-//! Budgets: how much callers and the whole installation may use. What is not set has no bound of ours.
+//! Limits of use, for one caller and for the whole installation. Unset means no limit.
 
 use precall_actors::limits::budgets::BudgetLimits;
-use serde::Deserialize;
 
 use super::problem::Problems;
-use super::value::Read;
+use super::section::Section;
+use super::setting::{Setting, variables};
+use super::value::Whole;
 use super::values::Values;
-use super::variables::Section;
 
-/// Numbers that nobody reaches are mistakes.
+/// Larger numbers are taken for mistakes.
 const MOST: u64 = 1_000_000;
 const MOST_CREDITS: u64 = 1_000_000_000_000;
 
-/// See the file.
-#[derive(Clone, Debug)]
-pub struct Budget {
-    /// Within a day, within an hour, and at once.
-    pub limits: BudgetLimits,
-    /// Conversations with agents at once.
-    pub agent_concurrency: Option<usize>,
+variables! { Section::Budget;
+    budget_caller_clones_per_day: Whole<u64, 1, MOST> {
+        unit: "clones",
+        example: "3",
+        help: "Voice clones for one caller within 24 hours.",
+        note: "When they are used up, that caller hears the fallback voice, with cause `budget`.",
+    }
+    budget_caller_live_calls: Whole<u64, 1, MOST> {
+        unit: "calls",
+        example: "2",
+        help: "Live calls of one caller. precall refuses the next one with cause `budget`.",
+        note: "Callers who withhold their number have no budget per caller.",
+    }
+    budget_caller_calls_per_hour: Whole<u64, 1, MOST> {
+        unit: "calls",
+        example: "20",
+        help: "Calls of one caller within 60 minutes. Refused calls do not count.",
+    }
+    budget_clones_per_day: Whole<u64, 1, MOST> {
+        unit: "clones",
+        example: "100",
+        help: "Voice clones of the whole installation within 24 hours.",
+    }
+    budget_agent_minutes_per_day: Whole<u64, 1, MOST> {
+        unit: "minutes",
+        example: "1500",
+        help: "Minutes of conversation at ElevenLabs within 24 hours, as its reports say, greetings by telephone \
+            included.",
+        note: "When they are used up, precall refuses new calls with cause `budget`. Live calls continue.",
+    }
+    budget_cost_per_day: Whole<u64, 1, MOST_CREDITS> {
+        unit: "credits",
+        example: "500000",
+        help: "ElevenLabs credits for conversations within 24 hours, as its reports say.",
+        note: "When they are used up, precall refuses new calls with cause `budget`. Live calls continue.",
+    }
+    agent_concurrency: Whole<usize, 1, MOST> {
+        unit: "conversations",
+        example: "20",
+        help: "Largest number of conversations at ElevenLabs at the same time.",
+        note: "One more waits up to 3 seconds. Then that attempt counts as refused, and the call makes the next one.",
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    budget_caller_clones_per_day: Option<Read<u64>>,
-    budget_caller_live_calls: Option<Read<u64>>,
-    budget_caller_calls_per_hour: Option<Read<u64>>,
-    budget_clones_per_day: Option<Read<u64>>,
-    budget_agent_minutes_per_day: Option<Read<u64>>,
-    budget_cost_per_day: Option<Read<u64>>,
-    agent_concurrency: Option<Read<u64>>,
+/// Limits of use.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Limits within a day, within an hour, and at the same time.
+    pub limits: BudgetLimits,
+    /// Largest number of conversations with agents at the same time.
+    pub agent_concurrency: Option<usize>,
 }
 
 impl Budget {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
-        let raw: Raw = values.section(Section::Budget, problems)?;
-        // One that is wrong is noted, which is enough for the whole configuration to be refused.
-        let mut limit = |name: &str, read: Option<Read<u64>>, most: u64, unit: &str| {
-            read.and_then(|read| problems.number(name, read, 1..=most, unit))
-        };
+        fn limit<N, const MAX: u64>(set: Setting<Whole<N, 1, MAX>>) -> Option<Option<N>> {
+            set.optional().map(|set| set.map(|Whole(number)| number))
+        }
+        let settings = Settings::read(values, problems)?;
         let limits = BudgetLimits {
-            caller_clones_per_day: limit(
-                "BUDGET_CALLER_CLONES_PER_DAY",
-                raw.budget_caller_clones_per_day,
-                MOST,
-                "clones",
-            ),
-            caller_live_calls: limit("BUDGET_CALLER_LIVE_CALLS", raw.budget_caller_live_calls, MOST, "calls"),
-            caller_calls_per_hour: limit(
-                "BUDGET_CALLER_CALLS_PER_HOUR",
-                raw.budget_caller_calls_per_hour,
-                MOST,
-                "calls",
-            ),
-            clones_per_day: limit("BUDGET_CLONES_PER_DAY", raw.budget_clones_per_day, MOST, "clones"),
-            agent_minutes_per_day: limit(
-                "BUDGET_AGENT_MINUTES_PER_DAY",
-                raw.budget_agent_minutes_per_day,
-                MOST,
-                "minutes",
-            ),
-            cost_per_day: limit("BUDGET_COST_PER_DAY", raw.budget_cost_per_day, MOST_CREDITS, "credits"),
+            caller_clones_per_day: limit(settings.budget_caller_clones_per_day)?,
+            caller_live_calls: limit(settings.budget_caller_live_calls)?,
+            caller_calls_per_hour: limit(settings.budget_caller_calls_per_hour)?,
+            clones_per_day: limit(settings.budget_clones_per_day)?,
+            agent_minutes_per_day: limit(settings.budget_agent_minutes_per_day)?,
+            cost_per_day: limit(settings.budget_cost_per_day)?,
         };
-        let agent_concurrency = raw
-            .agent_concurrency
-            .and_then(|read| problems.number("AGENT_CONCURRENCY", read, 1..=MOST, "conversations"));
-        Some(Self { limits, agent_concurrency })
+        Some(Self { limits, agent_concurrency: limit(settings.agent_concurrency)? })
     }
 }

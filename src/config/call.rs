@@ -1,129 +1,169 @@
-//! How a call goes: the route, the deadlines, the ways out.
+//! The route of a call, its deadlines, and its ways out.
 
 use std::time::Duration;
 
 use precall_call::{Route, VoiceId, VoiceWait};
-use serde::Deserialize;
 
 use super::problem::Problems;
+use super::section::Section;
+use super::setting::{Setting, variables};
 use super::threecx::ThreeCx;
-use super::value::{Read, Word, words};
+use super::value::{Seconds, Whole, Word, words};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::Text;
+use super::variables::{Routes, Shown};
 
-words!(Route, "bridge, transfer or callback",
+variables! { Section::Call;
+    call_route: Route {
+        example: "callback",
+        help: "How greeting and agent reach the caller.",
+        note: "bridge: both on the caller's own leg; needs 3CX call control. transfer: the greeting on that leg, which \
+            3CX then routes to AGENT_DESTINATION; needs 3CX call control. callback: ElevenLabs phones the caller back. \
+            Unset: bridge with 3CX call control, else callback; precall logs its choice at start.",
+    }
+    max_live_calls: Whole<usize, 1, 100_000> {
+        unit: "calls",
+        default: Text("500"),
+        help: "Largest number of live calls. precall answers the next call with 503.",
+    }
+    auto_transition_enabled: bool {
+        default: Text("true"),
+        help: "Hand the caller over to the agent as soon as the voice is decided.",
+        note: "false: the caller stays on hold until an operator hands the call over, or until the deadline of the \
+            voice (CLONE_MAX_WAIT_SECONDS).",
+    }
+    voice_wait: WaitMode {
+        default: Text("hold"),
+        help: "What happens when the greeting is over and the cloned voice is not ready.",
+        note: "hold: the caller stays on hold until it is. start: the agent begins in the fallback voice after \
+            MAX_HOLD_SECONDS.",
+    }
+    max_hold_seconds: Seconds<0, 300> {
+        default: Text("8"),
+        help: "How long VOICE_WAIT=start holds before the agent begins.",
+    }
+    handoff_max_seconds: Seconds<1, 300> {
+        default: Text("20"),
+        help: "How long one attempt to bring the agent in may take.",
+    }
+    transfer_ring_seconds: Seconds<5, 180> {
+        routes: Routes::LiveLeg,
+        default: Text("20"),
+        help: "How long the agent's trunk or a person may ring when 3CX routes the caller's leg there.",
+        note: "The hold music continues meanwhile.",
+    }
+    conversation_max_seconds: Seconds<10, 14_400> {
+        default: Text("600"),
+        help: "Longest conversation with the agent.",
+    }
+    postcall_wait_seconds: Seconds<1, 3_600> {
+        default: Text("180"),
+        help: "How long precall waits for the report of a conversation, before it fetches the report itself.",
+    }
+    fallback_voice_id: Word {
+        example: "21m00Tcm4TlvDq8ikWAM",
+        help: "Voice of the agent when there is no cloned voice. Unset: the agent's own voice.",
+    }
+    agent_destination: Word {
+        routes: Routes::LiveLeg,
+        shown: Shown::Masked,
+        example: "10010",
+        help: "DN of the SIP trunk to the agent.",
+        note: "Route transfer needs it. Route bridge uses it when both attempts on the bridge failed.",
+    }
+    fallback_destination: Word {
+        routes: Routes::LiveLeg,
+        shown: Shown::Masked,
+        example: "800",
+        help: "DN of a person or queue that takes the call when every attempt to bring an agent in failed.",
+    }
+}
+
+words!(Route,
     "bridge" => Route::Bridge,
     "transfer" => Route::Transfer,
     "callback" => Route::Callback,
 );
 
-/// What `VOICE_WAIT` says; the time is a variable of its own.
+/// `VOICE_WAIT`. The time of `Start` is in MAX_HOLD_SECONDS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
+enum WaitMode {
     Hold,
     Start,
 }
 
-words!(Wait, "hold or start",
-    "hold" => Wait::Hold,
-    "start" => Wait::Start,
+words!(WaitMode,
+    "hold" => WaitMode::Hold,
+    "start" => WaitMode::Start,
 );
 
-/// How a call goes.
+/// Route, deadlines and ways out of a call.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// How greeting and handoff reach the caller.
     pub route: Route,
-    /// Calls alive at once at most.
+    /// Largest number of live calls.
     pub max_live: usize,
     /// False holds until an operator acts or the voice's deadline has passed.
     pub auto_transition: bool,
-    /// What happens while the voice is not ready and the greeting is over.
+    /// What happens when the greeting is over and the voice is not ready.
     pub voice_wait: VoiceWait,
     /// How long the agent's trunk or a person may ring when the caller's leg is routed there.
     pub transfer_ring: Duration,
-    /// How long one attempt at a handoff may take.
+    /// Longest attempt at a handoff.
     pub handoff_max: Duration,
-    /// How long an agent conversation may last.
+    /// Longest conversation with the agent.
     pub conversation_max: Duration,
-    /// How long after its end a conversation's report is waited for before it is fetched.
+    /// How long after the end of a conversation precall waits for its report before it fetches it.
     pub postcall_wait: Duration,
     /// The voice when there is no clone; the agent's own when unset.
     pub fallback_voice: Option<VoiceId>,
     /// The DN of the trunk to the agent.
     pub agent_destination: Option<String>,
-    /// A person or queue for callers whom no agent can be given.
+    /// The DN of a person or queue for callers without an agent.
     pub fallback_destination: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    call_route: Option<Read<Route>>,
-    max_live_calls: Read<u64>,
-    auto_transition_enabled: Read<bool>,
-    voice_wait: Read<Wait>,
-    max_hold_seconds: Read<u64>,
-    handoff_max_seconds: Read<u64>,
-    transfer_ring_seconds: Read<u64>,
-    conversation_max_seconds: Read<u64>,
-    postcall_wait_seconds: Read<u64>,
-    fallback_voice_id: Option<Read<Word>>,
-    agent_destination: Option<Read<Word>>,
-    fallback_destination: Option<Read<Word>>,
 }
 
 impl Call {
     pub(super) fn read(values: &Values, threecx: Option<&ThreeCx>, problems: &mut Problems) -> Option<Self> {
-        let raw: Raw = values.section(Section::Call, problems)?;
-        let max_live = problems.number("MAX_LIVE_CALLS", raw.max_live_calls, 1..=100_000, "calls");
-        let auto_transition = problems.value("AUTO_TRANSITION_ENABLED", raw.auto_transition_enabled);
-        let wait = problems.value("VOICE_WAIT", raw.voice_wait);
-        let max_hold = problems.seconds("MAX_HOLD_SECONDS", raw.max_hold_seconds, 0..=300);
-        let handoff_max = problems.seconds("HANDOFF_MAX_SECONDS", raw.handoff_max_seconds, 1..=300);
-        let conversation_max =
-            problems.seconds("CONVERSATION_MAX_SECONDS", raw.conversation_max_seconds, 10..=14_400);
-        let postcall_wait = problems.seconds("POSTCALL_WAIT_SECONDS", raw.postcall_wait_seconds, 1..=3_600);
-        let fallback_voice = problems.optional("FALLBACK_VOICE_ID", raw.fallback_voice_id);
-        let agent_destination = problems.optional("AGENT_DESTINATION", raw.agent_destination);
-        let fallback_destination = problems.optional("FALLBACK_DESTINATION", raw.fallback_destination);
-        let transfer_ring = problems.seconds("TRANSFER_RING_SECONDS", raw.transfer_ring_seconds, 5..=180);
-        let agent_destination = agent_destination.map(|set| set.map(|Word(dn)| dn));
-        let fallback_destination = fallback_destination.map(|set| set.map(|Word(dn)| dn));
-        let route = route(raw.call_route, threecx, agent_destination.as_ref(), problems);
+        let settings = Settings::read(values, problems)?;
+        let destination = |set: Setting<Word>| set.optional().map(|set| set.map(|Word(dn)| dn));
+        let agent_destination = destination(settings.agent_destination);
+        let fallback_destination = destination(settings.fallback_destination);
+        let route = route(settings.call_route, threecx, agent_destination.as_ref(), problems);
         for (name, set) in
             [("AGENT_DESTINATION", &agent_destination), ("FALLBACK_DESTINATION", &fallback_destination)]
         {
             no_loop(name, set.as_ref().and_then(Option::as_deref), threecx, problems);
         }
-        let voice_wait = match (wait?, max_hold?) {
-            (Wait::Hold, _) => VoiceWait::Hold,
-            (Wait::Start, after) => VoiceWait::Start { after },
+        let voice_wait = match (settings.voice_wait.value()?, settings.max_hold_seconds.value()?) {
+            (WaitMode::Hold, _) => VoiceWait::Hold,
+            (WaitMode::Start, Seconds(after)) => VoiceWait::Start { after },
         };
         Some(Self {
             route: route?,
-            max_live: max_live?,
-            auto_transition: auto_transition?,
+            max_live: settings.max_live_calls.value()?.0,
+            auto_transition: settings.auto_transition_enabled.value()?,
             voice_wait,
-            transfer_ring: transfer_ring?,
-            handoff_max: handoff_max?,
-            conversation_max: conversation_max?,
-            postcall_wait: postcall_wait?,
-            fallback_voice: fallback_voice?.map(|Word(id)| VoiceId::new(id)),
+            transfer_ring: settings.transfer_ring_seconds.value()?.0,
+            handoff_max: settings.handoff_max_seconds.value()?.0,
+            conversation_max: settings.conversation_max_seconds.value()?.0,
+            postcall_wait: settings.postcall_wait_seconds.value()?.0,
+            fallback_voice: settings.fallback_voice_id.optional()?.map(|Word(id)| VoiceId::new(id)),
             agent_destination: agent_destination?,
             fallback_destination: fallback_destination?,
         })
     }
 }
 
-/// Unset is the best that the rest of the configuration allows.
+/// The route that is set, or the best one that the rest of the configuration allows.
 fn route(
-    read: Option<Read<Route>>,
+    set: Setting<Route>,
     threecx: Option<&ThreeCx>,
     agent_destination: Option<&Option<String>>,
     problems: &mut Problems,
 ) -> Option<Route> {
-    let set = problems.optional("CALL_ROUTE", read)?;
+    let set = set.optional()?;
     let has_control = threecx?.call_control.is_some();
     let has_trunk = agent_destination?.is_some();
     match set {
@@ -150,20 +190,19 @@ fn route(
     }
 }
 
-/// A leg routed to our own route point would come back to us for ever.
+/// A leg that is routed to precall's own route point would come back for ever.
 fn no_loop(
     name: &'static str,
     destination: Option<&str>,
     threecx: Option<&ThreeCx>,
     problems: &mut Problems,
 ) {
-    let own = threecx.and_then(|threecx| threecx.call_control.as_ref()).map(|control| &control.client_id);
-    if let (Some(destination), Some(own)) = (destination, own)
+    if let (Some(destination), Some(own)) = (destination, threecx.and_then(ThreeCx::own_dn))
         && destination.eq_ignore_ascii_case(own)
     {
         problems.add(
             name,
-            "is THREECX_CLIENT_ID itself: the call would come back here".to_owned(),
+            "is THREECX_CLIENT_ID itself: the call would come back here",
             "another DN than THREECX_CLIENT_ID",
         );
     }

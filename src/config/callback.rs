@@ -1,39 +1,110 @@
-//! Outbound calls: whom we may dial, how often, and when to give up.
+//! Outbound calls: which numbers precall may dial, how often, and how long they may ring.
 
 use std::time::Duration;
 
 use precall_base::phone_number::{CallerNumber, Region};
-use serde::Deserialize;
 
 use super::problem::Problems;
-use super::value::{Complaint, FromText, List, Read};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Complaint, FromText, List, Seconds, Whole};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::Text;
+use super::variables::{Kind, Shown};
+
+variables! { Section::Callback;
+    default_region: Region {
+        example: "GB",
+        help: "Country of numbers that are written without + and country code.",
+    }
+    callback_countries: Countries {
+        unit: "countries",
+        example: "GB,IE",
+        help: "Countries that precall may dial. Unset: only the country of the number that the caller called.",
+    }
+    own_numbers: List {
+        unit: "telephone numbers",
+        shown: Shown::Masked,
+        example: "+441632960961",
+        help: "Numbers that lead back to this PBX or agent: its DIDs and the number of the agent.",
+        note: "precall never dials them. Write them with + and country code.",
+    }
+    callback_limit_per_number_hour: Whole<u32, 1, 1_000_000> {
+        unit: "calls",
+        default: Text("3"),
+        help: "Calls to one number within an hour. A greeting and the agent call after it count once.",
+    }
+    callback_limit_per_hour: Whole<u32, 1, 1_000_000> {
+        unit: "calls",
+        default: Text("500"),
+        help: "Calls to all numbers within an hour.",
+    }
+    callback_limit_per_day: Whole<u32, 1, 1_000_000> {
+        unit: "calls",
+        default: Text("5000"),
+        help: "Calls to all numbers within a day.",
+    }
+    callback_limit_concurrent: Whole<u32, 1, 1_000_000> {
+        unit: "calls",
+        default: Text("100"),
+        help: "Largest number of simultaneous outbound calls.",
+    }
+    callback_ring_seconds: Seconds<5, 300> {
+        default: Text("45"),
+        help: "How long the caller's telephone may ring.",
+    }
+    callback_ends_with_pbx_call: bool {
+        default: Text("true"),
+        help: "End the outbound call when the caller's call ends at the PBX.",
+    }
+}
 
 /// The dial guard's settings and the ringing time.
 #[derive(Clone, Debug)]
 pub struct Callback {
     /// The country of numbers written without `+`.
     pub default_region: Option<Region>,
-    /// Countries that may be dialled; the called number's own when empty.
+    /// Countries that may be dialled; only the country of the number that the caller called when empty.
     pub countries: Vec<Region>,
-    /// Numbers that lead back to us, internal ones too. Never dialled.
+    /// Numbers that lead back to this PBX or agent, extensions included. Never dialled.
     pub own_numbers: Vec<CallerNumber>,
-    /// Calls to one number in an hour.
+    /// Calls to one number within an hour.
     pub limit_per_number_hour: u32,
-    /// Calls in an hour.
+    /// Calls within an hour.
     pub limit_per_hour: u32,
-    /// Calls in a day.
+    /// Calls within a day.
     pub limit_per_day: u32,
-    /// Calls at once.
+    /// Simultaneous calls.
     pub limit_concurrent: u32,
     /// How long a telephone may ring.
     pub ring_max: Duration,
-    /// Whether the end of the call at the PBX ends ours.
+    /// Whether the end of the caller's call at the PBX ends the outbound call.
     pub ends_with_pbx_call: bool,
 }
 
+impl Callback {
+    pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
+        let settings = Settings::read(values, problems)?;
+        let region = settings.default_region.optional();
+        let own_numbers =
+            settings.own_numbers.optional().and_then(|list| own_numbers(list, region.flatten(), problems));
+        Some(Self {
+            default_region: region?,
+            countries: settings.callback_countries.optional()?.map(|Countries(all)| all).unwrap_or_default(),
+            own_numbers: own_numbers?,
+            limit_per_number_hour: settings.callback_limit_per_number_hour.value()?.0,
+            limit_per_hour: settings.callback_limit_per_hour.value()?.0,
+            limit_per_day: settings.callback_limit_per_day.value()?.0,
+            limit_concurrent: settings.callback_limit_concurrent.value()?.0,
+            ring_max: settings.callback_ring_seconds.value()?.0,
+            ends_with_pbx_call: settings.callback_ends_with_pbx_call.value()?,
+        })
+    }
+}
+
 impl FromText for Region {
+    const KIND: Kind = Kind::Form("country as two letters (ISO 3166)");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str = "an ISO 3166 code of two letters such as GB, DE or US";
         let upper = text.to_ascii_uppercase();
@@ -43,61 +114,18 @@ impl FromText for Region {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    default_region: Option<Read<Region>>,
-    callback_countries: Option<Read<List>>,
-    own_numbers: Option<Read<List>>,
-    callback_limit_per_number_hour: Read<u64>,
-    callback_limit_per_hour: Read<u64>,
-    callback_limit_per_day: Read<u64>,
-    callback_limit_concurrent: Read<u64>,
-    callback_ring_seconds: Read<u64>,
-    callback_ends_with_pbx_call: Read<bool>,
-}
+struct Countries(Vec<Region>);
 
-impl Callback {
-    pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
-        let raw: Raw = values.section(Section::Callback, problems)?;
-        let region = problems.optional("DEFAULT_REGION", raw.default_region);
-        let countries = problems
-            .optional("CALLBACK_COUNTRIES", raw.callback_countries)
-            .and_then(|list| countries(list, problems));
-        let own_numbers = problems
-            .optional("OWN_NUMBERS", raw.own_numbers)
-            .and_then(|list| own_numbers(list, region.flatten(), problems));
-        let mut limit = |name, read| problems.number(name, read, 1..=1_000_000, "calls");
-        let per_number_hour = limit("CALLBACK_LIMIT_PER_NUMBER_HOUR", raw.callback_limit_per_number_hour);
-        let per_hour = limit("CALLBACK_LIMIT_PER_HOUR", raw.callback_limit_per_hour);
-        let per_day = limit("CALLBACK_LIMIT_PER_DAY", raw.callback_limit_per_day);
-        let concurrent = limit("CALLBACK_LIMIT_CONCURRENT", raw.callback_limit_concurrent);
-        let ring_max = problems.seconds("CALLBACK_RING_SECONDS", raw.callback_ring_seconds, 5..=300);
-        let ends_with_pbx_call =
-            problems.value("CALLBACK_ENDS_WITH_PBX_CALL", raw.callback_ends_with_pbx_call);
-        Some(Self {
-            default_region: region?,
-            countries: countries?,
-            own_numbers: own_numbers?,
-            limit_per_number_hour: per_number_hour?,
-            limit_per_hour: per_hour?,
-            limit_per_day: per_day?,
-            limit_concurrent: concurrent?,
-            ring_max: ring_max?,
-            ends_with_pbx_call: ends_with_pbx_call?,
-        })
+impl FromText for Countries {
+    const KIND: Kind = Kind::List;
+
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        let List(entries) = List::from_text(text)?;
+        entries.iter().map(|entry| Region::from_text(entry)).collect::<Result<_, _>>().map(Self)
     }
 }
 
-fn countries(list: Option<List>, problems: &mut Problems) -> Option<Vec<Region>> {
-    let mut countries = Vec::new();
-    for entry in list.map(|List(entries)| entries).unwrap_or_default() {
-        countries.push(problems.value("CALLBACK_COUNTRIES", Read(Region::from_text(&entry)))?);
-    }
-    Some(countries)
-}
-
-/// The wrong entry is named by its place: errors hold no telephone numbers.
+/// A problem names the wrong entry by its place, because errors must not show telephone numbers.
 fn own_numbers(
     list: Option<List>,
     region: Option<Region>,
@@ -129,19 +157,4 @@ fn own_number(entry: &str, region: Option<Region>) -> Option<CallerNumber> {
 }
 
 #[cfg(test)]
-mod tests {
-    use precall_base::phone_number::Region;
-
-    use super::own_number;
-
-    #[test]
-    fn own_numbers_are_brought_to_one_form() {
-        let britain: Option<Region> = "GB".parse().ok();
-        assert!(britain.is_some());
-        assert!(own_number("+44 1632 960961", None).is_some());
-        assert_eq!(own_number("01632 960961", britain), own_number("+44 1632 960961", None));
-        assert!(own_number("900", None).is_some());
-        assert_eq!(own_number("01632960961", None), None);
-        assert_eq!(own_number("reception", britain), None);
-    }
-}
+mod tests;

@@ -1,20 +1,102 @@
-//! Voices: how long a clone may take, how long it is kept, where the samples are.
+//! Cloned voices, who may hear them, and the samples they are made from.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use precall_call::VoicePolicy;
-use serde::Deserialize;
 
 use super::base_url::BaseUrl;
 use super::problem::Problems;
-use super::s3::{BucketName, Need, RawS3, RegionName, S3};
+use super::s3::{BucketName, Need, RegionName, S3, S3Settings};
 use super::secret::Secret;
-use super::value::{FromText, List, Read, Word, words};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Seconds, Whole, Word, WordList, words};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::Text;
+use super::variables::{Required, Routes};
 
-/// Where uploaded samples are put.
+const TEN_YEARS: u64 = 315_360_000;
+const WITH_BUCKET: Required = Required::When("with S3_BUCKET_NAME");
+
+variables! { Section::Clone;
+    clone_max_wait_seconds: Seconds<1, 300> {
+        default: Text("35"),
+        help: "How long a call waits for its cloned voice, counted from the arrival of the call.",
+    }
+    voice_clone_timeout: Seconds<1, 300> {
+        default: Text("30"),
+        help: "How long one clone may take at ElevenLabs. Then the calls that wait for it go on without it.",
+    }
+    clone_concurrency: Whole<usize, 1, 64> {
+        unit: "clones at once",
+        default: Text("4"),
+        help: "Largest number of clones in progress at ElevenLabs.",
+    }
+    cache_ttl: Seconds<1, TEN_YEARS> {
+        default: Text("86400"),
+        help: "How long precall keeps a cloned voice for the caller's next calls.",
+    }
+    consent_required: bool {
+        default: Text("true"),
+        help: "Upload a sample only when the consent of its speaker is on record.",
+    }
+    voice_policy: VoicePolicy {
+        default: Text("number"),
+        help: "Who hears a cloned voice, when neither the caller's mapping nor the line says.",
+        note: "number: every caller from the mapped number. proof: a caller who proves to be the owner, by a PIN or by \
+            a trusted trunk. never: no caller.",
+    }
+    trusted_trunks: WordList {
+        unit: "DNs",
+        routes: Routes::LiveLeg,
+        example: "10007",
+        help: "DNs of trunks at the PBX whose caller numbers cannot be forged. They prove who calls.",
+    }
+    pin_wait_seconds: Seconds<3, 60> {
+        routes: Routes::LiveLeg,
+        default: Text("10"),
+        help: "How long precall waits for a PIN, counted from the end of the greeting and from each wrong PIN.",
+    }
+    voice_sample_storage: Storage {
+        default: Text("local"),
+        help: "Where precall puts uploaded samples.",
+        note: "It reads the sample of a caller from either place, as the caller's mapping says.",
+    }
+    local_voice_samples_path: PathBuf {
+        default: Text("/data/voices"),
+        help: "Directory of the local samples. precall reads, writes and deletes no samples outside it.",
+    }
+    s3_bucket_name: BucketName {
+        required: Required::When("when VOICE_SAMPLE_STORAGE is s3, or with S3_ENDPOINT"),
+        example: "voice-samples",
+        help: "Bucket of the samples, for uploads and for a voice_sample_url of the form s3://BUCKET/KEY.",
+        note: "precall uses no other bucket.",
+    }
+    s3_region: RegionName {
+        required: Required::When("with S3_BUCKET_NAME, unless S3_ENDPOINT is set"),
+        example: "eu-central-1",
+        help: "Region of the bucket. With S3_ENDPOINT it is us-east-1 when unset.",
+    }
+    s3_endpoint: BaseUrl {
+        example: "https://minio.example.com",
+        help: "Address of an S3 store other than Amazon's.",
+        note: "The bucket is part of the path. precall trusts the certificate authorities that the host trusts.",
+    }
+    aws_access_key_id: Word {
+        required: WITH_BUCKET,
+        example: "AKIAEXAMPLE",
+        help: "Access key for the bucket.",
+        note: "It needs GetObject, PutObject, DeleteObject, DeleteObjectVersion and ListBucketVersions.",
+    }
+    aws_secret_access_key: Secret {
+        required: WITH_BUCKET,
+        example: "CHANGE_ME",
+        help: "Secret of that access key.",
+    }
+}
+
+/// Where uploaded samples go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// Under `LOCAL_VOICE_SAMPLES_PATH`.
@@ -23,12 +105,12 @@ pub enum Storage {
     S3,
 }
 
-words!(Storage, "local or s3",
+words!(Storage,
     "local" => Storage::Local,
     "s3" => Storage::S3,
 );
 
-words!(VoicePolicy, "number, proof or never",
+words!(VoicePolicy,
     "number" => VoicePolicy::Number,
     "proof" => VoicePolicy::Proof,
     "never" => VoicePolicy::Never,
@@ -37,91 +119,57 @@ words!(VoicePolicy, "number, proof or never",
 /// Cloning, its cache and its samples.
 #[derive(Clone, Debug)]
 pub struct VoiceClone {
-    /// How long the voice may take, from the offer of the call.
+    /// How long a call waits for its voice, from the arrival of the call.
     pub max_wait: Duration,
-    /// How long one clone job may take before its waiters are told.
+    /// How long one clone job may take before the calls that wait for it go on without it.
     pub timeout: Duration,
-    /// Clone jobs at the provider at once.
+    /// Largest number of clone jobs at ElevenLabs.
     pub concurrency: usize,
     /// How long a cloned voice is kept.
     pub cache_ttl: Duration,
-    /// Whether a sample needs its speaker's consent before it is uploaded.
+    /// Whether a sample needs the consent of its speaker before precall uploads it.
     pub consent_required: bool,
-    /// Who may hear a caller's voice, where neither the caller's mapping nor the line says.
+    /// Who may hear a cloned voice, when neither the caller's mapping nor the line says.
     pub policy: VoicePolicy,
-    /// DNs of trunks whose numbers can be believed.
+    /// DNs of trunks whose caller numbers cannot be forged.
     pub trusted_trunks: Vec<String>,
-    /// How long a PIN is waited for, after the greeting.
+    /// How long precall waits for a PIN after the greeting.
     pub pin_wait: Duration,
-    /// Where local samples lie; nothing outside is read.
+    /// Directory of the local samples. Nothing outside it is read.
     pub samples_path: PathBuf,
-    /// Where uploads are put; what a caller's mapping names is read from either place.
+    /// Where uploads go. A caller's mapping may name a sample in either place.
     pub uploads: Storage,
-    /// The bucket of samples, if there is one.
+    /// The bucket of the samples.
     pub s3: Option<S3>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    clone_max_wait_seconds: Read<u64>,
-    voice_clone_timeout: Read<u64>,
-    clone_concurrency: Read<u64>,
-    cache_ttl: Read<u64>,
-    consent_required: Read<bool>,
-    voice_policy: Read<VoicePolicy>,
-    trusted_trunks: Option<Read<List>>,
-    pin_wait_seconds: Read<u64>,
-    voice_sample_storage: Read<Storage>,
-    local_voice_samples_path: Read<PathBuf>,
-    s3_bucket_name: Option<Read<BucketName>>,
-    s3_region: Option<Read<RegionName>>,
-    s3_endpoint: Option<Read<BaseUrl>>,
-    aws_access_key_id: Option<Read<Word>>,
-    aws_secret_access_key: Option<Read<Secret>>,
 }
 
 impl VoiceClone {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
-        const TEN_YEARS: u64 = 315_360_000;
-        let raw: Raw = values.section(Section::Clone, problems)?;
-        let max_wait = problems.seconds("CLONE_MAX_WAIT_SECONDS", raw.clone_max_wait_seconds, 1..=300);
-        let timeout = problems.seconds("VOICE_CLONE_TIMEOUT", raw.voice_clone_timeout, 1..=300);
-        let concurrency =
-            problems.number("CLONE_CONCURRENCY", raw.clone_concurrency, 1..=64, "clones at once");
-        let cache_ttl = problems.seconds("CACHE_TTL", raw.cache_ttl, 1..=TEN_YEARS);
-        let consent_required = problems.value("CONSENT_REQUIRED", raw.consent_required);
-        let samples_path = problems.value("LOCAL_VOICE_SAMPLES_PATH", raw.local_voice_samples_path);
-        let policy = problems.value("VOICE_POLICY", raw.voice_policy);
-        let trusted_trunks = problems.optional("TRUSTED_TRUNKS", raw.trusted_trunks);
-        let trunks = trusted_trunks.iter().flatten().flat_map(|list| &list.0);
-        if let Some(Err(complaint)) = trunks.map(|dn| Word::from_text(dn)).find(Result::is_err) {
-            problems.add("TRUSTED_TRUNKS", complaint.wrong, "the DNs of trunks, comma separated");
-        }
-        let pin_wait = problems.seconds("PIN_WAIT_SECONDS", raw.pin_wait_seconds, 3..=60);
-        let uploads = problems.value("VOICE_SAMPLE_STORAGE", raw.voice_sample_storage);
+        let settings = Settings::read(values, problems)?;
+        let uploads = settings.voice_sample_storage.value();
         let need = match uploads {
             Some(Storage::S3) => Need::Uploads,
             Some(Storage::Local) | None => Need::References,
         };
-        let s3 = RawS3 {
-            endpoint: raw.s3_endpoint,
-            region: raw.s3_region,
-            bucket: raw.s3_bucket_name,
-            key_id: raw.aws_access_key_id,
-            secret: raw.aws_secret_access_key,
+        let s3 = S3Settings {
+            endpoint: settings.s3_endpoint,
+            region: settings.s3_region,
+            bucket: settings.s3_bucket_name,
+            key_id: settings.aws_access_key_id,
+            secret: settings.aws_secret_access_key,
         };
         let s3 = S3::read(s3, need, problems);
+        let trusted_trunks = settings.trusted_trunks.optional()?;
         Some(Self {
-            max_wait: max_wait?,
-            timeout: timeout?,
-            concurrency: concurrency?,
-            cache_ttl: cache_ttl?,
-            consent_required: consent_required?,
-            policy: policy?,
-            trusted_trunks: trusted_trunks?.map(|list| list.0).unwrap_or_default(),
-            pin_wait: pin_wait?,
-            samples_path: samples_path?,
+            max_wait: settings.clone_max_wait_seconds.value()?.0,
+            timeout: settings.voice_clone_timeout.value()?.0,
+            concurrency: settings.clone_concurrency.value()?.0,
+            cache_ttl: settings.cache_ttl.value()?.0,
+            consent_required: settings.consent_required.value()?,
+            policy: settings.voice_policy.value()?,
+            trusted_trunks: trusted_trunks.map(|WordList(trunks)| trunks).unwrap_or_default(),
+            pin_wait: settings.pin_wait_seconds.value()?.0,
+            samples_path: settings.local_voice_samples_path.value()?,
             uploads: uploads?,
             s3: s3?,
         })

@@ -3,21 +3,53 @@
 use std::path::PathBuf;
 
 use precall_store::connect::DatabaseUrl;
-use serde::Deserialize;
 
 use super::problem::Problems;
 use super::secret::Secret;
-use super::value::Read;
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Complaint, FromText, Whole};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::{ByEnvironment, Text};
+use super::variables::{Kind, Required};
 use crate::embedded_database;
+
+variables! { Section::Database;
+    database_url: DatabaseUrl {
+        required: Required::When("unless the embedded database is used"),
+        example: "postgresql://precall:CHANGE_ME@127.0.0.1:5432/precall",
+        help: "Address of the database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=MODE.",
+        note: "PostgreSQL 15 to 18. precall also accepts postgresql+asyncpg:// and its options. sslmode is disable, \
+            prefer, require, verify-ca or verify-full.",
+    }
+    database_pool_size: Whole<usize, 2, 500> {
+        unit: "connections",
+        default: Text("10"),
+        help: "Largest number of connections to the database.",
+        note: "One more connection holds the lock that lets only one process at a time act on the database.",
+    }
+    embedded_database: bool {
+        default: ByEnvironment { production: "false", development: "true" },
+        help: "Run an embedded PostgreSQL when DATABASE_URL is not set.",
+        note: "It needs PostgreSQL installed on the machine.",
+    }
+    embedded_database_dir: PathBuf {
+        default: ByEnvironment { production: "/var/lib/precall/postgres", development: "data/postgres" },
+        help: "Directory for the data of the embedded database.",
+        note: "precall creates it when it is missing.",
+    }
+    pg_bin_dir: PathBuf {
+        example: "/usr/lib/postgresql/17/bin",
+        help: "Directory of the programs initdb and postgres, when they are not in one of the usual places.",
+    }
+}
 
 /// Where the database is.
 #[derive(Clone, Debug)]
 pub enum DatabaseSource {
     /// `DATABASE_URL`.
     External(Box<DatabaseUrl>),
-    /// A cluster of our own in this directory.
+    /// An embedded cluster.
     Embedded {
         /// Where its data lives; created when missing.
         directory: PathBuf,
@@ -29,20 +61,10 @@ pub enum DatabaseSource {
 pub struct Database {
     /// Where it is.
     pub source: DatabaseSource,
-    /// Connections at most.
+    /// Largest number of connections.
     pub pool_size: usize,
-    /// Where `initdb` and `postgres` are, before the usual places are searched.
+    /// Where `initdb` and `postgres` are. Searched before the usual places.
     pub pg_bin_dir: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    database_url: Option<Read<Secret>>,
-    database_pool_size: Read<u64>,
-    embedded_database: Read<bool>,
-    embedded_database_dir: Read<PathBuf>,
-    pg_bin_dir: Option<Read<PathBuf>>,
 }
 
 impl Database {
@@ -52,35 +74,34 @@ impl Database {
         } else {
             "postgresql://USER:PASSWORD@HOST/DATABASE; this build has no embedded database"
         };
-        let raw: Raw = values.section(Section::Database, problems)?;
-        let embedded = problems.value("EMBEDDED_DATABASE", raw.embedded_database);
-        let directory = problems.value("EMBEDDED_DATABASE_DIR", raw.embedded_database_dir);
-        let pool_size = problems.number("DATABASE_POOL_SIZE", raw.database_pool_size, 2..=500, "connections");
-        let pg_bin_dir = problems.optional("PG_BIN_DIR", raw.pg_bin_dir);
-        // Without an address the embedded database is used where it is on; development turns it on by default.
-        let needs_address = embedded == Some(false) || !embedded_database::IN_THIS_BUILD;
-        let address = if raw.database_url.is_some() || needs_address {
-            problems.required("DATABASE_URL", raw.database_url, RIGHT).map(Some)
+        let settings = Settings::read(values, problems)?;
+        let embedded = settings.embedded_database.value();
+        let directory = settings.embedded_database_dir.value();
+        let may_embed = embedded != Some(false) && embedded_database::IN_THIS_BUILD;
+        let source = if settings.database_url.is_unset() && may_embed {
+            // An unreadable DATABASE_URL_FILE must not select another database.
+            let is_unreadable = problems.has("DATABASE_URL_FILE");
+            directory.filter(|_| !is_unreadable).map(|directory| DatabaseSource::Embedded { directory })
         } else {
-            Some(None)
-        };
-        let source = match address? {
-            Some(secret) => match secret.expose().parse::<DatabaseUrl>() {
-                Ok(url) => Some(DatabaseSource::External(Box::new(url))),
-                Err(wrong) => {
-                    problems.add(
-                        "DATABASE_URL",
-                        wrong.to_string(),
-                        "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=MODE",
-                    );
-                    None
-                }
-            },
-            // An unreadable `DATABASE_URL_FILE` must not fall through to another database.
-            None if problems.has("DATABASE_URL_FILE") => None,
-            None => directory.map(|directory| DatabaseSource::Embedded { directory }),
+            let url = settings.database_url.required(RIGHT, problems);
+            url.map(|url| DatabaseSource::External(Box::new(url)))
         };
         embedded?;
-        Some(Self { source: source?, pool_size: pool_size?, pg_bin_dir: pg_bin_dir? })
+        Some(Self {
+            source: source?,
+            pool_size: settings.database_pool_size.value()?.0,
+            pg_bin_dir: settings.pg_bin_dir.optional()?,
+        })
+    }
+}
+
+/// A secret, because it usually holds a password.
+impl FromText for DatabaseUrl {
+    const KIND: Kind = Kind::Secret;
+
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        const RIGHT: &str = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=MODE";
+        let secret = Secret::from_text(text)?;
+        secret.expose().parse::<Self>().map_err(|wrong| Complaint::new(wrong.to_string(), RIGHT))
     }
 }

@@ -1,12 +1,15 @@
-//! A key of a telephone.
+//! A key of a telephone, as DTMF.
 
 use super::value::{Complaint, FromText};
+use super::variables::Kind;
 
-/// One of the twelve that every telephone has.
+/// One of the twelve keys that every telephone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DtmfKey(pub(super) char);
 
 impl FromText for DtmfKey {
+    const KIND: Kind = Kind::Form("telephone key: 0 to 9, * or #");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str = "one key of 0 to 9, * or #";
         let mut keys = text.chars();
@@ -18,16 +21,4 @@ impl FromText for DtmfKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{DtmfKey, FromText};
-
-    #[test]
-    fn every_telephone_has_twelve_keys() {
-        for key in "0123456789*#".chars() {
-            assert_eq!(DtmfKey::from_text(&key.to_string()), Ok(DtmfKey(key)));
-        }
-        for text in ["A", "11", "", "\u{661}", "+", "*1"] {
-            assert!(DtmfKey::from_text(text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,47 @@
-//! The provider of voices and agents.
+//! The ElevenLabs account: its key, its agent, the number that dials.
 
-use serde::Deserialize;
+use precall_call::Route;
 
 use super::base_url::BaseUrl;
 use super::problem::Problems;
 use super::secret::Secret;
-use super::value::{Read, Word, words};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Word, words};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::Text;
+use super::variables::Required;
 
-/// Which of the provider's two outbound-call endpoints dials.
+variables! { Section::Elevenlabs;
+    elevenlabs_api_key: Secret {
+        required: Required::Yes,
+        example: "CHANGE_ME",
+        help: "API key of the ElevenLabs account.",
+        note: "precall sends it as the header xi-api-key.",
+    }
+    elevenlabs_agent_id: Word {
+        required: Required::Yes,
+        example: "agent_CHANGE_ME",
+        help: "Id of the voice agent of the default line.",
+        note: "The security settings of the agent must allow overrides of the voice and of the first message.",
+    }
+    elevenlabs_phone_number_id: Word {
+        required: Required::When("when CALL_ROUTE is callback"),
+        example: "phnum_CHANGE_ME",
+        help: "Id of the phone number of the account that dials callers.",
+    }
+    elevenlabs_telephony: Telephony {
+        default: Text("sip_trunk"),
+        help: "How that phone number is connected to ElevenLabs.",
+    }
+    elevenlabs_api_base: BaseUrl {
+        default: Text("https://api.elevenlabs.io"),
+        help: "Address of the ElevenLabs API, with or without /v1.",
+        note: "Must be https, except for loopback. Data residency regions have their own addresses.",
+    }
+}
+
+/// Which of the two outbound-call endpoints of ElevenLabs dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telephony {
     /// `/v1/convai/sip-trunk/outbound-call`.
@@ -18,7 +50,7 @@ pub enum Telephony {
     Twilio,
 }
 
-words!(Telephony, "sip_trunk or twilio",
+words!(Telephony,
     "sip_trunk" => Telephony::SipTrunk,
     "twilio" => Telephony::Twilio,
 );
@@ -38,44 +70,23 @@ pub struct ElevenLabs {
     pub telephony: Telephony,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    elevenlabs_api_key: Option<Read<Secret>>,
-    elevenlabs_agent_id: Option<Read<Word>>,
-    elevenlabs_phone_number_id: Option<Read<Word>>,
-    elevenlabs_telephony: Read<Telephony>,
-    elevenlabs_api_base: Read<BaseUrl>,
-}
-
 impl ElevenLabs {
-    pub(super) fn read(
-        values: &Values,
-        route: Option<precall_call::Route>,
-        problems: &mut Problems,
-    ) -> Option<Self> {
-        let raw: Raw = values.section(Section::Elevenlabs, problems)?;
-        let api_key = problems.required(
-            "ELEVENLABS_API_KEY",
-            raw.elevenlabs_api_key,
-            "an API key of the ElevenLabs account",
-        );
-        let agent_id =
-            problems.required("ELEVENLABS_AGENT_ID", raw.elevenlabs_agent_id, "the id of the voice agent");
-        let phone_number_id = if route == Some(precall_call::Route::Callback) {
+    pub(super) fn read(values: &Values, route: Option<Route>, problems: &mut Problems) -> Option<Self> {
+        let settings = Settings::read(values, problems)?;
+        let api_key = settings.elevenlabs_api_key.required("an API key of the ElevenLabs account", problems);
+        let agent_id = settings.elevenlabs_agent_id.required("the id of the voice agent", problems);
+        let phone_number_id = if route == Some(Route::Callback) {
             let right = "the id of the agent's phone number, which CALL_ROUTE=callback dials from";
-            problems.required("ELEVENLABS_PHONE_NUMBER_ID", raw.elevenlabs_phone_number_id, right).map(Some)
+            settings.elevenlabs_phone_number_id.required(right, problems).map(Some)
         } else {
-            problems.optional("ELEVENLABS_PHONE_NUMBER_ID", raw.elevenlabs_phone_number_id)
+            settings.elevenlabs_phone_number_id.optional()
         };
-        let telephony = problems.value("ELEVENLABS_TELEPHONY", raw.elevenlabs_telephony);
-        let api_base = problems.value("ELEVENLABS_API_BASE", raw.elevenlabs_api_base);
         Some(Self {
             api_key: api_key?,
-            api_base: api_base?.without_last("v1"),
+            api_base: settings.elevenlabs_api_base.value()?.without_last("v1"),
             agent_id: agent_id?.0,
             phone_number_id: phone_number_id?.map(|Word(id)| id),
-            telephony: telephony?,
+            telephony: settings.elevenlabs_telephony.value()?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The only place that reads the process environment and `.env`. Everything else is given a map.
+//! The only place that reads the process environment and `.env`. Everything else works on a map.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -7,18 +7,18 @@ use std::path::Path;
 use super::problem::{ConfigError, Problem};
 use super::variables::find;
 
-/// The process environment, completed by the file at `dotenv` when there is one. The environment wins.
+/// The process environment and, where it sets nothing, the file at `dotenv`.
 ///
 /// # Errors
-/// A variable of ours that is not Unicode, or a file that is there and cannot be read as a `.env` file.
+/// A variable of precall that is not Unicode, or a file that exists and is not a readable `.env` file.
 pub fn read_environment(dotenv: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let mut problems = Vec::new();
     let mut map = read_dotenv(dotenv, &mut problems);
     for (name, value) in std::env::vars_os() {
-        // Names of others may be anything; ours are ASCII.
+        // Names of precall are ASCII. Other programs may use any.
         let Ok(name) = name.into_string() else { continue };
         match value.into_string() {
-            // Empty is unset, so it does not hide what the file says.
+            // Empty counts as unset, so it does not hide the value in the file.
             Ok(value) if value.trim().is_empty() && map.contains_key(&name) => {}
             Ok(value) => {
                 map.insert(name, value);
@@ -39,7 +39,7 @@ fn read_dotenv(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, Str
         Ok(pairs) => pairs,
         Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::NotFound => return map,
         Err(_) => {
-            problems.push(problem(&file, "is there and cannot be opened", "a readable file, or none"));
+            problems.push(problem(&file, "exists and cannot be opened", "a readable file, or none"));
             return map;
         }
     };
@@ -50,7 +50,7 @@ fn read_dotenv(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, Str
                 last.clone_from(&name);
                 map.insert(name, value);
             }
-            // The library's own message quotes the line, which may hold a secret.
+            // The message of dotenvy is dropped: it quotes the line, which may hold a secret.
             Err(_) => {
                 let place =
                     if last.is_empty() { "at its beginning".to_owned() } else { format!("after {last}") };
@@ -71,42 +71,4 @@ fn problem(name: &str, wrong: &str, right: &str) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use std::fs;
-
-    use super::read_environment;
-
-    #[test]
-    fn a_missing_file_is_no_problem() {
-        let dir = tempfile::tempdir().unwrap();
-        let map = read_environment(&dir.path().join(".env")).unwrap();
-        assert!(map.contains_key("PATH"));
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join(".env");
-        fs::write(&file, "PATH=from-the-file\n# comment\nGREETING_MESSAGE='costs $5'\n").unwrap();
-        let map = read_environment(&file).unwrap();
-        assert_ne!(map.get("PATH").map(String::as_str), Some("from-the-file"));
-        assert_eq!(map.get("GREETING_MESSAGE").map(String::as_str), Some("costs $5"));
-    }
-
-    #[test]
-    fn a_broken_line_is_located_and_not_quoted() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join(".env");
-        fs::write(&file, "PORT=3006\nWEBHOOK_SECRET='topsecret\n").unwrap();
-        let message = read_environment(&file).unwrap_err().to_string();
-        assert!(message.contains("after PORT"), "{message}");
-        assert!(!message.contains("topsecret"), "{message}");
-    }
-
-    #[test]
-    fn a_directory_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(read_environment(dir.path()).is_err());
-    }
-}
+mod tests;

@@ -1,34 +1,30 @@
-//! Which installation this is, and whether it is meant for real callers.
+//! Which installation this is, and whether it serves real callers.
 
-use serde::Deserialize;
-
+use super::environment_name::Environment;
 use super::problem::Problems;
-use super::value::{Read, Word, words};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Complaint, FromText};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::Text;
+use super::variables::Kind;
 
-/// What the installation is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// Real callers: everything is signed.
-    Production,
-    /// One developer's machine: unsigned webhooks are possible, and only loopback is bound.
-    Development,
+variables! { Section::General;
+    environment: Environment {
+        default: Text("production"),
+        help: "What the installation is for.",
+        note: "development turns the embedded database on, accepts unsigned webhooks where their secret is not set, \
+            and listens on loopback addresses only.",
+    }
+    installation: InstallationName {
+        default: Text("default"),
+        help: "Short name of this installation.",
+        note: "precall names cloned voices at ElevenLabs precall-INSTALLATION-JOB, and deletes only voices with its \
+            own name. Two installations on one ElevenLabs account need two names.",
+    }
 }
 
-words!(Environment, "production or development",
-    "production" => Environment::Production,
-    "development" => Environment::Development,
-);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    environment: Read<Environment>,
-    installation: Read<Word>,
-}
-
-/// Read first: other sections follow the environment.
+/// Read first, because other sections depend on the environment.
 #[derive(Clone, Debug)]
 pub(super) struct General {
     pub(super) environment: Environment,
@@ -37,19 +33,26 @@ pub(super) struct General {
 
 impl General {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
-        let raw: Raw = values.section(Section::General, problems)?;
-        let environment = problems.value("ENVIRONMENT", raw.environment);
-        let installation = problems.value("INSTALLATION", raw.installation).and_then(|Word(name)| {
-            const MAX: usize = 20;
-            let fits = name.len() <= MAX
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            if !fits {
-                problems.add("INSTALLATION", "does not fit into a voice's name", "1 to 20 of a-z, 0-9 and -");
-            }
-            fits.then_some(name)
-        });
+        let settings = Settings::read(values, problems)?;
+        let environment = settings.environment.value();
+        let installation = settings.installation.value().map(|InstallationName(name)| name);
         Some(Self { environment: environment?, installation: installation? })
+    }
+}
+
+/// Short enough to be part of a voice's name at ElevenLabs.
+struct InstallationName(String);
+
+impl FromText for InstallationName {
+    const KIND: Kind = Kind::Form("1 to 20 of a-z, 0-9 and -");
+
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        const MAX: usize = 20;
+        let fits = text.len() <= MAX
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !fits {
+            return Err(Complaint::new("does not fit into a voice's name", "1 to 20 of a-z, 0-9 and -"));
+        }
+        Ok(Self(text.to_owned()))
     }
 }

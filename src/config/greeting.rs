@@ -1,4 +1,4 @@
-//! What the caller hears before an agent speaks.
+//! What the caller hears before the agent speaks.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,58 +6,144 @@ use std::time::Duration;
 use precall_actors::call::line::Line;
 use precall_audio::prompts::{HoldOrder, PromptOrder, Words};
 use precall_call::VoiceId;
-use serde::Deserialize;
 
 use super::dtmf_key::DtmfKey;
 use super::music::Music;
 use super::notice::{NoticeGivenBy, NoticeMessage, NoticeText};
 use super::problem::Problems;
-use super::value::{Read, Word};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Millis, Seconds, Word};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::{ByEnvironment, ByRoute, Text};
+use super::variables::{Required, Routes};
 
-/// What is said where nothing is configured and nobody is called back. The notice says the rest.
-pub(super) const ON_LIVE_LEG: &str = "Hello! One moment please, you are being connected.";
+variables! { Section::Greeting;
+    greeting_voice_id: Word {
+        example: "21m00Tcm4TlvDq8ikWAM",
+        help: "Voice of notice, greeting and apology. Unset: FALLBACK_VOICE_ID, or else the agent's own voice.",
+    }
+    greeting_message: String {
+        default: ByRoute {
+            callback: "Hello! You are speaking with an AI assistant that uses an artificial voice, and this call is \
+                recorded. One moment please; if the line closes, I will call you straight back.",
+            live_leg: "Hello! One moment please, you are being connected.",
+        },
+        example: "Hello! One moment please.",
+        help: "The greeting.",
+        note: "On route callback it should tell the caller about the artificial voice and the recording. On the other \
+            routes NOTICE_MESSAGE does that before the greeting.",
+    }
+    greeting_max_seconds: Seconds<1, 300> {
+        default: Text("15"),
+        help: "Longest greeting, counted from the moment the caller hears it.",
+    }
+    greeting_music_enabled: bool {
+        routes: Routes::LiveLeg,
+        default: Text("true"),
+        help: "Play music on hold. false: silence.",
+    }
+    greeting_music_url: Music {
+        routes: Routes::LiveLeg,
+        example: "https://www.example.com/music.mp3",
+        help: "Music on hold: an address, a path, or file://PATH. Unset: a built-in loop.",
+        note: "WAV, MP3, FLAC or Ogg Vorbis, at most 20 MiB and 10 minutes. It repeats.",
+    }
+    greeting_audio_file: PathBuf {
+        routes: Routes::LiveLeg,
+        example: "/data/greeting.wav",
+        help: "A recorded greeting, played instead of GREETING_MESSAGE.",
+        note: "Formats as for GREETING_MUSIC_URL. When precall cannot play the file, it speaks GREETING_MESSAGE.",
+    }
+    greeting_lead_silence_ms: Millis<0, 2_000> {
+        routes: Routes::LiveLeg,
+        default: Text("300"),
+        help: "Silence before the greeting. The first moments of a connection are often lost.",
+    }
+    greeting_skip_dtmf: DtmfKey {
+        routes: Routes::LiveLeg,
+        example: "#",
+        help: "Key that ends the greeting. It never ends the notice.",
+    }
+    fallback_dtmf: DtmfKey {
+        routes: Routes::LiveLeg,
+        example: "0",
+        help: "Key that asks for a person at FALLBACK_DESTINATION, at any time of the call.",
+        note: "Must differ from GREETING_SKIP_DTMF.",
+    }
+    greeting_model_id: Word {
+        routes: Routes::LiveLeg,
+        example: "eleven_flash_v2_5",
+        help: "ElevenLabs model that speaks notice, greeting and apology. Unset: the default of ElevenLabs.",
+    }
+    notice_message: NoticeMessage {
+        required: Required::When(
+            "when CALL_ROUTE is bridge or transfer, unless ENVIRONMENT is development or NOTICE_GIVEN_BY is pbx",
+        ),
+        example: "This call uses an artificial voice and is recorded.",
+        help: "Notice before the greeting: artificial voice, recording, sharing. No key skips it.",
+        note: "A JSON object gives a text for each language: \
+            {\"en\": \"Recorded.\", \"nl\": \"Opgenomen.\", \"default\": \"Recorded.\"}. The language of the line \
+            selects one. When precall cannot prepare the notice of a line, it hands no caller of that line to an \
+            agent.",
+    }
+    notice_given_by: NoticeGivenBy {
+        default: Text("precall"),
+        help: "Who gives the notice: precall, or the PBX before the call reaches precall.",
+    }
+    apology_message: String {
+        routes: Routes::LiveLeg,
+        default: Text("We are sorry: this call cannot be connected at the moment. Please try again later. Goodbye."),
+        help: "What the caller hears before precall gives a call up.",
+    }
+    prompt_cache_dir: PathBuf {
+        routes: Routes::LiveLeg,
+        default: ByEnvironment { production: "/var/lib/precall/prompts", development: "data/prompts" },
+        help: "Directory of prepared audio.",
+        note: "ElevenLabs is paid once for each text, and precall can start while ElevenLabs is away. precall creates \
+            the directory when it is missing. When precall cannot write to it, it warns and continues.",
+    }
+}
 
-/// The greeting and what surrounds it.
+/// The greeting, the notice before it, and hold and apology after it.
 #[derive(Clone, Debug)]
 pub struct Greeting {
-    /// Who speaks it; the agent's own voice when unset.
+    /// Its voice; the agent's own when unset.
     pub voice: Option<VoiceId>,
-    /// What is said.
+    /// Its text.
     pub message: String,
-    /// How long it may last once it is heard.
+    /// Longest greeting, from the moment the caller hears it.
     pub max: Duration,
-    /// What is played on hold.
+    /// What the caller hears on hold.
     pub hold: HoldOrder,
-    /// A recording instead of a synthesised greeting.
+    /// A recorded greeting, played instead of `message`.
     pub audio_file: Option<PathBuf>,
-    /// Silence before the first sound, since the first moments of a connection are often lost.
+    /// Silence before the first sound, because the first moments of a connection are often lost.
     pub lead_silence: Duration,
-    /// The key that ends the greeting; never the notice.
+    /// Key that ends the greeting, never the notice.
     pub skip_key: Option<char>,
-    /// The key that asks for a person, at any time of the call.
+    /// Key that asks for a person, at any time of the call.
     pub person_key: Option<char>,
-    /// Which model speaks what is prepared; the provider's default when unset.
+    /// ElevenLabs model of prepared speech; its default when unset.
     pub model: Option<String>,
-    /// What precedes the greeting and cannot be skipped.
+    /// What the caller hears before the greeting. No key skips it.
     pub notice: Option<NoticeMessage>,
     /// Who gives the notice.
     pub notice_given_by: NoticeGivenBy,
-    /// What is said before a call is given up.
+    /// What the caller hears before precall gives a call up.
     pub apology: String,
-    /// Where prepared sound is kept.
+    /// Directory of prepared audio.
     pub prompt_cache_dir: PathBuf,
 }
 
 impl Greeting {
-    /// What precedes the greeting on a line without a language, unless the PBX gives it.
+    /// The notice that precall speaks on a line without a language; `None` when the PBX gives it.
     #[must_use]
     pub fn spoken_notice(&self) -> Option<&str> {
         self.notice_in(None).map(|notice| notice.text)
     }
 
-    /// What precedes the greeting on a line that speaks `language`, unless the PBX gives it.
+    /// The notice that precall speaks on a line in `language`; `None` when the PBX gives it.
     #[must_use]
     pub fn notice_in<'a>(&'a self, language: Option<&'a str>) -> Option<NoticeText<'a>> {
         match self.notice_given_by {
@@ -66,8 +152,8 @@ impl Greeting {
         }
     }
 
-    /// What callers of a line hear: the line's words, voice and language, and the rest from here. A line with words of its
-    /// own does not play the recording of everybody's.
+    /// What callers of a line hear: the text, voice and language of the line, and the rest from here. A line with a
+    /// greeting of its own does not play `audio_file`.
     #[must_use]
     pub fn prompt_order(&self, line: &Line) -> PromptOrder {
         let voice = line.greeting_voice.as_ref().or(line.fallback_voice.as_ref());
@@ -88,67 +174,34 @@ impl Greeting {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    greeting_voice_id: Option<Read<Word>>,
-    greeting_message: Read<String>,
-    greeting_max_seconds: Read<u64>,
-    greeting_music_enabled: Read<bool>,
-    greeting_music_url: Option<Read<Music>>,
-    greeting_audio_file: Option<Read<PathBuf>>,
-    greeting_lead_silence_ms: Read<u64>,
-    greeting_skip_dtmf: Option<Read<DtmfKey>>,
-    fallback_dtmf: Option<Read<DtmfKey>>,
-    greeting_model_id: Option<Read<Word>>,
-    notice_message: Option<Read<NoticeMessage>>,
-    notice_given_by: Read<NoticeGivenBy>,
-    apology_message: Read<String>,
-    prompt_cache_dir: Read<PathBuf>,
-}
-
 impl Greeting {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
-        let raw: Raw = values.section(Section::Greeting, problems)?;
-        let voice = problems.optional("GREETING_VOICE_ID", raw.greeting_voice_id);
-        let message = problems.value("GREETING_MESSAGE", raw.greeting_message);
-        let max = problems.seconds("GREETING_MAX_SECONDS", raw.greeting_max_seconds, 1..=300);
-        let music_enabled = problems.value("GREETING_MUSIC_ENABLED", raw.greeting_music_enabled);
-        let music = problems.optional("GREETING_MUSIC_URL", raw.greeting_music_url);
-        let audio_file = problems.optional("GREETING_AUDIO_FILE", raw.greeting_audio_file);
-        let lead_ms = problems.number(
-            "GREETING_LEAD_SILENCE_MS",
-            raw.greeting_lead_silence_ms,
-            0..=2_000,
-            "milliseconds",
-        );
-        let skip_key = problems.optional("GREETING_SKIP_DTMF", raw.greeting_skip_dtmf);
-        let person_key = problems.optional("FALLBACK_DTMF", raw.fallback_dtmf);
-        if let (Some(Some(DtmfKey(skip))), Some(Some(DtmfKey(person)))) = (skip_key, person_key)
+        let settings = Settings::read(values, problems)?;
+        let key = |DtmfKey(key)| key;
+        let skip_key = settings.greeting_skip_dtmf.optional().map(|set| set.map(key));
+        let person_key = settings.fallback_dtmf.optional().map(|set| set.map(key));
+        if let (Some(Some(skip)), Some(Some(person))) = (skip_key, person_key)
             && skip == person
         {
             let wrong = format!("is `{person}`, which is GREETING_SKIP_DTMF as well");
             problems.add("FALLBACK_DTMF", wrong, "two different keys");
         }
-        let model = problems.optional("GREETING_MODEL_ID", raw.greeting_model_id);
-        let notice = problems.optional("NOTICE_MESSAGE", raw.notice_message);
-        let notice_given_by = problems.value("NOTICE_GIVEN_BY", raw.notice_given_by);
-        let apology = problems.value("APOLOGY_MESSAGE", raw.apology_message);
-        let prompt_cache_dir = problems.value("PROMPT_CACHE_DIR", raw.prompt_cache_dir);
+        let music = settings.greeting_music_url.optional()?;
+        let music_enabled = settings.greeting_music_enabled.value()?;
         Some(Self {
-            voice: voice?.map(|Word(id)| VoiceId::new(id)),
-            message: message?,
-            max: max?,
-            hold: if music_enabled? { Music::order(music?) } else { HoldOrder::Silence },
-            audio_file: audio_file?,
-            lead_silence: Duration::from_millis(lead_ms?),
-            skip_key: skip_key?.map(|DtmfKey(key)| key),
-            person_key: person_key?.map(|DtmfKey(key)| key),
-            model: model?.map(|Word(id)| id),
-            notice: notice?,
-            notice_given_by: notice_given_by?,
-            apology: apology?,
-            prompt_cache_dir: prompt_cache_dir?,
+            voice: settings.greeting_voice_id.optional()?.map(|Word(id)| VoiceId::new(id)),
+            message: settings.greeting_message.value()?,
+            max: settings.greeting_max_seconds.value()?.0,
+            hold: if music_enabled { Music::order(music) } else { HoldOrder::Silence },
+            audio_file: settings.greeting_audio_file.optional()?,
+            lead_silence: settings.greeting_lead_silence_ms.value()?.0,
+            skip_key: skip_key?,
+            person_key: person_key?,
+            model: settings.greeting_model_id.optional()?.map(|Word(id)| id),
+            notice: settings.notice_message.optional()?,
+            notice_given_by: settings.notice_given_by.value()?,
+            apology: settings.apology_message.value()?,
+            prompt_cache_dir: settings.prompt_cache_dir.value()?,
         })
     }
 }

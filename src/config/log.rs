@@ -1,22 +1,44 @@
-//! Where log lines go and how much of them is kept.
+//! Log level and log file.
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
 use super::problem::Problems;
-use super::value::Read;
+use super::section::Section;
+use super::setting::variables;
+use super::value::Whole;
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::Text;
+
+variables! { Section::Log;
+    log_level: slog::Level {
+        default: Text("info"),
+        help: "Lowest level that precall logs.",
+    }
+    log_file: PathBuf {
+        example: "/var/log/mcp-services/voiceclone.log",
+        help: "File that precall logs to, beside standard error.",
+        note: "When precall cannot write the file, it warns and continues with standard error.",
+    }
+    log_file_max_mb: Whole<u64, 1, 10_240> {
+        unit: "MiB",
+        default: Text("50"),
+        help: "Largest size of one log file.",
+    }
+    log_file_keep: Whole<usize, 1, 100> {
+        unit: "files",
+        default: Text("5"),
+        help: "Number of log files that precall keeps, including the current one.",
+    }
+}
 
 /// A log file and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
-    /// The file that is written; older ones get `.1`, `.2` and so on.
+    /// The current file; older ones get `.1`, `.2` and so on.
     pub path: PathBuf,
-    /// Bytes of one file at most.
+    /// Largest size of one file in bytes.
     pub max_bytes: u64,
-    /// Files at most, the one that is written included.
+    /// Largest number of files, including the current one.
     pub keep: usize,
 }
 
@@ -29,25 +51,13 @@ pub struct Log {
     pub file: Option<LogFile>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    log_level: Read<slog::Level>,
-    log_file: Option<Read<PathBuf>>,
-    log_file_max_mb: Read<u64>,
-    log_file_keep: Read<u64>,
-}
-
 impl Log {
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
         const BYTES_PER_MB: u64 = 1024 * 1024;
-        let raw: Raw = values.section(Section::Log, problems)?;
-        let level = problems.value("LOG_LEVEL", raw.log_level);
-        let path = problems.optional("LOG_FILE", raw.log_file);
-        let max_mb: Option<u64> = problems.number("LOG_FILE_MAX_MB", raw.log_file_max_mb, 1..=10_240, "MiB");
-        let keep = problems.number("LOG_FILE_KEEP", raw.log_file_keep, 1..=100, "files");
-        let (max_bytes, keep) = (max_mb?.saturating_mul(BYTES_PER_MB), keep?);
-        let file = path?.map(|path| LogFile { path, max_bytes, keep });
-        Some(Self { level: level?, file })
+        let settings = Settings::read(values, problems)?;
+        let max_bytes = settings.log_file_max_mb.value()?.0.saturating_mul(BYTES_PER_MB);
+        let keep = settings.log_file_keep.value()?.0;
+        let file = settings.log_file.optional()?.map(|path| LogFile { path, max_bytes, keep });
+        Some(Self { level: settings.log_level.value()?, file })
     }
 }

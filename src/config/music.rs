@@ -1,4 +1,4 @@
-//! Where the music on hold is: an address of the web or a file of this machine.
+//! The source of the music on hold: a web address or a local file.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,9 @@ use precall_audio::prompts::HoldOrder;
 use url::Url;
 
 use super::value::{Complaint, FromText};
+use super::variables::Kind;
 
-/// What `GREETING_MUSIC_URL` names; whether it is played at all is another variable.
+/// `GREETING_MUSIC_URL`. `GREETING_MUSIC_ENABLED` decides whether music is played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Music {
     Address(Url),
@@ -15,7 +16,7 @@ pub(super) enum Music {
 }
 
 impl Music {
-    /// What is to be prepared.
+    /// What precall prepares for the hold.
     pub(super) fn order(music: Option<Self>) -> HoldOrder {
         match music {
             None => HoldOrder::BuiltIn,
@@ -26,6 +27,8 @@ impl Music {
 }
 
 impl FromText for Music {
+    const KIND: Kind = Kind::Form("http or https address, or path");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str =
             "an http or https address without a user or password, a path, or file:// and an absolute path";
@@ -38,35 +41,15 @@ impl FromText for Music {
         }
         let url = Url::parse(text).map_err(|_| wrong("is not an address"))?;
         match url.scheme() {
-            // A host other than this one is refused here as well.
-            "file" => url.to_file_path().map(Self::File).map_err(|()| wrong("names no file of this machine")),
+            // Also refuses a file on another host.
+            "file" => url.to_file_path().map(Self::File).map_err(|()| wrong("names no file on this machine")),
             "http" | "https" if url.username().is_empty() && url.password().is_none() => {
                 Ok(Self::Address(url))
             }
-            _ => Err(wrong("is not such an address")),
+            _ => Err(wrong("is an address that cannot be used")),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::{FromText, Music};
-
-    #[test]
-    fn addresses_and_paths_are_told_apart() {
-        let file =
-            |text: &str| assert_eq!(Music::from_text(text), Ok(Music::File(PathBuf::from("/m/a b.mp3"))));
-        file("/m/a b.mp3");
-        file("file:///m/a%20b.mp3");
-        assert_eq!(Music::from_text("m.mp3"), Ok(Music::File(PathBuf::from("m.mp3"))));
-        for text in ["https://host/m.mp3", "http://host/m.mp3?key=1"] {
-            assert!(matches!(Music::from_text(text), Ok(Music::Address(url)) if url.as_str() == text));
-        }
-        for text in ["https://user:hunter2@host/m.mp3", "ftp://host/m", "file://host/m", "://", "a\u{1}b"] {
-            let complaint = Music::from_text(text).map(|_| text);
-            assert!(matches!(&complaint, Err(told) if !told.wrong.contains("hunter2")), "{complaint:?}");
-        }
-    }
-}
+mod tests;

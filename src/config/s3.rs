@@ -1,33 +1,37 @@
-//! The bucket of samples: all of it or none.
+//! The S3 bucket of the samples: all of its variables, or none.
 
 use super::base_url::BaseUrl;
 use super::problem::Problems;
 use super::secret::Secret;
-use super::value::{Complaint, FromText, Read, Word};
+use super::setting::Setting;
+use super::value::{Complaint, FromText, Word};
+use super::variables::Kind;
 
-/// Where stores other than Amazon's say that they are.
+/// Region of stores other than Amazon's, when none is set.
 const REGION: &str = "us-east-1";
 
-/// A bucket, and what opens it.
+/// A bucket and its access key.
 #[derive(Clone, Debug)]
 pub struct S3 {
-    /// None is Amazon's own in the region.
+    /// Address of the store; Amazon's own in the region when unset.
     pub endpoint: Option<BaseUrl>,
-    /// Of the bucket.
+    /// Region of the bucket.
     pub region: String,
-    /// Nothing outside of it is read, written or deleted.
+    /// The only bucket that precall reads, writes or deletes in.
     pub bucket: String,
-    /// Who asks.
+    /// Id of the access key.
     pub key_id: String,
-    /// What proves it.
+    /// Secret of the access key.
     pub secret: Secret,
 }
 
-/// A bucket's name, as every store allows it.
+/// A bucket name that every store allows.
 #[derive(Debug)]
 pub(super) struct BucketName(String);
 
 impl FromText for BucketName {
+    const KIND: Kind = Kind::Form("bucket name");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         let is_name =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
@@ -41,11 +45,13 @@ impl FromText for BucketName {
     }
 }
 
-/// A region's name, which becomes part of an address.
+/// A region name. It becomes part of a host name.
 #[derive(Debug)]
 pub(super) struct RegionName(String);
 
 impl FromText for RegionName {
+    const KIND: Kind = Kind::Form("one word");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         let is_name =
             text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -56,56 +62,43 @@ impl FromText for RegionName {
     }
 }
 
-/// As the variables have it.
+/// The variables of the bucket.
 #[derive(Debug)]
-pub(super) struct RawS3 {
-    pub(super) endpoint: Option<Read<BaseUrl>>,
-    pub(super) region: Option<Read<RegionName>>,
-    pub(super) bucket: Option<Read<BucketName>>,
-    pub(super) key_id: Option<Read<Word>>,
-    pub(super) secret: Option<Read<Secret>>,
+pub(super) struct S3Settings {
+    pub(super) endpoint: Setting<BaseUrl>,
+    pub(super) region: Setting<RegionName>,
+    pub(super) bucket: Setting<BucketName>,
+    pub(super) key_id: Setting<Word>,
+    pub(super) secret: Setting<Secret>,
 }
 
 impl S3 {
-    /// Read where it is needed, and where a bucket or an address is named: keys alone may be there for other programs. The
-    /// outer `None` means wrong, and noted.
-    #[expect(
-        clippy::option_option,
-        reason = "wrong and unset are two things, and callers use `?` on the first"
-    )]
-    pub(super) fn read(raw: RawS3, need: Need, problems: &mut Problems) -> Option<Option<Self>> {
-        let RawS3 { endpoint, region, bucket, key_id, secret } = raw;
-        let is_meant = need == Need::Uploads || bucket.is_some() || endpoint.is_some();
-        let endpoint = problems.optional("S3_ENDPOINT", endpoint);
-        let region = problems.optional("S3_REGION", region);
-        if !is_meant {
-            problems.optional("AWS_ACCESS_KEY_ID", key_id);
-            problems.optional("AWS_SECRET_ACCESS_KEY", secret);
+    /// Needed for uploads, and when a bucket or an endpoint is named: keys alone may be there for other programs. The
+    /// outer `None` means that something is wrong, and is among the problems.
+    pub(super) fn read(settings: S3Settings, need: Need, problems: &mut Problems) -> Option<Option<Self>> {
+        let S3Settings { endpoint, region, bucket, key_id, secret } = settings;
+        if need == Need::References && bucket.is_unset() && endpoint.is_unset() {
             return Some(None);
         }
-        let bucket = problems.required("S3_BUCKET_NAME", bucket, "the bucket of the samples");
-        let key_id = problems.required("AWS_ACCESS_KEY_ID", key_id, "a key that opens the bucket");
-        let secret = problems.required("AWS_SECRET_ACCESS_KEY", secret, "the secret of AWS_ACCESS_KEY_ID");
-        let (endpoint, region) = (endpoint?, region?);
-        let region = match (region, &endpoint) {
-            (Some(RegionName(region)), _) => Some(region),
-            (None, Some(_)) => Some(REGION.to_owned()),
-            (None, None) => {
-                let right = "the region of the bucket, or S3_ENDPOINT for a store other than Amazon's";
-                problems.add("S3_REGION", "is required and not set", right);
-                None
-            }
+        let bucket = bucket.required("the bucket of the samples", problems);
+        let key_id = key_id.required("a key that opens the bucket", problems);
+        let secret = secret.required("the secret of AWS_ACCESS_KEY_ID", problems);
+        let endpoint = endpoint.optional()?;
+        let region = if region.is_unset() && endpoint.is_some() {
+            REGION.to_owned()
+        } else {
+            let right = "the region of the bucket, or S3_ENDPOINT for a store other than Amazon's";
+            region.required(right, problems)?.0
         };
-        let (BucketName(bucket), Word(key_id)) = (bucket?, key_id?);
-        Some(Some(Self { endpoint, region: region?, bucket, key_id, secret: secret? }))
+        Some(Some(Self { endpoint, region, bucket: bucket?.0, key_id: key_id?.0, secret: secret? }))
     }
 }
 
-/// Whether there has to be a bucket.
+/// Whether a bucket is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     /// `VOICE_SAMPLE_STORAGE=s3`.
     Uploads,
-    /// Only if one is named.
+    /// Only when a bucket or an endpoint is named.
     References,
 }

@@ -1,25 +1,77 @@
-//! Where we listen, with how many threads, and which proxies are believed.
+//! The listening address, the threads, and the proxies that are trusted.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::Deserialize;
 use url::Url;
 
-use super::general::Environment;
+use super::environment_name::Environment;
 use super::problem::Problems;
-use super::value::{List, Read};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Complaint, FromText, List, Seconds, Whole};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::{ByEnvironment, Cores, Text};
+use super::variables::Kind;
 use crate::trusted_addresses::AddressList;
+
+variables! { Section::Server;
+    host: IpAddr {
+        default: ByEnvironment { production: "0.0.0.0", development: "127.0.0.1" },
+        help: "Address that precall listens on.",
+        note: "With ENVIRONMENT=development only loopback addresses are allowed.",
+    }
+    port: Whole<u16, 0, 65_535> {
+        unit: "(0 takes any free port)",
+        default: Text("3006"),
+        help: "Port that precall listens on.",
+    }
+    http_workers: Whole<usize, 1, 256> {
+        unit: "threads",
+        default: Cores,
+        example: "2",
+        help: "Number of threads that serve HTTP.",
+    }
+    call_arbiters: Whole<usize, 1, 256> {
+        unit: "threads",
+        default: Cores,
+        example: "2",
+        help: "Number of threads that run calls.",
+    }
+    cors_origins: CorsOrigins {
+        example: "https://board.example.com",
+        help: "Web pages that may use the API from a browser, as scheme://host[:port], or * for every page.",
+        note: "Unset: only precall's own pages.",
+    }
+    trusted_proxies: AddressList {
+        example: "127.0.0.1,10.0.0.0/8",
+        help: "Reverse proxies whose X-Forwarded-For header precall believes.",
+        note: "Set it behind a proxy. Otherwise every request seems to come from the proxy.",
+    }
+    metrics_addr: SocketAddr {
+        example: "127.0.0.1:9090",
+        help: "Separate listening address for /metrics. Unset: /metrics is on the main address.",
+    }
+    source_limit_per_second: Whole<u32, 1, 1_000_000> {
+        unit: "requests",
+        default: Text("500"),
+        help: "Largest number of requests from one address within a second.",
+        note: "Call webhooks and the API have this limit each, and report webhooks have twice as much. precall \
+            answers further requests with 503.",
+    }
+    drain_timeout_seconds: Seconds<0, 7_200> {
+        default: Text("30"),
+        help: "How long live calls may continue after SIGTERM, before the process ends.",
+    }
+}
 
 /// Which web pages may use the API from a browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CorsOrigins {
-    /// Only our own.
+    /// Only precall's own.
     None,
-    /// Every one (`*`).
+    /// Every page (`*`).
     Any,
     /// These, as `scheme://host[:port]`.
     These(Vec<String>),
@@ -34,30 +86,16 @@ pub struct Server {
     pub http_workers: usize,
     /// Threads that run calls.
     pub call_arbiters: usize,
-    /// Who may call the API from a page.
+    /// Web pages that may use the API.
     pub cors_origins: CorsOrigins,
     /// Proxies whose `X-Forwarded-For` is believed; none when empty.
     pub trusted_proxies: AddressList,
-    /// A listener of its own for `/metrics`; on the main one when unset.
+    /// Separate listener for `/metrics`; on the main one when unset.
     pub metrics_addr: Option<SocketAddr>,
     /// Requests of one address within a second, of each kind.
     pub source_limit: NonZeroU32,
-    /// How long live calls may go on after SIGTERM.
+    /// How long live calls may continue after SIGTERM.
     pub drain_timeout: Duration,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    host: Read<IpAddr>,
-    port: Read<u64>,
-    http_workers: Read<u64>,
-    call_arbiters: Read<u64>,
-    cors_origins: Option<Read<List>>,
-    trusted_proxies: Option<Read<AddressList>>,
-    metrics_addr: Option<Read<SocketAddr>>,
-    source_limit_per_second: Read<u64>,
-    drain_timeout_seconds: Read<u64>,
 }
 
 impl Server {
@@ -73,13 +111,11 @@ impl Server {
     }
 
     pub(super) fn read(values: &Values, environment: Environment, problems: &mut Problems) -> Option<Self> {
-        const THREADS: std::ops::RangeInclusive<u64> = 1..=256;
-        let raw: Raw = values.section(Section::Server, problems)?;
-        let host = problems.value("HOST", raw.host);
-        let port = problems.number("PORT", raw.port, 0..=65_535, "(0 takes any free port)");
-        let metrics_addr = problems.optional("METRICS_ADDR", raw.metrics_addr);
+        let settings = Settings::read(values, problems)?;
+        let host = settings.host.value();
+        let metrics_addr = settings.metrics_addr.optional();
         if environment == Environment::Development {
-            // In development webhooks may be unsigned, so nobody else may reach them.
+            // Webhooks may be unsigned in development, so other machines must not reach precall.
             let metrics_ip = metrics_addr.flatten().map(|address| address.ip());
             for (name, ip) in [("HOST", host), ("METRICS_ADDR", metrics_ip)] {
                 if ip.is_some_and(|ip| !ip.to_canonical().is_loopback()) {
@@ -91,45 +127,35 @@ impl Server {
                 }
             }
         }
-        let http_workers = problems.number("HTTP_WORKERS", raw.http_workers, THREADS, "threads");
-        let call_arbiters = problems.number("CALL_ARBITERS", raw.call_arbiters, THREADS, "threads");
-        let cors_origins =
-            problems.optional("CORS_ORIGINS", raw.cors_origins).and_then(|list| origins(list, problems));
-        let trusted_proxies = problems.optional("TRUSTED_PROXIES", raw.trusted_proxies);
-        let source_limit = problems
-            .number::<u32>("SOURCE_LIMIT_PER_SECOND", raw.source_limit_per_second, 1..=1_000_000, "requests")
-            .and_then(NonZeroU32::new);
-        let drain_timeout = problems.seconds("DRAIN_TIMEOUT_SECONDS", raw.drain_timeout_seconds, 0..=7_200);
         Some(Self {
-            listen: SocketAddr::new(host?, port?),
-            http_workers: http_workers?,
-            call_arbiters: call_arbiters?,
-            cors_origins: cors_origins?,
-            trusted_proxies: trusted_proxies?.unwrap_or_default(),
+            listen: SocketAddr::new(host?, settings.port.value()?.0),
+            http_workers: settings.http_workers.value()?.0,
+            call_arbiters: settings.call_arbiters.value()?.0,
+            cors_origins: settings.cors_origins.optional()?.unwrap_or(CorsOrigins::None),
+            trusted_proxies: settings.trusted_proxies.optional()?.unwrap_or_default(),
             metrics_addr: metrics_addr?,
-            source_limit: source_limit?,
-            drain_timeout: drain_timeout?,
+            source_limit: NonZeroU32::new(settings.source_limit_per_second.value()?.0)?,
+            drain_timeout: settings.drain_timeout_seconds.value()?.0,
         })
     }
 }
 
-fn origins(list: Option<List>, problems: &mut Problems) -> Option<CorsOrigins> {
-    let Some(List(entries)) = list else { return Some(CorsOrigins::None) };
-    if entries.iter().any(|entry| entry == "*") {
-        return Some(CorsOrigins::Any);
-    }
-    let mut origins = Vec::with_capacity(entries.len());
-    for (index, entry) in entries.iter().enumerate() {
-        match origin(entry) {
-            Some(origin) => origins.push(origin),
-            None => {
-                let wrong = format!("entry {} is no origin", index.saturating_add(1));
-                problems.add("CORS_ORIGINS", wrong, "https://HOST[:PORT] without a path, or *");
-                return None;
-            }
+impl FromText for CorsOrigins {
+    const KIND: Kind = Kind::Form("list of origins, or *");
+
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        const RIGHT: &str = "https://HOST[:PORT] without a path, or *";
+        let List(entries) = List::from_text(text)?;
+        if entries.iter().any(|entry| entry == "*") {
+            return Ok(Self::Any);
         }
+        let mut origins = Vec::with_capacity(entries.len());
+        for (place, entry) in (1_usize..).zip(&entries) {
+            let wrong = || Complaint::new(format!("entry {place} is no origin"), RIGHT);
+            origins.push(origin(entry).ok_or_else(wrong)?);
+        }
+        Ok(if origins.is_empty() { Self::None } else { Self::These(origins) })
     }
-    Some(if origins.is_empty() { CorsOrigins::None } else { CorsOrigins::These(origins) })
 }
 
 /// The origin as a browser writes it.

@@ -1,6 +1,7 @@
-//! The configuration as a whole: what `serve` accepts, and how it refuses the rest.
+//! The configuration as a whole: what `serve` accepts, and how it refuses other values.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
+mod definitions;
 mod voices;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,9 @@ use precall_audio::prompts::HoldOrder;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{Route, VoiceWait};
 
-use super::{
-    Config, ConfigError, CorsOrigins, DatabaseSource, Environment, Kind, VARIABLES, VariableDefault,
-    WebhookAuth, show,
-};
+use super::{Config, ConfigError, CorsOrigins, DatabaseSource, Environment, WebhookAuth, show};
 
-/// The least that `serve` takes in production.
+/// The least that `serve` needs in production.
 const LEAST: &[(&str, &str)] = &[
     ("ELEVENLABS_API_KEY", "sk_0123456789abcdef"),
     ("ELEVENLABS_AGENT_ID", "agent_1"),
@@ -144,38 +142,6 @@ fn budgets_are_none_until_they_are_set_and_then_not_zero() {
     assert_eq!(wrong(with(&[("BUDGET_CLONES_PER_DAY", "0")])), ["BUDGET_CLONES_PER_DAY"]);
 }
 
-/// Free text cannot be wrong; everything else must say so under its own name.
-#[test]
-fn a_bad_value_is_reported_under_the_name_of_its_variable() {
-    let free = [
-        "GREETING_MESSAGE",
-        "NOTICE_MESSAGE",
-        "LOG_FILE",
-        "PG_BIN_DIR",
-        "EMBEDDED_DATABASE_DIR",
-        "SPOOL_DIR",
-        "ERASURE_LEDGER",
-        "LOCAL_VOICE_SAMPLES_PATH",
-        "GREETING_AUDIO_FILE",
-        "AGENT_FIRST_MESSAGE",
-        "APOLOGY_MESSAGE",
-        "PROMPT_CACHE_DIR",
-    ];
-    for variable in VARIABLES {
-        let (bad, shown) = if free.contains(&variable.name) {
-            ("nul\0byte".repeat(500), "nul")
-        } else {
-            ("bad value\u{1}".to_owned(), "\u{1}")
-        };
-        let error = with(&[(variable.name, &bad)]).map(|_| variable.name).unwrap_err();
-        let names: Vec<_> = error.problems.iter().map(|problem| problem.name.as_str()).collect();
-        assert!(names.contains(&variable.name), "{}: {names:?}", variable.name);
-        if variable.kind != Kind::Plain {
-            assert!(!error.to_string().contains(shown), "{error}");
-        }
-    }
-}
-
 #[test]
 fn no_secret_is_shown_by_anything() {
     let secrets = ["sk_0123456789abcdef", "three-secret", "eleven-secret", "dbpass"];
@@ -209,7 +175,7 @@ fn telephone_numbers_are_masked_when_shown() {
 }
 
 #[test]
-fn production_wants_both_secrets_and_development_wants_loopback() {
+fn production_requires_both_secrets_and_development_requires_loopback() {
     let mut set: BTreeMap<_, _> = LEAST.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     set.remove("THREECX_WEBHOOK_SECRET");
     set.remove("WEBHOOK_SECRET");
@@ -238,9 +204,8 @@ fn a_secret_may_come_from_a_file_and_never_from_two_places() {
     assert_eq!(wrong(both), ["WEBHOOK_SECRET_FILE"]);
 
     let config = with(&[("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", path)]).unwrap();
-    assert!(
-        matches!(&config.webhooks.elevenlabs.auth, WebhookAuth::Signed(s) if s.expose() == "from-the-file-from-the-file")
-    );
+    assert!(matches!(&config.webhooks.elevenlabs.auth,
+            WebhookAuth::Signed(secret) if secret.expose() == "from-the-file-from-the-file"));
     assert!(config.show().contains(&format!("set (27 characters), from {path}")), "{}", config.show());
 
     for bad in [dir.path().join("none"), dir.path().to_owned(), "/dev/zero".into()] {
@@ -250,7 +215,7 @@ fn a_secret_may_come_from_a_file_and_never_from_two_places() {
 }
 
 #[test]
-fn an_unreadable_secret_never_opens_a_door() {
+fn an_unreadable_secret_never_turns_protection_off() {
     let set =
         [("ENVIRONMENT", "development"), ("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", "/nowhere/at/all")];
     assert_eq!(wrong(with(&set)), ["WEBHOOK_SECRET_FILE"]);
@@ -289,7 +254,7 @@ fn words_are_read_in_any_case() {
 }
 
 #[test]
-fn the_route_that_was_not_chosen_is_said_aloud() {
+fn a_startup_warning_names_the_route_that_was_selected() {
     let notice = |config: &Config| config.notices().iter().find(|n| n.starts_with("CALL_ROUTE")).cloned();
     assert!(notice(&with(&[]).unwrap()).unwrap().contains("not configured"));
     assert_eq!(notice(&with(&[("CALL_ROUTE", "callback")]).unwrap()), None);
@@ -308,7 +273,7 @@ fn the_route_that_was_not_chosen_is_said_aloud() {
 }
 
 #[test]
-fn a_file_of_certificates_that_cannot_be_used_says_what_would_do() {
+fn an_unusable_certificate_file_says_what_is_needed() {
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().join("empty.pem");
     fs::write(&empty, "").unwrap();
@@ -340,7 +305,7 @@ fn lists_are_read_in_both_forms() {
 }
 
 #[test]
-fn stray_variables_are_warnings() {
+fn unknown_variables_are_warnings() {
     let config =
         with(&[("GREETING_MAX_SECOND", "5"), ("PATH", "/bin"), ("WEBHOOK_SECRET_FILE", "")]).unwrap();
     assert_eq!(config.warnings().len(), 1, "{:?}", config.warnings());
@@ -348,7 +313,7 @@ fn stray_variables_are_warnings() {
 }
 
 #[test]
-fn commands_that_need_one_section_mind_no_other() {
+fn commands_that_need_one_section_ignore_the_others() {
     let set: BTreeMap<String, String> = [
         ("DATABASE_URL", "postgres://u@h/d"),
         ("PORT", "0"),
@@ -381,7 +346,7 @@ fn the_greeting_speaks_the_notice_first() {
 }
 
 #[test]
-fn what_callers_hear_is_read_and_given_to_a_line() {
+fn the_greeting_settings_reach_the_prompts_of_a_line() {
     let config = with(&[
         ("GREETING_VOICE_ID", "voice_1"),
         ("GREETING_AUDIO_FILE", "/data/greeting.wav"),
@@ -418,7 +383,7 @@ fn what_callers_hear_is_read_and_given_to_a_line() {
 }
 
 #[test]
-fn a_key_has_one_meaning_and_silence_has_a_limit() {
+fn one_key_has_one_meaning_and_silence_has_a_limit() {
     let error = with(&[("GREETING_SKIP_DTMF", "1"), ("FALLBACK_DTMF", "1")]).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("FALLBACK_DTMF: is `1`, which is GREETING_SKIP_DTMF as well"), "{text}");
@@ -428,22 +393,7 @@ fn a_key_has_one_meaning_and_silence_has_a_limit() {
 }
 
 #[test]
-fn setting_every_default_changes_nothing() {
-    let defaults: Vec<(&str, &str)> = VARIABLES
-        .iter()
-        .filter_map(|variable| match variable.default {
-            VariableDefault::Text(text) => Some((variable.name, text)),
-            VariableDefault::ByEnvironment { production, .. } => Some((variable.name, production)),
-            VariableDefault::Unset | VariableDefault::Cores => None,
-        })
-        .collect();
-    let (plain, explicit) = (with(&[]).unwrap(), with(&defaults).unwrap());
-    let values = |config: &Config| config.show().replace(" (default)", "");
-    assert_eq!(values(&explicit), values(&plain));
-}
-
-#[test]
-fn a_transfer_says_what_it_needs_and_leads_to_nobody_else_than_ourselves() {
+fn a_transfer_says_what_it_needs_and_never_leads_back_to_precall() {
     let control = [
         ("THREECX_BASE_URL", "https://pbx.example.com:5001"),
         ("THREECX_CLIENT_ID", "900"),

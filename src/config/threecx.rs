@@ -1,16 +1,51 @@
-//! The phone system's call control, for routes that speak on the caller's own leg.
+//! 3CX call control, for the routes that speak on the caller's own leg.
 
 use std::path::PathBuf;
 
 use precall_providers::tls_roots::certificates_in;
-use serde::Deserialize;
 
 use super::base_url::BaseUrl;
 use super::problem::Problems;
 use super::secret::Secret;
-use super::value::{Read, Word};
+use super::section::Section;
+use super::setting::variables;
+use super::value::{Complaint, FromText, Whole, Word};
 use super::values::Values;
-use super::variables::Section;
+use super::variables::{Kind, Required};
+
+const CALL_CONTROL: Required =
+    Required::When("when one of the three THREECX_BASE_URL, _CLIENT_ID, _CLIENT_SECRET is set");
+
+variables! { Section::Threecx;
+    threecx_base_url: BaseUrl {
+        required: CALL_CONTROL,
+        example: "https://pbx.example.com:5001",
+        help: "Web address of the PBX for call control, with its port.",
+        note: "The routes bridge and transfer need call control. Without CALL_ROUTE, these three variables select \
+            route bridge.",
+    }
+    threecx_client_id: Word {
+        required: CALL_CONTROL,
+        example: "900",
+        help: "DN of the route point that is the API client. It need not be a number.",
+    }
+    threecx_client_secret: Secret {
+        required: CALL_CONTROL,
+        example: "CHANGE_ME",
+        help: "API key of that client.",
+    }
+    threecx_ca_file: CertificateFile {
+        example: "/etc/precall/pbx-ca.pem",
+        help: "Certificates of the authority that signed the certificate of the PBX, when the host does not trust it.",
+        note: "precall trusts them beside the authorities of the host.",
+    }
+    threecx_simultaneous_calls: Whole<u64, 1, 100_000> {
+        unit: "calls",
+        example: "16",
+        help: "How many simultaneous calls the 3CX licence allows.",
+        note: "Call control does not report it. precall shows and compares it, and refuses no call because of it.",
+    }
+}
 
 /// Access to 3CX call control.
 #[derive(Clone, Debug)]
@@ -30,42 +65,31 @@ pub struct CallControl {
 pub struct ThreeCx {
     /// Access to call control, when all three variables are set.
     pub call_control: Option<CallControl>,
-    /// How many calls its licence carries at once, where somebody said so: call control does not tell.
+    /// Simultaneous calls of the licence, when configured; call control does not report it.
     pub simultaneous_calls: Option<u64>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    threecx_base_url: Option<Read<BaseUrl>>,
-    threecx_client_id: Option<Read<Word>>,
-    threecx_client_secret: Option<Read<Secret>>,
-    threecx_ca_file: Option<Read<PathBuf>>,
-    threecx_simultaneous_calls: Option<Read<u64>>,
-}
-
 impl ThreeCx {
+    /// The DN of precall's own route point. A call that is routed there comes back to precall.
+    #[must_use]
+    pub(super) fn own_dn(&self) -> Option<&str> {
+        self.call_control.as_ref().map(|control| control.client_id.as_str())
+    }
+
     pub(super) fn read(values: &Values, problems: &mut Problems) -> Option<Self> {
         const RIGHT: &str = "all of THREECX_BASE_URL, THREECX_CLIENT_ID and THREECX_CLIENT_SECRET, or none";
-        const CA_FILE: &str = "a readable PEM file with the certificate of the authority that signed the PBX's, as the PBX's \
-            administrator exports it; or unset, when the host trusts that authority";
-        let raw: Raw = values.section(Section::Threecx, problems)?;
-        let ca_file = problems.optional("THREECX_CA_FILE", raw.threecx_ca_file).flatten();
-        if let Some(Err(error)) = ca_file.as_deref().map(certificates_in) {
-            problems.add("THREECX_CA_FILE", error.to_string(), CA_FILE);
-        }
-        let simultaneous_calls = raw
-            .threecx_simultaneous_calls
-            .and_then(|calls| problems.number("THREECX_SIMULTANEOUS_CALLS", calls, 1..=100_000, "calls"));
-        let nothing_set = raw.threecx_base_url.is_none()
-            && raw.threecx_client_id.is_none()
-            && raw.threecx_client_secret.is_none();
-        if nothing_set {
+        let settings = Settings::read(values, problems)?;
+        let ca_file = settings.threecx_ca_file.optional().flatten().map(|CertificateFile(path)| path);
+        let simultaneous_calls =
+            settings.threecx_simultaneous_calls.optional().flatten().map(|Whole(calls)| calls);
+        let (url, id, secret) =
+            (settings.threecx_base_url, settings.threecx_client_id, settings.threecx_client_secret);
+        if url.is_unset() && id.is_unset() && secret.is_unset() {
             return Some(Self { call_control: None, simultaneous_calls });
         }
-        let base = problems.required("THREECX_BASE_URL", raw.threecx_base_url, RIGHT);
-        let client_id = problems.required("THREECX_CLIENT_ID", raw.threecx_client_id, RIGHT);
-        let client_secret = problems.required("THREECX_CLIENT_SECRET", raw.threecx_client_secret, RIGHT);
+        let base = url.required(RIGHT, problems);
+        let client_id = id.required(RIGHT, problems);
+        let client_secret = secret.required(RIGHT, problems);
         Some(Self {
             call_control: Some(CallControl {
                 base: base?,
@@ -75,5 +99,22 @@ impl ThreeCx {
             }),
             simultaneous_calls,
         })
+    }
+}
+
+/// A file with at least one usable certificate. It is read when the configuration is checked.
+struct CertificateFile(PathBuf);
+
+impl FromText for CertificateFile {
+    const KIND: Kind = Kind::Form("PEM file");
+
+    fn from_text(text: &str) -> Result<Self, Complaint> {
+        const RIGHT: &str = "a readable PEM file with the certificate of the authority that signed the PBX's, as the \
+            PBX's administrator exports it; or unset, when the host trusts that authority";
+        let path = PathBuf::from_text(text)?;
+        match certificates_in(&path) {
+            Ok(_) => Ok(Self(path)),
+            Err(error) => Err(Complaint::new(error.to_string(), RIGHT)),
+        }
     }
 }

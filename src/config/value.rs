@@ -1,14 +1,20 @@
-//! How the text of a variable becomes a value. Every failure is kept as a value too: serde stops at the first
-//! error and does not name the variable, and an operator wants all of them with their names.
+//! How the text of a variable becomes a value. A wrong text becomes a complaint and no serde error: serde stops at the
+//! first error and does not name the variable, and an administrator needs all of them with their names.
 
-use std::net::IpAddr;
+mod addresses;
+mod lists;
+mod numbers;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
+pub(super) use lists::{Hosts, List, Pairs, WordList};
+pub(super) use numbers::{Millis, Seconds, Whole};
+
+use super::redact::shown;
 use super::secret::Secret;
-use super::variables::shown;
-use crate::trusted_addresses::AddressList;
+use super::variables::Kind;
 
 /// What is wrong with a text, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,18 +28,21 @@ impl Complaint {
         Self { wrong: wrong.into(), right: right.into() }
     }
 
-    /// The common case: the text itself is shown, shortened. Not for secrets.
-    fn is_not(text: &str, right: &str) -> Self {
+    /// The common case: shows the text, shortened. Not for secrets.
+    pub(super) fn is_not(text: &str, right: impl Into<String>) -> Self {
         Self::new(format!("`{}` cannot be used", shown(text)), right)
     }
 }
 
 /// A value that can be read from a variable's text, which is trimmed and never empty.
 pub(super) trait FromText: Sized {
+    /// What the text looks like, for the documents and for error messages.
+    const KIND: Kind;
+
     fn from_text(text: &str) -> Result<Self, Complaint>;
 }
 
-/// A variable as envy hands it over: read well or badly, never a serde error.
+/// A variable as envy reads it: a value or a complaint, never a serde error.
 #[derive(Debug)]
 pub(super) struct Read<T>(pub(super) Result<T, Complaint>);
 
@@ -44,16 +53,18 @@ impl<'de, T: FromText> Deserialize<'de> for Read<T> {
     }
 }
 
-/// Reads one of a closed set of words, in any case.
+/// Reads one of a closed set of words, in any case. The first word of each line is the documented one.
 macro_rules! words {
-    ($name:ty, $right:literal, $($($word:literal)|+ => $value:expr),+ $(,)?) => {
+    ($name:ty, $($word:literal $(| $alias:literal)* => $value:expr),+ $(,)?) => {
         impl $crate::config::value::FromText for $name {
+            const KIND: $crate::config::variables::Kind = $crate::config::variables::Kind::OneOf(&[$($word),+]);
+
             fn from_text(text: &str) -> Result<Self, $crate::config::value::Complaint> {
                 match text.to_ascii_lowercase().as_str() {
-                    $($($word)|+ => Ok($value),)+
-                    _ => Err($crate::config::value::Complaint::new(
-                        format!("`{}` cannot be used", $crate::config::variables::shown(text)),
-                        $right,
+                    $($word $(| $alias)* => Ok($value),)+
+                    _ => Err($crate::config::value::Complaint::is_not(
+                        text,
+                        $crate::config::value::alternatives(&[$($word),+]),
                     )),
                 }
             }
@@ -62,12 +73,17 @@ macro_rules! words {
 }
 pub(super) use words;
 
-words!(bool, "true or false (also 1/0, yes/no, on/off)",
-    "true" | "1" | "yes" | "on" => true,
-    "false" | "0" | "no" | "off" => false,
-);
+/// The words as people write them: `a, b or c`.
+#[must_use]
+pub(super) fn alternatives(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => (*word).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
 
-words!(slog::Level, "trace, debug, info, warning, error or critical",
+words!(slog::Level,
     "trace" => slog::Level::Trace,
     "debug" => slog::Level::Debug,
     "info" => slog::Level::Info,
@@ -76,17 +92,22 @@ words!(slog::Level, "trace, debug, info, warning, error or critical",
     "critical" | "fatal" => slog::Level::Critical,
 );
 
-impl FromText for u64 {
+impl FromText for bool {
+    const KIND: Kind = Kind::OneOf(&["true", "false"]);
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
-        let all_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = if all_digits { text.parse().ok() } else { None };
-        number
-            .ok_or_else(|| Complaint::new(format!("`{}` is not a whole number", shown(text)), "digits only"))
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(Complaint::is_not(text, "true or false (also 1/0, yes/no, on/off)")),
+        }
     }
 }
 
-/// Free text for people or for a model to speak.
+/// Free text for people, or for a model to speak.
 impl FromText for String {
+    const KIND: Kind = Kind::Text;
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const MAX: usize = 2_000;
         if text.chars().count() > MAX {
@@ -97,6 +118,8 @@ impl FromText for String {
 }
 
 impl FromText for PathBuf {
+    const KIND: Kind = Kind::Form("path");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         if text.contains('\0') {
             return Err(Complaint::is_not(text, "a path"));
@@ -105,8 +128,10 @@ impl FromText for PathBuf {
     }
 }
 
-/// White space around a pasted secret is a mistake that would show up only as refused requests.
+/// White space around a pasted secret is refused: otherwise the mistake shows only in refused requests.
 impl FromText for Secret {
+    const KIND: Kind = Kind::Secret;
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         if text.chars().any(char::is_control) {
             return Err(Complaint::new("holds control characters or a line break", "one line of plain text"));
@@ -118,11 +143,13 @@ impl FromText for Secret {
     }
 }
 
-/// A name that somebody else gave: an id at the provider, a DN, a bucket. One word of printable ASCII.
+/// A name that another system gave: an id at ElevenLabs, a DN, a key id. One word of printable ASCII.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word(pub(super) String);
 
 impl FromText for Word {
+    const KIND: Kind = Kind::Form("one word");
+
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const MAX: usize = 128;
         let is_word = text.len() <= MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -136,121 +163,5 @@ impl FromText for Word {
     }
 }
 
-/// Entries separated by commas or line breaks, or a JSON array of strings; trimmed, empty ones left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct List(pub(super) Vec<String>);
-
-impl FromText for List {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
-        const MAX: usize = 1_000;
-        const RIGHT: &str = "at most 1000 entries, comma separated, or a JSON array of strings";
-        let entries: Vec<String> = if text.starts_with('[') {
-            // Serde's message is not passed on: it may quote the text, and lists can hold key hashes.
-            serde_json::from_str(text)
-                .map_err(|_| Complaint::new("begins with `[` but is not a JSON array of strings", RIGHT))?
-        } else {
-            text.split([',', '\n']).map(str::to_owned).collect()
-        };
-        let entries: Vec<String> = entries
-            .iter()
-            .map(|entry| entry.trim())
-            .filter(|entry| !entry.is_empty())
-            .map(str::to_owned)
-            .collect();
-        if entries.len() > MAX {
-            return Err(Complaint::new("has too many entries", RIGHT));
-        }
-        Ok(Self(entries))
-    }
-}
-
-impl FromText for AddressList {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
-        const RIGHT: &str =
-            "IP addresses or CIDR blocks, for example `203.0.113.7, 10.0.0.0/8, 2001:db8::/32`";
-        let entries = List::from_text(text)?;
-        if entries.0.is_empty() {
-            return Err(Complaint::new("holds no address", RIGHT));
-        }
-        Self::parse(&entries.0).map_err(|wrong| Complaint::is_not(&wrong, RIGHT))
-    }
-}
-
-/// `localhost` is understood, other names are not: what a server binds must not depend on a resolver.
-impl FromText for IpAddr {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
-        if text.eq_ignore_ascii_case("localhost") {
-            return Ok(Self::from([127, 0, 0, 1]));
-        }
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        bare.parse().map_err(|_| Complaint::is_not(text, "an IP address such as 0.0.0.0, 127.0.0.1 or ::"))
-    }
-}
-
-impl FromText for std::net::SocketAddr {
-    fn from_text(text: &str) -> Result<Self, Complaint> {
-        let text =
-            text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
-        text.parse()
-            .map_err(|_| Complaint::is_not(&text, "ADDRESS:PORT, for example 127.0.0.1:9090 or [::1]:9090"))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use super::{FromText, List, Secret, Word};
-    use crate::trusted_addresses::AddressList;
-
-    #[test]
-    fn booleans_are_read_in_every_usual_spelling() {
-        for yes in ["true", "TRUE", "1", "Yes", "on"] {
-            assert_eq!(bool::from_text(yes), Ok(true), "{yes}");
-        }
-        for no in ["false", "False", "0", "NO", "off"] {
-            assert_eq!(bool::from_text(no), Ok(false), "{no}");
-        }
-        assert!(bool::from_text("maybe").is_err());
-    }
-
-    #[test]
-    fn lists_are_commas_or_json_and_trimmed() {
-        let expected = Ok(List(vec!["a".into(), "b c".into()]));
-        for text in ["a, b c", " a ,b c,", "[\"a\", \" b c \"]", "a\nb c\n"] {
-            assert_eq!(List::from_text(text), expected, "{text}");
-        }
-        assert!(List::from_text("[\"a\", 5]").is_err());
-        assert!(List::from_text("[a").is_err());
-    }
-
-    #[test]
-    fn numbers_are_digits_only() {
-        assert_eq!(u64::from_text("35"), Ok(35));
-        for text in ["-1", "+1", "1.5", "35s", "99999999999999999999"] {
-            assert!(u64::from_text(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn levels_are_read_in_any_case() {
-        assert_eq!(slog::Level::from_text("WARNING"), Ok(slog::Level::Warning));
-        assert_eq!(slog::Level::from_text("Warn"), Ok(slog::Level::Warning));
-        assert!(slog::Level::from_text("loud").is_err());
-    }
-
-    #[test]
-    fn a_bad_secret_is_never_quoted() {
-        let complaint = Secret::from_text("topsecret\nmore").unwrap_err();
-        assert!(!format!("{complaint:?}").contains("topsecret"));
-        let complaint = Word::from_text("top secret").unwrap_err();
-        assert!(!format!("{complaint:?}").contains("top"));
-    }
-
-    #[test]
-    fn addresses_may_be_bare_or_blocks() {
-        assert!(AddressList::from_text("10.0.0.1, 10.2.0.0/16,::1").is_ok());
-        let complaint = AddressList::from_text("10.0.0.1, 10.2.0.0/33").unwrap_err();
-        assert!(complaint.wrong.contains("10.2.0.0/33"), "{complaint:?}");
-        assert!(AddressList::from_text(",").is_err());
-    }
-}
+mod tests;

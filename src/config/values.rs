@@ -1,16 +1,18 @@
-//! The texts behind a configuration: what was set, what a `NAME_FILE` holds, what the defaults say.
+//! The text of every variable: set directly, read from its `NAME_FILE`, or the default.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read as _;
 
+use precall_call::Route;
 use serde::de::DeserializeOwned;
 
-use super::general::Environment;
+use super::environment_name::Environment;
 use super::problem::Problems;
-use super::stray;
+use super::section::Section;
+use super::unknown_variables;
 use super::value::FromText as _;
-use super::variables::{Kind, Section, VARIABLES, Variable};
+use super::variables::{DefaultValue, Variable, variables};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,23 +32,23 @@ pub(super) struct Value {
     pub(super) origin: Origin,
 }
 
-/// All texts by variable; a variable without text and default is absent.
+/// All texts by variable. A variable with neither text nor default is absent.
 pub(super) struct Values {
     by_name: BTreeMap<&'static str, Value>,
-    /// About variables that look like ours and are not.
-    pub(super) strays: Vec<String>,
+    /// One sentence for each unknown variable that looks like one of precall's.
+    pub(super) unknown: Vec<String>,
 }
 
 impl Values {
-    /// Completes what was set with files and defaults.
+    /// Takes what was set, and adds secrets from files and defaults.
     pub(super) fn gather(set: &BTreeMap<String, String>, problems: &mut Problems) -> Self {
-        // A bad ENVIRONMENT is noted by its section; until then the stricter defaults hold.
+        // The general section reports a wrong ENVIRONMENT. Until then the stricter defaults hold.
         let environment = set
             .get("ENVIRONMENT")
             .and_then(|text| Environment::from_text(text.trim()).ok())
             .unwrap_or(Environment::Production);
         let mut by_name = BTreeMap::new();
-        for variable in VARIABLES {
+        for variable in variables() {
             let value = own_text(set, variable, problems).or_else(|| {
                 let text = variable.default_text(environment)?;
                 Some(Value { text, origin: Origin::Default })
@@ -55,33 +57,41 @@ impl Values {
                 by_name.insert(variable.name, value);
             }
         }
-        Self { by_name, strays: stray::warnings(set.keys().map(String::as_str)) }
+        Self { by_name, unknown: unknown_variables::warnings(set.keys().map(String::as_str)) }
     }
 
-    /// One section's variables as the struct that names them. It has an optional field for every variable
-    /// without a default, so only a mismatch with the table can fail.
+    /// Applies the defaults that depend on the route.
+    pub(super) fn use_route(&mut self, route: Route) {
+        let is_live_leg = match route {
+            Route::Bridge | Route::Transfer => true,
+            Route::Callback => false,
+        };
+        for variable in variables().filter(|_| is_live_leg) {
+            if let DefaultValue::ByRoute { live_leg, .. } = variable.default
+                && !self.is_set(variable.name)
+            {
+                let value = Value { text: live_leg.to_owned(), origin: Origin::Default };
+                self.by_name.insert(variable.name, value);
+            }
+        }
+    }
+
+    /// One section's variables as the struct that names them. Every field is optional and keeps a wrong value as a
+    /// complaint, so envy fails only when the struct and the table differ.
     pub(super) fn section<T: DeserializeOwned>(
         &self,
         section: Section,
         problems: &mut Problems,
     ) -> Option<T> {
-        let pairs = VARIABLES.iter().filter(|variable| variable.section == section).filter_map(|variable| {
+        let pairs = section.variables().iter().filter_map(|variable| {
             let value = self.by_name.get(variable.name)?;
             Some((variable.name.to_owned(), value.text.clone()))
         });
         match envy::from_iter(pairs) {
             Ok(section) => Some(section),
-            Err(envy::Error::MissingValue(field)) => {
-                problems.add(field.to_uppercase(), "has no default", "a value");
-                None
-            }
-            // Not passed on: envy quotes values.
-            Err(envy::Error::Custom(_)) => {
-                problems.add(
-                    format!("{section:?}"),
-                    "does not fit the table of variables",
-                    "a fault in precall",
-                );
+            // The error is dropped: envy quotes values.
+            Err(envy::Error::MissingValue(_) | envy::Error::Custom(_)) => {
+                problems.add(section.title(), "does not match its table of variables", "a fixed precall");
                 None
             }
         }
@@ -92,37 +102,33 @@ impl Values {
         self.by_name.get(variable.name)
     }
 
-    /// Whether somebody set it, rather than the table.
+    /// Whether it was set, directly or by file.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.by_name.get(name).is_some_and(|value| value.origin != Origin::Default)
     }
 }
 
-/// What was set for the variable, directly or by file. Empty is unset.
+/// What was set for the variable, directly or by file. Empty counts as unset.
 fn own_text(set: &BTreeMap<String, String>, variable: &Variable, problems: &mut Problems) -> Option<Value> {
     let direct = non_empty(set.get(variable.name));
-    match variable.kind {
-        Kind::Plain | Kind::Numbers => {
-            direct.map(|text| Value { text: text.trim().to_owned(), origin: Origin::Set })
+    if !variable.is_secret() {
+        return direct.map(|text| Value { text: text.trim().to_owned(), origin: Origin::Set });
+    }
+    let file_name = format!("{}_FILE", variable.name);
+    match (direct, non_empty(set.get(&file_name))) {
+        (Some(_), Some(_)) => {
+            problems.add(file_name, format!("is set beside {}", variable.name), "one of the two");
+            None
         }
-        Kind::Secret => {
-            let file_name = format!("{}_FILE", variable.name);
-            match (direct, non_empty(set.get(&file_name))) {
-                (Some(_), Some(_)) => {
-                    problems.add(file_name, format!("is set beside {}", variable.name), "one of the two");
-                    None
-                }
-                (Some(text), None) => Some(Value { text: text.to_owned(), origin: Origin::Set }),
-                (None, Some(path)) => match secret_in(path.trim()) {
-                    Ok(text) => Some(Value { text, origin: Origin::File(path.trim().to_owned()) }),
-                    Err(wrong) => {
-                        problems.add(file_name, wrong, "a readable file that holds the secret alone");
-                        None
-                    }
-                },
-                (None, None) => None,
+        (Some(text), None) => Some(Value { text: text.to_owned(), origin: Origin::Set }),
+        (None, Some(path)) => match secret_in(path.trim()) {
+            Ok(text) => Some(Value { text, origin: Origin::File(path.trim().to_owned()) }),
+            Err(wrong) => {
+                problems.add(file_name, wrong, "a readable file that holds the secret alone");
+                None
             }
-        }
+        },
+        (None, None) => None,
     }
 }
 
@@ -130,11 +136,11 @@ fn non_empty(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.trim().is_empty())
 }
 
-/// The content of a secret's file, without the line break at its end.
+/// The content of a secret's file, without the line break at its end; or what is wrong with the file.
 fn secret_in(path: &str) -> Result<String, String> {
     const MAX_BYTES: u64 = 64 * 1024;
     let cannot_open = |error: std::io::Error| format!("cannot be opened: {}", error.kind());
-    // A device could be endless, and opening a pipe could wait for ever.
+    // A device may have no end, and opening a pipe may block for ever.
     if !fs::metadata(path).map_err(cannot_open)?.is_file() {
         return Err("names no regular file".to_owned());
     }

@@ -1,30 +1,67 @@
-//! What others post to us, and how we know that it is them.
+//! The webhooks that 3CX and ElevenLabs send, and how precall knows that they are genuine.
 
-use serde::Deserialize;
-
-use super::general::Environment;
+use super::environment_name::Environment;
 use super::problem::Problems;
 use super::secret::Secret;
-use super::value::Read;
+use super::section::Section;
+use super::setting::{Setting, variables};
+use super::value::Whole;
 use super::values::Values;
-use super::variables::Section;
+use super::variables::DefaultValue::Text;
+use super::variables::{Required, Routes};
 use crate::trusted_addresses::AddressList;
 
-/// How one sender proves who it is.
+const IN_PRODUCTION: Required = Required::When("unless ENVIRONMENT is development");
+
+variables! { Section::Webhook;
+    threecx_webhook_secret: Secret {
+        required: IN_PRODUCTION,
+        example: "CHANGE_ME",
+        help: "Secret that the 3CX call flow signs its webhooks with (X-3CX-Signature).",
+        note: "Use 32 random characters or more.",
+    }
+    webhook_secret: Secret {
+        required: IN_PRODUCTION,
+        example: "CHANGE_ME",
+        help: "Secret that ElevenLabs showed when its webhook was created (ElevenLabs-Signature).",
+    }
+    threecx_trusted_ips: AddressList {
+        example: "203.0.113.7",
+        help: "Addresses that 3CX webhooks may come from. Unset: any address.",
+    }
+    elevenlabs_trusted_ips: AddressList {
+        example: "203.0.113.0/24",
+        help: "Addresses that ElevenLabs webhooks may come from. Unset: any address.",
+    }
+    initiation_secret: Secret {
+        routes: Routes::LiveLeg,
+        example: "CHANGE_ME",
+        help: "Secret that the ElevenLabs initiation webhook sends as X-Initiation-Secret.",
+        note: "Unset: precall answers no initiation webhook.",
+    }
+    webhook_body_limit: Whole<usize, 1_024, 67_108_864> {
+        unit: "bytes",
+        default: Text("1048576"),
+        help: "Largest body of a webhook.",
+        note: "A transcription may have 16 MiB, or this value when it is larger.",
+    }
+}
+
+/// How a sender proves that its webhooks are genuine.
 #[derive(Clone, Debug)]
 pub enum WebhookAuth {
     /// By a signature with this secret.
     Signed(Secret),
-    /// Not at all: development without a secret, reachable from this machine alone.
+    /// Not at all: development without a secret, reachable from this machine only.
     OpenInDevelopment,
 }
 
 /// One sender of webhooks.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    /// How it proves who it is.
+    /// How it proves that its webhooks are genuine.
     pub auth: WebhookAuth,
-    /// Where it may post from; from anywhere when unset.
+    /// Addresses it may send from; any address when unset.
     pub trusted_ips: Option<AddressList>,
 }
 
@@ -37,72 +74,54 @@ pub struct Webhooks {
     pub elevenlabs: Sender,
     /// `X-Initiation-Secret` of `/webhook/elevenlabs/initiation`; closed when unset.
     pub initiation_secret: Option<Secret>,
-    /// Bytes of a body at most.
+    /// Largest body in bytes.
     pub body_limit: usize,
 }
 
 impl Webhooks {
-    /// Bytes of a transcription at most: transcripts of long calls are larger than anything else.
+    /// Largest transcription in bytes. Transcripts of long calls are larger than any other body.
     #[must_use]
     pub fn transcription_body_limit(&self) -> usize {
         const TRANSCRIPTION: usize = 16 * 1024 * 1024;
         self.body_limit.max(TRANSCRIPTION)
     }
-}
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    threecx_webhook_secret: Option<Read<Secret>>,
-    webhook_secret: Option<Read<Secret>>,
-    threecx_trusted_ips: Option<Read<AddressList>>,
-    elevenlabs_trusted_ips: Option<Read<AddressList>>,
-    initiation_secret: Option<Read<Secret>>,
-    webhook_body_limit: Read<u64>,
-}
-
-impl Webhooks {
     pub(super) fn read(values: &Values, environment: Environment, problems: &mut Problems) -> Option<Self> {
-        let raw: Raw = values.section(Section::Webhook, problems)?;
+        let settings = Settings::read(values, problems)?;
         let threecx = auth(
-            "THREECX_WEBHOOK_SECRET",
-            raw.threecx_webhook_secret,
+            settings.threecx_webhook_secret,
             "the secret that the 3CX call flow signs its webhooks with (or ENVIRONMENT=development)",
             environment,
             problems,
         );
         let elevenlabs = auth(
-            "WEBHOOK_SECRET",
-            raw.webhook_secret,
+            settings.webhook_secret,
             "the secret that ElevenLabs gave when its webhook was created (or ENVIRONMENT=development)",
             environment,
             problems,
         );
-        let threecx_ips = problems.optional("THREECX_TRUSTED_IPS", raw.threecx_trusted_ips);
-        let elevenlabs_ips = problems.optional("ELEVENLABS_TRUSTED_IPS", raw.elevenlabs_trusted_ips);
-        let initiation_secret = problems.optional("INITIATION_SECRET", raw.initiation_secret);
-        let body_limit =
-            problems.number("WEBHOOK_BODY_LIMIT", raw.webhook_body_limit, 1_024..=67_108_864, "bytes");
         Some(Self {
-            threecx: Sender { auth: threecx?, trusted_ips: threecx_ips? },
-            elevenlabs: Sender { auth: elevenlabs?, trusted_ips: elevenlabs_ips? },
-            initiation_secret: initiation_secret?,
-            body_limit: body_limit?,
+            threecx: Sender { auth: threecx?, trusted_ips: settings.threecx_trusted_ips.optional()? },
+            elevenlabs: Sender {
+                auth: elevenlabs?,
+                trusted_ips: settings.elevenlabs_trusted_ips.optional()?,
+            },
+            initiation_secret: settings.initiation_secret.optional()?,
+            body_limit: settings.webhook_body_limit.value()?.0,
         })
     }
 }
 
 fn auth(
-    name: &'static str,
-    secret: Option<Read<Secret>>,
+    secret: Setting<Secret>,
     right: &str,
     environment: Environment,
     problems: &mut Problems,
 ) -> Option<WebhookAuth> {
-    // A secret that was meant to be there and cannot be read must not open the door.
-    let unreadable = problems.has(&format!("{name}_FILE"));
-    if secret.is_none() && environment == Environment::Development && !unreadable {
+    // A secret that is configured and cannot be read must not turn signatures off.
+    let is_unreadable = problems.has(&format!("{}_FILE", secret.name));
+    if secret.is_unset() && environment == Environment::Development && !is_unreadable {
         return Some(WebhookAuth::OpenInDevelopment);
     }
-    problems.required(name, secret, right).map(WebhookAuth::Signed)
+    secret.required(right, problems).map(WebhookAuth::Signed)
 }

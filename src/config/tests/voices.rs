@@ -40,7 +40,7 @@ fn who_may_hear_a_voice_is_one_of_three() {
         assert_eq!(with(&[("VOICE_POLICY", policy.name())]).unwrap().clone.policy, policy);
     }
     let proof = with(&[("VOICE_POLICY", "proof"), ("CALL_ROUTE", "callback")]).unwrap();
-    assert!(proof.notices().iter().any(|notice| notice.contains("nothing can be proved")));
+    assert!(proof.notices().iter().any(|notice| notice.contains("cannot prove anything")));
     let trusting = with(&[("TRUSTED_TRUNKS", "10007, 10008"), ("PIN_WAIT_SECONDS", "20")]).unwrap().clone;
     assert_eq!(
         (trusting.trusted_trunks.as_slice(), trusting.pin_wait.as_secs()),

@@ -1,35 +1,11 @@
-//! What is allowed and still worth saying aloud at start.
+//! Startup warnings about settings that are allowed and may surprise.
 
 use precall_call::{Route, VoicePolicy};
 
 use super::values::Values;
+use super::variables::{Routes, variables};
 use super::webhook::WebhookAuth;
 use super::{Config, CorsOrigins, DatabaseSource, Secret};
-
-/// Accepted for what comes later, or kept from the service before; without effect on route `callback`.
-const LIVE_LEG_ONLY: &[&str] = &[
-    "GREETING_MUSIC_URL",
-    "GREETING_AUDIO_FILE",
-    "GREETING_LEAD_SILENCE_MS",
-    "GREETING_SKIP_DTMF",
-    "FALLBACK_DTMF",
-    "GREETING_MODEL_ID",
-    "APOLOGY_MESSAGE",
-    "PROMPT_CACHE_DIR",
-    "AGENT_DESTINATION",
-    "FALLBACK_DESTINATION",
-    "INITIATION_SECRET",
-    "TRANSFER_RING_SECONDS",
-    "TRANSFER_DESTINATIONS",
-    "AGENT_ACCESS",
-    "AGENT_HOSTS",
-    "AGENT_FIRST_MESSAGE",
-    "AGENT_DYNAMIC_VARIABLES",
-    "AGENT_STALL_SECONDS",
-    "AGENT_AUDIO_MS",
-    "TRUSTED_TRUNKS",
-    "PIN_WAIT_SECONDS",
-];
 
 /// One sentence each, without secrets.
 pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
@@ -39,17 +15,18 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
     database(config, values, &mut notices);
     let mut say = |text: &str| notices.push(text.to_owned());
     if config.server.cors_origins == CorsOrigins::Any {
-        say("CORS_ORIGINS is *: every web page may use the API with a key it has");
+        say("CORS_ORIGINS is *: every web page that has a key may use the API");
     }
     if config.api_keys.is_empty() {
         say("API_KEYS is not set: the API is closed");
     }
     if !config.clone.consent_required {
-        say("CONSENT_REQUIRED is off: samples are uploaded without a speaker's consent on record");
+        say("CONSENT_REQUIRED is off: precall uploads samples without a speaker's consent on record");
     }
     if config.clone.policy == VoicePolicy::Proof && config.call.route == Route::Callback {
         say(
-            "VOICE_POLICY is proof, and on route callback nothing can be proved: agents speak in the fallback voice",
+            "VOICE_POLICY is proof, and callers cannot prove anything on route callback: agents speak in the fallback \
+             voice",
         );
     }
     if config.clone.timeout > config.clone.max_wait {
@@ -61,11 +38,11 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
 fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
     if !values.is_set("CALL_ROUTE") {
         notices.push(if config.threecx.call_control.is_some() {
-            "CALL_ROUTE is bridge, since 3CX call control is configured: callers are greeted, and speak with the agent, on \
+            "CALL_ROUTE is bridge, because 3CX call control is configured: callers hear the greeting and the agent on \
              their own line"
             .to_owned()
         } else {
-            "CALL_ROUTE is callback, since 3CX call control is not configured: callers are phoned back".to_owned()
+            "CALL_ROUTE is callback, because 3CX call control is not configured: precall phones callers back".to_owned()
         });
     }
     if config.call.route != Route::Callback {
@@ -78,8 +55,10 @@ fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
         }
         return;
     }
-    for name in LIVE_LEG_ONLY.iter().filter(|name| values.is_set(name)) {
-        notices.push(format!("{name} has no effect on CALL_ROUTE=callback"));
+    for variable in variables().filter(|variable| variable.routes == Routes::LiveLeg) {
+        if values.is_set(variable.name) {
+            notices.push(format!("{} has no effect on CALL_ROUTE=callback", variable.name));
+        }
     }
 }
 
@@ -91,10 +70,11 @@ fn webhooks(config: &Config, notices: &mut Vec<String>) {
     for (name, auth) in senders {
         match auth {
             WebhookAuth::OpenInDevelopment => {
-                notices.push(format!("{name} is not set: its webhooks are taken unsigned (development)"));
+                notices
+                    .push(format!("{name} is not set: precall accepts its webhooks unsigned (development)"));
             }
             WebhookAuth::Signed(secret) if is_weak(secret) => {
-                notices.push(format!("{name} is short: 32 random characters or more are hard to guess"));
+                notices.push(format!("{name} is short: use 32 random characters or more"));
             }
             WebhookAuth::Signed(_) => {}
         }
@@ -109,8 +89,10 @@ fn is_weak(secret: &Secret) -> bool {
 fn database(config: &Config, values: &Values, notices: &mut Vec<String>) {
     match &config.database.source {
         DatabaseSource::Embedded { directory } => {
-            notices
-                .push(format!("no DATABASE_URL: the embedded database is used, in {}", directory.display()));
+            notices.push(format!(
+                "DATABASE_URL is not set: precall uses the embedded database, in {}",
+                directory.display()
+            ));
         }
         DatabaseSource::External(url) => {
             if values.is_set("EMBEDDED_DATABASE") {
@@ -118,7 +100,7 @@ fn database(config: &Config, values: &Values, notices: &mut Vec<String>) {
             }
             if !url.ignored().is_empty() {
                 notices.push(format!(
-                    "options of DATABASE_URL without effect here: {}",
+                    "these options of DATABASE_URL have no effect: {}",
                     url.ignored().join(", ")
                 ));
             }

@@ -1,7 +1,8 @@
-//! The configuration: read once from the environment, checked as a whole, typed from then on.
+//! The configuration: read once from the environment, checked as a whole, then used as typed settings.
 //!
-//! Nothing here touches the process environment but [`read_environment`]; everything else works on a map, so that
-//! tests and the demo can bring their own.
+//! Each section has a file that defines its variables with `variables!` and turns them into settings. The definitions
+//! are the only place for a variable's name, type, range, default and help. Only [`read_environment`] reads the process
+//! environment. Everything else works on a map, so that tests and the demo can give their own.
 
 mod agent;
 mod api_keys;
@@ -14,30 +15,34 @@ mod database;
 mod dtmf_key;
 mod elevenlabs;
 mod environment;
+mod environment_name;
 mod general;
 mod greeting;
 mod log;
 mod music;
 mod notice;
-mod notices;
+mod notice_rule;
 mod problem;
+mod redact;
+mod reference;
 mod retention;
 mod s3;
 mod secret;
+mod section;
 mod server;
+mod setting;
 mod show;
-mod stray;
+mod startup_warnings;
 #[cfg(test)]
 mod tests;
 mod threecx;
+mod unknown_variables;
 mod value;
 mod values;
 mod variables;
 mod webhook;
 
 use std::collections::BTreeMap;
-
-use precall_call::Route;
 
 pub use agent::Agent;
 pub use api_keys::{ApiKeys, Principal, Scope};
@@ -49,58 +54,60 @@ pub use clone::{Storage, VoiceClone};
 pub use database::{Database, DatabaseSource};
 pub use elevenlabs::{ElevenLabs, Telephony};
 pub use environment::read_environment;
-pub use general::Environment;
+pub use environment_name::Environment;
 pub use greeting::Greeting;
 pub use log::{Log, LogFile};
 pub use notice::{NoticeGivenBy, NoticeMessage, NoticeText};
 pub use problem::{ConfigError, Problem};
+pub(crate) use redact::masked;
+pub use reference::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, configuration_md, env_example};
 pub use retention::Retention;
 pub use secret::Secret;
+pub use section::Section;
 pub use server::{CorsOrigins, Server};
 pub use show::show;
 pub use threecx::{CallControl, ThreeCx};
-pub(crate) use variables::masked;
-pub use variables::{Default as VariableDefault, Kind, Required, Section, VARIABLES, Variable, find};
+pub use variables::{DefaultValue, Kind, Required, Restart, Routes, Shown, Variable, find, variables};
 pub use webhook::{Sender, WebhookAuth, Webhooks};
 
 use general::General;
 use problem::Problems;
 use values::Values;
 
-/// Everything that `serve` needs to know, checked.
+/// The whole configuration of `serve`, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What the installation is for.
     pub environment: Environment,
-    /// Its short name, part of the names of its voices at the provider.
+    /// Short name, part of the names of its voices at ElevenLabs.
     pub installation: String,
-    /// Where we listen.
+    /// Listening address and threads.
     pub server: Server,
     /// PostgreSQL.
     pub database: Database,
-    /// The provider.
+    /// The ElevenLabs account and agent.
     pub elevenlabs: ElevenLabs,
-    /// The phone system.
+    /// 3CX call control.
     pub threecx: ThreeCx,
-    /// What others post to us.
+    /// Webhooks that precall receives.
     pub webhooks: Webhooks,
-    /// How a call goes.
+    /// Route and deadlines of a call.
     pub call: Call,
     /// The agent on the caller's own leg.
     pub agent: Agent,
-    /// What the caller hears first.
+    /// What the caller hears before the agent.
     pub greeting: Greeting,
-    /// Voices.
+    /// Cloned voices and their samples.
     pub clone: VoiceClone,
-    /// Outbound calls.
+    /// Outbound calls and the dial guard.
     pub callback: Callback,
-    /// How much may be used.
+    /// Limits of use.
     pub budget: Budget,
-    /// Who may use the API.
+    /// Keys of the API.
     pub api_keys: ApiKeys,
     /// Logs.
     pub log: Log,
-    /// What is kept.
+    /// What is kept, and for how long.
     pub retention: Retention,
     notices: Vec<String>,
     warnings: Vec<String>,
@@ -113,11 +120,11 @@ impl Config {
     /// # Errors
     /// One error that lists every wrong variable.
     pub fn from_map(set: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let mut noted = Problems::default();
-        let problems = &mut noted;
-        let values = Values::gather(set, problems);
+        let mut found = Problems::default();
+        let problems = &mut found;
+        let mut values = Values::gather(set, problems);
         let general = General::read(&values, problems);
-        // With a bad ENVIRONMENT the stricter one is checked, so that its problems are listed as well.
+        // With a wrong ENVIRONMENT the stricter one is checked, so that its problems are listed too.
         let environment = general.as_ref().map_or(Environment::Production, |general| general.environment);
         let server = Server::read(&values, environment, problems);
         let database = Database::read(&values, problems);
@@ -125,16 +132,14 @@ impl Config {
         let call = Call::read(&values, threecx.as_ref(), problems);
         let agent = Agent::read(&values, threecx.as_ref(), problems);
         let route = call.as_ref().map(|call| call.route);
+        if let Some(route) = route {
+            values.use_route(route);
+        }
         let elevenlabs = ElevenLabs::read(&values, route, problems);
         let webhooks = Webhooks::read(&values, environment, problems);
-        let mut greeting = Greeting::read(&values, problems);
-        if let (Some(Route::Bridge | Route::Transfer), Some(greeting)) = (route, &mut greeting)
-            && !values.is_set("GREETING_MESSAGE")
-        {
-            greeting.message = greeting::ON_LIVE_LEG.to_owned();
-        }
+        let greeting = Greeting::read(&values, problems);
         if let (Some(route), Some(greeting)) = (route, &greeting) {
-            notice::require(route, environment, greeting, problems);
+            notice_rule::require(route, environment, greeting, problems);
         }
         let clone = VoiceClone::read(&values, problems);
         let callback = Callback::read(&values, problems);
@@ -142,8 +147,8 @@ impl Config {
         let api_keys = ApiKeys::read(&values, problems);
         let log = Log::read(&values, problems);
         let retention = Retention::read(&values, problems);
-        noted.into_error()?;
-        // Everything is there when nothing was noted; a section that kept silent is a fault of ours.
+        found.into_error()?;
+        // Without problems every section has a value. A section without a value and without a problem is a bug.
         let config = || {
             let General { environment, installation } = general?;
             Some(Self {
@@ -169,12 +174,12 @@ impl Config {
             })
         };
         let mut config = config().ok_or_else(silent_section)?;
-        config.notices = notices::notices(&config, &values);
-        config.warnings = values.strays;
+        config.notices = startup_warnings::notices(&config, &values);
+        config.warnings = values.unknown;
         Ok(config)
     }
 
-    /// The same from pairs, for the demo and for tests; the process environment has no part in it.
+    /// [`Config::from_map`] from pairs, for the demo and for tests.
     ///
     /// # Errors
     /// As [`Config::from_map`].
@@ -186,10 +191,10 @@ impl Config {
         Self::from_map(&pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    /// The database alone, for commands that need nothing else; problems elsewhere do not matter to them.
+    /// The database alone, for commands that need nothing else. Problems of other sections do not matter.
     ///
     /// # Errors
-    /// The wrong variables of that section.
+    /// One error that lists the wrong variables of that section.
     pub fn database_from_map(set: &BTreeMap<String, String>) -> Result<Database, ConfigError> {
         one_section(set, Section::Database, Database::read)
     }
@@ -197,7 +202,7 @@ impl Config {
     /// The listener alone, for a health check.
     ///
     /// # Errors
-    /// The wrong variables of that section.
+    /// One error that lists the wrong variables of that section.
     pub fn server_from_map(set: &BTreeMap<String, String>) -> Result<Server, ConfigError> {
         one_section(set, Section::Server, |values, problems| {
             let mut elsewhere = Problems::default();
@@ -206,10 +211,10 @@ impl Config {
         })
     }
 
-    /// Call control of the phone system alone, for a check that needs neither database nor provider.
+    /// 3CX call control alone, for a check that needs neither database nor ElevenLabs.
     ///
     /// # Errors
-    /// The wrong variables of that section.
+    /// One error that lists the wrong variables of that section.
     pub fn threecx_from_map(set: &BTreeMap<String, String>) -> Result<ThreeCx, ConfigError> {
         one_section(set, Section::Threecx, ThreeCx::read)
     }
@@ -217,24 +222,24 @@ impl Config {
     /// Logging alone, for commands that log without serving.
     ///
     /// # Errors
-    /// The wrong variables of that section.
+    /// One error that lists the wrong variables of that section.
     pub fn log_from_map(set: &BTreeMap<String, String>) -> Result<Log, ConfigError> {
         one_section(set, Section::Log, Log::read)
     }
 
-    /// What an operator should know before the first call, to be said loudly at start.
+    /// Startup warnings: settings that are allowed and may surprise.
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.notices
     }
 
-    /// Variables that look like ours and are not.
+    /// One sentence for each unknown variable that looks like one of precall's.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Every variable with its value and where that comes from; a secret only as `set (N characters)`.
+    /// Every variable with its value and where that comes from. A secret is shown as `set (N characters)`.
     #[must_use]
     pub fn show(&self) -> &str {
         &self.table
@@ -256,8 +261,8 @@ fn one_section<T>(
 fn silent_section() -> ConfigError {
     let problem = Problem {
         name: "precall".to_owned(),
-        wrong: "a section of the configuration failed without saying why".to_owned(),
-        right: "a report of this fault".to_owned(),
+        wrong: "a section of the configuration failed without a reason".to_owned(),
+        right: "a report of this bug to the authors".to_owned(),
     };
     ConfigError { problems: vec![problem] }
 }

@@ -1,0 +1,129 @@
+//! The sections of the configuration, in the order of the documents, and the variables of each.
+
+use super::variables::Variable;
+use super::{
+    agent, api_keys, budget, call, callback, clone, database, elevenlabs, general, greeting, log, retention,
+    server, threecx, webhook,
+};
+
+/// Part of the configuration that a variable belongs to. envy reads one struct for each section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Which installation this is.
+    General,
+    /// Listening address, threads, trusted proxies.
+    Server,
+    /// PostgreSQL.
+    Database,
+    /// The ElevenLabs account and its agent.
+    Elevenlabs,
+    /// Webhooks that precall receives.
+    Webhook,
+    /// 3CX call control.
+    Threecx,
+    /// Route and deadlines of a call.
+    Call,
+    /// The agent on the caller's own leg.
+    Agent,
+    /// What the caller hears before the agent.
+    Greeting,
+    /// Cloned voices and their samples.
+    Clone,
+    /// Outbound calls and the dial guard.
+    Callback,
+    /// Limits of use.
+    Budget,
+    /// The HTTP API.
+    Api,
+    /// Logs.
+    Log,
+    /// What is kept, and for how long.
+    Retention,
+}
+
+impl Section {
+    /// Every section, in the order of `.env.example`.
+    pub const ALL: &[Self] = &[
+        Self::General,
+        Self::Server,
+        Self::Database,
+        Self::Elevenlabs,
+        Self::Webhook,
+        Self::Threecx,
+        Self::Call,
+        Self::Agent,
+        Self::Greeting,
+        Self::Clone,
+        Self::Callback,
+        Self::Budget,
+        Self::Api,
+        Self::Log,
+        Self::Retention,
+    ];
+
+    /// Its heading in the documents.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::General => "general",
+            Self::Server => "server",
+            Self::Database => "database",
+            Self::Elevenlabs => "elevenlabs",
+            Self::Webhook => "webhook",
+            Self::Threecx => "threecx",
+            Self::Call => "call",
+            Self::Agent => "agent",
+            Self::Greeting => "greeting",
+            Self::Clone => "clone",
+            Self::Callback => "callback",
+            Self::Budget => "budget",
+            Self::Api => "api",
+            Self::Log => "log",
+            Self::Retention => "retention",
+        }
+    }
+
+    /// One sentence about it, for the documents.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::General => "Which installation this is.",
+            Self::Server => "The address that precall listens on, its threads, and the proxies it trusts.",
+            Self::Database => "The PostgreSQL database.",
+            Self::Elevenlabs => "The ElevenLabs account and the agent of the default line.",
+            Self::Webhook => "The webhooks that 3CX and ElevenLabs send to precall.",
+            Self::Threecx => "3CX call control, which the routes bridge and transfer need.",
+            Self::Call => "The route of a call, its deadlines, and where a call goes when no agent is there.",
+            Self::Agent => "The conversation with the agent on the caller's own leg.",
+            Self::Greeting => "What the caller hears before the agent speaks.",
+            Self::Clone => "Cloned voices, who may hear them, and the samples they are made from.",
+            Self::Callback => "Outbound calls of route callback, and the dial guard that limits them.",
+            Self::Budget => "Limits of use, for one caller and for the installation. Unset means no limit.",
+            Self::Api => "Access to the HTTP API.",
+            Self::Log => "Log level and log file.",
+            Self::Retention => "What precall keeps on disk and in the database, and for how long.",
+        }
+    }
+
+    /// Its variables, in the order of the documents.
+    #[must_use]
+    pub fn variables(self) -> &'static [Variable] {
+        match self {
+            Self::General => general::VARIABLES,
+            Self::Server => server::VARIABLES,
+            Self::Database => database::VARIABLES,
+            Self::Elevenlabs => elevenlabs::VARIABLES,
+            Self::Webhook => webhook::VARIABLES,
+            Self::Threecx => threecx::VARIABLES,
+            Self::Call => call::VARIABLES,
+            Self::Agent => agent::VARIABLES,
+            Self::Greeting => greeting::VARIABLES,
+            Self::Clone => clone::VARIABLES,
+            Self::Callback => callback::VARIABLES,
+            Self::Budget => budget::VARIABLES,
+            Self::Api => api_keys::VARIABLES,
+            Self::Log => log::VARIABLES,
+            Self::Retention => retention::VARIABLES,
+        }
+    }
+}
