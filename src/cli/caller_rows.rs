@@ -200,7 +200,8 @@ fn row(
     (errors.count == before).then_some(caller)
 }
 
-/// A cell as an error may show it. `config::masked` looks at one run of digits at a time: people write numbers in groups.
+/// A cell as an error shows it, with most digits masked. Numbers may be written in groups, which `config::masked`
+/// does not join.
 fn shown(text: &str) -> String {
     const SHORT: usize = 5;
     let text: String = text.chars().filter(|c| !c.is_control()).take(40).collect();

@@ -20,8 +20,8 @@ const NUMBER_CHARS_MAX: usize = 64;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Make one real call to NUMBER and print how the PBX behaves where 3CX's documents are silent. With `wait`: take one
-    /// call to the route point instead. Rings a telephone, and takes two new access tokens.
+    /// Make one real call to NUMBER and print how the PBX behaves where 3CX's documents are silent. With `wait`: take
+    /// one call to the route point instead. Rings a telephone, and takes two new access tokens.
     #[arg(long, value_name = "NUMBER|wait")]
     live_call: Option<String>,
     /// DN that rings and is not picked up. Measures the default timeout of routeto, in up to two and a half minutes
@@ -113,8 +113,8 @@ fn warn(way: &Way) {
     };
     say(format_args!("This {what}."));
     say(format_args!(
-        "It takes new access tokens for the client. A running `precall serve`, or another program with this client, may lose\n\
-         calls and take this call. Stop it first: this command does not look for it."
+        "It takes new access tokens for the client. A running `precall serve`, or another program with this client,\n\
+         may lose calls and take this call. Stop it first: this command does not look for it."
     ));
     say(format_args!(
         "Please pick up, stay on the line for half a minute, and listen for one tone of a second.\n"
