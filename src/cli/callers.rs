@@ -224,7 +224,7 @@ fn refused(errors: &RowErrors) -> Exit {
     if errors.count > errors.kept.len() {
         eprintln!("and {} more", errors.count.saturating_sub(errors.kept.len()));
     }
-    failed(&format!("{} errors: nothing was written", errors.count))
+    failed(&format!("errors: {}; nothing was written", errors.count))
 }
 
 fn not_done(error: &StoreError) -> Exit {
