@@ -31,7 +31,7 @@ const CALL_MS: u64 = 900_000;
 const GREETING_SECONDS: u32 = 1;
 const WITHIN: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// What is still to be heard when the next piece is due (`docs/ARCHITECTURE.md`): a piece that finds less is late by the rest.
+/// Audio that is left when the next piece is due (`docs/AUDIO.md`). A piece that finds less is late by the difference.
 const DUE_MS: f64 = 40.0;
 /// What goals say.
 const LATE_MS: f64 = 20.0;

@@ -1,4 +1,4 @@
-//! The command line. Exit codes: 0 good, 1 found something wrong or failed, 2 bad configuration or usage.
+//! The command line. Exit codes: 0 success, 1 failed or found something wrong, 2 wrong configuration or usage.
 
 mod caller_rows;
 mod callers;
@@ -34,14 +34,14 @@ use precall_store::connect;
 
 use crate::config::{Config, ConfigError, DatabaseSource, read_environment};
 
-/// What a command ends with.
+/// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All is well.
+    /// The command succeeded.
     Good,
-    /// Something is wrong, or failed.
+    /// The command failed, or found something wrong.
     Failed,
-    /// The configuration or the command cannot be used.
+    /// The configuration or the command line is wrong.
     Unusable,
 }
 
@@ -55,7 +55,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Greets callers at once, clones their voice meanwhile, hands them to a voice agent that speaks with it.
+/// Take calls from 3CX to an ElevenLabs voice agent that speaks with a voice cloned for the caller.
 #[derive(Debug, Parser)]
 #[command(name = "precall", version, about)]
 struct Arguments {
@@ -65,7 +65,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve webhooks and carry calls (the default).
+    /// Run the service (the default).
     Serve,
     /// Run precall with simulated callers, 3CX and ElevenLabs and a database, all in this process.
     #[cfg(feature = "simulators")]
@@ -79,44 +79,44 @@ enum Command {
     #[cfg(not(feature = "simulators"))]
     #[command(flatten)]
     NotInThisBuild(no_simulators::Command),
-    /// Bring the database's schema up to date.
+    /// Apply missing migrations to the database.
     Migrate,
-    /// Prove that the database says one thing: logs without gaps, rows that follow from them, nothing twice.
+    /// Check the database: event logs have no gaps, derived rows match them, no duplicates.
     Verify,
-    /// After the database was restored: erase again what was erased since the backup.
+    /// Repeat erasures after the database was restored from a backup.
     Restore(restore::Arguments),
-    /// Check configuration, database and provider, and say what to change; or a 3CX PBX, by one real call.
+    /// Check configuration, database and ElevenLabs, and say what to change. With --live-call: check a 3CX PBX.
     Check(live_call::Arguments),
-    /// Ask a running precall whether it is alive.
+    /// Ask the running service whether it makes progress (exit code 0 or 1).
     Healthcheck,
-    /// Bring callers in from a file, and out to one.
+    /// Import or export callers (CSV).
     Callers {
         #[command(subcommand)]
         command: callers::Command,
     },
-    /// Have a running precall look after the voices at the provider.
+    /// Ask the running service to reconcile or clone voices.
     Voices {
         #[command(subcommand)]
         command: voices::Command,
     },
-    /// Work with API keys.
+    /// Make API keys.
     Keys {
         #[command(subcommand)]
         command: keys::Command,
     },
-    /// Sign a webhook body given on standard input.
+    /// Sign a webhook body from standard input, and print the signature header.
     Sign(sign::Arguments),
     /// Install PostgreSQL for the embedded database, if it is missing.
     #[cfg(feature = "simulators")]
     InstallPostgres,
-    /// Work with the configuration.
+    /// Show the configuration.
     Config {
         #[command(subcommand)]
         command: config_show::Command,
     },
 }
 
-/// Reads the command line and does what it says.
+/// Reads the command line and runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
     let exit = match Arguments::parse().command.unwrap_or(Command::Serve) {
@@ -160,7 +160,7 @@ fn said<E: std::fmt::Display>(outcome: Result<(), E>) -> Exit {
     }
 }
 
-/// A connection to the database that the environment names, or how the command ends: `embedded` says what to do where it names none.
+/// Connects to the database in `DATABASE_URL`. Without it the command ends, and prints `embedded`.
 async fn external_database(name: &str, embedded: &str) -> Result<connect::Dedicated, Exit> {
     let database = environment().and_then(|set| Config::database_from_map(&set)).map_err(|e| unusable(&e))?;
     let DatabaseSource::External(url) = database.source else {

@@ -1,4 +1,4 @@
-// The board: asks /api/v1/live once a second and shows it. Everything from outside is set as text, never as markup.
+// The board: asks /api/v1/live once a second and shows the answer. It sets all data as text, never as markup.
 "use strict";
 
 const EVERY_MS = 1000;
@@ -9,18 +9,18 @@ const KEY = "precall-key";
 const at = (id) => document.getElementById(id);
 const rows = new Map();
 let key = null;
-let ahead = 0; // How far the server's clock is ahead of ours, in milliseconds.
+let ahead = 0; // The server's clock minus this clock, in milliseconds.
 let timer = null;
 
 function keyFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("key");
-  // Out of the address bar at once, so that it is neither copied nor kept in the history.
+  // Remove it from the address bar at once, so that it is not copied and not kept in the history.
   if (given) history.replaceState(null, "", location.pathname);
   return given;
 }
 
 function remember(value) {
-  try { sessionStorage.setItem(KEY, value); } catch { /* Then only until the page is reloaded. */ }
+  try { sessionStorage.setItem(KEY, value); } catch { /* Without storage the key lasts until the page is reloaded. */ }
 }
 
 function recall() {
@@ -73,13 +73,13 @@ async function look() {
       signal: AbortSignal.timeout(GIVE_UP_MS),
     });
     if (asked !== key) return;
-    if (answer.status === 401) return ask("This key is not known here.");
+    if (answer.status === 401) return ask("precall does not know this key.");
     if (!answer.ok) throw new Error("status " + answer.status);
     show(await answer.json());
     notice("");
   } catch (failure) {
     if (asked !== key) return;
-    notice("precall does not answer (" + failure.message + "). What is shown may be old; trying again.");
+    notice("precall does not answer (" + failure.message + "). The data may be old. Trying again.");
   }
   timer = setTimeout(look, EVERY_MS);
 }
@@ -98,7 +98,7 @@ function tone(value) {
   return value === "error" ? "bad" : value === "degraded" || value === "connecting" ? "warn" : "";
 }
 
-// In the units that administrators buy; what nobody knows is left out.
+// In the units that administrators buy. Unknown limits are left out.
 function showCapacity(capacity) {
   const list = at("capacity");
   list.replaceChildren();
@@ -114,10 +114,12 @@ function showCapacity(capacity) {
     if (used === null && limit === null) continue;
     const parts = [used, limit === null ? null : (used === null ? "" : "of ") + limit].filter((part) => part !== null);
     const full = used !== null && limit !== null && used >= limit;
-    chip(list, label, parts.join(" ") + (short ? ", short of " + wanted : ""), full ? "bad" : short ? "warn" : "");
+    const note = short ? ", fewer than " + wanted + " live calls" : "";
+    chip(list, label, parts.join(" ") + note, full ? "bad" : short ? "warn" : "");
   }
   for (const { budget, percent } of capacity.budgets) {
-    chip(list, "budget " + budget.replaceAll("_", " "), percent + " %", percent >= 100 ? "bad" : percent >= 80 ? "warn" : "");
+    const color = percent >= 100 ? "bad" : percent >= 80 ? "warn" : "";
+    chip(list, "budget " + budget.replaceAll("_", " "), percent + " %", color);
   }
 }
 
@@ -188,7 +190,8 @@ function fill(row, call) {
   row.call = call;
   put(row.cells.State, call.state.replace("_", " "), "");
   const missing = call.voice_missing ? " (" + call.voice_missing.replaceAll("_", " ") + ")" : "";
-  put(row.cells.Voice, call.voice + missing, call.voice === "cloned" ? "good" : call.voice === "fallback" ? "warn" : "");
+  const color = call.voice === "cloned" ? "good" : call.voice === "fallback" ? "warn" : "";
+  put(row.cells.Voice, call.voice + missing, color);
   put(row.cells.Caller, call.caller, "");
   put(row.cells.Line, call.line + " (" + call.route + ")", "");
   put(row.cells.Conversation, call.conversation_id || "\u2013", "");

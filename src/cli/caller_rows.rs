@@ -1,4 +1,4 @@
-//! Callers as a file of comma separated values has them: read as people's programs write it, and every wrong row named.
+//! Callers as CSV: reads what spreadsheets write, and names every wrong row.
 
 use std::collections::HashMap;
 
@@ -98,7 +98,7 @@ pub(super) fn read(bytes: &[u8], region: Region) -> Result<Sheet, RowErrors> {
                 errors.add(
                     line,
                     "",
-                    "it cannot be read: write UTF-8, and quote cells that hold the separator",
+                    "the row cannot be read: write UTF-8, and quote cells that contain the separator",
                 );
                 continue;
             }
@@ -107,19 +107,15 @@ pub(super) fn read(bytes: &[u8], region: Region) -> Result<Sheet, RowErrors> {
         if sheet.callers.len() >= ROWS_MAX {
             return Err(RowErrors::of_file(format!("more than {ROWS_MAX} rows: split the file")));
         }
-        // Fewer are well: spreadsheets leave out empty cells at the end. More have moved into other columns.
+        // Fewer cells are fine: spreadsheets leave out empty cells at the end. Extra cells have moved columns.
         if record.len() > width {
-            let right = "put cells that hold the separator in quotes";
+            let right = "quote cells that contain the separator";
             errors.add(line, "", format!("{} cells where the header has {width}: {right}", record.len()));
             continue;
         }
         let Some(caller) = row(&record, &places, line, region, &mut errors) else { continue };
         if let Some(first) = seen.insert(caller.caller_id.clone(), line) {
-            errors.add(
-                line,
-                "caller_id",
-                format!("the same caller stands in line {first}: keep one of them"),
-            );
+            errors.add(line, "caller_id", format!("line {first} has the same caller: keep one of them"));
         }
         sheet.callers.push(caller);
         sheet.lines.push(line);
@@ -134,12 +130,12 @@ fn places(header: &StringRecord) -> Result<HashMap<&'static str, usize>, RowErro
         match COLUMNS.iter().find(|column| **column == name) {
             Some(column) => {
                 if places.insert(*column, place).is_some() {
-                    errors.add(1, column, "the column is there twice");
+                    errors.add(1, column, "the column appears twice");
                 }
             }
             None => {
                 let right = COLUMNS.join(", ");
-                errors.add(1, "", format!("`{}` is no column; there are {right}", shown(&name)));
+                errors.add(1, "", format!("`{}` is not a column; the columns are {right}", shown(&name)));
             }
         }
     }
@@ -175,17 +171,17 @@ fn row(
         CallerNumber::Withheld | CallerNumber::Unreadable => {
             let shown = shown(&caller);
             let right = "write it with + and country code, or set DEFAULT_REGION";
-            errors.add(line, "caller_id", format!("`{shown}` is no telephone number: {right}"));
+            errors.add(line, "caller_id", format!("`{shown}` is not a telephone number: {right}"));
             String::new()
         }
     };
     for (column, text) in [("voice_sample_url", &sample), ("voice_name", &name)] {
         if text.is_empty() {
-            errors.add(line, column, "it is empty");
+            errors.add(line, column, "the cell is empty");
         }
     }
     let speaker = optional(&speaker, |text| Uuid::try_parse(text).ok()).unwrap_or_else(|| {
-        errors.add(line, "speaker", "not an id: give the speaker's uuid, as GET /api/v1/speakers lists it");
+        errors.add(line, "speaker", "not an id: use the speaker's uuid from GET /api/v1/speakers");
         None
     });
     let voice_policy = optional(&policy, VoicePolicy::from_name).unwrap_or_else(|| {
@@ -204,7 +200,8 @@ fn row(
     (errors.count == before).then_some(caller)
 }
 
-/// A cell as an error may show it. `config::masked` looks at one run of digits at a time: people write numbers in groups.
+/// A cell as an error shows it, with most digits masked. Numbers may be written in groups, which `config::masked`
+/// does not join.
 fn shown(text: &str) -> String {
     const SHORT: usize = 5;
     let text: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
@@ -322,12 +319,12 @@ mod tests {
             "{head}nobody,a.wav,A,,\n+12025550123,,B,me,maybe\n+12025550124,b.wav,C,,\n2025550124,c.wav,D,,\n"
         );
         let found = wrong(&text);
-        assert!(found[0].starts_with("line 2, caller_id: `nobody` is no telephone number"), "{found:?}");
-        assert_eq!(found[1], "line 3, voice_sample_url: it is empty");
+        assert!(found[0].starts_with("line 2, caller_id: `nobody` is not a telephone number"), "{found:?}");
+        assert_eq!(found[1], "line 3, voice_sample_url: the cell is empty");
         assert!(found[2].starts_with("line 3, speaker: ") && found[3].starts_with("line 3, voice_policy: "));
-        assert_eq!(found[4], "line 5, caller_id: the same caller stands in line 4: keep one of them");
+        assert_eq!(found[4], "line 5, caller_id: line 4 has the same caller: keep one of them");
         assert_eq!(found.len(), 5);
-        assert!(wrong("caller_id,name\n")[0].contains("`name` is no column; there are caller_id"));
+        assert!(wrong("caller_id,name\n")[0].contains("`name` is not a column; the columns are caller_id"));
         let many = format!("{head}{}", "x,,,,\n".repeat(150));
         let errors = read(many.as_bytes(), region()).unwrap_err();
         assert_eq!((errors.kept.len(), errors.count), (100, 450));
@@ -336,10 +333,7 @@ mod tests {
     #[test]
     fn a_row_with_more_cells_than_the_header_is_wrong() {
         let found = wrong("caller_id,voice_sample_url,voice_name\n+12025550123,a.wav,Anna, the first\n");
-        assert_eq!(
-            found,
-            ["line 2: 4 cells where the header has 3: put cells that hold the separator in quotes"]
-        );
+        assert_eq!(found, ["line 2: 4 cells where the header has 3: quote cells that contain the separator"]);
     }
 
     #[test]
@@ -366,7 +360,7 @@ mod tests {
         assert!(!found[0].contains("202") && !found[0].contains("555"), "{found:?}");
         // A file without a header begins with a caller.
         let found = wrong("+1 202 555 0123,a.wav,Anna\n");
-        assert!(found[0].contains("`+* *** *** **23` is no column"), "{found:?}");
+        assert!(found[0].contains("`+* *** *** **23` is not a column"), "{found:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `precall callers`: a file of callers into the tables, and out of them. May run beside `serve`, which reads mappings for each call.
+//! `precall callers`: imports and exports callers as CSV. It may run beside `serve`: calls read mappings anew.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -22,20 +22,21 @@ use super::{Exit, environment, external_database, unusable};
 const ACCOUNT: &str = "default";
 const FILE_BYTES_MAX: u64 = 100 << 20;
 const PAGE: i64 = 1_000;
-const EMBEDDED: &str = "set DATABASE_URL: the embedded database is reached through its own precall alone";
+const EMBEDDED: &str = "DATABASE_URL is not set: only the service itself can reach the embedded database";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Add and change callers from a file of comma separated values: all of it, or nothing
+    /// Add and change callers from a CSV file. Writes all rows, or none
     Import {
-        /// Its header names the columns: caller_id, voice_sample_url, voice_name, and as wanted description, speaker, voice_policy
+        /// CSV file with a header. Columns: caller_id, voice_sample_url, voice_name; optional: description, speaker,
+        /// voice_policy
         file: PathBuf,
     },
-    /// Write all callers as comma separated values
+    /// Write all callers as CSV
     Export {
-        /// Where to; standard output when missing
+        /// File to write; without it, standard output
         file: Option<PathBuf>,
-        /// Also where there is a file already
+        /// Replace an existing file
         #[arg(long)]
         force: bool,
     },
@@ -85,7 +86,9 @@ fn region() -> Result<Region, Exit> {
     match set.get("DEFAULT_REGION").map(|text| text.trim()).filter(|text| !text.is_empty()) {
         None => Ok(Region::UNKNOWN),
         Some(text) => text.to_ascii_uppercase().parse().map_err(|_| {
-            unusable(&"DEFAULT_REGION is no country: an ISO 3166 code of two letters such as GB or US")
+            unusable(
+                &"DEFAULT_REGION is not a country: use an ISO 3166 code of two letters, such as GB or US",
+            )
         }),
     }
 }
@@ -110,14 +113,14 @@ async fn unknown_speakers(connected: &connect::Dedicated, sheet: &Sheet) -> Resu
             errors.add(
                 *line,
                 "speaker",
-                "there is no such speaker: add the person by POST /api/v1/speakers first",
+                "no speaker has this id: add the speaker first, with POST /api/v1/speakers",
             );
         }
     }
     Ok(errors)
 }
 
-/// The bar is on standard error, and only where somebody looks.
+/// The progress bar goes to standard error, and only to a terminal.
 async fn write(
     connected: &mut connect::Dedicated,
     sheet: &Sheet,
@@ -146,7 +149,7 @@ async fn export_to_output() -> Exit {
 }
 
 async fn export_to_file(path: &Path, force: bool) -> Exit {
-    // Links are followed: what they lead to is what is overwritten.
+    // Links are followed: their target is replaced.
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if !force && (target.exists() || path.is_symlink()) {
         return failed(&is_there(path));
@@ -155,7 +158,7 @@ async fn export_to_file(path: &Path, force: bool) -> Exit {
         Ok(connected) => connected,
         Err(exit) => return exit,
     };
-    // A pipe or a device is written to; it may be standard output, where the count has no place.
+    // A pipe or a device is written directly. It may be standard output, so the count is not printed.
     if target.exists() && !target.is_file() {
         return match OpenOptions::new().write(true).open(&target) {
             Ok(file) => write_all(&connected, file).await.map_or_else(|why| failed(&why), |_| Exit::Good),
@@ -171,7 +174,7 @@ async fn export_to_file(path: &Path, force: bool) -> Exit {
     }
 }
 
-/// All of it beside the target, which is replaced at the end: half an export never stands there, and the old file stays until then.
+/// Writes a temporary file beside the target and renames it at the end. The old file stays until then.
 async fn write_whole(
     connected: &connect::Dedicated,
     path: &Path,
@@ -192,10 +195,10 @@ async fn write_whole(
 }
 
 fn is_there(path: &Path) -> String {
-    format!("{} is there already: --force overwrites it", path.display())
+    format!("{} exists already: use --force to replace it", path.display())
 }
 
-/// Page after page: how many.
+/// Writes page after page. Returns the number of callers.
 async fn write_all(connected: &connect::Dedicated, to: impl Write) -> Result<usize, String> {
     let mut writer = Writer::from_writer(to);
     caller_rows::write_header(&mut writer).map_err(|error| error.to_string())?;
@@ -221,14 +224,14 @@ fn refused(errors: &RowErrors) -> Exit {
     if errors.count > errors.kept.len() {
         eprintln!("and {} more", errors.count.saturating_sub(errors.kept.len()));
     }
-    failed(&format!("{} errors: nothing was written", errors.count))
+    failed(&format!("errors: {}; nothing was written", errors.count))
 }
 
 fn not_done(error: &StoreError) -> Exit {
     failed(&format!("nothing was written: {}", told(error)))
 }
 
-/// Tables of an older precall are the likeliest reason.
+/// The likeliest reason: tables of an older version.
 fn told(error: &StoreError) -> String {
     match error {
         StoreError::Refused(text) if text.starts_with("42") => {

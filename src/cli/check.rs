@@ -1,4 +1,4 @@
-//! `precall check`: everything that can be found out before the first call, each with what to change.
+//! `precall check`: finds problems before the first call, and says what to change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::config::{Config, DatabaseSource};
 
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// What was found, as it is printed.
+/// Prints findings and counts the wrong ones.
 #[derive(Default)]
 struct Findings {
     wrong: usize,
@@ -48,7 +48,7 @@ pub(super) async fn run() -> Exit {
         Err(error) => return unusable(&error),
     };
     let mut findings = Findings::default();
-    findings.good("configuration", "every variable can be used");
+    findings.good("configuration", "every variable is valid");
     for note in config.notices().iter().chain(config.warnings()) {
         findings.note("configuration", note);
     }
@@ -83,7 +83,7 @@ fn samples(config: &Config, findings: &mut Findings) {
     if path.is_dir() {
         findings.good("voice samples", path.display());
     } else {
-        let text = format!("{} is no folder: create it, or set LOCAL_VOICE_SAMPLES_PATH", path.display());
+        let text = format!("{} is not a folder: create it, or set LOCAL_VOICE_SAMPLES_PATH", path.display());
         findings.wrong("voice samples", text);
     }
 }
@@ -108,7 +108,7 @@ async fn provider(config: &Config, findings: &mut Findings) {
             };
             let slots = of(account.voice_slots_used, account.voice_limit);
             let characters = of(account.character_count, account.character_limit);
-            let text = format!("it answers; voice slots used {slots}, characters used {characters}");
+            let text = format!("the API answers; voice slots used {slots}, characters used {characters}");
             findings.good("ElevenLabs account", text);
             account_allows = Some(account);
         }
@@ -116,7 +116,7 @@ async fn provider(config: &Config, findings: &mut Findings) {
     }
     match client.agent(&config.elevenlabs.agent_id, WITHIN).await {
         Ok(agent) => {
-            findings.good("ElevenLabs agent", "it is there");
+            findings.good("ElevenLabs agent", "the agent exists");
             agent_limit = agent.concurrency;
             for finding in Needs::of(config).look_at(&agent) {
                 findings.add("ElevenLabs agent", finding);

@@ -1,4 +1,4 @@
-//! Whether the agent at the provider is set up as this configuration needs it. Only what it says of itself is looked at.
+//! Checks the agent's settings at ElevenLabs against this configuration.
 
 use std::fmt::Display;
 
@@ -7,23 +7,23 @@ use precall_providers::elevenlabs::{AgentDetail, AudioFormat};
 
 use crate::config::Config;
 
-/// Its wish where it says nothing (facts of the provider, section 4).
+/// The agent's format where its settings name none.
 const DEFAULT_FORMAT: &str = "pcm_16000";
-/// A leg's own: nothing needs to be converted.
+/// The format of a leg: nothing needs to be converted.
 const BEST_FORMAT: &str = "pcm_8000";
 
-/// What was found about one thing.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// As it should be.
+    /// The setting is right.
     Good(String),
-    /// It works, and could be better.
+    /// It works, but could be better.
     Note(String),
-    /// Calls will fail, or do less than was asked for, until it is changed.
+    /// Calls fail, or do less than configured, until it is changed.
     Wrong(String),
 }
 
-/// What of the agent's settings this configuration uses.
+/// The agent's settings that this configuration needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Needs {
     route: Route,
@@ -42,12 +42,15 @@ impl Needs {
         }
     }
 
-    /// Everything there is to be said.
+    /// All findings about this agent.
     pub(super) fn look_at(self, agent: &AgentDetail) -> Vec<Finding> {
-        let mut findings =
-            vec![allowed("tts.voice_id", agent.overrides.voice, "the cloned voice is refused without it")];
+        let mut findings = vec![allowed(
+            "tts.voice_id",
+            agent.overrides.voice,
+            "without it ElevenLabs refuses the cloned voice",
+        )];
         if self.first_message {
-            let why = "what precall wants it to say first is refused without it";
+            let why = "without it ElevenLabs refuses the first message";
             findings.push(allowed("agent.first_message", agent.overrides.first_message, why));
         }
         match self.route {
@@ -55,7 +58,7 @@ impl Needs {
             Route::Transfer => findings.push(switched_on(
                 agent.overrides.from_webhook,
                 "fetch initiation data from a webhook",
-                "a transferred caller hears the agent's own voice without it",
+                "without it a transferred caller hears the agent's own voice",
             )),
             Route::Bridge => {}
         }
@@ -66,20 +69,23 @@ impl Needs {
     }
 
     fn events(self, agent: &AgentDetail) -> Vec<Finding> {
-        // Where it does not say, the provider's defaults are in force, and the tool is not among them.
+        // Where the agent names no events, ElevenLabs uses its defaults. The tool event is not one of them.
         let defaults = ["audio", "interruption", "user_transcript", "agent_response", "ping"];
         let has = |event: &str| match &agent.client_events {
             Some(events) => events.iter().any(|known| known == event),
             None => defaults.contains(&event),
         };
         let mut needed = vec![
-            ("audio", "nobody hears it without"),
-            ("interruption", "it talks on when the caller speaks"),
-            ("user_transcript", "what the caller said is not kept unless the report comes"),
-            ("agent_response", "what it said is not kept unless the report comes"),
+            ("audio", "without it the caller does not hear the agent"),
+            ("interruption", "without it the agent talks on when the caller speaks"),
+            ("user_transcript", "without it the caller's words are kept only if the report comes"),
+            ("agent_response", "without it the agent's words are kept only if the report comes"),
         ];
         if self.persons {
-            needed.push(("client_tool_call", "nobody of TRANSFER_DESTINATIONS can be asked for"));
+            needed.push((
+                "client_tool_call",
+                "without it the agent cannot ask for a person of TRANSFER_DESTINATIONS",
+            ));
         }
         needed
             .into_iter()
@@ -116,7 +122,7 @@ fn heard_as(which: impl Display, format: Option<&str>) -> Finding {
         )),
         Some(_) if format == BEST_FORMAT => Finding::Good(format!("{which} format {format}")),
         Some(_) => Finding::Note(format!(
-            "{which} format {format} is converted on every call: {BEST_FORMAT} is what a telephone has"
+            "{which} format {format} is converted on every call: {BEST_FORMAT} needs no conversion"
         )),
     }
 }

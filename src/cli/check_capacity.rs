@@ -1,4 +1,4 @@
-//! What the account, the agent and the PBX carry at once, against the calls that this configuration takes.
+//! Compares MAX_LIVE_CALLS with the limits of account, agent and PBX.
 
 use precall_call::Route;
 use precall_providers::elevenlabs::Subscription;
@@ -6,7 +6,7 @@ use precall_providers::elevenlabs::Subscription;
 use super::check_agent::Finding;
 use crate::config::Config;
 
-/// What is compared, each in the units in which it is bought.
+/// The limits that are compared, in the units in which they are bought.
 #[derive(Clone, Copy, Debug)]
 struct Carried {
     live_calls: u64,
@@ -18,7 +18,7 @@ struct Carried {
     pbx_calls: Option<u64>,
 }
 
-/// Each of them, and where `MAX_LIVE_CALLS` is more.
+/// One finding for each limit; a note where `MAX_LIVE_CALLS` is higher.
 pub(super) fn compared(
     config: &Config,
     account: Option<&Subscription>,
@@ -44,7 +44,7 @@ impl Carried {
         let mut findings = vec![self.agents()];
         if let Some((used, limit)) = self.slots {
             let text = format!("voice slots: {used} of {limit} used");
-            findings.push(self.against(limit, text, "so many callers at once can hear a voice of their own"));
+            findings.push(self.against(limit, text, "no more callers at once can hear a cloned voice"));
         }
         if let Some((used, max)) = self.edits {
             let text = format!("voices added or edited: {used} of {max}");
@@ -58,7 +58,7 @@ impl Carried {
                     "the PBX refuses more",
                 ),
                 None => Finding::Note(
-                    "3CX simultaneous calls: not known, set THREECX_SIMULTANEOUS_CALLS to what its licence says"
+                    "3CX simultaneous calls: not known, set THREECX_SIMULTANEOUS_CALLS to the number in its licence"
                         .to_owned(),
                 ),
             });
@@ -71,17 +71,17 @@ impl Carried {
             && ours > theirs
         {
             return Finding::Note(format!(
-                "AGENT_CONCURRENCY is {ours}, and the agent's own limit is {theirs}: more are refused by the provider"
+                "AGENT_CONCURRENCY is {ours}, and the agent's own limit is {theirs}: ElevenLabs refuses more"
             ));
         }
         match self.agent_concurrency.into_iter().chain(self.agent_limit).min() {
             Some(limit) => {
                 let text = format!("conversations with agents at once: {limit}");
-                self.against(limit, text, "whoever is one more waits 3 seconds, and then goes to a person or is refused")
+                self.against(limit, text, "one more call waits 3 seconds, then it goes to a person or is refused")
             }
             None => Finding::Note(
-                "conversations with agents at once: the agent has no limit of its own, the account's plan has; \
-                 set AGENT_CONCURRENCY to what it says"
+                "conversations with agents at once: the agent has no limit of its own, but the account's plan has one; \
+                 set AGENT_CONCURRENCY to that limit"
                     .to_owned(),
             ),
         }

@@ -1,4 +1,4 @@
-//! `precall config show`: what is set, and from where; secrets only as set or not.
+//! `precall config show`: every variable, its value and its source. Secrets are shown as set or not set.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Print every variable with its value.
+    /// Print every variable with its value. Secrets are not printed.
     Show,
 }
 
@@ -21,7 +21,7 @@ pub(super) fn run(command: &Command) -> Exit {
             for notice in config.notices().iter().chain(config.warnings()) {
                 text.push_str(&format!("note: {notice}\n"));
             }
-            // Whoever reads it may have seen enough.
+            // The reader may close the pipe early.
             let _closed = std::io::stdout().write_all(text.as_bytes());
             Exit::Good
         }

@@ -1,4 +1,4 @@
-//! `precall healthcheck`: asks `/health/live` of the precall that this environment describes. For containers without a shell.
+//! `precall healthcheck`: asks `/health/live` of the service at HOST and PORT. For containers without a shell.
 
 use std::time::Duration;
 

@@ -8,9 +8,9 @@ use crate::config::{ApiKeys, Scope};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make a key and its entry for `API_KEYS`.
+    /// Make a key, and print it once with its entry for API_KEYS.
     New {
-        /// Who will use it; appears in logs and audit rows.
+        /// Name of the user; appears in logs and in the audit log.
         #[arg(long, default_value = "operator")]
         name: String,
         /// read, operate or admin; each includes the one before.
@@ -28,7 +28,7 @@ pub(super) fn run(command: &Command) -> Exit {
     // 244 random bits from the operating system.
     let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let Some(entry) = ApiKeys::entry(name, *scope, &key) else {
-        eprintln!("precall: a name has letters, digits, - and _ only");
+        eprintln!("precall: --name may have letters, digits, - and _ only");
         return Exit::Unusable;
     };
     println!("key:      {key}");

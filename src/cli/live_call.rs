@@ -1,4 +1,4 @@
-//! `precall check --live-call`: one real call with the 3CX settings of the environment; neither database nor provider is needed.
+//! `precall check --live-call`: one real call with the 3CX settings, without database and ElevenLabs.
 
 use std::fmt;
 use std::io::Write;
@@ -14,23 +14,23 @@ use super::{Exit, environment, unusable};
 use crate::config::{CallControl, Config, masked};
 use crate::live_check::{Access, Plan, Report, Verdict, Way, run as measure};
 
-/// What `--live-call` says for a call that somebody else makes.
+/// Value of `--live-call` that waits for an incoming call.
 const WAIT: &str = "wait";
 const NUMBER_CHARS_MAX: usize = 64;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Make one real call to NUMBER (or, with `wait`, await one to the route point) and print what the PBX does where 3CX's
-    /// documents are silent. Rings a telephone, and issues a new access token twice.
+    /// Make one real call to NUMBER and print how the PBX behaves where 3CX's documents are silent. With `wait`: take
+    /// one call to the route point instead. Rings a telephone, and takes two new access tokens.
     #[arg(long, value_name = "NUMBER|wait")]
     live_call: Option<String>,
-    /// A DN that rings and is not picked up: measures the default timeout of routeto, for up to two and a half minutes
+    /// DN that rings and is not picked up. Measures the default timeout of routeto, in up to two and a half minutes
     #[arg(long, value_name = "DN", requires = "live_call")]
     routeto: Option<String>,
-    /// Also write what was measured to this file, as JSON
+    /// Also write the result to this file, as JSON
     #[arg(long, value_name = "FILE", requires = "live_call")]
     json: Option<PathBuf>,
-    /// The PBX's version as its admin console shows it, for the file: Call Control does not tell it
+    /// Version of the PBX as its admin console shows it, for the file
     #[arg(long, value_name = "TEXT", requires = "live_call")]
     pbx_version: Option<String>,
 }
@@ -60,13 +60,13 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
     conclude(&arguments, &report)
 }
 
-/// A reader of our output who left must keep neither the call from being ended nor the file from being written.
+/// If the output is closed, precall still ends the call and writes the file.
 fn say(line: fmt::Arguments<'_>) {
     let mut out = std::io::stdout();
     let _gone = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Ctrl-C or SIGTERM. Where they cannot be heard the call ends by itself all the same.
+/// Waits for Ctrl-C or SIGTERM. If signals cannot be received, the call ends by itself.
 async fn told_to_stop() {
     let signals = signal(SignalKind::interrupt()).and_then(|one| Ok((one, signal(SignalKind::terminate())?)));
     let Ok((mut interrupt, mut terminate)) = signals else { return std::future::pending().await };
@@ -105,16 +105,16 @@ fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
     Ok(Plan { access, way, routeto: arguments.routeto.clone() })
 }
 
-/// Said before anything is done; nothing is asked, so that it can run unattended.
+/// Prints a warning before the call. It asks nothing, so the command can run unattended.
 fn warn(way: &Way) {
     let what = match way {
-        Way::Ring(number) => format!("rings {} now, and costs what that call costs", masked(number)),
-        Way::Wait => "takes the next call to the route point: dial it within 60 s".to_owned(),
+        Way::Ring(number) => format!("rings {} now, at the price of that call", masked(number)),
+        Way::Wait => "takes the next call to the route point; dial it within 60 s".to_owned(),
     };
     say(format_args!("This {what}."));
     say(format_args!(
-        "It issues new access tokens for the client: whoever else uses the client now, a running `precall serve` above all, may\n\
-         lose calls and take this one. Stop it first; it is not looked for."
+        "It takes new access tokens for the client. A running `precall serve`, or another program with this client,\n\
+         may lose calls and take this call. Stop it first: this command does not look for it."
     ));
     say(format_args!(
         "Please pick up, stay on the line for half a minute, and listen for one tone of a second.\n"

@@ -1,11 +1,11 @@
-//! `precall migrate`: the schema, and nothing else.
+//! `precall migrate`: applies migrations.
 
 use precall_store::schema::{embedded, migrate};
 
 use super::{Exit, external_database};
 
 pub(super) async fn run() -> Exit {
-    let told = "the embedded database is migrated when it starts; set DATABASE_URL to migrate another";
+    let told = "DATABASE_URL is not set: the service migrates the embedded database when it starts";
     let mut connected = match external_database("precall migrate", told).await {
         Ok(connected) => connected,
         Err(exit) => return exit,

@@ -1,4 +1,4 @@
-//! `precall restore --ledger FILE`: after the database was restored, erases again what was erased since the backup.
+//! `precall restore --ledger FILE`: repeats erasures after the database was restored from a backup.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::{Exit, external_database};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The ledger of erasures, as it was kept outside the backup
+    /// The ledger of erasures (ERASURE_LEDGER), kept outside the backup
     #[arg(long, value_name = "FILE")]
     ledger: PathBuf,
 }
@@ -23,16 +23,16 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Ok(lines) => lines,
         Err(error) => return failed(&format!("{}: {error}", arguments.ledger.display())),
     };
-    let told = "set DATABASE_URL: the embedded database is reached through its own precall alone";
+    let told = "DATABASE_URL is not set: only the service itself can reach the embedded database";
     let mut connected = match external_database("precall restore", told).await {
         Ok(connected) => connected,
         Err(exit) => return exit,
     };
-    // A backup may be of an older precall, whose tables do not know of erasures.
+    // The backup may be from an older version without erasures.
     if let Err(error) =
         migrate::migrate(&mut connected.client, &embedded::runner(), migrate::Limits::default()).await
     {
-        return failed(&format!("the schema cannot be brought up to date: {error}"));
+        return failed(&format!("the schema cannot be migrated: {error}"));
     }
     let (mut calls, mut events) = (0_usize, 0_u64);
     for line in &lines {
@@ -41,15 +41,15 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
                 calls = calls.saturating_add(line.scope.calls.len());
                 events = events.saturating_add(erased);
             }
-            Err(error) => return failed(&format!("erasure {} cannot be done again: {error}", line.erasure)),
+            Err(error) => return failed(&format!("erasure {} cannot be repeated: {error}", line.erasure)),
         }
     }
-    println!("{} erasures done again: {calls} calls; {events} events lost what had come back", lines.len());
-    println!("samples, conversations and voices are deleted again when precall serves this database");
+    println!("{} erasures repeated: {calls} calls; personal data removed from {events} events", lines.len());
+    println!("precall deletes samples, conversations and voices again when it serves this database");
     Exit::Good
 }
 
-/// All of a line, or nothing of it.
+/// Repeats one line of the ledger, whole or not at all.
 async fn erase_again(connected: &mut connect::Dedicated, line: &ledger::Line) -> Result<u64, StoreError> {
     let transaction = connected.client.transaction().await?;
     let by = "command line";

@@ -1,4 +1,4 @@
-//! `precall serve`: until SIGTERM or Ctrl-C.
+//! `precall serve`: runs the service until SIGTERM or Ctrl-C.
 
 use std::io::Write;
 
@@ -37,7 +37,7 @@ pub(super) async fn run() -> Exit {
     let end = match until_stopped(&app, &log).await {
         Ok(end) => end,
         Err(error) => {
-            eprintln!("precall: signals cannot be heard: {error}");
+            eprintln!("precall: signals cannot be received: {error}");
             return Exit::Failed;
         }
     };
@@ -57,7 +57,7 @@ pub(super) async fn run() -> Exit {
 enum End {
     /// By a signal.
     Asked,
-    /// Another process acts on the database: whoever restarts this one gets a standby.
+    /// Another process acts on the database. Restarted, this process is a standby.
     Superseded,
 }
 

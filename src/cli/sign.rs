@@ -12,7 +12,7 @@ pub(super) struct Arguments {
     /// The secret shared with the sender.
     #[arg(long)]
     secret: String,
-    /// Whose header.
+    /// Sender whose header is printed.
     #[arg(long, value_enum, default_value_t = Header::Threecx)]
     header: Header,
 }

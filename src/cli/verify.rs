@@ -1,11 +1,11 @@
-//! `precall verify`: whether the database says one thing. Reads, and changes nothing; may run beside `serve`.
+//! `precall verify`: checks that event logs and derived rows match. It changes nothing and may run beside `serve`.
 
 use precall_store::verify::{Verified, verify};
 
 use super::{Exit, external_database};
 
 pub(super) async fn run() -> Exit {
-    let told = "set DATABASE_URL: the embedded database is reached through its own precall alone";
+    let told = "DATABASE_URL is not set: only the service itself can reach the embedded database";
     let mut connected = match external_database("precall verify", told).await {
         Ok(connected) => connected,
         Err(exit) => return exit,
@@ -25,11 +25,11 @@ fn said(verified: &Verified) -> Exit {
         verified.offered, verified.live, verified.released, verified.events, verified.jobs
     );
     if let Some(head) = &verified.consents_head {
-        println!("{} records of consents, the last is {head}", verified.consents);
+        println!("{} records of consents, last hash {head}", verified.consents);
     }
     if verified.unreadable > 0 {
         println!(
-            "{} calls were closed because their log could not be read, and are not judged",
+            "{} calls were closed because their log could not be read; they are not checked",
             verified.unreadable
         );
     }

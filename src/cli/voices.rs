@@ -1,5 +1,5 @@
-//! `precall voices`: asks a running precall to bring account and tables in step, or to clone ahead. It is the one that acts on the database,
-//! so nothing is done behind its back.
+//! `precall voices`: asks the running service to reconcile voices, or to clone voices ahead. Only the service acts on
+//! the database, so the command changes nothing itself.
 
 use std::time::Duration;
 
@@ -11,35 +11,35 @@ use serde_json::{Value, json};
 use super::{Exit, environment, unusable};
 use crate::config::{Config, Secret};
 
-/// A list, and some deletions.
+/// For a list of voices and some deletions.
 const WITHIN: Duration = Duration::from_secs(70);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
-/// Names that are printed one by one.
+/// Voices that are printed one by one.
 const SHOWN: usize = 50;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Service {
-    /// Where precall listens; the address of this environment when missing
+    /// Address of the service; without it, HOST and PORT of this environment
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
-    /// A file that holds an API key with the scope admin; else PRECALL_API_KEY holds the key
+    /// File with an API key of scope admin; without it, the key is in PRECALL_API_KEY
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Compare the voices at the provider with those of the tables, and mend what may be mended
+    /// Compare the voices at ElevenLabs with the tables: delete unknown ones, forget missing ones
     Reconcile {
-        /// Also make changes that wait for somebody's word
+        /// Also make changes that need a confirmation
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
         service: Service,
     },
-    /// Clone the voices of frequent callers ahead, into free slots only
+    /// Clone voices of frequent callers ahead of their calls, into free slots only
     Warm {
-        /// At most so many
+        /// Highest number of clones
         #[arg(long, default_value_t = 10)]
         limit: usize,
         #[command(flatten)]
@@ -79,7 +79,7 @@ pub(super) async fn run(command: Command) -> Exit {
         Command::Warm { limit, service } => {
             let answer: Result<Begun, Exit> = ask(&service, "voices/warm", &json!({ "limit": limit })).await;
             answer.map(|Begun { wanting, begun }| {
-                println!("{wanting} callers want a voice, {begun} clones begun");
+                println!("{wanting} callers without a voice, {begun} clones started");
                 Exit::Good
             })
         }
@@ -87,13 +87,13 @@ pub(super) async fn run(command: Command) -> Exit {
     done.unwrap_or_else(|exit| exit)
 }
 
-/// Waiting for somebody's word is something found wrong.
+/// Changes that need a confirmation count as something found wrong: exit code 1.
 fn reconciled(answer: &Reconciled) -> Exit {
-    println!("{} voices of ours at the provider, {} in the tables", answer.at_provider, answer.known);
-    for (voices, what) in [
-        (&answer.strays, "at the provider, and nobody knows of it"),
-        (&answer.gone, "in the tables, and not at the provider"),
-    ] {
+    println!(
+        "{} voices of this installation at ElevenLabs, {} in the tables",
+        answer.at_provider, answer.known
+    );
+    for (voices, what) in [(&answer.strays, "at ElevenLabs only"), (&answer.gone, "in the tables only")] {
         for voice in voices.iter().take(SHOWN) {
             println!("{voice}  {what}");
         }
@@ -102,10 +102,10 @@ fn reconciled(answer: &Reconciled) -> Exit {
         }
     }
     if let Some(why) = &answer.needs_yes {
-        println!("nothing was changed: {why}. With --yes it is.");
+        println!("nothing was changed: {why}. Use --yes to make the changes.");
         return Exit::Failed;
     }
-    println!("{} deleted, {} could not be deleted now", answer.deleted, answer.not_deleted);
+    println!("{} deleted, {} could not be deleted", answer.deleted, answer.not_deleted);
     if answer.not_deleted == 0 { Exit::Good } else { Exit::Failed }
 }
 
@@ -134,7 +134,7 @@ async fn ask<T: DeserializeOwned>(service: &Service, path: &str, body: &Value) -
     };
     if status.is_success() {
         let read = serde_json::from_slice(&text);
-        return read.map_err(|error| failed(&format!("{url} answers what is not understood: {error}")));
+        return read.map_err(|error| failed(&format!("{url} sent an answer that cannot be read: {error}")));
     }
     let Refused { detail } = serde_json::from_slice(&text).unwrap_or_default();
     Err(failed(&format!("{url} answers {}: {detail}", status.as_u16())))

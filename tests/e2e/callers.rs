@@ -74,9 +74,9 @@ async fn one_wrong_row_and_nothing_is_written() {
         (format!("{HEAD}+12025550123,a.wav,A,,often\n"), "line 2, voice_policy"),
         (
             format!("caller_id,voice_sample_url,voice_name,speaker\n+12025550123,a.wav,A,{nobody}\n"),
-            "no such speaker",
+            "no speaker has this id",
         ),
-        ("caller,voice_sample_url,voice_name\n".to_owned(), "`caller` is no column"),
+        ("caller,voice_sample_url,voice_name\n".to_owned(), "`caller` is not a column"),
     ] {
         let done = import(database.url(), &sheet, &text).await;
         assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{text}");

@@ -37,11 +37,11 @@ async fn voices_are_compared_by_the_service_that_runs_and_by_nobody_else() {
     let compared = reconcile(KEY).await;
     assert_eq!(compared.code, Some(0), "{}", compared.stderr);
     assert!(
-        compared.stdout.contains("0 voices of ours at the provider, 0 in the tables"),
+        compared.stdout.contains("0 voices of this installation at ElevenLabs, 0 in the tables"),
         "{}",
         compared.stdout
     );
     let warm = Run::of(&["voices", "warm", "--url", &url]).env("PRECALL_API_KEY", KEY).end().await;
-    assert_eq!((warm.code, warm.stdout.as_str()), (Some(0), "0 callers want a voice, 0 clones begun\n"));
+    assert_eq!((warm.code, warm.stdout.as_str()), (Some(0), "0 callers without a voice, 0 clones started\n"));
     provider.stop().await;
 }
