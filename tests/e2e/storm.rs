@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
 use precall_actors::clock;
 use precall_actors::store::verify::verify;
-use precall_simulators::elevenlabs::{self, Target};
+use precall_simulators::{Target, elevenlabs};
 use serde_json::{Value, json};
 
 use crate::program::{API_KEY, Program, Run, free_port};

@@ -21,7 +21,8 @@ use precall_actors::store::consents::{self, EndedWhy, Evidence, NewConsent, Pers
 use precall_actors::store::verify::{Breach, verify};
 use precall_actors::store::{connect, migrate, schema, speakers};
 use precall_embedded_postgres::template::{TestCluster, TestDatabase};
-use precall_simulators::elevenlabs::{self, Fault, Simulator, Target};
+use precall_simulators::Target;
+use precall_simulators::elevenlabs::{self, Fault, Simulator};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;

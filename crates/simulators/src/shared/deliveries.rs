@@ -1,53 +1,63 @@
-//! What became of the webhooks we posted: `GET /sim/webhooks`.
+//! The log of webhooks that a simulator posted: `GET /sim/webhooks`.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::shared::requests::rfc3339;
+use super::requests::rfc3339;
 
-/// Most tries that are kept; the oldest go first.
+/// Most attempts that are kept; the oldest go first.
 const CAPACITY: usize = 10_000;
 
-/// One try to deliver one webhook.
+/// One attempt to deliver a webhook.
 #[derive(Clone, Debug)]
-pub(super) struct Delivery {
+pub(crate) struct Delivery {
     pub at: Timestamp,
     pub kind: &'static str,
-    pub conversation_id: String,
+    /// The call or conversation that the webhook is about.
+    pub subject: String,
     /// Counts from 1.
-    pub attempt: usize,
-    /// None when nothing answered in time.
+    pub attempt: u32,
+    /// None when the service did not answer in time.
     pub status: Option<u16>,
 }
 
-/// The last tries, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Deliveries(VecDeque<Delivery>);
+/// The last attempts, oldest first.
+#[derive(Debug)]
+pub(crate) struct Deliveries {
+    entries: VecDeque<Delivery>,
+    kind_field: &'static str,
+    subject_field: &'static str,
+}
 
 impl Deliveries {
+    /// A log whose JSON names the kind and the subject of a webhook as the provider's own webhooks do.
+    pub fn with_fields(kind_field: &'static str, subject_field: &'static str) -> Self {
+        Self { entries: VecDeque::new(), kind_field, subject_field }
+    }
+
     pub fn push(&mut self, delivery: Delivery) {
-        if self.0.len() >= CAPACITY {
-            self.0.pop_front();
+        if self.entries.len() >= CAPACITY {
+            self.entries.pop_front();
         }
-        self.0.push_back(delivery);
+        self.entries.push_back(delivery);
     }
 
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.entries.clear();
     }
 
     pub fn shown(&self) -> Vec<Value> {
         let shown = |delivery: &Delivery| {
             json!({
                 "at": rfc3339(delivery.at),
-                "type": delivery.kind,
-                "conversation_id": delivery.conversation_id,
+                self.kind_field: delivery.kind,
+                self.subject_field: delivery.subject,
                 "attempt": delivery.attempt,
                 "status": delivery.status,
             })
         };
-        self.0.iter().map(shown).collect()
+        self.entries.iter().map(shown).collect()
     }
 }
