@@ -70,7 +70,7 @@ enum Command {
     /// Run precall with simulated callers, 3CX and ElevenLabs and a database, all in this process.
     #[cfg(feature = "simulators")]
     Demo(demo::Arguments),
-    /// Run a simulator of ElevenLabs or 3CX.
+    /// Run a simulator of ElevenLabs, 3CX or an S3 store.
     #[cfg(feature = "simulators")]
     Simulate {
         #[command(subcommand)]

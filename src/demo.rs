@@ -17,27 +17,27 @@ use std::time::Duration;
 
 use precall_actors::runtime::fault_injection::Faults;
 use precall_call::Route;
+use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use precall_simulators::elevenlabs::{self, Agent, CloneDelay, Simulator, TalkReport};
+use precall_simulators::{Target, threecx};
 use precall_store::connect;
 use precall_store::connect::Limits;
 use slog::Logger;
 use uuid::Uuid;
-
-pub use summary::Summary;
 
 use crate::app::{AppError, Application};
 use crate::config::{ApiKeys, Config, ConfigError, Scope};
 use crate::embedded_database::{EmbeddedError, start_server};
 use crate::logging::{self, Format, Logging};
 use bridged::{Between, Conversed, Listened};
-pub use bridged::{Bridged, Judge};
 use callers::Callers;
-pub use pbx::Heard;
-use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
-use precall_simulators::elevenlabs::{self, Agent, CloneDelay, Simulator, TalkReport, Target};
-use precall_simulators::threecx;
 use ringing::{Door, Ringing, Rung};
 use sounds::Sounds;
 use tones::Recording;
+
+pub use bridged::{Bridged, Judge};
+pub use pbx::Heard;
+pub use summary::Summary;
 
 const AGENT_ID: &str = "agent_demo";
 const CLONE_DELAY: &str = "1500..4000";

@@ -1,7 +1,7 @@
 //! `precall simulate`: one simulator on a port of this machine, until SIGTERM or Ctrl-C.
 
 use clap::Subcommand;
-use precall_simulators::{elevenlabs, threecx};
+use precall_simulators::{elevenlabs, s3, threecx};
 
 use super::{Exit, said};
 
@@ -11,11 +11,14 @@ pub(super) enum Provider {
     Elevenlabs(Box<elevenlabs::Args>),
     /// A 3CX PBX: calls, call control, audio both ways, signed webhooks.
     Threecx(Box<threecx::Args>),
+    /// A store that speaks S3: one bucket, kept in memory, with versions.
+    S3(Box<s3::Args>),
 }
 
 pub(super) async fn run(provider: Provider) -> Exit {
     match provider {
         Provider::Elevenlabs(arguments) => said(elevenlabs::run((*arguments).into()).await),
         Provider::Threecx(arguments) => said(threecx::run((*arguments).into()).await),
+        Provider::S3(arguments) => said(s3::run((*arguments).into()).await),
     }
 }

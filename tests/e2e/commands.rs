@@ -269,3 +269,13 @@ async fn sign_knows_both_headers() {
         assert!(signed.stdout.contains(",v0="), "{}", signed.stdout);
     }
 }
+
+#[actix::test]
+async fn a_simulated_store_runs_until_it_is_told_to_end() {
+    let mut store = Run::of(&["simulate", "s3", "--bucket", "samples"]).start();
+    let url = store.listening().await;
+    let unsigned = http_client().get(format!("{url}/samples/ann.wav")).send().await.unwrap();
+    assert_eq!(unsigned.status().as_u16(), 403);
+    store.signal(Signal::SIGTERM);
+    assert_eq!(store.end().await.code, Some(0));
+}

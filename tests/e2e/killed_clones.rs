@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
 use precall_base::clock;
-use precall_simulators::elevenlabs::{self, Target};
+use precall_simulators::{Target, elevenlabs};
 use serde_json::json;
 use tokio_postgres::Client;
 

@@ -3,7 +3,8 @@
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
 use precall_base::clock;
-use precall_simulators::elevenlabs::{Simulator, Target};
+use precall_simulators::Target;
+use precall_simulators::elevenlabs::Simulator;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;

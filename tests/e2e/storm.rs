@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
 use precall_base::clock;
-use precall_simulators::elevenlabs::{self, Target};
+use precall_simulators::{Target, elevenlabs};
 use precall_store::verify::verify;
 use serde_json::{Value, json};
 

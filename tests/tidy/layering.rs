@@ -34,7 +34,7 @@ const UPWARD: [(&str, &str, &str); 7] = [
 const CLOCK: [&str; 3] = ["crates/base/src/clock.rs", "src/logging/drain.rs", "crates/simulators/"];
 
 /// Who may hold a stopwatch: a wait or a duration that no call's log ever sees.
-const STOPWATCHES: [(&str, &str); 12] = [
+const STOPWATCHES: [(&str, &str); 11] = [
     ("actors/src/engine", "waits for what it starts and stops"),
     ("actors/src/media/", "paces audio"),
     ("src/logging/file.rs", "looks after its file now and then"),
@@ -45,8 +45,7 @@ const STOPWATCHES: [(&str, &str); 12] = [
     ("src/http/api/events.rs", "paces a stream"),
     ("src/http/webhooks/signed_body.rs", "one deadline over a whole body"),
     ("src/http/outcome_metrics.rs", "how long an answer took"),
-    ("crates/providers/src/elevenlabs/calls.rs", "one deadline over several pages"),
-    ("crates/providers/src/elevenlabs/voices.rs", "one deadline over several pages"),
+    ("crates/providers/src/elevenlabs/pages.rs", "one deadline over several pages"),
 ];
 
 /// Rules without a world: what they need to know, the time included, is an argument.

@@ -12,6 +12,7 @@ mod calls;
 mod error;
 mod error_body;
 mod exchange;
+mod pages;
 mod report;
 mod report_wire;
 mod settings;

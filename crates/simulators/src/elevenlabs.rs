@@ -6,20 +6,22 @@
 //! are told in headers but not enforced; a fault can enforce them. Everything that is kept has a bound.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::web::Data;
-use actix_web::{App, HttpServer, web};
+use actix_web::web::{self, Data};
 use serde_json::Value;
+
+use crate::shared::options::Target;
+use crate::shared::server::{self as http, SmallWrites};
+use context::Context;
+use world::Shared;
 
 pub use agent::{Role, Turn};
 pub use audio::voice_tone_hz;
 pub use faults::{CallFate, Fault, ReportFate};
-pub use options::{Args, CloneDelay, LoopbackUrl, OptionError, Options, Secret, Target};
-
+pub use options::{Args, CloneDelay, DelayError, Options};
 pub use session::act::{Act, Pace, Say, StallAt, Until};
 pub use session::agent_settings::{Access, Agent, LostVoice, OnViolation};
 pub use session::ear::UserAudio;
@@ -32,9 +34,6 @@ pub use session::steps::Said;
 pub use session::talk::Heard;
 pub use session::tools::{ToolAnswer, ToolCall};
 
-use context::Context;
-use world::Shared;
-
 mod agent;
 mod answer;
 mod audio;
@@ -45,7 +44,6 @@ mod conversation;
 mod conversation_endpoints;
 mod conversation_forms;
 mod conversations;
-mod deliveries;
 mod faults;
 mod ids;
 mod inbound;
@@ -63,9 +61,6 @@ mod voices;
 mod webhook;
 mod world;
 
-/// How long an idle connection is kept: longer than our clients keep theirs, so that none is closed under them.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// A simulator that runs. Dropping it leaves it running until its thread ends; `stop` ends it.
 #[derive(Debug)]
 pub struct Simulator {
@@ -82,24 +77,12 @@ pub struct Simulator {
 pub async fn start(options: Options) -> io::Result<Simulator> {
     let port = options.port;
     let shared = Arc::new(Shared::new(options));
-    let for_threads = Arc::clone(&shared);
-    let server = HttpServer::new(move || {
-        // Once per thread: awc's client cannot leave the one that made it.
-        App::new()
-            .app_data(Data::new(Context::new(Arc::clone(&for_threads))))
-            .default_service(web::to(server::serve))
-    })
-    .workers(1)
-    .disable_signals()
-    .keep_alive(KEEP_ALIVE)
-    // Otherwise a handler that waits is not dropped when its client leaves, and `hang` would outlive it.
-    .h1_allow_half_closed(false)
-    .shutdown_timeout(1)
-    .bind((Ipv4Addr::LOCALHOST, port))?;
-    let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
-    let running = server.run();
-    let handle = running.handle();
-    actix_web::rt::spawn(running);
+    let for_thread = Arc::clone(&shared);
+    let (address, handle) = http::start(port, SmallWrites::MayWait, move |config| {
+        config
+            .app_data(Data::new(Context::new(Arc::clone(&for_thread))))
+            .default_service(web::to(server::serve));
+    })?;
     Ok(Simulator { address, shared, handle })
 }
 
@@ -109,12 +92,7 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
 /// When the port or the signals cannot be had.
 pub async fn run(options: Options) -> io::Result<()> {
     let simulator = start(options).await?;
-    println!("listening on {}", simulator.url());
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
+    http::until_signal(&simulator.url()).await?;
     simulator.stop().await;
     Ok(())
 }

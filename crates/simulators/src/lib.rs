@@ -6,3 +6,5 @@ pub mod s3;
 pub mod threecx;
 
 mod shared;
+
+pub use shared::options::{LoopbackUrl, OptionError, Secret, Target};

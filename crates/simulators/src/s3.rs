@@ -4,24 +4,25 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::web::Data;
-use actix_web::{App, HttpServer, web};
+use actix_web::web::{self, Data};
 use bytes::Bytes;
+
+use crate::shared::server::{self as http, SmallWrites};
+use faults::Faults;
+use objects::Objects;
 
 pub use faults::Fault;
 pub use objects::Versioning;
-
-use faults::Faults;
-use objects::Objects;
+pub use options::{Args, Options};
 
 mod faults;
 mod list;
 mod objects;
+mod options;
 mod server;
 mod signature;
 #[cfg(test)]
@@ -29,36 +30,6 @@ mod tests;
 
 /// Requests that are remembered; the oldest go first.
 const REQUESTS_KEPT: usize = 1_000;
-
-/// What the store is.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The one bucket.
-    pub bucket: String,
-    /// What signatures must name.
-    pub region: String,
-    /// The one key.
-    pub key_id: String,
-    /// Its secret.
-    pub secret: String,
-    /// Whether what is replaced and deleted can be had back.
-    pub versioning: Versioning,
-    /// Versions on a page of a list; a thousand at the most, as everywhere.
-    pub page: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            bucket: "voices".to_owned(),
-            region: "eu-central-1".to_owned(),
-            key_id: "simulated-key".to_owned(),
-            secret: "simulated-secret".to_owned(),
-            versioning: Versioning::Kept,
-            page: 1_000,
-        }
-    }
-}
 
 /// A simulator that runs. Dropping it leaves it running until its thread ends; `stop` ends it.
 #[derive(Debug)]
@@ -109,19 +80,21 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
     };
     let shared = Arc::new(Shared { options, world: Mutex::new(world) });
     let data = Data::from(Arc::clone(&shared));
-    let server =
-        HttpServer::new(move || App::new().app_data(data.clone()).default_service(web::to(server::serve)))
-            .workers(1)
-            .disable_signals()
-            .keep_alive(Duration::from_secs(75))
-            .h1_allow_half_closed(false)
-            .shutdown_timeout(1)
-            .bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
-    let running = server.run();
-    let handle = running.handle();
-    actix_web::rt::spawn(running);
+    let (address, handle) = http::start(shared.options.port, SmallWrites::MayWait, move |config| {
+        config.app_data(data.clone()).default_service(web::to(server::serve));
+    })?;
     Ok(Simulator { address, shared, handle })
+}
+
+/// Runs a simulator until it is told to end by SIGINT or SIGTERM: `precall simulate s3`.
+///
+/// # Errors
+/// When the port or the signals cannot be had.
+pub async fn run(options: Options) -> io::Result<()> {
+    let simulator = start(options).await?;
+    http::until_signal(&simulator.url()).await?;
+    simulator.stop().await;
+    Ok(())
 }
 
 impl Simulator {

@@ -6,14 +6,18 @@
 //! bound.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::dev::ServerHandle;
-use actix_web::web::Data;
-use actix_web::{App, HttpServer, web};
+use actix_web::web::{self, Data};
 use serde_json::Value;
+
+use crate::shared::options::Target;
+use crate::shared::server::{self as http, SmallWrites};
+use context::Context;
+use world::Shared;
 
 pub use call::{Attached, Direction, EndedBy, Mode, NewCall, State, Transfer, TrunkCall, WebhookMode};
 pub use caller_sound::Speaks;
@@ -26,10 +30,6 @@ pub use options::{
 pub use report::CallReport;
 pub use script::{Outcome, RemoveOrder, Turn};
 
-use crate::elevenlabs::Target;
-use context::Context;
-use world::Shared;
-
 mod actions;
 mod answer;
 mod call;
@@ -37,7 +37,6 @@ mod caller_sound;
 mod calls;
 mod context;
 mod control;
-mod deliveries;
 mod directory;
 mod ear;
 mod events;
@@ -63,9 +62,6 @@ mod trunk;
 mod webhook;
 mod world;
 
-/// How long an idle connection is kept: longer than clients keep theirs, so that none is closed under them.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
 /// A simulated PBX that runs until it is dropped.
 #[derive(Debug)]
 pub struct Simulator {
@@ -80,12 +76,7 @@ pub struct Simulator {
 /// When the port or the signals cannot be had.
 pub async fn run(options: Options) -> io::Result<()> {
     let simulator = Simulator::start(options).await?;
-    println!("listening on {}", simulator.base_url());
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
+    http::until_signal(&simulator.base_url()).await?;
     simulator.stop().await;
     Ok(())
 }
@@ -99,27 +90,12 @@ impl Simulator {
     pub async fn start(options: Options) -> io::Result<Self> {
         let port = options.port;
         let shared = Arc::new(Shared::new(options));
-        let for_threads = Arc::clone(&shared);
-        let server = HttpServer::new(move || {
-            // Once per thread: awc's client cannot leave the one that made it.
-            let context = Data::new(Context::new(Arc::clone(&for_threads)));
+        let for_thread = Arc::clone(&shared);
+        let (address, handle) = http::start(port, SmallWrites::AtOnce, move |config| {
+            let context = Data::new(Context::new(Arc::clone(&for_thread)));
             actix_web::rt::spawn(tick::run(context.clone()));
-            App::new().app_data(context).default_service(web::to(server::serve))
-        })
-        .workers(1)
-        .disable_signals()
-        .keep_alive(KEEP_ALIVE)
-        // Frames are small and must not wait for each other.
-        .tcp_nodelay(true)
-        // Otherwise a handler that waits is not dropped when its client leaves.
-        .h1_allow_half_closed(false)
-        .shutdown_timeout(1)
-        .bind((Ipv4Addr::LOCALHOST, port))?;
-        let address =
-            server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
-        let running = server.run();
-        let handle = running.handle();
-        actix_web::rt::spawn(running);
+            config.app_data(context).default_service(web::to(server::serve));
+        })?;
         Ok(Self { address, shared, handle })
     }
 

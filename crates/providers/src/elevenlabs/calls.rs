@@ -12,14 +12,12 @@ use super::body::outbound_call_body;
 use super::error::ProviderError;
 use super::exchange::{Ask, ElevenLabs, Outgoing};
 use super::lenient::Scalar;
+use super::pages::{PAGE_SIZE, Page};
 use super::report::{ConversationDetail, parse_conversation};
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
-const LIST_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// As large as the webhook with the same content may be.
 const CONVERSATION_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The provider gives at most a hundred a page.
-const PAGE_SIZE: &str = "100";
 /// One call has a handful of conversations.
 const PAGES_MAX: usize = 3;
 
@@ -127,6 +125,15 @@ struct ConversationsPage {
     next_cursor: Option<String>,
 }
 
+impl Page for ConversationsPage {
+    type Item = ConversationItem;
+    const NEXT_PARAMETER: &'static str = "cursor";
+
+    fn into_parts(self) -> (Vec<ConversationItem>, bool, Option<String>) {
+        (self.conversations, self.has_more, self.next_cursor)
+    }
+}
+
 #[derive(Deserialize)]
 struct ConversationItem {
     conversation_id: String,
@@ -212,37 +219,14 @@ impl ElevenLabs {
         agent_id: Option<&str>,
         within: Duration,
     ) -> Result<ConversationList, ProviderError> {
-        let deadline = tokio::time::Instant::now() + within;
-        let mut list = ConversationList { conversations: Vec::new(), complete: false };
-        let mut cursor: Option<String> = None;
-        for _ in 0..PAGES_MAX {
-            let mut url = self.settings().endpoint(&["v1", "convai", "conversations"]);
-            url.query_pairs_mut()
-                .append_pair("user_id", &call.to_string())
-                .append_pair("page_size", PAGE_SIZE);
-            if let Some(agent_id) = agent_id {
-                url.query_pairs_mut().append_pair("agent_id", agent_id);
-            }
-            if let Some(cursor) = &cursor {
-                url.query_pairs_mut().append_pair("cursor", cursor);
-            }
-            let within = deadline.saturating_duration_since(tokio::time::Instant::now());
-            let ask = Ask {
-                method: Method::GET,
-                url,
-                outgoing: Outgoing::Nothing,
-                answer_bytes_max: LIST_BYTES_MAX,
-                within,
-            };
-            let page: ConversationsPage = self.exchange(ask).await?.json()?;
-            list.conversations.extend(page.conversations.into_iter().map(ConversationSummary::from));
-            cursor = page.next_cursor.filter(|_| page.has_more);
-            if cursor.is_none() {
-                list.complete = !page.has_more;
-                break;
-            }
+        let mut url = self.settings().endpoint(&["v1", "convai", "conversations"]);
+        url.query_pairs_mut().append_pair("user_id", &call.to_string()).append_pair("page_size", PAGE_SIZE);
+        if let Some(agent_id) = agent_id {
+            url.query_pairs_mut().append_pair("agent_id", agent_id);
         }
-        Ok(list)
+        let pages = self.read_pages::<ConversationsPage>(url, PAGES_MAX, within).await?;
+        let conversations = pages.items.into_iter().map(ConversationSummary::from).collect();
+        Ok(ConversationList { conversations, complete: pages.complete })
     }
 }
 

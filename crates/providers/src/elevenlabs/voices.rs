@@ -10,13 +10,10 @@ use super::body::add_voice_body;
 use super::error::{ProviderError, ProviderErrorKind};
 use super::exchange::{Ask, ElevenLabs, Outgoing};
 use super::lenient::Scalar;
+use super::pages::{PAGE_SIZE, Page};
 use crate::elevenlabs::VoiceSample;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
-/// A page of a hundred voices with all their fields.
-const LIST_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The provider gives at most a hundred a page.
-const PAGE_SIZE: &str = "100";
 /// A thousand voices: more than any plan but the largest has slots.
 const PAGES_MAX: usize = 10;
 
@@ -96,6 +93,15 @@ struct VoicesPage {
     next_page_token: Option<String>,
 }
 
+impl Page for VoicesPage {
+    type Item = VoiceItem;
+    const NEXT_PARAMETER: &'static str = "next_page_token";
+
+    fn into_parts(self) -> (Vec<VoiceItem>, bool, Option<String>) {
+        (self.voices, self.has_more, self.next_page_token)
+    }
+}
+
 #[derive(Deserialize)]
 struct VoiceItem {
     voice_id: String,
@@ -133,32 +139,11 @@ impl ElevenLabs {
     /// # Errors
     /// As [`ProviderError`] says.
     pub async fn voices_named(&self, search: &str, within: Duration) -> Result<VoiceList, ProviderError> {
-        let deadline = tokio::time::Instant::now() + within;
-        let mut list = VoiceList { voices: Vec::new(), complete: false };
-        let mut token: Option<String> = None;
-        for _ in 0..PAGES_MAX {
-            let mut url = self.settings().endpoint(&["v2", "voices"]);
-            url.query_pairs_mut().append_pair("search", search).append_pair("page_size", PAGE_SIZE);
-            if let Some(token) = &token {
-                url.query_pairs_mut().append_pair("next_page_token", token);
-            }
-            let within = deadline.saturating_duration_since(tokio::time::Instant::now());
-            let ask = Ask {
-                method: Method::GET,
-                url,
-                outgoing: Outgoing::Nothing,
-                answer_bytes_max: LIST_BYTES_MAX,
-                within,
-            };
-            let page: VoicesPage = self.exchange(ask).await?.json()?;
-            list.voices.extend(page.voices.into_iter().map(VoiceSummary::from));
-            token = page.next_page_token.filter(|_| page.has_more);
-            if token.is_none() {
-                list.complete = !page.has_more;
-                break;
-            }
-        }
-        Ok(list)
+        let mut url = self.settings().endpoint(&["v2", "voices"]);
+        url.query_pairs_mut().append_pair("search", search).append_pair("page_size", PAGE_SIZE);
+        let pages = self.read_pages::<VoicesPage>(url, PAGES_MAX, within).await?;
+        let voices = pages.items.into_iter().map(VoiceSummary::from).collect();
+        Ok(VoiceList { voices, complete: pages.complete })
     }
 
     /// `DELETE /v1/voices/{voice_id}`. A voice that is not there is deleted.

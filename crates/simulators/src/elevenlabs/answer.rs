@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::ids;
+use crate::shared::control::Refusal;
 
 /// The body of an answer.
 #[derive(Clone, Debug)]
@@ -94,6 +95,12 @@ impl Answer {
 
     pub fn conversation_not_found(id: &str) -> Self {
         Self::error(404, "conversation_not_found", &format!("Conversation with id {id} not found."))
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::plain(refusal.status, &refusal.why)
     }
 }
 

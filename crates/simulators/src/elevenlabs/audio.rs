@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::shared::wav::wav;
+
 /// The lowest tone of a voice; a telephone carries it and everything up to the highest.
 const LOWEST_HZ: u32 = 300;
 /// Apart enough to be told from each other in 400 ms of sound, the shortest there is.
@@ -113,7 +115,7 @@ impl Format {
         let samples = || tone(self.rate, tone_hz, length);
         match self.codec {
             Codec::Pcm => Some(pcm(samples())),
-            Codec::Wav => Some(wav(self.rate, &pcm(samples()))),
+            Codec::Wav => Some(wav(self.rate, &pcm(samples())).into()),
             Codec::Ulaw => Some(samples().map(ulaw).collect()),
             Codec::Alaw => Some(samples().map(alaw).collect()),
             Codec::Mp3 { kbps } => Some(mp3_silence(self.rate, kbps, length)),
@@ -136,26 +138,6 @@ fn to_i16(value: f64) -> i16 {
 
 fn pcm(samples: impl Iterator<Item = i16>) -> Bytes {
     samples.flat_map(i16::to_le_bytes).collect()
-}
-
-/// A mono WAV file of 16 bits around these samples.
-pub(super) fn wav(rate: u32, data: &[u8]) -> Bytes {
-    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-    let mut file = Vec::with_capacity(data.len().saturating_add(44));
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&length.saturating_add(36).to_le_bytes());
-    file.extend_from_slice(b"WAVEfmt ");
-    file.extend_from_slice(&16_u32.to_le_bytes());
-    file.extend_from_slice(&1_u16.to_le_bytes()); // PCM
-    file.extend_from_slice(&1_u16.to_le_bytes()); // mono
-    file.extend_from_slice(&rate.to_le_bytes());
-    file.extend_from_slice(&rate.saturating_mul(2).to_le_bytes());
-    file.extend_from_slice(&2_u16.to_le_bytes());
-    file.extend_from_slice(&16_u16.to_le_bytes());
-    file.extend_from_slice(b"data");
-    file.extend_from_slice(&length.to_le_bytes());
-    file.extend_from_slice(data);
-    file.into()
 }
 
 /// G.711: the segment is the position of the highest bit, the mantissa the four bits below it.

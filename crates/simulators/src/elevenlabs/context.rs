@@ -6,18 +6,15 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use awc::{Client, Connector};
+use awc::Client;
 
 use super::options::CloneDelay;
 use super::session::lines::Lines;
 use super::world::{Shared, World};
+use crate::shared::posting;
 
 /// How long one post of ours may take, answer included. The provider's own limit is not known.
 pub(super) const POST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections to the service at once.
-const MOST_CONNECTIONS: usize = 256;
-/// Shorter than a server keeps its side open, so that no post meets a connection that is being closed.
-const IDLE_CONNECTION: Duration = Duration::from_secs(2);
 
 /// One per server thread.
 #[derive(Debug)]
@@ -46,10 +43,7 @@ impl std::fmt::Debug for ClientBox {
 impl Context {
     /// Must be called on the thread that will use it.
     pub fn new(shared: Arc<Shared>) -> Self {
-        let connector = Connector::new().limit(MOST_CONNECTIONS).conn_keep_alive(IDLE_CONNECTION);
-        // A redirect could lead away from this machine.
-        let client =
-            Client::builder().connector(connector).disable_redirects().timeout(POST_TIMEOUT).finish();
+        let client = posting::client(POST_TIMEOUT);
         Self {
             shared,
             client: ClientBox(client),

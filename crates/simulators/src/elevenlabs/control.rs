@@ -15,28 +15,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, AnswerBody};
-use super::audio::wav;
 use super::context::Context;
 use super::conversation::{Carrier, Conversation};
-use super::faults::{Fault, MOST_FAULTS};
-use super::inbound;
-use super::lifecycle;
+use super::faults::Fault;
 use super::session::report::TalkReport;
 use super::session::talk::Heard;
 use super::world::World;
+use super::{inbound, lifecycle};
 use crate::shared::body::Body;
+use crate::shared::control::{Refusal, check_answer, parsed, parsed_list};
+use crate::shared::fault_list::MOST_FAULTS;
 use crate::shared::requests::rfc3339;
-
-/// Whether a path is the simulator's own.
-pub(super) fn is_control(path: &str) -> bool {
-    path == "/sim" || path.starts_with("/sim/")
-}
+use crate::shared::wav::wav;
 
 /// Answers a control request.
 pub(super) async fn answer(context: &Data<Context>, method: &str, path: &str, body: &Body) -> Answer {
@@ -83,36 +77,10 @@ fn done(work: impl FnOnce()) -> Answer {
     Answer::ok(json!({"ok": true}))
 }
 
-/// The body as JSON, whatever its content type says: these requests are also typed by hand.
-fn parsed<T: DeserializeOwned>(body: &Body) -> Result<T, Answer> {
-    let value = match body {
-        Body::Json(value) => Ok(value.clone()),
-        Body::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
-        Body::Empty => Err("a JSON body is needed".to_owned()),
-        Body::Upload(_) => Err("an upload is not JSON".to_owned()),
-        Body::TooLarge => return Err(Answer::plain(413, "the body is larger than 1 MiB")),
-        Body::Broken(why) => Err(why.clone()),
-    };
-    value
-        .and_then(|value| serde_json::from_value(value).map_err(|error| error.to_string()))
-        .map_err(|why| Answer::plain(400, &why))
-}
-
-fn faults(body: &Body) -> Result<Vec<Fault>, Answer> {
-    let faults: Vec<Fault> = parsed(body)?;
-    if faults.len() > MOST_FAULTS {
-        return Err(Answer::plain(400, &format!("at most {MOST_FAULTS} faults")));
-    }
+fn faults(body: &Body) -> Result<Vec<Fault>, Refusal> {
+    let faults: Vec<Fault> = parsed_list(body, MOST_FAULTS, "faults")?;
     for fault in &faults {
-        if fault.status.is_some_and(|status| !(200..=599).contains(&status)) {
-            return Err(Answer::plain(400, "status must be between 200 and 599"));
-        }
-        let proper = |(name, value): (&String, &String)| {
-            HeaderName::try_from(name.as_str()).is_ok() && HeaderValue::try_from(value.as_str()).is_ok()
-        };
-        if !fault.headers.iter().all(proper) {
-            return Err(Answer::plain(400, "headers must be names and values that HTTP allows"));
-        }
+        check_answer(fault.status, &fault.headers)?;
     }
     Ok(faults)
 }
@@ -172,6 +140,6 @@ pub(super) fn heard(world: &World, id: &str) -> Option<Heard> {
 fn audio(world: &World, id: &str) -> Result<Answer, Answer> {
     let heard = heard(world, id).ok_or_else(|| Answer::plain(404, "Not Found"))?;
     let samples: Vec<u8> = heard.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    let body = AnswerBody::Whole("audio/wav", wav(heard.rate, &samples));
+    let body = AnswerBody::Whole("audio/wav", wav(heard.rate, &samples).into());
     Ok(Answer { status: 200, headers: Vec::new(), body })
 }

@@ -24,11 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::shared::body::Body;
-
-/// Most faults at once.
-pub(super) const MOST_FAULTS: usize = 1_000;
-/// The longest delay or drip that is honoured; also the end of `hang`.
-pub(super) const LONGEST: Duration = Duration::from_secs(600);
+use crate::shared::fault_list::{Counted, FaultList, LONGEST};
 
 /// What happens to an outbound call instead of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,41 +139,17 @@ impl Fault {
 }
 
 /// The list of faults.
-#[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(super) type Faults = FaultList<Fault>;
 
-impl Faults {
-    /// Replaces the list; only the first thousand are kept.
-    pub fn set(&mut self, mut faults: Vec<Fault>) {
-        faults.truncate(MOST_FAULTS);
-        self.0 = faults;
+impl Counted for Fault {
+    fn counters(&mut self) -> (&mut u32, &mut Option<u32>) {
+        (&mut self.skip, &mut self.times)
     }
+}
 
-    /// Behaves again.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// What remains of the list.
-    pub fn list(&self) -> &[Fault] {
-        &self.0
-    }
-
-    /// The fault that hits this request, if any; counts it.
+impl FaultList<Fault> {
+    /// The fault that hits this request, if any. Counts it.
     pub fn take(&mut self, method: &str, path: &str, body: &Body) -> Option<Fault> {
-        for fault in &mut self.0 {
-            if fault.times == Some(0) || !fault.matches(method, path, body) {
-                continue;
-            }
-            if fault.skip > 0 {
-                fault.skip = fault.skip.saturating_sub(1);
-                continue;
-            }
-            if let Some(times) = &mut fault.times {
-                *times = times.saturating_sub(1);
-            }
-            return Some(fault.clone());
-        }
-        None
+        self.take_where(|fault| fault.matches(method, path, body))
     }
 }

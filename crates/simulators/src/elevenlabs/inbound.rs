@@ -11,7 +11,7 @@ use super::calls::Fates;
 use super::context::{Context, POST_TIMEOUT};
 use super::conversation::{Carrier, Direction, NewConversation, Telephony};
 use super::lifecycle;
-use super::options::Target;
+use crate::shared::options::Target;
 
 /// Most of an answer that is read.
 const ANSWER_LIMIT: usize = 64 * 1024;

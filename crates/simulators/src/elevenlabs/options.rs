@@ -1,17 +1,15 @@
 //! What a simulator is told at its start: the command line's flags and the typed options behind them. Everything
 //! that could make it reach beyond this machine is refused here.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
-use url::{Host, Url};
 use uuid::Uuid;
 
 use super::session::agent_settings::{Agent, OnViolation};
 use super::session::format::AgentAudio;
+use crate::shared::options::{LoopbackUrl, Secret, Target};
 
 /// The longest clone delay and conversation that may be asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
@@ -25,100 +23,21 @@ const RETRY_SPACING: [Duration; 4] = [
     Duration::from_secs(30 * 60),
 ];
 
-/// Why an option was refused.
+/// Why a duration was refused.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub enum OptionError {
-    /// The text is not an address at all.
-    #[error("not a URL: {0}")]
-    NotAUrl(url::ParseError),
-    /// Only http(s) can be posted to.
-    #[error("the URL must start with http:// or https://")]
-    NotHttp,
-    /// A simulator must never call a machine that is not this one.
-    #[error("the simulator only calls loopback addresses (127.0.0.0/8, [::1] or localhost), not {0}")]
-    NotLoopback(String),
+pub enum DelayError {
     /// Neither `N` nor `A..B`.
     #[error("expected milliseconds as N or A..B, for example 1500 or 5000..30000")]
     NotADelay,
     /// Not a whole number of milliseconds.
     #[error("expected milliseconds as a whole number, for example 3000")]
     NotMilliseconds,
-    /// The range is the wrong way round.
+    /// The first number is larger than the second.
     #[error("the range {0}..{1} is empty: the first number must not be larger than the second")]
     EmptyRange(u64, u64),
-    /// Longer than anybody would wait.
+    /// Longer than an hour.
     #[error("{0} ms is more than the {1} ms that are allowed")]
     TooLong(u64, u128),
-    /// A secret without a character signs nothing.
-    #[error("the secret must not be empty")]
-    EmptySecret,
-}
-
-/// Text that must not show up in logs: a key or a signing secret.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself, for signing and comparing.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Secret {
-    type Err = OptionError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() {
-            return Err(OptionError::EmptySecret);
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-/// An http(s) address on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoopbackUrl(Url);
-
-impl LoopbackUrl {
-    /// The address as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl TryFrom<Url> for LoopbackUrl {
-    type Error = OptionError;
-
-    fn try_from(url: Url) -> Result<Self, Self::Error> {
-        if url.scheme() != "http" && url.scheme() != "https" {
-            return Err(OptionError::NotHttp);
-        }
-        let loopback = match url.host() {
-            Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-            Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-            Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-            None => false,
-        };
-        if !loopback {
-            return Err(OptionError::NotLoopback(url.host_str().unwrap_or("no host").to_owned()));
-        }
-        Ok(Self(url))
-    }
-}
-
-impl FromStr for LoopbackUrl {
-    type Err = OptionError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::try_from(Url::parse(text).map_err(OptionError::NotAUrl)?)
-    }
 }
 
 /// How long making a clone takes: each request picks a time from this range, both ends included.
@@ -136,12 +55,12 @@ impl CloneDelay {
     ///
     /// # Errors
     /// When the range is empty or reaches beyond an hour.
-    pub fn between(min_ms: u64, max_ms: u64) -> Result<Self, OptionError> {
+    pub fn between(min_ms: u64, max_ms: u64) -> Result<Self, DelayError> {
         if min_ms > max_ms {
-            return Err(OptionError::EmptyRange(min_ms, max_ms));
+            return Err(DelayError::EmptyRange(min_ms, max_ms));
         }
         if Duration::from_millis(max_ms) > LONGEST_WAIT {
-            return Err(OptionError::TooLong(max_ms, LONGEST_WAIT.as_millis()));
+            return Err(DelayError::TooLong(max_ms, LONGEST_WAIT.as_millis()));
         }
         Ok(Self { min_ms, max_ms })
     }
@@ -155,10 +74,10 @@ impl CloneDelay {
 }
 
 impl FromStr for CloneDelay {
-    type Err = OptionError;
+    type Err = DelayError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |part: &str| part.trim().parse::<u64>().map_err(|_| OptionError::NotADelay);
+        let number = |part: &str| part.trim().parse::<u64>().map_err(|_| DelayError::NotADelay);
         match text.split_once("..") {
             Some((min, max)) => Self::between(number(min)?, number(max)?),
             None => number(text).and_then(|ms| Self::between(ms, ms)),
@@ -166,18 +85,9 @@ impl FromStr for CloneDelay {
     }
 }
 
-fn conversation_ms(text: &str) -> Result<u64, OptionError> {
-    let ms = text.trim().parse::<u64>().map_err(|_| OptionError::NotMilliseconds)?;
+fn conversation_ms(text: &str) -> Result<u64, DelayError> {
+    let ms = text.trim().parse::<u64>().map_err(|_| DelayError::NotMilliseconds)?;
     CloneDelay::between(ms, ms).map(|_| ms)
-}
-
-/// Where something is posted and the secret that proves who posts it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Where to.
-    pub url: LoopbackUrl,
-    /// The signing secret, or the value of the static header.
-    pub secret: Secret,
 }
 
 /// Everything a simulator is told.

@@ -10,20 +10,20 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::answer::{Answer, AnswerBody};
 use super::calls::Fates;
 use super::context::Context;
-use super::control;
-use super::faults::{Fault, LONGEST};
-use super::ids;
+use super::faults::Fault;
 use super::request::Request;
-use super::routes;
 use super::session::socket;
+use super::{control, ids, routes};
 use crate::shared::body::{self, Body};
-use crate::shared::requests::{Head, RequestNumber};
+use crate::shared::control::is_control;
+use crate::shared::fault_list::LONGEST;
+use crate::shared::requests::RequestNumber;
+use crate::shared::server::{hang_up, head_of};
 
 const JSON: &str = "application/json";
 /// Into how many pieces a dripped body is cut.
@@ -35,19 +35,12 @@ const CHUNK: usize = 3_200;
 pub(super) async fn serve(http: HttpRequest, payload: Payload, context: Data<Context>) -> HttpResponse {
     let path = http.path().to_owned();
     let method = http.method().as_str().to_owned();
-    if control::is_control(&path) {
+    if is_control(&path) {
         let body = body::read(http.headers(), payload).await;
         let answer = control::answer(&context, &method, &path, &body).await;
         return into_http(answer, Duration::ZERO);
     }
-    let head = Head {
-        at: Timestamp::now(),
-        method: method.clone(),
-        path: path.clone(),
-        query: http.query_string().to_owned(),
-        content_type: body::content_type(http.headers()),
-    };
-    let number = context.world().requests.begin(head);
+    let number = context.world().requests.begin(head_of(&http, &path));
     if socket::is_for(&method, &path) {
         return open_socket(&http, payload, &context, number).await;
     }
@@ -192,13 +185,6 @@ fn pieces(body: Bytes, piece: usize, pause: Duration) -> impl stream::Stream<Ite
         let next = rest.split_to(piece.min(rest.len()));
         Some((Ok(next), rest))
     })
-}
-
-/// Closes the connection: a body that fails before its first byte takes the head with it.
-fn hang_up() -> HttpResponse {
-    HttpResponse::Ok().streaming(stream::once(async {
-        Err::<Bytes, io::Error>(io::Error::new(io::ErrorKind::ConnectionAborted, "told to close"))
-    }))
 }
 
 /// Counts a request for as long as it is not answered.

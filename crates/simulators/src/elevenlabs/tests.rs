@@ -1,7 +1,6 @@
 //! The simulator over real HTTP: what a client of the provider sees, and what a check may order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test may fail loudly.
 
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +9,9 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use awc::Client;
 use serde_json::{Value, json};
 
-use super::{Options, Secret, Simulator, Target, start};
+use super::{Options, Simulator, start};
+use crate::shared::options::{Secret, Target};
+use crate::shared::test_client::{Reply, eventually, reply};
 
 mod account;
 mod agent_ends;
@@ -35,24 +36,6 @@ const WEBHOOK_SECRET: &str = "wsec_test";
 struct Provider {
     simulator: Simulator,
     client: Client,
-}
-
-/// An answer, read.
-#[derive(Debug)]
-struct Reply {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Bytes,
-}
-
-impl Reply {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("a JSON answer")
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
 }
 
 impl Provider {
@@ -142,32 +125,6 @@ fn dial_body(to_number: &str, client_data: Value) -> Value {
         "to_number": to_number,
         "conversation_initiation_client_data": client_data,
     })
-}
-
-async fn reply<S>(mut response: awc::ClientResponse<S>) -> Reply
-where
-    S: futures_util::Stream<Item = Result<Bytes, awc::error::PayloadError>> + Unpin,
-{
-    let headers = response
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-        .collect();
-    let body = response.body().limit(64 * 1024 * 1024).await.unwrap();
-    Reply { status: response.status().as_u16(), headers, body }
-}
-
-/// Asks until there is an answer; a deadline ends it.
-async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let asking = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), asking).await.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
 /// A WAV file whose sound depends on the seed.

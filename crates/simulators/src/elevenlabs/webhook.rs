@@ -5,23 +5,21 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use super::context::{Context, POST_TIMEOUT};
 use super::conversation::{Carrier, Conversation, Telephony};
-use super::deliveries::Delivery;
 use super::faults::ReportFate;
-use super::options::{Secret, Target};
+use crate::shared::deliveries::Delivery;
+use crate::shared::options::Target;
+use crate::shared::posting::post_json;
+use crate::shared::signature::signature;
 
 const TRANSCRIPTION: &str = "post_call_transcription";
 const FAILURE: &str = "call_initiation_failure";
 /// Most webhooks that wait for another try, as at the provider.
 const MOST_RETRYING: u32 = 100;
-/// Most of an answer that is read.
-const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// One webhook, ready to be posted as often as needed with the same body.
 struct Webhook {
@@ -73,7 +71,7 @@ async fn deliver(context: &Context, webhook: &Webhook) {
         context.world().deliveries.push(Delivery {
             at,
             kind: webhook.kind,
-            conversation_id: webhook.conversation_id.clone(),
+            subject: webhook.conversation_id.clone(),
             attempt,
             status,
         });
@@ -91,32 +89,10 @@ async fn deliver(context: &Context, webhook: &Webhook) {
 
 async fn post(context: &Context, target: &Target, webhook: &Webhook, at: Timestamp) -> Option<u16> {
     // Signed anew for each try: the oldest one would be past every tolerance by its last.
-    let signature = signature(&target.secret, at.as_second(), &webhook.body);
-    let request = context
-        .client
-        .0
-        .post(target.url.as_str())
-        .insert_header(("content-type", "application/json"))
-        .insert_header(("elevenlabs-signature", signature));
-    let exchange = async {
-        let mut response = request.send_body(webhook.body.clone()).await.ok()?;
-        // Read to the end, so that the connection can be used again; what it says is of no interest.
-        let _ = response.body().limit(ANSWER_LIMIT).await;
-        Some(response.status().as_u16())
-    };
-    tokio::time::timeout(POST_TIMEOUT, exchange).await.ok().flatten()
-}
-
-/// `t=<unix seconds>,v0=<hex HMAC-SHA256 of "{t}.{body}">`.
-pub(super) fn signature(secret: &Secret, unix: i64, body: &[u8]) -> String {
-    // HMAC takes a key of any length, so there is no error to speak of.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
-        return String::new();
-    };
-    mac.update(unix.to_string().as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    format!("t={unix},v0={}", hex::encode(mac.finalize().into_bytes()))
+    let signature = signature(target.secret.expose(), at.as_second(), &webhook.body);
+    let request =
+        context.client.0.post(target.url.as_str()).insert_header(("elevenlabs-signature", signature));
+    post_json(request, webhook.body.clone(), POST_TIMEOUT).await
 }
 
 fn failure_data(conversation: &Conversation, reason: &str) -> Value {

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::conversations::Conversations;
-use super::deliveries::Deliveries;
 use super::faults::Faults;
-use super::options::{CloneDelay, MOST_VOICE_SLOTS, Options, Secret, Target};
+use super::options::{CloneDelay, MOST_VOICE_SLOTS, Options};
 use super::session::agent_settings::Agent;
 use super::session::signed_urls::SignedUrls;
 use super::session::talks::Talks;
 use super::voices::Voices;
+use crate::shared::deliveries::Deliveries;
+use crate::shared::options::{Secret, Target};
 use crate::shared::requests::RequestLog;
 
 /// What changes.
@@ -51,7 +52,7 @@ impl Shared {
             agent: Arc::new(options.agent),
             talks: Talks::default(),
             signed_urls: SignedUrls::default(),
-            deliveries: Deliveries::default(),
+            deliveries: Deliveries::with_fields("type", "conversation_id"),
             webhook: options.webhook,
             initiation: options.initiation,
             characters: 0,

@@ -11,7 +11,7 @@ const BYTES_MAX: usize = 256 * 1024 * 1024;
 const VERSIONS_MAX: usize = 100_000;
 
 /// Whether what is replaced and deleted can be had back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Versioning {
     /// Every PUT is a version, every DELETE of a name a marker.
     Kept,

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::options::Codes;
+use crate::shared::control::Refusal;
 
 /// One answer.
 #[derive(Clone, Debug)]
@@ -55,6 +56,12 @@ impl Answer {
             Content::Json(value) => value.clone(),
             Content::Empty | Content::Bytes(..) => Value::Null,
         }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::refused(refusal.status, &refusal.why)
     }
 }
 

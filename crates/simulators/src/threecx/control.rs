@@ -18,30 +18,25 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::call::{Call, EndedBy, NewCall};
 use super::context::Context;
 use super::ear;
-use super::faults::{Fault, MOST_FAULTS, StreamFault, WsFault};
+use super::faults::{Fault, StreamFault, WsFault};
 use super::leg::Ending;
 use super::report::CallReport;
 use super::script::{MOST_ENTRIES, Turn};
 use super::world::{Shared, World};
 use crate::shared::body::Body;
+use crate::shared::control::{Refusal, check_answer, parsed, parsed_list};
+use crate::shared::fault_list::MOST_FAULTS;
 
 /// Most keys pressed at once.
 const MOST_DIGITS: usize = 64;
-
-/// Whether a path is the simulator's own.
-pub(super) fn is_control(path: &str) -> bool {
-    path == "/sim" || path.starts_with("/sim/")
-}
 
 /// Answers a control request.
 pub(super) async fn answer(context: &Data<Context>, method: &str, path: &str, body: &Body) -> Answer {
@@ -159,32 +154,13 @@ fn state(world: &World) -> Value {
     })
 }
 
-/// The body as JSON, whatever its content type says: these requests are also typed by hand.
-fn parsed<T: DeserializeOwned>(body: &Body) -> Result<T, Answer> {
-    let value = match body {
-        Body::Json(value) => Ok(value.clone()),
-        Body::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
-        Body::Empty => Err("a JSON body is needed".to_owned()),
-        Body::Upload(_) => Err("an upload is not JSON".to_owned()),
-        Body::TooLarge => return Err(Answer::refused(413, "the body is larger than 1 MiB")),
-        Body::Broken(why) => Err(why.clone()),
-    };
-    value
-        .and_then(|value| serde_json::from_value(value).map_err(|error| error.to_string()))
-        .map_err(|why| Answer::refused(400, &why))
-}
-
-fn turns(body: &Body) -> Result<Vec<Turn>, Answer> {
+fn turns(body: &Body) -> Result<Vec<Turn>, Refusal> {
     let value: Value = parsed(body)?;
     let list = if value.is_array() { value } else { json!([value]) };
-    let turns: Vec<Turn> = parsed(&Body::Json(list))?;
-    if turns.len() > MOST_ENTRIES {
-        return Err(Answer::refused(400, &format!("at most {MOST_ENTRIES} entries")));
-    }
-    Ok(turns)
+    parsed_list(&Body::Json(list), MOST_ENTRIES, "entries")
 }
 
-fn digits(body: &Body) -> Result<String, Answer> {
+fn digits(body: &Body) -> Result<String, Refusal> {
     #[derive(Deserialize)]
     struct Keys {
         digits: String,
@@ -192,26 +168,15 @@ fn digits(body: &Body) -> Result<String, Answer> {
     let Keys { digits } = parsed(body)?;
     let is_key = |key: char| key.is_ascii_digit() || matches!(key, '*' | '#' | 'A'..='D');
     if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.chars().all(is_key) {
-        return Err(Answer::refused(400, "digits are 1 to 64 of 0-9 * # A-D"));
+        return Err(Refusal::bad("digits are 1 to 64 of 0-9 * # A-D"));
     }
     Ok(digits)
 }
 
-fn faults(body: &Body) -> Result<Vec<Fault>, Answer> {
-    let faults: Vec<Fault> = parsed(body)?;
-    if faults.len() > MOST_FAULTS {
-        return Err(Answer::refused(400, &format!("at most {MOST_FAULTS} faults")));
-    }
+fn faults(body: &Body) -> Result<Vec<Fault>, Refusal> {
+    let faults: Vec<Fault> = parsed_list(body, MOST_FAULTS, "faults")?;
     for fault in &faults {
-        if fault.status.is_some_and(|status| !(200..=599).contains(&status)) {
-            return Err(Answer::refused(400, "status must be between 200 and 599"));
-        }
-        let proper = |(name, value): (&String, &String)| {
-            HeaderName::try_from(name.as_str()).is_ok() && HeaderValue::try_from(value.as_str()).is_ok()
-        };
-        if !fault.headers.iter().all(proper) {
-            return Err(Answer::refused(400, "headers must be names and values that HTTP allows"));
-        }
+        check_answer(fault.status, &fault.headers)?;
     }
     Ok(faults)
 }

@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::shared::wav;
+
+/// Samples a second of a telephone.
+const RATE: u32 = 8_000;
 /// 8,000 samples of 16 bits a second are 16 bytes a millisecond (facts page, section 1.5).
 const NANOS_PER_BYTE: u64 = 62_500;
 /// Longer silence is a gap that a person notices.
@@ -290,14 +294,7 @@ impl Ear {
 
 /// A mono WAV file of 16 bits and 8 kHz around these samples.
 pub(super) fn wav(samples: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(samples.len()).unwrap_or(u32::MAX - 36);
-    let mut file = Vec::with_capacity(samples.len().saturating_add(44));
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&size.saturating_add(36).to_le_bytes());
-    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data");
-    file.extend_from_slice(&size.to_le_bytes());
-    file.extend_from_slice(samples);
-    file
+    wav::wav(RATE, samples)
 }
 
 /// Whole milliseconds.

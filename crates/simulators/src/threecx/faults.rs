@@ -23,10 +23,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Most faults at once.
-pub(super) const MOST_FAULTS: usize = 1_000;
-/// The longest delay that is honoured; also the end of `hang`.
-pub(super) const LONGEST: Duration = Duration::from_secs(600);
+use crate::shared::fault_list::{Counted, FaultList, LONGEST};
+
 /// By how much `reorder` delays an Upsert unless told otherwise.
 const REORDER_MS: u64 = 50;
 /// Going away (RFC 6455): what a server says that is being restarted.
@@ -159,54 +157,26 @@ impl Fault {
             && path.ends_with(&self.suffix)
             && self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
     }
-
-    /// Counts a match; false when it is not to be hit.
-    fn strikes(&mut self) -> bool {
-        if self.times == Some(0) {
-            return false;
-        }
-        if self.skip > 0 {
-            self.skip = self.skip.saturating_sub(1);
-            return false;
-        }
-        if let Some(times) = &mut self.times {
-            *times = times.saturating_sub(1);
-        }
-        true
-    }
 }
 
 /// The list of faults.
-#[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(super) type Faults = FaultList<Fault>;
 
-impl Faults {
-    /// Replaces the list; only the first thousand are kept.
-    pub fn set(&mut self, mut faults: Vec<Fault>) {
-        faults.truncate(MOST_FAULTS);
-        self.0 = faults;
+impl Counted for Fault {
+    fn counters(&mut self) -> (&mut u32, &mut Option<u32>) {
+        (&mut self.skip, &mut self.times)
     }
+}
 
-    /// Behaves again.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// What remains of the list.
-    pub fn list(&self) -> &[Fault] {
-        &self.0
-    }
-
-    /// The fault that hits this request, if any; counts it.
+impl FaultList<Fault> {
+    /// The fault that hits this request, if any. Counts it.
     pub fn take(&mut self, method: &str, path: &str) -> Option<Fault> {
-        self.0
-            .iter_mut()
-            .find_map(|fault| (fault.matches(method, path) && fault.strikes()).then(|| fault.clone()))
+        self.take_where(|fault| fault.matches(method, path))
     }
 
     /// Whether this fault of events hits the next one; counts it. With it, how late it makes an Upsert.
     pub fn take_event(&mut self, wanted: EventFault) -> Option<Duration> {
-        let fault = self.0.iter_mut().find(|fault| fault.events == Some(wanted))?;
+        let fault = self.find_mut(|fault| fault.events == Some(wanted))?;
         if !fault.strikes() {
             return None;
         }
@@ -216,29 +186,29 @@ impl Faults {
 
     /// A `ws: close` that still waits for a connection; counts it. Without `times` it strikes once.
     pub fn take_ws_close(&mut self) -> Option<Fault> {
-        let fault = self.0.iter_mut().find(|fault| fault.ws == Some(WsFault::Close))?;
+        let fault = self.find_mut(|fault| fault.ws == Some(WsFault::Close))?;
         fault.times = Some(fault.times.unwrap_or(1));
         fault.strikes().then(|| fault.clone())
     }
 
     /// Whether connections fare so.
     pub fn ws(&self, wanted: WsFault) -> bool {
-        self.0.iter().any(|fault| fault.ws == Some(wanted))
+        self.list().iter().any(|fault| fault.ws == Some(wanted))
     }
 
     /// Whether streams fare so.
     pub fn streams(&self, wanted: StreamFault) -> bool {
-        self.0.iter().any(|fault| fault.streams == Some(wanted))
+        self.list().iter().any(|fault| fault.streams == Some(wanted))
     }
 
     /// What callers do not hear.
     pub fn discard_first(&self) -> Option<Duration> {
-        self.0.iter().filter_map(|fault| fault.discard_first_ms).max().map(Duration::from_millis)
+        self.list().iter().filter_map(|fault| fault.discard_first_ms).max().map(Duration::from_millis)
     }
 
     /// What is wrong with the next webhook; counts it.
     pub fn take_webhook(&mut self) -> Option<WebhookFault> {
-        let fault = self.0.iter_mut().find(|fault| fault.webhook.is_some())?;
+        let fault = self.find_mut(|fault| fault.webhook.is_some())?;
         if fault.strikes() { fault.webhook } else { None }
     }
 }

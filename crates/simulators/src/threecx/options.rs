@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::elevenlabs::{LoopbackUrl, OptionError, Secret, Target};
+use crate::shared::options::{LoopbackUrl, OptionError, Secret, Target};
 
 /// Why an option was refused.
 #[derive(Debug, Error, PartialEq, Eq)]

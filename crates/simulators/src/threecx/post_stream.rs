@@ -18,6 +18,7 @@ use super::leg::{Ending, OpenPost, Status};
 use super::options::SecondPost;
 use super::world::World;
 use crate::shared::requests::RequestNumber;
+use crate::shared::server::hang_up;
 
 /// How long a client may go on sending after its leg is gone; it is told at once, so it need not.
 const LINGER: Duration = Duration::from_secs(1);
@@ -56,7 +57,7 @@ pub(super) async fn listen(
         tokio::select! {
             biased;
             ending = &mut end => match ending {
-                Ok(Ending::Reset) => return Ok(super::server::hang_up()),
+                Ok(Ending::Reset) => return Ok(hang_up()),
                 Ok(Ending::Clean) | Err(_) => return Ok(linger(stream, payload)),
                 Ok(Ending::Replaced) => {
                     // The rest of this body goes unread.

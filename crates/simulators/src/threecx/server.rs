@@ -1,24 +1,21 @@
 //! HTTP: a request is noted, read, perhaps spoilt by a fault, answered.
 
-use std::io;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use bytes::Bytes;
-use futures_util::stream;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::answer::{Answer, Content};
 use super::context::Context;
-use super::control;
-use super::faults::{Fault, LONGEST};
+use super::faults::Fault;
 use super::routes::{self, Endpoint};
-use super::{get_stream, post_stream, socket};
+use super::{control, get_stream, post_stream, socket};
 use crate::shared::body::{self, Body};
-use crate::shared::requests::{Head, RequestNumber};
+use crate::shared::control::is_control;
+use crate::shared::fault_list::LONGEST;
+use crate::shared::requests::RequestNumber;
+use crate::shared::server::{hang_up, head_of};
 
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -26,18 +23,11 @@ const JSON: &str = "application/json; charset=utf-8";
 pub(super) async fn serve(http: HttpRequest, payload: Payload, context: Data<Context>) -> HttpResponse {
     let path = http.uri().path().to_owned();
     let method = http.method().as_str().to_owned();
-    if control::is_control(&path) {
+    if is_control(&path) {
         let body = body::read(http.headers(), payload).await;
         return into_http(control::answer(&context, &method, &path, &body).await);
     }
-    let head = Head {
-        at: Timestamp::now(),
-        method: method.clone(),
-        path: path.clone(),
-        query: http.query_string().to_owned(),
-        content_type: body::content_type(http.headers()),
-    };
-    let number = context.world().requests.begin(head);
+    let number = context.world().requests.begin(head_of(&http, &path));
     match answer(&context, &http, payload, number, &method, &path).await {
         Reply::Answer(answer) => {
             context.world().requests.answered(number, answer.status);
@@ -200,11 +190,4 @@ fn into_http(answer: Answer) -> HttpResponse {
         Content::Json(value) => response.insert_header((CONTENT_TYPE, JSON)).body(value.to_string()),
         Content::Bytes(content_type, body) => response.insert_header((CONTENT_TYPE, content_type)).body(body),
     }
-}
-
-/// Closes the connection: a body that fails before its first byte takes the head with it.
-pub(super) fn hang_up() -> HttpResponse {
-    HttpResponse::Ok().streaming(stream::once(async {
-        Err::<Bytes, io::Error>(io::Error::new(io::ErrorKind::ConnectionAborted, "told to close"))
-    }))
 }

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use super::answer::Answer;
 use super::context::Context;
 use super::events::{ABNORMAL, Event, Kind, Told};
-use super::faults::LONGEST;
 use super::routes;
 use crate::shared::body::Body;
+use crate::shared::fault_list::LONGEST;
 
 /// A client that takes no bytes for so long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);

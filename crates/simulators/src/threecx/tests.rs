@@ -1,11 +1,9 @@
 //! The simulated PBX over real HTTP and WebSockets: what a client of 3CX sees, and what a check may order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test may fail loudly.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use actix_web::web::Bytes;
 use awc::{Client, ws};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use serde_json::Value;
@@ -13,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{CallReport, NewCall, Options, Placed, Simulator};
+use crate::shared::test_client::{Reply, eventually, reply};
 
 mod actions;
 mod audio;
@@ -35,24 +34,6 @@ struct Pbx {
     simulator: Simulator,
     client: Client,
     token: String,
-}
-
-/// An answer, read.
-#[derive(Debug)]
-struct Reply {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Bytes,
-}
-
-impl Reply {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("a JSON answer")
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
 }
 
 fn options() -> Options {
@@ -155,32 +136,6 @@ fn stream_path(placed: &Placed) -> String {
 
 fn leg_path(placed: &Placed) -> String {
     format!("/callcontrol/900/participants/{}", placed.participant_id)
-}
-
-async fn reply<S>(mut response: awc::ClientResponse<S>) -> Reply
-where
-    S: futures_util::Stream<Item = Result<Bytes, awc::error::PayloadError>> + Unpin,
-{
-    let headers = response
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-        .collect();
-    let body = response.body().limit(64 * 1024 * 1024).await.unwrap();
-    Reply { status: response.status().as_u16(), headers, body }
-}
-
-/// Asks until there is an answer; a deadline ends it.
-async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let asking = async {
-        loop {
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(WITHIN, asking).await.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
 /// A WebSocket of a client.

@@ -4,22 +4,20 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use super::call::{Call, WebhookMode};
 use super::context::{Context, EXCHANGE};
-use super::deliveries::Delivery;
 use super::faults::WebhookFault;
-use crate::elevenlabs::Target;
+use crate::shared::deliveries::Delivery;
+use crate::shared::options::Target;
+use crate::shared::posting::post_json;
 use crate::shared::requests::rfc3339;
+use crate::shared::signature::signature;
 
 /// How old a stale signature is: past the window of 300 s.
 const STALE_SECONDS: i64 = 600;
-/// Most of an answer that is read.
-const ANSWER_LIMIT: usize = 64 * 1024;
 
 /// What is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +59,7 @@ pub(super) async fn notify(context: Data<Context>, notice: Notice) {
         for attempt in 1..=times {
             let status = post(&context, &target, body.clone(), fault).await;
             let at = Timestamp::now();
-            context.world().deliveries.push(Delivery { at, kind, call_id: call_id.clone(), attempt, status });
+            context.world().deliveries.push(Delivery { at, kind, subject: call_id.clone(), attempt, status });
             if attempt == 1 && notice.what == What::IncomingThenAppear {
                 context.shared.change(|world| world.appear(notice.serial, Instant::now()));
             }
@@ -104,26 +102,9 @@ async fn post(context: &Context, target: &Target, body: Bytes, fault: Option<Web
         Some(WebhookFault::Stale) => Some(signature(secret, now.saturating_sub(STALE_SECONDS), &body)),
         Some(WebhookFault::Unsigned) => None,
     };
-    let mut request =
-        context.client.post(target.url.as_str()).insert_header(("content-type", "application/json"));
+    let mut request = context.client.post(target.url.as_str());
     if let Some(signature) = signature {
         request = request.insert_header(("x-3cx-signature", signature));
     }
-    let exchange = async {
-        let mut response = request.send_body(body).await.ok()?;
-        // Read to the end, so that the connection can be used again; what it says is of no interest.
-        let _ = response.body().limit(ANSWER_LIMIT).await;
-        Some(response.status().as_u16())
-    };
-    tokio::time::timeout(EXCHANGE, exchange).await.ok().flatten()
-}
-
-/// `t=<unix seconds>,v0=<hex HMAC-SHA256 of "{t}.{body}">`.
-fn signature(secret: &str, unix: i64, body: &[u8]) -> String {
-    // HMAC takes a key of any length, so there is no error to speak of.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
-    mac.update(unix.to_string().as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    format!("t={unix},v0={}", hex::encode(mac.finalize().into_bytes()))
+    post_json(request, body, EXCHANGE).await
 }

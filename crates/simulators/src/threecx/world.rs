@@ -11,7 +11,6 @@ use tokio::sync::Notify;
 
 use super::caller_sound::Speaks;
 use super::calls::Calls;
-use super::deliveries::Deliveries;
 use super::events::{Event, Hub, Kind};
 use super::faults::{EventFault, Faults};
 use super::options::Options;
@@ -19,7 +18,8 @@ use super::script::Script;
 use super::tokens::Tokens;
 use super::trunk::Hangup;
 use super::webhook::Notice;
-use crate::elevenlabs::Target;
+use crate::shared::deliveries::Deliveries;
+use crate::shared::options::Target;
 use crate::shared::requests::{RequestLog, rfc3339};
 
 /// Most tones that are kept ready.
@@ -72,7 +72,7 @@ impl World {
             ws_down_until: None,
             transfers: Script::default(),
             dials: Script::default(),
-            deliveries: Deliveries::default(),
+            deliveries: Deliveries::with_fields("event_type", "call_id"),
             webhook: options.webhook.clone(),
             errands: VecDeque::new(),
             later: Vec::new(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::{Agent, EndedBy, Fault, Options, ReportFate};
 use super::socket::agent;
 use super::{Provider, Service, brief, endless, eventually};
+use crate::shared::signature::signature;
 
 #[actix_web::test]
 async fn either_side_may_end_it_and_each_way_is_told_apart() {
@@ -86,11 +87,7 @@ async fn a_conversation_lasts_as_long_as_it_was_told() {
     assert_eq!(body["data"]["metadata"]["call_duration_secs"], 1);
     let (time, _) = report.header("elevenlabs-signature").split_once(',').unwrap();
     let unix = time.strip_prefix("t=").unwrap().parse().unwrap();
-    let secret = super::WEBHOOK_SECRET.parse().unwrap();
-    assert_eq!(
-        report.header("elevenlabs-signature"),
-        super::super::webhook::signature(&secret, unix, &report.raw)
-    );
+    assert_eq!(report.header("elevenlabs-signature"), signature(super::WEBHOOK_SECRET, unix, &report.raw));
 }
 
 #[actix_web::test]

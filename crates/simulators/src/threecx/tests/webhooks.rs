@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use super::super::{Fault, NewCall, Options, State, WebhookFault, WebhookMode};
 use super::{Pbx, eventually, options};
-use crate::elevenlabs::Target;
+use crate::shared::options::Target;
 
 const SECRET: &str = "hook-secret";
 

@@ -1,0 +1,68 @@
+//! Lists that the provider answers in pages.
+
+use std::time::Duration;
+
+use awc::http::Method;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::error::ProviderError;
+use super::exchange::{Ask, ElevenLabs, Outgoing};
+
+/// Largest body of one page: a hundred voices with all their fields.
+const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The query parameter `page_size`: the provider gives at most a hundred items a page.
+pub(super) const PAGE_SIZE: &str = "100";
+
+/// One page, as the provider answers it.
+pub(super) trait Page: DeserializeOwned {
+    /// What the list holds.
+    type Item;
+    /// The query parameter that asks for the next page.
+    const NEXT_PARAMETER: &'static str;
+
+    /// The items, whether more follow, and the value of [`Self::NEXT_PARAMETER`] for them.
+    fn into_parts(self) -> (Vec<Self::Item>, bool, Option<String>);
+}
+
+/// The items of all pages that were read.
+pub(super) struct Pages<T> {
+    pub items: Vec<T>,
+    /// False if the provider has more items: then absence proves nothing.
+    pub complete: bool,
+}
+
+impl ElevenLabs {
+    /// Reads a list, at most `pages_max` pages, under one deadline. `list` names the page size.
+    pub(super) async fn read_pages<P: Page>(
+        &self,
+        list: Url,
+        pages_max: usize,
+        within: Duration,
+    ) -> Result<Pages<P::Item>, ProviderError> {
+        let deadline = tokio::time::Instant::now() + within;
+        let mut pages = Pages { items: Vec::new(), complete: false };
+        let mut next: Option<String> = None;
+        for _ in 0..pages_max {
+            let mut url = list.clone();
+            if let Some(next) = &next {
+                url.query_pairs_mut().append_pair(P::NEXT_PARAMETER, next);
+            }
+            let ask = Ask {
+                method: Method::GET,
+                url,
+                outgoing: Outgoing::Nothing,
+                answer_bytes_max: PAGE_BYTES_MAX,
+                within: deadline.saturating_duration_since(tokio::time::Instant::now()),
+            };
+            let (items, has_more, token) = self.exchange(ask).await?.json::<P>()?.into_parts();
+            pages.items.extend(items);
+            next = token.filter(|_| has_more);
+            if next.is_none() {
+                pages.complete = !has_more;
+                break;
+            }
+        }
+        Ok(pages)
+    }
+}
