@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use crate::source::Source;
 
 /// Folders and files that are the project's; whatever a build or a person leaves beside them is not.
-const FOLDERS: [&str; 9] = [".ci", "actors", "benches", "docs", "fuzz", "sql", "src", "tests", "web"];
+const FOLDERS: [&str; 10] =
+    [".ci", "actors", "benches", "crates", "docs", "fuzz", "sql", "src", "tests", "web"];
 const FILES: [&str; 10] = [
     ".dockerignore",
     ".env.example",
