@@ -7,20 +7,17 @@
     reason = "figures for people"
 )]
 
-mod harness;
-
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use harness::callers::Callers;
-use harness::client::once;
-use harness::numbers::{millis, percentile};
-use harness::pbx::{Arrival, CLIENT_ID, Pbx, write_greeting};
-use harness::table::Table;
-use harness::usage;
-use harness::world::{Cores, Cpu, Plan, SECRET, World};
-use harness::{Mode, Outcome};
+use precall_test_support::harness::callers::Callers;
+use precall_test_support::harness::client::once;
+use precall_test_support::harness::numbers::{millis, percentile};
+use precall_test_support::harness::pbx::{Arrival, CLIENT_ID, Pbx, write_greeting};
+use precall_test_support::harness::table::Table;
+use precall_test_support::harness::world::{Cores, Cpu, Plan, SECRET, World};
+use precall_test_support::harness::{self, Mode, Outcome, usage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -39,6 +36,9 @@ const CPU_GOAL_MS: f64 = 0.75;
 const CPU_STRETCH_MS: f64 = 0.45;
 const MEMORY_GOAL_KIB: f64 = 40.0;
 const CALLS_GOAL: f64 = 800.0;
+
+/// The program under load, built with this bench.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_precall");
 
 fn main() -> ExitCode {
     harness::run(bench)
@@ -111,7 +111,7 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let recording = folder.path().join("greeting.wav");
         write_greeting(&recording, GREETING_SECONDS)?;
-        let pbx = Pbx::start().await?;
+        let pbx = Pbx::start(PROGRAM).await?;
         let text = |path: &Path| path.display().to_string();
         let mut variables = vec![
             ("CALL_ROUTE", "bridge"),
@@ -124,6 +124,7 @@ impl Stage {
             variables.extend([("AUTO_TRANSITION_ENABLED", "false"), ("CLONE_MAX_WAIT_SECONDS", "300")]);
         }
         let plan = Plan {
+            program: PROGRAM,
             conversation: Duration::from_secs(3_600),
             clone_delay: Duration::ZERO,
             cores: Cores::One,

@@ -7,19 +7,19 @@
     reason = "figures for people"
 )]
 
-mod harness;
-
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use harness::callers::Callers;
-use harness::load::{Exchange, all_say, closed_loop, open_loop};
-use harness::numbers::{median, millis, percentile};
-use harness::table::Table;
-use harness::world::{Cores, Cpu, Plan, SECRET, VOICE_SLOTS, World, incoming, outgoing};
-use harness::{Mode, Outcome, client};
 use jiff::Timestamp;
+use precall_test_support::harness::callers::Callers;
+use precall_test_support::harness::load::{Exchange, all_say, closed_loop, open_loop};
+use precall_test_support::harness::numbers::{median, millis, percentile};
+use precall_test_support::harness::table::Table;
+use precall_test_support::harness::world::{
+    Cores, Cpu, Plan, SECRET, VOICE_SLOTS, World, incoming, outgoing,
+};
+use precall_test_support::harness::{self, Mode, Outcome, client};
 use serde_json::Value;
 
 const GREETING_PATH: &str = "/v1/convai/sip-trunk/outbound-call";
@@ -31,12 +31,16 @@ const LANES: usize = 8;
 const TOP_UP_EVERY: Duration = Duration::from_millis(10);
 const RAMP: Duration = Duration::from_secs(1);
 
+/// The program under load, built with this bench.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_precall");
+
 fn main() -> ExitCode {
     harness::run(bench)
 }
 
 async fn bench(mode: Mode) -> Outcome<()> {
     let mut world = World::start(Plan {
+        program: PROGRAM,
         conversation: Duration::from_millis(300),
         clone_delay: Duration::from_millis(200),
         cores: Cores::All,

@@ -7,20 +7,17 @@
     reason = "figures for people"
 )]
 
-mod harness;
-
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use harness::bare_speaker::BareSpeaker;
-use harness::callers::Callers;
-use harness::numbers::{millis, percentile};
-use harness::pbx::{CLIENT_ID, Pbx, write_greeting};
-use harness::table::Table;
-use harness::usage;
-use harness::world::{Cores, Cpu, Plan, SECRET, World};
-use harness::{Mode, Outcome};
+use precall_test_support::harness::bare_speaker::BareSpeaker;
+use precall_test_support::harness::callers::Callers;
+use precall_test_support::harness::numbers::{millis, percentile};
+use precall_test_support::harness::pbx::{CLIENT_ID, Pbx, write_greeting};
+use precall_test_support::harness::table::Table;
+use precall_test_support::harness::world::{Cores, Cpu, Plan, SECRET, World};
+use precall_test_support::harness::{self, Mode, Outcome, usage};
 use serde_json::Value;
 
 const HELD: usize = 100;
@@ -38,6 +35,9 @@ const WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const GREETING_SECONDS: u32 = 3;
 
+/// The program under load, built with this bench.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_precall");
+
 fn main() -> ExitCode {
     harness::run(bench)
 }
@@ -46,9 +46,10 @@ async fn bench(mode: Mode) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let recording = folder.path().join("greeting.wav");
     write_greeting(&recording, GREETING_SECONDS)?;
-    let (pbx, other) = (Pbx::start().await?, Pbx::start().await?);
+    let (pbx, other) = (Pbx::start(PROGRAM).await?, Pbx::start(PROGRAM).await?);
     let text = |path: &Path| path.display().to_string();
     let plan = Plan {
+        program: PROGRAM,
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
         cores: Cores::All,

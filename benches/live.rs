@@ -7,25 +7,26 @@
     reason = "figures for people"
 )]
 
-mod harness;
-
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
-use harness::callers::Callers;
-use harness::load::open_loop;
-use harness::numbers::millis;
-use harness::table::Table;
-use harness::usage::{Memory, memory};
-use harness::world::{Cores, Plan, SECRET, World, incoming};
-use harness::{Mode, Outcome, client};
+use precall_test_support::harness::callers::Callers;
+use precall_test_support::harness::load::open_loop;
+use precall_test_support::harness::numbers::millis;
+use precall_test_support::harness::table::Table;
+use precall_test_support::harness::usage::{Memory, memory};
+use precall_test_support::harness::world::{Cores, Plan, SECRET, World, incoming};
+use precall_test_support::harness::{self, Mode, Outcome, client};
 
 const RATE: u32 = 100;
 const ALL_TALK_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What a call's state is about as large as.
 const STATE_BYTES: usize = 464;
+
+/// The program under load, built with this bench.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_precall");
 
 fn main() -> ExitCode {
     harness::run(bench)
@@ -35,6 +36,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     let counts = mode.pick([1_000, 5_000], [100, 300]);
     let baseline = tokio::task::spawn_blocking(move || idle_actors(counts)).await??;
     let mut world = World::start(Plan {
+        program: PROGRAM,
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
         cores: Cores::All,

@@ -7,8 +7,6 @@
     reason = "figures for people"
 )]
 
-mod harness;
-
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -17,14 +15,13 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use precall::signature::{Kind, Signed, sign};
 use precall_base::clock;
-
-use harness::callers::Callers;
-use harness::child::Server;
-use harness::load::{all_say, closed_loop, open_loop};
-use harness::numbers::{median, micros, percentile};
-use harness::table::Table;
-use harness::world::{Cores, Plan, SECRET, World, incoming, outgoing};
-use harness::{Mode, Outcome, client, usage};
+use precall_test_support::harness::callers::Callers;
+use precall_test_support::harness::child::Server;
+use precall_test_support::harness::load::{all_say, closed_loop, open_loop};
+use precall_test_support::harness::numbers::{median, micros, percentile};
+use precall_test_support::harness::table::Table;
+use precall_test_support::harness::world::{Cores, Plan, SECRET, World, incoming, outgoing};
+use precall_test_support::harness::{self, Mode, Outcome, client, usage};
 
 /// The argument that makes this program the server of the baseline.
 const BODY_ONLY: &str = "body-only";
@@ -35,6 +32,9 @@ const ANSWER: &str = concat!(
 );
 const CONNECTIONS: usize = 16;
 const OPEN_RATE: u32 = 200;
+
+/// The program under load, built with this bench.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_precall");
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(BODY_ONLY) {
@@ -107,6 +107,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     let (rounds, requests, accepted) = (mode.pick(5, 1), mode.pick(8_000, 1_000), mode.pick(300, 100));
     let open = mode.pick(600, 200);
     let mut world = World::start(Plan {
+        program: PROGRAM,
         // No call ends while this runs: what is measured is its beginning.
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,

@@ -8,7 +8,7 @@ mod pbx;
 mod ringing;
 mod sounds;
 mod summary;
-mod tones;
+pub mod tones;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

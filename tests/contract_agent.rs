@@ -1,24 +1,22 @@
 //! What precall says on the agent's WebSocket, held against ElevenLabs' own AsyncAPI file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
-#[path = "support/facts.rs"]
-mod facts;
-
 use precall_call::{CallId, VoiceId};
 use precall_providers::elevenlabs::{
     Initiation, ToolOutcome, contextual_update_text, initiation_text, tool_result_text, write_audio_chunk,
     write_pong,
 };
+use precall_test_support::provider_files;
 use serde_json::{Value, json};
 
 /// Its schemas, closed.
 fn schemas() -> Option<Value> {
     let text =
-        facts::provider_file("elevenlabs-agent-asyncapi.yaml", "the contract of the agent's WebSocket")?;
+        provider_files::read("elevenlabs-agent-asyncapi.yaml", "the contract of the agent's WebSocket")?;
     // `no` is Norwegian here, not false.
     let options = serde_saphyr::options! { strict_booleans: true };
     let mut document: Value = serde_saphyr::from_str_with_options(&text, options).expect("it is YAML");
-    facts::close(&mut document["components"]["schemas"]);
+    provider_files::refuse_unknown_fields(&mut document["components"]["schemas"]);
     Some(document["components"].take())
 }
 

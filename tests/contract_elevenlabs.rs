@@ -2,9 +2,6 @@
 //! a misspelt field would never fail there: here every object is closed and it does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
-#[path = "support/facts.rs"]
-mod facts;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +9,10 @@ use bytes::Bytes;
 use precall_base::phone_number::E164;
 use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 use precall_providers::elevenlabs::{
-    AddVoice, ApiKey, ElevenLabs, OutboundCall, Settings, Speech, Telephony, VariableValue, add_voice_body,
-    outbound_call_body, speech_body,
+    AddVoice, ApiKey, ElevenLabs, OutboundCall, SampleFormat, Settings, Speech, Telephony, VariableValue,
+    VoiceSample, add_voice_body, outbound_call_body, speech_body,
 };
-use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
+use precall_test_support::provider_files;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -26,7 +23,7 @@ const SPEAK: &str = "/v1/text-to-speech/{voice_id}";
 
 /// The provider's OpenAPI document, or None where it is not at hand.
 fn description() -> Option<Value> {
-    let text = facts::provider_file("elevenlabs-openapi.json", "the contract with ElevenLabs")?;
+    let text = provider_files::read("elevenlabs-openapi.json", "the contract with ElevenLabs")?;
     Some(serde_json::from_str(&text).unwrap())
 }
 
@@ -37,7 +34,7 @@ struct Contract {
 impl Contract {
     fn read() -> Option<Self> {
         let mut description = description()?;
-        facts::close(&mut description["components"]);
+        provider_files::refuse_unknown_fields(&mut description["components"]);
         Some(Self { description })
     }
 

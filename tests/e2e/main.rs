@@ -1,8 +1,7 @@
 //! The built program, from outside: processes, exit codes, what is printed, what is logged.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A test that cannot go on should stop.
 
-#[path = "../support/mod.rs"]
-mod support;
+use precall_test_support as support;
 
 mod callers;
 mod commands;

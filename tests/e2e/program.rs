@@ -1,6 +1,7 @@
 //! One run of the built program: its environment is the test's alone, what it says goes to files.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
@@ -95,8 +96,7 @@ impl Run {
         let mut child = Command::new(env!("CARGO_BIN_EXE_precall"))
             .args(&self.arguments)
             .env_clear()
-            // The server programs of the demo are found by it.
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(kept())
             .envs(&self.env)
             .current_dir(folder.path())
             .stdin(Stdio::piped())
@@ -112,6 +112,13 @@ impl Run {
     pub async fn end(self) -> Ended {
         self.start().end().await
     }
+}
+
+/// Variables that the program gets from the environment of the test, where they are set: `PATH`, by which the demo finds the
+/// server programs of PostgreSQL, and the two of `.ci/clock/at`, so that the program has the same wall clock as the test.
+fn kept() -> impl Iterator<Item = (&'static str, OsString)> {
+    let names = ["PATH", "LD_PRELOAD", "CLOCK_SHIFT_SECONDS"];
+    names.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
 /// The provider's key of every service here.

@@ -1,8 +1,7 @@
 //! The whole service on a real PostgreSQL, against a simulated provider over real HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A test that cannot go on should stop.
 
-#[path = "../support/mod.rs"]
-mod support;
+use precall_test_support as support;
 
 mod agent_seats;
 mod api;

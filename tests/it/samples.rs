@@ -47,44 +47,42 @@ fn sha256(content: &[u8]) -> String {
     hex::encode(Sha256::digest(content))
 }
 
-impl World {
-    async fn map(&self, n: u32, reference: &str) -> String {
-        let caller = self.known_caller(n).await;
-        let map = "update caller_voice_mapping set voice_sample_url = $2 where caller_id = $1";
-        self.execute(map, &[&caller, &reference]).await;
-        caller
-    }
+async fn map(world: &World, n: u32, reference: &str) -> String {
+    let caller = world.known_caller(n).await;
+    let map = "update caller_voice_mapping set voice_sample_url = $2 where caller_id = $1";
+    world.execute(map, &[&caller, &reference]).await;
+    caller
+}
 
-    async fn mapped_to(&self, caller: &str) -> String {
-        let statement = "select voice_sample_url from caller_voice_mapping where caller_id = $1";
-        self.client.query_one(statement, &[&caller]).await.unwrap().get(0)
-    }
+async fn mapped_to(world: &World, caller: &str) -> String {
+    let statement = "select voice_sample_url from caller_voice_mapping where caller_id = $1";
+    world.client.query_one(statement, &[&caller]).await.unwrap().get(0)
+}
 
-    /// Rings, and waits for the clone's row.
-    async fn clone_of(&self, id: &str, caller: &str) -> (String, Option<String>, Option<String>) {
-        let call = self.ring(id, caller).await;
-        self.released(call).await;
-        let statement = "select status, reason, error_message from voice_clone_log where caller_id = $1
-            order by clone_created_at desc limit 1";
-        let row = self.until_row("the clone's row", statement, &[&caller]).await;
-        (row.get(0), row.get(1), row.get(2))
-    }
+/// Rings, and waits for the clone's row.
+async fn clone_of(world: &World, id: &str, caller: &str) -> (String, Option<String>, Option<String>) {
+    let call = world.ring(id, caller).await;
+    world.released(call).await;
+    let statement = "select status, reason, error_message from voice_clone_log where caller_id = $1
+        order by clone_created_at desc limit 1";
+    let row = world.until_row("the clone's row", statement, &[&caller]).await;
+    (row.get(0), row.get(1), row.get(2))
+}
 
-    /// What the provider got last.
-    fn uploaded_bytes(&self) -> u64 {
-        let last = self.requests(ADD).pop().unwrap();
-        let parts = last["body"]["parts"].as_array().unwrap_or_else(|| panic!("{last}")).clone();
-        parts.iter().find(|part| part["name"] == "files").unwrap()["size"].as_u64().unwrap()
-    }
+/// What the provider got last.
+fn uploaded_bytes(world: &World) -> u64 {
+    let last = world.requests(ADD).pop().unwrap();
+    let parts = last["body"]["parts"].as_array().unwrap_or_else(|| panic!("{last}")).clone();
+    parts.iter().find(|part| part["name"] == "files").unwrap()["size"].as_u64().unwrap()
+}
 
-    async fn upload(&self, caller: &str, kind: &str, body: Bytes) -> (u16, Value) {
-        let address = format!("{}/api/v1/callers/{caller}/sample", self.app.url());
-        let request =
-            self.http.request(Method::PUT, address).bearer_auth(KEY).insert_header(("content-type", kind));
-        let mut answer = request.send_body(body).await.expect("the service answers");
-        let bytes = answer.body().await.unwrap();
-        (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
-    }
+async fn upload(world: &World, caller: &str, kind: &str, body: Bytes) -> (u16, Value) {
+    let address = format!("{}/api/v1/callers/{caller}/sample", world.app.url());
+    let request =
+        world.http.request(Method::PUT, address).bearer_auth(KEY).insert_header(("content-type", kind));
+    let mut answer = request.send_body(body).await.expect("the service answers");
+    let bytes = answer.body().await.unwrap();
+    (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
 }
 
 #[actix::test]
@@ -92,11 +90,11 @@ async fn a_sample_in_a_bucket_is_cloned() {
     let store = bucket(Options::default()).await;
     let world = World::with(plan(&store)).await;
     store.put(NAME, recording(1));
-    let by_s3 = world.map(1, &format!("s3://voices/{NAME}")).await;
+    let by_s3 = map(&world, 1, &format!("s3://voices/{NAME}")).await;
     store.put("bert.wav", recording(2));
-    let by_address = world.map(2, &format!("{}/voices/bert.wav", store.url())).await;
+    let by_address = map(&world, 2, &format!("{}/voices/bert.wav", store.url())).await;
     for (id, caller) in [("pbx-1", &by_s3), ("pbx-2", &by_address)] {
-        assert_eq!(world.clone_of(id, caller).await, ("success".to_owned(), None, None));
+        assert_eq!(clone_of(&world, id, caller).await, ("success".to_owned(), None, None));
     }
     let hashes = "select count(*) from voice_clone_cache where sample_sha256 in ($1, $2)";
     let hashes = world.count(hashes, &[&sha256(&recording(1)), &sha256(&recording(2))]).await;
@@ -120,15 +118,15 @@ async fn a_bucket_that_does_not_give_the_sample_says_why() {
         ("s3://voices/huge.wav", "sample_refused", "the sample is larger than "),
     ];
     for (n, (reference, reason, message)) in (1..).zip(cases) {
-        let caller = world.map(n, reference).await;
-        let (status, why, said) = world.clone_of(&format!("pbx-{n}"), &caller).await;
+        let caller = map(&world, n, reference).await;
+        let (status, why, said) = clone_of(&world, &format!("pbx-{n}"), &caller).await;
         assert_eq!((status.as_str(), why.as_deref()), ("failed", Some(reason)), "{reference}");
         assert!(said.as_deref().unwrap_or_default().starts_with(message), "{reference}: {said:?}");
     }
     store.put("anna.wav", recording(9));
     store.set_faults(vec![Fault { method: None, status: Some(503), delay: Duration::ZERO, times: None }]);
-    let caller = world.map(9, "s3://voices/anna.wav").await;
-    let (_, why, said) = world.clone_of("pbx-9", &caller).await;
+    let caller = map(&world, 9, "s3://voices/anna.wav").await;
+    let (_, why, said) = clone_of(&world, "pbx-9", &caller).await;
     assert_eq!(why.as_deref(), Some("clone_failed"), "a store in trouble says nothing of the sample");
     assert_eq!(
         said.as_deref(),
@@ -149,8 +147,8 @@ async fn wrong_keys_are_told_and_not_shown() {
     ];
     for (plan, code) in plans {
         let world = World::with(plan).await;
-        let caller = world.map(1, "s3://voices/anna.wav").await;
-        let (_, _, said) = world.clone_of("pbx-1", &caller).await;
+        let caller = map(&world, 1, "s3://voices/anna.wav").await;
+        let (_, _, said) = clone_of(&world, "pbx-1", &caller).await;
         let said = said.unwrap();
         assert!(said.contains(code) && said.contains("correct AWS_ACCESS_KEY_ID"), "{said}");
         assert!(!said.contains("another") && !said.contains("anna"), "{said}");
@@ -230,15 +228,15 @@ async fn an_upload_is_checked_kept_and_cloned() {
         let world = World::with(plan).await;
         let caller = world.known_caller(1).await;
         let content = recording(40);
-        let (status, answer) = world.upload(&caller, "audio/wav", content.clone()).await;
+        let (status, answer) = upload(&world, &caller, "audio/wav", content.clone()).await;
         let hash = sha256(&content);
         let expected = json!({ "caller_id": caller, "sample_sha256": hash, "bytes": content.len(),
                                "duration_ms": 4_000, "format": "wav" });
         assert_eq!((status, answer), (200, expected), "{place}");
-        let first = world.mapped_to(&caller).await;
+        let first = mapped_to(&world, &caller).await;
         assert_eq!(first, format!("{reference}{hash}.wav"));
-        assert_eq!(world.clone_of("pbx-1", &caller).await.0, "success", "{place}");
-        assert_eq!(world.uploaded_bytes(), content.len() as u64, "{place}");
+        assert_eq!(clone_of(&world, "pbx-1", &caller).await.0, "success", "{place}");
+        assert_eq!(uploaded_bytes(&world), content.len() as u64, "{place}");
         // The next one replaces it, and nothing stays of the first.
         let form = [
             b"--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n".as_slice(),
@@ -247,9 +245,9 @@ async fn an_upload_is_checked_kept_and_cloned() {
             b"\r\n--x--\r\n",
         ];
         let (status, answer) =
-            world.upload(&caller, "multipart/form-data; boundary=x", Bytes::from(form.concat())).await;
+            upload(&world, &caller, "multipart/form-data; boundary=x", Bytes::from(form.concat())).await;
         assert_eq!((status, &answer["sample_sha256"]), (200, &json!(sha256(&recording(41)))), "{answer}");
-        assert!(world.mapped_to(&caller).await.contains(&sha256(&recording(41))));
+        assert!(mapped_to(&world, &caller).await.contains(&sha256(&recording(41))));
         let file = world.sample(1).with_file_name(&first);
         assert!(!file.exists() && !store.versions().iter().any(|name| name.contains(&hash)), "{place}");
         assert!(world.sample(1).exists(), "what an administrator laid there is not ours to delete");
@@ -263,13 +261,13 @@ async fn a_sample_that_two_callers_share_stays_for_the_other() {
     let world = World::new().await;
     let (one, two) = (world.mapped_caller(1).await, world.mapped_caller(2).await);
     for caller in [&one, &two] {
-        assert_eq!(world.upload(caller, "audio/wav", recording(50)).await.0, 200);
+        assert_eq!(upload(&world, caller, "audio/wav", recording(50)).await.0, 200);
     }
-    let shared = world.mapped_to(&one).await;
-    assert_eq!(world.upload(&one, "audio/wav", recording(51)).await.0, 200);
-    assert_eq!(world.mapped_to(&two).await, shared);
+    let shared = mapped_to(&world, &one).await;
+    assert_eq!(upload(&world, &one, "audio/wav", recording(51)).await.0, 200);
+    assert_eq!(mapped_to(&world, &two).await, shared);
     assert!(world.sample(1).with_file_name(&shared).exists());
-    assert_eq!(world.upload(&two, "audio/wav", recording(51)).await.0, 200);
+    assert_eq!(upload(&world, &two, "audio/wav", recording(51)).await.0, 200);
     assert!(!world.sample(1).with_file_name(&shared).exists());
     world.stop().await;
 }
@@ -278,7 +276,7 @@ async fn a_sample_that_two_callers_share_stays_for_the_other() {
 async fn an_upload_that_cannot_be_used_changes_nothing() {
     let world = World::new().await;
     let mapped = world.mapped_caller(1).await;
-    let before = world.mapped_to(&mapped).await;
+    let before = mapped_to(&world, &mapped).await;
     let text = Bytes::from_static(b"this is a letter, not a voice");
     let large = Bytes::from(vec![1; 21 * 1024 * 1024]);
     let nobody = caller(2);
@@ -292,14 +290,14 @@ async fn an_upload_that_cannot_be_used_changes_nothing() {
         ("anonymous", "audio/wav", recording(1), 400, "bad_number"),
     ];
     for (number, kind, body, status, code) in cases {
-        let (answered, problem) = world.upload(number, kind, body).await;
+        let (answered, problem) = upload(&world, number, kind, body).await;
         assert_eq!((answered, problem["code"].as_str()), (status, Some(code)), "{kind}: {problem}");
     }
     assert_eq!(answer_to_an_endless_upload(&world, &mapped).await, "HTTP/1.1 413");
-    let (_, problem) = world.upload(&mapped, "audio/wav", text).await;
+    let (_, problem) = upload(&world, &mapped, "audio/wav", text).await;
     let detail = "the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest";
     assert_eq!(problem["detail"], detail);
-    assert_eq!(world.mapped_to(&mapped).await, before);
+    assert_eq!(mapped_to(&world, &mapped).await, before);
     assert!(!world.sample(1).with_file_name("uploads").exists());
     world.stop().await;
 }
@@ -332,16 +330,16 @@ async fn a_bucket_that_takes_nothing_is_not_the_clients_fault() {
     let store = bucket(Options::default()).await;
     let world = World::with(plan(&store).env("VOICE_SAMPLE_STORAGE", "s3")).await;
     let caller = world.mapped_caller(1).await;
-    let before = world.mapped_to(&caller).await;
+    let before = mapped_to(&world, &caller).await;
     store.set_faults(vec![Fault {
         method: Some("PUT"),
         status: Some(500),
         delay: Duration::ZERO,
         times: None,
     }]);
-    let (status, problem) = world.upload(&caller, "audio/wav", recording(1)).await;
+    let (status, problem) = upload(&world, &caller, "audio/wav", recording(1)).await;
     assert_eq!((status, problem["code"].as_str()), (503, Some("samples_unreachable")), "{problem}");
-    assert_eq!(world.mapped_to(&caller).await, before);
+    assert_eq!(mapped_to(&world, &caller).await, before);
     world.stop().await;
     store.stop().await;
 }

@@ -35,6 +35,7 @@ impl Source {
     pub fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap();
         self.path.starts_with("tests/")
+            || self.path.starts_with("crates/test-support/")
             || self.path.contains("/tests/")
             || name == "tests.rs"
             || name.ends_with("_tests.rs")

@@ -14,11 +14,10 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-use super::Outcome;
 use super::callers::CALLED;
 use super::child::Server;
 use super::client::{Connection, once, plain};
-use super::usage;
+use super::{Outcome, usage};
 
 /// Of the webhooks.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef-bench";
@@ -30,6 +29,8 @@ pub const VOICE_SLOTS: usize = 10_000;
 
 /// What differs between benches.
 pub struct Plan {
+    /// The path of the program `precall`.
+    pub program: &'static str,
     /// How long a conversation lasts; greetings are cut by `GREETING_MAX_SECONDS`.
     pub conversation: Duration,
     /// How long a clone takes.
@@ -107,7 +108,7 @@ impl World {
         let postgres = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await??;
         let postmaster = usage::postmaster(&postgres.directory().join("data"))?;
         write_sample(&folder.path().join(SAMPLE_FILE))?;
-        let program = Path::new(env!("CARGO_BIN_EXE_precall"));
+        let program = Path::new(plan.program);
         // The simulator must know where the service will be, and the service where the simulator is.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let webhook = format!("http://127.0.0.1:{port}/webhook/elevenlabs/postcall");
@@ -134,7 +135,7 @@ impl World {
         let service = match plan.cores {
             Cores::All => Server::start(program, &["serve"], &variables, folder.path()).await?,
             Cores::One => {
-                let pinned = ["--cpu-list", "0", env!("CARGO_BIN_EXE_precall"), "serve"];
+                let pinned = ["--cpu-list", "0", plan.program, "serve"];
                 Server::start(Path::new("/usr/bin/taskset"), &pinned, &variables, folder.path()).await?
             }
         };

@@ -9,7 +9,10 @@ use precall_simulators::threecx::{self, CallReport, NewCall, Options, Simulator,
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Plan, SECRET, Sound, World, database, start_simulator, target, tone_ms, until};
+use crate::plan::Plan;
+use crate::sound::{Sound, tone_ms};
+use crate::wait::until;
+use crate::world::{SECRET, World, database, start_simulator, target};
 
 /// The API client of the service, and its route point.
 pub const CLIENT: &str = "900";
@@ -165,9 +168,7 @@ impl PbxWorld {
         plan.env = env;
         let notice = plan.env.iter().find(|(name, _)| name == "NOTICE_MESSAGE").map(|(_, text)| text.clone());
         simulator.set_faults(provider);
-        let database = database();
-        let url = database.url().to_owned();
-        let world = World { _database: Some(database), ..World::around(url, simulator, plan).await };
+        let world = World::in_database(database(), simulator, plan).await;
         let hold = Sound::of(prompts::bundled_hold().pcm());
         let world = Self { world, pbx, greeting, hold, notice: notice.unwrap_or_default(), folder };
         world.connected().await;

@@ -1,12 +1,4 @@
-//! One door to the whole program for tests: a database of one's own, a simulated ElevenLabs, the service, over real sockets.
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)] // Tests that cannot go on should stop; not every binary uses all of it.
+//! The whole service for one test: a database of its own and a simulated ElevenLabs, over real sockets.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -31,16 +23,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
-pub mod cluster;
-mod patience;
-mod pbx;
-mod plan;
-mod sound;
-
-pub use patience::{PATIENCE, lasting, pause, until};
-pub use pbx::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
-pub use plan::Plan;
-pub use sound::{Sound, tone_ms, write_sample};
+use crate::plan::Plan;
+use crate::sound::write_sample;
+use crate::wait::{PATIENCE, pause, until};
 
 pub const SECRET: &str = "test-secret-of-the-webhooks";
 pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
@@ -131,6 +116,12 @@ impl World {
         Self::around(url, simulator, plan).await
     }
 
+    /// In this database, which goes with the world, and with a provider that runs already.
+    pub(crate) async fn in_database(database: TestDatabase, simulator: Simulator, plan: Plan) -> Self {
+        let url = database.url().to_owned();
+        Self { _database: Some(database), ..Self::around(url, simulator, plan).await }
+    }
+
     /// With a provider that is there already.
     async fn around(url: String, simulator: Simulator, plan: Plan) -> Self {
         let samples = tempfile::tempdir().unwrap();
@@ -187,7 +178,7 @@ impl World {
     }
 
     /// The same, with something that happens while nobody serves.
-    async fn restart_while(mut self, meanwhile: impl FnOnce()) -> Self {
+    pub(crate) async fn restart_while(mut self, meanwhile: impl FnOnce()) -> Self {
         self.app.stop_now().await;
         meanwhile();
         let (provider, samples) = (&self.simulator, self.samples.path());
@@ -498,6 +489,6 @@ async fn serve(
 }
 
 /// A place of the service where webhooks go, with the secret of all of them.
-fn target(app: &Application, path: &str) -> Target {
+pub(crate) fn target(app: &Application, path: &str) -> Target {
     Target { url: format!("{}{path}", app.url()).parse().unwrap(), secret: SECRET.parse().unwrap() }
 }

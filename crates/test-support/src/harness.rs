@@ -1,5 +1,10 @@
 //! The load harness: real processes on loopback, bounded loops, and who used how much of the machine.
-#![allow(dead_code)] // Not every bench uses all of it.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people, and recordings made of a sine"
+)]
 
 pub mod bare_speaker;
 pub mod callers;

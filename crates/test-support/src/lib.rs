@@ -1,0 +1,25 @@
+//! What the tests and benches of precall share: the whole service on a database of its own, with simulators around it.
+//!
+//! `World` runs it inside a test, `PbxWorld` adds a simulated 3CX, and `harness` runs it as processes under load.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on must stop, and say where"
+)]
+
+pub mod cluster;
+pub mod harness;
+mod pbx_world;
+mod plan;
+pub mod provider_files;
+mod sound;
+mod wait;
+mod world;
+
+pub use pbx_world::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
+pub use plan::Plan;
+pub use sound::{Sound, tone_ms, write_sample};
+pub use wait::{PATIENCE, lasting, pause, until};
+pub use world::*;
