@@ -268,44 +268,4 @@ impl From<StoreError> for Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::indexing_slicing,
-        reason = "a test may stop at what it did not expect"
-    )]
-    use std::collections::HashSet;
-
-    use actix_web::ResponseError;
-    use precall_store::StoreError;
-
-    use super::{Code, Problem};
-
-    #[test]
-    fn names_are_unique_and_statuses_are_errors() {
-        let names: HashSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
-        assert_eq!(names.len(), Code::ALL.len());
-        for code in Code::ALL {
-            assert!((400..=503).contains(&code.status()), "{code:?}");
-            assert!(Problem::of(*code).status_code().as_u16() == code.status(), "{code:?}");
-        }
-    }
-
-    #[test]
-    fn every_503_says_when_to_come_back_and_nothing_else_does() {
-        for code in Code::ALL {
-            let says = Problem::of(*code).error_response().headers().contains_key("retry-after");
-            assert_eq!(says, code.status() == 503, "{code:?}");
-        }
-    }
-
-    #[test]
-    fn our_own_trouble_tells_nothing() {
-        let problem = Problem::from(StoreError::Refused("42703 column secret does not exist".to_owned()));
-        assert_eq!(problem.status_code().as_u16(), 500);
-        assert!(!problem.body().contains("secret"));
-        let body: serde_json::Value = serde_json::from_str(&problem.body()).unwrap();
-        assert_eq!(body["type"], "urn:precall:problem:internal");
-        assert_eq!(body["status"], 500);
-    }
-}
+mod tests;

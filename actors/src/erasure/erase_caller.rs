@@ -8,10 +8,9 @@ use std::time::Duration;
 use precall_base::clock;
 use precall_call::NoVoice;
 use precall_store::StoreError;
-use precall_store::people::deletions;
 use precall_store::people::deletions::Progress;
-use precall_store::people::erasure;
 use precall_store::people::erasure::{Erased, Scope};
+use precall_store::people::{deletions, erasure};
 use precall_store::reads::voices;
 use slog::{info, warn};
 use uuid::Uuid;
@@ -220,29 +219,4 @@ fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use super::*;
-
-    #[test]
-    fn damaged_files_that_hold_the_number_go_and_others_stay() {
-        let root = tempfile::tempdir().unwrap();
-        let start = root.path().join("start");
-        fs::create_dir(&start).unwrap();
-        let mut long = vec![b'x'; READ_AT_ONCE - 3];
-        long.extend(b"12025550123");
-        for (name, content) in [
-            ("1.damaged", &b"{\"caller_id\":\"+12025550123\"}"[..]),
-            ("2.damaged", b"{\"caller_id\":\"+12025550124\"}"),
-            ("3.damaged", &long),
-            ("4.spool", b"12025550123"),
-        ] {
-            fs::write(start.join(name), content).unwrap();
-        }
-        assert_eq!(delete_files_with(root.path(), b"12025550123").unwrap(), 2);
-        let mut left: Vec<_> = fs::read_dir(&start).unwrap().map(|file| file.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["2.damaged", "4.spool"]);
-        assert_eq!(delete_files_with(&root.path().join("nothing"), b"12025550123").unwrap(), 0);
-    }
-}
+mod tests;

@@ -1,17 +1,15 @@
 //! What has to be done now and then so that the tables do not grow for ever: pieces made ahead, old ones dropped, sizes looked at.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use precall_base::clock;
 use precall_call::At;
 use precall_store::error::StoreError;
-use precall_store::growth::partitions;
 use precall_store::growth::partitions::days;
-use precall_store::growth::retention;
+use precall_store::growth::{partitions, retention};
 use slog::{info, warn};
 
 use crate::call::services::CallServices;
@@ -133,20 +131,4 @@ fn ago(now: At, kept: u64) -> At {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use super::*;
-
-    #[test]
-    fn files_that_are_old_enough_are_deleted_and_no_others() {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, age) in [("old.mp3", 3), ("new.mp3", 1)] {
-            let file = fs::File::create(folder.path().join(name)).unwrap();
-            file.set_modified(std::time::SystemTime::now() - days(age)).unwrap();
-        }
-        fs::create_dir(folder.path().join("folder")).unwrap();
-        assert_eq!(delete_files(folder.path(), days(2)).unwrap(), 1);
-        assert!(folder.path().join("new.mp3").exists() && folder.path().join("folder").exists());
-        assert_eq!(delete_files(&folder.path().join("nothing"), days(2)).unwrap(), 0);
-    }
-}
+mod tests;

@@ -20,14 +20,14 @@ mod process;
 mod server;
 pub mod template;
 
-pub use binaries::Binaries;
-pub use error::EmbeddedError;
-pub use server::Stopped;
-
 use account::RunAs;
 use cluster_dir::ClusterDir;
 use guardian::Guardian;
 use server::Server;
+
+pub use binaries::Binaries;
+pub use error::EmbeddedError;
+pub use server::Stopped;
 
 /// Where the data live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,11 +183,4 @@ fn percent_encoded(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_socket_path_fits_into_a_url() {
-        assert_eq!(percent_encoded("/tmp/a b/ü".as_bytes()), "%2Ftmp%2Fa%20b%2F%C3%BC");
-    }
-}
+mod tests;

@@ -107,31 +107,4 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<usize, TrustError> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)] // A failed test is a failed test.
-
-    use super::{Trust, TrustError, certificates_in};
-
-    fn file(text: &str) -> tempfile::NamedTempFile {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        file
-    }
-
-    #[test]
-    fn a_file_that_helps_nobody_is_refused_with_its_name() {
-        let empty = file("");
-        let key = file("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
-        for file in [&empty, &key] {
-            assert_eq!(certificates_in(file.path()), Err(TrustError::Empty(file.path().to_owned())));
-        }
-        let damaged = file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-        let error = Trust::of_host_and(Some(damaged.path())).unwrap_err();
-        assert!(matches!(error, TrustError::Damaged { number: 1, .. }), "{error:?}");
-        assert!(error.to_string().contains(damaged.path().to_str().unwrap()));
-        let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path(), &folder.path().join("missing.pem")] {
-            assert!(matches!(certificates_in(path), Err(TrustError::Unreadable { .. })), "{path:?}");
-        }
-    }
-}
+mod tests;

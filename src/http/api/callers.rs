@@ -307,26 +307,4 @@ fn number_of_cursor(cursor: Option<&str>) -> Result<String, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use super::*;
-
-    #[test]
-    fn prefixes_are_digits_with_or_without_a_plus() {
-        for (text, read) in [("+49", "+49"), (" 49", "+49"), ("10", "10"), ("", ""), ("+", "+")] {
-            assert_eq!(prefix(text).unwrap(), read);
-        }
-        for text in ["x", "+4_", "++4", "12345678901234567", "4 9"] {
-            assert_eq!(prefix(text).unwrap_err().code, Code::BadQuery, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_cursor_leads_back_to_its_number() {
-        assert_eq!(number_of_cursor(None).unwrap(), "");
-        assert_eq!(number_of_cursor(Some(&URL_SAFE_NO_PAD.encode("+4930"))).unwrap(), "+4930");
-        for cursor in ["!", "_w", "AA"] {
-            assert_eq!(number_of_cursor(Some(cursor)).unwrap_err().code, Code::BadCursor, "{cursor}");
-        }
-    }
-}
+mod tests;

@@ -67,31 +67,4 @@ fn unreadable(error: &JsonPayloadError) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use super::*;
-
-    #[test]
-    fn texts_have_bounds_and_no_control_characters() {
-        assert!(line("name", "Anna", 4).is_ok() && prose("text", "a\nb", 3).is_ok());
-        for text in ["", " ", "Annab", "a\0", "a\n"] {
-            assert_eq!(line("name", text, 4).unwrap_err().code, Code::BadField, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_hash_is_lower_case_hex() {
-        assert!(sha256("x", &"a1".repeat(32)).is_ok());
-        for text in ["", &"A1".repeat(32), &"a1".repeat(31), &"g1".repeat(32)] {
-            assert!(sha256("x", text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_not_repeated() {
-        let error = serde_json::from_str::<u8>("\"+4930123456\"").unwrap_err();
-        let problem = unreadable(&JsonPayloadError::Deserialize(error));
-        assert_eq!(problem.code, Code::BadField);
-        assert!(!problem.detail.contains("4930"), "{problem}");
-    }
-}
+mod tests;

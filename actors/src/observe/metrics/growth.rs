@@ -93,39 +93,4 @@ fn real(bytes: i64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-    use super::*;
-
-    const HOUR: i64 = 3_600_000_000;
-
-    fn shown(days: &Days) -> Option<f64> {
-        days.get(&[]).map(|days| days.get())
-    }
-
-    #[test]
-    fn days_left_are_told_when_the_growth_is_known() {
-        let growth = Growth::default();
-        growth.database(1_000, Some(5_000), At(0));
-        growth.database(2_000, Some(5_000), At(HOUR / 2));
-        assert_eq!(shown(&growth.database_left), None, "half an hour is no measure");
-        growth.database(3_000, Some(5_000), At(24 * HOUR));
-        assert_eq!(shown(&growth.database_left), Some(1.0), "2,000 bytes a day, and 2,000 are left");
-        growth.database(900, Some(5_000), At(25 * HOUR));
-        assert_eq!(shown(&growth.database_left), None, "it shrinks");
-        growth.database(6_000, None, At(26 * HOUR));
-        assert_eq!(shown(&growth.database_left), None, "nobody said how large it may be");
-    }
-
-    #[test]
-    fn a_spool_that_fills_says_for_how_long_it_will_do() {
-        let growth = Growth::default();
-        growth.spool(10, Some(100), At(0));
-        growth.spool(0, Some(100), At(HOUR));
-        growth.spool(10, Some(100), At(2 * HOUR));
-        growth.spool(50, Some(100), At(13 * HOUR));
-        assert_eq!(shown(&growth.spool_left), Some(0.5));
-        growth.spool(0, Some(100), At(14 * HOUR));
-        assert_eq!(shown(&growth.spool_left), None);
-    }
-}
+mod tests;

@@ -1,0 +1,17 @@
+//! Tests of housekeeping.
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+use super::*;
+
+#[test]
+fn files_that_are_old_enough_are_deleted_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, age) in [("old.mp3", 3), ("new.mp3", 1)] {
+        let file = fs::File::create(folder.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - days(age)).unwrap();
+    }
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    assert_eq!(delete_files(folder.path(), days(2)).unwrap(), 1);
+    assert!(folder.path().join("new.mp3").exists() && folder.path().join("folder").exists());
+    assert_eq!(delete_files(&folder.path().join("nothing"), days(2)).unwrap(), 0);
+}

@@ -1,0 +1,82 @@
+//! Tests of reconcile rules.
+
+use super::*;
+
+const NOW: At = At(10_000_000_000);
+
+fn job(n: u128) -> JobId {
+    JobId(n)
+}
+
+fn listed(n: u128, installation: &str) -> Listed {
+    let name = format!("precall-{installation}-{}", Uuid::from_u128(n));
+    Listed { voice: VoiceId::new(format!("v{n}")), name, created: Some(At(0)) }
+}
+
+fn known(numbers: &[u128]) -> HashMap<VoiceId, JobId> {
+    numbers.iter().map(|n| (VoiceId::new(format!("v{n}")), job(*n))).collect()
+}
+
+fn compare(listed: &[Listed], known: &HashMap<VoiceId, JobId>, unfinished: &[u128]) -> Differences {
+    let unfinished = &unfinished.iter().map(|n| job(*n)).collect();
+    let (installation, whole) = ("shop", Whole::Whole);
+    differences(&Sight { installation, listed, whole, known, unfinished, now: NOW })
+}
+
+fn names(voices: &[VoiceId]) -> Vec<&str> {
+    voices.iter().map(VoiceId::as_str).collect()
+}
+
+#[test]
+fn only_settled_voices_of_this_installation_are_strays() {
+    let young = Listed { created: Some(NOW), ..listed(5, "shop") };
+    let undated = Listed { created: None, ..listed(6, "shop") };
+    let hand_made = Listed { name: "precall-shop-Anna".to_owned(), ..listed(7, "shop") };
+    let all = [
+        listed(1, "shop"),
+        listed(2, "shop"),
+        listed(3, "shop-north"),
+        listed(4, "sho"),
+        young,
+        undated,
+        hand_made,
+        listed(8, "shop"),
+    ];
+    let found = compare(&all, &known(&[1]), &[8]);
+    assert_eq!(names(&found.strays), ["v2", "v6"]);
+    assert_eq!((found.ours, found.known, found.gone.len()), (5, 1, 0));
+}
+
+#[test]
+fn what_is_not_in_a_whole_list_is_gone_and_a_part_proves_nothing() {
+    let found = compare(&[listed(1, "shop")], &known(&[1, 2]), &[]);
+    assert_eq!(names(&found.gone), ["v2"]);
+    let (known, unfinished) = (known(&[1, 2]), HashSet::new());
+    let sight = Sight {
+        installation: "shop",
+        listed: &[],
+        whole: Whole::Part,
+        known: &known,
+        unfinished: &unfinished,
+        now: NOW,
+    };
+    assert_eq!(differences(&sight).gone, []);
+}
+
+#[test]
+fn many_changes_and_a_new_database_wait_for_a_person() {
+    let strays = |n: u128| Differences {
+        ours: 100,
+        known: 100,
+        strays: (0..n).map(|n| VoiceId::new(n.to_string())).collect(),
+        gone: Vec::new(),
+    };
+    let unasked = |found: &Differences, trust| found.objection(trust, Approval::NotAsked).is_none();
+    assert!(unasked(&strays(10), Trust::Known));
+    assert!(!unasked(&strays(11), Trust::Known), "more than ten");
+    assert!(!unasked(&Differences { ours: 4, known: 4, ..strays(1) }, Trust::Known), "more than a fifth");
+    assert!(unasked(&Differences { ours: 5, known: 5, ..strays(1) }, Trust::Known));
+    assert!(!unasked(&strays(1), Trust::New));
+    assert!(unasked(&strays(0), Trust::New), "there is nothing to ask about");
+    assert_eq!(strays(99).objection(Trust::New, Approval::Given), None);
+}

@@ -1,0 +1,10 @@
+//! Tests of upload body.
+
+use super::chunk_head;
+
+#[test]
+fn a_chunk_head_is_as_long_as_hyper_writes_it() {
+    for bytes in [1, 15, 16, 255, 256, 960, 1920, 4095, 4096, 8000] {
+        assert_eq!(chunk_head(bytes), format!("{bytes:X}\r\n").len(), "{bytes}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Tests of token keeper.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::{Granted, KeeperNews, KeeperPace, TokenDesk, TokenError, keep};
+use crate::threecx::access_token::AccessTokens;
+
+/// A PBX that answers as told; its last answer for ever.
+struct Pbx {
+    tokens: AccessTokens,
+    asked: Rc<RefCell<Vec<Instant>>>,
+    news: mpsc::UnboundedReceiver<KeeperNews>,
+    running: tokio::task::JoinHandle<()>,
+}
+
+fn life(millis: u64) -> Result<Duration, TokenError> {
+    Ok(Duration::from_millis(millis))
+}
+
+fn down() -> Result<Duration, TokenError> {
+    Err(TokenError::Unreachable("down".to_owned()))
+}
+
+fn wrong() -> Result<Duration, TokenError> {
+    Err(TokenError::Refused { status: 400, said: String::new() })
+}
+
+fn pace() -> KeeperPace {
+    KeeperPace {
+        apart: Duration::from_millis(5),
+        retry: (Duration::from_millis(10), Duration::from_millis(10)),
+        retry_refused: (Duration::from_millis(10), Duration::from_millis(10)),
+        look_every: Duration::from_millis(2),
+    }
+}
+
+const NEVER: Duration = Duration::from_secs(3600);
+
+fn pbx(pace: KeeperPace, answers: Vec<Result<Duration, TokenError>>) -> Pbx {
+    let (tokens, desk) = TokenDesk::open();
+    let (told, news) = mpsc::unbounded_channel();
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let asking = Rc::clone(&asked);
+    let ask = async move || {
+        let turn = asking.borrow().len();
+        asking.borrow_mut().push(Instant::now());
+        let answer = answers.get(turn).or(answers.last()).unwrap().clone();
+        answer.map(|life| Granted { bearer: format!("token{}", turn + 1), life })
+    };
+    let running = actix::spawn(keep(desk, pace, ask, move |news| {
+        let _ = told.send(news);
+    }));
+    Pbx { tokens, asked, news, running }
+}
+
+fn run<F: Future>(test: F) -> F::Output {
+    actix::System::new()
+        .block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.unwrap() })
+}
+
+#[test]
+fn pitfall_22_a_token_is_renewed_before_it_ends_and_never_for_nothing() {
+    run(async {
+        let began = Instant::now();
+        let mut pbx = pbx(pace(), vec![life(500), life(500), life(3_600_000)]);
+        for generation in 1..=3 {
+            let KeeperNews::Fresh { generation: told, .. } = pbx.news.recv().await.unwrap() else {
+                panic!("no token")
+            };
+            assert_eq!(told, generation);
+        }
+        // Not before four fifths of each life.
+        assert!(began.elapsed() >= Duration::from_millis(800), "{:?}", began.elapsed());
+        assert_eq!(pbx.tokens.current().await.unwrap().header(), "Bearer token3");
+        assert_eq!(pbx.asked.borrow().len(), 3);
+    });
+}
+
+#[test]
+fn a_refresh_waits_for_streams_to_end_but_not_for_ever() {
+    run(async {
+        let mut pbx = pbx(pace(), vec![life(1000)]);
+        pbx.news.recv().await.unwrap();
+        let (open, began) = (pbx.tokens.stream_opened(), Instant::now());
+        pbx.news.recv().await.unwrap();
+        // Nineteen twentieths; the clocks of the test and of the keeper begin a moment apart.
+        assert!(began.elapsed() >= Duration::from_millis(850), "{:?}", began.elapsed());
+        drop(open);
+    });
+}
+
+#[test]
+fn many_refusals_of_one_token_are_one_new_token() {
+    run(async {
+        let mut pbx = pbx(pace(), vec![Ok(NEVER)]);
+        pbx.news.recv().await.unwrap();
+        let old = pbx.tokens.current().await.unwrap();
+        let waiting: Vec<_> = (0..50).map(|_| pbx.tokens.instead_of(&old)).collect();
+        for token in futures_util::future::join_all(waiting).await {
+            assert_eq!(token.unwrap().generation(), 2);
+        }
+        // A late refusal of the token that is replaced already.
+        assert_eq!(pbx.tokens.instead_of(&old).await.unwrap().generation(), 2);
+        let second = pbx.tokens.current().await.unwrap();
+        assert_eq!(pbx.tokens.instead_of(&second).await.unwrap().generation(), 3);
+        assert_eq!(pbx.asked.borrow().len(), 3);
+    });
+}
+
+#[test]
+fn forced_refreshes_keep_their_distance() {
+    run(async {
+        let apart = Duration::from_millis(200);
+        let mut pbx = pbx(KeeperPace { apart, ..pace() }, vec![Ok(NEVER)]);
+        pbx.news.recv().await.unwrap();
+        for _ in 0..3 {
+            let token = pbx.tokens.current().await.unwrap();
+            pbx.tokens.instead_of(&token).await.unwrap();
+        }
+        let asked = pbx.asked.borrow();
+        for pair in asked.windows(2) {
+            assert!(pair[1].duration_since(pair[0]) >= Duration::from_millis(100), "{asked:?}");
+        }
+    });
+}
+
+#[test]
+fn a_failed_refresh_keeps_the_old_token_and_is_tried_again() {
+    run(async {
+        let mut pbx = pbx(pace(), vec![life(100), down(), down(), Ok(NEVER)]);
+        pbx.news.recv().await.unwrap();
+        for _ in 0..2 {
+            let failed = KeeperNews::Failed(TokenError::Unreachable("down".to_owned()));
+            assert_eq!(pbx.news.recv().await.unwrap(), failed);
+            assert_eq!(pbx.tokens.current().await.unwrap().header(), "Bearer token1");
+        }
+        assert_eq!(pbx.news.recv().await.unwrap(), KeeperNews::Fresh { generation: 2, life: NEVER });
+    });
+}
+
+#[test]
+fn a_refusal_hastens_a_new_token_but_not_with_a_wrong_secret() {
+    run(async {
+        let slow = (NEVER, NEVER);
+        let pace = KeeperPace { retry: slow, ..pace() };
+        let mut passing = pbx(pace, vec![life(50), down(), Ok(NEVER)]);
+        passing.news.recv().await.unwrap();
+        passing.news.recv().await.unwrap();
+        let old = passing.tokens.current().await.unwrap();
+        assert_eq!(passing.tokens.instead_of(&old).await.unwrap().generation(), 2);
+
+        let pace = KeeperPace { retry_refused: slow, ..super::tests::pace() };
+        let mut wrong = pbx(pace, vec![life(50), wrong(), Ok(NEVER)]);
+        wrong.news.recv().await.unwrap();
+        wrong.news.recv().await.unwrap();
+        let old = wrong.tokens.current().await.unwrap();
+        let hurried = tokio::time::timeout(Duration::from_millis(100), wrong.tokens.instead_of(&old)).await;
+        assert!(hurried.is_err());
+        assert_eq!(wrong.asked.borrow().len(), 2);
+    });
+}
+
+#[test]
+fn the_keeper_ends_with_the_last_handle() {
+    run(async {
+        for answers in [vec![Ok(NEVER)], vec![down()], vec![wrong()]] {
+            let mut pbx = pbx(pace(), answers);
+            pbx.news.recv().await.unwrap();
+            drop(pbx.tokens);
+            pbx.running.await.unwrap();
+        }
+    });
+}
