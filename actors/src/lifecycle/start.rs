@@ -131,6 +131,7 @@ impl Engine {
         let services = Arc::new(CallServices {
             persistence,
             persistence_state: state,
+            pin_checks: PinChecks::new(settings.pool.clone(), settings.log.clone()),
             pool: settings.pool,
             voice_book: voice_book.clone(),
             clients,
@@ -139,7 +140,6 @@ impl Engine {
             transfers: SharedTransfers::default(),
             budgets,
             agent_seats: AgentSeats::new(settings.agent_concurrency),
-            pin_checks: PinChecks::default(),
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
             dial: settings.dial,
