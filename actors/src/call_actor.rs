@@ -16,7 +16,6 @@ use precall_call::{At, Call, Effect, Event, Job, Offer, Phase, open, step};
 use slog::{Logger, info, o, warn};
 use tokio::sync::oneshot;
 
-use crate::agent_seats::has_conversation;
 use crate::budgets::Use;
 use crate::call_context::CallContext;
 use crate::call_rows::{Extra, entry};
@@ -167,7 +166,7 @@ impl CallActor {
                 (begun.next, work)
             }
             Origin::Log(call) => {
-                if has_conversation(&call) {
+                if call.holds_seat() {
                     shared.agent_seats.hold(id);
                 }
                 (*call, VecDeque::new())
@@ -289,9 +288,6 @@ impl CallActor {
             self.work.pop_front();
         }
         self.send_unsent(ctx);
-        if !has_conversation(&self.call) {
-            self.shared.agent_seats.give_back(self.context.id);
-        }
         if self.call.phase != Phase::Greeting
             && let Some(greeting) = self.greeting.take()
         {
@@ -300,6 +296,14 @@ impl CallActor {
         self.arm(ctx);
         self.show();
         self.settle();
+    }
+
+    /// Gives up what the call does not hold by its own account. The machine orders it at the right moment; but a restart or a
+    /// second panic may lose the order, and a part that still waited for a seat may have taken one after it.
+    fn give_up_what_is_not_held(&mut self) {
+        if !self.call.holds_seat() {
+            self.shared.agent_seats.release(self.context.id);
+        }
     }
 
     fn send_unsent(&mut self, ctx: &mut Context<Self>) {
@@ -407,6 +411,7 @@ impl Actor for CallActor {
         if self.crashes > 0 {
             return self.go_on_after_crash(ctx);
         }
+        self.give_up_what_is_not_held();
         self.proceed(ctx);
     }
 }
@@ -452,6 +457,7 @@ impl Handler<PartDown> for CallActor {
             let ordinal = self.call.panics.saturating_add(1);
             self.take(&Event::Panicked { job: down.job, ordinal }, &Extra::None, Vec::new());
         }
+        self.give_up_what_is_not_held();
         self.proceed(ctx);
     }
 }

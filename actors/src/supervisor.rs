@@ -314,7 +314,7 @@ impl CallSupervisor {
         self.shared.voice_book.do_send(UsesNoMore(call));
         self.guard.release(call);
         self.shared.budgets().call_over(call);
-        self.shared.agent_seats.give_back(call);
+        self.shared.agent_seats.release(call);
         self.conversations.retain(|_, of| *of != call);
         let line = self.line_of.remove(&call);
         if let Some(count) = line.and_then(|line| self.per_line.get_mut(&line)) {

@@ -131,7 +131,7 @@ fn keys_during_the_greeting_bring_the_ready_agent_or_a_person() {
 fn whoever_ends_it_ends_it() {
     let ended = talking().then(Event::AgentEnded { attempt: 1 });
     assert_eq!(ended.ended(), (Cause::AgentEnded, None, Told::Goodbye));
-    assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg]);
+    assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg, Effect::ReleaseSeat]);
     let hung_up = talking().then(Event::LegGone);
     assert_eq!(hung_up.orders, [Effect::StopAudio], "the agent's socket closes with the audio, at once");
     let hung_up = hung_up.at_the_deadline();
@@ -269,7 +269,7 @@ fn an_agent_that_waits_for_a_person_in_a_withdrawn_voice_is_not_returned_to() {
     let mut story = talking().then(sales());
     story.orders();
     let mut story = story.then(withdrawn());
-    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo]);
+    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo, Effect::ReleaseSeat]);
     let mut story = story.then(failed(2, HandoffFailure::NoAnswer));
     assert_eq!(story.orders().last(), Some(&start(3, Rung::BridgeFallback, Some("fallback"))));
 }

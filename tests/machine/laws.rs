@@ -2,7 +2,7 @@
 
 use precall_call::{
     At, Attempt, Call, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof, ProofWay,
-    Proving, Purpose, Rung, Step, Voice, facts, step,
+    Proving, Purpose, Route, Rung, Step, Voice, facts, step,
 };
 
 /// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to hold.
@@ -34,6 +34,8 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     a_withdrawn_voice_is_not_begun_with(event, taken);
     nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event, taken);
     a_proof_is_awaited_only_while_it_can_matter(&taken.next);
+    a_seat_is_held_exactly_while_a_paid_conversation_may_be_live(before, taken);
+    a_seat_is_taken_and_given_back_in_turn(before, taken);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {
@@ -287,4 +289,49 @@ fn a_proof_is_awaited_only_while_it_can_matter(call: &Call) {
     assert!(call.dues.voice.is_none() && call.dues.hold.is_none(), "a clone is due that nobody makes");
     assert!(way != ProofWay::Leg || call.leg != Leg::Connected, "a leg that proves nothing is waited for");
     assert!(call.wrong_pins < 3, "more PINs than may be tried");
+}
+
+/// Whether a conversation that the account pays for is open, or is being opened: an agent's, or a greeting by telephone.
+fn may_be_paid_for(call: &Call) -> bool {
+    let in_this_phase = match call.phase {
+        Phase::Greeting => call.policy.route == Route::Callback,
+        Phase::HandingOff(attempt) | Phase::Conversing(attempt) => attempt.rung.leads_to_agent(),
+        Phase::Offered | Phase::Holding | Phase::Released(_) => false,
+    };
+    let beside_it = call.early.is_some() || call.kept.is_some();
+    !call.is_released() && (in_this_phase || beside_it)
+}
+
+/// Nor is it given back between two attempts: another call could take it.
+fn a_seat_is_held_exactly_while_a_paid_conversation_may_be_live(before: &Call, taken: &Step) {
+    let opens_next = taken.effects.iter().any(|effect| {
+        matches!(effect, Effect::Intend(Event::HandoffStarted { rung, .. }) if rung.leads_to_agent())
+    });
+    let expected = may_be_paid_for(&taken.next) || (before.holds_seat() && opens_next);
+    assert_eq!(taken.next.holds_seat(), expected, "the seat in {:?}", taken.next.phase);
+}
+
+/// With one order each, and never two of a kind in a row.
+fn a_seat_is_taken_and_given_back_in_turn(before: &Call, taken: &Step) {
+    let takes_one = |effect: &&Effect| match effect {
+        Effect::DialGreeting => true,
+        Effect::StartHandoff { rung, .. } => rung.leads_to_agent(),
+        _ => false,
+    };
+    let takes = taken.effects.iter().filter(takes_one).count();
+    let releases = taken.effects.iter().filter(|effect| **effect == Effect::ReleaseSeat).count();
+    assert!(takes == 0 || taken.next.holds_seat(), "a conversation is opened without a seat");
+    match (before.holds_seat(), taken.next.holds_seat()) {
+        (false, true) => assert_eq!((takes, releases), (1, 0), "a seat that no order takes"),
+        (true, false) => assert_eq!((takes, releases), (0, 1), "a seat is given back by one order"),
+        (true, true) | (false, false) => {
+            assert_eq!(releases, 0, "a seat is given back that is kept or was not held")
+        }
+    }
+    if releases == 1 {
+        let last_user =
+            taken.effects.iter().rposition(|effect| matches!(effect, Effect::CancelHandoff { .. }));
+        let release = taken.effects.iter().position(|effect| *effect == Effect::ReleaseSeat);
+        assert!(last_user < release, "a seat is given back while its user still runs");
+    }
 }

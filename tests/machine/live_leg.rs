@@ -118,7 +118,7 @@ fn a_key_for_a_person_while_the_leg_is_routed_is_remembered_for_the_next_attempt
     let mut story = story.then(key('0'));
     assert_eq!(story.orders(), []);
     story = story.then(failed(1, HandoffFailure::Busy));
-    assert_eq!(story.orders(), [start(2, Rung::Destination, Some("fallback"))]);
+    assert_eq!(story.orders(), [Effect::ReleaseSeat, start(2, Rung::Destination, Some("fallback"))]);
 }
 
 #[test]

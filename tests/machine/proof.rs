@@ -99,7 +99,7 @@ fn what_was_proved_before_it_was_asked_for_counts() {
     let mut story = story.then(asked(ProofWay::Leg)).then(asked(ProofWay::Leg));
     assert_eq!(story.orders(), [ask_with_proof()]);
     let offered = Policy { proof: Proof::Given, ..policy(Route::Callback) };
-    assert_eq!(Story::of(offered).orders(), [Effect::DialGreeting, ask_with_proof()]);
+    assert_eq!(Story::of(offered).orders(), [ask_with_proof(), Effect::DialGreeting]);
     // A PIN that nobody asked for proves nothing.
     let pin = greeted().then(given(ProvedBy::Pin));
     assert_eq!(pin.call.proof, Proving::Unasked);

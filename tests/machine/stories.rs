@@ -1,5 +1,7 @@
 //! Calls as a person would tell them. Each line is an event and what the machine orders upon it.
 
+use std::collections::VecDeque;
+
 use precall_call::{
     At, Blame, Call, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, Job, NoVoice, Phase, Policy,
     Proof, Purpose, Route, Rung, Told, Voice, open, step,
@@ -21,19 +23,26 @@ impl Story {
         story
     }
 
+    /// In the order in which the call's actor performs them: what an intent leads to comes after what was ordered with it.
     fn perform(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
+        let mut work = VecDeque::from(effects);
+        while let Some(effect) = work.pop_front() {
             match effect {
-                Effect::Intend(intent) => self.take(&intent),
+                Effect::Intend(intent) => work.extend(self.step(&intent)),
                 order => self.orders.push(order),
             }
         }
     }
 
     fn take(&mut self, event: &Event) {
+        let effects = self.step(event);
+        self.perform(effects);
+    }
+
+    fn step(&mut self, event: &Event) -> Vec<Effect> {
         let taken = step(&self.call, event, self.now);
         self.call = taken.next;
-        self.perform(taken.effects);
+        taken.effects
     }
 
     pub fn then(mut self, event: Event) -> Self {
@@ -83,7 +92,7 @@ pub fn start(attempt: u8, rung: Rung, voice: Option<&str>) -> Effect {
 #[test]
 fn callback_greets_at_once_clones_beside_it_and_hands_over_in_the_cloned_voice() {
     let mut story = callback();
-    assert_eq!(story.orders(), [Effect::DialGreeting, ask()]);
+    assert_eq!(story.orders(), [ask(), Effect::DialGreeting]);
     let mut story = story.then(voice_ready());
     assert_eq!(story.orders(), [], "a voice that is ready while the greeting plays waits for its end");
     story = story.then(greeting_reported());
@@ -165,7 +174,7 @@ fn an_operator_releases_a_call_that_holds_for_one() {
 fn the_end_of_the_pbx_call_ends_the_wait_but_not_an_agent_call_that_is_out() {
     let waiting = callback().then(Event::PbxCallEnded { duration: None });
     assert_eq!(waiting.ended(), (Cause::CallerHungUp, Some(Blame::Caller), Told::Nothing));
-    assert_eq!(waiting.orders.last(), Some(&Effect::StopWaiting));
+    assert_eq!(waiting.orders[2..], [Effect::StopWaiting, Effect::ReleaseSeat]);
     let talking = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
     assert!(!talking.then(Event::PbxCallEnded { duration: None }).call.is_released());
     let kept = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };

@@ -9,7 +9,7 @@ use crate::policy::{Person, Proof, Rung};
 pub enum Effect {
     /// Record this event next, before anything else is heard: it is the durable intent of what follows it.
     Intend(Event),
-    /// Dial the greeting call.
+    /// Dial the greeting call. Takes a paid seat first.
     DialGreeting,
     /// Answer the ringing leg.
     AnswerLeg,
@@ -30,7 +30,7 @@ pub enum Effect {
     StopWaiting,
     /// Nobody in this call speaks with the cloned voice any more: it may be deleted.
     LetVoiceGo,
-    /// Make one attempt at a handoff.
+    /// Make one attempt at a handoff. Takes a paid seat first when the rung leads to an agent.
     StartHandoff {
         /// Counts from 1.
         attempt: u8,
@@ -58,6 +58,8 @@ pub enum Effect {
         /// Which attempt.
         attempt: u8,
     },
+    /// Give the call's paid seat back: no conversation is open for the call any more, and none is about to be opened.
+    ReleaseSeat,
     /// Find out at the provider what became of a conversation.
     LookUp(Purpose),
 }
@@ -83,6 +85,7 @@ impl Effect {
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
+            | Self::ReleaseSeat
             | Self::LookUp(_) => None,
         }
     }
@@ -104,6 +107,7 @@ impl Effect {
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
+            | Self::ReleaseSeat
             | Self::LookUp(_) => false,
         }
     }

@@ -142,6 +142,15 @@ named! {
     }
 }
 
+/// The call's seat among the conversations that the account may have at once (`AGENT_CONCURRENCY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seat {
+    /// The call has none.
+    None,
+    /// The call has one, or the order that opens its conversation is taking one.
+    Held,
+}
+
 /// When things are due. The earliest is the call's one deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Dues {
@@ -235,6 +244,8 @@ pub struct Call {
     pub audio: Option<AudioHeard>,
     /// Conversations at the provider, in the order they were begun.
     pub conversations: Vec<Conversation>,
+    /// The paid seat. The call keeps it from one attempt to the next, so it crosses phases.
+    pub seat: Seat,
     /// Rungs that were tried, in order.
     pub tried: Vec<Rung>,
     /// The agent that is being made ready during the greeting.
@@ -311,6 +322,24 @@ impl Call {
         self.proof == Proving::Awaited(ProofWay::LegOrPin)
     }
 
+    /// Whether the call has a paid seat. After a restart the engine gives the call its seat back by this answer.
+    #[must_use]
+    pub fn holds_seat(&self) -> bool {
+        self.seat == Seat::Held
+    }
+
+    /// Whether a paid conversation is open for this call, or is being opened.
+    pub(crate) fn may_have_conversation(&self) -> bool {
+        let in_this_phase = match self.phase {
+            Phase::Offered | Phase::Holding => false,
+            // On route `callback` the greeting is a conversation of its own.
+            Phase::Greeting => !self.policy.on_live_leg(),
+            Phase::HandingOff(attempt) | Phase::Conversing(attempt) => attempt.rung.leads_to_agent(),
+            Phase::Released(_) => return false,
+        };
+        in_this_phase || self.early.is_some() || self.kept.is_some()
+    }
+
     /// The one armed deadline; none once it is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
@@ -338,6 +367,7 @@ impl Call {
             | Effect::ConnectAgent { .. }
             | Effect::ReturnToAgent { .. }
             | Effect::CancelHandoff { .. }
+            | Effect::ReleaseSeat
             | Effect::LookUp(_) => true,
         }
     }

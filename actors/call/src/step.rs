@@ -4,6 +4,7 @@ mod bridge;
 mod ending;
 mod greeting;
 mod handoff;
+mod holdings;
 mod leg;
 mod proof;
 
@@ -15,7 +16,7 @@ use crate::effect::Effect;
 use crate::event::{Admission, Event, Job, LegSeen, Offer, Purpose, Request, VoiceSource};
 use crate::ids::VoiceId;
 use crate::policy::{Proof, VoiceWait};
-use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Voice};
+use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Seat, Voice};
 use crate::time::At;
 
 /// Two panics of one call within this time end it.
@@ -49,6 +50,7 @@ pub fn open(offer: &Offer, now: At) -> Step {
         audio_lost: false,
         audio: None,
         conversations: Vec::new(),
+        seat: Seat::None,
         tried: Vec::new(),
         early: None,
         kept: None,
@@ -99,6 +101,7 @@ pub fn step(call: &Call, event: &Event, now: At) -> Step {
     if turn.call == *call {
         return Step { next: turn.call, effects: Vec::new() };
     }
+    turn.give_up_what_is_left_behind();
     turn.rearm(call.dues.earliest());
     turn.call.version = call.version.saturating_add(1);
     turn.call.at = now;

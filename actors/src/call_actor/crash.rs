@@ -14,6 +14,7 @@ impl CallActor {
         self.perform_durable(ctx);
         let ordinal = self.call.panics.saturating_add(1);
         self.take(&Event::Panicked { job: Job::Call, ordinal }, &Extra::None, Vec::new());
+        self.give_up_what_is_not_held();
         if self.in_hand.is_some() {
             return self.deal_with_hand(ctx);
         }

@@ -71,6 +71,7 @@ impl CallActor {
                     leg_orders::drop_leg(&self.shared, &leg.address);
                 }
             }
+            Effect::ReleaseSeat => self.shared.agent_seats.release(self.context.id),
             Effect::LookUp(purpose) => self.look_up(*purpose, ctx),
             // `proceed` records intents itself.
             Effect::Intend(_) => {}

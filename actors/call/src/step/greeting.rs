@@ -6,7 +6,7 @@ use crate::effect::Effect;
 use crate::event::{Grade, GreetingEnd, Purpose};
 use crate::ids::ConversationId;
 use crate::policy::Person;
-use crate::state::{Conversation, Dial, Leg, Phase};
+use crate::state::{Conversation, Dial, Leg, Phase, Seat};
 
 impl Turn {
     pub(super) fn greeting_dialled(&mut self) {
@@ -18,6 +18,7 @@ impl Turn {
         self.call.dues.greeting = Some(self.now.plus(longest));
         self.call.phase = Phase::Greeting;
         self.begin_conversation(Purpose::Greeting);
+        self.call.seat = Seat::Held;
         self.effects.push(Effect::DialGreeting);
     }
 

@@ -6,7 +6,7 @@ use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
 use crate::policy::Rung;
-use crate::state::{Attempt, Dial, Dues, Early, Leg, Phase, Voice};
+use crate::state::{Attempt, Dial, Dues, Early, Leg, Phase, Seat, Voice};
 
 impl Turn {
     /// Tries the next rung that is left, or ends the call.
@@ -98,6 +98,7 @@ impl Turn {
         }
         if rung.leads_to_agent() {
             self.begin_conversation(Purpose::Agent);
+            self.call.seat = Seat::Held;
         }
         let voice = self.voice_for(rung);
         self.effects.push(Effect::StartHandoff { attempt: number, rung, voice, person: None });
