@@ -23,7 +23,7 @@ use crate::clock;
 use crate::clone_worker::CloneWorker;
 use crate::death_notice::DeathNotice;
 use crate::faults::Point;
-use crate::greeting::{GreetingActor, StopWatching};
+use crate::greeting::GreetingActor;
 use crate::greeting_player::{ConnectedLeg, GreetingPlayer};
 use crate::handoff::Handoff;
 use crate::persistence::{Append, Durable};
@@ -288,11 +288,6 @@ impl CallActor {
             self.work.pop_front();
         }
         self.send_unsent(ctx);
-        if self.call.phase != Phase::Greeting
-            && let Some(greeting) = self.greeting.take()
-        {
-            greeting.do_send(StopWatching);
-        }
         self.arm(ctx);
         self.show();
         self.settle();
@@ -303,6 +298,9 @@ impl CallActor {
     fn give_up_what_is_not_held(&mut self) {
         if !self.call.holds_seat() {
             self.shared.agent_seats.release(self.context.id);
+        }
+        if !self.call.watches_greeting() {
+            self.stop_watching_greeting();
         }
     }
 

@@ -36,6 +36,7 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     a_proof_is_awaited_only_while_it_can_matter(&taken.next);
     a_seat_is_held_exactly_while_a_paid_conversation_may_be_live(before, taken);
     a_seat_is_taken_and_given_back_in_turn(before, taken);
+    the_watch_for_the_greetings_end_ends_with_the_greeting(before, taken);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {
@@ -334,4 +335,12 @@ fn a_seat_is_taken_and_given_back_in_turn(before: &Call, taken: &Step) {
         let release = taken.effects.iter().position(|effect| *effect == Effect::ReleaseSeat);
         assert!(last_user < release, "a seat is given back while its user still runs");
     }
+}
+
+/// Once, and in no other step: what the watch would see moves nothing any more.
+fn the_watch_for_the_greetings_end_ends_with_the_greeting(before: &Call, taken: &Step) {
+    let by_telephone = before.policy.route == Route::Callback;
+    let ended = before.phase == Phase::Greeting && taken.next.phase != Phase::Greeting;
+    let stops = taken.effects.iter().filter(|effect| **effect == Effect::StopWatchingGreeting).count();
+    assert_eq!(stops, usize::from(by_telephone && ended), "the watch in {:?}", taken.next.phase);
 }

@@ -20,12 +20,17 @@ struct Play {
 #[derive(Default)]
 struct World {
     has_seat: bool,
+    watches_greeting: bool,
 }
 
 impl World {
     fn hears(&mut self, effect: &Effect) {
         match effect {
-            Effect::DialGreeting => self.has_seat = true,
+            Effect::DialGreeting => {
+                self.has_seat = true;
+                self.watches_greeting = true;
+            }
+            Effect::StopWatchingGreeting => self.watches_greeting = false,
             Effect::StartHandoff { rung, .. } => self.has_seat |= rung.leads_to_agent(),
             Effect::ReleaseSeat => {
                 assert!(self.has_seat, "a seat is given back twice");
@@ -38,6 +43,7 @@ impl World {
     /// Whoever knows the state alone, as after a restart, knows the same of the world.
     fn agrees_with(&self, call: &Call) {
         assert_eq!(self.has_seat, call.holds_seat(), "the seat in {:?}", call.phase);
+        assert_eq!(self.watches_greeting, call.watches_greeting(), "the watch in {:?}", call.phase);
     }
 }
 

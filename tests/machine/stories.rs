@@ -96,7 +96,8 @@ fn callback_greets_at_once_clones_beside_it_and_hands_over_in_the_cloned_voice()
     let mut story = story.then(voice_ready());
     assert_eq!(story.orders(), [], "a voice that is ready while the greeting plays waits for its end");
     story = story.then(greeting_reported());
-    assert_eq!(story.orders(), [start(1, Rung::CallbackCloned, Some("clone"))]);
+    let started = start(1, Rung::CallbackCloned, Some("clone"));
+    assert_eq!(story.orders(), [Effect::StopWatchingGreeting, started]);
     let done = Event::Reported(report(agent_id(), None, Grade::Completed));
     let story = story.then(agent_dialled(1)).then(done);
     assert_eq!(story.ended(), (Cause::Completed, None, Told::Goodbye));
@@ -149,7 +150,8 @@ fn callback_looks_a_silent_greeting_up_before_it_takes_it_as_over() {
     }
     assert_eq!(story.orders(), [Effect::LookUp(Purpose::Greeting)]);
     let mut story = story.at_the_deadline();
-    assert_eq!(story.orders(), [start(1, Rung::CallbackCloned, Some("clone"))]);
+    let started = start(1, Rung::CallbackCloned, Some("clone"));
+    assert_eq!(story.orders(), [Effect::StopWatchingGreeting, started]);
 }
 
 #[test]
@@ -174,7 +176,7 @@ fn an_operator_releases_a_call_that_holds_for_one() {
 fn the_end_of_the_pbx_call_ends_the_wait_but_not_an_agent_call_that_is_out() {
     let waiting = callback().then(Event::PbxCallEnded { duration: None });
     assert_eq!(waiting.ended(), (Cause::CallerHungUp, Some(Blame::Caller), Told::Nothing));
-    assert_eq!(waiting.orders[2..], [Effect::StopWaiting, Effect::ReleaseSeat]);
+    assert_eq!(waiting.orders[2..], [Effect::StopWaiting, Effect::StopWatchingGreeting, Effect::ReleaseSeat]);
     let talking = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
     assert!(!talking.then(Event::PbxCallEnded { duration: None }).call.is_released());
     let kept = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };

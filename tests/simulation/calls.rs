@@ -98,8 +98,8 @@ impl World {
                 let orders = engine.book.wants_no_more(id);
                 self.orders(to, engine, orders);
             }
-            // The simulation's provider has room for everybody.
-            Effect::ReleaseSeat => {}
+            // Nothing here watches a greeting, and the provider has room for every conversation.
+            Effect::StopWatchingGreeting | Effect::ReleaseSeat => {}
             _ => panic!("a call without a leg orders {effect:?}"),
         }
     }

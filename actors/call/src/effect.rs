@@ -58,6 +58,8 @@ pub enum Effect {
         /// Which attempt.
         attempt: u8,
     },
+    /// The end of the greeting call does not matter any more. A dial that is still without an answer is not broken off.
+    StopWatchingGreeting,
     /// Give the call's paid seat back: no conversation is open for the call any more, and none is about to be opened.
     ReleaseSeat,
     /// Find out at the provider what became of a conversation.
@@ -85,6 +87,7 @@ impl Effect {
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
+            | Self::StopWatchingGreeting
             | Self::ReleaseSeat
             | Self::LookUp(_) => None,
         }
@@ -107,6 +110,7 @@ impl Effect {
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
+            | Self::StopWatchingGreeting
             | Self::ReleaseSeat
             | Self::LookUp(_) => false,
         }

@@ -322,6 +322,12 @@ impl Call {
         self.proof == Proving::Awaited(ProofWay::LegOrPin)
     }
 
+    /// Whether the end of the greeting call is watched for at the provider: on route `callback`, while the greeting is under way.
+    #[must_use]
+    pub fn watches_greeting(&self) -> bool {
+        self.phase == Phase::Greeting && !self.policy.on_live_leg()
+    }
+
     /// Whether the call has a paid seat. After a restart the engine gives the call its seat back by this answer.
     #[must_use]
     pub fn holds_seat(&self) -> bool {
@@ -333,7 +339,7 @@ impl Call {
         let in_this_phase = match self.phase {
             Phase::Offered | Phase::Holding => false,
             // On route `callback` the greeting is a conversation of its own.
-            Phase::Greeting => !self.policy.on_live_leg(),
+            Phase::Greeting => self.watches_greeting(),
             Phase::HandingOff(attempt) | Phase::Conversing(attempt) => attempt.rung.leads_to_agent(),
             Phase::Released(_) => return false,
         };
@@ -367,6 +373,7 @@ impl Call {
             | Effect::ConnectAgent { .. }
             | Effect::ReturnToAgent { .. }
             | Effect::CancelHandoff { .. }
+            | Effect::StopWatchingGreeting
             | Effect::ReleaseSeat
             | Effect::LookUp(_) => true,
         }

@@ -101,7 +101,7 @@ pub fn step(call: &Call, event: &Event, now: At) -> Step {
     if turn.call == *call {
         return Step { next: turn.call, effects: Vec::new() };
     }
-    turn.give_up_what_is_left_behind();
+    turn.give_up_what_is_left_behind(call);
     turn.rearm(call.dues.earliest());
     turn.call.version = call.version.saturating_add(1);
     turn.call.at = now;

@@ -7,7 +7,7 @@ use super::CallActor;
 use crate::clone_worker::{CloneWorker, StopWaiting};
 use crate::conversation_lookup::{ConversationLookup, Earlier, Question};
 use crate::faults::Point;
-use crate::greeting::GreetingActor;
+use crate::greeting::{GreetingActor, StopWatching};
 use crate::greeting_player::{Before, GreetingPlayer, Play, StopPlaying, TellAgent};
 use crate::handoff::{Attempt, GiveUp, Handoff};
 use crate::leg_orders;
@@ -71,6 +71,7 @@ impl CallActor {
                     leg_orders::drop_leg(&self.shared, &leg.address);
                 }
             }
+            Effect::StopWatchingGreeting => self.stop_watching_greeting(),
             Effect::ReleaseSeat => self.shared.agent_seats.release(self.context.id),
             Effect::LookUp(purpose) => self.look_up(*purpose, ctx),
             // `proceed` records intents itself.
@@ -107,6 +108,12 @@ impl CallActor {
             GreetingActor::new(self.context.clone(), self.shared.clone(), ctx.address(), self.earlier());
         self.greeting = Some(greeting.start());
         self.parts.push(Job::Greeting);
+    }
+
+    pub(super) fn stop_watching_greeting(&mut self) {
+        if let Some(greeting) = self.greeting.take() {
+            greeting.do_send(StopWatching);
+        }
     }
 
     fn ask_for_voice(&mut self, proof: Proof, ctx: &mut Context<Self>) {

@@ -1,15 +1,18 @@
-//! What a call holds outside itself, and the step in which it gives that up: a paid seat.
+//! What a call holds outside itself, and the step in which it gives that up: the watch for its greeting's end, and a paid seat.
 //!
 //! Every step ends here, so that no way out of a phase can forget it.
 
 use super::Turn;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::state::Seat;
+use crate::state::{Call, Seat};
 
 impl Turn {
     /// Ends the step: the call gives up what it does not need any more. The orders come last, after those that stop the users.
-    pub(super) fn give_up_what_is_left_behind(&mut self) {
+    pub(super) fn give_up_what_is_left_behind(&mut self, before: &Call) {
+        if before.watches_greeting() && !self.call.watches_greeting() {
+            self.effects.push(Effect::StopWatchingGreeting);
+        }
         let needed = self.call.may_have_conversation() || self.opens_conversation_next();
         if self.call.seat == Seat::Held && !needed {
             self.call.seat = Seat::None;
