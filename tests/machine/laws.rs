@@ -172,6 +172,11 @@ fn a_dial_needs_its_own_intent(event: &Event, taken: &Step) {
             Effect::StartHandoff { attempt, rung, .. } => {
                 assert_eq!(*event, Event::HandoffStarted { attempt: *attempt, rung: *rung });
                 assert!(taken.next.still_wants(effect), "an order that nobody wants");
+                assert!(*rung != Rung::Apology, "a handoff that calls nobody");
+            }
+            Effect::PlayApology { attempt } => {
+                assert_eq!(*event, Event::HandoffStarted { attempt: *attempt, rung: Rung::Apology });
+                assert!(taken.next.still_wants(effect), "an apology that nobody wants");
             }
             _ => continue,
         }
@@ -206,7 +211,10 @@ fn reports_only_rise(before: &Call, taken: &Step) {
 
 fn audio_only_on_a_live_leg(taken: &Step) {
     for effect in &taken.effects {
-        let audio = matches!(effect, Effect::PlayGreeting | Effect::PlayHold | Effect::DropLeg);
+        let audio = matches!(
+            effect,
+            Effect::PlayGreeting | Effect::PlayHold | Effect::PlayApology { .. } | Effect::DropLeg
+        );
         assert!(!audio || taken.next.policy.on_live_leg(), "audio without a leg");
         assert!(*effect != Effect::DropLeg || taken.next.leg != Leg::Absent, "a drop without a leg");
     }
@@ -244,6 +252,7 @@ fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
         let begun = matches!(
             effect,
             Effect::StartHandoff { .. }
+                | Effect::PlayApology { .. }
                 | Effect::Intend(_)
                 | Effect::PlayGreeting
                 | Effect::PlayHold
@@ -256,9 +265,12 @@ fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
 
 fn what_cannot_be_heard_is_not_tried(taken: &Step) {
     for effect in &taken.effects {
-        if let Effect::StartHandoff { rung, .. } = effect {
-            assert!(!taken.next.audio_lost || !rung.needs_audio(), "{rung:?} without audio");
-        }
+        let needs_audio = match effect {
+            Effect::StartHandoff { rung, .. } => rung.needs_audio(),
+            Effect::PlayApology { .. } => true,
+            _ => false,
+        };
+        assert!(!taken.next.audio_lost || !needs_audio, "{effect:?} without audio");
     }
 }
 

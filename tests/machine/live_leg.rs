@@ -51,6 +51,7 @@ fn bridge_climbs_down_its_whole_ladder_and_apologises() {
     }
     let ladder = policy(Route::Bridge);
     assert_eq!(story.call.tried, ladder.ladder());
+    assert_eq!(story.orders.last(), Some(&Effect::PlayApology { attempt: 5 }));
     let story = story.then(Event::HandoffSucceeded { attempt: 5, conversation: None });
     assert_eq!(story.ended(), (Cause::HandoffFailed, Some(Blame::Provider), Told::Apology));
     assert_eq!(story.orders.last(), Some(&Effect::DropLeg));

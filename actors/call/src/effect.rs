@@ -41,6 +41,11 @@ pub enum Effect {
         /// Who is to be reached, on the rung of that name.
         person: Option<Person>,
     },
+    /// Play the apology into the connected leg: the attempt of the ladder that calls nobody.
+    PlayApology {
+        /// Counts from 1.
+        attempt: u8,
+    },
     /// The agent that this attempt made ready hears the caller from now on, and is heard.
     ConnectAgent {
         /// Which attempt.
@@ -72,7 +77,7 @@ impl Effect {
     pub fn surely_not_done(&self) -> Option<Event> {
         match self {
             Self::DialGreeting => Some(Event::GreetingEnded { end: GreetingEnd::Refused }),
-            Self::StartHandoff { attempt, .. } => {
+            Self::StartHandoff { attempt, .. } | Self::PlayApology { attempt } => {
                 Some(Event::HandoffFailed { attempt: *attempt, why: HandoffFailure::Refused })
             }
             Self::Intend(_)
@@ -97,7 +102,7 @@ impl Effect {
     #[must_use]
     pub fn needs_durable_intent(&self) -> bool {
         match self {
-            Self::DialGreeting | Self::StartHandoff { .. } => true,
+            Self::DialGreeting | Self::StartHandoff { .. } | Self::PlayApology { .. } => true,
             Self::Intend(_)
             | Self::AnswerLeg
             | Self::PlayGreeting

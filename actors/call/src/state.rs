@@ -357,7 +357,7 @@ impl Call {
     pub fn still_wants(&self, effect: &Effect) -> bool {
         match effect {
             Effect::DialGreeting => self.phase == Phase::Greeting,
-            Effect::StartHandoff { attempt, .. } => {
+            Effect::StartHandoff { attempt, .. } | Effect::PlayApology { attempt } => {
                 let running = matches!(self.phase, Phase::HandingOff(running) if running.number == *attempt);
                 running || self.early.is_some_and(|early| early.attempt.number == *attempt)
             }

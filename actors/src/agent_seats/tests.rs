@@ -1,3 +1,5 @@
+//! A call has one seat, and the next call waits for it.
+
 use super::*;
 
 const NOT_LONG: Duration = Duration::from_millis(1);

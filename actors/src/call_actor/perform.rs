@@ -1,7 +1,7 @@
 //! Carrying out the machine's orders: each one starts a part of the call or tells one to stop.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{Dial, Effect, Job, Proof, Purpose, Rung};
+use precall_call::{Dial, Effect, Job, Proof, Purpose};
 
 use super::CallActor;
 use crate::clone_worker::{CloneWorker, StopWaiting};
@@ -25,9 +25,7 @@ impl CallActor {
                 }
             }
             Effect::LetVoiceGo => self.shared.voice_book.do_send(UsesNoMore(self.context.id)),
-            Effect::StartHandoff { attempt, rung: Rung::Apology, .. } => {
-                self.play(Play::Apology { attempt: *attempt }, ctx);
-            }
+            Effect::PlayApology { attempt } => self.play(Play::Apology { attempt: *attempt }, ctx),
             Effect::StartHandoff { attempt, rung, voice, person } => {
                 let attempt = Attempt {
                     number: *attempt,

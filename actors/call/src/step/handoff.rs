@@ -100,8 +100,18 @@ impl Turn {
             self.begin_conversation(Purpose::Agent);
             self.call.seat = Seat::Held;
         }
-        let voice = self.voice_for(rung);
-        self.effects.push(Effect::StartHandoff { attempt: number, rung, voice, person: None });
+        self.effects.push(match rung {
+            Rung::Apology => Effect::PlayApology { attempt: number },
+            Rung::BridgeCloned
+            | Rung::BridgeFallback
+            | Rung::Transfer
+            | Rung::CallbackCloned
+            | Rung::CallbackFallback
+            | Rung::Destination
+            | Rung::Person => {
+                Effect::StartHandoff { attempt: number, rung, voice: self.voice_for(rung), person: None }
+            }
+        });
     }
 
     /// From here on its outcome is all that is waited for.
