@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
-use precall_call::{At, Call, Effect, Event, Job, Offer, Phase, open, step};
+use precall_call::{At, Call, Effect, Event, Fact, Job, Offer, Phase, facts, open, step};
 use slog::{Logger, info, o, warn};
 use tokio::sync::oneshot;
 
@@ -216,7 +216,7 @@ impl CallActor {
         self.shared.metrics.observe(Some(&self.call), event, &taken.next);
         self.log_transition(event, &taken.next);
         self.tell_new_conversations(&taken.next);
-        self.count_conversation(extra, &taken.next);
+        self.count_conversations(event, extra, &taken.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(taken.effects.into_iter().map(Work::Perform));
         self.call = taken.next;
@@ -235,15 +235,17 @@ impl CallActor {
         }
     }
 
-    /// What a report says that was news: one that comes again changes nothing, and never comes so far.
-    fn count_conversation(&self, extra: &Extra, next: &Call) {
+    /// What counts is a fact of the machine; only the cost comes beside the event.
+    fn count_conversations(&self, event: &Event, extra: &Extra, next: &Call) {
         let Extra::Report(report) = extra else { return };
-        if next.conversations.iter().any(|c| c.id.as_ref() == Some(&report.conversation)) {
-            let took = Use {
-                seconds: report.duration.unwrap_or_default().as_secs(),
-                credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
-            };
-            self.shared.budgets().conversation_over(&report.conversation, took, next.at);
+        for fact in facts(Some(&self.call), event, next) {
+            if let Fact::ConversationReported { conversation, duration } = fact {
+                let took = Use {
+                    seconds: duration.unwrap_or_default().as_secs(),
+                    credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
+                };
+                self.shared.budgets().conversation_over(&conversation, took, next.at);
+            }
         }
     }
 

@@ -287,6 +287,7 @@ fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<Derived> {
         | Fact::FirstSound(_)
         | Fact::NoticeEnded
         | Fact::PinRefused
+        | Fact::ConversationReported { .. }
         | Fact::Panicked
         | Fact::Released(_) => Vec::new(),
     }

@@ -348,6 +348,8 @@ impl Metrics {
                 Fact::HandedOff(rung) => {
                     self.handed_over.get_or_create(&RungLabel { rung: rung.name() }).inc();
                 }
+                // Budgets count it, and their metrics tell.
+                Fact::ConversationReported { .. } => {}
                 Fact::Panicked => self.panicked(event),
                 Fact::Released(release) => {
                     let cause = release.cause.name();

@@ -37,6 +37,7 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     a_seat_is_held_exactly_while_a_paid_conversation_may_be_live(before, taken);
     a_seat_is_taken_and_given_back_in_turn(before, taken);
     the_watch_for_the_greetings_end_ends_with_the_greeting(before, taken);
+    a_conversation_counts_when_its_report_is_news(before, event, taken);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {
@@ -355,4 +356,25 @@ fn the_watch_for_the_greetings_end_ends_with_the_greeting(before: &Call, taken: 
     let ended = before.phase == Phase::Greeting && taken.next.phase != Phase::Greeting;
     let stops = taken.effects.iter().filter(|effect| **effect == Effect::StopWatchingGreeting).count();
     assert_eq!(stops, usize::from(by_telephone && ended), "the watch in {:?}", taken.next.phase);
+}
+
+/// Once a report, after the end as before it; and never a conversation of another call. What comes again changes nothing, and
+/// `the_same_event_twice_changes_nothing` holds that it never comes so far.
+fn a_conversation_counts_when_its_report_is_news(before: &Call, event: &Event, taken: &Step) {
+    let counted: Vec<_> = facts(Some(before), event, &taken.next)
+        .into_iter()
+        .filter_map(|fact| match fact {
+            Fact::ConversationReported { conversation, duration } => Some((conversation, duration)),
+            _ => None,
+        })
+        .collect();
+    let expected: Vec<_> = match event {
+        Event::Reported(report) => {
+            let ours =
+                taken.next.conversations.iter().filter(|c| c.id.as_ref() == Some(&report.conversation));
+            ours.map(|_| (report.conversation.clone(), report.duration)).collect()
+        }
+        _ => Vec::new(),
+    };
+    assert_eq!(counted, expected, "what counts of {event:?}");
 }

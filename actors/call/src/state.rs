@@ -379,6 +379,29 @@ impl Call {
         }
     }
 
+    /// Number of the latest attempt at a handoff; 0 before the first.
+    #[must_use]
+    pub fn latest_attempt(&self) -> u8 {
+        u8::try_from(self.tried.len()).unwrap_or(u8::MAX)
+    }
+
+    /// A conversation of this purpose that is looked up at the provider cannot have begun earlier.
+    #[must_use]
+    pub fn cannot_have_begun_before(&self, purpose: Purpose) -> At {
+        match purpose {
+            Purpose::Greeting => self.instants.offered,
+            Purpose::Agent => self.instants.handoff_started.unwrap_or(self.instants.offered),
+        }
+    }
+
+    /// Whether the dial that is due may have been made before a restart, so that the provider is asked first. Not while an earlier
+    /// conversation of this call is without an id: the provider's answer could be that one.
+    #[must_use]
+    pub fn may_have_dialled_before(&self) -> bool {
+        let mut earlier = self.conversations.iter().rev().skip(1);
+        self.resumed > 0 && earlier.all(|c| c.id.is_some() || c.dial == Dial::Refused)
+    }
+
     /// Whether an agent conversation took place, as far as is known.
     #[must_use]
     pub fn had_agent(&self) -> bool {

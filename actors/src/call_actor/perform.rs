@@ -1,7 +1,7 @@
 //! Carrying out the machine's orders: each one starts a part of the call or tells one to stop.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{Dial, Effect, Job, Proof, Purpose};
+use precall_call::{Effect, Job, Proof, Purpose};
 
 use super::CallActor;
 use crate::clone_worker::{CloneWorker, StopWaiting};
@@ -125,22 +125,19 @@ impl CallActor {
             Purpose::Greeting => Job::Greeting,
             Purpose::Agent => Job::Handoff,
         };
-        let attempt = u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX);
-        let since = match purpose {
-            Purpose::Greeting => self.call.instants.offered,
-            Purpose::Agent => self.call.instants.handoff_started.unwrap_or(self.call.instants.offered),
+        let question = Question {
+            purpose,
+            attempt: self.call.latest_attempt(),
+            id: self.call.conversation(purpose).and_then(|c| c.id.clone()),
+            known: self.known_conversations(),
+            since: self.call.cannot_have_begun_before(purpose),
         };
-        let id = self.call.conversation(purpose).and_then(|c| c.id.clone());
-        let question = Question { purpose, attempt, id, known: self.known_conversations(), since };
         ConversationLookup::new(question, self.context.clone(), self.shared.clone(), ctx.address()).start();
         self.parts.push(job);
     }
 
-    /// A conversation of ours whose id is not known could be taken for the one that is looked for.
     fn earlier(&self) -> Earlier {
-        let before = self.call.conversations.iter().rev().skip(1);
-        let all_known = before.into_iter().all(|c| c.id.is_some() || c.dial == Dial::Refused);
-        if self.call.resumed > 0 && all_known { Earlier::Perhaps } else { Earlier::None }
+        if self.call.may_have_dialled_before() { Earlier::Perhaps } else { Earlier::None }
     }
 
     fn known_conversations(&self) -> Vec<precall_call::ConversationId> {

@@ -29,7 +29,7 @@ impl Turn {
     }
 
     pub(super) fn next_attempt(&self) -> u8 {
-        u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX).saturating_add(1)
+        self.call.latest_attempt().saturating_add(1)
     }
 
     fn nobody_left(&self) -> Release {
