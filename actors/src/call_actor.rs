@@ -259,7 +259,7 @@ impl CallActor {
                 "from" => self.call.phase.name(), "event" => kind, "seq" => next.version,
                 "cause" => release.cause.name(), "blame" => release.blame.map(precall_call::Blame::name)),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_) => info!(self.log, "call moved";

@@ -8,7 +8,7 @@ mod growth;
 use std::fmt;
 use std::time::Duration;
 
-use precall_call::{At, Call, Event, Fact, Phase, facts};
+use precall_call::{At, Call, Event, Fact, HandingOff, Phase, facts};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -369,7 +369,7 @@ impl Metrics {
 
     fn failed_attempt(&self, before: Option<&Call>, event: &Event) {
         let (Some(before), Event::HandoffFailed { attempt: number, why }) = (before, event) else { return };
-        if let Phase::HandingOff(attempt) = before.phase
+        if let Phase::HandingOff(HandingOff { attempt, .. }) = before.phase
             && attempt.number == *number
         {
             let labels = AttemptLabels { rung: attempt.rung.name(), why: why.name() };

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use precall_call::{
-    AgentLoss, Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, NoVoice,
-    Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
+    AgentLoss, Attempt, Blame, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen,
+    NoVoice, Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
 };
 
 use crate::stories::{Story, start};
@@ -39,7 +39,7 @@ fn lost(attempt: u8, why: AgentLoss) -> Event {
 }
 
 fn with(number: u8, rung: Rung) -> Phase {
-    Phase::Conversing(Attempt { number, rung })
+    Phase::Conversing(Conversing { attempt: Attempt { number, rung }, looked_up: false })
 }
 
 fn sales() -> Event {
@@ -65,7 +65,7 @@ fn talking() -> Story {
 fn an_agent_whose_voice_is_known_is_made_ready_while_the_greeting_is_heard_and_speaks_at_its_end() {
     let mut story = greeted(bridge()).then(voice_ready());
     assert_eq!(story.orders(), [start(1, Rung::BridgeCloned, Some("clone"))]);
-    assert_eq!(story.call.phase, Phase::Greeting);
+    assert!(story.call.is_greeting());
     let mut story = story.then(ready(1));
     assert_eq!(story.orders(), [], "nobody talks into the greeting");
     let mut story = story.then(played());

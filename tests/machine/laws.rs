@@ -1,8 +1,8 @@
 //! The laws, each by its name. The walk and the properties hold every step they make against all of them.
 
 use precall_call::{
-    At, Attempt, Call, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof, ProofWay,
-    Proving, Purpose, Route, Rung, Step, Voice, facts, step,
+    At, Attempt, Call, Conversing, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof,
+    ProofWay, Proving, Purpose, Route, Rung, Step, Voice, facts, step,
 };
 
 /// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to hold.
@@ -115,28 +115,31 @@ fn an_agent_is_connected_only_when_it_is_ready(before: &Call, event: &Event, tak
     for effect in &taken.effects {
         match effect {
             Effect::ConnectAgent { attempt } => {
-                let made_ready = before.early.is_some_and(|e| e.ready && e.attempt.number == *attempt);
+                let made_ready = before.early().is_some_and(|e| e.ready && e.attempt.number == *attempt);
                 let is_now = matches!(event, Event::HandoffSucceeded { attempt: a, .. } if a == attempt);
                 assert!(made_ready || is_now, "an agent that is not ready was connected");
                 assert!(taken.next.talked, "nobody noted that the agent spoke");
             }
             Effect::ReturnToAgent { attempt, why } => {
-                let waited = before.kept.is_some_and(|kept| kept.attempt.number == *attempt);
+                let waited = before.kept().is_some_and(|kept| kept.attempt.number == *attempt);
                 let refused = *why == HandoffFailure::Refused && taken.next.phase == before.phase;
                 assert!(waited || refused, "a return to an agent who was not there");
             }
             _ => continue,
         }
-        assert!(matches!(taken.next.phase, Phase::Conversing(with) if with.rung.bridges()));
+        assert!(matches!(taken.next.phase, Phase::Conversing(with) if with.attempt.rung.bridges()));
         assert!(taken.next.leg == Leg::Connected && taken.next.notice_given());
     }
 }
 
 /// The session of an agent on the bridge that the call goes on without is closed: by order, or with the leg's audio.
 fn an_agent_that_is_left_is_given_up(before: &Call, event: &Event, taken: &Step) {
-    let (Phase::Conversing(with), Leg::Connected) = (before.phase, before.leg) else { return };
-    let stays = matches!(taken.next.phase, Phase::Conversing(now) if now == with)
-        || taken.next.kept.is_some_and(|kept| kept.attempt == with)
+    let (Phase::Conversing(Conversing { attempt: with, .. }), Leg::Connected) = (before.phase, before.leg)
+    else {
+        return;
+    };
+    let stays = matches!(taken.next.phase, Phase::Conversing(now) if now.attempt == with)
+        || taken.next.kept().is_some_and(|kept| kept.attempt == with)
         || taken.next.leg != Leg::Connected;
     let took_leave = matches!(event, Event::Resumed { .. } | Event::Panicked { .. });
     if !with.rung.bridges() || stays || took_leave {
@@ -157,12 +160,16 @@ fn a_withdrawn_voice_is_not_begun_with(event: &Event, taken: &Step) {
     }
     assert!(matches!(call.voice, Voice::Fallback(_)), "the voice is still the caller's: {:?}", call.voice);
     let speaks = |attempt: Attempt| attempt.rung == Rung::BridgeCloned;
-    let on_the_way = call.early.is_some_and(|early| speaks(early.attempt));
-    let waits = call.kept.is_some_and(|kept| speaks(kept.attempt));
-    let talks = matches!(call.phase, Phase::HandingOff(with) | Phase::Conversing(with) if speaks(with));
+    let on_the_way = call.early().is_some_and(|early| speaks(early.attempt));
+    let waits = call.kept().is_some_and(|kept| speaks(kept.attempt));
+    let talks = match call.phase {
+        Phase::HandingOff(handoff) => speaks(handoff.attempt),
+        Phase::Conversing(with) => speaks(with.attempt),
+        _ => false,
+    };
     assert!(!on_the_way && !waits && !talks, "somebody on the bridge has it still");
     let lets_go = taken.effects.contains(&Effect::LetVoiceGo);
-    let elsewhere = matches!(call.phase, Phase::HandingOff(with) if with.rung.takes_clone());
+    let elsewhere = matches!(call.phase, Phase::HandingOff(handoff) if handoff.attempt.rung.takes_clone());
     assert!(lets_go || elsewhere, "it is kept for nobody");
 }
 
@@ -298,7 +305,7 @@ fn a_proof_is_awaited_only_while_it_can_matter(call: &Call) {
     let Proving::Awaited(way) = call.proof else {
         return assert!(call.dues.proof.is_none(), "a PIN is due that nobody asked for");
     };
-    assert!(matches!(call.phase, Phase::Offered | Phase::Greeting | Phase::Holding));
+    assert!(matches!(call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding));
     assert!(call.policy.on_live_leg() && call.voice == Voice::Awaited && !call.waiting);
     assert!(call.dues.voice.is_none() && call.dues.hold.is_none(), "a clone is due that nobody makes");
     assert!(way != ProofWay::Leg || call.leg != Leg::Connected, "a leg that proves nothing is waited for");
@@ -308,12 +315,12 @@ fn a_proof_is_awaited_only_while_it_can_matter(call: &Call) {
 /// Whether a conversation that the account pays for is open, or is being opened: an agent's, or a greeting by telephone.
 fn may_be_paid_for(call: &Call) -> bool {
     let in_this_phase = match call.phase {
-        Phase::Greeting => call.policy.route == Route::Callback,
-        Phase::HandingOff(attempt) | Phase::Conversing(attempt) => attempt.rung.leads_to_agent(),
+        Phase::Greeting(_) => call.policy.route == Route::Callback,
+        Phase::HandingOff(handoff) => handoff.attempt.rung.leads_to_agent(),
+        Phase::Conversing(with) => with.attempt.rung.leads_to_agent(),
         Phase::Offered | Phase::Holding | Phase::Released(_) => false,
     };
-    let beside_it = call.early.is_some() || call.kept.is_some();
-    !call.is_released() && (in_this_phase || beside_it)
+    in_this_phase || call.early().is_some() || call.kept().is_some()
 }
 
 /// Nor is it given back between two attempts: another call could take it.
@@ -353,7 +360,7 @@ fn a_seat_is_taken_and_given_back_in_turn(before: &Call, taken: &Step) {
 /// Once, and in no other step: what the watch would see moves nothing any more.
 fn the_watch_for_the_greetings_end_ends_with_the_greeting(before: &Call, taken: &Step) {
     let by_telephone = before.policy.route == Route::Callback;
-    let ended = before.phase == Phase::Greeting && taken.next.phase != Phase::Greeting;
+    let ended = before.is_greeting() && !taken.next.is_greeting();
     let stops = taken.effects.iter().filter(|effect| **effect == Effect::StopWatchingGreeting).count();
     assert_eq!(stops, usize::from(by_telephone && ended), "the watch in {:?}", taken.next.phase);
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use precall_call::{
-    Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, Phase, Policy, Request,
-    Route, Rung, Told,
+    Attempt, Blame, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, Phase,
+    Policy, Request, Route, Rung, Told,
 };
 
 use crate::stories::{Story, ask, start};
 use crate::vocabulary::{NOTICE, SECOND, policy, voice_ready};
 
 fn conversing(number: u8, rung: Rung) -> Phase {
-    Phase::Conversing(Attempt { number, rung })
+    Phase::Conversing(Conversing { attempt: Attempt { number, rung }, looked_up: false })
 }
 
 fn noticed() -> Policy {

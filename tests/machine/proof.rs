@@ -77,7 +77,7 @@ fn three_wrong_pins_or_none_in_time_leave_the_fallback_voice() {
     // Too late, by whatever way; nor does a voice come from anywhere else.
     let late = greeted().then(asked(ProofWay::LegOrPin)).then(wrong(1)).then(wrong(2)).then(wrong(3));
     let late = late.then(given(ProvedBy::Pin)).then(given(ProvedBy::Leg)).then(voice_ready());
-    assert_eq!((late.call.phase, &late.call.voice), (Phase::Greeting, &UNPROVEN));
+    assert_eq!((late.call.is_greeting(), &late.call.voice), (true, &UNPROVEN));
 }
 
 #[test]

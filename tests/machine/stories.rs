@@ -145,7 +145,7 @@ fn callback_looks_a_silent_greeting_up_before_it_takes_it_as_over() {
     let mut story = callback().then(voice_ready());
     story.orders();
     let mut story = story.at_the_deadline();
-    if story.call.phase == Phase::Greeting && story.orders.is_empty() {
+    if story.call.is_greeting() && story.orders.is_empty() {
         story = story.at_the_deadline();
     }
     assert_eq!(story.orders(), [Effect::LookUp(Purpose::Greeting)]);
@@ -158,7 +158,7 @@ fn callback_looks_a_silent_greeting_up_before_it_takes_it_as_over() {
 fn the_voice_deadline_leads_to_the_fallback_voice_and_a_late_clone_still_wins_until_then() {
     let story = callback().at_the_deadline();
     assert_eq!(story.call.voice, Voice::Fallback(NoVoice::CloneTimeout));
-    assert_eq!(story.call.phase, Phase::Greeting);
+    assert!(story.call.is_greeting());
     let mut late = story.then(voice_ready()).then(greeting_reported());
     assert_eq!(late.orders().last(), Some(&start(1, Rung::CallbackCloned, Some("clone"))));
 }
@@ -207,7 +207,7 @@ fn a_failed_report_never_lowers_a_completed_one() {
 fn the_first_panic_costs_a_job_or_nothing_and_the_second_ends_the_call() {
     let panic = |job, ordinal| Event::Panicked { job, ordinal };
     let once = callback().then(panic(Job::Call, 1));
-    assert_eq!(once.call.phase, Phase::Greeting);
+    assert!(once.call.is_greeting());
     assert_eq!(once.then(panic(Job::Call, 2)).ended().0, Cause::Panicked);
     let worker = callback().then(panic(Job::CloneWorker, 1));
     assert_eq!(worker.call.voice, Voice::Fallback(NoVoice::CloneFailed));

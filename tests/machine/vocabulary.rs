@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd,
+    Admission, AgentLoss, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd, HandingOff,
     HandoffFailure, Job, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof, ProofWay, ProvedBy,
     Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
@@ -204,17 +204,17 @@ pub fn events(call: &Call) -> Vec<Event> {
 
 fn attempt(call: &Call) -> u8 {
     match call.phase {
-        Phase::HandingOff(attempt) => attempt.number,
+        Phase::HandingOff(handoff) => handoff.attempt.number,
         _ => u8::try_from(call.tried.len()).unwrap(),
     }
 }
 
 /// The attempt whose agent is there, or waits.
 fn agent_attempt(call: &Call) -> u8 {
-    match (call.kept, call.phase) {
-        (Some(kept), _) => kept.attempt.number,
-        (None, Phase::Conversing(with)) => with.number,
-        (None, _) => attempt(call),
+    match call.phase {
+        Phase::HandingOff(HandingOff { kept: Some(kept), .. }) => kept.attempt.number,
+        Phase::Conversing(with) => with.attempt.number,
+        _ => attempt(call),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::cause::{NoVoice, Release};
 use crate::event::{Event, VoiceSource};
 use crate::ids::{ConversationId, JobId, VoiceId};
 use crate::policy::Rung;
-use crate::state::{Call, Phase, Voice};
+use crate::state::{Call, Voice};
 use core::time::Duration;
 
 /// Something that became true, once.
@@ -90,7 +90,7 @@ fn audio_facts(before: &Call, after: &Call) -> Vec<Fact> {
     let mut facts = Vec::new();
     let Some(connected) = after.instants.leg_connected else { return facts };
     // Both may be corrected while the greeting goes on.
-    if before.phase == Phase::Greeting && after.phase != Phase::Greeting {
+    if before.is_greeting() && !after.is_greeting() {
         facts.extend(after.instants.greeting_started.map(|at| Fact::FirstFrame(at.since(connected))));
         facts.extend(after.instants.sound_started.map(|at| Fact::FirstSound(at.since(connected))));
     }

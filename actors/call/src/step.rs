@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
-use crate::event::{Admission, Event, Job, LegSeen, Offer, Purpose, Request, VoiceSource};
+use crate::event::{Admission, Event, Job, LegSeen, Offer, Request, VoiceSource};
 use crate::ids::VoiceId;
 use crate::policy::{Proof, VoiceWait};
 use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Seat, Voice};
@@ -52,8 +52,6 @@ pub fn open(offer: &Offer, now: At) -> Step {
         conversations: Vec::new(),
         seat: Seat::None,
         tried: Vec::new(),
-        early: None,
-        kept: None,
         again: None,
         reopened: 0,
         agent_loss: None,
@@ -80,7 +78,6 @@ pub fn open(offer: &Offer, now: At) -> Step {
         handoff_asked: false,
         person_asked: None,
         persons_asked: 0,
-        looked_up: Vec::new(),
         panics: 0,
         last_panic: None,
         resumed: 0,
@@ -181,7 +178,7 @@ impl Turn {
 
     /// A clone that comes late is still the better voice, until somebody speaks with another one.
     fn voice_ready(&mut self, voice: &VoiceId, _source: VoiceSource) {
-        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if !still_open || matches!(self.call.voice, Voice::Cloned(_)) || self.lacks_proof() {
             return;
         }
@@ -290,7 +287,7 @@ impl Turn {
         if self.call.is_released() {
             return;
         }
-        let routed_away = matches!(self.call.phase, Phase::Conversing(with) if with.rung.routes());
+        let routed_away = matches!(self.call.phase, Phase::Conversing(with) if with.attempt.rung.routes());
         let ours = self.call.policy.on_live_leg() && !routed_away;
         if ours && leg == LegSeen::Gone {
             self.call.leg = Leg::Gone;
@@ -310,7 +307,7 @@ impl Turn {
         }
         match self.call.phase {
             Phase::Offered => self.effects.push(Effect::Intend(Event::GreetingDialled)),
-            Phase::Greeting => self.greeting_lost(),
+            Phase::Greeting(_) => self.greeting_lost(),
             Phase::Holding => self.move_on(),
             Phase::HandingOff(_) => self.handoff_lost(),
             Phase::Conversing(_) | Phase::Released(_) => {}
@@ -325,28 +322,21 @@ impl Turn {
         }
         self.session_went();
         match self.call.phase {
-            Phase::Greeting if !self.call.notice_given() => self.effects.push(Effect::PlayGreeting),
-            Phase::Greeting if self.call.policy.on_live_leg() => self.hold(),
-            Phase::Greeting => self.look_up(Purpose::Greeting),
+            Phase::Greeting(_) if !self.call.notice_given() => self.effects.push(Effect::PlayGreeting),
+            Phase::Greeting(_) if self.call.policy.on_live_leg() => self.hold(),
+            Phase::Greeting(_) => self.look_greeting_up(),
             Phase::Holding => self.play_hold(),
-            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => {
+            Phase::HandingOff(handoff) if handoff.attempt.rung.needs_audio() => {
                 self.play_hold();
                 self.handoff_lost();
             }
             Phase::HandingOff(_) => self.play_hold(),
-            Phase::Conversing(with) if with.rung.bridges() => {
+            Phase::Conversing(with) if with.attempt.rung.bridges() => {
                 self.play_hold();
                 self.next_rung();
             }
             Phase::Offered | Phase::Conversing(_) | Phase::Released(_) => {}
         }
-    }
-
-    fn look_up(&mut self, purpose: Purpose) {
-        if !self.call.looked_up.contains(&purpose) {
-            self.call.looked_up.push(purpose);
-        }
-        self.effects.push(Effect::LookUp(purpose));
     }
 
     /// Goes from hold to the next attempt, once nothing is left to wait for.
@@ -370,13 +360,14 @@ impl Turn {
 
     /// The greeting is over: the agent who was made ready meanwhile, or else music, and the shorter wait of `VOICE_WAIT=start`.
     fn hold(&mut self) {
-        self.call.phase = Phase::Holding;
-        self.call.dues.greeting = None;
-        self.call.instants.greeting_ended = Some(self.now);
         if self.call.person_asked.is_some() {
             self.give_early_agent_up();
         }
-        if let Some(early) = self.call.early.take() {
+        let early = self.take_early_agent();
+        self.call.phase = Phase::Holding;
+        self.call.dues.greeting = None;
+        self.call.instants.greeting_ended = Some(self.now);
+        if let Some(early) = early {
             return self.await_early_agent(early);
         }
         self.play_hold();
@@ -408,10 +399,9 @@ impl Turn {
             return;
         }
         self.give_early_agent_up();
-        if let (Phase::HandingOff(attempt), true) = (self.call.phase, self.call.policy.on_live_leg()) {
-            self.effects.push(Effect::CancelHandoff { attempt: attempt.number });
+        if let (Phase::HandingOff(handoff), true) = (self.call.phase, self.call.policy.on_live_leg()) {
+            self.effects.push(Effect::CancelHandoff { attempt: handoff.attempt.number });
         }
-        self.call.kept = None;
         self.call.again = None;
         self.stop_awaiting_proof();
         if self.call.waiting {

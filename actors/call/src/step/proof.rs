@@ -37,7 +37,7 @@ impl Turn {
 
     /// The answer to a question for the voice. What was proved meanwhile counts.
     pub(super) fn proof_asked(&mut self, way: ProofWay) {
-        let open = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        let open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if !open || !self.call.waiting {
             return;
         }
