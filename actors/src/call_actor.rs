@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
-use precall_call::{At, Call, Effect, Event, Fact, Job, Offer, Phase, facts, open, step};
+use precall_call::{At, Call, CallPart, Effect, Event, Fact, Offer, Phase, facts, open, step};
 use slog::{Logger, info, o, warn};
 use tokio::sync::oneshot;
 
@@ -81,7 +81,7 @@ impl Happened {
 #[rtype(result = "()")]
 pub struct PartDown {
     /// Which.
-    pub job: Job,
+    pub part: CallPart,
     /// Whether it panicked.
     pub panicked: bool,
 }
@@ -128,7 +128,7 @@ pub struct CallActor {
     /// The leg that the call is heard on, and what plays into it.
     leg: Option<ConnectedLeg>,
     player: Option<Addr<GreetingPlayer>>,
-    parts: Vec<Job>,
+    parts: Vec<CallPart>,
     /// Keys that may be a PIN's.
     pad: PinPad,
     /// PINs that wait while one is being checked.
@@ -330,7 +330,7 @@ impl CallActor {
 
     fn show(&self) {
         let mut actors = vec!["call"];
-        actors.extend(self.parts.iter().map(|job| job.name()));
+        actors.extend(self.parts.iter().map(|part| part.name()));
         self.shared.board.show(&self.context, &self.call, actors);
     }
 
@@ -441,21 +441,21 @@ impl Handler<PartDown> for CallActor {
     type Result = ();
 
     fn handle(&mut self, down: PartDown, ctx: &mut Context<Self>) {
-        if let Some(i) = self.parts.iter().position(|job| *job == down.job) {
+        if let Some(i) = self.parts.iter().position(|part| *part == down.part) {
             self.parts.remove(i);
         }
-        match down.job {
+        match down.part {
             // The voice may have been asked for again before the first worker was gone.
-            Job::CloneWorker if self.parts.contains(&Job::CloneWorker) => {}
-            Job::CloneWorker => self.clone_worker = None,
-            Job::Handoff => self.handoff = None,
-            Job::Greeting if down.panicked => self.player = None,
-            Job::Greeting | Job::Call => {}
+            CallPart::CloneWorker if self.parts.contains(&CallPart::CloneWorker) => {}
+            CallPart::CloneWorker => self.clone_worker = None,
+            CallPart::Handoff => self.handoff = None,
+            CallPart::Greeting if down.panicked => self.player = None,
+            CallPart::Greeting | CallPart::Call => {}
         }
         if down.panicked {
-            warn!(self.log, "a part of the call panicked"; "part" => down.job.name());
+            warn!(self.log, "a part of the call panicked"; "part" => down.part.name());
             let ordinal = self.call.panics.saturating_add(1);
-            self.take(&Event::Panicked { job: down.job, ordinal }, &Extra::None, Vec::new());
+            self.take(&Event::Panicked { part: down.part, ordinal }, &Extra::None, Vec::new());
         }
         self.give_up_what_is_not_held();
         self.proceed(ctx);

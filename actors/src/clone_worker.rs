@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
-use precall_call::{At, Event, Job, JobId, NoVoice, Proof, ProofWay, VoiceId, VoiceSource};
+use precall_call::{At, CallPart, Event, JobId, NoVoice, Proof, ProofWay, VoiceId, VoiceSource};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
@@ -51,7 +51,8 @@ impl CloneWorker {
     /// For one call, whose caller may have proved who they are.
     #[must_use]
     pub fn new(context: Arc<CallContext>, shared: Arc<Shared>, call: Addr<CallActor>, proof: Proof) -> Self {
-        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::CloneWorker, panicked });
+        let notice =
+            DeathNotice::new(call.clone(), |panicked| PartDown { part: CallPart::CloneWorker, panicked });
         Self { context, shared, call, proof, asked_at: clock::now(), _notice: notice }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, WrapFuture};
-use precall_call::{At, ConversationId, Event, GreetingEnd, HandoffFailure, Job, Purpose};
+use precall_call::{At, CallPart, ConversationId, Event, GreetingEnd, HandoffFailure, Purpose};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
@@ -53,11 +53,11 @@ impl ConversationLookup {
         shared: Arc<Shared>,
         call: Addr<CallActor>,
     ) -> Self {
-        let job = match question.purpose {
-            Purpose::Greeting => Job::Greeting,
-            Purpose::Agent => Job::Handoff,
+        let part = match question.purpose {
+            Purpose::Greeting => CallPart::Greeting,
+            Purpose::Agent => CallPart::Handoff,
         };
-        let notice = DeathNotice::new(call.clone(), move |_| PartDown { job, panicked: false });
+        let notice = DeathNotice::new(call.clone(), move |_| PartDown { part, panicked: false });
         Self { question, context, shared, call, _notice: notice }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use precall_call::{ConversationId, Event, GreetingEnd, Job, Purpose};
+use precall_call::{CallPart, ConversationId, Event, GreetingEnd, Purpose};
 use slog::warn;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
@@ -51,7 +51,8 @@ impl GreetingActor {
         call: Addr<CallActor>,
         earlier: Earlier,
     ) -> Self {
-        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
+        let notice =
+            DeathNotice::new(call.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
         Self { context, shared, call, earlier, answered: false, unwatched: false, _notice: notice }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
-use precall_call::{At, AudioHeard, Event, GreetingEnd, HandoffFailure, Job};
+use precall_call::{At, AudioHeard, CallPart, Event, GreetingEnd, HandoffFailure};
 use slog::{info, warn};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
@@ -128,7 +128,8 @@ impl GreetingPlayer {
         shared: Arc<Shared>,
         call: Addr<CallActor>,
     ) -> Self {
-        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
+        let notice =
+            DeathNotice::new(call.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
         let agent = AgentOnLeg::new(before.lines, before.persons_asked);
         let earlier = before.audio;
         Self {

@@ -8,7 +8,7 @@ mod routing;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use precall_call::{ConversationId, Event, HandoffFailure, Job, Person, Purpose, Rung, VoiceId};
+use precall_call::{CallPart, ConversationId, Event, HandoffFailure, Person, Purpose, Rung, VoiceId};
 use slog::warn;
 
 use crate::call_actor::{CallActor, Happened, PartDown};
@@ -68,7 +68,8 @@ impl Handoff {
         shared: Arc<Shared>,
         call: Addr<CallActor>,
     ) -> Self {
-        let notice = DeathNotice::new(call.clone(), |panicked| PartDown { job: Job::Handoff, panicked });
+        let notice =
+            DeathNotice::new(call.clone(), |panicked| PartDown { part: CallPart::Handoff, panicked });
         Self { attempt, context, shared, call, _notice: notice }
     }
 }

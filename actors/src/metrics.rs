@@ -378,8 +378,8 @@ impl Metrics {
     }
 
     fn panicked(&self, event: &Event) {
-        if let Event::Panicked { job, .. } = event {
-            self.panics.get_or_create(&JobLabel { job: job.name() }).inc();
+        if let Event::Panicked { part, .. } = event {
+            self.panics.get_or_create(&JobLabel { job: part.name() }).inc();
         }
     }
 

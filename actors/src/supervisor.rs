@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
-use precall_call::{At, CallId, ConversationId, Event, Job, LegSeen, LineId, Request};
+use precall_call::{At, CallId, CallPart, ConversationId, Event, LegSeen, LineId, Request};
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -375,7 +375,7 @@ impl Handler<CallDown> for CallSupervisor {
         // It died without having settled: its log says how far it came, and this is the end of it.
         warn!(self.shared.log, "a call's actor died"; "call" => %call);
         self.count_out(call);
-        let event = Event::Panicked { job: Job::Call, ordinal: 0 };
+        let event = Event::Panicked { part: CallPart::Call, ordinal: 0 };
         self.deliver(call, Delivery::own(event, Extra::None, clock::now()), ctx);
     }
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use precall_call::{
-    AgentLoss, Attempt, Blame, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen,
-    NoVoice, Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
+    AgentLoss, Attempt, Blame, CallPart, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure,
+    LegSeen, NoVoice, Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
 };
 
 use crate::stories::{Story, start};
@@ -226,7 +226,7 @@ fn a_leg_that_moves_and_a_restart_and_a_panic_open_the_same_bridge_again() {
     assert_eq!(moved.orders.last(), Some(&again));
     let restarted = talking().then(Event::Resumed { generation: 1, leg: LegSeen::Present });
     assert_eq!(restarted.orders.last(), Some(&again));
-    let panicked = talking().then(Event::Panicked { job: Job::Greeting, ordinal: 1 });
+    let panicked = talking().then(Event::Panicked { part: CallPart::Greeting, ordinal: 1 });
     assert_eq!(panicked.orders, [Effect::PlayHold, again]);
 }
 

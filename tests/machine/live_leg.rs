@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use precall_call::{
-    Attempt, Blame, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, Phase,
+    Attempt, Blame, CallPart, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, LegSeen, Phase,
     Policy, Request, Route, Rung, Told,
 };
 
@@ -210,7 +210,7 @@ fn a_call_ended_webhook_does_not_take_a_leg_away_that_the_pbx_still_shows() {
 
 #[test]
 fn a_greeting_that_panics_during_the_notice_begins_again_and_later_gives_way_to_music() {
-    let panic = || Event::Panicked { job: Job::Greeting, ordinal: 1 };
+    let panic = || Event::Panicked { part: CallPart::Greeting, ordinal: 1 };
     assert_eq!(greeted(noticed()).then(panic()).orders.last(), Some(&Effect::PlayGreeting));
     let story = greeted(noticed()).then(notice_ended()).then(panic());
     assert_eq!(story.orders.last(), Some(&Effect::PlayHold));

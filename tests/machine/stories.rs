@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use precall_call::{
-    At, Blame, Call, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, Job, NoVoice, Phase, Policy,
-    Proof, Purpose, Route, Rung, Told, Voice, open, step,
+    At, Blame, Call, CallPart, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, NoVoice, Phase,
+    Policy, Proof, Purpose, Route, Rung, Told, Voice, open, step,
 };
 
 use crate::vocabulary::{SECOND, agent_id, greeting_id, offer, policy, report, voice_ready};
@@ -205,13 +205,14 @@ fn a_failed_report_never_lowers_a_completed_one() {
 
 #[test]
 fn the_first_panic_costs_a_job_or_nothing_and_the_second_ends_the_call() {
-    let panic = |job, ordinal| Event::Panicked { job, ordinal };
-    let once = callback().then(panic(Job::Call, 1));
+    let panic = |part, ordinal| Event::Panicked { part, ordinal };
+    let once = callback().then(panic(CallPart::Call, 1));
     assert!(once.call.is_greeting());
-    assert_eq!(once.then(panic(Job::Call, 2)).ended().0, Cause::Panicked);
-    let worker = callback().then(panic(Job::CloneWorker, 1));
+    assert_eq!(once.then(panic(CallPart::Call, 2)).ended().0, Cause::Panicked);
+    let worker = callback().then(panic(CallPart::CloneWorker, 1));
     assert_eq!(worker.call.voice, Voice::Fallback(NoVoice::CloneFailed));
-    let mut handoff = callback().then(voice_ready()).then(greeting_reported()).then(panic(Job::Handoff, 1));
+    let mut handoff =
+        callback().then(voice_ready()).then(greeting_reported()).then(panic(CallPart::Handoff, 1));
     assert_eq!(handoff.orders().last(), Some(&Effect::LookUp(Purpose::Agent)));
     assert_eq!(handoff.at_the_deadline().ended().0, Cause::HandoffFailed);
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd, HandingOff,
-    HandoffFailure, Job, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof, ProofWay, ProvedBy,
-    Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, At, AudioHeard, Call, CallPart, Cause, ConversationId, Event, Grade, GreetingEnd,
+    HandingOff, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof, ProofWay,
+    ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 
 pub const SECOND: i64 = 1_000_000;
@@ -197,7 +197,7 @@ pub fn events(call: &Call) -> Vec<Event> {
     }));
     if call.panics < 2 {
         let ordinal = call.panics + 1;
-        events.extend(Job::ALL.iter().map(|&job| Event::Panicked { job, ordinal }));
+        events.extend(CallPart::ALL.iter().map(|&part| Event::Panicked { part, ordinal }));
     }
     events
 }

@@ -101,7 +101,7 @@ fn names_module(line: &str, module: &str) -> bool {
 
 /// Whether a text names this actor, and not the job of the same name in the machine's vocabulary.
 fn names_actor(line: &str, actor: &str) -> bool {
-    has_word(&line.replace(&format!("Job::{actor}"), ""), actor)
+    has_word(&line.replace(&format!("CallPart::{actor}"), ""), actor)
 }
 
 fn actors_named(code: &str, line_number: usize) -> impl Iterator<Item = (usize, u8, &'static str)> {
@@ -229,7 +229,7 @@ fn actors_know_only_the_actors_below_them() {
     catches(rule, "actors/src/greeting.rs", "use crate::supervisor::CallDown;");
     spares(rule, "actors/src/call_actor.rs", "use crate::greeting::Play;\nself.supervisor.do_send(Down);");
     spares(rule, "actors/src/greeting.rs", "use crate::call_actor::Happened;");
-    spares(rule, "actors/src/greeting.rs", "let job = Job::Handoff;");
+    spares(rule, "actors/src/greeting.rs", "let job = CallPart::Handoff;");
 }
 
 #[test]

@@ -119,7 +119,7 @@ named! {
 
 named! {
     /// A part of the program that panicked.
-    Job {
+    CallPart {
         /// The call's own actor.
         Call = "call",
         /// The greeting.
@@ -353,7 +353,7 @@ pub enum Event {
     /// A part of the program panicked.
     Panicked {
         /// Which.
-        job: Job,
+        part: CallPart,
         /// Counts this call's panics from 1.
         ordinal: u32,
     },

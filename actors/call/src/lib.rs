@@ -17,7 +17,7 @@ mod time;
 pub use cause::{Blame, Cause, NoVoice, Release, Told};
 pub use effect::Effect;
 pub use event::{
-    Admission, AgentLoss, AudioHeard, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer,
+    Admission, AgentLoss, AudioHeard, CallPart, Event, Grade, GreetingEnd, HandoffFailure, LegSeen, Offer,
     Purpose, Report, Request, Silence, Speaker, VoiceSource,
 };
 pub use fact::{Fact, facts};

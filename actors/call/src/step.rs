@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
-use crate::event::{Admission, Event, Job, LegSeen, Offer, Request, VoiceSource};
+use crate::event::{Admission, CallPart, Event, LegSeen, Offer, Request, VoiceSource};
 use crate::ids::VoiceId;
 use crate::policy::{Proof, VoiceWait};
 use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Seat, Voice};
@@ -147,7 +147,7 @@ impl Turn {
             Event::Reported(report) => self.reported(report),
             Event::OperatorAsked(request) => self.operator_asked(*request),
             Event::DeadlinePassed { generation } => self.deadline_passed(*generation),
-            Event::Panicked { job, ordinal } => self.panicked(*job, *ordinal),
+            Event::Panicked { part, ordinal } => self.panicked(*part, *ordinal),
             Event::Resumed { generation, leg } => self.resumed(*generation, *leg),
         }
     }
@@ -257,7 +257,7 @@ impl Turn {
         self.move_on();
     }
 
-    fn panicked(&mut self, job: Job, ordinal: u32) {
+    fn panicked(&mut self, part: CallPart, ordinal: u32) {
         if ordinal != self.call.panics.saturating_add(1) {
             return;
         }
@@ -270,11 +270,11 @@ impl Turn {
         if again {
             return self.release(Release::by(Blame::Precall, Cause::Panicked));
         }
-        match job {
-            Job::Call => {}
-            Job::Greeting => self.greeting_lost(),
-            Job::CloneWorker => self.voice_missing(NoVoice::CloneFailed),
-            Job::Handoff => self.handoff_lost(),
+        match part {
+            CallPart::Call => {}
+            CallPart::Greeting => self.greeting_lost(),
+            CallPart::CloneWorker => self.voice_missing(NoVoice::CloneFailed),
+            CallPart::Handoff => self.handoff_lost(),
         }
     }
 

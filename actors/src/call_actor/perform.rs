@@ -1,7 +1,7 @@
 //! Carrying out the machine's orders: each one starts a part of the call or tells one to stop.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{Effect, Job, Proof, Purpose};
+use precall_call::{CallPart, Effect, Proof, Purpose};
 
 use super::CallActor;
 use crate::clone_worker::{CloneWorker, StopWaiting};
@@ -40,7 +40,7 @@ impl CallActor {
                 };
                 let handoff = Handoff::new(attempt, self.context.clone(), self.shared.clone(), ctx.address());
                 self.handoff = Some(handoff.start());
-                self.parts.push(Job::Handoff);
+                self.parts.push(CallPart::Handoff);
             }
             Effect::CancelHandoff { attempt } => {
                 if let Some(handoff) = self.handoff.take() {
@@ -91,7 +91,7 @@ impl CallActor {
         let (context, shared) = (self.context.clone(), self.shared.clone());
         let player = GreetingPlayer::new(leg, play, before, context, shared, ctx.address());
         self.player = Some(player.start());
-        self.parts.push(Job::Greeting);
+        self.parts.push(CallPart::Greeting);
     }
 
     /// Without a player there is no agent either, and the call has heard so.
@@ -105,7 +105,7 @@ impl CallActor {
         let greeting =
             GreetingActor::new(self.context.clone(), self.shared.clone(), ctx.address(), self.earlier());
         self.greeting = Some(greeting.start());
-        self.parts.push(Job::Greeting);
+        self.parts.push(CallPart::Greeting);
     }
 
     pub(super) fn stop_watching_greeting(&mut self) {
@@ -117,13 +117,13 @@ impl CallActor {
     fn ask_for_voice(&mut self, proof: Proof, ctx: &mut Context<Self>) {
         let worker = CloneWorker::new(self.context.clone(), self.shared.clone(), ctx.address(), proof);
         self.clone_worker = Some(worker.start());
-        self.parts.push(Job::CloneWorker);
+        self.parts.push(CallPart::CloneWorker);
     }
 
     fn look_up(&mut self, purpose: Purpose, ctx: &mut Context<Self>) {
-        let job = match purpose {
-            Purpose::Greeting => Job::Greeting,
-            Purpose::Agent => Job::Handoff,
+        let part = match purpose {
+            Purpose::Greeting => CallPart::Greeting,
+            Purpose::Agent => CallPart::Handoff,
         };
         let question = Question {
             purpose,
@@ -133,7 +133,7 @@ impl CallActor {
             since: self.call.cannot_have_begun_before(purpose),
         };
         ConversationLookup::new(question, self.context.clone(), self.shared.clone(), ctx.address()).start();
-        self.parts.push(job);
+        self.parts.push(part);
     }
 
     fn earlier(&self) -> Earlier {

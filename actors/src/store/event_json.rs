@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, AudioHeard, Cause, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job,
-    JobId, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy, Purpose, Report,
-    Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, AudioHeard, CallPart, Cause, ConversationId, Event, Grade, GreetingEnd,
+    HandoffFailure, JobId, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy,
+    Purpose, Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -112,7 +112,7 @@ fn fields_of(event: &Event) -> (&'static str, Value) {
         }
         Event::OperatorAsked(request) => ("operator_asked", json!({ "request": request.name() })),
         Event::DeadlinePassed { generation } => ("deadline_passed", json!({ "generation": generation })),
-        Event::Panicked { job, ordinal } => ("panicked", json!({ "job": job.name(), "ordinal": ordinal })),
+        Event::Panicked { part, ordinal } => ("panicked", json!({ "job": part.name(), "ordinal": ordinal })),
         Event::Resumed { generation, leg } => {
             ("resumed", json!({ "generation": generation, "leg": leg_name(*leg) }))
         }
@@ -248,9 +248,10 @@ pub fn decode(value: &Value) -> Result<Event, EventJsonError> {
         },
         "operator_asked" => Event::OperatorAsked(fields.named("request", Request::from_name)?),
         "deadline_passed" => Event::DeadlinePassed { generation: fields.small("generation")? },
-        "panicked" => {
-            Event::Panicked { job: fields.named("job", Job::from_name)?, ordinal: fields.small("ordinal")? }
-        }
+        "panicked" => Event::Panicked {
+            part: fields.named("job", CallPart::from_name)?,
+            ordinal: fields.small("ordinal")?,
+        },
         "resumed" => Event::Resumed {
             generation: fields.number("generation")?,
             leg: fields.named("leg", leg_from_name)?,
