@@ -82,10 +82,10 @@ pub fn open(offer: &Offer, now: At) -> Step {
         last_panic: None,
         resumed: 0,
     };
-    let mut turn = Turn { call, effects: Vec::new(), now };
-    turn.offered(offer.admission);
-    turn.rearm(None);
-    Step { next: turn.call, effects: turn.effects }
+    let mut builder = StepBuilder { call, effects: Vec::new(), now };
+    builder.offered(offer.admission);
+    builder.rearm(None);
+    Step { next: builder.call, effects: builder.effects }
 }
 
 /// Moves a call on. Total: every event is answered in every state. `now` is the event's own time; one that is earlier
@@ -93,26 +93,26 @@ pub fn open(offer: &Offer, now: At) -> Step {
 #[must_use]
 pub fn step(call: &Call, event: &Event, now: At) -> Step {
     let now = now.max(call.at);
-    let mut turn = Turn { call: call.clone(), effects: Vec::new(), now };
-    turn.take(event);
-    if turn.call == *call {
-        return Step { next: turn.call, effects: Vec::new() };
+    let mut builder = StepBuilder { call: call.clone(), effects: Vec::new(), now };
+    builder.take(event);
+    if builder.call == *call {
+        return Step { next: builder.call, effects: Vec::new() };
     }
-    turn.give_up_what_is_left_behind(call);
-    turn.rearm(call.dues.earliest());
-    turn.call.version = call.version.saturating_add(1);
-    turn.call.at = now;
-    Step { next: turn.call, effects: turn.effects }
+    builder.give_up_what_is_left_behind(call);
+    builder.rearm(call.dues.earliest());
+    builder.call.version = call.version.saturating_add(1);
+    builder.call.at = now;
+    Step { next: builder.call, effects: builder.effects }
 }
 
 /// A call in the middle of one step.
-struct Turn {
+struct StepBuilder {
     call: Call,
     effects: Vec<Effect>,
     now: At,
 }
 
-impl Turn {
+impl StepBuilder {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Offered(_) => {}

@@ -1,7 +1,7 @@
 //! The agent on the caller's own leg: made ready while the greeting is heard, lost and opened again, kept while a person is
 //! being called.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{AgentLoss, Event, HandoffFailure};
@@ -14,7 +14,7 @@ const REOPENINGS: u8 = 2;
 /// ringing.
 const PERSONS: usize = 3;
 
-impl Turn {
+impl StepBuilder {
     /// Begins the bridge while the greeting is still heard, as soon as it is known in which voice.
     pub(super) fn make_agent_ready(&mut self) {
         let call = &self.call;

@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::event::{Grade, HandoffFailure, Purpose, Report};
 use crate::ids::ConversationId;
 use crate::policy::Rung;
 use crate::state::{Conversing, Dial, HandingOff, Leg, Phase};
 
-impl Turn {
+impl StepBuilder {
     /// Whether the caller's leg stays with us on this rung.
     pub(super) fn keeps_leg(&self, rung: Rung) -> bool {
         match rung {

@@ -1,6 +1,6 @@
 //! The greeting: on a live leg audio, on route `callback` a telephone call of its own.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::{Grade, GreetingEnd, Purpose};
@@ -8,7 +8,7 @@ use crate::ids::ConversationId;
 use crate::policy::Person;
 use crate::state::{Conversation, Dial, Greeting, Leg, Phase, Seat};
 
-impl Turn {
+impl StepBuilder {
     pub(super) fn greeting_dialled(&mut self) {
         if self.call.phase != Phase::Offered || self.call.policy.on_live_leg() {
             return;

@@ -1,6 +1,6 @@
 //! The handoff: one attempt a rung, each rung at most once, never again what may have been executed.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release, Told};
 use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
@@ -8,7 +8,7 @@ use crate::ids::ConversationId;
 use crate::policy::Rung;
 use crate::state::{Attempt, Conversing, Dial, Dues, Early, Greeting, HandingOff, Leg, Phase, Seat, Voice};
 
-impl Turn {
+impl StepBuilder {
     /// Tries the next rung that is left, or ends the call.
     pub(super) fn next_rung(&mut self) {
         self.call.phase = Phase::Holding;

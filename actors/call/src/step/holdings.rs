@@ -2,12 +2,12 @@
 //!
 //! Every step ends here, so that no way out of a phase can forget it.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::state::{Call, Seat};
 
-impl Turn {
+impl StepBuilder {
     /// Ends the step: the call gives up what it does not need any more. The orders come last, after those that stop the users.
     pub(super) fn give_up_what_is_left_behind(&mut self, before: &Call) {
         if before.watches_greeting() && !self.call.watches_greeting() {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::AudioHeard;
@@ -14,7 +14,7 @@ use crate::state::{Greeting, HandingOff, Leg, Phase};
 /// `routeto` may lag behind the end of the leg (row 7).
 const LEG_GRACE: Duration = Duration::from_secs(2);
 
-impl Turn {
+impl StepBuilder {
     pub(super) fn leg_ringing(&mut self) {
         let waited_for = self.call.leg == Leg::Absent && self.call.phase == Phase::Offered;
         if !waited_for || !self.call.policy.on_live_leg() {
