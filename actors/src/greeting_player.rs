@@ -94,8 +94,8 @@ pub struct ConnectedLeg {
 pub struct Before {
     /// How its audio had gone.
     pub audio: AudioHeard,
-    /// Lines that were spoken.
-    pub lines: u32,
+    /// Utterances that were heard on the bridge.
+    pub utterances: u32,
     /// Requests of an agent for a person.
     pub persons_asked: u8,
 }
@@ -130,7 +130,7 @@ impl GreetingPlayer {
     ) -> Self {
         let notice =
             DeathNotice::new(call.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
-        let agent = AgentOnLeg::new(before.lines, before.persons_asked);
+        let agent = AgentOnLeg::new(before.utterances, before.persons_asked);
         let earlier = before.audio;
         Self {
             leg,

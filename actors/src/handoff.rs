@@ -22,9 +22,9 @@ use crate::providers::elevenlabs::{Execution, OutboundCall};
 use crate::providers::threecx::address::LegAddress;
 use crate::shared::{Shared, clients};
 
-/// What is to be tried.
+/// What one attempt is to try, as the call's actor orders it.
 #[derive(Clone)]
-pub struct Attempt {
+pub struct HandoffOrder {
     /// Counts from 1.
     pub number: u8,
     /// The rung of the ladder.
@@ -41,8 +41,8 @@ pub struct Attempt {
     pub leg: Option<LegAddress>,
     /// What plays into it.
     pub player: Option<Addr<GreetingPlayer>>,
-    /// Lines that were spoken on the bridge before.
-    pub lines: u32,
+    /// Utterances that were heard on the bridge before.
+    pub utterances: u32,
 }
 
 /// Nobody waits for the outcome any more.
@@ -52,7 +52,7 @@ pub struct GiveUp;
 
 /// See the file.
 pub struct Handoff {
-    attempt: Attempt,
+    order: HandoffOrder,
     context: Arc<CallContext>,
     shared: Arc<Shared>,
     call: Addr<CallActor>,
@@ -63,14 +63,14 @@ impl Handoff {
     /// For one attempt of one call.
     #[must_use]
     pub fn new(
-        attempt: Attempt,
+        order: HandoffOrder,
         context: Arc<CallContext>,
         shared: Arc<Shared>,
         call: Addr<CallActor>,
     ) -> Self {
         let notice =
             DeathNotice::new(call.clone(), |panicked| PartDown { part: CallPart::Handoff, panicked });
-        Self { attempt, context, shared, call, _notice: notice }
+        Self { order, context, shared, call, _notice: notice }
     }
 }
 
@@ -80,9 +80,9 @@ impl Actor for Handoff {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.shared.faults.pass(Point::HandoffStarts, self.context.id);
         let (context, shared) = (Arc::clone(&self.context), Arc::clone(&self.shared));
-        let (attempt, call) = (self.attempt.clone(), self.call.clone());
+        let (order, call) = (self.order.clone(), self.call.clone());
         let made = async move {
-            let outcomes = make(&attempt, &context, &shared).await;
+            let outcomes = make(&order, &context, &shared).await;
             shared.faults.pass(Point::HandoffAnswered, context.id);
             for outcome in outcomes {
                 call.do_send(Happened::part(outcome));
@@ -102,45 +102,45 @@ impl Handler<GiveUp> for Handoff {
     }
 }
 
-async fn make(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
+async fn make(order: &HandoffOrder, context: &CallContext, shared: &Shared) -> Vec<Event> {
     if !shared.persistence_state.stand().may_act().await {
-        return vec![Event::HandoffFailed { attempt: attempt.number, why: HandoffFailure::Refused }];
+        return vec![Event::HandoffFailed { attempt: order.number, why: HandoffFailure::Refused }];
     }
-    if attempt.rung.bridges() {
-        return bridging::bring(attempt, context, shared).await.into_iter().collect();
+    if order.rung.bridges() {
+        return bridging::bring(order, context, shared).await.into_iter().collect();
     }
-    if attempt.rung.routes() {
-        return routing::route(attempt, context, shared).await;
+    if order.rung.routes() {
+        return routing::route(order, context, shared).await;
     }
-    vec![dial(attempt, context, shared).await]
+    vec![dial(order, context, shared).await]
 }
 
-async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Event {
-    let number = attempt.number;
+async fn dial(order: &HandoffOrder, context: &CallContext, shared: &Shared) -> Event {
+    let number = order.number;
     let failed = |why| Event::HandoffFailed { attempt: number, why };
-    if !attempt.rung.dials() {
+    if !order.rung.dials() {
         return failed(HandoffFailure::Refused);
     }
     let (Some(clients), Some(to)) = (clients(), context.caller.e164()) else {
         return failed(HandoffFailure::Refused);
     };
     let line = &context.line;
-    let order = OutboundCall {
+    let outbound = OutboundCall {
         telephony: shared.settings.telephony,
         agent_id: line.agent_id.clone(),
         phone_number_id: line.phone_number_id.clone(),
         to: to.clone(),
         call: context.id,
         purpose: Purpose::Agent,
-        voice: attempt.voice.clone(),
+        voice: order.voice.clone(),
         first_message: None,
         language: line.language.clone(),
         max_duration: Some(line.rules.conversation_max),
         ringing_timeout: Some(line.rules.ring_max),
         dynamic_variables: Vec::new(),
     };
-    if attempt.earlier == Earlier::Perhaps {
-        match conversation_lookup::begun_earlier(&clients, context, &attempt.known).await {
+    if order.earlier == Earlier::Perhaps {
+        match conversation_lookup::begun_earlier(&clients, context, &order.known).await {
             Found::Conversation(id) => {
                 return Event::HandoffSucceeded { attempt: number, conversation: Some(id) };
             }
@@ -153,7 +153,7 @@ async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Even
         return failed(HandoffFailure::Refused);
     }
     let started = clock::now();
-    let answer = clients.dials.outbound_call(&order, shared.settings.dial_within).await;
+    let answer = clients.dials.outbound_call(&outbound, shared.settings.dial_within).await;
     shared.provider.note(&answer);
     let error = match answer {
         Ok(dialled) => {
@@ -162,11 +162,11 @@ async fn dial(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Even
         Err(error) => error,
     };
     warn!(shared.log, "the agent was not dialled"; "call" => %context.id, "attempt" => number,
-        "rung" => attempt.rung.name(), "error" => %error, "executed" => ?error.execution);
+        "rung" => order.rung.name(), "error" => %error, "executed" => ?error.execution);
     match error.execution {
         Execution::SurelyNot => failed(HandoffFailure::Refused),
         Execution::Maybe => {
-            let found = conversation_lookup::find(&clients, context, &attempt.known, started).await;
+            let found = conversation_lookup::find(&clients, context, &order.known, started).await;
             match found {
                 Found::Conversation(id) => {
                     Event::HandoffSucceeded { attempt: number, conversation: Some(id) }

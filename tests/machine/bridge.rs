@@ -232,9 +232,9 @@ fn a_leg_that_moves_and_a_restart_and_a_panic_open_the_same_bridge_again() {
 
 #[test]
 fn words_are_counted_and_move_nothing() {
-    let line = |number| Event::LineSpoken { number, by: Speaker::Caller, corrects: None };
+    let line = |number| Event::Utterance { number, by: Speaker::Caller, corrects: None };
     let story = talking().then(line(1)).then(line(1)).then(line(3)).then(line(2));
-    assert_eq!(story.call.lines, 2);
+    assert_eq!(story.call.utterances, 2);
     assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
 }
 

@@ -175,8 +175,8 @@ pub fn events(call: &Call) -> Vec<Event> {
         events.push(Event::PersonAsked { number, person: Person::Named(Arc::from(PERSON)) });
         events.push(Event::PersonAsked { number, person: Person::Named(Arc::from("nobody")) });
     }
-    for number in [call.lines, call.lines + 1] {
-        events.push(Event::LineSpoken { number, by: Speaker::Agent, corrects: None });
+    for number in [call.utterances, call.utterances + 1] {
+        events.push(Event::Utterance { number, by: Speaker::Agent, corrects: None });
     }
     for grade in [Grade::Initiated, Grade::Failed, Grade::Completed] {
         for (id, purpose) in [(greeting_id(), Purpose::Greeting), (agent_id(), Purpose::Agent)] {

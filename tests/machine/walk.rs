@@ -78,7 +78,7 @@ fn live_shape(call: &Call) -> Call {
         proof: proof_shape(call),
         wrong_pins: if call.awaits_pin() { call.wrong_pins } else { 0 },
         agent_loss: None,
-        lines: 0,
+        utterances: 0,
         resumed: 0,
         pbx_state: None,
         audio: None,

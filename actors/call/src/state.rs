@@ -286,7 +286,7 @@ pub struct Call {
     /// An agent spoke with the caller on the live leg, or was handed them.
     pub talked: bool,
     /// Lines that were spoken on the bridge.
-    pub lines: u32,
+    pub utterances: u32,
     /// When things are due.
     pub dues: Dues,
     /// Counts the armings of the deadline.

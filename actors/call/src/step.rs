@@ -56,7 +56,7 @@ pub fn open(offer: &Offer, now: At) -> Step {
         reopened: 0,
         agent_loss: None,
         talked: false,
-        lines: 0,
+        utterances: 0,
         dues: Dues::default(),
         generation: 0,
         instants: Instants {
@@ -143,7 +143,7 @@ impl StepBuilder {
             Event::AgentEnded { attempt } => self.agent_ended(*attempt),
             Event::AgentLost { attempt, why } => self.agent_lost(*attempt, *why),
             Event::PersonAsked { number, person } => self.agent_asked_for(*number, person),
-            Event::LineSpoken { number, .. } => self.line_spoken(*number),
+            Event::Utterance { number, .. } => self.utterance_heard(*number),
             Event::Reported(report) => self.reported(report),
             Event::OperatorAsked(request) => self.operator_asked(*request),
             Event::DeadlinePassed { generation } => self.deadline_passed(*generation),

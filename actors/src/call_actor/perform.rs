@@ -9,7 +9,7 @@ use crate::conversation_lookup::{ConversationLookup, Earlier, Question};
 use crate::faults::Point;
 use crate::greeting::{GreetingActor, StopWatching};
 use crate::greeting_player::{Before, GreetingPlayer, Play, StopPlaying, TellAgent};
-use crate::handoff::{Attempt, GiveUp, Handoff};
+use crate::handoff::{GiveUp, Handoff, HandoffOrder};
 use crate::leg_orders;
 use crate::voice_book::UsesNoMore;
 
@@ -27,7 +27,7 @@ impl CallActor {
             Effect::LetVoiceGo => self.shared.voice_book.do_send(UsesNoMore(self.context.id)),
             Effect::PlayApology { attempt } => self.play(Play::Apology { attempt: *attempt }, ctx),
             Effect::StartHandoff { attempt, rung, voice, person } => {
-                let attempt = Attempt {
+                let order = HandoffOrder {
                     number: *attempt,
                     rung: *rung,
                     voice: voice.clone(),
@@ -36,9 +36,9 @@ impl CallActor {
                     earlier: self.earlier(),
                     leg: self.leg.clone().map(|leg| leg.address),
                     player: self.player.clone(),
-                    lines: self.call.lines,
+                    utterances: self.call.utterances,
                 };
-                let handoff = Handoff::new(attempt, self.context.clone(), self.shared.clone(), ctx.address());
+                let handoff = Handoff::new(order, self.context.clone(), self.shared.clone(), ctx.address());
                 self.handoff = Some(handoff.start());
                 self.parts.push(CallPart::Handoff);
             }
@@ -85,7 +85,7 @@ impl CallActor {
         let Some(leg) = self.leg.clone() else { return };
         let before = Before {
             audio: self.call.audio.unwrap_or_default(),
-            lines: self.call.lines,
+            utterances: self.call.utterances,
             persons_asked: self.call.persons_asked,
         };
         let (context, shared) = (self.context.clone(), self.shared.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use precall_call::{Event, HandoffFailure};
 use slog::warn;
 
-use super::Attempt;
+use super::HandoffOrder;
 use crate::call_context::CallContext;
 use crate::greeting_player::BringAgent;
 use crate::last_words::LastWords;
@@ -27,10 +27,10 @@ const LINES_READ: i64 = 60;
 const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// What went wrong at once; nothing when the order is with the player.
-pub(super) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Option<Event> {
-    let failed = |why| Some(Event::HandoffFailed { attempt: attempt.number, why });
+pub(super) async fn bring(order: &HandoffOrder, context: &CallContext, shared: &Shared) -> Option<Event> {
+    let failed = |why| Some(Event::HandoffFailed { attempt: order.number, why });
     let rules = context.line.rules.bridge.as_ref();
-    let (Some(player), Some(rules), Some(clients)) = (&attempt.player, rules, clients()) else {
+    let (Some(player), Some(rules), Some(clients)) = (&order.player, rules, clients()) else {
         return failed(HandoffFailure::Refused);
     };
     if !shared.agent_seat(context.id).await {
@@ -39,7 +39,7 @@ pub(super) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Sha
     let url = match url(rules, context, shared, &clients).await {
         Ok(url) => url,
         Err(error) => {
-            warn!(shared.log, "the agent has no address"; "call" => %context.id, "attempt" => attempt.number,
+            warn!(shared.log, "the agent has no address"; "call" => %context.id, "attempt" => order.number,
                 "error" => %error);
             return failed(match error {
                 AgentUrlError::Provider(error) if error.execution == Execution::Maybe => {
@@ -52,14 +52,15 @@ pub(super) async fn bring(attempt: &Attempt, context: &CallContext, shared: &Sha
             });
         }
     };
-    let said_before = said_before(attempt, context, shared).await;
-    player.do_send(BringAgent(AgentOrder { context: said_before, ..order(attempt, context, rules, url) }));
+    let said_before = said_before(order, context, shared).await;
+    player
+        .do_send(BringAgent(AgentOrder { context: said_before, ..agent_order(order, context, rules, url) }));
     None
 }
 
 /// What was said before, from the log: whoever plays may not have heard it, as after a restart. Without it the agent begins anew.
-async fn said_before(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Option<String> {
-    if attempt.lines == 0 {
+async fn said_before(order: &HandoffOrder, context: &CallContext, shared: &Shared) -> Option<String> {
+    if order.utterances == 0 {
         return None;
     }
     let read = async {
@@ -101,19 +102,24 @@ async fn url(
     }
 }
 
-fn order(attempt: &Attempt, context: &CallContext, rules: &BridgeRules, url: AgentUrl) -> AgentOrder {
+fn agent_order(
+    order: &HandoffOrder,
+    context: &CallContext,
+    rules: &BridgeRules,
+    url: AgentUrl,
+) -> AgentOrder {
     let first_message = rules.first_message.as_deref();
     let initiation = initiation_text(&Initiation {
         call: context.id,
         threecx_call_id: context.threecx_call_id.as_deref(),
         caller_id: context.caller_id(),
-        voice: attempt.voice.as_ref(),
+        voice: order.voice.as_ref(),
         first_message,
         language: context.line.language.as_deref(),
         variables: &rules.variables,
     });
     AgentOrder {
-        attempt: attempt.number,
+        attempt: order.number,
         url,
         initiation,
         context: None,

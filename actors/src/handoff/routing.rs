@@ -3,7 +3,7 @@
 use precall_call::{Event, HandoffFailure, Person, Rung};
 use slog::{info, warn};
 
-use super::Attempt;
+use super::HandoffOrder;
 use crate::call_context::CallContext;
 use crate::clock;
 use crate::expected_transfers::Expected;
@@ -13,10 +13,10 @@ use crate::providers::threecx::client::ThreeCx;
 use crate::shared::{Shared, clients};
 
 /// What was seen, in order: the outcome, and that the leg is gone where its answer was lost.
-pub(super) async fn route(attempt: &Attempt, context: &CallContext, shared: &Shared) -> Vec<Event> {
-    let failed = |why| vec![Event::HandoffFailed { attempt: attempt.number, why }];
+pub(super) async fn route(order: &HandoffOrder, context: &CallContext, shared: &Shared) -> Vec<Event> {
+    let failed = |why| vec![Event::HandoffFailed { attempt: order.number, why }];
     let line = &context.line;
-    let to = match (&attempt.person, attempt.rung) {
+    let to = match (&order.person, order.rung) {
         (Some(Person::Named(name)), _) => {
             line.rules.persons.iter().find(|(known, _)| known.as_str() == name.as_ref()).map(|(_, to)| to)
         }
@@ -25,10 +25,10 @@ pub(super) async fn route(attempt: &Attempt, context: &CallContext, shared: &Sha
     };
     let clients = clients();
     let pbx = clients.as_ref().and_then(|clients| clients.pbx.as_ref());
-    let (Some(pbx), Some(leg), Some(to)) = (pbx, &attempt.leg, to) else {
+    let (Some(pbx), Some(leg), Some(to)) = (pbx, &order.leg, to) else {
         return failed(HandoffFailure::Refused);
     };
-    let agent_is_asked_for = attempt.rung == Rung::Transfer;
+    let agent_is_asked_for = order.rung == Rung::Transfer;
     if agent_is_asked_for && !shared.agent_seat(context.id).await {
         return failed(HandoffFailure::Refused);
     }
@@ -38,7 +38,7 @@ pub(super) async fn route(attempt: &Attempt, context: &CallContext, shared: &Sha
             agent_id: line.agent_id.clone(),
             destination: to.clone(),
             caller: context.caller.clone(),
-            voice: attempt.voice.clone(),
+            voice: order.voice.clone(),
             since: clock::now(),
         });
     }
@@ -50,17 +50,17 @@ pub(super) async fn route(attempt: &Attempt, context: &CallContext, shared: &Sha
     }
     match outcome {
         ActionOutcome::Done(_) => {
-            vec![Event::HandoffSucceeded { attempt: attempt.number, conversation: None }]
+            vec![Event::HandoffSucceeded { attempt: order.number, conversation: None }]
         }
         ActionOutcome::Refused { reason, message } => {
-            info!(shared.log, "a leg was not routed"; "call" => %context.id, "rung" => attempt.rung.name(),
+            info!(shared.log, "a leg was not routed"; "call" => %context.id, "rung" => order.rung.name(),
                 "reason" => reason.name(), "error" => message);
             failed(failure(reason))
         }
         ActionOutcome::Over => failed(HandoffFailure::CallOver),
         ActionOutcome::Unknown { message } => {
             warn!(shared.log, "nobody said whether a leg was routed"; "call" => %context.id,
-                "rung" => attempt.rung.name(), "error" => message);
+                "rung" => order.rung.name(), "error" => message);
             let mut seen = Vec::new();
             if is_gone(pbx, leg).await {
                 seen.push(Event::LegGone);

@@ -107,7 +107,8 @@ fn fields_of(event: &Event) -> (&'static str, Value) {
         Event::PersonAsked { number, person } => {
             ("person_asked", json!({ "number": number, "name": person_name(person) }))
         }
-        Event::LineSpoken { number, by, corrects } => {
+        // An utterance is a spoken line in the log and in SQL: written rows and others who read them keep the old name.
+        Event::Utterance { number, by, corrects } => {
             ("line_spoken", json!({ "number": number, "by": by.name(), "corrects": corrects }))
         }
         Event::OperatorAsked(request) => ("operator_asked", json!({ "request": request.name() })),
@@ -241,7 +242,7 @@ pub fn decode(value: &Value) -> Result<Event, EventJsonError> {
             number: fields.small("number")?,
             person: fields.maybe_text("name").map_or(Person::Fallback, |name| Person::Named(Arc::from(name))),
         },
-        "line_spoken" => Event::LineSpoken {
+        "line_spoken" => Event::Utterance {
             number: fields.small("number")?,
             by: fields.named("by", Speaker::from_name)?,
             corrects: fields.number("corrects").ok().and_then(|number| u32::try_from(number).ok()),

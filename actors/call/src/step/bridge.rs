@@ -267,9 +267,9 @@ impl StepBuilder {
     }
 
     /// Lines are numbered by whoever hears them.
-    pub(super) fn line_spoken(&mut self, number: u32) {
-        if number == self.call.lines.saturating_add(1) {
-            self.call.lines = number;
+    pub(super) fn utterance_heard(&mut self, number: u32) {
+        if number == self.call.utterances.saturating_add(1) {
+            self.call.utterances = number;
         }
     }
 
