@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
 use precall_base::clock;
 use precall_base::phone_number::Region;
-use precall_call::{At, CallId, ConversationId, Event, Job, LegSeen, LineId, Request};
+use precall_call::{At, CallId, CallPart, ConversationId, Event, LegSeen, LineId, Request};
 use precall_providers::elevenlabs::ConversationReport;
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
@@ -302,7 +302,7 @@ impl CallSupervisor {
         self.services.voice_book.do_send(UsesNoMore(call));
         self.guard.release(call);
         self.services.budgets.lock().call_over(call);
-        self.services.agent_seats.give_back(call);
+        self.services.agent_seats.release(call);
         self.conversations.retain(|_, of| *of != call);
         let line = self.line_of.remove(&call);
         if let Some(count) = line.and_then(|line| self.per_line.get_mut(&line)) {
@@ -363,7 +363,7 @@ impl Handler<CallDown> for CallSupervisor {
         // It died without having settled: its log says how far it came, and this is the end of it.
         warn!(self.services.log, "a call's actor died"; "call" => %call);
         self.count_out(call);
-        let event = Event::Panicked { job: Job::Call, ordinal: 0 };
+        let event = Event::Panicked { part: CallPart::Call, ordinal: 0 };
         self.deliver(call, Delivery::own(event, Extra::None, clock::now()), ctx);
     }
 }

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use precall_base::clock;
-use precall_call::{At, Call, Effect, Event, HandoffFailure, Job, Offer, Phase, open, step};
+use precall_call::{
+    At, Call, CallPart, Effect, Event, Fact, HandoffFailure, Offer, Phase, facts, open, step,
+};
 use precall_providers::threecx::address::LegAddress;
 use precall_store::events::rows::{Entry, RowWrite};
 use slog::{Logger, error, info, o, warn};
@@ -21,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::call::call_context::CallContext;
 use crate::call::clone_worker::CloneWorker;
-use crate::call::greeting_actor::{GreetingActor, StopWatching};
+use crate::call::greeting_actor::GreetingActor;
 use crate::call::handoff::Handoff;
 use crate::call::leg_player::{BringAgent, ConnectedLeg, GreetingPlayer};
 use crate::call::messages::{
@@ -32,7 +34,6 @@ use crate::call::pin::keypad::PinPad;
 use crate::call::projection::{Extra, entry};
 use crate::call::services::CallServices;
 use crate::durability::persistence::{Append, Durable};
-use crate::limits::agent_seats::has_conversation;
 use crate::limits::budgets::Use;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
@@ -74,7 +75,7 @@ pub struct CallActor {
     /// The leg that the call is heard on, and what plays into it.
     leg: Option<ConnectedLeg>,
     player: Option<Addr<GreetingPlayer>>,
-    parts: Vec<Job>,
+    parts: Vec<CallPart>,
     /// Keys that may be a PIN's.
     pad: PinPad,
     /// PINs that wait while one is being checked.
@@ -112,7 +113,7 @@ impl CallActor {
                 (begun.next, work)
             }
             Origin::Log(call) => {
-                if has_conversation(&call) {
+                if call.holds_seat() {
                     services.agent_seats.hold(id);
                 }
                 (*call, VecDeque::new())
@@ -162,7 +163,7 @@ impl CallActor {
         self.services.metrics.observe(Some(&self.call), event, &taken.next);
         self.log_transition(event, &taken.next);
         self.tell_new_conversations(&taken.next);
-        self.count_conversation(extra, &taken.next);
+        self.count_conversations(event, extra, &taken.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(taken.effects.into_iter().map(Work::Perform));
         self.call = taken.next;
@@ -181,15 +182,17 @@ impl CallActor {
         }
     }
 
-    /// What a report says that was news: one that comes again changes nothing, and never comes so far.
-    fn count_conversation(&self, extra: &Extra, next: &Call) {
+    /// What counts is a fact of the machine; only the cost comes beside the event.
+    fn count_conversations(&self, event: &Event, extra: &Extra, next: &Call) {
         let Extra::Report(report) = extra else { return };
-        if next.conversations.iter().any(|c| c.id.as_ref() == Some(&report.conversation)) {
-            let took = Use {
-                seconds: report.duration.unwrap_or_default().as_secs(),
-                credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
-            };
-            self.services.budgets.lock().conversation_over(&report.conversation, took, next.at);
+        for fact in facts(Some(&self.call), event, next) {
+            if let Fact::ConversationReported { conversation, duration } = fact {
+                let took = Use {
+                    seconds: duration.unwrap_or_default().as_secs(),
+                    credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
+                };
+                self.services.budgets.lock().conversation_over(&conversation, took, next.at);
+            }
         }
     }
 
@@ -203,7 +206,7 @@ impl CallActor {
                 "from" => self.call.phase.name(), "event" => kind, "seq" => next.version,
                 "cause" => release.cause.name(), "blame" => release.blame.map(precall_call::Blame::name)),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_) => info!(self.log, "call moved";
@@ -234,17 +237,20 @@ impl CallActor {
             self.work.pop_front();
         }
         self.send_unsent(ctx);
-        if !has_conversation(&self.call) {
-            self.services.agent_seats.give_back(self.context.id);
-        }
-        if self.call.phase != Phase::Greeting
-            && let Some(greeting) = self.greeting.take()
-        {
-            greeting.do_send(StopWatching);
-        }
         self.arm(ctx);
         self.show();
         self.settle();
+    }
+
+    /// Gives up what the call does not hold by its own account. The machine orders it at the right moment; but a restart or a
+    /// second panic may lose the order, and a part that still waited for a seat may have taken one after it.
+    fn give_up_what_is_not_held(&mut self) {
+        if !self.call.holds_seat() {
+            self.services.agent_seats.release(self.context.id);
+        }
+        if !self.call.watches_greeting() {
+            self.stop_watching_greeting();
+        }
     }
 
     fn send_unsent(&mut self, ctx: &mut Context<Self>) {
@@ -271,7 +277,7 @@ impl CallActor {
 
     fn show(&self) {
         let mut actors = vec!["call"];
-        actors.extend(self.parts.iter().map(|job| job.name()));
+        actors.extend(self.parts.iter().map(|part| part.name()));
         self.services.board.show(&self.context, &self.call, actors);
     }
 
@@ -363,6 +369,7 @@ impl Actor for CallActor {
         if self.crashes > 0 {
             return self.go_on_after_crash(ctx);
         }
+        self.give_up_what_is_not_held();
         self.proceed(ctx);
     }
 }
@@ -408,22 +415,23 @@ impl Handler<PartDown> for CallActor {
     type Result = ();
 
     fn handle(&mut self, down: PartDown, ctx: &mut Context<Self>) {
-        if let Some(i) = self.parts.iter().position(|job| *job == down.job) {
+        if let Some(i) = self.parts.iter().position(|part| *part == down.part) {
             self.parts.remove(i);
         }
-        match down.job {
+        match down.part {
             // The voice may have been asked for again before the first worker was gone.
-            Job::CloneWorker if self.parts.contains(&Job::CloneWorker) => {}
-            Job::CloneWorker => self.clone_worker = None,
-            Job::Handoff => self.handoff = None,
-            Job::Greeting if down.panicked => self.player = None,
-            Job::Greeting | Job::Call => {}
+            CallPart::CloneWorker if self.parts.contains(&CallPart::CloneWorker) => {}
+            CallPart::CloneWorker => self.clone_worker = None,
+            CallPart::Handoff => self.handoff = None,
+            CallPart::Greeting if down.panicked => self.player = None,
+            CallPart::Greeting | CallPart::Call => {}
         }
         if down.panicked {
-            warn!(self.log, "a part of the call panicked"; "part" => down.job.name());
+            warn!(self.log, "a part of the call panicked"; "part" => down.part.name());
             let ordinal = self.call.panics.saturating_add(1);
-            self.take(&Event::Panicked { job: down.job, ordinal }, &Extra::None, Vec::new());
+            self.take(&Event::Panicked { part: down.part, ordinal }, &Extra::None, Vec::new());
         }
+        self.give_up_what_is_not_held();
         self.proceed(ctx);
     }
 }

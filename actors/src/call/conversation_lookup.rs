@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
-use precall_call::{At, ConversationId, Event, GreetingEnd, HandoffFailure, Job, Purpose};
+use precall_call::{At, CallPart, ConversationId, Event, GreetingEnd, HandoffFailure, Purpose};
 use precall_providers::elevenlabs::ConversationDetail;
 
 use crate::call::call_context::CallContext;
@@ -54,11 +54,11 @@ impl ConversationLookup {
         services: Arc<CallServices>,
         call: PartParent,
     ) -> Self {
-        let job = match question.purpose {
-            Purpose::Greeting => Job::Greeting,
-            Purpose::Agent => Job::Handoff,
+        let part = match question.purpose {
+            Purpose::Greeting => CallPart::Greeting,
+            Purpose::Agent => CallPart::Handoff,
         };
-        let notice = DownNotice::new(call.down.clone(), move |_| PartDown { job, panicked: false });
+        let notice = DownNotice::new(call.down.clone(), move |_| PartDown { part, panicked: false });
         Self { question, context, services, call, _notice: notice }
     }
 }

@@ -11,7 +11,7 @@ use actix::{
 };
 use precall_base::clock;
 use precall_base::phone_number::E164;
-use precall_call::{ConversationId, Event, GreetingEnd, Job, Purpose};
+use precall_call::{CallPart, ConversationId, Event, GreetingEnd, Purpose};
 use precall_providers::elevenlabs::{ConversationDetail, Execution, OutboundCall};
 use slog::warn;
 
@@ -55,7 +55,8 @@ impl GreetingActor {
         call: PartParent,
         earlier: Earlier,
     ) -> Self {
-        let notice = DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
+        let notice =
+            DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
         Self { context, services, call, earlier, answered: false, unwatched: false, _notice: notice }
     }
 }

@@ -14,7 +14,7 @@ use precall_audio::leg_events::{LegAudioStats, LegNews, LegReport};
 use precall_audio::leg_handle::LegAudio;
 use precall_audio::playlist::{Mark, Scene};
 use precall_base::clock;
-use precall_call::{At, AudioHeard, Event, GreetingEnd, HandoffFailure, Job};
+use precall_call::{At, AudioHeard, CallPart, Event, GreetingEnd, HandoffFailure};
 use precall_providers::threecx::address::LegAddress;
 use slog::{info, warn};
 
@@ -97,8 +97,8 @@ pub struct ConnectedLeg {
 pub struct Before {
     /// How its audio had gone.
     pub audio: AudioHeard,
-    /// Lines that were spoken.
-    pub lines: u32,
+    /// Utterances that were heard on the bridge.
+    pub utterances: u32,
     /// Requests of an agent for a person.
     pub persons_asked: u8,
 }
@@ -131,8 +131,9 @@ impl GreetingPlayer {
         services: Arc<CallServices>,
         call: PartParent,
     ) -> Self {
-        let notice = DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
-        let agent = AgentOnLeg::new(before.lines, before.persons_asked);
+        let notice =
+            DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
+        let agent = AgentOnLeg::new(before.utterances, before.persons_asked);
         let earlier = before.audio;
         Self {
             leg,

@@ -3,7 +3,7 @@
 use actix::{Message, Recipient};
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_base::clock;
-use precall_call::{At, CallId, ConversationId, Event, Job};
+use precall_call::{At, CallId, CallPart, ConversationId, Event};
 use precall_store::events::rows::RowWrite;
 use tokio::sync::oneshot;
 
@@ -52,12 +52,12 @@ impl Happened {
     }
 }
 
-/// One of the call's jobs is over.
+/// A part of the call is over.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct PartDown {
     /// Which.
-    pub job: Job,
+    pub part: CallPart,
     /// Whether it panicked.
     pub panicked: bool,
 }

@@ -144,7 +144,7 @@ fn transcript(event: &Event, call: &Call, extra: &Extra) -> Option<String> {
     let (Event::Reported(fact), Extra::Report(report)) = (event, extra) else { return None };
     let agent = call.conversation(Purpose::Agent)?;
     // Of several sessions a report tells of one; the lines that were heard tell of all.
-    if call.lines > 0 && agent.ordinal > 1 {
+    if call.utterances > 0 && agent.ordinal > 1 {
         return None;
     }
     let told = agent.id.as_ref() == Some(&fact.conversation) && fact.grade == Grade::Completed;
@@ -278,7 +278,7 @@ fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<RowWrite> {
         Fact::VoiceReady { voice, took, source, .. } => voice_ready(context, call, voice, *took, *source),
         Fact::VoiceMissing(why) => voice_missing(context, call, *why).into_iter().collect(),
         Fact::HandedOff(rung) => handed_off(context, call, *rung).into_iter().collect(),
-        Fact::Released(_) if call.lines > 0 => {
+        Fact::Released(_) if call.utterances > 0 => {
             vec![RowWrite::TranscriptOfLines(TranscriptDue { id: uuid(context) })]
         }
         Fact::Offered
@@ -287,6 +287,7 @@ fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<RowWrite> {
         | Fact::FirstSound(_)
         | Fact::NoticeEnded
         | Fact::PinRefused
+        | Fact::ConversationReported { .. }
         | Fact::Panicked
         | Fact::Released(_) => Vec::new(),
     }
