@@ -25,13 +25,13 @@ use crate::call::call_context::CallContext;
 use crate::call::clone_worker::CloneWorker;
 use crate::call::greeting_actor::GreetingActor;
 use crate::call::handoff::Handoff;
-use crate::call::leg_player::{BringAgent, ConnectedLeg, GreetingPlayer};
+use crate::call::leg_player::{BringAgent, ConnectedLeg, LegPlayer};
 use crate::call::messages::{
     AgentOrdered, CallDown, CallParent, CallSettled, ConversationKnown, Happened, PartDown, Sender, Stop,
 };
 use crate::call::pin::Pin;
 use crate::call::pin::keypad::PinPad;
-use crate::call::projection::{Extra, entry};
+use crate::call::projection::{Payload, entry};
 use crate::call::services::CallServices;
 use crate::durability::persistence::{Append, Durable};
 use crate::limits::budgets::Use;
@@ -74,7 +74,7 @@ pub struct CallActor {
     handoff: Option<Addr<Handoff>>,
     /// The leg that the call is heard on, and what plays into it.
     leg: Option<ConnectedLeg>,
-    player: Option<Addr<GreetingPlayer>>,
+    player: Option<Addr<LegPlayer>>,
     parts: Vec<CallPart>,
     /// Keys that may be a PIN's.
     pad: PinPad,
@@ -103,8 +103,8 @@ impl CallActor {
             Origin::Offered(offer, recording) => {
                 let begun = open(&offer, clock::now());
                 let event = Event::Offered(offer);
-                let extra = recording.map_or(Extra::None, Extra::Recording);
-                let entry = entry(&context, None, &event, &begun.next, &extra);
+                let payload = recording.map_or(Payload::None, Payload::Recording);
+                let entry = entry(&context, None, &event, &begun.next, &payload);
                 services.metrics.observe(None, &event, &begun.next);
                 info!(log, "call offered"; "state" => begun.next.phase.name(),
                     "caller" => ?context.caller, "route" => begun.next.policy.route.name());
@@ -149,21 +149,21 @@ impl CallActor {
     }
 
     /// The one place where the call's state changes.
-    fn take(&mut self, event: &Event, extra: &Extra, derived: Vec<RowWrite>) {
-        self.take_at(clock::now(), event, extra, derived);
+    fn take(&mut self, event: &Event, payload: &Payload, derived: Vec<RowWrite>) {
+        self.take_at(clock::now(), event, payload, derived);
     }
 
-    fn take_at(&mut self, at: At, event: &Event, extra: &Extra, derived: Vec<RowWrite>) {
+    fn take_at(&mut self, at: At, event: &Event, payload: &Payload, derived: Vec<RowWrite>) {
         let taken = step(&self.call, event, at);
         if taken.next.version == self.call.version {
             return;
         }
-        let mut entry = entry(&self.context, Some(&self.call), event, &taken.next, extra);
+        let mut entry = entry(&self.context, Some(&self.call), event, &taken.next, payload);
         entry.derived.extend(derived);
         self.services.metrics.observe(Some(&self.call), event, &taken.next);
         self.log_transition(event, &taken.next);
         self.tell_new_conversations(&taken.next);
-        self.count_conversations(event, extra, &taken.next);
+        self.count_conversations(event, payload, &taken.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(taken.effects.into_iter().map(Work::Perform));
         self.call = taken.next;
@@ -183,8 +183,8 @@ impl CallActor {
     }
 
     /// What counts is a fact of the machine; only the cost comes beside the event.
-    fn count_conversations(&self, event: &Event, extra: &Extra, next: &Call) {
-        let Extra::Report(report) = extra else { return };
+    fn count_conversations(&self, event: &Event, payload: &Payload, next: &Call) {
+        let Payload::Report(report) = payload else { return };
         for fact in facts(Some(&self.call), event, next) {
             if let Fact::ConversationReported { conversation, duration } = fact {
                 let took = Use {
@@ -224,7 +224,7 @@ impl CallActor {
                 Work::Record(entry) => self.unsent.push((**entry).clone()),
                 Work::Perform(Effect::Intend(intent)) => {
                     let intent = intent.clone();
-                    self.take(&intent, &Extra::None, Vec::new());
+                    self.take(&intent, &Payload::None, Vec::new());
                 }
                 Work::Perform(effect) if effect.needs_durable_intent() => {
                     self.after_durable.push_back((self.call.version, effect.clone()));
@@ -269,7 +269,7 @@ impl CallActor {
             if self.call.still_wants(&effect) {
                 self.perform(&effect, ctx);
             } else if let Some(event) = effect.surely_not_done() {
-                self.take(&event, &Extra::None, Vec::new());
+                self.take(&event, &Payload::None, Vec::new());
             }
             self.after_durable.pop_front();
         }
@@ -301,7 +301,7 @@ impl CallActor {
         self.services.faults.pass(Point::CallOnDeadline, self.context.id);
         if let Some(deadline) = self.call.deadline().filter(|d| d.due <= clock::now()) {
             let passed = Event::DeadlinePassed { generation: deadline.generation };
-            self.take(&passed, &Extra::None, Vec::new());
+            self.take(&passed, &Payload::None, Vec::new());
         }
         self.proceed(ctx);
     }
@@ -342,14 +342,14 @@ impl CallActor {
     fn deal_with_hand(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::CallBeforeStep, self.context.id);
         let Some(happened) = self.in_hand.as_mut() else { return };
-        let (event, extra) = (happened.event.clone(), std::mem::take(&mut happened.extra));
+        let (event, payload) = (happened.event.clone(), std::mem::take(&mut happened.payload));
         let derived = std::mem::take(&mut happened.derived);
         let at = happened.at;
-        if let Extra::Leg(leg) = &extra {
+        if let Payload::Leg(leg) = &payload {
             self.take_leg(leg, at);
         }
         if !self.is_for_the_pad(&event, at, ctx) {
-            self.take_at(at, &event, &extra, derived);
+            self.take_at(at, &event, &payload, derived);
         }
         if let Some(Happened { done, sender, .. }) = self.in_hand.take() {
             // An event that changed nothing is acknowledged when everything before it is durable: it may be a duplicate.
@@ -404,7 +404,7 @@ impl Handler<AgentOrdered> for CallActor {
             // The player is gone, and its audio with it: this agent cannot be heard.
             None => {
                 let failed = Event::HandoffFailed { attempt: order.attempt, why: HandoffFailure::Refused };
-                self.take(&failed, &Extra::None, Vec::new());
+                self.take(&failed, &Payload::None, Vec::new());
                 self.proceed(ctx);
             }
         }
@@ -429,7 +429,7 @@ impl Handler<PartDown> for CallActor {
         if down.panicked {
             warn!(self.log, "a part of the call panicked"; "part" => down.part.name());
             let ordinal = self.call.panics.saturating_add(1);
-            self.take(&Event::Panicked { part: down.part, ordinal }, &Extra::None, Vec::new());
+            self.take(&Event::Panicked { part: down.part, ordinal }, &Payload::None, Vec::new());
         }
         self.give_up_what_is_not_held();
         self.proceed(ctx);

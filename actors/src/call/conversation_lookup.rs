@@ -9,7 +9,7 @@ use precall_providers::elevenlabs::ConversationDetail;
 
 use crate::call::call_context::CallContext;
 use crate::call::messages::{Happened, PartDown, PartParent};
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
@@ -99,7 +99,7 @@ async fn ask(
     services.provider.note(&detail);
     if let Ok(ConversationDetail::Reported(report)) = detail {
         let event = Event::Reported(report.fact());
-        call.do_send(Happened { extra: Extra::Report(report), ..Happened::part(event) });
+        call.do_send(Happened { payload: Payload::Report(report), ..Happened::part(event) });
     }
 }
 

@@ -19,7 +19,7 @@ use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
 use crate::call::conversation_lookup::{Earlier, Found};
 use crate::call::messages::{Happened, PartDown, PartParent};
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
@@ -118,7 +118,7 @@ async fn watch(id: &ConversationId, services: &CallServices, call: &Recipient<Ha
         match detail {
             Ok(ConversationDetail::Reported(report)) => {
                 let event = Event::Reported(report.fact());
-                call.do_send(Happened { extra: Extra::Report(report), ..Happened::part(event) });
+                call.do_send(Happened { payload: Payload::Report(report), ..Happened::part(event) });
                 return;
             }
             // The telephone call is over and is being analysed (ElevenLabs facts, section 6).

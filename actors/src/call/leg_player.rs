@@ -104,7 +104,7 @@ pub struct Before {
 }
 
 /// See the file.
-pub struct GreetingPlayer {
+pub struct LegPlayer {
     leg: ConnectedLeg,
     first: Play,
     context: Arc<CallContext>,
@@ -120,7 +120,7 @@ pub struct GreetingPlayer {
     _notice: DownNotice<PartDown>,
 }
 
-impl GreetingPlayer {
+impl LegPlayer {
     /// For one leg of one call.
     #[must_use]
     pub fn new(
@@ -153,19 +153,19 @@ impl GreetingPlayer {
         self.call.happened.do_send(Happened { at, ..Happened::part(event) });
     }
 
-    /// None on a line without a programme: it is of a route without audio.
+    /// None on a line without a announcements: it is of a route without audio.
     fn scene(&mut self, play: Play) -> Option<Scene> {
-        let programme = self.context.line.programme.as_ref()?;
+        let announcements = self.context.line.announcements.as_ref()?;
         match play {
-            Play::Greeting => programme.greeting().or_else(|| {
+            Play::Greeting => announcements.greeting().or_else(|| {
                 // Nothing is said before the notice. Music, while the call finds somebody who needs none.
                 self.tell(clock::now(), Event::GreetingEnded { end: GreetingEnd::Failed });
-                Some(programme.hold())
+                Some(announcements.hold())
             }),
-            Play::Hold => Some(programme.hold()),
+            Play::Hold => Some(announcements.hold()),
             Play::Apology { attempt } => {
                 self.apologising = Some(attempt);
-                Some(programme.apology())
+                Some(announcements.apology())
             }
         }
     }
@@ -173,7 +173,7 @@ impl GreetingPlayer {
     fn heard(&mut self, at: At, mark: Mark) {
         match mark {
             NOTICE => {
-                let version = self.context.line.programme.as_ref().and_then(|p| p.notice_version());
+                let version = self.context.line.announcements.as_ref().and_then(|p| p.notice_version());
                 if let Some(version) = version {
                     self.tell(at, Event::NoticeEnded { version });
                 }
@@ -210,7 +210,7 @@ impl GreetingPlayer {
     }
 }
 
-impl Actor for GreetingPlayer {
+impl Actor for LegPlayer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
@@ -226,7 +226,7 @@ impl Actor for GreetingPlayer {
     }
 }
 
-impl Handler<Play> for GreetingPlayer {
+impl Handler<Play> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, play: Play, _: &mut Context<Self>) {
@@ -238,7 +238,7 @@ impl Handler<Play> for GreetingPlayer {
     }
 }
 
-impl Handler<BringAgent> for GreetingPlayer {
+impl Handler<BringAgent> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, BringAgent(order): BringAgent, _: &mut Context<Self>) {
@@ -256,7 +256,7 @@ impl Handler<BringAgent> for GreetingPlayer {
     }
 }
 
-impl Handler<TellAgent> for GreetingPlayer {
+impl Handler<TellAgent> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, order: TellAgent, _: &mut Context<Self>) {
@@ -275,7 +275,7 @@ impl Handler<TellAgent> for GreetingPlayer {
     }
 }
 
-impl Handler<StopPlaying> for GreetingPlayer {
+impl Handler<StopPlaying> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, _: StopPlaying, ctx: &mut Context<Self>) {
@@ -284,7 +284,7 @@ impl Handler<StopPlaying> for GreetingPlayer {
     }
 }
 
-impl Handler<LegReport> for GreetingPlayer {
+impl Handler<LegReport> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, report: LegReport, ctx: &mut Context<Self>) {

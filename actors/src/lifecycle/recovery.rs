@@ -29,7 +29,7 @@ use uuid::Uuid;
 use super::housekeeping::{Keeping, keep_house};
 use crate::admission::call_registry::{REMEMBERED, Registry, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
-use crate::call::announcements::Programme;
+use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
 use crate::durability::leadership::{LEFT_FREE, Standing};
@@ -374,12 +374,12 @@ impl Loader {
                 warn!(self.services.log, "a prompt differs from its configuration"; "problem" => problem);
             }
         }
-        let programmes = prepared
+        let announcements = prepared
             .by_line
             .into_iter()
-            .map(|(line, prompts)| (line, Programme::new(prompts, pbx.lead_silence)))
+            .map(|(line, prompts)| (line, Announcements::new(prompts, pbx.lead_silence)))
             .collect();
-        lines.with_programmes(&programmes)
+        lines.with_announcements(&announcements)
     }
 
     fn start_feed(&self, reserved: ReservedFeed, supervisor: &Addr<CallSupervisor>) {

@@ -8,7 +8,7 @@ use crate::call::clone_worker::{CloneWorker, StopWaiting};
 use crate::call::conversation_lookup::{ConversationLookup, Earlier, Question};
 use crate::call::greeting_actor::{GreetingActor, StopWatching};
 use crate::call::handoff::{GiveUp, Handoff, HandoffOrder, HandoffParent};
-use crate::call::leg_player::{Before, GreetingPlayer, Play, StopPlaying, TellAgent};
+use crate::call::leg_player::{Before, LegPlayer, Play, StopPlaying, TellAgent};
 use crate::call::messages::PartParent;
 use crate::pbx::leg_commands;
 use crate::runtime::fault_injection::Point;
@@ -100,7 +100,7 @@ impl CallActor {
             persons_asked: self.call.persons_asked,
         };
         let (context, services) = (self.context.clone(), self.services.clone());
-        let player = GreetingPlayer::new(leg, play, before, context, services, part_parent(ctx));
+        let player = LegPlayer::new(leg, play, before, context, services, part_parent(ctx));
         self.player = Some(player.start());
         self.parts.push(CallPart::Greeting);
     }

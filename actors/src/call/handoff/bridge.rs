@@ -18,7 +18,7 @@ use crate::call::call_context::CallContext;
 use crate::call::line::{AgentAccess, BridgeRules};
 use crate::call::messages::AgentOrdered;
 use crate::call::services::CallServices;
-use crate::call::transcript_tail::LastWords;
+use crate::call::transcript_tail::TranscriptTail;
 use crate::runtime::clients::Clients;
 
 /// A conversation begins so long before the greeting's end: time to make its first words, and none to grow impatient.
@@ -78,7 +78,7 @@ async fn said_before(order: &HandoffOrder, context: &CallContext, services: &Cal
     };
     match tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow)) {
         Ok(lines) => {
-            let mut words = LastWords::default();
+            let mut words = TranscriptTail::default();
             for line in lines {
                 words.say(line.number, line.by, &line.text, line.corrects);
             }

@@ -9,10 +9,10 @@ use precall_providers::elevenlabs::{ToolOutcome, contextual_update_text, tool_re
 use serde_json::{Map, Value};
 use slog::{info, warn};
 
-use super::GreetingPlayer;
+use super::LegPlayer;
 use crate::call::messages::Happened;
-use crate::call::projection::Extra;
-use crate::call::transcript_tail::LastWords;
+use crate::call::projection::Payload;
+use crate::call::transcript_tail::TranscriptTail;
 
 /// The one tool that an agent may use. The agent's prompt lists the names of the persons.
 const TRANSFER_TOOL: &str = "transfer_to_person";
@@ -32,7 +32,7 @@ pub(crate) struct AgentOnLeg {
     /// The latest answers: the provider's number and the utterance's number.
     answers: VecDeque<(i64, u32)>,
     /// The latest utterances, for an agent that replaces another one.
-    last_words: LastWords,
+    transcript_tail: TranscriptTail,
     /// Id of the tool call that is still without an answer.
     tool: Option<String>,
 }
@@ -44,7 +44,7 @@ impl AgentOnLeg {
             persons_asked,
             let_go: 0,
             answers: VecDeque::new(),
-            last_words: LastWords::default(),
+            transcript_tail: TranscriptTail::default(),
             tool: None,
         }
     }
@@ -81,7 +81,7 @@ impl AgentOnLeg {
 
     /// What a new session is told; none if nothing was said on this leg.
     pub(crate) fn said_before(&self) -> Option<String> {
-        self.last_words.told()
+        self.transcript_tail.told()
     }
 
     /// Records an utterance and returns its number; none beyond `UTTERANCES_MAX`.
@@ -96,7 +96,7 @@ impl AgentOnLeg {
                 self.answers.pop_front();
             }
         }
-        self.last_words.say(self.utterances, by, text, corrects);
+        self.transcript_tail.say(self.utterances, by, text, corrects);
         Some(self.utterances)
     }
 
@@ -106,7 +106,7 @@ impl AgentOnLeg {
     }
 }
 
-impl GreetingPlayer {
+impl LegPlayer {
     /// Tells the call what became of its agent.
     pub(crate) fn agent_news(&mut self, attempt: u8, at: At, news: AgentNews) {
         match news {
@@ -142,7 +142,7 @@ impl GreetingPlayer {
         }
         let Some(number) = self.agent.note(by, &text, answer, corrects) else { return };
         let event = Event::Utterance { number, by, corrects };
-        self.call.happened.do_send(Happened { at, extra: Extra::Words(text), ..Happened::part(event) });
+        self.call.happened.do_send(Happened { at, payload: Payload::Words(text), ..Happened::part(event) });
     }
 
     /// The agent names a person, never a telephone number. A name that is not configured is answered with the list of names.
