@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use crate::source::{Source, has_word};
+use crate::source::Source;
 use crate::tree::{catches, holds, spares, tree};
 
 /// The one place that asks what time of day it is. The log dates its lines itself, and simulators stand for other

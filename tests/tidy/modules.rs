@@ -24,10 +24,6 @@ impl<'tree> Modules<'tree> {
         self.files.len()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Module, &'tree Source)> {
-        self.files.iter().map(|(module, source)| (module, *source))
-    }
-
     /// The other files that this file's code names, each with the first line that does.
     pub fn named_by(&self, from: &Module) -> BTreeMap<&Module, usize> {
         let mut named = BTreeMap::new();
