@@ -295,7 +295,7 @@ mod tests {
             Phase::Offered,
             Phase::Greeting(Greeting::default()),
             Phase::Holding,
-            Phase::HandingOff(HandingOff { attempt, kept: None, looked_up: false }),
+            Phase::HandingOff(HandingOff { attempt, parked: None, looked_up: false }),
             Phase::Conversing(Conversing { attempt, looked_up: false }),
             Phase::Released(Release::good(Cause::Completed)),
         ];

@@ -1,4 +1,4 @@
-//! The agent on the caller's own leg as a person would tell it: made ready early, lost, opened again, and kept waiting while a
+//! The agent on the caller's own leg as a person would tell it: made ready early, lost, opened again, and parked while a
 //! person is called.
 
 use std::sync::Arc;
@@ -181,13 +181,13 @@ fn a_person_is_called_while_the_agent_waits_and_takes_the_call() {
 
 #[test]
 fn a_person_who_is_not_reached_leaves_the_caller_with_the_agent() {
-    let due = talking().call.dues.conversation;
+    let due = talking().call.deadlines.conversation;
     let mut story = talking().then(sales());
     story.orders();
     let mut story = story.then(failed(2, HandoffFailure::Busy));
     assert_eq!(story.orders(), [Effect::ReturnToAgent { attempt: 1, why: HandoffFailure::Busy }]);
     assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
-    assert_eq!(story.call.dues.conversation, due, "the longest conversation is not longer for it");
+    assert_eq!(story.call.deadlines.conversation, due, "the longest conversation is not longer for it");
     // The key does the same, with the person it stands for.
     let mut story = story.then(Event::DtmfReceived { key: '0' });
     let call =

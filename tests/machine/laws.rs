@@ -2,7 +2,7 @@
 
 use precall_call::{
     At, Attempt, Call, Conversing, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof,
-    ProofWay, Proving, Purpose, Route, Rung, Step, Voice, facts, step,
+    ProofState, ProofWay, Purpose, Route, Rung, Step, Voice, facts, step,
 };
 
 /// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to hold.
@@ -102,7 +102,7 @@ fn each_rung_at_most_once_but_for_what_broke(call: &Call) {
         assert!(rung.bridges(), "{rung:?} was tried twice");
         times += 1;
     }
-    assert_eq!(times, usize::from(call.reopened), "a rung was tried again without leave");
+    assert_eq!(times, usize::from(call.retries), "a rung was tried again without leave");
     assert!(times <= 2, "a rung is tried on and on");
 }
 
@@ -118,10 +118,10 @@ fn an_agent_is_connected_only_when_it_is_ready(before: &Call, event: &Event, tak
                 let made_ready = before.early().is_some_and(|e| e.ready && e.attempt.number == *attempt);
                 let is_now = matches!(event, Event::HandoffSucceeded { attempt: a, .. } if a == attempt);
                 assert!(made_ready || is_now, "an agent that is not ready was connected");
-                assert!(taken.next.talked, "nobody noted that the agent spoke");
+                assert!(taken.next.agent_talked, "nobody noted that the agent spoke");
             }
             Effect::ReturnToAgent { attempt, why } => {
-                let waited = before.kept().is_some_and(|kept| kept.attempt.number == *attempt);
+                let waited = before.parked().is_some_and(|parked| parked.attempt.number == *attempt);
                 let refused = *why == HandoffFailure::Refused && taken.next.phase == before.phase;
                 assert!(waited || refused, "a return to an agent who was not there");
             }
@@ -139,7 +139,7 @@ fn an_agent_that_is_left_is_given_up(before: &Call, event: &Event, taken: &Step)
         return;
     };
     let stays = matches!(taken.next.phase, Phase::Conversing(now) if now.attempt == with)
-        || taken.next.kept().is_some_and(|kept| kept.attempt == with)
+        || taken.next.parked().is_some_and(|parked| parked.attempt == with)
         || taken.next.leg != Leg::Connected;
     let took_leave = matches!(event, Event::Resumed { .. } | Event::Panicked { .. });
     if !with.rung.bridges() || stays || took_leave {
@@ -161,7 +161,7 @@ fn a_withdrawn_voice_is_not_begun_with(event: &Event, taken: &Step) {
     assert!(matches!(call.voice, Voice::Fallback(_)), "the voice is still the caller's: {:?}", call.voice);
     let speaks = |attempt: Attempt| attempt.rung == Rung::BridgeCloned;
     let on_the_way = call.early().is_some_and(|early| speaks(early.attempt));
-    let waits = call.kept().is_some_and(|kept| speaks(kept.attempt));
+    let waits = call.parked().is_some_and(|parked| speaks(parked.attempt));
     let talks = match call.phase {
         Phase::HandingOff(handoff) => speaks(handoff.attempt),
         Phase::Conversing(with) => speaks(with.attempt),
@@ -229,9 +229,12 @@ fn audio_only_on_a_live_leg(taken: &Step) {
 }
 
 fn nothing_is_waited_for_after_the_end(call: &Call) {
-    assert!(!(call.is_released() && call.waiting), "a released call waits for a voice");
+    assert!(!(call.is_released() && call.awaits_voice), "a released call waits for a voice");
     if let Phase::HandingOff(_) | Phase::Conversing(_) = call.phase {
-        assert!(call.dues.voice.is_none() && call.dues.greeting.is_none(), "an old due time is armed");
+        assert!(
+            call.deadlines.voice.is_none() && call.deadlines.greeting.is_none(),
+            "an old due time is armed"
+        );
     }
 }
 
@@ -285,7 +288,7 @@ fn what_cannot_be_heard_is_not_tried(taken: &Step) {
 /// Neither by what the call believes, nor by an order; and who keeps the voices is never told of a proof that was not given.
 fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, taken: &Step) {
     let call = &taken.next;
-    let lacks_proof = matches!(call.proof, Proving::Awaited(_) | Proving::Denied);
+    let lacks_proof = matches!(call.proof, ProofState::Awaited(_) | ProofState::Denied);
     assert!(!lacks_proof || !matches!(call.voice, Voice::Cloned(_)), "a voice without its proof: {event:?}");
     for effect in &taken.effects {
         match effect {
@@ -293,7 +296,11 @@ fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, t
                 assert!(!lacks_proof || voice.as_str() != "clone", "an agent in a voice without its proof");
             }
             Effect::AskForVoice { proof } => {
-                assert_eq!(*proof == Proof::Given, call.proof == Proving::Shown, "a proof that nobody gave");
+                assert_eq!(
+                    *proof == Proof::Given,
+                    call.proof == ProofState::Shown,
+                    "a proof that nobody gave"
+                );
                 assert!(!lacks_proof, "a voice was asked for whose proof is missing");
             }
             _ => {}
@@ -302,12 +309,15 @@ fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, t
 }
 
 fn a_proof_is_awaited_only_while_it_can_matter(call: &Call) {
-    let Proving::Awaited(way) = call.proof else {
-        return assert!(call.dues.proof.is_none(), "a PIN is due that nobody asked for");
+    let ProofState::Awaited(way) = call.proof else {
+        return assert!(call.deadlines.proof.is_none(), "a PIN is due that nobody asked for");
     };
     assert!(matches!(call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding));
-    assert!(call.policy.on_live_leg() && call.voice == Voice::Awaited && !call.waiting);
-    assert!(call.dues.voice.is_none() && call.dues.hold.is_none(), "a clone is due that nobody makes");
+    assert!(call.policy.on_live_leg() && call.voice == Voice::Awaited && !call.awaits_voice);
+    assert!(
+        call.deadlines.voice.is_none() && call.deadlines.hold.is_none(),
+        "a clone is due that nobody makes"
+    );
     assert!(way != ProofWay::Leg || call.leg != Leg::Connected, "a leg that proves nothing is waited for");
     assert!(call.wrong_pins < 3, "more PINs than may be tried");
 }
@@ -320,7 +330,7 @@ fn may_be_paid_for(call: &Call) -> bool {
         Phase::Conversing(with) => with.attempt.rung.leads_to_agent(),
         Phase::Offered | Phase::Holding | Phase::Released(_) => false,
     };
-    in_this_phase || call.early().is_some() || call.kept().is_some()
+    in_this_phase || call.early().is_some() || call.parked().is_some()
 }
 
 /// Nor is it given back between two attempts: another call could take it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    At, Effect, Event, GreetingEnd, LegSeen, NoVoice, Phase, Policy, Proof, ProofWay, ProvedBy, Proving,
+    At, Effect, Event, GreetingEnd, LegSeen, NoVoice, Phase, Policy, Proof, ProofState, ProofWay, ProvedBy,
     Route, Rung, Voice, VoiceWait,
 };
 
@@ -40,7 +40,7 @@ fn ask_with_proof() -> Effect {
 #[test]
 fn a_pin_during_the_greeting_brings_the_voice_in_which_the_agent_speaks() {
     let mut story = greeted().then(asked(ProofWay::LegOrPin));
-    assert_eq!((&story.call.voice, story.call.waiting), (&Voice::Awaited, false));
+    assert_eq!((&story.call.voice, story.call.awaits_voice), (&Voice::Awaited, false));
     story.orders();
     let mut story = story.then(given(ProvedBy::Pin));
     assert_eq!(story.orders(), [ask_with_proof()]);
@@ -71,7 +71,7 @@ fn three_wrong_pins_or_none_in_time_leave_the_fallback_voice() {
     let two = holding().then(wrong(1)).then(wrong(1)).then(wrong(3)).then(wrong(2));
     assert_eq!((two.call.wrong_pins, &two.call.voice), (2, &Voice::Awaited));
     for story in [two.then(wrong(3)), holding().at_the_deadline()] {
-        assert_eq!((&story.call.voice, story.call.proof), (&UNPROVEN, Proving::Denied));
+        assert_eq!((&story.call.voice, story.call.proof), (&UNPROVEN, ProofState::Denied));
         assert_eq!(story.orders.last(), Some(&start(1, Rung::Transfer, Some("fallback"))));
     }
     // Too late, by whatever way; nor does a voice come from anywhere else.
@@ -102,7 +102,7 @@ fn what_was_proved_before_it_was_asked_for_counts() {
     assert_eq!(Story::of(offered).orders(), [ask_with_proof(), Effect::DialGreeting]);
     // A PIN that nobody asked for proves nothing.
     let pin = greeted().then(given(ProvedBy::Pin));
-    assert_eq!(pin.call.proof, Proving::Unasked);
+    assert_eq!(pin.call.proof, ProofState::Unasked);
 }
 
 #[test]

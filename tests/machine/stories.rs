@@ -179,8 +179,8 @@ fn the_end_of_the_pbx_call_ends_the_wait_but_not_an_agent_call_that_is_out() {
     assert_eq!(waiting.orders[2..], [Effect::StopWaiting, Effect::StopWatchingGreeting, Effect::ReleaseSeat]);
     let talking = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
     assert!(!talking.then(Event::PbxCallEnded { duration: None }).call.is_released());
-    let kept = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };
-    assert!(!Story::of(kept).then(Event::PbxCallEnded { duration: None }).call.is_released());
+    let outliving = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };
+    assert!(!Story::of(outliving).then(Event::PbxCallEnded { duration: None }).call.is_released());
 }
 
 #[test]

@@ -25,8 +25,8 @@ pub use fold::{FoldError, fold};
 pub use ids::{CallId, ConversationId, JobId, LineId, VoiceId};
 pub use policy::{Person, Policy, Proof, ProofWay, ProvedBy, Route, Rung, VoicePolicy, VoiceWait};
 pub use state::{
-    Attempt, Call, Conversation, Conversing, Deadline, Dial, Dues, Early, Greeting, HandingOff, Instants,
-    Kept, Leg, Phase, Proving, Seat, Voice,
+    Attempt, Call, Conversation, Conversing, Deadline, Deadlines, Dial, EarlyAgent, Greeting, HandingOff,
+    Instants, Leg, ParkedAgent, Phase, ProofState, Seat, Voice,
 };
 pub use step::{Step, open, step};
 pub use time::At;

@@ -46,7 +46,7 @@ impl Phase {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Greeting {
     /// The agent that is being made ready meanwhile; on a live leg only.
-    pub early: Option<Early>,
+    pub early: Option<EarlyAgent>,
     /// The provider was asked what became of the greeting call: it is asked once.
     pub looked_up: bool,
 }
@@ -57,7 +57,7 @@ pub struct HandingOff {
     /// The attempt.
     pub attempt: Attempt,
     /// The agent that waits on the bridge, while the attempt calls a person.
-    pub kept: Option<Kept>,
+    pub parked: Option<ParkedAgent>,
     /// The provider was asked what became of the agent's call: it is asked once.
     pub looked_up: bool,
 }
@@ -82,7 +82,7 @@ pub struct Attempt {
 
 /// An agent that is being made ready while the greeting is heard, so that nobody waits for it afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Early {
+pub struct EarlyAgent {
     /// The attempt that makes it ready.
     pub attempt: Attempt,
     /// Whether it is.
@@ -91,7 +91,7 @@ pub struct Early {
 
 /// The agent that waits on the bridge while somebody else is being called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Kept {
+pub struct ParkedAgent {
     /// The attempt that brought it in.
     pub attempt: Attempt,
     /// When its conversation must be over.
@@ -111,7 +111,7 @@ pub enum Voice {
 
 /// Whether the caller proved who they are, as far as anybody asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Proving {
+pub enum ProofState {
     /// Nobody asked, and nothing proves it.
     Unasked,
     /// Asked for, and waited for.
@@ -182,7 +182,7 @@ pub enum Seat {
 
 /// When things are due. The earliest is the call's one deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Dues {
+pub struct Deadlines {
     /// The leg must have appeared, or have come back.
     pub leg: Option<At>,
     /// The voice must be decided.
@@ -199,7 +199,7 @@ pub struct Dues {
     pub conversation: Option<At>,
 }
 
-impl Dues {
+impl Deadlines {
     /// The earliest.
     #[must_use]
     pub fn earliest(&self) -> Option<At> {
@@ -260,9 +260,9 @@ pub struct Call {
     /// What is known of the voice.
     pub voice: Voice,
     /// Whether a clone worker is waiting for the voice.
-    pub waiting: bool,
+    pub awaits_voice: bool,
     /// Whether the caller proved who they are.
-    pub proof: Proving,
+    pub proof: ProofState,
     /// PINs that proved nothing.
     pub wrong_pins: u8,
     /// The caller's leg.
@@ -278,17 +278,17 @@ pub struct Call {
     /// Rungs that were tried, in order.
     pub tried: Vec<Rung>,
     /// A rung that may be tried once more, since what broke was not its own doing.
-    pub again: Option<Rung>,
+    pub retry: Option<Rung>,
     /// How often one was.
-    pub reopened: u8,
+    pub retries: u8,
     /// How the last agent was lost.
     pub agent_loss: Option<AgentLoss>,
     /// An agent spoke with the caller on the live leg, or was handed them.
-    pub talked: bool,
+    pub agent_talked: bool,
     /// Lines that were spoken on the bridge.
     pub utterances: u32,
     /// When things are due.
-    pub dues: Dues,
+    pub deadlines: Deadlines,
     /// Counts the armings of the deadline.
     pub generation: u32,
     /// The named moments.
@@ -341,7 +341,7 @@ impl Call {
 
     /// The agent that is being made ready while the greeting is heard.
     #[must_use]
-    pub fn early(&self) -> Option<Early> {
+    pub fn early(&self) -> Option<EarlyAgent> {
         match self.phase {
             Phase::Greeting(greeting) => greeting.early,
             Phase::Offered
@@ -354,9 +354,9 @@ impl Call {
 
     /// The agent that waits on the bridge while a person is being called.
     #[must_use]
-    pub fn kept(&self) -> Option<Kept> {
+    pub fn parked(&self) -> Option<ParkedAgent> {
         match self.phase {
-            Phase::HandingOff(handoff) => handoff.kept,
+            Phase::HandingOff(handoff) => handoff.parked,
             Phase::Offered
             | Phase::Greeting(_)
             | Phase::Holding
@@ -374,7 +374,7 @@ impl Call {
     /// Whether keys that are pressed now may be a PIN's, and so nobody's to see.
     #[must_use]
     pub fn awaits_pin(&self) -> bool {
-        self.proof == Proving::Awaited(ProofWay::LegOrPin)
+        self.proof == ProofState::Awaited(ProofWay::LegOrPin)
     }
 
     /// Whether the end of the greeting call is watched for at the provider: on route `callback`, while the greeting is under way.
@@ -395,7 +395,7 @@ impl Call {
             Phase::Offered | Phase::Holding | Phase::Released(_) => false,
             // On route `callback` the greeting is a conversation of its own.
             Phase::Greeting(greeting) => !self.policy.on_live_leg() || greeting.early.is_some(),
-            Phase::HandingOff(handoff) => handoff.attempt.rung.leads_to_agent() || handoff.kept.is_some(),
+            Phase::HandingOff(handoff) => handoff.attempt.rung.leads_to_agent() || handoff.parked.is_some(),
             Phase::Conversing(with) => with.attempt.rung.leads_to_agent(),
         }
     }
@@ -403,7 +403,7 @@ impl Call {
     /// The one armed deadline; none once it is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        self.dues.earliest().map(|due| Deadline { due, generation: self.generation })
+        self.deadlines.earliest().map(|due| Deadline { due, generation: self.generation })
     }
 
     /// Whether an order that had to wait is still to be carried out: the call may have moved on meanwhile.
@@ -465,7 +465,7 @@ impl Call {
     pub fn had_agent(&self) -> bool {
         let reported =
             self.conversations.iter().any(|c| c.purpose == Purpose::Agent && c.grade == Grade::Completed);
-        reported || self.talked
+        reported || self.agent_talked
     }
 
     /// The latest conversation of a purpose.

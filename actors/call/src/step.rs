@@ -16,7 +16,7 @@ use crate::effect::Effect;
 use crate::event::{Admission, CallPart, Event, LegSeen, Offer, Request, VoiceSource};
 use crate::ids::VoiceId;
 use crate::policy::{Proof, VoiceWait};
-use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Seat, Voice};
+use crate::state::{Call, Deadlines, Instants, Leg, Phase, ProofState, Seat, Voice};
 use crate::time::At;
 
 /// Two panics of one call within this time end it.
@@ -40,10 +40,10 @@ pub fn open(offer: &Offer, now: At) -> Step {
         policy: Arc::clone(&offer.policy),
         phase: Phase::Offered,
         voice: Voice::Awaited,
-        waiting: false,
+        awaits_voice: false,
         proof: match offer.policy.proof {
-            Proof::None => Proving::Unasked,
-            Proof::Given => Proving::Given,
+            Proof::None => ProofState::Unasked,
+            Proof::Given => ProofState::Given,
         },
         wrong_pins: 0,
         leg: Leg::Absent,
@@ -52,12 +52,12 @@ pub fn open(offer: &Offer, now: At) -> Step {
         conversations: Vec::new(),
         seat: Seat::None,
         tried: Vec::new(),
-        again: None,
-        reopened: 0,
+        retry: None,
+        retries: 0,
         agent_loss: None,
-        talked: false,
+        agent_talked: false,
         utterances: 0,
-        dues: Dues::default(),
+        deadlines: Deadlines::default(),
         generation: 0,
         instants: Instants {
             offered: now,
@@ -99,7 +99,7 @@ pub fn step(call: &Call, event: &Event, now: At) -> Step {
         return Step { next: builder.call, effects: Vec::new() };
     }
     builder.give_up_what_is_left_behind(call);
-    builder.rearm(call.dues.earliest());
+    builder.rearm(call.deadlines.earliest());
     builder.call.version = call.version.saturating_add(1);
     builder.call.at = now;
     Step { next: builder.call, effects: builder.effects }
@@ -161,9 +161,9 @@ impl StepBuilder {
             }
             Admission::Accepted => {}
         }
-        self.call.dues.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
+        self.call.deadlines.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
         if self.call.policy.on_live_leg() {
-            self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+            self.call.deadlines.leg = Some(self.now.plus(self.call.policy.leg_max));
         } else {
             self.effects.push(Effect::Intend(Event::GreetingDialled));
         }
@@ -171,7 +171,7 @@ impl StepBuilder {
     }
 
     fn ask_for_voice(&mut self) {
-        self.call.waiting = true;
+        self.call.awaits_voice = true;
         let proof = self.show_proof();
         self.effects.push(Effect::AskForVoice { proof });
     }
@@ -182,16 +182,16 @@ impl StepBuilder {
         if !still_open || matches!(self.call.voice, Voice::Cloned(_)) || self.lacks_proof() {
             return;
         }
-        self.call.waiting = false;
+        self.call.awaits_voice = false;
         self.give_early_agent_up();
         self.decide(Voice::Cloned(voice.clone()));
     }
 
     fn voice_missing(&mut self, why: NoVoice) {
-        if self.call.is_released() || !self.call.waiting {
+        if self.call.is_released() || !self.call.awaits_voice {
             return;
         }
-        self.call.waiting = false;
+        self.call.awaits_voice = false;
         if self.call.voice == Voice::Awaited {
             self.decide(Voice::Fallback(why));
         }
@@ -227,31 +227,31 @@ impl StepBuilder {
         }
         let now = self.now;
         let passed = |due: &mut Option<At>| due.take_if(|at| *at <= now).is_some();
-        if passed(&mut self.call.dues.leg) {
+        if passed(&mut self.call.deadlines.leg) {
             return self.leg_overdue();
         }
-        if passed(&mut self.call.dues.conversation) {
+        if passed(&mut self.call.deadlines.conversation) {
             return self.conversation_overdue();
         }
-        if passed(&mut self.call.dues.handoff) {
+        if passed(&mut self.call.deadlines.handoff) {
             return self.handoff_overdue();
         }
-        if passed(&mut self.call.dues.proof) {
+        if passed(&mut self.call.deadlines.proof) {
             return self.unproven();
         }
-        let voice = passed(&mut self.call.dues.voice);
-        let hold = passed(&mut self.call.dues.hold);
+        let voice = passed(&mut self.call.deadlines.voice);
+        let hold = passed(&mut self.call.deadlines.hold);
         if (voice || hold) && self.call.voice == Voice::Awaited {
             self.call.voice = Voice::Fallback(NoVoice::CloneTimeout);
             self.call.instants.voice_decided = Some(self.now);
         }
-        if passed(&mut self.call.dues.greeting) {
+        if passed(&mut self.call.deadlines.greeting) {
             return self.greeting_overdue();
         }
         if self.call.phase == Phase::Offered && !self.call.policy.on_live_leg() {
             // The intent was never recorded; it is made again.
             self.effects.push(Effect::Intend(Event::GreetingDialled));
-            self.call.dues.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
+            self.call.deadlines.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
         }
         self.make_agent_ready();
         self.move_on();
@@ -293,7 +293,7 @@ impl StepBuilder {
             self.call.leg = Leg::Gone;
             return self.release(Release::by(Blame::Precall, Cause::LostInRestart));
         }
-        self.call.waiting = false;
+        self.call.awaits_voice = false;
         if self.call.voice == Voice::Awaited && !self.lacks_proof() {
             self.ask_for_voice();
         }
@@ -351,7 +351,7 @@ impl StepBuilder {
         if !self.call.notice_given() {
             return self.next_rung();
         }
-        let told_to = self.call.handoff_asked || self.call.dues.voice.is_none();
+        let told_to = self.call.handoff_asked || self.call.deadlines.voice.is_none();
         let free = self.call.policy.auto_transition || told_to;
         if self.call.person_asked.is_some() || (self.call.voice != Voice::Awaited && free) {
             self.next_rung();
@@ -365,14 +365,14 @@ impl StepBuilder {
         }
         let early = self.take_early_agent();
         self.call.phase = Phase::Holding;
-        self.call.dues.greeting = None;
+        self.call.deadlines.greeting = None;
         self.call.instants.greeting_ended = Some(self.now);
         if let Some(early) = early {
             return self.await_early_agent(early);
         }
         self.play_hold();
         if self.awaits_proof() {
-            self.call.dues.proof = Some(self.now.plus(self.call.policy.pin_wait));
+            self.call.deadlines.proof = Some(self.now.plus(self.call.policy.pin_wait));
         } else {
             self.hold_for_voice();
         }
@@ -384,7 +384,7 @@ impl StepBuilder {
         if let (VoiceWait::Start { after }, Voice::Awaited, true) =
             (self.call.policy.voice_wait, &self.call.voice, self.call.policy.auto_transition)
         {
-            self.call.dues.hold = Some(self.now.plus(after));
+            self.call.deadlines.hold = Some(self.now.plus(after));
         }
     }
 
@@ -402,10 +402,10 @@ impl StepBuilder {
         if let (Phase::HandingOff(handoff), true) = (self.call.phase, self.call.policy.on_live_leg()) {
             self.effects.push(Effect::CancelHandoff { attempt: handoff.attempt.number });
         }
-        self.call.again = None;
+        self.call.retry = None;
         self.stop_awaiting_proof();
-        if self.call.waiting {
-            self.call.waiting = false;
+        if self.call.awaits_voice {
+            self.call.awaits_voice = false;
             self.effects.push(Effect::StopWaiting);
         }
         if self.call.leg == Leg::Connected {
@@ -415,13 +415,13 @@ impl StepBuilder {
             self.effects.push(Effect::DropLeg);
         }
         self.call.phase = Phase::Released(release);
-        self.call.dues = Dues::default();
+        self.call.deadlines = Deadlines::default();
         self.call.instants.released = Some(self.now);
     }
 
     /// Arms anew when the earliest due time moved, so that the old timer is known to be stale.
     fn rearm(&mut self, before: Option<At>) {
-        if self.call.dues.earliest() != before {
+        if self.call.deadlines.earliest() != before {
             self.call.generation = self.call.generation.wrapping_add(1);
         }
     }

@@ -1,4 +1,4 @@
-//! The agent on the caller's own leg: made ready while the greeting is heard, lost and opened again, kept while a person is
+//! The agent on the caller's own leg: made ready while the greeting is heard, lost and opened again, parked while a person is
 //! being called.
 
 use super::StepBuilder;
@@ -6,10 +6,10 @@ use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{AgentLoss, Event, HandoffFailure};
 use crate::policy::{Person, Rung};
-use crate::state::{Attempt, Conversing, Early, Greeting, HandingOff, Kept, Leg, Phase, Voice};
+use crate::state::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, Leg, ParkedAgent, Phase, Voice};
 
 /// How often a rung that broke without fault of its own is tried once more, in one call.
-const REOPENINGS: u8 = 2;
+const RETRIES: u8 = 2;
 /// How many persons are called for one caller during a conversation: a model that asks on and on keeps nobody's telephone
 /// ringing.
 const PERSONS: usize = 3;
@@ -41,7 +41,7 @@ impl StepBuilder {
         }
     }
 
-    pub(super) fn take_early_agent(&mut self) -> Option<Early> {
+    pub(super) fn take_early_agent(&mut self) -> Option<EarlyAgent> {
         let Phase::Greeting(greeting) = &mut self.call.phase else { return None };
         greeting.early.take()
     }
@@ -64,7 +64,7 @@ impl StepBuilder {
         is_meant
     }
 
-    pub(super) fn await_early_agent(&mut self, early: Early) {
+    pub(super) fn await_early_agent(&mut self, early: EarlyAgent) {
         self.begin_waiting_for(early.attempt);
         if early.ready {
             return self.agent_is_ready(early.attempt);
@@ -75,7 +75,7 @@ impl StepBuilder {
     /// From here on caller and agent hear each other.
     pub(super) fn agent_is_ready(&mut self, attempt: Attempt) {
         self.effects.push(Effect::ConnectAgent { attempt: attempt.number });
-        self.call.dues.handoff = None;
+        self.call.deadlines.handoff = None;
         // Whoever was asked for earlier was not reached.
         self.call.person_asked = None;
         self.call.instants.handed_off.get_or_insert(self.now);
@@ -90,19 +90,19 @@ impl StepBuilder {
             {
                 Some(attempt)
             }
-            Phase::HandingOff(_) => self.take_kept_agent().map(|kept| kept.attempt),
+            Phase::HandingOff(_) => self.take_parked_agent().map(|parked| parked.attempt),
             Phase::Greeting(_) => self.take_early_agent().map(|early| early.attempt),
             Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => None,
         };
         if let Some(attempt) = with_agent {
             self.note_agent_dial(HandoffFailure::Unknown);
-            self.may_try_again(attempt.rung);
+            self.allow_retry(attempt.rung);
         }
     }
 
-    pub(super) fn may_try_again(&mut self, rung: Rung) {
-        if self.call.reopened < REOPENINGS {
-            self.call.again = Some(rung);
+    pub(super) fn allow_retry(&mut self, rung: Rung) {
+        if self.call.retries < RETRIES {
+            self.call.retry = Some(rung);
         }
     }
 
@@ -113,7 +113,7 @@ impl StepBuilder {
                 self.release(Release::good(Cause::AgentEnded));
             }
             // It took its leave while somebody else was being called for the caller: that goes on.
-            Phase::HandingOff(_) => self.kept_agent_is_gone(number, AgentLoss::Lost),
+            Phase::HandingOff(_) => self.parked_agent_is_gone(number, AgentLoss::Lost),
             Phase::Offered
             | Phase::Greeting(_)
             | Phase::Holding
@@ -129,7 +129,7 @@ impl StepBuilder {
                 if with.number == number && with.rung.bridges() =>
             {
                 if why == AgentLoss::Lost && self.call.agent_loss.is_none() {
-                    self.may_try_again(with.rung);
+                    self.allow_retry(with.rung);
                 }
                 self.call.agent_loss = Some(why);
                 self.call.person_asked = None;
@@ -137,7 +137,7 @@ impl StepBuilder {
                 self.play_hold();
                 self.next_rung();
             }
-            Phase::HandingOff(_) => self.kept_agent_is_gone(number, why),
+            Phase::HandingOff(_) => self.parked_agent_is_gone(number, why),
             Phase::Greeting(_) => {
                 self.early_agent_failed(number);
             }
@@ -169,7 +169,7 @@ impl StepBuilder {
                 self.note_agent_dial(HandoffFailure::Unknown);
                 self.effects.extend([Effect::CancelHandoff { attempt: with.number }, Effect::LetVoiceGo]);
                 if self.call.tried.contains(&Rung::BridgeFallback) {
-                    self.may_try_again(Rung::BridgeFallback);
+                    self.allow_retry(Rung::BridgeFallback);
                 }
                 self.play_hold();
                 self.next_rung();
@@ -177,9 +177,9 @@ impl StepBuilder {
             // Somebody is being called: a person, while the agent waits, or an agent whose voice was told already.
             Phase::HandingOff(handoff) => {
                 self.call.voice = Voice::Fallback(why);
-                if let Some(kept) = handoff.kept.filter(|kept| kept.attempt.rung.wants_clone()) {
-                    self.take_kept_agent();
-                    self.effects.push(Effect::CancelHandoff { attempt: kept.attempt.number });
+                if let Some(parked) = handoff.parked.filter(|parked| parked.attempt.rung.wants_clone()) {
+                    self.take_parked_agent();
+                    self.effects.push(Effect::CancelHandoff { attempt: parked.attempt.number });
                 }
                 if !handoff.attempt.rung.takes_clone() {
                     self.effects.push(Effect::LetVoiceGo);
@@ -189,16 +189,16 @@ impl StepBuilder {
         }
     }
 
-    fn kept_agent_is_gone(&mut self, number: u8, why: AgentLoss) {
-        if self.call.kept().is_some_and(|kept| kept.attempt.number == number) {
-            self.take_kept_agent();
+    fn parked_agent_is_gone(&mut self, number: u8, why: AgentLoss) {
+        if self.call.parked().is_some_and(|parked| parked.attempt.number == number) {
+            self.take_parked_agent();
             self.call.agent_loss = Some(why);
         }
     }
 
-    fn take_kept_agent(&mut self) -> Option<Kept> {
+    fn take_parked_agent(&mut self) -> Option<ParkedAgent> {
         let Phase::HandingOff(handoff) = &mut self.call.phase else { return None };
-        handoff.kept.take()
+        handoff.parked.take()
     }
 
     /// The agent's tool. Whoever is not known here was already answered by whoever heard the question.
@@ -226,7 +226,7 @@ impl StepBuilder {
             return self.effects.push(Effect::ReturnToAgent { attempt: with.attempt.number, why });
         }
         self.call.person_asked = Some(person);
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         let attempt = self.next_attempt();
         self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung: Rung::Person }));
     }
@@ -234,11 +234,11 @@ impl StepBuilder {
     /// The caller hears music, the agent silence, until somebody answers or nobody does.
     pub(super) fn person_is_called(&mut self, attempt: Attempt, with: Attempt) {
         let longest = self.now.plus(self.call.policy.conversation_max);
-        let until = self.call.dues.conversation.unwrap_or(longest);
+        let until = self.call.deadlines.conversation.unwrap_or(longest);
         self.call.tried.push(attempt.rung);
         self.begin_waiting_for(attempt);
-        let kept = Some(Kept { attempt: with, until });
-        self.call.phase = Phase::HandingOff(HandingOff { attempt, kept, looked_up: false });
+        let parked = Some(ParkedAgent { attempt: with, until });
+        self.call.phase = Phase::HandingOff(HandingOff { attempt, parked, looked_up: false });
         self.play_hold();
         let person = self.call.person_asked.clone();
         self.effects.push(Effect::StartHandoff {
@@ -252,18 +252,18 @@ impl StepBuilder {
     /// Nobody came: back to the agent, who is told why; without one the ladder goes on.
     pub(super) fn person_missed(&mut self, why: HandoffFailure) {
         self.call.person_asked = None;
-        let Some(kept) = self.take_kept_agent() else {
+        let Some(parked) = self.take_parked_agent() else {
             self.play_hold();
             return self.next_rung();
         };
         if self.leg_is_away() {
-            self.may_try_again(kept.attempt.rung);
+            self.allow_retry(parked.attempt.rung);
             return self.next_rung();
         }
-        self.call.dues.handoff = None;
-        self.call.phase = Phase::Conversing(Conversing { attempt: kept.attempt, looked_up: false });
-        self.call.dues.conversation = Some(kept.until);
-        self.effects.push(Effect::ReturnToAgent { attempt: kept.attempt.number, why });
+        self.call.deadlines.handoff = None;
+        self.call.phase = Phase::Conversing(Conversing { attempt: parked.attempt, looked_up: false });
+        self.call.deadlines.conversation = Some(parked.until);
+        self.effects.push(Effect::ReturnToAgent { attempt: parked.attempt.number, why });
     }
 
     /// Lines are numbered by whoever hears them.

@@ -145,6 +145,6 @@ impl StepBuilder {
             return self.release(Release::by(Blame::Precall, Cause::MaxDuration));
         }
         self.look_agent_up();
-        self.call.dues.conversation = Some(self.now.plus(self.call.policy.report_grace));
+        self.call.deadlines.conversation = Some(self.now.plus(self.call.policy.report_grace));
     }
 }

@@ -15,7 +15,7 @@ impl StepBuilder {
         }
         let policy = &self.call.policy;
         let longest = policy.ring_max + policy.greeting_max + policy.report_grace;
-        self.call.dues.greeting = Some(self.now.plus(longest));
+        self.call.deadlines.greeting = Some(self.now.plus(longest));
         self.call.phase = Phase::Greeting(Greeting::default());
         self.begin_conversation(Purpose::Greeting);
         self.call.seat = Seat::Held;
@@ -93,7 +93,7 @@ impl StepBuilder {
             return self.hold();
         }
         self.look_greeting_up();
-        self.call.dues.greeting = Some(self.now.plus(self.call.policy.report_grace));
+        self.call.deadlines.greeting = Some(self.now.plus(self.call.policy.report_grace));
     }
 
     pub(super) fn look_greeting_up(&mut self) {

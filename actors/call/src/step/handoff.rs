@@ -6,21 +6,23 @@ use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
 use crate::policy::Rung;
-use crate::state::{Attempt, Conversing, Dial, Dues, Early, Greeting, HandingOff, Leg, Phase, Seat, Voice};
+use crate::state::{
+    Attempt, Conversing, Deadlines, Dial, EarlyAgent, Greeting, HandingOff, Leg, Phase, Seat, Voice,
+};
 
 impl StepBuilder {
     /// Tries the next rung that is left, or ends the call.
     pub(super) fn next_rung(&mut self) {
         self.call.phase = Phase::Holding;
         self.stop_awaiting_proof();
-        let leg = self.call.dues.leg;
-        self.call.dues = Dues::default();
+        let leg = self.call.deadlines.leg;
+        self.call.deadlines = Deadlines::default();
         if self.leg_is_away() {
-            self.call.dues.leg = leg;
+            self.call.deadlines.leg = leg;
             return self.wait_for_leg();
         }
         // Until the intent is recorded this is the call's deadline; passing it, the intent is made again.
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         let attempt = self.next_attempt();
         match self.best_rung() {
             Some(rung) => self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung })),
@@ -47,7 +49,7 @@ impl StepBuilder {
         if to_a_person && self.can_try(Rung::Destination) {
             return Some(Rung::Destination);
         }
-        if let Some(rung) = self.call.again.filter(|rung| self.can_try(*rung)) {
+        if let Some(rung) = self.call.retry.filter(|rung| self.can_try(*rung)) {
             return Some(rung);
         }
         self.call.policy.ladder().iter().copied().find(|rung| self.can_try(*rung))
@@ -62,7 +64,7 @@ impl StepBuilder {
             && audio_fits
             && self.call.policy.ladder().contains(&rung)
             && self.call.policy.offers(rung)
-            && (!self.call.tried.contains(&rung) || self.call.again == Some(rung))
+            && (!self.call.tried.contains(&rung) || self.call.retry == Some(rung))
     }
 
     pub(super) fn handoff_started(&mut self, number: u8, rung: Rung) {
@@ -78,7 +80,7 @@ impl StepBuilder {
                 return self.person_is_called(attempt, with);
             }
             Phase::Greeting(greeting) if rung.bridges() && greeting.early.is_none() && self.can_try(rung) => {
-                let early = Some(Early { attempt, ready: false });
+                let early = Some(EarlyAgent { attempt, ready: false });
                 self.call.phase = Phase::Greeting(Greeting { early, ..greeting });
             }
             Phase::Holding if self.can_try(rung) => self.begin_waiting_for(attempt),
@@ -90,11 +92,11 @@ impl StepBuilder {
             | Phase::Released(_) => return,
         }
         self.call.tried.push(rung);
-        if self.call.again.take_if(|again| *again == rung).is_some() {
-            self.call.reopened = self.call.reopened.saturating_add(1);
+        if self.call.retry.take_if(|again| *again == rung).is_some() {
+            self.call.retries = self.call.retries.saturating_add(1);
         }
-        if self.call.waiting && self.call.early().is_none() {
-            self.call.waiting = false;
+        if self.call.awaits_voice && self.call.early().is_none() {
+            self.call.awaits_voice = false;
             self.effects.push(Effect::StopWaiting);
         }
         if rung.leads_to_agent() {
@@ -117,10 +119,10 @@ impl StepBuilder {
 
     /// From here on its outcome is all that is waited for.
     pub(super) fn begin_waiting_for(&mut self, attempt: Attempt) {
-        self.call.phase = Phase::HandingOff(HandingOff { attempt, kept: None, looked_up: false });
+        self.call.phase = Phase::HandingOff(HandingOff { attempt, parked: None, looked_up: false });
         self.stop_awaiting_proof();
-        self.call.dues = Dues::default();
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        self.call.deadlines = Deadlines::default();
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         self.call.instants.handoff_started.get_or_insert(self.now);
     }
 
@@ -144,7 +146,7 @@ impl StepBuilder {
             }
             return;
         }
-        self.call.dues.handoff = None;
+        self.call.deadlines.handoff = None;
         self.call.instants.handed_off.get_or_insert(self.now);
         self.let_go_of_leg(attempt.rung);
         // The attempt is over: nothing of it is left to be given up.
@@ -176,7 +178,7 @@ impl StepBuilder {
 
     pub(super) fn converse(&mut self, attempt: Attempt) {
         self.begin_conversing(attempt);
-        self.call.talked |= self.call.policy.on_live_leg();
+        self.call.agent_talked |= self.call.policy.on_live_leg();
         let policy = &self.call.policy;
         let longest = match attempt.rung {
             Rung::CallbackCloned | Rung::CallbackFallback => {
@@ -187,7 +189,7 @@ impl StepBuilder {
                 policy.conversation_max
             }
         };
-        self.call.dues.conversation = Some(self.now.plus(longest));
+        self.call.deadlines.conversation = Some(self.now.plus(longest));
     }
 
     fn reached_person(&self) -> Release {
@@ -216,7 +218,7 @@ impl StepBuilder {
             why
         };
         let Some(attempt) = self.running(number) else { return };
-        self.call.dues.handoff = None;
+        self.call.deadlines.handoff = None;
         match (why, attempt.rung.dials()) {
             (HandoffFailure::CallOver, _) => {
                 self.call.leg = if self.call.leg == Leg::Connected { Leg::Gone } else { self.call.leg };
@@ -311,7 +313,7 @@ impl StepBuilder {
     pub(super) fn handoff_lost(&mut self) {
         if let Some(early) = self.call.early().filter(|early| !early.ready) {
             self.give_early_agent_up();
-            self.may_try_again(early.attempt.rung);
+            self.allow_retry(early.attempt.rung);
             return self.make_agent_ready();
         }
         let Phase::HandingOff(HandingOff { attempt, .. }) = self.call.phase else { return };
@@ -325,7 +327,7 @@ impl StepBuilder {
         }
         self.note_agent_dial(HandoffFailure::Unknown);
         self.look_agent_up();
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.report_grace));
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.report_grace));
     }
 
     pub(super) fn look_agent_up(&mut self) {

@@ -21,7 +21,7 @@ impl StepBuilder {
             return;
         }
         self.call.leg = Leg::Ringing;
-        self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+        self.call.deadlines.leg = Some(self.now.plus(self.call.policy.leg_max));
         self.effects.push(Effect::AnswerLeg);
     }
 
@@ -32,20 +32,20 @@ impl StepBuilder {
         }
         self.call.leg = Leg::Connected;
         self.call.audio_lost = false;
-        self.call.dues.leg = None;
+        self.call.deadlines.leg = None;
         self.call.instants.leg_gone = None;
         self.call.instants.leg_connected.get_or_insert(self.now);
         match self.call.phase {
             Phase::Offered => {
                 self.call.phase = Phase::Greeting(Greeting::default());
-                self.call.dues.greeting = Some(self.now.plus(self.call.policy.greeting_max));
+                self.call.deadlines.greeting = Some(self.now.plus(self.call.policy.greeting_max));
                 self.effects.push(Effect::PlayGreeting);
             }
             Phase::Greeting(_) => self.greeting_lost(),
             Phase::Holding => {
                 self.play_hold();
                 // Once an attempt was on its way nothing is waited for any more.
-                let waits = self.call.dues.voice.is_some() || self.awaits_proof();
+                let waits = self.call.deadlines.voice.is_some() || self.awaits_proof();
                 if waits { self.move_on() } else { self.next_rung() }
             }
             // Whatever carried the agent's audio went with the old leg, and who was routed away has come back.
@@ -71,7 +71,7 @@ impl StepBuilder {
         if self.call.leg == Leg::Gone {
             // After a restart this is the PBX's word that it is not there any more; otherwise it was heard before.
             let unknown_till_now = self.call.instants.leg_gone.is_none();
-            if unknown_till_now && self.call.dues.leg.take().is_some() {
+            if unknown_till_now && self.call.deadlines.leg.take().is_some() {
                 self.leg_overdue();
             }
             return;
@@ -81,7 +81,7 @@ impl StepBuilder {
         }
         if let Some(early) = self.call.early() {
             self.give_early_agent_up();
-            self.may_try_again(early.attempt.rung);
+            self.allow_retry(early.attempt.rung);
         }
         self.call.leg = Leg::Gone;
         self.call.instants.leg_gone = Some(self.now);
@@ -89,7 +89,8 @@ impl StepBuilder {
         match self.call.phase {
             Phase::Released(_) => {}
             Phase::HandingOff(handoff) if handoff.attempt.rung.routes() => {
-                self.call.dues.handoff = Some(self.call.dues.handoff.map_or(soon, |due| due.min(soon)));
+                self.call.deadlines.handoff =
+                    Some(self.call.deadlines.handoff.map_or(soon, |due| due.min(soon)));
             }
             Phase::Conversing(with) if with.attempt.rung.routes() => {}
             Phase::Offered
@@ -97,7 +98,7 @@ impl StepBuilder {
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_) => {
-                self.call.dues.leg = Some(soon);
+                self.call.deadlines.leg = Some(soon);
             }
         }
     }
@@ -126,14 +127,14 @@ impl StepBuilder {
     pub(super) fn leg_after_restart(&mut self) {
         self.call.leg = Leg::Gone;
         self.call.instants.leg_gone = None;
-        self.call.dues.handoff = None;
-        self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+        self.call.deadlines.handoff = None;
+        self.call.deadlines.leg = Some(self.now.plus(self.call.policy.leg_max));
     }
 
     /// Nothing is begun while the leg is away; when it is back, or its grace is over, the call moves on.
     pub(super) fn wait_for_leg(&mut self) {
-        self.call.dues.handoff = None;
-        self.call.dues.leg.get_or_insert(self.now.plus(LEG_GRACE));
+        self.call.deadlines.handoff = None;
+        self.call.deadlines.leg.get_or_insert(self.now.plus(LEG_GRACE));
     }
 
     /// We routed it to somebody: our audio ends, and what may be left of our leg is dropped (3CX facts, section 6(c)).
@@ -176,7 +177,7 @@ impl StepBuilder {
         match self.call.phase {
             Phase::Greeting(_) => {
                 self.give_early_agent_up();
-                self.call.dues.greeting = None;
+                self.call.deadlines.greeting = None;
                 self.call.instants.greeting_ended = Some(self.now);
                 self.next_rung();
             }
