@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
 use serde_json::Value;
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -42,7 +42,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct JobTask {
     /// Its id, and in the voice's name at the provider.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// Whose voice.
     pub key: VoiceKey,
     /// What is to be done.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
-use precall_call::{At, CallPart, Event, JobId, NoVoice, Proof, ProofWay, VoiceId, VoiceSource};
+use precall_call::{At, CallPart, CloneJobId, Event, NoVoice, Proof, ProofWay, VoiceId, VoiceSource};
 
 use crate::call_actor::{CallActor, Happened, PartDown};
 use crate::call_context::CallContext;
@@ -22,7 +22,7 @@ pub enum VoiceOutcome {
         /// The voice.
         voice: VoiceId,
         /// The job that made it.
-        job: Option<JobId>,
+        job: Option<CloneJobId>,
         /// Where it came from.
         source: VoiceSource,
     },

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use precall_call::{At, CallId, JobId, VoiceId};
+use precall_call::{At, CallId, CloneJobId, VoiceId};
 
 use crate::voice_book::VoiceKey;
 
@@ -13,7 +13,7 @@ use crate::voice_book::VoiceKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The job that made it.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// Where that job's log goes on.
     pub next_seq: i64,
     /// Whose voice.
@@ -48,7 +48,7 @@ pub struct SlotBook {
     /// By calls that may speak with them.
     pins: HashMap<CallId, VoiceId>,
     /// Clones under way.
-    reserved: HashSet<JobId>,
+    reserved: HashSet<CloneJobId>,
     /// Being deleted: not offered a second time.
     going: HashSet<VoiceId>,
 }
@@ -91,7 +91,7 @@ impl SlotBook {
     }
 
     /// A clone came to nothing.
-    pub fn release(&mut self, job: JobId) {
+    pub fn release(&mut self, job: CloneJobId) {
         self.reserved.remove(&job);
     }
 
@@ -132,7 +132,7 @@ impl SlotBook {
     }
 
     /// A clone is about to be made.
-    pub fn want(&mut self, job: JobId) -> Slot {
+    pub fn want(&mut self, job: CloneJobId) -> Slot {
         // Deleting a voice brings no edit back.
         if self.edits_left.is_some_and(|left| left <= self.reserved.len()) {
             return Slot::None;
@@ -146,13 +146,13 @@ impl SlotBook {
     }
 
     /// The provider says that all slots are taken, whatever we know.
-    pub fn is_full(&mut self, job: JobId) -> Slot {
+    pub fn is_full(&mut self, job: CloneJobId) -> Slot {
         self.reserved.remove(&job);
         self.make_room()
     }
 
     /// A voice was deleted for this clone, which takes its slot.
-    pub fn take_over(&mut self, job: JobId, voice: &VoiceId) {
+    pub fn take_over(&mut self, job: CloneJobId, voice: &VoiceId) {
         self.deleted(voice);
         self.reserved.insert(job);
     }
@@ -218,7 +218,7 @@ mod tests {
 
     fn held(job: u128, used: i64, expires: i64) -> Held {
         let key = VoiceKey { account: "default".to_owned(), caller: format!("+1{job}") };
-        Held { job: JobId(job), next_seq: 3, key, last_used: At(used), expires: At(expires) }
+        Held { job: CloneJobId(job), next_seq: 3, key, last_used: At(used), expires: At(expires) }
     }
 
     fn voice(name: &str) -> VoiceId {
@@ -236,33 +236,41 @@ mod tests {
     #[test]
     fn the_voice_that_was_used_longest_ago_makes_room_and_one_that_is_in_use_never_does() {
         let mut book = book();
-        assert_eq!(book.want(JobId(7)), Slot::Granted, "one of four is somebody else's, and one is free");
-        assert_eq!(book.want(JobId(8)), Slot::After(voice("a"), held(1, 10, 1_000)));
+        assert_eq!(
+            book.want(CloneJobId(7)),
+            Slot::Granted,
+            "one of four is somebody else's, and one is free"
+        );
+        assert_eq!(book.want(CloneJobId(8)), Slot::After(voice("a"), held(1, 10, 1_000)));
         book.pin(CallId(5), &voice("b"), At(30));
-        assert_eq!(book.want(JobId(9)), Slot::None, "a is going, b is in use");
+        assert_eq!(book.want(CloneJobId(9)), Slot::None, "a is going, b is in use");
         book.not_deleted(&voice("a"));
-        assert_eq!(book.want(JobId(9)), Slot::After(voice("a"), held(1, 10, 1_000)), "it was not deleted");
-        book.take_over(JobId(9), &voice("a"));
+        assert_eq!(
+            book.want(CloneJobId(9)),
+            Slot::After(voice("a"), held(1, 10, 1_000)),
+            "it was not deleted"
+        );
+        book.take_over(CloneJobId(9), &voice("a"));
         book.unpin(CallId(5));
-        assert_eq!(book.want(JobId(8)), Slot::After(voice("b"), held(2, 30, 1_000)));
-        book.take_over(JobId(8), &voice("b"));
-        assert_eq!((book.held(), book.want(JobId(6))), (0, Slot::None), "three are being made");
-        book.release(JobId(9));
-        assert_eq!(book.want(JobId(6)), Slot::Granted);
+        assert_eq!(book.want(CloneJobId(8)), Slot::After(voice("b"), held(2, 30, 1_000)));
+        book.take_over(CloneJobId(8), &voice("b"));
+        assert_eq!((book.held(), book.want(CloneJobId(6))), (0, Slot::None), "three are being made");
+        book.release(CloneJobId(9));
+        assert_eq!(book.want(CloneJobId(6)), Slot::Granted);
     }
 
     #[test]
     fn where_the_plan_bounds_how_many_are_made_deleting_one_does_not_help() {
         let mut book = book();
         book.set_edits(Some(1));
-        assert_eq!(book.want(JobId(7)), Slot::Granted);
-        assert_eq!(book.want(JobId(8)), Slot::None, "the last one is being made");
-        book.release(JobId(7));
-        assert_eq!(book.want(JobId(8)), Slot::Granted);
+        assert_eq!(book.want(CloneJobId(7)), Slot::Granted);
+        assert_eq!(book.want(CloneJobId(8)), Slot::None, "the last one is being made");
+        book.release(CloneJobId(7));
+        assert_eq!(book.want(CloneJobId(8)), Slot::Granted);
         book.hold(voice("c"), held(8, 30, 1_000));
-        assert_eq!(book.want(JobId(9)), Slot::None);
+        assert_eq!(book.want(CloneJobId(9)), Slot::None);
         book.set_edits(None);
-        assert!(matches!(book.want(JobId(9)), Slot::After(..)), "a slot can be made free again");
+        assert!(matches!(book.want(CloneJobId(9)), Slot::After(..)), "a slot can be made free again");
     }
 
     #[test]
@@ -270,8 +278,8 @@ mod tests {
         let mut book = book();
         book.pin(CallId(5), &voice("a"), At(40));
         book.unpin(CallId(5));
-        assert_eq!(book.is_full(JobId(7)), Slot::After(voice("b"), held(2, 20, 1_000)));
-        assert_eq!(book.is_full(JobId(8)), Slot::After(voice("a"), held(1, 40, 1_000)), "b is going");
+        assert_eq!(book.is_full(CloneJobId(7)), Slot::After(voice("b"), held(2, 20, 1_000)));
+        assert_eq!(book.is_full(CloneJobId(8)), Slot::After(voice("a"), held(1, 40, 1_000)), "b is going");
     }
 
     #[test]
@@ -284,7 +292,7 @@ mod tests {
         assert_eq!(book.expired(At(1_000), 9), [], "it is going");
         book.deleted(&voice("b"));
         book.unpin(CallId(5));
-        book.hold(voice("c"), Held { job: JobId(9), ..held(1, 50, 5_000) });
+        book.hold(voice("c"), Held { job: CloneJobId(9), ..held(1, 50, 5_000) });
         let gone = book.expired(At(50), 9);
         assert_eq!(gone.len(), 1, "a was replaced by c: {gone:?}");
         book.deleted(&voice("a"));

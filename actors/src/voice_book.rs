@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, Supervised};
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
 use slog::{info, warn};
 
 pub use ahead::{CloneAhead, ClonedAhead};
@@ -63,13 +63,13 @@ pub struct WantsNoMore {
 #[rtype(result = "()")]
 pub enum JobTold {
     /// From now on the provider may have the sample.
-    Uploading(JobId),
+    Uploading(CloneJobId),
     /// It takes too long for the calls that wait.
-    Late(JobId),
+    Late(CloneJobId),
     /// It is over.
-    Ended(JobId, JobEnd),
+    Ended(CloneJobId, JobEnd),
     /// Its actor is gone; it may have panicked.
-    Down(JobId),
+    Down(CloneJobId),
 }
 
 /// The voice that is cached for a caller.
@@ -100,7 +100,7 @@ pub struct Bind(pub Arc<Shared>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Mapped {
-    job: JobId,
+    job: CloneJobId,
     known: Option<Known>,
     at: At,
 }
@@ -110,7 +110,7 @@ pub struct VoiceBook {
     book: Book,
     shared: Option<Arc<Shared>>,
     waiting: HashMap<CallId, Recipient<VoiceOutcome>>,
-    jobs: HashMap<JobId, Addr<CloneJob>>,
+    jobs: HashMap<CloneJobId, Addr<CloneJob>>,
     slots: SlotBook,
     ttl: Duration,
     /// Between two looks for voices that nobody is served with any more.
@@ -177,7 +177,7 @@ impl VoiceBook {
     }
 
     /// A job is over: a voice takes the slot that was asked for, and nothing gives it back.
-    fn job_ended(&mut self, job: JobId, end: JobEnd, ctx: &mut Context<Self>) {
+    fn job_ended(&mut self, job: CloneJobId, end: JobEnd, ctx: &mut Context<Self>) {
         let now = clock::now();
         self.give_budget_back(job, &end);
         let cloned = match (&end, self.book.key_of(job)) {
@@ -215,7 +215,7 @@ impl VoiceBook {
     }
 
     /// What was not uploaded costs nobody anything.
-    fn give_budget_back(&self, job: JobId, end: &JobEnd) {
+    fn give_budget_back(&self, job: CloneJobId, end: &JobEnd) {
         let cost_nothing = match end {
             JobEnd::Cloned(_) | JobEnd::Failed(NoVoice::Budget, _) => false,
             JobEnd::Failed(NoVoice::NoSlot, _) => true,
@@ -227,7 +227,7 @@ impl VoiceBook {
     }
 
     /// A task of its own: futures inside a busy actor are polled with every message.
-    fn read_mapping(&self, key: VoiceKey, job: JobId, ctx: &mut Context<Self>) {
+    fn read_mapping(&self, key: VoiceKey, job: CloneJobId, ctx: &mut Context<Self>) {
         let Some(shared) = self.shared.clone() else { return };
         let book = ctx.address();
         actix::spawn(async move {
@@ -249,7 +249,7 @@ impl VoiceBook {
 
     fn start_job(
         &mut self,
-        job: JobId,
+        job: CloneJobId,
         key: VoiceKey,
         order: CloneOrder,
         call: Option<CallId>,

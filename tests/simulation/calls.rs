@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use precall_actors::clone_worker::VoiceOutcome;
 use precall_actors::store::voices::{Covered, Mapping};
 use precall_actors::voice_book::{Asker, Known, Order, VoiceKey};
-use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose, VoicePolicy};
+use precall_call::{
+    At, CallId, CloneJobId, Effect, Event, GreetingEnd, HandoffFailure, Purpose, VoicePolicy,
+};
 use uuid::Uuid;
 
 use crate::engine::Engine;
@@ -88,7 +90,7 @@ impl World {
             }
             Effect::AskForVoice { proof } => {
                 let key = key_of(live.pbx);
-                let job = JobId(self.new_id());
+                let job = CloneJobId(self.new_id());
                 let due = At(self.now + 35 * SECOND);
                 let asker = Asker { call: id, policy: VoicePolicy::Number, proof: *proof, due };
                 let orders = engine.book.want(asker, key, job);
@@ -227,7 +229,7 @@ impl World {
                     self.after(wait, Happening::Mapped { to, key, job });
                 }
                 Order::AskAgain(asker, key) => {
-                    let job = JobId(self.new_id());
+                    let job = CloneJobId(self.new_id());
                     let orders = engine.book.want(asker, key, job);
                     self.orders(to, engine, orders);
                 }
@@ -263,7 +265,7 @@ impl World {
         }
     }
 
-    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId) {
+    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: CloneJobId) {
         let number: u64 = key.caller.parse().unwrap();
         let covered = vec![Covered { sample_sha256: key.caller.clone(), consent: 1 }];
         let consented = if number.is_multiple_of(5) { Vec::new() } else { covered };

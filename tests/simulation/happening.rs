@@ -2,7 +2,7 @@
 
 use precall_actors::slot_book::Held;
 use precall_actors::voice_book::VoiceKey;
-use precall_call::{At, CallId, Effect, JobId, Purpose, VoiceId};
+use precall_call::{At, CallId, CloneJobId, Effect, Purpose, VoiceId};
 
 use crate::database::Refusal;
 use crate::engine::InFlight;
@@ -71,18 +71,18 @@ pub(crate) enum Happening {
     Mapped {
         to: To,
         key: VoiceKey,
-        job: JobId,
+        job: CloneJobId,
     },
     Cloned {
         to: To,
         key: VoiceKey,
-        job: JobId,
+        job: CloneJobId,
     },
     Delete {
         to: To,
         voice: VoiceId,
         held: Held,
-        waiting: Option<(JobId, VoiceKey)>,
+        waiting: Option<(CloneJobId, VoiceKey)>,
     },
     Sweep {
         to: To,

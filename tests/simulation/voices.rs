@@ -2,7 +2,7 @@
 
 use precall_actors::slot_book::{Held, Slot};
 use precall_actors::voice_book::{CachedClone, Failure, JobEnd, VoiceKey};
-use precall_call::{At, JobId, NoVoice, Voice, VoiceId};
+use precall_call::{At, CloneJobId, NoVoice, Voice, VoiceId};
 
 use crate::engine::Engine;
 use crate::happening::{Happening, To};
@@ -13,7 +13,7 @@ pub(crate) const SLOTS_OF_ACCOUNT: usize = 4;
 
 impl World {
     /// A clone begins, waits for a slot, or comes to nothing.
-    pub(crate) fn slot(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId, slot: Slot) {
+    pub(crate) fn slot(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: CloneJobId, slot: Slot) {
         match slot {
             Slot::Granted => {
                 if engine.preparing.remove(&job.0).is_none() {
@@ -39,7 +39,7 @@ impl World {
         engine: &mut Engine,
         voice: VoiceId,
         held: Held,
-        waiting: Option<(JobId, VoiceKey)>,
+        waiting: Option<(CloneJobId, VoiceKey)>,
     ) {
         if engine.book.peek(&held.key, At(self.now)) == Some(&voice) {
             engine.book.forget(&held.key);
@@ -55,7 +55,7 @@ impl World {
         engine: &mut Engine,
         voice: VoiceId,
         held: Held,
-        waiting: Option<(JobId, VoiceKey)>,
+        waiting: Option<(CloneJobId, VoiceKey)>,
     ) {
         let acts = self.is_sure(engine) && engine.generation == Some(self.database.generation);
         if acts && !self.random.per_mille(150) {
@@ -88,7 +88,7 @@ impl World {
         self.after(MINUTE, Happening::Sweep { to });
     }
 
-    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId) {
+    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: CloneJobId) {
         // An upload of an earlier start may have taken the slot meanwhile.
         if self.provider.voices.len() >= SLOTS_OF_ACCOUNT {
             engine.preparing.insert(job.0, key.clone());
@@ -103,7 +103,7 @@ impl World {
         self.end_clone(to, engine, key, job, end);
     }
 
-    fn end_clone(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: JobId, end: JobEnd) {
+    fn end_clone(&mut self, to: To, engine: &mut Engine, key: &VoiceKey, job: CloneJobId, end: JobEnd) {
         engine.preparing.remove(&job.0);
         self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
         match &end {

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crate::cause::{Cause, NoVoice, named};
-use crate::ids::{ConversationId, JobId, VoiceId};
+use crate::ids::{CloneJobId, ConversationId, VoiceId};
 use crate::policy::{Person, Policy, ProofWay, ProvedBy, Rung};
 
 /// The first event of every call.
@@ -261,7 +261,7 @@ pub enum Event {
         /// The voice.
         voice: VoiceId,
         /// The job that made it.
-        job: Option<JobId>,
+        job: Option<CloneJobId>,
         /// Cache or fresh clone.
         source: VoiceSource,
         /// How long this call waited for it.

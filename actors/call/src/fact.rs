@@ -2,7 +2,7 @@
 
 use crate::cause::{NoVoice, Release};
 use crate::event::{Event, VoiceSource};
-use crate::ids::{ConversationId, JobId, VoiceId};
+use crate::ids::{CloneJobId, ConversationId, VoiceId};
 use crate::policy::Rung;
 use crate::state::{Call, Voice};
 use core::time::Duration;
@@ -25,7 +25,7 @@ pub enum Fact {
         /// The voice.
         voice: VoiceId,
         /// The job that made it.
-        job: Option<JobId>,
+        job: Option<CloneJobId>,
         /// Cache or fresh clone.
         source: VoiceSource,
         /// How long this call waited.

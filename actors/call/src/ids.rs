@@ -73,7 +73,7 @@ uuid_id!(
 );
 uuid_id!(
     /// One clone job, which several calls may wait for.
-    JobId
+    CloneJobId
 );
 text_id!(
     /// A voice at ElevenLabs (`voice_id`).

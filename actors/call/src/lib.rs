@@ -22,7 +22,7 @@ pub use event::{
 };
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};
-pub use ids::{CallId, ConversationId, JobId, LineId, VoiceId};
+pub use ids::{CallId, CloneJobId, ConversationId, LineId, VoiceId};
 pub use policy::{Person, Policy, Proof, ProofWay, ProvedBy, Route, Rung, VoicePolicy, VoiceWait};
 pub use state::{
     Attempt, Call, Conversation, Conversing, Deadline, Deadlines, Dial, EarlyAgent, Greeting, HandingOff,

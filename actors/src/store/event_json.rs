@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, AudioHeard, CallPart, Cause, ConversationId, Event, Grade, GreetingEnd,
-    HandoffFailure, JobId, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy,
-    Purpose, Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, AudioHeard, CallPart, Cause, CloneJobId, ConversationId, Event, Grade, GreetingEnd,
+    HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy, Purpose,
+    Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -205,7 +205,7 @@ pub fn decode(value: &Value) -> Result<Event, EventJsonError> {
             job: fields
                 .maybe_text("job")
                 .and_then(|job| Uuid::try_parse(job).ok())
-                .map(|job| JobId(job.as_u128())),
+                .map(|job| CloneJobId(job.as_u128())),
             source: fields.named("source", VoiceSource::from_name)?,
             took: fields.span("took_ms")?,
         },

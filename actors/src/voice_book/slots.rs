@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
-use precall_call::{CallId, JobId, VoiceId};
+use precall_call::{CallId, CloneJobId, VoiceId};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ pub enum Fullness {
 #[rtype(result = "()")]
 pub struct WantSlot {
     /// Which job.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// How full the account is.
     pub fullness: Fullness,
     /// Hears whether there is one.
@@ -71,7 +71,7 @@ pub struct UsesNoMore(pub CallId);
 
 /// Somebody who waits for a slot.
 struct Waiting {
-    job: JobId,
+    job: CloneJobId,
     tries: u32,
     reply: oneshot::Sender<bool>,
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use precall_call::{At, CallId, JobId, NoVoice, Proof, VoiceId, VoicePolicy};
+use precall_call::{At, CallId, CloneJobId, NoVoice, Proof, VoiceId, VoicePolicy};
 
 use super::CachedClone;
 use crate::clone_worker::VoiceOutcome;
@@ -61,12 +61,12 @@ pub enum Order {
         /// Whose.
         key: VoiceKey,
         /// For which job.
-        job: JobId,
+        job: CloneJobId,
     },
     /// Start a clone job.
     StartJob {
         /// Its id.
-        job: JobId,
+        job: CloneJobId,
         /// Whose voice.
         key: VoiceKey,
         /// Of what.
@@ -75,7 +75,7 @@ pub enum Order {
         call: Option<CallId>,
     },
     /// Stop a job that has not uploaded anything.
-    StopJob(JobId, VoiceKey),
+    StopJob(CloneJobId, VoiceKey),
     /// Tell a call.
     Tell(CallId, VoiceOutcome),
     /// [`Book::want`](super::Book::want) again, for a new job: what this call waited for says nothing of who may hear it.
