@@ -1,5 +1,5 @@
-//! The agent on the caller's own leg as a person would tell it: made ready early, lost, opened again, and parked while a
-//! person is called.
+//! The agent on the caller's own leg as a person would tell it: made ready early, lost, opened again, and parked
+//! while a person is called.
 
 use std::sync::Arc;
 

@@ -5,7 +5,8 @@ use precall_call::{
     ProofState, ProofWay, Purpose, Route, Rung, Step, Voice, facts, step,
 };
 
-/// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to hold.
+/// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to
+/// hold.
 pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     if taken.next == *before {
         return assert_eq!(taken.effects, [], "an effect without a change");
@@ -285,7 +286,8 @@ fn what_cannot_be_heard_is_not_tried(taken: &Step) {
     }
 }
 
-/// Neither by what the call believes, nor by an order; and who keeps the voices is never told of a proof that was not given.
+/// Neither by what the call believes, nor by an order; and who keeps the voices is never told of a proof that was not
+/// given.
 fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, taken: &Step) {
     let call = &taken.next;
     let lacks_proof = matches!(call.proof, ProofState::Awaited(_) | ProofState::Denied);
@@ -322,7 +324,8 @@ fn a_proof_is_awaited_only_while_it_can_matter(call: &Call) {
     assert!(call.wrong_pins < 3, "more PINs than may be tried");
 }
 
-/// Whether a conversation that the account pays for is open, or is being opened: an agent's, or a greeting by telephone.
+/// Whether a conversation that the account pays for is open, or is being opened: an agent's, or a greeting by
+/// telephone.
 fn may_be_paid_for(call: &Call) -> bool {
     let in_this_phase = match call.phase {
         Phase::Greeting(_) => call.policy.route == Route::Callback,
@@ -375,8 +378,8 @@ fn the_watch_for_the_greetings_end_ends_with_the_greeting(before: &Call, taken: 
     assert_eq!(stops, usize::from(by_telephone && ended), "the watch in {:?}", taken.next.phase);
 }
 
-/// Once a report, after the end as before it; and never a conversation of another call. What comes again changes nothing, and
-/// `the_same_event_twice_changes_nothing` holds that it never comes so far.
+/// Once a report, after the end as before it; and never a conversation of another call. What comes again changes
+/// nothing, and `the_same_event_twice_changes_nothing` holds that it never comes so far.
 fn a_conversation_counts_when_its_report_is_news(before: &Call, event: &Event, taken: &Step) {
     let counted: Vec<_> = facts(Some(before), event, &taken.next)
         .into_iter()

@@ -1,4 +1,5 @@
-//! Who may hear a voice, as a person would tell it: the leg, the PIN, three wrong ones, none at all, a restart in between.
+//! Who may hear a voice, as a person would tell it: the leg, the PIN, three wrong ones, none at all, a restart in
+//! between.
 
 use std::sync::Arc;
 use std::time::Duration;

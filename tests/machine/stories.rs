@@ -23,7 +23,8 @@ impl Story {
         story
     }
 
-    /// In the order in which the call's actor performs them: what an intent leads to comes after what was ordered with it.
+    /// In the order in which the call's actor performs them: what an intent leads to comes after what was ordered
+    /// with it.
     fn perform(&mut self, effects: Vec<Effect>) {
         let mut work = VecDeque::from(effects);
         while let Some(effect) = work.pop_front() {

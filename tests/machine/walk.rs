@@ -12,8 +12,8 @@ use precall_call::{
 use crate::laws;
 use crate::vocabulary::{events, moment, offers};
 
-/// What tells two states apart: everything but clocks and counters that only grow. Of the due times it matters which are
-/// armed and which comes first; their finer order is the properties' business.
+/// What tells two states apart: everything but clocks and counters that only grow. Of the due times it matters which
+/// are armed and which comes first; their finer order is the properties' business.
 fn shape(call: &Call) -> Call {
     let shape = live_shape(call);
     if !call.is_released() {
@@ -143,8 +143,8 @@ fn tried_shape(call: &Call) -> Vec<Rung> {
     tried
 }
 
-/// Of several attempts on a live leg the latest decides what comes next, and of that only whether it may have been executed
-/// and whether it surely was.
+/// Of several attempts on a live leg the latest decides what comes next, and of that only whether it may have been
+/// executed and whether it surely was.
 fn conversation_shapes(call: &Call) -> Vec<Conversation> {
     let mut shapes = call.conversations.iter().map(|c| conversation_shape(call, c));
     if call.policy.route == Route::Callback {
@@ -209,7 +209,8 @@ fn walk(offer: &Offer) -> (HashSet<&'static str>, usize, usize) {
     (phases, states, steps)
 }
 
-/// Every law, in every reachable state, for every event. One test a route and policy, so that they run beside each other.
+/// Every law, in every reachable state, for every event. One test a route and policy, so that they run beside each
+/// other.
 fn every_law_holds(route: Route, variant: usize) {
     let mut of_route =
         offers().into_iter().filter(|o| o.policy.route == route && o.admission == Admission::Accepted);

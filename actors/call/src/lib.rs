@@ -1,7 +1,7 @@
-//! What a call is and does: pure, total, deterministic, without dependencies.
+//! The rules of a call: a pure, total and deterministic state machine without dependencies.
 //!
-//! [`open`] begins a call, [`step`] moves it, [`facts`] names what a step made true. Everything that can happen
-//! comes in as an [`Event`], everything that is to be done goes out as an [`Effect`]; time is an argument.
+//! [`open`] begins a call. [`step`] takes an [`Event`] and returns the next state and the [`Effect`]s to perform.
+//! [`facts`] names what a step made true. The time is an argument: nothing here reads a clock.
 
 mod cause;
 mod effect;

@@ -1,4 +1,4 @@
-//! What a call does. Everything it ever decides is decided in this file and its children.
+//! The rules: what a call does upon each event. All decisions of a call are in this file and in `step/`.
 
 mod bridge;
 mod ending;
@@ -19,19 +19,19 @@ use crate::policy::{Proof, VoiceWait};
 use crate::state::{Call, Deadlines, Instants, Leg, Phase, ProofState, Seat, Voice};
 use crate::time::At;
 
-/// Two panics of one call within this time end it.
+/// Two panics of a call within this time end it.
 const PANIC_WINDOW: Duration = Duration::from_secs(60);
 
-/// What a step leads to.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The call afterwards; equal to the call before when the event changed nothing.
+    /// The call after the step. Equal to the call before if the event changed nothing.
     pub next: Call,
-    /// What is to be done, in order.
+    /// The effects to perform, in order.
     pub effects: Vec<Effect>,
 }
 
-/// Begins a call: its first event is the offer.
+/// Begins a call with its first event, the offer.
 #[must_use]
 pub fn open(offer: &Offer, now: At) -> Step {
     let call = Call {
@@ -88,8 +88,8 @@ pub fn open(offer: &Offer, now: At) -> Step {
     Step { next: builder.call, effects: builder.effects }
 }
 
-/// Moves a call on. Total: every event is answered in every state. `now` is the event's own time; one that is earlier
-/// than the call's last is taken as equal to it.
+/// Takes one event. Total: every event has an answer in every state. `now` is the time of the event; a time before
+/// the call's last event is taken as that event's time.
 #[must_use]
 pub fn step(call: &Call, event: &Event, now: At) -> Step {
     let now = now.max(call.at);
@@ -105,7 +105,7 @@ pub fn step(call: &Call, event: &Event, now: At) -> Step {
     Step { next: builder.call, effects: builder.effects }
 }
 
-/// A call in the middle of one step.
+/// Builds one step: the call as it changes, and the effects so far.
 struct StepBuilder {
     call: Call,
     effects: Vec<Effect>,
@@ -176,7 +176,7 @@ impl StepBuilder {
         self.effects.push(Effect::AskForVoice { proof });
     }
 
-    /// A clone that comes late is still the better voice, until somebody speaks with another one.
+    /// A late clone still replaces the fallback voice, until an attempt with another voice is running.
     fn voice_ready(&mut self, voice: &VoiceId, _source: VoiceSource) {
         let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if !still_open || matches!(self.call.voice, Voice::Cloned(_)) || self.lacks_proof() {
@@ -249,7 +249,7 @@ impl StepBuilder {
             return self.greeting_overdue();
         }
         if self.call.phase == Phase::Offered && !self.call.policy.on_live_leg() {
-            // The intent was never recorded; it is made again.
+            // The intent was never recorded: order it again.
             self.effects.push(Effect::Intend(Event::GreetingDialled));
             self.call.deadlines.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
         }
@@ -278,7 +278,7 @@ impl StepBuilder {
         }
     }
 
-    /// After a restart nothing of what was running is left: what can be seen is looked up, what is due is armed again.
+    /// After a restart no part of the call is running any more: look up or start again what the call still needs.
     fn resumed(&mut self, generation: u64, leg: LegSeen) {
         if generation <= self.call.resumed {
             return;
@@ -314,8 +314,8 @@ impl StepBuilder {
         }
     }
 
-    /// What is known of the greeting dial is its intent alone: ask the provider. On a live leg hold music takes over, but only
-    /// after a notice that was heard; an agent who spoke through the same player is gone with it.
+    /// The part that greeted is gone. On route `callback` ask the provider. On a live leg continue with hold music,
+    /// but only after the notice; an agent on the same player is gone as well.
     fn greeting_lost(&mut self) {
         if self.leg_is_away() {
             return;
@@ -339,7 +339,7 @@ impl StepBuilder {
         }
     }
 
-    /// Goes from hold to the next attempt, once nothing is left to wait for.
+    /// Goes from hold to the next attempt if the call waits for nothing any more.
     fn move_on(&mut self) {
         if self.call.phase != Phase::Holding {
             return;
@@ -347,7 +347,7 @@ impl StepBuilder {
         if self.leg_is_away() {
             return;
         }
-        // Nobody whom the voice would matter to may be brought in.
+        // No agent may be started, so the voice does not matter.
         if !self.call.notice_given() {
             return self.next_rung();
         }
@@ -358,7 +358,7 @@ impl StepBuilder {
         }
     }
 
-    /// The greeting is over: the agent who was made ready meanwhile, or else music, and the shorter wait of `VOICE_WAIT=start`.
+    /// The greeting is over: connect the early agent, or play hold music and wait for the voice.
     fn hold(&mut self) {
         if self.call.person_asked.is_some() {
             self.give_early_agent_up();
@@ -379,7 +379,7 @@ impl StepBuilder {
         self.move_on();
     }
 
-    /// `VOICE_WAIT=start`: from now on the voice is waited for so long.
+    /// `VOICE_WAIT=start`: the time for the voice on hold begins now.
     fn hold_for_voice(&mut self) {
         if let (VoiceWait::Start { after }, Voice::Awaited, true) =
             (self.call.policy.voice_wait, &self.call.voice, self.call.policy.auto_transition)
@@ -419,7 +419,7 @@ impl StepBuilder {
         self.call.instants.released = Some(self.now);
     }
 
-    /// Arms anew when the earliest due time moved, so that the old timer is known to be stale.
+    /// Starts a new generation when the deadline moved, so that the old timer is stale.
     fn rearm(&mut self, before: Option<At>) {
         if self.call.deadlines.earliest() != before {
             self.call.generation = self.call.generation.wrapping_add(1);

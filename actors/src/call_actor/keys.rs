@@ -21,8 +21,8 @@ const WAITING_MAX: usize = 3;
 pub(super) struct PinChecked(Verdict);
 
 impl CallActor {
-    /// Whether the event is a key that may be a PIN's, and was taken as one. What was begun is typed to its end, though no PIN is
-    /// awaited any more: the rest of it is as little to be seen as its beginning.
+    /// Whether the event is a key that may be a PIN's, and was taken as one. What was begun is typed to its end,
+    /// though no PIN is awaited any more: the rest of it is as little to be seen as its beginning.
     pub(super) fn is_for_the_pad(&mut self, event: &Event, at: At, ctx: &mut Context<Self>) -> bool {
         let Event::DtmfReceived { key } = event else { return false };
         if !self.call.awaits_pin() && self.pad.is_empty() {

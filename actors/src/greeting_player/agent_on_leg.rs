@@ -60,8 +60,8 @@ impl AgentOnLeg {
         self.answers.clear();
     }
 
-    /// Tells the agent why the caller is with it again: as the tool's result, or as a contextual update when the caller had
-    /// pressed the key.
+    /// Tells the agent why the caller is with it again: as the tool's result, or as a contextual update when the
+    /// caller had pressed the key.
     pub(super) fn nobody_came(&mut self, why: HandoffFailure) -> String {
         let why = match why {
             HandoffFailure::Busy => "the line is busy",
@@ -75,7 +75,8 @@ impl AgentOnLeg {
                 tool_result_text(&id, &result, ToolOutcome::Failed)
             }
             None => contextual_update_text(&format!(
-                "The caller asked for a person by a key of their telephone and was not transferred: {why}. They are with you again."
+                "The caller asked for a person by a key of their telephone and was not transferred: {why}. \
+                 They are with you again."
             )),
         }
     }
@@ -146,7 +147,8 @@ impl GreetingPlayer {
         self.call.do_send(Happened { at, extra: Extra::Words(text), ..Happened::part(event) });
     }
 
-    /// The agent names a person, never a telephone number. A name that is not configured is answered with the list of names.
+    /// The agent names a person, never a telephone number. A name that is not configured is answered with the list of
+    /// names.
     fn tool_called(&mut self, attempt: u8, at: At, id: String, name: &str, parameters: &Map<String, Value>) {
         let policy_names = &self.context.line.rules.persons;
         let wanted = parameters.get(TRANSFER_NAME).and_then(Value::as_str).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Bringing the agent onto the caller's own leg: its address from the provider, and what it begins with. The session itself is the
-//! leg's audio's, and its outcome is told by whoever plays into the leg.
+//! Bringing the agent onto the caller's own leg: its address from the provider, and what it begins with. The session
+//! itself is the leg's audio's, and its outcome is told by whoever plays into the leg.
 
 use std::time::Duration;
 
@@ -58,7 +58,8 @@ pub(super) async fn bring(order: &HandoffOrder, context: &CallContext, shared: &
     None
 }
 
-/// What was said before, from the log: whoever plays may not have heard it, as after a restart. Without it the agent begins anew.
+/// What was said before, from the log: whoever plays may not have heard it, as after a restart. Without it the agent
+/// begins anew.
 async fn said_before(order: &HandoffOrder, context: &CallContext, shared: &Shared) -> Option<String> {
     if order.utterances == 0 {
         return None;

@@ -1,5 +1,5 @@
-//! The agent on the caller's own leg: made ready while the greeting is heard, lost and opened again, parked while a person is
-//! being called.
+//! The agent on the caller's own leg: made ready during the greeting, lost and called again, parked while a person is
+//! called.
 
 use super::StepBuilder;
 use crate::cause::{Blame, Cause, NoVoice, Release};
@@ -8,14 +8,14 @@ use crate::event::{AgentLoss, Event, HandoffFailure};
 use crate::policy::{Person, Rung};
 use crate::state::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, Leg, ParkedAgent, Phase, Voice};
 
-/// How often a rung that broke without fault of its own is tried once more, in one call.
+/// How many attempts of a call may repeat a rung that failed without its own fault.
 const RETRIES: u8 = 2;
-/// How many persons are called for one caller during a conversation: a model that asks on and on keeps nobody's telephone
-/// ringing.
+/// How many times a call may call a person during conversations. An agent that asks without end must not keep
+/// telephones ringing.
 const PERSONS: usize = 3;
 
 impl StepBuilder {
-    /// Begins the bridge while the greeting is still heard, as soon as it is known in which voice.
+    /// Starts the agent during the greeting, as soon as its voice is decided.
     pub(super) fn make_agent_ready(&mut self) {
         let call = &self.call;
         let may = call.is_greeting()
@@ -33,7 +33,7 @@ impl StepBuilder {
         }
     }
 
-    /// Nobody is to hear the agent that is being made ready: a better voice came, a person is wanted, or the call is over.
+    /// Gives up the early agent: a better voice came, the caller wants a person, or the leg or the call is over.
     pub(super) fn give_early_agent_up(&mut self) {
         if let Some(early) = self.take_early_agent() {
             self.note_agent_dial(HandoffFailure::Unknown);
@@ -46,7 +46,7 @@ impl StepBuilder {
         greeting.early.take()
     }
 
-    /// It could not be made ready: the next one is, while there is time.
+    /// The early agent failed: try the next rung while the greeting lasts. True if this attempt was the early agent's.
     pub(super) fn early_agent_failed(&mut self, number: u8) -> bool {
         if self.call.early().is_none_or(|early| early.attempt.number != number) {
             return false;
@@ -56,7 +56,7 @@ impl StepBuilder {
         true
     }
 
-    /// It is ready; its turn comes when the greeting is over.
+    /// The early agent is ready and waits for the end of the greeting. True if this attempt was the early agent's.
     pub(super) fn early_agent_is_ready(&mut self, number: u8) -> bool {
         let Phase::Greeting(Greeting { early: Some(early), .. }) = &mut self.call.phase else { return false };
         let is_meant = early.attempt.number == number;
@@ -72,17 +72,17 @@ impl StepBuilder {
         self.play_hold();
     }
 
-    /// From here on caller and agent hear each other.
+    /// Connects the agent: from now on caller and agent hear each other.
     pub(super) fn agent_is_ready(&mut self, attempt: Attempt) {
         self.effects.push(Effect::ConnectAgent { attempt: attempt.number });
         self.call.deadlines.handoff = None;
-        // Whoever was asked for earlier was not reached.
+        // A person who was asked for earlier was not reached.
         self.call.person_asked = None;
         self.call.instants.handed_off.get_or_insert(self.now);
         self.converse(attempt);
     }
 
-    /// Whoever carried the agent's session is gone: the rung may be tried once more, for it was not its fault.
+    /// The part that carried the agent's session is gone. The rung may be tried again: it was not its fault.
     pub(super) fn session_went(&mut self) {
         let with_agent = match self.call.phase {
             Phase::HandingOff(HandingOff { attempt, .. }) | Phase::Conversing(Conversing { attempt, .. })
@@ -106,13 +106,13 @@ impl StepBuilder {
         }
     }
 
-    /// What it had said was heard, so the leg can go.
+    /// The caller heard all that the agent said, so the call can end.
     pub(super) fn agent_ended(&mut self, number: u8) {
         match self.call.phase {
             Phase::Conversing(with) if with.attempt.number == number && with.attempt.rung.bridges() => {
                 self.release(Release::good(Cause::AgentEnded));
             }
-            // It took its leave while somebody else was being called for the caller: that goes on.
+            // The parked agent ended its session. The attempt to reach a person goes on.
             Phase::HandingOff(_) => self.parked_agent_is_gone(number, AgentLoss::Lost),
             Phase::Offered
             | Phase::Greeting(_)
@@ -122,7 +122,7 @@ impl StepBuilder {
         }
     }
 
-    /// A lost connection is opened again once; who was refused or owes an answer for too long is not asked again.
+    /// After a lost connection the agent is called again once. After a refusal or a stall it is not.
     pub(super) fn agent_lost(&mut self, number: u8, why: AgentLoss) {
         match self.call.phase {
             Phase::Conversing(Conversing { attempt: with, .. })
@@ -145,8 +145,8 @@ impl StepBuilder {
         }
     }
 
-    /// Nobody may hear the cloned voice any more. Who has not begun to speak with it does not; on the bridge the fallback voice takes over. A
-    /// conversation that is not ours to change goes on to its end.
+    /// The cloned voice must not be used any more. No agent starts with it; on the bridge an agent in the fallback
+    /// voice takes over. A conversation that precall does not carry goes on in its voice.
     pub(super) fn voice_withdrawn(&mut self, why: NoVoice) {
         if !matches!(self.call.voice, Voice::Cloned(_)) {
             return;
@@ -174,7 +174,7 @@ impl StepBuilder {
                 self.play_hold();
                 self.next_rung();
             }
-            // Somebody is being called: a person, while the agent waits, or an agent whose voice was told already.
+            // A person is being called while the agent is parked, or an agent that already has its voice.
             Phase::HandingOff(handoff) => {
                 self.call.voice = Voice::Fallback(why);
                 if let Some(parked) = handoff.parked.filter(|parked| parked.attempt.rung.wants_clone()) {
@@ -201,7 +201,7 @@ impl StepBuilder {
         handoff.parked.take()
     }
 
-    /// The agent's tool. Whoever is not known here was already answered by whoever heard the question.
+    /// The agent used its tool to ask for a person.
     pub(super) fn agent_asked_for(&mut self, number: u8, person: &Person) {
         if number != self.call.persons_asked.saturating_add(1) {
             return;
@@ -214,7 +214,7 @@ impl StepBuilder {
         self.call_person(person.clone());
     }
 
-    /// Calls a person while the agent waits, or tells the agent at once that nobody will be called.
+    /// Parks the agent and calls a person, or tells the agent at once that no person will be called.
     pub(super) fn call_person(&mut self, person: Person) {
         let Phase::Conversing(with) = self.call.phase else { return };
         let called = self.call.tried.iter().filter(|rung| **rung == Rung::Person).count();
@@ -231,7 +231,7 @@ impl StepBuilder {
         self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung: Rung::Person }));
     }
 
-    /// The caller hears music, the agent silence, until somebody answers or nobody does.
+    /// Until the attempt has an outcome the caller hears music and the agent hears silence.
     pub(super) fn person_is_called(&mut self, attempt: Attempt, with: Attempt) {
         let longest = self.now.plus(self.call.policy.conversation_max);
         let until = self.call.deadlines.conversation.unwrap_or(longest);
@@ -249,7 +249,7 @@ impl StepBuilder {
         });
     }
 
-    /// Nobody came: back to the agent, who is told why; without one the ladder goes on.
+    /// The person was not reached: return to the parked agent and tell it why, or else go on with the ladder.
     pub(super) fn person_missed(&mut self, why: HandoffFailure) {
         self.call.person_asked = None;
         let Some(parked) = self.take_parked_agent() else {
@@ -266,14 +266,14 @@ impl StepBuilder {
         self.effects.push(Effect::ReturnToAgent { attempt: parked.attempt.number, why });
     }
 
-    /// Lines are numbered by whoever hears them.
+    /// The player numbers the utterances; each counts once.
     pub(super) fn utterance_heard(&mut self, number: u32) {
         if number == self.call.utterances.saturating_add(1) {
             self.call.utterances = number;
         }
     }
 
-    /// Whose fault it was that an agent who had come did not stay.
+    /// How the call ends if its agent was lost and no other attempt succeeds.
     pub(super) fn agent_was_lost(&self) -> Option<Release> {
         Some(match self.call.agent_loss? {
             AgentLoss::Lost | AgentLoss::Refused => Release::by(Blame::Provider, Cause::AgentLost),

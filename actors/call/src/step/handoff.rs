@@ -1,4 +1,5 @@
-//! The handoff: one attempt a rung, each rung at most once, never again what may have been executed.
+//! The handoff: which rung is tried, and what follows from its outcome. A dial that may have been executed is never
+//! repeated.
 
 use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release, Told};
@@ -11,7 +12,7 @@ use crate::state::{
 };
 
 impl StepBuilder {
-    /// Tries the next rung that is left, or ends the call.
+    /// Orders the next attempt, or ends the call if no rung is left.
     pub(super) fn next_rung(&mut self) {
         self.call.phase = Phase::Holding;
         self.stop_awaiting_proof();
@@ -21,7 +22,7 @@ impl StepBuilder {
             self.call.deadlines.leg = leg;
             return self.wait_for_leg();
         }
-        // Until the intent is recorded this is the call's deadline; passing it, the intent is made again.
+        // Until the intent is recorded this is the deadline. When it passes, the intent is ordered again.
         self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         let attempt = self.next_attempt();
         match self.best_rung() {
@@ -73,7 +74,7 @@ impl StepBuilder {
         }
         let attempt = Attempt { number, rung };
         match self.call.phase {
-            // Only an agent on the bridge can wait and be returned to.
+            // Only an agent on the bridge can be parked.
             Phase::Conversing(Conversing { attempt: with, .. })
                 if rung == Rung::Person && with.rung.bridges() && self.call.person_asked.is_some() =>
             {
@@ -117,7 +118,7 @@ impl StepBuilder {
         });
     }
 
-    /// From here on its outcome is all that is waited for.
+    /// Begins the phase in which the call waits for the attempt's outcome only.
     pub(super) fn begin_waiting_for(&mut self, attempt: Attempt) {
         self.call.phase = Phase::HandingOff(HandingOff { attempt, parked: None, looked_up: false });
         self.stop_awaiting_proof();
@@ -140,7 +141,7 @@ impl StepBuilder {
         }
         let Some(attempt) = self.running(number) else { return };
         if attempt.rung.bridges() {
-            // Its session ends with the leg's audio.
+            // If the leg is away, the session ends with the leg's audio.
             if !self.leg_is_away() {
                 self.agent_is_ready(attempt);
             }
@@ -149,7 +150,7 @@ impl StepBuilder {
         self.call.deadlines.handoff = None;
         self.call.instants.handed_off.get_or_insert(self.now);
         self.let_go_of_leg(attempt.rung);
-        // The attempt is over: nothing of it is left to be given up.
+        // The attempt is over, so a release must not cancel it.
         self.begin_conversing(attempt);
         match attempt.rung {
             Rung::Destination | Rung::Person => self.release(self.reached_person()),
@@ -166,7 +167,7 @@ impl StepBuilder {
         }
     }
 
-    /// What the provider was asked during the handoff is not asked again.
+    /// Keeps in mind whether the provider was asked during the handoff.
     fn begin_conversing(&mut self, attempt: Attempt) {
         let looked_up = match self.call.phase {
             Phase::HandingOff(HandingOff { looked_up, .. })
@@ -210,7 +211,7 @@ impl StepBuilder {
         if self.early_agent_failed(number) {
             return;
         }
-        // A refusal is believed only where nothing else says that the dial went out.
+        // A refusal is not believed if another event showed that the dial was sent.
         let out = self.call.conversation(Purpose::Agent).is_some_and(|agent| agent.dial != Dial::Refused);
         let why = if out && !calls_person && why == HandoffFailure::Refused {
             HandoffFailure::Unknown
@@ -229,7 +230,7 @@ impl StepBuilder {
             (HandoffFailure::Unknown, true) => {
                 self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
             }
-            // The answer was lost and the leg is gone: it was delivered, as far as anybody can tell (facts, section 5, row 8).
+            // The answer was lost and the leg is gone: it was probably delivered (3CX facts, section 5, row 8).
             (HandoffFailure::Unknown, false) if self.routed_away(attempt.rung) => self.delivered(attempt),
             (
                 HandoffFailure::Refused
@@ -269,11 +270,12 @@ impl StepBuilder {
         }
     }
 
-    /// No outcome in time. On a live leg the next rung follows; a dial is looked up, and then given up for good.
+    /// The attempt has no outcome in time. On a live leg the next rung follows. A dial is looked up once, and then
+    /// the call ends.
     pub(super) fn handoff_overdue(&mut self) {
         let HandingOff { attempt, looked_up, .. } = match self.call.phase {
             Phase::HandingOff(handoff) => handoff,
-            // The intent to call a person was never recorded; it is made again.
+            // The intent to call a person was never recorded: order it again.
             Phase::Conversing(_) => {
                 if let Some(person) = self.call.person_asked.take() {
                     self.call_person(person);
@@ -309,7 +311,7 @@ impl StepBuilder {
         }
     }
 
-    /// Whoever made the attempt is gone, and what came of it is not known.
+    /// The part that made the attempt is gone, and the outcome is unknown.
     pub(super) fn handoff_lost(&mut self) {
         if let Some(early) = self.call.early().filter(|early| !early.ready) {
             self.give_early_agent_up();

@@ -1,7 +1,7 @@
-//! Who may hear a voice that is kept for who proves to be the caller: by the leg, or by a PIN that is typed.
+//! Proof of the caller's identity, by the leg or by a PIN, for a voice that needs it.
 //!
-//! While a PIN is awaited the call goes on as while the voice is: greeting, then music. The voice's own time does not run, since
-//! nothing is being cloned; it begins with the proof.
+//! While the call waits for a PIN it plays greeting and hold music, as while it waits for a voice. The time for the
+//! clone begins with the proof, since nothing is cloned before.
 
 use super::StepBuilder;
 use crate::cause::NoVoice;
@@ -16,7 +16,7 @@ impl StepBuilder {
         matches!(self.call.proof, ProofState::Awaited(_))
     }
 
-    /// Whether proof was asked for and is not there.
+    /// Whether proof was asked for and not given.
     pub(super) fn lacks_proof(&self) -> bool {
         match self.call.proof {
             ProofState::Awaited(_) | ProofState::Denied => true,
@@ -24,7 +24,7 @@ impl StepBuilder {
         }
     }
 
-    /// What whoever keeps the voice is told with the next question.
+    /// The proof to send with the next request for the voice.
     pub(super) fn show_proof(&mut self) -> Proof {
         match self.call.proof {
             ProofState::Given | ProofState::Shown => {
@@ -35,7 +35,7 @@ impl StepBuilder {
         }
     }
 
-    /// The answer to a question for the voice. What was proved meanwhile counts.
+    /// The voice book answers that the voice needs proof. Proof that was given meanwhile counts.
     pub(super) fn proof_asked(&mut self, way: ProofWay) {
         let open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if !open || !self.call.awaits_voice {
@@ -51,7 +51,7 @@ impl StepBuilder {
             self.call.proof = ProofState::Denied;
             return;
         }
-        // Nobody is on a line that keys could be pressed on; and a leg that proves has done so when it is connected.
+        // Without a live leg no key can be pressed. A leg that proves anything has done so before it is connected.
         let leg_is_there = self.call.leg == Leg::Connected && way == ProofWay::Leg;
         if !self.call.policy.on_live_leg() || leg_is_there {
             return self.unproven();
@@ -64,14 +64,14 @@ impl StepBuilder {
         }
     }
 
-    /// The leg is connected, and only a leg could prove anything: it would have, before.
+    /// The leg is connected and has proved nothing, and no other proof is accepted.
     pub(super) fn leg_is_all_there_is(&mut self) {
         if self.call.proof == ProofState::Awaited(ProofWay::Leg) {
             self.unproven();
         }
     }
 
-    /// From here on the clone has its time.
+    /// The time for the clone begins now.
     pub(super) fn proof_given(&mut self, by: ProvedBy) {
         if self.call.is_released() {
             return;
@@ -93,7 +93,7 @@ impl StepBuilder {
         }
     }
 
-    /// Whoever mistyped has as long as before for the next one.
+    /// After a wrong PIN the caller has the whole time again for the next one.
     pub(super) fn pin_refused(&mut self, number: u8) {
         if !self.call.awaits_pin() || number != self.call.wrong_pins.saturating_add(1) {
             return;
@@ -107,7 +107,7 @@ impl StepBuilder {
         }
     }
 
-    /// Nothing proves who calls: the call goes on without the voice. What an operator is waited for is armed as before.
+    /// The proof was not given: the call goes on without the voice. The time for an operator is armed as before.
     pub(super) fn unproven(&mut self) {
         self.call.proof = ProofState::Denied;
         self.call.deadlines.proof = None;
@@ -116,7 +116,7 @@ impl StepBuilder {
         self.decide(Voice::Fallback(NoVoice::Unproven));
     }
 
-    /// The call goes on to somebody whom the voice does not matter to, or is over.
+    /// The voice does not matter any more: the call goes on without an agent's choice of voice, or is over.
     pub(super) fn stop_awaiting_proof(&mut self) {
         if self.awaits_proof() {
             self.call.proof = ProofState::Denied;
