@@ -19,8 +19,8 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     every_live_state_has_one_deadline(&taken.next);
     a_deadline_moves_the_call_on(&taken.next);
     a_stale_deadline_changes_nothing(before, event, now, taken);
-    each_rung_at_most_once_but_for_what_broke(&taken.next);
-    persons_are_called_a_few_times_at_most(&taken.next);
+    each_rung_is_tried_once_except_for_retries(&taken.next);
+    a_person_is_called_at_most_three_times(&taken.next);
     a_dial_needs_its_own_intent(event, taken);
     no_dial_while_one_may_have_been_executed(before, taken);
     reports_only_rise(before, taken);
@@ -28,13 +28,13 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     nothing_is_waited_for_after_the_end(&taken.next);
     a_clone_rung_needs_a_clone(taken);
     no_agent_before_the_notice_was_heard(taken);
-    nothing_is_begun_while_the_leg_is_away(taken);
-    what_cannot_be_heard_is_not_tried(taken);
+    nothing_starts_while_the_leg_is_away(taken);
+    no_rung_that_needs_audio_is_tried_without_audio(taken);
     an_agent_is_connected_only_when_it_is_ready(before, event, taken);
-    an_agent_that_is_left_is_given_up(before, event, taken);
-    a_withdrawn_voice_is_not_begun_with(event, taken);
-    nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event, taken);
-    a_proof_is_awaited_only_while_it_can_matter(&taken.next);
+    an_agent_the_call_goes_on_without_is_given_up(before, event, taken);
+    no_agent_starts_with_a_withdrawn_voice(event, taken);
+    no_cloned_voice_without_the_proof_that_was_asked_for(event, taken);
+    the_call_waits_for_proof_only_while_it_matters(&taken.next);
     a_seat_is_held_exactly_while_a_paid_conversation_may_be_live(before, taken);
     a_seat_is_taken_and_given_back_in_turn(before, taken);
     the_watch_for_the_greetings_end_ends_with_the_greeting(before, taken);
@@ -95,7 +95,7 @@ fn a_stale_deadline_changes_nothing(before: &Call, event: &Event, now: At, taken
     }
 }
 
-fn each_rung_at_most_once_but_for_what_broke(call: &Call) {
+fn each_rung_is_tried_once_except_for_retries(call: &Call) {
     let ladder: Vec<Rung> = call.tried.iter().copied().filter(|rung| *rung != Rung::Person).collect();
     let again = ladder.iter().enumerate().filter(|(i, rung)| ladder[..*i].contains(rung));
     let mut times = 0;
@@ -107,7 +107,7 @@ fn each_rung_at_most_once_but_for_what_broke(call: &Call) {
     assert!(times <= 2, "a rung is tried on and on");
 }
 
-fn persons_are_called_a_few_times_at_most(call: &Call) {
+fn a_person_is_called_at_most_three_times(call: &Call) {
     assert!(call.tried.iter().filter(|rung| **rung == Rung::Person).count() <= 3);
 }
 
@@ -134,7 +134,7 @@ fn an_agent_is_connected_only_when_it_is_ready(before: &Call, event: &Event, tak
 }
 
 /// The session of an agent on the bridge that the call goes on without is closed: by order, or with the leg's audio.
-fn an_agent_that_is_left_is_given_up(before: &Call, event: &Event, taken: &Step) {
+fn an_agent_the_call_goes_on_without_is_given_up(before: &Call, event: &Event, taken: &Step) {
     let (Phase::Conversing(Conversing { attempt: with, .. }), Leg::Connected) = (before.phase, before.leg)
     else {
         return;
@@ -154,7 +154,7 @@ fn an_agent_that_is_left_is_given_up(before: &Call, event: &Event, taken: &Step)
 }
 
 /// Who speaks with it on a line that is not ours goes on; nobody else does, and nobody begins to.
-fn a_withdrawn_voice_is_not_begun_with(event: &Event, taken: &Step) {
+fn no_agent_starts_with_a_withdrawn_voice(event: &Event, taken: &Step) {
     let call = &taken.next;
     if !matches!(event, Event::VoiceWithdrawn { .. }) || call.is_released() {
         return;
@@ -256,7 +256,7 @@ fn no_agent_before_the_notice_was_heard(taken: &Step) {
     }
 }
 
-fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
+fn nothing_starts_while_the_leg_is_away(taken: &Step) {
     if !taken.next.policy.on_live_leg() || taken.next.leg == Leg::Connected {
         return;
     }
@@ -275,7 +275,7 @@ fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
     }
 }
 
-fn what_cannot_be_heard_is_not_tried(taken: &Step) {
+fn no_rung_that_needs_audio_is_tried_without_audio(taken: &Step) {
     for effect in &taken.effects {
         let needs_audio = match effect {
             Effect::StartHandoff { rung, .. } => rung.needs_audio(),
@@ -288,7 +288,7 @@ fn what_cannot_be_heard_is_not_tried(taken: &Step) {
 
 /// Neither by what the call believes, nor by an order; and who keeps the voices is never told of a proof that was not
 /// given.
-fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, taken: &Step) {
+fn no_cloned_voice_without_the_proof_that_was_asked_for(event: &Event, taken: &Step) {
     let call = &taken.next;
     let lacks_proof = matches!(call.proof, ProofState::Awaited(_) | ProofState::Denied);
     assert!(!lacks_proof || !matches!(call.voice, Voice::Cloned(_)), "a voice without its proof: {event:?}");
@@ -310,7 +310,7 @@ fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, t
     }
 }
 
-fn a_proof_is_awaited_only_while_it_can_matter(call: &Call) {
+fn the_call_waits_for_proof_only_while_it_matters(call: &Call) {
     let ProofState::Awaited(way) = call.proof else {
         return assert!(call.deadlines.proof.is_none(), "a PIN is due that nobody asked for");
     };

@@ -82,7 +82,7 @@ fn three_wrong_pins_or_none_in_time_leave_the_fallback_voice() {
 }
 
 #[test]
-fn a_leg_that_is_there_and_proves_nothing_is_not_waited_for() {
+fn a_connected_leg_without_proof_is_not_waited_for() {
     assert_eq!(greeted().then(asked(ProofWay::Leg)).call.voice, UNPROVEN);
     let announced = Story::of(policy(Route::Transfer)).then(asked(ProofWay::Leg));
     assert_eq!(announced.call.voice, Voice::Awaited, "its leg has not come");
@@ -94,7 +94,7 @@ fn a_leg_that_is_there_and_proves_nothing_is_not_waited_for() {
 }
 
 #[test]
-fn what_was_proved_before_it_was_asked_for_counts() {
+fn proof_given_before_it_is_asked_for_counts() {
     let mut story = Story::of(policy(Route::Bridge)).then(given(ProvedBy::Leg)).then(Event::LegConnected);
     assert_eq!(story.orders(), [ask(), Effect::PlayGreeting]);
     let mut story = story.then(asked(ProofWay::Leg)).then(asked(ProofWay::Leg));
@@ -107,14 +107,14 @@ fn what_was_proved_before_it_was_asked_for_counts() {
 }
 
 #[test]
-fn nobody_can_press_keys_on_a_call_back_that_has_not_been_made() {
+fn a_callback_asks_for_no_pin() {
     for way in [ProofWay::Leg, ProofWay::LegOrPin] {
         assert_eq!(Story::of(policy(Route::Callback)).then(asked(way)).call.voice, UNPROVEN);
     }
 }
 
 #[test]
-fn a_restart_keeps_what_was_proved_and_how_often_it_was_not() {
+fn a_restart_keeps_the_proof_and_the_number_of_wrong_pins() {
     let resumed = |generation| Event::Resumed { generation, leg: LegSeen::None };
     let mut story = greeted().then(asked(ProofWay::LegOrPin)).then(wrong(1)).then(wrong(2)).then(resumed(1));
     assert_eq!(story.call.wrong_pins, 2);
@@ -140,7 +140,7 @@ fn the_short_wait_for_a_voice_begins_with_the_proof() {
 }
 
 #[test]
-fn who_is_unproven_still_waits_for_the_operator_who_hands_over() {
+fn a_call_without_proof_still_waits_for_the_operator() {
     let manual = Policy { auto_transition: false, ..policy(Route::Transfer) };
     let story = Story::of(manual).then(Event::LegConnected).then(played()).then(asked(ProofWay::LegOrPin));
     let story = story.at_the_deadline();
@@ -150,7 +150,7 @@ fn who_is_unproven_still_waits_for_the_operator_who_hands_over() {
 }
 
 #[test]
-fn whoever_wants_a_person_or_hears_no_notice_is_not_kept_for_a_pin() {
+fn a_call_to_a_person_or_without_the_notice_does_not_wait_for_a_pin() {
     let story = greeted().then(asked(ProofWay::LegOrPin)).then(Event::DtmfReceived { key: '0' });
     assert_eq!(story.orders.last(), Some(&start(1, Rung::Destination, Some("fallback"))));
     assert!(!story.call.awaits_pin());

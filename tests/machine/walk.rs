@@ -260,7 +260,7 @@ fn a_call_that_is_not_admitted_is_released_for_good() {
 }
 
 #[test]
-fn an_intent_that_was_recorded_leads_on_and_never_back() {
+fn a_recorded_intent_leaves_the_phase_offered() {
     for offer in offers() {
         let first = open(&offer, At(0));
         for effect in &first.effects {
