@@ -1,4 +1,5 @@
-//! What a call holds outside its state: paid seat, watch for the greeting's end; and which reports count against a budget.
+//! What a call holds outside its state: a paid seat and the watch for its greeting's end.
+//! And which reports count against a budget.
 
 use precall_call::{
     AgentLoss, Effect, Event, Fact, Grade, GreetingEnd, HandoffFailure, LegSeen, Policy, Purpose, Request,

@@ -9,6 +9,7 @@ mod event;
 mod fact;
 mod fold;
 mod ids;
+mod phase;
 mod policy;
 mod state;
 mod step;
@@ -23,10 +24,8 @@ pub use event::{
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};
 pub use ids::{CallId, CloneJobId, ConversationId, LineId, VoiceId};
+pub use phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, ParkedAgent, Phase};
 pub use policy::{Person, Policy, Proof, ProofWay, ProvedBy, Route, Rung, VoicePolicy, VoiceWait};
-pub use state::{
-    Attempt, Call, Conversation, Conversing, Deadline, Deadlines, Dial, EarlyAgent, Greeting, HandingOff,
-    Instants, Leg, ParkedAgent, Phase, ProofState, Seat, Voice,
-};
+pub use state::{Call, Conversation, Deadline, Deadlines, Dial, Instants, Leg, ProofState, Seat, Voice};
 pub use step::{Step, open, step};
 pub use time::At;

@@ -15,8 +15,9 @@ use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{Admission, CallPart, Event, LegSeen, Offer, Request, VoiceSource};
 use crate::ids::VoiceId;
+use crate::phase::Phase;
 use crate::policy::{Proof, VoiceWait};
-use crate::state::{Call, Deadlines, Instants, Leg, Phase, ProofState, Seat, Voice};
+use crate::state::{Call, Deadlines, Instants, Leg, ProofState, Seat, Voice};
 use crate::time::At;
 
 /// Two panics of a call within this time end it.

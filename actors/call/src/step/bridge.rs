@@ -5,8 +5,9 @@ use super::StepBuilder;
 use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{AgentLoss, Event, HandoffFailure};
+use crate::phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, ParkedAgent, Phase};
 use crate::policy::{Person, Rung};
-use crate::state::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, Leg, ParkedAgent, Phase, Voice};
+use crate::state::{Leg, Voice};
 
 /// How many attempts of a call may repeat a rung that failed without its own fault.
 const RETRIES: u8 = 2;

@@ -6,8 +6,9 @@ use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::event::{Grade, HandoffFailure, Purpose, Report};
 use crate::ids::ConversationId;
+use crate::phase::{Conversing, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::{Conversing, Dial, HandingOff, Leg, Phase};
+use crate::state::{Dial, Leg};
 
 impl StepBuilder {
     /// Whether the caller's leg stays with us on this rung.

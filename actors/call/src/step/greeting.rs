@@ -5,8 +5,9 @@ use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::{Grade, GreetingEnd, Purpose};
 use crate::ids::ConversationId;
+use crate::phase::{Greeting, Phase};
 use crate::policy::Person;
-use crate::state::{Conversation, Dial, Greeting, Leg, Phase, Seat};
+use crate::state::{Conversation, Dial, Leg, Seat};
 
 impl StepBuilder {
     pub(super) fn greeting_dialled(&mut self) {

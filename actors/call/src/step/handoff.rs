@@ -6,10 +6,9 @@ use crate::cause::{Blame, Cause, Release, Told};
 use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
+use crate::phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::{
-    Attempt, Conversing, Deadlines, Dial, EarlyAgent, Greeting, HandingOff, Leg, Phase, Seat, Voice,
-};
+use crate::state::{Deadlines, Dial, Leg, Seat, Voice};
 
 impl StepBuilder {
     /// Orders the next attempt, or ends the call if no rung is left.

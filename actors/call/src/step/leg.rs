@@ -7,8 +7,9 @@ use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::AudioHeard;
+use crate::phase::{Greeting, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::{Greeting, HandingOff, Leg, Phase};
+use crate::state::Leg;
 
 /// How long a leg may be away before it counts as gone: it may come back under another id (3CX facts, section 5, row
 /// 6). The answer of a `routeto` may also come this long after the end of the leg (row 7).

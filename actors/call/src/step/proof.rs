@@ -5,8 +5,9 @@
 
 use super::StepBuilder;
 use crate::cause::NoVoice;
+use crate::phase::Phase;
 use crate::policy::{Proof, ProofWay, ProvedBy};
-use crate::state::{Leg, Phase, ProofState, Voice};
+use crate::state::{Leg, ProofState, Voice};
 
 /// How many PINs one call may try.
 const PINS: u8 = 3;
