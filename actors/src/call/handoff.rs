@@ -1,6 +1,5 @@
-//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the caller's own leg, or a
-//! routing of that leg.
-//! It never retries what may have been executed.
+//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the
+//! caller's own leg, or a routing of that leg. It never retries what may have been executed.
 
 mod bridge;
 mod route;

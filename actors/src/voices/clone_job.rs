@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use precall_base::backoff::Backoff;
 use precall_base::clock;
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
 use precall_providers::elevenlabs::{
     AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceSample, VoiceUse,
 };
@@ -45,7 +45,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct JobTask {
     /// Its id, and in the voice's name at the provider.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// Whose voice.
     pub key: CallerKey,
     /// What is to be done.

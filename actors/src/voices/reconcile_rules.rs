@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use precall_call::{At, JobId, VoiceId};
+use precall_call::{At, CloneJobId, VoiceId};
 use uuid::Uuid;
 
 /// A voice that is younger may be one whose answer is still under way, here or at another start.
@@ -33,9 +33,9 @@ pub struct Sight<'a> {
     /// Whether that is all there is.
     pub whole: Whole,
     /// Voices that exist as far as we know, by their jobs.
-    pub known: &'a HashMap<VoiceId, JobId>,
+    pub known: &'a HashMap<VoiceId, CloneJobId>,
     /// Jobs that are not over.
-    pub unfinished: &'a HashSet<JobId>,
+    pub unfinished: &'a HashSet<CloneJobId>,
     /// Now.
     pub now: At,
 }
@@ -82,9 +82,9 @@ pub struct Differences {
 
 /// The job in the name of a voice of this installation; none in anybody else's, also where one installation's name begins another's.
 #[must_use]
-pub fn job_of_name(installation: &str, name: &str) -> Option<JobId> {
+pub fn job_of_name(installation: &str, name: &str) -> Option<CloneJobId> {
     let job = name.strip_prefix("precall-")?.strip_prefix(installation)?.strip_prefix('-')?;
-    Uuid::try_parse(job).ok().map(|job| JobId(job.as_u128()))
+    Uuid::try_parse(job).ok().map(|job| CloneJobId(job.as_u128()))
 }
 
 /// Compares the two.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use precall_call::{At, CallId, JobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
+use precall_call::{At, CallId, CloneJobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
 use precall_store::voices::{ConsentRule, Covered, Mapping};
 
 use crate::caller_key::CallerKey;
@@ -30,7 +30,7 @@ enum Stage {
 
 #[derive(Clone, Debug)]
 struct Job {
-    id: JobId,
+    id: CloneJobId,
     stage: Stage,
     waiting: Vec<Asker>,
     /// Wanted by no call, but for the next ones.
@@ -50,7 +50,7 @@ pub struct Book {
     jobs: HashMap<CallerKey, Job>,
     /// Shortest remaining wait first, then first come.
     queue: Vec<CallerKey>,
-    keys: HashMap<JobId, CallerKey>,
+    keys: HashMap<CloneJobId, CallerKey>,
     waiting_for: HashMap<CallId, CallerKey>,
     breaker: Breaker,
     /// What the provider allows at once, where it has said so.
@@ -101,7 +101,7 @@ impl Book {
     }
 
     /// A call wants its caller's voice. One job serves all calls of a caller.
-    pub fn want(&mut self, asker: Asker, key: CallerKey, job: JobId) -> Vec<Order> {
+    pub fn want(&mut self, asker: Asker, key: CallerKey, job: CloneJobId) -> Vec<Order> {
         if let Some(running) = self.jobs.get_mut(&key) {
             let verdict = running.mapping.as_ref().and_then(|mapping| objection(&asker, mapping));
             let why = running.revoked.map(VoiceOutcome::Missing).or(verdict);
@@ -117,7 +117,7 @@ impl Book {
     }
 
     /// A voice is cloned ahead, for the next call. Nothing where a job runs already.
-    pub fn clone_ahead(&mut self, key: CallerKey, job: JobId) -> Vec<Order> {
+    pub fn clone_ahead(&mut self, key: CallerKey, job: CloneJobId) -> Vec<Order> {
         if self.jobs.contains_key(&key) {
             return Vec::new();
         }
@@ -125,7 +125,7 @@ impl Book {
     }
 
     /// The mapping is read even for a cached voice: one that was taken away or lost its consent must not be heard.
-    fn read(&mut self, key: CallerKey, id: JobId, waiting: Vec<Asker>, ahead: bool) -> Vec<Order> {
+    fn read(&mut self, key: CallerKey, id: CloneJobId, waiting: Vec<Asker>, ahead: bool) -> Vec<Order> {
         self.keys.insert(id, key.clone());
         let stage = Stage::Reading;
         let job = Job { id, stage, waiting, ahead, mapping: None, order: None, revoked: None };
@@ -134,7 +134,7 @@ impl Book {
     }
 
     /// A job whose outcome a crash swallowed is found out about; calls that come meanwhile wait for it.
-    pub fn recover(&mut self, key: CallerKey, id: JobId) {
+    pub fn recover(&mut self, key: CallerKey, id: CloneJobId) {
         self.keys.insert(id, key.clone());
         let (stage, waiting) = (Stage::Uploading, Vec::new());
         let job = Job { id, stage, waiting, ahead: false, mapping: None, order: None, revoked: None };
@@ -142,7 +142,7 @@ impl Book {
     }
 
     /// What is known of a job's caller was read; `None` says that it could not be.
-    pub fn mapped(&mut self, id: JobId, known: Option<Known>, now: At) -> Vec<Order> {
+    pub fn mapped(&mut self, id: CloneJobId, known: Option<Known>, now: At) -> Vec<Order> {
         let Some(key) = self.keys.get(&id).cloned() else { return Vec::new() };
         let Some(job) = self.jobs.get_mut(&key).filter(|job| job.id == id && job.stage == Stage::Reading)
         else {
@@ -208,12 +208,12 @@ impl Book {
 
     /// Whose voice a job makes.
     #[must_use]
-    pub fn key_of(&self, job: JobId) -> Option<&CallerKey> {
+    pub fn key_of(&self, job: CloneJobId) -> Option<&CallerKey> {
         self.keys.get(&job)
     }
 
     /// From now on the provider may have the sample.
-    pub fn uploading(&mut self, job: JobId) {
+    pub fn uploading(&mut self, job: CloneJobId) {
         if let Some(job) = self.job_mut(job) {
             job.stage = Stage::Uploading;
         }
@@ -221,20 +221,20 @@ impl Book {
 
     /// Whether the provider may have the sample.
     #[must_use]
-    pub fn is_uploading(&self, job: JobId) -> bool {
+    pub fn is_uploading(&self, job: CloneJobId) -> bool {
         let job = self.keys.get(&job).and_then(|key| self.jobs.get(key));
         job.is_some_and(|job| job.stage == Stage::Uploading)
     }
 
     /// The job takes too long for the calls that wait; it goes on, and a late voice is cached.
-    pub fn late(&mut self, job: JobId) -> Vec<Order> {
+    pub fn late(&mut self, job: CloneJobId) -> Vec<Order> {
         let Some(job) = self.job_mut(job) else { return Vec::new() };
         let calls = std::mem::take(&mut job.waiting);
         self.tell(calls, &VoiceOutcome::Missing(NoVoice::CloneTimeout))
     }
 
     /// A job is over.
-    pub fn ended(&mut self, id: JobId, end: JobEnd, now: At) -> Vec<Order> {
+    pub fn ended(&mut self, id: CloneJobId, end: JobEnd, now: At) -> Vec<Order> {
         let Some(key) = self.keys.get(&id).cloned() else { return Vec::new() };
         let expires = now.plus(self.limits.ttl);
         self.learn(&key, id, &end, now);
@@ -272,7 +272,7 @@ impl Book {
     }
 
     /// What an outcome says of the provider and of the sample.
-    fn learn(&mut self, key: &CallerKey, id: JobId, end: &JobEnd, now: At) {
+    fn learn(&mut self, key: &CallerKey, id: CloneJobId, end: &JobEnd, now: At) {
         let order = self.jobs.get(key).filter(|job| job.id == id).and_then(|job| job.order.clone());
         match end {
             JobEnd::Cloned(_) => self.breaker.answered(),
@@ -350,7 +350,7 @@ impl Book {
     }
 
     /// Jobs that are not over, whatever they are doing.
-    pub fn unfinished(&self) -> impl Iterator<Item = JobId> {
+    pub fn unfinished(&self) -> impl Iterator<Item = CloneJobId> {
         self.jobs.values().map(|job| job.id)
     }
 
@@ -401,7 +401,7 @@ impl Book {
         Some(job)
     }
 
-    fn job_mut(&mut self, job: JobId) -> Option<&mut Job> {
+    fn job_mut(&mut self, job: CloneJobId) -> Option<&mut Job> {
         let key = self.keys.get(&job)?;
         self.jobs.get_mut(key)
     }

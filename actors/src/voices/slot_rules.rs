@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use precall_call::{At, CallId, JobId, VoiceId};
+use precall_call::{At, CallId, CloneJobId, VoiceId};
 
 use crate::caller_key::CallerKey;
 
@@ -13,7 +13,7 @@ use crate::caller_key::CallerKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The job that made it.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// Where that job's log goes on.
     pub next_seq: i64,
     /// Whose voice.
@@ -48,7 +48,7 @@ pub struct SlotBook {
     /// By calls that may speak with them.
     pins: HashMap<CallId, VoiceId>,
     /// Clones under way.
-    reserved: HashSet<JobId>,
+    reserved: HashSet<CloneJobId>,
     /// Being deleted: not offered a second time.
     going: HashSet<VoiceId>,
 }
@@ -91,7 +91,7 @@ impl SlotBook {
     }
 
     /// A clone came to nothing.
-    pub fn release(&mut self, job: JobId) {
+    pub fn release(&mut self, job: CloneJobId) {
         self.reserved.remove(&job);
     }
 
@@ -132,7 +132,7 @@ impl SlotBook {
     }
 
     /// A clone is about to be made.
-    pub fn want(&mut self, job: JobId) -> Slot {
+    pub fn want(&mut self, job: CloneJobId) -> Slot {
         // Deleting a voice brings no edit back.
         if self.edits_left.is_some_and(|left| left <= self.reserved.len()) {
             return Slot::None;
@@ -146,13 +146,13 @@ impl SlotBook {
     }
 
     /// The provider says that all slots are taken, whatever we know.
-    pub fn is_full(&mut self, job: JobId) -> Slot {
+    pub fn is_full(&mut self, job: CloneJobId) -> Slot {
         self.reserved.remove(&job);
         self.make_room()
     }
 
     /// A voice was deleted for this clone, which takes its slot.
-    pub fn take_over(&mut self, job: JobId, voice: &VoiceId) {
+    pub fn take_over(&mut self, job: CloneJobId, voice: &VoiceId) {
         self.deleted(voice);
         self.reserved.insert(job);
     }

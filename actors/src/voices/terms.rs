@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use actix::Message;
-use precall_call::{At, CallId, JobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
+use precall_call::{At, CallId, CloneJobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
 use precall_store::voices::{ConsentRule, Covered, Mapping};
 
 use crate::caller_key::CallerKey;
@@ -52,12 +52,12 @@ pub enum Order {
         /// Whose.
         key: CallerKey,
         /// For which job.
-        job: JobId,
+        job: CloneJobId,
     },
     /// Start a clone job.
     StartJob {
         /// Its id.
-        job: JobId,
+        job: CloneJobId,
         /// Whose voice.
         key: CallerKey,
         /// Of what.
@@ -66,7 +66,7 @@ pub enum Order {
         call: Option<CallId>,
     },
     /// Stop a job that has not uploaded anything.
-    StopJob(JobId, CallerKey),
+    StopJob(CloneJobId, CallerKey),
     /// Tell a call.
     Tell(CallId, VoiceOutcome),
     /// [`Book::want`](crate::voices::rules::Book::want) again, for a new job: what this call waited for says nothing of who may hear it.
@@ -120,7 +120,7 @@ pub enum VoiceOutcome {
         /// The voice.
         voice: VoiceId,
         /// The job that made it.
-        job: Option<JobId>,
+        job: Option<CloneJobId>,
         /// Where it came from.
         source: VoiceSource,
     },

@@ -10,13 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, Supervised};
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_base::clock;
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
+use precall_store::voices::{CachedVoice, UnfinishedClone};
+use precall_store::{StoreError, voices};
 use slog::{info, warn};
-
-pub use entitlement::{LookAtEntitlements, Revoke, VoiceGone};
-pub use prefetch::{CloneAhead, ClonedAhead};
-pub use reconcile::{NotReconciled, Reconcile, Reconciled};
-pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
 
 use crate::caller_key::CallerKey;
 use crate::voices::clone_job::{CloneJob, Drop as DropJob, JobTask, JobWork};
@@ -25,10 +23,11 @@ use crate::voices::rules::Book;
 use crate::voices::services::VoiceServices;
 use crate::voices::slot_rules::{Held, SlotBook};
 use crate::voices::terms::{Asker, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceOutcome};
-use precall_base::clock;
-use precall_store::StoreError;
-use precall_store::voices;
-use precall_store::voices::{CachedVoice, UnfinishedClone};
+
+pub use entitlement::{LookAtEntitlements, Revoke, VoiceGone};
+pub use prefetch::{CloneAhead, ClonedAhead};
+pub use reconcile::{NotReconciled, Reconcile, Reconciled};
+pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
 
 /// Expired voices are looked for four times within `CACHE_TTL`, but not more or less often than this.
 const SWEEP_LEAST: Duration = Duration::from_secs(1);
@@ -64,13 +63,13 @@ pub struct WantsNoMore {
 #[rtype(result = "()")]
 pub enum JobTold {
     /// From now on the provider may have the sample.
-    Uploading(JobId),
+    Uploading(CloneJobId),
     /// It takes too long for the calls that wait.
-    Late(JobId),
+    Late(CloneJobId),
     /// It is over.
-    Ended(JobId, JobEnd),
+    Ended(CloneJobId, JobEnd),
     /// Its actor is gone; it may have panicked.
-    Down(JobId),
+    Down(CloneJobId),
 }
 
 /// The voice that is cached for a caller.
@@ -96,7 +95,7 @@ pub struct FindOut(pub Vec<UnfinishedClone>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct Mapped {
-    job: JobId,
+    job: CloneJobId,
     known: Option<Known>,
     at: At,
 }
@@ -106,7 +105,7 @@ pub struct VoiceBook {
     book: Book,
     services: Arc<VoiceServices>,
     waiting: HashMap<CallId, Recipient<VoiceOutcome>>,
-    jobs: HashMap<JobId, Addr<CloneJob>>,
+    jobs: HashMap<CloneJobId, Addr<CloneJob>>,
     slots: SlotBook,
     ttl: Duration,
     /// Between two looks for voices that nobody is served with any more.
@@ -176,7 +175,7 @@ impl VoiceBook {
     }
 
     /// A job is over: a voice takes the slot that was asked for, and nothing gives it back.
-    fn job_ended(&mut self, job: JobId, end: JobEnd, ctx: &mut Context<Self>) {
+    fn job_ended(&mut self, job: CloneJobId, end: JobEnd, ctx: &mut Context<Self>) {
         let now = clock::now();
         self.give_budget_back(job, &end);
         let cloned = match (&end, self.book.key_of(job)) {
@@ -211,7 +210,7 @@ impl VoiceBook {
     }
 
     /// What was not uploaded costs nobody anything.
-    fn give_budget_back(&self, job: JobId, end: &JobEnd) {
+    fn give_budget_back(&self, job: CloneJobId, end: &JobEnd) {
         let cost_nothing = match end {
             JobEnd::Cloned(_) | JobEnd::Failed(NoVoice::Budget, _) => false,
             JobEnd::Failed(NoVoice::NoSlot, _) => true,
@@ -223,7 +222,7 @@ impl VoiceBook {
     }
 
     /// A task of its own: futures inside a busy actor are polled with every message.
-    fn read_mapping(&self, key: CallerKey, job: JobId, ctx: &mut Context<Self>) {
+    fn read_mapping(&self, key: CallerKey, job: CloneJobId, ctx: &mut Context<Self>) {
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let at = clock::now();
@@ -244,7 +243,7 @@ impl VoiceBook {
 
     fn start_job(
         &mut self,
-        job: JobId,
+        job: CloneJobId,
         key: CallerKey,
         order: CloneOrder,
         call: Option<CallId>,

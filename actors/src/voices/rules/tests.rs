@@ -45,7 +45,7 @@ fn cloned() -> JobEnd {
 }
 
 fn read(n: u128, caller: &str) -> Order {
-    Order::ReadMapping { key: key(caller), job: JobId(n) }
+    Order::ReadMapping { key: key(caller), job: CloneJobId(n) }
 }
 
 fn call(n: u128) -> CallId {
@@ -58,21 +58,21 @@ fn missing(n: u128, why: NoVoice) -> Order {
 
 fn ready(n: u128, job: Option<u128>, source: VoiceSource) -> Order {
     let voice = VoiceId::new("v");
-    Order::Tell(call(n), VoiceOutcome::Ready { voice, job: job.map(JobId), source })
+    Order::Tell(call(n), VoiceOutcome::Ready { voice, job: job.map(CloneJobId), source })
 }
 
 const NOW: At = At(1_000_000);
 
 /// Asks, and answers the book's question about the mapping.
 fn ask(book: &mut Book, asker: Asker, caller: &str, job: u128, known: Option<Known>, now: At) -> Vec<Order> {
-    assert_eq!(book.want(asker, key(caller), JobId(job)), [read(job, caller)]);
-    book.mapped(JobId(job), known, now)
+    assert_eq!(book.want(asker, key(caller), CloneJobId(job)), [read(job, caller)]);
+    book.mapped(CloneJobId(job), known, now)
 }
 
 /// A job runs for this caller, and a call of the same number waits for it.
 fn running(book: &mut Book, n: u128, caller: &str) {
     let started = ask(book, asker(n), caller, n, known(mapping()), NOW);
-    assert!(matches!(started[..], [Order::StartJob { job: JobId(job), .. }] if job == n), "{started:?}");
+    assert!(matches!(started[..], [Order::StartJob { job: CloneJobId(job), .. }] if job == n), "{started:?}");
 }
 
 fn failed(why: NoVoice, failure: Failure) -> JobEnd {
@@ -82,12 +82,12 @@ fn failed(why: NoVoice, failure: Failure) -> JobEnd {
 #[test]
 fn one_job_serves_every_call_of_a_caller_and_the_next_call_is_served_from_the_cache() {
     let mut book = book(4);
-    assert_eq!(book.want(asker(1), key("a"), JobId(1)), [read(1, "a")]);
-    assert_eq!(book.want(asker(2), key("a"), JobId(2)), []);
-    let started = book.mapped(JobId(1), known(mapping()), NOW);
-    assert!(matches!(started[..], [Order::StartJob { job: JobId(1), call: Some(CallId(1)), .. }]));
-    assert_eq!(book.want(asker(3), key("a"), JobId(3)), []);
-    let told = book.ended(JobId(1), cloned(), NOW);
+    assert_eq!(book.want(asker(1), key("a"), CloneJobId(1)), [read(1, "a")]);
+    assert_eq!(book.want(asker(2), key("a"), CloneJobId(2)), []);
+    let started = book.mapped(CloneJobId(1), known(mapping()), NOW);
+    assert!(matches!(started[..], [Order::StartJob { job: CloneJobId(1), call: Some(CallId(1)), .. }]));
+    assert_eq!(book.want(asker(3), key("a"), CloneJobId(3)), []);
+    let told = book.ended(CloneJobId(1), cloned(), NOW);
     let clone = VoiceSource::Clone;
     assert_eq!(told, [ready(1, Some(1), clone), ready(2, Some(1), clone), ready(3, Some(1), clone)]);
     let told = ask(&mut book, asker(4), "a", 4, known(mapping()), NOW);
@@ -119,14 +119,14 @@ fn a_cached_voice_of_another_sample_is_compared_before_it_is_used() {
     let [Order::StartJob { order, .. }] = &started[..] else { panic!("{started:?}") };
     assert_eq!(order.existing, Some((VoiceId::new("v"), "aa".to_owned())));
     let same = JobEnd::Unchanged { mark: Some("2".into()) };
-    assert_eq!(book.ended(JobId(1), same, NOW), [ready(1, None, VoiceSource::Cache)]);
+    assert_eq!(book.ended(CloneJobId(1), same, NOW), [ready(1, None, VoiceSource::Cache)]);
     let told = ask(&mut book, asker(2), "a", 2, Some(replaced), NOW);
     assert_eq!(told, [ready(2, None, VoiceSource::Cache)], "its mark is known now");
     let elsewhere = Mapping { sample: "b.wav".into(), ..mapping() };
     book.remember(key("a"), clone(), At(NOW.0 + 1_000_000));
     let started = ask(&mut book, asker(3), "a", 3, known(elsewhere), NOW);
     assert!(matches!(started[..], [Order::StartJob { .. }]), "{started:?}");
-    book.ended(JobId(3), cloned(), NOW);
+    book.ended(CloneJobId(3), cloned(), NOW);
     let other = vec![Covered { sample_sha256: "bb".into(), consent: 2 }];
     let newly_agreed = Mapping { consented: other, ..mapping() };
     let started = ask(&mut book, asker(4), "a", 4, known(newly_agreed), NOW);
@@ -141,17 +141,17 @@ fn jobs_beyond_the_limit_wait_and_the_shortest_wait_goes_first() {
         let orders = ask(&mut book, asker, &n.to_string(), n, known(mapping()), NOW);
         assert_eq!(orders.len(), usize::from(n == 1));
     }
-    assert_eq!(book.clone_ahead(key("5"), JobId(5)), [read(5, "5")]);
-    assert_eq!(book.mapped(JobId(5), known(mapping()), NOW), []);
-    let orders = book.ended(JobId(1), failed(NoVoice::NoSlot, Failure::Passing), NOW);
+    assert_eq!(book.clone_ahead(key("5"), CloneJobId(5)), [read(5, "5")]);
+    assert_eq!(book.mapped(CloneJobId(5), known(mapping()), NOW), []);
+    let orders = book.ended(CloneJobId(1), failed(NoVoice::NoSlot, Failure::Passing), NOW);
     assert_eq!(orders[0], missing(1, NoVoice::NoSlot));
-    assert!(matches!(orders[1], Order::StartJob { job: JobId(3), .. }));
+    assert!(matches!(orders[1], Order::StartJob { job: CloneJobId(3), .. }));
     assert_eq!(book.wants_no_more(call(2)), [], "a queued job just leaves the queue");
-    let orders = book.ended(JobId(3), cloned(), NOW);
-    assert!(matches!(orders[1], Order::StartJob { job: JobId(4), .. }), "{orders:?}");
-    let orders = book.ended(JobId(4), cloned(), NOW);
-    assert!(matches!(orders[1], Order::StartJob { job: JobId(5), call: None, .. }), "{orders:?}");
-    assert_eq!(book.ended(JobId(5), cloned(), NOW), []);
+    let orders = book.ended(CloneJobId(3), cloned(), NOW);
+    assert!(matches!(orders[1], Order::StartJob { job: CloneJobId(4), .. }), "{orders:?}");
+    let orders = book.ended(CloneJobId(4), cloned(), NOW);
+    assert!(matches!(orders[1], Order::StartJob { job: CloneJobId(5), call: None, .. }), "{orders:?}");
+    assert_eq!(book.ended(CloneJobId(5), cloned(), NOW), []);
     assert!(book.peek(&key("5"), NOW).is_some());
 }
 
@@ -170,11 +170,11 @@ fn no_more_jobs_run_than_the_provider_allows() {
 fn a_job_that_nobody_waits_for_stops_only_before_its_upload() {
     let mut book = book(4);
     running(&mut book, 1, "a");
-    assert_eq!(book.wants_no_more(call(1)), [Order::StopJob(JobId(1), key("a"))]);
+    assert_eq!(book.wants_no_more(call(1)), [Order::StopJob(CloneJobId(1), key("a"))]);
     running(&mut book, 2, "b");
-    book.uploading(JobId(2));
+    book.uploading(CloneJobId(2));
     assert_eq!(book.wants_no_more(call(2)), []);
-    assert_eq!(book.ended(JobId(2), cloned(), NOW), []);
+    assert_eq!(book.ended(CloneJobId(2), cloned(), NOW), []);
     assert_eq!(book.peek(&key("b"), NOW), Some(&VoiceId::new("v")));
 }
 
@@ -182,20 +182,20 @@ fn a_job_that_nobody_waits_for_stops_only_before_its_upload() {
 fn a_late_job_releases_its_waiters_and_is_still_cached() {
     let mut book = book(4);
     running(&mut book, 1, "a");
-    book.uploading(JobId(1));
-    assert_eq!(book.late(JobId(1)), [missing(1, NoVoice::CloneTimeout)]);
-    let joined = book.want(asker(2), key("a"), JobId(2));
+    book.uploading(CloneJobId(1));
+    assert_eq!(book.late(CloneJobId(1)), [missing(1, NoVoice::CloneTimeout)]);
+    let joined = book.want(asker(2), key("a"), CloneJobId(2));
     assert_eq!(joined, [], "a call that comes meanwhile waits for the same job");
-    let told = book.ended(JobId(1), cloned(), NOW);
+    let told = book.ended(CloneJobId(1), cloned(), NOW);
     assert_eq!(told, [ready(2, Some(1), VoiceSource::Clone)]);
 }
 
 #[test]
 fn calls_wait_for_a_job_that_is_found_out_about_after_a_crash_and_are_looked_at_then() {
     let mut book = book(4);
-    book.recover(key("a"), JobId(1));
-    assert_eq!(book.want(asker(1), key("a"), JobId(2)), []);
-    let told = book.ended(JobId(1), cloned(), NOW);
+    book.recover(key("a"), CloneJobId(1));
+    assert_eq!(book.want(asker(1), key("a"), CloneJobId(2)), []);
+    let told = book.ended(CloneJobId(1), cloned(), NOW);
     assert_eq!(told, [Order::AskAgain(asker(1), key("a"))], "nobody has read who may hear it");
     let told = ask(&mut book, asker(1), "a", 3, known(mapping()), NOW);
     assert_eq!(told, [ready(1, None, VoiceSource::Cache)]);
@@ -214,17 +214,17 @@ fn forgetting_a_voice_makes_the_next_call_clone_again() {
 fn a_sample_that_cannot_be_cloned_is_not_tried_again_until_it_is_another_one() {
     let mut book = book(4);
     running(&mut book, 1, "a");
-    book.ended(JobId(1), failed(NoVoice::SampleRefused, Failure::Lasting), NOW);
+    book.ended(CloneJobId(1), failed(NoVoice::SampleRefused, Failure::Lasting), NOW);
     let told = ask(&mut book, asker(2), "a", 2, known(mapping()), NOW);
     assert_eq!(told, [missing(2, NoVoice::SampleRefused)]);
     let replaced = Some(Known { mapping: Some(mapping()), mark: Some("2".into()) });
     let started = ask(&mut book, asker(3), "a", 3, replaced, NOW);
     assert!(matches!(started[..], [Order::StartJob { .. }]));
-    book.ended(JobId(3), failed(NoVoice::SampleRefused, Failure::Lasting), NOW);
+    book.ended(CloneJobId(3), failed(NoVoice::SampleRefused, Failure::Lasting), NOW);
     let replaced = Some(Known { mapping: Some(mapping()), mark: Some("2".into()) });
     let started = ask(&mut book, asker(4), "a", 4, replaced, NOW.plus(REFUSED_FOR));
     assert!(matches!(started[..], [Order::StartJob { .. }]), "not for ever");
-    book.ended(JobId(4), failed(NoVoice::CloneFailed, Failure::Passing), NOW);
+    book.ended(CloneJobId(4), failed(NoVoice::CloneFailed, Failure::Passing), NOW);
     running(&mut book, 5, "a");
 }
 
@@ -241,7 +241,7 @@ fn who_may_hear_a_voice_is_asked_of_every_call_also_of_one_that_joins() {
     let given = Asker { proof: Proof::Given, ..proof(3) };
     let started = ask(&mut book, given, "a", 3, known(by_pin.clone()), NOW);
     assert!(matches!(started[..], [Order::StartJob { .. }]));
-    assert_eq!(book.want(proof(4), key("a"), JobId(4)), [needs(4, ProofWay::LegOrPin)]);
+    assert_eq!(book.want(proof(4), key("a"), CloneJobId(4)), [needs(4, ProofWay::LegOrPin)]);
     let by_number = Mapping { policy: Some(VoicePolicy::Number), ..mapping() };
     let started = ask(&mut book, proof(5), "b", 5, known(by_number), NOW);
     assert!(matches!(started[..], [Order::StartJob { .. }]), "the caller's own rule decides");
@@ -257,16 +257,16 @@ fn what_is_revoked_is_not_uploaded_and_what_was_is_not_used() {
     running(&mut book, 1, "a");
     assert_eq!(ask(&mut book, asker(2), "b", 2, known(mapping()), NOW), []);
     assert_eq!(book.revoke(&key("b"), no), [missing(2, no)], "it was in the queue");
-    assert_eq!(book.revoke(&key("a"), no), [missing(1, no), Order::StopJob(JobId(1), key("a"))]);
+    assert_eq!(book.revoke(&key("a"), no), [missing(1, no), Order::StopJob(CloneJobId(1), key("a"))]);
     running(&mut book, 3, "a");
-    book.uploading(JobId(3));
+    book.uploading(CloneJobId(3));
     assert_eq!(book.revoke(&key("a"), no), [missing(3, no)]);
-    assert_eq!(book.want(asker(4), key("a"), JobId(4)), [missing(4, no)]);
-    assert_eq!(book.ended(JobId(3), cloned(), NOW), []);
+    assert_eq!(book.want(asker(4), key("a"), CloneJobId(4)), [missing(4, no)]);
+    assert_eq!(book.ended(CloneJobId(3), cloned(), NOW), []);
     assert_eq!(book.peek(&key("a"), NOW), None);
-    book.want(asker(5), key("a"), JobId(5));
+    book.want(asker(5), key("a"), CloneJobId(5));
     assert_eq!(book.revoke(&key("a"), no), [missing(5, no)]);
-    assert_eq!(book.mapped(JobId(5), known(mapping()), NOW), [], "what was read before counts no more");
+    assert_eq!(book.mapped(CloneJobId(5), known(mapping()), NOW), [], "what was read before counts no more");
 }
 
 #[test]
@@ -274,11 +274,11 @@ fn a_provider_that_fails_is_left_alone_and_nobody_waits_for_it() {
     let mut book = book(1);
     for n in 1..=4_u128 {
         running(&mut book, n, "a");
-        book.ended(JobId(n), failed(NoVoice::CloneFailed, Failure::OfProvider), NOW);
+        book.ended(CloneJobId(n), failed(NoVoice::CloneFailed, Failure::OfProvider), NOW);
     }
     running(&mut book, 5, "a");
     assert_eq!(ask(&mut book, asker(6), "b", 6, known(mapping()), NOW), []);
-    let told = book.ended(JobId(5), failed(NoVoice::CloneTimeout, Failure::OfProvider), NOW);
+    let told = book.ended(CloneJobId(5), failed(NoVoice::CloneTimeout, Failure::OfProvider), NOW);
     assert_eq!(told, [missing(5, NoVoice::CloneTimeout), missing(6, NoVoice::BreakerOpen)]);
     assert!(book.leaves_provider_alone());
     let told = ask(&mut book, asker(7), "c", 7, known(mapping()), NOW);
@@ -290,6 +290,6 @@ fn a_provider_that_fails_is_left_alone_and_nobody_waits_for_it() {
     let started = ask(&mut book, asker(9), "c", 9, known(mapping()), later);
     assert!(matches!(started[..], [Order::StartJob { .. }]), "one finds out");
     assert_eq!(ask(&mut book, asker(10), "e", 10, known(mapping()), later).len(), 1);
-    book.ended(JobId(9), cloned(), later);
+    book.ended(CloneJobId(9), cloned(), later);
     running(&mut book, 11, "e");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
-use precall_call::{At, JobId, VoiceId};
+use precall_call::{At, CloneJobId, VoiceId};
 use precall_providers::elevenlabs::{VoiceDeleted, VoiceList};
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -96,9 +96,9 @@ impl VoiceBook {
                 created: found.created_at_unix.map(created),
             })
             .collect();
-        let known: HashMap<VoiceId, JobId> =
+        let known: HashMap<VoiceId, CloneJobId> =
             self.slots.all().map(|(v, held)| (v.clone(), held.job)).collect();
-        let unfinished: HashSet<JobId> = self.book.unfinished().collect();
+        let unfinished: HashSet<CloneJobId> = self.book.unfinished().collect();
         differences(&Sight {
             installation: &services.settings.installation,
             listed: &listed,

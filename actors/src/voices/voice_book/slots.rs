@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
-use precall_call::{CallId, JobId, VoiceId};
+use precall_call::{CallId, CloneJobId, VoiceId};
 use precall_providers::elevenlabs::VoiceDeleted;
 use precall_store::events::rows::{CacheUse, Entry, RowWrite, Stream, Time};
 use precall_store::events::voice_event_json;
@@ -47,7 +47,7 @@ pub enum Fullness {
 #[rtype(result = "()")]
 pub struct WantSlot {
     /// Which job.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// How full the account is.
     pub fullness: Fullness,
     /// Hears whether there is one.
@@ -73,7 +73,7 @@ pub struct UsesNoMore(pub CallId);
 
 /// Somebody who waits for a slot.
 struct Waiting {
-    job: JobId,
+    job: CloneJobId,
     tries: u32,
     reply: oneshot::Sender<bool>,
 }
