@@ -85,7 +85,7 @@ impl Site {
 }
 
 #[actix::test]
-async fn callers_whose_service_was_killed_go_on_with_their_agent() {
+async fn bridged_callers_continue_with_their_agent_after_a_kill() {
     let database = database();
     let site = Site::new(database.url()).await;
     let count = calls();

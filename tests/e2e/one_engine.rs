@@ -71,7 +71,7 @@ async fn holds(database: &str) {
 }
 
 #[actix::test]
-async fn a_standby_is_silent_and_takes_over_from_one_that_was_killed() {
+async fn a_standby_does_nothing_until_it_takes_over_from_a_killed_process() {
     let database = database();
     let pair = Pair::new(database.url()).await;
     let (first, first_url) = pair.start().await;
@@ -93,7 +93,7 @@ async fn a_standby_is_silent_and_takes_over_from_one_that_was_killed() {
 }
 
 #[actix::test]
-async fn a_process_that_was_stopped_and_superseded_writes_nothing_and_ends_when_it_goes_on() {
+async fn a_paused_and_superseded_process_writes_nothing_and_exits_when_resumed() {
     let database = database();
     let pair = Pair::new(database.url()).await;
     let (first, first_url) = pair.start().await;

@@ -129,7 +129,7 @@ fn incoming(id: &str) -> String {
 }
 
 #[actix::test]
-async fn a_signed_webhook_leads_to_greeting_clone_agent_and_rows_without_further_help() {
+async fn one_signed_webhook_leads_to_greeting_clone_agent_and_rows() {
     let site = site().await;
     let body = incoming("pbx-1");
     let header = signed(&body).await;

@@ -145,7 +145,7 @@ async fn watch_dials(
 }
 
 #[actix::test]
-async fn what_was_acknowledged_in_a_storm_is_there_once_and_nobody_was_dialled_twice() {
+async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_dialled_once() {
     let storm = Storm::asked_for();
     let mut cluster = Cluster::new().await;
     let database = cluster.url("postgres");

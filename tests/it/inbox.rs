@@ -39,7 +39,7 @@ fn pool_of(world: &World) -> Pool {
 }
 
 #[actix::test]
-async fn each_webhook_is_kept_once_with_what_its_sender_was_told() {
+async fn each_webhook_is_stored_once_with_its_outcome() {
     let world = World::new().await;
     let call = world.ring("pbx-1", &caller(1)).await;
     world.post_3cx(&incoming("pbx-1", &caller(1))).await;
@@ -63,7 +63,7 @@ async fn each_webhook_is_kept_once_with_what_its_sender_was_told() {
 }
 
 #[actix::test]
-async fn what_others_agents_say_is_counted_and_never_stored() {
+async fn reports_of_foreign_agents_are_counted_and_not_stored() {
     let world = World::new().await;
     let body = json!({ "call_id": "conv_x", "agent_id": "agent_of_somebody", "transcript": "secret", "status": "completed" });
     assert_eq!(world.post_report(&body).await.0, 200);
@@ -75,7 +75,7 @@ async fn what_others_agents_say_is_counted_and_never_stored() {
 }
 
 #[actix::test]
-async fn what_nobody_can_read_is_400_and_quarantined_and_can_be_replayed() {
+async fn an_unreadable_webhook_gets_400_is_quarantined_and_can_be_replayed() {
     let world = World::new().await;
     let unreadable = "{\"event_type\": \"IncomingCall\", \"caller_id\"";
     for _ in 0..2 {
@@ -119,7 +119,7 @@ async fn what_nobody_can_read_is_400_and_quarantined_and_can_be_replayed() {
 }
 
 #[actix::test]
-async fn the_list_has_pages() {
+async fn stored_webhooks_are_listed_in_pages() {
     let world = World::new().await;
     for n in 0..5 {
         world.post_3cx(&ended(&format!("pbx-{n}"))).await;
@@ -144,7 +144,7 @@ async fn names(world: &World, table: Table) -> Vec<String> {
 }
 
 #[actix::test]
-async fn days_of_webhooks_go_after_a_week_and_what_is_quarantined_after_a_month() {
+async fn webhooks_are_deleted_after_a_week_and_quarantined_ones_after_a_month() {
     let world = World::new().await;
     let pool = pool_of(&world);
     let now = clock::now();
@@ -196,7 +196,7 @@ fn made_at(id: Uuid) -> At {
 }
 
 #[actix::test]
-async fn calls_that_are_old_enough_go_with_their_week_and_the_others_stay_whole() {
+async fn old_calls_are_deleted_with_their_week_and_newer_calls_stay_complete() {
     let mut world = World::new().await;
     let old = world.ring("pbx-1", &caller(1)).await;
     world.completed(old).await;

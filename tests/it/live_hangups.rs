@@ -31,7 +31,7 @@ async fn hung_up(world: &PbxWorld, pbx_id: &str, call: Uuid) -> SignedDuration {
 }
 
 #[actix::test]
-async fn a_hang_up_at_any_moment_stops_everything_but_the_clone() {
+async fn a_hang_up_in_any_phase_stops_everything_except_the_clone() {
     let world = Plan { clone_delay: "6000", ..Plan::default() };
     let plan = PbxPlan { world, greeting_ms: 2_000, ..PbxPlan::default() };
     let world = PbxWorld::with(plan.env("CLONE_CONCURRENCY", "8").env("NOTICE_MESSAGE", LONG_NOTICE)).await;

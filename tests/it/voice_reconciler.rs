@@ -54,7 +54,7 @@ async fn cloned(world: &World, n: u32) -> Uuid {
 }
 
 #[actix::test]
-async fn a_new_database_deletes_nothing_before_somebody_has_looked_and_few_strays_after() {
+async fn a_new_database_needs_one_approval_before_stray_voices_are_deleted() {
     let world = World::with(Plan { voice_slots: 40, ..Plan::default() }).await;
     for n in 1..=6 {
         cloned(&world, n).await;
@@ -93,7 +93,7 @@ async fn a_new_database_deletes_nothing_before_somebody_has_looked_and_few_stray
 }
 
 #[actix::test]
-async fn a_voice_that_somebody_deleted_at_the_provider_is_forgotten() {
+async fn a_voice_deleted_at_the_provider_is_removed_from_the_cache() {
     let world = World::new().await;
     let call = cloned(&world, 1).await;
     let voices = world.simulator.voices();
@@ -119,7 +119,7 @@ async fn a_voice_that_somebody_deleted_at_the_provider_is_forgotten() {
 }
 
 #[actix::test]
-async fn voices_are_listed_with_the_word_they_exist_on_and_cloned_ahead_into_free_slots() {
+async fn voices_are_listed_with_their_consent_and_cloned_ahead_into_free_slots() {
     let world = World::with(Plan { voice_slots: 2, ..Plan::default() }.env("CACHE_TTL", "86400")).await;
     cloned(&world, 1).await;
     let (_, page) = world.get("/api/v1/voices").await;
