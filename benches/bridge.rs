@@ -111,7 +111,7 @@ impl Stage {
     async fn start(brings: Brings) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let recording = folder.path().join("greeting.wav");
-        write_greeting(&recording, GREETING_SECONDS)?;
+        write_greeting(&recording, GREETING_SECONDS);
         let pbx = Pbx::start(PROGRAM).await?;
         let text = |path: &Path| path.display().to_string();
         let mut variables = vec![

@@ -11,15 +11,15 @@ use precall::signature::{Kind, sign};
 use precall::simulators::elevenlabs::{self, Fault, Simulator, Target};
 use precall_actors::clock;
 use precall_actors::faults::Faults;
-use precall_actors::store::consents::{self, EndedWhy, Evidence, NewConsent, Personal};
+use precall_actors::store::consents::{self, EndedWhy};
 use precall_actors::store::verify::{Breach, verify};
-use precall_actors::store::{connect, migrate, schema, speakers};
+use precall_actors::store::{connect, migrate, schema};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
+use crate::consent::consent_of;
 use crate::plan::Plan;
 use crate::sound::write_sample;
 use crate::wait::{PATIENCE, pause, until};
@@ -57,28 +57,10 @@ pub fn caller(n: u32) -> String {
     format!("+1202555{:04}", 100 + n % 99)
 }
 
-/// A speaker of this caller's own, who agrees that the sample is cloned.
+/// Adds a speaker for this caller, who agrees that the sample is cloned.
 pub async fn consent(database: &str, number: &str, sample: &Path) -> Uuid {
     let mut client = connect_to(database).await;
-    let transaction = client.transaction().await.unwrap();
-    let speaker = speakers::add(&transaction, "default", "Test", clock::now()).await.unwrap();
-    let given = NewConsent {
-        account: "default".to_owned(),
-        speaker,
-        evidence: Evidence::Recorded,
-        sample_sha256: hex::encode(Sha256::digest(std::fs::read(sample).unwrap())),
-        document_sha256: None,
-        text_version: "1".to_owned(),
-        given_at: clock::now(),
-        expires_at: None,
-        by: "test".to_owned(),
-        personal: Personal { name: "Test".to_owned(), reference: None, text: "I agree.".to_owned() },
-    };
-    consents::give(&transaction, &given, clock::now()).await.unwrap();
-    let map = "update caller_voice_mapping set speaker = $2 where caller_id = $1 and deleted_at is null";
-    transaction.execute(map, &[&number, &speaker]).await.unwrap();
-    transaction.commit().await.unwrap();
-    speaker
+    consent_of(&mut client, sample, &[number.to_owned()]).await
 }
 
 /// Everything, running.

@@ -5,8 +5,6 @@ use precall_actors::phone_number::{E164, NumberKind, Region};
 
 use super::Outcome;
 
-/// The number that is rung.
-pub const CALLED: &str = "+12025550199";
 const PER_AREA: usize = 99;
 
 /// A supply of callers; each is handed out once.

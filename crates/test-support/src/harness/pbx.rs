@@ -9,28 +9,20 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Outcome;
-use super::callers::CALLED;
 use super::child::Server;
 use super::client::{once, plain};
 use super::world::SECRET;
+use crate::sound::write_wav;
+use crate::world::CALLED;
 
 /// The API client, and the DN of its route point.
 pub const CLIENT_ID: &str = "900";
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A recorded greeting of so many seconds: a tone, as a telephone plays it.
-pub fn write_greeting(path: &Path, seconds: u32) -> Outcome<()> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec)?;
-    for n in 0..8_000 * seconds {
-        writer.write_sample(((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16)?;
-    }
-    Ok(writer.finalize()?)
+/// Records a greeting of so many seconds: a tone, as a telephone plays it.
+pub fn write_greeting(path: &Path, seconds: u32) {
+    let sample = |n| ((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16;
+    write_wav(path, 8_000, (0..8_000 * seconds).map(sample));
 }
 
 /// A piece of audio that arrived.

@@ -6,19 +6,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use precall::embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
-use precall_actors::clock;
-use precall_actors::store::consents::{self, Evidence, NewConsent, Personal};
-use precall_actors::store::speakers;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use super::Outcome;
-use super::callers::CALLED;
 use super::child::Server;
 use super::client::{Connection, once, plain};
 use super::usage;
+use crate::consent::consent_of;
+use crate::sound::write_wav;
+use crate::world::CALLED;
 
 /// Of the webhooks.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef-bench";
@@ -61,13 +59,12 @@ pub struct World {
     pub database: Client,
     /// Where the database is.
     url: String,
-    sample_sha256: String,
     postmaster: u32,
     health: Option<Connection>,
     version: String,
     // After everything that uses them.
     _postgres: EmbeddedPostgres,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Processor time so far, by process.
@@ -108,7 +105,9 @@ impl World {
         options.settings.push(("max_connections".to_owned(), "50".to_owned()));
         let postgres = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await??;
         let postmaster = usage::postmaster(&postgres.directory().join("data"))?;
-        write_sample(&folder.path().join(SAMPLE_FILE))?;
+        // Four seconds, 128 kB, as the demo's samples are.
+        let sample = (0..64_000_u32).map(|n| (n * 97 % 16_000) as i16);
+        write_wav(&folder.path().join(SAMPLE_FILE), 16_000, sample);
         let program = Path::new(plan.program);
         // The simulator must know where the service will be, and the service where the simulator is.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -145,20 +144,8 @@ impl World {
         tokio::spawn(connection);
         let version = postgres.version().to_owned();
         let url = postgres.url("postgres");
-        let sample_sha256 = hex::encode(Sha256::digest(std::fs::read(folder.path().join(SAMPLE_FILE))?));
-        let (_postgres, _folder) = (postgres, folder);
-        Ok(Self {
-            service,
-            simulator,
-            database,
-            url,
-            sample_sha256,
-            postmaster,
-            health: None,
-            version,
-            _postgres,
-            _folder,
-        })
+        let _postgres = postgres;
+        Ok(Self { service, simulator, database, url, postmaster, health: None, version, _postgres, folder })
     }
 
     /// Gives each of these callers a sample and a consent.
@@ -166,35 +153,11 @@ impl World {
         let map = "insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name)
             select n, $2, 'Bench' from unnest($1::text[]) n";
         self.database.execute(map, &[&callers, &SAMPLE_FILE]).await?;
-        self.agree(callers).await?;
-        // A plan made for an empty table would be measured for a while.
-        self.database.batch_execute("analyze").await?;
-        Ok(())
-    }
-
-    /// One speaker for all of them, for they share a sample.
-    async fn agree(&self, callers: &[String]) -> Outcome<()> {
         let (mut database, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
         tokio::spawn(connection);
-        let (account, now) = ("default".to_owned(), clock::now());
-        let transaction = database.transaction().await?;
-        let speaker = speakers::add(&transaction, &account, "Bench", now).await?;
-        let given = NewConsent {
-            account,
-            speaker,
-            evidence: Evidence::Recorded,
-            sample_sha256: self.sample_sha256.clone(),
-            document_sha256: None,
-            text_version: "bench".to_owned(),
-            given_at: now,
-            expires_at: None,
-            by: "bench".to_owned(),
-            personal: Personal { name: "Bench".to_owned(), reference: None, text: "Yes.".to_owned() },
-        };
-        consents::give(&transaction, &given, now).await?;
-        let speak = "update caller_voice_mapping set speaker = $1 where caller_id = any($2)";
-        transaction.execute(speak, &[&speaker, &callers]).await?;
-        transaction.commit().await?;
+        consent_of(&mut database, &self.folder.path().join(SAMPLE_FILE), callers).await;
+        // A plan made for an empty table would be measured for a while.
+        self.database.batch_execute("analyze").await?;
         Ok(())
     }
 
@@ -312,19 +275,4 @@ async fn wait_until_ready(service: &Server) -> Outcome<()> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
-}
-
-/// Four seconds of a tone, 128 kB, as the demo's samples are.
-fn write_sample(path: &Path) -> Outcome<()> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec)?;
-    for n in 0..64_000_u32 {
-        writer.write_sample(i16::try_from(n * 97 % 16_000)?)?;
-    }
-    Ok(writer.finalize()?)
 }
