@@ -1,4 +1,4 @@
-//! `precall callers`: a file goes in whole or not at all, and comes out as it went in.
+//! `precall callers`: an import is done whole or not at all, and an export gives back what was imported.
 
 use std::path::Path;
 

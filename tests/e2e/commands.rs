@@ -1,4 +1,4 @@
-//! The commands beside `serve`: what they print, and how they end.
+//! The commands beside `serve`: what they print, and their exit codes.
 
 use nix::sys::signal::Signal;
 

@@ -1,4 +1,4 @@
-//! The demo ends by itself, and what it says is what its tables hold.
+//! The demo ends by itself, and its summary matches its tables.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,4 +1,4 @@
-//! `serve` without a database of its own: where it is allowed, and nowhere else.
+//! `serve` with the embedded database: where it is allowed and where it is refused.
 
 use std::os::unix::fs::PermissionsExt;
 

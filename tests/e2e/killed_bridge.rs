@@ -1,5 +1,4 @@
-//! The service is killed in the middle of bridged conversations and started again at once, as a service manager would: every caller
-//! hears something again, and goes on with the agent.
+//! The service is killed during bridged conversations and started again at once, as a service manager does.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

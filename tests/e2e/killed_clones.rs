@@ -1,4 +1,4 @@
-//! One caller, many calls, one clone; and a service that is killed between an upload and its answer leaves no voice behind that nobody knows of.
+//! Many calls of one caller make one clone. A kill between an upload and its answer leaves no unknown voice.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The built program, from outside: processes, exit codes, what is printed, what is logged.
+//! The built program from outside: processes, exit codes, output and log.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A test that cannot go on should stop.
 
 use precall_test_support as support;

@@ -1,4 +1,4 @@
-//! Two processes on one database: one acts, the other stands by, and nothing is done twice when they change places.
+//! Two processes on one database: one leads, the other stands by. Nothing is done twice when they change roles.
 
 use nix::sys::signal::Signal;
 use precall_actors::store::verify::verify;

@@ -1,4 +1,4 @@
-//! One run of the built program: its environment is the test's alone, what it says goes to files.
+//! Runs the built program: its environment comes from the test alone, its output goes to files.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! The main job as an operator sets it up: the service, a simulated ElevenLabs and PostgreSQL, each a process of its own.
+//! The usual setup of an operator: the service, a simulated ElevenLabs and PostgreSQL, each in its own process.
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The service is told to stop, or is killed, in the middle of calls.
+//! The service is stopped or killed during calls.
 
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};

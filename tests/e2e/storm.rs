@@ -1,5 +1,5 @@
-//! Under a steady load of webhooks the service is killed, its database stopped and crashed, at random moments: what was acknowledged is there,
-//! once, and nobody was dialled twice.
+//! Under a steady load of webhooks the service is killed and its database is stopped or crashed, at random times. Every
+//! acknowledged call is stored once, and no caller is dialled twice.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! `precall voices` asks the service that runs: who has no key or finds no service is told so, and strays wait for a word.
+//! `precall voices` asks the running service. It needs a key, and strays need an approval.
 
 use precall::config::{ApiKeys, Scope};
 use precall::simulators::elevenlabs;

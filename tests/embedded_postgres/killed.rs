@@ -1,4 +1,4 @@
-//! SIGKILL of the program that embeds PostgreSQL: this binary starts itself again, as a program to be killed.
+//! SIGKILL of a program that embeds PostgreSQL. This test binary starts itself again as the program to be killed.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Starting, serving, refusing a second one, stopping.
+//! Start, use, refusal of a second start, stop.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};

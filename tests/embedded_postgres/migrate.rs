@@ -1,4 +1,4 @@
-//! Migrations on a real database, by several processes' worth of connections at once.
+//! Migrations of a real database, over several connections at once.
 
 use std::time::Duration;
 

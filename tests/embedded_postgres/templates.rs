@@ -1,4 +1,4 @@
-//! A database per test: copies of one template, all in one cluster.
+//! A database for each test: copies of one template in one cluster.
 
 use std::time::Instant;
 

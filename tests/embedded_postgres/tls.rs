@@ -1,4 +1,4 @@
-//! `sslmode` against a real server with real certificates, made by `openssl`.
+//! `sslmode` against a real server with real certificates, made with `openssl`.
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! `AGENT_CONCURRENCY`: one more conversation than allowed is not opened, and the call takes the next way.
+//! `AGENT_CONCURRENCY`: with every seat of the agent taken, a call goes to the next rung of the ladder.
 
 use serde_json::json;
 use uuid::Uuid;

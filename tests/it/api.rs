@@ -1,4 +1,4 @@
-//! The API over the rows of real calls.
+//! The API, read after real calls.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Budgets through the whole service: a call that is over one is answered and has its row, and a restart forgets nothing.
+//! Budgets through the whole service: a call over a budget is answered and stored, and a restart keeps the counts.
 
 use precall::simulators::elevenlabs::{Fault, ReportFate};
 use precall_actors::store::budget_use;

@@ -1,4 +1,4 @@
-//! The main job on route `callback`, from the webhook to the rows.
+//! Route `callback`, from the webhook to the stored rows.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Administrators map callers over the API, and calls go by it.
+//! Administrators manage callers over the API, and calls use their settings.
 
 use precall::config::{ApiKeys, Scope};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Whatever becomes of a clone, the caller hears the agent: in the cloned voice where there is one, else in the fallback voice.
+//! Failures of a clone: the caller still reaches the agent, in the cloned voice or in the fallback voice.
 
 use precall::simulators::elevenlabs::Fault;
 use serde_json::{Value, json};

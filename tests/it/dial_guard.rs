@@ -1,4 +1,4 @@
-//! Numbers that must not be rung: the webhook is answered, the call has its row, the provider hears nothing.
+//! Numbers that must not be dialled: the webhook is answered, the call is stored, and ElevenLabs gets no request.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

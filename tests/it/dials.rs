@@ -1,4 +1,4 @@
-//! Outbound dials: each purpose is dialled once, unless it surely never was, and only numbers that may be rung.
+//! Outbound dials: one for each purpose, repeated only when the first was surely not executed.
 
 use precall::simulators::elevenlabs::{CallFate, Fault, ReportFate};
 use serde_json::{Value, json};

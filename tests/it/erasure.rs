@@ -1,4 +1,4 @@
-//! A caller is erased: no number, no word and no sample is left in any table, the spool or any file, and what comes late does not bring it back.
+//! Erasure of a caller: no number, words or sample stay in tables, spool or files, and late data does not bring them back.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Webhooks as they were kept: each once, those that nobody could read as well.
+//! Stored webhooks: each once, also unreadable ones, and how long they are kept.
 
 use deadpool_postgres::Pool;
 use precall::signature::{Kind, sign};

@@ -1,4 +1,4 @@
-//! A panic touches one call: every point of every actor's life, under a hundred neighbours.
+//! A panic affects one call only. Tested at every injection point of every actor, beside a hundred other calls.
 
 use std::collections::HashMap;
 use std::time::Duration;

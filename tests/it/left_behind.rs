@@ -1,4 +1,5 @@
-//! What a start left in its spool, found by a later one: it enters the logs if nobody has acted since, and goes apart if somebody has.
+//! Spool files that an earlier process left behind. They enter the logs unless another process has written since;
+//! then they are put aside.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a called number gives its calls.
+//! Settings of a called number (a line) and the calls that use them.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! How calls arrive: ringing or connected, with webhooks before, after, twice or never, at our own DN or at somebody else's.
+//! How calls arrive: ringing or connected, with a webhook before, after, twice or never, at the route point or elsewhere.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! The agent on the caller's own leg: brought in without a gap, in the voice that was cloned, or the next best.
+//! The agent bridged onto the caller's leg: without a gap, in the cloned voice or the next best.
 
 use precall::simulators::elevenlabs::{Act, Agent, AgentAudio, Fault, LostVoice, Pace, Say, Script, Step};
 use precall::simulators::threecx::EndedBy;

@@ -1,4 +1,4 @@
-//! How conversations on the bridge go on and end: interrupted, stalled, lost, over; and what is kept of them.
+//! How bridged conversations continue and end: interrupted, stalled, lost, finished; and what is stored of them.
 
 use precall::simulators::elevenlabs::{Act, Agent, EndedBy, Fault, ReportFate, Say, Script, Step};
 use precall::simulators::threecx::{self, NewCall};

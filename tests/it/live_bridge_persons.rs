@@ -1,4 +1,4 @@
-//! A person at any time: by the agent's tool or by a key, from a list that neither can change.
+//! Transfer to a person at any time, by the agent's tool or by a key. Only configured persons can be reached.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Budgets and what there is, on the caller's own leg: who is over a budget goes to a person at once.
+//! Budgets and provider capacity on live legs: a caller over a budget goes to a person at once.
 
 use std::time::Duration;
 

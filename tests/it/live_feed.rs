@@ -1,4 +1,4 @@
-//! The PBX goes away, comes back, forgets everything, or changes its locks: every live call is treated rightly.
+//! The PBX stops, returns, forgets its calls or revokes tokens: every live call is handled correctly.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Greetings that cannot be given: no notice, no room.
+//! Greetings that cannot be played: no recording notice, or no capacity.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every way in which a transfer to the agent can turn out, and who takes the caller then.
+//! Every outcome of a transfer to the agent, and who takes the caller next.
 
 use std::collections::BTreeSet;
 

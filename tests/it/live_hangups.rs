@@ -1,4 +1,4 @@
-//! A caller hangs up at every moment of a live call: the audio stops, nothing more is tried, the clone goes on without them.
+//! A caller hangs up in each phase of a live call: the audio stops, no further attempt is made, the clone continues.
 
 use jiff::{SignedDuration, Timestamp};
 use precall::simulators::threecx::{Fault, Mode, NewCall, Outcome, Turn};

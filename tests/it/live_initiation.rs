@@ -1,4 +1,4 @@
-//! The voice of a transferred call: given to the one conversation that it is for, and to no other.
+//! The voice of a transferred call is given to its own conversation and to no other.
 
 use precall::simulators::threecx::Turn;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A panic in the player of one live leg: that call may lose its greeting, and nobody else notices anything.
+//! A panic in the player of one leg: that call may lose its greeting, other calls are not affected.
 
 use precall_actors::faults::{Faults, Point};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Keys that a caller presses: one skips the greeting but never the notice, one asks for a person at any time.
+//! Keys of the caller: one skips the greeting but not the notice, one transfers to a person at any time.
 
 use precall::simulators::threecx::{Outcome, Turn};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! A call on the caller's own leg, from its first ring to its rows.
+//! A call on the caller's own leg, from the first ring to the stored rows.
 
 use serde_json::Value;
 

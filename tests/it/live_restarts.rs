@@ -1,4 +1,4 @@
-//! The service ends in the middle of live calls and comes back: they are taken up again on the same legs.
+//! The service restarts during live calls and continues them on the same legs.
 
 use precall::simulators::threecx::{EndedBy, SecondPost};
 

@@ -1,4 +1,4 @@
-//! What a restart must not lose, and must not do twice.
+//! What a restart must not lose, and what it must not do twice.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! PostgreSQL goes and comes back, at the start and in the middle; the service too. Nothing that was promised is lost.
+//! PostgreSQL or the service stops and returns. Nothing that was acknowledged is lost.
 
 use std::collections::BTreeSet;
 

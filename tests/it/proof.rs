@@ -1,4 +1,4 @@
-//! Who may hear a voice: a PIN, the leg it comes on, or nobody; and nothing of a PIN is left anywhere.
+//! Who may hear a cloned voice: proof by PIN or by leg. No PIN is stored or logged anywhere.
 
 use precall::simulators::elevenlabs::Fault;
 use precall::simulators::threecx::{NewCall, WebhookMode};

@@ -1,4 +1,4 @@
-//! What a 503 means to the provider: it sends a transcription again, and what it sends once only is found out another way.
+//! ElevenLabs repeats a transcription that was answered with 503. What it sends only once is looked up in another way.
 
 use crate::support::cluster::Cluster;
 use crate::support::{Plan, World, caller, dial_fault, until};

@@ -1,4 +1,4 @@
-//! What the provider reports of a conversation: late, twice, in pieces, in old forms, or not at all.
+//! Post-call reports of ElevenLabs: late, twice, in pieces, in old formats, or missing.
 
 use precall::simulators::elevenlabs::{Fault, ReportFate};
 use serde_json::{Value, json};

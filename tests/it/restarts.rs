@@ -1,4 +1,4 @@
-//! The service ends in the middle of calls and comes back: they go on, and nobody's telephone rings a second time.
+//! The service restarts during calls: they continue, and no telephone rings a second time.
 
 use precall::simulators::elevenlabs::Fault;
 use serde_json::{Value, json};

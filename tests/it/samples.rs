@@ -1,4 +1,4 @@
-//! Samples in a bucket and samples that are uploaded, through the service and a simulated store.
+//! Voice samples in S3 and uploaded samples, through the service and a simulated store.
 
 use std::time::Duration;
 

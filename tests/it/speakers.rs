@@ -1,4 +1,4 @@
-//! Speakers agree over the API that their samples are cloned, and take it back.
+//! Speakers give and withdraw consents over the API.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! `precall verify`: finds nothing where nothing is wrong, and each thing that somebody broke by its rule.
+//! `precall verify` finds nothing in a sound database, and finds each kind of damage by its rule.
 
 use precall_actors::store::verify::verify;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! Account and tables are brought in step: what nobody knows of is deleted, what is gone is forgotten, and much of it only on somebody's
-//! word.
+//! Voices at ElevenLabs and in the database are reconciled: strays are deleted, missing voices are forgotten, and large
+//! changes need the approval of an operator.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! The account has few slots for voices: one that nobody uses makes room, one that a call uses never does.
+//! Voice slots of the account are few: an unused voice makes room, a voice in use never does.
 
 use std::collections::BTreeSet;
 

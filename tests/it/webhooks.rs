@@ -1,4 +1,4 @@
-//! What the PBX says, in whatever order and however often it says it.
+//! Webhooks of the PBX in any order and any number.
 
 use precall::signature::{Kind, sign};
 use precall_actors::clock;

@@ -1,5 +1,4 @@
-//! A speaker takes the word back: nobody begins to speak with the voice, who speaks with it on the bridge goes on in another one, and it is
-//! deleted at the provider.
+//! A withdrawn consent: no new call uses the voice, bridged calls change to another voice, and the voice is deleted.
 
 use std::collections::BTreeSet;
 
