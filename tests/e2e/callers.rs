@@ -126,7 +126,8 @@ async fn a_failed_export_leaves_the_old_file() {
 async fn an_import_reads_the_csv_dialects_of_spreadsheets() {
     let (database, folder) = (database(), tempfile::tempdir().unwrap());
     let sheet = folder.path().join("in.csv");
-    let text = "\u{feff}caller_id;voice_sample_url;voice_name;description\r\n'+12025550123;a.wav;\"Anna; the first\";'=1+1\r\n";
+    let text = "\u{feff}caller_id;voice_sample_url;voice_name;description\r\n\
+        '+12025550123;a.wav;\"Anna; the first\";'=1+1\r\n";
     let done = import(database.url(), &sheet, text).await;
     assert_eq!(done.stdout, "1 added, 0 changed, 0 unchanged\n", "{}", done.stderr);
     let client = connect_to(database.url()).await;

@@ -164,7 +164,8 @@ async fn verify_reports_whether_the_database_is_consistent() {
     client.execute(quarantined, &[]).await.unwrap();
     let bad = verify().end().await;
     assert_eq!(bad.code, Some(1), "{}", bad.stdout);
-    let line = "WRONG  nothing is in quarantine: 00000000-0000-0000-0000-000000000001 event 3 of its call log: for a test";
+    let line = "WRONG  nothing is in quarantine: \
+        00000000-0000-0000-0000-000000000001 event 3 of its call log: for a test";
     assert!(bad.stdout.contains(line) && !bad.stdout.contains("everything holds"), "{}", bad.stdout);
     assert_eq!(Run::of(&["verify"]).end().await.code, Some(2), "without an address");
 }

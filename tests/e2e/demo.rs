@@ -76,7 +76,11 @@ async fn the_demo_completes_three_calls_and_its_summary_matches_the_tables() {
         assert!(ended.stdout.contains(&line), "{label}: {}", ended.stdout);
     }
     for (name, statement) in [
-        ("clone_ms", "select min(api_response_time_ms)::float8, max(api_response_time_ms)::float8 from voice_clone_log"),
+        (
+            "clone_ms",
+            "select min(api_response_time_ms)::float8, max(api_response_time_ms)::float8
+            from voice_clone_log",
+        ),
         (
             "time_to_greeting_ms",
             "select min((timings ->> 'greeting_started_ms')::float8), max((timings ->> 'greeting_started_ms')::float8)

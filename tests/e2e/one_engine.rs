@@ -104,7 +104,8 @@ async fn a_paused_and_superseded_process_writes_nothing_and_exits_when_resumed()
     // As when the connections of a host that hangs are given up: the lock goes with its session.
     let client = connect_to(database.url()).await;
     let holder = "select count(pg_terminate_backend(pid)) from pg_locks
-        where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())";
+        where locktype = 'advisory' and granted
+            and database = (select oid from pg_database where datname = current_database())";
     assert_eq!(client.query_one(holder, &[]).await.unwrap().get::<_, i64>(0), 1);
     until("the second takes over", || is_ready(&second_url)).await;
     first.signal(Signal::SIGCONT);

@@ -82,7 +82,8 @@ fn webhook(call: usize, step: usize) -> Value {
     let caller = format!("+1202{}", 2_000_000 + call);
     match step {
         0 | 1 => {
-            json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": caller, "called_number": CALLED, "direction": "In" })
+            json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": caller,
+                    "called_number": CALLED, "direction": "In" })
         }
         2 | 3 => json!({ "event_type": "CallStateChanged", "call_id": id, "state": format!("state {step}") }),
         _ => ended(&id),

@@ -286,7 +286,10 @@ async fn a_new_sample_is_cloned_and_an_unused_uploaded_sample_is_deleted() {
     write_sample(&upload, 1);
     write_sample(&world.sample(2), 2);
     let number = caller(1);
-    let mapped = |sample: &str, speaker: Option<Uuid>| json!({ "voice_sample_url": sample, "voice_name": "Anna", "speaker": speaker });
+    let mapped = |sample: &str, speaker: Option<Uuid>| {
+        let name = "Anna";
+        json!({ "voice_sample_url": sample, "voice_name": name, "speaker": speaker })
+    };
     for other in [caller(1), caller(2)] {
         assert_eq!(put(&world, &other, &mapped("uploads/a.wav", None)).await.0, 201);
     }

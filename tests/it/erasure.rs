@@ -1,4 +1,5 @@
-//! Erasure of a caller: no number, words or sample stay in tables, spool or files, and late data does not bring them back.
+//! Erasure of a caller: no number, words or sample stay in tables, spool or files, and late data does not bring them
+//! back.
 
 use std::path::Path;
 
@@ -152,7 +153,8 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
         left.as_array().unwrap().iter().filter(|c| c["to_number"] == json!(caller)).collect();
     assert_eq!(left, [] as [&Value; 0], "conversations at the provider");
 
-    // What comes late: the report of a conversation once more, its end, the same call, a replay of all of it from the spool.
+    // What comes late: the report of a conversation once more, its end, the same call, a replay of all of it from the
+    // spool.
     let late = json!({ "type": "post_call_transcription", "event_timestamp": 1_764_425_485, "data": {
         "agent_id": "agent_test", "conversation_id": conversation, "status": "done",
         "transcript": [{ "role": "user", "message": format!("I am {caller}"), "time_in_call_secs": 1 }],

@@ -65,7 +65,9 @@ async fn each_webhook_is_stored_once_with_its_outcome() {
 #[actix::test]
 async fn reports_of_foreign_agents_are_counted_and_not_stored() {
     let world = World::new().await;
-    let body = json!({ "call_id": "conv_x", "agent_id": "agent_of_somebody", "transcript": "secret", "status": "completed" });
+    let body = json!({
+        "call_id": "conv_x", "agent_id": "agent_of_somebody", "transcript": "secret", "status": "completed"
+    });
     assert_eq!(world.post_report(&body).await.0, 200);
     assert_eq!(inbox(&world).await, []);
     let mut answer = world.http.get(format!("{}/metrics", world.app.url())).send().await.unwrap();
@@ -153,7 +155,8 @@ async fn webhooks_are_deleted_after_a_week_and_quarantined_ones_after_a_month() 
         partitions::make_ahead(&pool, At(now.0 - days * DAY)).await.unwrap();
     }
     for (days, state) in [(1, "done"), (9, "done"), (10, "done"), (10, "quarantined"), (35, "quarantined")] {
-        let sql = "insert into webhooks select gen_random_uuid(), 'x', $2, now() - make_interval(days => $1), '', now(), $2, 'x', null, 'x'";
+        let sql = "insert into webhooks
+            select gen_random_uuid(), 'x', $2, now() - make_interval(days => $1), '', now(), $2, 'x', null, 'x'";
         world.execute(sql, &[&days, &state]).await;
     }
     let strays = "select count(*) from webhooks_other";
@@ -205,12 +208,19 @@ async fn old_calls_are_deleted_with_their_week_and_newer_calls_stay_complete() {
     let week_end = end_of_week(&world, clock::now()).await;
     // A call of the week after that is in a partition of its own.
     let late = partitions::first_id(At(week_end.0 + 7 * DAY));
-    world = world.restart_after(
-        "with moved as (insert into call_events (call, seq, at, event, pii) select $2, seq, at, event, pii from call_events where call = $1)
-         insert into call_log (id, call_started_at, call_ended_at, status, route, state, cause, blame, told, voice_missing, cloned_voice_id, caller_id, timings, last_seq)
-         select $2, call_started_at, call_ended_at, status, route, state, cause, blame, told, voice_missing, cloned_voice_id, caller_id, timings, last_seq from call_log where id = $1",
-        &[&old, &late],
-    ).await;
+    world = world
+        .restart_after(
+            "with copied as (
+             insert into call_events (call, seq, at, event, pii)
+             select $2, seq, at, event, pii from call_events where call = $1)
+         insert into call_log (id, call_started_at, call_ended_at, status, route, state, cause, blame, told,
+             voice_missing, cloned_voice_id, caller_id, timings, last_seq)
+         select $2, call_started_at, call_ended_at, status, route, state, cause, blame, told,
+             voice_missing, cloned_voice_id, caller_id, timings, last_seq
+         from call_log where id = $1",
+            &[&old, &late],
+        )
+        .await;
     let both = "select count(*) from call_log";
     retention::drop_events(&pool, made_at(old)).await.unwrap();
     assert_eq!(world.count(both, &[]).await, 2, "the week of the old call is not over");

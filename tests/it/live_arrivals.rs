@@ -1,4 +1,5 @@
-//! How calls arrive: ringing or connected, with a webhook before, after, twice or never, at the route point or elsewhere.
+//! How calls arrive: ringing or connected, with a webhook before, after, twice or never, at the route point or
+//! elsewhere.
 
 use std::sync::{Arc, Mutex};
 

@@ -36,7 +36,8 @@ async fn an_interrupted_agent_turn_stops_at_once_and_is_not_resumed() {
     world.completed(call).await;
     let talk = &world.talks(call)[0];
     let spoken = world.tone_ms(&pbx_id, talk.tone_hz.unwrap());
-    // The first words, a second, and what was under way: far less than the two seconds that had been sent, and none of the late pieces.
+    // The first words, a second, and what was under way: far less than the two seconds that had been sent, and none of
+    // the late pieces.
     let most = 1_600 + PbxWorld::music_like(talk.tone_hz.unwrap());
     assert!((1_150..most).contains(&spoken), "{spoken} ms were heard of {:?}", talk.said);
     assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0], "silence is sent, not nothing");

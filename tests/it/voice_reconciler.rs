@@ -70,7 +70,8 @@ async fn a_new_database_needs_one_approval_before_stray_voices_are_deleted() {
     let (_, answer) = reconcile(&world, true).await;
     assert_eq!((&answer["deleted"], &answer["needs_yes"]), (&json!(1), &Value::Null), "{answer}");
     assert_eq!(at_provider(&world), 8, "six of ours and two of others");
-    let audit = "select detail ->> 'deleted' from audit_log where action = 'voices_reconciled' order by id desc limit 1";
+    let audit = "select detail ->> 'deleted' from audit_log where action = 'voices_reconciled'
+        order by id desc limit 1";
     assert_eq!(world.client.query_one(audit, &[]).await.unwrap().get::<_, String>(0), "1");
     strays(&world, 1).await;
     let (_, answer) = reconcile(&world, false).await;

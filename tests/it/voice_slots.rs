@@ -161,7 +161,9 @@ async fn many_callers_share_few_voice_slots() {
     }
     assert!(most <= 10, "{most} voices at once");
     until("provider and database agree", || async { known(&world).await == voices(&world) }).await;
-    let row = world.client.query_one("select count(*) filter (where cloned_voice_id is not null), count(*) filter (where voice_missing is not null) from call_log", &[]).await.unwrap();
+    let counts = "select count(*) filter (where cloned_voice_id is not null),
+        count(*) filter (where voice_missing is not null) from call_log";
+    let row = world.client.query_one(counts, &[]).await.unwrap();
     let (cloned, missing): (i64, i64) = (row.get(0), row.get(1));
     println!(
         "{calls} calls of {callers} callers: {cloned} with their voice, {missing} without, {most} voices at most"

@@ -1,5 +1,5 @@
-//! The baseline for the first audio frame: a bare loop that reads the events of the PBX and writes one frame to each new
-//! leg. The difference between it and the service is what the service adds.
+//! The baseline for the first audio frame: a bare loop that reads the events of the PBX and writes one frame to each
+//! new leg. The difference between it and the service is what the service adds.
 
 use std::cell::RefCell;
 use std::collections::HashSet;

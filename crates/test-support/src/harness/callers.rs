@@ -1,5 +1,5 @@
-//! Callers: numbers reserved for fiction (555-0100 to 555-0199) in every area code that the dial guard accepts. Thousands of
-//! different callers, none of them a real subscriber.
+//! Callers: numbers reserved for fiction (555-0100 to 555-0199) in every area code that the dial guard accepts.
+//! Thousands of different callers, none of them a real subscriber.
 
 use precall_actors::phone_number::{E164, NumberKind, Region};
 

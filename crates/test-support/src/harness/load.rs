@@ -1,4 +1,5 @@
-//! Bounded loops of requests. Open: at a fixed rate, independent of the answers. Closed: each request follows an answer.
+//! Bounded loops of requests. Open: at a fixed rate, independent of the answers. Closed: each request follows an
+//! answer.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

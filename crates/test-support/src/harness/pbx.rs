@@ -54,7 +54,8 @@ impl Pbx {
     pub async fn ring(&self, caller: &str, lasting_ms: u64) -> Outcome<String> {
         let body = json!({"caller": caller, "called": CALLED, "hangup_after_ms": lasting_ms}).to_string();
         let request = format!(
-            "POST /sim/calls HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /sim/calls HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
             body.len()
         );
         let answer = once(self.server.address, request.as_bytes()).await?;
