@@ -1,4 +1,4 @@
-//! The schema and the statements that are written for it.
+//! The schema, and every statement that is written for it.
 
 use precall_store;
 
