@@ -160,7 +160,7 @@ fn said<E: std::fmt::Display>(outcome: Result<(), E>) -> Exit {
     }
 }
 
-/// A connection to the database that the environment names, or how the command ends: `embedded` says what to do where it names none.
+/// A connection to the database of DATABASE_URL, or how the command ends. `embedded` is the error without a URL.
 async fn external_database(name: &str, embedded: &str) -> Result<connect::Dedicated, Exit> {
     let database = environment().and_then(|set| Config::database_from_map(&set)).map_err(|e| unusable(&e))?;
     let DatabaseSource::External(url) = database.source else {

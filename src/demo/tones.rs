@@ -1,25 +1,28 @@
-//! Which tones a recording holds, and when: pieces of 20 ms, each of one tone, silent or something else. Pure.
+//! Finds tones in a recording, in pieces of 20 ms. Pure.
 
 use std::f64::consts::TAU;
+
+#[cfg(test)]
+mod tests;
 
 const RATE: f64 = 8_000.0;
 /// 20 ms.
 const PIECE: usize = 160;
 const PIECE_MS: u64 = 20;
-/// A mean height below this is silence on a telephone.
+/// A mean amplitude below this is silence on a telephone.
 const SILENT: f64 = 60.0;
-/// So much of a piece's power must be the tone's. A piece in which one tone gives way to another is neither's.
+/// The share of a piece's power that the tone must have. A piece with a change of tones belongs to neither.
 const SHARE: f64 = 0.6;
-/// So many pieces in a row are heard as a tone.
+/// This many pieces in a row count as a tone.
 const RUN: usize = 3;
 /// A sample below this is silent.
 const QUIET: u16 = 60;
 const SAMPLES_PER_MS: u64 = 8;
 
-/// What was heard for a while.
+/// A tone in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
-    /// Which of the tones.
+    /// Its frequency in hertz.
     pub(super) hz: u32,
     /// From the beginning of the recording, in milliseconds.
     pub(super) from: u64,
@@ -37,7 +40,7 @@ impl Recording {
         Self(samples.iter().map(|sample| i16::from_le_bytes(*sample)).collect())
     }
 
-    /// Where these tones are heard, in order. Silence within a tone ends no run unless another tone follows.
+    /// The runs of these tones, in order. Silence does not end a run, only another tone does.
     pub(super) fn runs(&self, tones: &[u32]) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let (mut last, mut count) = (None, 0_usize);
@@ -55,7 +58,7 @@ impl Recording {
         runs
     }
 
-    /// The end of what is heard of this tone between two moments: milliseconds after the first.
+    /// When this tone is last heard between two moments: milliseconds after the first moment.
     pub(super) fn last_heard(&self, hz: u32, from: u64, to: u64) -> u64 {
         let heard = (1_u64..).zip(self.pieces(from, to)).filter(|(_, piece)| is_of(piece, hz)).last();
         heard.map_or(0, |(place, _)| place * PIECE_MS)
@@ -81,7 +84,7 @@ impl Recording {
     }
 }
 
-/// Goertzel's question, asked plainly: how much of this piece is that tone?
+/// Whether the tone has most of the power of this piece (a Goertzel filter).
 fn is_of(piece: &[i16], hz: u32) -> bool {
     let turn = TAU * f64::from(hz) / RATE;
     let (mut re, mut im, mut all, mut angle) = (0.0, 0.0, 0.0, 0.0_f64);
@@ -96,7 +99,7 @@ fn is_of(piece: &[i16], hz: u32) -> bool {
     (all / count).sqrt() >= SILENT && 2.0 * (re * re + im * im) / count >= SHARE * all
 }
 
-/// Tones and silences (0 Hz), each so many milliseconds.
+/// A recording of tones and silences (0 Hz), each with its length in milliseconds.
 #[cfg(test)]
 pub(super) fn recording(parts: &[(u32, u32)]) -> Recording {
     let mut samples = Vec::new();
@@ -108,41 +111,4 @@ pub(super) fn recording(parts: &[(u32, u32)]) -> Recording {
         }
     }
     Recording(samples)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tones_are_found_in_their_order() {
-        let heard = recording(&[(700, 500), (2_000, 1_000), (2_600, 400), (700, 600)]);
-        let runs = heard.runs(&[700, 2_000, 2_600]);
-        assert_eq!(runs.iter().map(|run| run.hz).collect::<Vec<_>>(), [700, 2_000, 2_600, 700]);
-        for (run, (from, to)) in runs.iter().zip([(0, 500), (500, 1_500), (1_500, 1_900), (1_900, 2_500)]) {
-            assert!(run.from.abs_diff(from) <= 20 && run.to.abs_diff(to) <= 20, "{run:?}");
-        }
-    }
-
-    #[test]
-    fn neighbours_in_pitch_are_told_apart_and_silence_is_no_tone() {
-        let heard = recording(&[(0, 200), (700, 400)]);
-        assert_eq!(heard.runs(&[800]), []);
-        assert_eq!(heard.last_heard(800, 0, 600), 0);
-        assert_eq!(heard.runs(&[700]).len(), 1);
-    }
-
-    #[test]
-    fn a_gap_is_as_long_as_it_is() {
-        let heard = recording(&[(2_600, 500), (0, 80), (700, 500)]);
-        assert!(heard.longest_silence(300, 800).abs_diff(80) <= 1);
-        assert!(recording(&[(2_600, 500), (700, 500)]).longest_silence(300, 800) <= 1);
-    }
-
-    #[test]
-    fn it_is_seen_how_long_a_voice_goes_on() {
-        let heard = recording(&[(700, 1_100), (0, 900)]);
-        assert_eq!(heard.last_heard(700, 1_000, 1_800), 100);
-        assert_eq!(heard.last_heard(700, 1_200, 1_800), 0);
-    }
 }

@@ -105,7 +105,7 @@ async fn what_callers_of_the_bridge_heard_is_judged_and_recorded() {
         "demo",
         "--calls",
         "3",
-        "--order-alone",
+        "--skip-timing",
         "--record",
         recordings.to_str().unwrap(),
         "--summary-json",
@@ -132,7 +132,7 @@ async fn nobody_is_recorded_on_a_callback_and_a_folder_must_be_one() {
         (["demo", "--route", "callback", "--calls", "1", "--record", "/tmp"], "--route bridge or transfer"),
         (
             ["demo", "--route", "bridge", "--calls", "1", "--record", "/dev/null/x"],
-            "name a folder that can be made",
+            "name a folder that can be created",
         ),
     ] {
         let ended = Run::of(&arguments).end().await;

@@ -123,7 +123,7 @@ async fn callers_whose_service_was_killed_go_on_with_their_agent() {
 
     until("everybody speaks with the agent again", || async {
         site.count("conversing").await == count
-            && site.provider.talks().iter().filter(|talk| talk.end.is_none()).count() == count
+            && site.provider.sessions().iter().filter(|talk| talk.end.is_none()).count() == count
     })
     .await;
     let statement = "select count(*) from call_log where state = 'released'";
