@@ -2,11 +2,14 @@
 
 use std::f64::consts::TAU;
 
+#[cfg(test)]
+mod tests;
+
 const RATE: f64 = 8_000.0;
 /// 20 ms.
 const PIECE: usize = 160;
 const PIECE_MS: u64 = 20;
-/// A mean height below this is silence on a telephone.
+/// A mean amplitude below this is silence on a telephone.
 const SILENT: f64 = 60.0;
 /// The share of a piece's power that must be the tone's. A piece in which one tone replaces another belongs to neither.
 const SHARE: f64 = 0.6;
@@ -18,10 +21,10 @@ const RUN: usize = 3;
 const QUIET: u16 = 60;
 const SAMPLES_PER_MS: u64 = 8;
 
-/// What was heard for a while.
+/// A tone in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
-    /// Which of the tones.
+    /// Its frequency in hertz.
     pub(super) hz: u32,
     /// From the beginning of the recording, in milliseconds.
     pub(super) from: u64,
@@ -41,7 +44,7 @@ impl Recording {
         Self(samples.iter().map(|sample| i16::from_le_bytes(*sample)).collect())
     }
 
-    /// Where these tones are heard, in order. Silence within a tone ends no run unless another tone follows.
+    /// The runs of these tones, in order. Silence does not end a run, only another tone does.
     pub(super) fn runs(&self, tones: &[u32]) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let (mut last, mut count) = (None, 0_usize);
@@ -121,7 +124,7 @@ fn share(piece: &[i16], hz: u32) -> f64 {
     if all > 0.0 { 2.0 * (re * re + im * im) / (count * all) } else { 0.0 }
 }
 
-/// Tones and silences (0 Hz), each so many milliseconds.
+/// A recording of tones and silences (0 Hz), each with its length in milliseconds.
 #[cfg(test)]
 pub(super) fn recording(parts: &[(u32, u32)]) -> Recording {
     let mut samples = Vec::new();
@@ -134,6 +137,3 @@ pub(super) fn recording(parts: &[(u32, u32)]) -> Recording {
     }
     Recording(samples)
 }
-
-#[cfg(test)]
-mod tests;

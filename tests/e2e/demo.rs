@@ -109,7 +109,7 @@ async fn the_bridge_demo_judges_and_records_what_callers_heard() {
         "demo",
         "--calls",
         "3",
-        "--order-alone",
+        "--skip-timing",
         "--record",
         recordings.to_str().unwrap(),
         "--summary-json",
@@ -136,7 +136,7 @@ async fn the_demo_refuses_to_record_callbacks_or_into_a_bad_folder() {
         (["demo", "--route", "callback", "--calls", "1", "--record", "/tmp"], "--route bridge or transfer"),
         (
             ["demo", "--route", "bridge", "--calls", "1", "--record", "/dev/null/x"],
-            "name a folder that can be made",
+            "name a folder that can be created",
         ),
     ] {
         let ended = Run::of(&arguments).end().await;

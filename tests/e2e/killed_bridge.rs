@@ -122,7 +122,7 @@ async fn bridged_callers_continue_with_their_agent_after_a_kill() {
 
     until("everybody speaks with the agent again", || async {
         site.count("conversing").await == count
-            && site.provider.talks().iter().filter(|talk| talk.end.is_none()).count() == count
+            && site.provider.sessions().iter().filter(|talk| talk.end.is_none()).count() == count
     })
     .await;
     let statement = "select count(*) from call_log where state = 'released'";

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use precall_actors::clock;
-use precall_actors::store::consents::{self, Evidence, NewConsent, Personal};
-use precall_actors::store::speakers;
+use precall_base::clock;
+use precall_store::people::consents::{self, Evidence, NewConsent, Personal};
+use precall_store::people::speakers;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use precall_audio::prompts;
-use precall_simulators::elevenlabs::{self, Fault, Script, Step, TalkReport};
+use precall_simulators::elevenlabs::{self, Fault, Script, SessionReport, Step};
 use precall_simulators::threecx::{self, CallReport, NewCall, Options, Simulator, Trunk, Turn};
 use serde_json::json;
 use uuid::Uuid;
@@ -287,13 +287,13 @@ impl PbxWorld {
     }
 
     /// The WebSocket conversations of this call, oldest first.
-    pub fn talks(&self, call: Uuid) -> Vec<TalkReport> {
-        let is_of_call = |talk: &TalkReport| talk.initiation["user_id"] == json!(call.to_string());
-        self.simulator.talks().into_iter().filter(is_of_call).collect()
+    pub fn talks(&self, call: Uuid) -> Vec<SessionReport> {
+        let is_of_call = |talk: &SessionReport| talk.initiation["user_id"] == json!(call.to_string());
+        self.simulator.sessions().into_iter().filter(is_of_call).collect()
     }
 
     /// Waits until the call's conversation of this number (1 is the first) has begun. Returns it.
-    pub async fn talk(&self, call: Uuid, number: usize) -> TalkReport {
+    pub async fn talk(&self, call: Uuid, number: usize) -> SessionReport {
         let what = format!("conversation {number} of the call begins");
         until(&what, || async {
             self.talks(call).len() >= number && self.talks(call)[number - 1].began_after_ms.is_some()

@@ -5,10 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use precall_base::clock;
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
-use precall_store::people::consents::{Evidence, NewConsent, Personal};
-use precall_store::people::{consents, speakers};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
