@@ -1,7 +1,5 @@
 //! The schema and the statements that are written for it.
 
-use precall_store;
-
 use crate::support::{connect_to, database};
 
 #[actix::test]
