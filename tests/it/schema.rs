@@ -1,7 +1,5 @@
 //! The schema, and every statement that is written for it.
 
-use precall_store;
-
 use crate::support::{connect_to, database};
 
 #[actix::test]
