@@ -120,7 +120,7 @@ async fn make(
     services: &CallServices,
     ordered: &Recipient<AgentOrdered>,
 ) -> Vec<Event> {
-    if !services.persistence_state.stand().may_act().await {
+    if !services.persistence_state.leadership().may_act().await {
         return vec![Event::HandoffFailed { attempt: order.number, why: HandoffFailure::Refused }];
     }
     if order.rung.bridges() {

@@ -13,7 +13,7 @@ use precall_store::people::deletions;
 use precall_store::people::deletions::{Due, Target};
 use slog::{info, warn};
 
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 use crate::erasure::services::ErasureServices;
 
 /// Between two looks, unless somebody says that there is something.
@@ -28,7 +28,7 @@ const WORTH_A_LINE: i32 = 3;
 /// Deletes for as long as this process acts.
 pub(crate) async fn dispose(services: Arc<ErasureServices>) {
     loop {
-        let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
+        let acts = matches!(services.persistence_state.leadership().now(), EngineRole::Acting(_));
         let more = if acts { round(&services).await } else { Ok(0) };
         match more {
             // There may be more of them.

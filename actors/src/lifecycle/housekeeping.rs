@@ -13,7 +13,7 @@ use precall_store::growth::{partitions, retention};
 use slog::{info, warn};
 
 use crate::call::services::CallServices;
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 use crate::limits::provider_capacity::Capacity;
 
 /// Between two rounds. Pieces are there weeks ahead, and one that is a little too old does no harm.
@@ -53,7 +53,7 @@ pub(crate) async fn keep_house(
 ) {
     loop {
         look_at_agent(&services, &capacity, &agent_id).await;
-        let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
+        let acts = matches!(services.persistence_state.leadership().now(), EngineRole::Acting(_));
         let outcome = if acts { round(&services, &keep).await } else { Ok(()) };
         if let Err(error) = &outcome {
             warn!(services.log, "maintenance failed, retrying"; "error" => %error);

@@ -27,12 +27,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::housekeeping::{Keeping, keep_house};
-use crate::admission::call_registry::{REMEMBERED, Registry, Sighting};
+use crate::admission::call_registry::{CallRegistry, REMEMBERED, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
-use crate::durability::leadership::{LEFT_FREE, Standing};
+use crate::durability::leadership::{EngineRole, LEFT_FREE};
 use crate::erasure::deletion_worker::dispose;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
@@ -108,7 +108,7 @@ impl Loader {
             let error = match self.take_over(&mut lock, &mut free_since, &supervisor).await {
                 Ok(Some(position)) => break position,
                 Ok(None) => {
-                    if state.stand().set(Standing::Standby) {
+                    if state.leadership().set(EngineRole::Standby) {
                         info!(log, "another precall acts on this database, this one stands by");
                     }
                     tokio::time::sleep(STANDBY_LOOK_EVERY).await;
@@ -152,10 +152,10 @@ impl Loader {
             // Who cannot ask goes on: nobody can take over without the database either.
             let still_acts = if is_there { self.still_acts(&mut lock).await } else { None };
             if still_acts == Some(true) {
-                state.stand().looked(clock::now());
+                state.leadership().looked(clock::now());
             } else if still_acts.is_none() {
-                state.stand().not_answered(clock::now());
-            } else if state.stand().set(Standing::Superseded) {
+                state.leadership().not_answered(clock::now());
+            } else if state.leadership().set(EngineRole::Superseded) {
                 error!(log, "another precall has taken over this database");
             }
             if is_there && state.answered() {
@@ -202,7 +202,7 @@ impl Loader {
     /// go of all locks, and the engine that held this one, whose calls are live, comes back for it.
     async fn is_our_turn(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
         let client = self.services.pool.get().await?;
-        if self.services.persistence_state.stand().now() != Standing::Standby {
+        if self.services.persistence_state.leadership().now() != EngineRole::Standby {
             return EngineLock::is_settled(&**client, LEFT_FREE).await;
         }
         if EngineLock::is_held(&**client).await? {
@@ -231,7 +231,7 @@ impl Loader {
 
     /// None where it cannot be asked.
     async fn still_acts(&self, lock: &mut Option<EngineLock>) -> Option<bool> {
-        let Standing::Acting(generation) = self.services.persistence_state.stand().now() else {
+        let EngineRole::Acting(generation) = self.services.persistence_state.leadership().now() else {
             return Some(true);
         };
         let look = async {
@@ -274,12 +274,12 @@ impl Loader {
         let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
         let trust = self.trust_in(database, generation).await;
-        self.services.persistence_state.stand().looked(clock::now());
-        self.services.persistence_state.stand().set(Standing::Acting(generation));
+        self.services.persistence_state.leadership().looked(clock::now());
+        self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
         let now = clock::now();
         let ago =
             |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
-        let mut registry = Registry::default();
+        let mut registry = CallRegistry::default();
         for key in recent_calls::keys(&**client, ago(REMEMBERED)).await? {
             let parse = |raw: &String| CallerNumber::parse(raw, self.region);
             let sighting = Sighting {

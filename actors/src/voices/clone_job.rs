@@ -269,7 +269,7 @@ impl Run {
         let (mut attempt, mut evicted) = (1, 0);
         let mut pauses = Backoff::new(RETRY_PAUSE, RETRY_PAUSE_MAX);
         loop {
-            if !self.services.persistence_state.stand().may_act().await {
+            if !self.services.persistence_state.leadership().may_act().await {
                 return Err(NotMade::passing("another precall may have taken over"));
             }
             let answer = clients.bulk.add_voice(&order, HEARD_OUT).await;
