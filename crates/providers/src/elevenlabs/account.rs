@@ -5,9 +5,9 @@ use std::time::Duration;
 use awc::http::Method;
 use serde::Deserialize;
 
+use super::client::{Answer, Ask, ElevenLabs, Outgoing};
 use super::error::{ProviderError, ProviderErrorKind};
-use super::exchange::{Answer, Ask, ElevenLabs, Outgoing};
-use super::lenient::{Lenient, Scalar};
+use crate::lenient::{Lenient, Scalar};
 
 const SUBSCRIPTION_BYTES_MAX: usize = 256 * 1024;
 /// An agent carries its prompt and knowledge base list.
@@ -281,3 +281,6 @@ fn truth(value: &Scalar) -> Option<bool> {
         Scalar::Nothing | Scalar::Text(_) | Scalar::Integer(_) | Scalar::Fraction(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

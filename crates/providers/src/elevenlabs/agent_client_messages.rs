@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use precall_call::{CallId, Purpose, VoiceId};
 use serde_json::{Map, Value, json};
 
-use super::body::{VARIABLE_CALL, VARIABLE_PURPOSE};
+use super::request_body::{VARIABLE_CALL, VARIABLE_PURPOSE};
 
 /// Everything a conversation begins with.
 #[derive(Clone, Debug)]

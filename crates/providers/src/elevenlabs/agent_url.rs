@@ -7,8 +7,8 @@ use awc::http::Method;
 use serde::Deserialize;
 use url::{Host, Url};
 
+use super::client::{Ask, ElevenLabs, Outgoing};
 use super::error::ProviderError;
-use super::exchange::{Ask, ElevenLabs, Outgoing};
 
 const SIGNED_URL_BYTES_MAX: usize = 64 * 1024;
 

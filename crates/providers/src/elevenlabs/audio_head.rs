@@ -5,8 +5,8 @@ use std::fmt;
 use precall_call::{At, ConversationId};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::lenient::Scalar;
 use super::report_wire::{id, timestamp};
+use crate::lenient::Scalar;
 
 /// What `post_call_audio` says beside the audio. Everything may be missing: the beginning of the body may be all there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,71 +4,22 @@ use std::time::Duration;
 
 use awc::http::Method;
 use bytes::Bytes;
-use precall_base::phone_number::E164;
-use precall_call::{CallId, ConversationId, Purpose, VoiceId};
+use precall_call::{CallId, ConversationId};
 use serde::Deserialize;
 
-use super::body::outbound_call_body;
+use super::client::{Ask, ElevenLabs, Outgoing};
 use super::error::ProviderError;
-use super::exchange::{Ask, ElevenLabs, Outgoing};
-use super::lenient::Scalar;
 use super::pages::{PAGE_SIZE, Page};
-use super::report::{ConversationDetail, parse_conversation};
+use super::report_parser::{ConversationDetail, parse_conversation};
+use super::request_body::outbound_call_body;
+use super::requests::{OutboundCall, Telephony};
+use crate::lenient::Scalar;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// As large as the webhook with the same content may be.
 const CONVERSATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// One call has a handful of conversations.
 const PAGES_MAX: usize = 3;
-
-/// How the provider reaches the telephone network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telephony {
-    /// A SIP trunk that was imported there.
-    SipTrunk,
-    /// A Twilio number that was imported there.
-    Twilio,
-}
-
-/// The value of a dynamic variable.
-#[derive(Clone, Debug, PartialEq)]
-pub enum VariableValue {
-    /// Text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// Yes or no.
-    Truth(bool),
-}
-
-/// A call to be dialled.
-#[derive(Clone, Debug)]
-pub struct OutboundCall {
-    /// Which of the two endpoints.
-    pub telephony: Telephony,
-    /// The agent that speaks.
-    pub agent_id: String,
-    /// The number it rings from (`agent_phone_number_id`).
-    pub phone_number_id: String,
-    /// Whom to ring.
-    pub to: E164,
-    /// The call it belongs to: `user_id` and the variable `call_id`, by which its conversation is found again.
-    pub call: CallId,
-    /// What the conversation is for.
-    pub purpose: Purpose,
-    /// None leaves the agent's own.
-    pub voice: Option<VoiceId>,
-    /// None leaves the agent's own; empty text lets the caller speak first.
-    pub first_message: Option<String>,
-    /// None leaves the agent's own.
-    pub language: Option<String>,
-    /// None leaves the agent's own; counted in whole seconds.
-    pub max_duration: Option<Duration>,
-    /// None leaves the provider's 60 s; 1 to 999 s.
-    pub ringing_timeout: Option<Duration>,
-    /// What the agent's own variables are to be; names of ours and of the provider (`system__`) do not belong here.
-    pub dynamic_variables: Vec<(String, VariableValue)>,
-}
 
 /// The provider took the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,10 +99,10 @@ struct ConversationItem {
 }
 
 impl ElevenLabs {
-    /// `POST /v1/convai/{sip-trunk|twilio}/outbound-call`. Not idempotent: after [`Execution::Maybe`](super::Execution::Maybe) a telephone may ring.
+    /// `POST /v1/convai/{sip-trunk|twilio}/outbound-call`. Not idempotent: after [`Execution::Maybe`](super::error::Execution::Maybe) a telephone may ring.
     ///
     /// # Errors
-    /// As [`ProviderError`] says; `success: false` in a good answer is [`Declined`](super::ProviderErrorKind::Declined).
+    /// As [`ProviderError`] says; `success: false` in a good answer is [`Declined`](super::error::ProviderErrorKind::Declined).
     pub async fn outbound_call(
         &self,
         call: &OutboundCall,
@@ -241,3 +192,6 @@ impl From<ConversationItem> for ConversationSummary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,5 @@
 //! What can go wrong with a request, and whether the provider may have acted on it all the same.
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::time::Duration;
 
@@ -243,3 +240,6 @@ fn kind_of_word(word: &str) -> Option<ProviderErrorKind> {
     };
     Some(kind)
 }
+
+#[cfg(test)]
+mod tests;

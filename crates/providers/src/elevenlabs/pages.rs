@@ -6,8 +6,8 @@ use awc::http::Method;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::client::{Ask, ElevenLabs, Outgoing};
 use super::error::ProviderError;
-use super::exchange::{Ask, ElevenLabs, Outgoing};
 
 /// Largest body of one page: a hundred voices with all their fields.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -7,13 +7,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use uuid::Uuid;
 
-use super::body::{VARIABLE_CALL, VARIABLE_PURPOSE};
-use super::lenient::{Lenient, Scalar, line};
-use super::report::{ConversationReport, ReportError, ReportSource};
+use super::conversation_report::{ConversationReport, ID_BYTES_MAX, ReportError, ReportSource};
+use super::request_body::{VARIABLE_CALL, VARIABLE_PURPOSE};
 use super::transcript::Turns;
+use crate::lenient::{Lenient, Scalar, line};
 
-/// Ids of the provider have some 30 characters.
-pub(super) const ID_BYTES_MAX: usize = 256;
 const REASON_CHARS_MAX: usize = 500;
 
 #[derive(Clone, Copy, PartialEq, Eq)]

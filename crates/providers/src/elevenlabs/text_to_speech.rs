@@ -1,9 +1,6 @@
 //! A text spoken once, as bytes that a telephone plays without conversion. For what is prepared before any call; what an
 //! agent says in a call never comes this way.
 
-#[cfg(test)]
-mod tests;
-
 use std::time::Duration;
 
 use awc::http::Method;
@@ -11,8 +8,8 @@ use bytes::Bytes;
 use precall_call::VoiceId;
 use serde_json::{Map, Value, json};
 
+use super::client::{Answer, Ask, ElevenLabs, Outgoing};
 use super::error::{ProviderError, ProviderErrorKind};
-use super::exchange::{Answer, Ask, ElevenLabs, Outgoing};
 
 /// Ten minutes of 16 bit samples, 8,000 a second.
 pub const SPEECH_BYTES_MAX: usize = 600 * 8_000 * 2;
@@ -107,3 +104,6 @@ fn check(answer: &Answer) -> Result<(), ProviderError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::lenient::{Lenient, Scalar, drain_object, line};
+use crate::lenient::{Lenient, Scalar, drain_object, line};
 
 /// One `role: message` a line. Personal: Debug shows its length only.
 #[derive(Clone, PartialEq, Eq)]

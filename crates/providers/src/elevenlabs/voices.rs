@@ -6,27 +6,16 @@ use awc::http::Method;
 use precall_call::VoiceId;
 use serde::Deserialize;
 
-use super::body::add_voice_body;
+use super::client::{Ask, ElevenLabs, Outgoing};
 use super::error::{ProviderError, ProviderErrorKind};
-use super::exchange::{Ask, ElevenLabs, Outgoing};
-use super::lenient::Scalar;
 use super::pages::{PAGE_SIZE, Page};
-use crate::elevenlabs::VoiceSample;
+use super::request_body::add_voice_body;
+use super::requests::AddVoice;
+use crate::lenient::Scalar;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// A thousand voices: more than any plan but the largest has slots.
 const PAGES_MAX: usize = 10;
-
-/// A voice to be cloned.
-#[derive(Clone, Debug)]
-pub struct AddVoice {
-    /// Unique; it is how the voice is found again when the answer is lost.
-    pub name: String,
-    /// Shown in the provider's dashboard.
-    pub description: Option<String>,
-    /// The recording.
-    pub sample: VoiceSample,
-}
 
 /// A voice that was made. It holds a slot whether it can be used or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +101,7 @@ struct VoiceItem {
 }
 
 impl ElevenLabs {
-    /// `POST /v1/voices/add`. Not idempotent: after [`Execution::Maybe`](super::Execution::Maybe) search for the name first.
+    /// `POST /v1/voices/add`. Not idempotent: after [`Execution::Maybe`](super::error::Execution::Maybe) search for the name first.
     ///
     /// The sample is in memory once, however often it is sent: the form refers to its bytes, and the connection takes 64 KiB of
     /// them at a time, as the provider reads.
@@ -175,3 +164,6 @@ impl From<VoiceItem> for VoiceSummary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

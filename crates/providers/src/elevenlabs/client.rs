@@ -11,8 +11,8 @@ use awc::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use url::Url;
 
-use super::body::Multipart;
 use super::error::{ProviderError, ProviderErrorKind};
+use super::request_body::Multipart;
 use super::settings::Settings;
 use crate::http_exchange::{Body, Failed, FailedKind, Progress, Request, client, exchange, within};
 
@@ -141,3 +141,6 @@ impl From<Failed> for ProviderError {
         Self { status: failed.status, ..error }
     }
 }
+
+#[cfg(test)]
+mod tests;

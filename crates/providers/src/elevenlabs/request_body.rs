@@ -9,8 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::calls::{OutboundCall, VariableValue};
-use super::voices::AddVoice;
+use super::requests::{AddVoice, OutboundCall, VariableValue};
 
 /// The dynamic variable that carries our call id; the provider echoes it in every report.
 pub const VARIABLE_CALL: &str = "call_id";
@@ -135,3 +134,6 @@ pub fn add_voice_body(voice: &AddVoice) -> Multipart {
     let tail = format!("\r\n--{boundary}--\r\n");
     Multipart { boundary, parts: [Bytes::from(head), voice.sample.content.clone(), Bytes::from(tail)] }
 }
+
+#[cfg(test)]
+mod tests;
