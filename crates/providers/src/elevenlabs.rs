@@ -1,5 +1,5 @@
-//! ElevenLabs over its documented HTTP API: voices, outbound calls, conversations, account. Shapes are those of the
-//! provider's OpenAPI file; `tests/contract_elevenlabs.rs` holds what is sent against it.
+//! Client of the documented ElevenLabs HTTP API: voices, outbound calls, conversations, account. The request bodies
+//! follow the provider's OpenAPI file; `tests/contract_elevenlabs.rs` checks them against it.
 
 mod account;
 mod agent_client_messages;

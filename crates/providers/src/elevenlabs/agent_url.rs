@@ -7,7 +7,7 @@ use awc::http::Method;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::client::{Ask, ElevenLabs, Outgoing};
+use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::ProviderError;
 
 const SIGNED_URL_BYTES_MAX: usize = 64 * 1024;
@@ -87,14 +87,14 @@ impl ElevenLabs {
     ) -> Result<AgentUrl, AgentUrlError> {
         let mut url = self.settings().endpoint(&["v1", "convai", "conversation", "get-signed-url"]);
         url.query_pairs_mut().append_pair("agent_id", agent_id);
-        let ask = Ask {
+        let request = ApiRequest {
             method: Method::GET,
             url,
-            outgoing: Outgoing::Nothing,
+            body: RequestBody::Empty,
             answer_bytes_max: SIGNED_URL_BYTES_MAX,
             within,
         };
-        let said: SignedUrl = self.exchange(ask).await?.json()?;
+        let said: SignedUrl = self.send(request).await?.json()?;
         let url = Url::parse(&said.signed_url).map_err(|_| AgentUrlError::Unreadable)?;
         AgentUrl::checked(url, &self.settings().endpoint(&[]), hosts)
     }

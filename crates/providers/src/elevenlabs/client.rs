@@ -1,4 +1,4 @@
-//! The client of ElevenLabs: one request and its complete success under one deadline.
+//! The ElevenLabs client: sends one request with the API key and returns a complete 2xx response, or the error.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,51 +14,51 @@ use url::Url;
 use super::error::{ProviderError, ProviderErrorKind};
 use super::request_body::Multipart;
 use super::settings::Settings;
-use crate::http_exchange::{Body, Failed, FailedKind, Progress, Request, client, exchange, within};
+use crate::http_exchange::{Body, Failure, FailureKind, Progress, Request, exchange, http_client, within};
 
-/// The client. Not `Send`: each arbiter builds its own, where it will live, and those that must not wait for each other
-/// (greetings and uploads) have one each.
+/// Client of ElevenLabs. Not `Send`: each arbiter builds its own. Greetings and uploads have separate clients, so that
+/// they do not wait for each other's connections.
 #[derive(Clone)]
 pub struct ElevenLabs {
     client: Client,
     settings: Arc<Settings>,
-    /// As the last answer that said so has it.
-    at_once_max: Rc<Cell<Option<usize>>>,
+    /// From the last response that had the header.
+    concurrency_limit: Rc<Cell<Option<usize>>>,
 }
 
-/// What is sent.
-pub(super) enum Outgoing {
-    Nothing,
+/// Body of a request.
+pub(super) enum RequestBody {
+    Empty,
     Json(Bytes),
-    /// JSON whose answer is sound.
-    JsonForSound(Bytes),
+    /// JSON, with audio as the response.
+    JsonForAudio(Bytes),
     Form(Multipart),
 }
 
-/// One request.
-pub(super) struct Ask {
+/// One request to the API.
+pub(super) struct ApiRequest {
     pub method: Method,
     pub url: Url,
-    pub outgoing: Outgoing,
-    /// A success whose body is larger is an error.
+    pub body: RequestBody,
+    /// Longest body of a successful response; a longer one is an error.
     pub answer_bytes_max: usize,
-    /// Covers the wait for a connection, the request, the head and the body.
+    /// Deadline: waiting for a connection, sending, head and body together.
     pub within: Duration,
 }
 
-/// A complete 2xx answer.
-pub(super) struct Answer {
+/// A complete 2xx response.
+pub(super) struct ApiResponse {
     pub status: u16,
-    /// As the provider wrote it, in lower case; empty when it did not.
+    /// In lower case; empty if the response has none.
     pub content_type: String,
     pub body: Bytes,
 }
 
-impl Answer {
+impl ApiResponse {
     /// The body as JSON of the expected shape.
     pub(super) fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, ProviderError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            // serde's own text quotes what it read, which may be anything.
+            // serde's text quotes the body, which may be personal.
             let place = format!(
                 "the answer is not the expected JSON (line {}, column {})",
                 error.line(),
@@ -70,75 +70,76 @@ impl Answer {
 }
 
 impl ElevenLabs {
-    /// A client with a pool of its own. To be called on the arbiter that will use it.
+    /// A client with its own connection pool. Call it on the arbiter that will use the client.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { client: client(), settings, at_once_max: Rc::default() }
+        Self { client: http_client(), settings, concurrency_limit: Rc::default() }
     }
 
-    /// How many requests the provider allows this account at once, as far as it has said (`maximum-concurrent-requests`, ElevenLabs facts,
-    /// section 7).
+    /// Concurrent requests that the provider allows this account; none until a response has told (header
+    /// `maximum-concurrent-requests`, ElevenLabs facts, section 7).
     #[must_use]
-    pub fn at_once_max(&self) -> Option<usize> {
-        self.at_once_max.get()
+    pub fn concurrency_limit(&self) -> Option<usize> {
+        self.concurrency_limit.get()
     }
 
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Sends and waits for a complete success. Dropping the future closes the connection.
-    pub(super) async fn exchange(&self, ask: Ask) -> Result<Answer, ProviderError> {
+    /// Sends a request and waits for a complete 2xx response. Dropping the future closes the connection.
+    pub(super) async fn send(&self, request: ApiRequest) -> Result<ApiResponse, ProviderError> {
         let mut headers = vec![(HeaderName::from_static("xi-api-key"), self.settings.key_header())];
-        if matches!(ask.outgoing, Outgoing::JsonForSound(_)) {
+        if matches!(request.body, RequestBody::JsonForAudio(_)) {
             headers.push((ACCEPT, HeaderValue::from_static("*/*")));
         }
-        let body = match ask.outgoing {
-            Outgoing::Nothing => None,
-            Outgoing::Json(json) | Outgoing::JsonForSound(json) => Some(Body::json(json)),
-            Outgoing::Form(form) => {
+        let limit = request.within;
+        let body = match request.body {
+            RequestBody::Empty => None,
+            RequestBody::Json(json) | RequestBody::JsonForAudio(json) => Some(Body::json(json)),
+            RequestBody::Form(form) => {
                 Some(Body { content_type: form.content_type(), parts: form.into_parts() })
             }
         };
-        let request = Request {
-            method: ask.method,
-            url: ask.url,
+        let http_request = Request {
+            method: request.method,
+            url: request.url,
             headers,
             body,
-            answer_bytes_max: ask.answer_bytes_max,
+            answer_bytes_max: request.answer_bytes_max,
         };
         let progress = Progress::new();
-        let answered = within(ask.within, &progress, exchange(&self.client, request, &progress)).await?;
-        if let Some(most) = at_once_max(&answered.headers) {
-            self.at_once_max.set(Some(most));
+        let response = within(limit, &progress, exchange(&self.client, http_request, &progress)).await?;
+        if let Some(limit) = concurrency_limit(&response.headers) {
+            self.concurrency_limit.set(Some(limit));
         }
-        if answered.is_success() {
-            return Ok(Answer {
-                status: answered.status,
-                content_type: answered.content_type,
-                body: answered.body,
+        if response.is_success() {
+            return Ok(ApiResponse {
+                status: response.status,
+                content_type: response.content_type,
+                body: response.body,
             });
         }
         let key = self.settings.key();
-        Err(ProviderError::refused(answered.status, &answered.body, answered.retry_after, key))
+        Err(ProviderError::refused(response.status, &response.body, response.retry_after, key))
     }
 }
 
-fn at_once_max(headers: &HeaderMap) -> Option<usize> {
+fn concurrency_limit(headers: &HeaderMap) -> Option<usize> {
     headers.get("maximum-concurrent-requests")?.to_str().ok()?.trim().parse().ok()
 }
 
-impl From<Failed> for ProviderError {
-    fn from(failed: Failed) -> Self {
-        let kind = match failed.kind {
-            FailedKind::Unreachable => ProviderErrorKind::Unreachable,
-            FailedKind::Unwritable => ProviderErrorKind::Invalid,
-            FailedKind::Lost => ProviderErrorKind::Lost,
-            FailedKind::Timeout => ProviderErrorKind::Timeout,
-            FailedKind::Garbled => ProviderErrorKind::Garbled,
+impl From<Failure> for ProviderError {
+    fn from(failure: Failure) -> Self {
+        let kind = match failure.kind {
+            FailureKind::Unreachable => ProviderErrorKind::Unreachable,
+            FailureKind::Unwritable => ProviderErrorKind::Invalid,
+            FailureKind::Lost => ProviderErrorKind::Lost,
+            FailureKind::Timeout => ProviderErrorKind::Timeout,
+            FailureKind::Garbled => ProviderErrorKind::Garbled,
         };
-        let error = Self::ours(kind, failed.execution, failed.message);
-        Self { status: failed.status, ..error }
+        let error = Self::ours(kind, failure.execution, failure.message);
+        Self { status: failure.status, ..error }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::error_body::{Said, tidy};
+use super::error_body::{ErrorText, redact_text};
 use super::settings::ApiKey;
 pub use crate::http_exchange::Execution;
 
@@ -151,16 +151,17 @@ impl ProviderError {
 
     /// A complete answer with a status that is no success.
     pub(super) fn refused(status: u16, body: &[u8], retry_after: Option<Duration>, key: &ApiKey) -> Self {
-        let said = Said::read(body);
+        let said = ErrorText::read(body);
         let by_word =
             [&said.code, &said.status, &said.kind].into_iter().flatten().find_map(|word| kind_of_word(word));
-        let code = said.code.or(said.status).or(said.kind).map(|code| tidy(&code, CODE_CHARS_MAX, key));
+        let code =
+            said.code.or(said.status).or(said.kind).map(|code| redact_text(&code, CODE_CHARS_MAX, key));
         Self {
             kind: by_word.unwrap_or_else(|| kind_of_status(status)),
             execution: execution_of_status(status),
             status: Some(status),
             code,
-            message: tidy(&said.message, MESSAGE_CHARS_MAX, key),
+            message: redact_text(&said.message, MESSAGE_CHARS_MAX, key),
             retry_after: retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)),
         }
     }
@@ -173,7 +174,7 @@ impl ProviderError {
 
     /// `success: false`: the provider says itself that it did nothing.
     pub(super) fn declined(status: u16, message: &str, key: &ApiKey) -> Self {
-        let message = tidy(message, MESSAGE_CHARS_MAX, key);
+        let message = redact_text(message, MESSAGE_CHARS_MAX, key);
         let error = Self::ours(ProviderErrorKind::Declined, Execution::SurelyNot, message);
         Self { status: Some(status), ..error }
     }

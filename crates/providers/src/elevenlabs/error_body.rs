@@ -1,14 +1,14 @@
-//! What an error body says, read from each shape the provider has used, and made fit to be shown to people.
+//! What an error body says, read from each shape the provider has used, and made fit to be redact to people.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::settings::ApiKey;
-use crate::redact::shown;
+use crate::redact::redact;
 
 /// What an error body says, in whichever of its shapes.
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct ErrorText {
     pub code: Option<String>,
     pub status: Option<String>,
     pub kind: Option<String>,
@@ -20,7 +20,7 @@ struct ErrorBody {
     detail: Value,
 }
 
-impl Said {
+impl ErrorText {
     pub(super) fn read(body: &[u8]) -> Self {
         let Ok(ErrorBody { detail }) = serde_json::from_slice(body) else {
             // A proxy's page, perhaps: its first words still help a person.
@@ -61,6 +61,6 @@ fn validation_line(item: &Value) -> String {
 }
 
 /// One line of bounded length; the key and all but the last three digits of long numbers are gone.
-pub(super) fn tidy(text: &str, chars_max: usize, key: &ApiKey) -> String {
-    shown(text, chars_max, &[key.reveal()])
+pub(super) fn redact_text(text: &str, chars_max: usize, key: &ApiKey) -> String {
+    redact(text, chars_max, &[key.reveal()])
 }

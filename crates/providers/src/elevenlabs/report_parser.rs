@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::audio_head::AudioHead;
 use super::conversation_report::{ConversationReport, ReportError, ReportSource};
-use super::report_wire::{Data, Envelope, Required, timestamp};
+use super::report_wire::{BodyShape, Data, Envelope, timestamp};
 use crate::lenient::{Lenient, line};
 
 /// A webhook that was understood.
@@ -26,7 +26,7 @@ pub enum Webhook {
 /// A fetched conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConversationDetail {
-    /// It goes on, or is being worked on; ask again later.
+    /// It goes on, or is being worked on; request again later.
     NotYet {
         /// The provider's word.
         status: String,
@@ -42,18 +42,20 @@ pub enum ConversationDetail {
 pub fn parse_webhook(body: &[u8]) -> Result<Webhook, ReportError> {
     let Lenient(envelope) = object::<Envelope>(body)?;
     let Some(kind) = envelope.kind.text() else {
-        return envelope.flat().map(|report| Webhook::Report(Box::new(report)));
+        return envelope.into_flat_report().map(|report| Webhook::Report(Box::new(report)));
     };
     let at = timestamp(&envelope.event_timestamp);
     let data = envelope.data.0;
     match kind {
         "post_call_transcription" => {
-            let report = data.ended(ReportSource::Transcription, at, Required::ByWebhook)?;
+            let report = data.into_report(ReportSource::Transcription, at, BodyShape::Webhook)?;
             Ok(Webhook::Report(Box::new(report)))
         }
-        "call_initiation_failure" => data.never_began(at).map(|report| Webhook::Report(Box::new(report))),
+        "call_initiation_failure" => {
+            data.into_initiation_failure(at).map(|report| Webhook::Report(Box::new(report)))
+        }
         "post_call_audio" => {
-            let (conversation, agent_id) = data.ids(Required::ByWebhook)?;
+            let (conversation, agent_id) = data.ids(BodyShape::Webhook)?;
             let kind = Some(kind.to_owned());
             Ok(Webhook::Audio(AudioHead {
                 kind,
@@ -74,7 +76,7 @@ pub fn parse_conversation(body: &[u8]) -> Result<ConversationDetail, ReportError
     let Lenient(data) = object::<Data>(body)?;
     match data.status.text() {
         Some("done" | "failed") => {
-            let report = data.ended(ReportSource::Fetched, None, Required::ByFetch)?;
+            let report = data.into_report(ReportSource::Fetched, None, BodyShape::Fetched)?;
             Ok(ConversationDetail::Reported(Box::new(report)))
         }
         // A status that is new is not an end either.

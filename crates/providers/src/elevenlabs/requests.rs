@@ -10,9 +10,9 @@ use super::voice_sample::VoiceSample;
 /// How the provider reaches the telephone network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telephony {
-    /// A SIP trunk that was imported there.
+    /// A SIP trunk imported at the provider.
     SipTrunk,
-    /// A Twilio number that was imported there.
+    /// A Twilio number imported at the provider.
     Twilio,
 }
 
@@ -23,43 +23,43 @@ pub enum VariableValue {
     Text(String),
     /// A number.
     Number(f64),
-    /// Yes or no.
+    /// A bool.
     Truth(bool),
 }
 
-/// A call to be dialled.
+/// A call that the provider dials.
 #[derive(Clone, Debug)]
 pub struct OutboundCall {
-    /// Which of the two endpoints.
+    /// Selects the endpoint.
     pub telephony: Telephony,
     /// The agent that speaks.
     pub agent_id: String,
-    /// The number it rings from (`agent_phone_number_id`).
+    /// The number that the provider calls from (`agent_phone_number_id`).
     pub phone_number_id: String,
-    /// Whom to ring.
+    /// The number to dial.
     pub to: E164,
-    /// The call it belongs to: `user_id` and the variable `call_id`, by which its conversation is found again.
+    /// Our call: sent as `user_id` and as the variable `call_id`, so that its conversation can be looked up.
     pub call: CallId,
     /// What the conversation is for.
     pub purpose: Purpose,
-    /// None leaves the agent's own.
+    /// None keeps the agent's own.
     pub voice: Option<VoiceId>,
-    /// None leaves the agent's own; empty text lets the caller speak first.
+    /// None keeps the agent's own; with empty text the caller speaks first.
     pub first_message: Option<String>,
-    /// None leaves the agent's own.
+    /// None keeps the agent's own.
     pub language: Option<String>,
-    /// None leaves the agent's own; counted in whole seconds.
+    /// None keeps the agent's own; rounded up to whole seconds.
     pub max_duration: Option<Duration>,
-    /// None leaves the provider's 60 s; 1 to 999 s.
+    /// 1 to 999 s; none keeps the provider's 60 s.
     pub ringing_timeout: Option<Duration>,
-    /// What the agent's own variables are to be; names of ours and of the provider (`system__`) do not belong here.
+    /// Values of the agent's variables, without our own names and the provider's (`system__`).
     pub dynamic_variables: Vec<(String, VariableValue)>,
 }
 
-/// A voice to be cloned.
+/// A voice to clone (`POST /v1/voices/add`).
 #[derive(Clone, Debug)]
 pub struct AddVoice {
-    /// Unique; it is how the voice is found again when the answer is lost.
+    /// Unique: precall finds the voice by it when the response was lost.
     pub name: String,
     /// Shown in the provider's dashboard.
     pub description: Option<String>,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use precall_call::VoiceId;
 use serde_json::{Map, Value, json};
 
-use super::client::{Answer, Ask, ElevenLabs, Outgoing};
+use super::client::{ApiRequest, ApiResponse, ElevenLabs, RequestBody};
 use super::error::{ProviderError, ProviderErrorKind};
 
 /// Ten minutes of 16 bit samples, 8,000 a second.
@@ -65,9 +65,10 @@ impl ElevenLabs {
     pub async fn speak(&self, speech: &Speech, within: Duration) -> Result<Bytes, ProviderError> {
         let mut url = self.settings().endpoint(&["v1", "text-to-speech", speech.voice.as_str()]);
         url.query_pairs_mut().append_pair("output_format", FORMAT);
-        let outgoing = Outgoing::JsonForSound(Bytes::from(speech_body(speech).to_string()));
-        let ask = Ask { method: Method::POST, url, outgoing, answer_bytes_max: SPEECH_BYTES_MAX, within };
-        let answer = self.exchange(ask).await.map_err(about_speech)?;
+        let body = RequestBody::JsonForAudio(Bytes::from(speech_body(speech).to_string()));
+        let request =
+            ApiRequest { method: Method::POST, url, body, answer_bytes_max: SPEECH_BYTES_MAX, within };
+        let answer = self.send(request).await.map_err(about_speech)?;
         check(&answer)?;
         Ok(answer.body)
     }
@@ -83,7 +84,7 @@ fn about_speech(error: ProviderError) -> ProviderError {
 
 /// A caller would hear anything else as noise. The content type says little: the OpenAPI file promises `audio/mpeg` for
 /// every format, the wire said `audio/pcm`.
-fn check(answer: &Answer) -> Result<(), ProviderError> {
+fn check(answer: &ApiResponse) -> Result<(), ProviderError> {
     let wrong = |message: &str| Err(ProviderError::garbled(answer.status, message));
     let said = answer.content_type.split(';').next().unwrap_or_default().trim();
     if said == "application/json" || said.starts_with("text/") {

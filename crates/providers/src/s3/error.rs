@@ -2,7 +2,7 @@
 
 use roxmltree::Document;
 
-use crate::http_exchange::{Answered, Failed, FailedKind};
+use crate::http_exchange::{Failure, FailureKind, Response};
 
 /// As long as any code of Amazon's.
 const CODE_CHARS_MAX: usize = 40;
@@ -45,7 +45,7 @@ pub enum S3Error {
 
 impl S3Error {
     /// Of an answer that is no success.
-    pub(super) fn of_answer(answer: &Answered) -> Self {
+    pub(super) fn of_answer(answer: &Response) -> Self {
         let code = code_of(&answer.body);
         match (answer.status, code.as_str()) {
             (404, "NoSuchBucket") => Self::NoBucket,
@@ -72,12 +72,12 @@ impl S3Error {
     }
 }
 
-impl From<Failed> for S3Error {
-    fn from(failed: Failed) -> Self {
+impl From<Failure> for S3Error {
+    fn from(failed: Failure) -> Self {
         match failed.kind {
-            FailedKind::Garbled if failed.status.is_some_and(|status| status < 300) => Self::TooLarge,
-            FailedKind::Garbled => Self::Garbled,
-            FailedKind::Unreachable | FailedKind::Unwritable | FailedKind::Lost | FailedKind::Timeout => {
+            FailureKind::Garbled if failed.status.is_some_and(|status| status < 300) => Self::TooLarge,
+            FailureKind::Garbled => Self::Garbled,
+            FailureKind::Unreachable | FailureKind::Unwritable | FailureKind::Lost | FailureKind::Timeout => {
                 Self::Unreachable(failed.message)
             }
         }

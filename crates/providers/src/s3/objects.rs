@@ -16,7 +16,7 @@ use url::Url;
 use super::error::S3Error;
 use super::settings::S3Settings;
 use super::versions::{Page, page_url};
-use crate::http_exchange::{Answered, Body, Progress, Request, client_trusting, exchange};
+use crate::http_exchange::{Body, Progress, Request, Response, exchange, http_client_with};
 
 /// How long a signed address is good for: longer than any deadline, and than clocks differ.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
@@ -39,7 +39,7 @@ pub struct Objects {
 
 /// What tells one state of an object from the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct ObjectVersion {
     /// The store's hash of it, as it writes it.
     pub etag: String,
     /// In buckets that keep versions.
@@ -63,12 +63,12 @@ impl Objects {
     ///
     /// # Errors
     /// As [`S3Error`] says.
-    pub async fn look(&self, key: &str, now: At) -> Result<Seen, S3Error> {
+    pub async fn head(&self, key: &str, now: At) -> Result<ObjectVersion, S3Error> {
         let url = self.signed(&self.settings.bucket.head_object(Some(&self.settings.credentials), key), now);
         let answer = self.ask(Method::HEAD, url, None, SMALL_ANSWER_BYTES_MAX).await?;
         let text = |name: &str| answer.header(name).filter(|text| !text.is_empty()).map(str::to_owned);
         let etag = text("etag").ok_or(S3Error::Garbled)?;
-        Ok(Seen { etag, version: text("x-amz-version-id") })
+        Ok(ObjectVersion { etag, version: text("x-amz-version-id") })
     }
 
     /// GET: all of it, if it is not larger than `bytes_max`.
@@ -154,8 +154,9 @@ impl Objects {
         url: Url,
         body: Option<Body>,
         answer_bytes_max: usize,
-    ) -> Result<Answered, S3Error> {
-        let client = CLIENT.with(|cell| cell.get_or_init(|| client_trusting(&self.settings.trust)).clone());
+    ) -> Result<Response, S3Error> {
+        let client =
+            CLIENT.with(|cell| cell.get_or_init(|| http_client_with(&self.settings.tls_roots)).clone());
         let request = Request { method, url, headers: Vec::new(), body, answer_bytes_max };
         let answer = exchange(&client, request, &Progress::new()).await?;
         if answer.is_success() { Ok(answer) } else { Err(S3Error::of_answer(&answer)) }

@@ -5,14 +5,14 @@ use std::fmt;
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use url::Url;
 
-use crate::tls_roots::{Trust, TrustError};
+use crate::tls_roots::{TlsRoots, TlsRootsError};
 
 /// What a client of one bucket needs to know.
 #[derive(Clone)]
 pub struct S3Settings {
     pub(super) bucket: Bucket,
     pub(super) credentials: Credentials,
-    pub(super) trust: Trust,
+    pub(super) tls_roots: TlsRoots,
     endpoint: Option<Url>,
 }
 
@@ -24,7 +24,7 @@ pub enum S3SettingsError {
     Address,
     /// TLS cannot be set up.
     #[error(transparent)]
-    Trust(#[from] TrustError),
+    TlsRoots(#[from] TlsRootsError),
 }
 
 impl fmt::Debug for S3Settings {
@@ -58,7 +58,7 @@ impl S3Settings {
         let bucket = Bucket::new(address, style, bucket.to_owned(), region.to_owned())
             .map_err(|_| S3SettingsError::Address)?;
         let credentials = Credentials::new(key_id, secret);
-        Ok(Self { bucket, credentials, trust: Trust::of_host_and(None)?, endpoint })
+        Ok(Self { bucket, credentials, tls_roots: TlsRoots::load(None)?, endpoint })
     }
 
     /// `S3_BUCKET_NAME`.

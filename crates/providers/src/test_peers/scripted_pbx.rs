@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
-use crate::threecx::access_token::{AccessTokens, TokenDesk};
+use crate::threecx::access_token::{AccessTokens, TokenPublisher};
 use crate::threecx::settings::{ClientSecret, Settings};
 
 pub const DN: &str = "900";
@@ -121,8 +121,8 @@ impl ScriptedPbx {
     }
 
     /// Both sides of the token, with a first one that the PBX gave.
-    pub fn desk(&self) -> (AccessTokens, TokenDesk) {
-        let (tokens, mut desk) = TokenDesk::open();
+    pub fn token_channel(&self) -> (AccessTokens, TokenPublisher) {
+        let (tokens, mut desk) = TokenPublisher::channel();
         desk.publish(&self.give_token());
         (tokens, desk)
     }

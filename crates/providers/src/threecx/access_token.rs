@@ -102,17 +102,17 @@ impl Drop for OpenStream {
 
 /// The keeper's side.
 #[derive(Debug)]
-pub struct TokenDesk {
+pub struct TokenPublisher {
     publish: watch::Sender<Option<AccessToken>>,
     refused: mpsc::Receiver<u64>,
     open_streams: Arc<AtomicUsize>,
     generation: u64,
 }
 
-impl TokenDesk {
+impl TokenPublisher {
     /// Both sides of one client's token.
     #[must_use]
-    pub fn open() -> (AccessTokens, Self) {
+    pub fn channel() -> (AccessTokens, Self) {
         let (publish, current) = watch::channel(None);
         let (refusals, refused) = mpsc::channel(REFUSALS_QUEUED);
         let open_streams = Arc::new(AtomicUsize::new(0));

@@ -10,7 +10,7 @@ use super::client::ThreeCx;
 use super::error::{ThreeCxError, ThreeCxErrorKind};
 use super::participant::Participant;
 use super::wire;
-use crate::http_exchange::{Answered, Execution};
+use crate::http_exchange::{Execution, Response};
 use crate::lenient::Scalar;
 
 /// The PBX answers a `routeto` at the end of its ringing; so much later the answer is lost.
@@ -211,11 +211,11 @@ impl ThreeCx {
     async fn perform(&self, dn: &Dn, path: &[&str], body: &Value, limit: Duration) -> ActionOutcome {
         match self.post(path, body, limit).await {
             Ok(answered) => self.outcome(&answered, dn),
-            Err(error) => of_error(error),
+            Err(error) => outcome_of_error(error),
         }
     }
 
-    fn outcome(&self, answered: &Answered, dn: &Dn) -> ActionOutcome {
+    fn outcome(&self, answered: &Response, dn: &Dn) -> ActionOutcome {
         let result = RawResult::read(&answered.body);
         let refused = |reason| ActionOutcome::Refused { reason, message: self.refused(answered).message };
         let verdict = result.as_ref().and_then(|result| verdict(&result.reason));
@@ -238,7 +238,7 @@ impl ThreeCx {
             Some(Verdict::Refused(reason)) => return refused(reason),
             None => {}
         }
-        of_error(error)
+        outcome_of_error(error)
     }
 }
 
@@ -310,7 +310,7 @@ fn verdict(reason: &Scalar) -> Option<Verdict> {
         .map(|(_, _, verdict)| verdict)
 }
 
-fn of_error(error: ThreeCxError) -> ActionOutcome {
+fn outcome_of_error(error: ThreeCxError) -> ActionOutcome {
     let reason = match error.kind {
         ThreeCxErrorKind::NotFound => return ActionOutcome::Over,
         ThreeCxErrorKind::Forbidden => Refusal::Forbidden,

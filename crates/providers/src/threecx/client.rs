@@ -16,8 +16,8 @@ use super::error::ThreeCxError;
 use super::participant::{Device, DnState, Participant};
 use super::settings::Settings;
 use super::wire;
-use crate::http_exchange::{Answered, Body, Progress, Request, exchange, within};
-use crate::redact::shown;
+use crate::http_exchange::{Body, Progress, Request, Response, exchange, within};
+use crate::redact::redact;
 
 /// A participant has some 700 bytes.
 const ONE_BYTES_MAX: usize = 256 * 1024;
@@ -125,23 +125,23 @@ impl ThreeCx {
         path: &[&str],
         json: &Value,
         limit: Duration,
-    ) -> Result<Answered, ThreeCxError> {
+    ) -> Result<Response, ThreeCxError> {
         let json = Bytes::from(json.to_string());
         self.ask(&Method::POST, path, Some(json), ONE_BYTES_MAX, limit).await
     }
 
     /// What the PBX says about a refusal: its `reasontext`, or the first words of whatever came.
-    pub(super) fn refused(&self, answered: &Answered) -> ThreeCxError {
+    pub(super) fn refused(&self, answered: &Response) -> ThreeCxError {
         let read: Option<Value> = serde_json::from_slice(&answered.body).ok();
         let field = |name: &str| read.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty());
         let named = ["reasontext", "error_description", "message", "error"].into_iter().find_map(field);
         let head = answered.body.get(..1024).unwrap_or(&answered.body);
         let said = named.map_or_else(|| String::from_utf8_lossy(head).into_owned(), str::to_owned);
-        ThreeCxError::of_status(answered.status, self.shown(&said))
+        ThreeCxError::of_status(answered.status, self.redact(&said))
     }
 
-    pub(super) fn shown(&self, text: &str) -> String {
-        shown(text, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()])
+    pub(super) fn redact(&self, text: &str) -> String {
+        redact(text, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()])
     }
 
     async fn ask(
@@ -151,7 +151,7 @@ impl ThreeCx {
         json: Option<Bytes>,
         answer_bytes_max: usize,
         limit: Duration,
-    ) -> Result<Answered, ThreeCxError> {
+    ) -> Result<Response, ThreeCxError> {
         let progress = Progress::new();
         let whole = async {
             let token = self.tokens.current().await?;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::access_token::NoToken;
-use crate::http_exchange::{Execution, Failed, FailedKind};
+use crate::http_exchange::{Execution, Failure, FailureKind};
 
 /// Why. Closed; the names are for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,14 +115,14 @@ impl ThreeCxError {
     }
 }
 
-impl From<Failed> for ThreeCxError {
-    fn from(failed: Failed) -> Self {
+impl From<Failure> for ThreeCxError {
+    fn from(failed: Failure) -> Self {
         let kind = match failed.kind {
-            FailedKind::Unreachable => ThreeCxErrorKind::Unreachable,
-            FailedKind::Unwritable => ThreeCxErrorKind::Invalid,
-            FailedKind::Lost => ThreeCxErrorKind::Lost,
-            FailedKind::Timeout => ThreeCxErrorKind::Timeout,
-            FailedKind::Garbled => ThreeCxErrorKind::Garbled,
+            FailureKind::Unreachable => ThreeCxErrorKind::Unreachable,
+            FailureKind::Unwritable => ThreeCxErrorKind::Invalid,
+            FailureKind::Lost => ThreeCxErrorKind::Lost,
+            FailureKind::Timeout => ThreeCxErrorKind::Timeout,
+            FailureKind::Garbled => ThreeCxErrorKind::Garbled,
         };
         Self { kind, execution: failed.execution, status: failed.status, message: failed.message }
     }

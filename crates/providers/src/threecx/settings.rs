@@ -7,8 +7,8 @@ use awc::Client;
 use url::Url;
 
 use super::address::Dn;
-use crate::http_exchange::{client, client_trusting};
-use crate::tls_roots::Trust;
+use crate::http_exchange::{http_client, http_client_with};
+use crate::tls_roots::TlsRoots;
 
 /// The API key of the client. Never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Settings {
     client: Dn,
     secret: ClientSecret,
     within: Duration,
-    trust: Option<Trust>,
+    tls_roots: Option<TlsRoots>,
 }
 
 /// Why the settings cannot be used. Names the variable, never its secret value.
@@ -89,13 +89,13 @@ impl Settings {
         if secret.reveal().trim().is_empty() || secret.reveal().contains(char::is_control) {
             return Err(SettingsError::ClientSecret);
         }
-        Ok(Self { base, client: Dn::new(client_id), secret, within, trust: None })
+        Ok(Self { base, client: Dn::new(client_id), secret, within, tls_roots: None })
     }
 
     /// Whom to take for the PBX, under TLS, in place of Mozilla's authorities.
     #[must_use]
-    pub fn trusting(mut self, trust: Trust) -> Self {
-        self.trust = Some(trust);
+    pub fn with_tls_roots(mut self, roots: TlsRoots) -> Self {
+        self.tls_roots = Some(roots);
         self
     }
 
@@ -117,7 +117,7 @@ impl Settings {
 
     /// An HTTP client that believes whom these settings do.
     pub(super) fn http(&self) -> Client {
-        self.trust.as_ref().map_or_else(client, client_trusting)
+        self.tls_roots.as_ref().map_or_else(http_client, http_client_with)
     }
 
     pub(super) fn within(&self) -> Duration {

@@ -13,9 +13,9 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::settings::Settings;
-use crate::http_exchange::{Body, Failed, Progress, Request, exchange, within};
+use crate::http_exchange::{Body, Failure, Progress, Request, exchange, within};
 use crate::lenient::Scalar;
-use crate::redact::shown;
+use crate::redact::redact;
 
 /// A token has some 425 characters.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -24,22 +24,22 @@ const MESSAGE_CHARS_MAX: usize = 200;
 /// more than five hours, so below this it is minutes (3CX facts, section 1.1).
 const MINUTES_BELOW: i64 = 300;
 /// What the official example believes when nobody says anything.
-const LIFE_UNSAID: Duration = Duration::from_secs(1800);
-const LIFE_MIN: Duration = Duration::from_secs(1);
-const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+const LIFETIME_DEFAULT: Duration = Duration::from_secs(1800);
+const LIFETIME_MIN: Duration = Duration::from_secs(1);
+const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// A token that the PBX gave.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Granted {
+pub struct GrantedToken {
     /// Goes behind `Bearer`.
     pub bearer: String,
     /// How long it lives, from 1 s to a day.
     pub life: Duration,
 }
 
-impl std::fmt::Debug for Granted {
+impl std::fmt::Debug for GrantedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Granted({:?})", self.life)
+        write!(f, "GrantedToken({:?})", self.life)
     }
 }
 
@@ -66,7 +66,7 @@ pub enum TokenError {
     Unreachable(String),
     /// Another answer.
     #[error("3CX gives no token (status {status}): {said}")]
-    Odd {
+    Unexpected {
         /// The HTTP status.
         status: u16,
         /// What the PBX says, or what is wrong with it.
@@ -80,13 +80,13 @@ impl TokenError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused { .. } => true,
-            Self::NotV20 | Self::Unreachable(_) | Self::Odd { .. } => false,
+            Self::NotV20 | Self::Unreachable(_) | Self::Unexpected { .. } => false,
         }
     }
 }
 
-impl From<Failed> for TokenError {
-    fn from(failed: Failed) -> Self {
+impl From<Failure> for TokenError {
+    fn from(failed: Failure) -> Self {
         Self::Unreachable(failed.message)
     }
 }
@@ -123,7 +123,7 @@ impl TokenClient {
     ///
     /// # Errors
     /// As [`TokenError`] says.
-    pub async fn ask(&self) -> Result<Granted, TokenError> {
+    pub async fn ask(&self) -> Result<GrantedToken, TokenError> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_id", self.settings.own_dn().as_str())
             .append_pair("client_secret", self.settings.secret().reveal())
@@ -143,7 +143,7 @@ impl TokenClient {
         let asked = async { exchange(&self.client, request, &progress).await.map_err(TokenError::from) };
         let answered = within(self.settings.within(), &progress, asked).await?;
         if answered.is_success() {
-            return granted(&answered.body).ok_or_else(|| TokenError::Odd {
+            return granted(&answered.body).ok_or_else(|| TokenError::Unexpected {
                 status: answered.status,
                 said: "the answer holds no access_token".to_owned(),
             });
@@ -155,39 +155,40 @@ impl TokenClient {
         let read: Option<Value> = serde_json::from_slice(body).ok();
         let field = |name: &str| read.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty());
         let said = field("error_description").or_else(|| field("error")).unwrap_or_default();
-        let said = shown(said, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()]);
+        let said = redact(said, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()]);
         match status {
             400 | 401 | 403 => {
                 let said = if said.is_empty() { said } else { format!(": {said}") };
                 TokenError::Refused { status, said }
             }
             404 => TokenError::NotV20,
-            _ => TokenError::Odd { status, said },
+            _ => TokenError::Unexpected { status, said },
         }
     }
 }
 
-fn granted(body: &[u8]) -> Option<Granted> {
+fn granted(body: &[u8]) -> Option<GrantedToken> {
     let raw: RawToken = serde_json::from_slice(body).ok()?;
     let bearer = raw.access_token.into_text()?;
     // It has to stand in a header.
     if !bearer.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
-    let life =
-        life_of_jwt(&bearer).or_else(|| life_of_number(raw.expires_in.integer()?)).unwrap_or(LIFE_UNSAID);
-    Some(Granted { bearer, life: life.clamp(LIFE_MIN, LIFE_MAX) })
+    let life = jwt_lifetime(&bearer)
+        .or_else(|| expires_in_lifetime(raw.expires_in.integer()?))
+        .unwrap_or(LIFETIME_DEFAULT);
+    Some(GrantedToken { bearer, life: life.clamp(LIFETIME_MIN, LIFETIME_MAX) })
 }
 
 /// `exp - iat`: needs no clock, theirs or ours.
-fn life_of_jwt(token: &str) -> Option<Duration> {
+fn jwt_lifetime(token: &str) -> Option<Duration> {
     let claims = token.split('.').nth(1)?.trim_end_matches('=');
     let claims: RawClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     let seconds = claims.exp.integer()?.checked_sub(claims.iat.integer()?)?;
     (seconds > 0).then(|| u64::try_from(seconds).ok()).flatten().map(Duration::from_secs)
 }
 
-fn life_of_number(expires_in: i64) -> Option<Duration> {
+fn expires_in_lifetime(expires_in: i64) -> Option<Duration> {
     let seconds = if expires_in < MINUTES_BELOW { expires_in.checked_mul(60)? } else { expires_in };
     (seconds > 0).then(|| u64::try_from(seconds).ok()).flatten().map(Duration::from_secs)
 }

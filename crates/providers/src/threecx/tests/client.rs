@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::http_exchange::Execution;
 use crate::test_peers::scripted_pbx::{Answer, DN, SECRET, ScriptedPbx, leg, run};
-use crate::threecx::access_token::TokenDesk;
+use crate::threecx::access_token::TokenPublisher;
 use crate::threecx::action::{ActionOutcome, Destination, MakeCall, Refusal};
 use crate::threecx::address::{Dn, LegAddress, ParticipantId};
 use crate::threecx::client::ThreeCx;
 use crate::threecx::error::ThreeCxErrorKind as Kind;
 use crate::threecx::token::{TokenClient, TokenError};
-use crate::threecx::token_keeper::{KeeperNews, KeeperPace, keep};
+use crate::threecx::token_keeper::{KeeperTiming, TokenEvent, keep};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
@@ -24,8 +24,8 @@ fn address(id: u64) -> LegAddress {
     LegAddress { dn: Dn::new(DN), participant: ParticipantId(id) }
 }
 
-fn client(pbx: &ScriptedPbx, within: Duration) -> (ThreeCx, TokenDesk) {
-    let (tokens, desk) = pbx.desk();
+fn client(pbx: &ScriptedPbx, within: Duration) -> (ThreeCx, TokenPublisher) {
+    let (tokens, desk) = pbx.token_channel();
     (ThreeCx::new(pbx.settings(within), tokens), desk)
 }
 
@@ -216,7 +216,7 @@ fn pitfall_08_a_lost_routeto_answer_is_unknown_not_failed() {
         }
         assert_eq!(pbx.seen("POST").len(), 2, "it is never sent again by itself");
         // A PBX that is not there got nothing.
-        let (tokens, _other) = pbx.desk();
+        let (tokens, _other) = pbx.token_channel();
         let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", nobody.local_addr().unwrap());
         drop(nobody);
@@ -257,7 +257,7 @@ fn one_deadline_covers_everything_and_says_whether_it_was_sent() {
         let outcome = client.route_to(&address(1), &to("200")).await;
         assert!(matches!(outcome, ActionOutcome::Done(_)), "{outcome:?}");
         // No token: nothing was sent, and nothing will be.
-        let (tokens, _desk) = TokenDesk::open();
+        let (tokens, _desk) = TokenPublisher::channel();
         let waiting = ThreeCx::new(pbx.settings(SHORT), tokens);
         assert_eq!(refusal(&waiting.answer(&address(1)).await), Some(Refusal::NotSent));
         // A refused token and no other: the same.
@@ -295,7 +295,7 @@ fn a_storm_of_refused_tokens_asks_for_one_new_token() {
         // The keeper gets a token of its own first.
         actix::spawn(keep(
             desk,
-            KeeperPace::default(),
+            KeeperTiming::default(),
             async move || asker.ask().await,
             move |news| {
                 told.borrow_mut().push(news);
@@ -311,7 +311,7 @@ fn a_storm_of_refused_tokens_asks_for_one_new_token() {
         }
         assert_eq!(pbx.seen("POST /connect/token").len(), 2);
         assert_eq!(pbx.tokens_given(), 3);
-        assert!(news.borrow().iter().all(|news| matches!(news, KeeperNews::Fresh { .. })));
+        assert!(news.borrow().iter().all(|news| matches!(news, TokenEvent::Fresh { .. })));
         // A token that is refused twice is no reason for a third try.
         pbx.script("GET", Answer::Reply("401 No", String::new()));
         pbx.script("GET", Answer::Reply("401 No", String::new()));
@@ -350,7 +350,7 @@ fn a_token_is_asked_for_as_documented_and_its_refusals_are_told_apart() {
         }
         for (status, body) in [("500 No", ""), ("200 OK", "{}"), ("200 OK", "<html>"), ("302 No", "")] {
             let error = ask(Answer::Reply(status, body.to_owned())).await;
-            assert!(matches!(error, TokenError::Odd { .. }), "{error}");
+            assert!(matches!(error, TokenError::Unexpected { .. }), "{error}");
         }
     });
 }

@@ -22,7 +22,7 @@ impl Decoder for BoundedCodec {
     type Error = ProtocolError;
 
     fn decode(&mut self, received: &mut BytesMut) -> Result<Option<Frame>, ProtocolError> {
-        let promised = promised_length(received).unwrap_or(0);
+        let promised = announced_length(received).unwrap_or(0);
         if usize::try_from(promised).is_ok_and(|promised| promised <= self.frame_bytes_max) {
             return self.inner.decode(received);
         }
@@ -39,7 +39,7 @@ impl Encoder<Message> for BoundedCodec {
 }
 
 /// What the head of the next frame says (RFC 6455, section 5.2); none while it is not all there.
-fn promised_length(received: &[u8]) -> Option<u64> {
+fn announced_length(received: &[u8]) -> Option<u64> {
     match received.get(1)? & 0x7f {
         126 => Some(u64::from(u16::from_be_bytes(received.get(2..4)?.try_into().ok()?))),
         127 => Some(u64::from_be_bytes(received.get(2..10)?.try_into().ok()?)),
