@@ -41,7 +41,8 @@ const ERROR_BYTES_MAX: usize = 64 * 1024;
 /// Bytes handed to the connection at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Whether the provider may have carried out a request. A voice is added or a call dialled again only after `SurelyNot`.
+/// Whether the provider may have carried out a request. A voice is added or a call dialled again only after
+/// `SurelyNot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Execution {
     /// The request never reached the provider whole, or the provider refused it.

@@ -1,6 +1,7 @@
 //! Removes secrets and telephone numbers from a provider's text, for logs and error messages.
 
-/// One line of at most `chars_max` characters. Secrets become `***`; numbers longer than six digits keep their last three.
+/// One line of at most `chars_max` characters. Secrets become `***`; numbers longer than six digits keep their last
+/// three.
 pub(super) fn redact(text: &str, chars_max: usize, secrets: &[&str]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {

@@ -102,8 +102,8 @@ impl ElevenLabs {
     /// `POST /v1/convai/{sip-trunk|twilio}/outbound-call`. Not idempotent: after
     /// [`Execution::Maybe`](super::error::Execution::Maybe) a telephone may ring.
     ///
-    /// # Errors
-    /// [`ProviderError`]; `success: false` in a 2xx response is [`Declined`](super::error::ProviderErrorKind::Declined).
+    /// # Errors [`ProviderError`]; `success: false` in a 2xx response is
+    /// [`Declined`](super::error::ProviderErrorKind::Declined).
     pub async fn outbound_call(
         &self,
         call: &OutboundCall,

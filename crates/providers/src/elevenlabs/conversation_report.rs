@@ -1,4 +1,4 @@
-//! The report of one conversation, the same for each way that the provider delivers it.
+//! The post-call report of a conversation: one type for each way that the provider delivers it.
 
 use std::time::Duration;
 
@@ -6,44 +6,44 @@ use precall_call::{At, CallId, ConversationId, Grade, HandoffFailure, Purpose, R
 
 use super::transcript::Transcript;
 
-/// Longest id that is accepted; ids of the provider have some 30 characters.
+/// Longest id that is accepted; the provider's ids have about 30 characters.
 pub(super) const ID_BYTES_MAX: usize = 256;
 
-/// What became of a conversation.
+/// The post-call report of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationReport {
-    /// Where it came from.
+    /// How the report was delivered.
     pub source: ReportSource,
     /// The conversation.
     pub conversation: ConversationId,
-    /// Its agent; the flat form may leave it out.
+    /// Its agent; may be missing in the flat form.
     pub agent_id: Option<String>,
     /// Our call: the echoed variable `call_id`, else `user_id`.
     pub our_call: Option<CallId>,
-    /// What it was for: the echoed variable `precall_purpose`.
+    /// Purpose of the conversation: the echoed variable `precall_purpose`.
     pub purpose: Option<Purpose>,
-    /// Whether it took place.
+    /// Whether the conversation took place.
     pub grade: Grade,
-    /// Why it did not.
+    /// Why the conversation did not take place.
     pub failure: Option<HandoffFailure>,
-    /// How long it lasted.
+    /// Its duration.
     pub duration: Option<Duration>,
-    /// What was said.
+    /// Its transcript.
     pub transcript: Option<Transcript>,
-    /// When it began.
+    /// Its start.
     pub started_at: Option<At>,
-    /// When it ended, where beginning and duration are known.
+    /// Its end, if start and duration are known.
     pub ended_at: Option<At>,
-    /// When the report was made; with conversation and source it tells a retry from news.
+    /// When the provider made the report; with conversation and source it identifies a repeated delivery.
     pub event_timestamp: Option<At>,
     /// In the provider's credits.
     pub cost: Option<i64>,
-    /// The provider's words for why it ended or failed.
+    /// The provider's reason for the end or the failure.
     pub termination_reason: Option<String>,
 }
 
 impl ConversationReport {
-    /// The part that the machine hears.
+    /// The part that the call's state machine uses.
     #[must_use]
     pub fn fact(&self) -> Report {
         Report {
@@ -57,21 +57,21 @@ impl ConversationReport {
     }
 }
 
-/// Which way a report came.
+/// How a report was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReportSource {
     /// Webhook `post_call_transcription`.
     Transcription,
     /// Webhook `call_initiation_failure`.
     InitiationFailure,
-    /// The flat webhook.
+    /// Webhook in the flat form of earlier set-ups.
     Flat,
     /// `GET /v1/convai/conversations/{id}`.
     Fetched,
 }
 
 impl ReportSource {
-    /// The webhook's `type`, where it has one.
+    /// The webhook's `type`, or our name for the other sources.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -83,10 +83,10 @@ impl ReportSource {
     }
 }
 
-/// Why a body is no report. Quotes nothing of it.
+/// Why a body is not a report. Quotes nothing of the body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
-    /// Not JSON, or cut off.
+    /// Not JSON, or cut.
     #[error("the body is not valid JSON (line {line}, column {column})")]
     NotJson {
         /// Counts from 1.
@@ -94,16 +94,16 @@ pub enum ReportError {
         /// Counts from 1.
         column: usize,
     },
-    /// JSON, but no object.
+    /// JSON, but not an object.
     #[error("the body is not a JSON object")]
     NotAnObject,
-    /// A field that must be there is not, or is empty.
+    /// A required field is missing or empty.
     #[error("the field {field} is missing or not text")]
     Missing {
         /// Its path.
         field: &'static str,
     },
-    /// An id that cannot be one.
+    /// An id that is too long or has control characters.
     #[error("the field {field} is not an id: longer than {ID_BYTES_MAX} bytes, or with control characters")]
     BadId {
         /// Its path.

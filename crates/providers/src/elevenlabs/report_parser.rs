@@ -1,5 +1,5 @@
-//! What the provider says became of a conversation: one report, whether it came by webhook, in the flat form of earlier
-//! set-ups, or was fetched. Only the ids are insisted on; real bodies differ from their documentation in nearly all else.
+//! Parses post-call webhooks, also in the flat form of earlier set-ups, and fetched conversations. Only the ids are
+//! required: real bodies differ from the provider's documentation in nearly every other field.
 
 use serde::Deserialize;
 
@@ -8,15 +8,14 @@ use super::conversation_report::{ConversationReport, ReportError, ReportSource};
 use super::report_wire::{BodyShape, Data, Envelope, timestamp};
 use crate::lenient::{Lenient, line};
 
-/// A webhook that was understood.
+/// A parsed webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Webhook {
     /// A conversation's report.
     Report(Box<ConversationReport>),
     /// `post_call_audio`.
     Audio(AudioHead),
-    /// A type that means nothing to precall, such as one that is new: to be acknowledged, or the provider switches the
-    /// webhook off.
+    /// A type that precall does not use, or a new one. It must be acknowledged, or the provider disables the webhook.
     Other {
         /// The type.
         kind: String,
@@ -26,19 +25,19 @@ pub enum Webhook {
 /// A fetched conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConversationDetail {
-    /// It goes on, or is being worked on; request again later.
+    /// The conversation runs, or the provider still processes it: fetch it again later.
     NotYet {
-        /// The provider's word.
+        /// The provider's status.
         status: String,
     },
     /// It is over.
     Reported(Box<ConversationReport>),
 }
 
-/// Reads a post-call webhook, in each of its forms.
+/// Parses a post-call webhook in each of its forms.
 ///
 /// # Errors
-/// What is wrong with the body.
+/// [`ReportError`].
 pub fn parse_webhook(body: &[u8]) -> Result<Webhook, ReportError> {
     let Lenient(envelope) = object::<Envelope>(body)?;
     let Some(kind) = envelope.kind.text() else {
@@ -68,10 +67,10 @@ pub fn parse_webhook(body: &[u8]) -> Result<Webhook, ReportError> {
     }
 }
 
-/// Reads a fetched conversation.
+/// Parses a fetched conversation.
 ///
 /// # Errors
-/// What is wrong with the body.
+/// [`ReportError`].
 pub fn parse_conversation(body: &[u8]) -> Result<ConversationDetail, ReportError> {
     let Lenient(data) = object::<Data>(body)?;
     match data.status.text() {
@@ -79,13 +78,13 @@ pub fn parse_conversation(body: &[u8]) -> Result<ConversationDetail, ReportError
             let report = data.into_report(ReportSource::Fetched, None, BodyShape::Fetched)?;
             Ok(ConversationDetail::Reported(Box::new(report)))
         }
-        // A status that is new is not an end either.
+        // An unknown status is not an end either.
         Some(status) => Ok(ConversationDetail::NotYet { status: line(status, 64) }),
         None => Err(ReportError::Missing { field: "status" }),
     }
 }
 
-/// Serde's own messages quote what they read; only the place is told.
+/// Errors carry the place only: serde's messages quote the body.
 fn object<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> Result<Lenient<T>, ReportError> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     serde_json::from_slice(body)

@@ -1,4 +1,4 @@
-//! The shapes a report comes in, and how each becomes the one report.
+//! JSON shapes of a report, and their conversion into [`ConversationReport`].
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub(super) struct Envelope {
     pub kind: Scalar,
     pub event_timestamp: Scalar,
     pub data: Lenient<Data>,
-    // The flat form.
+    // Fields of the flat form.
     call_id: Scalar,
     agent_id: Scalar,
     transcript: Turns,
@@ -93,7 +93,7 @@ struct ClientData {
     dynamic_variables: Lenient<Variables>,
 }
 
-/// The variables that are ours; all others are passed over.
+/// Our own variables; all others are skipped.
 #[derive(Default)]
 struct Variables {
     call: Scalar,
@@ -146,7 +146,7 @@ impl Data {
         let (our_call, purpose) = self.echoed();
         let metadata = self.metadata.0;
         let transcript = self.transcript.into_transcript();
-        // A conversation that broke off has taken place all the same, if anything was said in it.
+        // A failed conversation took place if it has a transcript.
         let failed = self.status.text() == Some("failed") && transcript.is_none();
         let failure =
             failed.then(|| failure_from_word(metadata.phone_call.0.call_result.text().unwrap_or_default()));
@@ -213,7 +213,7 @@ impl Data {
 impl Envelope {
     pub(super) fn into_flat_report(self) -> Result<ConversationReport, ReportError> {
         if self.call_id.text().is_none() {
-            // Neither form: say what either would begin with.
+            // Neither form: name the field that identifies each.
             return Err(ReportError::Missing { field: "type (or call_id of the flat form)" });
         }
         let conversation = ConversationId::new(id(&self.call_id, "call_id")?);
@@ -226,7 +226,7 @@ impl Envelope {
         let completed = match word.as_str() {
             "completed" | "done" | "success" | "successful" | "ended" => true,
             "" => transcript.is_some() || duration.is_some_and(|length| !length.is_zero()),
-            // What is called failed but has words took place.
+            // A failed conversation took place if it has a transcript.
             _ => transcript.is_some(),
         };
         let event_timestamp = timestamp(&self.timestamp);
@@ -256,7 +256,7 @@ fn our_call(variable: &Scalar, user_ids: &[&Scalar]) -> Option<CallId> {
         .map(|id| CallId(id.as_u128()))
 }
 
-/// The provider's words, Twilio's and those of the flat form. What is none of them may have rung.
+/// From the words of the provider, of Twilio and of the flat form. For an unknown word the telephone may have rung.
 fn failure_from_word(word: &str) -> HandoffFailure {
     match word {
         "busy" => HandoffFailure::Busy,
@@ -265,7 +265,7 @@ fn failure_from_word(word: &str) -> HandoffFailure {
     }
 }
 
-/// 486 busy here, 600 busy everywhere, 603 declined; 408, 480 and 487: nobody picked up in time.
+/// 486 busy here, 600 busy everywhere, 603 declined; 408, 480 and 487: not answered in time.
 fn failure_from_sip(code: Option<i64>) -> HandoffFailure {
     match code {
         Some(486 | 600 | 603) => HandoffFailure::Busy,

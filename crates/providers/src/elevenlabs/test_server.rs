@@ -29,7 +29,7 @@ pub(super) fn client(base: &str) -> ElevenLabs {
     ElevenLabs::new(Arc::new(Settings::new(base.parse().unwrap(), ApiKey::new("sk_test")).unwrap()))
 }
 
-/// Each connection goes to `each`; the address is the answer.
+/// Starts a server that passes each connection to `each`; returns its address.
 pub(super) async fn server<F, Fut>(each: F) -> String
 where
     F: Fn(TcpStream) -> Fut + 'static,
@@ -45,7 +45,7 @@ where
     base
 }
 
-/// Reads one whole request; head and body, or None at the end of the connection.
+/// Reads one complete request: head and body. None at the end of the connection.
 pub(super) async fn read_request(socket: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut read = Vec::new();
     let head_end = loop {
@@ -81,7 +81,7 @@ pub(super) fn answer(status: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A server that reads each request and writes `bytes`, then closes.
+/// Starts a server that answers each request with `bytes`, then closes.
 pub(super) async fn answering(bytes: Vec<u8>) -> String {
     let bytes = Rc::new(bytes);
     server(move |mut socket| {
@@ -124,7 +124,7 @@ pub(super) fn voice(bytes: usize) -> AddVoice {
     }
 }
 
-/// Answers requests one after another on each connection, from a table of `METHOD path`, and tells what was asked.
+/// Starts a server that answers from a table of `METHOD path`; returns its address and the requests.
 pub(super) async fn provider(
     routes: Vec<(&'static str, &'static str, String)>,
 ) -> (String, mpsc::UnboundedReceiver<(usize, String, Vec<u8>)>) {

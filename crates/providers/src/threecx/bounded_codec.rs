@@ -1,11 +1,11 @@
-//! A bound on the frames of a WebSocket before they are received: the codec itself looks at the length only when all of the
+//! Limits the size of WebSocket frames before they are received. actix's codec checks the length only once the whole
 //! frame is in memory, and a length has 63 bits.
 
 use actix_codec::{Decoder, Encoder};
 use actix_http::ws::{Codec, Frame, Message, ProtocolError};
 use bytes::BytesMut;
 
-/// The codec, with a bound.
+/// actix's codec with a limit of the frame size.
 pub(super) struct BoundedCodec {
     inner: Codec,
     frame_bytes_max: usize,
@@ -38,7 +38,7 @@ impl Encoder<Message> for BoundedCodec {
     }
 }
 
-/// What the head of the next frame says (RFC 6455, section 5.2); none while it is not all there.
+/// The length in the head of the next frame (RFC 6455, section 5.2); none while the head is incomplete.
 fn announced_length(received: &[u8]) -> Option<u64> {
     match received.get(1)? & 0x7f {
         126 => Some(u64::from(u16::from_be_bytes(received.get(2..4)?.try_into().ok()?))),

@@ -1,4 +1,4 @@
-//! The WebSocket that tells of changes. It is asked for signs of life: a connection that a proxy forgot looks open for ever.
+//! The PBX's event WebSocket. precall pings it, because a connection that a proxy dropped silently looks open for ever.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use super::error::{ThreeCxError, ThreeCxErrorKind};
 use super::event::{PbxEvent, read_event};
 use crate::http_exchange::{Execution, Failure, FailureKind, connect_error};
 
-/// An event has some 150 bytes, and a leg attached to it some 700.
+/// An event has about 150 bytes, an attached leg about 700.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// When the socket must show signs of life.
+/// Keep-alive of the socket.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketTiming {
-    /// How often it is pinged.
+    /// Interval of pings.
     pub ping_every: Duration,
-    /// Without any frame for so long, the answer to a ping included, it is dead.
+    /// Time without any frame, pongs included, after which the socket counts as dead.
     pub silence_max: Duration,
 }
 
@@ -35,29 +35,29 @@ impl Default for SocketTiming {
     }
 }
 
-/// What comes out of the socket.
+/// An item of the event stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SocketEvent {
     /// An event.
     Event(PbxEvent),
-    /// The last item: why it is closed. Holds nothing that the other side wrote.
+    /// The last item: why the socket closed. Contains no text of the PBX.
     Closed(String),
 }
 
-/// A socket that is open.
+/// An open socket.
 #[derive(Debug)]
 pub struct OpenSocket<S> {
-    /// The token that opened it: a newer one may have made it deaf.
+    /// Generation of the token that opened it; with a newer token the PBX may send no more events.
     pub token_generation: u64,
-    /// What comes; dropping it closes the socket.
+    /// The event stream; dropping it closes the socket.
     pub events: S,
 }
 
 impl ThreeCx {
-    /// `GET /callcontrol/ws`. A refused token is replaced once.
+    /// `GET /callcontrol/ws`. After a 401 it tries once more with a new token.
     ///
     /// # Errors
-    /// As [`ThreeCxError`] says; 403 is a missing permission or licence, 404 an address where no v20 PBX is.
+    /// [`ThreeCxError`]; 403 is a missing permission or licence, 404 an address without a v20 PBX.
     pub async fn open_socket(
         &self,
         timing: SocketTiming,
@@ -107,7 +107,7 @@ fn refused(error: &WsClientError) -> ThreeCxError {
             kind: ThreeCxErrorKind::Garbled,
             execution: Execution::Maybe,
             status: None,
-            message: "what answers there is no WebSocket".to_owned(),
+            message: "the server does not speak WebSocket".to_owned(),
         },
     }
 }
@@ -159,7 +159,7 @@ where
                     return Err(format!("closed by the PBX (code {code})"));
                 }
             };
-            // What is no event is somebody's greeting, or of a build to come.
+            // Other messages are ignored: newer builds may send them.
             if let Some(event) = read_event(&message) {
                 return Ok(event);
             }
@@ -171,7 +171,7 @@ where
         tokio::pin!(deadline);
         loop {
             tokio::select! {
-                // Frames that are there count before a deadline that passed while nobody looked.
+                // A received frame counts before a deadline that passed while this task did not run.
                 biased;
                 frame = self.framed.next() => return match frame {
                     Some(Ok(frame)) => Ok(frame),
@@ -190,7 +190,7 @@ where
         match tokio::time::timeout(self.silence_max, self.framed.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err("the connection broke".to_owned()),
-            Err(_) => Err("the connection takes nothing".to_owned()),
+            Err(_) => Err("the connection accepts no data".to_owned()),
         }
     }
 
@@ -211,7 +211,7 @@ where
     }
 }
 
-/// The library's words hold nothing that the other side wrote.
+/// The library's error text; it contains no text of the PBX.
 fn protocol_error(error: &WsProtocolError) -> String {
     match error {
         WsProtocolError::Overflow => "a frame is too large".to_owned(),

@@ -1,4 +1,4 @@
-//! Asking the PBX for an access token: `POST /connect/token`. Only the keeper does, one request at a time.
+//! Requests access tokens: `POST /connect/token`. Only the token keeper does this, one request at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,23 +17,23 @@ use crate::http_exchange::{Body, Failure, Progress, Request, exchange, within};
 use crate::lenient::Scalar;
 use crate::redact::redact;
 
-/// A token has some 425 characters.
+/// A token has about 425 characters.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const MESSAGE_CHARS_MAX: usize = 200;
-/// `expires_in` counts minutes before 20.0 Update 9 and seconds since; no build gave tokens of less than five minutes or of
-/// more than five hours, so below this it is minutes (3CX facts, section 1.1).
+/// Below this, `expires_in` is in minutes: it was minutes before 20.0 Update 9 and is seconds since, and no build
+/// issued tokens of under five minutes or over five hours (3CX facts, section 1.1).
 const MINUTES_BELOW: i64 = 300;
-/// What the official example believes when nobody says anything.
+/// Lifetime if the PBX sends none, as in the official example.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(1800);
 const LIFETIME_MIN: Duration = Duration::from_secs(1);
 const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// A token that the PBX gave.
+/// A token issued by the PBX.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GrantedToken {
-    /// Goes behind `Bearer`.
+    /// The text after `Bearer`.
     pub bearer: String,
-    /// How long it lives, from 1 s to a day.
+    /// Lifetime, from 1 s to a day.
     pub life: Duration,
 }
 
@@ -43,39 +43,41 @@ impl std::fmt::Debug for GrantedToken {
     }
 }
 
-/// Why there is no token; in words for the administrator.
+/// Why there is no token. The text is for the administrator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// 400 or 401, or 403.
     #[error(
-        "3CX refuses THREECX_CLIENT_ID with THREECX_CLIENT_SECRET (status {status}{said}): see Integrations > API in the admin console for the client, its API key, and the addresses that may use it"
+        "3CX rejects THREECX_CLIENT_ID and THREECX_CLIENT_SECRET (status {status}{said}): \
+         check the client, its API key and its allowed addresses under Integrations > API in the admin console"
     )]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What the PBX says, after a colon.
+        /// The PBX's text, after a colon; may be empty.
         said: String,
     },
     /// 404.
     #[error(
-        "THREECX_BASE_URL does not lead to a 3CX v20 PBX (status 404): it is the web client's address, like https://pbx.example.com or https://pbx.example.com:5001"
+        "no 3CX v20 PBX at THREECX_BASE_URL (status 404): \
+         set it to the web client's address, like https://pbx.example.com or https://pbx.example.com:5001"
     )]
     NotV20,
-    /// No connection, or no answer in time.
+    /// No connection, or no response in time.
     #[error("3CX cannot be reached: {0}")]
     Unreachable(String),
-    /// Another answer.
-    #[error("3CX gives no token (status {status}): {said}")]
+    /// Any other response.
+    #[error("3CX issued no token (status {status}): {said}")]
     Unexpected {
         /// The HTTP status.
         status: u16,
-        /// What the PBX says, or what is wrong with it.
+        /// The PBX's text, or what is wrong with the response.
         said: String,
     },
 }
 
 impl TokenError {
-    /// Whether asking again soon can only do harm: a PBX bars addresses that keep failing.
+    /// Whether the PBX refused the credentials. It blocks addresses that keep failing, so retries must be slow.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -91,7 +93,7 @@ impl From<Failure> for TokenError {
     }
 }
 
-/// Asks for tokens. Not `Send`, like the HTTP client inside it.
+/// Requests tokens. Not `Send`, like its HTTP client.
 #[derive(Clone)]
 pub struct TokenClient {
     client: Client,
@@ -113,16 +115,16 @@ struct RawClaims {
 }
 
 impl TokenClient {
-    /// To be called on the arbiter that will use it.
+    /// Call it on the arbiter that will use the client.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
         Self { client: settings.http(), settings }
     }
 
-    /// Asks once, within the deadline of the settings.
+    /// Requests one token, within the deadline of the settings.
     ///
     /// # Errors
-    /// As [`TokenError`] says.
+    /// [`TokenError`].
     pub async fn ask(&self) -> Result<GrantedToken, TokenError> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_id", self.settings.own_dn().as_str())
@@ -145,7 +147,7 @@ impl TokenClient {
         if answered.is_success() {
             return granted(&answered.body).ok_or_else(|| TokenError::Unexpected {
                 status: answered.status,
-                said: "the answer holds no access_token".to_owned(),
+                said: "the answer contains no access_token".to_owned(),
             });
         }
         Err(self.refused(answered.status, &answered.body))
@@ -170,7 +172,7 @@ impl TokenClient {
 fn granted(body: &[u8]) -> Option<GrantedToken> {
     let raw: RawToken = serde_json::from_slice(body).ok()?;
     let bearer = raw.access_token.into_text()?;
-    // It has to stand in a header.
+    // It must be valid in a header.
     if !bearer.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
@@ -180,7 +182,7 @@ fn granted(body: &[u8]) -> Option<GrantedToken> {
     Some(GrantedToken { bearer, life: life.clamp(LIFETIME_MIN, LIFETIME_MAX) })
 }
 
-/// `exp - iat`: needs no clock, theirs or ours.
+/// `exp - iat`: independent of both clocks.
 fn jwt_lifetime(token: &str) -> Option<Duration> {
     let claims = token.split('.').nth(1)?.trim_end_matches('=');
     let claims: RawClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;

@@ -1,4 +1,4 @@
-//! Keeps the one access token fresh. A new one may cut open streams, so it is asked for late, seldom, and by nobody else.
+//! Keeps the access token valid. A new token may cut open audio streams, so the keeper renews it late and seldom.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use precall_base::backoff::Backoff;
 use super::access_token::TokenPublisher;
 use super::token::{GrantedToken, TokenError};
 
-/// When the keeper does what. The defaults are for a PBX; tests are quicker.
+/// Timing of the keeper. The defaults are for a real PBX; tests use shorter times.
 #[derive(Clone, Debug)]
 pub struct KeeperTiming {
-    /// No two requests begin within this.
+    /// Shortest time between the start of two requests.
     pub apart: Duration,
-    /// Waits after failures, from the first to the longest.
+    /// First and longest wait after a failure.
     pub retry: (Duration, Duration),
-    /// The same after the PBX refused the secret: it bars addresses that keep failing.
+    /// First and longest wait after the PBX refused the secret: it blocks addresses that keep failing.
     pub retry_refused: (Duration, Duration),
-    /// How often the streams are looked at once a refresh is due.
+    /// Interval of checks for open streams once a renewal is due.
     pub look_every: Duration,
 }
 
@@ -32,21 +32,21 @@ impl Default for KeeperTiming {
     }
 }
 
-/// What the keeper tells.
+/// What the keeper reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenEvent {
-    /// A new token is in use.
+    /// A new token is current.
     Fresh {
-        /// Which one of this process, from 1.
+        /// Number of the token in this process, from 1.
         generation: u64,
-        /// How long it lives.
+        /// Its lifetime.
         life: Duration,
     },
-    /// There is no new one; an older one stays in use.
+    /// No new token; an older one stays current.
     Failed(TokenError),
 }
 
-/// Runs for as long as somebody holds a handle of the publisher's token. `ask` has a deadline of its own.
+/// Runs until all handles are dropped. `ask` requests a token and has its own deadline; `tell` receives the events.
 pub async fn keep<A, T>(mut publisher: TokenPublisher, timing: KeeperTiming, mut ask: A, mut tell: T)
 where
     A: AsyncFnMut() -> Result<GrantedToken, TokenError>,
@@ -66,7 +66,7 @@ where
                     let is_refusal = error.is_refusal();
                     tell(TokenEvent::Failed(error));
                     let wait = if is_refusal { refused.wait() } else { failed.wait() };
-                    // A 401 of the old token makes a new one urgent, but not a wrong secret right.
+                    // A 401 of the old token makes a new one urgent; after a refused secret the wait stays.
                     let on_refusal = if is_refusal { OnRefusal::Ignore } else { OnRefusal::Stop };
                     if wait_for(&mut publisher, wait, on_refusal).await == WaitEnd::NoHandles {
                         return;
@@ -93,7 +93,7 @@ enum OnRefusal {
 enum WaitEnd {
     Elapsed,
     TokenRefused,
-    /// Nobody needs a token any more.
+    /// All handles are dropped.
     NoHandles,
 }
 
@@ -111,7 +111,7 @@ async fn wait_for(publisher: &mut TokenPublisher, span: Duration, on_refusal: On
     }
 }
 
-/// Until four fifths of its life, then for a moment without open streams until nineteen twentieths, or until it is refused.
+/// Waits for 4/5 of the token's lifetime, then until no stream is open, at most until 19/20. A refusal ends the wait.
 async fn wait_until_due(publisher: &mut TokenPublisher, life: Duration, look_every: Duration) -> WaitEnd {
     let waited = wait_for(publisher, life / 5 * 4, OnRefusal::Stop).await;
     if waited != WaitEnd::Elapsed {

@@ -1,5 +1,5 @@
-//! What the PBX says, read without falling over what it adds, leaves out or writes differently on another build: whole numbers
-//! come as text, texts as null, and new fields with every update.
+//! Lenient parsing of the PBX's JSON, which differs between builds: numbers come as text, texts as null, and updates
+//! add fields.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::address::{Dn, LegAddress, ParticipantId};
 use super::participant::{Device, DnState, Participant, ParticipantStatus, Role};
 use crate::lenient::Scalar;
 
-/// No name, number or address of a telephone is longer; what is, is cut.
+/// Longest name, number or address; longer texts are cut.
 const TEXT_CHARS_MAX: usize = 256;
 
 #[derive(Default, Deserialize)]
@@ -52,12 +52,12 @@ struct RawDn {
     participants: Value,
 }
 
-/// A participant; the DN that was asked about stands in where the answer names none. None when it is none.
+/// A participant; `asked` is used if the body has no DN. None if the body is not a participant.
 pub(super) fn participant(body: &[u8], asked: &Dn) -> Option<Participant> {
     read_participant(serde_json::from_slice(body).ok()?, asked)
 }
 
-/// A list of participants. What in it is no participant is left out; a body that is no list is none.
+/// A list of participants, without invalid entries. None if the body is not a list.
 pub(super) fn participants(body: &[u8], asked: &Dn) -> Option<Vec<Participant>> {
     let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
     Some(items.into_iter().filter_map(|item| read_participant(item, asked)).collect())
@@ -74,7 +74,7 @@ pub(super) fn devices(body: &[u8], asked: &Dn) -> Option<Vec<Device>> {
     Some(items.into_iter().filter_map(|item| read_device(item, asked)).collect())
 }
 
-/// A DN; some builds answer with a list of one.
+/// A DN; some builds send a list with one entry.
 pub(super) fn dn_state(body: &[u8]) -> Option<DnState> {
     match serde_json::from_slice(body).ok()? {
         Value::Array(items) => items.into_iter().find_map(read_dn),
@@ -88,7 +88,7 @@ pub(super) fn dn_states(body: &[u8]) -> Option<Vec<DnState>> {
     Some(items.into_iter().filter_map(read_dn).collect())
 }
 
-/// The participant inside a larger answer.
+/// A participant inside a larger JSON value.
 pub(super) fn read_participant(value: Value, asked: &Dn) -> Option<Participant> {
     let raw: RawParticipant = object(value)?;
     let id = number(&raw.id)?;
@@ -138,7 +138,7 @@ fn read_dn(value: Value) -> Option<DnState> {
 }
 
 fn object<T: for<'de> Deserialize<'de>>(value: Value) -> Option<T> {
-    // A list would be read as the fields in their order.
+    // serde would read a list as the fields in their order.
     value.is_object().then(|| serde_json::from_value(value).ok()).flatten()
 }
 
@@ -146,7 +146,7 @@ pub(super) fn number(scalar: &Scalar) -> Option<u64> {
     scalar.integer().and_then(|number| u64::try_from(number).ok())
 }
 
-/// Bounded text; null and missing are empty.
+/// Text of limited length; empty for null and missing.
 pub(super) fn text(scalar: Scalar) -> String {
     let written = scalar.written();
     if written.len() <= TEXT_CHARS_MAX {
@@ -167,7 +167,7 @@ fn truth(scalar: &Scalar) -> Option<bool> {
 
 fn dn_or(named: Scalar, asked: &Dn) -> Dn {
     let named = text(named);
-    // One DN keeps one spelling, so that it stays one key.
+    // One spelling per DN: it is used as a key.
     if named.is_empty() || named.eq_ignore_ascii_case(asked.as_str()) {
         asked.clone()
     } else {

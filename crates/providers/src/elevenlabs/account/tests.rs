@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::elevenlabs::test_server::{LONG, answer, answering, client, provider, run};
 
 #[test]
-fn account_and_agent_are_read_whatever_is_missing() {
+fn account_and_agent_are_parsed_with_fields_missing() {
     run(async {
         let agent = json!({"agent_id": "agent_1", "name": "Reception", "metadata": {},
             "conversation_config": {"asr": {"user_input_audio_format": "ulaw_8000"},

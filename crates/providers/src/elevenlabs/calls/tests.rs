@@ -12,7 +12,7 @@ use crate::elevenlabs::requests::{OutboundCall, Telephony};
 use crate::elevenlabs::test_server::{LONG, call, client, header, provider, run};
 
 #[test]
-fn a_dial_carries_key_body_and_our_ids_and_connections_are_kept() {
+fn a_dial_has_key_body_and_our_ids_and_reuses_its_connection() {
     run(async {
         let ok = json!({"success": true, "message": "", "conversation_id": "conv_1", "sip_call_id": "sip_1"})
             .to_string();
@@ -52,7 +52,7 @@ fn a_dial_carries_key_body_and_our_ids_and_connections_are_kept() {
 }
 
 #[test]
-fn conversations_are_found_by_our_call_and_read() {
+fn conversations_are_found_by_our_call_and_parsed() {
     run(async {
         let ours = call().call;
         let list = json!({"conversations": [{"agent_id": "agent_1", "conversation_id": "conv_1",

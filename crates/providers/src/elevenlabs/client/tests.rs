@@ -52,7 +52,7 @@ fn a_connection_closed_before_or_after_reading_is_maybe() {
 }
 
 #[test]
-fn half_an_answer_is_maybe() {
+fn half_a_response_is_maybe() {
     run(async {
         let head = answering(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()).await;
         assert_eq!(dial(&head, LONG).await.execution, Execution::Maybe);
@@ -142,7 +142,7 @@ fn a_broken_upload_is_surely_not() {
 }
 
 #[test]
-fn answers_that_make_no_sense_are_maybe() {
+fn unparsable_responses_are_maybe() {
     run(async {
         for body in ["garbage", "", "[]", "{}", "null", r#"{"success":"yes"}"#] {
             let error = dial(&answering(answer("200 OK", body)).await, LONG).await;
@@ -159,7 +159,7 @@ fn answers_that_make_no_sense_are_maybe() {
 }
 
 #[test]
-fn a_complete_refusal_is_surely_not_and_trouble_is_maybe() {
+fn a_complete_refusal_is_surely_not_and_a_server_error_is_maybe() {
     run(async {
         let table = [
             (

@@ -9,7 +9,7 @@ use crate::elevenlabs::error::{Execution, ProviderErrorKind as Kind};
 use crate::elevenlabs::test_server::{LONG, answer, answering, check, client, header, provider, run, voice};
 
 #[test]
-fn a_voice_is_uploaded_whole_and_its_verification_heard() {
+fn a_voice_is_uploaded_completely_and_needs_verification_if_protected() {
     run(async {
         let body = r#"{"voice_id":"v1","requires_verification":false,"library_voice_match":null}"#;
         let (base, mut requests) = provider(vec![("POST /v1/voices/add", "200 OK", body.to_owned())]).await;

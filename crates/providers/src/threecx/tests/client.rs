@@ -1,4 +1,4 @@
-//! The client against a PBX that refuses, loses answers and revokes tokens, over raw sockets on loopback.
+//! The client against a PBX that refuses requests, drops responses and revokes tokens.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::cell::RefCell;
@@ -41,7 +41,7 @@ fn refusal(outcome: &ActionOutcome) -> Option<Refusal> {
 }
 
 #[test]
-fn every_endpoint_is_asked_as_documented() {
+fn every_endpoint_is_requested_as_documented() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx, LONG);
@@ -122,7 +122,7 @@ fn actions_send_what_is_documented() {
 }
 
 #[test]
-fn what_the_pbx_says_about_an_action_decides_whose_the_call_is() {
+fn the_result_of_an_action_decides_whether_the_leg_is_ours() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx, LONG);
@@ -187,7 +187,7 @@ fn what_the_pbx_says_about_an_action_decides_whose_the_call_is() {
 }
 
 #[test]
-fn a_leg_that_cannot_be_dropped_is_gone() {
+fn a_leg_that_cannot_be_dropped_is_over() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx, LONG);
@@ -215,7 +215,7 @@ fn pitfall_08_a_lost_routeto_answer_is_unknown_not_failed() {
             assert!(matches!(outcome, ActionOutcome::Unknown { .. }), "{outcome:?}");
         }
         assert_eq!(pbx.seen("POST").len(), 2, "it is never sent again by itself");
-        // A PBX that is not there got nothing.
+        // A PBX that does not exist received nothing.
         let (tokens, _other) = pbx.token_channel();
         let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", nobody.local_addr().unwrap());
@@ -256,7 +256,7 @@ fn one_deadline_covers_everything_and_says_whether_it_was_sent() {
         pbx.script("POST", Answer::Late(SHORT * 2, "200 OK"));
         let outcome = client.route_to(&address(1), &to("200")).await;
         assert!(matches!(outcome, ActionOutcome::Done(_)), "{outcome:?}");
-        // No token: nothing was sent, and nothing will be.
+        // Without a token nothing is sent.
         let (tokens, _desk) = TokenPublisher::channel();
         let waiting = ThreeCx::new(pbx.settings(SHORT), tokens);
         assert_eq!(refusal(&waiting.answer(&address(1)).await), Some(Refusal::NotSent));
@@ -267,7 +267,7 @@ fn one_deadline_covers_everything_and_says_whether_it_was_sent() {
 }
 
 #[test]
-fn answers_that_make_no_sense_are_garbled_and_redirects_not_followed() {
+fn unparsable_responses_are_garbled_and_redirects_not_followed() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx, LONG);
@@ -285,7 +285,7 @@ fn answers_that_make_no_sense_are_garbled_and_redirects_not_followed() {
 }
 
 #[test]
-fn a_storm_of_refused_tokens_asks_for_one_new_token() {
+fn many_refused_requests_wait_for_one_new_token() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, desk) = client(&pbx, LONG);
@@ -312,7 +312,7 @@ fn a_storm_of_refused_tokens_asks_for_one_new_token() {
         assert_eq!(pbx.seen("POST /connect/token").len(), 2);
         assert_eq!(pbx.tokens_given(), 3);
         assert!(news.borrow().iter().all(|news| matches!(news, TokenEvent::Fresh { .. })));
-        // A token that is refused twice is no reason for a third try.
+        // After a second refusal there is no third try.
         pbx.script("GET", Answer::Reply("401 No", String::new()));
         pbx.script("GET", Answer::Reply("401 No", String::new()));
         let before = pbx.seen("GET").len();
@@ -322,7 +322,7 @@ fn a_storm_of_refused_tokens_asks_for_one_new_token() {
 }
 
 #[test]
-fn a_token_is_asked_for_as_documented_and_its_refusals_are_told_apart() {
+fn a_token_is_requested_as_documented_and_refusals_are_distinguished() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let asker = TokenClient::new(pbx.settings(SHORT));

@@ -1,4 +1,4 @@
-//! The socket against a PBX that speaks, falls silent, breaks off and talks nonsense.
+//! The event socket against a PBX that sends events, goes silent, disconnects and sends garbage.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use std::pin::{Pin, pin};
@@ -35,7 +35,7 @@ fn closed(events: SocketEvent) -> String {
 }
 
 #[test]
-fn events_come_as_they_are_sent_and_a_close_is_the_last() {
+fn events_arrive_in_order_and_the_close_is_last() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx).await;
@@ -46,7 +46,7 @@ fn events_come_as_they_are_sent_and_a_close_is_the_last() {
         let mut events = pin!(open.events);
         pbx.event(5, "/callcontrol/900/participants/42", &Value::Null);
         assert_eq!(next(&mut events).await, SocketEvent::Event(PbxEvent { sequence: Some(1), change: None }));
-        // Nonsense between, a ping, and an event in three pieces with a ping inside it.
+        // Garbage, a ping, and an event in three fragments with a ping between them.
         pbx.raw(text_frame(0x81, b"hello"));
         pbx.raw(text_frame(0x89, b"are you there"));
         let whole =
@@ -71,7 +71,7 @@ fn events_come_as_they_are_sent_and_a_close_is_the_last() {
 }
 
 #[test]
-fn a_silent_stall_is_noticed_and_an_answering_silence_is_none() {
+fn a_silent_socket_is_closed_unless_it_answers_pings() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx).await;
@@ -81,7 +81,7 @@ fn a_silent_stall_is_noticed_and_an_answering_silence_is_none() {
         assert_eq!(closed(next(&mut events).await), "silent for 400 ms");
         assert!(began.elapsed() >= Duration::from_millis(390));
 
-        // Answered pings are life enough: no end within three times the silence that would be one.
+        // Answered pings keep the socket open: no close within three times the allowed silence.
         let mut events = pin!(client.open_socket(QUICK).await.unwrap().events);
         let idle = tokio::time::timeout(QUICK.silence_max * 3, events.next()).await;
         assert!(idle.is_err(), "{idle:?}");
@@ -91,7 +91,7 @@ fn a_silent_stall_is_noticed_and_an_answering_silence_is_none() {
 }
 
 #[test]
-fn a_broken_connection_and_a_frame_without_end_are_ends() {
+fn a_broken_connection_and_an_oversized_frame_close_the_socket() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx).await;

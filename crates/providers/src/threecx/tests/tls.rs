@@ -1,4 +1,4 @@
-//! A PBX with a certificate of its own: believed by those who were given it, and by nobody else.
+//! A PBX with a self-signed certificate: accepted only by clients with its root certificate.
 #![allow(clippy::unwrap_used, clippy::panic)] // A failed test is a failed test.
 
 use std::path::Path;
@@ -25,7 +25,7 @@ fn settings(front: &Front, ca_file: Option<&Path>) -> Arc<Settings> {
 }
 
 #[test]
-fn with_the_file_tokens_lists_and_events_come_through() {
+fn with_the_root_certificate_all_requests_succeed() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let front = Front::before(pbx.address(), "localhost");
@@ -43,7 +43,7 @@ fn with_the_file_tokens_lists_and_events_come_through() {
 }
 
 #[test]
-fn without_the_file_or_under_another_name_nobody_is_told_the_secret() {
+fn without_the_root_certificate_or_under_another_name_the_secret_is_not_sent() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let ours = Front::before(pbx.address(), "localhost");

@@ -1,4 +1,4 @@
-//! Tests of token keeper.
+//! Renewal of the access token.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::cell::RefCell;
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{GrantedToken, KeeperTiming, TokenError, TokenEvent, TokenPublisher, keep};
 use crate::threecx::access_token::AccessTokens;
 
-/// A PBX that answers as told; its last answer for ever.
+/// A PBX with scripted answers; it repeats the last one.
 struct Pbx {
     tokens: AccessTokens,
     asked: Rc<RefCell<Vec<Instant>>>,
@@ -64,7 +64,7 @@ fn run<F: Future>(test: F) -> F::Output {
 }
 
 #[test]
-fn pitfall_22_a_token_is_renewed_before_it_ends_and_never_for_nothing() {
+fn pitfall_22_a_token_is_renewed_before_it_expires_and_not_more_often() {
     run(async {
         let began = Instant::now();
         let mut pbx = pbx(timing(), vec![life(500), life(500), life(3_600_000)]);
@@ -82,7 +82,7 @@ fn pitfall_22_a_token_is_renewed_before_it_ends_and_never_for_nothing() {
 }
 
 #[test]
-fn a_refresh_waits_for_streams_to_end_but_not_for_ever() {
+fn a_renewal_waits_for_streams_to_end_but_not_for_ever() {
     run(async {
         let mut pbx = pbx(timing(), vec![life(1000)]);
         pbx.news.recv().await.unwrap();
@@ -95,7 +95,7 @@ fn a_refresh_waits_for_streams_to_end_but_not_for_ever() {
 }
 
 #[test]
-fn many_refusals_of_one_token_are_one_new_token() {
+fn many_refusals_of_one_token_give_one_new_token() {
     run(async {
         let mut pbx = pbx(timing(), vec![Ok(NEVER)]);
         pbx.news.recv().await.unwrap();
@@ -104,7 +104,7 @@ fn many_refusals_of_one_token_are_one_new_token() {
         for token in futures_util::future::join_all(waiting).await {
             assert_eq!(token.unwrap().generation(), 2);
         }
-        // A late refusal of the token that is replaced already.
+        // A late refusal of a token that was replaced already.
         assert_eq!(pbx.tokens.instead_of(&old).await.unwrap().generation(), 2);
         let second = pbx.tokens.current().await.unwrap();
         assert_eq!(pbx.tokens.instead_of(&second).await.unwrap().generation(), 3);
@@ -113,7 +113,7 @@ fn many_refusals_of_one_token_are_one_new_token() {
 }
 
 #[test]
-fn forced_refreshes_keep_their_distance() {
+fn forced_renewals_keep_their_distance() {
     run(async {
         let apart = Duration::from_millis(200);
         let mut pbx = pbx(KeeperTiming { apart, ..timing() }, vec![Ok(NEVER)]);
@@ -130,7 +130,7 @@ fn forced_refreshes_keep_their_distance() {
 }
 
 #[test]
-fn a_failed_refresh_keeps_the_old_token_and_is_tried_again() {
+fn a_failed_renewal_keeps_the_old_token_and_is_retried() {
     run(async {
         let mut pbx = pbx(timing(), vec![life(100), down(), down(), Ok(NEVER)]);
         pbx.news.recv().await.unwrap();
@@ -144,7 +144,7 @@ fn a_failed_refresh_keeps_the_old_token_and_is_tried_again() {
 }
 
 #[test]
-fn a_refusal_hastens_a_new_token_but_not_with_a_wrong_secret() {
+fn a_refused_token_is_renewed_at_once_but_not_after_a_refused_secret() {
     run(async {
         let slow = (NEVER, NEVER);
         let timing = KeeperTiming { retry: slow, ..timing() };

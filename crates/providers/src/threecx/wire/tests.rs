@@ -1,4 +1,4 @@
-//! Tests of wire.
+//! Parsing of PBX responses.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use super::{device, dn_states, participant, participants};
@@ -17,7 +17,7 @@ const CAPTURED: &str = r#"[{"dn":"900","type":"Wroutepoint",
     "callid":1264,"legid":4}]}]"#;
 
 #[test]
-fn the_captured_answer_is_read() {
+fn the_captured_response_is_parsed() {
     let dns = dn_states(CAPTURED.as_bytes()).unwrap();
     assert_eq!((dns[0].dn.as_str(), dns[0].kind.as_str()), ("900", "Wroutepoint"));
     assert_eq!(dns[0].devices[0].device_id, "sip:900@127.0.0.1:5483");
@@ -29,7 +29,7 @@ fn the_captured_answer_is_read() {
 }
 
 #[test]
-fn numbers_as_text_nulls_and_strangers_are_read() {
+fn numbers_as_text_nulls_and_unknown_fields_are_parsed() {
     let ours = Dn::new("Rcv2");
     let odd = br#"{"id":"17","status":"connected","dn":"rcv2","party_caller_id":null,"party_dn":10007,
         "callid":"9","legid":null,"direct_control":"True","new":{"a":[1]}}"#;
@@ -51,7 +51,7 @@ fn numbers_as_text_nulls_and_strangers_are_read() {
 }
 
 #[test]
-fn a_text_is_bounded() {
+fn a_long_text_is_cut() {
     let json = format!(r#"{{"id":1,"party_caller_name":"{}"}}"#, "\u{e4}".repeat(5000));
     let leg = participant(json.as_bytes(), &Dn::new("900")).unwrap();
     assert_eq!(leg.party_caller_name.chars().count(), 256);
