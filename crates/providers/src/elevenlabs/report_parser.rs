@@ -68,10 +68,7 @@ pub fn parse_webhook(body: &[u8]) -> Result<Webhook, ReportError> {
 }
 
 /// Parses a fetched conversation.
-///
-/// # Errors
-/// [`ReportError`].
-pub fn parse_conversation(body: &[u8]) -> Result<ConversationDetail, ReportError> {
+pub(super) fn parse_conversation(body: &[u8]) -> Result<ConversationDetail, ReportError> {
     let Lenient(data) = object::<Data>(body)?;
     match data.status.text() {
         Some("done" | "failed") => {

@@ -12,7 +12,7 @@ use super::client::{ApiRequest, ApiResponse, ElevenLabs, RequestBody};
 use super::error::{ProviderError, ProviderErrorKind};
 
 /// Ten minutes of 16-bit samples at 8,000 per second.
-pub const SPEECH_BYTES_MAX: usize = 600 * 8_000 * 2;
+const SPEECH_BYTES_MAX: usize = 600 * 8_000 * 2;
 /// Raw samples without a header. A query parameter: in the body the provider ignores it silently (ElevenLabs facts,
 /// section 2).
 const FORMAT: &str = "pcm_8000";
@@ -58,7 +58,7 @@ pub fn speech_body(speech: &Speech) -> Value {
 
 impl ElevenLabs {
     /// `POST /v1/text-to-speech/{voice_id}?output_format=pcm_8000`: signed 16-bit little-endian samples, mono, 8,000
-    /// per second, at most [`SPEECH_BYTES_MAX`] bytes. May be repeated; each request costs characters.
+    /// per second, at most ten minutes. May be repeated; each request costs characters.
     ///
     /// # Errors
     /// [`ProviderError`]; a response in another format is `Garbled`.

@@ -135,21 +135,10 @@ impl ThreeCx {
         self.act(leg, "answer", &json!({}), self.settings().within()).await
     }
 
-    /// Diverts a ringing leg; the PBX refuses this for a connected one.
-    pub async fn divert(&self, leg: &LegAddress, destination: &str) -> ActionOutcome {
-        let body = json!({ "reason": "None", "destination": destination });
-        self.act(leg, "divert", &body, self.settings().within()).await
-    }
-
     /// Rings a destination while the leg and its streams stay up. The PBX responds when the destination answers (it
     /// then replaces the leg) or when ringing failed. The deadline is the ringing time plus 10 s.
     pub async fn route_to(&self, leg: &LegAddress, destination: &Destination) -> ActionOutcome {
         self.send_on(leg, "routeto", destination).await
-    }
-
-    /// Transfers a connected leg; the PBX puts the other party on hold meanwhile.
-    pub async fn transfer_to(&self, leg: &LegAddress, destination: &Destination) -> ActionOutcome {
-        self.send_on(leg, "transferto", destination).await
     }
 
     /// Attaches data to our own leg. The PBX drops keys that do not begin with `public_`.
@@ -159,17 +148,6 @@ impl ThreeCx {
         data: &[(String, String)],
     ) -> ActionOutcome {
         self.attach(leg, "attach_participant_data", data).await
-    }
-
-    /// Attaches data to the other party's leg, where it survives a transfer.
-    pub async fn attach_party_data(&self, leg: &LegAddress, data: &[(String, String)]) -> ActionOutcome {
-        self.attach(leg, "attach_party_data", data).await
-    }
-
-    /// `POST /callcontrol/{dn}/makecall`. Prefer [`make_call_from`](Self::make_call_from): this endpoint reports
-    /// success for any DN that does not have exactly one device (3CX facts, section 1.2).
-    pub async fn make_call(&self, dn: &Dn, call: &MakeCall) -> ActionOutcome {
-        self.dial(dn, &["callcontrol", dn.as_str(), "makecall"], call).await
     }
 
     /// `POST /callcontrol/{dn}/devices/{deviceid}/makecall`: the result is our own leg. A stale device id gives

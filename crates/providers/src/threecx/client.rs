@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::access_token::{AccessToken, AccessTokens};
 use super::address::{Dn, LegAddress};
 use super::error::ThreeCxError;
-use super::participant::{Device, DnState, Participant};
+use super::participant::{DnState, Participant};
 use super::settings::Settings;
 use super::wire;
 use crate::http_exchange::{Body, Progress, Request, Response, exchange, within};
@@ -47,32 +47,6 @@ impl ThreeCx {
     /// [`ThreeCxError`].
     pub async fn dns(&self) -> Result<Vec<DnState>, ThreeCxError> {
         self.get(&["callcontrol"], LIST_BYTES_MAX, wire::dn_states).await
-    }
-
-    /// `GET /callcontrol/{dn}`.
-    ///
-    /// # Errors
-    /// [`ThreeCxError`].
-    pub async fn dn(&self, dn: &Dn) -> Result<DnState, ThreeCxError> {
-        self.get(&["callcontrol", dn.as_str()], LIST_BYTES_MAX, wire::dn_state).await
-    }
-
-    /// `GET /callcontrol/{dn}/devices`.
-    ///
-    /// # Errors
-    /// [`ThreeCxError`].
-    pub async fn devices(&self, dn: &Dn) -> Result<Vec<Device>, ThreeCxError> {
-        let path = ["callcontrol", dn.as_str(), "devices"];
-        self.get(&path, LIST_BYTES_MAX, |body| wire::devices(body, dn)).await
-    }
-
-    /// `GET /callcontrol/{dn}/devices/{deviceid}`.
-    ///
-    /// # Errors
-    /// [`ThreeCxError`].
-    pub async fn device(&self, dn: &Dn, device_id: &str) -> Result<Device, ThreeCxError> {
-        let path = ["callcontrol", dn.as_str(), "devices", device_id];
-        self.get(&path, ONE_BYTES_MAX, |body| wire::device(body, dn)).await
     }
 
     /// `GET /callcontrol/{dn}/participants`: includes legs that the client may see but not control.

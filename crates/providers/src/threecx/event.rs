@@ -75,8 +75,7 @@ struct RawEvent {
 }
 
 /// Parses one frame; none if it is not an event.
-#[must_use]
-pub fn read_event(frame: &[u8]) -> Option<PbxEvent> {
+pub(super) fn read_event(frame: &[u8]) -> Option<PbxEvent> {
     let value: Value = serde_json::from_slice(frame).ok()?;
     if !value.is_object() {
         return None;

@@ -142,17 +142,6 @@ impl fmt::Debug for Participant {
     }
 }
 
-/// A telephone of a DN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// Its DN.
-    pub dn: Dn,
-    /// SIP address; changes when the telephone registers again.
-    pub device_id: String,
-    /// Its SIP user agent.
-    pub user_agent: String,
-}
-
 /// A DN that the API client may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnState {
@@ -160,8 +149,6 @@ pub struct DnState {
     pub dn: Dn,
     /// `Wroutepoint`, `Wextension`, ...
     pub kind: String,
-    /// Its telephones.
-    pub devices: Vec<Device>,
     /// Its legs.
     pub participants: Vec<Participant>,
 }

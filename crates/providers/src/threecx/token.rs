@@ -78,8 +78,7 @@ pub enum TokenError {
 
 impl TokenError {
     /// Whether the PBX refused the credentials. It blocks addresses that keep failing, so retries must be slow.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
+    pub(super) fn is_refusal(&self) -> bool {
         match self {
             Self::Refused { .. } => true,
             Self::NotV20 | Self::Unreachable(_) | Self::Unexpected { .. } => false,

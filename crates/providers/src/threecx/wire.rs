@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::address::{Dn, LegAddress, ParticipantId};
-use super::participant::{Device, DnState, Participant, ParticipantStatus, Role};
+use super::participant::{DnState, Participant, ParticipantStatus, Role};
 use crate::lenient::Scalar;
 
 /// Longest name, number or address; longer texts are cut.
@@ -36,19 +36,10 @@ struct RawParticipant {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RawDevice {
-    dn: Scalar,
-    device_id: Scalar,
-    user_agent: Scalar,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
 struct RawDn {
     dn: Scalar,
     #[serde(rename = "type")]
     kind: Scalar,
-    devices: Value,
     participants: Value,
 }
 
@@ -61,25 +52,6 @@ pub(super) fn participant(body: &[u8], asked: &Dn) -> Option<Participant> {
 pub(super) fn participants(body: &[u8], asked: &Dn) -> Option<Vec<Participant>> {
     let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
     Some(items.into_iter().filter_map(|item| read_participant(item, asked)).collect())
-}
-
-/// A device.
-pub(super) fn device(body: &[u8], asked: &Dn) -> Option<Device> {
-    read_device(serde_json::from_slice(body).ok()?, asked)
-}
-
-/// A list of devices.
-pub(super) fn devices(body: &[u8], asked: &Dn) -> Option<Vec<Device>> {
-    let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
-    Some(items.into_iter().filter_map(|item| read_device(item, asked)).collect())
-}
-
-/// A DN; some builds send a list with one entry.
-pub(super) fn dn_state(body: &[u8]) -> Option<DnState> {
-    match serde_json::from_slice(body).ok()? {
-        Value::Array(items) => items.into_iter().find_map(read_dn),
-        other => read_dn(other),
-    }
 }
 
 /// All DNs.
@@ -110,16 +82,6 @@ pub(super) fn read_participant(value: Value, asked: &Dn) -> Option<Participant> 
     })
 }
 
-fn read_device(value: Value, asked: &Dn) -> Option<Device> {
-    let raw: RawDevice = object(value)?;
-    let device_id = text(raw.device_id);
-    (!device_id.is_empty()).then(|| Device {
-        dn: dn_or(raw.dn, asked),
-        device_id,
-        user_agent: text(raw.user_agent),
-    })
-}
-
 fn read_dn(value: Value) -> Option<DnState> {
     let raw: RawDn = object(value)?;
     let name = text(raw.dn);
@@ -127,14 +89,12 @@ fn read_dn(value: Value) -> Option<DnState> {
         return None;
     }
     let dn = Dn::new(&name);
-    let items = |list: Value| match list {
+    let items = match raw.participants {
         Value::Array(items) => items,
         _ => Vec::new(),
     };
-    let devices = items(raw.devices).into_iter().filter_map(|item| read_device(item, &dn)).collect();
-    let participants =
-        items(raw.participants).into_iter().filter_map(|item| read_participant(item, &dn)).collect();
-    Some(DnState { dn, kind: text(raw.kind), devices, participants })
+    let participants = items.into_iter().filter_map(|item| read_participant(item, &dn)).collect();
+    Some(DnState { dn, kind: text(raw.kind), participants })
 }
 
 fn object<T: for<'de> Deserialize<'de>>(value: Value) -> Option<T> {

@@ -7,10 +7,8 @@ use std::time::Duration;
 use precall_call::{At, CallId, Grade, HandoffFailure, Purpose};
 use serde_json::{Value, json};
 
-use crate::elevenlabs::{
-    ConversationDetail, ConversationReport, ReportError, ReportSource, Webhook, audio_head,
-    parse_conversation, parse_webhook,
-};
+use super::{ConversationDetail, Webhook, parse_conversation, parse_webhook};
+use crate::elevenlabs::{ConversationReport, ReportError, ReportSource, audio_head};
 
 const OUR_CALL: &str = "01920000-0000-7000-8000-000000000001";
 const OUR_ID: CallId = CallId(0x0192_0000_0000_7000_8000_0000_0000_0001);

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use precall_call::VoiceId;
 use serde_json::json;
 
+use super::SPEECH_BYTES_MAX;
 use crate::elevenlabs::{
-    ApiKey, ElevenLabs, Execution, ProviderError, ProviderErrorKind as Kind, SPEECH_BYTES_MAX, Settings,
-    Speech, speech_body,
+    ApiKey, ElevenLabs, Execution, ProviderError, ProviderErrorKind as Kind, Settings, Speech, speech_body,
 };
 use crate::test_peers::scripted_speech::{Reply, SpeechServer};
 

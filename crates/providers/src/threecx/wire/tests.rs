@@ -1,7 +1,7 @@
 //! Parsing of PBX responses.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
-use super::{device, dn_states, participant, participants};
+use super::{dn_states, participant, participants};
 use crate::threecx::address::{Dn, ParticipantId};
 use crate::threecx::participant::ParticipantStatus;
 
@@ -20,7 +20,6 @@ const CAPTURED: &str = r#"[{"dn":"900","type":"Wroutepoint",
 fn the_captured_response_is_parsed() {
     let dns = dn_states(CAPTURED.as_bytes()).unwrap();
     assert_eq!((dns[0].dn.as_str(), dns[0].kind.as_str()), ("900", "Wroutepoint"));
-    assert_eq!(dns[0].devices[0].device_id, "sip:900@127.0.0.1:5483");
     let leg = &dns[0].participants[0];
     assert_eq!((leg.leg.dn.as_str(), leg.leg.participant), ("150", ParticipantId(8106)));
     assert_eq!(leg.status, ParticipantStatus::Ringing);
@@ -46,7 +45,6 @@ fn numbers_as_text_nulls_and_unknown_fields_are_parsed() {
     let list = participants(br#"[{"id":1},null,{"status":"Ringing"},[],{"id":"2"}]"#, &ours).unwrap();
     assert_eq!(list.len(), 2);
     assert!(participants(b"{}", &ours).is_none());
-    assert!(device(br#"{"device_id":null}"#, &ours).is_none());
     assert!(dn_states(br#"[{"dn":900,"participants":null},{"dn":""},7]"#).unwrap().len() == 1);
 }
 
