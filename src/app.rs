@@ -16,7 +16,7 @@ use precall_base::phone_number::Region;
 use precall_providers::elevenlabs;
 use precall_providers::s3::{S3Settings, S3SettingsError};
 use precall_providers::threecx::settings as threecx;
-use precall_providers::tls_roots::TrustError;
+use precall_providers::tls_roots::TlsRootsError;
 use precall_store::connect;
 use precall_store::connect::{ConnectError, DatabaseUrl, Limits};
 use precall_store::spool::handle::SpoolHandle;
@@ -60,7 +60,7 @@ pub enum AppError {
     Pbx(#[from] threecx::SettingsError),
     /// The PBX's authority cannot be used.
     #[error("THREECX_CA_FILE: {0}")]
-    PbxTrust(#[from] TrustError),
+    PbxTrust(#[from] TlsRootsError),
     /// The PBX's address cannot be read.
     #[error("THREECX_BASE_URL cannot be read: {0}")]
     PbxUrl(url::ParseError),

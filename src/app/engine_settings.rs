@@ -20,7 +20,7 @@ use precall_providers::elevenlabs;
 use precall_providers::elevenlabs::ApiKey;
 use precall_providers::threecx::settings as threecx;
 use precall_providers::threecx::settings::ClientSecret;
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use precall_store::voices::ConsentRule;
 use slog::{Logger, o};
 use url::Url;
@@ -122,7 +122,7 @@ fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     let secret = ClientSecret::new(control.client_secret.expose());
     let mut client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
     if base.scheme() == "https" {
-        client = client.trusting(Trust::of_host_and(control.ca_file.as_deref())?);
+        client = client.with_tls_roots(TlsRoots::load(control.ca_file.as_deref())?);
     }
     let media = MediaSettings { extra_ca: control.ca_file.clone(), ..MediaSettings::new(base) };
     let greeting = config.greeting.clone();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use precall_base::clock;
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -92,7 +92,7 @@ fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
     let base: url::Url =
         control.base.as_str().parse().map_err(|error| format!("THREECX_BASE_URL cannot be read: {error}"))?;
     let trust = (base.scheme() == "https")
-        .then(|| Trust::of_host_and(control.ca_file.as_deref()))
+        .then(|| TlsRoots::load(control.ca_file.as_deref()))
         .transpose()
         .map_err(|error| format!("THREECX_CA_FILE: {error}"))?;
     let way = if dialled.eq_ignore_ascii_case(WAIT) { Way::Wait } else { Way::Ring(dialled.to_owned()) };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use precall_providers::tls_roots::certificates_in;
+use precall_providers::tls_roots::count_certificates;
 
 use super::base_url::BaseUrl;
 use super::problem::Problems;
@@ -112,7 +112,7 @@ impl FromText for CertificateFile {
         const RIGHT: &str = "a readable PEM file with the certificate of the authority that signed the PBX's, as the \
             PBX's administrator exports it; or unset, when the host trusts that authority";
         let path = PathBuf::from_text(text)?;
-        match certificates_in(&path) {
+        match count_certificates(&path) {
             Ok(_) => Ok(Self(path)),
             Err(error) => Err(Complaint::new(error.to_string(), RIGHT)),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use awc::http::{Method, Version};
 use awc::{Client, ClientResponse, Connector};
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
@@ -30,7 +30,7 @@ pub struct Access {
     /// `THREECX_CLIENT_SECRET`.
     pub client_secret: String,
     /// Under https.
-    pub trust: Option<Trust>,
+    pub trust: Option<TlsRoots>,
 }
 
 impl fmt::Debug for Access {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use precall_simulators::threecx::{
     Codes, ExpiresIn, Fault, NewCall, OldTokens, Options, Outcome, SecondPost, Simulator, StreamFault, Turn,
     WsFault,
@@ -309,10 +309,10 @@ fn a_pbx_with_a_certificate_of_its_own_is_measured_with_its_file_only() {
         std::fs::write(ca_file.path(), pem).unwrap();
         let mut plan = plan(&pbx, Way::Ring(NUMBER.to_owned()));
         plan.access.base = format!("https://localhost:{port}").parse().unwrap();
-        plan.access.trust = Some(Trust::of_host_and(None).unwrap());
+        plan.access.trust = Some(TlsRoots::load(None).unwrap());
         let stranger = run(plan.clone(), pending(), |_| {}).await;
         assert!(stranger.problem.is_some() && pbx.requests().is_empty(), "{stranger:?}");
-        plan.access.trust = Some(Trust::of_host_and(Some(ca_file.path())).unwrap());
+        plan.access.trust = Some(TlsRoots::load(Some(ca_file.path())).unwrap());
         let report = run(plan, pending(), |_| {}).await;
         assert_eq!((&report.problem, &report.left_behind), (&None, &None), "{report:#?}");
         says(&report, "play-out: 1 s at once", "1000 ms taken", Verdict::AsExpected);

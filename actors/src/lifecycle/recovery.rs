@@ -11,7 +11,7 @@ use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{At, ConversationId, VoiceId};
 use precall_providers::elevenlabs::ElevenLabs;
-use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_providers::threecx::access_token::{AccessTokens, TokenPublisher};
 use precall_store::error::StoreError;
 use precall_store::growth::partitions;
 use precall_store::leader::engine_lock;
@@ -67,7 +67,7 @@ const AGENT_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) struct ReservedFeed {
     pub(crate) seat: Reserved<PbxFeed>,
     pub(crate) tokens: AccessTokens,
-    pub(crate) desk: TokenDesk,
+    pub(crate) desk: TokenPublisher,
 }
 
 /// Brings what was before into the actors.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 use precall_audio::{Media, MediaError};
-use precall_providers::threecx::access_token::TokenDesk;
+use precall_providers::threecx::access_token::TokenPublisher;
 use precall_providers::threecx::client::ThreeCx;
 use slog::{Logger, info};
 use tokio::sync::{Notify, oneshot};
@@ -264,7 +264,7 @@ impl Engine {
 
 /// A PBX as its calls use it, and its feed, which starts when the calls of before are known.
 fn pbx_side(pbx: &PbxEngine, log: &Logger) -> Result<(ReservedFeed, PbxSide), MediaError> {
-    let (tokens, desk) = TokenDesk::open();
+    let (tokens, desk) = TokenPublisher::channel();
     let (address, seat) = reserve();
     let (settings, of_clients) = (Arc::clone(&pbx.client), tokens.clone());
     let side = PbxSide {

@@ -13,7 +13,7 @@ use actix::{
 use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_call::At;
-use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_providers::threecx::access_token::{AccessTokens, TokenPublisher};
 use precall_providers::threecx::address::LegAddress;
 use precall_providers::threecx::client::ThreeCx;
 use precall_providers::threecx::error::ThreeCxError;
@@ -21,7 +21,7 @@ use precall_providers::threecx::event::{LegChange, PbxEvent};
 use precall_providers::threecx::participant::Participant;
 use precall_providers::threecx::settings::Settings;
 use precall_providers::threecx::token::TokenClient;
-use precall_providers::threecx::token_keeper::{KeeperNews, keep};
+use precall_providers::threecx::token_keeper::{TokenEvent, keep};
 use slog::{Logger, debug, info};
 use tokio::sync::watch;
 
@@ -49,7 +49,7 @@ pub struct Feed {
     /// The token, as its other users see it.
     pub tokens: AccessTokens,
     /// The keeper's side of it.
-    pub desk: TokenDesk,
+    pub desk: TokenPublisher,
     /// Hears of every leg of ours.
     pub news: Recipient<PbxLegEvent>,
     /// Hears of every list that was compared, after the news that it brought.
@@ -89,7 +89,7 @@ enum SocketSaying {
 pub struct PbxFeed {
     settings: Arc<Settings>,
     client: ThreeCx,
-    desk: Option<TokenDesk>,
+    desk: Option<TokenPublisher>,
     token_client: TokenClient,
     /// The generation of the token in use, for the socket to follow.
     fresh: Arc<watch::Sender<u64>>,
@@ -139,21 +139,21 @@ impl PbxFeed {
     }
 
     /// Apart from the actor: the one token must outlive a panic of it.
-    fn start_keeper(&self, desk: TokenDesk) {
+    fn start_keeper(&self, desk: TokenPublisher) {
         let (client, pace, fresh) =
             (self.token_client.clone(), self.pace.keeper.clone(), Arc::clone(&self.fresh));
         let (state, log) = (Arc::clone(&self.state), self.log.clone());
         let mut trouble = Trouble::new(Arc::clone(&self.state), self.log.clone());
-        let tell = move |news: KeeperNews| {
+        let tell = move |news: TokenEvent| {
             let now = clock::now();
             match news {
-                KeeperNews::Fresh { generation, life } => {
+                TokenEvent::Fresh { generation, life } => {
                     state.set_token(TokenState::Held { generation, since: now, life });
                     trouble.over("3CX gives tokens again");
                     debug!(log, "3CX gave a token"; "generation" => generation, "life_seconds" => life.as_secs());
                     fresh.send_replace(generation);
                 }
-                KeeperNews::Failed(error) => {
+                TokenEvent::Failed(error) => {
                     state.set_token_failing(now);
                     trouble.say(now, &error.to_string());
                 }

@@ -338,7 +338,7 @@ impl Handler<Want> for VoiceBook {
 
     fn handle(&mut self, want: Want, ctx: &mut Context<Self>) {
         self.waiting.insert(want.asker.call, want.reply);
-        if let Some(at_once) = self.services.clients.here().bulk.at_once_max() {
+        if let Some(at_once) = self.services.clients.here().bulk.concurrency_limit() {
             self.book.allow(at_once);
         }
         let orders = self.book.want(want.asker, want.key, clock::new_job());

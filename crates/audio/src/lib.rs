@@ -12,7 +12,7 @@ use actix::Recipient;
 use precall_call::At;
 use precall_providers::threecx::access_token::AccessTokens;
 use precall_providers::threecx::address::LegAddress;
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use slog::Logger;
 use url::Url;
 
@@ -131,7 +131,7 @@ impl Media {
     ) -> Result<Self, MediaError> {
         let shard = ShardSettings {
             route: Arc::new(Route::to(&settings.base, settings.extra_ca.as_deref())?),
-            provider: Trust::of_host_and(None).ok(),
+            provider: TlsRoots::load(None).ok(),
             tokens,
             lead,
             warm_connections: settings.warm_connections,

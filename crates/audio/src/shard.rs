@@ -15,7 +15,7 @@ use precall_base::clock;
 use precall_call::At;
 use precall_providers::threecx::access_token::AccessTokens;
 use precall_providers::threecx::address::LegAddress;
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use slog::Logger;
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
@@ -42,7 +42,7 @@ const FAREWELL: Duration = Duration::from_millis(300);
 pub(super) struct ShardSettings {
     pub(super) route: Arc<Route>,
     /// Whom an agent's `wss` address is believed to be; none where the host has no authorities to trust.
-    pub(super) provider: Option<Trust>,
+    pub(super) provider: Option<TlsRoots>,
     pub(super) tokens: AccessTokens,
     pub(super) lead: Lead,
     pub(super) warm_connections: usize,
@@ -80,7 +80,7 @@ async fn run(settings: ShardSettings, door: Arc<Door>) {
 
 struct Shard {
     pbx: Rc<Pbx>,
-    provider: Option<Trust>,
+    provider: Option<TlsRoots>,
     lead: Lead,
     door: Arc<Door>,
     legs: Vec<Served>,

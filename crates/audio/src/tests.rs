@@ -18,7 +18,7 @@ mod tls;
 use std::time::Duration;
 
 use precall_base::clock;
-use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
+use precall_providers::threecx::access_token::{AccessTokens, TokenPublisher};
 use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
 use slog::{Discard, Logger, o};
 
@@ -35,7 +35,7 @@ const MS: Duration = Duration::from_millis(1);
 struct World {
     pbx: Pbx,
     media: Media,
-    desk: TokenDesk,
+    desk: TokenPublisher,
 }
 
 impl World {
@@ -56,7 +56,7 @@ impl World {
         let pbx = Pbx::start();
         let mut settings = MediaSettings::new(format!("http://{}/", pbx.address).parse().unwrap());
         change(&mut settings);
-        let (tokens, mut desk) = TokenDesk::open();
+        let (tokens, mut desk) = TokenPublisher::channel();
         desk.publish("one");
         Self { media: start(settings, tokens), pbx, desk }
     }

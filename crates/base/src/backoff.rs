@@ -1,4 +1,5 @@
-//! How long to wait before the same thing is tried again: twice as long each time, up to a bound, and never in step with others.
+//! How long to wait before the same thing is tried again: twice as long each time, up to a bound, and never in step
+//! with others.
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ impl Backoff {
         Self { first, max, next: first.min(max) }
     }
 
-    /// The next wait: between half of its step and all of it, so that many who lost the same server do not return together.
+    /// The next wait: between half of its step and all of it, so that many who lost the same server do not return
+    /// together.
     pub fn wait(&mut self) -> Duration {
         let step = self.next;
         self.next = step.saturating_mul(2).min(self.max);

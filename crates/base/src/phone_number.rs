@@ -1,5 +1,5 @@
-//! Telephone numbers as a phone system writes them, read once at the edge. A number prints masked, always: the full text has
-//! one way out, [`E164::as_e164`].
+//! Telephone numbers as a phone system writes them, read once at the edge. A number prints masked, always: the full
+//! text has one way out, [`E164::as_e164`].
 
 use core::fmt;
 use core::str::FromStr;
@@ -49,8 +49,8 @@ pub enum CallerNumber {
 }
 
 impl CallerNumber {
-    /// Reads what a phone system wrote: `+49 30 ...`, `0049...`, national form of `region`, `"Name" <sip:+49...@host>`, an
-    /// extension of up to six digits, or a word for a hidden number. Total: whatever cannot be read is `Unreadable`.
+    /// Reads what a phone system wrote: `+49 30 ...`, `0049...`, national form of `region`, `"Name" <sip:+49...@host>`,
+    /// an extension of up to six digits, or a word for a hidden number. Total: whatever cannot be read is `Unreadable`.
     #[must_use]
     pub fn parse(raw: &str, region: Region) -> Self {
         if raw.len() > RAW_MAX {
@@ -140,8 +140,8 @@ impl E164 {
         Self::canonical(&PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?)
     }
 
-    /// Digits without `+` or `00`: national, or international with the sign left away. Where both readings name a number,
-    /// a country whose people dial a trunk prefix settles it: without the prefix it was not national.
+    /// Digits without `+` or `00`: national, or international with the sign left away. Where both readings name a
+    /// number, a country whose people dial a trunk prefix settles it: without the prefix it was not national.
     fn from_national(digits: &str, region: Region) -> Option<Self> {
         let national = PHONE_NUMBER_UTIL.parse(digits, Some(region.0)).ok();
         let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region.0)?.to_string();
@@ -173,7 +173,8 @@ impl E164 {
 impl FromStr for E164 {
     type Err = NotE164;
 
-    /// Only a full number: `+` and digits, separators allowed. For tables and lists that are in E.164 by their own word.
+    /// Only a full number: `+` and digits, separators allowed. For tables and lists that are in E.164 by their own
+    /// word.
     fn from_str(text: &str) -> Result<Self, NotE164> {
         let digits = Digits::read(&clean(text)).filter(|digits| digits.plus).ok_or(NotE164)?;
         Self::from_international(&digits.text).ok_or(NotE164)
@@ -237,8 +238,8 @@ struct Digits {
 }
 
 impl Digits {
-    /// None if anything but one number stands there. Letters and foreign digits are refused, never translated: a library
-    /// would turn `FLOWERS` into a number that nobody wrote.
+    /// None if anything but one number stands there. Letters and foreign digits are refused, never translated: a
+    /// library would turn `FLOWERS` into a number that nobody wrote.
     fn read(text: &str) -> Option<Self> {
         let mut read = Self { plus: false, text: String::with_capacity(text.len()) };
         for c in text.chars() {
@@ -289,8 +290,8 @@ fn address_part(text: &str) -> &str {
     }
 }
 
-/// A number beside a name, as in `Anna +49 171 1234567`. With letters around, only the international form is believed, and
-/// only if no other digits stand there.
+/// A number beside a name, as in `Anna +49 171 1234567`. With letters around, only the international form is believed,
+/// and only if no other digits stand there.
 fn embedded_number(text: &str) -> Option<E164> {
     if text.contains(';') || !text.contains(char::is_alphabetic) {
         return None;

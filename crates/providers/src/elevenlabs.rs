@@ -1,5 +1,5 @@
-//! ElevenLabs over its documented HTTP API: voices, outbound calls, conversations, account. Shapes are those of the
-//! provider's OpenAPI file; `tests/contract_elevenlabs.rs` holds what is sent against it.
+//! Client of the documented ElevenLabs HTTP API: voices, outbound calls, conversations, account. The request bodies
+//! follow the provider's OpenAPI file; `tests/contract_elevenlabs.rs` checks them against it.
 
 mod account;
 mod agent_client_messages;
@@ -7,23 +7,23 @@ mod agent_server_message;
 mod agent_url;
 mod audio_format;
 mod audio_head;
-mod body;
 mod calls;
+mod client;
+mod conversation_report;
 mod error;
 mod error_body;
-mod exchange;
 mod pages;
-mod report;
+mod report_parser;
 mod report_wire;
+mod request_body;
+mod requests;
 mod settings;
 #[cfg(test)]
-mod tests;
+mod test_server;
 mod text_to_speech;
 mod transcript;
 mod voice_sample;
 mod voices;
-
-use super::lenient;
 
 pub use account::{AgentDetail, AgentOverrides, Subscription};
 pub use agent_client_messages::{
@@ -34,16 +34,15 @@ pub use agent_server_message::{AgentMessage, UnreadableMessage, read_agent_messa
 pub use agent_url::{AgentUrl, AgentUrlError};
 pub use audio_format::AudioFormat;
 pub use audio_head::{AudioHead, audio_head, audio_head_of};
-pub use body::{Multipart, VARIABLE_CALL, VARIABLE_PURPOSE, add_voice_body, outbound_call_body};
-pub use calls::{ConversationList, ConversationSummary, Dialled, OutboundCall, Telephony, VariableValue};
+pub use calls::{ConversationList, ConversationSummary, Dialled};
+pub use client::ElevenLabs;
+pub use conversation_report::{ConversationReport, ReportError, ReportSource};
 pub use error::{Execution, ProviderError, ProviderErrorKind};
-pub use exchange::ElevenLabs;
-pub use report::{
-    ConversationDetail, ConversationReport, ReportError, ReportSource, Webhook, parse_conversation,
-    parse_webhook,
-};
+pub use report_parser::{ConversationDetail, Webhook, parse_webhook};
+pub use request_body::{Multipart, VARIABLE_CALL, VARIABLE_PURPOSE, add_voice_body, outbound_call_body};
+pub use requests::{AddVoice, OutboundCall, Telephony, VariableValue};
 pub use settings::{ApiKey, Settings, SettingsError};
-pub use text_to_speech::{SPEECH_BYTES_MAX, Speech, speech_body};
+pub use text_to_speech::{Speech, speech_body};
 pub use transcript::Transcript;
 pub use voice_sample::{SampleFormat, VoiceSample};
-pub use voices::{AddVoice, VoiceAdded, VoiceDeleted, VoiceList, VoiceSummary, VoiceUse};
+pub use voices::{VoiceAdded, VoiceDeleted, VoiceList, VoiceSummary, VoiceUse};

@@ -1,7 +1,9 @@
-//! One request and its answer, and the one question that matters when it fails: can it have been carried out?
+//! One HTTP request and its response, for the clients of all providers. On failure it tells whether the provider may
+//! have carried out the request.
 //!
-//! awc says `Connect(Disconnected)` when a connection closes *after* the request was sent, so its error alone does not tell.
-//! The body does: awc pulls it only once it holds a connection, and a request whose last byte was not pulled was never whole.
+//! awc reports `Connect(Disconnected)` also when a connection closes *after* the request was sent, so its error alone
+//! does not tell. The body does: awc pulls it only once it holds a connection, and a request whose last byte was not
+//! pulled was never complete at the provider.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -25,26 +27,27 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use url::Url;
 
-use crate::tls_roots::Trust;
+use crate::tls_roots::TlsRoots;
 
-/// Name, network and TLS each have to be there within this, whatever the whole deadline is.
+/// Limit of each step of connecting (name resolution, TCP, TLS), whatever the whole deadline is.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// Connections of one client, in use or waiting in the pool; further requests queue within their deadline.
+/// Connections of one client, in use or idle; further requests wait within their deadline.
 const CONNECTIONS_MAX: usize = 100;
-/// An idle connection is kept so long: a cold TLS connect costs more than all the rest of a request.
+/// How long an idle connection is kept: a new TLS connection costs more than the rest of a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(600);
-/// An error body larger than this explains nothing.
+/// Longest error body that is read.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
-/// What is handed to the connection at a time.
+/// Bytes handed to the connection at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Whether what was asked for may have happened. Only after `SurelyNot` may a voice be added or a call dialled again.
+/// Whether the provider may have carried out a request. A voice is added or a call dialled again only after
+/// `SurelyNot`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Execution {
-    /// The request was never complete at the provider, or the provider said no.
+    /// The request never reached the provider whole, or the provider refused it.
     SurelyNot,
-    /// It was sent and the answer does not settle it: look it up.
+    /// The request was sent and the outcome is unknown: look it up.
     Maybe,
 }
 
@@ -54,11 +57,11 @@ pub(super) struct Request {
     pub url: Url,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Option<Body>,
-    /// A success whose body is larger is an error.
+    /// Longest body of a successful response; a longer one is an error.
     pub answer_bytes_max: usize,
 }
 
-/// What is sent with it.
+/// Body of a request.
 pub(super) struct Body {
     pub content_type: String,
     pub parts: VecDeque<Bytes>,
@@ -70,81 +73,80 @@ impl Body {
     }
 }
 
-/// A complete answer of whatever status.
-pub(super) struct Answered {
+/// A complete response of any status.
+pub(super) struct Response {
     pub status: u16,
-    /// In lower case; empty when the answer has none.
+    /// In lower case; empty if the response has none.
     pub content_type: String,
     pub body: Bytes,
     pub retry_after: Option<Duration>,
     pub headers: HeaderMap,
 }
 
-impl Answered {
+impl Response {
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// A header's text; none where it is missing, or no text.
+    /// A header's value; none if it is missing or not text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
-/// There was no complete answer.
+/// There was no complete response.
 #[derive(Clone, Debug)]
-pub(super) struct Failed {
-    pub kind: FailedKind,
+pub(super) struct Failure {
+    pub kind: FailureKind,
     pub execution: Execution,
-    /// The head came, the body did not.
+    /// Set if the head arrived and the body did not.
     pub status: Option<u16>,
-    /// Holds nothing of ours.
+    /// For logs; contains nothing of the request.
     pub message: String,
 }
 
-/// Why.
+/// Why there was no complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FailedKind {
-    /// No connection: name, network, TLS.
+pub(super) enum FailureKind {
+    /// No connection: name resolution, network or TLS failed.
     Unreachable,
-    /// The request cannot be written.
+    /// The request is not valid HTTP.
     Unwritable,
-    /// The connection broke while the request or the answer was under way.
+    /// The connection broke during the request or the response.
     Lost,
     /// The deadline passed.
     Timeout,
-    /// Not HTTP, or larger than any answer should be.
+    /// The response is not HTTP, or too large.
     Garbled,
 }
 
-/// An HTTP client with a pool of its own that believes Mozilla's authorities. To be called on the arbiter that will use it.
-pub(super) fn client() -> Client {
-    client_of(None)
+/// An HTTP client with its own pool and Mozilla's root certificates. Call it on the arbiter that will use the client.
+pub(super) fn http_client() -> Client {
+    build_client(None)
 }
 
-/// The same for those whom an administrator trusts.
-pub(super) fn client_trusting(trust: &Trust) -> Client {
-    client_of(Some(trust))
+/// The same with these root certificates.
+pub(super) fn http_client_with(roots: &TlsRoots) -> Client {
+    build_client(Some(roots))
 }
 
-fn client_of(trust: Option<&Trust>) -> Client {
+fn build_client(roots: Option<&TlsRoots>) -> Client {
     let connector = Connector::new()
-        // One request a connection: what is tested is what runs, and awc's HTTP/2 sends a stray request when it drops one.
-        // Nor does a WebSocket open over HTTP/2.
+        // HTTP/1.1: awc's HTTP/2 sends a stray request when it drops one, and a WebSocket does not open over it.
         .max_http_version(Version::HTTP_11)
         .timeout(CONNECT_MAX)
         .handshake_timeout(CONNECT_MAX)
         .limit(CONNECTIONS_MAX)
         .conn_keep_alive(KEEP_ALIVE)
         .conn_lifetime(CONNECTION_AGE_MAX);
-    // After the version: setting that one sets up TLS anew.
-    let connector = match trust {
-        Some(trust) => connector.rustls_0_23(trust.config()),
+    // After the version: setting the version replaces the TLS configuration.
+    let connector = match roots {
+        Some(roots) => connector.rustls_0_23(roots.config()),
         None => connector,
     };
     Client::builder()
         .connector(connector)
-        // awc's timeout ends with the head; ours covers the whole exchange.
+        // awc's timeout covers the head only; `within` covers the whole exchange.
         .disable_timeout()
         .disable_redirects()
         .no_default_headers()
@@ -153,8 +155,8 @@ fn client_of(trust: Option<&Trust>) -> Client {
         .finish()
 }
 
-/// Holds `exchange` to its deadline: the wait for a connection, the request, the head and the body, all of them together.
-pub(super) async fn within<T, E: From<Failed>>(
+/// Applies one deadline to an exchange: waiting for a connection, sending, head and body together.
+pub(super) async fn within<T, E: From<Failure>>(
     limit: Duration,
     progress: &Progress,
     exchange: impl Future<Output = Result<T, E>>,
@@ -163,58 +165,58 @@ pub(super) async fn within<T, E: From<Failed>>(
         Ok(outcome) => outcome,
         Err(_) => {
             let message = format!("no complete answer within {} ms", limit.as_millis());
-            let (kind, execution) = (FailedKind::Timeout, progress.execution());
-            Err(Failed { kind, execution, status: progress.status.get(), message }.into())
+            let (kind, execution) = (FailureKind::Timeout, progress.execution());
+            Err(Failure { kind, execution, status: progress.status.get(), message }.into())
         }
     }
 }
 
-/// Sends and waits for a complete answer. Dropping the future closes the connection.
+/// Sends a request and waits for the complete response. Dropping the future closes the connection.
 pub(super) async fn exchange(
     client: &Client,
     request: Request,
     progress: &Rc<Progress>,
-) -> Result<Answered, Failed> {
+) -> Result<Response, Failure> {
     progress.begin(request.body.is_some());
     let has_answer_body = request.method != Method::HEAD;
-    let mut asking = client.request(request.method, request.url.as_str());
+    let mut builder = client.request(request.method, request.url.as_str());
     for header in request.headers {
-        asking = asking.insert_header(header);
+        builder = builder.insert_header(header);
     }
     let sending = match request.body {
-        Some(body) => asking
+        Some(body) => builder
             .insert_header((CONTENT_TYPE, body.content_type))
             .send_body(TrackedBody::new(body.parts, Rc::clone(progress))),
-        None => asking.send(),
+        None => builder.send(),
     };
     let mut response = sending.await.map_err(|error| send_error(&error, progress))?;
     let status = response.status().as_u16();
     progress.status.set(Some(status));
     let limit = if response.status().is_success() { request.answer_bytes_max } else { ERROR_BYTES_MAX };
-    // The answer to a HEAD promises the body that a GET would have.
-    let promised = content_length(response.headers()).filter(|_| has_answer_body);
+    // The response to a HEAD announces the length that a GET would have.
+    let announced = content_length(response.headers()).filter(|_| has_answer_body);
     let retry_after = retry_after(response.headers());
     let content_type = content_type(response.headers());
     let headers = response.headers().clone();
 
     let mut received = BytesMut::new();
     while let Some(chunk) = response.next().await {
-        let lost = |_| at_status(status, FailedKind::Lost, "the connection broke inside the answer");
+        let lost = |_| at_status(status, FailureKind::Lost, "the connection broke inside the answer");
         let chunk = chunk.map_err(lost)?;
         if received.len().saturating_add(chunk.len()) > limit {
             let message = format!("the answer is larger than {limit} bytes");
-            return Err(at_status(status, FailedKind::Garbled, message));
+            return Err(at_status(status, FailureKind::Garbled, message));
         }
         received.extend_from_slice(&chunk);
     }
-    // awc ends the body quietly when the connection closes early.
-    if promised.is_some_and(|promised| promised != received.len()) {
-        return Err(at_status(status, FailedKind::Lost, "the connection closed inside the answer"));
+    // awc reports no error when the connection closes before the announced end.
+    if announced.is_some_and(|announced| announced != received.len()) {
+        return Err(at_status(status, FailureKind::Lost, "the connection closed inside the answer"));
     }
-    Ok(Answered { status, content_type, body: received.freeze(), retry_after, headers })
+    Ok(Response { status, content_type, body: received.freeze(), retry_after, headers })
 }
 
-/// How far a request had come, to be asked when its deadline has passed.
+/// How much of a request was sent; read when its deadline has passed.
 pub(super) struct Progress {
     sent: Cell<Sent>,
     status: Cell<Option<u16>>,
@@ -222,26 +224,26 @@ pub(super) struct Progress {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sent {
-    /// It has no body, so nobody watched it leave.
-    Unwatched,
-    /// Some of its body is still here.
+    /// It has no body, so sending cannot be observed.
+    Untracked,
+    /// Part of the body was not yet handed to the connection.
     Incomplete,
-    /// The connection has all of it.
+    /// The connection has the whole body.
     Complete,
 }
 
 impl Progress {
-    /// Of a request that has not begun.
+    /// For a request that was not sent yet.
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self { sent: Cell::new(Sent::Incomplete), status: Cell::new(None) })
     }
 
     fn begin(&self, has_body: bool) {
-        self.sent.set(if has_body { Sent::Incomplete } else { Sent::Unwatched });
+        self.sent.set(if has_body { Sent::Incomplete } else { Sent::Untracked });
         self.status.set(None);
     }
 
-    /// What was sent was refused: whatever comes next begins anew.
+    /// The provider refused the request; a repetition starts from zero.
     pub(super) fn refused(&self) {
         self.begin(true);
     }
@@ -249,12 +251,12 @@ impl Progress {
     fn execution(&self) -> Execution {
         match self.sent.get() {
             Sent::Incomplete => Execution::SurelyNot,
-            Sent::Unwatched | Sent::Complete => Execution::Maybe,
+            Sent::Untracked | Sent::Complete => Execution::Maybe,
         }
     }
 }
 
-/// A body of known length that notes when its last byte was taken.
+/// A body of known length that records when its last byte was taken.
 struct TrackedBody {
     parts: VecDeque<Bytes>,
     length: u64,
@@ -293,13 +295,13 @@ impl MessageBody for TrackedBody {
     }
 }
 
-/// Why a request that is no exchange (an upgrade) did not come about.
-pub(super) fn connect_error(error: &SendRequestError) -> Failed {
-    send_error(error, &Progress { sent: Cell::new(Sent::Unwatched), status: Cell::new(None) })
+/// Why a WebSocket upgrade got no response.
+pub(super) fn connect_error(error: &SendRequestError) -> Failure {
+    send_error(error, &Progress { sent: Cell::new(Sent::Untracked), status: Cell::new(None) })
 }
 
-fn send_error(error: &SendRequestError, progress: &Progress) -> Failed {
-    use FailedKind as Kind;
+fn send_error(error: &SendRequestError, progress: &Progress) -> Failure {
+    use FailureKind as Kind;
     let (kind, message) = match error {
         SendRequestError::Connect(ConnectError::Disconnected) => {
             (Kind::Lost, "the connection closed before an answer")
@@ -309,7 +311,7 @@ fn send_error(error: &SendRequestError, progress: &Progress) -> Failed {
             (Kind::Unreachable, "the host name cannot be resolved")
         }
         SendRequestError::Connect(_) => (Kind::Unreachable, "no connection"),
-        // A reset while waiting for the head comes as a parse error with the system's error inside.
+        // awc reports a reset while it waits for the head as a parse error with the I/O error inside.
         SendRequestError::Response(cause) if cause.source().is_some_and(|cause| cause.is::<io::Error>()) => {
             (Kind::Lost, "the connection broke before an answer")
         }
@@ -338,12 +340,12 @@ fn send_error(error: &SendRequestError, progress: &Progress) -> Failed {
         }
         _ => message.to_owned(),
     };
-    Failed { kind, execution, status: None, message }
+    Failure { kind, execution, status: None, message }
 }
 
-/// The head came, the body did not: what happened is not settled, whatever the status.
-fn at_status(status: u16, kind: FailedKind, message: impl Into<String>) -> Failed {
-    Failed { kind, execution: Execution::Maybe, status: Some(status), message: message.into() }
+/// The head arrived, the body did not: the outcome is unknown, whatever the status.
+fn at_status(status: u16, kind: FailureKind, message: impl Into<String>) -> Failure {
+    Failure { kind, execution: Execution::Maybe, status: Some(status), message: message.into() }
 }
 
 fn content_length(headers: &HeaderMap) -> Option<usize> {
@@ -355,7 +357,7 @@ fn content_type(headers: &HeaderMap) -> String {
     text.map(str::to_ascii_lowercase).unwrap_or_default()
 }
 
-/// Seconds only; the other form of this header is a date, which needs a clock that agrees with theirs.
+/// Seconds only; the header's date form would need a clock in step with the provider's.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

@@ -1,5 +1,5 @@
-//! Reading what a provider says without falling over what it adds, leaves out or changes: a report must not be lost
-//! because a cost became a fraction.
+//! Lenient JSON reading: a field that is missing, new or of another type never makes a body unreadable. A report must
+//! not be lost because a cost became a fraction.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A single value of whatever type came; lists and objects count as nothing.
+/// A JSON value of any type; lists and objects are read as `Nothing`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Scalar {
     #[default]
@@ -28,7 +28,7 @@ impl Scalar {
         }
     }
 
-    /// Non-empty text, taken out.
+    /// Non-empty text, by value.
     pub(super) fn into_text(self) -> Option<String> {
         match self {
             Self::Text(text) if !text.is_empty() => Some(text),
@@ -36,7 +36,7 @@ impl Scalar {
         }
     }
 
-    /// Text, also a number or a truth written as one; nothing is empty text.
+    /// Text; a number or a bool is written as text, `Nothing` is empty.
     pub(super) fn written(self) -> String {
         match self {
             Self::Text(text) => text,
@@ -47,7 +47,7 @@ impl Scalar {
         }
     }
 
-    /// A whole number, also one written as text; a fraction loses what follows the point.
+    /// A whole number, also one written as text; a fraction is truncated.
     pub(super) fn integer(&self) -> Option<i64> {
         match self {
             Self::Integer(number) => Some(*number),
@@ -57,7 +57,7 @@ impl Scalar {
         }
     }
 
-    /// Seconds, not negative.
+    /// A duration in seconds; none if negative.
     pub(super) fn seconds(&self) -> Option<std::time::Duration> {
         match self {
             Self::Fraction(seconds) => std::time::Duration::try_from_secs_f64(*seconds).ok(),
@@ -69,13 +69,13 @@ impl Scalar {
     }
 }
 
-/// Within what a double holds exactly.
+/// Truncates; none outside the range that an `f64` holds exactly.
 fn whole(number: f64) -> Option<i64> {
     const EXACT_UP_TO: f64 = 9_007_199_254_740_992.0;
     let fits = number.is_finite() && number.abs() <= EXACT_UP_TO;
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the range was checked; losing the fraction is the point"
+        reason = "the range was checked; the fraction is dropped on purpose"
     )]
     fits.then(|| number.trunc() as i64)
 }
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 }
 
-/// An object if one came, else its default.
+/// An object; any other JSON type is read as the default.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lenient<T>(pub T);
 
@@ -194,7 +194,7 @@ pub(super) fn drain_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<(), 
     Ok(())
 }
 
-/// One line without control characters: PostgreSQL takes no NUL, and a line of a transcript is one line.
+/// Text on one line without control characters: PostgreSQL stores no NUL, and a transcript has one line per utterance.
 pub(super) fn line(text: &str, chars_max: usize) -> String {
     let flat =
         text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c });

@@ -1,5 +1,5 @@
-//! Clients of the providers: ElevenLabs, 3CX and S3. This crate knows ids and facts, never actors. It returns results
-//! and writes no log.
+//! HTTP and WebSocket clients of ElevenLabs, 3CX and S3. They know ids and facts, no actors. They return results and
+//! write no log.
 
 pub mod elevenlabs;
 pub mod s3;

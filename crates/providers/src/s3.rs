@@ -1,6 +1,6 @@
-//! Objects of one bucket, at Amazon or any store that speaks its language: looked at, read, written, deleted for good.
+//! Client of one S3 bucket, at Amazon or a compatible store: head, read, write, and delete with all versions.
 //!
-//! Requests are signed in their address and leave through the same client as everything else; the library only signs.
+//! The library only signs URLs; the requests use the same HTTP client as the other providers.
 
 mod error;
 mod objects;
@@ -8,5 +8,5 @@ mod settings;
 mod versions;
 
 pub use error::S3Error;
-pub use objects::{Objects, Seen};
+pub use objects::{ObjectVersion, Objects};
 pub use settings::{S3Settings, S3SettingsError};

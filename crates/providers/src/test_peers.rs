@@ -1,4 +1,4 @@
-//! Peers for tests: a PBX, a TLS front and a speech server that do what the test tells them.
+//! Servers for tests: a scripted PBX, a TLS front and a scripted text-to-speech server.
 
 pub mod scripted_pbx;
 pub mod scripted_speech;

@@ -1,4 +1,4 @@
-//! 3CX v20 Call Control, as far as its documents and captures tell.
+//! Client of 3CX v20 Call Control, written from the 3CX documentation and from captured traffic.
 
 pub mod access_token;
 pub mod action;
@@ -12,7 +12,7 @@ pub mod socket;
 pub mod token;
 pub mod token_keeper;
 
-mod frames;
+mod bounded_codec;
 mod wire;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Whom a client takes for the PBX: what the host trusts, and one file beside it, since many a PBX on premises has a
-//! certificate of its own authority.
+//! Root certificates of a TLS client: the host's, and those of one file. A PBX on premises often has a private
+//! certificate authority.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,31 +10,31 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-/// A bundle of every public authority has some 250 kB.
+/// A bundle of all public authorities has about 250 kB.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Why an administrator's file of certificates cannot be used. Says which file, and what to do.
+/// Why a certificate file cannot be used. Names the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TrustError {
-    /// It is not there, or may not be read.
+pub enum TlsRootsError {
+    /// The file is missing or not readable.
     #[error("{path}: {reason}", path = .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: String,
     },
-    /// It holds nothing that begins as a certificate does.
-    #[error("{path}: it holds no certificate in PEM form (`-----BEGIN CERTIFICATE-----`)", path = .0.display())]
+    /// The file has no PEM certificate.
+    #[error("{path}: no PEM certificate in the file (`-----BEGIN CERTIFICATE-----`)", path = .0.display())]
     Empty(PathBuf),
-    /// What it holds is no certificate.
+    /// A certificate cannot be parsed.
     #[error("{path}: certificate {number} cannot be read: {reason}", path = .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// Counted from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The parser's error.
         reason: String,
     },
     /// TLS itself cannot be set up.
@@ -42,68 +42,69 @@ pub enum TrustError {
     Unusable(String),
 }
 
-/// Whom a client believes, as TLS needs it: HTTP/1.1 only, names are checked. Cheap to clone.
+/// TLS client configuration: HTTP/1.1 only, host names are verified. Cheap to clone.
 #[derive(Clone)]
-pub struct Trust(Arc<ClientConfig>);
+pub struct TlsRoots(Arc<ClientConfig>);
 
-impl fmt::Debug for Trust {
+impl fmt::Debug for TlsRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Trust")
+        f.write_str("TlsRoots")
     }
 }
 
-impl Trust {
-    /// The host's own authorities, and those in the file.
+impl TlsRoots {
+    /// The host's root certificates, and those of the file `extra_ca`.
     ///
     /// # Errors
-    /// As [`TrustError`] says.
-    pub fn of_host_and(extra_ca: Option<&Path>) -> Result<Self, TrustError> {
+    /// As [`TlsRootsError`] says.
+    pub fn load(extra_ca: Option<&Path>) -> Result<Self, TlsRootsError> {
         let mut roots = RootCertStore::empty();
-        // A certificate of the host that cannot be read is one authority less.
+        // A host certificate that cannot be parsed is left out.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(path) = extra_ca {
             add(&mut roots, path)?;
         }
-        // Named, because there must be exactly one: with two, a client panics when it is built.
+        // The crypto provider is named: with two compiled in and none chosen, rustls panics.
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| TrustError::Unusable(error.to_string()))?;
+            .map_err(|error| TlsRootsError::Unusable(error.to_string()))?;
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
     }
 
-    /// For whoever speaks TLS.
+    /// The rustls configuration.
     #[must_use]
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
     }
 }
 
-/// Whether a file can be used, for a configuration that is checked before anything starts. Returns how many certificates it has.
+/// Checks a certificate file before start-up and returns the number of its certificates.
 ///
 /// # Errors
-/// As [`TrustError`] says.
-pub fn certificates_in(path: &Path) -> Result<usize, TrustError> {
+/// As [`TlsRootsError`] says.
+pub fn count_certificates(path: &Path) -> Result<usize, TlsRootsError> {
     add(&mut RootCertStore::empty(), path)
 }
 
-fn add(roots: &mut RootCertStore, path: &Path) -> Result<usize, TrustError> {
-    let unreadable = |reason: String| TrustError::Unreadable { path: path.to_owned(), reason };
-    // A device could be endless, and opening a pipe could wait for ever.
+fn add(roots: &mut RootCertStore, path: &Path) -> Result<usize, TlsRootsError> {
+    let unreadable = |reason: String| TlsRootsError::Unreadable { path: path.to_owned(), reason };
+    // A device has no end, and opening a pipe blocks.
     let about = std::fs::metadata(path).map_err(|error| unreadable(error.kind().to_string()))?;
     if !about.is_file() || about.len() > FILE_BYTES_MAX {
-        return Err(unreadable("it is no regular file of at most 4 MiB".to_owned()));
+        return Err(unreadable("not a regular file of at most 4 MiB".to_owned()));
     }
     let pem = std::fs::read(path).map_err(|error| unreadable(error.kind().to_string()))?;
     let mut count = 0_usize;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         count = count.saturating_add(1);
-        let damaged = |reason: String| TrustError::Damaged { path: path.to_owned(), number: count, reason };
+        let damaged =
+            |reason: String| TlsRootsError::Damaged { path: path.to_owned(), number: count, reason };
         let certificate = certificate.map_err(|error| damaged(error.to_string()))?;
         roots.add(certificate).map_err(|error| damaged(error.to_string()))?;
     }
-    if count == 0 { Err(TrustError::Empty(path.to_owned())) } else { Ok(count) }
+    if count == 0 { Err(TlsRootsError::Empty(path.to_owned())) } else { Ok(count) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_providers::threecx::client::ThreeCx;
-use precall_providers::threecx::socket::SocketNews;
+use precall_providers::threecx::socket::SocketEvent;
 use tokio::sync::watch;
 
 use super::{FeedPace, SocketSaying};
@@ -24,12 +24,12 @@ pub(crate) async fn run_sockets(
             Ok(open) => {
                 tell(SocketSaying::Opened);
                 let opened_at = clock::now();
-                let mut news = pin!(open.news);
+                let mut news = pin!(open.events);
                 let replaced = loop {
                     tokio::select! {
                         said = news.next() => match said {
-                            Some(SocketNews::Event(event)) => tell(SocketSaying::Event(event)),
-                            Some(SocketNews::Closed(why)) => {
+                            Some(SocketEvent::Event(event)) => tell(SocketSaying::Event(event)),
+                            Some(SocketEvent::Closed(why)) => {
                                 tell(SocketSaying::Closed(why));
                                 break false;
                             }

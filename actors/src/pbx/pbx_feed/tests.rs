@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Message};
 use precall_providers::test_peers::scripted_pbx::{Answer, ScriptedPbx, leg, run, text_frame};
-use precall_providers::threecx::access_token::{AccessTokens, TokenDesk};
-use precall_providers::threecx::socket::SocketPace;
-use precall_providers::threecx::token_keeper::KeeperPace;
+use precall_providers::threecx::access_token::{AccessTokens, TokenPublisher};
+use precall_providers::threecx::socket::SocketTiming;
+use precall_providers::threecx::token_keeper::KeeperTiming;
 use serde_json::{Value, json};
 use slog::{Drain, KV, Logger, Never, OwnedKVList, Record, Serializer, o};
 use tokio::sync::mpsc;
@@ -99,8 +99,8 @@ struct Scene {
 fn pace() -> FeedPace {
     let quick = (Duration::from_millis(5), Duration::from_millis(20));
     FeedPace {
-        socket: SocketPace::default(),
-        keeper: KeeperPace { apart: Duration::from_millis(5), ..KeeperPace::default() },
+        socket: SocketTiming::default(),
+        keeper: KeeperTiming { apart: Duration::from_millis(5), ..KeeperTiming::default() },
         reconnect: quick,
         good_after: Duration::ZERO,
         reconcile_every: Duration::from_secs(3600),
@@ -113,7 +113,7 @@ async fn scene(pace: FeedPace, legs: &[Value], prepare: impl FnOnce(&ScriptedPbx
     let pbx = ScriptedPbx::start().await;
     pbx.set_legs(legs);
     prepare(&pbx);
-    let (tokens, desk) = TokenDesk::open();
+    let (tokens, desk) = TokenPublisher::channel();
     let (told, hears) = mpsc::unbounded_channel();
     let listener = Listener(told).start();
     let (state, lines) = (Arc::new(PbxState::default()), Lines::default());
@@ -213,7 +213,7 @@ fn pitfall_11_a_restarted_pbx_gives_the_same_number_to_another_call() {
 fn a_socket_that_falls_silent_is_opened_again() {
     run(async {
         let socket =
-            SocketPace { ping_every: Duration::from_millis(20), silence_max: Duration::from_millis(400) };
+            SocketTiming { ping_every: Duration::from_millis(20), silence_max: Duration::from_millis(400) };
         let deaf = |pbx: &ScriptedPbx| pbx.script("GET /callcontrol/ws", Answer::Deaf);
         let mut scene = scene(FeedPace { socket, ..pace() }, &[], deaf).await;
         scene.hears(&["synced []"]).await;
@@ -322,7 +322,7 @@ fn a_wrong_secret_is_said_and_shown() {
             }
         };
         let quick = (Duration::from_millis(5), Duration::from_millis(5));
-        let keeper = KeeperPace { retry_refused: quick, ..pace().keeper };
+        let keeper = KeeperTiming { retry_refused: quick, ..pace().keeper };
         let mut scene = scene(FeedPace { keeper, ..pace() }, &[], wrong).await;
         scene.hears(&["synced []"]).await;
         assert_eq!(scene.warnings("THREECX_CLIENT_SECRET"), 1);

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use precall_providers::threecx::socket::SocketPace;
-use precall_providers::threecx::token_keeper::KeeperPace;
+use precall_providers::threecx::socket::SocketTiming;
+use precall_providers::threecx::token_keeper::KeeperTiming;
 
 /// When the feed does what. The defaults are for a PBX; tests are quicker.
 #[derive(Clone, Debug)]
 pub struct FeedPace {
     /// Signs of life of the socket.
-    pub socket: SocketPace,
+    pub socket: SocketTiming,
     /// Of the token.
-    pub keeper: KeeperPace,
+    pub keeper: KeeperTiming,
     /// Waits before the socket is opened again, from the first to the longest.
     pub reconnect: (Duration, Duration),
     /// A connection that lived so long was a good one: the next wait is a first one.
@@ -27,8 +27,8 @@ pub struct FeedPace {
 impl Default for FeedPace {
     fn default() -> Self {
         Self {
-            socket: SocketPace::default(),
-            keeper: KeeperPace::default(),
+            socket: SocketTiming::default(),
+            keeper: KeeperTiming::default(),
             reconnect: (Duration::from_millis(500), Duration::from_secs(30)),
             good_after: Duration::from_secs(10),
             reconcile_every: Duration::from_secs(45),

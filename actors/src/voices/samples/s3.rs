@@ -29,7 +29,7 @@ impl SampleBucket {
     }
 
     pub(crate) async fn mark(&self, key: &str, now: At) -> Result<SampleMark, SampleError> {
-        let seen = self.0.look(key, now).await?;
+        let seen = self.0.head(key, now).await?;
         let part = |text: &str| -> String {
             text.chars().filter(char::is_ascii_graphic).take(MARK_PART_MAX).collect()
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use precall_providers::elevenlabs::AgentUrl;
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, client::IntoClientRequest};
@@ -36,7 +36,7 @@ const WRITE_BUFFER_MAX: usize = 256 * 1024;
 type AgentSocket = WebSocketStream<Socket>;
 
 /// Serves one attempt's session on this leg until it ends. What comes is told to the leg's talk.
-pub(crate) async fn serve(leg: &Leg, attempt: u8, trust: Option<&Trust>) {
+pub(crate) async fn serve(leg: &Leg, attempt: u8, trust: Option<&TlsRoots>) {
     let Some(plan) = leg.session_plan(attempt) else { return };
     let end = converse(leg, attempt, plan, trust).await;
     leg.session_closed(attempt, end);
@@ -50,7 +50,7 @@ pub(crate) struct Plan {
     pub(crate) begins: Rc<tokio::sync::Notify>,
 }
 
-async fn converse(leg: &Leg, attempt: u8, plan: Plan, trust: Option<&Trust>) -> SocketEnd {
+async fn converse(leg: &Leg, attempt: u8, plan: Plan, trust: Option<&TlsRoots>) -> SocketEnd {
     // On the heap: what opening needs is not to be a part of a task that lives as long as its call.
     let mut socket = match Box::pin(open(&plan, trust)).await {
         Ok(socket) => socket,
@@ -96,7 +96,7 @@ async fn take_leave(socket: &mut AgentSocket) {
 }
 
 /// Everything that takes time is done before the conversation begins, and the first message goes right after the upgrade.
-async fn open(plan: &Plan, trust: Option<&Trust>) -> Result<AgentSocket, SocketEnd> {
+async fn open(plan: &Plan, trust: Option<&TlsRoots>) -> Result<AgentSocket, SocketEnd> {
     let url = plan.url.expose();
     let trust = match url.scheme() {
         "wss" => Some(trust.ok_or_else(|| SocketEnd::Refused("this host trusts no authority".to_owned()))?),

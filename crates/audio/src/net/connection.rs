@@ -11,7 +11,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::header::HeaderValue;
 use hyper_util::rt::TokioIo;
 use precall_providers::threecx::address::LegAddress;
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use url::Url;
@@ -42,7 +42,7 @@ impl Route {
         let trust = match base.scheme() {
             "http" => None,
             "https" => {
-                Some(Trust::of_host_and(extra_ca).map_err(|error| MediaError::Tls(error.to_string()))?)
+                Some(TlsRoots::load(extra_ca).map_err(|error| MediaError::Tls(error.to_string()))?)
             }
             _another => return Err(MediaError::Base),
         };

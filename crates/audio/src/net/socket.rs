@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use precall_providers::tls_roots::Trust;
+use precall_providers::tls_roots::TlsRoots;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
@@ -26,7 +26,7 @@ pub(crate) struct Address {
 
 impl Address {
     /// Of a URL, under TLS with this trust; none when it has no host that can be named.
-    pub(crate) fn of(url: &Url, trust: Option<&Trust>) -> Option<Self> {
+    pub(crate) fn of(url: &Url, trust: Option<&TlsRoots>) -> Option<Self> {
         // An IPv6 address stands in brackets in an address, and without them everywhere else.
         let host = url.host()?.to_string().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default()?;

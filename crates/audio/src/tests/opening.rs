@@ -49,7 +49,7 @@ fn a_leg_that_is_not_ours_is_left_alone() {
 }
 
 /// Waits until a stream says that the token is refused.
-fn wait_for_refusal(desk: &mut TokenDesk) {
+fn wait_for_refusal(desk: &mut TokenPublisher) {
     let keeper = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     keeper.block_on(async { tokio::time::timeout(pbx::DEADLINE, desk.refusal()).await }).unwrap().unwrap();
 }
@@ -118,7 +118,7 @@ fn settings_that_cannot_work_are_refused() {
     let start = |change: &dyn Fn(&mut MediaSettings)| {
         let mut settings = MediaSettings::new("http://127.0.0.1:1/".parse().unwrap());
         change(&mut settings);
-        Media::start(settings, TokenDesk::open().0, Logger::root(Discard, o!())).map(drop)
+        Media::start(settings, TokenPublisher::channel().0, Logger::root(Discard, o!())).map(drop)
     };
     assert!(matches!(start(&|settings| settings.lead_max = 90 * MS), Err(MediaError::Lead)));
     assert!(matches!(start(&|settings| settings.lead_max = 501 * MS), Err(MediaError::Lead)));

@@ -5,12 +5,12 @@ use precall_providers::test_peers::tls_front::Front;
 use super::*;
 use crate::leg_events::{LegNews, StreamFailure};
 
-fn world(name: &str) -> (Pbx, Front, Media, TokenDesk) {
+fn world(name: &str) -> (Pbx, Front, Media, TokenPublisher) {
     let pbx = Pbx::start();
     let front = Front::before(pbx.address, name);
     let mut settings = MediaSettings::new(format!("https://localhost:{}", front.port).parse().unwrap());
     settings.extra_ca = Some(front.ca_file().to_owned());
-    let (tokens, mut desk) = TokenDesk::open();
+    let (tokens, mut desk) = TokenPublisher::channel();
     desk.publish("one");
     let media = Media::start(settings, tokens, Logger::root(Discard, o!())).unwrap();
     (pbx, front, media, desk)

@@ -1,76 +1,76 @@
-//! What the account and the agent are set up for: asked by `precall check`, by the slot book and by health.
+//! Settings of the account and of an agent, for `precall check`, the voice slots and the health check.
 
 use std::time::Duration;
 
 use awc::http::Method;
 use serde::Deserialize;
 
+use super::client::{ApiRequest, ApiResponse, ElevenLabs, RequestBody};
 use super::error::{ProviderError, ProviderErrorKind};
-use super::exchange::{Answer, Ask, ElevenLabs, Outgoing};
-use super::lenient::{Lenient, Scalar};
+use crate::lenient::{Lenient, Scalar};
 
 const SUBSCRIPTION_BYTES_MAX: usize = 256 * 1024;
-/// An agent carries its prompt and knowledge base list.
+/// An agent's body includes its prompt and the list of its knowledge base.
 const AGENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// `GET /v1/user/subscription`, what matters here of it. A field the provider left out is none.
+/// `GET /v1/user/subscription`, the fields that precall uses. A field that the provider left out is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// The plan's name.
     pub tier: Option<String>,
     /// `active`, `trialing`, `past_due` ...
     pub status: Option<String>,
-    /// Voices the account holds.
+    /// Voices in the account.
     pub voice_slots_used: Option<i64>,
-    /// Voices it may hold.
+    /// Voice slots of the plan.
     pub voice_limit: Option<i64>,
     /// Voices added or edited so far.
     pub voice_add_edit_counter: Option<i64>,
-    /// How many that may become; none = no cap.
+    /// Limit of `voice_add_edit_counter`; none = no limit.
     pub max_voice_add_edits: Option<i64>,
-    /// Whether the plan clones voices at all.
+    /// Whether the plan includes voice cloning.
     pub can_clone: Option<bool>,
     /// Credits used.
     pub character_count: Option<i64>,
-    /// Credits there are.
+    /// Credits of the plan.
     pub character_limit: Option<i64>,
 }
 
-/// `GET /v1/convai/agents/{agent_id}`, what precall depends on of it.
+/// `GET /v1/convai/agents/{agent_id}`, the fields that precall uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentDetail {
     /// Its id.
     pub agent_id: String,
     /// Its name.
     pub name: Option<String>,
-    /// What a conversation may set for itself.
+    /// Settings that a conversation may override.
     pub overrides: AgentOverrides,
-    /// The voice it has of its own.
+    /// The agent's own voice.
     pub voice: Option<String>,
-    /// What it speaks (`ulaw_8000`, `pcm_16000`); none = the provider's default.
+    /// Audio format of its output (`ulaw_8000`, `pcm_16000`); none = the provider's default.
     pub output_format: Option<String>,
-    /// What it hears.
+    /// Audio format of its input.
     pub input_format: Option<String>,
-    /// Its own longest conversation.
+    /// The agent's own limit of a conversation.
     pub max_duration: Option<Duration>,
-    /// How many conversations it may have at once; none where only the account's plan bounds them.
+    /// Limit of concurrent conversations; none if only the account's plan limits them.
     pub concurrency: Option<u64>,
-    /// What it tells through its WebSocket; none = the provider's default.
+    /// Events that it sends on its WebSocket; none = the provider's default.
     pub client_events: Option<Vec<String>>,
 }
 
-/// Which overrides the agent allows; all are off unless somebody switched them on.
+/// Overrides that the agent allows. The provider's default is off for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AgentOverrides {
-    /// `tts.voice_id`: without it no conversation with a cloned voice begins.
+    /// `tts.voice_id`: a conversation with a cloned voice needs it.
     pub voice: bool,
-    /// `agent.first_message`: without it no greeting of ours is spoken.
+    /// `agent.first_message`: our greeting needs it.
     pub first_message: bool,
     /// `agent.language`.
     pub language: bool,
     /// `conversation.max_duration_seconds`.
     pub max_duration: bool,
-    /// `enable_conversation_initiation_client_data_from_webhook`: needed by the transfer route.
+    /// `enable_conversation_initiation_client_data_from_webhook`: the transfer route needs it.
     pub from_webhook: bool,
 }
 
@@ -186,7 +186,7 @@ impl ElevenLabs {
     /// `GET /v1/user/subscription`.
     ///
     /// # Errors
-    /// As [`ProviderError`] says.
+    /// [`ProviderError`].
     pub async fn subscription(&self, within: Duration) -> Result<Subscription, ProviderError> {
         let said: SubscriptionAnswer =
             self.get(&["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within).await?.json()?;
@@ -206,7 +206,7 @@ impl ElevenLabs {
     /// `GET /v1/convai/agents/{agent_id}`.
     ///
     /// # Errors
-    /// As [`ProviderError`] says.
+    /// [`ProviderError`].
     pub async fn agent(&self, agent_id: &str, within: Duration) -> Result<AgentDetail, ProviderError> {
         let answer = self.get(&["v1", "convai", "agents", agent_id], AGENT_BYTES_MAX, within).await?;
         let said: AgentAnswer = answer.json()?;
@@ -228,7 +228,7 @@ impl ElevenLabs {
             output_format: config.tts.0.agent_output_audio_format.into_text(),
             input_format: config.asr.0.user_input_audio_format.into_text(),
             max_duration: config.conversation.0.max_duration_seconds.seconds(),
-            // -1 is no limit of its own.
+            // -1: the agent has no limit.
             concurrency: platform
                 .call_limits
                 .0
@@ -243,11 +243,11 @@ impl ElevenLabs {
         })
     }
 
-    /// Whether the provider answers and knows the key: for health. A key that may not read the subscription is known all
-    /// the same.
+    /// Health check: the provider answers and accepts the key. A key without permission to read the subscription is
+    /// accepted too.
     ///
     /// # Errors
-    /// As [`ProviderError`] says.
+    /// [`ProviderError`].
     pub async fn ping(&self, within: Duration) -> Result<(), ProviderError> {
         match self.get(&["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within).await {
             Ok(_) => Ok(()),
@@ -261,14 +261,14 @@ impl ElevenLabs {
         path: &[&str],
         answer_bytes_max: usize,
         within: Duration,
-    ) -> Result<Answer, ProviderError> {
+    ) -> Result<ApiResponse, ProviderError> {
         let url = self.settings().endpoint(path);
-        self.exchange(Ask { method: Method::GET, url, outgoing: Outgoing::Nothing, answer_bytes_max, within })
+        self.send(ApiRequest { method: Method::GET, url, body: RequestBody::Empty, answer_bytes_max, within })
             .await
     }
 }
 
-/// A scoped key, as opposed to an account that was blocked.
+/// The key lacks a permission; the account is not blocked.
 fn lacks_a_permission(error: &ProviderError) -> bool {
     let code = error.code.as_deref();
     error.kind == ProviderErrorKind::Forbidden
@@ -281,3 +281,6 @@ fn truth(value: &Scalar) -> Option<bool> {
         Scalar::Nothing | Scalar::Text(_) | Scalar::Integer(_) | Scalar::Fraction(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

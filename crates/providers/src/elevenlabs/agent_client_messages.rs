@@ -1,32 +1,32 @@
-//! What we say on the agent's WebSocket. The fields of the first message stand at its root, and what is not set is left out.
+//! Messages from precall to the agent's WebSocket. Fields without a value are left out.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use precall_call::{CallId, Purpose, VoiceId};
 use serde_json::{Map, Value, json};
 
-use super::body::{VARIABLE_CALL, VARIABLE_PURPOSE};
+use super::request_body::{VARIABLE_CALL, VARIABLE_PURPOSE};
 
-/// Everything a conversation begins with.
+/// Parameters of a conversation, sent as its first message.
 #[derive(Clone, Debug)]
 pub struct Initiation<'a> {
-    /// Our id: comes back in the report, as a variable and as the user's id.
+    /// Our call id; the report returns it as variable `call_id` and as `user_id`.
     pub call: CallId,
-    /// The PBX's id of it.
+    /// The PBX's call id.
     pub threecx_call_id: Option<&'a str>,
-    /// Who rang, where they say so.
+    /// The caller's number, unless withheld.
     pub caller_id: Option<&'a str>,
-    /// The voice; none leaves the agent's own.
+    /// The voice; none keeps the agent's own.
     pub voice: Option<&'a VoiceId>,
-    /// What the agent says first; empty lets the caller begin, none leaves the agent's own.
+    /// The agent's first utterance; with empty text the caller speaks first, none keeps the agent's own.
     pub first_message: Option<&'a str>,
-    /// The language; none leaves the agent's own.
+    /// The language; none keeps the agent's own.
     pub language: Option<&'a str>,
-    /// What else the agent's prompt is filled with. Our own names win.
+    /// Further variables of the agent's prompt; our own variables win over equal names.
     pub variables: &'a [(String, String)],
 }
 
-/// `conversation_initiation_client_data`.
+/// The message `conversation_initiation_client_data`; its fields are at the root of the JSON.
 #[must_use]
 pub fn initiation_text(initiation: &Initiation<'_>) -> String {
     let mut agent = Map::new();
@@ -43,7 +43,7 @@ pub fn initiation_text(initiation: &Initiation<'_>) -> String {
     let call = initiation.call.to_string();
     variables.insert(VARIABLE_CALL.to_owned(), Value::from(call.as_str()));
     variables.insert(VARIABLE_PURPOSE.to_owned(), Value::from(Purpose::Agent.name()));
-    // Every variable that a prompt names must be there: an unknown caller is an empty one.
+    // A variable that the prompt names must be set: an unknown caller is an empty text.
     variables.insert("caller_id".to_owned(), Value::from(initiation.caller_id.unwrap_or_default()));
     let threecx = initiation.threecx_call_id.unwrap_or_default();
     variables.insert("threecx_call_id".to_owned(), Value::from(threecx));
@@ -58,30 +58,31 @@ pub fn initiation_text(initiation: &Initiation<'_>) -> String {
     Value::Object(message).to_string()
 }
 
-/// A piece of the caller's audio, in the agent's format, appended to `text`. It is the one message without a type.
+/// Appends the message with a chunk of the caller's audio, in the agent's format. It is the only message without a
+/// type.
 pub fn write_audio_chunk(audio: &[u8], text: &mut String) {
     text.push_str(r#"{"user_audio_chunk":""#);
     STANDARD.encode_string(audio, text);
     text.push_str(r#""}"#);
 }
 
-/// The answer to a ping.
+/// Appends the answer to a ping.
 pub fn write_pong(event: i64, text: &mut String) {
     use std::fmt::Write;
-    // Writing to a string never fails.
+    // Writing to a `String` never fails.
     let _ = write!(text, r#"{{"type":"pong","event_id":{event}}}"#);
 }
 
-/// How a tool's use came out.
+/// Result of a tool call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolOutcome {
-    /// It did what it is for.
+    /// The tool succeeded.
     Done,
-    /// It did not.
+    /// The tool failed.
     Failed,
 }
 
-/// What came of a tool's use; the provider takes text only.
+/// The message `client_tool_result`; the provider accepts text only.
 #[must_use]
 pub fn tool_result_text(id: &str, result: &str, outcome: ToolOutcome) -> String {
     let is_error = outcome == ToolOutcome::Failed;
@@ -89,7 +90,7 @@ pub fn tool_result_text(id: &str, result: &str, outcome: ToolOutcome) -> String 
         .to_string()
 }
 
-/// Something the agent is to know, and not to answer.
+/// The message `contextual_update`: information for the agent that it does not answer.
 #[must_use]
 pub fn contextual_update_text(text: &str) -> String {
     json!({ "type": "contextual_update", "text": text }).to_string()

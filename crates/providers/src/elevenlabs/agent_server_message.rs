@@ -1,5 +1,5 @@
-//! What the agent's server says on its WebSocket (facts, section 4; the provider's AsyncAPI file). Read where audio arrives, many
-//! times a second for each call: nothing is copied that need not be.
+//! Messages from the agent's WebSocket to precall (ElevenLabs facts, section 4; the provider's AsyncAPI file). Each
+//! call receives many per second, so parsing borrows the text where it can.
 
 use std::borrow::Cow;
 
@@ -10,83 +10,83 @@ use serde_json::{Map, Value};
 
 use super::audio_format::AudioFormat;
 
-/// Longest text that is kept of one message, in bytes. Nobody says as much in one breath.
+/// Longest text that is kept of one message, in bytes; longer than any utterance.
 const TEXT_MAX: usize = 16 * 1024;
 
-/// One message, as far as it matters here.
+/// One message, with the fields that precall uses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AgentMessage<'a> {
-    /// The first: the conversation and what is spoken in it.
+    /// `conversation_initiation_metadata`, the first message.
     Begun {
         /// The provider's id.
         conversation: ConversationId,
-        /// What the agent sends.
+        /// Audio format that the agent sends.
         output: AudioFormat,
-        /// What it is to be sent.
+        /// Audio format that the agent expects.
         input: AudioFormat,
     },
-    /// A piece of what the agent says, in base64.
+    /// `audio`: a chunk of the agent's audio.
     Audio {
-        /// The answer that it belongs to; they rise.
+        /// Id of the agent's answer that the chunk belongs to; ids increase.
         event: i64,
-        /// The audio.
+        /// The audio in base64.
         base64: Cow<'a, str>,
     },
-    /// The caller interrupted what was said up to this answer.
+    /// `interruption`: the caller interrupted the agent.
     Interrupted {
-        /// The last answer that is not to be heard.
+        /// Audio of answers up to this id must not be played.
         event: i64,
     },
-    /// To be answered at once.
+    /// `ping`: must be answered at once.
     Ping {
-        /// Comes back in the answer.
+        /// Id for the answer.
         event: i64,
     },
-    /// `user_transcript`: what the caller said.
+    /// `user_transcript`: the caller's utterance.
     Heard {
-        /// The words.
+        /// The text.
         text: Cow<'a, str>,
     },
-    /// `agent_response`: what the agent says, as it was generated.
+    /// `agent_response`: the agent's utterance as generated.
     Said {
-        /// The words.
+        /// The text.
         text: Cow<'a, str>,
-        /// The answer's number.
+        /// Id of the answer.
         event: Option<i64>,
     },
-    /// `agent_response_correction`: what was heard of it.
+    /// `agent_response_correction`: the part of the utterance that was played before an interruption.
     Corrected {
-        /// The words.
+        /// The text.
         text: Cow<'a, str>,
-        /// The answer's number.
+        /// Id of the answer.
         event: Option<i64>,
     },
-    /// `client_tool_call`: the model uses a tool of ours.
+    /// `client_tool_call`: the model calls one of our tools.
     ToolCalled {
-        /// Of this use.
+        /// Id of this tool call.
         id: String,
-        /// Of the tool.
+        /// Name of the tool.
         name: String,
-        /// What the model filled in.
+        /// Arguments from the model.
         parameters: Map<String, Value>,
     },
-    /// `error`, right before the socket is closed.
+    /// `error`, sent before the provider closes the socket.
     Failed {
-        /// The code that it will be closed with.
+        /// The close code that will follow.
         code: Option<u16>,
         /// `override_error`, `llm_timeout` ...
         kind: String,
-        /// For people.
+        /// The provider's message.
         message: String,
     },
-    /// Something else: not an error, there are many kinds and there will be more.
+    /// Any other type; not an error, the provider adds new types.
     Other,
 }
 
-/// A message that cannot be read. Says what was wrong without quoting it: it may be anything.
+/// Why a message cannot be read. Does not quote the message: it may be personal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadableMessage {
-    /// No JSON, or without what its type must have.
+    /// Not JSON, or a required field of its type is missing.
     #[error("the agent's message is not the expected JSON (line {line}, column {column})")]
     Json {
         /// Counted from 1.
@@ -94,9 +94,10 @@ pub enum UnreadableMessage {
         /// Counted from 1.
         column: usize,
     },
-    /// An audio format that nobody can convert.
+    /// An audio format that precall cannot convert.
     #[error(
-        "the agent speaks or hears {0:?}: set it to pcm_8000, ulaw_8000 or another pcm rate of the provider's list"
+        "the agent's audio format {0:?} cannot be converted: \
+         set it to pcm_8000, ulaw_8000 or another of the provider's PCM rates"
     )]
     Format(String),
 }
@@ -167,7 +168,7 @@ struct Answered<'a> {
 struct Metadata {
     conversation_id: String,
     agent_output_audio_format: String,
-    // Left out where the agent hears what it speaks.
+    // Left out if it is the same as the output format.
     user_input_audio_format: Option<String>,
 }
 
@@ -189,10 +190,10 @@ struct ErrorEvent<'a> {
     message: Option<&'a RawValue>,
 }
 
-/// Reads one message.
+/// Parses one message.
 ///
 /// # Errors
-/// When a message of a known kind lacks what it must have.
+/// The text is not JSON, or a known type lacks a required field.
 pub fn read_agent_message(text: &str) -> Result<AgentMessage<'_>, UnreadableMessage> {
     let Kind { kind } = serde_json::from_str(text)?;
     let known = matches!(
@@ -259,7 +260,7 @@ fn failed(said: ErrorEvent<'_>) -> AgentMessage<'_> {
     }
 }
 
-/// So much of a text as is kept.
+/// The text, cut after `TEXT_MAX` bytes.
 fn bounded(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.len() <= TEXT_MAX {
         return text;

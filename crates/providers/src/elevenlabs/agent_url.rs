@@ -1,4 +1,4 @@
-//! Where an agent's WebSocket is: an address that opens a conversation, so it is checked before it is used and never shown.
+//! URL of an agent's WebSocket. The URL alone opens a conversation, so precall checks its host and never prints it.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use awc::http::Method;
 use serde::Deserialize;
 use url::{Host, Url};
 
+use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::ProviderError;
-use super::exchange::{Ask, ElevenLabs, Outgoing};
 
 const SIGNED_URL_BYTES_MAX: usize = 64 * 1024;
 
-/// The address of one conversation. Its signature is a secret.
+/// WebSocket URL of one conversation. Its signature is a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AgentUrl(Url);
 
@@ -22,22 +22,23 @@ impl fmt::Debug for AgentUrl {
     }
 }
 
-/// Why an address is not used.
+/// Why there is no usable URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AgentUrlError {
-    /// The provider did not give one.
+    /// The provider issued no URL.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// What it gave is none.
-    #[error("the provider's signed address cannot be read")]
+    /// The provider's URL cannot be parsed.
+    #[error("the provider's signed URL cannot be parsed")]
     Unreadable,
-    /// It leads to somebody else.
+    /// The URL's host is not allowed.
     #[error(
-        "the provider's signed address leads to {0}, which is neither the host of ELEVENLABS_API_BASE nor one of AGENT_HOSTS"
+        "the host of the provider's signed URL is {0}, \
+         which is neither the host of ELEVENLABS_API_BASE nor one of AGENT_HOSTS"
     )]
     Host(String),
-    /// Audio of callers in the open.
-    #[error("the agent's address is not wss, which is only taken on this host itself")]
+    /// The URL is not encrypted.
+    #[error("the agent's URL is not wss://; ws:// is allowed on loopback only")]
     Open,
 }
 
@@ -47,7 +48,7 @@ struct SignedUrl {
 }
 
 impl AgentUrl {
-    /// The address, for whoever connects to it.
+    /// The URL with its secret, for the connection.
     #[must_use]
     pub fn expose(&self) -> &Url {
         &self.0
@@ -74,11 +75,11 @@ impl AgentUrl {
 }
 
 impl ElevenLabs {
-    /// An address that the provider signs, for 15 minutes: `GET /v1/convai/conversation/get-signed-url`. Its host must be the API's or
+    /// `GET /v1/convai/conversation/get-signed-url`: a signed URL, valid for 15 minutes. Its host must be the API's or
     /// one of `hosts`.
     ///
     /// # Errors
-    /// As [`AgentUrlError`] says.
+    /// [`AgentUrlError`].
     pub async fn signed_agent_url(
         &self,
         agent_id: &str,
@@ -87,22 +88,22 @@ impl ElevenLabs {
     ) -> Result<AgentUrl, AgentUrlError> {
         let mut url = self.settings().endpoint(&["v1", "convai", "conversation", "get-signed-url"]);
         url.query_pairs_mut().append_pair("agent_id", agent_id);
-        let ask = Ask {
+        let request = ApiRequest {
             method: Method::GET,
             url,
-            outgoing: Outgoing::Nothing,
+            body: RequestBody::Empty,
             answer_bytes_max: SIGNED_URL_BYTES_MAX,
             within,
         };
-        let said: SignedUrl = self.exchange(ask).await?.json()?;
+        let said: SignedUrl = self.send(request).await?.json()?;
         let url = Url::parse(&said.signed_url).map_err(|_| AgentUrlError::Unreadable)?;
         AgentUrl::checked(url, &self.settings().endpoint(&[]), hosts)
     }
 
-    /// The address of an agent that anybody may speak with.
+    /// URL of a public agent, which needs no signature.
     ///
     /// # Errors
-    /// When the API's own address is not one that audio may go to.
+    /// [`AgentUrlError`], if the API's own address is not encrypted and not loopback.
     pub fn public_agent_url(&self, agent_id: &str) -> Result<AgentUrl, AgentUrlError> {
         let mut url = self.settings().endpoint(&["v1", "convai", "conversation"]);
         url.query_pairs_mut().append_pair("agent_id", agent_id);

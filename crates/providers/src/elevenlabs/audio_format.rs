@@ -1,17 +1,17 @@
-//! What an agent's socket can carry, by the provider's names (facts, section 4). They are settings of the agent, not of a
-//! conversation.
+//! Audio formats of an agent's WebSocket, by the provider's names (ElevenLabs facts, section 4). They are settings of
+//! the agent, not of a conversation.
 
-/// Audio on the agent's WebSocket.
+/// Audio format on the agent's WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AudioFormat {
-    /// Signed 16 bits, little endian, mono, so many samples a second.
+    /// Signed 16-bit little-endian PCM, mono; samples per second.
     Pcm(u32),
-    /// G.711 mu-law at 8,000 samples a second.
+    /// G.711 mu-law, 8,000 samples per second.
     Ulaw,
 }
 
 impl AudioFormat {
-    /// Every one that the provider has.
+    /// All formats of the provider.
     pub const ALL: [(&'static str, Self); 7] = [
         ("pcm_8000", Self::Pcm(8_000)),
         ("pcm_16000", Self::Pcm(16_000)),
@@ -22,7 +22,7 @@ impl AudioFormat {
         ("ulaw_8000", Self::Ulaw),
     ];
 
-    /// The one with this name.
+    /// The format with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)

@@ -1,14 +1,14 @@
-//! The beginning of a `post_call_audio` body: whose recording it is, read without keeping tens of megabytes of audio.
+//! The ids in a `post_call_audio` body, parsed without holding tens of megabytes of audio in memory.
 
 use std::fmt;
 
 use precall_call::{At, ConversationId};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::lenient::Scalar;
 use super::report_wire::{id, timestamp};
+use crate::lenient::Scalar;
 
-/// What `post_call_audio` says beside the audio. Everything may be missing: the beginning of the body may be all there is.
+/// The fields of `post_call_audio` except the audio. Each may be missing, for example if the body was cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AudioHead {
     /// `type`.
@@ -21,20 +21,20 @@ pub struct AudioHead {
     pub event_timestamp: Option<At>,
 }
 
-/// Reads as much as the beginning of a `post_call_audio` body tells, without keeping the audio. `prefix` may end anywhere.
+/// Parses the beginning of a `post_call_audio` body. `prefix` may end anywhere.
 #[must_use]
 pub fn audio_head(prefix: &[u8]) -> AudioHead {
     let mut head = AudioHead::default();
     let mut json = serde_json::Deserializer::from_slice(prefix);
-    // The error of a body that was cut off is expected; what was read before it is in `head`.
+    // A cut body ends in an error; `head` has the fields before the cut.
     drop(HeadSeed { head: &mut head, path: HeadPath::Root }.deserialize(&mut json));
     head
 }
 
-/// The same of a whole body, wherever its fields stand.
+/// Parses a whole `post_call_audio` body, with its fields in any order.
 ///
 /// # Errors
-/// When it cannot be read, or is not JSON.
+/// Reading fails, or the body is not JSON.
 pub fn audio_head_of(body: impl std::io::Read) -> serde_json::Result<AudioHead> {
     let mut head = AudioHead::default();
     let mut json = serde_json::Deserializer::from_reader(body);
@@ -42,7 +42,7 @@ pub fn audio_head_of(body: impl std::io::Read) -> serde_json::Result<AudioHead> 
     Ok(head)
 }
 
-/// Notes fields as they pass, so that they are there when the body ends too soon.
+/// Stores each field when it is parsed, so that it is kept if the body ends too soon.
 struct HeadSeed<'h> {
     head: &'h mut AudioHead,
     path: HeadPath,

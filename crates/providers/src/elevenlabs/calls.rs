@@ -1,85 +1,36 @@
-//! Calls that the provider makes for us, and the conversations they become.
+//! Outbound calls that the provider dials, and its conversations: read, look up, delete.
 
 use std::time::Duration;
 
 use awc::http::Method;
 use bytes::Bytes;
-use precall_base::phone_number::E164;
-use precall_call::{CallId, ConversationId, Purpose, VoiceId};
+use precall_call::{CallId, ConversationId};
 use serde::Deserialize;
 
-use super::body::outbound_call_body;
+use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::ProviderError;
-use super::exchange::{Ask, ElevenLabs, Outgoing};
-use super::lenient::Scalar;
 use super::pages::{PAGE_SIZE, Page};
-use super::report::{ConversationDetail, parse_conversation};
+use super::report_parser::{ConversationDetail, parse_conversation};
+use super::request_body::outbound_call_body;
+use super::requests::{OutboundCall, Telephony};
+use crate::lenient::Scalar;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
-/// As large as the webhook with the same content may be.
+/// The same limit as for the webhook with this content.
 const CONVERSATION_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// One call has a handful of conversations.
+/// A call has a handful of conversations.
 const PAGES_MAX: usize = 3;
 
-/// How the provider reaches the telephone network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telephony {
-    /// A SIP trunk that was imported there.
-    SipTrunk,
-    /// A Twilio number that was imported there.
-    Twilio,
-}
-
-/// The value of a dynamic variable.
-#[derive(Clone, Debug, PartialEq)]
-pub enum VariableValue {
-    /// Text.
-    Text(String),
-    /// A number.
-    Number(f64),
-    /// Yes or no.
-    Truth(bool),
-}
-
-/// A call to be dialled.
-#[derive(Clone, Debug)]
-pub struct OutboundCall {
-    /// Which of the two endpoints.
-    pub telephony: Telephony,
-    /// The agent that speaks.
-    pub agent_id: String,
-    /// The number it rings from (`agent_phone_number_id`).
-    pub phone_number_id: String,
-    /// Whom to ring.
-    pub to: E164,
-    /// The call it belongs to: `user_id` and the variable `call_id`, by which its conversation is found again.
-    pub call: CallId,
-    /// What the conversation is for.
-    pub purpose: Purpose,
-    /// None leaves the agent's own.
-    pub voice: Option<VoiceId>,
-    /// None leaves the agent's own; empty text lets the caller speak first.
-    pub first_message: Option<String>,
-    /// None leaves the agent's own.
-    pub language: Option<String>,
-    /// None leaves the agent's own; counted in whole seconds.
-    pub max_duration: Option<Duration>,
-    /// None leaves the provider's 60 s; 1 to 999 s.
-    pub ringing_timeout: Option<Duration>,
-    /// What the agent's own variables are to be; names of ours and of the provider (`system__`) do not belong here.
-    pub dynamic_variables: Vec<(String, VariableValue)>,
-}
-
-/// The provider took the call.
+/// The provider accepted the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialled {
-    /// Its conversation; the provider may not know it yet.
+    /// The conversation; none if the provider does not know it yet.
     pub conversation: Option<ConversationId>,
-    /// The telephone network's id: SIP call id or Twilio's call SID.
+    /// SIP call id or Twilio call SID.
     pub telephone_call: Option<String>,
 }
 
-/// A conversation as the list shows it.
+/// A conversation in the provider's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationSummary {
     /// Its id.
@@ -90,7 +41,7 @@ pub struct ConversationSummary {
     pub status: Option<String>,
     /// Seconds since 1970.
     pub started_at_unix: Option<i64>,
-    /// How long it lasted so far.
+    /// Duration so far.
     pub duration: Option<Duration>,
 }
 
@@ -99,7 +50,7 @@ pub struct ConversationSummary {
 pub struct ConversationList {
     /// Newest first.
     pub conversations: Vec<ConversationSummary>,
-    /// False if there are more than three hundred: then absence proves nothing.
+    /// False if there are more than 300; then a missing conversation may still exist.
     pub complete: bool,
 }
 
@@ -148,10 +99,11 @@ struct ConversationItem {
 }
 
 impl ElevenLabs {
-    /// `POST /v1/convai/{sip-trunk|twilio}/outbound-call`. Not idempotent: after [`Execution::Maybe`](super::Execution::Maybe) a telephone may ring.
+    /// `POST /v1/convai/{sip-trunk|twilio}/outbound-call`. Not idempotent: after
+    /// [`Execution::Maybe`](super::error::Execution::Maybe) a telephone may ring.
     ///
-    /// # Errors
-    /// As [`ProviderError`] says; `success: false` in a good answer is [`Declined`](super::ProviderErrorKind::Declined).
+    /// # Errors [`ProviderError`]; `success: false` in a 2xx response is
+    /// [`Declined`](super::error::ProviderErrorKind::Declined).
     pub async fn outbound_call(
         &self,
         call: &OutboundCall,
@@ -162,10 +114,10 @@ impl ElevenLabs {
             Telephony::Twilio => "twilio",
         };
         let url = self.settings().endpoint(&["v1", "convai", network, "outbound-call"]);
-        let outgoing = Outgoing::Json(Bytes::from(outbound_call_body(call).to_string()));
-        let ask =
-            Ask { method: Method::POST, url, outgoing, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
-        let answer = self.exchange(ask).await?;
+        let body = RequestBody::Json(Bytes::from(outbound_call_body(call).to_string()));
+        let request =
+            ApiRequest { method: Method::POST, url, body, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
+        let answer = self.send(request).await?;
         let said: DialAnswer = answer.json()?;
         if !said.success {
             let message = said.message.text().unwrap_or("success: false");
@@ -180,7 +132,7 @@ impl ElevenLabs {
     /// `GET /v1/convai/conversations/{conversation_id}`.
     ///
     /// # Errors
-    /// As [`ProviderError`] says; an answer that is no conversation is garbled.
+    /// [`ProviderError`]; a body that is not a conversation is `Garbled`.
     pub async fn conversation(
         &self,
         conversation: &ConversationId,
@@ -188,31 +140,31 @@ impl ElevenLabs {
     ) -> Result<ConversationDetail, ProviderError> {
         let url = self.settings().endpoint(&["v1", "convai", "conversations", conversation.as_str()]);
         let answer_bytes_max = CONVERSATION_BYTES_MAX;
-        let ask = Ask { method: Method::GET, url, outgoing: Outgoing::Nothing, answer_bytes_max, within };
-        let answer = self.exchange(ask).await?;
+        let request =
+            ApiRequest { method: Method::GET, url, body: RequestBody::Empty, answer_bytes_max, within };
+        let answer = self.send(request).await?;
         parse_conversation(&answer.body)
             .map_err(|error| ProviderError::garbled(answer.status, error.to_string()))
     }
 
-    /// `DELETE /v1/convai/conversations/{conversation_id}`: its words and its sound.
+    /// `DELETE /v1/convai/conversations/{conversation_id}`: deletes transcript and audio.
     ///
     /// # Errors
-    /// As [`ProviderError`] says; 404 where it is not there.
+    /// [`ProviderError`]; `NotFound` (404) if there is no such conversation.
     pub async fn delete_conversation(
         &self,
         conversation: &ConversationId,
         within: Duration,
     ) -> Result<(), ProviderError> {
         let url = self.settings().endpoint(&["v1", "convai", "conversations", conversation.as_str()]);
-        let (method, outgoing, answer_bytes_max) =
-            (Method::DELETE, Outgoing::Nothing, SMALL_ANSWER_BYTES_MAX);
-        self.exchange(Ask { method, url, outgoing, answer_bytes_max, within }).await.map(drop)
+        let (method, body, answer_bytes_max) = (Method::DELETE, RequestBody::Empty, SMALL_ANSWER_BYTES_MAX);
+        self.send(ApiRequest { method, url, body, answer_bytes_max, within }).await.map(drop)
     }
 
-    /// `GET /v1/convai/conversations?user_id=&agent_id=`: what became of a call whose answer was lost.
+    /// `GET /v1/convai/conversations?user_id=&agent_id=`: the conversations of a call whose dial response was lost.
     ///
     /// # Errors
-    /// As [`ProviderError`] says.
+    /// [`ProviderError`].
     pub async fn conversations_of(
         &self,
         call: CallId,
@@ -241,3 +193,6 @@ impl From<ConversationItem> for ConversationSummary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

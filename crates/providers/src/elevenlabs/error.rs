@@ -1,29 +1,26 @@
-//! What can go wrong with a request, and whether the provider may have acted on it all the same.
-
-#[cfg(test)]
-mod tests;
+//! Errors of requests to ElevenLabs, and whether the provider may have carried out the request.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::error_body::{Said, tidy};
+use super::error_body::{ErrorText, redact_text};
 use super::settings::ApiKey;
 pub use crate::http_exchange::Execution;
 
-/// A message is for a person at a log; more does not help.
+/// Longest message; it is for logs.
 const MESSAGE_CHARS_MAX: usize = 300;
 const CODE_CHARS_MAX: usize = 64;
-/// A provider that asks for more patience than this is treated as if it had asked for this much.
+/// Longest `retry-after` that is used; a longer one is cut to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// Why. Closed; the names are for logs and metrics.
+/// Kind of an error. Closed list; the names are used in logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProviderErrorKind {
-    /// The key is wrong or missing.
+    /// The API key is wrong or missing.
     Unauthorised,
-    /// The key is right and lacks a permission, or the account is blocked.
+    /// The API key lacks a permission, or the account is blocked.
     Forbidden,
-    /// Credits, quota or plan.
+    /// Credits, quota or plan do not allow the request.
     Payment,
     /// No free voice slot in the account (`voice_limit_reached`).
     SlotsFull,
@@ -31,32 +28,32 @@ pub enum ProviderErrorKind {
     NotFound,
     /// The recording cannot be cloned.
     SampleRefused,
-    /// Another request that the provider cannot take.
+    /// Another request that the provider rejects as invalid.
     Invalid,
-    /// The name is taken, or the same thing is being done already.
+    /// The name is taken, or the same operation is running.
     Conflict,
     /// `success: false`.
     Declined,
-    /// Too many requests at once; room comes when one of ours ends.
+    /// Too many concurrent requests; possible again when one of ours ends.
     ConcurrencyLimited,
-    /// Too many requests a while, or the provider is busy.
+    /// Too many requests per time, or the provider is busy.
     RateLimited,
-    /// A 5xx answer.
+    /// A 5xx response.
     Server,
-    /// The address answers with a redirect, which is never followed.
+    /// A redirect, which precall never follows.
     Redirected,
-    /// No connection: name, network, TLS.
+    /// No connection: name resolution, network or TLS failed.
     Unreachable,
-    /// The connection broke while the request or the answer was under way.
+    /// The connection broke during the request or the response.
     Lost,
     /// The deadline passed.
     Timeout,
-    /// An answer that cannot be understood, or is larger than any should be.
+    /// A response that cannot be parsed, or is too large.
     Garbled,
 }
 
 impl ProviderErrorKind {
-    /// The one name used in logs and metrics.
+    /// The name in logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,20 +78,20 @@ impl ProviderErrorKind {
     }
 }
 
-/// A request that did not bring what it was made for.
+/// A failed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderError {
-    /// Why.
+    /// Kind of the error.
     pub kind: ProviderErrorKind,
-    /// Whether it may have been carried out.
+    /// Whether the provider may have carried out the request.
     pub execution: Execution,
-    /// The HTTP status, if a head came back.
+    /// The HTTP status; none without a response head.
     pub status: Option<u16>,
-    /// The provider's own code, else its older status word.
+    /// The provider's error code, or its older status word.
     pub code: Option<String>,
-    /// For a person: at most 300 characters, without key and full numbers.
+    /// For logs: at most 300 characters, without the API key and full telephone numbers.
     pub message: String,
-    /// How long the provider asks to be left alone, at most an hour.
+    /// The provider's `retry-after`, at most one hour.
     pub retry_after: Option<Duration>,
 }
 
@@ -117,13 +114,13 @@ impl fmt::Display for ProviderError {
 impl std::error::Error for ProviderError {}
 
 impl ProviderError {
-    /// Whether the same thing may be asked for again without a look-up.
+    /// Whether the request may be repeated without a look-up.
     #[must_use]
     pub fn may_be_sent_again(&self) -> bool {
         self.execution == Execution::SurelyNot
     }
 
-    /// Whether waiting alone can help: limits and outages, not refusals.
+    /// Whether waiting can help: limits and outages, not refusals.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self.kind {
@@ -147,42 +144,43 @@ impl ProviderError {
         }
     }
 
-    /// One that no answer of the provider explains.
+    /// An error without an error response of the provider.
     pub(super) fn ours(kind: ProviderErrorKind, execution: Execution, message: impl Into<String>) -> Self {
         Self { kind, execution, status: None, code: None, message: message.into(), retry_after: None }
     }
 
-    /// A complete answer with a status that is no success.
+    /// The error of a complete response that is not 2xx.
     pub(super) fn refused(status: u16, body: &[u8], retry_after: Option<Duration>, key: &ApiKey) -> Self {
-        let said = Said::read(body);
+        let said = ErrorText::read(body);
         let by_word =
             [&said.code, &said.status, &said.kind].into_iter().flatten().find_map(|word| kind_of_word(word));
-        let code = said.code.or(said.status).or(said.kind).map(|code| tidy(&code, CODE_CHARS_MAX, key));
+        let code =
+            said.code.or(said.status).or(said.kind).map(|code| redact_text(&code, CODE_CHARS_MAX, key));
         Self {
             kind: by_word.unwrap_or_else(|| kind_of_status(status)),
             execution: execution_of_status(status),
             status: Some(status),
             code,
-            message: tidy(&said.message, MESSAGE_CHARS_MAX, key),
+            message: redact_text(&said.message, MESSAGE_CHARS_MAX, key),
             retry_after: retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)),
         }
     }
 
-    /// A 2xx answer that does not say what it should.
+    /// A 2xx response with an unexpected body.
     pub(super) fn garbled(status: u16, message: impl Into<String>) -> Self {
         let error = Self::ours(ProviderErrorKind::Garbled, Execution::Maybe, message);
         Self { status: Some(status), ..error }
     }
 
-    /// `success: false`: the provider says itself that it did nothing.
+    /// A 2xx response with `success: false`: the provider did nothing.
     pub(super) fn declined(status: u16, message: &str, key: &ApiKey) -> Self {
-        let message = tidy(message, MESSAGE_CHARS_MAX, key);
+        let message = redact_text(message, MESSAGE_CHARS_MAX, key);
         let error = Self::ours(ProviderErrorKind::Declined, Execution::SurelyNot, message);
         Self { status: Some(status), ..error }
     }
 }
 
-/// A 4xx says no. Except 408, which proxies in front of a provider also send when the provider has the request and is slow.
+/// A 4xx is a refusal, except 408: proxies send it also when the provider has the request and is slow.
 fn execution_of_status(status: u16) -> Execution {
     match status {
         408 => Execution::Maybe,
@@ -207,7 +205,8 @@ fn kind_of_status(status: u16) -> ProviderErrorKind {
     }
 }
 
-/// The status alone misleads: a wrong key can be 400, an exhausted quota 401 (ElevenLabs facts, section 1).
+/// The provider's code decides before the status: a wrong key can be 400, an exhausted quota 401 (ElevenLabs facts,
+/// section 1).
 fn kind_of_word(word: &str) -> Option<ProviderErrorKind> {
     let kind = match word {
         "invalid_api_key" | "unauthorized" | "missing_api_key" => ProviderErrorKind::Unauthorised,
@@ -243,3 +242,6 @@ fn kind_of_word(word: &str) -> Option<ProviderErrorKind> {
     };
     Some(kind)
 }
+
+#[cfg(test)]
+mod tests;

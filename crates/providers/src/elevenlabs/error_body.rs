@@ -1,14 +1,14 @@
-//! What an error body says, read from each shape the provider has used, and made fit to be shown to people.
+//! Parses error bodies in each shape that the provider has used, and redacts them for logs.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::settings::ApiKey;
-use crate::redact::shown;
+use crate::redact::redact;
 
-/// What an error body says, in whichever of its shapes.
+/// The texts of an error body.
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct ErrorText {
     pub code: Option<String>,
     pub status: Option<String>,
     pub kind: Option<String>,
@@ -20,10 +20,10 @@ struct ErrorBody {
     detail: Value,
 }
 
-impl Said {
+impl ErrorText {
     pub(super) fn read(body: &[u8]) -> Self {
         let Ok(ErrorBody { detail }) = serde_json::from_slice(body) else {
-            // A proxy's page, perhaps: its first words still help a person.
+            // Perhaps a proxy's error page: its beginning helps to find the cause.
             let head = body.get(..1024).unwrap_or(body);
             return Self { message: String::from_utf8_lossy(head).into_owned(), ..Self::default() };
         };
@@ -37,7 +37,7 @@ impl Said {
                     message: text("message").unwrap_or_default(),
                 }
             }
-            // FastAPI's list of what does not validate; its `input` repeats ours and is left out.
+            // FastAPI's list of validation errors; its `input` repeats our request and is left out.
             Value::Array(items) => {
                 let lines: Vec<String> = items.iter().take(3).map(validation_line).collect();
                 Self { message: lines.join("; "), ..Self::default() }
@@ -60,7 +60,7 @@ fn validation_line(item: &Value) -> String {
     format!("{}: {message}", place.join("."))
 }
 
-/// One line of bounded length; the key and all but the last three digits of long numbers are gone.
-pub(super) fn tidy(text: &str, chars_max: usize, key: &ApiKey) -> String {
-    shown(text, chars_max, &[key.reveal()])
+/// One line of at most `chars_max` characters, without the API key and full telephone numbers.
+pub(super) fn redact_text(text: &str, chars_max: usize, key: &ApiKey) -> String {
+    redact(text, chars_max, &[key.reveal()])
 }

@@ -1,4 +1,4 @@
-//! Lists that the provider answers in pages.
+//! Reads the provider's paged lists.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use awc::http::Method;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::ProviderError;
-use super::exchange::{Ask, ElevenLabs, Outgoing};
 
 /// Largest body of one page: a hundred voices with all their fields.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The query parameter `page_size`: the provider gives at most a hundred items a page.
 pub(super) const PAGE_SIZE: &str = "100";
 
-/// One page, as the provider answers it.
+/// One page of a list.
 pub(super) trait Page: DeserializeOwned {
-    /// What the list holds.
+    /// An entry of the list.
     type Item;
     /// The query parameter that asks for the next page.
     const NEXT_PARAMETER: &'static str;
@@ -28,12 +28,12 @@ pub(super) trait Page: DeserializeOwned {
 /// The items of all pages that were read.
 pub(super) struct Pages<T> {
     pub items: Vec<T>,
-    /// False if the provider has more items: then absence proves nothing.
+    /// False if the provider has more items; then a missing item may still exist.
     pub complete: bool,
 }
 
 impl ElevenLabs {
-    /// Reads a list, at most `pages_max` pages, under one deadline. `list` names the page size.
+    /// Reads a list, at most `pages_max` pages, under one deadline. `list` includes the page size.
     pub(super) async fn read_pages<P: Page>(
         &self,
         list: Url,
@@ -48,14 +48,14 @@ impl ElevenLabs {
             if let Some(next) = &next {
                 url.query_pairs_mut().append_pair(P::NEXT_PARAMETER, next);
             }
-            let ask = Ask {
+            let request = ApiRequest {
                 method: Method::GET,
                 url,
-                outgoing: Outgoing::Nothing,
+                body: RequestBody::Empty,
                 answer_bytes_max: PAGE_BYTES_MAX,
                 within: deadline.saturating_duration_since(tokio::time::Instant::now()),
             };
-            let (items, has_more, token) = self.exchange(ask).await?.json::<P>()?.into_parts();
+            let (items, has_more, token) = self.send(request).await?.json::<P>()?.into_parts();
             pages.items.extend(items);
             next = token.filter(|_| has_more);
             if next.is_none() {

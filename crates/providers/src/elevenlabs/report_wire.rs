@@ -1,4 +1,4 @@
-//! The shapes a report comes in, and how each becomes the one report.
+//! JSON shapes of a report, and their conversion into [`ConversationReport`].
 
 use std::fmt;
 
@@ -7,19 +7,17 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use uuid::Uuid;
 
-use super::body::{VARIABLE_CALL, VARIABLE_PURPOSE};
-use super::lenient::{Lenient, Scalar, line};
-use super::report::{ConversationReport, ReportError, ReportSource};
+use super::conversation_report::{ConversationReport, ID_BYTES_MAX, ReportError, ReportSource};
+use super::request_body::{VARIABLE_CALL, VARIABLE_PURPOSE};
 use super::transcript::Turns;
+use crate::lenient::{Lenient, Scalar, line};
 
-/// Ids of the provider have some 30 characters.
-pub(super) const ID_BYTES_MAX: usize = 256;
 const REASON_CHARS_MAX: usize = 500;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Required {
-    ByWebhook,
-    ByFetch,
+pub(super) enum BodyShape {
+    Webhook,
+    Fetched,
 }
 
 #[derive(Default, Deserialize)]
@@ -29,7 +27,7 @@ pub(super) struct Envelope {
     pub kind: Scalar,
     pub event_timestamp: Scalar,
     pub data: Lenient<Data>,
-    // The flat form.
+    // Fields of the flat form.
     call_id: Scalar,
     agent_id: Scalar,
     transcript: Turns,
@@ -95,7 +93,7 @@ struct ClientData {
     dynamic_variables: Lenient<Variables>,
 }
 
-/// The variables that are ours; all others are passed over.
+/// Our own variables; all others are skipped.
 #[derive(Default)]
 struct Variables {
     call: Scalar,
@@ -104,8 +102,8 @@ struct Variables {
 
 impl<'de> Deserialize<'de> for Variables {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Ours;
-        impl<'de> Visitor<'de> for Ours {
+        struct VariablesVisitor;
+        impl<'de> Visitor<'de> for VariablesVisitor {
             type Value = Variables;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,34 +122,34 @@ impl<'de> Deserialize<'de> for Variables {
                 Ok(found)
             }
         }
-        deserializer.deserialize_map(Ours)
+        deserializer.deserialize_map(VariablesVisitor)
     }
 }
 
 impl Data {
-    pub(super) fn ids(&self, required: Required) -> Result<(ConversationId, Option<String>), ReportError> {
-        let (conversation, agent) = match required {
-            Required::ByWebhook => ("data.conversation_id", "data.agent_id"),
-            Required::ByFetch => ("conversation_id", "agent_id"),
+    pub(super) fn ids(&self, shape: BodyShape) -> Result<(ConversationId, Option<String>), ReportError> {
+        let (conversation, agent) = match shape {
+            BodyShape::Webhook => ("data.conversation_id", "data.agent_id"),
+            BodyShape::Fetched => ("conversation_id", "agent_id"),
         };
         let conversation = ConversationId::new(id(&self.conversation_id, conversation)?);
         Ok((conversation, Some(id(&self.agent_id, agent)?)))
     }
 
-    pub(super) fn ended(
+    pub(super) fn into_report(
         self,
         source: ReportSource,
         at: Option<At>,
-        required: Required,
+        shape: BodyShape,
     ) -> Result<ConversationReport, ReportError> {
-        let (conversation, agent_id) = self.ids(required)?;
-        let (our_call, purpose) = self.echo();
+        let (conversation, agent_id) = self.ids(shape)?;
+        let (our_call, purpose) = self.echoed();
         let metadata = self.metadata.0;
         let transcript = self.transcript.into_transcript();
-        // A conversation that broke off has taken place all the same, if anything was said in it.
+        // A failed conversation took place if it has a transcript.
         let failed = self.status.text() == Some("failed") && transcript.is_none();
         let failure =
-            failed.then(|| failure_of_word(metadata.phone_call.0.call_result.text().unwrap_or_default()));
+            failed.then(|| failure_from_word(metadata.phone_call.0.call_result.text().unwrap_or_default()));
         let duration = metadata.call_duration_secs.seconds();
         let started_at = timestamp(&metadata.start_time_unix_secs);
         let reason = metadata.termination_reason.text().or(metadata.error.0.reason.text());
@@ -173,16 +171,16 @@ impl Data {
         })
     }
 
-    pub(super) fn never_began(self, at: Option<At>) -> Result<ConversationReport, ReportError> {
-        let (conversation, agent_id) = self.ids(Required::ByWebhook)?;
-        let (our_call, purpose) = self.echo();
+    pub(super) fn into_initiation_failure(self, at: Option<At>) -> Result<ConversationReport, ReportError> {
+        let (conversation, agent_id) = self.ids(BodyShape::Webhook)?;
+        let (our_call, purpose) = self.echoed();
         let body = self.metadata.0.body.0;
         let reason = self.failure_reason.text().unwrap_or_default();
         let failure = [
-            failure_of_word(reason),
-            failure_of_word(body.twilio_status.text().unwrap_or_default()),
-            failure_of_sip(body.sip_status_code.integer()),
-            failure_of_sip(body.twilio_sip_code.integer()),
+            failure_from_word(reason),
+            failure_from_word(body.twilio_status.text().unwrap_or_default()),
+            failure_from_sip(body.sip_status_code.integer()),
+            failure_from_sip(body.twilio_sip_code.integer()),
         ];
         let known = failure.into_iter().find(|failure| *failure != HandoffFailure::Unknown);
         let words = body.error_reason.text().or(self.failure_reason.text());
@@ -204,7 +202,7 @@ impl Data {
         })
     }
 
-    fn echo(&self) -> (Option<CallId>, Option<Purpose>) {
+    fn echoed(&self) -> (Option<CallId>, Option<Purpose>) {
         let client_data = &self.conversation_initiation_client_data.0;
         let variables = &client_data.dynamic_variables.0;
         let user_ids = [&self.user_id, &client_data.user_id];
@@ -213,9 +211,9 @@ impl Data {
 }
 
 impl Envelope {
-    pub(super) fn flat(self) -> Result<ConversationReport, ReportError> {
+    pub(super) fn into_flat_report(self) -> Result<ConversationReport, ReportError> {
         if self.call_id.text().is_none() {
-            // Neither form: say what either would begin with.
+            // Neither form: name the field that identifies each.
             return Err(ReportError::Missing { field: "type (or call_id of the flat form)" });
         }
         let conversation = ConversationId::new(id(&self.call_id, "call_id")?);
@@ -228,7 +226,7 @@ impl Envelope {
         let completed = match word.as_str() {
             "completed" | "done" | "success" | "successful" | "ended" => true,
             "" => transcript.is_some() || duration.is_some_and(|length| !length.is_zero()),
-            // What is called failed but has words took place.
+            // A failed conversation took place if it has a transcript.
             _ => transcript.is_some(),
         };
         let event_timestamp = timestamp(&self.timestamp);
@@ -239,7 +237,7 @@ impl Envelope {
             our_call: our_call(&variables.call, &[]),
             purpose: variables.purpose.text().and_then(Purpose::from_name),
             grade: if completed { Grade::Completed } else { Grade::Failed },
-            failure: (!completed).then(|| failure_of_word(&word)),
+            failure: (!completed).then(|| failure_from_word(&word)),
             duration,
             transcript,
             started_at: None,
@@ -258,8 +256,8 @@ fn our_call(variable: &Scalar, user_ids: &[&Scalar]) -> Option<CallId> {
         .map(|id| CallId(id.as_u128()))
 }
 
-/// The provider's words, Twilio's and those of the flat form. What is none of them may have rung.
-fn failure_of_word(word: &str) -> HandoffFailure {
+/// From the words of the provider, of Twilio and of the flat form. For an unknown word the telephone may have rung.
+fn failure_from_word(word: &str) -> HandoffFailure {
     match word {
         "busy" => HandoffFailure::Busy,
         "no-answer" | "no_answer" | "missed" | "unanswered" => HandoffFailure::NoAnswer,
@@ -267,8 +265,8 @@ fn failure_of_word(word: &str) -> HandoffFailure {
     }
 }
 
-/// 486 busy here, 600 busy everywhere, 603 declined; 408, 480 and 487: nobody picked up in time.
-fn failure_of_sip(code: Option<i64>) -> HandoffFailure {
+/// 486 busy here, 600 busy everywhere, 603 declined; 408, 480 and 487: not answered in time.
+fn failure_from_sip(code: Option<i64>) -> HandoffFailure {
     match code {
         Some(486 | 600 | 603) => HandoffFailure::Busy,
         Some(408 | 480 | 487) => HandoffFailure::NoAnswer,

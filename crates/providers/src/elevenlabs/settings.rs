@@ -1,16 +1,16 @@
-//! Where the provider is and what opens it, checked before the first request.
+//! API address and key, checked at start-up.
 
 use std::fmt;
 
 use awc::http::header::HeaderValue;
 use url::Url;
 
-/// The account's key. Never printed.
+/// API key of the account. Never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// Takes the key as it was configured.
+    /// The key as configured.
     #[must_use]
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into())
@@ -27,33 +27,34 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// What a client needs to know. Cheap to share; each arbiter builds its own client from it.
+/// Settings of the client. Each arbiter builds its own client from them.
 #[derive(Clone, Debug)]
 pub struct Settings {
     base: Url,
     key: ApiKey,
 }
 
-/// Why the settings cannot be used. Names the variable, never its secret value.
+/// Why the settings are invalid. Names the variable, never its secret value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// `ELEVENLABS_API_BASE` is something else than an address.
+    /// `ELEVENLABS_API_BASE` is not a valid address.
     #[error(
-        "ELEVENLABS_API_BASE must be an http or https address without user, query or fragment, like https://api.elevenlabs.io"
+        "ELEVENLABS_API_BASE must be an http or https address without user, query or fragment, \
+         like https://api.elevenlabs.io"
     )]
     Base,
-    /// `ELEVENLABS_API_KEY` cannot stand in a header.
+    /// `ELEVENLABS_API_KEY` is not valid in an HTTP header.
     #[error(
-        "ELEVENLABS_API_KEY is empty or holds characters that a key never has (spaces, line ends, letters beyond ASCII)"
+        "ELEVENLABS_API_KEY is empty or has characters that a key never has (spaces, line breaks, non-ASCII letters)"
     )]
     Key,
 }
 
 impl Settings {
-    /// Checks both; the base may end in `/v1`, as it did in the service before this one.
+    /// Checks both. The base may end in `/v1`, as in set-ups of the service before precall.
     ///
     /// # Errors
-    /// Which of the two is wrong.
+    /// [`SettingsError`].
     pub fn new(mut base: Url, key: ApiKey) -> Result<Self, SettingsError> {
         let plain = matches!(base.scheme(), "http" | "https")
             && base.has_host()
@@ -77,7 +78,7 @@ impl Settings {
         &self.key
     }
 
-    /// The header's value, marked so that no library prints it.
+    /// The header value, marked as sensitive so that no library prints it.
     pub(super) fn key_header(&self) -> HeaderValue {
         let mut value =
             HeaderValue::from_str(self.key.reveal()).unwrap_or_else(|_| HeaderValue::from_static(""));
@@ -85,7 +86,7 @@ impl Settings {
         value
     }
 
-    /// The address of an endpoint; every segment is escaped, so an id cannot reach another path.
+    /// URL of an endpoint. Each segment is escaped, so an id cannot lead to another path.
     pub(super) fn endpoint(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {

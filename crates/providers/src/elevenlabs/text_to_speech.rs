@@ -1,8 +1,5 @@
-//! A text spoken once, as bytes that a telephone plays without conversion. For what is prepared before any call; what an
-//! agent says in a call never comes this way.
-
-#[cfg(test)]
-mod tests;
+//! Text to speech, as samples that a leg plays without conversion. For audio that is prepared before a call; an agent's
+//! audio comes over its WebSocket.
 
 use std::time::Duration;
 
@@ -11,31 +8,31 @@ use bytes::Bytes;
 use precall_call::VoiceId;
 use serde_json::{Map, Value, json};
 
+use super::client::{ApiRequest, ApiResponse, ElevenLabs, RequestBody};
 use super::error::{ProviderError, ProviderErrorKind};
-use super::exchange::{Answer, Ask, ElevenLabs, Outgoing};
 
-/// Ten minutes of 16 bit samples, 8,000 a second.
-pub const SPEECH_BYTES_MAX: usize = 600 * 8_000 * 2;
-/// Raw samples without a header; it must stand in the query, since in the body it is ignored without a word (ElevenLabs
-/// facts, section 2).
+/// Ten minutes of 16-bit samples at 8,000 per second.
+const SPEECH_BYTES_MAX: usize = 600 * 8_000 * 2;
+/// Raw samples without a header. A query parameter: in the body the provider ignores it silently (ElevenLabs facts,
+/// section 2).
 const FORMAT: &str = "pcm_8000";
 
-/// What is to be said.
+/// A text to speak.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Speech {
-    /// The words. The models take 10,000 characters and more.
+    /// The text. The models accept 10,000 characters and more.
     pub text: String,
-    /// Who says them.
+    /// The voice.
     pub voice: VoiceId,
-    /// Which model; none leaves the provider's default (`eleven_multilingual_v2`).
+    /// The model; none = the provider's default (`eleven_multilingual_v2`).
     pub model: Option<String>,
-    /// ISO 639-1. Sent only with a named model that knows languages; the multilingual ones hear it from the text.
+    /// ISO 639-1. Sent only with a named model that accepts it; the multilingual models detect the language.
     pub language: Option<String>,
 }
 
 impl Speech {
-    /// The language as it is sent: a default model is a multilingual one, and those do not take it (OpenAPI,
-    /// `Body_text_to_speech_full`). A region is left out.
+    /// The language code to send, without region. None for the default and the multilingual models, which do not accept
+    /// it (OpenAPI, `Body_text_to_speech_full`).
     fn language_code(&self) -> Option<&str> {
         let model = self.model.as_deref()?;
         if model.contains("multilingual_v") {
@@ -45,7 +42,7 @@ impl Speech {
     }
 }
 
-/// The JSON of `POST /v1/text-to-speech/{voice_id}`.
+/// JSON of `POST /v1/text-to-speech/{voice_id}`.
 #[must_use]
 pub fn speech_body(speech: &Speech) -> Value {
     let mut body = Map::new();
@@ -60,44 +57,45 @@ pub fn speech_body(speech: &Speech) -> Value {
 }
 
 impl ElevenLabs {
-    /// `POST /v1/text-to-speech/{voice_id}?output_format=pcm_8000`: signed 16 bit little endian samples, one channel, 8,000
-    /// a second, at most [`SPEECH_BYTES_MAX`] bytes. It may be asked again; each time costs characters.
+    /// `POST /v1/text-to-speech/{voice_id}?output_format=pcm_8000`: signed 16-bit little-endian samples, mono, 8,000
+    /// per second, at most ten minutes. May be repeated; each request costs characters.
     ///
     /// # Errors
-    /// As [`ProviderError`] says; an answer that is something else than such samples is garbled.
+    /// [`ProviderError`]; a response in another format is `Garbled`.
     pub async fn speak(&self, speech: &Speech, within: Duration) -> Result<Bytes, ProviderError> {
         let mut url = self.settings().endpoint(&["v1", "text-to-speech", speech.voice.as_str()]);
         url.query_pairs_mut().append_pair("output_format", FORMAT);
-        let outgoing = Outgoing::JsonForSound(Bytes::from(speech_body(speech).to_string()));
-        let ask = Ask { method: Method::POST, url, outgoing, answer_bytes_max: SPEECH_BYTES_MAX, within };
-        let answer = self.exchange(ask).await.map_err(about_speech)?;
+        let body = RequestBody::JsonForAudio(Bytes::from(speech_body(speech).to_string()));
+        let request =
+            ApiRequest { method: Method::POST, url, body, answer_bytes_max: SPEECH_BYTES_MAX, within };
+        let answer = self.send(request).await.map_err(speech_error)?;
         check(&answer)?;
         Ok(answer.body)
     }
 }
 
-/// No recording was sent, so a refusal is about the text or the settings.
-fn about_speech(error: ProviderError) -> ProviderError {
+/// No sample was sent, so such a refusal is about the text or the settings.
+fn speech_error(error: ProviderError) -> ProviderError {
     match error.kind {
         ProviderErrorKind::SampleRefused => ProviderError { kind: ProviderErrorKind::Invalid, ..error },
         _ => error,
     }
 }
 
-/// A caller would hear anything else as noise. The content type says little: the OpenAPI file promises `audio/mpeg` for
-/// every format, the wire said `audio/pcm`.
-fn check(answer: &Answer) -> Result<(), ProviderError> {
+/// Rejects other formats, which a caller would hear as noise. The content type is not reliable: the OpenAPI file says
+/// `audio/mpeg` for every format, captured responses say `audio/pcm`.
+fn check(answer: &ApiResponse) -> Result<(), ProviderError> {
     let wrong = |message: &str| Err(ProviderError::garbled(answer.status, message));
     let said = answer.content_type.split(';').next().unwrap_or_default().trim();
     if said == "application/json" || said.starts_with("text/") {
-        return wrong("the answer is text and not sound");
+        return wrong("the answer is text, not audio");
     }
     let body = answer.body.as_ref();
     let containers: [&[u8]; 5] = [b"RIFF", b"ID3", b"OggS", b"fLaC", b"{"];
-    // The first bytes of an MP3 frame are also two quiet samples, so they count only where MP3 was announced.
+    // The first bytes of an MP3 frame can also be two quiet samples, so they count only with MP3 as content type.
     let is_mp3 = said == "audio/mpeg" && matches!(body, [0xff, second, ..] if second & 0xe0 == 0xe0);
     if is_mp3 || containers.iter().any(|magic| body.starts_with(magic)) {
-        return wrong("the answer is not in the format that was asked for");
+        return wrong("the answer is not in the requested format");
     }
     if body.is_empty() {
         return wrong("the answer is empty");
@@ -107,3 +105,6 @@ fn check(answer: &Answer) -> Result<(), ProviderError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,13 @@
-//! What was said, as text: one `role: message` a line, from the provider's list of turns or from the flat form's text.
+//! Transcript as text, one `role: message` per line, from the provider's list of turns or from the flat form's text.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::lenient::{Lenient, Scalar, drain_object, line};
+use crate::lenient::{Lenient, Scalar, drain_object, line};
 
-/// One `role: message` a line. Personal: Debug shows its length only.
+/// One `role: message` per line. Personal: `Debug` prints its length only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Transcript(String);
 
@@ -25,7 +25,7 @@ impl fmt::Debug for Transcript {
     }
 }
 
-/// The transcript: a list of turns, or in the flat form the text itself.
+/// The JSON field: a list of turns, or in the flat form a text.
 #[derive(Default)]
 pub(super) struct Turns(String);
 
@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for TurnsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Turns, A::Error> {
         let mut text = String::new();
         while let Some(Lenient(turn)) = list.next_element::<Lenient<Turn>>()? {
-            // Turns of tools have no message. An interrupted turn's message is what was heard of it.
+            // Tool turns have no message. The message of an interrupted turn is the part that was played.
             let Some(message) = turn.message.text() else { continue };
             let message = line(message, usize::MAX);
             if message.is_empty() {

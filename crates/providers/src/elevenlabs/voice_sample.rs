@@ -1,19 +1,19 @@
-//! A recording as it goes to `/v1/voices/add`.
+//! A recording for `POST /v1/voices/add`.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-/// A recording, ready to be sent.
+/// A recording of a voice.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VoiceSample {
-    /// What it is, by its own first bytes.
+    /// Format, detected from the first bytes.
     pub format: SampleFormat,
     /// The whole file, at most 20 MiB.
     pub content: Bytes,
-    /// SHA-256 of the content: what a consent or a cached clone refers to.
+    /// SHA-256 of the content; consents and cached clones refer to it.
     pub sha256: [u8; 32],
-    /// How long it is heard.
+    /// Playing time.
     pub duration: Duration,
 }
 
@@ -23,7 +23,7 @@ impl std::fmt::Debug for VoiceSample {
     }
 }
 
-/// Formats that ElevenLabs is known to take.
+/// Formats that ElevenLabs accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleFormat {
     /// RIFF or RF64 WAVE.
@@ -39,7 +39,7 @@ pub enum SampleFormat {
 }
 
 impl SampleFormat {
-    /// Its name, which is also the ending of its files.
+    /// The name, which is also the file extension.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl SampleFormat {
         }
     }
 
-    /// The name it is sent under. Never the name on disk, which often is a person's name or number.
+    /// File name in the request. Never the name on disk, which often contains a person's name or number.
     #[must_use]
     pub fn file_name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Voices of the account: made from a sample, found by name, deleted.
+//! Voices of the account: clone from a sample, find by name, delete.
 
 use std::time::Duration;
 
@@ -6,43 +6,32 @@ use awc::http::Method;
 use precall_call::VoiceId;
 use serde::Deserialize;
 
-use super::body::add_voice_body;
+use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::{ProviderError, ProviderErrorKind};
-use super::exchange::{Ask, ElevenLabs, Outgoing};
-use super::lenient::Scalar;
 use super::pages::{PAGE_SIZE, Page};
-use crate::elevenlabs::VoiceSample;
+use super::request_body::add_voice_body;
+use super::requests::AddVoice;
+use crate::lenient::Scalar;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
-/// A thousand voices: more than any plan but the largest has slots.
+/// A thousand voices: only the largest plan has more slots.
 const PAGES_MAX: usize = 10;
 
-/// A voice to be cloned.
-#[derive(Clone, Debug)]
-pub struct AddVoice {
-    /// Unique; it is how the voice is found again when the answer is lost.
-    pub name: String,
-    /// Shown in the provider's dashboard.
-    pub description: Option<String>,
-    /// The recording.
-    pub sample: VoiceSample,
-}
-
-/// A voice that was made. It holds a slot whether it can be used or not.
+/// A cloned voice. It holds a slot even if it cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoiceAdded {
     /// Its id.
     pub voice: VoiceId,
-    /// Whether an agent may speak with it.
+    /// Whether an agent can speak with it.
     pub usable: VoiceUse,
 }
 
 /// Whether a new voice can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VoiceUse {
-    /// At once.
+    /// Usable at once.
     Ready,
-    /// `requires_verification`: the sample resembles a protected voice. As good as no voice.
+    /// `requires_verification`: the sample resembles a protected voice. precall treats it as no voice.
     NeedsVerification,
 }
 
@@ -53,25 +42,25 @@ pub struct VoiceSummary {
     pub voice: VoiceId,
     /// Its name.
     pub name: String,
-    /// When it was made, in seconds since 1970; the provider does not know it of every voice.
+    /// Creation time in seconds since 1970; the provider leaves it out for some voices.
     pub created_at_unix: Option<i64>,
 }
 
 /// Voices found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoiceList {
-    /// As the provider orders them. The search is the provider's, which looks at more than the name.
+    /// In the provider's order. The provider's search matches more than the name.
     pub voices: Vec<VoiceSummary>,
-    /// False if there are more than a thousand: then absence proves nothing.
+    /// False if there are more than 1,000; then a missing voice may still exist.
     pub complete: bool,
 }
 
-/// A voice is gone.
+/// Result of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VoiceDeleted {
-    /// By this request.
+    /// This request deleted the voice.
     Now,
-    /// Before it.
+    /// The voice did not exist (404).
     Earlier,
 }
 
@@ -112,19 +101,19 @@ struct VoiceItem {
 }
 
 impl ElevenLabs {
-    /// `POST /v1/voices/add`. Not idempotent: after [`Execution::Maybe`](super::Execution::Maybe) search for the name first.
+    /// `POST /v1/voices/add`. Not idempotent: after [`Execution::Maybe`](super::error::Execution::Maybe) search by name
+    /// first.
     ///
-    /// The sample is in memory once, however often it is sent: the form refers to its bytes, and the connection takes 64 KiB of
-    /// them at a time, as the provider reads.
+    /// The form shares the sample's bytes, so retries make no copy; the connection takes 64 KiB at a time.
     ///
     /// # Errors
-    /// As [`ProviderError`] says.
+    /// [`ProviderError`].
     pub async fn add_voice(&self, voice: &AddVoice, within: Duration) -> Result<VoiceAdded, ProviderError> {
         let url = self.settings().endpoint(&["v1", "voices", "add"]);
-        let outgoing = Outgoing::Form(add_voice_body(voice));
-        let ask =
-            Ask { method: Method::POST, url, outgoing, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
-        let answer = self.exchange(ask).await?;
+        let body = RequestBody::Form(add_voice_body(voice));
+        let request =
+            ApiRequest { method: Method::POST, url, body, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
+        let answer = self.send(request).await?;
         let added: AddedAnswer = answer.json()?;
         if added.voice_id.is_empty() {
             return Err(ProviderError::garbled(answer.status, "the answer holds an empty voice_id"));
@@ -134,10 +123,10 @@ impl ElevenLabs {
         Ok(VoiceAdded { voice: VoiceId::new(added.voice_id), usable })
     }
 
-    /// `GET /v2/voices?search=`, all pages up to a thousand voices, under one deadline. The caller compares names itself.
+    /// `GET /v2/voices?search=`: all pages up to 1,000 voices, under one deadline. The caller compares the names.
     ///
     /// # Errors
-    /// As [`ProviderError`] says.
+    /// [`ProviderError`].
     pub async fn voices_named(&self, search: &str, within: Duration) -> Result<VoiceList, ProviderError> {
         let mut url = self.settings().endpoint(&["v2", "voices"]);
         url.query_pairs_mut().append_pair("search", search).append_pair("page_size", PAGE_SIZE);
@@ -146,10 +135,10 @@ impl ElevenLabs {
         Ok(VoiceList { voices, complete: pages.complete })
     }
 
-    /// `DELETE /v1/voices/{voice_id}`. A voice that is not there is deleted.
+    /// `DELETE /v1/voices/{voice_id}`. A voice that does not exist counts as deleted.
     ///
     /// # Errors
-    /// As [`ProviderError`] says, except for 404.
+    /// [`ProviderError`], except `NotFound`.
     pub async fn delete_voice(
         &self,
         voice: &VoiceId,
@@ -157,8 +146,9 @@ impl ElevenLabs {
     ) -> Result<VoiceDeleted, ProviderError> {
         let url = self.settings().endpoint(&["v1", "voices", voice.as_str()]);
         let answer_bytes_max = SMALL_ANSWER_BYTES_MAX;
-        let ask = Ask { method: Method::DELETE, url, outgoing: Outgoing::Nothing, answer_bytes_max, within };
-        match self.exchange(ask).await {
+        let request =
+            ApiRequest { method: Method::DELETE, url, body: RequestBody::Empty, answer_bytes_max, within };
+        match self.send(request).await {
             Ok(_) => Ok(VoiceDeleted::Now),
             Err(error) if error.kind == ProviderErrorKind::NotFound => Ok(VoiceDeleted::Earlier),
             Err(error) => Err(error),
@@ -175,3 +165,6 @@ impl From<VoiceItem> for VoiceSummary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

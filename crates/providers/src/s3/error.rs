@@ -1,51 +1,52 @@
-//! What a store said instead of doing it, and what an administrator can change about it.
+//! Errors of S3 requests, with a hint for the administrator.
 
 use roxmltree::Document;
 
-use crate::http_exchange::{Answered, Failed, FailedKind};
+use crate::http_exchange::{Failure, FailureKind, Response};
 
-/// As long as any code of Amazon's.
+/// Longest error code of Amazon.
 const CODE_CHARS_MAX: usize = 40;
 
-/// Why an object cannot be had. Never names the object: its name often holds a number.
+/// A failed request. Never names the object: object names often contain a telephone number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum S3Error {
-    /// Nothing lies there.
+    /// The object does not exist.
     #[error("the object does not exist")]
     Missing,
     /// The bucket does not exist.
     #[error("the bucket does not exist: correct S3_BUCKET_NAME, S3_REGION or S3_ENDPOINT")]
     NoBucket,
-    /// The keys do not open it.
+    /// The store rejects the keys.
     #[error(
-        "the store refuses the keys ({0}): correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do in the bucket"
+        "the store rejects the keys ({0}): \
+         check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and their permissions on the bucket"
     )]
     Refused(String),
-    /// The bucket lies in another region.
-    #[error("the bucket lies elsewhere (status {0}): correct S3_REGION or S3_ENDPOINT")]
+    /// The bucket is in another region.
+    #[error("the bucket is in another region (status {0}): correct S3_REGION or S3_ENDPOINT")]
     Elsewhere(u16),
-    /// More than may be read.
-    #[error("the object is larger than may be read")]
+    /// The object is larger than the caller's limit.
+    #[error("the object is too large")]
     TooLarge,
-    /// No connection, or none that lasted.
+    /// No connection, or it broke.
     #[error("the store cannot be reached ({0})")]
     Unreachable(String),
-    /// It has trouble of its own, or does not know what is asked.
+    /// Any other status.
     #[error("the store answers with status {status} ({code})")]
     Status {
-        /// Of the answer.
+        /// HTTP status.
         status: u16,
-        /// The store's own word, as far as it gives one.
+        /// The store's error code, or `no code`.
         code: String,
     },
-    /// Not what a store answers.
-    #[error("the store's answer cannot be read")]
+    /// The response cannot be parsed.
+    #[error("the store's answer cannot be parsed")]
     Garbled,
 }
 
 impl S3Error {
-    /// Of an answer that is no success.
-    pub(super) fn of_answer(answer: &Answered) -> Self {
+    /// The error of a response that is not 2xx.
+    pub(super) fn of_answer(answer: &Response) -> Self {
         let code = code_of(&answer.body);
         match (answer.status, code.as_str()) {
             (404, "NoSuchBucket") => Self::NoBucket,
@@ -61,7 +62,7 @@ impl S3Error {
         }
     }
 
-    /// Whether the same may succeed later without anybody changing anything.
+    /// Whether a retry may succeed without a change of the set-up.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
@@ -72,19 +73,19 @@ impl S3Error {
     }
 }
 
-impl From<Failed> for S3Error {
-    fn from(failed: Failed) -> Self {
+impl From<Failure> for S3Error {
+    fn from(failed: Failure) -> Self {
         match failed.kind {
-            FailedKind::Garbled if failed.status.is_some_and(|status| status < 300) => Self::TooLarge,
-            FailedKind::Garbled => Self::Garbled,
-            FailedKind::Unreachable | FailedKind::Unwritable | FailedKind::Lost | FailedKind::Timeout => {
+            FailureKind::Garbled if failed.status.is_some_and(|status| status < 300) => Self::TooLarge,
+            FailureKind::Garbled => Self::Garbled,
+            FailureKind::Unreachable | FailureKind::Unwritable | FailureKind::Lost | FailureKind::Timeout => {
                 Self::Unreachable(failed.message)
             }
         }
     }
 }
 
-/// `<Error><Code>` of a body; empty where there is none, as after a HEAD.
+/// `<Error><Code>` of a body; empty if there is none, as after a HEAD.
 fn code_of(body: &[u8]) -> String {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let Ok(document) = Document::parse(text) else { return String::new() };

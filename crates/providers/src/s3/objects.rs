@@ -1,4 +1,4 @@
-//! One request each. Deadlines are the caller's: whoever gives up drops the future, and with it the connection.
+//! Requests for the objects of a bucket. The caller sets the deadline: dropping a future closes its connection.
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
@@ -16,18 +16,18 @@ use url::Url;
 use super::error::S3Error;
 use super::settings::S3Settings;
 use super::versions::{Page, page_url};
-use crate::http_exchange::{Answered, Body, Progress, Request, client_trusting, exchange};
+use crate::http_exchange::{Body, Progress, Request, Response, exchange, http_client_with};
 
-/// How long a signed address is good for: longer than any deadline, and than clocks differ.
+/// Validity of a signed URL: longer than any deadline plus the difference between two clocks.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
 const SMALL_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// A page of a thousand versions.
 const LIST_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Fifty thousand versions of one object, and of those whose names begin with its name.
+/// 50,000 versions of all objects whose names begin with the key.
 const PAGES_MAX: usize = 50;
 
 thread_local! {
-    /// awc's client cannot leave its thread, and every thread that reads samples needs one.
+    /// awc's client is bound to its thread, and each thread that reads samples needs one.
     static CLIENT: OnceCell<Client> = const { OnceCell::new() };
 }
 
@@ -37,66 +37,66 @@ pub struct Objects {
     settings: Arc<S3Settings>,
 }
 
-/// What tells one state of an object from the next.
+/// Identifies the content of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// The store's hash of it, as it writes it.
+pub struct ObjectVersion {
+    /// The store's ETag, unchanged.
     pub etag: String,
-    /// In buckets that keep versions.
+    /// The version id; none in buckets without versions.
     pub version: Option<String>,
 }
 
 impl Objects {
-    /// With these settings.
+    /// A client with these settings.
     #[must_use]
     pub fn new(settings: S3Settings) -> Self {
         Self { settings: Arc::new(settings) }
     }
 
-    /// Where they are.
+    /// The settings.
     #[must_use]
     pub fn settings(&self) -> &S3Settings {
         &self.settings
     }
 
-    /// HEAD: what lies there, unread.
+    /// HEAD: the object's version, without its content.
     ///
     /// # Errors
-    /// As [`S3Error`] says.
-    pub async fn look(&self, key: &str, now: At) -> Result<Seen, S3Error> {
+    /// [`S3Error`].
+    pub async fn head(&self, key: &str, now: At) -> Result<ObjectVersion, S3Error> {
         let url = self.signed(&self.settings.bucket.head_object(Some(&self.settings.credentials), key), now);
         let answer = self.ask(Method::HEAD, url, None, SMALL_ANSWER_BYTES_MAX).await?;
         let text = |name: &str| answer.header(name).filter(|text| !text.is_empty()).map(str::to_owned);
         let etag = text("etag").ok_or(S3Error::Garbled)?;
-        Ok(Seen { etag, version: text("x-amz-version-id") })
+        Ok(ObjectVersion { etag, version: text("x-amz-version-id") })
     }
 
-    /// GET: all of it, if it is not larger than `bytes_max`.
+    /// GET: the content, if it has at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// As [`S3Error`] says.
+    /// [`S3Error`].
     pub async fn read(&self, key: &str, bytes_max: usize, now: At) -> Result<Bytes, S3Error> {
         let url = self.signed(&self.settings.bucket.get_object(Some(&self.settings.credentials), key), now);
         Ok(self.ask(Method::GET, url, None, bytes_max).await?.body)
     }
 
-    /// PUT: replaces what lies there, whole or not at all.
+    /// PUT: replaces the object, as a whole or not at all.
     ///
     /// # Errors
-    /// As [`S3Error`] says.
+    /// [`S3Error`].
     pub async fn write(&self, key: &str, content: Bytes, content_type: &str, now: At) -> Result<(), S3Error> {
         let url = self.signed(&self.settings.bucket.put_object(Some(&self.settings.credentials), key), now);
         let body = Body { content_type: content_type.to_owned(), parts: VecDeque::from([content]) };
         self.ask(Method::PUT, url, Some(body), SMALL_ANSWER_BYTES_MAX).await.map(|_| ())
     }
 
-    /// Deletes every version and every delete marker, so that nothing of it can be brought back. Returns how many there were.
+    /// Deletes all versions and delete markers, so that the object cannot be restored. Returns their number.
     ///
     /// # Errors
-    /// As [`S3Error`] says. Some may be gone then; the rest goes when it is asked again.
+    /// [`S3Error`]. Some versions may be deleted then; a repetition deletes the rest.
     pub async fn delete_all_versions(&self, key: &str, now: At) -> Result<usize, S3Error> {
         let mut deleted = 0_usize;
-        // Listed anew as long as something is found: somebody may write a version while others are deleted.
+        // List again until nothing is found: a version may be written while others are deleted.
         for _ in 0..PAGES_MAX {
             let versions = self.versions(key, now).await?;
             if versions.is_empty() {
@@ -107,7 +107,7 @@ impl Objects {
                 deleted = deleted.saturating_add(1);
             }
         }
-        Err(S3Error::Status { status: 409, code: "it is written again and again".to_owned() })
+        Err(S3Error::Status { status: 409, code: "new versions keep appearing".to_owned() })
     }
 
     async fn delete_version(&self, key: &str, version: &str, now: At) -> Result<(), S3Error> {
@@ -120,7 +120,7 @@ impl Objects {
         }
     }
 
-    /// The ids of an object's versions and delete markers; `null` is the id where none are kept.
+    /// Ids of an object's versions and delete markers; `null` in buckets without versions.
     async fn versions(&self, key: &str, now: At) -> Result<Vec<String>, S3Error> {
         let mut found = Vec::new();
         let mut after = None;
@@ -128,19 +128,19 @@ impl Objects {
             let url = page_url(&self.settings, key, after.as_ref(), timestamp(now), SIGNED_FOR);
             let answer = match self.ask(Method::GET, url, None, LIST_BYTES_MAX).await {
                 Ok(answer) => answer,
-                // A list is never missing; its bucket is.
+                // A list always exists; a 404 means that the bucket does not.
                 Err(S3Error::Missing) => return Err(S3Error::NoBucket),
                 Err(error) => return Err(error),
             };
             let Page { versions, next } = Page::parse(&answer.body, key).ok_or(S3Error::Garbled)?;
             found.extend(versions);
             match next {
-                // Names are in order: what comes behind this one's is others'.
+                // The list is sorted by name; after this key only other objects follow.
                 Some(next) if next.key.as_str() <= key => after = Some(next),
                 Some(_) | None => return Ok(found),
             }
         }
-        // Those that were found go first, then it is listed again.
+        // The caller deletes these, then lists again.
         Ok(found)
     }
 
@@ -154,8 +154,9 @@ impl Objects {
         url: Url,
         body: Option<Body>,
         answer_bytes_max: usize,
-    ) -> Result<Answered, S3Error> {
-        let client = CLIENT.with(|cell| cell.get_or_init(|| client_trusting(&self.settings.trust)).clone());
+    ) -> Result<Response, S3Error> {
+        let client =
+            CLIENT.with(|cell| cell.get_or_init(|| http_client_with(&self.settings.tls_roots)).clone());
         let request = Request { method, url, headers: Vec::new(), body, answer_bytes_max };
         let answer = exchange(&client, request, &Progress::new()).await?;
         if answer.is_success() { Ok(answer) } else { Err(S3Error::of_answer(&answer)) }

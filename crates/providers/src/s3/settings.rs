@@ -1,30 +1,30 @@
-//! Which bucket, where, and what opens it, checked before the first request.
+//! Bucket, address and keys, checked at start-up.
 
 use std::fmt;
 
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use url::Url;
 
-use crate::tls_roots::{Trust, TrustError};
+use crate::tls_roots::{TlsRoots, TlsRootsError};
 
-/// What a client of one bucket needs to know.
+/// Settings of the client of one bucket.
 #[derive(Clone)]
 pub struct S3Settings {
     pub(super) bucket: Bucket,
     pub(super) credentials: Credentials,
-    pub(super) trust: Trust,
+    pub(super) tls_roots: TlsRoots,
     endpoint: Option<Url>,
 }
 
-/// Why the settings cannot be used.
+/// Why the settings are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum S3SettingsError {
-    /// No address can be made of them.
-    #[error("no address can be made of S3_ENDPOINT, S3_REGION and S3_BUCKET_NAME")]
+    /// They form no valid URL.
+    #[error("S3_ENDPOINT, S3_REGION and S3_BUCKET_NAME do not form a valid URL")]
     Address,
     /// TLS cannot be set up.
     #[error(transparent)]
-    Trust(#[from] TrustError),
+    TlsRoots(#[from] TlsRootsError),
 }
 
 impl fmt::Debug for S3Settings {
@@ -34,11 +34,12 @@ impl fmt::Debug for S3Settings {
 }
 
 impl S3Settings {
-    /// A bucket at `endpoint`, addressed by path; without one at Amazon, by host, unless the bucket's name has dots, which
-    /// no certificate covers. Believes whom the host believes: stores on premises have authorities of their own.
+    /// A bucket at `endpoint`, addressed by path. Without endpoint at Amazon, addressed by host name, or by path if the
+    /// bucket's name has dots, which no certificate covers. TLS uses the host's root certificates, for stores on
+    /// premises.
     ///
     /// # Errors
-    /// As [`S3SettingsError`] says.
+    /// [`S3SettingsError`].
     pub fn new(
         endpoint: Option<Url>,
         region: &str,
@@ -58,7 +59,7 @@ impl S3Settings {
         let bucket = Bucket::new(address, style, bucket.to_owned(), region.to_owned())
             .map_err(|_| S3SettingsError::Address)?;
         let credentials = Credentials::new(key_id, secret);
-        Ok(Self { bucket, credentials, trust: Trust::of_host_and(None)?, endpoint })
+        Ok(Self { bucket, credentials, tls_roots: TlsRoots::load(None)?, endpoint })
     }
 
     /// `S3_BUCKET_NAME`.
@@ -67,7 +68,7 @@ impl S3Settings {
         self.bucket.name()
     }
 
-    /// The addresses that begin an object of this bucket, each with a slash at its end.
+    /// Base URLs under which objects of this bucket can be addressed, each with a slash at the end.
     #[must_use]
     pub fn addresses(&self) -> Vec<Url> {
         let (bucket, region) = (self.bucket.name(), self.bucket.region());
@@ -80,14 +81,14 @@ impl S3Settings {
             texts.push(format!("https://{bucket}.{host}/"));
             texts.push(format!("https://{host}/{bucket}/"));
         }
-        // The addresses of before regions had any of their own.
+        // Legacy URLs without region.
         texts.push(format!("https://{bucket}.s3.{domain}/"));
         texts.push(format!("https://s3.{domain}/{bucket}/"));
         texts.iter().filter_map(|text| Url::parse(text).ok()).collect()
     }
 }
 
-/// Amazon's, which in China is another.
+/// Amazon's domain; China has its own.
 fn domain_of(region: &str) -> &'static str {
     if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }

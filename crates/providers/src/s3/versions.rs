@@ -1,4 +1,4 @@
-//! The list of an object's versions, which the signing library does not know.
+//! The list of an object's versions (`ListObjectVersions`), which the signing library does not have.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use url::Url;
 
 use super::settings::S3Settings;
 
-/// Where the next page begins.
+/// Start of the next page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
     pub(super) key: String,
     pub(super) version: Option<String>,
 }
 
-/// What one answer holds of one object.
+/// The versions of one object in one page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) versions: Vec<String>,
@@ -36,7 +36,7 @@ pub(super) fn page_url(
     let mut query = Map::new();
     query.insert("versions", "");
     query.insert("prefix", key);
-    // Names may hold what XML cannot.
+    // Object names may contain characters that XML cannot.
     query.insert("encoding-type", "url");
     if let Some(marker) = after {
         query.insert("key-marker", marker.key.as_str());
@@ -60,7 +60,7 @@ pub(super) fn page_url(
 }
 
 impl Page {
-    /// None where it is no such list.
+    /// None if the body is not such a list.
     pub(super) fn parse(body: &[u8], key: &str) -> Option<Self> {
         let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
         let list = document.root_element();
@@ -75,7 +75,7 @@ impl Page {
             if !matches!(entry.tag_name().name(), "Version" | "DeleteMarker") {
                 continue;
             }
-            // The prefix also finds longer names, which are somebody else's.
+            // The prefix also matches other objects with longer names.
             if name(child(entry, "Key")?) == key {
                 versions.push(child(entry, "VersionId").unwrap_or("null").to_owned());
             }
@@ -89,12 +89,12 @@ impl Page {
     }
 }
 
-/// The text of a child; none where it is missing or empty.
+/// Text of a child element; none if missing or empty.
 fn child<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
     node.children().find(|child| child.tag_name().name() == name)?.text()
 }
 
-/// As forms are written: a plus is a space.
+/// Form encoding: a plus is a space.
 fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }

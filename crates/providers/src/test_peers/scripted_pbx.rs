@@ -1,4 +1,4 @@
-//! A PBX for tests, over raw sockets on loopback: it gives tokens, lists legs, sends events, and misbehaves when told to.
+//! A PBX for tests, over raw sockets on loopback: it issues tokens, lists legs, sends events, and fails as scripted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::cell::{Cell, RefCell};
@@ -15,13 +15,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
-use crate::threecx::access_token::{AccessTokens, TokenDesk};
+use crate::threecx::access_token::{AccessTokens, TokenPublisher};
 use crate::threecx::settings::{ClientSecret, Settings};
 
 pub const DN: &str = "900";
 pub const SECRET: &str = "very-secret";
 
-/// A request that came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub line: String,
@@ -38,17 +38,17 @@ impl Seen {
     }
 }
 
-/// How a request is answered, instead of as a PBX would.
+/// A scripted answer in place of the PBX's.
 #[derive(Clone, Debug)]
 pub enum Answer {
     Reply(&'static str, String),
-    /// The same, after a while.
+    /// An empty reply, after a delay.
     Late(Duration, &'static str),
     /// The connection closes without an answer.
     Close,
     /// No answer until the client leaves.
     Hang,
-    /// A WebSocket that is accepted and never says anything, not even to a ping.
+    /// Accepts a WebSocket and sends nothing on it, not even pongs.
     Deaf,
 }
 
@@ -110,7 +110,7 @@ impl ScriptedPbx {
         pbx
     }
 
-    /// Where it listens.
+    /// Its listening address.
     pub fn address(&self) -> SocketAddr {
         self.base.trim_start_matches("http://").parse().unwrap()
     }
@@ -120,9 +120,9 @@ impl ScriptedPbx {
         Arc::new(Settings::new(self.base.parse().unwrap(), DN, secret, within).unwrap())
     }
 
-    /// Both sides of the token, with a first one that the PBX gave.
-    pub fn desk(&self) -> (AccessTokens, TokenDesk) {
-        let (tokens, mut desk) = TokenDesk::open();
+    /// Both sides of the access token, with a first token published.
+    pub fn token_channel(&self) -> (AccessTokens, TokenPublisher) {
+        let (tokens, mut desk) = TokenPublisher::channel();
         desk.publish(&self.give_token());
         (tokens, desk)
     }
@@ -132,7 +132,7 @@ impl ScriptedPbx {
         format!("token{}", self.world.tokens_given.get())
     }
 
-    /// Every token given so far is refused from now on.
+    /// Refuses all tokens issued so far.
     pub fn revoke(&self) {
         self.world.revoked.set(self.world.tokens_given.get());
     }
@@ -141,12 +141,12 @@ impl ScriptedPbx {
         self.world.tokens_given.get()
     }
 
-    /// The next request that begins so is answered so.
+    /// Answers the next request whose line begins with `line`.
     pub fn script(&self, line: &str, answer: Answer) {
         self.world.scripted.borrow_mut().push_back((Line::Begins(line.to_owned()), answer));
     }
 
-    /// The next request of exactly this line is answered so.
+    /// Answers the next request with exactly this line.
     pub fn script_exactly(&self, line: &str, answer: Answer) {
         self.world.scripted.borrow_mut().push_back((Line::Is(line.to_owned()), answer));
     }
@@ -159,12 +159,12 @@ impl ScriptedPbx {
         self.world.seen.borrow().iter().filter(|seen| seen.line.starts_with(line)).cloned().collect()
     }
 
-    /// Waits until so many requests that begin so have come.
+    /// Waits until `times` requests whose line begins with `line` were received.
     pub async fn until_seen(&self, line: &str, times: usize) {
         self.until(|pbx| pbx.seen(line).len() >= times).await;
     }
 
-    /// Waits until a socket that was open is closed.
+    /// Waits until an open socket is closed.
     pub async fn until_closed(&self) {
         self.until(|pbx| pbx.world.sockets_closed.get() > 0).await;
     }
@@ -179,7 +179,7 @@ impl ScriptedPbx {
         }
     }
 
-    /// An event on the newest socket.
+    /// Sends an event on the newest socket.
     pub fn event(&self, kind: i64, entity: &str, data: &Value) {
         self.world.sequence.set(self.world.sequence.get() + 1);
         let event = json!({"event_type": kind, "entity": entity, "attached_data": data});
@@ -195,7 +195,7 @@ impl ScriptedPbx {
         self.event(1, &format!("/callcontrol/{DN}/participants/{id}"), &Value::Null);
     }
 
-    /// Bytes on the newest socket, as they are.
+    /// Sends raw bytes on the newest socket.
     pub fn raw(&self, bytes: Vec<u8>) {
         self.order(Order::Send(bytes));
     }
@@ -296,7 +296,7 @@ impl ScriptedPbx {
     }
 }
 
-/// A leg as the PBX writes it.
+/// JSON of a leg.
 pub fn leg(id: u64, status: &str, caller: &str) -> Value {
     json!({"id": id, "status": status, "dn": DN, "party_caller_name": "", "party_dn": "10007",
         "party_caller_id": caller, "party_did": "", "device_id": "", "party_dn_type": "Wexternalline",
@@ -304,7 +304,7 @@ pub fn leg(id: u64, status: &str, caller: &str) -> Value {
         "referred_by_type": "None", "on_behalf_of_dn": "", "on_behalf_of_type": "None", "callid": 7, "legid": 1})
 }
 
-/// A test, with an end.
+/// Runs a test with a limit of 60 s.
 pub fn run<F: Future>(test: F) -> F::Output {
     actix::System::new()
         .block_on(async { tokio::time::timeout(Duration::from_secs(60), test).await.expect("in time") })
@@ -355,12 +355,13 @@ async fn upgrade(socket: &mut TcpStream, seen: &Seen) {
     let accept = hash_key(seen.header("sec-websocket-key").expect("an upgrade").as_bytes());
     let accept = String::from_utf8(accept.to_vec()).unwrap();
     let head = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-accept: {accept}\r\n\r\n"
     );
     let _ = socket.write_all(head.as_bytes()).await;
 }
 
-/// Does what is ordered, and answers pings.
+/// Sends what the test orders, and answers pings.
 async fn talk(socket: TcpStream, mut orders: mpsc::UnboundedReceiver<Order>) {
     let (mut reading, mut writing) = socket.into_split();
     loop {
@@ -375,7 +376,7 @@ async fn talk(socket: TcpStream, mut orders: mpsc::UnboundedReceiver<Order>) {
                 if read.is_err() {
                     return;
                 }
-                // Small masked frames are all that a client of events sends.
+                // The client sends small masked frames only.
                 let length = usize::from(head[1] & 0x7f);
                 let mut rest = vec![0; 4 + length];
                 if reading.read_exact(&mut rest).await.is_err() {

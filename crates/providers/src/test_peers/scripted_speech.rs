@@ -1,4 +1,4 @@
-//! A server for tests of what is spoken: answers by a script and remembers what was asked.
+//! A text-to-speech server for tests: answers by a script and records the requests.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
 use std::cell::RefCell;
@@ -11,25 +11,25 @@ use tokio::net::{TcpListener, TcpStream};
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Its first line without the version.
+    /// First line without the HTTP version.
     pub line: String,
-    /// The head as it came.
+    /// The head in lower case.
     pub head: String,
-    /// The body; null when there was none.
+    /// The body as JSON; null if there is none.
     pub body: Value,
 }
 
 /// One answer.
 pub enum Reply {
-    /// 200 with that content type and body.
+    /// Status 200 with this content type and body.
     Good(&'static str, Vec<u8>),
-    /// That status line and JSON.
+    /// This status line and JSON.
     Bad(&'static str, &'static str),
-    /// None until the client leaves.
+    /// No answer until the client disconnects.
     Never,
 }
 
-/// The server; it ends with the test's runtime.
+/// The server; it stops with the test's runtime.
 pub struct SpeechServer {
     /// Its address.
     pub base: String,
@@ -65,7 +65,7 @@ impl SpeechServer {
         server
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.borrow().clone()
     }

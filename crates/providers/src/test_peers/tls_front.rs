@@ -1,4 +1,4 @@
-//! TLS in front of a PBX that has none, with a certificate of its own.
+//! A TLS proxy with a self-signed certificate in front of a scripted PBX.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use std::io::Write;
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-/// TLS in front of a PBX, until it is dropped.
+/// A TLS proxy; it stops when it is dropped.
 pub struct Front {
     pub port: u16,
     ca: tempfile::NamedTempFile,
@@ -25,7 +25,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// Shows a certificate for this host name.
+    /// Starts a proxy whose certificate is for the host `name`.
     pub fn before(pbx: SocketAddr, name: &str) -> Self {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
         let mut ca = tempfile::NamedTempFile::new().unwrap();
@@ -63,7 +63,7 @@ impl Front {
         Self { port, ca, _end: end }
     }
 
-    /// The certificate, for a client that is to believe it.
+    /// The certificate file, for a client that trusts it.
     pub fn ca_file(&self) -> &Path {
         self.ca.path()
     }

@@ -1,7 +1,7 @@
-//! The one access token of a PBX client, as everybody who sends requests sees it.
+//! Shares the access token of a PBX client between all senders of requests.
 //!
-//! 3CX allows one active token at a time (facts, section 1.1), so exactly one keeper asks for tokens and publishes them here;
-//! nobody else ever does. Handles are cheap, and may live on any thread.
+//! 3CX allows one active token at a time (3CX facts, section 1.1), so only the token keeper requests tokens and
+//! publishes them here. Handles are cheap and may be used on any thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-/// Longest wait for a token before a request is given up.
+/// Longest wait of a request for a token.
 const TOKEN_WITHIN: Duration = Duration::from_secs(5);
-/// Refusals that may wait for the keeper; a further one adds nothing, the keeper is at work already.
+/// Queued refusals; more are dropped, because the keeper already acts on the queued ones.
 const REFUSALS_QUEUED: usize = 8;
 
-/// A token that the PBX gave.
+/// A token issued by the PBX.
 #[derive(Clone)]
 pub struct AccessToken {
     bearer: Arc<str>,
@@ -22,13 +22,13 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// The `Authorization` header's value.
+    /// Value of the `Authorization` header.
     #[must_use]
     pub fn header(&self) -> String {
         format!("Bearer {}", self.bearer)
     }
 
-    /// Counts the tokens of this process from 1.
+    /// Number of the token in this process, from 1.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
@@ -41,12 +41,12 @@ impl std::fmt::Debug for AccessToken {
     }
 }
 
-/// There was no token in time.
+/// No token in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the PBX gave no access token in time")]
 pub struct NoToken;
 
-/// What everybody who sends requests holds.
+/// Handle for senders of requests.
 #[derive(Clone, Debug)]
 pub struct AccessTokens {
     current: watch::Receiver<Option<AccessToken>>,
@@ -55,25 +55,25 @@ pub struct AccessTokens {
 }
 
 impl AccessTokens {
-    /// The token in use. Waits at most 5 s for the first one.
+    /// The current token. Waits at most 5 s for the first one.
     ///
     /// # Errors
-    /// When there is none by then.
+    /// [`NoToken`] after 5 s.
     pub async fn current(&self) -> Result<AccessToken, NoToken> {
         self.newer_than(0).await
     }
 
-    /// A token in place of one that the PBX answered with 401. Waits at most 5 s.
+    /// Reports that the PBX answered `refused` with 401, and waits at most 5 s for a newer token.
     ///
     /// # Errors
-    /// When there is none by then.
+    /// [`NoToken`] after 5 s.
     pub async fn instead_of(&self, refused: &AccessToken) -> Result<AccessToken, NoToken> {
-        // A full queue means that the keeper has been told already.
+        // With a full queue the keeper already knows.
         let _ = self.refused.try_send(refused.generation);
         self.newer_than(refused.generation).await
     }
 
-    /// Counts a stream that a new token might cut, for as long as the guard lives.
+    /// Counts an audio stream while the guard lives; a new token may cut such a stream.
     #[must_use]
     pub fn stream_opened(&self) -> OpenStream {
         self.open_streams.fetch_add(1, Ordering::Relaxed);
@@ -100,19 +100,19 @@ impl Drop for OpenStream {
     }
 }
 
-/// The keeper's side.
+/// The token keeper's side: publishes tokens, receives refusals.
 #[derive(Debug)]
-pub struct TokenDesk {
+pub struct TokenPublisher {
     publish: watch::Sender<Option<AccessToken>>,
     refused: mpsc::Receiver<u64>,
     open_streams: Arc<AtomicUsize>,
     generation: u64,
 }
 
-impl TokenDesk {
-    /// Both sides of one client's token.
+impl TokenPublisher {
+    /// Both sides for one client.
     #[must_use]
-    pub fn open() -> (AccessTokens, Self) {
+    pub fn channel() -> (AccessTokens, Self) {
         let (publish, current) = watch::channel(None);
         let (refusals, refused) = mpsc::channel(REFUSALS_QUEUED);
         let open_streams = Arc::new(AtomicUsize::new(0));
@@ -120,14 +120,15 @@ impl TokenDesk {
         (tokens, Self { publish, refused, open_streams, generation: 0 })
     }
 
-    /// Makes a token the one in use.
+    /// Makes `bearer` the current token.
     pub fn publish(&mut self, bearer: &str) {
         self.generation = self.generation.saturating_add(1);
         let token = AccessToken { bearer: Arc::from(bearer), generation: self.generation };
         self.publish.send_replace(Some(token));
     }
 
-    /// Waits for a refusal of the token in use; refusals of older ones are dropped. None when nobody holds a handle.
+    /// Waits for a refusal of the current token; refusals of older tokens are ignored. None once all handles are
+    /// dropped.
     pub async fn refusal(&mut self) -> Option<()> {
         loop {
             let generation = self.refused.recv().await?;
@@ -137,7 +138,7 @@ impl TokenDesk {
         }
     }
 
-    /// Streams that are open now.
+    /// Number of open audio streams.
     #[must_use]
     pub fn open_streams(&self) -> usize {
         self.open_streams.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! What can be done to a leg, and how it turned out: the one distinction that matters is whether the call is still ours.
+//! Actions on a leg and their outcome. An outcome tells whether the leg is still ours.
 
 use std::time::Duration;
 
@@ -10,95 +10,95 @@ use super::client::ThreeCx;
 use super::error::{ThreeCxError, ThreeCxErrorKind};
 use super::participant::Participant;
 use super::wire;
-use crate::http_exchange::{Answered, Execution};
+use crate::http_exchange::{Execution, Response};
 use crate::lenient::Scalar;
 
-/// The PBX answers a `routeto` at the end of its ringing; so much later the answer is lost.
+/// The PBX answers a `routeto` when its ringing ends; precall waits this much longer.
 const AFTER_RINGING: Duration = Duration::from_secs(10);
 
-/// Our own call id on a leg: the PBX keeps only keys that begin with `public_`.
+/// Key of our call id in a leg's attached data. The PBX keeps only keys that begin with `public_`.
 pub const ATTACHED_CALL: &str = "public_precall_id";
 
 /// Where a leg is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    /// A number, going through the PBX's routing rules, or a DN.
+    /// A DN, or a number, which follows the PBX's outbound rules.
     pub to: String,
-    /// How long it may ring, in whole seconds; at least one.
+    /// Ringing time, in whole seconds, at least one.
     pub ringing: Duration,
 }
 
-/// A call to be made.
+/// An outbound call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MakeCall {
-    /// Whom to ring.
+    /// The destination.
     pub destination: Destination,
-    /// Attached to it; only keys that begin with `public_` are kept.
+    /// Attached data; the PBX keeps only keys that begin with `public_`.
     pub data: Vec<(String, String)>,
 }
 
-/// What the PBX says about something that it did.
+/// The PBX's result of an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActionResult {
-    /// The leg that resulted; after a call was made, our own.
+    /// The resulting leg; after `makecall` our own.
     pub participant: Option<Participant>,
 }
 
-/// How an action turned out.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is looked at once")]
+/// Outcome of an action.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, for a short time")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ActionOutcome {
-    /// It was done.
+    /// The PBX did it.
     Done(ActionResult),
-    /// It was not done, and the call is still ours.
+    /// The PBX did not do it, and the leg is still ours.
     Refused {
         /// Why.
         reason: Refusal,
-        /// For a person: at most 300 characters, without secrets and full numbers.
+        /// For logs: at most 300 characters, without secrets and full telephone numbers.
         message: String,
     },
-    /// The call is over for us, or the leg is no more: nothing is to be done to it again.
+    /// The call has ended for us, or the leg no longer exists.
     Over,
-    /// It was asked for and the answer is lost: look whether the leg is still there.
+    /// The response was lost: look up whether the leg still exists.
     Unknown {
-        /// For a person.
+        /// For logs.
         message: String,
     },
 }
 
-/// Why something was not done.
+/// Why the PBX did not perform an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// The destination speaks.
+    /// The destination is busy.
     Busy,
     /// The destination did not answer.
     NoAnswer,
     /// There is no such destination.
     UnknownDestination,
-    /// The destination's telephone is off.
+    /// The destination's telephone is not registered.
     NotRegistered,
     /// The destination cannot be reached.
     NotReachable,
-    /// It took too long.
+    /// The PBX reports a timeout.
     TimedOut,
-    /// It would come back to where it came from.
+    /// The routing would loop.
     Loop,
-    /// It was called off.
+    /// It was cancelled.
     Cancelled,
-    /// 403: the client may not.
+    /// 403: the API client has no permission.
     Forbidden,
-    /// 422: this leg does not take that now.
+    /// 422: not possible in the leg's current state.
     NotApplicable,
-    /// No such DN or device to call from.
+    /// There is no such DN or device to call from.
     NoSuchDevice,
-    /// It never reached the PBX: no token or no connection.
+    /// The request did not reach the PBX: no token or no connection.
     NotSent,
-    /// Something else.
+    /// Any other reason.
     Other,
 }
 
 impl Refusal {
-    /// The one name used in logs and metrics.
+    /// The name in logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -120,7 +120,7 @@ impl Refusal {
 }
 
 impl ThreeCx {
-    /// Ends the leg. One that is not there (404) or not there any more (422) is as good as ended: [`Over`](ActionOutcome::Over).
+    /// Ends the leg. A leg that does not exist (404) or has ended (422) gives [`Over`](ActionOutcome::Over).
     pub async fn drop_leg(&self, leg: &LegAddress) -> ActionOutcome {
         let outcome = self.act(leg, "drop", &json!({}), self.settings().within()).await;
         match outcome {
@@ -135,24 +135,13 @@ impl ThreeCx {
         self.act(leg, "answer", &json!({}), self.settings().within()).await
     }
 
-    /// Sends a ringing leg elsewhere; a connected one refuses.
-    pub async fn divert(&self, leg: &LegAddress, destination: &str) -> ActionOutcome {
-        let body = json!({ "reason": "None", "destination": destination });
-        self.act(leg, "divert", &body, self.settings().within()).await
-    }
-
-    /// Rings a destination while the leg and its streams live on. Answers when somebody answered (the leg is then replaced) or
-    /// when all ringing failed; after the ringing time and 10 s the answer is lost.
+    /// Rings a destination while the leg and its streams stay up. The PBX responds when the destination answers (it
+    /// then replaces the leg) or when ringing failed. The deadline is the ringing time plus 10 s.
     pub async fn route_to(&self, leg: &LegAddress, destination: &Destination) -> ActionOutcome {
         self.send_on(leg, "routeto", destination).await
     }
 
-    /// Transfers a connected leg; the other side is put on hold meanwhile.
-    pub async fn transfer_to(&self, leg: &LegAddress, destination: &Destination) -> ActionOutcome {
-        self.send_on(leg, "transferto", destination).await
-    }
-
-    /// Attaches data to our own leg. Keys that do not begin with `public_` are dropped by the PBX.
+    /// Attaches data to our own leg. The PBX drops keys that do not begin with `public_`.
     pub async fn attach_participant_data(
         &self,
         leg: &LegAddress,
@@ -161,18 +150,7 @@ impl ThreeCx {
         self.attach(leg, "attach_participant_data", data).await
     }
 
-    /// Attaches data to the other party's leg, where it survives a transfer.
-    pub async fn attach_party_data(&self, leg: &LegAddress, data: &[(String, String)]) -> ActionOutcome {
-        self.attach(leg, "attach_party_data", data).await
-    }
-
-    /// `POST /callcontrol/{dn}/makecall`: says success for any DN that does not have exactly one device (3CX facts, 1.2), so
-    /// [`make_call_from`](Self::make_call_from) is to be preferred.
-    pub async fn make_call(&self, dn: &Dn, call: &MakeCall) -> ActionOutcome {
-        self.dial(dn, &["callcontrol", dn.as_str(), "makecall"], call).await
-    }
-
-    /// `POST /callcontrol/{dn}/devices/{deviceid}/makecall`: the result is our own leg. A stale device id is
+    /// `POST /callcontrol/{dn}/devices/{deviceid}/makecall`: the result is our own leg. A stale device id gives
     /// [`NoSuchDevice`](Refusal::NoSuchDevice).
     pub async fn make_call_from(&self, dn: &Dn, device_id: &str, call: &MakeCall) -> ActionOutcome {
         self.dial(dn, &["callcontrol", dn.as_str(), "devices", device_id, "makecall"], call).await
@@ -211,17 +189,17 @@ impl ThreeCx {
     async fn perform(&self, dn: &Dn, path: &[&str], body: &Value, limit: Duration) -> ActionOutcome {
         match self.post(path, body, limit).await {
             Ok(answered) => self.outcome(&answered, dn),
-            Err(error) => of_error(error),
+            Err(error) => outcome_of_error(error),
         }
     }
 
-    fn outcome(&self, answered: &Answered, dn: &Dn) -> ActionOutcome {
+    fn outcome(&self, answered: &Response, dn: &Dn) -> ActionOutcome {
         let result = RawResult::read(&answered.body);
         let refused = |reason| ActionOutcome::Refused { reason, message: self.refused(answered).message };
         let verdict = result.as_ref().and_then(|result| verdict(&result.reason));
         if answered.is_success() {
-            let said_no = result.as_ref().is_some_and(|result| says_no(&result.finalstatus));
-            if !said_no {
+            let failed = result.as_ref().is_some_and(|result| is_failure(&result.finalstatus));
+            if !failed {
                 let participant = result.and_then(|result| wire::read_participant(result.result, dn));
                 return ActionOutcome::Done(ActionResult { participant });
             }
@@ -232,20 +210,20 @@ impl ThreeCx {
             };
         }
         let error = self.refused(answered);
-        // A proxy's 408 or 5xx, or a redirect, settles nothing, and a body that is not the PBX's own has no verdict.
+        // A body that is not the PBX's own has no verdict; then the status decides.
         match verdict {
             Some(Verdict::Over) => return ActionOutcome::Over,
             Some(Verdict::Refused(reason)) => return refused(reason),
             None => {}
         }
-        of_error(error)
+        outcome_of_error(error)
     }
 }
 
 fn destination_body(destination: &Destination) -> Map<String, Value> {
     let seconds = destination.ringing.as_secs().max(1);
     let mut body = Map::new();
-    // "None" resets the diversion path; without it the new leg would go on with the old one's.
+    // "None" resets the diversion path; without it the new leg would keep the old one's.
     body.insert("reason".to_owned(), json!("None"));
     body.insert("destination".to_owned(), json!(destination.to));
     body.insert("timeout".to_owned(), json!(seconds));
@@ -277,15 +255,15 @@ enum Verdict {
     Refused(Refusal),
 }
 
-/// `Rejected` is 0 and `Failed` -1; 1 is `Success`. Silence is success: the status said so.
-fn says_no(finalstatus: &Scalar) -> bool {
+/// `finalstatus`: `Rejected` is 0, `Failed` -1, `Success` 1. Without it the HTTP status decides.
+fn is_failure(finalstatus: &Scalar) -> bool {
     if let Some(number) = finalstatus.integer() {
         return number != 1;
     }
     finalstatus.text().is_some_and(|word| !word.eq_ignore_ascii_case("success"))
 }
 
-/// By number or by name; none for `NotSpecified` and for what is not known.
+/// Reads `reason`, a number or a name; none for `NotSpecified` and for unknown values.
 fn verdict(reason: &Scalar) -> Option<Verdict> {
     const REASONS: [(i64, &str, Verdict); 12] = [
         (1, "OperationTimeout", Verdict::Refused(Refusal::TimedOut)),
@@ -310,7 +288,7 @@ fn verdict(reason: &Scalar) -> Option<Verdict> {
         .map(|(_, _, verdict)| verdict)
 }
 
-fn of_error(error: ThreeCxError) -> ActionOutcome {
+fn outcome_of_error(error: ThreeCxError) -> ActionOutcome {
     let reason = match error.kind {
         ThreeCxErrorKind::NotFound => return ActionOutcome::Over,
         ThreeCxErrorKind::Forbidden => Refusal::Forbidden,

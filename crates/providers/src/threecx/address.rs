@@ -1,20 +1,21 @@
-//! Where a leg is at the PBX.
+//! Identifies a leg at the PBX.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A number inside the PBX. Letters are allowed (3CX facts, section 1.0), so it is never parsed as an integer.
+/// A DN: an internal number of the PBX. Letters are allowed (3CX facts, section 1.0), so it is never parsed as a
+/// number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Dn(Arc<str>);
 
 impl Dn {
-    /// As the PBX says it.
+    /// The DN as the PBX writes it.
     #[must_use]
     pub fn new(dn: &str) -> Self {
         Self(Arc::from(dn))
     }
 
-    /// As the PBX says it.
+    /// The DN as the PBX writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -27,7 +28,7 @@ impl fmt::Display for Dn {
     }
 }
 
-/// One leg of a call at the PBX. Counts up over the whole PBX and starts again when it restarts.
+/// Id of a leg at the PBX. One counter for the whole PBX; it starts again when the PBX restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParticipantId(pub u64);
 
@@ -37,10 +38,10 @@ impl fmt::Display for ParticipantId {
     }
 }
 
-/// What every request about a leg names.
+/// Address of a leg in requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LegAddress {
-    /// The DN that owns the leg: ours.
+    /// Our DN, which owns the leg.
     pub dn: Dn,
     /// The leg.
     pub participant: ParticipantId,

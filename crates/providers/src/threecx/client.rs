@@ -1,4 +1,4 @@
-//! The client of 3CX Call Control: every endpoint but the two audio streams, which are not requests and answers.
+//! Client of 3CX Call Control: all endpoints except the two audio streams.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use serde_json::Value;
 use super::access_token::{AccessToken, AccessTokens};
 use super::address::{Dn, LegAddress};
 use super::error::ThreeCxError;
-use super::participant::{Device, DnState, Participant};
+use super::participant::{DnState, Participant};
 use super::settings::Settings;
 use super::wire;
-use crate::http_exchange::{Answered, Body, Progress, Request, exchange, within};
-use crate::redact::shown;
+use crate::http_exchange::{Body, Progress, Request, Response, exchange, within};
+use crate::redact::redact;
 
-/// A participant has some 700 bytes.
+/// A participant has about 700 bytes.
 const ONE_BYTES_MAX: usize = 256 * 1024;
-/// Room for some twenty thousand legs.
+/// Enough for about 20,000 legs.
 const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// A message is for a person at a log; more does not help.
+/// Longest message; it is for logs.
 const MESSAGE_CHARS_MAX: usize = 300;
 
-/// The client. Not `Send`: each arbiter builds its own, where it will live.
+/// Client of 3CX Call Control. Not `Send`: each arbiter builds its own.
 #[derive(Clone)]
 pub struct ThreeCx {
     client: Client,
@@ -35,59 +35,33 @@ pub struct ThreeCx {
 }
 
 impl ThreeCx {
-    /// A client with a pool of its own. To be called on the arbiter that will use it.
+    /// A client with its own connection pool. Call it on the arbiter that will use the client.
     #[must_use]
     pub fn new(settings: Arc<Settings>, tokens: AccessTokens) -> Self {
         Self { client: settings.http(), settings, tokens }
     }
 
-    /// `GET /callcontrol`: every DN that the client may see, with its legs.
+    /// `GET /callcontrol`: each DN that the API client may see, with its legs.
     ///
     /// # Errors
-    /// As [`ThreeCxError`] says.
+    /// [`ThreeCxError`].
     pub async fn dns(&self) -> Result<Vec<DnState>, ThreeCxError> {
         self.get(&["callcontrol"], LIST_BYTES_MAX, wire::dn_states).await
     }
 
-    /// `GET /callcontrol/{dn}`.
+    /// `GET /callcontrol/{dn}/participants`: includes legs that the client may see but not control.
     ///
     /// # Errors
-    /// As [`ThreeCxError`] says.
-    pub async fn dn(&self, dn: &Dn) -> Result<DnState, ThreeCxError> {
-        self.get(&["callcontrol", dn.as_str()], LIST_BYTES_MAX, wire::dn_state).await
-    }
-
-    /// `GET /callcontrol/{dn}/devices`.
-    ///
-    /// # Errors
-    /// As [`ThreeCxError`] says.
-    pub async fn devices(&self, dn: &Dn) -> Result<Vec<Device>, ThreeCxError> {
-        let path = ["callcontrol", dn.as_str(), "devices"];
-        self.get(&path, LIST_BYTES_MAX, |body| wire::devices(body, dn)).await
-    }
-
-    /// `GET /callcontrol/{dn}/devices/{deviceid}`.
-    ///
-    /// # Errors
-    /// As [`ThreeCxError`] says.
-    pub async fn device(&self, dn: &Dn, device_id: &str) -> Result<Device, ThreeCxError> {
-        let path = ["callcontrol", dn.as_str(), "devices", device_id];
-        self.get(&path, ONE_BYTES_MAX, |body| wire::device(body, dn)).await
-    }
-
-    /// `GET /callcontrol/{dn}/participants`: also legs that may be seen but not controlled.
-    ///
-    /// # Errors
-    /// As [`ThreeCxError`] says.
+    /// [`ThreeCxError`].
     pub async fn participants(&self, dn: &Dn) -> Result<Vec<Participant>, ThreeCxError> {
         let path = ["callcontrol", dn.as_str(), "participants"];
         self.get(&path, LIST_BYTES_MAX, |body| wire::participants(body, dn)).await
     }
 
-    /// `GET /callcontrol/{dn}/participants/{id}`. 403 for a leg that is not ours, 404 for one that is gone.
+    /// `GET /callcontrol/{dn}/participants/{id}`. 403 for a leg that is not ours, 404 for a leg that does not exist.
     ///
     /// # Errors
-    /// As [`ThreeCxError`] says.
+    /// [`ThreeCxError`].
     pub async fn participant(&self, leg: &LegAddress) -> Result<Participant, ThreeCxError> {
         let id = leg.participant.to_string();
         let path = ["callcontrol", leg.dn.as_str(), "participants", &id];
@@ -119,29 +93,30 @@ impl ThreeCx {
         read(&answered.body).ok_or_else(|| ThreeCxError::garbled(answered.status))
     }
 
-    /// A POST whose answer is of any status, with a token that is renewed once; one deadline for all of it.
+    /// Sends a POST and returns the response of any status. After a 401 it waits for a new token and sends once more.
+    /// One deadline covers all of it.
     pub(super) async fn post(
         &self,
         path: &[&str],
         json: &Value,
         limit: Duration,
-    ) -> Result<Answered, ThreeCxError> {
+    ) -> Result<Response, ThreeCxError> {
         let json = Bytes::from(json.to_string());
         self.ask(&Method::POST, path, Some(json), ONE_BYTES_MAX, limit).await
     }
 
-    /// What the PBX says about a refusal: its `reasontext`, or the first words of whatever came.
-    pub(super) fn refused(&self, answered: &Answered) -> ThreeCxError {
+    /// The error of a response: its `reasontext`, or the beginning of its body.
+    pub(super) fn refused(&self, answered: &Response) -> ThreeCxError {
         let read: Option<Value> = serde_json::from_slice(&answered.body).ok();
         let field = |name: &str| read.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty());
         let named = ["reasontext", "error_description", "message", "error"].into_iter().find_map(field);
         let head = answered.body.get(..1024).unwrap_or(&answered.body);
         let said = named.map_or_else(|| String::from_utf8_lossy(head).into_owned(), str::to_owned);
-        ThreeCxError::of_status(answered.status, self.shown(&said))
+        ThreeCxError::of_status(answered.status, self.redact(&said))
     }
 
-    pub(super) fn shown(&self, text: &str) -> String {
-        shown(text, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()])
+    pub(super) fn redact(&self, text: &str) -> String {
+        redact(text, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()])
     }
 
     async fn ask(
@@ -151,7 +126,7 @@ impl ThreeCx {
         json: Option<Bytes>,
         answer_bytes_max: usize,
         limit: Duration,
-    ) -> Result<Answered, ThreeCxError> {
+    ) -> Result<Response, ThreeCxError> {
         let progress = Progress::new();
         let whole = async {
             let token = self.tokens.current().await?;

@@ -1,45 +1,45 @@
-//! What can go wrong with a request to the PBX, and whether it may have been carried out all the same.
+//! Errors of requests to the PBX, and whether the PBX may have carried out the request.
 
 use std::fmt;
 
 use super::access_token::NoToken;
-use crate::http_exchange::{Execution, Failed, FailedKind};
+use crate::http_exchange::{Execution, Failure, FailureKind};
 
-/// Why. Closed; the names are for logs and metrics.
+/// Kind of an error. Closed list; the names are used in logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ThreeCxErrorKind {
-    /// There was no access token in time.
+    /// No access token in time.
     NoToken,
-    /// 401, and again with a new token.
+    /// 401, also with a new token.
     Unauthorised,
-    /// 403: not ours to see or to control, or the client lacks call control or its licence.
+    /// 403: the leg is not ours, or the API client lacks call control or the licence.
     Forbidden,
-    /// 404: no such DN, device or leg, or no longer; or no v20 PBX there.
+    /// 404: the DN, device or leg does not exist, or the address is not a v20 PBX.
     NotFound,
-    /// 422: the PBX cannot do that now.
+    /// 422: not possible now.
     NotApplicable,
     /// 424: no media yet.
     NotReady,
     /// 429.
     RateLimited,
-    /// Another 4xx: a request that the PBX cannot take.
+    /// Another 4xx: an invalid request.
     Invalid,
-    /// A 5xx answer.
+    /// A 5xx response.
     Server,
-    /// The address answers with a redirect, which is never followed.
+    /// A redirect, which precall never follows.
     Redirected,
-    /// No connection: name, network, TLS.
+    /// No connection: name resolution, network or TLS failed.
     Unreachable,
-    /// The connection broke while the request or the answer was under way.
+    /// The connection broke during the request or the response.
     Lost,
     /// The deadline passed.
     Timeout,
-    /// An answer that cannot be understood, or is larger than any should be.
+    /// A response that cannot be parsed, or is too large.
     Garbled,
 }
 
 impl ThreeCxErrorKind {
-    /// The one name used in logs and metrics.
+    /// The name in logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl ThreeCxErrorKind {
             401 => Self::Unauthorised,
             403 => Self::Forbidden,
             404 => Self::NotFound,
-            // Proxies in front of a PBX say so when the PBX has the request and is slow.
+            // Proxies in front of a PBX answer 408 when the PBX has the request and is slow.
             408 => Self::Timeout,
             422 => Self::NotApplicable,
             424 => Self::NotReady,
@@ -78,21 +78,21 @@ impl ThreeCxErrorKind {
     }
 }
 
-/// A request that did not bring what it was made for.
+/// A failed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreeCxError {
-    /// Why.
+    /// Kind of the error.
     pub kind: ThreeCxErrorKind,
-    /// Whether it may have been carried out.
+    /// Whether the PBX may have carried out the request.
     pub execution: Execution,
-    /// The HTTP status, if a head came back.
+    /// The HTTP status; none without a response head.
     pub status: Option<u16>,
-    /// For a person: at most 300 characters, without secrets and full numbers.
+    /// For logs: at most 300 characters, without secrets and full telephone numbers.
     pub message: String,
 }
 
 impl ThreeCxError {
-    /// Whether the PBX says that the leg is not there: 404, or 403, which it answers for a leg that is not (or no longer) ours.
+    /// Whether the leg is gone: 404, or 403, which the PBX answers for a leg that is not ours (any more).
     #[must_use]
     pub fn means_gone(&self) -> bool {
         matches!(self.kind, ThreeCxErrorKind::NotFound | ThreeCxErrorKind::Forbidden)
@@ -115,14 +115,14 @@ impl ThreeCxError {
     }
 }
 
-impl From<Failed> for ThreeCxError {
-    fn from(failed: Failed) -> Self {
+impl From<Failure> for ThreeCxError {
+    fn from(failed: Failure) -> Self {
         let kind = match failed.kind {
-            FailedKind::Unreachable => ThreeCxErrorKind::Unreachable,
-            FailedKind::Unwritable => ThreeCxErrorKind::Invalid,
-            FailedKind::Lost => ThreeCxErrorKind::Lost,
-            FailedKind::Timeout => ThreeCxErrorKind::Timeout,
-            FailedKind::Garbled => ThreeCxErrorKind::Garbled,
+            FailureKind::Unreachable => ThreeCxErrorKind::Unreachable,
+            FailureKind::Unwritable => ThreeCxErrorKind::Invalid,
+            FailureKind::Lost => ThreeCxErrorKind::Lost,
+            FailureKind::Timeout => ThreeCxErrorKind::Timeout,
+            FailureKind::Garbled => ThreeCxErrorKind::Garbled,
         };
         Self { kind, execution: failed.execution, status: failed.status, message: failed.message }
     }

@@ -1,4 +1,5 @@
-//! What comes over the socket, read leniently: only the path of an entity is sure to be there (3CX facts, section 1.4).
+//! Events of the PBX's WebSocket, parsed leniently: only the path of the entity is always present (3CX facts, section
+//! 1.4).
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -12,44 +13,44 @@ use crate::lenient::Scalar;
 const UPSERT: i64 = 0;
 const REMOVE: i64 = 1;
 const DTMF: i64 = 2;
-/// Nobody presses more keys within one event.
+/// Keys of one event; more are dropped.
 const KEYS_MAX: usize = 64;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PbxEvent {
-    /// Counts the events of a connection, as far as is known; a gap is a hint, no more.
+    /// Number of the event in its connection, if present. A gap is only a hint of a lost event.
     pub sequence: Option<u64>,
-    /// What it says about a leg; none for everything else, answers to requests included.
+    /// The change of a leg; none for all other events, including responses to requests.
     pub change: Option<LegChange>,
 }
 
-/// What an event says about a leg, ours or not.
+/// A change of a leg, ours or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegChange {
-    /// It is new or has changed.
+    /// The leg is new or has changed.
     Upsert {
-        /// Which.
+        /// The leg.
         leg: LegAddress,
-        /// How it is now, on the builds that say so; else it has to be asked for.
+        /// Its state, on builds that send it; otherwise request it.
         now: Option<Box<Participant>>,
     },
-    /// It is no more.
+    /// The leg has ended.
     Remove {
-        /// Which.
+        /// The leg.
         leg: LegAddress,
     },
-    /// Keys were pressed.
+    /// DTMF keys were pressed.
     Keys {
-        /// Which.
+        /// The leg.
         leg: LegAddress,
-        /// One or several.
+        /// One or more keys.
         keys: String,
     },
 }
 
 impl LegChange {
-    /// Which leg.
+    /// The leg that changed.
     #[must_use]
     pub fn leg(&self) -> &LegAddress {
         match self {
@@ -73,9 +74,8 @@ struct RawEvent {
     attached_data: Value,
 }
 
-/// Reads one frame; none if it is no event at all.
-#[must_use]
-pub fn read_event(frame: &[u8]) -> Option<PbxEvent> {
+/// Parses one frame; none if it is not an event.
+pub(super) fn read_event(frame: &[u8]) -> Option<PbxEvent> {
     let value: Value = serde_json::from_slice(frame).ok()?;
     if !value.is_object() {
         return None;
@@ -90,7 +90,7 @@ fn read_change(event: Value) -> Option<LegChange> {
     let leg = leg_of(event.entity.text()?)?;
     match event.event_type.integer()? {
         UPSERT => {
-            // Documented as the participant, seen as null; without a status it says nothing.
+            // Documented as the participant, but null on some builds; without a status it is not used.
             let has_status = event.attached_data.get("status").is_some_and(Value::is_string);
             let now = has_status.then(|| with_id(event.attached_data, &leg)).flatten().map(Box::new);
             Some(LegChange::Upsert { leg, now })
@@ -103,12 +103,12 @@ fn read_change(event: Value) -> Option<LegChange> {
             let keys: String = raw.chars().filter(is_key).take(KEYS_MAX).collect();
             (!keys.is_empty()).then_some(LegChange::Keys { leg, keys })
         }
-        // 3 and 4 are known and not for us; 5 and up are not known.
+        // 3 and 4 are known and not used; 5 and above are unknown.
         _ => None,
     }
 }
 
-/// The entity says which leg it is, whatever the data repeats or leaves out.
+/// Reads the attached data; the leg is the one of the entity's path, whatever the data has.
 fn with_id(data: Value, leg: &LegAddress) -> Option<Participant> {
     let Value::Object(mut fields) = data else { return None };
     fields.insert("id".to_owned(), Value::from(leg.participant.0));
@@ -116,7 +116,7 @@ fn with_id(data: Value, leg: &LegAddress) -> Option<Participant> {
     Some(Participant { leg: leg.clone(), ..participant })
 }
 
-/// The last three segments, percent-decoded: DN, `participants`, id. A base path may stand before them.
+/// The last three segments of the path, percent-decoded: DN, `participants`, id. A base path may precede them.
 fn leg_of(entity: &str) -> Option<LegAddress> {
     let mut segments = entity.trim_end_matches('/').rsplit('/');
     let (id, kind, dn) = (segments.next()?, segments.next()?, segments.next()?);

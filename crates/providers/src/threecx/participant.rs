@@ -1,4 +1,4 @@
-//! A leg as the PBX shows it, read leniently and kept under the PBX's own names (3CX facts, section 1.2).
+//! A leg as the PBX describes it, with the PBX's own field names (3CX facts, section 1.2).
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use precall_base::phone_number::{CallerNumber, Region};
 
 use super::address::{Dn, LegAddress};
 
-/// Digits that two spellings of a number must share before they are believed to mean the same subscriber.
+/// Shortest common digits for which two spellings count as the same subscriber.
 const SUBSCRIBER_DIGITS_MIN: usize = 6;
 
-/// How far a leg is. The PBX has no other words for it.
+/// State of a leg. The PBX has no other states.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ParticipantStatus {
-    /// Begun by its owner, not answered.
+    /// Outbound from its owner, not answered.
     Dialing,
-    /// Begun by the other side, not answered.
+    /// Inbound to its owner, not answered.
     Ringing,
-    /// Answered. Legs of a route point usually are from the first.
+    /// Answered. Legs of a route point usually have this state from the start.
     Connected,
-    /// A word that is not known yet, as it came.
+    /// An unknown word, unchanged.
     Other(String),
 }
 
 impl ParticipantStatus {
-    /// Reads the word in any case.
+    /// From the PBX's word, in upper or lower case.
     #[must_use]
     pub fn read(word: &str) -> Self {
         let known = [
@@ -50,12 +50,12 @@ impl ParticipantStatus {
     }
 }
 
-/// A DN and what it is, by the PBX's word (`Wextension`, `Wexternalline`, `Wroutepoint`, ..., `None`).
+/// A DN and its type, in the PBX's word (`Wextension`, `Wexternalline`, `Wroutepoint`, ..., `None`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Role {
-    /// Empty when there is none.
+    /// Empty if there is none.
     pub dn: String,
-    /// Empty when the PBX did not say.
+    /// Empty if the PBX did not send it.
     pub kind: String,
 }
 
@@ -64,29 +64,29 @@ pub struct Role {
 pub struct Participant {
     /// `dn` and `id`.
     pub leg: LegAddress,
-    /// How far it is.
+    /// Its state.
     pub status: ParticipantStatus,
-    /// `callid`: shared by all legs of a conversation; starts again when the PBX restarts, so no key for ever.
+    /// `callid`: the same for all legs of a call. Not a permanent key: the counter starts again when the PBX restarts.
     pub call_id: Option<u64>,
-    /// `legid`: a small number inside the call.
+    /// `legid`: number of the leg in its call.
     pub leg_id: Option<u64>,
-    /// The other side: a name, or its number in E.164 (depends on the trunk).
+    /// Other party: a name, or its number in E.164 (depends on the trunk).
     pub party_caller_name: String,
-    /// The other side: its number, often in national form.
+    /// Other party: its number, often in national form.
     pub party_caller_id: String,
-    /// The other side: a trunk or an extension (`party_dn`, `party_dn_type`).
+    /// Other party: a trunk or an extension (`party_dn`, `party_dn_type`).
     pub party: Role,
     /// The dialled number; empty on most inbound calls.
     pub party_did: String,
     /// The device of the leg.
     pub device_id: String,
-    /// Whether its telephone takes `answer`; none when the PBX did not say.
+    /// Whether the telephone accepts `answer`; none if the PBX did not send it.
     pub direct_control: Option<bool>,
-    /// Who began the call before it came here.
+    /// Originator of the call.
     pub originated_by: Role,
-    /// Who passed it on.
+    /// DN that referred the call.
     pub referred_by: Role,
-    /// For whom it was made.
+    /// DN for which the call was made.
     pub on_behalf_of: Role,
 }
 
@@ -97,15 +97,14 @@ impl Participant {
         self.status == ParticipantStatus::Connected
     }
 
-    /// Where the other side's number stands, to be read by [`CallerNumber::parse`].
+    /// Text with the other party's number, for [`CallerNumber::parse`].
     ///
-    /// Trunks put it into `party_caller_id`, often in national form, and some put the international form into
-    /// `party_caller_name`. That one is taken when the id is empty, or when both mean the same subscriber; a number in the name
-    /// that does not belong to the id's is somebody else's word, and the id stands.
+    /// Trunks put it into `party_caller_id`, often in national form; some put the international form into
+    /// `party_caller_name`. The name is used if the id is empty or both are the same subscriber, otherwise the id.
     #[must_use]
     pub fn caller_text(&self) -> &str {
         let (id, name) = (self.party_caller_id.trim(), self.party_caller_name.trim());
-        // Without a region only the international form is read as a number.
+        // Without a region only the international form counts as a number.
         let named = CallerNumber::parse(name, Region::UNKNOWN);
         let Some(named) = named.e164() else { return id };
         if id.is_empty() {
@@ -119,7 +118,7 @@ impl Participant {
         if is_national && means_the_same { name } else { id }
     }
 
-    /// Whether the other side is another than before: a transfer by the caller's side keeps the leg and changes these.
+    /// Whether the other party has changed: a transfer on the caller's side keeps the leg and changes these fields.
     #[must_use]
     pub fn has_other_party_than(&self, before: &Self) -> bool {
         self.party_caller_id != before.party_caller_id
@@ -130,7 +129,7 @@ impl Participant {
     }
 }
 
-/// Names and numbers stay out: this is what a log line may show.
+/// For logs: without names and numbers.
 impl fmt::Debug for Participant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Participant")
@@ -143,17 +142,6 @@ impl fmt::Debug for Participant {
     }
 }
 
-/// A telephone of a DN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// Whose.
-    pub dn: Dn,
-    /// A SIP address; changes when the telephone registers again.
-    pub device_id: String,
-    /// What it calls itself.
-    pub user_agent: String,
-}
-
 /// A DN that the API client may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnState {
@@ -161,8 +149,6 @@ pub struct DnState {
     pub dn: Dn,
     /// `Wroutepoint`, `Wextension`, ...
     pub kind: String,
-    /// Its telephones.
-    pub devices: Vec<Device>,
     /// Its legs.
     pub participants: Vec<Participant>,
 }

@@ -1,4 +1,4 @@
-//! Where the PBX is and what opens it, checked before the first request.
+//! Address and credentials of the PBX, checked at start-up.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use awc::Client;
 use url::Url;
 
 use super::address::Dn;
-use crate::http_exchange::{client, client_trusting};
-use crate::tls_roots::Trust;
+use crate::http_exchange::{http_client, http_client_with};
+use crate::tls_roots::TlsRoots;
 
-/// The API key of the client. Never printed.
+/// API key of the API client. Never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientSecret(String);
 
 impl ClientSecret {
-    /// Takes the key as it was configured.
+    /// The key as configured.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
@@ -32,40 +32,41 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// What a client needs to know. Cheap to share; each arbiter builds its own client from it.
+/// Settings of the client. Each arbiter builds its own client from them.
 #[derive(Clone, Debug)]
 pub struct Settings {
     base: Url,
     client: Dn,
     secret: ClientSecret,
     within: Duration,
-    trust: Option<Trust>,
+    tls_roots: Option<TlsRoots>,
 }
 
-/// Why the settings cannot be used. Names the variable, never its secret value.
+/// Why the settings are invalid. Names the variable, never its secret value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// `THREECX_BASE_URL` is something else than an address.
+    /// `THREECX_BASE_URL` is not a valid address.
     #[error(
-        "THREECX_BASE_URL must be the web client's http or https address without user, query or fragment, like https://pbx.example.com:5001"
+        "THREECX_BASE_URL must be the web client's http or https address without user, \
+         query or fragment, like https://pbx.example.com:5001"
     )]
     Base,
-    /// `THREECX_CLIENT_ID` is no DN.
+    /// `THREECX_CLIENT_ID` is not a DN.
     #[error(
         "THREECX_CLIENT_ID must be the DN of the API client's route point: printable, without spaces or slashes"
     )]
     ClientId,
-    /// `THREECX_CLIENT_SECRET` is no key.
-    #[error("THREECX_CLIENT_SECRET is empty or holds line ends")]
+    /// `THREECX_CLIENT_SECRET` is not a key.
+    #[error("THREECX_CLIENT_SECRET is empty or has line breaks")]
     ClientSecret,
 }
 
 impl Settings {
-    /// Checks all three. `within` is the deadline of a request that does not wait for a telephone, from the wait for a token to
-    /// the last byte of the answer.
+    /// Checks all three. `within` is the deadline of a request that does not ring a telephone, from the wait for a
+    /// token to the last byte of the response.
     ///
     /// # Errors
-    /// Which of them is wrong.
+    /// [`SettingsError`].
     pub fn new(
         base: Url,
         client_id: &str,
@@ -89,23 +90,23 @@ impl Settings {
         if secret.reveal().trim().is_empty() || secret.reveal().contains(char::is_control) {
             return Err(SettingsError::ClientSecret);
         }
-        Ok(Self { base, client: Dn::new(client_id), secret, within, trust: None })
+        Ok(Self { base, client: Dn::new(client_id), secret, within, tls_roots: None })
     }
 
-    /// Whom to take for the PBX, under TLS, in place of Mozilla's authorities.
+    /// Verifies the PBX with these root certificates instead of Mozilla's.
     #[must_use]
-    pub fn trusting(mut self, trust: Trust) -> Self {
-        self.trust = Some(trust);
+    pub fn with_tls_roots(mut self, roots: TlsRoots) -> Self {
+        self.tls_roots = Some(roots);
         self
     }
 
-    /// The DN of the client: the legs on it are ours.
+    /// DN of the API client; the legs on it are ours.
     #[must_use]
     pub fn own_dn(&self) -> &Dn {
         &self.client
     }
 
-    /// Where the PBX is.
+    /// Address of the PBX.
     #[must_use]
     pub fn base(&self) -> &Url {
         &self.base
@@ -115,16 +116,16 @@ impl Settings {
         &self.secret
     }
 
-    /// An HTTP client that believes whom these settings do.
+    /// An HTTP client with these settings' root certificates.
     pub(super) fn http(&self) -> Client {
-        self.trust.as_ref().map_or_else(client, client_trusting)
+        self.tls_roots.as_ref().map_or_else(http_client, http_client_with)
     }
 
     pub(super) fn within(&self) -> Duration {
         self.within
     }
 
-    /// The address of an endpoint; every segment is escaped, so an id cannot reach another path.
+    /// URL of an endpoint. Each segment is escaped, so an id cannot lead to another path.
     pub(super) fn endpoint(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {

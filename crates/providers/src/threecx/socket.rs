@@ -1,4 +1,4 @@
-//! The WebSocket that tells of changes. It is asked for signs of life: a connection that a proxy forgot looks open for ever.
+//! The PBX's event WebSocket. precall pings it, because a connection that a proxy dropped silently looks open for ever.
 
 use std::time::Duration;
 
@@ -11,63 +11,63 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::access_token::AccessToken;
+use super::bounded_codec::BoundedCodec;
 use super::client::{ThreeCx, bearer};
 use super::error::{ThreeCxError, ThreeCxErrorKind};
 use super::event::{PbxEvent, read_event};
-use super::frames::BoundedCodec;
-use crate::http_exchange::{Execution, Failed, FailedKind, connect_error};
+use crate::http_exchange::{Execution, Failure, FailureKind, connect_error};
 
-/// An event has some 150 bytes, and a leg attached to it some 700.
+/// An event has about 150 bytes, an attached leg about 700.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// When the socket must show signs of life.
+/// Keep-alive of the socket.
 #[derive(Clone, Copy, Debug)]
-pub struct SocketPace {
-    /// How often it is pinged.
+pub struct SocketTiming {
+    /// Interval of pings.
     pub ping_every: Duration,
-    /// Without any frame for so long, the answer to a ping included, it is dead.
+    /// Time without any frame, pongs included, after which the socket counts as dead.
     pub silence_max: Duration,
 }
 
-impl Default for SocketPace {
+impl Default for SocketTiming {
     fn default() -> Self {
         Self { ping_every: Duration::from_secs(5), silence_max: Duration::from_secs(15) }
     }
 }
 
-/// What comes out of the socket.
+/// An item of the event stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SocketNews {
+pub enum SocketEvent {
     /// An event.
     Event(PbxEvent),
-    /// The last item: why it is closed. Holds nothing that the other side wrote.
+    /// The last item: why the socket closed. Contains no text of the PBX.
     Closed(String),
 }
 
-/// A socket that is open.
+/// An open socket.
 #[derive(Debug)]
 pub struct OpenSocket<S> {
-    /// The token that opened it: a newer one may have made it deaf.
+    /// Generation of the token that opened it; with a newer token the PBX may send no more events.
     pub token_generation: u64,
-    /// What comes; dropping it closes the socket.
-    pub news: S,
+    /// The event stream; dropping it closes the socket.
+    pub events: S,
 }
 
 impl ThreeCx {
-    /// `GET /callcontrol/ws`. A refused token is replaced once.
+    /// `GET /callcontrol/ws`. After a 401 it tries once more with a new token.
     ///
     /// # Errors
-    /// As [`ThreeCxError`] says; 403 is a missing permission or licence, 404 an address where no v20 PBX is.
+    /// [`ThreeCxError`]; 403 is a missing permission or licence, 404 an address without a v20 PBX.
     pub async fn open_socket(
         &self,
-        pace: SocketPace,
-    ) -> Result<OpenSocket<impl Stream<Item = SocketNews> + use<>>, ThreeCxError> {
+        timing: SocketTiming,
+    ) -> Result<OpenSocket<impl Stream<Item = SocketEvent> + use<>>, ThreeCxError> {
         let opening = async {
             let token = self.tokens().current().await?;
-            match self.upgrade(&token, pace).await {
+            match self.upgrade(&token, timing).await {
                 Err(error) if error.kind == ThreeCxErrorKind::Unauthorised => {
                     let token = self.tokens().instead_of(&token).await?;
-                    self.upgrade(&token, pace).await
+                    self.upgrade(&token, timing).await
                 }
                 outcome => outcome,
             }
@@ -75,16 +75,16 @@ impl ThreeCx {
         let limit = self.settings().within();
         tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
             let message = format!("no WebSocket within {} ms", limit.as_millis());
-            let (kind, execution) = (FailedKind::Timeout, Execution::Maybe);
-            Err(Failed { kind, execution, status: None, message }.into())
+            let (kind, execution) = (FailureKind::Timeout, Execution::Maybe);
+            Err(Failure { kind, execution, status: None, message }.into())
         })
     }
 
     async fn upgrade(
         &self,
         token: &AccessToken,
-        pace: SocketPace,
-    ) -> Result<OpenSocket<impl Stream<Item = SocketNews> + use<>>, ThreeCxError> {
+        timing: SocketTiming,
+    ) -> Result<OpenSocket<impl Stream<Item = SocketEvent> + use<>>, ThreeCxError> {
         let url = self.settings().endpoint(&["callcontrol", "ws"]);
         let upgrade = self
             .http()
@@ -93,7 +93,7 @@ impl ThreeCx {
             .set_header(AUTHORIZATION, bearer(token));
         let (_, framed) = upgrade.connect().await.map_err(|error| refused(&error))?;
         let framed = framed.into_map_codec(|codec| BoundedCodec::new(codec, MESSAGE_BYTES_MAX));
-        Ok(OpenSocket { token_generation: token.generation(), news: listen(framed, pace) })
+        Ok(OpenSocket { token_generation: token.generation(), events: read_events(framed, timing) })
     }
 }
 
@@ -107,36 +107,36 @@ fn refused(error: &WsClientError) -> ThreeCxError {
             kind: ThreeCxErrorKind::Garbled,
             execution: Execution::Maybe,
             status: None,
-            message: "what answers there is no WebSocket".to_owned(),
+            message: "the server does not speak WebSocket".to_owned(),
         },
     }
 }
 
-struct Listening<F> {
+struct EventReader<F> {
     framed: F,
     ping: Interval,
     silence_max: Duration,
-    /// The pieces so far of a message in several frames.
-    pieces: BytesMut,
+    /// The fragments so far of a message in several frames.
+    fragments: BytesMut,
 }
 
-fn listen<F>(framed: F, pace: SocketPace) -> impl Stream<Item = SocketNews> + use<F>
+fn read_events<F>(framed: F, timing: SocketTiming) -> impl Stream<Item = SocketEvent> + use<F>
 where
     F: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + Unpin,
 {
-    let mut ping = tokio::time::interval(pace.ping_every);
+    let mut ping = tokio::time::interval(timing.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listening = Listening { framed, ping, silence_max: pace.silence_max, pieces: BytesMut::new() };
-    stream::unfold(Some(listening), |listening| async move {
-        let mut listening = listening?;
-        match listening.next().await {
-            Ok(event) => Some((SocketNews::Event(event), Some(listening))),
-            Err(why) => Some((SocketNews::Closed(why), None)),
+    let reader = EventReader { framed, ping, silence_max: timing.silence_max, fragments: BytesMut::new() };
+    stream::unfold(Some(reader), |reader| async move {
+        let mut reader = reader?;
+        match reader.next().await {
+            Ok(event) => Some((SocketEvent::Event(event), Some(reader))),
+            Err(why) => Some((SocketEvent::Closed(why), None)),
         }
     })
 }
 
-impl<F> Listening<F>
+impl<F> EventReader<F>
 where
     F: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + Unpin,
 {
@@ -145,7 +145,7 @@ where
             let frame = self.frame().await?;
             let message = match frame {
                 Frame::Text(message) | Frame::Binary(message) => message,
-                Frame::Continuation(item) => match self.piece(item)? {
+                Frame::Continuation(item) => match self.fragment(item)? {
                     Some(message) => message,
                     None => continue,
                 },
@@ -159,7 +159,7 @@ where
                     return Err(format!("closed by the PBX (code {code})"));
                 }
             };
-            // What is no event is somebody's greeting, or of a build to come.
+            // Other messages are ignored: newer builds may send them.
             if let Some(event) = read_event(&message) {
                 return Ok(event);
             }
@@ -171,11 +171,11 @@ where
         tokio::pin!(deadline);
         loop {
             tokio::select! {
-                // Frames that are there count before a deadline that passed while nobody looked.
+                // A received frame counts before a deadline that passed while this task did not run.
                 biased;
                 frame = self.framed.next() => return match frame {
                     Some(Ok(frame)) => Ok(frame),
-                    Some(Err(error)) => Err(format!("broken: {}", fault(&error))),
+                    Some(Err(error)) => Err(format!("broken: {}", protocol_error(&error))),
                     None => Err("the connection ended".to_owned()),
                 },
                 () = &mut deadline => {
@@ -190,29 +190,29 @@ where
         match tokio::time::timeout(self.silence_max, self.framed.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err("the connection broke".to_owned()),
-            Err(_) => Err("the connection takes nothing".to_owned()),
+            Err(_) => Err("the connection accepts no data".to_owned()),
         }
     }
 
-    fn piece(&mut self, item: Item) -> Result<Option<Bytes>, String> {
-        let (piece, is_last) = match item {
-            Item::FirstText(piece) | Item::FirstBinary(piece) => {
-                self.pieces.clear();
-                (piece, false)
+    fn fragment(&mut self, item: Item) -> Result<Option<Bytes>, String> {
+        let (fragment, is_last) = match item {
+            Item::FirstText(fragment) | Item::FirstBinary(fragment) => {
+                self.fragments.clear();
+                (fragment, false)
             }
-            Item::Continue(piece) => (piece, false),
-            Item::Last(piece) => (piece, true),
+            Item::Continue(fragment) => (fragment, false),
+            Item::Last(fragment) => (fragment, true),
         };
-        if self.pieces.len().saturating_add(piece.len()) > MESSAGE_BYTES_MAX {
+        if self.fragments.len().saturating_add(fragment.len()) > MESSAGE_BYTES_MAX {
             return Err("a message is too large".to_owned());
         }
-        self.pieces.extend_from_slice(&piece);
-        Ok(is_last.then(|| self.pieces.split().freeze()))
+        self.fragments.extend_from_slice(&fragment);
+        Ok(is_last.then(|| self.fragments.split().freeze()))
     }
 }
 
-/// The library's words hold nothing that the other side wrote.
-fn fault(error: &WsProtocolError) -> String {
+/// The library's error text; it contains no text of the PBX.
+fn protocol_error(error: &WsProtocolError) -> String {
     match error {
         WsProtocolError::Overflow => "a frame is too large".to_owned(),
         other => other.to_string(),

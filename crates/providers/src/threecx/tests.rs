@@ -1,4 +1,4 @@
-//! The client and the socket over real sockets on loopback, against a PBX that does what it is told.
+//! Client and socket over loopback, against a scripted PBX.
 
 mod client;
 mod socket;

@@ -1,4 +1,4 @@
-//! Asking the PBX for an access token: `POST /connect/token`. Only the keeper does, one request at a time.
+//! Requests access tokens: `POST /connect/token`. Only the token keeper does this, one request at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,85 +13,86 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::settings::Settings;
-use crate::http_exchange::{Body, Failed, Progress, Request, exchange, within};
+use crate::http_exchange::{Body, Failure, Progress, Request, exchange, within};
 use crate::lenient::Scalar;
-use crate::redact::shown;
+use crate::redact::redact;
 
-/// A token has some 425 characters.
+/// A token has about 425 characters.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const MESSAGE_CHARS_MAX: usize = 200;
-/// `expires_in` counts minutes before 20.0 Update 9 and seconds since; no build gave tokens of less than five minutes or of
-/// more than five hours, so below this it is minutes (3CX facts, section 1.1).
+/// Below this, `expires_in` is in minutes: it was minutes before 20.0 Update 9 and is seconds since, and no build
+/// issued tokens of under five minutes or over five hours (3CX facts, section 1.1).
 const MINUTES_BELOW: i64 = 300;
-/// What the official example believes when nobody says anything.
-const LIFE_UNSAID: Duration = Duration::from_secs(1800);
-const LIFE_MIN: Duration = Duration::from_secs(1);
-const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Lifetime if the PBX sends none, as in the official example.
+const LIFETIME_DEFAULT: Duration = Duration::from_secs(1800);
+const LIFETIME_MIN: Duration = Duration::from_secs(1);
+const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// A token that the PBX gave.
+/// A token issued by the PBX.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Granted {
-    /// Goes behind `Bearer`.
+pub struct GrantedToken {
+    /// The text after `Bearer`.
     pub bearer: String,
-    /// How long it lives, from 1 s to a day.
+    /// Lifetime, from 1 s to a day.
     pub life: Duration,
 }
 
-impl std::fmt::Debug for Granted {
+impl std::fmt::Debug for GrantedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Granted({:?})", self.life)
+        write!(f, "GrantedToken({:?})", self.life)
     }
 }
 
-/// Why there is no token; in words for the administrator.
+/// Why there is no token. The text is for the administrator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// 400 or 401, or 403.
     #[error(
-        "3CX refuses THREECX_CLIENT_ID with THREECX_CLIENT_SECRET (status {status}{said}): see Integrations > API in the admin console for the client, its API key, and the addresses that may use it"
+        "3CX rejects THREECX_CLIENT_ID and THREECX_CLIENT_SECRET (status {status}{said}): \
+         check the client, its API key and its allowed addresses under Integrations > API in the admin console"
     )]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What the PBX says, after a colon.
+        /// The PBX's text, after a colon; may be empty.
         said: String,
     },
     /// 404.
     #[error(
-        "THREECX_BASE_URL does not lead to a 3CX v20 PBX (status 404): it is the web client's address, like https://pbx.example.com or https://pbx.example.com:5001"
+        "no 3CX v20 PBX at THREECX_BASE_URL (status 404): \
+         set it to the web client's address, like https://pbx.example.com or https://pbx.example.com:5001"
     )]
     NotV20,
-    /// No connection, or no answer in time.
+    /// No connection, or no response in time.
     #[error("3CX cannot be reached: {0}")]
     Unreachable(String),
-    /// Another answer.
-    #[error("3CX gives no token (status {status}): {said}")]
-    Odd {
+    /// Any other response.
+    #[error("3CX issued no token (status {status}): {said}")]
+    Unexpected {
         /// The HTTP status.
         status: u16,
-        /// What the PBX says, or what is wrong with it.
+        /// The PBX's text, or what is wrong with the response.
         said: String,
     },
 }
 
 impl TokenError {
-    /// Whether asking again soon can only do harm: a PBX bars addresses that keep failing.
-    #[must_use]
-    pub fn is_refusal(&self) -> bool {
+    /// Whether the PBX refused the credentials. It blocks addresses that keep failing, so retries must be slow.
+    pub(super) fn is_refusal(&self) -> bool {
         match self {
             Self::Refused { .. } => true,
-            Self::NotV20 | Self::Unreachable(_) | Self::Odd { .. } => false,
+            Self::NotV20 | Self::Unreachable(_) | Self::Unexpected { .. } => false,
         }
     }
 }
 
-impl From<Failed> for TokenError {
-    fn from(failed: Failed) -> Self {
+impl From<Failure> for TokenError {
+    fn from(failed: Failure) -> Self {
         Self::Unreachable(failed.message)
     }
 }
 
-/// Asks for tokens. Not `Send`, like the HTTP client inside it.
+/// Requests tokens. Not `Send`, like its HTTP client.
 #[derive(Clone)]
 pub struct TokenClient {
     client: Client,
@@ -113,17 +114,17 @@ struct RawClaims {
 }
 
 impl TokenClient {
-    /// To be called on the arbiter that will use it.
+    /// Call it on the arbiter that will use the client.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
         Self { client: settings.http(), settings }
     }
 
-    /// Asks once, within the deadline of the settings.
+    /// Requests one token, within the deadline of the settings.
     ///
     /// # Errors
-    /// As [`TokenError`] says.
-    pub async fn ask(&self) -> Result<Granted, TokenError> {
+    /// [`TokenError`].
+    pub async fn ask(&self) -> Result<GrantedToken, TokenError> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_id", self.settings.own_dn().as_str())
             .append_pair("client_secret", self.settings.secret().reveal())
@@ -143,9 +144,9 @@ impl TokenClient {
         let asked = async { exchange(&self.client, request, &progress).await.map_err(TokenError::from) };
         let answered = within(self.settings.within(), &progress, asked).await?;
         if answered.is_success() {
-            return granted(&answered.body).ok_or_else(|| TokenError::Odd {
+            return granted(&answered.body).ok_or_else(|| TokenError::Unexpected {
                 status: answered.status,
-                said: "the answer holds no access_token".to_owned(),
+                said: "the answer contains no access_token".to_owned(),
             });
         }
         Err(self.refused(answered.status, &answered.body))
@@ -155,39 +156,40 @@ impl TokenClient {
         let read: Option<Value> = serde_json::from_slice(body).ok();
         let field = |name: &str| read.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty());
         let said = field("error_description").or_else(|| field("error")).unwrap_or_default();
-        let said = shown(said, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()]);
+        let said = redact(said, MESSAGE_CHARS_MAX, &[self.settings.secret().reveal()]);
         match status {
             400 | 401 | 403 => {
                 let said = if said.is_empty() { said } else { format!(": {said}") };
                 TokenError::Refused { status, said }
             }
             404 => TokenError::NotV20,
-            _ => TokenError::Odd { status, said },
+            _ => TokenError::Unexpected { status, said },
         }
     }
 }
 
-fn granted(body: &[u8]) -> Option<Granted> {
+fn granted(body: &[u8]) -> Option<GrantedToken> {
     let raw: RawToken = serde_json::from_slice(body).ok()?;
     let bearer = raw.access_token.into_text()?;
-    // It has to stand in a header.
+    // It must be valid in a header.
     if !bearer.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
-    let life =
-        life_of_jwt(&bearer).or_else(|| life_of_number(raw.expires_in.integer()?)).unwrap_or(LIFE_UNSAID);
-    Some(Granted { bearer, life: life.clamp(LIFE_MIN, LIFE_MAX) })
+    let life = jwt_lifetime(&bearer)
+        .or_else(|| expires_in_lifetime(raw.expires_in.integer()?))
+        .unwrap_or(LIFETIME_DEFAULT);
+    Some(GrantedToken { bearer, life: life.clamp(LIFETIME_MIN, LIFETIME_MAX) })
 }
 
-/// `exp - iat`: needs no clock, theirs or ours.
-fn life_of_jwt(token: &str) -> Option<Duration> {
+/// `exp - iat`: independent of both clocks.
+fn jwt_lifetime(token: &str) -> Option<Duration> {
     let claims = token.split('.').nth(1)?.trim_end_matches('=');
     let claims: RawClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     let seconds = claims.exp.integer()?.checked_sub(claims.iat.integer()?)?;
     (seconds > 0).then(|| u64::try_from(seconds).ok()).flatten().map(Duration::from_secs)
 }
 
-fn life_of_number(expires_in: i64) -> Option<Duration> {
+fn expires_in_lifetime(expires_in: i64) -> Option<Duration> {
     let seconds = if expires_in < MINUTES_BELOW { expires_in.checked_mul(60)? } else { expires_in };
     (seconds > 0).then(|| u64::try_from(seconds).ok()).flatten().map(Duration::from_secs)
 }

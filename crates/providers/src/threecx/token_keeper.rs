@@ -1,27 +1,27 @@
-//! Keeps the one access token fresh. A new one may cut open streams, so it is asked for late, seldom, and by nobody else.
+//! Keeps the access token valid. A new token may cut open audio streams, so the keeper renews it late and seldom.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use precall_base::backoff::Backoff;
 
-use super::access_token::TokenDesk;
-use super::token::{Granted, TokenError};
+use super::access_token::TokenPublisher;
+use super::token::{GrantedToken, TokenError};
 
-/// When the keeper does what. The defaults are for a PBX; tests are quicker.
+/// Timing of the keeper. The defaults are for a real PBX; tests use shorter times.
 #[derive(Clone, Debug)]
-pub struct KeeperPace {
-    /// No two requests begin within this.
+pub struct KeeperTiming {
+    /// Shortest time between the start of two requests.
     pub apart: Duration,
-    /// Waits after failures, from the first to the longest.
+    /// First and longest wait after a failure.
     pub retry: (Duration, Duration),
-    /// The same after the PBX refused the secret: it bars addresses that keep failing.
+    /// First and longest wait after the PBX refused the secret: it blocks addresses that keep failing.
     pub retry_refused: (Duration, Duration),
-    /// How often the streams are looked at once a refresh is due.
+    /// Interval of checks for open streams once a renewal is due.
     pub look_every: Duration,
 }
 
-impl Default for KeeperPace {
+impl Default for KeeperTiming {
     fn default() -> Self {
         Self {
             apart: Duration::from_secs(1),
@@ -32,101 +32,101 @@ impl Default for KeeperPace {
     }
 }
 
-/// What the keeper tells.
+/// What the keeper reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeeperNews {
-    /// A new token is in use.
+pub enum TokenEvent {
+    /// A new token is current.
     Fresh {
-        /// Which one of this process, from 1.
+        /// Number of the token in this process, from 1.
         generation: u64,
-        /// How long it lives.
+        /// Its lifetime.
         life: Duration,
     },
-    /// There is no new one; an older one stays in use.
+    /// No new token; an older one stays current.
     Failed(TokenError),
 }
 
-/// Runs for as long as somebody holds a handle of the desk's token. `ask` has a deadline of its own.
-pub async fn keep<A, T>(mut desk: TokenDesk, pace: KeeperPace, mut ask: A, mut tell: T)
+/// Runs until all handles are dropped. `ask` requests a token and has its own deadline; `tell` receives the events.
+pub async fn keep<A, T>(mut publisher: TokenPublisher, timing: KeeperTiming, mut ask: A, mut tell: T)
 where
-    A: AsyncFnMut() -> Result<Granted, TokenError>,
-    T: FnMut(KeeperNews),
+    A: AsyncFnMut() -> Result<GrantedToken, TokenError>,
+    T: FnMut(TokenEvent),
 {
     let mut generation = 0_u64;
     let mut apart = Box::pin(tokio::time::sleep(Duration::ZERO));
     loop {
-        let mut passing = Backoff::new(pace.retry.0, pace.retry.1);
-        let mut refused = Backoff::new(pace.retry_refused.0, pace.retry_refused.1);
+        let mut failed = Backoff::new(timing.retry.0, timing.retry.1);
+        let mut refused = Backoff::new(timing.retry_refused.0, timing.retry_refused.1);
         let granted = loop {
             apart.as_mut().await;
-            apart = Box::pin(tokio::time::sleep(pace.apart));
+            apart = Box::pin(tokio::time::sleep(timing.apart));
             match ask().await {
                 Ok(granted) => break granted,
                 Err(error) => {
                     let is_refusal = error.is_refusal();
-                    tell(KeeperNews::Failed(error));
-                    let wait = if is_refusal { refused.wait() } else { passing.wait() };
-                    // A 401 of the old token makes a new one urgent, but not a wrong secret right.
-                    let patience = if is_refusal { Patience::Firm } else { Patience::UntilRefusal };
-                    if wait_for(&mut desk, wait, patience).await == Waited::Alone {
+                    tell(TokenEvent::Failed(error));
+                    let wait = if is_refusal { refused.wait() } else { failed.wait() };
+                    // A 401 of the old token makes a new one urgent; after a refused secret the wait stays.
+                    let on_refusal = if is_refusal { OnRefusal::Ignore } else { OnRefusal::Stop };
+                    if wait_for(&mut publisher, wait, on_refusal).await == WaitEnd::NoHandles {
                         return;
                     }
                 }
             }
         };
-        desk.publish(&granted.bearer);
+        publisher.publish(&granted.bearer);
         generation = generation.saturating_add(1);
-        tell(KeeperNews::Fresh { generation, life: granted.life });
-        if until_due(&mut desk, granted.life, pace.look_every).await == Waited::Alone {
+        tell(TokenEvent::Fresh { generation, life: granted.life });
+        if wait_until_due(&mut publisher, granted.life, timing.look_every).await == WaitEnd::NoHandles {
             return;
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    UntilRefusal,
-    Firm,
+enum OnRefusal {
+    Stop,
+    Ignore,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Waited {
-    ToTheEnd,
-    Refused,
-    /// Nobody needs a token any more.
-    Alone,
+enum WaitEnd {
+    Elapsed,
+    TokenRefused,
+    /// All handles are dropped.
+    NoHandles,
 }
 
-async fn wait_for(desk: &mut TokenDesk, span: Duration, patience: Patience) -> Waited {
+async fn wait_for(publisher: &mut TokenPublisher, span: Duration, on_refusal: OnRefusal) -> WaitEnd {
     let mut end = pin!(tokio::time::sleep(span));
     loop {
         tokio::select! {
-            () = &mut end => return Waited::ToTheEnd,
-            refusal = desk.refusal() => match (refusal, patience) {
-                (None, _) => return Waited::Alone,
-                (Some(()), Patience::UntilRefusal) => return Waited::Refused,
-                (Some(()), Patience::Firm) => {}
+            () = &mut end => return WaitEnd::Elapsed,
+            refusal = publisher.refusal() => match (refusal, on_refusal) {
+                (None, _) => return WaitEnd::NoHandles,
+                (Some(()), OnRefusal::Stop) => return WaitEnd::TokenRefused,
+                (Some(()), OnRefusal::Ignore) => {}
             },
         }
     }
 }
 
-/// Until four fifths of its life, then for a moment without open streams until nineteen twentieths, or until it is refused.
-async fn until_due(desk: &mut TokenDesk, life: Duration, look_every: Duration) -> Waited {
-    let waited = wait_for(desk, life / 5 * 4, Patience::UntilRefusal).await;
-    if waited != Waited::ToTheEnd {
+/// Waits for 4/5 of the token's lifetime, then until no stream is open, at most until 19/20. A refusal ends the wait.
+async fn wait_until_due(publisher: &mut TokenPublisher, life: Duration, look_every: Duration) -> WaitEnd {
+    let waited = wait_for(publisher, life / 5 * 4, OnRefusal::Stop).await;
+    if waited != WaitEnd::Elapsed {
         return waited;
     }
     let mut latest = pin!(tokio::time::sleep(life / 20 * 3));
-    while desk.open_streams() > 0 {
+    while publisher.open_streams() > 0 {
         tokio::select! {
-            () = &mut latest => return Waited::ToTheEnd,
-            waited = wait_for(desk, look_every, Patience::UntilRefusal) => if waited != Waited::ToTheEnd {
+            () = &mut latest => return WaitEnd::Elapsed,
+            waited = wait_for(publisher, look_every, OnRefusal::Stop) => if waited != WaitEnd::Elapsed {
                 return waited;
             },
         }
     }
-    Waited::ToTheEnd
+    WaitEnd::Elapsed
 }
 
 #[cfg(test)]

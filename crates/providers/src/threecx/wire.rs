@@ -1,14 +1,14 @@
-//! What the PBX says, read without falling over what it adds, leaves out or writes differently on another build: whole numbers
-//! come as text, texts as null, and new fields with every update.
+//! Lenient parsing of the PBX's JSON, which differs between builds: numbers come as text, texts as null, and updates
+//! add fields.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::address::{Dn, LegAddress, ParticipantId};
-use super::participant::{Device, DnState, Participant, ParticipantStatus, Role};
+use super::participant::{DnState, Participant, ParticipantStatus, Role};
 use crate::lenient::Scalar;
 
-/// No name, number or address of a telephone is longer; what is, is cut.
+/// Longest name, number or address; longer texts are cut.
 const TEXT_CHARS_MAX: usize = 256;
 
 #[derive(Default, Deserialize)]
@@ -36,50 +36,22 @@ struct RawParticipant {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RawDevice {
-    dn: Scalar,
-    device_id: Scalar,
-    user_agent: Scalar,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
 struct RawDn {
     dn: Scalar,
     #[serde(rename = "type")]
     kind: Scalar,
-    devices: Value,
     participants: Value,
 }
 
-/// A participant; the DN that was asked about stands in where the answer names none. None when it is none.
+/// A participant; `asked` is used if the body has no DN. None if the body is not a participant.
 pub(super) fn participant(body: &[u8], asked: &Dn) -> Option<Participant> {
     read_participant(serde_json::from_slice(body).ok()?, asked)
 }
 
-/// A list of participants. What in it is no participant is left out; a body that is no list is none.
+/// A list of participants, without invalid entries. None if the body is not a list.
 pub(super) fn participants(body: &[u8], asked: &Dn) -> Option<Vec<Participant>> {
     let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
     Some(items.into_iter().filter_map(|item| read_participant(item, asked)).collect())
-}
-
-/// A device.
-pub(super) fn device(body: &[u8], asked: &Dn) -> Option<Device> {
-    read_device(serde_json::from_slice(body).ok()?, asked)
-}
-
-/// A list of devices.
-pub(super) fn devices(body: &[u8], asked: &Dn) -> Option<Vec<Device>> {
-    let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
-    Some(items.into_iter().filter_map(|item| read_device(item, asked)).collect())
-}
-
-/// A DN; some builds answer with a list of one.
-pub(super) fn dn_state(body: &[u8]) -> Option<DnState> {
-    match serde_json::from_slice(body).ok()? {
-        Value::Array(items) => items.into_iter().find_map(read_dn),
-        other => read_dn(other),
-    }
 }
 
 /// All DNs.
@@ -88,7 +60,7 @@ pub(super) fn dn_states(body: &[u8]) -> Option<Vec<DnState>> {
     Some(items.into_iter().filter_map(read_dn).collect())
 }
 
-/// The participant inside a larger answer.
+/// A participant inside a larger JSON value.
 pub(super) fn read_participant(value: Value, asked: &Dn) -> Option<Participant> {
     let raw: RawParticipant = object(value)?;
     let id = number(&raw.id)?;
@@ -110,16 +82,6 @@ pub(super) fn read_participant(value: Value, asked: &Dn) -> Option<Participant> 
     })
 }
 
-fn read_device(value: Value, asked: &Dn) -> Option<Device> {
-    let raw: RawDevice = object(value)?;
-    let device_id = text(raw.device_id);
-    (!device_id.is_empty()).then(|| Device {
-        dn: dn_or(raw.dn, asked),
-        device_id,
-        user_agent: text(raw.user_agent),
-    })
-}
-
 fn read_dn(value: Value) -> Option<DnState> {
     let raw: RawDn = object(value)?;
     let name = text(raw.dn);
@@ -127,18 +89,16 @@ fn read_dn(value: Value) -> Option<DnState> {
         return None;
     }
     let dn = Dn::new(&name);
-    let items = |list: Value| match list {
+    let items = match raw.participants {
         Value::Array(items) => items,
         _ => Vec::new(),
     };
-    let devices = items(raw.devices).into_iter().filter_map(|item| read_device(item, &dn)).collect();
-    let participants =
-        items(raw.participants).into_iter().filter_map(|item| read_participant(item, &dn)).collect();
-    Some(DnState { dn, kind: text(raw.kind), devices, participants })
+    let participants = items.into_iter().filter_map(|item| read_participant(item, &dn)).collect();
+    Some(DnState { dn, kind: text(raw.kind), participants })
 }
 
 fn object<T: for<'de> Deserialize<'de>>(value: Value) -> Option<T> {
-    // A list would be read as the fields in their order.
+    // serde would read a list as the fields in their order.
     value.is_object().then(|| serde_json::from_value(value).ok()).flatten()
 }
 
@@ -146,7 +106,7 @@ pub(super) fn number(scalar: &Scalar) -> Option<u64> {
     scalar.integer().and_then(|number| u64::try_from(number).ok())
 }
 
-/// Bounded text; null and missing are empty.
+/// Text of limited length; empty for null and missing.
 pub(super) fn text(scalar: Scalar) -> String {
     let written = scalar.written();
     if written.len() <= TEXT_CHARS_MAX {
@@ -167,7 +127,7 @@ fn truth(scalar: &Scalar) -> Option<bool> {
 
 fn dn_or(named: Scalar, asked: &Dn) -> Dn {
     let named = text(named);
-    // One DN keeps one spelling, so that it stays one key.
+    // One spelling per DN: it is used as a key.
     if named.is_empty() || named.eq_ignore_ascii_case(asked.as_str()) {
         asked.clone()
     } else {

@@ -1,4 +1,4 @@
-//! Tests of agent client messages.
+//! Messages to the agent.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use super::*;
@@ -16,7 +16,7 @@ fn initiation<'a>() -> Initiation<'a> {
 }
 
 #[test]
-fn the_first_message_says_what_is_set_and_nothing_else() {
+fn the_first_message_has_only_fields_with_a_value() {
     let said: Value = serde_json::from_str(&initiation_text(&initiation())).unwrap();
     assert_eq!(said.get("conversation_config_override"), None);
     assert_eq!(said["user_id"], "00000000-0000-0000-0000-000000000007");
@@ -42,7 +42,7 @@ fn the_first_message_says_what_is_set_and_nothing_else() {
 }
 
 #[test]
-fn pieces_and_pongs_are_the_provider_s_own_shapes() {
+fn audio_chunks_and_pongs_have_the_documented_shape() {
     let mut text = String::new();
     write_audio_chunk(&[0, 1, 2], &mut text);
     assert_eq!(text, r#"{"user_audio_chunk":"AAEC"}"#);

@@ -1,10 +1,10 @@
-//! Tests of agent server message.
+//! Messages from the agent.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::*;
 
 #[test]
-fn every_message_that_matters_is_read_as_the_provider_writes_it() {
+fn every_used_message_type_is_parsed() {
     let read = |text| read_agent_message(text).unwrap();
     let begun = r#"{"type":"conversation_initiation_metadata","conversation_initiation_metadata_event":{"conversation_id":"conv_1","agent_output_audio_format":"ulaw_8000","user_input_audio_format":"pcm_16000"}}"#;
     let expected = AgentMessage::Begun {
@@ -60,7 +60,7 @@ fn every_message_that_matters_is_read_as_the_provider_writes_it() {
 }
 
 #[test]
-fn what_cannot_be_read_says_why_and_quotes_nothing() {
+fn an_unreadable_message_gives_the_reason_without_a_quote() {
     let error = |text| read_agent_message(text).unwrap_err();
     for text in ["", "[]", r#"{"type":"audio"}"#, r#"{"type":"audio","audio_event":{"event_id":"secret"}}"#] {
         let error = error(text).to_string();
@@ -72,7 +72,7 @@ fn what_cannot_be_read_says_why_and_quotes_nothing() {
 }
 
 #[test]
-fn a_text_has_a_bound() {
+fn a_long_text_is_cut() {
     let long = format!(
         r#"{{"type":"user_transcript","user_transcription_event":{{"user_transcript":"{}"}}}}"#,
         "ä".repeat(TEXT_MAX)

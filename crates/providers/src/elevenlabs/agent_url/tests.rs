@@ -1,4 +1,4 @@
-//! Tests of agent url.
+//! URLs of an agent.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::*;
@@ -8,7 +8,7 @@ fn checked(url: &str, base: &str) -> Result<AgentUrl, AgentUrlError> {
 }
 
 #[test]
-fn audio_goes_to_the_provider_only_and_never_in_the_open() {
+fn a_url_must_be_encrypted_and_on_an_allowed_host() {
     let api = "https://api.elevenlabs.io/";
     assert!(checked("wss://api.elevenlabs.io/v1/convai/conversation?agent_id=a", api).is_ok());
     assert!(checked("wss://static.example/x", api).is_ok());
@@ -21,7 +21,7 @@ fn audio_goes_to_the_provider_only_and_never_in_the_open() {
 }
 
 #[test]
-fn a_signature_is_not_shown() {
+fn a_signature_is_not_printed() {
     let url = checked("wss://static.example/x?conversation_signature=sec", "https://a/").unwrap();
     assert!(!format!("{url:?}").contains("sec"));
 }

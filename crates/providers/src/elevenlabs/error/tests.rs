@@ -1,4 +1,4 @@
-//! The provider's refusals in every shape they were seen in.
+//! Error bodies in each shape that the provider has used.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use crate::elevenlabs::error::{Execution, ProviderError, ProviderErrorKind as Kind};
@@ -9,7 +9,7 @@ fn refused(status: u16, body: &str) -> ProviderError {
 }
 
 #[test]
-fn codes_go_before_statuses() {
+fn the_code_decides_before_the_status() {
     let table = [
         (
             400,
@@ -77,7 +77,7 @@ fn each_shape_gives_code_and_message() {
 }
 
 #[test]
-fn messages_hold_no_key_no_number_and_no_novel() {
+fn messages_are_short_and_without_key_or_number() {
     let said = format!(
         r#"{{"detail":{{"code":"sk_secret","message":"key sk_secret\ncannot ring +4917112345678 (conv 12345) {}"}}}}"#,
         "x".repeat(5000)

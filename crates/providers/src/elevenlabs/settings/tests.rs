@@ -1,4 +1,4 @@
-//! Tests of settings.
+//! Settings of the ElevenLabs client.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::{ApiKey, Settings, SettingsError};
@@ -8,7 +8,7 @@ fn settings(base: &str, key: &str) -> Result<Settings, SettingsError> {
 }
 
 #[test]
-fn the_base_is_taken_with_and_without_version() {
+fn the_base_is_accepted_with_and_without_version() {
     for (base, expected) in [
         ("https://api.elevenlabs.io", "https://api.elevenlabs.io/v1/voices/add"),
         ("https://api.elevenlabs.io/", "https://api.elevenlabs.io/v1/voices/add"),
@@ -29,7 +29,7 @@ fn an_id_stays_one_segment() {
 }
 
 #[test]
-fn a_bad_base_or_key_is_refused_and_a_good_key_never_shown() {
+fn a_bad_base_or_key_is_refused_and_a_key_is_never_printed() {
     for base in ["ftp://a", "https://user:pass@host", "https://host/?a=b", "mailto:a@b", "https://host/#x"] {
         assert_eq!(settings(base, "k").unwrap_err(), SettingsError::Base, "{base}");
     }

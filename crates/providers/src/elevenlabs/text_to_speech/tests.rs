@@ -1,4 +1,4 @@
-//! What is sent to have a text spoken, and what is taken for speech.
+//! Text-to-speech requests, and checks of the audio.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use bytes::Bytes;
 use precall_call::VoiceId;
 use serde_json::json;
 
+use super::SPEECH_BYTES_MAX;
 use crate::elevenlabs::{
-    ApiKey, ElevenLabs, Execution, ProviderError, ProviderErrorKind as Kind, SPEECH_BYTES_MAX, Settings,
-    Speech, speech_body,
+    ApiKey, ElevenLabs, Execution, ProviderError, ProviderErrorKind as Kind, Settings, Speech, speech_body,
 };
 use crate::test_peers::scripted_speech::{Reply, SpeechServer};
 
@@ -35,7 +35,7 @@ async fn spoken(reply: impl Fn() -> Reply + 'static, within: Duration) -> Result
 }
 
 #[actix::test]
-async fn the_format_stands_in_the_query_and_the_voice_in_the_path() {
+async fn the_format_is_in_the_query_and_the_voice_in_the_path() {
     let sound = vec![1_u8, 0, 255, 255];
     let answer = sound.clone();
     let server = SpeechServer::start(move |_| Reply::Good("audio/mpeg", answer.clone())).await;
@@ -50,7 +50,7 @@ async fn the_format_stands_in_the_query_and_the_voice_in_the_path() {
 }
 
 #[test]
-fn a_language_goes_only_to_a_model_that_takes_one() {
+fn a_language_is_sent_only_to_a_model_that_accepts_it() {
     let body = |model, language| speech_body(&speech(model, language));
     assert_eq!(body(None, Some("nl")), json!({"text": "Good morning"}));
     let multilingual = Some("eleven_multilingual_v2");
@@ -64,7 +64,7 @@ fn a_language_goes_only_to_a_model_that_takes_one() {
 }
 
 #[actix::test]
-async fn what_is_no_sound_is_garbled() {
+async fn other_formats_are_garbled() {
     let table: [(&str, &[u8]); 9] = [
         ("application/json", b"{\"audio\":\"x\"}"),
         ("text/html; charset=utf-8", b"<html>sorry</html>"),
@@ -89,7 +89,7 @@ async fn what_is_no_sound_is_garbled() {
 }
 
 #[actix::test]
-async fn refusals_are_the_ones_of_the_other_calls() {
+async fn refusals_have_the_same_kinds_as_for_other_requests() {
     let table = [
         ("401 No", r#"{"detail":{"status":"quota_exceeded"}}"#, Kind::Payment),
         ("401 No", r#"{"detail":{"code":"invalid_api_key"}}"#, Kind::Unauthorised),

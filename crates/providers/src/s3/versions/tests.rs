@@ -1,10 +1,10 @@
-//! Tests of versions.
+//! Lists of object versions.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::{Marker, Page};
 
 #[test]
-fn versions_and_markers_of_the_one_object_are_found() {
+fn versions_and_delete_markers_of_one_object_are_found() {
     let body = br#"<?xml version="1.0" encoding="UTF-8"?>
         <ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>
         <IsTruncated>true</IsTruncated><NextKeyMarker>a+b%2Bc.wav</NextKeyMarker>
@@ -18,7 +18,7 @@ fn versions_and_markers_of_the_one_object_are_found() {
 }
 
 #[test]
-fn a_store_without_namespaces_or_versions_is_understood() {
+fn a_list_without_namespaces_or_versions_is_parsed() {
     let body = b"<ListVersionsResult><IsTruncated>false</IsTruncated>
         <Version><Key>a+b.wav</Key></Version></ListVersionsResult>";
     let page = Page::parse(body, "a+b.wav").unwrap();

@@ -1,4 +1,4 @@
-//! Tests of event.
+//! Events of the PBX.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::{Dn, LegAddress, LegChange, ParticipantId, PbxEvent, read_event};
@@ -12,7 +12,7 @@ fn change(frame: &str) -> Option<LegChange> {
 }
 
 #[test]
-fn the_captured_events_are_read() {
+fn captured_events_are_parsed() {
     let upsert = r#"{"sequence":15,"event":{"event_type":0,"entity":"/callcontrol/150/participants/8106","attached_data":null}}"#;
     let expected = LegChange::Upsert { leg: leg("150", 8106), now: None };
     assert_eq!(read_event(upsert.as_bytes()), Some(PbxEvent { sequence: Some(15), change: Some(expected) }));
@@ -43,7 +43,7 @@ fn pitfall_17_keys_come_as_text_of_one_or_several() {
 }
 
 #[test]
-fn entities_are_the_last_three_segments_and_strangers_are_nothing() {
+fn entities_are_the_last_three_segments_and_others_are_ignored() {
     let of = |entity: &str, kind: &str| {
         change(&format!(r#"{{"event":{{"event_type":{kind},"entity":"{entity}"}}}}"#)).is_some()
     };

@@ -1,4 +1,4 @@
-//! Tests of participant.
+//! Participants.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use precall_base::phone_number::CallerNumber;
@@ -24,7 +24,7 @@ fn pitfall_15_an_anonymous_caller_has_no_number() {
         assert_eq!(caller(word, ""), None, "{word}");
         assert_eq!(caller(word, word), None, "{word}");
     }
-    // Whoever hid the number hid it, whatever a directory believes the name to be.
+    // A withheld number stays withheld, even if a directory adds a name.
     assert_eq!(caller("+49123456789", "anonymous"), None);
 }
 
@@ -42,7 +42,7 @@ fn pitfall_16_the_number_is_found_where_the_trunk_put_it() {
         // Two different numbers: the id is the caller's, the name is a text.
         ("+4930999888", "017112345678", Some("+4917112345678")),
         ("+4930999888", "+4917112345678", Some("+4917112345678")),
-        // An extension is not the end of somebody's public number.
+        // An extension is not the end of a public number.
         ("+4930999150", "150", None),
     ] {
         assert_eq!(caller(name, id).as_deref(), expected, "{name:?} {id:?}");
@@ -51,7 +51,7 @@ fn pitfall_16_the_number_is_found_where_the_trunk_put_it() {
 }
 
 #[test]
-fn a_debug_line_shows_no_number() {
+fn debug_prints_no_number() {
     let shown = format!("{:?}", from("+49123456789", "0123456789"));
     assert!(!shown.contains("123456789"), "{shown}");
 }

@@ -1,4 +1,4 @@
-//! Tests of settings.
+//! Settings of the 3CX client.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::{ClientSecret, Duration, Settings, SettingsError};
@@ -19,7 +19,7 @@ fn an_id_stays_one_segment_and_a_prefix_is_kept() {
 }
 
 #[test]
-fn what_is_wrong_is_named_and_a_secret_never_shown() {
+fn errors_name_the_variable_and_never_print_the_secret() {
     let good = settings("https://pbx", "ROUTER", "very secret").unwrap();
     assert!(!format!("{good:?}").contains("very"));
     assert_eq!(good.own_dn().as_str(), "ROUTER");

@@ -1,4 +1,4 @@
-//! The socket against a PBX that speaks, falls silent, breaks off and talks nonsense.
+//! The event socket against a PBX that sends events, goes silent, disconnects and sends garbage.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use std::pin::{Pin, pin};
@@ -8,45 +8,45 @@ use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 
 use crate::test_peers::scripted_pbx::{Answer, ScriptedPbx, run, text_frame};
-use crate::threecx::access_token::TokenDesk;
+use crate::threecx::access_token::TokenPublisher;
 use crate::threecx::client::ThreeCx;
 use crate::threecx::error::ThreeCxErrorKind;
 use crate::threecx::event::{LegChange, PbxEvent};
-use crate::threecx::socket::{SocketNews, SocketPace};
+use crate::threecx::socket::{SocketEvent, SocketTiming};
 
 const LONG: Duration = Duration::from_secs(20);
-const QUICK: SocketPace =
-    SocketPace { ping_every: Duration::from_millis(50), silence_max: Duration::from_millis(400) };
+const QUICK: SocketTiming =
+    SocketTiming { ping_every: Duration::from_millis(50), silence_max: Duration::from_millis(400) };
 
-async fn client(pbx: &ScriptedPbx) -> (ThreeCx, TokenDesk) {
-    let (tokens, desk) = pbx.desk();
+async fn client(pbx: &ScriptedPbx) -> (ThreeCx, TokenPublisher) {
+    let (tokens, desk) = pbx.token_channel();
     (ThreeCx::new(pbx.settings(LONG), tokens), desk)
 }
 
-async fn next(news: &mut Pin<&mut impl Stream<Item = SocketNews>>) -> SocketNews {
-    news.next().await.unwrap()
+async fn next(events: &mut Pin<&mut impl Stream<Item = SocketEvent>>) -> SocketEvent {
+    events.next().await.unwrap()
 }
 
-fn closed(news: SocketNews) -> String {
-    match news {
-        SocketNews::Closed(why) => why,
-        SocketNews::Event(event) => panic!("{event:?}"),
+fn closed(events: SocketEvent) -> String {
+    match events {
+        SocketEvent::Closed(why) => why,
+        SocketEvent::Event(event) => panic!("{event:?}"),
     }
 }
 
 #[test]
-fn events_come_as_they_are_sent_and_a_close_is_the_last() {
+fn events_arrive_in_order_and_the_close_is_last() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx).await;
-        let open = client.open_socket(SocketPace::default()).await.unwrap();
+        let open = client.open_socket(SocketTiming::default()).await.unwrap();
         assert_eq!(open.token_generation, 1);
         let upgrade = pbx.seen("GET /callcontrol/ws").pop().unwrap();
         assert_eq!(upgrade.header("authorization"), Some("Bearer token1"));
-        let mut news = pin!(open.news);
+        let mut events = pin!(open.events);
         pbx.event(5, "/callcontrol/900/participants/42", &Value::Null);
-        assert_eq!(next(&mut news).await, SocketNews::Event(PbxEvent { sequence: Some(1), change: None }));
-        // Nonsense between, a ping, and an event in three pieces with a ping inside it.
+        assert_eq!(next(&mut events).await, SocketEvent::Event(PbxEvent { sequence: Some(1), change: None }));
+        // Garbage, a ping, and an event in three fragments with a ping between them.
         pbx.raw(text_frame(0x81, b"hello"));
         pbx.raw(text_frame(0x89, b"are you there"));
         let whole =
@@ -58,58 +58,59 @@ fn events_come_as_they_are_sent_and_a_close_is_the_last() {
         for (head, piece) in [(0x01, first), (0x89, b"".as_slice()), (0x00, second), (0x80, third)] {
             pbx.raw(text_frame(head, piece));
         }
-        let SocketNews::Event(PbxEvent { sequence: Some(2), change: Some(change) }) = next(&mut news).await
+        let SocketEvent::Event(PbxEvent { sequence: Some(2), change: Some(change) }) =
+            next(&mut events).await
         else {
             panic!("no keys")
         };
         assert!(matches!(change, LegChange::Keys { .. }), "{change:?}");
         pbx.close_socket(1012);
-        assert_eq!(closed(next(&mut news).await), "closed by the PBX (code 1012)");
-        assert_eq!(news.next().await, None);
+        assert_eq!(closed(next(&mut events).await), "closed by the PBX (code 1012)");
+        assert_eq!(events.next().await, None);
     });
 }
 
 #[test]
-fn a_silent_stall_is_noticed_and_an_answering_silence_is_none() {
+fn a_silent_socket_is_closed_unless_it_answers_pings() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx).await;
         pbx.script("GET /callcontrol/ws", Answer::Deaf);
-        let mut news = pin!(client.open_socket(QUICK).await.unwrap().news);
+        let mut events = pin!(client.open_socket(QUICK).await.unwrap().events);
         let began = Instant::now();
-        assert_eq!(closed(next(&mut news).await), "silent for 400 ms");
+        assert_eq!(closed(next(&mut events).await), "silent for 400 ms");
         assert!(began.elapsed() >= Duration::from_millis(390));
 
-        // Answered pings are life enough: no end within three times the silence that would be one.
-        let mut news = pin!(client.open_socket(QUICK).await.unwrap().news);
-        let idle = tokio::time::timeout(QUICK.silence_max * 3, news.next()).await;
+        // Answered pings keep the socket open: no close within three times the allowed silence.
+        let mut events = pin!(client.open_socket(QUICK).await.unwrap().events);
+        let idle = tokio::time::timeout(QUICK.silence_max * 3, events.next()).await;
         assert!(idle.is_err(), "{idle:?}");
         pbx.upsert(42);
-        assert!(matches!(next(&mut news).await, SocketNews::Event(_)));
+        assert!(matches!(next(&mut events).await, SocketEvent::Event(_)));
     });
 }
 
 #[test]
-fn a_broken_connection_and_a_frame_without_end_are_ends() {
+fn a_broken_connection_and_an_oversized_frame_close_the_socket() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx).await;
-        let mut news = pin!(client.open_socket(SocketPace::default()).await.unwrap().news);
+        let mut events = pin!(client.open_socket(SocketTiming::default()).await.unwrap().events);
         pbx.cut_socket();
-        closed(next(&mut news).await);
+        closed(next(&mut events).await);
 
-        let mut news = pin!(client.open_socket(SocketPace::default()).await.unwrap().news);
+        let mut events = pin!(client.open_socket(SocketTiming::default()).await.unwrap().events);
         pbx.raw(text_frame(0x81, &vec![b' '; 300 * 1024]));
-        assert_eq!(closed(next(&mut news).await), "broken: a frame is too large");
+        assert_eq!(closed(next(&mut events).await), "broken: a frame is too large");
 
-        let mut news = pin!(client.open_socket(SocketPace::default()).await.unwrap().news);
+        let mut events = pin!(client.open_socket(SocketTiming::default()).await.unwrap().events);
         pbx.raw(text_frame(0x01, &vec![b' '; 200 * 1024]));
         pbx.raw(text_frame(0x80, &vec![b' '; 200 * 1024]));
-        assert_eq!(closed(next(&mut news).await), "a message is too large");
+        assert_eq!(closed(next(&mut events).await), "a message is too large");
 
-        let mut news = pin!(client.open_socket(SocketPace::default()).await.unwrap().news);
+        let mut events = pin!(client.open_socket(SocketTiming::default()).await.unwrap().events);
         pbx.raw(vec![0xff; 64]);
-        assert!(closed(next(&mut news).await).starts_with("broken: "));
+        assert!(closed(next(&mut events).await).starts_with("broken: "));
     });
 }
 
@@ -123,7 +124,7 @@ fn a_socket_opens_with_a_current_token_or_says_why_not() {
             desk.refusal().await.unwrap();
             desk.publish(&pbx.give_token());
         };
-        let (opened, ()) = tokio::join!(client.open_socket(SocketPace::default()), renewing);
+        let (opened, ()) = tokio::join!(client.open_socket(SocketTiming::default()), renewing);
         assert_eq!(opened.unwrap().token_generation, 2);
         for (status, kind) in [
             ("403 Forbidden", ThreeCxErrorKind::Forbidden),
@@ -133,16 +134,16 @@ fn a_socket_opens_with_a_current_token_or_says_why_not() {
             ("200 OK", ThreeCxErrorKind::Garbled),
         ] {
             pbx.script("GET /callcontrol/ws", Answer::Reply(status, String::new()));
-            let error = client.open_socket(SocketPace::default()).await.err().unwrap();
+            let error = client.open_socket(SocketTiming::default()).await.err().unwrap();
             assert_eq!(error.kind, kind, "{status}");
         }
         pbx.script("GET /callcontrol/ws", Answer::Close);
-        let error = client.open_socket(SocketPace::default()).await.err().unwrap();
+        let error = client.open_socket(SocketTiming::default()).await.err().unwrap();
         assert_eq!(error.kind, ThreeCxErrorKind::Lost);
-        let (tokens, _desk) = pbx.desk();
+        let (tokens, _desk) = pbx.token_channel();
         let hasty = ThreeCx::new(pbx.settings(Duration::from_millis(200)), tokens);
         pbx.script("GET /callcontrol/ws", Answer::Hang);
-        let error = hasty.open_socket(SocketPace::default()).await.err().unwrap();
+        let error = hasty.open_socket(SocketTiming::default()).await.err().unwrap();
         assert_eq!(error.kind, ThreeCxErrorKind::Timeout);
     });
 }

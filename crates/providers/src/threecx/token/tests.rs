@@ -1,4 +1,4 @@
-//! Tests of token.
+//! Access token responses.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::{Duration, Engine, URL_SAFE_NO_PAD, granted};
@@ -13,7 +13,7 @@ fn life(token: &str, expires_in: &str) -> u64 {
 }
 
 #[test]
-fn pitfall_22_the_life_of_a_token_is_what_the_token_says() {
+fn pitfall_22_the_lifetime_comes_from_the_token() {
     // Both generations of builds, with the same token inside.
     let hour = jwt(r#"{"iat":1700000000,"exp":1700003600,"role":["Enterprise"]}"#);
     assert_eq!((life(&hour, "60"), life(&hour, "3600")), (3600, 3600));

@@ -1,4 +1,4 @@
-//! Tests of token keeper.
+//! Renewal of the access token.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::cell::RefCell;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::{Granted, KeeperNews, KeeperPace, TokenDesk, TokenError, keep};
+use super::{GrantedToken, KeeperTiming, TokenError, TokenEvent, TokenPublisher, keep};
 use crate::threecx::access_token::AccessTokens;
 
-/// A PBX that answers as told; its last answer for ever.
+/// A PBX with scripted answers; it repeats the last one.
 struct Pbx {
     tokens: AccessTokens,
     asked: Rc<RefCell<Vec<Instant>>>,
-    news: mpsc::UnboundedReceiver<KeeperNews>,
+    news: mpsc::UnboundedReceiver<TokenEvent>,
     running: tokio::task::JoinHandle<()>,
 }
 
@@ -30,8 +30,8 @@ fn wrong() -> Result<Duration, TokenError> {
     Err(TokenError::Refused { status: 400, said: String::new() })
 }
 
-fn pace() -> KeeperPace {
-    KeeperPace {
+fn timing() -> KeeperTiming {
+    KeeperTiming {
         apart: Duration::from_millis(5),
         retry: (Duration::from_millis(10), Duration::from_millis(10)),
         retry_refused: (Duration::from_millis(10), Duration::from_millis(10)),
@@ -41,8 +41,8 @@ fn pace() -> KeeperPace {
 
 const NEVER: Duration = Duration::from_secs(3600);
 
-fn pbx(pace: KeeperPace, answers: Vec<Result<Duration, TokenError>>) -> Pbx {
-    let (tokens, desk) = TokenDesk::open();
+fn pbx(timing: KeeperTiming, answers: Vec<Result<Duration, TokenError>>) -> Pbx {
+    let (tokens, desk) = TokenPublisher::channel();
     let (told, news) = mpsc::unbounded_channel();
     let asked = Rc::new(RefCell::new(Vec::new()));
     let asking = Rc::clone(&asked);
@@ -50,9 +50,9 @@ fn pbx(pace: KeeperPace, answers: Vec<Result<Duration, TokenError>>) -> Pbx {
         let turn = asking.borrow().len();
         asking.borrow_mut().push(Instant::now());
         let answer = answers.get(turn).or(answers.last()).unwrap().clone();
-        answer.map(|life| Granted { bearer: format!("token{}", turn + 1), life })
+        answer.map(|life| GrantedToken { bearer: format!("token{}", turn + 1), life })
     };
-    let running = actix::spawn(keep(desk, pace, ask, move |news| {
+    let running = actix::spawn(keep(desk, timing, ask, move |news| {
         let _ = told.send(news);
     }));
     Pbx { tokens, asked, news, running }
@@ -64,12 +64,12 @@ fn run<F: Future>(test: F) -> F::Output {
 }
 
 #[test]
-fn pitfall_22_a_token_is_renewed_before_it_ends_and_never_for_nothing() {
+fn pitfall_22_a_token_is_renewed_before_it_expires_and_not_more_often() {
     run(async {
         let began = Instant::now();
-        let mut pbx = pbx(pace(), vec![life(500), life(500), life(3_600_000)]);
+        let mut pbx = pbx(timing(), vec![life(500), life(500), life(3_600_000)]);
         for generation in 1..=3 {
-            let KeeperNews::Fresh { generation: told, .. } = pbx.news.recv().await.unwrap() else {
+            let TokenEvent::Fresh { generation: told, .. } = pbx.news.recv().await.unwrap() else {
                 panic!("no token")
             };
             assert_eq!(told, generation);
@@ -82,9 +82,9 @@ fn pitfall_22_a_token_is_renewed_before_it_ends_and_never_for_nothing() {
 }
 
 #[test]
-fn a_refresh_waits_for_streams_to_end_but_not_for_ever() {
+fn a_renewal_waits_for_streams_to_end_but_not_for_ever() {
     run(async {
-        let mut pbx = pbx(pace(), vec![life(1000)]);
+        let mut pbx = pbx(timing(), vec![life(1000)]);
         pbx.news.recv().await.unwrap();
         let (open, began) = (pbx.tokens.stream_opened(), Instant::now());
         pbx.news.recv().await.unwrap();
@@ -95,16 +95,16 @@ fn a_refresh_waits_for_streams_to_end_but_not_for_ever() {
 }
 
 #[test]
-fn many_refusals_of_one_token_are_one_new_token() {
+fn many_refusals_of_one_token_give_one_new_token() {
     run(async {
-        let mut pbx = pbx(pace(), vec![Ok(NEVER)]);
+        let mut pbx = pbx(timing(), vec![Ok(NEVER)]);
         pbx.news.recv().await.unwrap();
         let old = pbx.tokens.current().await.unwrap();
         let waiting: Vec<_> = (0..50).map(|_| pbx.tokens.instead_of(&old)).collect();
         for token in futures_util::future::join_all(waiting).await {
             assert_eq!(token.unwrap().generation(), 2);
         }
-        // A late refusal of the token that is replaced already.
+        // A late refusal of a token that was replaced already.
         assert_eq!(pbx.tokens.instead_of(&old).await.unwrap().generation(), 2);
         let second = pbx.tokens.current().await.unwrap();
         assert_eq!(pbx.tokens.instead_of(&second).await.unwrap().generation(), 3);
@@ -113,10 +113,10 @@ fn many_refusals_of_one_token_are_one_new_token() {
 }
 
 #[test]
-fn forced_refreshes_keep_their_distance() {
+fn forced_renewals_keep_their_distance() {
     run(async {
         let apart = Duration::from_millis(200);
-        let mut pbx = pbx(KeeperPace { apart, ..pace() }, vec![Ok(NEVER)]);
+        let mut pbx = pbx(KeeperTiming { apart, ..timing() }, vec![Ok(NEVER)]);
         pbx.news.recv().await.unwrap();
         for _ in 0..3 {
             let token = pbx.tokens.current().await.unwrap();
@@ -130,32 +130,32 @@ fn forced_refreshes_keep_their_distance() {
 }
 
 #[test]
-fn a_failed_refresh_keeps_the_old_token_and_is_tried_again() {
+fn a_failed_renewal_keeps_the_old_token_and_is_retried() {
     run(async {
-        let mut pbx = pbx(pace(), vec![life(100), down(), down(), Ok(NEVER)]);
+        let mut pbx = pbx(timing(), vec![life(100), down(), down(), Ok(NEVER)]);
         pbx.news.recv().await.unwrap();
         for _ in 0..2 {
-            let failed = KeeperNews::Failed(TokenError::Unreachable("down".to_owned()));
+            let failed = TokenEvent::Failed(TokenError::Unreachable("down".to_owned()));
             assert_eq!(pbx.news.recv().await.unwrap(), failed);
             assert_eq!(pbx.tokens.current().await.unwrap().header(), "Bearer token1");
         }
-        assert_eq!(pbx.news.recv().await.unwrap(), KeeperNews::Fresh { generation: 2, life: NEVER });
+        assert_eq!(pbx.news.recv().await.unwrap(), TokenEvent::Fresh { generation: 2, life: NEVER });
     });
 }
 
 #[test]
-fn a_refusal_hastens_a_new_token_but_not_with_a_wrong_secret() {
+fn a_refused_token_is_renewed_at_once_but_not_after_a_refused_secret() {
     run(async {
         let slow = (NEVER, NEVER);
-        let pace = KeeperPace { retry: slow, ..pace() };
-        let mut passing = pbx(pace, vec![life(50), down(), Ok(NEVER)]);
+        let timing = KeeperTiming { retry: slow, ..timing() };
+        let mut passing = pbx(timing, vec![life(50), down(), Ok(NEVER)]);
         passing.news.recv().await.unwrap();
         passing.news.recv().await.unwrap();
         let old = passing.tokens.current().await.unwrap();
         assert_eq!(passing.tokens.instead_of(&old).await.unwrap().generation(), 2);
 
-        let pace = KeeperPace { retry_refused: slow, ..super::tests::pace() };
-        let mut wrong = pbx(pace, vec![life(50), wrong(), Ok(NEVER)]);
+        let timing = KeeperTiming { retry_refused: slow, ..super::tests::timing() };
+        let mut wrong = pbx(timing, vec![life(50), wrong(), Ok(NEVER)]);
         wrong.news.recv().await.unwrap();
         wrong.news.recv().await.unwrap();
         let old = wrong.tokens.current().await.unwrap();
@@ -169,7 +169,7 @@ fn a_refusal_hastens_a_new_token_but_not_with_a_wrong_secret() {
 fn the_keeper_ends_with_the_last_handle() {
     run(async {
         for answers in [vec![Ok(NEVER)], vec![down()], vec![wrong()]] {
-            let mut pbx = pbx(pace(), answers);
+            let mut pbx = pbx(timing(), answers);
             pbx.news.recv().await.unwrap();
             drop(pbx.tokens);
             pbx.running.await.unwrap();

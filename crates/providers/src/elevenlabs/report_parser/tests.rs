@@ -1,4 +1,5 @@
-//! Reports as the provider really sends them (shapes of the ElevenLabs facts, sections 5 and 6), and bodies that are none.
+//! Reports as the provider really sends them (shapes of the ElevenLabs facts, sections 5 and 6), and bodies that are
+//! none.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::time::Duration;
@@ -6,10 +7,8 @@ use std::time::Duration;
 use precall_call::{At, CallId, Grade, HandoffFailure, Purpose};
 use serde_json::{Value, json};
 
-use crate::elevenlabs::{
-    ConversationDetail, ConversationReport, ReportError, ReportSource, Webhook, audio_head,
-    parse_conversation, parse_webhook,
-};
+use super::{ConversationDetail, Webhook, parse_conversation, parse_webhook};
+use crate::elevenlabs::{ConversationReport, ReportError, ReportSource, audio_head};
 
 const OUR_CALL: &str = "01920000-0000-7000-8000-000000000001";
 const OUR_ID: CallId = CallId(0x0192_0000_0000_7000_8000_0000_0000_0001);
@@ -57,7 +56,7 @@ fn transcription() -> Value {
 }
 
 #[test]
-fn a_transcription_is_read_whole() {
+fn a_transcription_is_parsed_completely() {
     let report = report(&transcription());
     assert_eq!(report.source, ReportSource::Transcription);
     assert_eq!((report.conversation.as_str(), report.agent_id.as_deref()), ("conv_1", Some("agent_1")));
@@ -117,7 +116,7 @@ fn optional_fields_of_a_wrong_type_count_as_missing() {
 }
 
 #[test]
-fn our_call_is_the_variable_then_the_user() {
+fn our_call_comes_from_the_variable_or_the_user_id() {
     let with = |variable: Value, user: Value, outer: Value| {
         report(&json!({"type": "post_call_transcription", "data": {"agent_id": "a", "conversation_id": "c", "user_id": outer,
             "conversation_initiation_client_data": {"user_id": user, "dynamic_variables": {"call_id": variable}}}}))
@@ -131,7 +130,7 @@ fn our_call_is_the_variable_then_the_user() {
 }
 
 #[test]
-fn a_failed_conversation_took_place_only_if_something_was_said() {
+fn a_failed_conversation_with_a_transcript_took_place() {
     let mut body = transcription();
     body["data"]["status"] = json!("failed");
     assert_eq!(report(&body).grade, Grade::Completed);
@@ -149,7 +148,7 @@ fn a_failed_conversation_took_place_only_if_something_was_said() {
 }
 
 #[test]
-fn a_call_that_never_began_says_why() {
+fn an_initiation_failure_has_a_reason() {
     let sip = |reason: &str, code: Value| {
         report(&json!({"type": "call_initiation_failure", "event_timestamp": 1_759_931_652, "data": {
             "agent_id": "xyz", "conversation_id": "abc", "failure_reason": reason, "metadata": {"type": "sip", "body": {
@@ -187,7 +186,7 @@ fn a_call_that_never_began_says_why() {
 }
 
 #[test]
-fn the_flat_form_is_read() {
+fn the_flat_form_is_parsed() {
     let flat = report(
         &json!({"call_id": "conv_9", "agent_id": "agent_1", "transcript": "agent: Hi\r\n\nuser: Hello",
         "duration_seconds": 42.5, "status": "completed", "timestamp": "2026-11-22T10:11:12Z",
@@ -244,7 +243,7 @@ fn a_fetched_conversation_is_the_same_report() {
 }
 
 #[test]
-fn audio_is_known_by_its_beginning() {
+fn an_audio_webhook_is_recognised_by_its_beginning() {
     let body = json!({"type": "post_call_audio", "event_timestamp": 1_739_537_319,
         "data": {"agent_id": "xyz", "conversation_id": "abc", "full_audio": "x".repeat(100_000)}})
     .to_string();
@@ -276,7 +275,7 @@ fn a_new_type_is_not_an_error() {
 }
 
 #[test]
-fn what_is_no_report_is_told_without_quoting_it() {
+fn an_invalid_report_gives_the_reason_without_a_quote() {
     assert_eq!(error("{\"type\":"), ReportError::NotJson { line: 1, column: 8 });
     assert_eq!(error(""), ReportError::NotJson { line: 1, column: 0 });
     for body in ["[]", "null", "5", "\"secret\"", "[{\"type\":\"post_call_transcription\"}]"] {
@@ -309,7 +308,7 @@ fn what_is_no_report_is_told_without_quoting_it() {
 }
 
 #[test]
-fn no_text_breaks_a_line_or_a_database() {
+fn texts_have_no_line_breaks_and_no_nul() {
     let mut body = transcription();
     body["data"]["transcript"] =
         json!([{"role": "user\nadmin", "message": "a\u{0}b\r\nagent: forged\u{2028}c"}]);

@@ -1,11 +1,11 @@
-//! A bound on the frames of a WebSocket before they are received: the codec itself looks at the length only when all of the
+//! Limits the size of WebSocket frames before they are received. actix's codec checks the length only once the whole
 //! frame is in memory, and a length has 63 bits.
 
 use actix_codec::{Decoder, Encoder};
 use actix_http::ws::{Codec, Frame, Message, ProtocolError};
 use bytes::BytesMut;
 
-/// The codec, with a bound.
+/// actix's codec with a limit of the frame size.
 pub(super) struct BoundedCodec {
     inner: Codec,
     frame_bytes_max: usize,
@@ -22,7 +22,7 @@ impl Decoder for BoundedCodec {
     type Error = ProtocolError;
 
     fn decode(&mut self, received: &mut BytesMut) -> Result<Option<Frame>, ProtocolError> {
-        let promised = promised_length(received).unwrap_or(0);
+        let promised = announced_length(received).unwrap_or(0);
         if usize::try_from(promised).is_ok_and(|promised| promised <= self.frame_bytes_max) {
             return self.inner.decode(received);
         }
@@ -38,8 +38,8 @@ impl Encoder<Message> for BoundedCodec {
     }
 }
 
-/// What the head of the next frame says (RFC 6455, section 5.2); none while it is not all there.
-fn promised_length(received: &[u8]) -> Option<u64> {
+/// The length in the head of the next frame (RFC 6455, section 5.2); none while the head is incomplete.
+fn announced_length(received: &[u8]) -> Option<u64> {
     match received.get(1)? & 0x7f {
         126 => Some(u64::from(u16::from_be_bytes(received.get(2..4)?.try_into().ok()?))),
         127 => Some(u64::from_be_bytes(received.get(2..10)?.try_into().ok()?)),

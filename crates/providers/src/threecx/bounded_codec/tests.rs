@@ -1,10 +1,10 @@
-//! Tests of frames.
+//! Frame size limit.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::{BoundedCodec, BytesMut, Codec, Decoder};
 
 #[test]
-fn a_frame_is_refused_by_its_promise_alone() {
+fn a_frame_is_refused_by_its_announced_length() {
     let decode =
         |bytes: &[u8]| BoundedCodec::new(Codec::new().client_mode(), 1000).decode(&mut BytesMut::from(bytes));
     for promise in [

@@ -1,7 +1,7 @@
-//! What is sent, as pure functions, so that a test can hold it against the provider's own description.
+//! Request bodies, as pure functions, so that a test can check them against the provider's OpenAPI file.
 //!
-//! The provider ignores unknown fields silently, so a misspelt one would never be noticed otherwise; and a field without a
-//! value is left out, never null (ElevenLabs facts, sections 0 and 4).
+//! The provider ignores unknown fields silently, so only such a check finds a misspelt name. A field without a value is
+//! left out, never null (ElevenLabs facts, sections 0 and 4).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,15 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::calls::{OutboundCall, VariableValue};
-use super::voices::AddVoice;
+use super::requests::{AddVoice, OutboundCall, VariableValue};
 
-/// The dynamic variable that carries our call id; the provider echoes it in every report.
+/// Dynamic variable with our call id; the provider echoes it in every report.
 pub const VARIABLE_CALL: &str = "call_id";
-/// The dynamic variable that carries what the conversation is for: `greeting` or `agent`.
+/// Dynamic variable with the purpose of the conversation: `greeting` or `agent`.
 pub const VARIABLE_PURPOSE: &str = "precall_purpose";
 
-/// The JSON of `POST /v1/convai/sip-trunk/outbound-call` and `POST /v1/convai/twilio/outbound-call`, which is the same.
+/// JSON of `POST /v1/convai/sip-trunk/outbound-call` and of `POST /v1/convai/twilio/outbound-call`; both are the same.
 #[must_use]
 pub fn outbound_call_body(call: &OutboundCall) -> Value {
     let mut agent = Map::new();
@@ -44,7 +43,7 @@ pub fn outbound_call_body(call: &OutboundCall) -> Value {
     for (name, value) in &call.dynamic_variables {
         variables.insert(name.clone(), variable(value));
     }
-    // Ours go last: no other variable may stand in for them.
+    // Ours go last, so that no other variable replaces them.
     variables.insert(VARIABLE_CALL.to_owned(), json!(our_call));
     variables.insert(VARIABLE_PURPOSE.to_owned(), json!(call.purpose.name()));
 
@@ -62,14 +61,14 @@ pub fn outbound_call_body(call: &OutboundCall) -> Value {
         "conversation_initiation_client_data": client_data,
     });
     if let (Some(longest), Value::Object(fields)) = (call.ringing_timeout, &mut body) {
-        // The provider takes 1 to 999.
+        // The provider accepts 1 to 999.
         let seconds = whole_seconds(longest).min(999);
         fields.insert("telephony_call_config".to_owned(), json!({ "ringing_timeout_secs": seconds }));
     }
     body
 }
 
-/// At least one, and never less than what was asked for.
+/// Rounded up, at least one.
 fn whole_seconds(span: Duration) -> u64 {
     let begun = u64::from(span.subsec_nanos() > 0);
     span.as_secs().saturating_add(begun).max(1)
@@ -83,7 +82,7 @@ fn variable(value: &VariableValue) -> Value {
     }
 }
 
-/// A form with one file, in the pieces it is sent in; the file's bytes are shared, not copied.
+/// A multipart form with one file, as the parts that are sent. The file's bytes are shared, not copied.
 #[derive(Clone, Debug)]
 pub struct Multipart {
     boundary: String,
@@ -97,7 +96,7 @@ impl Multipart {
         format!("multipart/form-data; boundary={}", self.boundary)
     }
 
-    /// Text before the file, the file, text after it.
+    /// The text before the file, the file, the text after it.
     #[must_use]
     pub fn parts(&self) -> &[Bytes] {
         &self.parts
@@ -108,11 +107,11 @@ impl Multipart {
     }
 }
 
-/// The form of `POST /v1/voices/add`: `name`, `description`, one part `files`.
+/// Form of `POST /v1/voices/add`: `name`, `description` and one part `files`.
 #[must_use]
 pub fn add_voice_body(voice: &AddVoice) -> Multipart {
-    // Nobody can make a file that contains 24 bytes of its own hash, so no content ends its part early; from the texts the
-    // boundary is taken out below. RFC 2046 allows 70 characters.
+    // A file cannot contain 24 bytes of its own hash, so it never contains the boundary; `field` removes the boundary
+    // from the texts. RFC 2046 allows 70 characters.
     let (unique, _) = voice.sample.sha256.split_at(24);
     let boundary = format!("precall-{}", hex::encode(unique));
     let mut head = String::new();
@@ -135,3 +134,6 @@ pub fn add_voice_body(voice: &AddVoice) -> Multipart {
     let tail = format!("\r\n--{boundary}--\r\n");
     Multipart { boundary, parts: [Bytes::from(head), voice.sample.content.clone(), Bytes::from(tail)] }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The ElevenLabs client: sends one request with the API key and returns a complete 2xx response, or the error.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use awc::Client;
+use awc::http::Method;
+use awc::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use url::Url;
+
+use super::error::{ProviderError, ProviderErrorKind};
+use super::request_body::Multipart;
+use super::settings::Settings;
+use crate::http_exchange::{Body, Failure, FailureKind, Progress, Request, exchange, http_client, within};
+
+/// Client of ElevenLabs. Not `Send`: each arbiter builds its own. Greetings and uploads have separate clients, so that
+/// they do not wait for each other's connections.
+#[derive(Clone)]
+pub struct ElevenLabs {
+    client: Client,
+    settings: Arc<Settings>,
+    /// From the last response that had the header.
+    concurrency_limit: Rc<Cell<Option<usize>>>,
+}
+
+/// Body of a request.
+pub(super) enum RequestBody {
+    Empty,
+    Json(Bytes),
+    /// JSON, with audio as the response.
+    JsonForAudio(Bytes),
+    Form(Multipart),
+}
+
+/// One request to the API.
+pub(super) struct ApiRequest {
+    pub method: Method,
+    pub url: Url,
+    pub body: RequestBody,
+    /// Longest body of a successful response; a longer one is an error.
+    pub answer_bytes_max: usize,
+    /// Deadline: waiting for a connection, sending, head and body together.
+    pub within: Duration,
+}
+
+/// A complete 2xx response.
+pub(super) struct ApiResponse {
+    pub status: u16,
+    /// In lower case; empty if the response has none.
+    pub content_type: String,
+    pub body: Bytes,
+}
+
+impl ApiResponse {
+    /// The body as JSON of the expected shape.
+    pub(super) fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, ProviderError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // serde's text quotes the body, which may be personal.
+            let place = format!(
+                "the answer is not the expected JSON (line {}, column {})",
+                error.line(),
+                error.column()
+            );
+            ProviderError::garbled(self.status, place)
+        })
+    }
+}
+
+impl ElevenLabs {
+    /// A client with its own connection pool. Call it on the arbiter that will use the client.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>) -> Self {
+        Self { client: http_client(), settings, concurrency_limit: Rc::default() }
+    }
+
+    /// Concurrent requests that the provider allows this account; none until a response has told (header
+    /// `maximum-concurrent-requests`, ElevenLabs facts, section 7).
+    #[must_use]
+    pub fn concurrency_limit(&self) -> Option<usize> {
+        self.concurrency_limit.get()
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Sends a request and waits for a complete 2xx response. Dropping the future closes the connection.
+    pub(super) async fn send(&self, request: ApiRequest) -> Result<ApiResponse, ProviderError> {
+        let mut headers = vec![(HeaderName::from_static("xi-api-key"), self.settings.key_header())];
+        if matches!(request.body, RequestBody::JsonForAudio(_)) {
+            headers.push((ACCEPT, HeaderValue::from_static("*/*")));
+        }
+        let limit = request.within;
+        let body = match request.body {
+            RequestBody::Empty => None,
+            RequestBody::Json(json) | RequestBody::JsonForAudio(json) => Some(Body::json(json)),
+            RequestBody::Form(form) => {
+                Some(Body { content_type: form.content_type(), parts: form.into_parts() })
+            }
+        };
+        let http_request = Request {
+            method: request.method,
+            url: request.url,
+            headers,
+            body,
+            answer_bytes_max: request.answer_bytes_max,
+        };
+        let progress = Progress::new();
+        let response = within(limit, &progress, exchange(&self.client, http_request, &progress)).await?;
+        if let Some(limit) = concurrency_limit(&response.headers) {
+            self.concurrency_limit.set(Some(limit));
+        }
+        if response.is_success() {
+            return Ok(ApiResponse {
+                status: response.status,
+                content_type: response.content_type,
+                body: response.body,
+            });
+        }
+        let key = self.settings.key();
+        Err(ProviderError::refused(response.status, &response.body, response.retry_after, key))
+    }
+}
+
+fn concurrency_limit(headers: &HeaderMap) -> Option<usize> {
+    headers.get("maximum-concurrent-requests")?.to_str().ok()?.trim().parse().ok()
+}
+
+impl From<Failure> for ProviderError {
+    fn from(failure: Failure) -> Self {
+        let kind = match failure.kind {
+            FailureKind::Unreachable => ProviderErrorKind::Unreachable,
+            FailureKind::Unwritable => ProviderErrorKind::Invalid,
+            FailureKind::Lost => ProviderErrorKind::Lost,
+            FailureKind::Timeout => ProviderErrorKind::Timeout,
+            FailureKind::Garbled => ProviderErrorKind::Garbled,
+        };
+        let error = Self::ours(kind, failure.execution, failure.message);
+        Self { status: failure.status, ..error }
+    }
+}
+
+#[cfg(test)]
+mod tests;
