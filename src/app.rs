@@ -1,95 +1,32 @@
 //! The whole program as one value: tests, the demo and `serve` build the same one.
 
 mod engine_settings;
+mod error;
+mod pools;
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use actix_web::dev::ServerHandle;
 use precall_actors::api::EngineHandle;
 use precall_actors::lifecycle::settings::SpoolSettings;
-use precall_actors::lifecycle::start::{Engine, EngineError};
+use precall_actors::lifecycle::start::Engine;
 use precall_actors::runtime::fault_injection::Faults;
 use precall_actors::voices::samples::{SampleStore, UploadPlace};
 use precall_base::phone_number::Region;
-use precall_providers::elevenlabs;
-use precall_providers::s3::{S3Settings, S3SettingsError};
-use precall_providers::threecx::settings as threecx;
-use precall_providers::tls_roots::TrustError;
-use precall_store::connect;
-use precall_store::connect::{ConnectError, DatabaseUrl, Limits};
+use precall_providers::s3::S3Settings;
+use precall_store::connect::DatabaseUrl;
 use precall_store::spool::handle::SpoolHandle;
 use slog::{Logger, info, warn};
 
 use crate::config::{Config, DatabaseSource, Environment, Storage};
-use crate::embedded_database::{EmbeddedDatabase, EmbeddedError};
+use crate::embedded_database::EmbeddedDatabase;
 use crate::http;
 #[cfg(test)]
 pub(crate) use engine_settings::default_line;
 use engine_settings::{EngineParts, engine_settings};
-
-/// Why the program cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// `HOST:PORT`.
-        address: SocketAddr,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// The embedded database does not start.
-    #[error(transparent)]
-    Embedded(#[from] EmbeddedError),
-    /// The database's address or certificates cannot be used.
-    #[error(transparent)]
-    Database(#[from] ConnectError),
-    /// The address of the embedded database cannot be used.
-    #[error("the database address cannot be used: {0}")]
-    DatabaseUrl(#[from] connect::DatabaseUrlError),
-    /// The provider's address or key cannot be used.
-    #[error(transparent)]
-    Provider(#[from] elevenlabs::SettingsError),
-    /// The provider's address cannot be read.
-    #[error("ELEVENLABS_API_BASE cannot be read: {0}")]
-    ProviderUrl(#[from] url::ParseError),
-    /// The PBX's address, client or secret cannot be used.
-    #[error(transparent)]
-    Pbx(#[from] threecx::SettingsError),
-    /// The PBX's authority cannot be used.
-    #[error("THREECX_CA_FILE: {0}")]
-    PbxTrust(#[from] TrustError),
-    /// The PBX's address cannot be read.
-    #[error("THREECX_BASE_URL cannot be read: {0}")]
-    PbxUrl(url::ParseError),
-    /// The bucket's address or keys cannot be used.
-    #[error(transparent)]
-    Bucket(#[from] S3SettingsError),
-    /// The store's address cannot be read.
-    #[error("S3_ENDPOINT cannot be read: {0}")]
-    BucketUrl(url::ParseError),
-    /// Events would have nowhere to go while the database is away.
-    #[error(
-        "SPOOL_DIR: nothing can be kept in {directory}: {reason}; give a directory that this user may write"
-    )]
-    Spool {
-        /// Its value.
-        directory: String,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// The engine does not start.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The HTTP server does not start.
-    #[error("the HTTP server does not start: {0}")]
-    Http(#[from] io::Error),
-    /// A task of our own was lost.
-    #[error("the start was interrupted")]
-    Interrupted,
-}
+pub use error::AppError;
+use pools::Pools;
 
 /// precall, running.
 pub struct Application {
@@ -208,22 +145,6 @@ async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, A
             Ok(None)
         }
         Err(reason) => Err(AppError::Spool { directory: root.display().to_string(), reason }),
-    }
-}
-
-/// `DATABASE_POOL_SIZE` connections: one writes events, the others are for everything else.
-struct Pools {
-    reading: deadpool_postgres::Pool,
-    writing: deadpool_postgres::Pool,
-}
-
-impl Pools {
-    fn new(url: &DatabaseUrl, size: usize) -> Result<Self, ConnectError> {
-        let limits = |size| Limits { size, ..Limits::default() };
-        Ok(Self {
-            reading: connect::pool(url, "precall", limits(size.saturating_sub(1).max(1)))?,
-            writing: connect::pool(url, "precall events", limits(1))?,
-        })
     }
 }
 

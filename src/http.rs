@@ -1,19 +1,24 @@
 //! The edge's HTTP server: webhooks in, health, metrics, API and board out. It knows HTTP, not how a call behaves.
 
 mod api;
+mod inbound;
 mod ops;
+mod status;
 mod webhooks;
 
 mod app_state;
+mod body_limits;
 mod client_address;
 mod clock;
 mod engine;
 mod error;
 mod fair_share;
+mod openapi;
 mod outcome_metrics;
 mod response;
 mod routes;
 mod settings;
+mod shed;
 
 #[cfg(test)]
 mod tests;
@@ -29,12 +34,13 @@ use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer, web};
 use precall_actors::api::EngineHandle;
 
-pub use api::openapi::Document;
 use app_state::Edge;
 pub use engine::Engine;
 pub use error::{Code, Problem};
 use fair_share::Connections;
+pub use openapi::Document;
 pub use settings::{MetricsPlace, Settings};
+use webhooks::state::WebhookState;
 
 /// Open connections of one worker; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -104,10 +110,12 @@ fn start(
     workers: usize,
 ) -> io::Result<Server> {
     let edge = web::Data::new(edge);
+    let webhooks = web::Data::new(WebhookState::new(&edge.settings));
     let connections = Connections::default();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(edge.clone())
+            .app_data(webhooks.clone())
             .configure(|config| routes(config, &edge.settings))
             .wrap(routes::method_problems())
             .wrap(routes::headers())

@@ -14,6 +14,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod token;
+mod until;
 
 use std::time::{Duration, Instant};
 

@@ -25,7 +25,8 @@ use precall_store::voices::ConsentRule;
 use slog::{Logger, o};
 use url::Url;
 
-use super::{AppError, Pools};
+use super::error::AppError;
+use super::pools::Pools;
 use crate::config::{Config, Telephony};
 
 /// How long a report may lag behind the end of its conversation before the provider is asked.

@@ -11,14 +11,8 @@ use tokio::sync::{Mutex, Semaphore};
 use super::engine::Engine;
 use super::error::{Code, Problem};
 use super::settings::Settings;
-use crate::http::fair_share::{BodyRoom, Rates};
-use crate::http::webhooks::inbox::Unreadable;
-use crate::http::webhooks::recordings::Recordings;
+use crate::http::fair_share::Rates;
 
-/// Memory for webhook bodies that are not proven yet: so many pieces of [`BODY_PIECE`] in all.
-const BODY_PIECES: usize = 2048;
-/// Bytes.
-pub(crate) const BODY_PIECE: usize = 64 * 1024;
 /// Streams of events that may be open at once; each asks the database up to ten times a second.
 const STREAMS: usize = 32;
 /// Samples that are uploaded at once, each up to 20 MiB in memory.
@@ -30,11 +24,8 @@ const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 pub(crate) struct Edge {
     pub(crate) settings: Settings,
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) body_room: Arc<BodyRoom>,
     pub(crate) rates: Rates,
     pub(crate) streams: Arc<Semaphore>,
-    pub(crate) unreadable: Unreadable,
-    pub(crate) recordings: Option<Recordings>,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) one_upload: Mutex<()>,
 }
@@ -43,12 +34,9 @@ impl Edge {
     pub(crate) fn new(settings: Settings, engine: Arc<dyn Engine>) -> Self {
         Self {
             rates: Rates::new(settings.source_limit),
-            recordings: settings.recordings.clone().map(Recordings::new),
             settings,
             engine,
-            body_room: BodyRoom::new(BODY_PIECES),
             streams: Arc::new(Semaphore::new(STREAMS)),
-            unreadable: Unreadable::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             one_upload: Mutex::new(()),
         }

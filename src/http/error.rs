@@ -133,6 +133,10 @@ codes! {
     TooManyFromSource = "too_many_from_source", 503, "Too much comes from this address";
 }
 
+/// What became of an exchange: the status of the answer or the code of the problem. Travels in the answer's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome(pub &'static str);
+
 /// Why a request has no other answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -213,7 +217,7 @@ impl ResponseError for Problem {
             ));
         }
         let mut answer = answer.body(self.body());
-        answer.extensions_mut().insert(crate::http::outcome_metrics::Outcome(self.code.name()));
+        answer.extensions_mut().insert(Outcome(self.code.name()));
         answer
     }
 }

@@ -10,18 +10,13 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
+use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
-use actix_web::{Error, ResponseError as _, web};
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use super::error::{Code, Problem};
-use crate::http::app_state::{BODY_PIECE, Edge};
-use crate::http::client_address;
 
 /// Reports come in bursts, when a database was away; they are worth more than any request of the API.
 const REPORTS_MORE: u32 = 2;
@@ -29,12 +24,16 @@ const REPORTS_MORE: u32 = 2;
 const REMEMBERED_MAX: usize = 10_000;
 /// Connections of one address, a proxy's for instance.
 const CONNECTIONS_MAX: usize = 2_048;
+/// Memory for webhook bodies that are not proven yet: so many pieces of [`BODY_PIECE`] in all.
+pub(super) const BODY_PIECES: usize = 2048;
+/// Bytes.
+pub(super) const BODY_PIECE: usize = 64 * 1024;
 /// A body takes nothing of the room until it has so many bytes: most never have.
 const FREE_BYTES: usize = 8 * 1024;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lane {
+pub(super) enum Lane {
     /// `/webhook/3cx`.
     Calls,
     /// `/webhook/elevenlabs/...`.
@@ -44,7 +43,7 @@ enum Lane {
 }
 
 impl Lane {
-    fn of(path: &str) -> Self {
+    pub(super) fn of(path: &str) -> Self {
         if path.starts_with("/webhook/3cx") {
             Self::Calls
         } else if path.starts_with("/webhook/") {
@@ -56,7 +55,7 @@ impl Lane {
 }
 
 /// Who asks.
-fn source_of(address: IpAddr) -> IpAddr {
+pub(super) fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
@@ -86,7 +85,7 @@ impl Rates {
         }
     }
 
-    fn admits(&self, lane: Lane, source: IpAddr) -> bool {
+    pub(super) fn admits(&self, lane: Lane, source: IpAddr) -> bool {
         let rates = match lane {
             Lane::Calls => &self.calls,
             Lane::Reports => &self.reports,
@@ -99,25 +98,6 @@ impl Rates {
     }
 }
 
-/// Refuses what is too much of one source, before anything of it is read.
-pub(crate) async fn shed<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let Some(edge) = request.app_data::<web::Data<Edge>>().cloned() else {
-        return Ok(next.call(request).await?.map_into_left_body());
-    };
-    let crowded =
-        request.request().conn_data::<Connection>().is_some_and(|connection| connection.is_one_too_many);
-    let source = client_address::address(request.request(), &edge.settings).map(source_of);
-    let admitted = source.is_none_or(|source| edge.rates.admits(Lane::of(request.path()), source));
-    if crowded || !admitted {
-        let refused = Problem::of(Code::TooManyFromSource).error_response();
-        return Ok(request.into_response(refused).map_into_right_body());
-    }
-    Ok(next.call(request).await?.map_into_left_body())
-}
-
 /// Connections that are open, by address.
 #[derive(Clone, Default)]
 pub(crate) struct Connections(Arc<Mutex<HashMap<IpAddr, usize>>>);
@@ -126,7 +106,7 @@ pub(crate) struct Connections(Arc<Mutex<HashMap<IpAddr, usize>>>);
 pub(crate) struct Connection {
     all: Connections,
     address: IpAddr,
-    is_one_too_many: bool,
+    pub(super) is_one_too_many: bool,
 }
 
 impl Connections {
@@ -178,7 +158,7 @@ struct Taken {
 
 impl BodyRoom {
     /// So many pieces together; half of them for one source.
-    pub(crate) fn new(pieces: usize) -> Arc<Self> {
+    pub(super) fn new(pieces: usize) -> Arc<Self> {
         Arc::new(Self { all: pieces, of_source: pieces.div_ceil(2), taken: Mutex::default() })
     }
 

@@ -10,10 +10,7 @@ use precall_actors::observe::metrics::Webhook;
 use slog::{info, warn};
 
 use crate::http::app_state::Edge;
-
-/// What became of an exchange: the status of the answer or the code of the problem. Travels in the answer's extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Outcome(pub &'static str);
+use crate::http::error::Outcome;
 
 /// Of `/webhook/3cx`.
 pub async fn threecx<B: MessageBody + 'static>(

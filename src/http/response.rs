@@ -5,8 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use serde::Serialize;
 
-use super::error::{Code, Problem};
-use crate::http::outcome_metrics::Outcome;
+use super::error::{Code, Outcome, Problem};
 
 /// 200 with JSON.
 pub(crate) fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {

@@ -14,12 +14,11 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, callers, calls, events, fields, live, openapi, operate, samples, speakers, statistics, voices,
-    webhooks,
+    audit, callers, calls, events, fields, live, operate, samples, speakers, statistics, voices, webhooks,
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
-use crate::http::{fair_share, outcome_metrics};
+use crate::http::{openapi, outcome_metrics, shed};
 
 /// Declares every path.
 pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
@@ -39,19 +38,19 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
         .service(
             resource("/webhook/3cx")
                 .route(post().to(threecx::webhook))
-                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::threecx)),
         )
         .service(
             resource("/webhook/elevenlabs/postcall")
                 .route(post().to(postcall::webhook))
-                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::postcall)),
         )
         .service(
             resource("/webhook/elevenlabs/initiation")
                 .route(post().to(initiation::webhook))
-                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::initiation)),
         )
         .service(
@@ -84,7 +83,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/events").route(get().to(events::events)))
                 .service(seen("/openapi.json", openapi::document))
                 .default_service(route().to(nothing_here))
-                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(shed::shed))
                 .wrap(cors(&settings.cors_origins)),
         );
     match settings.metrics {

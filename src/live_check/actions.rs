@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::audio::{GetStream, until};
+use super::audio::GetStream;
 use super::finding::{Findings, words};
 use super::leg::{Held, leg_path, look};
 use super::pbx::Pbx;
 use super::post_stream::PostStream;
+use super::until::until;
 
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);

@@ -13,6 +13,7 @@ use super::finding::{Findings, words};
 use super::leg::{leg_path, still_there};
 use super::pbx::{ANSWER_WITHIN, Pbx};
 use super::post_stream::{Ended, FRAME, FRAME_BYTES, PostStream, Written};
+use super::until::until;
 
 /// How long after Connected the streams may be refused.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -321,16 +322,4 @@ pub(super) fn silence() -> Vec<u8> {
 fn tone() -> Vec<u8> {
     let loud = |n: usize| if (n / TONE_HALF).is_multiple_of(2) { TONE_LOUDNESS } else { -TONE_LOUDNESS };
     (0..FRAME_BYTES / 2).flat_map(|n| loud(n).to_le_bytes()).collect()
-}
-
-/// Waits for something, for so long at most.
-pub(super) async fn until<T>(limit: Duration, mut there: impl FnMut() -> Option<T>) -> Option<T> {
-    let begun = Instant::now();
-    loop {
-        let found = there();
-        if found.is_some() || begun.elapsed() >= limit {
-            return found;
-        }
-        tokio::time::sleep(FRAME / 4).await;
-    }
 }

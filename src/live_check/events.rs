@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::audio::until;
 use super::finding::Findings;
 use super::pbx::Pbx;
 use super::socket::{Heard, Socket};
+use super::until::until;
 
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// The event type of an answer (3CX facts, section 1.4).

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::audio::until;
 use super::finding::Findings;
 use super::pbx::{Pbx, Said};
 use super::socket::Socket;
+use super::until::until;
 
 /// How long a telephone may ring.
 const RINGS: Duration = Duration::from_secs(30);

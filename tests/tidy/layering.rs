@@ -83,7 +83,7 @@ const DATABASE: [(&str, &str); 4] = [
 const POOL_HOLDERS: [&str; 4] = [
     "actors/src/durability/persistence.rs",
     "actors/src/call/services.rs",
-    "src/app.rs",
+    "src/app/pools.rs",
     "src/http/engine.rs",
 ];
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::auth::{Allowed, Read};
 use crate::http::app_state::Edge;
 use crate::http::error::Problem;
-use crate::http::ops::health::HealthAnswer;
+use crate::http::status::health::HealthAnswer;
 use crate::http::{clock, response};
 
 /// A call that goes on.

@@ -20,10 +20,9 @@ use super::auth::{Admin, Allowed};
 use super::calls::number;
 use crate::http::api::read::read;
 use crate::http::app_state::Edge;
+use crate::http::body_limits::{drain, fits, too_large};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
-use crate::http::webhooks::body::too_large;
-use crate::http::webhooks::signed_body::{drain, fits};
 
 /// Several accounts come with the management of lines.
 const ACCOUNT: &str = "default";

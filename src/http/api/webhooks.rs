@@ -18,8 +18,8 @@ use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::{Edge, in_time};
 use crate::http::error::{Code, Problem};
-use crate::http::webhooks::threecx_wire::{Message, parse};
-use crate::http::webhooks::{postcall, threecx};
+use crate::http::inbound::threecx_wire::{Message, parse};
+use crate::http::inbound::{postcall, threecx};
 use crate::http::{clock, response};
 
 /// What `state` may be.
@@ -157,8 +157,8 @@ async fn again(edge: &Edge, found: ToReplay) -> Result<&'static str, Problem> {
         if matches!(message, Message::Incoming(_)) && age > CALLER_WAITS {
             return Err(Problem::of(Code::CallerGone));
         }
-        return Ok(in_time(threecx::take(edge, message)).await?.status);
+        return Ok(in_time(threecx::apply(&*edge.engine, message)).await?.status);
     }
     let understood = postcall::understood(Bytes::from(body)).await.map_err(unreadable)?;
-    Ok(in_time(postcall::take(edge, understood)).await?.0)
+    Ok(in_time(postcall::apply(&*edge.engine, understood)).await?.0)
 }

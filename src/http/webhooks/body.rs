@@ -4,10 +4,11 @@ use bytes::Bytes;
 use precall_providers::elevenlabs::{AudioHead, audio_head};
 
 use super::recordings::Incoming;
-use crate::http::app_state::BODY_PIECE;
-use crate::http::error::{Code, Problem};
-use crate::http::fair_share::Share;
+use crate::http::body_limits::too_large;
+use crate::http::error::Problem;
+use crate::http::fair_share::{BODY_PIECE, Share};
 use crate::signature::Verifier;
+
 /// Bytes that bodies may have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -154,11 +155,6 @@ impl Intake {
             Kind::Unread | Kind::Kept(_) => Ok(Body::Whole(self.kept.into())),
         }
     }
-}
-
-/// The problem of a body that is longer than `limit`.
-pub(crate) fn too_large(limit: usize) -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("this body may have {limit} bytes at most"))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

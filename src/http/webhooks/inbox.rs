@@ -3,8 +3,6 @@
 //! One that nobody can read is kept as well, if its signature is right: somebody may teach precall to read it, and then it is
 //! replayed. It is answered 400 all the same, since to send it again would change nothing.
 
-use std::sync::{Mutex, PoisonError};
-
 use actix_web::web;
 use bytes::Bytes;
 use precall_call::At;
@@ -14,37 +12,16 @@ use sha2::{Digest as _, Sha256};
 use slog::warn;
 use uuid::Uuid;
 
+use super::unreadable::Unreadable;
 use crate::http::app_state::Edge;
 use crate::http::clock;
 use crate::http::error::Problem;
+use crate::http::inbound::READ_HERE_MAX;
 
-/// Bodies that are larger are dealt with on another thread: a worker serves many callers.
-pub(crate) const READ_HERE_MAX: usize = 256 * 1024;
 const DAY: i64 = 24 * 3600 * 1_000_000;
 /// What a sender says of the time of its event is believed within these bounds: a clock that is wrong must not decide where a row goes.
 const BEHIND_MAX_DAYS: u64 = 5;
 const AHEAD_MAX_DAYS: u64 = 1;
-/// Unreadable bodies that are kept within an hour. More of them say nothing new, and must not fill the database.
-const UNREADABLE_MAX: u32 = 1_000;
-const HOUR: i64 = 3600 * 1_000_000;
-
-/// How many unreadable bodies were kept within this hour.
-#[derive(Debug, Default)]
-pub(crate) struct Unreadable(Mutex<(i64, u32)>);
-
-impl Unreadable {
-    /// Whether one more may be kept.
-    fn has_room(&self, now: At) -> bool {
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hour = now.0.div_euclid(HOUR);
-        if counted.0 != hour {
-            *counted = (hour, 0);
-        }
-        counted.1 = counted.1.saturating_add(1);
-        counted.1 <= UNREADABLE_MAX
-    }
-}
-
 /// What a webhook is about, as far as it says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
@@ -66,8 +43,14 @@ pub(crate) async fn read_row(
 }
 
 /// Keeps a webhook that was signed as it should be and cannot be read. Whether that worked changes nothing for the sender.
-pub(crate) async fn quarantine(edge: &Edge, kind: &'static str, problem: &Problem, body: Bytes) {
-    if !edge.unreadable.has_room(clock::now()) {
+pub(crate) async fn quarantine(
+    edge: &Edge,
+    unreadable: &Unreadable,
+    kind: &'static str,
+    problem: &Problem,
+    body: Bytes,
+) {
+    if !unreadable.has_room(clock::now()) {
         return;
     }
     let about = About { kind: kind.into(), ..About::default() };

@@ -16,9 +16,11 @@ use serde_json::{Map, Value, json};
 use super::inbox::{self, About};
 use crate::config::Secret;
 use crate::http::app_state::Edge;
+use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
 use crate::http::webhooks::body::{Body, Intake, Limits};
-use crate::http::webhooks::signed_body::{drain, fits, read, trusted_address};
+use crate::http::webhooks::signed_body::{read, trusted_address};
+use crate::http::webhooks::state::WebhookState;
 use crate::http::{client_address, response};
 
 /// The provider waits while a telephone rings; its four fields are a few hundred bytes.
@@ -60,7 +62,9 @@ impl FromRequest for Knocked {
             let intake = Intake::new(
                 Limits::plain(BODY_MAX),
                 None,
-                edge.body_room.share(client_address::address(&request, &edge.settings)),
+                WebhookState::of(&request)?
+                    .body_room
+                    .share(client_address::address(&request, &edge.settings)),
             );
             let body = read(&mut payload, intake, None, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };

@@ -1,20 +1,18 @@
 //! `POST /webhook/elevenlabs/postcall`: what the provider reports of conversations.
 
 use actix_web::{HttpResponse, web};
-use bytes::Bytes;
-use precall_actors::api::{Busy, ReportOutcome};
-use precall_providers::elevenlabs::{AudioHead, ConversationReport, ReportError, Webhook, parse_webhook};
+use precall_providers::elevenlabs::AudioHead;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::inbox::{self, About, READ_HERE_MAX};
+use super::inbox::{self, About};
 use super::recordings::Incoming;
+use super::state::WebhookState;
 use crate::http::app_state::{Edge, in_time};
-use crate::http::error::{Code, Problem};
+use crate::http::error::Problem;
+use crate::http::inbound::postcall::{IGNORED, NOT_OURS, RECORDING, Understood, apply, understood};
 use crate::http::response;
 use crate::http::webhooks::body::Body;
-use crate::http::webhooks::jsonb_safe::storable;
 use crate::http::webhooks::signed_body::{ElevenLabs, SentBy};
 
 /// What became of a report.
@@ -39,6 +37,7 @@ pub struct Answer {
 )]
 pub(crate) async fn webhook(
     edge: web::Data<Edge>,
+    state: web::Data<WebhookState>,
     sent: SentBy<ElevenLabs>,
 ) -> Result<HttpResponse, Problem> {
     let body = match sent.body {
@@ -48,18 +47,18 @@ pub(crate) async fn webhook(
     let understood = match understood(body.clone()).await {
         Ok(understood) => understood,
         Err(problem) => {
-            inbox::quarantine(&edge, "unread", &problem, body).await;
+            inbox::quarantine(&edge, &state.unreadable, "unread", &problem, body).await;
             return Err(problem);
         }
     };
-    if let (Understood::Recording(head), Some(recordings)) = (&understood, &edge.recordings) {
+    if let (Understood::Recording(head), Some(recordings)) = (&understood, &state.recordings) {
         let mut incoming = recordings.begin().await?;
         incoming.write(&body).await?;
         return recording(&edge, head.clone(), Some(incoming)).await;
     }
-    let about = understood.about();
+    let about = about(&understood);
     let (outcome, conversation) = in_time(async {
-        let (outcome, conversation) = take(&edge, understood).await?;
+        let (outcome, conversation) = apply(&*edge.engine, understood).await?;
         // What an agent of somebody else's said is counted, and not ours to keep.
         let body = match outcome {
             NOT_OURS => return Ok((outcome, conversation)),
@@ -97,90 +96,22 @@ async fn recording(
     processed(RECORDING, id)
 }
 
-const NOT_OURS: &str = "not_ours";
-const IGNORED: &str = "ignored";
-const RECORDING: &str = "recording";
-
-/// Does what the provider says: what became of it, and which conversation it is about.
-pub(crate) async fn take(
-    edge: &Edge,
-    understood: Understood,
-) -> Result<(&'static str, Option<String>), Busy> {
-    Ok(match understood {
-        Understood::Report(report, raw) => {
-            let conversation = report.conversation.as_str().to_owned();
-            let outcome = match edge.engine.report(*report, raw).await? {
-                ReportOutcome::Applied(_) => "applied",
-                ReportOutcome::Kept => "kept",
-                ReportOutcome::NotOurs => NOT_OURS,
-            };
-            (outcome, Some(conversation))
-        }
-        Understood::Recording(head) => (RECORDING, head.conversation.map(|id| id.as_str().to_owned())),
-        // Acknowledged: ElevenLabs switches webhooks off whose answers are errors.
-        Understood::Other => (IGNORED, None),
-    })
-}
-
 fn processed(outcome: &'static str, call_id: Option<String>) -> Result<HttpResponse, Problem> {
     response::counted(outcome, &Answer { status: "processed", call_id })
 }
 
-/// What a body of the provider says.
-pub(crate) enum Understood {
-    /// Of a conversation.
-    Report(Box<ConversationReport>, Box<RawValue>),
-    /// A short one; it is not kept.
-    Recording(AudioHead),
-    /// Nothing that concerns us.
-    Other,
-}
-
-impl Understood {
-    fn about(&self) -> About {
-        match self {
-            Self::Report(report, _) => About {
-                kind: report.source.name().into(),
-                id: Some(report.conversation.as_str().to_owned()),
-                at: report.event_timestamp,
-            },
-            Self::Recording(head) => About {
-                kind: "post_call_audio".into(),
-                id: head.conversation.as_ref().map(|id| id.as_str().to_owned()),
-                at: head.event_timestamp,
-            },
-            Self::Other => About { kind: "other".into(), ..About::default() },
-        }
-    }
-}
-
-/// Reads a body.
-pub(crate) async fn understood(body: Bytes) -> Result<Understood, Problem> {
-    if body.len() <= READ_HERE_MAX {
-        return understand(&body);
-    }
-    web::block(move || understand(&body)).await.unwrap_or_else(|_| Err(Problem::of(Code::Internal)))
-}
-
-fn understand(body: &[u8]) -> Result<Understood, Problem> {
-    let json = storable(body).map_err(|_| Problem::new(Code::BadJson, "the body is nested too deeply"))?;
-    match parse_webhook(&json)? {
-        Webhook::Report(report) => {
-            let raw = serde_json::from_slice(&json)
-                .map_err(|_| Problem::new(Code::BadJson, "the body is not valid JSON"))?;
-            Ok(Understood::Report(report, raw))
-        }
-        Webhook::Audio(head) => Ok(Understood::Recording(head)),
-        Webhook::Other { .. } => Ok(Understood::Other),
-    }
-}
-
-impl From<ReportError> for Problem {
-    fn from(error: ReportError) -> Self {
-        let code = match error {
-            ReportError::NotJson { .. } | ReportError::NotAnObject => Code::BadJson,
-            ReportError::Missing { .. } | ReportError::BadId { .. } => Code::BadField,
-        };
-        Self::new(code, error.to_string())
+fn about(understood: &Understood) -> About {
+    match understood {
+        Understood::Report(report, _) => About {
+            kind: report.source.name().into(),
+            id: Some(report.conversation.as_str().to_owned()),
+            at: report.event_timestamp,
+        },
+        Understood::Recording(head) => About {
+            kind: "post_call_audio".into(),
+            id: head.conversation.as_ref().map(|id| id.as_str().to_owned()),
+            at: head.event_timestamp,
+        },
+        Understood::Other => About { kind: "other".into(), ..About::default() },
     }
 }

@@ -4,25 +4,23 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use super::recordings::Recordings;
+use super::state::WebhookState;
 use crate::config::{Sender, WebhookAuth};
 use crate::http::app_state::Edge;
+use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
 use crate::http::settings::Settings;
-use crate::http::webhooks::body::{Body, Intake, Keeping, Limits, too_large};
+use crate::http::webhooks::body::{Body, Intake, Keeping, Limits};
 use crate::http::{client_address, clock};
 use crate::signature::{Kind, SignatureError, Verifier};
 
 /// A body that stops for so long is given up.
 const IDLE: Duration = Duration::from_secs(10);
-/// A refused body is read to its end if it is as small as this: closing the connection would cost more.
-const DRAIN_BYTES: usize = 64 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// Recordings come as base64 within JSON: ten hours at 24 kB a second would be more than this.
 const RECORDING_MAX: usize = 256 * 1024 * 1024;
 
@@ -89,6 +87,7 @@ impl<S: Signs> FromRequest for SentBy<S> {
         let mut payload = payload.take();
         async move {
             let edge = Edge::of(&request)?;
+            let state = WebhookState::of(&request)?;
             let limits = S::limits(&edge.settings);
             let admitted = trusted_address(&request, &edge.settings, S::sender(&edge.settings))
                 .and_then(|()| fits(&request, limits.largest()))
@@ -103,11 +102,11 @@ impl<S: Signs> FromRequest for SentBy<S> {
             let intake = Intake::new(
                 limits,
                 proof,
-                edge.body_room.share(client_address::address(&request, &edge.settings)),
+                state.body_room.share(client_address::address(&request, &edge.settings)),
             );
-            let keeping = edge.recordings.as_ref().map_or(Keeping::Nothing, |_| Keeping::File);
+            let keeping = state.recordings.as_ref().map_or(Keeping::Nothing, |_| Keeping::File);
             let body =
-                read(&mut payload, intake.keeping(keeping), edge.recordings.as_ref(), S::BODY_TIME).await?;
+                read(&mut payload, intake.keeping(keeping), state.recordings.as_ref(), S::BODY_TIME).await?;
             Ok(Self { body, signer: PhantomData })
         }
         .boxed_local()
@@ -125,20 +124,6 @@ pub(crate) fn trusted_address(
         Some(address) if trusted.contains(address) => Ok(()),
         Some(_) | None => Err(Problem::of(Code::AddressNotTrusted)),
     }
-}
-
-fn announced_length(request: &HttpRequest) -> Option<usize> {
-    let value = request.headers().get(header::CONTENT_LENGTH)?;
-    // A length beyond what a usize holds is beyond every limit as well.
-    value.to_str().ok().map(|text| text.trim().parse().unwrap_or(usize::MAX))
-}
-
-/// Whether the announced length, where there is one, is allowed.
-pub(crate) fn fits(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
-    if announced_length(request).is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
-    Ok(())
 }
 
 fn begin_proof<S: Signs>(request: &HttpRequest, settings: &Settings) -> Result<Option<Verifier>, Problem> {
@@ -180,22 +165,4 @@ pub(crate) async fn read(
             file.write(&bytes).await?;
         }
     }
-}
-
-/// Reads a refused body to its end if that is quickly done.
-pub(crate) async fn drain(request: &HttpRequest, payload: &mut Payload) {
-    if announced_length(request).is_some_and(|length| length > DRAIN_BYTES) {
-        return;
-    }
-    let reading = async {
-        let mut read = 0_usize;
-        while let Some(Ok(chunk)) = payload.next().await {
-            read = read.saturating_add(chunk.len());
-            if read > DRAIN_BYTES {
-                return;
-            }
-        }
-    };
-    // Whether it ended in time makes no difference to the answer.
-    drop(tokio::time::timeout(DRAIN_TIME, reading).await);
 }

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use super::{Body, Intake, Limits};
-use crate::http::app_state::BODY_PIECE;
 use crate::http::error::{Code, Problem};
+use crate::http::fair_share::BODY_PIECE;
 use crate::http::fair_share::BodyRoom;
 
 const MIB: usize = 1024 * 1024;

@@ -4,11 +4,13 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::auth::{Allowed, Read};
-use super::{audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks};
-use crate::http::error::{Code, Problem};
-use crate::http::ops::{health, metrics_page};
-use crate::http::webhooks::{postcall, threecx};
+use super::api::auth::{Allowed, Read};
+use super::api::{
+    audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks,
+};
+use super::error::{Code, Problem};
+use super::ops::{health, metrics_page};
+use super::webhooks::{postcall, threecx};
 
 /// Everything that is documented.
 #[derive(OpenApi)]
