@@ -50,15 +50,22 @@ impl Application {
         let pools = Pools::new(&url, config.database.pool_size)?;
         let spool = spool(config, &log).await?;
         let samples = samples(config)?;
+        let reading = pools.reading.clone();
         let parts = EngineParts { pools, spool, samples: samples.clone(), faults, log: log.clone() };
         let engine = Engine::start(engine_settings(config, parts)?)?;
         let mut servers = Vec::new();
         let settings = http_settings(config, samples, &log);
-        let server = http::server(settings.clone(), engine.handle(), listener, config.server.http_workers)?;
+        let server = http::server(
+            settings.clone(),
+            engine.handle(),
+            reading.clone(),
+            listener,
+            config.server.http_workers,
+        )?;
         servers.push(server.handle());
         actix::spawn(server);
         if let Some(metrics) = config.server.metrics_addr {
-            let server = http::metrics_server(settings, engine.handle(), listen(metrics)?)?;
+            let server = http::metrics_server(settings, engine.handle(), reading, listen(metrics)?)?;
             servers.push(server.handle());
             actix::spawn(server);
         }

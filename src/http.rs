@@ -32,9 +32,10 @@ use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer, web};
+use deadpool_postgres::Pool;
 use precall_actors::api::EngineHandle;
 
-use app_state::Edge;
+use app_state::AppState;
 pub use engine::Engine;
 pub use error::{Code, Problem};
 use fair_share::Connections;
@@ -64,10 +65,11 @@ const BLOCKING_THREADS: usize = 2;
 pub fn server(
     settings: Settings,
     engine: EngineHandle,
+    pool: Pool,
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    server_of(settings, Arc::new(engine), listener, workers)
+    server_of(settings, Arc::new(engine), pool, listener, workers)
 }
 
 /// [`server`] over anything that behaves like the engine.
@@ -77,18 +79,24 @@ pub fn server(
 pub fn server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
+    pool: Pool,
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    start(Edge::new(settings, engine), routes::routes, listener, workers)
+    start(AppState::new(settings, engine, pool), routes::routes, listener, workers)
 }
 
 /// A server for `/metrics` alone (`METRICS_ADDR`).
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn metrics_server(settings: Settings, engine: EngineHandle, listener: TcpListener) -> io::Result<Server> {
-    metrics_server_of(settings, Arc::new(engine), listener)
+pub fn metrics_server(
+    settings: Settings,
+    engine: EngineHandle,
+    pool: Pool,
+    listener: TcpListener,
+) -> io::Result<Server> {
+    metrics_server_of(settings, Arc::new(engine), pool, listener)
 }
 
 /// [`metrics_server`] over anything that behaves like the engine.
@@ -98,25 +106,26 @@ pub fn metrics_server(settings: Settings, engine: EngineHandle, listener: TcpLis
 pub fn metrics_server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
+    pool: Pool,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    start(Edge::new(settings, engine), routes::metrics_routes, listener, 1)
+    start(AppState::new(settings, engine, pool), routes::metrics_routes, listener, 1)
 }
 
 fn start(
-    edge: Edge,
+    app: AppState,
     routes: fn(&mut ServiceConfig, &Settings),
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    let edge = web::Data::new(edge);
-    let webhooks = web::Data::new(WebhookState::new(&edge.settings));
+    let app = web::Data::new(app);
+    let webhooks = web::Data::new(WebhookState::new(&app.settings));
     let connections = Connections::default();
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(edge.clone())
+            .app_data(app.clone())
             .app_data(webhooks.clone())
-            .configure(|config| routes(config, &edge.settings))
+            .configure(|config| routes(config, &app.settings))
             .wrap(routes::method_problems())
             .wrap(routes::headers())
     });

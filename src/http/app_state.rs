@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
+use deadpool_postgres::Pool;
 use precall_actors::api::Busy;
 use tokio::sync::{Mutex, Semaphore};
 
@@ -21,21 +22,24 @@ const UPLOADS: usize = 4;
 const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 
 /// Shared by all handlers of all workers.
-pub(crate) struct Edge {
+pub(crate) struct AppState {
     pub(crate) settings: Settings,
     pub(crate) engine: Arc<dyn Engine>,
+    /// Connections for the reads of the API.
+    pub(crate) pool: Pool,
     pub(crate) rates: Rates,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) uploads: Arc<Semaphore>,
     pub(crate) one_upload: Mutex<()>,
 }
 
-impl Edge {
-    pub(crate) fn new(settings: Settings, engine: Arc<dyn Engine>) -> Self {
+impl AppState {
+    pub(crate) fn new(settings: Settings, engine: Arc<dyn Engine>, pool: Pool) -> Self {
         Self {
             rates: Rates::new(settings.source_limit),
             settings,
             engine,
+            pool,
             streams: Arc::new(Semaphore::new(STREAMS)),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             one_upload: Mutex::new(()),

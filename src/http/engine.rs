@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use deadpool_postgres::Pool;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
@@ -58,8 +57,6 @@ pub trait Engine: Send + Sync + 'static {
     fn health(&self) -> Health;
     /// The position of the last durable event.
     fn positions(&self) -> watch::Receiver<i64>;
-    /// Connections for reads.
-    fn pool(&self) -> Pool;
     /// What is counted.
     fn metrics(&self) -> Arc<Metrics>;
 }
@@ -135,10 +132,6 @@ impl Engine for EngineHandle {
 
     fn positions(&self) -> watch::Receiver<i64> {
         self.positions()
-    }
-
-    fn pool(&self) -> Pool {
-        self.pool()
     }
 
     fn metrics(&self) -> Arc<Metrics> {

@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError as _, web};
 
-use super::app_state::Edge;
+use super::app_state::AppState;
 use super::client_address;
 use super::error::{Code, Problem};
 use super::fair_share::{Connection, Lane, source_of};
@@ -15,13 +15,13 @@ pub(crate) async fn shed<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let Some(edge) = request.app_data::<web::Data<Edge>>().cloned() else {
+    let Some(app) = request.app_data::<web::Data<AppState>>().cloned() else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let crowded =
         request.request().conn_data::<Connection>().is_some_and(|connection| connection.is_one_too_many);
-    let source = client_address::address(request.request(), &edge.settings).map(source_of);
-    let admitted = source.is_none_or(|source| edge.rates.admits(Lane::of(request.path()), source));
+    let source = client_address::address(request.request(), &app.settings).map(source_of);
+    let admitted = source.is_none_or(|source| app.rates.admits(Lane::of(request.path()), source));
     if crowded || !admitted {
         let refused = Problem::of(Code::TooManyFromSource).error_response();
         return Ok(request.into_response(refused).map_into_right_body());

@@ -8,13 +8,13 @@
 )]
 
 mod api;
+mod bodies;
 mod client;
 mod documents;
+mod fair_share;
 mod follow;
 mod harness;
 mod health;
-mod intake;
 mod postcall;
 mod scripted;
-mod sources;
 mod threecx;

@@ -80,11 +80,12 @@ const DATABASE: [(&str, &str); 4] = [
 ];
 
 /// Those who pass a pool on to the store without a word to PostgreSQL of their own.
-const POOL_HOLDERS: [&str; 4] = [
+const POOL_HOLDERS: [&str; 5] = [
     "actors/src/durability/persistence.rs",
     "actors/src/call/services.rs",
     "src/app/pools.rs",
-    "src/http/engine.rs",
+    "src/http.rs",
+    "src/http/app_state.rs",
 ];
 
 /// How a statement begins; `update` and `with` alone begin sentences as well.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::auth::{Admin, Allowed};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 use crate::http::response;
 
@@ -65,11 +65,11 @@ pub(crate) struct AuditQuery {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Admin>,
     query: web::Query<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
-    let rows = read(&edge, audit::list(&edge.engine.pool(), before, limit.saturating_add(1))).await?;
+    let rows = read(&app, audit::list(&app.pool, before, limit.saturating_add(1))).await?;
     response::json(&Page::cut(rows, limit, |row: &AuditRow| row.id.to_string(), AuditItem::from))
 }

@@ -8,7 +8,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::config::{Principal, Scope};
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 
 /// What a handler asks of a key.
@@ -55,8 +55,8 @@ impl<N: Needs> FromRequest for Allowed<N> {
 }
 
 fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
-    let edge = Edge::of(request)?;
-    let keys = &edge.settings.api_keys;
+    let app = AppState::of(request)?;
+    let keys = &app.settings.api_keys;
     if keys.is_empty() {
         return Err(Problem::new(Code::Unauthenticated, "the API is closed: no key is configured"));
     }

@@ -19,7 +19,7 @@ use super::erasure::{self, ErasureAnswer};
 use super::fields::{self, NAME_MAX, TEXT_MAX, URL_MAX};
 use super::page::{Page, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::clock::now;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
@@ -88,16 +88,16 @@ pub(crate) struct CallersQuery {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     query: web::Query<CallersQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, number_of_cursor(query.cursor.as_deref())?);
     let prefix = prefix(query.prefix.as_deref().unwrap_or_default())?;
-    let pool = edge.engine.pool();
-    let rows = callers::list(&pool, ACCOUNT, &prefix, &behind, limit.saturating_add(1));
+    let pool = &app.pool;
+    let rows = callers::list(pool, ACCOUNT, &prefix, &behind, limit.saturating_add(1));
     let cursor = |row: &CallerRow| URL_SAFE_NO_PAD.encode(&row.caller_id);
-    response::json(&Page::cut(read(&edge, rows).await?, limit, cursor, CallerItem::from))
+    response::json(&Page::cut(read(&app, rows).await?, limit, cursor, CallerItem::from))
 }
 
 /// Shows a caller.
@@ -107,11 +107,11 @@ pub(crate) async fn list(
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn one(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    response::json(&found(&edge, &number(&edge, &caller_id)?).await?)
+    response::json(&found(&app, &number(&app, &caller_id)?).await?)
 }
 
 /// Who may hear a voice.
@@ -192,12 +192,12 @@ pub struct CallerOrder {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn put(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     caller_id: web::Path<String>,
     order: web::Json<CallerOrder>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = number(&edge, &caller_id)?;
+    let caller = number(&app, &caller_id)?;
     let order = order.into_inner();
     fields::line("voice_sample_url", &order.voice_sample_url, URL_MAX)?;
     fields::line("voice_name", &order.voice_name, NAME_MAX)?;
@@ -216,15 +216,15 @@ pub(crate) async fn put(
             PinOrder::Set(pin) => Pin::Set(hashed(pin).await?),
         },
     };
-    let (by, pool) = (&admin.principal.name, edge.engine.pool());
-    let status = match read(&edge, callers::put(&pool, ACCOUNT, &caller, &new, by, now())).await? {
+    let (by, pool) = (&admin.principal.name, &app.pool);
+    let status = match read(&app, callers::put(pool, ACCOUNT, &caller, &new, by, now())).await? {
         Put::Created => StatusCode::CREATED,
         Put::Changed => StatusCode::OK,
         Put::NoSpeaker => return Err(Problem::of(Code::SpeakerNotFound)),
     };
-    edge.engine.look_at_voices();
-    info!(edge.settings.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
-    response::json_with(status, &found(&edge, &caller).await?)
+    app.engine.look_at_voices();
+    info!(app.settings.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
+    response::json_with(status, &found(&app, &caller).await?)
 }
 
 /// The hash of a PIN; what makes it blocks, so that it needs a thread of its own.
@@ -251,32 +251,32 @@ pub(crate) struct DeleteQuery {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn delete(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     caller_id: web::Path<String>,
     query: web::Query<DeleteQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = number(&edge, &caller_id)?;
+    let caller = number(&app, &caller_id)?;
     let by = &admin.principal.name;
     if query.erase {
-        return erasure::erase(&edge, &caller, by).await;
+        return erasure::erase(&app, &caller, by).await;
     }
-    if !read(&edge, callers::delete(&edge.engine.pool(), ACCOUNT, &caller, by, now())).await? {
+    if !read(&app, callers::delete(&app.pool, ACCOUNT, &caller, by, now())).await? {
         return Err(Problem::of(Code::CallerNotFound));
     }
-    edge.engine.look_at_voices();
-    info!(edge.settings.log, "caller deleted"; "key" => %by);
+    app.engine.look_at_voices();
+    info!(app.settings.log, "caller deleted"; "key" => %by);
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn found(edge: &Edge, caller: &str) -> Result<CallerItem, Problem> {
-    let row = read(edge, callers::find(&edge.engine.pool(), ACCOUNT, caller)).await?;
+async fn found(app: &AppState, caller: &str) -> Result<CallerItem, Problem> {
+    let row = read(app, callers::find(&app.pool, ACCOUNT, caller)).await?;
     row.map(CallerItem::from).ok_or_else(|| Problem::of(Code::CallerNotFound))
 }
 
 /// A number as people write it, in the form that calls have it.
-fn number(edge: &Edge, text: &str) -> Result<String, Problem> {
-    match CallerNumber::parse(text, edge.settings.region) {
+fn number(app: &AppState, text: &str) -> Result<String, Problem> {
+    match CallerNumber::parse(text, app.settings.region) {
         CallerNumber::Public(number) => Ok(number.as_e164().to_owned()),
         CallerNumber::Internal(extension) => Ok(extension.as_str().to_owned()),
         CallerNumber::Withheld | CallerNumber::Unreadable => Err(Problem::new(

@@ -15,7 +15,7 @@ use super::auth::{Allowed, Read};
 use super::live::LiveView;
 use super::page::{Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
@@ -136,14 +136,13 @@ pub(crate) fn number(text: &str) -> Result<String, Problem> {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     query: web::Query<CallsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, place_of_cursor(query.cursor.as_deref())?);
     let filter = query.filter()?;
-    let rows =
-        read(&edge, calls::list(&edge.engine.pool(), &filter, behind, limit.saturating_add(1))).await?;
+    let rows = read(&app, calls::list(&app.pool, &filter, behind, limit.saturating_add(1))).await?;
     let cursor = |row: &CallRow| cursor_of_place(&Place::behind(row));
     response::json(&Page::cut(rows, limit, cursor, CallItem::from))
 }
@@ -211,16 +210,16 @@ pub struct CallAnswer {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn one(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let pool = edge.engine.pool();
-    let found = read(&edge, calls::find(&pool, *id)).await?;
+    let pool = &app.pool;
+    let found = read(&app, calls::find(pool, *id)).await?;
     let CallDetail { call, transcript, metadata, timings } =
         found.ok_or_else(|| Problem::of(Code::CallNotFound))?;
-    let conversations = read(&edge, calls::conversations(&pool, *id)).await?;
-    let live = edge.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
+    let conversations = read(&app, calls::conversations(pool, *id)).await?;
+    let live = app.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
     response::json(&CallAnswer {
         call: CallItem::from(call),
         transcript,
@@ -263,15 +262,15 @@ pub(crate) struct EventsQuery {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn events(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     id: web::Path<Uuid>,
     query: web::Query<EventsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, seq_of_cursor(query.cursor.as_deref())?);
-    let pool = edge.engine.pool();
-    let rows = read(&edge, events::of_call(&pool, *id, behind, limit.saturating_add(1))).await?;
-    if rows.is_empty() && !read(&edge, calls::exists(&pool, *id)).await? {
+    let pool = &app.pool;
+    let rows = read(&app, events::of_call(pool, *id, behind, limit.saturating_add(1))).await?;
+    if rows.is_empty() && !read(&app, calls::exists(pool, *id)).await? {
         return Err(Problem::of(Code::CallNotFound));
     }
     let cursor = |row: &EventRow| row.seq.to_string();

@@ -7,7 +7,7 @@ use slog::{error, info};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
@@ -70,10 +70,10 @@ pub struct Pending {
 }
 
 /// Erases a caller; the number is checked already.
-pub(crate) async fn erase(edge: &Edge, caller: &str, by: &str) -> Result<HttpResponse, Problem> {
-    let report = edge.engine.erase_caller(caller.to_owned(), by.to_owned()).await.map_err(|failure| {
+pub(crate) async fn erase(app: &AppState, caller: &str, by: &str) -> Result<HttpResponse, Problem> {
+    let report = app.engine.erase_caller(caller.to_owned(), by.to_owned()).await.map_err(|failure| {
         if matches!(failure, NotErased::Ledger(_) | NotErased::Store(_)) {
-            error!(edge.settings.log, "nobody was erased"; "error" => %failure);
+            error!(app.settings.log, "nobody was erased"; "error" => %failure);
         }
         let text = failure.to_string();
         match failure {
@@ -86,7 +86,7 @@ pub(crate) async fn erase(edge: &Edge, caller: &str, by: &str) -> Result<HttpRes
             NotErased::Store(error) => Problem::from(error),
         }
     })?;
-    info!(edge.settings.log, "caller erased"; "key" => by, "erasure" => %report.erasure);
+    info!(app.settings.log, "caller erased"; "key" => by, "erasure" => %report.erasure);
     response::json(&answer_of(&report))
 }
 

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::auth::{Allowed, Read};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 
 /// Events read at once.
@@ -55,20 +55,20 @@ struct Data<'a> {
     ),
 )]
 pub(crate) async fn events(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let permit = Arc::clone(&edge.streams)
+    let permit = Arc::clone(&app.streams)
         .try_acquire_owned()
         .map_err(|_| Problem::new(Code::TooManyAtOnce, "as many event streams as are allowed are open"))?;
-    let positions = edge.engine.positions();
+    let positions = app.engine.positions();
     let sent = match last_event_id(&request)? {
         Some(position) => position,
         None => *positions.borrow(),
     };
     let follower = Follower {
-        edge: edge.clone(),
+        app: app.clone(),
         positions,
         sent,
         waiting: VecDeque::from([Bytes::from(format!("retry: 2000\n: from {sent}\n\n"))]),
@@ -96,7 +96,7 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<i64>, Problem> {
 
 /// One client that follows.
 struct Follower {
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     positions: watch::Receiver<i64>,
     /// Everything up to here was sent, or stands in `waiting`.
     sent: i64,
@@ -122,7 +122,7 @@ impl Follower {
             if let Some(ready) = self.waiting.pop_front() {
                 return Some(ready);
             }
-            if self.edge.engine.health().draining {
+            if self.app.engine.health().draining {
                 return None;
             }
             let up_to = *self.positions.borrow_and_update();
@@ -140,9 +140,9 @@ impl Follower {
 
     async fn fetch(&mut self, up_to: i64) {
         sleep_until(self.next_read).await;
-        let pool = self.edge.engine.pool();
-        let reading = events::after(&pool, self.sent, up_to, BATCH);
-        let Ok(rows) = read(&self.edge, reading).await else {
+        let pool = &self.app.pool;
+        let reading = events::after(pool, self.sent, up_to, BATCH);
+        let Ok(rows) = read(&self.app, reading).await else {
             self.next_read = Instant::now() + PAUSE_AFTER_FAILURE;
             return;
         };

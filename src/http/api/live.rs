@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::{Allowed, Read};
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 use crate::http::status::health::HealthAnswer;
 use crate::http::{clock, response};
@@ -77,12 +77,12 @@ pub struct LiveAnswer {
     (status = 200, body = LiveAnswer),
     (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn live(edge: web::Data<Edge>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
-    let mut calls = edge.engine.live();
+pub(crate) async fn live(app: web::Data<AppState>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
+    let mut calls = app.engine.live();
     calls.sort_by_key(|call| (call.offered_at, call.id));
     response::json(&LiveAnswer {
         now: clock::timestamp(clock::now()),
-        health: HealthAnswer::of(&edge.engine.health()),
+        health: HealthAnswer::of(&app.engine.health()),
         items: calls.into_iter().map(LiveView::of).collect(),
     })
 }

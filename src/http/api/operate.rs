@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::auth::{Allowed, Operate};
 use super::calls::number;
 use crate::http::api::read::read;
-use crate::http::app_state::{Edge, in_time};
+use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
@@ -32,11 +32,11 @@ pub struct Asked {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn hangup(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     operator: Allowed<Operate>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&edge, &operator, *id, Request::HangUp).await
+    ask(&app, &operator, *id, Request::HangUp).await
 }
 
 /// Hands a live call off as soon as a voice is decided.
@@ -46,26 +46,26 @@ pub(crate) async fn hangup(
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn handoff(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     operator: Allowed<Operate>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&edge, &operator, *id, Request::HandOff).await
+    ask(&app, &operator, *id, Request::HandOff).await
 }
 
 async fn ask(
-    edge: &Edge,
+    app: &AppState,
     operator: &Allowed<Operate>,
     id: Uuid,
     request: Request,
 ) -> Result<HttpResponse, Problem> {
-    let passed = in_time(edge.engine.request(CallId(id.as_u128()), request)).await?;
-    info!(edge.settings.log, "operator asked";
+    let passed = in_time(app.engine.request(CallId(id.as_u128()), request)).await?;
+    info!(app.settings.log, "operator asked";
         "call" => %id, "request" => request.name(), "key" => %operator.principal.name, "passed" => passed);
     if passed {
         return response::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id });
     }
-    let was = read(edge, calls::exists(&edge.engine.pool(), id)).await?;
+    let was = read(app, calls::exists(&app.pool, id)).await?;
     Err(Problem::of(if was { Code::CallNotLive } else { Code::CallNotFound }))
 }
 
@@ -85,13 +85,13 @@ pub struct Forgotten {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn forget_voice(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     operator: Allowed<Operate>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let caller = number(&caller_id)?;
-    let success = in_time(edge.engine.forget_voice(&caller)).await?;
-    info!(edge.settings.log, "cached voice forgotten"; "key" => %operator.principal.name, "was_there" => success);
+    let success = in_time(app.engine.forget_voice(&caller)).await?;
+    info!(app.settings.log, "cached voice forgotten"; "key" => %operator.principal.name, "was_there" => success);
     let message =
         if success { "the cached voice is forgotten" } else { "no voice is cached for this caller" };
     response::json(&Forgotten { success, message })

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::auth::{Admin, Allowed};
 use super::calls::number;
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::body_limits::{drain, fits, too_large};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
@@ -64,7 +64,7 @@ pub struct Uploaded {
     ),
 )]
 pub(crate) async fn upload(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     caller_id: web::Path<String>,
     request: HttpRequest,
@@ -72,7 +72,7 @@ pub(crate) async fn upload(
 ) -> Result<HttpResponse, Problem> {
     let mut payload = payload.into_inner();
     let limit = usize::try_from(SAMPLE_BYTES_MAX).unwrap_or(usize::MAX);
-    let (caller, _place) = match admitted(&edge, &request, &caller_id, limit).await {
+    let (caller, _place) = match admitted(&app, &request, &caller_id, limit).await {
         Ok(admitted) => admitted,
         Err(problem) => {
             drain(&request, &mut payload).await;
@@ -82,11 +82,11 @@ pub(crate) async fn upload(
     let body = tokio::time::timeout(BODY_TIME, file_of(&request, payload, limit)).await;
     let content = body.unwrap_or_else(|_| Err(Problem::of(Code::BodyTimeout)))?;
     // To its end, whether or not the client waits for it: half of it would be a sample that nobody knows of.
-    let (here, number) = (edge.clone(), caller.clone());
+    let (here, number) = (app.clone(), caller.clone());
     let keeping = actix_web::rt::spawn(async move { keep(&here, &number, content).await });
     let stored = keeping.await.map_err(|_| Problem::of(Code::Internal))??;
     let duration_ms = u64::try_from(stored.duration.as_millis()).unwrap_or(u64::MAX);
-    info!(edge.settings.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
+    info!(app.settings.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
         "duration_ms" => duration_ms, "format" => stored.format);
     response::json(&Uploaded {
         caller_id: caller,
@@ -99,63 +99,63 @@ pub(crate) async fn upload(
 
 /// The caller, and a place among those that upload: before anything of the body is read.
 async fn admitted(
-    edge: &Edge,
+    app: &AppState,
     request: &HttpRequest,
     caller_id: &str,
     limit: usize,
 ) -> Result<(String, OwnedSemaphorePermit), Problem> {
     let caller = number(caller_id)?;
     fits(request, limit.saturating_add(FORM_BYTES)).map_err(|_| too_large(limit))?;
-    let place = Arc::clone(&edge.uploads).try_acquire_owned();
+    let place = Arc::clone(&app.uploads).try_acquire_owned();
     let place = place.map_err(|_| Problem::of(Code::TooManyAtOnce))?;
-    if !read(edge, caller_samples::is_mapped(&edge.engine.pool(), ACCOUNT, &caller)).await? {
+    if !read(app, caller_samples::is_mapped(&app.pool, ACCOUNT, &caller)).await? {
         return Err(Problem::of(Code::CallerNotFound));
     }
     Ok((caller, place))
 }
 
 /// Keeps the sample and maps the caller to it. One at a time: the same file may be what another upload is about to delete.
-async fn keep(edge: &Edge, caller: &str, content: Bytes) -> Result<StoredSample, Problem> {
-    let samples = &edge.settings.samples;
-    let _alone = edge.one_upload.lock().await;
-    let stored = samples.put(ACCOUNT, content).await.map_err(|error| refused(edge, &error))?;
+async fn keep(app: &AppState, caller: &str, content: Bytes) -> Result<StoredSample, Problem> {
+    let samples = &app.settings.samples;
+    let _alone = app.one_upload.lock().await;
+    let stored = samples.put(ACCOUNT, content).await.map_err(|error| refused(app, &error))?;
     let reference = &stored.reference;
-    let pool = edge.engine.pool();
+    let pool = &app.pool;
     // Where that failed it may have been done, so what was kept stays; the same upload again is the same file.
-    let Some(before) = read(edge, caller_samples::replace(&pool, ACCOUNT, caller, reference)).await? else {
-        forget(edge, reference).await;
+    let Some(before) = read(app, caller_samples::replace(pool, ACCOUNT, caller, reference)).await? else {
+        forget(app, reference).await;
         return Err(Problem::of(Code::CallerNotFound));
     };
     if before != *reference && samples.is_upload(&before) {
-        forget(edge, &before).await;
+        forget(app, &before).await;
     }
-    edge.engine.look_at_voices();
+    app.engine.look_at_voices();
     Ok(stored)
 }
 
 /// An upload that no caller is mapped to any more is deleted. If that fails it stays, and is said to.
-async fn forget(edge: &Edge, reference: &str) {
-    let pool = edge.engine.pool();
-    let is_needed = read(edge, caller_samples::is_referred_to(&pool, reference)).await;
+async fn forget(app: &AppState, reference: &str) {
+    let pool = &app.pool;
+    let is_needed = read(app, caller_samples::is_referred_to(pool, reference)).await;
     let deleted = match is_needed {
         Ok(true) => return,
-        Ok(false) => edge.settings.samples.delete(reference).await.map_err(|error| error.to_string()),
+        Ok(false) => app.settings.samples.delete(reference).await.map_err(|error| error.to_string()),
         Err(problem) => Err(problem.to_string()),
     };
     if let Err(error) = deleted {
-        warn!(edge.settings.log, "a replaced sample was not deleted"; "error" => error);
+        warn!(app.settings.log, "a replaced sample was not deleted"; "error" => error);
     }
 }
 
 /// What is wrong with a recording is the client's to mend; where it would lie is ours.
-fn refused(edge: &Edge, error: &SampleError) -> Problem {
+fn refused(app: &AppState, error: &SampleError) -> Problem {
     if *error == SampleError::TooLarge {
         return Problem::new(Code::BodyTooLarge, error.to_string());
     }
     if error.is_about_content() {
         return Problem::new(Code::SampleRefused, error.to_string());
     }
-    warn!(edge.settings.log, "a sample was not kept"; "error" => %error);
+    warn!(app.settings.log, "a sample was not kept"; "error" => %error);
     Problem::of(Code::SamplesUnreachable)
 }
 

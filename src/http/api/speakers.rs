@@ -17,7 +17,7 @@ use super::auth::{Admin, Allowed};
 use super::fields::{self, NAME_MAX, URL_MAX};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::clock::{now, timestamp};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
@@ -130,14 +130,14 @@ pub(crate) struct SpeakersQuery {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Admin>,
     query: web::Query<SpeakersQuery>,
 ) -> Result<HttpResponse, Problem> {
     let cursor = query.cursor.as_deref().filter(|text| !text.is_empty());
     let behind = cursor.map_or(Ok(Uuid::nil()), |cursor| id_of_cursor(Some(cursor)))?;
-    let (limit, pool) = (limit(query.limit)?, edge.engine.pool());
-    let rows = read(&edge, speakers::page(&pool, ACCOUNT, behind, limit.saturating_add(1))).await?;
+    let (limit, pool) = (limit(query.limit)?, &app.pool);
+    let rows = read(&app, speakers::page(pool, ACCOUNT, behind, limit.saturating_add(1))).await?;
     response::json(&Page::cut(rows, limit, |row: &Speaker| row.id.to_string(), SpeakerItem::from))
 }
 
@@ -156,14 +156,14 @@ pub struct SpeakerOrder {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn create(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     order: web::Json<SpeakerOrder>,
 ) -> Result<HttpResponse, Problem> {
     fields::line("name", &order.name, NAME_MAX)?;
-    let (by, pool) = (&admin.principal.name, edge.engine.pool());
-    let id = read(&edge, speakers::create(&pool, ACCOUNT, &order.name, by, now())).await?;
-    info!(edge.settings.log, "speaker written down"; "key" => %by, "speaker" => %id);
+    let (by, pool) = (&admin.principal.name, &app.pool);
+    let id = read(&app, speakers::create(pool, ACCOUNT, &order.name, by, now())).await?;
+    info!(app.settings.log, "speaker written down"; "key" => %by, "speaker" => %id);
     response::json_with(StatusCode::CREATED, &Made { id })
 }
 
@@ -174,12 +174,12 @@ pub(crate) async fn create(
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn one(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Admin>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, pool) = (speaker(&id)?, edge.engine.pool());
-    let shown = read(&edge, speakers::with_consents(&pool, ACCOUNT, id, CONSENTS_SHOWN)).await?;
+    let (id, pool) = (speaker(&id)?, &app.pool);
+    let shown = read(&app, speakers::with_consents(pool, ACCOUNT, id, CONSENTS_SHOWN)).await?;
     let (speaker, consents) = shown.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
     let consents = consents.into_iter().map(ConsentItem::from).collect();
     response::json(&SpeakerAnswer { speaker: speaker.into(), consents })
@@ -283,18 +283,18 @@ impl ConsentOrder {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn agree(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     id: web::Path<String>,
     order: web::Json<ConsentOrder>,
 ) -> Result<HttpResponse, Problem> {
     let (speaker, now) = (speaker(&id)?, now());
     let given = order.into_inner().checked(now)?;
-    let (by, pool) = (&admin.principal.name, edge.engine.pool());
-    let written = read(&edge, speakers::agree(&pool, ACCOUNT, speaker, given, by, now)).await?;
+    let (by, pool) = (&admin.principal.name, &app.pool);
+    let written = read(&app, speakers::agree(pool, ACCOUNT, speaker, given, by, now)).await?;
     let id = written.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
-    edge.engine.look_at_voices();
-    info!(edge.settings.log, "consent written down"; "key" => %by, "speaker" => %speaker, "consent" => %id);
+    app.engine.look_at_voices();
+    info!(app.settings.log, "consent written down"; "key" => %by, "speaker" => %speaker, "consent" => %id);
     response::json_with(StatusCode::CREATED, &Made { id })
 }
 
@@ -316,22 +316,22 @@ pub struct WithdrawalAnswer {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn withdraw(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let speaker = speaker(&id)?;
-    let (by, pool) = (&admin.principal.name, edge.engine.pool());
-    let done = read(&edge, speakers::withdraw(&pool, ACCOUNT, speaker, by, now())).await?;
+    let (by, pool) = (&admin.principal.name, &app.pool);
+    let done = read(&app, speakers::withdraw(pool, ACCOUNT, speaker, by, now())).await?;
     let done = done.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
     let answer = WithdrawalAnswer {
         consents_ended: done.consents_ended,
         callers: done.callers.len(),
         samples: done.samples,
     };
-    edge.engine.revoke_voices(done.callers);
-    edge.engine.look_at_voices();
-    info!(edge.settings.log, "consents withdrawn"; "key" => %by, "speaker" => %speaker,
+    app.engine.revoke_voices(done.callers);
+    app.engine.look_at_voices();
+    info!(app.settings.log, "consents withdrawn"; "key" => %by, "speaker" => %speaker,
         "consents" => answer.consents_ended, "callers" => answer.callers);
     response::json(&answer)
 }

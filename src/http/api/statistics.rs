@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::auth::{Allowed, Read};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 use crate::http::response;
 
@@ -44,8 +44,8 @@ pub struct StatisticsAnswer {
     (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn statistics(edge: web::Data<Edge>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
-    let figures = read(&edge, statistics::statistics(&edge.engine.pool())).await?;
+pub(crate) async fn statistics(app: web::Data<AppState>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
+    let figures = read(&app, statistics::statistics(&app.pool)).await?;
     let misses = figures.total_clones.saturating_add(figures.failed_clones);
     response::json(&StatisticsAnswer {
         total_clones: figures.total_clones,
@@ -58,7 +58,7 @@ pub(crate) async fn statistics(edge: web::Data<Edge>, _: Allowed<Read>) -> Resul
         total_calls: figures.total_calls,
         completed_calls: figures.completed_calls,
         failed_calls: figures.failed_calls,
-        live_calls: edge.engine.health().live_calls,
+        live_calls: app.engine.health().live_calls,
     })
 }
 

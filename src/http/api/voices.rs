@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::auth::{Admin, Allowed, Read};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::clock;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
@@ -87,13 +87,13 @@ pub(crate) struct VoicesQuery {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     query: web::Query<VoicesQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
-    let pool = edge.engine.pool();
-    let rows = read(&edge, voices::list(&pool, ACCOUNT, before, limit.saturating_add(1))).await?;
+    let pool = &app.pool;
+    let rows = read(&app, voices::list(pool, ACCOUNT, before, limit.saturating_add(1))).await?;
     response::json(&Page::cut(rows, limit, |row: &VoiceRow| row.job.to_string(), VoiceItem::from))
 }
 
@@ -146,13 +146,13 @@ impl From<Reconciled> for ReconcileAnswer {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn reconcile(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     order: Option<web::Json<ReconcileOrder>>,
 ) -> Result<HttpResponse, Problem> {
     let yes = order.is_some_and(|order| order.yes);
     let approval = if yes { Approval::Given } else { Approval::NotAsked };
-    let done = edge.engine.reconcile_voices(approval).await.map_err(|error| {
+    let done = app.engine.reconcile_voices(approval).await.map_err(|error| {
         let code = match &error {
             NotReconciled::UnderWay => Code::TooManyAtOnce,
             NotReconciled::NotReady => Code::CannotKeep,
@@ -160,22 +160,22 @@ pub(crate) async fn reconcile(
         };
         Problem::new(code, error.to_string())
     })?;
-    info!(edge.settings.log, "voices reconciled"; "key" => %admin.principal.name, "yes" => yes,
+    info!(app.settings.log, "voices reconciled"; "key" => %admin.principal.name, "yes" => yes,
         "strays" => done.found.strays.len(), "gone" => done.found.gone.len(), "deleted" => done.deleted);
     let detail = json!({ "yes": yes, "strays": done.found.strays.len(), "gone": done.found.gone.len(),
         "deleted": done.deleted });
-    note(&edge, &admin.principal.name, "voices_reconciled", detail).await;
+    note(&app, &admin.principal.name, "voices_reconciled", detail).await;
     response::json(&ReconcileAnswer::from(done))
 }
 
 /// What was done is done: where it cannot be written down the log has it.
-async fn note(edge: &Edge, who: &str, action: &str, detail: serde_json::Value) {
+async fn note(app: &AppState, who: &str, action: &str, detail: serde_json::Value) {
     let written = async {
-        let client = edge.engine.pool().get().await?;
+        let client = app.pool.get().await?;
         audit::record(&**client, who, action, None, Some(detail), clock::now()).await
     };
     if let Err(error) = written.await {
-        warn!(edge.settings.log, "an administrative act is not in the audit log"; "action" => action,
+        warn!(app.settings.log, "an administrative act is not in the audit log"; "action" => action,
             "error" => %error);
     }
 }
@@ -206,7 +206,7 @@ pub struct AheadAnswer {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn warm(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     order: Option<web::Json<AheadOrder>>,
 ) -> Result<HttpResponse, Problem> {
@@ -214,10 +214,10 @@ pub(crate) async fn warm(
     if !(1..=AHEAD_MAX).contains(&most) {
         return Err(Problem::new(Code::BadField, format!("limit must be from 1 to {AHEAD_MAX}")));
     }
-    let begun = edge.engine.clone_ahead(most).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
-    info!(edge.settings.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
+    let begun = app.engine.clone_ahead(most).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
+    info!(app.settings.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
     let detail = json!({ "wanting": begun.wanting, "begun": begun.begun });
-    note(&edge, &admin.principal.name, "voices_cloned_ahead", detail).await;
+    note(&app, &admin.principal.name, "voices_cloned_ahead", detail).await;
     let answer = AheadAnswer { wanting: begun.wanting, begun: begun.begun, free: begun.free };
     response::json_with(actix_web::http::StatusCode::ACCEPTED, &answer)
 }

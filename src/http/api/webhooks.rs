@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::auth::{Allowed, Operate, Read};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::{Edge, in_time};
+use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
 use crate::http::inbound::threecx_wire::{Message, parse};
 use crate::http::inbound::{postcall, threecx};
@@ -87,7 +87,7 @@ pub(crate) struct WebhooksQuery {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     query: web::Query<WebhooksQuery>,
 ) -> Result<HttpResponse, Problem> {
@@ -96,8 +96,8 @@ pub(crate) async fn list(
     if state.is_some_and(|state| !STATES.contains(&state)) {
         return Err(Problem::new(Code::BadQuery, format!("state must be one of {}", STATES.join(", "))));
     }
-    let pool = edge.engine.pool();
-    let rows = read(&edge, async {
+    let pool = &app.pool;
+    let rows = read(&app, async {
         let client = pool.get().await?;
         webhooks::list(&**client, before, state, limit.saturating_add(1)).await
     });
@@ -123,30 +123,30 @@ pub struct Replayed {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn replay(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     operator: Allowed<Operate>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, pool) = (*id, edge.engine.pool());
-    let found = read(&edge, async {
+    let (id, pool) = (*id, &app.pool);
+    let found = read(&app, async {
         let client = pool.get().await?;
         webhooks::to_replay(&**client, id).await
     });
     let found = found.await?.ok_or_else(|| Problem::of(Code::WebhookNotFound))?;
-    let outcome = again(&edge, found).await?;
+    let outcome = again(&app, found).await?;
     // Reports and notices may be taken twice: the second time they change nothing.
-    read(&edge, async {
+    read(&app, async {
         let client = pool.get().await?;
         webhooks::replayed(&**client, id, outcome).await?;
         Ok::<(), StoreError>(())
     })
     .await?;
-    info!(edge.settings.log, "webhook replayed"; "webhook" => %id, "key" => %operator.principal.name,
+    info!(app.settings.log, "webhook replayed"; "webhook" => %id, "key" => %operator.principal.name,
         "outcome" => outcome);
     response::json(&Replayed { status: "replayed", id, outcome })
 }
 
-async fn again(edge: &Edge, found: ToReplay) -> Result<&'static str, Problem> {
+async fn again(app: &AppState, found: ToReplay) -> Result<&'static str, Problem> {
     let (true, Some(body)) = (found.is_quarantined, found.body) else {
         return Err(Problem::of(Code::NotQuarantined));
     };
@@ -157,8 +157,8 @@ async fn again(edge: &Edge, found: ToReplay) -> Result<&'static str, Problem> {
         if matches!(message, Message::Incoming(_)) && age > CALLER_WAITS {
             return Err(Problem::of(Code::CallerGone));
         }
-        return Ok(in_time(threecx::apply(&*edge.engine, message)).await?.status);
+        return Ok(in_time(threecx::apply(&*app.engine, message)).await?.status);
     }
     let understood = postcall::understood(Bytes::from(body)).await.map_err(unreadable)?;
-    Ok(in_time(postcall::apply(&*edge.engine, understood)).await?.0)
+    Ok(in_time(postcall::apply(&*app.engine, understood)).await?.0)
 }

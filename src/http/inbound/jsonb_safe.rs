@@ -17,7 +17,7 @@ const REPLACEMENT: &[u8] = b"\\ufffd";
 pub(crate) struct TooDeep;
 
 /// The same JSON with everything replaced that PostgreSQL refuses. What is not JSON stays what it is.
-pub(crate) fn storable(json: &[u8]) -> Result<Cow<'_, [u8]>, TooDeep> {
+pub(crate) fn jsonb_safe(json: &[u8]) -> Result<Cow<'_, [u8]>, TooDeep> {
     let mut scan = Scan { json, at: 0, copied: 0, out: Vec::new(), depth: 0 };
     while let Some(byte) = scan.peek(0) {
         match byte {

@@ -7,7 +7,7 @@ use precall_providers::elevenlabs::{AudioHead, ConversationReport, ReportError, 
 use serde_json::value::RawValue;
 
 use super::READ_HERE_MAX;
-use super::jsonb_safe::storable;
+use super::jsonb_safe::jsonb_safe;
 use crate::http::engine::Engine;
 use crate::http::error::{Code, Problem};
 
@@ -55,7 +55,7 @@ pub(crate) async fn understood(body: Bytes) -> Result<Understood, Problem> {
 }
 
 fn understand(body: &[u8]) -> Result<Understood, Problem> {
-    let json = storable(body).map_err(|_| Problem::new(Code::BadJson, "the body is nested too deeply"))?;
+    let json = jsonb_safe(body).map_err(|_| Problem::new(Code::BadJson, "the body is nested too deeply"))?;
     match parse_webhook(&json)? {
         Webhook::Report(report) => {
             let raw = serde_json::from_slice(&json)

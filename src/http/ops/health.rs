@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 use crate::http::response;
 use crate::http::status::health::{HealthAnswer, is_alive, not_ready};
@@ -31,8 +31,8 @@ fn verdict(reason: Option<&'static str>) -> Result<HttpResponse, Problem> {
     (status = 200, body = HealthAnswer, description = "ok or degraded"),
     (status = 503, body = HealthAnswer, description = "error"),
 ))]
-pub(crate) async fn health(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
-    let health = HealthAnswer::of(&edge.engine.health());
+pub(crate) async fn health(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let health = HealthAnswer::of(&app.engine.health());
     let status = if health.status == "error" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     response::json_with(status, &health)
 }
@@ -41,8 +41,8 @@ pub(crate) async fn health(edge: web::Data<Edge>) -> Result<HttpResponse, Proble
 #[utoipa::path(get, path = "/health/live", tag = "health", responses(
     (status = 200, body = Verdict), (status = 503, body = Verdict),
 ))]
-pub(crate) async fn live(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
-    let stuck = !is_alive(&edge.engine.health());
+pub(crate) async fn live(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let stuck = !is_alive(&app.engine.health());
     verdict(stuck.then_some("a part of the program has not moved for more than 10 s"))
 }
 
@@ -50,6 +50,6 @@ pub(crate) async fn live(edge: web::Data<Edge>) -> Result<HttpResponse, Problem>
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
     (status = 200, body = Verdict), (status = 503, body = Verdict),
 ))]
-pub(crate) async fn ready(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
-    verdict(not_ready(&edge.engine.health()))
+pub(crate) async fn ready(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    verdict(not_ready(&app.engine.health()))
 }

@@ -12,7 +12,7 @@ use precall_call::{At, VoiceId};
 use slog::{Discard, Logger, o};
 
 use super::client::{Answer, send};
-use super::scripted::Scripted;
+use super::scripted::{Scripted, nowhere};
 use crate::config::{ApiKeys, CorsOrigins, Scope, Secret, Sender, WebhookAuth};
 use crate::http::{MetricsPlace, Settings, metrics_server_of, server_of};
 use crate::signature::{Kind, sign};
@@ -88,12 +88,12 @@ pub fn run() -> Running {
 }
 
 pub fn run_with(settings: Settings) -> Running {
-    start(|engine, listener| server_of(settings, engine, listener, 1))
+    start(|engine, listener| server_of(settings, engine, nowhere(), listener, 1))
 }
 
 /// The server of metrics alone.
 pub fn run_metrics() -> Running {
-    start(|engine, listener| metrics_server_of(settings(), engine, listener))
+    start(|engine, listener| metrics_server_of(settings(), engine, nowhere(), listener))
 }
 
 fn start(build: impl FnOnce(Arc<Scripted>, TcpListener) -> std::io::Result<Server>) -> Running {

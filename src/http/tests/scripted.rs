@@ -52,7 +52,6 @@ pub struct Scripted {
     pub asked: Mutex<Vec<Asked>>,
     kept: Mutex<Vec<WebhookRow>>,
     pub positions: watch::Sender<i64>,
-    pool: Pool,
     metrics: Arc<Metrics>,
 }
 
@@ -116,7 +115,6 @@ impl Scripted {
             asked: Mutex::new(Vec::new()),
             kept: Mutex::new(Vec::new()),
             positions: watch::Sender::new(7),
-            pool: nowhere(),
             metrics: Arc::new(Metrics::new()),
         })
     }
@@ -153,7 +151,7 @@ impl Scripted {
 }
 
 /// A pool whose database is not there: port 1 of this machine.
-fn nowhere() -> Pool {
+pub fn nowhere() -> Pool {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(1).user("nobody").connect_timeout(Duration::from_millis(200));
     let manager = Manager::new(config, tokio_postgres::NoTls);
@@ -234,10 +232,6 @@ impl Engine for Scripted {
 
     fn positions(&self) -> watch::Receiver<i64> {
         self.positions.subscribe()
-    }
-
-    fn pool(&self) -> Pool {
-        self.pool.clone()
     }
 
     fn metrics(&self) -> Arc<Metrics> {

@@ -51,7 +51,7 @@ enum Kind {
 }
 
 /// Takes a body in, piece by piece.
-pub(crate) struct Intake {
+pub(crate) struct BodyReader {
     limits: Limits,
     proof: Option<Verifier>,
     kind: Kind,
@@ -72,7 +72,7 @@ pub(crate) enum Keeping {
     File,
 }
 
-impl Intake {
+impl BodyReader {
     /// `share` is where it is kept until it is proven.
     pub(crate) fn new(limits: Limits, proof: Option<Verifier>, share: Share) -> Self {
         let (kept, passing) = (Vec::new(), Vec::new());

@@ -13,7 +13,7 @@ use slog::warn;
 use uuid::Uuid;
 
 use super::unreadable::Unreadable;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::clock;
 use crate::http::error::Problem;
 use crate::http::inbound::READ_HERE_MAX;
@@ -44,7 +44,7 @@ pub(crate) async fn read_row(
 
 /// Keeps a webhook that was signed as it should be and cannot be read. Whether that worked changes nothing for the sender.
 pub(crate) async fn quarantine(
-    edge: &Edge,
+    app: &AppState,
     unreadable: &Unreadable,
     kind: &'static str,
     problem: &Problem,
@@ -57,8 +57,8 @@ pub(crate) async fn quarantine(
     let reason = Some(problem.detail.to_string());
     let row = row(about, "quarantined", problem.code.name().into(), reason, Some(body)).await;
     let id = row.id;
-    let kept = edge.engine.keep_webhook(row).await;
-    warn!(edge.settings.log, "a webhook cannot be read, it is quarantined"; "webhook" => %id, "kind" => kind,
+    let kept = app.engine.keep_webhook(row).await;
+    warn!(app.settings.log, "a webhook cannot be read, it is quarantined"; "webhook" => %id, "kind" => kind,
         "reason" => problem.to_string(), "kept" => kept.is_ok());
 }
 

@@ -15,10 +15,10 @@ use serde_json::{Map, Value, json};
 
 use super::inbox::{self, About};
 use crate::config::Secret;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
-use crate::http::webhooks::body::{Body, Intake, Limits};
+use crate::http::webhooks::body::{Body, BodyReader, Limits};
 use crate::http::webhooks::signed_body::{read, trusted_address};
 use crate::http::webhooks::state::WebhookState;
 use crate::http::{client_address, response};
@@ -53,20 +53,18 @@ impl FromRequest for Knocked {
         let request = request.clone();
         let mut payload = payload.take();
         async move {
-            let edge = Edge::of(&request)?;
-            let admitted = knocks(&request, &edge);
+            let app = AppState::of(&request)?;
+            let admitted = knocks(&request, &app);
             if let Err(problem) = admitted {
                 drain(&request, &mut payload).await;
                 return Err(problem);
             }
-            let intake = Intake::new(
+            let reader = BodyReader::new(
                 Limits::plain(BODY_MAX),
                 None,
-                WebhookState::of(&request)?
-                    .body_room
-                    .share(client_address::address(&request, &edge.settings)),
+                WebhookState::of(&request)?.body_room.share(client_address::address(&request, &app.settings)),
             );
-            let body = read(&mut payload, intake, None, BODY_TIME).await?;
+            let body = read(&mut payload, reader, None, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
             let wire: Wire = serde_json::from_slice(&body).map_err(|_| Problem::of(Code::BadJson))?;
             let asked = InitiationAsked {
@@ -81,8 +79,8 @@ impl FromRequest for Knocked {
     }
 }
 
-fn knocks(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
-    let settings = &edge.settings;
+fn knocks(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {
+    let settings = &app.settings;
     let secret = settings.initiation_secret.as_ref().ok_or_else(|| Problem::of(Code::NotFound))?;
     trusted_address(request, settings, &settings.elevenlabs)?;
     fits(request, BODY_MAX)?;
@@ -96,21 +94,21 @@ fn knocks(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
 
 /// Answers with the voice to speak with.
 pub(crate) async fn webhook(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     Knocked(asked, body): Knocked,
 ) -> Result<HttpResponse, Problem> {
-    match edge.engine.initiation(&asked) {
+    match app.engine.initiation(&asked) {
         Some(found) => {
             // Nothing is promised by the answer, which is waited for while a telephone rings.
             let about = About { kind: "initiation".into(), id: asked.call_sid, at: None };
-            let inbox = edge.clone();
+            let inbox = app.clone();
             actix_web::rt::spawn(async move {
                 let _ = inbox.engine.keep_webhook(inbox::read_row(about, "matched", body).await).await;
             });
-            let voice = found.voice.as_ref().or(edge.settings.fallback_voice.as_ref());
+            let voice = found.voice.as_ref().or(app.settings.fallback_voice.as_ref());
             response::counted("matched", &initiation_data(voice, Some(found.call)))
         }
-        None => response::counted("fallback", &initiation_data(edge.settings.fallback_voice.as_ref(), None)),
+        None => response::counted("fallback", &initiation_data(app.settings.fallback_voice.as_ref(), None)),
     }
 }
 

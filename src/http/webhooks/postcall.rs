@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 use super::inbox::{self, About};
 use super::recordings::Incoming;
 use super::state::WebhookState;
-use crate::http::app_state::{Edge, in_time};
+use crate::http::app_state::{AppState, in_time};
 use crate::http::error::Problem;
 use crate::http::inbound::postcall::{IGNORED, NOT_OURS, RECORDING, Understood, apply, understood};
 use crate::http::response;
 use crate::http::webhooks::body::Body;
-use crate::http::webhooks::signed_body::{ElevenLabs, SentBy};
+use crate::http::webhooks::signed_body::{ElevenLabs, SignedBody};
 
 /// What became of a report.
 #[derive(Serialize, ToSchema)]
@@ -36,36 +36,36 @@ pub struct Answer {
     ),
 )]
 pub(crate) async fn webhook(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     state: web::Data<WebhookState>,
-    sent: SentBy<ElevenLabs>,
+    sent: SignedBody<ElevenLabs>,
 ) -> Result<HttpResponse, Problem> {
     let body = match sent.body {
-        Body::Recording(head, incoming) => return recording(&edge, head, incoming).await,
+        Body::Recording(head, incoming) => return recording(&app, head, incoming).await,
         Body::Whole(body) => body,
     };
     let understood = match understood(body.clone()).await {
         Ok(understood) => understood,
         Err(problem) => {
-            inbox::quarantine(&edge, &state.unreadable, "unread", &problem, body).await;
+            inbox::quarantine(&app, &state.unreadable, "unread", &problem, body).await;
             return Err(problem);
         }
     };
     if let (Understood::Recording(head), Some(recordings)) = (&understood, &state.recordings) {
         let mut incoming = recordings.begin().await?;
         incoming.write(&body).await?;
-        return recording(&edge, head.clone(), Some(incoming)).await;
+        return recording(&app, head.clone(), Some(incoming)).await;
     }
     let about = about(&understood);
     let (outcome, conversation) = in_time(async {
-        let (outcome, conversation) = apply(&*edge.engine, understood).await?;
+        let (outcome, conversation) = apply(&*app.engine, understood).await?;
         // What an agent of somebody else's said is counted, and not ours to keep.
         let body = match outcome {
             NOT_OURS => return Ok((outcome, conversation)),
             IGNORED | RECORDING => None,
             _ => Some(body),
         };
-        edge.engine.keep_webhook(inbox::read_row(about, outcome, body).await).await?;
+        app.engine.keep_webhook(inbox::read_row(about, outcome, body).await).await?;
         Ok((outcome, conversation))
     })
     .await?;
@@ -74,7 +74,7 @@ pub(crate) async fn webhook(
 
 /// Kept if it is of an agent of ours and says whose it is.
 async fn recording(
-    edge: &Edge,
+    app: &AppState,
     mut head: AudioHead,
     incoming: Option<Box<Incoming>>,
 ) -> Result<HttpResponse, Problem> {
@@ -83,7 +83,7 @@ async fn recording(
             head = incoming.head().await?;
         }
         let is_ours = match head.agent_id.clone() {
-            Some(agent) => in_time(edge.engine.is_our_agent(agent)).await?,
+            Some(agent) => in_time(app.engine.is_our_agent(agent)).await?,
             None => false,
         };
         if let Some(conversation) = head.conversation.as_ref().filter(|_| is_ours) {
@@ -92,7 +92,7 @@ async fn recording(
     }
     let id = head.conversation.map(|id| id.as_str().to_owned());
     let about = About { kind: "post_call_audio".into(), id: id.clone(), at: head.event_timestamp };
-    in_time(async { edge.engine.keep_webhook(inbox::read_row(about, RECORDING, None).await).await }).await?;
+    in_time(async { app.engine.keep_webhook(inbox::read_row(about, RECORDING, None).await).await }).await?;
     processed(RECORDING, id)
 }
 

@@ -1,4 +1,4 @@
-//! Extractors that carry authority: a handler that has a body `SentBy` somebody need not ask who sent it.
+//! Extractors that carry authority: a handler that has a body `SignedBody` somebody need not ask who sent it.
 
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use super::recordings::Recordings;
 use super::state::WebhookState;
 use crate::config::{Sender, WebhookAuth};
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
 use crate::http::settings::Settings;
-use crate::http::webhooks::body::{Body, Intake, Keeping, Limits};
+use crate::http::webhooks::body::{Body, BodyReader, Keeping, Limits};
 use crate::http::{client_address, clock};
 use crate::signature::{Kind, SignatureError, Verifier};
 
@@ -73,12 +73,12 @@ impl Signs for ElevenLabs {
 }
 
 /// The body of a request that was sent by `S`.
-pub(crate) struct SentBy<S> {
+pub(crate) struct SignedBody<S> {
     pub(crate) body: Body,
     signer: PhantomData<S>,
 }
 
-impl<S: Signs> FromRequest for SentBy<S> {
+impl<S: Signs> FromRequest for SignedBody<S> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -86,12 +86,12 @@ impl<S: Signs> FromRequest for SentBy<S> {
         let request = request.clone();
         let mut payload = payload.take();
         async move {
-            let edge = Edge::of(&request)?;
+            let app = AppState::of(&request)?;
             let state = WebhookState::of(&request)?;
-            let limits = S::limits(&edge.settings);
-            let admitted = trusted_address(&request, &edge.settings, S::sender(&edge.settings))
+            let limits = S::limits(&app.settings);
+            let admitted = trusted_address(&request, &app.settings, S::sender(&app.settings))
                 .and_then(|()| fits(&request, limits.largest()))
-                .and_then(|()| begin_proof::<S>(&request, &edge.settings));
+                .and_then(|()| begin_proof::<S>(&request, &app.settings));
             let proof = match admitted {
                 Ok(proof) => proof,
                 Err(problem) => {
@@ -99,14 +99,14 @@ impl<S: Signs> FromRequest for SentBy<S> {
                     return Err(problem);
                 }
             };
-            let intake = Intake::new(
+            let reader = BodyReader::new(
                 limits,
                 proof,
-                state.body_room.share(client_address::address(&request, &edge.settings)),
+                state.body_room.share(client_address::address(&request, &app.settings)),
             );
             let keeping = state.recordings.as_ref().map_or(Keeping::Nothing, |_| Keeping::File);
             let body =
-                read(&mut payload, intake.keeping(keeping), state.recordings.as_ref(), S::BODY_TIME).await?;
+                read(&mut payload, reader.keeping(keeping), state.recordings.as_ref(), S::BODY_TIME).await?;
             Ok(Self { body, signer: PhantomData })
         }
         .boxed_local()
@@ -144,7 +144,7 @@ fn begin_proof<S: Signs>(request: &HttpRequest, settings: &Settings) -> Result<O
 /// Reads a body to its end, within `longest` and with no pause longer than [`IDLE`].
 pub(crate) async fn read(
     payload: &mut Payload,
-    mut intake: Intake,
+    mut reader: BodyReader,
     recordings: Option<&Recordings>,
     longest: Duration,
 ) -> Result<Body, Problem> {
@@ -153,11 +153,11 @@ pub(crate) async fn read(
         let left = longest.saturating_sub(begun.elapsed()).min(IDLE);
         match tokio::time::timeout(left, payload.next()).await {
             Err(_) => return Err(Problem::of(Code::BodyTimeout)),
-            Ok(None) => return intake.finish(incoming),
-            Ok(Some(Ok(chunk))) => intake.take(&chunk)?,
+            Ok(None) => return reader.finish(incoming),
+            Ok(Some(Ok(chunk))) => reader.take(&chunk)?,
             Ok(Some(Err(_))) => return Err(Problem::of(Code::BodyBroken)),
         }
-        if let (Some(recordings), Some(bytes)) = (recordings, intake.of_recording()) {
+        if let (Some(recordings), Some(bytes)) = (recordings, reader.of_recording()) {
             let file = match &mut incoming {
                 Some(file) => file,
                 None => incoming.insert(recordings.begin().await?),

@@ -4,13 +4,13 @@ use actix_web::{HttpResponse, web};
 
 use super::inbox::{self, About};
 use super::state::WebhookState;
-use crate::http::app_state::{Edge, in_time};
+use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
 use crate::http::inbound::threecx::{Answer, KIND, apply};
 use crate::http::inbound::threecx_wire::{happened_at, parse};
 use crate::http::response;
 use crate::http::webhooks::body::Body;
-use crate::http::webhooks::signed_body::{SentBy, ThreeCx};
+use crate::http::webhooks::signed_body::{SignedBody, ThreeCx};
 
 /// Takes a webhook of 3CX.
 #[utoipa::path(
@@ -23,24 +23,24 @@ use crate::http::webhooks::signed_body::{SentBy, ThreeCx};
     ),
 )]
 pub(crate) async fn webhook(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     state: web::Data<WebhookState>,
-    sent: SentBy<ThreeCx>,
+    sent: SignedBody<ThreeCx>,
 ) -> Result<HttpResponse, Problem> {
     let Body::Whole(body) = sent.body else { return Err(Problem::of(Code::BadJson)) };
     let message = match parse(&body) {
         Ok(message) => message,
         Err(problem) => {
-            inbox::quarantine(&edge, &state.unreadable, KIND, &problem, body).await;
+            inbox::quarantine(&app, &state.unreadable, KIND, &problem, body).await;
             return Err(problem);
         }
     };
     let id = message.threecx_call_id().map(ToOwned::to_owned);
     let about = About { kind: KIND.into(), id, at: happened_at(&body) };
     let answer = in_time(async {
-        let answer = apply(&*edge.engine, message).await?;
+        let answer = apply(&*app.engine, message).await?;
         let row = inbox::read_row(about, answer.status, body).await;
-        edge.engine.keep_webhook(row).await?;
+        app.engine.keep_webhook(row).await?;
         Ok(answer)
     });
     let answer = answer.await?;

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::Value;
 
-use super::{TooDeep, storable};
+use super::{TooDeep, jsonb_safe};
 
 fn cleaned(json: &str) -> String {
-    String::from_utf8(storable(json.as_bytes()).unwrap().into_owned()).unwrap()
+    String::from_utf8(jsonb_safe(json.as_bytes()).unwrap().into_owned()).unwrap()
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn what_is_fine_is_left_alone() {
         "\"\\u12",
         "é",
     ] {
-        assert!(matches!(storable(json.as_bytes()).unwrap(), Cow::Borrowed(_)), "{json}");
+        assert!(matches!(jsonb_safe(json.as_bytes()).unwrap(), Cow::Borrowed(_)), "{json}");
     }
 }
 
@@ -48,17 +48,17 @@ fn what_the_database_refuses_is_replaced() {
 #[test]
 fn towers_are_refused_and_brackets_in_text_are_none() {
     let tower = "[".repeat(101);
-    assert_eq!(storable(tower.as_bytes()), Err(TooDeep));
+    assert_eq!(jsonb_safe(tower.as_bytes()), Err(TooDeep));
     let text = format!("\"{}\"", "[".repeat(5_000));
-    assert!(storable(text.as_bytes()).is_ok());
+    assert!(jsonb_safe(text.as_bytes()).is_ok());
     let wide = "[],".repeat(5_000);
-    assert!(storable(wide.as_bytes()).is_ok());
+    assert!(jsonb_safe(wide.as_bytes()).is_ok());
 }
 
 proptest! {
     #[test]
     fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        drop(storable(&bytes));
+        drop(jsonb_safe(&bytes));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 )]
 use std::sync::Arc;
 
-use super::{Body, Intake, Limits};
+use super::{Body, BodyReader, Limits};
 use crate::http::error::{Code, Problem};
 use crate::http::fair_share::BODY_PIECE;
 use crate::http::fair_share::BodyRoom;
@@ -17,16 +17,16 @@ const MIB: usize = 1024 * 1024;
 const LIMITS: Limits = Limits { plain: MIB, transcription: 4 * MIB, audio: 16 * MIB };
 
 fn take(room: &Arc<BodyRoom>, head: &str, filler: usize) -> Result<Body, Problem> {
-    let mut intake = Intake::new(LIMITS, None, room.share(None));
-    intake.take(head.as_bytes())?;
+    let mut reader = BodyReader::new(LIMITS, None, room.share(None));
+    reader.take(head.as_bytes())?;
     let chunk = vec![b'A'; 32 * 1024];
     let mut left = filler;
     while left > 0 {
         let size = left.min(chunk.len());
-        intake.take(&chunk[..size])?;
+        reader.take(&chunk[..size])?;
         left -= size;
     }
-    intake.finish(None)
+    reader.finish(None)
 }
 
 fn room() -> Arc<BodyRoom> {
@@ -67,15 +67,15 @@ fn each_kind_has_its_own_limit() {
 #[test]
 fn all_bodies_share_one_room() {
     let room = BodyRoom::new(6);
-    let mut first = Intake::new(LIMITS, None, room.share(None));
+    let mut first = BodyReader::new(LIMITS, None, room.share(None));
     let piece = vec![b'A'; BODY_PIECE];
     for _ in 0..3 {
         first.take(&piece).unwrap();
     }
     assert_eq!(first.take(&piece).unwrap_err().code, Code::TooManyAtOnce);
-    let mut second = Intake::new(LIMITS, None, room.share(None));
+    let mut second = BodyReader::new(LIMITS, None, room.share(None));
     assert_eq!(second.take(&piece).unwrap_err().code, Code::TooManyAtOnce, "the first holds it all");
     drop(first);
-    let mut third = Intake::new(LIMITS, None, room.share(None));
+    let mut third = BodyReader::new(LIMITS, None, room.share(None));
     third.take(&piece).unwrap();
 }
