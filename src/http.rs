@@ -1,4 +1,4 @@
-//! The edge's HTTP server: webhooks in, health, metrics, API and board out. It knows HTTP, not how a call behaves.
+//! The HTTP server: webhooks, health, metrics, API and live board. The rules of a call are in the engine.
 
 mod api;
 mod inbound;
@@ -43,25 +43,25 @@ pub use openapi::Document;
 pub use settings::{MetricsPlace, Settings};
 use webhooks::state::WebhookState;
 
-/// Open connections of one worker; further ones wait in the kernel's queue.
+/// Open connections of one worker. More connections wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
-/// The kernel's queue of connections that nobody took yet.
+/// The kernel's queue of connections that are not accepted yet.
 const BACKLOG: u32 = 1_024;
-/// How long the head of a request may take.
+/// Time limit for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept: longer than the pause between two webhooks of a busy PBX.
+/// An idle connection is kept this long: longer than the pause between two webhooks of a busy PBX.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a connection is kept after its last answer, so that a client that still sends can read it.
+/// A connection is kept this long after its last response, so that a client that is still sending can read it.
 const DISCONNECT_TIME: Duration = Duration::from_secs(3);
-/// How long answers that are under way may take when the server stops, in seconds.
+/// Seconds that open requests have to finish when the server stops.
 const SHUTDOWN_SECONDS: u64 = 5;
-/// Threads of one worker for bodies that take long to read.
+/// Threads of one worker for large bodies.
 const BLOCKING_THREADS: usize = 2;
 
-/// The server, bound and configured; it serves once it is awaited or spawned. Signals are left to the caller.
+/// The configured server on `listener`. It serves when awaited or spawned. The caller handles signals.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// The listener cannot be used.
 pub fn server(
     settings: Settings,
     engine: EngineHandle,
@@ -72,10 +72,10 @@ pub fn server(
     server_of(settings, Arc::new(engine), pool, listener, workers)
 }
 
-/// [`server`] over anything that behaves like the engine.
+/// [`server`] with any [`Engine`], for tests.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// The listener cannot be used.
 pub fn server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
@@ -86,10 +86,10 @@ pub fn server_of(
     start(AppState::new(settings, engine, pool), routes::routes, listener, workers)
 }
 
-/// A server for `/metrics` alone (`METRICS_ADDR`).
+/// A server for `/metrics` only (`METRICS_ADDR`).
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// The listener cannot be used.
 pub fn metrics_server(
     settings: Settings,
     engine: EngineHandle,
@@ -99,10 +99,10 @@ pub fn metrics_server(
     metrics_server_of(settings, Arc::new(engine), pool, listener)
 }
 
-/// [`metrics_server`] over anything that behaves like the engine.
+/// [`metrics_server`] with any [`Engine`], for tests.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// The listener cannot be used.
 pub fn metrics_server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
@@ -138,7 +138,7 @@ fn start(
         .client_disconnect_timeout(DISCONNECT_TIME)
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .shutdown_timeout(SHUTDOWN_SECONDS)
-        .on_connect(move |connection, data| connections.taken(connection, data))
+        .on_connect(move |connection, data| connections.opened(connection, data))
         .disable_signals();
     Ok(server.listen(listener)?.run())
 }

@@ -1,4 +1,4 @@
-//! What every handler shares: the settings, the engine, and the bounds on what may go on at once.
+//! State that all handlers share: settings, engine, read pool and limits on concurrent work.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::error::{Code, Problem};
 use super::settings::Settings;
 use crate::http::fair_share::Rates;
 
-/// Streams of events that may be open at once; each asks the database up to ten times a second.
+/// Event streams that may be open at once. Each reads the database up to ten times a second.
 const STREAMS: usize = 32;
-/// Samples that are uploaded at once, each up to 20 MiB in memory.
+/// Sample uploads that may run at once, each up to 20 MiB in memory.
 const UPLOADS: usize = 4;
-/// The engine answers within 2.5 s by itself (3CX waits 3 s); this holds even if it does not.
+/// Limit for an answer of the engine. The engine itself answers within 2.5 s; 3CX waits 3 s.
 const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 
-/// Shared by all handlers of all workers.
+/// State that all handlers of all workers share.
 pub(crate) struct AppState {
     pub(crate) settings: Settings,
     pub(crate) engine: Arc<dyn Engine>,
@@ -30,6 +30,7 @@ pub(crate) struct AppState {
     pub(crate) rates: Rates,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) uploads: Arc<Semaphore>,
+    /// Held while an uploaded sample is stored and mapped: one upload at a time.
     pub(crate) one_upload: Mutex<()>,
 }
 
@@ -46,14 +47,14 @@ impl AppState {
         }
     }
 
-    /// The one that this request belongs to.
+    /// The state of the server that took this request.
     pub(crate) fn of(request: &HttpRequest) -> Result<web::Data<Self>, Problem> {
         request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| Problem::of(Code::Internal))
     }
 }
 
-/// An answer of the engine, in time or not at all.
-pub(crate) async fn in_time<T>(answer: impl Future<Output = Result<T, Busy>>) -> Result<T, Problem> {
-    let answer = tokio::time::timeout(ENGINE_ANSWER, answer).await.unwrap_or(Err(Busy::TooSlow));
+/// Waits for an answer of the engine, [`ENGINE_ANSWER`] at most.
+pub(crate) async fn in_time<T>(asking: impl Future<Output = Result<T, Busy>>) -> Result<T, Problem> {
+    let answer = tokio::time::timeout(ENGINE_ANSWER, asking).await.unwrap_or(Err(Busy::TooSlow));
     answer.map_err(Problem::from)
 }

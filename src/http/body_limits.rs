@@ -9,22 +9,25 @@ use futures_util::StreamExt as _;
 
 use super::error::{Code, Problem};
 
-/// A refused body is read to its end if it is as small as this: closing the connection would cost more.
+/// A refused body of up to this many bytes is read to its end: a new connection would cost more.
 const DRAIN_BYTES: usize = 64 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// The problem of a body that is longer than `limit`.
+/// The problem for a body longer than `limit` bytes.
 pub(crate) fn too_large(limit: usize) -> Problem {
     Problem::new(Code::BodyTooLarge, format!("this body may have {limit} bytes at most"))
 }
 
 fn announced_length(request: &HttpRequest) -> Option<usize> {
     let value = request.headers().get(header::CONTENT_LENGTH)?;
-    // A length beyond what a usize holds is beyond every limit as well.
+    // A length that does not fit a usize is above every limit.
     value.to_str().ok().map(|text| text.trim().parse().unwrap_or(usize::MAX))
 }
 
-/// Whether the announced length, where there is one, is allowed.
+/// Checks the announced length, if there is one.
+///
+/// # Errors
+/// `body_too_large`.
 pub(crate) fn fits(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
     if announced_length(request).is_some_and(|length| length > limit) {
         return Err(too_large(limit));
@@ -32,7 +35,7 @@ pub(crate) fn fits(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Reads a refused body to its end if that is quickly done.
+/// Reads a small refused body to its end, so that the connection can be used again.
 pub(crate) async fn drain(request: &HttpRequest, payload: &mut Payload) {
     if announced_length(request).is_some_and(|length| length > DRAIN_BYTES) {
         return;
@@ -46,6 +49,6 @@ pub(crate) async fn drain(request: &HttpRequest, payload: &mut Payload) {
             }
         }
     };
-    // Whether it ended in time makes no difference to the answer.
+    // The response is the same if this is too slow.
     drop(tokio::time::timeout(DRAIN_TIME, reading).await);
 }

@@ -1,4 +1,4 @@
-//! Health, metrics, capacity and the live board.
+//! Health, metrics and the live board.
 
 pub(super) mod board;
 pub(super) mod health;

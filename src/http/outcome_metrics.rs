@@ -1,4 +1,4 @@
-//! Counts and logs what became of each webhook, in the one place through which all of them pass.
+//! Middleware: counts and logs the outcome of every webhook.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use slog::{info, warn};
 use crate::http::app_state::AppState;
 use crate::http::error::Outcome;
 
-/// Of `/webhook/3cx`.
+/// For `/webhook/3cx`.
 pub async fn threecx<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -20,7 +20,7 @@ pub async fn threecx<B: MessageBody + 'static>(
     counted(Webhook::ThreeCx, request, next).await
 }
 
-/// Of `/webhook/elevenlabs/postcall`.
+/// For `/webhook/elevenlabs/postcall`.
 pub async fn postcall<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -28,7 +28,7 @@ pub async fn postcall<B: MessageBody + 'static>(
     counted(Webhook::PostCall, request, next).await
 }
 
-/// Of `/webhook/elevenlabs/initiation`.
+/// For `/webhook/elevenlabs/initiation`.
 pub async fn initiation<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -51,7 +51,7 @@ async fn counted<B: MessageBody + 'static>(
     app.engine.metrics().webhook(webhook, outcome, took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status().is_success() {
-        info!(app.settings.log, "webhook taken"; "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
+        info!(app.settings.log, "webhook accepted"; "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
     } else {
         let client = crate::http::client_address::address(response.request(), &app.settings);
         warn!(app.settings.log, "webhook refused";

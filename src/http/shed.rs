@@ -10,7 +10,7 @@ use super::client_address;
 use super::error::{Code, Problem};
 use super::fair_share::{Connection, Lane, source_of};
 
-/// Refuses what is too much of one source, before anything of it is read.
+/// Refuses a request above the limits of its source, before its body is read.
 pub(crate) async fn shed<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -18,11 +18,11 @@ pub(crate) async fn shed<B: MessageBody + 'static>(
     let Some(app) = request.app_data::<web::Data<AppState>>().cloned() else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
-    let crowded =
+    let has_too_many_connections =
         request.request().conn_data::<Connection>().is_some_and(|connection| connection.is_one_too_many);
     let source = client_address::address(request.request(), &app.settings).map(source_of);
     let admitted = source.is_none_or(|source| app.rates.admits(Lane::of(request.path()), source));
-    if crowded || !admitted {
+    if has_too_many_connections || !admitted {
         let refused = Problem::of(Code::TooManyFromSource).error_response();
         return Ok(request.into_response(refused).map_into_right_body());
     }

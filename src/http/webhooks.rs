@@ -1,4 +1,4 @@
-//! Webhooks of 3CX and ElevenLabs: signature, body, inbox, wire formats.
+//! Webhooks of 3CX and ElevenLabs: signature, body, inbox.
 
 pub(super) mod body;
 pub(super) mod inbox;

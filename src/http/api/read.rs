@@ -1,4 +1,4 @@
-//! Reads on behalf of a client: our own trouble is logged here, once, and told opaquely.
+//! Reads of the store for a client. A failure is logged here, and the client gets a problem without details.
 
 use std::future::Future;
 
@@ -8,7 +8,10 @@ use slog::{error, warn};
 use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 
-/// What was read, or the problem it is.
+/// Waits for a read.
+///
+/// # Errors
+/// The failure as a problem; it is logged.
 pub(crate) async fn read<T>(
     app: &AppState,
     reading: impl Future<Output = Result<T, StoreError>>,
@@ -16,10 +19,10 @@ pub(crate) async fn read<T>(
     reading.await.map_err(|failure| {
         match &failure {
             StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => {
-                error!(app.settings.log, "read refused"; "error" => %failure)
+                error!(app.settings.log, "database refused a read"; "error" => %failure)
             }
             StoreError::Unavailable(_) | StoreError::TooSlow | StoreError::Superseded => {
-                warn!(app.settings.log, "read failed"; "error" => %failure);
+                warn!(app.settings.log, "database read failed"; "error" => %failure);
             }
         }
         Problem::from(failure)

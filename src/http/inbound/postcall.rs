@@ -1,4 +1,4 @@
-//! Reads a webhook of ElevenLabs and passes the report to the engine.
+//! Parses a webhook of ElevenLabs and passes a report to the engine.
 
 use actix_web::web;
 use bytes::Bytes;
@@ -15,13 +15,13 @@ pub(crate) const NOT_OURS: &str = "not_ours";
 pub(crate) const IGNORED: &str = "ignored";
 pub(crate) const RECORDING: &str = "recording";
 
-/// Does what the provider says: what became of it, and which conversation it is about.
+/// Passes the webhook to the engine. Returns the outcome and the id of the conversation.
 pub(crate) async fn apply(
     engine: &dyn Engine,
-    understood: Understood,
+    webhook: ProviderWebhook,
 ) -> Result<(&'static str, Option<String>), Busy> {
-    Ok(match understood {
-        Understood::Report(report, raw) => {
+    Ok(match webhook {
+        ProviderWebhook::Report(report, raw) => {
             let conversation = report.conversation.as_str().to_owned();
             let outcome = match engine.report(*report, raw).await? {
                 ReportOutcome::Applied(_) => "applied",
@@ -30,40 +30,43 @@ pub(crate) async fn apply(
             };
             (outcome, Some(conversation))
         }
-        Understood::Recording(head) => (RECORDING, head.conversation.map(|id| id.as_str().to_owned())),
-        // Acknowledged: ElevenLabs switches webhooks off whose answers are errors.
-        Understood::Other => (IGNORED, None),
+        ProviderWebhook::Recording(head) => (RECORDING, head.conversation.map(|id| id.as_str().to_owned())),
+        // Acknowledged, because ElevenLabs disables a webhook that answers with errors.
+        ProviderWebhook::Other => (IGNORED, None),
     })
 }
 
-/// What a body of the provider says.
-pub(crate) enum Understood {
-    /// Of a conversation.
+/// A parsed webhook of ElevenLabs.
+pub(crate) enum ProviderWebhook {
+    /// A report of a conversation, and its JSON for a `jsonb` column.
     Report(Box<ConversationReport>, Box<RawValue>),
-    /// A short one; it is not kept.
+    /// A recording. Its audio is not part of this value.
     Recording(AudioHead),
-    /// Nothing that concerns us.
+    /// Another type. precall ignores it.
     Other,
 }
 
-/// Reads a body.
-pub(crate) async fn understood(body: Bytes) -> Result<Understood, Problem> {
+/// Parses a body, a large one on another thread.
+///
+/// # Errors
+/// `bad_json` or `bad_field`.
+pub(crate) async fn parse(body: Bytes) -> Result<ProviderWebhook, Problem> {
     if body.len() <= READ_HERE_MAX {
-        return understand(&body);
+        return parse_here(&body);
     }
-    web::block(move || understand(&body)).await.unwrap_or_else(|_| Err(Problem::of(Code::Internal)))
+    web::block(move || parse_here(&body)).await.unwrap_or_else(|_| Err(Problem::of(Code::Internal)))
 }
 
-fn understand(body: &[u8]) -> Result<Understood, Problem> {
+fn parse_here(body: &[u8]) -> Result<ProviderWebhook, Problem> {
     let json = jsonb_safe(body).map_err(|_| Problem::new(Code::BadJson, "the body is nested too deeply"))?;
     match parse_webhook(&json)? {
         Webhook::Report(report) => {
             let raw = serde_json::from_slice(&json)
                 .map_err(|_| Problem::new(Code::BadJson, "the body is not valid JSON"))?;
-            Ok(Understood::Report(report, raw))
+            Ok(ProviderWebhook::Report(report, raw))
         }
-        Webhook::Audio(head) => Ok(Understood::Recording(head)),
-        Webhook::Other { .. } => Ok(Understood::Other),
+        Webhook::Audio(head) => Ok(ProviderWebhook::Recording(head)),
+        Webhook::Other { .. } => Ok(ProviderWebhook::Other),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Passes a message of 3CX to the engine, and says what became of it.
+//! Passes a message of 3CX to the engine, and makes the answer.
 
 use precall_actors::api::{Busy, Outcome, Taken};
 use precall_call::Cause;
@@ -8,33 +8,33 @@ use utoipa::ToSchema;
 use super::threecx_wire::Message;
 use crate::http::engine::Engine;
 
-/// In the inbox.
+/// Kind of a 3CX webhook in the inbox.
 pub(crate) const KIND: &str = "3cx";
 
-/// What became of a webhook of 3CX.
+/// The answer to a webhook of 3CX.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ThreeCxAnswer)]
 pub struct Answer {
     /// `accepted`, `duplicate`, `ended`, `ignored` or `rejected`.
     pub(crate) status: &'static str,
-    /// Our id of the call.
+    /// precall's id of the call.
     call_id: Option<String>,
-    /// The caller's voice, where the cache holds one.
+    /// The caller's voice, if one is cached.
     cloned_voice_id: Option<String>,
-    /// The PBX's id of the call, as it was sent.
+    /// The PBX's id of the call, as sent.
     threecx_call_id: Option<String>,
     /// For people.
     message: String,
 }
 
-/// Does what the PBX says.
+/// Passes the message to the engine.
 pub(crate) async fn apply(engine: &dyn Engine, message: Message) -> Result<Answer, Busy> {
     let threecx_call_id = message.threecx_call_id().map(ToOwned::to_owned);
     let taken = match message {
         Message::Incoming(call) => engine.incoming(call).await?,
         Message::Notice(notice) => engine.notice(notice).await?,
         Message::Outbound { .. } => {
-            let message = "calls that go out are not ours to answer".to_owned();
+            let message = "outbound calls are ignored".to_owned();
             return Ok(Answer {
                 status: "ignored",
                 call_id: None,
@@ -50,10 +50,10 @@ pub(crate) async fn apply(engine: &dyn Engine, message: Message) -> Result<Answe
 impl Answer {
     fn to(taken: &Taken, threecx_call_id: Option<String>) -> Self {
         let (status, message) = match taken.outcome {
-            Outcome::Accepted => ("accepted", "taken".to_owned()),
-            Outcome::Duplicate => ("duplicate", "seen before; nothing happened".to_owned()),
-            Outcome::Ignored => ("ignored", "no call is known that this is about".to_owned()),
-            Outcome::Ended => ("ended", "the call is over".to_owned()),
+            Outcome::Accepted => ("accepted", "accepted".to_owned()),
+            Outcome::Duplicate => ("duplicate", "already known; nothing was done".to_owned()),
+            Outcome::Ignored => ("ignored", "no known call has this id or caller".to_owned()),
+            Outcome::Ended => ("ended", "the call has ended".to_owned()),
             Outcome::Rejected(cause) => ("rejected", refusal(cause)),
         };
         Self {
@@ -68,9 +68,9 @@ impl Answer {
 
 fn refusal(cause: Cause) -> String {
     match cause {
-        Cause::DialRefused => "this caller must not be called back (dial_refused)".to_owned(),
-        Cause::Loop => "this number leads back to us (loop)".to_owned(),
-        Cause::Budget => "as many calls as are allowed were made (budget)".to_owned(),
+        Cause::DialRefused => "the dial guard refuses a callback to this caller (dial_refused)".to_owned(),
+        Cause::Loop => "the number leads back to precall (loop)".to_owned(),
+        Cause::Budget => "the budget of calls is used up (budget)".to_owned(),
         other => format!("refused ({})", other.name()),
     }
 }

@@ -1,4 +1,5 @@
-//! How it is, three ways: for people (`/health`), for whoever restarts us (`live`), for whoever sends us calls (`ready`).
+//! Health for people (`/health`), for a supervisor that restarts precall (`/health/live`), and for a load balancer
+//! (`/health/ready`).
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -10,12 +11,12 @@ use crate::http::error::Problem;
 use crate::http::response;
 use crate::http::status::health::{HealthAnswer, is_alive, not_ready};
 
-/// The answer of the two short questions.
+/// Answer of `/health/live` and `/health/ready`.
 #[derive(Serialize, ToSchema)]
 pub struct Verdict {
     /// `ok` or `error`.
     status: &'static str,
-    /// Why not.
+    /// The reason of an `error`.
     reason: Option<&'static str>,
 }
 
@@ -26,7 +27,7 @@ fn verdict(reason: Option<&'static str>) -> Result<HttpResponse, Problem> {
     }
 }
 
-/// How precall is.
+/// Health of precall.
 #[utoipa::path(get, path = "/health", tag = "health", responses(
     (status = 200, body = HealthAnswer, description = "ok or degraded"),
     (status = 503, body = HealthAnswer, description = "error"),
@@ -37,16 +38,16 @@ pub(crate) async fn health(app: web::Data<AppState>) -> Result<HttpResponse, Pro
     response::json_with(status, &health)
 }
 
-/// Whether the program makes progress.
+/// Whether precall makes progress.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses(
     (status = 200, body = Verdict), (status = 503, body = Verdict),
 ))]
 pub(crate) async fn live(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let stuck = !is_alive(&app.engine.health());
-    verdict(stuck.then_some("a part of the program has not moved for more than 10 s"))
+    verdict(stuck.then_some("a part of precall has made no progress for more than 10 s"))
 }
 
-/// Whether new calls are taken.
+/// Whether new calls are accepted.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
     (status = 200, body = Verdict), (status = 503, body = Verdict),
 ))]

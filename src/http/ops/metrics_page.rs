@@ -1,11 +1,11 @@
-//! `/metrics`: figures for Prometheus.
+//! `/metrics` for Prometheus.
 
 use actix_web::{HttpResponse, web};
 
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 
-/// The format that the library writes; Prometheus reads it, and so does everything that reads its older text format.
+/// OpenMetrics, the format that the library writes. Readers of the older Prometheus text format can read it too.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics.

@@ -11,43 +11,43 @@ use utoipa::ToSchema;
 use super::capacity::CapacityAnswer;
 use crate::http::clock;
 
-/// An arbiter that has not moved for so long does not move.
+/// An arbiter without progress for longer than this counts as stuck.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
 
-/// How precall is.
+/// The health of precall.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthAnswer {
-    /// `ok`, `degraded` (calls are taken, something is missing) or `error` (calls cannot be taken).
+    /// `ok`, `degraded` (calls are accepted, something is wrong) or `error` (calls cannot be accepted).
     pub(crate) status: &'static str,
     /// `ok`, `error` or `connecting`.
     database: &'static str,
-    /// `ok`, `error`, or `unknown` before the first exchange.
+    /// `ok`, `error`, or `unknown` before the first request.
     elevenlabs: &'static str,
     /// `ok`, `error`, `connecting`, or `not_configured`: no route needs its call control.
     threecx: &'static str,
-    /// Where events go while the database is away: `ok`, `waiting` (some wait for the database), `full`, `error`, or `none`.
+    /// Spool for events during a database outage: `ok`, `waiting` (it holds events), `full`, `error` or `none`.
     spool: &'static str,
-    /// Bytes that wait there.
+    /// Bytes in the spool.
     spooled_bytes: u64,
-    /// What is missing or not as it was configured, for people.
+    /// Problems, for people.
     problems: Vec<String>,
-    /// Whether new calls are taken.
+    /// Whether new calls are accepted.
     ready: bool,
-    /// Whether the program is being stopped.
+    /// Whether precall is shutting down.
     draining: bool,
-    /// Whether another precall acts on this database, and this one waits for its turn.
+    /// Whether this precall is a standby: another one is the leader of this database.
     standby: bool,
-    /// Events that wait to be durable.
+    /// Events that are not durable yet.
     queued_events: usize,
-    /// Calls that are not over.
+    /// Live calls.
     live_calls: usize,
-    /// What is used of what there is.
+    /// Use of limited resources.
     capacity: CapacityAnswer,
-    /// Milliseconds since the slowest part of the program moved.
+    /// Milliseconds since the last progress of the slowest part of precall.
     heartbeat_age_ms: u64,
-    /// The program's version.
+    /// Version of precall.
     version: &'static str,
-    /// Now.
+    /// Time of the answer.
     timestamp: Option<Timestamp>,
 }
 
@@ -81,15 +81,15 @@ impl HealthAnswer {
         let trouble = health.threecx.as_ref().and_then(|pbx| pbx.trouble.clone());
         let problems: Vec<String> =
             trouble.into_iter().chain(health.prompt_problems.iter().cloned()).collect();
-        let something_is_missing = elevenlabs == "error"
+        let has_problem = elevenlabs == "error"
             || threecx == "error"
             || database != "ok"
             || !matches!(spool, "ok" | "none")
             || !problems.is_empty();
-        let cannot_keep = !standby && !health.can_keep;
-        let status = if cannot_keep || !is_alive(health) || health.standing == Standing::Superseded {
+        let cannot_store = !standby && !health.can_keep;
+        let status = if cannot_store || !is_alive(health) || health.standing == Standing::Superseded {
             "error"
-        } else if health.draining || standby || something_is_missing {
+        } else if health.draining || standby || has_problem {
             "degraded"
         } else {
             "ok"
@@ -115,18 +115,18 @@ impl HealthAnswer {
     }
 }
 
-/// Whether the program makes progress. Neither PostgreSQL nor a provider has a part in it: restarting us mends neither.
+/// Whether precall makes progress. PostgreSQL and providers do not count: a restart of precall does not repair them.
 pub(crate) fn is_alive(health: &Health) -> bool {
     health.heartbeat_age <= HEARTBEAT_MAX
 }
 
-/// Why no new calls are taken.
+/// Why new calls are not accepted; `None` if they are.
 pub(crate) fn not_ready(health: &Health) -> Option<&'static str> {
     if health.draining {
-        return Some("the program is being stopped");
+        return Some("precall is being stopped");
     }
     match health.standing {
-        Standing::Standby => return Some("another precall acts on this database, this one stands by"),
+        Standing::Standby => return Some("another precall is the leader, this one is a standby"),
         Standing::Superseded => return Some("another precall has taken over this database"),
         Standing::Unknown | Standing::Acting(_) => {}
     }
@@ -140,6 +140,8 @@ pub(crate) fn not_ready(health: &Health) -> Option<&'static str> {
         (false, SpoolHealth::Failing) => {
             Some("the database cannot be reached, and the spool cannot be written")
         }
-        (false, SpoolHealth::Empty | SpoolHealth::Waiting) => Some("too many events wait to be kept"),
+        (false, SpoolHealth::Empty | SpoolHealth::Waiting) => {
+            Some("too many events are waiting to be stored")
+        }
     }
 }

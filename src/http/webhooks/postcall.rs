@@ -1,4 +1,4 @@
-//! `POST /webhook/elevenlabs/postcall`: what the provider reports of conversations.
+//! `POST /webhook/elevenlabs/postcall`: reports of conversations.
 
 use actix_web::{HttpResponse, web};
 use precall_providers::elevenlabs::AudioHead;
@@ -10,22 +10,22 @@ use super::recordings::Incoming;
 use super::state::WebhookState;
 use crate::http::app_state::{AppState, in_time};
 use crate::http::error::Problem;
-use crate::http::inbound::postcall::{IGNORED, NOT_OURS, RECORDING, Understood, apply, understood};
+use crate::http::inbound::postcall::{IGNORED, NOT_OURS, ProviderWebhook, RECORDING, apply, parse};
 use crate::http::response;
 use crate::http::webhooks::body::Body;
 use crate::http::webhooks::signed_body::{ElevenLabs, SignedBody};
 
-/// What became of a report.
+/// The answer to a report.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PostCallAnswer)]
 pub struct Answer {
     /// `processed`.
     status: &'static str,
-    /// The conversation that the report is of.
+    /// The id of the conversation.
     call_id: Option<String>,
 }
 
-/// Takes a report of ElevenLabs.
+/// Receives a report of ElevenLabs.
 #[utoipa::path(
     post, path = "/webhook/elevenlabs/postcall", tag = "webhooks",
     request_body(content = String, content_type = "application/json", description = "`post_call_transcription`, `post_call_audio`, `call_initiation_failure`, or the flat form, signed in `ElevenLabs-Signature`"),
@@ -44,22 +44,22 @@ pub(crate) async fn webhook(
         Body::Recording(head, incoming) => return recording(&app, head, incoming).await,
         Body::Whole(body) => body,
     };
-    let understood = match understood(body.clone()).await {
-        Ok(understood) => understood,
+    let parsed = match parse(body.clone()).await {
+        Ok(parsed) => parsed,
         Err(problem) => {
             inbox::quarantine(&app, &state.unreadable, "unread", &problem, body).await;
             return Err(problem);
         }
     };
-    if let (Understood::Recording(head), Some(recordings)) = (&understood, &state.recordings) {
+    if let (ProviderWebhook::Recording(head), Some(recordings)) = (&parsed, &state.recordings) {
         let mut incoming = recordings.begin().await?;
         incoming.write(&body).await?;
         return recording(&app, head.clone(), Some(incoming)).await;
     }
-    let about = about(&understood);
+    let about = about(&parsed);
     let (outcome, conversation) = in_time(async {
-        let (outcome, conversation) = apply(&*app.engine, understood).await?;
-        // What an agent of somebody else's said is counted, and not ours to keep.
+        let (outcome, conversation) = apply(&*app.engine, parsed).await?;
+        // A report of another installation's agent is counted but not kept.
         let body = match outcome {
             NOT_OURS => return Ok((outcome, conversation)),
             IGNORED | RECORDING => None,
@@ -72,7 +72,7 @@ pub(crate) async fn webhook(
     processed(outcome, conversation)
 }
 
-/// Kept if it is of an agent of ours and says whose it is.
+/// Keeps a recording if it has a conversation id and its agent belongs to this installation.
 async fn recording(
     app: &AppState,
     mut head: AudioHead,
@@ -100,18 +100,18 @@ fn processed(outcome: &'static str, call_id: Option<String>) -> Result<HttpRespo
     response::counted(outcome, &Answer { status: "processed", call_id })
 }
 
-fn about(understood: &Understood) -> About {
-    match understood {
-        Understood::Report(report, _) => About {
+fn about(parsed: &ProviderWebhook) -> About {
+    match parsed {
+        ProviderWebhook::Report(report, _) => About {
             kind: report.source.name().into(),
             id: Some(report.conversation.as_str().to_owned()),
             at: report.event_timestamp,
         },
-        Understood::Recording(head) => About {
+        ProviderWebhook::Recording(head) => About {
             kind: "post_call_audio".into(),
             id: head.conversation.as_ref().map(|id| id.as_str().to_owned()),
             at: head.event_timestamp,
         },
-        Understood::Other => About { kind: "other".into(), ..About::default() },
+        ProviderWebhook::Other => About { kind: "other".into(), ..About::default() },
     }
 }

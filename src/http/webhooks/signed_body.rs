@@ -1,4 +1,4 @@
-//! Extractors that carry authority: a handler that has a body `SignedBody` somebody need not ask who sent it.
+//! The extractor of webhook bodies. A handler that gets a [`SignedBody`] need not check its sender.
 
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -19,27 +19,27 @@ use crate::http::webhooks::body::{Body, BodyReader, Keeping, Limits};
 use crate::http::{client_address, clock};
 use crate::signature::{Kind, SignatureError, Verifier};
 
-/// A body that stops for so long is given up.
+/// Longest pause within a body.
 const IDLE: Duration = Duration::from_secs(10);
-/// Recordings come as base64 within JSON: ten hours at 24 kB a second would be more than this.
+/// Bytes of a recording, which is base64 in JSON. Ten hours at 24 kB a second would be more.
 const RECORDING_MAX: usize = 256 * 1024 * 1024;
 
-/// Somebody who signs what it posts.
-pub(crate) trait Signs: 'static {
-    /// How it signs.
+/// A sender of signed webhooks.
+pub(crate) trait SignedSender: 'static {
+    /// Its kind of signature.
     const KIND: Kind;
-    /// How long the whole body may take.
+    /// Time limit for the whole body.
     const BODY_TIME: Duration;
-    /// What is known of the sender.
+    /// Its secret and its trusted addresses.
     fn sender(settings: &Settings) -> &Sender;
-    /// How large its bodies may be.
+    /// Limits of its bodies.
     fn limits(settings: &Settings) -> Limits;
 }
 
 /// The 3CX call flow.
 pub(crate) struct ThreeCx;
 
-impl Signs for ThreeCx {
+impl SignedSender for ThreeCx {
     const KIND: Kind = Kind::ThreeCx;
     const BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -55,7 +55,7 @@ impl Signs for ThreeCx {
 /// ElevenLabs (facts page, section 5).
 pub(crate) struct ElevenLabs;
 
-impl Signs for ElevenLabs {
+impl SignedSender for ElevenLabs {
     const KIND: Kind = Kind::ElevenLabs;
     const BODY_TIME: Duration = Duration::from_secs(120);
 
@@ -72,13 +72,13 @@ impl Signs for ElevenLabs {
     }
 }
 
-/// The body of a request that was sent by `S`.
+/// A body that `S` has sent: its address is trusted and its signature is right.
 pub(crate) struct SignedBody<S> {
     pub(crate) body: Body,
     signer: PhantomData<S>,
 }
 
-impl<S: Signs> FromRequest for SignedBody<S> {
+impl<S: SignedSender> FromRequest for SignedBody<S> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -91,7 +91,7 @@ impl<S: Signs> FromRequest for SignedBody<S> {
             let limits = S::limits(&app.settings);
             let admitted = trusted_address(&request, &app.settings, S::sender(&app.settings))
                 .and_then(|()| fits(&request, limits.largest()))
-                .and_then(|()| begin_proof::<S>(&request, &app.settings));
+                .and_then(|()| begin_verification::<S>(&request, &app.settings));
             let proof = match admitted {
                 Ok(proof) => proof,
                 Err(problem) => {
@@ -113,7 +113,10 @@ impl<S: Signs> FromRequest for SignedBody<S> {
     }
 }
 
-/// Whether the sender may post from where it does.
+/// Checks the client address against the trusted addresses of the sender.
+///
+/// # Errors
+/// `address_not_trusted`.
 pub(crate) fn trusted_address(
     request: &HttpRequest,
     settings: &Settings,
@@ -126,7 +129,10 @@ pub(crate) fn trusted_address(
     }
 }
 
-fn begin_proof<S: Signs>(request: &HttpRequest, settings: &Settings) -> Result<Option<Verifier>, Problem> {
+fn begin_verification<S: SignedSender>(
+    request: &HttpRequest,
+    settings: &Settings,
+) -> Result<Option<Verifier>, Problem> {
     let secret = match &S::sender(settings).auth {
         WebhookAuth::Signed(secret) => secret,
         WebhookAuth::OpenInDevelopment => return Ok(None),
@@ -134,14 +140,17 @@ fn begin_proof<S: Signs>(request: &HttpRequest, settings: &Settings) -> Result<O
     let mut headers = request.headers().get_all(S::KIND.header_name());
     let header = headers.next();
     if headers.next().is_some() {
-        // Of two headers nobody knows which one counts.
+        // With two headers it is not clear which one counts.
         return Err(SignatureError::Malformed.into());
     }
     let header = header.map(|value| value.as_bytes());
     Ok(Some(Verifier::begin(S::KIND, secret.expose().as_bytes(), header, clock::now())?))
 }
 
-/// Reads a body to its end, within `longest` and with no pause longer than [`IDLE`].
+/// Reads a whole body, within `longest` and without a pause longer than [`IDLE`].
+///
+/// # Errors
+/// Too slow, too large, broken, or wrongly signed.
 pub(crate) async fn read(
     payload: &mut Payload,
     mut reader: BodyReader,
@@ -157,7 +166,7 @@ pub(crate) async fn read(
             Ok(Some(Ok(chunk))) => reader.take(&chunk)?,
             Ok(Some(Err(_))) => return Err(Problem::of(Code::BodyBroken)),
         }
-        if let (Some(recordings), Some(bytes)) = (recordings, reader.of_recording()) {
+        if let (Some(recordings), Some(bytes)) = (recordings, reader.take_recording()) {
             let file = match &mut incoming {
                 Some(file) => file,
                 None => incoming.insert(recordings.begin().await?),

@@ -1,4 +1,4 @@
-//! `POST /webhook/3cx`: what the phone system says.
+//! `POST /webhook/3cx`: calls and events of the PBX.
 
 use actix_web::{HttpResponse, web};
 
@@ -12,7 +12,7 @@ use crate::http::response;
 use crate::http::webhooks::body::Body;
 use crate::http::webhooks::signed_body::{SignedBody, ThreeCx};
 
-/// Takes a webhook of 3CX.
+/// Receives a webhook of 3CX.
 #[utoipa::path(
     post, path = "/webhook/3cx", tag = "webhooks",
     request_body(content = String, content_type = "application/json", description = "`{event_type, call_id, caller_id, called_number, timestamp, direction, duration, recording_url, state}`, signed in `X-3CX-Signature`"),

@@ -4,16 +4,16 @@ use std::sync::{Mutex, PoisonError};
 
 use precall_call::At;
 
-/// Unreadable bodies that are kept within an hour. More of them say nothing new, and must not fill the database.
+/// Unreadable bodies kept in one hour, so that they do not fill the database.
 const UNREADABLE_MAX: u32 = 1_000;
 const HOUR: i64 = 3600 * 1_000_000;
 
-/// How many unreadable bodies were kept within this hour.
+/// The current hour since 1970, and how many unreadable bodies were kept in it.
 #[derive(Debug, Default)]
 pub(crate) struct Unreadable(Mutex<(i64, u32)>);
 
 impl Unreadable {
-    /// Whether one more may be kept.
+    /// Counts one more body. Returns whether it may be kept.
     pub(super) fn has_room(&self, now: At) -> bool {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hour = now.0.div_euclid(HOUR);

@@ -7,7 +7,7 @@ fn sound_of(body: &str) -> io::Result<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("body"), folder.path().join("sound"));
     fs::write(&from, body).unwrap();
-    take_sound_out(&from, &to)?;
+    extract_audio(&from, &to)?;
     Ok(fs::read(to).unwrap())
 }
 
