@@ -1,4 +1,4 @@
-//! The whole program as one value: tests, the demo and `serve` build the same one.
+//! The whole program as one value, for `serve`, the demo and the tests.
 
 mod engine_settings;
 mod error;
@@ -28,7 +28,7 @@ use engine_settings::{EngineParts, engine_settings};
 pub use error::AppError;
 use pools::Pools;
 
-/// precall, running.
+/// A running precall.
 pub struct Application {
     address: SocketAddr,
     engine: Engine,
@@ -39,10 +39,10 @@ pub struct Application {
 }
 
 impl Application {
-    /// Starts everything. The port is open when this returns; calls are taken once the database was reached.
+    /// Starts everything. The port is open when this returns. Calls are accepted once the database was reached.
     ///
     /// # Errors
-    /// What is in the way.
+    /// See [`AppError`].
     pub async fn build(config: &Config, log: Logger, faults: Faults) -> Result<Self, AppError> {
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
@@ -74,7 +74,7 @@ impl Application {
         Ok(Self { address, engine, servers, embedded, drain, log })
     }
 
-    /// Where it listens.
+    /// The listening address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -86,29 +86,30 @@ impl Application {
         format!("http://{}", self.address)
     }
 
-    /// The engine, for what runs in the same process.
+    /// A handle of the engine, for code in the same process.
     #[must_use]
     pub fn engine(&self) -> EngineHandle {
         self.engine.handle()
     }
 
-    /// Reads the lines again.
+    /// Reloads the lines.
     pub async fn reload_lines(&self) {
         self.engine.reload_lines().await;
     }
 
-    /// Takes no new calls, lets live ones finish, stops everything. Calls that are left are taken up at the next start.
+    /// Drains: accepts no new calls, waits for live calls, then stops everything. The next start resumes calls that are
+    /// left.
     pub async fn stop(self) {
         let left = self.engine.drain(self.drain).await;
         if left > 0 {
-            warn!(self.log, "stopping with live calls, they are taken up at the next start"; "calls" => left);
+            warn!(self.log, "stopping with live calls, the next start resumes them"; "calls" => left);
         }
         self.stop_now().await;
     }
 
     /// Stops everything without waiting for calls.
     pub async fn stop_now(self) {
-        // Whoever follows events hears of it and lets go; otherwise the server waits for them to time out.
+        // Ends the event streams. Otherwise the server waits until they time out.
         self.engine.drain(std::time::Duration::ZERO).await;
         for server in &self.servers {
             server.stop(true).await;
@@ -139,7 +140,7 @@ async fn database(
     }
 }
 
-/// Where events wait while the database is away. Who develops may do without.
+/// The spool for database outages. In development, precall also runs without one.
 async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, AppError> {
     let (root, max_bytes) = (config.retention.spool_dir.clone(), config.retention.spool_max_bytes);
     let directory = root.clone();
@@ -147,7 +148,7 @@ async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, A
     match made.map_err(|_| AppError::Interrupted)? {
         Ok(handle) => Ok(Some(SpoolSettings { root, max_bytes, handle })),
         Err(reason) if config.environment == Environment::Development => {
-            warn!(log, "SPOOL_DIR cannot be written: without the database nothing is taken";
+            warn!(log, "SPOOL_DIR cannot be written: calls are refused during a database outage";
                 "directory" => %root.display(), "error" => %reason);
             Ok(None)
         }
@@ -155,7 +156,7 @@ async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, A
     }
 }
 
-/// Where samples lie: the same for the clones and for the API.
+/// The store of samples, used by clone jobs and by the API.
 fn samples(config: &Config) -> Result<SampleStore, AppError> {
     let bucket = config.clone.s3.as_ref().map(|s3| {
         let endpoint = s3.endpoint.as_ref().map(|endpoint| endpoint.as_str().parse());

@@ -12,55 +12,53 @@ use precall_store::connect::{ConnectError, DatabaseUrlError};
 
 use crate::embedded_database::EmbeddedError;
 
-/// Why the program cannot run.
+/// Why precall does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
         /// `HOST:PORT`.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// The embedded database does not start.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The database's address or certificates cannot be used.
+    /// The database URL or the certificates are wrong.
     #[error(transparent)]
     Database(#[from] ConnectError),
-    /// The address of the embedded database cannot be used.
+    /// The URL of the embedded database is wrong.
     #[error("the database address cannot be used: {0}")]
     DatabaseUrl(#[from] DatabaseUrlError),
-    /// The provider's address or key cannot be used.
+    /// The address or key of ElevenLabs is wrong.
     #[error(transparent)]
     Provider(#[from] elevenlabs::SettingsError),
-    /// The provider's address cannot be read.
+    /// `ELEVENLABS_API_BASE` is not a URL.
     #[error("ELEVENLABS_API_BASE cannot be read: {0}")]
     ProviderUrl(#[from] url::ParseError),
-    /// The PBX's address, client or secret cannot be used.
+    /// Address, client or secret of the PBX is wrong.
     #[error(transparent)]
     Pbx(#[from] threecx::SettingsError),
-    /// The PBX's authority cannot be used.
+    /// `THREECX_CA_FILE` cannot be used.
     #[error("THREECX_CA_FILE: {0}")]
     PbxTrust(#[from] TrustError),
-    /// The PBX's address cannot be read.
+    /// `THREECX_BASE_URL` is not a URL.
     #[error("THREECX_BASE_URL cannot be read: {0}")]
     PbxUrl(url::ParseError),
-    /// The bucket's address or keys cannot be used.
+    /// Address or keys of the bucket are wrong.
     #[error(transparent)]
     Bucket(#[from] S3SettingsError),
-    /// The store's address cannot be read.
+    /// `S3_ENDPOINT` is not a URL.
     #[error("S3_ENDPOINT cannot be read: {0}")]
     BucketUrl(url::ParseError),
-    /// Events would have nowhere to go while the database is away.
-    #[error(
-        "SPOOL_DIR: nothing can be kept in {directory}: {reason}; give a directory that this user may write"
-    )]
+    /// The spool cannot be written, so a database outage would lose events.
+    #[error("SPOOL_DIR: {directory} cannot be written: {reason}; set a directory that this user may write")]
     Spool {
         /// Its value.
         directory: String,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
     /// The engine does not start.
@@ -69,7 +67,7 @@ pub enum AppError {
     /// The HTTP server does not start.
     #[error("the HTTP server does not start: {0}")]
     Http(#[from] io::Error),
-    /// A task of our own was lost.
+    /// A task of the start has failed.
     #[error("the start was interrupted")]
     Interrupted,
 }

@@ -3,7 +3,7 @@
 use precall_store::connect;
 use precall_store::connect::{ConnectError, DatabaseUrl, Limits};
 
-/// `DATABASE_POOL_SIZE` connections: one writes events, the others are for everything else.
+/// `DATABASE_POOL_SIZE` connections: one for writing events, the rest for everything else.
 pub(super) struct Pools {
     pub(super) reading: deadpool_postgres::Pool,
     pub(super) writing: deadpool_postgres::Pool,

@@ -1,10 +1,10 @@
-//! The rules of HTTP over real sockets, with a scripted engine behind them.
+//! Tests of the HTTP server over real sockets, with a scripted engine.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test may stop at what it did not expect"
+    reason = "tests may panic"
 )]
 
 mod api;

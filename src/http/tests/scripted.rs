@@ -1,4 +1,4 @@
-//! An engine that answers what it is told to, and remembers what it was asked.
+//! A scripted engine: gives configured answers and records requests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::http::engine::Engine;
 
-/// What the engine was asked.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub enum Asked {
     Incoming(IncomingCall),
@@ -32,7 +32,7 @@ pub enum Asked {
     Initiation(InitiationAsked),
 }
 
-/// What it answers.
+/// Configured answers.
 #[derive(Clone)]
 pub struct Script {
     pub taken: Result<Taken, Busy>,
@@ -43,7 +43,7 @@ pub struct Script {
     pub health: Health,
     pub live: Vec<LiveCall>,
     pub transfer: Option<InitiationAnswer>,
-    /// It never answers.
+    /// Whether it never answers.
     pub hangs: bool,
 }
 
@@ -123,7 +123,7 @@ impl Scripted {
         change(&mut self.script.lock().unwrap());
     }
 
-    /// The inbox.
+    /// The stored webhooks.
     pub fn kept(&self) -> Vec<WebhookRow> {
         self.kept.lock().unwrap().clone()
     }
@@ -150,7 +150,7 @@ impl Scripted {
     }
 }
 
-/// A pool whose database is not there: port 1 of this machine.
+/// A pool without a database: port 1 of this machine.
 pub fn nowhere() -> Pool {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(1).user("nobody").connect_timeout(Duration::from_millis(200));

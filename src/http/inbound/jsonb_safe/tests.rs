@@ -13,7 +13,7 @@ fn cleaned(json: &str) -> String {
 }
 
 #[test]
-fn what_is_fine_is_left_alone() {
+fn safe_json_is_unchanged() {
     for json in [
         r#"{"a":[1,-2.5e10,true,null],"b":"\u00e4 \ud83d\ude00 \\u0000 \" \\","c":{}}"#,
         "",
@@ -28,7 +28,7 @@ fn what_is_fine_is_left_alone() {
 }
 
 #[test]
-fn what_the_database_refuses_is_replaced() {
+fn json_that_jsonb_refuses_is_replaced() {
     for (json, right) in [
         (r#""a\u0000b""#, r#""a\ufffdb""#),
         (r#""\\\u0000""#, r#""\\\ufffd""#),
@@ -46,7 +46,7 @@ fn what_the_database_refuses_is_replaced() {
 }
 
 #[test]
-fn towers_are_refused_and_brackets_in_text_are_none() {
+fn deep_nesting_is_refused_and_brackets_in_text_do_not_count() {
     let tower = "[".repeat(101);
     assert_eq!(jsonb_safe(tower.as_bytes()), Err(TooDeep));
     let text = format!("\"{}\"", "[".repeat(5_000));
@@ -57,7 +57,7 @@ fn towers_are_refused_and_brackets_in_text_are_none() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         drop(jsonb_safe(&bytes));
     }
 

@@ -34,7 +34,7 @@ fn room() -> Arc<BodyRoom> {
 }
 
 #[test]
-fn a_recording_is_told_early_and_not_kept() {
+fn a_recording_is_detected_early_and_not_kept() {
     let room = room();
     let head = r#"{"type":"post_call_audio","data":{"agent_id":"a","conversation_id":"c","full_audio":""#;
     let Body::Recording(head, _) = take(&room, head, 15 * MIB).unwrap() else { panic!("kept") };
@@ -44,7 +44,7 @@ fn a_recording_is_told_early_and_not_kept() {
 }
 
 #[test]
-fn a_recording_whose_type_comes_last_is_told_by_its_field() {
+fn a_recording_with_a_late_type_is_detected_by_its_field() {
     let body = take(&room(), r#"{"data":{"conversation_id":"c","full_audio":""#, 15 * MIB).unwrap();
     assert!(matches!(body, Body::Recording(..)));
 }
