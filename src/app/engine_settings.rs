@@ -25,15 +25,16 @@ use precall_store::voices::ConsentRule;
 use slog::{Logger, o};
 use url::Url;
 
-use super::{AppError, Pools};
+use super::error::AppError;
+use super::pools::Pools;
 use crate::config::{Config, Telephony};
 
-/// How long a report may lag behind the end of its conversation before the provider is asked.
+/// After this time without a report, precall asks ElevenLabs for the conversation.
 const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
-/// One request to the PBX that does not wait for a telephone.
+/// Time limit of a PBX request that does not ring a telephone.
 const PBX_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// What the engine is made of and the configuration does not hold.
+/// Parts of the engine that are not in the configuration.
 pub(super) struct EngineParts {
     pub(super) pools: Pools,
     pub(super) spool: Option<SpoolSettings>,
@@ -80,7 +81,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
                 Telephony::SipTrunk => elevenlabs::Telephony::SipTrunk,
                 Telephony::Twilio => elevenlabs::Telephony::Twilio,
             },
-            // The other half of an attempt's time is for looking up what a lost answer left behind.
+            // The other half of an attempt's time is for finding a call whose dial answer was lost.
             dial_within: config.call.handoff_max / 2,
         },
         voices: VoiceSettings {
@@ -112,7 +113,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
     })
 }
 
-/// The feed and the audio of the PBX run on the routes that speak on the caller's own leg.
+/// Event feed and audio of the PBX, for the routes with a live leg (`bridge`, `transfer`).
 fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     let Some(control) = config.threecx.call_control.as_ref().filter(|_| config.call.route != Route::Callback)
     else {

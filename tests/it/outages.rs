@@ -275,12 +275,12 @@ async fn of_three_processes_on_an_empty_database_one_leads_and_another_takes_ove
     let faults = Faults::default();
     let start = || start_app(&url, "http://127.0.0.1:9", samples.path(), &[], &faults);
     let mut apps = futures_util::future::join_all([start(), start(), start()]).await;
-    let acts = |app: &Application| matches!(app.engine().health().standing, EngineRole::Acting(_));
+    let acts = |app: &Application| matches!(app.engine().health().role, EngineRole::Acting(_));
     for generations in 1..=3 {
         until("one acts, and the others stand by", || async {
-            let standing = |app: &Application| app.engine().health().standing;
+            let role = |app: &Application| app.engine().health().role;
             apps.iter().filter(|app| acts(app)).count() == 1
-                && apps.iter().all(|app| acts(app) || standing(app) == EngineRole::Standby)
+                && apps.iter().all(|app| acts(app) || role(app) == EngineRole::Standby)
         })
         .await;
         let acting = apps.remove(apps.iter().position(acts).unwrap());
@@ -295,7 +295,7 @@ async fn of_three_processes_on_an_empty_database_one_leads_and_another_takes_ove
         });
         assert_eq!(row.get::<_, i64>(1), i64::try_from(files.count()).unwrap());
         assert_eq!(
-            acting.engine().health().standing,
+            acting.engine().health().role,
             EngineRole::Acting(u64::try_from(row.get::<_, i64>(0)).unwrap())
         );
         assert_eq!(row.get::<_, i64>(0), generations, "each start that acts has a number of its own");
@@ -309,7 +309,7 @@ async fn after_a_database_restart_the_same_engine_keeps_its_calls() {
     let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(900)).await;
     let samples = tempfile::tempdir().unwrap();
     let standby = start_app(&world.url, "http://127.0.0.1:9", samples.path(), &[], &Faults::default()).await;
-    let stands_by = || async { standby.engine().health().standing == EngineRole::Standby };
+    let stands_by = || async { standby.engine().health().role == EngineRole::Standby };
     until("it stands by", stands_by).await;
     let call = world.ring("pbx-1", &caller(1)).await;
     cluster.stop().await;

@@ -35,15 +35,16 @@ const DATABASE: [(&str, &str); 4] = [
 ];
 
 /// Files that pass a pool on to the store and send PostgreSQL nothing of their own.
-const POOL_HOLDERS: [&str; 8] = [
+const POOL_HOLDERS: [&str; 9] = [
     "actors/src/api/handle.rs",
     "actors/src/call/pin/check.rs",
     "actors/src/call/services.rs",
     "actors/src/durability/persistence.rs",
     "actors/src/erasure/services.rs",
     "actors/src/voices/services.rs",
-    "src/app.rs",
-    "src/http/",
+    "src/app/pools.rs",
+    "src/http.rs",
+    "src/http/app_state.rs",
 ];
 
 /// How a statement begins; `update` and `with` alone begin sentences as well.

@@ -232,7 +232,7 @@ impl EngineHandle {
             queued_events: persistence.queued(),
             live_calls: self.services.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
-            standing: persistence.leadership().now(),
+            role: persistence.leadership().now(),
             threecx: self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
             prompt_problems: self.prompt_problems.all(),
             budgets: self.services.budgets.lock().used(clock::now()),

@@ -28,10 +28,10 @@ pub enum EngineRole {
     Superseded,
 }
 
-/// The standing as it changes.
+/// The role as it changes.
 #[derive(Debug, Default)]
 pub struct Leadership {
-    standing: watch::Sender<EngineRole>,
+    role: watch::Sender<EngineRole>,
     /// When somebody last looked whether it is still so; microseconds since 1970.
     looked: AtomicI64,
 }
@@ -40,15 +40,15 @@ impl Leadership {
     /// As it is now.
     #[must_use]
     pub fn now(&self) -> EngineRole {
-        *self.standing.borrow()
+        *self.role.borrow()
     }
 
     /// Changes it; once superseded it stays so. Returns whether that is news.
-    pub fn set(&self, standing: EngineRole) -> bool {
-        self.standing.send_if_modified(|now| {
-            let is_news = *now != standing && *now != EngineRole::Superseded;
+    pub fn set(&self, role: EngineRole) -> bool {
+        self.role.send_if_modified(|now| {
+            let is_news = *now != role && *now != EngineRole::Superseded;
             if is_news {
-                *now = standing;
+                *now = role;
             }
             is_news
         })
@@ -90,9 +90,9 @@ impl Leadership {
 
     /// Waits until another process has taken over.
     pub async fn superseded(&self) {
-        let mut changes = self.standing.subscribe();
+        let mut changes = self.role.subscribe();
         // The sender is ours: it is not gone while it is borrowed.
-        let _ = changes.wait_for(|standing| *standing == EngineRole::Superseded).await;
+        let _ = changes.wait_for(|role| *role == EngineRole::Superseded).await;
     }
 }
 

@@ -59,7 +59,7 @@ pub struct Health {
     /// Whether the program is being stopped.
     pub draining: bool,
     /// What this process is on its database.
-    pub standing: EngineRole,
+    pub role: EngineRole,
     /// The PBX; none where no route needs its call control.
     pub threecx: Option<PbxHealth>,
     /// What callers hear and is not as it was ordered, for people.

@@ -24,7 +24,7 @@ fn health() -> Health {
         queued_events: 3,
         live_calls: 7,
         draining: false,
-        standing: EngineRole::Acting(1),
+        role: EngineRole::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
         budgets: Vec::new(),

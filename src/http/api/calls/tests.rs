@@ -6,7 +6,7 @@ use precall_call::{Attempt, Cause, Conversing, Greeting, HandingOff, Phase, Rele
 use super::{STATES, number};
 
 #[test]
-fn states_are_those_of_the_machine() {
+fn states_are_the_states_of_the_call_machine() {
     let attempt = Attempt { number: 1, rung: Rung::Transfer };
     let phases = [
         Phase::Offered,
@@ -20,7 +20,7 @@ fn states_are_those_of_the_machine() {
 }
 
 #[test]
-fn numbers_are_read_as_people_paste_them() {
+fn numbers_are_accepted_as_people_paste_them() {
     for text in ["+4930123456", " 4930123456", "+49 30 123456"] {
         assert_eq!(number(text).unwrap(), "+4930123456", "{text}");
     }
