@@ -4,7 +4,7 @@ mod handle;
 mod initiation;
 mod recent_webhooks;
 
-pub(crate) use handle::Bounds;
+pub(crate) use handle::ConfiguredLimits;
 pub use handle::EngineHandle;
 pub use initiation::{InitiationAnswer, InitiationAsked};
 

@@ -35,7 +35,8 @@ use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::voices::reconcile_rules::Approval;
 use crate::voices::voice_book::{
-    CloneAhead, ClonedAhead, Forget, LookAtEntitlements, NotReconciled, Reconcile, Reconciled, Revoke,
+    CheckEntitlements, CloneAhead, ClonedAhead, ForgetVoice, NotReconciled, Reconcile, Reconciled,
+    RevokeVoices,
 };
 
 /// The whole of an answer, queueing included; the supervisor's own deadline is shorter.
@@ -46,7 +47,7 @@ const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is configured, and compared with what others carry.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct ConfiguredLimits {
     /// `MAX_LIVE_CALLS`.
     pub(crate) live_calls: usize,
     /// `THREECX_SIMULTANEOUS_CALLS`.
@@ -64,7 +65,7 @@ pub struct EngineHandle {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(crate) region: Region,
-    pub(crate) bounds: Bounds,
+    pub(crate) bounds: ConfiguredLimits,
     pub(crate) recently_kept: Arc<RecentlyKept>,
 }
 
@@ -112,7 +113,7 @@ impl EngineHandle {
     /// # Errors
     /// When that cannot be done now.
     pub async fn keep_webhook(&self, webhook: WebhookRow) -> Result<(), Busy> {
-        let Some(key) = self.recently_kept.news(&webhook) else { return Ok(()) };
+        let Some(key) = self.recently_kept.key_if_new(&webhook) else { return Ok(()) };
         if !self.services.persistence_state.can_keep() {
             return Err(Busy::CannotKeep);
         }
@@ -158,7 +159,7 @@ impl EngineHandle {
         };
         let rows = tokio::time::timeout(ANSWER_WITHIN, dropped).await.map_err(|_| Busy::TooSlow)??;
         let key = CallerKey::of_default_account(caller);
-        let forgotten = self.services.voice_book.send(Forget(key)).await.unwrap_or(false);
+        let forgotten = self.services.voice_book.send(ForgetVoice(key)).await.unwrap_or(false);
         Ok(forgotten || rows > 0)
     }
 
@@ -166,14 +167,14 @@ impl EngineHandle {
     /// uploaded, and who speaks with one on the bridge goes on in the fallback voice.
     pub fn revoke_voices(&self, callers: Vec<String>) {
         let keys = callers.iter().map(|caller| CallerKey::of_default_account(caller)).collect();
-        self.services.voice_book.do_send(Revoke { keys, why: NoVoice::NoConsent });
+        self.services.voice_book.do_send(RevokeVoices { keys, why: NoVoice::NoConsent });
         // Samples go as well.
         self.erasure.wake.notify_one();
     }
 
     /// Mappings or consents changed: they count at once, not only from the next look.
     pub fn look_at_voices(&self) {
-        self.services.voice_book.do_send(LookAtEntitlements);
+        self.services.voice_book.do_send(CheckEntitlements);
     }
 
     /// Brings the voices at the provider and those of the tables in step.

@@ -29,7 +29,7 @@ impl RecentlyKept {
     }
 
     /// The key of a webhook, if it is not known to be durable.
-    pub(crate) fn news(&self, webhook: &WebhookRow) -> Option<Key> {
+    pub(crate) fn key_if_new(&self, webhook: &WebhookRow) -> Option<Key> {
         let (kind, id) = (webhook.kind.clone(), webhook.provider_id.clone());
         let key = (kind, id, webhook.event_timestamp.0, webhook.body_sha256.clone());
         let is_known = self.keys().get(&key).is_some();

@@ -26,7 +26,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 const WORTH_A_LINE: i32 = 3;
 
 /// Deletes for as long as this process acts.
-pub(crate) async fn dispose(services: Arc<ErasureServices>) {
+pub(crate) async fn run_deletion_worker(services: Arc<ErasureServices>) {
     loop {
         let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
         let more = if acts { round(&services).await } else { Ok(0) };

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
 use crate::erasure::ledger::Line;
 use crate::erasure::services::ErasureServices;
-use crate::voices::voice_book::Revoke;
+use crate::voices::voice_book::RevokeVoices;
 
 /// The transaction: it looks through whatever was kept as it came.
 const TRANSACTION_WITHIN: Duration = Duration::from_secs(120);
@@ -86,7 +86,7 @@ impl ErasureServices {
         }
         // Before anything is looked at: what is being cloned is not uploaded, and what exists is deleted.
         let key = CallerKey::of_default_account(caller);
-        self.voice_book.do_send(Revoke { keys: vec![key], why: NoVoice::Erased });
+        self.voice_book.do_send(RevokeVoices { keys: vec![key], why: NoVoice::Erased });
         let erasure = Uuid::now_v7();
         let done = tokio::time::timeout(TRANSACTION_WITHIN, self.erase(caller, by, erasure));
         let (scope, erased) = done.await.unwrap_or(Err(StoreError::TooSlow.into()))?;

@@ -29,7 +29,7 @@ const QUARANTINED_KEPT_DAYS: u64 = 30;
 
 /// What is kept, and how much there is room for.
 #[derive(Clone, Debug, Default)]
-pub struct Keeping {
+pub struct Retention {
     /// Of `RETENTION_DAYS`: calls and their events; none keeps all of them.
     pub events_days: Option<u64>,
     /// What was said; none keeps it as long as its call.
@@ -45,16 +45,16 @@ pub struct Keeping {
 }
 
 /// Keeps house for as long as this process acts.
-pub(crate) async fn keep_house(
+pub(crate) async fn run_maintenance(
     services: Arc<CallServices>,
     capacity: Arc<Capacity>,
-    keep: Keeping,
+    retention: Retention,
     agent_id: String,
 ) {
     loop {
         look_at_agent(&services, &capacity, &agent_id).await;
         let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
-        let outcome = if acts { round(&services, &keep).await } else { Ok(()) };
+        let outcome = if acts { round(&services, &retention).await } else { Ok(()) };
         if let Err(error) = &outcome {
             warn!(services.log, "maintenance failed, retrying"; "error" => %error);
         }
@@ -69,26 +69,26 @@ async fn look_at_agent(services: &CallServices, capacity: &Capacity, agent_id: &
     }
 }
 
-async fn round(services: &CallServices, keep: &Keeping) -> Result<(), StoreError> {
+async fn round(services: &CallServices, retention: &Retention) -> Result<(), StoreError> {
     let now = clock::now();
     let not_made = partitions::make_ahead(&services.pool, now).await?;
     if not_made > 0 {
         warn!(services.log, "pieces of tables could not be made, their rows go to the piece for all others"; "pieces" => not_made);
     }
-    let webhooks = keep.webhooks_days.unwrap_or(WEBHOOKS_KEPT_DAYS);
+    let webhooks = retention.webhooks_days.unwrap_or(WEBHOOKS_KEPT_DAYS);
     let (read, all) = (ago(now, webhooks), ago(now, webhooks.max(QUARANTINED_KEPT_DAYS)));
     let mut gone = retention::drop_webhooks(&services.pool, read, all).await?;
-    if let Some(kept) = keep.words_days {
+    if let Some(kept) = retention.words_days {
         let words = retention::drop_words(&services.pool, ago(now, kept)).await?;
         if words > 0 {
             info!(services.log, "what was said long enough ago is deleted"; "rows" => words);
         }
     }
-    if let Some(kept) = keep.events_days {
+    if let Some(kept) = retention.events_days {
         gone.extend(retention::drop_events(&services.pool, ago(now, kept)).await?);
     }
-    if let Some(kept) = keep.recordings_days.or(keep.events_days) {
-        let folder = keep.recordings.clone();
+    if let Some(kept) = retention.recordings_days.or(retention.events_days) {
+        let folder = retention.recordings.clone();
         let deleted = tokio::task::spawn_blocking(move || delete_files(&folder, days(kept))).await;
         match deleted {
             Ok(Ok(0)) => {}
@@ -103,7 +103,7 @@ async fn round(services: &CallServices, keep: &Keeping) -> Result<(), StoreError
         info!(services.log, "what was old enough is deleted"; "pieces" => gone.join(" "));
     }
     let bytes = retention::database_bytes(&services.pool).await?;
-    services.metrics.database_size(bytes, keep.database_max_bytes, now);
+    services.metrics.database_size(bytes, retention.database_max_bytes, now);
     Ok(())
 }
 

@@ -26,14 +26,14 @@ use slog::{error, info, warn};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::housekeeping::{Keeping, keep_house};
+use super::housekeeping::{Retention, run_maintenance};
 use crate::admission::call_registry::{REMEMBERED, Registry, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
 use crate::call::announcements::Programme;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
 use crate::durability::leadership::{LEFT_FREE, Standing};
-use crate::erasure::deletion_worker::dispose;
+use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
 use crate::lifecycle::settings::PbxEngine;
@@ -42,9 +42,9 @@ use crate::limits::provider_capacity::Capacity;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::pbx::pbx_feed::{Feed, PbxFeed};
 use crate::runtime::restart_in_place::Reserved;
-use crate::voices::reconcile_rules::Trust;
+use crate::voices::reconcile_rules::DatabaseOrigin;
 use crate::voices::services::VoiceServices;
-use crate::voices::voice_book::{Existing, FindOut, Warm};
+use crate::voices::voice_book::{LoadCache, LoadExisting, ResolveUnfinished};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -65,14 +65,14 @@ const AGENT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The feed of a PBX that has its address and does not run yet.
 pub(crate) struct ReservedFeed {
-    pub(crate) seat: Reserved<PbxFeed>,
+    pub(crate) reserved: Reserved<PbxFeed>,
     pub(crate) tokens: AccessTokens,
     pub(crate) desk: TokenDesk,
 }
 
 /// Brings what was before into the actors.
 #[derive(Clone)]
-pub(crate) struct Loader {
+pub(crate) struct Recovery {
     pub(crate) services: Arc<CallServices>,
     pub(crate) voices: Arc<VoiceServices>,
     pub(crate) erasure: Arc<ErasureServices>,
@@ -87,10 +87,10 @@ pub(crate) struct Loader {
     /// `SPOOL_DIR`.
     pub(crate) spool_root: Option<PathBuf>,
     /// What is kept, and for how long.
-    pub(crate) keeping: Keeping,
+    pub(crate) retention: Retention,
 }
 
-impl Loader {
+impl Recovery {
     pub(crate) fn rules(&self, lines: &Lines) -> DialRules {
         DialRules {
             countries: self.countries.clone(),
@@ -100,7 +100,7 @@ impl Loader {
         }
     }
 
-    pub(crate) async fn load_then_look(self, feed: Option<ReservedFeed>, supervisor: Addr<CallSupervisor>) {
+    pub(crate) async fn run(self, feed: Option<ReservedFeed>, supervisor: Addr<CallSupervisor>) {
         let (log, mut pause, mut said) = (self.services.log.clone(), RETRY_FIRST, String::new());
         let state = &self.services.persistence_state;
         let (mut lock, mut free_since) = (None, None);
@@ -134,10 +134,10 @@ impl Loader {
         // Beside the looks, for it may take long, and who has not looked for long may not act.
         let (preparing, supervisor) = (self.clone(), supervisor);
         actix::spawn(async move { preparing.prepare_again(&supervisor).await });
-        actix::spawn(dispose(Arc::clone(&self.erasure)));
+        actix::spawn(run_deletion_worker(Arc::clone(&self.erasure)));
         let agent = self.default_line.agent_id.clone();
         let (services, capacity) = (Arc::clone(&self.services), Arc::clone(&self.capacity));
-        actix::spawn(keep_house(services, capacity, self.keeping.clone(), agent));
+        actix::spawn(run_maintenance(services, capacity, self.retention.clone(), agent));
         let mut look_again = LOOK_EVERY;
         loop {
             tokio::time::sleep(look_again).await;
@@ -192,7 +192,7 @@ impl Loader {
             }
         }
         if lock.is_none() {
-            self.bring_in_what_was_spooled().await?;
+            self.import_spool().await?;
             return Ok(None);
         }
         self.load(supervisor).await.map(Some)
@@ -213,7 +213,7 @@ impl Loader {
     }
 
     /// What earlier starts acknowledged while the database was away. Without the disk it stays where it is, and is no reason not to start.
-    async fn bring_in_what_was_spooled(&self) -> Result<(), StoreError> {
+    async fn import_spool(&self) -> Result<(), StoreError> {
         let Some(root) = &self.spool_root else { return Ok(()) };
         match spool_recovery::bring_in(root, &self.services.pool, &self.services.log).await {
             Ok(0) => Ok(()),
@@ -267,13 +267,13 @@ impl Loader {
         // Before anything is written: a piece cannot be made once rows of it are in the piece for all others.
         partitions::make_ahead(&self.services.pool, clock::now()).await?;
         // Before this start is the one that acts, which would make them somebody else's, and before any log is read.
-        self.bring_in_what_was_spooled().await?;
+        self.import_spool().await?;
         let lines = self.lines().await?;
         let client = self.services.pool.get().await?;
         // Before anything is read: what an earlier start still writes is written, or refused, by now.
         let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
-        let trust = self.trust_in(database, generation).await;
+        let origin = self.database_origin(database, generation).await;
         self.services.persistence_state.stand().looked(clock::now());
         self.services.persistence_state.stand().set(Standing::Acting(generation));
         let now = clock::now();
@@ -306,14 +306,14 @@ impl Loader {
         info!(self.services.log, "loaded what was before"; "cached_voices" => cached.len(),
             "unreleased_calls" => unreleased.len(), "generation" => generation);
         let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
-        let existing = Existing {
+        let existing = LoadExisting {
             voices: voices::existing(&**client, VOICES_LOADED).await?,
             in_use: voices::in_use(&**client).await?,
-            trust,
+            origin,
         };
         self.services.voice_book.do_send(existing);
-        self.services.voice_book.do_send(Warm(cached));
-        self.services.voice_book.do_send(FindOut(unfinished));
+        self.services.voice_book.do_send(LoadCache(cached));
+        self.services.voice_book.do_send(ResolveUnfinished(unfinished));
         self.use_lines(lines, supervisor);
         // Nothing was counted yet: until now nothing was taken.
         *self.services.budgets.lock() = budgets;
@@ -323,15 +323,15 @@ impl Loader {
     }
 
     /// Whether its voices are all that bear our name. What cannot be written down is not believed.
-    async fn trust_in(&self, database: Uuid, generation: u64) -> Trust {
-        let Some(known) = self.voices.known_database.clone() else { return Trust::New };
-        match tokio::task::spawn_blocking(move || known.acts(database, generation)).await {
-            Ok(Ok(trust)) => trust,
+    async fn database_origin(&self, database: Uuid, generation: u64) -> DatabaseOrigin {
+        let Some(known) = self.voices.known_database.clone() else { return DatabaseOrigin::New };
+        match tokio::task::spawn_blocking(move || known.record_start(database, generation)).await {
+            Ok(Ok(origin)) => origin,
             Ok(Err(error)) => {
                 warn!(self.services.log, "it could not be written down which database this is"; "error" => %error);
-                Trust::New
+                DatabaseOrigin::New
             }
-            Err(_) => Trust::New,
+            Err(_) => DatabaseOrigin::New,
         }
     }
 
@@ -382,9 +382,9 @@ impl Loader {
         lines.with_programmes(&programmes)
     }
 
-    fn start_feed(&self, reserved: ReservedFeed, supervisor: &Addr<CallSupervisor>) {
+    fn start_feed(&self, feed: ReservedFeed, supervisor: &Addr<CallSupervisor>) {
         let (Some(pbx), Some(side)) = (&self.pbx, &self.services.pbx) else { return };
-        let ReservedFeed { seat, tokens, desk } = reserved;
+        let ReservedFeed { reserved, tokens, desk } = feed;
         let feed = Feed {
             settings: Arc::clone(&pbx.client),
             tokens,
@@ -395,7 +395,7 @@ impl Loader {
             pace: pbx.pace.clone(),
             log: self.services.log.clone(),
         };
-        seat.start(&actix::Arbiter::current(), move |_| PbxFeed::new(feed));
+        reserved.start(&actix::Arbiter::current(), move |_| PbxFeed::new(feed));
     }
 
     fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {

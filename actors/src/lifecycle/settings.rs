@@ -17,7 +17,7 @@ use slog::Logger;
 use crate::call::line::Line;
 use crate::call::services::DialSettings;
 use crate::erasure::ledger::Ledger;
-use crate::lifecycle::housekeeping::Keeping;
+use crate::lifecycle::housekeeping::Retention;
 use crate::limits::budgets::BudgetLimits;
 use crate::limits::dial_guard::{Countries, DialLimits};
 use crate::pbx::pbx_feed::FeedPace;
@@ -66,7 +66,7 @@ pub struct EngineSettings {
     /// `POSTCALL_WAIT_SECONDS`.
     pub report_wait: Duration,
     /// What is kept, and for how long.
-    pub keeping: Keeping,
+    pub retention: Retention,
     /// Where events wait while the database is away; none: they wait in memory, and nothing new is taken.
     pub spool: Option<SpoolSettings>,
     /// Panics on demand.

@@ -12,7 +12,7 @@ use slog::{Logger, info};
 use tokio::sync::{Notify, oneshot};
 
 use crate::admission::call_supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain};
-use crate::api::{Bounds, EngineHandle};
+use crate::api::{ConfiguredLimits, EngineHandle};
 use crate::call::expected_transfers::SharedTransfers;
 use crate::call::line::Lines;
 use crate::call::live_board::Board;
@@ -21,7 +21,7 @@ use crate::call::services::CallServices;
 use crate::durability::persistence::{IsIdle, PersistenceActor};
 use crate::durability::persistence_state::PersistenceState;
 use crate::erasure::services::ErasureServices;
-use crate::lifecycle::recovery::{Loader, ReservedFeed};
+use crate::lifecycle::recovery::{Recovery, ReservedFeed};
 use crate::lifecycle::settings::{EngineSettings, PbxEngine};
 use crate::limits::agent_seats::AgentSeats;
 use crate::limits::budgets::SharedBudgets;
@@ -60,7 +60,7 @@ pub enum EngineError {
 /// The running engine.
 pub struct Engine {
     handle: EngineHandle,
-    loader: Loader,
+    recovery: Recovery,
     /// The arbiter of the supervisor and of what is loaded.
     home: ArbiterHandle,
     arbiters: Vec<Arbiter>,
@@ -80,8 +80,8 @@ impl Engine {
         let call_handles: Vec<_> = calls.iter().map(Arbiter::handle).collect();
         let Some(first) = call_handles.first().cloned() else { return Err(EngineError::NoSystem) };
         // Actors that know each other get their addresses first, so that each is whole when it is made.
-        let (supervisor, supervisor_seat) = reserve();
-        let (voice_book, voice_book_seat) = reserve();
+        let (supervisor, reserved_supervisor) = reserve();
+        let (voice_book, reserved_book) = reserve();
         let (feed, pbx) = match &settings.pbx {
             Some(pbx) => {
                 let (feed, side) = pbx_side(pbx, &settings.log)?;
@@ -123,7 +123,7 @@ impl Engine {
             provider: Arc::clone(&provider),
             ledger: settings.ledger,
             samples,
-            recordings: settings.keeping.recordings.clone(),
+            recordings: settings.retention.recordings.clone(),
             spool_folder: spool_root.clone(),
             wake: Notify::new(),
             log: settings.log.clone(),
@@ -146,10 +146,10 @@ impl Engine {
             faults: settings.faults,
             log: settings.log,
         });
-        let gone_voices = supervisor.clone().recipient();
+        let revoked_voices = supervisor.clone().recipient();
         let (of_book, jobs) = (Arc::clone(&voices), first.clone());
-        voice_book_seat.start(&first, move |_| VoiceBook::new(of_book, gone_voices, jobs));
-        let loader = Loader {
+        reserved_book.start(&first, move |_| VoiceBook::new(of_book, revoked_voices, jobs));
+        let recovery = Recovery {
             services: Arc::clone(&services),
             voices,
             erasure: Arc::clone(&erasure),
@@ -162,17 +162,17 @@ impl Engine {
             limits: settings.limits,
             pbx: settings.pbx,
             spool_root,
-            keeping: settings.keeping,
+            retention: settings.retention,
         };
-        let (default_lines, _) = Lines::new(loader.default_line.clone(), &[], loader.region);
-        let guard = DialGuard::new(loader.rules(&default_lines));
+        let (default_lines, _) = Lines::new(recovery.default_line.clone(), &[], recovery.region);
+        let guard = DialGuard::new(recovery.rules(&default_lines));
         let admission = AdmissionSettings {
             max_live_calls: settings.max_live_calls,
             region: settings.region,
             trusted_trunks: settings.trusted_trunks,
         };
         let (of_supervisor, handles) = (Arc::clone(&services), call_handles.clone());
-        supervisor_seat.start(&first, move |_| {
+        reserved_supervisor.start(&first, move |_| {
             CallSupervisor::new(of_supervisor, admission, default_lines, guard, handles)
         });
         let (of_reports, supervisor_of_reports) = (Arc::clone(&services), supervisor.clone());
@@ -191,15 +191,15 @@ impl Engine {
             heartbeats,
             draining: Arc::new(AtomicBool::new(false)),
             region: settings.region,
-            bounds: Bounds { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
+            bounds: ConfiguredLimits { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
             recently_kept: Arc::default(),
         };
-        let (loading, supervisor) = (loader.clone(), handle.supervisor.clone());
+        let (loading, supervisor) = (recovery.clone(), handle.supervisor.clone());
         first.spawn_fn(move || {
-            actix::spawn(loading.load_then_look(feed, supervisor));
+            actix::spawn(loading.run(feed, supervisor));
         });
         let arbiters = calls.into_iter().chain([writing]).collect();
-        Ok(Self { handle, loader, home: first, arbiters })
+        Ok(Self { handle, recovery, home: first, arbiters })
     }
 
     /// What the edge holds.
@@ -210,12 +210,12 @@ impl Engine {
 
     /// Reads the lines again (SIGHUP).
     pub async fn reload_lines(&self) {
-        let (loader, supervisor) = (self.loader.clone(), self.handle.supervisor.clone());
+        let (recovery, supervisor) = (self.recovery.clone(), self.handle.supervisor.clone());
         let (done, heard) = oneshot::channel();
         // The HTTP clients that prepare prompts live on a call arbiter.
         self.home.spawn_fn(move || {
             actix::spawn(async move {
-                loader.reload(&supervisor).await;
+                recovery.reload(&supervisor).await;
                 let _ = done.send(());
             });
         });
@@ -265,7 +265,7 @@ impl Engine {
 /// A PBX as its calls use it, and its feed, which starts when the calls of before are known.
 fn pbx_side(pbx: &PbxEngine, log: &Logger) -> Result<(ReservedFeed, PbxSide), MediaError> {
     let (tokens, desk) = TokenDesk::open();
-    let (address, seat) = reserve();
+    let (address, reserved) = reserve();
     let (settings, of_clients) = (Arc::clone(&pbx.client), tokens.clone());
     let side = PbxSide {
         media: Media::start(pbx.media.clone(), tokens.clone(), log.clone())?,
@@ -273,5 +273,5 @@ fn pbx_side(pbx: &PbxEngine, log: &Logger) -> Result<(ReservedFeed, PbxSide), Me
         client: PerArbiter::new(move || ThreeCx::new(Arc::clone(&settings), of_clients.clone())),
         look: address.recipient(),
     };
-    Ok((ReservedFeed { seat, tokens, desk }, side))
+    Ok((ReservedFeed { reserved, tokens, desk }, side))
 }
