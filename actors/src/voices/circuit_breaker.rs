@@ -13,7 +13,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// Whether a clone may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// It may start.
     Pass,
     /// The breaker is open.
@@ -22,7 +22,7 @@ pub enum Gate {
 
 /// Closed, or open until a time; then one trial request decides.
 #[derive(Debug, Default)]
-pub struct CircuitBreaker {
+pub(crate) struct CircuitBreaker {
     failures: u32,
     open: Option<OpenState>,
 }
@@ -37,7 +37,7 @@ struct OpenState {
 
 impl CircuitBreaker {
     /// Whether a request may start now. After the pause one trial may, and its result decides.
-    pub fn try_pass(&mut self, now: At) -> Gate {
+    pub(crate) fn try_pass(&mut self, now: At) -> Gate {
         match &mut self.open {
             None => Gate::Pass,
             Some(open) if open.until <= now && !open.probing => {
@@ -67,7 +67,7 @@ impl CircuitBreaker {
     }
 
     /// A trial ended without a result that says anything about the provider.
-    pub fn inconclusive(&mut self) {
+    pub(crate) fn inconclusive(&mut self) {
         if let Some(open) = &mut self.open {
             open.probing = false;
         }

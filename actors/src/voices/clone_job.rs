@@ -43,7 +43,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A clone job's task.
 #[derive(Clone, Debug)]
-pub struct JobTask {
+pub(crate) struct JobTask {
     /// The job's id, which is part of the voice's name at the provider.
     pub job: JobId,
     /// The caller.
@@ -54,7 +54,7 @@ pub struct JobTask {
 
 /// What a job does.
 #[derive(Clone, Debug)]
-pub enum JobWork {
+pub(crate) enum JobWork {
     /// Upload a sample.
     Clone {
         /// The sample and its consents.
@@ -76,10 +76,10 @@ pub enum JobWork {
 /// Stops a job that no call waits for and that has uploaded nothing.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct StopJob;
+pub(crate) struct StopJob;
 
 /// The actor of one clone job.
-pub struct CloneJob {
+pub(crate) struct CloneJob {
     task: JobTask,
     services: Arc<VoiceServices>,
     book: Addr<VoiceBook>,
@@ -90,7 +90,7 @@ pub struct CloneJob {
 impl CloneJob {
     /// An actor for one task.
     #[must_use]
-    pub fn new(task: JobTask, services: Arc<VoiceServices>, book: Addr<VoiceBook>) -> Self {
+    pub(crate) fn new(task: JobTask, services: Arc<VoiceServices>, book: Addr<VoiceBook>) -> Self {
         let job = task.job;
         let notice = DownNotice::new(book.clone().recipient(), move |_| JobEvent::Down(job));
         Self { task, services, book, intent_durable: None, _notice: notice }

@@ -13,7 +13,7 @@ const NAME: &str = "database.json";
 
 /// The file `database.json` in the spool folder.
 #[derive(Clone, Debug)]
-pub struct KnownDatabase {
+pub(crate) struct KnownDatabase {
     path: PathBuf,
 }
 
@@ -29,7 +29,7 @@ struct Record {
 impl KnownDatabase {
     /// The record in this folder.
     #[must_use]
-    pub fn in_folder(folder: &Path) -> Self {
+    pub(crate) fn in_folder(folder: &Path) -> Self {
         Self { path: folder.join(NAME) }
     }
 
@@ -37,7 +37,7 @@ impl KnownDatabase {
     ///
     /// # Errors
     /// If the file cannot be written. Then the database must count as new.
-    pub fn record_start(&self, database: Uuid, generation: u64) -> io::Result<DatabaseOrigin> {
+    pub(crate) fn record_start(&self, database: Uuid, generation: u64) -> io::Result<DatabaseOrigin> {
         let before = self.read();
         // Generations only grow, unless an older copy of the database was restored.
         let is_same = |record: &Record| record.database == database && record.generation < generation;
@@ -50,7 +50,7 @@ impl KnownDatabase {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn mark_reviewed(&self) -> io::Result<()> {
+    pub(crate) fn mark_reviewed(&self) -> io::Result<()> {
         match self.read() {
             Some(record) => self.write(&Record { trusted: true, ..record }),
             None => Ok(()),

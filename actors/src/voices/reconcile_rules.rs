@@ -26,7 +26,7 @@ pub struct Listed {
 
 /// Input of [`differences`].
 #[derive(Clone, Copy, Debug)]
-pub struct Comparison<'a> {
+pub(crate) struct Comparison<'a> {
     /// The installation's name, which is part of the names of our voices.
     pub installation: &'a str,
     /// Voices at the provider.
@@ -43,7 +43,7 @@ pub struct Comparison<'a> {
 
 /// Whether a list is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completeness {
+pub(crate) enum Completeness {
     /// All voices are in the list.
     Complete,
     /// There are more: a missing voice proves nothing.
@@ -52,7 +52,7 @@ pub enum Completeness {
 
 /// Whether this database is the one that acted in this installation before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DatabaseOrigin {
+pub(crate) enum DatabaseOrigin {
     /// It acted here before and was not replaced by an older copy.
     Known,
     /// It is new here or was restored: a voice that it does not know may still be in use.
@@ -84,14 +84,14 @@ pub struct Differences {
 /// The job in the name of a voice of this installation. `None` for any other name, also if the name of one
 /// installation is the start of another's.
 #[must_use]
-pub fn job_of_name(installation: &str, name: &str) -> Option<JobId> {
+pub(crate) fn job_of_name(installation: &str, name: &str) -> Option<JobId> {
     let job = name.strip_prefix("precall-")?.strip_prefix(installation)?.strip_prefix('-')?;
     Uuid::try_parse(job).ok().map(|job| JobId(job.as_u128()))
 }
 
 /// Compares the provider's voices with the database.
 #[must_use]
-pub fn differences(input: &Comparison<'_>) -> Differences {
+pub(crate) fn differences(input: &Comparison<'_>) -> Differences {
     let ours = |listed: &&Listed| job_of_name(input.installation, &listed.name).is_some();
     let is_settled = |listed: &&Listed| {
         listed.created.is_none_or(|created| input.now.since(created) >= SETTLED_AFTER)
@@ -116,7 +116,7 @@ pub fn differences(input: &Comparison<'_>) -> Differences {
 impl Differences {
     /// Why these changes need approval; `None` if precall may make them.
     #[must_use]
-    pub fn objection(&self, origin: DatabaseOrigin, approval: Approval) -> Option<String> {
+    pub(crate) fn objection(&self, origin: DatabaseOrigin, approval: Approval) -> Option<String> {
         let changes = self.strays.len().saturating_add(self.gone.len());
         if approval == Approval::Given || changes == 0 {
             return None;

@@ -15,7 +15,7 @@ use crate::voices::terms::{
 use clone_cache::{CloneCache, RefusedSample};
 
 /// How long a permanently refused sample is not retried.
-pub const REFUSED_FOR: Duration = Duration::from_secs(600);
+pub(crate) const REFUSED_FOR: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -92,13 +92,13 @@ impl VoiceRules {
     }
 
     /// Sets how many requests the provider allows at once.
-    pub fn set_provider_limit(&mut self, at_once: usize) {
+    pub(crate) fn set_provider_limit(&mut self, at_once: usize) {
         self.allowed = Some(at_once.max(1));
     }
 
     /// Whether the circuit breaker is open: no new clone starts.
     #[must_use]
-    pub fn is_breaker_open(&self) -> bool {
+    pub(crate) fn is_breaker_open(&self) -> bool {
         self.breaker.is_open()
     }
 
@@ -150,68 +150,77 @@ impl VoiceRules {
         self.jobs.entry(key).or_insert(job);
     }
 
-    /// The mapping of a job's caller was read; `None` if the read failed.
-    pub fn mapping_read(&mut self, id: JobId, known: Option<MappedCaller>, now: At) -> Vec<VoiceOrder> {
-        let Some(key) = self.keys.get(&id).cloned() else { return Vec::new() };
-        let Some(job) = self.jobs.get_mut(&key).filter(|job| job.id == id && job.stage == Stage::Reading)
-        else {
-            return Vec::new();
-        };
-        let Some(known) = known else { return self.refuse(&key, NoVoice::CloneFailed) };
-        let Some(mapping) = known.mapping else { return self.refuse(&key, NoVoice::NoMapping) };
+    /// The mapping of a job's caller was read; `None` if the read failed. Ignored if the job was cancelled or revoked.
+    pub fn mapping_read(&mut self, id: JobId, caller: Option<MappedCaller>, now: At) -> Vec<VoiceOrder> {
+        let Some((key, mut job)) = self.take_reading(id) else { return Vec::new() };
+        let Some(caller) = caller else { return self.refuse(job, NoVoice::CloneFailed) };
+        let Some(mapping) = caller.mapping else { return self.refuse(job, NoVoice::NoMapping) };
         let needs_consent = self.limits.consent == ConsentRule::Required;
         if needs_consent && mapping.consented.is_empty() {
-            return self.refuse(&key, NoVoice::NoConsent);
+            return self.refuse(job, NoVoice::NoConsent);
         }
         let (mut refused, mut permitted) = (Vec::new(), Vec::new());
-        for request in std::mem::take(&mut job.waiting) {
+        for request in job.waiting {
             match objection(&request, &mapping) {
                 Some(outcome) => refused.push((request.call, outcome)),
                 None => permitted.push(request),
             }
         }
         job.waiting = permitted;
-        job.mapping = Some(mapping.clone());
-        let is_wanted = job.ahead || !job.waiting.is_empty();
         let mut orders = self.answer_each(refused);
-        if !is_wanted {
-            self.remove(&key);
-            return orders;
+        if job.ahead || !job.waiting.is_empty() {
+            orders.extend(self.serve(key, job, mapping, caller.mark, now));
         }
-        orders.extend(self.serve(&key, mapping, known.mark, now));
         orders
     }
 
-    /// Serves a caller from the cache or queues a clone job.
-    fn serve(&mut self, key: &CallerKey, mapping: Mapping, mark: Option<String>, now: At) -> Vec<VoiceOrder> {
+    /// Takes a job whose mapping is being read out of the jobs.
+    fn take_reading(&mut self, id: JobId) -> Option<(CallerKey, CloneJobState)> {
+        let key = self.keys.get(&id)?.clone();
+        self.jobs.get(&key).filter(|job| job.id == id && job.stage == Stage::Reading)?;
+        let job = self.remove(&key)?;
+        Some((key, job))
+    }
+
+    /// Serves a job's calls from the cache or queues the job.
+    fn serve(
+        &mut self,
+        key: CallerKey,
+        mut job: CloneJobState,
+        mapping: Mapping,
+        mark: Option<String>,
+        now: At,
+    ) -> Vec<VoiceOrder> {
         let needs_consent = self.limits.consent == ConsentRule::Required;
         let is_covered = |sample: Option<&str>| {
             let is_of = |covered: &Covered| Some(covered.sample_sha256.as_str()) == sample;
             !needs_consent || mapping.consented.iter().any(is_of)
         };
-        let cached = self.cache.served(key, now).cloned();
+        let cached = self.cache.served(&key, now).cloned();
         if let Some(clone) = &cached
             && clone.is_of(&mapping.sample, mark.as_deref())
             && is_covered(clone.sample_sha256.as_deref())
         {
             let (voice, source) = (clone.voice.clone(), VoiceSource::Cache);
-            return self.finish(key, &VoiceOutcome::Ready { voice, job: None, source });
+            return self.answer(job.waiting, &VoiceOutcome::Ready { voice, job: None, source });
         }
-        if let Some(why) = self.cache.refused(key, &mapping.sample, mark.as_deref(), now) {
-            return self.refuse(key, why);
+        if let Some(why) = self.cache.refused(&key, &mapping.sample, mark.as_deref(), now) {
+            return self.refuse(job, why);
         }
         if self.breaker.try_pass(now) == Gate::Blocked {
-            return self.refuse(key, NoVoice::BreakerOpen);
+            return self.refuse(job, NoVoice::BreakerOpen);
         }
-        let Some(job) = self.jobs.get_mut(key) else { return Vec::new() };
         job.order = Some(CloneOrder {
-            sample: mapping.sample,
+            sample: mapping.sample.clone(),
             mark,
-            covered: needs_consent.then_some(mapping.consented),
+            covered: needs_consent.then(|| mapping.consented.clone()),
             existing: cached.and_then(|clone| Some((clone.voice, clone.sample_sha256?))),
         });
+        job.mapping = Some(mapping);
         job.stage = Stage::Queued;
-        self.queue.push(key.clone());
+        self.keys.insert(job.id, key.clone());
+        self.jobs.insert(key.clone(), job);
+        self.queue.push(key);
         self.start_next()
     }
 
@@ -230,13 +239,13 @@ impl VoiceRules {
 
     /// Whether the upload of a job has started.
     #[must_use]
-    pub fn is_uploading(&self, job: JobId) -> bool {
+    pub(crate) fn is_uploading(&self, job: JobId) -> bool {
         let job = self.keys.get(&job).and_then(|key| self.jobs.get(key));
         job.is_some_and(|job| job.stage == Stage::Uploading)
     }
 
     /// The clone timeout of a job has passed: its calls get no voice. The job continues and its clone is cached.
-    pub fn job_late(&mut self, job: JobId) -> Vec<VoiceOrder> {
+    pub(crate) fn job_late(&mut self, job: JobId) -> Vec<VoiceOrder> {
         let Some(job) = self.job_mut(job) else { return Vec::new() };
         let calls = std::mem::take(&mut job.waiting);
         self.answer(calls, &VoiceOutcome::Missing(NoVoice::CloneTimeout))
@@ -270,21 +279,23 @@ impl VoiceRules {
                     let source = VoiceSource::Cache;
                     self.answer(job.waiting, &VoiceOutcome::Ready { voice, job: None, source })
                 }
-                // It left the cache meanwhile.
+                // The cache has dropped it meanwhile.
                 None => self.answer(job.waiting, &VoiceOutcome::Missing(NoVoice::CloneFailed)),
             },
             (None, JobEnd::Failed(why, _)) => self.answer(job.waiting, &VoiceOutcome::Missing(why)),
         };
         if self.breaker.is_open() {
             for queued in std::mem::take(&mut self.queue) {
-                orders.extend(self.refuse(&queued, NoVoice::BreakerOpen));
+                if let Some(job) = self.remove(&queued) {
+                    orders.extend(self.refuse(job, NoVoice::BreakerOpen));
+                }
             }
         }
         orders.extend(self.start_next());
         orders
     }
 
-    /// What an outcome says of the provider and of the sample.
+    /// Notes what the result of a job says about the provider and the sample.
     fn note_result(&mut self, key: &CallerKey, id: JobId, end: &JobEnd, now: At) {
         let order = self.jobs.get(key).filter(|job| job.id == id).and_then(|job| job.order.clone());
         match end {
@@ -302,17 +313,17 @@ impl VoiceRules {
     }
 
     /// A consent was withdrawn or a mapping removed: the caller's voice must not be used. Stops an upload that has
-    /// not
-    /// started.
+    /// not started.
     pub fn revoke(&mut self, key: &CallerKey, why: NoVoice) -> Vec<VoiceOrder> {
         self.cache.forget(key);
         let Some(job) = self.jobs.get_mut(key) else { return Vec::new() };
-        let (id, stage) = (job.id, job.stage);
+        let (id, stage, calls) = (job.id, job.stage, std::mem::take(&mut job.waiting));
         match stage {
             Stage::Reading | Stage::Queued | Stage::Preparing => {
                 self.queue.retain(|queued| queued != key);
                 self.breaker.inconclusive();
-                let mut orders = self.refuse(key, why);
+                self.remove(key);
+                let mut orders = self.answer(calls, &VoiceOutcome::Missing(why));
                 if stage == Stage::Preparing {
                     orders.push(VoiceOrder::StopJob(id, key.clone()));
                     orders.extend(self.start_next());
@@ -321,7 +332,6 @@ impl VoiceRules {
             }
             Stage::Uploading => {
                 job.revoked = Some(why);
-                let calls = std::mem::take(&mut job.waiting);
                 self.answer(calls, &VoiceOutcome::Missing(why))
             }
         }
@@ -330,7 +340,10 @@ impl VoiceRules {
     /// A call no longer waits. A job without waiting calls stops unless its upload has started.
     pub fn cancel(&mut self, call: CallId) -> Vec<VoiceOrder> {
         let Some(key) = self.waiting_for.remove(&call) else { return Vec::new() };
-        let Some(job) = self.jobs.get_mut(&key) else { return Vec::new() };
+        let Some(job) = self.jobs.get_mut(&key) else {
+            debug_assert!(false, "a waiting call has a job");
+            return Vec::new();
+        };
         job.waiting.retain(|waiting| waiting.call != call);
         if job.ahead || !job.waiting.is_empty() {
             return Vec::new();
@@ -381,8 +394,11 @@ impl VoiceRules {
                 self.queue.iter().enumerate().min_by_key(|(_, key)| due(key).unwrap_or(At(i64::MAX)));
             let Some(place) = shortest.map(|(place, _)| place) else { break };
             let key = self.queue.remove(place);
-            let Some(job) = self.jobs.get_mut(&key) else { continue };
-            let Some(order) = job.order.clone() else { continue };
+            let queued = self.jobs.get_mut(&key).and_then(|job| Some((job.order.clone()?, job)));
+            let Some((order, job)) = queued else {
+                debug_assert!(false, "a queued caller has a job with an order");
+                continue;
+            };
             job.stage = Stage::Preparing;
             let call = job.waiting.first().map(|request| request.call);
             orders.push(VoiceOrder::StartJob { job: job.id, key, order, call });
@@ -390,13 +406,9 @@ impl VoiceRules {
         orders
     }
 
-    fn refuse(&mut self, key: &CallerKey, why: NoVoice) -> Vec<VoiceOrder> {
-        self.finish(key, &VoiceOutcome::Missing(why))
-    }
-
-    fn finish(&mut self, key: &CallerKey, outcome: &VoiceOutcome) -> Vec<VoiceOrder> {
-        let waiting = self.remove(key).map(|job| job.waiting).unwrap_or_default();
-        self.answer(waiting, outcome)
+    /// Ends a job that has not started without a voice.
+    fn refuse(&mut self, job: CloneJobState, why: NoVoice) -> Vec<VoiceOrder> {
+        self.answer(job.waiting, &VoiceOutcome::Missing(why))
     }
 
     fn answer(&mut self, waiting: Vec<VoiceRequest>, outcome: &VoiceOutcome) -> Vec<VoiceOrder> {

@@ -1,6 +1,5 @@
 //! Voice samples: recordings in one folder or one bucket. A `voice_sample_url` is entered or imported by people. It
-//! must
-//! never make precall send another file of the host away.
+//! must never make precall send another file of the host away.
 
 mod check;
 mod error;

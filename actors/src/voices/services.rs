@@ -55,7 +55,7 @@ impl VoiceSettings {
 }
 
 /// Shared by the voice book and its clone jobs.
-pub struct VoiceServices {
+pub(crate) struct VoiceServices {
     /// Writes events.
     pub persistence: Addr<PersistenceActor>,
     /// Whether this process is the leader.

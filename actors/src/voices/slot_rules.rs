@@ -44,8 +44,7 @@ pub struct SlotRules {
     /// Slots taken by voices that are not ours.
     others: usize,
     /// Voices that may still be added in this billing period; deletions do not raise it. `None`: no such limit, or
-    /// not
-    /// known.
+    /// not known.
     edits_left: Option<usize>,
     voices: HashMap<VoiceId, HeldVoice>,
     /// Voices that live calls may use, by call.
@@ -65,7 +64,7 @@ impl SlotRules {
     }
 
     /// Sets how many voices may still be added in this billing period; `None` without such a limit.
-    pub fn set_edits(&mut self, left: Option<usize>) {
+    pub(crate) fn set_edits(&mut self, left: Option<usize>) {
         self.edits_left = left;
     }
 
@@ -119,7 +118,7 @@ impl SlotRules {
     }
 
     /// Expires a voice.
-    pub fn expire(&mut self, voice: &VoiceId) {
+    pub(crate) fn expire(&mut self, voice: &VoiceId) {
         if let Some(held) = self.voices.get_mut(voice) {
             held.expires = At(0);
         }
@@ -127,7 +126,7 @@ impl SlotRules {
 
     /// Live calls that may use a voice.
     #[must_use]
-    pub fn users_of(&self, voice: &VoiceId) -> Vec<CallId> {
+    pub(crate) fn users_of(&self, voice: &VoiceId) -> Vec<CallId> {
         let mut users: Vec<CallId> =
             self.pins.iter().filter(|(_, used)| *used == voice).map(|(call, _)| *call).collect();
         users.sort_unstable_by_key(|call| call.0);

@@ -71,8 +71,7 @@ pub enum VoiceOrder {
     /// Send the outcome to a call.
     Answer(CallId, VoiceOutcome),
     /// Call [`VoiceRules::request`](crate::voices::rules::VoiceRules::request) again with a new job: the job that
-    /// this
-    /// call waited for has read no mapping, so nobody has checked who may hear the voice.
+    /// this call waited for has read no mapping, so nobody has checked who may hear the voice.
     RequestAgain(VoiceRequest, CallerKey),
 }
 

@@ -13,10 +13,12 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message,
 use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
 use slog::{info, warn};
 
-pub use entitlement::{CheckEntitlements, RevokeVoices, VoiceRevoked};
-pub use prefetch::{CloneAhead, ClonedAhead};
-pub use reconcile::{NotReconciled, Reconcile, Reconciled};
-pub use slots::{LoadExisting, ReleaseVoice, RequestSlot, SlotDemand};
+pub(crate) use entitlement::{CheckEntitlements, RevokeVoices, VoiceRevoked};
+pub(crate) use prefetch::CloneAhead;
+pub use prefetch::ClonedAhead;
+pub(crate) use reconcile::Reconcile;
+pub use reconcile::{NotReconciled, Reconciled};
+pub(crate) use slots::{LoadExisting, ReleaseVoice, RequestSlot, SlotDemand};
 
 use crate::caller_key::CallerKey;
 use crate::voices::clone_job::{CloneJob, JobTask, JobWork, StopJob};
@@ -44,7 +46,7 @@ const MARK_WITHIN: Duration = Duration::from_millis(1_500);
 /// A call requests its caller's voice.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct RequestVoice {
+pub(crate) struct RequestVoice {
     /// The call and its caller's proof.
     pub request: VoiceRequest,
     /// The caller.
@@ -56,7 +58,7 @@ pub struct RequestVoice {
 /// A call no longer waits for a voice.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct CancelRequest {
+pub(crate) struct CancelRequest {
     /// The call.
     pub call: CallId,
 }
@@ -64,7 +66,7 @@ pub struct CancelRequest {
 /// Progress of a clone job.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub enum JobEvent {
+pub(crate) enum JobEvent {
     /// The upload has started: the provider may have the sample.
     Uploading(JobId),
     /// The clone timeout has passed; the job continues.
@@ -78,22 +80,22 @@ pub enum JobEvent {
 /// Looks up the cached voice of a caller.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Option<VoiceId>")]
-pub struct LookUpCached(pub CallerKey);
+pub(crate) struct LookUpCached(pub CallerKey);
 
 /// Removes a caller's clone from the cache. False if there was none.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "bool")]
-pub struct ForgetVoice(pub CallerKey);
+pub(crate) struct ForgetVoice(pub CallerKey);
 
 /// Loads the cached clones of the database at the start.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct LoadCache(pub Vec<CachedVoice>);
+pub(crate) struct LoadCache(pub Vec<CachedVoice>);
 
 /// Clone jobs whose outcome was lost in a crash.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct ResolveUnfinished(pub Vec<UnfinishedClone>);
+pub(crate) struct ResolveUnfinished(pub Vec<UnfinishedClone>);
 
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -127,7 +129,7 @@ pub struct VoiceBook {
 impl VoiceBook {
     /// An empty voice book; its clone jobs run on `arbiter`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         services: Arc<VoiceServices>,
         revoked_voices: Recipient<VoiceRevoked>,
         arbiter: ArbiterHandle,
@@ -271,8 +273,8 @@ async fn read_caller(services: &VoiceServices, key: &CallerKey, at: At) -> Resul
     drop(client);
     let Some(known) = &mapping else { return Ok(MappedCaller { mapping, mark: None }) };
     // If the sample store does not answer, the cached voice is used.
-    let look = services.settings.samples.mark(&known.sample);
-    let mark = tokio::time::timeout(MARK_WITHIN, look).await.ok().and_then(Result::ok);
+    let read = services.settings.samples.mark(&known.sample);
+    let mark = tokio::time::timeout(MARK_WITHIN, read).await.ok().and_then(Result::ok);
     Ok(MappedCaller { mapping, mark: mark.map(|mark| mark.as_str().to_owned()) })
 }
 

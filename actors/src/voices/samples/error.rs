@@ -12,7 +12,8 @@ use super::SAMPLE_BYTES_MAX;
 pub enum SampleError {
     /// A scheme that precall does not read.
     #[error(
-        "voice_sample_url begins with {scheme}://, which is not read here: store a path inside LOCAL_VOICE_SAMPLES_PATH or s3://BUCKET/KEY"
+        "voice_sample_url begins with {scheme}://, which is not read here: store a path inside \
+         LOCAL_VOICE_SAMPLES_PATH or s3://BUCKET/KEY"
     )]
     Scheme {
         /// The scheme, at most 16 characters.
@@ -20,17 +21,20 @@ pub enum SampleError {
     },
     /// Neither a path nor an object's address.
     #[error(
-        "voice_sample_url is not a path, file URL or address of an object: store a path inside LOCAL_VOICE_SAMPLES_PATH or s3://BUCKET/KEY"
+        "voice_sample_url is not a path, file URL or address of an object: store a path inside \
+         LOCAL_VOICE_SAMPLES_PATH or s3://BUCKET/KEY"
     )]
     Malformed,
     /// The sample is in a bucket, and none is configured.
     #[error(
-        "the sample lies in S3, which is not configured: set S3_BUCKET_NAME, S3_REGION or S3_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "the sample lies in S3, which is not configured: set S3_BUCKET_NAME, S3_REGION or S3_ENDPOINT, \
+         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )]
     NoBucket,
     /// The sample is in another bucket or on another host.
     #[error(
-        "voice_sample_url leads to another place than the bucket S3_BUCKET_NAME: copy the object there and store s3://BUCKET/KEY"
+        "voice_sample_url leads to another place than the bucket S3_BUCKET_NAME: copy the object there and \
+         store s3://BUCKET/KEY"
     )]
     OtherBucket,
     /// The folder of the samples cannot be opened.
@@ -57,7 +61,8 @@ pub enum SampleError {
     Unreadable(io::ErrorKind),
     /// The folder cannot be written.
     #[error(
-        "the folder of the samples cannot be written ({0}): check owner, permissions and space of LOCAL_VOICE_SAMPLES_PATH"
+        "the folder of the samples cannot be written ({0}): check owner, permissions and space of \
+         LOCAL_VOICE_SAMPLES_PATH"
     )]
     Unwritable(io::ErrorKind),
     /// The S3 store refused or failed.
@@ -74,7 +79,8 @@ pub enum SampleError {
     Empty,
     /// More than [`SAMPLE_BYTES_MAX`].
     #[error(
-        "the sample is larger than {SAMPLE_BYTES_MAX} bytes: one or two minutes of clean speech are best, cut or compress it"
+        "the sample is larger than {SAMPLE_BYTES_MAX} bytes: one or two minutes of clean speech are best, \
+         cut or compress it"
     )]
     TooLarge,
     /// Not a supported format.

@@ -1,6 +1,5 @@
 //! Samples in one folder, and nothing outside it: links are resolved before any read, write or deletion. All
-//! functions
-//! block.
+//! functions block.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};

@@ -99,8 +99,7 @@ impl SampleStore {
     }
 
     /// Checks an upload and stores it under its hash. Equal uploads of an account are one sample, which several
-    /// callers may
-    /// share: before a deletion, check that no other mapping refers to it.
+    /// callers may share: before a deletion, check that no other mapping refers to it.
     ///
     /// # Errors
     /// Why it was not stored; after [`SampleError::TooSlow`] (30 s) it may have been.

@@ -226,7 +226,8 @@ fn unusable_recordings_are_refused_with_a_text() {
     let no_audio = "the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest";
     let cut_off = "the sample is cut off, since it ends before its own end: copy or upload it again";
     let silent = "the sample is nearly silent: check the microphone and its level, and record it again";
-    let too_large = "the sample is larger than 20971520 bytes: one or two minutes of clean speech are best, cut or compress it";
+    let too_large = "the sample is larger than 20971520 bytes: one or two minutes of clean speech are best, \
+     cut or compress it";
     // A word within ten seconds, and 4 s of sound within two minutes: both are too little.
     let word = wav_of((0..80_000_u32).map(|n| if n < 5_000 { wave(n, 20) * 400 } else { 0 }));
     let seldom = wav_of((0..960_000_u32).map(|n| if n < 32_000 { wave(n, 20) * 400 } else { 0 }));
@@ -261,7 +262,8 @@ fn unusable_recordings_are_refused_with_a_text() {
         (
             "voice.ogg",
             fixture("tone.opus.ogg"),
-            "the sample cannot be used: its encoding is not read here (Opus and GSM are not): convert it, WAV of 16 bits is safest",
+            "the sample cannot be used: its encoding is not read here (Opus and GSM are not): convert it, \
+             WAV of 16 bits is safest",
         ),
     ];
     let place = place();

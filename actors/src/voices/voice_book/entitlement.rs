@@ -1,6 +1,5 @@
 //! Revokes voices whose consent was withdrawn or expired, or whose mapping is gone. precall checks the tables every
-//! 15
-//! seconds, so that it also notices direct changes; the API requests a check at once.
+//! 15 seconds, so that it also notices direct changes; the API requests a check at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +23,7 @@ const CHECK_WITHIN: Duration = Duration::from_secs(5);
 /// Live calls that use, or may use, a revoked voice.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct VoiceRevoked {
+pub(crate) struct VoiceRevoked {
     /// The calls.
     pub calls: Vec<CallId>,
     /// Why the voice was revoked.
@@ -34,7 +33,7 @@ pub struct VoiceRevoked {
 /// Revokes the voices of these callers. A clone that is not uploaded yet is stopped.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct RevokeVoices {
+pub(crate) struct RevokeVoices {
     /// The callers.
     pub keys: Vec<CallerKey>,
     /// The reason, for their calls.
@@ -44,7 +43,7 @@ pub struct RevokeVoices {
 /// Mappings or consents changed: check now.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct CheckEntitlements;
+pub(crate) struct CheckEntitlements;
 
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

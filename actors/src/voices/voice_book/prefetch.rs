@@ -21,7 +21,7 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 /// Requests a prefetch.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct CloneAhead {
+pub(crate) struct CloneAhead {
     /// Maximum of clones.
     pub most: usize,
     /// Receives the result.
@@ -91,7 +91,7 @@ impl Handler<FrequentCallers> for VoiceBook {
             begun = begun.saturating_add(usize::from(!orders.is_empty()));
             self.perform(orders, ctx);
         }
-        info!(self.services.log, "prefetch started"; "wanting" => wanting, "begun" => begun);
+        info!(self.services.log, "voices are cloned ahead"; "wanting" => wanting, "begun" => begun);
         let _ = order.reply.send(Ok(ClonedAhead { wanting, begun, free }));
     }
 }

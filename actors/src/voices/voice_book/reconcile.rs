@@ -2,6 +2,7 @@
 //! voices that are gone. Every hour and on request.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ const DELETE_WITHIN: Duration = Duration::from_secs(10);
 /// Starts a round.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Reconcile {
+pub(crate) struct Reconcile {
     /// Whether an operator approved the changes.
     pub approval: Approval,
     /// Receives the result; `None` for the hourly round.
@@ -151,11 +152,9 @@ async fn delete_strays(strays: &[VoiceId], services: &VoiceServices) -> (usize, 
 
 async fn mark_database_known(services: &VoiceServices) {
     let Some(known) = services.known_database.clone() else { return };
-    match tokio::task::spawn_blocking(move || known.mark_reviewed()).await {
-        Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error)) => {
-            warn!(services.log, "could not record that the database is known"; "error" => %error);
-        }
+    let recorded = tokio::task::spawn_blocking(move || known.mark_reviewed()).await;
+    if let Err(error) = recorded.map_err(io::Error::other).and_then(|recorded| recorded) {
+        warn!(services.log, "could not record that the database is known"; "error" => %error);
     }
 }
 

@@ -33,7 +33,7 @@ const TRIES_MAX: u32 = 3;
 
 /// What a job knows and needs when it requests a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SlotDemand {
+pub(crate) enum SlotDemand {
     /// A call waits. A voice may be deleted if the account is full.
     Normal,
     /// The provider refused a clone because the account is full.
@@ -45,7 +45,7 @@ pub enum SlotDemand {
 /// A clone job requests a slot.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct RequestSlot {
+pub(crate) struct RequestSlot {
     /// The job.
     pub job: JobId,
     /// Whether the account is known to be full, and whether a voice may be deleted.
@@ -57,7 +57,7 @@ pub struct RequestSlot {
 /// Loads the existing voices, and the live calls that may use one, at the start.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct LoadExisting {
+pub(crate) struct LoadExisting {
     /// Voices at the provider.
     pub voices: Vec<ExistingVoice>,
     /// Live calls and their voices, which must not be deleted.
@@ -69,7 +69,7 @@ pub struct LoadExisting {
 /// A call ended and releases its voice.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct ReleaseVoice(pub CallId);
+pub(crate) struct ReleaseVoice(pub CallId);
 
 /// A job that waits for a slot.
 struct SlotRequest {
@@ -169,6 +169,7 @@ impl VoiceBook {
         actix::spawn(async move {
             let answer = services.clients.here().bulk.subscription(LIMITS_WITHIN).await;
             services.provider.note(&answer);
+            // The next read retries; the provider's health shows the failure.
             let Ok(account) = answer else { return };
             let shown = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
             services.capacity.slots(shown(account.voice_slots_used), shown(account.voice_limit));
