@@ -1,4 +1,4 @@
-//! The engine from outside: what the edge may ask of it, and nothing more.
+//! Interface of the engine for the edge.
 
 mod handle;
 mod initiation;
