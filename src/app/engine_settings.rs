@@ -153,7 +153,7 @@ pub(crate) fn default_line(config: &Config) -> Line {
         voice_policy: config.clone.policy,
         agent_destination: config.call.agent_destination.clone(),
         fallback_destination: config.call.fallback_destination.clone(),
-        programme: None,
+        announcements: None,
         max_live_calls: None,
         rules: LineRules {
             route: config.call.route,

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use precall_call::{
-    AgentLoss, Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, NoVoice,
-    Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
+    AgentLoss, Attempt, Blame, CallPart, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure,
+    LegSeen, NoVoice, Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
 };
 
 use crate::stories::{Story, start};
@@ -39,7 +39,7 @@ fn lost(attempt: u8, why: AgentLoss) -> Event {
 }
 
 fn with(number: u8, rung: Rung) -> Phase {
-    Phase::Conversing(Attempt { number, rung })
+    Phase::Conversing(Conversing { attempt: Attempt { number, rung }, looked_up: false })
 }
 
 fn sales() -> Event {
@@ -65,7 +65,7 @@ fn talking() -> Story {
 fn an_agent_whose_voice_is_known_is_made_ready_while_the_greeting_is_heard_and_speaks_at_its_end() {
     let mut story = greeted(bridge()).then(voice_ready());
     assert_eq!(story.orders(), [start(1, Rung::BridgeCloned, Some("clone"))]);
-    assert_eq!(story.call.phase, Phase::Greeting);
+    assert!(story.call.is_greeting());
     let mut story = story.then(ready(1));
     assert_eq!(story.orders(), [], "nobody talks into the greeting");
     let mut story = story.then(played());
@@ -131,7 +131,7 @@ fn keys_during_the_greeting_bring_the_ready_agent_or_a_person() {
 fn whoever_ends_it_ends_it() {
     let ended = talking().then(Event::AgentEnded { attempt: 1 });
     assert_eq!(ended.ended(), (Cause::AgentEnded, None, Told::Goodbye));
-    assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg]);
+    assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg, Effect::ReleaseSeat]);
     let hung_up = talking().then(Event::LegGone);
     assert_eq!(hung_up.orders, [Effect::StopAudio], "the agent's socket closes with the audio, at once");
     let hung_up = hung_up.at_the_deadline();
@@ -226,15 +226,15 @@ fn a_leg_that_moves_and_a_restart_and_a_panic_open_the_same_bridge_again() {
     assert_eq!(moved.orders.last(), Some(&again));
     let restarted = talking().then(Event::Resumed { generation: 1, leg: LegSeen::Present });
     assert_eq!(restarted.orders.last(), Some(&again));
-    let panicked = talking().then(Event::Panicked { job: Job::Greeting, ordinal: 1 });
+    let panicked = talking().then(Event::Panicked { part: CallPart::Greeting, ordinal: 1 });
     assert_eq!(panicked.orders, [Effect::PlayHold, again]);
 }
 
 #[test]
 fn words_are_counted_and_move_nothing() {
-    let line = |number| Event::LineSpoken { number, by: Speaker::Caller, corrects: None };
+    let line = |number| Event::Utterance { number, by: Speaker::Caller, corrects: None };
     let story = talking().then(line(1)).then(line(1)).then(line(3)).then(line(2));
-    assert_eq!(story.call.lines, 2);
+    assert_eq!(story.call.utterances, 2);
     assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
 }
 
@@ -269,7 +269,7 @@ fn an_agent_that_waits_for_a_person_in_a_withdrawn_voice_is_not_returned_to() {
     let mut story = talking().then(sales());
     story.orders();
     let mut story = story.then(withdrawn());
-    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo]);
+    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo, Effect::ReleaseSeat]);
     let mut story = story.then(failed(2, HandoffFailure::NoAnswer));
     assert_eq!(story.orders().last(), Some(&start(3, Rung::BridgeFallback, Some("fallback"))));
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use precall_call::{
-    Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, Phase, Policy, Request,
-    Route, Rung, Told,
+    Attempt, Blame, CallPart, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, LegSeen, Phase,
+    Policy, Request, Route, Rung, Told,
 };
 
 use crate::stories::{Story, ask, start};
 use crate::vocabulary::{NOTICE, SECOND, policy, voice_ready};
 
 fn conversing(number: u8, rung: Rung) -> Phase {
-    Phase::Conversing(Attempt { number, rung })
+    Phase::Conversing(Conversing { attempt: Attempt { number, rung }, looked_up: false })
 }
 
 fn noticed() -> Policy {
@@ -51,6 +51,7 @@ fn bridge_climbs_down_its_whole_ladder_and_apologises() {
     }
     let ladder = policy(Route::Bridge);
     assert_eq!(story.call.tried, ladder.ladder());
+    assert_eq!(story.orders.last(), Some(&Effect::PlayApology { attempt: 5 }));
     let story = story.then(Event::HandoffSucceeded { attempt: 5, conversation: None });
     assert_eq!(story.ended(), (Cause::HandoffFailed, Some(Blame::Provider), Told::Apology));
     assert_eq!(story.orders.last(), Some(&Effect::DropLeg));
@@ -118,7 +119,7 @@ fn a_key_for_a_person_while_the_leg_is_routed_is_remembered_for_the_next_attempt
     let mut story = story.then(key('0'));
     assert_eq!(story.orders(), []);
     story = story.then(failed(1, HandoffFailure::Busy));
-    assert_eq!(story.orders(), [start(2, Rung::Destination, Some("fallback"))]);
+    assert_eq!(story.orders(), [Effect::ReleaseSeat, start(2, Rung::Destination, Some("fallback"))]);
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn a_call_ended_webhook_does_not_take_a_leg_away_that_the_pbx_still_shows() {
 
 #[test]
 fn a_greeting_that_panics_during_the_notice_begins_again_and_later_gives_way_to_music() {
-    let panic = || Event::Panicked { job: Job::Greeting, ordinal: 1 };
+    let panic = || Event::Panicked { part: CallPart::Greeting, ordinal: 1 };
     assert_eq!(greeted(noticed()).then(panic()).orders.last(), Some(&Effect::PlayGreeting));
     let story = greeted(noticed()).then(notice_ended()).then(panic());
     assert_eq!(story.orders.last(), Some(&Effect::PlayHold));

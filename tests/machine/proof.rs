@@ -77,7 +77,7 @@ fn three_wrong_pins_or_none_in_time_leave_the_fallback_voice() {
     // Too late, by whatever way; nor does a voice come from anywhere else.
     let late = greeted().then(asked(ProofWay::LegOrPin)).then(wrong(1)).then(wrong(2)).then(wrong(3));
     let late = late.then(given(ProvedBy::Pin)).then(given(ProvedBy::Leg)).then(voice_ready());
-    assert_eq!((late.call.phase, &late.call.voice), (Phase::Greeting, &UNPROVEN));
+    assert_eq!((late.call.is_greeting(), &late.call.voice), (true, &UNPROVEN));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn what_was_proved_before_it_was_asked_for_counts() {
     let mut story = story.then(asked(ProofWay::Leg)).then(asked(ProofWay::Leg));
     assert_eq!(story.orders(), [ask_with_proof()]);
     let offered = Policy { proof: Proof::Given, ..policy(Route::Callback) };
-    assert_eq!(Story::of(offered).orders(), [Effect::DialGreeting, ask_with_proof()]);
+    assert_eq!(Story::of(offered).orders(), [ask_with_proof(), Effect::DialGreeting]);
     // A PIN that nobody asked for proves nothing.
     let pin = greeted().then(given(ProvedBy::Pin));
     assert_eq!(pin.call.proof, Proving::Unasked);

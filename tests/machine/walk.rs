@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
-    Admission, At, Attempt, Call, Conversation, Dial, Dues, Early, Effect, Event, Grade, Instants, Kept, Leg,
-    NoVoice, Offer, Person, Phase, Proving, Purpose, Route, Rung, Voice, fold, open, step,
+    Admission, At, Attempt, Call, Conversation, Conversing, Dial, Dues, Early, Effect, Event, Grade,
+    Greeting, HandingOff, Instants, Kept, Leg, NoVoice, Offer, Person, Phase, Proving, Purpose, Route, Rung,
+    Voice, fold, open, step,
 };
 
 use crate::laws;
@@ -25,13 +26,11 @@ fn shape(call: &Call) -> Call {
         tried: call.tried.last().copied().into_iter().collect(),
         person_asked: None,
         persons_asked: 0,
-        kept: None,
         again: None,
         reopened: 0,
         agent_loss: None,
         handoff_asked: false,
         audio_lost: false,
-        looked_up: Vec::new(),
         last_panic: None,
         instants: Instants { notice_ended: None, ..shape.instants },
         ..shape
@@ -72,8 +71,6 @@ fn live_shape(call: &Call) -> Call {
         conversations: conversation_shapes(call),
         tried: tried_shape(call),
         phase: phase_shape(call.phase),
-        early: call.early.map(|early| Early { attempt: unnumbered(early.attempt), ..early }),
-        kept: call.kept.map(|kept| Kept { attempt: unnumbered(kept.attempt), until: At(0) }),
         pbx_ended: call.pbx_ended && (on_call_back || matches!(call.leg, Leg::Absent | Leg::Ringing)),
         handoff_asked: call.handoff_asked && !call.policy.auto_transition,
         person_asked: call.person_asked.as_ref().map(|_| Person::Fallback),
@@ -81,12 +78,11 @@ fn live_shape(call: &Call) -> Call {
         proof: proof_shape(call),
         wrong_pins: if call.awaits_pin() { call.wrong_pins } else { 0 },
         agent_loss: None,
-        lines: 0,
+        utterances: 0,
         resumed: 0,
         pbx_state: None,
         audio: None,
         panics: 0,
-        looked_up: Purpose::ALL.iter().copied().filter(|p| call.looked_up.contains(p)).collect(),
         last_panic: call.last_panic.map(|_| At(0)),
         ..call.clone()
     }
@@ -103,9 +99,19 @@ fn voice_shape(voice: &Voice) -> Voice {
 /// Attempts are told apart by what they try; their numbers only grow.
 fn phase_shape(phase: Phase) -> Phase {
     match phase {
-        Phase::HandingOff(attempt) => Phase::HandingOff(unnumbered(attempt)),
-        Phase::Conversing(with) => Phase::Conversing(unnumbered(with)),
-        Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Released(_) => phase,
+        Phase::Greeting(greeting) => Phase::Greeting(Greeting {
+            early: greeting.early.map(|early| Early { attempt: unnumbered(early.attempt), ..early }),
+            ..greeting
+        }),
+        Phase::HandingOff(handoff) => Phase::HandingOff(HandingOff {
+            attempt: unnumbered(handoff.attempt),
+            kept: handoff.kept.map(|kept| Kept { attempt: unnumbered(kept.attempt), until: At(0) }),
+            ..handoff
+        }),
+        Phase::Conversing(with) => {
+            Phase::Conversing(Conversing { attempt: unnumbered(with.attempt), ..with })
+        }
+        Phase::Offered | Phase::Holding | Phase::Released(_) => phase,
     }
 }
 
@@ -115,7 +121,7 @@ fn unnumbered(attempt: Attempt) -> Attempt {
 
 /// What was proved decides nothing once somebody is being brought in, or the voice is there.
 fn proof_shape(call: &Call) -> Proving {
-    let open = matches!(call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+    let open = matches!(call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
     match (&call.voice, call.proof) {
         // Nobody asks for a voice any more that is decided, so that what was given is shown to nobody.
         (Voice::Fallback(_), Proving::Given | Proving::Shown) if open && !call.waiting => Proving::Unasked,
@@ -148,7 +154,7 @@ fn conversation_shapes(call: &Call) -> Vec<Conversation> {
 
 /// A greeting that is over decides nothing any more, and a duration never does.
 fn conversation_shape(call: &Call, conversation: &Conversation) -> Conversation {
-    let greeting_is_over = !matches!(call.phase, Phase::Offered | Phase::Greeting);
+    let greeting_is_over = !matches!(call.phase, Phase::Offered | Phase::Greeting(_));
     let (dial, grade, id) = if greeting_is_over && conversation.purpose == Purpose::Greeting {
         (Dial::Started, Grade::Initiated, None)
     } else {

@@ -82,7 +82,7 @@ impl World {
             }
             Effect::LookUp(purpose) => {
                 live.parts += 1;
-                let attempt = u8::try_from(live.call.tried.len()).unwrap();
+                let attempt = live.call.latest_attempt();
                 let wait = self.random.between(50 * MS, 5 * SECOND);
                 self.after(wait, Happening::LookedUp { to, call: id, purpose: *purpose, attempt });
             }
@@ -98,6 +98,8 @@ impl World {
                 let orders = engine.rules.cancel(id);
                 self.orders(to, engine, orders);
             }
+            // Nothing here watches a greeting, and the provider has room for every conversation.
+            Effect::StopWatchingGreeting | Effect::ReleaseSeat => {}
             _ => panic!("a call without a leg orders {effect:?}"),
         }
     }

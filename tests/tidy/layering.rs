@@ -104,7 +104,7 @@ fn names_module(line: &str, module: &str) -> bool {
 
 /// Whether a text names this actor, and not the job of the same name in the machine's vocabulary.
 fn names_actor(line: &str, actor: &str) -> bool {
-    has_word(&line.replace(&format!("Job::{actor}"), ""), actor)
+    has_word(&line.replace(&format!("CallPart::{actor}"), ""), actor)
 }
 
 fn actors_named(code: &str, line_number: usize) -> impl Iterator<Item = (usize, u8, &'static str)> {

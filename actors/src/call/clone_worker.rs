@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use precall_base::clock;
-use precall_call::{At, Event, Job, NoVoice, Proof};
+use precall_call::{At, CallPart, Event, NoVoice, Proof};
 
 use crate::call::call_context::CallContext;
 use crate::call::messages::{Happened, PartDown, PartParent};
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
-use crate::voices::terms::VoiceOutcome;
-use crate::voices::terms::VoiceRequest;
+use crate::voices::terms::{VoiceOutcome, VoiceRequest};
 use crate::voices::voice_book::{CancelRequest, RequestVoice};
 
 /// The call does not wait any longer.
@@ -40,7 +39,7 @@ impl CloneWorker {
         proof: Proof,
     ) -> Self {
         let notice =
-            DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::CloneWorker, panicked });
+            DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::CloneWorker, panicked });
         Self { context, services, call, proof, asked_at: clock::now(), _notice: notice }
     }
 }

@@ -32,7 +32,7 @@ use uuid::Uuid;
 use super::housekeeping::{Retention, run_maintenance};
 use crate::admission::call_registry::{REMEMBERED, Registry, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
-use crate::call::announcements::Programme;
+use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
 use crate::durability::leadership::{LEFT_FREE, Standing};
@@ -383,12 +383,12 @@ impl Recovery {
                 warn!(self.services.log, "a prompt differs from its configuration"; "problem" => problem);
             }
         }
-        let programmes = prepared
+        let announcements = prepared
             .by_line
             .into_iter()
-            .map(|(line, prompts)| (line, Programme::new(prompts, pbx.lead_silence)))
+            .map(|(line, prompts)| (line, Announcements::new(prompts, pbx.lead_silence)))
             .collect();
-        lines.with_programmes(&programmes)
+        lines.with_announcements(&announcements)
     }
 
     fn start_feed(&self, feed: ReservedFeed, supervisor: &Addr<CallSupervisor>) {

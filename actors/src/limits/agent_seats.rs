@@ -1,12 +1,13 @@
 //! Conversations with agents at once: the account has so many at the provider, and one more would be refused there, or cost double.
 //!
-//! A call has one seat at most, from the moment at which a conversation is opened for it, through all its attempts, until it has none.
+//! A call has one seat at most. Here it is only counted: when a call takes its seat and gives it back is decided in the machine
+//! (`precall_call::Effect::ReleaseSeat`).
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use precall_call::{Call, CallId, Phase};
+use precall_call::CallId;
 use tokio::sync::Notify;
 
 /// Who finds no seat waits so long: longer than a goodbye, shorter than a caller's patience.
@@ -47,8 +48,8 @@ impl AgentSeats {
         self.lock().insert(call);
     }
 
-    /// The call has no conversation any more.
-    pub fn give_back(&self, call: CallId) {
+    /// The call gives its seat back. Without one nothing happens: the order may come twice.
+    pub fn release(&self, call: CallId) {
         if self.lock().remove(&call) {
             self.freed.notify_waiters();
         }
@@ -78,19 +79,6 @@ impl AgentSeats {
     fn lock(&self) -> MutexGuard<'_, HashSet<CallId>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a conversation is, or is being, opened for the call: it keeps the seat that it may have.
-#[must_use]
-pub fn has_conversation(call: &Call) -> bool {
-    let now = match call.phase {
-        // By telephone the greeting is a conversation of its own.
-        Phase::Greeting => !call.policy.on_live_leg(),
-        Phase::HandingOff(attempt) | Phase::Conversing(attempt) => attempt.rung.leads_to_agent(),
-        Phase::Released(_) => return false,
-        Phase::Offered | Phase::Holding => false,
-    };
-    now || call.early.is_some() || call.kept.is_some()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::policy::{Person, Proof, Rung};
 pub enum Effect {
     /// Record this event next, before anything else is heard: it is the durable intent of what follows it.
     Intend(Event),
-    /// Dial the greeting call.
+    /// Dial the greeting call. Takes a paid seat first.
     DialGreeting,
     /// Answer the ringing leg.
     AnswerLeg,
@@ -30,7 +30,7 @@ pub enum Effect {
     StopWaiting,
     /// Nobody in this call speaks with the cloned voice any more: it may be deleted.
     LetVoiceGo,
-    /// Make one attempt at a handoff.
+    /// Make one attempt at a handoff. Takes a paid seat first when the rung leads to an agent.
     StartHandoff {
         /// Counts from 1.
         attempt: u8,
@@ -40,6 +40,11 @@ pub enum Effect {
         voice: Option<VoiceId>,
         /// Who is to be reached, on the rung of that name.
         person: Option<Person>,
+    },
+    /// Play the apology into the connected leg: the attempt of the ladder that calls nobody.
+    PlayApology {
+        /// Counts from 1.
+        attempt: u8,
     },
     /// The agent that this attempt made ready hears the caller from now on, and is heard.
     ConnectAgent {
@@ -58,6 +63,10 @@ pub enum Effect {
         /// Which attempt.
         attempt: u8,
     },
+    /// The end of the greeting call does not matter any more. A dial that is still without an answer is not broken off.
+    StopWatchingGreeting,
+    /// Give the call's paid seat back: no conversation is open for the call any more, and none is about to be opened.
+    ReleaseSeat,
     /// Find out at the provider what became of a conversation.
     LookUp(Purpose),
 }
@@ -68,7 +77,7 @@ impl Effect {
     pub fn surely_not_done(&self) -> Option<Event> {
         match self {
             Self::DialGreeting => Some(Event::GreetingEnded { end: GreetingEnd::Refused }),
-            Self::StartHandoff { attempt, .. } => {
+            Self::StartHandoff { attempt, .. } | Self::PlayApology { attempt } => {
                 Some(Event::HandoffFailed { attempt: *attempt, why: HandoffFailure::Refused })
             }
             Self::Intend(_)
@@ -83,6 +92,8 @@ impl Effect {
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
+            | Self::StopWatchingGreeting
+            | Self::ReleaseSeat
             | Self::LookUp(_) => None,
         }
     }
@@ -91,7 +102,7 @@ impl Effect {
     #[must_use]
     pub fn needs_durable_intent(&self) -> bool {
         match self {
-            Self::DialGreeting | Self::StartHandoff { .. } => true,
+            Self::DialGreeting | Self::StartHandoff { .. } | Self::PlayApology { .. } => true,
             Self::Intend(_)
             | Self::AnswerLeg
             | Self::PlayGreeting
@@ -104,6 +115,8 @@ impl Effect {
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
+            | Self::StopWatchingGreeting
+            | Self::ReleaseSeat
             | Self::LookUp(_) => false,
         }
     }

@@ -86,7 +86,7 @@ named! {
 }
 
 named! {
-    /// Who said a line of a conversation.
+    /// Who spoke.
     Speaker {
         /// The agent.
         Agent = "agent",
@@ -119,7 +119,7 @@ named! {
 
 named! {
     /// A part of the program that panicked.
-    Job {
+    CallPart {
         /// The call's own actor.
         Call = "call",
         /// The greeting.
@@ -333,12 +333,12 @@ pub enum Event {
         person: Person,
     },
     /// Something was said on the bridge. The words are kept beside the event.
-    LineSpoken {
-        /// Counts the lines of the call from 1.
+    Utterance {
+        /// Counts the utterances of the call from 1.
         number: u32,
         /// By whom.
         by: Speaker,
-        /// The earlier line that this one takes the place of: so much of it was heard before it was interrupted.
+        /// The number of the earlier utterance that this one replaces: the caller interrupted the agent, and this is what was heard.
         corrects: Option<u32>,
     },
     /// The provider reported on a conversation.
@@ -353,7 +353,7 @@ pub enum Event {
     /// A part of the program panicked.
     Panicked {
         /// Which.
-        job: Job,
+        part: CallPart,
         /// Counts this call's panics from 1.
         ordinal: u32,
     },

@@ -4,9 +4,9 @@ use core::time::Duration;
 
 use crate::cause::{NoVoice, Release};
 use crate::event::{Event, VoiceSource};
-use crate::ids::{JobId, VoiceId};
+use crate::ids::{ConversationId, JobId, VoiceId};
 use crate::policy::Rung;
-use crate::state::{Call, Phase, Voice};
+use crate::state::{Call, Voice};
 
 /// Something that became true, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +38,22 @@ pub enum Fact {
     VoiceMissing(NoVoice),
     /// Somebody was brought in.
     HandedOff(Rung),
+    /// The provider reported on one of the call's conversations: what it took counts against the budgets. A report that says no
+    /// more than an earlier one is no fact, so that a conversation counts once.
+    ConversationReported {
+        /// The conversation.
+        conversation: ConversationId,
+        /// How long it lasted, where the report says so.
+        duration: Option<Duration>,
+    },
     /// A part of the program panicked.
     Panicked,
     /// The call ended.
     Released(Release),
 }
 
-/// What became true from `before` (none at the offer) to `after` by `event`.
+/// What became true from `before` (none at the offer) to `after` by `event`. The event changed the call: one that changes nothing
+/// is not logged, and makes nothing true.
 #[must_use]
 pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
     let mut facts = Vec::new();
@@ -68,6 +77,7 @@ pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
     {
         facts.push(Fact::HandedOff(*rung));
     }
+    facts.extend(report_fact(event, after));
     if after.panics > before.panics {
         facts.push(Fact::Panicked);
     }
@@ -81,7 +91,7 @@ fn audio_facts(before: &Call, after: &Call) -> Vec<Fact> {
     let mut facts = Vec::new();
     let Some(connected) = after.instants.leg_connected else { return facts };
     // Both may be corrected while the greeting goes on.
-    if before.phase == Phase::Greeting && after.phase != Phase::Greeting {
+    if before.is_greeting() && !after.is_greeting() {
         facts.extend(after.instants.greeting_started.map(|at| Fact::FirstFrame(at.since(connected))));
         facts.extend(after.instants.sound_started.map(|at| Fact::FirstSound(at.since(connected))));
     }
@@ -99,4 +109,14 @@ fn voice_fact(event: &Event, voice: &Voice) -> Option<Fact> {
         (_, Voice::Fallback(why)) => Some(Fact::VoiceMissing(*why)),
         (_, Voice::Awaited | Voice::Cloned(_)) => None,
     }
+}
+
+/// A report on a conversation that is not known to be this call's counts for nothing.
+fn report_fact(event: &Event, after: &Call) -> Option<Fact> {
+    let Event::Reported(report) = event else { return None };
+    let ours = after.conversations.iter().any(|known| known.id.as_ref() == Some(&report.conversation));
+    ours.then(|| Fact::ConversationReported {
+        conversation: report.conversation.clone(),
+        duration: report.duration,
+    })
 }

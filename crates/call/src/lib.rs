@@ -17,7 +17,7 @@ mod time;
 pub use cause::{Blame, Cause, NoVoice, Release, Told};
 pub use effect::Effect;
 pub use event::{
-    Admission, AgentLoss, AudioHeard, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer,
+    Admission, AgentLoss, AudioHeard, CallPart, Event, Grade, GreetingEnd, HandoffFailure, LegSeen, Offer,
     Purpose, Report, Request, Silence, Speaker, VoiceSource,
 };
 pub use fact::{Fact, facts};
@@ -25,7 +25,8 @@ pub use fold::{FoldError, fold};
 pub use ids::{CallId, ConversationId, JobId, LineId, VoiceId};
 pub use policy::{Person, Policy, Proof, ProofWay, ProvedBy, Route, Rung, VoicePolicy, VoiceWait};
 pub use state::{
-    Attempt, Call, Conversation, Deadline, Dial, Dues, Early, Instants, Kept, Leg, Phase, Proving, Voice,
+    Attempt, Call, Conversation, Conversing, Deadline, Dial, Dues, Early, Greeting, HandingOff, Instants,
+    Kept, Leg, Phase, Proving, Seat, Voice,
 };
 pub use step::{Step, open, step};
 pub use time::At;

@@ -16,13 +16,13 @@ pub enum Phase {
     /// Came in; nothing has reached the caller.
     Offered,
     /// The greeting is on its way or being heard.
-    Greeting,
+    Greeting(Greeting),
     /// The greeting is over, the voice or an operator is awaited.
     Holding,
     /// One attempt to bring somebody in is running.
-    HandingOff(Attempt),
-    /// The caller is with the agent whom this attempt brought in.
-    Conversing(Attempt),
+    HandingOff(HandingOff),
+    /// The caller is with an agent.
+    Conversing(Conversing),
     /// Over. Nothing leads out of here.
     Released(Release),
 }
@@ -33,13 +33,42 @@ impl Phase {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Offered => "offered",
-            Self::Greeting => "greeting",
+            Self::Greeting(_) => "greeting",
             Self::Holding => "holding",
             Self::HandingOff(_) => "handing_off",
             Self::Conversing(_) => "conversing",
             Self::Released(_) => "released",
         }
     }
+}
+
+/// What there is only while the greeting is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Greeting {
+    /// The agent that is being made ready meanwhile; on a live leg only.
+    pub early: Option<Early>,
+    /// The provider was asked what became of the greeting call: it is asked once.
+    pub looked_up: bool,
+}
+
+/// What there is only while an attempt at a handoff is running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HandingOff {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The agent that waits on the bridge, while the attempt calls a person.
+    pub kept: Option<Kept>,
+    /// The provider was asked what became of the agent's call: it is asked once.
+    pub looked_up: bool,
+}
+
+/// What there is only during a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conversing {
+    /// The attempt that brought the agent in.
+    pub attempt: Attempt,
+    /// The provider was asked what became of the agent's call, during the handoff or since: it is asked once.
+    pub looked_up: bool,
 }
 
 /// One attempt at a handoff.
@@ -142,6 +171,15 @@ named! {
     }
 }
 
+/// The call's seat among the conversations that the account may have at once (`AGENT_CONCURRENCY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seat {
+    /// The call has none.
+    None,
+    /// The call has one, or the order that opens its conversation is taking one.
+    Held,
+}
+
 /// When things are due. The earliest is the call's one deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Dues {
@@ -235,12 +273,10 @@ pub struct Call {
     pub audio: Option<AudioHeard>,
     /// Conversations at the provider, in the order they were begun.
     pub conversations: Vec<Conversation>,
+    /// The paid seat. The call keeps it from one attempt to the next, so it crosses phases.
+    pub seat: Seat,
     /// Rungs that were tried, in order.
     pub tried: Vec<Rung>,
-    /// The agent that is being made ready during the greeting.
-    pub early: Option<Early>,
-    /// The agent that waits while a person is being called.
-    pub kept: Option<Kept>,
     /// A rung that may be tried once more, since what broke was not its own doing.
     pub again: Option<Rung>,
     /// How often one was.
@@ -250,7 +286,7 @@ pub struct Call {
     /// An agent spoke with the caller on the live leg, or was handed them.
     pub talked: bool,
     /// Lines that were spoken on the bridge.
-    pub lines: u32,
+    pub utterances: u32,
     /// When things are due.
     pub dues: Dues,
     /// Counts the armings of the deadline.
@@ -269,8 +305,6 @@ pub struct Call {
     pub person_asked: Option<Person>,
     /// How often the agent asked for one.
     pub persons_asked: u8,
-    /// Purposes that were looked up at the provider since their last deadline.
-    pub looked_up: Vec<Purpose>,
     /// Panics of this call's parts.
     pub panics: u32,
     /// The last of them.
@@ -292,10 +326,42 @@ impl Call {
         match self.phase {
             Phase::Released(release) => Some(release),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_) => None,
+        }
+    }
+
+    /// Whether the greeting is on its way or being heard.
+    #[must_use]
+    pub fn is_greeting(&self) -> bool {
+        matches!(self.phase, Phase::Greeting(_))
+    }
+
+    /// The agent that is being made ready while the greeting is heard.
+    #[must_use]
+    pub fn early(&self) -> Option<Early> {
+        match self.phase {
+            Phase::Greeting(greeting) => greeting.early,
+            Phase::Offered
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_)
+            | Phase::Released(_) => None,
+        }
+    }
+
+    /// The agent that waits on the bridge while a person is being called.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        match self.phase {
+            Phase::HandingOff(handoff) => handoff.kept,
+            Phase::Offered
+            | Phase::Greeting(_)
+            | Phase::Holding
+            | Phase::Conversing(_)
+            | Phase::Released(_) => None,
         }
     }
 
@@ -311,6 +377,29 @@ impl Call {
         self.proof == Proving::Awaited(ProofWay::LegOrPin)
     }
 
+    /// Whether the end of the greeting call is watched for at the provider: on route `callback`, while the greeting is under way.
+    #[must_use]
+    pub fn watches_greeting(&self) -> bool {
+        self.is_greeting() && !self.policy.on_live_leg()
+    }
+
+    /// Whether the call has a paid seat. After a restart the engine gives the call its seat back by this answer.
+    #[must_use]
+    pub fn holds_seat(&self) -> bool {
+        self.seat == Seat::Held
+    }
+
+    /// Whether a paid conversation is open for this call, or is being opened.
+    pub(crate) fn may_have_conversation(&self) -> bool {
+        match self.phase {
+            Phase::Offered | Phase::Holding | Phase::Released(_) => false,
+            // On route `callback` the greeting is a conversation of its own.
+            Phase::Greeting(greeting) => !self.policy.on_live_leg() || greeting.early.is_some(),
+            Phase::HandingOff(handoff) => handoff.attempt.rung.leads_to_agent() || handoff.kept.is_some(),
+            Phase::Conversing(with) => with.attempt.rung.leads_to_agent(),
+        }
+    }
+
     /// The one armed deadline; none once it is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
@@ -321,10 +410,14 @@ impl Call {
     #[must_use]
     pub fn still_wants(&self, effect: &Effect) -> bool {
         match effect {
-            Effect::DialGreeting => self.phase == Phase::Greeting,
-            Effect::StartHandoff { attempt, .. } => {
-                let running = matches!(self.phase, Phase::HandingOff(running) if running.number == *attempt);
-                running || self.early.is_some_and(|early| early.attempt.number == *attempt)
+            Effect::DialGreeting => self.is_greeting(),
+            Effect::StartHandoff { attempt, .. } | Effect::PlayApology { attempt } => {
+                let running = match self.phase {
+                    Phase::HandingOff(running) => Some(running.attempt),
+                    Phase::Greeting(greeting) => greeting.early.map(|early| early.attempt),
+                    Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => None,
+                };
+                running.is_some_and(|running| running.number == *attempt)
             }
             Effect::Intend(_)
             | Effect::AnswerLeg
@@ -338,8 +431,33 @@ impl Call {
             | Effect::ConnectAgent { .. }
             | Effect::ReturnToAgent { .. }
             | Effect::CancelHandoff { .. }
+            | Effect::StopWatchingGreeting
+            | Effect::ReleaseSeat
             | Effect::LookUp(_) => true,
         }
+    }
+
+    /// Number of the latest attempt at a handoff; 0 before the first.
+    #[must_use]
+    pub fn latest_attempt(&self) -> u8 {
+        u8::try_from(self.tried.len()).unwrap_or(u8::MAX)
+    }
+
+    /// A conversation of this purpose that is looked up at the provider cannot have begun earlier.
+    #[must_use]
+    pub fn cannot_have_begun_before(&self, purpose: Purpose) -> At {
+        match purpose {
+            Purpose::Greeting => self.instants.offered,
+            Purpose::Agent => self.instants.handoff_started.unwrap_or(self.instants.offered),
+        }
+    }
+
+    /// Whether the dial that is due may have been made before a restart, so that the provider is asked first. Not while an earlier
+    /// conversation of this call is without an id: the provider's answer could be that one.
+    #[must_use]
+    pub fn may_have_dialled_before(&self) -> bool {
+        let mut earlier = self.conversations.iter().rev().skip(1);
+        self.resumed > 0 && earlier.all(|c| c.id.is_some() || c.dial == Dial::Refused)
     }
 
     /// Whether an agent conversation took place, as far as is known.

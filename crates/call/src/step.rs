@@ -4,6 +4,7 @@ mod bridge;
 mod ending;
 mod greeting;
 mod handoff;
+mod holdings;
 mod leg;
 mod proof;
 
@@ -12,10 +13,10 @@ use std::sync::Arc;
 
 use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
-use crate::event::{Admission, Event, Job, LegSeen, Offer, Purpose, Request, VoiceSource};
+use crate::event::{Admission, CallPart, Event, LegSeen, Offer, Request, VoiceSource};
 use crate::ids::VoiceId;
 use crate::policy::{Proof, VoiceWait};
-use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Voice};
+use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Seat, Voice};
 use crate::time::At;
 
 /// Two panics of one call within this time end it.
@@ -49,14 +50,13 @@ pub fn open(offer: &Offer, now: At) -> Step {
         audio_lost: false,
         audio: None,
         conversations: Vec::new(),
+        seat: Seat::None,
         tried: Vec::new(),
-        early: None,
-        kept: None,
         again: None,
         reopened: 0,
         agent_loss: None,
         talked: false,
-        lines: 0,
+        utterances: 0,
         dues: Dues::default(),
         generation: 0,
         instants: Instants {
@@ -78,15 +78,14 @@ pub fn open(offer: &Offer, now: At) -> Step {
         handoff_asked: false,
         person_asked: None,
         persons_asked: 0,
-        looked_up: Vec::new(),
         panics: 0,
         last_panic: None,
         resumed: 0,
     };
-    let mut turn = Turn { call, effects: Vec::new(), now };
-    turn.offered(offer.admission);
-    turn.rearm(None);
-    Step { next: turn.call, effects: turn.effects }
+    let mut builder = StepBuilder { call, effects: Vec::new(), now };
+    builder.offered(offer.admission);
+    builder.rearm(None);
+    Step { next: builder.call, effects: builder.effects }
 }
 
 /// Moves a call on. Total: every event is answered in every state. `now` is the event's own time; one that is earlier
@@ -94,25 +93,26 @@ pub fn open(offer: &Offer, now: At) -> Step {
 #[must_use]
 pub fn step(call: &Call, event: &Event, now: At) -> Step {
     let now = now.max(call.at);
-    let mut turn = Turn { call: call.clone(), effects: Vec::new(), now };
-    turn.take(event);
-    if turn.call == *call {
-        return Step { next: turn.call, effects: Vec::new() };
+    let mut builder = StepBuilder { call: call.clone(), effects: Vec::new(), now };
+    builder.take(event);
+    if builder.call == *call {
+        return Step { next: builder.call, effects: Vec::new() };
     }
-    turn.rearm(call.dues.earliest());
-    turn.call.version = call.version.saturating_add(1);
-    turn.call.at = now;
-    Step { next: turn.call, effects: turn.effects }
+    builder.give_up_what_is_left_behind(call);
+    builder.rearm(call.dues.earliest());
+    builder.call.version = call.version.saturating_add(1);
+    builder.call.at = now;
+    Step { next: builder.call, effects: builder.effects }
 }
 
 /// A call in the middle of one step.
-struct Turn {
+struct StepBuilder {
     call: Call,
     effects: Vec<Effect>,
     now: At,
 }
 
-impl Turn {
+impl StepBuilder {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Offered(_) => {}
@@ -143,11 +143,11 @@ impl Turn {
             Event::AgentEnded { attempt } => self.agent_ended(*attempt),
             Event::AgentLost { attempt, why } => self.agent_lost(*attempt, *why),
             Event::PersonAsked { number, person } => self.agent_asked_for(*number, person),
-            Event::LineSpoken { number, .. } => self.line_spoken(*number),
+            Event::Utterance { number, .. } => self.utterance_heard(*number),
             Event::Reported(report) => self.reported(report),
             Event::OperatorAsked(request) => self.operator_asked(*request),
             Event::DeadlinePassed { generation } => self.deadline_passed(*generation),
-            Event::Panicked { job, ordinal } => self.panicked(*job, *ordinal),
+            Event::Panicked { part, ordinal } => self.panicked(*part, *ordinal),
             Event::Resumed { generation, leg } => self.resumed(*generation, *leg),
         }
     }
@@ -178,7 +178,7 @@ impl Turn {
 
     /// A clone that comes late is still the better voice, until somebody speaks with another one.
     fn voice_ready(&mut self, voice: &VoiceId, _source: VoiceSource) {
-        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if !still_open || matches!(self.call.voice, Voice::Cloned(_)) || self.lacks_proof() {
             return;
         }
@@ -257,7 +257,7 @@ impl Turn {
         self.move_on();
     }
 
-    fn panicked(&mut self, job: Job, ordinal: u32) {
+    fn panicked(&mut self, part: CallPart, ordinal: u32) {
         if ordinal != self.call.panics.saturating_add(1) {
             return;
         }
@@ -270,11 +270,11 @@ impl Turn {
         if again {
             return self.release(Release::by(Blame::Precall, Cause::Panicked));
         }
-        match job {
-            Job::Call => {}
-            Job::Greeting => self.greeting_lost(),
-            Job::CloneWorker => self.voice_missing(NoVoice::CloneFailed),
-            Job::Handoff => self.handoff_lost(),
+        match part {
+            CallPart::Call => {}
+            CallPart::Greeting => self.greeting_lost(),
+            CallPart::CloneWorker => self.voice_missing(NoVoice::CloneFailed),
+            CallPart::Handoff => self.handoff_lost(),
         }
     }
 
@@ -287,7 +287,7 @@ impl Turn {
         if self.call.is_released() {
             return;
         }
-        let routed_away = matches!(self.call.phase, Phase::Conversing(with) if with.rung.routes());
+        let routed_away = matches!(self.call.phase, Phase::Conversing(with) if with.attempt.rung.routes());
         let ours = self.call.policy.on_live_leg() && !routed_away;
         if ours && leg == LegSeen::Gone {
             self.call.leg = Leg::Gone;
@@ -307,7 +307,7 @@ impl Turn {
         }
         match self.call.phase {
             Phase::Offered => self.effects.push(Effect::Intend(Event::GreetingDialled)),
-            Phase::Greeting => self.greeting_lost(),
+            Phase::Greeting(_) => self.greeting_lost(),
             Phase::Holding => self.move_on(),
             Phase::HandingOff(_) => self.handoff_lost(),
             Phase::Conversing(_) | Phase::Released(_) => {}
@@ -322,28 +322,21 @@ impl Turn {
         }
         self.session_went();
         match self.call.phase {
-            Phase::Greeting if !self.call.notice_given() => self.effects.push(Effect::PlayGreeting),
-            Phase::Greeting if self.call.policy.on_live_leg() => self.hold(),
-            Phase::Greeting => self.look_up(Purpose::Greeting),
+            Phase::Greeting(_) if !self.call.notice_given() => self.effects.push(Effect::PlayGreeting),
+            Phase::Greeting(_) if self.call.policy.on_live_leg() => self.hold(),
+            Phase::Greeting(_) => self.look_greeting_up(),
             Phase::Holding => self.play_hold(),
-            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => {
+            Phase::HandingOff(handoff) if handoff.attempt.rung.needs_audio() => {
                 self.play_hold();
                 self.handoff_lost();
             }
             Phase::HandingOff(_) => self.play_hold(),
-            Phase::Conversing(with) if with.rung.bridges() => {
+            Phase::Conversing(with) if with.attempt.rung.bridges() => {
                 self.play_hold();
                 self.next_rung();
             }
             Phase::Offered | Phase::Conversing(_) | Phase::Released(_) => {}
         }
-    }
-
-    fn look_up(&mut self, purpose: Purpose) {
-        if !self.call.looked_up.contains(&purpose) {
-            self.call.looked_up.push(purpose);
-        }
-        self.effects.push(Effect::LookUp(purpose));
     }
 
     /// Goes from hold to the next attempt, once nothing is left to wait for.
@@ -367,13 +360,14 @@ impl Turn {
 
     /// The greeting is over: the agent who was made ready meanwhile, or else music, and the shorter wait of `VOICE_WAIT=start`.
     fn hold(&mut self) {
-        self.call.phase = Phase::Holding;
-        self.call.dues.greeting = None;
-        self.call.instants.greeting_ended = Some(self.now);
         if self.call.person_asked.is_some() {
             self.give_early_agent_up();
         }
-        if let Some(early) = self.call.early.take() {
+        let early = self.take_early_agent();
+        self.call.phase = Phase::Holding;
+        self.call.dues.greeting = None;
+        self.call.instants.greeting_ended = Some(self.now);
+        if let Some(early) = early {
             return self.await_early_agent(early);
         }
         self.play_hold();
@@ -405,10 +399,9 @@ impl Turn {
             return;
         }
         self.give_early_agent_up();
-        if let (Phase::HandingOff(attempt), true) = (self.call.phase, self.call.policy.on_live_leg()) {
-            self.effects.push(Effect::CancelHandoff { attempt: attempt.number });
+        if let (Phase::HandingOff(handoff), true) = (self.call.phase, self.call.policy.on_live_leg()) {
+            self.effects.push(Effect::CancelHandoff { attempt: handoff.attempt.number });
         }
-        self.call.kept = None;
         self.call.again = None;
         self.stop_awaiting_proof();
         if self.call.waiting {

@@ -17,7 +17,7 @@ use crate::admission::call_supervisor::admit::{Admitted, PBX};
 use crate::admission::caller_proof::leg_proof;
 use crate::admission::leg_owners::{LegState, Tell};
 use crate::call::line::Line;
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::pbx::leg_commands;
 use crate::pbx::leg_events::{LegHappened, LegNews, Synced};
 
@@ -42,7 +42,7 @@ impl CallSupervisor {
         let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
         if self.proof_of(participant, caller) == Proof::Given {
             let proved = Event::ProofGiven { by: ProvedBy::Leg };
-            self.deliver(call, Delivery::own(proved, Extra::None, at), ctx);
+            self.deliver(call, Delivery::own(proved, Payload::None, at), ctx);
         }
         self.tell_of_leg(Some(tell), at, ctx);
     }
@@ -139,18 +139,18 @@ impl CallSupervisor {
     }
 
     fn tell_of_leg(&mut self, tell: Option<Tell>, at: At, ctx: &mut Context<Self>) {
-        let (call, event, extra) = match tell {
-            Some(Tell::Ringing(call, leg)) => (call, Event::LegRinging, Extra::Leg(leg)),
-            Some(Tell::Connected(call, leg)) => (call, Event::LegConnected, Extra::Leg(leg)),
-            Some(Tell::Gone(call)) => (call, Event::LegGone, Extra::None),
+        let (call, event, payload) = match tell {
+            Some(Tell::Ringing(call, leg)) => (call, Event::LegRinging, Payload::Leg(leg)),
+            Some(Tell::Connected(call, leg)) => (call, Event::LegConnected, Payload::Leg(leg)),
+            Some(Tell::Gone(call)) => (call, Event::LegGone, Payload::None),
             None => return,
         };
-        self.deliver(call, Delivery::own(event, extra, at), ctx);
+        self.deliver(call, Delivery::own(event, payload, at), ctx);
     }
 
     fn keys_pressed(&mut self, call: CallId, keys: &str, at: At, ctx: &mut Context<Self>) {
         for key in keys.chars().filter(|key| matches!(key, '0'..='9' | '*' | '#')) {
-            self.deliver(call, Delivery::own(Event::DtmfReceived { key }, Extra::None, at), ctx);
+            self.deliver(call, Delivery::own(Event::DtmfReceived { key }, Payload::None, at), ctx);
         }
     }
 }
@@ -163,7 +163,7 @@ impl Handler<Synced> for CallSupervisor {
     fn handle(&mut self, _: Synced, ctx: &mut Context<Self>) {
         for call in std::mem::take(&mut self.taken_up) {
             if self.registry.is_live(call) && self.legs.of_call(call).is_none() {
-                self.deliver(call, Delivery::own(Event::LegGone, Extra::None, clock::now()), ctx);
+                self.deliver(call, Delivery::own(Event::LegGone, Payload::None, clock::now()), ctx);
             }
         }
     }

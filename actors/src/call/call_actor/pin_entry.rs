@@ -10,7 +10,7 @@ use super::CallActor;
 use crate::call::pin::Pin;
 use crate::call::pin::check::PinResult;
 use crate::call::pin::keypad::{Entry, PAUSE};
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
 
 /// PINs that wait while one is being checked: as many as a call may try. More are nothing.
@@ -47,7 +47,7 @@ impl CallActor {
                 return;
             }
             match entry {
-                Entry::Key(key) => self.take(&Event::DtmfReceived { key }, &Extra::None, Vec::new()),
+                Entry::Key(key) => self.take(&Event::DtmfReceived { key }, &Payload::None, Vec::new()),
                 Entry::Pin(pin) if self.pins.len() < WAITING_MAX => self.pins.push_back(pin),
                 Entry::Pin(_) => {}
             }
@@ -87,7 +87,7 @@ impl Handler<PinChecked> for CallActor {
             PinResult::Right => Event::ProofGiven { by: ProvedBy::Pin },
             PinResult::Refused => Event::PinRefused { number: self.call.wrong_pins.saturating_add(1) },
         };
-        self.take(&event, &Extra::None, Vec::new());
+        self.take(&event, &Payload::None, Vec::new());
         self.check_next(ctx);
         self.proceed(ctx);
     }

@@ -1,12 +1,12 @@
 //! The agent on the caller's own leg: made ready while the greeting is heard, lost and opened again, kept while a person is
 //! being called.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{AgentLoss, Event, HandoffFailure};
 use crate::policy::{Person, Rung};
-use crate::state::{Attempt, Early, Kept, Leg, Phase, Voice};
+use crate::state::{Attempt, Conversing, Early, Greeting, HandingOff, Kept, Leg, Phase, Voice};
 
 /// How often a rung that broke without fault of its own is tried once more, in one call.
 const REOPENINGS: u8 = 2;
@@ -14,12 +14,12 @@ const REOPENINGS: u8 = 2;
 /// ringing.
 const PERSONS: usize = 3;
 
-impl Turn {
+impl StepBuilder {
     /// Begins the bridge while the greeting is still heard, as soon as it is known in which voice.
     pub(super) fn make_agent_ready(&mut self) {
         let call = &self.call;
-        let may = call.phase == Phase::Greeting
-            && call.early.is_none()
+        let may = call.is_greeting()
+            && call.early().is_none()
             && call.leg == Leg::Connected
             && call.voice != Voice::Awaited
             && call.person_asked.is_none()
@@ -35,30 +35,33 @@ impl Turn {
 
     /// Nobody is to hear the agent that is being made ready: a better voice came, a person is wanted, or the call is over.
     pub(super) fn give_early_agent_up(&mut self) {
-        if let Some(early) = self.call.early.take() {
+        if let Some(early) = self.take_early_agent() {
             self.note_agent_dial(HandoffFailure::Unknown);
             self.effects.push(Effect::CancelHandoff { attempt: early.attempt.number });
         }
     }
 
+    pub(super) fn take_early_agent(&mut self) -> Option<Early> {
+        let Phase::Greeting(greeting) = &mut self.call.phase else { return None };
+        greeting.early.take()
+    }
+
     /// It could not be made ready: the next one is, while there is time.
     pub(super) fn early_agent_failed(&mut self, number: u8) -> bool {
-        if self.call.early.take_if(|early| early.attempt.number == number).is_none() {
+        if self.call.early().is_none_or(|early| early.attempt.number != number) {
             return false;
         }
+        self.take_early_agent();
         self.make_agent_ready();
         true
     }
 
     /// It is ready; its turn comes when the greeting is over.
     pub(super) fn early_agent_is_ready(&mut self, number: u8) -> bool {
-        match &mut self.call.early {
-            Some(early) if early.attempt.number == number => {
-                early.ready = true;
-                true
-            }
-            Some(_) | None => false,
-        }
+        let Phase::Greeting(Greeting { early: Some(early), .. }) = &mut self.call.phase else { return false };
+        let is_meant = early.attempt.number == number;
+        early.ready |= is_meant;
+        is_meant
     }
 
     pub(super) fn await_early_agent(&mut self, early: Early) {
@@ -82,19 +85,16 @@ impl Turn {
     /// Whoever carried the agent's session is gone: the rung may be tried once more, for it was not its fault.
     pub(super) fn session_went(&mut self) {
         let with_agent = match self.call.phase {
-            Phase::HandingOff(attempt) | Phase::Conversing(attempt) if attempt.rung.bridges() => {
+            Phase::HandingOff(HandingOff { attempt, .. }) | Phase::Conversing(Conversing { attempt, .. })
+                if attempt.rung.bridges() =>
+            {
                 Some(attempt)
             }
-            Phase::Offered
-            | Phase::Greeting
-            | Phase::Holding
-            | Phase::HandingOff(_)
-            | Phase::Conversing(_)
-            | Phase::Released(_) => None,
+            Phase::HandingOff(_) => self.take_kept_agent().map(|kept| kept.attempt),
+            Phase::Greeting(_) => self.take_early_agent().map(|early| early.attempt),
+            Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => None,
         };
-        let early = self.call.early.take().map(|early| early.attempt);
-        let kept = self.call.kept.take().map(|kept| kept.attempt);
-        if let Some(attempt) = with_agent.or(early).or(kept) {
+        if let Some(attempt) = with_agent {
             self.note_agent_dial(HandoffFailure::Unknown);
             self.may_try_again(attempt.rung);
         }
@@ -109,20 +109,25 @@ impl Turn {
     /// What it had said was heard, so the leg can go.
     pub(super) fn agent_ended(&mut self, number: u8) {
         match self.call.phase {
-            Phase::Conversing(with) if with.number == number && with.rung.bridges() => {
+            Phase::Conversing(with) if with.attempt.number == number && with.attempt.rung.bridges() => {
                 self.release(Release::good(Cause::AgentEnded));
             }
             // It took its leave while somebody else was being called for the caller: that goes on.
             Phase::HandingOff(_) => self.kept_agent_is_gone(number, AgentLoss::Lost),
-            Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => {
-            }
+            Phase::Offered
+            | Phase::Greeting(_)
+            | Phase::Holding
+            | Phase::Conversing(_)
+            | Phase::Released(_) => {}
         }
     }
 
     /// A lost connection is opened again once; who was refused or owes an answer for too long is not asked again.
     pub(super) fn agent_lost(&mut self, number: u8, why: AgentLoss) {
         match self.call.phase {
-            Phase::Conversing(with) if with.number == number && with.rung.bridges() => {
+            Phase::Conversing(Conversing { attempt: with, .. })
+                if with.number == number && with.rung.bridges() =>
+            {
                 if why == AgentLoss::Lost && self.call.agent_loss.is_none() {
                     self.may_try_again(with.rung);
                 }
@@ -133,7 +138,7 @@ impl Turn {
                 self.next_rung();
             }
             Phase::HandingOff(_) => self.kept_agent_is_gone(number, why),
-            Phase::Greeting => {
+            Phase::Greeting(_) => {
                 self.early_agent_failed(number);
             }
             Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => {}
@@ -148,14 +153,17 @@ impl Turn {
         }
         match self.call.phase {
             Phase::Released(_) => {}
-            Phase::Offered | Phase::Greeting | Phase::Holding => {
-                if self.call.early.is_some_and(|early| early.attempt.rung.wants_clone()) {
+            Phase::Offered | Phase::Greeting(_) | Phase::Holding => {
+                if self.call.early().is_some_and(|early| early.attempt.rung.wants_clone()) {
                     self.give_early_agent_up();
                 }
                 self.effects.push(Effect::LetVoiceGo);
                 self.decide(Voice::Fallback(why));
             }
-            Phase::HandingOff(with) | Phase::Conversing(with) if with.rung == Rung::BridgeCloned => {
+            Phase::HandingOff(HandingOff { attempt: with, .. })
+            | Phase::Conversing(Conversing { attempt: with, .. })
+                if with.rung == Rung::BridgeCloned =>
+            {
                 self.call.voice = Voice::Fallback(why);
                 self.call.person_asked = None;
                 self.note_agent_dial(HandoffFailure::Unknown);
@@ -167,12 +175,13 @@ impl Turn {
                 self.next_rung();
             }
             // Somebody is being called: a person, while the agent waits, or an agent whose voice was told already.
-            Phase::HandingOff(with) => {
+            Phase::HandingOff(handoff) => {
                 self.call.voice = Voice::Fallback(why);
-                if let Some(kept) = self.call.kept.take_if(|kept| kept.attempt.rung.wants_clone()) {
+                if let Some(kept) = handoff.kept.filter(|kept| kept.attempt.rung.wants_clone()) {
+                    self.take_kept_agent();
                     self.effects.push(Effect::CancelHandoff { attempt: kept.attempt.number });
                 }
-                if !with.rung.takes_clone() {
+                if !handoff.attempt.rung.takes_clone() {
                     self.effects.push(Effect::LetVoiceGo);
                 }
             }
@@ -181,9 +190,15 @@ impl Turn {
     }
 
     fn kept_agent_is_gone(&mut self, number: u8, why: AgentLoss) {
-        if self.call.kept.take_if(|kept| kept.attempt.number == number).is_some() {
+        if self.call.kept().is_some_and(|kept| kept.attempt.number == number) {
+            self.take_kept_agent();
             self.call.agent_loss = Some(why);
         }
+    }
+
+    fn take_kept_agent(&mut self) -> Option<Kept> {
+        let Phase::HandingOff(handoff) = &mut self.call.phase else { return None };
+        handoff.kept.take()
     }
 
     /// The agent's tool. Whoever is not known here was already answered by whoever heard the question.
@@ -191,7 +206,7 @@ impl Turn {
         if number != self.call.persons_asked.saturating_add(1) {
             return;
         }
-        let bridged = matches!(self.call.phase, Phase::Conversing(with) if with.rung.bridges());
+        let bridged = matches!(self.call.phase, Phase::Conversing(with) if with.attempt.rung.bridges());
         if !bridged || self.leg_is_away() {
             return;
         }
@@ -208,7 +223,7 @@ impl Turn {
         }
         if called >= PERSONS || !self.call.policy.knows(&person) {
             let why = HandoffFailure::Refused;
-            return self.effects.push(Effect::ReturnToAgent { attempt: with.number, why });
+            return self.effects.push(Effect::ReturnToAgent { attempt: with.attempt.number, why });
         }
         self.call.person_asked = Some(person);
         self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
@@ -220,9 +235,10 @@ impl Turn {
     pub(super) fn person_is_called(&mut self, attempt: Attempt, with: Attempt) {
         let longest = self.now.plus(self.call.policy.conversation_max);
         let until = self.call.dues.conversation.unwrap_or(longest);
-        self.call.kept = Some(Kept { attempt: with, until });
         self.call.tried.push(attempt.rung);
         self.begin_waiting_for(attempt);
+        let kept = Some(Kept { attempt: with, until });
+        self.call.phase = Phase::HandingOff(HandingOff { attempt, kept, looked_up: false });
         self.play_hold();
         let person = self.call.person_asked.clone();
         self.effects.push(Effect::StartHandoff {
@@ -236,7 +252,7 @@ impl Turn {
     /// Nobody came: back to the agent, who is told why; without one the ladder goes on.
     pub(super) fn person_missed(&mut self, why: HandoffFailure) {
         self.call.person_asked = None;
-        let Some(kept) = self.call.kept.take() else {
+        let Some(kept) = self.take_kept_agent() else {
             self.play_hold();
             return self.next_rung();
         };
@@ -245,15 +261,15 @@ impl Turn {
             return self.next_rung();
         }
         self.call.dues.handoff = None;
-        self.call.phase = Phase::Conversing(kept.attempt);
+        self.call.phase = Phase::Conversing(Conversing { attempt: kept.attempt, looked_up: false });
         self.call.dues.conversation = Some(kept.until);
         self.effects.push(Effect::ReturnToAgent { attempt: kept.attempt.number, why });
     }
 
     /// Lines are numbered by whoever hears them.
-    pub(super) fn line_spoken(&mut self, number: u32) {
-        if number == self.call.lines.saturating_add(1) {
-            self.call.lines = number;
+    pub(super) fn utterance_heard(&mut self, number: u32) {
+        if number == self.call.utterances.saturating_add(1) {
+            self.call.utterances = number;
         }
     }
 

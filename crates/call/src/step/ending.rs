@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::event::{Grade, HandoffFailure, Purpose, Report};
 use crate::ids::ConversationId;
 use crate::policy::Rung;
-use crate::state::{Dial, Leg, Phase};
+use crate::state::{Conversing, Dial, HandingOff, Leg, Phase};
 
-impl Turn {
+impl StepBuilder {
     /// Whether the caller's leg stays with us on this rung.
     pub(super) fn keeps_leg(&self, rung: Rung) -> bool {
         match rung {
@@ -36,7 +36,7 @@ impl Turn {
             }
             return;
         }
-        let before_agent = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        let before_agent = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if before_agent && self.call.policy.ends_with_pbx_call {
             self.release(Release::by(Blame::Caller, Cause::CallerHungUp));
         }
@@ -93,7 +93,7 @@ impl Turn {
     }
 
     fn greeting_reported(&mut self, report: &Report) {
-        if self.call.phase != Phase::Greeting || self.call.policy.on_live_leg() {
+        if !self.call.is_greeting() || self.call.policy.on_live_leg() {
             return;
         }
         match (report.grade, report.failure) {
@@ -108,13 +108,15 @@ impl Turn {
     /// On the bridge the agent's own socket says when it is over: a report may be of a session that was lost and opened again.
     fn agent_reported(&mut self, report: &Report) {
         match self.call.phase {
-            Phase::HandingOff(attempt) | Phase::Conversing(attempt) if attempt.rung.leads_to_agent() => {
+            Phase::HandingOff(HandingOff { attempt, .. }) | Phase::Conversing(Conversing { attempt, .. })
+                if attempt.rung.leads_to_agent() =>
+            {
                 if attempt.rung.bridges() {
                     return;
                 }
             }
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_)
@@ -139,10 +141,10 @@ impl Turn {
     /// On our own leg the longest conversation ends here. Elsewhere the report is overdue: asked for once, then not waited for.
     pub(super) fn conversation_overdue(&mut self) {
         let Phase::Conversing(with) = self.call.phase else { return };
-        if self.keeps_leg(with.rung) || self.call.looked_up.contains(&Purpose::Agent) {
+        if self.keeps_leg(with.attempt.rung) || with.looked_up {
             return self.release(Release::by(Blame::Precall, Cause::MaxDuration));
         }
-        self.look_up(Purpose::Agent);
+        self.look_agent_up();
         self.call.dues.conversation = Some(self.now.plus(self.call.policy.report_grace));
     }
 }

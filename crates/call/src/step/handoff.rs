@@ -1,14 +1,14 @@
 //! The handoff: one attempt a rung, each rung at most once, never again what may have been executed.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release, Told};
 use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
 use crate::policy::Rung;
-use crate::state::{Attempt, Dial, Dues, Early, Leg, Phase, Voice};
+use crate::state::{Attempt, Conversing, Dial, Dues, Early, Greeting, HandingOff, Leg, Phase, Seat, Voice};
 
-impl Turn {
+impl StepBuilder {
     /// Tries the next rung that is left, or ends the call.
     pub(super) fn next_rung(&mut self) {
         self.call.phase = Phase::Holding;
@@ -29,7 +29,7 @@ impl Turn {
     }
 
     pub(super) fn next_attempt(&self) -> u8 {
-        u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX).saturating_add(1)
+        self.call.latest_attempt().saturating_add(1)
     }
 
     fn nobody_left(&self) -> Release {
@@ -72,17 +72,18 @@ impl Turn {
         let attempt = Attempt { number, rung };
         match self.call.phase {
             // Only an agent on the bridge can wait and be returned to.
-            Phase::Conversing(with)
+            Phase::Conversing(Conversing { attempt: with, .. })
                 if rung == Rung::Person && with.rung.bridges() && self.call.person_asked.is_some() =>
             {
                 return self.person_is_called(attempt, with);
             }
-            Phase::Greeting if rung.bridges() && self.call.early.is_none() && self.can_try(rung) => {
-                self.call.early = Some(Early { attempt, ready: false });
+            Phase::Greeting(greeting) if rung.bridges() && greeting.early.is_none() && self.can_try(rung) => {
+                let early = Some(Early { attempt, ready: false });
+                self.call.phase = Phase::Greeting(Greeting { early, ..greeting });
             }
             Phase::Holding if self.can_try(rung) => self.begin_waiting_for(attempt),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_)
@@ -92,25 +93,35 @@ impl Turn {
         if self.call.again.take_if(|again| *again == rung).is_some() {
             self.call.reopened = self.call.reopened.saturating_add(1);
         }
-        if self.call.waiting && self.call.early.is_none() {
+        if self.call.waiting && self.call.early().is_none() {
             self.call.waiting = false;
             self.effects.push(Effect::StopWaiting);
         }
         if rung.leads_to_agent() {
             self.begin_conversation(Purpose::Agent);
+            self.call.seat = Seat::Held;
         }
-        let voice = self.voice_for(rung);
-        self.effects.push(Effect::StartHandoff { attempt: number, rung, voice, person: None });
+        self.effects.push(match rung {
+            Rung::Apology => Effect::PlayApology { attempt: number },
+            Rung::BridgeCloned
+            | Rung::BridgeFallback
+            | Rung::Transfer
+            | Rung::CallbackCloned
+            | Rung::CallbackFallback
+            | Rung::Destination
+            | Rung::Person => {
+                Effect::StartHandoff { attempt: number, rung, voice: self.voice_for(rung), person: None }
+            }
+        });
     }
 
     /// From here on its outcome is all that is waited for.
     pub(super) fn begin_waiting_for(&mut self, attempt: Attempt) {
-        self.call.phase = Phase::HandingOff(attempt);
+        self.call.phase = Phase::HandingOff(HandingOff { attempt, kept: None, looked_up: false });
         self.stop_awaiting_proof();
         self.call.dues = Dues::default();
         self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         self.call.instants.handoff_started.get_or_insert(self.now);
-        self.call.looked_up.retain(|purpose| *purpose != Purpose::Agent);
     }
 
     fn voice_for(&self, rung: Rung) -> Option<crate::ids::VoiceId> {
@@ -137,7 +148,7 @@ impl Turn {
         self.call.instants.handed_off.get_or_insert(self.now);
         self.let_go_of_leg(attempt.rung);
         // The attempt is over: nothing of it is left to be given up.
-        self.call.phase = Phase::Conversing(attempt);
+        self.begin_conversing(attempt);
         match attempt.rung {
             Rung::Destination | Rung::Person => self.release(self.reached_person()),
             Rung::Apology => {
@@ -153,8 +164,18 @@ impl Turn {
         }
     }
 
+    /// What the provider was asked during the handoff is not asked again.
+    fn begin_conversing(&mut self, attempt: Attempt) {
+        let looked_up = match self.call.phase {
+            Phase::HandingOff(HandingOff { looked_up, .. })
+            | Phase::Conversing(Conversing { looked_up, .. }) => looked_up,
+            Phase::Offered | Phase::Greeting(_) | Phase::Holding | Phase::Released(_) => false,
+        };
+        self.call.phase = Phase::Conversing(Conversing { attempt, looked_up });
+    }
+
     pub(super) fn converse(&mut self, attempt: Attempt) {
-        self.call.phase = Phase::Conversing(attempt);
+        self.begin_conversing(attempt);
         self.call.talked |= self.call.policy.on_live_leg();
         let policy = &self.call.policy;
         let longest = match attempt.rung {
@@ -248,8 +269,8 @@ impl Turn {
 
     /// No outcome in time. On a live leg the next rung follows; a dial is looked up, and then given up for good.
     pub(super) fn handoff_overdue(&mut self) {
-        let attempt = match self.call.phase {
-            Phase::HandingOff(attempt) => attempt,
+        let HandingOff { attempt, looked_up, .. } = match self.call.phase {
+            Phase::HandingOff(handoff) => handoff,
             // The intent to call a person was never recorded; it is made again.
             Phase::Conversing(_) => {
                 if let Some(person) = self.call.person_asked.take() {
@@ -257,12 +278,12 @@ impl Turn {
                 }
                 return;
             }
-            Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Released(_) => {
+            Phase::Offered | Phase::Greeting(_) | Phase::Holding | Phase::Released(_) => {
                 return self.next_rung();
             }
         };
         if attempt.rung.dials() {
-            if self.call.looked_up.contains(&Purpose::Agent) {
+            if looked_up {
                 return self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
             }
             return self.handoff_lost();
@@ -288,12 +309,12 @@ impl Turn {
 
     /// Whoever made the attempt is gone, and what came of it is not known.
     pub(super) fn handoff_lost(&mut self) {
-        if let Some(early) = self.call.early.filter(|early| !early.ready) {
+        if let Some(early) = self.call.early().filter(|early| !early.ready) {
             self.give_early_agent_up();
             self.may_try_again(early.attempt.rung);
             return self.make_agent_ready();
         }
-        let Phase::HandingOff(attempt) = self.call.phase else { return };
+        let Phase::HandingOff(HandingOff { attempt, .. }) = self.call.phase else { return };
         if !attempt.rung.dials() {
             self.effects.push(Effect::CancelHandoff { attempt: attempt.number });
             if attempt.rung == Rung::Person {
@@ -303,15 +324,24 @@ impl Turn {
             return self.next_rung();
         }
         self.note_agent_dial(HandoffFailure::Unknown);
-        self.look_up(Purpose::Agent);
+        self.look_agent_up();
         self.call.dues.handoff = Some(self.now.plus(self.call.policy.report_grace));
+    }
+
+    pub(super) fn look_agent_up(&mut self) {
+        if let Phase::HandingOff(HandingOff { looked_up, .. })
+        | Phase::Conversing(Conversing { looked_up, .. }) = &mut self.call.phase
+        {
+            *looked_up = true;
+            self.effects.push(Effect::LookUp(Purpose::Agent));
+        }
     }
 
     fn running(&self, number: u8) -> Option<Attempt> {
         match self.call.phase {
-            Phase::HandingOff(attempt) if attempt.number == number => Some(attempt),
+            Phase::HandingOff(HandingOff { attempt, .. }) if attempt.number == number => Some(attempt),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_)

@@ -3,18 +3,18 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::AudioHeard;
 use crate::policy::Rung;
-use crate::state::{Leg, Phase};
+use crate::state::{Greeting, HandingOff, Leg, Phase};
 
 /// How long a leg that went may take to come back under another id (3CX facts, section 5, row 6), and how long the answer of a
 /// `routeto` may lag behind the end of the leg (row 7).
 const LEG_GRACE: Duration = Duration::from_secs(2);
 
-impl Turn {
+impl StepBuilder {
     pub(super) fn leg_ringing(&mut self) {
         let waited_for = self.call.leg == Leg::Absent && self.call.phase == Phase::Offered;
         if !waited_for || !self.call.policy.on_live_leg() {
@@ -37,11 +37,11 @@ impl Turn {
         self.call.instants.leg_connected.get_or_insert(self.now);
         match self.call.phase {
             Phase::Offered => {
-                self.call.phase = Phase::Greeting;
+                self.call.phase = Phase::Greeting(Greeting::default());
                 self.call.dues.greeting = Some(self.now.plus(self.call.policy.greeting_max));
                 self.effects.push(Effect::PlayGreeting);
             }
-            Phase::Greeting => self.greeting_lost(),
+            Phase::Greeting(_) => self.greeting_lost(),
             Phase::Holding => {
                 self.play_hold();
                 // Once an attempt was on its way nothing is waited for any more.
@@ -79,7 +79,7 @@ impl Turn {
         if self.call.leg == Leg::Connected && !self.call.is_released() {
             self.effects.push(Effect::StopAudio);
         }
-        if let Some(early) = self.call.early {
+        if let Some(early) = self.call.early() {
             self.give_early_agent_up();
             self.may_try_again(early.attempt.rung);
         }
@@ -88,12 +88,12 @@ impl Turn {
         let soon = self.now.plus(LEG_GRACE);
         match self.call.phase {
             Phase::Released(_) => {}
-            Phase::HandingOff(attempt) if attempt.rung.routes() => {
+            Phase::HandingOff(handoff) if handoff.attempt.rung.routes() => {
                 self.call.dues.handoff = Some(self.call.dues.handoff.map_or(soon, |due| due.min(soon)));
             }
-            Phase::Conversing(with) if with.rung.routes() => {}
+            Phase::Conversing(with) if with.attempt.rung.routes() => {}
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_) => {
@@ -104,7 +104,7 @@ impl Turn {
 
     /// It never came, or went and did not come back.
     pub(super) fn leg_overdue(&mut self) {
-        if let Phase::HandingOff(attempt) = self.call.phase
+        if let Phase::HandingOff(HandingOff { attempt, .. }) = self.call.phase
             && attempt.rung.routes()
         {
             return self.delivered(attempt);
@@ -149,7 +149,7 @@ impl Turn {
 
     pub(super) fn sound_started(&mut self) {
         // As with the first frame, the last one counts.
-        if self.call.leg == Leg::Connected && self.call.phase == Phase::Greeting {
+        if self.call.leg == Leg::Connected && self.call.is_greeting() {
             self.call.instants.sound_started = Some(self.now);
         }
     }
@@ -161,7 +161,7 @@ impl Turn {
             return;
         }
         self.call.instants.notice_ended = Some(self.now);
-        if self.call.person_asked.is_some() && self.call.phase == Phase::Greeting {
+        if self.call.person_asked.is_some() && self.call.is_greeting() {
             return self.hold();
         }
         self.make_agent_ready();
@@ -174,16 +174,16 @@ impl Turn {
         }
         self.call.audio_lost = true;
         match self.call.phase {
-            Phase::Greeting => {
+            Phase::Greeting(_) => {
                 self.give_early_agent_up();
                 self.call.dues.greeting = None;
                 self.call.instants.greeting_ended = Some(self.now);
                 self.next_rung();
             }
             Phase::Holding => self.next_rung(),
-            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => self.handoff_lost(),
-            Phase::Conversing(with) if with.rung.needs_audio() => {
-                self.effects.push(Effect::CancelHandoff { attempt: with.number });
+            Phase::HandingOff(handoff) if handoff.attempt.rung.needs_audio() => self.handoff_lost(),
+            Phase::Conversing(with) if with.attempt.rung.needs_audio() => {
+                self.effects.push(Effect::CancelHandoff { attempt: with.attempt.number });
                 self.next_rung();
             }
             Phase::Offered | Phase::HandingOff(_) | Phase::Conversing(_) | Phase::Released(_) => {}

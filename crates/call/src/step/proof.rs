@@ -3,7 +3,7 @@
 //! While a PIN is awaited the call goes on as while the voice is: greeting, then music. The voice's own time does not run, since
 //! nothing is being cloned; it begins with the proof.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::NoVoice;
 use crate::policy::{Proof, ProofWay, ProvedBy};
 use crate::state::{Leg, Phase, Proving, Voice};
@@ -11,7 +11,7 @@ use crate::state::{Leg, Phase, Proving, Voice};
 /// How many PINs one call may try.
 const PINS: u8 = 3;
 
-impl Turn {
+impl StepBuilder {
     pub(super) fn awaits_proof(&self) -> bool {
         matches!(self.call.proof, Proving::Awaited(_))
     }
@@ -37,7 +37,7 @@ impl Turn {
 
     /// The answer to a question for the voice. What was proved meanwhile counts.
     pub(super) fn proof_asked(&mut self, way: ProofWay) {
-        let open = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        let open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if !open || !self.call.waiting {
             return;
         }

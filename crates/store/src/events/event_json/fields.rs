@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, Cause, ConversationId, Grade, GreetingEnd, HandoffFailure, Job, JobId, LineId,
+    Admission, AgentLoss, CallPart, Cause, ConversationId, Grade, GreetingEnd, HandoffFailure, JobId, LineId,
     NoVoice, Person, Proof, ProofWay, ProvedBy, Purpose, Request, Route, Rung, Silence, Speaker, VoiceId,
     VoiceSource, VoiceWait,
 };
@@ -69,7 +69,7 @@ closed_names!(
     Grade,
     GreetingEnd,
     HandoffFailure,
-    Job,
+    CallPart,
     NoVoice,
     ProofWay,
     ProvedBy,
