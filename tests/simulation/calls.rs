@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use precall_actors::caller_key::CallerKey;
 use precall_actors::voices::terms::VoiceOutcome;
 use precall_actors::voices::terms::{MappedCaller, VoiceOrder, VoiceRequest};
-use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose, VoicePolicy};
+use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, CloneJobId, Purpose, VoicePolicy};
 use precall_store::voices::{Covered, Mapping};
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ impl World {
             }
             Effect::AskForVoice { proof } => {
                 let key = key_of(live.pbx);
-                let job = JobId(self.new_id());
+                let job = CloneJobId(self.new_id());
                 let due = At(self.now + 35 * SECOND);
                 let request = VoiceRequest { call: id, policy: VoicePolicy::Number, proof: *proof, due };
                 let orders = engine.rules.request(request, key, job);
@@ -227,7 +227,7 @@ impl World {
                     self.after(wait, Happening::Mapped { to, key, job });
                 }
                 VoiceOrder::RequestAgain(request, key) => {
-                    let job = JobId(self.new_id());
+                    let job = CloneJobId(self.new_id());
                     let orders = engine.rules.request(request, key, job);
                     self.orders(to, engine, orders);
                 }
@@ -263,7 +263,7 @@ impl World {
         }
     }
 
-    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId) {
+    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId) {
         let number: u64 = key.caller.parse().unwrap();
         let covered = vec![Covered { sample_sha256: key.caller.clone(), consent: 1 }];
         let consented = if number.is_multiple_of(5) { Vec::new() } else { covered };

@@ -3,7 +3,7 @@
 use precall_actors::caller_key::CallerKey;
 use precall_actors::voices::slot_rules::{HeldVoice, Slot};
 use precall_actors::voices::terms::{CachedClone, Failure, JobEnd};
-use precall_call::{At, JobId, NoVoice, Voice, VoiceId};
+use precall_call::{At, CloneJobId, NoVoice, Voice, VoiceId};
 
 use crate::engine::Engine;
 use crate::happening::{Happening, To};
@@ -14,7 +14,7 @@ pub(crate) const SLOTS_OF_ACCOUNT: usize = 4;
 
 impl World {
     /// A clone begins, waits for a slot, or comes to nothing.
-    pub(crate) fn slot(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId, slot: Slot) {
+    pub(crate) fn slot(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId, slot: Slot) {
         match slot {
             Slot::Granted => {
                 if engine.preparing.remove(&job.0).is_none() {
@@ -40,7 +40,7 @@ impl World {
         engine: &mut Engine,
         voice: VoiceId,
         held: HeldVoice,
-        waiting: Option<(JobId, CallerKey)>,
+        waiting: Option<(CloneJobId, CallerKey)>,
     ) {
         if engine.rules.cached(&held.key, At(self.now)) == Some(&voice) {
             engine.rules.forget(&held.key);
@@ -56,7 +56,7 @@ impl World {
         engine: &mut Engine,
         voice: VoiceId,
         held: HeldVoice,
-        waiting: Option<(JobId, CallerKey)>,
+        waiting: Option<(CloneJobId, CallerKey)>,
     ) {
         let acts = self.is_sure(engine) && engine.generation == Some(self.database.generation);
         if acts && !self.random.per_mille(150) {
@@ -89,7 +89,7 @@ impl World {
         self.after(MINUTE, Happening::Sweep { to });
     }
 
-    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId) {
+    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId) {
         // An upload of an earlier start may have taken the slot meanwhile.
         if self.provider.voices.len() >= SLOTS_OF_ACCOUNT {
             engine.preparing.insert(job.0, key.clone());
@@ -104,7 +104,7 @@ impl World {
         self.end_clone(to, engine, key, job, end);
     }
 
-    fn end_clone(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId, end: JobEnd) {
+    fn end_clone(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId, end: JobEnd) {
         engine.preparing.remove(&job.0);
         self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
         match &end {

@@ -230,7 +230,7 @@ impl EngineHandle {
             queued_events: persistence.queued(),
             live_calls: self.services.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
-            standing: persistence.stand().now(),
+            standing: persistence.leadership().now(),
             threecx: self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
             prompt_problems: self.prompt_problems.all(),
             budgets: self.services.budgets.lock().used(clock::now()),
@@ -257,7 +257,7 @@ impl EngineHandle {
 
     /// Waits until another process has taken over the database.
     pub async fn superseded(&self) {
-        self.services.persistence_state.stand().superseded().await;
+        self.services.persistence_state.leadership().superseded().await;
     }
 
     /// The last durable log position, as a channel.

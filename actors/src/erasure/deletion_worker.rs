@@ -14,7 +14,7 @@ use precall_store::people::deletions;
 use precall_store::people::deletions::{Due, Target};
 use slog::{info, warn};
 
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 use crate::erasure::services::ErasureServices;
 
 /// Interval of the check for due deletions. A wake-up makes it earlier.
@@ -29,7 +29,7 @@ const LOGGED_AFTER_TRIES: i32 = 3;
 /// Runs the deletion worker for ever; only the leader deletes.
 pub(crate) async fn run_deletion_worker(services: Arc<ErasureServices>) {
     loop {
-        let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
+        let acts = matches!(services.persistence_state.leadership().now(), EngineRole::Acting(_));
         let more = if acts { round(&services).await } else { Ok(0) };
         match more {
             // More deletions may be due.

@@ -14,7 +14,7 @@ use precall_store::growth::{partitions, retention};
 use slog::{info, warn};
 
 use crate::call::services::CallServices;
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 use crate::limits::provider_capacity::Capacity;
 
 /// Interval between two rounds. Partitions exist weeks ahead, and expired data may stay an hour longer.
@@ -54,7 +54,7 @@ pub(crate) async fn run_maintenance(
 ) {
     loop {
         read_agent_limit(&services, &capacity, &agent_id).await;
-        let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
+        let acts = matches!(services.persistence_state.leadership().now(), EngineRole::Acting(_));
         let outcome = if acts { round(&services, &retention).await } else { Ok(()) };
         if let Err(error) = &outcome {
             warn!(services.log, "maintenance failed, retrying"; "error" => %error);

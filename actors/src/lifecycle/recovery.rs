@@ -30,12 +30,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::housekeeping::{Retention, run_maintenance};
-use crate::admission::call_registry::{REMEMBERED, Registry, Sighting};
+use crate::admission::call_registry::{REMEMBERED, CallRegistry, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
-use crate::durability::leadership::{LEFT_FREE, Standing};
+use crate::durability::leadership::{LEFT_FREE, EngineRole};
 use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
@@ -114,7 +114,7 @@ impl Recovery {
             let error = match self.take_over(&mut lock, &mut free_since, &supervisor).await {
                 Ok(Some(position)) => break position,
                 Ok(None) => {
-                    if state.stand().set(Standing::Standby) {
+                    if state.leadership().set(EngineRole::Standby) {
                         info!(log, "another precall acts on this database, this one stands by");
                     }
                     tokio::time::sleep(STANDBY_CHECK_EVERY).await;
@@ -159,10 +159,10 @@ impl Recovery {
             // Without the database nobody can take over, so this process continues.
             let still_leads = if is_there { self.still_leads(&mut lock).await } else { None };
             if still_leads == Some(true) {
-                state.stand().looked(clock::now());
+                state.leadership().looked(clock::now());
             } else if still_leads.is_none() {
-                state.stand().not_answered(clock::now());
-            } else if state.stand().set(Standing::Superseded) {
+                state.leadership().not_answered(clock::now());
+            } else if state.leadership().set(EngineRole::Superseded) {
                 error!(log, "another precall has taken over this database");
             }
             if is_there && state.answered() {
@@ -210,7 +210,7 @@ impl Recovery {
     /// the live calls takes its lock again.
     async fn may_take_lock(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
         let client = self.services.pool.get().await?;
-        if self.services.persistence_state.stand().now() != Standing::Standby {
+        if self.services.persistence_state.leadership().now() != EngineRole::Standby {
             return EngineLock::is_settled(&**client, LEFT_FREE).await;
         }
         if EngineLock::is_held(&**client).await? {
@@ -240,7 +240,7 @@ impl Recovery {
 
     /// Whether this process still leads; `None` if the database does not answer.
     async fn still_leads(&self, lock: &mut Option<EngineLock>) -> Option<bool> {
-        let Standing::Acting(generation) = self.services.persistence_state.stand().now() else {
+        let EngineRole::Acting(generation) = self.services.persistence_state.leadership().now() else {
             return Some(true);
         };
         let check = async {
@@ -283,12 +283,12 @@ impl Recovery {
         let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
         let origin = self.database_origin(database, generation).await;
-        self.services.persistence_state.stand().looked(clock::now());
-        self.services.persistence_state.stand().set(Standing::Acting(generation));
+        self.services.persistence_state.leadership().looked(clock::now());
+        self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
         let now = clock::now();
         let ago =
             |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
-        let mut registry = Registry::default();
+        let mut registry = CallRegistry::default();
         for key in recent_calls::keys(&**client, ago(REMEMBERED)).await? {
             let parse = |raw: &String| CallerNumber::parse(raw, self.region);
             let sighting = Sighting {

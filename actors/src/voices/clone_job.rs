@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use precall_base::backoff::Backoff;
 use precall_base::clock;
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
 use precall_providers::elevenlabs::{
     AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceSample, VoiceUse,
 };
@@ -45,7 +45,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct JobTask {
     /// The job's id, which is part of the voice's name at the provider.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// The caller.
     pub key: CallerKey,
     /// What the job does.
@@ -269,7 +269,7 @@ impl JobRun {
         let (mut attempt, mut evicted) = (1, 0);
         let mut pauses = Backoff::new(RETRY_PAUSE, RETRY_PAUSE_MAX);
         loop {
-            if !self.services.persistence_state.stand().may_act().await {
+            if !self.services.persistence_state.leadership().may_act().await {
                 return Err(CloneFailure::transient("another precall may be the leader"));
             }
             let answer = clients.bulk.add_voice(&order, UPLOAD_WITHIN).await;

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use precall_call::{At, JobId, VoiceId};
+use precall_call::{At, CloneJobId, VoiceId};
 use uuid::Uuid;
 
 /// A younger voice may belong to a job whose answer is still under way, here or in another process.
@@ -34,9 +34,9 @@ pub(crate) struct Comparison<'a> {
     /// Whether the list is complete.
     pub completeness: Completeness,
     /// Voices in the database, with their jobs.
-    pub known: &'a HashMap<VoiceId, JobId>,
+    pub known: &'a HashMap<VoiceId, CloneJobId>,
     /// Jobs that have not ended.
-    pub unfinished: &'a HashSet<JobId>,
+    pub unfinished: &'a HashSet<CloneJobId>,
     /// The current time.
     pub now: At,
 }
@@ -84,9 +84,9 @@ pub struct Differences {
 /// The job in the name of a voice of this installation. `None` for any other name, also if the name of one
 /// installation is the start of another's.
 #[must_use]
-pub(crate) fn job_of_name(installation: &str, name: &str) -> Option<JobId> {
+pub(crate) fn job_of_name(installation: &str, name: &str) -> Option<CloneJobId> {
     let job = name.strip_prefix("precall-")?.strip_prefix(installation)?.strip_prefix('-')?;
-    Uuid::try_parse(job).ok().map(|job| JobId(job.as_u128()))
+    Uuid::try_parse(job).ok().map(|job| CloneJobId(job.as_u128()))
 }
 
 /// Compares the provider's voices with the database.

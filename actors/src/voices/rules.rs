@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use precall_call::{At, CallId, JobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
+use precall_call::{At, CallId, CloneJobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
 use precall_store::voices::{ConsentRule, Covered, Mapping};
 
 use crate::caller_key::CallerKey;
@@ -31,7 +31,7 @@ enum Stage {
 
 #[derive(Clone, Debug)]
 struct CloneJobState {
-    id: JobId,
+    id: CloneJobId,
     stage: Stage,
     waiting: Vec<VoiceRequest>,
     /// A prefetch: it runs even if no call waits.
@@ -51,7 +51,7 @@ pub struct VoiceRules {
     jobs: HashMap<CallerKey, CloneJobState>,
     /// Queued jobs, in order of arrival.
     queue: Vec<CallerKey>,
-    keys: HashMap<JobId, CallerKey>,
+    keys: HashMap<CloneJobId, CallerKey>,
     waiting_for: HashMap<CallId, CallerKey>,
     breaker: CircuitBreaker,
     /// Maximum of concurrent requests that the provider reported.
@@ -103,7 +103,7 @@ impl VoiceRules {
     }
 
     /// Requests the caller's voice for a call. One job serves all calls of a caller.
-    pub fn request(&mut self, request: VoiceRequest, key: CallerKey, job: JobId) -> Vec<VoiceOrder> {
+    pub fn request(&mut self, request: VoiceRequest, key: CallerKey, job: CloneJobId) -> Vec<VoiceOrder> {
         if let Some(running) = self.jobs.get_mut(&key) {
             let refusal = running.mapping.as_ref().and_then(|mapping| objection(&request, mapping));
             let why = running.revoked.map(VoiceOutcome::Missing).or(refusal);
@@ -119,7 +119,7 @@ impl VoiceRules {
     }
 
     /// Starts a prefetch for a caller. Does nothing if a job of this caller runs.
-    pub fn clone_ahead(&mut self, key: CallerKey, job: JobId) -> Vec<VoiceOrder> {
+    pub fn clone_ahead(&mut self, key: CallerKey, job: CloneJobId) -> Vec<VoiceOrder> {
         if self.jobs.contains_key(&key) {
             return Vec::new();
         }
@@ -130,7 +130,7 @@ impl VoiceRules {
     fn start_reading(
         &mut self,
         key: CallerKey,
-        id: JobId,
+        id: CloneJobId,
         waiting: Vec<VoiceRequest>,
         ahead: bool,
     ) -> Vec<VoiceOrder> {
@@ -142,7 +142,7 @@ impl VoiceRules {
     }
 
     /// Registers a job whose outcome was lost in a crash. New calls of this caller wait for it.
-    pub fn recover(&mut self, key: CallerKey, id: JobId) {
+    pub fn recover(&mut self, key: CallerKey, id: CloneJobId) {
         self.keys.insert(id, key.clone());
         let (stage, waiting) = (Stage::Uploading, Vec::new());
         let job =
@@ -151,7 +151,7 @@ impl VoiceRules {
     }
 
     /// The mapping of a job's caller was read; `None` if the read failed. Ignored if the job was cancelled or revoked.
-    pub fn mapping_read(&mut self, id: JobId, caller: Option<MappedCaller>, now: At) -> Vec<VoiceOrder> {
+    pub fn mapping_read(&mut self, id: CloneJobId, caller: Option<MappedCaller>, now: At) -> Vec<VoiceOrder> {
         let Some((key, mut job)) = self.take_reading(id) else { return Vec::new() };
         let Some(caller) = caller else { return self.refuse(job, NoVoice::CloneFailed) };
         let Some(mapping) = caller.mapping else { return self.refuse(job, NoVoice::NoMapping) };
@@ -175,7 +175,7 @@ impl VoiceRules {
     }
 
     /// Takes a job whose mapping is being read out of the jobs.
-    fn take_reading(&mut self, id: JobId) -> Option<(CallerKey, CloneJobState)> {
+    fn take_reading(&mut self, id: CloneJobId) -> Option<(CallerKey, CloneJobState)> {
         let key = self.keys.get(&id)?.clone();
         self.jobs.get(&key).filter(|job| job.id == id && job.stage == Stage::Reading)?;
         let job = self.remove(&key)?;
@@ -226,12 +226,12 @@ impl VoiceRules {
 
     /// The caller of a job.
     #[must_use]
-    pub fn key_of(&self, job: JobId) -> Option<&CallerKey> {
+    pub fn key_of(&self, job: CloneJobId) -> Option<&CallerKey> {
         self.keys.get(&job)
     }
 
     /// The upload of a job has started: the provider may have the sample.
-    pub fn upload_started(&mut self, job: JobId) {
+    pub fn upload_started(&mut self, job: CloneJobId) {
         if let Some(job) = self.job_mut(job) {
             job.stage = Stage::Uploading;
         }
@@ -239,20 +239,20 @@ impl VoiceRules {
 
     /// Whether the upload of a job has started.
     #[must_use]
-    pub(crate) fn is_uploading(&self, job: JobId) -> bool {
+    pub(crate) fn is_uploading(&self, job: CloneJobId) -> bool {
         let job = self.keys.get(&job).and_then(|key| self.jobs.get(key));
         job.is_some_and(|job| job.stage == Stage::Uploading)
     }
 
     /// The clone timeout of a job has passed: its calls get no voice. The job continues and its clone is cached.
-    pub(crate) fn job_late(&mut self, job: JobId) -> Vec<VoiceOrder> {
+    pub(crate) fn job_late(&mut self, job: CloneJobId) -> Vec<VoiceOrder> {
         let Some(job) = self.job_mut(job) else { return Vec::new() };
         let calls = std::mem::take(&mut job.waiting);
         self.answer(calls, &VoiceOutcome::Missing(NoVoice::CloneTimeout))
     }
 
     /// A job has ended.
-    pub fn job_ended(&mut self, id: JobId, end: JobEnd, now: At) -> Vec<VoiceOrder> {
+    pub fn job_ended(&mut self, id: CloneJobId, end: JobEnd, now: At) -> Vec<VoiceOrder> {
         let Some(key) = self.keys.get(&id).cloned() else { return Vec::new() };
         let expires = now.plus(self.limits.ttl);
         self.note_result(&key, id, &end, now);
@@ -296,7 +296,7 @@ impl VoiceRules {
     }
 
     /// Notes what the result of a job says about the provider and the sample.
-    fn note_result(&mut self, key: &CallerKey, id: JobId, end: &JobEnd, now: At) {
+    fn note_result(&mut self, key: &CallerKey, id: CloneJobId, end: &JobEnd, now: At) {
         let order = self.jobs.get(key).filter(|job| job.id == id).and_then(|job| job.order.clone());
         match end {
             JobEnd::Cloned(_) => self.breaker.succeeded(),
@@ -378,7 +378,7 @@ impl VoiceRules {
     }
 
     /// All jobs that have not ended, in any stage.
-    pub fn unfinished(&self) -> impl Iterator<Item = JobId> {
+    pub fn unfinished(&self) -> impl Iterator<Item = CloneJobId> {
         self.jobs.values().map(|job| job.id)
     }
 
@@ -428,7 +428,7 @@ impl VoiceRules {
         Some(job)
     }
 
-    fn job_mut(&mut self, job: JobId) -> Option<&mut CloneJobState> {
+    fn job_mut(&mut self, job: CloneJobId) -> Option<&mut CloneJobState> {
         let key = self.keys.get(&job)?;
         self.jobs.get_mut(key)
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use precall_call::{At, CallId, JobId, VoiceId};
+use precall_call::{At, CallId, CloneJobId, VoiceId};
 
 use crate::caller_key::CallerKey;
 
@@ -14,7 +14,7 @@ use crate::caller_key::CallerKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldVoice {
     /// The job that made it.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// The next sequence number of that job's event log.
     pub next_seq: i64,
     /// The caller.
@@ -50,7 +50,7 @@ pub struct SlotRules {
     /// Voices that live calls may use, by call.
     pins: HashMap<CallId, VoiceId>,
     /// Running jobs that hold a slot.
-    reserved: HashSet<JobId>,
+    reserved: HashSet<CloneJobId>,
     /// Voices that are being deleted.
     deleting: HashSet<VoiceId>,
 }
@@ -93,7 +93,7 @@ impl SlotRules {
     }
 
     /// A clone failed: its slot is free again.
-    pub fn release(&mut self, job: JobId) {
+    pub fn release(&mut self, job: CloneJobId) {
         self.reserved.remove(&job);
     }
 
@@ -134,7 +134,7 @@ impl SlotRules {
     }
 
     /// A job requests a slot.
-    pub fn request(&mut self, job: JobId) -> Slot {
+    pub fn request(&mut self, job: CloneJobId) -> Slot {
         // Deleting a voice does not raise the number of edits.
         if self.edits_left.is_some_and(|left| left <= self.reserved.len()) {
             return Slot::None;
@@ -148,13 +148,13 @@ impl SlotRules {
     }
 
     /// The provider refused a clone because the account is full.
-    pub fn account_full(&mut self, job: JobId) -> Slot {
+    pub fn account_full(&mut self, job: CloneJobId) -> Slot {
         self.reserved.remove(&job);
         self.make_room()
     }
 
     /// A voice was deleted for this job, which takes its slot.
-    pub fn take_over(&mut self, job: JobId, voice: &VoiceId) {
+    pub fn take_over(&mut self, job: CloneJobId, voice: &VoiceId) {
         self.deleted(voice);
         self.reserved.insert(job);
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use actix::Message;
-use precall_call::{At, CallId, JobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
+use precall_call::{At, CallId, CloneJobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
 use precall_store::voices::{ConsentRule, Covered, Mapping};
 
 use crate::caller_key::CallerKey;
@@ -53,12 +53,12 @@ pub enum VoiceOrder {
         /// The caller.
         key: CallerKey,
         /// The job.
-        job: JobId,
+        job: CloneJobId,
     },
     /// Start a clone job.
     StartJob {
         /// The job's id.
-        job: JobId,
+        job: CloneJobId,
         /// The caller.
         key: CallerKey,
         /// What it clones.
@@ -67,7 +67,7 @@ pub enum VoiceOrder {
         call: Option<CallId>,
     },
     /// Stop a job that has not started its upload.
-    StopJob(JobId, CallerKey),
+    StopJob(CloneJobId, CallerKey),
     /// Send the outcome to a call.
     Answer(CallId, VoiceOutcome),
     /// Call [`VoiceRules::request`](crate::voices::rules::VoiceRules::request) again with a new job: the job that
@@ -123,7 +123,7 @@ pub enum VoiceOutcome {
         /// The voice.
         voice: VoiceId,
         /// The job that made it; `None` from the cache.
-        job: Option<JobId>,
+        job: Option<CloneJobId>,
         /// Cache or new clone.
         source: VoiceSource,
     },

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, Supervised};
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
 use slog::{info, warn};
 
 pub(crate) use entitlement::{CheckEntitlements, RevokeVoices, VoiceRevoked};
@@ -68,13 +68,13 @@ pub(crate) struct CancelRequest {
 #[rtype(result = "()")]
 pub(crate) enum JobEvent {
     /// The upload has started: the provider may have the sample.
-    Uploading(JobId),
+    Uploading(CloneJobId),
     /// The clone timeout has passed; the job continues.
-    Late(JobId),
+    Late(CloneJobId),
     /// The job has ended.
-    Ended(JobId, JobEnd),
+    Ended(CloneJobId, JobEnd),
     /// The job's actor has stopped; it may have panicked.
-    Down(JobId),
+    Down(CloneJobId),
 }
 
 /// Looks up the cached voice of a caller.
@@ -100,7 +100,7 @@ pub(crate) struct ResolveUnfinished(pub Vec<UnfinishedClone>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct MappingRead {
-    job: JobId,
+    job: CloneJobId,
     known: Option<MappedCaller>,
     at: At,
 }
@@ -110,7 +110,7 @@ pub struct VoiceBook {
     rules: VoiceRules,
     services: Arc<VoiceServices>,
     waiting: HashMap<CallId, Recipient<VoiceOutcome>>,
-    jobs: HashMap<JobId, Addr<CloneJob>>,
+    jobs: HashMap<CloneJobId, Addr<CloneJob>>,
     slots: SlotRules,
     ttl: Duration,
     /// Interval between two deletions of expired voices.
@@ -180,7 +180,7 @@ impl VoiceBook {
     }
 
     /// A job ended: its clone keeps the reserved slot, or the slot is released.
-    fn job_ended(&mut self, job: JobId, end: JobEnd, ctx: &mut Context<Self>) {
+    fn job_ended(&mut self, job: CloneJobId, end: JobEnd, ctx: &mut Context<Self>) {
         let now = clock::now();
         self.refund_budget(job, &end);
         let cloned = match (&end, self.rules.key_of(job)) {
@@ -215,7 +215,7 @@ impl VoiceBook {
     }
 
     /// A job that uploaded nothing does not count against the budgets.
-    fn refund_budget(&self, job: JobId, end: &JobEnd) {
+    fn refund_budget(&self, job: CloneJobId, end: &JobEnd) {
         let is_free = match end {
             JobEnd::Cloned(_) | JobEnd::Failed(NoVoice::Budget, _) => false,
             JobEnd::Failed(NoVoice::NoSlot, _) => true,
@@ -227,7 +227,7 @@ impl VoiceBook {
     }
 
     // A separate task: an actor polls its own futures with every message.
-    fn read_mapping(&self, key: CallerKey, job: JobId, ctx: &mut Context<Self>) {
+    fn read_mapping(&self, key: CallerKey, job: CloneJobId, ctx: &mut Context<Self>) {
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let at = clock::now();
@@ -248,7 +248,7 @@ impl VoiceBook {
 
     fn start_job(
         &mut self,
-        job: JobId,
+        job: CloneJobId,
         key: CallerKey,
         order: CloneOrder,
         call: Option<CallId>,

@@ -4,8 +4,8 @@ use super::*;
 
 const NOW: At = At(10_000_000_000);
 
-fn job(n: u128) -> JobId {
-    JobId(n)
+fn job(n: u128) -> CloneJobId {
+    CloneJobId(n)
 }
 
 fn listed(n: u128, installation: &str) -> Listed {
@@ -13,11 +13,11 @@ fn listed(n: u128, installation: &str) -> Listed {
     Listed { voice: VoiceId::new(format!("v{n}")), name, created: Some(At(0)) }
 }
 
-fn known(numbers: &[u128]) -> HashMap<VoiceId, JobId> {
+fn known(numbers: &[u128]) -> HashMap<VoiceId, CloneJobId> {
     numbers.iter().map(|n| (VoiceId::new(format!("v{n}")), job(*n))).collect()
 }
 
-fn compare(listed: &[Listed], known: &HashMap<VoiceId, JobId>, unfinished: &[u128]) -> Differences {
+fn compare(listed: &[Listed], known: &HashMap<VoiceId, CloneJobId>, unfinished: &[u128]) -> Differences {
     let unfinished = &unfinished.iter().map(|n| job(*n)).collect();
     let (installation, completeness) = ("shop", Completeness::Complete);
     differences(&Comparison { installation, listed, completeness, known, unfinished, now: NOW })

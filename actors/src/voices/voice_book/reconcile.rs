@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
-use precall_call::{At, JobId, VoiceId};
+use precall_call::{At, CloneJobId, VoiceId};
 use precall_providers::elevenlabs::{VoiceDeleted, VoiceList};
 use slog::{info, warn};
 use tokio::sync::oneshot;
@@ -99,9 +99,9 @@ impl VoiceBook {
                 created: found.created_at_unix.map(created),
             })
             .collect();
-        let known: HashMap<VoiceId, JobId> =
+        let known: HashMap<VoiceId, CloneJobId> =
             self.slots.all().map(|(v, held)| (v.clone(), held.job)).collect();
-        let unfinished: HashSet<JobId> = self.rules.unfinished().collect();
+        let unfinished: HashSet<CloneJobId> = self.rules.unfinished().collect();
         differences(&Comparison {
             installation: &services.settings.installation,
             listed: &listed,
@@ -129,7 +129,7 @@ impl VoiceBook {
 async fn delete_strays(strays: &[VoiceId], services: &VoiceServices) -> (usize, usize) {
     let (mut deleted, mut not_deleted) = (0_usize, 0_usize);
     for voice in strays {
-        let answer = if services.persistence_state.stand().may_act().await {
+        let answer = if services.persistence_state.leadership().may_act().await {
             let clients = services.clients.here();
             clients.bulk.delete_voice(voice, DELETE_WITHIN).await.map_err(|error| error.to_string())
         } else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
-use precall_call::{CallId, JobId, VoiceId};
+use precall_call::{CallId, CloneJobId, VoiceId};
 use precall_providers::elevenlabs::VoiceDeleted;
 use precall_store::events::rows::{CacheUse, Entry, RowWrite, Stream, Time};
 use precall_store::events::voice_event_json;
@@ -47,7 +47,7 @@ pub(crate) enum SlotDemand {
 #[rtype(result = "()")]
 pub(crate) struct RequestSlot {
     /// The job.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// Whether the account is known to be full, and whether a voice may be deleted.
     pub demand: SlotDemand,
     /// Receives whether the job has a slot.
@@ -73,7 +73,7 @@ pub(crate) struct ReleaseVoice(pub CallId);
 
 /// A job that waits for a slot.
 struct SlotRequest {
-    job: JobId,
+    job: CloneJobId,
     tries: u32,
     reply: oneshot::Sender<bool>,
 }
@@ -135,7 +135,7 @@ impl VoiceBook {
         }
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let deleted = if services.persistence_state.stand().may_act().await {
+            let deleted = if services.persistence_state.leadership().may_act().await {
                 let answer = services.clients.here().bulk.delete_voice(&voice, DELETE_WITHIN).await;
                 services.provider.note(&answer);
                 if let Err(error) = &answer {
