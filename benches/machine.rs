@@ -1,5 +1,5 @@
-//! What the rules cost: nanoseconds per `step` over whole calls, and the fold of a whole log. Baselines beside them: a copy
-//! of the state, which `step` cannot do without, and a match over the event that does nothing.
+//! What the rules cost: nanoseconds per `step` over whole calls, and the fold of a whole log. Baselines beside them: a
+//! copy of the state, which `step` cannot do without, and a match over the event that does nothing.
 #![allow(clippy::unwrap_used)] // A bench that cannot go on should stop.
 
 use std::hint::black_box;

@@ -1,5 +1,6 @@
-//! What a webhook costs: `POST /webhook/3cx` on the real service, signed, against a handler that only reads the body, and
-//! the signature alone. Server, provider and database are processes of their own; one HTTP worker and one call arbiter.
+//! What a webhook costs: `POST /webhook/3cx` on the real service, signed, against a handler that only reads the body,
+//! and the signature alone. Server, provider and database are processes of their own; one HTTP worker and one call
+//! arbiter.
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

@@ -1,5 +1,5 @@
-//! What precall sends, held against ElevenLabs' own description of its API. The provider ignores what it does not know, so
-//! a misspelt field would never fail there: here every object is closed and it does.
+//! What precall sends, held against ElevenLabs' own description of its API. The provider ignores what it does not
+//! know, so a misspelt field would never fail there: here every object is closed and it does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::sync::Arc;

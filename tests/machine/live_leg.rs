@@ -82,7 +82,7 @@ fn a_ringing_leg_is_answered_once_and_greeted_when_it_is_connected() {
 }
 
 #[test]
-fn no_key_cuts_the_notice_short_and_a_person_asked_for_meanwhile_is_brought_when_it_ended() {
+fn no_key_skips_the_notice_and_the_key_for_a_person_works_after_it() {
     let mut story = greeted(noticed()).then(voice_ready()).then(key('1'));
     story.orders();
     let mut story = story.then(key('0'));
@@ -103,7 +103,7 @@ fn the_skip_key_works_after_the_notice() {
 }
 
 #[test]
-fn without_the_notice_no_agent_is_brought_in_whatever_happens() {
+fn without_the_notice_no_agent_is_started() {
     let story = greeted(noticed()).then(voice_ready()).at_the_deadline();
     assert_eq!(story.call.tried, [Rung::Destination], "a person needs no notice");
     let story = story.then(failed(1, HandoffFailure::Busy)).then(succeeded(2));
@@ -147,7 +147,7 @@ fn a_leg_that_comes_back_under_another_id_is_not_greeted_twice() {
 }
 
 #[test]
-fn nothing_is_begun_while_the_leg_is_away() {
+fn nothing_starts_while_the_leg_is_away() {
     let mut story = greeted(noticed()).then(notice_ended()).then(played()).then(Event::LegGone);
     story.orders();
     let mut story = story.then(voice_ready());
@@ -173,7 +173,7 @@ fn the_answer_of_a_routing_decides_and_without_one_the_leg_does() {
 }
 
 #[test]
-fn when_no_audio_reaches_the_leg_whoever_needs_none_takes_it() {
+fn when_audio_is_lost_a_rung_that_needs_no_audio_follows() {
     let story = Story::of(noticed()).then(Event::LegConnected).then(Event::AudioLost);
     assert_eq!(story.call.tried, [Rung::Destination]);
     let story = story.then(succeeded(1));

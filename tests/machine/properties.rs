@@ -124,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn every_call_ends_by_itself_when_the_world_falls_silent(
+    fn every_call_ends_by_itself_without_further_events(
         offer in 0_usize..64,
         script in prop::collection::vec((0_usize..10_000, 0_i64..20), 0..20),
     ) {
@@ -143,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn time_that_runs_backwards_is_taken_as_standing_still(back in 0_i64..1_000_000_000) {
+    fn a_time_before_the_last_event_counts_as_its_time(back in 0_i64..1_000_000_000) {
         let play = Play::new(0);
         let taken = step(&play.call, &Event::PbxCallEnded { duration: None }, At(-back));
         prop_assert_eq!(taken.next.at, play.call.at);

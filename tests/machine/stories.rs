@@ -23,7 +23,8 @@ impl Story {
         story
     }
 
-    /// In the order in which the call's actor performs them: what an intent leads to comes after what was ordered with it.
+    /// In the order in which the call's actor performs them: what an intent leads to comes after what was ordered
+    /// with it.
     fn perform(&mut self, effects: Vec<Effect>) {
         let mut work = VecDeque::from(effects);
         while let Some(effect) = work.pop_front() {
@@ -141,7 +142,7 @@ fn callback_goes_on_when_the_greeting_is_refused_or_busy_and_ends_when_nobody_an
 }
 
 #[test]
-fn callback_looks_a_silent_greeting_up_before_it_takes_it_as_over() {
+fn callback_asks_the_provider_about_a_silent_greeting_before_it_goes_on() {
     let mut story = callback().then(voice_ready());
     story.orders();
     let mut story = story.at_the_deadline();
@@ -179,12 +180,12 @@ fn the_end_of_the_pbx_call_ends_the_wait_but_not_an_agent_call_that_is_out() {
     assert_eq!(waiting.orders[2..], [Effect::StopWaiting, Effect::StopWatchingGreeting, Effect::ReleaseSeat]);
     let talking = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
     assert!(!talking.then(Event::PbxCallEnded { duration: None }).call.is_released());
-    let kept = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };
-    assert!(!Story::of(kept).then(Event::PbxCallEnded { duration: None }).call.is_released());
+    let outliving = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };
+    assert!(!Story::of(outliving).then(Event::PbxCallEnded { duration: None }).call.is_released());
 }
 
 #[test]
-fn a_report_that_comes_after_the_end_is_kept_and_moves_nothing() {
+fn a_report_after_the_end_is_noted_and_has_no_effects() {
     let mut story = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
     story = story.then(Event::OperatorAsked(precall_call::Request::HangUp));
     story.orders();
@@ -204,7 +205,7 @@ fn a_failed_report_never_lowers_a_completed_one() {
 }
 
 #[test]
-fn the_first_panic_costs_a_job_or_nothing_and_the_second_ends_the_call() {
+fn the_first_panic_costs_at_most_a_part_and_the_second_ends_the_call() {
     let panic = |part, ordinal| Event::Panicked { part, ordinal };
     let once = callback().then(panic(CallPart::Call, 1));
     assert!(once.call.is_greeting());
@@ -218,7 +219,7 @@ fn the_first_panic_costs_a_job_or_nothing_and_the_second_ends_the_call() {
 }
 
 #[test]
-fn an_order_that_waited_too_long_is_not_carried_out_and_is_known_not_to_have_been() {
+fn an_order_that_is_not_wanted_any_more_counts_as_refused() {
     let dial = Effect::DialGreeting;
     let waiting = callback();
     assert!(waiting.call.still_wants(&dial));
@@ -231,4 +232,14 @@ fn an_order_that_waited_too_long_is_not_carried_out_and_is_known_not_to_have_bee
     let handing = callback().then(voice_ready()).then(greeting_reported());
     assert!(handing.call.still_wants(&start(1, Rung::CallbackCloned, None)));
     assert!(!handing.call.still_wants(&start(2, Rung::CallbackFallback, None)));
+}
+
+#[test]
+fn callback_asks_the_provider_about_an_agent_call_once_in_handoff_and_conversation_together() {
+    let handing_off = callback().then(voice_ready()).then(greeting_reported());
+    let mut lost = handing_off.then(Event::Panicked { part: CallPart::Handoff, ordinal: 1 });
+    assert_eq!(lost.orders().last(), Some(&Effect::LookUp(Purpose::Agent)));
+    let mut talking = lost.then(agent_dialled(1)).at_the_deadline();
+    assert_eq!(talking.ended().0, Cause::MaxDuration);
+    assert_eq!(talking.orders(), [Effect::ReleaseSeat], "not asked again");
 }

@@ -212,7 +212,7 @@ fn attempt(call: &Call) -> u8 {
 /// The attempt whose agent is there, or waits.
 fn agent_attempt(call: &Call) -> u8 {
     match call.phase {
-        Phase::HandingOff(HandingOff { kept: Some(kept), .. }) => kept.attempt.number,
+        Phase::HandingOff(HandingOff { parked: Some(parked), .. }) => parked.attempt.number,
         Phase::Conversing(with) => with.attempt.number,
         _ => attempt(call),
     }

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use precall_actors::caller_key::CallerKey;
 use precall_actors::voices::terms::VoiceOutcome;
 use precall_actors::voices::terms::{MappedCaller, VoiceOrder, VoiceRequest};
-use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, CloneJobId, Purpose, VoicePolicy};
+use precall_call::{
+    At, CallId, CloneJobId, Effect, Event, GreetingEnd, HandoffFailure, Purpose, VoicePolicy,
+};
 use precall_store::voices::{Covered, Mapping};
 use uuid::Uuid;
 

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_actors::admission::call_registry::Registry;
+use precall_actors::admission::call_registry::CallRegistry;
 use precall_actors::caller_key::CallerKey;
 use precall_actors::durability::batcher::Unit;
-use precall_actors::durability::write_path::{DrainMark, Next, Pipe};
+use precall_actors::durability::write_path::{DrainMark, Next, WritePath};
 use precall_actors::voices::rules::VoiceRules;
 use precall_actors::voices::slot_rules::SlotRules;
 use precall_actors::voices::terms::VoiceLimits;
@@ -96,13 +96,13 @@ pub struct Engine {
     pub stands_by: bool,
     /// When it was last sure to act.
     pub looked: At,
-    pub registry: Registry,
+    pub registry: CallRegistry,
     pub calls: BTreeMap<u128, Live>,
     pub rules: VoiceRules,
     pub slots: SlotRules,
     /// Jobs that have sent nothing yet.
     pub preparing: BTreeMap<u128, CallerKey>,
-    pub pipe: Pipe<Ack>,
+    pub write_path: WritePath<Ack>,
     pub spool: Spool<Disk>,
     /// Since when the spool is being emptied.
     pub draining: Option<DrainMark>,
@@ -123,12 +123,12 @@ impl Engine {
             generation: None,
             stands_by: false,
             looked: At(0),
-            registry: Registry::default(),
+            registry: CallRegistry::default(),
             calls: BTreeMap::new(),
             rules: VoiceRules::new(limits),
             slots: SlotRules::default(),
             preparing: BTreeMap::new(),
-            pipe: Pipe::default(),
+            write_path: WritePath::default(),
             spool: Spool::open(disk, SPOOL_MAX).unwrap(),
             draining: None,
             operation: 0,
@@ -143,7 +143,7 @@ impl Engine {
         if entries.is_empty() {
             return None;
         }
-        self.pipe.append(Unit { batch: Batch { entries, rows: Vec::new() }, ack })
+        self.write_path.append(Unit { batch: Batch { entries, rows: Vec::new() }, ack })
     }
 }
 

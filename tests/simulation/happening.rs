@@ -2,7 +2,7 @@
 
 use precall_actors::caller_key::CallerKey;
 use precall_actors::voices::slot_rules::HeldVoice;
-use precall_call::{At, CallId, Effect, CloneJobId, Purpose, VoiceId};
+use precall_call::{At, CallId, CloneJobId, Effect, Purpose, VoiceId};
 
 use crate::database::Refusal;
 use crate::engine::InFlight;

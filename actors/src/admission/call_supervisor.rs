@@ -17,9 +17,9 @@ use precall_providers::elevenlabs::ConversationReport;
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::admission::call_registry::Registry;
+use crate::admission::call_registry::CallRegistry;
 use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
-use crate::admission::leg_owners::Legs;
+use crate::admission::leg_owners::LegOwners;
 use crate::call::call_actor::{CallActor, Origin};
 use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
@@ -97,7 +97,7 @@ pub struct UseLines {
 #[rtype(result = "()")]
 pub struct Loaded {
     /// Calls of the last 35 minutes.
-    pub registry: Registry,
+    pub registry: CallRegistry,
     /// Numbers dialled within the last day.
     pub guard: DialGuard,
     /// Calls that were live, each with its line.
@@ -170,8 +170,8 @@ pub struct CallSupervisor {
     lines: Lines,
     /// Agents of our lines since the start: a line that is gone still has calls.
     agents: HashSet<String>,
-    registry: Registry,
-    legs: Legs,
+    registry: CallRegistry,
+    legs: LegOwners,
     /// Calls of before the start, until the PBX's first list has told which of their legs are left.
     taken_up: Vec<CallId>,
     guard: DialGuard,
@@ -209,8 +209,8 @@ impl CallSupervisor {
             settings,
             agents: lines.all().map(|line| line.agent_id.clone()).collect(),
             lines,
-            registry: Registry::default(),
-            legs: Legs::default(),
+            registry: CallRegistry::default(),
+            legs: LegOwners::default(),
             taken_up: Vec::new(),
             guard,
             arbiters,

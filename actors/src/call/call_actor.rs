@@ -182,7 +182,7 @@ impl CallActor {
         }
     }
 
-    /// What counts is a fact of the machine; only the cost comes beside the event.
+    /// The machine decides which reports count. Only the cost is not part of the event.
     fn count_conversations(&self, event: &Event, payload: &Payload, next: &Call) {
         let Payload::Report(report) = payload else { return };
         for fact in facts(Some(&self.call), event, next) {
@@ -242,8 +242,8 @@ impl CallActor {
         self.settle();
     }
 
-    /// Gives up what the call does not hold by its own account. The machine orders it at the right moment; but a restart or a
-    /// second panic may lose the order, and a part that still waited for a seat may have taken one after it.
+    /// Gives up what the call does not hold by its state. The machine orders this at the right moment. But a restart
+    /// or a second panic may lose the order, and a part that still waited for a seat may take one after the order.
     fn give_up_what_is_not_held(&mut self) {
         if !self.call.holds_seat() {
             self.services.agent_seats.release(self.context.id);
@@ -352,7 +352,8 @@ impl CallActor {
             self.take_at(at, &event, &payload, derived);
         }
         if let Some(Happened { done, sender, .. }) = self.in_hand.take() {
-            // An event that changed nothing is acknowledged when everything before it is durable: it may be a duplicate.
+            // An event that changed nothing is acknowledged when everything before it is durable: it may be a
+            // duplicate.
             self.waiting.extend(done.map(|done| (self.call.version, done)));
             self.handled = self.handled.saturating_add(u64::from(sender == Sender::Supervisor));
         }

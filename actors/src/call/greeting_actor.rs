@@ -140,7 +140,7 @@ async fn dial(
     let refused = Event::GreetingEnded { end: GreetingEnd::Refused };
     let Some(to) = context.caller.e164() else { return refused };
     let clients = services.clients.here();
-    if !services.persistence_state.stand().may_act().await {
+    if !services.persistence_state.leadership().may_act().await {
         return refused;
     }
     if earlier == Earlier::Perhaps {

@@ -1,6 +1,5 @@
-//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the caller's own leg, or a
-//! routing of that leg.
-//! It never retries what may have been executed.
+//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the
+//! caller's own leg, or a routing of that leg. It never retries what may have been executed.
 
 mod bridge;
 mod route;
@@ -121,7 +120,7 @@ async fn make(
     services: &CallServices,
     ordered: &Recipient<AgentOrdered>,
 ) -> Vec<Event> {
-    if !services.persistence_state.stand().may_act().await {
+    if !services.persistence_state.leadership().may_act().await {
         return vec![Event::HandoffFailed { attempt: order.number, why: HandoffFailure::Refused }];
     }
     if order.rung.bridges() {

@@ -1,7 +1,8 @@
-//! What the caller hears on a live leg: plays greeting, hold music and apology into one leg, lets an agent speak on it, and reports
-//! what was heard.
+//! What the caller hears on a live leg: plays greeting, hold music and apology into one leg, lets an agent speak on
+//! it, and reports what was heard.
 //!
-//! It lives as long as its leg's audio. The audio itself runs on a media thread; here pass only a dozen messages a call.
+//! It lives as long as its leg's audio. The audio itself runs on a media thread; here pass only a dozen messages a
+//! call.
 
 mod agent_events;
 

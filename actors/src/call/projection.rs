@@ -195,7 +195,8 @@ fn silence_json(silence: Silence) -> Value {
 
 fn timings(call: &Call) -> Value {
     let connected = call.instants.leg_connected;
-    // What the caller waits for is counted from the moment the PBX's news was received, and is too short for milliseconds.
+    // What the caller waits for is counted from the moment the PBX's news was received, and is too short for
+    // milliseconds.
     let after_connected = |at: Option<At>| at.zip(connected).map(|(at, c)| micros(at.since(c)));
     let after_offer = |at: Option<At>| at.map(|at| millis(at.since(call.instants.offered)));
     json!({

@@ -16,7 +16,7 @@ const ASKED_MAX: u32 = 80;
 
 /// See the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum EngineRole {
     /// The database has not been asked yet.
     #[default]
     Unknown,
@@ -30,23 +30,23 @@ pub enum Standing {
 
 /// The standing as it changes.
 #[derive(Debug, Default)]
-pub struct Stand {
-    standing: watch::Sender<Standing>,
+pub struct Leadership {
+    standing: watch::Sender<EngineRole>,
     /// When somebody last looked whether it is still so; microseconds since 1970.
     looked: AtomicI64,
 }
 
-impl Stand {
+impl Leadership {
     /// As it is now.
     #[must_use]
-    pub fn now(&self) -> Standing {
+    pub fn now(&self) -> EngineRole {
         *self.standing.borrow()
     }
 
     /// Changes it; once superseded it stays so. Returns whether that is news.
-    pub fn set(&self, standing: Standing) -> bool {
+    pub fn set(&self, standing: EngineRole) -> bool {
         self.standing.send_if_modified(|now| {
-            let is_news = *now != standing && *now != Standing::Superseded;
+            let is_news = *now != standing && *now != EngineRole::Superseded;
             if is_news {
                 *now = standing;
             }
@@ -78,9 +78,9 @@ impl Stand {
     pub async fn may_act(&self) -> bool {
         for _ in 0..ASKED_MAX {
             match self.now() {
-                Standing::Superseded => return false,
-                Standing::Acting(_) if self.is_sure(clock::now()) => return true,
-                Standing::Unknown | Standing::Standby | Standing::Acting(_) => {
+                EngineRole::Superseded => return false,
+                EngineRole::Acting(_) if self.is_sure(clock::now()) => return true,
+                EngineRole::Unknown | EngineRole::Standby | EngineRole::Acting(_) => {
                     tokio::time::sleep(ASK_EVERY).await;
                 }
             }
@@ -92,7 +92,7 @@ impl Stand {
     pub async fn superseded(&self) {
         let mut changes = self.standing.subscribe();
         // The sender is ours: it is not gone while it is borrowed.
-        let _ = changes.wait_for(|standing| *standing == Standing::Superseded).await;
+        let _ = changes.wait_for(|standing| *standing == EngineRole::Superseded).await;
     }
 }
 

@@ -30,12 +30,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::housekeeping::{Retention, run_maintenance};
-use crate::admission::call_registry::{REMEMBERED, CallRegistry, Sighting};
+use crate::admission::call_registry::{CallRegistry, REMEMBERED, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
-use crate::durability::leadership::{LEFT_FREE, EngineRole};
+use crate::durability::leadership::{EngineRole, LEFT_FREE};
 use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;

@@ -20,8 +20,8 @@ use prometheus_client::registry::{Registry, Unit};
 use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
 use self::growth::Growth;
-use crate::api::Health;
 use crate::limits::budgets::BudgetNews;
+use crate::observe::health::Health;
 
 /// Seconds: a greeting is asked for within milliseconds and heard within seconds.
 const GREETING_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0];

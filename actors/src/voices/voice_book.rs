@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, Supervised};
+use precall_base::clock;
 use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
+use precall_store::voices::{CachedVoice, UnfinishedClone};
+use precall_store::{StoreError, voices};
 use slog::{info, warn};
 
 pub(crate) use entitlement::{CheckEntitlements, RevokeVoices, VoiceRevoked};
@@ -29,10 +32,6 @@ use crate::voices::slot_rules::{HeldVoice, SlotRules};
 use crate::voices::terms::{
     CachedClone, CloneOrder, Failure, JobEnd, MappedCaller, VoiceOrder, VoiceOutcome, VoiceRequest,
 };
-use precall_base::clock;
-use precall_store::StoreError;
-use precall_store::voices;
-use precall_store::voices::{CachedVoice, UnfinishedClone};
 
 /// Expired voices are deleted four times per `CACHE_TTL`, within these limits.
 const EXPIRY_INTERVAL_MIN: Duration = Duration::from_secs(1);

@@ -1,4 +1,7 @@
-//! What is to be done. Effects are orders; every one of them comes back as an event, failure included.
+//! Effects: what the engine must do. The outcome of each order comes back as an event, a failure as well.
+//!
+//! Effects are not logged. An actor that panics may perform the effect in hand a second time, so each must be
+//! idempotent.
 
 use crate::event::{Event, GreetingEnd, HandoffFailure, Purpose};
 use crate::ids::VoiceId;
@@ -7,7 +10,8 @@ use crate::policy::{Person, Proof, Rung};
 /// An order of the machine to the actor that runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Record this event next, before anything else is heard: it is the durable intent of what follows it.
+    /// Take and record this event next, before any other event. It is the durable intent of the order that follows
+    /// from it.
     Intend(Event),
     /// Dial the greeting call. Takes a paid seat first.
     DialGreeting,
@@ -15,20 +19,20 @@ pub enum Effect {
     AnswerLeg,
     /// Play notice and greeting into the connected leg, from the beginning.
     PlayGreeting,
-    /// Go on with hold music on the same stream.
+    /// Play hold music on the same stream.
     PlayHold,
     /// Stop all audio at once.
     StopAudio,
     /// Drop the caller's leg.
     DropLeg,
-    /// Ask the voice book for the caller's voice.
+    /// Ask the voice book for the caller's cloned voice.
     AskForVoice {
         /// Whether the caller has proved who they are.
         proof: Proof,
     },
-    /// Stop waiting for it; the clone goes on by itself.
+    /// Stop waiting for the cloned voice. The clone job goes on.
     StopWaiting,
-    /// Nobody in this call speaks with the cloned voice any more: it may be deleted.
+    /// This call does not use the cloned voice any more, so the voice may be deleted.
     LetVoiceGo,
     /// Make one attempt at a handoff. Takes a paid seat first when the rung leads to an agent.
     StartHandoff {
@@ -36,43 +40,43 @@ pub enum Effect {
         attempt: u8,
         /// What to try.
         rung: Rung,
-        /// The voice to speak with; none leaves the agent's own.
+        /// The voice to speak with; without one the agent uses its own.
         voice: Option<VoiceId>,
-        /// Who is to be reached, on the rung of that name.
+        /// The person to call, on rung `Person` only.
         person: Option<Person>,
     },
-    /// Play the apology into the connected leg: the attempt of the ladder that calls nobody.
+    /// Play the apology into the connected leg. This is an attempt of the ladder as well: the last one.
     PlayApology {
         /// Counts from 1.
         attempt: u8,
     },
-    /// The agent that this attempt made ready hears the caller from now on, and is heard.
+    /// Connect the agent of this attempt with the caller: from now on they hear each other.
     ConnectAgent {
         /// Which attempt.
         attempt: u8,
     },
-    /// The same, after a person was not reached: the agent is told why.
+    /// Connect the parked agent with the caller again, and tell the agent why no person was reached.
     ReturnToAgent {
-        /// The attempt that had brought the agent in.
+        /// The attempt that brought the agent in.
         attempt: u8,
-        /// Why nobody else came.
+        /// Why no person was reached.
         why: HandoffFailure,
     },
-    /// Give this attempt up, and whatever it brought.
+    /// Give up this attempt, and close the agent's session if it has one.
     CancelHandoff {
         /// Which attempt.
         attempt: u8,
     },
-    /// The end of the greeting call does not matter any more. A dial that is still without an answer is not broken off.
+    /// Stop watching for the end of the greeting call. A dial request without an answer is not aborted.
     StopWatchingGreeting,
-    /// Give the call's paid seat back: no conversation is open for the call any more, and none is about to be opened.
+    /// Give back the paid seat: the call has no open conversation, and is not about to open one.
     ReleaseSeat,
-    /// Find out at the provider what became of a conversation.
+    /// Ask the provider for the outcome of a conversation.
     LookUp(Purpose),
 }
 
 impl Effect {
-    /// What is to be recorded when a dial was ordered and surely not made; none for orders that leave nothing behind.
+    /// The event to record when this order was certainly not performed; none for orders without an outcome.
     #[must_use]
     pub fn surely_not_done(&self) -> Option<Event> {
         match self {
@@ -98,7 +102,8 @@ impl Effect {
         }
     }
 
-    /// Whether the event that caused it must be durable first: all that reaches the world except audio into a live leg.
+    /// Whether the event that caused this order must be durable before the engine performs it. This holds for each
+    /// attempt to reach the caller or an agent; other audio into a live leg does not wait.
     #[must_use]
     pub fn needs_durable_intent(&self) -> bool {
         match self {

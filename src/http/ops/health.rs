@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use precall_actors::api::{Health, SpoolHealth};
-use precall_actors::durability::leadership::Standing;
+use precall_actors::durability::leadership::EngineRole;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,7 +57,7 @@ pub struct HealthAnswer {
 
 impl HealthAnswer {
     pub(crate) fn of(health: &Health) -> Self {
-        let standby = health.standing == Standing::Standby;
+        let standby = health.standing == EngineRole::Standby;
         let database = match (health.database_reached, health.database) {
             (true, Some(true)) => "ok",
             (true, Some(false) | None) => "error",
@@ -91,7 +91,7 @@ impl HealthAnswer {
             || !matches!(spool, "ok" | "none")
             || !problems.is_empty();
         let cannot_keep = !standby && !health.can_keep;
-        let status = if cannot_keep || !is_alive(health) || health.standing == Standing::Superseded {
+        let status = if cannot_keep || !is_alive(health) || health.standing == EngineRole::Superseded {
             "error"
         } else if health.draining || standby || something_is_missing {
             "degraded"
@@ -130,9 +130,9 @@ fn not_ready(health: &Health) -> Option<&'static str> {
         return Some("the program is being stopped");
     }
     match health.standing {
-        Standing::Standby => return Some("another precall acts on this database, this one stands by"),
-        Standing::Superseded => return Some("another precall has taken over this database"),
-        Standing::Unknown | Standing::Acting(_) => {}
+        EngineRole::Standby => return Some("another precall acts on this database, this one stands by"),
+        EngineRole::Superseded => return Some("another precall has taken over this database"),
+        EngineRole::Unknown | EngineRole::Acting(_) => {}
     }
     if !health.database_reached {
         return Some("the database has not been reached yet");

@@ -10,7 +10,7 @@ use precall_actors::api::{
     InitiationAsked, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome,
     SpoolHealth, Taken,
 };
-use precall_actors::durability::leadership::Standing;
+use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
@@ -70,7 +70,7 @@ pub fn well() -> Health {
         queued_events: 2,
         live_calls: 1,
         draining: false,
-        standing: Standing::Acting(1),
+        standing: EngineRole::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
         budgets: Vec::new(),

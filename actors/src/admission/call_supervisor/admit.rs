@@ -20,7 +20,7 @@ use crate::call::line::Line;
 use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
 use crate::durability::persistence::Keep;
-use crate::limits::dial_guard::{Dial, Verdict};
+use crate::limits::dial_guard::{Dial, DialDecision};
 use crate::voices::voice_book::LookUpCached;
 
 /// There is one PBX client so far.
@@ -153,8 +153,8 @@ impl CallSupervisor {
             return Admission::Accepted;
         }
         match self.guard.ask(Dial { call, number: caller, called }, now) {
-            Verdict::Allowed => Admission::Accepted,
-            Verdict::Refused(refusal) => {
+            DialDecision::Allowed => Admission::Accepted,
+            DialDecision::Refused(refusal) => {
                 warn!(self.services.log, "a call back was refused"; "call" => %call, "caller" => ?caller,
                     "reason" => refusal.name());
                 Admission::Refused(refusal.cause())

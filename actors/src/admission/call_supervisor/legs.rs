@@ -19,7 +19,7 @@ use crate::admission::leg_owners::{LegState, Tell};
 use crate::call::line::Line;
 use crate::call::projection::Payload;
 use crate::pbx::leg_commands;
-use crate::pbx::leg_events::{LegHappened, LegNews, Synced};
+use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 
 /// A leg may appear so long after its webhook, and come back under another id.
 const REFUSED_REMEMBERED: Duration = Duration::from_secs(60);
@@ -169,18 +169,18 @@ impl Handler<Synced> for CallSupervisor {
     }
 }
 
-impl Handler<LegNews> for CallSupervisor {
+impl Handler<PbxLegEvent> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, LegNews { leg, at, what }: LegNews, ctx: &mut Context<Self>) {
+    fn handle(&mut self, PbxLegEvent { leg, at, what }: PbxLegEvent, ctx: &mut Context<Self>) {
         match what {
-            LegHappened::Seen(participant) => self.leg_seen(&participant, at, ctx),
-            LegHappened::Gone => {
+            PbxLegChange::Seen(participant) => self.leg_seen(&participant, at, ctx),
+            PbxLegChange::Gone => {
                 for tell in self.legs.gone(&leg, at) {
                     self.tell_of_leg(Some(tell), at, ctx);
                 }
             }
-            LegHappened::Keys(keys) => match self.legs.call_of(&leg) {
+            PbxLegChange::Keys(keys) => match self.legs.call_of(&leg) {
                 Some(call) => self.keys_pressed(call, &keys, at, ctx),
                 None => info!(self.services.log, "keys on a leg of no call"; "leg" => %leg.participant),
             },

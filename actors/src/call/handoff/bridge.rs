@@ -1,5 +1,5 @@
-//! Bringing the agent onto the caller's own leg: its address from the provider, and what it begins with. The session itself is the
-//! leg's audio's, and its outcome is told by whoever plays into the leg.
+//! Bringing the agent onto the caller's own leg: its address from the provider, and what it begins with. The session
+//! itself is the leg's audio's, and its outcome is told by whoever plays into the leg.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Routing the caller's own leg to the agent's trunk or to a person. The leg stays ours, and goes on playing, until somebody answers.
+//! Routing the caller's own leg to the agent's trunk or to a person. The leg stays ours, and goes on playing, until
+//! somebody answers.
 
 use precall_base::clock;
 use precall_call::{Event, HandoffFailure, Person, Rung};

@@ -74,7 +74,8 @@ impl AgentOnLeg {
                 tool_result_text(&id, &result, ToolOutcome::Failed)
             }
             None => contextual_update_text(&format!(
-                "The caller asked for a person by a key of their telephone and was not transferred: {why}. They are with you again."
+                "The caller asked for a person by a key of their telephone and was not transferred: {why}. \
+                 They are with you again."
             )),
         }
     }
@@ -145,7 +146,8 @@ impl LegPlayer {
         self.call.happened.do_send(Happened { at, payload: Payload::Words(text), ..Happened::part(event) });
     }
 
-    /// The agent names a person, never a telephone number. A name that is not configured is answered with the list of names.
+    /// The agent names a person, never a telephone number. A name that is not configured is answered with the list of
+    /// names.
     fn tool_called(&mut self, attempt: u8, at: At, id: String, name: &str, parameters: &Map<String, Value>) {
         let policy_names = &self.context.line.rules.persons;
         let wanted = parameters.get(TRANSFER_NAME).and_then(Value::as_str).unwrap_or_default();

@@ -10,7 +10,7 @@ use precall_call::{
 
 use super::{Metrics, Webhook};
 use crate::api::{CapacityHealth, Health, SpoolHealth};
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 
 fn health() -> Health {
     Health {
@@ -24,7 +24,7 @@ fn health() -> Health {
         queued_events: 3,
         live_calls: 7,
         draining: false,
-        standing: Standing::Acting(1),
+        standing: EngineRole::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
         budgets: Vec::new(),

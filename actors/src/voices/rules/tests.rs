@@ -84,7 +84,10 @@ fn ask(
 /// Starts a job for this caller, with one waiting call of the same number.
 fn running(rules: &mut VoiceRules, n: u128, caller: &str) {
     let started = ask(rules, request(n), caller, n, known(mapping()), NOW);
-    assert!(matches!(started[..], [VoiceOrder::StartJob { job: CloneJobId(job), .. }] if job == n), "{started:?}");
+    assert!(
+        matches!(started[..], [VoiceOrder::StartJob { job: CloneJobId(job), .. }] if job == n),
+        "{started:?}"
+    );
 }
 
 fn failed(why: NoVoice, failure: Failure) -> JobEnd {

@@ -1,12 +1,13 @@
-//! The greeting: on a live leg audio, on route `callback` a telephone call of its own.
+//! The greeting: audio on a live leg, or a telephone call of its own on route `callback`.
 
 use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::{Grade, GreetingEnd, Purpose};
 use crate::ids::ConversationId;
+use crate::phase::{Greeting, Phase};
 use crate::policy::Person;
-use crate::state::{Conversation, Dial, Greeting, Leg, Phase, Seat};
+use crate::state::{Conversation, Dial, Leg, Seat};
 
 impl StepBuilder {
     pub(super) fn greeting_dialled(&mut self) {
@@ -15,7 +16,7 @@ impl StepBuilder {
         }
         let policy = &self.call.policy;
         let longest = policy.ring_max + policy.greeting_max + policy.report_grace;
-        self.call.dues.greeting = Some(self.now.plus(longest));
+        self.call.deadlines.greeting = Some(self.now.plus(longest));
         self.call.phase = Phase::Greeting(Greeting::default());
         self.begin_conversation(Purpose::Greeting);
         self.call.seat = Seat::Held;
@@ -38,7 +39,7 @@ impl StepBuilder {
 
     pub(super) fn greeting_started(&mut self, conversation: Option<&ConversationId>) {
         self.dial_accepted(Purpose::Greeting, conversation);
-        // Into a leg the first frame may be written twice: the PBX may refuse the request that carried it, and then nobody heard it.
+        // The first frame may be written into a leg twice: the PBX may refuse the request that carried it.
         let first = self.call.instants.greeting_started.is_none() || self.call.policy.on_live_leg();
         if self.call.is_greeting() && first {
             self.call.instants.greeting_started = Some(self.now);
@@ -56,9 +57,9 @@ impl StepBuilder {
             | GreetingEnd::Refused
             | GreetingEnd::Busy
             | GreetingEnd::Failed => self.hold(),
-            // Nobody is there: a second call would only ring again.
+            // Nobody answers: a second call would only ring again.
             GreetingEnd::NoAnswer => self.release(Release::by(Blame::Caller, Cause::NoAnswer)),
-            // A telephone may be ringing or the greeting being heard: its report or the deadline tells.
+            // The telephone may be ringing: wait for the report or the deadline.
             GreetingEnd::Unknown if !self.call.policy.on_live_leg() => {}
             GreetingEnd::Unknown => self.hold(),
         }
@@ -86,14 +87,14 @@ impl StepBuilder {
         }
     }
 
-    /// Neither a report nor the caller ended it in time. The provider is asked once; then it is taken as over.
+    /// The greeting did not end in time. Ask the provider once; then take it as over.
     pub(super) fn greeting_overdue(&mut self) {
         let Phase::Greeting(greeting) = self.call.phase else { return };
         if self.call.policy.on_live_leg() || greeting.looked_up {
             return self.hold();
         }
         self.look_greeting_up();
-        self.call.dues.greeting = Some(self.now.plus(self.call.policy.report_grace));
+        self.call.deadlines.greeting = Some(self.now.plus(self.call.policy.report_grace));
     }
 
     pub(super) fn look_greeting_up(&mut self) {
@@ -113,8 +114,8 @@ impl StepBuilder {
         }
     }
 
-    /// Remembered while nothing can be done about it: during the notice, which no key cuts short, and while the PBX routes
-    /// the leg already, which nobody can take back.
+    /// The caller asks for a person. During the notice, and while the PBX routes the leg, the request waits: neither
+    /// can be interrupted.
     fn key_for_person(&mut self) {
         if matches!(self.call.phase, Phase::Conversing(with) if with.attempt.rung.bridges()) {
             if let Some(person) = self.call.policy.person_of_key().filter(|_| !self.leg_is_away()) {

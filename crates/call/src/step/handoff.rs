@@ -1,26 +1,28 @@
-//! The handoff: one attempt a rung, each rung at most once, never again what may have been executed.
+//! The handoff: which rung is tried, and what follows from its outcome. A dial that may have been executed is never
+//! repeated.
 
 use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release, Told};
 use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
+use crate::phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::{Attempt, Conversing, Dial, Dues, Early, Greeting, HandingOff, Leg, Phase, Seat, Voice};
+use crate::state::{Deadlines, Dial, Leg, Seat, Voice};
 
 impl StepBuilder {
-    /// Tries the next rung that is left, or ends the call.
+    /// Orders the next attempt, or ends the call if no rung is left.
     pub(super) fn next_rung(&mut self) {
         self.call.phase = Phase::Holding;
         self.stop_awaiting_proof();
-        let leg = self.call.dues.leg;
-        self.call.dues = Dues::default();
+        let leg = self.call.deadlines.leg;
+        self.call.deadlines = Deadlines::default();
         if self.leg_is_away() {
-            self.call.dues.leg = leg;
+            self.call.deadlines.leg = leg;
             return self.wait_for_leg();
         }
-        // Until the intent is recorded this is the call's deadline; passing it, the intent is made again.
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        // Until the intent is recorded this is the deadline. When it passes, the intent is ordered again.
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         let attempt = self.next_attempt();
         match self.best_rung() {
             Some(rung) => self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung })),
@@ -47,7 +49,7 @@ impl StepBuilder {
         if to_a_person && self.can_try(Rung::Destination) {
             return Some(Rung::Destination);
         }
-        if let Some(rung) = self.call.again.filter(|rung| self.can_try(*rung)) {
+        if let Some(rung) = self.call.retry.filter(|rung| self.can_try(*rung)) {
             return Some(rung);
         }
         self.call.policy.ladder().iter().copied().find(|rung| self.can_try(*rung))
@@ -62,7 +64,7 @@ impl StepBuilder {
             && audio_fits
             && self.call.policy.ladder().contains(&rung)
             && self.call.policy.offers(rung)
-            && (!self.call.tried.contains(&rung) || self.call.again == Some(rung))
+            && (!self.call.tried.contains(&rung) || self.call.retry == Some(rung))
     }
 
     pub(super) fn handoff_started(&mut self, number: u8, rung: Rung) {
@@ -71,14 +73,14 @@ impl StepBuilder {
         }
         let attempt = Attempt { number, rung };
         match self.call.phase {
-            // Only an agent on the bridge can wait and be returned to.
+            // Only an agent on the bridge can be parked.
             Phase::Conversing(Conversing { attempt: with, .. })
                 if rung == Rung::Person && with.rung.bridges() && self.call.person_asked.is_some() =>
             {
                 return self.person_is_called(attempt, with);
             }
             Phase::Greeting(greeting) if rung.bridges() && greeting.early.is_none() && self.can_try(rung) => {
-                let early = Some(Early { attempt, ready: false });
+                let early = Some(EarlyAgent { attempt, ready: false });
                 self.call.phase = Phase::Greeting(Greeting { early, ..greeting });
             }
             Phase::Holding if self.can_try(rung) => self.begin_waiting_for(attempt),
@@ -90,11 +92,11 @@ impl StepBuilder {
             | Phase::Released(_) => return,
         }
         self.call.tried.push(rung);
-        if self.call.again.take_if(|again| *again == rung).is_some() {
-            self.call.reopened = self.call.reopened.saturating_add(1);
+        if self.call.retry.take_if(|again| *again == rung).is_some() {
+            self.call.retries = self.call.retries.saturating_add(1);
         }
-        if self.call.waiting && self.call.early().is_none() {
-            self.call.waiting = false;
+        if self.call.awaits_voice && self.call.early().is_none() {
+            self.call.awaits_voice = false;
             self.effects.push(Effect::StopWaiting);
         }
         if rung.leads_to_agent() {
@@ -115,12 +117,12 @@ impl StepBuilder {
         });
     }
 
-    /// From here on its outcome is all that is waited for.
+    /// Begins the phase in which the call waits for the attempt's outcome only.
     pub(super) fn begin_waiting_for(&mut self, attempt: Attempt) {
-        self.call.phase = Phase::HandingOff(HandingOff { attempt, kept: None, looked_up: false });
+        self.call.phase = Phase::HandingOff(HandingOff { attempt, parked: None, looked_up: false });
         self.stop_awaiting_proof();
-        self.call.dues = Dues::default();
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        self.call.deadlines = Deadlines::default();
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         self.call.instants.handoff_started.get_or_insert(self.now);
     }
 
@@ -138,16 +140,16 @@ impl StepBuilder {
         }
         let Some(attempt) = self.running(number) else { return };
         if attempt.rung.bridges() {
-            // Its session ends with the leg's audio.
+            // If the leg is away, the session ends with the leg's audio.
             if !self.leg_is_away() {
                 self.agent_is_ready(attempt);
             }
             return;
         }
-        self.call.dues.handoff = None;
+        self.call.deadlines.handoff = None;
         self.call.instants.handed_off.get_or_insert(self.now);
         self.let_go_of_leg(attempt.rung);
-        // The attempt is over: nothing of it is left to be given up.
+        // The attempt is over, so a release must not cancel it.
         self.begin_conversing(attempt);
         match attempt.rung {
             Rung::Destination | Rung::Person => self.release(self.reached_person()),
@@ -164,7 +166,7 @@ impl StepBuilder {
         }
     }
 
-    /// What the provider was asked during the handoff is not asked again.
+    /// Keeps in mind whether the provider was asked during the handoff.
     fn begin_conversing(&mut self, attempt: Attempt) {
         let looked_up = match self.call.phase {
             Phase::HandingOff(HandingOff { looked_up, .. })
@@ -176,7 +178,7 @@ impl StepBuilder {
 
     pub(super) fn converse(&mut self, attempt: Attempt) {
         self.begin_conversing(attempt);
-        self.call.talked |= self.call.policy.on_live_leg();
+        self.call.agent_talked |= self.call.policy.on_live_leg();
         let policy = &self.call.policy;
         let longest = match attempt.rung {
             Rung::CallbackCloned | Rung::CallbackFallback => {
@@ -187,7 +189,7 @@ impl StepBuilder {
                 policy.conversation_max
             }
         };
-        self.call.dues.conversation = Some(self.now.plus(longest));
+        self.call.deadlines.conversation = Some(self.now.plus(longest));
     }
 
     fn reached_person(&self) -> Release {
@@ -208,7 +210,7 @@ impl StepBuilder {
         if self.early_agent_failed(number) {
             return;
         }
-        // A refusal is believed only where nothing else says that the dial went out.
+        // A refusal is not believed if another event showed that the dial was sent.
         let out = self.call.conversation(Purpose::Agent).is_some_and(|agent| agent.dial != Dial::Refused);
         let why = if out && !calls_person && why == HandoffFailure::Refused {
             HandoffFailure::Unknown
@@ -216,7 +218,7 @@ impl StepBuilder {
             why
         };
         let Some(attempt) = self.running(number) else { return };
-        self.call.dues.handoff = None;
+        self.call.deadlines.handoff = None;
         match (why, attempt.rung.dials()) {
             (HandoffFailure::CallOver, _) => {
                 self.call.leg = if self.call.leg == Leg::Connected { Leg::Gone } else { self.call.leg };
@@ -227,7 +229,7 @@ impl StepBuilder {
             (HandoffFailure::Unknown, true) => {
                 self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
             }
-            // The answer was lost and the leg is gone: it was delivered, as far as anybody can tell (facts, section 5, row 8).
+            // The answer was lost and the leg is gone: it was probably delivered (3CX facts, section 5, row 8).
             (HandoffFailure::Unknown, false) if self.routed_away(attempt.rung) => self.delivered(attempt),
             (
                 HandoffFailure::Refused
@@ -267,11 +269,12 @@ impl StepBuilder {
         }
     }
 
-    /// No outcome in time. On a live leg the next rung follows; a dial is looked up, and then given up for good.
+    /// The attempt has no outcome in time. On a live leg the next rung follows. A dial is looked up once, and then
+    /// the call ends.
     pub(super) fn handoff_overdue(&mut self) {
         let HandingOff { attempt, looked_up, .. } = match self.call.phase {
             Phase::HandingOff(handoff) => handoff,
-            // The intent to call a person was never recorded; it is made again.
+            // The intent to call a person was never recorded: order it again.
             Phase::Conversing(_) => {
                 if let Some(person) = self.call.person_asked.take() {
                     self.call_person(person);
@@ -307,11 +310,11 @@ impl StepBuilder {
         }
     }
 
-    /// Whoever made the attempt is gone, and what came of it is not known.
+    /// The part that made the attempt is gone, and the outcome is unknown.
     pub(super) fn handoff_lost(&mut self) {
         if let Some(early) = self.call.early().filter(|early| !early.ready) {
             self.give_early_agent_up();
-            self.may_try_again(early.attempt.rung);
+            self.allow_retry(early.attempt.rung);
             return self.make_agent_ready();
         }
         let Phase::HandingOff(HandingOff { attempt, .. }) = self.call.phase else { return };
@@ -325,7 +328,7 @@ impl StepBuilder {
         }
         self.note_agent_dial(HandoffFailure::Unknown);
         self.look_agent_up();
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.report_grace));
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.report_grace));
     }
 
     pub(super) fn look_agent_up(&mut self) {

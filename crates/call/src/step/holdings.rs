@@ -1,6 +1,6 @@
-//! What a call holds outside itself, and the step in which it gives that up: the watch for its greeting's end, and a paid seat.
+//! What a call holds outside its state: the watch for its greeting's end, and a paid seat.
 //!
-//! Every step ends here, so that no way out of a phase can forget it.
+//! Every step ends here, so that no way out of a phase can forget to give them up.
 
 use super::StepBuilder;
 use crate::effect::Effect;
@@ -8,7 +8,8 @@ use crate::event::Event;
 use crate::state::{Call, Seat};
 
 impl StepBuilder {
-    /// Ends the step: the call gives up what it does not need any more. The orders come last, after those that stop the users.
+    /// Gives up what the call does not need any more. These orders come last, after those that stop the parts that
+    /// use it.
     pub(super) fn give_up_what_is_left_behind(&mut self, before: &Call) {
         if before.watches_greeting() && !self.call.watches_greeting() {
             self.effects.push(Effect::StopWatchingGreeting);
@@ -20,8 +21,8 @@ impl StepBuilder {
         }
     }
 
-    /// Whether the next attempt is ordered already and leads to an agent. Between two attempts the call keeps its seat: another
-    /// call could take it otherwise.
+    /// Whether this step orders an attempt that leads to an agent. The call keeps its seat for it: otherwise another
+    /// call could take the seat between two attempts.
     fn opens_conversation_next(&self) -> bool {
         self.effects.iter().any(|effect| {
             matches!(effect, Effect::Intend(Event::HandoffStarted { rung, .. }) if rung.leads_to_agent())

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, AudioHeard, CallPart, ConversationId, Event, Grade, GreetingEnd, HandoffFailure,
-    JobId, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy, Purpose, Report,
-    Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, AudioHeard, CallPart, CloneJobId, ConversationId, Event, Grade, GreetingEnd,
+    HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy, Purpose,
+    Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -165,7 +165,7 @@ enum EventJson {
         #[serde(rename = "voice_id", with = "fields")]
         voice: VoiceId,
         #[serde(with = "fields", default, skip_serializing_if = "Option::is_none")]
-        job: Option<JobId>,
+        job: Option<CloneJobId>,
         #[serde(with = "fields")]
         source: VoiceSource,
         #[serde(rename = "took_ms", with = "fields")]

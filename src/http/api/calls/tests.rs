@@ -12,7 +12,7 @@ fn states_are_those_of_the_machine() {
         Phase::Offered,
         Phase::Greeting(Greeting::default()),
         Phase::Holding,
-        Phase::HandingOff(HandingOff { attempt, kept: None, looked_up: false }),
+        Phase::HandingOff(HandingOff { attempt, parked: None, looked_up: false }),
         Phase::Conversing(Conversing { attempt, looked_up: false }),
         Phase::Released(Release::good(Cause::Completed)),
     ];
