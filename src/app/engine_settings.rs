@@ -5,7 +5,7 @@ use std::sync::Arc;
 use precall_actors::call::line::{Line, LineRules};
 use precall_actors::call::services::DialSettings;
 use precall_actors::erasure::ledger::Ledger;
-use precall_actors::lifecycle::housekeeping::Keeping;
+use precall_actors::lifecycle::housekeeping::Retention;
 use precall_actors::lifecycle::settings::{EngineSettings, PbxEngine, SpoolSettings};
 use precall_actors::limits::dial_guard::{Countries, DialLimits};
 use precall_actors::pbx::pbx_feed::FeedPace;
@@ -99,7 +99,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
         ledger: Ledger::at(&config.retention.ledger),
         arbiters: config.server.call_arbiters,
         report_wait: config.call.postcall_wait,
-        keeping: Keeping {
+        retention: Retention {
             events_days: config.retention.kept.calls,
             words_days: config.retention.kept.transcripts,
             recordings_days: config.retention.kept.recordings,

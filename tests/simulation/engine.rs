@@ -9,9 +9,9 @@ use precall_actors::admission::call_registry::CallRegistry;
 use precall_actors::caller_key::CallerKey;
 use precall_actors::durability::batcher::Unit;
 use precall_actors::durability::write_path::{DrainMark, Next, WritePath};
-use precall_actors::voices::rules::Book;
-use precall_actors::voices::slot_rules::SlotBook;
-use precall_actors::voices::terms::BookLimits;
+use precall_actors::voices::rules::VoiceRules;
+use precall_actors::voices::slot_rules::SlotRules;
+use precall_actors::voices::terms::VoiceLimits;
 use precall_call::{At, Call, CallId, Effect, Event, Policy, Proof, Route, VoiceId, VoiceWait, step};
 use precall_store::events::event_json;
 use precall_store::events::rows::{Batch, Entry, Stream};
@@ -98,8 +98,8 @@ pub struct Engine {
     pub looked: At,
     pub registry: CallRegistry,
     pub calls: BTreeMap<u128, Live>,
-    pub book: Book,
-    pub slots: SlotBook,
+    pub rules: VoiceRules,
+    pub slots: SlotRules,
     /// Jobs that have sent nothing yet.
     pub preparing: BTreeMap<u128, CallerKey>,
     pub write_path: WritePath<Ack>,
@@ -112,7 +112,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(epoch: u64, disk: Disk) -> Self {
-        let limits = BookLimits {
+        let limits = VoiceLimits {
             concurrency: 3,
             capacity: std::num::NonZeroUsize::new(20).unwrap(),
             ttl: Duration::from_secs(600),
@@ -125,8 +125,8 @@ impl Engine {
             looked: At(0),
             registry: CallRegistry::default(),
             calls: BTreeMap::new(),
-            book: Book::new(limits),
-            slots: SlotBook::default(),
+            rules: VoiceRules::new(limits),
+            slots: SlotRules::default(),
             preparing: BTreeMap::new(),
             write_path: WritePath::default(),
             spool: Spool::open(disk, SPOOL_MAX).unwrap(),

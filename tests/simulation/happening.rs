@@ -1,7 +1,7 @@
 //! What can happen, and to whom.
 
 use precall_actors::caller_key::CallerKey;
-use precall_actors::voices::slot_rules::Held;
+use precall_actors::voices::slot_rules::HeldVoice;
 use precall_call::{At, CallId, CloneJobId, Effect, Purpose, VoiceId};
 
 use crate::database::Refusal;
@@ -81,7 +81,7 @@ pub(crate) enum Happening {
     Delete {
         to: To,
         voice: VoiceId,
-        held: Held,
+        held: HeldVoice,
         waiting: Option<(CloneJobId, CallerKey)>,
     },
     Sweep {

@@ -28,7 +28,7 @@ use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
 use crate::runtime::restart_in_place::start_in_place;
-use crate::voices::voice_book::{UsesNoMore, VoiceGone};
+use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
 
 pub use reports::IsOurAgent;
 
@@ -299,7 +299,7 @@ impl CallSupervisor {
         self.registry.released(call);
         self.legs.forget(call);
         self.services.transfers.withdraw(call);
-        self.services.voice_book.do_send(UsesNoMore(call));
+        self.services.voice_book.do_send(ReleaseVoice(call));
         self.guard.release(call);
         self.services.budgets.lock().call_over(call);
         self.services.agent_seats.release(call);
@@ -379,10 +379,10 @@ impl Handler<UseLines> for CallSupervisor {
     }
 }
 
-impl Handler<VoiceGone> for CallSupervisor {
+impl Handler<VoiceRevoked> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, VoiceGone { calls, why }: VoiceGone, ctx: &mut Context<Self>) {
+    fn handle(&mut self, VoiceRevoked { calls, why }: VoiceRevoked, ctx: &mut Context<Self>) {
         for call in calls {
             if self.live.contains_key(&call) {
                 let event = Event::VoiceWithdrawn { why };

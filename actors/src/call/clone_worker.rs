@@ -11,8 +11,8 @@ use crate::call::messages::{Happened, PartDown, PartParent};
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
-use crate::voices::terms::{Asker, VoiceOutcome};
-use crate::voices::voice_book::{Want, WantsNoMore};
+use crate::voices::terms::{VoiceOutcome, VoiceRequest};
+use crate::voices::voice_book::{CancelRequest, RequestVoice};
 
 /// The call does not wait any longer.
 #[derive(Clone, Copy, Debug, Message)]
@@ -55,17 +55,17 @@ impl Actor for CloneWorker {
             return;
         };
         let line = &self.context.line;
-        let asker = Asker {
+        let request = VoiceRequest {
             call: self.context.id,
             policy: line.voice_policy,
             proof: self.proof,
             due: self.asked_at.plus(line.rules.clone_max_wait),
         };
-        self.services.voice_book.do_send(Want { asker, key, reply: ctx.address().recipient() });
+        self.services.voice_book.do_send(RequestVoice { request, key, reply: ctx.address().recipient() });
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.services.voice_book.do_send(WantsNoMore { call: self.context.id });
+        self.services.voice_book.do_send(CancelRequest { call: self.context.id });
     }
 }
 

@@ -21,7 +21,7 @@ use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
 use crate::durability::persistence::Keep;
 use crate::limits::dial_guard::{Dial, DialDecision};
-use crate::voices::voice_book::Peek;
+use crate::voices::voice_book::LookUpCached;
 
 /// There is one PBX client so far.
 pub(crate) const PBX: &str = "default";
@@ -195,7 +195,7 @@ impl CallSupervisor {
                 return;
             }
             let cached_voice = match voice {
-                Some(key) => book.send(Peek(key)).await.ok().flatten(),
+                Some(key) => book.send(LookUpCached(key)).await.ok().flatten(),
                 None => None,
             };
             let _ = answer.send(Ok(Taken { call: Some(call), outcome, cached_voice }));

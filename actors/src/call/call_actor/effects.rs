@@ -12,7 +12,7 @@ use crate::call::leg_player::{Before, LegPlayer, Play, StopPlaying, TellAgent};
 use crate::call::messages::PartParent;
 use crate::pbx::leg_commands;
 use crate::runtime::fault_injection::Point;
-use crate::voices::voice_book::UsesNoMore;
+use crate::voices::voice_book::ReleaseVoice;
 
 /// Where a part of this call reports to.
 fn part_parent(ctx: &Context<CallActor>) -> PartParent {
@@ -30,7 +30,7 @@ impl CallActor {
                     worker.do_send(StopWaiting);
                 }
             }
-            Effect::LetVoiceGo => self.services.voice_book.do_send(UsesNoMore(self.context.id)),
+            Effect::LetVoiceGo => self.services.voice_book.do_send(ReleaseVoice(self.context.id)),
             Effect::PlayApology { attempt } => self.play(Play::Apology { attempt: *attempt }, ctx),
             Effect::StartHandoff { attempt, rung, voice, person } => {
                 let order = HandoffOrder {
