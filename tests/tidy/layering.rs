@@ -1,6 +1,6 @@
 //! Which code may know what: actors, the database, the clock. The floors of rooms and crates are in `floors`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::source::Source;
@@ -75,17 +75,9 @@ fn find_actors() -> BTreeMap<String, String> {
     found.collect()
 }
 
-/// Whether a file has pure rules: it says so, or it is below a file that does.
+/// Whether a file has pure rules: it is of the machine's crate, or it says so.
 fn is_pure(source: &Source) -> bool {
-    static MARKED: OnceLock<BTreeSet<String>> = OnceLock::new();
-    let marked = MARKED.get_or_init(|| {
-        let marked = tree().iter().filter(|source| says_pure(source));
-        marked.map(|source| format!("{}/", source.path.trim_end_matches(".rs"))).collect()
-    });
-    let is_below = marked.iter().any(|folder| source.is_under(folder));
-    source.is_rust()
-        && !source.is_test()
-        && (source.is_under("crates/call/") || says_pure(source) || is_below)
+    source.is_rust() && !source.is_test() && (source.is_under("crates/call/") || says_pure(source))
 }
 
 fn says_pure(source: &Source) -> bool {
@@ -268,7 +260,7 @@ fn only_the_store_speaks_to_postgresql() {
     catches(rule, "src/http/api/calls.rs", "client.query(\"select 1\", &[])");
     catches(rule, "src/app.rs", "use deadpool_postgres::Manager;");
     catches(rule, "actors/src/voices/voice_book.rs", "use deadpool_postgres::Pool;");
-    spares(rule, "src/app.rs", "fn settings(\n    pool: deadpool_postgres::Pool,\n) {}");
+    spares(rule, "src/app/pools.rs", "fn settings(\n    pool: deadpool_postgres::Pool,\n) {}");
     spares(rule, "src/x.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n    ask(\"select 1\");\n}");
 }
 
@@ -313,9 +305,10 @@ fn pure_rules_have_no_world_and_no_clock() {
         "std::fs",
         "std::env",
         "std::net",
-        "clock",
+        "clock::now",
+        "precall_base::clock",
         "SystemTime",
-        "Instant",
+        "Instant::now",
     ];
     let rule = |source: &Source| {
         let code = if is_pure(source) { source.shipped() } else { "" };
@@ -324,7 +317,7 @@ fn pure_rules_have_no_world_and_no_clock() {
     holds(rule);
     catches(rule, "actors/src/x.rs", "//! X.\n//! Pure: rules.\nuse actix::Addr;");
     catches(rule, "actors/src/x.rs", "//! Pure: rules.\nuse precall_base::clock;");
-    catches(rule, "actors/src/durability/write_path/y.rs", "//! Y.\ntokio::time::timeout(LIMIT, later)");
+    catches(rule, "actors/src/x.rs", "//! Pure: rules.\ntokio::time::timeout(LIMIT, later)");
     catches(rule, "crates/call/src/step.rs", "//! Y.\nlet now = std::time::Instant::now();");
     spares(rule, "actors/src/x.rs", "//! X.\nuse actix::Addr;");
 }

@@ -1,4 +1,6 @@
 //! Which call is which. Pure: the same webhook, however often and in whatever order it comes, is one call.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -4,6 +4,8 @@
 //! extension, or a trunk of `TRUSTED_TRUNKS` and the caller a public number. Whose call was passed on by another extension
 //! (`originated_by`, `referred_by`, `on_behalf_of`) proves nothing: who speaks is whom that extension let through, and the PBX shows
 //! the one as readily as the other. Route points, queues and menus on the way say nothing about it.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use precall_base::phone_number::CallerNumber;
 use precall_call::Proof;

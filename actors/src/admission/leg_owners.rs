@@ -1,5 +1,7 @@
 //! Which leg at the PBX belongs to which call. Pure: a call has one leg at a time that it is heard on; legs of the same call that
 //! overlap wait their turn.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! Lines: what a called number gives its calls. Unset fields come from the environment's default line.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! From one step of a call to its rows: the event, and everything that derives from it.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::Duration;
 

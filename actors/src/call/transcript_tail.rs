@@ -1,4 +1,6 @@
 //! What was said last on a call, for an agent that comes in another one's stead.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,6 @@
 //! Greedy group commit: whatever queued while the last flush ran is the next batch. Pure: no clock, no database.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::VecDeque;
 

@@ -3,6 +3,8 @@
 //!
 //! A batch whose outcome in the database is not known goes to the spool unchanged, and all later ones queue behind it. The way is direct
 //! again when the spool is empty: its order is the order in which batches came, and the database sees no other.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::sync::Arc;
 

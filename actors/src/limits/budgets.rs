@@ -1,4 +1,6 @@
 //! Budgets: how much a caller and the whole installation may use. A day and an hour slide.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 mod sliding_window;
 mod spent;

@@ -1,4 +1,6 @@
 //! Whether a number may be rung at all: whoever can send a webhook chooses the number, and the installation pays the bill.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;

@@ -4,6 +4,8 @@
 //! made again, and an answer that was overtaken is dropped by its generation. A removed leg leaves a tombstone, because late
 //! events follow it; a new connection clears them, because the ids start again when the PBX restarts. Legs of other DNs
 //! never enter.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,8 @@
 //!
 //! If all slots are taken, the least recently used voice is deleted. A voice that a live call may use is never
 //! deleted.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::{HashMap, HashSet};
 

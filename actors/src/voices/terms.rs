@@ -1,9 +1,10 @@
 //! Requests to the voice rules, the orders they give, and the outcomes of clone jobs.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use actix::Message;
 use precall_call::{At, CallId, CloneJobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
 use precall_store::voices::{ConsentRule, Covered, Mapping};
 
@@ -115,8 +116,7 @@ pub struct VoiceLimits {
 }
 
 /// The answer to a [`VoiceRequest`].
-#[derive(Clone, Debug, PartialEq, Eq, Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VoiceOutcome {
     /// The voice is ready.
     Ready {

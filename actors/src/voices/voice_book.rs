@@ -277,6 +277,11 @@ async fn read_caller(services: &VoiceServices, key: &CallerKey, at: At) -> Resul
     Ok(MappedCaller { mapping, mark: mark.map(|mark| mark.as_str().to_owned()) })
 }
 
+/// The answer to a call, as a message: the terms themselves know no actor.
+impl Message for VoiceOutcome {
+    type Result = ();
+}
+
 impl Actor for VoiceBook {
     type Context = Context<Self>;
 

@@ -1,4 +1,6 @@
 //! Audio that is there before it is needed: a greeting, a notice, hold music.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! How much may be written now: audio a little ahead of the listener, by the clock and nothing else.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::{Duration, Instant};
 

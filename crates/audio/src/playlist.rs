@@ -1,4 +1,6 @@
 //! What a caller hears, in order.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::Duration;
 

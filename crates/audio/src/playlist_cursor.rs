@@ -1,4 +1,6 @@
 //! Which bytes come next.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! The caller's audio as the PBX sends it: chunks of any length.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use bytes::Bytes;
 

@@ -1,5 +1,7 @@
 //! Telephone numbers as a phone system writes them, read once at the edge. A number prints masked, always: the full
 //! text has one way out, [`E164::as_e164`].
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use core::fmt;
 use core::str::FromStr;

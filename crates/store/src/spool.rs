@@ -8,6 +8,8 @@
 //! opens a new segment, and so does every new start: a torn frame is always the last of its segment. A successful
 //! append is durable. A failed append may have stored the frame all the same. That does no harm: batches may be written
 //! twice.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 pub mod batch;
 pub mod disk;

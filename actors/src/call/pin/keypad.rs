@@ -3,6 +3,8 @@
 //! A PIN ends with `#`, with its twelfth digit, or with a pause; how long the caller's own is nobody knows before it is checked. `*`
 //! takes back what was typed. One key alone, that `#` or the pause follows, is no PIN and keeps its meaning, and so do `*` and `#`
 //! when nothing was typed. Two or three digits are a slip: nothing.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::fmt;
 use std::time::Duration;

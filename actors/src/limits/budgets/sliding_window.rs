@@ -1,4 +1,6 @@
 //! What callers did within a span of time that slides.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

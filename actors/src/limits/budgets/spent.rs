@@ -1,4 +1,6 @@
 //! What conversations took within a span of time that slides, each of them once.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

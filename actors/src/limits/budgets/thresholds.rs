@@ -1,4 +1,6 @@
 //! Which shares of a budget are used up, each told once until enough of it is free again.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use crate::limits::budgets::terms::{Budget, BudgetUse, Crossed};
 

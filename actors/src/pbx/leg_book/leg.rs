@@ -1,4 +1,6 @@
 //! One leg, and which changes of it can be believed.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use precall_call::At;
 use precall_providers::threecx::participant::{Participant, ParticipantStatus};

@@ -1,4 +1,6 @@
 //! What is known against the PBX's own list.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,6 @@
 //! Legs that are gone, remembered for as long as late events may name them.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! What the agent has said and the caller has not heard yet.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::collections::VecDeque;
 use std::time::Duration;

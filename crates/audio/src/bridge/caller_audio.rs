@@ -1,5 +1,7 @@
 //! What the caller has said and the agent has not been sent yet; a clock that never stops, since an agent that hears nothing at
 //! all ends the conversation (facts, section 4: `transport_receive_timeout`).
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,6 @@
 //! Whose turn it is to speak in a bridged conversation, and how long it was silent.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::{Duration, Instant};
 

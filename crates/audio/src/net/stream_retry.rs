@@ -1,4 +1,6 @@
 //! When a stream that did not open, or was cut, is tried again, and for how long.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,6 @@
 //! What a number is for, and so what ringing it costs.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use rlibphonenumber::PhoneNumberType;
 

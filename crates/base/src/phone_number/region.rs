@@ -1,4 +1,6 @@
 //! Countries, as the numbering plans know them.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,6 @@
 //! A batch as a frame of the spool: JSON, with the generation of the start that acknowledged it.
+//!
+//! Pure: no clock, no I/O, no actor.
 
 use std::io;
 
