@@ -41,9 +41,7 @@ impl Route {
         let authority = HeaderValue::try_from(authority).map_err(|_| MediaError::Base)?;
         let trust = match base.scheme() {
             "http" => None,
-            "https" => {
-                Some(TlsRoots::load(extra_ca).map_err(|error| MediaError::Tls(error.to_string()))?)
-            }
+            "https" => Some(TlsRoots::load(extra_ca).map_err(|error| MediaError::Tls(error.to_string()))?),
             _another => return Err(MediaError::Base),
         };
         let address = Address::of(base, trust.as_ref()).ok_or(MediaError::Base)?;
