@@ -1,5 +1,5 @@
-//! Checks precall's requests against ElevenLabs' OpenAPI file. The provider ignores unknown fields, so every object is closed
-//! here to find a misspelt field.
+//! Checks precall's requests against ElevenLabs' OpenAPI file. The provider ignores unknown fields, so every object is
+//! closed here to find a misspelt field.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::sync::Arc;
