@@ -1,21 +1,26 @@
-# The service in an image that holds nothing else: the program, the libraries it is linked with, Mozilla's authorities.
-# Not a slim Debian: no shell, no package manager and nothing to patch but this image itself; and its glibc is the very one
-# that the program was built with. What is given up is a shell to look around with, and the embedded database, which needs one.
+# An image that holds the program, the libraries it is linked with and Mozilla's certificate authorities, no more.
+# It is built from nothing and not from a slim Debian: there is no shell and no package manager, and nothing to patch
+# but this image. Its glibc is the one that the program was built with. It has no simulators, no demo and no embedded
+# database.
 
 FROM rust:1.95-slim-bookworm AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /precall
 COPY . .
-# The caches outlive the layer, so a change of source compiles our own crates only; the binary is copied out before they go.
-# Our crates always, though: cargo goes by the time of a file, and another checkout's files may be older than the cache.
-# Panics name their lines by debug information that is 80 MB as it comes and a quarter of that compressed.
+# The caches outlive the layer, so that a change of source compiles our own crates only. The binary is copied out
+# of the cache before the layer ends. Our crates are always compiled: cargo compares the times of files, and the files
+# of another checkout may be older than the cache.
+# The debug information leaves the binary: it is three quarters of it. The stage `debug-info` below has it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/precall/target,sharing=locked \
-    touch src/lib.rs src/main.rs actors/src/lib.rs crates/call/src/lib.rs crates/*/src/lib.rs \
+    find . -name target -prune -o -path '*/src/*' -name '*.rs' -exec touch '{}' + \
     && cargo build --release --locked --no-default-features --bin precall \
     && install -D target/release/precall /image/usr/local/bin/precall \
-    && objcopy --compress-debug-sections=zlib /image/usr/local/bin/precall
-# The loader and the libraries under their own paths, whatever the processor; then the account and the folders it may write.
+    && scripts/split-debug-info /image/usr/local/bin/precall \
+    && install -D --mode=0644 /image/usr/local/bin/precall.debug /debug-info/precall.debug \
+    && rm /image/usr/local/bin/precall.debug
+# The loader and the libraries under their own paths, on any processor. Then the account and the folders that it
+# may write to.
 RUN ldd /image/usr/local/bin/precall | grep -o '/[^ ]*' | xargs -I '{}' cp --parents --dereference '{}' /image/ \
     && install -D --mode=0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && echo 'hosts: files dns' > /image/etc/nsswitch.conf \
@@ -24,13 +29,19 @@ RUN ldd /image/usr/local/bin/precall | grep -o '/[^ ]*' | xargs -I '{}' cp --par
     && install --directory --owner=10001 --group=10001 --mode=0750 \
         /image/data/voices /image/var/lib/precall/prompts /image/var/lib/precall/spool /image/var/log/mcp-services
 
+# `docker build --target debug-info --output . .` writes precall.debug. A debugger, or a backtrace of a program
+# beside which it lies, then names files and lines.
+FROM scratch AS debug-info
+COPY --from=build /debug-info/ /
+
 FROM scratch
 COPY --from=build /image/ /
-# A number, so that anyone can see that it is not root without reading the image's passwd.
+# A number: an orchestrator can see that it is not root without reading the image's passwd.
 USER 10001:10001
-# Everything else is configured from outside; see .env.example.
+# All other settings come from outside; see .env.example.
 ENV LOG_FILE=/var/log/mcp-services/voiceclone.log
-# All that is ever written: voice samples, prepared prompts, events while the database is away, the log. The root can be read-only.
+# precall writes nowhere else: voice samples, prepared prompts, events while the database is away, the log.
+# The root file system can be read-only.
 VOLUME ["/data/voices", "/var/lib/precall/prompts", "/var/lib/precall/spool", "/var/log/mcp-services"]
 EXPOSE 3006
 STOPSIGNAL SIGTERM

@@ -1,5 +1,6 @@
-//! Whole calls on route `callback`: how many a second, what one costs each process, and how long the caller waits for the
-//! greeting. Each call has a clone of its own. Baseline: the same webhooks with nothing behind them, at the same rate.
+//! Whole calls on route `callback`: how many a second, what one costs each process, and how long the caller waits for
+//! the greeting. Each call has a clone of its own. Baseline: the same webhooks with nothing behind them, at the same
+//! rate.
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

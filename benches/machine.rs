@@ -1,5 +1,5 @@
-//! What the rules cost: nanoseconds per `step` over whole calls, and the fold of a whole log. Baselines beside them: a copy
-//! of the state, which `step` cannot do without, and a match over the event that does nothing.
+//! What the rules cost: nanoseconds per `step` over whole calls, and the fold of a whole log. Baselines beside them: a
+//! copy of the state, which `step` cannot do without, and a match over the event that does nothing.
 #![allow(clippy::unwrap_used)] // A bench that cannot go on should stop.
 
 use std::hint::black_box;
@@ -155,7 +155,7 @@ fn nothing(event: &Event) -> u32 {
         Event::ProofAsked { .. } | Event::ProofGiven { .. } | Event::PinRefused { .. } => 13,
         Event::HandoffStarted { .. } | Event::HandoffSucceeded { .. } | Event::HandoffFailed { .. } => 7,
         Event::AgentEnded { .. } | Event::AgentLost { .. } => 11,
-        Event::PersonAsked { .. } | Event::LineSpoken { .. } => 12,
+        Event::PersonAsked { .. } | Event::Utterance { .. } => 12,
         Event::Reported(_) | Event::OperatorAsked(_) => 8,
         Event::DeadlinePassed { .. } | Event::Panicked { .. } | Event::Resumed { .. } => 9,
     }

@@ -1,97 +1,34 @@
-//! The whole program as one value: tests, the demo and `serve` build the same one.
+//! The whole program as one value, for `serve`, the demo and the tests.
 
 mod engine_settings;
+mod error;
+mod pools;
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use actix_web::dev::ServerHandle;
 use precall_actors::api::EngineHandle;
 use precall_actors::lifecycle::settings::SpoolSettings;
-use precall_actors::lifecycle::start::{Engine, EngineError};
+use precall_actors::lifecycle::start::Engine;
 use precall_actors::runtime::fault_injection::Faults;
 use precall_actors::voices::samples::{SampleStore, UploadPlace};
 use precall_base::phone_number::Region;
-use precall_providers::elevenlabs;
-use precall_providers::s3::{S3Settings, S3SettingsError};
-use precall_providers::threecx::settings as threecx;
-use precall_providers::tls_roots::TlsRootsError;
-use precall_store::connect;
-use precall_store::connect::{ConnectError, DatabaseUrl, Limits};
+use precall_providers::s3::S3Settings;
+use precall_store::connect::DatabaseUrl;
 use precall_store::spool::handle::SpoolHandle;
 use slog::{Logger, info, warn};
 
 use crate::config::{Config, DatabaseSource, Environment, Storage};
-use crate::embedded_database::{EmbeddedDatabase, EmbeddedError};
+use crate::embedded_database::EmbeddedDatabase;
 use crate::http;
 #[cfg(test)]
 pub(crate) use engine_settings::default_line;
 use engine_settings::{EngineParts, engine_settings};
+pub use error::AppError;
+use pools::Pools;
 
-/// Why the program cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// `HOST:PORT`.
-        address: SocketAddr,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// The embedded database does not start.
-    #[error(transparent)]
-    Embedded(#[from] EmbeddedError),
-    /// The database's address or certificates cannot be used.
-    #[error(transparent)]
-    Database(#[from] ConnectError),
-    /// The address of the embedded database cannot be used.
-    #[error("the database address cannot be used: {0}")]
-    DatabaseUrl(#[from] connect::DatabaseUrlError),
-    /// The provider's address or key cannot be used.
-    #[error(transparent)]
-    Provider(#[from] elevenlabs::SettingsError),
-    /// The provider's address cannot be read.
-    #[error("ELEVENLABS_API_BASE cannot be read: {0}")]
-    ProviderUrl(#[from] url::ParseError),
-    /// The PBX's address, client or secret cannot be used.
-    #[error(transparent)]
-    Pbx(#[from] threecx::SettingsError),
-    /// The PBX's authority cannot be used.
-    #[error("THREECX_CA_FILE: {0}")]
-    PbxTrust(#[from] TlsRootsError),
-    /// The PBX's address cannot be read.
-    #[error("THREECX_BASE_URL cannot be read: {0}")]
-    PbxUrl(url::ParseError),
-    /// The bucket's address or keys cannot be used.
-    #[error(transparent)]
-    Bucket(#[from] S3SettingsError),
-    /// The store's address cannot be read.
-    #[error("S3_ENDPOINT cannot be read: {0}")]
-    BucketUrl(url::ParseError),
-    /// Events would have nowhere to go while the database is away.
-    #[error(
-        "SPOOL_DIR: nothing can be kept in {directory}: {reason}; give a directory that this user may write"
-    )]
-    Spool {
-        /// Its value.
-        directory: String,
-        /// What the system says.
-        reason: io::Error,
-    },
-    /// The engine does not start.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The HTTP server does not start.
-    #[error("the HTTP server does not start: {0}")]
-    Http(#[from] io::Error),
-    /// A task of our own was lost.
-    #[error("the start was interrupted")]
-    Interrupted,
-}
-
-/// precall, running.
+/// A running precall.
 pub struct Application {
     address: SocketAddr,
     engine: Engine,
@@ -102,10 +39,10 @@ pub struct Application {
 }
 
 impl Application {
-    /// Starts everything. The port is open when this returns; calls are taken once the database was reached.
+    /// Starts everything. The port is open when this returns. Calls are accepted once the database was reached.
     ///
     /// # Errors
-    /// What is in the way.
+    /// See [`AppError`].
     pub async fn build(config: &Config, log: Logger, faults: Faults) -> Result<Self, AppError> {
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
@@ -113,15 +50,22 @@ impl Application {
         let pools = Pools::new(&url, config.database.pool_size)?;
         let spool = spool(config, &log).await?;
         let samples = samples(config)?;
+        let reading = pools.reading.clone();
         let parts = EngineParts { pools, spool, samples: samples.clone(), faults, log: log.clone() };
         let engine = Engine::start(engine_settings(config, parts)?)?;
         let mut servers = Vec::new();
         let settings = http_settings(config, samples, &log);
-        let server = http::server(settings.clone(), engine.handle(), listener, config.server.http_workers)?;
+        let server = http::server(
+            settings.clone(),
+            engine.handle(),
+            reading.clone(),
+            listener,
+            config.server.http_workers,
+        )?;
         servers.push(server.handle());
         actix::spawn(server);
         if let Some(metrics) = config.server.metrics_addr {
-            let server = http::metrics_server(settings, engine.handle(), listen(metrics)?)?;
+            let server = http::metrics_server(settings, engine.handle(), reading, listen(metrics)?)?;
             servers.push(server.handle());
             actix::spawn(server);
         }
@@ -130,7 +74,7 @@ impl Application {
         Ok(Self { address, engine, servers, embedded, drain, log })
     }
 
-    /// Where it listens.
+    /// The listening address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -142,29 +86,30 @@ impl Application {
         format!("http://{}", self.address)
     }
 
-    /// The engine, for what runs in the same process.
+    /// A handle of the engine, for code in the same process.
     #[must_use]
     pub fn engine(&self) -> EngineHandle {
         self.engine.handle()
     }
 
-    /// Reads the lines again.
+    /// Reloads the lines.
     pub async fn reload_lines(&self) {
         self.engine.reload_lines().await;
     }
 
-    /// Takes no new calls, lets live ones finish, stops everything. Calls that are left are taken up at the next start.
+    /// Drains: accepts no new calls, waits for live calls, then stops everything. The next start resumes calls that are
+    /// left.
     pub async fn stop(self) {
         let left = self.engine.drain(self.drain).await;
         if left > 0 {
-            warn!(self.log, "stopping with live calls, they are taken up at the next start"; "calls" => left);
+            warn!(self.log, "stopping with live calls, the next start resumes them"; "calls" => left);
         }
         self.stop_now().await;
     }
 
     /// Stops everything without waiting for calls.
     pub async fn stop_now(self) {
-        // Whoever follows events hears of it and lets go; otherwise the server waits for them to time out.
+        // Ends the event streams. Otherwise the server waits until they time out.
         self.engine.drain(std::time::Duration::ZERO).await;
         for server in &self.servers {
             server.stop(true).await;
@@ -195,7 +140,7 @@ async fn database(
     }
 }
 
-/// Where events wait while the database is away. Who develops may do without.
+/// The spool for database outages. In development, precall also runs without one.
 async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, AppError> {
     let (root, max_bytes) = (config.retention.spool_dir.clone(), config.retention.spool_max_bytes);
     let directory = root.clone();
@@ -203,7 +148,7 @@ async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, A
     match made.map_err(|_| AppError::Interrupted)? {
         Ok(handle) => Ok(Some(SpoolSettings { root, max_bytes, handle })),
         Err(reason) if config.environment == Environment::Development => {
-            warn!(log, "SPOOL_DIR cannot be written: without the database nothing is taken";
+            warn!(log, "SPOOL_DIR cannot be written: calls are refused during a database outage";
                 "directory" => %root.display(), "error" => %reason);
             Ok(None)
         }
@@ -211,23 +156,7 @@ async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, A
     }
 }
 
-/// `DATABASE_POOL_SIZE` connections: one writes events, the others are for everything else.
-struct Pools {
-    reading: deadpool_postgres::Pool,
-    writing: deadpool_postgres::Pool,
-}
-
-impl Pools {
-    fn new(url: &DatabaseUrl, size: usize) -> Result<Self, ConnectError> {
-        let limits = |size| Limits { size, ..Limits::default() };
-        Ok(Self {
-            reading: connect::pool(url, "precall", limits(size.saturating_sub(1).max(1)))?,
-            writing: connect::pool(url, "precall events", limits(1))?,
-        })
-    }
-}
-
-/// Where samples lie: the same for the clones and for the API.
+/// The store of samples, used by clone jobs and by the API.
 fn samples(config: &Config) -> Result<SampleStore, AppError> {
     let bucket = config.clone.s3.as_ref().map(|s3| {
         let endpoint = s3.endpoint.as_ref().map(|endpoint| endpoint.as_str().parse());

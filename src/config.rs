@@ -18,6 +18,7 @@ mod environment;
 mod environment_name;
 mod general;
 mod greeting;
+mod kind;
 mod log;
 mod music;
 mod notice;
@@ -33,6 +34,7 @@ mod server;
 mod setting;
 mod show;
 mod startup_warnings;
+mod table;
 #[cfg(test)]
 mod tests;
 mod threecx;
@@ -43,6 +45,10 @@ mod variables;
 mod webhook;
 
 use std::collections::BTreeMap;
+
+use general::General;
+use problem::Problems;
+use values::Values;
 
 pub use agent::Agent;
 pub use api_keys::{ApiKeys, Principal, Scope};
@@ -56,6 +62,7 @@ pub use elevenlabs::{ElevenLabs, Telephony};
 pub use environment::read_environment;
 pub use environment_name::Environment;
 pub use greeting::Greeting;
+pub use kind::Kind;
 pub use log::{Log, LogFile};
 pub use notice::{NoticeGivenBy, NoticeMessage, NoticeText};
 pub use problem::{ConfigError, Problem};
@@ -66,13 +73,10 @@ pub use secret::Secret;
 pub use section::Section;
 pub use server::{CorsOrigins, Server};
 pub use show::show;
+pub use table::{find, variables};
 pub use threecx::{CallControl, ThreeCx};
-pub use variables::{DefaultValue, Kind, Required, Restart, Routes, Shown, Variable, find, variables};
+pub use variables::{DefaultValue, Required, Restart, Routes, Shown, Variable};
 pub use webhook::{Sender, WebhookAuth, Webhooks};
-
-use general::General;
-use problem::Problems;
-use values::Values;
 
 /// The whole configuration of `serve`, checked.
 #[derive(Clone, Debug)]
@@ -122,7 +126,7 @@ impl Config {
     pub fn from_map(set: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mut found = Problems::default();
         let problems = &mut found;
-        let mut values = Values::gather(set, problems);
+        let mut values = Values::gather(set, variables(), problems);
         let general = General::read(&values, problems);
         // With a wrong ENVIRONMENT the stricter one is checked, so that its problems are listed too.
         let environment = general.as_ref().map_or(Environment::Production, |general| general.environment);
@@ -133,7 +137,7 @@ impl Config {
         let agent = Agent::read(&values, threecx.as_ref(), problems);
         let route = call.as_ref().map(|call| call.route);
         if let Some(route) = route {
-            values.use_route(route);
+            values.use_route(route, variables());
         }
         let elevenlabs = ElevenLabs::read(&values, route, problems);
         let webhooks = Webhooks::read(&values, environment, problems);
@@ -175,7 +179,7 @@ impl Config {
         };
         let mut config = config().ok_or_else(silent_section)?;
         config.notices = startup_warnings::notices(&config, &values);
-        config.warnings = values.unknown;
+        config.warnings = unknown_variables::warnings(set.keys().map(String::as_str));
         Ok(config)
     }
 
@@ -252,9 +256,13 @@ fn one_section<T>(
     read: impl FnOnce(&Values, &mut Problems) -> Option<T>,
 ) -> Result<T, ConfigError> {
     let mut problems = Problems::default();
-    let values = Values::gather(set, &mut problems);
+    let values = Values::gather(set, variables(), &mut problems);
     let found = read(&values, &mut problems);
-    problems.only(section).into_error()?;
+    problems.keep(|name| {
+        let variable = find(name).or_else(|| find(name.strip_suffix("_FILE").unwrap_or(name)));
+        variable.is_none_or(|variable| variable.section == section)
+    });
+    problems.into_error()?;
     found.ok_or_else(silent_section)
 }
 

@@ -1,10 +1,11 @@
-//! The demo: an embedded database, a simulated ElevenLabs, on the live-leg route a simulated PBX, and the service, with
-//! callers who ring it.
+//! The demo: the service with an embedded database, a simulated ElevenLabs, simulated callers, and on the routes with a
+//! live leg a simulated PBX.
 
 mod bridged;
 mod callers;
 mod dialogues;
 mod pbx;
+mod percentiles;
 mod ringing;
 mod sounds;
 mod summary;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use precall_actors::runtime::fault_injection::Faults;
 use precall_call::Route;
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
-use precall_simulators::elevenlabs::{self, Agent, CloneDelay, Simulator, TalkReport};
+use precall_simulators::elevenlabs::{self, Agent, CloneDelay, SessionReport, Simulator};
 use precall_simulators::{Target, threecx};
 use precall_store::connect;
 use precall_store::connect::Limits;
@@ -41,36 +42,36 @@ pub use summary::Summary;
 
 const AGENT_ID: &str = "agent_demo";
 const CLONE_DELAY: &str = "1500..4000";
-/// On a live leg new callers are to hear music before the agent comes: longer than notice and greeting.
+/// On a live leg new callers hear music before the agent: a clone takes longer than notice and greeting.
 const CLONE_DELAY_LIVE: &str = "4500..7000";
 const CONVERSATION: Duration = Duration::from_millis(1_500);
 /// On the bridge a conversation ends by its script.
 const CONVERSATION_MAX: Duration = Duration::from_secs(60);
-/// Every demo has more callers than slots would allow in a small plan, and none of them must run out.
+/// A demo has more callers than a small plan has slots; the slots must not run out.
 const VOICE_SLOTS: u32 = 100_000;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is to be shown.
+/// The options of a demo.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// How greeting and handoff reach the caller.
     pub route: Route,
-    /// How many calls; none goes on until Ctrl-C.
+    /// Calls; None runs until Ctrl-C.
     pub calls: Option<u32>,
     /// New calls a second.
     pub rate: f64,
-    /// Where the database stays; none is a temporary folder.
+    /// The folder of the database; None is a temporary folder.
     pub data_dir: Option<PathBuf>,
-    /// Where what each caller heard is written to: a folder that is there, or can be made.
+    /// The folder for recordings of what each caller heard. It is created when missing.
     pub record: Option<PathBuf>,
-    /// How strictly what was heard is judged.
+    /// Which checks are made.
     pub judge: Judge,
 }
 
-/// Why there is nothing to be seen.
+/// Why the demo failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// A configuration of our own making was refused.
+    /// The demo's configuration was refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The service does not start.
@@ -85,7 +86,7 @@ pub enum DemoError {
     /// The database.
     #[error("the database: {0}")]
     Database(String),
-    /// An address of our own making cannot be used.
+    /// A part of the demo cannot be set up.
     #[error("{0}")]
     Setup(String),
 }
@@ -166,10 +167,10 @@ impl Demo {
         })
     }
 
-    /// Lets the callers ring, and sums up what the tables say of it.
+    /// Places the calls, and reads the summary from the tables.
     ///
     /// # Errors
-    /// When the service or the database cannot be reached any more.
+    /// When the service or the database does not answer.
     pub async fn run(&self) -> Result<Summary, DemoError> {
         let before = summary::positions(&self.pool).await?;
         let door = match &self.pbx {
@@ -195,12 +196,12 @@ impl Demo {
     async fn listen(&self, pbx: &threecx::Simulator, calls: &[Rung]) -> Result<Bridged, DemoError> {
         let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
         let waits = summary::waits(&self.pool, &ids).await?;
-        let talks = self.simulator.talks();
+        let talks = self.simulator.sessions();
         let mut listened = Vec::new();
         for (ordinal, call) in (1_u32..).zip(calls) {
             let Some(pbx_id) = &call.pbx_id else { continue };
             let user = serde_json::Value::String(call.id.to_string());
-            let is_of_call = |talk: &&TalkReport| talk.initiation.get("user_id") == Some(&user);
+            let is_of_call = |talk: &&SessionReport| talk.initiation.get("user_id") == Some(&user);
             listened.push(Listened {
                 name: format!("call {ordinal} (PBX {pbx_id})"),
                 recording: Recording::of_wav(&pbx.audio(pbx_id).unwrap_or_default()),
@@ -212,7 +213,7 @@ impl Demo {
         Ok(Bridged::of(&listened, self.plan.judge))
     }
 
-    /// One file a call, as its caller heard it.
+    /// Writes one file a call: what its caller heard.
     fn record(&self, pbx: &threecx::Simulator, ids: &[String]) -> Result<(), DemoError> {
         let Some(folder) = &self.plan.record else { return Ok(()) };
         for (ordinal, id) in (1_u32..).zip(ids) {
@@ -259,15 +260,16 @@ async fn start_simulator(route: Route) -> Result<Simulator, DemoError> {
     Ok(elevenlabs::start(options).await?)
 }
 
-/// A folder that recordings can be written to, found out before anybody rings.
+/// Creates the folder for recordings, before the first call.
 fn prepare(folder: &Path, route: Route) -> Result<(), DemoError> {
     if route == Route::Callback {
         return Err(DemoError::Setup(
-            "--record needs --route bridge or transfer: on a callback nobody is on a line of ours".to_owned(),
+            "--record needs --route bridge or transfer: a callback has no leg that could be recorded"
+                .to_owned(),
         ));
     }
     std::fs::create_dir_all(folder).map_err(|error| {
-        DemoError::Setup(format!("--record {}: {error}; name a folder that can be made", folder.display()))
+        DemoError::Setup(format!("--record {}: {error}; name a folder that can be created", folder.display()))
     })
 }
 
@@ -277,7 +279,7 @@ fn target(url: &str, secret: &str) -> Result<Target, DemoError> {
     Ok(Target { url, secret })
 }
 
-/// Nothing of the process environment has a part in it.
+/// The settings of the service. The process environment is not read.
 fn pairs(
     database: &str,
     provider: &str,
@@ -286,7 +288,7 @@ fn pairs(
     key: &str,
 ) -> Result<BTreeMap<&'static str, String>, DemoError> {
     let entry = ApiKeys::entry("demo", Scope::Admin, key)
-        .ok_or_else(|| DemoError::Setup("the demo's key has no entry".to_owned()))?;
+        .ok_or_else(|| DemoError::Setup("the demo's API key has no entry".to_owned()))?;
     let (samples, spool) = (samples.display().to_string(), samples.join("spool").display().to_string());
     let pairs = [
         ("ENVIRONMENT", "development"),
@@ -348,7 +350,7 @@ async fn wait_until_ready(app: &Application, pbx: Option<&threecx::Simulator>) -
     let is_ready = || app.engine().health().database_reached && pbx.is_none_or(|pbx| pbx.websockets() > 0);
     while !is_ready() {
         if tokio::time::Instant::now() >= deadline {
-            return Err(DemoError::Setup("the service is not ready in time".to_owned()));
+            return Err(DemoError::Setup("the service did not become ready in time".to_owned()));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -1,19 +1,24 @@
-//! The edge's HTTP server: webhooks in, health, metrics, API and board out. It knows HTTP, not how a call behaves.
+//! The HTTP server: webhooks, health, metrics, API and live board. The rules of a call are in the engine.
 
 mod api;
+mod inbound;
 mod ops;
+mod status;
 mod webhooks;
 
 mod app_state;
+mod body_limits;
 mod client_address;
 mod clock;
 mod engine;
 mod error;
 mod fair_share;
+mod openapi;
 mod outcome_metrics;
 mod response;
 mod routes;
 mod settings;
+mod shed;
 
 #[cfg(test)]
 mod tests;
@@ -27,88 +32,101 @@ use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer, web};
+use deadpool_postgres::Pool;
 use precall_actors::api::EngineHandle;
 
-pub use api::openapi::Document;
-use app_state::Edge;
+use app_state::AppState;
+use fair_share::Connections;
+use webhooks::state::WebhookState;
+
 pub use engine::Engine;
 pub use error::{Code, Problem};
-use fair_share::Connections;
+pub use openapi::Document;
 pub use settings::{MetricsPlace, Settings};
 
-/// Open connections of one worker; further ones wait in the kernel's queue.
+/// Open connections of one worker. More connections wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
-/// The kernel's queue of connections that nobody took yet.
+/// The kernel's queue of connections that are not accepted yet.
 const BACKLOG: u32 = 1_024;
-/// How long the head of a request may take.
+/// Time limit for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept: longer than the pause between two webhooks of a busy PBX.
+/// An idle connection is kept this long: longer than the pause between two webhooks of a busy PBX.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a connection is kept after its last answer, so that a client that still sends can read it.
+/// A connection is kept this long after its last response, so that a client that is still sending can read it.
 const DISCONNECT_TIME: Duration = Duration::from_secs(3);
-/// How long answers that are under way may take when the server stops, in seconds.
+/// Seconds that open requests have to finish when the server stops.
 const SHUTDOWN_SECONDS: u64 = 5;
-/// Threads of one worker for bodies that take long to read.
+/// Threads of one worker for large bodies.
 const BLOCKING_THREADS: usize = 2;
 
-/// The server, bound and configured; it serves once it is awaited or spawned. Signals are left to the caller.
+/// The configured server on `listener`. It serves when awaited or spawned. The caller handles signals.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// The listener cannot be used.
 pub fn server(
     settings: Settings,
     engine: EngineHandle,
+    pool: Pool,
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    server_of(settings, Arc::new(engine), listener, workers)
+    server_of(settings, Arc::new(engine), pool, listener, workers)
 }
 
-/// [`server`] over anything that behaves like the engine.
+/// [`server`] with any [`Engine`], for tests.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// The listener cannot be used.
 pub fn server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
+    pool: Pool,
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    start(Edge::new(settings, engine), routes::routes, listener, workers)
+    start(AppState::new(settings, engine, pool), routes::routes, listener, workers)
 }
 
-/// A server for `/metrics` alone (`METRICS_ADDR`).
+/// A server for `/metrics` only (`METRICS_ADDR`).
 ///
 /// # Errors
-/// When the listener cannot be used.
-pub fn metrics_server(settings: Settings, engine: EngineHandle, listener: TcpListener) -> io::Result<Server> {
-    metrics_server_of(settings, Arc::new(engine), listener)
+/// The listener cannot be used.
+pub fn metrics_server(
+    settings: Settings,
+    engine: EngineHandle,
+    pool: Pool,
+    listener: TcpListener,
+) -> io::Result<Server> {
+    metrics_server_of(settings, Arc::new(engine), pool, listener)
 }
 
-/// [`metrics_server`] over anything that behaves like the engine.
+/// [`metrics_server`] with any [`Engine`], for tests.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// The listener cannot be used.
 pub fn metrics_server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
+    pool: Pool,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    start(Edge::new(settings, engine), routes::metrics_routes, listener, 1)
+    start(AppState::new(settings, engine, pool), routes::metrics_routes, listener, 1)
 }
 
 fn start(
-    edge: Edge,
+    app: AppState,
     routes: fn(&mut ServiceConfig, &Settings),
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    let edge = web::Data::new(edge);
+    let app = web::Data::new(app);
+    let webhooks = web::Data::new(WebhookState::new(&app.settings));
     let connections = Connections::default();
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(edge.clone())
-            .configure(|config| routes(config, &edge.settings))
+            .app_data(app.clone())
+            .app_data(webhooks.clone())
+            .configure(|config| routes(config, &app.settings))
             .wrap(routes::method_problems())
             .wrap(routes::headers())
     });
@@ -121,7 +139,7 @@ fn start(
         .client_disconnect_timeout(DISCONNECT_TIME)
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .shutdown_timeout(SHUTDOWN_SECONDS)
-        .on_connect(move |connection, data| connections.taken(connection, data))
+        .on_connect(move |connection, data| connections.opened(connection, data))
         .disable_signals();
     Ok(server.listen(listener)?.run())
 }

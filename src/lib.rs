@@ -1,4 +1,4 @@
-//! The edge: configuration, HTTP, the command line. Knows HTTP, not how a call behaves.
+//! The edge: configuration, HTTP, command line. The rules of a call are in the engine (`precall-actors`).
 
 pub mod app;
 pub mod cli;

@@ -1,7 +1,7 @@
-//! One real call that measures what nobody has written down about a 3CX PBX: `precall check --live-call`.
+//! `precall check --live-call`: measures a 3CX PBX with one real call.
 //!
-//! The service believes what documents and captures say; on a point where they are silent it is prepared for several answers.
-//! This prints which one a PBX gives. It has a client of its own, which shows every answer as it came.
+//! precall relies on documents and captures. Where they are silent, it accepts several kinds of answer. This check prints
+//! which kind a PBX gives. It has its own client, which shows every answer unchanged.
 
 mod actions;
 mod audio;
@@ -14,6 +14,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod token;
+mod until;
 
 use std::time::{Duration, Instant};
 
@@ -21,22 +22,23 @@ use serde_json::Value;
 
 use actions::Results;
 use finding::Findings;
-pub use finding::{Finding, Verdict};
 use leg::Held;
-pub use leg::Way;
-pub use pbx::Access;
 use pbx::Pbx;
 use post_stream::PostStream;
 use socket::Socket;
 
-/// Everything that is measured, together.
+pub use finding::{Finding, Verdict};
+pub use leg::Way;
+pub use pbx::Access;
+
+/// Time limit for all measurements.
 const WHOLE: Duration = Duration::from_secs(165);
-/// For letting go of the leg, after it.
+/// Time limit for dropping the leg afterwards.
 const LET_GO_WITHIN: Duration = Duration::from_secs(10);
-/// What has to follow a `routeto` that nobody answers.
+/// Time needed after an unanswered `routeto`.
 const AFTER_ROUTETO: Duration = Duration::from_secs(12);
 
-/// What only a call can tell, in the order of its measuring: a call that ends early leaves the rest unmeasured, and says so.
+/// Findings that need a call, in order. If the call ends early, the rest is reported as not measured.
 const OF_A_CALL: [&str; 24] = [
     "makecall: status",
     "makecall: result.id",
@@ -64,21 +66,21 @@ const OF_A_CALL: [&str; 24] = [
     "drop: the leg afterwards",
 ];
 
-/// What is to be done.
+/// What to measure.
 #[derive(Clone)]
 pub struct Plan {
-    /// The PBX.
+    /// Address and credentials of the PBX.
     pub access: Access,
-    /// How the call comes about.
+    /// How the call starts.
     pub way: Way,
-    /// A DN that rings and is not picked up, to measure the default timeout of `routeto`.
+    /// A DN that rings unanswered, to measure the default timeout of `routeto`.
     pub routeto: Option<String>,
 }
 
-/// What came of it.
+/// Result of the check.
 #[derive(Debug)]
 pub struct Report {
-    /// One for each unknown.
+    /// One finding for each open question.
     pub findings: Vec<Finding>,
     /// Why not everything was measured.
     pub problem: Option<String>,
@@ -86,8 +88,8 @@ pub struct Report {
     pub left_behind: Option<String>,
 }
 
-/// Makes or awaits the call, measures, lets go of it. Ends by itself within three minutes, and when `stop` does. Each finding is
-/// told as it comes. To be called in an actix system.
+/// Makes or awaits the call, measures, and drops it. Ends within three minutes, or when `stop` completes. Calls `tell` with
+/// each finding at once. Needs an actix system.
 pub async fn run(plan: Plan, stop: impl Future<Output = ()>, tell: impl Fn(&Finding) + 'static) -> Report {
     let pbx = Pbx::new(plan.access.clone());
     let (held, mut findings) = (Held::default(), Findings::told(tell));
@@ -96,21 +98,21 @@ pub async fn run(plan: Plan, stop: impl Future<Output = ()>, tell: impl Fn(&Find
         measured = measuring => match measured {
             Ok(Ok(())) => None,
             Ok(Err(why)) => Some(why),
-            Err(_) => Some(format!("it was not over after {} s", WHOLE.as_secs())),
+            Err(_) => Some(format!("not finished after {} s", WHOLE.as_secs())),
         },
-        () = stop => Some("it was stopped".to_owned()),
+        () = stop => Some("the check was stopped".to_owned()),
     };
     let letting_go = tokio::time::timeout(LET_GO_WITHIN, held.drop_all(&pbx)).await;
     let left_behind = letting_go.unwrap_or_else(|_| Err("no answer in time".to_owned())).err();
-    let why = problem.as_deref().unwrap_or("it is not part of this kind of call");
+    let why = problem.as_deref().unwrap_or("not part of this kind of call");
     for name in OF_A_CALL {
         if !findings.has(name) {
             findings.unseen(name, why);
         }
     }
-    findings.unseen("voicemail destination", "precall sends nobody to a mailbox");
-    findings.unseen("call flow: HMAC in C#", "it shows when the webhook of docs/3CX.md is accepted");
-    findings.unseen("trunk: X- headers", "they show at the other end of the trunk alone");
+    findings.unseen("voicemail destination", "precall sends no call to a mailbox");
+    findings.unseen("call flow: HMAC in C#", "shown when the webhook of docs/3CX.md is accepted");
+    findings.unseen("trunk: X- headers", "visible only at the other end of the trunk");
     Report { findings: findings.into_lines(), problem, left_behind }
 }
 
@@ -166,7 +168,8 @@ async fn measure(pbx: &Pbx, plan: &Plan, held: &Held, findings: &mut Findings) -
 
 async fn opened(pbx: &Pbx, findings: &mut Findings) -> Result<Socket, String> {
     let begun = Instant::now();
-    let socket = Socket::open(pbx).await.map_err(|why| format!("there is no WebSocket of events: {why}"))?;
+    let socket =
+        Socket::open(pbx).await.map_err(|why| format!("the event WebSocket does not open: {why}"))?;
     let value = format!("101 after {} ms", begun.elapsed().as_millis());
     findings.seen("WebSocket: upgrade", value, "101", true);
     Ok(socket)
@@ -183,7 +186,7 @@ async fn listed(pbx: &Pbx, findings: &mut Findings) -> Result<(), String> {
     let devices = own.get("devices").and_then(Value::as_array).map_or(0, Vec::len);
     let agent = own.pointer("/devices/0/user_agent").and_then(Value::as_str).unwrap_or("no device");
     let kind = text(own, "type");
-    let value = format!("{kind}, {devices} devices ({agent}); {} DNs are seen", dns.len());
+    let value = format!("{kind}, {devices} devices ({agent}); {} DNs are visible", dns.len());
     findings.seen(
         "list: own DN",
         value,
@@ -202,7 +205,7 @@ fn described(shown: &Value, way: &Way, findings: &mut Findings) {
     const DID: &str = "leg: party_did";
     let did = shown.get("party_did").and_then(Value::as_str).unwrap_or_default();
     match way {
-        Way::Ring(_) => findings.unseen(DID, "a call that we made has none: `--live-call wait` measures it"),
+        Way::Ring(_) => findings.unseen(DID, "an outbound call has none: `--live-call wait` measures it"),
         Way::Wait if did.is_empty() => findings.seen(DID, "empty", "empty", true),
         Way::Wait => findings.seen(DID, format_args!("filled ({} characters)", did.len()), "empty", false),
     }

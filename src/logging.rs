@@ -1,8 +1,7 @@
-//! Log lines: to standard error, since standard output belongs to the program's answers, and on request to a file.
+//! Logging to standard error, and to a file if one is configured. Standard output is for results of commands.
 //!
-//! A line never makes a call wait: the channel to the writing thread drops what does not fit and says how much.
-//! Root of everything is one slog logger; what libraries log through `log` joins it, at warning and above, since
-//! below that they write down requests.
+//! Logging never blocks a call: if the channel to the writing thread is full, lines are dropped and counted. There is one
+//! root slog logger. Records of libraries (`log` crate) go to it too, from level warning: below that they contain requests.
 
 mod drain;
 mod file;
@@ -11,9 +10,8 @@ mod panics;
 mod tests;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -21,26 +19,26 @@ use slog::{Drain, LevelFilter, Logger, o};
 use slog_async::{AsyncCore, AsyncGuard};
 
 use crate::config::{Environment, Log};
-use drain::{Bounded, Echo, JsonLines, Stamp, Unbreakable};
+use drain::{Bounded, CatchPanics, Echo, JsonLines, Stamp};
 use file::RotatingFile;
 
-/// Lines that wait for the writing thread at most: about a second of a very busy installation.
+/// Capacity of the channel to the writing thread, in lines: about one second of a very busy installation.
 const CHANNEL_LINES: usize = 16_384;
 
-/// How long the end of the program waits for the last lines; standard error may be a pipe that nobody reads.
+/// Time limit for writing the last lines at the end. Standard error may be a pipe without a reader.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
-/// How lines look on standard error. The file is always JSON.
+/// Format on standard error. The file is always JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One object a line: `ts` (RFC 3339, UTC, microseconds), `level`, `msg` and the fields.
     Json,
-    /// For a person at a terminal.
+    /// Text for a terminal.
     Terminal,
 }
 
 impl Format {
-    /// JSON in production and wherever standard error is not a terminal.
+    /// JSON in production, and if standard error is not a terminal.
     #[must_use]
     pub fn choose(environment: Environment) -> Self {
         match environment {
@@ -50,7 +48,7 @@ impl Format {
     }
 }
 
-/// Keeps logging alive; held by `main` to its end. Dropping it writes what is still waiting.
+/// Logging of the process. Keep it until the end; dropping it writes the waiting lines.
 #[must_use = "logging ends when this is dropped"]
 pub struct Logging {
     logger: Logger,
@@ -59,7 +57,7 @@ pub struct Logging {
 }
 
 impl Logging {
-    /// The root logger; children of it carry `call` and the like.
+    /// The root logger. Its children have fields such as `call`.
     pub fn logger(&self) -> &Logger {
         &self.logger
     }
@@ -72,7 +70,7 @@ impl Drop for Logging {
         let (done, wait) = mpsc::channel();
         let flush = thread::Builder::new().name("log-flush".to_owned()).spawn(move || {
             drop(guard);
-            // Nobody waits any more if this came too late.
+            // After the time limit there is no receiver.
             let _too_late = done.send(());
         });
         if flush.is_ok() {
@@ -83,25 +81,25 @@ impl Drop for Logging {
 
 /// Starts logging for the whole process: the root logger, the bridge from `log`, the panic hook.
 ///
-/// It cannot fail: a file that cannot be written is reported on standard error and tried again now and then.
+/// It cannot fail. A log file that cannot be written is reported on standard error and retried every 10 s.
 pub fn start(log: &Log, format: Format) -> Logging {
     let logging = build(log, format, Box::new(io::stderr()));
-    // Without the reset the logger stays in place after our end: slog-scope panics when it has none.
+    // Without the reset the logger stays in place after the end: slog-scope panics when it has none.
     slog_scope::set_global_logger(logging.logger.clone()).cancel_reset();
-    // At warning: below it libraries write down requests, and `log` does not even format them.
-    // Fails only where the process has a bridge already; it leads to the global logger too.
+    // Level warning: below it libraries log requests, and `log` does not even format them.
+    // Fails only if the process already has a bridge. That one leads to the global logger too.
     let _already_bridged = slog_stdlog::init_with_level(log::Level::Warn);
     panics::log_panics(logging.logger.clone(), Arc::clone(&logging.is_running));
     logging
 }
 
-/// A root logger of its own that writes to `stderr`.
+/// A root logger that writes to `stderr`.
 fn build(log: &Log, format: Format, stderr: Box<dyn Write + Send>) -> Logging {
     let file = log.file.clone().map(RotatingFile::new);
     let (logger, guard) = match format {
         Format::Json => {
-            let (channel, guard) = channel(Unbreakable(JsonLines::new(stderr, Echo::Records, file)));
-            // Stamped here, not when it is written: under load that is later.
+            let (channel, guard) = channel(CatchPanics(JsonLines::new(stderr, Echo::Records, file)));
+            // The time is added here, because under load a line is written later.
             let drain = LevelFilter::new(Bounded::new(Stamp(channel)), log.level);
             (Logger::root(drain.ignore_res(), o!()), guard)
         }
@@ -109,8 +107,8 @@ fn build(log: &Log, format: Format, stderr: Box<dyn Write + Send>) -> Logging {
             let terminal = slog_term::FullFormat::new(slog_term::TermDecorator::new().stderr().build())
                 .use_custom_timestamp(|out| out.write_all(drain::now().as_bytes()))
                 .build();
-            let lines = Stamp(JsonLines::new(stderr, Echo::Trouble, file));
-            let (channel, guard) = channel(Unbreakable(slog::Duplicate::new(terminal, lines)));
+            let lines = Stamp(JsonLines::new(stderr, Echo::FileOnly, file));
+            let (channel, guard) = channel(CatchPanics(slog::Duplicate::new(terminal, lines)));
             let drain = LevelFilter::new(Bounded::new(channel), log.level);
             (Logger::root(drain.ignore_res(), o!()), guard)
         }

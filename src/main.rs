@@ -1,4 +1,4 @@
-//! The program. Everything it does is in the library, so that tests can do it too.
+//! The binary. All code is in the library, so that tests can use it.
 
 use std::process::ExitCode;
 

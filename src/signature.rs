@@ -1,11 +1,11 @@
-//! Proof that a webhook is from who it claims to be: HMAC-SHA256 over the time and the raw bytes of the body.
+//! Signatures of webhooks: HMAC-SHA256 over the time and the raw bytes of the body.
 //!
-//! Both senders write `t=<unix seconds>,v0=<hex>` and sign `"<t>." + body`. Reading is strict: what no sender
-//! writes is malformed, and a header is never read in two ways.
-//! - `t` stands exactly once, as 1 to 12 digits; the signature covers it as it was written.
-//! - A tag is 64 lower-case hex digits. Several may stand (a secret being exchanged); one that matches is enough.
-//! - Tags are `v0`, for 3CX also `v1`. Other keys are ignored, in any order; white space is not trimmed, so
-//!   `, v0=` is an unknown key.
+//! Both senders write `t=<unix seconds>,v0=<hex>` and sign `"<t>." + body`. The parser is strict: it accepts only what a
+//! sender writes, and each header has one meaning.
+//! - `t` occurs exactly once, with 1 to 12 digits. The signature covers its text.
+//! - A tag is 64 lower-case hex digits. There may be several (while a secret is exchanged); one match is enough.
+//! - Tags are `v0`, for 3CX also `v1`. Other keys are ignored, in any order. White space is not trimmed, so `, v0=` is an
+//!   unknown key.
 //! - At most 1,024 bytes and 8 tags.
 
 use std::fmt::Write as _;
@@ -14,12 +14,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use precall_call::At;
 use sha2::Sha256;
 
-/// Who signs: the header's name, the tags and the window follow.
+/// The sender. It determines header name, tags and time window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The 3CX call flow: `X-3CX-Signature`, 300 s past, 60 s future.
     ThreeCx,
-    /// ElevenLabs: `ElevenLabs-Signature`, 30 min past (its retries come late), 60 s future.
+    /// ElevenLabs: `ElevenLabs-Signature`, 30 min past (retries come late), 60 s future.
     ElevenLabs,
 }
 
@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// How old a signature may be, in seconds.
+    /// Highest age of a signature, in seconds.
     #[must_use]
     pub fn past_seconds(self) -> i64 {
         match self {
@@ -42,7 +42,7 @@ impl Kind {
         }
     }
 
-    /// How far ahead the sender's clock may be, in seconds.
+    /// Seconds that the sender's clock may be ahead.
     #[must_use]
     pub fn future_seconds(self) -> i64 {
         60
@@ -56,29 +56,29 @@ impl Kind {
     }
 }
 
-/// Why a body is not believed.
+/// Why a signature is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No header.
     #[error("the signature is missing")]
     Missing,
-    /// A header that no sender writes.
+    /// The header has a wrong format.
     #[error("the signature's header is malformed")]
     Malformed,
-    /// Older than the window: perhaps a replay.
+    /// Older than the window, perhaps a replay.
     #[error("the signature is too old")]
     TooOld,
-    /// From the future: a clock is wrong.
+    /// Too far in the future: a clock is wrong.
     #[error("the signature is from the future")]
     TooNew,
-    /// Other secret or other body.
+    /// The secret or the body differs.
     #[error("the signature does not match")]
     Wrong,
 }
 
 const TAG_BYTES: usize = 32;
 
-/// A header that can be used, before its tags are checked.
+/// A parsed header. Its tags are not checked yet.
 struct Claim<'a> {
     time: &'a str,
     tags: Vec<[u8; TAG_BYTES]>,
@@ -122,14 +122,14 @@ fn tag(hex_digits: &str) -> Option<[u8; TAG_BYTES]> {
     Some(tag)
 }
 
-/// Checks a body that arrives in pieces, without keeping it.
+/// Checks the signature of a body piece by piece.
 pub struct Verifier {
     mac: Hmac<Sha256>,
     tags: Vec<[u8; TAG_BYTES]>,
 }
 
 impl Verifier {
-    /// Checks the header and its time, which needs nothing of the body.
+    /// Checks the header and its time, before the body.
     ///
     /// # Errors
     /// All of [`SignatureError`] but `Wrong`, unless the secret is empty.
@@ -150,67 +150,26 @@ impl Verifier {
         Ok(Self { mac, tags: claim.tags })
     }
 
-    /// Takes the next piece of the body, as it came over the wire.
+    /// Adds the next raw bytes of the body.
     pub fn update(&mut self, piece: &[u8]) {
         self.mac.update(piece);
     }
 
-    /// Whether the whole body was signed with the secret.
+    /// Checks the signature of the whole body.
     ///
     /// # Errors
     /// [`SignatureError::Wrong`].
     pub fn finish(self) -> Result<(), SignatureError> {
         let Self { mac, tags } = self;
-        // Every tag is compared, so that the time taken tells nothing about which.
+        // Every tag is compared, so that the timing does not show which one matched.
         let matching = tags.iter().filter(|tag| mac.clone().verify_slice(tag.as_slice()).is_ok()).count();
         if matching == 0 { Err(SignatureError::Wrong) } else { Ok(()) }
     }
 }
 
-/// A body whose sender is known. Only this module makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed<B>(B);
-
-impl<B: AsRef<[u8]>> Signed<B> {
-    /// Believes the body if its signature is good.
-    ///
-    /// # Errors
-    /// Why it is not.
-    pub fn verify(
-        kind: Kind,
-        secret: &[u8],
-        header: Option<&[u8]>,
-        body: B,
-        now: At,
-    ) -> Result<Self, SignatureError> {
-        let mut verifier = Verifier::begin(kind, secret, header, now)?;
-        verifier.update(body.as_ref());
-        verifier.finish()?;
-        Ok(Self(body))
-    }
-
-    /// Believes the body as it is. For development without a secret, where only this machine can post.
-    #[must_use]
-    pub fn open_in_development(body: B) -> Self {
-        Self(body)
-    }
-
-    /// The bytes that were signed.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        self.0.as_ref()
-    }
-
-    /// The body.
-    #[must_use]
-    pub fn into_body(self) -> B {
-        self.0
-    }
-}
-
-/// The header that a sender would write: name and value.
+/// Name and value of the signature header for a body.
 ///
-/// An empty secret signs nothing: the value then has a tag that [`Signed::verify`] refuses.
+/// With an empty secret the tag is empty, and [`Verifier`] refuses it.
 #[must_use]
 pub fn sign(kind: Kind, secret: &[u8], body: &[u8], now: At) -> (&'static str, String) {
     let time = unix_seconds(now).max(0);
@@ -225,7 +184,7 @@ pub fn sign(kind: Kind, secret: &[u8], body: &[u8], now: At) -> (&'static str, S
     (kind.header_name(), value)
 }
 
-/// An empty secret would let everybody sign.
+/// `None` for an empty secret, with which every sender could sign.
 fn keyed(secret: &[u8]) -> Option<Hmac<Sha256>> {
     if secret.is_empty() { None } else { Hmac::new_from_slice(secret).ok() }
 }

@@ -1,21 +1,21 @@
-//! Who really sent a request. Forwarded addresses are claims, believed only from proxies that were named.
+//! The client address of a request. `X-Forwarded-For` is used only from trusted proxies.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// More hops than any honest chain has; what lies beyond is not read.
+/// Highest number of hops that are read. No honest chain is longer.
 const MAX_HOPS: usize = 32;
 
-/// Addresses and CIDR blocks, IPv4-mapped IPv6 understood as IPv4.
+/// Addresses and CIDR blocks. IPv4-mapped IPv6 counts as IPv4.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressList(Vec<IpNet>);
 
 impl AddressList {
-    /// Reads bare addresses and CIDR blocks.
+    /// Parses addresses and CIDR blocks.
     ///
     /// # Errors
-    /// The first entry that is neither.
+    /// The first wrong entry.
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, String> {
         let mut blocks = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -29,13 +29,13 @@ impl AddressList {
         Ok(Self(blocks))
     }
 
-    /// Whether the address lies in one of the blocks. An empty list contains nothing.
+    /// Whether a block contains the address. An empty list contains none.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         is_in(address, &self.0)
     }
 
-    /// Whether nothing is listed.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -48,11 +48,11 @@ impl AddressList {
     }
 }
 
-/// The address of the client: the peer, or, when the peer is a trusted proxy, what it forwarded.
+/// The address of the client: the peer, or the forwarded address if the peer is a trusted proxy.
 ///
-/// `forwarded_for` is the value of `X-Forwarded-For` (several headers joined by commas). It is read from the
-/// right: every entry was written by the hop after it, so the first that is no trusted proxy is the client. A
-/// malformed entry stops the walk at the proxy that vouched for it.
+/// `forwarded_for` is the value of `X-Forwarded-For` (several headers joined by commas). It is read from the right: each
+/// entry was written by the next hop, so the first address that is not a trusted proxy is the client. At a malformed
+/// entry the result is the proxy that added it.
 #[must_use]
 pub fn client_address(peer: IpAddr, forwarded_for: Option<&str>, trusted_proxies: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
@@ -67,7 +67,7 @@ pub fn client_address(peer: IpAddr, forwarded_for: Option<&str>, trusted_proxies
     client
 }
 
-/// One entry: `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1` or `[2001:db8::1]:4711`.
+/// Parses one entry: `203.0.113.7`, `203.0.113.7:4711`, `2001:db8::1` or `[2001:db8::1]:4711`.
 fn forwarded_address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
     let address = if let Some(rest) = entry.strip_prefix('[') {
@@ -91,7 +91,7 @@ fn is_in(address: IpAddr, blocks: &[IpNet]) -> bool {
     blocks.iter().any(|block| unmapped(*block).contains(&address))
 }
 
-/// `::ffff:10.0.0.0/104` means `10.0.0.0/8`: addresses are compared in their canonical form.
+/// Turns `::ffff:10.0.0.0/104` into `10.0.0.0/8`, because addresses are compared in canonical form.
 fn unmapped(block: IpNet) -> IpNet {
     const MAPPED_PREFIX: u8 = 96;
     let IpNet::V6(six) = block else { return block };

@@ -1,10 +1,11 @@
-/* Moves the wall clock of a process and of its children by CLOCK_SHIFT_SECONDS. Loaded with LD_PRELOAD by `.ci/clock/at`.
+/* Moves the wall clock of a process and of its children by CLOCK_SHIFT_SECONDS. Loaded with LD_PRELOAD by
+ * `.ci/clock/at`.
  *
- * The program, the simulators and PostgreSQL are all moved by the same number of seconds, so that `now()` in SQL agrees with
- * the clock of the program. Timers and monotonic clocks stay as they are.
+ * The program, the simulators and PostgreSQL are all moved by the same number of seconds, so that `now()` in SQL
+ * agrees with the clock of the program. Timers and monotonic clocks stay as they are.
  *
- * Why not libfaketime: it returns the real time inside a signal handler that interrupts a wait. PostgreSQL reads the clock
- * there, so its lock_timeout and statement_timeout would never fire. */
+ * Why not libfaketime: it returns the real time inside a signal handler that interrupts a wait. PostgreSQL reads the
+ * clock there, so its lock_timeout and statement_timeout would never fire. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>

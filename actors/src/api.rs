@@ -1,12 +1,8 @@
-//! The engine from outside: what the edge may ask of it, and nothing more.
+//! Interface of the engine for the edge.
 
 mod handle;
 mod initiation;
 mod recent_webhooks;
-
-pub(crate) use handle::Bounds;
-pub use handle::EngineHandle;
-pub use initiation::{InitiationAnswer, InitiationAsked};
 
 pub use crate::admission::contract::{
     Busy, IncomingCall, Outcome, PbxNotice, PbxNoticeKind, ReportOutcome, Taken,
@@ -18,3 +14,6 @@ pub use crate::limits::budgets::BudgetUse;
 pub use crate::limits::provider_capacity::Measure;
 pub use crate::observe::health::{CapacityHealth, Health, PbxHealth};
 pub use crate::voices::voice_book::{ClonedAhead, NotReconciled, Reconciled};
+pub(crate) use handle::ConfiguredLimits;
+pub use handle::EngineHandle;
+pub use initiation::{InitiationAnswer, InitiationAsked};

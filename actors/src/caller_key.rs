@@ -1,14 +1,14 @@
-//! Which caller: the key of budgets, voices and clone jobs.
+//! The key of a caller for budgets, voices and clone jobs.
 
-/// The account of every line, until accounts can be managed.
+/// The account of all lines: precall has no account management yet.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
-/// One caller of one account. The same number in two accounts is two callers.
+/// A caller of an account. The same number in two accounts is two callers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallerKey {
     /// `account_id` of the line.
     pub account: String,
-    /// The caller as rows name one: E.164, or the extension.
+    /// The caller as in database rows: E.164 or the extension.
     pub caller: String,
 }
 

@@ -1,4 +1,4 @@
-//! Erasing a caller: the rows, the files, the voices at the provider, and the ledger that keeps it so.
+//! Erasure of a caller: rows, files, voices at the provider, and the ledger for restores.
 
 pub(crate) mod deletion_worker;
 pub(crate) mod erase_caller;

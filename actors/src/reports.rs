@@ -1,3 +1,3 @@
-//! Post-call reports that precall fetches when no webhook brings them.
+//! Fetches post-call reports that no webhook delivered.
 
-pub mod report_collector;
+pub(crate) mod report_collector;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use precall_actors::call::line::{Line, LineRules};
 use precall_actors::call::services::DialSettings;
 use precall_actors::erasure::ledger::Ledger;
-use precall_actors::lifecycle::housekeeping::Keeping;
+use precall_actors::lifecycle::housekeeping::Retention;
 use precall_actors::lifecycle::settings::{EngineSettings, PbxEngine, SpoolSettings};
 use precall_actors::limits::dial_guard::{Countries, DialLimits};
 use precall_actors::pbx::pbx_feed::FeedPace;
@@ -25,15 +25,16 @@ use precall_store::voices::ConsentRule;
 use slog::{Logger, o};
 use url::Url;
 
-use super::{AppError, Pools};
+use super::error::AppError;
+use super::pools::Pools;
 use crate::config::{Config, Telephony};
 
-/// How long a report may lag behind the end of its conversation before the provider is asked.
+/// After this time without a report, precall asks ElevenLabs for the conversation.
 const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
-/// One request to the PBX that does not wait for a telephone.
+/// Time limit of a PBX request that does not ring a telephone.
 const PBX_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// What the engine is made of and the configuration does not hold.
+/// Parts of the engine that are not in the configuration.
 pub(super) struct EngineParts {
     pub(super) pools: Pools,
     pub(super) spool: Option<SpoolSettings>,
@@ -80,7 +81,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
                 Telephony::SipTrunk => elevenlabs::Telephony::SipTrunk,
                 Telephony::Twilio => elevenlabs::Telephony::Twilio,
             },
-            // The other half of an attempt's time is for looking up what a lost answer left behind.
+            // The other half of an attempt's time is for finding a call whose dial answer was lost.
             dial_within: config.call.handoff_max / 2,
         },
         voices: VoiceSettings {
@@ -98,7 +99,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
         ledger: Ledger::at(&config.retention.ledger),
         arbiters: config.server.call_arbiters,
         report_wait: config.call.postcall_wait,
-        keeping: Keeping {
+        retention: Retention {
             events_days: config.retention.kept.calls,
             words_days: config.retention.kept.transcripts,
             recordings_days: config.retention.kept.recordings,
@@ -112,7 +113,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
     })
 }
 
-/// The feed and the audio of the PBX run on the routes that speak on the caller's own leg.
+/// Event feed and audio of the PBX, for the routes with a live leg (`bridge`, `transfer`).
 fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     let Some(control) = config.threecx.call_control.as_ref().filter(|_| config.call.route != Route::Callback)
     else {
@@ -153,7 +154,7 @@ pub(crate) fn default_line(config: &Config) -> Line {
         voice_policy: config.clone.policy,
         agent_destination: config.call.agent_destination.clone(),
         fallback_destination: config.call.fallback_destination.clone(),
-        programme: None,
+        announcements: None,
         max_live_calls: None,
         rules: LineRules {
             route: config.call.route,

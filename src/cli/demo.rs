@@ -1,4 +1,4 @@
-//! `precall demo`: the main job, with everything it needs, in one process over real sockets.
+//! `precall demo`: the service with simulated callers, 3CX, ElevenLabs and a database, in one process.
 
 use std::path::PathBuf;
 
@@ -12,22 +12,22 @@ pub(super) struct Arguments {
     /// How greeting and handoff reach the caller.
     #[arg(long, value_enum, default_value_t = Route::Bridge)]
     route: Route,
-    /// End after this many calls; without it, calls come until Ctrl-C.
+    /// Stop after this many calls; without it, run until Ctrl-C.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     calls: Option<u32>,
     /// New calls a second.
     #[arg(long, default_value_t = 5.0, value_parser = rate)]
     rate: f64,
-    /// Keep the database here instead of in a temporary folder.
+    /// Keep the database in this folder; by default it is temporary.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Write what each caller heard into this folder, a mono WAV file of 16 bits and 8 kHz a call; it is made when missing.
+    /// Record what each caller heard: a WAV file a call (mono, 16 bits, 8 kHz). The folder is created when missing.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
-    /// Judge what callers heard and in which order, not its gaps and delays: for a machine that is busy with other things.
-    #[arg(long)]
-    order_alone: bool,
-    /// Write the summary to this file as JSON as well.
+    /// Skip the timing checks, for a busy machine: check what callers heard and its order, not gaps and delays.
+    #[arg(long, alias = "order-alone")]
+    skip_timing: bool,
+    /// Also write the summary to this file, as JSON.
     #[arg(long)]
     summary_json: Option<PathBuf>,
 }
@@ -58,7 +58,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
     let route = arguments.route.into();
-    let judge = if arguments.order_alone { Judge::OrderAlone } else { Judge::Timing };
+    let judge = if arguments.skip_timing { Judge::OrderAlone } else { Judge::Timing };
     let Arguments { calls, rate, data_dir, record, .. } = arguments;
     let plan = Plan { route, calls, rate, data_dir, record, judge };
     let demo = match Demo::start(plan).await {

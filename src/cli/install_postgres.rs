@@ -1,4 +1,4 @@
-//! `precall install-postgres`: what `demo` and the tests do by themselves, and `serve` never does.
+//! `precall install-postgres`: installs PostgreSQL. `demo` and the tests do this too, `serve` never does.
 
 use super::Exit;
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use super::kind::Kind;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::variables;
 use super::value::{Complaint, FromText, List};
 use super::values::Values;
-use super::variables::Kind;
 
 variables! { Section::Api;
     api_keys: ApiKeys {

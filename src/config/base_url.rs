@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+use super::kind::Kind;
 use super::value::{Complaint, FromText};
-use super::variables::Kind;
 
 /// `https://host[:port][/prefix]`; plain `http` for loopback only.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use precall_base::phone_number::{CallerNumber, Region};
 
+use super::kind::Kind;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::variables;
 use super::value::{Complaint, FromText, List, Seconds, Whole};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Kind, Shown};
+use super::variables::Shown;
 
 variables! { Section::Callback;
     default_region: Region {

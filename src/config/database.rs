@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use precall_store::connect::DatabaseUrl;
 
+use super::kind::Kind;
 use super::problem::Problems;
 use super::secret::Secret;
 use super::section::Section;
@@ -11,7 +12,7 @@ use super::setting::variables;
 use super::value::{Complaint, FromText, Whole};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Text};
-use super::variables::{Kind, Required};
+use super::variables::Required;
 use crate::embedded_database;
 
 variables! { Section::Database;

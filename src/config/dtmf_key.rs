@@ -1,7 +1,7 @@
 //! A key of a telephone, as DTMF.
 
+use super::kind::Kind;
 use super::value::{Complaint, FromText};
-use super::variables::Kind;
 
 /// One of the twelve keys that every telephone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::problem::{ConfigError, Problem};
-use super::variables::find;
+use super::table::find;
 
 /// The process environment and, where it sets nothing, the file at `dotenv`.
 ///

@@ -1,13 +1,13 @@
 //! Which installation this is, and whether it serves real callers.
 
 use super::environment_name::Environment;
+use super::kind::Kind;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::variables;
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::Kind;
 
 variables! { Section::General;
     environment: Environment {

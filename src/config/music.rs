@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use precall_audio::prompts::HoldOrder;
 use url::Url;
 
+use super::kind::Kind;
 use super::value::{Complaint, FromText};
-use super::variables::Kind;
 
 /// `GREETING_MUSIC_URL`. `GREETING_MUSIC_ENABLED` decides whether music is played.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
+use super::kind::Kind;
 use super::value::{Complaint, FromText, words};
-use super::variables::Kind;
 
 /// The limit of every spoken text.
 const CHARACTERS_MAX: usize = 2_000;

@@ -2,11 +2,6 @@
 
 use std::fmt;
 
-use super::section::Section;
-use super::setting::{Setting, State};
-use super::value::Read;
-use super::variables::{Variable, find};
-
 /// What is wrong with one variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -58,20 +53,6 @@ impl Problems {
         self.0.iter().any(|problem| problem.name == name)
     }
 
-    /// The variable's setting. A value that cannot be used becomes a problem.
-    pub(super) fn setting<T>(&mut self, name: &'static str, read: Option<Read<T>>) -> Setting<T> {
-        let state = match read {
-            None => State::Unset,
-            Some(Read(Ok(value))) => State::Good(value),
-            Some(Read(Err(complaint))) => {
-                let range = find(name).and_then(Variable::range);
-                self.add(name, complaint.wrong, range.unwrap_or(complaint.right));
-                State::Wrong
-            }
-        };
-        Setting { name, state }
-    }
-
     /// The error, if there are problems.
     pub(super) fn into_error(mut self) -> Result<(), ConfigError> {
         if self.0.is_empty() {
@@ -82,12 +63,8 @@ impl Problems {
         Err(ConfigError { problems: self.0 })
     }
 
-    /// Keeps the problems of one section, for commands that need one section alone.
-    pub(super) fn only(mut self, section: Section) -> Self {
-        self.0.retain(|problem| {
-            let name = problem.name.strip_suffix("_FILE").unwrap_or(&problem.name);
-            find(&problem.name).or_else(|| find(name)).is_none_or(|variable| variable.section == section)
-        });
-        self
+    /// Keeps the problems of the variables that `is_wanted` chooses by name.
+    pub(super) fn keep(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        self.0.retain(|problem| is_wanted(&problem.name));
     }
 }

@@ -4,49 +4,12 @@
 
 mod env_example;
 mod markdown;
+mod shared;
 mod wording;
 
 pub use env_example::env_example;
 pub use markdown::configuration_md;
-
-/// The least that route `bridge` needs in production.
-pub const BRIDGE_MINIMUM: &[&str] = &[
-    "DATABASE_URL",
-    "ELEVENLABS_API_KEY",
-    "ELEVENLABS_AGENT_ID",
-    "THREECX_WEBHOOK_SECRET",
-    "WEBHOOK_SECRET",
-    "THREECX_BASE_URL",
-    "THREECX_CLIENT_ID",
-    "THREECX_CLIENT_SECRET",
-    "NOTICE_MESSAGE",
-];
-
-/// The least that route `callback` needs in production.
-pub const CALLBACK_MINIMUM: &[&str] = &[
-    "DATABASE_URL",
-    "ELEVENLABS_API_KEY",
-    "ELEVENLABS_AGENT_ID",
-    "ELEVENLABS_PHONE_NUMBER_ID",
-    "THREECX_WEBHOOK_SECRET",
-    "WEBHOOK_SECRET",
-];
-
-/// How to read the variables, one rule a line. Both documents begin with them.
-const RULES: &[&str] = &[
-    "precall reads the environment and the file .env in its working directory. The environment wins over the file.",
-    "An empty variable counts as unset.",
-    "true and false may also be written 1/0, yes/no or on/off. Words may be in any case.",
-    "Lists are separated by commas, or written as a JSON array of strings.",
-    "In .env, put values with spaces, $ or # into 'single quotes'.",
-    "A secret NAME may instead be in a file: set NAME_FILE to its path. Setting both is an error.",
-    "precall reads its configuration once. A change needs a restart.",
-    "A wrong configuration ends the start with exit code 2 and one message that names every wrong variable.",
-    "precall config show prints the values in effect, without secrets. precall check tries them.",
-];
-
-/// The command that rewrites both documents.
-const COMMAND: &str = "UPDATE_DOCS=1 cargo test --test env_example";
+pub use shared::{BRIDGE_MINIMUM, CALLBACK_MINIMUM};
 
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::kind::Kind;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::variables;
 use super::value::{Complaint, FromText, List, Whole};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Text};
-use super::variables::Kind;
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;

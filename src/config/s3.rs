@@ -1,11 +1,11 @@
 //! The S3 bucket of the samples: all of its variables, or none.
 
 use super::base_url::BaseUrl;
+use super::kind::Kind;
 use super::problem::Problems;
 use super::secret::Secret;
 use super::setting::Setting;
 use super::value::{Complaint, FromText, Word};
-use super::variables::Kind;
 
 /// Region of stores other than Amazon's, when none is set.
 const REGION: &str = "us-east-1";

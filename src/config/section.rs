@@ -1,10 +1,4 @@
-//! The sections of the configuration, in the order of the documents, and the variables of each.
-
-use super::variables::Variable;
-use super::{
-    agent, api_keys, budget, call, callback, clone, database, elevenlabs, general, greeting, log, retention,
-    server, threecx, webhook,
-};
+//! The sections of the configuration, in the order of the documents.
 
 /// Part of the configuration that a variable belongs to. envy reads one struct for each section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,28 +96,6 @@ impl Section {
             Self::Api => "Access to the HTTP API.",
             Self::Log => "Log level and log file.",
             Self::Retention => "What precall keeps on disk and in the database, and for how long.",
-        }
-    }
-
-    /// Its variables, in the order of the documents.
-    #[must_use]
-    pub fn variables(self) -> &'static [Variable] {
-        match self {
-            Self::General => general::VARIABLES,
-            Self::Server => server::VARIABLES,
-            Self::Database => database::VARIABLES,
-            Self::Elevenlabs => elevenlabs::VARIABLES,
-            Self::Webhook => webhook::VARIABLES,
-            Self::Threecx => threecx::VARIABLES,
-            Self::Call => call::VARIABLES,
-            Self::Agent => agent::VARIABLES,
-            Self::Greeting => greeting::VARIABLES,
-            Self::Clone => clone::VARIABLES,
-            Self::Callback => callback::VARIABLES,
-            Self::Budget => budget::VARIABLES,
-            Self::Api => api_keys::VARIABLES,
-            Self::Log => log::VARIABLES,
-            Self::Retention => retention::VARIABLES,
         }
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::environment_name::Environment;
+use super::kind::Kind;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::variables;
 use super::value::{Complaint, FromText, List, Seconds, Whole};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Cores, Text};
-use super::variables::Kind;
 use crate::trusted_addresses::AddressList;
 
 variables! { Section::Server;

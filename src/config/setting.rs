@@ -7,6 +7,8 @@
 //! documents would have to repeat every name. The text of each document is compared with its file by a test.
 
 use super::problem::Problems;
+use super::value::Read;
+use super::variables::Variable;
 
 /// One variable after reading. `Problems` already has what is wrong with its value.
 #[derive(Clone, Debug)]
@@ -28,6 +30,26 @@ pub(super) enum State<T> {
 }
 
 impl<T> Setting<T> {
+    /// What was read for `name`, one of `variables`. A value that cannot be used becomes a problem.
+    pub(super) fn of(
+        name: &'static str,
+        read: Option<Read<T>>,
+        variables: &[Variable],
+        problems: &mut Problems,
+    ) -> Self {
+        let state = match read {
+            None => State::Unset,
+            Some(Read(Ok(value))) => State::Good(value),
+            Some(Read(Err(complaint))) => {
+                let variable = variables.iter().find(|variable| variable.name == name);
+                let range = variable.and_then(Variable::range);
+                problems.add(name, complaint.wrong, range.unwrap_or(complaint.right));
+                State::Wrong
+            }
+        };
+        Self { name, state }
+    }
+
     /// Whether there is neither a value nor a default.
     pub(super) fn is_unset(&self) -> bool {
         matches!(self.state, State::Unset)
@@ -120,9 +142,14 @@ macro_rules! variables {
                 values: &$crate::config::values::Values,
                 problems: &mut $crate::config::problem::Problems,
             ) -> Option<Self> {
-                let texts: Texts = values.section($section, problems)?;
+                let texts: Texts = values.section($section, VARIABLES, problems)?;
                 Some(Self {
-                    $($field: problems.setting($crate::config::setting::name_of!($field), texts.$field),)+
+                    $($field: $crate::config::setting::Setting::of(
+                        $crate::config::setting::name_of!($field),
+                        texts.$field,
+                        VARIABLES,
+                        problems,
+                    ),)+
                 })
             }
         }

@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 
 use super::problem::Problems;
 use super::redact::{masked, shown};
+use super::table::variables;
 use super::values::{Origin, Values};
-use super::variables::{Shown, Variable, variables};
+use super::variables::{Shown, Variable};
 
 /// Every variable with its value and where that comes from, valid or not. Route `callback` is assumed.
 #[must_use]
 pub fn show(set: &BTreeMap<String, String>) -> String {
-    table(&Values::gather(set, &mut Problems::default()))
+    table(&Values::gather(set, variables(), &mut Problems::default()))
 }
 
 pub(super) fn table(values: &Values) -> String {

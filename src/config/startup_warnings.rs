@@ -2,8 +2,9 @@
 
 use precall_call::{Route, VoicePolicy};
 
+use super::table::variables;
 use super::values::Values;
-use super::variables::{Routes, variables};
+use super::variables::Routes;
 use super::webhook::WebhookAuth;
 use super::{Config, CorsOrigins, DatabaseSource, Secret};
 

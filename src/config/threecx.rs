@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use precall_providers::tls_roots::count_certificates;
 
 use super::base_url::BaseUrl;
+use super::kind::Kind;
 use super::problem::Problems;
 use super::secret::Secret;
 use super::section::Section;
 use super::setting::variables;
 use super::value::{Complaint, FromText, Whole, Word};
 use super::values::Values;
-use super::variables::{Kind, Required};
+use super::variables::Required;
 
 const CALL_CONTROL: Required =
     Required::When("when one of the three THREECX_BASE_URL, _CLIENT_ID, _CLIENT_SECRET is set");

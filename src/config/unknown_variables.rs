@@ -1,6 +1,7 @@
 //! Finds unknown variables that look like precall's: a misspelt name would silently leave the default in force.
 
-use super::variables::{Variable, variables};
+use super::table::variables;
+use super::variables::Variable;
 
 /// First words of names that other programs use as well. Such a name gives a prefix of two words.
 const COMMON: &[&str] = &[

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
-pub(super) use lists::{Hosts, List, Pairs, WordList};
-pub(super) use numbers::{Millis, Seconds, Whole};
-
+use super::kind::Kind;
 use super::redact::shown;
 use super::secret::Secret;
-use super::variables::Kind;
+
+pub(super) use lists::{Hosts, List, Pairs, WordList};
+pub(super) use numbers::{Millis, Seconds, Whole};
 
 /// What is wrong with a text, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl<'de, T: FromText> Deserialize<'de> for Read<T> {
 macro_rules! words {
     ($name:ty, $($word:literal $(| $alias:literal)* => $value:expr),+ $(,)?) => {
         impl $crate::config::value::FromText for $name {
-            const KIND: $crate::config::variables::Kind = $crate::config::variables::Kind::OneOf(&[$($word),+]);
+            const KIND: $crate::config::kind::Kind = $crate::config::kind::Kind::OneOf(&[$($word),+]);
 
             fn from_text(text: &str) -> Result<Self, $crate::config::value::Complaint> {
                 match text.to_ascii_lowercase().as_str() {

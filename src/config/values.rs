@@ -10,9 +10,8 @@ use serde::de::DeserializeOwned;
 use super::environment_name::Environment;
 use super::problem::Problems;
 use super::section::Section;
-use super::unknown_variables;
 use super::value::FromText as _;
-use super::variables::{DefaultValue, Variable, variables};
+use super::variables::{DefaultValue, Variable};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,20 +34,22 @@ pub(super) struct Value {
 /// All texts by variable. A variable with neither text nor default is absent.
 pub(super) struct Values {
     by_name: BTreeMap<&'static str, Value>,
-    /// One sentence for each unknown variable that looks like one of precall's.
-    pub(super) unknown: Vec<String>,
 }
 
 impl Values {
     /// Takes what was set, and adds secrets from files and defaults.
-    pub(super) fn gather(set: &BTreeMap<String, String>, problems: &mut Problems) -> Self {
+    pub(super) fn gather(
+        set: &BTreeMap<String, String>,
+        variables: impl Iterator<Item = &'static Variable>,
+        problems: &mut Problems,
+    ) -> Self {
         // The general section reports a wrong ENVIRONMENT. Until then the stricter defaults hold.
         let environment = set
             .get("ENVIRONMENT")
             .and_then(|text| Environment::from_text(text.trim()).ok())
             .unwrap_or(Environment::Production);
         let mut by_name = BTreeMap::new();
-        for variable in variables() {
+        for variable in variables {
             let value = own_text(set, variable, problems).or_else(|| {
                 let text = variable.default_text(environment)?;
                 Some(Value { text, origin: Origin::Default })
@@ -57,16 +58,16 @@ impl Values {
                 by_name.insert(variable.name, value);
             }
         }
-        Self { by_name, unknown: unknown_variables::warnings(set.keys().map(String::as_str)) }
+        Self { by_name }
     }
 
     /// Applies the defaults that depend on the route.
-    pub(super) fn use_route(&mut self, route: Route) {
+    pub(super) fn use_route(&mut self, route: Route, variables: impl Iterator<Item = &'static Variable>) {
         let is_live_leg = match route {
             Route::Bridge | Route::Transfer => true,
             Route::Callback => false,
         };
-        for variable in variables().filter(|_| is_live_leg) {
+        for variable in variables.filter(|_| is_live_leg) {
             if let DefaultValue::ByRoute { live_leg, .. } = variable.default
                 && !self.is_set(variable.name)
             {
@@ -81,9 +82,10 @@ impl Values {
     pub(super) fn section<T: DeserializeOwned>(
         &self,
         section: Section,
+        variables: &[Variable],
         problems: &mut Problems,
     ) -> Option<T> {
-        let pairs = section.variables().iter().filter_map(|variable| {
+        let pairs = variables.iter().filter_map(|variable| {
             let value = self.by_name.get(variable.name)?;
             Some((variable.name.to_owned(), value.text.clone()))
         });

@@ -4,31 +4,8 @@
 //! use these definitions.
 
 use super::environment_name::Environment;
+use super::kind::Kind;
 use super::section::Section;
-
-/// What a value looks like. It follows from the type that reads the value, so that both cannot differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Free text for people, or for a model to speak.
-    Text,
-    /// Shown never, only counted. It may also come from the file that `NAME_FILE` names.
-    Secret,
-    /// A whole number from `min` to `max`. An empty `unit` is the variable's own.
-    Number {
-        /// Smallest value.
-        min: u64,
-        /// Largest value.
-        max: u64,
-        /// For example `seconds`.
-        unit: &'static str,
-    },
-    /// One of these words, in any case.
-    OneOf(&'static [&'static str]),
-    /// Entries separated by commas, or a JSON array of strings. The variable's `unit` names the entries.
-    List,
-    /// Anything else, described in a few words.
-    Form(&'static str),
-}
 
 /// What holds when a variable is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,17 +148,3 @@ impl Variable {
         }
     }
 }
-
-/// Every variable, in the order of the documents.
-pub fn variables() -> impl Iterator<Item = &'static Variable> {
-    Section::ALL.iter().flat_map(|section| section.variables())
-}
-
-/// The variable with that name.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Variable> {
-    variables().find(|variable| variable.name == name)
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,44 +1,47 @@
-//! What the callers of the bridge heard, judged by the recordings of the simulated PBX alone and by what the simulated agent says
-//! that it did. Nothing here is told by the service, but which callers had to wait for their voice.
+//! Checks what callers on the bridge heard: by the recordings of the simulated PBX and the reports of the simulated
+//! agent. The service says only which callers had to wait for their voice.
 
 use std::fmt;
 
 use jiff::Timestamp;
-use precall_simulators::elevenlabs::{Said, TalkReport};
+use precall_simulators::elevenlabs::{Said, SessionReport};
 use serde::Serialize;
 
+use super::percentiles::Percentiles;
 use super::sounds::{GREETING_HZ, HOLD_HZ};
-use super::summary::Percentiles;
 use super::tones::{Recording, Run};
 
-/// Between the last of greeting or music and the agent's first sound.
+#[cfg(test)]
+mod tests;
+
+/// The longest silence between greeting or music and the agent, in milliseconds.
 const GAP_MS: u64 = 60;
-/// From the interruption until the agent is silent.
+/// The longest time from an interruption until the agent is silent, in milliseconds.
 const SILENCED_MS: u64 = 200;
-/// An interrupted agent says nothing more for so long, so that it can be heard whether it stopped.
+/// How long an interrupted agent is silent, so that a recording shows that it stopped; in milliseconds.
 const QUIET_MS: u64 = 900;
-/// An answer that comes later than this was filled with music.
+/// The wait for a later answer is filled with music, in milliseconds.
 const FILLED_MS: u64 = 2_500;
 
-/// Whether the timing of what was heard is judged, too.
+/// Which checks are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judge {
-    /// Gaps and delays count.
+    /// All checks, those of gaps and delays too.
     Timing,
-    /// What was heard, and in which order: a busy machine makes gaps of its own.
+    /// What was heard and in which order, without timing: a busy machine causes gaps.
     OrderAlone,
 }
 
 /// All calls of the bridge.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Bridged {
-    /// Calls that were looked at.
+    /// Calls that were checked.
     pub calls: usize,
-    /// Those in which greeting, music and agent were heard in their order, and nothing else.
+    /// Calls in which greeting, music and agent were heard in this order, and nothing else.
     pub in_order: usize,
-    /// Those in which music was heard before the agent.
+    /// Calls in which music was heard before the agent.
     pub held: usize,
-    /// Those in which music filled an answer that did not come.
+    /// Calls in which music filled the wait for an answer.
     pub filled: usize,
     /// Silence between greeting or music and the agent, milliseconds.
     pub gap_ms: Percentiles,
@@ -48,7 +51,7 @@ pub struct Bridged {
     pub silenced_ms: Percentiles,
     /// The longest of them.
     pub longest_silenced_ms: u64,
-    /// What was wrong, a line each.
+    /// The problems, a line each.
     pub problems: Vec<String>,
 }
 
@@ -59,7 +62,7 @@ pub(super) enum Between {
     Nothing,
     /// The voice came later.
     Music,
-    /// It came so close to the end of the greeting that either is right.
+    /// It came so close to the end of the greeting that both orders are right.
     Either,
 }
 
@@ -77,7 +80,7 @@ impl Between {
     }
 }
 
-/// A conversation as the simulated agent tells of it.
+/// A conversation as the simulated agent reports it.
 pub(super) struct Conversed {
     /// The agent's tone; none if it did not begin.
     hz: Option<u32>,
@@ -87,8 +90,8 @@ pub(super) struct Conversed {
     heard_ms: u64,
 }
 
-impl From<&TalkReport> for Conversed {
-    fn from(talk: &TalkReport) -> Self {
+impl From<&SessionReport> for Conversed {
+    fn from(talk: &SessionReport) -> Self {
         Self {
             hz: talk.tone_hz,
             opened_at: talk.opened_at.parse().ok(),
@@ -99,18 +102,18 @@ impl From<&TalkReport> for Conversed {
     }
 }
 
-/// One call, with everything that is known of it from outside.
+/// One call, as seen from outside the service.
 pub(super) struct Listened {
     pub(super) name: String,
     pub(super) recording: Recording,
     /// When the recording begins.
     pub(super) began: Option<Timestamp>,
     pub(super) talks: Vec<Conversed>,
-    /// What is to be heard between greeting and agent.
+    /// What the caller should hear between greeting and agent.
     pub(super) between: Between,
 }
 
-/// What one call was like.
+/// The result of one call.
 #[derive(Debug, Default)]
 struct Verdict {
     held: bool,
@@ -122,7 +125,7 @@ struct Verdict {
 }
 
 impl Bridged {
-    /// Judges these calls.
+    /// Checks these calls.
     pub(super) fn of(calls: &[Listened], judge: Judge) -> Self {
         let (mut all, mut gaps, mut silenced) = (Self::default(), Vec::new(), Vec::new());
         for call in calls {
@@ -146,7 +149,7 @@ impl Bridged {
         }
     }
 
-    /// Whether every caller heard what was promised.
+    /// Whether every caller heard what they should.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.calls > 0 && self.problems.is_empty()
@@ -173,7 +176,9 @@ impl Listened {
             self.judge_interruption(agent, talk, said, &mut verdict);
         }
         if talk.violations > 0 {
-            verdict.out_of_order.push(format!("the agent's contract was broken {} times", talk.violations));
+            verdict
+                .out_of_order
+                .push(format!("the service broke the agent's contract {} times", talk.violations));
         }
         if talk.heard_ms == 0 {
             verdict.out_of_order.push("the agent did not hear the caller".to_owned());
@@ -193,7 +198,7 @@ impl Listened {
         };
         if !is_right {
             let expected = self.between;
-            verdict.out_of_order.push(format!("before the agent: {before:?} Hz, where {expected:?} was due"));
+            verdict.out_of_order.push(format!("before the agent: {before:?} Hz in place of {expected:?}"));
         }
         let stalls = self.stalls();
         verdict.filled = stalls && after.contains(&HOLD_HZ);
@@ -202,7 +207,7 @@ impl Listened {
         }
         let may_be_heard = |hz: &u32| *hz == agent || (stalls && *hz == HOLD_HZ);
         if after.is_empty() || !after.iter().all(may_be_heard) {
-            verdict.out_of_order.push(format!("once the agent ({agent} Hz) had come: {after:?} Hz"));
+            verdict.out_of_order.push(format!("after the agent ({agent} Hz) began: {after:?} Hz"));
         }
     }
 
@@ -234,14 +239,14 @@ impl Listened {
     fn judge_interruption(&self, agent: u32, talk: &Conversed, said: &Said, verdict: &mut Verdict) {
         let Some(after) = said.interrupted_after_ms else { return };
         let (Some(opened), Some(began)) = (talk.opened_at, self.began) else {
-            return verdict.out_of_order.push("there is no time to an interruption".to_owned());
+            return verdict.out_of_order.push("an interruption has no time".to_owned());
         };
         let opened = opened.as_millisecond().saturating_sub(began.as_millisecond());
         let at = u64::try_from(opened).unwrap_or(0).saturating_add(after);
         let silenced = self.recording.last_heard(agent, at, at + QUIET_MS);
         verdict.silenced_ms.push(silenced);
         if silenced > SILENCED_MS {
-            verdict.late.push(format!("the interrupted agent was heard for another {silenced} ms"));
+            verdict.late.push(format!("the interrupted agent was heard for {silenced} ms more"));
         }
     }
 }
@@ -263,6 +268,3 @@ impl fmt::Display for Bridged {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

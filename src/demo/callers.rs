@@ -1,4 +1,4 @@
-//! Who rings: numbers that belong to nobody, most of them with a generated sample and a consent.
+//! The callers: fictional numbers, most of them with a generated sample and a consent.
 
 use std::f64::consts::TAU;
 use std::path::Path;
@@ -6,17 +6,16 @@ use std::path::Path;
 use deadpool_postgres::{Pool, Transaction};
 use precall_base::clock;
 use precall_store::StoreError;
-use precall_store::people::consents;
 use precall_store::people::consents::{Evidence, NewConsent, Personal};
-use precall_store::people::speakers;
+use precall_store::people::{consents, speakers};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::DemoError;
 
-/// Callers of a demo that goes on until it is stopped.
+/// Callers of a demo that runs until Ctrl-C.
 const ENDLESS: u32 = 200;
-/// Of so many callers one has no voice mapped, so that the fallback voice is heard as well.
+/// One of this many callers has no voice, so that the fallback voice is heard too.
 const WITHOUT_VOICE: u32 = 10;
 const SAMPLE_RATE: u32 = 16_000;
 const SAMPLE_SECONDS: u32 = 4;
@@ -29,14 +28,14 @@ const MAP: &str = "
 const SPEAKER: &str = "
     update caller_voice_mapping set speaker = $2 where caller_id = $1 and speaker is null and deleted_at is null";
 
-/// The people of the demo.
+/// The callers of the demo.
 #[derive(Clone, Debug)]
 pub struct Callers {
     numbers: Vec<String>,
 }
 
 impl Callers {
-    /// Enough callers for so many calls that some of them ring twice, with their samples and rows.
+    /// Makes so many callers that some of them call twice, with their samples and rows.
     ///
     /// # Errors
     /// When a sample or a row cannot be written.
@@ -54,7 +53,7 @@ impl Callers {
             let name = format!("Caller {i}");
             let mapped =
                 client.execute(MAP, &[number, &file, &name]).await.map_err(|error| failed(&error))?;
-            // Who is there from an earlier demo has agreed already.
+            // A caller of an earlier demo has given consent already.
             if mapped > 0 {
                 let transaction = client.transaction().await.map_err(|error| failed(&error))?;
                 let speaker = agree(&transaction, name, &samples.join(&file)).await?;
@@ -65,7 +64,7 @@ impl Callers {
         Ok(Self { numbers })
     }
 
-    /// Who makes the call with this ordinal.
+    /// The caller of the call with this number.
     #[must_use]
     pub fn of_call(&self, ordinal: u32) -> Option<&str> {
         let count = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX).max(1);
@@ -73,7 +72,7 @@ impl Callers {
     }
 }
 
-/// A speaker who says in the sample itself that it may be cloned.
+/// A speaker whose sample contains the consent.
 async fn agree(transaction: &Transaction<'_>, name: String, sample: &Path) -> Result<Uuid, DemoError> {
     let (account, now) = ("default".to_owned(), clock::now());
     let failed = |error: StoreError| DemoError::Database(error.to_string());
@@ -94,7 +93,7 @@ async fn agree(transaction: &Transaction<'_>, name: String, sample: &Path) -> Re
     Ok(speaker)
 }
 
-/// Numbers with 555-01xx are kept for fiction; the area code makes them many.
+/// 555-01xx is reserved for fiction; different area codes give enough numbers.
 fn number(i: u32) -> String {
     const AREAS: [&str; 12] =
         ["201", "202", "212", "213", "301", "303", "305", "312", "404", "415", "503", "617"];
@@ -103,7 +102,7 @@ fn number(i: u32) -> String {
     format!("+1{area}55{}01{:02}", 5 - (round % 4), i % 100)
 }
 
-/// A voice-like sweep: every caller's file is another one.
+/// A sweep; every caller has a different file.
 fn write_sample(path: &Path, i: u32) -> Result<(), DemoError> {
     let spec = hound::WavSpec {
         channels: 1,

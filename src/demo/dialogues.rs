@@ -1,15 +1,15 @@
-//! What the simulated agent does with the callers of the demo: one way of talking after the other.
+//! The scripts of the simulated agent: conversations take them in turn.
 
 use precall_simulators::elevenlabs::{Act, Pace, Say, Script, Step, Until};
 
-/// For how long an answer that is owed does not come in one of them: longer than `STALL_SECONDS`, so that music fills it.
+/// How long one script delays an answer: longer than `STALL_SECONDS`, so that music fills the wait.
 const STALL_MS: u64 = 3_500;
 /// `AGENT_STALL_SECONDS` of the demo.
 pub(super) const STALL_SECONDS: &str = "2";
-/// Long enough for a caller to notice that the agent has stopped.
+/// Long enough for a recording to show that the agent has stopped.
 const QUIET_MS: u64 = 1_200;
 
-/// All of them; the first is the usual one.
+/// All scripts; the first is the usual one.
 pub(super) fn all() -> Result<Vec<Script>, String> {
     let asks = || Act::Hear { text: Some("When are you open?".to_owned()), within_ms: 3_000 };
     let at_once = Pace { piece_ms: 250, every_ms: 0, pieces: 1 };
@@ -29,7 +29,7 @@ pub(super) fn all() -> Result<Vec<Script>, String> {
             asks(),
             Act::Say(Say { pace: Some(slow), ..said(1_500) }),
         ],
-        // It takes its leave while most of that is still to be heard.
+        // The agent ends the call while the caller still hears most of it.
         vec![say(800), asks(), Act::Say(Say { until: Until::Sent, ..said(1_500) })],
     ];
     dialogues

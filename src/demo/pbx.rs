@@ -1,4 +1,4 @@
-//! The simulated PBX of the demo, and what its callers heard. Nothing here is told by the service.
+//! The simulated PBX of the demo, and what its callers heard. The service is not asked.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::DemoError;
 use super::bridged::Judge;
-use super::summary::Percentiles;
+use super::percentiles::Percentiles;
 
 /// The client of the demo, and its route point.
 pub(super) const CLIENT_ID: &str = "900";
 /// The DN whose trunk leads to the simulated ElevenLabs.
 pub(super) const AGENT_DN: &str = "800";
-/// Every caller of the demo misses so much of the beginning, as some telephones do.
+/// Callers miss this much of the first audio, as some telephones do.
 const DISCARD_FIRST_MS: u64 = 250;
 
 /// A PBX whose trunk leads to `agent`.
@@ -30,39 +30,39 @@ pub(super) async fn start(agent: &str, secret: &str) -> Result<Simulator, DemoEr
     Ok(simulator)
 }
 
-/// Somebody rings. Returns the PBX's id of the call.
+/// A call comes in. Returns the PBX's id of the call.
 pub(super) fn ring(simulator: &Simulator, caller: &str, called: &str) -> Result<String, DemoError> {
     let call = NewCall { called: called.to_owned(), ..NewCall::from(caller) };
     let placed = simulator.place_call(call).map_err(DemoError::Setup)?;
     Ok(placed.call_id)
 }
 
-/// When the recording of a call begins: with what its caller hears.
+/// When the recording of a call begins: with the first byte of audio.
 pub(super) fn recording_begins(simulator: &Simulator, id: &str) -> Option<Timestamp> {
     let first_byte: Timestamp = simulator.call(id)?.first_byte_at?.parse().ok()?;
     first_byte.checked_add(SignedDuration::from_millis(i64::try_from(DISCARD_FIRST_MS).ok()?)).ok()
 }
 
-/// What the callers heard until somebody took them over.
+/// What the callers heard until a transfer or the end.
 #[derive(Clone, Debug, Serialize)]
 pub struct Heard {
-    /// Calls that were looked at.
+    /// Calls that were checked.
     pub calls: usize,
     /// Connected to the first byte at the PBX, milliseconds.
     pub first_frame_ms: Percentiles,
     /// Connected to the first sound that the caller heard, milliseconds.
     pub first_sound_ms: Percentiles,
-    /// Calls in which the recorded greeting was heard whole, though the first 250 ms were lost.
+    /// Calls in which the whole greeting was heard, although the first 250 ms of audio were lost.
     pub whole_greetings: usize,
-    /// Silences of over 40 ms because nothing was there to play.
+    /// Silences of over 40 ms because the buffer was empty.
     pub gaps: usize,
-    /// The longest time with nothing to play, milliseconds.
+    /// The longest time with an empty buffer, milliseconds.
     pub longest_gap_ms: u64,
-    /// Bytes that were sent to callers who had gone.
+    /// Bytes that were sent after the caller had hung up.
     pub bytes_after_hangup: u64,
     /// Calls with more or fewer than one audio stream.
     pub not_one_stream: usize,
-    /// Legs that nobody let go of.
+    /// Legs that were not released.
     pub orphan_legs: usize,
     /// Whether gaps count.
     #[serde(skip)]
@@ -70,7 +70,7 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Looks at the calls with these PBX ids. `greeting` is the recording, as samples.
+    /// Checks the calls with these PBX ids. `greeting` is the recording, as samples.
     pub(super) fn of(simulator: &Simulator, ids: &[String], greeting: &[u8], judge: Judge) -> Self {
         let reports: Vec<CallReport> = ids.iter().filter_map(|id| simulator.call(id)).collect();
         let whole = ids.iter().filter(|id| {
@@ -95,7 +95,7 @@ impl Heard {
         }
     }
 
-    /// Whether every caller heard what was promised.
+    /// Whether every caller heard what they should.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.whole_greetings == self.calls

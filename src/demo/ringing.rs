@@ -1,4 +1,4 @@
-//! Callers ring: by signed 3CX webhooks or at a simulated PBX; one line a call when it is over.
+//! Places the calls, by signed 3CX webhooks or at a simulated PBX, and prints a line for each call that is over.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use super::DemoError;
 use super::callers::Callers;
 use crate::signature::{Kind, sign};
 
-/// The number that everybody dials.
+/// The called number.
 const CALLED: &str = "+12025550199";
 const POST_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A call of the demo is over long before.
+/// The deadline of one call.
 const CALL_WITHIN: Duration = Duration::from_secs(120);
 
 const OVER: &str = "
@@ -30,16 +30,16 @@ const OF_PBX: &str = "
     select id from call_log where threecx_call_id = $1 and call_started_at > now() - interval '1 minute'
     order by call_started_at desc limit 1";
 
-/// How callers come in.
+/// How calls come in.
 pub(super) enum Door<'a> {
-    /// The PBX posts a webhook, and is phoned back.
+    /// By a webhook; precall calls back.
     Webhook {
         /// Where to.
         url: String,
-        /// What signs it.
+        /// The secret that signs it.
         secret: &'a str,
     },
-    /// They are on the line.
+    /// At a simulated PBX, on a live leg.
     Pbx(&'a threecx::Simulator),
 }
 
@@ -78,7 +78,7 @@ impl Ringing<'_> {
                         waiting.push_back(next);
                         next = next.saturating_add(1);
                     }
-                    // Nobody rings twice at once: the first caller in line who is not on the telephone.
+                    // No caller has two calls at once: take the next caller without a call.
                     let free = waiting.iter().position(|n| self.callers.of_call(*n).is_some_and(|c| !busy.contains(c)));
                     let Some(ordinal) = free.and_then(|i| waiting.remove(i)) else { continue };
                     let Some(caller) = self.callers.of_call(ordinal) else { continue };
@@ -101,7 +101,8 @@ impl Ringing<'_> {
                         let _ = std::io::Write::flush(&mut std::io::stdout());
                     }
                     if let Some((call, _)) = live.iter().find(|(_, (_, began))| began.elapsed() > CALL_WITHIN) {
-                        return Err(DemoError::Setup(format!("call {call} is not over after {} s", CALL_WITHIN.as_secs())));
+                        let within = CALL_WITHIN.as_secs();
+                        return Err(DemoError::Setup(format!("call {call} is still live after {within} s")));
                     }
                     let all_rung = calls.is_some_and(|calls| next >= calls) && waiting.is_empty();
                     if all_rung && live.is_empty() {
@@ -110,7 +111,7 @@ impl Ringing<'_> {
                 }
                 _ = tokio::signal::ctrl_c() => {
                     println!();
-                    // Calls that are still going on have no outcome to be judged by.
+                    // A live call has no outcome yet.
                     all.retain(|call| !live.contains_key(&call.id));
                     return Ok(all);
                 }
@@ -137,7 +138,7 @@ impl Ringing<'_> {
         }
     }
 
-    /// Which call of ours the PBX's is, once its offer is in the table.
+    /// Our id of a PBX call, once its offer is in the table.
     async fn of_pbx(&self, pbx_id: &str) -> Result<Uuid, DemoError> {
         let failed = |error: &dyn std::fmt::Display| DemoError::Database(error.to_string());
         let client = self.pool.get().await.map_err(|error| failed(&error))?;
@@ -149,7 +150,7 @@ impl Ringing<'_> {
             }
             tokio::time::sleep(LOOK_EVERY / 10).await;
         }
-        Err(DemoError::Setup(format!("the PBX's call {pbx_id} was not taken")))
+        Err(DemoError::Setup(format!("the PBX's call {pbx_id} was not accepted")))
     }
 
     async fn post(

@@ -1,5 +1,5 @@
-//! What is recorded for the demo: greeting and hold music, each a tone that nothing else there has, so that what a caller heard can
-//! be told apart.
+//! The recordings of the demo: greeting and hold music. Each is a tone that nothing else has, so that a check can
+//! recognise it in what a caller heard.
 
 use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ impl Sounds {
     /// Writes the recordings into `folder`, as a telephone would play them.
     pub(super) fn write(folder: &Path) -> Result<Self, DemoError> {
         let (greeting, hold) = (folder.join("greeting.wav"), folder.join("hold.wav"));
-        // It fades, so that no part of it is like another.
+        // It fades, so that every part is different.
         let samples = write(&greeting, GREETING_SECONDS, GREETING_HZ, |t| 1.0 - 0.3 * t)?;
         write(&hold, HOLD_SECONDS, HOLD_HZ, |_| 0.6)?;
         Ok(Self { greeting, hold, samples })

@@ -1,4 +1,4 @@
-//! What the tables say of the demo's calls. Nothing here is counted by the demo itself.
+//! The summary of the demo, read from the tables. The demo counts nothing itself.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::DemoError;
 use super::bridged::Bridged;
 use super::pbx::Heard;
+use super::percentiles::Percentiles;
 
 const TABLES: [&str; 9] = [
     "call_events",
@@ -51,10 +52,10 @@ const CLONES: &str = "
     from voice_clone_log where status = 'success' and job in (
         select job from voice_events where position > $1)";
 
-/// What the demo did, as the database knows it.
+/// The summary of the demo's calls.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// Calls that rang.
+    /// Calls that were placed.
     pub calls: i64,
     /// Calls whose greeting was heard.
     pub greeted: i64,
@@ -68,11 +69,11 @@ pub struct Summary {
     pub fallback: i64,
     /// Calls that completed.
     pub completed: i64,
-    /// The offer to the provider's acceptance of the greeting, or to its first frame on the leg, milliseconds.
+    /// From the offer to the provider's acceptance of the greeting, or to its first frame on the leg, in milliseconds.
     pub time_to_greeting_ms: Percentiles,
-    /// On a live leg: the PBX's news of it to the first frame written into it, microseconds, as the service stored it.
+    /// On a live leg: from the PBX's event to the first frame written into the leg, in microseconds.
     pub first_frame_us: Percentiles,
-    /// Likewise to the first frame with sound.
+    /// As above, to the first frame with sound.
     pub first_sound_us: Percentiles,
     /// Upload to voice, milliseconds.
     pub clone_ms: Percentiles,
@@ -84,49 +85,13 @@ pub struct Summary {
     pub bridged: Option<Bridged>,
 }
 
-/// The middle and the slow end.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Percentiles {
-    /// Half were faster.
-    pub p50: Option<f64>,
-    /// All but one in a hundred were faster.
-    pub p99: Option<f64>,
-}
-
-impl Percentiles {
-    /// Of values in any order.
-    #[must_use]
-    pub fn of(values: impl Iterator<Item = u64>) -> Self {
-        let mut sorted: Vec<u64> = values.collect();
-        sorted.sort_unstable();
-        let at = |percent: usize| {
-            let rank = sorted.len().saturating_mul(percent).div_ceil(100).max(1);
-            sorted.get(rank.saturating_sub(1)).and_then(|value| u32::try_from(*value).ok()).map(f64::from)
-        };
-        Self { p50: at(50), p99: at(99) }
-    }
-
-    fn in_ms(self) -> String {
-        let shown =
-            |us: Option<f64>| us.map_or_else(|| "-".to_owned(), |us| format!("{:.1} ms", us / 1_000.0));
-        format!("p50 {}, p99 {}", shown(self.p50), shown(self.p99))
-    }
-}
-
 impl Summary {
-    /// Whether there were calls, every one of them completed, and every caller heard what was promised.
+    /// Whether there were calls, all of them completed, and every caller heard what they should.
     #[must_use]
     pub fn all_completed(&self) -> bool {
         let heard_well = self.heard.as_ref().is_none_or(Heard::is_good);
         let bridged_well = self.bridged.as_ref().is_none_or(Bridged::is_good);
         self.calls > 0 && self.completed == self.calls && heard_well && bridged_well
-    }
-}
-
-impl fmt::Display for Percentiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
-        write!(f, "p50 {}, p99 {}", shown(self.p50), shown(self.p99))
     }
 }
 
@@ -160,7 +125,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Where the logs stand now, so that an older run in the same database is not counted again.
+/// The end of the event logs now, so that earlier runs in the same database are not counted.
 pub(super) async fn positions(pool: &Pool) -> Result<i64, DemoError> {
     let client = pool.get().await.map_err(|error| failed(&error))?;
     let row = client
@@ -170,7 +135,7 @@ pub(super) async fn positions(pool: &Pool) -> Result<i64, DemoError> {
     row.try_get(0).map_err(|error| failed(&error))
 }
 
-/// When the voice of these calls was there, in milliseconds after the end of their greeting.
+/// When the voice of these calls was ready, in milliseconds after the end of their greeting.
 pub(super) async fn waits(pool: &Pool, calls: &[Uuid]) -> Result<HashMap<Uuid, f64>, DemoError> {
     let client = pool.get().await.map_err(|error| failed(&error))?;
     let rows = client.query(WAITS, &[&calls]).await.map_err(|error| failed(&error))?;

@@ -1,25 +1,30 @@
-//! Which tones a recording holds, and when: pieces of 20 ms, each of one tone, silent or something else. Pure.
+//! Finds tones in a recording, in pieces of 20 ms. The demo and the tests judge by it what a caller heard. Pure.
 
 use std::f64::consts::TAU;
+
+#[cfg(test)]
+mod tests;
 
 const RATE: f64 = 8_000.0;
 /// 20 ms.
 const PIECE: usize = 160;
 const PIECE_MS: u64 = 20;
-/// A mean height below this is silence on a telephone.
+/// A mean amplitude below this is silence on a telephone.
 const SILENT: f64 = 60.0;
-/// So much of a piece's power must be the tone's. A piece in which one tone gives way to another is neither's.
+/// The share of a piece's power that must be the tone's. A piece in which one tone replaces another belongs to neither.
 const SHARE: f64 = 0.6;
+/// The same where music that is close to the tone may be heard as well.
+const STRICT_SHARE: f64 = 0.8;
 /// So many pieces in a row are heard as a tone.
 const RUN: usize = 3;
 /// A sample below this is silent.
 const QUIET: u16 = 60;
 const SAMPLES_PER_MS: u64 = 8;
 
-/// What was heard for a while.
+/// A tone in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
-    /// Which of the tones.
+    /// Its frequency in hertz.
     pub(super) hz: u32,
     /// From the beginning of the recording, in milliseconds.
     pub(super) from: u64,
@@ -28,16 +33,18 @@ pub(super) struct Run {
 }
 
 /// A recording, in samples of 8 kHz.
-pub(super) struct Recording(Vec<i16>);
+#[derive(Debug)]
+pub struct Recording(Vec<i16>);
 
 impl Recording {
     /// Of a WAV file with the usual 44 bytes of head: signed 16 bits, mono, 8 kHz.
-    pub(super) fn of_wav(wav: &[u8]) -> Self {
+    #[must_use]
+    pub fn of_wav(wav: &[u8]) -> Self {
         let (samples, _) = wav.get(44..).unwrap_or_default().as_chunks::<2>();
         Self(samples.iter().map(|sample| i16::from_le_bytes(*sample)).collect())
     }
 
-    /// Where these tones are heard, in order. Silence within a tone ends no run unless another tone follows.
+    /// The runs of these tones, in order. Silence does not end a run, only another tone does.
     pub(super) fn runs(&self, tones: &[u32]) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let (mut last, mut count) = (None, 0_usize);
@@ -53,6 +60,14 @@ impl Recording {
             }
         }
         runs
+    }
+
+    /// How many milliseconds in all are this tone and no other sound.
+    #[must_use]
+    pub fn tone_ms(&self, hz: u32) -> u64 {
+        let pieces = self.0.chunks_exact(PIECE);
+        let tones = pieces.filter(|piece| loudness(piece) > 0.0 && share(piece, hz) > STRICT_SHARE);
+        tones.map(|_| PIECE_MS).sum()
     }
 
     /// The end of what is heard of this tone between two moments: milliseconds after the first.
@@ -81,22 +96,35 @@ impl Recording {
     }
 }
 
-/// Goertzel's question, asked plainly: how much of this piece is that tone?
+/// Whether this piece is heard as that tone.
 fn is_of(piece: &[i16], hz: u32) -> bool {
+    loudness(piece) >= SILENT && share(piece, hz) >= SHARE
+}
+
+/// The root of the mean square.
+fn loudness(piece: &[i16]) -> f64 {
+    let (power, count) = piece.iter().fold((0.0, 0.0), |(power, count), sample| {
+        (power + f64::from(*sample) * f64::from(*sample), count + 1.0)
+    });
+    (power / f64::max(count, 1.0)).sqrt()
+}
+
+/// The share of the piece's power that is this tone (the Goertzel algorithm, written as a sum): 0 to 1.
+fn share(piece: &[i16], hz: u32) -> f64 {
     let turn = TAU * f64::from(hz) / RATE;
-    let (mut re, mut im, mut all, mut angle) = (0.0, 0.0, 0.0, 0.0_f64);
+    let (mut re, mut im, mut all, mut angle, mut count) = (0.0, 0.0, 0.0, 0.0_f64, 0.0);
     for sample in piece {
         let sample = f64::from(*sample);
         re += sample * angle.cos();
         im += sample * angle.sin();
         all += sample * sample;
         angle += turn;
+        count += 1.0;
     }
-    let count = piece.iter().map(|_| 1.0).sum::<f64>().max(1.0);
-    (all / count).sqrt() >= SILENT && 2.0 * (re * re + im * im) / count >= SHARE * all
+    if all > 0.0 { 2.0 * (re * re + im * im) / (count * all) } else { 0.0 }
 }
 
-/// Tones and silences (0 Hz), each so many milliseconds.
+/// A recording of tones and silences (0 Hz), each with its length in milliseconds.
 #[cfg(test)]
 pub(super) fn recording(parts: &[(u32, u32)]) -> Recording {
     let mut samples = Vec::new();
@@ -109,6 +137,3 @@ pub(super) fn recording(parts: &[(u32, u32)]) -> Recording {
     }
     Recording(samples)
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! The same interface in a build without an embedded database. The configuration refuses to ask for one.
+//! The same interface in a build without an embedded database. There the configuration requires DATABASE_URL.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ impl EmbeddedDatabase {
         Err(EmbeddedError)
     }
 
-    /// Where to connect.
+    /// The connection URL.
     #[must_use]
     pub fn url(&self) -> String {
         match *self {}

@@ -1,10 +1,10 @@
-//! A PostgreSQL server of our own, from binaries that are on this machine.
+//! The embedded PostgreSQL server, from binaries on this machine.
 
 use std::path::Path;
 
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 
-/// The database that everything is kept in.
+/// Name of the database.
 const NAME: &str = "postgres";
 
 /// Why the embedded database does not start.
@@ -13,7 +13,7 @@ pub enum EmbeddedError {
     /// The server does not start.
     #[error(transparent)]
     Server(#[from] precall_embedded_postgres::EmbeddedError),
-    /// The thread that started the server is gone.
+    /// The thread that starts the server has failed.
     #[error("the start of the embedded database was interrupted")]
     Interrupted,
 }
@@ -32,7 +32,7 @@ impl EmbeddedDatabase {
         start_server(Options::new(data, Durability::Fsync, Install::Never)).await.map(Self)
     }
 
-    /// Where to connect.
+    /// The connection URL.
     #[must_use]
     pub fn url(&self) -> String {
         self.0.url(NAME)
@@ -44,7 +44,7 @@ impl EmbeddedDatabase {
     }
 }
 
-/// Starts a server on a thread of its own: the start blocks for up to seconds.
+/// Starts a server on another thread, because the start blocks for seconds.
 pub(crate) async fn start_server(options: Options) -> Result<EmbeddedPostgres, EmbeddedError> {
     let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await;
     Ok(started.map_err(|_| EmbeddedError::Interrupted)??)

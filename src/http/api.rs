@@ -8,7 +8,6 @@ pub(super) mod erasure;
 pub(super) mod events;
 pub(super) mod fields;
 pub(super) mod live;
-pub(super) mod openapi;
 pub(super) mod operate;
 pub(super) mod page;
 pub(super) mod read;

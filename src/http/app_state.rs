@@ -1,67 +1,60 @@
-//! What every handler shares: the settings, the engine, and the bounds on what may go on at once.
+//! State that all handlers share: settings, engine, read pool and limits on concurrent work.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
+use deadpool_postgres::Pool;
 use precall_actors::api::Busy;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::engine::Engine;
 use super::error::{Code, Problem};
 use super::settings::Settings;
-use crate::http::fair_share::{BodyRoom, Rates};
-use crate::http::webhooks::inbox::Unreadable;
-use crate::http::webhooks::recordings::Recordings;
+use crate::http::fair_share::Rates;
 
-/// Memory for webhook bodies that are not proven yet: so many pieces of [`BODY_PIECE`] in all.
-const BODY_PIECES: usize = 2048;
-/// Bytes.
-pub(crate) const BODY_PIECE: usize = 64 * 1024;
-/// Streams of events that may be open at once; each asks the database up to ten times a second.
+/// Event streams that may be open at once. Each reads the database up to ten times a second.
 const STREAMS: usize = 32;
-/// Samples that are uploaded at once, each up to 20 MiB in memory.
+/// Sample uploads that may run at once, each up to 20 MiB in memory.
 const UPLOADS: usize = 4;
-/// The engine answers within 2.5 s by itself (3CX waits 3 s); this holds even if it does not.
+/// Limit for an answer of the engine. The engine itself answers within 2.5 s; 3CX waits 3 s.
 const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 
-/// Shared by all handlers of all workers.
-pub(crate) struct Edge {
+/// State that all handlers of all workers share.
+pub(crate) struct AppState {
     pub(crate) settings: Settings,
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) body_room: Arc<BodyRoom>,
+    /// Connections for the reads of the API.
+    pub(crate) pool: Pool,
     pub(crate) rates: Rates,
     pub(crate) streams: Arc<Semaphore>,
-    pub(crate) unreadable: Unreadable,
-    pub(crate) recordings: Option<Recordings>,
     pub(crate) uploads: Arc<Semaphore>,
+    /// Held while an uploaded sample is stored and mapped: one upload at a time.
     pub(crate) one_upload: Mutex<()>,
 }
 
-impl Edge {
-    pub(crate) fn new(settings: Settings, engine: Arc<dyn Engine>) -> Self {
+impl AppState {
+    pub(crate) fn new(settings: Settings, engine: Arc<dyn Engine>, pool: Pool) -> Self {
         Self {
             rates: Rates::new(settings.source_limit),
-            recordings: settings.recordings.clone().map(Recordings::new),
             settings,
             engine,
-            body_room: BodyRoom::new(BODY_PIECES),
+            pool,
             streams: Arc::new(Semaphore::new(STREAMS)),
-            unreadable: Unreadable::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             one_upload: Mutex::new(()),
         }
     }
 
-    /// The one that this request belongs to.
+    /// The state of the server that took this request.
     pub(crate) fn of(request: &HttpRequest) -> Result<web::Data<Self>, Problem> {
         request.app_data::<web::Data<Self>>().cloned().ok_or_else(|| Problem::of(Code::Internal))
     }
 }
 
-/// An answer of the engine, in time or not at all.
-pub(crate) async fn in_time<T>(answer: impl Future<Output = Result<T, Busy>>) -> Result<T, Problem> {
-    let answer = tokio::time::timeout(ENGINE_ANSWER, answer).await.unwrap_or(Err(Busy::TooSlow));
+/// Waits for an answer of the engine, [`ENGINE_ANSWER`] at most.
+pub(crate) async fn in_time<T>(asking: impl Future<Output = Result<T, Busy>>) -> Result<T, Problem> {
+    let answer = tokio::time::timeout(ENGINE_ANSWER, asking).await.unwrap_or(Err(Busy::TooSlow));
     answer.map_err(Problem::from)
 }

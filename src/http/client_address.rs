@@ -1,4 +1,4 @@
-//! The address of whoever sent a request.
+//! The address of the client.
 
 use std::net::IpAddr;
 
@@ -7,13 +7,13 @@ use actix_web::HttpRequest;
 use super::settings::Settings;
 use crate::trusted_addresses::client_address;
 
-/// The peer, or what a trusted proxy forwarded for it. None on a connection without addresses.
+/// The peer, or the address that a trusted proxy forwarded. `None` on a connection without addresses.
 pub fn address(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
     if settings.trusted_proxies.is_empty() {
         return Some(peer.to_canonical());
     }
-    // A value that is not text was written by nobody honest; it counts as an entry that cannot be read.
+    // No honest proxy sends a value that is not text. It counts as an unreadable entry.
     let forwarded: Vec<&str> = request
         .headers()
         .get_all("x-forwarded-for")

@@ -1,11 +1,11 @@
-//! Times as HTTP says them, and the one clock they come from.
+//! The clock, and times as JSON shows them.
 
 use jiff::Timestamp;
 use precall_call::At;
 
 pub(crate) use precall_base::clock::now;
 
-/// A point in time as JSON says it; none beyond what a calendar holds.
+/// A time for JSON; `None` when the calendar cannot represent it.
 pub(crate) fn timestamp(at: At) -> Option<Timestamp> {
     Timestamp::from_microsecond(at.0).ok()
 }

@@ -1,8 +1,10 @@
-//! What the edge asks of the engine. A seam of its own, so that the rules of HTTP are tested without calls.
+//! The engine as the HTTP handlers see it.
+//!
+//! A trait with two implementors: `EngineHandle`, and the scripted engine of the HTTP tests (`tests/scripted.rs`), which
+//! test the rules of HTTP without calls. It has no method for reads: handlers read the store with `AppState::pool`.
 
 use std::sync::Arc;
 
-use deadpool_postgres::Pool;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
@@ -16,51 +18,49 @@ use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-/// The engine as the edge sees it.
+/// What the HTTP handlers ask of the engine.
 pub trait Engine: Send + Sync + 'static {
-    /// Takes a call in.
+    /// Admits an incoming call.
     fn incoming(&self, call: IncomingCall) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
-    /// Takes what the PBX says of a call.
+    /// Passes on an event of the PBX about a call.
     fn notice(&self, notice: PbxNotice) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
-    /// Takes a provider's report; `raw` can be kept in a `jsonb` column.
+    /// Passes on a post-call report. `raw` fits a `jsonb` column.
     fn report(
         &self,
         report: ConversationReport,
         raw: Box<RawValue>,
     ) -> LocalBoxFuture<'_, Result<ReportOutcome, Busy>>;
-    /// Whether a line of ours names this agent.
+    /// Whether a line of this installation uses this agent.
     fn is_our_agent(&self, agent_id: String) -> LocalBoxFuture<'_, Result<bool, Busy>>;
-    /// Keeps a webhook as it came.
+    /// Stores a received webhook.
     fn keep_webhook(&self, webhook: WebhookRow) -> LocalBoxFuture<'_, Result<(), Busy>>;
-    /// Forgets a caller's cached voice; whether there was one.
+    /// Forgets a caller's cached voice. Returns whether there was one.
     fn forget_voice<'a>(&'a self, caller_e164: &'a str) -> LocalBoxFuture<'a, Result<bool, Busy>>;
-    /// Brings the voices at the provider and those of the tables in step.
+    /// Reconciles the voices at ElevenLabs with the tables.
     fn reconcile_voices(&self, approval: Approval) -> LocalBoxFuture<'_, Result<Reconciled, NotReconciled>>;
-    /// Clones the voices of frequent callers.
+    /// Starts clone jobs for frequent callers, at most `most`.
     fn clone_ahead(&self, most: usize) -> LocalBoxFuture<'_, Result<ClonedAhead, String>>;
-    /// Erases a caller for good.
+    /// Erases a caller. `by` is the name of the API key.
     fn erase_caller(
         &self,
         caller: String,
         by: String,
     ) -> LocalBoxFuture<'_, Result<ErasureReport, NotErased>>;
-    /// These callers' voices must not be used from now on.
+    /// Stops the use of these callers' voices.
     fn revoke_voices(&self, callers: Vec<String>);
-    /// Mappings or consents changed.
+    /// Tells the engine that mappings or consents changed.
     fn look_at_voices(&self);
-    /// Which transfer an inbound agent conversation is, from memory.
+    /// The transferred call that an inbound agent conversation belongs to, from memory.
     fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer>;
-    /// Passes an operator's request on; false when no live call has this id.
+    /// Passes an operator's request to a call. False when no live call has this id.
     fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>>;
     /// The live calls.
     fn live(&self) -> Vec<LiveCall>;
-    /// How the engine is.
+    /// The health of the engine.
     fn health(&self) -> Health;
     /// The position of the last durable event.
     fn positions(&self) -> watch::Receiver<i64>;
-    /// Connections for reads.
-    fn pool(&self) -> Pool;
-    /// What is counted.
+    /// The metrics.
     fn metrics(&self) -> Arc<Metrics>;
 }
 
@@ -135,10 +135,6 @@ impl Engine for EngineHandle {
 
     fn positions(&self) -> watch::Receiver<i64> {
         self.positions()
-    }
-
-    fn pool(&self) -> Pool {
-        self.pool()
     }
 
     fn metrics(&self) -> Arc<Metrics> {

@@ -1,4 +1,4 @@
-//! The one table of what can be wrong with an exchange: code, status, title. Our own trouble never says more than that.
+//! Every problem of the HTTP server: code, status and title in one table. Internal faults show no detail to clients.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,10 +16,10 @@ use crate::signature::SignatureError;
 /// The media type of every problem (RFC 9457).
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Gives every code its name, status and title, in one place.
+/// Defines each code with its name, status and title.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal, $title:literal;)+) => {
-        /// What was wrong.
+        /// What is wrong with a request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[$doc])* $variant),+ }
 
@@ -27,19 +27,19 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The name that clients may rely on.
+            /// The stable name for clients.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            /// The status of the answer.
+            /// The HTTP status.
             #[must_use]
             pub fn status(self) -> u16 {
                 match self { $(Self::$variant => $status),+ }
             }
 
-            /// What people read.
+            /// A sentence for people.
             #[must_use]
             pub fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title),+ }
@@ -49,112 +49,117 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Not JSON, or too deeply nested to be meant.
-    BadJson = "bad_json", 400, "The body is not usable JSON";
-    /// A field is missing or cannot be what it should be.
+    /// Not JSON, or nested too deeply.
+    BadJson = "bad_json", 400, "The body is not valid JSON";
+    /// A field is missing or has a wrong value.
     BadField = "bad_field", 400, "A field is missing or wrong";
-    /// Neither the PBX's id of the call nor a caller.
+    /// The body has neither the PBX's call id nor a caller.
     NoCall = "no_call", 400, "The body names no call";
     /// An event of 3CX that precall does not know.
     UnknownEventType = "unknown_event_type", 400, "The event type is not known";
-    /// The body ended before it should, or was not readable.
-    BodyBroken = "body_broken", 400, "The body did not arrive whole";
-    /// A parameter of the query cannot be read.
+    /// The connection failed before the end of the body.
+    BodyBroken = "body_broken", 400, "The body is incomplete";
+    /// A query parameter is wrong.
     BadQuery = "bad_query", 400, "The query is wrong";
-    /// The cursor is not one that we gave.
-    BadCursor = "bad_cursor", 400, "The cursor is not one of ours";
-    /// Not a number in E.164.
+    /// The cursor was not made by precall.
+    BadCursor = "bad_cursor", 400, "The cursor is not valid";
+    /// The number is not in E.164.
     BadNumber = "bad_number", 400, "The number is not in E.164";
-    /// No key, or one that is not known.
+    /// The API key is missing or unknown.
     Unauthenticated = "unauthenticated", 401, "An API key is required";
     /// The signature header is missing.
     SignatureMissing = "signature_missing", 401, "The signature is missing";
     /// The signature header cannot be read.
     SignatureMalformed = "signature_malformed", 401, "The signature cannot be read";
-    /// The signature is of another time.
-    SignatureExpired = "signature_expired", 401, "The signature is too old or of the future";
-    /// The signature is of another body or secret.
+    /// The signature's time is outside the window.
+    SignatureExpired = "signature_expired", 401, "The signature is too old or from the future";
+    /// The signature does not match the body and the secret.
     SignatureWrong = "signature_wrong", 401, "The signature is wrong";
     /// The header of the initiation webhook is missing or wrong.
     SecretWrong = "secret_wrong", 401, "The secret is missing or wrong";
-    /// The key does not allow it.
+    /// The scope of the key is too low.
     Forbidden = "forbidden", 403, "The API key does not allow this";
-    /// The sender's address is not in the list.
+    /// The sender's address is not in the list of trusted addresses.
     AddressNotTrusted = "address_not_trusted", 403, "The sender's address is not trusted";
-    /// There is nothing there.
+    /// The path does not exist.
     NotFound = "not_found", 404, "There is nothing at this path";
     /// No call has this id.
     CallNotFound = "call_not_found", 404, "There is no such call";
-    /// Nobody is known by this number.
+    /// No caller has this number.
     CallerNotFound = "caller_not_found", 404, "There is no such caller";
-    /// No speaker has this id, or the one who had it is erased.
+    /// No speaker has this id, or the speaker is erased.
     SpeakerNotFound = "speaker_not_found", 404, "There is no such speaker";
     /// No webhook has this id.
     WebhookNotFound = "webhook_not_found", 404, "There is no such webhook";
-    /// The path exists, the method does not.
+    /// The path does not support this method.
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
     /// The body came too slowly.
     BodyTimeout = "body_timeout", 408, "The body came too slowly";
-    /// It could be read when it came, or was replayed before.
+    /// The webhook was readable when it came, or it was replayed before.
     NotQuarantined = "not_quarantined", 409, "The webhook is not quarantined";
-    /// Nobody can read it still.
+    /// The webhook is still unreadable.
     StillUnreadable = "still_unreadable", 409, "The webhook still cannot be read";
-    /// What it asks for makes no sense any more.
-    CallerGone = "caller_gone", 409, "The caller of that time is gone";
-    /// A call of this caller goes on.
-    CallerIsLive = "caller_is_live", 409, "A call of this caller goes on";
-    /// The call is over.
-    CallNotLive = "call_not_live", 409, "The call is over";
-    /// The body is larger than it may be.
+    /// The call of the webhook is too old to start.
+    CallerGone = "caller_gone", 409, "The call is too old to be started";
+    /// The caller has a live call.
+    CallerIsLive = "caller_is_live", 409, "The caller has a live call";
+    /// The call has ended.
+    CallNotLive = "call_not_live", 409, "The call has ended";
+    /// The body is above its limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
-    /// No voice can be made of it.
+    /// No voice can be cloned from the sample.
     SampleRefused = "sample_refused", 422, "The sample cannot be used";
-    /// Our fault.
-    Internal = "internal", 500, "Something is wrong here";
-    /// As many calls as are allowed are live.
-    AtCapacity = "at_capacity", 503, "As many calls as are allowed are live";
-    /// What would be acknowledged cannot be kept.
-    CannotKeep = "cannot_keep", 503, "Nothing can be kept at the moment";
-    /// It was not durable in time.
-    NotInTime = "not_in_time", 503, "It was not kept in time";
-    /// The folder or the bucket of samples does not take it.
-    SamplesUnreachable = "samples_unreachable", 503, "Samples cannot be kept at the moment";
-    /// The program is being stopped.
-    Draining = "draining", 503, "The program is being stopped";
-    /// The provider cannot be asked.
-    ProviderUnreachable = "provider_unreachable", 503, "The provider cannot be asked";
-    /// The database cannot be read.
+    /// A fault of precall. Its log has the details.
+    Internal = "internal", 500, "precall has an internal error";
+    /// `MAX_LIVE_CALLS` is reached.
+    AtCapacity = "at_capacity", 503, "The limit of live calls is reached";
+    /// Neither database nor spool can store the data.
+    CannotKeep = "cannot_keep", 503, "precall cannot store data at the moment";
+    /// The data was not stored in time.
+    NotInTime = "not_in_time", 503, "The data was not stored in time";
+    /// The folder or bucket of samples cannot be written.
+    SamplesUnreachable = "samples_unreachable", 503, "precall cannot store samples at the moment";
+    /// precall is shutting down.
+    Draining = "draining", 503, "precall is shutting down";
+    /// ElevenLabs does not response.
+    ProviderUnreachable = "provider_unreachable", 503, "ElevenLabs cannot be reached";
+    /// The database cannot be reached.
     DatabaseUnreachable = "database_unreachable", 503, "The database cannot be reached";
-    /// The database took too long.
+    /// The database did not answer in time.
     DatabaseSlow = "database_slow", 503, "The database did not answer in time";
-    /// As many large bodies or streams as are allowed are open.
-    TooManyAtOnce = "too_many_at_once", 503, "Too much of this is going on at once";
-    /// One source asks for more than its share.
-    TooManyFromSource = "too_many_from_source", 503, "Too much comes from this address";
+    /// The limit of large bodies, uploads or event streams is reached.
+    TooManyAtOnce = "too_many_at_once", 503, "Too many requests of this kind at once";
+    /// The source is above its rate or its connections.
+    TooManyFromSource = "too_many_from_source", 503, "Too many requests from this address";
 }
 
-/// Why a request has no other answer.
+/// The outcome of a request for the metrics: a status word or the code of the problem. Stored in the extensions of the
+/// response.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome(pub &'static str);
+
+/// An error response (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What was wrong.
+    /// What is wrong.
     pub code: Code,
-    /// More of it, for people; never quotes secrets, numbers or our inside.
+    /// Details for people. Never contains secrets, numbers or internals.
     pub detail: Cow<'static, str>,
 }
 
 impl Problem {
-    /// A problem with a sentence of its own.
+    /// A problem with its own detail.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into() }
     }
 
-    /// A problem whose title says all.
+    /// A problem whose detail is its title.
     #[must_use]
     pub fn of(code: Code) -> Self {
         Self { code, detail: Cow::Borrowed(code.title()) }
     }
 
-    /// Seconds after which it makes sense to try again: every 503 says so.
+    /// Seconds until a retry makes sense. Every 503 has them.
     #[must_use]
     pub fn retry_after(&self) -> Option<&'static str> {
         match self.code {
@@ -176,7 +181,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A problem as it is sent (RFC 9457).
+/// The JSON of a problem (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
@@ -186,11 +191,11 @@ pub struct ProblemBody<'a> {
     kind: String,
     /// The same for every problem of this code.
     title: &'a str,
-    /// The status of the answer.
+    /// The HTTP status.
     status: u16,
-    /// What was wrong this time.
+    /// What is wrong with this request.
     detail: &'a str,
-    /// What clients may rely on.
+    /// The stable name for clients.
     #[schema(example = "call_not_found")]
     code: &'a str,
 }
@@ -201,25 +206,25 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut answer = HttpResponseBuilder::new(self.status_code());
-        answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
+        let mut response = HttpResponseBuilder::new(self.status_code());
+        response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
         if let Some(seconds) = self.retry_after() {
-            answer.insert_header((header::RETRY_AFTER, seconds));
+            response.insert_header((header::RETRY_AFTER, seconds));
         }
         if self.code == Code::Unauthenticated {
-            answer.insert_header((
+            response.insert_header((
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"precall\""),
             ));
         }
-        let mut answer = answer.body(self.body());
-        answer.extensions_mut().insert(crate::http::outcome_metrics::Outcome(self.code.name()));
-        answer
+        let mut response = response.body(self.body());
+        response.extensions_mut().insert(Outcome(self.code.name()));
+        response
     }
 }
 
 impl Problem {
-    /// The JSON of it.
+    /// The problem as JSON.
     #[must_use]
     pub fn body(&self) -> String {
         let body = ProblemBody {
@@ -229,7 +234,7 @@ impl Problem {
             detail: &self.detail,
             code: self.code.name(),
         };
-        // A struct of strings and a number cannot fail to be written.
+        // Serialising strings and a number cannot fail.
         serde_json::to_string(&body).unwrap_or_default()
     }
 }
@@ -259,7 +264,7 @@ impl From<SignatureError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::of(match error {
-            // Only writers hear of it, and this process ends.
+            // `Superseded` happens to writers only, and ends the process.
             StoreError::Unavailable(_) | StoreError::Superseded => Code::DatabaseUnreachable,
             StoreError::TooSlow => Code::DatabaseSlow,
             StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => Code::Internal,

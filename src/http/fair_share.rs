@@ -1,8 +1,8 @@
-//! What one source may ask of the server, so that none can take it from the others: requests a second, bytes of bodies that
-//! are not proven yet, connections.
+//! Limits for one source: requests per second, memory for unverified bodies, connections. A flood of one source does
+//! not shut out the others.
 //!
-//! A source is an address; of IPv6 the network of 64 bits, of which one sender has as many addresses as it likes. Webhooks of calls, reports and
-//! the API are counted apart: whoever floods one keeps nobody from the others.
+//! A source is an IPv4 address or an IPv6 network of 64 bits, because one sender can use every address of such a
+//! network. Call webhooks, reports and the API are counted separately.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -10,31 +10,30 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
+use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
-use actix_web::{Error, ResponseError as _, web};
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use super::error::{Code, Problem};
-use crate::http::app_state::{BODY_PIECE, Edge};
-use crate::http::client_address;
 
-/// Reports come in bursts, when a database was away; they are worth more than any request of the API.
+/// Reports get this multiple of the rate: they come in bursts after a database outage.
 const REPORTS_MORE: u32 = 2;
-/// Sources that are remembered before those are forgotten that asked nothing lately.
+/// Above this number of sources, idle ones are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
-/// Connections of one address, a proxy's for instance.
+/// Connections of one source, for example a proxy.
 const CONNECTIONS_MAX: usize = 2_048;
-/// A body takes nothing of the room until it has so many bytes: most never have.
+/// Memory for unverified webhook bodies, in pieces of [`BODY_PIECE`].
+pub(super) const BODY_PIECES: usize = 2048;
+/// Bytes.
+pub(super) const BODY_PIECE: usize = 64 * 1024;
+/// A body of up to this many bytes is not counted. Most bodies are smaller.
 const FREE_BYTES: usize = 8 * 1024;
 
-/// What is asked for.
+/// Kind of request; each kind has its own rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lane {
+pub(super) enum Lane {
     /// `/webhook/3cx`.
     Calls,
     /// `/webhook/elevenlabs/...`.
@@ -44,7 +43,7 @@ enum Lane {
 }
 
 impl Lane {
-    fn of(path: &str) -> Self {
+    pub(super) fn of(path: &str) -> Self {
         if path.starts_with("/webhook/3cx") {
             Self::Calls
         } else if path.starts_with("/webhook/") {
@@ -55,8 +54,8 @@ impl Lane {
     }
 }
 
-/// Who asks.
-fn source_of(address: IpAddr) -> IpAddr {
+/// The source that an address belongs to.
+pub(super) fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
@@ -68,7 +67,7 @@ fn source_of(address: IpAddr) -> IpAddr {
 
 type Keyed = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
 
-/// Requests a second, by source and lane.
+/// Requests per second, by source and lane.
 pub(crate) struct Rates {
     calls: Keyed,
     reports: Keyed,
@@ -76,7 +75,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// `per_second` of calls and of the API, twice that of reports. As many may come at once.
+    /// `per_second` for calls and for the API, twice that for reports. The same number may come at once.
     pub(crate) fn new(per_second: NonZeroU32) -> Self {
         let of = |quota| RateLimiter::hashmap(Quota::per_second(quota));
         Self {
@@ -86,7 +85,7 @@ impl Rates {
         }
     }
 
-    fn admits(&self, lane: Lane, source: IpAddr) -> bool {
+    pub(super) fn admits(&self, lane: Lane, source: IpAddr) -> bool {
         let rates = match lane {
             Lane::Calls => &self.calls,
             Lane::Reports => &self.reports,
@@ -99,34 +98,15 @@ impl Rates {
     }
 }
 
-/// Refuses what is too much of one source, before anything of it is read.
-pub(crate) async fn shed<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let Some(edge) = request.app_data::<web::Data<Edge>>().cloned() else {
-        return Ok(next.call(request).await?.map_into_left_body());
-    };
-    let crowded =
-        request.request().conn_data::<Connection>().is_some_and(|connection| connection.is_one_too_many);
-    let source = client_address::address(request.request(), &edge.settings).map(source_of);
-    let admitted = source.is_none_or(|source| edge.rates.admits(Lane::of(request.path()), source));
-    if crowded || !admitted {
-        let refused = Problem::of(Code::TooManyFromSource).error_response();
-        return Ok(request.into_response(refused).map_into_right_body());
-    }
-    Ok(next.call(request).await?.map_into_left_body())
-}
-
-/// Connections that are open, by address.
+/// Open connections by source.
 #[derive(Clone, Default)]
 pub(crate) struct Connections(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// One of them. It is counted until it is dropped.
+/// One open connection. It is counted until it is dropped.
 pub(crate) struct Connection {
     all: Connections,
     address: IpAddr,
-    is_one_too_many: bool,
+    pub(super) is_one_too_many: bool,
 }
 
 impl Connections {
@@ -141,8 +121,8 @@ impl Connections {
         Connection { all: self.clone(), address, is_one_too_many: *count > CONNECTIONS_MAX }
     }
 
-    /// To be called with every connection that is taken.
-    pub(crate) fn taken(&self, connection: &dyn Any, data: &mut Extensions) {
+    /// Call it for every accepted connection.
+    pub(crate) fn opened(&self, connection: &dyn Any, data: &mut Extensions) {
         let address = connection.downcast_ref::<TcpStream>().and_then(|stream| stream.peer_addr().ok());
         if let Some(address) = address {
             data.insert(self.one_more(source_of(address.ip())));
@@ -162,7 +142,7 @@ impl Drop for Connection {
     }
 }
 
-/// Memory for bodies while nobody knows who sent them, in pieces of [`BODY_PIECE`].
+/// Memory for bodies whose signature is not checked yet, in pieces of [`BODY_PIECE`].
 #[derive(Debug)]
 pub(crate) struct BodyRoom {
     all: usize,
@@ -177,12 +157,12 @@ struct Taken {
 }
 
 impl BodyRoom {
-    /// So many pieces together; half of them for one source.
-    pub(crate) fn new(pieces: usize) -> Arc<Self> {
+    /// Room for `pieces` in total, half of them for one source.
+    pub(super) fn new(pieces: usize) -> Arc<Self> {
         Arc::new(Self { all: pieces, of_source: pieces.div_ceil(2), taken: Mutex::default() })
     }
 
-    /// For one body.
+    /// The share of one body, empty at first.
     pub(crate) fn share(self: &Arc<Self>, address: Option<IpAddr>) -> Share {
         let source = address.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), source_of);
         Share { room: Arc::clone(self), source, pieces: 0 }
@@ -193,7 +173,7 @@ impl BodyRoom {
     }
 }
 
-/// What one body takes. It is given back when this is dropped.
+/// Memory held by one body. Dropping it releases the memory.
 #[derive(Debug)]
 pub(crate) struct Share {
     room: Arc<BodyRoom>,
@@ -202,7 +182,10 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// Makes room for a body of so many bytes.
+    /// Reserves memory for a body of `bytes`.
+    ///
+    /// # Errors
+    /// `too_many_at_once` when the room is full.
     pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), Problem> {
         let needed = if bytes <= FREE_BYTES { 0 } else { bytes.div_ceil(BODY_PIECE) };
         let more = needed.saturating_sub(self.pieces);
@@ -221,7 +204,7 @@ impl Share {
         Ok(())
     }
 
-    /// Gives everything back.
+    /// Releases all memory.
     pub(crate) fn release(&mut self) {
         let pieces = std::mem::take(&mut self.pieces);
         if pieces == 0 {

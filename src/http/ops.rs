@@ -1,6 +1,5 @@
-//! Health, metrics, capacity and the live board.
+//! Health, metrics and the live board.
 
 pub(super) mod board;
-pub(super) mod capacity;
 pub(super) mod health;
 pub(super) mod metrics_page;

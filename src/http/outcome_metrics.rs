@@ -1,4 +1,4 @@
-//! Counts and logs what became of each webhook, in the one place through which all of them pass.
+//! Middleware: counts and logs the outcome of every webhook.
 
 use std::time::Instant;
 
@@ -9,55 +9,52 @@ use actix_web::{Error, web};
 use precall_actors::observe::metrics::Webhook;
 use slog::{info, warn};
 
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
+use crate::http::error::Outcome;
 
-/// What became of an exchange: the status of the answer or the code of the problem. Travels in the answer's extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Outcome(pub &'static str);
-
-/// Of `/webhook/3cx`.
+/// For `/webhook/3cx`.
 pub async fn threecx<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    tallied(Webhook::ThreeCx, request, next).await
+    counted(Webhook::ThreeCx, request, next).await
 }
 
-/// Of `/webhook/elevenlabs/postcall`.
+/// For `/webhook/elevenlabs/postcall`.
 pub async fn postcall<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    tallied(Webhook::PostCall, request, next).await
+    counted(Webhook::PostCall, request, next).await
 }
 
-/// Of `/webhook/elevenlabs/initiation`.
+/// For `/webhook/elevenlabs/initiation`.
 pub async fn initiation<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    tallied(Webhook::Initiation, request, next).await
+    counted(Webhook::Initiation, request, next).await
 }
 
-async fn tallied<B: MessageBody + 'static>(
+async fn counted<B: MessageBody + 'static>(
     webhook: Webhook,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let begun = Instant::now();
-    let edge = request.app_data::<web::Data<Edge>>().cloned();
+    let app = request.app_data::<web::Data<AppState>>().cloned();
     let response = next.call(request).await?;
-    let Some(edge) = edge else { return Ok(response) };
+    let Some(app) = app else { return Ok(response) };
     let took = begun.elapsed();
     let outcome =
         response.response().extensions().get::<Outcome>().map_or("method_not_allowed", |found| found.0);
-    edge.engine.metrics().webhook(webhook, outcome, took);
+    app.engine.metrics().webhook(webhook, outcome, took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status().is_success() {
-        info!(edge.settings.log, "webhook taken"; "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
+        info!(app.settings.log, "webhook accepted"; "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
     } else {
-        let client = crate::http::client_address::address(response.request(), &edge.settings);
-        warn!(edge.settings.log, "webhook refused";
+        let client = crate::http::client_address::address(response.request(), &app.settings);
+        warn!(app.settings.log, "webhook refused";
             "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros,
             "client" => client.map(|address| address.to_string()).unwrap_or_default());
     }

@@ -1,4 +1,4 @@
-//! Every path there is, in one function.
+//! Every path of the server, in one function.
 
 use actix_cors::Cors;
 use actix_web::body::{BoxBody, MessageBody};
@@ -14,12 +14,11 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, callers, calls, events, fields, live, openapi, operate, samples, speakers, statistics, voices,
-    webhooks,
+    audit, callers, calls, events, fields, live, operate, samples, speakers, statistics, voices, webhooks,
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
-use crate::http::{fair_share, outcome_metrics};
+use crate::http::{openapi, outcome_metrics, shed};
 
 /// Declares every path.
 pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
@@ -28,81 +27,81 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
             QueryConfig::default()
                 .error_handler(|error, _| Problem::new(Code::BadQuery, error.to_string()).into()),
         )
-        .app_data(fields::orders())
+        .app_data(fields::json_bodies())
         .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::CallNotFound).into()))
-        .service(seen("/", board::page))
-        .service(seen("/board.js", board::script))
-        .service(seen("/board.css", board::style))
-        .service(seen("/health", health::health))
-        .service(seen("/health/live", health::live))
-        .service(seen("/health/ready", health::ready))
+        .service(readable("/", board::page))
+        .service(readable("/board.js", board::script))
+        .service(readable("/board.css", board::style))
+        .service(readable("/health", health::health))
+        .service(readable("/health/live", health::live))
+        .service(readable("/health/ready", health::ready))
         .service(
             resource("/webhook/3cx")
                 .route(post().to(threecx::webhook))
-                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::threecx)),
         )
         .service(
             resource("/webhook/elevenlabs/postcall")
                 .route(post().to(postcall::webhook))
-                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::postcall)),
         )
         .service(
             resource("/webhook/elevenlabs/initiation")
                 .route(post().to(initiation::webhook))
-                .wrap(from_fn(fair_share::shed))
+                .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::initiation)),
         )
         .service(
             scope("/api/v1")
-                .service(seen("/calls", calls::list))
-                .service(seen("/calls/{id}", calls::one))
-                .service(seen("/calls/{id}/events", calls::events))
+                .service(readable("/calls", calls::list))
+                .service(readable("/calls/{id}", calls::one))
+                .service(readable("/calls/{id}/events", calls::events))
                 .service(resource("/calls/{id}/hangup").route(post().to(operate::hangup)))
                 .service(resource("/calls/{id}/handoff").route(post().to(operate::handoff)))
-                .service(seen("/webhooks", webhooks::list))
+                .service(readable("/webhooks", webhooks::list))
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
-                .service(seen("/live", live::live))
-                .service(seen("/statistics", statistics::statistics))
-                .service(seen("/callers", callers::list))
+                .service(readable("/live", live::live))
+                .service(readable("/statistics", statistics::statistics))
+                .service(readable("/callers", callers::list))
                 .service(
-                    seen("/callers/{caller_id}", callers::one)
+                    readable("/callers/{caller_id}", callers::one)
                         .route(put().to(callers::put))
                         .route(delete().to(callers::delete)),
                 )
-                .service(seen("/speakers", speakers::list).route(post().to(speakers::create)))
-                .service(seen("/speakers/{id}", speakers::one))
+                .service(readable("/speakers", speakers::list).route(post().to(speakers::create)))
+                .service(readable("/speakers/{id}", speakers::one))
                 .service(resource("/speakers/{id}/consents").route(post().to(speakers::agree)))
                 .service(resource("/speakers/{id}/withdrawal").route(post().to(speakers::withdraw)))
-                .service(seen("/audit", audit::list))
-                .service(seen("/voices", voices::list))
+                .service(readable("/audit", audit::list))
+                .service(readable("/voices", voices::list))
                 .service(resource("/voices/reconcile").route(post().to(voices::reconcile)))
                 .service(resource("/voices/warm").route(post().to(voices::warm)))
                 .service(resource("/cache/{caller_id}").route(delete().to(operate::forget_voice)))
                 .service(resource("/callers/{caller_id}/sample").route(put().to(samples::upload)))
                 .service(resource("/events").route(get().to(events::events)))
-                .service(seen("/openapi.json", openapi::document))
-                .default_service(route().to(nothing_here))
-                .wrap(from_fn(fair_share::shed))
+                .service(readable("/openapi.json", openapi::document))
+                .default_service(route().to(not_found))
+                .wrap(from_fn(shed::shed))
                 .wrap(cors(&settings.cors_origins)),
         );
     match settings.metrics {
         MetricsPlace::Here => {
-            config.service(seen("/metrics", metrics_page::page));
+            config.service(readable("/metrics", metrics_page::page));
         }
         MetricsPlace::Elsewhere => {}
     }
-    config.default_service(route().to(nothing_here));
+    config.default_service(route().to(not_found));
 }
 
-/// The paths of a listener that is for metrics alone.
+/// The paths of the metrics listener (`METRICS_ADDR`).
 pub(crate) fn metrics_routes(config: &mut ServiceConfig, _: &Settings) {
-    config.service(seen("/metrics", metrics_page::page)).default_service(route().to(nothing_here));
+    config.service(readable("/metrics", metrics_page::page)).default_service(route().to(not_found));
 }
 
-/// A path that can be looked at: GET, and HEAD as HTTP wants it.
-fn seen<F, Args>(path: &str, handler: F) -> Resource
+/// A path with GET and HEAD.
+fn readable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args> + Clone,
     Args: FromRequest + 'static,
@@ -112,11 +111,12 @@ where
     resource(path.to_owned()).route(get().to(handler.clone())).route(head().to(handler))
 }
 
-async fn nothing_here() -> Result<HttpResponse, Problem> {
+async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::of(Code::NotFound))
 }
 
-/// Which pages of others may use the API from a browser. Keys are sent in headers, never in cookies, so no page can borrow one.
+/// Origins whose pages may use the API from a browser. Keys are in headers, not in cookies, so that no other page can
+/// use the key of a visitor.
 fn cors(origins: &CorsOrigins) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
@@ -135,7 +135,7 @@ fn cors(origins: &CorsOrigins) -> Cors {
     }
 }
 
-/// What every answer says about itself. A handler that knows better keeps its own.
+/// Headers of every response. A header that a handler has set stays.
 pub(crate) fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -143,7 +143,7 @@ pub(crate) fn headers() -> DefaultHeaders {
         .add((header::CACHE_CONTROL, "no-store"))
 }
 
-/// The server's own 405 has the `Allow` header and nothing else; it becomes a problem like any other.
+/// Turns the 405 of the server, which has only the `Allow` header, into a problem.
 pub(crate) fn method_problems<B: MessageBody + 'static>() -> ErrorHandlers<B> {
     ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, |response: ServiceResponse<B>| {
         let response = response.map_body(|head, _| {

@@ -1,4 +1,4 @@
-//! What the HTTP server needs to know. Built from the configuration once; nothing here is read from the environment.
+//! Settings of the HTTP server, built from the configuration once.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -11,46 +11,46 @@ use slog::Logger;
 use crate::config::{ApiKeys, CorsOrigins, Secret, Sender};
 use crate::trusted_addresses::AddressList;
 
-/// Where `/metrics` is answered.
+/// The listener that serves `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricsPlace {
-    /// Beside everything else.
+    /// The main listener.
     Here,
-    /// On a listener of its own (`METRICS_ADDR`), see [`metrics_server`](super::metrics_server).
+    /// Its own listener (`METRICS_ADDR`), see [`metrics_server`](super::metrics_server).
     Elsewhere,
 }
 
 /// The settings of the HTTP server.
 #[derive(Clone)]
 pub struct Settings {
-    /// Who posts to `/webhook/3cx`, and how it proves that.
+    /// The sender of `/webhook/3cx`: its secret and its addresses.
     pub threecx: Sender,
-    /// Who posts to `/webhook/elevenlabs/...`, and how it proves that.
+    /// The sender of `/webhook/elevenlabs/...`: its secret and its addresses.
     pub elevenlabs: Sender,
-    /// `X-Initiation-Secret`; without it the initiation webhook does not exist.
+    /// `X-Initiation-Secret`. Unset: the initiation webhook answers 404.
     pub initiation_secret: Option<Secret>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is used.
     pub trusted_proxies: AddressList,
-    /// Requests of one address within a second, of each kind.
+    /// Requests per second of one source, for each kind of request.
     pub source_limit: NonZeroU32,
-    /// Bytes of a webhook's body at most.
+    /// Largest webhook body, in bytes.
     pub body_limit: usize,
-    /// Bytes of a `post_call_transcription` at most.
+    /// Largest `post_call_transcription`, in bytes.
     pub transcription_limit: usize,
-    /// Where recordings go; none keeps none.
+    /// Folder for recordings; `None` keeps no recordings.
     pub recordings: Option<PathBuf>,
-    /// Where samples lie, and uploads are put.
+    /// Samples and uploads.
     pub samples: SampleStore,
-    /// The voice of callers without a clone; none leaves the agent's own.
+    /// Voice for callers without a clone; `None` keeps the agent's own voice.
     pub fallback_voice: Option<VoiceId>,
-    /// `DEFAULT_REGION`: where numbers without a country are.
+    /// `DEFAULT_REGION`: the region of numbers without a country code.
     pub region: Region,
-    /// Whose pages may use the API.
+    /// Origins whose pages may use the API.
     pub cors_origins: CorsOrigins,
-    /// Who may use the API; without any it is closed.
+    /// API keys. Without keys the API refuses every request.
     pub api_keys: ApiKeys,
-    /// Where metrics are answered.
+    /// The listener of `/metrics`.
     pub metrics: MetricsPlace,
-    /// Where the edge's own lines go.
+    /// Logger of the HTTP server.
     pub log: Logger,
 }

@@ -1,20 +1,20 @@
-//! The rules of HTTP over real sockets, with a scripted engine behind them.
+//! Tests of the HTTP server over real sockets, with a scripted engine.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test may stop at what it did not expect"
+    reason = "tests may panic"
 )]
 
 mod api;
+mod bodies;
 mod client;
 mod documents;
+mod fair_share;
 mod follow;
 mod harness;
 mod health;
-mod intake;
 mod postcall;
 mod scripted;
-mod sources;
 mod threecx;

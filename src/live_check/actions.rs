@@ -1,14 +1,15 @@
-//! What actions on the leg are answered with: attach, routeto without a timeout, drop.
+//! Measures actions on the leg: attach, routeto without a timeout, drop.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::audio::{GetStream, until};
+use super::audio::GetStream;
 use super::finding::{Findings, words};
 use super::leg::{Held, leg_path, look};
 use super::pbx::Pbx;
 use super::post_stream::PostStream;
+use super::until::until;
 
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);
@@ -16,7 +17,7 @@ const STREAMS_END_WITHIN: Duration = Duration::from_secs(1);
 const CORE_LIMIT: Duration = Duration::from_secs(180);
 const ABOUT: Duration = Duration::from_secs(10);
 
-/// `finalstatus` as results write it.
+/// Values of `finalstatus` in results.
 #[derive(Default)]
 pub(super) struct Results(Vec<String>);
 
@@ -31,7 +32,7 @@ impl Results {
     pub(super) fn tell(&self, findings: &mut Findings) {
         const NAME: &str = "result: finalstatus";
         if self.0.is_empty() {
-            return findings.unseen(NAME, "no result held one");
+            return findings.unseen(NAME, "no result contained it");
         }
         let is_word = self.0.iter().all(|word| word == "\"Success\"");
         let value = self.0.join(" and ");
@@ -40,7 +41,7 @@ impl Results {
     }
 }
 
-/// Attaches data to our own leg.
+/// Attaches data to the leg.
 pub(super) async fn attach(
     pbx: &Pbx,
     leg: &str,
@@ -55,7 +56,7 @@ pub(super) async fn attach(
     Ok(())
 }
 
-/// Routes the leg to a telephone that nobody picks up, and waits for the PBX to give up; at most so long.
+/// Routes the leg to an unanswered telephone and waits until the PBX gives up, at most `limit`.
 pub(super) async fn routeto(
     pbx: &Pbx,
     leg: &str,
@@ -72,7 +73,7 @@ pub(super) async fn routeto(
     let after = format!("{:.1} s", took.as_secs_f64());
     match said {
         Ok(said) if said.is_success() => {
-            findings.unseen(NAME, format_args!("somebody answered after {after} ({})", said.status));
+            findings.unseen(NAME, format_args!("the telephone was answered after {after} ({})", said.status));
         }
         Ok(said) => {
             let reason = said.json().get("reason").map(ToString::to_string).unwrap_or_default();
@@ -89,7 +90,7 @@ pub(super) async fn routeto(
         Err(_) if took >= limit => {
             findings.seen(
                 NAME,
-                format_args!("over {after}, no longer waited for"),
+                format_args!("over {after}, then the check stopped waiting"),
                 EXPECTED,
                 limit < CORE_LIMIT,
             );
@@ -98,7 +99,7 @@ pub(super) async fn routeto(
     }
 }
 
-/// Ends the call, and looks what becomes of the leg and its streams.
+/// Drops the call and watches the leg and its streams.
 pub(super) async fn drop_leg(
     pbx: &Pbx,
     leg: &str,
@@ -117,7 +118,7 @@ pub(super) async fn drop_leg(
     }
     const STREAMS: &str = "drop: streams";
     match streams.filter(|(get, post)| get.ended().is_none() && post.ended().is_none()) {
-        None => findings.unseen(STREAMS, "they had ended before"),
+        None => findings.unseen(STREAMS, "they ended before the drop"),
         Some((get, post)) => {
             let got = until(STREAMS_END_WITHIN, || get.ended()).await;
             let posted = until(STREAMS_END_WITHIN, || post.ended()).await;

@@ -1,4 +1,4 @@
-//! What the audio streams of a leg do: before it is connected, from then on, twice at once, and far ahead of the listener.
+//! Measures the audio streams of a leg: before and after Connected, two at once, and audio sent ahead.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,15 +13,16 @@ use super::finding::{Findings, words};
 use super::leg::{leg_path, still_there};
 use super::pbx::{ANSWER_WITHIN, Pbx};
 use super::post_stream::{Ended, FRAME, FRAME_BYTES, PostStream, Written};
+use super::until::until;
 
-/// How long after Connected the streams may be refused.
+/// After Connected, the streams may be refused this long.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// How long an early POST is given to be refused.
+/// Time for the PBX to refuse an early POST.
 const REFUSED_WITHIN: Duration = Duration::from_millis(300);
-/// How long two streams are looked at.
+/// Two streams are watched this long.
 const BOTH_FOR: Duration = Duration::from_millis(800);
-/// A socket that takes nothing for so long holds us back.
+/// A write that blocks this long counts as back-pressure.
 const HELD_BACK: Duration = Duration::from_millis(400);
 const FRAMES_A_SECOND: usize = 50;
 const AHEAD_SECONDS: usize = 4;
@@ -32,7 +33,7 @@ const TONE_LOUDNESS: i16 = 5_000;
 /// Samples of half a period: 500 Hz.
 const TONE_HALF: usize = 8;
 
-/// The caller's audio, counted and thrown away.
+/// The caller's audio. Its bytes are counted and dropped.
 pub(super) struct GetStream {
     state: Rc<RefCell<Got>>,
     reading: JoinHandle<()>,
@@ -51,7 +52,7 @@ impl Drop for GetStream {
 }
 
 impl GetStream {
-    /// When it ended, and whether properly.
+    /// When it ended, and whether it ended cleanly.
     pub(super) fn ended(&self) -> Option<(Instant, bool)> {
         self.state.borrow().ended
     }
@@ -61,7 +62,7 @@ impl GetStream {
     }
 }
 
-/// One request for the caller's audio: the stream, or the refusal with its body.
+/// Requests the caller's audio. Returns the stream, or status and body of the refusal.
 async fn hear(pbx: &Pbx, leg: &str) -> Result<Result<GetStream, (u16, String)>, String> {
     let asking = pbx
         .request(Method::GET, &leg_path(pbx.own_dn(), leg, "stream"), &pbx.token())
@@ -96,10 +97,10 @@ async fn hear(pbx: &Pbx, leg: &str) -> Result<Result<GetStream, (u16, String)>, 
     Ok(Ok(GetStream { state, reading }))
 }
 
-/// Both streams while the leg is not connected yet.
+/// Measures both streams before the leg is connected.
 pub(super) async fn too_early(pbx: &Pbx, leg: &str, findings: &mut Findings) -> Result<(), String> {
     const GET: &str = "GET stream before Connected";
-    const GETS: &str = "404 or 424; 200 with the ringing tone where we made the call";
+    const GETS: &str = "404 or 424; 200 with the ringing tone on an outbound call";
     match hear(pbx, leg).await? {
         Ok(_) => findings.seen(GET, "200", GETS, true),
         Err((status, body)) => {
@@ -107,12 +108,12 @@ pub(super) async fn too_early(pbx: &Pbx, leg: &str, findings: &mut Findings) -> 
         }
     }
     const POST: &str = "POST stream before Connected";
-    const POSTS: &str = "taken, and never heard; or 404 or 424";
+    const POSTS: &str = "accepted, and never heard; or 404 or 424";
     let mut stream = PostStream::open(pbx.access(), &pbx.token(), leg).await?;
     stream.write(&silence(), HELD_BACK).await;
     let end = until(REFUSED_WITHIN, || stream.ended()).await;
     match &end {
-        None => findings.seen(POST, "taken", POSTS, true),
+        None => findings.seen(POST, "accepted", POSTS, true),
         Some(Ended::Answered { status: status @ (404 | 424), body, .. }) => {
             findings.seen(POST, format_args!("{status} ({})", words(body)), POSTS, true);
         }
@@ -122,7 +123,7 @@ pub(super) async fn too_early(pbx: &Pbx, leg: &str, findings: &mut Findings) -> 
     Ok(())
 }
 
-/// Both streams from Connected on, each asked for until it is there.
+/// Opens both streams after Connected, and retries until both are open.
 pub(super) async fn open(
     pbx: &Pbx,
     leg: &str,
@@ -132,7 +133,7 @@ pub(super) async fn open(
     const POST: &str = "POST stream from Connected on";
     const EXPECTED: &str = "404 and 424 for a moment, then 200";
     let connected = Instant::now();
-    // At the same time, as a call does it.
+    // Both at once, as in a call of precall.
     let get = async {
         let mut refusals = Refusals::default();
         while connected.elapsed() < READY_WITHIN {
@@ -142,7 +143,7 @@ pub(super) async fn open(
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         }
-        Err(format!("the PBX has no media for the leg: {}", refusals.line(connected).0))
+        Err(format!("the PBX does not open the GET stream: {}", refusals.line(connected).0))
     };
     let post = async {
         let mut refusals = Refusals::default();
@@ -158,7 +159,7 @@ pub(super) async fn open(
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         }
-        Err(format!("the PBX takes no audio for the leg: {}", refusals.line(connected).0))
+        Err(format!("the PBX does not open the POST stream: {}", refusals.line(connected).0))
     };
     let (get, post): (Result<_, String>, Result<_, String>) = futures_util::future::join(get, post).await;
     let (get, (line, is_expected)) = get?;
@@ -168,7 +169,7 @@ pub(super) async fn open(
     Ok((get, post))
 }
 
-/// What came before a stream was there, each kind of answer once.
+/// Refusals before a stream opened. Equal answers in a row count once.
 #[derive(Default)]
 struct Refusals(Vec<(u16, String, Duration)>);
 
@@ -193,7 +194,7 @@ impl Refusals {
     }
 }
 
-/// A second POST stream beside the first. Returns the one that goes on.
+/// Opens a second POST stream beside the first. Returns the stream that stays open.
 pub(super) async fn second_post(
     pbx: &Pbx,
     leg: &str,
@@ -201,13 +202,13 @@ pub(super) async fn second_post(
     findings: &mut Findings,
 ) -> Result<PostStream, String> {
     const NAME: &str = "second POST stream";
-    const EXPECTED: &str = "refused with 409, or it takes the place of the first";
+    const EXPECTED: &str = "refused with 409, or it replaces the first";
     let mut second = PostStream::open(pbx.access(), &pbx.token(), leg).await?;
     let begun = Instant::now();
     let mut beat = tokio::time::interval(FRAME);
     while begun.elapsed() < BOTH_FOR {
         beat.tick().await;
-        // The one that ended takes nothing any more, and need not.
+        // A stream that has ended accepts no audio.
         for stream in [&mut first, &mut second] {
             if stream.ended().is_none() {
                 stream.write(&silence(), HELD_BACK).await;
@@ -217,17 +218,17 @@ pub(super) async fn second_post(
     still_there(pbx, leg).await?;
     match (first.ended(), second.ended()) {
         (None, None) => {
-            findings.seen(NAME, "both stay open; who hears which needs an ear", EXPECTED, false);
+            findings.seen(NAME, "both stay open; listen which one is heard", EXPECTED, false);
             second.finish(REFUSED_WITHIN).await;
             Ok(first)
         }
         (None, Some(end)) => {
             let is_refusal = matches!(end, Ended::Answered { status: 409, .. });
-            findings.seen(NAME, format_args!("refused: {end}; the first goes on"), EXPECTED, is_refusal);
+            findings.seen(NAME, format_args!("refused: {end}; the first stays open"), EXPECTED, is_refusal);
             Ok(first)
         }
         (Some(end), None) => {
-            findings.seen(NAME, format_args!("takes the place of the first: {end}"), EXPECTED, true);
+            findings.seen(NAME, format_args!("replaces the first: {end}"), EXPECTED, true);
             Ok(second)
         }
         (Some(one), Some(other)) => {
@@ -238,7 +239,8 @@ pub(super) async fn second_post(
     }
 }
 
-/// A second of a tone at once; when it has been heard, four seconds of silence at once, and how long the PBX takes to answer the end of it.
+/// Sends one second of a tone at once. After it was heard, sends four seconds of silence at once, and measures when the
+/// PBX answers the end of the stream.
 pub(super) async fn far_ahead(
     pbx: &Pbx,
     leg: &str,
@@ -250,22 +252,22 @@ pub(super) async fn far_ahead(
     let tone = tone();
     let (frames, took, end) = burst(&mut stream, &tone, FRAMES_A_SECOND).await;
     still_there(pbx, leg).await?;
-    let heard = "whether one whole tone was heard needs an ear";
-    let value = format!("{} ms taken in {} ms{}; {heard}", ms(frames), took.as_millis(), describe(end));
-    findings.seen(BURST, value, "taken at once", frames == FRAMES_A_SECOND);
+    let heard = "listen whether one whole tone was heard";
+    let value = format!("{} ms accepted in {} ms{}; {heard}", ms(frames), took.as_millis(), describe(end));
+    findings.seen(BURST, value, "accepted at once", frames == FRAMES_A_SECOND);
     if end != Written::Taken {
-        findings.unseen(AHEAD, "the stream took not even a second");
+        findings.unseen(AHEAD, "the stream did not accept one second");
         return Ok(());
     }
-    // An ear is to tell whether it is one whole tone: nothing may be in its way.
+    // A person listens for one whole tone, so no other audio may follow at once.
     tokio::time::sleep(TONE_HEARD).await;
     let (frames, took, end) = burst(&mut stream, &silence(), AHEAD_SECONDS * FRAMES_A_SECOND).await;
     still_there(pbx, leg).await?;
     let ahead = ms(frames);
     let taken = format!("{ahead} ms ahead after {} ms{}", took.as_millis(), describe(end));
-    const EXPECTED: &str = "taken or held back, and the stream stays open";
+    const EXPECTED: &str = "accepted or held back, and the stream stays open";
     if let Some(ended) = stream.ended() {
-        findings.seen(AHEAD, format_args!("{taken}; the stream was ended: {ended}"), EXPECTED, false);
+        findings.seen(AHEAD, format_args!("{taken}; the stream ended: {ended}"), EXPECTED, false);
         return Ok(());
     }
     if end != Written::Taken {
@@ -279,11 +281,11 @@ pub(super) async fn far_ahead(
     let said = match &answer {
         Some(end) => {
             let after = end.at().saturating_duration_since(finishing).as_millis();
-            format!("the end of the stream was noticed after {after} ms: {end}")
+            format!("the end of the stream was answered after {after} ms: {end}")
         }
         None => format!("the end of the stream was not answered within {} s", PLAYED_WITHIN.as_secs()),
     };
-    let value = format!("{taken}; {said}; what of it is played needs an ear");
+    let value = format!("{taken}; {said}; listen how much of it is played");
     findings.seen(AHEAD, value, EXPECTED, answer.is_some());
     Ok(())
 }
@@ -312,25 +314,13 @@ fn ms(frames: usize) -> u128 {
     FRAME.as_millis().saturating_mul(u128::try_from(frames).unwrap_or(u128::MAX))
 }
 
-/// 20 ms of nothing.
+/// 20 ms of silence.
 pub(super) fn silence() -> Vec<u8> {
     vec![0; FRAME_BYTES]
 }
 
-/// 20 ms of 500 Hz, whole periods: frames join without a click.
+/// 20 ms of 500 Hz in whole periods, so that frames join without a click.
 fn tone() -> Vec<u8> {
     let loud = |n: usize| if (n / TONE_HALF).is_multiple_of(2) { TONE_LOUDNESS } else { -TONE_LOUDNESS };
     (0..FRAME_BYTES / 2).flat_map(|n| loud(n).to_le_bytes()).collect()
-}
-
-/// Waits for something, for so long at most.
-pub(super) async fn until<T>(limit: Duration, mut there: impl FnMut() -> Option<T>) -> Option<T> {
-    let begun = Instant::now();
-    loop {
-        let found = there();
-        if found.is_some() || begun.elapsed() >= limit {
-            return found;
-        }
-        tokio::time::sleep(FRAME / 4).await;
-    }
 }

@@ -1,27 +1,27 @@
-//! The WebSocket: how its events are numbered and repeated, and how requests over it must be written.
+//! Measures the WebSocket: numbering and repetition of events, and the format of requests.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::audio::until;
 use super::finding::Findings;
 use super::pbx::Pbx;
 use super::socket::{Heard, Socket};
+use super::until::until;
 
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// The event type of an answer (3CX facts, section 1.4).
 const RESPONSE: i64 = 4;
 const UPSERT: i64 = 0;
 
-/// The ways of writing a request, the likeliest first: its name and its keys.
+/// Formats of a request, the likeliest first: name and keys.
 const FORMS: [(&str, [&str; 3]); 3] = [
     ("RequestID", ["RequestID", "Path", "RequestData"]),
     ("request_id", ["request_id", "path", "request_data"]),
     ("requestId", ["requestId", "path", "requestData"]),
 ];
 
-/// A request for the state of our own DN, in each form until one is answered. Returns that form's place.
+/// Requests the state of the route point in each format until one is answered. Returns the index of that format.
 pub(super) async fn request(pbx: &Pbx, socket: &Socket, findings: &mut Findings) -> Option<usize> {
     const NAME: &str = "WebSocket request: keys";
     const EXPECTED: &str = "RequestID and Path are answered by an event of type 4";
@@ -39,7 +39,7 @@ pub(super) async fn request(pbx: &Pbx, socket: &Socket, findings: &mut Findings)
         };
         let status =
             find("statuscode").map_or_else(|| "no status".to_owned(), |status| format!("status {status}"));
-        let value = format!("the form `{form}` is answered, {status}, with the keys {}", keys.join(", "));
+        let value = format!("the format `{form}` is answered, {status}, with the keys {}", keys.join(", "));
         findings.seen(NAME, value, EXPECTED, place == 0 && answer.kind == Some(RESPONSE));
         return Some(place);
     }
@@ -48,7 +48,7 @@ pub(super) async fn request(pbx: &Pbx, socket: &Socket, findings: &mut Findings)
     None
 }
 
-/// A second connection beside the first, and what both count. `form` is one that is answered.
+/// Opens a second connection and compares the sequence numbers. `form` is the index of an answered format.
 pub(super) async fn sequence(
     pbx: &Pbx,
     first: &Socket,
@@ -61,7 +61,7 @@ pub(super) async fn sequence(
         first.say(&written(pbx, form, "precall-first"));
         second.say(&written(pbx, form, "precall-second"));
     }
-    // Without an answer, some event of the leg may still come: its Upserts are repeated.
+    // Without an answer, a repeated Upsert of the leg may still come.
     until(ANSWERED_WITHIN, || second.heard(|_| true).first().map(|_| ())).await;
     let numbers = |socket: &Socket| -> Vec<i64> {
         socket.heard(|_| true).iter().filter_map(|heard| heard.sequence).collect()
@@ -69,15 +69,15 @@ pub(super) async fn sequence(
     let (of_first, of_second) = (numbers(first), numbers(&second));
     let (Some(began), Some(last), Some(other)) = (of_first.first(), of_first.last(), of_second.first())
     else {
-        findings.unseen(NAME, "too few numbered events were heard");
+        findings.unseen(NAME, "too few numbered events came");
         return Ok(());
     };
     let gaps = of_first.iter().zip(of_first.iter().skip(1)).filter(|(one, next)| **next != *one + 1).count();
     let gaps = format!("{gaps} gaps in {} events", of_first.len());
-    const EXPECTED: &str = "each connection counts for itself, without gaps";
+    const EXPECTED: &str = "each connection has its own count, without gaps";
     let is_whole = gaps.starts_with("0 ");
     if other < last {
-        let value = format!("each connection counts for itself, from {began} and from {other}; {gaps}");
+        let value = format!("each connection has its own count, from {began} and from {other}; {gaps}");
         findings.seen(NAME, value, EXPECTED, is_whole);
     } else {
         let value = format!(
@@ -88,7 +88,7 @@ pub(super) async fn sequence(
     Ok(())
 }
 
-/// The Upserts of our leg so far.
+/// Measures the Upserts of the leg so far.
 pub(super) fn upserts(pbx: &Pbx, leg: &str, socket: &Socket, findings: &mut Findings) {
     let entity = format!("/callcontrol/{}/participants/{leg}", pbx.own_dn());
     let upserts = socket.heard(|heard| heard.kind == Some(UPSERT) && heard.entity == entity);

@@ -1,4 +1,4 @@
-//! What was measured, beside what the project believes of 3CX: one line for each thing that nobody had seen on a real PBX.
+//! Findings: measured values beside the expected ones, one line for each open question about 3CX.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde::Serialize;
 
 use crate::config::masked;
 
-/// Longest part of an answer's body that is shown.
+/// Longest shown part of a response body, in characters.
 const SHOWN_CHARS: usize = 160;
 
-/// How a value compares with what the facts say.
+/// Comparison of a value with the 3CX facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It is one of the things that precall is prepared for.
+    /// precall handles this value.
     AsExpected,
-    /// It is not: precall may have to be changed, and its authors want to know.
+    /// precall may not handle this value: please report it.
     Differs,
-    /// It was not seen, or cannot be seen in this way.
+    /// Not seen in this check.
     NotMeasured,
 }
 
@@ -31,16 +31,16 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// One line.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at. The names are fixed: people compare them between builds.
+    /// What was measured. Names are stable, so that builds can be compared.
     pub name: &'static str,
-    /// What was seen, without numbers and secrets.
+    /// The measured value, without telephone numbers and secrets.
     pub value: String,
-    /// What the facts expect.
+    /// The expected value.
     pub expected: &'static str,
-    /// How the two compare.
+    /// The comparison.
     pub verdict: Verdict,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Display for Finding {
 
 type Tell = Box<dyn Fn(&Finding)>;
 
-/// All lines so far, in the order of their measuring; each is printed as it comes, since a call can end at any moment.
+/// Findings in order. Each is reported at once, because a call can end at any time.
 #[derive(Default)]
 pub(super) struct Findings {
     lines: Vec<Finding>,
@@ -64,12 +64,12 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Every line is also told at once.
+    /// Calls `tell` with every finding.
     pub(super) fn told(tell: impl Fn(&Finding) + 'static) -> Self {
         Self { lines: Vec::new(), tell: Some(Box::new(tell)) }
     }
 
-    /// A value that was seen, and whether it is one of the expected.
+    /// Adds a measured value.
     pub(super) fn seen(
         &mut self,
         name: &'static str,
@@ -81,13 +81,13 @@ impl Findings {
         self.add(Finding { name, value: masked(&value.to_string()), expected, verdict });
     }
 
-    /// Something that cannot be told, and why.
+    /// Adds a question that could not be measured, with the reason.
     pub(super) fn unseen(&mut self, name: &'static str, why: impl fmt::Display) {
         let value = masked(&why.to_string());
         self.add(Finding { name, value, expected: "", verdict: Verdict::NotMeasured });
     }
 
-    /// Whether this has been looked at.
+    /// Whether there is a finding of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.lines.iter().any(|line| line.name == name)
     }
@@ -104,7 +104,7 @@ impl Findings {
     }
 }
 
-/// An answer's body for people: one line, shortened.
+/// A response body for people: one line, shortened.
 pub(super) fn words(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();

@@ -1,85 +1,88 @@
-//! The one call of a check: it is made or waited for, and let go of whatever happens.
+//! The call of the check: made or awaited, and always dropped at the end.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::audio::until;
 use super::finding::Findings;
 use super::pbx::{Pbx, Said};
 use super::socket::Socket;
+use super::until::until;
 
-/// How long a telephone may ring.
+/// Longest ringing.
 const RINGS: Duration = Duration::from_secs(30);
-/// How long a caller may take to dial the route point.
+/// Time for a caller to dial the route point.
 const CALLER_WITHIN: Duration = Duration::from_secs(60);
-/// How long after somebody should have answered the leg may take to be connected.
+/// Time from the answer until the leg is connected.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(15);
-/// A route point answers by itself; when it does not, it is asked to.
+/// A route point answers by itself. After this time the check sends `answer`.
 const ANSWERS_ITSELF: Duration = Duration::from_secs(2);
-/// A call whose answer was lost may come to life a moment later.
+/// A call may appear this late after a lost answer to makecall.
 const LATE_LEG_WITHIN: Duration = Duration::from_secs(2);
-/// Without news of the leg it is looked at all the same.
+/// The leg is read this often even without events.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// So many last digits tell our call from another: the PBX may write a number in another form.
+/// Last digits that identify the call: the PBX may format a number differently.
 const SAME_DIGITS: usize = 6;
 
-/// How the call comes about.
+/// How the call starts.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Way {
-    /// This number is rung from the route point's own device.
+    /// The route point's device calls this number.
     Ring(String),
-    /// Somebody rings the route point.
+    /// A caller dials the route point.
     Wait,
 }
 
-/// What is to be let go of at the end.
+/// The leg to drop at the end.
 #[derive(Default)]
 pub(super) struct Held {
     leg: RefCell<Option<String>>,
-    /// The number that was asked for, and the legs that were there before.
+    /// The dialled number, and the ids of the legs before.
     dialled: RefCell<Option<(String, Vec<String>)>>,
 }
 
 impl Held {
-    /// The leg is gone, or its end was seen to.
+    /// Forgets the leg: it is dropped or being dropped.
     pub(super) fn let_go(&self) {
         *self.leg.borrow_mut() = None;
         *self.dialled.borrow_mut() = None;
     }
 
-    /// Drops what is left. Says when it cannot be sure.
+    /// Drops the leg, if there is one.
+    ///
+    /// # Errors
+    /// The leg may still exist.
     pub(super) async fn drop_all(&self, pbx: &Pbx) -> Result<(), String> {
         let leg = self.leg.borrow().clone();
         let dialled = self.dialled.borrow().clone();
         let leg = match (leg, dialled) {
             (Some(leg), _) => leg,
             (None, None) => return Ok(()),
-            // The answer to makecall was lost: the leg is looked for, and only one that rings that number is ours.
-            (None, Some((number, before))) => match newcomer(pbx, &before, &number, LATE_LEG_WITHIN).await? {
+            // The answer to makecall was lost. Only a new leg that rings this number can be the check's.
+            (None, Some((number, before))) => match new_leg(pbx, &before, &number, LATE_LEG_WITHIN).await? {
                 Some(leg) => leg,
                 None => return Ok(()),
             },
         };
         let said = pbx.post(&leg_path(pbx.own_dn(), &leg, "drop"), &json!({})).await?;
-        // 404 and 422: it is gone already.
+        // 404 and 422: it has ended already.
         if said.is_success() || matches!(said.status, 404 | 422) { Ok(()) } else { Err(said.to_string()) }
     }
 }
 
-/// The path of something about a leg.
+/// The path of an endpoint of a leg.
 pub(super) fn leg_path<'a>(dn: &'a str, leg: &'a str, what: &'a str) -> [&'a str; 5] {
     ["callcontrol", dn, "participants", leg, what]
 }
 
-/// The leg as the PBX shows it now.
+/// Reads the leg.
 pub(super) async fn look(pbx: &Pbx, leg: &str) -> Result<Said, String> {
     pbx.get(&["callcontrol", pbx.own_dn(), "participants", leg]).await
 }
 
-/// To be asked before anything is concluded from a stream that ended: the person may have put the receiver down.
+/// Checks that the leg exists. Call it before a stream's end counts as a finding: the person may have hung up.
 pub(super) async fn still_there(pbx: &Pbx, leg: &str) -> Result<(), String> {
     let said = look(pbx, leg).await?;
     if said.is_success() { Ok(()) } else { Err("the person hung up".to_owned()) }
@@ -93,7 +96,7 @@ async fn legs(pbx: &Pbx) -> Result<Vec<Value>, String> {
     }
 }
 
-/// Ids come as numbers or as text.
+/// The id, a number or text in JSON.
 fn id(leg: &Value) -> String {
     match leg.get("id") {
         Some(Value::String(text)) => text.clone(),
@@ -110,7 +113,7 @@ fn is_same(leg: &Value, number: &str) -> bool {
     !tail.is_empty() && shown.ends_with(tail)
 }
 
-/// Makes the call; the leg dials when this returns. The result object is for who compares results.
+/// Makes the call. Returns the id of the leg, which is dialling, and the result object.
 pub(super) async fn ring(
     pbx: &Pbx,
     number: &str,
@@ -129,28 +132,28 @@ pub(super) async fn ring(
     findings.seen("makecall: status", said.status, "200, 202 or 204", matches!(said.status, 200 | 202 | 204));
     if !said.is_success() {
         held.let_go();
-        return Err(format!("the PBX does not make the call: {said}"));
+        return Err(format!("the PBX refuses the call: {said}"));
     }
     let result = said.json();
     let leg = id(result.get("result").unwrap_or(&Value::Null));
     findings.seen(
         "makecall: result.id",
-        if leg.is_empty() { "missing" } else { "our own leg" },
-        "our own leg",
+        if leg.is_empty() { "missing" } else { "the leg" },
+        "the leg",
         !leg.is_empty(),
     );
     let leg = match leg.is_empty() {
         false => leg,
-        true => newcomer(pbx, &before, number, CONNECTED_WITHIN)
+        true => new_leg(pbx, &before, number, CONNECTED_WITHIN)
             .await?
-            .ok_or("the call was made, and its leg does not appear")?,
+            .ok_or("the call was made, but its leg does not appear")?,
     };
     *held.leg.borrow_mut() = Some(leg.clone());
     Ok((leg, result))
 }
 
-/// The leg that rings this number and was not there before, once it appears.
-async fn newcomer(
+/// Waits for a new leg that rings this number, at most `limit`.
+async fn new_leg(
     pbx: &Pbx,
     before: &[String],
     number: &str,
@@ -167,7 +170,7 @@ async fn newcomer(
     }
 }
 
-/// Waits for somebody to ring the route point.
+/// Waits for a call to the route point.
 pub(super) async fn wait(pbx: &Pbx, socket: &Socket, held: &Held) -> Result<String, String> {
     let prefix = format!("/callcontrol/{}/participants/", pbx.own_dn());
     let before: Vec<String> = legs(pbx).await?.iter().map(id).collect();
@@ -181,10 +184,10 @@ pub(super) async fn wait(pbx: &Pbx, socket: &Socket, held: &Held) -> Result<Stri
         }
         tokio::time::sleep(LOOK_EVERY / 5).await;
     }
-    Err(format!("nobody rang the route point within {} s", CALLER_WITHIN.as_secs()))
+    Err(format!("no call to the route point within {} s", CALLER_WITHIN.as_secs()))
 }
 
-/// Until the leg is connected; answers a call that rings for long. Returns it as the PBX shows it then.
+/// Waits until the leg is connected, and answers a call that rings too long. Returns the connected leg.
 pub(super) async fn connected(
     pbx: &Pbx,
     socket: &Socket,
@@ -211,7 +214,7 @@ pub(super) async fn connected(
             }
             _ => {}
         }
-        // At once when there is news: the streams are asked for as early as a call would.
+        // Reads again at once after an event, so that the streams are opened as early as in a call.
         until(LOOK_AGAIN, || (told() > known).then_some(())).await;
     }
     Err("the call was not answered in time".to_owned())

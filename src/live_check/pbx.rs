@@ -1,5 +1,4 @@
-//! Requests to the PBX that show what came back, whatever it was. Not the service's client: that one makes sense of answers,
-//! and here their raw form is what is wanted.
+//! Requests to the PBX that return raw answers. The client of the service interprets answers, so it cannot be used here.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,12 +14,12 @@ use url::{Url, form_urlencoded};
 
 use super::finding::words;
 
-/// Any answer but that of an operation that rings somewhere.
+/// Time limit of a request that does not ring a telephone.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(8);
-/// Room for a list of some thousand legs.
+/// Largest response body: a list of some thousand legs.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Where the PBX is and what opens it: the three variables of call control, and whom to trust.
+/// Address and credentials of the PBX, from the variables of call control.
 #[derive(Clone)]
 pub struct Access {
     /// `THREECX_BASE_URL`.
@@ -29,7 +28,7 @@ pub struct Access {
     pub client_id: String,
     /// `THREECX_CLIENT_SECRET`.
     pub client_secret: String,
-    /// Under https.
+    /// TLS roots; `None` without https.
     pub trust: Option<TlsRoots>,
 }
 
@@ -40,7 +39,7 @@ impl fmt::Debug for Access {
 }
 
 impl Access {
-    /// The address of an endpoint; every segment is escaped.
+    /// The URL of an endpoint. Every segment is escaped.
     pub(super) fn endpoint(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -50,7 +49,7 @@ impl Access {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub(super) struct Said {
     pub(super) status: u16,
@@ -62,7 +61,7 @@ impl Said {
         (200..300).contains(&self.status)
     }
 
-    /// Null when it is none.
+    /// The body as JSON; null if it is not JSON.
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
@@ -74,7 +73,7 @@ impl fmt::Display for Said {
     }
 }
 
-/// The PBX, with the token in use. Cheap to clone; not `Send`, as its client.
+/// A client of the PBX with its current token. Cheap to clone; not `Send`.
 #[derive(Clone)]
 pub(super) struct Pbx {
     access: Rc<Access>,
@@ -152,14 +151,14 @@ impl Pbx {
         whole(async { request.send_body(body).await.map_err(|error| error.to_string()) }, limit).await
     }
 
-    /// A request with a token; who sends it minds its deadline.
+    /// A request with a token. The caller sets the deadline.
     pub(super) fn request(&self, method: Method, path: &[&str], token: &str) -> awc::ClientRequest {
         let url = self.access.endpoint(path);
         self.http.request(method, url.as_str()).insert_header((AUTHORIZATION, format!("Bearer {token}")))
     }
 }
 
-/// The whole answer, head and body, within one deadline.
+/// Reads head and body of a response within one deadline.
 async fn whole<S, F>(sending: F, limit: Duration) -> Result<Said, String>
 where
     S: futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>>,

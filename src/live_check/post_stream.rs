@@ -1,4 +1,4 @@
-//! One POST stream over a socket of its own, so that an early answer, a closed connection and back-pressure can all be seen.
+//! A POST stream over its own socket, which shows an early answer, a closed connection and back-pressure.
 
 use std::cell::RefCell;
 use std::io;
@@ -16,13 +16,13 @@ use super::pbx::{ANSWER_WITHIN, Access};
 /// 20 ms of 8 kHz, 16 bits, mono.
 pub(super) const FRAME_BYTES: usize = 320;
 pub(super) const FRAME: Duration = Duration::from_millis(20);
-/// Little, so that our own kernel hides as little as can be of a PBX that does not read.
+/// Small, so that the local kernel hides little of a PBX that does not read.
 const SEND_BUFFER: u32 = 4 * 1024;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// How long the rest of an early answer's body is waited for.
+/// Time limit for the rest of an early answer's body.
 const BODY_WITHIN: Duration = Duration::from_millis(300);
 
-/// How a stream ended from the other side.
+/// How the PBX ended a stream.
 #[derive(Clone, Debug)]
 pub(super) enum Ended {
     /// With an answer.
@@ -43,28 +43,28 @@ impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Answered { status, body, .. } => write!(f, "answered {status} ({})", words(body)),
-            Self::Closed { .. } => f.write_str("its connection was closed without an answer"),
+            Self::Closed { .. } => f.write_str("the PBX closed the connection without an answer"),
         }
     }
 }
 
-/// What became of a piece.
+/// Result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// The socket took it.
+    /// The socket accepted it.
     Taken,
-    /// It did not, in the time given. The stream is of no use any more: a piece may be half written.
+    /// The socket did not accept it in time. The stream is unusable, because a chunk may be half written.
     Stalled,
-    /// There is no connection.
+    /// The connection is closed.
     Broken,
 }
 
-trait Wire: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Wire for T {}
+trait Transport: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Transport for T {}
 
-/// An open stream; dropping it closes the connection.
+/// An open stream. Dropping it closes the connection.
 pub(super) struct PostStream {
-    writer: WriteHalf<Box<dyn Wire>>,
+    writer: WriteHalf<Box<dyn Transport>>,
     ended: Rc<RefCell<Option<Ended>>>,
     reading: JoinHandle<()>,
 }
@@ -78,12 +78,12 @@ impl Drop for PostStream {
 impl PostStream {
     /// Connects and sends the head.
     pub(super) async fn open(access: &Access, token: &str, participant: &str) -> Result<Self, String> {
-        let opening = Self::open_somehow(access, token, participant);
+        let opening = Self::connect_and_send(access, token, participant);
         let opened = tokio::time::timeout(ANSWER_WITHIN, opening).await;
         opened.map_err(|_| "no connection in time".to_owned())?.map_err(|error| error.to_string())
     }
 
-    async fn open_somehow(access: &Access, token: &str, participant: &str) -> io::Result<Self> {
+    async fn connect_and_send(access: &Access, token: &str, participant: &str) -> io::Result<Self> {
         let wire = connect(access).await?;
         let (reader, mut writer) = split(wire);
         let url = access.endpoint(&["callcontrol", &access.client_id, "participants", participant, "stream"]);
@@ -105,7 +105,7 @@ impl PostStream {
         Ok(Self { writer, ended, reading })
     }
 
-    /// One piece of audio as one chunk.
+    /// Writes audio as one chunk.
     pub(super) async fn write(&mut self, pcm: &[u8], limit: Duration) -> Written {
         let mut chunk = format!("{:x}\r\n", pcm.len()).into_bytes();
         chunk.extend_from_slice(pcm);
@@ -121,12 +121,12 @@ impl PostStream {
         }
     }
 
-    /// How it ended from the other side, if it did.
+    /// How the PBX ended it; `None` while it is open.
     pub(super) fn ended(&self) -> Option<Ended> {
         self.ended.borrow().clone()
     }
 
-    /// Ends it as one should: the last chunk, and the PBX's answer to it.
+    /// Sends the last chunk and waits for the PBX's answer, at most `limit`.
     pub(super) async fn finish(mut self, limit: Duration) -> Option<Ended> {
         let ending = async {
             if self.ended().is_none() && self.writer.write_all(b"0\r\n\r\n").await.is_ok() {
@@ -141,7 +141,7 @@ impl PostStream {
     }
 }
 
-async fn connect(access: &Access) -> io::Result<Box<dyn Wire>> {
+async fn connect(access: &Access) -> io::Result<Box<dyn Transport>> {
     let host = access.base.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = access.base.port_or_known_default().unwrap_or(443);
     let mut failure = io::Error::from(io::ErrorKind::NotFound);
@@ -162,8 +162,8 @@ async fn connect(access: &Access) -> io::Result<Box<dyn Wire>> {
     Err(failure)
 }
 
-/// The answer, whenever it comes.
-async fn answer(mut reader: ReadHalf<Box<dyn Wire>>) -> Ended {
+/// Reads the PBX's answer.
+async fn answer(mut reader: ReadHalf<Box<dyn Transport>>) -> Ended {
     let mut read = Vec::new();
     let mut room = [0; 4 * 1024];
     let head_end = loop {
@@ -186,7 +186,7 @@ async fn answer(mut reader: ReadHalf<Box<dyn Wire>>) -> Ended {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok()).flatten()
     });
-    // For people: how a body without a length is framed does not matter here.
+    // The body is shown to people only, so its framing does not matter.
     let wanted = length.unwrap_or(HEAD_BYTES_MAX).min(HEAD_BYTES_MAX);
     let rest = async {
         while body.len() < wanted {

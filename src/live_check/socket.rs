@@ -1,4 +1,4 @@
-//! The WebSocket of events, heard as it comes: every frame with its time and its number.
+//! The event WebSocket. Records every event with its time and sequence number.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,13 +15,13 @@ use tokio::task::JoinHandle;
 
 use super::pbx::{ANSWER_WITHIN, Pbx};
 
-/// A call of three minutes has some hundred events.
+/// Highest number of recorded events. A call of three minutes has some hundred.
 const HEARD_MAX: usize = 5_000;
 const OUTBOX: usize = 16;
 const PING_EVERY: Duration = Duration::from_secs(5);
 const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
-/// An event, or what was said in its place.
+/// A received frame.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
     pub(super) at: Instant,
@@ -31,7 +31,7 @@ pub(super) struct Heard {
     pub(super) data: Value,
 }
 
-/// An open socket; dropping it closes the connection.
+/// An open WebSocket. Dropping it closes the connection.
 pub(super) struct Socket {
     heard: Rc<RefCell<Vec<Heard>>>,
     closed: Rc<Cell<Option<Instant>>>,
@@ -46,10 +46,10 @@ impl Drop for Socket {
 }
 
 impl Socket {
-    /// `GET /callcontrol/ws` with the token in use.
+    /// Opens `GET /callcontrol/ws` with the current token.
     ///
     /// # Errors
-    /// The status, or why there was none.
+    /// The HTTP status, or the failure.
     pub(super) async fn open(pbx: &Pbx) -> Result<Self, String> {
         let url = pbx.access().endpoint(&["callcontrol", "ws"]);
         let upgrade = pbx
@@ -93,17 +93,17 @@ impl Socket {
         Ok(Self { heard, closed, outbox, listening })
     }
 
-    /// Everything heard so far that fits.
+    /// The recorded frames that `fits` selects.
     pub(super) fn heard(&self, fits: impl Fn(&Heard) -> bool) -> Vec<Heard> {
         self.heard.borrow().iter().filter(|heard| fits(heard)).cloned().collect()
     }
 
-    /// When it was closed by the other side.
+    /// When the PBX closed it.
     pub(super) fn closed_at(&self) -> Option<Instant> {
         self.closed.get()
     }
 
-    /// Says something; what cannot be sent is not heard of again.
+    /// Sends a message. A message that cannot be sent is dropped.
     pub(super) fn say(&self, text: &Value) {
         drop(self.outbox.try_send(text.to_string()));
     }

@@ -1,5 +1,5 @@
-//! The check against the simulated PBX, told to be one kind of PBX or another: what is printed must follow.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A failed test is a failed test.
+//! The live check against a simulated PBX that behaves like different builds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests may panic.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ fn plan(pbx: &Simulator, way: Way) -> Plan {
     Plan { access, way, routeto: None }
 }
 
-/// A test, with an end.
+/// Runs a test with a time limit.
 fn within<T>(test: impl Future<Output = T>) -> T {
     actix::System::new().block_on(async { tokio::time::timeout(OVER_WITHIN, test).await.expect("in time") })
 }
@@ -47,7 +47,7 @@ async fn rung(pbx: &Simulator) -> Report {
     run(plan(pbx, Way::Ring(NUMBER.to_owned())), pending(), |_| {}).await
 }
 
-/// A person takes longer than the early streams are looked at.
+/// The person answers after the early streams were measured.
 fn after_a_while() -> Turn {
     Turn { outcome: Outcome::Answered, after_ms: Some(1_500), ..Turn::default() }
 }
@@ -68,7 +68,7 @@ fn says(report: &Report, name: &str, part: &str, verdict: Verdict) {
 }
 
 #[test]
-fn a_pbx_as_the_facts_describe_it_has_nothing_that_differs() {
+fn a_pbx_that_behaves_as_documented_shows_no_difference() {
     within(async {
         let pbx = Simulator::start(options()).await.unwrap();
         pbx.set_makecall(vec![after_a_while()]);
@@ -91,12 +91,12 @@ fn a_pbx_as_the_facts_describe_it_has_nothing_that_differs() {
             ("leg: direct_control", "false"),
             ("GET stream before Connected", "200"),
             ("GET stream from Connected on", "424 (no body)"),
-            ("second POST stream", "takes the place of the first: answered 200"),
-            ("play-out: 1 s at once", "1000 ms taken"),
+            ("second POST stream", "replaces the first: answered 200"),
+            ("play-out: 1 s at once", "1000 ms accepted"),
             ("play-out: 4 s ahead", "4000 ms ahead"),
             ("attach: status", "200"),
             ("WebSocket request: keys", "status 200, with the keys Path, RequestID, Response, StatusCode"),
-            ("events: sequence", "each connection counts for itself, from 1 and from 1; 0 gaps"),
+            ("events: sequence", "each connection has its own count, from 1 and from 1; 0 gaps"),
             ("token re-issued: old token", "refused with 401"),
             ("token re-issued: GET stream", "kept, audio goes on"),
             ("token re-issued: POST stream", "kept"),
@@ -121,7 +121,7 @@ fn a_pbx_as_the_facts_describe_it_has_nothing_that_differs() {
 }
 
 #[test]
-fn another_kind_of_pbx_reads_otherwise() {
+fn differences_of_another_build_are_reported() {
     within(async {
         let pbx = Simulator::start(Options {
             expires_in: ExpiresIn::Minutes,
@@ -161,12 +161,12 @@ fn another_kind_of_pbx_reads_otherwise() {
 }
 
 #[test]
-fn a_caller_who_rings_is_measured_as_well() {
+fn an_incoming_call_is_measured() {
     within(async {
         let pbx = Simulator::start(options()).await.unwrap();
         let checking = run(plan(&pbx, Way::Wait), pending(), |_| {});
         let ringing = async {
-            // Legs that were there before are not the caller's: the check lists them first.
+            // The check lists existing legs first, so the caller must come later.
             let is_list = |request: &serde_json::Value| {
                 request["path"] == "/callcontrol/900/participants" && request["status"] == 200
             };
@@ -185,7 +185,7 @@ fn a_caller_who_rings_is_measured_as_well() {
 }
 
 #[test]
-fn who_hangs_up_early_is_not_taken_for_a_pbx_that_differs() {
+fn an_early_hangup_is_not_reported_as_a_difference() {
     within(async {
         for hangup_after_ms in [400, 1_100, 2_200, 3_300] {
             let pbx = Simulator::start(options()).await.unwrap();
@@ -212,7 +212,7 @@ fn who_hangs_up_early_is_not_taken_for_a_pbx_that_differs() {
 }
 
 #[test]
-fn a_routeto_that_nobody_answers_is_timed() {
+fn an_unanswered_routeto_is_timed() {
     within(async {
         let pbx = Simulator::start(options()).await.unwrap();
         pbx.set_routeto(vec![Turn { outcome: Outcome::NoAnswer, after_ms: Some(1_200), ..Turn::default() }]);
@@ -224,7 +224,7 @@ fn a_routeto_that_nobody_answers_is_timed() {
 }
 
 #[test]
-fn who_does_not_pick_up_leaves_no_leg_and_the_rest_unmeasured() {
+fn an_unanswered_call_leaves_no_leg_and_the_rest_unmeasured() {
     within(async {
         let pbx = Simulator::start(options()).await.unwrap();
         pbx.set_makecall(vec![Turn { outcome: Outcome::NoAnswer, after_ms: Some(800), ..Turn::default() }]);
@@ -237,7 +237,7 @@ fn who_does_not_pick_up_leaves_no_leg_and_the_rest_unmeasured() {
 }
 
 #[test]
-fn whoever_stops_it_stops_the_call_too_even_when_its_answer_was_lost() {
+fn a_stopped_check_drops_the_call_even_when_the_answer_was_lost() {
     within(async {
         let pbx = Simulator::start(options()).await.unwrap();
         let lost =
@@ -254,13 +254,13 @@ fn whoever_stops_it_stops_the_call_too_even_when_its_answer_was_lost() {
             }
         };
         let report = run(plan(&pbx, Way::Ring(NUMBER.to_owned())), stop, |_| {}).await;
-        assert_eq!(report.problem.as_deref(), Some("it was stopped"));
+        assert_eq!(report.problem.as_deref(), Some("the check was stopped"));
         assert_eq!((report.left_behind, pbx.legs()), (None, 0));
     });
 }
 
 #[test]
-fn a_wrong_secret_says_so_and_rings_nobody() {
+fn a_wrong_secret_is_reported_and_makes_no_call() {
     within(async {
         let pbx = Simulator::start(options()).await.unwrap();
         let mut plan = plan(&pbx, Way::Ring(NUMBER.to_owned()));
@@ -298,7 +298,7 @@ async fn tls_front(pbx: &Simulator, key: &CertifiedKey<rcgen::KeyPair>) -> u16 {
 }
 
 #[test]
-fn a_pbx_with_a_certificate_of_its_own_is_measured_with_its_file_only() {
+fn a_pbx_with_a_private_certificate_needs_the_ca_file() {
     within(async {
         let pbx = Simulator::start(options()).await.unwrap();
         let key = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -315,7 +315,7 @@ fn a_pbx_with_a_certificate_of_its_own_is_measured_with_its_file_only() {
         plan.access.trust = Some(TlsRoots::load(Some(ca_file.path())).unwrap());
         let report = run(plan, pending(), |_| {}).await;
         assert_eq!((&report.problem, &report.left_behind), (&None, &None), "{report:#?}");
-        says(&report, "play-out: 1 s at once", "1000 ms taken", Verdict::AsExpected);
+        says(&report, "play-out: 1 s at once", "1000 ms accepted", Verdict::AsExpected);
         assert_eq!(pbx.legs(), 0);
     });
 }

@@ -1,4 +1,4 @@
-//! The access token: in which unit its life is told, how long it is, and what a new one does to everything that is open.
+//! Measures the access token: unit of `expires_in`, lifetime, and the effect of a new token on open connections.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use super::pbx::{Pbx, Said};
 use super::post_stream::{Ended, FRAME, PostStream};
 use super::socket::Socket;
 
-/// How long the streams are watched after a new token.
+/// The streams are watched this long after a new token.
 const WATCHED: Duration = Duration::from_millis(1_500);
 const HELD_BACK: Duration = Duration::from_millis(400);
-/// A unit of `expires_in` fits when it comes so near to the life that the token itself tells, in seconds.
+/// Largest difference, in seconds, between `expires_in` and the token's own lifetime.
 const NEAR: i64 = 60;
 
-/// Gets a token and uses it from then on.
+/// Gets the first token.
 pub(super) async fn first(pbx: &Pbx, findings: &mut Findings) -> Result<(), String> {
     let said = pbx.ask_for_token().await?;
     let token = bearer(&said)?;
@@ -30,7 +30,7 @@ pub(super) async fn first(pbx: &Pbx, findings: &mut Findings) -> Result<(), Stri
     match (said.json().get("expires_in").and_then(number), life) {
         (None, _) => findings.seen(UNIT, "missing", UNITS, false),
         (Some(told), None) => {
-            findings.unseen(UNIT, format_args!("{told}; the token is no JWT, so the unit cannot be told"));
+            findings.unseen(UNIT, format_args!("{told}; the token is not a JWT, so its unit is unknown"));
         }
         (Some(told), Some(life)) if (told - life).abs() < NEAR => {
             findings.seen(UNIT, format_args!("{told}: seconds"), UNITS, true);
@@ -39,19 +39,19 @@ pub(super) async fn first(pbx: &Pbx, findings: &mut Findings) -> Result<(), Stri
             findings.seen(UNIT, format_args!("{told}: minutes"), UNITS, true);
         }
         (Some(told), Some(life)) => {
-            let value = format!("{told}, while the token says that it lives {life} s");
+            let value = format!("{told}, but the token is valid for {life} s");
             findings.seen(UNIT, value, UNITS, false);
         }
     }
     const LIFE: &str = "token: life";
     match life {
         Some(life) => findings.seen(LIFE, format_args!("{life} s (exp - iat)"), "3600 s", life == 3_600),
-        None => findings.unseen(LIFE, "the token is no JWT with iat and exp"),
+        None => findings.unseen(LIFE, "the token is not a JWT with iat and exp"),
     }
     Ok(())
 }
 
-/// Asks for a new token while everything is open, and watches what that does. The new one is used from then on.
+/// Gets a new token while streams and WebSocket are open, and watches them. The new token is used from then on.
 pub(super) async fn again(
     pbx: &Pbx,
     leg: &str,
@@ -91,14 +91,14 @@ pub(super) async fn again(
     let after = |at: Instant| format!("cut after {} ms", at.saturating_duration_since(begun).as_millis());
     const GET: &str = "token re-issued: GET stream";
     match (had.0, get.ended()) {
-        (false, _) => findings.unseen(GET, "it had ended before"),
+        (false, _) => findings.unseen(GET, "it ended before"),
         (true, Some((at, _))) => findings.seen(GET, after(at), EITHER, true),
         (true, None) if get.bytes() > bytes => findings.seen(GET, "kept, audio goes on", EITHER, true),
-        (true, None) => findings.seen(GET, "kept, and nothing comes any more", EITHER, false),
+        (true, None) => findings.seen(GET, "kept, but no audio comes", EITHER, false),
     }
     const POST: &str = "token re-issued: POST stream";
     match (had.1, post.ended()) {
-        (false, _) => findings.unseen(POST, "it had ended before"),
+        (false, _) => findings.unseen(POST, "it ended before"),
         (true, Some(end @ (Ended::Answered { .. } | Ended::Closed { .. }))) => {
             findings.seen(POST, format_args!("{}: {end}", after(end.at())), EITHER, true);
         }
@@ -113,7 +113,7 @@ pub(super) async fn again(
     Ok(())
 }
 
-/// The token of an answer; the answer itself is never shown, since it may hold one.
+/// The token in a response. The response is never shown, because it may contain a token.
 fn bearer(said: &Said) -> Result<String, String> {
     let token = said.json().get("access_token").and_then(Value::as_str).map(str::to_owned);
     match token {

@@ -1,4 +1,4 @@
-//! The drains between a logger and the bytes of a line.
+//! slog drains that turn records into lines.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,12 +14,12 @@ use slog_json::Json;
 
 use super::file::{RotatingFile, Written};
 
-/// The time as it stands in a line: RFC 3339, UTC, microseconds.
+/// The current time for a line: RFC 3339, UTC, microseconds.
 pub(super) fn now() -> String {
     format!("{:.6}", jiff::Timestamp::now())
 }
 
-/// Gives every line its time and the library it is from.
+/// Adds time and source library to every record.
 pub(super) struct Stamp<D>(pub(super) D);
 
 impl<D: Drain> Drain for Stamp<D> {
@@ -49,8 +49,8 @@ impl KV for Stamped<'_> {
     }
 }
 
-/// Drops what the channel has no room for and says how much it was, as soon as there is room again. slog-async's
-/// own drain does the same, but counts most lines twice.
+/// Drops records when the channel is full, and logs their number when there is room again. slog-async's own drain does
+/// the same, but counts most lines twice.
 pub(super) struct Bounded<D> {
     inner: D,
     dropped: AtomicU64,
@@ -68,11 +68,11 @@ impl<D: Drain<Ok = (), Err = AsyncError>> Bounded<D> {
         if count == 0 {
             return;
         }
-        let told = self.inner.log(
+        let reported = self.inner.log(
             &record!(Level::Warning, "", &format_args!("log lines were dropped"), b!("count" => count)),
             &OwnedKVList::from(o!()),
         );
-        if told.is_err() {
+        if reported.is_err() {
             self.dropped.fetch_add(count, Ordering::Relaxed);
         }
     }
@@ -85,7 +85,7 @@ impl<D: Drain<Ok = (), Err = AsyncError>> Drain for Bounded<D> {
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
         self.report();
         if self.inner.log(record, values).is_err() {
-            // Full, or at its end; in both cases the line is lost.
+            // The channel is full or closed: the line is lost.
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
@@ -95,13 +95,13 @@ impl<D: Drain<Ok = (), Err = AsyncError>> Drain for Bounded<D> {
 /// Which lines go to standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Echo {
-    /// All.
+    /// All lines.
     Records,
-    /// Only what concerns the file; another drain writes the rest.
-    Trouble,
+    /// Only lines about the log file. Another drain writes the rest.
+    FileOnly,
 }
 
-/// Writes each line whole: a line is made in memory first, so that a failure within leaves no half of it behind.
+/// Writes whole lines. A line is made in memory first, so that a failure writes no half line.
 pub(super) struct JsonLines {
     json: Json<Buffer>,
     buffer: Buffer,
@@ -128,24 +128,27 @@ impl JsonLines {
         lines
     }
 
-    /// One line as bytes; none if a field could not be written.
+    /// The line as bytes.
+    ///
+    /// # Errors
+    /// A field could not be serialised.
     fn line(&self, record: &Record<'_>, values: &OwnedKVList) -> io::Result<Vec<u8>> {
-        // What a failed line left behind.
+        // Removes the rest of a failed line.
         drop(self.buffer.take());
         self.json.log(record, values)?;
         Ok(self.buffer.take())
     }
 
-    /// Writes a line where it belongs. Without one only the file is opened, so that trouble is known at start.
+    /// Writes a line. `None` only opens the file, so that a problem shows at the start.
     fn write(&self, line: Option<&[u8]>) {
         let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(line), Echo::Records) = (line, sinks.echo) {
-            // There is nowhere left to say that standard error is closed.
+            // A closed standard error cannot be reported.
             let _closed = sinks.stderr.write_all(line);
         }
         let Some(file) = &mut sinks.file else { return };
         let path = file.path().display().to_string();
-        let told = match file.write(line.unwrap_or_default()) {
+        let reported = match file.write(line.unwrap_or_default()) {
             Written::AsBefore => return,
             Written::Failed(why) => self.line(
                 &record!(
@@ -166,8 +169,8 @@ impl JsonLines {
                 &OwnedKVList::from(o!()),
             ),
         };
-        if let Ok(told) = told {
-            let _closed = sinks.stderr.write_all(&told);
+        if let Ok(reported) = reported {
+            let _closed = sinks.stderr.write_all(&reported);
         }
     }
 }
@@ -194,7 +197,7 @@ fn level_name(level: Level) -> &'static str {
     }
 }
 
-/// Bytes that two owners see: the JSON writer fills them, [`JsonLines`] takes them.
+/// A buffer with two owners: the JSON writer fills it, [`JsonLines`] empties it.
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
 
@@ -215,15 +218,15 @@ impl Write for Buffer {
     }
 }
 
-/// Loses a line rather than the writing thread: fields are formatted there, by anybody's `Display`.
-pub(super) struct Unbreakable<D>(pub(super) D);
+/// Drops a line whose formatting panics, so that the writing thread survives. Fields are formatted there.
+pub(super) struct CatchPanics<D>(pub(super) D);
 
-impl<D: Drain> Drain for Unbreakable<D> {
+impl<D: Drain> Drain for CatchPanics<D> {
     type Ok = ();
     type Err = Never;
 
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
-        // Nothing is left half done: the next line starts with an empty buffer.
+        // Unwind safe: the next line starts with an empty buffer.
         let _lost = catch_unwind(AssertUnwindSafe(|| self.0.log(record, values).is_ok()));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A log file that never grows past its limits, and never stops the program when it cannot be written.
+//! A rotating log file with limits. If it cannot be written, precall goes on.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -13,21 +13,21 @@ use file_rotate::{ContentLimit, FileRotate};
 
 use crate::config::LogFile;
 
-/// How often a file that could not be written is tried again, and a good one is looked for on the disk.
+/// Interval for retrying a failed file, and for checking that an open file still exists.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// What became of a write.
+/// Result of a write.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// Nothing to tell: written, or as unwritable as it was.
+    /// No change: written, or still failing.
     AsBefore,
-    /// From now on it is not written, and why.
+    /// The file started to fail, and why.
     Failed(String),
-    /// It is written again.
+    /// The file works again.
     Again,
 }
 
-/// The file with its older ones.
+/// The log file and its older files.
 pub(super) struct RotatingFile {
     limits: LogFile,
     state: State,
@@ -45,7 +45,7 @@ struct Open {
     files: FileRotate<AppendCount>,
     bytes: u64,
     inode: u64,
-    /// Two processes that rotate one file would each keep what the other removes.
+    /// Two processes must not rotate the same file.
     _lock: File,
 }
 
@@ -58,7 +58,7 @@ impl RotatingFile {
         &self.limits.path
     }
 
-    /// Appends whole lines, after a rotation if they do not fit.
+    /// Appends whole lines. Rotates before if they do not fit.
     pub(super) fn write(&mut self, lines: &[u8]) -> Written {
         let is_time_to_look = self.looked_at.elapsed() >= LOOK_EVERY;
         let had_failed = matches!(self.state, State::Failed);
@@ -79,14 +79,14 @@ impl RotatingFile {
     fn try_write(&mut self, lines: &[u8], is_time_to_look: bool) -> io::Result<()> {
         let is_lost = match &self.state {
             State::New | State::Failed => true,
-            // Somebody removed or moved it: what is written now would be seen by nobody.
+            // The file was removed or moved. Lines written to it would be lost.
             State::Open(open) => is_time_to_look && inode(&self.limits.path).ok() != Some(open.inode),
         };
         if is_time_to_look {
             self.looked_at = Instant::now();
         }
         if is_lost {
-            // The lock goes with the old state, before it is taken again.
+            // Dropping the old state releases the lock before it is taken again.
             self.state = State::Failed;
             self.state = State::Open(Open::new(&self.limits)?);
         }
@@ -104,7 +104,7 @@ impl Open {
         fs::create_dir_all(directory)?;
         let lock = lock(&path)?;
         remove_excess(&path, limits.keep)?;
-        // The library opens it once more and keeps quiet when it cannot.
+        // Reports an error here, because the library opens the file again and ignores errors.
         options().open(&path)?;
         let files = quiet(|| {
             FileRotate::new(
@@ -132,31 +132,31 @@ impl Open {
     }
 }
 
-/// The limit may have been higher at the last start. Before the library looks: it trusts what it found.
+/// Removes files above the limit, which may have been higher at the last start. Must run before the library scans them.
 fn remove_excess(path: &Path, keep: usize) -> io::Result<()> {
     let older = quiet(|| AppendCount::new(keep).scan_suffixes(path))?;
-    // Youngest first; the file that is written counts as well.
+    // Youngest first. The current file counts too.
     for file in older.iter().skip(keep.saturating_sub(1)) {
         fs::remove_file(file.to_path(path))?;
     }
     Ok(())
 }
 
-/// Readable for the group that operates the host, for nobody else.
+/// Append mode; readable for owner and group only.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).create(true).append(true).mode(0o640);
     options
 }
 
-/// A hidden file beside it, since the log file itself changes its name.
+/// Locks a hidden file beside the log file, because rotation renames the log file.
 fn lock(path: &Path) -> io::Result<File> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside: PathBuf = path.with_file_name(format!(".{name}.lock"));
     let file = options().open(beside)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(io::Error::other("another process writes it")),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("another process writes this file")),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
@@ -165,10 +165,10 @@ fn inode(path: &Path) -> io::Result<u64> {
     fs::metadata(path).map(|about| about.ino())
 }
 
-/// The library panics where the directory changes under it; a log file is not worth that.
+/// Turns a panic of the library into an error. It panics when the directory changes during a rotation.
 fn quiet<T>(work: impl FnOnce() -> T) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(work))
-        .map_err(|_| io::Error::other("its directory changed while it was rotated"))
+        .map_err(|_| io::Error::other("the directory changed during rotation"))
 }
 
 #[cfg(test)]

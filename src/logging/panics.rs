@@ -1,4 +1,4 @@
-//! A panic is a line like any other: where, what, on which thread. Said once; the standard hook would repeat it.
+//! Logs a panic as one line: location, message, thread. It replaces the standard hook.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -11,7 +11,7 @@ use slog::{Logger, error};
 
 use crate::config::masked;
 
-/// Replaces the panic hook. Calling it again replaces it again, so no panic is ever said twice.
+/// Replaces the panic hook. A second call replaces it again, so that no panic is logged twice.
 pub(super) fn log_panics(logger: Logger, is_running: Arc<AtomicBool>) {
     std::panic::set_hook(Box::new(move |info| {
         let message = message(info.payload());
@@ -19,11 +19,11 @@ pub(super) fn log_panics(logger: Logger, is_running: Arc<AtomicBool>) {
         let current = thread::current();
         let name = current.name().unwrap_or("unnamed");
         if !is_running.load(Ordering::Acquire) {
-            // Logging has ended; a plain line is better than none, and a closed standard error is no reason to panic.
+            // Logging has ended, so write a plain line. A closed standard error must not cause another panic.
             let _closed = writeln!(io::stderr(), "panicked at {location} on {name}: {message}");
             return;
         }
-        // Only with RUST_BACKTRACE; otherwise this costs nothing.
+        // Captured only with RUST_BACKTRACE.
         let backtrace = Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
         error!(logger, "panicked"; "location" => location, "message" => message, "thread" => name,
@@ -31,7 +31,7 @@ pub(super) fn log_panics(logger: Logger, is_running: Arc<AtomicBool>) {
     }));
 }
 
-/// The payload's text, short, and without numbers of callers that an assertion may have printed.
+/// The payload's text, shortened and with telephone numbers masked: an assertion may have printed them.
 fn message(payload: &(dyn Any + Send)) -> String {
     const MAX: usize = 500;
     let text = payload

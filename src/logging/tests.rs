@@ -1,4 +1,4 @@
-//! What comes out at the other end: of a logger with a writer of our own, and of a real process.
+//! Tests of logging: with a captured writer, and in a real process.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -93,7 +93,7 @@ fn the_file_gets_the_same_lines() {
 }
 
 #[test]
-fn an_unwritable_file_is_a_warning_and_nothing_else() {
+fn an_unwritable_file_only_causes_a_warning() {
     let file = LogFile { path: "/dev/null/precall.log".into(), max_bytes: 1_000_000, keep: 2 };
     let (logging, captured) = json(&log(Some(file)));
     info!(logging.logger(), "goes on");
@@ -107,7 +107,7 @@ fn an_unwritable_file_is_a_warning_and_nothing_else() {
     assert_eq!((&lines[1]["msg"], &lines[2]["msg"]), (&Value::from("goes on"), &Value::from("and on")));
 }
 
-/// Standard error that takes nothing until it is told to.
+/// A standard error that blocks until it is released.
 struct Stuck {
     go: Receiver<()>,
     is_stuck: bool,
@@ -119,7 +119,7 @@ impl Write for Stuck {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_stuck {
             self.reached.send(()).unwrap();
-            // Ends when the other side sends or goes away.
+            // Returns when the sender sends or is dropped.
             let _told = self.go.recv();
             self.is_stuck = false;
         }
@@ -143,7 +143,7 @@ fn stuck() -> (Logging, Captured, Sender<()>) {
 }
 
 #[test]
-fn what_does_not_fit_is_dropped_and_counted_and_nobody_waits() {
+fn lines_that_do_not_fit_are_dropped_and_counted_without_waiting() {
     let (logging, captured, let_go) = stuck();
     let begun = Instant::now();
     for _ in 0..CHANNEL_LINES + 100 {
@@ -151,7 +151,7 @@ fn what_does_not_fit_is_dropped_and_counted_and_nobody_waits() {
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "logging waited");
     let_go.send(()).unwrap();
-    // With a few lines written there is room for the report and for the line that brings it.
+    // After a few lines there is room for the report and for the line that triggers it.
     let deadline = Instant::now() + Duration::from_secs(10);
     while captured.lines().len() < 4 {
         assert!(Instant::now() < deadline, "the writing thread does not go on");
@@ -169,7 +169,7 @@ fn what_does_not_fit_is_dropped_and_counted_and_nobody_waits() {
 }
 
 #[test]
-fn the_end_does_not_wait_for_a_reader_that_never_comes() {
+fn the_end_does_not_wait_for_a_missing_reader() {
     let (logging, _captured, let_go) = stuck();
     let begun = Instant::now();
     drop(logging);
@@ -187,7 +187,7 @@ impl std::fmt::Display for Explosive {
 }
 
 #[test]
-fn a_field_that_panics_costs_its_line_alone() {
+fn a_field_that_panics_loses_only_its_line() {
     let (logging, captured) = json(&log(None));
     // A logger's own fields are formatted on the writing thread.
     let bad = logging.logger().new(o!("bad" => slog::FnValue(|_: &slog::Record<'_>| Explosive.to_string())));
@@ -201,7 +201,7 @@ fn a_field_that_panics_costs_its_line_alone() {
 
 const CHILD: &str = "PRECALL_TEST_LOGGING_CHILD";
 
-/// Not a test of its own: what the next test runs in a process of its own, since the bridge is process-wide.
+/// Run by the next test in its own process, because the `log` bridge is process-wide.
 #[test]
 fn child_process() {
     if std::env::var_os(CHILD).is_none() {
@@ -223,7 +223,7 @@ fn child_process() {
 }
 
 #[test]
-fn a_process_logs_to_standard_error_what_it_and_its_libraries_say_and_its_panics() {
+fn a_process_logs_its_lines_library_warnings_and_panics_to_standard_error() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "logging::tests::child_process", "--nocapture", "--test-threads=1"])
         .env(CHILD, "1")

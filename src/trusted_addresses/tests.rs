@@ -15,7 +15,7 @@ fn client(peer: &str, forwarded: Option<&str>, proxies: &[&str]) -> IpAddr {
 }
 
 #[test]
-fn lists_hold_addresses_and_blocks_of_both_families() {
+fn lists_contain_addresses_and_blocks_of_both_families() {
     let list = AddressList::parse(&["203.0.113.7", "10.0.0.5/8", "2001:db8::/32"]).unwrap();
     for inside in ["203.0.113.7", "10.255.0.1", "2001:db8:1::9", "::ffff:10.0.0.1"] {
         assert!(list.contains(ip(inside)), "{inside}");
@@ -35,7 +35,7 @@ fn mapped_entries_mean_ipv4() {
 }
 
 #[test]
-fn what_is_no_address_is_named() {
+fn a_wrong_entry_is_named() {
     assert_eq!(AddressList::parse(&["10.0.0.1", "example.com"]), Err("example.com".to_owned()));
     assert!(AddressList::parse(&["10.0.0.0/33"]).is_err());
     assert!(!AddressList::default().contains(ip("127.0.0.1")), "an empty list contains nothing");
@@ -58,7 +58,7 @@ fn the_rightmost_untrusted_address_wins() {
 }
 
 #[test]
-fn a_malformed_entry_stops_the_walk() {
+fn a_malformed_entry_ends_the_search() {
     let proxies = ["10.0.0.0/8"];
     for bad in
         ["", "unknown", "_hidden", "1.2.3", "203.0.113.7:99999", "[::1", "[::1]x", "[1.2.3.4]", "::1]:5"]
@@ -70,7 +70,7 @@ fn a_malformed_entry_stops_the_walk() {
 }
 
 #[test]
-fn ports_and_mapped_addresses_are_understood() {
+fn ports_and_mapped_addresses_are_parsed() {
     let proxies = ["10.0.0.0/8"];
     for (entry, address) in [
         ("203.0.113.7:4711", "203.0.113.7"),

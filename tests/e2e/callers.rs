@@ -1,4 +1,4 @@
-//! `precall callers`: a file goes in whole or not at all, and comes out as it went in.
+//! `precall callers`: an import is done whole or not at all, and an export gives back what was imported.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ async fn import(database: &str, file: &Path, text: &str) -> Ended {
 }
 
 #[actix::test]
-async fn callers_go_in_and_come_out_as_they_went() {
+async fn exported_callers_equal_the_imported_ones() {
     let (database, folder) = (database(), tempfile::tempdir().unwrap());
     let (sheet, out) = (folder.path().join("in.csv"), folder.path().join("out.csv"));
     let text = format!("{HEAD}(202) 555-0123,a.wav,Anna,=1+1,proof\n+12025550124,uploads/b.wav,Bob,,\n");
@@ -64,7 +64,7 @@ async fn callers_go_in_and_come_out_as_they_went() {
 }
 
 #[actix::test]
-async fn one_wrong_row_and_nothing_is_written() {
+async fn an_import_with_one_wrong_row_writes_nothing() {
     let (database, folder) = (database(), tempfile::tempdir().unwrap());
     let sheet = folder.path().join("in.csv");
     let nobody = "0199c0de-0000-7000-8000-000000000001";
@@ -91,7 +91,7 @@ async fn one_wrong_row_and_nothing_is_written() {
 }
 
 #[actix::test]
-async fn an_export_that_fails_leaves_the_old_file() {
+async fn a_failed_export_leaves_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.csv");
     std::fs::write(&out, "of yesterday").unwrap();
@@ -123,10 +123,11 @@ async fn an_export_that_fails_leaves_the_old_file() {
 }
 
 #[actix::test]
-async fn a_file_with_everything_spreadsheets_do() {
+async fn an_import_reads_the_csv_dialects_of_spreadsheets() {
     let (database, folder) = (database(), tempfile::tempdir().unwrap());
     let sheet = folder.path().join("in.csv");
-    let text = "\u{feff}caller_id;voice_sample_url;voice_name;description\r\n'+12025550123;a.wav;\"Anna; the first\";'=1+1\r\n";
+    let text = "\u{feff}caller_id;voice_sample_url;voice_name;description\r\n\
+        '+12025550123;a.wav;\"Anna; the first\";'=1+1\r\n";
     let done = import(database.url(), &sheet, text).await;
     assert_eq!(done.stdout, "1 added, 0 changed, 0 unchanged\n", "{}", done.stderr);
     let client = connect_to(database.url()).await;

@@ -1,4 +1,4 @@
-//! The commands beside `serve`: what they print, and how they end.
+//! The commands beside `serve`: what they print, and their exit codes.
 
 use nix::sys::signal::Signal;
 
@@ -16,7 +16,7 @@ fn service() -> Run {
 }
 
 #[actix::test]
-async fn a_bad_configuration_ends_with_2_and_one_message_that_names_everything_wrong() {
+async fn a_bad_configuration_exits_with_2_and_one_message_names_every_error() {
     let run = service()
         .env("PORT", "seventy")
         .env("MAX_LIVE_CALLS", "0")
@@ -51,7 +51,7 @@ async fn a_bad_configuration_ends_with_2_and_one_message_that_names_everything_w
 }
 
 #[actix::test]
-async fn production_insists_on_its_secrets_and_its_database() {
+async fn production_requires_its_secrets_and_a_database() {
     let ended = Run::of(&["serve"]).env("HOST", "127.0.0.1").end().await;
     assert_eq!(ended.code, Some(2));
     for name in [
@@ -66,7 +66,7 @@ async fn production_insists_on_its_secrets_and_its_database() {
 }
 
 #[actix::test]
-async fn wrong_usage_ends_with_2() {
+async fn wrong_usage_exits_with_2() {
     for command in
         [&["dance"][..], &["demo", "--calls", "0"], &["demo", "--rate", "-1"], &["simulate"], &["sign"]]
     {
@@ -79,7 +79,7 @@ async fn wrong_usage_ends_with_2() {
 }
 
 #[actix::test]
-async fn config_show_tells_everything_but_secrets() {
+async fn config_show_prints_everything_except_secrets() {
     let ended = service().arguments(&["config", "show"]).env("MAX_LIVE_CALLS", "77").end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let line = |name: &str| {
@@ -97,7 +97,7 @@ async fn config_show_tells_everything_but_secrets() {
 }
 
 #[actix::test]
-async fn a_secret_may_come_from_a_file() {
+async fn a_secret_can_be_read_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
     std::fs::write(&file, "a secret of a file\n").unwrap();
@@ -108,7 +108,7 @@ async fn a_secret_may_come_from_a_file() {
 }
 
 #[actix::test]
-async fn a_dotenv_file_is_read_and_the_environment_wins() {
+async fn a_dotenv_file_is_read_and_the_environment_overrides_it() {
     let run = service().arguments(&["config", "show"]).env("MAX_LIVE_CALLS", "7");
     let ended = run.dotenv("MAX_LIVE_CALLS=8\nGREETING_MAX_SECONDS='9'\n").end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -120,7 +120,7 @@ async fn a_dotenv_file_is_read_and_the_environment_wins() {
 }
 
 #[actix::test]
-async fn a_misspelt_variable_is_told_with_the_right_name() {
+async fn a_misspelt_variable_is_reported_with_the_right_name() {
     let ended = service().arguments(&["config", "show"]).env("ELEVENLABS_AGENT_IDD", "x").end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let told = ended.stdout.lines().find(|line| line.contains("ELEVENLABS_AGENT_IDD"));
@@ -128,7 +128,7 @@ async fn a_misspelt_variable_is_told_with_the_right_name() {
 }
 
 #[actix::test]
-async fn migrate_brings_an_empty_database_up_to_date_once() {
+async fn migrate_updates_an_empty_database_once() {
     let url = empty_database("migrated_by_command").await;
     let migrate = || Run::of(&["migrate"]).env("DATABASE_URL", &url);
     let together = futures_util::future::join_all([migrate().end(), migrate().end()]).await;
@@ -152,7 +152,7 @@ async fn migrate_brings_an_empty_database_up_to_date_once() {
 }
 
 #[actix::test]
-async fn verify_says_whether_the_database_says_one_thing() {
+async fn verify_reports_whether_the_database_is_consistent() {
     let database = database();
     let verify = || Run::of(&["verify"]).env("DATABASE_URL", database.url());
     let good = verify().end().await;
@@ -164,13 +164,14 @@ async fn verify_says_whether_the_database_says_one_thing() {
     client.execute(quarantined, &[]).await.unwrap();
     let bad = verify().end().await;
     assert_eq!(bad.code, Some(1), "{}", bad.stdout);
-    let line = "WRONG  nothing is in quarantine: 00000000-0000-0000-0000-000000000001 event 3 of its call log: for a test";
+    let line = "WRONG  nothing is in quarantine: \
+        00000000-0000-0000-0000-000000000001 event 3 of its call log: for a test";
     assert!(bad.stdout.contains(line) && !bad.stdout.contains("everything holds"), "{}", bad.stdout);
     assert_eq!(Run::of(&["verify"]).end().await.code, Some(2), "without an address");
 }
 
 #[actix::test]
-async fn check_finds_what_is_there_and_what_is_wrong() {
+async fn check_reports_what_works_and_what_does_not() {
     let database = database();
     let samples = tempfile::tempdir().unwrap();
     let mut simulator = Run::of(&["simulate", "elevenlabs", "--api-key", API_KEY]).start();
@@ -208,7 +209,7 @@ async fn check_finds_what_is_there_and_what_is_wrong() {
 }
 
 #[actix::test]
-async fn healthcheck_asks_the_service_that_the_environment_describes() {
+async fn healthcheck_asks_the_service_from_the_environment() {
     let port = free_port().to_string();
     let check = || Run::of(&["healthcheck"]).env("PORT", &port).env("HOST", "127.0.0.1");
     let nobody = check().end().await;
@@ -227,7 +228,7 @@ async fn healthcheck_asks_the_service_that_the_environment_describes() {
 }
 
 #[actix::test]
-async fn a_port_that_is_taken_ends_the_start_with_1() {
+async fn a_port_in_use_makes_the_start_exit_with_1() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let ended = service().env("PORT", &taken.local_addr().unwrap().port().to_string()).end().await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -235,7 +236,7 @@ async fn a_port_that_is_taken_ends_the_start_with_1() {
 }
 
 #[actix::test]
-async fn a_new_key_opens_the_api() {
+async fn a_new_api_key_is_accepted() {
     let made = Run::of(&["keys", "new", "--name", "board", "--scope", "read"]).end().await;
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     let value = |name: &str| {
@@ -258,7 +259,7 @@ async fn a_new_key_opens_the_api() {
 }
 
 #[actix::test]
-async fn sign_knows_both_headers() {
+async fn sign_prints_the_header_of_either_provider() {
     for (arguments, name) in [
         (&["sign", "--secret", "s"][..], "X-3CX-Signature: t="),
         (&["sign", "--secret", "s", "--header", "3cx"], "X-3CX-Signature: t="),

@@ -1,4 +1,4 @@
-//! The demo ends by itself, and what it says is what its tables hold.
+//! The demo ends by itself, and its summary matches its tables.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -20,7 +20,7 @@ const FIGURES: [(&str, &str); 7] = [
 ];
 
 #[actix::test]
-async fn three_calls_complete_and_the_summary_is_true_of_the_tables() {
+async fn the_demo_completes_three_calls_and_its_summary_matches_the_tables() {
     let folder = tempfile::tempdir().unwrap();
     // Another account must be able to enter, should root run the tests.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -76,7 +76,11 @@ async fn three_calls_complete_and_the_summary_is_true_of_the_tables() {
         assert!(ended.stdout.contains(&line), "{label}: {}", ended.stdout);
     }
     for (name, statement) in [
-        ("clone_ms", "select min(api_response_time_ms)::float8, max(api_response_time_ms)::float8 from voice_clone_log"),
+        (
+            "clone_ms",
+            "select min(api_response_time_ms)::float8, max(api_response_time_ms)::float8
+            from voice_clone_log",
+        ),
         (
             "time_to_greeting_ms",
             "select min((timings ->> 'greeting_started_ms')::float8), max((timings ->> 'greeting_started_ms')::float8)
@@ -98,14 +102,14 @@ async fn three_calls_complete_and_the_summary_is_true_of_the_tables() {
 }
 
 #[actix::test]
-async fn what_callers_of_the_bridge_heard_is_judged_and_recorded() {
+async fn the_bridge_demo_judges_and_records_what_callers_heard() {
     let folder = tempfile::tempdir().unwrap();
     let (recordings, file) = (folder.path().join("new/recordings"), folder.path().join("summary.json"));
     let arguments = [
         "demo",
         "--calls",
         "3",
-        "--order-alone",
+        "--skip-timing",
         "--record",
         recordings.to_str().unwrap(),
         "--summary-json",
@@ -127,12 +131,12 @@ async fn what_callers_of_the_bridge_heard_is_judged_and_recorded() {
 }
 
 #[actix::test]
-async fn nobody_is_recorded_on_a_callback_and_a_folder_must_be_one() {
+async fn the_demo_refuses_to_record_callbacks_or_into_a_bad_folder() {
     for (arguments, said) in [
         (["demo", "--route", "callback", "--calls", "1", "--record", "/tmp"], "--route bridge or transfer"),
         (
             ["demo", "--route", "bridge", "--calls", "1", "--record", "/dev/null/x"],
-            "name a folder that can be made",
+            "name a folder that can be created",
         ),
     ] {
         let ended = Run::of(&arguments).end().await;

@@ -1,4 +1,4 @@
-//! `serve` without a database of its own: where it is allowed, and nowhere else.
+//! `serve` with the embedded database: where it is allowed and where it is refused.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -15,7 +15,7 @@ async fn health(url: &str) -> (u16, Value) {
 }
 
 #[actix::test]
-async fn development_runs_on_an_embedded_database_and_keeps_its_data() {
+async fn in_development_serve_uses_an_embedded_database_and_keeps_its_data() {
     // The cluster of the tests was started before, so the server programs are there.
     let _installed = database();
     let folder = tempfile::tempdir().unwrap();
@@ -38,7 +38,7 @@ async fn development_runs_on_an_embedded_database_and_keeps_its_data() {
 }
 
 #[actix::test]
-async fn production_starts_no_database_unless_it_is_told_to() {
+async fn in_production_serve_starts_an_embedded_database_only_on_request() {
     let run = Run::of(&["serve"]).in_production("", "http://127.0.0.1:9", "/nonexistent");
     let ended = run.end().await;
     assert_eq!(ended.code, Some(2));

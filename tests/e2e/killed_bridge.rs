@@ -1,5 +1,4 @@
-//! The service is killed in the middle of bridged conversations and started again at once, as a service manager would: every caller
-//! hears something again, and goes on with the agent.
+//! The service is killed during bridged conversations and started again at once, as a service manager does.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -85,7 +84,7 @@ impl Site {
 }
 
 #[actix::test]
-async fn callers_whose_service_was_killed_go_on_with_their_agent() {
+async fn bridged_callers_continue_with_their_agent_after_a_kill() {
     let database = database();
     let site = Site::new(database.url()).await;
     let count = calls();
@@ -123,7 +122,7 @@ async fn callers_whose_service_was_killed_go_on_with_their_agent() {
 
     until("everybody speaks with the agent again", || async {
         site.count("conversing").await == count
-            && site.provider.talks().iter().filter(|talk| talk.end.is_none()).count() == count
+            && site.provider.sessions().iter().filter(|talk| talk.end.is_none()).count() == count
     })
     .await;
     let statement = "select count(*) from call_log where state = 'released'";

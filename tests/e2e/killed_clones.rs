@@ -1,4 +1,4 @@
-//! One caller, many calls, one clone; and a service that is killed between an upload and its answer leaves no voice behind that nobody knows of.
+//! Many calls of one caller make one clone. A kill between an upload and its answer leaves no unknown voice.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -108,7 +108,7 @@ async fn fifty_calls_of_one_new_caller_make_one_clone() {
 }
 
 #[actix::test]
-async fn a_kill_between_upload_and_answer_leaves_no_voice_that_nobody_knows_of() {
+async fn a_kill_between_upload_and_answer_leaves_no_unknown_voice() {
     let kills = std::env::var("KILLED_CLONES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     let database = database();
     let site = Site::new(database.url(), "400").await;

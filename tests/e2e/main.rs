@@ -1,5 +1,11 @@
-//! The built program, from outside: processes, exit codes, what is printed, what is logged.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A test that cannot go on should stop.
+//! The built program from outside: processes, exit codes, output and log.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on must stop"
+)]
 
 use precall_test_support as support;
 

@@ -1,4 +1,4 @@
-//! Two processes on one database: one acts, the other stands by, and nothing is done twice when they change places.
+//! Two processes on one database: one leads, the other stands by. Nothing is done twice when they change roles.
 
 use nix::sys::signal::Signal;
 use precall_store::verify::verify;
@@ -71,7 +71,7 @@ async fn holds(database: &str) {
 }
 
 #[actix::test]
-async fn a_standby_is_silent_and_takes_over_from_one_that_was_killed() {
+async fn a_standby_does_nothing_until_it_takes_over_from_a_killed_process() {
     let database = database();
     let pair = Pair::new(database.url()).await;
     let (first, first_url) = pair.start().await;
@@ -93,7 +93,7 @@ async fn a_standby_is_silent_and_takes_over_from_one_that_was_killed() {
 }
 
 #[actix::test]
-async fn a_process_that_was_stopped_and_superseded_writes_nothing_and_ends_when_it_goes_on() {
+async fn a_paused_and_superseded_process_writes_nothing_and_exits_when_resumed() {
     let database = database();
     let pair = Pair::new(database.url()).await;
     let (first, first_url) = pair.start().await;
@@ -104,7 +104,8 @@ async fn a_process_that_was_stopped_and_superseded_writes_nothing_and_ends_when_
     // As when the connections of a host that hangs are given up: the lock goes with its session.
     let client = connect_to(database.url()).await;
     let holder = "select count(pg_terminate_backend(pid)) from pg_locks
-        where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())";
+        where locktype = 'advisory' and granted
+            and database = (select oid from pg_database where datname = current_database())";
     assert_eq!(client.query_one(holder, &[]).await.unwrap().get::<_, i64>(0), 1);
     until("the second takes over", || is_ready(&second_url)).await;
     first.signal(Signal::SIGCONT);

@@ -1,4 +1,4 @@
-//! One run of the built program: its environment is the test's alone, what it says goes to files.
+//! Runs the built program: its environment comes from the test alone, its output goes to files.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -114,8 +114,9 @@ impl Run {
     }
 }
 
-/// Variables that the program gets from the environment of the test, where they are set: `PATH`, by which the demo finds the
-/// server programs of PostgreSQL, and the two of `.ci/clock/at`, so that the program has the same wall clock as the test.
+/// Variables that the program gets from the environment of the test, where they are set: `PATH`, by which the demo
+/// finds the server programs of PostgreSQL, and the two of `.ci/clock/at`, so that the program has the same wall clock
+/// as the test.
 fn kept() -> impl Iterator<Item = (&'static str, OsString)> {
     let names = ["PATH", "LD_PRELOAD", "CLOCK_SHIFT_SECONDS"];
     names.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
@@ -183,7 +184,8 @@ impl Drop for Program {
     }
 }
 
-/// A port that nobody has now, and that no system gives to whoever asks for any: it may be taken later, or again after a kill.
+/// A port that nobody has now, and that no system gives to whoever asks for any: it may be taken later, or again after
+/// a kill.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 5_000).unwrap();

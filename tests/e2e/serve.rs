@@ -1,4 +1,4 @@
-//! The main job as an operator sets it up: the service, a simulated ElevenLabs and PostgreSQL, each a process of its own.
+//! The usual setup of an operator: the service, a simulated ElevenLabs and PostgreSQL, each in its own process.
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -129,7 +129,7 @@ fn incoming(id: &str) -> String {
 }
 
 #[actix::test]
-async fn a_signed_webhook_leads_to_greeting_clone_agent_and_rows_without_further_help() {
+async fn one_signed_webhook_leads_to_greeting_clone_agent_and_rows() {
     let site = site().await;
     let body = incoming("pbx-1");
     let header = signed(&body).await;

@@ -1,4 +1,4 @@
-//! The service is told to stop, or is killed, in the middle of calls.
+//! The service is stopped or killed during calls.
 
 use nix::sys::signal::Signal;
 use precall::signature::{Kind, sign};
@@ -114,7 +114,7 @@ async fn twenty_calls_survive_sigkill() {
 }
 
 #[actix::test]
-async fn sigterm_lets_live_calls_finish_and_takes_no_new_ones() {
+async fn sigterm_finishes_live_calls_and_refuses_new_ones() {
     let site = Site::new().await;
     let service = site.serve("60").await;
     let mut calls = Vec::new();
@@ -136,7 +136,7 @@ async fn sigterm_lets_live_calls_finish_and_takes_no_new_ones() {
 }
 
 #[actix::test]
-async fn calls_that_a_stop_does_not_wait_for_are_taken_up_again() {
+async fn calls_still_live_at_a_stop_are_resumed_at_the_next_start() {
     let site = Site::new().await;
     let service = site.serve("0").await;
     for n in 0..3 {
@@ -152,7 +152,7 @@ async fn calls_that_a_stop_does_not_wait_for_are_taken_up_again() {
 }
 
 #[actix::test]
-async fn a_log_file_that_cannot_be_written_never_stops_the_start() {
+async fn an_unwritable_log_file_does_not_prevent_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::new().await;
     let run = |file: &str| site.run().env("LOG_FILE", file).env("DRAIN_TIMEOUT_SECONDS", "0").start();
@@ -169,7 +169,7 @@ async fn a_log_file_that_cannot_be_written_never_stops_the_start() {
 }
 
 #[actix::test]
-async fn sighup_reads_the_lines_again() {
+async fn sighup_reloads_the_lines() {
     let site = Site::new().await;
     let service = site.serve("0").await;
     let line = "insert into lines (number, agent_id) values ($1, 'agent_of_the_line')";

@@ -1,5 +1,5 @@
-//! Under a steady load of webhooks the service is killed, its database stopped and crashed, at random moments: what was acknowledged is there,
-//! once, and nobody was dialled twice.
+//! Under a steady load of webhooks the service is killed and its database is stopped or crashed, at random times. Every
+//! acknowledged call is stored once, and no caller is dialled twice.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +82,8 @@ fn webhook(call: usize, step: usize) -> Value {
     let caller = format!("+1202{}", 2_000_000 + call);
     match step {
         0 | 1 => {
-            json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": caller, "called_number": CALLED, "direction": "In" })
+            json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": caller,
+                    "called_number": CALLED, "direction": "In" })
         }
         2 | 3 => json!({ "event_type": "CallStateChanged", "call_id": id, "state": format!("state {step}") }),
         _ => ended(&id),
@@ -145,7 +146,7 @@ async fn watch_dials(
 }
 
 #[actix::test]
-async fn what_was_acknowledged_in_a_storm_is_there_once_and_nobody_was_dialled_twice() {
+async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_dialled_once() {
     let storm = Storm::asked_for();
     let mut cluster = Cluster::new().await;
     let database = cluster.url("postgres");

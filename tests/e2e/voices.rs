@@ -1,4 +1,4 @@
-//! `precall voices` asks the service that runs: who has no key or finds no service is told so, and strays wait for a word.
+//! `precall voices` asks the running service. It needs a key, and strays need an approval.
 
 use precall::config::{ApiKeys, Scope};
 use precall_simulators::elevenlabs;
@@ -7,7 +7,7 @@ use crate::program::{API_KEY, Run, free_port};
 use crate::support::{KEY, database, http_client, until};
 
 #[actix::test]
-async fn voices_are_compared_by_the_service_that_runs_and_by_nobody_else() {
+async fn the_voices_command_needs_a_running_service_and_a_key() {
     let database = database();
     let provider = elevenlabs::start(elevenlabs::Options::default()).await.unwrap();
     let (port, samples) = (free_port(), tempfile::tempdir().unwrap());

@@ -1,4 +1,4 @@
-//! SIGKILL of the program that embeds PostgreSQL: this binary starts itself again, as a program to be killed.
+//! SIGKILL of a program that embeds PostgreSQL. This test binary starts itself again as the program to be killed.
 
 use std::env;
 use std::fs;
@@ -79,7 +79,7 @@ fn a_killed_program_leaves_neither_a_server_nor_its_directory() {
 }
 
 #[test]
-fn a_test_binary_that_just_ends_leaves_nothing_either() {
+fn a_test_binary_that_exits_leaves_neither_a_server_nor_its_directory() {
     let (mut child, base) = start_copy("template");
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
@@ -87,7 +87,7 @@ fn a_test_binary_that_just_ends_leaves_nothing_either() {
 }
 
 #[test]
-fn the_data_of_a_killed_program_are_closed_as_in_a_clean_stop() {
+fn the_data_of_a_killed_program_are_shut_down_cleanly() {
     let dir = open_dir();
     let data = dir.path().join("kept");
     let (child, base) = start_copy(data.to_str().unwrap());
@@ -99,7 +99,7 @@ fn the_data_of_a_killed_program_are_closed_as_in_a_clean_stop() {
 }
 
 #[test]
-fn after_a_kill_the_same_data_can_be_used_at_once() {
+fn after_a_kill_the_same_data_directory_can_be_used_at_once() {
     let dir = open_dir();
     let data = dir.path().join("kept");
     let (child, base) = start_copy(data.to_str().unwrap());
@@ -112,7 +112,7 @@ fn after_a_kill_the_same_data_can_be_used_at_once() {
 }
 
 #[test]
-fn a_server_whose_guardian_was_killed_too_is_found_and_stopped() {
+fn a_server_without_its_guardian_is_found_and_stopped() {
     let dir = open_dir();
     let data = dir.path().join("kept");
     let (child, base) = start_copy(data.to_str().unwrap());

@@ -23,7 +23,7 @@ fn starts_and_serves(data: &Path) {
 }
 
 #[test]
-fn the_papers_of_a_process_that_is_gone() {
+fn a_pid_file_of_a_process_that_is_gone_is_replaced() {
     let dir = open_dir();
     let data = dir.path().join("kept");
     drop(start_at(&data));
@@ -35,7 +35,7 @@ fn the_papers_of_a_process_that_is_gone() {
 }
 
 #[test]
-fn the_papers_of_a_zombie() {
+fn a_pid_file_of_a_zombie_is_replaced() {
     let dir = open_dir();
     let data = dir.path().join("kept");
     drop(start_at(&data));
@@ -50,7 +50,7 @@ fn the_papers_of_a_zombie() {
 }
 
 #[test]
-fn a_process_id_that_now_belongs_to_somebody_else_is_not_touched() {
+fn a_process_that_reuses_the_recorded_pid_is_not_killed() {
     let dir = open_dir();
     let data = dir.path().join("kept");
     drop(start_at(&data));
@@ -63,7 +63,7 @@ fn a_process_id_that_now_belongs_to_somebody_else_is_not_touched() {
 }
 
 #[test]
-fn a_server_on_these_data_that_is_not_ours_is_neither_stopped_nor_joined() {
+fn a_foreign_server_on_the_same_data_is_neither_stopped_nor_used() {
     let dir = open_dir();
     let data = dir.path().join("kept");
     drop(start_at(&data));
@@ -83,7 +83,7 @@ fn a_server_on_these_data_that_is_not_ours_is_neither_stopped_nor_joined() {
 }
 
 #[test]
-fn an_initdb_cut_short_is_done_again() {
+fn an_interrupted_initdb_is_repeated() {
     let dir = open_dir();
     let data = dir.path().join("half");
     let unfinished = data.join("data.unfinished");

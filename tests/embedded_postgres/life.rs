@@ -1,4 +1,4 @@
-//! Starting, serving, refusing a second one, stopping.
+//! Start, use, refusal of a second start, stop.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -10,7 +10,7 @@ use precall_embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres, Instal
 use crate::support::{ask, ask_plainly, open_dir, options, processes_with, start_at};
 
 #[test]
-fn a_temporary_cluster_serves_and_leaves_nothing() {
+fn a_temporary_cluster_works_and_leaves_nothing_behind() {
     let started = Instant::now();
     let postgres = EmbeddedPostgres::start(&options(DataDir::Temporary)).unwrap();
     println!("cold start {:?} with PostgreSQL {}", started.elapsed(), postgres.version());
@@ -37,7 +37,7 @@ fn a_temporary_cluster_serves_and_leaves_nothing() {
 }
 
 #[test]
-fn dropping_it_stops_it_as_well() {
+fn dropping_the_value_stops_the_server() {
     let postgres = EmbeddedPostgres::start(&options(DataDir::Temporary)).unwrap();
     let base = postgres.directory().to_owned();
     drop(postgres);
@@ -46,7 +46,7 @@ fn dropping_it_stops_it_as_well() {
 }
 
 #[tokio::test]
-async fn it_outlives_the_thread_that_started_it() {
+async fn the_server_outlives_the_thread_that_started_it() {
     // What a runtime does to a blocking thread that has been idle: it ends.
     let start = || EmbeddedPostgres::start(&options(DataDir::Temporary)).unwrap();
     let postgres = tokio::task::spawn_blocking(move || thread::spawn(start).join().unwrap()).await.unwrap();
@@ -55,7 +55,7 @@ async fn it_outlives_the_thread_that_started_it() {
 }
 
 #[test]
-fn data_that_are_kept_are_there_after_a_warm_start() {
+fn kept_data_are_there_at_the_next_start() {
     let dir = open_dir();
     let data = dir.path().join("new/and/deep");
     let identity = "select system_identifier::text from pg_control_system()";
@@ -71,7 +71,7 @@ fn data_that_are_kept_are_there_after_a_warm_start() {
 }
 
 #[test]
-fn a_second_start_on_the_same_data_is_refused_with_the_holder_named() {
+fn a_second_start_on_the_same_data_is_refused_and_names_the_holder() {
     let dir = open_dir();
     let data = dir.path().join("data dir");
     let first = start_at(&data);
@@ -87,7 +87,7 @@ fn a_second_start_on_the_same_data_is_refused_with_the_holder_named() {
 }
 
 #[test]
-fn a_path_too_long_for_a_socket_gets_a_short_one_elsewhere() {
+fn a_path_too_long_for_a_socket_is_replaced_by_a_short_one() {
     let dir = open_dir();
     let data = dir.path().join("x".repeat(120));
     let postgres = start_at(&data);
@@ -100,7 +100,7 @@ fn a_path_too_long_for_a_socket_gets_a_short_one_elsewhere() {
 }
 
 #[test]
-fn data_of_another_major_version_are_left_alone() {
+fn data_of_another_major_version_are_refused_unchanged() {
     let dir = open_dir();
     let data = dir.path().join("old");
     drop(start_at(&data));
@@ -112,7 +112,7 @@ fn data_of_another_major_version_are_left_alone() {
 }
 
 #[test]
-fn a_directory_that_everybody_can_write_to_is_refused() {
+fn a_world_writable_directory_is_refused() {
     let dir = open_dir();
     let data = dir.path().join("everybodys");
     fs::create_dir(&data).unwrap();
@@ -122,7 +122,7 @@ fn a_directory_that_everybody_can_write_to_is_refused() {
 }
 
 #[test]
-fn a_closed_parent_sends_the_data_of_root_elsewhere_and_always_to_the_same_place() {
+fn below_a_closed_parent_the_data_of_root_go_to_one_fixed_other_place() {
     if !nix::unistd::Uid::effective().is_root() {
         println!("SKIPPED: only root runs the server as somebody else");
         return;
@@ -140,7 +140,7 @@ fn a_closed_parent_sends_the_data_of_root_elsewhere_and_always_to_the_same_place
 }
 
 #[test]
-fn a_server_that_cannot_start_says_why_and_leaves_nothing() {
+fn a_failed_start_says_why_and_leaves_nothing_behind() {
     let mut wrong = options(DataDir::Temporary);
     wrong.install = Install::Never;
     wrong.settings.push(("shared_buffers".to_owned(), "nonsense".to_owned()));

@@ -1,4 +1,4 @@
-//! The embedded PostgreSQL as its users meet it, and what is reached through it: connections, TLS, migrations.
+//! The embedded PostgreSQL, and what needs a real server: connections, TLS, migrations.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

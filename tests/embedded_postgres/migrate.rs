@@ -1,4 +1,4 @@
-//! Migrations on a real database, by several processes' worth of connections at once.
+//! Migrations of a real database, over several connections at once.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn runner(second: &str) -> Runner {
 const GOOD: &str = "insert into numbers values (1)";
 
 #[tokio::test]
-async fn eight_at_once_on_an_empty_database_take_turns() {
+async fn eight_concurrent_migrations_of_an_empty_database_take_turns() {
     let database = empty_database();
     let mut tasks = Vec::new();
     for _ in 0..8 {
@@ -52,7 +52,7 @@ async fn eight_at_once_on_an_empty_database_take_turns() {
 }
 
 #[tokio::test]
-async fn the_wait_for_another_process_has_an_end() {
+async fn waiting_for_another_migration_times_out() {
     let database = empty_database();
     let mut holder = connection(&database).await;
     let slow = runner("select pg_sleep(60)");
@@ -70,7 +70,7 @@ async fn the_wait_for_another_process_has_an_end() {
 }
 
 #[tokio::test]
-async fn a_migration_that_fails_is_named_and_leaves_the_turn_to_the_next() {
+async fn a_failed_migration_is_named_and_releases_the_lock() {
     let database = empty_database();
     let mut first = connection(&database).await;
     let error = migrate(&mut first.client, &runner("select nonsense"), Limits::default()).await.unwrap_err();
@@ -83,7 +83,7 @@ async fn a_migration_that_fails_is_named_and_leaves_the_turn_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_statement_without_end_is_ended() {
+async fn an_endless_migration_statement_is_cancelled() {
     let database = empty_database();
     let limits = Limits { statement: Duration::from_millis(200), ..Limits::default() };
     let mut dedicated = connection(&database).await;

@@ -1,4 +1,4 @@
-//! What several of these tests need: places, questions, processes.
+//! What these tests share: directories, queries, processes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! A database per test: copies of one template, all in one cluster.
+//! A database for each test: copies of one template in one cluster.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ pub fn cluster() -> &'static TestCluster {
 }
 
 #[tokio::test]
-async fn every_database_is_a_copy_of_its_own() {
+async fn every_test_database_is_a_separate_copy() {
     let started = Instant::now();
     let databases: Vec<_> = (0..20).map(|_| cluster().database().unwrap()).collect();
     println!("20 databases in {:?}", started.elapsed());
@@ -36,7 +36,7 @@ async fn every_database_is_a_copy_of_its_own() {
 }
 
 #[test]
-fn a_database_goes_with_its_value_even_while_somebody_is_connected() {
+fn dropping_a_test_database_works_with_open_connections() {
     let database = cluster().database().unwrap();
     let name = database.url().rsplit('/').next().unwrap().to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -49,7 +49,7 @@ fn a_database_goes_with_its_value_even_while_somebody_is_connected() {
 }
 
 #[test]
-fn a_preparation_that_fails_says_so() {
+fn a_failed_template_preparation_is_reported() {
     let prepare = |url: String| async move {
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
         tokio::spawn(connection);

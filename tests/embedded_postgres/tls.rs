@@ -1,4 +1,4 @@
-//! `sslmode` against a real server with real certificates, made by `openssl`.
+//! `sslmode` against a real server with real certificates, made with `openssl`.
 
 use std::fs;
 use std::net::TcpListener;
@@ -117,7 +117,7 @@ fn refused_with(result: Result<bool, String>, text: &str) {
 }
 
 #[tokio::test]
-async fn a_certificate_that_vouches_for_itself() {
+async fn sslmode_with_a_self_signed_certificate() {
     let Some(server) = server(self_signed) else { return };
     assert_eq!(server.encrypted("localhost", "?sslmode=disable").await, Ok(false));
     for query in ["", "?sslmode=prefer", "?sslmode=require", "?ssl=require"] {
@@ -141,7 +141,7 @@ async fn a_certificate_that_vouches_for_itself() {
 }
 
 #[tokio::test]
-async fn a_certificate_from_a_ca() {
+async fn sslmode_with_a_certificate_from_a_ca() {
     let make = |dir: &Path| from_a_ca(dir, Some("subjectAltName=DNS:localhost"));
     let Some(server) = server(make) else { return };
     assert_eq!(server.encrypted("localhost", "?sslmode=verify-full&sslrootcert=DIR/ca.crt").await, Ok(true));
@@ -182,7 +182,7 @@ async fn a_certificate_from_a_ca() {
 }
 
 #[tokio::test]
-async fn a_version_1_certificate_is_good_enough_to_encrypt_and_not_to_verify() {
+async fn a_version_1_certificate_encrypts_but_fails_verification() {
     let Some(server) = server(|dir| from_a_ca(dir, None)) else { return };
     assert_eq!(server.encrypted("localhost", "?sslmode=require").await, Ok(true));
     let verified = server.encrypted("localhost", "?sslmode=verify-ca&sslrootcert=DIR/ca.crt").await;
@@ -193,7 +193,7 @@ async fn a_version_1_certificate_is_good_enough_to_encrypt_and_not_to_verify() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls() {
+async fn sslmode_with_a_server_without_tls() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut options = options(DataDir::Temporary);
     options.settings.push(("listen_addresses".to_owned(), "127.0.0.1".to_owned()));

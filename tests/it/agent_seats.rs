@@ -1,4 +1,4 @@
-//! `AGENT_CONCURRENCY`: one more conversation than allowed is not opened, and the call takes the next way.
+//! `AGENT_CONCURRENCY`: with every seat of the agent taken, a call goes to the next rung of the ladder.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ async fn hang_up(world: &World, call: Uuid) {
 }
 
 #[actix::test]
-async fn by_telephone_a_greeting_takes_a_seat_and_so_does_the_agent() {
+async fn callback_greeting_and_agent_each_take_a_seat() {
     let plan = Plan::default()
         .env("AGENT_CONCURRENCY", "1")
         .env("HANDOFF_MAX_SECONDS", "2")
@@ -41,7 +41,7 @@ async fn by_telephone_a_greeting_takes_a_seat_and_so_does_the_agent() {
 }
 
 #[actix::test]
-async fn on_the_bridge_one_more_caller_goes_to_a_person_even_after_a_restart() {
+async fn with_all_seats_taken_a_bridge_caller_goes_to_a_person_also_after_a_restart() {
     let plan = PbxPlan::default()
         .bridge(vec![say(300), waits(60_000)])
         .env("AGENT_CONCURRENCY", "1")

@@ -1,4 +1,4 @@
-//! The API over the rows of real calls.
+//! The API, read after real calls.
 
 use std::collections::BTreeSet;
 
@@ -145,7 +145,7 @@ async fn statistics_count_calls_clones_and_hits() {
 }
 
 #[actix::test]
-async fn a_hit_of_a_voice_that_came_late_is_a_hit() {
+async fn a_cache_hit_with_a_late_voice_is_counted_as_a_hit() {
     let world = World::with(Plan::default().env("CLONE_MAX_WAIT_SECONDS", "1").clone_delay_ms("1500")).await;
     let caller = world.known_caller(1).await;
     let late = world.ring("pbx-1", &caller).await;
@@ -159,7 +159,7 @@ async fn a_hit_of_a_voice_that_came_late_is_a_hit() {
 }
 
 #[actix::test]
-async fn a_voice_that_is_forgotten_is_cloned_anew() {
+async fn a_forgotten_voice_is_cloned_again() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let first = world.ring("pbx-1", &caller).await;
@@ -187,7 +187,7 @@ async fn delete(world: &World, path: &str, key: &str) -> (u16, Value) {
 }
 
 #[actix::test]
-async fn an_operator_hands_over_or_hangs_up() {
+async fn an_operator_can_hand_over_or_hang_up_a_call() {
     let world = World::with(with_keys().env("AUTO_TRANSITION_ENABLED", "false")).await;
     let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
     let (handed, ended) = (world.ring("pbx-1", &first).await, world.ring("pbx-2", &second).await);
@@ -223,7 +223,7 @@ async fn an_operator_hands_over_or_hangs_up() {
 }
 
 #[actix::test]
-async fn keys_open_what_their_scope_allows() {
+async fn api_keys_allow_only_their_scope() {
     let world = World::with(with_keys()).await;
     let number = caller(1);
     let paths = ["/api/v1/calls", "/api/v1/statistics", "/api/v1/live"];
@@ -254,7 +254,7 @@ async fn keys_open_what_their_scope_allows() {
 }
 
 #[actix::test]
-async fn without_keys_the_api_is_closed() {
+async fn without_api_keys_the_api_refuses_every_request() {
     let world = World::with(Plan::default().env("API_KEYS", "")).await;
     assert_eq!(world.get("/api/v1/calls").await.0, 401);
     assert_eq!(world.get("/health/ready").await.0, 200);
@@ -262,7 +262,7 @@ async fn without_keys_the_api_is_closed() {
 }
 
 #[actix::test]
-async fn metrics_count_without_naming_anybody() {
+async fn metrics_contain_no_phone_number() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -280,7 +280,7 @@ async fn metrics_count_without_naming_anybody() {
 }
 
 #[actix::test]
-async fn a_follower_that_comes_back_misses_nothing() {
+async fn an_event_stream_that_reconnects_misses_nothing() {
     let world = World::new().await;
     let mut heard: Vec<Value> = Vec::new();
     for n in 1..=4 {
@@ -306,7 +306,7 @@ async fn a_follower_that_comes_back_misses_nothing() {
 }
 
 #[actix::test]
-async fn a_follower_that_comes_back_after_a_restart_misses_nothing() {
+async fn an_event_stream_that_reconnects_after_a_restart_misses_nothing() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -323,7 +323,7 @@ async fn a_follower_that_comes_back_after_a_restart_misses_nothing() {
 }
 
 #[actix::test]
-async fn a_new_follower_hears_news_and_not_history() {
+async fn a_new_event_stream_gets_new_events_only() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let old = world.ring("pbx-1", &caller).await;

@@ -1,4 +1,4 @@
-//! Budgets through the whole service: a call that is over one is answered and has its row, and a restart forgets nothing.
+//! Budgets through the whole service: a call over a budget is answered and stored, and a restart keeps the counts.
 
 use precall_call::At;
 use precall_simulators::elevenlabs::{Fault, ReportFate};
@@ -57,7 +57,7 @@ async fn talks(world: &World, id: &str, caller: &str, seconds: u64, cost: u64) {
 }
 
 #[actix::test]
-async fn live_calls_of_a_caller_have_their_budget_and_an_end_makes_room() {
+async fn live_calls_per_caller_are_limited_and_an_ended_call_frees_its_place() {
     let plan = Plan::default().env("BUDGET_CALLER_LIVE_CALLS", "1").env("AUTO_TRANSITION_ENABLED", "false");
     let world = World::with(plan).await;
     let (caller, other) = (world.known_caller(1).await, world.known_caller(2).await);
@@ -84,7 +84,7 @@ async fn live_calls_of_a_caller_have_their_budget_and_an_end_makes_room() {
 }
 
 #[actix::test]
-async fn an_hour_of_a_caller_has_its_budget_even_over_a_restart() {
+async fn calls_per_caller_and_hour_are_limited_also_after_a_restart() {
     let world = World::with(Plan::default().env("BUDGET_CALLER_CALLS_PER_HOUR", "2")).await;
     let (caller, other) = (world.known_caller(1).await, world.known_caller(2).await);
     for id in ["pbx-1", "pbx-2"] {
@@ -113,7 +113,7 @@ async fn an_hour_of_a_caller_has_its_budget_even_over_a_restart() {
 }
 
 #[actix::test]
-async fn minutes_are_used_up_by_reports_each_of_which_counts_once() {
+async fn each_report_uses_up_minutes_once() {
     let plan = Plan::default().env("BUDGET_AGENT_MINUTES_PER_DAY", "10");
     let world = World::with(plan).await;
     let caller = world.known_caller(1).await;
@@ -157,7 +157,7 @@ async fn minutes_are_used_up_by_reports_each_of_which_counts_once() {
 }
 
 #[actix::test]
-async fn credits_are_used_up_and_a_lesser_report_gives_none_back() {
+async fn a_later_report_with_fewer_credits_gives_none_back() {
     let world = World::with(Plan::default().env("BUDGET_COST_PER_DAY", "1000")).await;
     let caller = world.known_caller(1).await;
     let silent = |purpose| Fault { report: ReportFate::None, ..dial_fault(purpose) };
@@ -185,7 +185,7 @@ async fn credits_are_used_up_and_a_lesser_report_gives_none_back() {
 }
 
 #[actix::test]
-async fn clones_of_the_last_day_are_known_after_a_restart() {
+async fn clones_of_the_last_day_count_after_a_restart() {
     let plan = Plan::default().env("BUDGET_CLONES_PER_DAY", "4").env("BUDGET_CALLER_CLONES_PER_DAY", "2");
     let world = World::with(plan).await;
     let (made, failed) = (world.known_caller(1).await, world.known_caller(2).await);
@@ -206,7 +206,7 @@ async fn clones_of_the_last_day_are_known_after_a_restart() {
 }
 
 #[actix::test]
-async fn clones_have_budgets_and_what_was_not_uploaded_costs_none() {
+async fn clones_are_limited_and_a_clone_without_upload_counts_nothing() {
     for variable in ["BUDGET_CALLER_CLONES_PER_DAY", "BUDGET_CLONES_PER_DAY"] {
         let world = World::with(Plan::default().env(variable, "1")).await;
         let missing =

@@ -1,11 +1,11 @@
-//! The main job on route `callback`, from the webhook to the rows.
+//! Route `callback`, from the webhook to the stored rows.
 
 use serde_json::json;
 
 use crate::support::{World, incoming};
 
 #[actix::test]
-async fn a_call_is_greeted_cloned_handed_over_and_written_down() {
+async fn a_callback_call_is_greeted_cloned_handed_over_and_stored() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -54,7 +54,7 @@ async fn a_call_is_greeted_cloned_handed_over_and_written_down() {
 }
 
 #[actix::test]
-async fn the_second_call_of_a_caller_uses_the_cache() {
+async fn the_second_call_of_a_caller_uses_the_cached_voice() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let first = world.ring("pbx-1", &caller).await;
@@ -70,7 +70,7 @@ async fn the_second_call_of_a_caller_uses_the_cache() {
 }
 
 #[actix::test]
-async fn five_deliveries_of_one_webhook_make_one_call() {
+async fn one_webhook_delivered_five_times_makes_one_call() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let body = incoming("pbx-1", &caller);

@@ -1,4 +1,4 @@
-//! Administrators map callers over the API, and calls go by it.
+//! Administrators manage callers over the API, and calls use their settings.
 
 use precall::config::{ApiKeys, Scope};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ async fn missing(world: &World, pbx_id: &str, caller: &str) -> Option<String> {
 }
 
 #[actix::test]
-async fn a_caller_is_mapped_shown_changed_and_deleted() {
+async fn a_caller_can_be_created_read_changed_and_deleted() {
     let world = World::with(with_keys()).await;
     let number = caller(1);
     assert_eq!(world.get(&path_of(&number)).await.0, 404);
@@ -137,7 +137,7 @@ async fn a_caller_is_mapped_shown_changed_and_deleted() {
 }
 
 #[actix::test]
-async fn a_pin_is_taken_and_never_shown() {
+async fn a_pin_is_stored_and_never_shown() {
     let world = World::new().await;
     let number = crate::support::caller(1);
     let with = |pin: &str| json!({ "voice_sample_url": "1.wav", "voice_name": "Anna", "pin": pin });
@@ -159,7 +159,7 @@ async fn a_pin_is_taken_and_never_shown() {
 }
 
 #[actix::test]
-async fn callers_are_listed_by_number_page_by_page_and_found_by_how_they_begin() {
+async fn callers_are_listed_in_pages_and_found_by_prefix() {
     let world = World::with(with_keys()).await;
     let mut numbers: Vec<String> = (1..=5).map(caller).collect();
     numbers.extend(["+493012345678", "+493012345679", "101", "102"].map(str::to_owned));
@@ -204,7 +204,7 @@ async fn callers_are_listed_by_number_page_by_page_and_found_by_how_they_begin()
 }
 
 #[actix::test]
-async fn what_cannot_be_meant_is_refused_without_being_repeated() {
+async fn an_invalid_caller_is_refused_and_the_answer_does_not_repeat_it() {
     let world = World::with(with_keys()).await;
     let good = json!({ "voice_sample_url": "1.wav", "voice_name": "Anna" });
     for number in ["anonymous", "x", "%2B1", "%2B49301234567890123456"] {
@@ -254,7 +254,7 @@ async fn what_cannot_be_meant_is_refused_without_being_repeated() {
 }
 
 #[actix::test]
-async fn who_is_mapped_with_a_consent_is_heard_until_deleted() {
+async fn a_caller_with_consent_gets_the_cloned_voice_until_deleted() {
     let world = World::with(with_keys()).await;
     let number = caller(1);
     write_sample(&world.sample(1), 1);
@@ -279,14 +279,17 @@ async fn who_is_mapped_with_a_consent_is_heard_until_deleted() {
 }
 
 #[actix::test]
-async fn another_sample_is_cloned_anew_and_an_uploaded_one_that_nobody_names_is_deleted() {
+async fn a_new_sample_is_cloned_and_an_unused_uploaded_sample_is_deleted() {
     let world = World::with(with_keys()).await;
     std::fs::create_dir_all(world.samples().join("uploads")).unwrap();
     let upload = world.samples().join("uploads/a.wav");
     write_sample(&upload, 1);
     write_sample(&world.sample(2), 2);
     let number = caller(1);
-    let mapped = |sample: &str, speaker: Option<Uuid>| json!({ "voice_sample_url": sample, "voice_name": "Anna", "speaker": speaker });
+    let mapped = |sample: &str, speaker: Option<Uuid>| {
+        let name = "Anna";
+        json!({ "voice_sample_url": sample, "voice_name": name, "speaker": speaker })
+    };
     for other in [caller(1), caller(2)] {
         assert_eq!(put(&world, &other, &mapped("uploads/a.wav", None)).await.0, 201);
     }

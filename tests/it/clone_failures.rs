@@ -1,4 +1,4 @@
-//! Whatever becomes of a clone, the caller hears the agent: in the cloned voice where there is one, else in the fallback voice.
+//! Failures of a clone: the caller still reaches the agent, in the cloned voice or in the fallback voice.
 
 use precall_simulators::elevenlabs::Fault;
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[actix::test]
-async fn every_answer_to_a_clone_leads_to_a_completed_call() {
+async fn a_call_completes_whatever_the_provider_answers_to_the_clone() {
     let world = World::with(Plan::default().conversation_ms(40).clone_delay_ms("5")).await;
     for (n, case) in (1..).zip(cases()) {
         let caller = world.known_caller(n).await;
@@ -139,7 +139,7 @@ fn voice_of(dial: &Value) -> Value {
 }
 
 #[actix::test]
-async fn an_answer_lost_before_execution_is_looked_for_and_nothing_is_sent_again() {
+async fn after_a_lost_clone_answer_the_voice_is_looked_up_and_not_uploaded_again() {
     let world = World::new().await;
     let once = |fault: Fault| Fault { times: Some(1), ..fault };
     world.faults(vec![
@@ -164,7 +164,7 @@ async fn an_answer_lost_before_execution_is_looked_for_and_nothing_is_sent_again
 }
 
 #[actix::test]
-async fn a_voice_that_requires_verification_is_deleted_and_never_heard() {
+async fn a_voice_that_requires_verification_is_deleted_and_never_used() {
     let world = World::new().await;
     let answer = json!({ "voice_id": "voice_protected", "requires_verification": true });
     world.faults(vec![Fault { body: Some(answer), ..fault(ADD) }]);
@@ -180,7 +180,7 @@ async fn a_voice_that_requires_verification_is_deleted_and_never_heard() {
 }
 
 #[actix::test]
-async fn a_provider_that_is_not_there_ends_the_call_with_its_rows() {
+async fn with_an_unreachable_provider_the_call_ends_and_is_stored() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
@@ -201,7 +201,7 @@ async fn a_provider_that_is_not_there_ends_the_call_with_its_rows() {
 }
 
 #[actix::test]
-async fn a_late_voice_serves_the_next_call() {
+async fn a_voice_that_is_late_is_used_for_the_next_call() {
     let plans = [
         ("the job's deadline", Plan::default().env("VOICE_CLONE_TIMEOUT", "1").clone_delay_ms("2500"), None),
         (
@@ -295,7 +295,7 @@ async fn without_mapping_or_consent_nothing_is_uploaded() {
 }
 
 #[actix::test]
-async fn a_consent_that_is_withdrawn_silences_the_cached_voice() {
+async fn a_cached_voice_is_not_used_after_its_consent_is_withdrawn() {
     let world = World::new().await;
     let caller = world.mapped_caller(1).await;
     let speaker = world.consent(&caller, &world.sample(1)).await;
@@ -308,7 +308,7 @@ async fn a_consent_that_is_withdrawn_silences_the_cached_voice() {
 }
 
 #[actix::test]
-async fn an_installation_may_do_without_consents() {
+async fn consents_can_be_switched_off() {
     let world = World::with(Plan::default().env("CONSENT_REQUIRED", "false")).await;
     let caller = world.mapped_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;

@@ -1,4 +1,4 @@
-//! Numbers that must not be rung: the webhook is answered, the call has its row, the provider hears nothing.
+//! Numbers that must not be dialled: the webhook is answered, the call is stored, and ElevenLabs gets no request.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ async fn rejected(world: &World, body: &Value, cause: &str) -> Uuid {
 }
 
 #[actix::test]
-async fn numbers_that_nobody_rings_from_are_refused_without_a_request() {
+async fn invalid_callback_numbers_are_refused_and_never_dialled() {
     let world = World::with(Plan::default().env("OWN_NUMBERS", "+12025550177")).await;
     world.execute("insert into lines (number) values ('+12025550178')", &[]).await;
     world.app.reload_lines().await;
@@ -55,7 +55,7 @@ async fn numbers_that_nobody_rings_from_are_refused_without_a_request() {
 }
 
 #[actix::test]
-async fn only_the_countries_of_the_list_are_rung() {
+async fn only_numbers_of_allowed_countries_are_dialled() {
     let world = World::with(Plan::default().env("CALLBACK_COUNTRIES", "DE,AT")).await;
     rejected(&world, &incoming("pbx-1", "+12025550101"), "dial_refused").await;
     world.ring("pbx-2", "+493022334455").await;
@@ -63,7 +63,7 @@ async fn only_the_countries_of_the_list_are_rung() {
 }
 
 #[actix::test]
-async fn a_number_is_rung_three_times_an_hour_even_over_a_restart() {
+async fn a_number_is_dialled_three_times_an_hour_at_most_also_after_a_restart() {
     let world = World::with(Plan::default().env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "2")).await;
     let caller = world.known_caller(1).await;
     for id in ["pbx-1", "pbx-2"] {
@@ -81,7 +81,7 @@ async fn a_number_is_rung_three_times_an_hour_even_over_a_restart() {
 }
 
 #[actix::test]
-async fn an_hour_has_its_limit() {
+async fn dials_per_hour_are_limited() {
     let world = World::with(Plan::default().env("CALLBACK_LIMIT_PER_HOUR", "1")).await;
     let first = world.known_caller(1).await;
     let call = world.ring("pbx-1", &first).await;
@@ -93,7 +93,7 @@ async fn an_hour_has_its_limit() {
 }
 
 #[actix::test]
-async fn calls_at_once_have_their_limit_and_an_end_makes_room() {
+async fn concurrent_dials_are_limited_and_an_ended_call_frees_its_place() {
     let plan = Plan::default().env("CALLBACK_LIMIT_CONCURRENT", "1").conversation_ms(400);
     let world = World::with(plan).await;
     let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
@@ -110,7 +110,7 @@ async fn calls_at_once_have_their_limit_and_an_end_makes_room() {
 }
 
 #[actix::test]
-async fn more_live_calls_than_allowed_are_answered_503_and_leave_nothing() {
+async fn over_the_limit_of_live_calls_the_answer_is_503_and_nothing_is_stored() {
     let world = World::with(Plan::default().env("MAX_LIVE_CALLS", "1").conversation_ms(400)).await;
     let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
     let call = world.ring("pbx-1", &first).await;

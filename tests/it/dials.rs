@@ -1,4 +1,4 @@
-//! Outbound dials: each purpose is dialled once, unless it surely never was, and only numbers that may be rung.
+//! Outbound dials: one for each purpose, repeated only when the first was surely not executed.
 
 use precall_simulators::elevenlabs::{CallFate, Fault, ReportFate};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ async fn dial_of(world: &World, call: Uuid, purpose: &str) -> (String, String) {
 }
 
 #[actix::test]
-async fn a_greeting_that_is_refused_leaves_the_agent_call() {
+async fn after_a_refused_greeting_dial_the_agent_still_calls() {
     let world = World::new().await;
     let declined =
         json!({ "success": false, "message": "no trunk", "conversation_id": null, "sip_call_id": null });
@@ -119,7 +119,7 @@ async fn an_agent_call_whose_answer_and_report_never_come_is_looked_up_and_compl
 }
 
 #[actix::test]
-async fn a_number_of_twilio_is_dialled_through_twilio() {
+async fn a_twilio_number_is_dialled_through_twilio() {
     let world = World::with(Plan::default().env("ELEVENLABS_TELEPHONY", "twilio")).await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -130,7 +130,7 @@ async fn a_number_of_twilio_is_dialled_through_twilio() {
 }
 
 #[actix::test]
-async fn a_greeting_that_meets_a_busy_line_is_followed_by_the_agent() {
+async fn after_a_busy_greeting_dial_the_agent_still_calls() {
     let world = World::new().await;
     world.faults(vec![Fault { call: Some(CallFate::Busy), ..dial_fault("greeting") }]);
     let caller = world.known_caller(1).await;
@@ -143,7 +143,7 @@ async fn a_greeting_that_meets_a_busy_line_is_followed_by_the_agent() {
 }
 
 #[actix::test]
-async fn a_greeting_that_nobody_answers_ends_the_call() {
+async fn an_unanswered_greeting_dial_ends_the_call() {
     let world = World::new().await;
     world.faults(vec![Fault { call: Some(CallFate::NoAnswer), ..dial_fault("greeting") }]);
     let caller = world.known_caller(1).await;
@@ -159,7 +159,7 @@ async fn a_greeting_that_nobody_answers_ends_the_call() {
 }
 
 #[actix::test]
-async fn a_failure_that_is_reported_before_the_dial_is_answered_finds_its_call() {
+async fn a_failure_report_that_arrives_before_the_dial_answer_finds_its_call() {
     let world = World::new().await;
     let fault = dial_fault("greeting");
     world.faults(vec![Fault { call: Some(CallFate::NoAnswer), after: true, delay_ms: 1_000, ..fault }]);
@@ -177,7 +177,7 @@ async fn a_failure_that_is_reported_before_the_dial_is_answered_finds_its_call()
 }
 
 #[actix::test]
-async fn an_agent_call_that_is_refused_is_made_once_more_in_the_fallback_voice() {
+async fn a_refused_agent_dial_is_retried_once_in_the_fallback_voice() {
     let world = World::new().await;
     for (n, status) in [(1, 400), (2, 402), (3, 404), (4, 422), (5, 429)] {
         world.faults(vec![Fault { status: Some(status), times: Some(1), ..dial_fault("agent") }]);
@@ -201,7 +201,7 @@ async fn an_agent_call_that_is_refused_is_made_once_more_in_the_fallback_voice()
 }
 
 #[actix::test]
-async fn an_agent_call_that_is_refused_in_both_voices_ends_the_call() {
+async fn an_agent_dial_refused_in_both_voices_ends_the_call() {
     let world = World::new().await;
     world.faults(vec![Fault { status: Some(404), ..dial_fault("agent") }]);
     let caller = world.known_caller(1).await;
@@ -215,7 +215,7 @@ async fn an_agent_call_that_is_refused_in_both_voices_ends_the_call() {
 }
 
 #[actix::test]
-async fn an_agent_call_that_left_no_trace_ends_the_call_and_is_never_dialled_again() {
+async fn an_agent_dial_without_trace_at_the_provider_ends_the_call_and_is_not_repeated() {
     let world = World::new().await;
     let once = |fault: Fault| Fault { times: Some(1), ..fault };
     world.faults(vec![
@@ -239,7 +239,7 @@ async fn an_agent_call_that_left_no_trace_ends_the_call_and_is_never_dialled_aga
 }
 
 #[actix::test]
-async fn an_agent_call_that_reaches_nobody_ends_the_call() {
+async fn an_unanswered_agent_dial_ends_the_call() {
     let world = World::new().await;
     for (n, fate, cause) in [(1, CallFate::Busy, "busy"), (2, CallFate::NoAnswer, "no_answer")] {
         world.faults(vec![Fault { call: Some(fate), ..dial_fault("agent") }]);
@@ -255,7 +255,7 @@ async fn an_agent_call_that_reaches_nobody_ends_the_call() {
 }
 
 #[actix::test]
-async fn an_agent_that_cannot_start_is_no_conversation() {
+async fn an_agent_that_fails_to_start_counts_as_no_conversation() {
     let world = World::new().await;
     world.faults(vec![Fault { call: Some(CallFate::Failed), ..dial_fault("agent") }]);
     let caller = world.known_caller(1).await;

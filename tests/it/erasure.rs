@@ -1,4 +1,5 @@
-//! A caller is erased: no number, no word and no sample is left in any table, the spool or any file, and what comes late does not bring it back.
+//! Erasure of a caller: no number, words or sample stay in tables, spool or files, and late data does not bring them
+//! back.
 
 use std::path::Path;
 
@@ -97,7 +98,7 @@ async fn twenty_calls(world: &World, caller: &str) -> Vec<Uuid> {
 }
 
 #[actix::test]
-async fn nothing_is_left_of_a_caller_who_is_erased_and_nothing_comes_back() {
+async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
     let world = World::with(
         Plan::default()
             .conversation_ms(40)
@@ -152,7 +153,8 @@ async fn nothing_is_left_of_a_caller_who_is_erased_and_nothing_comes_back() {
         left.as_array().unwrap().iter().filter(|c| c["to_number"] == json!(caller)).collect();
     assert_eq!(left, [] as [&Value; 0], "conversations at the provider");
 
-    // What comes late: the report of a conversation once more, its end, the same call, a replay of all of it from the spool.
+    // What comes late: the report of a conversation once more, its end, the same call, a replay of all of it from the
+    // spool.
     let late = json!({ "type": "post_call_transcription", "event_timestamp": 1_764_425_485, "data": {
         "agent_id": "agent_test", "conversation_id": conversation, "status": "done",
         "transcript": [{ "role": "user", "message": format!("I am {caller}"), "time_in_call_secs": 1 }],
@@ -183,7 +185,7 @@ async fn nothing_is_left_of_a_caller_who_is_erased_and_nothing_comes_back() {
 }
 
 #[actix::test]
-async fn a_caller_who_is_on_the_line_is_not_erased_and_what_cannot_be_deleted_now_is_tried_again() {
+async fn a_caller_in_a_live_call_is_not_erased_and_failed_deletions_are_retried() {
     let world = World::with(Plan::default().conversation_ms(1_500)).await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -239,7 +241,7 @@ async fn bring_back(client: &Client) {
 }
 
 #[actix::test]
-async fn a_backup_that_is_brought_back_loses_again_what_was_erased() {
+async fn after_restoring_a_backup_erased_data_is_erased_again() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -266,7 +268,7 @@ async fn a_backup_that_is_brought_back_loses_again_what_was_erased() {
 }
 
 #[actix::test]
-async fn what_was_said_long_enough_ago_goes_and_its_call_stays() {
+async fn old_transcripts_are_deleted_and_their_calls_stay() {
     let world = World::new().await;
     let call = world.ring("pbx-1", &world.known_caller(1).await).await;
     world.completed(call).await;

@@ -1,4 +1,4 @@
-//! Webhooks as they were kept: each once, those that nobody could read as well.
+//! Stored webhooks: each once, also unreadable ones, and how long they are kept.
 
 use deadpool_postgres::Pool;
 use precall::signature::{Kind, sign};
@@ -41,7 +41,7 @@ fn pool_of(world: &World) -> Pool {
 }
 
 #[actix::test]
-async fn each_webhook_is_kept_once_with_what_its_sender_was_told() {
+async fn each_webhook_is_stored_once_with_its_outcome() {
     let world = World::new().await;
     let call = world.ring("pbx-1", &caller(1)).await;
     world.post_3cx(&incoming("pbx-1", &caller(1))).await;
@@ -65,9 +65,11 @@ async fn each_webhook_is_kept_once_with_what_its_sender_was_told() {
 }
 
 #[actix::test]
-async fn what_others_agents_say_is_counted_and_never_stored() {
+async fn reports_of_foreign_agents_are_counted_and_not_stored() {
     let world = World::new().await;
-    let body = json!({ "call_id": "conv_x", "agent_id": "agent_of_somebody", "transcript": "secret", "status": "completed" });
+    let body = json!({
+        "call_id": "conv_x", "agent_id": "agent_of_somebody", "transcript": "secret", "status": "completed"
+    });
     assert_eq!(world.post_report(&body).await.0, 200);
     assert_eq!(inbox(&world).await, []);
     let mut answer = world.http.get(format!("{}/metrics", world.app.url())).send().await.unwrap();
@@ -77,7 +79,7 @@ async fn what_others_agents_say_is_counted_and_never_stored() {
 }
 
 #[actix::test]
-async fn what_nobody_can_read_is_400_and_quarantined_and_can_be_replayed() {
+async fn an_unreadable_webhook_gets_400_is_quarantined_and_can_be_replayed() {
     let world = World::new().await;
     let unreadable = "{\"event_type\": \"IncomingCall\", \"caller_id\"";
     for _ in 0..2 {
@@ -121,7 +123,7 @@ async fn what_nobody_can_read_is_400_and_quarantined_and_can_be_replayed() {
 }
 
 #[actix::test]
-async fn the_list_has_pages() {
+async fn stored_webhooks_are_listed_in_pages() {
     let world = World::new().await;
     for n in 0..5 {
         world.post_3cx(&ended(&format!("pbx-{n}"))).await;
@@ -146,7 +148,7 @@ async fn names(world: &World, table: Table) -> Vec<String> {
 }
 
 #[actix::test]
-async fn days_of_webhooks_go_after_a_week_and_what_is_quarantined_after_a_month() {
+async fn webhooks_are_deleted_after_a_week_and_quarantined_ones_after_a_month() {
     let world = World::new().await;
     let pool = pool_of(&world);
     let now = clock::now();
@@ -155,7 +157,8 @@ async fn days_of_webhooks_go_after_a_week_and_what_is_quarantined_after_a_month(
         partitions::make_ahead(&pool, At(now.0 - days * DAY)).await.unwrap();
     }
     for (days, state) in [(1, "done"), (9, "done"), (10, "done"), (10, "quarantined"), (35, "quarantined")] {
-        let sql = "insert into webhooks select gen_random_uuid(), 'x', $2, now() - make_interval(days => $1), '', now(), $2, 'x', null, 'x'";
+        let sql = "insert into webhooks
+            select gen_random_uuid(), 'x', $2, now() - make_interval(days => $1), '', now(), $2, 'x', null, 'x'";
         world.execute(sql, &[&days, &state]).await;
     }
     let strays = "select count(*) from webhooks_other";
@@ -198,7 +201,7 @@ fn made_at(id: Uuid) -> At {
 }
 
 #[actix::test]
-async fn calls_that_are_old_enough_go_with_their_week_and_the_others_stay_whole() {
+async fn old_calls_are_deleted_with_their_week_and_newer_calls_stay_complete() {
     let mut world = World::new().await;
     let old = world.ring("pbx-1", &caller(1)).await;
     world.completed(old).await;
@@ -207,12 +210,19 @@ async fn calls_that_are_old_enough_go_with_their_week_and_the_others_stay_whole(
     let week_end = end_of_week(&world, clock::now()).await;
     // A call of the week after that is in a partition of its own.
     let late = partitions::first_id(At(week_end.0 + 7 * DAY));
-    world = world.restart_after(
-        "with moved as (insert into call_events (call, seq, at, event, pii) select $2, seq, at, event, pii from call_events where call = $1)
-         insert into call_log (id, call_started_at, call_ended_at, status, route, state, cause, blame, told, voice_missing, cloned_voice_id, caller_id, timings, last_seq)
-         select $2, call_started_at, call_ended_at, status, route, state, cause, blame, told, voice_missing, cloned_voice_id, caller_id, timings, last_seq from call_log where id = $1",
-        &[&old, &late],
-    ).await;
+    world = world
+        .restart_after(
+            "with copied as (
+             insert into call_events (call, seq, at, event, pii)
+             select $2, seq, at, event, pii from call_events where call = $1)
+         insert into call_log (id, call_started_at, call_ended_at, status, route, state, cause, blame, told,
+             voice_missing, cloned_voice_id, caller_id, timings, last_seq)
+         select $2, call_started_at, call_ended_at, status, route, state, cause, blame, told,
+             voice_missing, cloned_voice_id, caller_id, timings, last_seq
+         from call_log where id = $1",
+            &[&old, &late],
+        )
+        .await;
     let both = "select count(*) from call_log";
     retention::drop_events(&pool, made_at(old)).await.unwrap();
     assert_eq!(world.count(both, &[]).await, 2, "the week of the old call is not over");

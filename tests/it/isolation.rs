@@ -1,4 +1,4 @@
-//! A panic touches one call: every point of every actor's life, under a hundred neighbours.
+//! A panic affects one call only. Tested at every injection point of every actor, beside a hundred other calls.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -62,7 +62,7 @@ fn is_early(point: Point) -> bool {
 }
 
 #[actix::test]
-async fn a_panic_anywhere_costs_one_job_or_nothing_and_no_neighbour_notices() {
+async fn a_panic_in_any_actor_affects_at_most_one_part_of_one_call() {
     let faults = Faults::injectable();
     let plan = Plan { faults: faults.clone(), conversation: Duration::from_secs(4), ..Plan::default() }
         .env("CLONE_MAX_WAIT_SECONDS", "2")
@@ -138,7 +138,7 @@ async fn a_panic_anywhere_costs_one_job_or_nothing_and_no_neighbour_notices() {
 }
 
 #[actix::test]
-async fn the_second_panic_of_a_call_within_a_minute_ends_it_politely() {
+async fn a_second_panic_within_a_minute_ends_the_call_with_its_rows() {
     let faults = Faults::injectable();
     let world = World::with(Plan { faults: faults.clone(), ..Plan::default() }).await;
     let caller = world.known_caller(1).await;
@@ -154,7 +154,7 @@ async fn the_second_panic_of_a_call_within_a_minute_ends_it_politely() {
 }
 
 #[actix::test]
-async fn a_call_whose_actor_cannot_be_kept_alive_is_still_ended_in_its_log() {
+async fn a_call_whose_actor_cannot_restart_is_ended_in_its_log() {
     let faults = Faults::injectable();
     let world = World::with(Plan { faults: faults.clone(), ..Plan::default() }).await;
     let caller = world.known_caller(1).await;

@@ -1,4 +1,5 @@
-//! What a start left in its spool, found by a later one: it enters the logs if nobody has acted since, and goes apart if somebody has.
+//! Spool files that an earlier process left behind. They enter the logs unless another process has written since;
+//! then they are put aside.
 
 use std::path::Path;
 
@@ -70,7 +71,7 @@ const OLD: Uuid = Uuid::from_u128(1);
 const NEW: Uuid = Uuid::from_u128(2);
 
 #[actix::test]
-async fn what_nobody_went_on_with_enters_its_log_once() {
+async fn leftover_spool_entries_enter_their_call_log_once() {
     let store = Store::acted_in(1).await;
     // The first was written already: its outcome was not known.
     store.spooled(1, &[event(OLD, 1, "a"), event(OLD, 2, "b")]).await;
@@ -84,7 +85,7 @@ async fn what_nobody_went_on_with_enters_its_log_once() {
 }
 
 #[actix::test]
-async fn a_log_that_somebody_else_goes_on_with_does_not_change() {
+async fn leftover_spool_entries_do_not_change_a_log_that_another_process_continued() {
     let store = Store::acted_in(1).await;
     store.spooled(1, &[event(OLD, 1, "a")]).await;
     store.bring_in().await;

@@ -1,4 +1,4 @@
-//! What a called number gives its calls.
+//! Settings of a called number (a line) and the calls that use them.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -34,7 +34,7 @@ fn overrides(dial: &Value) -> &Value {
 }
 
 #[actix::test]
-async fn a_line_gives_its_calls_agent_words_and_voices() {
+async fn a_line_sets_agent_texts_and_voices_of_its_calls() {
     let world = World::new().await;
     with_sales(&world).await;
     let call = ring(&world, "pbx-1", &caller(1), SALES).await;
@@ -58,7 +58,7 @@ async fn a_line_gives_its_calls_agent_words_and_voices() {
 }
 
 #[actix::test]
-async fn an_unknown_number_takes_the_default_line() {
+async fn a_call_to_an_unknown_number_uses_the_default_line() {
     let world = World::new().await;
     with_sales(&world).await;
     let other = ring(&world, "pbx-1", &caller(1), CALLED).await;
@@ -74,7 +74,7 @@ async fn an_unknown_number_takes_the_default_line() {
 }
 
 #[actix::test]
-async fn a_line_is_found_however_its_number_is_written() {
+async fn a_line_is_found_in_every_notation_of_its_number() {
     let world = World::new().await;
     for (n, number) in [(1, "(202) 555-0180"), (2, "+1 202 555 0180"), (3, "0012025550180"), (4, "700")] {
         world.execute("delete from lines", &[]).await;
@@ -88,7 +88,7 @@ async fn a_line_is_found_however_its_number_is_written() {
 }
 
 #[actix::test]
-async fn a_line_has_its_own_limit() {
+async fn live_calls_of_a_line_are_limited() {
     let world = World::with(Plan::default().conversation_ms(400)).await;
     world.execute("insert into lines (number, max_live_calls) values ($1, 1)", &[&SALES]).await;
     world.app.reload_lines().await;
@@ -107,7 +107,7 @@ async fn a_line_has_its_own_limit() {
 }
 
 #[actix::test]
-async fn a_limit_counts_calls_of_before_a_restart() {
+async fn a_line_limit_counts_calls_from_before_a_restart() {
     let world = World::with(Plan::default().conversation_ms(1_500)).await;
     world.execute("insert into lines (number, max_live_calls) values ($1, 1)", &[&SALES]).await;
     world.app.reload_lines().await;
@@ -121,7 +121,7 @@ async fn a_limit_counts_calls_of_before_a_restart() {
 }
 
 #[actix::test]
-async fn lines_are_read_again_without_a_restart() {
+async fn changed_lines_apply_without_a_restart() {
     let world = World::new().await;
     with_sales(&world).await;
     let words = |n: usize| overrides(&world.dials("greeting")[n])["agent"]["first_message"].clone();
@@ -142,7 +142,7 @@ async fn lines_are_read_again_without_a_restart() {
 }
 
 #[actix::test]
-async fn a_call_keeps_the_rules_of_its_offer_when_its_line_goes() {
+async fn a_live_call_keeps_its_settings_when_its_line_is_deleted() {
     let world = World::with(Plan::default().conversation_ms(500)).await;
     with_sales(&world).await;
     let call = ring(&world, "pbx-1", &caller(1), SALES).await;

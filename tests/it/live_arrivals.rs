@@ -1,4 +1,5 @@
-//! How calls arrive: ringing or connected, with webhooks before, after, twice or never, at our own DN or at somebody else's.
+//! How calls arrive: ringing or connected, with a webhook before, after, twice or never, at the route point or
+//! elsewhere.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use slog::{Drain, Logger, OwnedKVList, Record};
 use crate::support::{CALLED, CLIENT, DIAL, PERSON, PbxPlan, PbxWorld, ended, incoming};
 
 #[actix::test]
-async fn a_ringing_leg_is_answered_and_one_that_answers_itself_is_taken() {
+async fn a_ringing_leg_is_answered_and_a_connected_leg_is_greeted() {
     let world = PbxWorld::new().await;
     let ringing = |caller: &str, mode| NewCall { mode, auto_connect_ms: 400, ..NewCall::from(caller) };
     let answered = world.rings_so(ringing(&world.known_caller(1).await, Mode::NeedsAnswer));
@@ -34,7 +35,7 @@ fn refuses_to_answer() -> Fault {
 }
 
 #[actix::test]
-async fn what_is_no_use_for_ten_seconds_is_given_up() {
+async fn a_call_without_a_usable_leg_is_given_up_after_ten_seconds() {
     let world = PbxWorld::new().await;
     world.pbx.set_faults(vec![refuses_to_answer()]);
     let (stranger, third) = (world.mapped_caller(1).await, world.known_caller(3).await);
@@ -69,7 +70,7 @@ async fn what_is_no_use_for_ten_seconds_is_given_up() {
 }
 
 #[actix::test]
-async fn a_webhook_beside_the_leg_makes_no_second_call_whenever_it_comes() {
+async fn a_webhook_before_or_after_the_leg_makes_no_second_call() {
     let world = PbxWorld::new().await;
     let modes = [WebhookMode::First, WebhookMode::Late, WebhookMode::Double, WebhookMode::None];
     let mut calls = Vec::new();
@@ -102,7 +103,7 @@ async fn a_webhook_beside_the_leg_makes_no_second_call_whenever_it_comes() {
 }
 
 #[actix::test]
-async fn the_end_that_a_call_flow_tells_does_not_end_a_call_whose_leg_is_there() {
+async fn a_call_ended_webhook_does_not_end_a_call_with_a_live_leg() {
     let world = PbxWorld::new().await;
     let caller = world.known_caller(1).await;
     let pbx_id = world.rings(&caller);
@@ -150,7 +151,7 @@ impl slog::Serializer for Values {
 }
 
 #[actix::test]
-async fn legs_of_other_dns_leave_no_trace() {
+async fn legs_of_other_dns_are_ignored() {
     let lines = Lines::default();
     let mut plan = PbxPlan::default();
     plan.world.log = Logger::root(lines.clone().fuse(), slog::o!());

@@ -1,4 +1,4 @@
-//! The agent on the caller's own leg: brought in without a gap, in the voice that was cloned, or the next best.
+//! The agent bridged onto the caller's leg: without a gap, in the cloned voice or the next best.
 
 use precall_simulators::elevenlabs::{Act, Agent, AgentAudio, Fault, LostVoice, Pace, Say, Script, Step};
 use precall_simulators::threecx::EndedBy;
@@ -38,7 +38,7 @@ pub fn dialogue() -> Vec<Step> {
 }
 
 #[actix::test]
-async fn the_agent_speaks_in_the_cloned_voice_on_the_leg_that_was_greeted() {
+async fn the_agent_speaks_in_the_cloned_voice_on_the_greeted_leg() {
     let plan = PbxPlan::default().bridge(dialogue()).env("AGENT_DYNAMIC_VARIABLES", "shop=Bern");
     let world = PbxWorld::with(plan).await;
     let caller = world.known_caller(1).await;
@@ -72,7 +72,7 @@ async fn the_agent_speaks_in_the_cloned_voice_on_the_leg_that_was_greeted() {
 }
 
 #[actix::test]
-async fn hold_music_ends_with_the_agents_first_word() {
+async fn hold_music_stops_when_the_agent_speaks() {
     let plan = PbxPlan::default().bridge(dialogue()).clone_delay_ms("2500");
     let world = PbxWorld::with(plan).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
@@ -89,7 +89,7 @@ async fn hold_music_ends_with_the_agents_first_word() {
 }
 
 #[actix::test]
-async fn every_format_that_the_agent_speaks_is_heard_and_spoken() {
+async fn every_audio_format_of_the_agent_works_in_both_directions() {
     for format in ["ulaw_8000", "pcm_16000", "pcm_24000", "pcm_44100"] {
         let format: AgentAudio = format.parse().unwrap();
         let agent = Agent {
@@ -115,7 +115,7 @@ async fn every_format_that_the_agent_speaks_is_heard_and_spoken() {
 }
 
 #[actix::test]
-async fn a_voice_that_the_agent_refuses_is_followed_by_the_fallback_voice() {
+async fn when_the_agent_refuses_the_voice_the_fallback_voice_is_used() {
     let script = Script::new(dialogue()).unwrap();
     let refusals = [
         Agent { unknown_voices: vec![], allowed_overrides: vec![], ..Agent::default() },
@@ -154,7 +154,7 @@ async fn a_voice_that_the_agent_refuses_is_followed_by_the_fallback_voice() {
 }
 
 #[actix::test]
-async fn an_agent_that_cannot_be_had_is_followed_by_a_person_with_music_meanwhile() {
+async fn with_an_unreachable_agent_the_caller_hears_music_and_goes_to_a_person() {
     const SIGNED_URL: &str = "/v1/convai/conversation/get-signed-url";
     const SOCKET: &str = "/v1/convai/conversation?";
     let faults = [
@@ -187,7 +187,7 @@ async fn an_agent_that_cannot_be_had_is_followed_by_a_person_with_music_meanwhil
 }
 
 #[actix::test]
-async fn a_socket_that_is_closed_before_the_agent_speaks_leads_on() {
+async fn when_the_agent_socket_closes_before_it_speaks_the_next_rung_follows() {
     for code in [1002, 1008, 1011] {
         let closes = Act::Close { code, reason: "scripted".to_owned(), error_type: None };
         let plan = PbxPlan::default().bridge(vec![Step::Act(closes)]).env("FALLBACK_DESTINATION", "");
@@ -226,7 +226,7 @@ async fn with_voice_wait_start_the_agent_begins_in_the_fallback_voice_and_the_cl
 }
 
 #[actix::test]
-async fn bursts_are_paced_and_slow_audio_is_waited_for() {
+async fn agent_audio_in_bursts_is_paced_and_late_audio_is_awaited() {
     let at_once = Pace { piece_ms: 250, every_ms: 0, pieces: 1 };
     let slow = Pace { piece_ms: 100, every_ms: 140, pieces: 1 };
     let paced = |pace| Step::Act(Act::Say(Say { ms: Some(1_000), pace: Some(pace), ..Say::default() }));
@@ -243,7 +243,7 @@ async fn bursts_are_paced_and_slow_audio_is_waited_for() {
 }
 
 #[actix::test]
-async fn an_agent_that_is_there_in_time_follows_the_greeting_without_a_note_of_music() {
+async fn an_agent_that_is_ready_in_time_follows_the_greeting_without_hold_music() {
     let plan = PbxPlan { greeting_ms: 2_000, ..PbxPlan::default().bridge(dialogue()) };
     let world = PbxWorld::with(plan).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
@@ -259,7 +259,7 @@ async fn an_agent_that_is_there_in_time_follows_the_greeting_without_a_note_of_m
 }
 
 #[actix::test]
-async fn a_public_agent_is_reached_without_a_signature_and_says_first_what_it_is_told() {
+async fn a_public_agent_needs_no_signed_url_and_speaks_the_configured_first_message() {
     let plan = PbxPlan::default().bridge(dialogue());
     let plan = plan.env("AGENT_ACCESS", "public").env("AGENT_FIRST_MESSAGE", "Good day.");
     let world = PbxWorld::with(plan).await;
@@ -274,7 +274,7 @@ async fn a_public_agent_is_reached_without_a_signature_and_says_first_what_it_is
 }
 
 #[actix::test]
-async fn a_caller_who_begins_is_waited_for() {
+async fn with_an_empty_first_message_the_agent_waits_for_the_caller() {
     let script = vec![listens(), say(600), ends()];
     let plan = PbxPlan::default().bridge(script).env("AGENT_FIRST_MESSAGE", "none");
     let world = PbxWorld::with(plan.env("AGENT_STALL_SECONDS", "1")).await;

@@ -1,4 +1,4 @@
-//! How conversations on the bridge go on and end: interrupted, stalled, lost, over; and what is kept of them.
+//! How bridged conversations continue and end: interrupted, stalled, lost, finished; and what is stored of them.
 
 use precall_simulators::elevenlabs::{Act, Agent, EndedBy, Fault, ReportFate, Say, Script, Step};
 use precall_simulators::threecx::{self, NewCall};
@@ -14,7 +14,7 @@ async fn transcript(world: &PbxWorld, call: Uuid) -> String {
 }
 
 #[actix::test]
-async fn a_caller_who_speaks_silences_the_agent_at_once_and_for_good() {
+async fn an_interrupted_agent_turn_stops_at_once_and_is_not_resumed() {
     let talks_on = Act::Say(Say {
         text: "A very long explanation that nobody wants to hear to its end.".to_owned(),
         ms: Some(6_000),
@@ -35,7 +35,8 @@ async fn a_caller_who_speaks_silences_the_agent_at_once_and_for_good() {
     world.completed(call).await;
     let talk = &world.talks(call)[0];
     let spoken = world.tone_ms(&pbx_id, talk.tone_hz.unwrap());
-    // The first words, a second, and what was under way: far less than the two seconds that had been sent, and none of the late pieces.
+    // The first words, a second, and what was under way: far less than the two seconds that had been sent, and none of
+    // the late pieces.
     let most = 1_600 + PbxWorld::music_like(talk.tone_hz.unwrap());
     assert!((1_150..most).contains(&spoken), "{spoken} ms were heard of {:?}", talk.said);
     assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0], "silence is sent, not nothing");
@@ -43,7 +44,7 @@ async fn a_caller_who_speaks_silences_the_agent_at_once_and_for_good() {
 }
 
 #[actix::test]
-async fn an_answer_that_does_not_come_is_filled_with_music_and_then_the_ladder_goes_on() {
+async fn a_stalled_agent_answer_is_covered_with_music_then_the_next_rung_follows() {
     let world = PbxWorld::with(
         PbxPlan::default()
             .bridge(vec![say(400), listens(), hears("Hello?"), Step::Act(Act::Stall { ms: 60_000 })])
@@ -70,7 +71,7 @@ async fn an_answer_that_does_not_come_is_filled_with_music_and_then_the_ladder_g
 }
 
 #[actix::test]
-async fn a_lost_socket_is_opened_again_once_with_what_was_said() {
+async fn a_lost_agent_socket_is_reopened_once_with_the_transcript() {
     let plan = PbxPlan::default().bridge(vec![
         say(400),
         listens(),
@@ -95,7 +96,7 @@ async fn a_lost_socket_is_opened_again_once_with_what_was_said() {
 }
 
 #[actix::test]
-async fn an_agent_that_is_lost_again_and_again_is_followed_by_a_person() {
+async fn after_repeated_loss_of_the_agent_the_caller_goes_to_a_person() {
     let plan = PbxPlan::default().bridge(vec![say(400), listens(), Step::Act(Act::Drop {})]);
     let world = PbxWorld::with(plan).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
@@ -109,7 +110,7 @@ async fn an_agent_that_is_lost_again_and_again_is_followed_by_a_person() {
 }
 
 #[actix::test]
-async fn an_agent_that_ends_is_heard_to_its_last_word() {
+async fn the_last_words_of_an_ending_agent_are_played_in_full() {
     let world = PbxWorld::with(PbxPlan::default().bridge(vec![
         Step::Act(Act::Say(Say {
             until: precall_simulators::elevenlabs::Until::Sent,
@@ -131,7 +132,7 @@ async fn an_agent_that_ends_is_heard_to_its_last_word() {
 }
 
 #[actix::test]
-async fn a_caller_who_hangs_up_closes_the_agents_socket() {
+async fn a_hang_up_closes_the_agent_socket() {
     let world = PbxWorld::with(PbxPlan::default().bridge(vec![say(400), waits(30_000)])).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&pbx_id).await;
@@ -150,7 +151,7 @@ async fn a_caller_who_hangs_up_closes_the_agents_socket() {
 }
 
 #[actix::test]
-async fn a_caller_who_hangs_up_during_the_greeting_leaves_no_conversation_behind() {
+async fn a_hang_up_during_the_greeting_leaves_no_conversation_open() {
     let plan = PbxPlan { greeting_ms: 3_000, ..PbxPlan::default().bridge(vec![say(400), waits(30_000)]) };
     let world = PbxWorld::with(plan).await;
     let caller = world.known_caller(1).await;
@@ -165,7 +166,7 @@ async fn a_caller_who_hangs_up_during_the_greeting_leaves_no_conversation_behind
 }
 
 #[actix::test]
-async fn the_longest_conversation_ends_in_time() {
+async fn a_conversation_ends_at_its_maximum_duration() {
     let plan = PbxPlan::default().bridge(vec![say(400), waits(30_000)]).env("CONVERSATION_MAX_SECONDS", "10");
     let world = PbxWorld::with(plan).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
@@ -178,7 +179,7 @@ async fn the_longest_conversation_ends_in_time() {
 }
 
 #[actix::test]
-async fn what_was_said_is_kept_though_no_report_comes_and_the_report_is_better_when_it_does() {
+async fn the_live_transcript_is_kept_without_a_report_and_replaced_by_one() {
     let lost = Fault { report: ReportFate::None, ..Fault::on("/v1/convai/conversation?") };
     let gone = Fault { status: Some(404), ..Fault::on("/v1/convai/conversations/") };
     let plan = PbxPlan { provider: vec![lost, gone], ..PbxPlan::default().bridge(dialogue()) };
@@ -197,7 +198,7 @@ async fn what_was_said_is_kept_though_no_report_comes_and_the_report_is_better_w
 }
 
 #[actix::test]
-async fn a_restart_opens_the_bridge_again() {
+async fn after_a_restart_the_bridge_is_opened_again() {
     let script = vec![say(400), listens(), hears("I call about my order."), waits(30_000)];
     let world = PbxWorld::with(PbxPlan::default().bridge(script)).await;
     let pbx_id = world.rings(&world.known_caller(1).await);

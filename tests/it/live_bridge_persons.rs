@@ -1,4 +1,4 @@
-//! A person at any time: by the agent's tool or by a key, from a list that neither can change.
+//! Transfer to a person at any time, by the agent's tool or by a key. Only configured persons can be reached.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ async fn the_agent_brings_the_caller_to_a_person_by_name() {
 }
 
 #[actix::test]
-async fn a_person_who_is_not_there_is_reported_and_the_agent_goes_on() {
+async fn when_a_person_does_not_answer_the_agent_is_told_and_continues() {
     for (outcome, reason) in [(Outcome::Busy, "busy"), (Outcome::NoAnswer, "answer")] {
         let world = with(vec![say(400), asks_for("SALES"), say(700), ends()]).await;
         world.pbx.set_routeto(vec![turns_out(SALES, outcome)]);
@@ -70,7 +70,7 @@ async fn a_person_who_is_not_there_is_reported_and_the_agent_goes_on() {
 }
 
 #[actix::test]
-async fn neither_a_number_nor_another_tool_leads_anywhere() {
+async fn a_number_or_an_unknown_tool_transfers_nobody() {
     let script = vec![
         say(400),
         asks_for("+49301234567"),
@@ -95,7 +95,7 @@ async fn neither_a_number_nor_another_tool_leads_anywhere() {
 }
 
 #[actix::test]
-async fn a_key_brings_the_caller_to_a_person_in_the_middle_of_a_conversation() {
+async fn a_key_transfers_the_caller_to_a_person_during_a_conversation() {
     let world = with(vec![say(400), waits(30_000)]).await;
     world.pbx.set_routeto(vec![turns_out(PERSON, Outcome::Answered)]);
     let pbx_id = world.rings(&world.known_caller(1).await);
@@ -111,7 +111,7 @@ async fn a_key_brings_the_caller_to_a_person_in_the_middle_of_a_conversation() {
 }
 
 #[actix::test]
-async fn after_a_key_that_led_to_nobody_the_agent_is_told_and_goes_on() {
+async fn when_a_key_reaches_no_person_the_agent_is_told_and_continues() {
     let world = with(vec![say(400), waits(2_500), hears("Nobody came."), say(400), ends()]).await;
     world.pbx.set_routeto(vec![turns_out(PERSON, Outcome::Busy)]);
     let pbx_id = world.rings(&world.known_caller(1).await);

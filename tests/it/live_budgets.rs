@@ -1,4 +1,4 @@
-//! Budgets and what there is, on the caller's own leg: who is over a budget goes to a person at once.
+//! Budgets and provider capacity on live legs: a caller over a budget goes to a person at once.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn goes_to_a_person(world: &PbxWorld, call: NewCall) {
 }
 
 #[actix::test]
-async fn over_the_hours_budget_a_leg_goes_to_a_person_and_a_webhook_before_it_makes_no_second_row() {
+async fn over_the_hourly_budget_a_leg_goes_to_a_person_and_an_earlier_webhook_adds_no_row() {
     let plan = PbxPlan::default().env("BUDGET_CALLER_CALLS_PER_HOUR", "1");
     let world = PbxWorld::with(plan).await;
     let caller = world.known_caller(1).await;
@@ -49,7 +49,7 @@ async fn over_the_hours_budget_a_leg_goes_to_a_person_and_a_webhook_before_it_ma
 }
 
 #[actix::test]
-async fn over_the_budget_of_live_calls_and_without_a_person_a_leg_is_dropped() {
+async fn over_the_live_call_budget_without_a_person_the_leg_is_dropped() {
     let plan =
         PbxPlan::default().holding().env("BUDGET_CALLER_LIVE_CALLS", "1").env("FALLBACK_DESTINATION", "");
     let world = PbxWorld::with(plan).await;
@@ -65,7 +65,7 @@ async fn over_the_budget_of_live_calls_and_without_a_person_a_leg_is_dropped() {
 }
 
 #[actix::test]
-async fn credits_that_are_used_up_close_the_door_for_everybody() {
+async fn with_no_credits_left_every_caller_goes_to_a_person() {
     let world = PbxWorld::with(PbxPlan::default().env("BUDGET_COST_PER_DAY", "1")).await;
     let first = world.rings(&world.known_caller(1).await);
     // The simulator's conversations cost six credits a second.
@@ -77,7 +77,7 @@ async fn credits_that_are_used_up_close_the_door_for_everybody() {
 }
 
 #[actix::test]
-async fn minutes_that_are_used_up_close_the_door_for_everybody() {
+async fn with_no_minutes_left_every_caller_goes_to_a_person() {
     let world = PbxWorld::with(PbxPlan::default().env("BUDGET_AGENT_MINUTES_PER_DAY", "1")).await;
     let first = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&first).await;
@@ -90,7 +90,7 @@ async fn minutes_that_are_used_up_close_the_door_for_everybody() {
 }
 
 #[actix::test]
-async fn health_shows_what_there_is_against_the_live_calls_that_are_taken() {
+async fn health_compares_provider_capacity_with_live_calls() {
     let agent = json!({ "agent_id": "agent_test",
         "platform_settings": { "call_limits": { "agent_concurrency_limit": 7 } } });
     let limited = Fault { body: Some(agent), ..Fault::on("/v1/convai/agents/") };

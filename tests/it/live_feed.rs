@@ -1,4 +1,4 @@
-//! The PBX goes away, comes back, forgets everything, or changes its locks: every live call is treated rightly.
+//! The PBX stops, returns, forgets its calls or revokes tokens: every live call is handled correctly.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn live(world: &PbxWorld) -> BTreeSet<Uuid> {
 }
 
 #[actix::test]
-async fn an_outage_of_events_loses_no_call_and_greets_nobody_twice() {
+async fn losing_the_event_stream_loses_no_call_and_repeats_no_greeting() {
     let world = PbxWorld::with(PbxPlan::default().holding()).await;
     let calls = on_hold(&world, 50).await;
     let cut =
@@ -69,7 +69,7 @@ async fn an_outage_of_events_loses_no_call_and_greets_nobody_twice() {
 }
 
 #[actix::test]
-async fn a_restarted_pbx_ends_its_calls_and_a_redial_with_an_old_id_is_a_new_call() {
+async fn a_pbx_restart_ends_its_calls_and_a_reused_call_id_is_a_new_call() {
     let world = PbxWorld::with(PbxPlan::default().holding()).await;
     let calls = on_hold(&world, 5).await;
     world.pbx.restart();
@@ -95,7 +95,7 @@ async fn a_restarted_pbx_ends_its_calls_and_a_redial_with_an_old_id_is_a_new_cal
 }
 
 #[actix::test]
-async fn two_anonymous_callers_at_once_are_two_calls() {
+async fn two_anonymous_callers_make_two_calls() {
     let world = PbxWorld::new().await;
     let calls = [world.rings("Anonymous"), world.rings("Anonymous")];
     let mut ours = BTreeSet::new();
@@ -121,7 +121,7 @@ async fn two_anonymous_callers_at_once_are_two_calls() {
 }
 
 #[actix::test]
-async fn a_token_that_was_taken_back_is_replaced_and_the_audio_goes_on() {
+async fn a_revoked_token_is_replaced_and_the_audio_continues() {
     let world = PbxWorld::with(PbxPlan::default().holding()).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&pbx_id).await;
@@ -140,7 +140,7 @@ async fn a_token_that_was_taken_back_is_replaced_and_the_audio_goes_on() {
 }
 
 #[actix::test]
-async fn calls_outlive_tokens_that_cut_their_streams() {
+async fn calls_continue_when_an_expired_token_cuts_their_streams() {
     let mut plan = PbxPlan { greeting_ms: 4_000, ..PbxPlan::default() }.holding();
     plan.pbx.token_ttl = Duration::from_secs(3);
     let world = PbxWorld::with(plan).await;

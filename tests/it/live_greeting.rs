@@ -1,4 +1,4 @@
-//! Greetings that cannot be given: no notice, no room.
+//! Greetings that cannot be played: no recording notice, or no capacity.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use precall_simulators::threecx::{CallReport, EndedBy};
 use crate::support::{PERSON, PbxPlan, PbxWorld};
 
 #[actix::test]
-async fn without_its_notice_no_call_ever_reaches_an_agent() {
+async fn without_the_recording_notice_no_call_reaches_an_agent() {
     let down = elevenlabs::Fault { status: Some(401), ..elevenlabs::Fault::on("/v1/text-to-speech") };
     let plan = PbxPlan { provider: vec![down], ..PbxPlan::default() };
     let world = PbxWorld::with(plan).await;
@@ -36,7 +36,7 @@ async fn without_its_notice_no_call_ever_reaches_an_agent() {
 }
 
 #[actix::test]
-async fn at_the_limit_of_live_calls_the_next_one_goes_to_a_person() {
+async fn at_the_limit_of_live_calls_the_next_call_goes_to_a_person() {
     let world = PbxWorld::with(PbxPlan::default().holding().env("MAX_LIVE_CALLS", "1")).await;
     let first = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&first).await;

@@ -1,4 +1,4 @@
-//! Every way in which a transfer to the agent can turn out, and who takes the caller then.
+//! Every outcome of a transfer to the agent, and who takes the caller next.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ async fn released(world: &PbxWorld, pbx_id: &str) -> Row {
 }
 
 #[actix::test]
-async fn an_agent_who_cannot_be_reached_is_followed_by_a_person() {
+async fn when_the_transfer_to_the_agent_fails_the_caller_goes_to_a_person() {
     let world = PbxWorld::with(PbxPlan::default().without_bridge()).await;
     world.pbx.set_routeto(vec![
         agent(Outcome::Busy),
@@ -73,7 +73,7 @@ async fn an_agent_who_cannot_be_reached_is_followed_by_a_person() {
 }
 
 #[actix::test]
-async fn an_agent_who_cannot_be_reached_by_transfer_speaks_on_the_leg() {
+async fn when_the_transfer_to_the_agent_fails_the_agent_is_bridged() {
     let plan =
         PbxPlan::default().bridge(dialogue()).env("CALL_ROUTE", "transfer").env("AGENT_DESTINATION", AGENT);
     let world = PbxWorld::with(plan).await;
@@ -90,7 +90,7 @@ async fn an_agent_who_cannot_be_reached_by_transfer_speaks_on_the_leg() {
 }
 
 #[actix::test]
-async fn a_success_is_a_success_however_the_pbx_says_it() {
+async fn every_form_of_transfer_success_at_the_pbx_is_recognised() {
     let world = PbxWorld::new().await;
     let after = |turn: Turn| Turn { remove: RemoveOrder::After, ..turn };
     let numbers = |turn: Turn| Turn { codes: Some(Codes::Numbers), ..turn };
@@ -115,7 +115,7 @@ async fn a_success_is_a_success_however_the_pbx_says_it() {
 }
 
 #[actix::test]
-async fn when_nobody_is_left_the_caller_hears_an_apology_and_the_call_ends() {
+async fn when_every_handoff_attempt_fails_the_caller_hears_an_apology() {
     let world = PbxWorld::with(PbxPlan::default().without_bridge()).await;
     let busy = |to: &str| Turn { destination: Some(to.to_owned()), times: None, ..agent(Outcome::Busy) };
     world.pbx.set_routeto(vec![busy(AGENT), busy(PERSON)]);
@@ -130,7 +130,7 @@ async fn when_nobody_is_left_the_caller_hears_an_apology_and_the_call_ends() {
 }
 
 #[actix::test]
-async fn without_a_person_the_apology_follows_at_once() {
+async fn without_a_person_the_apology_is_played_at_once() {
     let world = PbxWorld::with(PbxPlan::default().without_bridge().env("FALLBACK_DESTINATION", "")).await;
     world.pbx.set_routeto(vec![agent(Outcome::Busy)]);
     let pbx_id = world.rings(&world.known_caller(1).await);
@@ -143,7 +143,7 @@ async fn without_a_person_the_apology_follows_at_once() {
 }
 
 #[actix::test]
-async fn a_caller_who_hangs_up_while_the_agent_is_rung_is_not_taken_further() {
+async fn a_hang_up_while_the_agent_rings_ends_the_handoff() {
     let world = PbxWorld::new().await;
     world.pbx.set_routeto(vec![agent(Outcome::CallerHangup)]);
     let pbx_id = world.rings(&world.known_caller(1).await);
@@ -155,7 +155,7 @@ async fn a_caller_who_hangs_up_while_the_agent_is_rung_is_not_taken_further() {
 }
 
 #[actix::test]
-async fn a_lost_answer_is_looked_up_and_never_asked_for_again() {
+async fn a_lost_routeto_answer_is_looked_up_and_not_repeated() {
     let world = PbxWorld::with(PbxPlan::default().without_bridge()).await;
     let answer_is_lost = || Fault { cut_response: true, times: Some(1), ..on_routeto() };
     // Lost, and the leg is gone, which only the list of legs says in time: somebody has it.

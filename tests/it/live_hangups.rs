@@ -1,4 +1,4 @@
-//! A caller hangs up at every moment of a live call: the audio stops, nothing more is tried, the clone goes on without them.
+//! A caller hangs up in each phase of a live call: the audio stops, no further attempt is made, the clone continues.
 
 use jiff::{SignedDuration, Timestamp};
 use precall_simulators::threecx::{Fault, Mode, NewCall, Outcome, Turn};
@@ -31,7 +31,7 @@ async fn hung_up(world: &PbxWorld, pbx_id: &str, call: Uuid) -> SignedDuration {
 }
 
 #[actix::test]
-async fn a_hang_up_at_any_moment_stops_everything_but_the_clone() {
+async fn a_hang_up_in_any_phase_stops_everything_except_the_clone() {
     let world = Plan { clone_delay: "6000", ..Plan::default() };
     let plan = PbxPlan { world, greeting_ms: 2_000, ..PbxPlan::default() };
     let world = PbxWorld::with(plan.env("CLONE_CONCURRENCY", "8").env("NOTICE_MESSAGE", LONG_NOTICE)).await;

@@ -1,4 +1,4 @@
-//! The voice of a transferred call: given to the one conversation that it is for, and to no other.
+//! The voice of a transferred call is given to its own conversation and to no other.
 
 use precall_simulators::threecx::Turn;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn reaches_agent(world: &PbxWorld, caller: &str, call_sid: &str) -> Value 
 }
 
 #[actix::test]
-async fn a_voice_is_given_once_and_only_to_the_transfer_it_is_for() {
+async fn a_voice_is_given_once_and_only_to_its_own_transfer() {
     let mut plan = PbxPlan::default();
     plan.world = plan.world.conversation_ms(1_500);
     let world = PbxWorld::with(plan).await;
@@ -33,7 +33,7 @@ async fn a_voice_is_given_once_and_only_to_the_transfer_it_is_for() {
 }
 
 #[actix::test]
-async fn two_calls_of_one_caller_on_their_way_speak_with_neither_voice() {
+async fn two_transfers_of_one_caller_at_once_use_the_fallback_voice() {
     let world = PbxWorld::new().await;
     // Long enough for both to be on their way.
     world.pbx.set_routeto(vec![Turn { after_ms: Some(1_500), ..agent_answers() }]);

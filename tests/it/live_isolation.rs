@@ -1,4 +1,4 @@
-//! A panic in the player of one live leg: that call may lose its greeting, and nobody else notices anything.
+//! A panic in the player of one leg: that call may lose its greeting, other calls are not affected.
 
 use precall_actors::runtime::fault_injection::{Faults, Point};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::support::{PbxPlan, PbxWorld};
 
 #[actix::test]
-async fn a_panic_of_a_player_costs_its_own_call_a_greeting_at_most() {
+async fn a_panic_of_a_leg_player_costs_at_most_the_greeting_of_its_own_call() {
     let faults = Faults::injectable();
     let mut plan = PbxPlan::default();
     plan.world.faults = faults.clone();

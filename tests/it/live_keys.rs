@@ -1,4 +1,4 @@
-//! Keys that a caller presses: one skips the greeting but never the notice, one asks for a person at any time.
+//! Keys of the caller: one skips the greeting but not the notice, one transfers to a person at any time.
 
 use precall_simulators::threecx::{Outcome, Turn};
 use uuid::Uuid;
@@ -28,7 +28,7 @@ async fn reached_person(world: &PbxWorld, pbx_id: &str, call: Uuid) {
 }
 
 #[actix::test]
-async fn a_key_skips_the_greeting_but_not_the_notice() {
+async fn the_skip_key_skips_the_greeting_but_not_the_notice() {
     let world = slow_world("50").await;
     let notice = world.notice().await;
     let (pbx_id, call) = rings(&world, 1).await;
@@ -47,7 +47,7 @@ async fn a_key_skips_the_greeting_but_not_the_notice() {
 }
 
 #[actix::test]
-async fn a_key_brings_a_person_at_any_time() {
+async fn the_person_key_works_in_every_phase() {
     let world = slow_world("6000").await;
     let notice = world.notice().await;
     let (during_notice, notice_call) = rings(&world, 1).await;
@@ -75,7 +75,7 @@ async fn a_key_brings_a_person_at_any_time() {
 }
 
 #[actix::test]
-async fn whoever_asks_for_a_person_while_the_agent_rings_gets_one_next() {
+async fn the_person_key_during_agent_ringing_transfers_to_a_person_next() {
     let world = PbxWorld::new().await;
     let busy = Turn {
         outcome: Outcome::Busy,

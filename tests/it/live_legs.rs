@@ -1,11 +1,11 @@
-//! A call on the caller's own leg, from its first ring to its rows.
+//! A call on the caller's own leg, from the first ring to the stored rows.
 
 use serde_json::Value;
 
 use crate::support::{AGENT, PbxWorld};
 
 #[actix::test]
-async fn a_caller_is_greeted_and_handed_to_an_agent_with_their_own_voice() {
+async fn a_caller_is_greeted_and_transferred_to_an_agent_in_the_cloned_voice() {
     let world = PbxWorld::new().await;
     let caller = world.known_caller(1).await;
     let pbx_id = world.rings(&caller);

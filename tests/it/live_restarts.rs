@@ -1,4 +1,4 @@
-//! The service ends in the middle of live calls and comes back: they are taken up again on the same legs.
+//! The service restarts during live calls and continues them on the same legs.
 
 use precall_simulators::threecx::{EndedBy, SecondPost};
 
@@ -9,7 +9,7 @@ use crate::support::{PERSON, PbxPlan, PbxWorld};
 const LONG_NOTICE: &str = "An artificial voice answers now.";
 
 #[actix::test]
-async fn calls_go_on_where_they_were_when_the_service_comes_back() {
+async fn after_a_restart_calls_continue_in_their_phase() {
     let plan = PbxPlan { greeting_ms: 5_000, ..PbxPlan::default() };
     let world = PbxWorld::with(plan.holding().env("NOTICE_MESSAGE", LONG_NOTICE)).await;
     let notice = world.notice().await;
@@ -76,7 +76,7 @@ async fn conversing(mut plan: PbxPlan, change: impl FnOnce(&mut PbxPlan)) -> (Pb
 }
 
 #[actix::test]
-async fn where_the_pbx_drops_a_leg_whose_stream_broke_the_call_is_closed_with_that_truth() {
+async fn when_the_pbx_drops_a_leg_with_a_broken_stream_the_call_ends_with_that_cause() {
     let plan = PbxPlan::default().bridge(vec![say(400), waits(30_000)]);
     let at_once = Some(std::time::Duration::ZERO);
     let (world, pbx_id, call) = conversing(plan, |plan| plan.pbx.kept_without_post = at_once).await;
@@ -93,7 +93,7 @@ async fn where_the_pbx_drops_a_leg_whose_stream_broke_the_call_is_closed_with_th
 }
 
 #[actix::test]
-async fn where_the_pbx_takes_no_second_stream_the_caller_goes_to_a_person() {
+async fn when_the_pbx_refuses_a_second_stream_the_caller_goes_to_a_person() {
     let plan = PbxPlan::default().bridge(vec![say(400), waits(30_000)]);
     let (world, pbx_id, call) = conversing(plan, |plan| plan.pbx.second_post = SecondPost::Never).await;
     let world = world.restart().await;

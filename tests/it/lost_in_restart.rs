@@ -1,4 +1,4 @@
-//! What a restart must not lose, and must not do twice.
+//! What a restart must not lose, and what it must not do twice.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use precall_simulators::elevenlabs::Fault;
 use crate::support::{Plan, World, incoming};
 
 #[actix::test]
-async fn a_clone_whose_answer_a_restart_swallowed_is_found_by_its_name_and_not_uploaded_again() {
+async fn a_clone_whose_answer_was_lost_in_a_restart_is_found_by_name_and_not_uploaded_again() {
     let world = World::with(Plan { conversation: Duration::from_secs(3), ..Plan::default() }).await;
     let caller = world.known_caller(1).await;
     // The provider makes the voice and never answers; then the service goes.
@@ -30,7 +30,7 @@ async fn a_clone_whose_answer_a_restart_swallowed_is_found_by_its_name_and_not_u
 }
 
 #[actix::test]
-async fn an_early_end_is_forgotten_once_it_has_absorbed_its_call() {
+async fn an_early_end_is_deleted_once_its_call_has_arrived() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let end = serde_json::json!({ "event_type": "CallEnded", "call_id": "pbx-1" });
@@ -46,7 +46,7 @@ async fn an_early_end_is_forgotten_once_it_has_absorbed_its_call() {
 }
 
 #[actix::test]
-async fn a_log_that_cannot_be_read_closes_its_call_and_nothing_else() {
+async fn an_unreadable_log_ends_only_its_own_call() {
     let plan = Plan { conversation: Duration::from_millis(1_500), ..Plan::default() };
     let world = World::with(plan.env("MAX_LIVE_CALLS", "2")).await;
     let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);

@@ -1,5 +1,11 @@
 //! The whole service on a real PostgreSQL, against a simulated provider over real HTTP.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // A test that cannot go on should stop.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on must stop"
+)]
 
 use precall_test_support as support;
 

@@ -1,9 +1,9 @@
-//! PostgreSQL goes and comes back, at the start and in the middle; the service too. Nothing that was promised is lost.
+//! PostgreSQL or the service stops and returns. Nothing that was acknowledged is lost.
 
 use std::collections::BTreeSet;
 
 use precall::app::Application;
-use precall_actors::durability::leadership::Standing;
+use precall_actors::durability::leadership::EngineRole;
 use precall_actors::runtime::fault_injection::Faults;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -55,7 +55,7 @@ async fn accepted(world: &World, body: &Value) -> Uuid {
 }
 
 #[actix::test]
-async fn a_database_that_is_away_at_the_start_is_waited_for() {
+async fn precall_waits_for_a_database_that_is_down_at_start() {
     let mut cluster = Cluster::new().await;
     let mut world = World::at(cluster.url("postgres"), Plan::default()).await;
     world.url = cluster.url("tomorrow");
@@ -83,7 +83,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
 }
 
 #[actix::test]
-async fn a_database_that_goes_away_takes_no_call_with_it_and_keeps_none_away() {
+async fn a_database_outage_ends_no_call_and_refuses_none() {
     let mut cluster = Cluster::new().await;
     let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(900)).await;
     let (early, late) = (world.known_caller(1).await, world.known_caller(2).await);
@@ -128,7 +128,7 @@ async fn a_database_that_goes_away_takes_no_call_with_it_and_keeps_none_away() {
 }
 
 #[actix::test]
-async fn what_was_acknowledged_without_the_database_is_there_after_a_restart_without_it() {
+async fn calls_acknowledged_during_an_outage_survive_a_restart_during_it() {
     let mut cluster = Cluster::new().await;
     let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(60_000)).await;
     let before = world.ring("pbx-1", &caller(1)).await;
@@ -199,7 +199,7 @@ async fn with_neither_database_nor_spool_nothing_is_acknowledged() {
 }
 
 #[actix::test]
-async fn every_call_that_was_acknowledged_around_an_outage_is_there_once() {
+async fn every_call_acknowledged_around_an_outage_is_stored_once() {
     let mut cluster = Cluster::new().await;
     let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(100)).await;
     let mut acknowledged = BTreeSet::new();
@@ -234,7 +234,7 @@ async fn every_call_that_was_acknowledged_around_an_outage_is_there_once() {
 }
 
 #[actix::test]
-async fn what_the_database_does_not_take_in_time_is_spooled_and_acknowledged() {
+async fn when_the_database_is_slow_events_are_spooled_and_acknowledged() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let mut blocking = crate::support::connect_to(&world.url).await;
@@ -250,7 +250,7 @@ async fn what_the_database_does_not_take_in_time_is_spooled_and_acknowledged() {
 }
 
 #[actix::test]
-async fn without_a_spool_what_is_not_durable_in_time_is_not_acknowledged_and_nobody_is_rung_before() {
+async fn without_a_spool_slow_writes_are_not_acknowledged_and_nothing_is_dialled() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     std::fs::remove_dir_all(world.spool()).unwrap();
@@ -269,18 +269,18 @@ async fn without_a_spool_what_is_not_durable_in_time_is_not_acknowledged_and_nob
 }
 
 #[actix::test]
-async fn of_three_processes_on_an_empty_database_one_acts_and_another_takes_over_from_it() {
+async fn of_three_processes_on_an_empty_database_one_leads_and_another_takes_over() {
     let url = empty_database("met_by_three").await;
     let samples = tempfile::tempdir().unwrap();
     let faults = Faults::default();
     let start = || start_app(&url, "http://127.0.0.1:9", samples.path(), &[], &faults);
     let mut apps = futures_util::future::join_all([start(), start(), start()]).await;
-    let acts = |app: &Application| matches!(app.engine().health().standing, Standing::Acting(_));
+    let acts = |app: &Application| matches!(app.engine().health().role, EngineRole::Acting(_));
     for generations in 1..=3 {
         until("one acts, and the others stand by", || async {
-            let standing = |app: &Application| app.engine().health().standing;
+            let role = |app: &Application| app.engine().health().role;
             apps.iter().filter(|app| acts(app)).count() == 1
-                && apps.iter().all(|app| acts(app) || standing(app) == Standing::Standby)
+                && apps.iter().all(|app| acts(app) || role(app) == EngineRole::Standby)
         })
         .await;
         let acting = apps.remove(apps.iter().position(acts).unwrap());
@@ -295,8 +295,8 @@ async fn of_three_processes_on_an_empty_database_one_acts_and_another_takes_over
         });
         assert_eq!(row.get::<_, i64>(1), i64::try_from(files.count()).unwrap());
         assert_eq!(
-            acting.engine().health().standing,
-            Standing::Acting(u64::try_from(row.get::<_, i64>(0)).unwrap())
+            acting.engine().health().role,
+            EngineRole::Acting(u64::try_from(row.get::<_, i64>(0)).unwrap())
         );
         assert_eq!(row.get::<_, i64>(0), generations, "each start that acts has a number of its own");
         acting.stop_now().await;
@@ -304,12 +304,12 @@ async fn of_three_processes_on_an_empty_database_one_acts_and_another_takes_over
 }
 
 #[actix::test]
-async fn a_database_that_restarts_leaves_the_calls_with_the_engine_that_had_them() {
+async fn after_a_database_restart_the_same_engine_keeps_its_calls() {
     let mut cluster = Cluster::new().await;
     let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(900)).await;
     let samples = tempfile::tempdir().unwrap();
     let standby = start_app(&world.url, "http://127.0.0.1:9", samples.path(), &[], &Faults::default()).await;
-    let stands_by = || async { standby.engine().health().standing == Standing::Standby };
+    let stands_by = || async { standby.engine().health().role == EngineRole::Standby };
     until("it stands by", stands_by).await;
     let call = world.ring("pbx-1", &caller(1)).await;
     cluster.stop().await;
@@ -330,7 +330,7 @@ async fn a_database_that_restarts_leaves_the_calls_with_the_engine_that_had_them
 }
 
 #[actix::test]
-async fn a_report_of_a_call_that_is_over_finds_it_when_the_database_is_back() {
+async fn a_report_of_an_ended_call_is_applied_when_the_database_returns() {
     let mut cluster = Cluster::new().await;
     let plan = Plan::default().env("POSTCALL_WAIT_SECONDS", "1");
     let mut world = World::at(cluster.url("postgres"), plan).await;
@@ -357,7 +357,7 @@ async fn a_report_of_a_call_that_is_over_finds_it_when_the_database_is_back() {
 }
 
 #[actix::test]
-async fn what_comes_for_a_call_that_is_over_finds_it_while_its_log_is_in_the_spool() {
+async fn a_report_of_an_ended_call_is_applied_while_its_log_is_in_the_spool() {
     let mut cluster = Cluster::new().await;
     let mut world = World::at(cluster.url("postgres"), Plan::default()).await;
     cluster.stop().await;

@@ -1,4 +1,4 @@
-//! Who may hear a voice: a PIN, the leg it comes on, or nobody; and nothing of a PIN is left anywhere.
+//! Who may hear a cloned voice: proof by PIN or by leg. No PIN is stored or logged anywhere.
 
 use precall_actors::call::pin::hash_pin;
 use precall_simulators::elevenlabs::Fault;
@@ -69,7 +69,7 @@ async fn failures(world: &World, number: &str) -> i32 {
 }
 
 #[actix::test]
-async fn a_right_pin_brings_the_voice_however_it_is_typed() {
+async fn a_correct_pin_unlocks_the_voice_however_it_is_typed() {
     let world = PbxWorld::new().await;
     let ways: [&[&str]; 4] = [
         &["9081726354#"],
@@ -95,7 +95,7 @@ async fn a_right_pin_brings_the_voice_however_it_is_typed() {
 }
 
 #[actix::test]
-async fn three_wrong_pins_or_none_leave_the_fallback_voice_and_nothing_is_cloned() {
+async fn without_a_correct_pin_the_fallback_voice_is_used_and_nothing_is_cloned() {
     let world = PbxWorld::with(PbxPlan::default().env("PIN_WAIT_SECONDS", "3")).await;
     let (wrong, silent) = (kept_caller(&world, 1, Some(PIN)).await, kept_caller(&world, 2, Some(PIN)).await);
     let no_pin = kept_caller(&world, 3, None).await;
@@ -126,7 +126,7 @@ async fn metrics(world: &World) -> String {
 
 /// More than are checked at once: they wait for their turn, and none is taken for a wrong one.
 #[actix::test]
-async fn pins_of_many_callers_at_once_are_all_checked() {
+async fn pins_of_many_concurrent_callers_are_all_checked() {
     let world = PbxWorld::with(PbxPlan { greeting_ms: 2_000, ..PbxPlan::default() }).await;
     let mut calls = Vec::new();
     for n in 1..=8 {
@@ -148,7 +148,7 @@ async fn pins_of_many_callers_at_once_are_all_checked() {
 }
 
 #[actix::test]
-async fn a_key_alone_keeps_its_meaning_while_a_pin_is_awaited() {
+async fn a_single_key_keeps_its_function_while_a_pin_is_awaited() {
     let world = PbxWorld::with(PbxPlan { greeting_ms: 8_000, ..PbxPlan::default() }).await;
     let (skips, asks) = (kept_caller(&world, 1, Some(PIN)).await, kept_caller(&world, 2, Some(PIN)).await);
     let (skips_leg, skips_call) = asked(&world, &skips).await;
@@ -168,7 +168,7 @@ async fn a_key_alone_keeps_its_meaning_while_a_pin_is_awaited() {
 }
 
 #[actix::test]
-async fn ten_wrong_pins_over_several_calls_lock_it_for_an_hour() {
+async fn ten_wrong_pins_over_several_calls_lock_the_pin_for_an_hour() {
     let world = PbxWorld::new().await;
     let caller = kept_caller(&world, 1, Some(PIN)).await;
     for _ in 0..3 {
@@ -203,7 +203,7 @@ async fn ten_wrong_pins_over_several_calls_lock_it_for_an_hour() {
 }
 
 #[actix::test]
-async fn an_extension_and_a_trusted_trunk_prove_who_calls() {
+async fn an_extension_or_a_trusted_trunk_proves_the_caller() {
     let plan = PbxPlan::default().env("VOICE_POLICY", "proof").env("TRUSTED_TRUNKS", TRUSTED);
     let world = PbxWorld::with(plan).await;
     let known = [world.known_caller(1).await, world.known_caller(2).await, world.known_caller(3).await];
@@ -242,7 +242,7 @@ async fn an_extension_and_a_trusted_trunk_prove_who_calls() {
 
 /// Nobody can press a key on a call back that was not made yet: there `proof` means that nothing is proved.
 #[actix::test]
-async fn the_callers_policy_goes_before_the_lines_and_the_lines_before_the_installations() {
+async fn the_caller_policy_overrides_the_line_policy_which_overrides_the_installation() {
     const SALES: &str = "+12025550180";
     let world = World::with(Plan::default().env("VOICE_POLICY", "never")).await;
     world.execute("insert into lines (number, voice_policy) values ($1, 'number')", &[&SALES]).await;
@@ -269,7 +269,7 @@ async fn the_callers_policy_goes_before_the_lines_and_the_lines_before_the_insta
 }
 
 #[actix::test]
-async fn a_restart_forgets_neither_the_tries_nor_what_was_proved() {
+async fn pin_attempts_and_proofs_survive_a_restart() {
     let plan = PbxPlan { greeting_ms: 10_000, ..PbxPlan::default() };
     let world = PbxWorld::with(plan.env("CLONE_CONCURRENCY", "1")).await;
     // Somebody else's upload hangs, so that no other voice is there before the restart.
@@ -313,7 +313,7 @@ async fn a_restart_forgets_neither_the_tries_nor_what_was_proved() {
 }
 
 #[actix::test]
-async fn no_digit_of_a_pin_is_in_any_table_line_or_metric() {
+async fn pin_digits_are_in_no_table_log_line_or_metric() {
     let lines = Lines::default();
     let mut plan = PbxPlan::default().env("PIN_WAIT_SECONDS", "3").env("LOG_LEVEL", "trace");
     plan.world.log = Logger::root(lines.clone().fuse(), slog::o!());

@@ -1,4 +1,4 @@
-//! What a 503 means to the provider: it sends a transcription again, and what it sends once only is found out another way.
+//! ElevenLabs repeats a transcription that was answered with 503. What it sends only once is looked up in another way.
 
 use precall_simulators::elevenlabs::{CallFate, Fault};
 
@@ -29,7 +29,7 @@ fn refused(world: &World, kind: &str) -> bool {
 }
 
 #[actix::test]
-async fn a_transcription_is_sent_again() {
+async fn a_transcription_answered_with_503_is_delivered_again() {
     let mut cluster = Cluster::new().await;
     let mut world = World::at(cluster.url("postgres"), Plan::default().conversation_ms(900)).await;
     let call = world.ring("pbx-1", &caller(1)).await;
@@ -44,7 +44,7 @@ async fn a_transcription_is_sent_again() {
 }
 
 #[actix::test]
-async fn a_failed_dial_that_is_reported_once_only_is_found_out() {
+async fn a_failed_dial_whose_only_report_was_lost_is_looked_up() {
     let mut cluster = Cluster::new().await;
     let plan = Plan::default().env("POSTCALL_WAIT_SECONDS", "1");
     let mut world = World::at(cluster.url("postgres"), plan).await;

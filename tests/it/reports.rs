@@ -1,4 +1,4 @@
-//! What the provider reports of a conversation: late, twice, in pieces, in old forms, or not at all.
+//! Post-call reports of ElevenLabs: late, twice, in pieces, in old formats, or missing.
 
 use precall_simulators::elevenlabs::{Fault, ReportFate};
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ async fn told(world: &World, call: Uuid) -> (String, Option<String>, Option<i32>
 }
 
 #[actix::test]
-async fn late_and_lesser_reports_take_nothing_away() {
+async fn late_or_poorer_reports_remove_nothing() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -87,7 +87,7 @@ async fn late_and_lesser_reports_take_nothing_away() {
 }
 
 #[actix::test]
-async fn news_after_the_end_take_no_words_away() {
+async fn a_pbx_end_after_the_release_keeps_the_transcript() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -102,7 +102,7 @@ async fn news_after_the_end_take_no_words_away() {
 }
 
 #[actix::test]
-async fn words_that_come_after_a_report_without_words_are_kept() {
+async fn a_transcript_that_follows_a_report_without_one_is_kept() {
     let world = World::new().await;
     let (call, agent) = conversing(&world).await;
     taken(
@@ -118,7 +118,7 @@ async fn words_that_come_after_a_report_without_words_are_kept() {
 }
 
 #[actix::test]
-async fn the_old_flat_form_completes_a_call() {
+async fn the_old_flat_report_format_completes_a_call() {
     let world = World::new().await;
     let (call, agent) = conversing(&world).await;
     let flat = json!({
@@ -151,7 +151,7 @@ async fn a_report_of_another_agent_is_acknowledged_and_not_stored() {
 }
 
 #[actix::test]
-async fn a_report_of_nobodys_conversation_is_kept_once() {
+async fn a_report_of_an_unknown_conversation_is_stored_once() {
     let world = World::new().await;
     for _ in 0..3 {
         taken(&world, &transcription("conv_of_tomorrow", "done", &[("agent", "early")], 5)).await;
@@ -166,7 +166,7 @@ async fn a_report_of_nobodys_conversation_is_kept_once() {
 }
 
 #[actix::test]
-async fn a_report_of_a_call_that_is_long_over_raises_its_status() {
+async fn a_report_of_a_long_ended_call_raises_its_status() {
     let world = World::with(Plan::default().conversation_ms(100)).await;
     let (call, agent) = conversing(&world).await;
     let (status, _) = world.operate(&format!("/api/v1/calls/{call}/hangup")).await;
@@ -205,7 +205,7 @@ async fn a_report_of_a_greeting_never_completes_a_call() {
 }
 
 #[actix::test]
-async fn reports_that_never_come_are_fetched() {
+async fn missing_reports_are_fetched_from_the_provider() {
     let world = World::with(Plan::default().env("POSTCALL_WAIT_SECONDS", "1")).await;
     world.faults(vec![silent("greeting"), silent("agent")]);
     let caller = world.known_caller(1).await;
@@ -220,7 +220,7 @@ async fn reports_that_never_come_are_fetched() {
 }
 
 #[actix::test]
-async fn a_report_that_comes_twice_counts_once() {
+async fn a_report_delivered_twice_counts_once() {
     let world = World::new().await;
     let twice = |purpose| Fault { report: ReportFate::Twice, ..dial_fault(purpose) };
     world.faults(vec![twice("greeting"), twice("agent")]);
@@ -237,7 +237,7 @@ async fn a_report_that_comes_twice_counts_once() {
 }
 
 #[actix::test]
-async fn no_report_answers_500() {
+async fn no_report_body_is_answered_with_500() {
     let world = World::new().await;
     let (call, agent) = conversing(&world).await;
     let strange = [

@@ -1,4 +1,4 @@
-//! The service ends in the middle of calls and comes back: they go on, and nobody's telephone rings a second time.
+//! The service restarts during calls: they continue, and no telephone rings a second time.
 
 use precall_simulators::elevenlabs::Fault;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn each_was_dialled_once(world: &World, calls: &[Uuid]) {
 }
 
 #[actix::test]
-async fn calls_in_every_phase_go_on_after_a_restart() {
+async fn calls_in_every_phase_continue_after_a_restart() {
     let world = World::with(Plan::default().conversation_ms(2_000)).await;
     let callers = [
         world.known_caller(1).await,
@@ -73,7 +73,7 @@ async fn calls_in_every_phase_go_on_after_a_restart() {
 }
 
 #[actix::test]
-async fn a_call_survives_one_restart_after_the_other() {
+async fn a_call_survives_several_restarts() {
     let mut world = World::with(Plan::default().conversation_ms(1_500)).await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -104,7 +104,7 @@ async fn a_greeting_whose_dial_was_never_answered_before_the_restart_is_looked_u
 }
 
 #[actix::test]
-async fn limits_count_calls_of_before_the_restart() {
+async fn limits_count_calls_from_before_the_restart() {
     let world = World::with(Plan::default().env("MAX_LIVE_CALLS", "1").conversation_ms(1_500)).await;
     let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
     let call = world.ring("pbx-1", &first).await;
@@ -120,7 +120,7 @@ async fn limits_count_calls_of_before_the_restart() {
 }
 
 #[actix::test]
-async fn the_cache_is_warm_after_a_restart() {
+async fn the_voice_cache_is_filled_after_a_restart() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -149,7 +149,7 @@ async fn a_call_that_was_released_while_its_report_was_on_the_way_is_completed_a
 }
 
 #[actix::test]
-async fn an_agent_whom_an_earlier_start_has_dialled_without_a_trace_is_not_dialled_again() {
+async fn an_agent_dialled_before_a_restart_is_not_dialled_again_when_no_trace_is_found() {
     let plan = Plan::default().env("AUTO_TRANSITION_ENABLED", "false").conversation_ms(1_500);
     let world = World::with(plan).await;
     let caller = world.known_caller(1).await;

@@ -1,4 +1,4 @@
-//! Samples in a bucket and samples that are uploaded, through the service and a simulated store.
+//! Voice samples in S3 and uploaded samples, through the service and a simulated store.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ async fn a_sample_in_a_bucket_is_cloned() {
 }
 
 #[actix::test]
-async fn a_bucket_that_does_not_give_the_sample_says_why() {
+async fn when_a_bucket_refuses_the_sample_the_reason_is_stored() {
     let store = bucket(Options::default()).await;
     let world = World::with(plan(&store)).await;
     store.put("huge.wav", vec![1; 21 * 1024 * 1024]);
@@ -138,7 +138,7 @@ async fn a_bucket_that_does_not_give_the_sample_says_why() {
 }
 
 #[actix::test]
-async fn wrong_keys_are_told_and_not_shown() {
+async fn wrong_s3_keys_are_reported_and_never_shown() {
     let store = bucket(Options::default()).await;
     store.put("anna.wav", recording(1));
     let plans = [
@@ -158,7 +158,7 @@ async fn wrong_keys_are_told_and_not_shown() {
 }
 
 #[actix::test]
-async fn another_object_has_another_mark_and_nothing_is_read_for_it() {
+async fn a_changed_object_is_noticed_without_a_download() {
     let (store, folder) = (bucket(Options::default()).await, tempfile::tempdir().unwrap());
     let samples = direct(&store, &folder);
     let reference = format!("s3://voices/{NAME}");
@@ -174,7 +174,7 @@ async fn another_object_has_another_mark_and_nothing_is_read_for_it() {
 }
 
 #[actix::test]
-async fn a_store_that_does_not_answer_is_given_up() {
+async fn a_bucket_that_does_not_answer_times_out() {
     let (store, folder) = (bucket(Options::default()).await, tempfile::tempdir().unwrap());
     let samples = direct(&store, &folder);
     store.put("anna.wav", recording(1));
@@ -187,7 +187,7 @@ async fn a_store_that_does_not_answer_is_given_up() {
 
 /// Two versions a page, so that one object's versions are on several, with others whose names begin like its own.
 #[actix::test]
-async fn nothing_of_a_deleted_object_can_be_had_back() {
+async fn every_version_of_a_deleted_object_is_deleted() {
     for versioning in [Versioning::Kept, Versioning::Off] {
         let store = bucket(Options { versioning, page: 2, ..Options::default() }).await;
         let folder = tempfile::tempdir().unwrap();
@@ -220,7 +220,7 @@ async fn nothing_of_a_deleted_object_can_be_had_back() {
 }
 
 #[actix::test]
-async fn an_upload_is_checked_kept_and_cloned() {
+async fn an_uploaded_sample_is_checked_stored_and_cloned() {
     let store = bucket(Options::default()).await;
     for (place, reference) in [("local", "uploads/default/"), ("s3", "s3://voices/uploads/default/")] {
         // Nobody has agreed to what is uploaded only now.
@@ -257,7 +257,7 @@ async fn an_upload_is_checked_kept_and_cloned() {
 }
 
 #[actix::test]
-async fn a_sample_that_two_callers_share_stays_for_the_other() {
+async fn a_sample_shared_by_two_callers_stays_while_one_uses_it() {
     let world = World::new().await;
     let (one, two) = (world.mapped_caller(1).await, world.mapped_caller(2).await);
     for caller in [&one, &two] {
@@ -273,7 +273,7 @@ async fn a_sample_that_two_callers_share_stays_for_the_other() {
 }
 
 #[actix::test]
-async fn an_upload_that_cannot_be_used_changes_nothing() {
+async fn an_unusable_upload_changes_nothing() {
     let world = World::new().await;
     let mapped = world.mapped_caller(1).await;
     let before = mapped_to(&world, &mapped).await;
@@ -326,7 +326,7 @@ async fn answer_to_an_endless_upload(world: &World, caller: &str) -> String {
 }
 
 #[actix::test]
-async fn a_bucket_that_takes_nothing_is_not_the_clients_fault() {
+async fn when_the_bucket_refuses_an_upload_the_client_gets_a_server_error() {
     let store = bucket(Options::default()).await;
     let world = World::with(plan(&store).env("VOICE_SAMPLE_STORAGE", "s3")).await;
     let caller = world.mapped_caller(1).await;

@@ -1,6 +1,4 @@
-//! The schema and the statements that are written for it.
-
-use precall_store;
+//! The schema, and every statement that is written for it.
 
 use crate::support::{connect_to, database};
 

@@ -1,4 +1,4 @@
-//! Speakers agree over the API that their samples are cloned, and take it back.
+//! Speakers give and withdraw consents over the API.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -58,7 +58,7 @@ async fn speakers_are_listed_and_shown_with_their_consents() {
 }
 
 #[actix::test]
-async fn a_consent_that_cannot_be_meant_is_refused() {
+async fn an_invalid_consent_is_refused() {
     let world = World::with(with_keys()).await;
     write_sample(&world.sample(1), 1);
     let speaker = speaker_of(&world, "Anna", 1).await;
@@ -118,7 +118,7 @@ async fn a_consent_that_cannot_be_meant_is_refused() {
 }
 
 #[actix::test]
-async fn a_word_that_is_taken_back_reaches_every_mapping_the_provider_and_the_sample() {
+async fn withdrawing_a_consent_reaches_every_mapping_the_provider_and_the_sample() {
     let world = World::with(with_keys()).await;
     let (first, second, other) = (caller(1), caller(2), caller(3));
     for n in [1, 2] {

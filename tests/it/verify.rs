@@ -1,4 +1,4 @@
-//! `precall verify`: finds nothing where nothing is wrong, and each thing that somebody broke by its rule.
+//! `precall verify` finds nothing in a sound database, and finds each kind of damage by its rule.
 
 use precall_store::verify::verify;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ async fn broken(url: &str) -> Vec<(&'static str, String)> {
 }
 
 #[actix::test]
-async fn a_database_in_use_holds() {
+async fn verify_finds_nothing_in_a_database_in_use() {
     let (world, ..) = world().await;
     let verified = verify(&mut connect_to(&world.url).await).await.unwrap();
     assert_eq!((verified.offered, verified.released + verified.live, verified.jobs), (2, 2, 2));
@@ -33,7 +33,7 @@ async fn a_database_in_use_holds() {
 }
 
 #[actix::test]
-async fn whatever_somebody_breaks_is_found_by_its_rule() {
+async fn verify_finds_each_kind_of_damage_by_its_rule() {
     let (world, over, _) = world().await;
     // Nobody mends meanwhile.
     world.app.stop_now().await;
@@ -83,7 +83,7 @@ async fn whatever_somebody_breaks_is_found_by_its_rule() {
 }
 
 #[actix::test]
-async fn whatever_somebody_does_to_the_log_of_consents_is_found_by_its_rule() {
+async fn verify_finds_each_change_of_the_consent_log() {
     let world = World::new().await;
     for n in 1..=3 {
         let number = world.mapped_caller(n).await;

@@ -1,5 +1,5 @@
-//! Account and tables are brought in step: what nobody knows of is deleted, what is gone is forgotten, and much of it only on somebody's
-//! word.
+//! Voices at ElevenLabs and in the database are reconciled: strays are deleted, missing voices are forgotten, and large
+//! changes need the approval of an operator.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -54,7 +54,7 @@ async fn cloned(world: &World, n: u32) -> Uuid {
 }
 
 #[actix::test]
-async fn a_new_database_deletes_nothing_before_somebody_has_looked_and_few_strays_after() {
+async fn a_new_database_needs_one_approval_before_stray_voices_are_deleted() {
     let world = World::with(Plan { voice_slots: 40, ..Plan::default() }).await;
     for n in 1..=6 {
         cloned(&world, n).await;
@@ -70,7 +70,8 @@ async fn a_new_database_deletes_nothing_before_somebody_has_looked_and_few_stray
     let (_, answer) = reconcile(&world, true).await;
     assert_eq!((&answer["deleted"], &answer["needs_yes"]), (&json!(1), &Value::Null), "{answer}");
     assert_eq!(at_provider(&world), 8, "six of ours and two of others");
-    let audit = "select detail ->> 'deleted' from audit_log where action = 'voices_reconciled' order by id desc limit 1";
+    let audit = "select detail ->> 'deleted' from audit_log where action = 'voices_reconciled'
+        order by id desc limit 1";
     assert_eq!(world.client.query_one(audit, &[]).await.unwrap().get::<_, String>(0), "1");
     strays(&world, 1).await;
     let (_, answer) = reconcile(&world, false).await;
@@ -93,7 +94,7 @@ async fn a_new_database_deletes_nothing_before_somebody_has_looked_and_few_stray
 }
 
 #[actix::test]
-async fn a_voice_that_somebody_deleted_at_the_provider_is_forgotten() {
+async fn a_voice_deleted_at_the_provider_is_removed_from_the_cache() {
     let world = World::new().await;
     let call = cloned(&world, 1).await;
     let voices = world.simulator.voices();
@@ -119,7 +120,7 @@ async fn a_voice_that_somebody_deleted_at_the_provider_is_forgotten() {
 }
 
 #[actix::test]
-async fn voices_are_listed_with_the_word_they_exist_on_and_cloned_ahead_into_free_slots() {
+async fn voices_are_listed_with_their_consent_and_cloned_ahead_into_free_slots() {
     let world = World::with(Plan { voice_slots: 2, ..Plan::default() }.env("CACHE_TTL", "86400")).await;
     cloned(&world, 1).await;
     let (_, page) = world.get("/api/v1/voices").await;

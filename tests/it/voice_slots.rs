@@ -1,4 +1,4 @@
-//! The account has few slots for voices: one that nobody uses makes room, one that a call uses never does.
+//! Voice slots of the account are few: an unused voice makes room, a voice in use never does.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ async fn one_call(world: &World, n: u32, caller: &str) -> Uuid {
 }
 
 #[actix::test]
-async fn the_voice_that_was_used_longest_ago_makes_room() {
+async fn the_least_recently_used_voice_is_deleted_for_a_new_one() {
     let world = World::with(with_slots(2)).await;
     let callers = [world.known_caller(1).await, world.known_caller(2).await, world.known_caller(3).await];
     let first = one_call(&world, 1, &callers[0]).await;
@@ -60,7 +60,7 @@ async fn the_voice_that_was_used_longest_ago_makes_room() {
 }
 
 #[actix::test]
-async fn a_voice_that_a_call_uses_is_not_deleted_for_another() {
+async fn a_voice_in_use_is_not_deleted_for_another() {
     let world = World::with(Plan { voice_slots: 1, ..Plan::default().conversation_ms(1_500) }).await;
     let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
     let talks = world.ring("pbx-1", &first).await;
@@ -77,7 +77,7 @@ async fn a_voice_that_a_call_uses_is_not_deleted_for_another() {
 }
 
 #[actix::test]
-async fn what_a_call_uses_is_not_deleted_after_a_restart_either() {
+async fn a_voice_in_use_is_not_deleted_after_a_restart() {
     let world = World::with(Plan { voice_slots: 1, ..Plan::default().conversation_ms(3_000) }).await;
     let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
     let talks = world.ring("pbx-1", &first).await;
@@ -93,7 +93,7 @@ async fn what_a_call_uses_is_not_deleted_after_a_restart_either() {
 }
 
 #[actix::test]
-async fn a_voice_that_expired_is_deleted_at_the_provider() {
+async fn an_expired_voice_is_deleted_at_the_provider() {
     let world = World::with(Plan::default().env("CACHE_TTL", "1")).await;
     let caller = world.known_caller(1).await;
     one_call(&world, 1, &caller).await;
@@ -125,7 +125,7 @@ async fn a_forgotten_voice_is_deleted_at_the_provider() {
 
 /// `SLOT_CALLERS` and `SLOT_CALLS` ask for more.
 #[actix::test]
-async fn many_callers_share_few_slots() {
+async fn many_callers_share_few_voice_slots() {
     let number =
         |name: &str, usual| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (callers, calls): (u32, u32) = (number("SLOT_CALLERS", 30), number("SLOT_CALLS", 120));
@@ -161,7 +161,9 @@ async fn many_callers_share_few_slots() {
     }
     assert!(most <= 10, "{most} voices at once");
     until("provider and database agree", || async { known(&world).await == voices(&world) }).await;
-    let row = world.client.query_one("select count(*) filter (where cloned_voice_id is not null), count(*) filter (where voice_missing is not null) from call_log", &[]).await.unwrap();
+    let counts = "select count(*) filter (where cloned_voice_id is not null),
+        count(*) filter (where voice_missing is not null) from call_log";
+    let row = world.client.query_one(counts, &[]).await.unwrap();
     let (cloned, missing): (i64, i64) = (row.get(0), row.get(1));
     println!(
         "{calls} calls of {callers} callers: {cloned} with their voice, {missing} without, {most} voices at most"

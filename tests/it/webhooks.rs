@@ -1,4 +1,4 @@
-//! What the PBX says, in whatever order and however often it says it.
+//! Webhooks of the PBX in any order and any number.
 
 use precall::signature::{Kind, sign};
 use precall_base::clock;
@@ -37,7 +37,7 @@ async fn greeting_is_reported(world: &World, call: Uuid) {
 }
 
 #[actix::test]
-async fn an_end_that_comes_first_absorbs_its_call() {
+async fn a_call_whose_end_arrives_first_is_ended_without_a_dial() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let answer = says(&world, &ended("pbx-1"), "ended").await;
@@ -54,7 +54,7 @@ async fn an_end_that_comes_first_absorbs_its_call() {
 }
 
 #[actix::test]
-async fn an_end_that_came_first_is_remembered_over_a_restart() {
+async fn an_end_that_arrived_first_is_remembered_after_a_restart() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     says(&world, &ended("pbx-1"), "ended").await;
@@ -65,7 +65,7 @@ async fn an_end_that_came_first_is_remembered_over_a_restart() {
 }
 
 #[actix::test]
-async fn an_end_during_the_greeting_ends_the_wait_and_no_agent_rings() {
+async fn a_pbx_end_during_the_greeting_ends_the_call_without_an_agent_dial() {
     let world = World::with(slow_greeting().clone_delay_ms("400")).await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -89,7 +89,7 @@ async fn an_end_during_the_greeting_ends_the_wait_and_no_agent_rings() {
 }
 
 #[actix::test]
-async fn an_installation_may_call_back_after_the_pbx_has_hung_up() {
+async fn calls_can_continue_after_the_pbx_hung_up_if_so_configured() {
     let world = World::with(slow_greeting().env("CALLBACK_ENDS_WITH_PBX_CALL", "false")).await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -102,7 +102,7 @@ async fn an_installation_may_call_back_after_the_pbx_has_hung_up() {
 }
 
 #[actix::test]
-async fn an_end_after_the_agent_was_reached_changes_nothing_of_the_conversation() {
+async fn a_pbx_end_after_the_agent_was_reached_leaves_the_conversation() {
     let world = World::with(slow_greeting()).await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -118,7 +118,7 @@ async fn an_end_after_the_agent_was_reached_changes_nothing_of_the_conversation(
 }
 
 #[actix::test]
-async fn notices_without_an_id_mean_the_one_call_of_their_caller() {
+async fn webhooks_without_a_call_id_apply_to_the_only_call_of_the_caller() {
     let world = World::with(slow_greeting()).await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -131,7 +131,7 @@ async fn notices_without_an_id_mean_the_one_call_of_their_caller() {
 }
 
 #[actix::test]
-async fn news_of_nobody_and_of_calls_that_go_out_leave_nothing() {
+async fn webhooks_of_unknown_or_outbound_calls_store_nothing() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     says(&world, &changed("pbx-unknown", "Talking"), "ignored").await;
@@ -155,7 +155,7 @@ async fn news_of_nobody_and_of_calls_that_go_out_leave_nothing() {
 }
 
 #[actix::test]
-async fn changes_of_state_are_recorded_on_their_call() {
+async fn pbx_state_changes_are_recorded_on_their_call() {
     let world = World::with(slow_greeting()).await;
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
@@ -170,7 +170,7 @@ async fn changes_of_state_are_recorded_on_their_call() {
 }
 
 #[actix::test]
-async fn a_replay_is_a_duplicate_inside_the_window_and_refused_outside() {
+async fn a_repeated_webhook_is_a_duplicate_within_the_time_window_and_refused_after_it() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let body = incoming("pbx-1", &caller).to_string();
@@ -212,7 +212,7 @@ async fn the_same_webhook_after_the_call_and_after_a_restart_is_a_duplicate() {
 }
 
 #[actix::test]
-async fn no_input_answers_500() {
+async fn no_webhook_body_is_answered_with_500() {
     let world = World::new().await;
     let long = "9".repeat(255);
     let bodies = [

@@ -1,5 +1,4 @@
-//! A speaker takes the word back: nobody begins to speak with the voice, who speaks with it on the bridge goes on in another one, and it is
-//! deleted at the provider.
+//! A withdrawn consent: no new call uses the voice, bridged calls change to another voice, and the voice is deleted.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +23,7 @@ async fn withdraw(world: &World, speaker: Uuid, caller: &str) {
 }
 
 #[actix::test]
-async fn who_speaks_in_a_withdrawn_voice_on_the_bridge_goes_on_in_the_fallback_voice() {
+async fn a_bridged_call_in_a_withdrawn_voice_continues_in_the_fallback_voice() {
     let script =
         vec![say(400), listens(), hears("I call about my order."), Step::Act(Act::Stall { ms: 60_000 })];
     let world = PbxWorld::with(PbxPlan::default().bridge(script).env("AGENT_STALL_SECONDS", "15")).await;
@@ -52,7 +51,7 @@ async fn who_speaks_in_a_withdrawn_voice_on_the_bridge_goes_on_in_the_fallback_v
 }
 
 #[actix::test]
-async fn a_withdrawal_that_nobody_told_of_is_seen_in_the_tables() {
+async fn a_withdrawal_made_directly_in_the_database_is_noticed() {
     let world = World::new().await;
     let caller = world.mapped_caller(1).await;
     let speaker = world.consent(&caller, &world.sample(1)).await;
@@ -65,7 +64,7 @@ async fn a_withdrawal_that_nobody_told_of_is_seen_in_the_tables() {
 }
 
 #[actix::test]
-async fn a_job_that_has_not_sent_the_sample_does_not_and_what_was_sent_is_deleted() {
+async fn a_withdrawal_stops_a_pending_upload_and_deletes_an_uploaded_voice() {
     let world = World::with(Plan::default().clone_delay_ms("1500").env("CLONE_CONCURRENCY", "1")).await;
     let mut withdrawn = Vec::new();
     for n in 1..=2 {
@@ -91,7 +90,7 @@ async fn a_job_that_has_not_sent_the_sample_does_not_and_what_was_sent_is_delete
 }
 
 #[actix::test]
-async fn a_replaced_sample_needs_a_word_of_its_own() {
+async fn a_replaced_sample_needs_its_own_consent() {
     let world = World::new().await;
     let caller = world.mapped_caller(1).await;
     let speaker = world.consent(&caller, &world.sample(1)).await;

@@ -1,11 +1,11 @@
-//! The agent on the caller's own leg as a person would tell it: made ready early, lost, opened again, and kept waiting while a
-//! person is called.
+//! The agent on the caller's own leg as a person would tell it: made ready early, lost, opened again, and parked
+//! while a person is called.
 
 use std::sync::Arc;
 
 use precall_call::{
-    AgentLoss, Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, NoVoice,
-    Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
+    AgentLoss, Attempt, Blame, CallPart, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure,
+    LegSeen, NoVoice, Person, Phase, Policy, Route, Rung, Speaker, Told, Voice,
 };
 
 use crate::stories::{Story, start};
@@ -39,7 +39,7 @@ fn lost(attempt: u8, why: AgentLoss) -> Event {
 }
 
 fn with(number: u8, rung: Rung) -> Phase {
-    Phase::Conversing(Attempt { number, rung })
+    Phase::Conversing(Conversing { attempt: Attempt { number, rung }, looked_up: false })
 }
 
 fn sales() -> Event {
@@ -65,7 +65,7 @@ fn talking() -> Story {
 fn an_agent_whose_voice_is_known_is_made_ready_while_the_greeting_is_heard_and_speaks_at_its_end() {
     let mut story = greeted(bridge()).then(voice_ready());
     assert_eq!(story.orders(), [start(1, Rung::BridgeCloned, Some("clone"))]);
-    assert_eq!(story.call.phase, Phase::Greeting);
+    assert!(story.call.is_greeting());
     let mut story = story.then(ready(1));
     assert_eq!(story.orders(), [], "nobody talks into the greeting");
     let mut story = story.then(played());
@@ -75,7 +75,7 @@ fn an_agent_whose_voice_is_known_is_made_ready_while_the_greeting_is_heard_and_s
 }
 
 #[test]
-fn an_agent_that_is_not_ready_when_the_greeting_ends_is_waited_for_with_music() {
+fn the_caller_hears_music_while_the_agent_is_not_ready_after_the_greeting() {
     let mut story = greeted(bridge()).then(voice_ready()).then(played());
     assert_eq!(story.orders(), [start(1, Rung::BridgeCloned, Some("clone")), Effect::PlayHold]);
     let mut story = story.then(ready(1));
@@ -108,7 +108,7 @@ fn a_refused_voice_leads_to_the_next_rung_while_the_greeting_still_plays() {
 }
 
 #[test]
-fn a_clone_that_comes_while_another_voice_is_made_ready_is_the_better_one() {
+fn a_late_clone_replaces_an_early_agent_in_the_fallback_voice() {
     let story = greeted(bridge()).then(Event::VoiceMissing { why: NoVoice::CloneFailed });
     let mut story = story.then(ready(1));
     story.orders();
@@ -128,10 +128,10 @@ fn keys_during_the_greeting_bring_the_ready_agent_or_a_person() {
 }
 
 #[test]
-fn whoever_ends_it_ends_it() {
+fn the_call_ends_when_agent_caller_or_deadline_ends_it() {
     let ended = talking().then(Event::AgentEnded { attempt: 1 });
     assert_eq!(ended.ended(), (Cause::AgentEnded, None, Told::Goodbye));
-    assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg]);
+    assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg, Effect::ReleaseSeat]);
     let hung_up = talking().then(Event::LegGone);
     assert_eq!(hung_up.orders, [Effect::StopAudio], "the agent's socket closes with the audio, at once");
     let hung_up = hung_up.at_the_deadline();
@@ -181,13 +181,13 @@ fn a_person_is_called_while_the_agent_waits_and_takes_the_call() {
 
 #[test]
 fn a_person_who_is_not_reached_leaves_the_caller_with_the_agent() {
-    let due = talking().call.dues.conversation;
+    let due = talking().call.deadlines.conversation;
     let mut story = talking().then(sales());
     story.orders();
     let mut story = story.then(failed(2, HandoffFailure::Busy));
     assert_eq!(story.orders(), [Effect::ReturnToAgent { attempt: 1, why: HandoffFailure::Busy }]);
     assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
-    assert_eq!(story.call.dues.conversation, due, "the longest conversation is not longer for it");
+    assert_eq!(story.call.deadlines.conversation, due, "the longest conversation is not longer for it");
     // The key does the same, with the person it stands for.
     let mut story = story.then(Event::DtmfReceived { key: '0' });
     let call =
@@ -201,7 +201,7 @@ fn a_person_who_is_not_reached_leaves_the_caller_with_the_agent() {
 }
 
 #[test]
-fn nobody_is_called_whom_the_configuration_does_not_name() {
+fn a_person_who_is_not_configured_is_not_called() {
     let nobody = Event::PersonAsked { number: 1, person: Person::Named(Arc::from("+15551234567")) };
     let mut story = talking().then(nobody);
     assert_eq!(story.orders(), [Effect::ReturnToAgent { attempt: 1, why: HandoffFailure::Refused }]);
@@ -209,7 +209,7 @@ fn nobody_is_called_whom_the_configuration_does_not_name() {
 }
 
 #[test]
-fn an_agent_that_goes_while_a_person_is_called_is_not_returned_to() {
+fn the_caller_does_not_return_to_an_agent_that_left_while_a_person_was_called() {
     for gone in [Event::AgentEnded { attempt: 1 }, lost(1, AgentLoss::Lost)] {
         let mut story = talking().then(sales()).then(gone);
         story.orders();
@@ -226,15 +226,15 @@ fn a_leg_that_moves_and_a_restart_and_a_panic_open_the_same_bridge_again() {
     assert_eq!(moved.orders.last(), Some(&again));
     let restarted = talking().then(Event::Resumed { generation: 1, leg: LegSeen::Present });
     assert_eq!(restarted.orders.last(), Some(&again));
-    let panicked = talking().then(Event::Panicked { job: Job::Greeting, ordinal: 1 });
+    let panicked = talking().then(Event::Panicked { part: CallPart::Greeting, ordinal: 1 });
     assert_eq!(panicked.orders, [Effect::PlayHold, again]);
 }
 
 #[test]
-fn words_are_counted_and_move_nothing() {
-    let line = |number| Event::LineSpoken { number, by: Speaker::Caller, corrects: None };
+fn utterances_are_counted_and_change_nothing_else() {
+    let line = |number| Event::Utterance { number, by: Speaker::Caller, corrects: None };
     let story = talking().then(line(1)).then(line(1)).then(line(3)).then(line(2));
-    assert_eq!(story.call.lines, 2);
+    assert_eq!(story.call.utterances, 2);
     assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
 }
 
@@ -265,17 +265,17 @@ fn a_voice_that_is_withdrawn_while_its_agent_is_made_ready_is_never_heard() {
 }
 
 #[test]
-fn an_agent_that_waits_for_a_person_in_a_withdrawn_voice_is_not_returned_to() {
+fn the_caller_does_not_return_to_a_parked_agent_with_a_withdrawn_voice() {
     let mut story = talking().then(sales());
     story.orders();
     let mut story = story.then(withdrawn());
-    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo]);
+    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo, Effect::ReleaseSeat]);
     let mut story = story.then(failed(2, HandoffFailure::NoAnswer));
     assert_eq!(story.orders().last(), Some(&start(3, Rung::BridgeFallback, Some("fallback"))));
 }
 
 #[test]
-fn a_conversation_that_is_not_ours_to_change_goes_on_in_its_voice() {
+fn a_transferred_conversation_goes_on_in_a_withdrawn_voice() {
     let transferred = Policy { has_bridge: false, ..policy(Route::Transfer) };
     let story = greeted(transferred).then(voice_ready()).then(played());
     let mut story = story.then(Event::HandoffSucceeded { attempt: 1, conversation: None });

@@ -1,11 +1,12 @@
 //! The laws, each by its name. The walk and the properties hold every step they make against all of them.
 
 use precall_call::{
-    At, Attempt, Call, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof, ProofWay,
-    Proving, Purpose, Rung, Step, Voice, facts, step,
+    At, Attempt, Call, Conversing, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof,
+    ProofState, ProofWay, Purpose, Route, Rung, Step, Voice, facts, step,
 };
 
-/// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to hold.
+/// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to
+/// hold.
 pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     if taken.next == *before {
         return assert_eq!(taken.effects, [], "an effect without a change");
@@ -18,8 +19,8 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     every_live_state_has_one_deadline(&taken.next);
     a_deadline_moves_the_call_on(&taken.next);
     a_stale_deadline_changes_nothing(before, event, now, taken);
-    each_rung_at_most_once_but_for_what_broke(&taken.next);
-    persons_are_called_a_few_times_at_most(&taken.next);
+    each_rung_is_tried_once_except_for_retries(&taken.next);
+    a_person_is_called_at_most_three_times(&taken.next);
     a_dial_needs_its_own_intent(event, taken);
     no_dial_while_one_may_have_been_executed(before, taken);
     reports_only_rise(before, taken);
@@ -27,13 +28,17 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     nothing_is_waited_for_after_the_end(&taken.next);
     a_clone_rung_needs_a_clone(taken);
     no_agent_before_the_notice_was_heard(taken);
-    nothing_is_begun_while_the_leg_is_away(taken);
-    what_cannot_be_heard_is_not_tried(taken);
+    nothing_starts_while_the_leg_is_away(taken);
+    no_rung_that_needs_audio_is_tried_without_audio(taken);
     an_agent_is_connected_only_when_it_is_ready(before, event, taken);
-    an_agent_that_is_left_is_given_up(before, event, taken);
-    a_withdrawn_voice_is_not_begun_with(event, taken);
-    nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event, taken);
-    a_proof_is_awaited_only_while_it_can_matter(&taken.next);
+    an_agent_the_call_goes_on_without_is_given_up(before, event, taken);
+    no_agent_starts_with_a_withdrawn_voice(event, taken);
+    no_cloned_voice_without_the_proof_that_was_asked_for(event, taken);
+    the_call_waits_for_proof_only_while_it_matters(&taken.next);
+    a_seat_is_held_exactly_while_a_paid_conversation_may_be_live(before, taken);
+    a_seat_is_taken_and_given_back_in_turn(before, taken);
+    the_watch_for_the_greetings_end_ends_with_the_greeting(before, taken);
+    a_conversation_counts_when_its_report_is_news(before, event, taken);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {
@@ -90,7 +95,7 @@ fn a_stale_deadline_changes_nothing(before: &Call, event: &Event, now: At, taken
     }
 }
 
-fn each_rung_at_most_once_but_for_what_broke(call: &Call) {
+fn each_rung_is_tried_once_except_for_retries(call: &Call) {
     let ladder: Vec<Rung> = call.tried.iter().copied().filter(|rung| *rung != Rung::Person).collect();
     let again = ladder.iter().enumerate().filter(|(i, rung)| ladder[..*i].contains(rung));
     let mut times = 0;
@@ -98,11 +103,11 @@ fn each_rung_at_most_once_but_for_what_broke(call: &Call) {
         assert!(rung.bridges(), "{rung:?} was tried twice");
         times += 1;
     }
-    assert_eq!(times, usize::from(call.reopened), "a rung was tried again without leave");
+    assert_eq!(times, usize::from(call.retries), "a rung was tried again without leave");
     assert!(times <= 2, "a rung is tried on and on");
 }
 
-fn persons_are_called_a_few_times_at_most(call: &Call) {
+fn a_person_is_called_at_most_three_times(call: &Call) {
     assert!(call.tried.iter().filter(|rung| **rung == Rung::Person).count() <= 3);
 }
 
@@ -111,28 +116,31 @@ fn an_agent_is_connected_only_when_it_is_ready(before: &Call, event: &Event, tak
     for effect in &taken.effects {
         match effect {
             Effect::ConnectAgent { attempt } => {
-                let made_ready = before.early.is_some_and(|e| e.ready && e.attempt.number == *attempt);
+                let made_ready = before.early().is_some_and(|e| e.ready && e.attempt.number == *attempt);
                 let is_now = matches!(event, Event::HandoffSucceeded { attempt: a, .. } if a == attempt);
                 assert!(made_ready || is_now, "an agent that is not ready was connected");
-                assert!(taken.next.talked, "nobody noted that the agent spoke");
+                assert!(taken.next.agent_talked, "nobody noted that the agent spoke");
             }
             Effect::ReturnToAgent { attempt, why } => {
-                let waited = before.kept.is_some_and(|kept| kept.attempt.number == *attempt);
+                let waited = before.parked().is_some_and(|parked| parked.attempt.number == *attempt);
                 let refused = *why == HandoffFailure::Refused && taken.next.phase == before.phase;
                 assert!(waited || refused, "a return to an agent who was not there");
             }
             _ => continue,
         }
-        assert!(matches!(taken.next.phase, Phase::Conversing(with) if with.rung.bridges()));
+        assert!(matches!(taken.next.phase, Phase::Conversing(with) if with.attempt.rung.bridges()));
         assert!(taken.next.leg == Leg::Connected && taken.next.notice_given());
     }
 }
 
 /// The session of an agent on the bridge that the call goes on without is closed: by order, or with the leg's audio.
-fn an_agent_that_is_left_is_given_up(before: &Call, event: &Event, taken: &Step) {
-    let (Phase::Conversing(with), Leg::Connected) = (before.phase, before.leg) else { return };
-    let stays = matches!(taken.next.phase, Phase::Conversing(now) if now == with)
-        || taken.next.kept.is_some_and(|kept| kept.attempt == with)
+fn an_agent_the_call_goes_on_without_is_given_up(before: &Call, event: &Event, taken: &Step) {
+    let (Phase::Conversing(Conversing { attempt: with, .. }), Leg::Connected) = (before.phase, before.leg)
+    else {
+        return;
+    };
+    let stays = matches!(taken.next.phase, Phase::Conversing(now) if now.attempt == with)
+        || taken.next.parked().is_some_and(|parked| parked.attempt == with)
         || taken.next.leg != Leg::Connected;
     let took_leave = matches!(event, Event::Resumed { .. } | Event::Panicked { .. });
     if !with.rung.bridges() || stays || took_leave {
@@ -146,19 +154,23 @@ fn an_agent_that_is_left_is_given_up(before: &Call, event: &Event, taken: &Step)
 }
 
 /// Who speaks with it on a line that is not ours goes on; nobody else does, and nobody begins to.
-fn a_withdrawn_voice_is_not_begun_with(event: &Event, taken: &Step) {
+fn no_agent_starts_with_a_withdrawn_voice(event: &Event, taken: &Step) {
     let call = &taken.next;
     if !matches!(event, Event::VoiceWithdrawn { .. }) || call.is_released() {
         return;
     }
     assert!(matches!(call.voice, Voice::Fallback(_)), "the voice is still the caller's: {:?}", call.voice);
     let speaks = |attempt: Attempt| attempt.rung == Rung::BridgeCloned;
-    let on_the_way = call.early.is_some_and(|early| speaks(early.attempt));
-    let waits = call.kept.is_some_and(|kept| speaks(kept.attempt));
-    let talks = matches!(call.phase, Phase::HandingOff(with) | Phase::Conversing(with) if speaks(with));
+    let on_the_way = call.early().is_some_and(|early| speaks(early.attempt));
+    let waits = call.parked().is_some_and(|parked| speaks(parked.attempt));
+    let talks = match call.phase {
+        Phase::HandingOff(handoff) => speaks(handoff.attempt),
+        Phase::Conversing(with) => speaks(with.attempt),
+        _ => false,
+    };
     assert!(!on_the_way && !waits && !talks, "somebody on the bridge has it still");
     let lets_go = taken.effects.contains(&Effect::LetVoiceGo);
-    let elsewhere = matches!(call.phase, Phase::HandingOff(with) if with.rung.takes_clone());
+    let elsewhere = matches!(call.phase, Phase::HandingOff(handoff) if handoff.attempt.rung.takes_clone());
     assert!(lets_go || elsewhere, "it is kept for nobody");
 }
 
@@ -169,6 +181,11 @@ fn a_dial_needs_its_own_intent(event: &Event, taken: &Step) {
             Effect::StartHandoff { attempt, rung, .. } => {
                 assert_eq!(*event, Event::HandoffStarted { attempt: *attempt, rung: *rung });
                 assert!(taken.next.still_wants(effect), "an order that nobody wants");
+                assert!(*rung != Rung::Apology, "a handoff that calls nobody");
+            }
+            Effect::PlayApology { attempt } => {
+                assert_eq!(*event, Event::HandoffStarted { attempt: *attempt, rung: Rung::Apology });
+                assert!(taken.next.still_wants(effect), "an apology that nobody wants");
             }
             _ => continue,
         }
@@ -203,16 +220,22 @@ fn reports_only_rise(before: &Call, taken: &Step) {
 
 fn audio_only_on_a_live_leg(taken: &Step) {
     for effect in &taken.effects {
-        let audio = matches!(effect, Effect::PlayGreeting | Effect::PlayHold | Effect::DropLeg);
+        let audio = matches!(
+            effect,
+            Effect::PlayGreeting | Effect::PlayHold | Effect::PlayApology { .. } | Effect::DropLeg
+        );
         assert!(!audio || taken.next.policy.on_live_leg(), "audio without a leg");
         assert!(*effect != Effect::DropLeg || taken.next.leg != Leg::Absent, "a drop without a leg");
     }
 }
 
 fn nothing_is_waited_for_after_the_end(call: &Call) {
-    assert!(!(call.is_released() && call.waiting), "a released call waits for a voice");
+    assert!(!(call.is_released() && call.awaits_voice), "a released call waits for a voice");
     if let Phase::HandingOff(_) | Phase::Conversing(_) = call.phase {
-        assert!(call.dues.voice.is_none() && call.dues.greeting.is_none(), "an old due time is armed");
+        assert!(
+            call.deadlines.voice.is_none() && call.deadlines.greeting.is_none(),
+            "an old due time is armed"
+        );
     }
 }
 
@@ -233,7 +256,7 @@ fn no_agent_before_the_notice_was_heard(taken: &Step) {
     }
 }
 
-fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
+fn nothing_starts_while_the_leg_is_away(taken: &Step) {
     if !taken.next.policy.on_live_leg() || taken.next.leg == Leg::Connected {
         return;
     }
@@ -241,6 +264,7 @@ fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
         let begun = matches!(
             effect,
             Effect::StartHandoff { .. }
+                | Effect::PlayApology { .. }
                 | Effect::Intend(_)
                 | Effect::PlayGreeting
                 | Effect::PlayHold
@@ -251,18 +275,22 @@ fn nothing_is_begun_while_the_leg_is_away(taken: &Step) {
     }
 }
 
-fn what_cannot_be_heard_is_not_tried(taken: &Step) {
+fn no_rung_that_needs_audio_is_tried_without_audio(taken: &Step) {
     for effect in &taken.effects {
-        if let Effect::StartHandoff { rung, .. } = effect {
-            assert!(!taken.next.audio_lost || !rung.needs_audio(), "{rung:?} without audio");
-        }
+        let needs_audio = match effect {
+            Effect::StartHandoff { rung, .. } => rung.needs_audio(),
+            Effect::PlayApology { .. } => true,
+            _ => false,
+        };
+        assert!(!taken.next.audio_lost || !needs_audio, "{effect:?} without audio");
     }
 }
 
-/// Neither by what the call believes, nor by an order; and who keeps the voices is never told of a proof that was not given.
-fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, taken: &Step) {
+/// Neither by what the call believes, nor by an order; and who keeps the voices is never told of a proof that was not
+/// given.
+fn no_cloned_voice_without_the_proof_that_was_asked_for(event: &Event, taken: &Step) {
     let call = &taken.next;
-    let lacks_proof = matches!(call.proof, Proving::Awaited(_) | Proving::Denied);
+    let lacks_proof = matches!(call.proof, ProofState::Awaited(_) | ProofState::Denied);
     assert!(!lacks_proof || !matches!(call.voice, Voice::Cloned(_)), "a voice without its proof: {event:?}");
     for effect in &taken.effects {
         match effect {
@@ -270,7 +298,11 @@ fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, t
                 assert!(!lacks_proof || voice.as_str() != "clone", "an agent in a voice without its proof");
             }
             Effect::AskForVoice { proof } => {
-                assert_eq!(*proof == Proof::Given, call.proof == Proving::Shown, "a proof that nobody gave");
+                assert_eq!(
+                    *proof == Proof::Given,
+                    call.proof == ProofState::Shown,
+                    "a proof that nobody gave"
+                );
                 assert!(!lacks_proof, "a voice was asked for whose proof is missing");
             }
             _ => {}
@@ -278,13 +310,91 @@ fn nobody_hears_a_voice_whose_proof_was_asked_for_and_not_given(event: &Event, t
     }
 }
 
-fn a_proof_is_awaited_only_while_it_can_matter(call: &Call) {
-    let Proving::Awaited(way) = call.proof else {
-        return assert!(call.dues.proof.is_none(), "a PIN is due that nobody asked for");
+fn the_call_waits_for_proof_only_while_it_matters(call: &Call) {
+    let ProofState::Awaited(way) = call.proof else {
+        return assert!(call.deadlines.proof.is_none(), "a PIN is due that nobody asked for");
     };
-    assert!(matches!(call.phase, Phase::Offered | Phase::Greeting | Phase::Holding));
-    assert!(call.policy.on_live_leg() && call.voice == Voice::Awaited && !call.waiting);
-    assert!(call.dues.voice.is_none() && call.dues.hold.is_none(), "a clone is due that nobody makes");
+    assert!(matches!(call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding));
+    assert!(call.policy.on_live_leg() && call.voice == Voice::Awaited && !call.awaits_voice);
+    assert!(
+        call.deadlines.voice.is_none() && call.deadlines.hold.is_none(),
+        "a clone is due that nobody makes"
+    );
     assert!(way != ProofWay::Leg || call.leg != Leg::Connected, "a leg that proves nothing is waited for");
     assert!(call.wrong_pins < 3, "more PINs than may be tried");
+}
+
+/// Whether a conversation that the account pays for is open, or is being opened: an agent's, or a greeting by
+/// telephone.
+fn may_be_paid_for(call: &Call) -> bool {
+    let in_this_phase = match call.phase {
+        Phase::Greeting(_) => call.policy.route == Route::Callback,
+        Phase::HandingOff(handoff) => handoff.attempt.rung.leads_to_agent(),
+        Phase::Conversing(with) => with.attempt.rung.leads_to_agent(),
+        Phase::Offered | Phase::Holding | Phase::Released(_) => false,
+    };
+    in_this_phase || call.early().is_some() || call.parked().is_some()
+}
+
+/// Nor is it given back between two attempts: another call could take it.
+fn a_seat_is_held_exactly_while_a_paid_conversation_may_be_live(before: &Call, taken: &Step) {
+    let opens_next = taken.effects.iter().any(|effect| {
+        matches!(effect, Effect::Intend(Event::HandoffStarted { rung, .. }) if rung.leads_to_agent())
+    });
+    let expected = may_be_paid_for(&taken.next) || (before.holds_seat() && opens_next);
+    assert_eq!(taken.next.holds_seat(), expected, "the seat in {:?}", taken.next.phase);
+}
+
+/// With one order each, and never two of a kind in a row.
+fn a_seat_is_taken_and_given_back_in_turn(before: &Call, taken: &Step) {
+    let takes_one = |effect: &&Effect| match effect {
+        Effect::DialGreeting => true,
+        Effect::StartHandoff { rung, .. } => rung.leads_to_agent(),
+        _ => false,
+    };
+    let takes = taken.effects.iter().filter(takes_one).count();
+    let releases = taken.effects.iter().filter(|effect| **effect == Effect::ReleaseSeat).count();
+    assert!(takes == 0 || taken.next.holds_seat(), "a conversation is opened without a seat");
+    match (before.holds_seat(), taken.next.holds_seat()) {
+        (false, true) => assert_eq!((takes, releases), (1, 0), "a seat that no order takes"),
+        (true, false) => assert_eq!((takes, releases), (0, 1), "a seat is given back by one order"),
+        (true, true) | (false, false) => {
+            assert_eq!(releases, 0, "a seat is given back that is kept or was not held")
+        }
+    }
+    if releases == 1 {
+        let last_user =
+            taken.effects.iter().rposition(|effect| matches!(effect, Effect::CancelHandoff { .. }));
+        let release = taken.effects.iter().position(|effect| *effect == Effect::ReleaseSeat);
+        assert!(last_user < release, "a seat is given back while its user still runs");
+    }
+}
+
+/// Once, and in no other step: what the watch would see moves nothing any more.
+fn the_watch_for_the_greetings_end_ends_with_the_greeting(before: &Call, taken: &Step) {
+    let by_telephone = before.policy.route == Route::Callback;
+    let ended = before.is_greeting() && !taken.next.is_greeting();
+    let stops = taken.effects.iter().filter(|effect| **effect == Effect::StopWatchingGreeting).count();
+    assert_eq!(stops, usize::from(by_telephone && ended), "the watch in {:?}", taken.next.phase);
+}
+
+/// Once a report, after the end as before it; and never a conversation of another call. What comes again changes
+/// nothing, and `the_same_event_twice_changes_nothing` holds that it never comes so far.
+fn a_conversation_counts_when_its_report_is_news(before: &Call, event: &Event, taken: &Step) {
+    let counted: Vec<_> = facts(Some(before), event, &taken.next)
+        .into_iter()
+        .filter_map(|fact| match fact {
+            Fact::ConversationReported { conversation, duration } => Some((conversation, duration)),
+            _ => None,
+        })
+        .collect();
+    let expected: Vec<_> = match event {
+        Event::Reported(report) => {
+            let ours =
+                taken.next.conversations.iter().filter(|c| c.id.as_ref() == Some(&report.conversation));
+            ours.map(|_| (report.conversation.clone(), report.duration)).collect()
+        }
+        _ => Vec::new(),
+    };
+    assert_eq!(counted, expected, "what counts of {event:?}");
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use precall_call::{
-    Attempt, Blame, Cause, Effect, Event, GreetingEnd, HandoffFailure, Job, LegSeen, Phase, Policy, Request,
-    Route, Rung, Told,
+    Attempt, Blame, CallPart, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, LegSeen, Phase,
+    Policy, Request, Route, Rung, Told,
 };
 
 use crate::stories::{Story, ask, start};
 use crate::vocabulary::{NOTICE, SECOND, policy, voice_ready};
 
 fn conversing(number: u8, rung: Rung) -> Phase {
-    Phase::Conversing(Attempt { number, rung })
+    Phase::Conversing(Conversing { attempt: Attempt { number, rung }, looked_up: false })
 }
 
 fn noticed() -> Policy {
@@ -51,6 +51,7 @@ fn bridge_climbs_down_its_whole_ladder_and_apologises() {
     }
     let ladder = policy(Route::Bridge);
     assert_eq!(story.call.tried, ladder.ladder());
+    assert_eq!(story.orders.last(), Some(&Effect::PlayApology { attempt: 5 }));
     let story = story.then(Event::HandoffSucceeded { attempt: 5, conversation: None });
     assert_eq!(story.ended(), (Cause::HandoffFailed, Some(Blame::Provider), Told::Apology));
     assert_eq!(story.orders.last(), Some(&Effect::DropLeg));
@@ -81,7 +82,7 @@ fn a_ringing_leg_is_answered_once_and_greeted_when_it_is_connected() {
 }
 
 #[test]
-fn no_key_cuts_the_notice_short_and_a_person_asked_for_meanwhile_is_brought_when_it_ended() {
+fn no_key_skips_the_notice_and_the_key_for_a_person_works_after_it() {
     let mut story = greeted(noticed()).then(voice_ready()).then(key('1'));
     story.orders();
     let mut story = story.then(key('0'));
@@ -102,7 +103,7 @@ fn the_skip_key_works_after_the_notice() {
 }
 
 #[test]
-fn without_the_notice_no_agent_is_brought_in_whatever_happens() {
+fn without_the_notice_no_agent_is_started() {
     let story = greeted(noticed()).then(voice_ready()).at_the_deadline();
     assert_eq!(story.call.tried, [Rung::Destination], "a person needs no notice");
     let story = story.then(failed(1, HandoffFailure::Busy)).then(succeeded(2));
@@ -118,7 +119,7 @@ fn a_key_for_a_person_while_the_leg_is_routed_is_remembered_for_the_next_attempt
     let mut story = story.then(key('0'));
     assert_eq!(story.orders(), []);
     story = story.then(failed(1, HandoffFailure::Busy));
-    assert_eq!(story.orders(), [start(2, Rung::Destination, Some("fallback"))]);
+    assert_eq!(story.orders(), [Effect::ReleaseSeat, start(2, Rung::Destination, Some("fallback"))]);
 }
 
 #[test]
@@ -146,7 +147,7 @@ fn a_leg_that_comes_back_under_another_id_is_not_greeted_twice() {
 }
 
 #[test]
-fn nothing_is_begun_while_the_leg_is_away() {
+fn nothing_starts_while_the_leg_is_away() {
     let mut story = greeted(noticed()).then(notice_ended()).then(played()).then(Event::LegGone);
     story.orders();
     let mut story = story.then(voice_ready());
@@ -172,7 +173,7 @@ fn the_answer_of_a_routing_decides_and_without_one_the_leg_does() {
 }
 
 #[test]
-fn when_no_audio_reaches_the_leg_whoever_needs_none_takes_it() {
+fn when_audio_is_lost_a_rung_that_needs_no_audio_follows() {
     let story = Story::of(noticed()).then(Event::LegConnected).then(Event::AudioLost);
     assert_eq!(story.call.tried, [Rung::Destination]);
     let story = story.then(succeeded(1));
@@ -209,7 +210,7 @@ fn a_call_ended_webhook_does_not_take_a_leg_away_that_the_pbx_still_shows() {
 
 #[test]
 fn a_greeting_that_panics_during_the_notice_begins_again_and_later_gives_way_to_music() {
-    let panic = || Event::Panicked { job: Job::Greeting, ordinal: 1 };
+    let panic = || Event::Panicked { part: CallPart::Greeting, ordinal: 1 };
     assert_eq!(greeted(noticed()).then(panic()).orders.last(), Some(&Effect::PlayGreeting));
     let story = greeted(noticed()).then(notice_ended()).then(panic());
     assert_eq!(story.orders.last(), Some(&Effect::PlayHold));

@@ -1,10 +1,11 @@
-//! Who may hear a voice, as a person would tell it: the leg, the PIN, three wrong ones, none at all, a restart in between.
+//! Who may hear a voice, as a person would tell it: the leg, the PIN, three wrong ones, none at all, a restart in
+//! between.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    At, Effect, Event, GreetingEnd, LegSeen, NoVoice, Phase, Policy, Proof, ProofWay, ProvedBy, Proving,
+    At, Effect, Event, GreetingEnd, LegSeen, NoVoice, Phase, Policy, Proof, ProofState, ProofWay, ProvedBy,
     Route, Rung, Voice, VoiceWait,
 };
 
@@ -40,7 +41,7 @@ fn ask_with_proof() -> Effect {
 #[test]
 fn a_pin_during_the_greeting_brings_the_voice_in_which_the_agent_speaks() {
     let mut story = greeted().then(asked(ProofWay::LegOrPin));
-    assert_eq!((&story.call.voice, story.call.waiting), (&Voice::Awaited, false));
+    assert_eq!((&story.call.voice, story.call.awaits_voice), (&Voice::Awaited, false));
     story.orders();
     let mut story = story.then(given(ProvedBy::Pin));
     assert_eq!(story.orders(), [ask_with_proof()]);
@@ -71,17 +72,17 @@ fn three_wrong_pins_or_none_in_time_leave_the_fallback_voice() {
     let two = holding().then(wrong(1)).then(wrong(1)).then(wrong(3)).then(wrong(2));
     assert_eq!((two.call.wrong_pins, &two.call.voice), (2, &Voice::Awaited));
     for story in [two.then(wrong(3)), holding().at_the_deadline()] {
-        assert_eq!((&story.call.voice, story.call.proof), (&UNPROVEN, Proving::Denied));
+        assert_eq!((&story.call.voice, story.call.proof), (&UNPROVEN, ProofState::Denied));
         assert_eq!(story.orders.last(), Some(&start(1, Rung::Transfer, Some("fallback"))));
     }
     // Too late, by whatever way; nor does a voice come from anywhere else.
     let late = greeted().then(asked(ProofWay::LegOrPin)).then(wrong(1)).then(wrong(2)).then(wrong(3));
     let late = late.then(given(ProvedBy::Pin)).then(given(ProvedBy::Leg)).then(voice_ready());
-    assert_eq!((late.call.phase, &late.call.voice), (Phase::Greeting, &UNPROVEN));
+    assert_eq!((late.call.is_greeting(), &late.call.voice), (true, &UNPROVEN));
 }
 
 #[test]
-fn a_leg_that_is_there_and_proves_nothing_is_not_waited_for() {
+fn a_connected_leg_without_proof_is_not_waited_for() {
     assert_eq!(greeted().then(asked(ProofWay::Leg)).call.voice, UNPROVEN);
     let announced = Story::of(policy(Route::Transfer)).then(asked(ProofWay::Leg));
     assert_eq!(announced.call.voice, Voice::Awaited, "its leg has not come");
@@ -93,27 +94,27 @@ fn a_leg_that_is_there_and_proves_nothing_is_not_waited_for() {
 }
 
 #[test]
-fn what_was_proved_before_it_was_asked_for_counts() {
+fn proof_given_before_it_is_asked_for_counts() {
     let mut story = Story::of(policy(Route::Bridge)).then(given(ProvedBy::Leg)).then(Event::LegConnected);
     assert_eq!(story.orders(), [ask(), Effect::PlayGreeting]);
     let mut story = story.then(asked(ProofWay::Leg)).then(asked(ProofWay::Leg));
     assert_eq!(story.orders(), [ask_with_proof()]);
     let offered = Policy { proof: Proof::Given, ..policy(Route::Callback) };
-    assert_eq!(Story::of(offered).orders(), [Effect::DialGreeting, ask_with_proof()]);
+    assert_eq!(Story::of(offered).orders(), [ask_with_proof(), Effect::DialGreeting]);
     // A PIN that nobody asked for proves nothing.
     let pin = greeted().then(given(ProvedBy::Pin));
-    assert_eq!(pin.call.proof, Proving::Unasked);
+    assert_eq!(pin.call.proof, ProofState::Unasked);
 }
 
 #[test]
-fn nobody_can_press_keys_on_a_call_back_that_has_not_been_made() {
+fn a_callback_asks_for_no_pin() {
     for way in [ProofWay::Leg, ProofWay::LegOrPin] {
         assert_eq!(Story::of(policy(Route::Callback)).then(asked(way)).call.voice, UNPROVEN);
     }
 }
 
 #[test]
-fn a_restart_keeps_what_was_proved_and_how_often_it_was_not() {
+fn a_restart_keeps_the_proof_and_the_number_of_wrong_pins() {
     let resumed = |generation| Event::Resumed { generation, leg: LegSeen::None };
     let mut story = greeted().then(asked(ProofWay::LegOrPin)).then(wrong(1)).then(wrong(2)).then(resumed(1));
     assert_eq!(story.call.wrong_pins, 2);
@@ -139,7 +140,7 @@ fn the_short_wait_for_a_voice_begins_with_the_proof() {
 }
 
 #[test]
-fn who_is_unproven_still_waits_for_the_operator_who_hands_over() {
+fn a_call_without_proof_still_waits_for_the_operator() {
     let manual = Policy { auto_transition: false, ..policy(Route::Transfer) };
     let story = Story::of(manual).then(Event::LegConnected).then(played()).then(asked(ProofWay::LegOrPin));
     let story = story.at_the_deadline();
@@ -149,7 +150,7 @@ fn who_is_unproven_still_waits_for_the_operator_who_hands_over() {
 }
 
 #[test]
-fn whoever_wants_a_person_or_hears_no_notice_is_not_kept_for_a_pin() {
+fn a_call_to_a_person_or_without_the_notice_does_not_wait_for_a_pin() {
     let story = greeted().then(asked(ProofWay::LegOrPin)).then(Event::DtmfReceived { key: '0' });
     assert_eq!(story.orders.last(), Some(&start(1, Rung::Destination, Some("fallback"))));
     assert!(!story.call.awaits_pin());

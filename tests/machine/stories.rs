@@ -1,8 +1,10 @@
 //! Calls as a person would tell them. Each line is an event and what the machine orders upon it.
 
+use std::collections::VecDeque;
+
 use precall_call::{
-    At, Blame, Call, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, Job, NoVoice, Phase, Policy,
-    Proof, Purpose, Route, Rung, Told, Voice, open, step,
+    At, Blame, Call, CallPart, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, NoVoice, Phase,
+    Policy, Proof, Purpose, Route, Rung, Told, Voice, open, step,
 };
 
 use crate::vocabulary::{SECOND, agent_id, greeting_id, offer, policy, report, voice_ready};
@@ -21,19 +23,27 @@ impl Story {
         story
     }
 
+    /// In the order in which the call's actor performs them: what an intent leads to comes after what was ordered
+    /// with it.
     fn perform(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
+        let mut work = VecDeque::from(effects);
+        while let Some(effect) = work.pop_front() {
             match effect {
-                Effect::Intend(intent) => self.take(&intent),
+                Effect::Intend(intent) => work.extend(self.step(&intent)),
                 order => self.orders.push(order),
             }
         }
     }
 
     fn take(&mut self, event: &Event) {
+        let effects = self.step(event);
+        self.perform(effects);
+    }
+
+    fn step(&mut self, event: &Event) -> Vec<Effect> {
         let taken = step(&self.call, event, self.now);
         self.call = taken.next;
-        self.perform(taken.effects);
+        taken.effects
     }
 
     pub fn then(mut self, event: Event) -> Self {
@@ -83,11 +93,12 @@ pub fn start(attempt: u8, rung: Rung, voice: Option<&str>) -> Effect {
 #[test]
 fn callback_greets_at_once_clones_beside_it_and_hands_over_in_the_cloned_voice() {
     let mut story = callback();
-    assert_eq!(story.orders(), [Effect::DialGreeting, ask()]);
+    assert_eq!(story.orders(), [ask(), Effect::DialGreeting]);
     let mut story = story.then(voice_ready());
     assert_eq!(story.orders(), [], "a voice that is ready while the greeting plays waits for its end");
     story = story.then(greeting_reported());
-    assert_eq!(story.orders(), [start(1, Rung::CallbackCloned, Some("clone"))]);
+    let started = start(1, Rung::CallbackCloned, Some("clone"));
+    assert_eq!(story.orders(), [Effect::StopWatchingGreeting, started]);
     let done = Event::Reported(report(agent_id(), None, Grade::Completed));
     let story = story.then(agent_dialled(1)).then(done);
     assert_eq!(story.ended(), (Cause::Completed, None, Told::Goodbye));
@@ -131,23 +142,24 @@ fn callback_goes_on_when_the_greeting_is_refused_or_busy_and_ends_when_nobody_an
 }
 
 #[test]
-fn callback_looks_a_silent_greeting_up_before_it_takes_it_as_over() {
+fn callback_asks_the_provider_about_a_silent_greeting_before_it_goes_on() {
     let mut story = callback().then(voice_ready());
     story.orders();
     let mut story = story.at_the_deadline();
-    if story.call.phase == Phase::Greeting && story.orders.is_empty() {
+    if story.call.is_greeting() && story.orders.is_empty() {
         story = story.at_the_deadline();
     }
     assert_eq!(story.orders(), [Effect::LookUp(Purpose::Greeting)]);
     let mut story = story.at_the_deadline();
-    assert_eq!(story.orders(), [start(1, Rung::CallbackCloned, Some("clone"))]);
+    let started = start(1, Rung::CallbackCloned, Some("clone"));
+    assert_eq!(story.orders(), [Effect::StopWatchingGreeting, started]);
 }
 
 #[test]
 fn the_voice_deadline_leads_to_the_fallback_voice_and_a_late_clone_still_wins_until_then() {
     let story = callback().at_the_deadline();
     assert_eq!(story.call.voice, Voice::Fallback(NoVoice::CloneTimeout));
-    assert_eq!(story.call.phase, Phase::Greeting);
+    assert!(story.call.is_greeting());
     let mut late = story.then(voice_ready()).then(greeting_reported());
     assert_eq!(late.orders().last(), Some(&start(1, Rung::CallbackCloned, Some("clone"))));
 }
@@ -165,15 +177,15 @@ fn an_operator_releases_a_call_that_holds_for_one() {
 fn the_end_of_the_pbx_call_ends_the_wait_but_not_an_agent_call_that_is_out() {
     let waiting = callback().then(Event::PbxCallEnded { duration: None });
     assert_eq!(waiting.ended(), (Cause::CallerHungUp, Some(Blame::Caller), Told::Nothing));
-    assert_eq!(waiting.orders.last(), Some(&Effect::StopWaiting));
+    assert_eq!(waiting.orders[2..], [Effect::StopWaiting, Effect::StopWatchingGreeting, Effect::ReleaseSeat]);
     let talking = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
     assert!(!talking.then(Event::PbxCallEnded { duration: None }).call.is_released());
-    let kept = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };
-    assert!(!Story::of(kept).then(Event::PbxCallEnded { duration: None }).call.is_released());
+    let outliving = Policy { ends_with_pbx_call: false, ..policy(Route::Callback) };
+    assert!(!Story::of(outliving).then(Event::PbxCallEnded { duration: None }).call.is_released());
 }
 
 #[test]
-fn a_report_that_comes_after_the_end_is_kept_and_moves_nothing() {
+fn a_report_after_the_end_is_noted_and_has_no_effects() {
     let mut story = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
     story = story.then(Event::OperatorAsked(precall_call::Request::HangUp));
     story.orders();
@@ -193,20 +205,21 @@ fn a_failed_report_never_lowers_a_completed_one() {
 }
 
 #[test]
-fn the_first_panic_costs_a_job_or_nothing_and_the_second_ends_the_call() {
-    let panic = |job, ordinal| Event::Panicked { job, ordinal };
-    let once = callback().then(panic(Job::Call, 1));
-    assert_eq!(once.call.phase, Phase::Greeting);
-    assert_eq!(once.then(panic(Job::Call, 2)).ended().0, Cause::Panicked);
-    let worker = callback().then(panic(Job::CloneWorker, 1));
+fn the_first_panic_costs_at_most_a_part_and_the_second_ends_the_call() {
+    let panic = |part, ordinal| Event::Panicked { part, ordinal };
+    let once = callback().then(panic(CallPart::Call, 1));
+    assert!(once.call.is_greeting());
+    assert_eq!(once.then(panic(CallPart::Call, 2)).ended().0, Cause::Panicked);
+    let worker = callback().then(panic(CallPart::CloneWorker, 1));
     assert_eq!(worker.call.voice, Voice::Fallback(NoVoice::CloneFailed));
-    let mut handoff = callback().then(voice_ready()).then(greeting_reported()).then(panic(Job::Handoff, 1));
+    let mut handoff =
+        callback().then(voice_ready()).then(greeting_reported()).then(panic(CallPart::Handoff, 1));
     assert_eq!(handoff.orders().last(), Some(&Effect::LookUp(Purpose::Agent)));
     assert_eq!(handoff.at_the_deadline().ended().0, Cause::HandoffFailed);
 }
 
 #[test]
-fn an_order_that_waited_too_long_is_not_carried_out_and_is_known_not_to_have_been() {
+fn an_order_that_is_not_wanted_any_more_counts_as_refused() {
     let dial = Effect::DialGreeting;
     let waiting = callback();
     assert!(waiting.call.still_wants(&dial));
@@ -219,4 +232,14 @@ fn an_order_that_waited_too_long_is_not_carried_out_and_is_known_not_to_have_bee
     let handing = callback().then(voice_ready()).then(greeting_reported());
     assert!(handing.call.still_wants(&start(1, Rung::CallbackCloned, None)));
     assert!(!handing.call.still_wants(&start(2, Rung::CallbackFallback, None)));
+}
+
+#[test]
+fn callback_asks_the_provider_about_an_agent_call_once_in_handoff_and_conversation_together() {
+    let handing_off = callback().then(voice_ready()).then(greeting_reported());
+    let mut lost = handing_off.then(Event::Panicked { part: CallPart::Handoff, ordinal: 1 });
+    assert_eq!(lost.orders().last(), Some(&Effect::LookUp(Purpose::Agent)));
+    let mut talking = lost.then(agent_dialled(1)).at_the_deadline();
+    assert_eq!(talking.ended().0, Cause::MaxDuration);
+    assert_eq!(talking.orders(), [Effect::ReleaseSeat], "not asked again");
 }

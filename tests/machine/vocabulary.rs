@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, At, AudioHeard, Call, Cause, ConversationId, Event, Grade, GreetingEnd,
-    HandoffFailure, Job, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof, ProofWay, ProvedBy,
-    Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, At, AudioHeard, Call, CallPart, Cause, ConversationId, Event, Grade, GreetingEnd,
+    HandingOff, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof, ProofWay,
+    ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 
 pub const SECOND: i64 = 1_000_000;
@@ -175,8 +175,8 @@ pub fn events(call: &Call) -> Vec<Event> {
         events.push(Event::PersonAsked { number, person: Person::Named(Arc::from(PERSON)) });
         events.push(Event::PersonAsked { number, person: Person::Named(Arc::from("nobody")) });
     }
-    for number in [call.lines, call.lines + 1] {
-        events.push(Event::LineSpoken { number, by: Speaker::Agent, corrects: None });
+    for number in [call.utterances, call.utterances + 1] {
+        events.push(Event::Utterance { number, by: Speaker::Agent, corrects: None });
     }
     for grade in [Grade::Initiated, Grade::Failed, Grade::Completed] {
         for (id, purpose) in [(greeting_id(), Purpose::Greeting), (agent_id(), Purpose::Agent)] {
@@ -197,24 +197,24 @@ pub fn events(call: &Call) -> Vec<Event> {
     }));
     if call.panics < 2 {
         let ordinal = call.panics + 1;
-        events.extend(Job::ALL.iter().map(|&job| Event::Panicked { job, ordinal }));
+        events.extend(CallPart::ALL.iter().map(|&part| Event::Panicked { part, ordinal }));
     }
     events
 }
 
 fn attempt(call: &Call) -> u8 {
     match call.phase {
-        Phase::HandingOff(attempt) => attempt.number,
+        Phase::HandingOff(handoff) => handoff.attempt.number,
         _ => u8::try_from(call.tried.len()).unwrap(),
     }
 }
 
 /// The attempt whose agent is there, or waits.
 fn agent_attempt(call: &Call) -> u8 {
-    match (call.kept, call.phase) {
-        (Some(kept), _) => kept.attempt.number,
-        (None, Phase::Conversing(with)) => with.number,
-        (None, _) => attempt(call),
+    match call.phase {
+        Phase::HandingOff(HandingOff { parked: Some(parked), .. }) => parked.attempt.number,
+        Phase::Conversing(with) => with.attempt.number,
+        _ => attempt(call),
     }
 }
 

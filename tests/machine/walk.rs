@@ -4,15 +4,16 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
-    Admission, At, Attempt, Call, Conversation, Dial, Dues, Early, Effect, Event, Grade, Instants, Kept, Leg,
-    NoVoice, Offer, Person, Phase, Proving, Purpose, Route, Rung, Voice, fold, open, step,
+    Admission, At, Attempt, Call, Conversation, Conversing, Deadlines, Dial, EarlyAgent, Effect, Event,
+    Grade, Greeting, HandingOff, Instants, Leg, NoVoice, Offer, ParkedAgent, Person, Phase, ProofState,
+    Purpose, Route, Rung, Voice, fold, open, step,
 };
 
 use crate::laws;
 use crate::vocabulary::{events, moment, offers};
 
-/// What tells two states apart: everything but clocks and counters that only grow. Of the due times it matters which are
-/// armed and which comes first; their finer order is the properties' business.
+/// What tells two states apart: everything but clocks and counters that only grow. Of the due times it matters which
+/// are armed and which comes first; their finer order is the properties' business.
 fn shape(call: &Call) -> Call {
     let shape = live_shape(call);
     if !call.is_released() {
@@ -21,17 +22,15 @@ fn shape(call: &Call) -> Call {
     // Nothing leads out of here, whatever led in.
     Call {
         voice: Voice::Awaited,
-        proof: Proving::Unasked,
+        proof: ProofState::Unasked,
         tried: call.tried.last().copied().into_iter().collect(),
         person_asked: None,
         persons_asked: 0,
-        kept: None,
-        again: None,
-        reopened: 0,
+        retry: None,
+        retries: 0,
         agent_loss: None,
         handoff_asked: false,
         audio_lost: false,
-        looked_up: Vec::new(),
         last_panic: None,
         instants: Instants { notice_ended: None, ..shape.instants },
         ..shape
@@ -39,21 +38,21 @@ fn shape(call: &Call) -> Call {
 }
 
 fn live_shape(call: &Call) -> Call {
-    let first = call.dues.earliest();
+    let first = call.deadlines.earliest();
     let on_call_back = call.policy.route == Route::Callback;
     let rank = |due: Option<At>| due.map(|_| At(i64::from(due != first)));
     Call {
         version: 0,
         at: At(0),
         generation: 0,
-        dues: Dues {
-            leg: rank(call.dues.leg),
-            voice: rank(call.dues.voice),
-            greeting: rank(call.dues.greeting),
-            proof: rank(call.dues.proof),
-            hold: rank(call.dues.hold),
-            handoff: rank(call.dues.handoff),
-            conversation: rank(call.dues.conversation),
+        deadlines: Deadlines {
+            leg: rank(call.deadlines.leg),
+            voice: rank(call.deadlines.voice),
+            greeting: rank(call.deadlines.greeting),
+            proof: rank(call.deadlines.proof),
+            hold: rank(call.deadlines.hold),
+            handoff: rank(call.deadlines.handoff),
+            conversation: rank(call.deadlines.conversation),
         },
         instants: Instants {
             offered: At(0),
@@ -72,8 +71,6 @@ fn live_shape(call: &Call) -> Call {
         conversations: conversation_shapes(call),
         tried: tried_shape(call),
         phase: phase_shape(call.phase),
-        early: call.early.map(|early| Early { attempt: unnumbered(early.attempt), ..early }),
-        kept: call.kept.map(|kept| Kept { attempt: unnumbered(kept.attempt), until: At(0) }),
         pbx_ended: call.pbx_ended && (on_call_back || matches!(call.leg, Leg::Absent | Leg::Ringing)),
         handoff_asked: call.handoff_asked && !call.policy.auto_transition,
         person_asked: call.person_asked.as_ref().map(|_| Person::Fallback),
@@ -81,12 +78,11 @@ fn live_shape(call: &Call) -> Call {
         proof: proof_shape(call),
         wrong_pins: if call.awaits_pin() { call.wrong_pins } else { 0 },
         agent_loss: None,
-        lines: 0,
+        utterances: 0,
         resumed: 0,
         pbx_state: None,
         audio: None,
         panics: 0,
-        looked_up: Purpose::ALL.iter().copied().filter(|p| call.looked_up.contains(p)).collect(),
         last_panic: call.last_panic.map(|_| At(0)),
         ..call.clone()
     }
@@ -103,9 +99,21 @@ fn voice_shape(voice: &Voice) -> Voice {
 /// Attempts are told apart by what they try; their numbers only grow.
 fn phase_shape(phase: Phase) -> Phase {
     match phase {
-        Phase::HandingOff(attempt) => Phase::HandingOff(unnumbered(attempt)),
-        Phase::Conversing(with) => Phase::Conversing(unnumbered(with)),
-        Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Released(_) => phase,
+        Phase::Greeting(greeting) => Phase::Greeting(Greeting {
+            early: greeting.early.map(|early| EarlyAgent { attempt: unnumbered(early.attempt), ..early }),
+            ..greeting
+        }),
+        Phase::HandingOff(handoff) => Phase::HandingOff(HandingOff {
+            attempt: unnumbered(handoff.attempt),
+            parked: handoff
+                .parked
+                .map(|parked| ParkedAgent { attempt: unnumbered(parked.attempt), until: At(0) }),
+            ..handoff
+        }),
+        Phase::Conversing(with) => {
+            Phase::Conversing(Conversing { attempt: unnumbered(with.attempt), ..with })
+        }
+        Phase::Offered | Phase::Holding | Phase::Released(_) => phase,
     }
 }
 
@@ -114,14 +122,16 @@ fn unnumbered(attempt: Attempt) -> Attempt {
 }
 
 /// What was proved decides nothing once somebody is being brought in, or the voice is there.
-fn proof_shape(call: &Call) -> Proving {
-    let open = matches!(call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+fn proof_shape(call: &Call) -> ProofState {
+    let open = matches!(call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
     match (&call.voice, call.proof) {
         // Nobody asks for a voice any more that is decided, so that what was given is shown to nobody.
-        (Voice::Fallback(_), Proving::Given | Proving::Shown) if open && !call.waiting => Proving::Unasked,
+        (Voice::Fallback(_), ProofState::Given | ProofState::Shown) if open && !call.awaits_voice => {
+            ProofState::Unasked
+        }
         (Voice::Awaited | Voice::Fallback(_), proof) if open => proof,
-        (_, proof) if call.voice == Voice::Awaited && proof == Proving::Denied => proof,
-        (..) => Proving::Unasked,
+        (_, proof) if call.voice == Voice::Awaited && proof == ProofState::Denied => proof,
+        (..) => ProofState::Unasked,
     }
 }
 
@@ -133,8 +143,8 @@ fn tried_shape(call: &Call) -> Vec<Rung> {
     tried
 }
 
-/// Of several attempts on a live leg the latest decides what comes next, and of that only whether it may have been executed
-/// and whether it surely was.
+/// Of several attempts on a live leg the latest decides what comes next, and of that only whether it may have been
+/// executed and whether it surely was.
 fn conversation_shapes(call: &Call) -> Vec<Conversation> {
     let mut shapes = call.conversations.iter().map(|c| conversation_shape(call, c));
     if call.policy.route == Route::Callback {
@@ -148,7 +158,7 @@ fn conversation_shapes(call: &Call) -> Vec<Conversation> {
 
 /// A greeting that is over decides nothing any more, and a duration never does.
 fn conversation_shape(call: &Call, conversation: &Conversation) -> Conversation {
-    let greeting_is_over = !matches!(call.phase, Phase::Offered | Phase::Greeting);
+    let greeting_is_over = !matches!(call.phase, Phase::Offered | Phase::Greeting(_));
     let (dial, grade, id) = if greeting_is_over && conversation.purpose == Purpose::Greeting {
         (Dial::Started, Grade::Initiated, None)
     } else {
@@ -199,7 +209,8 @@ fn walk(offer: &Offer) -> (HashSet<&'static str>, usize, usize) {
     (phases, states, steps)
 }
 
-/// Every law, in every reachable state, for every event. One test a route and policy, so that they run beside each other.
+/// Every law, in every reachable state, for every event. One test a route and policy, so that they run beside each
+/// other.
 fn every_law_holds(route: Route, variant: usize) {
     let mut of_route =
         offers().into_iter().filter(|o| o.policy.route == route && o.admission == Admission::Accepted);
@@ -249,7 +260,7 @@ fn a_call_that_is_not_admitted_is_released_for_good() {
 }
 
 #[test]
-fn an_intent_that_was_recorded_leads_on_and_never_back() {
+fn a_recorded_intent_leaves_the_phase_offered() {
     for offer in offers() {
         let first = open(&offer, At(0));
         for effect in &first.effects {

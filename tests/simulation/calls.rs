@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use precall_actors::caller_key::CallerKey;
-use precall_actors::voices::terms::VoiceOutcome;
-use precall_actors::voices::terms::{Asker, Known, Order};
-use precall_call::{At, CallId, Effect, Event, GreetingEnd, HandoffFailure, JobId, Purpose, VoicePolicy};
+use precall_actors::voices::terms::{MappedCaller, VoiceOrder, VoiceOutcome, VoiceRequest};
+use precall_call::{
+    At, CallId, CloneJobId, Effect, Event, GreetingEnd, HandoffFailure, Purpose, VoicePolicy,
+};
 use precall_store::voices::{Covered, Mapping};
 use uuid::Uuid;
 
@@ -82,22 +83,24 @@ impl World {
             }
             Effect::LookUp(purpose) => {
                 live.parts += 1;
-                let attempt = u8::try_from(live.call.tried.len()).unwrap();
+                let attempt = live.call.latest_attempt();
                 let wait = self.random.between(50 * MS, 5 * SECOND);
                 self.after(wait, Happening::LookedUp { to, call: id, purpose: *purpose, attempt });
             }
             Effect::AskForVoice { proof } => {
                 let key = key_of(live.pbx);
-                let job = JobId(self.new_id());
+                let job = CloneJobId(self.new_id());
                 let due = At(self.now + 35 * SECOND);
-                let asker = Asker { call: id, policy: VoicePolicy::Number, proof: *proof, due };
-                let orders = engine.book.want(asker, key, job);
+                let request = VoiceRequest { call: id, policy: VoicePolicy::Number, proof: *proof, due };
+                let orders = engine.rules.request(request, key, job);
                 self.orders(to, engine, orders);
             }
             Effect::StopWaiting => {
-                let orders = engine.book.wants_no_more(id);
+                let orders = engine.rules.cancel(id);
                 self.orders(to, engine, orders);
             }
+            // Nothing here watches a greeting, and the provider has room for every conversation.
+            Effect::StopWatchingGreeting | Effect::ReleaseSeat => {}
             _ => panic!("a call without a leg orders {effect:?}"),
         }
     }
@@ -217,35 +220,35 @@ impl World {
         }
     }
 
-    pub(crate) fn orders(&mut self, to: To, engine: &mut Engine, orders: Vec<Order>) {
+    pub(crate) fn orders(&mut self, to: To, engine: &mut Engine, orders: Vec<VoiceOrder>) {
         for order in orders {
             match order {
-                Order::ReadMapping { key, job } => {
+                VoiceOrder::ReadMapping { key, job } => {
                     let wait = self.random.between(MS, 10 * MS);
                     self.after(wait, Happening::Mapped { to, key, job });
                 }
-                Order::AskAgain(asker, key) => {
-                    let job = JobId(self.new_id());
-                    let orders = engine.book.want(asker, key, job);
+                VoiceOrder::RequestAgain(request, key) => {
+                    let job = CloneJobId(self.new_id());
+                    let orders = engine.rules.request(request, key, job);
                     self.orders(to, engine, orders);
                 }
-                Order::StartJob { job, key, .. } => {
+                VoiceOrder::StartJob { job, key, .. } => {
                     let running =
                         self.provider.cloning.entry(format!("{} {}", to.epoch, key.caller)).or_default();
                     *running += 1;
                     assert_eq!(*running, 1, "{} is being cloned twice at once", key.caller);
-                    assert!(engine.book.running() <= 3, "more clones than may be at once");
+                    assert!(engine.rules.running() <= 3, "more clones than may be at once");
                     engine.preparing.insert(job.0, key.clone());
-                    let slot = engine.slots.want(job);
+                    let slot = engine.slots.request(job);
                     self.slot(to, engine, &key, job, slot);
                 }
-                Order::StopJob(job, _) => {
+                VoiceOrder::StopJob(job, _) => {
                     if let Some(key) = engine.preparing.remove(&job.0) {
                         self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
                         engine.slots.release(job);
                     }
                 }
-                Order::Tell(id, outcome) => {
+                VoiceOrder::Answer(id, outcome) => {
                     let event = match outcome {
                         VoiceOutcome::Ready { voice, job, source } => {
                             engine.slots.pin(id, &voice, At(self.now));
@@ -261,7 +264,7 @@ impl World {
         }
     }
 
-    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId) {
+    pub(crate) fn mapped(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId) {
         let number: u64 = key.caller.parse().unwrap();
         let covered = vec![Covered { sample_sha256: key.caller.clone(), consent: 1 }];
         let consented = if number.is_multiple_of(5) { Vec::new() } else { covered };
@@ -274,8 +277,8 @@ impl World {
         let known = self
             .database
             .is_up
-            .then(|| Known { mapping: (!number.is_multiple_of(4)).then(mapping), mark: None });
-        let orders = engine.book.mapped(job, known, At(self.now));
+            .then(|| MappedCaller { mapping: (!number.is_multiple_of(4)).then(mapping), mark: None });
+        let orders = engine.rules.mapping_read(job, known, At(self.now));
         self.orders(to, engine, orders);
     }
 }

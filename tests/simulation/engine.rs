@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_actors::admission::call_registry::Registry;
+use precall_actors::admission::call_registry::CallRegistry;
 use precall_actors::caller_key::CallerKey;
 use precall_actors::durability::batcher::Unit;
-use precall_actors::durability::write_path::{DrainMark, Next, Pipe};
-use precall_actors::voices::rules::Book;
-use precall_actors::voices::slot_rules::SlotBook;
-use precall_actors::voices::terms::BookLimits;
+use precall_actors::durability::write_path::{DrainMark, Next, WritePath};
+use precall_actors::voices::rules::VoiceRules;
+use precall_actors::voices::slot_rules::SlotRules;
+use precall_actors::voices::terms::VoiceLimits;
 use precall_call::{At, Call, CallId, Effect, Event, Policy, Proof, Route, VoiceId, VoiceWait, step};
 use precall_store::events::event_json;
 use precall_store::events::rows::{Batch, Entry, Stream};
@@ -96,13 +96,13 @@ pub struct Engine {
     pub stands_by: bool,
     /// When it was last sure to act.
     pub looked: At,
-    pub registry: Registry,
+    pub registry: CallRegistry,
     pub calls: BTreeMap<u128, Live>,
-    pub book: Book,
-    pub slots: SlotBook,
+    pub rules: VoiceRules,
+    pub slots: SlotRules,
     /// Jobs that have sent nothing yet.
     pub preparing: BTreeMap<u128, CallerKey>,
-    pub pipe: Pipe<Ack>,
+    pub write_path: WritePath<Ack>,
     pub spool: Spool<Disk>,
     /// Since when the spool is being emptied.
     pub draining: Option<DrainMark>,
@@ -112,7 +112,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(epoch: u64, disk: Disk) -> Self {
-        let limits = BookLimits {
+        let limits = VoiceLimits {
             concurrency: 3,
             capacity: std::num::NonZeroUsize::new(20).unwrap(),
             ttl: Duration::from_secs(600),
@@ -123,12 +123,12 @@ impl Engine {
             generation: None,
             stands_by: false,
             looked: At(0),
-            registry: Registry::default(),
+            registry: CallRegistry::default(),
             calls: BTreeMap::new(),
-            book: Book::new(limits),
-            slots: SlotBook::default(),
+            rules: VoiceRules::new(limits),
+            slots: SlotRules::default(),
             preparing: BTreeMap::new(),
-            pipe: Pipe::default(),
+            write_path: WritePath::default(),
             spool: Spool::open(disk, SPOOL_MAX).unwrap(),
             draining: None,
             operation: 0,
@@ -143,7 +143,7 @@ impl Engine {
         if entries.is_empty() {
             return None;
         }
-        self.pipe.append(Unit { batch: Batch { entries, rows: Vec::new() }, ack })
+        self.write_path.append(Unit { batch: Batch { entries, rows: Vec::new() }, ack })
     }
 }
 

@@ -1,8 +1,8 @@
 //! What can happen, and to whom.
 
 use precall_actors::caller_key::CallerKey;
-use precall_actors::voices::slot_rules::Held;
-use precall_call::{At, CallId, Effect, JobId, Purpose, VoiceId};
+use precall_actors::voices::slot_rules::HeldVoice;
+use precall_call::{At, CallId, CloneJobId, Effect, Purpose, VoiceId};
 
 use crate::database::Refusal;
 use crate::engine::InFlight;
@@ -71,18 +71,18 @@ pub(crate) enum Happening {
     Mapped {
         to: To,
         key: CallerKey,
-        job: JobId,
+        job: CloneJobId,
     },
     Cloned {
         to: To,
         key: CallerKey,
-        job: JobId,
+        job: CloneJobId,
     },
     Delete {
         to: To,
         voice: VoiceId,
-        held: Held,
-        waiting: Option<(JobId, CallerKey)>,
+        held: HeldVoice,
+        waiting: Option<(CloneJobId, CallerKey)>,
     },
     Sweep {
         to: To,

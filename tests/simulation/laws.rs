@@ -12,7 +12,10 @@ impl World {
         assert_eq!(acting.len(), 1, "one process acts in the end");
         let engine = acting[0];
         assert_eq!(engine.generation, Some(self.database.generation));
-        assert!(engine.pipe.is_idle() && !engine.pipe.is_spooling(), "something waits for the database");
+        assert!(
+            engine.write_path.is_idle() && !engine.write_path.is_spooling(),
+            "something waits for the database"
+        );
         assert!(engine.spool.is_empty(), "something is left in the spool");
         let unsettled = engine.calls.iter().next().map(|(id, live)| (id, live.call.phase, live.parts));
         assert_eq!(unsettled, None, "a call is not settled");

@@ -56,11 +56,11 @@ impl World {
         }
         match operation {
             Operation::Write(number) if number == engine.operation => {
-                if matches!(engine.pipe.in_hand(), Some(Next::Write(_))) {
+                if matches!(engine.write_path.in_hand(), Some(Next::Write(_))) {
                     if came.is_ok() {
                         self.done(to, engine);
                     } else {
-                        let next = engine.pipe.outcome_unknown();
+                        let next = engine.write_path.outcome_unknown();
                         self.go_on(to, engine, next);
                         self.start_draining(to, engine);
                     }
@@ -84,8 +84,8 @@ impl World {
     }
 
     pub(crate) fn start_draining(&mut self, to: To, engine: &mut Engine) {
-        if engine.pipe.is_spooling() && engine.draining.is_none() {
-            engine.draining = Some(engine.pipe.begin_drain());
+        if engine.write_path.is_spooling() && engine.draining.is_none() {
+            engine.draining = Some(engine.write_path.begin_drain());
             self.after(MS, Happening::Drain { to, backoff: 50 * MS });
         }
     }
@@ -121,7 +121,7 @@ impl World {
 
     pub(crate) fn emptied(&mut self, to: To, engine: &mut Engine) {
         let Some(mark) = engine.draining.take() else { return };
-        if !engine.pipe.drained(mark) && !matches!(engine.pipe.in_hand(), Some(Next::Spool(_))) {
+        if !engine.write_path.drained(mark) && !matches!(engine.write_path.in_hand(), Some(Next::Spool(_))) {
             self.start_draining(to, engine);
         }
     }
@@ -133,7 +133,7 @@ impl World {
     }
 
     pub(crate) fn done(&mut self, to: To, engine: &mut Engine) {
-        let (acks, next) = engine.pipe.done();
+        let (acks, next) = engine.write_path.done();
         self.go_on(to, engine, next);
         self.start_draining(to, engine);
         for ack in acks {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use precall_actors::admission::call_registry::Registry;
+use precall_actors::admission::call_registry::CallRegistry;
 use precall_call::{At, CallId, Event, LegSeen};
 use precall_store::spool::Spool;
 use precall_store::spool::batch;
@@ -103,7 +103,7 @@ impl World {
     }
 
     pub(crate) fn load(&mut self, to: To, engine: &mut Engine) {
-        engine.registry = Registry::default();
+        engine.registry = CallRegistry::default();
         for (id, logged) in &self.database.logs {
             let call = CallId(id.as_u128());
             let offered = logged.call.instants.offered;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use precall_actors::voices::slot_rules::Held;
+use precall_actors::voices::slot_rules::HeldVoice;
 use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 
 /// What a dial led to.
@@ -31,7 +31,7 @@ pub struct Provider {
     /// Dials that rang, by whom and for what.
     dials: BTreeMap<(u128, &'static str), u32>,
     /// Clones.
-    pub voices: BTreeMap<VoiceId, Held>,
+    pub voices: BTreeMap<VoiceId, HeldVoice>,
     /// Clones under way, by caller.
     pub cloning: BTreeMap<String, u32>,
 }

@@ -1,9 +1,9 @@
 //! Clones and the slots they take: what the voice book's actor does with its rules.
 
 use precall_actors::caller_key::CallerKey;
-use precall_actors::voices::slot_rules::{Held, Slot};
+use precall_actors::voices::slot_rules::{HeldVoice, Slot};
 use precall_actors::voices::terms::{CachedClone, Failure, JobEnd};
-use precall_call::{At, JobId, NoVoice, Voice, VoiceId};
+use precall_call::{At, CloneJobId, NoVoice, Voice, VoiceId};
 
 use crate::engine::Engine;
 use crate::happening::{Happening, To};
@@ -14,14 +14,14 @@ pub(crate) const SLOTS_OF_ACCOUNT: usize = 4;
 
 impl World {
     /// A clone begins, waits for a slot, or comes to nothing.
-    pub(crate) fn slot(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId, slot: Slot) {
+    pub(crate) fn slot(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId, slot: Slot) {
         match slot {
             Slot::Granted => {
                 if engine.preparing.remove(&job.0).is_none() {
                     // It was stopped while it waited.
                     return engine.slots.release(job);
                 }
-                engine.book.uploading(job);
+                engine.rules.upload_started(job);
                 let wait = self.random.between(100 * MS, 40 * SECOND);
                 self.after(wait, Happening::Cloned { to, key: key.clone(), job });
             }
@@ -29,7 +29,7 @@ impl World {
                 self.begin_to_delete(to, engine, voice, held, Some((job, key.clone())))
             }
             Slot::None => {
-                self.end_clone(to, engine, key, job, JobEnd::Failed(NoVoice::NoSlot, Failure::Passing))
+                self.end_clone(to, engine, key, job, JobEnd::Failed(NoVoice::NoSlot, Failure::Transient))
             }
         }
     }
@@ -39,11 +39,11 @@ impl World {
         to: To,
         engine: &mut Engine,
         voice: VoiceId,
-        held: Held,
-        waiting: Option<(JobId, CallerKey)>,
+        held: HeldVoice,
+        waiting: Option<(CloneJobId, CallerKey)>,
     ) {
-        if engine.book.peek(&held.key, At(self.now)) == Some(&voice) {
-            engine.book.forget(&held.key);
+        if engine.rules.cached(&held.key, At(self.now)) == Some(&voice) {
+            engine.rules.forget(&held.key);
         }
         // The provider hears of it a moment later; who may not act says nothing.
         let wait = self.random.between(5 * MS, 500 * MS);
@@ -55,8 +55,8 @@ impl World {
         to: To,
         engine: &mut Engine,
         voice: VoiceId,
-        held: Held,
-        waiting: Option<(JobId, CallerKey)>,
+        held: HeldVoice,
+        waiting: Option<(CloneJobId, CallerKey)>,
     ) {
         let acts = self.is_sure(engine) && engine.generation == Some(self.database.generation);
         if acts && !self.random.per_mille(150) {
@@ -75,10 +75,10 @@ impl World {
             }
             return;
         }
-        let Some((job, key)) = waiting else { return engine.slots.not_deleted(&voice) };
-        let slot = engine.slots.is_full(job);
-        engine.slots.not_deleted(&voice);
-        engine.slots.not_wanted(&held.key);
+        let Some((job, key)) = waiting else { return engine.slots.deletion_failed(&voice) };
+        let slot = engine.slots.account_full(job);
+        engine.slots.deletion_failed(&voice);
+        engine.slots.expire_caller(&held.key);
         self.slot(to, engine, &key, job, slot);
     }
 
@@ -89,28 +89,28 @@ impl World {
         self.after(MINUTE, Happening::Sweep { to });
     }
 
-    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId) {
+    pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId) {
         // An upload of an earlier start may have taken the slot meanwhile.
         if self.provider.voices.len() >= SLOTS_OF_ACCOUNT {
             engine.preparing.insert(job.0, key.clone());
-            let slot = engine.slots.is_full(job);
+            let slot = engine.slots.account_full(job);
             return self.slot(to, engine, key, job, slot);
         }
         let end = if self.random.per_mille(200) {
-            JobEnd::Failed(NoVoice::CloneFailed, Failure::OfProvider)
+            JobEnd::Failed(NoVoice::CloneFailed, Failure::Provider)
         } else {
             JobEnd::Cloned(clone_of(key, VoiceId::new(format!("voice_{}", job.0))))
         };
         self.end_clone(to, engine, key, job, end);
     }
 
-    fn end_clone(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: JobId, end: JobEnd) {
+    fn end_clone(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId, end: JobEnd) {
         engine.preparing.remove(&job.0);
         self.provider.cloning.remove(&format!("{} {}", to.epoch, key.caller));
         match &end {
             JobEnd::Cloned(clone) => {
                 let voice = &clone.voice;
-                let held = Held {
+                let held = HeldVoice {
                     job,
                     next_seq: 3,
                     key: key.clone(),
@@ -123,7 +123,7 @@ impl World {
             }
             JobEnd::Unchanged { .. } | JobEnd::Failed(..) => engine.slots.release(job),
         }
-        let orders = engine.book.ended(job, end, At(self.now));
+        let orders = engine.rules.job_ended(job, end, At(self.now));
         self.orders(to, engine, orders);
     }
 
@@ -132,7 +132,7 @@ impl World {
         for (voice, held) in &self.provider.voices {
             engine.slots.hold(voice.clone(), held.clone());
             let clone = clone_of(&held.key, voice.clone());
-            engine.book.remember(held.key.clone(), clone, held.expires);
+            engine.rules.remember(held.key.clone(), clone, held.expires);
         }
         for (id, _, call) in self.database.live() {
             if let Voice::Cloned(voice) = &call.voice {

@@ -108,7 +108,7 @@ impl World {
                     ended_at: Time(At(self.now)),
                 };
                 let batch = Batch { entries: Vec::new(), rows: vec![RowWrite::EarlyEndKept(end)] };
-                let next = engine.pipe.append(Unit { batch, ack: Ack::Post(post) });
+                let next = engine.write_path.append(Unit { batch, ack: Ack::Post(post) });
                 self.go_on(to, engine, next);
             }
         }

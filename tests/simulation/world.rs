@@ -310,7 +310,7 @@ impl World {
             Happening::Spooled { operation, came, .. } if operation == engine.operation => match came {
                 Ok(()) => {
                     engine.spool.segments().synced();
-                    if let Some(Next::Spool(batch)) = engine.pipe.in_hand() {
+                    if let Some(Next::Spool(batch)) = engine.write_path.in_hand() {
                         self.summary.spooled += 1;
                         self.now_durable(&batch);
                     }
@@ -319,7 +319,7 @@ impl World {
                 Err(waiting) => self.after(500 * MS, Happening::Again { to, operation, waiting }),
             },
             Happening::Again { operation, waiting, .. } if operation == engine.operation => {
-                let next = engine.pipe.not_spooled(waiting);
+                let next = engine.write_path.not_spooled(waiting);
                 self.go_on(to, engine, next);
             }
             Happening::Spooled { .. } | Happening::Again { .. } => {}

@@ -2,9 +2,11 @@
 //! against the tree, then against a planted breach, so that no rule can fall asleep.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
+mod floors;
 mod layering;
 mod manifest;
 mod manner;
+mod modules;
 mod source;
 mod sql;
 mod tree;

@@ -47,7 +47,7 @@ pub enum Found {
 
 /// See the file. Memory: the calls of the last 35 minutes.
 #[derive(Debug, Default)]
-pub struct Registry {
+pub struct CallRegistry {
     known: HashMap<CallId, Known>,
     by_id: HashMap<(String, String), Vec<CallId>>,
     by_age: std::collections::VecDeque<(At, CallId)>,
@@ -55,7 +55,7 @@ pub struct Registry {
     live: usize,
 }
 
-impl Registry {
+impl CallRegistry {
     /// Whose sighting this is.
     pub fn find(&mut self, sighting: &Sighting, now: At) -> Found {
         self.forget(now);

@@ -12,23 +12,23 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
 use precall_base::clock;
 use precall_base::phone_number::Region;
-use precall_call::{At, CallId, ConversationId, Event, Job, LegSeen, LineId, Request};
+use precall_call::{At, CallId, CallPart, ConversationId, Event, LegSeen, LineId, Request};
 use precall_providers::elevenlabs::ConversationReport;
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::admission::call_registry::Registry;
+use crate::admission::call_registry::CallRegistry;
 use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
-use crate::admission::leg_owners::Legs;
+use crate::admission::leg_owners::LegOwners;
 use crate::call::call_actor::{CallActor, Origin};
 use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
 use crate::call::messages::{CallDown, CallParent, CallSettled, ConversationKnown, Happened, Stop};
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
 use crate::runtime::restart_in_place::start_in_place;
-use crate::voices::voice_book::{UsesNoMore, VoiceGone};
+use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
 
 pub use reports::IsOurAgent;
 
@@ -97,7 +97,7 @@ pub struct UseLines {
 #[rtype(result = "()")]
 pub struct Loaded {
     /// Calls of the last 35 minutes.
-    pub registry: Registry,
+    pub registry: CallRegistry,
     /// Numbers dialled within the last day.
     pub guard: DialGuard,
     /// Calls that were live, each with its line.
@@ -116,7 +116,7 @@ pub struct Drain;
 /// Something for a call that may have to be read back first.
 struct Delivery {
     event: Event,
-    extra: Extra,
+    payload: Payload,
     derived: Vec<precall_store::events::rows::RowWrite>,
     /// Who waits to hear that it is durable, and sends it again otherwise; nobody for what is our own duty.
     done: Option<oneshot::Sender<()>>,
@@ -125,13 +125,13 @@ struct Delivery {
 
 impl Delivery {
     /// Something whose sender waits to hear that it is durable.
-    fn awaited(event: Event, extra: Extra, done: oneshot::Sender<()>) -> Self {
-        Self { done: Some(done), ..Self::own(event, extra, clock::now()) }
+    fn awaited(event: Event, payload: Payload, done: oneshot::Sender<()>) -> Self {
+        Self { done: Some(done), ..Self::own(event, payload, clock::now()) }
     }
 
     /// Something nobody waits for, and nobody would send again.
-    fn own(event: Event, extra: Extra, at: At) -> Self {
-        Self { event, extra, derived: Vec::new(), done: None, at }
+    fn own(event: Event, payload: Payload, at: At) -> Self {
+        Self { event, payload, derived: Vec::new(), done: None, at }
     }
 }
 
@@ -170,8 +170,8 @@ pub struct CallSupervisor {
     lines: Lines,
     /// Agents of our lines since the start: a line that is gone still has calls.
     agents: HashSet<String>,
-    registry: Registry,
-    legs: Legs,
+    registry: CallRegistry,
+    legs: LegOwners,
     /// Calls of before the start, until the PBX's first list has told which of their legs are left.
     taken_up: Vec<CallId>,
     guard: DialGuard,
@@ -209,8 +209,8 @@ impl CallSupervisor {
             settings,
             agents: lines.all().map(|line| line.agent_id.clone()).collect(),
             lines,
-            registry: Registry::default(),
-            legs: Legs::default(),
+            registry: CallRegistry::default(),
+            legs: LegOwners::default(),
             taken_up: Vec::new(),
             guard,
             arbiters,
@@ -253,18 +253,18 @@ impl CallSupervisor {
 
     /// Hands an event to its call; one that is not live is read back from its log first.
     fn deliver(&mut self, call: CallId, delivery: Delivery, ctx: &mut Context<Self>) {
-        let Delivery { event, extra, derived, done, at } = delivery;
+        let Delivery { event, payload, derived, done, at } = delivery;
         if let Some(kept) = self.kept.remove(&call) {
             self.live.insert(call, kept);
         }
         if let Some(live) = self.live.get_mut(&call) {
             live.sent = live.sent.saturating_add(1);
-            let happened = Happened { derived, at, ..Happened::outside(event, extra, done) };
+            let happened = Happened { derived, at, ..Happened::outside(event, payload, done) };
             live.address.do_send(happened);
             return;
         }
         let waiting = self.reading.entry(call).or_default();
-        waiting.push(Delivery { event, extra, derived, done, at });
+        waiting.push(Delivery { event, payload, derived, done, at });
         if waiting.len() == 1 {
             self.read_back(call, ctx);
         }
@@ -299,10 +299,10 @@ impl CallSupervisor {
         self.registry.released(call);
         self.legs.forget(call);
         self.services.transfers.withdraw(call);
-        self.services.voice_book.do_send(UsesNoMore(call));
+        self.services.voice_book.do_send(ReleaseVoice(call));
         self.guard.release(call);
         self.services.budgets.lock().call_over(call);
-        self.services.agent_seats.give_back(call);
+        self.services.agent_seats.release(call);
         self.conversations.retain(|_, of| *of != call);
         let line = self.line_of.remove(&call);
         if let Some(count) = line.and_then(|line| self.per_line.get_mut(&line)) {
@@ -363,8 +363,8 @@ impl Handler<CallDown> for CallSupervisor {
         // It died without having settled: its log says how far it came, and this is the end of it.
         warn!(self.services.log, "a call's actor died"; "call" => %call);
         self.count_out(call);
-        let event = Event::Panicked { job: Job::Call, ordinal: 0 };
-        self.deliver(call, Delivery::own(event, Extra::None, clock::now()), ctx);
+        let event = Event::Panicked { part: CallPart::Call, ordinal: 0 };
+        self.deliver(call, Delivery::own(event, Payload::None, clock::now()), ctx);
     }
 }
 
@@ -379,14 +379,14 @@ impl Handler<UseLines> for CallSupervisor {
     }
 }
 
-impl Handler<VoiceGone> for CallSupervisor {
+impl Handler<VoiceRevoked> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, VoiceGone { calls, why }: VoiceGone, ctx: &mut Context<Self>) {
+    fn handle(&mut self, VoiceRevoked { calls, why }: VoiceRevoked, ctx: &mut Context<Self>) {
         for call in calls {
             if self.live.contains_key(&call) {
                 let event = Event::VoiceWithdrawn { why };
-                self.deliver(call, Delivery::own(event, Extra::None, clock::now()), ctx);
+                self.deliver(call, Delivery::own(event, Payload::None, clock::now()), ctx);
             }
         }
     }
@@ -405,7 +405,7 @@ impl Handler<Loaded> for CallSupervisor {
             self.guard.hold(call);
             self.count_in(call, LineId::new(line));
             let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
-            self.deliver(call, Delivery::own(resumed, Extra::None, clock::now()), ctx);
+            self.deliver(call, Delivery::own(resumed, Payload::None, clock::now()), ctx);
         }
     }
 }

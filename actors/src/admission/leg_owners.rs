@@ -41,14 +41,14 @@ struct OfCall {
 
 /// See the file. Memory: the live calls that had a leg, and their legs.
 #[derive(Debug, Default)]
-pub struct Legs {
+pub struct LegOwners {
     call_of: HashMap<LegAddress, CallId>,
     calls: HashMap<CallId, OfCall>,
     /// Legs whose call is over, or was refused: until they are gone, what is heard of them begins no new call.
     left_over: HashSet<LegAddress>,
 }
 
-impl Legs {
+impl LegOwners {
     /// Whose leg this is.
     #[must_use]
     pub fn call_of(&self, leg: &LegAddress) -> Option<CallId> {

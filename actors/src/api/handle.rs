@@ -35,25 +35,26 @@ use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::voices::reconcile_rules::Approval;
 use crate::voices::voice_book::{
-    CloneAhead, ClonedAhead, Forget, LookAtEntitlements, NotReconciled, Reconcile, Reconciled, Revoke,
+    CheckEntitlements, CloneAhead, ClonedAhead, ForgetVoice, NotReconciled, Reconcile, Reconciled,
+    RevokeVoices,
 };
 
-/// The whole of an answer, queueing included; the supervisor's own deadline is shorter.
+/// Time limit of an answer, including the queue. The supervisor's own limit is shorter.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// A list, and some deletions.
+/// Time limit of a reconcile round: a list and some deletions.
 const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is configured, and compared with what others carry.
+/// Configured limits that the edge shows beside the current use.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct ConfiguredLimits {
     /// `MAX_LIVE_CALLS`.
     pub(crate) live_calls: usize,
     /// `THREECX_SIMULTANEOUS_CALLS`.
     pub(crate) pbx_calls: Option<u64>,
 }
 
-/// The engine, as the edge sees it.
+/// The engine's interface for the edge.
 #[derive(Clone)]
 pub struct EngineHandle {
     pub(crate) services: Arc<CallServices>,
@@ -64,12 +65,12 @@ pub struct EngineHandle {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(crate) region: Region,
-    pub(crate) bounds: Bounds,
+    pub(crate) limits: ConfiguredLimits,
     pub(crate) recently_kept: Arc<RecentlyKept>,
 }
 
 impl EngineHandle {
-    /// An `IncomingCall`. The answer comes when its event is durable; a client that leaves changes nothing.
+    /// Takes an incoming call. Answers once its event is durable; a client that disconnects changes nothing.
     ///
     /// # Errors
     /// Why nothing was taken.
@@ -77,7 +78,7 @@ impl EngineHandle {
         self.ask(|answer| self.supervisor.do_send(Incoming { call, answer })).await
     }
 
-    /// A `CallEnded` or `CallStateChanged`.
+    /// Takes a `CallEnded` or `CallStateChanged` of the PBX.
     ///
     /// # Errors
     /// Why nothing was taken.
@@ -85,7 +86,7 @@ impl EngineHandle {
         self.ask(|answer| self.supervisor.do_send(Noticed { notice, answer })).await
     }
 
-    /// A report of the provider; `raw` is kept while nobody knows its conversation.
+    /// Takes a post-call report. `raw` is kept if no call of its conversation is known.
     ///
     /// # Errors
     /// Why nothing was taken.
@@ -98,21 +99,21 @@ impl EngineHandle {
         self.ask(|answer| self.supervisor.do_send(ReportCame { report, raw, answer })).await
     }
 
-    /// Whether a line of ours names this agent.
+    /// Whether a line uses this agent.
     ///
     /// # Errors
-    /// When that cannot be said now.
+    /// If the engine does not answer in time.
     pub async fn is_our_agent(&self, agent_id: String) -> Result<bool, Busy> {
         let asked = self.supervisor.send(IsOurAgent(agent_id));
         tokio::time::timeout(ANSWER_WITHIN, asked).await.ok().and_then(Result::ok).ok_or(Busy::TooSlow)
     }
 
-    /// Keeps a webhook as it came, once.
+    /// Stores a webhook unchanged, once.
     ///
     /// # Errors
-    /// When that cannot be done now.
+    /// If it cannot be stored now.
     pub async fn keep_webhook(&self, webhook: WebhookRow) -> Result<(), Busy> {
-        let Some(key) = self.recently_kept.news(&webhook) else { return Ok(()) };
+        let Some(key) = self.recently_kept.key_if_new(&webhook) else { return Ok(()) };
         if !self.services.persistence_state.can_keep() {
             return Err(Busy::CannotKeep);
         }
@@ -125,7 +126,7 @@ impl EngineHandle {
         Ok(())
     }
 
-    /// Which call an inbound agent conversation is, from memory; none leaves it the fallback voice.
+    /// The call of an inbound agent conversation, from memory. `None`: the conversation uses the fallback voice.
     #[must_use]
     pub fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
         let asker = Asker {
@@ -138,7 +139,7 @@ impl EngineHandle {
         Some(InitiationAnswer { call: found.call, voice: found.voice })
     }
 
-    /// An operator's request; false if there is no such live call.
+    /// Sends an operator's request to a live call. False if there is no such call.
     ///
     /// # Errors
     /// Why nothing was done.
@@ -146,10 +147,10 @@ impl EngineHandle {
         self.ask(|answer| self.supervisor.do_send(Asked { call, request, answer })).await
     }
 
-    /// Takes a caller's clone out of the cache; false if there was none.
+    /// Removes a caller's clone from the cache. False if there was none.
     ///
     /// # Errors
-    /// When that could not be kept.
+    /// If the database did not store it.
     pub async fn forget_voice(&self, caller: &str) -> Result<bool, Busy> {
         let dropped = async {
             let client = self.services.pool.get().await.map_err(|_| Busy::CannotKeep)?;
@@ -158,51 +159,48 @@ impl EngineHandle {
         };
         let rows = tokio::time::timeout(ANSWER_WITHIN, dropped).await.map_err(|_| Busy::TooSlow)??;
         let key = CallerKey::of_default_account(caller);
-        let forgotten = self.services.voice_book.send(Forget(key)).await.unwrap_or(false);
+        let forgotten = self.services.voice_book.send(ForgetVoice(key)).await.unwrap_or(false);
         Ok(forgotten || rows > 0)
     }
 
-    /// These callers' voices must not be used from now on: their consent was withdrawn. What is cached goes, what is being cloned is not
-    /// uploaded, and who speaks with one on the bridge goes on in the fallback voice.
+    /// Revokes the voices of these callers after a withdrawn consent: empties the cache, stops clone jobs that have
+    /// not uploaded, and switches bridge conversations to the fallback voice.
     pub fn revoke_voices(&self, callers: Vec<String>) {
         let keys = callers.iter().map(|caller| CallerKey::of_default_account(caller)).collect();
-        self.services.voice_book.do_send(Revoke { keys, why: NoVoice::NoConsent });
-        // Samples go as well.
+        self.services.voice_book.do_send(RevokeVoices { keys, why: NoVoice::NoConsent });
+        // Their samples are deleted too.
         self.erasure.wake.notify_one();
     }
 
-    /// Mappings or consents changed: they count at once, not only from the next look.
+    /// Mappings or consents changed: check permissions now, not at the next interval.
     pub fn look_at_voices(&self) {
-        self.services.voice_book.do_send(LookAtEntitlements);
+        self.services.voice_book.do_send(CheckEntitlements);
     }
 
-    /// Brings the voices at the provider and those of the tables in step.
+    /// Reconciles the voices at the provider with the database.
     ///
     /// # Errors
     /// Why that cannot be done now.
     pub async fn reconcile_voices(&self, approval: Approval) -> Result<Reconciled, NotReconciled> {
-        let (reply, heard) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
         self.services.voice_book.do_send(Reconcile { approval, reply: Some(reply) });
-        let heard = tokio::time::timeout(RECONCILED_WITHIN, heard).await;
-        let late = || NotReconciled::Provider("it takes longer than an answer may: see the log".to_owned());
-        heard.map_err(|_| late())?.map_err(|_| late())?
+        let answer = tokio::time::timeout(RECONCILED_WITHIN, answer).await;
+        let late = || NotReconciled::Provider("it takes longer than 60 s, see the log".to_owned());
+        answer.map_err(|_| late())?.map_err(|_| late())?
     }
 
-    /// Clones the voices of frequent callers that have none, as far as slots are free.
+    /// Clones voices of at most `most` frequent callers without one, in free slots only.
     ///
     /// # Errors
-    /// Why that cannot be done now, for people.
+    /// Why it failed, as text for people.
     pub async fn clone_ahead(&self, most: usize) -> Result<ClonedAhead, String> {
-        let (reply, heard) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
         self.services.voice_book.do_send(CloneAhead { most, reply });
-        let heard = tokio::time::timeout(ANSWER_WITHIN, heard).await;
-        heard
-            .ok()
-            .and_then(Result::ok)
-            .unwrap_or_else(|| Err("it takes longer than an answer may".to_owned()))
+        let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
+        answer.ok().and_then(Result::ok).unwrap_or_else(|| Err("it takes longer than 3 s".to_owned()))
     }
 
-    /// Erases a caller, E.164 or extension, for good. `by` is who asked for it, for the audit log.
+    /// Erases a caller (E.164 or extension) permanently. `by` is the requester, for the audit log.
     ///
     /// # Errors
     /// Why nothing was erased.
@@ -210,13 +208,13 @@ impl EngineHandle {
         self.erasure.erase_caller(caller, by).await
     }
 
-    /// Every live call, oldest first.
+    /// All live calls, oldest first.
     #[must_use]
     pub fn live(&self) -> Vec<LiveCall> {
         self.services.board.live()
     }
 
-    /// How the engine is.
+    /// The engine's health.
     #[must_use]
     pub fn health(&self) -> Health {
         let persistence = &self.services.persistence_state;
@@ -232,7 +230,7 @@ impl EngineHandle {
             queued_events: persistence.queued(),
             live_calls: self.services.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
-            standing: persistence.stand().now(),
+            role: persistence.leadership().now(),
             threecx: self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
             prompt_problems: self.prompt_problems.all(),
             budgets: self.services.budgets.lock().used(clock::now()),
@@ -243,47 +241,47 @@ impl EngineHandle {
 
     fn capacity(&self) -> CapacityHealth {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let (heard, seats) = (self.capacity.heard(), &self.services.agent_seats);
+        let (account, seats) = (self.capacity.heard(), &self.services.agent_seats);
         CapacityHealth {
             live_calls: Measure {
                 used: Some(count(self.services.board.count())),
-                limit: Some(count(self.bounds.live_calls)),
+                limit: Some(count(self.limits.live_calls)),
             },
             agents: Measure { used: Some(count(seats.held())), limit: seats.max().map(count) },
-            agent_limit: heard.agent_limit,
-            voice_slots: heard.slots,
-            voice_edits: heard.edits,
-            pbx_calls: self.bounds.pbx_calls,
+            agent_limit: account.agent_limit,
+            voice_slots: account.slots,
+            voice_edits: account.edits,
+            pbx_calls: self.limits.pbx_calls,
         }
     }
 
     /// Waits until another process has taken over the database.
     pub async fn superseded(&self) {
-        self.services.persistence_state.stand().superseded().await;
+        self.services.persistence_state.leadership().superseded().await;
     }
 
-    /// The last durable position, as it moves.
+    /// The last durable log position, as a channel.
     #[must_use]
     pub fn positions(&self) -> watch::Receiver<i64> {
         self.services.persistence_state.positions()
     }
 
-    /// For the edge's own reads.
+    /// Database connections for the edge's own reads.
     #[must_use]
     pub fn pool(&self) -> Pool {
         self.services.pool.clone()
     }
 
-    /// Counters and histograms.
+    /// The metrics.
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.services.metrics)
     }
 
     async fn ask<T>(&self, send: impl FnOnce(Answer<T>)) -> Result<T, Busy> {
-        let (answer, heard) = oneshot::channel();
+        let (answer, received) = oneshot::channel();
         send(answer);
-        match tokio::time::timeout(ANSWER_WITHIN, heard).await {
+        match tokio::time::timeout(ANSWER_WITHIN, received).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
         }
@@ -292,7 +290,7 @@ impl EngineHandle {
 
 fn pbx_health(state: &PbxState) -> PbxHealth {
     let error = state.last_error();
-    // A socket whose list never comes is no connection; one that has neither opened nor failed yet is on its way.
+    // An open socket without a sync is no connection. Without a sync and without an error it is still connecting.
     let is_well = state.is_open() && state.last_sync().is_some();
     let has_been = state.last_sync().is_some() || error.is_some();
     PbxHealth {

@@ -1,25 +1,25 @@
-//! What the agent's provider asks when a transferred call reaches the agent's trunk, and what it is answered.
+//! The provider's request when a transferred call reaches the agent's trunk, and the answer.
 
 use precall_call::{CallId, VoiceId};
 
-/// An inbound agent conversation that is about to begin, as the provider describes it.
+/// An inbound agent conversation that is about to start.
 #[derive(Clone, Debug)]
 pub struct InitiationAsked {
-    /// The agent that was reached.
+    /// The agent.
     pub agent_id: String,
-    /// The number it was reached at.
+    /// The called number.
     pub called: String,
-    /// Who rings it, as the trunk shows it.
+    /// The caller's number as the trunk shows it.
     pub caller: String,
     /// The provider's id of the telephone call.
     pub call_sid: Option<String>,
 }
 
-/// The transfer that it is.
+/// The transferred call behind the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitiationAnswer {
-    /// Our id.
+    /// precall's call id.
     pub call: CallId,
-    /// The voice to speak with; none is the fallback voice.
+    /// The voice to use; `None` is the fallback voice.
     pub voice: Option<VoiceId>,
 }

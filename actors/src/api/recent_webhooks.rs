@@ -1,4 +1,4 @@
-//! Webhooks that are in the inbox already: what is sent again need not ask the database whether it is there.
+//! Keys of recently stored webhooks, so that a repeated delivery needs no database access.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,13 +7,13 @@ use lru::LruCache;
 use precall_call::At;
 use precall_store::events::rows::{Name, WebhookRow};
 
-/// Senders repeat themselves within minutes.
+/// Senders repeat a delivery within minutes.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19_999);
 
-/// The key of the table.
+/// The primary key of the table.
 type Key = (Name, String, At, String);
 
-/// See the file. Forgetting one costs a transaction that changes nothing.
+/// Bounded. If a key was dropped, a repeated webhook costs one transaction that changes nothing.
 #[derive(Debug)]
 pub(crate) struct RecentlyKept(Mutex<LruCache<Key, ()>>);
 
@@ -28,15 +28,15 @@ impl RecentlyKept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key of a webhook, if it is not known to be durable.
-    pub(crate) fn news(&self, webhook: &WebhookRow) -> Option<Key> {
+    /// The key of a webhook; `None` if the webhook is known to be durable.
+    pub(crate) fn key_if_new(&self, webhook: &WebhookRow) -> Option<Key> {
         let (kind, id) = (webhook.kind.clone(), webhook.provider_id.clone());
         let key = (kind, id, webhook.event_timestamp.0, webhook.body_sha256.clone());
         let is_known = self.keys().get(&key).is_some();
         (!is_known).then_some(key)
     }
 
-    /// It is durable.
+    /// The webhook of this key is durable.
     pub(crate) fn kept(&self, key: Key) {
         self.keys().put(key, ());
     }

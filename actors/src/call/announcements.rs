@@ -21,13 +21,13 @@ const NOTICE_MISSING: &str = "missing";
 
 /// See the file. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Programme {
+pub struct Announcements {
     prompts: Arc<Prompts>,
     /// `GREETING_LEAD_SILENCE_MS`: the first moments of a leg are lost on some telephones.
     lead_silence: Duration,
 }
 
-impl Programme {
+impl Announcements {
     /// Of prepared prompts.
     #[must_use]
     pub fn new(prompts: Arc<Prompts>, lead_silence: Duration) -> Self {

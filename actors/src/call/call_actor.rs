@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use precall_base::clock;
-use precall_call::{At, Call, Effect, Event, HandoffFailure, Job, Offer, Phase, open, step};
+use precall_call::{
+    At, Call, CallPart, Effect, Event, Fact, HandoffFailure, Offer, Phase, facts, open, step,
+};
 use precall_providers::threecx::address::LegAddress;
 use precall_store::events::rows::{Entry, RowWrite};
 use slog::{Logger, error, info, o, warn};
@@ -21,18 +23,17 @@ use tokio::sync::oneshot;
 
 use crate::call::call_context::CallContext;
 use crate::call::clone_worker::CloneWorker;
-use crate::call::greeting_actor::{GreetingActor, StopWatching};
+use crate::call::greeting_actor::GreetingActor;
 use crate::call::handoff::Handoff;
-use crate::call::leg_player::{BringAgent, ConnectedLeg, GreetingPlayer};
+use crate::call::leg_player::{BringAgent, ConnectedLeg, LegPlayer};
 use crate::call::messages::{
     AgentOrdered, CallDown, CallParent, CallSettled, ConversationKnown, Happened, PartDown, Sender, Stop,
 };
 use crate::call::pin::Pin;
 use crate::call::pin::keypad::PinPad;
-use crate::call::projection::{Extra, entry};
+use crate::call::projection::{Payload, entry};
 use crate::call::services::CallServices;
 use crate::durability::persistence::{Append, Durable};
-use crate::limits::agent_seats::has_conversation;
 use crate::limits::budgets::Use;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
@@ -73,8 +74,8 @@ pub struct CallActor {
     handoff: Option<Addr<Handoff>>,
     /// The leg that the call is heard on, and what plays into it.
     leg: Option<ConnectedLeg>,
-    player: Option<Addr<GreetingPlayer>>,
-    parts: Vec<Job>,
+    player: Option<Addr<LegPlayer>>,
+    parts: Vec<CallPart>,
     /// Keys that may be a PIN's.
     pad: PinPad,
     /// PINs that wait while one is being checked.
@@ -102,8 +103,8 @@ impl CallActor {
             Origin::Offered(offer, recording) => {
                 let begun = open(&offer, clock::now());
                 let event = Event::Offered(offer);
-                let extra = recording.map_or(Extra::None, Extra::Recording);
-                let entry = entry(&context, None, &event, &begun.next, &extra);
+                let payload = recording.map_or(Payload::None, Payload::Recording);
+                let entry = entry(&context, None, &event, &begun.next, &payload);
                 services.metrics.observe(None, &event, &begun.next);
                 info!(log, "call offered"; "state" => begun.next.phase.name(),
                     "caller" => ?context.caller, "route" => begun.next.policy.route.name());
@@ -112,7 +113,7 @@ impl CallActor {
                 (begun.next, work)
             }
             Origin::Log(call) => {
-                if has_conversation(&call) {
+                if call.holds_seat() {
                     services.agent_seats.hold(id);
                 }
                 (*call, VecDeque::new())
@@ -148,21 +149,21 @@ impl CallActor {
     }
 
     /// The one place where the call's state changes.
-    fn take(&mut self, event: &Event, extra: &Extra, derived: Vec<RowWrite>) {
-        self.take_at(clock::now(), event, extra, derived);
+    fn take(&mut self, event: &Event, payload: &Payload, derived: Vec<RowWrite>) {
+        self.take_at(clock::now(), event, payload, derived);
     }
 
-    fn take_at(&mut self, at: At, event: &Event, extra: &Extra, derived: Vec<RowWrite>) {
+    fn take_at(&mut self, at: At, event: &Event, payload: &Payload, derived: Vec<RowWrite>) {
         let taken = step(&self.call, event, at);
         if taken.next.version == self.call.version {
             return;
         }
-        let mut entry = entry(&self.context, Some(&self.call), event, &taken.next, extra);
+        let mut entry = entry(&self.context, Some(&self.call), event, &taken.next, payload);
         entry.derived.extend(derived);
         self.services.metrics.observe(Some(&self.call), event, &taken.next);
         self.log_transition(event, &taken.next);
         self.tell_new_conversations(&taken.next);
-        self.count_conversation(extra, &taken.next);
+        self.count_conversations(event, payload, &taken.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(taken.effects.into_iter().map(Work::Perform));
         self.call = taken.next;
@@ -181,15 +182,17 @@ impl CallActor {
         }
     }
 
-    /// What a report says that was news: one that comes again changes nothing, and never comes so far.
-    fn count_conversation(&self, extra: &Extra, next: &Call) {
-        let Extra::Report(report) = extra else { return };
-        if next.conversations.iter().any(|c| c.id.as_ref() == Some(&report.conversation)) {
-            let took = Use {
-                seconds: report.duration.unwrap_or_default().as_secs(),
-                credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
-            };
-            self.services.budgets.lock().conversation_over(&report.conversation, took, next.at);
+    /// The machine decides which reports count. Only the cost is not part of the event.
+    fn count_conversations(&self, event: &Event, payload: &Payload, next: &Call) {
+        let Payload::Report(report) = payload else { return };
+        for fact in facts(Some(&self.call), event, next) {
+            if let Fact::ConversationReported { conversation, duration } = fact {
+                let took = Use {
+                    seconds: duration.unwrap_or_default().as_secs(),
+                    credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
+                };
+                self.services.budgets.lock().conversation_over(&conversation, took, next.at);
+            }
         }
     }
 
@@ -203,7 +206,7 @@ impl CallActor {
                 "from" => self.call.phase.name(), "event" => kind, "seq" => next.version,
                 "cause" => release.cause.name(), "blame" => release.blame.map(precall_call::Blame::name)),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_) => info!(self.log, "call moved";
@@ -221,7 +224,7 @@ impl CallActor {
                 Work::Record(entry) => self.unsent.push((**entry).clone()),
                 Work::Perform(Effect::Intend(intent)) => {
                     let intent = intent.clone();
-                    self.take(&intent, &Extra::None, Vec::new());
+                    self.take(&intent, &Payload::None, Vec::new());
                 }
                 Work::Perform(effect) if effect.needs_durable_intent() => {
                     self.after_durable.push_back((self.call.version, effect.clone()));
@@ -234,17 +237,20 @@ impl CallActor {
             self.work.pop_front();
         }
         self.send_unsent(ctx);
-        if !has_conversation(&self.call) {
-            self.services.agent_seats.give_back(self.context.id);
-        }
-        if self.call.phase != Phase::Greeting
-            && let Some(greeting) = self.greeting.take()
-        {
-            greeting.do_send(StopWatching);
-        }
         self.arm(ctx);
         self.show();
         self.settle();
+    }
+
+    /// Gives up what the call does not hold by its state. The machine orders this at the right moment. But a restart
+    /// or a second panic may lose the order, and a part that still waited for a seat may take one after the order.
+    fn give_up_what_is_not_held(&mut self) {
+        if !self.call.holds_seat() {
+            self.services.agent_seats.release(self.context.id);
+        }
+        if !self.call.watches_greeting() {
+            self.stop_watching_greeting();
+        }
     }
 
     fn send_unsent(&mut self, ctx: &mut Context<Self>) {
@@ -263,7 +269,7 @@ impl CallActor {
             if self.call.still_wants(&effect) {
                 self.perform(&effect, ctx);
             } else if let Some(event) = effect.surely_not_done() {
-                self.take(&event, &Extra::None, Vec::new());
+                self.take(&event, &Payload::None, Vec::new());
             }
             self.after_durable.pop_front();
         }
@@ -271,7 +277,7 @@ impl CallActor {
 
     fn show(&self) {
         let mut actors = vec!["call"];
-        actors.extend(self.parts.iter().map(|job| job.name()));
+        actors.extend(self.parts.iter().map(|part| part.name()));
         self.services.board.show(&self.context, &self.call, actors);
     }
 
@@ -295,7 +301,7 @@ impl CallActor {
         self.services.faults.pass(Point::CallOnDeadline, self.context.id);
         if let Some(deadline) = self.call.deadline().filter(|d| d.due <= clock::now()) {
             let passed = Event::DeadlinePassed { generation: deadline.generation };
-            self.take(&passed, &Extra::None, Vec::new());
+            self.take(&passed, &Payload::None, Vec::new());
         }
         self.proceed(ctx);
     }
@@ -336,17 +342,18 @@ impl CallActor {
     fn deal_with_hand(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::CallBeforeStep, self.context.id);
         let Some(happened) = self.in_hand.as_mut() else { return };
-        let (event, extra) = (happened.event.clone(), std::mem::take(&mut happened.extra));
+        let (event, payload) = (happened.event.clone(), std::mem::take(&mut happened.payload));
         let derived = std::mem::take(&mut happened.derived);
         let at = happened.at;
-        if let Extra::Leg(leg) = &extra {
+        if let Payload::Leg(leg) = &payload {
             self.take_leg(leg, at);
         }
         if !self.is_for_the_pad(&event, at, ctx) {
-            self.take_at(at, &event, &extra, derived);
+            self.take_at(at, &event, &payload, derived);
         }
         if let Some(Happened { done, sender, .. }) = self.in_hand.take() {
-            // An event that changed nothing is acknowledged when everything before it is durable: it may be a duplicate.
+            // An event that changed nothing is acknowledged when everything before it is durable: it may be a
+            // duplicate.
             self.waiting.extend(done.map(|done| (self.call.version, done)));
             self.handled = self.handled.saturating_add(u64::from(sender == Sender::Supervisor));
         }
@@ -363,6 +370,7 @@ impl Actor for CallActor {
         if self.crashes > 0 {
             return self.go_on_after_crash(ctx);
         }
+        self.give_up_what_is_not_held();
         self.proceed(ctx);
     }
 }
@@ -397,7 +405,7 @@ impl Handler<AgentOrdered> for CallActor {
             // The player is gone, and its audio with it: this agent cannot be heard.
             None => {
                 let failed = Event::HandoffFailed { attempt: order.attempt, why: HandoffFailure::Refused };
-                self.take(&failed, &Extra::None, Vec::new());
+                self.take(&failed, &Payload::None, Vec::new());
                 self.proceed(ctx);
             }
         }
@@ -408,22 +416,23 @@ impl Handler<PartDown> for CallActor {
     type Result = ();
 
     fn handle(&mut self, down: PartDown, ctx: &mut Context<Self>) {
-        if let Some(i) = self.parts.iter().position(|job| *job == down.job) {
+        if let Some(i) = self.parts.iter().position(|part| *part == down.part) {
             self.parts.remove(i);
         }
-        match down.job {
+        match down.part {
             // The voice may have been asked for again before the first worker was gone.
-            Job::CloneWorker if self.parts.contains(&Job::CloneWorker) => {}
-            Job::CloneWorker => self.clone_worker = None,
-            Job::Handoff => self.handoff = None,
-            Job::Greeting if down.panicked => self.player = None,
-            Job::Greeting | Job::Call => {}
+            CallPart::CloneWorker if self.parts.contains(&CallPart::CloneWorker) => {}
+            CallPart::CloneWorker => self.clone_worker = None,
+            CallPart::Handoff => self.handoff = None,
+            CallPart::Greeting if down.panicked => self.player = None,
+            CallPart::Greeting | CallPart::Call => {}
         }
         if down.panicked {
-            warn!(self.log, "a part of the call panicked"; "part" => down.job.name());
+            warn!(self.log, "a part of the call panicked"; "part" => down.part.name());
             let ordinal = self.call.panics.saturating_add(1);
-            self.take(&Event::Panicked { job: down.job, ordinal }, &Extra::None, Vec::new());
+            self.take(&Event::Panicked { part: down.part, ordinal }, &Payload::None, Vec::new());
         }
+        self.give_up_what_is_not_held();
         self.proceed(ctx);
     }
 }

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use precall_base::clock;
-use precall_call::{At, Event, Job, NoVoice, Proof};
+use precall_call::{At, CallPart, Event, NoVoice, Proof};
 
 use crate::call::call_context::CallContext;
 use crate::call::messages::{Happened, PartDown, PartParent};
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
-use crate::voices::terms::Asker;
-use crate::voices::terms::VoiceOutcome;
-use crate::voices::voice_book::{Want, WantsNoMore};
+use crate::voices::terms::{VoiceOutcome, VoiceRequest};
+use crate::voices::voice_book::{CancelRequest, RequestVoice};
 
 /// The call does not wait any longer.
 #[derive(Clone, Copy, Debug, Message)]
@@ -40,7 +39,7 @@ impl CloneWorker {
         proof: Proof,
     ) -> Self {
         let notice =
-            DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::CloneWorker, panicked });
+            DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::CloneWorker, panicked });
         Self { context, services, call, proof, asked_at: clock::now(), _notice: notice }
     }
 }
@@ -56,17 +55,17 @@ impl Actor for CloneWorker {
             return;
         };
         let line = &self.context.line;
-        let asker = Asker {
+        let request = VoiceRequest {
             call: self.context.id,
             policy: line.voice_policy,
             proof: self.proof,
             due: self.asked_at.plus(line.rules.clone_max_wait),
         };
-        self.services.voice_book.do_send(Want { asker, key, reply: ctx.address().recipient() });
+        self.services.voice_book.do_send(RequestVoice { request, key, reply: ctx.address().recipient() });
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.services.voice_book.do_send(WantsNoMore { call: self.context.id });
+        self.services.voice_book.do_send(CancelRequest { call: self.context.id });
     }
 }
 

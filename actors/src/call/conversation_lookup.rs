@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
-use precall_call::{At, ConversationId, Event, GreetingEnd, HandoffFailure, Job, Purpose};
+use precall_call::{At, CallPart, ConversationId, Event, GreetingEnd, HandoffFailure, Purpose};
 use precall_providers::elevenlabs::ConversationDetail;
 
 use crate::call::call_context::CallContext;
 use crate::call::messages::{Happened, PartDown, PartParent};
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
@@ -54,11 +54,11 @@ impl ConversationLookup {
         services: Arc<CallServices>,
         call: PartParent,
     ) -> Self {
-        let job = match question.purpose {
-            Purpose::Greeting => Job::Greeting,
-            Purpose::Agent => Job::Handoff,
+        let part = match question.purpose {
+            Purpose::Greeting => CallPart::Greeting,
+            Purpose::Agent => CallPart::Handoff,
         };
-        let notice = DownNotice::new(call.down.clone(), move |_| PartDown { job, panicked: false });
+        let notice = DownNotice::new(call.down.clone(), move |_| PartDown { part, panicked: false });
         Self { question, context, services, call, _notice: notice }
     }
 }
@@ -99,7 +99,7 @@ async fn ask(
     services.provider.note(&detail);
     if let Ok(ConversationDetail::Reported(report)) = detail {
         let event = Event::Reported(report.fact());
-        call.do_send(Happened { extra: Extra::Report(report), ..Happened::part(event) });
+        call.do_send(Happened { payload: Payload::Report(report), ..Happened::part(event) });
     }
 }
 

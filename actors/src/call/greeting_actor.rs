@@ -11,7 +11,7 @@ use actix::{
 };
 use precall_base::clock;
 use precall_base::phone_number::E164;
-use precall_call::{ConversationId, Event, GreetingEnd, Job, Purpose};
+use precall_call::{CallPart, ConversationId, Event, GreetingEnd, Purpose};
 use precall_providers::elevenlabs::{ConversationDetail, Execution, OutboundCall};
 use slog::warn;
 
@@ -19,7 +19,7 @@ use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
 use crate::call::conversation_lookup::{Earlier, Found};
 use crate::call::messages::{Happened, PartDown, PartParent};
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
@@ -55,7 +55,8 @@ impl GreetingActor {
         call: PartParent,
         earlier: Earlier,
     ) -> Self {
-        let notice = DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
+        let notice =
+            DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
         Self { context, services, call, earlier, answered: false, unwatched: false, _notice: notice }
     }
 }
@@ -117,7 +118,7 @@ async fn watch(id: &ConversationId, services: &CallServices, call: &Recipient<Ha
         match detail {
             Ok(ConversationDetail::Reported(report)) => {
                 let event = Event::Reported(report.fact());
-                call.do_send(Happened { extra: Extra::Report(report), ..Happened::part(event) });
+                call.do_send(Happened { payload: Payload::Report(report), ..Happened::part(event) });
                 return;
             }
             // The telephone call is over and is being analysed (ElevenLabs facts, section 6).
@@ -139,7 +140,7 @@ async fn dial(
     let refused = Event::GreetingEnded { end: GreetingEnd::Refused };
     let Some(to) = context.caller.e164() else { return refused };
     let clients = services.clients.here();
-    if !services.persistence_state.stand().may_act().await {
+    if !services.persistence_state.leadership().may_act().await {
         return refused;
     }
     if earlier == Earlier::Perhaps {

@@ -1,6 +1,5 @@
-//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the caller's own leg, or a
-//! routing of that leg.
-//! It never retries what may have been executed.
+//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the
+//! caller's own leg, or a routing of that leg. It never retries what may have been executed.
 
 mod bridge;
 mod route;
@@ -11,7 +10,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture,
 };
 use precall_base::clock;
-use precall_call::{ConversationId, Event, HandoffFailure, Job, Person, Purpose, Rung, VoiceId};
+use precall_call::{CallPart, ConversationId, Event, HandoffFailure, Person, Purpose, Rung, VoiceId};
 use precall_providers::elevenlabs::{Execution, OutboundCall};
 use slog::warn;
 
@@ -24,9 +23,9 @@ use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
-/// What is to be tried.
+/// What one attempt is to try, as the call's actor orders it.
 #[derive(Clone)]
-pub struct Attempt {
+pub struct HandoffOrder {
     /// Counts from 1.
     pub number: u8,
     /// The rung of the ladder.
@@ -43,8 +42,8 @@ pub struct Attempt {
     pub leg: Option<ConnectedLeg>,
     /// Whether something plays into it: without a player no agent is heard there.
     pub has_player: bool,
-    /// Lines that were spoken on the bridge before.
-    pub lines: u32,
+    /// Utterances that were heard on the bridge before.
+    pub utterances: u32,
 }
 
 /// Where a handoff reports to. The agent order goes to the call, which hands it to the player of its leg.
@@ -65,7 +64,7 @@ pub struct GiveUp;
 
 /// See the file.
 pub struct Handoff {
-    attempt: Attempt,
+    order: HandoffOrder,
     context: Arc<CallContext>,
     services: Arc<CallServices>,
     call: HandoffParent,
@@ -76,13 +75,14 @@ impl Handoff {
     /// For one attempt of one call.
     #[must_use]
     pub fn new(
-        attempt: Attempt,
+        order: HandoffOrder,
         context: Arc<CallContext>,
         services: Arc<CallServices>,
         call: HandoffParent,
     ) -> Self {
-        let notice = DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::Handoff, panicked });
-        Self { attempt, context, services, call, _notice: notice }
+        let notice =
+            DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::Handoff, panicked });
+        Self { order, context, services, call, _notice: notice }
     }
 }
 
@@ -92,9 +92,9 @@ impl Actor for Handoff {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::HandoffStarts, self.context.id);
         let (context, services) = (Arc::clone(&self.context), Arc::clone(&self.services));
-        let (attempt, call) = (self.attempt.clone(), self.call.clone());
+        let (order, call) = (self.order.clone(), self.call.clone());
         let made = async move {
-            let outcomes = make(&attempt, &context, &services, &call.ordered).await;
+            let outcomes = make(&order, &context, &services, &call.ordered).await;
             services.faults.pass(Point::HandoffAnswered, context.id);
             for outcome in outcomes {
                 call.happened.do_send(Happened::part(outcome));
@@ -115,27 +115,27 @@ impl Handler<GiveUp> for Handoff {
 }
 
 async fn make(
-    attempt: &Attempt,
+    order: &HandoffOrder,
     context: &CallContext,
     services: &CallServices,
     ordered: &Recipient<AgentOrdered>,
 ) -> Vec<Event> {
-    if !services.persistence_state.stand().may_act().await {
-        return vec![Event::HandoffFailed { attempt: attempt.number, why: HandoffFailure::Refused }];
+    if !services.persistence_state.leadership().may_act().await {
+        return vec![Event::HandoffFailed { attempt: order.number, why: HandoffFailure::Refused }];
     }
-    if attempt.rung.bridges() {
-        return bridge::bring(attempt, context, services, ordered).await.into_iter().collect();
+    if order.rung.bridges() {
+        return bridge::bring(order, context, services, ordered).await.into_iter().collect();
     }
-    if attempt.rung.routes() {
-        return route::route(attempt, context, services).await;
+    if order.rung.routes() {
+        return route::route(order, context, services).await;
     }
-    vec![dial(attempt, context, services).await]
+    vec![dial(order, context, services).await]
 }
 
-async fn dial(attempt: &Attempt, context: &CallContext, services: &CallServices) -> Event {
-    let number = attempt.number;
+async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServices) -> Event {
+    let number = order.number;
     let failed = |why| Event::HandoffFailed { attempt: number, why };
-    if !attempt.rung.dials() {
+    if !order.rung.dials() {
         return failed(HandoffFailure::Refused);
     }
     let Some(to) = context.caller.e164() else {
@@ -143,22 +143,22 @@ async fn dial(attempt: &Attempt, context: &CallContext, services: &CallServices)
     };
     let clients = services.clients.here();
     let line = &context.line;
-    let order = OutboundCall {
+    let outbound = OutboundCall {
         telephony: services.dial.telephony,
         agent_id: line.agent_id.clone(),
         phone_number_id: line.phone_number_id.clone(),
         to: to.clone(),
         call: context.id,
         purpose: Purpose::Agent,
-        voice: attempt.voice.clone(),
+        voice: order.voice.clone(),
         first_message: None,
         language: line.language.clone(),
         max_duration: Some(line.rules.conversation_max),
         ringing_timeout: Some(line.rules.ring_max),
         dynamic_variables: Vec::new(),
     };
-    if attempt.earlier == Earlier::Perhaps {
-        match conversation_lookup::begun_earlier(&clients, context, &attempt.known).await {
+    if order.earlier == Earlier::Perhaps {
+        match conversation_lookup::begun_earlier(&clients, context, &order.known).await {
             Found::Conversation(id) => {
                 return Event::HandoffSucceeded { attempt: number, conversation: Some(id) };
             }
@@ -171,7 +171,7 @@ async fn dial(attempt: &Attempt, context: &CallContext, services: &CallServices)
         return failed(HandoffFailure::Refused);
     }
     let started = clock::now();
-    let answer = clients.dials.outbound_call(&order, services.dial.dial_within).await;
+    let answer = clients.dials.outbound_call(&outbound, services.dial.dial_within).await;
     services.provider.note(&answer);
     let error = match answer {
         Ok(dialled) => {
@@ -180,11 +180,11 @@ async fn dial(attempt: &Attempt, context: &CallContext, services: &CallServices)
         Err(error) => error,
     };
     warn!(services.log, "the agent was not dialled"; "call" => %context.id, "attempt" => number,
-        "rung" => attempt.rung.name(), "error" => %error, "executed" => ?error.execution);
+        "rung" => order.rung.name(), "error" => %error, "executed" => ?error.execution);
     match error.execution {
         Execution::SurelyNot => failed(HandoffFailure::Refused),
         Execution::Maybe => {
-            let found = conversation_lookup::find(&clients, context, &attempt.known, started).await;
+            let found = conversation_lookup::find(&clients, context, &order.known, started).await;
             match found {
                 Found::Conversation(id) => {
                     Event::HandoffSucceeded { attempt: number, conversation: Some(id) }

@@ -1,7 +1,8 @@
-//! What the caller hears on a live leg: plays greeting, hold music and apology into one leg, lets an agent speak on it, and reports
-//! what was heard.
+//! What the caller hears on a live leg: plays greeting, hold music and apology into one leg, lets an agent speak on
+//! it, and reports what was heard.
 //!
-//! It lives as long as its leg's audio. The audio itself runs on a media thread; here pass only a dozen messages a call.
+//! It lives as long as its leg's audio. The audio itself runs on a media thread; here pass only a dozen messages a
+//! call.
 
 mod agent_events;
 
@@ -14,7 +15,7 @@ use precall_audio::leg_events::{LegAudioStats, LegNews, LegReport};
 use precall_audio::leg_handle::LegAudio;
 use precall_audio::playlist::{Mark, Scene};
 use precall_base::clock;
-use precall_call::{At, AudioHeard, Event, GreetingEnd, HandoffFailure, Job};
+use precall_call::{At, AudioHeard, CallPart, Event, GreetingEnd, HandoffFailure};
 use precall_providers::threecx::address::LegAddress;
 use slog::{info, warn};
 
@@ -97,14 +98,14 @@ pub struct ConnectedLeg {
 pub struct Before {
     /// How its audio had gone.
     pub audio: AudioHeard,
-    /// Lines that were spoken.
-    pub lines: u32,
+    /// Utterances that were heard on the bridge.
+    pub utterances: u32,
     /// Requests of an agent for a person.
     pub persons_asked: u8,
 }
 
 /// See the file.
-pub struct GreetingPlayer {
+pub struct LegPlayer {
     leg: ConnectedLeg,
     first: Play,
     context: Arc<CallContext>,
@@ -120,7 +121,7 @@ pub struct GreetingPlayer {
     _notice: DownNotice<PartDown>,
 }
 
-impl GreetingPlayer {
+impl LegPlayer {
     /// For one leg of one call.
     #[must_use]
     pub fn new(
@@ -131,8 +132,9 @@ impl GreetingPlayer {
         services: Arc<CallServices>,
         call: PartParent,
     ) -> Self {
-        let notice = DownNotice::new(call.down.clone(), |panicked| PartDown { job: Job::Greeting, panicked });
-        let agent = AgentOnLeg::new(before.lines, before.persons_asked);
+        let notice =
+            DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
+        let agent = AgentOnLeg::new(before.utterances, before.persons_asked);
         let earlier = before.audio;
         Self {
             leg,
@@ -152,19 +154,19 @@ impl GreetingPlayer {
         self.call.happened.do_send(Happened { at, ..Happened::part(event) });
     }
 
-    /// None on a line without a programme: it is of a route without audio.
+    /// None on a line without a announcements: it is of a route without audio.
     fn scene(&mut self, play: Play) -> Option<Scene> {
-        let programme = self.context.line.programme.as_ref()?;
+        let announcements = self.context.line.announcements.as_ref()?;
         match play {
-            Play::Greeting => programme.greeting().or_else(|| {
+            Play::Greeting => announcements.greeting().or_else(|| {
                 // Nothing is said before the notice. Music, while the call finds somebody who needs none.
                 self.tell(clock::now(), Event::GreetingEnded { end: GreetingEnd::Failed });
-                Some(programme.hold())
+                Some(announcements.hold())
             }),
-            Play::Hold => Some(programme.hold()),
+            Play::Hold => Some(announcements.hold()),
             Play::Apology { attempt } => {
                 self.apologising = Some(attempt);
-                Some(programme.apology())
+                Some(announcements.apology())
             }
         }
     }
@@ -172,7 +174,7 @@ impl GreetingPlayer {
     fn heard(&mut self, at: At, mark: Mark) {
         match mark {
             NOTICE => {
-                let version = self.context.line.programme.as_ref().and_then(|p| p.notice_version());
+                let version = self.context.line.announcements.as_ref().and_then(|p| p.notice_version());
                 if let Some(version) = version {
                     self.tell(at, Event::NoticeEnded { version });
                 }
@@ -209,7 +211,7 @@ impl GreetingPlayer {
     }
 }
 
-impl Actor for GreetingPlayer {
+impl Actor for LegPlayer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
@@ -225,7 +227,7 @@ impl Actor for GreetingPlayer {
     }
 }
 
-impl Handler<Play> for GreetingPlayer {
+impl Handler<Play> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, play: Play, _: &mut Context<Self>) {
@@ -237,7 +239,7 @@ impl Handler<Play> for GreetingPlayer {
     }
 }
 
-impl Handler<BringAgent> for GreetingPlayer {
+impl Handler<BringAgent> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, BringAgent(order): BringAgent, _: &mut Context<Self>) {
@@ -255,7 +257,7 @@ impl Handler<BringAgent> for GreetingPlayer {
     }
 }
 
-impl Handler<TellAgent> for GreetingPlayer {
+impl Handler<TellAgent> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, order: TellAgent, _: &mut Context<Self>) {
@@ -274,7 +276,7 @@ impl Handler<TellAgent> for GreetingPlayer {
     }
 }
 
-impl Handler<StopPlaying> for GreetingPlayer {
+impl Handler<StopPlaying> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, _: StopPlaying, ctx: &mut Context<Self>) {
@@ -283,7 +285,7 @@ impl Handler<StopPlaying> for GreetingPlayer {
     }
 }
 
-impl Handler<LegReport> for GreetingPlayer {
+impl Handler<LegReport> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, report: LegReport, ctx: &mut Context<Self>) {

@@ -8,7 +8,7 @@ use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{LineId, Policy, Proof, Route, VoiceId, VoicePolicy, VoiceWait};
 use precall_store::lines::StoredLine;
 
-use crate::call::announcements::Programme;
+use crate::call::announcements::Announcements;
 
 /// Everything a call takes from its line.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Line {
     /// Where a person is.
     pub fallback_destination: Option<String>,
     /// What callers hear of us on a live leg; none on route `callback`, where the agent speaks.
-    pub programme: Option<Programme>,
+    pub announcements: Option<Announcements>,
     /// Live calls of this line; none has only the installation's limit.
     pub max_live_calls: Option<usize>,
     /// Rules that are the same for every line, with this line's own times in them.
@@ -129,7 +129,7 @@ impl Line {
     #[must_use]
     pub fn policy(&self) -> Policy {
         let rules = &self.rules;
-        let live = self.programme.as_ref();
+        let live = self.announcements.as_ref();
         Policy {
             route: rules.route,
             line: self.id.clone(),
@@ -137,7 +137,7 @@ impl Line {
             voice_wait: rules.voice_wait,
             auto_transition: rules.auto_transition,
             has_bridge: live.is_some() && rules.bridge.is_some(),
-            notice: live.and_then(Programme::notice_version),
+            notice: live.and_then(Announcements::notice_version),
             has_transfer: live.is_some() && self.agent_destination.is_some(),
             has_destination: live.is_some() && self.fallback_destination.is_some(),
             persons: rules.persons.iter().map(|(name, _)| Arc::from(name.as_str())).collect(),
@@ -216,10 +216,10 @@ impl Lines {
 
     /// The same lines, each with what its callers hear.
     #[must_use]
-    pub fn with_programmes(mut self, programmes: &HashMap<LineId, Programme>) -> Self {
+    pub fn with_announcements(mut self, announcements: &HashMap<LineId, Announcements>) -> Self {
         let dressed = |line: &Arc<Line>| {
-            let programme = programmes.get(&line.id).cloned();
-            Arc::new(Line { programme, ..Line::clone(line) })
+            let announcements = announcements.get(&line.id).cloned();
+            Arc::new(Line { announcements, ..Line::clone(line) })
         };
         self.default = dressed(&self.default);
         for line in self.by_number.values_mut() {

@@ -3,11 +3,11 @@
 use actix::{Message, Recipient};
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_base::clock;
-use precall_call::{At, CallId, ConversationId, Event, Job};
+use precall_call::{At, CallId, CallPart, ConversationId, Event};
 use precall_store::events::rows::RowWrite;
 use tokio::sync::oneshot;
 
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 
 /// Something happened to the call.
 #[derive(Message)]
@@ -18,7 +18,7 @@ pub struct Happened {
     /// When, as whoever saw it measured.
     pub at: At,
     /// What came with it.
-    pub extra: Extra,
+    pub payload: Payload,
     /// Rows beside those that follow from the event.
     pub derived: Vec<RowWrite>,
     /// Hears when it is durable, or that there was nothing to keep.
@@ -41,23 +41,23 @@ impl Happened {
     #[must_use]
     pub fn part(event: Event) -> Self {
         let at = clock::now();
-        Self { event, at, extra: Extra::None, derived: Vec::new(), done: None, sender: Sender::Part }
+        Self { event, at, payload: Payload::None, derived: Vec::new(), done: None, sender: Sender::Part }
     }
 
     /// An event from outside; whoever waits for it hears when it is durable.
     #[must_use]
-    pub fn outside(event: Event, extra: Extra, done: Option<oneshot::Sender<()>>) -> Self {
+    pub fn outside(event: Event, payload: Payload, done: Option<oneshot::Sender<()>>) -> Self {
         let at = clock::now();
-        Self { event, at, extra, derived: Vec::new(), done, sender: Sender::Supervisor }
+        Self { event, at, payload, derived: Vec::new(), done, sender: Sender::Supervisor }
     }
 }
 
-/// One of the call's jobs is over.
+/// A part of the call is over.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct PartDown {
     /// Which.
-    pub job: Job,
+    pub part: CallPart,
     /// Whether it panicked.
     pub panicked: bool,
 }

@@ -20,7 +20,7 @@ use crate::call::call_context::CallContext;
 
 /// What came with an event and is no part of it: words, addresses and other things no rule depends on.
 #[derive(Clone, Debug, Default)]
-pub enum Extra {
+pub enum Payload {
     /// Nothing.
     #[default]
     None,
@@ -41,10 +41,10 @@ pub fn entry(
     before: Option<&Call>,
     event: &Event,
     after: &Call,
-    extra: &Extra,
+    payload: &Payload,
 ) -> Entry {
-    let mut derived = vec![RowWrite::CallLog(Box::new(call_log(context, event, after, extra)))];
-    derived.extend(conversations(context, before, after, extra));
+    let mut derived = vec![RowWrite::CallLog(Box::new(call_log(context, event, after, payload)))];
+    derived.extend(conversations(context, before, after, payload));
     derived.extend(absorbed_end(context, event));
     for fact in facts(before, event, after) {
         derived.extend(rows_of(context, &fact, after));
@@ -55,7 +55,7 @@ pub fn entry(
         seq: seq(after),
         at: after.at,
         event: event_json::encode(event),
-        pii: pii(context, event, extra),
+        pii: pii(context, event, payload),
         derived,
     }
 }
@@ -69,30 +69,30 @@ fn seq(call: &Call) -> i64 {
 }
 
 /// What erasure takes away.
-fn pii(context: &CallContext, event: &Event, extra: &Extra) -> Option<Value> {
-    match (event, extra) {
+fn pii(context: &CallContext, event: &Event, payload: &Payload) -> Option<Value> {
+    match (event, payload) {
         (Event::Offered(_), _) => Some(json!({
             "caller_id": context.caller_id(),
             "called_number": context.called,
-            "recording_url": match extra {
-                Extra::Recording(url) => Some(without_nul(url)),
-                Extra::Report(_) | Extra::Leg(_) | Extra::Words(_) | Extra::None => None,
+            "recording_url": match payload {
+                Payload::Recording(url) => Some(without_nul(url)),
+                Payload::Report(_) | Payload::Leg(_) | Payload::Words(_) | Payload::None => None,
             },
         })),
-        (_, Extra::Report(report)) => {
+        (_, Payload::Report(report)) => {
             let transcript = report.transcript.as_ref()?;
             Some(json!({ "transcript": without_nul(transcript.as_str()) }))
         }
-        (_, Extra::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
-        (_, Extra::Words(text)) => Some(json!({ "text": without_nul(text) })),
-        (_, Extra::Leg(_) | Extra::None) => None,
+        (_, Payload::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
+        (_, Payload::Words(text)) => Some(json!({ "text": without_nul(text) })),
+        (_, Payload::Leg(_) | Payload::None) => None,
     }
 }
 
-fn call_log(context: &CallContext, event: &Event, call: &Call, extra: &Extra) -> CallLogRow {
+fn call_log(context: &CallContext, event: &Event, call: &Call, payload: &Payload) -> CallLogRow {
     let release = call.release();
     let agent = call.conversation(Purpose::Agent);
-    let transcript = transcript(event, call, extra);
+    let transcript = transcript(event, call, payload);
     CallLogRow {
         id: uuid(context),
         call_id: agent.and_then(|a| a.id.as_ref()).map(ToString::to_string),
@@ -103,7 +103,7 @@ fn call_log(context: &CallContext, event: &Event, call: &Call, extra: &Extra) ->
         call_ended_at: ended(call).map(Time),
         duration_seconds: agent.and_then(|a| a.duration).or(call.pbx_duration).map(seconds),
         status: status(call).into(),
-        metadata: metadata(call, extra, transcript.as_deref()),
+        metadata: metadata(call, payload, transcript.as_deref()),
         transcript,
         account_id: context.line.account.clone(),
         pbx: context.pbx.clone(),
@@ -140,11 +140,11 @@ fn status(call: &Call) -> &'static str {
 }
 
 /// The agent's words, once it is certain that there was a conversation.
-fn transcript(event: &Event, call: &Call, extra: &Extra) -> Option<String> {
-    let (Event::Reported(fact), Extra::Report(report)) = (event, extra) else { return None };
+fn transcript(event: &Event, call: &Call, payload: &Payload) -> Option<String> {
+    let (Event::Reported(fact), Payload::Report(report)) = (event, payload) else { return None };
     let agent = call.conversation(Purpose::Agent)?;
     // Of several sessions a report tells of one; the lines that were heard tell of all.
-    if call.lines > 0 && agent.ordinal > 1 {
+    if call.utterances > 0 && agent.ordinal > 1 {
         return None;
     }
     let told = agent.id.as_ref() == Some(&fact.conversation) && fact.grade == Grade::Completed;
@@ -152,7 +152,7 @@ fn transcript(event: &Event, call: &Call, extra: &Extra) -> Option<String> {
     Some(without_nul(transcript.as_str()))
 }
 
-fn metadata(call: &Call, extra: &Extra, transcript: Option<&str>) -> Value {
+fn metadata(call: &Call, payload: &Payload, transcript: Option<&str>) -> Value {
     let mut object = Map::new();
     if let Some(id) = call.conversation(Purpose::Greeting).and_then(|g| g.id.as_ref()) {
         object.insert("greeting_conversation_id".into(), id.as_str().into());
@@ -170,7 +170,7 @@ fn metadata(call: &Call, extra: &Extra, transcript: Option<&str>) -> Value {
         // Until then it may be of the lines that were heard.
         object.insert("transcript_source".into(), "report".into());
     }
-    if let Extra::Recording(url) = extra {
+    if let Payload::Recording(url) = payload {
         object.insert("recording_url".into(), without_nul(url).into());
     }
     Value::Object(object)
@@ -195,7 +195,8 @@ fn silence_json(silence: Silence) -> Value {
 
 fn timings(call: &Call) -> Value {
     let connected = call.instants.leg_connected;
-    // What the caller waits for is counted from the moment the PBX's news was received, and is too short for milliseconds.
+    // What the caller waits for is counted from the moment the PBX's news was received, and is too short for
+    // milliseconds.
     let after_connected = |at: Option<At>| at.zip(connected).map(|(at, c)| micros(at.since(c)));
     let after_offer = |at: Option<At>| at.map(|at| millis(at.since(call.instants.offered)));
     json!({
@@ -213,7 +214,12 @@ fn timings(call: &Call) -> Value {
 }
 
 /// Rows of the conversations that this step changed, and their names where they became known.
-fn conversations(context: &CallContext, before: Option<&Call>, after: &Call, extra: &Extra) -> Vec<RowWrite> {
+fn conversations(
+    context: &CallContext,
+    before: Option<&Call>,
+    after: &Call,
+    payload: &Payload,
+) -> Vec<RowWrite> {
     let old = before.map(|b| b.conversations.as_slice()).unwrap_or_default();
     let mut rows = Vec::new();
     for (i, conversation) in after.conversations.iter().enumerate() {
@@ -221,7 +227,7 @@ fn conversations(context: &CallContext, before: Option<&Call>, after: &Call, ext
         if was == Some(conversation) {
             continue;
         }
-        rows.push(RowWrite::Conversation(conversation_row(context, conversation, after, extra)));
+        rows.push(RowWrite::Conversation(conversation_row(context, conversation, after, payload)));
         if let (None, Some(id)) = (was.and_then(|w| w.id.as_ref()), &conversation.id) {
             rows.push(RowWrite::ConversationNamed(ConversationName {
                 call: uuid(context),
@@ -237,11 +243,13 @@ fn conversation_row(
     context: &CallContext,
     conversation: &Conversation,
     call: &Call,
-    extra: &Extra,
+    payload: &Payload,
 ) -> ConversationRow {
-    let report = match extra {
-        Extra::Report(report) if conversation.id.as_ref() == Some(&report.conversation) => Some(report),
-        Extra::Report(_) | Extra::Recording(_) | Extra::Leg(_) | Extra::Words(_) | Extra::None => None,
+    let report = match payload {
+        Payload::Report(report) if conversation.id.as_ref() == Some(&report.conversation) => Some(report),
+        Payload::Report(_) | Payload::Recording(_) | Payload::Leg(_) | Payload::Words(_) | Payload::None => {
+            None
+        }
     };
     ConversationRow {
         call: uuid(context),
@@ -278,7 +286,7 @@ fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<RowWrite> {
         Fact::VoiceReady { voice, took, source, .. } => voice_ready(context, call, voice, *took, *source),
         Fact::VoiceMissing(why) => voice_missing(context, call, *why).into_iter().collect(),
         Fact::HandedOff(rung) => handed_off(context, call, *rung).into_iter().collect(),
-        Fact::Released(_) if call.lines > 0 => {
+        Fact::Released(_) if call.utterances > 0 => {
             vec![RowWrite::TranscriptOfLines(TranscriptDue { id: uuid(context) })]
         }
         Fact::Offered
@@ -287,6 +295,7 @@ fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<RowWrite> {
         | Fact::FirstSound(_)
         | Fact::NoticeEnded
         | Fact::PinRefused
+        | Fact::ConversationReported { .. }
         | Fact::Panicked
         | Fact::Released(_) => Vec::new(),
     }

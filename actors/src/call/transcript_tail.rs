@@ -11,13 +11,13 @@ const BYTES_MAX: usize = 2 * 1024;
 
 /// See the file. Bounded: the oldest lines go first.
 #[derive(Clone, Debug, Default)]
-pub struct LastWords {
+pub struct TranscriptTail {
     /// Each with its number.
     lines: VecDeque<(u32, String)>,
     bytes: usize,
 }
 
-impl LastWords {
+impl TranscriptTail {
     /// Somebody said this; a line that corrects an earlier one stands in its place.
     pub fn say(&mut self, number: u32, by: Speaker, text: &str, corrects: Option<u32>) {
         let words = format!("{}: {text}", by.name());

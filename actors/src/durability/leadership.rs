@@ -16,7 +16,7 @@ const ASKED_MAX: u32 = 80;
 
 /// See the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum EngineRole {
     /// The database has not been asked yet.
     #[default]
     Unknown,
@@ -28,27 +28,27 @@ pub enum Standing {
     Superseded,
 }
 
-/// The standing as it changes.
+/// The role as it changes.
 #[derive(Debug, Default)]
-pub struct Stand {
-    standing: watch::Sender<Standing>,
+pub struct Leadership {
+    role: watch::Sender<EngineRole>,
     /// When somebody last looked whether it is still so; microseconds since 1970.
     looked: AtomicI64,
 }
 
-impl Stand {
+impl Leadership {
     /// As it is now.
     #[must_use]
-    pub fn now(&self) -> Standing {
-        *self.standing.borrow()
+    pub fn now(&self) -> EngineRole {
+        *self.role.borrow()
     }
 
     /// Changes it; once superseded it stays so. Returns whether that is news.
-    pub fn set(&self, standing: Standing) -> bool {
-        self.standing.send_if_modified(|now| {
-            let is_news = *now != standing && *now != Standing::Superseded;
+    pub fn set(&self, role: EngineRole) -> bool {
+        self.role.send_if_modified(|now| {
+            let is_news = *now != role && *now != EngineRole::Superseded;
             if is_news {
-                *now = standing;
+                *now = role;
             }
             is_news
         })
@@ -78,9 +78,9 @@ impl Stand {
     pub async fn may_act(&self) -> bool {
         for _ in 0..ASKED_MAX {
             match self.now() {
-                Standing::Superseded => return false,
-                Standing::Acting(_) if self.is_sure(clock::now()) => return true,
-                Standing::Unknown | Standing::Standby | Standing::Acting(_) => {
+                EngineRole::Superseded => return false,
+                EngineRole::Acting(_) if self.is_sure(clock::now()) => return true,
+                EngineRole::Unknown | EngineRole::Standby | EngineRole::Acting(_) => {
                     tokio::time::sleep(ASK_EVERY).await;
                 }
             }
@@ -90,9 +90,9 @@ impl Stand {
 
     /// Waits until another process has taken over.
     pub async fn superseded(&self) {
-        let mut changes = self.standing.subscribe();
+        let mut changes = self.role.subscribe();
         // The sender is ours: it is not gone while it is borrowed.
-        let _ = changes.wait_for(|standing| *standing == Standing::Superseded).await;
+        let _ = changes.wait_for(|role| *role == EngineRole::Superseded).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The persistence actor: writes all event tables, on an arbiter of its own.
 //!
-//! What it acknowledged is on disk: in the database, or in the spool while that is away ([`Pipe`] says which). While neither takes it nothing is
+//! What it acknowledged is on disk: in the database, or in the spool while that is away ([`WritePath`] says which). While neither takes it nothing is
 //! acknowledged, and admission, which asks [`PersistenceState::can_keep`], takes nothing new.
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::durability::batcher::Unit;
-use crate::durability::leadership::Standing;
-use crate::durability::write_path::{Next, Pipe};
+use crate::durability::leadership::EngineRole;
+use crate::durability::write_path::{Next, WritePath};
 
 pub use crate::durability::persistence_state::{PersistenceState, SpoolHealth, SpoolState};
 
@@ -75,7 +75,7 @@ pub struct PersistenceActor {
     pool: Pool,
     spool: Option<SpoolHandle>,
     state: Arc<PersistenceState>,
-    pipe: Pipe<Option<Ack>>,
+    write_path: WritePath<Option<Ack>>,
     /// Whether the spool is being emptied.
     is_draining: bool,
     log: Logger,
@@ -94,12 +94,12 @@ impl PersistenceActor {
     /// Writes through `pool`, into `spool` while that is impossible, and tells `state`.
     #[must_use]
     pub fn new(pool: Pool, spool: Option<SpoolHandle>, state: Arc<PersistenceState>, log: Logger) -> Self {
-        Self { pool, spool, state, pipe: Pipe::default(), is_draining: false, log }
+        Self { pool, spool, state, write_path: WritePath::default(), is_draining: false, log }
     }
 
     fn take(&mut self, batch: Batch, ack: Option<Ack>, ctx: &mut Context<Self>) {
-        let next = self.pipe.append(Unit { batch, ack });
-        self.state.set_queued(self.pipe.queued());
+        let next = self.write_path.append(Unit { batch, ack });
+        self.state.set_queued(self.write_path.queued());
         self.go_on(next, ctx);
     }
 
@@ -122,36 +122,37 @@ impl PersistenceActor {
     fn came(&mut self, came: &Came, ctx: &mut Context<Self>) {
         let next = match came {
             Came::Durable => {
-                let (acks, next) = self.pipe.done();
+                let (acks, next) = self.write_path.done();
                 for ack in acks.into_iter().flatten() {
                     ack.tell();
                 }
                 next
             }
-            Came::Unknown if self.spool.is_none() => self.pipe.in_hand(),
-            Came::Unknown => self.pipe.outcome_unknown(),
-            Came::NotSpooled(waiting) => self.pipe.not_spooled(*waiting),
+            Came::Unknown if self.spool.is_none() => self.write_path.in_hand(),
+            Came::Unknown => self.write_path.outcome_unknown(),
+            Came::NotSpooled(waiting) => self.write_path.not_spooled(*waiting),
         };
-        self.state.set_queued(self.pipe.queued());
-        self.state.spool().set_in_use(self.pipe.is_spooling());
+        self.state.set_queued(self.write_path.queued());
+        self.state.spool().set_in_use(self.write_path.is_spooling());
         self.go_on(next, ctx);
         self.drain(ctx);
     }
 
     /// Empties the spool, unless that is being done.
     fn drain(&mut self, ctx: &mut Context<Self>) {
-        let (true, false, Some(spool)) = (self.pipe.is_spooling(), self.is_draining, self.spool.clone())
+        let (true, false, Some(spool)) =
+            (self.write_path.is_spooling(), self.is_draining, self.spool.clone())
         else {
             return;
         };
         self.is_draining = true;
-        let (doing, mark) = (self.doing(), self.pipe.begin_drain());
+        let (doing, mark) = (self.doing(), self.write_path.begin_drain());
         let drained = async move { doing.drain(&spool).await };
         ctx.spawn(drained.into_actor(self).map(move |(), actor, ctx| {
             actor.is_draining = false;
-            if actor.pipe.drained(mark) {
+            if actor.write_path.drained(mark) {
                 actor.state.spool().set_in_use(false);
-            } else if !matches!(actor.pipe.in_hand(), Some(Next::Spool(_))) {
+            } else if !matches!(actor.write_path.in_hand(), Some(Next::Spool(_))) {
                 actor.drain(ctx);
             }
         }));
@@ -308,17 +309,17 @@ impl Doing {
     /// The start that this process acts as. Waits until it does.
     async fn acting(&self) -> u64 {
         loop {
-            match self.state.stand().now() {
-                Standing::Acting(generation) => return generation,
-                Standing::Superseded => return std::future::pending().await,
-                Standing::Unknown | Standing::Standby => tokio::time::sleep(BACKOFF_FIRST).await,
+            match self.state.leadership().now() {
+                EngineRole::Acting(generation) => return generation,
+                EngineRole::Superseded => return std::future::pending().await,
+                EngineRole::Unknown | EngineRole::Standby => tokio::time::sleep(BACKOFF_FIRST).await,
             }
         }
     }
 
     /// Somebody else acts. Nothing of this was acknowledged, unless it is in the spool, where the next start of precall finds it.
     async fn never_written<T>(&self) -> T {
-        if self.state.stand().set(Standing::Superseded) {
+        if self.state.leadership().set(EngineRole::Superseded) {
             error!(self.log, "another precall has taken over this database");
         }
         std::future::pending().await
@@ -331,7 +332,7 @@ impl Actor for PersistenceActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         // After a restart in place: how far it went with what it had in hand is not known, so that is done again.
         self.is_draining = false;
-        let in_hand = self.pipe.in_hand();
+        let in_hand = self.write_path.in_hand();
         self.go_on(in_hand, ctx);
         self.drain(ctx);
         ctx.run_interval(PROBE_EVERY, |actor, ctx| actor.probe(ctx));
@@ -370,6 +371,6 @@ impl Handler<IsIdle> for PersistenceActor {
     type Result = bool;
 
     fn handle(&mut self, _: IsIdle, _: &mut Context<Self>) -> bool {
-        self.pipe.is_idle()
+        self.write_path.is_idle()
     }
 }

@@ -7,7 +7,7 @@ use precall_store::spool::handle::Waiting;
 use tokio::sync::watch;
 
 use crate::durability::batcher::QUEUE_MAX;
-use crate::durability::leadership::{Stand, Standing};
+use crate::durability::leadership::{EngineRole, Leadership};
 
 /// See the file.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct PersistenceState {
     position: watch::Sender<i64>,
     quarantined: AtomicI64,
     spool: SpoolState,
-    stand: Stand,
+    leadership: Leadership,
 }
 
 /// How the spool is.
@@ -125,7 +125,7 @@ impl PersistenceState {
                 frames: AtomicUsize::new(0),
                 bytes: AtomicU64::new(0),
             },
-            stand: Stand::default(),
+            leadership: Leadership::default(),
         }
     }
 
@@ -140,8 +140,8 @@ impl PersistenceState {
     #[must_use]
     pub fn can_keep(&self) -> bool {
         // Who was not running for a while, and cannot ask, may have been superseded.
-        let acts = matches!(self.stand.now(), Standing::Acting(_))
-            && (!self.failing() || self.stand.is_sure(clock::now()));
+        let acts = matches!(self.leadership.now(), EngineRole::Acting(_))
+            && (!self.failing() || self.leadership.is_sure(clock::now()));
         // What is spooled already must go through the spool.
         let is_direct = !self.failing() && !self.spool.is_in_use();
         acts && self.reached() && self.queued() < QUEUE_MAX && (is_direct || self.spool.has_room())
@@ -149,8 +149,8 @@ impl PersistenceState {
 
     /// What this process is on its database.
     #[must_use]
-    pub fn stand(&self) -> &Stand {
-        &self.stand
+    pub fn leadership(&self) -> &Leadership {
+        &self.leadership
     }
 
     /// The spool.

@@ -29,7 +29,7 @@ impl Next {
 
 /// See the file.
 #[derive(Debug)]
-pub struct Pipe<A> {
+pub struct WritePath<A> {
     batcher: Batcher<A>,
     /// Being done. Kept until it is, so that it can be done again after a restart in place.
     in_hand: Option<Next>,
@@ -46,13 +46,13 @@ pub struct DrainMark {
     spooled: u64,
 }
 
-impl<A> Default for Pipe<A> {
+impl<A> Default for WritePath<A> {
     fn default() -> Self {
         Self { batcher: Batcher::default(), in_hand: None, is_spooling: false, spooled: 0 }
     }
 }
 
-impl<A> Pipe<A> {
+impl<A> WritePath<A> {
     /// Takes a unit; what to do, if nothing is being done.
     pub fn append(&mut self, unit: Unit<A>) -> Option<Next> {
         let batch = self.batcher.append(unit);

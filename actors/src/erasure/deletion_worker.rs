@@ -1,4 +1,5 @@
-//! Deletes what has to go outside the database: samples, conversations at the provider, recordings. Each is tried until it is gone.
+//! Deletes data outside the database: samples, conversations at the provider, recordings. Retries each until it is
+//! deleted.
 
 use std::io;
 use std::path::Path;
@@ -13,40 +14,40 @@ use precall_store::people::deletions;
 use precall_store::people::deletions::{Due, Target};
 use slog::{info, warn};
 
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 use crate::erasure::services::ErasureServices;
 
-/// Between two looks, unless somebody says that there is something.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Deletions of one look.
-const AT_ONCE: i64 = 50;
-/// One deletion.
-const WITHIN: Duration = Duration::from_secs(20);
-/// So many failures in a row are worth a line.
-const WORTH_A_LINE: i32 = 3;
+/// Interval of the check for due deletions. A wake-up makes it earlier.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+/// Maximum of deletions per round.
+const ROUND_MAX: i64 = 50;
+/// Time limit of one deletion.
+const DELETE_WITHIN: Duration = Duration::from_secs(20);
+/// Attempts before a failure is logged.
+const LOGGED_AFTER_TRIES: i32 = 3;
 
-/// Deletes for as long as this process acts.
-pub(crate) async fn dispose(services: Arc<ErasureServices>) {
+/// Runs the deletion worker for ever; only the leader deletes.
+pub(crate) async fn run_deletion_worker(services: Arc<ErasureServices>) {
     loop {
-        let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
+        let acts = matches!(services.persistence_state.leadership().now(), EngineRole::Acting(_));
         let more = if acts { round(&services).await } else { Ok(0) };
         match more {
-            // There may be more of them.
+            // More deletions may be due.
             Ok(done) if done > 0 => continue,
             Ok(_) => {}
-            Err(error) => warn!(services.log, "what is to be deleted cannot be read"; "error" => %error),
+            Err(error) => warn!(services.log, "could not read the due deletions"; "error" => %error),
         }
-        let _ = tokio::time::timeout(LOOK_EVERY, services.wake.notified()).await;
+        let _ = tokio::time::timeout(CHECK_EVERY, services.wake.notified()).await;
     }
 }
 
-/// How many are done.
+/// Runs the due deletions; returns how many succeeded.
 async fn round(services: &ErasureServices) -> Result<usize, StoreError> {
-    let due = deletions::due(&**services.pool.get().await?, clock::now(), AT_ONCE).await?;
+    let due = deletions::due(&**services.pool.get().await?, clock::now(), ROUND_MAX).await?;
     let mut done = 0_usize;
     for due in due {
-        let outcome = tokio::time::timeout(WITHIN, delete(services, &due.target)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err("it takes too long".to_owned()));
+        let outcome = tokio::time::timeout(DELETE_WITHIN, delete(services, &due.target)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err("timed out".to_owned()));
         let client = services.pool.get().await?;
         match outcome {
             Ok(()) => {
@@ -54,7 +55,7 @@ async fn round(services: &ErasureServices) -> Result<usize, StoreError> {
                 done = done.saturating_add(1);
             }
             Err(why) => {
-                say(services, &due, &why);
+                log_failure(services, &due, &why);
                 deletions::not_done(&**client, &due, &why, clock::now()).await?;
             }
         }
@@ -65,14 +66,14 @@ async fn round(services: &ErasureServices) -> Result<usize, StoreError> {
     Ok(done)
 }
 
-fn say(services: &ErasureServices, due: &Due, why: &str) {
-    if due.tries >= WORTH_A_LINE {
-        warn!(services.log, "something that is to be deleted is still there, it is tried again";
+fn log_failure(services: &ErasureServices, due: &Due, why: &str) {
+    if due.tries >= LOGGED_AFTER_TRIES {
+        warn!(services.log, "deletion failed repeatedly, retrying";
             "deletion" => %due.id, "tries" => due.tries, "error" => why);
     }
 }
 
-/// What is not there is deleted. The reasons name no target.
+/// Deletes one target. A missing target counts as deleted. Errors do not name the target.
 async fn delete(services: &ErasureServices, target: &Target) -> Result<(), String> {
     match target {
         Target::Sample(reference) => {
@@ -84,7 +85,7 @@ async fn delete(services: &ErasureServices, target: &Target) -> Result<(), Strin
 }
 
 async fn conversation(services: &ErasureServices, id: &ConversationId) -> Result<(), String> {
-    match services.clients.here().bulk.delete_conversation(id, WITHIN).await {
+    match services.clients.here().bulk.delete_conversation(id, DELETE_WITHIN).await {
         Ok(()) => Ok(()),
         Err(error) if error.kind == ProviderErrorKind::NotFound => Ok(()),
         Err(error) => {
@@ -94,7 +95,7 @@ async fn conversation(services: &ErasureServices, id: &ConversationId) -> Result
     }
 }
 
-/// Named as whoever stores it names it: letters, digits, `_` and `-` alone, so that nothing else can be meant.
+/// Deletes a recording. Its id may hold letters, digits, `_` and `-` only, so that it cannot name another file.
 async fn recording(folder: &Path, id: &str) -> Result<(), String> {
     let is_name = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     if !is_name {

@@ -1,4 +1,4 @@
-//! Erasing a caller: the ledger first, then every table in one transaction, then what lies elsewhere.
+//! Erases a caller: first a line in the ledger, then all tables in one transaction, then data outside the database.
 
 use std::fs;
 use std::io::{self, BufReader, Read};
@@ -18,58 +18,58 @@ use uuid::Uuid;
 use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
 use crate::erasure::ledger::Line;
 use crate::erasure::services::ErasureServices;
-use crate::voices::voice_book::Revoke;
+use crate::voices::voice_book::RevokeVoices;
 
-/// The transaction: it looks through whatever was kept as it came.
+/// Time limit of the transaction, which also searches the stored webhooks.
 const TRANSACTION_WITHIN: Duration = Duration::from_secs(120);
-/// What is deleted elsewhere is waited for so long; the rest goes on being tried.
+/// How long the answer waits for deletions outside the database. The deletion worker continues with the rest.
 const ELSEWHERE_WITHIN: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A number with fewer digits is not looked for in files.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
+/// Shorter numbers are not searched in files.
 const DIGITS_MIN: usize = 7;
 const READ_AT_ONCE: usize = 1 << 20;
 
-/// What was erased, and what is still to be deleted elsewhere.
+/// What was erased, and what is still to be deleted outside the database.
 #[derive(Clone, Debug)]
 pub struct ErasureReport {
     /// Its id, in the audit log and the ledger.
     pub erasure: Uuid,
-    /// Calls.
+    /// Number of calls.
     pub calls: usize,
-    /// Clone jobs.
+    /// Number of clone jobs.
     pub jobs: usize,
-    /// Mappings, deleted ones included.
+    /// Number of mappings, including deleted ones.
     pub mappings: usize,
-    /// Speakers who spoke for nobody else.
+    /// Number of speakers of this caller only.
     pub speakers: usize,
-    /// In the tables.
+    /// Rows in the tables.
     pub erased: Erased,
     /// Voices of these jobs that are still at the provider.
     pub voices_pending: i64,
-    /// Voices that are gone.
+    /// Voices of these jobs that are deleted.
     pub voices_done: i64,
     /// Samples, conversations and recordings.
     pub elsewhere: Vec<Progress>,
-    /// Files of the spool that nobody could read and that held the number.
+    /// Damaged spool files with the number, deleted.
     pub spool_files: usize,
 }
 
 /// Why nothing was erased.
 #[derive(Debug, thiserror::Error)]
 pub enum NotErased {
-    /// There is nothing of this caller.
-    #[error("there is nothing of this caller")]
+    /// There is no data of this caller.
+    #[error("there is no data of this caller")]
     Nothing,
-    /// A call of this caller goes on: what it says would come after the erasure.
-    #[error("a call of this caller goes on: end it first, or wait for its end")]
+    /// A call of this caller is live; its events would follow the erasure.
+    #[error("a call of this caller is live: end it first, or wait for its end")]
     Live,
-    /// Events wait outside the tables.
-    #[error("events wait in the spool: try again when the database has them")]
+    /// Events wait in the spool.
+    #[error("events wait in the spool: try again when they are in the database")]
     Spooled,
-    /// Without the ledger a restore would bring it back.
-    #[error("the ledger of erasures cannot be written: {0}")]
+    /// Without a line in the ledger, a restore would bring the data back.
+    #[error("cannot write the erasure ledger: {0}")]
     Ledger(io::Error),
-    /// The database does not do it now.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -84,13 +84,13 @@ impl ErasureServices {
         if state.spool().is_in_use() || state.failing() {
             return Err(NotErased::Spooled);
         }
-        // Before anything is looked at: what is being cloned is not uploaded, and what exists is deleted.
+        // First of all: stops clone jobs that have not uploaded, and deletes existing voices.
         let key = CallerKey::of_default_account(caller);
-        self.voice_book.do_send(Revoke { keys: vec![key], why: NoVoice::Erased });
+        self.voice_book.do_send(RevokeVoices { keys: vec![key], why: NoVoice::Erased });
         let erasure = Uuid::now_v7();
         let done = tokio::time::timeout(TRANSACTION_WITHIN, self.erase(caller, by, erasure));
         let (scope, erased) = done.await.unwrap_or(Err(StoreError::TooSlow.into()))?;
-        info!(self.log, "a caller was erased"; "erasure" => %erasure, "calls" => scope.calls.len());
+        info!(self.log, "caller erased"; "erasure" => %erasure, "calls" => scope.calls.len());
         let spool_files = self.clean_spool(caller).await;
         self.wake.notify_one();
         let (elsewhere, voices) = self.wait_for_elsewhere(erasure, &scope).await?;
@@ -119,7 +119,8 @@ impl ErasureServices {
         if scope.is_empty() {
             return Err(NotErased::Nothing);
         }
-        // A line too many erases after a restore what somebody had asked to be erased; a line too few brings it back.
+        // Ledger before commit: an extra line erases requested data after a restore, a missing line would bring data
+        // back.
         let (ledger, line) = (self.ledger.clone(), Line { v: 1, erasure, scope: scope.clone() });
         let written = tokio::task::spawn_blocking(move || ledger.add(&line)).await;
         written.map_err(io::Error::other).and_then(|written| written).map_err(NotErased::Ledger)?;
@@ -128,7 +129,7 @@ impl ErasureServices {
         Ok((scope, erased))
     }
 
-    /// What was damaged in the spool is kept for people, and may hold the number.
+    /// Deletes damaged spool files that hold the number. Damaged files are kept for operators.
     async fn clean_spool(&self, caller: &str) -> usize {
         let Some(folder) = self.spool_folder.clone() else { return 0 };
         let digits = caller.trim_start_matches('+').to_owned();
@@ -140,7 +141,7 @@ impl ErasureServices {
         match cleaned.map_err(io::Error::other).and_then(|cleaned| cleaned) {
             Ok(files) => files,
             Err(error) => {
-                warn!(self.log, "damaged files of the spool could not be looked through"; "error" => %error);
+                warn!(self.log, "could not search the damaged spool files"; "error" => %error);
                 0
             }
         }
@@ -158,7 +159,7 @@ impl ErasureServices {
             if is_done || tokio::time::Instant::now() >= deadline {
                 return Ok((elsewhere, voices));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_EVERY).await;
         }
     }
 }
@@ -174,7 +175,7 @@ async fn elsewhere(
     Ok((progress, voices))
 }
 
-/// Deletes the damaged files of every start's directory that hold these bytes: how many. Blocks.
+/// Deletes damaged files with these bytes in the folders of all starts; returns how many. Blocks.
 fn delete_files_with(folder: &Path, bytes: &[u8]) -> io::Result<usize> {
     let mut deleted = 0_usize;
     for start in subfolders(folder)? {
@@ -200,7 +201,7 @@ fn subfolders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// Whether a file holds these bytes, also where they lie across two reads.
+/// Whether a file holds these bytes, also across two reads.
 fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let mut reader = BufReader::new(fs::File::open(path)?);
     let (mut window, mut piece) = (Vec::new(), vec![0; READ_AT_ONCE]);

@@ -1,4 +1,5 @@
-//! What was erased, a line each, outside the database: after a restore the same is erased again. No line holds a number or a name.
+//! The erasure ledger: one line per erasure, in a file outside the database. After a restore the same data is erased
+//! again. No line holds a number or a name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -9,15 +10,15 @@ use precall_store::people::erasure::Scope;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Longer lines are none of ours.
+/// Longest line in bytes.
 const LINE_MAX: u64 = 256 << 20;
 
-/// A line.
+/// A line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The version of this form.
+    /// Version of the format.
     pub v: u8,
-    /// Which erasure; time-ordered.
+    /// The erasure's id, a UUIDv7.
     pub erasure: Uuid,
     /// What was erased.
     #[serde(flatten)]
@@ -30,33 +31,33 @@ pub enum LedgerError {
     /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A line is not one of ours.
+    /// A line is invalid.
     #[error("line {line} cannot be read: {why}")]
     Line {
-        /// Counts from 1.
+        /// Line number, from 1.
         line: u64,
-        /// For people.
+        /// Why it is invalid.
         why: String,
     },
 }
 
-/// `ERASURE_LEDGER`.
+/// The file `ERASURE_LEDGER`.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     path: PathBuf,
 }
 
 impl Ledger {
-    /// The ledger in this file, which need not exist yet.
+    /// The ledger in this file. The file may not exist yet.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Adds a line, and waits until the disk has it. Blocks.
+    /// Adds a line and syncs the file. Blocks.
     ///
     /// # Errors
-    /// When it cannot be written: then nothing may be erased, or a restore would bring it back.
+    /// If the line cannot be written. Then nothing may be erased, or a restore would bring it back.
     pub fn add(&self, line: &Line) -> io::Result<()> {
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -69,11 +70,11 @@ impl Ledger {
     }
 }
 
-/// Every line of a ledger, in the order in which they were written. A last line that was cut off by a crash was never acted on, and is left out.
-/// Blocks.
+/// Reads all lines of a ledger in the order of writing. Leaves out an unfinished last line: a crash came before its
+/// erasure. Blocks.
 ///
 /// # Errors
-/// What cannot be read.
+/// If the file or a line cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Line>, LedgerError> {
     let mut reader = BufReader::new(File::open(path)?);
     let (mut lines, mut number) = (Vec::new(), 0_u64);

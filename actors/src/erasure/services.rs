@@ -1,4 +1,4 @@
-//! What erasures and deletions use. One value for the engine, whole from the start.
+//! Services of erasures and deletions. One value per engine.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,27 +17,27 @@ use crate::voices::samples::SampleStore;
 use crate::voices::voice_book::VoiceBook;
 
 /// Shared by the erasure of a caller and the worker that deletes outside the database.
-pub struct ErasureServices {
-    /// Whether this process acts, and what waits in the spool.
+pub(crate) struct ErasureServices {
+    /// Leadership of this process, and the state of the spool.
     pub persistence_state: Arc<PersistenceState>,
-    /// Reads and the erasing transaction.
+    /// Database connections for reads and for the erasure.
     pub pool: Pool,
-    /// Hears whose voices may not be used any more.
+    /// Receives the callers whose voices are revoked.
     pub voice_book: Addr<VoiceBook>,
-    /// Requests to the provider.
+    /// HTTP clients of the provider.
     pub clients: PerArbiter<Clients>,
-    /// How the provider's last answers were.
+    /// Whether the provider's last answers were good.
     pub provider: Arc<ProviderState>,
-    /// `ERASURE_LEDGER`.
+    /// The erasure ledger.
     pub ledger: Ledger,
-    /// Where samples lie.
+    /// The sample store.
     pub samples: SampleStore,
-    /// Where recordings of conversations are, whether or not new ones are kept.
+    /// The folder of recordings, also if new ones are not kept.
     pub recordings: PathBuf,
-    /// `SPOOL_DIR`; none without a place to write.
+    /// `SPOOL_DIR`; `None` without a spool.
     pub spool_folder: Option<PathBuf>,
     /// Wakes the deletion worker.
     pub wake: Notify,
-    /// Where lines go.
+    /// The logger.
     pub log: Logger,
 }

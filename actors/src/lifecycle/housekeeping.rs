@@ -1,4 +1,5 @@
-//! What has to be done now and then so that the tables do not grow for ever: pieces made ahead, old ones dropped, sizes looked at.
+//! Hourly maintenance while this process is the leader: creates partitions ahead, deletes expired data, measures the
+//! database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,101 +14,101 @@ use precall_store::growth::{partitions, retention};
 use slog::{info, warn};
 
 use crate::call::services::CallServices;
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 use crate::limits::provider_capacity::Capacity;
 
-/// Between two rounds. Pieces are there weeks ahead, and one that is a little too old does no harm.
+/// Interval between two rounds. Partitions exist weeks ahead, and expired data may stay an hour longer.
 const EVERY: Duration = Duration::from_secs(3600);
-/// After one that did not succeed.
-const AGAIN: Duration = Duration::from_secs(60);
-/// Asking the agent.
+/// Pause after a failed round.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Time limit for reading the agent's settings.
 const AGENT_WITHIN: Duration = Duration::from_secs(10);
-/// Bodies of webhooks.
+/// Days that webhooks are kept, by default.
 const WEBHOOKS_KEPT_DAYS: u64 = 7;
-/// Of those that nobody could read.
+/// Days that quarantined webhooks are kept at least.
 const QUARANTINED_KEPT_DAYS: u64 = 30;
 
-/// What is kept, and how much there is room for.
+/// How long data is kept, and how large the database may grow.
 #[derive(Clone, Debug, Default)]
-pub struct Keeping {
-    /// Of `RETENTION_DAYS`: calls and their events; none keeps all of them.
+pub struct Retention {
+    /// Days for calls and their events; `None` keeps them for ever.
     pub events_days: Option<u64>,
-    /// What was said; none keeps it as long as its call.
+    /// Days for utterances; `None` keeps them as long as their call.
     pub words_days: Option<u64>,
-    /// Recordings; none keeps them as long as calls.
+    /// Days for recordings; `None` keeps them as long as calls.
     pub recordings_days: Option<u64>,
-    /// Webhooks that could be read; none keeps them for a week.
+    /// Days for webhooks that precall could read; `None` keeps them for a week.
     pub webhooks_days: Option<u64>,
-    /// Where recordings are.
+    /// The folder of the recordings.
     pub recordings: PathBuf,
-    /// `DATABASE_MAX_GB`, in bytes: for the metric that says how long it will do.
+    /// `DATABASE_MAX_GB`, in bytes, for the metric that forecasts when it is reached.
     pub database_max_bytes: Option<u64>,
 }
 
-/// Keeps house for as long as this process acts.
-pub(crate) async fn keep_house(
+/// Runs maintenance for ever; only the leader changes data.
+pub(crate) async fn run_maintenance(
     services: Arc<CallServices>,
     capacity: Arc<Capacity>,
-    keep: Keeping,
+    retention: Retention,
     agent_id: String,
 ) {
     loop {
-        look_at_agent(&services, &capacity, &agent_id).await;
-        let acts = matches!(services.persistence_state.stand().now(), Standing::Acting(_));
-        let outcome = if acts { round(&services, &keep).await } else { Ok(()) };
+        read_agent_limit(&services, &capacity, &agent_id).await;
+        let acts = matches!(services.persistence_state.leadership().now(), EngineRole::Acting(_));
+        let outcome = if acts { round(&services, &retention).await } else { Ok(()) };
         if let Err(error) = &outcome {
             warn!(services.log, "maintenance failed, retrying"; "error" => %error);
         }
-        tokio::time::sleep(if outcome.is_ok() { EVERY } else { AGAIN }).await;
+        tokio::time::sleep(if outcome.is_ok() { EVERY } else { RETRY_AFTER }).await;
     }
 }
 
-/// How many conversations the agent may have, for people who compare. Where nobody answers, what was heard last stays.
-async fn look_at_agent(services: &CallServices, capacity: &Capacity, agent_id: &str) {
+/// Reads the agent's concurrency limit, for display. On a failure the last value stays.
+async fn read_agent_limit(services: &CallServices, capacity: &Capacity, agent_id: &str) {
     if let Ok(agent) = services.clients.here().bulk.agent(agent_id, AGENT_WITHIN).await {
         capacity.agent_limit(agent.concurrency);
     }
 }
 
-async fn round(services: &CallServices, keep: &Keeping) -> Result<(), StoreError> {
+async fn round(services: &CallServices, retention: &Retention) -> Result<(), StoreError> {
     let now = clock::now();
     let not_made = partitions::make_ahead(&services.pool, now).await?;
     if not_made > 0 {
-        warn!(services.log, "pieces of tables could not be made, their rows go to the piece for all others"; "pieces" => not_made);
+        warn!(services.log, "could not create partitions, their rows go to the default partition";
+            "pieces" => not_made);
     }
-    let webhooks = keep.webhooks_days.unwrap_or(WEBHOOKS_KEPT_DAYS);
+    let webhooks = retention.webhooks_days.unwrap_or(WEBHOOKS_KEPT_DAYS);
     let (read, all) = (ago(now, webhooks), ago(now, webhooks.max(QUARANTINED_KEPT_DAYS)));
     let mut gone = retention::drop_webhooks(&services.pool, read, all).await?;
-    if let Some(kept) = keep.words_days {
+    if let Some(kept) = retention.words_days {
         let words = retention::drop_words(&services.pool, ago(now, kept)).await?;
         if words > 0 {
-            info!(services.log, "what was said long enough ago is deleted"; "rows" => words);
+            info!(services.log, "expired utterances deleted"; "rows" => words);
         }
     }
-    if let Some(kept) = keep.events_days {
+    if let Some(kept) = retention.events_days {
         gone.extend(retention::drop_events(&services.pool, ago(now, kept)).await?);
     }
-    if let Some(kept) = keep.recordings_days.or(keep.events_days) {
-        let folder = keep.recordings.clone();
+    if let Some(kept) = retention.recordings_days.or(retention.events_days) {
+        let folder = retention.recordings.clone();
         let deleted = tokio::task::spawn_blocking(move || delete_files(&folder, days(kept))).await;
-        match deleted {
-            Ok(Ok(0)) => {}
-            Ok(Ok(files)) => {
-                info!(services.log, "recordings that were old enough are deleted"; "files" => files)
+        match deleted.map_err(io::Error::other).and_then(|deleted| deleted) {
+            Ok(0) => {}
+            Ok(files) => {
+                info!(services.log, "expired recordings deleted"; "files" => files)
             }
-            Ok(Err(error)) => warn!(services.log, "old recordings could not be deleted"; "error" => %error),
-            Err(_) => {}
+            Err(error) => warn!(services.log, "could not delete expired recordings"; "error" => %error),
         }
     }
     if !gone.is_empty() {
-        info!(services.log, "what was old enough is deleted"; "pieces" => gone.join(" "));
+        info!(services.log, "expired partitions deleted"; "pieces" => gone.join(" "));
     }
     let bytes = retention::database_bytes(&services.pool).await?;
-    services.metrics.database_size(bytes, keep.database_max_bytes, now);
+    services.metrics.database_size(bytes, retention.database_max_bytes, now);
     Ok(())
 }
 
-/// Deletes the files of a folder that were written longer ago than that; how many. What is not there has none.
+/// Deletes files of a folder older than `kept`; returns how many. A missing folder has no files.
 fn delete_files(folder: &Path, kept: Duration) -> io::Result<usize> {
     let mut deleted = 0_usize;
     let found = match fs::read_dir(folder) {

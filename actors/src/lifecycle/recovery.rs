@@ -1,6 +1,8 @@
-//! What was before, and what callers hear: brought into the actors at the start, as soon as PostgreSQL can be reached.
+//! Recovery at the start: waits for PostgreSQL and for leadership, then loads the previous state into the actors and
+//! prepares the prompts. Afterwards watches the database and the leadership.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,67 +14,69 @@ use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{At, ConversationId, VoiceId};
 use precall_providers::elevenlabs::ElevenLabs;
 use precall_providers::threecx::access_token::{AccessTokens, TokenPublisher};
+use precall_providers::threecx::settings::Settings as PbxSettings;
 use precall_store::error::StoreError;
 use precall_store::growth::partitions;
-use precall_store::leader::engine_lock;
 use precall_store::leader::engine_lock::EngineLock;
-use precall_store::leader::generation;
+use precall_store::leader::{engine_lock, generation};
 use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
 use precall_store::schema::{embedded, migrate};
-use precall_store::spool_recovery;
 use precall_store::spool_recovery::LeftError;
-use precall_store::{lines, voices};
+use precall_store::{lines, spool_recovery, voices};
 use slog::{error, info, warn};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::housekeeping::{Keeping, keep_house};
-use crate::admission::call_registry::{REMEMBERED, Registry, Sighting};
+use super::housekeeping::{Retention, run_maintenance};
+use crate::admission::call_registry::{CallRegistry, REMEMBERED, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
-use crate::call::announcements::Programme;
+use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
-use crate::durability::leadership::{LEFT_FREE, Standing};
-use crate::erasure::deletion_worker::dispose;
+use crate::durability::leadership::{EngineRole, LEFT_FREE};
+use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
 use crate::lifecycle::settings::PbxEngine;
 use crate::limits::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
 use crate::limits::provider_capacity::Capacity;
 use crate::observe::prompt_problems::PromptProblems;
-use crate::pbx::pbx_feed::{Feed, PbxFeed};
+use crate::pbx::pbx_feed::{Feed, FeedPace, PbxFeed};
+use crate::pbx::pbx_health::PbxState;
 use crate::runtime::restart_in_place::Reserved;
-use crate::voices::reconcile_rules::Trust;
+use crate::voices::reconcile_rules::DatabaseOrigin;
 use crate::voices::services::VoiceServices;
-use crate::voices::voice_book::{Existing, FindOut, Warm};
+use crate::voices::voice_book::{LoadCache, LoadExisting, ResolveUnfinished};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-/// Between two looks whether PostgreSQL is there, and whether this process still acts. Two looks, one after the other, and the pause between
-/// them are shorter than [`LEFT_FREE`].
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-const LOOK_WITHIN: Duration = Duration::from_secs(1);
-/// Between two looks whether it is this process's turn.
-const STANDBY_LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Interval and time limit of the database check. Two checks and the pause between them take less than [`LEFT_FREE`].
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_WITHIN: Duration = Duration::from_secs(1);
+/// Interval of the leadership check on a standby.
+const STANDBY_CHECK_EVERY: Duration = Duration::from_millis(500);
 const VOICES_LOADED: i64 = 10_000;
 const UNMATCHED_LOADED: i64 = 10_000;
-/// All prompts of all lines; what is not there by then is replaced by bundled sound.
-const PREPARED_WITHIN: Duration = Duration::from_secs(20);
-/// Prompts that are not as they were ordered are tried again, first soon and then this far apart: the provider may be back.
-const PREPARE_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// Time limit for all prompts of all lines. Bundled audio replaces a prompt that is not ready by then.
+const PREPARE_WITHIN: Duration = Duration::from_secs(20);
+/// Longest pause between two attempts to prepare failed prompts.
+const PREPARE_RETRY_MAX: Duration = Duration::from_secs(60);
 const AGENT_WITHIN: Duration = Duration::from_secs(5);
 
-/// The feed of a PBX that has its address and does not run yet.
+/// A PBX feed that has an address but has not started.
 pub(crate) struct ReservedFeed {
-    pub(crate) seat: Reserved<PbxFeed>,
+    pub(crate) reserved: Reserved<PbxFeed>,
+    pub(crate) settings: Arc<PbxSettings>,
     pub(crate) tokens: AccessTokens,
     pub(crate) desk: TokenPublisher,
+    pub(crate) state: Arc<PbxState>,
+    pub(crate) pace: FeedPace,
 }
 
-/// Brings what was before into the actors.
+/// Everything that the recovery needs.
 #[derive(Clone)]
-pub(crate) struct Loader {
+pub(crate) struct Recovery {
     pub(crate) services: Arc<CallServices>,
     pub(crate) voices: Arc<VoiceServices>,
     pub(crate) erasure: Arc<ErasureServices>,
@@ -86,11 +90,11 @@ pub(crate) struct Loader {
     pub(crate) pbx: Option<PbxEngine>,
     /// `SPOOL_DIR`.
     pub(crate) spool_root: Option<PathBuf>,
-    /// What is kept, and for how long.
-    pub(crate) keeping: Keeping,
+    /// How long data is kept.
+    pub(crate) retention: Retention,
 }
 
-impl Loader {
+impl Recovery {
     pub(crate) fn rules(&self, lines: &Lines) -> DialRules {
         DialRules {
             countries: self.countries.clone(),
@@ -100,62 +104,63 @@ impl Loader {
         }
     }
 
-    pub(crate) async fn load_then_look(self, feed: Option<ReservedFeed>, supervisor: Addr<CallSupervisor>) {
-        let (log, mut pause, mut said) = (self.services.log.clone(), RETRY_FIRST, String::new());
+    pub(crate) async fn run(self, feed: Option<ReservedFeed>, supervisor: Addr<CallSupervisor>) {
+        let (log, mut pause, mut logged) = (self.services.log.clone(), RETRY_FIRST, String::new());
         let state = &self.services.persistence_state;
         let (mut lock, mut free_since) = (None, None);
         let position = loop {
             let error = match self.take_over(&mut lock, &mut free_since, &supervisor).await {
                 Ok(Some(position)) => break position,
                 Ok(None) => {
-                    if state.stand().set(Standing::Standby) {
+                    if state.leadership().set(EngineRole::Standby) {
                         info!(log, "another precall acts on this database, this one stands by");
                     }
-                    tokio::time::sleep(STANDBY_LOOK_EVERY).await;
+                    tokio::time::sleep(STANDBY_CHECK_EVERY).await;
                     continue;
                 }
                 Err(error) => error.to_string(),
             };
             free_since = None;
             state.not_answered();
-            if said != error {
-                warn!(log, "no calls are taken yet, the database is not ready"; "error" => &error);
-                said = error;
+            if logged != error {
+                warn!(log, "database not ready, no calls are taken yet"; "error" => &error);
+                logged = error;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_MAX);
         };
         state.set_reached(position);
-        // Not earlier: a leg that is seen before the calls of the last start are known would be taken for a new call.
+        // Only now: the feed must not report a leg before the calls of the last start are known, or it becomes a new
+        // call.
         if let Some(feed) = feed {
             self.start_feed(feed, &supervisor);
         }
         info!(log, "the engine is ready");
-        // Beside the looks, for it may take long, and who has not looked for long may not act.
+        // In its own task: it may take long, and a leader that does not check the database in time must stop acting.
         let (preparing, supervisor) = (self.clone(), supervisor);
-        actix::spawn(async move { preparing.prepare_again(&supervisor).await });
-        actix::spawn(dispose(Arc::clone(&self.erasure)));
+        actix::spawn(async move { preparing.retry_prompts(&supervisor).await });
+        actix::spawn(run_deletion_worker(Arc::clone(&self.erasure)));
         let agent = self.default_line.agent_id.clone();
         let (services, capacity) = (Arc::clone(&self.services), Arc::clone(&self.capacity));
-        actix::spawn(keep_house(services, capacity, self.keeping.clone(), agent));
-        let mut look_again = LOOK_EVERY;
+        actix::spawn(run_maintenance(services, capacity, self.retention.clone(), agent));
+        let mut next_check = CHECK_EVERY;
         loop {
-            tokio::time::sleep(look_again).await;
-            let look = async {
+            tokio::time::sleep(next_check).await;
+            let check = async {
                 let client = self.services.pool.get().await?;
                 client.simple_query("select 1").await?;
                 Ok::<(), StoreError>(())
             };
-            let is_there = matches!(tokio::time::timeout(LOOK_WITHIN, look).await, Ok(Ok(())));
-            // Soon where it is gone: a standby leaves it to us for a moment when it is back.
-            look_again = if is_there { LOOK_EVERY } else { STANDBY_LOOK_EVERY };
-            // Who cannot ask goes on: nobody can take over without the database either.
-            let still_acts = if is_there { self.still_acts(&mut lock).await } else { None };
-            if still_acts == Some(true) {
-                state.stand().looked(clock::now());
-            } else if still_acts.is_none() {
-                state.stand().not_answered(clock::now());
-            } else if state.stand().set(Standing::Superseded) {
+            let is_there = matches!(tokio::time::timeout(CHECK_WITHIN, check).await, Ok(Ok(())));
+            // Check often while it is away: once it is back, a standby waits only [`LEFT_FREE`] for us.
+            next_check = if is_there { CHECK_EVERY } else { STANDBY_CHECK_EVERY };
+            // Without the database nobody can take over, so this process continues.
+            let still_leads = if is_there { self.still_leads(&mut lock).await } else { None };
+            if still_leads == Some(true) {
+                state.leadership().looked(clock::now());
+            } else if still_leads.is_none() {
+                state.leadership().not_answered(clock::now());
+            } else if state.leadership().set(EngineRole::Superseded) {
                 error!(log, "another precall has taken over this database");
             }
             if is_there && state.answered() {
@@ -166,19 +171,19 @@ impl Loader {
         }
     }
 
-    /// Prompts that are not as they were ordered are tried again, for ever.
-    async fn prepare_again(&self, supervisor: &Addr<CallSupervisor>) {
-        let mut pause = LOOK_EVERY;
+    /// Prepares failed prompts again, for ever.
+    async fn retry_prompts(&self, supervisor: &Addr<CallSupervisor>) {
+        let mut pause = CHECK_EVERY;
         loop {
             tokio::time::sleep(pause).await;
             if !self.prompt_problems.all().is_empty() {
                 self.reload(supervisor).await;
-                pause = (pause * 2).min(PREPARE_AGAIN_MAX);
+                pause = (pause * 2).min(PREPARE_RETRY_MAX);
             }
         }
     }
 
-    /// Brings in what was before, once nobody else acts on this database: where the logs stand. None while somebody does.
+    /// Loads the previous state once this process is the leader; returns the last log position. `None` on a standby.
     async fn take_over(
         &self,
         lock: &mut Option<EngineLock>,
@@ -187,22 +192,23 @@ impl Loader {
     ) -> Result<Option<i64>, StoreError> {
         if lock.as_ref().is_none_or(EngineLock::is_gone) {
             *lock = None;
-            if self.is_our_turn(free_since).await? {
+            if self.may_take_lock(free_since).await? {
                 *lock = EngineLock::take(&self.services.pool).await?;
             }
         }
         if lock.is_none() {
-            self.bring_in_what_was_spooled().await?;
+            self.import_spool().await?;
             return Ok(None);
         }
         self.load(supervisor).await.map(Some)
     }
 
-    /// A free lock is left alone for a moment by who has stood by, and by who finds a database that has just been started: it has let
-    /// go of all locks, and the engine that held this one, whose calls are live, comes back for it.
-    async fn is_our_turn(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
+    /// Whether this process may take the lock. A standby, and a process that finds a database that has just started,
+    /// leave a free lock alone for [`LEFT_FREE`]: a restarted database has released all locks, and the engine with
+    /// the live calls takes its lock again.
+    async fn may_take_lock(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
         let client = self.services.pool.get().await?;
-        if self.services.persistence_state.stand().now() != Standing::Standby {
+        if self.services.persistence_state.leadership().now() != EngineRole::Standby {
             return EngineLock::is_settled(&**client, LEFT_FREE).await;
         }
         if EngineLock::is_held(&**client).await? {
@@ -212,36 +218,37 @@ impl Loader {
         Ok(free_since.get_or_insert_with(Instant::now).elapsed() >= LEFT_FREE)
     }
 
-    /// What earlier starts acknowledged while the database was away. Without the disk it stays where it is, and is no reason not to start.
-    async fn bring_in_what_was_spooled(&self) -> Result<(), StoreError> {
+    /// Imports events that earlier starts acknowledged and spooled. A disk error is logged and does not stop the
+    /// start.
+    async fn import_spool(&self) -> Result<(), StoreError> {
         let Some(root) = &self.spool_root else { return Ok(()) };
         match spool_recovery::bring_in(root, &self.services.pool, &self.services.log).await {
             Ok(0) => Ok(()),
             Ok(entries) => {
-                info!(self.services.log, "events of an earlier start are in the database"; "entries" => entries);
+                info!(self.services.log, "spooled events of an earlier start imported"; "entries" => entries);
                 Ok(())
             }
             Err(LeftError::Store(error)) => Err(error),
             Err(error @ LeftError::Disk(_)) => {
-                error!(self.services.log, "the spool of an earlier start stays where it is"; "error" => %error);
+                error!(self.services.log, "the spool of an earlier start stays on disk"; "error" => %error);
                 Ok(())
             }
         }
     }
 
-    /// None where it cannot be asked.
-    async fn still_acts(&self, lock: &mut Option<EngineLock>) -> Option<bool> {
-        let Standing::Acting(generation) = self.services.persistence_state.stand().now() else {
+    /// Whether this process still leads; `None` if the database does not answer.
+    async fn still_leads(&self, lock: &mut Option<EngineLock>) -> Option<bool> {
+        let EngineRole::Acting(generation) = self.services.persistence_state.leadership().now() else {
             return Some(true);
         };
-        let look = async {
+        let check = async {
             if lock.as_ref().is_none_or(EngineLock::is_gone) {
                 *lock = EngineLock::take(&self.services.pool).await?;
             }
             let Some(held) = lock.as_ref() else { return Ok::<bool, StoreError>(false) };
             Ok(held.current().await? == Some(generation))
         };
-        match tokio::time::timeout(LOOK_WITHIN, look).await {
+        match tokio::time::timeout(CHECK_WITHIN, check).await {
             Ok(Ok(is_ours)) => Some(is_ours),
             Ok(Err(_)) | Err(_) => None,
         }
@@ -251,35 +258,35 @@ impl Loader {
         match self.lines().await {
             Ok(lines) => self.use_lines(lines, supervisor),
             Err(error) => {
-                warn!(self.services.log, "lines could not be read, the old ones stay"; "error" => %error);
+                warn!(self.services.log, "could not read the lines, the old ones stay in use"; "error" => %error);
             }
         }
     }
 
-    /// Returns where the logs stand.
+    /// Loads the previous state; returns the last log position.
     async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
-        // Not from the pool any more: it may hold the migrations' lock, and is dropped whatever comes of them.
+        // Taken out of the pool: it may hold the migration lock, so it is dropped in any case.
         let mut client = deadpool_postgres::Object::take(self.services.pool.get().await?);
         migrate::migrate(&mut client, &embedded::runner(), migrate::Limits::default())
             .await
             .map_err(|error| StoreError::Schema(error.to_string()))?;
         drop(client);
-        // Before anything is written: a piece cannot be made once rows of it are in the piece for all others.
+        // Before any write: a partition cannot be created once its rows are in the default partition.
         partitions::make_ahead(&self.services.pool, clock::now()).await?;
-        // Before this start is the one that acts, which would make them somebody else's, and before any log is read.
-        self.bring_in_what_was_spooled().await?;
+        // Before the new generation, whose claim makes spooled events foreign, and before any log is read.
+        self.import_spool().await?;
         let lines = self.lines().await?;
         let client = self.services.pool.get().await?;
-        // Before anything is read: what an earlier start still writes is written, or refused, by now.
+        // Before any read: from now on the database refuses writes of an earlier start.
         let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
-        let trust = self.trust_in(database, generation).await;
-        self.services.persistence_state.stand().looked(clock::now());
-        self.services.persistence_state.stand().set(Standing::Acting(generation));
+        let origin = self.database_origin(database, generation).await;
+        self.services.persistence_state.leadership().looked(clock::now());
+        self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
         let now = clock::now();
         let ago =
             |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
-        let mut registry = Registry::default();
+        let mut registry = CallRegistry::default();
         for key in recent_calls::keys(&**client, ago(REMEMBERED)).await? {
             let parse = |raw: &String| CallerNumber::parse(raw, self.region);
             let sighting = Sighting {
@@ -303,35 +310,35 @@ impl Loader {
         let cached = voices::cached(&**client, now, 10_000).await?;
         let unreleased = call_context::unreleased(&**client).await?;
         let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
-        info!(self.services.log, "loaded what was before"; "cached_voices" => cached.len(),
+        info!(self.services.log, "previous state loaded"; "cached_voices" => cached.len(),
             "unreleased_calls" => unreleased.len(), "generation" => generation);
         let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
-        let existing = Existing {
+        let existing = LoadExisting {
             voices: voices::existing(&**client, VOICES_LOADED).await?,
             in_use: voices::in_use(&**client).await?,
-            trust,
+            origin,
         };
         self.services.voice_book.do_send(existing);
-        self.services.voice_book.do_send(Warm(cached));
-        self.services.voice_book.do_send(FindOut(unfinished));
+        self.services.voice_book.do_send(LoadCache(cached));
+        self.services.voice_book.do_send(ResolveUnfinished(unfinished));
         self.use_lines(lines, supervisor);
-        // Nothing was counted yet: until now nothing was taken.
+        // The budgets are still empty: no call was taken until now.
         *self.services.budgets.lock() = budgets;
         let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
         supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
         generation::last_position(&**client).await
     }
 
-    /// Whether its voices are all that bear our name. What cannot be written down is not believed.
-    async fn trust_in(&self, database: Uuid, generation: u64) -> Trust {
-        let Some(known) = self.voices.known_database.clone() else { return Trust::New };
-        match tokio::task::spawn_blocking(move || known.acts(database, generation)).await {
-            Ok(Ok(trust)) => trust,
-            Ok(Err(error)) => {
-                warn!(self.services.log, "it could not be written down which database this is"; "error" => %error);
-                Trust::New
+    /// Whether this database acted here before. If that cannot be recorded, it counts as new.
+    async fn database_origin(&self, database: Uuid, generation: u64) -> DatabaseOrigin {
+        let Some(known) = self.voices.known_database.clone() else { return DatabaseOrigin::New };
+        let recorded = tokio::task::spawn_blocking(move || known.record_start(database, generation)).await;
+        match recorded.map_err(io::Error::other).and_then(|recorded| recorded) {
+            Ok(origin) => origin,
+            Err(error) => {
+                warn!(self.services.log, "could not record which database this is"; "error" => %error);
+                DatabaseOrigin::New
             }
-            Err(_) => Trust::New,
         }
     }
 
@@ -340,7 +347,7 @@ impl Loader {
         let stored = lines::read(&**client).await?;
         let (lines, unreadable) = Lines::new(self.default_line.clone(), &stored, self.region);
         for number in unreadable {
-            warn!(self.services.log, "a line's number cannot be read, the line is left out"; "number" => number);
+            warn!(self.services.log, "skipped a line with an invalid number"; "number" => number);
         }
         Ok(match &self.pbx {
             Some(pbx) => self.prepare(pbx, lines).await,
@@ -348,7 +355,7 @@ impl Loader {
         })
     }
 
-    /// What callers hear is ready before the first of them rings: nothing is synthesised during a call.
+    /// Prepares all prompts before the first call, so that nothing is synthesised during a call.
     async fn prepare(&self, pbx: &PbxEngine, lines: Lines) -> Lines {
         let clients = self.services.clients.here();
         let mut agents = AgentVoices::default();
@@ -361,41 +368,40 @@ impl Loader {
             orders.push((line.id.clone(), order));
         }
         let maker = PromptMaker::new(clients.bulk.clone(), pbx.prompts.clone());
-        let prepared = maker.prepare(&orders, PREPARED_WITHIN).await;
+        let prepared = maker.prepare(&orders, PREPARE_WITHIN).await;
         let mut problems = agents.problems;
         problems.extend(prepared.problems);
         for (line, prompts) in &prepared.by_line {
             problems.extend(prompts.problems.iter().map(|problem| format!("line {line}: {problem}")));
         }
         problems.sort_unstable();
-        // They are tried again every minute, and said when they change.
+        // Retried every minute; logged only when they change.
         if self.prompt_problems.set(problems.clone()) {
             for problem in &problems {
                 warn!(self.services.log, "a prompt differs from its configuration"; "problem" => problem);
             }
         }
-        let programmes = prepared
+        let announcements = prepared
             .by_line
             .into_iter()
-            .map(|(line, prompts)| (line, Programme::new(prompts, pbx.lead_silence)))
+            .map(|(line, prompts)| (line, Announcements::new(prompts, pbx.lead_silence)))
             .collect();
-        lines.with_programmes(&programmes)
+        lines.with_announcements(&announcements)
     }
 
-    fn start_feed(&self, reserved: ReservedFeed, supervisor: &Addr<CallSupervisor>) {
-        let (Some(pbx), Some(side)) = (&self.pbx, &self.services.pbx) else { return };
-        let ReservedFeed { seat, tokens, desk } = reserved;
+    fn start_feed(&self, feed: ReservedFeed, supervisor: &Addr<CallSupervisor>) {
+        let ReservedFeed { reserved, settings, tokens, desk, state, pace } = feed;
         let feed = Feed {
-            settings: Arc::clone(&pbx.client),
+            settings,
             tokens,
             desk,
             news: supervisor.clone().recipient(),
             synced: supervisor.clone().recipient(),
-            state: Arc::clone(&side.state),
-            pace: pbx.pace.clone(),
+            state,
+            pace,
             log: self.services.log.clone(),
         };
-        seat.start(&actix::Arbiter::current(), move |_| PbxFeed::new(feed));
+        reserved.start(&actix::Arbiter::current(), move |_| PbxFeed::new(feed));
     }
 
     fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {
@@ -404,11 +410,11 @@ impl Loader {
     }
 }
 
-/// The agents' own voices, each asked for once: where no voice is configured, what we say is said by whom the caller will hear.
+/// The agents' own voices, each read once. Prompts use them if no prompt voice is configured.
 #[derive(Default)]
 struct AgentVoices {
     known: HashMap<String, Option<VoiceId>>,
-    /// Why an agent's voice is not known, for people.
+    /// Why an agent's voice could not be read, for display.
     problems: Vec<String>,
 }
 
@@ -420,7 +426,7 @@ impl AgentVoices {
         let voice = match provider.agent(agent_id, AGENT_WITHIN).await {
             Ok(agent) => agent.voice.map(VoiceId::new),
             Err(error) => {
-                self.problems.push(format!("agent {agent_id} could not be asked for its voice: {error}"));
+                self.problems.push(format!("agent {agent_id}: could not read its voice: {error}"));
                 None
             }
         };

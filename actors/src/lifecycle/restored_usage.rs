@@ -1,4 +1,4 @@
-//! What budgets and seats must know of the time before a restart.
+//! Restores budgets and seats from the database at the start.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::limits::budgets::{Budgets, Use};
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The budgets as they stand. Calls that may have a conversation get their seats: each keeps it, or not, once it is read back.
+/// The current budgets. Calls that may have a conversation get a seat; each keeps or releases it once its log is
+/// read.
 pub(crate) async fn budgets(
     services: &CallServices,
     client: &impl GenericClient,
@@ -23,7 +24,7 @@ pub(crate) async fn budgets(
     let ago = |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     let limits = services.budgets.lock().limits();
     let mut budgets = Budgets::new(limits);
-    // Nothing is read for a budget that nobody has set.
+    // Only configured budgets need their history.
     if limits.caller_calls_per_hour.is_some() {
         for call in budget_use::calls(client, ago(HOUR)).await? {
             budgets.seed_call(&CallerKey { account: call.account, caller: call.caller }, call.at);

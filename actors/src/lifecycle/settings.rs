@@ -1,4 +1,4 @@
-//! Everything the engine is told. It is filled in once, by the program that starts the engine.
+//! Settings of the engine. The program that starts the engine fills them in once.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -17,25 +17,25 @@ use slog::Logger;
 use crate::call::line::Line;
 use crate::call::services::DialSettings;
 use crate::erasure::ledger::Ledger;
-use crate::lifecycle::housekeeping::Keeping;
+use crate::lifecycle::housekeeping::Retention;
 use crate::limits::budgets::BudgetLimits;
 use crate::limits::dial_guard::{Countries, DialLimits};
 use crate::pbx::pbx_feed::FeedPace;
 use crate::runtime::fault_injection::Faults;
 use crate::voices::services::VoiceSettings;
 
-/// Everything the engine is told.
+/// Settings of the engine.
 pub struct EngineSettings {
-    /// To PostgreSQL.
+    /// Connections to PostgreSQL.
     pub pool: Pool,
-    /// To the same, for events alone: no reader can keep them waiting, and the thread that writes drives the connection
-    /// itself. One that another thread opened costs a wake-up of that thread for each exchange.
+    /// Connections to the same database for event writes only, so that readers cannot delay them. The writing thread
+    /// opens its connection itself; with a connection of another thread every exchange would wake up that thread.
     pub writing_pool: Pool,
-    /// The line of every number that has none of its own.
+    /// The line of numbers without a line of their own.
     pub default_line: Line,
     /// `DEFAULT_REGION`.
     pub region: Region,
-    /// `TRUSTED_TRUNKS`: DNs of trunks whose numbers can be believed.
+    /// `TRUSTED_TRUNKS`: DNs of trunks whose caller numbers are trusted.
     pub trusted_trunks: Vec<String>,
     /// `CALLBACK_COUNTRIES`.
     pub countries: Countries,
@@ -53,9 +53,9 @@ pub struct EngineSettings {
     pub pbx_calls: Option<u64>,
     /// Address and key of the provider.
     pub provider: Arc<ProviderSettings>,
-    /// The PBX; none without 3CX call control.
+    /// The PBX; `None` without 3CX call control.
     pub pbx: Option<PbxEngine>,
-    /// How conversations are opened.
+    /// How precall opens conversations.
     pub dial: DialSettings,
     /// Clones, samples and the cache.
     pub voices: VoiceSettings,
@@ -65,39 +65,39 @@ pub struct EngineSettings {
     pub arbiters: usize,
     /// `POSTCALL_WAIT_SECONDS`.
     pub report_wait: Duration,
-    /// What is kept, and for how long.
-    pub keeping: Keeping,
-    /// Where events wait while the database is away; none: they wait in memory, and nothing new is taken.
+    /// How long data is kept.
+    pub retention: Retention,
+    /// The spool for events while the database is away. `None`: events wait in memory and precall takes no new calls.
     pub spool: Option<SpoolSettings>,
-    /// Panics on demand.
+    /// Fault injection for tests.
     pub faults: Faults,
-    /// Where lines go.
+    /// The logger.
     pub log: Logger,
 }
 
-/// Events on disk.
+/// Settings of the spool.
 pub struct SpoolSettings {
     /// `SPOOL_DIR`.
     pub root: PathBuf,
     /// `SPOOL_MAX_MB`, in bytes.
     pub max_bytes: u64,
-    /// This start's own.
+    /// The spool of this start.
     pub handle: SpoolHandle,
 }
 
-/// What the live-leg routes need.
+/// Settings of the routes with a live leg.
 #[derive(Clone)]
 pub struct PbxEngine {
     /// Address, client and secret.
     pub client: Arc<PbxSettings>,
-    /// Audio into legs.
+    /// Audio to legs.
     pub media: MediaSettings,
-    /// How prompts are prepared.
+    /// How precall prepares prompts.
     pub prompts: PromptSettings,
-    /// What a line wants its callers to hear.
+    /// The prompts that a line plays to its callers.
     pub prompt_order: Arc<dyn Fn(&Line) -> PromptOrder + Send + Sync>,
     /// `GREETING_LEAD_SILENCE_MS`.
     pub lead_silence: Duration,
-    /// When the feed does what.
+    /// Intervals of the PBX feed.
     pub pace: FeedPace,
 }

@@ -1,5 +1,6 @@
-//! Bringing the engine up: arbiters, actors, and then what was before, as soon as PostgreSQL can be reached.
+//! Starts and stops the engine: arbiters, actors, and the recovery from the database.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use slog::{Logger, info};
 use tokio::sync::{Notify, oneshot};
 
 use crate::admission::call_supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain};
-use crate::api::{Bounds, EngineHandle};
+use crate::api::{ConfiguredLimits, EngineHandle};
 use crate::call::expected_transfers::SharedTransfers;
 use crate::call::line::Lines;
 use crate::call::live_board::Board;
@@ -21,7 +22,7 @@ use crate::call::services::CallServices;
 use crate::durability::persistence::{IsIdle, PersistenceActor};
 use crate::durability::persistence_state::PersistenceState;
 use crate::erasure::services::ErasureServices;
-use crate::lifecycle::recovery::{Loader, ReservedFeed};
+use crate::lifecycle::recovery::{Recovery, ReservedFeed};
 use crate::lifecycle::settings::{EngineSettings, PbxEngine};
 use crate::limits::agent_seats::AgentSeats;
 use crate::limits::budgets::SharedBudgets;
@@ -42,17 +43,17 @@ use crate::voices::services::VoiceServices;
 use crate::voices::voice_book::VoiceBook;
 
 const REPORT_ROUND: Duration = Duration::from_secs(15);
-/// Between two lines about calls that are waited for, and how many of them a line names.
-const SAY_EVERY: Duration = Duration::from_secs(5);
-const SAID: usize = 5;
+/// Interval of the log line about calls that a drain waits for, and how many of them it names.
+const DRAIN_LOG_EVERY: Duration = Duration::from_secs(5);
+const DRAIN_LOG_CALLS: usize = 5;
 
-/// Why the engine could not be brought up.
+/// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// It runs inside an actix system.
+    /// There is no actix system.
     #[error("the engine must be started inside an actix system")]
     NoSystem,
-    /// Audio cannot be carried.
+    /// The audio shards did not start.
     #[error(transparent)]
     Media(#[from] MediaError),
 }
@@ -60,14 +61,14 @@ pub enum EngineError {
 /// The running engine.
 pub struct Engine {
     handle: EngineHandle,
-    loader: Loader,
-    /// The arbiter of the supervisor and of what is loaded.
+    recovery: Recovery,
+    /// The arbiter of the supervisor and of the recovery.
     home: ArbiterHandle,
     arbiters: Vec<Arbiter>,
 }
 
 impl Engine {
-    /// Starts all actors. Calls are admitted as soon as PostgreSQL was reached once; until then the answer is busy.
+    /// Starts all actors. Calls are admitted once the recovery is complete; until then the answer is busy.
     ///
     /// # Errors
     /// When there is no actix system to run in.
@@ -75,13 +76,15 @@ impl Engine {
         if actix::System::try_current().is_none() {
             return Err(EngineError::NoSystem);
         }
-        let calls: Vec<Arbiter> = (0..settings.arbiters.max(1)).map(|_| Arbiter::new()).collect();
+        let first = Arbiter::new();
+        let home = first.handle();
+        let others = (1..settings.arbiters).map(|_| Arbiter::new());
+        let calls: Vec<Arbiter> = iter::once(first).chain(others).collect();
         let writing = Arbiter::new();
         let call_handles: Vec<_> = calls.iter().map(Arbiter::handle).collect();
-        let Some(first) = call_handles.first().cloned() else { return Err(EngineError::NoSystem) };
-        // Actors that know each other get their addresses first, so that each is whole when it is made.
-        let (supervisor, supervisor_seat) = reserve();
-        let (voice_book, voice_book_seat) = reserve();
+        // Actors that send to each other get their addresses first.
+        let (supervisor, reserved_supervisor) = reserve();
+        let (voice_book, reserved_book) = reserve();
         let (feed, pbx) = match &settings.pbx {
             Some(pbx) => {
                 let (feed, side) = pbx_side(pbx, &settings.log)?;
@@ -123,7 +126,7 @@ impl Engine {
             provider: Arc::clone(&provider),
             ledger: settings.ledger,
             samples,
-            recordings: settings.keeping.recordings.clone(),
+            recordings: settings.retention.recordings.clone(),
             spool_folder: spool_root.clone(),
             wake: Notify::new(),
             log: settings.log.clone(),
@@ -131,6 +134,7 @@ impl Engine {
         let services = Arc::new(CallServices {
             persistence,
             persistence_state: state,
+            pin_checks: PinChecks::new(settings.pool.clone(), settings.log.clone()),
             pool: settings.pool,
             voice_book: voice_book.clone(),
             clients,
@@ -139,17 +143,16 @@ impl Engine {
             transfers: SharedTransfers::default(),
             budgets,
             agent_seats: AgentSeats::new(settings.agent_concurrency),
-            pin_checks: PinChecks::default(),
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
             dial: settings.dial,
             faults: settings.faults,
             log: settings.log,
         });
-        let gone_voices = supervisor.clone().recipient();
-        let (of_book, jobs) = (Arc::clone(&voices), first.clone());
-        voice_book_seat.start(&first, move |_| VoiceBook::new(of_book, gone_voices, jobs));
-        let loader = Loader {
+        let revoked_voices = supervisor.clone().recipient();
+        let (book_services, job_arbiter) = (Arc::clone(&voices), home.clone());
+        reserved_book.start(&home, move |_| VoiceBook::new(book_services, revoked_voices, job_arbiter));
+        let recovery = Recovery {
             services: Arc::clone(&services),
             voices,
             erasure: Arc::clone(&erasure),
@@ -162,22 +165,22 @@ impl Engine {
             limits: settings.limits,
             pbx: settings.pbx,
             spool_root,
-            keeping: settings.keeping,
+            retention: settings.retention,
         };
-        let (default_lines, _) = Lines::new(loader.default_line.clone(), &[], loader.region);
-        let guard = DialGuard::new(loader.rules(&default_lines));
+        let (default_lines, _) = Lines::new(recovery.default_line.clone(), &[], recovery.region);
+        let guard = DialGuard::new(recovery.rules(&default_lines));
         let admission = AdmissionSettings {
             max_live_calls: settings.max_live_calls,
             region: settings.region,
             trusted_trunks: settings.trusted_trunks,
         };
         let (of_supervisor, handles) = (Arc::clone(&services), call_handles.clone());
-        supervisor_seat.start(&first, move |_| {
+        reserved_supervisor.start(&home, move |_| {
             CallSupervisor::new(of_supervisor, admission, default_lines, guard, handles)
         });
         let (of_reports, supervisor_of_reports) = (Arc::clone(&services), supervisor.clone());
         let wait = settings.report_wait;
-        start_in_place(&first, move |_| {
+        start_in_place(&home, move |_| {
             ReportCollector::new(of_reports, supervisor_of_reports, wait, REPORT_ROUND.min(wait))
         });
         let heartbeats =
@@ -191,61 +194,61 @@ impl Engine {
             heartbeats,
             draining: Arc::new(AtomicBool::new(false)),
             region: settings.region,
-            bounds: Bounds { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
+            limits: ConfiguredLimits { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
             recently_kept: Arc::default(),
         };
-        let (loading, supervisor) = (loader.clone(), handle.supervisor.clone());
-        first.spawn_fn(move || {
-            actix::spawn(loading.load_then_look(feed, supervisor));
+        let (loading, supervisor) = (recovery.clone(), handle.supervisor.clone());
+        home.spawn_fn(move || {
+            actix::spawn(loading.run(feed, supervisor));
         });
         let arbiters = calls.into_iter().chain([writing]).collect();
-        Ok(Self { handle, loader, home: first, arbiters })
+        Ok(Self { handle, recovery, home, arbiters })
     }
 
-    /// What the edge holds.
+    /// The handle for the edge.
     #[must_use]
     pub fn handle(&self) -> EngineHandle {
         self.handle.clone()
     }
 
-    /// Reads the lines again (SIGHUP).
+    /// Reloads the lines (SIGHUP).
     pub async fn reload_lines(&self) {
-        let (loader, supervisor) = (self.loader.clone(), self.handle.supervisor.clone());
-        let (done, heard) = oneshot::channel();
-        // The HTTP clients that prepare prompts live on a call arbiter.
+        let (recovery, supervisor) = (self.recovery.clone(), self.handle.supervisor.clone());
+        let (done, reloaded) = oneshot::channel();
+        // The HTTP clients for prompts belong to the arbiter of a call.
         self.home.spawn_fn(move || {
             actix::spawn(async move {
-                loader.reload(&supervisor).await;
+                recovery.reload(&supervisor).await;
                 let _ = done.send(());
             });
         });
-        let _ = heard.await;
+        let _ = reloaded.await;
     }
 
-    /// Takes no new calls and waits until live ones are over and everything is durable, at most `within`.
-    /// Returns how many calls were left; they are taken up again at the next start.
+    /// Takes no new calls and waits, at most `within`, until live calls have ended and all events are durable.
+    /// Returns the number of calls that are still live. The next start resumes them.
     pub async fn drain(&self, within: Duration) -> usize {
         self.handle.draining.store(true, Ordering::Relaxed);
         self.handle.supervisor.do_send(Drain);
         let deadline = tokio::time::Instant::now() + within;
-        let mut said_at = None;
+        let mut logged_at = None;
         loop {
             let live = self.handle.supervisor.send(CountLive).await.unwrap_or(0);
             let idle = self.handle.services.persistence.send(IsIdle).await.unwrap_or(true);
             if (live == 0 && idle) || tokio::time::Instant::now() >= deadline {
                 return live;
             }
-            if said_at.is_none_or(|at: tokio::time::Instant| at.elapsed() >= SAY_EVERY) {
-                self.say_who_is_waited_for();
-                said_at = Some(tokio::time::Instant::now());
+            if logged_at.is_none_or(|at: tokio::time::Instant| at.elapsed() >= DRAIN_LOG_EVERY) {
+                self.log_live_calls();
+                logged_at = Some(tokio::time::Instant::now());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    fn say_who_is_waited_for(&self) {
+    fn log_live_calls(&self) {
         let live = self.handle.services.board.live();
-        let some: Vec<String> = live.iter().take(SAID).map(|call| call.id.to_string()).collect();
+        let some: Vec<String> = live.iter().take(DRAIN_LOG_CALLS).map(|call| call.id.to_string()).collect();
         info!(self.handle.services.log, "waiting for live calls to end"; "calls" => live.len(),
             "for_example" => some.join(" "));
     }
@@ -262,16 +265,18 @@ impl Engine {
     }
 }
 
-/// A PBX as its calls use it, and its feed, which starts when the calls of before are known.
+/// The PBX services for calls, and the reserved feed, which starts after the recovery.
 fn pbx_side(pbx: &PbxEngine, log: &Logger) -> Result<(ReservedFeed, PbxSide), MediaError> {
     let (tokens, desk) = TokenPublisher::channel();
-    let (address, seat) = reserve();
+    let (address, reserved) = reserve();
     let (settings, of_clients) = (Arc::clone(&pbx.client), tokens.clone());
+    let state = Arc::new(PbxState::default());
     let side = PbxSide {
         media: Media::start(pbx.media.clone(), tokens.clone(), log.clone())?,
-        state: Arc::new(PbxState::default()),
+        state: Arc::clone(&state),
         client: PerArbiter::new(move || ThreeCx::new(Arc::clone(&settings), of_clients.clone())),
         look: address.recipient(),
     };
-    Ok((ReservedFeed { seat, tokens, desk }, side))
+    let (settings, pace) = (Arc::clone(&pbx.client), pbx.pace.clone());
+    Ok((ReservedFeed { reserved, settings, tokens, desk, state, pace }, side))
 }

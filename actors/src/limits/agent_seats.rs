@@ -1,18 +1,20 @@
-//! Conversations with agents at once: the account has so many at the provider, and one more would be refused there, or cost double.
+//! Seats for paid conversations. The provider limits how many an account may have at once: one more is refused or
+//! costs double.
 //!
-//! A call has one seat at most, from the moment at which a conversation is opened for it, through all its attempts, until it has none.
+//! A call has at most one seat. This file counts the seats. The machine decides when a call takes its seat (with the
+//! order that opens a conversation) and when it gives it back (`Effect::ReleaseSeat`).
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use precall_call::{Call, CallId, Phase};
+use precall_call::CallId;
 use tokio::sync::Notify;
 
-/// Who finds no seat waits so long: longer than a goodbye, shorter than a caller's patience.
+/// How long a call waits for a free seat.
 pub const SEAT_WITHIN: Duration = Duration::from_secs(3);
 
-/// See the file. Bounded by the live calls.
+/// The seats that are taken. At most one entry per live call.
 #[derive(Debug)]
 pub struct AgentSeats {
     max: Option<usize>,
@@ -21,17 +23,17 @@ pub struct AgentSeats {
 }
 
 impl AgentSeats {
-    /// `AGENT_CONCURRENCY`; none is without bound.
+    /// `max` is `AGENT_CONCURRENCY`; none means no limit.
     #[must_use]
     pub fn new(max: Option<usize>) -> Self {
         Self { max, held: Mutex::default(), freed: Notify::new() }
     }
 
-    /// A seat for this call, which may have it already; false if none was free within that time.
+    /// Takes a seat for this call; true at once if the call has one. False if none becomes free within that time.
     pub async fn take(&self, call: CallId, within: Duration) -> bool {
         let waited = async {
             loop {
-                // Before the look: a seat that is freed meanwhile wakes it as well.
+                // Registered before the check, so that a seat that is freed in between is noticed.
                 let freed = self.freed.notified();
                 if self.take_now(call) {
                     return;
@@ -42,19 +44,19 @@ impl AgentSeats {
         tokio::time::timeout(within, waited).await.is_ok()
     }
 
-    /// The call has one, whether or not one is free: its conversation was opened before the restart.
+    /// Gives the call a seat even if none is free: its conversation was opened before the restart.
     pub fn hold(&self, call: CallId) {
         self.lock().insert(call);
     }
 
-    /// The call has no conversation any more.
-    pub fn give_back(&self, call: CallId) {
+    /// Gives back the call's seat. Does nothing if the call has none: the order may be performed twice.
+    pub fn release(&self, call: CallId) {
         if self.lock().remove(&call) {
             self.freed.notify_waiters();
         }
     }
 
-    /// How many are taken.
+    /// Number of taken seats.
     #[must_use]
     pub fn held(&self) -> usize {
         self.lock().len()
@@ -78,19 +80,6 @@ impl AgentSeats {
     fn lock(&self) -> MutexGuard<'_, HashSet<CallId>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a conversation is, or is being, opened for the call: it keeps the seat that it may have.
-#[must_use]
-pub fn has_conversation(call: &Call) -> bool {
-    let now = match call.phase {
-        // By telephone the greeting is a conversation of its own.
-        Phase::Greeting => !call.policy.on_live_leg(),
-        Phase::HandingOff(attempt) | Phase::Conversing(attempt) => attempt.rung.leads_to_agent(),
-        Phase::Released(_) => return false,
-        Phase::Offered | Phase::Holding => false,
-    };
-    now || call.early.is_some() || call.kept.is_some()
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub struct Dial<'a> {
 
 /// The guard's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DialDecision {
     /// Counted, and held until [`DialGuard::release`].
     Allowed,
     /// Nothing was counted.
@@ -162,9 +162,9 @@ impl DialGuard {
     }
 
     /// Whether the call may ring its caller. An allowed call is held and counted, once however often it is asked for.
-    pub fn ask(&mut self, dial: Dial<'_>, now: At) -> Verdict {
+    pub fn ask(&mut self, dial: Dial<'_>, now: At) -> DialDecision {
         if self.held.contains(&dial.call) {
-            return Verdict::Allowed;
+            return DialDecision::Allowed;
         }
         // A clock that was set back must not let old dials vanish early or stay for ever.
         let now = now.max(self.latest);
@@ -178,9 +178,9 @@ impl DialGuard {
             Ok(number) => {
                 self.held.insert(dial.call);
                 self.count(number.clone(), now);
-                Verdict::Allowed
+                DialDecision::Allowed
             }
-            Err(refusal) => Verdict::Refused(refusal),
+            Err(refusal) => DialDecision::Refused(refusal),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 use crate::durability::persistence_state::SpoolHealth;
 use crate::limits::budgets::BudgetUse;
 use crate::limits::provider_capacity::Measure;
@@ -59,7 +59,7 @@ pub struct Health {
     /// Whether the program is being stopped.
     pub draining: bool,
     /// What this process is on its database.
-    pub standing: Standing,
+    pub role: EngineRole,
     /// The PBX; none where no route needs its call control.
     pub threecx: Option<PbxHealth>,
     /// What callers hear and is not as it was ordered, for people.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use precall_base::clock;
-use precall_call::{At, Call, Event, Fact, Phase, facts};
+use precall_call::{At, Call, Event, Fact, HandingOff, Phase, facts};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,8 +20,8 @@ use prometheus_client::registry::{Registry, Unit};
 use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
 use self::growth::Growth;
-use crate::api::Health;
 use crate::limits::budgets::BudgetNews;
+use crate::observe::health::Health;
 
 /// Seconds: a greeting is asked for within milliseconds and heard within seconds.
 const GREETING_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0];
@@ -348,6 +348,8 @@ impl Metrics {
                 Fact::HandedOff(rung) => {
                     self.handed_over.get_or_create(&RungLabel { rung: rung.name() }).inc();
                 }
+                // Budgets count it, and their metrics tell.
+                Fact::ConversationReported { .. } => {}
                 Fact::Panicked => self.panicked(event),
                 Fact::Released(release) => {
                     let cause = release.cause.name();
@@ -367,7 +369,7 @@ impl Metrics {
 
     fn failed_attempt(&self, before: Option<&Call>, event: &Event) {
         let (Some(before), Event::HandoffFailed { attempt: number, why }) = (before, event) else { return };
-        if let Phase::HandingOff(attempt) = before.phase
+        if let Phase::HandingOff(HandingOff { attempt, .. }) = before.phase
             && attempt.number == *number
         {
             let labels = AttemptLabels { rung: attempt.rung.name(), why: why.name() };
@@ -376,8 +378,8 @@ impl Metrics {
     }
 
     fn panicked(&self, event: &Event) {
-        if let Event::Panicked { job, .. } = event {
-            self.panics.get_or_create(&JobLabel { job: job.name() }).inc();
+        if let Event::Panicked { part, .. } = event {
+            self.panics.get_or_create(&JobLabel { job: part.name() }).inc();
         }
     }
 

@@ -12,7 +12,7 @@ use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
 use precall_providers::threecx::event::{LegChange, PbxEvent};
 use precall_providers::threecx::participant::Participant;
 
-use crate::pbx::leg_events::LegHappened;
+use crate::pbx::leg_events::PbxLegChange;
 
 mod leg;
 mod tombstones;
@@ -90,7 +90,7 @@ pub enum LegOutput {
         /// When the frame that led to it was received.
         at: At,
         /// What.
-        what: Box<LegHappened>,
+        what: Box<PbxLegChange>,
     },
     /// A list was compared; these are all legs.
     Synced(Vec<LegAddress>),
@@ -231,7 +231,7 @@ impl LegBook {
     fn keys(&mut self, participant: ParticipantId, keys: &str, at: At, outputs: &mut Vec<LegOutput>) {
         let Some(leg) = self.legs.get_mut(&participant) else { return };
         if leg.known.is_some() {
-            let what = LegHappened::Keys(keys.to_owned());
+            let what = PbxLegChange::Keys(keys.to_owned());
             outputs.push(tell(self.address(participant), at, what));
             return;
         }
@@ -306,7 +306,7 @@ impl LegBook {
             None => true,
             // The ids have started again, and what has this number now is another leg.
             Some(known) if !confirmed_before && is_another_leg(known, &seen) => {
-                outputs.push(tell(address.clone(), at, LegHappened::Gone));
+                outputs.push(tell(address.clone(), at, PbxLegChange::Gone));
                 true
             }
             Some(known) => {
@@ -319,17 +319,17 @@ impl LegBook {
         leg.known = Some(seen.clone());
         let keys = std::mem::take(&mut leg.keys);
         if is_news {
-            outputs.push(tell(address.clone(), at, LegHappened::Seen(seen)));
+            outputs.push(tell(address.clone(), at, PbxLegChange::Seen(seen)));
         }
         if !keys.is_empty() {
-            outputs.push(tell(address, at, LegHappened::Keys(keys)));
+            outputs.push(tell(address, at, PbxLegChange::Keys(keys)));
         }
     }
 
     fn remove(&mut self, participant: ParticipantId, at: At, outputs: &mut Vec<LegOutput>) {
         let was_told = self.legs.remove(&participant).is_some_and(|leg| leg.known.is_some());
         if was_told {
-            outputs.push(tell(self.address(participant), at, LegHappened::Gone));
+            outputs.push(tell(self.address(participant), at, PbxLegChange::Gone));
         }
     }
 
@@ -355,6 +355,6 @@ impl LegBook {
     }
 }
 
-fn tell(leg: LegAddress, at: At, what: LegHappened) -> LegOutput {
+fn tell(leg: LegAddress, at: At, what: PbxLegChange) -> LegOutput {
     LegOutput::Tell { leg, at, what: Box::new(what) }
 }

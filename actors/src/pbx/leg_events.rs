@@ -8,19 +8,19 @@ use precall_providers::threecx::participant::Participant;
 /// News of one leg of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct LegNews {
+pub struct PbxLegEvent {
     /// Which leg.
     pub leg: LegAddress,
     /// When the frame or the list that led to it was received.
     pub at: At,
     /// What happened.
-    pub what: LegHappened,
+    pub what: PbxLegChange,
 }
 
 /// What can happen to a leg.
 #[expect(clippy::large_enum_variant, reason = "most news is a sight; the others are as rare as calls")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LegHappened {
+pub enum PbxLegChange {
     /// First sight, and each change of status or party.
     Seen(Participant),
     /// It is no more. The same id may come again after the PBX restarted: then it is another leg.

@@ -26,7 +26,7 @@ use slog::{Logger, debug, info};
 use tokio::sync::watch;
 
 use crate::pbx::leg_book::{LEGS_MAX, LegBook, LegInput, LegOutput};
-use crate::pbx::leg_events::{LegHappened, LegNews, LookAt, Synced};
+use crate::pbx::leg_events::{LookAt, PbxLegChange, PbxLegEvent, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
 
 mod trouble;
@@ -51,7 +51,7 @@ pub struct Feed {
     /// The keeper's side of it.
     pub desk: TokenPublisher,
     /// Hears of every leg of ours.
-    pub news: Recipient<LegNews>,
+    pub news: Recipient<PbxLegEvent>,
     /// Hears of every list that was compared, after the news that it brought.
     pub synced: Recipient<Synced>,
     /// Told how it goes.
@@ -94,7 +94,7 @@ pub struct PbxFeed {
     /// The generation of the token in use, for the socket to follow.
     fresh: Arc<watch::Sender<u64>>,
     book: LegBook,
-    news: Recipient<LegNews>,
+    news: Recipient<PbxLegEvent>,
     synced: Recipient<Synced>,
     state: Arc<PbxState>,
     pace: FeedPace,
@@ -178,17 +178,17 @@ impl PbxFeed {
         }
     }
 
-    fn tell(&self, leg: LegAddress, at: At, what: LegHappened) {
+    fn tell(&self, leg: LegAddress, at: At, what: PbxLegChange) {
         match &what {
-            LegHappened::Seen(seen) => debug!(self.log, "a leg was seen"; "leg" => %leg.participant,
+            PbxLegChange::Seen(seen) => debug!(self.log, "a leg was seen"; "leg" => %leg.participant,
                 "status" => seen.status.word(), "threecx_call_id" => seen.call_id),
-            LegHappened::Gone => debug!(self.log, "a leg is gone"; "leg" => %leg.participant),
+            PbxLegChange::Gone => debug!(self.log, "a leg is gone"; "leg" => %leg.participant),
             // Which keys is between the caller and the call.
-            LegHappened::Keys(keys) => {
+            PbxLegChange::Keys(keys) => {
                 debug!(self.log, "keys were pressed"; "leg" => %leg.participant, "keys" => keys.len());
             }
         }
-        self.news.do_send(LegNews { leg, at, what });
+        self.news.do_send(PbxLegEvent { leg, at, what });
     }
 
     fn fetch(&mut self, leg: LegAddress, generation: u64, ctx: &mut Context<Self>) {

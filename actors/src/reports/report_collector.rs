@@ -1,4 +1,4 @@
-//! Fetches the reports that no webhook brought: polls, and applies them by the same function as the webhook.
+//! Fetches post-call reports that no webhook delivered, and applies them like a webhook.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,49 +18,49 @@ use crate::admission::call_supervisor::{CallSupervisor, ReportCame};
 use crate::admission::contract::ReportOutcome;
 use crate::call::services::CallServices;
 
-/// Conversations of one round; the others are due in the next.
+/// Maximum of conversations per round; the others follow in the next.
 const ROUND_MAX: i64 = 500;
-const ASK_WITHIN: Duration = Duration::from_secs(10);
-/// What was not reported within a day never will be.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// Conversations older than this are given up.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// A conversation is asked for in this many rounds; after them only now and then (ElevenLabs facts, section 6).
-const ROUNDS_EAGER: u32 = 10;
-const SELDOM: Duration = Duration::from_secs(600);
+/// Rounds in which a conversation is requested; afterwards only every `SLOW_EVERY` (ElevenLabs facts, section 6).
+const FAST_ROUNDS: u32 = 10;
+const SLOW_EVERY: Duration = Duration::from_secs(600);
 
-/// How often a conversation was asked for, and when it may be again.
-type Asked = HashMap<ConversationId, (u32, At)>;
+/// Requests so far and time of the next one, by conversation.
+type Requests = HashMap<ConversationId, (u32, At)>;
 
-/// See the file.
-pub struct ReportCollector {
+/// Polls the provider for overdue reports.
+pub(crate) struct ReportCollector {
     services: Arc<CallServices>,
     supervisor: Addr<CallSupervisor>,
     /// `POSTCALL_WAIT_SECONDS`.
     wait: Duration,
-    /// Between two rounds.
+    /// Interval between two rounds.
     every: Duration,
-    asked: Asked,
+    requests: Requests,
 }
 
 impl ReportCollector {
-    /// Asks for conversations that began longer than `wait` ago, in rounds `every` apart.
+    /// Requests conversations that began longer than `wait` ago, in rounds `every` apart.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         services: Arc<CallServices>,
         supervisor: Addr<CallSupervisor>,
         wait: Duration,
         every: Duration,
     ) -> Self {
-        Self { services, supervisor, wait, every, asked: Asked::new() }
+        Self { services, supervisor, wait, every, requests: Requests::new() }
     }
 
     fn next_round(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(self.every, |actor, ctx| {
             let (services, supervisor) = (Arc::clone(&actor.services), actor.supervisor.clone());
-            let (wait, asked) = (actor.wait, std::mem::take(&mut actor.asked));
-            let round = async move { round(&services, &supervisor, wait, asked).await };
-            ctx.spawn(round.into_actor(actor).map(|asked, actor, ctx| {
-                actor.asked = asked;
+            let (wait, requests) = (actor.wait, std::mem::take(&mut actor.requests));
+            let round = async move { round(&services, &supervisor, wait, requests).await };
+            ctx.spawn(round.into_actor(actor).map(|requests, actor, ctx| {
+                actor.requests = requests;
                 actor.next_round(ctx);
             }));
         });
@@ -81,56 +81,59 @@ async fn round(
     services: &CallServices,
     supervisor: &Addr<CallSupervisor>,
     wait: Duration,
-    mut asked: Asked,
-) -> Asked {
+    mut requests: Requests,
+) -> Requests {
     if !services.persistence_state.can_keep() {
-        return asked;
+        return requests;
     }
-    if let Err(error) = match_kept(services, supervisor).await {
+    if let Err(error) = apply_kept_reports(services, supervisor).await {
         warn!(services.log, "kept reports could not be read"; "error" => %error);
-        return asked;
+        return requests;
     }
     let due = match due(services, wait).await {
         Ok(due) => due,
         Err(error) => {
-            warn!(services.log, "overdue reports could not be listed"; "error" => %error);
-            return asked;
+            warn!(services.log, "could not list the overdue reports"; "error" => %error);
+            return requests;
         }
     };
     let clients = services.clients.here();
-    asked.retain(|conversation, _| due.iter().any(|(_, due)| due == conversation));
+    requests.retain(|conversation, _| due.iter().any(|(_, due)| due == conversation));
     for (call, conversation) in due {
         let now = clock::now();
-        let (times, next) = asked.entry(conversation.clone()).or_insert((0, now));
+        let (times, next) = requests.entry(conversation.clone()).or_insert((0, now));
         if *next > now {
             continue;
         }
         *times = times.saturating_add(1);
-        if *times >= ROUNDS_EAGER {
-            *next = now.plus(SELDOM);
+        if *times >= FAST_ROUNDS {
+            *next = now.plus(SLOW_EVERY);
         }
-        let detail = clients.bulk.conversation(&conversation, ASK_WITHIN).await;
+        let detail = clients.bulk.conversation(&conversation, REQUEST_WITHIN).await;
         services.provider.note(&detail);
         match detail {
             Ok(ConversationDetail::Reported(mut report)) => {
-                info!(services.log, "a report was fetched"; "call" => %call);
+                info!(services.log, "report fetched"; "call" => %call);
                 report.our_call = Some(call);
                 let (answer, _) = oneshot::channel();
-                // Its call is known, so it is never kept apart.
+                // The call is known, so the raw report is never kept.
                 let raw = Box::<RawValue>::default();
                 supervisor.do_send(ReportCame { report, raw, answer });
             }
             Ok(ConversationDetail::NotYet { .. }) => {}
             Err(error) => {
-                warn!(services.log, "a report could not be fetched"; "call" => %call, "error" => %error);
+                warn!(services.log, "could not fetch a report"; "call" => %call, "error" => %error);
             }
         }
     }
-    asked
+    requests
 }
 
-/// Reports that were kept while their call could not be looked for.
-async fn match_kept(services: &CallServices, supervisor: &Addr<CallSupervisor>) -> Result<(), StoreError> {
+/// Applies reports that were kept because their call was not known.
+async fn apply_kept_reports(
+    services: &CallServices,
+    supervisor: &Addr<CallSupervisor>,
+) -> Result<(), StoreError> {
     let client = services.pool.get().await?;
     for (call, body) in unmatched_reports::found(&**client, ROUND_MAX).await? {
         let raw = RawValue::from_string(body.to_string()).unwrap_or_default();
@@ -140,7 +143,7 @@ async fn match_kept(services: &CallServices, supervisor: &Addr<CallSupervisor>) 
         let conversation = report.conversation.clone();
         let (answer, outcome) = oneshot::channel();
         supervisor.do_send(ReportCame { report, raw, answer });
-        // One that says nothing new makes no event that would take it away.
+        // A report without news writes no event, so no event removes it from the kept ones.
         if let Ok(Ok(ReportOutcome::Applied(_))) = outcome.await {
             unmatched_reports::forget(&**client, conversation.as_str()).await?;
         }

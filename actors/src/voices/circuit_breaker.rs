@@ -1,82 +1,82 @@
-//! A provider that fails is left alone for a while, so that callers have the fallback voice at once instead of after the longest wait. Pure:
-//! the clock is an argument.
+//! Circuit breaker for clones: after repeated provider failures callers get the fallback voice at once. Pure: the
+//! clock is an argument.
 
 use std::time::Duration;
 
 use precall_call::At;
 
-/// So many failures in a row open it.
+/// Consecutive failures that open it.
 const FAILURES: u32 = 5;
-/// How long the provider is left alone at first, and at most: each trial that fails doubles it.
+/// How long it stays open at first, and at most. Each failed trial doubles the pause.
 const PAUSE_FIRST: Duration = Duration::from_secs(15);
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 
-/// Whether something may be asked of the provider.
+/// Whether a clone may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
-    /// It may.
+pub(crate) enum Gate {
+    /// It may start.
     Pass,
-    /// Not now.
-    Shut,
+    /// The breaker is open.
+    Blocked,
 }
 
-/// See the file.
+/// Closed, or open until a time; then one trial request decides.
 #[derive(Debug, Default)]
-pub struct Breaker {
+pub(crate) struct CircuitBreaker {
     failures: u32,
-    shut: Option<Shut>,
+    open: Option<OpenState>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Shut {
+struct OpenState {
     until: At,
     pause: Duration,
-    /// One request is under way that finds out.
-    trying: bool,
+    /// A trial request is running.
+    probing: bool,
 }
 
-impl Breaker {
-    /// Whether a request may be made now. After the pause one may, and its outcome decides.
-    pub fn ask(&mut self, now: At) -> Gate {
-        match &mut self.shut {
+impl CircuitBreaker {
+    /// Whether a request may start now. After the pause one trial may, and its result decides.
+    pub(crate) fn try_pass(&mut self, now: At) -> Gate {
+        match &mut self.open {
             None => Gate::Pass,
-            Some(shut) if shut.until <= now && !shut.trying => {
-                shut.trying = true;
+            Some(open) if open.until <= now && !open.probing => {
+                open.probing = true;
                 Gate::Pass
             }
-            Some(_) => Gate::Shut,
+            Some(_) => Gate::Blocked,
         }
     }
 
-    /// The provider did what it should, or refused for a reason of ours.
-    pub fn answered(&mut self) {
+    /// The provider answered as it should, or refused for a reason on our side.
+    pub fn succeeded(&mut self) {
         *self = Self::default();
     }
 
-    /// It did not.
+    /// The provider failed.
     pub fn failed(&mut self, now: At) {
         self.failures = self.failures.saturating_add(1);
-        let pause = match self.shut {
-            // What was under way before it was shut says nothing new.
-            Some(shut) if !shut.trying => return,
-            Some(shut) => shut.pause.saturating_mul(2).min(PAUSE_MAX),
+        let pause = match self.open {
+            // Requests that started before the breaker opened say nothing new.
+            Some(open) if !open.probing => return,
+            Some(open) => open.pause.saturating_mul(2).min(PAUSE_MAX),
             None if self.failures >= FAILURES => PAUSE_FIRST,
             None => return,
         };
-        self.shut = Some(Shut { until: now.plus(pause), pause, trying: false });
+        self.open = Some(OpenState { until: now.plus(pause), pause, probing: false });
     }
 
-    /// What was tried came to nothing, and says nothing of the provider.
-    pub fn not_tried(&mut self) {
-        if let Some(shut) = &mut self.shut {
-            shut.trying = false;
+    /// A trial ended without a result that says anything about the provider.
+    pub(crate) fn inconclusive(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.probing = false;
         }
     }
 
-    /// Whether the provider is being left alone.
+    /// Whether the breaker is open.
     #[must_use]
-    pub fn is_shut(&self) -> bool {
-        self.shut.is_some()
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
     }
 }
 

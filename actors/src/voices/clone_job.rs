@@ -1,4 +1,4 @@
-//! One clone: reads the sample, records the intent, uploads once, hears the answer out, records what came of it.
+//! A clone job: reads the sample, records the intent, uploads once, waits for the answer and records the outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use precall_base::backoff::Backoff;
 use precall_base::clock;
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
 use precall_providers::elevenlabs::{
     AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceSample, VoiceUse,
 };
@@ -25,74 +25,74 @@ use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 use crate::voices::services::VoiceServices;
 use crate::voices::terms::{CachedClone, CloneOrder, Failure, JobEnd};
-use crate::voices::voice_book::{Fullness, JobTold, VoiceBook, WantSlot};
+use crate::voices::voice_book::{JobEvent, RequestSlot, SlotDemand, VoiceBook};
 
-/// How long a job is heard out after its upload has begun, however long its calls were ready to wait.
-const HEARD_OUT: Duration = Duration::from_secs(120);
-/// One look-up by name, and the pauses before each: a voice that was just made may not be listed at once.
-const LOOK_WITHIN: Duration = Duration::from_secs(5);
-const LOOK_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(5)];
-/// Uploads that were surely not executed, all told.
+/// Time limit of an upload, also after its calls stopped waiting.
+const UPLOAD_WITHIN: Duration = Duration::from_secs(120);
+/// Time limit of one search by name, and the pauses before each: a new voice may not be listed at once.
+const SEARCH_WITHIN: Duration = Duration::from_secs(5);
+const SEARCH_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(5)];
+/// Maximum of uploads per job. Only uploads that were certainly not executed are repeated.
 const ATTEMPTS_MAX: u32 = 3;
-/// Voices that are deleted for one clone, where the provider finds the account full again and again.
+/// Maximum of voices deleted for one clone, if the provider keeps reporting a full account.
 const EVICTIONS_MAX: u32 = 3;
-/// A slot, with the deletion that it may take.
+/// Time limit for a slot, including the deletion it may need.
 const SLOT_WITHIN: Duration = Duration::from_secs(35);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// What is to be cloned.
+/// A clone job's task.
 #[derive(Clone, Debug)]
-pub struct JobTask {
-    /// Its id, and in the voice's name at the provider.
-    pub job: JobId,
-    /// Whose voice.
+pub(crate) struct JobTask {
+    /// The job's id, which is part of the voice's name at the provider.
+    pub job: CloneJobId,
+    /// The caller.
     pub key: CallerKey,
-    /// What is to be done.
+    /// What the job does.
     pub work: JobWork,
 }
 
-/// What a job is to do.
+/// What a job does.
 #[derive(Clone, Debug)]
-pub enum JobWork {
+pub(crate) enum JobWork {
     /// Upload a sample.
     Clone {
-        /// Of what, and on whose word.
+        /// The sample and its consents.
         order: CloneOrder,
-        /// The call that asked first; none where a voice is cloned ahead.
+        /// The call that requested it first; `None` for a prefetch.
         call: Option<CallId>,
     },
-    /// A crash came between an upload and its outcome: is there a voice?
-    FindOut {
-        /// Its name at the provider.
+    /// Find out whether an upload before a crash made a voice.
+    Resolve {
+        /// The voice's name at the provider.
         name: String,
         /// SHA-256 of the sample, hex.
         sample_sha256: String,
-        /// The sample's size.
+        /// The sample's size in bytes.
         sample_bytes: usize,
     },
 }
 
-/// Nobody waits any more and nothing was sent.
+/// Stops a job that no call waits for and that has uploaded nothing.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct Drop;
+pub(crate) struct StopJob;
 
-/// See the file.
-pub struct CloneJob {
+/// The actor of one clone job.
+pub(crate) struct CloneJob {
     task: JobTask,
     services: Arc<VoiceServices>,
     book: Addr<VoiceBook>,
     intent_durable: Option<oneshot::Sender<()>>,
-    _notice: DownNotice<JobTold>,
+    _notice: DownNotice<JobEvent>,
 }
 
 impl CloneJob {
-    /// For one task.
+    /// An actor for one task.
     #[must_use]
-    pub fn new(task: JobTask, services: Arc<VoiceServices>, book: Addr<VoiceBook>) -> Self {
+    pub(crate) fn new(task: JobTask, services: Arc<VoiceServices>, book: Addr<VoiceBook>) -> Self {
         let job = task.job;
-        let notice = DownNotice::new(book.clone().recipient(), move |_| JobTold::Down(job));
+        let notice = DownNotice::new(book.clone().recipient(), move |_| JobEvent::Down(job));
         Self { task, services, book, intent_durable: None, _notice: notice }
     }
 }
@@ -101,7 +101,7 @@ impl Actor for CloneJob {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let (durable, heard) = oneshot::channel();
+        let (durable, intent) = oneshot::channel();
         self.intent_durable = Some(durable);
         let (task, services, book) = (self.task.clone(), Arc::clone(&self.services), self.book.clone());
         let (work, job) = (task.work.clone(), ctx.address());
@@ -111,13 +111,13 @@ impl Actor for CloneJob {
                 if let Some(call) = call {
                     services.faults.pass(Point::JobStarts, call);
                 }
-                let run = Run { log: log(1), task, services, book };
-                let cloned = run.carry_out(order, call, heard);
+                let run = JobRun { log: log(1), task, services, book };
+                let cloned = run.make_clone(order, call, intent);
                 ctx.spawn(cloned.into_actor(self).map(|(), _, ctx| ctx.stop()));
             }
-            JobWork::FindOut { name, sample_sha256, sample_bytes } => {
-                let run = Run { log: log(2), task, services, book };
-                let found = run.find_out(name, sample_sha256, sample_bytes);
+            JobWork::Resolve { name, sample_sha256, sample_bytes } => {
+                let run = JobRun { log: log(2), task, services, book };
+                let found = run.resolve(name, sample_sha256, sample_bytes);
                 ctx.spawn(found.into_actor(self).map(|(), _, ctx| ctx.stop()));
             }
         }
@@ -134,74 +134,74 @@ impl Handler<Durable> for CloneJob {
     }
 }
 
-impl Handler<Drop> for CloneJob {
+impl Handler<StopJob> for CloneJob {
     type Result = ();
 
-    fn handle(&mut self, _: Drop, ctx: &mut Context<Self>) {
+    fn handle(&mut self, _: StopJob, ctx: &mut Context<Self>) {
         ctx.stop();
     }
 }
 
-/// A job on its way.
-struct Run {
+/// A running job.
+struct JobRun {
     task: JobTask,
     services: Arc<VoiceServices>,
     book: Addr<VoiceBook>,
     log: JobLog,
 }
 
-/// A voice, or why not.
-struct Made {
+/// A voice at the provider.
+struct MadeVoice {
     voice: VoiceId,
     found_by_name: bool,
 }
 
-/// What a voice was made of.
-struct MadeOf {
-    /// Where it lies; none where that is not known any more.
+/// The sample that a voice was made from.
+struct MadeFrom {
+    /// Its reference; `None` if not known any more.
     sample: Option<String>,
     mark: Option<String>,
     sha256: String,
     bytes: usize,
 }
 
-struct NotMade {
+struct CloneFailure {
     why: NoVoice,
     failure: Failure,
     message: String,
 }
 
-impl Run {
-    /// After a crash: what became of an upload is written down, and a voice that was made is used.
-    async fn find_out(mut self, name: String, sample_sha256: String, sample_bytes: usize) {
+impl JobRun {
+    /// Resolves an upload whose outcome was lost in a crash: records the outcome, and uses the voice if there is one.
+    async fn resolve(mut self, name: String, sample_sha256: String, sample_bytes: usize) {
         let began = clock::now();
         let clients = self.services.clients.here();
-        match self.look_for(&clients, &name).await {
+        match self.find_by_name(&clients, &name).await {
             Some(made) => {
                 let (sample, mark) = (None, None);
-                let of = MadeOf { sample, mark, sha256: sample_sha256, bytes: sample_bytes };
+                let of = MadeFrom { sample, mark, sha256: sample_sha256, bytes: sample_bytes };
                 self.succeeded(&made, of, began);
             }
             None => {
-                let message = "the outcome was lost in a restart and no such voice is listed";
-                self.failed(&NotMade::passing(message), sample_bytes, began);
+                let message = "the outcome was lost in a restart and the provider lists no such voice";
+                self.failed(&CloneFailure::transient(message), sample_bytes, began);
             }
         }
     }
 
-    async fn carry_out(mut self, order: CloneOrder, call: Option<CallId>, intent: oneshot::Receiver<()>) {
+    async fn make_clone(mut self, order: CloneOrder, call: Option<CallId>, intent: oneshot::Receiver<()>) {
         let began = clock::now();
         let CloneOrder { sample: reference, mark, covered, existing } = order;
         let sample = match self.services.settings.samples.read(&reference).await {
             Ok(sample) => sample,
             Err(error) => {
-                // A disk or a store in trouble says nothing of the sample.
+                // A failing disk or store says nothing about the sample.
                 let (why, failure) = if error.is_passing() {
-                    (NoVoice::CloneFailed, Failure::Passing)
+                    (NoVoice::CloneFailed, Failure::Transient)
                 } else {
-                    (NoVoice::SampleRefused, Failure::Lasting)
+                    (NoVoice::SampleRefused, Failure::Permanent)
                 };
-                return self.failed(&NotMade { why, failure, message: error.to_string() }, 0, began);
+                return self.failed(&CloneFailure { why, failure, message: error.to_string() }, 0, began);
             }
         };
         let sha256 = hex::encode(sample.sha256);
@@ -213,7 +213,7 @@ impl Run {
             },
         };
         if existing.is_some_and(|(_, of)| of == sha256) {
-            self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Unchanged { mark }));
+            self.book.do_send(JobEvent::Ended(self.task.job, JobEnd::Unchanged { mark }));
             return;
         }
         let name = format!("precall-{}-{}", self.services.settings.installation, self.task.job);
@@ -222,26 +222,26 @@ impl Run {
             return;
         }
         self.pass(Point::JobBeforeUpload, call);
-        self.book.do_send(JobTold::Uploading(self.task.job));
-        // The book's answer is the permission: until then it may still stop this job.
-        let fullness = if call.is_some() { Fullness::AsKnown } else { Fullness::ForNobody };
-        if !self.has_slot(fullness).await {
+        self.book.do_send(JobEvent::Uploading(self.task.job));
+        // The slot is the permission to upload: until then the book may still stop this job.
+        let demand = if call.is_some() { SlotDemand::Normal } else { SlotDemand::CloneAhead };
+        if !self.has_slot(demand).await {
             return self.failed(&no_slot(), sample.content.len(), clock::now());
         }
         let began = clock::now();
-        let of = MadeOf { sample: Some(reference), mark, sha256, bytes: sample.content.len() };
-        let made = self.upload_within_patience(&name, sample).await;
+        let of = MadeFrom { sample: Some(reference), mark, sha256, bytes: sample.content.len() };
+        let made = self.upload_with_timeout(&name, sample).await;
         self.pass(Point::JobAnswered, call);
         match made {
             Ok(made) => self.succeeded(&made, of, began),
-            Err(not_made) => self.failed(&not_made, of.bytes, began),
+            Err(failure) => self.failed(&failure, of.bytes, began),
         }
     }
 
     fn is_waited_for(&self) -> bool {
         match &self.task.work {
             JobWork::Clone { call, .. } => call.is_some(),
-            JobWork::FindOut { .. } => false,
+            JobWork::Resolve { .. } => false,
         }
     }
 
@@ -251,87 +251,87 @@ impl Run {
         }
     }
 
-    /// The calls that wait are released after `VOICE_CLONE_TIMEOUT`; the answer is heard out all the same.
-    async fn upload_within_patience(&self, name: &str, sample: VoiceSample) -> Result<Made, NotMade> {
+    /// Uploads the sample. Waiting calls give up after `VOICE_CLONE_TIMEOUT`; the upload continues.
+    async fn upload_with_timeout(&self, name: &str, sample: VoiceSample) -> Result<MadeVoice, CloneFailure> {
         let upload = self.upload(name, sample);
         tokio::pin!(upload);
         tokio::select! {
             made = &mut upload => return made,
             () = tokio::time::sleep(self.services.settings.clone_timeout) => {}
         }
-        self.book.do_send(JobTold::Late(self.task.job));
+        self.book.do_send(JobEvent::Late(self.task.job));
         upload.await
     }
 
-    async fn upload(&self, name: &str, sample: VoiceSample) -> Result<Made, NotMade> {
+    async fn upload(&self, name: &str, sample: VoiceSample) -> Result<MadeVoice, CloneFailure> {
         let clients = self.services.clients.here();
         let order = AddVoice { name: name.to_owned(), description: None, sample };
         let (mut attempt, mut evicted) = (1, 0);
         let mut pauses = Backoff::new(RETRY_PAUSE, RETRY_PAUSE_MAX);
         loop {
-            if !self.services.persistence_state.stand().may_act().await {
-                return Err(NotMade::passing("another precall may have taken over"));
+            if !self.services.persistence_state.leadership().may_act().await {
+                return Err(CloneFailure::transient("another precall may be the leader"));
             }
-            let answer = clients.bulk.add_voice(&order, HEARD_OUT).await;
+            let answer = clients.bulk.add_voice(&order, UPLOAD_WITHIN).await;
             self.services.provider.note(&answer);
             let error = match answer {
                 Ok(added) if added.usable == VoiceUse::Ready => {
-                    return Ok(Made { voice: added.voice, found_by_name: false });
+                    return Ok(MadeVoice { voice: added.voice, found_by_name: false });
                 }
                 Ok(added) => return Err(self.needs_verification(&clients, &added.voice).await),
                 Err(error) => error,
             };
-            warn!(self.services.log, "a clone was not made"; "job" => %self.task.job, "attempt" => attempt,
+            warn!(self.services.log, "clone attempt failed"; "job" => %self.task.job, "attempt" => attempt,
                 "error" => %error, "executed" => ?error.execution);
             if error.execution == Execution::Maybe {
-                return self.look_for(&clients, name).await.ok_or_else(|| not_made(&error));
+                return self.find_by_name(&clients, name).await.ok_or_else(|| clone_failure(&error));
             }
             if error.kind == ProviderErrorKind::SlotsFull && evicted < EVICTIONS_MAX && self.is_waited_for() {
                 evicted = evicted.saturating_add(1);
-                if self.has_slot(Fullness::Full).await {
+                if self.has_slot(SlotDemand::AccountFull).await {
                     continue;
                 }
                 return Err(no_slot());
             }
             if attempt >= ATTEMPTS_MAX || !(error.is_passing() && error.may_be_sent_again()) {
-                return Err(not_made(&error));
+                return Err(clone_failure(&error));
             }
             attempt = attempt.saturating_add(1);
             tokio::time::sleep(pause_after(&error, &mut pauses)).await;
         }
     }
 
-    /// Whether there is a slot for one more voice, now that one that nobody uses may have been deleted for it.
-    async fn has_slot(&self, fullness: Fullness) -> bool {
-        let (reply, heard) = oneshot::channel();
-        self.book.do_send(WantSlot { job: self.task.job, fullness, reply });
-        tokio::time::timeout(SLOT_WITHIN, heard).await.is_ok_and(|answer| answer.unwrap_or(false))
+    /// Requests a slot. The voice book may delete an unused voice for it.
+    async fn has_slot(&self, demand: SlotDemand) -> bool {
+        let (reply, granted) = oneshot::channel();
+        self.book.do_send(RequestSlot { job: self.task.job, demand, reply });
+        tokio::time::timeout(SLOT_WITHIN, granted).await.is_ok_and(|answer| answer.unwrap_or(false))
     }
 
-    /// The provider's guard found a protected voice: it must not be used, and it must not hold a slot.
-    async fn needs_verification(&self, clients: &Clients, voice: &VoiceId) -> NotMade {
-        let deleted = clients.bulk.delete_voice(voice, LOOK_WITHIN).await;
+    /// The provider requires a verification of this voice: it must not be used, and is deleted to free its slot.
+    async fn needs_verification(&self, clients: &Clients, voice: &VoiceId) -> CloneFailure {
+        let deleted = clients.bulk.delete_voice(voice, SEARCH_WITHIN).await;
         let message = match deleted {
             Ok(_) => "the voice requires verification and was deleted".to_owned(),
             Err(error) => format!("the voice requires verification and could not be deleted: {error}"),
         };
-        // The same sample would only be found to resemble the same voice.
-        NotMade { why: NoVoice::CloneFailed, failure: Failure::Lasting, message }
+        // The same sample would give the same result.
+        CloneFailure { why: NoVoice::CloneFailed, failure: Failure::Permanent, message }
     }
 
-    /// The answer was lost. Nothing is uploaded again: the voice is there under its name, or it is not.
-    async fn look_for(&self, clients: &Clients, name: &str) -> Option<Made> {
-        for pause in LOOK_PAUSES {
+    /// The answer was lost: searches the voice by its name and uploads nothing again.
+    async fn find_by_name(&self, clients: &Clients, name: &str) -> Option<MadeVoice> {
+        for pause in SEARCH_PAUSES {
             tokio::time::sleep(pause).await;
-            let Ok(list) = clients.bulk.voices_named(name, LOOK_WITHIN).await else { continue };
+            let Ok(list) = clients.bulk.voices_named(name, SEARCH_WITHIN).await else { continue };
             if let Some(found) = list.voices.into_iter().find(|voice| voice.name == name) {
-                return Some(Made { voice: found.voice, found_by_name: true });
+                return Some(MadeVoice { voice: found.voice, found_by_name: true });
             }
         }
         None
     }
 
-    fn succeeded(&mut self, made: &Made, of: MadeOf, began: At) {
+    fn succeeded(&mut self, made: &MadeVoice, of: MadeFrom, began: At) {
         let at = clock::now();
         let took_ms = millis(at.since(began));
         info!(self.services.log, "voice cloned"; "job" => %self.task.job, "took_ms" => took_ms,
@@ -355,16 +355,16 @@ impl Run {
         };
         let rows = vec![RowWrite::CloneLog(logged), RowWrite::CacheFilled(cached)];
         self.log.append(voice_event_json::encode(&event), None, rows, at);
-        // After the rows are on their way: a call that uses the voice is written after them.
+        // After the rows were sent: events of a call that uses the voice must follow them.
         let voice = made.voice.clone();
         let clone = CachedClone { voice, sample_sha256: Some(of.sha256), sample: of.sample, mark: of.mark };
-        self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Cloned(clone)));
+        self.book.do_send(JobEvent::Ended(self.task.job, JobEnd::Cloned(clone)));
     }
 
-    fn failed(&mut self, not_made: &NotMade, size: usize, began: At) {
+    fn failed(&mut self, clone_failure: &CloneFailure, size: usize, began: At) {
         let at = clock::now();
-        let NotMade { why, failure, message } = not_made;
-        warn!(self.services.log, "voice not cloned"; "job" => %self.task.job, "reason" => why.name(),
+        let CloneFailure { why, failure, message } = clone_failure;
+        warn!(self.services.log, "clone failed"; "job" => %self.task.job, "reason" => why.name(),
             "error" => message);
         let event = VoiceEvent::CloneFailed { reason: why.name(), message };
         let logged = CloneLogRow {
@@ -374,7 +374,7 @@ impl Run {
             ..self.log_row(size, began, at)
         };
         self.log.append(voice_event_json::encode(&event), None, vec![RowWrite::CloneLog(logged)], at);
-        self.book.do_send(JobTold::Ended(self.task.job, JobEnd::Failed(*why, *failure)));
+        self.book.do_send(JobEvent::Ended(self.task.job, JobEnd::Failed(*why, *failure)));
     }
 
     fn log_row(&self, size: usize, began: At, at: At) -> CloneLogRow {
@@ -393,7 +393,7 @@ impl Run {
     }
 }
 
-/// Appends to the job's own log.
+/// Writes the job's event log.
 struct JobLog {
     task: JobTask,
     services: Arc<VoiceServices>,
@@ -420,54 +420,54 @@ impl JobLog {
     }
 }
 
-impl NotMade {
-    fn passing(message: &str) -> Self {
-        let (why, failure) = (NoVoice::CloneFailed, Failure::Passing);
+impl CloneFailure {
+    fn transient(message: &str) -> Self {
+        let (why, failure) = (NoVoice::CloneFailed, Failure::Transient);
         Self { why, failure, message: message.to_owned() }
     }
 }
 
-fn no_slot() -> NotMade {
-    let message = "every voice of ours in the account is in use, or the plan allows no more of them";
-    NotMade { why: NoVoice::NoSlot, ..NotMade::passing(message) }
+fn no_slot() -> CloneFailure {
+    let message = "no free voice slot: all our voices are in use, or the plan allows no more";
+    CloneFailure { why: NoVoice::NoSlot, ..CloneFailure::transient(message) }
 }
 
-fn no_consent() -> NotMade {
-    let message = "no consent of the speaker covers this sample: it was replaced, or never agreed to";
-    NotMade { why: NoVoice::NoConsent, ..NotMade::passing(message) }
+fn no_consent() -> CloneFailure {
+    let message = "no consent covers this sample: it was replaced, or the speaker never consented to it";
+    CloneFailure { why: NoVoice::NoConsent, ..CloneFailure::transient(message) }
 }
 
-/// As long as the provider asks for. One that is busy is left alone for longer each time; where only our own requests are in the way, one of
-/// them ends soon.
+/// Pause before the next attempt: what the provider asks for; else a growing pause, or a short one if only our own
+/// requests are in the way.
 fn pause_after(error: &ProviderError, pauses: &mut Backoff) -> Duration {
-    let of_ours = error.kind == ProviderErrorKind::ConcurrencyLimited;
-    let own = if of_ours { RETRY_PAUSE } else { pauses.wait() };
+    let is_own_limit = error.kind == ProviderErrorKind::ConcurrencyLimited;
+    let own = if is_own_limit { RETRY_PAUSE } else { pauses.wait() };
     error.retry_after.unwrap_or(own).min(RETRY_PAUSE_MAX)
 }
 
-fn not_made(error: &ProviderError) -> NotMade {
+fn clone_failure(error: &ProviderError) -> CloneFailure {
     let (why, failure) = match error.kind {
-        ProviderErrorKind::SlotsFull => (NoVoice::NoSlot, Failure::Passing),
-        ProviderErrorKind::SampleRefused => (NoVoice::SampleRefused, Failure::Lasting),
-        ProviderErrorKind::Timeout => (NoVoice::CloneTimeout, Failure::OfProvider),
-        // Somebody has to change the key, the plan or the form first.
+        ProviderErrorKind::SlotsFull => (NoVoice::NoSlot, Failure::Transient),
+        ProviderErrorKind::SampleRefused => (NoVoice::SampleRefused, Failure::Permanent),
+        ProviderErrorKind::Timeout => (NoVoice::CloneTimeout, Failure::Provider),
+        // An operator must change the key, the plan or the configuration first.
         ProviderErrorKind::Unauthorised
         | ProviderErrorKind::Forbidden
         | ProviderErrorKind::Payment
         | ProviderErrorKind::NotFound
         | ProviderErrorKind::Invalid
-        | ProviderErrorKind::Declined => (NoVoice::CloneFailed, Failure::Lasting),
+        | ProviderErrorKind::Declined => (NoVoice::CloneFailed, Failure::Permanent),
         ProviderErrorKind::Conflict | ProviderErrorKind::ConcurrencyLimited => {
-            (NoVoice::CloneFailed, Failure::Passing)
+            (NoVoice::CloneFailed, Failure::Transient)
         }
         ProviderErrorKind::RateLimited
         | ProviderErrorKind::Server
         | ProviderErrorKind::Redirected
         | ProviderErrorKind::Unreachable
         | ProviderErrorKind::Lost
-        | ProviderErrorKind::Garbled => (NoVoice::CloneFailed, Failure::OfProvider),
+        | ProviderErrorKind::Garbled => (NoVoice::CloneFailed, Failure::Provider),
     };
-    NotMade { why, failure, message: error.to_string() }
+    CloneFailure { why, failure, message: error.to_string() }
 }
 
 fn millis(span: Duration) -> i32 {

@@ -1,5 +1,4 @@
-//! Whether the database is the one that acted here before. Remembered in a file beside the spool, which no backup of the database brings
-//! back: a database that is older than the file says was restored.
+//! Remembers in a file beside the spool which database acted here. A restored database is older than this file says.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,65 +7,65 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::voices::reconcile_rules::Trust;
+use crate::voices::reconcile_rules::DatabaseOrigin;
 
 const NAME: &str = "database.json";
 
-/// See the file.
+/// The file `database.json` in the spool folder.
 #[derive(Clone, Debug)]
-pub struct KnownDatabase {
+pub(crate) struct KnownDatabase {
     path: PathBuf,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Seen {
+struct Record {
     database: Uuid,
-    /// The last start that acted on it here.
+    /// Generation of the last start that acted on it here.
     generation: u64,
-    /// Somebody has looked at its voices, or there was nothing to look at.
+    /// The voices were approved, or there was nothing to approve.
     trusted: bool,
 }
 
 impl KnownDatabase {
-    /// What is remembered in this folder.
+    /// The record in this folder.
     #[must_use]
-    pub fn in_folder(folder: &Path) -> Self {
+    pub(crate) fn in_folder(folder: &Path) -> Self {
         Self { path: folder.join(NAME) }
     }
 
-    /// This start acts on this database. Blocks.
+    /// Records that this start acts on this database. Blocks.
     ///
     /// # Errors
-    /// When it cannot be written down; then nothing may be believed of it.
-    pub fn acts(&self, database: Uuid, generation: u64) -> io::Result<Trust> {
+    /// If the file cannot be written. Then the database must count as new.
+    pub(crate) fn record_start(&self, database: Uuid, generation: u64) -> io::Result<DatabaseOrigin> {
         let before = self.read();
-        // Numbers of starts only grow, unless an older database took the place of this one.
-        let is_same = |seen: &Seen| seen.database == database && seen.generation < generation;
-        let trusted = before.as_ref().is_some_and(|seen| seen.trusted && is_same(seen));
-        self.write(&Seen { database, generation, trusted })?;
-        Ok(if trusted { Trust::Known } else { Trust::New })
+        // Generations only grow, unless an older copy of the database was restored.
+        let is_same = |record: &Record| record.database == database && record.generation < generation;
+        let trusted = before.as_ref().is_some_and(|record| record.trusted && is_same(record));
+        self.write(&Record { database, generation, trusted })?;
+        Ok(if trusted { DatabaseOrigin::Known } else { DatabaseOrigin::New })
     }
 
-    /// Somebody has looked at its voices, or there was nothing to look at. Blocks.
+    /// Records that the voices of this database were approved, or that there was nothing to approve. Blocks.
     ///
     /// # Errors
-    /// When it cannot be written down.
-    pub fn trust(&self) -> io::Result<()> {
+    /// If the file cannot be written.
+    pub(crate) fn mark_reviewed(&self) -> io::Result<()> {
         match self.read() {
-            Some(seen) => self.write(&Seen { trusted: true, ..seen }),
+            Some(record) => self.write(&Record { trusted: true, ..record }),
             None => Ok(()),
         }
     }
 
-    /// None where nothing is remembered, or nothing that can be read.
-    fn read(&self) -> Option<Seen> {
+    /// `None` if there is no readable record.
+    fn read(&self) -> Option<Record> {
         serde_json::from_slice(&fs::read(&self.path).ok()?).ok()
     }
 
-    fn write(&self, seen: &Seen) -> io::Result<()> {
+    fn write(&self, record: &Record) -> io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(seen)?)?;
+        file.write_all(&serde_json::to_vec(record)?)?;
         file.sync_all()?;
         fs::rename(&new, &self.path)
     }

@@ -1,110 +1,112 @@
-//! What the provider has of ours and what we know of: where the two disagree, and whether that may be mended without asking. Pure.
+//! Compares our voices at the provider with those in the database, and decides whether precall may change anything
+//! without approval. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use precall_call::{At, JobId, VoiceId};
+use precall_call::{At, CloneJobId, VoiceId};
 use uuid::Uuid;
 
-/// A voice that is younger may be one whose answer is still under way, here or at another start.
+/// A younger voice may belong to a job whose answer is still under way, here or in another process.
 const SETTLED_AFTER: Duration = Duration::from_secs(600);
-/// More changes than this, or more than a fifth of what the provider has, are made only when somebody says so.
+/// More changes than this, or than one fifth of the voices, need approval.
 const UNASKED_MAX: usize = 10;
 const UNASKED_PART: usize = 5;
 
-/// A voice of the account.
+/// A voice that the provider listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Its id.
     pub voice: VoiceId,
     /// Its name.
     pub name: String,
-    /// When it was made, where the provider knows.
+    /// When it was created, if the provider says so.
     pub created: Option<At>,
 }
 
-/// All that is looked at.
+/// Input of [`differences`].
 #[derive(Clone, Copy, Debug)]
-pub struct Sight<'a> {
-    /// In the names of our voices.
+pub(crate) struct Comparison<'a> {
+    /// The installation's name, which is part of the names of our voices.
     pub installation: &'a str,
-    /// At the provider.
+    /// Voices at the provider.
     pub listed: &'a [Listed],
-    /// Whether that is all there is.
-    pub whole: Whole,
-    /// Voices that exist as far as we know, by their jobs.
-    pub known: &'a HashMap<VoiceId, JobId>,
-    /// Jobs that are not over.
-    pub unfinished: &'a HashSet<JobId>,
-    /// Now.
+    /// Whether the list is complete.
+    pub completeness: Completeness,
+    /// Voices in the database, with their jobs.
+    pub known: &'a HashMap<VoiceId, CloneJobId>,
+    /// Jobs that have not ended.
+    pub unfinished: &'a HashSet<CloneJobId>,
+    /// The current time.
     pub now: At,
 }
 
-/// Whether a list is whole.
+/// Whether a list is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whole {
-    /// It is.
-    Whole,
-    /// There is more: absence proves nothing.
-    Part,
+pub(crate) enum Completeness {
+    /// All voices are in the list.
+    Complete,
+    /// There are more: a missing voice proves nothing.
+    Partial,
 }
 
-/// Whether this database is the one that made the voices.
+/// Whether this database is the one that acted in this installation before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// It acted here before, and nobody put an older one in its place.
+pub(crate) enum DatabaseOrigin {
+    /// It acted here before and was not replaced by an older copy.
     Known,
-    /// It is new here, or restored: of voices that it does not know it cannot say that nobody needs them.
+    /// It is new here or was restored: a voice that it does not know may still be in use.
     New,
 }
 
-/// Who wants it mended.
+/// Whether an operator approved the changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approval {
-    /// Nobody was asked.
+    /// The hourly round: nobody approved anything.
     NotAsked,
-    /// Somebody has looked, and said so.
+    /// An operator approved.
     Given,
 }
 
-/// Where the two disagree.
+/// Differences between the provider and the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// Voices at the provider that bear our name.
+    /// Voices at the provider with a name of ours.
     pub ours: usize,
-    /// Voices that exist as far as we know.
+    /// Voices in the database.
     pub known: usize,
-    /// At the provider, by our name, and nobody here knows of them.
+    /// Voices at the provider with a name of ours that the database does not know.
     pub strays: Vec<VoiceId>,
-    /// Known here, and not at the provider any more.
+    /// Voices in the database that are no longer at the provider.
     pub gone: Vec<VoiceId>,
 }
 
-/// The job in the name of a voice of this installation; none in anybody else's, also where one installation's name begins another's.
+/// The job in the name of a voice of this installation. `None` for any other name, also if the name of one
+/// installation is the start of another's.
 #[must_use]
-pub fn job_of_name(installation: &str, name: &str) -> Option<JobId> {
+pub(crate) fn job_of_name(installation: &str, name: &str) -> Option<CloneJobId> {
     let job = name.strip_prefix("precall-")?.strip_prefix(installation)?.strip_prefix('-')?;
-    Uuid::try_parse(job).ok().map(|job| JobId(job.as_u128()))
+    Uuid::try_parse(job).ok().map(|job| CloneJobId(job.as_u128()))
 }
 
-/// Compares the two.
+/// Compares the provider's voices with the database.
 #[must_use]
-pub fn differences(sight: &Sight<'_>) -> Differences {
-    let ours = |listed: &&Listed| job_of_name(sight.installation, &listed.name).is_some();
+pub(crate) fn differences(input: &Comparison<'_>) -> Differences {
+    let ours = |listed: &&Listed| job_of_name(input.installation, &listed.name).is_some();
     let is_settled = |listed: &&Listed| {
-        listed.created.is_none_or(|created| sight.now.since(created) >= SETTLED_AFTER)
-            && job_of_name(sight.installation, &listed.name)
-                .is_some_and(|job| !sight.unfinished.contains(&job))
+        listed.created.is_none_or(|created| input.now.since(created) >= SETTLED_AFTER)
+            && job_of_name(input.installation, &listed.name)
+                .is_some_and(|job| !input.unfinished.contains(&job))
     };
-    let strays = sight.listed.iter().filter(ours).filter(is_settled);
-    let strays = strays.filter(|listed| !sight.known.contains_key(&listed.voice));
-    let there: HashSet<&VoiceId> = sight.listed.iter().map(|listed| &listed.voice).collect();
-    let gone = sight.known.keys().filter(|voice| !there.contains(voice)).cloned();
+    let strays = input.listed.iter().filter(ours).filter(is_settled);
+    let strays = strays.filter(|listed| !input.known.contains_key(&listed.voice));
+    let there: HashSet<&VoiceId> = input.listed.iter().map(|listed| &listed.voice).collect();
+    let gone = input.known.keys().filter(|voice| !there.contains(voice)).cloned();
     let mut found = Differences {
-        ours: sight.listed.iter().filter(ours).count(),
-        known: sight.known.len(),
+        ours: input.listed.iter().filter(ours).count(),
+        known: input.known.len(),
         strays: strays.map(|listed| listed.voice.clone()).collect(),
-        gone: if sight.whole == Whole::Whole { gone.collect() } else { Vec::new() },
+        gone: if input.completeness == Completeness::Complete { gone.collect() } else { Vec::new() },
     };
     found.strays.sort();
     found.gone.sort();
@@ -112,21 +114,19 @@ pub fn differences(sight: &Sight<'_>) -> Differences {
 }
 
 impl Differences {
-    /// Why nothing of it may be mended before somebody has looked; none if it may.
+    /// Why these changes need approval; `None` if precall may make them.
     #[must_use]
-    pub fn objection(&self, trust: Trust, approval: Approval) -> Option<String> {
+    pub(crate) fn objection(&self, origin: DatabaseOrigin, approval: Approval) -> Option<String> {
         let changes = self.strays.len().saturating_add(self.gone.len());
         if approval == Approval::Given || changes == 0 {
             return None;
         }
-        if trust == Trust::New {
-            return Some(
-                "the database is new here, or was restored: whether its voices are all there are is for a person to say".to_owned(),
-            );
+        if origin == DatabaseOrigin::New {
+            return Some("the database is new or restored: an operator must approve the changes".to_owned());
         }
         let all = self.ours.max(self.known);
         let too_many = changes > UNASKED_MAX || changes.saturating_mul(UNASKED_PART) > all;
-        too_many.then(|| format!("{changes} of {all} voices are too many to be changed unasked"))
+        too_many.then(|| format!("{changes} of {all} voices differ: too many to change without approval"))
     }
 }
 

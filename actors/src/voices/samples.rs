@@ -1,5 +1,5 @@
-//! The recordings that voices are cloned from, wherever they lie: in one folder or in one bucket. A mapping's
-//! `voice_sample_url` comes from people and imports; it must never make precall send another file of the machine away.
+//! Voice samples: recordings in one folder or one bucket. A `voice_sample_url` is entered or imported by people. It
+//! must never make precall send another file of the host away.
 
 mod check;
 mod error;
@@ -14,48 +14,47 @@ mod tests;
 use std::time::Duration;
 
 pub use check::SAMPLE_BYTES_MAX;
-
 pub use error::SampleError;
 pub use store::{SampleStore, UploadPlace};
 
-/// By what it would be seen, without reading it, that another sample lies at a reference now. Compared, never taken apart.
+/// Shows without a read whether the sample at a reference has changed. Compare only; do not parse.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SampleMark(String);
 
 impl SampleMark {
-    /// As it was stored.
+    /// A mark as it was stored.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// A short line of ASCII, for a column.
+    /// A short ASCII text, for a database column.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// An upload that is kept.
+/// A stored upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSample {
-    /// What to store as `voice_sample_url`.
+    /// The value for `voice_sample_url`.
     pub reference: String,
     /// SHA-256 of the content, hex.
     pub sha256: String,
     /// `wav`, `mp3`, `flac`, `ogg` or `m4a`.
     pub format: &'static str,
-    /// Size.
+    /// Size in bytes.
     pub bytes: usize,
-    /// How long it is heard.
+    /// Length of the sound.
     pub duration: Duration,
 }
 
-/// A sample is gone.
+/// Result of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleDeleted {
-    /// By this order.
+    /// The sample was deleted now.
     Now,
-    /// Before it.
+    /// The sample did not exist.
     WasGone,
 }

@@ -1,4 +1,4 @@
-//! What the voice book and its jobs use. One value for the engine, whole from the start.
+//! Services of the voice book and its clone jobs. One value per engine.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -19,33 +19,33 @@ use crate::runtime::fault_injection::Faults;
 use crate::runtime::per_arbiter::PerArbiter;
 use crate::voices::known_database::KnownDatabase;
 use crate::voices::samples::SampleStore;
-use crate::voices::terms::BookLimits;
+use crate::voices::terms::VoiceLimits;
 
-/// Voices that are remembered; beyond it the least recently used is read again when it is wanted.
+/// Clones in memory. Beyond it the least recently used one is dropped.
 const VOICES_IN_MEMORY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
-/// Settings of everything about voices.
+/// Settings for voices.
 #[derive(Clone, Debug)]
 pub struct VoiceSettings {
-    /// Our name in the names of voices at the provider.
+    /// The installation's name, which is part of the names of our voices at the provider.
     pub installation: String,
-    /// Where samples lie.
+    /// The sample store.
     pub samples: SampleStore,
-    /// Whether a clone needs a consent.
+    /// Whether a clone requires a consent.
     pub consent: ConsentRule,
-    /// Clones at once.
+    /// Maximum of clone jobs that run at once.
     pub clone_concurrency: usize,
-    /// `VOICE_CLONE_TIMEOUT`: after it the waiting calls hear that the clone took too long.
+    /// `VOICE_CLONE_TIMEOUT`: waiting calls give up after it.
     pub clone_timeout: Duration,
     /// `CACHE_TTL`.
     pub cache_ttl: Duration,
 }
 
 impl VoiceSettings {
-    /// The limits of the voice book.
+    /// The limits of the voice rules.
     #[must_use]
-    pub fn limits(&self) -> BookLimits {
-        BookLimits {
+    pub fn limits(&self) -> VoiceLimits {
+        VoiceLimits {
             concurrency: self.clone_concurrency.max(1),
             capacity: VOICES_IN_MEMORY,
             ttl: self.cache_ttl,
@@ -54,28 +54,28 @@ impl VoiceSettings {
     }
 }
 
-/// Shared by the voice book and its jobs.
-pub struct VoiceServices {
+/// Shared by the voice book and its clone jobs.
+pub(crate) struct VoiceServices {
     /// Writes events.
     pub persistence: Addr<PersistenceActor>,
-    /// Whether this process acts.
+    /// Whether this process is the leader.
     pub persistence_state: Arc<PersistenceState>,
-    /// For reads.
+    /// Database connections for reads.
     pub pool: Pool,
-    /// Requests to the provider.
+    /// HTTP clients of the provider.
     pub clients: PerArbiter<Clients>,
-    /// How the provider's last answers were.
+    /// Whether the provider's last answers were good.
     pub provider: Arc<ProviderState>,
-    /// What callers and the installation have used.
+    /// Budgets of callers and of the installation.
     pub budgets: Arc<SharedBudgets>,
-    /// What the account allows, for people.
+    /// Limits of the account, for display.
     pub capacity: Arc<Capacity>,
     /// Settings.
     pub settings: VoiceSettings,
-    /// Where it is remembered which database acted here; none without a place to write.
+    /// Record of the database that acted here; `None` without a spool folder.
     pub known_database: Option<KnownDatabase>,
-    /// Panics on demand, for tests.
+    /// Fault injection for tests.
     pub faults: Faults,
-    /// Where lines go.
+    /// The logger.
     pub log: Logger,
 }

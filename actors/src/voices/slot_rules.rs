@@ -1,101 +1,103 @@
-//! Which voices of ours hold slots of the account, and which of them may go. Pure: the clock is an argument.
+//! Which of our voices hold slots of the provider account, and which one is deleted for a new one. Pure: the clock is
+//! an argument.
 //!
-//! A slot is worth more than a voice that nobody uses: when all are taken, the voice that was used longest ago is deleted for a new one. A
-//! voice that a live call may speak with never is.
+//! If all slots are taken, the least recently used voice is deleted. A voice that a live call may use is never
+//! deleted.
 
 use std::collections::{HashMap, HashSet};
 
-use precall_call::{At, CallId, JobId, VoiceId};
+use precall_call::{At, CallId, CloneJobId, VoiceId};
 
 use crate::caller_key::CallerKey;
 
-/// A voice that exists at the provider.
+/// A voice of ours that exists at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldVoice {
     /// The job that made it.
-    pub job: JobId,
-    /// Where that job's log goes on.
+    pub job: CloneJobId,
+    /// The next sequence number of that job's event log.
     pub next_seq: i64,
-    /// Whose voice.
+    /// The caller.
     pub key: CallerKey,
-    /// When a call last began to use it.
+    /// When a call last started to use it.
     pub last_used: At,
-    /// When it stops counting; in the past where nobody is served with it any more.
+    /// When it expires; in the past if no call is served with it any more.
     pub expires: At,
 }
 
-/// Whether a clone may be made.
+/// The answer to a request for a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// There is a slot for it.
+    /// A slot is reserved.
     Granted,
-    /// There is one when this voice is deleted.
-    After(VoiceId, Held),
-    /// Every voice is in use.
+    /// A slot is free once this voice is deleted.
+    After(VoiceId, HeldVoice),
+    /// No slot: every voice is in use, or the plan allows no more edits.
     None,
 }
 
-/// See the file.
+/// Slots of the account, as far as precall knows.
 #[derive(Debug, Default)]
-pub struct SlotBook {
-    /// Of the account; none while nobody knows.
+pub struct SlotRules {
+    /// Slots of the account; `None` until the provider has reported them.
     limit: Option<usize>,
-    /// Taken by voices that are not ours.
+    /// Slots taken by voices that are not ours.
     others: usize,
-    /// Voices that may still be made, whatever is deleted; none where the plan has no such bound, or nobody knows.
+    /// Voices that may still be added in this billing period; deletions do not raise it. `None`: no such limit, or
+    /// not known.
     edits_left: Option<usize>,
-    voices: HashMap<VoiceId, Held>,
-    /// By calls that may speak with them.
+    voices: HashMap<VoiceId, HeldVoice>,
+    /// Voices that live calls may use, by call.
     pins: HashMap<CallId, VoiceId>,
-    /// Clones under way.
-    reserved: HashSet<JobId>,
-    /// Being deleted: not offered a second time.
-    going: HashSet<VoiceId>,
+    /// Running jobs that hold a slot.
+    reserved: HashSet<CloneJobId>,
+    /// Voices that are being deleted.
+    deleting: HashSet<VoiceId>,
 }
 
-impl SlotBook {
-    /// What the account allows, and how much of it is taken, ours included.
+impl SlotRules {
+    /// Sets the slots of the account and how many are taken, ours included.
     pub fn set_limit(&mut self, limit: usize, taken: usize) {
         self.limit = Some(limit);
-        // A clone under way may be counted already. If it is not, the provider says so when it is full.
+        // The provider may count a running clone already. If not, it refuses a clone once the account is full.
         self.others = taken.saturating_sub(self.voices.len()).saturating_sub(self.reserved.len());
     }
 
-    /// How many voices may still be made in this billing period, where the plan bounds it.
-    pub fn set_edits(&mut self, left: Option<usize>) {
+    /// Sets how many voices may still be added in this billing period; `None` without such a limit.
+    pub(crate) fn set_edits(&mut self, left: Option<usize>) {
         self.edits_left = left;
     }
 
     /// Every voice of ours.
-    pub fn all(&self) -> impl Iterator<Item = (&VoiceId, &Held)> {
+    pub fn all(&self) -> impl Iterator<Item = (&VoiceId, &HeldVoice)> {
         self.voices.iter()
     }
 
-    /// One of them.
+    /// A voice of ours.
     #[must_use]
-    pub fn get(&self, voice: &VoiceId) -> Option<&Held> {
+    pub fn get(&self, voice: &VoiceId) -> Option<&HeldVoice> {
         self.voices.get(voice)
     }
 
-    /// A voice exists.
-    pub fn hold(&mut self, voice: VoiceId, held: Held) {
+    /// Adds a voice that exists at the provider.
+    pub fn hold(&mut self, voice: VoiceId, held: HeldVoice) {
         if self.reserved.remove(&held.job) {
             self.edits_left = self.edits_left.map(|left| left.saturating_sub(1));
         }
-        // An older one of the same caller serves nobody any more.
-        let is_newer = |other: &Held| other.key == held.key && other.job.0 < held.job.0;
+        // Older voices of the same caller are no longer served.
+        let is_newer = |other: &HeldVoice| other.key == held.key && other.job.0 < held.job.0;
         for older in self.voices.values_mut().filter(|other| is_newer(other)) {
             older.expires = At(0);
         }
         self.voices.insert(voice, held);
     }
 
-    /// A clone came to nothing.
-    pub fn release(&mut self, job: JobId) {
+    /// A clone failed: its slot is free again.
+    pub fn release(&mut self, job: CloneJobId) {
         self.reserved.remove(&job);
     }
 
-    /// A call may speak with this voice from now on.
+    /// Marks a voice as used by a call, which protects it from deletion.
     pub fn pin(&mut self, call: CallId, voice: &VoiceId, now: At) {
         if let Some(held) = self.voices.get_mut(voice) {
             held.last_used = held.last_used.max(now);
@@ -103,37 +105,37 @@ impl SlotBook {
         self.pins.insert(call, voice.clone());
     }
 
-    /// A call is over.
+    /// A call ended.
     pub fn unpin(&mut self, call: CallId) {
         self.pins.remove(&call);
     }
 
-    /// Nobody is served with this caller's voices any more.
-    pub fn not_wanted(&mut self, key: &CallerKey) {
+    /// Expires all voices of a caller.
+    pub fn expire_caller(&mut self, key: &CallerKey) {
         for held in self.voices.values_mut().filter(|held| held.key == *key) {
             held.expires = At(0);
         }
     }
 
-    /// Nobody is served with this voice any more.
-    pub fn expire(&mut self, voice: &VoiceId) {
+    /// Expires a voice.
+    pub(crate) fn expire(&mut self, voice: &VoiceId) {
         if let Some(held) = self.voices.get_mut(voice) {
             held.expires = At(0);
         }
     }
 
-    /// Calls that may speak with it.
+    /// Live calls that may use a voice.
     #[must_use]
-    pub fn users_of(&self, voice: &VoiceId) -> Vec<CallId> {
+    pub(crate) fn users_of(&self, voice: &VoiceId) -> Vec<CallId> {
         let mut users: Vec<CallId> =
             self.pins.iter().filter(|(_, used)| *used == voice).map(|(call, _)| *call).collect();
         users.sort_unstable_by_key(|call| call.0);
         users
     }
 
-    /// A clone is about to be made.
-    pub fn want(&mut self, job: JobId) -> Slot {
-        // Deleting a voice brings no edit back.
+    /// A job requests a slot.
+    pub fn request(&mut self, job: CloneJobId) -> Slot {
+        // Deleting a voice does not raise the number of edits.
         if self.edits_left.is_some_and(|left| left <= self.reserved.len()) {
             return Slot::None;
         }
@@ -145,58 +147,58 @@ impl SlotBook {
         self.make_room()
     }
 
-    /// The provider says that all slots are taken, whatever we know.
-    pub fn is_full(&mut self, job: JobId) -> Slot {
+    /// The provider refused a clone because the account is full.
+    pub fn account_full(&mut self, job: CloneJobId) -> Slot {
         self.reserved.remove(&job);
         self.make_room()
     }
 
-    /// A voice was deleted for this clone, which takes its slot.
-    pub fn take_over(&mut self, job: JobId, voice: &VoiceId) {
+    /// A voice was deleted for this job, which takes its slot.
+    pub fn take_over(&mut self, job: CloneJobId, voice: &VoiceId) {
         self.deleted(voice);
         self.reserved.insert(job);
     }
 
     fn make_room(&mut self) -> Slot {
         let pinned: HashSet<&VoiceId> = self.pins.values().collect();
-        let may_go = |voice: &VoiceId| !pinned.contains(voice) && !self.going.contains(voice);
+        let may_go = |voice: &VoiceId| !pinned.contains(voice) && !self.deleting.contains(voice);
         let oldest = self.voices.iter().filter(|(voice, _)| may_go(voice)).min_by_key(|(voice, held)| {
-            // Two of one moment: always the same one.
+            // A fixed order for equal times.
             (held.last_used, voice.as_str())
         });
         let Some((voice, held)) = oldest.map(|(voice, held)| (voice.clone(), held.clone())) else {
             return Slot::None;
         };
-        self.going.insert(voice.clone());
+        self.deleting.insert(voice.clone());
         Slot::After(voice, held)
     }
 
-    /// Voices that nobody is served with any more, at most `limit`; they are being deleted from now on.
-    pub fn expired(&mut self, now: At, limit: usize) -> Vec<(VoiceId, Held)> {
+    /// Expired voices that no call uses, at most `limit`. They count as being deleted from now on.
+    pub fn expired(&mut self, now: At, limit: usize) -> Vec<(VoiceId, HeldVoice)> {
         let pinned: HashSet<&VoiceId> = self.pins.values().collect();
-        let is_over = |(voice, held): &(&VoiceId, &Held)| {
-            held.expires <= now && !pinned.contains(voice) && !self.going.contains(*voice)
+        let is_over = |(voice, held): &(&VoiceId, &HeldVoice)| {
+            held.expires <= now && !pinned.contains(voice) && !self.deleting.contains(*voice)
         };
-        let mut over: Vec<(VoiceId, Held)> =
+        let mut over: Vec<(VoiceId, HeldVoice)> =
             self.voices.iter().filter(is_over).map(|(voice, held)| (voice.clone(), held.clone())).collect();
         over.sort_by_key(|(_, held)| held.job.0);
         over.truncate(limit);
-        self.going.extend(over.iter().map(|(voice, _)| voice.clone()));
+        self.deleting.extend(over.iter().map(|(voice, _)| voice.clone()));
         over
     }
 
-    /// It is gone.
+    /// A voice was deleted.
     pub fn deleted(&mut self, voice: &VoiceId) {
         self.voices.remove(voice);
-        self.going.remove(voice);
+        self.deleting.remove(voice);
     }
 
-    /// It could not be deleted now; it may be tried again.
-    pub fn not_deleted(&mut self, voice: &VoiceId) {
-        self.going.remove(voice);
+    /// A voice could not be deleted. It may be tried again.
+    pub fn deletion_failed(&mut self, voice: &VoiceId) {
+        self.deleting.remove(voice);
     }
 
-    /// Voices that can be made without deleting one; none where the limit is not known.
+    /// Voices that can be added without a deletion; `None` if no limit is known.
     #[must_use]
     pub fn free(&self) -> Option<usize> {
         let taken = self.others.saturating_add(self.voices.len()).saturating_add(self.reserved.len());
@@ -205,7 +207,7 @@ impl SlotBook {
         free.map(|free| edits.map_or(free, |edits| edits.min(free))).or(edits)
     }
 
-    /// Voices of ours.
+    /// Number of our voices.
     #[must_use]
     pub fn held(&self) -> usize {
         self.voices.len()

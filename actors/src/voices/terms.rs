@@ -1,150 +1,153 @@
-//! The words of the voice book: what it is told, and what it orders.
+//! Requests to the voice rules, the orders they give, and the outcomes of clone jobs.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use actix::Message;
-use precall_call::{At, CallId, JobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
+use precall_call::{At, CallId, CloneJobId, NoVoice, Proof, ProofWay, VoiceId, VoicePolicy, VoiceSource};
 use precall_store::voices::{ConsentRule, Covered, Mapping};
 
 use crate::caller_key::CallerKey;
 
-/// A call that asks.
+/// A call's request for its caller's voice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asker {
-    /// Which.
+pub struct VoiceRequest {
+    /// The call.
     pub call: CallId,
-    /// Who may hear the voice, where the mapping does not say.
+    /// The line's policy. It applies if the caller's mapping has none.
     pub policy: VoicePolicy,
-    /// Whether the caller proved to be who the number says.
+    /// Whether the caller has proved their identity.
     pub proof: Proof,
-    /// Until when the call waits. Whose wait is shortest comes first.
+    /// When the call stops waiting. The job with the earliest `due` starts first.
     pub due: At,
 }
 
-/// What is known of a caller when a call asks.
+/// What the database and the sample store say about a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// None: nothing is mapped.
+pub struct MappedCaller {
+    /// `None`: the caller has no mapping.
     pub mapping: Option<Mapping>,
-    /// By what it would be seen that the sample is another one now; none where it could not be looked at.
+    /// Mark of the sample as it is now; `None` if the sample store did not answer.
     pub mark: Option<String>,
 }
 
-/// What a job is to clone.
+/// What a job clones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloneOrder {
     /// `voice_sample_url`.
     pub sample: String,
-    /// Its mark, as far as it is known.
+    /// Mark of the sample, if known.
     pub mark: Option<String>,
-    /// Samples that may be uploaded; none where no consent is needed.
+    /// Samples that a consent covers. `None`: no consent is required.
     pub covered: Option<Vec<Covered>>,
-    /// A clone that exists: made of this very sample it is used, and nothing is uploaded.
+    /// The existing clone and the SHA-256 of its sample. The job uploads nothing if the sample has the same hash.
     pub existing: Option<(VoiceId, String)>,
 }
 
-/// What is to be done.
+/// What the voice book must do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Read the caller's mapping, and tell [`Book::mapped`](crate::voices::rules::Book::mapped).
+pub enum VoiceOrder {
+    /// Read the caller's mapping and pass it to
+    /// [`VoiceRules::mapping_read`](crate::voices::rules::VoiceRules::mapping_read).
     ReadMapping {
-        /// Whose.
+        /// The caller.
         key: CallerKey,
-        /// For which job.
-        job: JobId,
+        /// The job.
+        job: CloneJobId,
     },
     /// Start a clone job.
     StartJob {
-        /// Its id.
-        job: JobId,
-        /// Whose voice.
+        /// The job's id.
+        job: CloneJobId,
+        /// The caller.
         key: CallerKey,
-        /// Of what.
+        /// What it clones.
         order: CloneOrder,
-        /// The call that asked first; none where a voice is cloned ahead.
+        /// The call that requested it first; `None` for a prefetch.
         call: Option<CallId>,
     },
-    /// Stop a job that has not uploaded anything.
-    StopJob(JobId, CallerKey),
-    /// Tell a call.
-    Tell(CallId, VoiceOutcome),
-    /// [`Book::want`](crate::voices::rules::Book::want) again, for a new job: what this call waited for says nothing of who may hear it.
-    AskAgain(Asker, CallerKey),
+    /// Stop a job that has not started its upload.
+    StopJob(CloneJobId, CallerKey),
+    /// Send the outcome to a call.
+    Answer(CallId, VoiceOutcome),
+    /// Call [`VoiceRules::request`](crate::voices::rules::VoiceRules::request) again with a new job: the job that
+    /// this call waited for has read no mapping, so nobody has checked who may hear the voice.
+    RequestAgain(VoiceRequest, CallerKey),
 }
 
-/// How a job ended.
+/// How a clone job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobEnd {
-    /// There is a voice.
+    /// The clone exists.
     Cloned(CachedClone),
-    /// The sample is the one that the cached voice was made of.
+    /// The sample has not changed; the cached clone stays valid.
     Unchanged {
-        /// Of the sample as it lies there now.
+        /// The current mark of the sample.
         mark: Option<String>,
     },
-    /// There is none.
+    /// No clone was made.
     Failed(NoVoice, Failure),
 }
 
 /// What a failure means for the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Nothing.
-    Passing,
-    /// The same sample would fail again: not tried for [`REFUSED_FOR`](crate::voices::rules::REFUSED_FOR), or until it is another one.
-    Lasting,
-    /// The provider fails: it is left alone when that goes on.
-    OfProvider,
+    /// The next attempt may succeed.
+    Transient,
+    /// The same sample would fail again. Not retried for [`REFUSED_FOR`](crate::voices::rules::REFUSED_FOR) or until
+    /// the sample changes.
+    Permanent,
+    /// The provider failed. The circuit breaker counts it.
+    Provider,
 }
 
-/// The rules' limits.
+/// Limits of the voice rules.
 #[derive(Clone, Copy, Debug)]
-pub struct BookLimits {
-    /// Clone jobs at once.
+pub struct VoiceLimits {
+    /// Maximum of clone jobs that run at once.
     pub concurrency: usize,
-    /// Voices in memory.
+    /// Maximum of voices in memory.
     pub capacity: NonZeroUsize,
     /// `CACHE_TTL`.
     pub ttl: Duration,
-    /// Whether a clone needs a consent.
+    /// Whether a clone requires a consent.
     pub consent: ConsentRule,
 }
 
-/// What became of the voice this call waited for.
+/// The answer to a [`VoiceRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub enum VoiceOutcome {
-    /// It can be used.
+    /// The voice is ready.
     Ready {
         /// The voice.
         voice: VoiceId,
-        /// The job that made it.
-        job: Option<JobId>,
-        /// Where it came from.
+        /// The job that made it; `None` from the cache.
+        job: Option<CloneJobId>,
+        /// Cache or new clone.
         source: VoiceSource,
     },
-    /// There will be none.
+    /// There is no voice for this call.
     Missing(NoVoice),
-    /// There may be one for who proves to be the caller.
+    /// The caller must prove their identity first.
     NeedsProof(ProofWay),
 }
 
-/// A clone, and what it was made of.
+/// A clone and the sample it was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedClone {
     /// The voice.
     pub voice: VoiceId,
-    /// SHA-256 of its sample, lower-case hex; none for rows of the service before this one.
+    /// SHA-256 of its sample, lower-case hex; `None` for rows that an older service wrote.
     pub sample_sha256: Option<String>,
-    /// Where its sample lay; none where that is not known, as after a start.
+    /// Reference of its sample; `None` if not known, for example after a restart.
     pub sample: Option<String>,
-    /// Its sample's mark when it was read; none where that is not known.
+    /// Mark of its sample when the job read it; `None` if not known.
     pub mark: Option<String>,
 }
 
 impl CachedClone {
-    /// Whether the sample that lies there now is the one it was made of, as far as can be told. What is not known speaks for it.
+    /// Whether the clone was made from this sample. Unknown values count as equal.
     pub(crate) fn is_of(&self, sample: &str, mark: Option<&str>) -> bool {
         let same_place = self.sample.as_deref().is_none_or(|of| of == sample);
         let same_mark = match (self.mark.as_deref(), mark) {

@@ -1,4 +1,4 @@
-//! The voice book: one for the engine. A shell around [`Book`], which has the rules.
+//! The voice book: the actor that owns all voices of the engine. [`VoiceRules`] and [`SlotRules`] decide; it acts.
 
 mod entitlement;
 mod prefetch;
@@ -10,241 +10,244 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, Supervised};
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId};
+use precall_base::clock;
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
+use precall_store::voices::{CachedVoice, UnfinishedClone};
+use precall_store::{StoreError, voices};
 use slog::{info, warn};
 
-pub use entitlement::{LookAtEntitlements, Revoke, VoiceGone};
-pub use prefetch::{CloneAhead, ClonedAhead};
-pub use reconcile::{NotReconciled, Reconcile, Reconciled};
-pub use slots::{Existing, Fullness, UsesNoMore, WantSlot};
-
 use crate::caller_key::CallerKey;
-use crate::voices::clone_job::{CloneJob, Drop as DropJob, JobTask, JobWork};
-use crate::voices::reconcile_rules::{Approval, Trust};
-use crate::voices::rules::Book;
+use crate::voices::clone_job::{CloneJob, JobTask, JobWork, StopJob};
+use crate::voices::reconcile_rules::{Approval, DatabaseOrigin};
+use crate::voices::rules::VoiceRules;
 use crate::voices::services::VoiceServices;
-use crate::voices::slot_rules::{Held, SlotBook};
-use crate::voices::terms::{Asker, CachedClone, CloneOrder, Failure, JobEnd, Known, Order, VoiceOutcome};
-use precall_base::clock;
-use precall_store::StoreError;
-use precall_store::voices;
-use precall_store::voices::{CachedVoice, UnfinishedClone};
+use crate::voices::slot_rules::{HeldVoice, SlotRules};
+use crate::voices::terms::{
+    CachedClone, CloneOrder, Failure, JobEnd, MappedCaller, VoiceOrder, VoiceOutcome, VoiceRequest,
+};
 
-/// Expired voices are looked for four times within `CACHE_TTL`, but not more or less often than this.
-const SWEEP_LEAST: Duration = Duration::from_secs(1);
-const SWEEP_MOST: Duration = Duration::from_secs(60);
-/// Reading a mapping; then the fallback voice is better than waiting.
+pub(crate) use entitlement::{CheckEntitlements, RevokeVoices, VoiceRevoked};
+pub(crate) use prefetch::CloneAhead;
+pub use prefetch::ClonedAhead;
+pub(crate) use reconcile::Reconcile;
+pub use reconcile::{NotReconciled, Reconciled};
+pub(crate) use slots::{LoadExisting, ReleaseVoice, RequestSlot, SlotDemand};
+
+/// Expired voices are deleted four times per `CACHE_TTL`, within these limits.
+const EXPIRY_INTERVAL_MIN: Duration = Duration::from_secs(1);
+const EXPIRY_INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// Time limit for reading a mapping; after it the call gets the fallback voice.
 const READ_WITHIN: Duration = Duration::from_secs(3);
 
-/// Looking at a sample, within that.
+/// Time limit for reading a sample's mark, within `READ_WITHIN`.
 const MARK_WITHIN: Duration = Duration::from_millis(1_500);
 
-/// A call wants its caller's voice.
+/// A call requests its caller's voice.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Want {
-    /// Which call, and what is known of who calls.
-    pub asker: Asker,
-    /// Whose voice.
+pub(crate) struct RequestVoice {
+    /// The call and its caller's proof.
+    pub request: VoiceRequest,
+    /// The caller.
     pub key: CallerKey,
-    /// Hears the outcome, once.
+    /// Receives the outcome once.
     pub reply: Recipient<VoiceOutcome>,
 }
 
-/// A call does not wait any longer.
+/// A call no longer waits for a voice.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct WantsNoMore {
-    /// Which call.
+pub(crate) struct CancelRequest {
+    /// The call.
     pub call: CallId,
 }
 
-/// A job says how it is.
+/// Progress of a clone job.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub enum JobTold {
-    /// From now on the provider may have the sample.
-    Uploading(JobId),
-    /// It takes too long for the calls that wait.
-    Late(JobId),
-    /// It is over.
-    Ended(JobId, JobEnd),
-    /// Its actor is gone; it may have panicked.
-    Down(JobId),
+pub(crate) enum JobEvent {
+    /// The upload has started: the provider may have the sample.
+    Uploading(CloneJobId),
+    /// The clone timeout has passed; the job continues.
+    Late(CloneJobId),
+    /// The job has ended.
+    Ended(CloneJobId, JobEnd),
+    /// The job's actor has stopped; it may have panicked.
+    Down(CloneJobId),
 }
 
-/// The voice that is cached for a caller.
+/// Looks up the cached voice of a caller.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Option<VoiceId>")]
-pub struct Peek(pub CallerKey);
+pub(crate) struct LookUpCached(pub CallerKey);
 
-/// Takes a caller's clone out of the cache.
+/// Removes a caller's clone from the cache. False if there was none.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "bool")]
-pub struct Forget(pub CallerKey);
+pub(crate) struct ForgetVoice(pub CallerKey);
 
-/// What was cached before the start.
+/// Loads the cached clones of the database at the start.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Warm(pub Vec<CachedVoice>);
+pub(crate) struct LoadCache(pub Vec<CachedVoice>);
 
-/// Clones whose outcome a crash swallowed.
+/// Clone jobs whose outcome was lost in a crash.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct FindOut(pub Vec<UnfinishedClone>);
+pub(crate) struct ResolveUnfinished(pub Vec<UnfinishedClone>);
 
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct Mapped {
-    job: JobId,
-    known: Option<Known>,
+struct MappingRead {
+    job: CloneJobId,
+    known: Option<MappedCaller>,
     at: At,
 }
 
-/// See the file.
+/// Serves voices to calls, runs clone jobs and keeps the account's slots.
 pub struct VoiceBook {
-    book: Book,
+    rules: VoiceRules,
     services: Arc<VoiceServices>,
     waiting: HashMap<CallId, Recipient<VoiceOutcome>>,
-    jobs: HashMap<JobId, Addr<CloneJob>>,
-    slots: SlotBook,
+    jobs: HashMap<CloneJobId, Addr<CloneJob>>,
+    slots: SlotRules,
     ttl: Duration,
-    /// Between two looks for voices that nobody is served with any more.
-    sweep_every: Duration,
-    /// Tells calls that their voice may not be heard any more.
-    gone_voices: Recipient<VoiceGone>,
-    /// Account and tables are being compared.
+    /// Interval between two deletions of expired voices.
+    expiry_interval: Duration,
+    /// Receives the calls whose voice was revoked.
+    revoked_voices: Recipient<VoiceRevoked>,
+    /// A reconcile round is running.
     reconciling: bool,
-    /// Whether voices that this database does not know may be deleted unasked.
-    trust: Trust,
-    /// Which voices exist, and which calls speak with one. Before, none is deleted.
-    knows_existing: bool,
+    /// Whether voices that the database does not know may be deleted without approval.
+    origin: DatabaseOrigin,
+    /// The existing voices and the voices in use are loaded. Until then no voice is deleted.
+    is_loaded: bool,
     arbiter: ArbiterHandle,
 }
 
 impl VoiceBook {
-    /// An empty book; its jobs live on `arbiter`.
+    /// An empty voice book; its clone jobs run on `arbiter`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         services: Arc<VoiceServices>,
-        gone_voices: Recipient<VoiceGone>,
+        revoked_voices: Recipient<VoiceRevoked>,
         arbiter: ArbiterHandle,
     ) -> Self {
         let limits = services.settings.limits();
         Self {
-            book: Book::new(limits),
+            rules: VoiceRules::new(limits),
             services,
             waiting: HashMap::new(),
             jobs: HashMap::new(),
-            slots: SlotBook::default(),
+            slots: SlotRules::default(),
             ttl: limits.ttl,
-            sweep_every: (limits.ttl / 4).clamp(SWEEP_LEAST, SWEEP_MOST),
-            gone_voices,
+            expiry_interval: (limits.ttl / 4).clamp(EXPIRY_INTERVAL_MIN, EXPIRY_INTERVAL_MAX),
+            revoked_voices,
             reconciling: false,
-            trust: Trust::New,
-            knows_existing: false,
+            origin: DatabaseOrigin::New,
+            is_loaded: false,
             arbiter,
         }
     }
 
-    fn perform(&mut self, orders: Vec<Order>, ctx: &mut Context<Self>) {
+    fn perform(&mut self, orders: Vec<VoiceOrder>, ctx: &mut Context<Self>) {
         for order in orders {
             match order {
-                Order::ReadMapping { key, job } => self.read_mapping(key, job, ctx),
-                Order::StartJob { job, key, order, call } => self.start_job(job, key, order, call, ctx),
-                Order::StopJob(job, key) => {
+                VoiceOrder::ReadMapping { key, job } => self.read_mapping(key, job, ctx),
+                VoiceOrder::StartJob { job, key, order, call } => self.start_job(job, key, order, call, ctx),
+                VoiceOrder::StopJob(job, key) => {
                     self.services.budgets.lock().clone_not_made(&key, clock::now());
                     if let Some(job) = self.jobs.get(&job) {
-                        job.do_send(DropJob);
+                        job.do_send(StopJob);
                     }
                 }
-                Order::Tell(call, outcome) => {
+                VoiceOrder::Answer(call, outcome) => {
                     if let Some(reply) = self.waiting.remove(&call) {
-                        // Before the call hears of it: from now on it may speak with it.
+                        // Before the call gets the answer, for it may use the voice at once.
                         if let VoiceOutcome::Ready { voice, .. } = &outcome {
                             self.slots.pin(call, voice, clock::now());
                         }
                         reply.do_send(outcome);
                     }
                 }
-                Order::AskAgain(asker, key) => {
-                    let orders = self.book.want(asker, key, clock::new_job());
+                VoiceOrder::RequestAgain(request, key) => {
+                    let orders = self.rules.request(request, key, clock::new_job());
                     self.perform(orders, ctx);
                 }
             }
         }
     }
 
-    /// A job is over: a voice takes the slot that was asked for, and nothing gives it back.
-    fn job_ended(&mut self, job: JobId, end: JobEnd, ctx: &mut Context<Self>) {
+    /// A job ended: its clone keeps the reserved slot, or the slot is released.
+    fn job_ended(&mut self, job: CloneJobId, end: JobEnd, ctx: &mut Context<Self>) {
         let now = clock::now();
-        self.give_budget_back(job, &end);
-        let cloned = match (&end, self.book.key_of(job)) {
+        self.refund_budget(job, &end);
+        let cloned = match (&end, self.rules.key_of(job)) {
             (JobEnd::Cloned(clone), Some(key)) => Some((clone.voice.clone(), key.clone())),
             (JobEnd::Cloned(_) | JobEnd::Unchanged { .. } | JobEnd::Failed(..), _) => None,
         };
-        let was_left_alone = self.book.leaves_provider_alone();
-        let orders = self.book.ended(job, end, now);
-        self.say_if_left_alone(was_left_alone);
+        let was_open = self.rules.is_breaker_open();
+        let orders = self.rules.job_ended(job, end, now);
+        self.log_breaker_change(was_open);
         match cloned {
             Some((voice, key)) => {
-                // What was revoked meanwhile serves nobody, and goes.
-                let is_served = self.book.peek(&key, now) == Some(&voice);
+                // A voice that was revoked meanwhile is not served and gets deleted.
+                let is_served = self.rules.cached(&key, now) == Some(&voice);
                 let expires = if is_served { now.plus(self.ttl) } else { At(0) };
-                // Its log has the intent and the outcome.
-                self.slots.hold(voice, Held { job, next_seq: 3, key, last_used: now, expires });
+                // Events 1 and 2 of the job's log are the intent and the outcome.
+                self.slots.hold(voice, HeldVoice { job, next_seq: 3, key, last_used: now, expires });
             }
             None => self.slots.release(job),
         }
         self.perform(orders, ctx);
     }
 
-    fn say_if_left_alone(&self, before: bool) {
+    fn log_breaker_change(&self, before: bool) {
         let log = &self.services.log;
-        match (before, self.book.leaves_provider_alone()) {
+        match (before, self.rules.is_breaker_open()) {
             (false, true) => {
-                warn!(log, "clones fail one after the other, calls have the fallback voice for a while");
+                warn!(log, "repeated clone failures, calls get the fallback voice for a while");
             }
-            (true, false) => info!(log, "clones are made again"),
+            (true, false) => info!(log, "cloning works again"),
             (true, true) | (false, false) => {}
         }
     }
 
-    /// What was not uploaded costs nobody anything.
-    fn give_budget_back(&self, job: JobId, end: &JobEnd) {
-        let cost_nothing = match end {
+    /// A job that uploaded nothing does not count against the budgets.
+    fn refund_budget(&self, job: CloneJobId, end: &JobEnd) {
+        let is_free = match end {
             JobEnd::Cloned(_) | JobEnd::Failed(NoVoice::Budget, _) => false,
             JobEnd::Failed(NoVoice::NoSlot, _) => true,
-            JobEnd::Unchanged { .. } | JobEnd::Failed(..) => !self.book.is_uploading(job),
+            JobEnd::Unchanged { .. } | JobEnd::Failed(..) => !self.rules.is_uploading(job),
         };
-        if let (true, Some(key)) = (cost_nothing, self.book.key_of(job)) {
+        if let (true, Some(key)) = (is_free, self.rules.key_of(job)) {
             self.services.budgets.lock().clone_not_made(key, clock::now());
         }
     }
 
-    /// A task of its own: futures inside a busy actor are polled with every message.
-    fn read_mapping(&self, key: CallerKey, job: JobId, ctx: &mut Context<Self>) {
+    // A separate task: an actor polls its own futures with every message.
+    fn read_mapping(&self, key: CallerKey, job: CloneJobId, ctx: &mut Context<Self>) {
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let at = clock::now();
-            let known = match tokio::time::timeout(READ_WITHIN, read_known(&services, &key, at)).await {
+            let known = match tokio::time::timeout(READ_WITHIN, read_caller(&services, &key, at)).await {
                 Ok(Ok(known)) => Some(known),
                 Ok(Err(error)) => {
-                    warn!(services.log, "a mapping could not be read"; "error" => %error);
+                    warn!(services.log, "could not read a mapping"; "error" => %error);
                     None
                 }
                 Err(_) => {
-                    warn!(services.log, "a mapping could not be read in time");
+                    warn!(services.log, "reading a mapping timed out");
                     None
                 }
             };
-            book.do_send(Mapped { job, known, at });
+            book.do_send(MappingRead { job, known, at });
         });
     }
 
     fn start_job(
         &mut self,
-        job: JobId,
+        job: CloneJobId,
         key: CallerKey,
         order: CloneOrder,
         call: Option<CallId>,
@@ -252,7 +255,7 @@ impl VoiceBook {
     ) {
         let services = Arc::clone(&self.services);
         if !services.budgets.lock().may_clone(&key, clock::now()) {
-            let spent = JobEnd::Failed(NoVoice::Budget, Failure::Passing);
+            let spent = JobEnd::Failed(NoVoice::Budget, Failure::Transient);
             return self.job_ended(job, spent, ctx);
         }
         let task = JobTask { job, key, work: JobWork::Clone { order, call } };
@@ -262,41 +265,41 @@ impl VoiceBook {
     }
 }
 
-/// The mapping, and how the sample lies there.
-async fn read_known(services: &VoiceServices, key: &CallerKey, at: At) -> Result<Known, StoreError> {
+/// Reads a caller's mapping and the mark of the sample.
+async fn read_caller(services: &VoiceServices, key: &CallerKey, at: At) -> Result<MappedCaller, StoreError> {
     let client = services.pool.get().await?;
     let mapping = voices::mapping(&client, &key.account, &key.caller, at).await?;
     drop(client);
-    let Some(known) = &mapping else { return Ok(Known { mapping, mark: None }) };
-    // A cached voice is worth more than certainty about its sample: where it cannot be looked at, nothing speaks against it.
-    let look = services.settings.samples.mark(&known.sample);
-    let mark = tokio::time::timeout(MARK_WITHIN, look).await.ok().and_then(Result::ok);
-    Ok(Known { mapping, mark: mark.map(|mark| mark.as_str().to_owned()) })
+    let Some(known) = &mapping else { return Ok(MappedCaller { mapping, mark: None }) };
+    // If the sample store does not answer, the cached voice is used.
+    let read = services.settings.samples.mark(&known.sample);
+    let mark = tokio::time::timeout(MARK_WITHIN, read).await.ok().and_then(Result::ok);
+    Ok(MappedCaller { mapping, mark: mark.map(|mark| mark.as_str().to_owned()) })
 }
 
 impl Actor for VoiceBook {
     type Context = Context<Self>;
 
-    // After a restart in place as well: the timers of the context before it are gone.
+    // Also after a restart in place, which stops all timers.
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(self.sweep_every, |book, ctx| book.sweep(ctx));
-        ctx.run_interval(slots::LOOK_EVERY, |book, ctx| book.look(ctx));
-        let unasked = |ctx: &mut Context<Self>| {
+        ctx.run_interval(self.expiry_interval, |book, ctx| book.delete_expired(ctx));
+        ctx.run_interval(slots::LIMITS_EVERY, |book, ctx| book.read_account_limits(ctx));
+        let reconcile = |ctx: &mut Context<Self>| {
             ctx.notify(Reconcile { approval: Approval::NotAsked, reply: None });
         };
-        ctx.run_later(reconcile::FIRST_AFTER, move |_, ctx| unasked(ctx));
-        ctx.run_interval(reconcile::EVERY, move |_, ctx| unasked(ctx));
-        ctx.run_interval(entitlement::LOOK_EVERY, |book, ctx| book.look_at_entitlements(ctx));
+        ctx.run_later(reconcile::FIRST_AFTER, move |_, ctx| reconcile(ctx));
+        ctx.run_interval(reconcile::EVERY, move |_, ctx| reconcile(ctx));
+        ctx.run_interval(entitlement::CHECK_EVERY, |book, ctx| book.check_entitlements(ctx));
     }
 }
 
 impl Supervised for VoiceBook {}
 
-impl Handler<Warm> for VoiceBook {
+impl Handler<LoadCache> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, Warm(cached): Warm, _: &mut Context<Self>) {
-        // Most recently used last, so that it is the last to be pushed out.
+    fn handle(&mut self, LoadCache(cached): LoadCache, _: &mut Context<Self>) {
+        // Most recently used last, so that the cache drops it last.
         for found in cached.into_iter().rev() {
             let key = CallerKey { account: found.account, caller: found.caller };
             let clone = CachedClone {
@@ -305,23 +308,23 @@ impl Handler<Warm> for VoiceBook {
                 sample: None,
                 mark: found.sample_mark,
             };
-            self.book.remember(key, clone, found.expires);
+            self.rules.remember(key, clone, found.expires);
         }
     }
 }
 
-impl Handler<FindOut> for VoiceBook {
+impl Handler<ResolveUnfinished> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, FindOut(unfinished): FindOut, ctx: &mut Context<Self>) {
+    fn handle(&mut self, ResolveUnfinished(unfinished): ResolveUnfinished, ctx: &mut Context<Self>) {
         for clone in unfinished {
             let key = CallerKey { account: clone.account.clone(), caller: clone.caller.clone() };
-            self.book.recover(key.clone(), clone.job);
+            self.rules.recover(key.clone(), clone.job);
             let (services, book, job) = (Arc::clone(&self.services), ctx.address(), clone.job);
             let task = JobTask {
                 job,
                 key,
-                work: JobWork::FindOut {
+                work: JobWork::Resolve {
                     name: clone.name,
                     sample_sha256: clone.sample_sha256,
                     sample_bytes: clone.sample_bytes,
@@ -334,71 +337,71 @@ impl Handler<FindOut> for VoiceBook {
     }
 }
 
-impl Handler<Want> for VoiceBook {
+impl Handler<RequestVoice> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, want: Want, ctx: &mut Context<Self>) {
-        self.waiting.insert(want.asker.call, want.reply);
+    fn handle(&mut self, message: RequestVoice, ctx: &mut Context<Self>) {
+        self.waiting.insert(message.request.call, message.reply);
         if let Some(at_once) = self.services.clients.here().bulk.concurrency_limit() {
-            self.book.allow(at_once);
+            self.rules.set_provider_limit(at_once);
         }
-        let orders = self.book.want(want.asker, want.key, clock::new_job());
+        let orders = self.rules.request(message.request, message.key, clock::new_job());
         self.perform(orders, ctx);
     }
 }
 
-impl Handler<WantsNoMore> for VoiceBook {
+impl Handler<CancelRequest> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, message: WantsNoMore, ctx: &mut Context<Self>) {
+    fn handle(&mut self, message: CancelRequest, ctx: &mut Context<Self>) {
         self.waiting.remove(&message.call);
-        let orders = self.book.wants_no_more(message.call);
+        let orders = self.rules.cancel(message.call);
         self.perform(orders, ctx);
     }
 }
 
-impl Handler<Mapped> for VoiceBook {
+impl Handler<MappingRead> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, mapped: Mapped, ctx: &mut Context<Self>) {
-        let orders = self.book.mapped(mapped.job, mapped.known, mapped.at);
+    fn handle(&mut self, mapped: MappingRead, ctx: &mut Context<Self>) {
+        let orders = self.rules.mapping_read(mapped.job, mapped.known, mapped.at);
         self.perform(orders, ctx);
     }
 }
 
-impl Handler<JobTold> for VoiceBook {
+impl Handler<JobEvent> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, told: JobTold, ctx: &mut Context<Self>) {
-        match told {
-            JobTold::Uploading(job) => self.book.uploading(job),
-            JobTold::Late(job) => {
-                let orders = self.book.late(job);
+    fn handle(&mut self, event: JobEvent, ctx: &mut Context<Self>) {
+        match event {
+            JobEvent::Uploading(job) => self.rules.upload_started(job),
+            JobEvent::Late(job) => {
+                let orders = self.rules.job_late(job);
                 self.perform(orders, ctx);
             }
-            JobTold::Ended(job, end) => self.job_ended(job, end, ctx),
-            // A job that ended properly is not known any more; one that panicked costs its calls their voice.
-            JobTold::Down(job) => {
+            JobEvent::Ended(job, end) => self.job_ended(job, end, ctx),
+            // A job that ended normally is unknown by now. After a panic its calls get no voice.
+            JobEvent::Down(job) => {
                 self.jobs.remove(&job);
-                self.job_ended(job, JobEnd::Failed(NoVoice::CloneFailed, Failure::Passing), ctx);
+                self.job_ended(job, JobEnd::Failed(NoVoice::CloneFailed, Failure::Transient), ctx);
             }
         }
     }
 }
 
-impl Handler<Peek> for VoiceBook {
+impl Handler<LookUpCached> for VoiceBook {
     type Result = Option<VoiceId>;
 
-    fn handle(&mut self, Peek(key): Peek, _: &mut Context<Self>) -> Option<VoiceId> {
-        self.book.peek(&key, clock::now()).cloned()
+    fn handle(&mut self, LookUpCached(key): LookUpCached, _: &mut Context<Self>) -> Option<VoiceId> {
+        self.rules.cached(&key, clock::now()).cloned()
     }
 }
 
-impl Handler<Forget> for VoiceBook {
+impl Handler<ForgetVoice> for VoiceBook {
     type Result = bool;
 
-    fn handle(&mut self, Forget(key): Forget, _: &mut Context<Self>) -> bool {
-        self.slots.not_wanted(&key);
-        self.book.forget(&key)
+    fn handle(&mut self, ForgetVoice(key): ForgetVoice, _: &mut Context<Self>) -> bool {
+        self.slots.expire_caller(&key);
+        self.rules.forget(&key)
     }
 }

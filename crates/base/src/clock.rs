@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use precall_call::{At, CallId, JobId};
+use precall_call::{At, CallId, CloneJobId};
 use uuid::Uuid;
 
 /// The current time, in microseconds since 1970 UTC.
@@ -20,6 +20,6 @@ pub fn new_call() -> CallId {
 
 /// A new clone job id.
 #[must_use]
-pub fn new_job() -> JobId {
-    JobId(Uuid::now_v7().as_u128())
+pub fn new_job() -> CloneJobId {
+    CloneJobId(Uuid::now_v7().as_u128())
 }

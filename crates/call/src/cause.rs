@@ -1,6 +1,6 @@
-//! Why a call ended, whose fault it was and what the caller was told: three fields, never one.
+//! How a call ended: the cause, who is to blame, and what the caller was told. These are three fields.
 
-/// Gives a closed set its names: the ones in SQL, JSON, logs and metrics.
+/// Defines a closed set of values and their names in SQL, JSON, logs and metrics.
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -32,19 +32,19 @@ named! {
     Cause {
         /// An agent conversation took place and ended.
         Completed = "completed",
-        /// The caller went.
+        /// The caller hung up.
         CallerHungUp = "caller_hung_up",
         /// The agent ended the conversation.
         AgentEnded = "agent_ended",
         /// An operator ended it.
         OperatorEnded = "operator_ended",
-        /// Nobody picked up our call back.
+        /// Nobody answered the telephone that precall called.
         NoAnswer = "no_answer",
-        /// The caller's number was busy when we called back.
+        /// The caller's number was busy when precall called it.
         Busy = "busy",
         /// The number must not be dialled.
         DialRefused = "dial_refused",
-        /// The number leads back to us.
+        /// The number leads back to precall.
         Loop = "loop",
         /// The leg that the webhook announced never appeared.
         NoLeg = "no_leg",
@@ -54,15 +54,15 @@ named! {
         Budget = "budget",
         /// precall was being stopped.
         Draining = "draining",
-        /// No greeting could be given and nothing could follow it.
+        /// No greeting could be played, and no later step was possible.
         GreetingFailed = "greeting_failed",
-        /// No rung of the ladder brought an agent in.
+        /// Every handoff attempt failed.
         HandoffFailed = "handoff_failed",
-        /// The agent's connection was lost for good.
+        /// The agent's connection was lost and could not be restored.
         AgentLost = "agent_lost",
-        /// The agent owed audio for too long.
+        /// The agent sent no answer for too long.
         AgentStalled = "agent_stalled",
-        /// The longest conversation allowed.
+        /// The conversation reached its longest allowed duration.
         MaxDuration = "max_duration",
         /// The leg was gone after a restart.
         LostInRestart = "lost_in_restart",
@@ -76,15 +76,15 @@ named! {
 }
 
 named! {
-    /// Whose doing the end was. A call that simply completed has none.
+    /// Who caused the end. A call that completed has no blame.
     Blame {
-        /// The person who rang.
+        /// The caller.
         Caller = "caller",
         /// The phone system.
         Pbx = "pbx",
         /// ElevenLabs.
         Provider = "provider",
-        /// This program.
+        /// precall itself.
         Precall = "precall",
         /// A person with an API key.
         Operator = "operator",
@@ -94,9 +94,9 @@ named! {
 named! {
     /// What the caller was told at the end.
     Told {
-        /// Nothing: the line closed, or nobody was on it.
+        /// Nothing: the leg closed, or no caller was on it.
         Nothing = "nothing",
-        /// The conversation ended by itself.
+        /// The conversation ended normally.
         Goodbye = "goodbye",
         /// The apology clip.
         Apology = "apology",
@@ -110,7 +110,7 @@ named! {
     NoVoice {
         /// No voice is mapped to this caller.
         NoMapping = "no_mapping",
-        /// Nobody's consent covers this sample.
+        /// No consent covers this sample.
         NoConsent = "no_consent",
         /// No free voice slot in the account.
         NoSlot = "no_slot",
@@ -122,7 +122,7 @@ named! {
         CloneFailed = "clone_failed",
         /// It took too long.
         CloneTimeout = "clone_timeout",
-        /// The provider is failing; not even tried.
+        /// The provider is failing, so precall did not try.
         BreakerOpen = "breaker_open",
         /// A budget was used up.
         Budget = "budget",
@@ -136,20 +136,20 @@ named! {
 pub struct Release {
     /// Why.
     pub cause: Cause,
-    /// Whose doing; none when nothing went wrong.
+    /// Who caused it; none when nothing went wrong.
     pub blame: Option<Blame>,
-    /// What the caller heard of it.
+    /// What the caller was told.
     pub told: Told,
 }
 
 impl Release {
-    /// Nothing went wrong.
+    /// An end without a fault.
     #[must_use]
     pub fn good(cause: Cause) -> Self {
         Self { cause, blame: None, told: Told::Goodbye }
     }
 
-    /// Somebody's doing, and the caller was told nothing.
+    /// An end with a fault; the caller was told nothing.
     #[must_use]
     pub fn by(blame: Blame, cause: Cause) -> Self {
         Self { cause, blame: Some(blame), told: Told::Nothing }

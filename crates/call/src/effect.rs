@@ -1,4 +1,7 @@
-//! What is to be done. Effects are orders; every one of them comes back as an event, failure included.
+//! Effects: what the engine must do. The outcome of each order comes back as an event, a failure as well.
+//!
+//! Effects are not logged. An actor that panics may perform the effect in hand a second time, so each must be
+//! idempotent.
 
 use crate::event::{Event, GreetingEnd, HandoffFailure, Purpose};
 use crate::ids::VoiceId;
@@ -7,68 +10,78 @@ use crate::policy::{Person, Proof, Rung};
 /// An order of the machine to the actor that runs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Record this event next, before anything else is heard: it is the durable intent of what follows it.
+    /// Take and record this event next, before any other event. It is the durable intent of the order that follows
+    /// from it.
     Intend(Event),
-    /// Dial the greeting call.
+    /// Dial the greeting call. Takes a paid seat first.
     DialGreeting,
     /// Answer the ringing leg.
     AnswerLeg,
     /// Play notice and greeting into the connected leg, from the beginning.
     PlayGreeting,
-    /// Go on with hold music on the same stream.
+    /// Play hold music on the same stream.
     PlayHold,
     /// Stop all audio at once.
     StopAudio,
     /// Drop the caller's leg.
     DropLeg,
-    /// Ask the voice book for the caller's voice.
+    /// Ask the voice book for the caller's cloned voice.
     AskForVoice {
         /// Whether the caller has proved who they are.
         proof: Proof,
     },
-    /// Stop waiting for it; the clone goes on by itself.
+    /// Stop waiting for the cloned voice. The clone job goes on.
     StopWaiting,
-    /// Nobody in this call speaks with the cloned voice any more: it may be deleted.
+    /// This call does not use the cloned voice any more, so the voice may be deleted.
     LetVoiceGo,
-    /// Make one attempt at a handoff.
+    /// Make one attempt at a handoff. Takes a paid seat first when the rung leads to an agent.
     StartHandoff {
         /// Counts from 1.
         attempt: u8,
         /// What to try.
         rung: Rung,
-        /// The voice to speak with; none leaves the agent's own.
+        /// The voice to speak with; without one the agent uses its own.
         voice: Option<VoiceId>,
-        /// Who is to be reached, on the rung of that name.
+        /// The person to call, on rung `Person` only.
         person: Option<Person>,
     },
-    /// The agent that this attempt made ready hears the caller from now on, and is heard.
+    /// Play the apology into the connected leg. This is an attempt of the ladder as well: the last one.
+    PlayApology {
+        /// Counts from 1.
+        attempt: u8,
+    },
+    /// Connect the agent of this attempt with the caller: from now on they hear each other.
     ConnectAgent {
         /// Which attempt.
         attempt: u8,
     },
-    /// The same, after a person was not reached: the agent is told why.
+    /// Connect the parked agent with the caller again, and tell the agent why no person was reached.
     ReturnToAgent {
-        /// The attempt that had brought the agent in.
+        /// The attempt that brought the agent in.
         attempt: u8,
-        /// Why nobody else came.
+        /// Why no person was reached.
         why: HandoffFailure,
     },
-    /// Give this attempt up, and whatever it brought.
+    /// Give up this attempt, and close the agent's session if it has one.
     CancelHandoff {
         /// Which attempt.
         attempt: u8,
     },
-    /// Find out at the provider what became of a conversation.
+    /// Stop watching for the end of the greeting call. A dial request without an answer is not aborted.
+    StopWatchingGreeting,
+    /// Give back the paid seat: the call has no open conversation, and is not about to open one.
+    ReleaseSeat,
+    /// Ask the provider for the outcome of a conversation.
     LookUp(Purpose),
 }
 
 impl Effect {
-    /// What is to be recorded when a dial was ordered and surely not made; none for orders that leave nothing behind.
+    /// The event to record when this order was certainly not performed; none for orders without an outcome.
     #[must_use]
     pub fn surely_not_done(&self) -> Option<Event> {
         match self {
             Self::DialGreeting => Some(Event::GreetingEnded { end: GreetingEnd::Refused }),
-            Self::StartHandoff { attempt, .. } => {
+            Self::StartHandoff { attempt, .. } | Self::PlayApology { attempt } => {
                 Some(Event::HandoffFailed { attempt: *attempt, why: HandoffFailure::Refused })
             }
             Self::Intend(_)
@@ -83,15 +96,18 @@ impl Effect {
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
+            | Self::StopWatchingGreeting
+            | Self::ReleaseSeat
             | Self::LookUp(_) => None,
         }
     }
 
-    /// Whether the event that caused it must be durable first: all that reaches the world except audio into a live leg.
+    /// Whether the event that caused this order must be durable before the engine performs it. This holds for each
+    /// attempt to reach the caller or an agent; other audio into a live leg does not wait.
     #[must_use]
     pub fn needs_durable_intent(&self) -> bool {
         match self {
-            Self::DialGreeting | Self::StartHandoff { .. } => true,
+            Self::DialGreeting | Self::StartHandoff { .. } | Self::PlayApology { .. } => true,
             Self::Intend(_)
             | Self::AnswerLeg
             | Self::PlayGreeting
@@ -104,6 +120,8 @@ impl Effect {
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
             | Self::CancelHandoff { .. }
+            | Self::StopWatchingGreeting
+            | Self::ReleaseSeat
             | Self::LookUp(_) => false,
         }
     }

@@ -1,10 +1,10 @@
-//! What happened to a call. Events are past tense, and say what was seen, not what was concluded.
+//! Events: what happened to a call. An event says what was observed; `step` draws the conclusions.
 
 use core::time::Duration;
 use std::sync::Arc;
 
 use crate::cause::{Cause, NoVoice, named};
-use crate::ids::{ConversationId, JobId, VoiceId};
+use crate::ids::{CloneJobId, ConversationId, VoiceId};
 use crate::policy::{Person, Policy, ProofWay, ProvedBy, Rung};
 
 /// The first event of every call.
@@ -16,14 +16,14 @@ pub struct Offer {
     pub admission: Admission,
 }
 
-/// What admission found.
+/// The decision of the admission check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It goes on.
+    /// The call is accepted.
     Accepted,
-    /// It is over before it began: refused by the dial guard or a limit.
+    /// The dial guard or a limit refused the call.
     Refused(Cause),
-    /// Its `CallEnded` came first.
+    /// The webhook `CallEnded` of this call arrived before its `IncomingCall`.
     EndedBefore,
 }
 
@@ -40,15 +40,15 @@ named! {
 named! {
     /// How a greeting ended.
     GreetingEnd {
-        /// To its end, or hung up after having been heard.
+        /// It was heard to its end, or the caller hung up after hearing it.
         Played = "played",
         /// The caller skipped the rest.
         Skipped = "skipped",
-        /// The provider or the stream refused; surely nothing was heard.
+        /// The provider or the stream refused it: certainly nothing was heard.
         Refused = "refused",
         /// The number was busy.
         Busy = "busy",
-        /// Nobody picked up.
+        /// Nobody answered.
         NoAnswer = "no_answer",
         /// It failed in another way.
         Failed = "failed",
@@ -60,7 +60,7 @@ named! {
 named! {
     /// Why an attempt at a handoff failed.
     HandoffFailure {
-        /// Surely not executed: refused, or never sent.
+        /// Certainly not executed: refused, or never sent.
         Refused = "refused",
         /// The answer was lost and the look-up found nothing.
         Unknown = "unknown",
@@ -74,19 +74,19 @@ named! {
 }
 
 named! {
-    /// How an agent's session on the bridge came to an end that the agent did not mean.
+    /// How an agent's session on the bridge was lost.
     AgentLoss {
         /// The connection broke, or the provider failed.
         Lost = "lost",
-        /// The provider refused what was asked for, and would again.
+        /// The provider refused the request, and would refuse it again.
         Refused = "refused",
-        /// The agent owed the caller a word for too long.
+        /// The agent gave the caller no answer for too long.
         Stalled = "stalled",
     }
 }
 
 named! {
-    /// Who said a line of a conversation.
+    /// Who spoke.
     Speaker {
         /// The agent.
         Agent = "agent",
@@ -96,13 +96,13 @@ named! {
 }
 
 named! {
-    /// How much a report says. Status only rises.
+    /// What the provider reported about a conversation. It only rises, in this order.
     Grade {
-        /// Nothing yet.
+        /// No report yet.
         Initiated = "initiated",
-        /// It never became a conversation.
+        /// No conversation took place.
         Failed = "failed",
-        /// It took place.
+        /// The conversation took place.
         Completed = "completed",
     }
 }
@@ -118,11 +118,11 @@ named! {
 }
 
 named! {
-    /// A part of the program that panicked.
-    Job {
+    /// A part of a call: an actor that works for it, and may panic.
+    CallPart {
         /// The call's own actor.
         Call = "call",
-        /// The greeting.
+        /// The greeting, and on a live leg the player of its audio.
         Greeting = "greeting",
         /// The clone worker.
         CloneWorker = "clone_worker",
@@ -141,29 +141,29 @@ named! {
     }
 }
 
-/// What the provider said of a conversation, without its words.
+/// The provider's report on a conversation, without its transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The conversation it is about.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// What it was for, where the report's echo of our variables says so.
+    /// What the conversation was for, if the report repeats our variable.
     pub purpose: Option<Purpose>,
     /// Whether it took place.
     pub grade: Grade,
-    /// Why it did not, where it did not.
+    /// Why no conversation took place.
     pub failure: Option<HandoffFailure>,
     /// How long it lasted.
     pub duration: Option<Duration>,
-    /// Whether words came with it.
+    /// Whether the report has a transcript.
     pub has_words: bool,
 }
 
-/// Times with nothing to hear in a bridged conversation.
+/// Silence in a bridged conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Silence {
-    /// The longest.
+    /// The longest silence.
     pub longest: Duration,
-    /// All of them.
+    /// The sum of all silences.
     pub total: Duration,
 }
 
@@ -175,31 +175,31 @@ impl Silence {
     }
 }
 
-/// What reached the call's legs, measured where it was written; sums over the whole call.
+/// Audio that precall wrote into the call's legs, measured at the writer. Sums over the whole call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AudioHeard {
     /// How much was written.
     pub written: Duration,
-    /// The longest time the PBX had nothing of ours left to play while a stream was open.
+    /// The longest time in which the PBX had no audio of ours left to play while a stream was open.
     pub longest_gap: Duration,
-    /// Such times of over 40 ms.
+    /// Number of such gaps over 40 ms.
     pub gaps: u32,
     /// How often a stream was cut and opened again.
     pub cuts: u32,
-    /// Silence while the agent owed the caller a word.
+    /// Silence while it was the agent's turn to speak.
     pub agents_turn: Silence,
     /// Silence while it was the caller's turn to speak.
     pub callers_turn: Silence,
-    /// Of the caller's audio, what was too old to be sent to an agent.
+    /// Caller's audio that was too old to send to the agent.
     pub dropped_to_agent: Duration,
-    /// Of an agent's audio, what there was no room for.
+    /// Agent's audio that was dropped because the buffer was full.
     pub dropped_to_caller: Duration,
 }
 
-/// What precall found out when it looked after a restart.
+/// What precall knows of the caller's leg after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegSeen {
-    /// The route has none.
+    /// The route has no leg, or nothing is known of it yet.
     None,
     /// Still there.
     Present,
@@ -225,18 +225,18 @@ pub enum Event {
         /// Which text and language: the version of the policy.
         version: Arc<str>,
     },
-    /// No audio can be written into the leg any more, though nobody said that it is gone.
+    /// No more audio can be written into the leg, although the PBX did not report it gone.
     AudioLost,
-    /// A stream into the leg was closed, and this is how the call's audio had gone until then.
+    /// A stream into the leg was closed. Carries the audio measurements of the whole call so far.
     AudioEnded(AudioHeard),
-    /// `CallStateChanged` of the webhook, as it was said.
+    /// The webhook `CallStateChanged` arrived.
     PbxStateChanged {
-        /// The PBX's word.
+        /// The state, as the PBX wrote it.
         state: Arc<str>,
     },
-    /// `CallEnded` of the webhook.
+    /// The webhook `CallEnded` arrived.
     PbxCallEnded {
-        /// How long the PBX's call lasted, if it said so.
+        /// How long the PBX's call lasted, if the webhook says so.
         duration: Option<Duration>,
     },
     /// A key was pressed.
@@ -251,7 +251,7 @@ pub enum Event {
         /// The provider's id, on route `callback`.
         conversation: Option<ConversationId>,
     },
-    /// The greeting is over, or could not be given.
+    /// The greeting is over, or could not be played.
     GreetingEnded {
         /// How.
         end: GreetingEnd,
@@ -260,36 +260,36 @@ pub enum Event {
     VoiceReady {
         /// The voice.
         voice: VoiceId,
-        /// The job that made it.
-        job: Option<JobId>,
+        /// The clone job that made it; none for a voice from the cache.
+        job: Option<CloneJobId>,
         /// Cache or fresh clone.
         source: VoiceSource,
         /// How long this call waited for it.
         took: Duration,
     },
-    /// There will be no cloned voice.
+    /// This call gets no cloned voice.
     VoiceMissing {
         /// Why.
         why: NoVoice,
     },
-    /// Nobody may hear the cloned voice any more: its consent was withdrawn.
+    /// The consent to the cloned voice was withdrawn: the call must not use it any more.
     VoiceWithdrawn {
-        /// Why there is none now.
+        /// Why the call has no cloned voice now.
         why: NoVoice,
     },
-    /// The caller's voice is kept for who proves to be the caller, and this call has not.
+    /// The caller's voice is available only with proof of identity, and this call has not given it.
     ProofAsked {
-        /// By what it may.
+        /// Which proof is accepted.
         way: ProofWay,
     },
-    /// The caller proved who they are, asked or not.
+    /// The caller proved their identity, asked or not.
     ProofGiven {
-        /// By what.
+        /// How.
         by: ProvedBy,
     },
-    /// A PIN was entered that proves nothing.
+    /// The caller entered a wrong PIN.
     PinRefused {
-        /// Counts those of the call from 1.
+        /// Counts the wrong PINs of the call from 1.
         number: u8,
     },
     /// Intent: an attempt at a handoff is about to be made.
@@ -299,69 +299,70 @@ pub enum Event {
         /// What is tried.
         rung: Rung,
     },
-    /// The attempt brought somebody in.
+    /// The attempt reached its destination. On the bridge: the agent is ready to be connected.
     HandoffSucceeded {
         /// Which attempt.
         attempt: u8,
-        /// The agent's conversation, where it is known.
+        /// The agent's conversation, if its id is known.
         conversation: Option<ConversationId>,
     },
-    /// The attempt did not.
+    /// The attempt failed.
     HandoffFailed {
         /// Which attempt.
         attempt: u8,
         /// Why.
         why: HandoffFailure,
     },
-    /// The agent ended the conversation on the bridge, and all that it had said was heard.
+    /// The agent ended the conversation on the bridge, and the caller heard all of its audio.
     AgentEnded {
         /// The attempt that brought it in.
         attempt: u8,
     },
-    /// The agent's session on the bridge is over, and the agent did not mean it to be.
+    /// The agent's session on the bridge ended without the agent's intent.
     AgentLost {
         /// The attempt that brought it in.
         attempt: u8,
         /// How.
         why: AgentLoss,
     },
-    /// The agent was asked for a person, and asks for one by its tool.
+    /// The caller asked the agent for a person, and the agent used its tool.
     PersonAsked {
         /// Counts the agent's requests in this call from 1.
         number: u8,
         /// Who.
         person: Person,
     },
-    /// Something was said on the bridge. The words are kept beside the event.
-    LineSpoken {
-        /// Counts the lines of the call from 1.
+    /// Something was said on the bridge. The text is stored beside the event, as personal data.
+    Utterance {
+        /// Counts the utterances of the call from 1.
         number: u32,
         /// By whom.
         by: Speaker,
-        /// The earlier line that this one takes the place of: so much of it was heard before it was interrupted.
+        /// The earlier utterance that this one replaces: the caller interrupted the agent, and heard only this much
+        /// of it.
         corrects: Option<u32>,
     },
     /// The provider reported on a conversation.
     Reported(Report),
-    /// A person asked.
+    /// An operator sent a request.
     OperatorAsked(Request),
-    /// The armed deadline passed.
+    /// The deadline passed.
     DeadlinePassed {
-        /// Which arming; another one is stale.
+        /// The generation of the deadline; a timer of another generation is stale.
         generation: u32,
     },
-    /// A part of the program panicked.
+    /// A part of the call panicked.
     Panicked {
         /// Which.
-        job: Job,
+        part: CallPart,
         /// Counts this call's panics from 1.
         ordinal: u32,
     },
-    /// The call was taken up again after a restart.
+    /// The engine restarted and resumed the call.
     Resumed {
         /// Counts the restarts of the engine.
         generation: u64,
-        /// What is left of the leg.
+        /// What is known of the leg.
         leg: LegSeen,
     },
 }

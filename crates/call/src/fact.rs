@@ -1,23 +1,23 @@
-//! What a step made true: the ground of derived rows and metrics, so that nobody sprinkles counters.
+//! Facts: what a step made true. Derived rows, metrics and budgets follow from them.
 
 use core::time::Duration;
 
 use crate::cause::{NoVoice, Release};
 use crate::event::{Event, VoiceSource};
-use crate::ids::{JobId, VoiceId};
+use crate::ids::{CloneJobId, ConversationId, VoiceId};
 use crate::policy::Rung;
-use crate::state::{Call, Phase, Voice};
+use crate::state::{Call, Voice};
 
 /// Something that became true, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// The call came in.
     Offered,
-    /// The greeting reached the provider or the leg, so long after the offer.
+    /// The greeting reached the provider or the leg. The time since the offer.
     GreetingStarted(Duration),
-    /// The first frame was written into the leg, so long after the PBX's news that it is connected was received.
+    /// The first frame was written into the leg. The time since precall heard that the leg is connected.
     FirstFrame(Duration),
-    /// The first frame with sound, likewise.
+    /// The first frame with sound was written into the leg. The time since precall heard that the leg is connected.
     FirstSound(Duration),
     /// The notice was heard to its end.
     NoticeEnded,
@@ -25,26 +25,35 @@ pub enum Fact {
     VoiceReady {
         /// The voice.
         voice: VoiceId,
-        /// The job that made it.
-        job: Option<JobId>,
+        /// The clone job that made it; none for a voice from the cache.
+        job: Option<CloneJobId>,
         /// Cache or fresh clone.
         source: VoiceSource,
         /// How long this call waited.
         took: Duration,
     },
-    /// A PIN was entered that proves nothing.
+    /// The caller entered a wrong PIN.
     PinRefused,
     /// The caller's voice cannot be used.
     VoiceMissing(NoVoice),
-    /// Somebody was brought in.
+    /// An attempt of this rung reached its destination.
     HandedOff(Rung),
-    /// A part of the program panicked.
+    /// The provider reported on a conversation of this call. Its duration and cost count against the budgets. A
+    /// repeated report changes nothing and gives no fact, so each conversation counts once.
+    ConversationReported {
+        /// The conversation.
+        conversation: ConversationId,
+        /// How long it lasted, if the report says so.
+        duration: Option<Duration>,
+    },
+    /// A part of the call panicked.
     Panicked,
     /// The call ended.
     Released(Release),
 }
 
-/// What became true from `before` (none at the offer) to `after` by `event`.
+/// What `event` made true between `before` (none at the offer) and `after`. Call it only for an event that changed
+/// the call: other events are not logged and make nothing true.
 #[must_use]
 pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
     let mut facts = Vec::new();
@@ -68,6 +77,7 @@ pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
     {
         facts.push(Fact::HandedOff(*rung));
     }
+    facts.extend(report_fact(event, after));
     if after.panics > before.panics {
         facts.push(Fact::Panicked);
     }
@@ -80,8 +90,8 @@ pub fn facts(before: Option<&Call>, event: &Event, after: &Call) -> Vec<Fact> {
 fn audio_facts(before: &Call, after: &Call) -> Vec<Fact> {
     let mut facts = Vec::new();
     let Some(connected) = after.instants.leg_connected else { return facts };
-    // Both may be corrected while the greeting goes on.
-    if before.phase == Phase::Greeting && after.phase != Phase::Greeting {
+    // Both times may change until the greeting is over.
+    if before.is_greeting() && !after.is_greeting() {
         facts.extend(after.instants.greeting_started.map(|at| Fact::FirstFrame(at.since(connected))));
         facts.extend(after.instants.sound_started.map(|at| Fact::FirstSound(at.since(connected))));
     }
@@ -99,4 +109,14 @@ fn voice_fact(event: &Event, voice: &Voice) -> Option<Fact> {
         (_, Voice::Fallback(why)) => Some(Fact::VoiceMissing(*why)),
         (_, Voice::Awaited | Voice::Cloned(_)) => None,
     }
+}
+
+/// A report counts only if its conversation is known to be of this call.
+fn report_fact(event: &Event, after: &Call) -> Option<Fact> {
+    let Event::Reported(report) = event else { return None };
+    let ours = after.conversations.iter().any(|known| known.id.as_ref() == Some(&report.conversation));
+    ours.then(|| Fact::ConversationReported {
+        conversation: report.conversation.clone(),
+        duration: report.duration,
+    })
 }

@@ -1,4 +1,4 @@
-//! A call from its log: what is stored is what is played back, or the log is not believed.
+//! Rebuilds a call from its event log, and refuses a log that `step` would not have written.
 
 use core::fmt;
 
@@ -7,16 +7,16 @@ use crate::state::Call;
 use crate::step::{open, step};
 use crate::time::At;
 
-/// Why a log is not a call's.
+/// Why a log cannot be a call's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoldError {
-    /// There is no event at all.
+    /// The log has no events.
     Empty,
     /// The first event is not an offer.
     NoOffer,
-    /// This event changes nothing, so it would never have been logged here.
+    /// This event changes nothing, so `step` would not have logged it here.
     Idle {
-        /// Its place in the log, from 1.
+        /// The position of the event in the log, from 1.
         seq: u64,
     },
 }

@@ -1,9 +1,9 @@
-//! Names of things. Ids are types, so that a voice is never passed where a conversation is meant.
+//! Ids. Each kind has a type of its own, so that the compiler refuses a voice id where a conversation id is expected.
 
 use core::fmt;
 use std::sync::Arc;
 
-/// A UUID as a number; the engine mints version 7, whose order is the order of minting.
+/// A UUID as a number. The engine creates version 7: their order is the order of creation.
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -33,7 +33,7 @@ macro_rules! uuid_id {
     };
 }
 
-/// A name that somebody else chose. Cheap to clone: a call's state is cloned at every step.
+/// An id that another system chose. Cheap to clone, since each step clones the state.
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -68,12 +68,12 @@ macro_rules! text_id {
 }
 
 uuid_id!(
-    /// Our id of a call: `call_log.id`, and `id` in JSON.
+    /// precall's id of a call: `call_log.id`, and `id` in JSON.
     CallId
 );
 uuid_id!(
     /// One clone job, which several calls may wait for.
-    JobId
+    CloneJobId
 );
 text_id!(
     /// A voice at ElevenLabs (`voice_id`).

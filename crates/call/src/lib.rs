@@ -1,7 +1,7 @@
-//! What a call is and does: pure, total, deterministic, without dependencies.
+//! The rules of a call: a pure, total and deterministic state machine without dependencies.
 //!
-//! [`open`] begins a call, [`step`] moves it, [`facts`] names what a step made true. Everything that can happen
-//! comes in as an [`Event`], everything that is to be done goes out as an [`Effect`]; time is an argument.
+//! [`open`] begins a call. [`step`] takes an [`Event`] and returns the next state and the [`Effect`]s to perform.
+//! [`facts`] names what a step made true. The time is an argument: nothing here reads a clock.
 
 mod cause;
 mod effect;
@@ -9,6 +9,7 @@ mod event;
 mod fact;
 mod fold;
 mod ids;
+mod phase;
 mod policy;
 mod state;
 mod step;
@@ -17,15 +18,14 @@ mod time;
 pub use cause::{Blame, Cause, NoVoice, Release, Told};
 pub use effect::Effect;
 pub use event::{
-    Admission, AgentLoss, AudioHeard, Event, Grade, GreetingEnd, HandoffFailure, Job, LegSeen, Offer,
+    Admission, AgentLoss, AudioHeard, CallPart, Event, Grade, GreetingEnd, HandoffFailure, LegSeen, Offer,
     Purpose, Report, Request, Silence, Speaker, VoiceSource,
 };
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};
-pub use ids::{CallId, ConversationId, JobId, LineId, VoiceId};
+pub use ids::{CallId, CloneJobId, ConversationId, LineId, VoiceId};
+pub use phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, ParkedAgent, Phase};
 pub use policy::{Person, Policy, Proof, ProofWay, ProvedBy, Route, Rung, VoicePolicy, VoiceWait};
-pub use state::{
-    Attempt, Call, Conversation, Deadline, Dial, Dues, Early, Instants, Kept, Leg, Phase, Proving, Voice,
-};
+pub use state::{Call, Conversation, Deadline, Deadlines, Dial, Instants, Leg, ProofState, Seat, Voice};
 pub use step::{Step, open, step};
 pub use time::At;

@@ -1,4 +1,5 @@
-//! What a call may do and how long it may take, fixed when it is offered. `step` reads nothing else.
+//! The policy of a call: what it may do, and how long it may take. It is fixed at the offer; `step` reads no other
+//! settings.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ named! {
 }
 
 named! {
-    /// One way to bring the caller to somebody, tried at most once a call.
+    /// A rung of the handoff ladder: one way to connect the caller. Each is tried at most once a call, except after a
+    /// loss that was not the rung's fault.
     Rung {
         /// Agent over the bridge, in the cloned voice.
         BridgeCloned = "bridge_cloned",
@@ -33,16 +35,16 @@ named! {
         CallbackFallback = "callback_fallback",
         /// `routeto` a person or queue.
         Destination = "destination",
-        /// The apology clip, then drop.
+        /// Play the apology, then drop the leg.
         Apology = "apology",
-        /// `routeto` a person somebody asked for during the conversation. Not a step of the ladder: whoever is not reached leaves
-        /// the caller with the agent.
+        /// `routeto` a person whom the caller asked for during the conversation. Not part of the ladder: if the
+        /// person is not reached, the caller returns to the agent.
         Person = "person",
     }
 }
 
 impl Rung {
-    /// Whether it makes sense only with a cloned voice.
+    /// Whether the rung needs a cloned voice.
     #[must_use]
     pub fn wants_clone(self) -> bool {
         matches!(self, Self::BridgeCloned | Self::CallbackCloned)
@@ -54,31 +56,31 @@ impl Rung {
         matches!(self, Self::BridgeCloned | Self::BridgeFallback)
     }
 
-    /// Whether the agent at its end speaks with the cloned voice where there is one.
+    /// Whether the agent on this rung uses the cloned voice if there is one.
     #[must_use]
     pub fn takes_clone(self) -> bool {
         self.wants_clone() || self == Self::Transfer
     }
 
-    /// Whether it needs our audio in the caller's leg.
+    /// Whether the rung needs our audio in the caller's leg.
     #[must_use]
     pub fn needs_audio(self) -> bool {
         self.bridges() || self == Self::Apology
     }
 
-    /// Whether the PBX routes the caller's leg away from us.
+    /// Whether the PBX routes the caller's leg away from precall.
     #[must_use]
     pub fn routes(self) -> bool {
         matches!(self, Self::Transfer | Self::Destination | Self::Person)
     }
 
-    /// Whether the rung dials out, so that a lost answer may mean a ringing telephone.
+    /// Whether the rung dials a telephone: after a lost answer it may be ringing.
     #[must_use]
     pub fn dials(self) -> bool {
         matches!(self, Self::CallbackCloned | Self::CallbackFallback)
     }
 
-    /// Whether an agent speaks at its end.
+    /// Whether the rung connects the caller with an agent. Such a conversation is paid for and needs a seat.
     #[must_use]
     pub fn leads_to_agent(self) -> bool {
         match self {
@@ -92,7 +94,7 @@ impl Rung {
     }
 }
 
-/// A person or queue at the PBX, by the name the configuration gives it. Neither a model nor a caller ever names a number.
+/// A person or queue at the PBX, by its name in the configuration. Agents and callers choose a name, never a number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Person {
     /// `FALLBACK_DESTINATION`.
@@ -102,31 +104,31 @@ pub enum Person {
 }
 
 named! {
-    /// Who may hear a caller's voice: a caller's number can be forged.
+    /// Which calls may use a caller's cloned voice: a caller's number can be forged.
     VoicePolicy {
-        /// Whoever calls from the number.
+        /// Every call from the number.
         Number = "number",
-        /// Whoever proves to be the caller.
+        /// Calls with proof of identity.
         Proof = "proof",
-        /// Nobody.
+        /// None.
         Never = "never",
     }
 }
 
 named! {
-    /// By what a caller may prove to be who the number says.
+    /// Which proof of identity is accepted.
     ProofWay {
-        /// By the leg alone: a telephone of the PBX's own, or a trusted trunk.
+        /// The leg alone: an extension of the PBX, or a trusted trunk.
         Leg = "leg",
-        /// By the leg, or by a PIN.
+        /// The leg, or a PIN.
         LegOrPin = "leg_or_pin",
     }
 }
 
 named! {
-    /// What proved that a caller is who the number says.
+    /// What proved the caller's identity.
     ProvedBy {
-        /// The leg: where the call comes from cannot be forged.
+        /// The leg: its origin cannot be forged.
         Leg = "leg",
         /// A PIN.
         Pin = "pin",
@@ -134,39 +136,39 @@ named! {
 }
 
 named! {
-    /// Whether a caller has proved to be who the number says.
+    /// Whether the caller has proved their identity.
     Proof {
-        /// Not so far.
+        /// Not yet.
         None = "none",
         /// By the leg or a PIN.
         Given = "given",
     }
 }
 
-/// What happens while the voice is not ready and the greeting is over.
+/// What to do when the greeting is over and the voice is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VoiceWait {
-    /// Hold music until the voice is decided.
+    /// Play hold music until the voice is decided.
     Hold,
-    /// After so long on hold the agent begins in the fallback voice.
+    /// Play hold music, and start the agent in the fallback voice after this time.
     Start {
         /// `MAX_HOLD_SECONDS`.
         after: Duration,
     },
 }
 
-/// Everything `step` needs to know about this call that is not an event.
+/// All settings that `step` uses for this call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How greeting and handoff reach the caller.
     pub route: Route,
     /// The line that was called.
     pub line: LineId,
-    /// Voice of the fallback rungs; none leaves the agent's own.
+    /// Voice of the fallback rungs; without one the agent uses its own.
     pub fallback_voice: Option<VoiceId>,
-    /// Hold for the voice, or start without it.
+    /// Wait for the voice, or start without it.
     pub voice_wait: VoiceWait,
-    /// False holds until an operator acts or `clone_max_wait` has passed.
+    /// If false, the call holds until an operator hands it off or `clone_max_wait` has passed.
     pub auto_transition: bool,
     /// The agent can be relayed into the caller's own leg, so the bridge rungs exist.
     pub has_bridge: bool,
@@ -174,34 +176,34 @@ pub struct Policy {
     pub has_transfer: bool,
     /// `FALLBACK_DESTINATION` is configured.
     pub has_destination: bool,
-    /// Names of `TRANSFER_DESTINATIONS`: whom a caller may be brought to during a conversation.
+    /// Names of `TRANSFER_DESTINATIONS`: persons to whom a caller may be transferred during a conversation.
     pub persons: Arc<[Arc<str>]>,
     /// `CALLBACK_ENDS_WITH_PBX_CALL`.
     pub ends_with_pbx_call: bool,
-    /// Version of the notice that must have been heard to its end before any agent is brought in; none when there is none to
-    /// give. On live legs only.
+    /// Version of the notice. The caller must hear it to its end before any agent is started. None if the line has no
+    /// notice. On live legs only.
     pub notice: Option<Arc<str>>,
-    /// Key that skips what is left of the greeting, once the notice was heard.
+    /// Key that skips the rest of the greeting, after the notice.
     pub skip_key: Option<char>,
     /// Key that asks for a person.
     pub person_key: Option<char>,
-    /// Whether the offer itself proves who calls.
+    /// Whether the offer itself proves the caller's identity.
     pub proof: Proof,
-    /// How long a PIN is waited for, once the greeting is over.
+    /// How long the call waits for a PIN after the greeting.
     pub pin_wait: Duration,
-    /// How long the voice may take, from Offered.
+    /// How long the voice may take, from the offer.
     pub clone_max_wait: Duration,
     /// How long a telephone may ring.
     pub ring_max: Duration,
-    /// How long a greeting may last once it is heard.
+    /// How long a greeting may last.
     pub greeting_max: Duration,
     /// How long one attempt at a handoff may take.
     pub handoff_max: Duration,
     /// How long an agent conversation may last.
     pub conversation_max: Duration,
-    /// How long a webhook's leg may take to appear.
+    /// How long the leg may take to appear after the webhook.
     pub leg_max: Duration,
-    /// How long the provider may take to report what has ended.
+    /// How long the provider may take to report on an ended conversation.
     pub report_grace: Duration,
 }
 
@@ -220,7 +222,7 @@ impl Policy {
         }
     }
 
-    /// Whether the rung can be tried at all on this installation.
+    /// Whether this installation has the rung.
     #[must_use]
     pub fn offers(&self, rung: Rung) -> bool {
         match rung {
@@ -232,7 +234,7 @@ impl Policy {
         }
     }
 
-    /// Whether this person is one that a caller may be brought to.
+    /// Whether this person is configured.
     #[must_use]
     pub fn knows(&self, person: &Person) -> bool {
         match person {
@@ -241,7 +243,7 @@ impl Policy {
         }
     }
 
-    /// Whom a caller gets who presses the key for a person; nobody where nobody is configured.
+    /// The person whom the key for a person calls; none if no person is configured.
     #[must_use]
     pub fn person_of_key(&self) -> Option<Person> {
         if self.has_destination {
@@ -250,7 +252,7 @@ impl Policy {
         self.persons.first().cloned().map(Person::Named)
     }
 
-    /// Greeting and handoff happen on the caller's own leg.
+    /// Whether greeting and handoff use the caller's own leg.
     #[must_use]
     pub fn on_live_leg(&self) -> bool {
         matches!(self.route, Route::Bridge | Route::Transfer)

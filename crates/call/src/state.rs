@@ -1,4 +1,4 @@
-//! Where a call is: the fold of everything that happened to it.
+//! The state of a call: the fold of its events.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -7,102 +7,44 @@ use crate::cause::{NoVoice, Release, named};
 use crate::effect::Effect;
 use crate::event::{AgentLoss, AudioHeard, Grade, Purpose};
 use crate::ids::{ConversationId, VoiceId};
+use crate::phase::{EarlyAgent, ParkedAgent, Phase};
 use crate::policy::{Person, Policy, ProofWay, Rung};
 use crate::time::At;
 
-/// Where a call stands. The voice travels beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// Came in; nothing has reached the caller.
-    Offered,
-    /// The greeting is on its way or being heard.
-    Greeting,
-    /// The greeting is over, the voice or an operator is awaited.
-    Holding,
-    /// One attempt to bring somebody in is running.
-    HandingOff(Attempt),
-    /// The caller is with the agent whom this attempt brought in.
-    Conversing(Attempt),
-    /// Over. Nothing leads out of here.
-    Released(Release),
-}
-
-impl Phase {
-    /// The state's name in SQL, JSON, logs and metrics.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Offered => "offered",
-            Self::Greeting => "greeting",
-            Self::Holding => "holding",
-            Self::HandingOff(_) => "handing_off",
-            Self::Conversing(_) => "conversing",
-            Self::Released(_) => "released",
-        }
-    }
-}
-
-/// One attempt at a handoff.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Attempt {
-    /// Counts from 1.
-    pub number: u8,
-    /// What is tried.
-    pub rung: Rung,
-}
-
-/// An agent that is being made ready while the greeting is heard, so that nobody waits for it afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Early {
-    /// The attempt that makes it ready.
-    pub attempt: Attempt,
-    /// Whether it is.
-    pub ready: bool,
-}
-
-/// The agent that waits on the bridge while somebody else is being called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Kept {
-    /// The attempt that brought it in.
-    pub attempt: Attempt,
-    /// When its conversation must be over.
-    pub until: At,
-}
-
-/// What is known of the voice.
+/// The decision about the agent's voice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Voice {
-    /// Not decided.
+    /// Not decided yet.
     Awaited,
-    /// The caller's voice.
+    /// The caller's cloned voice.
     Cloned(VoiceId),
-    /// Another one, and why.
+    /// The fallback voice, and why.
     Fallback(NoVoice),
 }
 
-/// Whether the caller proved who they are, as far as anybody asked.
+/// Where the proof of the caller's identity stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Proving {
-    /// Nobody asked, and nothing proves it.
+pub enum ProofState {
+    /// No proof was asked for, and none was given.
     Unasked,
-    /// Asked for, and waited for.
+    /// The call waits for a proof of this kind.
     Awaited(ProofWay),
-    /// Given; whoever keeps the voice has not heard so.
+    /// Given. The voice book has not been told yet.
     Given,
-    /// Given, and the voice was asked for with it.
+    /// Given, and the voice book was asked for the voice with it.
     Shown,
-    /// Asked for and not given: this call hears no cloned voice.
+    /// Asked for and not given: this call gets no cloned voice.
     Denied,
 }
 
 named! {
-    /// What became of an outbound dial. Only `Refused` may be dialled again.
+    /// The outcome of an outbound dial. Only after `Refused` may precall dial again.
     Dial {
-        /// Recorded as an intent; may or may not have been sent.
+        /// The intent is recorded. The dial may or may not have been sent.
         Intended = "intended",
         /// The provider accepted it.
         Started = "started",
-        /// Surely not executed.
+        /// Certainly not executed.
         Refused = "refused",
         /// The answer was lost.
         Unknown = "unknown",
@@ -112,28 +54,28 @@ named! {
 /// One conversation at the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Conversation {
-    /// What it is for.
+    /// What the conversation is for.
     pub purpose: Purpose,
     /// Counts from 1 within the purpose.
     pub ordinal: u8,
     /// The provider's id, once known.
     pub id: Option<ConversationId>,
-    /// What became of the dial.
+    /// The outcome of its dial.
     pub dial: Dial,
-    /// What the provider reported; only rises.
+    /// What the provider reported. It only rises.
     pub grade: Grade,
     /// How long it lasted, as reported.
     pub duration: Option<Duration>,
-    /// Whether its words are known.
+    /// Whether its transcript is known.
     pub has_words: bool,
 }
 
 named! {
     /// The caller's leg at the PBX.
     Leg {
-        /// Not seen, or the route has none.
+        /// Not seen yet, or the route has no leg.
         Absent = "absent",
-        /// Rings, and is to be answered.
+        /// Rings, and precall answers it.
         Ringing = "ringing",
         /// Connected.
         Connected = "connected",
@@ -142,9 +84,18 @@ named! {
     }
 }
 
-/// When things are due. The earliest is the call's one deadline.
+/// The call's seat among the paid conversations that the account may have at once (`AGENT_CONCURRENCY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seat {
+    /// The call has no seat.
+    None,
+    /// The call has a seat, or the order that opens its conversation is taking one.
+    Held,
+}
+
+/// Until when what the call waits for must have happened. The earliest of them is the call's deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Dues {
+pub struct Deadlines {
     /// The leg must have appeared, or have come back.
     pub leg: Option<At>,
     /// The voice must be decided.
@@ -153,16 +104,16 @@ pub struct Dues {
     pub greeting: Option<At>,
     /// A PIN must have been entered.
     pub proof: Option<At>,
-    /// Hold music must be over (`VOICE_WAIT=start`).
+    /// The wait on hold must be over (`VOICE_WAIT=start`).
     pub hold: Option<At>,
-    /// The attempt at a handoff must have an outcome.
+    /// The attempt must have an outcome; before that, its intent must have been recorded.
     pub handoff: Option<At>,
     /// The conversation must be over.
     pub conversation: Option<At>,
 }
 
-impl Dues {
-    /// The earliest.
+impl Deadlines {
+    /// The earliest of them.
     #[must_use]
     pub fn earliest(&self) -> Option<At> {
         [self.leg, self.voice, self.greeting, self.proof, self.hold, self.handoff, self.conversation]
@@ -172,23 +123,23 @@ impl Dues {
     }
 }
 
-/// The armed deadline.
+/// The deadline of a call: the one timer that its actor arms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deadline {
-    /// When.
+    /// When it passes.
     pub due: At,
-    /// Which arming it is: a timer of another generation is stale.
+    /// Changes whenever the deadline moves. A timer of another generation is stale.
     pub generation: u32,
 }
 
-/// The named moments of a call.
+/// The times of a call's milestones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Instants {
-    /// It came in.
+    /// The call came in.
     pub offered: At,
-    /// The leg was connected, as the PBX's news was received.
+    /// precall heard that the leg is connected.
     pub leg_connected: Option<At>,
-    /// The greeting was accepted by the provider, or its first frame written.
+    /// The provider accepted the greeting call, or the first frame was written.
     pub greeting_started: Option<At>,
     /// The first frame that is not silence was written into the leg.
     pub sound_started: Option<At>,
@@ -200,131 +151,188 @@ pub struct Instants {
     pub voice_decided: Option<At>,
     /// The first attempt at a handoff began.
     pub handoff_started: Option<At>,
-    /// Somebody was brought in.
+    /// An attempt first reached its destination.
     pub handed_off: Option<At>,
-    /// The leg went away, the last time it did.
+    /// The leg was last seen to go.
     pub leg_gone: Option<At>,
-    /// It ended.
+    /// The call ended.
     pub released: Option<At>,
 }
 
-/// A call.
+/// A call. Its phase holds the data that only this phase has; the other fields live longer than one phase.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// Counts the events that changed it; the `seq` of the last of them.
+    /// Number of events that changed the call; the `seq` of the last one.
     pub version: u64,
-    /// The time of the last of them.
+    /// Time of the last event that changed the call.
     pub at: At,
-    /// Its rules.
+    /// The settings of this call.
     pub policy: Arc<Policy>,
-    /// Where it stands.
+    /// The phase.
     pub phase: Phase,
-    /// What is known of the voice.
+    /// The decision about the agent's voice.
     pub voice: Voice,
-    /// Whether a clone worker is waiting for the voice.
-    pub waiting: bool,
-    /// Whether the caller proved who they are.
-    pub proof: Proving,
-    /// PINs that proved nothing.
+    /// Whether a clone worker waits for the voice. It may still wait when an early agent is connected.
+    pub awaits_voice: bool,
+    /// Where the proof of the caller's identity stands. Proof may be given before it is asked for.
+    pub proof: ProofState,
+    /// Number of wrong PINs. It stays after the last one, since facts compare it.
     pub wrong_pins: u8,
     /// The caller's leg.
     pub leg: Leg,
-    /// No audio can be written into the leg, though it may still be there.
+    /// No audio can be written into the leg, although it may still exist.
     pub audio_lost: bool,
-    /// How the leg's audio had gone, once it was closed.
+    /// Audio measurements of the legs that are closed.
     pub audio: Option<AudioHeard>,
-    /// Conversations at the provider, in the order they were begun.
+    /// Conversations at the provider, in order.
     pub conversations: Vec<Conversation>,
+    /// The paid seat. The call keeps it from one attempt to the next.
+    pub seat: Seat,
     /// Rungs that were tried, in order.
     pub tried: Vec<Rung>,
-    /// The agent that is being made ready during the greeting.
-    pub early: Option<Early>,
-    /// The agent that waits while a person is being called.
-    pub kept: Option<Kept>,
-    /// A rung that may be tried once more, since what broke was not its own doing.
-    pub again: Option<Rung>,
-    /// How often one was.
-    pub reopened: u8,
-    /// How the last agent was lost.
+    /// A rung that may be tried again, since it failed without its own fault. Set in any phase with an agent, used by
+    /// a later attempt.
+    pub retry: Option<Rung>,
+    /// Number of such attempts.
+    pub retries: u8,
+    /// How the last agent was lost. It explains an end that comes attempts later.
     pub agent_loss: Option<AgentLoss>,
-    /// An agent spoke with the caller on the live leg, or was handed them.
-    pub talked: bool,
-    /// Lines that were spoken on the bridge.
-    pub lines: u32,
-    /// When things are due.
-    pub dues: Dues,
-    /// Counts the armings of the deadline.
+    /// Whether an agent was connected with the caller on the live leg. It counts after the end as well.
+    pub agent_talked: bool,
+    /// Number of utterances on the bridge.
+    pub utterances: u32,
+    /// All due times. They stand in one place, since the earliest of all of them is the call's deadline.
+    pub deadlines: Deadlines,
+    /// Generation of the deadline.
     pub generation: u32,
-    /// The named moments.
+    /// The times of the milestones.
     pub instants: Instants,
-    /// The PBX said that its call is over.
+    /// Whether the webhook `CallEnded` arrived.
     pub pbx_ended: bool,
-    /// How long it lasted, as the PBX said.
+    /// How long the PBX's call lasted, by that webhook.
     pub pbx_duration: Option<Duration>,
-    /// The last `CallStateChanged`, as it was said.
+    /// The state of the last webhook `CallStateChanged`.
     pub pbx_state: Option<Arc<str>>,
-    /// An operator asked for the handoff.
+    /// Whether an operator asked for the handoff. It may come before the greeting is over.
     pub handoff_asked: bool,
-    /// Somebody asked for a person, who is to be reached next.
+    /// The person whom caller or agent asked for. It may have to wait for a later phase.
     pub person_asked: Option<Person>,
-    /// How often the agent asked for one.
+    /// How often the agent asked for a person.
     pub persons_asked: u8,
-    /// Purposes that were looked up at the provider since their last deadline.
-    pub looked_up: Vec<Purpose>,
-    /// Panics of this call's parts.
+    /// Number of panics of this call's parts.
     pub panics: u32,
-    /// The last of them.
+    /// Time of the last panic.
     pub last_panic: Option<At>,
-    /// The last restart of the engine that took this call up again.
+    /// The last restart of the engine after which the call was resumed.
     pub resumed: u64,
 }
 
 impl Call {
-    /// Whether it is over.
+    /// Whether the call is over.
     #[must_use]
     pub fn is_released(&self) -> bool {
         self.release().is_some()
     }
 
-    /// How it ended, if it did.
+    /// How the call ended; none while it is live.
     #[must_use]
     pub fn release(&self) -> Option<Release> {
         match self.phase {
             Phase::Released(release) => Some(release),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_) => None,
         }
     }
 
-    /// Whether nothing stands between this caller and an agent's ears: the notice was heard, or there is none to give.
+    /// Whether the greeting is being dialled or played.
+    #[must_use]
+    pub fn is_greeting(&self) -> bool {
+        matches!(self.phase, Phase::Greeting(_))
+    }
+
+    /// The agent that is being made ready during the greeting.
+    #[must_use]
+    pub fn early(&self) -> Option<EarlyAgent> {
+        match self.phase {
+            Phase::Greeting(greeting) => greeting.early,
+            Phase::Offered
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_)
+            | Phase::Released(_) => None,
+        }
+    }
+
+    /// The agent that is parked while a person is being called.
+    #[must_use]
+    pub fn parked(&self) -> Option<ParkedAgent> {
+        match self.phase {
+            Phase::HandingOff(handoff) => handoff.parked,
+            Phase::Offered
+            | Phase::Greeting(_)
+            | Phase::Holding
+            | Phase::Conversing(_)
+            | Phase::Released(_) => None,
+        }
+    }
+
+    /// Whether an agent may be started: the caller heard the notice, or the line has none.
     #[must_use]
     pub fn notice_given(&self) -> bool {
         self.policy.notice.is_none() || self.instants.notice_ended.is_some()
     }
 
-    /// Whether keys that are pressed now may be a PIN's, and so nobody's to see.
+    /// Whether keys that are pressed now may belong to a PIN. Such keys must not be recorded.
     #[must_use]
     pub fn awaits_pin(&self) -> bool {
-        self.proof == Proving::Awaited(ProofWay::LegOrPin)
+        self.proof == ProofState::Awaited(ProofWay::LegOrPin)
     }
 
-    /// The one armed deadline; none once it is over.
+    /// Whether precall watches at the provider for the end of the greeting call: on route `callback`, during the
+    /// greeting.
+    #[must_use]
+    pub fn watches_greeting(&self) -> bool {
+        self.is_greeting() && !self.policy.on_live_leg()
+    }
+
+    /// Whether the call has a paid seat. After a restart the engine asks this to restore the seat.
+    #[must_use]
+    pub fn holds_seat(&self) -> bool {
+        self.seat == Seat::Held
+    }
+
+    /// Whether the call has an open paid conversation, or is opening one.
+    pub(crate) fn may_have_conversation(&self) -> bool {
+        match self.phase {
+            Phase::Offered | Phase::Holding | Phase::Released(_) => false,
+            // On route `callback` the greeting is a conversation of its own.
+            Phase::Greeting(greeting) => !self.policy.on_live_leg() || greeting.early.is_some(),
+            Phase::HandingOff(handoff) => handoff.attempt.rung.leads_to_agent() || handoff.parked.is_some(),
+            Phase::Conversing(with) => with.attempt.rung.leads_to_agent(),
+        }
+    }
+
+    /// The deadline; none once the call is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        self.dues.earliest().map(|due| Deadline { due, generation: self.generation })
+        self.deadlines.earliest().map(|due| Deadline { due, generation: self.generation })
     }
 
-    /// Whether an order that had to wait is still to be carried out: the call may have moved on meanwhile.
+    /// Whether an order that waited for its durable intent is still wanted. The call may have moved on meanwhile.
     #[must_use]
     pub fn still_wants(&self, effect: &Effect) -> bool {
         match effect {
-            Effect::DialGreeting => self.phase == Phase::Greeting,
-            Effect::StartHandoff { attempt, .. } => {
-                let running = matches!(self.phase, Phase::HandingOff(running) if running.number == *attempt);
-                running || self.early.is_some_and(|early| early.attempt.number == *attempt)
+            Effect::DialGreeting => self.is_greeting(),
+            Effect::StartHandoff { attempt, .. } | Effect::PlayApology { attempt } => {
+                let running = match self.phase {
+                    Phase::HandingOff(running) => Some(running.attempt),
+                    Phase::Greeting(greeting) => greeting.early.map(|early| early.attempt),
+                    Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => None,
+                };
+                running.is_some_and(|running| running.number == *attempt)
             }
             Effect::Intend(_)
             | Effect::AnswerLeg
@@ -338,16 +346,41 @@ impl Call {
             | Effect::ConnectAgent { .. }
             | Effect::ReturnToAgent { .. }
             | Effect::CancelHandoff { .. }
+            | Effect::StopWatchingGreeting
+            | Effect::ReleaseSeat
             | Effect::LookUp(_) => true,
         }
     }
 
-    /// Whether an agent conversation took place, as far as is known.
+    /// Number of the latest attempt; 0 before the first.
+    #[must_use]
+    pub fn latest_attempt(&self) -> u8 {
+        u8::try_from(self.tried.len()).unwrap_or(u8::MAX)
+    }
+
+    /// A lower bound for the start of the latest conversation of this purpose, for a look-up at the provider.
+    #[must_use]
+    pub fn cannot_have_begun_before(&self, purpose: Purpose) -> At {
+        match purpose {
+            Purpose::Greeting => self.instants.offered,
+            Purpose::Agent => self.instants.handoff_started.unwrap_or(self.instants.offered),
+        }
+    }
+
+    /// Whether this dial may have been made before a restart, so that precall asks the provider before it dials.
+    /// False if an earlier conversation of the call has no id: the provider's answer could be that conversation.
+    #[must_use]
+    pub fn may_have_dialled_before(&self) -> bool {
+        let mut earlier = self.conversations.iter().rev().skip(1);
+        self.resumed > 0 && earlier.all(|c| c.id.is_some() || c.dial == Dial::Refused)
+    }
+
+    /// Whether an agent conversation is known to have taken place.
     #[must_use]
     pub fn had_agent(&self) -> bool {
         let reported =
             self.conversations.iter().any(|c| c.purpose == Purpose::Agent && c.grade == Grade::Completed);
-        reported || self.talked
+        reported || self.agent_talked
     }
 
     /// The latest conversation of a purpose.

@@ -1,9 +1,10 @@
-//! What a call does. Everything it ever decides is decided in this file and its children.
+//! The rules: what a call does upon each event. All decisions of a call are in this file and in `step/`.
 
 mod bridge;
 mod ending;
 mod greeting;
 mod handoff;
+mod holdings;
 mod leg;
 mod proof;
 
@@ -12,25 +13,26 @@ use std::sync::Arc;
 
 use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
-use crate::event::{Admission, Event, Job, LegSeen, Offer, Purpose, Request, VoiceSource};
+use crate::event::{Admission, CallPart, Event, LegSeen, Offer, Request, VoiceSource};
 use crate::ids::VoiceId;
+use crate::phase::Phase;
 use crate::policy::{Proof, VoiceWait};
-use crate::state::{Call, Dues, Instants, Leg, Phase, Proving, Voice};
+use crate::state::{Call, Deadlines, Instants, Leg, ProofState, Seat, Voice};
 use crate::time::At;
 
-/// Two panics of one call within this time end it.
+/// Two panics of a call within this time end it.
 const PANIC_WINDOW: Duration = Duration::from_secs(60);
 
-/// What a step leads to.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The call afterwards; equal to the call before when the event changed nothing.
+    /// The call after the step. Equal to the call before if the event changed nothing.
     pub next: Call,
-    /// What is to be done, in order.
+    /// The effects to perform, in order.
     pub effects: Vec<Effect>,
 }
 
-/// Begins a call: its first event is the offer.
+/// Begins a call with its first event, the offer.
 #[must_use]
 pub fn open(offer: &Offer, now: At) -> Step {
     let call = Call {
@@ -39,25 +41,24 @@ pub fn open(offer: &Offer, now: At) -> Step {
         policy: Arc::clone(&offer.policy),
         phase: Phase::Offered,
         voice: Voice::Awaited,
-        waiting: false,
+        awaits_voice: false,
         proof: match offer.policy.proof {
-            Proof::None => Proving::Unasked,
-            Proof::Given => Proving::Given,
+            Proof::None => ProofState::Unasked,
+            Proof::Given => ProofState::Given,
         },
         wrong_pins: 0,
         leg: Leg::Absent,
         audio_lost: false,
         audio: None,
         conversations: Vec::new(),
+        seat: Seat::None,
         tried: Vec::new(),
-        early: None,
-        kept: None,
-        again: None,
-        reopened: 0,
+        retry: None,
+        retries: 0,
         agent_loss: None,
-        talked: false,
-        lines: 0,
-        dues: Dues::default(),
+        agent_talked: false,
+        utterances: 0,
+        deadlines: Deadlines::default(),
         generation: 0,
         instants: Instants {
             offered: now,
@@ -78,41 +79,41 @@ pub fn open(offer: &Offer, now: At) -> Step {
         handoff_asked: false,
         person_asked: None,
         persons_asked: 0,
-        looked_up: Vec::new(),
         panics: 0,
         last_panic: None,
         resumed: 0,
     };
-    let mut turn = Turn { call, effects: Vec::new(), now };
-    turn.offered(offer.admission);
-    turn.rearm(None);
-    Step { next: turn.call, effects: turn.effects }
+    let mut builder = StepBuilder { call, effects: Vec::new(), now };
+    builder.offered(offer.admission);
+    builder.rearm(None);
+    Step { next: builder.call, effects: builder.effects }
 }
 
-/// Moves a call on. Total: every event is answered in every state. `now` is the event's own time; one that is earlier
-/// than the call's last is taken as equal to it.
+/// Takes one event. Total: every event has an answer in every state. `now` is the time of the event; a time before
+/// the call's last event is taken as that event's time.
 #[must_use]
 pub fn step(call: &Call, event: &Event, now: At) -> Step {
     let now = now.max(call.at);
-    let mut turn = Turn { call: call.clone(), effects: Vec::new(), now };
-    turn.take(event);
-    if turn.call == *call {
-        return Step { next: turn.call, effects: Vec::new() };
+    let mut builder = StepBuilder { call: call.clone(), effects: Vec::new(), now };
+    builder.take(event);
+    if builder.call == *call {
+        return Step { next: builder.call, effects: Vec::new() };
     }
-    turn.rearm(call.dues.earliest());
-    turn.call.version = call.version.saturating_add(1);
-    turn.call.at = now;
-    Step { next: turn.call, effects: turn.effects }
+    builder.give_up_what_is_left_behind(call);
+    builder.rearm(call.deadlines.earliest());
+    builder.call.version = call.version.saturating_add(1);
+    builder.call.at = now;
+    Step { next: builder.call, effects: builder.effects }
 }
 
-/// A call in the middle of one step.
-struct Turn {
+/// Builds one step: the call as it changes, and the effects so far.
+struct StepBuilder {
     call: Call,
     effects: Vec<Effect>,
     now: At,
 }
 
-impl Turn {
+impl StepBuilder {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Offered(_) => {}
@@ -143,11 +144,11 @@ impl Turn {
             Event::AgentEnded { attempt } => self.agent_ended(*attempt),
             Event::AgentLost { attempt, why } => self.agent_lost(*attempt, *why),
             Event::PersonAsked { number, person } => self.agent_asked_for(*number, person),
-            Event::LineSpoken { number, .. } => self.line_spoken(*number),
+            Event::Utterance { number, .. } => self.utterance_heard(*number),
             Event::Reported(report) => self.reported(report),
             Event::OperatorAsked(request) => self.operator_asked(*request),
             Event::DeadlinePassed { generation } => self.deadline_passed(*generation),
-            Event::Panicked { job, ordinal } => self.panicked(*job, *ordinal),
+            Event::Panicked { part, ordinal } => self.panicked(*part, *ordinal),
             Event::Resumed { generation, leg } => self.resumed(*generation, *leg),
         }
     }
@@ -161,9 +162,9 @@ impl Turn {
             }
             Admission::Accepted => {}
         }
-        self.call.dues.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
+        self.call.deadlines.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
         if self.call.policy.on_live_leg() {
-            self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+            self.call.deadlines.leg = Some(self.now.plus(self.call.policy.leg_max));
         } else {
             self.effects.push(Effect::Intend(Event::GreetingDialled));
         }
@@ -171,27 +172,27 @@ impl Turn {
     }
 
     fn ask_for_voice(&mut self) {
-        self.call.waiting = true;
+        self.call.awaits_voice = true;
         let proof = self.show_proof();
         self.effects.push(Effect::AskForVoice { proof });
     }
 
-    /// A clone that comes late is still the better voice, until somebody speaks with another one.
+    /// A late clone still replaces the fallback voice, until an attempt with another voice is running.
     fn voice_ready(&mut self, voice: &VoiceId, _source: VoiceSource) {
-        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if !still_open || matches!(self.call.voice, Voice::Cloned(_)) || self.lacks_proof() {
             return;
         }
-        self.call.waiting = false;
+        self.call.awaits_voice = false;
         self.give_early_agent_up();
         self.decide(Voice::Cloned(voice.clone()));
     }
 
     fn voice_missing(&mut self, why: NoVoice) {
-        if self.call.is_released() || !self.call.waiting {
+        if self.call.is_released() || !self.call.awaits_voice {
             return;
         }
-        self.call.waiting = false;
+        self.call.awaits_voice = false;
         if self.call.voice == Voice::Awaited {
             self.decide(Voice::Fallback(why));
         }
@@ -227,37 +228,37 @@ impl Turn {
         }
         let now = self.now;
         let passed = |due: &mut Option<At>| due.take_if(|at| *at <= now).is_some();
-        if passed(&mut self.call.dues.leg) {
+        if passed(&mut self.call.deadlines.leg) {
             return self.leg_overdue();
         }
-        if passed(&mut self.call.dues.conversation) {
+        if passed(&mut self.call.deadlines.conversation) {
             return self.conversation_overdue();
         }
-        if passed(&mut self.call.dues.handoff) {
+        if passed(&mut self.call.deadlines.handoff) {
             return self.handoff_overdue();
         }
-        if passed(&mut self.call.dues.proof) {
+        if passed(&mut self.call.deadlines.proof) {
             return self.unproven();
         }
-        let voice = passed(&mut self.call.dues.voice);
-        let hold = passed(&mut self.call.dues.hold);
+        let voice = passed(&mut self.call.deadlines.voice);
+        let hold = passed(&mut self.call.deadlines.hold);
         if (voice || hold) && self.call.voice == Voice::Awaited {
             self.call.voice = Voice::Fallback(NoVoice::CloneTimeout);
             self.call.instants.voice_decided = Some(self.now);
         }
-        if passed(&mut self.call.dues.greeting) {
+        if passed(&mut self.call.deadlines.greeting) {
             return self.greeting_overdue();
         }
         if self.call.phase == Phase::Offered && !self.call.policy.on_live_leg() {
-            // The intent was never recorded; it is made again.
+            // The intent was never recorded: order it again.
             self.effects.push(Effect::Intend(Event::GreetingDialled));
-            self.call.dues.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
+            self.call.deadlines.voice = Some(self.now.plus(self.call.policy.clone_max_wait));
         }
         self.make_agent_ready();
         self.move_on();
     }
 
-    fn panicked(&mut self, job: Job, ordinal: u32) {
+    fn panicked(&mut self, part: CallPart, ordinal: u32) {
         if ordinal != self.call.panics.saturating_add(1) {
             return;
         }
@@ -270,15 +271,15 @@ impl Turn {
         if again {
             return self.release(Release::by(Blame::Precall, Cause::Panicked));
         }
-        match job {
-            Job::Call => {}
-            Job::Greeting => self.greeting_lost(),
-            Job::CloneWorker => self.voice_missing(NoVoice::CloneFailed),
-            Job::Handoff => self.handoff_lost(),
+        match part {
+            CallPart::Call => {}
+            CallPart::Greeting => self.greeting_lost(),
+            CallPart::CloneWorker => self.voice_missing(NoVoice::CloneFailed),
+            CallPart::Handoff => self.handoff_lost(),
         }
     }
 
-    /// After a restart nothing of what was running is left: what can be seen is looked up, what is due is armed again.
+    /// After a restart no part of the call is running any more: look up or start again what the call still needs.
     fn resumed(&mut self, generation: u64, leg: LegSeen) {
         if generation <= self.call.resumed {
             return;
@@ -287,13 +288,13 @@ impl Turn {
         if self.call.is_released() {
             return;
         }
-        let routed_away = matches!(self.call.phase, Phase::Conversing(with) if with.rung.routes());
+        let routed_away = matches!(self.call.phase, Phase::Conversing(with) if with.attempt.rung.routes());
         let ours = self.call.policy.on_live_leg() && !routed_away;
         if ours && leg == LegSeen::Gone {
             self.call.leg = Leg::Gone;
             return self.release(Release::by(Blame::Precall, Cause::LostInRestart));
         }
-        self.call.waiting = false;
+        self.call.awaits_voice = false;
         if self.call.voice == Voice::Awaited && !self.lacks_proof() {
             self.ask_for_voice();
         }
@@ -307,31 +308,31 @@ impl Turn {
         }
         match self.call.phase {
             Phase::Offered => self.effects.push(Effect::Intend(Event::GreetingDialled)),
-            Phase::Greeting => self.greeting_lost(),
+            Phase::Greeting(_) => self.greeting_lost(),
             Phase::Holding => self.move_on(),
             Phase::HandingOff(_) => self.handoff_lost(),
             Phase::Conversing(_) | Phase::Released(_) => {}
         }
     }
 
-    /// What is known of the greeting dial is its intent alone: ask the provider. On a live leg hold music takes over, but only
-    /// after a notice that was heard; an agent who spoke through the same player is gone with it.
+    /// The part that greeted is gone. On route `callback` ask the provider. On a live leg continue with hold music,
+    /// but only after the notice; an agent on the same player is gone as well.
     fn greeting_lost(&mut self) {
         if self.leg_is_away() {
             return;
         }
         self.session_went();
         match self.call.phase {
-            Phase::Greeting if !self.call.notice_given() => self.effects.push(Effect::PlayGreeting),
-            Phase::Greeting if self.call.policy.on_live_leg() => self.hold(),
-            Phase::Greeting => self.look_up(Purpose::Greeting),
+            Phase::Greeting(_) if !self.call.notice_given() => self.effects.push(Effect::PlayGreeting),
+            Phase::Greeting(_) if self.call.policy.on_live_leg() => self.hold(),
+            Phase::Greeting(_) => self.look_greeting_up(),
             Phase::Holding => self.play_hold(),
-            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => {
+            Phase::HandingOff(handoff) if handoff.attempt.rung.needs_audio() => {
                 self.play_hold();
                 self.handoff_lost();
             }
             Phase::HandingOff(_) => self.play_hold(),
-            Phase::Conversing(with) if with.rung.bridges() => {
+            Phase::Conversing(with) if with.attempt.rung.bridges() => {
                 self.play_hold();
                 self.next_rung();
             }
@@ -339,14 +340,7 @@ impl Turn {
         }
     }
 
-    fn look_up(&mut self, purpose: Purpose) {
-        if !self.call.looked_up.contains(&purpose) {
-            self.call.looked_up.push(purpose);
-        }
-        self.effects.push(Effect::LookUp(purpose));
-    }
-
-    /// Goes from hold to the next attempt, once nothing is left to wait for.
+    /// Goes from hold to the next attempt if the call waits for nothing any more.
     fn move_on(&mut self) {
         if self.call.phase != Phase::Holding {
             return;
@@ -354,43 +348,44 @@ impl Turn {
         if self.leg_is_away() {
             return;
         }
-        // Nobody whom the voice would matter to may be brought in.
+        // No agent may be started, so the voice does not matter.
         if !self.call.notice_given() {
             return self.next_rung();
         }
-        let told_to = self.call.handoff_asked || self.call.dues.voice.is_none();
+        let told_to = self.call.handoff_asked || self.call.deadlines.voice.is_none();
         let free = self.call.policy.auto_transition || told_to;
         if self.call.person_asked.is_some() || (self.call.voice != Voice::Awaited && free) {
             self.next_rung();
         }
     }
 
-    /// The greeting is over: the agent who was made ready meanwhile, or else music, and the shorter wait of `VOICE_WAIT=start`.
+    /// The greeting is over: connect the early agent, or play hold music and wait for the voice.
     fn hold(&mut self) {
-        self.call.phase = Phase::Holding;
-        self.call.dues.greeting = None;
-        self.call.instants.greeting_ended = Some(self.now);
         if self.call.person_asked.is_some() {
             self.give_early_agent_up();
         }
-        if let Some(early) = self.call.early.take() {
+        let early = self.take_early_agent();
+        self.call.phase = Phase::Holding;
+        self.call.deadlines.greeting = None;
+        self.call.instants.greeting_ended = Some(self.now);
+        if let Some(early) = early {
             return self.await_early_agent(early);
         }
         self.play_hold();
         if self.awaits_proof() {
-            self.call.dues.proof = Some(self.now.plus(self.call.policy.pin_wait));
+            self.call.deadlines.proof = Some(self.now.plus(self.call.policy.pin_wait));
         } else {
             self.hold_for_voice();
         }
         self.move_on();
     }
 
-    /// `VOICE_WAIT=start`: from now on the voice is waited for so long.
+    /// `VOICE_WAIT=start`: the time for the voice on hold begins now.
     fn hold_for_voice(&mut self) {
         if let (VoiceWait::Start { after }, Voice::Awaited, true) =
             (self.call.policy.voice_wait, &self.call.voice, self.call.policy.auto_transition)
         {
-            self.call.dues.hold = Some(self.now.plus(after));
+            self.call.deadlines.hold = Some(self.now.plus(after));
         }
     }
 
@@ -405,14 +400,13 @@ impl Turn {
             return;
         }
         self.give_early_agent_up();
-        if let (Phase::HandingOff(attempt), true) = (self.call.phase, self.call.policy.on_live_leg()) {
-            self.effects.push(Effect::CancelHandoff { attempt: attempt.number });
+        if let (Phase::HandingOff(handoff), true) = (self.call.phase, self.call.policy.on_live_leg()) {
+            self.effects.push(Effect::CancelHandoff { attempt: handoff.attempt.number });
         }
-        self.call.kept = None;
-        self.call.again = None;
+        self.call.retry = None;
         self.stop_awaiting_proof();
-        if self.call.waiting {
-            self.call.waiting = false;
+        if self.call.awaits_voice {
+            self.call.awaits_voice = false;
             self.effects.push(Effect::StopWaiting);
         }
         if self.call.leg == Leg::Connected {
@@ -422,13 +416,13 @@ impl Turn {
             self.effects.push(Effect::DropLeg);
         }
         self.call.phase = Phase::Released(release);
-        self.call.dues = Dues::default();
+        self.call.deadlines = Deadlines::default();
         self.call.instants.released = Some(self.now);
     }
 
-    /// Arms anew when the earliest due time moved, so that the old timer is known to be stale.
+    /// Starts a new generation when the deadline moved, so that the old timer is stale.
     fn rearm(&mut self, before: Option<At>) {
-        if self.call.dues.earliest() != before {
+        if self.call.deadlines.earliest() != before {
             self.call.generation = self.call.generation.wrapping_add(1);
         }
     }

@@ -1,4 +1,4 @@
-//! Points in time. The clock is an argument: nothing in this crate asks what time it is.
+//! Points in time. Nothing in this crate reads a clock.
 
 use core::time::Duration;
 
@@ -7,13 +7,13 @@ use core::time::Duration;
 pub struct At(pub i64);
 
 impl At {
-    /// The moment `span` later; the end of time instead of an overflow.
+    /// The moment `span` later. An overflow gives the latest possible moment.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time since `earlier`; zero if this moment is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -1,4 +1,4 @@
-//! Who PostgreSQL runs as: initdb and postgres refuse root, and look up the name of whoever starts them.
+//! The account that PostgreSQL runs as. initdb and postgres refuse root, and both look up the name of their account.
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -15,7 +15,7 @@ use super::process;
 pub(super) enum RunAs {
     /// We are an ordinary user: so is the server.
     Ourselves,
-    /// We are root: the server is somebody with less power.
+    /// We are root: the server runs as another account.
     Other {
         /// User id.
         uid: u32,
@@ -46,7 +46,7 @@ impl RunAs {
         ))
     }
 
-    /// A command that runs as this account, with nothing of our environment that could steer PostgreSQL.
+    /// A command that runs as this account, without the environment variables that PostgreSQL reads.
     pub(super) fn command(self, program: &Path) -> Command {
         let mut command = Command::new(program);
         // Our own working directory may be one that the account cannot enter.
@@ -78,8 +78,8 @@ impl RunAs {
         }
     }
 
-    /// Whether the account can reach what is in `dir`. Asked of the kernel, not worked out from mode bits, because
-    /// access lists and mounts have a say too.
+    /// Whether the account can enter `dir`. The kernel answers this: mode bits are not enough, because
+    /// access lists and mounts count too.
     pub(super) fn can_enter(self, dir: &Path) -> bool {
         if self == Self::Ourselves {
             return true;

@@ -9,6 +9,9 @@ use super::account::RunAs;
 use super::error::EmbeddedError;
 use super::{install, process};
 
+#[cfg(test)]
+mod tests;
+
 const OLDEST_MAJOR: u32 = 15;
 
 /// `initdb` and `postgres` of one installation.
@@ -22,14 +25,14 @@ pub struct Binaries {
     pub version: String,
 }
 
-/// The places to look at. A value, so that a test can look at others.
+/// The folders to search. A value, so that a test can search others.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// PG_BIN_DIR: when it is set, nothing else counts.
+    /// PG_BIN_DIR: when it is set, no other folder is searched.
     pub(super) explicit: Option<PathBuf>,
     /// PATH.
     pub(super) path: OsString,
-    /// Directories known beforehand, best first.
+    /// The folders of the usual packages, best first.
     pub(super) known: Vec<PathBuf>,
 }
 
@@ -86,7 +89,7 @@ impl Search {
     fn candidates(&self) -> Vec<PathBuf> {
         let mut dirs: Vec<PathBuf> = Vec::new();
         for dir in env::split_paths(&self.path).chain(self.known.iter().cloned()) {
-            // A link in /usr/local/bin leads to the real place, where everything belongs together.
+            // A link in /usr/local/bin leads to the folder that holds all programs of one version.
             let Ok(initdb) = fs::canonicalize(dir.join("initdb")) else { continue };
             let Some(home) = initdb.parent() else { continue };
             let complete = home.join("initdb").is_file() && home.join("postgres").is_file();
@@ -142,6 +145,3 @@ fn pg_config_bindir() -> Option<PathBuf> {
     let line = process::output_within(Command::new("pg_config").arg("--bindir"), process::QUICK).ok()?;
     Some(PathBuf::from(line))
 }
-
-#[cfg(test)]
-mod tests;

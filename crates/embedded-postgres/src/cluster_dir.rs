@@ -1,4 +1,4 @@
-//! The directory of one cluster: whose it is, who holds it, and the data, socket and log in it.
+//! The directory of one cluster: its owner, its lock, and the data, socket and log in it.
 
 use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -11,18 +11,17 @@ use std::time::Duration;
 use nix::unistd::Uid;
 use sha2::{Digest, Sha256};
 
-use super::DataDir;
 use super::account::RunAs;
 use super::error::{EmbeddedError, io_error};
-use super::process;
+use super::{DataDir, process};
 
 /// The name of every socket: one server per directory, so the port number means nothing.
 pub(super) const SOCKET_NAME: &str = ".s.PGSQL.5432";
 /// `sun_path` ends with a zero byte and holds 108 bytes on Linux, 104 on macOS.
 const SOCKET_PATH_LIMIT_BYTES: usize = 103;
 const LOG_TAIL_BYTES: u64 = 4096;
-/// A lock that was let go is held a moment longer by a process that its holder is just starting: until that one executes its
-/// program it has a copy.
+/// A released lock stays held for a moment while its holder starts a child process: until the child executes its
+/// program, it has a copy of the lock's file descriptor.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A cluster's directory, held by an exclusive lock for as long as this value lives.
@@ -51,7 +50,7 @@ impl ClusterDir {
         Ok(dir)
     }
 
-    /// Where everything is; not always where it was asked for, see [`DataDir::At`].
+    /// The directory. It can differ from the requested one, see [`DataDir::At`].
     pub(super) fn base(&self) -> &Path {
         &self.base
     }
@@ -71,7 +70,7 @@ impl ClusterDir {
         &self.socket_dir
     }
 
-    /// What goes when the cluster goes.
+    /// Directories that are removed when the cluster stops.
     pub(super) fn to_remove(&self) -> &[PathBuf] {
         &self.to_remove
     }
@@ -86,7 +85,7 @@ impl ClusterDir {
         }
     }
 
-    /// An empty log; one start is as far back as it goes, which bounds it.
+    /// An empty log. It covers one start, which limits its size.
     pub(super) fn new_log(&self) -> Result<File, EmbeddedError> {
         let path = self.log_path();
         OpenOptions::new()
@@ -126,7 +125,7 @@ impl ClusterDir {
             let holder = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
             return Err(EmbeddedError::InUse { dir: self.base.clone(), holder });
         }
-        // Only so that whoever is refused can be told by whom.
+        // The error message of a second process names this one.
         file.set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(io_error("cannot write", &path))?;
@@ -147,7 +146,7 @@ impl ClusterDir {
 impl Drop for ClusterDir {
     fn drop(&mut self) {
         for dir in &self.to_remove {
-            // The guardian has usually been quicker.
+            // The guardian has usually removed it already.
             let _gone = fs::remove_dir_all(dir);
         }
     }
@@ -185,11 +184,11 @@ fn temporary_dir(prefix: &str, run_as: RunAs) -> Result<PathBuf, EmbeddedError> 
     }))
 }
 
-/// `path` itself, or a stand-in that the account can enter when a parent of `path` shuts it out.
+/// `path`, or a directory in its place when the account cannot enter a parent of `path`.
 fn persistent_dir(path: &Path, run_as: RunAs) -> Result<PathBuf, EmbeddedError> {
     let mode = if run_as == RunAs::Ourselves { 0o700 } else { 0o711 };
     DirBuilder::new().recursive(true).mode(mode).create(path).map_err(io_error("cannot create", path))?;
-    // The one true name: a leftover server is recognised by it.
+    // The path without links: a server of an earlier run is recognised by it.
     let path = fs::canonicalize(path).map_err(io_error("cannot resolve", path))?;
     let found = fs::symlink_metadata(&path).map_err(io_error("cannot look at", &path))?;
     if found.mode() & 0o002 != 0 {
@@ -217,7 +216,7 @@ fn persistent_dir(path: &Path, run_as: RunAs) -> Result<PathBuf, EmbeddedError> 
     Err(EmbeddedError::UnsafeDirectory { dir: path, reason: "the account of the server cannot enter it" })
 }
 
-/// The name can be guessed and the parent is everybody's: somebody may have been there before us.
+/// The name can be guessed and every account may write to the parent: another account may have made it before us.
 fn refuse_foreign(dir: &Path) -> Result<(), EmbeddedError> {
     let found = fs::symlink_metadata(dir).map_err(io_error("cannot look at", dir))?;
     let private = found.is_dir() && found.uid() == Uid::effective().as_raw() && found.mode() & 0o022 == 0;

@@ -1,10 +1,10 @@
-//! Why the embedded database did not start, in words that say what to do about it.
+//! Why the embedded database did not start. Each text says what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Every reason why an embedded PostgreSQL cannot be had. The texts are for people; no text holds a secret.
+/// Why there is no embedded PostgreSQL. No text holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// No usable server programs on this machine, and installing was not allowed or did not help.
@@ -17,10 +17,10 @@ pub enum EmbeddedError {
     NotFound {
         /// The major version that the data directory needs; `None` when any supported one will do.
         wanted: Option<u32>,
-        /// What was looked at and why it was refused.
+        /// The folders that were searched, and why each was refused.
         found: Vec<String>,
     },
-    /// PG_BIN_DIR names a directory that cannot be used; nothing else is tried behind its back.
+    /// PG_BIN_DIR names a directory that cannot be used. No other directory is tried.
     #[error("PG_BIN_DIR is {dir}: {reason}")]
     BinDir {
         /// The directory as set.
@@ -42,7 +42,7 @@ pub enum EmbeddedError {
         /// The versions found.
         found: Vec<String>,
     },
-    /// Somebody else holds the data directory.
+    /// Another process holds the data directory.
     #[error("the data directory {dir} is in use by another process{}", holder_text(*.holder))]
     InUse {
         /// The data directory.
@@ -53,7 +53,7 @@ pub enum EmbeddedError {
     /// initdb and postgres look up the name of the user they run as.
     #[error("cannot run PostgreSQL: {0}")]
     NoAccount(String),
-    /// A directory that we would have to use belongs to somebody else.
+    /// A directory that we need belongs to another account.
     #[error("refusing to use {dir}: {reason}")]
     UnsafeDirectory {
         /// The directory.
@@ -61,7 +61,7 @@ pub enum EmbeddedError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The installer ran and did not succeed.
+    /// The installer failed.
     #[error("PostgreSQL could not be installed: {0}")]
     Install(String),
     /// initdb failed.
@@ -86,12 +86,12 @@ pub enum EmbeddedError {
     /// A server left behind by a killed process would not stop.
     #[error("a server left behind (process {0}) does not stop")]
     Leftover(u32),
-    /// The operating system said no.
+    /// The operating system refused.
     #[error("{what}: {source}")]
     Io {
-        /// What we were doing.
+        /// What was tried.
         what: String,
-        /// What it said.
+        /// Its error.
         source: io::Error,
     },
 }

@@ -1,7 +1,7 @@
-//! A small `sh` that stops PostgreSQL when we are killed without a chance to do it ourselves.
+//! The guardian: a small `sh` that stops PostgreSQL when our process is killed and cannot do so itself.
 //!
-//! PR_SET_PDEATHSIG would be the obvious way and is the wrong one: it fires when the *thread* that spawned the server
-//! ends, and threads of a runtime's blocking pool end all the time.
+//! PR_SET_PDEATHSIG does not work here: it fires when the *thread* that spawned the server
+//! ends, and the threads of a runtime's blocking pool end all the time.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -16,7 +16,7 @@ use super::process;
 const SCRIPT: &str = include_str!("guardian.sh");
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Holds the pipe whose closing, by us or by the kernel after our death, sets the guardian off.
+/// Holds the write end of a pipe. When it closes, by us or by the kernel after our death, the guardian acts.
 #[derive(Debug)]
 pub(super) struct Guardian {
     shell: Child,
@@ -43,10 +43,10 @@ impl Guardian {
         Ok(Self { shell, pipe })
     }
 
-    /// From now on this is the process to stop.
+    /// The guardian stops this process from now on.
     pub(super) fn look_after(&mut self, pid: u32) {
         if let Some(pipe) = &mut self.pipe {
-            // A guardian that somebody ended is one safety net less, and no reason to go without a database.
+            // Without a guardian the server can outlive us; that is no reason to fail the start.
             let _guardian_is_gone = pipe.write_all(format!("{pid}\n").as_bytes());
         }
     }

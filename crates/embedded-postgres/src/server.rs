@@ -1,4 +1,4 @@
-//! The two programs: `initdb`, which makes the data, and `postgres`, which serves them.
+//! Runs `initdb`, which makes the data, and `postgres`, which serves them.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -17,27 +17,27 @@ use super::guardian::Guardian;
 use super::process::{self, status_text};
 use super::{Durability, Options};
 
-/// In the command line of every server of ours, so that one left behind is known for what it is.
+/// In the command line of every server that we start, so that a later run recognises it.
 pub(super) const MARK: &str = "cluster_name=precall";
 
 const INITDB_PATIENCE: Duration = Duration::from_secs(120);
-/// An immediate stop only has to end processes.
+/// How long an immediate stop may take: it only ends processes.
 const IMMEDIATE_PATIENCE: Duration = Duration::from_secs(5);
 const STATUS_LINE: usize = 7;
 
-/// How the server came to its end.
+/// How the server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
-    /// It closed its books; the next start needs no recovery.
+    /// Cleanly; the next start needs no recovery.
     Cleanly,
-    /// It did not stop in time and was made to; the next start recovers from the log.
+    /// It was ended after the timeout; the next start recovers from the write-ahead log.
     Forcibly,
-    /// It had ended by itself before.
+    /// It had stopped before.
     Already,
 }
 
-/// Fills a new data directory. It appears under its name only when it is whole: an initdb cut short leaves a
-/// PG_VERSION behind, which looks like a cluster and is none.
+/// Makes a new data directory. It gets its name only when initdb has finished: an interrupted initdb leaves a
+/// PG_VERSION behind, which looks like a complete cluster.
 pub(super) fn initdb(
     dir: &ClusterDir,
     binaries: &Binaries,
@@ -78,7 +78,7 @@ pub(super) fn initdb(
     }
     let pgdata = dir.pgdata();
     fs::rename(&unfinished, &pgdata).map_err(io_error("cannot rename", &unfinished))?;
-    // The new name has to survive a power cut as surely as the files.
+    // The new name must survive a power failure, as the files do.
     fs::File::open(dir.base())
         .and_then(|parent| parent.sync_all())
         .map_err(io_error("cannot write through", dir.base()))
@@ -116,7 +116,7 @@ impl Server {
         Ok(server)
     }
 
-    /// A clean stop within the patience, else an immediate one.
+    /// Stops cleanly within the timeout, else at once.
     pub(super) fn stop(&mut self) -> Stopped {
         if self.has_ended(Duration::ZERO) {
             return Stopped::Already;
@@ -151,7 +151,7 @@ impl Server {
         matches!(process::wait_for(&mut self.child, patience), Ok(Some(_)))
     }
 
-    /// Our child, not yet reaped: its id cannot be anybody else's.
+    /// Our child is not reaped yet, so its process id belongs to no other process.
     fn send(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _ended_meanwhile = kill(Pid::from_raw(pid), signal);
@@ -172,7 +172,7 @@ fn says_ready(papers: &Path, pid: u32) -> bool {
     of_this_process && status == Some("ready")
 }
 
-/// Ours first: what the caller sets comes later on the command line and wins.
+/// Our settings come first: the caller's come later on the command line and override them.
 fn settings(options: &Options) -> Vec<(String, String)> {
     let mut all = vec![
         // The socket's directory, mode 0700, is the whole access control: no port to clash with, no other user.
@@ -182,7 +182,7 @@ fn settings(options: &Options) -> Vec<(String, String)> {
         ("timezone", "UTC"),
         ("log_timezone", "UTC"),
         ("logging_collector", "off"),
-        // The log file is bounded by saying little, and what it says of a failed statement holds no one's number.
+        // A terse log stays small, and its lines about failed statements hold no telephone number.
         ("log_min_messages", "log"),
         ("log_min_error_statement", "panic"),
         ("log_error_verbosity", "terse"),

@@ -1,7 +1,7 @@
-//! A database per test in milliseconds: one cluster for the whole test binary, one migrated template, a copy for each test.
+//! A database for each test in milliseconds: one cluster a test binary, one migrated template, a copy for each test.
 //!
-//! The cluster lives in a static, which nothing ever drops: its guardian stops it and removes its directory when the
-//! process ends, whatever the end was. Under a runner that starts a process per test, each gets a cluster of its own.
+//! The cluster is a static and is never dropped. Its guardian stops it and removes its directory when the process
+//! ends in any way. A test runner that starts a process for each test gets a cluster for each.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use super::{DataDir, Durability, EmbeddedError, EmbeddedPostgres, Install, Optio
 const TEMPLATE: &str = "template_of_tests";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whatever the caller's preparation may fail with.
+/// The error of the caller's preparation.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no database for a test.
@@ -29,10 +29,10 @@ pub enum TemplateError {
     /// The caller's preparation failed: most often a migration.
     #[error("the template database could not be prepared: {0}")]
     Prepare(String),
-    /// A statement of ours failed.
+    /// A statement failed.
     #[error("{0}")]
     Statement(String),
-    /// No answer in time, or nobody left to answer.
+    /// No answer in time, or the thread that answers is gone.
     #[error("the cluster of the tests gives no answer")]
     Silent,
 }
@@ -71,7 +71,7 @@ impl TestCluster {
         SHARED.get_or_init(|| Self::start(prepare)).as_ref().map_err(Clone::clone)
     }
 
-    /// A cluster of one's own; it stops when dropped.
+    /// A separate cluster. It stops when dropped.
     pub fn start<P, F>(prepare: P) -> Result<Self, TemplateError>
     where
         P: FnOnce(String) -> F + Send + 'static,
@@ -90,7 +90,7 @@ impl TestCluster {
             maintain(&admin, template, prepare, &ready, &inbox);
         });
         spawned.map_err(|error| TemplateError::Start(error.to_string()))?;
-        // The preparation is the caller's and may have deadlines of its own; the thread ends with it in any case.
+        // No timeout here: the caller's preparation may take long, and the thread ends with it in any case.
         is_ready.recv().map_err(|_gone| TemplateError::Silent)??;
         Ok(Self { postgres, orders, next: AtomicU64::new(1) })
     }
@@ -121,7 +121,7 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        // Nobody waits for it: the cluster goes with the process anyway, this only keeps it small meanwhile.
+        // No one waits for the answer: the cluster ends with the process; this keeps it small until then.
         let _cluster_is_gone =
             order(&self.orders, format!("drop database if exists {} with (force)", self.name));
     }
@@ -188,7 +188,7 @@ async fn run(client: &Client, statement: &str) -> Result<(), TemplateError> {
 }
 
 fn answer(to: &mpsc::Sender<Result<(), TemplateError>>, what: Result<(), TemplateError>) {
-    // Whoever asked may have given up.
+    // The asking thread may have given up.
     let _nobody_listens = to.send(what);
 }
 

@@ -1,9 +1,8 @@
-//! A stand-in for ElevenLabs over real HTTP, on loopback only: voices, text to speech, outbound calls with
-//! conversations of a set length, signed post-call webhooks, and a control API to look at what was asked and to
-//! order misbehaviour.
+//! A simulator of ElevenLabs over HTTP, on loopback only: voices, text to speech, outbound calls, conversations by
+//! telephone and by WebSocket, signed post-call webhooks, and a control API that shows requests and sets faults.
 //!
-//! Any agent, phone number and voice id that was not deleted here is taken as existing. Limits of requests at once
-//! are told in headers but not enforced; a fault can enforce them. Everything that is kept has a bound.
+//! Every agent, phone number and voice id exists unless it was deleted here. Headers state the limit of concurrent
+//! requests, but only a fault enforces it. All tables and logs are bounded.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,15 +22,15 @@ pub use audio::voice_tone_hz;
 pub use faults::{CallFate, Fault, ReportFate};
 pub use options::{Args, CloneDelay, DelayError, Options};
 pub use session::act::{Act, Pace, Say, StallAt, Until};
+pub use session::agent_session::Heard;
 pub use session::agent_settings::{Access, Agent, LostVoice, OnViolation};
 pub use session::ear::UserAudio;
 pub use session::end::{End, EndedBy};
 pub use session::format::{AgentAudio, NoSuchFormat};
 pub use session::pings::PingFigures;
-pub use session::report::TalkReport;
+pub use session::report::SessionReport;
 pub use session::script::{Script, Step};
 pub use session::steps::Said;
-pub use session::talk::Heard;
 pub use session::tools::{ToolAnswer, ToolCall};
 
 mod agent;
@@ -61,7 +60,7 @@ mod voices;
 mod webhook;
 mod world;
 
-/// A simulator that runs. Dropping it leaves it running until its thread ends; `stop` ends it.
+/// A running simulator. It runs until `stop`, or until its thread ends; dropping it does not stop it.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
@@ -103,12 +102,12 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
-    /// Says where post-call webhooks go from now on: a demo knows the service's port only after the simulator's.
+    /// Sets where post-call webhooks go. A demo knows the service's port only after the simulator has started.
     pub fn set_webhook(&self, target: Option<Target>) {
         self.shared.world().webhook = target;
     }
 
-    /// Says who is asked about inbound calls from now on.
+    /// Sets the initiation webhook that is asked about inbound calls.
     pub fn set_initiation(&self, target: Option<Target>) {
         self.shared.world().initiation = target;
     }
@@ -118,7 +117,7 @@ impl Simulator {
         self.shared.world().faults.set(faults);
     }
 
-    /// What was asked of the provider's API, as `GET /sim/requests`.
+    /// The requests to the provider's API, as `GET /sim/requests`.
     pub fn requests(&self) -> Vec<Value> {
         self.shared.world().requests.shown()
     }
@@ -138,20 +137,20 @@ impl Simulator {
         control::conversations(&self.shared.world())
     }
 
-    /// Sets the agent up anew, as `PUT /sim/agent`; conversations that go on keep theirs.
+    /// Replaces the agent, as `PUT /sim/agent`. Live conversations keep the agent that they have.
     pub fn set_agent(&self, agent: Agent) {
         self.shared.world().agent = Arc::new(agent);
     }
 
     /// What came through the WebSocket of a conversation, as `socket` of `GET /sim/conversations/{id}`.
     #[must_use]
-    pub fn talk(&self, conversation_id: &str) -> Option<TalkReport> {
+    pub fn session(&self, conversation_id: &str) -> Option<SessionReport> {
         control::report(&self.shared.world(), conversation_id)
     }
 
     /// What came through the WebSockets of all conversations that are kept, oldest first.
     #[must_use]
-    pub fn talks(&self) -> Vec<TalkReport> {
+    pub fn sessions(&self) -> Vec<SessionReport> {
         control::reports(&self.shared.world())
     }
 
@@ -161,17 +160,17 @@ impl Simulator {
         control::heard(&self.shared.world(), conversation_id)
     }
 
-    /// Ends a conversation, as `POST /sim/conversations/{id}/hangup`; false when it is not going on.
+    /// Ends a conversation, as `POST /sim/conversations/{id}/hangup`. False when it is not live.
     pub fn hang_up(&self, conversation_id: &str) -> bool {
         lifecycle::hang_up(&self.shared, conversation_id)
     }
 
-    /// Every try to deliver a webhook, as `GET /sim/webhooks`.
+    /// Every attempt to deliver a webhook, as `GET /sim/webhooks`.
     pub fn webhooks(&self) -> Vec<Value> {
         self.shared.world().deliveries.shown()
     }
 
-    /// Ends it at once: connections are closed, conversations and webhooks under way are lost.
+    /// Stops at once: closes all connections; live conversations and pending webhooks are lost.
     pub async fn stop(self) {
         self.handle.stop(false).await;
     }

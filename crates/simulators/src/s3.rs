@@ -1,6 +1,5 @@
-//! A stand-in for a store that speaks S3, over real HTTP, on loopback only: objects of one bucket in memory, with versions and
-//! delete markers, addressed by path. Signatures in addresses are checked as the store checks them; other forms are refused.
-//! Everything that is kept has a bound.
+//! A simulator of an S3 store over HTTP, on loopback only: one bucket in memory, with versions and delete markers,
+//! addressed by path. It checks signatures in URLs as the store does, and refuses other forms. All is bounded.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +30,7 @@ mod tests;
 /// Requests that are remembered; the oldest go first.
 const REQUESTS_KEPT: usize = 1_000;
 
-/// A simulator that runs. Dropping it leaves it running until its thread ends; `stop` ends it.
+/// A running simulator. It runs until `stop`, or until its thread ends; dropping it does not stop it.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
@@ -104,9 +103,9 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
-    /// Lays an object there, as somebody else would.
+    /// Puts an object, as another client would.
     pub fn put(&self, key: &str, content: impl Into<Bytes>) {
-        // More than it keeps is refused over HTTP; a test sees it when it reads.
+        // A full bucket refuses over HTTP; here a test notices it when it reads.
         let _kept = self.shared.world().objects.put(key, content.into());
     }
 
@@ -128,13 +127,13 @@ impl Simulator {
         self.shared.world().faults.set(faults);
     }
 
-    /// What was asked, as `METHOD /path`, oldest first.
+    /// The requests, as `METHOD /path`, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.shared.world().requests.iter().cloned().collect()
     }
 
-    /// Ends it at once.
+    /// Stops at once.
     pub async fn stop(self) {
         self.handle.stop(false).await;
     }

@@ -1,9 +1,8 @@
-//! A stand-in for a 3CX v20 PBX over real HTTP, on loopback only: tokens, call control, events over a WebSocket,
-//! audio both ways, transfers that turn out as told, signed webhooks, and a control API to place calls, to see what
-//! their callers heard, and to order misbehaviour.
+//! A simulator of a 3CX v20 PBX over HTTP, on loopback only: tokens, call control, events over a WebSocket, audio both
+//! ways, scripted transfers, signed webhooks, and a control API that places calls, shows what callers heard and sets
+//! faults.
 //!
-//! The model is that of the facts page on 3CX; what is not known there is an option. Everything that is kept has a
-//! bound.
+//! It follows the facts page on 3CX; where that page is unsure, there is an option. All tables and logs are bounded.
 
 use std::io;
 use std::net::SocketAddr;
@@ -105,10 +104,10 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
-    /// Somebody rings, as `POST /sim/calls`.
+    /// Places a call, as `POST /sim/calls`.
     ///
     /// # Errors
-    /// Says what cannot be done.
+    /// Why the call cannot be placed.
     pub fn place_call(&self, call: NewCall) -> Result<Placed, String> {
         self.shared.change(|world| world.place(call, Instant::now()))
     }
@@ -121,7 +120,7 @@ impl Simulator {
         })
     }
 
-    /// The caller presses keys; false when nobody is there to hear them.
+    /// The caller presses keys. False when no leg can receive them.
     pub fn dtmf(&self, call_id: &str, digits: &str) -> bool {
         self.shared.change(|world| {
             let serial = control::serial(world, call_id);
@@ -129,13 +128,13 @@ impl Simulator {
         })
     }
 
-    /// What became of a call, as `GET /sim/calls/{call_id}`.
+    /// The report on a call, as `GET /sim/calls/{call_id}`.
     #[must_use]
     pub fn call(&self, call_id: &str) -> Option<CallReport> {
         control::report(&self.shared.world(), call_id)
     }
 
-    /// What became of all calls that are kept, oldest first.
+    /// The reports on all calls that are kept, oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<CallReport> {
         control::reports(&self.shared.world())
@@ -152,22 +151,22 @@ impl Simulator {
         self.shared.change(|world| world.misbehave(faults, Instant::now()));
     }
 
-    /// Says how transfers turn out, as `PUT /sim/routeto`.
+    /// Sets the outcomes of transfers, as `PUT /sim/routeto`.
     pub fn set_routeto(&self, turns: Vec<Turn>) {
         self.shared.world().transfers.set(turns);
     }
 
-    /// Says how calls of the client turn out, as `PUT /sim/makecall`.
+    /// Sets the outcomes of the client's own calls, as `PUT /sim/makecall`.
     pub fn set_makecall(&self, turns: Vec<Turn>) {
         self.shared.world().dials.set(turns);
     }
 
-    /// Says where webhooks go from now on: a demo knows the service's port only after the simulator's.
+    /// Sets where webhooks go. A demo knows the service's port only after the simulator has started.
     pub fn set_webhook(&self, target: Option<Target>) {
         self.shared.world().webhook = target;
     }
 
-    /// Takes every token back.
+    /// Revokes every token.
     pub fn revoke_tokens(&self) {
         self.shared.world().tokens.revoke_all();
     }
@@ -177,7 +176,7 @@ impl Simulator {
         self.shared.change(|world| world.restart(Instant::now()));
     }
 
-    /// Legs that the client could still act on: none may be left when all calls are over.
+    /// Legs that the client can act on. There must be none when all calls are over.
     #[must_use]
     pub fn legs(&self) -> usize {
         self.shared.world().calls.live_calls().map(|call| call.legs.len()).sum()
@@ -189,7 +188,7 @@ impl Simulator {
         self.shared.world().hub.open_now()
     }
 
-    /// What was asked of the PBX's API, as `GET /sim/requests`.
+    /// The requests to the PBX's API, as `GET /sim/requests`.
     #[must_use]
     pub fn requests(&self) -> Vec<Value> {
         self.shared.world().requests.shown()
@@ -201,7 +200,7 @@ impl Simulator {
         self.shared.world().deliveries.shown()
     }
 
-    /// Ends it at once, and waits until it has.
+    /// Stops at once, and waits for the end.
     pub async fn stop(self) {
         self.handle.stop(false).await;
     }
@@ -209,7 +208,7 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        // The order goes out at once; nobody waits for its end here.
+        // The server gets the order at once; a drop cannot wait for its end.
         drop(self.handle.stop(false));
     }
 }

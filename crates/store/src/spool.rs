@@ -1,12 +1,13 @@
 //! The spool: batches that wait for the database, on disk, as frames in first-in first-out order.
 //!
-//! This file holds the rules; [`Segments`] holds the bytes: a directory ([`disk`]), or the memory of a test. No maintained
-//! log library fits: they are databases, which keep removed data (here personal data) in free pages, and they cannot run
-//! on bytes that a test crashes.
+//! This file holds the rules; [`Segments`] holds the bytes: a directory ([`disk`]), or the memory of a test. No
+//! maintained log library fits: they are databases, which keep removed data (here personal data) in free pages, and
+//! they cannot run on bytes that a test crashes.
 //!
 //! A frame is its length and its CRC-32, four bytes each, little-endian, and the payload. After a failed append precall
-//! opens a new segment, and so does every new start: a torn frame is always the last of its segment. A successful append
-//! is durable. A failed append may have stored the frame all the same. That does no harm: batches may be written twice.
+//! opens a new segment, and so does every new start: a torn frame is always the last of its segment. A successful
+//! append is durable. A failed append may have stored the frame all the same. That does no harm: batches may be written
+//! twice.
 
 pub mod batch;
 pub mod disk;

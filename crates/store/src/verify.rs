@@ -393,6 +393,7 @@ fn derived(facts: &[Fact], has_number: bool) -> [i64; 3] {
             | Fact::PinRefused
             | Fact::HandedOff(_)
             | Fact::Panicked
+            | Fact::ConversationReported { .. }
             | Fact::Released(_) => {}
         }
     }

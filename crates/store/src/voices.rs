@@ -1,6 +1,6 @@
 //! Voices: mappings with their consents, and the cache of clones.
 
-use precall_call::{At, CallId, JobId, NoVoice, VoiceId, VoicePolicy};
+use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId, VoicePolicy};
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
@@ -196,7 +196,7 @@ pub async fn drop_cached(
 #[derive(Clone, Debug)]
 pub struct ExistingVoice {
     /// The job that made it.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// The voice.
     pub voice: VoiceId,
     /// The account.
@@ -221,7 +221,7 @@ pub async fn existing(client: &impl GenericClient, limit: i64) -> Result<Vec<Exi
     rows.iter()
         .map(|row| {
             Ok(ExistingVoice {
-                job: JobId(row.try_get::<_, Uuid>(0)?.as_u128()),
+                job: CloneJobId(row.try_get::<_, Uuid>(0)?.as_u128()),
                 voice: VoiceId::new(row.try_get::<_, String>(1)?),
                 account: row.try_get(2)?,
                 caller: row.try_get(3)?,
@@ -251,7 +251,7 @@ pub async fn in_use(client: &impl GenericClient) -> Result<Vec<(CallId, VoiceId)
 #[derive(Clone, Debug)]
 pub struct UnfinishedClone {
     /// Its job.
-    pub job: JobId,
+    pub job: CloneJobId,
     /// Its name at the provider.
     pub name: String,
     /// SHA-256 of its sample, hex.
@@ -273,7 +273,7 @@ pub async fn unfinished(client: &impl GenericClient, since: At) -> Result<Vec<Un
     rows.iter()
         .map(|row| {
             Ok(UnfinishedClone {
-                job: JobId(row.try_get::<_, Uuid>(0)?.as_u128()),
+                job: CloneJobId(row.try_get::<_, Uuid>(0)?.as_u128()),
                 name: row.try_get(1)?,
                 sample_sha256: row.try_get(2)?,
                 sample_bytes: usize::try_from(row.try_get::<_, i64>(3)?).unwrap_or(0),

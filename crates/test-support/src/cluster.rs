@@ -1,4 +1,4 @@
-//! A database server that goes and comes back.
+//! A PostgreSQL server that a test can stop and start.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use tempfile::TempDir;
 
-/// A cluster of a test's own, which can be stopped and started. What it has committed survives its crash.
+/// A cluster for one test. Committed data survive a crash: it runs with fsync.
 pub struct Cluster {
     dir: TempDir,
     postgres: Option<EmbeddedPostgres>,
@@ -15,7 +15,7 @@ pub struct Cluster {
 impl Cluster {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        // Another account must be able to enter, should root run the tests.
+        // When root runs the tests, PostgreSQL runs as another account, which must be able to enter.
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let mut cluster = Self { dir, postgres: None };
         cluster.start().await;

@@ -1,4 +1,4 @@
-//! The load harness: real processes on loopback, bounded loops, and who used how much of the machine.
+//! The load harness of the benches: real processes on loopback, bounded request loops, and CPU and memory by process.
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -24,27 +24,27 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
-/// Whatever goes wrong ends the bench and is printed.
+/// Any error ends the bench and is printed.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Enough for a median; what the docs quote.
+    /// Enough for medians: the figures that the documents quote.
     Full,
-    /// A few seconds: that it works, and roughly how.
+    /// A few seconds: shows that the bench works, and rough figures.
     Quick,
 }
 
 impl Mode {
-    /// `cargo bench` says `--bench`; without it somebody only wants to see that it runs.
+    /// `cargo bench` passes `--bench`. Without it, or with `--quick`, the bench only has to show that it runs.
     fn of_arguments() -> Self {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let has = |name: &str| arguments.iter().any(|argument| argument == name);
         if has("--quick") || !has("--bench") { Self::Quick } else { Self::Full }
     }
 
-    /// One value or the other.
+    /// The value for this mode.
     pub fn pick<T>(self, full: T, quick: T) -> T {
         match self {
             Self::Full => full,
@@ -53,7 +53,7 @@ impl Mode {
     }
 }
 
-/// Runs a bench to its end, or to Ctrl-C or SIGTERM; either way its processes end with it.
+/// Runs a bench until it ends, or until Ctrl-C or SIGTERM. Its processes end with it.
 pub fn run<F: Future<Output = Outcome<()>>>(bench: impl FnOnce(Mode) -> F) -> ExitCode {
     let mode = Mode::of_arguments();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -65,8 +65,8 @@ pub fn run<F: Future<Output = Outcome<()>>>(bench: impl FnOnce(Mode) -> F) -> Ex
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tokio::select! {
             outcome = bench(mode) => outcome,
-            _ = terminate.recv() => Err("told to stop".into()),
-            _ = interrupt.recv() => Err("told to stop".into()),
+            _ = terminate.recv() => Err("stopped by a signal".into()),
+            _ = interrupt.recv() => Err("stopped by a signal".into()),
         }
     });
     match ended {

@@ -10,6 +10,7 @@
 )]
 
 pub mod cluster;
+mod consent;
 pub mod harness;
 mod pbx_world;
 mod plan;

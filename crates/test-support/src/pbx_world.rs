@@ -1,10 +1,10 @@
-//! A [`World`] with a PBX: a simulated 3CX whose trunk leads to the simulated ElevenLabs, and the service on live legs.
+//! A [`World`] with a simulated 3CX, whose trunk leads to the simulated ElevenLabs.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use precall_audio::prompts;
-use precall_simulators::elevenlabs::{self, Fault, Script, Step, TalkReport};
+use precall_simulators::elevenlabs::{self, Fault, Script, SessionReport, Step};
 use precall_simulators::threecx::{self, CallReport, NewCall, Options, Simulator, Trunk, Turn};
 use serde_json::json;
 use uuid::Uuid;
@@ -14,36 +14,36 @@ use crate::sound::{Sound, tone_ms};
 use crate::wait::until;
 use crate::world::{SECRET, World, database, start_simulator, target};
 
-/// The API client of the service, and its route point.
+/// The API client of the service at the PBX, and the DN of its route point.
 pub const CLIENT: &str = "900";
 /// The DN whose trunk leads to the agent.
 pub const AGENT: &str = "800";
-/// Where a person is.
+/// The DN of a person.
 pub const PERSON: &str = "100";
 
-/// Short, so that tests are: each character takes 66 ms, and nothing less than 400.
+/// Short, to keep tests short: the simulator speaks a character in 66 ms, and at least 400 ms in all.
 const NOTICE: &str = "Taped.";
-/// Longer than the notice, in the same voice: where all of it was heard, it was not the notice.
+/// Longer than the notice, in the same voice. A caller who heard all of it did not hear the notice.
 const APOLOGY: &str = "We are sorry";
 const VOICE_OF_THE_HOUSE: &str = "voice_of_the_house";
-/// So much of the beginning no caller hears, as on some telephones.
+/// Callers do not hear this much of the beginning, as with some telephones.
 const DEAF_AT_FIRST: Duration = Duration::from_millis(250);
-/// A busy machine may need so long until a hang-up is known to whoever sends audio.
+/// How long audio may still arrive after a hang-up, on a busy machine.
 const HANGUP_GRACE: Duration = Duration::from_millis(400);
-/// Conversations over a WebSocket end by their script.
+/// Conversations over a WebSocket end by their script, long before this.
 const CONVERSATION_MAX: Duration = Duration::from_secs(600);
-/// How long the agent's telephone rings: what comes before must have been heard by then.
+/// How long the agent's telephone rings.
 const AGENT_RINGS_MS: u64 = 200;
 
-/// What a world with a PBX is made of.
+/// Settings of a [`PbxWorld`].
 pub struct PbxPlan {
     pub world: Plan,
     pub pbx: Options,
-    /// How long the greeting is.
+    /// The length of the recorded greeting.
     pub greeting_ms: u32,
-    /// What is wrong with the provider already when the service starts.
+    /// Faults of ElevenLabs that are there before the service starts.
     pub provider: Vec<Fault>,
-    /// Who speaks with the callers.
+    /// The simulated agent.
     pub agent: elevenlabs::Agent,
 }
 
@@ -70,39 +70,39 @@ impl PbxPlan {
         self
     }
 
-    /// The agent speaks on the caller's own leg, by this script, for as long as the script takes.
+    /// Route `bridge`, with an agent that follows this script.
     pub fn bridge(self, script: Vec<Step>) -> Self {
         self.bridge_to(elevenlabs::Agent { script: Script::new(script).unwrap(), ..Default::default() })
     }
 
-    /// Likewise with an agent that is set up in a special way.
+    /// Route `bridge`, with this agent.
     pub fn bridge_to(mut self, agent: elevenlabs::Agent) -> Self {
         self.world.conversation = CONVERSATION_MAX;
         self.agent = agent;
-        // A destination of the trunk would be one more rung.
+        // With a destination, a transfer would be one more rung of the ladder.
         self.env("CALL_ROUTE", "bridge").env("AGENT_DESTINATION", "")
     }
 
-    /// No agent can be brought onto a leg.
+    /// The agent cannot be bridged: ElevenLabs refuses signed URLs.
     pub fn without_bridge(mut self) -> Self {
         let refused = Fault { status: Some(401), ..Fault::on("/v1/convai/conversation/get-signed-url") };
         self.provider.push(refused);
         self
     }
 
-    /// A clone takes so long, so that callers wait on hold.
+    /// Makes a clone take this long, so that callers wait on hold.
     pub fn clone_delay_ms(mut self, delay: &'static str) -> Self {
         self.world.clone_delay = delay;
         self
     }
 
-    /// Nobody is brought in until the voice is overdue, whatever the greeting does: callers stay on hold.
+    /// Keeps callers on hold until the deadline of the voice.
     pub fn holding(self) -> Self {
         self.env("AUTO_TRANSITION_ENABLED", "false")
     }
 }
 
-/// Everything, running.
+/// The running service with its simulated PBX and ElevenLabs.
 pub struct PbxWorld {
     world: World,
     pub pbx: Simulator,
@@ -162,7 +162,7 @@ impl PbxWorld {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-        // What the plan says goes before; an empty value is none, as everywhere.
+        // Variables of the plan replace these. An empty value counts as not set.
         env.retain(|(name, _)| plan.env.iter().all(|(planned, _)| planned != name));
         env.extend(plan.env);
         plan.env = env;
@@ -175,12 +175,12 @@ impl PbxWorld {
         world
     }
 
-    /// As [`World::restart`]: the PBX and its calls stay as they are.
+    /// As [`World::restart`]. The PBX and its calls stay.
     pub async fn restart(self) -> Self {
         self.restart_while(|_| ()).await
     }
 
-    /// The same, with something that happens at the PBX while nobody serves.
+    /// The same, and runs `meanwhile` on the PBX while the service is stopped.
     pub async fn restart_while(self, meanwhile: impl FnOnce(&Simulator)) -> Self {
         let world = self.world.restart_while(|| meanwhile(&self.pbx)).await;
         world.ready().await;
@@ -189,13 +189,13 @@ impl PbxWorld {
         world
     }
 
-    /// Waits until the service hears of calls, and says where it hears of webhooks.
+    /// Sends webhooks of the PBX to the service, and waits until the service listens to its events.
     async fn connected(&self) {
         self.pbx.set_webhook(Some(target(&self.app, "/webhook/3cx")));
         until("the service listens to the PBX", || async { self.pbx.websockets() > 0 }).await;
     }
 
-    /// Somebody rings, and is connected at once; the PBX's id of the call.
+    /// A caller rings and is connected at once. Returns the PBX's id of the call.
     pub fn rings(&self, caller: &str) -> String {
         self.rings_so(NewCall::from(caller))
     }
@@ -215,7 +215,7 @@ impl PbxWorld {
         self.released(call).await;
     }
 
-    /// An operator hands the call to the agent.
+    /// An operator hands the call over to the agent.
     pub async fn operator_hands_over(&self, call: Uuid) {
         self.operate(&format!("/api/v1/calls/{call}/handoff")).await;
     }
@@ -224,52 +224,52 @@ impl PbxWorld {
         assert!(self.pbx.dtmf(pbx_id, keys), "nobody hears the keys of call {pbx_id}");
     }
 
-    /// Our newest call with that id of the PBX's, once it is there.
+    /// Waits for the newest call with this id of the PBX. Returns its own id.
     pub async fn call_of(&self, pbx_id: &str) -> Uuid {
         let statement = "select id from call_log where threecx_call_id = $1
             order by call_started_at desc limit 1";
         self.until_row(&format!("call {pbx_id} is known"), statement, &[&pbx_id]).await.get(0)
     }
 
-    /// As the PBX sees it.
+    /// The PBX's report of the call.
     pub fn report(&self, pbx_id: &str) -> CallReport {
         self.pbx.call(pbx_id).expect("the PBX knows the call")
     }
 
-    /// What the caller has heard until now.
+    /// What the caller has heard so far.
     pub fn heard(&self, pbx_id: &str) -> Sound {
         Sound::of_wav(&self.pbx.audio(pbx_id).unwrap_or_default())
     }
 
-    /// How many milliseconds of this tone the caller has heard.
-    /// So much of the hold music may pass for this tone: a note of it can be as high.
+    /// How many milliseconds of the hold music count as this tone, because a note of it has the same pitch.
     pub fn music_like(hz: u32) -> usize {
         let (mut wav, music) = (vec![0; 44], prompts::bundled_hold());
         wav.extend_from_slice(music.pcm());
         tone_ms(&wav, hz)
     }
 
+    /// How many milliseconds of this tone the caller has heard.
     pub fn tone_ms(&self, pbx_id: &str, hz: u32) -> usize {
         tone_ms(&self.pbx.audio(pbx_id).unwrap_or_default(), hz)
     }
 
-    /// Waits until the caller has heard all of it.
+    /// Waits until the caller has heard all of this sound.
     pub async fn hears(&self, pbx_id: &str, sound: &Sound) {
         let what = format!("the caller of {pbx_id} hears it: {:?}", self.report(pbx_id).state);
         until(&what, || async { self.heard(pbx_id).contains(sound) }).await;
     }
 
-    /// What the notice sounds like.
+    /// The sound of the notice.
     pub async fn notice(&self) -> Sound {
         self.spoken(&self.notice).await
     }
 
-    /// What the apology sounds like.
+    /// The sound of the apology.
     pub async fn apology(&self) -> Sound {
         self.spoken(APOLOGY).await
     }
 
-    /// What an agent sounds like who speaks for so long in this voice.
+    /// The sound of an agent that speaks for this long in this voice.
     pub async fn in_voice(&self, voice: &str, ms: usize) -> Sound {
         // A tenth of a second is a whole number of its turns.
         let tenth = self.synthesised(voice, "Anything.").await[..1_600].repeat(ms.div_ceil(100));
@@ -286,14 +286,14 @@ impl PbxWorld {
         answer.body().limit(1 << 20).await.unwrap().to_vec()
     }
 
-    /// The conversations over WebSockets of a call of ours, oldest first.
-    pub fn talks(&self, call: Uuid) -> Vec<TalkReport> {
-        let is_of_call = |talk: &TalkReport| talk.initiation["user_id"] == json!(call.to_string());
-        self.simulator.talks().into_iter().filter(is_of_call).collect()
+    /// The WebSocket conversations of this call, oldest first.
+    pub fn talks(&self, call: Uuid) -> Vec<SessionReport> {
+        let is_of_call = |talk: &SessionReport| talk.initiation["user_id"] == json!(call.to_string());
+        self.simulator.sessions().into_iter().filter(is_of_call).collect()
     }
 
-    /// Waits until so many conversations of the call have begun; the last.
-    pub async fn talk(&self, call: Uuid, number: usize) -> TalkReport {
+    /// Waits until the call's conversation of this number (1 is the first) has begun. Returns it.
+    pub async fn talk(&self, call: Uuid, number: usize) -> SessionReport {
         let what = format!("conversation {number} of the call begins");
         until(&what, || async {
             self.talks(call).len() >= number && self.talks(call)[number - 1].began_after_ms.is_some()
@@ -302,7 +302,7 @@ impl PbxWorld {
         self.talks(call).swap_remove(number - 1)
     }
 
-    /// Waits until the PBX says so of the call.
+    /// Waits until the condition holds for the report of the PBX. Returns the report.
     pub async fn at_pbx(
         &self,
         pbx_id: &str,
@@ -313,7 +313,7 @@ impl PbxWorld {
         self.report(pbx_id)
     }
 
-    /// What was asked of the PBX by this method at paths that end so.
+    /// The requests of this method that the PBX received, at paths that end so.
     pub fn asked(&self, method: &str, suffix: &str) -> Vec<serde_json::Value> {
         let is = |request: &serde_json::Value| {
             request["method"] == method && request["path"].as_str().is_some_and(|path| path.ends_with(suffix))
@@ -321,7 +321,7 @@ impl PbxWorld {
         self.pbx.requests().into_iter().filter(is).collect()
     }
 
-    /// From the moment at which the call's first leg appeared to the order to route it somewhere.
+    /// The time from the appearance of the call's first leg to its first `routeto`.
     pub fn routed_after(&self, pbx_id: &str) -> Duration {
         let report = self.report(pbx_id);
         let orders = self.asked("POST", &format!("/participants/{}/routeto", report.participant_id));
@@ -330,7 +330,7 @@ impl PbxWorld {
         ordered.duration_since(at(&report.appeared_at.expect("it appeared"))).unsigned_abs()
     }
 
-    /// Ends it all. Every call must be over by itself, and every leg have had one stream at most.
+    /// Stops everything. Every call must have ended by itself, and each leg may have had one audio stream at most.
     pub async fn stop(self) {
         for call in self.pbx.calls() {
             assert!(call.posts_opened <= 1, "a stream was opened again: {call:?}");
@@ -338,12 +338,12 @@ impl PbxWorld {
         self.stop_after_cuts().await;
     }
 
-    /// As [`Self::stop`], where the test cut streams.
+    /// As [`Self::stop`], for tests that cut audio streams.
     pub async fn stop_after_cuts(self) {
         until("no leg is left", || async { self.pbx.legs() == 0 }).await;
         for call in self.pbx.calls() {
             let late = (call.bytes_after_hangup, call.bytes_after_transfer);
-            assert_eq!(late, (0, 0), "audio for somebody who had gone: {call:?}");
+            assert_eq!(late, (0, 0), "audio after the caller or the leg had gone: {call:?}");
         }
         self.world.stop().await;
         self.pbx.stop().await;
@@ -351,7 +351,7 @@ impl PbxWorld {
     }
 }
 
-/// The agent's telephone rings for a moment, then the agent is there.
+/// The agent's telephone rings for a moment, then the agent answers.
 pub fn agent_answers() -> Turn {
     Turn {
         outcome: threecx::Outcome::Answered,

@@ -1,19 +1,21 @@
-//! What a world of a test is made of, where it is not as usual.
+//! Settings of a test world, where they differ from the usual ones.
 
 use std::time::Duration;
 
 use precall_actors::runtime::fault_injection::Faults;
 
-/// What a world is made of.
+/// Settings of a [`crate::World`].
 pub struct Plan {
     pub env: Vec<(String, String)>,
+    /// How long a clone takes, in milliseconds: a number or a range, as the simulator reads it.
     pub clone_delay: &'static str,
+    /// How long a conversation by telephone lasts.
     pub conversation: Duration,
     pub voice_slots: u32,
-    /// How long the simulator waits before it posts a report again; the provider waits minutes.
+    /// The wait of the simulator before it posts a webhook again. ElevenLabs waits minutes.
     pub retry_after: Duration,
     pub faults: Faults,
-    /// Where the service's lines go.
+    /// The log of the service.
     pub log: slog::Logger,
 }
 

@@ -24,8 +24,8 @@ pub fn read(name: &str, what: &str) -> Option<String> {
     text.ok()
 }
 
-/// Makes every object of a schema refuse unknown fields, unless the schema allows them expressly. ElevenLabs ignores fields
-/// that it does not know, so a misspelt name would never fail there.
+/// Makes every object of a schema refuse unknown fields, unless the schema allows them expressly. ElevenLabs ignores
+/// fields that it does not know, so a misspelt name would never fail there.
 pub fn refuse_unknown_fields(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

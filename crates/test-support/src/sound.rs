@@ -1,11 +1,15 @@
-//! What a caller heard, so that it can be compared with what there was to hear.
+//! What a caller heard, to be compared with what was played.
 //!
-//! Silences are left out on both sides: on a busy machine a caller hears one more of them, and what matters is that nothing
-//! of the sound is missing, doubled or out of order. How long silences were is measured by the simulated PBX.
+//! Silent samples are left out on both sides. A busy machine adds silences, and the tests check only that no sound is
+//! missing, doubled or out of order. The simulated PBX measures how long silences are.
 
 use std::path::Path;
 
-const RATE: usize = 8_000;
+use precall::demo::tones::Recording;
+
+/// What a telephone line carries.
+const RATE_HZ: u32 = 8_000;
+const SAMPLES_PER_MS: usize = 8;
 
 /// Samples of 8 kHz, without those that are exactly silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,22 +29,14 @@ impl Sound {
 
     /// A recording that is unlike everything else: written to `path`, and as a caller will hear it.
     pub fn record(path: &Path, ms: u32) -> Self {
-        let spec = hound::WavSpec {
-            channels: 1,
-            sample_rate: 8_000,
-            bits_per_sample: 16,
-            sample_format: hound::SampleFormat::Int,
-        };
-        let mut writer = hound::WavWriter::create(path, spec).unwrap();
         let mut noise = 1_u32;
         let mut samples = Vec::new();
         for _ in 0..ms * 8 {
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let sample = i16::try_from(noise >> 19).unwrap() + 300;
-            writer.write_sample(sample).unwrap();
             samples.push(sample);
         }
-        writer.finalize().unwrap();
+        write_wav(path, RATE_HZ, samples.iter().copied());
         Self(samples)
     }
 
@@ -50,12 +46,12 @@ impl Sound {
 
     /// Its first part.
     pub fn start(&self, ms: usize) -> Self {
-        Self(self.0[..self.0.len().min(ms * RATE / 1_000)].to_vec())
+        Self(self.0[..self.0.len().min(ms * SAMPLES_PER_MS)].to_vec())
     }
 
     /// Its last part.
     pub fn end(&self, ms: usize) -> Self {
-        Self(self.0[self.0.len().saturating_sub(ms * RATE / 1_000)..].to_vec())
+        Self(self.0[self.0.len().saturating_sub(ms * SAMPLES_PER_MS)..].to_vec())
     }
 
     /// One after the other.
@@ -80,36 +76,27 @@ impl Sound {
     }
 }
 
-/// How many milliseconds of a WAV file of the simulated PBX are a tone of this frequency, by pieces of 20 ms.
+/// How many milliseconds of a WAV file of the simulated PBX are a tone of this frequency.
 pub fn tone_ms(wav: &[u8], hz: u32) -> usize {
-    const PIECE: u32 = 160;
-    let (samples, _) = wav.get(44..).unwrap_or_default().as_chunks::<2>();
-    let samples: Vec<f64> = samples.iter().map(|s| f64::from(i16::from_le_bytes(*s))).collect();
-    let turn = std::f64::consts::TAU * f64::from(hz) / 8_000.0;
-    let is_tone = |piece: &&[f64]| {
-        let (mut re, mut im, mut all) = (0.0, 0.0, 0.0);
-        for (n, sample) in (0..PIECE).zip(*piece) {
-            re += sample * (turn * f64::from(n)).cos();
-            im += sample * (turn * f64::from(n)).sin();
-            all += sample * sample;
-        }
-        all > 0.0 && 2.0 * (re * re + im * im) / f64::from(PIECE) > 0.8 * all
-    };
-    samples.chunks_exact(160).filter(is_tone).count() * 20
+    usize::try_from(Recording::of_wav(wav).tone_ms(hz)).unwrap()
 }
 
 /// Four seconds of a tone that no other caller has.
 pub fn write_sample(path: &Path, n: u32) {
+    write_wav(path, RATE_HZ, (0..32_000).map(|i| i16::try_from((i * (n + 7)) % 8_000).unwrap()));
+}
+
+/// Writes a WAV file of 16 bits, mono.
+pub fn write_wav(path: &Path, rate: u32, samples: impl IntoIterator<Item = i16>) {
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: 8_000,
+        sample_rate: rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    for i in 0..32_000_u32 {
-        let value = (i * (n + 7)) % 8_000;
-        writer.write_sample(i16::try_from(value).unwrap()).unwrap();
+    for sample in samples {
+        writer.write_sample(sample).unwrap();
     }
     writer.finalize().unwrap();
 }

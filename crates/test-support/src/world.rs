@@ -13,29 +13,32 @@ use precall_embedded_postgres::template::{TestCluster, TestDatabase};
 use precall_simulators::Target;
 use precall_simulators::elevenlabs::{self, Fault, Simulator};
 use precall_store::connect;
-use precall_store::people::consents::{EndedWhy, Evidence, NewConsent, Personal};
-use precall_store::people::{consents, speakers};
+use precall_store::people::consents;
+use precall_store::people::consents::EndedWhy;
 use precall_store::schema::{embedded, migrate};
 use precall_store::verify::{Breach, verify};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
+use crate::consent::consent_of;
 use crate::plan::Plan;
 use crate::sound::write_sample;
 use crate::wait::{PATIENCE, pause, until};
 
+/// Signs every webhook of a test.
 pub const SECRET: &str = "test-secret-of-the-webhooks";
+/// An API key with scope `admin`.
 pub const KEY: &str = "test-key-0123456789abcdef0123456789abcdef";
-/// Where the simulator is asked to ring somebody.
+/// The path of outbound calls at the simulated ElevenLabs.
 pub const DIAL: &str = "/v1/convai/sip-trunk/outbound-call";
-/// Where it is asked to clone.
+/// The path of voice clones there.
 pub const ADD: &str = "/v1/voices/add";
+/// The number that callers dial.
 pub const CALLED: &str = "+12025550199";
 
-/// A migrated database of one test.
+/// A migrated database for one test; dropped with its value.
 pub fn database() -> TestDatabase {
     let cluster = TestCluster::shared(|url| async move {
         let url: connect::DatabaseUrl = url.parse()?;
@@ -46,7 +49,7 @@ pub fn database() -> TestDatabase {
     cluster.expect("the test cluster starts").database().expect("a copy of the template")
 }
 
-/// An empty database in the cluster of the tests; nobody drops it, the cluster goes with the process.
+/// An empty database in the cluster of the tests. It is deleted with the cluster, when the process ends.
 pub async fn empty_database(name: &str) -> String {
     let _started = database();
     let cluster = TestCluster::shared(|_| async { Ok(()) }).expect("it was started");
@@ -55,40 +58,22 @@ pub async fn empty_database(name: &str) -> String {
     cluster.postgres().url(name)
 }
 
-/// A number that is valid, belongs to nobody, and is this test's own.
+/// A valid number that is reserved for fiction, for caller `n` of a test.
 pub fn caller(n: u32) -> String {
     format!("+1202555{:04}", 100 + n % 99)
 }
 
-/// A speaker of this caller's own, who agrees that the sample is cloned.
+/// Adds a speaker for this caller, who agrees that the sample is cloned.
 pub async fn consent(database: &str, number: &str, sample: &Path) -> Uuid {
     let mut client = connect_to(database).await;
-    let transaction = client.transaction().await.unwrap();
-    let speaker = speakers::add(&transaction, "default", "Test", clock::now()).await.unwrap();
-    let given = NewConsent {
-        account: "default".to_owned(),
-        speaker,
-        evidence: Evidence::Recorded,
-        sample_sha256: hex::encode(Sha256::digest(std::fs::read(sample).unwrap())),
-        document_sha256: None,
-        text_version: "1".to_owned(),
-        given_at: clock::now(),
-        expires_at: None,
-        by: "test".to_owned(),
-        personal: Personal { name: "Test".to_owned(), reference: None, text: "I agree.".to_owned() },
-    };
-    consents::give(&transaction, &given, clock::now()).await.unwrap();
-    let map = "update caller_voice_mapping set speaker = $2 where caller_id = $1 and deleted_at is null";
-    transaction.execute(map, &[&number, &speaker]).await.unwrap();
-    transaction.commit().await.unwrap();
-    speaker
+    consent_of(&mut client, sample, &[number.to_owned()]).await
 }
 
-/// Everything, running.
+/// The running service, its database and its simulated ElevenLabs.
 pub struct World {
     pub app: Application,
     pub simulator: Simulator,
-    /// Where the database is.
+    /// URL of the database.
     pub url: String,
     pub client: Client,
     pub http: awc::Client,
@@ -110,19 +95,19 @@ impl World {
         Self { _database: Some(database), ..Self::at(url, plan).await }
     }
 
-    /// On a database that the test looks after itself.
+    /// On a database that the test manages itself.
     pub async fn at(url: String, plan: Plan) -> Self {
         let simulator = start_simulator(&plan).await;
         Self::around(url, simulator, plan).await
     }
 
-    /// In this database, which goes with the world, and with a provider that runs already.
+    /// On this database, which is dropped with the world, with a simulator that already runs.
     pub(crate) async fn in_database(database: TestDatabase, simulator: Simulator, plan: Plan) -> Self {
         let url = database.url().to_owned();
         Self { _database: Some(database), ..Self::around(url, simulator, plan).await }
     }
 
-    /// With a provider that is there already.
+    /// With a simulator that already runs.
     async fn around(url: String, simulator: Simulator, plan: Plan) -> Self {
         let samples = tempfile::tempdir().unwrap();
         let Plan { env, faults, log, .. } = plan;
@@ -135,14 +120,14 @@ impl World {
         world
     }
 
-    /// The service goes and comes back on the same database, as after a deployment.
+    /// Stops the service and starts it again on the same database, as a deployment does.
     pub async fn restart(self) -> Self {
         let world = self.restart_unreached().await;
         world.ready().await;
         world
     }
 
-    /// As [`Self::restart`], with something done to the tables while nobody serves.
+    /// As [`Self::restart`], and executes a statement while the service is stopped.
     pub async fn restart_after(mut self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Self {
         self.app.stop_now().await;
         self.client.execute(statement, values).await.unwrap();
@@ -152,7 +137,7 @@ impl World {
         self
     }
 
-    /// Where samples lie, and everything else that the service writes.
+    /// The folder of voice samples and of everything else that the service writes.
     pub fn samples(&self) -> &Path {
         self.samples.path()
     }
@@ -162,22 +147,22 @@ impl World {
         self.samples.path().join("spool")
     }
 
-    /// Waits until calls are taken.
+    /// Waits until the service accepts calls.
     pub async fn ready(&self) {
         self.until("calls are taken", || async { self.get("/health/ready").await.0 == 200 }).await;
     }
 
-    /// The test's own connection, anew: the database was away.
+    /// Opens the test's own connection again, after the database was stopped.
     pub async fn reconnect(&mut self) {
         self.client = connect_to(&self.url).await;
     }
 
-    /// As [`Self::restart`], for a database that is not there.
+    /// As [`Self::restart`], while the database is stopped: does not wait until the service is ready.
     pub async fn restart_unreached(self) -> Self {
         self.restart_while(|| ()).await
     }
 
-    /// The same, with something that happens while nobody serves.
+    /// The same, and runs `meanwhile` while the service is stopped.
     pub(crate) async fn restart_while(mut self, meanwhile: impl FnOnce()) -> Self {
         self.app.stop_now().await;
         meanwhile();
@@ -186,19 +171,19 @@ impl World {
         self
     }
 
-    /// A caller with a sample and a consent.
+    /// Creates a caller with a sample and a consent.
     pub async fn known_caller(&self, n: u32) -> String {
         let number = self.mapped_caller(n).await;
         self.consent(&number, &self.sample(n)).await;
         number
     }
 
-    /// The speaker of this caller's sample agrees to its use.
+    /// Gives the consent of this caller's speaker.
     pub async fn consent(&self, number: &str, sample: &Path) -> Uuid {
         consent(&self.url, number, sample).await
     }
 
-    /// The speaker of this caller's sample takes every consent back, as it would be seen if nobody told the service.
+    /// Ends every consent of this speaker in the database only, without telling the service.
     pub async fn withdraw_unseen(&self, speaker: Uuid) {
         let mut client = connect_to(&self.url).await;
         let transaction = client.transaction().await.unwrap();
@@ -207,7 +192,7 @@ impl World {
         transaction.commit().await.unwrap();
     }
 
-    /// A caller with a sample whom nobody asked.
+    /// Creates a caller with a sample and no consent.
     pub async fn mapped_caller(&self, n: u32) -> String {
         let number = caller(n);
         let file = format!("{n}.wav");
@@ -220,19 +205,19 @@ impl World {
         number
     }
 
-    /// Where the sample of that caller lies.
+    /// The path of that caller's sample.
     pub fn sample(&self, n: u32) -> PathBuf {
         self.samples.path().join(format!("{n}.wav"))
     }
 
-    /// Posts a signed 3CX webhook; answers status and body.
+    /// Posts a signed 3CX webhook. Returns status and body of the answer.
     pub async fn post_3cx(&self, body: &Value) -> (u16, Value) {
         let text = body.to_string();
         let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), text.as_bytes(), clock::now());
         self.post("/webhook/3cx", &[(name, &value)], text).await
     }
 
-    /// Posts a signed report.
+    /// Posts a signed post-call webhook of ElevenLabs.
     pub async fn post_report(&self, body: &Value) -> (u16, Value) {
         let text = body.to_string();
         let (name, value) = sign(Kind::ElevenLabs, SECRET.as_bytes(), text.as_bytes(), clock::now());
@@ -249,7 +234,7 @@ impl World {
         (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    /// An authorised read of the API.
+    /// Reads from the API with the admin key.
     pub async fn get(&self, path: &str) -> (u16, Value) {
         let request = self.http.get(format!("{}{path}", self.app.url())).bearer_auth(KEY);
         let mut answer = request.send().await.expect("the service answers");
@@ -257,12 +242,12 @@ impl World {
         (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    /// An operator's order over the API.
+    /// Posts to the API with the admin key, without a body.
     pub async fn operate(&self, path: &str) -> (u16, Value) {
         self.post(path, &[("authorization", &format!("Bearer {KEY}"))], String::new()).await
     }
 
-    /// What the simulator was asked to ring for this purpose, in order.
+    /// The outbound calls that the simulator received for this purpose, in order.
     pub fn dials(&self, purpose: &str) -> Vec<Value> {
         let about = |request: &Value| {
             request["body"]["conversation_initiation_client_data"]["dynamic_variables"]["precall_purpose"]
@@ -271,7 +256,7 @@ impl World {
         self.requests(DIAL).into_iter().filter(about).collect()
     }
 
-    /// What the provider was asked, but for what account and agent allow, which is looked at now and then.
+    /// All requests that the simulator received, without the regular reads of account and agent.
     pub fn asked(&self) -> Vec<Value> {
         let mut requests = self.simulator.requests();
         let looks = ["/v1/user/subscription", "/v1/convai/agents/agent_test"];
@@ -279,37 +264,38 @@ impl World {
         requests
     }
 
-    /// How many voices the simulator was asked to add.
+    /// How many voice clones the simulator was asked for.
     pub fn uploads(&self) -> usize {
         self.requests(ADD).len()
     }
 
-    /// The provider's id of the call's conversation, once it is known.
+    /// Waits until the call's conversation is known. Returns its id at ElevenLabs.
     pub async fn conversation(&self, call: Uuid, purpose: &str) -> String {
         let statement = "select provider_id from conversations
             where call = $1 and purpose = $2 and provider_id is not null";
         self.until_row("the conversation is known", statement, &[&call, &purpose]).await.get(0)
     }
 
-    /// Waits until the call is in this state; its row.
+    /// Waits until the call is in this state. Returns its row.
     pub async fn in_state(&self, call: Uuid, state: &str) -> Row {
         let statement = "select * from call_log where id = $1 and state = $2";
         self.until_row(&format!("the call is {state}"), statement, &[&call, &state]).await
     }
 
-    /// An `IncomingCall` that must be accepted; our id of it.
+    /// Posts an `IncomingCall` that must be accepted. Returns the id of the call.
     pub async fn ring(&self, id: &str, caller: &str) -> Uuid {
         let (status, answer) = self.post_3cx(&incoming(id, caller)).await;
         assert_eq!((status, answer["status"].as_str()), (200, Some("accepted")), "{answer}");
         answer["call_id"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Waits until the call is released and its agent's report, if it had an agent, is in; the row of `call_log`.
+    /// Waits until the call is released. Returns its row of `call_log`.
     pub async fn released(&self, call: Uuid) -> Row {
         let statement = "select * from call_log where id = $1 and state = 'released'";
         self.until_row("the call is released", statement, &[&call]).await
     }
 
+    /// Waits until the call is released and a report has made it `completed`. Returns its row of `call_log`.
     pub async fn completed(&self, call: Uuid) -> Row {
         let statement =
             "select * from call_log where id = $1 and state = 'released' and status = 'completed'";
@@ -339,7 +325,7 @@ impl World {
         self.client.execute(statement, values).await.unwrap();
     }
 
-    /// The kinds of a call's events, in order; their `seq` must have no gap.
+    /// The kinds of a call's events, in order. Their `seq` must have no gap.
     pub async fn events(&self, call: Uuid) -> Vec<String> {
         let statement = "select seq, event ->> 'kind' from call_events where call = $1 order by seq";
         let rows = self.client.query(statement, &[&call]).await.unwrap();
@@ -349,7 +335,7 @@ impl World {
         rows.iter().map(|row| row.get(1)).collect()
     }
 
-    /// What the simulator was asked under this path.
+    /// The requests that the simulator received at paths that begin so.
     pub fn requests(&self, path: &str) -> Vec<Value> {
         let requests = self.simulator.requests();
         requests.into_iter().filter(|r| r["path"].as_str().is_some_and(|p| p.starts_with(path))).collect()
@@ -359,7 +345,7 @@ impl World {
         self.simulator.set_faults(faults);
     }
 
-    /// What must be true of the tables whatever happened, as `precall verify` has it.
+    /// Checks the tables as `precall verify` does.
     pub async fn is_sound(&self) {
         let verified = verify(&mut connect_to(&self.url).await).await.unwrap();
         assert_eq!(verified.breaches, [] as [Breach; 0], "{verified:?}");
@@ -381,7 +367,7 @@ pub fn ended(id: &str) -> Value {
     json!({ "event_type": "CallEnded", "call_id": id, "duration": 12 })
 }
 
-/// The one fault of a test, on requests of this path.
+/// A fault on requests of this path.
 pub fn fault(path: &str) -> Fault {
     Fault::on(path)
 }
@@ -399,7 +385,7 @@ pub async fn connect_to(url: &str) -> Client {
     client
 }
 
-/// A client of the service, or of whatever else.
+/// An HTTP client with a timeout.
 pub fn http_client() -> awc::Client {
     awc::Client::builder().timeout(Duration::from_secs(10)).finish()
 }
@@ -416,7 +402,7 @@ pub async fn start_simulator(plan: &Plan) -> Simulator {
     .unwrap()
 }
 
-/// The service alone; [`World`] is the usual way.
+/// The service without a [`World`] around it.
 pub async fn start_app(
     database: &str,
     provider: &str,
@@ -473,7 +459,7 @@ async fn build(
     Application::build(&config, log.clone(), faults.clone()).await.expect("the application starts")
 }
 
-/// The service with this simulator as its provider, which reports to it.
+/// The service with this simulator as ElevenLabs, which sends its webhooks to the service.
 async fn serve(
     database: &str,
     simulator: &Simulator,
@@ -488,7 +474,7 @@ async fn serve(
     app
 }
 
-/// A place of the service where webhooks go, with the secret of all of them.
+/// The address of a webhook of the service, with its secret.
 pub(crate) fn target(app: &Application, path: &str) -> Target {
     Target { url: format!("{}{path}", app.url()).parse().unwrap(), secret: SECRET.parse().unwrap() }
 }

@@ -14,7 +14,7 @@ fn wrong(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_spreadsheets_write_is_read() {
+fn files_of_spreadsheets_are_read() {
     let speaker = "0199c0de-0000-7000-8000-000000000001";
     let text = format!(
         "\u{feff}Voice_Name;caller_id;voice_sample_url;speaker;voice_policy\r\n\
@@ -31,7 +31,7 @@ fn what_spreadsheets_write_is_read() {
 }
 
 #[test]
-fn what_is_written_is_read_as_it_was_and_is_no_formula() {
+fn an_export_is_read_back_unchanged_and_contains_no_formula() {
     let caller = ImportedCaller {
         caller_id: "+12025550123".into(),
         voice_sample_url: "=cmd|' /C calc'!A0".into(),
@@ -75,7 +75,7 @@ fn a_row_with_more_cells_than_the_header_is_wrong() {
 }
 
 #[test]
-fn quotes_before_a_formula_come_back_as_they_were() {
+fn quotes_before_a_formula_are_preserved() {
     for text in ["'=1+1", "''=1+1", "'", "''", "'a", "\tx", "=", "-"] {
         assert_eq!(without_guard(&guarded(text)), text);
     }
@@ -83,7 +83,7 @@ fn quotes_before_a_formula_come_back_as_they_were() {
 }
 
 #[test]
-fn a_field_and_a_file_have_bounds() {
+fn fields_and_files_have_limits() {
     let head = "caller_id,voice_sample_url,voice_name\n";
     let of = |length: usize| format!("{head}+12025550123,a.wav,{}\n", "n".repeat(length));
     assert!(read(of(FIELD_BYTES_MAX).as_bytes(), region()).is_ok());
@@ -92,7 +92,7 @@ fn a_field_and_a_file_have_bounds() {
 }
 
 #[test]
-fn numbers_in_groups_are_masked_as_well() {
+fn grouped_numbers_are_masked() {
     let found = wrong("caller_id,voice_sample_url,voice_name\n(202) 555-01-23 45 67 89 01 23 call,a.wav,A\n");
     assert!(!found[0].contains("202") && !found[0].contains("555"), "{found:?}");
     // A file without a header begins with a caller.

@@ -31,13 +31,13 @@ fn bad(needs: Needs, agent: &AgentDetail) -> Vec<String> {
 const BRIDGE: Needs = Needs { route: Route::Bridge, first_message: false, persons: true };
 
 #[test]
-fn an_agent_that_is_set_up_right_is_found_good() {
+fn a_well_configured_agent_has_no_wrong_findings() {
     assert_eq!(bad(BRIDGE, &agent()), Vec::<String>::new());
     assert_eq!(bad(Needs { route: Route::Transfer, ..BRIDGE }, &agent()), Vec::<String>::new());
 }
 
 #[test]
-fn each_thing_that_is_missing_is_named_with_what_to_change() {
+fn each_missing_setting_is_named_with_the_change() {
     let overrides = AgentOverrides::default();
     let said = bad(Needs { first_message: true, ..BRIDGE }, &AgentDetail { overrides, ..agent() });
     assert!(said[0].starts_with("override tts.voice_id is off: switch it on"), "{said:?}");
@@ -51,7 +51,7 @@ fn each_thing_that_is_missing_is_named_with_what_to_change() {
 }
 
 #[test]
-fn formats_are_best_left_as_a_telephone_has_them() {
+fn telephone_audio_formats_need_no_conversion() {
     let formats = |output: Option<&str>| AgentDetail { output_format: output.map(str::to_owned), ..agent() };
     assert!(bad(BRIDGE, &formats(None))[0].contains("pcm_16000 is converted"));
     assert!(bad(BRIDGE, &formats(Some("mp3_44100")))[0].contains("cannot be converted"));

@@ -21,7 +21,7 @@ fn notes(carried: Carried) -> Vec<String> {
 }
 
 #[test]
-fn what_carries_all_live_calls_is_good() {
+fn a_limit_above_max_live_calls_is_good() {
     assert_eq!(notes(ENOUGH), Vec::<String>::new());
     assert_eq!(ENOUGH.findings().len(), 4);
     let callback = Carried { route: Route::Callback, pbx_calls: None, ..ENOUGH };
@@ -29,7 +29,7 @@ fn what_carries_all_live_calls_is_good() {
 }
 
 #[test]
-fn each_that_carries_less_is_named_with_both_numbers() {
+fn a_lower_limit_is_noted_with_both_numbers() {
     let less = [
         (Carried { agent_concurrency: Some(10), ..ENOUGH }, "agents at once: 10, and MAX_LIVE_CALLS is 20"),
         (

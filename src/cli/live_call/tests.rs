@@ -21,7 +21,7 @@ fn threecx(more: &[(&str, &str)]) -> ThreeCx {
 }
 
 #[test]
-fn neither_database_nor_provider_has_to_be_configured() {
+fn database_and_elevenlabs_need_no_configuration() {
     let control = threecx(&[("DATABASE_URL", "nonsense")]).call_control.unwrap();
     let ring = plan(&arguments("+4915550123456", None), &control).unwrap();
     assert!(ring.way == Way::Ring("+4915550123456".to_owned()) && ring.access.trust.is_some());
@@ -29,7 +29,7 @@ fn neither_database_nor_provider_has_to_be_configured() {
 }
 
 #[test]
-fn what_cannot_be_dialled_is_refused_before_anything_rings() {
+fn a_number_that_cannot_be_dialled_is_refused_before_the_call() {
     let control = threecx(&[]).call_control.unwrap();
     for number in ["", "0 30", "router", "\u{7}1", &"1".repeat(65)] {
         assert!(plan(&arguments(number, None), &control).is_err(), "{number:?}");

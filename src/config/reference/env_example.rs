@@ -1,9 +1,10 @@
 //! `.env.example`: the minimum for each of two routes, then every variable, all commented out.
 
 use super::super::section::Section;
-use super::super::variables::{Variable, find};
+use super::super::table::{find, of_section};
+use super::super::variables::Variable;
+use super::shared::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, COMMAND, RULES};
 use super::wording::{assignment, default, help, required, restart, value, wrapped};
-use super::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, COMMAND, RULES};
 
 /// The whole file.
 #[must_use]
@@ -30,7 +31,7 @@ pub fn env_example() -> String {
     for section in Section::ALL {
         out.push_str(&format!("\n\n# [{}]\n", section.title()));
         out.push_str(&wrapped(section.about(), "# ", "# "));
-        for variable in section.variables() {
+        for variable in of_section(*section) {
             out.push('\n');
             entry(variable, &mut out);
         }

@@ -1,9 +1,10 @@
 //! docs/CONFIGURATION.md: the same definitions as a page with a heading for each variable.
 
 use super::super::section::Section;
-use super::super::variables::{Variable, find};
+use super::super::table::{find, of_section};
+use super::super::variables::Variable;
+use super::shared::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, COMMAND, RULES};
 use super::wording::{assignment, default, help, required, restart, value, wrapped};
-use super::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, COMMAND, RULES};
 
 /// The whole page.
 #[must_use]
@@ -31,7 +32,7 @@ pub fn configuration_md() -> String {
     }
     for section in Section::ALL {
         out.push_str(&format!("\n## {}\n\n{}\n", section.title(), section.about()));
-        for variable in section.variables() {
+        for variable in of_section(*section) {
             entry(variable, &mut out);
         }
     }

@@ -1,7 +1,8 @@
 //! Sentences about one variable, and lines of limited width.
 
+use super::super::kind::Kind;
 use super::super::value::alternatives;
-use super::super::variables::{DefaultValue, Kind, Required, Restart, Routes, Variable};
+use super::super::variables::{DefaultValue, Required, Restart, Routes, Variable};
 
 /// Longest line of the documents, in characters.
 pub(super) const WIDTH: usize = 120;

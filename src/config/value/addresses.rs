@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::super::variables::Kind;
+use super::super::kind::Kind;
 use super::{Complaint, FromText, List};
 use crate::trusted_addresses::AddressList;
 

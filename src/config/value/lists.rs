@@ -1,6 +1,6 @@
 //! Lists: entries separated by commas, or a JSON array of strings.
 
-use super::super::variables::Kind;
+use super::super::kind::Kind;
 use super::{Complaint, FromText, Word};
 
 /// Entries separated by commas or line breaks, or a JSON array of strings; trimmed, without empty ones.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::super::kind::Kind;
 use super::super::redact::shown;
-use super::super::variables::Kind;
 use super::{Complaint, FromText};
 
 /// A whole number from `MIN` to `MAX`. The variable's `unit` says what is counted.

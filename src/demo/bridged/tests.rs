@@ -1,4 +1,4 @@
-//! Tests of bridged.
+//! Tests of `bridged.rs`.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::super::tones::recording;

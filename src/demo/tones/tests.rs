@@ -1,4 +1,4 @@
-//! Tests of tones.
+//! Tests of `tones.rs`.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The audit log over the API: who changed what.
+//! The audit log: who changed what.
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
@@ -12,24 +12,24 @@ use uuid::Uuid;
 use super::auth::{Admin, Allowed};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 use crate::http::response;
 
-/// A change; nothing in it is personal.
+/// A change, without personal data.
 #[derive(Serialize, ToSchema)]
 pub struct AuditItem {
-    /// Time-ordered.
+    /// Id, ordered by time.
     id: Uuid,
-    /// When.
+    /// Time of the change.
     at: Timestamp,
-    /// The name of a key, or `command line`.
+    /// Name of an API key, or `command line`.
     who: String,
-    /// What was done.
+    /// The action.
     action: String,
-    /// To which mapping, speaker or erasure.
+    /// Id of the mapping, speaker or erasure.
     subject: Option<Uuid>,
-    /// More of it, by action.
+    /// Details, by action.
     #[schema(value_type = Option<Object>)]
     detail: Option<Value>,
 }
@@ -47,7 +47,7 @@ impl From<AuditRow> for AuditItem {
     }
 }
 
-/// Which changes.
+/// Query of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -58,18 +58,18 @@ pub(crate) struct AuditQuery {
     cursor: Option<String>,
 }
 
-/// Lists what administrators changed, newest first.
+/// Lists changes by administrators, newest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Page<AuditItem>),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Admin>,
     query: web::Query<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
-    let rows = read(&edge, audit::list(&edge.engine.pool(), before, limit.saturating_add(1))).await?;
+    let rows = read(&app, audit::list(&app.pool, before, limit.saturating_add(1))).await?;
     response::json(&Page::cut(rows, limit, |row: &AuditRow| row.id.to_string(), AuditItem::from))
 }

@@ -1,4 +1,4 @@
-//! Who may use the API: a handler that has an `Allowed` need not ask.
+//! Authorisation of the API. A handler with an [`Allowed`] need not check the key.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
@@ -8,39 +8,39 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::config::{Principal, Scope};
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 
-/// What a handler asks of a key.
+/// The scope that a handler needs.
 pub(crate) trait Needs: 'static {
-    /// The least scope.
+    /// The lowest sufficient scope.
     const SCOPE: Scope;
 }
 
-/// To look.
+/// Scope `read`.
 pub(crate) struct Read;
 
 impl Needs for Read {
     const SCOPE: Scope = Scope::Read;
 }
 
-/// To act on calls and cached voices.
+/// Scope `operate`: calls and cached voices.
 pub(crate) struct Operate;
 
 impl Needs for Operate {
     const SCOPE: Scope = Scope::Operate;
 }
 
-/// To change whom precall knows, and what it keeps.
+/// Scope `admin`: callers, speakers, stored data.
 pub(crate) struct Admin;
 
 impl Needs for Admin {
     const SCOPE: Scope = Scope::Admin;
 }
 
-/// Somebody whose key allows `N`.
+/// A client whose key has the scope of `N`.
 pub(crate) struct Allowed<N> {
-    /// Who it is.
+    /// The name and scope of the key.
     pub(crate) principal: Principal,
     needs: PhantomData<N>,
 }
@@ -55,17 +55,17 @@ impl<N: Needs> FromRequest for Allowed<N> {
 }
 
 fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
-    let edge = Edge::of(request)?;
-    let keys = &edge.settings.api_keys;
+    let app = AppState::of(request)?;
+    let keys = &app.settings.api_keys;
     if keys.is_empty() {
-        return Err(Problem::new(Code::Unauthenticated, "the API is closed: no key is configured"));
+        return Err(Problem::new(Code::Unauthenticated, "the API is closed: API_KEYS is not set"));
     }
     let presented = presented_key(request).ok_or_else(|| {
         let detail = "send `Authorization: Bearer KEY` or `X-API-Key: KEY`";
         Problem::new(Code::Unauthenticated, detail)
     })?;
     let known = keys.authenticate(presented);
-    let principal = known.ok_or_else(|| Problem::new(Code::Unauthenticated, "this key is not known"))?;
+    let principal = known.ok_or_else(|| Problem::new(Code::Unauthenticated, "unknown API key"))?;
     if principal.scope < scope {
         let detail = format!("this needs a key with the scope {}", scope.name());
         return Err(Problem::new(Code::Forbidden, detail));
@@ -73,7 +73,7 @@ fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> 
     Ok(principal)
 }
 
-/// A bearer token, else `X-API-Key`: a proxy may have an `Authorization` of its own kind.
+/// A bearer token, else `X-API-Key`: a proxy may use `Authorization` for itself.
 fn presented_key(request: &HttpRequest) -> Option<&str> {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION.as_str())

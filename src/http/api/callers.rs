@@ -1,4 +1,4 @@
-//! Callers over the API: whose sample each is mapped to, and who may hear the voice.
+//! Callers: the sample that each is mapped to, and who may hear the voice.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -19,36 +19,36 @@ use super::erasure::{self, ErasureAnswer};
 use super::fields::{self, NAME_MAX, TEXT_MAX, URL_MAX};
 use super::page::{Page, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::clock::now;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
-/// Several accounts come with the management of lines.
+/// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
-/// Characters of a prefix: E.164 has no more, the plus included.
+/// Longest prefix in characters, the plus included (E.164).
 const PREFIX_MAX: usize = 16;
 
-/// A caller who has a voice.
+/// A caller with a voice.
 #[derive(Serialize, ToSchema)]
 pub struct CallerItem {
     /// E.164, or an extension of the PBX.
     caller_id: String,
-    /// Where the sample lies.
+    /// Path or URL of the sample.
     voice_sample_url: String,
-    /// What people call the voice.
+    /// Name of the voice, for people.
     voice_name: String,
-    /// For people.
+    /// Description, for people.
     description: Option<String>,
-    /// Whose voice the sample is.
+    /// Speaker of the sample.
     speaker: Option<Uuid>,
-    /// Who may hear it: `number`, `proof` or `never`; none takes the line's.
+    /// Who may hear it: `number`, `proof` or `never`; null uses the policy of the line.
     voice_policy: Option<String>,
-    /// Whether a PIN proves who calls. It is never shown.
+    /// Whether the caller has a PIN. The PIN is never shown.
     has_pin: bool,
     /// When the caller was mapped.
     created_at: Timestamp,
-    /// When that was last changed.
+    /// When the mapping was last changed.
     updated_at: Timestamp,
 }
 
@@ -68,12 +68,12 @@ impl From<CallerRow> for CallerItem {
     }
 }
 
-/// Which callers.
+/// Query of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CallersQuery {
-    /// How their numbers begin: `+49`, or the first digits of an extension.
+    /// Prefix of the number: `+49`, or the first digits of an extension.
     prefix: Option<String>,
     /// Items on a page: 1 to 200, 50 when missing.
     limit: Option<u16>,
@@ -81,52 +81,52 @@ pub(crate) struct CallersQuery {
     cursor: Option<String>,
 }
 
-/// Lists callers who have a voice, by number.
+/// Lists callers with a voice, by number.
 #[utoipa::path(get, path = "/api/v1/callers", tag = "callers", params(CallersQuery), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Page<CallerItem>),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     query: web::Query<CallersQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, number_of_cursor(query.cursor.as_deref())?);
     let prefix = prefix(query.prefix.as_deref().unwrap_or_default())?;
-    let pool = edge.engine.pool();
-    let rows = callers::list(&pool, ACCOUNT, &prefix, &behind, limit.saturating_add(1));
+    let pool = &app.pool;
+    let rows = callers::list(pool, ACCOUNT, &prefix, &behind, limit.saturating_add(1));
     let cursor = |row: &CallerRow| URL_SAFE_NO_PAD.encode(&row.caller_id);
-    response::json(&Page::cut(read(&edge, rows).await?, limit, cursor, CallerItem::from))
+    response::json(&Page::cut(read(&app, rows).await?, limit, cursor, CallerItem::from))
 }
 
 /// Shows a caller.
-#[utoipa::path(get, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as it is written where precall is")), security(("bearer" = []), ("api_key" = [])), responses(
+#[utoipa::path(get, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION")), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = CallerItem),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn one(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    response::json(&found(&edge, &number(&edge, &caller_id)?).await?)
+    response::json(&found(&app, &number(&app, &caller_id)?).await?)
 }
 
 /// Who may hear a voice.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "String", rename_all = "snake_case")]
 pub enum Policy {
-    /// Whoever rings from the number.
+    /// Every caller with this number.
     Number,
-    /// Who proves it.
+    /// A caller who gives the PIN.
     Proof,
-    /// Nobody.
+    /// No caller.
     Never,
 }
 
-// Read by way of text: the library takes another kind of value in the place of an enum for JSON that is broken.
+// Parsed from a string: the library reports a value of another type in place of an enum as broken JSON.
 impl TryFrom<String> for Policy {
     type Error = &'static str;
 
@@ -146,15 +146,15 @@ impl Policy {
     }
 }
 
-/// Left out, taken away or given.
+/// Change of a PIN.
 #[derive(Default)]
 pub enum PinOrder {
-    /// It stays what it is.
+    /// Left out: the PIN stays.
     #[default]
     Keep,
-    /// `null`.
+    /// `null`: the PIN is removed.
     Remove,
-    /// A new one.
+    /// The new PIN.
     Set(String),
 }
 
@@ -164,40 +164,40 @@ impl<'de> Deserialize<'de> for PinOrder {
     }
 }
 
-/// A caller as it shall be. What is left out is taken away, but for the PIN.
+/// The new state of a caller. A missing field is removed, except the PIN.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallerOrder {
-    /// Where the sample lies; at most 1,024 bytes.
+    /// Path or URL of the sample; at most 1,024 bytes.
     voice_sample_url: String,
-    /// What people call the voice; at most 200 bytes.
+    /// Name of the voice, for people; at most 200 bytes.
     voice_name: String,
-    /// For people; at most 2,000 bytes.
+    /// Description, for people; at most 2,000 bytes.
     description: Option<String>,
-    /// Whose voice the sample is; without a consent of theirs nobody hears it.
+    /// Speaker of the sample. Without a consent of the speaker the voice is not used.
     speaker: Option<Uuid>,
-    /// Who may hear it; none takes the line's.
+    /// Who may hear it; null uses the policy of the line.
     voice_policy: Option<Policy>,
-    /// What proves who calls. Left out, it stays; null takes it away.
+    /// PIN of the caller. Missing: it stays. Null: it is removed.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pin: PinOrder,
 }
 
-/// Maps a caller to a sample, or changes how.
-#[utoipa::path(put, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as it is written where precall is")), request_body = CallerOrder, security(("bearer" = []), ("api_key" = [])), responses(
+/// Creates or changes the mapping of a caller to a sample.
+#[utoipa::path(put, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION")), request_body = CallerOrder, security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = CallerItem, description = "Changed"),
     (status = 201, body = CallerItem, description = "New"),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn put(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     caller_id: web::Path<String>,
     order: web::Json<CallerOrder>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = number(&edge, &caller_id)?;
+    let caller = number(&app, &caller_id)?;
     let order = order.into_inner();
     fields::line("voice_sample_url", &order.voice_sample_url, URL_MAX)?;
     fields::line("voice_name", &order.voice_name, NAME_MAX)?;
@@ -216,77 +216,77 @@ pub(crate) async fn put(
             PinOrder::Set(pin) => Pin::Set(hashed(pin).await?),
         },
     };
-    let (by, pool) = (&admin.principal.name, edge.engine.pool());
-    let status = match read(&edge, callers::put(&pool, ACCOUNT, &caller, &new, by, now())).await? {
+    let (by, pool) = (&admin.principal.name, &app.pool);
+    let status = match read(&app, callers::put(pool, ACCOUNT, &caller, &new, by, now())).await? {
         Put::Created => StatusCode::CREATED,
         Put::Changed => StatusCode::OK,
         Put::NoSpeaker => return Err(Problem::of(Code::SpeakerNotFound)),
     };
-    edge.engine.look_at_voices();
-    info!(edge.settings.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
-    response::json_with(status, &found(&edge, &caller).await?)
+    app.engine.look_at_voices();
+    info!(app.settings.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
+    response::json_with(status, &found(&app, &caller).await?)
 }
 
-/// The hash of a PIN; what makes it blocks, so that it needs a thread of its own.
+/// Hashes a PIN on another thread, because hashing blocks.
 async fn hashed(pin: String) -> Result<String, Problem> {
     let hashed = web::block(move || hash_pin(&pin)).await.map_err(|_| Problem::of(Code::Internal))?;
     hashed.map_err(|error| Problem::new(Code::BadField, error.to_string()))
 }
 
-/// Which way.
+/// Query of the deletion.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeleteQuery {
-    /// True: for good, with everything that was kept of the caller.
+    /// True: erases the caller with all personal data.
     #[serde(default)]
     erase: bool,
 }
 
-/// Takes a caller's voice away, or erases the caller.
-#[utoipa::path(delete, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as it is written where precall is"), DeleteQuery), security(("bearer" = []), ("api_key" = [])), responses(
+/// Deletes the mapping of a caller, or erases the caller.
+#[utoipa::path(delete, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION"), DeleteQuery), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = ErasureAnswer, description = "Erased"),
-    (status = 204, description = "The mapping is gone; calls and their words stay"),
+    (status = 204, description = "The mapping is deleted; calls and transcripts stay"),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn delete(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     caller_id: web::Path<String>,
     query: web::Query<DeleteQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = number(&edge, &caller_id)?;
+    let caller = number(&app, &caller_id)?;
     let by = &admin.principal.name;
     if query.erase {
-        return erasure::erase(&edge, &caller, by).await;
+        return erasure::erase(&app, &caller, by).await;
     }
-    if !read(&edge, callers::delete(&edge.engine.pool(), ACCOUNT, &caller, by, now())).await? {
+    if !read(&app, callers::delete(&app.pool, ACCOUNT, &caller, by, now())).await? {
         return Err(Problem::of(Code::CallerNotFound));
     }
-    edge.engine.look_at_voices();
-    info!(edge.settings.log, "caller deleted"; "key" => %by);
+    app.engine.look_at_voices();
+    info!(app.settings.log, "caller deleted"; "key" => %by);
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn found(edge: &Edge, caller: &str) -> Result<CallerItem, Problem> {
-    let row = read(edge, callers::find(&edge.engine.pool(), ACCOUNT, caller)).await?;
+async fn found(app: &AppState, caller: &str) -> Result<CallerItem, Problem> {
+    let row = read(app, callers::find(&app.pool, ACCOUNT, caller)).await?;
     row.map(CallerItem::from).ok_or_else(|| Problem::of(Code::CallerNotFound))
 }
 
-/// A number as people write it, in the form that calls have it.
-fn number(edge: &Edge, text: &str) -> Result<String, Problem> {
-    match CallerNumber::parse(text, edge.settings.region) {
+/// Parses a number or an extension as people write it.
+fn number(app: &AppState, text: &str) -> Result<String, Problem> {
+    match CallerNumber::parse(text, app.settings.region) {
         CallerNumber::Public(number) => Ok(number.as_e164().to_owned()),
         CallerNumber::Internal(extension) => Ok(extension.as_str().to_owned()),
         CallerNumber::Withheld | CallerNumber::Unreadable => Err(Problem::new(
             Code::BadNumber,
-            "write the number as +<country code><number>, as it is dialled in DEFAULT_REGION, or as an extension",
+            "write the number as +<country code><number>, as dialled in DEFAULT_REGION, or as an extension",
         )),
     }
 }
 
-/// A `+` that a query made a space of is forgiven.
+/// Checks a prefix. A space counts as `+`, because `+` in a query means a space.
 fn prefix(text: &str) -> Result<String, Problem> {
     let text = text.strip_prefix(' ').map_or_else(|| text.to_owned(), |digits| format!("+{digits}"));
     let digits = text.strip_prefix('+').unwrap_or(&text);
@@ -299,7 +299,7 @@ fn prefix(text: &str) -> Result<String, Problem> {
     Ok(text)
 }
 
-/// The number that a cursor names; before the first without one.
+/// The number of a cursor. Without a cursor: before the first number.
 fn number_of_cursor(cursor: Option<&str>) -> Result<String, Problem> {
     let decoded = URL_SAFE_NO_PAD.decode(cursor.unwrap_or_default()).ok();
     let number = decoded.and_then(|bytes| String::from_utf8(bytes).ok());

@@ -1,4 +1,4 @@
-//! Calls over the API: the list, one of them, its events.
+//! Calls: the list, one call, its events.
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
@@ -15,25 +15,25 @@ use super::auth::{Allowed, Read};
 use super::live::LiveView;
 use super::page::{Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
-/// What `state` may be.
+/// Values of `state`.
 const STATES: [&str; 6] = ["offered", "greeting", "holding", "handing_off", "conversing", "released"];
 
-/// A call as lists show it.
+/// A call in a list.
 #[derive(Serialize, ToSchema)]
 pub struct CallItem {
-    /// Ours.
+    /// precall's id.
     id: Uuid,
-    /// The PBX's.
+    /// The PBX's id.
     threecx_call_id: Option<String>,
-    /// The agent's conversation, once known.
+    /// Id of the agent's conversation, once known.
     conversation_id: Option<String>,
-    /// E.164.
+    /// The caller, E.164.
     caller_id: Option<String>,
-    /// E.164, or as the PBX wrote it.
+    /// The called number, E.164 or as the PBX wrote it.
     called_number: Option<String>,
     /// The line's name.
     line: String,
@@ -45,21 +45,21 @@ pub struct CallItem {
     status: String,
     /// Why it ended.
     cause: Option<String>,
-    /// Whose doing that was.
+    /// Who caused the end.
     blame: Option<String>,
-    /// What the caller was told.
+    /// What the caller heard at the end.
     told: Option<String>,
     /// Why there was no cloned voice.
     voice_missing: Option<String>,
     /// The cloned voice.
     cloned_voice_id: Option<String>,
-    /// When it came in.
+    /// Start of the call.
     started_at: Timestamp,
-    /// When it ended.
+    /// End of the call.
     ended_at: Option<Timestamp>,
-    /// Of the agent's conversation.
+    /// Duration of the agent's conversation.
     duration_seconds: Option<i32>,
-    /// How many events this shows.
+    /// `seq` of the last event in this row.
     last_seq: i64,
 }
 
@@ -88,7 +88,7 @@ impl From<CallRow> for CallItem {
     }
 }
 
-/// Which calls.
+/// Query of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -99,7 +99,7 @@ pub(crate) struct CallsQuery {
     cursor: Option<String>,
     /// The state's name.
     state: Option<String>,
-    /// True: those that go on. False: those that are over.
+    /// True: live calls. False: ended calls.
     live: Option<bool>,
     /// The caller, E.164.
     caller_id: Option<String>,
@@ -117,7 +117,7 @@ impl CallsQuery {
     }
 }
 
-/// A number in E.164. A `+` that a query made a space of is forgiven.
+/// Parses a number in E.164. The `+` may be missing, because `+` in a query means a space.
 pub(crate) fn number(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     let with_plus = if text.starts_with('+') { text.to_owned() } else { format!("+{text}") };
@@ -136,36 +136,35 @@ pub(crate) fn number(text: &str) -> Result<String, Problem> {
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     query: web::Query<CallsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, place_of_cursor(query.cursor.as_deref())?);
     let filter = query.filter()?;
-    let rows =
-        read(&edge, calls::list(&edge.engine.pool(), &filter, behind, limit.saturating_add(1))).await?;
+    let rows = read(&app, calls::list(&app.pool, &filter, behind, limit.saturating_add(1))).await?;
     let cursor = |row: &CallRow| cursor_of_place(&Place::behind(row));
     response::json(&Page::cut(rows, limit, cursor, CallItem::from))
 }
 
-/// A conversation at the provider.
+/// A conversation at ElevenLabs.
 #[derive(Serialize, ToSchema)]
 pub struct ConversationItem {
     /// `greeting` or `agent`.
     purpose: String,
-    /// Counts from 1 within the purpose.
+    /// Number within the purpose, from 1.
     ordinal: i32,
-    /// The provider's id, once known.
+    /// Id at ElevenLabs, once known.
     conversation_id: Option<String>,
-    /// What became of the dial.
+    /// Result of the dial.
     dial: String,
-    /// What was reported: `initiated`, `failed` or `completed`.
+    /// By the report: `initiated`, `failed` or `completed`.
     outcome: String,
-    /// As reported.
+    /// By the report.
     duration_seconds: Option<i32>,
-    /// When it was begun.
+    /// Start of the conversation.
     started_at: Timestamp,
-    /// When it was reported.
+    /// Time of the report.
     reported_at: Option<Timestamp>,
 }
 
@@ -184,43 +183,43 @@ impl From<ConversationRow> for ConversationItem {
     }
 }
 
-/// One call in full.
+/// A call with its conversations.
 #[derive(Serialize, ToSchema)]
 pub struct CallAnswer {
-    /// As in lists.
+    /// The call as in a list.
     #[serde(flatten)]
     call: CallItem,
-    /// One `role: message` a line.
+    /// Lines of `role: message`.
     transcript: Option<String>,
-    /// What else was noted.
+    /// Other data of the call.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
-    /// The named moments.
+    /// Named times of the call.
     #[schema(value_type = Option<Object>)]
     timings: Option<Box<RawValue>>,
-    /// Its conversations at the provider, in the order they were begun.
+    /// Its conversations at ElevenLabs, oldest first.
     conversations: Vec<ConversationItem>,
-    /// What the engine has in memory of it, while it goes on.
+    /// State in the engine's memory, while the call is live.
     live: Option<LiveView>,
 }
 
-/// One call.
-#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = Uuid, Path, description = "Ours")), security(("bearer" = []), ("api_key" = [])), responses(
+/// Shows a call.
+#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = Uuid, Path, description = "Id of the call")), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = CallAnswer),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn one(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let pool = edge.engine.pool();
-    let found = read(&edge, calls::find(&pool, *id)).await?;
+    let pool = &app.pool;
+    let found = read(&app, calls::find(pool, *id)).await?;
     let CallDetail { call, transcript, metadata, timings } =
         found.ok_or_else(|| Problem::of(Code::CallNotFound))?;
-    let conversations = read(&edge, calls::conversations(&pool, *id)).await?;
-    let live = edge.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
+    let conversations = read(&app, calls::conversations(pool, *id)).await?;
+    let live = app.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
     response::json(&CallAnswer {
         call: CallItem::from(call),
         transcript,
@@ -234,18 +233,18 @@ pub(crate) async fn one(
 /// An event of a call, without personal data.
 #[derive(Serialize, ToSchema)]
 pub struct EventItem {
-    /// Its place in the call, from 1.
+    /// Number within the call, from 1.
     seq: i64,
     /// When it happened.
     at: Timestamp,
-    /// Its place among all events.
+    /// Position among all events.
     position: i64,
-    /// `{v, kind, ...}` as it is kept.
+    /// `{v, kind, ...}` as stored.
     #[schema(value_type = Object)]
     event: Box<RawValue>,
 }
 
-/// Which events.
+/// Query of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -256,22 +255,22 @@ pub(crate) struct EventsQuery {
     cursor: Option<String>,
 }
 
-/// The events of one call, oldest first.
-#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", params(("id" = Uuid, Path, description = "Ours"), EventsQuery), security(("bearer" = []), ("api_key" = [])), responses(
+/// Lists the events of a call, oldest first.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", params(("id" = Uuid, Path, description = "Id of the call"), EventsQuery), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Page<EventItem>),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn events(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     id: web::Path<Uuid>,
     query: web::Query<EventsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, seq_of_cursor(query.cursor.as_deref())?);
-    let pool = edge.engine.pool();
-    let rows = read(&edge, events::of_call(&pool, *id, behind, limit.saturating_add(1))).await?;
-    if rows.is_empty() && !read(&edge, calls::exists(&pool, *id)).await? {
+    let pool = &app.pool;
+    let rows = read(&app, events::of_call(pool, *id, behind, limit.saturating_add(1))).await?;
+    if rows.is_empty() && !read(&app, calls::exists(pool, *id)).await? {
         return Err(Problem::of(Code::CallNotFound));
     }
     let cursor = |row: &EventRow| row.seq.to_string();

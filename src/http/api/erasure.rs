@@ -1,4 +1,4 @@
-//! Erasing a caller over the API.
+//! Erasure of a caller.
 
 use actix_web::HttpResponse;
 use precall_actors::api::{ErasureReport, NotErased};
@@ -7,73 +7,73 @@ use slog::{error, info};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
-/// What precall cannot reach, whoever it is about.
+/// Data that precall cannot delete.
 const OUT_OF_REACH: [&str; 3] = [
     "backups of the database: after a restore run `precall restore --ledger` with the ledger of erasures",
     "recordings and call lists of the PBX",
-    "what the voice provider keeps beside voices and conversations",
+    "data at ElevenLabs other than voices and conversations",
 ];
 
-/// What was done, what is still being tried, and what cannot be.
+/// Result of an erasure.
 #[derive(Serialize, ToSchema)]
 pub struct ErasureAnswer {
-    /// In the audit log and in the ledger.
+    /// Id in the audit log and in the ledger.
     erasure: Uuid,
-    /// What is gone.
+    /// What was erased.
     done: Done,
-    /// What is still being deleted elsewhere; nothing in the database ever is.
+    /// What is still being deleted outside the database.
     pending: Vec<Pending>,
     /// What precall cannot delete.
     out_of_reach: Vec<String>,
 }
 
-/// What is gone.
+/// What was erased.
 #[derive(Serialize, ToSchema)]
 pub struct Done {
-    /// Calls that lost what was personal.
+    /// Calls whose personal data was removed.
     calls: usize,
-    /// Events that did.
+    /// Events whose personal data was removed.
     events: u64,
-    /// Clone jobs that did.
+    /// Clone jobs whose personal data was removed.
     clone_jobs: usize,
     /// Mappings, deleted ones included.
     mappings: usize,
-    /// Speakers who spoke for nobody else; the log of consents still holds.
+    /// Speakers of no other caller. The log of consents stays valid.
     speakers: usize,
-    /// Webhooks that lost their bodies.
+    /// Webhooks whose bodies were removed.
     webhooks: u64,
-    /// Voices at the provider.
+    /// Voices at ElevenLabs.
     voices: i64,
-    /// Conversations at the provider.
+    /// Conversations at ElevenLabs.
     conversations: i64,
-    /// Samples, all their versions.
+    /// Samples, with all their versions.
     samples: i64,
     /// Recordings.
     recordings: i64,
-    /// Damaged files of the spool that held the number.
+    /// Damaged spool files that contained the number.
     spool_files: usize,
 }
 
-/// Something that is tried again until it is gone.
+/// A deletion that precall retries until it succeeds.
 #[derive(Serialize, ToSchema)]
 pub struct Pending {
     /// `voice`, `conversation`, `sample` or `recording`.
     what: String,
     /// How many.
     count: i64,
-    /// Why not yet.
+    /// The last failure.
     why: Option<String>,
 }
 
-/// Erases a caller; the number is checked already.
-pub(crate) async fn erase(edge: &Edge, caller: &str, by: &str) -> Result<HttpResponse, Problem> {
-    let report = edge.engine.erase_caller(caller.to_owned(), by.to_owned()).await.map_err(|failure| {
+/// Erases a caller. `caller` is a checked number, `by` the name of the API key.
+pub(crate) async fn erase(app: &AppState, caller: &str, by: &str) -> Result<HttpResponse, Problem> {
+    let report = app.engine.erase_caller(caller.to_owned(), by.to_owned()).await.map_err(|failure| {
         if matches!(failure, NotErased::Ledger(_) | NotErased::Store(_)) {
-            error!(edge.settings.log, "nobody was erased"; "error" => %failure);
+            error!(app.settings.log, "erasure failed, nothing was erased"; "error" => %failure);
         }
         let text = failure.to_string();
         match failure {
@@ -86,7 +86,7 @@ pub(crate) async fn erase(edge: &Edge, caller: &str, by: &str) -> Result<HttpRes
             NotErased::Store(error) => Problem::from(error),
         }
     })?;
-    info!(edge.settings.log, "caller erased"; "key" => by, "erasure" => %report.erasure);
+    info!(app.settings.log, "caller erased"; "key" => by, "erasure" => %report.erasure);
     response::json(&answer_of(&report))
 }
 

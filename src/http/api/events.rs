@@ -1,5 +1,5 @@
-//! `GET /api/v1/events`: everything that happens, as Server-Sent Events. The id of an event is its position in the logs, so that
-//! a client that comes back with `Last-Event-ID` misses nothing and hears nothing twice.
+//! `GET /api/v1/events`: all events as Server-Sent Events. The id of an event is its position in the logs: a client that
+//! reconnects with `Last-Event-ID` misses no event and gets none twice.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,19 +19,19 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::auth::{Allowed, Read};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 
-/// Events read at once.
+/// Events in one read.
 const BATCH: i64 = 200;
-/// Between two reads of one stream: whatever happened meanwhile comes with the next.
+/// Pause between two reads of one stream.
 const PAUSE: Duration = Duration::from_millis(100);
-/// After a read that failed.
+/// Pause after a failed read.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// How often a stream looks whether the program is being stopped.
-const GLANCE: Duration = Duration::from_secs(1);
-/// A comment at least this often: clients and proxies know that the line is open, and we, that somebody is still there. The
-/// second one after a client has gone fails, and that ends its stream.
+/// How often a stream checks whether precall is shutting down.
+const SHUTDOWN_CHECK: Duration = Duration::from_secs(1);
+/// A comment is sent at least this often. It shows clients and proxies that the connection is open. After a client has
+/// gone, the second comment fails and ends the stream.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// An event of a call or of a clone job, without personal data.
@@ -45,9 +45,9 @@ struct Data<'a> {
     event: &'a RawValue,
 }
 
-/// All events from now on, or from behind `Last-Event-ID`.
+/// Streams all events from now on, or behind `Last-Event-ID`.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", security(("bearer" = []), ("api_key" = [])),
-    params(("Last-Event-ID" = Option<i64>, Header, description = "The position behind which to begin; now when missing")),
+    params(("Last-Event-ID" = Option<i64>, Header, description = "Start behind this position; without it, start now")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream", description = "`id` is the position, `event` is `call` or `voice`, `data` is `{position, stream, id, seq, at, event}`"),
         (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
@@ -55,30 +55,30 @@ struct Data<'a> {
     ),
 )]
 pub(crate) async fn events(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let permit = Arc::clone(&edge.streams)
+    let permit = Arc::clone(&app.streams)
         .try_acquire_owned()
-        .map_err(|_| Problem::new(Code::TooManyAtOnce, "as many event streams as are allowed are open"))?;
-    let positions = edge.engine.positions();
+        .map_err(|_| Problem::new(Code::TooManyAtOnce, "the limit of open event streams is reached"))?;
+    let positions = app.engine.positions();
     let sent = match last_event_id(&request)? {
         Some(position) => position,
         None => *positions.borrow(),
     };
     let follower = Follower {
-        edge: edge.clone(),
+        app: app.clone(),
         positions,
         sent,
         waiting: VecDeque::from([Bytes::from(format!("retry: 2000\n: from {sent}\n\n"))]),
-        spoke: Instant::now(),
+        last_sent: Instant::now(),
         next_read: Instant::now(),
         _permit: permit,
     };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
-        // Proxies that collect answers before they pass them on must not.
+        // Tells proxies not to buffer the response.
         .insert_header(("x-accel-buffering", "no"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .streaming(follower.stream()))
@@ -94,15 +94,15 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<i64>, Problem> {
     position.map(Some).ok_or_else(|| Problem::new(Code::BadCursor, "Last-Event-ID is not a position"))
 }
 
-/// One client that follows.
+/// One client of the stream.
 struct Follower {
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     positions: watch::Receiver<i64>,
-    /// Everything up to here was sent, or stands in `waiting`.
+    /// Events up to this position were sent or are in `waiting`.
     sent: i64,
     waiting: VecDeque<Bytes>,
-    spoke: Instant,
-    /// When the logs may be read again.
+    last_sent: Instant,
+    /// Earliest time of the next read.
     next_read: Instant,
     _permit: OwnedSemaphorePermit,
 }
@@ -111,28 +111,28 @@ impl Follower {
     fn stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
         stream::unfold(self, |mut follower| async move {
             let next = follower.next().await?;
-            follower.spoke = Instant::now();
+            follower.last_sent = Instant::now();
             Some((Ok(next), follower))
         })
     }
 
-    /// The next thing to say; none when the program is being stopped: the client comes back to whoever takes over.
+    /// The next bytes to send. `None` when precall shuts down: the client then reconnects to the new leader.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(ready) = self.waiting.pop_front() {
                 return Some(ready);
             }
-            if self.edge.engine.health().draining {
+            if self.app.engine.health().draining {
                 return None;
             }
             let up_to = *self.positions.borrow_and_update();
             if up_to > self.sent {
                 self.fetch(up_to).await;
-            } else if let Ok(Err(_)) = timeout(GLANCE, self.positions.changed()).await {
-                // The engine is gone.
+            } else if let Ok(Err(_)) = timeout(SHUTDOWN_CHECK, self.positions.changed()).await {
+                // The engine has stopped.
                 return None;
             }
-            if self.waiting.is_empty() && self.spoke.elapsed() >= HEARTBEAT {
+            if self.waiting.is_empty() && self.last_sent.elapsed() >= HEARTBEAT {
                 return Some(Bytes::from_static(b": still here\n\n"));
             }
         }
@@ -140,9 +140,9 @@ impl Follower {
 
     async fn fetch(&mut self, up_to: i64) {
         sleep_until(self.next_read).await;
-        let pool = self.edge.engine.pool();
-        let reading = events::after(&pool, self.sent, up_to, BATCH);
-        let Ok(rows) = read(&self.edge, reading).await else {
+        let pool = &self.app.pool;
+        let reading = events::after(pool, self.sent, up_to, BATCH);
+        let Ok(rows) = read(&self.app, reading).await else {
             self.next_read = Instant::now() + PAUSE_AFTER_FAILURE;
             return;
         };
@@ -152,14 +152,14 @@ impl Follower {
             self.waiting.extend(frame(row));
         }
         if is_last {
-            // Positions have gaps: nothing else can come up to here any more.
+            // Positions have gaps. No further event can appear up to this position.
             self.sent = up_to;
             self.next_read = Instant::now() + PAUSE;
         }
     }
 }
 
-/// An event as Server-Sent Events have it. JSON has no line breaks of its own.
+/// An event in the format of Server-Sent Events. Serialised JSON has no line breaks.
 fn frame(row: &EventRow) -> Option<Bytes> {
     let data = Data {
         position: row.position,

@@ -1,25 +1,26 @@
-//! What the fields of an order may hold, and what is said of bodies that cannot be read. No message repeats a value: it may be personal.
+//! Checks of the fields of JSON bodies, and problems of unreadable bodies. A problem never repeats a value, because it may be
+//! personal.
 
 use actix_web::error::JsonPayloadError;
 use actix_web::web::JsonConfig;
 
 use crate::http::error::{Code, Problem};
 
-/// Bytes of a name.
+/// Longest name, in bytes.
 pub(crate) const NAME_MAX: usize = 200;
-/// Bytes of a path or URL.
+/// Longest path or URL, in bytes.
 pub(crate) const URL_MAX: usize = 1_024;
-/// Bytes of a description.
+/// Longest description, in bytes.
 pub(crate) const TEXT_MAX: usize = 2_000;
-/// Bytes of an order's body.
+/// Largest JSON body, in bytes.
 const BODY_MAX: usize = 64 * 1024;
 
-/// One line of text.
+/// Checks a text of one line.
 pub(crate) fn line(field: &str, text: &str, most: usize) -> Result<(), Problem> {
     checked(field, text, most, |letter| letter.is_control())
 }
 
-/// Text of several lines.
+/// Checks a text of several lines.
 pub(crate) fn prose(field: &str, text: &str, most: usize) -> Result<(), Problem> {
     checked(field, text, most, |letter| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
 }
@@ -32,7 +33,7 @@ fn checked(field: &str, text: &str, most: usize, bad: impl Fn(char) -> bool) -> 
     Ok(())
 }
 
-/// A SHA-256: 64 lower-case hex digits.
+/// Checks a SHA-256: 64 lower-case hex digits.
 pub(crate) fn sha256(field: &str, text: &str) -> Result<(), Problem> {
     let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if text.len() != 64 || !is_hex {
@@ -41,8 +42,8 @@ pub(crate) fn sha256(field: &str, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// How the bodies of orders are read: whatever their content type, since a key and no cookie says who sends them.
-pub(crate) fn orders() -> JsonConfig {
+/// Reads JSON bodies of every content type. That is safe because a key and not a cookie identifies the client.
+pub(crate) fn json_bodies() -> JsonConfig {
     JsonConfig::default()
         .limit(BODY_MAX)
         .content_type_required(false)
@@ -56,7 +57,7 @@ fn unreadable(error: &JsonPayloadError) -> Problem {
             Problem::of(Code::BodyTooLarge)
         }
         JsonPayloadError::Deserialize(error) if error.is_data() => {
-            // Of the library's sentences only these two name fields and nothing else.
+            // Only these two messages of the library contain no values.
             let text = error.to_string();
             let names = ["missing field", "unknown field"].iter().any(|start| text.starts_with(start));
             Problem::new(Code::BadField, if names { text } else { "a field has a wrong value".to_owned() })

@@ -1,4 +1,4 @@
-//! The live calls as the engine has them in memory: what the board shows, and true even while the database is away.
+//! The live calls in the engine's memory, for the live board. They are right even during a database outage.
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
@@ -8,23 +8,23 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::{Allowed, Read};
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::Problem;
-use crate::http::ops::health::HealthAnswer;
+use crate::http::status::health::HealthAnswer;
 use crate::http::{clock, response};
 
-/// A call that goes on.
+/// A live call.
 #[derive(Serialize, ToSchema)]
 pub struct LiveView {
-    /// Ours.
+    /// precall's id.
     id: String,
-    /// The PBX's.
+    /// The PBX's id.
     threecx_call_id: Option<String>,
-    /// Masked.
+    /// The number, masked.
     caller: String,
     /// The line's name.
     line: String,
-    /// How greeting and handoff reach the caller.
+    /// `bridge`, `transfer` or `callback`.
     route: &'static str,
     /// The state's name.
     state: &'static str,
@@ -32,13 +32,13 @@ pub struct LiveView {
     voice: &'static str,
     /// Why there is no cloned voice.
     voice_missing: Option<&'static str>,
-    /// When it came in.
+    /// Start of the call.
     offered_at: Option<Timestamp>,
-    /// When it is moved on if nothing happens.
+    /// The next deadline of the state.
     deadline_at: Option<Timestamp>,
-    /// The agent's conversation, once known.
+    /// Id of the agent's conversation, once known.
     conversation_id: Option<String>,
-    /// Actors alive for this call.
+    /// Running actors of this call.
     actors: Vec<&'static str>,
 }
 
@@ -64,11 +64,11 @@ impl LiveView {
 /// All live calls at one moment.
 #[derive(Serialize, ToSchema)]
 pub struct LiveAnswer {
-    /// The moment, for clocks that differ.
+    /// Time of the answer, because clocks differ.
     now: Option<Timestamp>,
-    /// How precall is.
+    /// Health of precall.
     health: HealthAnswer,
-    /// Oldest first.
+    /// The calls, oldest first.
     items: Vec<LiveView>,
 }
 
@@ -77,12 +77,12 @@ pub struct LiveAnswer {
     (status = 200, body = LiveAnswer),
     (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn live(edge: web::Data<Edge>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
-    let mut calls = edge.engine.live();
+pub(crate) async fn live(app: web::Data<AppState>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
+    let mut calls = app.engine.live();
     calls.sort_by_key(|call| (call.offered_at, call.id));
     response::json(&LiveAnswer {
         now: clock::timestamp(clock::now()),
-        health: HealthAnswer::of(&edge.engine.health()),
+        health: HealthAnswer::of(&app.engine.health()),
         items: calls.into_iter().map(LiveView::of).collect(),
     })
 }

@@ -1,4 +1,4 @@
-//! What operators do: hang up, hand off, forget a cached voice.
+//! Actions of operators: hang up, hand off, forget a cached voice.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -12,61 +12,61 @@ use uuid::Uuid;
 use super::auth::{Allowed, Operate};
 use super::calls::number;
 use crate::http::api::read::read;
-use crate::http::app_state::{Edge, in_time};
+use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
-/// A request that was passed to the call; what becomes of it is in the call's events.
+/// A request passed to the call. Its result is in the call's events.
 #[derive(Serialize, ToSchema)]
 pub struct Asked {
     /// `accepted`.
     status: &'static str,
-    /// The call.
+    /// Id of the call.
     id: Uuid,
 }
 
 /// Ends a live call.
-#[utoipa::path(post, path = "/api/v1/calls/{id}/hangup", tag = "calls", params(("id" = Uuid, Path, description = "Ours")), security(("bearer" = []), ("api_key" = [])), responses(
+#[utoipa::path(post, path = "/api/v1/calls/{id}/hangup", tag = "calls", params(("id" = Uuid, Path, description = "Id of the call")), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 202, body = Asked),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn hangup(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     operator: Allowed<Operate>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&edge, &operator, *id, Request::HangUp).await
+    ask(&app, &operator, *id, Request::HangUp).await
 }
 
-/// Hands a live call off as soon as a voice is decided.
-#[utoipa::path(post, path = "/api/v1/calls/{id}/handoff", tag = "calls", params(("id" = Uuid, Path, description = "Ours")), security(("bearer" = []), ("api_key" = [])), responses(
+/// Hands a live call off as soon as its voice is decided.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/handoff", tag = "calls", params(("id" = Uuid, Path, description = "Id of the call")), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 202, body = Asked),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn handoff(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     operator: Allowed<Operate>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&edge, &operator, *id, Request::HandOff).await
+    ask(&app, &operator, *id, Request::HandOff).await
 }
 
 async fn ask(
-    edge: &Edge,
+    app: &AppState,
     operator: &Allowed<Operate>,
     id: Uuid,
     request: Request,
 ) -> Result<HttpResponse, Problem> {
-    let passed = in_time(edge.engine.request(CallId(id.as_u128()), request)).await?;
-    info!(edge.settings.log, "operator asked";
+    let passed = in_time(app.engine.request(CallId(id.as_u128()), request)).await?;
+    info!(app.settings.log, "operator request";
         "call" => %id, "request" => request.name(), "key" => %operator.principal.name, "passed" => passed);
     if passed {
         return response::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id });
     }
-    let was = read(edge, calls::exists(&edge.engine.pool(), id)).await?;
-    Err(Problem::of(if was { Code::CallNotLive } else { Code::CallNotFound }))
+    let exists = read(app, calls::exists(&app.pool, id)).await?;
+    Err(Problem::of(if exists { Code::CallNotLive } else { Code::CallNotFound }))
 }
 
 /// Whether a cached voice was forgotten.
@@ -74,24 +74,24 @@ async fn ask(
 pub struct Forgotten {
     /// False when there was none.
     success: bool,
-    /// For people.
+    /// A sentence for people.
     message: &'static str,
 }
 
-/// Forgets the cached voice of a caller: the next call clones anew.
+/// Forgets the cached voice of a caller. The next call clones again.
 #[utoipa::path(delete, path = "/api/v1/cache/{caller_id}", tag = "voices", params(("caller_id" = String, Path, description = "E.164")), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Forgotten),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn forget_voice(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     operator: Allowed<Operate>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let caller = number(&caller_id)?;
-    let success = in_time(edge.engine.forget_voice(&caller)).await?;
-    info!(edge.settings.log, "cached voice forgotten"; "key" => %operator.principal.name, "was_there" => success);
+    let success = in_time(app.engine.forget_voice(&caller)).await?;
+    info!(app.settings.log, "cached voice forgotten"; "key" => %operator.principal.name, "was_there" => success);
     let message =
         if success { "the cached voice is forgotten" } else { "no voice is cached for this caller" };
     response::json(&Forgotten { success, message })

@@ -18,13 +18,12 @@ const LIMIT_MAX: u16 = 200;
 pub struct Page<T> {
     /// Its items.
     items: Vec<T>,
-    /// Where the next page begins; none on the last.
+    /// The start of the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// The first `limit` of up to `limit + 1` rows: the one beyond tells that there is another page. `cursor` names the place
-    /// behind a row.
+    /// A page of the first `limit` rows. An extra row shows that there is another page. `cursor` makes the cursor behind a row.
     pub(crate) fn cut<R>(
         mut rows: Vec<R>,
         limit: i64,
@@ -39,7 +38,10 @@ impl<T> Page<T> {
     }
 }
 
-/// The limit that was asked for.
+/// The requested limit, or the default.
+///
+/// # Errors
+/// `bad_query` outside 1 to 200.
 pub(crate) fn limit(asked: Option<u16>) -> Result<i64, Problem> {
     let limit = asked.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
@@ -48,7 +50,7 @@ pub(crate) fn limit(asked: Option<u16>) -> Result<i64, Problem> {
     Ok(i64::from(limit))
 }
 
-/// The cursor behind a place in the list of calls.
+/// The cursor of a place in the list of calls.
 pub(crate) fn cursor_of_place(place: &Place) -> String {
     let mut bytes = [0_u8; 24];
     let (time, id) = bytes.split_at_mut(8);
@@ -57,7 +59,7 @@ pub(crate) fn cursor_of_place(place: &Place) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The place that a cursor names; before the newest call without one.
+/// The place of a cursor. Without a cursor: before the newest call.
 pub(crate) fn place_of_cursor(cursor: Option<&str>) -> Result<Place, Problem> {
     let Some(cursor) = cursor.filter(|text| !text.is_empty()) else { return Ok(Place::FIRST) };
     decoded_place(cursor).ok_or_else(|| Problem::of(Code::BadCursor))
@@ -71,13 +73,13 @@ fn decoded_place(cursor: &str) -> Option<Place> {
     Some(Place { started_at, id: Uuid::from_slice(id).ok()? })
 }
 
-/// The id that a cursor names; behind the newest without one.
+/// The id of a cursor. Without a cursor: behind the newest id.
 pub(crate) fn id_of_cursor(cursor: Option<&str>) -> Result<Uuid, Problem> {
     let Some(cursor) = cursor.filter(|text| !text.is_empty()) else { return Ok(Uuid::max()) };
     Uuid::try_parse(cursor).map_err(|_| Problem::of(Code::BadCursor))
 }
 
-/// The `seq` that a cursor names; the beginning without one.
+/// The `seq` of a cursor. Without a cursor: 0.
 pub(crate) fn seq_of_cursor(cursor: Option<&str>) -> Result<i64, Problem> {
     let Some(cursor) = cursor.filter(|text| !text.is_empty()) else { return Ok(0) };
     let seq = cursor.parse().ok().filter(|seq| *seq >= 0);

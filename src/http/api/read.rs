@@ -1,25 +1,28 @@
-//! Reads on behalf of a client: our own trouble is logged here, once, and told opaquely.
+//! Reads of the store for a client. A failure is logged here, and the client gets a problem without details.
 
 use std::future::Future;
 
 use precall_store::StoreError;
 use slog::{error, warn};
 
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 
-/// What was read, or the problem it is.
+/// Waits for a read.
+///
+/// # Errors
+/// The failure as a problem; it is logged.
 pub(crate) async fn read<T>(
-    edge: &Edge,
+    app: &AppState,
     reading: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, Problem> {
     reading.await.map_err(|failure| {
         match &failure {
             StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => {
-                error!(edge.settings.log, "read refused"; "error" => %failure)
+                error!(app.settings.log, "database refused a read"; "error" => %failure)
             }
             StoreError::Unavailable(_) | StoreError::TooSlow | StoreError::Superseded => {
-                warn!(edge.settings.log, "read failed"; "error" => %failure);
+                warn!(app.settings.log, "database read failed"; "error" => %failure);
             }
         }
         Problem::from(failure)

@@ -1,4 +1,4 @@
-//! Uploads of samples: checked, kept, and the caller mapped to what was kept.
+//! Upload of a sample: checks it, stores it, and maps the caller to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,40 +19,39 @@ use utoipa::ToSchema;
 use super::auth::{Admin, Allowed};
 use super::calls::number;
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
+use crate::http::body_limits::{drain, fits, too_large};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
-use crate::http::webhooks::body::too_large;
-use crate::http::webhooks::signed_body::{drain, fits};
 
-/// Several accounts come with the management of lines.
+/// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
-/// Of a form, the part that is the sample.
+/// Form field with the sample.
 const FIELD: &str = "file";
-/// Boundaries and heads of a form, and fields that are skipped.
+/// Bytes for boundaries and headers of a form, and for skipped fields.
 const FORM_BYTES: usize = 64 * 1024;
-/// Parts of a form that are looked at.
+/// Highest number of form parts.
 const PARTS_MAX: usize = 16;
-/// Twenty MiB over a line of 3 Mbit/s.
+/// Time limit: 20 MiB at 3 Mbit/s.
 const BODY_TIME: Duration = Duration::from_secs(60);
 
-/// A sample that is kept, and that the caller's next clone is made of.
+/// A stored sample. The caller's next clone uses it.
 #[derive(Serialize, ToSchema)]
 pub struct Uploaded {
     /// E.164.
     caller_id: String,
     /// SHA-256 of the file, hex.
     sample_sha256: String,
-    /// Of the file.
+    /// Size of the file.
     bytes: usize,
-    /// How long it is heard, in milliseconds.
+    /// Duration in milliseconds.
     duration_ms: u64,
-    /// `wav`, `mp3`, `flac`, `ogg` or `m4a`, by its content.
+    /// `wav`, `mp3`, `flac`, `ogg` or `m4a`, detected from the content.
     #[schema(example = "wav")]
     format: &'static str,
 }
 
-/// Uploads the sample that a caller's voice is cloned from, as the field `file` of a form or as the body itself.
+/// Uploads the sample of a caller's voice, as the field `file` of a form or as the body.
 #[utoipa::path(
     put, path = "/api/v1/callers/{caller_id}/sample", tag = "voices",
     params(("caller_id" = String, Path, description = "E.164")),
@@ -65,7 +64,7 @@ pub struct Uploaded {
     ),
 )]
 pub(crate) async fn upload(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     caller_id: web::Path<String>,
     request: HttpRequest,
@@ -73,7 +72,7 @@ pub(crate) async fn upload(
 ) -> Result<HttpResponse, Problem> {
     let mut payload = payload.into_inner();
     let limit = usize::try_from(SAMPLE_BYTES_MAX).unwrap_or(usize::MAX);
-    let (caller, _place) = match admitted(&edge, &request, &caller_id, limit).await {
+    let (caller, _permit) = match admitted(&app, &request, &caller_id, limit).await {
         Ok(admitted) => admitted,
         Err(problem) => {
             drain(&request, &mut payload).await;
@@ -82,12 +81,12 @@ pub(crate) async fn upload(
     };
     let body = tokio::time::timeout(BODY_TIME, file_of(&request, payload, limit)).await;
     let content = body.unwrap_or_else(|_| Err(Problem::of(Code::BodyTimeout)))?;
-    // To its end, whether or not the client waits for it: half of it would be a sample that nobody knows of.
-    let (here, number) = (edge.clone(), caller.clone());
+    // In a task, so that it ends even if the client leaves: otherwise a stored sample could stay without a mapping.
+    let (here, number) = (app.clone(), caller.clone());
     let keeping = actix_web::rt::spawn(async move { keep(&here, &number, content).await });
     let stored = keeping.await.map_err(|_| Problem::of(Code::Internal))??;
     let duration_ms = u64::try_from(stored.duration.as_millis()).unwrap_or(u64::MAX);
-    info!(edge.settings.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
+    info!(app.settings.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
         "duration_ms" => duration_ms, "format" => stored.format);
     response::json(&Uploaded {
         caller_id: caller,
@@ -98,69 +97,69 @@ pub(crate) async fn upload(
     })
 }
 
-/// The caller, and a place among those that upload: before anything of the body is read.
+/// Checks caller and length, and takes an upload permit, before the body is read.
 async fn admitted(
-    edge: &Edge,
+    app: &AppState,
     request: &HttpRequest,
     caller_id: &str,
     limit: usize,
 ) -> Result<(String, OwnedSemaphorePermit), Problem> {
     let caller = number(caller_id)?;
     fits(request, limit.saturating_add(FORM_BYTES)).map_err(|_| too_large(limit))?;
-    let place = Arc::clone(&edge.uploads).try_acquire_owned();
-    let place = place.map_err(|_| Problem::of(Code::TooManyAtOnce))?;
-    if !read(edge, caller_samples::is_mapped(&edge.engine.pool(), ACCOUNT, &caller)).await? {
+    let permit = Arc::clone(&app.uploads).try_acquire_owned();
+    let permit = permit.map_err(|_| Problem::of(Code::TooManyAtOnce))?;
+    if !read(app, caller_samples::is_mapped(&app.pool, ACCOUNT, &caller)).await? {
         return Err(Problem::of(Code::CallerNotFound));
     }
-    Ok((caller, place))
+    Ok((caller, permit))
 }
 
-/// Keeps the sample and maps the caller to it. One at a time: the same file may be what another upload is about to delete.
-async fn keep(edge: &Edge, caller: &str, content: Bytes) -> Result<StoredSample, Problem> {
-    let samples = &edge.settings.samples;
-    let _alone = edge.one_upload.lock().await;
-    let stored = samples.put(ACCOUNT, content).await.map_err(|error| refused(edge, &error))?;
+/// Stores the sample and maps the caller to it. One at a time: another upload may be about to delete the same file.
+async fn keep(app: &AppState, caller: &str, content: Bytes) -> Result<StoredSample, Problem> {
+    let samples = &app.settings.samples;
+    let _alone = app.one_upload.lock().await;
+    let stored = samples.put(ACCOUNT, content).await.map_err(|error| refused(app, &error))?;
     let reference = &stored.reference;
-    let pool = edge.engine.pool();
-    // Where that failed it may have been done, so what was kept stays; the same upload again is the same file.
-    let Some(before) = read(edge, caller_samples::replace(&pool, ACCOUNT, caller, reference)).await? else {
-        forget(edge, reference).await;
+    let pool = &app.pool;
+    // After a failure the mapping may exist, so the sample stays. Repeating the upload gives the same file.
+    let Some(before) = read(app, caller_samples::replace(pool, ACCOUNT, caller, reference)).await? else {
+        delete_unused(app, reference).await;
         return Err(Problem::of(Code::CallerNotFound));
     };
     if before != *reference && samples.is_upload(&before) {
-        forget(edge, &before).await;
+        delete_unused(app, &before).await;
     }
-    edge.engine.look_at_voices();
+    app.engine.look_at_voices();
     Ok(stored)
 }
 
-/// An upload that no caller is mapped to any more is deleted. If that fails it stays, and is said to.
-async fn forget(edge: &Edge, reference: &str) {
-    let pool = edge.engine.pool();
-    let is_needed = read(edge, caller_samples::is_referred_to(&pool, reference)).await;
+/// Deletes an upload that no caller is mapped to. If that fails, the upload stays, and a log line says so.
+async fn delete_unused(app: &AppState, reference: &str) {
+    let pool = &app.pool;
+    let is_needed = read(app, caller_samples::is_referred_to(pool, reference)).await;
     let deleted = match is_needed {
         Ok(true) => return,
-        Ok(false) => edge.settings.samples.delete(reference).await.map_err(|error| error.to_string()),
+        Ok(false) => app.settings.samples.delete(reference).await.map_err(|error| error.to_string()),
         Err(problem) => Err(problem.to_string()),
     };
     if let Err(error) = deleted {
-        warn!(edge.settings.log, "a replaced sample was not deleted"; "error" => error);
+        warn!(app.settings.log, "replaced sample could not be deleted"; "error" => error);
     }
 }
 
-/// What is wrong with a recording is the client's to mend; where it would lie is ours.
-fn refused(edge: &Edge, error: &SampleError) -> Problem {
+/// The problem of a refused sample. Faults of the storage are logged, and the client gets no details.
+fn refused(app: &AppState, error: &SampleError) -> Problem {
     if *error == SampleError::TooLarge {
         return Problem::new(Code::BodyTooLarge, error.to_string());
     }
     if error.is_about_content() {
         return Problem::new(Code::SampleRefused, error.to_string());
     }
-    warn!(edge.settings.log, "a sample was not kept"; "error" => %error);
+    warn!(app.settings.log, "sample could not be stored"; "error" => %error);
     Problem::of(Code::SamplesUnreachable)
 }
 
-/// The file, from a form or as the body itself; never more of it in memory than a sample may have.
+/// The file from a form or from the body, with at most `limit` bytes in memory.
 async fn file_of(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Problem> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.to_ascii_lowercase().starts_with("multipart/form-data") {

@@ -1,5 +1,4 @@
-//! Speakers over the API: whose voices are cloned, on whose word, and that the word is taken back. Names are personal, so all of it is for
-//! administrators.
+//! Speakers and their consents. Names are personal data, so every path needs scope admin.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -17,28 +16,28 @@ use super::auth::{Admin, Allowed};
 use super::fields::{self, NAME_MAX, URL_MAX};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::clock::{now, timestamp};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
-/// Several accounts come with the management of lines.
+/// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
-/// Bytes of the words that are agreed to.
+/// Longest text of a consent, in bytes.
 const AGREED_MAX: usize = 20_000;
-/// Consents that are shown of one speaker; those before them are in the tables.
+/// Consents shown for one speaker. Older ones are in the database only.
 const CONSENTS_SHOWN: i64 = 200;
 
 /// A person whose voice is cloned.
 #[derive(Serialize, ToSchema)]
 pub struct SpeakerItem {
-    /// Time-ordered.
+    /// Id, ordered by time.
     id: Uuid,
-    /// None once erased.
+    /// Name; null once erased.
     name: Option<String>,
-    /// When the speaker was written down.
+    /// When the speaker was created.
     created_at: Option<Timestamp>,
-    /// When what is personal was erased.
+    /// When the personal data was erased.
     erased_at: Option<Timestamp>,
 }
 
@@ -53,28 +52,28 @@ impl From<Speaker> for SpeakerItem {
     }
 }
 
-/// A consent, as it stands.
+/// A consent.
 #[derive(Serialize, ToSchema)]
 pub struct ConsentItem {
     /// Its id.
     id: Uuid,
     /// `recorded`, `signed` or `imported`.
     evidence: String,
-    /// Of the one sample that it covers.
+    /// SHA-256 of the one sample that it covers.
     sample_sha256: String,
     /// When it was given.
     given_at: Option<Timestamp>,
-    /// When it stops counting.
+    /// When it expires.
     expires_at: Option<Timestamp>,
     /// When it was withdrawn or erased.
     ended_at: Option<Timestamp>,
-    /// Its place in the log of consents.
+    /// Position of the consent in the log of consents.
     given: i64,
-    /// Where the log says that it ended.
+    /// Position of its end in the log of consents.
     ended: Option<i64>,
-    /// Where the document is; none once erased.
+    /// Location of the document; null once erased.
     reference: Option<String>,
-    /// The words that were agreed to; none once erased.
+    /// Text of the consent; null once erased.
     text: Option<String>,
 }
 
@@ -96,23 +95,23 @@ impl From<Consent> for ConsentItem {
     }
 }
 
-/// A speaker with the consents.
+/// A speaker with consents.
 #[derive(Serialize, ToSchema)]
 pub struct SpeakerAnswer {
     #[serde(flatten)]
     speaker: SpeakerItem,
-    /// The newest first, 200 at most.
+    /// Newest first, at most 200.
     consents: Vec<ConsentItem>,
 }
 
-/// Something was written down.
+/// A created speaker or consent.
 #[derive(Serialize, ToSchema)]
 pub struct Made {
-    /// Of what was made.
+    /// Its id.
     id: Uuid,
 }
 
-/// Which speakers.
+/// Query of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -123,73 +122,73 @@ pub(crate) struct SpeakersQuery {
     cursor: Option<String>,
 }
 
-/// Lists speakers, the oldest first.
+/// Lists speakers, oldest first.
 #[utoipa::path(get, path = "/api/v1/speakers", tag = "speakers", params(SpeakersQuery), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Page<SpeakerItem>),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Admin>,
     query: web::Query<SpeakersQuery>,
 ) -> Result<HttpResponse, Problem> {
     let cursor = query.cursor.as_deref().filter(|text| !text.is_empty());
     let behind = cursor.map_or(Ok(Uuid::nil()), |cursor| id_of_cursor(Some(cursor)))?;
-    let (limit, pool) = (limit(query.limit)?, edge.engine.pool());
-    let rows = read(&edge, speakers::page(&pool, ACCOUNT, behind, limit.saturating_add(1))).await?;
+    let (limit, pool) = (limit(query.limit)?, &app.pool);
+    let rows = read(&app, speakers::page(pool, ACCOUNT, behind, limit.saturating_add(1))).await?;
     response::json(&Page::cut(rows, limit, |row: &Speaker| row.id.to_string(), SpeakerItem::from))
 }
 
-/// Whose voice.
+/// A new speaker.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpeakerOrder {
-    /// Of the person; at most 200 bytes.
+    /// Name of the person; at most 200 bytes.
     name: String,
 }
 
-/// Writes a speaker down.
+/// Creates a speaker.
 #[utoipa::path(post, path = "/api/v1/speakers", tag = "speakers", request_body = SpeakerOrder, security(("bearer" = []), ("api_key" = [])), responses(
     (status = 201, body = Made),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn create(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     order: web::Json<SpeakerOrder>,
 ) -> Result<HttpResponse, Problem> {
     fields::line("name", &order.name, NAME_MAX)?;
-    let (by, pool) = (&admin.principal.name, edge.engine.pool());
-    let id = read(&edge, speakers::create(&pool, ACCOUNT, &order.name, by, now())).await?;
-    info!(edge.settings.log, "speaker written down"; "key" => %by, "speaker" => %id);
+    let (by, pool) = (&admin.principal.name, &app.pool);
+    let id = read(&app, speakers::create(pool, ACCOUNT, &order.name, by, now())).await?;
+    info!(app.settings.log, "speaker created"; "key" => %by, "speaker" => %id);
     response::json_with(StatusCode::CREATED, &Made { id })
 }
 
-/// Shows a speaker with the consents.
-#[utoipa::path(get, path = "/api/v1/speakers/{id}", tag = "speakers", params(("id" = Uuid, Path, description = "Of the speaker")), security(("bearer" = []), ("api_key" = [])), responses(
+/// Shows a speaker with consents.
+#[utoipa::path(get, path = "/api/v1/speakers/{id}", tag = "speakers", params(("id" = Uuid, Path, description = "Id of the speaker")), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = SpeakerAnswer),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn one(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Admin>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, pool) = (speaker(&id)?, edge.engine.pool());
-    let shown = read(&edge, speakers::with_consents(&pool, ACCOUNT, id, CONSENTS_SHOWN)).await?;
+    let (id, pool) = (speaker(&id)?, &app.pool);
+    let shown = read(&app, speakers::with_consents(pool, ACCOUNT, id, CONSENTS_SHOWN)).await?;
     let (speaker, consents) = shown.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
     let consents = consents.into_iter().map(ConsentItem::from).collect();
     response::json(&SpeakerAnswer { speaker: speaker.into(), consents })
 }
 
-/// What proves a consent.
+/// Evidence of a consent.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "String", rename_all = "snake_case")]
 pub enum Proof {
-    /// The speaker says so in the sample itself.
+    /// The speaker gives the consent in the sample itself.
     Recorded,
     /// A document that the speaker signed.
     Signed,
@@ -197,7 +196,7 @@ pub enum Proof {
     Imported,
 }
 
-// By way of text, as a policy is.
+// Parsed from a string, as `Policy` in callers.rs.
 impl TryFrom<String> for Proof {
     type Error = &'static str;
 
@@ -217,25 +216,25 @@ impl From<Proof> for Evidence {
     }
 }
 
-/// What was agreed.
+/// A new consent.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentOrder {
-    /// What proves it.
+    /// Evidence of the consent.
     evidence: Proof,
-    /// SHA-256 of the sample's file, lower-case hex. No other sample is covered.
+    /// SHA-256 of the sample file, lower-case hex. The consent covers no other sample.
     sample_sha256: String,
-    /// SHA-256 of the document, lower-case hex; `signed` and `imported` need it.
+    /// SHA-256 of the document, lower-case hex. Required for `signed` and `imported`.
     document_sha256: Option<String>,
-    /// Where the document is, at most 1,024 bytes; `signed` and `imported` need it.
+    /// Location of the document, at most 1,024 bytes. Required for `signed` and `imported`.
     reference: Option<String>,
-    /// The words that were agreed to; at most 20,000 bytes.
+    /// Text of the consent; at most 20,000 bytes.
     text: String,
-    /// Their version; at most 200 bytes.
+    /// Version of the text; at most 200 bytes.
     text_version: String,
-    /// When it was given; now where it is left out.
+    /// When it was given; default: now.
     given_at: Option<Timestamp>,
-    /// When it stops counting; never where it is left out.
+    /// When it expires; default: never.
     expires_at: Option<Timestamp>,
 }
 
@@ -276,62 +275,62 @@ impl ConsentOrder {
     }
 }
 
-/// Writes down that a speaker agrees.
-#[utoipa::path(post, path = "/api/v1/speakers/{id}/consents", tag = "speakers", params(("id" = Uuid, Path, description = "Of the speaker")), request_body = ConsentOrder, security(("bearer" = []), ("api_key" = [])), responses(
+/// Records a consent of a speaker.
+#[utoipa::path(post, path = "/api/v1/speakers/{id}/consents", tag = "speakers", params(("id" = Uuid, Path, description = "Id of the speaker")), request_body = ConsentOrder, security(("bearer" = []), ("api_key" = [])), responses(
     (status = 201, body = Made),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn agree(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     id: web::Path<String>,
     order: web::Json<ConsentOrder>,
 ) -> Result<HttpResponse, Problem> {
     let (speaker, now) = (speaker(&id)?, now());
     let given = order.into_inner().checked(now)?;
-    let (by, pool) = (&admin.principal.name, edge.engine.pool());
-    let written = read(&edge, speakers::agree(&pool, ACCOUNT, speaker, given, by, now)).await?;
+    let (by, pool) = (&admin.principal.name, &app.pool);
+    let written = read(&app, speakers::agree(pool, ACCOUNT, speaker, given, by, now)).await?;
     let id = written.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
-    edge.engine.look_at_voices();
-    info!(edge.settings.log, "consent written down"; "key" => %by, "speaker" => %speaker, "consent" => %id);
+    app.engine.look_at_voices();
+    info!(app.settings.log, "consent recorded"; "key" => %by, "speaker" => %speaker, "consent" => %id);
     response::json_with(StatusCode::CREATED, &Made { id })
 }
 
-/// What a withdrawal reaches.
+/// Result of a withdrawal.
 #[derive(Serialize, ToSchema)]
 pub struct WithdrawalAnswer {
-    /// Consents that counted until now.
+    /// Consents that ended.
     consents_ended: u64,
-    /// Callers who were mapped to this voice; they hear the fallback voice from now on.
+    /// Callers mapped to this voice. They hear the fallback voice from now on.
     callers: usize,
-    /// Samples that are being deleted; none that somebody else's voice is mapped by.
+    /// Samples being deleted. A sample that other callers use stays.
     samples: u64,
 }
 
-/// A speaker takes every consent back: voices and samples are deleted, at the provider as well.
-#[utoipa::path(post, path = "/api/v1/speakers/{id}/withdrawal", tag = "speakers", params(("id" = Uuid, Path, description = "Of the speaker")), security(("bearer" = []), ("api_key" = [])), responses(
+/// Withdraws all consents of a speaker. precall deletes voices and samples, also at ElevenLabs.
+#[utoipa::path(post, path = "/api/v1/speakers/{id}/withdrawal", tag = "speakers", params(("id" = Uuid, Path, description = "Id of the speaker")), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = WithdrawalAnswer),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn withdraw(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let speaker = speaker(&id)?;
-    let (by, pool) = (&admin.principal.name, edge.engine.pool());
-    let done = read(&edge, speakers::withdraw(&pool, ACCOUNT, speaker, by, now())).await?;
+    let (by, pool) = (&admin.principal.name, &app.pool);
+    let done = read(&app, speakers::withdraw(pool, ACCOUNT, speaker, by, now())).await?;
     let done = done.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
     let answer = WithdrawalAnswer {
         consents_ended: done.consents_ended,
         callers: done.callers.len(),
         samples: done.samples,
     };
-    edge.engine.revoke_voices(done.callers);
-    edge.engine.look_at_voices();
-    info!(edge.settings.log, "consents withdrawn"; "key" => %by, "speaker" => %speaker,
+    app.engine.revoke_voices(done.callers);
+    app.engine.look_at_voices();
+    info!(app.settings.log, "consents withdrawn"; "key" => %by, "speaker" => %speaker,
         "consents" => answer.consents_ended, "callers" => answer.callers);
     response::json(&answer)
 }

@@ -1,4 +1,4 @@
-//! `GET /api/v1/statistics`: figures over everything.
+//! `GET /api/v1/statistics`: totals over all calls and voices.
 
 use actix_web::{HttpResponse, web};
 use precall_store::reads::statistics;
@@ -7,45 +7,45 @@ use utoipa::ToSchema;
 
 use super::auth::{Allowed, Read};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 use crate::http::response;
 
-/// Figures over all calls and voices.
+/// Totals over all calls and voices.
 #[derive(Serialize, ToSchema)]
 pub struct StatisticsAnswer {
-    /// Clone jobs that gave a voice.
+    /// Clone jobs that succeeded.
     total_clones: i64,
-    /// Clone jobs that gave none.
+    /// Clone jobs that failed.
     failed_clones: i64,
-    /// Calls that were given a voice which was there already.
+    /// Calls that used a cached voice.
     cache_hits: i64,
-    /// Clone jobs: calls whose voice was not there.
+    /// Clone jobs, that is calls without a cached voice.
     cache_misses: i64,
-    /// Hits of hits and misses, from 0 to 1.
+    /// Hits divided by hits and misses, 0 to 1.
     hit_rate: f64,
-    /// Mean time of the provider's answer to a clone that succeeded.
+    /// Mean response time of ElevenLabs for successful clones, in milliseconds.
     avg_creation_time_ms: f64,
-    /// Voices that can be used now.
+    /// Cached voices that can be used.
     cached_voices: i64,
-    /// Calls ever.
+    /// All calls.
     total_calls: i64,
-    /// Of which an agent conversation took place.
+    /// Calls with an agent conversation.
     completed_calls: i64,
-    /// Of which none did.
+    /// Ended calls without one.
     failed_calls: i64,
-    /// That go on now.
+    /// Live calls.
     live_calls: usize,
 }
 
-/// The figures of now.
+/// Current totals.
 #[utoipa::path(get, path = "/api/v1/statistics", tag = "statistics", security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = StatisticsAnswer),
     (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn statistics(edge: web::Data<Edge>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
-    let figures = read(&edge, statistics::statistics(&edge.engine.pool())).await?;
+pub(crate) async fn statistics(app: web::Data<AppState>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
+    let figures = read(&app, statistics::statistics(&app.pool)).await?;
     let misses = figures.total_clones.saturating_add(figures.failed_clones);
     response::json(&StatisticsAnswer {
         total_clones: figures.total_clones,
@@ -58,11 +58,11 @@ pub(crate) async fn statistics(edge: web::Data<Edge>, _: Allowed<Read>) -> Resul
         total_calls: figures.total_calls,
         completed_calls: figures.completed_calls,
         failed_calls: figures.failed_calls,
-        live_calls: edge.engine.health().live_calls,
+        live_calls: app.engine.health().live_calls,
     })
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a rate of counts beyond 2^53 needs no last digit")]
+#[allow(clippy::cast_precision_loss, reason = "counts above 2^53 need no exact rate")]
 fn rate(hits: i64, misses: i64) -> f64 {
     let all = hits.saturating_add(misses);
     if all <= 0 { 0.0 } else { hits as f64 / all as f64 }

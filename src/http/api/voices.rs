@@ -1,4 +1,4 @@
-//! Voices over the API: which exist and on whose word, account and tables brought in step, clones made ahead.
+//! Voices: the list with consents, reconciliation with the account, and clones ahead of calls.
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
@@ -16,39 +16,38 @@ use uuid::Uuid;
 use super::auth::{Admin, Allowed, Read};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::Edge;
-use crate::http::clock;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
-use crate::http::response;
+use crate::http::{clock, response};
 
-/// Several accounts come with the management of lines.
+/// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
-/// Clones that are begun by one request at most, and unless it says otherwise.
+/// Highest and default number of clones that one request starts.
 const AHEAD_MAX: usize = 100;
 const AHEAD: usize = 10;
 
-/// A voice that exists at the provider.
+/// A voice at ElevenLabs.
 #[derive(Serialize, ToSchema)]
 pub struct VoiceItem {
-    /// The provider's id.
+    /// Id at ElevenLabs.
     voice_id: String,
-    /// The job that made it.
+    /// The clone job.
     job: Uuid,
-    /// Whose voice, E.164; none once erased.
+    /// The caller, E.164; null once erased.
     caller_id: Option<String>,
-    /// Who agreed that it is made; none where no consent was needed.
+    /// Speaker who gave the consent; null where none was needed.
     speaker: Option<Uuid>,
-    /// The consent's place in the log of consents.
+    /// Position of the consent in the log of consents.
     consent: Option<i64>,
-    /// Of its sample.
+    /// SHA-256 of its sample.
     sample_sha256: Option<String>,
-    /// When it was made.
+    /// When it was cloned.
     created_at: Timestamp,
-    /// Until when calls are served with it; none where they are not any more.
+    /// Calls use it until then; null when calls no longer use it.
     expires_at: Option<Timestamp>,
-    /// When a call last began to use it.
+    /// When a call last started to use it.
     last_used_at: Option<Timestamp>,
-    /// Calls that were served.
+    /// Calls that used it.
     calls: Option<i32>,
 }
 
@@ -69,7 +68,7 @@ impl From<VoiceRow> for VoiceItem {
     }
 }
 
-/// Which voices.
+/// Query of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -80,47 +79,47 @@ pub(crate) struct VoicesQuery {
     cursor: Option<String>,
 }
 
-/// Lists voices that exist, newest first.
+/// Lists voices, newest first.
 #[utoipa::path(get, path = "/api/v1/voices", tag = "voices", params(VoicesQuery), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Page<VoiceItem>),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     query: web::Query<VoicesQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
-    let pool = edge.engine.pool();
-    let rows = read(&edge, voices::list(&pool, ACCOUNT, before, limit.saturating_add(1))).await?;
+    let pool = &app.pool;
+    let rows = read(&app, voices::list(pool, ACCOUNT, before, limit.saturating_add(1))).await?;
     response::json(&Page::cut(rows, limit, |row: &VoiceRow| row.job.to_string(), VoiceItem::from))
 }
 
-/// Whether somebody has looked.
+/// Confirmation of a reconciliation.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReconcileOrder {
-    /// True also makes changes that wait for somebody's word: many at once, or of a database that is new here.
+    /// True also makes changes that need a confirmation: many at once, or with a database that is new to this account.
     yes: bool,
 }
 
-/// Where account and tables disagreed, and what was done about it.
+/// Differences between account and tables, and what was done.
 #[derive(Serialize, ToSchema)]
 pub struct ReconcileAnswer {
-    /// Voices at the provider that bear our name.
+    /// Voices of this installation at ElevenLabs, by name.
     at_provider: usize,
-    /// Voices that exist as far as the tables know.
+    /// Voices in the tables.
     known: usize,
-    /// At the provider, and nobody here knows of them.
+    /// At ElevenLabs only.
     strays: Vec<String>,
-    /// Known here, and not at the provider any more.
+    /// In the tables only.
     gone: Vec<String>,
-    /// Strays that were deleted.
+    /// Deleted `strays`.
     deleted: usize,
-    /// Strays that could not be deleted now.
+    /// `strays` that could not be deleted.
     not_deleted: usize,
-    /// Why nothing was changed: send `{"yes": true}` after a look at the lists.
+    /// Why nothing was changed. Check the lists, then send `{"yes": true}`.
     needs_yes: Option<String>,
 }
 
@@ -139,20 +138,20 @@ impl From<Reconciled> for ReconcileAnswer {
     }
 }
 
-/// Brings the voices at the provider and those of the tables in step.
+/// Reconciles the voices at ElevenLabs with the tables.
 #[utoipa::path(post, path = "/api/v1/voices/reconcile", tag = "voices", request_body = ReconcileOrder, security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = ReconcileAnswer),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn reconcile(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     order: Option<web::Json<ReconcileOrder>>,
 ) -> Result<HttpResponse, Problem> {
     let yes = order.is_some_and(|order| order.yes);
     let approval = if yes { Approval::Given } else { Approval::NotAsked };
-    let done = edge.engine.reconcile_voices(approval).await.map_err(|error| {
+    let done = app.engine.reconcile_voices(approval).await.map_err(|error| {
         let code = match &error {
             NotReconciled::UnderWay => Code::TooManyAtOnce,
             NotReconciled::NotReady => Code::CannotKeep,
@@ -160,53 +159,53 @@ pub(crate) async fn reconcile(
         };
         Problem::new(code, error.to_string())
     })?;
-    info!(edge.settings.log, "voices reconciled"; "key" => %admin.principal.name, "yes" => yes,
+    info!(app.settings.log, "voices reconciled"; "key" => %admin.principal.name, "yes" => yes,
         "strays" => done.found.strays.len(), "gone" => done.found.gone.len(), "deleted" => done.deleted);
     let detail = json!({ "yes": yes, "strays": done.found.strays.len(), "gone": done.found.gone.len(),
         "deleted": done.deleted });
-    note(&edge, &admin.principal.name, "voices_reconciled", detail).await;
+    record(&app, &admin.principal.name, "voices_reconciled", detail).await;
     response::json(&ReconcileAnswer::from(done))
 }
 
-/// What was done is done: where it cannot be written down the log has it.
-async fn note(edge: &Edge, who: &str, action: &str, detail: serde_json::Value) {
+/// Writes to the audit log. If that fails, the log line is the only record.
+async fn record(app: &AppState, who: &str, action: &str, detail: serde_json::Value) {
     let written = async {
-        let client = edge.engine.pool().get().await?;
+        let client = app.pool.get().await?;
         audit::record(&**client, who, action, None, Some(detail), clock::now()).await
     };
     if let Err(error) = written.await {
-        warn!(edge.settings.log, "an administrative act is not in the audit log"; "action" => action,
+        warn!(app.settings.log, "audit log could not be written"; "action" => action,
             "error" => %error);
     }
 }
 
-/// How many voices.
+/// How many clones to start.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AheadOrder {
-    /// At most so many clones are begun: 1 to 100, 10 when missing.
+    /// Highest number of clones: 1 to 100, 10 when missing.
     limit: Option<usize>,
 }
 
-/// What was begun.
+/// Clones that were started.
 #[derive(Serialize, ToSchema)]
 pub struct AheadAnswer {
-    /// Callers who may be heard, called within 30 days and have no voice, as far as the limit.
+    /// Callers within the limit who called in the last 30 days, may have a voice, and have none.
     wanting: usize,
-    /// Clones that were begun for them.
+    /// Started clones.
     begun: usize,
-    /// Slots that are free; none where the account's limit is not known.
+    /// Free voice slots; null if the account's limit is unknown.
     free: Option<usize>,
 }
 
-/// Clones the voices of frequent callers ahead, into free slots only.
+/// Clones voices of frequent callers ahead of their calls, into free slots only.
 #[utoipa::path(post, path = "/api/v1/voices/warm", tag = "voices", request_body = AheadOrder, security(("bearer" = []), ("api_key" = [])), responses(
     (status = 202, body = AheadAnswer),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn warm(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     admin: Allowed<Admin>,
     order: Option<web::Json<AheadOrder>>,
 ) -> Result<HttpResponse, Problem> {
@@ -214,10 +213,10 @@ pub(crate) async fn warm(
     if !(1..=AHEAD_MAX).contains(&most) {
         return Err(Problem::new(Code::BadField, format!("limit must be from 1 to {AHEAD_MAX}")));
     }
-    let begun = edge.engine.clone_ahead(most).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
-    info!(edge.settings.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
+    let begun = app.engine.clone_ahead(most).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
+    info!(app.settings.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
     let detail = json!({ "wanting": begun.wanting, "begun": begun.begun });
-    note(&edge, &admin.principal.name, "voices_cloned_ahead", detail).await;
+    record(&app, &admin.principal.name, "voices_cloned_ahead", detail).await;
     let answer = AheadAnswer { wanting: begun.wanting, begun: begun.begun, free: begun.free };
     response::json_with(actix_web::http::StatusCode::ACCEPTED, &answer)
 }

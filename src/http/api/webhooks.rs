@@ -1,4 +1,4 @@
-//! The inbox over the API: what came, and another try for what nobody could read.
+//! The webhook inbox: the list, and the replay of a quarantined webhook.
 
 use std::time::Duration;
 
@@ -16,37 +16,37 @@ use uuid::Uuid;
 use super::auth::{Allowed, Operate, Read};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
-use crate::http::app_state::{Edge, in_time};
+use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
-use crate::http::webhooks::threecx_wire::{Message, parse};
-use crate::http::webhooks::{postcall, threecx};
+use crate::http::inbound::threecx_wire::{Message, parse};
+use crate::http::inbound::{postcall, threecx};
 use crate::http::{clock, response};
 
-/// What `state` may be.
+/// Values of `state`.
 const STATES: [&str; 3] = ["done", "quarantined", "replayed"];
-/// A caller waits that long; a call that is older is not begun any more.
+/// Callers wait about this long. An older call is not started.
 const CALLER_WAITS: Duration = Duration::from_secs(60);
 
-/// A webhook as it was kept, without its body.
+/// A webhook of the inbox, without its body.
 #[derive(Serialize, ToSchema)]
 pub struct WebhookItem {
-    /// Ours.
+    /// precall's id.
     id: Uuid,
     /// `3cx`, the `type` of a report, `flat`, `other`, or `unread`.
     kind: String,
-    /// The PBX's id of the call, or the provider's of the conversation; empty where it names none.
+    /// The PBX's id of the call, or ElevenLabs' id of the conversation; empty if there is none.
     provider_id: String,
-    /// When the sender says that it happened, or the day it came.
+    /// The sender's time of the event, or the day of receipt.
     event_timestamp: Timestamp,
-    /// When it came.
+    /// Time of receipt.
     received_at: Timestamp,
-    /// `done`, `quarantined` (nobody could read it) or `replayed`.
+    /// `done`, `quarantined` (unreadable) or `replayed`.
     state: String,
-    /// What its sender was told, or what became of the replay.
+    /// Outcome of the webhook or of its replay.
     outcome: String,
-    /// Why it could not be read.
+    /// Why it is unreadable.
     reason: Option<String>,
-    /// Of its body, as far as that is kept.
+    /// Bytes of the stored body.
     bytes: i64,
 }
 
@@ -67,7 +67,7 @@ impl From<KeptWebhook> for WebhookItem {
     }
 }
 
-/// Which webhooks.
+/// Query of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -80,14 +80,14 @@ pub(crate) struct WebhooksQuery {
     state: Option<String>,
 }
 
-/// Webhooks that were kept, newest first.
+/// Lists webhooks of the inbox, newest first.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(WebhooksQuery), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Page<WebhookItem>),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     _: Allowed<Read>,
     query: web::Query<WebhooksQuery>,
 ) -> Result<HttpResponse, Problem> {
@@ -96,8 +96,8 @@ pub(crate) async fn list(
     if state.is_some_and(|state| !STATES.contains(&state)) {
         return Err(Problem::new(Code::BadQuery, format!("state must be one of {}", STATES.join(", "))));
     }
-    let pool = edge.engine.pool();
-    let rows = read(&edge, async {
+    let pool = &app.pool;
+    let rows = read(&app, async {
         let client = pool.get().await?;
         webhooks::list(&**client, before, state, limit.saturating_add(1)).await
     });
@@ -105,48 +105,48 @@ pub(crate) async fn list(
     response::json(&page)
 }
 
-/// A webhook that could be read after all.
+/// A replayed webhook.
 #[derive(Serialize, ToSchema)]
 pub struct Replayed {
     /// `replayed`.
     status: &'static str,
-    /// The webhook.
+    /// Id of the webhook.
     id: Uuid,
-    /// What its sender would have been told.
+    /// Outcome of the replay.
     outcome: &'static str,
 }
 
-/// Tries a quarantined webhook again.
-#[utoipa::path(post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", params(("id" = Uuid, Path, description = "Ours")), security(("bearer" = []), ("api_key" = [])), responses(
+/// Replays a quarantined webhook.
+#[utoipa::path(post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", params(("id" = Uuid, Path, description = "Id of the webhook")), security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Replayed),
     (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn replay(
-    edge: web::Data<Edge>,
+    app: web::Data<AppState>,
     operator: Allowed<Operate>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, pool) = (*id, edge.engine.pool());
-    let found = read(&edge, async {
+    let (id, pool) = (*id, &app.pool);
+    let found = read(&app, async {
         let client = pool.get().await?;
         webhooks::to_replay(&**client, id).await
     });
     let found = found.await?.ok_or_else(|| Problem::of(Code::WebhookNotFound))?;
-    let outcome = again(&edge, found).await?;
-    // Reports and notices may be taken twice: the second time they change nothing.
-    read(&edge, async {
+    let outcome = replay_body(&app, found).await?;
+    // A second replay of a report or notice is harmless: it changes nothing.
+    read(&app, async {
         let client = pool.get().await?;
         webhooks::replayed(&**client, id, outcome).await?;
         Ok::<(), StoreError>(())
     })
     .await?;
-    info!(edge.settings.log, "webhook replayed"; "webhook" => %id, "key" => %operator.principal.name,
+    info!(app.settings.log, "webhook replayed"; "webhook" => %id, "key" => %operator.principal.name,
         "outcome" => outcome);
     response::json(&Replayed { status: "replayed", id, outcome })
 }
 
-async fn again(edge: &Edge, found: ToReplay) -> Result<&'static str, Problem> {
+async fn replay_body(app: &AppState, found: ToReplay) -> Result<&'static str, Problem> {
     let (true, Some(body)) = (found.is_quarantined, found.body) else {
         return Err(Problem::of(Code::NotQuarantined));
     };
@@ -157,8 +157,8 @@ async fn again(edge: &Edge, found: ToReplay) -> Result<&'static str, Problem> {
         if matches!(message, Message::Incoming(_)) && age > CALLER_WAITS {
             return Err(Problem::of(Code::CallerGone));
         }
-        return Ok(in_time(threecx::take(edge, message)).await?.status);
+        return Ok(in_time(threecx::apply(&*app.engine, message)).await?.status);
     }
-    let understood = postcall::understood(Bytes::from(body)).await.map_err(unreadable)?;
-    Ok(in_time(postcall::take(edge, understood)).await?.0)
+    let webhook = postcall::parse(Bytes::from(body)).await.map_err(unreadable)?;
+    Ok(in_time(postcall::apply(&*app.engine, webhook)).await?.0)
 }

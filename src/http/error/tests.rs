@@ -1,4 +1,4 @@
-//! Tests of error.
+//! Tests of problems.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ fn names_are_unique_and_statuses_are_errors() {
 }
 
 #[test]
-fn every_503_says_when_to_come_back_and_nothing_else_does() {
+fn only_a_503_has_retry_after() {
     for code in Code::ALL {
         let says = Problem::of(*code).error_response().headers().contains_key("retry-after");
         assert_eq!(says, code.status() == 503, "{code:?}");
@@ -27,7 +27,7 @@ fn every_503_says_when_to_come_back_and_nothing_else_does() {
 }
 
 #[test]
-fn our_own_trouble_tells_nothing() {
+fn internal_faults_show_no_detail() {
     let problem = Problem::from(StoreError::Refused("42703 column secret does not exist".to_owned()));
     assert_eq!(problem.status_code().as_u16(), 500);
     assert!(!problem.body().contains("secret"));

@@ -16,7 +16,7 @@ fn a_source_is_an_address_or_a_network() {
 }
 
 #[test]
-fn half_of_the_room_is_for_the_others() {
+fn one_source_gets_half_of_the_room() {
     let room = BodyRoom::new(4);
     let (mut one, mut two) = (room.share(address("192.0.2.1")), room.share(address("192.0.2.1")));
     let mut other = room.share(address("192.0.2.2"));
@@ -37,7 +37,7 @@ fn half_of_the_room_is_for_the_others() {
 }
 
 #[test]
-fn a_flood_of_one_source_and_lane_leaves_the_others_alone() {
+fn a_flood_does_not_affect_other_sources_and_lanes() {
     let rates = Rates::new(NonZeroU32::new(5).unwrap());
     let (flood, other) = (address("192.0.2.1").unwrap(), address("192.0.2.2").unwrap());
     let admitted = (0..100).filter(|_| rates.admits(Lane::Calls, flood)).count();

@@ -1,34 +1,34 @@
-//! The board: live calls for whoever is on duty. Three static files; what they show comes from the API, with the visitor's key.
+//! The live board: three static files. Their data comes from the API, with the visitor's key.
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
-/// Nothing but our own files and our own API, and nobody may frame it.
+/// Content security policy: only precall's own files and API, and no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 fn file(media_type: &'static str, content: &'static str) -> HttpResponse {
-    let mut answer: HttpResponseBuilder = HttpResponse::Ok();
-    answer
+    let mut response: HttpResponseBuilder = HttpResponse::Ok();
+    response
         .content_type(media_type)
         .insert_header((header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)))
         .insert_header((header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
         .insert_header(("permissions-policy", "camera=(), microphone=(), geolocation=()"))
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-cache")));
-    answer.body(content)
+    response.body(content)
 }
 
-/// The page.
+/// The HTML page.
 pub(crate) async fn page() -> HttpResponse {
     file("text/html; charset=utf-8", include_str!("../../board/index.html"))
 }
 
-/// What it does.
+/// The script.
 pub(crate) async fn script() -> HttpResponse {
     file("text/javascript; charset=utf-8", include_str!("../../board/board.js"))
 }
 
-/// How it looks.
+/// The style sheet.
 pub(crate) async fn style() -> HttpResponse {
     file("text/css; charset=utf-8", include_str!("../../board/board.css"))
 }

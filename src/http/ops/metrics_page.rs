@@ -1,19 +1,19 @@
-//! `/metrics`: figures for Prometheus.
+//! `/metrics` for Prometheus.
 
 use actix_web::{HttpResponse, web};
 
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 
-/// The format that the library writes; Prometheus reads it, and so does everything that reads its older text format.
+/// OpenMetrics, the format that the library writes. Readers of the older Prometheus text format can read it too.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses(
     (status = 200, body = String, content_type = "application/openmetrics-text"),
 ))]
-pub(crate) async fn page(edge: web::Data<Edge>) -> Result<HttpResponse, Problem> {
-    let page = edge.engine.metrics().encode(&edge.engine.health());
+pub(crate) async fn page(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+    let page = app.engine.metrics().encode(&app.engine.health());
     let page = page.map_err(|_| Problem::of(Code::Internal))?;
     Ok(HttpResponse::Ok().content_type(MEDIA_TYPE).body(page))
 }

@@ -1,4 +1,4 @@
-//! `/api/v1`: who may, what is asked for, what is answered. What needs rows is tested with a database elsewhere; here it is away.
+//! `/api/v1` without a database: keys, queries, answers. tests/it tests the reads with a database.
 
 use precall_actors::api::Busy;
 use precall_call::Request;
@@ -23,7 +23,7 @@ const READS: [&str; 7] = [
 ];
 
 #[actix_web::test]
-async fn without_a_key_nothing_is_told() {
+async fn without_a_key_every_request_is_401() {
     let server = run();
     for path in READS {
         for headers in [
@@ -69,7 +69,7 @@ async fn without_keys_the_api_is_closed() {
 }
 
 #[actix_web::test]
-async fn who_may_look_may_not_act() {
+async fn a_read_key_cannot_operate() {
     let server = run();
     let call = format!("/api/v1/calls/{CALL}");
     for (method, path) in [
@@ -120,7 +120,7 @@ async fn a_cached_voice_is_forgotten_by_number() {
 }
 
 #[actix_web::test]
-async fn live_calls_are_told_from_memory() {
+async fn live_calls_are_shown_from_memory() {
     let server = run();
     let json = ask(&server, "GET", "/api/v1/live", READER).await.json();
     let call = &json["items"][0];
@@ -135,7 +135,7 @@ async fn live_calls_are_told_from_memory() {
 }
 
 #[actix_web::test]
-async fn queries_are_checked_before_the_database_is_asked() {
+async fn queries_are_checked_before_the_database_is_read() {
     let server = run();
     for (query, code) in [
         ("limit=0", "bad_query"),
@@ -167,7 +167,7 @@ async fn without_the_database_reads_are_503() {
 }
 
 #[actix_web::test]
-async fn what_is_not_there_is_a_problem() {
+async fn a_missing_path_or_call_is_a_problem() {
     let server = run();
     for path in
         ["/nothing", "/api/v1/nothing", "/api/v2/calls", "/webhook", "/api/v1/calls/1/2/3", "/board.css/x"]
@@ -187,7 +187,7 @@ async fn what_is_not_there_is_a_problem() {
 }
 
 #[actix_web::test]
-async fn pages_of_others_may_ask_if_they_are_listed() {
+async fn listed_origins_may_use_the_api() {
     let preflight = |server: &Running, origin: &'static str| {
         let address = server.address;
         async move {

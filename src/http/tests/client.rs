@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes it is given, because the rules are about those who do not behave.
+//! A raw HTTP client that sends exactly the given bytes, to test misbehaving clients.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// Longer than anything a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -52,7 +52,7 @@ pub async fn connect(address: SocketAddr) -> TcpStream {
     timeout(PATIENCE, TcpStream::connect(address)).await.unwrap().unwrap()
 }
 
-/// Reads an answer to the end that its head announces, or to that of the connection.
+/// Reads a response to its announced length, or to the end of the connection.
 pub async fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     let reading = async {
@@ -75,7 +75,7 @@ fn is_whole(bytes: &[u8]) -> bool {
     length.is_some_and(|length| body.len() >= length.parse::<usize>().unwrap())
 }
 
-/// Reads until `part` has come.
+/// Reads until `part` was received.
 pub async fn read_until(stream: &mut TcpStream, part: &str) -> String {
     let mut bytes = Vec::new();
     let reading = async {
@@ -90,7 +90,7 @@ pub async fn read_until(stream: &mut TcpStream, part: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The head of a request on a connection of its own.
+/// The head of a request.
 pub fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
     for (name, value) in headers {
@@ -99,7 +99,7 @@ pub fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     head + "\r\n"
 }
 
-/// Sends a request whose length is announced, and reads the answer. A server that answers early may stop reading.
+/// Sends a request with its length, and reads the response. A server that answers early may stop reading.
 pub async fn send(
     address: SocketAddr,
     method: &str,
@@ -137,7 +137,7 @@ pub async fn send_chunked(
     read_answer(&mut stream).await
 }
 
-/// Looks at a path.
+/// Sends a GET.
 pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
     send(address, "GET", path, headers, b"").await
 }

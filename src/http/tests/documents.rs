@@ -1,4 +1,4 @@
-//! What is told of the API, and the board: both must be true of the program that serves them.
+//! The OpenAPI document and the live board.
 
 use utoipa::OpenApi as _;
 
@@ -7,7 +7,7 @@ use super::harness::{OPERATOR, READER, run};
 use crate::http::Document;
 
 #[actix_web::test]
-async fn the_board_is_ours_alone() {
+async fn the_board_loads_only_its_own_files() {
     let server = run();
     for (path, media_type) in
         [("/", "text/html"), ("/board.js", "text/javascript"), ("/board.css", "text/css")]
@@ -28,7 +28,7 @@ async fn the_board_is_ours_alone() {
 }
 
 #[test]
-fn nothing_from_outside_becomes_markup() {
+fn the_board_script_never_writes_markup() {
     let script = include_str!("../../board/board.js");
     for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
         assert!(!script.contains(word), "{word}");
@@ -38,7 +38,7 @@ fn nothing_from_outside_becomes_markup() {
 }
 
 #[actix_web::test]
-async fn answers_are_not_kept_by_caches() {
+async fn responses_are_not_cached() {
     let server = run();
     let answer = get(server.address, "/api/v1/live", &[("x-api-key", READER)]).await;
     assert_eq!(answer.headers["cache-control"], "no-store");
@@ -46,7 +46,7 @@ async fn answers_are_not_kept_by_caches() {
 }
 
 #[actix_web::test]
-async fn everything_documented_is_there() {
+async fn every_documented_path_exists() {
     let server = run();
     let served = get(server.address, "/api/v1/openapi.json", &[("x-api-key", READER)]).await;
     assert_eq!(served.status, 200);
@@ -71,7 +71,7 @@ async fn everything_documented_is_there() {
 }
 
 #[test]
-fn every_documented_api_path_asks_for_a_key() {
+fn every_documented_api_path_needs_a_key() {
     let json = serde_json::to_value(Document::openapi()).unwrap();
     for (path, item) in json["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

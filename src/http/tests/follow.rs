@@ -1,4 +1,4 @@
-//! `/api/v1/events`: how a client follows. That nothing is lost or doubled is tested with a database.
+//! The event stream `/api/v1/events`. tests/it tests with a database that no event is lost or doubled.
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -15,7 +15,7 @@ async fn follow(server: &Running, last: Option<&str>) -> TcpStream {
 }
 
 #[actix_web::test]
-async fn a_stream_begins_where_it_was_asked_to() {
+async fn a_stream_starts_at_the_requested_position() {
     let server = run();
     let mut stream = follow(&server, None).await;
     let text = read_until(&mut stream, ": from 7\n\n").await;
@@ -25,7 +25,7 @@ async fn a_stream_begins_where_it_was_asked_to() {
 }
 
 #[actix_web::test]
-async fn a_wrong_place_is_refused() {
+async fn a_wrong_position_is_refused() {
     let server = run();
     for last in ["x", "-1", "1e3"] {
         let answer =
@@ -35,7 +35,7 @@ async fn a_wrong_place_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_stream_ends_when_the_program_stops() {
+async fn a_stream_ends_when_precall_shuts_down() {
     let server = run();
     let mut stream = follow(&server, None).await;
     read_until(&mut stream, ": from").await;
@@ -46,7 +46,7 @@ async fn a_stream_ends_when_the_program_stops() {
 }
 
 #[actix_web::test]
-async fn streams_are_counted_and_given_back() {
+async fn the_number_of_open_streams_is_limited() {
     let server = run();
     let mut open = Vec::new();
     for _ in 0..32 {
@@ -57,7 +57,7 @@ async fn streams_are_counted_and_given_back() {
     let answer = read_answer(&mut follow(&server, None).await).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "too_many_at_once"));
     drop(open);
-    // The server notices at its second heartbeat into the void; until then the answer is the same.
+    // The server notices a gone client at its second heartbeat.
     let begun = std::time::Instant::now();
     loop {
         let mut stream = follow(&server, None).await;

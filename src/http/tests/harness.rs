@@ -1,4 +1,4 @@
-//! A server of this test alone, on a port of its own.
+//! A server for one test, on its own port.
 
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU32;
@@ -12,7 +12,7 @@ use precall_call::{At, VoiceId};
 use slog::{Discard, Logger, o};
 
 use super::client::{Answer, send};
-use super::scripted::Scripted;
+use super::scripted::{Scripted, nowhere};
 use crate::config::{ApiKeys, CorsOrigins, Scope, Secret, Sender, WebhookAuth};
 use crate::http::{MetricsPlace, Settings, metrics_server_of, server_of};
 use crate::signature::{Kind, sign};
@@ -70,7 +70,7 @@ pub fn settings() -> Settings {
     }
 }
 
-/// A running server; it stops with the test.
+/// A running server. Dropping it stops the server.
 pub struct Running {
     pub address: SocketAddr,
     pub engine: Arc<Scripted>,
@@ -88,12 +88,12 @@ pub fn run() -> Running {
 }
 
 pub fn run_with(settings: Settings) -> Running {
-    start(|engine, listener| server_of(settings, engine, listener, 1))
+    start(|engine, listener| server_of(settings, engine, nowhere(), listener, 1))
 }
 
-/// The server of metrics alone.
+/// The metrics server.
 pub fn run_metrics() -> Running {
-    start(|engine, listener| metrics_server_of(settings(), engine, listener))
+    start(|engine, listener| metrics_server_of(settings(), engine, nowhere(), listener))
 }
 
 fn start(build: impl FnOnce(Arc<Scripted>, TcpListener) -> std::io::Result<Server>) -> Running {
@@ -112,7 +112,7 @@ pub fn now_plus(seconds: i64) -> At {
 }
 
 impl Running {
-    /// Posts a body signed so many seconds from now.
+    /// Posts a body with a signature time `seconds` from now.
     pub async fn post_at(&self, path: &str, seconds: i64, body: &[u8]) -> Answer {
         let kind = if path == THREECX { Kind::ThreeCx } else { Kind::ElevenLabs };
         let (name, value) = sign(kind, SECRET.as_bytes(), body, now_plus(seconds));

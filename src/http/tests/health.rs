@@ -1,4 +1,4 @@
-//! Health, three ways, in every state of the world.
+//! The three health paths in every state of the engine.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::harness::{run, run_metrics, run_with, settings};
 use super::scripted::well;
 use crate::http::MetricsPlace;
 
-/// The health of the engine, the answers to expect: overall, live, ready.
+/// Name, health of the engine, expected status word, and expected codes of `/health`, `live` and `ready`.
 fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
     let stuck = Duration::from_secs(11);
     vec![
@@ -61,7 +61,7 @@ fn pbx(open: Option<bool>) -> Option<PbxHealth> {
 }
 
 #[actix_web::test]
-async fn each_question_has_its_own_answer() {
+async fn each_health_path_has_its_own_answer() {
     let server = run();
     for (name, health, status, overall, live, ready) in table() {
         server.engine.change(|script| script.health = health);
@@ -73,7 +73,7 @@ async fn each_question_has_its_own_answer() {
 }
 
 #[actix_web::test]
-async fn health_tells_what_is_promised() {
+async fn health_has_the_documented_fields() {
     let server = run();
     let json = get(server.address, "/health", &[]).await.json();
     assert_eq!(json["database"], "ok");
@@ -90,7 +90,7 @@ async fn health_tells_what_is_promised() {
 }
 
 #[actix_web::test]
-async fn metrics_can_live_elsewhere() {
+async fn metrics_can_have_their_own_listener() {
     let server = run();
     let page = get(server.address, "/metrics", &[]).await;
     assert!(page.headers["content-type"].starts_with("application/openmetrics-text"));

@@ -1,4 +1,4 @@
-//! `/webhook/elevenlabs/postcall`: what is answered to what.
+//! `/webhook/elevenlabs/postcall`: requests and answers.
 
 use precall_actors::api::{Busy, ReportOutcome};
 use precall_call::Grade;
@@ -33,7 +33,7 @@ async fn a_report_is_passed_on_with_its_body() {
 }
 
 #[actix_web::test]
-async fn whatever_became_of_it_is_processed() {
+async fn every_outcome_is_answered_with_processed() {
     let server = run();
     for outcome in [ReportOutcome::Applied(CALL), ReportOutcome::Kept, ReportOutcome::NotOurs] {
         server.engine.change(|script| script.reported = Ok(outcome));
@@ -43,7 +43,7 @@ async fn whatever_became_of_it_is_processed() {
 }
 
 #[actix_web::test]
-async fn failures_and_the_flat_form_are_reports_too() {
+async fn failures_and_the_flat_form_are_reports() {
     let server = run();
     let failure = r#"{"type":"call_initiation_failure","event_timestamp":1,"data":{"agent_id":"a","conversation_id":"c1","failure_reason":"busy"}}"#;
     let flat = r#"{"call_id":"c2","agent_id":"a","transcript":"hello","duration_seconds":"12","status":"completed"}"#;
@@ -55,7 +55,7 @@ async fn failures_and_the_flat_form_are_reports_too() {
 }
 
 #[actix_web::test]
-async fn what_the_database_cannot_keep_is_replaced_before_it_is_passed_on() {
+async fn json_that_jsonb_refuses_is_replaced() {
     let server = run();
     let answer = server.post(POSTCALL, &transcription("a\\u0000b\\ud83dc")).await;
     assert_eq!(answer.status, 200);
@@ -66,7 +66,7 @@ async fn what_the_database_cannot_keep_is_replaced_before_it_is_passed_on() {
 }
 
 #[actix_web::test]
-async fn a_type_that_means_nothing_is_acknowledged() {
+async fn an_unknown_type_is_acknowledged() {
     let server = run();
     let answer = server.post(POSTCALL, r#"{"type":"answering_machine_detection","data":{}}"#).await;
     assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some("processed")));
@@ -74,7 +74,7 @@ async fn a_type_that_means_nothing_is_acknowledged() {
 }
 
 #[actix_web::test]
-async fn what_is_no_report_is_400() {
+async fn an_unreadable_report_is_400() {
     let server = run();
     let tower =
         format!(r#"{{"type":"post_call_transcription","data":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
@@ -91,7 +91,7 @@ async fn what_is_no_report_is_400() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_kept_is_503() {
+async fn a_report_that_cannot_be_stored_is_503() {
     let server = run();
     server.engine.change(|script| script.reported = Err(Busy::CannotKeep));
     let answer = server.post(POSTCALL, &transcription("x")).await;
@@ -100,7 +100,7 @@ async fn what_cannot_be_kept_is_503() {
 }
 
 #[actix_web::test]
-async fn a_recording_of_tens_of_megabytes_is_read_and_not_kept() {
+async fn a_large_recording_is_read_and_not_kept_in_memory() {
     let server = run();
     let head = r#"{"type":"post_call_audio","event_timestamp":1,"data":{"agent_id":"a","conversation_id":"c3","full_audio":""#;
     let mut body = head.as_bytes().to_vec();
@@ -118,7 +118,7 @@ async fn a_recording_of_tens_of_megabytes_is_read_and_not_kept() {
 }
 
 #[actix_web::test]
-async fn a_long_transcript_is_read_and_a_longer_one_is_not() {
+async fn a_transcript_above_its_limit_is_refused() {
     let server = run();
     let answer = server.post(POSTCALL, &transcription(&"x".repeat(3 * MIB))).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -129,7 +129,7 @@ async fn a_long_transcript_is_read_and_a_longer_one_is_not() {
 }
 
 #[actix_web::test]
-async fn what_is_read_is_kept_as_it_came_and_recordings_without_their_sound() {
+async fn the_inbox_keeps_raw_bodies_and_no_audio_of_recordings() {
     let server = run();
     let text = transcription("Hallo \\u0000 \u{df}");
     assert_eq!(server.post(POSTCALL, &text).await.status, 200);
@@ -153,7 +153,7 @@ async fn what_is_read_is_kept_as_it_came_and_recordings_without_their_sound() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_kept_is_not_acknowledged_and_what_cannot_be_read_is_400_all_the_same() {
+async fn an_unstored_report_is_503_and_an_unreadable_one_stays_400() {
     let server = run();
     server.engine.change(|script| script.kept = Err(Busy::CannotKeep));
     assert_eq!(server.post(POSTCALL, &transcription("x")).await.status, 503);
@@ -173,7 +173,7 @@ fn recording(agent: &str, id: &str, sound: &str) -> String {
 }
 
 #[actix_web::test]
-async fn recordings_become_files_where_they_are_asked_for() {
+async fn recordings_become_files_if_configured() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("recordings");
     let server = run_with(Settings { recordings: Some(folder.clone()), ..settings() });
@@ -185,7 +185,7 @@ async fn recordings_become_files_where_they_are_asked_for() {
     assert_eq!(server.post(POSTCALL, &recording("of others", "conv_x", &long)).await.status, 200);
     assert_eq!(server.post(POSTCALL, &recording("a", "../conv", &long)).await.status, 400);
     assert_eq!(server.post(POSTCALL, &recording("a", "conv_y", &"!".repeat(100_000))).await.status, 400);
-    // One that nobody signed is not kept, however far it came.
+    // An unsigned recording leaves no file.
     let (name, value) = sign(Kind::ElevenLabs, b"another secret", b"", now_plus(0));
     let unsigned = recording("a", "conv_z", &long);
     let answer =

@@ -1,4 +1,4 @@
-//! An engine that answers what it is told to, and remembers what it was asked.
+//! A scripted engine: gives configured answers and records requests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use precall_actors::api::{
     InitiationAsked, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome,
     SpoolHealth, Taken,
 };
-use precall_actors::durability::leadership::Standing;
+use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::http::engine::Engine;
 
-/// What the engine was asked.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub enum Asked {
     Incoming(IncomingCall),
@@ -32,7 +32,7 @@ pub enum Asked {
     Initiation(InitiationAsked),
 }
 
-/// What it answers.
+/// Configured answers.
 #[derive(Clone)]
 pub struct Script {
     pub taken: Result<Taken, Busy>,
@@ -43,7 +43,7 @@ pub struct Script {
     pub health: Health,
     pub live: Vec<LiveCall>,
     pub transfer: Option<InitiationAnswer>,
-    /// It never answers.
+    /// Whether it never answers.
     pub hangs: bool,
 }
 
@@ -52,7 +52,6 @@ pub struct Scripted {
     pub asked: Mutex<Vec<Asked>>,
     kept: Mutex<Vec<WebhookRow>>,
     pub positions: watch::Sender<i64>,
-    pool: Pool,
     metrics: Arc<Metrics>,
 }
 
@@ -70,7 +69,7 @@ pub fn well() -> Health {
         queued_events: 2,
         live_calls: 1,
         draining: false,
-        standing: Standing::Acting(1),
+        role: EngineRole::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
         budgets: Vec::new(),
@@ -116,7 +115,6 @@ impl Scripted {
             asked: Mutex::new(Vec::new()),
             kept: Mutex::new(Vec::new()),
             positions: watch::Sender::new(7),
-            pool: nowhere(),
             metrics: Arc::new(Metrics::new()),
         })
     }
@@ -125,7 +123,7 @@ impl Scripted {
         change(&mut self.script.lock().unwrap());
     }
 
-    /// The inbox.
+    /// The stored webhooks.
     pub fn kept(&self) -> Vec<WebhookRow> {
         self.kept.lock().unwrap().clone()
     }
@@ -152,8 +150,8 @@ impl Scripted {
     }
 }
 
-/// A pool whose database is not there: port 1 of this machine.
-fn nowhere() -> Pool {
+/// A pool without a database: port 1 of this machine.
+pub fn nowhere() -> Pool {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(1).user("nobody").connect_timeout(Duration::from_millis(200));
     let manager = Manager::new(config, tokio_postgres::NoTls);
@@ -234,10 +232,6 @@ impl Engine for Scripted {
 
     fn positions(&self) -> watch::Receiver<i64> {
         self.positions.subscribe()
-    }
-
-    fn pool(&self) -> Pool {
-        self.pool.clone()
     }
 
     fn metrics(&self) -> Arc<Metrics> {

@@ -1,4 +1,4 @@
-//! `/webhook/3cx`: what is answered to what.
+//! `/webhook/3cx`: requests and answers.
 
 use precall_actors::api::{Busy, Outcome, PbxNoticeKind, Taken};
 use precall_call::Cause;
@@ -10,7 +10,7 @@ const INCOMING: &str =
     r#"{"event_type":"IncomingCall","call_id":"77","caller_id":"+4930123456","called_number":"100"}"#;
 
 #[actix_web::test]
-async fn a_call_is_taken_and_answered_in_full() {
+async fn an_accepted_call_gets_a_full_answer() {
     let server = run();
     let answer = server.post(THREECX, INCOMING).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -27,7 +27,7 @@ async fn a_call_is_taken_and_answered_in_full() {
 }
 
 #[actix_web::test]
-async fn every_outcome_has_its_word() {
+async fn every_outcome_has_its_status_word() {
     let server = run();
     for (outcome, word) in [
         (Outcome::Duplicate, "duplicate"),
@@ -68,7 +68,7 @@ async fn outbound_calls_are_ignored() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_used_is_400_with_a_code() {
+async fn an_unusable_body_is_400_with_a_code() {
     let server = run();
     for (body, code) in [
         ("", "bad_json"),
@@ -85,7 +85,7 @@ async fn what_cannot_be_used_is_400_with_a_code() {
 }
 
 #[actix_web::test]
-async fn no_value_in_any_field_is_500() {
+async fn no_field_value_causes_a_500() {
     let server = run();
     let fields = [
         "event_type",
@@ -129,7 +129,7 @@ async fn no_value_in_any_field_is_500() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_kept_is_503_with_a_time_to_come_back() {
+async fn a_call_that_cannot_be_stored_is_503_with_retry_after() {
     let server = run();
     for (busy, code) in [
         (Busy::AtCapacity, "at_capacity"),
@@ -147,7 +147,7 @@ async fn what_cannot_be_kept_is_503_with_a_time_to_come_back() {
 }
 
 #[actix_web::test]
-async fn an_engine_that_never_answers_is_503_before_3cx_gives_up() {
+async fn a_stuck_engine_is_503_before_3cx_times_out() {
     let server = run();
     server.engine.change(|script| script.hangs = true);
     let begun = std::time::Instant::now();
@@ -157,7 +157,7 @@ async fn an_engine_that_never_answers_is_503_before_3cx_gives_up() {
 }
 
 #[actix_web::test]
-async fn webhooks_are_counted_by_what_became_of_them() {
+async fn webhooks_are_counted_by_outcome() {
     let server = run();
     server.post(THREECX, INCOMING).await;
     server.post(THREECX, "{").await;

@@ -1,78 +1,80 @@
-//! A body as it arrives: bounded, proven while it passes, and kept only if it is to be read.
+//! Reads a webhook body piece by piece: checks its size and its signature. Recordings go to a file, other bodies are kept in
+//! memory.
 
 use bytes::Bytes;
 use precall_providers::elevenlabs::{AudioHead, audio_head};
 
 use super::recordings::Incoming;
-use crate::http::app_state::BODY_PIECE;
-use crate::http::error::{Code, Problem};
-use crate::http::fair_share::Share;
+use crate::http::body_limits::too_large;
+use crate::http::error::Problem;
+use crate::http::fair_share::{BODY_PIECE, Share};
 use crate::signature::Verifier;
-/// Bytes that bodies may have.
+
+/// Largest bodies, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Any body that is not one of the following.
+    /// Any other body.
     pub(crate) plain: usize,
-    /// A `post_call_transcription`, or a body that does not say early what it is.
+    /// A `post_call_transcription`, or a body whose beginning does not show its type.
     pub(crate) transcription: usize,
     /// A `post_call_audio`.
     pub(crate) audio: usize,
 }
 
 impl Limits {
-    /// The same for everything.
+    /// The same limit for every body.
     pub(crate) fn plain(limit: usize) -> Self {
         Self { plain: limit, transcription: limit, audio: limit }
     }
 
-    /// What no body may have.
+    /// The highest of the limits.
     pub(crate) fn largest(&self) -> usize {
         self.plain.max(self.transcription).max(self.audio)
     }
 }
 
-/// What a body was.
+/// A complete body.
 pub(crate) enum Body {
-    /// All of it.
+    /// The whole body.
     Whole(Bytes),
-    /// A recording: what its beginning said, and what was kept of it.
+    /// A recording: its fields other than the audio, and its file if recordings are kept.
     Recording(AudioHead, Option<Box<Incoming>>),
 }
 
-/// What is known of the body so far.
+/// Type of the body, as far as known.
 enum Kind {
-    /// Its beginning is too short to tell.
+    /// Too few bytes so far.
     Unread,
-    /// Kept; at most so many bytes.
+    /// Kept in memory, up to this many bytes.
     Kept(usize),
-    /// Not kept.
+    /// Not kept in memory.
     Recording(AudioHead),
 }
 
-/// Takes a body in, piece by piece.
-pub(crate) struct Intake {
+/// Reads one body.
+pub(crate) struct BodyReader {
     limits: Limits,
     proof: Option<Verifier>,
     kind: Kind,
     seen: usize,
     kept: Vec<u8>,
-    /// Of a recording, until it is in its file.
+    /// Bytes of a recording that are not in its file yet.
     passing: Vec<u8>,
     recordings: Keeping,
     share: Share,
 }
 
-/// What becomes of recordings.
+/// Whether recordings are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keeping {
-    /// They pass.
+    /// They are dropped.
     Nothing,
-    /// They go to a file.
+    /// They are written to a file.
     File,
 }
 
-impl Intake {
-    /// `share` is where it is kept until it is proven.
+impl BodyReader {
+    /// `share` limits the memory of unverified bodies.
     pub(crate) fn new(limits: Limits, proof: Option<Verifier>, share: Share) -> Self {
         let (kept, passing) = (Vec::new(), Vec::new());
         Self {
@@ -87,12 +89,15 @@ impl Intake {
         }
     }
 
-    /// What becomes of it, should it be a recording.
+    /// Sets whether a recording is kept.
     pub(crate) fn keeping(self, recordings: Keeping) -> Self {
         Self { recordings, ..self }
     }
 
-    /// The next bytes.
+    /// Adds the next bytes.
+    ///
+    /// # Errors
+    /// `body_too_large`, or `too_many_at_once` when there is no memory.
     pub(crate) fn take(&mut self, chunk: &[u8]) -> Result<(), Problem> {
         self.seen = self.seen.saturating_add(chunk.len());
         if let Some(proof) = &mut self.proof {
@@ -127,7 +132,7 @@ impl Intake {
         Ok(())
     }
 
-    /// From its beginning. Where the type comes after the data, the field that holds the recording tells it.
+    /// The type of a large body, from its beginning. If `type` comes late, the field `full_audio` shows a recording.
     fn kind_of_large_body(&self) -> Kind {
         let head = audio_head(&self.kept);
         match head.kind.as_deref() {
@@ -139,12 +144,15 @@ impl Intake {
         }
     }
 
-    /// Bytes of a recording that have not gone to its file yet; none as long as it is not known to be one.
-    pub(crate) fn of_recording(&mut self) -> Option<Vec<u8>> {
+    /// Takes the bytes of a recording that are not in its file yet; `None` for other bodies.
+    pub(crate) fn take_recording(&mut self) -> Option<Vec<u8>> {
         matches!(self.kind, Kind::Recording(_)).then(|| std::mem::take(&mut self.passing))
     }
 
-    /// The whole body, if it is what its signature claims. `incoming` is the file it went to, if it is a recording.
+    /// Checks the signature and returns the body. `incoming` is the file of a recording.
+    ///
+    /// # Errors
+    /// The signature is wrong.
     pub(crate) fn finish(self, incoming: Option<Box<Incoming>>) -> Result<Body, Problem> {
         if let Some(proof) = self.proof {
             proof.finish()?;
@@ -154,11 +162,6 @@ impl Intake {
             Kind::Unread | Kind::Kept(_) => Ok(Body::Whole(self.kept.into())),
         }
     }
-}
-
-/// The problem of a body that is longer than `limit`.
-pub(crate) fn too_large(limit: usize) -> Problem {
-    Problem::new(Code::BodyTooLarge, format!("this body may have {limit} bytes at most"))
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -1,9 +1,7 @@
-//! Webhooks as they are kept: each once, as it came, with what its sender was told.
+//! Rows of the webhook inbox: each webhook once, as it came, with the outcome that its sender got.
 //!
-//! One that nobody can read is kept as well, if its signature is right: somebody may teach precall to read it, and then it is
-//! replayed. It is answered 400 all the same, since to send it again would change nothing.
-
-use std::sync::{Mutex, PoisonError};
+//! An unreadable webhook with a good signature is quarantined: a later version of precall may read it, and an operator can
+//! replay it. Its sender gets 400, because sending it again changes nothing.
 
 use actix_web::web;
 use bytes::Bytes;
@@ -14,49 +12,28 @@ use sha2::{Digest as _, Sha256};
 use slog::warn;
 use uuid::Uuid;
 
-use crate::http::app_state::Edge;
+use super::unreadable::Unreadable;
+use crate::http::app_state::AppState;
 use crate::http::clock;
 use crate::http::error::Problem;
+use crate::http::inbound::READ_HERE_MAX;
 
-/// Bodies that are larger are dealt with on another thread: a worker serves many callers.
-pub(crate) const READ_HERE_MAX: usize = 256 * 1024;
 const DAY: i64 = 24 * 3600 * 1_000_000;
-/// What a sender says of the time of its event is believed within these bounds: a clock that is wrong must not decide where a row goes.
+/// The sender's time of an event is used within these bounds. A wrong clock must not choose the partition of a row.
 const BEHIND_MAX_DAYS: u64 = 5;
 const AHEAD_MAX_DAYS: u64 = 1;
-/// Unreadable bodies that are kept within an hour. More of them say nothing new, and must not fill the database.
-const UNREADABLE_MAX: u32 = 1_000;
-const HOUR: i64 = 3600 * 1_000_000;
-
-/// How many unreadable bodies were kept within this hour.
-#[derive(Debug, Default)]
-pub(crate) struct Unreadable(Mutex<(i64, u32)>);
-
-impl Unreadable {
-    /// Whether one more may be kept.
-    fn has_room(&self, now: At) -> bool {
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hour = now.0.div_euclid(HOUR);
-        if counted.0 != hour {
-            *counted = (hour, 0);
-        }
-        counted.1 = counted.1.saturating_add(1);
-        counted.1 <= UNREADABLE_MAX
-    }
-}
-
-/// What a webhook is about, as far as it says.
+/// What a webhook is about.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     /// `3cx`, or the `type` of a report.
     pub(crate) kind: Name,
-    /// The PBX's id of the call, or the provider's of the conversation.
+    /// The PBX's id of the call, or ElevenLabs' id of the conversation.
     pub(crate) id: Option<String>,
-    /// When it happened.
+    /// When it happened, by the sender's clock.
     pub(crate) at: Option<At>,
 }
 
-/// The row of a webhook that was read.
+/// The row of a readable webhook.
 pub(crate) async fn read_row(
     about: About,
     outcome: &'static str,
@@ -65,17 +42,23 @@ pub(crate) async fn read_row(
     row(about, "done", outcome.into(), None, body.into()).await
 }
 
-/// Keeps a webhook that was signed as it should be and cannot be read. Whether that worked changes nothing for the sender.
-pub(crate) async fn quarantine(edge: &Edge, kind: &'static str, problem: &Problem, body: Bytes) {
-    if !edge.unreadable.has_room(clock::now()) {
+/// Keeps a webhook that has a good signature and cannot be read. A failure does not change the answer to the sender.
+pub(crate) async fn quarantine(
+    app: &AppState,
+    unreadable: &Unreadable,
+    kind: &'static str,
+    problem: &Problem,
+    body: Bytes,
+) {
+    if !unreadable.has_room(clock::now()) {
         return;
     }
     let about = About { kind: kind.into(), ..About::default() };
     let reason = Some(problem.detail.to_string());
     let row = row(about, "quarantined", problem.code.name().into(), reason, Some(body)).await;
     let id = row.id;
-    let kept = edge.engine.keep_webhook(row).await;
-    warn!(edge.settings.log, "a webhook cannot be read, it is quarantined"; "webhook" => %id, "kind" => kind,
+    let kept = app.engine.keep_webhook(row).await;
+    warn!(app.settings.log, "webhook cannot be read, quarantined"; "webhook" => %id, "kind" => kind,
         "reason" => problem.to_string(), "kept" => kept.is_ok());
 }
 
@@ -94,7 +77,7 @@ async fn row(
             id: Uuid::now_v7(),
             kind: about.kind,
             provider_id: about.id.unwrap_or_default(),
-            event_timestamp: Time(believed(about.at, now)),
+            event_timestamp: Time(plausible_time(about.at, now)),
             body_sha256,
             received_at: Time(now),
             state: state.into(),
@@ -106,13 +89,13 @@ async fn row(
     if !is_large {
         return make();
     }
-    // Lost only when the pool of threads is: then it is done here.
-    let again = make.clone();
-    web::block(make).await.unwrap_or_else(|_| again())
+    // Fails only when the thread pool is gone.
+    let make_here = make.clone();
+    web::block(make).await.unwrap_or_else(|_| make_here())
 }
 
-/// What the sender says, or the day on which it came.
-fn believed(said: Option<At>, now: At) -> At {
+/// The sender's time if it is plausible, else the day of receipt.
+fn plausible_time(said: Option<At>, now: At) -> At {
     let span = |count| i64::try_from(days(count).as_micros()).unwrap_or(i64::MAX);
     let (oldest, newest) =
         (now.0.saturating_sub(span(BEHIND_MAX_DAYS)), now.0.saturating_add(span(AHEAD_MAX_DAYS)));

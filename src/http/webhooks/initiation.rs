@@ -1,5 +1,5 @@
-//! `POST /webhook/elevenlabs/initiation`: the provider asks which voice an inbound conversation speaks with. Only calls that
-//! are transferred have one of their own; to all others the fallback voice is the answer.
+//! `POST /webhook/elevenlabs/initiation`: ElevenLabs asks for the voice of an inbound conversation. A transferred call has
+//! its own voice; every other conversation gets the fallback voice.
 
 use std::time::Duration;
 
@@ -15,22 +15,24 @@ use serde_json::{Map, Value, json};
 
 use super::inbox::{self, About};
 use crate::config::Secret;
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
+use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
-use crate::http::webhooks::body::{Body, Intake, Limits};
-use crate::http::webhooks::signed_body::{drain, fits, read, trusted_address};
+use crate::http::webhooks::body::{Body, BodyReader, Limits};
+use crate::http::webhooks::signed_body::{read, trusted_address};
+use crate::http::webhooks::state::WebhookState;
 use crate::http::{client_address, response};
 
-/// The provider waits while a telephone rings; its four fields are a few hundred bytes.
+/// Bytes. The four fields need a few hundred.
 const BODY_MAX: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(5);
-/// Longer ones are not remembered, and so a repeated question is not recognised.
+/// A longer id is not kept, so a repeated request is not recognised.
 const CALL_SID_MAX: usize = 256;
 
-/// A request that brought the secret, and what it asks.
-pub(crate) struct Knocked(InitiationAsked, Bytes);
+/// A request with the right secret: what it asks, and its body.
+pub(crate) struct InitiationRequest(InitiationAsked, Bytes);
 
-/// The four fields (provider facts, section 3); a call from elsewhere may lack any of them.
+/// The four fields (provider facts, section 3). Each may be missing.
 #[derive(Deserialize)]
 struct Wire {
     #[serde(default)]
@@ -43,7 +45,7 @@ struct Wire {
     call_sid: Option<String>,
 }
 
-impl FromRequest for Knocked {
+impl FromRequest for InitiationRequest {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -51,18 +53,18 @@ impl FromRequest for Knocked {
         let request = request.clone();
         let mut payload = payload.take();
         async move {
-            let edge = Edge::of(&request)?;
-            let admitted = knocks(&request, &edge);
+            let app = AppState::of(&request)?;
+            let admitted = check_request(&request, &app);
             if let Err(problem) = admitted {
                 drain(&request, &mut payload).await;
                 return Err(problem);
             }
-            let intake = Intake::new(
+            let reader = BodyReader::new(
                 Limits::plain(BODY_MAX),
                 None,
-                edge.body_room.share(client_address::address(&request, &edge.settings)),
+                WebhookState::of(&request)?.body_room.share(client_address::address(&request, &app.settings)),
             );
-            let body = read(&mut payload, intake, None, BODY_TIME).await?;
+            let body = read(&mut payload, reader, None, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
             let wire: Wire = serde_json::from_slice(&body).map_err(|_| Problem::of(Code::BadJson))?;
             let asked = InitiationAsked {
@@ -77,45 +79,45 @@ impl FromRequest for Knocked {
     }
 }
 
-fn knocks(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
-    let settings = &edge.settings;
+fn check_request(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {
+    let settings = &app.settings;
     let secret = settings.initiation_secret.as_ref().ok_or_else(|| Problem::of(Code::NotFound))?;
     trusted_address(request, settings, &settings.elevenlabs)?;
     fits(request, BODY_MAX)?;
-    let told = request.headers().get("x-initiation-secret").and_then(|value| value.to_str().ok());
+    let sent = request.headers().get("x-initiation-secret").and_then(|value| value.to_str().ok());
     // `Secret` compares in constant time.
-    match told {
-        Some(told) if Secret::new(told) == *secret => Ok(()),
+    match sent {
+        Some(sent) if Secret::new(sent) == *secret => Ok(()),
         Some(_) | None => Err(Problem::of(Code::SecretWrong)),
     }
 }
 
-/// Answers with the voice to speak with.
+/// Answers with the voice of the conversation.
 pub(crate) async fn webhook(
-    edge: web::Data<Edge>,
-    Knocked(asked, body): Knocked,
+    app: web::Data<AppState>,
+    InitiationRequest(asked, body): InitiationRequest,
 ) -> Result<HttpResponse, Problem> {
-    match edge.engine.initiation(&asked) {
+    match app.engine.initiation(&asked) {
         Some(found) => {
-            // Nothing is promised by the answer, which is waited for while a telephone rings.
+            // Stored after the answer: the caller's telephone rings meanwhile, and the answer does not depend on it.
             let about = About { kind: "initiation".into(), id: asked.call_sid, at: None };
-            let inbox = edge.clone();
+            let inbox = app.clone();
             actix_web::rt::spawn(async move {
                 let _ = inbox.engine.keep_webhook(inbox::read_row(about, "matched", body).await).await;
             });
-            let voice = found.voice.as_ref().or(edge.settings.fallback_voice.as_ref());
+            let voice = found.voice.as_ref().or(app.settings.fallback_voice.as_ref());
             response::counted("matched", &initiation_data(voice, Some(found.call)))
         }
-        None => response::counted("fallback", &initiation_data(edge.settings.fallback_voice.as_ref(), None)),
+        None => response::counted("fallback", &initiation_data(app.settings.fallback_voice.as_ref(), None)),
     }
 }
 
-/// `conversation_initiation_client_data` as the facts page has it (section 3): what is not set is left out, not null.
+/// `conversation_initiation_client_data` (provider facts, section 3). Unset fields are left out, not null.
 fn initiation_data(voice: Option<&VoiceId>, call: Option<CallId>) -> Value {
     let mut data = Map::new();
     let mut variables = Map::new();
     if let Some(call) = call {
-        // Both come back with the report, which is how the conversation finds its call.
+        // Both come back with the report, and link the conversation to its call.
         variables.insert(VARIABLE_CALL.to_owned(), json!(call.to_string()));
         variables.insert(VARIABLE_PURPOSE.to_owned(), json!(Purpose::Agent.name()));
         data.insert("user_id".to_owned(), json!(call.to_string()));

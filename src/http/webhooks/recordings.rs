@@ -1,5 +1,5 @@
-//! Recordings of conversations as files: `STORE_RECORDINGS`. What comes in goes to a file as it is, since nobody knows yet who sent
-//! it; the sound is taken out of it when that is proven.
+//! Recordings of conversations as files (`STORE_RECORDINGS`). The body goes to a temporary file. The audio is taken out of it
+//! after the signature is checked.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write as _};
@@ -17,18 +17,18 @@ use uuid::Uuid;
 
 use crate::http::error::{Code, Problem};
 
-/// Recordings that are taken in at once; more of them are told to come again.
+/// Recordings received at once. Further ones get 503.
 const AT_ONCE: usize = 8;
 const FIELD: &[u8] = b"\"full_audio\"";
 const ID_MAX: usize = 128;
 
-/// See the file.
+/// The folder of recordings, and the limit on receiving them.
 pub(crate) struct Recordings {
     folder: PathBuf,
     room: Arc<Semaphore>,
 }
 
-/// One that comes in. Unless it is stored, nothing of it is left.
+/// A recording that is being received. Dropping it removes the temporary file.
 pub(crate) struct Incoming {
     folder: PathBuf,
     path: PathBuf,
@@ -41,7 +41,10 @@ impl Recordings {
         Self { folder, room: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// Begins to take one in.
+    /// Begins to receive a recording.
+    ///
+    /// # Errors
+    /// `too_many_at_once`, or `cannot_keep` when the file cannot be made.
     pub(crate) async fn begin(&self) -> Result<Box<Incoming>, Problem> {
         let room = Arc::clone(&self.room).try_acquire_owned();
         let permit = room.map_err(|_| Problem::of(Code::TooManyAtOnce))?;
@@ -58,12 +61,12 @@ impl Recordings {
 }
 
 impl Incoming {
-    /// The next bytes.
+    /// Writes the next bytes.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.file.write_all(bytes).await.map_err(|_| Problem::of(Code::CannotKeep))
     }
 
-    /// What the whole of it says beside the sound.
+    /// The fields of the whole body, without the audio.
     pub(crate) async fn head(&mut self) -> Result<AudioHead, Problem> {
         self.file.flush().await.map_err(|_| Problem::of(Code::CannotKeep))?;
         let path = self.path.clone();
@@ -71,7 +74,7 @@ impl Incoming {
         head.map_err(|_| Problem::new(Code::BadJson, "the body is not valid JSON"))
     }
 
-    /// Keeps the sound, under the conversation's name. A recording that comes twice is the same.
+    /// Stores the audio as `<conversation id>.mp3`. A repeated recording replaces itself.
     pub(crate) async fn store(mut self, conversation: &ConversationId) -> Result<(), Problem> {
         let id = conversation.as_str();
         let is_name = id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
@@ -80,16 +83,16 @@ impl Incoming {
         }
         self.file.flush().await.map_err(|_| Problem::of(Code::CannotKeep))?;
         let (from, to) = (self.path.clone(), self.folder.join(format!("{id}.mp3")));
-        let sound = from.with_extension("mp3");
-        let taken_out = blocking(move || {
-            let done = take_sound_out(&from, &sound).and_then(|()| fs::rename(&sound, to));
+        let audio = from.with_extension("mp3");
+        let extracted = blocking(move || {
+            let done = extract_audio(&from, &audio).and_then(|()| fs::rename(&audio, to));
             if done.is_err() {
-                let _ = fs::remove_file(&sound);
+                let _ = fs::remove_file(&audio);
             }
             done
         });
-        taken_out.await.map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => Problem::new(Code::BadField, "data.full_audio is no base64"),
+        extracted.await.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => Problem::new(Code::BadField, "data.full_audio is not base64"),
             _ => Problem::of(Code::CannotKeep),
         })
     }
@@ -105,22 +108,22 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-fn take_sound_out(body: &Path, sound: &Path) -> io::Result<()> {
+fn extract_audio(body: &Path, audio: &Path) -> io::Result<()> {
     let mut reader = BufReader::new(File::open(body)?);
     find_value(&mut reader)?;
-    let mut out = OpenOptions::new().create_new(true).write(true).mode(0o600).open(sound)?;
+    let mut out = OpenOptions::new().create_new(true).write(true).mode(0o600).open(audio)?;
     io::copy(&mut DecoderReader::new(Text(reader), &STANDARD), &mut out)?;
     out.flush()?;
     out.sync_all()
 }
 
-/// To the first letter of the field's value.
+/// Reads up to the first character of the field's value.
 fn find_value(reader: &mut impl BufRead) -> io::Result<()> {
     let mut matched = 0_usize;
     let missing = || io::Error::new(io::ErrorKind::InvalidData, "no full_audio");
     while matched < FIELD.len() {
         let byte = next(reader)?.ok_or_else(missing)?;
-        // The name begins with a quotation mark, and has none but at its end.
+        // The field name has quotation marks only at its beginning and its end.
         matched = match FIELD.get(matched) {
             Some(expected) if *expected == byte => matched.saturating_add(1),
             _ => usize::from(byte == b'"'),
@@ -140,7 +143,7 @@ fn next(reader: &mut impl Read) -> io::Result<Option<u8>> {
     Ok((reader.read(&mut byte)? == 1).then_some(byte[0]))
 }
 
-/// The letters of a JSON string up to its end. Base64 has none that needs an escape, but `/` may have one.
+/// The characters of a JSON string. Base64 needs no escapes, but `/` may be escaped.
 struct Text<R>(R);
 
 impl<R: BufRead> Read for Text<R> {

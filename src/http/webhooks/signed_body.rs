@@ -1,47 +1,45 @@
-//! Extractors that carry authority: a handler that has a body `SentBy` somebody need not ask who sent it.
+//! The extractor of webhook bodies. A handler that gets a [`SignedBody`] need not check its sender.
 
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use super::recordings::Recordings;
+use super::state::WebhookState;
 use crate::config::{Sender, WebhookAuth};
-use crate::http::app_state::Edge;
+use crate::http::app_state::AppState;
+use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
 use crate::http::settings::Settings;
-use crate::http::webhooks::body::{Body, Intake, Keeping, Limits, too_large};
+use crate::http::webhooks::body::{Body, BodyReader, Keeping, Limits};
 use crate::http::{client_address, clock};
 use crate::signature::{Kind, SignatureError, Verifier};
 
-/// A body that stops for so long is given up.
+/// Longest pause within a body.
 const IDLE: Duration = Duration::from_secs(10);
-/// A refused body is read to its end if it is as small as this: closing the connection would cost more.
-const DRAIN_BYTES: usize = 64 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// Recordings come as base64 within JSON: ten hours at 24 kB a second would be more than this.
+/// Bytes of a recording, which is base64 in JSON. Ten hours at 24 kB a second would be more.
 const RECORDING_MAX: usize = 256 * 1024 * 1024;
 
-/// Somebody who signs what it posts.
-pub(crate) trait Signs: 'static {
-    /// How it signs.
+/// A sender of signed webhooks.
+pub(crate) trait SignedSender: 'static {
+    /// Its kind of signature.
     const KIND: Kind;
-    /// How long the whole body may take.
+    /// Time limit for the whole body.
     const BODY_TIME: Duration;
-    /// What is known of the sender.
+    /// Its secret and its trusted addresses.
     fn sender(settings: &Settings) -> &Sender;
-    /// How large its bodies may be.
+    /// Limits of its bodies.
     fn limits(settings: &Settings) -> Limits;
 }
 
 /// The 3CX call flow.
 pub(crate) struct ThreeCx;
 
-impl Signs for ThreeCx {
+impl SignedSender for ThreeCx {
     const KIND: Kind = Kind::ThreeCx;
     const BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -57,7 +55,7 @@ impl Signs for ThreeCx {
 /// ElevenLabs (facts page, section 5).
 pub(crate) struct ElevenLabs;
 
-impl Signs for ElevenLabs {
+impl SignedSender for ElevenLabs {
     const KIND: Kind = Kind::ElevenLabs;
     const BODY_TIME: Duration = Duration::from_secs(120);
 
@@ -74,13 +72,13 @@ impl Signs for ElevenLabs {
     }
 }
 
-/// The body of a request that was sent by `S`.
-pub(crate) struct SentBy<S> {
+/// A body that `S` has sent: its address is trusted and its signature is right.
+pub(crate) struct SignedBody<S> {
     pub(crate) body: Body,
     signer: PhantomData<S>,
 }
 
-impl<S: Signs> FromRequest for SentBy<S> {
+impl<S: SignedSender> FromRequest for SignedBody<S> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -88,11 +86,12 @@ impl<S: Signs> FromRequest for SentBy<S> {
         let request = request.clone();
         let mut payload = payload.take();
         async move {
-            let edge = Edge::of(&request)?;
-            let limits = S::limits(&edge.settings);
-            let admitted = trusted_address(&request, &edge.settings, S::sender(&edge.settings))
+            let app = AppState::of(&request)?;
+            let state = WebhookState::of(&request)?;
+            let limits = S::limits(&app.settings);
+            let admitted = trusted_address(&request, &app.settings, S::sender(&app.settings))
                 .and_then(|()| fits(&request, limits.largest()))
-                .and_then(|()| begin_proof::<S>(&request, &edge.settings));
+                .and_then(|()| begin_verification::<S>(&request, &app.settings));
             let proof = match admitted {
                 Ok(proof) => proof,
                 Err(problem) => {
@@ -100,21 +99,24 @@ impl<S: Signs> FromRequest for SentBy<S> {
                     return Err(problem);
                 }
             };
-            let intake = Intake::new(
+            let reader = BodyReader::new(
                 limits,
                 proof,
-                edge.body_room.share(client_address::address(&request, &edge.settings)),
+                state.body_room.share(client_address::address(&request, &app.settings)),
             );
-            let keeping = edge.recordings.as_ref().map_or(Keeping::Nothing, |_| Keeping::File);
+            let keeping = state.recordings.as_ref().map_or(Keeping::Nothing, |_| Keeping::File);
             let body =
-                read(&mut payload, intake.keeping(keeping), edge.recordings.as_ref(), S::BODY_TIME).await?;
+                read(&mut payload, reader.keeping(keeping), state.recordings.as_ref(), S::BODY_TIME).await?;
             Ok(Self { body, signer: PhantomData })
         }
         .boxed_local()
     }
 }
 
-/// Whether the sender may post from where it does.
+/// Checks the client address against the trusted addresses of the sender.
+///
+/// # Errors
+/// `address_not_trusted`.
 pub(crate) fn trusted_address(
     request: &HttpRequest,
     settings: &Settings,
@@ -127,21 +129,10 @@ pub(crate) fn trusted_address(
     }
 }
 
-fn announced_length(request: &HttpRequest) -> Option<usize> {
-    let value = request.headers().get(header::CONTENT_LENGTH)?;
-    // A length beyond what a usize holds is beyond every limit as well.
-    value.to_str().ok().map(|text| text.trim().parse().unwrap_or(usize::MAX))
-}
-
-/// Whether the announced length, where there is one, is allowed.
-pub(crate) fn fits(request: &HttpRequest, limit: usize) -> Result<(), Problem> {
-    if announced_length(request).is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
-    Ok(())
-}
-
-fn begin_proof<S: Signs>(request: &HttpRequest, settings: &Settings) -> Result<Option<Verifier>, Problem> {
+fn begin_verification<S: SignedSender>(
+    request: &HttpRequest,
+    settings: &Settings,
+) -> Result<Option<Verifier>, Problem> {
     let secret = match &S::sender(settings).auth {
         WebhookAuth::Signed(secret) => secret,
         WebhookAuth::OpenInDevelopment => return Ok(None),
@@ -149,17 +140,20 @@ fn begin_proof<S: Signs>(request: &HttpRequest, settings: &Settings) -> Result<O
     let mut headers = request.headers().get_all(S::KIND.header_name());
     let header = headers.next();
     if headers.next().is_some() {
-        // Of two headers nobody knows which one counts.
+        // With two headers it is not clear which one counts.
         return Err(SignatureError::Malformed.into());
     }
     let header = header.map(|value| value.as_bytes());
     Ok(Some(Verifier::begin(S::KIND, secret.expose().as_bytes(), header, clock::now())?))
 }
 
-/// Reads a body to its end, within `longest` and with no pause longer than [`IDLE`].
+/// Reads a whole body, within `longest` and without a pause longer than [`IDLE`].
+///
+/// # Errors
+/// Too slow, too large, broken, or wrongly signed.
 pub(crate) async fn read(
     payload: &mut Payload,
-    mut intake: Intake,
+    mut reader: BodyReader,
     recordings: Option<&Recordings>,
     longest: Duration,
 ) -> Result<Body, Problem> {
@@ -168,11 +162,11 @@ pub(crate) async fn read(
         let left = longest.saturating_sub(begun.elapsed()).min(IDLE);
         match tokio::time::timeout(left, payload.next()).await {
             Err(_) => return Err(Problem::of(Code::BodyTimeout)),
-            Ok(None) => return intake.finish(incoming),
-            Ok(Some(Ok(chunk))) => intake.take(&chunk)?,
+            Ok(None) => return reader.finish(incoming),
+            Ok(Some(Ok(chunk))) => reader.take(&chunk)?,
             Ok(Some(Err(_))) => return Err(Problem::of(Code::BodyBroken)),
         }
-        if let (Some(recordings), Some(bytes)) = (recordings, intake.of_recording()) {
+        if let (Some(recordings), Some(bytes)) = (recordings, reader.take_recording()) {
             let file = match &mut incoming {
                 Some(file) => file,
                 None => incoming.insert(recordings.begin().await?),
@@ -180,22 +174,4 @@ pub(crate) async fn read(
             file.write(&bytes).await?;
         }
     }
-}
-
-/// Reads a refused body to its end if that is quickly done.
-pub(crate) async fn drain(request: &HttpRequest, payload: &mut Payload) {
-    if announced_length(request).is_some_and(|length| length > DRAIN_BYTES) {
-        return;
-    }
-    let reading = async {
-        let mut read = 0_usize;
-        while let Some(Ok(chunk)) = payload.next().await {
-            read = read.saturating_add(chunk.len());
-            if read > DRAIN_BYTES {
-                return;
-            }
-        }
-    };
-    // Whether it ended in time makes no difference to the answer.
-    drop(tokio::time::timeout(DRAIN_TIME, reading).await);
 }

@@ -1,4 +1,4 @@
-//! Tests of file.
+//! Tests of the log file.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use std::fs;
@@ -15,7 +15,7 @@ fn file(path: &Path, max_bytes: u64, keep: usize) -> RotatingFile {
     RotatingFile::new(LogFile { path: path.to_owned(), max_bytes, keep })
 }
 
-/// The visible files, by name, with their sizes.
+/// Names and sizes of the visible files.
 fn sizes(directory: &Path) -> Vec<(String, u64)> {
     let mut found: Vec<_> = fs::read_dir(directory)
         .unwrap()
@@ -27,13 +27,13 @@ fn sizes(directory: &Path) -> Vec<(String, u64)> {
     found
 }
 
-/// Pretends that the time to look again has come.
+/// Makes the next check due now.
 fn wait(file: &mut RotatingFile) {
     file.looked_at = Instant::now().checked_sub(LOOK_EVERY).unwrap();
 }
 
 #[test]
-fn size_and_count_are_real_limits() {
+fn size_and_count_are_limited() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = file(&dir.path().join("a.log"), 100, 3);
     for _ in 0..1_000 {
@@ -54,7 +54,7 @@ fn one_file_is_possible() {
 }
 
 #[test]
-fn a_new_start_goes_on_and_applies_a_lower_limit() {
+fn a_new_start_appends_and_applies_a_lower_limit() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
     let mut log = file(&path, 50, 6);
@@ -83,7 +83,7 @@ fn a_line_longer_than_a_file_is_kept_whole() {
 }
 
 #[test]
-fn what_cannot_be_written_is_told_once_and_tried_again() {
+fn a_failing_file_is_reported_once_and_retried() {
     let dir = tempfile::tempdir().unwrap();
     let blocker = dir.path().join("logs");
     fs::write(&blocker, "not a directory").unwrap();
@@ -105,14 +105,14 @@ fn a_second_process_does_not_rotate_the_same_file() {
     let path = dir.path().join("a.log");
     let (mut first, mut second) = (file(&path, 100, 2), file(&path, 100, 2));
     assert_eq!(first.write(LINE), Written::AsBefore);
-    assert_eq!(second.write(LINE), Written::Failed("another process writes it".to_owned()));
+    assert_eq!(second.write(LINE), Written::Failed("another process writes this file".to_owned()));
     drop(first);
     wait(&mut second);
     assert_eq!(second.write(LINE), Written::Again);
 }
 
 #[test]
-fn a_file_that_was_moved_away_is_made_anew() {
+fn a_moved_file_is_created_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
     let mut log = file(&path, 1_000, 2);
@@ -124,12 +124,12 @@ fn a_file_that_was_moved_away_is_made_anew() {
 }
 
 #[test]
-fn files_of_others_in_the_way_do_not_end_logging() {
+fn foreign_files_in_the_way_do_not_end_logging() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
     let mut log = file(&path, 50, 3);
     log.write(LINE);
-    // The library did not see this one when it started, and asserts that it is not there.
+    // The library asserts that this file, which it did not see at the start, does not exist.
     fs::write(dir.path().join("a.log.1"), "x").unwrap();
     assert!(matches!(log.write(LINE), Written::Failed(_)));
     wait(&mut log);
@@ -138,7 +138,7 @@ fn files_of_others_in_the_way_do_not_end_logging() {
 }
 
 #[test]
-fn others_may_not_read_it() {
+fn others_cannot_read_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
     file(&path, 50, 3).write(LINE);

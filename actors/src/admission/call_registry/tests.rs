@@ -24,7 +24,7 @@ const B: &str = "+4915112345679";
 
 #[test]
 fn the_same_webhook_is_the_same_call_for_35_minutes_and_longer_while_it_is_live() {
-    let mut registry = Registry::default();
+    let mut registry = CallRegistry::default();
     assert_eq!(registry.find(&sighting(Some("7"), A), NOW), Found::New);
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);
     assert_eq!(registry.find(&sighting(Some("7"), A), at(1)), Found::Call(CallId(1)));
@@ -37,14 +37,14 @@ fn the_same_webhook_is_the_same_call_for_35_minutes_and_longer_while_it_is_live(
 
 #[test]
 fn another_caller_under_the_same_id_is_another_call() {
-    let mut registry = Registry::default();
+    let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);
     assert_eq!(registry.find(&sighting(Some("7"), B), at(1)), Found::New);
 }
 
 #[test]
 fn without_an_id_the_numbers_and_the_time_must_agree_and_be_unambiguous() {
-    let mut registry = Registry::default();
+    let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);
     assert_eq!(registry.find(&sighting(None, A), at(9)), Found::Call(CallId(1)));
     assert_eq!(registry.find(&sighting(None, A), at(11)), Found::New);
@@ -56,7 +56,7 @@ fn without_an_id_the_numbers_and_the_time_must_agree_and_be_unambiguous() {
 
 #[test]
 fn anonymous_callers_match_by_id_alone() {
-    let mut registry = Registry::default();
+    let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), "anonymous"), NOW);
     assert_eq!(registry.find(&sighting(None, "anonymous"), at(1)), Found::New);
     assert_eq!(registry.find(&sighting(Some("7"), "anonymous"), at(1)), Found::Call(CallId(1)));
@@ -64,7 +64,7 @@ fn anonymous_callers_match_by_id_alone() {
 
 #[test]
 fn an_end_that_comes_first_absorbs_its_call_once() {
-    let mut registry = Registry::default();
+    let mut registry = CallRegistry::default();
     assert_eq!(registry.meant(&sighting(Some("7"), "anonymous"), NOW), None);
     assert!(registry.ended_early("default", "7", NOW));
     assert_eq!(registry.find(&sighting(Some("7"), A), at(5)), Found::EndedBefore);
@@ -74,7 +74,7 @@ fn an_end_that_comes_first_absorbs_its_call_once() {
 
 #[test]
 fn a_notice_without_a_caller_means_the_latest_call_of_its_id() {
-    let mut registry = Registry::default();
+    let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);
     registry.released(CallId(1));
     registry.admit(CallId(2), sighting(Some("7"), B), at(1));

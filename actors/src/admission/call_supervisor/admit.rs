@@ -17,11 +17,11 @@ use crate::admission::contract::{Busy, IncomingCall, Outcome, PbxNoticeKind, Tak
 use crate::call::call_actor::Origin;
 use crate::call::call_context::{CallContext, stored_number};
 use crate::call::line::Line;
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
 use crate::durability::persistence::Keep;
-use crate::limits::dial_guard::{Dial, Verdict};
-use crate::voices::voice_book::Peek;
+use crate::limits::dial_guard::{Dial, DialDecision};
+use crate::voices::voice_book::LookUpCached;
 
 /// There is one PBX client so far.
 pub(crate) const PBX: &str = "default";
@@ -153,8 +153,8 @@ impl CallSupervisor {
             return Admission::Accepted;
         }
         match self.guard.ask(Dial { call, number: caller, called }, now) {
-            Verdict::Allowed => Admission::Accepted,
-            Verdict::Refused(refusal) => {
+            DialDecision::Allowed => Admission::Accepted,
+            DialDecision::Refused(refusal) => {
                 warn!(self.services.log, "a call back was refused"; "call" => %call, "caller" => ?caller,
                     "reason" => refusal.name());
                 Admission::Refused(refusal.cause())
@@ -195,7 +195,7 @@ impl CallSupervisor {
                 return;
             }
             let cached_voice = match voice {
-                Some(key) => book.send(Peek(key)).await.ok().flatten(),
+                Some(key) => book.send(LookUpCached(key)).await.ok().flatten(),
                 None => None,
             };
             let _ = answer.send(Ok(Taken { call: Some(call), outcome, cached_voice }));
@@ -216,7 +216,7 @@ impl CallSupervisor {
             // The offer changes nothing a second time; its acknowledgement waits like the first one's.
             let policy = Arc::new(line.policy());
             let event = Event::Offered(Offer { policy, admission: Admission::Accepted });
-            self.deliver(call, Delivery::awaited(event, Extra::None, done), ctx);
+            self.deliver(call, Delivery::awaited(event, Payload::None, done), ctx);
         } else {
             // Its actor is gone, and it goes only when everything is durable.
             let _ = done.send(());
@@ -238,16 +238,16 @@ impl CallSupervisor {
         let Some(call) = self.registry.meant(&sighting, now) else {
             return self.notice_of_unknown(&notice.kind, sighting, now, answer);
         };
-        let (event, extra) = match notice.kind {
+        let (event, payload) = match notice.kind {
             PbxNoticeKind::Ended { duration, recording_url } => {
-                (Event::PbxCallEnded { duration }, recording_url.map_or(Extra::None, Extra::Recording))
+                (Event::PbxCallEnded { duration }, recording_url.map_or(Payload::None, Payload::Recording))
             }
             PbxNoticeKind::StateChanged(state) => {
-                (Event::PbxStateChanged { state: Arc::from(state) }, Extra::None)
+                (Event::PbxStateChanged { state: Arc::from(state) }, Payload::None)
             }
         };
         let (done, durable) = oneshot::channel();
-        self.deliver(call, Delivery::awaited(event, extra, done), ctx);
+        self.deliver(call, Delivery::awaited(event, payload, done), ctx);
         self.answer_when_durable(call, outcome, None, durable, answer);
     }
 
@@ -314,7 +314,7 @@ impl Handler<Asked> for CallSupervisor {
         }
         let (done, durable) = oneshot::channel();
         let event = Event::OperatorAsked(request);
-        self.deliver(call, Delivery::awaited(event, Extra::None, done), ctx);
+        self.deliver(call, Delivery::awaited(event, Payload::None, done), ctx);
         actix::spawn(async move {
             let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
             let answered = if matches!(kept, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };

@@ -17,9 +17,9 @@ use crate::admission::call_supervisor::admit::{Admitted, PBX};
 use crate::admission::caller_proof::leg_proof;
 use crate::admission::leg_owners::{LegState, Tell};
 use crate::call::line::Line;
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::pbx::leg_commands;
-use crate::pbx::leg_events::{LegHappened, LegNews, Synced};
+use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 
 /// A leg may appear so long after its webhook, and come back under another id.
 const REFUSED_REMEMBERED: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ impl CallSupervisor {
         let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
         if self.proof_of(participant, caller) == Proof::Given {
             let proved = Event::ProofGiven { by: ProvedBy::Leg };
-            self.deliver(call, Delivery::own(proved, Extra::None, at), ctx);
+            self.deliver(call, Delivery::own(proved, Payload::None, at), ctx);
         }
         self.tell_of_leg(Some(tell), at, ctx);
     }
@@ -139,18 +139,18 @@ impl CallSupervisor {
     }
 
     fn tell_of_leg(&mut self, tell: Option<Tell>, at: At, ctx: &mut Context<Self>) {
-        let (call, event, extra) = match tell {
-            Some(Tell::Ringing(call, leg)) => (call, Event::LegRinging, Extra::Leg(leg)),
-            Some(Tell::Connected(call, leg)) => (call, Event::LegConnected, Extra::Leg(leg)),
-            Some(Tell::Gone(call)) => (call, Event::LegGone, Extra::None),
+        let (call, event, payload) = match tell {
+            Some(Tell::Ringing(call, leg)) => (call, Event::LegRinging, Payload::Leg(leg)),
+            Some(Tell::Connected(call, leg)) => (call, Event::LegConnected, Payload::Leg(leg)),
+            Some(Tell::Gone(call)) => (call, Event::LegGone, Payload::None),
             None => return,
         };
-        self.deliver(call, Delivery::own(event, extra, at), ctx);
+        self.deliver(call, Delivery::own(event, payload, at), ctx);
     }
 
     fn keys_pressed(&mut self, call: CallId, keys: &str, at: At, ctx: &mut Context<Self>) {
         for key in keys.chars().filter(|key| matches!(key, '0'..='9' | '*' | '#')) {
-            self.deliver(call, Delivery::own(Event::DtmfReceived { key }, Extra::None, at), ctx);
+            self.deliver(call, Delivery::own(Event::DtmfReceived { key }, Payload::None, at), ctx);
         }
     }
 }
@@ -163,24 +163,24 @@ impl Handler<Synced> for CallSupervisor {
     fn handle(&mut self, _: Synced, ctx: &mut Context<Self>) {
         for call in std::mem::take(&mut self.taken_up) {
             if self.registry.is_live(call) && self.legs.of_call(call).is_none() {
-                self.deliver(call, Delivery::own(Event::LegGone, Extra::None, clock::now()), ctx);
+                self.deliver(call, Delivery::own(Event::LegGone, Payload::None, clock::now()), ctx);
             }
         }
     }
 }
 
-impl Handler<LegNews> for CallSupervisor {
+impl Handler<PbxLegEvent> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, LegNews { leg, at, what }: LegNews, ctx: &mut Context<Self>) {
+    fn handle(&mut self, PbxLegEvent { leg, at, what }: PbxLegEvent, ctx: &mut Context<Self>) {
         match what {
-            LegHappened::Seen(participant) => self.leg_seen(&participant, at, ctx),
-            LegHappened::Gone => {
+            PbxLegChange::Seen(participant) => self.leg_seen(&participant, at, ctx),
+            PbxLegChange::Gone => {
                 for tell in self.legs.gone(&leg, at) {
                     self.tell_of_leg(Some(tell), at, ctx);
                 }
             }
-            LegHappened::Keys(keys) => match self.legs.call_of(&leg) {
+            PbxLegChange::Keys(keys) => match self.legs.call_of(&leg) {
                 Some(call) => self.keys_pressed(call, &keys, at, ctx),
                 None => info!(self.services.log, "keys on a leg of no call"; "leg" => %leg.participant),
             },

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
 use crate::admission::contract::{Busy, ReportOutcome};
-use crate::call::projection::{Extra, matched};
+use crate::call::projection::{Payload, matched};
 use crate::call::services::CallServices;
 use crate::durability::persistence::Keep;
 
@@ -80,7 +80,7 @@ impl CallSupervisor {
 fn delivery(report: Box<ConversationReport>, done: oneshot::Sender<()>) -> Delivery {
     let derived = vec![matched(&report)];
     let event = Event::Reported(report.fact());
-    Delivery { derived, ..Delivery::awaited(event, Extra::Report(report), done) }
+    Delivery { derived, ..Delivery::awaited(event, Payload::Report(report), done) }
 }
 
 async fn route(

@@ -1,4 +1,4 @@
-//! Tests of recent webhooks.
+//! Tests of the recent webhooks.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use precall_store::events::rows::Time;
@@ -22,13 +22,13 @@ fn webhook(id: &str, at: i64, sha256: &str) -> WebhookRow {
 }
 
 #[test]
-fn only_what_is_the_same_in_every_part_of_its_key_is_no_news() {
+fn webhook_is_known_only_if_every_part_of_its_key_is_equal() {
     let recent = RecentlyKept::default();
-    let key = recent.news(&webhook("1", 5, "ab")).unwrap();
-    assert!(recent.news(&webhook("1", 5, "ab")).is_some(), "it is not durable yet");
+    let key = recent.key_if_new(&webhook("1", 5, "ab")).unwrap();
+    assert!(recent.key_if_new(&webhook("1", 5, "ab")).is_some(), "it is not durable yet");
     recent.kept(key);
-    assert_eq!(recent.news(&webhook("1", 5, "ab")), None);
+    assert_eq!(recent.key_if_new(&webhook("1", 5, "ab")), None);
     for other in [webhook("2", 5, "ab"), webhook("1", 6, "ab"), webhook("1", 5, "cd")] {
-        assert!(recent.news(&other).is_some());
+        assert!(recent.key_if_new(&other).is_some());
     }
 }

@@ -1,18 +1,18 @@
 //! Carrying out the machine's orders: each one starts a part of the call or tells one to stop.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{Dial, Effect, Job, Proof, Purpose, Rung};
+use precall_call::{CallPart, Effect, Proof, Purpose};
 
 use super::CallActor;
 use crate::call::clone_worker::{CloneWorker, StopWaiting};
 use crate::call::conversation_lookup::{ConversationLookup, Earlier, Question};
-use crate::call::greeting_actor::GreetingActor;
-use crate::call::handoff::{Attempt, GiveUp, Handoff, HandoffParent};
-use crate::call::leg_player::{Before, GreetingPlayer, Play, StopPlaying, TellAgent};
+use crate::call::greeting_actor::{GreetingActor, StopWatching};
+use crate::call::handoff::{GiveUp, Handoff, HandoffOrder, HandoffParent};
+use crate::call::leg_player::{Before, LegPlayer, Play, StopPlaying, TellAgent};
 use crate::call::messages::PartParent;
 use crate::pbx::leg_commands;
 use crate::runtime::fault_injection::Point;
-use crate::voices::voice_book::UsesNoMore;
+use crate::voices::voice_book::ReleaseVoice;
 
 /// Where a part of this call reports to.
 fn part_parent(ctx: &Context<CallActor>) -> PartParent {
@@ -30,12 +30,10 @@ impl CallActor {
                     worker.do_send(StopWaiting);
                 }
             }
-            Effect::LetVoiceGo => self.services.voice_book.do_send(UsesNoMore(self.context.id)),
-            Effect::StartHandoff { attempt, rung: Rung::Apology, .. } => {
-                self.play(Play::Apology { attempt: *attempt }, ctx);
-            }
+            Effect::LetVoiceGo => self.services.voice_book.do_send(ReleaseVoice(self.context.id)),
+            Effect::PlayApology { attempt } => self.play(Play::Apology { attempt: *attempt }, ctx),
             Effect::StartHandoff { attempt, rung, voice, person } => {
-                let attempt = Attempt {
+                let order = HandoffOrder {
                     number: *attempt,
                     rung: *rung,
                     voice: voice.clone(),
@@ -44,16 +42,16 @@ impl CallActor {
                     earlier: self.earlier(),
                     leg: self.leg.clone(),
                     has_player: self.player.is_some(),
-                    lines: self.call.lines,
+                    utterances: self.call.utterances,
                 };
                 let call = HandoffParent {
                     happened: ctx.address().recipient(),
                     ordered: ctx.address().recipient(),
                     down: ctx.address().recipient(),
                 };
-                let handoff = Handoff::new(attempt, self.context.clone(), self.services.clone(), call);
+                let handoff = Handoff::new(order, self.context.clone(), self.services.clone(), call);
                 self.handoff = Some(handoff.start());
-                self.parts.push(Job::Handoff);
+                self.parts.push(CallPart::Handoff);
             }
             Effect::CancelHandoff { attempt } => {
                 if let Some(handoff) = self.handoff.take() {
@@ -82,6 +80,8 @@ impl CallActor {
                     leg_commands::drop_leg(&leg.side, &self.log, &leg.address);
                 }
             }
+            Effect::StopWatchingGreeting => self.stop_watching_greeting(),
+            Effect::ReleaseSeat => self.services.agent_seats.release(self.context.id),
             Effect::LookUp(purpose) => self.look_up(*purpose, ctx),
             // `proceed` records intents itself.
             Effect::Intend(_) => {}
@@ -96,13 +96,13 @@ impl CallActor {
         let Some(leg) = self.leg.clone() else { return };
         let before = Before {
             audio: self.call.audio.unwrap_or_default(),
-            lines: self.call.lines,
+            utterances: self.call.utterances,
             persons_asked: self.call.persons_asked,
         };
         let (context, services) = (self.context.clone(), self.services.clone());
-        let player = GreetingPlayer::new(leg, play, before, context, services, part_parent(ctx));
+        let player = LegPlayer::new(leg, play, before, context, services, part_parent(ctx));
         self.player = Some(player.start());
-        self.parts.push(Job::Greeting);
+        self.parts.push(CallPart::Greeting);
     }
 
     /// Without a player there is no agent either, and the call has heard so.
@@ -116,37 +116,40 @@ impl CallActor {
         let greeting =
             GreetingActor::new(self.context.clone(), self.services.clone(), part_parent(ctx), self.earlier());
         self.greeting = Some(greeting.start());
-        self.parts.push(Job::Greeting);
+        self.parts.push(CallPart::Greeting);
+    }
+
+    pub(super) fn stop_watching_greeting(&mut self) {
+        if let Some(greeting) = self.greeting.take() {
+            greeting.do_send(StopWatching);
+        }
     }
 
     fn ask_for_voice(&mut self, proof: Proof, ctx: &mut Context<Self>) {
         let worker = CloneWorker::new(self.context.clone(), self.services.clone(), part_parent(ctx), proof);
         self.clone_worker = Some(worker.start());
-        self.parts.push(Job::CloneWorker);
+        self.parts.push(CallPart::CloneWorker);
     }
 
     fn look_up(&mut self, purpose: Purpose, ctx: &mut Context<Self>) {
-        let job = match purpose {
-            Purpose::Greeting => Job::Greeting,
-            Purpose::Agent => Job::Handoff,
+        let part = match purpose {
+            Purpose::Greeting => CallPart::Greeting,
+            Purpose::Agent => CallPart::Handoff,
         };
-        let attempt = u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX);
-        let since = match purpose {
-            Purpose::Greeting => self.call.instants.offered,
-            Purpose::Agent => self.call.instants.handoff_started.unwrap_or(self.call.instants.offered),
+        let question = Question {
+            purpose,
+            attempt: self.call.latest_attempt(),
+            id: self.call.conversation(purpose).and_then(|c| c.id.clone()),
+            known: self.known_conversations(),
+            since: self.call.cannot_have_begun_before(purpose),
         };
-        let id = self.call.conversation(purpose).and_then(|c| c.id.clone());
-        let question = Question { purpose, attempt, id, known: self.known_conversations(), since };
         ConversationLookup::new(question, self.context.clone(), self.services.clone(), part_parent(ctx))
             .start();
-        self.parts.push(job);
+        self.parts.push(part);
     }
 
-    /// A conversation of ours whose id is not known could be taken for the one that is looked for.
     fn earlier(&self) -> Earlier {
-        let before = self.call.conversations.iter().rev().skip(1);
-        let all_known = before.into_iter().all(|c| c.id.is_some() || c.dial == Dial::Refused);
-        if self.call.resumed > 0 && all_known { Earlier::Perhaps } else { Earlier::None }
+        if self.call.may_have_dialled_before() { Earlier::Perhaps } else { Earlier::None }
     }
 
     fn known_conversations(&self) -> Vec<precall_call::ConversationId> {

@@ -8,10 +8,9 @@ use precall_call::{At, Event, ProvedBy};
 
 use super::CallActor;
 use crate::call::pin::Pin;
-use crate::call::pin::check;
-use crate::call::pin::check::Verdict;
+use crate::call::pin::check::PinResult;
 use crate::call::pin::keypad::{Entry, PAUSE};
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
 
 /// PINs that wait while one is being checked: as many as a call may try. More are nothing.
@@ -19,7 +18,7 @@ const WAITING_MAX: usize = 3;
 
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct PinChecked(Verdict);
+pub(crate) struct PinChecked(PinResult);
 
 impl CallActor {
     /// Whether the event is a key that may be a PIN's, and was taken as one. What was begun is typed to its end, though no PIN is
@@ -48,7 +47,7 @@ impl CallActor {
                 return;
             }
             match entry {
-                Entry::Key(key) => self.take(&Event::DtmfReceived { key }, &Extra::None, Vec::new()),
+                Entry::Key(key) => self.take(&Event::DtmfReceived { key }, &Payload::None, Vec::new()),
                 Entry::Pin(pin) if self.pins.len() < WAITING_MAX => self.pins.push_back(pin),
                 Entry::Pin(_) => {}
             }
@@ -73,8 +72,8 @@ impl CallActor {
         let caller = self.context.caller_id().unwrap_or_default().to_owned();
         let key = CallerKey { account: self.context.line.account.clone(), caller };
         actix::spawn(async move {
-            let verdict = check::check(&services, &key, pin, clock::now()).await;
-            call.do_send(PinChecked(verdict));
+            let result = services.pin_checks.check(&key, pin, clock::now()).await;
+            call.do_send(PinChecked(result));
         });
     }
 }
@@ -82,13 +81,13 @@ impl CallActor {
 impl Handler<PinChecked> for CallActor {
     type Result = ();
 
-    fn handle(&mut self, PinChecked(verdict): PinChecked, ctx: &mut Context<Self>) {
+    fn handle(&mut self, PinChecked(result): PinChecked, ctx: &mut Context<Self>) {
         self.checking = false;
-        let event = match verdict {
-            Verdict::Right => Event::ProofGiven { by: ProvedBy::Pin },
-            Verdict::Refused => Event::PinRefused { number: self.call.wrong_pins.saturating_add(1) },
+        let event = match result {
+            PinResult::Right => Event::ProofGiven { by: ProvedBy::Pin },
+            PinResult::Refused => Event::PinRefused { number: self.call.wrong_pins.saturating_add(1) },
         };
-        self.take(&event, &Extra::None, Vec::new());
+        self.take(&event, &Payload::None, Vec::new());
         self.check_next(ctx);
         self.proceed(ctx);
     }

@@ -1,11 +1,11 @@
 //! What a call does after its actor has panicked: record what had happened, finish what was in hand, go on.
 
 use actix::{Context, Supervised};
-use precall_call::{Event, Job};
+use precall_call::{CallPart, Event};
 use slog::warn;
 
 use super::{CallActor, Work};
-use crate::call::projection::Extra;
+use crate::call::projection::Payload;
 
 impl CallActor {
     /// Timers and spawned futures are gone, everything else is as the panic left it.
@@ -13,7 +13,8 @@ impl CallActor {
         self.record_what_happened(ctx);
         self.perform_durable(ctx);
         let ordinal = self.call.panics.saturating_add(1);
-        self.take(&Event::Panicked { job: Job::Call, ordinal }, &Extra::None, Vec::new());
+        self.take(&Event::Panicked { part: CallPart::Call, ordinal }, &Payload::None, Vec::new());
+        self.give_up_what_is_not_held();
         if self.in_hand.is_some() {
             return self.deal_with_hand(ctx);
         }

@@ -1,5 +1,5 @@
-//! Bringing the agent onto the caller's own leg: its address from the provider, and what it begins with. The session itself is the
-//! leg's audio's, and its outcome is told by whoever plays into the leg.
+//! Bringing the agent onto the caller's own leg: its address from the provider, and what it begins with. The session
+//! itself is the leg's audio's, and its outcome is told by whoever plays into the leg.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use precall_store::StoreError;
 use precall_store::recovery::utterances;
 use slog::warn;
 
-use super::Attempt;
+use super::HandoffOrder;
 use crate::call::announcements::GREETING;
 use crate::call::call_context::CallContext;
 use crate::call::line::{AgentAccess, BridgeRules};
 use crate::call::messages::AgentOrdered;
 use crate::call::services::CallServices;
-use crate::call::transcript_tail::LastWords;
+use crate::call::transcript_tail::TranscriptTail;
 use crate::runtime::clients::Clients;
 
 /// A conversation begins so long before the greeting's end: time to make its first words, and none to grow impatient.
@@ -31,14 +31,14 @@ const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// What went wrong at once; nothing when the order is with the call.
 pub(crate) async fn bring(
-    attempt: &Attempt,
+    order: &HandoffOrder,
     context: &CallContext,
     services: &CallServices,
     ordered: &Recipient<AgentOrdered>,
 ) -> Option<Event> {
-    let failed = |why| Some(Event::HandoffFailed { attempt: attempt.number, why });
+    let failed = |why| Some(Event::HandoffFailed { attempt: order.number, why });
     let rules = context.line.rules.bridge.as_ref();
-    let (true, Some(rules)) = (attempt.has_player, rules) else {
+    let (true, Some(rules)) = (order.has_player, rules) else {
         return failed(HandoffFailure::Refused);
     };
     let clients = services.clients.here();
@@ -48,7 +48,7 @@ pub(crate) async fn bring(
     let url = match url(rules, context, services, &clients).await {
         Ok(url) => url,
         Err(error) => {
-            warn!(services.log, "the agent has no address"; "call" => %context.id, "attempt" => attempt.number,
+            warn!(services.log, "the agent has no address"; "call" => %context.id, "attempt" => order.number,
                 "error" => %error);
             return failed(match error {
                 AgentUrlError::Provider(error) if error.execution == Execution::Maybe => {
@@ -61,15 +61,15 @@ pub(crate) async fn bring(
             });
         }
     };
-    let said_before = said_before(attempt, context, services).await;
-    let order = AgentOrder { context: said_before, ..order(attempt, context, rules, url) };
-    ordered.do_send(AgentOrdered(order));
+    let said_before = said_before(order, context, services).await;
+    let agent = AgentOrder { context: said_before, ..agent_order(order, context, rules, url) };
+    ordered.do_send(AgentOrdered(agent));
     None
 }
 
 /// What was said before, from the log: whoever plays may not have heard it, as after a restart. Without it the agent begins anew.
-async fn said_before(attempt: &Attempt, context: &CallContext, services: &CallServices) -> Option<String> {
-    if attempt.lines == 0 {
+async fn said_before(order: &HandoffOrder, context: &CallContext, services: &CallServices) -> Option<String> {
+    if order.utterances == 0 {
         return None;
     }
     let read = async {
@@ -78,7 +78,7 @@ async fn said_before(attempt: &Attempt, context: &CallContext, services: &CallSe
     };
     match tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow)) {
         Ok(lines) => {
-            let mut words = LastWords::default();
+            let mut words = TranscriptTail::default();
             for line in lines {
                 words.say(line.number, line.by, &line.text, line.corrects);
             }
@@ -111,19 +111,24 @@ async fn url(
     }
 }
 
-fn order(attempt: &Attempt, context: &CallContext, rules: &BridgeRules, url: AgentUrl) -> AgentOrder {
+fn agent_order(
+    order: &HandoffOrder,
+    context: &CallContext,
+    rules: &BridgeRules,
+    url: AgentUrl,
+) -> AgentOrder {
     let first_message = rules.first_message.as_deref();
     let initiation = initiation_text(&Initiation {
         call: context.id,
         threecx_call_id: context.threecx_call_id.as_deref(),
         caller_id: context.caller_id(),
-        voice: attempt.voice.as_ref(),
+        voice: order.voice.as_ref(),
         first_message,
         language: context.line.language.as_deref(),
         variables: &rules.variables,
     });
     AgentOrder {
-        attempt: attempt.number,
+        attempt: order.number,
         url,
         initiation,
         context: None,

@@ -1,4 +1,5 @@
-//! Routing the caller's own leg to the agent's trunk or to a person. The leg stays ours, and goes on playing, until somebody answers.
+//! Routing the caller's own leg to the agent's trunk or to a person. The leg stays ours, and goes on playing, until
+//! somebody answers.
 
 use precall_base::clock;
 use precall_call::{Event, HandoffFailure, Person, Rung};
@@ -7,27 +8,31 @@ use precall_providers::threecx::address::LegAddress;
 use precall_providers::threecx::client::ThreeCx;
 use slog::{info, warn};
 
-use super::Attempt;
+use super::HandoffOrder;
 use crate::call::call_context::CallContext;
 use crate::call::expected_transfers::Expected;
 use crate::call::services::CallServices;
 
 /// What was seen, in order: the outcome, and that the leg is gone where its answer was lost.
-pub(crate) async fn route(attempt: &Attempt, context: &CallContext, services: &CallServices) -> Vec<Event> {
-    let failed = |why| vec![Event::HandoffFailed { attempt: attempt.number, why }];
+pub(crate) async fn route(
+    order: &HandoffOrder,
+    context: &CallContext,
+    services: &CallServices,
+) -> Vec<Event> {
+    let failed = |why| vec![Event::HandoffFailed { attempt: order.number, why }];
     let line = &context.line;
-    let to = match (&attempt.person, attempt.rung) {
+    let to = match (&order.person, order.rung) {
         (Some(Person::Named(name)), _) => {
             line.rules.persons.iter().find(|(known, _)| known.as_str() == name.as_ref()).map(|(_, to)| to)
         }
         (None, Rung::Transfer) => line.agent_destination.as_ref(),
         (None | Some(Person::Fallback), _) => line.fallback_destination.as_ref(),
     };
-    let (Some(leg), Some(to)) = (&attempt.leg, to) else {
+    let (Some(leg), Some(to)) = (&order.leg, to) else {
         return failed(HandoffFailure::Refused);
     };
     let (pbx, leg) = (leg.side.client.here(), &leg.address);
-    let agent_is_asked_for = attempt.rung == Rung::Transfer;
+    let agent_is_asked_for = order.rung == Rung::Transfer;
     if agent_is_asked_for && !services.take_agent_seat(context.id).await {
         return failed(HandoffFailure::Refused);
     }
@@ -37,7 +42,7 @@ pub(crate) async fn route(attempt: &Attempt, context: &CallContext, services: &C
             agent_id: line.agent_id.clone(),
             destination: to.clone(),
             caller: context.caller.clone(),
-            voice: attempt.voice.clone(),
+            voice: order.voice.clone(),
             since: clock::now(),
         });
     }
@@ -49,17 +54,17 @@ pub(crate) async fn route(attempt: &Attempt, context: &CallContext, services: &C
     }
     match outcome {
         ActionOutcome::Done(_) => {
-            vec![Event::HandoffSucceeded { attempt: attempt.number, conversation: None }]
+            vec![Event::HandoffSucceeded { attempt: order.number, conversation: None }]
         }
         ActionOutcome::Refused { reason, message } => {
-            info!(services.log, "a leg was not routed"; "call" => %context.id, "rung" => attempt.rung.name(),
+            info!(services.log, "a leg was not routed"; "call" => %context.id, "rung" => order.rung.name(),
                 "reason" => reason.name(), "error" => message);
             failed(failure(reason))
         }
         ActionOutcome::Over => failed(HandoffFailure::CallOver),
         ActionOutcome::Unknown { message } => {
             warn!(services.log, "nobody said whether a leg was routed"; "call" => %context.id,
-                "rung" => attempt.rung.name(), "error" => message);
+                "rung" => order.rung.name(), "error" => message);
             let mut seen = Vec::new();
             if is_gone(&pbx, leg).await {
                 seen.push(Event::LegGone);

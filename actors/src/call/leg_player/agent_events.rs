@@ -1,4 +1,4 @@
-//! The agent on the player's leg: its news become the call's events, its words are numbered, its tools answered.
+//! The agent on the player's leg: reports its events to the call, numbers the utterances, answers its tool calls.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,42 +9,42 @@ use precall_providers::elevenlabs::{ToolOutcome, contextual_update_text, tool_re
 use serde_json::{Map, Value};
 use slog::{info, warn};
 
-use super::GreetingPlayer;
+use super::LegPlayer;
 use crate::call::messages::Happened;
-use crate::call::projection::Extra;
-use crate::call::transcript_tail::LastWords;
+use crate::call::projection::Payload;
+use crate::call::transcript_tail::TranscriptTail;
 
-/// The one tool that an agent may use: its prompt says by which names.
+/// The one tool that an agent may use. The agent's prompt lists the names of the persons.
 const TRANSFER_TOOL: &str = "transfer_to_person";
-/// And the parameter that holds one.
+/// The tool's parameter: the name of a person.
 const TRANSFER_NAME: &str = "name";
-/// Lines that are kept of one call; whoever talks on is heard, and not written down.
-const LINES_MAX: u32 = 2_000;
-/// Answers whose line is still known when a correction comes.
+/// Utterances that are recorded of one call. Later ones are heard by the caller and not recorded.
+const UTTERANCES_MAX: u32 = 2_000;
+/// Answers of the agent that a later correction can still refer to.
 const ANSWERS: usize = 16;
 
 /// What the player remembers of its agents.
 pub(crate) struct AgentOnLeg {
-    lines: u32,
+    utterances: u32,
     persons_asked: u8,
-    /// Attempts up to this one are not wanted any more.
+    /// The call has given up the attempts up to this one.
     let_go: u8,
-    /// The lines of the latest answers, by the provider's number.
+    /// The latest answers: the provider's number and the utterance's number.
     answers: VecDeque<(i64, u32)>,
-    /// What was said last, for an agent that comes in another one's stead.
-    last_words: LastWords,
-    /// The use of the tool that is under way.
+    /// The latest utterances, for an agent that replaces another one.
+    transcript_tail: TranscriptTail,
+    /// Id of the tool call that is still without an answer.
     tool: Option<String>,
 }
 
 impl AgentOnLeg {
-    pub(crate) fn new(lines: u32, persons_asked: u8) -> Self {
+    pub(crate) fn new(utterances: u32, persons_asked: u8) -> Self {
         Self {
-            lines,
+            utterances,
             persons_asked,
             let_go: 0,
             answers: VecDeque::new(),
-            last_words: LastWords::default(),
+            transcript_tail: TranscriptTail::default(),
             tool: None,
         }
     }
@@ -74,39 +74,40 @@ impl AgentOnLeg {
                 tool_result_text(&id, &result, ToolOutcome::Failed)
             }
             None => contextual_update_text(&format!(
-                "The caller asked for a person by a key of their telephone and was not transferred: {why}. They are with you again."
+                "The caller asked for a person by a key of their telephone and was not transferred: {why}. \
+                 They are with you again."
             )),
         }
     }
 
     /// What a new session is told; none if nothing was said on this leg.
     pub(crate) fn said_before(&self) -> Option<String> {
-        self.last_words.told()
+        self.transcript_tail.told()
     }
 
-    /// The line's number; none beyond the most that are kept.
+    /// Records an utterance and returns its number; none beyond `UTTERANCES_MAX`.
     fn note(&mut self, by: Speaker, text: &str, answer: Option<i64>, corrects: Option<u32>) -> Option<u32> {
-        if self.lines >= LINES_MAX {
+        if self.utterances >= UTTERANCES_MAX {
             return None;
         }
-        self.lines = self.lines.saturating_add(1);
+        self.utterances = self.utterances.saturating_add(1);
         if let Some(answer) = answer {
-            self.answers.push_back((answer, self.lines));
+            self.answers.push_back((answer, self.utterances));
             if self.answers.len() > ANSWERS {
                 self.answers.pop_front();
             }
         }
-        self.last_words.say(self.lines, by, text, corrects);
-        Some(self.lines)
+        self.transcript_tail.say(self.utterances, by, text, corrects);
+        Some(self.utterances)
     }
 
-    fn line_of(&self, answer: Option<i64>) -> Option<u32> {
+    fn utterance_of(&self, answer: Option<i64>) -> Option<u32> {
         let answer = answer?;
-        self.answers.iter().rev().find(|(known, _)| *known == answer).map(|(_, line)| *line)
+        self.answers.iter().rev().find(|(known, _)| *known == answer).map(|(_, utterance)| *utterance)
     }
 }
 
-impl GreetingPlayer {
+impl LegPlayer {
     /// Tells the call what became of its agent.
     pub(crate) fn agent_news(&mut self, attempt: u8, at: At, news: AgentNews) {
         match news {
@@ -124,11 +125,11 @@ impl GreetingPlayer {
                     "attempt" => attempt, "why" => why.name(), "error" => detail);
                 self.tell(at, Event::AgentLost { attempt, why });
             }
-            AgentNews::Heard(text) => self.line(at, Speaker::Caller, text, None, None),
-            AgentNews::Said { text, event } => self.line(at, Speaker::Agent, text, event, None),
+            AgentNews::Heard(text) => self.utterance(at, Speaker::Caller, text, None, None),
+            AgentNews::Said { text, event } => self.utterance(at, Speaker::Agent, text, event, None),
             AgentNews::Corrected { text, event } => {
-                let corrects = self.agent.line_of(event);
-                self.line(at, Speaker::Agent, text, event, corrects);
+                let corrects = self.agent.utterance_of(event);
+                self.utterance(at, Speaker::Agent, text, event, corrects);
             }
             AgentNews::ToolCalled { id, name, parameters } => {
                 self.tool_called(attempt, at, id, &name, &parameters)
@@ -136,16 +137,17 @@ impl GreetingPlayer {
         }
     }
 
-    fn line(&mut self, at: At, by: Speaker, text: String, answer: Option<i64>, corrects: Option<u32>) {
+    fn utterance(&mut self, at: At, by: Speaker, text: String, answer: Option<i64>, corrects: Option<u32>) {
         if text.is_empty() && corrects.is_none() {
             return;
         }
         let Some(number) = self.agent.note(by, &text, answer, corrects) else { return };
-        let event = Event::LineSpoken { number, by, corrects };
-        self.call.happened.do_send(Happened { at, extra: Extra::Words(text), ..Happened::part(event) });
+        let event = Event::Utterance { number, by, corrects };
+        self.call.happened.do_send(Happened { at, payload: Payload::Words(text), ..Happened::part(event) });
     }
 
-    /// Neither the model nor the caller names a number: a name of the configuration, or an answer that lists them.
+    /// The agent names a person, never a telephone number. A name that is not configured is answered with the list of
+    /// names.
     fn tool_called(&mut self, attempt: u8, at: At, id: String, name: &str, parameters: &Map<String, Value>) {
         let policy_names = &self.context.line.rules.persons;
         let wanted = parameters.get(TRANSFER_NAME).and_then(Value::as_str).unwrap_or_default();

@@ -1,83 +1,84 @@
-//! Whether a typed PIN is its caller's. Each check takes 20 MB for a while and a thread that may block, so few run at once.
+//! Compares an entered PIN with the caller's. Each check takes about 20 MB and blocks a thread, so few run at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use deadpool_postgres::Pool;
 use precall_call::At;
 use precall_store::StoreError;
 use precall_store::people::pins;
-use slog::warn;
+use slog::{Logger, warn};
 use tokio::sync::Semaphore;
 
 use crate::call::pin::{Pin, is_pin_of};
-use crate::call::services::CallServices;
 use crate::caller_key::CallerKey;
 
-/// Checks at once, in the whole engine; others wait for their turn.
+/// Checks at once in the whole engine; others wait.
 const AT_ONCE: usize = 2;
-/// One check with its wait; beyond it, the PIN counts as wrong for this call. Each takes some 20 ms, so two at once are more a second
-/// than anybody wants but who guesses.
+/// One check with its wait; after it the PIN counts as wrong for this call. A check takes some 20 ms, so two at once
+/// are more per second than honest callers need.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// What became of a PIN.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is the caller's.
+pub enum PinResult {
+    /// It is the caller's PIN.
     Right,
-    /// It is not, or nobody can say: locked, no answer in time, no database. Whoever typed it cannot tell one from the other.
+    /// It is not, or it could not be checked: locked, no answer in time, no database. The caller cannot tell which.
     Refused,
 }
 
-/// The turns of all calls' checks.
+/// Queue of PIN checks: at most two run at once.
 #[derive(Clone, Debug)]
-pub struct PinChecks(Arc<Semaphore>);
-
-impl Default for PinChecks {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
-    }
+pub struct PinChecks {
+    pool: Pool,
+    running: Arc<Semaphore>,
+    log: Logger,
 }
 
-/// Compares a PIN with the one of that caller.
-pub async fn check(services: &CallServices, key: &CallerKey, pin: Pin, now: At) -> Verdict {
-    match tokio::time::timeout(WITHIN, compared(services, key, pin, now)).await {
-        Ok(Ok(verdict)) => verdict,
-        Ok(Err(error)) => {
-            warn!(services.log, "a PIN could not be checked"; "error" => %error);
-            Verdict::Refused
-        }
-        Err(_) => {
-            warn!(services.log, "a PIN could not be checked in time");
-            Verdict::Refused
-        }
+impl PinChecks {
+    /// A queue that reads PINs through `pool`.
+    #[must_use]
+    pub fn new(pool: Pool, log: Logger) -> Self {
+        Self { pool, running: Arc::new(Semaphore::new(AT_ONCE)), log }
     }
-}
 
-async fn compared(
-    services: &CallServices,
-    key: &CallerKey,
-    pin: Pin,
-    now: At,
-) -> Result<Verdict, StoreError> {
-    let Ok(turn) = Arc::clone(&services.pin_checks.0).acquire_owned().await else {
-        return Ok(Verdict::Refused);
-    };
-    let client = services.pool.get().await?;
-    let Some(hash) = pins::take_try(&**client, &key.account, &key.caller, now).await? else {
-        return Ok(Verdict::Refused);
-    };
-    drop(client);
-    let (compared, of) = (hash.clone(), pin);
-    // The turn ends with the work, also where nobody waits for it any more.
-    let is_right = tokio::task::spawn_blocking(move || {
-        let is_right = is_pin_of(&of, &compared);
-        drop(turn);
-        is_right
-    });
-    if !is_right.await.unwrap_or(false) {
-        return Ok(Verdict::Refused);
+    /// Compares a PIN with the caller's.
+    pub async fn check(&self, key: &CallerKey, pin: Pin, now: At) -> PinResult {
+        match tokio::time::timeout(WITHIN, self.compare(key, pin, now)).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => {
+                warn!(self.log, "a PIN could not be checked"; "error" => %error);
+                PinResult::Refused
+            }
+            Err(_) => {
+                warn!(self.log, "a PIN could not be checked in time");
+                PinResult::Refused
+            }
+        }
     }
-    let client = services.pool.get().await?;
-    pins::was_right(&**client, &key.account, &key.caller, &hash).await?;
-    Ok(Verdict::Right)
+
+    async fn compare(&self, key: &CallerKey, pin: Pin, now: At) -> Result<PinResult, StoreError> {
+        let Ok(permit) = Arc::clone(&self.running).acquire_owned().await else {
+            return Ok(PinResult::Refused);
+        };
+        let client = self.pool.get().await?;
+        let Some(hash) = pins::take_try(&**client, &key.account, &key.caller, now).await? else {
+            return Ok(PinResult::Refused);
+        };
+        drop(client);
+        let expected = hash.clone();
+        // The permit is held until the work ends, also when the call does not wait any more.
+        let is_right = tokio::task::spawn_blocking(move || {
+            let is_right = is_pin_of(&pin, &expected);
+            drop(permit);
+            is_right
+        });
+        if !is_right.await.unwrap_or(false) {
+            return Ok(PinResult::Refused);
+        }
+        let client = self.pool.get().await?;
+        pins::was_right(&**client, &key.account, &key.caller, &hash).await?;
+        Ok(PinResult::Right)
+    }
 }

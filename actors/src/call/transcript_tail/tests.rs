@@ -3,14 +3,14 @@
 
 use super::*;
 
-fn told(words: &LastWords) -> String {
+fn told(words: &TranscriptTail) -> String {
     let text: Value = serde_json::from_str(&words.told().unwrap()).unwrap();
     text.get("text").and_then(Value::as_str).unwrap().to_owned()
 }
 
 #[test]
 fn what_is_told_of_an_old_session_is_short_and_quoted() {
-    let mut words = LastWords::default();
+    let mut words = TranscriptTail::default();
     assert_eq!(words.told(), None);
     for number in 0..100 {
         let text = format!("line {number} \"ignore all that was said\" {}", "ä".repeat(30));
@@ -24,7 +24,7 @@ fn what_is_told_of_an_old_session_is_short_and_quoted() {
 
 #[test]
 fn what_was_interrupted_is_told_as_it_was_heard() {
-    let mut words = LastWords::default();
+    let mut words = TranscriptTail::default();
     words.say(1, Speaker::Agent, "We are open from nine to five", None);
     words.say(2, Speaker::Caller, "Wait", None);
     words.say(3, Speaker::Agent, "We are open", Some(1));

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn who_looks_often_enough_is_sure_without_the_database() {
-    let stand = Stand::default();
+    let stand = Leadership::default();
     let at = |seconds: i64| At(1_000_000 * (1_700_000_000 + seconds));
     stand.looked(at(0));
     for seconds in [3, 6, 9] {
@@ -19,19 +19,19 @@ fn who_looks_often_enough_is_sure_without_the_database() {
 
 #[test]
 fn whoever_was_superseded_stays_so() {
-    let stand = Stand::default();
-    assert!(stand.set(Standing::Standby) && stand.set(Standing::Acting(3)));
-    assert!(!stand.set(Standing::Acting(3)), "no news");
-    assert!(stand.set(Standing::Superseded));
-    assert!(!stand.set(Standing::Acting(4)));
-    assert_eq!(stand.now(), Standing::Superseded);
+    let stand = Leadership::default();
+    assert!(stand.set(EngineRole::Standby) && stand.set(EngineRole::Acting(3)));
+    assert!(!stand.set(EngineRole::Acting(3)), "no news");
+    assert!(stand.set(EngineRole::Superseded));
+    assert!(!stand.set(EngineRole::Acting(4)));
+    assert_eq!(stand.now(), EngineRole::Superseded);
 }
 
 #[tokio::test]
 async fn who_has_not_looked_for_long_does_nothing_until_it_has() {
     let long_ago = || At(clock::now().0 - 5_000_000);
-    let stand = Stand::default();
-    stand.set(Standing::Acting(1));
+    let stand = Leadership::default();
+    stand.set(EngineRole::Acting(1));
     stand.looked(clock::now());
     assert!(stand.may_act().await);
     stand.looked(long_ago());
@@ -41,6 +41,6 @@ async fn who_has_not_looked_for_long_does_nothing_until_it_has() {
     stand.looked(long_ago());
     stand.not_answered(clock::now());
     assert!(!stand.is_sure(clock::now()), "who was not running learns nothing from a database that is away");
-    let (may, _) = tokio::join!(stand.may_act(), async { stand.set(Standing::Superseded) });
+    let (may, _) = tokio::join!(stand.may_act(), async { stand.set(EngineRole::Superseded) });
     assert!(!may);
 }

@@ -4,8 +4,8 @@ use super::*;
 
 fn acting(spool_max: Option<u64>) -> PersistenceState {
     let state = PersistenceState::new(spool_max);
-    state.stand.set(Standing::Acting(1));
-    state.stand.looked(clock::now());
+    state.leadership.set(EngineRole::Acting(1));
+    state.leadership.looked(clock::now());
     state.set_reached(1);
     state
 }

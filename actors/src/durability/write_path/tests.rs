@@ -3,7 +3,7 @@
 
 use precall_store::events::rows::{RowWrite, TranscriptDue};
 
-use super::{Arc, Batch, Next, Pipe, Unit};
+use super::{Arc, Batch, Next, Unit, WritePath};
 
 fn unit(name: u32) -> Unit<u32> {
     let row = RowWrite::TranscriptOfLines(TranscriptDue { id: uuid::Uuid::nil() });
@@ -22,7 +22,7 @@ fn spooled(next: Option<Next>) -> Arc<Batch> {
 
 #[test]
 fn a_batch_of_unknown_outcome_is_spooled_unchanged_and_all_others_queue_behind_it() {
-    let mut pipe = Pipe::default();
+    let mut pipe = WritePath::default();
     let first = written(pipe.append(unit(1)));
     assert!(pipe.append(unit(2)).is_none());
     let again = spooled(pipe.outcome_unknown());
@@ -43,7 +43,7 @@ fn a_batch_of_unknown_outcome_is_spooled_unchanged_and_all_others_queue_behind_i
 
 #[test]
 fn what_was_spooled_after_the_spool_was_seen_empty_is_not_overtaken() {
-    let mut pipe = Pipe::default();
+    let mut pipe = WritePath::default();
     written(pipe.append(unit(1)));
     spooled(pipe.outcome_unknown());
     pipe.done();
@@ -60,7 +60,7 @@ fn what_was_spooled_after_the_spool_was_seen_empty_is_not_overtaken() {
 
 #[test]
 fn while_neither_database_nor_spool_takes_it_nothing_is_acknowledged() {
-    let mut pipe = Pipe::default();
+    let mut pipe = WritePath::default();
     written(pipe.append(unit(1)));
     spooled(pipe.outcome_unknown());
     written(pipe.not_spooled(0));
@@ -72,7 +72,7 @@ fn while_neither_database_nor_spool_takes_it_nothing_is_acknowledged() {
 
 #[test]
 fn what_was_in_hand_is_done_again_after_a_restart_in_place() {
-    let mut pipe = Pipe::default();
+    let mut pipe = WritePath::default();
     assert!(pipe.in_hand().is_none());
     let first = written(pipe.append(unit(1)));
     assert!(Arc::ptr_eq(&first, &written(pipe.in_hand())));

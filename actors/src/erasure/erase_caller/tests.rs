@@ -1,10 +1,10 @@
-//! Tests of erase caller.
+//! Tests of the erasure of a caller.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use super::*;
 
 #[test]
-fn damaged_files_that_hold_the_number_go_and_others_stay() {
+fn only_damaged_files_with_the_number_are_deleted() {
     let root = tempfile::tempdir().unwrap();
     let start = root.path().join("start");
     fs::create_dir(&start).unwrap();

@@ -1,10 +1,10 @@
-//! Tests of ledger.
+//! Tests of the erasure ledger.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use super::*;
 
 #[test]
-fn what_was_added_is_read_and_a_line_that_was_cut_off_is_not() {
+fn added_lines_are_read_and_an_unfinished_last_line_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/ledger.jsonl");
     let ledger = Ledger::at(&path);

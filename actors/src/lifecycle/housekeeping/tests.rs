@@ -1,10 +1,10 @@
-//! Tests of housekeeping.
+//! Tests of the maintenance.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use super::*;
 
 #[test]
-fn files_that_are_old_enough_are_deleted_and_no_others() {
+fn only_expired_files_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
     for (name, age) in [("old.mp3", 3), ("new.mp3", 1)] {
         let file = fs::File::create(folder.path().join(name)).unwrap();

@@ -1,4 +1,4 @@
-//! Tests of agent seats.
+//! A call has one seat, and the next call waits for it.
 
 use super::*;
 
@@ -10,11 +10,11 @@ async fn a_call_has_one_seat_and_the_next_waits_for_it() {
     assert!(seats.take(CallId(1), NOT_LONG).await);
     assert!(seats.take(CallId(1), NOT_LONG).await, "it has one");
     assert!(!seats.take(CallId(2), NOT_LONG).await);
-    let (second, ()) = tokio::join!(seats.take(CallId(2), SEAT_WITHIN), async { seats.give_back(CallId(1)) });
+    let (second, ()) = tokio::join!(seats.take(CallId(2), SEAT_WITHIN), async { seats.release(CallId(1)) });
     assert!(second, "freed while it waited");
     seats.hold(CallId(3));
     assert_eq!(seats.held(), 2, "what is there is there");
-    seats.give_back(CallId(2));
+    seats.release(CallId(2));
     assert!(!seats.take(CallId(4), NOT_LONG).await);
 }
 

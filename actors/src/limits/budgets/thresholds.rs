@@ -1,6 +1,6 @@
 //! Which shares of a budget are used up, each told once until enough of it is free again.
 
-use super::{Budget, BudgetUse, Crossed};
+use crate::limits::budgets::terms::{Budget, BudgetUse, Crossed};
 
 const SHARES: [u8; 3] = [50, 80, 100];
 /// So much below a share it may be told again: use that goes up and down around it is no news.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use precall_base::phone_number::{CallerNumber, E164, Region};
 use precall_call::{At, CallId, Cause};
 
-use super::{Countries, Dial, DialGuard, DialLimits, DialRules, Refusal, Verdict};
+use super::{Countries, Dial, DialDecision, DialGuard, DialLimits, DialRules, Refusal};
 
 const MANY: DialLimits = DialLimits { per_number_hour: 9999, per_hour: 9999, per_day: 9999, at_once: 9999 };
 const START: At = At(1_764_000_000_000_000);
@@ -32,16 +32,16 @@ fn after(seconds: u64) -> At {
     START.plus(Duration::from_secs(seconds))
 }
 
-fn ask(guard: &mut DialGuard, call: u128, who: &str, now: At) -> Verdict {
+fn ask(guard: &mut DialGuard, call: u128, who: &str, now: At) -> DialDecision {
     let called = number("+493012345678");
     guard.ask(Dial { call: CallId(call), number: &number(who), called: &called }, now)
 }
 
 /// One word for each verdict.
-fn word(verdict: Verdict) -> &'static str {
+fn word(verdict: DialDecision) -> &'static str {
     match verdict {
-        Verdict::Allowed => "allowed",
-        Verdict::Refused(refusal) => refusal.name(),
+        DialDecision::Allowed => "allowed",
+        DialDecision::Refused(refusal) => refusal.name(),
     }
 }
 
@@ -178,7 +178,7 @@ fn a_number_is_rung_three_times_an_hour() {
     let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits::default()));
     let who = "+4917112345678";
     for call in 0..3 {
-        assert_eq!(ask(&mut guard, call, who, after(60)), Verdict::Allowed);
+        assert_eq!(ask(&mut guard, call, who, after(60)), DialDecision::Allowed);
         guard.release(CallId(call));
     }
     assert_eq!(word(ask(&mut guard, 3, "0171 12345678", after(61))), "limit_per_number_hour");
@@ -191,7 +191,7 @@ fn a_number_is_rung_three_times_an_hour() {
 fn asking_again_for_the_same_call_counts_nothing() {
     let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits { at_once: 2, ..DialLimits::default() }));
     for _ in 0..10 {
-        assert_eq!(ask(&mut guard, 1, "+4917112345678", START), Verdict::Allowed);
+        assert_eq!(ask(&mut guard, 1, "+4917112345678", START), DialDecision::Allowed);
     }
     assert_eq!(guard.last_day.len(), 1);
     assert_eq!(word(ask(&mut guard, 2, "+4917112345678", START)), "allowed");
@@ -219,8 +219,9 @@ fn a_day_has_its_limit_and_memory_is_bounded_by_it() {
     for call in 0..400_u32 {
         // One attempt in five minutes, from a new number each.
         let who = format!("+49171{:07}", 1_000_000 + call);
-        allowed +=
-            u32::from(ask(&mut guard, call.into(), &who, after(u64::from(call) * 300)) == Verdict::Allowed);
+        allowed += u32::from(
+            ask(&mut guard, call.into(), &who, after(u64::from(call) * 300)) == DialDecision::Allowed,
+        );
         guard.release(CallId(call.into()));
         assert!(guard.last_day.len() <= 5 && guard.last_hour.len() <= 3 && guard.per_number.len() <= 3);
     }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, At, AudioHeard, Call, Cause, Event, GreetingEnd, HandoffFailure, Job, LineId, NoVoice, Offer,
-    Policy, Request, Route, Rung, Silence, VoiceId, VoiceSource, VoiceWait, open, step,
+    Admission, At, AudioHeard, Call, CallPart, Cause, Event, GreetingEnd, HandoffFailure, LineId, NoVoice,
+    Offer, Policy, Request, Route, Rung, Silence, VoiceId, VoiceSource, VoiceWait, open, step,
 };
 
 use super::{Metrics, Webhook};
 use crate::api::{CapacityHealth, Health, SpoolHealth};
-use crate::durability::leadership::Standing;
+use crate::durability::leadership::EngineRole;
 
 fn health() -> Health {
     Health {
@@ -24,7 +24,7 @@ fn health() -> Health {
         queued_events: 3,
         live_calls: 7,
         draining: false,
-        standing: Standing::Acting(1),
+        role: EngineRole::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
         budgets: Vec::new(),
@@ -89,7 +89,7 @@ fn a_call_is_counted_from_offer_to_end() {
             Event::GreetingDialled,
             Event::GreetingStarted { conversation: None },
             Event::VoiceMissing { why: NoVoice::CloneTimeout },
-            Event::Panicked { job: Job::Greeting, ordinal: 1 },
+            Event::Panicked { part: CallPart::Greeting, ordinal: 1 },
             Event::GreetingEnded { end: GreetingEnd::Played },
             Event::HandoffStarted { attempt: 1, rung: Rung::CallbackFallback },
             Event::HandoffFailed { attempt: 1, why: HandoffFailure::Busy },
@@ -168,7 +168,7 @@ fn every_metric_has_a_unit_and_a_sentence() {
         &[
             Event::GreetingDialled,
             Event::GreetingStarted { conversation: None },
-            Event::Panicked { job: Job::Handoff, ordinal: 1 },
+            Event::Panicked { part: CallPart::Handoff, ordinal: 1 },
             Event::GreetingEnded { end: GreetingEnd::Played },
             Event::VoiceReady {
                 voice: VoiceId::new("v"),

@@ -11,7 +11,7 @@ use proptest::prelude::{Strategy, any, prop};
 use proptest::{prop_assert_eq, prop_oneof, proptest};
 
 use super::{Found, LegBook, LegInput, LegOutput};
-use crate::pbx::leg_events::LegHappened;
+use crate::pbx::leg_events::PbxLegChange;
 
 const OURS: &str = "900";
 
@@ -104,11 +104,11 @@ fn words(output: &LegOutput) -> String {
     match output {
         LegOutput::Fetch { leg, generation } => format!("fetch {} {generation}", leg.participant),
         LegOutput::Tell { leg, what, .. } => match &**what {
-            LegHappened::Seen(seen) => {
+            PbxLegChange::Seen(seen) => {
                 format!("seen {} {} {}", leg.participant, seen.status.word(), seen.party_caller_id)
             }
-            LegHappened::Gone => format!("gone {}", leg.participant),
-            LegHappened::Keys(keys) => format!("keys {} {keys}", leg.participant),
+            PbxLegChange::Gone => format!("gone {}", leg.participant),
+            PbxLegChange::Keys(keys) => format!("keys {} {keys}", leg.participant),
         },
         LegOutput::Synced(legs) => {
             format!("synced {:?}", legs.iter().map(|leg| leg.participant.0).collect::<Vec<_>>())
@@ -440,13 +440,13 @@ proptest! {
                         asked.insert(leg.participant.0, generation);
                     }
                     LegOutput::Tell { leg, what, .. } => match *what {
-                        LegHappened::Seen(seen) => {
+                        PbxLegChange::Seen(seen) => {
                             let before = told.insert(leg.participant.0, seen.status.clone());
                             let fell = before == Some(ParticipantStatus::Connected) && !seen.is_connected();
                             prop_assert_eq!(fell, false);
                         }
-                        LegHappened::Gone => prop_assert_eq!(told.remove(&leg.participant.0).is_some(), true),
-                        LegHappened::Keys(_) => {}
+                        PbxLegChange::Gone => prop_assert_eq!(told.remove(&leg.participant.0).is_some(), true),
+                        PbxLegChange::Keys(_) => {}
                     },
                     LegOutput::Synced(legs) => {
                         let known: Vec<u64> = legs.iter().map(|leg| leg.participant.0).collect();

@@ -15,7 +15,7 @@ use slog::{Drain, KV, Logger, Never, OwnedKVList, Record, Serializer, o};
 use tokio::sync::mpsc;
 
 use super::{Feed, FeedPace, PbxFeed, StopFeed};
-use crate::pbx::leg_events::{LegHappened, LegNews, Synced};
+use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
 use crate::runtime::restart_in_place::start_in_place;
 
@@ -26,15 +26,15 @@ impl Actor for Listener {
     type Context = Context<Self>;
 }
 
-impl Handler<LegNews> for Listener {
+impl Handler<PbxLegEvent> for Listener {
     type Result = ();
 
-    fn handle(&mut self, news: LegNews, _: &mut Context<Self>) {
+    fn handle(&mut self, news: PbxLegEvent, _: &mut Context<Self>) {
         let id = news.leg.participant;
         let _ = self.0.send(match news.what {
-            LegHappened::Seen(seen) => format!("seen {id} {} {}", seen.status.word(), seen.caller_text()),
-            LegHappened::Gone => format!("gone {id}"),
-            LegHappened::Keys(keys) => format!("keys {id} {keys}"),
+            PbxLegChange::Seen(seen) => format!("seen {id} {} {}", seen.status.word(), seen.caller_text()),
+            PbxLegChange::Gone => format!("gone {id}"),
+            PbxLegChange::Keys(keys) => format!("keys {id} {keys}"),
         });
     }
 }

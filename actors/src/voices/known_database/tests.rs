@@ -1,20 +1,24 @@
-//! Tests of known database.
+//! Tests of the record of the known database.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use super::*;
 
 #[test]
-fn a_database_is_known_once_somebody_has_looked_and_not_after_it_was_restored() {
+fn database_is_known_after_a_review_and_new_after_a_restore() {
     let folder = tempfile::tempdir().unwrap();
     let (known, database) = (KnownDatabase::in_folder(folder.path()), Uuid::new_v4());
-    assert_eq!(known.acts(database, 5).unwrap(), Trust::New);
-    assert_eq!(known.acts(database, 6).unwrap(), Trust::New, "nobody has looked");
-    known.trust().unwrap();
-    assert_eq!(known.acts(database, 7).unwrap(), Trust::Known);
-    assert_eq!(known.acts(database, 4).unwrap(), Trust::New, "restored");
-    assert_eq!(known.acts(database, 8).unwrap(), Trust::New, "and nobody has looked since");
-    known.trust().unwrap();
-    assert_eq!(known.acts(Uuid::new_v4(), 9).unwrap(), Trust::New, "another one");
+    assert_eq!(known.record_start(database, 5).unwrap(), DatabaseOrigin::New);
+    assert_eq!(known.record_start(database, 6).unwrap(), DatabaseOrigin::New, "not reviewed");
+    known.mark_reviewed().unwrap();
+    assert_eq!(known.record_start(database, 7).unwrap(), DatabaseOrigin::Known);
+    assert_eq!(known.record_start(database, 4).unwrap(), DatabaseOrigin::New, "restored");
+    assert_eq!(
+        known.record_start(database, 8).unwrap(),
+        DatabaseOrigin::New,
+        "restored and not reviewed since"
+    );
+    known.mark_reviewed().unwrap();
+    assert_eq!(known.record_start(Uuid::new_v4(), 9).unwrap(), DatabaseOrigin::New, "another database");
     fs::write(folder.path().join(NAME), "{").unwrap();
-    assert_eq!(known.acts(database, 10).unwrap(), Trust::New);
+    assert_eq!(known.record_start(database, 10).unwrap(), DatabaseOrigin::New);
 }

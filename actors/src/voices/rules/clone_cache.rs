@@ -1,4 +1,4 @@
-//! What is remembered of callers' voices: clones that count, and what is known not to work. Both bounded: the least recently used goes.
+//! Cache of clones and of refused samples. Both are bounded; the least recently used entry is dropped.
 
 use std::num::NonZeroUsize;
 
@@ -8,9 +8,9 @@ use precall_call::{At, NoVoice, VoiceId};
 use crate::caller_key::CallerKey;
 use crate::voices::terms::CachedClone;
 
-/// A sample that cannot be cloned.
+/// A sample that cannot be cloned, until `until` or until it changes.
 #[derive(Clone, Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedSample {
     pub(crate) why: NoVoice,
     pub(crate) sample: String,
     pub(crate) mark: Option<String>,
@@ -23,14 +23,14 @@ struct Cached {
     expires: At,
 }
 
-/// See the file.
+/// Clones and refused samples by caller.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(crate) struct CloneCache {
     clones: LruCache<CallerKey, Cached>,
-    refused: LruCache<CallerKey, Refused>,
+    refused: LruCache<CallerKey, RefusedSample>,
 }
 
-impl Memory {
+impl CloneCache {
     pub(crate) fn new(capacity: NonZeroUsize) -> Self {
         Self { clones: LruCache::new(capacity), refused: LruCache::new(capacity) }
     }
@@ -40,15 +40,15 @@ impl Memory {
         self.clones.put(key, Cached { clone, expires });
     }
 
-    /// The cached voice of a sample that turned out to be the same one.
+    /// Keeps the clone of an unchanged sample and stores the new mark.
     pub(crate) fn renew(&mut self, key: &CallerKey, mark: Option<String>, now: At) -> Option<VoiceId> {
         let cached = self.clones.get_mut(key).filter(|cached| cached.expires > now)?;
-        // Where it lies may have changed as well: from now on that is not known.
+        // The reference may have changed too, so it is unknown from now on.
         (cached.clone.mark, cached.clone.sample) = (mark, None);
         Some(cached.clone.voice.clone())
     }
 
-    pub(crate) fn refuse(&mut self, key: CallerKey, refused: Refused) {
+    pub(crate) fn refuse(&mut self, key: CallerKey, refused: RefusedSample) {
         self.refused.put(key, refused);
     }
 
@@ -61,12 +61,12 @@ impl Memory {
         self.clones.peek(key).filter(|cached| cached.expires > now).map(|cached| &cached.clone)
     }
 
-    /// The same, counted as used.
+    /// Like [`Self::peek`], but counts as a use.
     pub(crate) fn served(&mut self, key: &CallerKey, now: At) -> Option<&CachedClone> {
         self.clones.get(key).filter(|cached| cached.expires > now).map(|cached| &cached.clone)
     }
 
-    /// Why this very sample is known not to work.
+    /// Why this sample was refused, if it was and has not changed since.
     pub(crate) fn refused(
         &mut self,
         key: &CallerKey,

@@ -1,4 +1,4 @@
-//! What a sample is and whether a voice can be made of it, told by its content alone.
+//! Recognises a sample's format and checks whether a voice can be cloned from it, by its content alone.
 
 use std::time::Duration;
 
@@ -10,41 +10,43 @@ use sha2::{Digest, Sha256};
 
 use super::SampleError;
 
-/// Larger files are refused, as other recordings are. The provider documents no limit; two minutes of a studio's stereo have 20 MiB, and
-/// more than three minutes make a clone worse (ElevenLabs facts, section 1).
+/// Larger files are refused. The provider documents no limit; two minutes of studio stereo have 20 MiB, and more than
+/// three minutes make a clone worse (ElevenLabs facts, section 1).
 pub const SAMPLE_BYTES_MAX: u64 = FILE_BYTES_MAX;
-/// Shorter samples are refused: there is too little of the voice in them. Longer ones than 10 minutes are refused by the decoder.
+/// Shorter samples are refused: they hold too little of the voice. The decoder refuses more than 10 minutes.
 const LENGTH_MIN: Duration = Duration::from_secs(3);
-/// Samples this near to full scale, and so many in a thousand of them, are what a recording has whose level was too high.
+/// PCM values at this level or above count as clipped; more than 20 per mille of them mean that the level was too
+/// high.
 const CLIPPED_LEVEL: u16 = 32_000;
 const CLIPPED_PER_MILLE: usize = 20;
 /// 50 ms at 8,000 samples a second: shorter than a syllable, longer than a period of the deepest voice.
 const WINDOW: usize = 400;
-/// RMS of a window in which somebody speaks: 50 dB below full scale. A quiet room has -60, a soft voice -40.
+/// RMS of a window with speech: 50 dB below full scale. A quiet room has -60 dB, a soft voice -40 dB.
 const SPOKEN_LEVEL: i64 = 104;
-/// Speech that there must be at least: a second in all, and one window in twenty. Pauses do not matter.
+/// Minimum of speech: one second in all, and one window in twenty. Pauses do not matter.
 const SPOKEN_WINDOWS_MIN: usize = 20;
 const SPOKEN_ONE_IN: usize = 20;
-/// How far into an MP3 the first frame may stand, after whatever a recorder wrote in front of it.
+/// Maximum offset of the first MP3 frame. Some recorders write other data before it.
 const MP3_SEARCH_BYTES: usize = 4096;
 
-/// Whether a voice can be made of it. Takes seconds for long ones, so it belongs on the blocking pool.
+/// Checks whether a voice can be cloned from this content. Takes seconds for long samples: run it on the blocking
+/// pool.
 ///
-/// An MP3 that ends within a frame, or before the end that its head declares, is cut off. One without such a head that ends
-/// between two frames is whole: nobody can tell.
+/// An MP3 that ends within a frame, or before the end that its header declares, counts as truncated. Without such a
+/// header a cut between two frames cannot be detected.
 ///
 /// # Errors
-/// Why not.
+/// Why the sample cannot be used.
 pub(crate) fn check(content: Bytes) -> Result<VoiceSample, SampleError> {
     check_size(content.len())?;
     let (format, start) = recognise(&content).ok_or(SampleError::NotAudio)?;
     let clip = decode(&content.slice(start..))?;
-    listen(&clip)?;
+    check_sound(&clip)?;
     let sha256 = Sha256::digest(&content).into();
     Ok(VoiceSample { format, content, sha256, duration: clip.duration() })
 }
 
-/// Before anything of it is read.
+/// Checks the size alone.
 pub(crate) fn check_size(bytes: usize) -> Result<(), SampleError> {
     match u64::try_from(bytes) {
         Ok(0) => Err(SampleError::Empty),
@@ -53,8 +55,8 @@ pub(crate) fn check_size(bytes: usize) -> Result<(), SampleError> {
     }
 }
 
-/// Whether a voice can be heard in it, as far as that can be told without knowing whose it is.
-fn listen(clip: &Clip) -> Result<(), SampleError> {
+/// Checks length, level and amount of speech.
+fn check_sound(clip: &Clip) -> Result<(), SampleError> {
     let length = clip.duration();
     if length < LENGTH_MIN {
         return Err(SampleError::TooShort(u64::try_from(length.as_millis()).unwrap_or(u64::MAX)));
@@ -74,7 +76,7 @@ fn listen(clip: &Clip) -> Result<(), SampleError> {
     Ok(())
 }
 
-/// Whether its level is that of speech. What does not move is no sound: a microphone's offset is left out.
+/// Whether the window has the level of speech. A constant offset of the microphone does not count.
 fn is_spoken(window: &[[u8; 2]]) -> bool {
     let (mut count, mut sum, mut squares) = (0_i64, 0_i64, 0_i64);
     for pair in window {
@@ -83,12 +85,12 @@ fn is_spoken(window: &[[u8; 2]]) -> bool {
         sum = sum.saturating_add(sample);
         squares = squares.saturating_add(sample.saturating_mul(sample));
     }
-    // Both sides of `variance >= level * level`, times the square of the count: nothing is rounded.
+    // Both sides of `variance >= level * level`, times the square of the count, so that nothing is rounded.
     let variance = count.saturating_mul(squares).saturating_sub(sum.saturating_mul(sum));
     variance >= SPOKEN_LEVEL.saturating_mul(count).saturating_pow(2)
 }
 
-/// What it is and where its sound begins; only an MP3 may have something in front of it.
+/// The format, and the offset of the sound. Only an MP3 may have other data before it.
 pub(crate) fn recognise(content: &[u8]) -> Option<(SampleFormat, usize)> {
     let at = |offset: usize, magic: &[u8]| content.get(offset..).is_some_and(|rest| rest.starts_with(magic));
     if (at(0, b"RIFF") || at(0, b"RF64")) && at(8, b"WAVE") {
@@ -115,7 +117,7 @@ pub(crate) fn recognise(content: &[u8]) -> Option<(SampleFormat, usize)> {
     Some((SampleFormat::Mp3, start))
 }
 
-/// Bytes of the frame of MPEG layer III that begins here; none if none does, or if it has a free bit rate.
+/// Size in bytes of the MPEG layer III frame that starts here; `None` if there is none, or if its bit rate is free.
 fn mp3_frame_bytes(content: &[u8]) -> Option<usize> {
     const KBITS_1: [usize; 14] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
     const KBITS_2: [usize; 14] = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
@@ -123,7 +125,7 @@ fn mp3_frame_bytes(content: &[u8]) -> Option<usize> {
     if kind & 0b1110_0110 != 0b1110_0010 {
         return None;
     }
-    // Samples in eight, which is what a frame's bits are counted in.
+    // Samples per frame / 8, because the frame size is in bytes.
     let (kbits, scale, halved) = match kind & 0b0001_1000 {
         0b0001_1000 => (KBITS_1, 144, 1),
         0b0001_0000 => (KBITS_2, 72, 2),

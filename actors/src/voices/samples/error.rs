@@ -1,4 +1,4 @@
-//! Why a sample cannot be used, in words for whoever recorded it or configured where it lies.
+//! Why a sample cannot be used. The texts are for the people who record samples or configure the sample store.
 
 use std::io;
 
@@ -7,66 +7,71 @@ use precall_providers::s3::S3Error;
 
 use super::SAMPLE_BYTES_MAX;
 
-/// Why a sample cannot be used. The texts say what to change and never repeat the path: it often holds a number.
+/// Why a sample cannot be used. The texts say what to change. They never contain the path, which may hold a number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SampleError {
-    /// Another scheme than those that are read.
+    /// A scheme that precall does not read.
     #[error(
-        "voice_sample_url begins with {scheme}://, which is not read here: store a path inside LOCAL_VOICE_SAMPLES_PATH or s3://BUCKET/KEY"
+        "voice_sample_url begins with {scheme}://, which is not read here: store a path inside \
+         LOCAL_VOICE_SAMPLES_PATH or s3://BUCKET/KEY"
     )]
     Scheme {
         /// The scheme, at most 16 characters.
         scheme: String,
     },
-    /// Neither a path nor an address.
+    /// Neither a path nor an object's address.
     #[error(
-        "voice_sample_url is not a path, file URL or address of an object: store a path inside LOCAL_VOICE_SAMPLES_PATH or s3://BUCKET/KEY"
+        "voice_sample_url is not a path, file URL or address of an object: store a path inside \
+         LOCAL_VOICE_SAMPLES_PATH or s3://BUCKET/KEY"
     )]
     Malformed,
-    /// It is in a bucket, and none is configured.
+    /// The sample is in a bucket, and none is configured.
     #[error(
-        "the sample lies in S3, which is not configured: set S3_BUCKET_NAME, S3_REGION or S3_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "the sample lies in S3, which is not configured: set S3_BUCKET_NAME, S3_REGION or S3_ENDPOINT, \
+         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )]
     NoBucket,
-    /// It is in another bucket, or on another host.
+    /// The sample is in another bucket or on another host.
     #[error(
-        "voice_sample_url leads to another place than the bucket S3_BUCKET_NAME: copy the object there and store s3://BUCKET/KEY"
+        "voice_sample_url leads to another place than the bucket S3_BUCKET_NAME: copy the object there and \
+         store s3://BUCKET/KEY"
     )]
     OtherBucket,
-    /// The folder itself cannot be used.
+    /// The folder of the samples cannot be opened.
     #[error("LOCAL_VOICE_SAMPLES_PATH cannot be opened ({0}): create the folder or correct the variable")]
     NoFolder(io::ErrorKind),
-    /// The path leads out of the folder, by itself or through a link.
+    /// The path leads out of the folder, directly or through a link.
     #[error(
         "the sample lies outside LOCAL_VOICE_SAMPLES_PATH: move the file into that folder and store its path there"
     )]
     Outside,
-    /// Nothing is there.
+    /// The file does not exist.
     #[error(
         "the sample does not exist: put the file into LOCAL_VOICE_SAMPLES_PATH or correct voice_sample_url"
     )]
     Missing,
-    /// Nothing is there, in the bucket.
+    /// The object does not exist.
     #[error("the sample does not exist in the bucket: upload it there or correct voice_sample_url")]
     MissingObject,
-    /// A folder, a pipe, a device.
+    /// A folder, a pipe or a device.
     #[error("the sample is not a regular file: store the path of a recording")]
     NotAFile,
-    /// It is there but cannot be read.
+    /// The file exists but cannot be read.
     #[error("the sample cannot be read ({0}): check owner and permissions of the file")]
     Unreadable(io::ErrorKind),
-    /// It cannot be kept, or not be deleted.
+    /// The folder cannot be written.
     #[error(
-        "the folder of the samples cannot be written ({0}): check owner, permissions and space of LOCAL_VOICE_SAMPLES_PATH"
+        "the folder of the samples cannot be written ({0}): check owner, permissions and space of \
+         LOCAL_VOICE_SAMPLES_PATH"
     )]
     Unwritable(io::ErrorKind),
-    /// The store of the bucket did not do it.
+    /// The S3 store refused or failed.
     #[error("the bucket of the samples: {0}")]
     Bucket(S3Error),
-    /// It took longer than any of this may.
+    /// The operation timed out.
     #[error("the sample was not there in time: check the disk or the store that it lies on")]
     TooSlow,
-    /// An account that names no folder.
+    /// The account's name cannot be the name of a folder.
     #[error("the account has no name that a folder can have")]
     Account,
     /// No bytes.
@@ -74,16 +79,17 @@ pub enum SampleError {
     Empty,
     /// More than [`SAMPLE_BYTES_MAX`].
     #[error(
-        "the sample is larger than {SAMPLE_BYTES_MAX} bytes: one or two minutes of clean speech are best, cut or compress it"
+        "the sample is larger than {SAMPLE_BYTES_MAX} bytes: one or two minutes of clean speech are best, \
+         cut or compress it"
     )]
     TooLarge,
-    /// Not one of the formats.
+    /// Not a supported format.
     #[error("the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest")]
     NotAudio,
-    /// It ends before its own end.
+    /// The content is incomplete.
     #[error("the sample is cut off, since it ends before its own end: copy or upload it again")]
     Truncated,
-    /// It begins as audio, and is none that can be heard.
+    /// A supported format that cannot be decoded.
     #[error("the sample cannot be used: {0}")]
     Unusable(AudioError),
     /// Less than three seconds.
@@ -92,21 +98,21 @@ pub enum SampleError {
     /// More than ten minutes.
     #[error("the sample is longer than 10 minutes: one or two minutes of clean speech are best, cut it")]
     TooLong,
-    /// Nearly nothing is heard in it.
+    /// The sample holds too little speech.
     #[error("the sample is nearly silent: check the microphone and its level, and record it again")]
     Silent,
-    /// It was recorded too loud.
+    /// The recording level was too high.
     #[error("the sample is distorted, since its level was too high: record it again with a lower one")]
     Clipped,
 }
 
 impl SampleError {
-    /// Whether the same sample may be had later without anybody changing anything: a disk or a store has trouble.
+    /// Whether a later attempt may succeed without any change: a disk or a store has trouble.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
             Self::TooSlow => true,
-            // A volume may come late; nobody's rights do.
+            // A volume may be mounted late; permissions do not change by themselves.
             Self::NoFolder(kind) | Self::Unreadable(kind) | Self::Unwritable(kind) => {
                 *kind != io::ErrorKind::PermissionDenied
             }
@@ -132,7 +138,7 @@ impl SampleError {
         }
     }
 
-    /// Whether it is the recording itself that cannot be used, and not the place where it lies.
+    /// Whether the content of the sample is the problem, not its location.
     #[must_use]
     pub fn is_about_content(&self) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! Samples of one folder, and nothing outside of it: every link is followed before anything is read, written or deleted.
-//! All of it blocks.
+//! Samples in one folder, and nothing outside it: links are resolved before any read, write or deletion. All
+//! functions block.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
@@ -14,9 +14,9 @@ use tempfile::Builder;
 use super::check::{SAMPLE_BYTES_MAX, check_size};
 use super::{SampleDeleted, SampleError, SampleMark};
 
-/// Uploads on their way to their names. Not among them, so that whoever lists those finds whole samples only.
+/// Folder of unfinished uploads, apart from the finished ones.
 const INCOMING: &str = "uploads/.incoming";
-/// What a crash left behind is older than any upload takes.
+/// Unfinished uploads older than this are from a crash.
 const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 
 /// The folder that samples may come from (`LOCAL_VOICE_SAMPLES_PATH`).
@@ -26,15 +26,15 @@ pub(crate) struct SampleFolder {
 }
 
 impl SampleFolder {
-    /// The folder as configured. It need not exist yet: it is looked at with each sample, so that a volume may come late.
+    /// The configured folder. It may not exist yet, because a volume may be mounted late; each access checks it.
     pub(crate) fn new(root: PathBuf) -> Self {
         Self { root }
     }
 
-    /// The whole file: an absolute path inside the folder, or one relative to it.
+    /// Reads a whole file, named by an absolute path inside the folder or by a relative one.
     pub(crate) fn read(&self, named: &Path) -> Result<Bytes, SampleError> {
         let path = self.resolve(named)?;
-        // Asked before opening: opening a pipe waits for somebody to write into it.
+        // Before the open: opening a pipe blocks until a writer opens it too.
         file_at(&path)?;
         let file = File::open(&path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
@@ -48,14 +48,14 @@ impl SampleFolder {
         Ok(Bytes::from(content))
     }
 
-    /// Whoever writes a file changes its time, and whoever replaces it changes its number.
+    /// Size, modification time and inode: a write changes the time, a replacement the inode.
     pub(crate) fn mark(&self, named: &Path) -> Result<SampleMark, SampleError> {
         let about = file_at(&self.resolve(named)?)?;
         let (size, inode) = (about.size(), about.ino());
         Ok(SampleMark::new(format!("file:{size}:{}.{:09}:{inode}", about.mtime(), about.mtime_nsec())))
     }
 
-    /// Keeps the content under this name inside the folder, whole or not at all, for the service alone to read.
+    /// Writes the content under this name, completely or not at all, readable by the service only.
     pub(crate) fn write(&self, name: &str, content: &[u8], now: At) -> Result<(), SampleError> {
         let root = self.root()?;
         let target = root.join(name);
@@ -63,7 +63,7 @@ impl SampleFolder {
         let incoming = root.join(INCOMING);
         for folder in [folder, &incoming] {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritable)?;
-            // Somebody may have put a link in the way.
+            // The folder may be a link that leads outside.
             if !folder.canonicalize().map_err(unwritable)?.starts_with(&root) {
                 return Err(SampleError::Outside);
             }
@@ -76,7 +76,7 @@ impl SampleFolder {
         sync(folder)
     }
 
-    /// The file, and the link that led to it, if one did.
+    /// Deletes the file, and the link that led to it, if any.
     pub(crate) fn delete(&self, named: &Path) -> Result<SampleDeleted, SampleError> {
         let root = self.root()?;
         let path = match self.resolve(named) {
@@ -95,7 +95,7 @@ impl SampleFolder {
         self.root.canonicalize().map_err(|error| SampleError::NoFolder(error.kind()))
     }
 
-    /// The real path of the sample, every link followed, and inside the folder.
+    /// The sample's real path, with all links resolved, inside the folder.
     fn resolve(&self, named: &Path) -> Result<PathBuf, SampleError> {
         let root = self.root()?;
         let real = root.join(named).canonicalize().map_err(|error| match error.kind() {
@@ -112,14 +112,14 @@ fn file_at(path: &Path) -> Result<fs::Metadata, SampleError> {
     if about.is_file() { Ok(about) } else { Err(SampleError::NotAFile) }
 }
 
-/// The link's own place, if it is one and lies inside as well.
+/// The link's own path, if it is a link and inside the folder.
 fn link_inside(root: &Path, named: &Path) -> Option<PathBuf> {
     let folder = named.parent()?.canonicalize().ok()?;
     let link = folder.join(named.file_name()?);
     (link.starts_with(root) && link.is_symlink()).then_some(link)
 }
 
-/// It must stay gone when the power fails.
+/// Deletes a file and syncs its folder, so that the deletion survives a power failure.
 fn remove(path: &Path) -> Result<SampleDeleted, SampleError> {
     let deleted = match fs::remove_file(path) {
         Ok(()) => SampleDeleted::Now,
@@ -134,7 +134,7 @@ fn sync(folder: &Path) -> Result<(), SampleError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritable)
 }
 
-/// Removes what crashes left in the folder of uploads under way. What cannot be removed is tried with the next upload.
+/// Deletes unfinished uploads of crashes. A failure is retried at the next upload.
 fn sweep(incoming: &Path, now: At) {
     let Ok(entries) = fs::read_dir(incoming) else { return };
     for entry in entries.flatten() {

@@ -1,4 +1,4 @@
-//! What `voice_sample_url` names: a path, or an object of the one bucket in any of its forms.
+//! Parses `voice_sample_url`: a path, or an object of the configured bucket.
 
 use std::path::PathBuf;
 
@@ -8,22 +8,22 @@ use url::Url;
 
 use super::SampleError;
 
-/// As long as a path may be on Linux; names of objects are shorter.
+/// The longest path on Linux; object keys are shorter.
 const REFERENCE_BYTES_MAX: usize = 4096;
-/// As long as a name in a bucket may be.
+/// The longest S3 key.
 const KEY_BYTES_MAX: usize = 1024;
 
-/// Where a sample lies.
+/// Location of a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// A path, not yet held against the folder.
+pub(crate) enum SampleLocation {
+    /// A path, not checked against the folder yet.
     Local(PathBuf),
-    /// The name of an object in the bucket.
+    /// Key of an object in the bucket.
     Object(String),
 }
 
-impl Place {
-    /// Reads a reference. Nothing is looked at yet.
+impl SampleLocation {
+    /// Parses a reference. Reads no file and sends no request.
     pub(crate) fn of(reference: &str, bucket: Option<&S3Settings>) -> Result<Self, SampleError> {
         let reference = reference.trim();
         if reference.is_empty() || reference.len() > REFERENCE_BYTES_MAX || reference.contains('\0') {
@@ -33,7 +33,7 @@ impl Place {
             return Ok(Self::Local(PathBuf::from(reference)));
         };
         match scheme.to_ascii_lowercase().as_str() {
-            // A host other than this one is refused here as well.
+            // Also refuses another host than this one.
             "file" => {
                 let path = Url::parse(reference).ok().and_then(|url| url.to_file_path().ok());
                 path.map(Self::Local).ok_or(SampleError::Malformed)
@@ -41,19 +41,19 @@ impl Place {
             "s3" => object_of_s3(rest, bucket.ok_or(SampleError::NoBucket)?),
             "http" | "https" => match bucket {
                 Some(bucket) => object_of_address(reference, bucket),
-                None => Err(not_read(scheme)),
+                None => Err(unsupported(scheme)),
             },
-            _ => Err(not_read(scheme)),
+            _ => Err(unsupported(scheme)),
         }
     }
 }
 
-fn not_read(scheme: &str) -> SampleError {
+fn unsupported(scheme: &str) -> SampleError {
     SampleError::Scheme { scheme: scheme.chars().filter(char::is_ascii_alphanumeric).take(16).collect() }
 }
 
-/// The name is written as it is, without any encoding.
-fn object_of_s3(rest: &str, bucket: &S3Settings) -> Result<Place, SampleError> {
+/// In `s3://` the key is not percent-encoded.
+fn object_of_s3(rest: &str, bucket: &S3Settings) -> Result<SampleLocation, SampleError> {
     let (name, key) = rest.split_once('/').ok_or(SampleError::Malformed)?;
     if name != bucket.bucket_name() {
         return Err(SampleError::OtherBucket);
@@ -61,8 +61,8 @@ fn object_of_s3(rest: &str, bucket: &S3Settings) -> Result<Place, SampleError> {
     object(key)
 }
 
-/// By host or by path. A query would ask for another version or carry a signature, and nothing here would honour it.
-fn object_of_address(reference: &str, bucket: &S3Settings) -> Result<Place, SampleError> {
+/// Virtual-host or path style. Refuses a query: a version or a signature would be ignored.
+fn object_of_address(reference: &str, bucket: &S3Settings) -> Result<SampleLocation, SampleError> {
     let url = Url::parse(reference).map_err(|_| SampleError::Malformed)?;
     if url.query().is_some()
         || url.fragment().is_some()
@@ -82,8 +82,8 @@ fn object_of_address(reference: &str, bucket: &S3Settings) -> Result<Place, Samp
     object(&key)
 }
 
-/// A name that means itself in an address: `..` would climb out of the bucket there.
-fn object(key: &str) -> Result<Place, SampleError> {
+/// Checks a key. In an address, `..` would leave the bucket.
+fn object(key: &str) -> Result<SampleLocation, SampleError> {
     let climbs = key.split('/').any(|segment| matches!(segment, "." | ".."));
     if key.is_empty() || key.len() > KEY_BYTES_MAX || key.chars().any(char::is_control) {
         return Err(SampleError::Malformed);
@@ -91,5 +91,5 @@ fn object(key: &str) -> Result<Place, SampleError> {
     if climbs {
         return Err(SampleError::OtherBucket);
     }
-    Ok(Place::Object(key.to_owned()))
+    Ok(SampleLocation::Object(key.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Samples of one bucket, as the store of samples wants them.
+//! Samples in one bucket.
 
 use bytes::Bytes;
 use precall_call::At;
@@ -7,7 +7,7 @@ use precall_providers::s3::{Objects, S3Settings};
 use super::check::SAMPLE_BYTES_MAX;
 use super::{SampleDeleted, SampleError, SampleMark};
 
-/// As long as the texts are that stores tell states apart by.
+/// Maximum length of an ETag or version in a mark.
 const MARK_PART_MAX: usize = 200;
 
 /// The bucket that samples may come from (`S3_BUCKET_NAME`).
@@ -29,15 +29,15 @@ impl SampleBucket {
     }
 
     pub(crate) async fn mark(&self, key: &str, now: At) -> Result<SampleMark, SampleError> {
-        let seen = self.0.head(key, now).await?;
+        let object = self.0.head(key, now).await?;
         let part = |text: &str| -> String {
             text.chars().filter(char::is_ascii_graphic).take(MARK_PART_MAX).collect()
         };
-        let version = seen.version.as_deref().map(part).unwrap_or_default();
-        Ok(SampleMark::new(format!("s3:{}:{version}", part(&seen.etag))))
+        let version = object.version.as_deref().map(part).unwrap_or_default();
+        Ok(SampleMark::new(format!("s3:{}:{version}", part(&object.etag))))
     }
 
-    /// The reference of the new object.
+    /// Writes an object and returns its reference.
     pub(crate) async fn write(
         &self,
         key: &str,

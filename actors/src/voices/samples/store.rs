@@ -1,4 +1,4 @@
-//! The one door to samples, wherever they lie.
+//! Access to all samples, in the folder and in the bucket.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -14,102 +14,102 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::check::check;
 use super::local::SampleFolder;
-use super::reference::Place;
+use super::reference::SampleLocation;
 use super::s3::SampleBucket;
 use super::{SampleDeleted, SampleError, SampleMark, StoredSample};
 
-/// Reading with checking, or checking with writing, or deleting with all versions; waiting for its turn included.
+/// Time limit of a read or an upload with its check, or of a deletion, including the wait for a permit.
 const WITHIN: Duration = Duration::from_secs(30);
-/// A look without reading.
+/// Time limit for reading a mark.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
-/// Samples that are in memory and decoded at once, each up to 20 MiB and twice as much sound; further ones wait for their turn.
+/// Maximum of samples decoded at once. Each takes up to 20 MiB plus twice as much sound; others wait.
 const AT_ONCE: usize = 4;
-/// Where uploads go.
+/// Prefix of uploads.
 const UPLOADS: &str = "uploads/";
-/// Names of accounts in paths: what is not among these is written as its code.
+/// Characters of account names that are not percent-encoded in paths.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
-/// A name in a folder may have 255 bytes.
+/// A file name may have 255 bytes.
 const ACCOUNT_BYTES_MAX: usize = 200;
 
-/// Where uploads are put; what is read may lie in either place.
+/// Where uploads are stored. Reads work in both places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UploadPlace {
-    /// Into `LOCAL_VOICE_SAMPLES_PATH`.
+    /// In `LOCAL_VOICE_SAMPLES_PATH`.
     Folder,
-    /// Into the bucket.
+    /// In the bucket.
     Bucket,
 }
 
-/// Samples of one folder and of one bucket. Cheap to clone; usable from every thread that runs actix.
+/// Samples in one folder and one bucket. Cheap to clone; usable on every actix thread.
 #[derive(Clone, Debug)]
 pub struct SampleStore {
     folder: SampleFolder,
     bucket: Option<SampleBucket>,
     uploads: UploadPlace,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl SampleStore {
-    /// The folder need not exist yet. Without a bucket its references are refused.
+    /// A store. The folder may not exist yet. Without a bucket, references to one are refused.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, bucket: Option<S3Settings>, uploads: UploadPlace) -> Self {
         Self {
             folder: SampleFolder::new(folder.into()),
             bucket: bucket.map(SampleBucket::new),
             uploads,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
-    /// The sample that `voice_sample_url` names, read whole and listened to.
+    /// Reads and checks the sample that `voice_sample_url` names.
     ///
     /// # Errors
     /// Why it cannot be used; [`SampleError::TooSlow`] after 30 s.
     pub async fn read(&self, reference: &str) -> Result<VoiceSample, SampleError> {
-        within(WITHIN, async {
-            let place = self.place(reference)?;
-            let turn = self.turn().await?;
+        with_timeout(WITHIN, async {
+            let place = self.locate(reference)?;
+            let permit = self.permit().await?;
             let content = match place {
-                Place::Local(path) => {
+                SampleLocation::Local(path) => {
                     let folder = self.folder.clone();
                     blocking(move || folder.read(&path)).await?
                 }
-                Place::Object(key) => self.bucket()?.read(&key, clock::now()).await?,
+                SampleLocation::Object(key) => self.bucket()?.read(&key, clock::now()).await?,
             };
-            Ok(listened_to(content, turn).await?.0)
+            Ok(checked(content, permit).await?.0)
         })
         .await
     }
 
-    /// By what it would be seen that another sample lies there now, without reading it.
+    /// The mark of a sample, without reading the sample.
     ///
     /// # Errors
-    /// Why it cannot be seen; [`SampleError::TooSlow`] after 5 s.
+    /// Why there is no mark; [`SampleError::TooSlow`] after 5 s.
     pub async fn mark(&self, reference: &str) -> Result<SampleMark, SampleError> {
-        within(LOOK_WITHIN, async {
-            match self.place(reference)? {
-                Place::Local(path) => {
+        with_timeout(LOOK_WITHIN, async {
+            match self.locate(reference)? {
+                SampleLocation::Local(path) => {
                     let folder = self.folder.clone();
                     blocking(move || folder.mark(&path)).await
                 }
-                Place::Object(key) => self.bucket()?.mark(&key, clock::now()).await,
+                SampleLocation::Object(key) => self.bucket()?.mark(&key, clock::now()).await,
             }
         })
         .await
     }
 
-    /// Checks an upload and keeps it under its own hash, so that the same upload twice is one sample, which callers of an
-    /// account may share: before such a sample is deleted, ask whether another mapping refers to it.
+    /// Checks an upload and stores it under its hash. Equal uploads of an account are one sample, which several
+    /// callers may share: before a deletion, check that no other mapping refers to it.
     ///
     /// # Errors
-    /// Why it is not kept; [`SampleError::TooSlow`] after 30 s, when it may have been.
+    /// Why it was not stored; after [`SampleError::TooSlow`] (30 s) it may have been.
     pub async fn put(&self, account: &str, content: Bytes) -> Result<StoredSample, SampleError> {
-        within(WITHIN, async {
+        with_timeout(WITHIN, async {
             let account = utf8_percent_encode(account, KEPT).to_string();
             if account.is_empty() || account.len() > ACCOUNT_BYTES_MAX {
                 return Err(SampleError::Account);
             }
-            let (sample, _turn) = listened_to(content, self.turn().await?).await?;
+            let (sample, _permit) = checked(content, self.permit().await?).await?;
             let VoiceSample { format, content, sha256, duration } = sample;
             let (sha256, bytes) = (hex::encode(sha256), content.len());
             let name = format!("{UPLOADS}{account}/{sha256}.{}", format.name());
@@ -127,39 +127,39 @@ impl SampleStore {
         .await
     }
 
-    /// Deletes the file, or the object with all its versions and delete markers.
+    /// Deletes the file, or the object with all versions and delete markers.
     ///
     /// # Errors
-    /// Why it may still be there; [`SampleError::TooSlow`] after 30 s. To be asked again.
+    /// Why it may still exist; [`SampleError::TooSlow`] after 30 s. The caller must retry.
     pub async fn delete(&self, reference: &str) -> Result<SampleDeleted, SampleError> {
-        within(WITHIN, async {
-            match self.place(reference)? {
-                Place::Local(path) => {
+        with_timeout(WITHIN, async {
+            match self.locate(reference)? {
+                SampleLocation::Local(path) => {
                     let folder = self.folder.clone();
                     blocking(move || folder.delete(&path)).await
                 }
-                Place::Object(key) => self.bucket()?.delete(&key, clock::now()).await,
+                SampleLocation::Object(key) => self.bucket()?.delete(&key, clock::now()).await,
             }
         })
         .await
     }
 
-    /// Whether a reference is one that [`Self::put`] answered: a file of ours, not one that an administrator laid there.
+    /// Whether [`Self::put`] created this reference, and not an administrator.
     #[must_use]
     pub fn is_upload(&self, reference: &str) -> bool {
-        match self.place(reference) {
-            Ok(Place::Local(path)) => path.starts_with(UPLOADS),
-            Ok(Place::Object(key)) => key.starts_with(UPLOADS),
+        match self.locate(reference) {
+            Ok(SampleLocation::Local(path)) => path.starts_with(UPLOADS),
+            Ok(SampleLocation::Object(key)) => key.starts_with(UPLOADS),
             Err(_) => false,
         }
     }
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, SampleError> {
-        Arc::clone(&self.turns).acquire_owned().await.map_err(|_| SampleError::TooSlow)
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, SampleError> {
+        Arc::clone(&self.permits).acquire_owned().await.map_err(|_| SampleError::TooSlow)
     }
 
-    fn place(&self, reference: &str) -> Result<Place, SampleError> {
-        Place::of(reference, self.bucket.as_ref().map(SampleBucket::settings))
+    fn locate(&self, reference: &str) -> Result<SampleLocation, SampleError> {
+        SampleLocation::of(reference, self.bucket.as_ref().map(SampleBucket::settings))
     }
 
     fn bucket(&self) -> Result<&SampleBucket, SampleError> {
@@ -167,22 +167,22 @@ impl SampleStore {
     }
 }
 
-async fn within<T>(
+async fn with_timeout<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, SampleError>>,
 ) -> Result<T, SampleError> {
     tokio::time::timeout(limit, work).await.unwrap_or(Err(SampleError::TooSlow))
 }
 
-/// The turn goes with the work: whoever gives up waiting for a thread does not end what runs on it.
-async fn listened_to(
+/// Checks a sample. The permit moves with the work, because the work continues if the caller stops waiting.
+async fn checked(
     content: Bytes,
-    turn: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> Result<(VoiceSample, OwnedSemaphorePermit), SampleError> {
-    blocking(move || check(content).map(|sample| (sample, turn))).await
+    blocking(move || check(content).map(|sample| (sample, permit))).await
 }
 
-/// A thread that was lost is a disk that gives nothing.
+/// Runs blocking work. A lost thread counts as an unreadable sample.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SampleError> + Send + 'static,
 ) -> Result<T, SampleError> {

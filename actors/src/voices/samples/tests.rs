@@ -1,4 +1,4 @@
-//! What may be read, written and deleted in the folder, what must not, and what is said about samples.
+//! Tests of the sample store: allowed and refused access to the folder, and the texts of refusals.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::fs;
@@ -12,12 +12,12 @@ use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
 use precall_providers::s3::S3Settings;
 
 use super::check::recognise;
-use super::reference::Place as Named;
+use super::reference::SampleLocation;
 use super::{SAMPLE_BYTES_MAX, SampleDeleted, SampleError, SampleStore, UploadPlace};
 
-/// So many seconds of something that is not silent.
+/// A WAV of this length and level.
 fn wav(milliseconds: u32, level: i16) -> Vec<u8> {
-    // A square, so that its level is its level.
+    // A square wave has a constant level.
     wav_of((0..milliseconds * 8).map(|n| if (n / 10) % 2 == 0 { level } else { -level }))
 }
 
@@ -35,7 +35,7 @@ fn wav_of(samples: impl Iterator<Item = i16>) -> Vec<u8> {
     file.into_inner()
 }
 
-/// A saw tooth around 0 that begins anew after so many samples.
+/// A sawtooth around 0 with this period.
 fn wave(n: u32, period: u32) -> i16 {
     i16::try_from(n % period).unwrap() - i16::try_from(period / 2).unwrap()
 }
@@ -77,7 +77,7 @@ impl Place {
 }
 
 #[test]
-fn a_sample_is_found_by_every_form_of_its_path() {
+fn sample_is_found_by_every_form_of_its_path() {
     let place = place();
     let root = place.root.display();
     for reference in [
@@ -98,11 +98,11 @@ fn a_sample_is_found_by_every_form_of_its_path() {
     }
 }
 
-/// Every way out of the folder that a reference can name.
+/// References that lead out of the folder.
 fn ways_out(place: &Place) -> Vec<String> {
     symlink(place.outside.join("key.wav"), place.root.join("link.wav")).unwrap();
     symlink(&place.outside, place.root.join("linked")).unwrap();
-    // A sibling whose name begins like the folder's is outside too.
+    // A sibling folder with the same prefix is outside too.
     fs::create_dir(place.root.with_file_name("voices2")).unwrap();
     fs::write(place.root.with_file_name("voices2").join("c.wav"), good()).unwrap();
     let outside = place.outside.display();
@@ -130,11 +130,11 @@ fn nothing_outside_the_folder_is_read_or_deleted() {
     assert!(place.outside.join("key.wav").exists());
     assert!(place.root.with_file_name("voices2").join("c.wav").exists());
     symlink(place.root.join("anna.wav"), place.root.join("inner.wav")).unwrap();
-    assert!(place.read("inner.wav").is_ok(), "a link that stays inside is fine");
+    assert!(place.read("inner.wav").is_ok(), "a link inside the folder is allowed");
 }
 
 #[test]
-fn what_is_deleted_is_gone_and_may_be_deleted_again() {
+fn deletion_is_complete_and_repeatable() {
     let place = place();
     symlink(place.root.join("anna.wav"), place.root.join("inner.wav")).unwrap();
     assert_eq!(run(place.store.delete("inner.wav")), Ok(SampleDeleted::Now));
@@ -145,7 +145,7 @@ fn what_is_deleted_is_gone_and_may_be_deleted_again() {
 }
 
 #[test]
-fn what_cannot_be_used_says_why() {
+fn unusable_references_are_refused_with_a_reason() {
     let place = place();
     let big = fs::File::create(place.root.join("big.wav")).unwrap();
     big.set_len(SAMPLE_BYTES_MAX + 1).unwrap();
@@ -172,7 +172,7 @@ fn what_cannot_be_used_says_why() {
 }
 
 #[test]
-fn a_pipe_does_not_hold_the_reader() {
+fn pipe_does_not_block_the_reader() {
     let place = place();
     let made = std::process::Command::new("mkfifo").arg(place.root.join("pipe.wav")).status().unwrap();
     assert!(made.success());
@@ -183,13 +183,13 @@ fn fixture(name: &str) -> Vec<u8> {
     fs::read(format!("../crates/audio/src/prompts/fixtures/{name}")).unwrap()
 }
 
-/// Frames of one file, again and again, so that it is long enough.
+/// Repeats the frames of one file, to be long enough.
 fn mp3() -> Vec<u8> {
     fixture("tone.mp3").repeat(8)
 }
 
 #[test]
-fn the_content_decides_what_it_is() {
+fn format_is_recognised_by_content() {
     let frame = [0xff_u8, 0xfb, 0x90, 0x64];
     let behind_noise = [vec![7; 100], mp3()].concat();
     let table = [
@@ -212,9 +212,9 @@ fn the_content_decides_what_it_is() {
     assert!((100..4_096).contains(&start), "{start}");
 }
 
-/// What an administrator reads who put a file there that no voice can be made of.
+/// Texts that an administrator reads about an unusable sample.
 #[test]
-fn a_sample_without_a_usable_voice_is_refused_in_words() {
+fn unusable_recordings_are_refused_with_a_text() {
     let mp3 = mp3();
     let hiss = |level: i16| {
         let mut noise = 1_u32;
@@ -226,8 +226,9 @@ fn a_sample_without_a_usable_voice_is_refused_in_words() {
     let no_audio = "the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest";
     let cut_off = "the sample is cut off, since it ends before its own end: copy or upload it again";
     let silent = "the sample is nearly silent: check the microphone and its level, and record it again";
-    let too_large = "the sample is larger than 20971520 bytes: one or two minutes of clean speech are best, cut or compress it";
-    // A word within ten seconds, and sound of 4 s within two minutes: neither is enough of a voice.
+    let too_large = "the sample is larger than 20971520 bytes: one or two minutes of clean speech are best, \
+     cut or compress it";
+    // A word within ten seconds, and 4 s of sound within two minutes: both are too little.
     let word = wav_of((0..80_000_u32).map(|n| if n < 5_000 { wave(n, 20) * 400 } else { 0 }));
     let seldom = wav_of((0..960_000_u32).map(|n| if n < 32_000 { wave(n, 20) * 400 } else { 0 }));
     let table: [(&str, Vec<u8>, &str); 15] = [
@@ -246,7 +247,7 @@ fn a_sample_without_a_usable_voice_is_refused_in_words() {
         ),
         ("silence.wav", wav(4_000, 0), silent),
         ("hiss.wav", hiss(33), silent),
-        // A microphone's offset is no sound.
+        // A constant offset of the microphone is no sound.
         ("offset.wav", wav_of((0..32_000_u32).map(|n| 900 + wave(n, 2))), silent),
         ("seldom.wav", seldom, silent),
         ("word.wav", word, silent),
@@ -261,7 +262,8 @@ fn a_sample_without_a_usable_voice_is_refused_in_words() {
         (
             "voice.ogg",
             fixture("tone.opus.ogg"),
-            "the sample cannot be used: its encoding is not read here (Opus and GSM are not): convert it, WAV of 16 bits is safest",
+            "the sample cannot be used: its encoding is not read here (Opus and GSM are not): convert it, \
+             WAV of 16 bits is safest",
         ),
     ];
     let place = place();
@@ -273,13 +275,13 @@ fn a_sample_without_a_usable_voice_is_refused_in_words() {
         let refused = run(place.store.put("default", Bytes::from(content))).unwrap_err();
         assert_eq!(refused.to_string(), expected, "{name}, uploaded");
     }
-    assert!(!place.is_there("uploads"), "nothing of it was kept");
+    assert!(!place.is_there("uploads"), "nothing was stored");
 }
 
 #[test]
-fn what_people_record_is_taken() {
+fn common_recordings_are_accepted() {
     let place = place();
-    // A second of speech, four of nothing, at the level of a soft voice.
+    // One second of speech, four of silence, at the level of a soft voice.
     let pauses = wav_of((0..160_000_u32).map(|n| match (n / 8_000) % 5 {
         0 => wave(n, 80) * 10,
         _ => 3,
@@ -290,7 +292,7 @@ fn what_people_record_is_taken() {
         ("MP3", mp3(), SampleFormat::Mp3),
         ("MP3 behind something else", behind_noise, SampleFormat::Mp3),
     ] {
-        // Whatever it is called.
+        // The file name does not matter.
         fs::write(place.root.join("voice.bin"), &content).unwrap();
         let sample = place.read("voice.bin").unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!((sample.format, sample.content.len()), (format, content.len()), "{what}");
@@ -298,12 +300,12 @@ fn what_people_record_is_taken() {
 }
 
 #[test]
-fn another_file_at_the_same_place_has_another_mark() {
+fn replaced_file_has_another_mark() {
     let place = place();
     let mark = || run(place.store.mark("anna.wav")).unwrap();
     let first = mark();
-    assert_eq!(mark(), first, "nothing happened");
-    // The same size, and as new as the first on a clock of seconds: only the inode or the nanoseconds differ.
+    assert_eq!(mark(), first, "nothing changed");
+    // The same size and the same second: only the inode or the nanoseconds differ.
     fs::write(place.root.join("new.wav"), wav(3_500, 9_000)).unwrap();
     fs::rename(place.root.join("new.wav"), place.root.join("anna.wav")).unwrap();
     assert_ne!(mark(), first);
@@ -312,7 +314,7 @@ fn another_file_at_the_same_place_has_another_mark() {
 }
 
 #[test]
-fn an_upload_is_kept_once_under_its_hash() {
+fn upload_is_stored_once_under_its_hash() {
     let place = place();
     let stored = run(place.store.put("a/../b", Bytes::from(good()))).unwrap();
     assert_eq!(stored.reference, format!("uploads/a%2F%2E%2E%2Fb/{}.wav", stored.sha256));
@@ -331,7 +333,7 @@ fn an_upload_is_kept_once_under_its_hash() {
 }
 
 #[test]
-fn an_upload_does_not_leave_the_folder_by_a_link() {
+fn upload_does_not_leave_the_folder_through_a_link() {
     let place = place();
     symlink(&place.outside, place.root.join("uploads")).unwrap();
     assert_eq!(run(place.store.put("default", Bytes::from(good()))), Err(SampleError::Outside));
@@ -340,13 +342,13 @@ fn an_upload_does_not_leave_the_folder_by_a_link() {
 }
 
 #[test]
-fn only_the_one_bucket_is_named_by_an_address() {
+fn only_the_configured_bucket_is_accepted() {
     let bucket = |endpoint: Option<&str>| {
         let endpoint = endpoint.map(|endpoint| endpoint.parse().unwrap());
         S3Settings::new(endpoint, "eu-central-1", "voices", "key", "secret").unwrap()
     };
     let (amazon, own) = (bucket(None), bucket(Some("https://minio.example.com:9000/s3")));
-    let object = |key: &str| Ok(Named::Object(key.to_owned()));
+    let object = |key: &str| Ok(SampleLocation::Object(key.to_owned()));
     let (other, bad) = (|| Err(SampleError::OtherBucket), || Err(SampleError::Malformed));
     let table = [
         (&amazon, "s3://voices/a b/c?d.wav", object("a b/c?d.wav")),
@@ -377,6 +379,6 @@ fn only_the_one_bucket_is_named_by_an_address() {
         (&amazon, "https://me:too@voices.s3.eu-central-1.amazonaws.com/a.wav", bad()),
     ];
     for (bucket, reference, expected) in table {
-        assert_eq!(Named::of(reference, Some(bucket)), expected, "{reference}");
+        assert_eq!(SampleLocation::of(reference, Some(bucket)), expected, "{reference}");
     }
 }

@@ -1,79 +1,87 @@
-//! Tests of slot rules.
+//! Tests of the slot rules.
 
 use super::*;
 
-fn held(job: u128, used: i64, expires: i64) -> Held {
+fn held(job: u128, used: i64, expires: i64) -> HeldVoice {
     let key = CallerKey { account: "default".to_owned(), caller: format!("+1{job}") };
-    Held { job: JobId(job), next_seq: 3, key, last_used: At(used), expires: At(expires) }
+    HeldVoice { job: CloneJobId(job), next_seq: 3, key, last_used: At(used), expires: At(expires) }
 }
 
 fn voice(name: &str) -> VoiceId {
     VoiceId::new(name)
 }
 
-fn book() -> SlotBook {
-    let mut book = SlotBook::default();
-    book.hold(voice("a"), held(1, 10, 1_000));
-    book.hold(voice("b"), held(2, 20, 1_000));
-    book.set_limit(4, 3);
-    book
+fn slots() -> SlotRules {
+    let mut slots = SlotRules::default();
+    slots.hold(voice("a"), held(1, 10, 1_000));
+    slots.hold(voice("b"), held(2, 20, 1_000));
+    slots.set_limit(4, 3);
+    slots
 }
 
 #[test]
-fn the_voice_that_was_used_longest_ago_makes_room_and_one_that_is_in_use_never_does() {
-    let mut book = book();
-    assert_eq!(book.want(JobId(7)), Slot::Granted, "one of four is somebody else's, and one is free");
-    assert_eq!(book.want(JobId(8)), Slot::After(voice("a"), held(1, 10, 1_000)));
-    book.pin(CallId(5), &voice("b"), At(30));
-    assert_eq!(book.want(JobId(9)), Slot::None, "a is going, b is in use");
-    book.not_deleted(&voice("a"));
-    assert_eq!(book.want(JobId(9)), Slot::After(voice("a"), held(1, 10, 1_000)), "it was not deleted");
-    book.take_over(JobId(9), &voice("a"));
-    book.unpin(CallId(5));
-    assert_eq!(book.want(JobId(8)), Slot::After(voice("b"), held(2, 30, 1_000)));
-    book.take_over(JobId(8), &voice("b"));
-    assert_eq!((book.held(), book.want(JobId(6))), (0, Slot::None), "three are being made");
-    book.release(JobId(9));
-    assert_eq!(book.want(JobId(6)), Slot::Granted);
+fn least_recently_used_voice_is_deleted_and_a_voice_in_use_never() {
+    let mut slots = slots();
+    assert_eq!(slots.request(CloneJobId(7)), Slot::Granted, "one of four slots is not ours, one is free");
+    assert_eq!(slots.request(CloneJobId(8)), Slot::After(voice("a"), held(1, 10, 1_000)));
+    slots.pin(CallId(5), &voice("b"), At(30));
+    assert_eq!(slots.request(CloneJobId(9)), Slot::None, "a is being deleted, b is in use");
+    slots.deletion_failed(&voice("a"));
+    assert_eq!(
+        slots.request(CloneJobId(9)),
+        Slot::After(voice("a"), held(1, 10, 1_000)),
+        "the deletion of a failed"
+    );
+    slots.take_over(CloneJobId(9), &voice("a"));
+    slots.unpin(CallId(5));
+    assert_eq!(slots.request(CloneJobId(8)), Slot::After(voice("b"), held(2, 30, 1_000)));
+    slots.take_over(CloneJobId(8), &voice("b"));
+    assert_eq!((slots.held(), slots.request(CloneJobId(6))), (0, Slot::None), "three clones are running");
+    slots.release(CloneJobId(9));
+    assert_eq!(slots.request(CloneJobId(6)), Slot::Granted);
 }
 
 #[test]
-fn where_the_plan_bounds_how_many_are_made_deleting_one_does_not_help() {
-    let mut book = book();
-    book.set_edits(Some(1));
-    assert_eq!(book.want(JobId(7)), Slot::Granted);
-    assert_eq!(book.want(JobId(8)), Slot::None, "the last one is being made");
-    book.release(JobId(7));
-    assert_eq!(book.want(JobId(8)), Slot::Granted);
-    book.hold(voice("c"), held(8, 30, 1_000));
-    assert_eq!(book.want(JobId(9)), Slot::None);
-    book.set_edits(None);
-    assert!(matches!(book.want(JobId(9)), Slot::After(..)), "a slot can be made free again");
+fn deleting_a_voice_does_not_help_at_the_edit_limit() {
+    let mut slots = slots();
+    slots.set_edits(Some(1));
+    assert_eq!(slots.request(CloneJobId(7)), Slot::Granted);
+    assert_eq!(slots.request(CloneJobId(8)), Slot::None, "the last edit is taken");
+    slots.release(CloneJobId(7));
+    assert_eq!(slots.request(CloneJobId(8)), Slot::Granted);
+    slots.hold(voice("c"), held(8, 30, 1_000));
+    assert_eq!(slots.request(CloneJobId(9)), Slot::None);
+    slots.set_edits(None);
+    assert!(matches!(slots.request(CloneJobId(9)), Slot::After(..)), "a slot can be freed again");
 }
 
 #[test]
-fn a_voice_that_was_used_again_is_not_the_next_to_go() {
-    let mut book = book();
-    book.pin(CallId(5), &voice("a"), At(40));
-    book.unpin(CallId(5));
-    assert_eq!(book.is_full(JobId(7)), Slot::After(voice("b"), held(2, 20, 1_000)));
-    assert_eq!(book.is_full(JobId(8)), Slot::After(voice("a"), held(1, 40, 1_000)), "b is going");
+fn recent_use_protects_a_voice_from_eviction() {
+    let mut slots = slots();
+    slots.pin(CallId(5), &voice("a"), At(40));
+    slots.unpin(CallId(5));
+    assert_eq!(slots.account_full(CloneJobId(7)), Slot::After(voice("b"), held(2, 20, 1_000)));
+    assert_eq!(
+        slots.account_full(CloneJobId(8)),
+        Slot::After(voice("a"), held(1, 40, 1_000)),
+        "b is being deleted"
+    );
 }
 
 #[test]
-fn expired_and_unwanted_voices_go_when_no_call_uses_them() {
-    let mut book = book();
-    assert_eq!(book.expired(At(999), 9), []);
-    book.pin(CallId(5), &voice("a"), At(40));
-    let gone = book.expired(At(1_000), 9);
+fn expired_voices_are_deleted_when_no_call_uses_them() {
+    let mut slots = slots();
+    assert_eq!(slots.expired(At(999), 9), []);
+    slots.pin(CallId(5), &voice("a"), At(40));
+    let gone = slots.expired(At(1_000), 9);
     assert_eq!(gone, [(voice("b"), held(2, 20, 1_000))]);
-    assert_eq!(book.expired(At(1_000), 9), [], "it is going");
-    book.deleted(&voice("b"));
-    book.unpin(CallId(5));
-    book.hold(voice("c"), Held { job: JobId(9), ..held(1, 50, 5_000) });
-    let gone = book.expired(At(50), 9);
+    assert_eq!(slots.expired(At(1_000), 9), [], "it is being deleted");
+    slots.deleted(&voice("b"));
+    slots.unpin(CallId(5));
+    slots.hold(voice("c"), HeldVoice { job: CloneJobId(9), ..held(1, 50, 5_000) });
+    let gone = slots.expired(At(50), 9);
     assert_eq!(gone.len(), 1, "a was replaced by c: {gone:?}");
-    book.deleted(&voice("a"));
-    book.not_wanted(&held(1, 0, 0).key);
-    assert_eq!(book.expired(At(50), 9).len(), 1);
+    slots.deleted(&voice("a"));
+    slots.expire_caller(&held(1, 0, 0).key);
+    assert_eq!(slots.expired(At(50), 9).len(), 1);
 }

@@ -1,5 +1,5 @@
-//! Voices that nobody may hear any more: consents withdrawn or expired, mappings gone. The tables are looked at every few seconds, so that
-//! what somebody changed there counts whoever changed it, and whatever was lost in between; who changes it says so, to be heard at once.
+//! Revokes voices whose consent was withdrawn or expired, or whose mapping is gone. precall checks the tables every
+//! 15 seconds, so that it also notices direct changes; the API requests a check at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,62 +7,61 @@ use std::time::Duration;
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::{CallId, NoVoice};
-use precall_store::StoreError;
-use precall_store::voices;
 use precall_store::voices::{Unentitled, UnentitledWhy};
+use precall_store::{StoreError, voices};
 use slog::{info, warn};
 
 use super::VoiceBook;
 use crate::caller_key::CallerKey;
 
-/// Between two looks.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(15);
-/// One look.
-const LOOK_WITHIN: Duration = Duration::from_secs(5);
+/// Interval between two checks.
+pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(15);
+/// Time limit of one check.
+const CHECK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Live calls that speak with a voice, or may, which nobody may hear any more.
+/// Live calls that use, or may use, a revoked voice.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct VoiceGone {
-    /// Which.
+pub(crate) struct VoiceRevoked {
+    /// The calls.
     pub calls: Vec<CallId>,
-    /// Why there is none now.
+    /// Why the voice was revoked.
     pub why: NoVoice,
 }
 
-/// These callers' voices must not be used from now on: what has not been uploaded is not.
+/// Revokes the voices of these callers. A clone that is not uploaded yet is stopped.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct Revoke {
-    /// Whose.
+pub(crate) struct RevokeVoices {
+    /// The callers.
     pub keys: Vec<CallerKey>,
-    /// What their calls hear.
+    /// The reason, for their calls.
     pub why: NoVoice,
 }
 
-/// Something about mappings or consents changed.
+/// Mappings or consents changed: check now.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct LookAtEntitlements;
+pub(crate) struct CheckEntitlements;
 
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct NobodyMayHear(Vec<Unentitled>);
+pub(crate) struct EntitlementsEnded(Vec<Unentitled>);
 
 impl VoiceBook {
-    pub(crate) fn look_at_entitlements(&self, ctx: &mut Context<Self>) {
-        if !self.knows_existing {
+    pub(crate) fn check_entitlements(&self, ctx: &mut Context<Self>) {
+        if !self.is_loaded {
             return;
         }
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let look = async {
+            let check = async {
                 let client = services.pool.get().await?;
                 voices::unentitled(&**client, services.settings.consent, clock::now()).await
             };
-            match tokio::time::timeout(LOOK_WITHIN, look).await.unwrap_or(Err(StoreError::TooSlow)) {
+            match tokio::time::timeout(CHECK_WITHIN, check).await.unwrap_or(Err(StoreError::TooSlow)) {
                 Ok(found) if found.is_empty() => {}
-                Ok(found) => book.do_send(NobodyMayHear(found)),
+                Ok(found) => book.do_send(EntitlementsEnded(found)),
                 Err(error) => {
                     warn!(services.log, "could not check voice permissions, retrying"; "error" => %error);
                 }
@@ -70,56 +69,56 @@ impl VoiceBook {
         });
     }
 
-    /// Jobs are left alone: one that runs may be of another sample, which somebody agreed to since.
-    fn nobody_may_hear(&mut self, found: &Unentitled) {
+    /// Does not stop clone jobs: a running one may be for another sample with a newer consent.
+    fn end_entitlement(&mut self, found: &Unentitled) {
         let key = CallerKey { account: found.account.clone(), caller: found.caller.clone() };
-        if self.book.peek(&key, clock::now()) == Some(&found.voice) {
-            self.book.forget(&key);
+        if self.rules.cached(&key, clock::now()) == Some(&found.voice) {
+            self.rules.forget(&key);
             let why = found.why.no_voice().name();
-            info!(self.services.log, "a voice may not be used any more"; "why" => why);
+            info!(self.services.log, "voice revoked"; "why" => why);
         }
         self.slots.expire(&found.voice);
-        // What has only run out is heard to the end of its conversations.
+        // After an expiry a call keeps the voice to its end.
         let calls = match found.why {
             UnentitledWhy::Ended => self.slots.users_of(&found.voice),
             UnentitledWhy::Unmapped | UnentitledWhy::Never | UnentitledWhy::Expired => Vec::new(),
         };
         if !calls.is_empty() {
-            self.gone_voices.do_send(VoiceGone { calls, why: found.why.no_voice() });
+            self.revoked_voices.do_send(VoiceRevoked { calls, why: found.why.no_voice() });
         }
     }
 }
 
-impl Handler<Revoke> for VoiceBook {
+impl Handler<RevokeVoices> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, Revoke { keys, why }: Revoke, ctx: &mut Context<Self>) {
+    fn handle(&mut self, RevokeVoices { keys, why }: RevokeVoices, ctx: &mut Context<Self>) {
         for key in keys {
-            let orders = self.book.revoke(&key, why);
+            let orders = self.rules.revoke(&key, why);
             self.perform(orders, ctx);
-            self.slots.not_wanted(&key);
+            self.slots.expire_caller(&key);
         }
-        self.sweep(ctx);
-        // Calls that speak with one hear of it from there.
-        self.look_at_entitlements(ctx);
+        self.delete_expired(ctx);
+        // This also informs the calls that use such a voice.
+        self.check_entitlements(ctx);
     }
 }
 
-impl Handler<LookAtEntitlements> for VoiceBook {
+impl Handler<CheckEntitlements> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, _: LookAtEntitlements, ctx: &mut Context<Self>) {
-        self.look_at_entitlements(ctx);
+    fn handle(&mut self, _: CheckEntitlements, ctx: &mut Context<Self>) {
+        self.check_entitlements(ctx);
     }
 }
 
-impl Handler<NobodyMayHear> for VoiceBook {
+impl Handler<EntitlementsEnded> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, NobodyMayHear(found): NobodyMayHear, ctx: &mut Context<Self>) {
+    fn handle(&mut self, EntitlementsEnded(found): EntitlementsEnded, ctx: &mut Context<Self>) {
         for found in &found {
-            self.nobody_may_hear(found);
+            self.end_entitlement(found);
         }
-        self.sweep(ctx);
+        self.delete_expired(ctx);
     }
 }

@@ -1,5 +1,4 @@
-//! Clones for the next call of those who call often, so that they are not waited for. They take only what is free: nobody's voice is deleted
-//! for one.
+//! Prefetch: clones the voices of frequent callers before their next call. Uses free slots only and deletes no voice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,43 +6,42 @@ use std::time::Duration;
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
 use precall_call::At;
-use precall_store::StoreError;
-use precall_store::voices;
+use precall_store::{StoreError, voices};
 use slog::info;
 use tokio::sync::oneshot;
 
 use super::VoiceBook;
 use crate::caller_key::CallerKey;
 
-/// Who has called within so long may call again.
+/// Callers of this period are candidates.
 const CALLED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// Clones the voices of frequent callers.
+/// Requests a prefetch.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct CloneAhead {
-    /// At most so many.
+pub(crate) struct CloneAhead {
+    /// Maximum of clones.
     pub most: usize,
-    /// Hears what was begun.
+    /// Receives the result.
     pub reply: oneshot::Sender<Result<ClonedAhead, String>>,
 }
 
-/// What was begun.
+/// Result of a prefetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClonedAhead {
-    /// Callers who may be heard, called lately and have no voice.
+    /// Recent callers who may have a voice and have none.
     pub wanting: usize,
-    /// Clones that were begun for them.
+    /// Clones started.
     pub begun: usize,
-    /// Free slots that were left for it; none where the account's limit is not known.
+    /// Free slots before the prefetch; `None` if the account's limit is not known.
     pub free: Option<usize>,
 }
 
-/// Who called often.
+/// Frequent callers without a voice.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Frequent {
+pub(crate) struct FrequentCallers {
     callers: Result<Vec<CallerKey>, StoreError>,
     order: CloneAhead,
 }
@@ -52,8 +50,8 @@ impl Handler<CloneAhead> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, order: CloneAhead, ctx: &mut Context<Self>) {
-        if !self.knows_existing {
-            let _ = order.reply.send(Err("precall does not act on its database yet".to_owned()));
+        if !self.is_loaded {
+            let _ = order.reply.send(Err("precall is not ready: the voices are not loaded yet".to_owned()));
             return;
         }
         let (services, book) = (Arc::clone(&self.services), ctx.address());
@@ -69,15 +67,15 @@ impl Handler<CloneAhead> for VoiceBook {
             let callers = tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow));
             let key = |(account, caller)| CallerKey { account, caller };
             let callers = callers.map(|callers| callers.into_iter().map(key).collect());
-            book.do_send(Frequent { callers, order });
+            book.do_send(FrequentCallers { callers, order });
         });
     }
 }
 
-impl Handler<Frequent> for VoiceBook {
+impl Handler<FrequentCallers> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, Frequent { callers, order }: Frequent, ctx: &mut Context<Self>) {
+    fn handle(&mut self, FrequentCallers { callers, order }: FrequentCallers, ctx: &mut Context<Self>) {
         let callers = match callers {
             Ok(callers) => callers,
             Err(error) => {
@@ -88,7 +86,7 @@ impl Handler<Frequent> for VoiceBook {
         let free = self.slots.free();
         let (wanting, mut begun) = (callers.len(), 0_usize);
         for key in callers.into_iter().take(free.unwrap_or(usize::MAX)) {
-            let orders = self.book.clone_ahead(key, clock::new_job());
+            let orders = self.rules.clone_ahead(key, clock::new_job());
             begun = begun.saturating_add(usize::from(!orders.is_empty()));
             self.perform(orders, ctx);
         }

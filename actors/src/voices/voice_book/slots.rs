@@ -1,11 +1,11 @@
-//! Slots of the account: asked for by clone jobs, freed by deleting voices that nobody uses. A shell around [`SlotBook`].
+//! Slots of the account: clone jobs request them, and unused voices are deleted for them. [`SlotRules`] decides.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::clock;
-use precall_call::{CallId, JobId, VoiceId};
+use precall_call::{CallId, CloneJobId, VoiceId};
 use precall_providers::elevenlabs::VoiceDeleted;
 use precall_store::events::rows::{CacheUse, Entry, RowWrite, Stream, Time};
 use precall_store::events::voice_event_json;
@@ -18,94 +18,94 @@ use uuid::Uuid;
 use super::VoiceBook;
 use crate::caller_key::CallerKey;
 use crate::durability::persistence::{Append, Durable};
-use crate::voices::reconcile_rules::Trust;
-use crate::voices::slot_rules::{Held, Slot};
+use crate::voices::reconcile_rules::DatabaseOrigin;
+use crate::voices::slot_rules::{HeldVoice, Slot};
 
-/// One deletion.
+/// Time limit of one deletion.
 const DELETE_WITHIN: Duration = Duration::from_secs(10);
-/// One look at what the account allows, and the time between two.
-const LOOK_WITHIN: Duration = Duration::from_secs(10);
-pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(300);
-/// Voices that are deleted at once because they expired.
-const SWEPT_AT_ONCE: usize = 10;
-/// Voices that are tried for one slot, where they cannot be deleted.
+/// Time limit for reading the account's limits, and the interval between two reads.
+const LIMITS_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const LIMITS_EVERY: Duration = Duration::from_secs(300);
+/// Maximum of expired voices deleted at once.
+const EXPIRED_AT_ONCE: usize = 10;
+/// Maximum of failed deletions for one slot.
 const TRIES_MAX: u32 = 3;
 
-/// How full the account is.
+/// What a job knows and needs when it requests a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fullness {
-    /// As far as we know.
-    AsKnown,
-    /// The provider has refused a clone for it.
-    Full,
-    /// As far as we know; and nobody waits for this clone, so that no voice is deleted for it.
-    ForNobody,
+pub(crate) enum SlotDemand {
+    /// A call waits. A voice may be deleted if the account is full.
+    Normal,
+    /// The provider refused a clone because the account is full.
+    AccountFull,
+    /// A prefetch: no voice is deleted for it.
+    CloneAhead,
 }
 
-/// A clone job needs a slot.
+/// A clone job requests a slot.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct WantSlot {
-    /// Which job.
-    pub job: JobId,
-    /// How full the account is.
-    pub fullness: Fullness,
-    /// Hears whether there is one.
+pub(crate) struct RequestSlot {
+    /// The job.
+    pub job: CloneJobId,
+    /// Whether the account is known to be full, and whether a voice may be deleted.
+    pub demand: SlotDemand,
+    /// Receives whether the job has a slot.
     pub reply: oneshot::Sender<bool>,
 }
 
-/// Voices that exist, and live calls that may speak with one.
+/// Loads the existing voices, and the live calls that may use one, at the start.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Existing {
-    /// At the provider.
+pub(crate) struct LoadExisting {
+    /// Voices at the provider.
     pub voices: Vec<ExistingVoice>,
-    /// Before anything is deleted.
+    /// Live calls and their voices, which must not be deleted.
     pub in_use: Vec<(CallId, VoiceId)>,
-    /// Whether they are all that there are.
-    pub trust: Trust,
+    /// Whether the database knows all voices of ours.
+    pub origin: DatabaseOrigin,
 }
 
-/// A call is over.
+/// A call ended and releases its voice.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct UsesNoMore(pub CallId);
+pub(crate) struct ReleaseVoice(pub CallId);
 
-/// Somebody who waits for a slot.
-struct Waiting {
-    job: JobId,
+/// A job that waits for a slot.
+struct SlotRequest {
+    job: CloneJobId,
     tries: u32,
     reply: oneshot::Sender<bool>,
 }
 
-/// A deletion was tried.
+/// Result of a deletion at the provider.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Tried {
+pub(crate) struct DeletionTried {
     voice: VoiceId,
-    held: Held,
+    held: HeldVoice,
     why: &'static str,
-    /// None: it may still be there.
+    /// `None`: the deletion failed and the voice may still exist.
     deleted: Option<VoiceDeleted>,
-    waiting: Option<Waiting>,
+    waiting: Option<SlotRequest>,
 }
 
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Allowed {
+pub(crate) struct AccountLimits {
     slots: Option<(usize, usize)>,
     edits: Option<(usize, usize)>,
 }
 
 impl VoiceBook {
-    fn answer(&mut self, slot: Slot, waiting: Waiting, ctx: &mut Context<Self>) {
+    fn answer(&mut self, slot: Slot, waiting: SlotRequest, ctx: &mut Context<Self>) {
         match slot {
             Slot::Granted => self.grant(waiting),
             Slot::After(voice, held) if waiting.tries < TRIES_MAX => {
                 self.delete(voice, held, "evicted", Some(waiting), ctx);
             }
             Slot::After(voice, _) => {
-                self.slots.not_deleted(&voice);
+                self.slots.deletion_failed(&voice);
                 let _ = waiting.reply.send(false);
             }
             Slot::None => {
@@ -114,61 +114,62 @@ impl VoiceBook {
         }
     }
 
-    /// A job that was stopped meanwhile takes no slot.
-    fn grant(&mut self, waiting: Waiting) {
+    /// Grants a slot, unless the job has stopped meanwhile.
+    fn grant(&mut self, waiting: SlotRequest) {
         if waiting.reply.send(true).is_err() {
             self.slots.release(waiting.job);
         }
     }
 
-    /// From now on no call is served with it.
+    /// Deletes a voice at the provider. It is removed from the cache first.
     fn delete(
         &mut self,
         voice: VoiceId,
-        held: Held,
+        held: HeldVoice,
         why: &'static str,
-        waiting: Option<Waiting>,
+        waiting: Option<SlotRequest>,
         ctx: &mut Context<Self>,
     ) {
-        if self.book.peek(&held.key, clock::now()) == Some(&voice) {
-            self.book.forget(&held.key);
+        if self.rules.cached(&held.key, clock::now()) == Some(&voice) {
+            self.rules.forget(&held.key);
         }
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let deleted = if services.persistence_state.stand().may_act().await {
+            let deleted = if services.persistence_state.leadership().may_act().await {
                 let answer = services.clients.here().bulk.delete_voice(&voice, DELETE_WITHIN).await;
                 services.provider.note(&answer);
                 if let Err(error) = &answer {
-                    warn!(services.log, "a voice could not be deleted, it is tried again";
+                    warn!(services.log, "could not delete a voice, retrying later";
                         "job" => %held.job, "error" => %error);
                 }
                 answer.ok()
             } else {
                 None
             };
-            book.do_send(Tried { voice, held, why, deleted, waiting });
+            book.do_send(DeletionTried { voice, held, why, deleted, waiting });
         });
     }
 
-    /// Deletes what nobody is served with any more.
-    pub(crate) fn sweep(&mut self, ctx: &mut Context<Self>) {
-        if !self.knows_existing {
+    /// Deletes expired voices.
+    pub(crate) fn delete_expired(&mut self, ctx: &mut Context<Self>) {
+        if !self.is_loaded {
             return;
         }
-        for (voice, held) in self.slots.expired(clock::now(), SWEPT_AT_ONCE) {
+        for (voice, held) in self.slots.expired(clock::now(), EXPIRED_AT_ONCE) {
             self.delete(voice, held, "expired", None, ctx);
         }
     }
 
-    /// Asks what the account allows.
-    pub(crate) fn look(&self, ctx: &mut Context<Self>) {
-        if !self.knows_existing {
+    /// Reads slots and edits of the account from the provider.
+    pub(crate) fn read_account_limits(&self, ctx: &mut Context<Self>) {
+        if !self.is_loaded {
             return;
         }
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let answer = services.clients.here().bulk.subscription(LOOK_WITHIN).await;
+            let answer = services.clients.here().bulk.subscription(LIMITS_WITHIN).await;
             services.provider.note(&answer);
+            // The next read retries; the provider's health shows the failure.
             let Ok(account) = answer else { return };
             let shown = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
             services.capacity.slots(shown(account.voice_slots_used), shown(account.voice_limit));
@@ -176,7 +177,7 @@ impl VoiceBook {
                 .capacity
                 .edits(shown(account.voice_add_edit_counter), shown(account.max_voice_add_edits));
             let count = |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok());
-            book.do_send(Allowed {
+            book.do_send(AccountLimits {
                 slots: count(account.voice_slots_used).zip(count(account.voice_limit)),
                 edits: count(account.voice_add_edit_counter).zip(count(account.max_voice_add_edits)),
             });
@@ -186,7 +187,7 @@ impl VoiceBook {
     pub(crate) fn record_deletion(
         &self,
         voice: &VoiceId,
-        held: &Held,
+        held: &HeldVoice,
         why: &'static str,
         deleted: VoiceDeleted,
         ctx: &Context<Self>,
@@ -215,25 +216,25 @@ impl VoiceBook {
     }
 }
 
-impl Handler<WantSlot> for VoiceBook {
+impl Handler<RequestSlot> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, WantSlot { job, fullness, reply }: WantSlot, ctx: &mut Context<Self>) {
-        let slot = match fullness {
-            Fullness::AsKnown => self.slots.want(job),
-            Fullness::Full => self.slots.is_full(job),
-            Fullness::ForNobody if self.slots.free() == Some(0) => Slot::None,
-            Fullness::ForNobody => self.slots.want(job),
+    fn handle(&mut self, RequestSlot { job, demand, reply }: RequestSlot, ctx: &mut Context<Self>) {
+        let slot = match demand {
+            SlotDemand::Normal => self.slots.request(job),
+            SlotDemand::AccountFull => self.slots.account_full(job),
+            SlotDemand::CloneAhead if self.slots.free() == Some(0) => Slot::None,
+            SlotDemand::CloneAhead => self.slots.request(job),
         };
-        self.answer(slot, Waiting { job, tries: 0, reply }, ctx);
+        self.answer(slot, SlotRequest { job, tries: 0, reply }, ctx);
     }
 }
 
-impl Handler<Tried> for VoiceBook {
+impl Handler<DeletionTried> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, tried: Tried, ctx: &mut Context<Self>) {
-        let Tried { voice, held, why, deleted, waiting } = tried;
+    fn handle(&mut self, tried: DeletionTried, ctx: &mut Context<Self>) {
+        let DeletionTried { voice, held, why, deleted, waiting } = tried;
         match (deleted, waiting) {
             (Some(deleted), waiting) => {
                 self.record_deletion(&voice, &held, why, deleted, ctx);
@@ -246,24 +247,25 @@ impl Handler<Tried> for VoiceBook {
                 }
             }
             (None, Some(waiting)) => {
-                // Nobody is served with it any more, so it is tried again with those that expired; another one may go at once.
-                let slot = self.slots.is_full(waiting.job);
-                self.slots.not_deleted(&voice);
-                self.slots.not_wanted(&held.key);
-                let waiting = Waiting { tries: waiting.tries.saturating_add(1), ..waiting };
+                // Not in the cache any more: it is deleted later like an expired voice. Another one may be deleted
+                // now.
+                let slot = self.slots.account_full(waiting.job);
+                self.slots.deletion_failed(&voice);
+                self.slots.expire_caller(&held.key);
+                let waiting = SlotRequest { tries: waiting.tries.saturating_add(1), ..waiting };
                 self.answer(slot, waiting, ctx);
             }
             (None, None) => {
-                self.slots.not_deleted(&voice);
+                self.slots.deletion_failed(&voice);
             }
         }
     }
 }
 
-impl Handler<Allowed> for VoiceBook {
+impl Handler<AccountLimits> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, Allowed { slots, edits }: Allowed, _: &mut Context<Self>) {
+    fn handle(&mut self, AccountLimits { slots, edits }: AccountLimits, _: &mut Context<Self>) {
         if let Some((taken, limit)) = slots {
             self.slots.set_limit(limit, taken);
         }
@@ -271,12 +273,12 @@ impl Handler<Allowed> for VoiceBook {
     }
 }
 
-impl Handler<Existing> for VoiceBook {
+impl Handler<LoadExisting> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, Existing { voices, in_use, trust }: Existing, ctx: &mut Context<Self>) {
+    fn handle(&mut self, LoadExisting { voices, in_use, origin }: LoadExisting, ctx: &mut Context<Self>) {
         for found in voices.into_iter().rev() {
-            let held = Held {
+            let held = HeldVoice {
                 job: found.job,
                 next_seq: found.last_seq.saturating_add(1),
                 key: CallerKey { account: found.account, caller: found.caller },
@@ -288,16 +290,16 @@ impl Handler<Existing> for VoiceBook {
         for (call, voice) in in_use {
             self.slots.pin(call, &voice, precall_call::At(0));
         }
-        self.trust = trust;
-        self.knows_existing = true;
-        self.look(ctx);
+        self.origin = origin;
+        self.is_loaded = true;
+        self.read_account_limits(ctx);
     }
 }
 
-impl Handler<UsesNoMore> for VoiceBook {
+impl Handler<ReleaseVoice> for VoiceBook {
     type Result = ();
 
-    fn handle(&mut self, UsesNoMore(call): UsesNoMore, _: &mut Context<Self>) {
+    fn handle(&mut self, ReleaseVoice(call): ReleaseVoice, _: &mut Context<Self>) {
         self.slots.unpin(call);
     }
 }
@@ -305,6 +307,6 @@ impl Handler<UsesNoMore> for VoiceBook {
 impl Handler<Durable> for VoiceBook {
     type Result = ();
 
-    /// Nothing waits for a deletion's record: without it the voice is deleted a second time, which is none.
+    /// Nothing waits for the record of a deletion. If it is lost, the voice is deleted again, which does no harm.
     fn handle(&mut self, _: Durable, _: &mut Context<Self>) {}
 }

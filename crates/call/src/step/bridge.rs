@@ -1,25 +1,26 @@
-//! The agent on the caller's own leg: made ready while the greeting is heard, lost and opened again, kept while a person is
-//! being called.
+//! The agent on the caller's own leg: made ready during the greeting, lost and called again, parked while a person is
+//! called.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, NoVoice, Release};
 use crate::effect::Effect;
 use crate::event::{AgentLoss, Event, HandoffFailure};
+use crate::phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, ParkedAgent, Phase};
 use crate::policy::{Person, Rung};
-use crate::state::{Attempt, Early, Kept, Leg, Phase, Voice};
+use crate::state::{Leg, Voice};
 
-/// How often a rung that broke without fault of its own is tried once more, in one call.
-const REOPENINGS: u8 = 2;
-/// How many persons are called for one caller during a conversation: a model that asks on and on keeps nobody's telephone
-/// ringing.
+/// How many attempts of a call may repeat a rung that failed without its own fault.
+const RETRIES: u8 = 2;
+/// How many times a call may call a person during conversations. An agent that asks without end must not keep
+/// telephones ringing.
 const PERSONS: usize = 3;
 
-impl Turn {
-    /// Begins the bridge while the greeting is still heard, as soon as it is known in which voice.
+impl StepBuilder {
+    /// Starts the agent during the greeting, as soon as its voice is decided.
     pub(super) fn make_agent_ready(&mut self) {
         let call = &self.call;
-        let may = call.phase == Phase::Greeting
-            && call.early.is_none()
+        let may = call.is_greeting()
+            && call.early().is_none()
             && call.leg == Leg::Connected
             && call.voice != Voice::Awaited
             && call.person_asked.is_none()
@@ -33,35 +34,38 @@ impl Turn {
         }
     }
 
-    /// Nobody is to hear the agent that is being made ready: a better voice came, a person is wanted, or the call is over.
+    /// Gives up the early agent: a better voice came, the caller wants a person, or the leg or the call is over.
     pub(super) fn give_early_agent_up(&mut self) {
-        if let Some(early) = self.call.early.take() {
+        if let Some(early) = self.take_early_agent() {
             self.note_agent_dial(HandoffFailure::Unknown);
             self.effects.push(Effect::CancelHandoff { attempt: early.attempt.number });
         }
     }
 
-    /// It could not be made ready: the next one is, while there is time.
+    pub(super) fn take_early_agent(&mut self) -> Option<EarlyAgent> {
+        let Phase::Greeting(greeting) = &mut self.call.phase else { return None };
+        greeting.early.take()
+    }
+
+    /// The early agent failed: try the next rung while the greeting lasts. True if this attempt was the early agent's.
     pub(super) fn early_agent_failed(&mut self, number: u8) -> bool {
-        if self.call.early.take_if(|early| early.attempt.number == number).is_none() {
+        if self.call.early().is_none_or(|early| early.attempt.number != number) {
             return false;
         }
+        self.take_early_agent();
         self.make_agent_ready();
         true
     }
 
-    /// It is ready; its turn comes when the greeting is over.
+    /// The early agent is ready and waits for the end of the greeting. True if this attempt was the early agent's.
     pub(super) fn early_agent_is_ready(&mut self, number: u8) -> bool {
-        match &mut self.call.early {
-            Some(early) if early.attempt.number == number => {
-                early.ready = true;
-                true
-            }
-            Some(_) | None => false,
-        }
+        let Phase::Greeting(Greeting { early: Some(early), .. }) = &mut self.call.phase else { return false };
+        let is_meant = early.attempt.number == number;
+        early.ready |= is_meant;
+        is_meant
     }
 
-    pub(super) fn await_early_agent(&mut self, early: Early) {
+    pub(super) fn await_early_agent(&mut self, early: EarlyAgent) {
         self.begin_waiting_for(early.attempt);
         if early.ready {
             return self.agent_is_ready(early.attempt);
@@ -69,62 +73,64 @@ impl Turn {
         self.play_hold();
     }
 
-    /// From here on caller and agent hear each other.
+    /// Connects the agent: from now on caller and agent hear each other.
     pub(super) fn agent_is_ready(&mut self, attempt: Attempt) {
         self.effects.push(Effect::ConnectAgent { attempt: attempt.number });
-        self.call.dues.handoff = None;
-        // Whoever was asked for earlier was not reached.
+        self.call.deadlines.handoff = None;
+        // A person who was asked for earlier was not reached.
         self.call.person_asked = None;
         self.call.instants.handed_off.get_or_insert(self.now);
         self.converse(attempt);
     }
 
-    /// Whoever carried the agent's session is gone: the rung may be tried once more, for it was not its fault.
+    /// The part that carried the agent's session is gone. The rung may be tried again: it was not its fault.
     pub(super) fn session_went(&mut self) {
         let with_agent = match self.call.phase {
-            Phase::HandingOff(attempt) | Phase::Conversing(attempt) if attempt.rung.bridges() => {
+            Phase::HandingOff(HandingOff { attempt, .. }) | Phase::Conversing(Conversing { attempt, .. })
+                if attempt.rung.bridges() =>
+            {
                 Some(attempt)
             }
-            Phase::Offered
-            | Phase::Greeting
-            | Phase::Holding
-            | Phase::HandingOff(_)
-            | Phase::Conversing(_)
-            | Phase::Released(_) => None,
+            Phase::HandingOff(_) => self.take_parked_agent().map(|parked| parked.attempt),
+            Phase::Greeting(_) => self.take_early_agent().map(|early| early.attempt),
+            Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => None,
         };
-        let early = self.call.early.take().map(|early| early.attempt);
-        let kept = self.call.kept.take().map(|kept| kept.attempt);
-        if let Some(attempt) = with_agent.or(early).or(kept) {
+        if let Some(attempt) = with_agent {
             self.note_agent_dial(HandoffFailure::Unknown);
-            self.may_try_again(attempt.rung);
+            self.allow_retry(attempt.rung);
         }
     }
 
-    pub(super) fn may_try_again(&mut self, rung: Rung) {
-        if self.call.reopened < REOPENINGS {
-            self.call.again = Some(rung);
+    pub(super) fn allow_retry(&mut self, rung: Rung) {
+        if self.call.retries < RETRIES {
+            self.call.retry = Some(rung);
         }
     }
 
-    /// What it had said was heard, so the leg can go.
+    /// The caller heard all that the agent said, so the call can end.
     pub(super) fn agent_ended(&mut self, number: u8) {
         match self.call.phase {
-            Phase::Conversing(with) if with.number == number && with.rung.bridges() => {
+            Phase::Conversing(with) if with.attempt.number == number && with.attempt.rung.bridges() => {
                 self.release(Release::good(Cause::AgentEnded));
             }
-            // It took its leave while somebody else was being called for the caller: that goes on.
-            Phase::HandingOff(_) => self.kept_agent_is_gone(number, AgentLoss::Lost),
-            Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => {
-            }
+            // The parked agent ended its session. The attempt to reach a person goes on.
+            Phase::HandingOff(_) => self.parked_agent_is_gone(number, AgentLoss::Lost),
+            Phase::Offered
+            | Phase::Greeting(_)
+            | Phase::Holding
+            | Phase::Conversing(_)
+            | Phase::Released(_) => {}
         }
     }
 
-    /// A lost connection is opened again once; who was refused or owes an answer for too long is not asked again.
+    /// After a lost connection the agent is called again once. After a refusal or a stall it is not.
     pub(super) fn agent_lost(&mut self, number: u8, why: AgentLoss) {
         match self.call.phase {
-            Phase::Conversing(with) if with.number == number && with.rung.bridges() => {
+            Phase::Conversing(Conversing { attempt: with, .. })
+                if with.number == number && with.rung.bridges() =>
+            {
                 if why == AgentLoss::Lost && self.call.agent_loss.is_none() {
-                    self.may_try_again(with.rung);
+                    self.allow_retry(with.rung);
                 }
                 self.call.agent_loss = Some(why);
                 self.call.person_asked = None;
@@ -132,47 +138,51 @@ impl Turn {
                 self.play_hold();
                 self.next_rung();
             }
-            Phase::HandingOff(_) => self.kept_agent_is_gone(number, why),
-            Phase::Greeting => {
+            Phase::HandingOff(_) => self.parked_agent_is_gone(number, why),
+            Phase::Greeting(_) => {
                 self.early_agent_failed(number);
             }
             Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => {}
         }
     }
 
-    /// Nobody may hear the cloned voice any more. Who has not begun to speak with it does not; on the bridge the fallback voice takes over. A
-    /// conversation that is not ours to change goes on to its end.
+    /// The cloned voice must not be used any more. No agent starts with it; on the bridge an agent in the fallback
+    /// voice takes over. A conversation that precall does not carry goes on in its voice.
     pub(super) fn voice_withdrawn(&mut self, why: NoVoice) {
         if !matches!(self.call.voice, Voice::Cloned(_)) {
             return;
         }
         match self.call.phase {
             Phase::Released(_) => {}
-            Phase::Offered | Phase::Greeting | Phase::Holding => {
-                if self.call.early.is_some_and(|early| early.attempt.rung.wants_clone()) {
+            Phase::Offered | Phase::Greeting(_) | Phase::Holding => {
+                if self.call.early().is_some_and(|early| early.attempt.rung.wants_clone()) {
                     self.give_early_agent_up();
                 }
                 self.effects.push(Effect::LetVoiceGo);
                 self.decide(Voice::Fallback(why));
             }
-            Phase::HandingOff(with) | Phase::Conversing(with) if with.rung == Rung::BridgeCloned => {
+            Phase::HandingOff(HandingOff { attempt: with, .. })
+            | Phase::Conversing(Conversing { attempt: with, .. })
+                if with.rung == Rung::BridgeCloned =>
+            {
                 self.call.voice = Voice::Fallback(why);
                 self.call.person_asked = None;
                 self.note_agent_dial(HandoffFailure::Unknown);
                 self.effects.extend([Effect::CancelHandoff { attempt: with.number }, Effect::LetVoiceGo]);
                 if self.call.tried.contains(&Rung::BridgeFallback) {
-                    self.may_try_again(Rung::BridgeFallback);
+                    self.allow_retry(Rung::BridgeFallback);
                 }
                 self.play_hold();
                 self.next_rung();
             }
-            // Somebody is being called: a person, while the agent waits, or an agent whose voice was told already.
-            Phase::HandingOff(with) => {
+            // A person is being called while the agent is parked, or an agent that already has its voice.
+            Phase::HandingOff(handoff) => {
                 self.call.voice = Voice::Fallback(why);
-                if let Some(kept) = self.call.kept.take_if(|kept| kept.attempt.rung.wants_clone()) {
-                    self.effects.push(Effect::CancelHandoff { attempt: kept.attempt.number });
+                if let Some(parked) = handoff.parked.filter(|parked| parked.attempt.rung.wants_clone()) {
+                    self.take_parked_agent();
+                    self.effects.push(Effect::CancelHandoff { attempt: parked.attempt.number });
                 }
-                if !with.rung.takes_clone() {
+                if !handoff.attempt.rung.takes_clone() {
                     self.effects.push(Effect::LetVoiceGo);
                 }
             }
@@ -180,18 +190,24 @@ impl Turn {
         }
     }
 
-    fn kept_agent_is_gone(&mut self, number: u8, why: AgentLoss) {
-        if self.call.kept.take_if(|kept| kept.attempt.number == number).is_some() {
+    fn parked_agent_is_gone(&mut self, number: u8, why: AgentLoss) {
+        if self.call.parked().is_some_and(|parked| parked.attempt.number == number) {
+            self.take_parked_agent();
             self.call.agent_loss = Some(why);
         }
     }
 
-    /// The agent's tool. Whoever is not known here was already answered by whoever heard the question.
+    fn take_parked_agent(&mut self) -> Option<ParkedAgent> {
+        let Phase::HandingOff(handoff) = &mut self.call.phase else { return None };
+        handoff.parked.take()
+    }
+
+    /// The agent used its tool to ask for a person.
     pub(super) fn agent_asked_for(&mut self, number: u8, person: &Person) {
         if number != self.call.persons_asked.saturating_add(1) {
             return;
         }
-        let bridged = matches!(self.call.phase, Phase::Conversing(with) if with.rung.bridges());
+        let bridged = matches!(self.call.phase, Phase::Conversing(with) if with.attempt.rung.bridges());
         if !bridged || self.leg_is_away() {
             return;
         }
@@ -199,7 +215,7 @@ impl Turn {
         self.call_person(person.clone());
     }
 
-    /// Calls a person while the agent waits, or tells the agent at once that nobody will be called.
+    /// Parks the agent and calls a person, or tells the agent at once that no person will be called.
     pub(super) fn call_person(&mut self, person: Person) {
         let Phase::Conversing(with) = self.call.phase else { return };
         let called = self.call.tried.iter().filter(|rung| **rung == Rung::Person).count();
@@ -208,21 +224,22 @@ impl Turn {
         }
         if called >= PERSONS || !self.call.policy.knows(&person) {
             let why = HandoffFailure::Refused;
-            return self.effects.push(Effect::ReturnToAgent { attempt: with.number, why });
+            return self.effects.push(Effect::ReturnToAgent { attempt: with.attempt.number, why });
         }
         self.call.person_asked = Some(person);
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         let attempt = self.next_attempt();
         self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung: Rung::Person }));
     }
 
-    /// The caller hears music, the agent silence, until somebody answers or nobody does.
+    /// Until the attempt has an outcome the caller hears music and the agent hears silence.
     pub(super) fn person_is_called(&mut self, attempt: Attempt, with: Attempt) {
         let longest = self.now.plus(self.call.policy.conversation_max);
-        let until = self.call.dues.conversation.unwrap_or(longest);
-        self.call.kept = Some(Kept { attempt: with, until });
+        let until = self.call.deadlines.conversation.unwrap_or(longest);
         self.call.tried.push(attempt.rung);
         self.begin_waiting_for(attempt);
+        let parked = Some(ParkedAgent { attempt: with, until });
+        self.call.phase = Phase::HandingOff(HandingOff { attempt, parked, looked_up: false });
         self.play_hold();
         let person = self.call.person_asked.clone();
         self.effects.push(Effect::StartHandoff {
@@ -233,31 +250,31 @@ impl Turn {
         });
     }
 
-    /// Nobody came: back to the agent, who is told why; without one the ladder goes on.
+    /// The person was not reached: return to the parked agent and tell it why, or else go on with the ladder.
     pub(super) fn person_missed(&mut self, why: HandoffFailure) {
         self.call.person_asked = None;
-        let Some(kept) = self.call.kept.take() else {
+        let Some(parked) = self.take_parked_agent() else {
             self.play_hold();
             return self.next_rung();
         };
         if self.leg_is_away() {
-            self.may_try_again(kept.attempt.rung);
+            self.allow_retry(parked.attempt.rung);
             return self.next_rung();
         }
-        self.call.dues.handoff = None;
-        self.call.phase = Phase::Conversing(kept.attempt);
-        self.call.dues.conversation = Some(kept.until);
-        self.effects.push(Effect::ReturnToAgent { attempt: kept.attempt.number, why });
+        self.call.deadlines.handoff = None;
+        self.call.phase = Phase::Conversing(Conversing { attempt: parked.attempt, looked_up: false });
+        self.call.deadlines.conversation = Some(parked.until);
+        self.effects.push(Effect::ReturnToAgent { attempt: parked.attempt.number, why });
     }
 
-    /// Lines are numbered by whoever hears them.
-    pub(super) fn line_spoken(&mut self, number: u32) {
-        if number == self.call.lines.saturating_add(1) {
-            self.call.lines = number;
+    /// The player numbers the utterances; each counts once.
+    pub(super) fn utterance_heard(&mut self, number: u32) {
+        if number == self.call.utterances.saturating_add(1) {
+            self.call.utterances = number;
         }
     }
 
-    /// Whose fault it was that an agent who had come did not stay.
+    /// How the call ends if its agent was lost and no other attempt succeeds.
     pub(super) fn agent_was_lost(&self) -> Option<Release> {
         Some(match self.call.agent_loss? {
             AgentLoss::Lost | AgentLoss::Refused => Release::by(Blame::Provider, Cause::AgentLost),

@@ -1,15 +1,16 @@
-//! Ends, and reports, which come before, after or instead of them.
+//! How calls end, and the provider's reports, which may come before or after the end.
 
 use core::time::Duration;
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::event::{Grade, HandoffFailure, Purpose, Report};
 use crate::ids::ConversationId;
+use crate::phase::{Conversing, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::{Dial, Leg, Phase};
+use crate::state::{Dial, Leg};
 
-impl Turn {
+impl StepBuilder {
     /// Whether the caller's leg stays with us on this rung.
     pub(super) fn keeps_leg(&self, rung: Rung) -> bool {
         match rung {
@@ -22,8 +23,8 @@ impl Turn {
         }
     }
 
-    /// The PBX's own call is over, as a webhook says. Once the agent is being dialled, an outbound call has a life of its own.
-    /// On a live leg the PBX's own news of the leg decides: a call flow may say so when it hands the call to us.
+    /// The webhook says that the PBX's call is over. An outbound agent call goes on without it. On a live leg the
+    /// PBX's events of the leg decide: a call flow may send the webhook when it transfers the call to precall.
     pub(super) fn pbx_call_ended(&mut self, duration: Option<Duration>) {
         if self.call.pbx_ended {
             return;
@@ -36,13 +37,13 @@ impl Turn {
             }
             return;
         }
-        let before_agent = matches!(self.call.phase, Phase::Offered | Phase::Greeting | Phase::Holding);
+        let before_agent = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
         if before_agent && self.call.policy.ends_with_pbx_call {
             self.release(Release::by(Blame::Caller, Cause::CallerHungUp));
         }
     }
 
-    /// A conversation's id becomes known: from the dial's answer, a look-up or its report.
+    /// Notes the id of a conversation, from the dial's answer, a look-up or a report.
     pub(super) fn learn_conversation(&mut self, purpose: Purpose, id: &ConversationId) {
         if self.call.conversations.iter().any(|c| c.id.as_ref() == Some(id)) {
             return;
@@ -59,7 +60,7 @@ impl Turn {
         }
     }
 
-    /// The provider took the dial; it may have kept the conversation's id to itself.
+    /// The provider accepted the dial, with or without an id in its answer.
     pub(super) fn dial_accepted(&mut self, purpose: Purpose, id: Option<&ConversationId>) {
         if let Some(id) = id {
             return self.learn_conversation(purpose, id);
@@ -93,7 +94,7 @@ impl Turn {
     }
 
     fn greeting_reported(&mut self, report: &Report) {
-        if self.call.phase != Phase::Greeting || self.call.policy.on_live_leg() {
+        if !self.call.is_greeting() || self.call.policy.on_live_leg() {
             return;
         }
         match (report.grade, report.failure) {
@@ -105,16 +106,18 @@ impl Turn {
         }
     }
 
-    /// On the bridge the agent's own socket says when it is over: a report may be of a session that was lost and opened again.
+    /// On the bridge the agent's socket tells the end: a report may be about an earlier session that was lost.
     fn agent_reported(&mut self, report: &Report) {
         match self.call.phase {
-            Phase::HandingOff(attempt) | Phase::Conversing(attempt) if attempt.rung.leads_to_agent() => {
+            Phase::HandingOff(HandingOff { attempt, .. }) | Phase::Conversing(Conversing { attempt, .. })
+                if attempt.rung.leads_to_agent() =>
+            {
                 if attempt.rung.bridges() {
                     return;
                 }
             }
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_)
@@ -136,13 +139,14 @@ impl Turn {
         }
     }
 
-    /// On our own leg the longest conversation ends here. Elsewhere the report is overdue: asked for once, then not waited for.
+    /// On our own leg the conversation reached its longest duration. Elsewhere its report is overdue: ask the
+    /// provider once.
     pub(super) fn conversation_overdue(&mut self) {
         let Phase::Conversing(with) = self.call.phase else { return };
-        if self.keeps_leg(with.rung) || self.call.looked_up.contains(&Purpose::Agent) {
+        if self.keeps_leg(with.attempt.rung) || with.looked_up {
             return self.release(Release::by(Blame::Precall, Cause::MaxDuration));
         }
-        self.look_up(Purpose::Agent);
-        self.call.dues.conversation = Some(self.now.plus(self.call.policy.report_grace));
+        self.look_agent_up();
+        self.call.deadlines.conversation = Some(self.now.plus(self.call.policy.report_grace));
     }
 }

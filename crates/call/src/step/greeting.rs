@@ -1,23 +1,25 @@
-//! The greeting: on a live leg audio, on route `callback` a telephone call of its own.
+//! The greeting: audio on a live leg, or a telephone call of its own on route `callback`.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::{Grade, GreetingEnd, Purpose};
 use crate::ids::ConversationId;
+use crate::phase::{Greeting, Phase};
 use crate::policy::Person;
-use crate::state::{Conversation, Dial, Leg, Phase};
+use crate::state::{Conversation, Dial, Leg, Seat};
 
-impl Turn {
+impl StepBuilder {
     pub(super) fn greeting_dialled(&mut self) {
         if self.call.phase != Phase::Offered || self.call.policy.on_live_leg() {
             return;
         }
         let policy = &self.call.policy;
         let longest = policy.ring_max + policy.greeting_max + policy.report_grace;
-        self.call.dues.greeting = Some(self.now.plus(longest));
-        self.call.phase = Phase::Greeting;
+        self.call.deadlines.greeting = Some(self.now.plus(longest));
+        self.call.phase = Phase::Greeting(Greeting::default());
         self.begin_conversation(Purpose::Greeting);
+        self.call.seat = Seat::Held;
         self.effects.push(Effect::DialGreeting);
     }
 
@@ -37,16 +39,16 @@ impl Turn {
 
     pub(super) fn greeting_started(&mut self, conversation: Option<&ConversationId>) {
         self.dial_accepted(Purpose::Greeting, conversation);
-        // Into a leg the first frame may be written twice: the PBX may refuse the request that carried it, and then nobody heard it.
+        // The first frame may be written into a leg twice: the PBX may refuse the request that carried it.
         let first = self.call.instants.greeting_started.is_none() || self.call.policy.on_live_leg();
-        if self.call.phase == Phase::Greeting && first {
+        if self.call.is_greeting() && first {
             self.call.instants.greeting_started = Some(self.now);
         }
     }
 
     pub(super) fn greeting_ended(&mut self, end: GreetingEnd) {
         self.note_greeting_dial(end);
-        if self.call.phase != Phase::Greeting {
+        if !self.call.is_greeting() {
             return;
         }
         match end {
@@ -55,9 +57,9 @@ impl Turn {
             | GreetingEnd::Refused
             | GreetingEnd::Busy
             | GreetingEnd::Failed => self.hold(),
-            // Nobody is there: a second call would only ring again.
+            // Nobody answers: a second call would only ring again.
             GreetingEnd::NoAnswer => self.release(Release::by(Blame::Caller, Cause::NoAnswer)),
-            // A telephone may be ringing or the greeting being heard: its report or the deadline tells.
+            // The telephone may be ringing: wait for the report or the deadline.
             GreetingEnd::Unknown if !self.call.policy.on_live_leg() => {}
             GreetingEnd::Unknown => self.hold(),
         }
@@ -85,16 +87,21 @@ impl Turn {
         }
     }
 
-    /// Neither a report nor the caller ended it in time. The provider is asked once; then it is taken as over.
+    /// The greeting did not end in time. Ask the provider once; then take it as over.
     pub(super) fn greeting_overdue(&mut self) {
-        if self.call.phase != Phase::Greeting {
-            return;
-        }
-        if self.call.policy.on_live_leg() || self.call.looked_up.contains(&Purpose::Greeting) {
+        let Phase::Greeting(greeting) = self.call.phase else { return };
+        if self.call.policy.on_live_leg() || greeting.looked_up {
             return self.hold();
         }
-        self.look_up(Purpose::Greeting);
-        self.call.dues.greeting = Some(self.now.plus(self.call.policy.report_grace));
+        self.look_greeting_up();
+        self.call.deadlines.greeting = Some(self.now.plus(self.call.policy.report_grace));
+    }
+
+    pub(super) fn look_greeting_up(&mut self) {
+        if let Phase::Greeting(greeting) = &mut self.call.phase {
+            greeting.looked_up = true;
+            self.effects.push(Effect::LookUp(Purpose::Greeting));
+        }
     }
 
     pub(super) fn dtmf(&mut self, key: char) {
@@ -102,15 +109,15 @@ impl Turn {
             return self.key_for_person();
         }
         let skips = self.call.policy.skip_key == Some(key) && self.call.notice_given();
-        if skips && self.call.phase == Phase::Greeting && self.call.leg == Leg::Connected {
+        if skips && self.call.is_greeting() && self.call.leg == Leg::Connected {
             self.hold();
         }
     }
 
-    /// Remembered while nothing can be done about it: during the notice, which no key cuts short, and while the PBX routes
-    /// the leg already, which nobody can take back.
+    /// The caller asks for a person. During the notice, and while the PBX routes the leg, the request waits: neither
+    /// can be interrupted.
     fn key_for_person(&mut self) {
-        if matches!(self.call.phase, Phase::Conversing(with) if with.rung.bridges()) {
+        if matches!(self.call.phase, Phase::Conversing(with) if with.attempt.rung.bridges()) {
             if let Some(person) = self.call.policy.person_of_key().filter(|_| !self.leg_is_away()) {
                 self.call_person(person);
             }
@@ -120,17 +127,17 @@ impl Turn {
             return;
         }
         match self.call.phase {
-            Phase::Greeting | Phase::Holding | Phase::HandingOff(_) => {
+            Phase::Greeting(_) | Phase::Holding | Phase::HandingOff(_) => {
                 self.call.person_asked.get_or_insert(Person::Fallback);
             }
             Phase::Offered | Phase::Conversing(_) | Phase::Released(_) => return,
         }
         match self.call.phase {
-            Phase::Greeting if self.call.notice_given() && !self.leg_is_away() => self.hold(),
+            Phase::Greeting(_) if self.call.notice_given() && !self.leg_is_away() => self.hold(),
             Phase::Holding => self.move_on(),
-            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => self.handoff_lost(),
+            Phase::HandingOff(handoff) if handoff.attempt.rung.needs_audio() => self.handoff_lost(),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::HandingOff(_)
             | Phase::Conversing(_)
             | Phase::Released(_) => {}

@@ -1,26 +1,28 @@
-//! The handoff: one attempt a rung, each rung at most once, never again what may have been executed.
+//! The handoff: which rung is tried, and what follows from its outcome. A dial that may have been executed is never
+//! repeated.
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release, Told};
 use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
+use crate::phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::{Attempt, Dial, Dues, Early, Leg, Phase, Voice};
+use crate::state::{Deadlines, Dial, Leg, Seat, Voice};
 
-impl Turn {
-    /// Tries the next rung that is left, or ends the call.
+impl StepBuilder {
+    /// Orders the next attempt, or ends the call if no rung is left.
     pub(super) fn next_rung(&mut self) {
         self.call.phase = Phase::Holding;
         self.stop_awaiting_proof();
-        let leg = self.call.dues.leg;
-        self.call.dues = Dues::default();
+        let leg = self.call.deadlines.leg;
+        self.call.deadlines = Deadlines::default();
         if self.leg_is_away() {
-            self.call.dues.leg = leg;
+            self.call.deadlines.leg = leg;
             return self.wait_for_leg();
         }
-        // Until the intent is recorded this is the call's deadline; passing it, the intent is made again.
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        // Until the intent is recorded this is the deadline. When it passes, the intent is ordered again.
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         let attempt = self.next_attempt();
         match self.best_rung() {
             Some(rung) => self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung })),
@@ -29,7 +31,7 @@ impl Turn {
     }
 
     pub(super) fn next_attempt(&self) -> u8 {
-        u8::try_from(self.call.tried.len()).unwrap_or(u8::MAX).saturating_add(1)
+        self.call.latest_attempt().saturating_add(1)
     }
 
     fn nobody_left(&self) -> Release {
@@ -47,7 +49,7 @@ impl Turn {
         if to_a_person && self.can_try(Rung::Destination) {
             return Some(Rung::Destination);
         }
-        if let Some(rung) = self.call.again.filter(|rung| self.can_try(*rung)) {
+        if let Some(rung) = self.call.retry.filter(|rung| self.can_try(*rung)) {
             return Some(rung);
         }
         self.call.policy.ladder().iter().copied().find(|rung| self.can_try(*rung))
@@ -62,7 +64,7 @@ impl Turn {
             && audio_fits
             && self.call.policy.ladder().contains(&rung)
             && self.call.policy.offers(rung)
-            && (!self.call.tried.contains(&rung) || self.call.again == Some(rung))
+            && (!self.call.tried.contains(&rung) || self.call.retry == Some(rung))
     }
 
     pub(super) fn handoff_started(&mut self, number: u8, rung: Rung) {
@@ -71,46 +73,57 @@ impl Turn {
         }
         let attempt = Attempt { number, rung };
         match self.call.phase {
-            // Only an agent on the bridge can wait and be returned to.
-            Phase::Conversing(with)
+            // Only an agent on the bridge can be parked.
+            Phase::Conversing(Conversing { attempt: with, .. })
                 if rung == Rung::Person && with.rung.bridges() && self.call.person_asked.is_some() =>
             {
                 return self.person_is_called(attempt, with);
             }
-            Phase::Greeting if rung.bridges() && self.call.early.is_none() && self.can_try(rung) => {
-                self.call.early = Some(Early { attempt, ready: false });
+            Phase::Greeting(greeting) if rung.bridges() && greeting.early.is_none() && self.can_try(rung) => {
+                let early = Some(EarlyAgent { attempt, ready: false });
+                self.call.phase = Phase::Greeting(Greeting { early, ..greeting });
             }
             Phase::Holding if self.can_try(rung) => self.begin_waiting_for(attempt),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_)
             | Phase::Released(_) => return,
         }
         self.call.tried.push(rung);
-        if self.call.again.take_if(|again| *again == rung).is_some() {
-            self.call.reopened = self.call.reopened.saturating_add(1);
+        if self.call.retry.take_if(|again| *again == rung).is_some() {
+            self.call.retries = self.call.retries.saturating_add(1);
         }
-        if self.call.waiting && self.call.early.is_none() {
-            self.call.waiting = false;
+        if self.call.awaits_voice && self.call.early().is_none() {
+            self.call.awaits_voice = false;
             self.effects.push(Effect::StopWaiting);
         }
         if rung.leads_to_agent() {
             self.begin_conversation(Purpose::Agent);
+            self.call.seat = Seat::Held;
         }
-        let voice = self.voice_for(rung);
-        self.effects.push(Effect::StartHandoff { attempt: number, rung, voice, person: None });
+        self.effects.push(match rung {
+            Rung::Apology => Effect::PlayApology { attempt: number },
+            Rung::BridgeCloned
+            | Rung::BridgeFallback
+            | Rung::Transfer
+            | Rung::CallbackCloned
+            | Rung::CallbackFallback
+            | Rung::Destination
+            | Rung::Person => {
+                Effect::StartHandoff { attempt: number, rung, voice: self.voice_for(rung), person: None }
+            }
+        });
     }
 
-    /// From here on its outcome is all that is waited for.
+    /// Begins the phase in which the call waits for the attempt's outcome only.
     pub(super) fn begin_waiting_for(&mut self, attempt: Attempt) {
-        self.call.phase = Phase::HandingOff(attempt);
+        self.call.phase = Phase::HandingOff(HandingOff { attempt, parked: None, looked_up: false });
         self.stop_awaiting_proof();
-        self.call.dues = Dues::default();
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        self.call.deadlines = Deadlines::default();
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         self.call.instants.handoff_started.get_or_insert(self.now);
-        self.call.looked_up.retain(|purpose| *purpose != Purpose::Agent);
     }
 
     fn voice_for(&self, rung: Rung) -> Option<crate::ids::VoiceId> {
@@ -127,17 +140,17 @@ impl Turn {
         }
         let Some(attempt) = self.running(number) else { return };
         if attempt.rung.bridges() {
-            // Its session ends with the leg's audio.
+            // If the leg is away, the session ends with the leg's audio.
             if !self.leg_is_away() {
                 self.agent_is_ready(attempt);
             }
             return;
         }
-        self.call.dues.handoff = None;
+        self.call.deadlines.handoff = None;
         self.call.instants.handed_off.get_or_insert(self.now);
         self.let_go_of_leg(attempt.rung);
-        // The attempt is over: nothing of it is left to be given up.
-        self.call.phase = Phase::Conversing(attempt);
+        // The attempt is over, so a release must not cancel it.
+        self.begin_conversing(attempt);
         match attempt.rung {
             Rung::Destination | Rung::Person => self.release(self.reached_person()),
             Rung::Apology => {
@@ -153,9 +166,19 @@ impl Turn {
         }
     }
 
+    /// Keeps in mind whether the provider was asked during the handoff.
+    fn begin_conversing(&mut self, attempt: Attempt) {
+        let looked_up = match self.call.phase {
+            Phase::HandingOff(HandingOff { looked_up, .. })
+            | Phase::Conversing(Conversing { looked_up, .. }) => looked_up,
+            Phase::Offered | Phase::Greeting(_) | Phase::Holding | Phase::Released(_) => false,
+        };
+        self.call.phase = Phase::Conversing(Conversing { attempt, looked_up });
+    }
+
     pub(super) fn converse(&mut self, attempt: Attempt) {
-        self.call.phase = Phase::Conversing(attempt);
-        self.call.talked |= self.call.policy.on_live_leg();
+        self.begin_conversing(attempt);
+        self.call.agent_talked |= self.call.policy.on_live_leg();
         let policy = &self.call.policy;
         let longest = match attempt.rung {
             Rung::CallbackCloned | Rung::CallbackFallback => {
@@ -166,7 +189,7 @@ impl Turn {
                 policy.conversation_max
             }
         };
-        self.call.dues.conversation = Some(self.now.plus(longest));
+        self.call.deadlines.conversation = Some(self.now.plus(longest));
     }
 
     fn reached_person(&self) -> Release {
@@ -187,7 +210,7 @@ impl Turn {
         if self.early_agent_failed(number) {
             return;
         }
-        // A refusal is believed only where nothing else says that the dial went out.
+        // A refusal is not believed if another event showed that the dial was sent.
         let out = self.call.conversation(Purpose::Agent).is_some_and(|agent| agent.dial != Dial::Refused);
         let why = if out && !calls_person && why == HandoffFailure::Refused {
             HandoffFailure::Unknown
@@ -195,7 +218,7 @@ impl Turn {
             why
         };
         let Some(attempt) = self.running(number) else { return };
-        self.call.dues.handoff = None;
+        self.call.deadlines.handoff = None;
         match (why, attempt.rung.dials()) {
             (HandoffFailure::CallOver, _) => {
                 self.call.leg = if self.call.leg == Leg::Connected { Leg::Gone } else { self.call.leg };
@@ -206,7 +229,7 @@ impl Turn {
             (HandoffFailure::Unknown, true) => {
                 self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
             }
-            // The answer was lost and the leg is gone: it was delivered, as far as anybody can tell (facts, section 5, row 8).
+            // The answer was lost and the leg is gone: it was probably delivered (3CX facts, section 5, row 8).
             (HandoffFailure::Unknown, false) if self.routed_away(attempt.rung) => self.delivered(attempt),
             (
                 HandoffFailure::Refused
@@ -246,23 +269,24 @@ impl Turn {
         }
     }
 
-    /// No outcome in time. On a live leg the next rung follows; a dial is looked up, and then given up for good.
+    /// The attempt has no outcome in time. On a live leg the next rung follows. A dial is looked up once, and then
+    /// the call ends.
     pub(super) fn handoff_overdue(&mut self) {
-        let attempt = match self.call.phase {
-            Phase::HandingOff(attempt) => attempt,
-            // The intent to call a person was never recorded; it is made again.
+        let HandingOff { attempt, looked_up, .. } = match self.call.phase {
+            Phase::HandingOff(handoff) => handoff,
+            // The intent to call a person was never recorded: order it again.
             Phase::Conversing(_) => {
                 if let Some(person) = self.call.person_asked.take() {
                     self.call_person(person);
                 }
                 return;
             }
-            Phase::Offered | Phase::Greeting | Phase::Holding | Phase::Released(_) => {
+            Phase::Offered | Phase::Greeting(_) | Phase::Holding | Phase::Released(_) => {
                 return self.next_rung();
             }
         };
         if attempt.rung.dials() {
-            if self.call.looked_up.contains(&Purpose::Agent) {
+            if looked_up {
                 return self.release(Release::by(Blame::Provider, Cause::HandoffFailed));
             }
             return self.handoff_lost();
@@ -286,14 +310,14 @@ impl Turn {
         }
     }
 
-    /// Whoever made the attempt is gone, and what came of it is not known.
+    /// The part that made the attempt is gone, and the outcome is unknown.
     pub(super) fn handoff_lost(&mut self) {
-        if let Some(early) = self.call.early.filter(|early| !early.ready) {
+        if let Some(early) = self.call.early().filter(|early| !early.ready) {
             self.give_early_agent_up();
-            self.may_try_again(early.attempt.rung);
+            self.allow_retry(early.attempt.rung);
             return self.make_agent_ready();
         }
-        let Phase::HandingOff(attempt) = self.call.phase else { return };
+        let Phase::HandingOff(HandingOff { attempt, .. }) = self.call.phase else { return };
         if !attempt.rung.dials() {
             self.effects.push(Effect::CancelHandoff { attempt: attempt.number });
             if attempt.rung == Rung::Person {
@@ -303,15 +327,24 @@ impl Turn {
             return self.next_rung();
         }
         self.note_agent_dial(HandoffFailure::Unknown);
-        self.look_up(Purpose::Agent);
-        self.call.dues.handoff = Some(self.now.plus(self.call.policy.report_grace));
+        self.look_agent_up();
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.report_grace));
+    }
+
+    pub(super) fn look_agent_up(&mut self) {
+        if let Phase::HandingOff(HandingOff { looked_up, .. })
+        | Phase::Conversing(Conversing { looked_up, .. }) = &mut self.call.phase
+        {
+            *looked_up = true;
+            self.effects.push(Effect::LookUp(Purpose::Agent));
+        }
     }
 
     fn running(&self, number: u8) -> Option<Attempt> {
         match self.call.phase {
-            Phase::HandingOff(attempt) if attempt.number == number => Some(attempt),
+            Phase::HandingOff(HandingOff { attempt, .. }) if attempt.number == number => Some(attempt),
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_)

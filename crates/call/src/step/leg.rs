@@ -3,52 +3,54 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::Turn;
+use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
 use crate::event::AudioHeard;
+use crate::phase::{Greeting, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::{Leg, Phase};
+use crate::state::Leg;
 
-/// How long a leg that went may take to come back under another id (3CX facts, section 5, row 6), and how long the answer of a
-/// `routeto` may lag behind the end of the leg (row 7).
+/// How long a leg may be away before it counts as gone: it may come back under another id (3CX facts, section 5, row
+/// 6). The answer of a `routeto` may also come this long after the end of the leg (row 7).
 const LEG_GRACE: Duration = Duration::from_secs(2);
 
-impl Turn {
+impl StepBuilder {
     pub(super) fn leg_ringing(&mut self) {
         let waited_for = self.call.leg == Leg::Absent && self.call.phase == Phase::Offered;
         if !waited_for || !self.call.policy.on_live_leg() {
             return;
         }
         self.call.leg = Leg::Ringing;
-        self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+        self.call.deadlines.leg = Some(self.now.plus(self.call.policy.leg_max));
         self.effects.push(Effect::AnswerLeg);
     }
 
-    /// The first time the greeting begins. A leg that comes back under another id takes the call up where it was.
+    /// The first connection starts the greeting. A leg that comes back under another id continues the call where it
+    /// was.
     pub(super) fn leg_connected(&mut self) {
         if self.call.leg == Leg::Connected || self.call.is_released() || !self.call.policy.on_live_leg() {
             return;
         }
         self.call.leg = Leg::Connected;
         self.call.audio_lost = false;
-        self.call.dues.leg = None;
+        self.call.deadlines.leg = None;
         self.call.instants.leg_gone = None;
         self.call.instants.leg_connected.get_or_insert(self.now);
         match self.call.phase {
             Phase::Offered => {
-                self.call.phase = Phase::Greeting;
-                self.call.dues.greeting = Some(self.now.plus(self.call.policy.greeting_max));
+                self.call.phase = Phase::Greeting(Greeting::default());
+                self.call.deadlines.greeting = Some(self.now.plus(self.call.policy.greeting_max));
                 self.effects.push(Effect::PlayGreeting);
             }
-            Phase::Greeting => self.greeting_lost(),
+            Phase::Greeting(_) => self.greeting_lost(),
             Phase::Holding => {
                 self.play_hold();
-                // Once an attempt was on its way nothing is waited for any more.
-                let waits = self.call.dues.voice.is_some() || self.awaits_proof();
+                // After the first attempt the call does not wait for a voice any more.
+                let waits = self.call.deadlines.voice.is_some() || self.awaits_proof();
                 if waits { self.move_on() } else { self.next_rung() }
             }
-            // Whatever carried the agent's audio went with the old leg, and who was routed away has come back.
+            // The agent's audio ended with the old leg. A caller who was routed away has come back.
             Phase::HandingOff(_) => {
                 self.session_went();
                 self.play_hold();
@@ -69,9 +71,10 @@ impl Turn {
             return;
         }
         if self.call.leg == Leg::Gone {
-            // After a restart this is the PBX's word that it is not there any more; otherwise it was heard before.
+            // After a restart this is the first news that the leg does not exist any more. Otherwise it is a
+            // repetition.
             let unknown_till_now = self.call.instants.leg_gone.is_none();
-            if unknown_till_now && self.call.dues.leg.take().is_some() {
+            if unknown_till_now && self.call.deadlines.leg.take().is_some() {
                 self.leg_overdue();
             }
             return;
@@ -79,32 +82,33 @@ impl Turn {
         if self.call.leg == Leg::Connected && !self.call.is_released() {
             self.effects.push(Effect::StopAudio);
         }
-        if let Some(early) = self.call.early {
+        if let Some(early) = self.call.early() {
             self.give_early_agent_up();
-            self.may_try_again(early.attempt.rung);
+            self.allow_retry(early.attempt.rung);
         }
         self.call.leg = Leg::Gone;
         self.call.instants.leg_gone = Some(self.now);
         let soon = self.now.plus(LEG_GRACE);
         match self.call.phase {
             Phase::Released(_) => {}
-            Phase::HandingOff(attempt) if attempt.rung.routes() => {
-                self.call.dues.handoff = Some(self.call.dues.handoff.map_or(soon, |due| due.min(soon)));
+            Phase::HandingOff(handoff) if handoff.attempt.rung.routes() => {
+                self.call.deadlines.handoff =
+                    Some(self.call.deadlines.handoff.map_or(soon, |due| due.min(soon)));
             }
-            Phase::Conversing(with) if with.rung.routes() => {}
+            Phase::Conversing(with) if with.attempt.rung.routes() => {}
             Phase::Offered
-            | Phase::Greeting
+            | Phase::Greeting(_)
             | Phase::Holding
             | Phase::HandingOff(_)
             | Phase::Conversing(_) => {
-                self.call.dues.leg = Some(soon);
+                self.call.deadlines.leg = Some(soon);
             }
         }
     }
 
-    /// It never came, or went and did not come back.
+    /// The leg never came, or went and did not come back.
     pub(super) fn leg_overdue(&mut self) {
-        if let Phase::HandingOff(attempt) = self.call.phase
+        if let Phase::HandingOff(HandingOff { attempt, .. }) = self.call.phase
             && attempt.rung.routes()
         {
             return self.delivered(attempt);
@@ -117,26 +121,26 @@ impl Turn {
         });
     }
 
-    /// Whether there is nobody to be brought to anybody at this moment.
+    /// Whether the route needs the caller's leg and the leg is not connected.
     pub(super) fn leg_is_away(&self) -> bool {
         self.call.policy.on_live_leg() && self.call.leg != Leg::Connected
     }
 
-    /// After a restart nobody knows whether the leg is still there. The PBX's next list of legs tells, or time does.
+    /// After a restart the leg may or may not exist. The PBX's next list of legs tells, or the deadline passes.
     pub(super) fn leg_after_restart(&mut self) {
         self.call.leg = Leg::Gone;
         self.call.instants.leg_gone = None;
-        self.call.dues.handoff = None;
-        self.call.dues.leg = Some(self.now.plus(self.call.policy.leg_max));
+        self.call.deadlines.handoff = None;
+        self.call.deadlines.leg = Some(self.now.plus(self.call.policy.leg_max));
     }
 
-    /// Nothing is begun while the leg is away; when it is back, or its grace is over, the call moves on.
+    /// Starts nothing while the leg is away. The call goes on when the leg is back or its grace time is over.
     pub(super) fn wait_for_leg(&mut self) {
-        self.call.dues.handoff = None;
-        self.call.dues.leg.get_or_insert(self.now.plus(LEG_GRACE));
+        self.call.deadlines.handoff = None;
+        self.call.deadlines.leg.get_or_insert(self.now.plus(LEG_GRACE));
     }
 
-    /// We routed it to somebody: our audio ends, and what may be left of our leg is dropped (3CX facts, section 6(c)).
+    /// The PBX routed the leg away: stop the audio, and drop the rest of our leg (3CX facts, section 6(c)).
     pub(super) fn let_go_of_leg(&mut self, rung: Rung) {
         if !rung.routes() || self.call.leg != Leg::Connected {
             return;
@@ -148,42 +152,42 @@ impl Turn {
     }
 
     pub(super) fn sound_started(&mut self) {
-        // As with the first frame, the last one counts.
-        if self.call.leg == Leg::Connected && self.call.phase == Phase::Greeting {
+        // As with the first frame, the latest time counts.
+        if self.call.leg == Leg::Connected && self.call.is_greeting() {
             self.call.instants.sound_started = Some(self.now);
         }
     }
 
-    /// From here on keys are heard, and an agent may be.
+    /// From now on keys work, and an agent may be started.
     pub(super) fn notice_ended(&mut self, version: &Arc<str>) {
         let due = self.call.policy.notice.as_ref() == Some(version) && self.call.policy.on_live_leg();
         if !due || self.call.instants.notice_ended.is_some() || self.call.is_released() {
             return;
         }
         self.call.instants.notice_ended = Some(self.now);
-        if self.call.person_asked.is_some() && self.call.phase == Phase::Greeting {
+        if self.call.person_asked.is_some() && self.call.is_greeting() {
             return self.hold();
         }
         self.make_agent_ready();
     }
 
-    /// The caller hears nothing of us any more: whoever can take the leg without our audio is brought in.
+    /// No audio reaches the caller any more: try a rung that does not need our audio.
     pub(super) fn audio_lost(&mut self) {
         if self.call.leg != Leg::Connected || self.call.audio_lost || self.call.is_released() {
             return;
         }
         self.call.audio_lost = true;
         match self.call.phase {
-            Phase::Greeting => {
+            Phase::Greeting(_) => {
                 self.give_early_agent_up();
-                self.call.dues.greeting = None;
+                self.call.deadlines.greeting = None;
                 self.call.instants.greeting_ended = Some(self.now);
                 self.next_rung();
             }
             Phase::Holding => self.next_rung(),
-            Phase::HandingOff(attempt) if attempt.rung.needs_audio() => self.handoff_lost(),
-            Phase::Conversing(with) if with.rung.needs_audio() => {
-                self.effects.push(Effect::CancelHandoff { attempt: with.number });
+            Phase::HandingOff(handoff) if handoff.attempt.rung.needs_audio() => self.handoff_lost(),
+            Phase::Conversing(with) if with.attempt.rung.needs_audio() => {
+                self.effects.push(Effect::CancelHandoff { attempt: with.attempt.number });
                 self.next_rung();
             }
             Phase::Offered | Phase::HandingOff(_) | Phase::Conversing(_) | Phase::Released(_) => {}

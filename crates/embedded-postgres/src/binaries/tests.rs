@@ -1,4 +1,4 @@
-//! Tests of binaries.
+//! Tests of `binaries.rs`.
 #![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 use std::os::unix::fs::{PermissionsExt, symlink};

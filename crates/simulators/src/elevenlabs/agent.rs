@@ -1,4 +1,4 @@
-//! The agent: its configuration as `precall check` looks at it, and the dialogue that every conversation holds.
+//! The agent: its configuration, as `precall check` reads it, and the dialogue of every conversation.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub enum Role {
     User,
 }
 
-/// One line of the scripted dialogue.
+/// One turn of the scripted dialogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Turn {
@@ -28,7 +28,7 @@ pub struct Turn {
     pub message: String,
 }
 
-/// A turn of a conversation, as it went.
+/// One turn of a conversation as it took place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Spoken {
     pub turn: Turn,

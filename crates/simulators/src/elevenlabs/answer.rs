@@ -1,4 +1,4 @@
-//! What an endpoint answers, before it becomes HTTP: small enough that faults can replace, delay or drip it.
+//! The answer of an endpoint, before it becomes HTTP, so that faults can replace, delay or slow it down.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -52,13 +52,13 @@ impl Answer {
         Self::json(422, json!({ "detail": problems }))
     }
 
-    /// The older error shape, which voices/add still used where it was seen: `status` and `message` alone.
+    /// The older error shape with `status` and `message` only. voices/add was seen to use it.
     pub fn legacy(status: u16, code: &str, message: &str) -> Self {
         Self::json(status, json!({"detail": {"status": code, "message": message}}))
     }
 
     /// The error shape of 2026 (facts page, section 1). `type` was seen for payment_required only; the rest is
-    /// derived from the status, so nothing may be read into it.
+    /// derived from the status: do not rely on it.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let detail = json!({
             "type": error_type(status),

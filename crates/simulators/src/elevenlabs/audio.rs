@@ -1,5 +1,4 @@
-//! Sound to answer with: a quiet tone in the format that was asked for. Nothing here is speech; length, format and
-//! framing are what matters.
+//! Audio of answers: a quiet tone in the requested format. It is no speech; length, format and framing are right.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
@@ -10,17 +9,17 @@ use crate::shared::wav::wav;
 
 /// The lowest tone of a voice; a telephone carries it and everything up to the highest.
 const LOWEST_HZ: u32 = 300;
-/// Apart enough to be told from each other in 400 ms of sound, the shortest there is.
+/// Enough to distinguish two tones in 400 ms of sound, the shortest there is.
 const STEP_HZ: u32 = 10;
 /// Up to 1,490 Hz; two voices in 120 sound the same.
 const STEPS: u32 = 120;
 /// A tenth of full scale: audible, not unpleasant.
 const AMPLITUDE: f64 = 3_276.0;
 
-/// The tone that a voice speaks in, in hertz: the same for the same id, so that whoever hears it knows the voice.
+/// The tone of a voice, in hertz. The same id gives the same tone, so that a test can recognise the voice.
 #[must_use]
 pub fn voice_tone_hz(voice_id: &str) -> u32 {
-    // FNV-1a: short, and what it gives does not change with the compiler.
+    // FNV-1a: short, and its result does not depend on the compiler.
     let hash = voice_id
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
@@ -40,7 +39,7 @@ pub(super) enum Codec {
     Mp3 {
         kbps: u32,
     },
-    /// Not made here.
+    /// Not simulated.
     Opus,
 }
 
@@ -110,7 +109,7 @@ impl Format {
         }
     }
 
-    /// This much sound in that tone; None for what is not made here.
+    /// A tone of this length; None for a format that is not simulated.
     pub fn sound(self, tone_hz: u32, length: Duration) -> Option<Bytes> {
         let samples = || tone(self.rate, tone_hz, length);
         match self.codec {

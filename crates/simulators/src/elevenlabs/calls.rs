@@ -8,9 +8,8 @@ use super::answer::Answer;
 use super::context::Context;
 use super::conversation::{AGENT_NUMBER, Carrier, Direction, NewConversation, Telephony};
 use super::faults::{CallFate, ReportFate};
-use super::ids;
-use super::lifecycle;
 use super::request::{Problems, Request};
+use super::{ids, lifecycle};
 
 /// Values of `source_info.source` (OpenAPI: `ConversationInitiationSource`).
 const SOURCES: [&str; 27] = [
@@ -50,7 +49,7 @@ pub(super) struct Fates {
     pub report: ReportFate,
 }
 
-/// Dials. The answer says that the call was placed; how it goes is in the conversation and the webhook.
+/// Dials. The answer says that the call was placed; conversation and webhook say how it ended.
 pub(super) fn dial(
     context: &Data<Context>,
     telephony: Telephony,
@@ -125,7 +124,7 @@ fn client_data(body: &Map<String, Value>, problems: &mut Problems) -> Map<String
     data.clone()
 }
 
-/// Types of the fields that this project sends; what the provider does not know it ignores.
+/// Types of the fields that precall sends. The provider ignores unknown fields.
 fn check_client_data(data: &Map<String, Value>, problems: &mut Problems) {
     let text = |value: &Value| value.is_string() || value.is_null();
     let object = |value: &Value| value.is_object();

@@ -1,5 +1,5 @@
-//! What the server's thread holds: the shared world and the client that posts webhooks, which cannot leave its
-//! thread.
+//! What the server's thread holds: the shared state, and the HTTP client that posts webhooks. The client cannot leave
+//! its thread.
 
 use std::cell::Cell;
 use std::sync::atomic::AtomicU32;
@@ -9,11 +9,11 @@ use std::time::Duration;
 use awc::Client;
 
 use super::options::CloneDelay;
-use super::session::lines::Lines;
+use super::session::connections::Connections;
 use super::world::{Shared, World};
 use crate::shared::posting;
 
-/// How long one post of ours may take, answer included. The provider's own limit is not known.
+/// Timeout of one webhook, answer included. The provider's own limit is not known.
 pub(super) const POST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One per server thread.
@@ -26,7 +26,7 @@ pub(super) struct Context {
     /// Webhooks that wait for another try.
     pub retrying: AtomicU32,
     /// Connections of clients to the agent.
-    pub lines: Lines,
+    pub connections: Connections,
     /// Whether the clock of these connections runs.
     pub ticking: Cell<bool>,
 }
@@ -49,7 +49,7 @@ impl Context {
             client: ClientBox(client),
             under_way: AtomicU32::new(0),
             retrying: AtomicU32::new(0),
-            lines: Lines::default(),
+            connections: Connections::default(),
             ticking: Cell::new(false),
         }
     }

@@ -1,15 +1,15 @@
-//! `/sim/...`: what a check or a demo asks of the simulator itself. No key, never recorded.
+//! The control requests, `/sim/...`. They need no key and are not recorded.
 //!
 //! | request | does |
 //! |---|---|
-//! | `GET`, `DELETE /sim/requests` | shows, clears what was asked of the provider's API; `status` is null where nothing was answered |
+//! | `GET`, `DELETE /sim/requests` | the requests to the provider's API; `status` is null without an answer |
 //! | `GET`, `PUT`, `DELETE /sim/faults` | see `faults` |
-//! | `GET /sim/voices`, `GET /sim/conversations` | what there is |
-//! | `POST /sim/conversations/{id}/hangup` | the person hangs up |
-//! | `GET /sim/conversations/{id}` | one of them; what came through its WebSocket is in `socket` |
-//! | `GET /sim/conversations/{id}/audio.wav` | the first of what the agent heard through it |
-//! | `GET`, `PUT /sim/agent` | the agent: an object, see `session::agent_settings`, or its script alone, see `session::act` |
-//! | `GET`, `DELETE /sim/webhooks` | every try to deliver a webhook: `[{at, type, conversation_id, attempt, status}]` |
+//! | `GET /sim/voices`, `GET /sim/conversations` | voices that were not deleted, and all conversations |
+//! | `POST /sim/conversations/{id}/hangup` | the called person hangs up |
+//! | `GET /sim/conversations/{id}` | one conversation; `socket` reports on its WebSocket |
+//! | `GET /sim/conversations/{id}/audio.wav` | the beginning of the audio that the agent heard |
+//! | `GET`, `PUT /sim/agent` | the agent: an object (`session::agent_settings`) or its script only (`session::act`) |
+//! | `GET`, `DELETE /sim/webhooks` | deliveries of webhooks: `[{at, type, conversation_id, attempt, status}]` |
 //! | `POST /sim/inbound` | see `inbound` |
 
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use super::answer::{Answer, AnswerBody};
 use super::context::Context;
 use super::conversation::{Carrier, Conversation};
 use super::faults::Fault;
-use super::session::report::TalkReport;
-use super::session::talk::Heard;
+use super::session::agent_session::Heard;
+use super::session::report::SessionReport;
 use super::world::World;
 use super::{inbound, lifecycle};
 use crate::shared::body::Body;
@@ -121,20 +121,20 @@ fn conversation(world: &World, id: &str) -> Result<Answer, Answer> {
 }
 
 /// What came through the WebSocket of a conversation.
-pub(super) fn report(world: &World, id: &str) -> Option<TalkReport> {
-    let talk = world.talks.get(world.conversations.get(id)?.number)?;
-    Some(TalkReport::of(talk, Instant::now()))
+pub(super) fn report(world: &World, id: &str) -> Option<SessionReport> {
+    let session = world.sessions.get(world.conversations.get(id)?.number)?;
+    Some(SessionReport::of(session, Instant::now()))
 }
 
 /// What came through every WebSocket, oldest first.
-pub(super) fn reports(world: &World) -> Vec<TalkReport> {
+pub(super) fn reports(world: &World) -> Vec<SessionReport> {
     let now = Instant::now();
-    world.talks.all().map(|talk| TalkReport::of(talk, now)).collect()
+    world.sessions.all().map(|session| SessionReport::of(session, now)).collect()
 }
 
 /// The first of what the agent heard through the WebSocket of a conversation.
 pub(super) fn heard(world: &World, id: &str) -> Option<Heard> {
-    Some(world.talks.get(world.conversations.get(id)?.number)?.heard())
+    Some(world.sessions.get(world.conversations.get(id)?.number)?.heard())
 }
 
 fn audio(world: &World, id: &str) -> Result<Answer, Answer> {

@@ -1,5 +1,4 @@
-//! One conversation: who called whom, what was asked for, how it ended. How the provider shows it is in
-//! `conversation_forms`.
+//! One conversation: who called whom, its settings, how it ended. `conversation_forms` has its JSON forms.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +10,12 @@ use tokio::sync::Notify;
 use super::agent::Spoken;
 use super::ids;
 
-/// The number that calls are made from, whatever the phone number's id: a number of the fictional range.
+/// The calling number, for every phone number id: a number of the fictional range.
 pub(super) const AGENT_NUMBER: &str = "+12025550100";
 /// How long a conversation may last unless its request says otherwise: the agent's default.
 const DEFAULT_MAXIMUM: Duration = Duration::from_secs(600);
 
-/// Where a conversation stands (OpenAPI: `GetConversationResponseModel.status`).
+/// The status of a conversation (OpenAPI: `GetConversationResponseModel.status`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     Initiated,
@@ -37,7 +36,7 @@ impl Status {
         }
     }
 
-    /// Whether nothing will change any more.
+    /// Whether it is final.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed)
     }
@@ -111,7 +110,7 @@ impl Ending {
         Self { reason: "max_duration_exceeded".to_owned(), error: None }
     }
 
-    /// The call never reached anybody.
+    /// The call reached nobody.
     pub fn not_reached(reason: &str) -> Self {
         Self { reason: reason.to_owned(), error: None }
     }
@@ -122,14 +121,14 @@ impl Ending {
         Self { reason: reason.to_owned(), error: Some((1008, reason.to_owned())) }
     }
 
-    /// The voice went away while it was speaking.
+    /// The voice was deleted while the agent spoke.
     pub fn voice_lost() -> Self {
         let reason = "tts_cascade_error".to_owned();
         Self { reason: reason.clone(), error: Some((1002, reason)) }
     }
 }
 
-/// What a conversation is begun with.
+/// How a conversation starts.
 #[derive(Clone, Debug)]
 pub(super) struct NewConversation {
     pub agent_id: String,

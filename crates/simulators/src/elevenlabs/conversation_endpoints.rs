@@ -10,7 +10,7 @@ use super::context::Context;
 use super::conversation::{Conversation, Status};
 use super::request::Request;
 
-/// Filters of the OpenAPI file that are not served here. Leaving one out would find too much, so it is said.
+/// Filters of the OpenAPI file that are not simulated. A request with one is refused: ignoring it would find too much.
 const NOT_SERVED: [&str; 27] = [
     "visited_agent_ids",
     "visited_agent_branch_ids",
@@ -53,7 +53,7 @@ pub(super) fn get(context: &Context, id: &str, request: &Request) -> Answer {
         .map_or_else(|| Answer::conversation_not_found(id), |found| Answer::ok(found.full()))
 }
 
-/// `DELETE /v1/convai/conversations/{id}`. A call that goes on is not hung up by it, but reports nothing.
+/// `DELETE /v1/convai/conversations/{id}`. It does not end a live call, but the call sends no report.
 pub(super) fn delete(context: &Context, id: &str) -> Answer {
     if !context.world().conversations.delete(id) {
         return Answer::conversation_not_found(id);

@@ -1,4 +1,4 @@
-//! The three forms in which the provider shows a conversation: in full, as a webhook's data, as a line of a list.
+//! The three JSON forms of a conversation: in full, as the data of a webhook, as an item of a list.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -152,7 +152,7 @@ impl Conversation {
         }
     }
 
-    /// What was sent, with everything that was left out as null and the provider's variables added.
+    /// The client data as sent, with missing fields as null and with the provider's variables.
     fn client_data_echo(&self) -> Value {
         let mut echo = Map::new();
         for (name, value) in [

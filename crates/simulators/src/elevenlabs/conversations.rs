@@ -12,7 +12,7 @@ const CAPACITY: usize = 10_000;
 /// Most bytes of client data that are kept, all conversations together.
 const BYTES_KEPT: usize = 128 * 1024 * 1024;
 
-/// Too many conversations are going on to begin another.
+/// Too many conversations are live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Crowded;
 
@@ -77,7 +77,7 @@ impl Conversations {
         self.by_number.values()
     }
 
-    /// Those that go on, to be changed.
+    /// The live conversations.
     pub fn live_mut(&mut self) -> impl Iterator<Item = &mut Conversation> {
         self.by_number.values_mut().filter(|conversation| is_live(conversation))
     }

@@ -1,21 +1,22 @@
-//! Orders to misbehave: the next requests that match are delayed, refused, dripped, left without an answer, or
-//! executed and then not answered. `PUT /sim/faults` replaces the list; the first entry that matches wins.
+//! Faults: matching requests are delayed, refused, slowed down, not answered, or executed and then not answered.
+//! `PUT /sim/faults` replaces the list. The first matching entry wins.
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `path` | prefix of the path; required. The agent's WebSocket alone is `/v1/convai/conversation?` |
+//! | `path` | prefix of the path; required. `/v1/convai/conversation?` matches only the agent's WebSocket |
 //! | `method` | only this method |
 //! | `body_contains` | only requests whose JSON text (without spaces) or text parts contain this |
 //! | `skip` | lets this many matching requests pass first |
 //! | `times` | ends after this many; without it, the fault stays |
-//! | `status`, `body`, `headers` | the answer; `body` alone means 200, a string is sent as it is (so JSON can be broken) |
-//! | `delay_ms` | waits first; a client that leaves meanwhile has not been served |
+//! | `status`, `body`, `headers` | the answer; the status is 200 by default; a `body` string is sent unchanged |
+//! | `delay_ms` | waits first; the request of a client that leaves before is not executed |
 //! | `hang` | no answer until the client leaves (at most ten minutes, then the connection is closed) |
 //! | `close` | the connection is closed without an answer |
-//! | `slow_body_ms` | the head at once, the body in pieces over this time |
-//! | `after` | the request is executed first and the fault falls on its answer; alone it means `close` |
-//! | `call` | an outbound call's fate: `busy`, `no-answer`, `unknown` (all three with `call_initiation_failure`) or `failed` (answered, fails to start) |
-//! | `report` | what becomes of that call's webhook: `none` or `twice` |
+//! | `slow_body_ms` | sends the head at once, and the body in pieces over this time |
+//! | `after` | executes the request first, then spoils its answer; without another fault it means `close` |
+//! | `call` | outcome of an outbound call: `busy`, `no-answer` and `unknown` post
+//! | | `call_initiation_failure`; `failed` is answered, but its conversation does not start |
+//! | `report` | how often that call's webhook is posted: `none` or `twice` |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use serde_json::Value;
 use crate::shared::body::Body;
 use crate::shared::fault_list::{Counted, FaultList, LONGEST};
 
-/// What happens to an outbound call instead of a conversation.
+/// The outcome of an outbound call that becomes no conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallFate {
@@ -36,7 +37,7 @@ pub enum CallFate {
     NoAnswer,
     /// The dial fails for a reason that the provider does not know.
     Unknown,
-    /// Picked up, but the conversation cannot start.
+    /// The call is answered, but the conversation cannot start.
     Failed,
 }
 
@@ -53,7 +54,7 @@ pub enum ReportFate {
     Twice,
 }
 
-/// One order to misbehave; see the table above.
+/// One fault; see the table above.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -83,7 +84,7 @@ pub struct Fault {
     /// Milliseconds before anything else happens.
     #[serde(default)]
     pub delay_ms: u64,
-    /// Milliseconds over which the body is dripped.
+    /// Milliseconds over which the body is sent in pieces.
     #[serde(default)]
     pub slow_body_ms: u64,
     /// No answer until the client leaves.
@@ -95,10 +96,10 @@ pub struct Fault {
     /// The request is executed first.
     #[serde(default)]
     pub after: bool,
-    /// An outbound call's fate.
+    /// The outcome of an outbound call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallFate>,
-    /// Its webhook's fate.
+    /// What happens to its webhook.
     #[serde(default)]
     pub report: ReportFate,
 }
@@ -114,12 +115,12 @@ impl Fault {
         Duration::from_millis(self.delay_ms).min(LONGEST)
     }
 
-    /// Over how long the body is dripped.
+    /// The time over which the body is sent in pieces.
     pub(super) fn slow_body(&self) -> Duration {
         Duration::from_millis(self.slow_body_ms).min(LONGEST)
     }
 
-    /// Whether the fault brings an answer of its own.
+    /// Whether the fault has its own answer.
     pub(super) fn replaces_answer(&self) -> bool {
         self.status.is_some() || self.body.is_some()
     }

@@ -1,4 +1,4 @@
-//! Identifiers that look like the provider's. They are random: nothing may be read out of one.
+//! Random identifiers in the form of the provider's.
 
 use uuid::Uuid;
 

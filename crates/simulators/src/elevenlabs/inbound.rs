@@ -1,5 +1,5 @@
-//! `POST /sim/inbound`: a SIP call arrives at the agent. The initiation webhook is asked what the conversation
-//! shall be like, then the conversation starts.
+//! `POST /sim/inbound`: a SIP call arrives at the agent. The simulator asks the initiation webhook for the settings of
+//! the conversation, then starts it.
 
 use actix_web::web::Data;
 use jiff::Timestamp;

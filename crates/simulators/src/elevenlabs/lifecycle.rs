@@ -1,4 +1,4 @@
-//! A conversation's life: it rings, is picked up, lasts, is processed, is reported.
+//! The life of a conversation: ringing, answered, over, processed, reported.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ const RINGING: Duration = Duration::from_millis(50);
 /// How long a conversation is processed after its end.
 const PROCESSING: Duration = Duration::from_millis(20);
 
-/// Lives one conversation to its end.
+/// Runs one conversation to its end.
 pub(super) async fn conduct(context: Data<Context>, id: String, fates: Fates) {
     tokio::time::sleep(RINGING.min(context.shared.conversation)).await;
     match fates.call {
@@ -35,11 +35,11 @@ pub(super) async fn conduct(context: Data<Context>, id: String, fates: Fates) {
     if voice_is_gone(&context, &id) {
         return cannot_start(&context, &id, Ending::cannot_start("voice_id_does_not_exist"), fates).await;
     }
-    talk(&context, &id).await;
+    session(&context, &id).await;
     settle_and_report(context, id, fates.report).await;
 }
 
-/// What comes after a conversation.
+/// Processes and reports a conversation that is over.
 pub(super) async fn settle_and_report(context: Data<Context>, id: String, fate: ReportFate) {
     tokio::time::sleep(PROCESSING).await;
     settle(&context, &id);
@@ -53,7 +53,7 @@ fn voice_is_gone(context: &Context, id: &str) -> bool {
 }
 
 /// From picking up to hanging up.
-async fn talk(context: &Context, id: &str) {
+async fn session(context: &Context, id: &str) {
     let longest = context.shared.conversation;
     let (length, ending, end_now) = {
         let mut world = context.world();
@@ -74,7 +74,7 @@ async fn talk(context: &Context, id: &str) {
     let spoken = agent.script.spoken(conversation.first_message(), &conversation.variables());
     conversation.turns = spoken.into_iter().map(Spoken::from).collect();
     conversation.status = Status::Processing;
-    // Whoever ended it early has left the reason.
+    // An early end has set the reason.
     conversation.ending.get_or_insert(ending);
 }
 
@@ -102,17 +102,17 @@ fn fail(context: &Context, id: &str, ending: Ending) {
     }
 }
 
-/// Ends every conversation that speaks with a voice which is gone. What the provider does is not documented; a
-/// service that deletes a voice in use must notice.
+/// Ends every conversation whose voice was deleted. The provider's behaviour is not documented, but a service that
+/// deletes a voice in use must notice it.
 pub(super) fn voice_deleted(context: &Context, voice_id: &str) {
     let mut world = context.world();
-    let World { conversations, talks, .. } = &mut *world;
+    let World { conversations, sessions, .. } = &mut *world;
     for conversation in conversations.live_mut() {
         if conversation.status != Status::InProgress || conversation.voice_id() != Some(voice_id) {
             continue;
         }
-        match talks.get_mut(conversation.number) {
-            Some(talk) => talk.voice_lost(Instant::now()),
+        match sessions.get_mut(conversation.number) {
+            Some(session) => session.voice_lost(Instant::now()),
             None => {
                 conversation.ending = Some(Ending::voice_lost());
                 conversation.end_now.notify_one();
@@ -124,12 +124,12 @@ pub(super) fn voice_deleted(context: &Context, voice_id: &str) {
 /// The person hangs up; false when the conversation is not going on.
 pub(super) fn hang_up(shared: &Shared, id: &str) -> bool {
     let mut world = shared.world();
-    let World { conversations, talks, .. } = &mut *world;
+    let World { conversations, sessions, .. } = &mut *world;
     let Some(conversation) = conversations.get_mut(id) else { return false };
     let live = matches!(conversation.status, Status::Initiated | Status::InProgress);
-    if let Some(talk) = talks.get_mut(conversation.number).filter(|_| live) {
+    if let Some(session) = sessions.get_mut(conversation.number).filter(|_| live) {
         // The next tick tells the client.
-        talk.hang_up(Instant::now());
+        session.hang_up(Instant::now());
     } else if live {
         conversation.ending = Some(Ending::hung_up());
         conversation.end_now.notify_one();

@@ -1,5 +1,4 @@
-//! What a simulator is told at its start: the command line's flags and the typed options behind them. Everything
-//! that could make it reach beyond this machine is refused here.
+//! The options of the simulator and the flags of its command. Addresses of other machines are refused here.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::shared::options::{LoopbackUrl, Secret, Target};
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// More voice slots than any plan has; bounds the voice table.
 pub(super) const MOST_VOICE_SLOTS: u32 = 10_000;
-/// What the provider waits between the tries of one transcription webhook (facts page, section 5).
+/// The provider's waits between the attempts of one transcription webhook (facts page, section 5).
 const RETRY_SPACING: [Duration; 4] = [
     Duration::from_secs(30),
     Duration::from_secs(2 * 60),
@@ -40,7 +39,7 @@ pub enum DelayError {
     TooLong(u64, u128),
 }
 
-/// How long making a clone takes: each request picks a time from this range, both ends included.
+/// How long a clone takes: each request takes a random time from this range, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloneDelay {
     min_ms: u64,
@@ -90,7 +89,7 @@ fn conversation_ms(text: &str) -> Result<u64, DelayError> {
     CloneDelay::between(ms, ms).map(|_| ms)
 }
 
-/// Everything a simulator is told.
+/// The options of a simulator.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Port on 127.0.0.1; 0 takes a free one.
@@ -103,14 +102,14 @@ pub struct Options {
     pub conversation: Duration,
     /// Where post-call webhooks go, and the secret that signs them.
     pub webhook: Option<Target>,
-    /// Who is asked about an inbound call, and the value of `X-Initiation-Secret`.
+    /// The initiation webhook, and the value of `X-Initiation-Secret`.
     pub initiation: Option<Target>,
     /// Clones the account may hold at once.
     pub voice_slots: u32,
-    /// The agent that everybody speaks with.
+    /// The agent of all conversations.
     pub agent: Agent,
-    /// Waits before the second, third, ... try of a transcription webhook. The command line cannot change them;
-    /// tests make them short.
+    /// Waits before the second, third, ... attempt of a transcription webhook. The command line cannot change them;
+    /// tests shorten them.
     pub retry_spacing: Vec<Duration>,
 }
 
@@ -145,13 +144,13 @@ pub struct Args {
     /// How long a conversation lasts, in milliseconds
     #[arg(long, value_name = "N", default_value = "3000", value_parser = conversation_ms)]
     pub conversation_ms: u64,
-    /// Where post-call webhooks are posted (loopback only)
+    /// URL for post-call webhooks (loopback only)
     #[arg(long, value_name = "URL", requires = "webhook_secret")]
     pub webhook_url: Option<LoopbackUrl>,
     /// Secret that signs post-call webhooks
     #[arg(long, value_name = "SECRET", requires = "webhook_url")]
     pub webhook_secret: Option<Secret>,
-    /// Who is asked when a call comes in (loopback only)
+    /// URL of the initiation webhook, asked when a call comes in (loopback only)
     #[arg(long, value_name = "URL", requires = "initiation_secret")]
     pub initiation_url: Option<LoopbackUrl>,
     /// Value of the header X-Initiation-Secret
@@ -164,14 +163,14 @@ pub struct Args {
     /// Audio of the agent's WebSocket, both ways: pcm_8000, pcm_16000, ..., ulaw_8000
     #[arg(long, value_name = "FORMAT", default_value = "pcm_8000")]
     pub agent_format: AgentAudio,
-    /// What a message on the agent's WebSocket that breaks the provider's contract leads to
+    /// What happens when a message on the agent's WebSocket breaks the provider's contract
     #[arg(long, value_enum, default_value_t)]
     pub on_violation: OnViolation,
 }
 
 impl From<Args> for Options {
     fn from(args: Args) -> Self {
-        // clap has already insisted that a URL and its secret come together.
+        // clap requires that a URL and its secret come together.
         let target = |url: Option<LoopbackUrl>, secret: Option<Secret>| {
             url.zip(secret).map(|(url, secret)| Target { url, secret })
         };

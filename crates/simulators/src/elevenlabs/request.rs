@@ -99,7 +99,7 @@ impl Request {
     }
 }
 
-/// Collects what is wrong with a JSON body, in FastAPI's words.
+/// Collects the problems of a JSON body, in FastAPI's words.
 #[derive(Debug, Default)]
 pub(super) struct Problems(Vec<Value>);
 

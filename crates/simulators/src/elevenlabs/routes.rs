@@ -97,7 +97,7 @@ async fn serve(context: &Data<Context>, request: &Request, fates: Fates) -> Resu
     }
 }
 
-/// A wrong key that looks like one is a 400, any other a 401: so it was probed (facts page, section 1).
+/// A wrong key in the right form is answered with 400, any other with 401 (facts page, section 1).
 fn check_key(context: &Context, given: Option<&str>) -> Result<(), Answer> {
     let Some(key) = &context.shared.api_key else { return Ok(()) };
     let Some(given) = given.filter(|given| !given.is_empty()) else {

@@ -1,4 +1,4 @@
-//! HTTP: a request is noted, read, perhaps spoilt by a fault, answered.
+//! HTTP: records each request, reads it, applies a fault, answers.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -26,7 +26,7 @@ use crate::shared::requests::RequestNumber;
 use crate::shared::server::{hang_up, head_of};
 
 const JSON: &str = "application/json";
-/// Into how many pieces a dripped body is cut.
+/// Pieces of a slow body.
 const DRIPS: u32 = 20;
 /// Piece of a body that is sent as it is made: a fifth of a second of 8 kHz PCM.
 const CHUNK: usize = 3_200;
@@ -69,7 +69,7 @@ pub(super) async fn serve(http: HttpRequest, payload: Payload, context: Data<Con
     response
 }
 
-/// A client opens its WebSocket to the agent, unless a fault is in the way.
+/// Opens the WebSocket of a client to the agent, unless a fault prevents it.
 async fn open_socket(
     http: &HttpRequest,
     payload: Payload,

@@ -15,7 +15,7 @@ use super::request::{Problems, Request};
 const PER_CHARACTER: Duration = Duration::from_millis(66);
 const SHORTEST: Duration = Duration::from_millis(400);
 const LONGEST: Duration = Duration::from_secs(60);
-/// What the header says; a Creator plan's limit for the fast models. It is told, not enforced: a fault can be.
+/// The limit in the header: that of the Creator plan for fast models. It is not enforced; a fault can enforce it.
 const MOST_AT_ONCE: u32 = 10;
 
 /// Whether the sound comes as a whole or as it is made.
@@ -71,7 +71,7 @@ pub(super) fn length(text: &str) -> Duration {
     PER_CHARACTER.saturating_mul(characters).clamp(SHORTEST, LONGEST)
 }
 
-/// `output_format` is a query parameter; in the body it is ignored without a word, as at the provider.
+/// `output_format` is a query parameter. In the body it is ignored, as at the provider.
 fn format(request: &Request, problems: &mut Problems) -> Option<Format> {
     let name = request.param("output_format").unwrap_or("mp3_44100_128");
     let format = Format::named(name);

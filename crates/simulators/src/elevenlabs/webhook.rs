@@ -1,4 +1,4 @@
-//! Post-call webhooks: signed, posted, and for transcriptions alone tried again (facts page, section 5).
+//! Post-call webhooks: signed and posted. Only transcriptions are retried (facts page, section 5).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(super) async fn report(context: &Data<Context>, id: &str, fate: ReportFate) 
     post_as_fated(context, webhook(TRANSCRIPTION, id, &Value::Object(data), spacing), fate).await;
 }
 
-/// Reports a call that reached nobody: one try, as at the provider.
+/// Reports a call that reached nobody: one attempt, as at the provider.
 pub(super) async fn report_not_reached(context: &Data<Context>, id: &str, reason: &str, fate: ReportFate) {
     let data = context.world().conversations.get(id).map(|conversation| failure_data(conversation, reason));
     let Some(data) = data else { return };
@@ -88,7 +88,7 @@ async fn deliver(context: &Context, webhook: &Webhook) {
 }
 
 async fn post(context: &Context, target: &Target, webhook: &Webhook, at: Timestamp) -> Option<u16> {
-    // Signed anew for each try: the oldest one would be past every tolerance by its last.
+    // Each attempt has a new signature: the first would be too old by the last attempt.
     let signature = signature(target.secret.expose(), at.as_second(), &webhook.body);
     let request =
         context.client.0.post(target.url.as_str()).insert_header(("elevenlabs-signature", signature));

@@ -1,5 +1,5 @@
-//! Everything the simulator knows, behind one lock, so that the server's thread and the process around it (a demo,
-//! a test) see the same. Nothing waits while it holds the lock.
+//! The state of the simulator, behind one lock, shared by the server's thread and the process around it (a demo, a
+//! test). Nothing waits while it holds the lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use super::conversations::Conversations;
 use super::faults::Faults;
 use super::options::{CloneDelay, MOST_VOICE_SLOTS, Options};
 use super::session::agent_settings::Agent;
+use super::session::sessions::Sessions;
 use super::session::signed_urls::SignedUrls;
-use super::session::talks::Talks;
 use super::voices::Voices;
 use crate::shared::deliveries::Deliveries;
 use crate::shared::options::{Secret, Target};
 use crate::shared::requests::RequestLog;
 
-/// What changes.
+/// The state that changes.
 #[derive(Debug)]
 pub(super) struct World {
     pub requests: RequestLog,
@@ -23,7 +23,7 @@ pub(super) struct World {
     pub voices: Voices,
     pub conversations: Conversations,
     pub agent: Arc<Agent>,
-    pub talks: Talks,
+    pub sessions: Sessions,
     pub signed_urls: SignedUrls,
     pub deliveries: Deliveries,
     pub webhook: Option<Target>,
@@ -32,7 +32,7 @@ pub(super) struct World {
     pub characters: u64,
 }
 
-/// The world and what was settled at the start.
+/// The state and the fixed options.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub api_key: Option<Secret>,
@@ -50,7 +50,7 @@ impl Shared {
             voices: Voices::with_slots(options.voice_slots.min(MOST_VOICE_SLOTS)),
             conversations: Conversations::default(),
             agent: Arc::new(options.agent),
-            talks: Talks::default(),
+            sessions: Sessions::default(),
             signed_urls: SignedUrls::default(),
             deliveries: Deliveries::with_fields("type", "conversation_id"),
             webhook: options.webhook,
@@ -66,7 +66,7 @@ impl Shared {
         }
     }
 
-    /// The world, for as long as the guard lives. Every write leaves it whole, so a poisoned lock is taken over.
+    /// Locks the state. Every write leaves it consistent, so a poisoned lock is used all the same.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Misbehaviour to order.
+//! Faults of the store.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use std::time::Duration;
 pub struct Fault {
     /// GET, HEAD, PUT or DELETE; none is all of them.
     pub method: Option<&'static str>,
-    /// Answered instead of doing anything; none does what is asked, late.
+    /// The answer in place of executing the request; without it the request is executed after the delay.
     pub status: Option<u16>,
     /// Before the answer.
     pub delay: Duration,
-    /// How often; none is always.
+    /// Requests that are hit; None: all.
     pub times: Option<u32>,
 }
 

@@ -10,7 +10,7 @@ const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Versions and delete markers that are kept; more are refused.
 const VERSIONS_MAX: usize = 100_000;
 
-/// Whether what is replaced and deleted can be had back.
+/// Whether replaced and deleted objects stay as versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Versioning {
     /// Every PUT is a version, every DELETE of a name a marker.

@@ -1,4 +1,4 @@
-//! What a simulated store is told at its start: the options, and the flags of `precall simulate s3`.
+//! The options of a simulated store and the flags of `precall simulate s3`.
 
 use super::Versioning;
 use crate::shared::options::Secret;

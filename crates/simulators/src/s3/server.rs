@@ -1,4 +1,4 @@
-//! HTTP: a request is noted, perhaps spoilt by a fault, held against its signature, answered.
+//! HTTP: records each request, applies a fault, checks the signature, answers.
 
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use actix_web::http::{Method, StatusCode};

@@ -1,5 +1,5 @@
-//! AWS Signature Version 4 in an address, checked as the store does: everything is decoded and encoded anew, so that a client
-//! that encodes otherwise is found out.
+//! AWS Signature Version 4 in a URL. The check decodes and encodes all parts again, as the store does, so that it
+//! finds a client that encodes differently.
 
 use actix_web::HttpRequest;
 use hmac::{Hmac, KeyInit, Mac};
@@ -27,7 +27,7 @@ pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether the holder of the key asks for just this, and lately.
+/// Whether the signature is valid for this request and not expired.
 pub(super) fn check(request: &HttpRequest, options: &Options, now: Timestamp) -> Result<(), Refused> {
     let pairs = pairs(request.query_string());
     let of = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -79,7 +79,7 @@ pub(super) fn check(request: &HttpRequest, options: &Options, now: Timestamp) ->
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    // A key of any length is one; without it nothing would match.
+    // HMAC takes a key of any length, so that this cannot fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()

@@ -1,4 +1,4 @@
-//! What a client may do to a leg, and what of it applies when (facts page, section 1.3).
+//! The actions of a client on a leg, and when each applies (facts page, section 1.3).
 
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,10 @@ use super::world::World;
 
 /// Most data that is kept of one leg.
 const MOST_ATTACHED: usize = 64;
-/// The longest a call of ours rings at somebody.
+/// The longest that the client's own call rings.
 const RINGS_AT_MOST: Duration = Duration::from_secs(180);
 
-/// Does it.
+/// Executes an action.
 pub(super) async fn act(context: &Data<Context>, dn: &str, id: &str, action: &str, order: Order) -> Answer {
     let now = Instant::now();
     let (serial, leg) = match controlled(&context.world(), dn, id) {
@@ -42,7 +42,7 @@ pub(super) async fn act(context: &Data<Context>, dn: &str, id: &str, action: &st
 /// The call and leg behind a path.
 ///
 /// # Errors
-/// 403 for what the client may not see or control, 404 for what is not there.
+/// 403 if the client may not see or control it, 404 if it does not exist.
 pub(super) fn controlled(world: &World, dn: &str, id: &str) -> Result<(u64, u64), Answer> {
     visible(world, dn)?;
     let missing = || Answer::bare(404);
@@ -78,7 +78,7 @@ fn success(world: &World, participant: serde_json::Value) -> Answer {
 fn hang_up(world: &mut World, serial: u64, leg: u64, now: Instant) -> Answer {
     let is_taken = |call: &Call| call.transfers.iter().any(|transfer| transfer.outcome == "answered");
     if world.calls.get(serial).is_some_and(is_taken) {
-        // Somebody else has the call; only the Remove of this leg is still to come.
+        // The call was transferred; the Remove of this leg follows.
         return answer::rejection(world.options.codes, "the participant has been replaced");
     }
     let was = shown(world, serial, leg);
@@ -109,7 +109,7 @@ fn attach(world: &mut World, serial: u64, leg: u64, action: &str, order: Order) 
     success(world, shown(world, serial, leg))
 }
 
-/// The client calls somebody: its own leg dials, and the answer has it in `result`.
+/// The client makes a call: its own leg dials, and the answer has that leg in `result`.
 pub(super) fn make_call(context: &Data<Context>, dn: &str, order: Order) -> Answer {
     let now = Instant::now();
     let Some(destination) = order.destination else {

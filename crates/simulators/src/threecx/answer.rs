@@ -1,4 +1,4 @@
-//! What an endpoint answers, before it becomes HTTP, and the result object that actions answer with, good or bad.
+//! The answer of an endpoint, before it becomes HTTP, and the result object of actions.
 
 use serde_json::{Value, json};
 

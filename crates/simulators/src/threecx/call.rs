@@ -1,4 +1,4 @@
-//! One call at the simulated PBX: who rings, what is to happen to it, what became of it.
+//! One call at the simulated PBX: its caller, its plan, its state.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,9 +19,9 @@ pub enum Mode {
     /// Connected in its first event, as route points are.
     #[default]
     Connected,
-    /// Ringing, then connected by itself.
+    /// Ringing, then connected without an answer.
     Ringing,
-    /// Ringing until somebody answers.
+    /// Ringing until the client answers.
     NeedsAnswer,
 }
 
@@ -32,7 +32,7 @@ pub enum WebhookMode {
     /// Never.
     #[default]
     None,
-    /// Before the leg appears: its answer is waited for, 3 s at most.
+    /// Before the leg appears; the PBX waits at most 3 s for the answer.
     First,
     /// Some time after the leg appeared.
     Late,
@@ -50,9 +50,9 @@ pub struct NewCall {
     pub called: String,
     /// How it arrives.
     pub mode: Mode,
-    /// When it is announced.
+    /// When its webhook is posted.
     pub webhook: WebhookMode,
-    /// What is wrong with that announcement.
+    /// The fault of that webhook.
     pub webhook_fault: Option<WebhookFault>,
     /// How much later than the leg a late webhook is posted.
     pub webhook_late_ms: Option<u64>,
@@ -64,7 +64,7 @@ pub struct NewCall {
     pub party_caller_id: Option<String>,
     /// The DN of the trunk that it comes through; the simulator's only one when not said.
     pub trunk: Option<String>,
-    /// The extension that rings, instead of somebody outside: no trunk is on the way.
+    /// The extension that calls, in place of an external caller: there is no trunk.
     pub from_extension: Option<String>,
     /// The extension that passed the call on.
     pub referred_by: String,
@@ -78,9 +78,9 @@ pub struct NewCall {
     pub speaks: Speaks,
     /// How much of the first audio the caller does not hear.
     pub discard_first_ms: Option<u64>,
-    /// For so long after Connected the GET stream is 404.
+    /// How long after Connected the GET stream is answered with 404.
     pub stream_missing_ms: Option<u64>,
-    /// For so long after that it is 424.
+    /// How long after that the GET stream is answered with 424.
     pub stream_not_ready_ms: Option<u64>,
 }
 
@@ -111,30 +111,30 @@ impl Default for NewCall {
 }
 
 impl NewCall {
-    /// An extension of the PBX rings; what it is called by is its number.
+    /// A call from an extension of the PBX. Its name is its number.
     pub fn from_extension(extension: &str) -> Self {
         Self { from_extension: Some(extension.to_owned()), ..Self::from(extension) }
     }
 
-    /// A call that is connected at once and not announced.
+    /// A call that is connected at once and has no webhook.
     pub fn from(caller: &str) -> Self {
         Self { caller: caller.to_owned(), ..Self::default() }
     }
 }
 
-/// Where a call stands.
+/// The state of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Its leg has not appeared yet.
     Announced,
-    /// We call somebody.
+    /// The client's own call is dialling.
     Dialing,
-    /// It rings at us.
+    /// It rings at the client.
     Ringing,
     /// It is with the client.
     Connected,
-    /// Somebody else has taken it.
+    /// It was transferred.
     Transferred,
     /// It is over.
     Ended,
@@ -156,7 +156,7 @@ pub enum EndedBy {
     NoAnswer,
     /// The PBX was restarted.
     Restart,
-    /// The PBX gave up a leg that nobody played into any more.
+    /// The PBX dropped a leg whose POST stream had ended.
     Silent,
 }
 
@@ -164,13 +164,13 @@ pub enum EndedBy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Somebody rings.
+    /// A call comes in.
     Inbound,
     /// The client makes a call.
     Outbound,
 }
 
-/// One attempt to reach somebody else for a call.
+/// One attempt to transfer a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Transfer {
     /// `routeto`, `transferto` or `divert`.
@@ -201,7 +201,7 @@ pub struct Attached {
     pub party: BTreeMap<String, String>,
 }
 
-/// What arrived after it was of use.
+/// Audio that arrived too late.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Late {
     pub after_hangup: u64,

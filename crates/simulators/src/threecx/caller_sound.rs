@@ -1,5 +1,5 @@
-//! What the caller says, on its way into one GET stream: pieces of 20 ms in chunks of every size, odd ones too, as
-//! the real PBX sends them (facts page, section 1.5).
+//! The caller's sound in one GET stream: 20 ms pieces in chunks of all sizes, odd sizes too, as the real PBX sends
+//! them (facts page, section 1.5).
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -87,7 +87,7 @@ impl CallerSound {
         let held = self.roll() % (PIECE / 2);
         let Some(mut ready) = due.saturating_sub(held).checked_sub(self.sent) else { return Listener::There };
         if ready > BYTES_PER_SECOND {
-            // The simulator itself was held up; what is older than a second is lost.
+            // The simulator was delayed; sound older than a second is lost.
             self.sent = self.sent.saturating_add(ready - BYTES_PER_SECOND);
             ready = BYTES_PER_SECOND;
         }
@@ -101,7 +101,7 @@ impl CallerSound {
         self.send(ready)
     }
 
-    /// Says nothing for the time being; what would have been said is lost.
+    /// Sends no sound for now; the sound of this time is lost.
     pub fn stall(&mut self, now: Instant) -> Listener {
         self.sent = super::ear::bytes(now.saturating_duration_since(self.began));
         if self.chunks.is_closed() { Listener::Left } else { Listener::There }

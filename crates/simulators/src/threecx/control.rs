@@ -1,19 +1,19 @@
-//! `/sim/...`: what a check or a demo orders and asks of the simulated PBX. No token, never recorded.
+//! The control requests, `/sim/...`. They need no token and are not recorded.
 //!
 //! | request | does |
 //! |---|---|
-//! | `POST /sim/calls` | somebody rings: see `NewCall`; answers `{call_id, participant_id}` |
-//! | `GET /sim/calls`, `GET /sim/calls/{call_id}` | see `CallReport`; an id that came again after a restart is the newer call |
+//! | `POST /sim/calls` | places a call, see `NewCall`; answers `{call_id, participant_id}` |
+//! | `GET /sim/calls`, `GET /sim/calls/{call_id}` | see `CallReport`; a repeated id is the newer call |
 //! | `GET /sim/calls/{call_id}/audio.wav` | what the caller heard from the first byte on: mono, 16 bits, 8 kHz |
 //! | `GET /sim/calls/{call_id}/arrivals` | when and how much audio arrived: `[{after_ms, bytes}]` |
 //! | `POST /sim/calls/{call_id}/hangup` | the caller hangs up |
-//! | `POST /sim/calls/{call_id}/dtmf` | `{digits}`: the caller presses keys, told as one event |
-//! | `GET`, `PUT`, `DELETE /sim/routeto`, `/sim/makecall` | how transfers, and calls of the client, turn out: see `script` |
+//! | `POST /sim/calls/{call_id}/dtmf` | `{digits}`: the caller presses keys, sent as one event |
+//! | `GET`, `PUT`, `DELETE /sim/routeto`, `/sim/makecall` | outcomes of transfers and of own calls: see `script` |
 //! | `GET`, `PUT`, `DELETE /sim/faults` | see `faults` |
 //! | `POST /sim/restart` | the PBX is restarted: all calls vanish, ids start again, WebSockets are dropped |
-//! | `POST /sim/tokens/revoke` | every token is taken back |
+//! | `POST /sim/tokens/revoke` | revokes every token |
 //! | `GET /sim/state` | `{live_calls, legs, websockets, websockets_opened, tokens_issued, generation}` |
-//! | `GET`, `DELETE /sim/requests` | what was asked of the PBX's API; `status` is null where nothing was answered (yet) |
+//! | `GET`, `DELETE /sim/requests` | the requests to the PBX's API; `status` is null without an answer |
 //! | `GET`, `DELETE /sim/webhooks` | every webhook posted: `[{at, event_type, call_id, attempt, status}]` |
 
 use std::time::{Duration, Instant};
@@ -127,12 +127,12 @@ fn with_call<T>(world: &World, call_id: &str, look: impl FnOnce(&Call) -> T) -> 
     serial(world, call_id).and_then(|serial| world.calls.get(serial)).map(look)
 }
 
-/// What became of one call.
+/// The report on one call.
 pub(super) fn report(world: &World, call_id: &str) -> Option<CallReport> {
     with_call(world, call_id, |call| CallReport::of(world, call, Instant::now()))
 }
 
-/// What became of all that are kept, oldest first.
+/// The reports on all calls that are kept, oldest first.
 pub(super) fn reports(world: &World) -> Vec<CallReport> {
     let now = Instant::now();
     world.calls.all().map(|call| CallReport::of(world, call, now)).collect()
@@ -182,7 +182,7 @@ fn faults(body: &Body) -> Result<Vec<Fault>, Refusal> {
 }
 
 impl World {
-    /// Takes a new list of faults; those about what is open now strike at once.
+    /// Sets a new list of faults. Faults of open streams and connections act at once.
     pub(super) fn misbehave(&mut self, faults: Vec<Fault>, now: Instant) {
         let had_stall = self.faults.ws(WsFault::Stall);
         self.faults.set(faults);
@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    /// Closes every WebSocket, and perhaps lets none in for a while.
+    /// Closes every WebSocket, and refuses new ones for `ws_down_ms`.
     pub(super) fn close_sockets(&mut self, fault: &Fault, now: Instant) {
         self.hub.close_all(fault.close_code());
         if fault.ws_down_ms > 0 {

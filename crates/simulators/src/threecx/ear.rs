@@ -1,7 +1,7 @@
 //! What the caller hears: a model of the PBX's playout. Pure: times are arguments.
 //!
-//! Playing begins with the first byte and takes 16 bytes a millisecond. Where nothing is left to play there is
-//! silence until more arrives, so all figures follow from arrival times and no timer is needed.
+//! Playout begins with the first byte and takes 16 bytes a millisecond. An empty buffer is silence until more audio
+//! arrives. So all figures follow from arrival times, without a timer.
 
 use std::time::{Duration, Instant};
 
@@ -109,7 +109,7 @@ impl Ear {
         self.half = None;
     }
 
-    /// The caller will not hear the first so much of audio. Has no effect once audio has begun.
+    /// The caller does not hear this much of the first audio. No effect once audio has begun.
     pub fn discard_first(&mut self, first: Duration) {
         if self.began.is_none() {
             self.discard = bytes(first);
@@ -145,7 +145,7 @@ impl Ear {
         self.open = false;
     }
 
-    /// The leg is gone: what was not played will not be.
+    /// The leg is gone: the rest is not played.
     pub fn hang_up(&mut self, now: Instant) {
         self.close(now);
         if self.over {
@@ -215,7 +215,7 @@ impl Ear {
         self.length.min(bytes(now.saturating_duration_since(began)))
     }
 
-    /// When everything that arrived will have been played.
+    /// When the received audio is played to its end.
     fn end(&self) -> Option<Instant> {
         self.began.and_then(|began| began.checked_add(time(self.length)))
     }
@@ -238,7 +238,7 @@ impl Ear {
         if !self.fresh {
             self.underruns = self.underruns.saturating_add(1);
         }
-        // Nothing was played at all before the first byte, so a fresh stream here is never the first.
+        // Before the first byte nothing was played, so a new stream here is never the first.
         let list = if self.fresh { &mut self.breaks } else { &mut self.gaps };
         if silence > GAP && list.len() < MOST_KEPT {
             list.push(silence);

@@ -1,4 +1,4 @@
-//! Events and the WebSocket connections that hear them (facts page, section 1.4). Pure but for the channels.
+//! Events and the WebSocket connections that receive them (facts page, section 1.4). Pure but for the channels.
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -66,7 +66,7 @@ pub(super) enum Told {
     Say(String),
     /// Close with this code; 1006 drops the connection.
     Close(u16),
-    /// Neither hear nor answer any more, but stay open.
+    /// Stay open, but neither read nor answer.
     Stall,
 }
 
@@ -85,7 +85,7 @@ impl Connection {
     }
 }
 
-/// Who listens.
+/// The open connections.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     connections: Vec<Connection>,
@@ -109,13 +109,13 @@ impl Hub {
         self.connections.retain(|connection| connection.number != number);
     }
 
-    /// Tells everybody.
+    /// Sends an event to all connections.
     pub fn tell(&mut self, event: &Event) {
         // One that is too slow loses its channel, which closes it.
         self.connections.retain_mut(|connection| connection.say(event));
     }
 
-    /// Tells one.
+    /// Sends to one connection.
     pub fn tell_one(&mut self, number: u64, event: &Event) {
         self.connections.retain_mut(|one| one.number != number || one.say(event));
     }

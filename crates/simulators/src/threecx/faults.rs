@@ -1,5 +1,5 @@
-//! Orders to misbehave: `PUT /sim/faults` replaces the list, `DELETE` clears it. Entries that name an answer fall on
-//! requests of the PBX's API, the first that matches wins; the others fall on events, streams and callers.
+//! Faults: `PUT /sim/faults` replaces the list, `DELETE` clears it. Entries about requests of the PBX's API: the first
+//! match wins. The other entries are about WebSockets, streams, events, webhooks and callers.
 //!
 //! | field | meaning |
 //! |---|---|
@@ -7,14 +7,21 @@
 //! | `method` | only this method |
 //! | `skip`, `times` | lets so many matching requests pass first; ends after so many |
 //! | `status`, `body`, `headers` | the answer; `body` alone means 200, a string is sent as it is |
-//! | `delay_ms` | waits first; a client that leaves meanwhile has not been served |
+//! | `delay_ms` | waits first; the request of a client that leaves before is not executed |
 //! | `hang` | no answer until the client leaves (at most ten minutes) |
 //! | `close` | the connection is closed without an answer |
 //! | `cut_response` | the request is executed, then the connection is closed without an answer |
-//! | `ws` | `close`: what is open is closed with `ws_close_code` (1006 drops it), or else the next connection; upgrades are 503 for `ws_down_ms`. `stall`: what is open falls silent, no pong. `close_on_token`: a new token closes it |
-//! | `streams` | `reset`: open streams are dropped, and later ones when their leg ends. `close_on_token`: a new token ends them. `stall`: GET streams bring nothing while this is listed |
-//! | `discard_first_ms` | callers do not hear so much of the first audio |
-//! | `events` | `missed_remove`: Removes are swallowed. `upsert_after_remove`: one more Upsert follows. `reorder`: Upserts come `delay_ms` (50) late, Removes do not. Counted by `skip` and `times` |
+//! | `ws` | `close`: closes all connections, or the next one, with `ws_close_code` (1006 drops them) |
+//! //! | | and answers upgrades with 503 for `ws_down_ms` |
+//! //! | | `stall`: open connections send nothing, not even a pong |
+//! //! | | `close_on_token`: a new token closes all connections |
+//! | `streams` | `reset`: drops open streams, and later ones when their leg ends |
+//! //! | | `close_on_token`: a new token ends all streams |
+//! //! | | `stall`: GET streams send nothing while this fault is set |
+//! | `discard_first_ms` | callers do not hear this much of the first audio |
+//! | `events` | counted by `skip` and `times`. `missed_remove`: Removes are not sent |
+//! //! | | `upsert_after_remove`: one more Upsert follows the Remove |
+//! //! | | `reorder`: Upserts are `delay_ms` (50) late, Removes are not |
 //! | `webhook` | `bad_signature`, `stale` (ten minutes old), `unsigned` |
 
 use std::collections::BTreeMap;
@@ -78,7 +85,7 @@ pub enum WebhookFault {
     Unsigned,
 }
 
-/// One order to misbehave; see the table above.
+/// One fault; see the table above.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
@@ -133,7 +140,7 @@ impl Fault {
         Duration::from_millis(self.delay_ms).min(LONGEST)
     }
 
-    /// Whether the fault brings an answer of its own.
+    /// Whether the fault has its own answer.
     pub(super) fn replaces_answer(&self) -> bool {
         self.status.is_some() || self.body.is_some()
     }
@@ -191,12 +198,12 @@ impl FaultList<Fault> {
         fault.strikes().then(|| fault.clone())
     }
 
-    /// Whether connections fare so.
+    /// Whether this fault of connections is set.
     pub fn ws(&self, wanted: WsFault) -> bool {
         self.list().iter().any(|fault| fault.ws == Some(wanted))
     }
 
-    /// Whether streams fare so.
+    /// Whether this fault of streams is set.
     pub fn streams(&self, wanted: StreamFault) -> bool {
         self.list().iter().any(|fault| fault.streams == Some(wanted))
     }

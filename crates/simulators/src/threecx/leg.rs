@@ -25,12 +25,12 @@ impl Status {
     }
 }
 
-/// Who may act on a leg.
+/// Which leg the client may act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Control {
     /// The client: it is on its own DN.
     Own,
-    /// Nobody: it is only seen (403).
+    /// Visible only: an action is answered with 403.
     Seen,
 }
 
@@ -45,7 +45,7 @@ pub(super) enum Ending {
     Replaced,
 }
 
-/// Why an operation that waits on a leg comes to nothing.
+/// Why an operation that waits for a leg fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interrupted {
     CallerHungUp,
@@ -134,12 +134,12 @@ impl Leg {
     /// Ends its POST stream.
     pub fn end_post(&mut self, ending: Ending) {
         if let Some(post) = self.post.take() {
-            // Nobody listens when the client has just left.
+            // The client may just have left.
             let _left = post.end.send(ending);
         }
     }
 
-    /// Tells those who wait that it is over.
+    /// Ends the operations that wait for the leg.
     pub fn interrupt(&mut self, why: Interrupted) {
         for waiting in self.waiting.drain(..) {
             let _left = waiting.send(why);

@@ -1,4 +1,4 @@
-//! The life of a call: it is placed, its leg appears, connects, is replaced, ends. Each step tells its events.
+//! The life of a call: it is placed, its leg appears, connects, is replaced, ends. Each step sends its events.
 
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,9 @@ use super::world::{Errand, World};
 
 /// Where callers come from: a trunk.
 pub(super) const TRUNK_DN: &str = "10000";
-/// A leg that nobody answers rings no longer.
+/// The longest that a leg rings.
 const RINGS_AT_MOST: Duration = Duration::from_secs(180);
-/// No caller talks longer: a call that nobody ends must not stay for ever.
+/// The longest call. A call that nobody ends must not stay for ever.
 const LASTS_AT_MOST: Duration = Duration::from_secs(4 * 3_600);
 /// How often an Upsert is repeated (facts page, fact 4).
 pub(super) const UPSERT_EVERY: Duration = Duration::from_millis(750);
@@ -36,10 +36,10 @@ pub struct Placed {
 }
 
 impl World {
-    /// Somebody rings.
+    /// A call comes in.
     ///
     /// # Errors
-    /// Says what cannot be done.
+    /// Why the call cannot be placed.
     pub fn place(&mut self, wanted: NewCall, now: Instant) -> Result<Placed, String> {
         if self.calls.live_count() >= MOST_LIVE {
             return Err(format!("there are {MOST_LIVE} calls already"));
@@ -153,7 +153,7 @@ impl World {
         }
     }
 
-    /// A leg appears: it is told and will be told again.
+    /// A leg appears: sends its Upsert, which is repeated later.
     #[allow(clippy::too_many_arguments)] // All that a leg is born with; a struct for it would be the leg itself.
     pub fn add_leg(
         &mut self,
@@ -264,7 +264,7 @@ impl World {
         true
     }
 
-    /// Somebody else has taken the call: our leg is replaced by one on the target's DN, with a new id.
+    /// The call was transferred: the client's leg is replaced by one on the target's DN, with a new id.
     pub fn hand_over(&mut self, serial: u64, leg_id: u64, destination: &str, now: Instant) {
         let Some(call) = self.calls.get_mut(serial) else { return };
         let Some(leg) = call.leg(leg_id) else { return };
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    /// The caller presses keys; false when nobody is there to hear them.
+    /// The caller presses keys. False when no leg can receive them.
     pub fn press(&mut self, serial: u64, digits: &str, now: Instant) -> bool {
         let client = self.options.client_id.clone();
         let Some(call) = self.calls.get_mut(serial) else { return false };
@@ -295,7 +295,7 @@ impl World {
         true
     }
 
-    /// All calls vanish, ids begin again, connections are dropped. No Remove is told: nobody is left to.
+    /// All calls vanish, ids begin again, connections are dropped. No Remove is sent: no connection is left.
     pub fn restart(&mut self, now: Instant) {
         self.hub.close_all(super::events::ABNORMAL);
         self.later.clear();
@@ -312,7 +312,7 @@ impl World {
         Ending::Clean
     }
 
-    /// A token was issued: what hangs on the old one ends, where so ordered.
+    /// A token was issued: ends streams and connections where a fault says so.
     pub fn token_changed(&mut self) {
         if self.faults.streams(StreamFault::CloseOnToken) {
             let ending = self.stream_ending();
@@ -332,7 +332,7 @@ impl World {
     }
 }
 
-/// Whether a call has to end by itself, and how: nobody answers it, or everybody has forgotten it.
+/// Whether a call must end by itself, and why: no answer, or the longest duration.
 pub(super) fn time_is_up(call: &Call, now: Instant) -> Option<EndedBy> {
     let since = |at: Option<Instant>| now.saturating_duration_since(at.unwrap_or(call.placed_at));
     if call.state == State::Ringing && since(call.appeared_at) > RINGS_AT_MOST {

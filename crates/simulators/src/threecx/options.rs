@@ -1,5 +1,4 @@
-//! What a simulated PBX is told at its start: the command line's flags and the typed options behind them. Nothing
-//! that is not on this machine can be named.
+//! The options of the simulated PBX and the flags of its command. Addresses of other machines are refused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +21,7 @@ pub enum TrunkError {
     Url(#[from] OptionError),
 }
 
-/// A number behind which a simulated ElevenLabs answers.
+/// A number at which a simulated ElevenLabs answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
     /// The destination that leads there.
@@ -55,7 +54,7 @@ pub enum ExpiresIn {
     Seconds,
 }
 
-/// What becomes of older tokens when one is issued.
+/// What happens to older tokens when one is issued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum OldTokens {
     /// One access token is active at a time, as 3CX says.
@@ -76,7 +75,7 @@ pub enum Codes {
     Numbers,
 }
 
-/// What a second POST stream to the same leg meets. Which of these the PBX does is not known (facts page, section 1.5).
+/// What happens to a second POST stream of a leg. The PBX's behaviour is not known (facts page, section 1.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SecondPost {
     /// It takes the place of the first, which is closed.
@@ -98,7 +97,7 @@ pub enum StreamEnd {
     Reset,
 }
 
-/// Whether events are mixed with others that a client must not stumble over.
+/// Whether the PBX also sends events that a client must ignore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Noise {
     /// Events of DNs and devices, and of unknown types.
@@ -108,7 +107,7 @@ pub enum Noise {
     Off,
 }
 
-/// Everything a simulated PBX is told.
+/// The options of a simulated PBX.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Port on 127.0.0.1; 0 takes a free one.
@@ -133,29 +132,29 @@ pub struct Options {
     pub codes: Codes,
     /// Status of a successful action: 200 or 202 (not known which).
     pub action_status: u16,
-    /// For so long after Connected the GET stream is 404.
+    /// How long after Connected the GET stream is answered with 404.
     pub stream_missing: Duration,
-    /// For so long after that it is 424.
+    /// How long after that the GET stream is answered with 424.
     pub stream_not_ready: Duration,
-    /// For so long after Connected the POST stream is 424.
+    /// How long after Connected the POST stream is answered with 424.
     pub post_not_ready: Duration,
-    /// What a second POST meets.
+    /// What happens to a second POST stream.
     pub second_post: SecondPost,
-    /// How long a leg is kept whose POST stream ended, where no other follows; for ever without.
+    /// How long a leg stays after its POST stream ended without a successor. None: for ever.
     pub kept_without_post: Option<Duration>,
     /// How streams end.
     pub stream_end: StreamEnd,
     /// Whether there is noise.
     pub noise: Noise,
-    /// For so long after each change a leg's Upsert is repeated.
+    /// How long after each change a leg's Upsert is repeated.
     pub upsert_for: Duration,
-    /// What the PBX buffers of audio sent ahead; more is lost.
+    /// The buffer for audio that is sent ahead; more is lost.
     pub playout_limit: Duration,
     /// What is kept of one call's audio.
     pub record: Duration,
-    /// The caller does not hear so much of the first audio.
+    /// The caller does not hear this much of the first audio.
     pub discard_first: Duration,
-    /// Bytes that arrive so soon after a hang-up were under way and are counted apart.
+    /// Bytes that arrive within this time after a hang-up were in flight and are counted separately.
     pub hangup_grace: Duration,
     /// How much later than its leg a `late` webhook is posted.
     pub webhook_late: Duration,
@@ -218,13 +217,13 @@ pub struct Args {
     /// An extension that the client may see but not control; may be repeated
     #[arg(long, value_name = "DN")]
     pub extension: Vec<String>,
-    /// A number behind which a simulated ElevenLabs answers (loopback only); may be repeated
+    /// A number at which a simulated ElevenLabs answers (loopback only); may be repeated
     #[arg(long, value_name = "DN=URL")]
     pub trunk: Vec<Trunk>,
     /// The agent that the trunks' numbers belong to
     #[arg(long, value_name = "ID", requires = "trunk")]
     pub trunk_agent_id: Option<String>,
-    /// Where signed webhooks are posted (loopback only)
+    /// URL for signed webhooks (loopback only)
     #[arg(long, value_name = "URL", requires = "webhook_secret")]
     pub webhook_url: Option<LoopbackUrl>,
     /// Secret that signs webhooks
@@ -237,7 +236,7 @@ pub struct Args {
     /// Unit of expires_in
     #[arg(long, value_enum, default_value_t)]
     pub expires_in: ExpiresIn,
-    /// What becomes of older tokens when one is issued
+    /// What happens to older tokens when one is issued
     #[arg(long, value_enum, default_value_t)]
     pub old_tokens: OldTokens,
     /// How results name their outcome
@@ -246,31 +245,31 @@ pub struct Args {
     /// Status of a successful action
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=204))]
     pub action_status: u16,
-    /// For so many milliseconds after Connected the GET stream is 404
+    /// Milliseconds after Connected during which the GET stream is answered with 404
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub stream_missing_ms: u32,
-    /// For so many milliseconds after that it is 424
+    /// Milliseconds after that during which the GET stream is answered with 424
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub stream_not_ready_ms: u32,
-    /// For so many milliseconds after Connected the POST stream is 424
+    /// Milliseconds after Connected during which the POST stream is answered with 424
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub post_not_ready_ms: u32,
-    /// What a second POST stream to the same leg meets
+    /// What happens to a second POST stream to the same leg
     #[arg(long, value_enum, default_value_t)]
     pub second_post: SecondPost,
-    /// A leg whose POST stream ended is dropped after N milliseconds unless another follows; without it, it is kept
+    /// Drop a leg N milliseconds after its POST stream ended without a successor; by default it stays
     #[arg(long, value_name = "N")]
     pub kept_without_post_ms: Option<u32>,
     /// How streams end when their leg does
     #[arg(long, value_enum, default_value_t)]
     pub stream_end: StreamEnd,
-    /// Whether events of other kinds are mixed in
+    /// Whether the PBX also sends events that a client must ignore
     #[arg(long, value_enum, default_value_t)]
     pub noise: Noise,
     /// The caller does not hear the first N milliseconds of audio
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub discard_first_ms: u32,
-    /// Bytes that arrive within N milliseconds after a hang-up count as under way
+    /// Bytes that arrive within N milliseconds after a hang-up count as in flight
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub hangup_grace_ms: u32,
 }
@@ -289,7 +288,7 @@ impl From<Args> for Options {
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let agent = args.trunk_agent_id;
         let trunks = args.trunk.into_iter().map(|trunk| Trunk { agent_id: agent.clone(), ..trunk });
-        // clap has already insisted that a URL and its secret come together.
+        // clap requires that a URL and its secret come together.
         let webhook = args.webhook_url.zip(args.webhook_secret).map(|(url, secret)| Target { url, secret });
         Self {
             port: args.port,

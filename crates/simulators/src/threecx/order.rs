@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use crate::shared::body::Body;
 
-/// What an action asks for.
+/// The parameters of an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
     pub destination: Option<String>,

@@ -1,4 +1,4 @@
-//! `POST .../stream`: what the client plays to the caller, one chunked request for the whole call.
+//! `POST .../stream`: the audio that the client plays to the caller, one chunked request for the whole call.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use super::world::World;
 use crate::shared::requests::RequestNumber;
 use crate::shared::server::hang_up;
 
-/// How long a client may go on sending after its leg is gone; it is told at once, so it need not.
+/// How long a client may keep sending after its leg is gone. The client is told at once.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Whether the caller hears a stream.

@@ -1,4 +1,4 @@
-//! A call as a check or a demo looks at it: `GET /sim/calls/{call_id}`.
+//! The report on a call: `GET /sim/calls/{call_id}`.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use super::call::{Attached, Call, Direction, EndedBy, Mode, State, Transfer, Tru
 use super::ear::ms;
 use super::world::World;
 
-/// What became of one call. Times of the wall are RFC 3339 with microseconds; `_ms` counts from Connected unless
+/// The report on one call. Times of the wall are RFC 3339 with microseconds; `_ms` counts from Connected unless
 /// said otherwise.
 #[derive(Clone, Debug, Serialize)]
 pub struct CallReport {
@@ -34,7 +34,7 @@ pub struct CallReport {
     pub appeared_at: Option<String>,
     /// When it was connected to the client.
     pub connected_at: Option<String>,
-    /// When somebody else took it.
+    /// When it was transferred.
     pub transferred_at: Option<String>,
     /// When it was over.
     pub ended_at: Option<String>,
@@ -58,9 +58,9 @@ pub struct CallReport {
     pub longest_gap_ms: u64,
     /// How much audio at most was waiting to be played.
     pub max_lead_ms: u64,
-    /// How often there was nothing to play, however shortly.
+    /// How often the buffer was empty, for any time.
     pub underruns: u64,
-    /// What was sent so far ahead that it was lost.
+    /// Audio that was lost because it was sent too far ahead.
     pub overflow_bytes: u64,
     /// What arrived to be heard.
     pub bytes_received: u64,
@@ -72,7 +72,7 @@ pub struct CallReport {
     pub bytes_after_hangup: u64,
     /// What was under way at the hang-up or transfer.
     pub bytes_under_way: u64,
-    /// What arrived after somebody else had taken the call.
+    /// Audio that arrived after the transfer.
     pub bytes_after_transfer: u64,
     /// POST streams that were taken.
     pub posts_opened: u64,

@@ -87,7 +87,7 @@ pub(super) fn of_socket(path: &str) -> Result<Endpoint, Answer> {
 /// Whether a request may see anything at all.
 ///
 /// # Errors
-/// 401 without a token that is good.
+/// 401 without a valid token.
 pub(super) fn check_token(context: &Data<Context>, headers: &HeaderMap) -> Result<(), Answer> {
     let given = headers.get("authorization").and_then(|value| value.to_str().ok());
     let token = given

@@ -1,5 +1,5 @@
-//! How operations that reach for somebody turn out: `PUT /sim/routeto` for routeto, transferto and divert,
-//! `PUT /sim/makecall` for makecall. One object, or a list of which the first that fits is taken.
+//! The scripted outcomes of transfers and calls: `PUT /sim/routeto` for routeto, transferto and divert,
+//! `PUT /sim/makecall` for makecall. The body is one object, or a list of which the first match counts.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ pub enum Outcome {
     Answered,
     /// Is in another call.
     Busy,
-    /// Lets it ring until it is given up.
+    /// Rings until the caller gives up.
     NoAnswer,
     /// Does not exist.
     Unknown,
-    /// Nothing at all happens until the time of the request is over.
+    /// Nothing happens until the request times out.
     Timeout,
     /// Meanwhile the caller hangs up.
     CallerHangup,
@@ -48,7 +48,7 @@ pub enum RemoveOrder {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Turn {
-    /// How it turns out.
+    /// The outcome.
     #[serde(default)]
     pub outcome: Outcome,
     /// After how long, in milliseconds.
@@ -57,7 +57,7 @@ pub struct Turn {
     /// When the Remove comes.
     #[serde(default)]
     pub remove: RemoveOrder,
-    /// Only destinations that begin so.
+    /// Only destinations with this prefix.
     #[serde(default)]
     pub destination: Option<String>,
     /// How often; without it, for ever.

@@ -1,4 +1,4 @@
-//! HTTP: a request is noted, read, perhaps spoilt by a fault, answered.
+//! HTTP: records each request, reads it, applies a fault, answers.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -108,7 +108,7 @@ async fn answer(
     }
 }
 
-/// Delays; then the fault's own reply, if it has one.
+/// Waits as the fault says, then gives the fault's own reply, if it has one.
 async fn spoil(fault: &Fault) -> Option<Reply> {
     tokio::time::sleep(fault.delay()).await;
     if fault.hang {
@@ -155,7 +155,7 @@ async fn execute(
     actix_web::rt::spawn(work).await.unwrap_or_else(|_| Answer::bare(500))
 }
 
-/// The body as the log shows it. The log is for anybody who asks, so the client's secret is not in it.
+/// The body as the log shows it, without the client's secret: every client can read the log.
 fn masked(body: &Body) -> Value {
     const SECRET: &str = "client_secret";
     match body {

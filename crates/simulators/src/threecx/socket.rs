@@ -1,4 +1,4 @@
-//! `/callcontrol/ws`: one WebSocket connection, which tells events and answers requests.
+//! `/callcontrol/ws`: one WebSocket connection, which sends events and answers requests.
 
 use std::time::{Duration, Instant};
 

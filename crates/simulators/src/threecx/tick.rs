@@ -1,5 +1,5 @@
-//! The one clock of the simulated PBX: every 20 ms it says what callers say, repeats Upserts, connects, hangs up.
-//! One tick for all calls costs a fraction of a timer each.
+//! The clock of the simulated PBX: every 20 ms it sends the callers' sound, repeats Upserts, connects and hangs up.
+//! One tick for all calls costs less than a timer for each.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use super::world::{Errand, World};
 use super::{trunk, webhook};
 
 const TICK: Duration = Duration::from_millis(20);
-/// In how many ticks the trunks are asked once: 200 ms.
+/// The trunks are asked once in this many ticks: every 200 ms.
 const TICKS_PER_POLL: u64 = 10;
 
 /// Runs until the server's thread ends.
@@ -55,7 +55,7 @@ fn run_errands(context: &Data<Context>) {
 }
 
 impl World {
-    /// Does what is due.
+    /// Runs everything that is due.
     fn tick(&mut self, now: Instant) {
         let is_mute = self.faults.streams(StreamFault::Stall);
         for serial in self.calls.live() {

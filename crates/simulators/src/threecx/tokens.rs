@@ -1,4 +1,4 @@
-//! Access tokens: JSON Web Tokens of which, as at the real PBX, only the newest may be good. Pure.
+//! Access tokens: JSON Web Tokens. As at the real PBX, only the newest may be valid. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ struct Token {
     dies_at: Instant,
 }
 
-/// The tokens that are good.
+/// The valid tokens.
 #[derive(Debug)]
 pub(super) struct Tokens {
     key: [u8; 16],
@@ -55,7 +55,7 @@ impl Tokens {
         self.good.iter().any(|token| token.text == text && token.dies_at > now)
     }
 
-    /// Takes every token back.
+    /// Revokes every token.
     pub fn revoke_all(&mut self) {
         self.good.clear();
     }
@@ -82,7 +82,7 @@ impl Tokens {
         });
         let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&head), part(&claims));
-        // HMAC takes a key of any length, so there is no error to speak of.
+        // HMAC takes a key of any length, so that this cannot fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return signed };
         mac.update(signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))

@@ -1,5 +1,5 @@
-//! `routeto`, `transferto`, `divert`: the request waits until somebody else has taken the call, or nobody has and
-//! the leg is still the client's (facts page, section 1.3).
+//! `routeto`, `transferto`, `divert`: the request waits until the transfer has succeeded, or failed and the leg is
+//! still the client's (facts page, section 1.3).
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long after the answer a late Remove comes.
 const REMOVE_LATE: Duration = Duration::from_millis(100);
 
-/// Which of the three.
+/// The kind of transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     RouteTo,
@@ -61,7 +61,7 @@ struct Attempt {
     interrupted: oneshot::Receiver<Interrupted>,
 }
 
-/// Tries it, for as long as it takes.
+/// Runs the transfer to its end.
 pub(super) async fn forward(
     context: &Data<Context>,
     way: Way,
@@ -137,7 +137,7 @@ fn begin(world: &mut World, way: Way, serial: u64, leg_id: u64, order: Order) ->
         outcome: "pending".to_owned(),
     });
     let trunk = world.options.trunk(&destination).cloned();
-    // Nothing scripted: a trunk takes its own time, anybody else picks up soon.
+    // No script: a trunk takes its own time, every other destination answers soon.
     let at_once = || Turn { after_ms: trunk.is_some().then_some(0), ..Turn::default() };
     let turn = world.transfers.take(&destination).unwrap_or_else(at_once);
     Ok(Attempt { serial, leg: leg_id, destination, index, turn, trunk, caller, interrupted })

@@ -1,5 +1,5 @@
-//! The other end of a SIP trunk: a simulated ElevenLabs, to which a transferred call is handed and which is asked
-//! whether the conversation still goes on.
+//! The other end of a SIP trunk: a simulated ElevenLabs. It takes transferred calls, and says whether their
+//! conversations are still live.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ pub(super) async fn ring(context: Data<Context>, trunk: Trunk, caller: String) -
     Some(TrunkCall { dn: trunk.dn, conversation_id: text("conversation_id")?, voice_id: text("voice_id") })
 }
 
-/// Tells the agent's side that the caller hung up.
+/// Tells ElevenLabs that the caller hung up.
 pub(super) async fn hang_up(context: Data<Context>, hangup: Hangup) {
     let Some(trunk) = context.shared.options.trunk(&hangup.dn).cloned() else { return };
     let path = format!("/sim/conversations/{}/hangup", hangup.conversation_id);

@@ -19,7 +19,7 @@ use crate::shared::signature::signature;
 /// How old a stale signature is: past the window of 300 s.
 const STALE_SECONDS: i64 = 600;
 
-/// What is told.
+/// The kind of webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// A call comes in; once that is answered, its leg appears.
@@ -39,7 +39,7 @@ pub(super) struct Notice {
     pub wait: Duration,
 }
 
-/// Posts one, twice for a doubled one.
+/// Posts a webhook, twice for a doubled one.
 pub(super) async fn notify(context: Data<Context>, notice: Notice) {
     if !notice.wait.is_zero() {
         tokio::time::sleep(notice.wait).await;

@@ -1,5 +1,5 @@
-//! Everything the simulated PBX knows, behind one lock, so that the server's thread and the process around it (a
-//! demo, a test) see the same. Nothing waits while it holds the lock.
+//! The state of the simulated PBX, behind one lock, shared by the server's thread and the process around it (a demo,
+//! a test). Nothing waits while it holds the lock.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,10 +26,10 @@ use crate::shared::requests::{RequestLog, rfc3339};
 const MOST_TONES: usize = 64;
 /// Most errands that wait to be run.
 const MOST_ERRANDS: usize = 10_000;
-/// By how much an Upsert follows its Remove when it should not.
+/// How long after its Remove a wrong Upsert follows.
 const UPSERT_AFTER_REMOVE: Duration = Duration::from_millis(100);
 
-/// Work that needs a network, left to the server's thread.
+/// Work that needs the network: the server's thread does it.
 #[derive(Debug)]
 pub(super) enum Errand {
     /// A webhook is posted.
@@ -38,7 +38,7 @@ pub(super) enum Errand {
     HangUp(Hangup),
 }
 
-/// What changes.
+/// The state that changes.
 #[derive(Debug)]
 pub(super) struct World {
     pub options: Arc<Options>,
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// Tells an event, as far as faults let it.
+    /// Sends an event, unless a fault stops it.
     pub fn tell(&mut self, event: Event, now: Instant) {
         match event.kind {
             Kind::Upsert => {
@@ -135,7 +135,7 @@ impl World {
         sound
     }
 
-    /// A moment as the wall clock shows it.
+    /// A moment as wall-clock time.
     pub fn wall(&self, at: Instant) -> String {
         let (instant, timestamp) = self.epoch;
         let since = SignedDuration::try_from(at.saturating_duration_since(instant)).unwrap_or_default();
@@ -143,7 +143,7 @@ impl World {
     }
 }
 
-/// The world and what its users share.
+/// The state and its wake-up signal.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub options: Arc<Options>,
@@ -159,12 +159,12 @@ impl Shared {
         Self { options, wake: Notify::new(), world }
     }
 
-    /// The world, for as long as the guard lives. Every write leaves it whole, so a poisoned lock is taken over.
+    /// Locks the state. Every write leaves it consistent, so a poisoned lock is used all the same.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the world, and wakes the server's thread if that left it something to do.
+    /// Changes the state, and wakes the server's thread if there is work.
     pub fn change<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
         let (done, waiting) = {
             let mut world = self.world();

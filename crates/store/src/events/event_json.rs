@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, AudioHeard, ConversationId, Event, Grade, GreetingEnd, HandoffFailure, Job, JobId,
-    LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy, Purpose, Report, Request,
-    Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, AudioHeard, CallPart, CloneJobId, ConversationId, Event, Grade, GreetingEnd,
+    HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy, Purpose,
+    Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -115,7 +115,7 @@ kinds! {
     Event::AgentEnded { .. } => "agent_ended",
     Event::AgentLost { .. } => "agent_lost",
     Event::PersonAsked { .. } => "person_asked",
-    Event::LineSpoken { .. } => "line_spoken",
+    Event::Utterance { .. } => "line_spoken",
     Event::Reported(_) => "reported",
     Event::OperatorAsked(_) => "operator_asked",
     Event::DeadlinePassed { .. } => "deadline_passed",
@@ -165,7 +165,7 @@ enum EventJson {
         #[serde(rename = "voice_id", with = "fields")]
         voice: VoiceId,
         #[serde(with = "fields", default, skip_serializing_if = "Option::is_none")]
-        job: Option<JobId>,
+        job: Option<CloneJobId>,
         #[serde(with = "fields")]
         source: VoiceSource,
         #[serde(rename = "took_ms", with = "fields")]
@@ -224,7 +224,9 @@ enum EventJson {
         #[serde(rename = "name", with = "fields", default = "fallback", skip_serializing_if = "is_fallback")]
         person: Person,
     },
-    LineSpoken {
+    /// `line_spoken` in the log, whose rows keep their names.
+    #[serde(rename = "line_spoken")]
+    Utterance {
         number: u32,
         #[serde(with = "fields")]
         by: Speaker,
@@ -237,8 +239,9 @@ enum EventJson {
         generation: u32,
     },
     Panicked {
-        #[serde(with = "fields")]
-        job: Job,
+        /// `job` in the log, whose rows keep their names.
+        #[serde(rename = "job", with = "fields")]
+        part: CallPart,
         ordinal: u32,
     },
     Resumed {

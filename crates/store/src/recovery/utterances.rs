@@ -43,7 +43,7 @@ pub async fn last(
         let event: Value = row.try_get(0)?;
         let event = event_json::decode(&event).map_err(|error| StoreError::Unreadable(error.to_string()))?;
         let text: Option<String> = row.try_get(1)?;
-        if let Event::LineSpoken { number, by, corrects } = event {
+        if let Event::Utterance { number, by, corrects } = event {
             lines.push(SpokenLine { number, by, corrects, text: text.unwrap_or_default() });
         }
     }

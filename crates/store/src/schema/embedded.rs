@@ -1,11 +1,11 @@
 //! The migrations under `sql/`, compiled into the binary.
 
-mod embedded {
+mod files {
     refinery::embed_migrations!("../../sql");
 }
 
 /// All migrations, for [`super::migrate::migrate`].
 #[must_use]
 pub fn runner() -> super::migrate::Runner {
-    embedded::migrations::runner()
+    files::migrations::runner()
 }

@@ -1,5 +1,5 @@
-//! The least that can speak on a leg: it hears the same events and writes the same first frame on a socket of its own, without
-//! a service around it. What the service adds is the difference.
+//! The baseline for the first audio frame: a bare loop that reads the events of the PBX and writes one frame to each
+//! new leg. The difference between it and the service is what the service adds.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ use super::world::SECRET;
 const FRAME_BYTES: usize = 320;
 const SMALL_BYTES: usize = 125;
 
-/// Listens and speaks until it is dropped.
+/// Runs until it is dropped.
 pub struct BareSpeaker {
     spoken: Rc<RefCell<Spoken>>,
     listening: JoinHandle<()>,
@@ -29,9 +29,9 @@ pub struct BareSpeaker {
 
 #[derive(Default)]
 struct Spoken {
-    /// Event received until the first frame was handed to the socket.
+    /// From the event to the first frame handed to the socket.
     took: Vec<Duration>,
-    /// Open, so that the PBX goes on as with a real client.
+    /// Kept open, as a real client does.
     streams: Vec<TcpStream>,
 }
 
@@ -80,7 +80,7 @@ impl BareSpeaker {
         Ok(Self { spoken, listening })
     }
 
-    /// One time for each call so far.
+    /// One duration for each call so far.
     pub fn took(&self) -> Vec<Duration> {
         self.spoken.borrow().took.clone()
     }
@@ -98,14 +98,14 @@ async fn token(pbx: SocketAddr) -> Outcome<String> {
     Ok(token.ok_or("no access token")?.to_owned())
 }
 
-/// The next text frame. A server masks nothing, and its events are small and whole.
+/// The next text frame. Servers do not mask frames, and events are small and not fragmented.
 async fn event(socket: &mut BufReader<TcpStream>) -> Outcome<Value> {
     let mut head = [0; 2];
     socket.read_exact(&mut head).await?;
     let length = match usize::from(head[1] & 0x7f) {
         small @ 0..=SMALL_BYTES => small,
         126 => usize::from(socket.read_u16().await?),
-        _ => return Err("a frame that no event needs".into()),
+        _ => return Err("a WebSocket frame that is longer than any event".into()),
     };
     let mut text = vec![0; length];
     socket.read_exact(&mut text).await?;

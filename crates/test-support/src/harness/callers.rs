@@ -1,22 +1,20 @@
-//! Who rings: numbers kept for fiction (555-0100 to 555-0199) in every area code that the dial guard lets through, so that
-//! thousands of callers are all different and belong to nobody.
+//! Callers: numbers reserved for fiction (555-0100 to 555-0199) in every area code that the dial guard accepts.
+//! Thousands of different callers, none of them a real subscriber.
 
 use precall_base::phone_number::{E164, NumberKind, Region};
 
 use super::Outcome;
 
-/// The number that is rung.
-pub const CALLED: &str = "+12025550199";
 const PER_AREA: usize = 99;
 
-/// A supply of callers; each is handed out once.
+/// A supply of callers. Each is handed out once.
 pub struct Callers {
     areas: Vec<u32>,
     next: usize,
 }
 
 impl Callers {
-    /// All of them: about 30,000.
+    /// About 30,000 callers.
     pub fn new() -> Outcome<Self> {
         let us: Region = "US".parse()?;
         let is_usable = |area: &u32| {
@@ -32,14 +30,14 @@ impl Callers {
         Ok(Self { areas, next: 0 })
     }
 
-    /// So many who have not rung before.
+    /// The next `count` callers. None has called before.
     pub fn take(&mut self, count: usize) -> Outcome<Vec<String>> {
         let first = self.next;
         self.next = first.saturating_add(count);
-        (first..self.next).map(|i| self.number(i).ok_or_else(|| "all callers have rung".into())).collect()
+        (first..self.next).map(|i| self.number(i).ok_or_else(|| "there are no more callers".into())).collect()
     }
 
-    /// Everybody, for the tables that must know them beforehand.
+    /// All callers, to insert them into tables beforehand.
     pub fn all(&self) -> Vec<String> {
         (0..self.areas.len().saturating_mul(PER_AREA)).filter_map(|i| self.number(i)).collect()
     }

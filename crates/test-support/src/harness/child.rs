@@ -1,4 +1,4 @@
-//! A process of ours. It ends when this value does, whatever the reason.
+//! A child process, which is killed when its value is dropped.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,18 +15,18 @@ use super::Outcome;
 const START_WITHIN: Duration = Duration::from_secs(30);
 const SAYS: &str = "listening on http://";
 
-/// A server that said where it listens.
+/// A server that has printed its address.
 pub struct Server {
     child: Child,
-    /// Where.
+    /// Where it listens.
     pub address: SocketAddr,
     log: PathBuf,
-    // Kept open: a server that writes to a closed pipe would fail.
+    // Kept open: a server that writes to a closed pipe fails.
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
-    /// Starts `program` with this environment and no other, in `folder`, where its standard error goes to a file.
+    /// Starts `program` in `folder`, with only these environment variables. Its standard error goes to a file there.
     pub async fn start(
         program: &Path,
         arguments: &[&str],
@@ -53,17 +53,17 @@ impl Server {
         Ok(Self { address: address.parse()?, child, log, _stdout: stdout })
     }
 
-    /// Its id.
+    /// Its process id.
     pub fn pid(&self) -> Outcome<u32> {
         self.child.id().ok_or_else(|| format!("it has ended:\n{}", tail(&self.log)).into())
     }
 
-    /// The end of what it wrote to standard error.
+    /// The last lines of its standard error.
     pub fn log_tail(&self) -> String {
         tail(&self.log)
     }
 
-    /// Ends it and waits for its end.
+    /// Kills it and waits until it has ended.
     pub async fn end(mut self) -> Outcome<()> {
         Ok(self.child.kill().await?)
     }

@@ -1,4 +1,4 @@
-//! One connection of a client that costs next to nothing, so that the load generator is not what is measured.
+//! A minimal HTTP client, so that the load generator costs little beside the service.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::Outcome;
 
 const EXCHANGE_WITHIN: Duration = Duration::from_secs(30);
 
-/// An answer, whole.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
-    /// Of HTTP.
+    /// HTTP status.
     pub status: u16,
     /// Its body.
     pub body: Vec<u8>,
@@ -33,14 +33,14 @@ impl Answer {
 pub struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    /// A new one.
+    /// Opens a connection.
     pub async fn open(address: SocketAddr) -> Outcome<Self> {
         let stream = tokio::time::timeout(EXCHANGE_WITHIN, TcpStream::connect(address)).await??;
         stream.set_nodelay(true)?;
         Ok(Self(BufReader::with_capacity(64 * 1024, stream)))
     }
 
-    /// Sends a request as it is, reads its answer.
+    /// Sends these bytes and reads the answer.
     pub async fn exchange(&mut self, request: &[u8]) -> Outcome<Answer> {
         tokio::time::timeout(EXCHANGE_WITHIN, self.send_and_read(request)).await?
     }
@@ -71,7 +71,7 @@ impl Connection {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 pub async fn once(address: SocketAddr, request: &[u8]) -> Outcome<Answer> {
     Connection::open(address).await?.exchange(request).await
 }

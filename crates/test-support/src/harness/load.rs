@@ -1,4 +1,5 @@
-//! Bounded loops of requests. Open: at a fixed rate, whatever the answers do. Closed: the next request follows the answer.
+//! Bounded loops of requests. Open: at a fixed rate, independent of the answers. Closed: each request follows an
+//! answer.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,13 +14,13 @@ use tokio::task::JoinSet;
 use super::Outcome;
 use super::client::{Answer, Connection};
 
-/// More than these at once, and the loop is not open any more: it fails.
+/// With more unanswered requests than this, an open loop fails.
 const IN_FLIGHT_MAX: usize = 1_000;
 
 /// One exchange.
 #[derive(Debug)]
 pub struct Exchange {
-    /// Its request's place in the list.
+    /// The index of its request.
     pub ordinal: usize,
     /// When it was written; microseconds since 1970.
     pub sent_at: i64,
@@ -31,7 +32,7 @@ pub struct Exchange {
 
 type Idle = Rc<RefCell<Vec<Connection>>>;
 
-/// Sends all requests, `rate` a second, each on an idle connection or a new one.
+/// Sends all requests at `rate` a second, each on an idle or a new connection.
 pub async fn open_loop(address: SocketAddr, rate: u32, requests: Vec<Vec<u8>>) -> Outcome<Vec<Exchange>> {
     let idle: Idle = Rc::default();
     let mut under_way = JoinSet::new();
@@ -68,7 +69,7 @@ async fn exchange(address: SocketAddr, idle: &Idle, ordinal: usize, request: &[u
     Ok(Exchange { ordinal, sent_at, took, answer })
 }
 
-/// What a closed loop came to.
+/// The result of a closed loop.
 pub struct Closed {
     /// All exchanges.
     pub exchanges: Vec<Exchange>,
@@ -83,7 +84,7 @@ impl Closed {
     }
 }
 
-/// Sends all requests over so many connections, each as fast as it is answered.
+/// Sends all requests over this many connections, each as soon as the one before is answered.
 pub async fn closed_loop(address: SocketAddr, connections: usize, requests: Vec<Vec<u8>>) -> Outcome<Closed> {
     let count = requests.len();
     let queue: Rc<RefCell<VecDeque<_>>> = Rc::new(RefCell::new(requests.into_iter().enumerate().collect()));
@@ -108,12 +109,12 @@ pub async fn closed_loop(address: SocketAddr, connections: usize, requests: Vec<
     Ok(Closed { exchanges, took: begun.elapsed() })
 }
 
-/// Whether every answer has this `status`.
+/// Fails unless every answer has this `status`.
 pub fn all_say(exchanges: &[Exchange], status: &str) -> Outcome<()> {
     for exchange in exchanges {
         let answer = exchange.answer.json()?;
         if answer.get("status").and_then(Value::as_str) != Some(status) {
-            return Err(format!("not {status}: {} {answer}", exchange.answer.status).into());
+            return Err(format!("expected {status}, got {} {answer}", exchange.answer.status).into());
         }
     }
     Ok(())

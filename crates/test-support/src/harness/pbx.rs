@@ -1,4 +1,4 @@
-//! A simulated 3CX PBX in a process of its own: callers ring there, and it knows what they heard.
+//! A simulated 3CX in its own process. It reports what its callers heard.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -9,40 +9,32 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Outcome;
-use super::callers::CALLED;
 use super::child::Server;
 use super::client::{once, plain};
 use super::world::SECRET;
+use crate::sound::write_wav;
+use crate::world::CALLED;
 
-/// The API client, and the DN of its route point.
+/// The API client of the service at the PBX, and the DN of its route point.
 pub const CLIENT_ID: &str = "900";
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A recorded greeting of so many seconds: a tone, as a telephone plays it.
-pub fn write_greeting(path: &Path, seconds: u32) -> Outcome<()> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec)?;
-    for n in 0..8_000 * seconds {
-        writer.write_sample(((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16)?;
-    }
-    Ok(writer.finalize()?)
+/// Records a greeting of so many seconds: a tone, as a telephone plays it.
+pub fn write_greeting(path: &Path, seconds: u32) {
+    let sample = |n| ((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16;
+    write_wav(path, 8_000, (0..8_000 * seconds).map(sample));
 }
 
 /// A piece of audio that arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// After the first byte of the call.
+    /// Time after the first byte of the call.
     pub after_ms: f64,
-    /// Of audio.
+    /// Bytes of audio.
     pub bytes: f64,
 }
 
-/// It ends when this value does.
+/// Ends when it is dropped.
 pub struct Pbx {
     /// The process.
     pub server: Server,
@@ -50,7 +42,7 @@ pub struct Pbx {
 }
 
 impl Pbx {
-    /// Starts one that has nobody on its lines.
+    /// Starts a PBX without calls.
     pub async fn start(program: &str) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let arguments = ["simulate", "threecx", "--client-id", CLIENT_ID, "--client-secret", SECRET];
@@ -58,20 +50,21 @@ impl Pbx {
         Ok(Self { server, _folder: folder })
     }
 
-    /// Somebody rings, and hangs up after so long. Returns the PBX's id of the call.
+    /// A caller rings, and hangs up after `lasting_ms`. Returns the PBX's id of the call.
     pub async fn ring(&self, caller: &str, lasting_ms: u64) -> Outcome<String> {
         let body = json!({"caller": caller, "called": CALLED, "hangup_after_ms": lasting_ms}).to_string();
         let request = format!(
-            "POST /sim/calls HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /sim/calls HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
             body.len()
         );
         let answer = once(self.server.address, request.as_bytes()).await?;
         let placed = answer.json()?;
         let id = placed.get("call_id").and_then(Value::as_str);
-        Ok(id.ok_or_else(|| format!("the caller cannot ring: {placed}"))?.to_owned())
+        Ok(id.ok_or_else(|| format!("the PBX does not place the call: {placed}"))?.to_owned())
     }
 
-    /// What became of every call so far.
+    /// Reports of all calls so far.
     pub async fn calls(&self) -> Outcome<Vec<Value>> {
         match once(self.server.address, &plain("GET", "/sim/calls")).await?.json()? {
             Value::Array(calls) => Ok(calls),
@@ -79,7 +72,7 @@ impl Pbx {
         }
     }
 
-    /// When and how much audio arrived for a caller.
+    /// The audio that arrived for a caller.
     pub async fn arrivals(&self, id: &str) -> Outcome<Vec<Arrival>> {
         let path = format!("/sim/calls/{id}/arrivals");
         let Value::Array(arrivals) = once(self.server.address, &plain("GET", &path)).await?.json()? else {
@@ -92,7 +85,7 @@ impl Pbx {
         Ok(arrivals.iter().filter_map(read).collect())
     }
 
-    /// Waits until the service listens.
+    /// Waits until the service listens to the events of the PBX.
     pub async fn until_heard(&self, within: Duration) -> Outcome<()> {
         let begun = Instant::now();
         while self.listeners().await? == 0 {
@@ -104,7 +97,7 @@ impl Pbx {
         Ok(())
     }
 
-    /// How many listen to its events.
+    /// How many clients listen to its events.
     pub async fn listeners(&self) -> Outcome<u64> {
         let state = once(self.server.address, &plain("GET", "/sim/state")).await?.json()?;
         state.get("websockets").and_then(Value::as_u64).ok_or_else(|| "no count of WebSockets".into())

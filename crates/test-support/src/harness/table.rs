@@ -1,22 +1,22 @@
-//! What is printed: one table for each question.
+//! Tables for the terminal.
 
-/// Rows under a head; columns as wide as they must be.
+/// Rows below a header; each column is as wide as its widest cell.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// With the names of its columns.
+    /// An empty table with these columns.
     pub fn new(head: &[&str]) -> Self {
         Self { rows: vec![head.iter().map(|name| (*name).to_owned()).collect()] }
     }
 
-    /// One more row.
+    /// Adds a row.
     pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    /// Prints it, the first column to the left and numbers to the right.
+    /// Prints the table: the first column left-aligned, the others right-aligned.
     pub fn print(&self, title: &str) {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {

@@ -1,4 +1,4 @@
-//! What processes used, as the kernel counts it. A bench says whose time it was: a shared machine has others on it.
+//! CPU time and memory of processes, from /proc. Figures by process stay true on a shared machine.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Outcome;
 
-/// `USER_HZ`: what /proc counts in on every Linux that Rust knows.
+/// `USER_HZ`: /proc counts CPU time in hundredths of a second on every Linux that Rust supports.
 const TICK: Duration = Duration::from_millis(10);
 
 struct Stat {
@@ -26,13 +26,13 @@ impl Stat {
     }
 }
 
-/// Processor time of one process, all its threads, user and system.
+/// CPU time of one process: all threads, user and system.
 pub fn cpu(pid: u32) -> Outcome<Duration> {
     let stat = Stat::read(pid).ok_or("a process has ended")?;
     Ok(TICK * stat.own)
 }
 
-/// The same of a process and all its children, ended ones too: PostgreSQL has one for each connection.
+/// The same with all child processes, also ended ones. PostgreSQL has one for each connection.
 pub fn cpu_with_children(pid: u32) -> Outcome<Duration> {
     let stat = Stat::read(pid).ok_or("a process has ended")?;
     let mut ticks = stat.own.saturating_add(stat.ended_children);
@@ -45,7 +45,7 @@ pub fn cpu_with_children(pid: u32) -> Outcome<Duration> {
     Ok(TICK * ticks)
 }
 
-/// Resident memory in KiB: all of it, and the part that is no file.
+/// Resident memory in KiB: all of it, and the part that is not backed by files.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// `VmRSS`.
@@ -54,7 +54,7 @@ pub struct Memory {
     pub anonymous: u64,
 }
 
-/// Of one process.
+/// The memory of one process.
 pub fn memory(pid: u32) -> Outcome<Memory> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
@@ -64,13 +64,13 @@ pub fn memory(pid: u32) -> Outcome<Memory> {
     Ok(Memory { resident: field("VmRSS:")?, anonymous: field("RssAnon:")? })
 }
 
-/// The id of the server whose data directory this is.
+/// The process id of the PostgreSQL server of this data directory.
 pub fn postmaster(data: &Path) -> Outcome<u32> {
     let papers = fs::read_to_string(data.join("postmaster.pid"))?;
     Ok(papers.lines().next().ok_or("no process id")?.trim().parse()?)
 }
 
-/// What the machine is, and how busy with other things.
+/// The number of cores and the load of the machine.
 pub fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();

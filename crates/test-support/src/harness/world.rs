@@ -1,75 +1,72 @@
-//! Everything around the service: PostgreSQL, the simulated provider, the service itself, each a process of its own.
+//! PostgreSQL, the simulated ElevenLabs and the service, each in its own process.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use precall_base::clock;
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
-use precall_store::people::consents::{Evidence, NewConsent, Personal};
-use precall_store::people::{consents, speakers};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-use super::callers::CALLED;
 use super::child::Server;
 use super::client::{Connection, once, plain};
 use super::{Outcome, usage};
+use crate::consent::consent_of;
+use crate::sound::write_wav;
+use crate::world::CALLED;
 
-/// Of the webhooks.
+/// Signs every webhook.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef-bench";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const SAMPLE_FILE: &str = "sample.wav";
-/// As many as the simulator has; each call of `calls` makes a clone.
+/// Voice slots of the simulator. Each call of the bench `calls` uses one.
 pub const VOICE_SLOTS: usize = 10_000;
 
-/// What differs between benches.
+/// Settings that differ between benches.
 pub struct Plan {
     /// The path of the program `precall`.
     pub program: &'static str,
-    /// How long a conversation lasts; greetings are cut by `GREETING_MAX_SECONDS`.
+    /// How long a conversation lasts. `GREETING_MAX_SECONDS` limits greetings.
     pub conversation: Duration,
     /// How long a clone takes.
     pub clone_delay: Duration,
     /// How many cores the service may use.
     pub cores: Cores,
-    /// Variables beside and over the usual ones.
+    /// Environment variables that are added to the usual ones or replace them.
     pub variables: Vec<(&'static str, &'static str)>,
 }
 
 /// Where the service may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cores {
-    /// Everywhere.
+    /// On all cores.
     All,
-    /// On the first alone, by `taskset`; everything else may use that one, too.
+    /// On the first core only, by `taskset`. Other processes may use that core as well.
     One,
 }
 
-/// All of it, running. Dropping it ends every process.
+/// The running processes. Dropping it ends them all.
 pub struct World {
     /// The service.
     pub service: Server,
-    /// The provider.
+    /// The simulated ElevenLabs.
     pub simulator: Server,
-    /// A connection of the bench.
+    /// The bench's own connection to the database.
     pub database: Client,
-    /// Where the database is.
+    /// URL of the database.
     url: String,
-    sample_sha256: String,
     postmaster: u32,
     health: Option<Connection>,
     version: String,
-    // After everything that uses them.
+    // Last, because the fields above use them.
     _postgres: EmbeddedPostgres,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
-/// Processor time so far, by process.
+/// CPU time by process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu {
     /// The service.
@@ -83,7 +80,7 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// What was used since then.
+    /// The difference to an earlier value.
     pub fn since(self, then: Self) -> Self {
         Self {
             service: self.service.saturating_sub(then.service),
@@ -95,21 +92,23 @@ impl Cpu {
 }
 
 impl World {
-    /// Starts everything; the service is ready when this returns.
+    /// Starts everything and waits until the service is ready.
     pub async fn start(plan: Plan) -> Outcome<Self> {
         Self::start_with(plan, BTreeMap::new()).await
     }
 
-    /// The same with variables that are known only now.
+    /// The same, with more environment variables.
     pub async fn start_with(plan: Plan, more: BTreeMap<&'static str, String>) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let mut options = Options::new(DataDir::Temporary, Durability::NoFsync, Install::IfMissing);
         options.settings.push(("max_connections".to_owned(), "50".to_owned()));
         let postgres = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await??;
         let postmaster = usage::postmaster(&postgres.directory().join("data"))?;
-        write_sample(&folder.path().join(SAMPLE_FILE))?;
+        // Four seconds, 128 kB, as the demo's samples are.
+        let sample = (0..64_000_u32).map(|n| (n * 97 % 16_000) as i16);
+        write_wav(&folder.path().join(SAMPLE_FILE), 16_000, sample);
         let program = Path::new(plan.program);
-        // The simulator must know where the service will be, and the service where the simulator is.
+        // Simulator and service must each know the address of the other, so the port is chosen first.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let webhook = format!("http://127.0.0.1:{port}/webhook/elevenlabs/postcall");
         let (conversation, clone_delay) =
@@ -144,20 +143,8 @@ impl World {
         tokio::spawn(connection);
         let version = postgres.version().to_owned();
         let url = postgres.url("postgres");
-        let sample_sha256 = hex::encode(Sha256::digest(std::fs::read(folder.path().join(SAMPLE_FILE))?));
-        let (_postgres, _folder) = (postgres, folder);
-        Ok(Self {
-            service,
-            simulator,
-            database,
-            url,
-            sample_sha256,
-            postmaster,
-            health: None,
-            version,
-            _postgres,
-            _folder,
-        })
+        let _postgres = postgres;
+        Ok(Self { service, simulator, database, url, postmaster, health: None, version, _postgres, folder })
     }
 
     /// Gives each of these callers a sample and a consent.
@@ -165,35 +152,11 @@ impl World {
         let map = "insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name)
             select n, $2, 'Bench' from unnest($1::text[]) n";
         self.database.execute(map, &[&callers, &SAMPLE_FILE]).await?;
-        self.agree(callers).await?;
-        // A plan made for an empty table would be measured for a while.
-        self.database.batch_execute("analyze").await?;
-        Ok(())
-    }
-
-    /// One speaker for all of them, for they share a sample.
-    async fn agree(&self, callers: &[String]) -> Outcome<()> {
         let (mut database, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
         tokio::spawn(connection);
-        let (account, now) = ("default".to_owned(), clock::now());
-        let transaction = database.transaction().await?;
-        let speaker = speakers::add(&transaction, &account, "Bench", now).await?;
-        let given = NewConsent {
-            account,
-            speaker,
-            evidence: Evidence::Recorded,
-            sample_sha256: self.sample_sha256.clone(),
-            document_sha256: None,
-            text_version: "bench".to_owned(),
-            given_at: now,
-            expires_at: None,
-            by: "bench".to_owned(),
-            personal: Personal { name: "Bench".to_owned(), reference: None, text: "Yes.".to_owned() },
-        };
-        consents::give(&transaction, &given, now).await?;
-        let speak = "update caller_voice_mapping set speaker = $1 where caller_id = any($2)";
-        transaction.execute(speak, &[&speaker, &callers]).await?;
-        transaction.commit().await?;
+        consent_of(&mut database, &self.folder.path().join(SAMPLE_FILE), callers).await;
+        // Otherwise PostgreSQL would keep query plans for empty tables for a while.
+        self.database.batch_execute("analyze").await?;
         Ok(())
     }
 
@@ -207,7 +170,7 @@ impl World {
         })
     }
 
-    /// Live calls, as the service says.
+    /// The number of live calls, from the health page of the service.
     pub async fn live(&mut self) -> Outcome<u64> {
         let request = plain("GET", "/health");
         let kept = match self.health.take() {
@@ -216,7 +179,7 @@ impl World {
             }
             None => None,
         };
-        // The service closes connections that are not used.
+        // The service closes idle connections.
         let (connection, answer) = match kept.filter(|(_, answer)| answer.status == 200) {
             Some(answered) => answered,
             None => {
@@ -230,7 +193,7 @@ impl World {
         live.ok_or_else(|| "no live_calls".into())
     }
 
-    /// Waits until no call is live and nothing waits to be written.
+    /// Waits until no call is live.
     pub async fn until_idle(&mut self, within: Duration) -> Outcome<()> {
         let begun = Instant::now();
         while self.live().await? > 0 {
@@ -243,7 +206,7 @@ impl World {
         Ok(())
     }
 
-    /// Requests that the provider got since it was last asked.
+    /// The requests that the simulator received since this was last called.
     pub async fn requests(&self) -> Outcome<Vec<Value>> {
         let answer = once(self.simulator.address, &plain("GET", "/sim/requests")).await?.json()?;
         once(self.simulator.address, &plain("DELETE", "/sim/requests")).await?;
@@ -253,7 +216,7 @@ impl World {
         }
     }
 
-    /// What this was measured with.
+    /// The machine and the versions of this measurement.
     pub fn describe(&self) -> String {
         format!("{}; PostgreSQL {}, fsync off", usage::machine(), self.version)
     }
@@ -267,7 +230,7 @@ pub fn incoming(id: &str, caller: &str) -> Value {
     })
 }
 
-/// A call that goes out: read, checked and answered without anything being done.
+/// An outbound call: the service checks and answers it, and does nothing else.
 pub fn outgoing(id: &str, caller: &str) -> Value {
     json!({
         "event_type": "IncomingCall", "call_id": id, "caller_id": caller, "called_number": CALLED,
@@ -311,19 +274,4 @@ async fn wait_until_ready(service: &Server) -> Outcome<()> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
-}
-
-/// Four seconds of a tone, 128 kB, as the demo's samples are.
-fn write_sample(path: &Path) -> Outcome<()> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(path, spec)?;
-    for n in 0..64_000_u32 {
-        writer.write_sample(i16::try_from(n * 97 % 16_000)?)?;
-    }
-    Ok(writer.finalize()?)
 }

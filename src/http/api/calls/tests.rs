@@ -1,26 +1,26 @@
 //! Tests of calls.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-use precall_call::{Attempt, Cause, Phase, Release, Rung};
+use precall_call::{Attempt, Cause, Conversing, Greeting, HandingOff, Phase, Release, Rung};
 
 use super::{STATES, number};
 
 #[test]
-fn states_are_those_of_the_machine() {
-    let rung = Rung::Transfer;
+fn states_are_the_states_of_the_call_machine() {
+    let attempt = Attempt { number: 1, rung: Rung::Transfer };
     let phases = [
         Phase::Offered,
-        Phase::Greeting,
+        Phase::Greeting(Greeting::default()),
         Phase::Holding,
-        Phase::HandingOff(Attempt { number: 1, rung }),
-        Phase::Conversing(Attempt { number: 1, rung }),
+        Phase::HandingOff(HandingOff { attempt, parked: None, looked_up: false }),
+        Phase::Conversing(Conversing { attempt, looked_up: false }),
         Phase::Released(Release::good(Cause::Completed)),
     ];
     assert_eq!(phases.map(|phase| phase.name()), STATES);
 }
 
 #[test]
-fn numbers_are_read_as_people_paste_them() {
+fn numbers_are_accepted_as_people_paste_them() {
     for text in ["+4930123456", " 4930123456", "+49 30 123456"] {
         assert_eq!(number(text).unwrap(), "+4930123456", "{text}");
     }

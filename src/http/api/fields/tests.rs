@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn texts_have_bounds_and_no_control_characters() {
+fn texts_have_limits_and_no_control_characters() {
     assert!(line("name", "Anna", 4).is_ok() && prose("text", "a\nb", 3).is_ok());
     for text in ["", " ", "Annab", "a\0", "a\n"] {
         assert_eq!(line("name", text, 4).unwrap_err().code, Code::BadField, "{text:?}");
@@ -20,7 +20,7 @@ fn a_hash_is_lower_case_hex() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_repeated() {
+fn problems_do_not_repeat_values() {
     let error = serde_json::from_str::<u8>("\"+4930123456\"").unwrap_err();
     let problem = unreadable(&JsonPayloadError::Deserialize(error));
     assert_eq!(problem.code, Code::BadField);

@@ -19,7 +19,7 @@ fn a_cursor_leads_back_to_its_place() {
 }
 
 #[test]
-fn anything_else_is_no_cursor() {
+fn other_text_is_not_a_cursor() {
     let time_without_calendar = "f_________8AAAAAAAAAAAAAAAAAAAAA";
     for cursor in ["x", "AAAA", "!", time_without_calendar, &"A".repeat(400)] {
         assert_eq!(place_of_cursor(Some(cursor)).unwrap_err().code, Code::BadCursor, "{cursor}");
@@ -31,7 +31,7 @@ fn anything_else_is_no_cursor() {
 }
 
 #[test]
-fn the_row_beyond_the_page_is_its_cursor_only() {
+fn the_extra_row_only_makes_a_cursor() {
     let page = |rows: Vec<u8>| Page::cut(rows, 2, |row| row.to_string(), |row| row);
     assert_eq!((page(vec![1, 2]).items, page(vec![1, 2]).next_cursor), (vec![1, 2], None));
     let more = page(vec![1, 2, 3]);
@@ -39,7 +39,7 @@ fn the_row_beyond_the_page_is_its_cursor_only() {
 }
 
 #[test]
-fn limits_have_limits() {
+fn the_limit_has_a_range() {
     assert_eq!(limit(None).unwrap(), 50);
     assert_eq!(limit(Some(200)).unwrap(), 200);
     assert!(limit(Some(0)).is_err() && limit(Some(201)).is_err());

@@ -3,7 +3,7 @@
 use super::rate;
 
 #[test]
-fn a_rate_of_nothing_is_nothing() {
+fn the_rate_of_no_calls_is_zero() {
     let is = |rate: f64, right: f64| assert!((rate - right).abs() < 1e-12, "{rate}");
     is(rate(0, 0), 0.0);
     is(rate(1, 3), 0.25);

@@ -8,25 +8,24 @@
 )]
 use std::sync::Arc;
 
-use super::{Body, Intake, Limits};
-use crate::http::app_state::BODY_PIECE;
+use super::{Body, BodyReader, Limits};
 use crate::http::error::{Code, Problem};
-use crate::http::fair_share::BodyRoom;
+use crate::http::fair_share::{BODY_PIECE, BodyRoom};
 
 const MIB: usize = 1024 * 1024;
 const LIMITS: Limits = Limits { plain: MIB, transcription: 4 * MIB, audio: 16 * MIB };
 
 fn take(room: &Arc<BodyRoom>, head: &str, filler: usize) -> Result<Body, Problem> {
-    let mut intake = Intake::new(LIMITS, None, room.share(None));
-    intake.take(head.as_bytes())?;
+    let mut reader = BodyReader::new(LIMITS, None, room.share(None));
+    reader.take(head.as_bytes())?;
     let chunk = vec![b'A'; 32 * 1024];
     let mut left = filler;
     while left > 0 {
         let size = left.min(chunk.len());
-        intake.take(&chunk[..size])?;
+        reader.take(&chunk[..size])?;
         left -= size;
     }
-    intake.finish(None)
+    reader.finish(None)
 }
 
 fn room() -> Arc<BodyRoom> {
@@ -34,7 +33,7 @@ fn room() -> Arc<BodyRoom> {
 }
 
 #[test]
-fn a_recording_is_told_early_and_not_kept() {
+fn a_recording_is_detected_early_and_not_kept() {
     let room = room();
     let head = r#"{"type":"post_call_audio","data":{"agent_id":"a","conversation_id":"c","full_audio":""#;
     let Body::Recording(head, _) = take(&room, head, 15 * MIB).unwrap() else { panic!("kept") };
@@ -44,7 +43,7 @@ fn a_recording_is_told_early_and_not_kept() {
 }
 
 #[test]
-fn a_recording_whose_type_comes_last_is_told_by_its_field() {
+fn a_recording_with_a_late_type_is_detected_by_its_field() {
     let body = take(&room(), r#"{"data":{"conversation_id":"c","full_audio":""#, 15 * MIB).unwrap();
     assert!(matches!(body, Body::Recording(..)));
 }
@@ -67,15 +66,15 @@ fn each_kind_has_its_own_limit() {
 #[test]
 fn all_bodies_share_one_room() {
     let room = BodyRoom::new(6);
-    let mut first = Intake::new(LIMITS, None, room.share(None));
+    let mut first = BodyReader::new(LIMITS, None, room.share(None));
     let piece = vec![b'A'; BODY_PIECE];
     for _ in 0..3 {
         first.take(&piece).unwrap();
     }
     assert_eq!(first.take(&piece).unwrap_err().code, Code::TooManyAtOnce);
-    let mut second = Intake::new(LIMITS, None, room.share(None));
+    let mut second = BodyReader::new(LIMITS, None, room.share(None));
     assert_eq!(second.take(&piece).unwrap_err().code, Code::TooManyAtOnce, "the first holds it all");
     drop(first);
-    let mut third = Intake::new(LIMITS, None, room.share(None));
+    let mut third = BodyReader::new(LIMITS, None, room.share(None));
     third.take(&piece).unwrap();
 }

@@ -7,12 +7,12 @@ fn sound_of(body: &str) -> io::Result<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("body"), folder.path().join("sound"));
     fs::write(&from, body).unwrap();
-    take_sound_out(&from, &to)?;
+    extract_audio(&from, &to)?;
     Ok(fs::read(to).unwrap())
 }
 
 #[test]
-fn the_sound_is_found_wherever_it_stands() {
+fn the_audio_is_found_at_any_place() {
     assert_eq!(sound_of(r#"{"data":{"full_audio":"aGVsbG8="}}"#).unwrap(), b"hello");
     assert_eq!(
         sound_of(r#"{"a":"\"full_\"","data":{"x":1,"full_audio" : "\/w==","z":"q"}}"#).unwrap(),

@@ -4,24 +4,27 @@
 //! |---|---|
 //! | `{"role":"agent","message":M}` | the same as `say` |
 //! | `{"role":"user","message":M}` | the same as `hear` |
-//! | `{"do":"say","text":M}` | speaks, in the voice's own tone, as long as the text takes (66 ms a character) or `ms`; see below |
-//! | `{"do":"hear"}` | waits for 200 ms of sound in the caller's audio, `within_ms` (1000) at most; with `text`, what was heard is transcribed as that |
-//! | `{"do":"transcribe","text":M}` | transcribes that, whatever was heard |
-//! | `{"do":"wait","ms":N}` | nothing but pings; `stall` is the same, where an answer is owed |
-//! | `{"do":"freeze","ms":N}` | nothing at all: no pings, no pongs |
-//! | `{"do":"silence","ms":N}` | audio without a sound, in the pace of `pace` |
-//! | `{"do":"call_tool","name":N}` | a client tool with `parameters`; waits for its result, `within_ms` (20000) at most |
-//! | `{"do":"vad_score","score":S}` | tells how sure it is that somebody speaks |
-//! | `{"do":"send","message":{..}}` | sends this as it is; `send_text` sends any text |
-//! | `{"do":"error","code":C,"error_type":T,"message":M}` | an error message, and the socket stays open |
-//! | `{"do":"close","code":C,"reason":R}` | closes the socket; with `error_type` an error message goes before |
-//! | `{"do":"drop"}` | drops the connection without a word |
+//! | `{"do":"say","text":M}` | speaks in the voice's tone, 66 ms a character or `ms` in all; see below |
+//! | `{"do":"hear"}` | waits for 200 ms of caller's sound, at most `within_ms` (1000); then transcribes `text` |
+//! | `{"do":"transcribe","text":M}` | transcribes this text, without audio |
+//! | `{"do":"wait","ms":N}` | sends only pings; `stall` does the same in place of an answer |
+//! | `{"do":"freeze","ms":N}` | sends nothing: no pings, no pongs |
+//! | `{"do":"silence","ms":N}` | sends silent audio at the pace of `pace` |
+//! | `{"do":"call_tool","name":N}` | calls a client tool with `parameters`, waits `within_ms` (20000) for it |
+//! | `{"do":"vad_score","score":S}` | sends the probability that the caller speaks |
+//! | `{"do":"send","message":{..}}` | sends this message unchanged; `send_text` sends any text |
+//! | `{"do":"error","code":C,"error_type":T,"message":M}` | sends an error; the socket stays open |
+//! | `{"do":"close","code":C,"reason":R}` | closes the socket, after an error message if `error_type` is given |
+//! | `{"do":"drop"}` | drops the connection without a close frame |
 //! | `{"do":"end"}` | the agent ends the call (code 1000) |
 //!
-//! `say` also takes `pace` (`piece_ms` of audio, so many `pieces` every `every_ms`; 0 is everything at once), `until`
-//! (`played`: the step ends when the caller has heard it; `sent`: when it is sent), `interrupt_after_ms` (as if the caller
-//! spoke then: the rest is not sent), `late_pieces` (so many are sent all the same, after the interruption), `barge_in`
-//! (the caller's sound interrupts it), and `stall` (`at_ms` of its audio nothing comes for `ms`).
+//! `say` also takes:
+//! - `pace`: `pieces` pieces of `piece_ms` of audio every `every_ms`; 0 sends all at once
+//! - `until`: the step ends when the caller has heard the audio (`played`) or when it was sent (`sent`)
+//! - `interrupt_after_ms`: an interruption as if the caller spoke; the rest is not sent
+//! - `late_pieces`: pieces that are sent after the interruption
+//! - `barge_in`: the caller's sound interrupts it
+//! - `stall`: no audio for `ms`, at `at_ms` of the audio
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -67,22 +70,22 @@ pub enum Until {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StallAt {
-    /// After so much of its audio.
+    /// The position in the audio, in milliseconds.
     pub at_ms: u64,
-    /// Nothing comes for so long.
+    /// How long no audio is sent, in milliseconds.
     pub ms: u64,
 }
 
-/// What the agent says, and how.
+/// One utterance of the agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Say {
     /// The words; `{{name}}` is replaced by the dynamic variable of that name.
     pub text: String,
-    /// How long it takes, in milliseconds; otherwise its length decides.
+    /// Its length in milliseconds; by default the length of the text decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
-    /// Other than the agent's.
+    /// The pace, where it differs from the agent's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pace: Option<Pace>,
     /// When the step is over.
@@ -99,7 +102,7 @@ pub struct Say {
     pub stall: Option<StallAt>,
 }
 
-/// One thing to do; see the table above.
+/// One step; see the table above.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs)] // The table says it.
@@ -169,10 +172,10 @@ fn tool_within_ms() -> u64 {
     20_000
 }
 
-/// Refuses what is too much.
+/// Checks the limits.
 ///
 /// # Errors
-/// Says what.
+/// The limit that is exceeded.
 pub(super) fn check(act: &Act) -> Result<(), String> {
     let text = |text: &str| {
         if text.len() > LONGEST_TEXT {

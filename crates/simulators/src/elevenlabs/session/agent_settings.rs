@@ -1,24 +1,24 @@
-//! How the agent is set up, beside what it says: `PUT /sim/agent` with an object.
+//! The settings of the agent: `PUT /sim/agent` with an object.
 //!
 //! | field | meaning |
 //! |---|---|
 //! | `script` | see `act` |
-//! | `dialogues` | other scripts: conversations over a WebSocket have `script` and then these, in turn |
-//! | `agent_output_audio_format`, `user_input_audio_format` | of the WebSocket; `pcm_8000` |
-//! | `voice_id` | the voice where no override names one |
-//! | `pace` | how its audio is sent unless a step says otherwise |
-//! | `client_events` | what it tells unless the client asks for other events |
-//! | `allowed_overrides` | fields of `conversation_config_override` that may be given; any other closes with 1008 `override_error` |
-//! | `required_variables` | dynamic variables without which it closes with 1008 `missing_dynamic_variable` |
-//! | `unknown_voices` | ids that it takes as deleted |
-//! | `lost_voice` | what a deleted voice leads to: `at_start` (1008 `value_error`) or `at_speech` (1002 `tts_cascade_error`) |
-//! | `access` | `any`, or `signed_url`: an agent id alone does not open a socket |
+//! | `dialogues` | more scripts: conversations over a WebSocket take `script` and these in turn |
+//! | `agent_output_audio_format`, `user_input_audio_format` | audio of the WebSocket; default `pcm_8000` |
+//! | `voice_id` | the voice without an override |
+//! | `pace` | how audio is sent, unless a step says otherwise |
+//! | `client_events` | the events that it sends, unless the client asks for others |
+//! | `allowed_overrides` | allowed fields of `conversation_config_override`; others: 1008 `override_error` |
+//! | `required_variables` | required dynamic variables; without them: 1008 `missing_dynamic_variable` |
+//! | `unknown_voices` | voice ids that count as deleted |
+//! | `lost_voice` | a deleted voice fails `at_start` (1008 `value_error`) or `at_speech` (1002 `tts_cascade_error`) |
+//! | `access` | `any`, or `signed_url`: an agent id is not enough to open a socket |
 //! | `signed_url_ms` | how long a signed URL can be used; 15 minutes |
-//! | `violations` | what a message that breaks the contract leads to: `record`, or `close` (1008 `invalid_message`) |
+//! | `violations` | a message that breaks the contract: `record` it, or `close` (1008 `invalid_message`) |
 //! | `ping_ms` | how often it pings |
-//! | `initiation_ms` | how long it waits for the client's first message before it begins without |
-//! | `input_timeout_ms` | how long it goes on without input of the client; a minute, then 1002 `transport_receive_timeout` |
-//! | `max_duration_ms` | the longest conversation; ten minutes, then 1000 `max_duration_exceeded` |
+//! | `initiation_ms` | how long it waits for the client's first message, then begins without it |
+//! | `input_timeout_ms` | time without client input (60000), then 1002 `transport_receive_timeout` |
+//! | `max_duration_ms` | longest conversation (ten minutes), then 1000 `max_duration_exceeded` |
 //! | `record_ms` | how much of each caller's audio is kept |
 
 use std::sync::Arc;
@@ -34,15 +34,14 @@ use super::shape::CLIENT_EVENTS;
 /// Most entries of a list.
 const MOST_ENTRIES: usize = 200;
 
-/// What the agent does with a voice that is gone. The provider's way is not documented (facts page, section 4), so
-/// there are both.
+/// When a deleted voice fails. The provider's behaviour is not documented (facts page, section 4), so both exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LostVoice {
     /// The conversation does not begin.
     #[default]
     AtStart,
-    /// It ends when the agent is to speak.
+    /// It ends when the agent starts to speak.
     AtSpeech,
 }
 
@@ -50,18 +49,18 @@ pub enum LostVoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
-    /// Whoever names the agent or has a signed URL.
+    /// A client that names the agent or has a signed URL.
     #[default]
     Any,
-    /// Whoever has a signed URL.
+    /// A client that has a signed URL.
     SignedUrl,
 }
 
-/// What a message that breaks the contract leads to.
+/// What happens when a message breaks the contract.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum OnViolation {
-    /// It is written down.
+    /// It is recorded.
     #[default]
     Record,
     /// The socket is closed as well.
@@ -104,7 +103,7 @@ impl Default for Agent {
             user_input_audio_format: AgentAudio::default(),
             voice_id: "cjVigY5qzO86Huf0OWal".to_owned(),
             pace: Pace::default(),
-            // The provider's defaults and what has to be switched on for a bridge (facts page, section 4).
+            // The provider's defaults, and what the bridge needs (facts page, section 4).
             client_events: texts(&[
                 "audio",
                 "interruption",
@@ -195,7 +194,7 @@ impl Agent {
         }
     }
 
-    /// Whether its id alone does not open a socket.
+    /// Whether a socket needs a signed URL.
     pub(super) fn is_private(&self) -> bool {
         self.access == Access::SignedUrl
     }

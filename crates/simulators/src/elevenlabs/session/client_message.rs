@@ -1,4 +1,4 @@
-//! One message of a client: what it is, and what is wrong with it.
+//! Parses one message of a client and finds its violations of the contract.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::shape::{self, AUDIO, INITIATION, MESSAGES};
 
-/// A message, as far as it was understood.
+/// A message, as far as it is valid.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ClientMessage {
     Audio(Bytes),
@@ -41,10 +41,10 @@ impl ClientMessage {
     }
 }
 
-/// What a text frame brought.
+/// A parsed text frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Received {
-    /// None when it could not be understood at all.
+    /// None when it is no message.
     pub message: Option<ClientMessage>,
     /// Where it breaks the contract.
     pub violations: Vec<String>,
@@ -93,7 +93,7 @@ fn audio(chunk: &str) -> Received {
     }
 }
 
-/// The provider overlooks what it does not know; so much is taken as can be.
+/// The provider ignores unknown fields; all valid fields are taken.
 fn understood(kind: &str, object: Map<String, Value>) -> Option<ClientMessage> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
     match kind {

@@ -1,4 +1,4 @@
-//! What the agent hears of a caller: how much, how evenly, how loud. Pure: times are arguments.
+//! Measures the audio that the agent receives: amount, gaps, loudness. Pure: times are arguments.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use super::format::AgentAudio;
 
-/// A longer silence because nothing came is a gap.
+/// A longer time without audio is a gap.
 const GAP: Duration = Duration::from_millis(40);
 /// Most gaps that are kept.
 const MOST_GAPS: usize = 1_000;
-/// Mean height of samples from which on audio is a sound: line noise stays below it.
+/// Mean amplitude from which audio counts as sound. Line noise stays below it.
 const SOUND: u32 = 300;
 
-/// What came of a caller's audio.
+/// The figures of the received audio.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UserAudio {
     /// `user_audio_chunk` messages.
@@ -34,13 +34,13 @@ pub struct UserAudio {
     pub first_sound_after_ms: Option<u64>,
     /// The longest time between two messages.
     pub longest_interval_ms: u64,
-    /// Times over 40 ms for which there was nothing left to hear.
+    /// Gaps over 40 ms.
     pub gaps_ms: Vec<u64>,
     /// The most that was sent ahead of the clock.
     pub max_lead_ms: u64,
 }
 
-/// One ear.
+/// The measurement of one conversation.
 #[derive(Debug)]
 pub(super) struct Ear {
     format: AgentAudio,
@@ -48,7 +48,7 @@ pub(super) struct Ear {
     figures: UserAudio,
     samples: u64,
     last: Option<Instant>,
-    /// When everything that came will have been heard.
+    /// When the received audio ends, played at its rate.
     end: Option<Instant>,
     sound: Duration,
     longest_interval: Duration,
@@ -58,7 +58,7 @@ pub(super) struct Ear {
 }
 
 impl Ear {
-    /// An ear that keeps the first so many bytes.
+    /// A measurement that also keeps this many bytes from the beginning.
     pub fn new(format: AgentAudio, kept_at_most: usize, opened: Instant) -> Self {
         Self {
             format,
@@ -114,12 +114,12 @@ impl Ear {
         self.end = Some(end);
     }
 
-    /// How much sound there was so far.
+    /// The sound so far.
     pub fn sound(&self) -> Duration {
         self.sound
     }
 
-    /// What came so far.
+    /// The figures so far.
     pub fn figures(&self) -> UserAudio {
         UserAudio {
             ms: ms(self.format.time(self.samples)),
@@ -130,7 +130,7 @@ impl Ear {
         }
     }
 
-    /// The first of it, as it came.
+    /// The beginning of the audio, as received.
     pub fn kept(&self) -> &[u8] {
         &self.kept
     }
@@ -140,7 +140,7 @@ impl Ear {
         self.kept_at_most
     }
 
-    /// Forgets the sound, not the figures.
+    /// Drops the audio and keeps the figures.
     pub fn forget(&mut self) {
         self.kept = Vec::new();
         self.kept_at_most = 0;

@@ -1,11 +1,11 @@
-//! How a conversation over a WebSocket ends: who ended it, with which code, and what its record says. Pure.
+//! The end of a conversation over a WebSocket: who ended it, its close code, its record. Pure.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::agent_session::{AgentSession, Outgoing};
 use super::server_message;
-use super::talk::{Outgoing, Talk};
 use crate::elevenlabs::agent::Spoken;
 use crate::elevenlabs::conversation::Ending;
 
@@ -13,13 +13,13 @@ use crate::elevenlabs::conversation::Ending;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
-    /// The agent: its script, or its time was over.
+    /// The agent: its script or the maximum duration.
     Agent,
-    /// The agent, because of something that is wrong: see the code.
+    /// The agent, because of an error: see the code.
     Error,
     /// The client closed the socket.
     Client,
-    /// The client's connection is gone without a close.
+    /// The client's connection was lost without a close frame.
     ClientGone,
     /// The control API.
     HangUp,
@@ -40,7 +40,7 @@ pub struct End {
     pub after_ms: u64,
 }
 
-impl Talk {
+impl AgentSession {
     /// How long it lasted, how it ended and what was said, once it is over.
     pub(super) fn outcome(&self) -> Option<(Duration, Ending, Vec<Spoken>)> {
         let (at, _) = self.end.as_ref()?;
@@ -94,7 +94,7 @@ impl Talk {
         self.finish(by, Some(code), reason, ending, now);
     }
 
-    /// The connection is dropped without a word.
+    /// Drops the connection without a close frame.
     pub(super) fn drop_connection(&mut self, now: Instant) {
         self.push(Outgoing::Drop);
         self.finish(EndedBy::Dropped, None, "", Ending::failed(1011, "unknown_websocket_crash"), now);
@@ -126,7 +126,7 @@ impl Talk {
         self.end.as_ref().map(|(at, _)| *at)
     }
 
-    /// Until when the client is given to close on its side, or to take what is left.
+    /// The deadline of the client to close its side and to read the rest.
     pub(super) fn abandoned_at(&self, patience: Duration) -> Option<Instant> {
         let (at, _) = self.end.as_ref()?;
         at.checked_add(patience)

@@ -1,5 +1,5 @@
-//! What the client's first message asked for, and whether the agent allows it. What it overlooks, the provider overlooks
-//! too; what is wrong with it is said elsewhere.
+//! The client's first message, and whether the agent allows its overrides. It ignores what the provider ignores;
+//! `client_message` finds the violations.
 
 use serde_json::{Map, Value};
 
@@ -28,7 +28,7 @@ pub(super) struct Refusal {
     pub message: String,
 }
 
-/// The first message, or what stands for it.
+/// The first message, or the default in its place.
 #[derive(Clone, Debug)]
 pub(super) struct Initiation {
     data: Map<String, Value>,

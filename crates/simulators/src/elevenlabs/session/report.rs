@@ -1,4 +1,4 @@
-//! A conversation over a WebSocket as a check or a demo looks at it: `GET /sim/conversations/{id}`.
+//! The report on a conversation over a WebSocket: `GET /sim/conversations/{id}`.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -6,19 +6,19 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::agent_session::AgentSession;
 use super::ear::UserAudio;
 use super::end::End;
 use super::pings::PingFigures;
 use super::steps::Said;
-use super::talk::Talk;
 use super::tools::ToolCall;
 use crate::elevenlabs::agent::{Spoken, Turn};
 use crate::elevenlabs::conversation::Authorization;
 use crate::shared::requests::rfc3339;
 
-/// What became of one conversation. Times with `after` count from the opening of the socket.
+/// The report on one conversation. Times with `after` count from the opening of the socket.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TalkReport {
+pub struct SessionReport {
     /// Its id.
     pub conversation_id: String,
     /// When the socket was opened: RFC 3339 with microseconds.
@@ -49,11 +49,11 @@ pub struct TalkReport {
     pub contextual_updates: Vec<String>,
     /// Client tools that were called.
     pub tool_calls: Vec<ToolCall>,
-    /// What the agent said, and how much of it.
+    /// Utterances of the agent, and how much of each was sent.
     pub said: Vec<Said>,
     /// What was said, in turn.
     pub transcript: Vec<Turn>,
-    /// Where the client broke the contract; the first hundred.
+    /// The client's violations of the contract; the first hundred.
     pub violations: Vec<String>,
     /// How often it did.
     pub violation_count: u64,
@@ -61,37 +61,37 @@ pub struct TalkReport {
     pub end: Option<End>,
 }
 
-impl TalkReport {
+impl SessionReport {
     /// A conversation as it is now.
-    pub(in crate::elevenlabs) fn of(talk: &Talk, now: Instant) -> Self {
-        let agent = &talk.about.agent;
+    pub(in crate::elevenlabs) fn of(session: &AgentSession, now: Instant) -> Self {
+        let agent = &session.about.agent;
         Self {
-            conversation_id: talk.about.conversation_id.clone(),
-            opened_at: rfc3339(talk.about.opened_at),
-            authorization: match talk.about.authorization {
+            conversation_id: session.about.conversation_id.clone(),
+            opened_at: rfc3339(session.about.opened_at),
+            authorization: match session.about.authorization {
                 Authorization::Public => "public",
                 Authorization::SignedUrl => "signed_url",
             },
             agent_output_audio_format: agent.agent_output_audio_format.name(),
             user_input_audio_format: agent.user_input_audio_format.name(),
-            initiation: talk
+            initiation: session
                 .initiation
                 .as_ref()
                 .map_or(Value::Null, |initiation| Value::Object(initiation.data().clone())),
-            voice_id: talk.initiation.as_ref().map(|initiation| initiation.voice().to_owned()),
-            tone_hz: talk.initiation.as_ref().map(|_| talk.steps.tone_hz()),
-            began_after_ms: talk.began.map(|began| talk.after_ms(began)),
-            received: talk.messages.clone(),
-            sent: talk.sent.clone(),
-            user_audio: talk.ear.figures(),
-            pings: talk.pings.figures(talk.ended_at().unwrap_or(now)),
-            contextual_updates: talk.updates.clone(),
-            tool_calls: talk.tools.calls(),
-            said: talk.steps.said.clone(),
-            transcript: talk.turns.iter().map(|Spoken { turn, .. }| turn.clone()).collect(),
-            violations: talk.violations.clone(),
-            violation_count: talk.violation_count,
-            end: talk.end.as_ref().map(|(_, end)| end.clone()),
+            voice_id: session.initiation.as_ref().map(|initiation| initiation.voice().to_owned()),
+            tone_hz: session.initiation.as_ref().map(|_| session.steps.tone_hz()),
+            began_after_ms: session.began.map(|began| session.after_ms(began)),
+            received: session.messages.clone(),
+            sent: session.sent.clone(),
+            user_audio: session.ear.figures(),
+            pings: session.pings.figures(session.ended_at().unwrap_or(now)),
+            contextual_updates: session.updates.clone(),
+            tool_calls: session.tools.calls(),
+            said: session.steps.said.clone(),
+            transcript: session.turns.iter().map(|Spoken { turn, .. }| turn.clone()).collect(),
+            violations: session.violations.clone(),
+            violation_count: session.violation_count,
+            end: session.end.as_ref().map(|(_, end)| end.clone()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The scripted dialogue: what the agent does, step by step. The same list serves conversations on the telephone, where
-//! only what is said matters, and those on a WebSocket. What a step can be is said in `act`.
+//! The scripted dialogue: what the agent does, step by step. `act` lists the steps. Conversations by telephone and by
+//! WebSocket use the same script; by telephone only the spoken turns matter.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,7 +15,7 @@ const MOST_STEPS: usize = 200;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Step {
-    /// A line of a dialogue: who says what.
+    /// A turn: who says what.
     Turn(Turn),
     /// Anything else.
     Act(Act),
@@ -74,7 +74,7 @@ impl Script {
     /// A dialogue of these steps.
     ///
     /// # Errors
-    /// Says what is too much.
+    /// The limit that is exceeded.
     pub fn new(steps: Vec<Step>) -> Result<Self, String> {
         if steps.len() > MOST_STEPS {
             return Err(format!("a dialogue has at most {MOST_STEPS} steps"));
@@ -85,7 +85,7 @@ impl Script {
         Ok(Self(steps))
     }
 
-    /// What is done in one conversation. An overridden first message takes the place of the agent's first line; an
+    /// The steps of one conversation. An overridden first message replaces the agent's first turn; an
     /// empty one means that the agent waits for the user.
     pub(in crate::elevenlabs) fn acts(
         &self,

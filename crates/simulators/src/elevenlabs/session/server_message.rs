@@ -80,7 +80,7 @@ pub(super) fn vad_score(score: f64) -> Named {
     named("vad_score", "vad_score_event", json!({"vad_score": score}))
 }
 
-/// Sent whatever the client wants: it is no client event.
+/// Sent to every client: it is no client event.
 pub(super) fn error(code: u16, error_type: &str, message: &str) -> String {
     let event = json!({"code": code, "error_type": error_type, "message": message, "reason": message});
     named("error", "error_event", event).1

@@ -1,12 +1,12 @@
-//! What a client may send, as closed shapes: the provider takes no notice of a misspelt field, so only here does it show.
-//! The tables say what the provider's AsyncAPI file says, and a test holds them against it.
+//! The messages that a client may send. The provider ignores a misspelt field; the simulator reports it.
+//! A test compares these tables with the provider's AsyncAPI file.
 
 use serde_json::{Map, Value};
 
-/// Most complaints about one message.
+/// Most violations reported for one message.
 const MOST_COMPLAINTS: usize = 20;
 
-/// What a value may be.
+/// The type of a value.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::elevenlabs) enum Shape {
     Text,

@@ -1,7 +1,7 @@
 //! `GET /v1/convai/conversation/get-signed-url`, and what such a URL opens.
 //!
-//! A signature can be used to start for 15 minutes, and once only when a conversation id was asked for (facts page,
-//! section 4). Where that id would be in the answer is not described, so it is not there.
+//! A signature is valid for 15 minutes, and once only if a conversation id was requested (facts page, section 4). The
+//! documentation does not say where the answer has that id, so it is left out.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};

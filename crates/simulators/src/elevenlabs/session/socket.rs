@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Map;
 use tokio::sync::oneshot;
 
-use super::talk::NewTalk;
+use super::agent_session::NewSession;
 use super::tick;
 use crate::elevenlabs::answer::Answer;
 use crate::elevenlabs::context::Context;
@@ -41,7 +41,7 @@ pub(in crate::elevenlabs) fn open(
         url::form_urlencoded::parse(http.query_string().as_bytes()).into_owned().collect();
     let param = |name: &str| query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     // The client offers `convai` or nothing; both work (facts page, section 4).
-    let (response, session, messages) = actix_ws::handle_with_protocols(http, payload, &["convai"])
+    let (response, socket, messages) = actix_ws::handle_with_protocols(http, payload, &["convai"])
         .map_err(|_| Answer::plain(404, "Not Found"))?;
     let now = Instant::now();
     let agent_id = param("agent_id").unwrap_or_default();
@@ -59,11 +59,11 @@ pub(in crate::elevenlabs) fn open(
     else {
         return Err(Answer::error(429, "concurrent_limit_exceeded", "Too many concurrent conversations."));
     };
-    if !is_allowed && let Some(talk) = world.talks.get_mut(number) {
-        talk.refuse(now);
+    if !is_allowed && let Some(session) = world.sessions.get_mut(number) {
+        session.refuse(now);
     }
     drop(world);
-    let over = context.lines.open(number, session);
+    let over = context.connections.open(number, socket);
     let messages = messages
         .max_frame_size(LARGEST_MESSAGE)
         .aggregate_continuations()
@@ -99,7 +99,7 @@ fn begin(
     let agent = world.agent.of_conversation(number);
     let format = agent.user_input_audio_format;
     let kept = format.samples(agent.record_ms).saturating_mul(format.width());
-    let talk = NewTalk {
+    let session = NewSession {
         conversation_id: conversation.id.clone(),
         agent,
         authorization,
@@ -109,7 +109,7 @@ fn begin(
         opened_at: wall,
         kept_at_most: usize::try_from(kept).unwrap_or(0),
     };
-    world.talks.begin(number, talk);
+    world.sessions.begin(number, session);
     Some(number)
 }
 
@@ -127,22 +127,22 @@ async fn listen(
         };
         let now = Instant::now();
         let mut world = context.world();
-        let World { talks, voices, .. } = &mut *world;
-        let Some(talk) = talks.get_mut(number) else { break };
+        let World { sessions, voices, .. } = &mut *world;
+        let Some(session) = sessions.get_mut(number) else { break };
         let mut is_open = true;
         match message {
-            Some(Ok(AggregatedMessage::Text(text))) => talk.receive(&text, voices, now),
-            Some(Ok(AggregatedMessage::Binary(_))) => talk.receive_binary(now),
-            Some(Ok(AggregatedMessage::Ping(payload))) => talk.pong(payload, now),
+            Some(Ok(AggregatedMessage::Text(text))) => session.receive(&text, voices, now),
+            Some(Ok(AggregatedMessage::Binary(_))) => session.receive_binary(now),
+            Some(Ok(AggregatedMessage::Ping(payload))) => session.pong(payload, now),
             Some(Ok(AggregatedMessage::Pong(_))) => {}
             Some(Ok(AggregatedMessage::Close(reason))) => {
                 let code = reason.as_ref().map(|reason| u16::from(reason.code));
                 let text = reason.and_then(|reason| reason.description).unwrap_or_default();
-                talk.closed(code, &text, now);
+                session.closed(code, &text, now);
                 is_open = false;
             }
             Some(Err(_)) | None => {
-                talk.gone(now);
+                session.gone(now);
                 is_open = false;
             }
         }
@@ -152,36 +152,36 @@ async fn listen(
             break;
         }
     }
-    context.lines.close(number);
+    context.connections.close(number);
 }
 
-/// Gives the client what is ready for it, and sees to what the conversation has become.
+/// Sends the client's messages, and updates the record of the conversation.
 pub(super) fn after(context: &Data<Context>, number: u64) {
     let now = Instant::now();
     let mut world = context.world();
-    let World { talks, conversations, .. } = &mut *world;
-    let Some(talk) = talks.get_mut(number) else { return };
-    while talk.has_outgoing() && context.lines.is_ready(number) {
-        if let Some(outgoing) = talk.next_outgoing(now) {
-            context.lines.give(number, outgoing);
+    let World { sessions, conversations, .. } = &mut *world;
+    let Some(session) = sessions.get_mut(number) else { return };
+    while session.has_outgoing() && context.connections.is_ready(number) {
+        if let Some(outgoing) = session.next_outgoing(now) {
+            context.connections.give(number, outgoing);
         }
     }
-    if !talk.take_news() {
+    if !session.take_news() {
         return;
     }
-    let id = talk.conversation_id().to_owned();
-    let fate = talk.report_fate();
-    if let Some(data) = talk.client_data() {
+    let id = session.conversation_id().to_owned();
+    let fate = session.report_fate();
+    if let Some(data) = session.client_data() {
         conversations.tell(&id, data);
     }
     let Some(conversation) = conversations.get_mut(&id) else { return };
     if conversation.status == Status::Initiated
-        && let Some(began) = talk.began()
+        && let Some(began) = session.began()
     {
         conversation.status = Status::InProgress;
         conversation.started_at = conversation.created_at.checked_add(began).ok();
     }
-    let Some((length, ending, turns)) = talk.outcome() else { return };
+    let Some((length, ending, turns)) = session.outcome() else { return };
     if !matches!(conversation.status, Status::Initiated | Status::InProgress) {
         return;
     }

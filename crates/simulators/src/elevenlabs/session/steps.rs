@@ -1,4 +1,4 @@
-//! The script of one conversation as it goes: which step is under way, and what it needs to be over. Pure.
+//! The running script of one conversation: the current step, and when it ends. Pure.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,24 +7,23 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::act::{Act, Pace, Say, Until};
+use super::agent_session::{AgentSession, Outgoing};
 use super::agent_settings::Agent;
 use super::ear::ms;
 use super::end::EndedBy;
 use super::initiation::Initiation;
 use super::server_message;
-use super::talk::{Outgoing, Talk};
 use super::tools::ToolCall;
 use super::utterance::Utterance;
 use crate::elevenlabs::agent::{Role, Spoken, Turn};
 use crate::elevenlabs::audio::voice_tone_hz;
 use crate::elevenlabs::conversation::Ending;
-use crate::elevenlabs::ids;
-use crate::elevenlabs::speech;
+use crate::elevenlabs::{ids, speech};
 
-/// So much sound is speech.
+/// This much sound counts as speech.
 const SPEECH: Duration = Duration::from_millis(200);
 
-/// Something that the agent said.
+/// An utterance of the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Said {
     /// Of its audio.
@@ -39,11 +38,11 @@ pub struct Said {
     pub sent_ms: u64,
     /// When it was interrupted, after the socket was opened.
     pub interrupted_after_ms: Option<u64>,
-    /// How much the caller had heard by then, if it was played as it came.
+    /// How much the caller had heard by then, if it was played on arrival.
     pub heard_ms: Option<u64>,
 }
 
-/// What is being done.
+/// The current step.
 #[derive(Debug, Default)]
 enum Doing {
     /// The next step begins.
@@ -111,7 +110,7 @@ impl Steps {
     }
 }
 
-impl Talk {
+impl AgentSession {
     /// Goes on with the script as far as it can now.
     pub(super) fn run(&mut self, now: Instant) {
         while !self.is_over() {
@@ -250,7 +249,7 @@ impl Talk {
         }
     }
 
-    /// The caller is taken to have spoken: the rest is not sent.
+    /// An interruption by the caller: the rest is not sent.
     fn interrupt(&mut self, say: &Say, mut utterance: Utterance, turn: usize, now: Instant) {
         let heard = utterance.heard(now);
         let interruption = self.steps.next_event();

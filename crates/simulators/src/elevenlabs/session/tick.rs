@@ -1,4 +1,4 @@
-//! The one clock of all conversations: every 20 ms each does what is due. A timer for each would cost ten times as much.
+//! The clock of all conversations: every 20 ms each runs what is due. A timer for each would cost ten times as much.
 
 use std::time::{Duration, Instant};
 
@@ -24,17 +24,17 @@ pub(super) fn keep_going(context: &Data<Context>) {
 async fn run(context: Data<Context>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    while !context.lines.is_empty() {
+    while !context.connections.is_empty() {
         ticks.tick().await;
         let now = Instant::now();
-        for number in context.lines.numbers() {
+        for number in context.connections.numbers() {
             {
                 let mut world = context.world();
-                let World { talks, voices, .. } = &mut *world;
-                let Some(talk) = talks.get_mut(number) else { continue };
-                talk.tick(voices, now);
-                if talk.abandoned_at(PATIENCE).is_some_and(|at| now >= at) {
-                    context.lines.close(number);
+                let World { sessions, voices, .. } = &mut *world;
+                let Some(session) = sessions.get_mut(number) else { continue };
+                session.tick(voices, now);
+                if session.abandoned_at(PATIENCE).is_some_and(|at| now >= at) {
+                    context.connections.close(number);
                 }
             }
             socket::after(&context, number);

@@ -1,4 +1,4 @@
-//! Client tools: what was called, what came back.
+//! Client tools: calls and their results.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Something that the agent says: cut into pieces, sent in its pace, and how far the caller has heard it. Pure.
+//! One utterance of the agent: cut into pieces, sent at its pace, measured by what the caller has heard. Pure.
 
 use std::time::{Duration, Instant};
 

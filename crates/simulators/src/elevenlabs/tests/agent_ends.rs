@@ -30,25 +30,25 @@ async fn either_side_may_end_it_and_each_way_is_told_apart() {
         let mut socket = provider.follows(json!([wait, act])).await;
         assert_eq!(socket.ends().await.0, seen, "{act}");
         assert_eq!(socket.all("error").len(), usize::from(act.get("error_type").is_some()), "{act}");
-        let talk = provider.last_talk();
-        assert_eq!(talk.end.as_ref().map(|end| end.by), Some(by), "{act}");
-        provider.reaches(&talk.conversation_id, status).await;
+        let session = provider.last_talk();
+        assert_eq!(session.end.as_ref().map(|end| end.by), Some(by), "{act}");
+        provider.reaches(&session.conversation_id, status).await;
     }
     let mut socket = provider.follows(json!([{"do": "wait", "ms": 600_000}])).await;
     socket.until("conversation_initiation_metadata").await;
     let reason = ws::CloseReason { code: ws::CloseCode::Away, description: Some("hung up".to_owned()) };
     socket.send_frame(ws::Message::Close(Some(reason))).await;
-    let talk = provider.talk_until("closed", |talk| talk.end.is_some()).await;
-    let end = talk.end.unwrap();
+    let session = provider.session_until("closed", |session| session.end.is_some()).await;
+    let end = session.end.unwrap();
     assert_eq!((end.by, end.code, end.reason.as_str()), (EndedBy::Client, Some(1001), "hung up"));
     assert_eq!(socket.ends().await.0, Some(1001), "a close is answered with a close");
-    provider.reaches(&talk.conversation_id, "done").await;
+    provider.reaches(&session.conversation_id, "done").await;
 
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     socket.until("conversation_initiation_metadata").await;
     drop(socket);
-    let talk = provider.talk_until("gone", |talk| talk.end.is_some()).await;
-    assert_eq!(talk.end.unwrap().by, EndedBy::ClientGone);
+    let session = provider.session_until("gone", |session| session.end.is_some()).await;
+    assert_eq!(session.end.unwrap().by, EndedBy::ClientGone);
 }
 
 #[actix_web::test]
@@ -71,16 +71,16 @@ async fn a_close_reaches_a_client_that_never_stops_sending() {
 async fn a_conversation_lasts_as_long_as_it_was_told() {
     let service = Service::ready().await;
     let provider = Provider::with(Options { webhook: service.target(), ..brief() }).await;
-    let mut socket = provider.talks(json!({"user_id": "call-7"})).await;
+    let mut socket = provider.sessions(json!({"user_id": "call-7"})).await;
     assert_eq!(socket.ends().await, (Some(1000), String::new()));
-    let talk = provider.last_talk();
-    let end = talk.end.unwrap();
+    let session = provider.last_talk();
+    let end = session.end.unwrap();
     assert!(end.by == EndedBy::Agent && end.after_ms >= 100, "{end:?}");
 
     let report = service.received(1).await.remove(0);
     let body = report.json();
     assert_eq!((&body["type"], &body["data"]["status"]), (&json!("post_call_transcription"), &json!("done")));
-    assert_eq!(body["data"]["conversation_id"], talk.conversation_id);
+    assert_eq!(body["data"]["conversation_id"], session.conversation_id);
     assert_eq!(body["data"]["user_id"], "call-7");
     assert_eq!(body["data"]["transcript"].as_array().unwrap().len(), 1, "the greeting alone was said");
     assert_eq!(body["data"]["transcript"][0]["message"], "Hello, how can I help you?");
@@ -96,7 +96,9 @@ async fn what_was_heard_is_in_the_report() {
     let provider = Provider::with(Options { webhook: service.target(), ..endless() }).await;
     let script = json!([
         {"do": "say", "text": "Hello?", "ms": 40}, {"do": "hear", "text": "Nobody hears me.", "within_ms": 60},
-        {"do": "say", "text": "Hello??", "ms": 40}, {"do": "hear", "text": "Good morning.", "within_ms": 8_000}, {"do": "end"},
+        {"do": "say", "text": "Hello??", "ms": 40},
+        {"do": "hear", "text": "Good morning.", "within_ms": 8_000},
+        {"do": "end"},
     ]);
     let mut socket = provider.follows(script).await;
     while socket.all("agent_response").len() < 2 {
@@ -116,11 +118,11 @@ async fn a_report_can_be_lost_or_come_twice() {
     let provider = Provider::with(Options { webhook: service.target(), ..brief() }).await;
     let fault = |report| vec![Fault { report, ..Fault::on("/v1/convai/conversation?") }];
     provider.simulator.set_faults(fault(ReportFate::None));
-    provider.talks(json!({})).await.ends().await;
+    provider.sessions(json!({})).await.ends().await;
     let lost = provider.last_talk().conversation_id;
     provider.reaches(&lost, "done").await;
     provider.simulator.set_faults(fault(ReportFate::Twice));
-    provider.talks(json!({})).await.ends().await;
+    provider.sessions(json!({})).await.ends().await;
     let reports = service.received(2).await;
     assert!(reports.iter().all(|report| report.json()["data"]["conversation_id"] != lost));
 }
@@ -130,7 +132,7 @@ async fn limits_of_the_provider_end_it() {
     let provider = Provider::with(endless()).await;
     let silent = || agent(json!([{"do": "wait", "ms": 600_000}]));
     provider.simulator.set_agent(Agent { input_timeout_ms: 100, ..silent() });
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     socket.say_for(10, 0).await;
     let spoke = Instant::now();
     assert_eq!(socket.ends().await.0, Some(1002));
@@ -138,7 +140,7 @@ async fn limits_of_the_provider_end_it() {
     assert_eq!(socket.all("error")[0]["error_event"]["error_type"], "transport_receive_timeout");
 
     provider.simulator.set_agent(Agent { max_duration_ms: 100, ..silent() });
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     assert_eq!(socket.ends().await.0, Some(1000));
     assert_eq!(socket.all("error")[0]["error_event"]["error_type"], "max_duration_exceeded");
     let done = provider.reaches(&provider.last_talk().conversation_id, "done").await;
@@ -148,7 +150,7 @@ async fn limits_of_the_provider_end_it() {
 #[actix_web::test]
 async fn a_hang_up_by_the_control_api_ends_it_once() {
     let provider = Provider::with(endless()).await;
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     socket.until("conversation_initiation_metadata").await;
     let path = format!("/sim/conversations/{}/hangup", provider.last_talk().conversation_id);
     assert_eq!(provider.post(&path, &Value::Null).await.json(), json!({"ok": true}));
@@ -173,7 +175,7 @@ async fn two_hundred_conversations_at_once_are_served_evenly() {
     let frame = 0_i16.to_le_bytes().repeat(480);
     let frame = &frame;
     let one = async move || {
-        let mut socket = provider.talks(json!({})).await;
+        let mut socket = provider.sessions(json!({})).await;
         let mut clock = tokio::time::interval(Duration::from_millis(60));
         loop {
             tokio::select! {
@@ -186,7 +188,7 @@ async fn two_hundred_conversations_at_once_are_served_evenly() {
     let conversations = futures_util::future::join_all((0..CONVERSATIONS).map(|_| one()));
     let audio = conversations.await;
     assert!(audio.iter().all(|bytes| *bytes == 32_000), "{audio:?}");
-    let talks = provider.simulator.talks();
-    assert_eq!(talks.len(), CONVERSATIONS);
-    assert!(talks.iter().all(|talk| talk.violation_count == 0 && talk.user_audio.messages > 10));
+    let sessions = provider.simulator.sessions();
+    assert_eq!(sessions.len(), CONVERSATIONS);
+    assert!(sessions.iter().all(|session| session.violation_count == 0 && session.user_audio.messages > 10));
 }

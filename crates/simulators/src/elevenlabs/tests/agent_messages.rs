@@ -18,22 +18,22 @@ fn silent() -> Value {
 async fn pings_are_sent_and_round_trips_are_kept() {
     let provider = Provider::with(endless()).await;
     provider.simulator.set_agent(Agent { ping_ms: 40, ..agent(silent()) });
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     let first = socket.until("ping").await;
     assert_eq!(first["ping_event"], json!({"event_id": 1, "ping_ms": null}));
     socket.send(json!({"type": "pong", "event_id": 1})).await;
-    let talk = provider.talk_until("answered", |talk| talk.pings.answered == 1).await;
-    assert!(talk.pings.last_rtt_us.unwrap() < 10_000_000);
+    let session = provider.session_until("answered", |session| session.pings.answered == 1).await;
+    assert!(session.pings.last_rtt_us.unwrap() < 10_000_000);
     let mut told = socket.until("ping").await;
     while told["ping_event"]["ping_ms"].is_null() {
         told = socket.until("ping").await;
     }
     assert!(told["ping_event"]["ping_ms"].is_u64());
-    let talk = provider.talk_until("one waits", |talk| talk.pings.unanswered_ms > Some(60)).await;
-    assert_eq!(talk.violations, Vec::<String>::new());
+    let session = provider.session_until("one waits", |session| session.pings.unanswered_ms > Some(60)).await;
+    assert_eq!(session.violations, Vec::<String>::new());
     socket.send(json!({"type": "pong", "event_id": 1})).await;
     socket.send(json!({"type": "pong", "event_id": 99})).await;
-    provider.talk_until("both are wrong", |talk| talk.violation_count == 2).await;
+    provider.session_until("both are wrong", |session| session.violation_count == 2).await;
     socket.send_frame(ws::Message::Ping("x".into())).await;
     while socket.next().await != Came::Pong {}
 }
@@ -45,31 +45,31 @@ async fn the_callers_audio_is_measured_and_kept() {
     socket.until("conversation_initiation_metadata").await;
     socket.say_for(20, 0).await;
     socket.say_for(20, 8_000).await;
-    let talk = provider.talk_until("it came", |talk| talk.user_audio.messages == 40).await;
-    let heard = &talk.user_audio;
+    let session = provider.session_until("it came", |session| session.user_audio.messages == 40).await;
+    let heard = &session.user_audio;
     assert_eq!((heard.bytes, heard.ms, heard.sound_ms, heard.odd_messages), (12_800, 800, 400, 0));
     assert!(heard.first_sound_after_ms.unwrap() >= heard.first_after_ms.unwrap() + 300, "{heard:?}");
     assert!(heard.last_after_ms.unwrap() >= heard.first_after_ms.unwrap() + 700, "{heard:?}");
-    let kept = provider.simulator.heard(&talk.conversation_id).unwrap();
+    let kept = provider.simulator.heard(&session.conversation_id).unwrap();
     assert_eq!((kept.rate, kept.samples.len()), (8_000, 6_400));
     assert_eq!((kept.samples[0], kept.samples[3_199], kept.samples[3_200]), (0, 0, 8_000));
-    let wav = provider.get(&format!("/sim/conversations/{}/audio.wav", talk.conversation_id)).await;
+    let wav = provider.get(&format!("/sim/conversations/{}/audio.wav", session.conversation_id)).await;
     assert_eq!((wav.status, wav.body.len()), (200, 44 + 12_800));
 
     let before = heard.gaps_ms.len();
     let pause = tokio::time::Instant::now() + Duration::from_millis(120);
     tokio::time::sleep_until(pause).await;
     socket.say(&[0; 321]).await;
-    let talk = provider.talk_until("it came", |talk| talk.user_audio.messages == 41).await;
-    assert_eq!(talk.user_audio.gaps_ms.len(), before + 1, "{talk:?}");
-    assert!(talk.user_audio.longest_interval_ms >= 120);
-    assert_eq!(talk.user_audio.odd_messages, 1);
+    let session = provider.session_until("it came", |session| session.user_audio.messages == 41).await;
+    assert_eq!(session.user_audio.gaps_ms.len(), before + 1, "{session:?}");
+    assert!(session.user_audio.longest_interval_ms >= 120);
+    assert_eq!(session.user_audio.odd_messages, 1);
     for _ in 0..25 {
         socket.say(&[0; 320]).await;
     }
-    let talk = provider.talk_until("it came", |talk| talk.user_audio.messages == 66).await;
-    assert!(talk.user_audio.max_lead_ms >= 300, "{talk:?}");
-    assert_eq!(talk.violations, Vec::<String>::new());
+    let session = provider.session_until("it came", |session| session.user_audio.messages == 66).await;
+    assert!(session.user_audio.max_lead_ms >= 300, "{session:?}");
+    assert_eq!(session.violations, Vec::<String>::new());
 }
 
 #[actix_web::test]
@@ -77,11 +77,11 @@ async fn ulaw_is_heard_as_what_it_means() {
     let provider = Provider::with(endless()).await;
     let told = Agent { user_input_audio_format: AgentAudio::Ulaw8000, ..agent(silent()) };
     provider.simulator.set_agent(told);
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     // G.711: 0xFF and 0x7F are silence, 0x80 is the highest and 0x00 the lowest sample; 0xF0 is 120.
     socket.say(&[0xFF, 0x7F, 0x80, 0x00, 0xF0]).await;
-    let talk = provider.talk_until("it came", |talk| talk.user_audio.messages == 1).await;
-    let kept = provider.simulator.heard(&talk.conversation_id).unwrap();
+    let session = provider.session_until("it came", |session| session.user_audio.messages == 1).await;
+    let kept = provider.simulator.heard(&session.conversation_id).unwrap();
     assert_eq!(kept.samples, [0, 0, 32_124, -32_124, 120]);
 }
 
@@ -105,16 +105,18 @@ async fn everything_that_a_client_may_send_is_taken() {
     for message in &good {
         socket.send(message.clone()).await;
     }
-    let talk = provider.talk_until("all came", |talk| talk.received.values().sum::<u64>() == 11).await;
-    assert_eq!(talk.violations, Vec::<String>::new());
-    assert_eq!(talk.contextual_updates, ["It rains.", "It snows."]);
-    assert_eq!((talk.received["user_message"], talk.received["contextual_update"]), (2, 2));
-    assert_eq!(talk.end, None);
+    let session =
+        provider.session_until("all came", |session| session.received.values().sum::<u64>() == 11).await;
+    assert_eq!(session.violations, Vec::<String>::new());
+    assert_eq!(session.contextual_updates, ["It rains.", "It snows."]);
+    assert_eq!((session.received["user_message"], session.received["contextual_update"]), (2, 2));
+    assert_eq!(session.end, None);
 }
 
 /// Messages with one thing wrong each, and a word of the complaint.
 fn wrong() -> Vec<(Value, &'static str)> {
-    let over = |given: Value| json!({"type": "conversation_initiation_client_data", "conversation_config_override": given});
+    let kind = "conversation_initiation_client_data";
+    let over = |given: Value| json!({"type": kind, "conversation_config_override": given});
     vec![
         (json!({"user_audio_chunk": "AAAA", "event_id": 1}), "event_id is not known"),
         (json!({"user_audio_chunk": "?"}), "base64"),
@@ -168,11 +170,14 @@ async fn a_typo_is_written_down() {
             socket.initiate(json!({})).await;
         }
         socket.send(message.clone()).await;
-        let talk = provider.talk_until(word, |talk| talk.violation_count > 0).await;
-        assert!(talk.violations.iter().any(|violation| violation.contains(word)), "{message}: {talk:?}");
-        assert_eq!(talk.end, None, "{message}");
+        let session = provider.session_until(word, |session| session.violation_count > 0).await;
+        assert!(
+            session.violations.iter().any(|violation| violation.contains(word)),
+            "{message}: {session:?}"
+        );
+        assert_eq!(session.end, None, "{message}");
         socket.send_frame(ws::Message::Close(None)).await;
-        provider.talk_until("closed", |talk| talk.end.is_some()).await;
+        provider.session_until("closed", |session| session.end.is_some()).await;
     }
 }
 
@@ -194,10 +199,10 @@ async fn a_typo_closes_when_that_is_asked_for() {
         assert!(word.starts_with(&reason) || reason.len() > 3, "{reason}");
         assert_eq!(provider.last_talk().end.unwrap().by, EndedBy::Error);
     }
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     socket.send_frame(ws::Message::Binary(vec![0; 320].into())).await;
     assert_eq!(socket.ends().await.0, Some(1008), "text frames only");
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     socket.send_text("{\"type\":".to_owned()).await;
     assert_eq!(socket.ends().await.0, Some(1008), "not JSON");
 }
@@ -209,13 +214,13 @@ async fn the_first_message_comes_first_and_once() {
     let mut socket = provider.opens(&provider.socket_url()).await;
     socket.say(&[0; 320]).await;
     socket.until("conversation_initiation_metadata").await;
-    let talk = provider.last_talk();
-    assert_eq!(talk.violations, ["user_audio_chunk: before the initiation"]);
-    assert_eq!(talk.user_audio.messages, 1);
-    let mut socket = provider.talks(json!({})).await;
+    let session = provider.last_talk();
+    assert_eq!(session.violations, ["user_audio_chunk: before the initiation"]);
+    assert_eq!(session.user_audio.messages, 1);
+    let mut socket = provider.sessions(json!({})).await;
     socket.initiate(json!({})).await;
-    let talk = provider.talk_until("twice", |talk| talk.violation_count == 1).await;
-    assert!(talk.violations[0].contains("once"), "{talk:?}");
+    let session = provider.session_until("twice", |session| session.violation_count == 1).await;
+    assert!(session.violations[0].contains("once"), "{session:?}");
 }
 
 #[actix_web::test]
@@ -223,10 +228,10 @@ async fn what_was_meant_counts_in_spite_of_a_typo() {
     let provider = Provider::with(endless()).await;
     provider.simulator.set_agent(agent(silent()));
     let _socket = provider
-        .talks(json!({"user_id": "u", "userId": "u", "conversation_config_override": {"tts": {"voice_id": "v"}}}))
+        .sessions(json!({"user_id": "u", "userId": "u", "conversation_config_override": {"tts": {"voice_id": "v"}}}))
         .await;
-    let talk = provider.talk_until("begun", |talk| talk.began_after_ms.is_some()).await;
-    assert_eq!((talk.voice_id.as_deref(), talk.violation_count), (Some("v"), 1));
+    let session = provider.session_until("begun", |session| session.began_after_ms.is_some()).await;
+    assert_eq!((session.voice_id.as_deref(), session.violation_count), (Some("v"), 1));
 }
 
 #[actix_web::test]
@@ -236,7 +241,7 @@ async fn a_flood_of_violations_is_bounded() {
     for _ in 0..300 {
         socket.send(json!({"type": "x".repeat(5_000)})).await;
     }
-    let talk = provider.talk_until("all came", |talk| talk.violation_count == 300).await;
-    assert_eq!(talk.violations.len(), 100);
-    assert!(talk.violations[0].len() < 200);
+    let session = provider.session_until("all came", |session| session.violation_count == 300).await;
+    assert_eq!(session.violations.len(), 100);
+    assert!(session.violations[0].len() < 200);
 }

@@ -113,8 +113,9 @@ async fn the_agent_speaks_in_each_format_in_the_tone_of_its_voice() {
             ..agent(json!([{"do": "say", "text": "", "ms": 1000, "until": "sent"}, {"do": "end"}]))
         };
         provider.simulator.set_agent(told);
-        let mut socket =
-            provider.talks(json!({"conversation_config_override": {"tts": {"voice_id": "voice-7"}}})).await;
+        let mut socket = provider
+            .sessions(json!({"conversation_config_override": {"tts": {"voice_id": "voice-7"}}}))
+            .await;
         assert_eq!(socket.ends().await.0, Some(1000));
         let metadata =
             &socket.all("conversation_initiation_metadata")[0]["conversation_initiation_metadata_event"];
@@ -138,7 +139,9 @@ async fn the_agent_speaks_in_each_format_in_the_tone_of_its_voice() {
 async fn the_first_message_says_what_the_conversation_is_like() {
     let provider = Provider::with(endless()).await;
     provider.simulator.set_agent(agent(json!([
-        {"role": "agent", "message": "Hi {{name}}."}, {"do": "hear", "within_ms": 20}, {"role": "agent", "message": "Bye {{name}}."},
+        {"role": "agent", "message": "Hi {{name}}."},
+        {"do": "hear", "within_ms": 20},
+        {"role": "agent", "message": "Bye {{name}}."},
         {"do": "end"},
     ])));
     let data = json!({
@@ -152,7 +155,7 @@ async fn the_first_message_says_what_the_conversation_is_like() {
         "user_id": "u",
         "source_info": {"source": "precall", "version": null},
     });
-    let mut socket = provider.talks(data.clone()).await;
+    let mut socket = provider.sessions(data.clone()).await;
     assert_eq!(socket.ends().await, (Some(1000), String::new()));
     assert_eq!(socket.kinds(), ["conversation_initiation_metadata", "agent_response", "agent_response"]);
     assert!(socket.all("ping").is_empty(), "only what was asked for");
@@ -162,17 +165,17 @@ async fn the_first_message_says_what_the_conversation_is_like() {
         .map(|said| said["agent_response_event"]["agent_response"].clone())
         .collect();
     assert_eq!(said, ["Welcome Ann", "Bye Ann."]);
-    let talk = provider.last_talk();
-    assert_eq!(talk.violations, Vec::<String>::new());
-    assert_eq!((talk.voice_id.as_deref(), &talk.initiation["user_id"]), (Some("v"), &json!("u")));
-    let done = provider.reaches(&talk.conversation_id, "done").await;
+    let session = provider.last_talk();
+    assert_eq!(session.violations, Vec::<String>::new());
+    assert_eq!((session.voice_id.as_deref(), &session.initiation["user_id"]), (Some("v"), &json!("u")));
+    let done = provider.reaches(&session.conversation_id, "done").await;
     assert_eq!(done["user_id"], "u");
     assert_eq!(done["conversation_initiation_client_data"]["dynamic_variables"]["call_id"], "c");
     assert_eq!(done["metadata"]["phone_call"], Value::Null);
     assert_eq!(done["metadata"]["authorization_method"], "public");
 
     let mut waits =
-        provider.talks(json!({"conversation_config_override": {"agent": {"first_message": ""}}})).await;
+        provider.sessions(json!({"conversation_config_override": {"agent": {"first_message": ""}}})).await;
     waits.ends().await;
     assert_eq!(waits.all("agent_response").len(), 1, "it waits for the caller");
 }
@@ -187,9 +190,14 @@ async fn what_the_agent_does_not_allow_ends_it_before_it_begins() {
     let shown = provider.get("/v1/convai/agents/agent_1").await.json();
     let overrides = &shown["platform_settings"]["overrides"]["conversation_config_override"];
     assert_eq!((&overrides["tts"]["voice_id"], &overrides["tts"]["speed"]), (&json!(false), &json!(true)));
-    let with_voice = |voice: &str| json!({"conversation_config_override": {"tts": {"voice_id": voice}}, "dynamic_variables": {"call_id": "c"}});
+    let with_voice = |voice: &str| {
+        json!({
+            "conversation_config_override": {"tts": {"voice_id": voice}},
+            "dynamic_variables": {"call_id": "c"},
+        })
+    };
 
-    let mut socket = provider.talks(with_voice("v")).await;
+    let mut socket = provider.sessions(with_voice("v")).await;
     let reason = "Override for field 'voice_id' is not allowed by config.";
     assert_eq!(socket.ends().await, (Some(1008), reason.to_owned()));
     let error = &socket.all("error")[0]["error_event"];
@@ -200,7 +208,7 @@ async fn what_the_agent_does_not_allow_ends_it_before_it_begins() {
     let failed = provider.reaches(&provider.last_talk().conversation_id, "failed").await;
     assert_eq!(failed["metadata"]["error"], json!({"code": 1008, "reason": reason}));
 
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     assert_eq!(socket.ends().await.0, Some(1008));
     assert_eq!(socket.all("error")[0]["error_event"]["error_type"], "missing_dynamic_variable");
     assert_eq!(provider.last_talk().violations, Vec::<String>::new(), "the message itself was right");
@@ -210,14 +218,14 @@ async fn what_the_agent_does_not_allow_ends_it_before_it_begins() {
     let deleted = provider.clone_voice("v").await;
     provider.delete(&format!("/v1/voices/{deleted}")).await;
     for voice in [deleted.as_str(), "nobody"] {
-        let mut socket = provider.talks(with_voice(voice)).await;
+        let mut socket = provider.sessions(with_voice(voice)).await;
         assert_eq!(socket.ends().await.0, Some(1008), "{voice}");
         assert_eq!(socket.kinds(), ["error"]);
         assert_eq!(socket.all("error")[0]["error_event"]["error_type"], "value_error");
     }
     told.lost_voice = LostVoice::AtSpeech;
     provider.simulator.set_agent(told);
-    let mut socket = provider.talks(with_voice("nobody")).await;
+    let mut socket = provider.sessions(with_voice("nobody")).await;
     assert_eq!(socket.ends().await.0, Some(1002));
     assert_eq!(socket.kinds(), ["conversation_initiation_metadata", "error"]);
     assert_eq!(socket.all("error")[0]["error_event"]["error_type"], "tts_cascade_error");
@@ -228,7 +236,7 @@ async fn a_voice_that_is_deleted_while_it_speaks_is_lost() {
     let provider = Provider::with(endless()).await;
     let voice = provider.clone_voice("v").await;
     let mut socket =
-        provider.talks(json!({"conversation_config_override": {"tts": {"voice_id": voice}}})).await;
+        provider.sessions(json!({"conversation_config_override": {"tts": {"voice_id": voice}}})).await;
     audio_of(&socket.until("audio").await);
     provider.delete(&format!("/v1/voices/{voice}")).await;
     assert_eq!(socket.ends().await.0, Some(1002));
@@ -244,11 +252,11 @@ async fn it_begins_without_a_first_message_after_a_moment() {
     provider.simulator.set_agent(Agent { initiation_ms: 60, ..Agent::default() });
     let mut socket = provider.opens(&provider.socket_url()).await;
     socket.until("conversation_initiation_metadata").await;
-    let talk = provider.last_talk();
-    assert!(talk.began_after_ms.unwrap() >= 60, "{talk:?}");
-    assert_eq!(talk.violations, Vec::<String>::new());
+    let session = provider.last_talk();
+    assert!(session.began_after_ms.unwrap() >= 60, "{session:?}");
+    assert_eq!(session.violations, Vec::<String>::new());
     socket.initiate(json!({})).await;
-    provider.talk_until("too late", |talk| talk.violation_count == 1).await;
+    provider.session_until("too late", |session| session.violation_count == 1).await;
 }
 
 #[actix_web::test]
@@ -264,7 +272,7 @@ async fn faults_fall_on_the_socket_alone() {
     }
     provider.simulator.set_faults(vec![Fault { close: true, times: Some(1), ..Fault::on(place) }]);
     assert!(provider.client.ws(provider.socket_url()).connect().await.is_err());
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     socket.until("conversation_initiation_metadata").await;
     assert_eq!(provider.last_talk().end, None);
     assert!(provider.simulator.hang_up(&provider.last_talk().conversation_id));

@@ -31,7 +31,7 @@ async fn dialogues_are_had_in_turn() {
     provider.simulator.set_agent(serde_json::from_value(settings).unwrap());
     let mut heard = std::collections::BTreeSet::new();
     for _ in 0..3 {
-        let mut socket = provider.talks(json!({})).await;
+        let mut socket = provider.sessions(json!({})).await;
         let said = socket.until("agent_response").await;
         heard.insert(said["agent_response_event"]["agent_response"].as_str().unwrap().to_owned());
     }
@@ -41,7 +41,7 @@ async fn dialogues_are_had_in_turn() {
 #[actix_web::test]
 async fn by_default_it_greets_listens_and_answers() {
     let provider = Provider::with(endless()).await;
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     socket.until("agent_response").await;
     socket.say_for(150, 8_000).await;
     let heard = socket.until("user_transcript").await;
@@ -64,9 +64,9 @@ async fn by_default_it_greets_listens_and_answers() {
             "agent_response"
         ]
     );
-    let talk = provider.last_talk();
-    assert_eq!(talk.said[0].sent_ms, talk.said[0].length_ms);
-    assert_eq!(talk.said[0].length_ms, 66 * 26);
+    let session = provider.last_talk();
+    assert_eq!(session.said[0].sent_ms, session.said[0].length_ms);
+    assert_eq!(session.said[0].length_ms, 66 * 26);
 }
 
 #[actix_web::test]
@@ -139,13 +139,13 @@ async fn an_interruption_ends_what_it_says() {
     let ids: Vec<u64> = socket.all("audio").iter().map(|audio| event_id(audio, "audio_event")).collect();
     assert_eq!(ids[ids.len() - 3..], [1, 1, at + 1]);
 
-    let talk = provider.last_talk();
-    let said = &talk.said[0];
+    let session = provider.last_talk();
+    let said = &session.said[0];
     assert!(
         said.sent_ms < 2_000 && said.heard_ms.unwrap() >= 300 && said.heard_ms.unwrap() < said.sent_ms,
         "{said:?}"
     );
-    let done = provider.reaches(&talk.conversation_id, "done").await;
+    let done = provider.reaches(&session.conversation_id, "done").await;
     let turn = &done["transcript"][0];
     assert_eq!(
         (&turn["message"], &turn["original_message"], &turn["interrupted"]),
@@ -189,7 +189,7 @@ async fn a_tool_is_called_and_its_result_awaited() {
     socket
         .send(json!({"type": "client_tool_result", "tool_call_id": "other", "result": "", "is_error": false}))
         .await;
-    provider.talk_until("a wrong id", |talk| talk.violation_count == 1).await;
+    provider.session_until("a wrong id", |session| session.violation_count == 1).await;
     assert!(socket.all("agent_response").is_empty(), "it waits");
     socket
         .send(json!({"type": "client_tool_result", "tool_call_id": id, "result": "busy", "is_error": true}))
@@ -197,10 +197,10 @@ async fn a_tool_is_called_and_its_result_awaited() {
     socket.until("agent_response").await;
     let slow = socket.until("client_tool_call").await["client_tool_call"]["tool_call_id"].clone();
     assert_eq!(socket.ends().await.0, Some(1000));
-    let talk = provider.last_talk();
-    let answer = talk.tool_calls[0].answer.clone().unwrap();
+    let session = provider.last_talk();
+    let answer = session.tool_calls[0].answer.clone().unwrap();
     assert_eq!((answer.result.as_str(), answer.is_error), ("busy", true));
-    assert_eq!((&json!(talk.tool_calls[1].tool_call_id), &talk.tool_calls[1].answer), (&slow, &None));
+    assert_eq!((&json!(session.tool_calls[1].tool_call_id), &session.tool_calls[1].answer), (&slow, &None));
 }
 
 #[actix_web::test]
@@ -208,7 +208,7 @@ async fn a_stall_keeps_its_pings_and_a_freeze_does_not() {
     let provider = Provider::with(endless()).await;
     let follows = async |script: Value| {
         provider.simulator.set_agent(super::super::Agent { ping_ms: 40, ..super::socket::agent(script) });
-        let mut socket = provider.talks(json!({})).await;
+        let mut socket = provider.sessions(json!({})).await;
         socket.ends().await;
         socket
     };
@@ -220,16 +220,22 @@ async fn a_stall_keeps_its_pings_and_a_freeze_does_not() {
         pauses.max_by_key(|(pause, _, _)| *pause).unwrap()
     };
     let socket = follows(json!([
-        {"do": "say", "text": "x", "ms": 400, "stall": {"at_ms": 200, "ms": 500}}, {"do": "stall", "ms": 100}, {"do": "end"},
+        {"do": "say", "text": "x", "ms": 400, "stall": {"at_ms": 200, "ms": 500}},
+        {"do": "stall", "ms": 100},
+        {"do": "end"},
     ]))
     .await;
     let (pause, from, to) = longest_pause(&at(&socket, "audio"));
     assert!(pause >= Duration::from_millis(480), "{pause:?}");
     let meanwhile = at(&socket, "ping").into_iter().filter(|at| (from..to).contains(at)).count();
     assert!(meanwhile >= 3, "{meanwhile} pings");
-    let socket =
-        follows(json!([{"do": "wait", "ms": 100}, {"do": "freeze", "ms": 500}, {"do": "wait", "ms": 100}, {"do": "end"}]))
-            .await;
+    let socket = follows(json!([
+        {"do": "wait", "ms": 100},
+        {"do": "freeze", "ms": 500},
+        {"do": "wait", "ms": 100},
+        {"do": "end"},
+    ]))
+    .await;
     let (pause, _, _) = longest_pause(&at(&socket, "ping"));
     assert!(pause >= Duration::from_millis(480), "{pause:?}");
 }
@@ -255,7 +261,9 @@ async fn silence_and_sound_follow_each_other() {
 async fn raw_messages_go_out_as_they_are() {
     let provider = Provider::with(endless()).await;
     let script = json!([
-        {"do": "send", "message": {"type": "agent_response_complete", "agent_response_complete_event": {"event_id": 1}}},
+        {"do": "send", "message": {
+            "type": "agent_response_complete", "agent_response_complete_event": {"event_id": 1},
+        }},
         {"do": "send_text", "text": "{\"type\":"},
         {"do": "error", "code": 1002, "error_type": "llm_timeout", "message": "slow"},
         {"do": "wait", "ms": 40},
@@ -275,7 +283,7 @@ async fn vad_scores_come_when_they_are_wanted() {
         json!([{"do": "vad_score", "score": 0.5}, {"do": "wait", "ms": 600_000}]),
     ));
     let wanted = json!({"conversation_config_override": {"conversation": {"client_events": ["vad_score"]}}});
-    let mut socket = provider.talks(wanted).await;
+    let mut socket = provider.sessions(wanted).await;
     assert_eq!(socket.until("vad_score").await["vad_score_event"]["vad_score"], 0.5);
     socket.say(&8_000_i16.to_le_bytes().repeat(160)).await;
     assert_eq!(socket.until("vad_score").await["vad_score_event"]["vad_score"], 0.96);

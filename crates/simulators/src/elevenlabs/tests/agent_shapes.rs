@@ -26,7 +26,8 @@ impl Contract {
         let Ok(text) = std::fs::read_to_string(&file) else {
             // Written past the test harness, which keeps what a passing test prints.
             let skipped = format!(
-                "SKIPPED: messages are not held against the provider's AsyncAPI file: {} is not there; set PRECALL_PROVIDER_FACTS\n",
+                "SKIPPED: messages are not compared with the provider's AsyncAPI file: {} is missing; \
+                 set PRECALL_PROVIDER_FACTS\n",
                 file.display()
             );
             let _ = std::io::stderr().write_all(skipped.as_bytes());
@@ -190,7 +191,7 @@ async fn what_is_sent_is_what_the_asyncapi_file_says() {
     ]);
     let every = CLIENT_EVENTS.iter().map(|&event| event.to_owned()).collect();
     provider.simulator.set_agent(Agent { client_events: every, ..agent(script) });
-    let mut socket = provider.talks(json!({})).await;
+    let mut socket = provider.sessions(json!({})).await;
     socket.ends().await;
     let mut seen = BTreeSet::new();
     for message in messages(&socket) {

@@ -19,7 +19,7 @@ impl Contract {
         let file = folder.join("elevenlabs-openapi.json");
         let Ok(text) = std::fs::read_to_string(&file) else {
             eprintln!(
-                "SKIPPED: answers are not held against the provider's OpenAPI file: {} is absent",
+                "SKIPPED: answers are not compared with the provider's OpenAPI file: {} is missing",
                 file.display()
             );
             return None;

@@ -42,11 +42,18 @@ async fn a_status_is_answered_as_often_as_told() {
 #[actix_web::test]
 async fn a_body_is_answered_as_it_is() {
     let provider = Provider::default().await;
-    order(&provider, json!([
-        {"path": DIAL, "body": {"success": false, "message": "no", "conversation_id": null, "sip_call_id": null}, "times": 1},
-        {"path": DIAL, "body": "{\"success\":", "times": 1},
-        {"path": DIAL, "status": 422, "times": 1},
-    ]))
+    order(
+        &provider,
+        json!([
+            {
+                "path": DIAL,
+                "body": {"success": false, "message": "no", "conversation_id": null, "sip_call_id": null},
+                "times": 1,
+            },
+            {"path": DIAL, "body": "{\"success\":", "times": 1},
+            {"path": DIAL, "status": 422, "times": 1},
+        ]),
+    )
     .await;
     let refused = provider.dial("+1", Value::Null).await;
     assert_eq!((refused.status, refused.json()["success"].clone()), (200, json!(false)));

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use serde_json::{Value, json};
 
-use super::super::{Agent, TalkReport};
+use super::super::{Agent, SessionReport};
 use super::{Provider, eventually};
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -188,7 +188,7 @@ impl Provider {
     }
 
     /// Opens a conversation with a public agent and says what it shall be like.
-    pub(super) async fn talks(&self, initiation: Value) -> Socket {
+    pub(super) async fn sessions(&self, initiation: Value) -> Socket {
         let mut socket = self.opens(&self.socket_url()).await;
         socket.initiate(initiation).await;
         socket
@@ -197,16 +197,20 @@ impl Provider {
     /// A conversation whose agent follows this script.
     pub(super) async fn follows(&self, script: Value) -> Socket {
         self.simulator.set_agent(agent(script));
-        self.talks(json!({})).await
+        self.sessions(json!({})).await
     }
 
     /// What became of the last conversation.
-    pub(super) fn last_talk(&self) -> TalkReport {
-        self.simulator.talks().pop().unwrap()
+    pub(super) fn last_talk(&self) -> SessionReport {
+        self.simulator.sessions().pop().unwrap()
     }
 
     /// Waits until the last conversation looks so.
-    pub(super) async fn talk_until(&self, what: &str, looks: impl Fn(&TalkReport) -> bool) -> TalkReport {
-        eventually(what, || async { Some(self.last_talk()).filter(|talk| looks(talk)) }).await
+    pub(super) async fn session_until(
+        &self,
+        what: &str,
+        looks: impl Fn(&SessionReport) -> bool,
+    ) -> SessionReport {
+        eventually(what, || async { Some(self.last_talk()).filter(|session| looks(session)) }).await
     }
 }

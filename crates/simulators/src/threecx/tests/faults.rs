@@ -12,7 +12,14 @@ use super::{Chunk, Hearing, Pbx, leg_path, options, stream_path, tone};
 async fn answers_are_replaced_as_often_as_told() {
     let pbx = Pbx::default().await;
     let order = json!([
-        {"path": "/callcontrol", "method": "get", "status": 503, "headers": {"retry-after": "1"}, "skip": 1, "times": 2},
+        {
+            "path": "/callcontrol",
+            "method": "get",
+            "status": 503,
+            "headers": {"retry-after": "1"},
+            "skip": 1,
+            "times": 2,
+        },
         {"path": "/callcontrol/9", "method": "GET", "body": "no json"},
         {"suffix": "/drop", "status": 422, "body": {"finalstatus": "Failed"}},
     ]);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, Cause, ConversationId, Grade, GreetingEnd, HandoffFailure, Job, JobId, LineId,
-    NoVoice, Person, Proof, ProofWay, ProvedBy, Purpose, Request, Route, Rung, Silence, Speaker, VoiceId,
-    VoiceSource, VoiceWait,
+    Admission, AgentLoss, CallPart, Cause, CloneJobId, ConversationId, Grade, GreetingEnd, HandoffFailure,
+    LineId, NoVoice, Person, Proof, ProofWay, ProvedBy, Purpose, Request, Route, Rung, Silence, Speaker,
+    VoiceId, VoiceSource, VoiceWait,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
@@ -69,7 +69,7 @@ closed_names!(
     Grade,
     GreetingEnd,
     HandoffFailure,
-    Job,
+    CallPart,
     NoVoice,
     ProofWay,
     ProvedBy,
@@ -107,7 +107,7 @@ impl Stored for Duration {
     }
 }
 
-impl Stored for JobId {
+impl Stored for CloneJobId {
     type Form<'a> = Cow<'a, str>;
 
     fn form(&self) -> Cow<'_, str> {

@@ -1,3 +1,5 @@
+//! The stored events are decoded and encoded as version 1 wrote them.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that cannot go on should stop.
 
 use std::collections::BTreeSet;

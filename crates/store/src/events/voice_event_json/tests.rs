@@ -1,3 +1,5 @@
+//! The events of clone jobs are encoded as version 1 wrote them.
+
 #![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
 
 use super::*;

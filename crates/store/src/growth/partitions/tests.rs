@@ -1,3 +1,5 @@
+//! Names and bounds of partitions.
+
 use super::*;
 
 #[test]

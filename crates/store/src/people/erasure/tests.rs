@@ -1,3 +1,5 @@
+//! The digits that a search for a number uses.
+
 use super::*;
 
 #[test]

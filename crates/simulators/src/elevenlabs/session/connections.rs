@@ -1,4 +1,4 @@
-//! The connections under the conversations. Nothing waits for one: what a client does not take stays with its talk.
+//! The connections of the conversations. Nothing waits for one: messages to a slow client stay in its session.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,60 +6,60 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use actix_ws::{CloseCode, CloseReason, Message, Session};
+use actix_ws::{CloseCode, CloseReason, Message};
 use futures_util::Sink;
 use tokio::sync::oneshot;
 
-use super::talk::Outgoing;
+use super::agent_session::Outgoing;
 
 /// One connection. Dropping it drops the connection.
-struct Line {
-    session: Session,
-    /// Its end ends the task that reads.
+struct Connection {
+    socket: actix_ws::Session,
+    /// Dropping it ends the task that reads.
     _reading: oneshot::Sender<()>,
 }
 
-impl Line {
+impl Connection {
     /// Whether a message can be given to it now.
     fn is_ready(&mut self) -> bool {
-        // Nobody is woken: the next tick asks again.
+        // No waker is needed: the next tick asks again.
         let mut context = Context::from_waker(Waker::noop());
-        matches!(Pin::new(&mut self.session).poll_ready(&mut context), Poll::Ready(Ok(())))
+        matches!(Pin::new(&mut self.socket).poll_ready(&mut context), Poll::Ready(Ok(())))
     }
 
     fn give(&mut self, message: Message) {
         // It is ready; a connection that is gone meanwhile is noticed by the task that reads.
-        let _gone = Pin::new(&mut self.session).start_send(message);
+        let _gone = Pin::new(&mut self.socket).start_send(message);
     }
 }
 
 /// The connections of this thread, by the number of the conversation.
 #[derive(Default)]
-pub(in crate::elevenlabs) struct Lines(RefCell<HashMap<u64, Line>>);
+pub(in crate::elevenlabs) struct Connections(RefCell<HashMap<u64, Connection>>);
 
-impl fmt::Debug for Lines {
+impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Lines({})", self.0.borrow().len())
+        write!(f, "Connections({})", self.0.borrow().len())
     }
 }
 
-impl Lines {
+impl Connections {
     /// A connection is there. The receiver hears of its end.
-    pub(super) fn open(&self, number: u64, session: Session) -> oneshot::Receiver<()> {
+    pub(super) fn open(&self, number: u64, socket: actix_ws::Session) -> oneshot::Receiver<()> {
         let (reading, over) = oneshot::channel();
-        self.0.borrow_mut().insert(number, Line { session, _reading: reading });
+        self.0.borrow_mut().insert(number, Connection { socket, _reading: reading });
         over
     }
 
     /// A connection is dropped.
     pub(super) fn close(&self, number: u64) {
         // Taken out first: dropping it wakes others.
-        let line = self.0.borrow_mut().remove(&number);
-        drop(line);
+        let connection = self.0.borrow_mut().remove(&number);
+        drop(connection);
     }
 
     pub(super) fn is_ready(&self, number: u64) -> bool {
-        self.0.borrow_mut().get_mut(&number).is_some_and(Line::is_ready)
+        self.0.borrow_mut().get_mut(&number).is_some_and(Connection::is_ready)
     }
 
     /// Gives something to a connection that is ready.
@@ -73,8 +73,8 @@ impl Lines {
             }
             Outgoing::Drop => return self.close(number),
         };
-        if let Some(line) = self.0.borrow_mut().get_mut(&number) {
-            line.give(message);
+        if let Some(connection) = self.0.borrow_mut().get_mut(&number) {
+            connection.give(message);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who may post, how much, and how slowly: checked before the body is read.
+//! Webhook bodies: signature, trusted addresses, size and time limits.
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ async fn every_wrong_signature_is_401() {
 }
 
 #[actix_web::test]
-async fn replays_are_taken_inside_the_window_alone() {
+async fn replays_are_accepted_inside_the_time_window_only() {
     let server = run();
     let report = br#"{"type":"post_call_transcription","data":{"agent_id":"a","conversation_id":"c","status":"done"}}"#;
     for (path, body, seconds, status) in [
@@ -66,7 +66,7 @@ async fn replays_are_taken_inside_the_window_alone() {
 }
 
 #[actix_web::test]
-async fn the_content_type_is_not_insisted_on() {
+async fn every_content_type_is_accepted() {
     let server = run();
     for media_type in ["text/plain", "application/x-www-form-urlencoded", ""] {
         let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), ENDED.as_bytes(), now_plus(0));
@@ -76,9 +76,9 @@ async fn the_content_type_is_not_insisted_on() {
 }
 
 #[actix_web::test]
-async fn a_large_body_is_refused_by_its_announcement() {
+async fn a_large_body_is_refused_by_its_announced_length() {
     let server = run();
-    // Nothing of the body is sent: whoever waits for it waits in vain.
+    // The body is never sent, so the server must answer without it.
     for path in [THREECX, "/webhook/elevenlabs/initiation"] {
         let mut stream = connect(server.address).await;
         let head = head("POST", path, &[("content-length", "209715200")]);
@@ -89,7 +89,7 @@ async fn a_large_body_is_refused_by_its_announcement() {
 }
 
 #[actix_web::test]
-async fn a_large_body_gets_its_answer_even_if_it_is_sent() {
+async fn a_client_that_sends_a_large_body_gets_the_refusal() {
     let server = run();
     let body = vec![b' '; 3 * 1024 * 1024];
     assert_eq!(server.post_at(THREECX, 0, &body).await.code(), "body_too_large");
@@ -98,7 +98,7 @@ async fn a_large_body_gets_its_answer_even_if_it_is_sent() {
 }
 
 #[actix_web::test]
-async fn a_body_without_a_length_is_bounded_as_it_comes() {
+async fn a_body_without_a_length_is_limited_while_it_is_read() {
     let server = run();
     let body = vec![b' '; 1024 * 1024 + 1];
     let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), &body, now_plus(0));
@@ -113,7 +113,7 @@ async fn a_body_without_a_length_is_bounded_as_it_comes() {
 }
 
 #[actix_web::test]
-async fn a_body_that_stops_is_given_up() {
+async fn a_body_that_stalls_times_out() {
     let server = run();
     let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), ENDED.as_bytes(), now_plus(0));
     let mut stream = connect(server.address).await;
@@ -127,7 +127,7 @@ async fn a_body_that_stops_is_given_up() {
 }
 
 #[actix_web::test]
-async fn a_body_that_breaks_off_reaches_nobody() {
+async fn an_incomplete_body_does_not_reach_the_engine() {
     let server = run();
     let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), ENDED.as_bytes(), now_plus(0));
     let mut stream = connect(server.address).await;
@@ -142,7 +142,7 @@ async fn a_body_that_breaks_off_reaches_nobody() {
 }
 
 #[actix_web::test]
-async fn a_refused_small_body_does_not_cost_the_connection() {
+async fn the_connection_survives_a_refused_small_body() {
     let server = run();
     let mut stream = connect(server.address).await;
     let request = |path: &str| {
@@ -157,7 +157,7 @@ async fn a_refused_small_body_does_not_cost_the_connection() {
 }
 
 #[actix_web::test]
-async fn without_a_secret_nothing_is_asked_for() {
+async fn without_a_secret_no_signature_is_needed() {
     let mut settings = settings();
     settings.threecx.auth = WebhookAuth::OpenInDevelopment;
     let server = run_with(settings);
@@ -203,7 +203,7 @@ fn signed_from(forwarded_for: &str) -> Vec<(&'static str, String)> {
 }
 
 #[actix_web::test]
-async fn other_methods_are_405_and_say_which_is_right() {
+async fn other_methods_are_405_with_an_allow_header() {
     let server = run();
     for path in [THREECX, POSTCALL, "/webhook/elevenlabs/initiation"] {
         for method in ["GET", "PUT", "DELETE", "PATCH"] {
@@ -219,7 +219,7 @@ async fn other_methods_are_405_and_say_which_is_right() {
 }
 
 #[actix_web::test]
-async fn initiation_asks_for_its_secret_and_answers_the_fallback_voice() {
+async fn initiation_needs_its_secret_and_answers_with_the_fallback_voice() {
     let server = run();
     let path = "/webhook/elevenlabs/initiation";
     let body = br#"{"caller_id":"+1","agent_id":"a","called_number":"+2","call_sid":"s"}"#;

@@ -1,43 +1,43 @@
-//! What is used of what there is, in the units that administrators buy; part of `/health` and of the board.
+//! Use of limited resources, in the units that administrators buy. Part of `/health` and of the live board.
 
 use precall_actors::api::{BudgetUse, CapacityHealth, Measure};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What is used of what there is. What is not known, or has no limit, is null.
+/// Use of limited resources. Unknown values and missing limits are null.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CapacityAnswer {
     /// Live calls, of `MAX_LIVE_CALLS`.
     live_calls: MeasureAnswer,
-    /// Conversations at the provider, of the lower of `AGENT_CONCURRENCY` and the agent's own limit.
+    /// Conversations at ElevenLabs, of the lower of `AGENT_CONCURRENCY` and the agent's own limit.
     agents: MeasureAnswer,
     /// Voice slots of the account.
     voice_slots: MeasureAnswer,
     /// Voices added or edited, of what the account allows.
     voice_edits: MeasureAnswer,
-    /// Calls that the PBX carries at once, by `THREECX_SIMULTANEOUS_CALLS`; nobody tells how many it does.
+    /// Simultaneous calls of the PBX, by `THREECX_SIMULTANEOUS_CALLS`. Their use is not known.
     threecx_calls: MeasureAnswer,
     /// Budgets of the installation.
     budgets: Vec<BudgetAnswer>,
 }
 
-/// How much of something.
+/// Use of one resource.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MeasureAnswer {
-    /// Used.
+    /// In use.
     used: Option<u64>,
-    /// There is.
+    /// The limit.
     limit: Option<u64>,
-    /// Whether there is less of it than `MAX_LIVE_CALLS` needs.
+    /// Whether the limit is below `MAX_LIVE_CALLS`.
     short: bool,
 }
 
-/// How far a budget is used.
+/// Use of a budget.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BudgetAnswer {
     /// Its name.
     budget: &'static str,
-    /// Whole percent, 100 and more when it is used up.
+    /// Percent, rounded down; 100 or more when it is used up.
     percent: u64,
 }
 

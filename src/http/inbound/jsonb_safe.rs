@@ -1,23 +1,28 @@
-//! JSON that PostgreSQL can keep. Its `jsonb` refuses things that are valid JSON: NUL, halves of surrogate pairs, numbers of
-//! absurd size, towers of brackets. A report must not be lost for one letter, so these are replaced, not refused.
+//! Makes JSON safe for a `jsonb` column of PostgreSQL.
+//!
+//! `jsonb` refuses some valid JSON: NUL, unpaired surrogates, very large numbers, very deep nesting. They are replaced,
+//! so that a report is not lost for one character; only nesting that is too deep is refused.
 
 use std::borrow::Cow;
 
-/// More brackets within brackets than any report has; the database's own stack ends at some thousands.
+/// Nesting depth. No report is that deep; the stack of PostgreSQL allows some thousands.
 const DEPTH_MAX: usize = 100;
-/// Bytes of a number. A double needs 24.
+/// Longest number, in bytes. A double needs 24.
 const NUMBER_MAX: usize = 64;
-/// What doubles reach.
+/// Largest exponent of a double.
 const EXPONENT_MAX: i64 = 308;
-/// U+FFFD in UTF-8 would do as well; an escape keeps text that was ASCII in ASCII.
+/// U+FFFD as an escape, so that ASCII text stays ASCII.
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
 /// The body is nested too deeply to be a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooDeep;
 
-/// The same JSON with everything replaced that PostgreSQL refuses. What is not JSON stays what it is.
-pub(crate) fn storable(json: &[u8]) -> Result<Cow<'_, [u8]>, TooDeep> {
+/// The same JSON with everything replaced that `jsonb` refuses. Invalid JSON stays as it is.
+///
+/// # Errors
+/// [`TooDeep`].
+pub(crate) fn jsonb_safe(json: &[u8]) -> Result<Cow<'_, [u8]>, TooDeep> {
     let mut scan = Scan { json, at: 0, copied: 0, out: Vec::new(), depth: 0 };
     while let Some(byte) = scan.peek(0) {
         match byte {
@@ -47,7 +52,7 @@ pub(crate) fn storable(json: &[u8]) -> Result<Cow<'_, [u8]>, TooDeep> {
 struct Scan<'a> {
     json: &'a [u8],
     at: usize,
-    /// Up to here everything is in `out`.
+    /// Everything before this offset is in `out`.
     copied: usize,
     out: Vec<u8>,
     depth: usize,
@@ -73,7 +78,7 @@ impl Scan<'_> {
     fn string(&mut self) {
         self.skip(1);
         loop {
-            // Nearly all of a transcript is passed here.
+            // Fast path: nearly all of a transcript is plain text.
             let rest = self.json.get(self.at..).unwrap_or_default();
             let Some(plain) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
                 return self.skip(rest.len());
@@ -89,7 +94,7 @@ impl Scan<'_> {
         }
     }
 
-    /// The number of a `\uXXXX` that stands so many bytes ahead.
+    /// The code unit of a `\uXXXX` escape, `ahead` bytes from here.
     fn escaped_unit(&self, ahead: usize) -> Option<u16> {
         let start = self.at.saturating_add(ahead);
         let escape = self.json.get(start..start.saturating_add(6))?;
@@ -114,14 +119,14 @@ impl Scan<'_> {
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
         let text = rest.get(..length).unwrap_or_default();
-        if length > NUMBER_MAX || !has_modest_exponent(text) {
+        if length > NUMBER_MAX || !has_double_exponent(text) {
             return self.replace(length, b"null");
         }
         self.skip(length);
     }
 }
 
-fn has_modest_exponent(number: &[u8]) -> bool {
+fn has_double_exponent(number: &[u8]) -> bool {
     let Some(place) = number.iter().position(|byte| matches!(byte, b'e' | b'E')) else { return true };
     let digits = number.get(place.saturating_add(1)..).unwrap_or_default();
     let text = std::str::from_utf8(digits).unwrap_or_default();

@@ -6,14 +6,14 @@ use std::borrow::Cow;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::Value;
 
-use super::{TooDeep, storable};
+use super::{TooDeep, jsonb_safe};
 
 fn cleaned(json: &str) -> String {
-    String::from_utf8(storable(json.as_bytes()).unwrap().into_owned()).unwrap()
+    String::from_utf8(jsonb_safe(json.as_bytes()).unwrap().into_owned()).unwrap()
 }
 
 #[test]
-fn what_is_fine_is_left_alone() {
+fn safe_json_is_unchanged() {
     for json in [
         r#"{"a":[1,-2.5e10,true,null],"b":"\u00e4 \ud83d\ude00 \\u0000 \" \\","c":{}}"#,
         "",
@@ -23,12 +23,12 @@ fn what_is_fine_is_left_alone() {
         "\"\\u12",
         "é",
     ] {
-        assert!(matches!(storable(json.as_bytes()).unwrap(), Cow::Borrowed(_)), "{json}");
+        assert!(matches!(jsonb_safe(json.as_bytes()).unwrap(), Cow::Borrowed(_)), "{json}");
     }
 }
 
 #[test]
-fn what_the_database_refuses_is_replaced() {
+fn json_that_jsonb_refuses_is_replaced() {
     for (json, right) in [
         (r#""a\u0000b""#, r#""a\ufffdb""#),
         (r#""\\\u0000""#, r#""\\\ufffd""#),
@@ -46,19 +46,19 @@ fn what_the_database_refuses_is_replaced() {
 }
 
 #[test]
-fn towers_are_refused_and_brackets_in_text_are_none() {
+fn deep_nesting_is_refused_and_brackets_in_text_do_not_count() {
     let tower = "[".repeat(101);
-    assert_eq!(storable(tower.as_bytes()), Err(TooDeep));
+    assert_eq!(jsonb_safe(tower.as_bytes()), Err(TooDeep));
     let text = format!("\"{}\"", "[".repeat(5_000));
-    assert!(storable(text.as_bytes()).is_ok());
+    assert!(jsonb_safe(text.as_bytes()).is_ok());
     let wide = "[],".repeat(5_000);
-    assert!(storable(wide.as_bytes()).is_ok());
+    assert!(jsonb_safe(wide.as_bytes()).is_ok());
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        drop(storable(&bytes));
+    fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        drop(jsonb_safe(&bytes));
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn refused(body: &str) -> Code {
 }
 
 #[test]
-fn the_documented_body_is_understood() {
+fn the_documented_body_is_parsed() {
     let call = incoming(
         r#"{"event_type":"IncomingCall","call_id":"77","caller_id":"+4930123456","called_number":"100",
             "timestamp":"2026-01-01T00:00:00Z","direction":"In","duration":0,"recording_url":"https://x/y"}"#,
@@ -42,7 +42,7 @@ fn fields_are_read_leniently() {
 }
 
 #[test]
-fn notices_are_told_apart() {
+fn notices_are_distinguished() {
     let kind = |body: &str| match parse(body.as_bytes()).unwrap() {
         Message::Notice(notice) => notice.kind,
         other => panic!("{other:?}"),
@@ -64,7 +64,7 @@ fn notices_are_told_apart() {
 }
 
 #[test]
-fn our_own_calls_are_told_apart() {
+fn outbound_calls_are_distinguished() {
     for direction in ["Out", "OUTBOUND", "outbound"] {
         let body = format!(r#"{{"event_type":"IncomingCall","direction":"{direction}"}}"#);
         assert!(matches!(parse(body.as_bytes()).unwrap(), Message::Outbound { .. }));
@@ -72,7 +72,7 @@ fn our_own_calls_are_told_apart() {
 }
 
 #[test]
-fn what_is_no_webhook_is_refused_by_name() {
+fn a_wrong_body_is_refused_with_its_code() {
     for body in
         ["", "{", "[]", "null", "7", "\"x\"", "{\"a\":1}x", "\u{feff}{}", "{\"call_id\":1,\"call_id\":2}"]
     {
@@ -97,7 +97,7 @@ fn what_is_no_webhook_is_refused_by_name() {
 }
 
 #[test]
-fn depth_and_secrets_do_no_harm() {
+fn deep_nesting_is_not_an_id_and_values_are_not_repeated() {
     let deep =
         format!(r#"{{"event_type":"CallEnded","call_id":{}{}}}"#, "[".repeat(400_000), "]".repeat(400_000));
     assert_eq!(refused(&deep), Code::NoCall, "an id that is a tower of lists is none");

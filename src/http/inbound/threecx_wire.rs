@@ -1,5 +1,5 @@
-//! The body of a 3CX webhook. Written by hand in call flows, so it is read leniently: numbers as text or digits, null or
-//! missing fields, fields that nobody asked for.
+//! The body of a 3CX webhook. People write it by hand in call flows, so the parser is lenient: numbers as text or digits,
+//! null, missing and unknown fields are fine.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::http::error::{Code, Problem};
 
-/// Bytes of an id, a number or a state; what is longer is none.
+/// Longest id, number or state, in bytes.
 const TEXT_MAX: usize = 255;
-/// Bytes of a URL.
+/// Longest URL, in bytes.
 const URL_MAX: usize = 8_192;
 
-/// What a 3CX webhook says.
+/// A parsed 3CX webhook.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// A call comes in.
+    /// An incoming call.
     Incoming(IncomingCall),
-    /// Something happened to a call.
+    /// An event of a call.
     Notice(PbxNotice),
-    /// A call that our side made.
+    /// An outbound call, which precall ignores.
     Outbound {
-        /// The PBX's id of it.
+        /// The PBX's id of the call.
         threecx_call_id: Option<String>,
     },
 }
 
 impl Message {
-    /// The PBX's id of the call, if it gave one.
+    /// The PBX's id of the call, if present.
     pub(crate) fn threecx_call_id(&self) -> Option<&str> {
         let id = match self {
             Self::Incoming(call) => &call.threecx_call_id,
@@ -56,7 +56,10 @@ struct Wire {
     recording_url: Text,
 }
 
-/// Reads a body.
+/// Parses a body.
+///
+/// # Errors
+/// `bad_json`, `unknown_event_type`, `bad_field` or `no_call`.
 pub(crate) fn parse(body: &[u8]) -> Result<Message, Problem> {
     let wire: Wire = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
@@ -93,7 +96,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Message, Problem> {
     Ok(Message::Notice(PbxNotice { threecx_call_id, caller, called, kind }))
 }
 
-/// When the PBX says that it happened: RFC 3339, or seconds since 1970.
+/// The PBX's time of the event: RFC 3339, or seconds since 1970.
 pub(crate) fn happened_at(body: &[u8]) -> Option<At> {
     #[derive(Deserialize)]
     struct Stamp {
@@ -108,7 +111,7 @@ pub(crate) fn happened_at(body: &[u8]) -> Option<At> {
     Some(At(micros))
 }
 
-/// Whole seconds; zero counts, and what is no number of seconds says nothing.
+/// A duration in whole seconds; `None` for other text.
 fn seconds(text: &Text) -> Option<Duration> {
     text.0.as_deref().and_then(|text| text.parse::<u32>().ok()).map(|n| Duration::from_secs(u64::from(n)))
 }
@@ -122,20 +125,20 @@ fn is_outbound(direction: &Text) -> Result<bool, Problem> {
     }
 }
 
-/// Where it stopped being JSON; never what stood there.
+/// The problem with line and column, without the text of the body.
 fn not_json(error: &serde_json::Error) -> Problem {
     let (line, column) = (error.line(), error.column());
-    let what = if error.is_data() { "names a field twice or is no object" } else { "is not valid JSON" };
+    let what = if error.is_data() { "names a field twice or is not an object" } else { "is not valid JSON" };
     Problem::new(Code::BadJson, format!("the body {what} (line {line}, column {column})"))
 }
 
-/// Text, or a number taken as text; none for anything else, and for text without content.
+/// Text, or a number as text; `None` for other values and for empty text.
 #[derive(Debug, Default)]
 struct Text(Option<String>);
 
 impl Text {
     fn of(text: &str) -> Self {
-        // PostgreSQL has no NUL in text, and no other control character belongs in a number or an id.
+        // PostgreSQL allows no NUL in text, and ids and numbers contain no control characters.
         let clean: String = text.chars().filter(|letter| !letter.is_control()).collect();
         let clean = clean.trim();
         Self((!clean.is_empty()).then(|| clean.to_owned()))
@@ -179,7 +182,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
-        // Digits of a telephone number beyond 64 bits are lost already: it is no number that anybody dialled.
+        // A number beyond 64 bits has lost digits, so it is not a telephone number.
         Ok(Text(None))
     }
 

@@ -1,7 +1,9 @@
 //! The table of variables.
 use std::collections::BTreeSet;
 
-use super::{DefaultValue, Kind, Section, find, variables};
+use super::super::kind::Kind;
+use super::super::variables::DefaultValue;
+use super::{Section, find, of_section, variables};
 
 #[test]
 fn every_name_is_in_the_table_once_and_in_its_section() {
@@ -11,8 +13,8 @@ fn every_name_is_in_the_table_once_and_in_its_section() {
         assert!(find(variable.name).is_some());
     }
     for section in Section::ALL {
-        assert!(!section.variables().is_empty(), "{section:?}");
-        assert!(section.variables().iter().all(|variable| variable.section == *section), "{section:?}");
+        assert!(!of_section(*section).is_empty(), "{section:?}");
+        assert!(of_section(*section).iter().all(|variable| variable.section == *section), "{section:?}");
     }
     assert_eq!(find("NO_SUCH_NAME").map(|variable| variable.name), None);
 }

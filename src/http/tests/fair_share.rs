@@ -1,4 +1,4 @@
-//! One source that asks too much: refused fast, and alone.
+//! Rate limit of one source.
 
 use std::num::NonZeroU32;
 
@@ -13,7 +13,7 @@ const REPORT: &str =
     r#"{"call_id":"c2","agent_id":"a","transcript":"hello","duration_seconds":"12","status":"completed"}"#;
 
 #[actix_web::test]
-async fn a_flood_is_answered_503_at_once_and_shuts_nobody_else_out() {
+async fn a_flood_gets_503_at_once_and_does_not_affect_others() {
     let server = run_with(Settings { source_limit: NonZeroU32::new(3).unwrap(), ..settings() });
     let mut taken = 0;
     for _ in 0..30 {
@@ -34,12 +34,12 @@ async fn a_flood_is_answered_503_at_once_and_shuts_nobody_else_out() {
 }
 
 #[actix_web::test]
-async fn a_head_that_never_ends_is_given_up() {
+async fn an_endless_head_times_out() {
     let server = run();
     let mut stream = connect(server.address).await;
     stream.write_all(b"POST /webhook/3cx HTTP/1.1\r\nhost: x\r\nx-slow").await.unwrap();
     let mut said = Vec::new();
-    // The end of the connection, with or without a word; never silence.
+    // The server closes the connection, with or without an answer.
     let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
     assert!(ended.is_ok());
     let said = String::from_utf8_lossy(&said);

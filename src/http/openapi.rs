@@ -1,19 +1,21 @@
-//! The description of the API, made from the code that answers.
+//! The OpenAPI document, generated from the handlers.
 
 use actix_web::HttpResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::auth::{Allowed, Read};
-use super::{audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks};
-use crate::http::error::{Code, Problem};
-use crate::http::ops::{health, metrics_page};
-use crate::http::webhooks::{postcall, threecx};
+use super::api::auth::{Allowed, Read};
+use super::api::{
+    audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks,
+};
+use super::error::{Code, Problem};
+use super::ops::{health, metrics_page};
+use super::webhooks::{postcall, threecx};
 
-/// Everything that is documented.
+/// The OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "precall", license(name = "Proprietary"), description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, units are in the names. What is wrong is `application/problem+json` with a `code` that clients may rely on."),
+    info(title = "precall", license(name = "Proprietary"), description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, units are in the names. Errors are `application/problem+json` with a stable `code`."),
     paths(
         calls::list, calls::one, calls::events, operate::hangup, operate::handoff, live::live,
         statistics::statistics, operate::forget_voice, events::events, document,
@@ -40,7 +42,7 @@ impl Modify for Keys {
     }
 }
 
-/// This document.
+/// The OpenAPI document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "document", security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Object, content_type = "application/json"),
     (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),

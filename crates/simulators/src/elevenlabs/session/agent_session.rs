@@ -30,12 +30,12 @@ const MOST_UPDATES: usize = 100;
 const LONGEST_TEXT: usize = 4_096;
 /// Most messages that wait for a client that reads slowly.
 const MOST_WAITING: usize = 1_000;
-/// A client that takes nothing for so long is gone.
+/// A client that reads nothing for this long is gone.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
-/// At most so often it is told how sure the agent is that somebody speaks.
+/// The shortest time between two VAD scores.
 const VAD_EVERY: Duration = Duration::from_millis(100);
 
-/// Something for the client.
+/// A message to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outgoing {
     Text(String),
@@ -49,17 +49,17 @@ pub(super) enum Outgoing {
 pub struct Heard {
     /// Samples a second.
     pub rate: u32,
-    /// The first of it, as far as it is kept; silence where nothing came is not in it.
+    /// The beginning of the audio, as far as it is kept. Gaps between messages are not filled with silence.
     pub samples: Vec<i16>,
 }
 
-/// What a conversation is begun with.
+/// How a conversation starts.
 #[derive(Clone, Debug)]
-pub(in crate::elevenlabs) struct NewTalk {
+pub(in crate::elevenlabs) struct NewSession {
     pub conversation_id: String,
     pub agent: Arc<Agent>,
     pub authorization: Authorization,
-    /// What becomes of its report.
+    /// What happens to its report.
     pub report: ReportFate,
     /// How long it lasts once it has begun.
     pub length: Duration,
@@ -71,8 +71,8 @@ pub(in crate::elevenlabs) struct NewTalk {
 
 /// One conversation.
 #[derive(Debug)]
-pub(in crate::elevenlabs) struct Talk {
-    pub(super) about: NewTalk,
+pub(in crate::elevenlabs) struct AgentSession {
+    pub(super) about: NewSession,
     pub(super) initiation: Option<Initiation>,
     pub(super) began: Option<Instant>,
     pub(super) end: Option<(Instant, End)>,
@@ -91,12 +91,12 @@ pub(in crate::elevenlabs) struct Talk {
     last_input: Instant,
     last_vad: Option<Instant>,
     pub(super) ending: Option<Ending>,
-    /// Whether the conversation's record has been told of all this.
+    /// Whether the conversation's record lacks the newest changes.
     pub(super) is_news: bool,
 }
 
-impl Talk {
-    pub fn new(about: NewTalk) -> Self {
+impl AgentSession {
+    pub fn new(about: NewSession) -> Self {
         let opened = about.opened;
         let every = Duration::from_millis(about.agent.ping_ms);
         Self {
@@ -127,7 +127,7 @@ impl Talk {
         self.end.is_some()
     }
 
-    /// Whether something changed that the conversation's record shows; true once for each change.
+    /// Whether the conversation's record must be updated. True once for each change.
     pub(super) fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.is_news)
     }
@@ -163,7 +163,7 @@ impl Talk {
         }
     }
 
-    /// A frame of the client that is no text.
+    /// A frame of the client other than text.
     pub(super) fn receive_binary(&mut self, now: Instant) {
         self.violate("a binary frame".to_owned(), now);
     }
@@ -206,7 +206,7 @@ impl Talk {
         }
     }
 
-    /// The client broke the contract.
+    /// Records a violation of the contract by the client.
     fn violate(&mut self, violation: String, now: Instant) {
         self.violation_count = self.violation_count.saturating_add(1);
         if self.about.agent.violations == OnViolation::Close && !self.is_over() {
@@ -244,7 +244,7 @@ impl Talk {
         self.run(now);
     }
 
-    /// Does what is due.
+    /// Runs everything that is due.
     pub(super) fn tick(&mut self, voices: &Voices, now: Instant) {
         if self.is_over() {
             return;
@@ -305,12 +305,12 @@ impl Talk {
         super::ear::ms(at.saturating_duration_since(self.about.opened))
     }
 
-    /// Whether the client wants to be told of this.
+    /// Whether the client asked for this event.
     pub(super) fn wants(&self, event: &str) -> bool {
         self.initiation.as_ref().is_some_and(|initiation| initiation.wants(event, &self.about.agent))
     }
 
-    /// Tells the client, when it wants to be told.
+    /// Sends an event that the client asked for.
     pub(super) fn tell(&mut self, (kind, text): Named) {
         if !self.wants(kind) {
             return;
@@ -320,7 +320,7 @@ impl Talk {
         self.push(Outgoing::Text(text));
     }
 
-    /// Audio waits for room; other messages are few, and beyond twice the bound lost. A close never is.
+    /// Audio waits for room. Other messages are few: beyond twice the limit they are lost, but never a close.
     pub(super) fn push(&mut self, outgoing: Outgoing) {
         let is_last = matches!(outgoing, Outgoing::Close { .. } | Outgoing::Drop);
         if is_last || self.outgoing.len() < MOST_WAITING.saturating_mul(2) {
@@ -328,12 +328,12 @@ impl Talk {
         }
     }
 
-    /// Whether audio may still be added to what waits for the client.
+    /// Whether the queue to the client has room for audio.
     pub(super) fn has_room(&self) -> bool {
         self.outgoing.len() < MOST_WAITING
     }
 
-    /// The next thing for the client.
+    /// The next message to the client.
     pub(super) fn next_outgoing(&mut self, now: Instant) -> Option<Outgoing> {
         self.taken = now;
         self.outgoing.pop_front()

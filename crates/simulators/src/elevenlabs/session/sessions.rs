@@ -1,8 +1,8 @@
-//! The conversations over WebSockets: bounded; those that are over are kept for their report.
+//! The table of conversations over WebSockets. It is bounded; ended conversations stay for their report.
 
 use std::collections::BTreeMap;
 
-use super::talk::{NewTalk, Talk};
+use super::agent_session::{AgentSession, NewSession};
 
 /// Most that are kept; the oldest that are over go first.
 const CAPACITY: usize = 10_000;
@@ -11,47 +11,47 @@ const AUDIO_KEPT: usize = 256 * 1024 * 1024;
 
 /// The table, by the number of the conversation.
 #[derive(Debug, Default)]
-pub(in crate::elevenlabs) struct Talks {
-    by_number: BTreeMap<u64, Talk>,
+pub(in crate::elevenlabs) struct Sessions {
+    by_number: BTreeMap<u64, AgentSession>,
     /// Bytes that those here may keep.
     audio: usize,
 }
 
-impl Talks {
+impl Sessions {
     /// Begins one. It keeps no audio when all of the room for it is taken by others that go on.
-    pub fn begin(&mut self, number: u64, mut about: NewTalk) {
+    pub fn begin(&mut self, number: u64, mut about: NewSession) {
         while self.by_number.len() >= CAPACITY
             && let Some(oldest) =
-                self.by_number.iter().find(|(_, talk)| talk.is_over()).map(|(number, _)| *number)
+                self.by_number.iter().find(|(_, session)| session.is_over()).map(|(number, _)| *number)
         {
             self.by_number
                 .remove(&oldest)
-                .inspect(|talk| self.audio = self.audio.saturating_sub(talk.ear.kept_at_most()));
+                .inspect(|session| self.audio = self.audio.saturating_sub(session.ear.kept_at_most()));
         }
-        for talk in self.by_number.values_mut().filter(|talk| talk.is_over()) {
+        for session in self.by_number.values_mut().filter(|session| session.is_over()) {
             if self.audio.saturating_add(about.kept_at_most) <= AUDIO_KEPT {
                 break;
             }
-            self.audio = self.audio.saturating_sub(talk.ear.kept_at_most());
-            talk.ear.forget();
+            self.audio = self.audio.saturating_sub(session.ear.kept_at_most());
+            session.ear.forget();
         }
         if self.audio.saturating_add(about.kept_at_most) > AUDIO_KEPT {
             about.kept_at_most = 0;
         }
         self.audio = self.audio.saturating_add(about.kept_at_most);
-        self.by_number.insert(number, Talk::new(about));
+        self.by_number.insert(number, AgentSession::new(about));
     }
 
     /// All of them, oldest first.
-    pub fn all(&self) -> impl Iterator<Item = &Talk> {
+    pub fn all(&self) -> impl Iterator<Item = &AgentSession> {
         self.by_number.values()
     }
 
-    pub fn get(&self, number: u64) -> Option<&Talk> {
+    pub fn get(&self, number: u64) -> Option<&AgentSession> {
         self.by_number.get(&number)
     }
 
-    pub fn get_mut(&mut self, number: u64) -> Option<&mut Talk> {
+    pub fn get_mut(&mut self, number: u64) -> Option<&mut AgentSession> {
         self.by_number.get_mut(&number)
     }
 }

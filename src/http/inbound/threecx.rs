@@ -1,0 +1,76 @@
+//! Passes a message of 3CX to the engine, and makes the answer.
+
+use precall_actors::api::{Busy, Outcome, Taken};
+use precall_call::Cause;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::threecx_wire::Message;
+use crate::http::engine::Engine;
+
+/// Kind of a 3CX webhook in the inbox.
+pub(crate) const KIND: &str = "3cx";
+
+/// The answer to a webhook of 3CX.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ThreeCxAnswer)]
+pub struct Answer {
+    /// `accepted`, `duplicate`, `ended`, `ignored` or `rejected`.
+    pub(crate) status: &'static str,
+    /// precall's id of the call.
+    call_id: Option<String>,
+    /// The caller's voice, if one is cached.
+    cloned_voice_id: Option<String>,
+    /// The PBX's id of the call, as sent.
+    threecx_call_id: Option<String>,
+    /// For people.
+    message: String,
+}
+
+/// Passes the message to the engine.
+pub(crate) async fn apply(engine: &dyn Engine, message: Message) -> Result<Answer, Busy> {
+    let threecx_call_id = message.threecx_call_id().map(ToOwned::to_owned);
+    let taken = match message {
+        Message::Incoming(call) => engine.incoming(call).await?,
+        Message::Notice(notice) => engine.notice(notice).await?,
+        Message::Outbound { .. } => {
+            let message = "outbound calls are ignored".to_owned();
+            return Ok(Answer {
+                status: "ignored",
+                call_id: None,
+                cloned_voice_id: None,
+                threecx_call_id,
+                message,
+            });
+        }
+    };
+    Ok(Answer::to(&taken, threecx_call_id))
+}
+
+impl Answer {
+    fn to(taken: &Taken, threecx_call_id: Option<String>) -> Self {
+        let (status, message) = match taken.outcome {
+            Outcome::Accepted => ("accepted", "accepted".to_owned()),
+            Outcome::Duplicate => ("duplicate", "already known; nothing was done".to_owned()),
+            Outcome::Ignored => ("ignored", "no known call has this id or caller".to_owned()),
+            Outcome::Ended => ("ended", "the call has ended".to_owned()),
+            Outcome::Rejected(cause) => ("rejected", refusal(cause)),
+        };
+        Self {
+            status,
+            call_id: taken.call.map(|call| call.to_string()),
+            cloned_voice_id: taken.cached_voice.as_ref().map(|voice| voice.as_str().to_owned()),
+            threecx_call_id,
+            message,
+        }
+    }
+}
+
+fn refusal(cause: Cause) -> String {
+    match cause {
+        Cause::DialRefused => "the dial guard refuses a callback to this caller (dial_refused)".to_owned(),
+        Cause::Loop => "the number leads back to precall (loop)".to_owned(),
+        Cause::Budget => "the budget of calls is used up (budget)".to_owned(),
+        other => format!("refused ({})", other.name()),
+    }
+}

@@ -1,0 +1,147 @@
+//! The health of precall as `/health` and `/api/v1/live` show it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use precall_actors::api::{Health, SpoolHealth};
+use precall_actors::durability::leadership::EngineRole;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::capacity::CapacityAnswer;
+use crate::http::clock;
+
+/// An arbiter without progress for longer than this counts as stuck.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
+
+/// The health of precall.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthAnswer {
+    /// `ok`, `degraded` (calls are accepted, something is wrong) or `error` (calls cannot be accepted).
+    pub(crate) status: &'static str,
+    /// `ok`, `error` or `connecting`.
+    database: &'static str,
+    /// `ok`, `error`, or `unknown` before the first request.
+    elevenlabs: &'static str,
+    /// `ok`, `error`, `connecting`, or `not_configured`: no route needs its call control.
+    threecx: &'static str,
+    /// Spool for events during a database outage: `ok`, `waiting` (it holds events), `full`, `error` or `none`.
+    spool: &'static str,
+    /// Bytes in the spool.
+    spooled_bytes: u64,
+    /// Problems, for people.
+    problems: Vec<String>,
+    /// Whether new calls are accepted.
+    ready: bool,
+    /// Whether precall is shutting down.
+    draining: bool,
+    /// Whether this precall is a standby: another one is the leader of this database.
+    standby: bool,
+    /// Events that are not durable yet.
+    queued_events: usize,
+    /// Live calls.
+    live_calls: usize,
+    /// Use of limited resources.
+    capacity: CapacityAnswer,
+    /// Milliseconds since the last progress of the slowest part of precall.
+    heartbeat_age_ms: u64,
+    /// Version of precall.
+    version: &'static str,
+    /// Time of the answer.
+    timestamp: Option<Timestamp>,
+}
+
+impl HealthAnswer {
+    pub(crate) fn of(health: &Health) -> Self {
+        let standby = health.role == EngineRole::Standby;
+        let database = match (health.database_reached, health.database) {
+            (true, Some(true)) => "ok",
+            (true, Some(false) | None) => "error",
+            (false, _) if standby => "ok",
+            (false, _) => "connecting",
+        };
+        let elevenlabs = match health.elevenlabs {
+            Some(true) => "ok",
+            Some(false) => "error",
+            None => "unknown",
+        };
+        let threecx = match health.threecx.as_ref().map(|pbx| pbx.open) {
+            Some(Some(true)) => "ok",
+            Some(Some(false)) => "error",
+            Some(None) => "connecting",
+            None => "not_configured",
+        };
+        let spool = match health.spool {
+            SpoolHealth::None => "none",
+            SpoolHealth::Empty => "ok",
+            SpoolHealth::Waiting => "waiting",
+            SpoolHealth::Full => "full",
+            SpoolHealth::Failing => "error",
+        };
+        let trouble = health.threecx.as_ref().and_then(|pbx| pbx.trouble.clone());
+        let problems: Vec<String> =
+            trouble.into_iter().chain(health.prompt_problems.iter().cloned()).collect();
+        let has_problem = elevenlabs == "error"
+            || threecx == "error"
+            || database != "ok"
+            || !matches!(spool, "ok" | "none")
+            || !problems.is_empty();
+        let cannot_store = !standby && !health.can_keep;
+        let status = if cannot_store || !is_alive(health) || health.role == EngineRole::Superseded {
+            "error"
+        } else if health.draining || standby || has_problem {
+            "degraded"
+        } else {
+            "ok"
+        };
+        Self {
+            status,
+            database,
+            elevenlabs,
+            threecx,
+            spool,
+            spooled_bytes: health.spooled_bytes,
+            problems,
+            ready: not_ready(health).is_none(),
+            draining: health.draining,
+            standby,
+            queued_events: health.queued_events,
+            live_calls: health.live_calls,
+            capacity: CapacityAnswer::of(&health.capacity, &health.budgets),
+            heartbeat_age_ms: u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX),
+            version: env!("CARGO_PKG_VERSION"),
+            timestamp: clock::timestamp(clock::now()),
+        }
+    }
+}
+
+/// Whether precall makes progress. PostgreSQL and providers do not count: a restart of precall does not repair them.
+pub(crate) fn is_alive(health: &Health) -> bool {
+    health.heartbeat_age <= HEARTBEAT_MAX
+}
+
+/// Why new calls are not accepted; `None` if they are.
+pub(crate) fn not_ready(health: &Health) -> Option<&'static str> {
+    if health.draining {
+        return Some("precall is being stopped");
+    }
+    match health.role {
+        EngineRole::Standby => return Some("another precall is the leader, this one is a standby"),
+        EngineRole::Superseded => return Some("another precall has taken over this database"),
+        EngineRole::Unknown | EngineRole::Acting(_) => {}
+    }
+    if !health.database_reached {
+        return Some("the database has not been reached yet");
+    }
+    match (health.can_keep, health.spool) {
+        (true, _) => None,
+        (false, SpoolHealth::None) => Some("the database cannot be reached, and there is no spool"),
+        (false, SpoolHealth::Full) => Some("the database cannot be reached, and the spool is full"),
+        (false, SpoolHealth::Failing) => {
+            Some("the database cannot be reached, and the spool cannot be written")
+        }
+        (false, SpoolHealth::Empty | SpoolHealth::Waiting) => {
+            Some("too many events are waiting to be stored")
+        }
+    }
+}
