@@ -1,4 +1,4 @@
-//! What precall says on the agent's WebSocket, held against ElevenLabs' own AsyncAPI file.
+//! Checks precall's messages on the agent's WebSocket against ElevenLabs' AsyncAPI file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use precall_call::{CallId, VoiceId};
@@ -9,18 +9,18 @@ use precall_providers::elevenlabs::{
 use precall_test_support::provider_files;
 use serde_json::{Value, json};
 
-/// Its schemas, closed.
+/// The schemas of the AsyncAPI file; unknown fields are errors.
 fn schemas() -> Option<Value> {
     let text =
         provider_files::read("elevenlabs-agent-asyncapi.yaml", "the contract of the agent's WebSocket")?;
-    // `no` is Norwegian here, not false.
+    // `no` is the language Norwegian, not false.
     let options = serde_saphyr::options! { strict_booleans: true };
     let mut document: Value = serde_saphyr::from_str_with_options(&text, options).expect("it is YAML");
     provider_files::refuse_unknown_fields(&mut document["components"]["schemas"]);
     Some(document["components"].take())
 }
 
-fn complaints(components: &Value, schema: &str, message: &Value) -> Vec<String> {
+fn schema_errors(components: &Value, schema: &str, message: &Value) -> Vec<String> {
     assert!(components["schemas"][schema].is_object(), "no schema {schema}");
     let document = json!({ "$ref": format!("#/components/schemas/{schema}"), "components": components });
     let validator = jsonschema::draft202012::new(&document).unwrap();
@@ -62,7 +62,7 @@ fn initiations() -> Vec<Value> {
 }
 
 #[test]
-fn every_message_is_what_the_provider_describes() {
+fn every_message_matches_the_schema() {
     let Some(components) = schemas() else { return };
     let result = |outcome| parsed(&tool_result_text("tool_1", "nobody \"answered\"", outcome));
     let mut messages = vec![
@@ -73,7 +73,7 @@ fn every_message_is_what_the_provider_describes() {
     ];
     messages.extend(initiations().into_iter().map(|message| ("ConversationInitiationPayload", message)));
     for (schema, message) in messages {
-        assert_eq!(complaints(&components, schema, &message), Vec::<String>::new(), "{message}");
+        assert_eq!(schema_errors(&components, schema, &message), Vec::<String>::new(), "{message}");
     }
 }
 
@@ -82,9 +82,12 @@ fn a_misspelt_field_fails() {
     let Some(components) = schemas() else { return };
     for mut message in initiations() {
         message["dynamic_variable"] = json!({});
-        assert_ne!(complaints(&components, "ConversationInitiationPayload", &message), Vec::<String>::new());
+        assert_ne!(
+            schema_errors(&components, "ConversationInitiationPayload", &message),
+            Vec::<String>::new()
+        );
     }
     let mut voiced = initiations().pop().unwrap();
     voiced["conversation_config_override"]["tts"]["voice"] = json!("another");
-    assert_ne!(complaints(&components, "ConversationInitiationPayload", &voiced), Vec::<String>::new());
+    assert_ne!(schema_errors(&components, "ConversationInitiationPayload", &voiced), Vec::<String>::new());
 }

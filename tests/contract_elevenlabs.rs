@@ -1,5 +1,5 @@
-//! What precall sends, held against ElevenLabs' own description of its API. The provider ignores what it does not
-//! know, so a misspelt field would never fail there: here every object is closed and it does.
+//! Checks precall's requests against ElevenLabs' OpenAPI file. The provider ignores unknown fields, so every object is
+//! closed here to find a misspelt field.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const DIAL_TWILIO: &str = "/v1/convai/twilio/outbound-call";
 const ADD_VOICE: &str = "/v1/voices/add";
 const SPEAK: &str = "/v1/text-to-speech/{voice_id}";
 
-/// The provider's OpenAPI document, or None where it is not at hand.
+/// The provider's OpenAPI document; None if it is not available.
 fn description() -> Option<Value> {
     let text = provider_files::read("elevenlabs-openapi.json", "the contract with ElevenLabs")?;
     Some(serde_json::from_str(&text).unwrap())
@@ -38,8 +38,8 @@ impl Contract {
         Some(Self { description })
     }
 
-    /// What is wrong with a request body, by the description of its endpoint.
-    fn complaints(&self, path: &str, media_type: &str, body: &Value) -> Vec<String> {
+    /// Schema errors of a request body.
+    fn schema_errors(&self, path: &str, media_type: &str, body: &Value) -> Vec<String> {
         let schema = &self.description["paths"][path]["post"]["requestBody"]["content"][media_type]["schema"];
         assert!(schema.is_object(), "{path} does not take {media_type}");
         let mut document = schema.clone();
@@ -95,7 +95,7 @@ fn voices() -> Vec<AddVoice> {
     vec![bare, full]
 }
 
-/// A form as a server sees it: fields as text, files as a list. Also checks what the format itself demands.
+/// Parses a form as a server does: fields as text, files as a list. Also checks the multipart format.
 fn form(content_type: &str, body: &[u8]) -> Value {
     let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
     assert!(boundary.len() <= 70, "RFC 2046 allows 70 characters");
@@ -118,25 +118,29 @@ fn form(content_type: &str, body: &[u8]) -> Value {
 }
 
 #[test]
-fn outbound_calls_are_what_the_provider_describes() {
+fn outbound_calls_match_the_schema() {
     let Some(contract) = Contract::read() else { return };
     for call in calls() {
         let body = outbound_call_body(&call);
         for path in [DIAL_SIP, DIAL_TWILIO] {
-            assert_eq!(contract.complaints(path, "application/json", &body), Vec::<String>::new(), "{body}");
+            assert_eq!(
+                contract.schema_errors(path, "application/json", &body),
+                Vec::<String>::new(),
+                "{body}"
+            );
         }
         assert!(!body.to_string().contains("null"), "what has no value is left out: {body}");
     }
 }
 
 #[test]
-fn uploads_are_what_the_provider_describes() {
+fn uploads_match_the_schema() {
     let Some(contract) = Contract::read() else { return };
     for voice in voices() {
         let multipart = add_voice_body(&voice);
         let body = form(&multipart.content_type(), &multipart.parts().concat());
         assert_eq!(
-            contract.complaints(ADD_VOICE, "multipart/form-data", &body),
+            contract.schema_errors(ADD_VOICE, "multipart/form-data", &body),
             Vec::<String>::new(),
             "{body}"
         );
@@ -155,15 +159,15 @@ fn speeches() -> Vec<Speech> {
 }
 
 #[test]
-fn speech_is_what_the_provider_describes() {
+fn speech_matches_the_schema() {
     let Some(contract) = Contract::read() else { return };
     for speech in speeches() {
         let body = speech_body(&speech);
-        assert_eq!(contract.complaints(SPEAK, "application/json", &body), Vec::<String>::new(), "{body}");
+        assert_eq!(contract.schema_errors(SPEAK, "application/json", &body), Vec::<String>::new(), "{body}");
         assert!(!body.to_string().contains("null"), "what has no value is left out: {body}");
     }
     let misspelt = json!({"text": "x", "language": "en"});
-    assert_ne!(contract.complaints(SPEAK, "application/json", &misspelt), Vec::<String>::new());
+    assert_ne!(contract.schema_errors(SPEAK, "application/json", &misspelt), Vec::<String>::new());
 }
 
 #[test]
@@ -193,19 +197,19 @@ fn a_misspelt_or_misplaced_field_fails() {
         let mut body = good.clone();
         body.pointer_mut(place).unwrap().as_object_mut().unwrap().insert(name.to_owned(), value);
         assert_ne!(
-            contract.complaints(DIAL_SIP, "application/json", &body),
+            contract.schema_errors(DIAL_SIP, "application/json", &body),
             Vec::<String>::new(),
             "{place}/{name}"
         );
     }
     let mut missing = good;
     missing.as_object_mut().unwrap().remove("agent_id");
-    assert_ne!(contract.complaints(DIAL_SIP, "application/json", &missing), Vec::<String>::new());
+    assert_ne!(contract.schema_errors(DIAL_SIP, "application/json", &missing), Vec::<String>::new());
     let upload = json!({"name": "n", "file": ["x"]});
-    assert_ne!(contract.complaints(ADD_VOICE, "multipart/form-data", &upload), Vec::<String>::new());
+    assert_ne!(contract.schema_errors(ADD_VOICE, "multipart/form-data", &upload), Vec::<String>::new());
 }
 
-/// One request as it arrived.
+/// One received request.
 struct Request {
     method: String,
     path: String,
@@ -213,7 +217,7 @@ struct Request {
     media_type: Option<String>,
 }
 
-/// Answers every request with an empty list of everything, so that each method of the client comes to its end.
+/// Starts a server that answers each request with empty lists, so that each method of the client returns.
 async fn record(requests: tokio::sync::mpsc::UnboundedSender<Request>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -302,7 +306,7 @@ fn every_request_goes_to_an_endpoint_that_exists() {
     }
 }
 
-/// Whether a path is one of a template; a literal segment never stands for a parameter.
+/// Whether a path matches a template; a literal segment never matches a parameter.
 fn matches(template: &str, path: &str) -> bool {
     let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
     template.len() == path.len()

@@ -1,11 +1,10 @@
-//! How long to wait before the same thing is tried again: twice as long each time, up to a bound, and never in step
-//! with others.
+//! Delays between retries: doubled each time up to a limit, with random spread.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-/// Waits that grow.
+/// Growing delays.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -14,26 +13,26 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The first wait is about `first`, none is longer than `max`.
+    /// The first delay is about `first`; no delay is longer than `max`.
     #[must_use]
     pub fn new(first: Duration, max: Duration) -> Self {
         Self { first, max, next: first.min(max) }
     }
 
-    /// The next wait: between half of its step and all of it, so that many who lost the same server do not return
-    /// together.
+    /// The next delay: random between half of the step and the step, so that clients of one failed server do not return
+    /// at the same moment.
     pub fn wait(&mut self) -> Duration {
         let step = self.next;
         self.next = step.saturating_mul(2).min(self.max);
         let half = step / 2;
         let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
-        // A random id is all the randomness that this needs.
+        // A random UUID is random enough here.
         let (random, _) = Uuid::new_v4().as_u64_pair();
         step.saturating_sub(half)
             .saturating_add(Duration::from_micros(random.checked_rem(spread).unwrap_or(0)))
     }
 
-    /// It worked: the next failure is a first one.
+    /// Starts again with the first delay, after a success.
     pub fn reset(&mut self) {
         self.next = self.first.min(self.max);
     }

@@ -1,4 +1,4 @@
-//! What every layer needs and nobody owns: the clock, delays between retries, phone numbers.
+//! Shared basics of every layer: clock, delays between retries, telephone numbers.
 
 pub mod backoff;
 pub mod clock;

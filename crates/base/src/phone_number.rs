@@ -1,5 +1,5 @@
-//! Telephone numbers as a phone system writes them, read once at the edge. A number prints masked, always: the full
-//! text has one way out, [`E164::as_e164`].
+//! Telephone numbers, parsed from the text of a PBX. Display and Debug mask a number; only [`E164::as_e164`] gives the
+//! full text.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -17,14 +17,14 @@ mod tests;
 pub use kind::NumberKind;
 pub use region::{NotARegion, Region};
 
-/// Longer texts are not read: a SIP header with a display name fits twice.
+/// Longest text that is parsed, in bytes: about twice a SIP header with display name.
 const RAW_MAX: usize = 128;
-/// E.164 allows no more digits, the country code included.
+/// Most digits that E.164 allows, including the country code.
 const E164_DIGITS_MAX: usize = 15;
-/// Up to so many digits name a telephone inside the PBX.
+/// Most digits of an internal extension.
 const EXTENSION_DIGITS_MAX: usize = 6;
 
-/// What phone systems write when the caller hides the number (3CX facts, section 5 row 15, and what carriers add).
+/// Texts for a withheld number (3CX facts, section 5, row 15, and texts of carriers).
 const WITHHELD: &[&str] = &[
     "anonymous",
     "restricted",
@@ -37,22 +37,22 @@ const WITHHELD: &[&str] = &[
     "not available",
 ];
 
-/// Who rang, as far as the phone system told.
+/// The caller's number as sent by the PBX.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum CallerNumber {
-    /// A number of the public network.
+    /// A public number.
     Public(E164),
-    /// A telephone inside the PBX.
+    /// An internal extension.
     Internal(Extension),
-    /// The caller hid the number, or the PBX sent none.
+    /// The caller withheld the number, or the PBX sent none.
     Withheld,
-    /// There is text, but it names no number.
+    /// Text that is not a number.
     Unreadable,
 }
 
 impl CallerNumber {
-    /// Reads what a phone system wrote: `+49 30 ...`, `0049...`, national form of `region`, `"Name" <sip:+49...@host>`,
-    /// an extension of up to six digits, or a word for a hidden number. Total: whatever cannot be read is `Unreadable`.
+    /// Parses the text of a PBX: `+49 30 ...`, `0049...`, national form of `region`, `"Name" <sip:+49...@host>`, an
+    /// extension of up to six digits, or a word for a withheld number. Any other text is `Unreadable`.
     #[must_use]
     pub fn parse(raw: &str, region: Region) -> Self {
         if raw.len() > RAW_MAX {
@@ -72,7 +72,7 @@ impl CallerNumber {
         embedded_number(&text).map_or(Self::Unreadable, Self::Public)
     }
 
-    /// The public number, where there is one.
+    /// The public number, if it is one.
     #[must_use]
     pub fn e164(&self) -> Option<&E164> {
         match self {
@@ -106,25 +106,25 @@ impl fmt::Display for CallerNumber {
     }
 }
 
-/// A number of the public network: `+`, country code, national number; at most 15 digits, of a possible length, not
-/// necessarily in use (see [`E164::kind`]).
+/// A public number: `+`, country code, national number; at most 15 digits, of a possible length, not necessarily
+/// assigned (see [`E164::kind`]).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct E164(Arc<str>);
 
 impl E164 {
-    /// The full number. The only way to it: for the provider's request and the tables, never for a log.
+    /// The full number, for requests to providers and for tables; never for logs.
     #[must_use]
     pub fn as_e164(&self) -> &str {
         &self.0
     }
 
-    /// Where the number belongs; none for a range that no country has.
+    /// Country of the number; none for a range without a country.
     #[must_use]
     pub fn region(&self) -> Option<Region> {
         self.parsed()?.get_region_code().map(Region)
     }
 
-    /// What the number is, by the library's tables.
+    /// Kind of the number, from the library's tables.
     #[must_use]
     pub fn kind(&self) -> NumberKind {
         let Some(number) = self.parsed() else { return NumberKind::Unknown };
@@ -142,8 +142,8 @@ impl E164 {
         Self::canonical(&PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?)
     }
 
-    /// Digits without `+` or `00`: national, or international with the sign left away. Where both readings name a
-    /// number, a country whose people dial a trunk prefix settles it: without the prefix it was not national.
+    /// Digits without `+` or `00`: a national number, or an international one without its sign. If both are valid, the
+    /// trunk prefix decides: in a country that uses one, a number without it is international.
     fn from_national(digits: &str, region: Region) -> Option<Self> {
         let national = PHONE_NUMBER_UTIL.parse(digits, Some(region.0)).ok();
         let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region.0)?.to_string();
@@ -153,7 +153,7 @@ impl E164 {
             .flatten();
         let bare_is_valid = bare.as_ref().is_some_and(PhoneNumber::is_valid);
         let national_is_valid = national.as_ref().is_some_and(PhoneNumber::is_valid);
-        // Where a leading 0 changes nothing, it is the trunk prefix, and this number was written without it.
+        // If a leading 0 changes nothing, it is the trunk prefix, and this number was written without it.
         let prefixed = PHONE_NUMBER_UTIL.parse(format!("0{digits}"), Some(region.0)).ok();
         let prefix_missing = !digits.starts_with('0') && prefixed == national;
         if bare_is_valid && (!national_is_valid || prefix_missing) {
@@ -163,7 +163,7 @@ impl E164 {
     }
 
     fn canonical(number: &PhoneNumber) -> Option<Self> {
-        // A local number (without its area code) is possible in places, but names no single telephone.
+        // A local number without area code is not unique.
         let possible = matches!(number.is_possible_with_reason(), Ok(NumberLengthType::IsPossible));
         let text = number.to_string();
         let digits = text.strip_prefix('+')?;
@@ -175,28 +175,27 @@ impl E164 {
 impl FromStr for E164 {
     type Err = NotE164;
 
-    /// Only a full number: `+` and digits, separators allowed. For tables and lists that are in E.164 by their own
-    /// word.
+    /// Accepts full numbers only: `+` and digits, separators allowed.
     fn from_str(text: &str) -> Result<Self, NotE164> {
         let digits = Digits::read(&clean(text)).filter(|digits| digits.plus).ok_or(NotE164)?;
         Self::from_international(&digits.text).ok_or(NotE164)
     }
 }
 
-/// The text is not a number in E.164. Does not repeat it: it may be one, badly written.
+/// The text is not in E.164. Does not quote it: it may be a misspelt number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("not a telephone number in E.164 (like +493012345678)")]
 pub struct NotE164;
 
-/// National digits from which on the last three may be shown.
+/// Shortest national number of which the last three digits are printed.
 const SHOWN_FROM: usize = 7;
 
 impl fmt::Display for E164 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The country code and three digits: enough to tell two calls apart, not enough to ring anybody.
+        // Country code and three digits: enough to tell two calls apart, not enough to dial.
         let code = self.parsed().map_or(1, |number| number.country_code.to_string().len());
         let head = self.0.get(..=code).unwrap_or("+");
-        // A short number keeps its digits to itself: three of four would be the number.
+        // Of a short number nothing is printed: three of four digits would be nearly all.
         let shown = if self.0.len().saturating_sub(head.len()) >= SHOWN_FROM { 3 } else { 0 };
         let tail = self.0.get(self.0.len().saturating_sub(shown)..).unwrap_or_default();
         write!(f, "{head}*****{tail}")
@@ -209,7 +208,7 @@ impl fmt::Debug for E164 {
     }
 }
 
-/// A telephone inside the PBX: one to six digits. No secret, so it prints in full.
+/// An internal extension: one to six digits. Not personal, so it prints in full.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Extension(Arc<str>);
 
@@ -233,15 +232,15 @@ impl fmt::Debug for Extension {
     }
 }
 
-/// Digits with the separators gone, and whether a `+` led them.
+/// Digits without separators, and whether a `+` preceded them.
 struct Digits {
     plus: bool,
     text: String,
 }
 
 impl Digits {
-    /// None if anything but one number stands there. Letters and foreign digits are refused, never translated: a
-    /// library would turn `FLOWERS` into a number that nobody wrote.
+    /// None unless the text is exactly one number. Letters and non-ASCII digits are refused: the library would
+    /// translate `FLOWERS` into digits.
     fn read(text: &str) -> Option<Self> {
         let mut read = Self { plus: false, text: String::with_capacity(text.len()) };
         for c in text.chars() {
@@ -256,7 +255,7 @@ impl Digits {
     }
 }
 
-/// Spaces and dashes of every script become ASCII, marks that only steer a screen go.
+/// Replaces Unicode spaces and dashes by ASCII, removes invisible formatting characters.
 fn clean(raw: &str) -> String {
     let ascii = raw.trim().chars().filter_map(|c| match c {
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => None,
@@ -272,7 +271,7 @@ fn is_withheld(text: &str) -> bool {
     text.is_empty() || WITHHELD.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// What stands between `<` and `>`, without scheme, host and harmless parameters.
+/// The address between `<` and `>`, without scheme, host and irrelevant parameters.
 fn address_part(text: &str) -> &str {
     let inner =
         text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(inner, _)| inner);
@@ -282,7 +281,7 @@ fn address_part(text: &str) -> &str {
     let user = scheme.and_then(|scheme| inner.get(scheme.len()..)).unwrap_or(inner);
     let user = user.split_once('@').map_or(user, |(user, _host)| user);
     match user.split_once(';') {
-        // An extension or a context says: this alone is not the telephone that rang.
+        // With an extension or a context the number alone is not the caller.
         Some((number, parameters))
             if !parameters.contains("ext=") && !parameters.contains("phone-context=") =>
         {
@@ -292,8 +291,8 @@ fn address_part(text: &str) -> &str {
     }
 }
 
-/// A number beside a name, as in `Anna +49 171 1234567`. With letters around, only the international form is believed,
-/// and only if no other digits stand there.
+/// A number next to a name, as in `Anna +49 171 1234567`. Only the international form is accepted, and no other digits
+/// may be in the text.
 fn embedded_number(text: &str) -> Option<E164> {
     if text.contains(';') || !text.contains(char::is_alphabetic) {
         return None;

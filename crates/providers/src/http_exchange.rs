@@ -325,16 +325,16 @@ fn send_error(error: &SendRequestError, progress: &Progress) -> Failure {
         | SendRequestError::TunnelNotSupported
         | SendRequestError::Body(_)
         | SendRequestError::Custom(_, _) => (Kind::Lost, "the connection broke"),
-        // awc may add to its list; the body tells what matters.
+        // awc may add variants; `progress` decides about `execution`.
         _ => (Kind::Lost, "the request failed"),
     };
     let execution = match kind {
-        // Nothing left this machine, whether or not anybody watched.
+        // Nothing was sent.
         Kind::Unreachable | Kind::Unwritable => Execution::SurelyNot,
         Kind::Lost | Kind::Timeout | Kind::Garbled => progress.execution(),
     };
     let message = match error {
-        // The operating system's word ("refused", "reset") holds nothing of ours.
+        // The operating system's text ("refused", "reset") contains nothing of the request.
         SendRequestError::Connect(ConnectError::Io(cause)) | SendRequestError::Send(cause) => {
             format!("{message}: {cause}")
         }

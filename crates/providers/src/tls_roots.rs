@@ -56,7 +56,7 @@ impl TlsRoots {
     /// The host's root certificates, and those of the file `extra_ca`.
     ///
     /// # Errors
-    /// As [`TlsRootsError`] says.
+    /// [`TlsRootsError`].
     pub fn load(extra_ca: Option<&Path>) -> Result<Self, TlsRootsError> {
         let mut roots = RootCertStore::empty();
         // A host certificate that cannot be parsed is left out.
@@ -83,7 +83,7 @@ impl TlsRoots {
 /// Checks a certificate file before start-up and returns the number of its certificates.
 ///
 /// # Errors
-/// As [`TlsRootsError`] says.
+/// [`TlsRootsError`].
 pub fn count_certificates(path: &Path) -> Result<usize, TlsRootsError> {
     add(&mut RootCertStore::empty(), path)
 }

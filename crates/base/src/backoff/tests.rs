@@ -1,9 +1,9 @@
-//! Tests of backoff.
+//! Delays between retries.
 
 use super::{Backoff, Duration};
 
 #[test]
-fn waits_double_within_their_spread_up_to_the_bound() {
+fn delays_double_within_their_spread_up_to_the_limit() {
     for _ in 0..200 {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
         for step in [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000] {

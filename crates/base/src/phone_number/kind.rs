@@ -1,37 +1,37 @@
-//! What a number is for, and so what ringing it costs.
+//! Kinds of telephone numbers, which decide what a call costs.
 //!
 //! Pure: no clock, no I/O, no actor.
 
 use rlibphonenumber::PhoneNumberType;
 
-/// What a number is. Closed; `Unknown` is also what is not in use.
+/// Kind of a number. Closed list; an unassigned number is `Unknown`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum NumberKind {
     /// A fixed line.
     FixedLine,
     /// A mobile telephone.
     Mobile,
-    /// One of the two; North America does not tell.
+    /// Fixed line or mobile: North American numbers do not differ.
     FixedLineOrMobile,
-    /// Voice over IP: in France, for one, most homes.
+    /// Voice over IP; in France most homes.
     Voip,
-    /// Free for who rings, paid by who is rung.
+    /// Free for the caller, paid by the called party.
     TollFree,
-    /// Dear for who rings.
+    /// Expensive for the caller.
     PremiumRate,
-    /// Paid by both.
+    /// Paid by both parties.
     SharedCost,
-    /// Follows a person around, at any price.
+    /// Personal number, forwarded anywhere, at any price.
     PersonalNumber,
     /// A pager.
     Pager,
-    /// One number for a whole company.
+    /// Company number (UAN).
     UniversalAccess,
-    /// A mailbox.
+    /// A voice mailbox.
     Voicemail,
-    /// A range of no country: satellites (+870, +881), global networks (+882, +883), +800, +808, +979.
+    /// A range without a country: satellites (+870, +881), global networks (+882, +883), +800, +808, +979.
     Global,
-    /// In no table.
+    /// Not in the tables.
     Unknown,
 }
 

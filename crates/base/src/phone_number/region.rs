@@ -1,4 +1,4 @@
-//! Countries, as the numbering plans know them.
+//! Countries of the numbering plans.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -7,15 +7,15 @@ use std::str::FromStr;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, Region as LibraryRegion};
 
-/// A country or territory with numbers of its own, by its two letters (ISO 3166-1, as the numbering plans use them).
+/// A country or territory with its own numbers, by two letters (ISO 3166-1, as the numbering plans use them).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Region(pub(super) LibraryRegion);
 
 impl Region {
-    /// No country: numbers in national form cannot be read.
+    /// No country: numbers in national form cannot be parsed.
     pub const UNKNOWN: Self = Self(LibraryRegion::ZZ);
 
-    /// The two letters, upper case; `001` for ranges that belong to no country.
+    /// The two letters in upper case; `001` for ranges without a country.
     #[must_use]
     pub fn code(self) -> String {
         self.0.to_string()
@@ -27,13 +27,13 @@ impl FromStr for Region {
 
     fn from_str(text: &str) -> Result<Self, NotARegion> {
         let region = LibraryRegion::from_code(text.trim()).map_err(|_| NotARegion)?;
-        // The library's enum has all pairs of letters; only some have telephones.
+        // The library's enum has all pairs of letters; only some have a numbering plan.
         let known = PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some();
         if known { Ok(Self(region)) } else { Err(NotARegion) }
     }
 }
 
-/// No country has these letters, or it has no numbering plan.
+/// Not a country, or a country without numbering plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("not a country with telephone numbers (two letters, like DE)")]
 pub struct NotARegion;

@@ -1,4 +1,4 @@
-//! Tables: what phone systems write, and what it is read as.
+//! Tables of texts that PBXs send and the expected numbers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use super::{CallerNumber, E164, NumberKind, Region};
@@ -13,7 +13,7 @@ fn read(raw: &str, region: &str) -> String {
 }
 
 #[test]
-fn a_number_is_read_however_it_is_written() {
+fn numbers_are_parsed_in_every_notation() {
     let table = [
         ("+4917112345678", "DE", "+4917112345678"),
         ("+49 171 / 1234-5678", "US", "+4917112345678"),
@@ -63,7 +63,7 @@ fn a_number_is_read_however_it_is_written() {
 }
 
 #[test]
-fn what_names_no_single_telephone_is_unreadable() {
+fn a_text_without_exactly_one_number_is_unreadable() {
     let table = [
         "1-800-FLOWERS",
         "+1800FLOWERS",
@@ -110,7 +110,7 @@ fn a_number_never_prints_in_full() {
 }
 
 #[test]
-fn kinds_and_countries_come_from_the_tables() {
+fn kinds_and_countries_match_the_tables() {
     let table = [
         ("+4917112345678", NumberKind::Mobile, "DE"),
         ("+390236618300", NumberKind::FixedLine, "IT"),
@@ -128,7 +128,7 @@ fn kinds_and_countries_come_from_the_tables() {
 }
 
 #[test]
-fn full_numbers_and_countries_are_checked_where_they_are_configured() {
+fn configured_numbers_and_countries_are_checked() {
     assert!("017112345678".parse::<E164>().is_err());
     assert!("101".parse::<E164>().is_err());
     assert_eq!("de".parse::<Region>().unwrap().code(), "DE");
@@ -141,12 +141,12 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn any_text_is_read_without_a_panic(raw in "\\PC{0,140}") {
+    fn any_text_is_parsed_without_a_panic(raw in "\\PC{0,140}") {
         let _ = CallerNumber::parse(&raw, "DE".parse().unwrap());
     }
 
     #[test]
-    fn what_looks_like_a_number_is_canonical(raw in "(\\+|00|0|)[0-9 ()./-]{1,20}([;x,a][0-9]{0,3})?", us: bool) {
+    fn a_public_number_is_canonical(raw in "(\\+|00|0|)[0-9 ()./-]{1,20}([;x,a][0-9]{0,3})?", us: bool) {
         let region = if us { "US" } else { "DE" }.parse().unwrap();
         if let CallerNumber::Public(number) = CallerNumber::parse(&raw, region) {
             let again: E164 = number.as_e164().parse().unwrap();

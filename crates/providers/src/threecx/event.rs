@@ -108,7 +108,7 @@ fn read_change(event: Value) -> Option<LegChange> {
     }
 }
 
-/// Reads the attached data; the leg is the one of the entity's path, whatever the data has.
+/// Reads the attached data; the leg is the one of the entity's path, even if the data names another.
 fn with_id(data: Value, leg: &LegAddress) -> Option<Participant> {
     let Value::Object(mut fields) = data else { return None };
     fields.insert("id".to_owned(), Value::from(leg.participant.0));

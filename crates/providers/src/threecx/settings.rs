@@ -106,12 +106,6 @@ impl Settings {
         &self.client
     }
 
-    /// Address of the PBX.
-    #[must_use]
-    pub fn base(&self) -> &Url {
-        &self.base
-    }
-
     pub(super) fn secret(&self) -> &ClientSecret {
         &self.secret
     }

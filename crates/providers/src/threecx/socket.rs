@@ -1,4 +1,4 @@
-//! The PBX's event WebSocket. precall pings it, because a connection that a proxy dropped silently looks open for ever.
+//! The PBX's event WebSocket. precall pings it, because a connection that a proxy dropped silently looks open.
 
 use std::time::Duration;
 

@@ -61,7 +61,7 @@ fn half_a_response_is_maybe() {
         let error = dial(&body, LONG).await;
         check(&error, Kind::Lost, Execution::Maybe);
         assert_eq!(error.status, Some(200));
-        // Valid JSON so far, but not all that was promised.
+        // Valid JSON, but shorter than announced.
         let cut =
             answering(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"success\":true}".to_vec()).await;
         check(&dial(&cut, LONG).await, Kind::Lost, Execution::Maybe);
@@ -89,7 +89,7 @@ fn one_deadline_covers_silence_and_a_dripping_body() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
-        // Long enough for the head on any machine; the body would take 20 s.
+        // Long enough for the head; the body would take 20 s.
         let error = dial(&dripping.await, Duration::from_secs(2)).await;
         check(&error, Kind::Timeout, Execution::Maybe);
         assert_eq!(error.status, Some(200));

@@ -14,11 +14,11 @@ fn life(token: &str, expires_in: &str) -> u64 {
 
 #[test]
 fn pitfall_22_the_lifetime_comes_from_the_token() {
-    // Both generations of builds, with the same token inside.
+    // Old and new builds, with the same token.
     let hour = jwt(r#"{"iat":1700000000,"exp":1700003600,"role":["Enterprise"]}"#);
     assert_eq!((life(&hour, "60"), life(&hour, "3600")), (3600, 3600));
     assert_eq!(life(&jwt(r#"{"iat":"1700000000","exp":1700000003}"#), "60"), 3);
-    // Without a readable token the number decides: minutes before, seconds since.
+    // Without a readable token `expires_in` decides: minutes before 20.0 Update 9, seconds since.
     for token in ["opaque", "a.b.c", &jwt("{}"), &jwt(r#"{"iat":5,"exp":5}"#), &jwt("[]")] {
         assert_eq!((life(token, "60"), life(token, "3600")), (3600, 3600), "{token}");
         assert_eq!((life(token, "\"60\""), life(token, "299"), life(token, "300")), (3600, 17_940, 300));

@@ -74,7 +74,7 @@ fn pitfall_22_a_token_is_renewed_before_it_expires_and_not_more_often() {
             };
             assert_eq!(told, generation);
         }
-        // Not before four fifths of each life.
+        // Not before 4/5 of each lifetime.
         assert!(began.elapsed() >= Duration::from_millis(800), "{:?}", began.elapsed());
         assert_eq!(pbx.tokens.current().await.unwrap().header(), "Bearer token3");
         assert_eq!(pbx.asked.borrow().len(), 3);
@@ -88,7 +88,7 @@ fn a_renewal_waits_for_streams_to_end_but_not_for_ever() {
         pbx.news.recv().await.unwrap();
         let (open, began) = (pbx.tokens.stream_opened(), Instant::now());
         pbx.news.recv().await.unwrap();
-        // Nineteen twentieths; the clocks of the test and of the keeper begin a moment apart.
+        // At 19/20; the clocks of test and keeper start a moment apart.
         assert!(began.elapsed() >= Duration::from_millis(850), "{:?}", began.elapsed());
         drop(open);
     });
