@@ -22,7 +22,7 @@ use precall_test_support::harness::{self, Mode, Outcome, usage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Slower than calls come to a large switchboard, so that what is measured is calls and not their beginnings.
+/// Slow, so that the measurement shows running calls and not their setup.
 const RAMP_RATE: u32 = 25;
 /// Longer than the bench.
 const CALL_MS: u64 = 900_000;
@@ -31,7 +31,7 @@ const WITHIN: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Audio that is left when the next piece is due (`docs/AUDIO.md`). A piece that finds less is late by the difference.
 const DUE_MS: f64 = 40.0;
-/// What goals say.
+/// The limit of the goals for late audio.
 const LATE_MS: f64 = 20.0;
 const CPU_GOAL_MS: f64 = 0.75;
 const CPU_STRETCH_MS: f64 = 0.45;
@@ -63,7 +63,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     Ok(())
 }
 
-/// Who is brought to the callers.
+/// Who speaks with the callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Brings {
     Agent,
@@ -79,7 +79,7 @@ impl Brings {
     }
 }
 
-/// Everything, running.
+/// The running processes.
 struct Stage {
     brings: Brings,
     pbx: Pbx,
@@ -91,16 +91,16 @@ struct Stage {
     _folder: TempDir,
 }
 
-/// What so many calls were like.
+/// The figures of one number of calls.
 struct Figures {
     calls: usize,
-    /// CPU milliseconds of the service a call and second, without what it uses when nobody rings.
+    /// CPU milliseconds of the service for each call and second, less the use of an idle service.
     cpu_ms: f64,
     /// CPU milliseconds a second, by process.
     service: f64,
     pbx: f64,
     agent: f64,
-    /// Of pieces, milliseconds.
+    /// Lateness of each piece of audio, milliseconds.
     lateness: Vec<f64>,
     /// Silences over 40 ms.
     gaps: usize,
@@ -142,7 +142,7 @@ impl Stage {
         let callers = Callers::new()?;
         let mut stage =
             Self { brings, pbx, world, callers, ids: Vec::new(), idle: 0.0, memory: 0, _folder: folder };
-        // The first call warms up what every later one shares.
+        // The first call sets up what all calls share.
         stage.ring(1).await?;
         let (before, begun) = (stage.world.cpu()?, Instant::now());
         tokio::time::sleep(Duration::from_secs(mode.pick(3, 1))).await;
@@ -151,7 +151,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Rings until there are so many calls, and waits until all of them are where they are to be.
+    /// Places calls until there are this many, and waits until all of them are bridged or on hold.
     async fn ring(&mut self, calls: usize) -> Outcome<()> {
         let mut beat = tokio::time::interval(Duration::from_secs(1) / RAMP_RATE);
         for caller in self.callers.take(calls.saturating_sub(self.ids.len()))? {
@@ -189,7 +189,7 @@ impl Stage {
         let heard = self.pbx.calls().await?;
         let gaps = |call: &Value| call.get("gaps_ms").and_then(Value::as_array).map_or(0, Vec::len);
         let service = millis(spent.service) / took;
-        // One call more was there when the others were not.
+        // The first call is part of the idle figures.
         let others = calls.saturating_sub(1).max(1) as f64;
         Ok(Figures {
             calls,
@@ -209,7 +209,7 @@ impl Stage {
     }
 }
 
-/// An agent that speaks two thirds of the time, sentence by sentence, twice as fast as it is heard.
+/// Sets up an agent that speaks two thirds of the time and sends its audio twice as fast as it is played.
 async fn set_agent(world: &World) -> Outcome<()> {
     let sentence = [
         json!({"do": "say", "text": "A sentence that the caller hears in full.", "ms": 4_000}),
@@ -228,7 +228,7 @@ async fn set_agent(world: &World) -> Outcome<()> {
     Ok(())
 }
 
-/// How late the pieces of the last so many seconds arrived, milliseconds each.
+/// The lateness in milliseconds of each piece of audio in the last `seconds`.
 fn late(arrivals: &[Arrival], seconds: u64) -> Vec<f64> {
     let last = arrivals.last().map_or(0.0, |arrival| arrival.after_ms);
     let (mut end, mut late) = (0.0_f64, Vec::new());

@@ -51,7 +51,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     println!("{}", world.describe());
     let mut bench = Bench { callers: Callers::new()?, rung: 0 };
     world.map(&bench.callers.all()).await?;
-    // Connections, caches and plans are warm from here on.
+    // Sets up connections, caches and query plans, which later figures must not contain.
     bench.at_rate(&mut world, mode.pick(20, 10), mode.pick(60, 10)).await?;
     let idle = bench.idle(&world, mode.pick(5, 1)).await?;
     for rate in mode.pick(vec![10, 40], vec![10]) {
@@ -63,10 +63,10 @@ async fn bench(mode: Mode) -> Outcome<()> {
         }
         print_open(rate, rounds, &empty, &calls);
     }
-    let (rounds, seconds) = mode.pick((3, 7), (1, 3));
+    let (rounds, seconds) = mode.pick((3, 7), (1, 2));
     let mut most = Vec::new();
     for _ in 0..rounds {
-        most.push(bench.most(&mut world, mode.pick(400, 150), Duration::from_secs(seconds)).await?);
+        most.push(bench.most(&mut world, mode.pick(400, 50), Duration::from_secs(seconds)).await?);
     }
     print_closed(&most);
     println!(
@@ -94,7 +94,7 @@ struct AtRate {
     round_trips: Vec<f64>,
 }
 
-/// As many as there can be.
+/// The highest rate of calls.
 struct Most {
     per_second: f64,
     live: u64,
@@ -156,7 +156,7 @@ impl Bench {
         })
     }
 
-    /// Keeps `live` calls live for a while.
+    /// Keeps `live` calls live for `lasting`.
     async fn most(&mut self, world: &mut World, live: u64, lasting: Duration) -> Outcome<Most> {
         let (first, begun) = (Timestamp::now(), Instant::now());
         let (mut window, mut sent) = (None, 0_usize);
@@ -184,7 +184,7 @@ impl Bench {
     }
 }
 
-/// Waits until every call since then is over and written, each with its agent in its caller's own voice.
+/// Waits until every call since then has ended and is stored, each with its agent in the caller's own voice.
 async fn until_over(world: &mut World, since: Timestamp, count: usize) -> Outcome<()> {
     world.until_idle(ALL_OVER_WITHIN).await?;
     let sums = "select count(*), count(*) filter (where status = 'completed'),
@@ -207,7 +207,7 @@ async fn until_over(world: &mut World, since: Timestamp, count: usize) -> Outcom
     }
 }
 
-/// As many as webhooks, at most two seconds of them.
+/// Round trips to PostgreSQL at the rate of the webhooks, for two seconds at most.
 async fn round_trips(world: &World, rate: u32, count: usize) -> Outcome<Vec<f64>> {
     let mut beat = tokio::time::interval(Duration::from_secs(1) / rate);
     let statement = world.database.prepare("select 1").await?;
@@ -225,7 +225,7 @@ fn answered(exchanges: &[Exchange]) -> Vec<f64> {
     exchanges.iter().map(|exchange| millis(exchange.took)).collect()
 }
 
-/// The simulator's clock is ours: both ask the same machine.
+/// The wait of each caller for the greeting request. Simulator and bench run on one machine, so their clocks agree.
 fn greeted<'a>(exchanges: &[Exchange], callers: &[String], requests: &'a [Value]) -> Outcome<Vec<f64>> {
     let mut asked: HashMap<&str, i64> = HashMap::new();
     let text = |request: &'a Value, path| request.pointer(path).and_then(Value::as_str);

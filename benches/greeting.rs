@@ -22,9 +22,9 @@ use precall_test_support::harness::{self, Mode, Outcome, usage};
 use serde_json::Value;
 
 const RATE: u32 = 5;
-/// Those who are held come faster: nothing is measured of their beginning.
+/// Callers on hold arrive faster, because their arrival is not measured.
 const RAMP_RATE: u32 = 50;
-/// Of the first frame, in milliseconds, at the 99th percentile.
+/// Goal for the first frame: the 99th percentile, in milliseconds.
 const GOAL_MS: f64 = 20.0;
 const GAP_MS: u64 = 40;
 /// Longer than the bench, shorter than the service would hold them.
@@ -119,20 +119,21 @@ async fn bench(mode: Mode) -> Outcome<()> {
     let p99 = percentile(&service.first_frame, 0.99);
     let verdict = if p99 < GOAL_MS { "met" } else { "MISSED" };
     println!(
-        "\nfirst frame written p99 {p99:.2} ms at {RATE} new calls/s, {held_count} held; goal under {GOAL_MS} ms: {verdict}"
+        "\nfirst frame written p99 {p99:.2} ms at {RATE} new calls/s, {held_count} held; \
+         goal under {GOAL_MS} ms: {verdict}"
     );
     world.service.end().await
 }
 
-/// Milliseconds, a value a call.
+/// Milliseconds, one value for each call.
 struct Waits {
-    /// Connected event received until the first frame was handed to the socket, by the one who wrote it.
+    /// From the event that the leg is connected to the first frame handed to the socket, as the sender measured it.
     first_frame: Vec<f64>,
-    /// The same until the first frame that is not silence.
+    /// The same, to the first frame that is not silence.
     first_sound: Vec<f64>,
-    /// Connected until the first byte at the PBX.
+    /// From connected to the first byte at the PBX.
     at_pbx: Vec<f64>,
-    /// Connected until the caller heard something.
+    /// From connected to the first sound that the caller heard.
     heard: Vec<f64>,
 }
 
@@ -152,7 +153,7 @@ async fn spent(world: &World, pbx: &Pbx, seconds: u64) -> Outcome<Spent> {
     })
 }
 
-/// These ring one after the other, so many a second.
+/// Places the calls, `rate` a second. Returns their ids at the PBX.
 async fn ring(pbx: &Pbx, rate: u32, callers: Vec<String>, lasting_ms: u64) -> Outcome<Vec<String>> {
     let mut beat = tokio::time::interval(Duration::from_secs(1) / rate);
     let mut ids = Vec::new();
@@ -181,14 +182,14 @@ async fn until(mut reached: impl FnMut() -> Outcome<bool>) -> Outcome<()> {
     let begun = Instant::now();
     while !reached()? {
         if begun.elapsed() > WITHIN {
-            return Err("it does not come to that".into());
+            return Err(format!("not reached within {} s", WITHIN.as_secs()).into());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
 }
 
-/// First frame and first sound of these calls in microseconds, as the service wrote them down.
+/// First frame and first sound of these calls in microseconds, as the service stored them.
 async fn timings(world: &World, ids: &[String]) -> Outcome<Vec<(i64, i64)>> {
     let statement = "select (timings ->> 'first_frame_us')::bigint, (timings ->> 'first_sound_us')::bigint
         from call_log where threecx_call_id = any($1)

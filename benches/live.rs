@@ -22,7 +22,7 @@ use precall_test_support::harness::{self, Mode, Outcome, client};
 const RATE: u32 = 100;
 const ALL_TALK_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// What a call's state is about as large as.
+/// About the size of a call's state.
 const STATE_BYTES: usize = 464;
 
 /// The program under load, built with this bench.
@@ -84,7 +84,7 @@ fn grown(before: Memory, after: Memory, count: usize) -> f64 {
     (after.anonymous as f64 - before.anonymous as f64) / count as f64
 }
 
-/// What the service uses while nothing happens, in milliseconds a second; also gives it time to settle.
+/// CPU use of the quiet service, in milliseconds a second. Also gives it time to settle.
 async fn quiet_cpu(world: &World, mode: Mode) -> Outcome<f64> {
     let seconds = mode.pick(4, 1);
     let before = world.cpu()?;
@@ -92,7 +92,7 @@ async fn quiet_cpu(world: &World, mode: Mode) -> Outcome<f64> {
     Ok(millis(world.cpu()?.since(before).service) / seconds as f64)
 }
 
-/// These ring, and this returns when all of them talk to an agent.
+/// Places these calls and waits until all of them talk to an agent.
 async fn ring(world: &mut World, callers: Vec<String>, already: usize) -> Outcome<()> {
     let wanted = i64::try_from(callers.len().saturating_add(already))?;
     let requests = callers.iter().enumerate().map(|(i, caller)| {
@@ -142,7 +142,7 @@ impl Handler<Ask> for Idle {
     }
 }
 
-/// KiB for each of so many idle actors.
+/// KiB for each idle actor, at both counts.
 fn idle_actors(counts: [usize; 2]) -> Result<[f64; 2], String> {
     actix::System::new().block_on(async move {
         let mut each = [0.0; 2];
@@ -156,7 +156,7 @@ fn idle_actors(counts: [usize; 2]) -> Result<[f64; 2], String> {
             }
             let after = memory(std::process::id()).map_err(|error| failed(&error))?;
             *each = grown(before, after, count);
-            // Not given back: the next ones need memory of their own.
+            // Kept: the next actors must not reuse this memory.
             std::mem::forget(actors);
         }
         Ok(each)

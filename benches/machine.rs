@@ -14,14 +14,14 @@ use precall_call::{
 
 const SECOND: i64 = 1_000_000;
 
-/// A call as it is logged, and the state before each event but the first.
+/// The log of a call, and its state before each event except the first.
 struct Played {
     log: Vec<(Event, At)>,
     steps: Vec<(Call, Event, At)>,
 }
 
 impl Played {
-    /// Plays what happens, one event a second; the machine's own intents go into the log where it orders them.
+    /// Plays these events, one a second. Intents of the rules enter the log where the rules order them.
     fn of(policy: Policy, happens: Vec<Event>) -> Self {
         let offer = Offer { policy: Arc::new(policy), admission: Admission::Accepted };
         let mut now = At(1_764_425_485 * SECOND);
@@ -142,7 +142,7 @@ fn bridge() -> Played {
     )
 }
 
-/// What a match over the event costs by itself.
+/// A match over the event that does no work: a baseline.
 fn nothing(event: &Event) -> u32 {
     match event {
         Event::Offered(_) => 1,

@@ -26,7 +26,7 @@ use precall_test_support::harness::{self, Mode, Outcome, client, usage};
 
 /// The argument that makes this program the server of the baseline.
 const BODY_ONLY: &str = "body-only";
-/// As long as an answer of the service.
+/// As long as a real answer of the service.
 const ANSWER: &str = concat!(
     r#"{"status":"ignored","call_id":null,"cloned_voice_id":null,"#,
     r#""threecx_call_id":"bench-000000","message":"calls that go out are not ours"}"#
@@ -61,7 +61,7 @@ async fn body_only() -> std::io::Result<()> {
     server.run().await
 }
 
-/// One kind of request to one server, over all rounds.
+/// Figures of one kind of request to one server, over all rounds.
 #[derive(Default)]
 struct Kept {
     rates: Vec<f64>,
@@ -71,7 +71,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// A closed loop for the rate and the processor time, an open one for how long an answer takes.
+    /// Measures rate and CPU time in a closed loop, and the time of an answer in an open loop.
     async fn measure(&mut self, server: &Server, status: &str, closed: Load, open: Load) -> Outcome<()> {
         let pid = server.pid()?;
         let before = usage::cpu(pid)?;
@@ -109,7 +109,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     let open = mode.pick(600, 200);
     let mut world = World::start(Plan {
         program: PROGRAM,
-        // No call ends while this runs: what is measured is its beginning.
+        // No call ends during the bench: only the start of calls is measured.
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
         cores: Cores::All,
@@ -159,7 +159,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     world.service.end().await
 }
 
-/// The proof alone: making one, and believing one.
+/// Signing and verifying a webhook, without HTTP.
 fn signature(mode: Mode) {
     let (batches, size) = mode.pick((31, 20_000_u32), (7, 5_000));
     let mut table = Table::new(&["", "sign us", "verify us"]);
