@@ -211,44 +211,46 @@ fn walk(offer: &Offer) -> (HashSet<&'static str>, usize, usize) {
 
 /// Every law, in every reachable state, for every event. One test a route and policy, so that they run beside each
 /// other.
-fn every_law_holds(route: Route, variant: usize) {
+///
+/// `at_least` is a little below the number of states that there are: a walk that loses states must not pass in silence.
+fn every_law_holds(route: Route, variant: usize, at_least: usize) {
     let mut of_route =
         offers().into_iter().filter(|o| o.policy.route == route && o.admission == Admission::Accepted);
     let offer = of_route.nth(variant).unwrap();
     let (phases, states, steps) = walk(&offer);
     println!("{}, policy {variant}: walked {states} states, {steps} steps", route.name());
     assert_eq!(phases.len(), 6, "a phase was never reached: {phases:?}");
-    assert!(states > 1_000, "the walk is suspiciously short: {states} states");
+    assert!(states >= at_least, "the walk is too short: {states} states, at least {at_least} are expected");
 }
 
 macro_rules! walks {
-    ($($name:ident: $route:ident $variant:literal),+ $(,)?) => {
+    ($($name:ident: $route:ident $variant:literal at_least $states:literal),+ $(,)?) => {
         $(#[test]
         fn $name() {
-            every_law_holds(Route::$route, $variant);
+            every_law_holds(Route::$route, $variant, $states);
         })+
     };
 }
 
 walks! {
-    every_law_holds_on_route_callback: Callback 0,
-    every_law_holds_on_route_callback_that_starts_without_the_voice: Callback 1,
-    every_law_holds_on_route_callback_that_waits_for_an_operator: Callback 2,
-    every_law_holds_on_route_callback_that_outlives_the_pbx_call: Callback 3,
-    every_law_holds_on_route_callback_that_asks_for_proof: Callback 4,
-    every_law_holds_on_route_callback_that_asks_for_proof_and_waits_for_an_operator: Callback 5,
-    every_law_holds_on_route_bridge: Bridge 0,
-    every_law_holds_on_route_bridge_that_starts_without_the_voice: Bridge 1,
-    every_law_holds_on_route_bridge_that_waits_for_an_operator: Bridge 2,
-    every_law_holds_on_route_bridge_without_anything_to_fall_back_to: Bridge 3,
-    every_law_holds_on_route_bridge_that_asks_for_proof: Bridge 4,
-    every_law_holds_on_route_bridge_that_asks_for_proof_and_waits_for_an_operator: Bridge 5,
-    every_law_holds_on_route_transfer: Transfer 0,
-    every_law_holds_on_route_transfer_that_starts_without_the_voice: Transfer 1,
-    every_law_holds_on_route_transfer_that_waits_for_an_operator: Transfer 2,
-    every_law_holds_on_route_transfer_without_anything_to_fall_back_to: Transfer 3,
-    every_law_holds_on_route_transfer_that_asks_for_proof: Transfer 4,
-    every_law_holds_on_route_transfer_that_asks_for_proof_and_waits_for_an_operator: Transfer 5,
+    every_law_holds_on_route_callback: Callback 0 at_least 1_000,
+    every_law_holds_on_route_callback_that_starts_without_the_voice: Callback 1 at_least 1_000,
+    every_law_holds_on_route_callback_that_waits_for_an_operator: Callback 2 at_least 1_800,
+    every_law_holds_on_route_callback_that_outlives_the_pbx_call: Callback 3 at_least 730,
+    every_law_holds_on_route_callback_that_asks_for_proof: Callback 4 at_least 750,
+    every_law_holds_on_route_callback_that_asks_for_proof_and_waits_for_an_operator: Callback 5 at_least 2_100,
+    every_law_holds_on_route_bridge: Bridge 0 at_least 91_000,
+    every_law_holds_on_route_bridge_that_starts_without_the_voice: Bridge 1 at_least 4_000,
+    every_law_holds_on_route_bridge_that_waits_for_an_operator: Bridge 2 at_least 120_000,
+    every_law_holds_on_route_bridge_without_anything_to_fall_back_to: Bridge 3 at_least 5_400,
+    every_law_holds_on_route_bridge_that_asks_for_proof: Bridge 4 at_least 10_000,
+    every_law_holds_on_route_bridge_that_asks_for_proof_and_waits_for_an_operator: Bridge 5 at_least 10_000,
+    every_law_holds_on_route_transfer: Transfer 0 at_least 42_000,
+    every_law_holds_on_route_transfer_that_starts_without_the_voice: Transfer 1 at_least 4_000,
+    every_law_holds_on_route_transfer_that_waits_for_an_operator: Transfer 2 at_least 68_000,
+    every_law_holds_on_route_transfer_without_anything_to_fall_back_to: Transfer 3 at_least 5_400,
+    every_law_holds_on_route_transfer_that_asks_for_proof: Transfer 4 at_least 10_000,
+    every_law_holds_on_route_transfer_that_asks_for_proof_and_waits_for_an_operator: Transfer 5 at_least 10_000,
 }
 
 #[test]
