@@ -36,11 +36,9 @@ use deadpool_postgres::Pool;
 use precall_actors::api::EngineHandle;
 
 use app_state::AppState;
-pub use engine::Engine;
-pub use error::{Code, Problem};
+pub(crate) use engine::Engine;
 use fair_share::Connections;
-pub use openapi::Document;
-pub use settings::{MetricsPlace, Settings};
+pub(crate) use settings::{MetricsPlace, Settings};
 use webhooks::state::WebhookState;
 
 /// Open connections of one worker. More connections wait in the kernel's queue.
@@ -62,7 +60,7 @@ const BLOCKING_THREADS: usize = 2;
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn server(
+pub(crate) fn server(
     settings: Settings,
     engine: EngineHandle,
     pool: Pool,
@@ -76,7 +74,7 @@ pub fn server(
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn server_of(
+pub(crate) fn server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
     pool: Pool,
@@ -90,7 +88,7 @@ pub fn server_of(
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn metrics_server(
+pub(crate) fn metrics_server(
     settings: Settings,
     engine: EngineHandle,
     pool: Pool,
@@ -103,7 +101,7 @@ pub fn metrics_server(
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn metrics_server_of(
+pub(crate) fn metrics_server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
     pool: Pool,

@@ -1,7 +1,7 @@
 //! `precall check --live-call`: measures a 3CX PBX with one real call.
 //!
-//! precall relies on documents and captures. Where they are silent, it accepts several kinds of answer. This check prints
-//! which kind a PBX gives. It has its own client, which shows every answer unchanged.
+//! precall relies on documents and captures. Where they are silent, it accepts several kinds of answer. This check
+//! prints which kind a PBX gives. It has its own client, which shows every answer unchanged.
 
 mod actions;
 mod audio;
@@ -22,10 +22,10 @@ use serde_json::Value;
 
 use actions::Results;
 use finding::Findings;
-pub use finding::{Finding, Verdict};
+pub(crate) use finding::{Finding, Verdict};
 use leg::Held;
-pub use leg::Way;
-pub use pbx::Access;
+pub(crate) use leg::Way;
+pub(crate) use pbx::Access;
 use pbx::Pbx;
 use post_stream::PostStream;
 use socket::Socket;
@@ -67,29 +67,33 @@ const OF_A_CALL: [&str; 24] = [
 
 /// What to measure.
 #[derive(Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Address and credentials of the PBX.
-    pub access: Access,
+    pub(crate) access: Access,
     /// How the call starts.
-    pub way: Way,
+    pub(crate) way: Way,
     /// A DN that rings unanswered, to measure the default timeout of `routeto`.
-    pub routeto: Option<String>,
+    pub(crate) routeto: Option<String>,
 }
 
 /// Result of the check.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// One finding for each open question.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// Why not everything was measured.
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
     /// Why the leg may still be there.
-    pub left_behind: Option<String>,
+    pub(crate) left_behind: Option<String>,
 }
 
-/// Makes or awaits the call, measures, and drops it. Ends within three minutes, or when `stop` completes. Calls `tell` with
-/// each finding at once. Needs an actix system.
-pub async fn run(plan: Plan, stop: impl Future<Output = ()>, tell: impl Fn(&Finding) + 'static) -> Report {
+/// Makes or awaits the call, measures, and drops it. Ends within three minutes, or when `stop` completes. Calls `tell`
+/// with each finding at once. Needs an actix system.
+pub(crate) async fn run(
+    plan: Plan,
+    stop: impl Future<Output = ()>,
+    tell: impl Fn(&Finding) + 'static,
+) -> Report {
     let pbx = Pbx::new(plan.access.clone());
     let (held, mut findings) = (Held::default(), Findings::told(tell));
     let measuring = tokio::time::timeout(WHOLE, measure(&pbx, &plan, &held, &mut findings));

@@ -21,10 +21,12 @@ pub(super) struct Arguments {
     /// Keep the database here instead of in a temporary folder.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Write what each caller heard into this folder, a mono WAV file of 16 bits and 8 kHz a call; it is made when missing.
+    /// Write what each caller heard into this folder, a mono WAV file of 16 bits and 8 kHz a call; it is made when
+    /// missing.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
-    /// Judge what callers heard and in which order, not its gaps and delays: for a machine that is busy with other things.
+    /// Judge what callers heard and in which order, not its gaps and delays: for a machine that is busy with other
+    /// things.
     #[arg(long)]
     order_alone: bool,
     /// Write the summary to this file as JSON as well.

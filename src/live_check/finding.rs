@@ -12,7 +12,7 @@ const SHOWN_CHARS: usize = 160;
 /// Comparison of a value with the 3CX facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// precall handles this value.
     AsExpected,
     /// precall may not handle this value: please report it.
@@ -33,15 +33,15 @@ impl fmt::Display for Verdict {
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was measured. Names are stable, so that builds can be compared.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The measured value, without telephone numbers and secrets.
-    pub value: String,
+    pub(crate) value: String,
     /// The expected value.
-    pub expected: &'static str,
+    pub(crate) expected: &'static str,
     /// The comparison.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
 }
 
 impl fmt::Display for Finding {

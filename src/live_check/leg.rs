@@ -28,7 +28,7 @@ const SAME_DIGITS: usize = 6;
 
 /// How the call starts.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// The route point's device calls this number.
     Ring(String),
     /// A caller dials the route point.

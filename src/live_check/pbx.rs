@@ -1,4 +1,5 @@
-//! Requests to the PBX that return raw answers. The client of the service interprets answers, so it cannot be used here.
+//! Requests to the PBX that return raw answers. The client of the service interprets answers, so it cannot be used
+//! here.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -21,15 +22,15 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Address and credentials of the PBX, from the variables of call control.
 #[derive(Clone)]
-pub struct Access {
+pub(crate) struct Access {
     /// `THREECX_BASE_URL`.
-    pub base: Url,
+    pub(crate) base: Url,
     /// `THREECX_CLIENT_ID`.
-    pub client_id: String,
+    pub(crate) client_id: String,
     /// `THREECX_CLIENT_SECRET`.
-    pub client_secret: String,
+    pub(crate) client_secret: String,
     /// TLS roots; `None` without https.
-    pub trust: Option<Trust>,
+    pub(crate) trust: Option<Trust>,
 }
 
 impl fmt::Debug for Access {
