@@ -65,12 +65,12 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Calls `tell` with every finding.
-    pub(super) fn told(tell: impl Fn(&Finding) + 'static) -> Self {
+    pub(super) fn reporting_to(tell: impl Fn(&Finding) + 'static) -> Self {
         Self { lines: Vec::new(), tell: Some(Box::new(tell)) }
     }
 
     /// Adds a measured value.
-    pub(super) fn seen(
+    pub(super) fn measured(
         &mut self,
         name: &'static str,
         value: impl fmt::Display,
@@ -82,7 +82,7 @@ impl Findings {
     }
 
     /// Adds a question that could not be measured, with the reason.
-    pub(super) fn unseen(&mut self, name: &'static str, why: impl fmt::Display) {
+    pub(super) fn not_measured(&mut self, name: &'static str, why: impl fmt::Display) {
         let value = masked(&why.to_string());
         self.add(Finding { name, value, expected: "", verdict: Verdict::NotMeasured });
     }
