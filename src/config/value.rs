@@ -2,15 +2,12 @@
 //! first error and does not name the variable, and an administrator needs all of them with their names.
 
 mod addresses;
-mod lists;
-mod numbers;
+pub(super) mod lists;
+pub(super) mod numbers;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
-
-pub(super) use lists::{Hosts, List, Pairs, WordList};
-pub(super) use numbers::{Millis, Seconds, Whole};
 
 use super::kind::Kind;
 use super::redact::shown;
