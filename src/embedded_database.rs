@@ -6,11 +6,11 @@ mod absent;
 mod present;
 
 #[cfg(not(feature = "simulators"))]
-pub use absent::{EmbeddedDatabase, EmbeddedError};
+pub(crate) use absent::{EmbeddedDatabase, EmbeddedError};
 #[cfg(feature = "simulators")]
 pub(crate) use present::start_server;
 #[cfg(feature = "simulators")]
-pub use present::{EmbeddedDatabase, EmbeddedError};
+pub(crate) use present::{EmbeddedDatabase, EmbeddedError};
 
 /// Whether this build has an embedded database.
-pub const IN_THIS_BUILD: bool = cfg!(feature = "simulators");
+pub(crate) const IN_THIS_BUILD: bool = cfg!(feature = "simulators");

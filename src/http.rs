@@ -38,11 +38,8 @@ use precall_actors::api::EngineHandle;
 use app_state::AppState;
 use fair_share::Connections;
 use webhooks::state::WebhookState;
-
-pub use engine::Engine;
-pub use error::{Code, Problem};
-pub use openapi::Document;
-pub use settings::{MetricsPlace, Settings};
+pub(crate) use engine::Engine;
+pub(crate) use settings::{MetricsPlace, Settings};
 
 /// Open connections of one worker. More connections wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -63,7 +60,7 @@ const BLOCKING_THREADS: usize = 2;
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn server(
+pub(crate) fn server(
     settings: Settings,
     engine: EngineHandle,
     pool: Pool,
@@ -77,7 +74,7 @@ pub fn server(
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn server_of(
+pub(crate) fn server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
     pool: Pool,
@@ -91,7 +88,7 @@ pub fn server_of(
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn metrics_server(
+pub(crate) fn metrics_server(
     settings: Settings,
     engine: EngineHandle,
     pool: Pool,
@@ -104,7 +101,7 @@ pub fn metrics_server(
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn metrics_server_of(
+pub(crate) fn metrics_server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
     pool: Pool,

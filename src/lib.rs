@@ -5,10 +5,10 @@ pub mod cli;
 
 pub mod config;
 #[cfg(feature = "simulators")]
-pub mod demo;
+mod demo;
 mod embedded_database;
-pub mod http;
-pub mod live_check;
-pub mod logging;
+mod http;
+mod live_check;
+mod logging;
 pub mod signature;
-pub mod trusted_addresses;
+mod trusted_addresses;

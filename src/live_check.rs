@@ -1,7 +1,7 @@
 //! `precall check --live-call`: measures a 3CX PBX with one real call.
 //!
-//! precall relies on documents and captures. Where they are silent, it accepts several kinds of answer. This check prints
-//! which kind a PBX gives. It has its own client, which shows every answer unchanged.
+//! precall relies on documents and captures. Where they are silent, it accepts several kinds of answer. This check
+//! prints which kind a PBX gives. It has its own client, which shows every answer unchanged.
 
 mod actions;
 mod audio;
@@ -22,7 +22,10 @@ use serde_json::Value;
 
 use actions::Results;
 use finding::Findings;
-use leg::Held;
+use leg::LegToDrop;
+pub(crate) use finding::{Finding, Verdict};
+pub(crate) use leg::Way;
+pub(crate) use pbx::Access;
 use pbx::Pbx;
 use post_stream::PostStream;
 use socket::Socket;
@@ -68,32 +71,36 @@ const OF_A_CALL: [&str; 24] = [
 
 /// What to measure.
 #[derive(Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Address and credentials of the PBX.
-    pub access: Access,
+    pub(crate) access: Access,
     /// How the call starts.
-    pub way: Way,
+    pub(crate) way: Way,
     /// A DN that rings unanswered, to measure the default timeout of `routeto`.
-    pub routeto: Option<String>,
+    pub(crate) routeto: Option<String>,
 }
 
 /// Result of the check.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// One finding for each open question.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     /// Why not everything was measured.
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
     /// Why the leg may still be there.
-    pub left_behind: Option<String>,
+    pub(crate) left_behind: Option<String>,
 }
 
-/// Makes or awaits the call, measures, and drops it. Ends within three minutes, or when `stop` completes. Calls `tell` with
-/// each finding at once. Needs an actix system.
-pub async fn run(plan: Plan, stop: impl Future<Output = ()>, tell: impl Fn(&Finding) + 'static) -> Report {
+/// Makes or awaits the call, measures, and drops it. Ends within three minutes, or when `stop` completes. Calls `tell`
+/// with each finding at once. Needs an actix system.
+pub(crate) async fn run(
+    plan: Plan,
+    stop: impl Future<Output = ()>,
+    tell: impl Fn(&Finding) + 'static,
+) -> Report {
     let pbx = Pbx::new(plan.access.clone());
-    let (held, mut findings) = (Held::default(), Findings::told(tell));
-    let measuring = tokio::time::timeout(WHOLE, measure(&pbx, &plan, &held, &mut findings));
+    let (to_drop, mut findings) = (LegToDrop::default(), Findings::reporting_to(tell));
+    let measuring = tokio::time::timeout(WHOLE, measure(&pbx, &plan, &to_drop, &mut findings));
     let problem = tokio::select! {
         measured = measuring => match measured {
             Ok(Ok(())) => None,
@@ -102,21 +109,21 @@ pub async fn run(plan: Plan, stop: impl Future<Output = ()>, tell: impl Fn(&Find
         },
         () = stop => Some("the check was stopped".to_owned()),
     };
-    let letting_go = tokio::time::timeout(LET_GO_WITHIN, held.drop_all(&pbx)).await;
+    let letting_go = tokio::time::timeout(LET_GO_WITHIN, to_drop.drop_all(&pbx)).await;
     let left_behind = letting_go.unwrap_or_else(|_| Err("no answer in time".to_owned())).err();
     let why = problem.as_deref().unwrap_or("not part of this kind of call");
     for name in OF_A_CALL {
         if !findings.has(name) {
-            findings.unseen(name, why);
+            findings.not_measured(name, why);
         }
     }
-    findings.unseen("voicemail destination", "precall sends no call to a mailbox");
-    findings.unseen("call flow: HMAC in C#", "shown when the webhook of docs/3CX.md is accepted");
-    findings.unseen("trunk: X- headers", "visible only at the other end of the trunk");
+    findings.not_measured("voicemail destination", "precall sends no call to a mailbox");
+    findings.not_measured("call flow: HMAC in C#", "shown when the webhook of docs/3CX.md is accepted");
+    findings.not_measured("trunk: X- headers", "visible only at the other end of the trunk");
     Report { findings: findings.into_lines(), problem, left_behind }
 }
 
-async fn measure(pbx: &Pbx, plan: &Plan, held: &Held, findings: &mut Findings) -> Result<(), String> {
+async fn measure(pbx: &Pbx, plan: &Plan, to_drop: &LegToDrop, findings: &mut Findings) -> Result<(), String> {
     let begun = Instant::now();
     token::first(pbx, findings).await?;
     let mut socket = opened(pbx, findings).await?;
@@ -124,11 +131,11 @@ async fn measure(pbx: &Pbx, plan: &Plan, held: &Held, findings: &mut Findings) -
     let mut results = Results::default();
     let leg = match &plan.way {
         Way::Ring(number) => {
-            let (leg, result) = leg::ring(pbx, number, held, findings).await?;
+            let (leg, result) = leg::ring(pbx, number, to_drop, findings).await?;
             results.note(&result);
             leg
         }
-        Way::Wait => leg::wait(pbx, &socket, held).await?,
+        Way::Wait => leg::wait(pbx, &socket, to_drop).await?,
     };
     let shown = leg::look(pbx, &leg).await?.json();
     if shown.get("status").and_then(Value::as_str).is_some_and(|status| status != "Connected") {
@@ -153,14 +160,14 @@ async fn measure(pbx: &Pbx, plan: &Plan, held: &Held, findings: &mut Findings) -
     leg::still_there(pbx, &leg).await?;
     let mut streams = Some((get, post));
     match &plan.routeto {
-        None => findings.unseen("routeto: default timeout", "only with --routeto DN"),
+        None => findings.not_measured("routeto: default timeout", "only with --routeto DN"),
         Some(destination) => {
             let limit = WHOLE.saturating_sub(begun.elapsed()).saturating_sub(AFTER_ROUTETO);
             actions::routeto(pbx, &leg, destination, limit, findings).await;
             streams = streams.filter(|(get, _)| get.ended().is_none());
         }
     }
-    actions::drop_leg(pbx, &leg, held, streams, &mut results, findings).await?;
+    actions::drop_leg(pbx, &leg, to_drop, streams, &mut results, findings).await?;
     results.tell(findings);
     drop(socket);
     Ok(())
@@ -171,15 +178,15 @@ async fn opened(pbx: &Pbx, findings: &mut Findings) -> Result<Socket, String> {
     let socket =
         Socket::open(pbx).await.map_err(|why| format!("the event WebSocket does not open: {why}"))?;
     let value = format!("101 after {} ms", begun.elapsed().as_millis());
-    findings.seen("WebSocket: upgrade", value, "101", true);
+    findings.measured("WebSocket: upgrade", value, "101", true);
     Ok(socket)
 }
 
 async fn listed(pbx: &Pbx, findings: &mut Findings) -> Result<(), String> {
-    let said = pbx.get(&["callcontrol"]).await?;
-    let list = said.json();
-    let dns = list.as_array().filter(|_| said.is_success());
-    let dns = dns.ok_or_else(|| format!("the DNs cannot be listed: {said}"))?;
+    let answer = pbx.get(&["callcontrol"]).await?;
+    let list = answer.json();
+    let dns = list.as_array().filter(|_| answer.is_success());
+    let dns = dns.ok_or_else(|| format!("the DNs cannot be listed: {answer}"))?;
     let text = |dn: &Value, name: &str| dn.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let own = dns.iter().find(|dn| text(dn, "dn") == pbx.own_dn());
     let own = own.ok_or("THREECX_CLIENT_ID is not among the DNs that the client sees")?;
@@ -187,7 +194,7 @@ async fn listed(pbx: &Pbx, findings: &mut Findings) -> Result<(), String> {
     let agent = own.pointer("/devices/0/user_agent").and_then(Value::as_str).unwrap_or("no device");
     let kind = text(own, "type");
     let value = format!("{kind}, {devices} devices ({agent}); {} DNs are visible", dns.len());
-    findings.seen(
+    findings.measured(
         "list: own DN",
         value,
         "Wroutepoint with one device",
@@ -199,14 +206,18 @@ async fn listed(pbx: &Pbx, findings: &mut Findings) -> Result<(), String> {
 fn described(shown: &Value, way: &Way, findings: &mut Findings) {
     const CONTROL: &str = "leg: direct_control";
     match shown.get("direct_control") {
-        Some(value) => findings.seen(CONTROL, value, "false", *value == Value::Bool(false)),
-        None => findings.seen(CONTROL, "missing", "false", false),
+        Some(value) => findings.measured(CONTROL, value, "false", *value == Value::Bool(false)),
+        None => findings.measured(CONTROL, "missing", "false", false),
     }
     const DID: &str = "leg: party_did";
     let did = shown.get("party_did").and_then(Value::as_str).unwrap_or_default();
     match way {
-        Way::Ring(_) => findings.unseen(DID, "an outbound call has none: `--live-call wait` measures it"),
-        Way::Wait if did.is_empty() => findings.seen(DID, "empty", "empty", true),
-        Way::Wait => findings.seen(DID, format_args!("filled ({} characters)", did.len()), "empty", false),
+        Way::Ring(_) => {
+            findings.not_measured(DID, "an outbound call has none: `--live-call wait` measures it")
+        }
+        Way::Wait if did.is_empty() => findings.measured(DID, "empty", "empty", true),
+        Way::Wait => {
+            findings.measured(DID, format_args!("filled ({} characters)", did.len()), "empty", false)
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Logging to standard error, and to a file if one is configured. Standard output is for results of commands.
 //!
-//! Logging never blocks a call: if the channel to the writing thread is full, lines are dropped and counted. There is one
-//! root slog logger. Records of libraries (`log` crate) go to it too, from level warning: below that they contain requests.
+//! Logging never blocks a call: if the channel to the writing thread is full, lines are dropped and counted. There is
+//! one root slog logger. Records of libraries (`log` crate) go to it too, from level warning: below that they contain
+//! requests.
 
 mod drain;
 mod file;
@@ -30,7 +31,7 @@ const FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// Format on standard error. The file is always JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// One object a line: `ts` (RFC 3339, UTC, microseconds), `level`, `msg` and the fields.
     Json,
     /// Text for a terminal.
@@ -40,7 +41,7 @@ pub enum Format {
 impl Format {
     /// JSON in production, and if standard error is not a terminal.
     #[must_use]
-    pub fn choose(environment: Environment) -> Self {
+    pub(crate) fn choose(environment: Environment) -> Self {
         match environment {
             Environment::Development if io::stderr().is_terminal() => Self::Terminal,
             Environment::Development | Environment::Production => Self::Json,
@@ -50,7 +51,7 @@ impl Format {
 
 /// Logging of the process. Keep it until the end; dropping it writes the waiting lines.
 #[must_use = "logging ends when this is dropped"]
-pub struct Logging {
+pub(crate) struct Logging {
     logger: Logger,
     guard: Option<AsyncGuard>,
     is_running: Arc<AtomicBool>,
@@ -58,7 +59,7 @@ pub struct Logging {
 
 impl Logging {
     /// The root logger. Its children have fields such as `call`.
-    pub fn logger(&self) -> &Logger {
+    pub(crate) fn logger(&self) -> &Logger {
         &self.logger
     }
 }
@@ -82,7 +83,7 @@ impl Drop for Logging {
 /// Starts logging for the whole process: the root logger, the bridge from `log`, the panic hook.
 ///
 /// It cannot fail. A log file that cannot be written is reported on standard error and retried every 10 s.
-pub fn start(log: &Log, format: Format) -> Logging {
+pub(crate) fn start(log: &Log, format: Format) -> Logging {
     let logging = build(log, format, Box::new(io::stderr()));
     // Without the reset the logger stays in place after the end: slog-scope panics when it has none.
     slog_scope::set_global_logger(logging.logger.clone()).cancel_reset();

@@ -1,11 +1,11 @@
 //! Signatures of webhooks: HMAC-SHA256 over the time and the raw bytes of the body.
 //!
-//! Both senders write `t=<unix seconds>,v0=<hex>` and sign `"<t>." + body`. The parser is strict: it accepts only what a
-//! sender writes, and each header has one meaning.
+//! Both senders write `t=<unix seconds>,v0=<hex>` and sign `"<t>." + body`. The parser is strict: it accepts only what
+//! a sender writes, and each header has one meaning.
 //! - `t` occurs exactly once, with 1 to 12 digits. The signature covers its text.
 //! - A tag is 64 lower-case hex digits. There may be several (while a secret is exchanged); one match is enough.
-//! - Tags are `v0`, for 3CX also `v1`. Other keys are ignored, in any order. White space is not trimmed, so `, v0=` is an
-//!   unknown key.
+//! - Tags are `v0`, for 3CX also `v1`. Other keys are ignored, in any order. White space is not trimmed, so `, v0=` is
+//!   an unknown key.
 //! - At most 1,024 bytes and 8 tags.
 
 use std::fmt::Write as _;

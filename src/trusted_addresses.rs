@@ -16,7 +16,7 @@ impl AddressList {
     ///
     /// # Errors
     /// The first wrong entry.
-    pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, String> {
+    pub(crate) fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, String> {
         let mut blocks = Vec::with_capacity(entries.len());
         for entry in entries {
             let entry = entry.as_ref().trim();
@@ -31,30 +31,30 @@ impl AddressList {
 
     /// Whether a block contains the address. An empty list contains none.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         is_in(address, &self.0)
     }
 
     /// Whether the list is empty.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The blocks, as [`client_address`] takes them.
     #[must_use]
-    pub fn as_blocks(&self) -> &[IpNet] {
+    pub(crate) fn as_blocks(&self) -> &[IpNet] {
         &self.0
     }
 }
 
 /// The address of the client: the peer, or the forwarded address if the peer is a trusted proxy.
 ///
-/// `forwarded_for` is the value of `X-Forwarded-For` (several headers joined by commas). It is read from the right: each
-/// entry was written by the next hop, so the first address that is not a trusted proxy is the client. At a malformed
-/// entry the result is the proxy that added it.
+/// `forwarded_for` is the value of `X-Forwarded-For` (several headers joined by commas). It is read from the right:
+/// each entry was written by the next hop, so the first address that is not a trusted proxy is the client. At a
+/// malformed entry the result is the proxy that added it.
 #[must_use]
-pub fn client_address(peer: IpAddr, forwarded_for: Option<&str>, trusted_proxies: &[IpNet]) -> IpAddr {
+pub(crate) fn client_address(peer: IpAddr, forwarded_for: Option<&str>, trusted_proxies: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
     let Some(forwarded_for) = forwarded_for else { return client };
     for entry in forwarded_for.rsplit(',').take(MAX_HOPS) {

@@ -13,7 +13,7 @@ const COLUMNS: [&str; 6] =
     ["caller_id", "voice_sample_url", "voice_name", "description", "speaker", "voice_policy"];
 const ROWS_MAX: usize = 1_000_000;
 const FIELD_BYTES_MAX: usize = 4096;
-/// A cell that begins with one of them is a formula to whoever opens the file in a spreadsheet.
+/// Spreadsheets read a cell that begins with one of these as a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 /// Errors that are kept; more are counted.
 const ERRORS_KEPT: usize = 100;
@@ -222,17 +222,17 @@ fn optional<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>
     if text.is_empty() { Some(None) } else { read(text).map(Some) }
 }
 
-/// Exactly the sign that [`guarded`] puts there.
+/// Removes exactly the sign that [`guarded`] adds.
 fn without_guard(text: &str) -> &str {
     text.strip_prefix('\'').filter(|rest| wants_guard(rest)).unwrap_or(text)
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet reads as a formula.
 fn guarded(text: &str) -> String {
     if wants_guard(text) { format!("'{text}") } else { text.to_owned() }
 }
 
-/// Also where signs stand before it already: else [`without_guard`] would take off one of the caller's own.
+/// True also for a cell that already has such signs: else [`without_guard`] would remove one of the cell's own.
 fn wants_guard(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(FORMULA)
 }

@@ -1,4 +1,4 @@
-//! `precall callers`: imports and exports callers as CSV. It may run beside `serve`: calls read mappings anew.
+//! `precall callers`: imports and exports callers as CSV. It may run beside `serve`: each call reads its mapping again.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::caller_rows::{self, RowErrors, Sheet};
 use super::{Exit, environment, external_database, unusable};
 
-/// Several accounts come with the management of lines.
+/// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
 const FILE_BYTES_MAX: u64 = 100 << 20;
 const PAGE: i64 = 1_000;
@@ -130,9 +130,10 @@ async fn write(
         bar.set_style(style);
     }
     let transaction = connected.client.transaction().await?;
-    let told = |done: usize| bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
-    let done = caller_import::write(&transaction, ACCOUNT, &sheet.callers, sheet.columns, clock::now(), told)
-        .await?;
+    let described = |done: usize| bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    let done =
+        caller_import::write(&transaction, ACCOUNT, &sheet.callers, sheet.columns, clock::now(), described)
+            .await?;
     transaction.commit().await?;
     bar.finish_and_clear();
     Ok(done)
@@ -181,16 +182,16 @@ async fn write_whole(
     target: &Path,
     force: bool,
 ) -> Result<usize, String> {
-    let told = |error: &io::Error| format!("{}: {error}", path.display());
+    let described = |error: &io::Error| format!("{}: {error}", path.display());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).map_err(|error| told(&error))?;
+    let mut file = NamedTempFile::new_in(folder).map_err(|error| described(&error))?;
     let callers = write_all(connected, file.as_file_mut()).await?;
-    file.as_file().sync_all().map_err(|error| told(&error))?;
+    file.as_file().sync_all().map_err(|error| described(&error))?;
     let kept = if force { file.persist(target) } else { file.persist_noclobber(target) };
     match kept {
         Ok(_) => Ok(callers),
         Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Err(is_there(path)),
-        Err(failed) => Err(told(&failed.error)),
+        Err(failed) => Err(described(&failed.error)),
     }
 }
 
@@ -205,7 +206,7 @@ async fn write_all(connected: &connect::Dedicated, to: impl Write) -> Result<usi
     let (mut behind, mut count) = (String::new(), 0_usize);
     loop {
         let page = caller_import::page(&connected.client, ACCOUNT, &behind, PAGE).await;
-        let page = page.map_err(|error| told(&error))?;
+        let page = page.map_err(|error| described(&error))?;
         let Some(last) = page.last() else { break };
         behind.clone_from(&last.caller_id);
         for caller in &page {
@@ -228,11 +229,11 @@ fn refused(errors: &RowErrors) -> Exit {
 }
 
 fn not_done(error: &StoreError) -> Exit {
-    failed(&format!("nothing was written: {}", told(error)))
+    failed(&format!("nothing was written: {}", described(error)))
 }
 
-/// The likeliest reason: tables of an older version.
-fn told(error: &StoreError) -> String {
+/// The error, with a hint if the tables are of an older version.
+fn described(error: &StoreError) -> String {
     match error {
         StoreError::Refused(text) if text.starts_with("42") => {
             format!("the database is not up to date ({text}): run `precall migrate`")

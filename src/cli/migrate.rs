@@ -5,8 +5,8 @@ use precall_store::schema::{embedded, migrate};
 use super::{Exit, external_database};
 
 pub(super) async fn run() -> Exit {
-    let told = "DATABASE_URL is not set: the service migrates the embedded database when it starts";
-    let mut connected = match external_database("precall migrate", told).await {
+    let hint = "DATABASE_URL is not set: the service migrates the embedded database when it starts";
+    let mut connected = match external_database("precall migrate", hint).await {
         Ok(connected) => connected,
         Err(exit) => return exit,
     };

@@ -23,8 +23,8 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Ok(lines) => lines,
         Err(error) => return failed(&format!("{}: {error}", arguments.ledger.display())),
     };
-    let told = "DATABASE_URL is not set: only the service itself can reach the embedded database";
-    let mut connected = match external_database("precall restore", told).await {
+    let hint = "DATABASE_URL is not set: only the service itself can reach the embedded database";
+    let mut connected = match external_database("precall restore", hint).await {
         Ok(connected) => connected,
         Err(exit) => return exit,
     };

@@ -5,8 +5,8 @@ use precall_store::verify::{Verified, verify};
 use super::{Exit, external_database};
 
 pub(super) async fn run() -> Exit {
-    let told = "DATABASE_URL is not set: only the service itself can reach the embedded database";
-    let mut connected = match external_database("precall verify", told).await {
+    let hint = "DATABASE_URL is not set: only the service itself can reach the embedded database";
+    let mut connected = match external_database("precall verify", hint).await {
         Ok(connected) => connected,
         Err(exit) => return exit,
     };

@@ -10,7 +10,8 @@ use super::kind::Kind;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::variables;
-use super::value::{Complaint, FromText, List};
+use super::value::lists::List;
+use super::value::{Complaint, FromText};
 use super::values::Values;
 
 variables! { Section::Api;

@@ -5,7 +5,7 @@ use precall_actors::limits::budgets::BudgetLimits;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::{Setting, variables};
-use super::value::Whole;
+use super::value::numbers::Whole;
 use super::values::Values;
 
 /// Larger numbers are taken for mistakes.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::variables;
-use super::value::Whole;
+use super::value::numbers::Whole;
 use super::values::Values;
 use super::variables::DefaultValue::Text;
 

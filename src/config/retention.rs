@@ -6,7 +6,9 @@ use super::kind::Kind;
 use super::problem::Problems;
 use super::section::Section;
 use super::setting::variables;
-use super::value::{Complaint, FromText, List, Whole};
+use super::value::lists::List;
+use super::value::numbers::Whole;
+use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Text};
 

@@ -10,7 +10,8 @@ use super::problem::Problems;
 use super::secret::Secret;
 use super::section::Section;
 use super::setting::variables;
-use super::value::{Complaint, FromText, Whole, Word};
+use super::value::numbers::Whole;
+use super::value::{Complaint, FromText, Word};
 use super::values::Values;
 use super::variables::Required;
 

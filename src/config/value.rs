@@ -2,8 +2,8 @@
 //! first error and does not name the variable, and an administrator needs all of them with their names.
 
 mod addresses;
-mod lists;
-mod numbers;
+pub(super) mod lists;
+pub(super) mod numbers;
 
 use std::path::PathBuf;
 

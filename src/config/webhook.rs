@@ -5,7 +5,7 @@ use super::problem::Problems;
 use super::secret::Secret;
 use super::section::Section;
 use super::setting::{Setting, variables};
-use super::value::Whole;
+use super::value::numbers::Whole;
 use super::values::Values;
 use super::variables::DefaultValue::Text;
 use super::variables::{Required, Routes};

@@ -8,7 +8,7 @@ use std::path::Path;
 pub struct EmbeddedError;
 
 /// No value of this type exists.
-pub enum EmbeddedDatabase {}
+pub(crate) enum EmbeddedDatabase {}
 
 impl EmbeddedDatabase {
     /// Always refuses.
@@ -16,19 +16,19 @@ impl EmbeddedDatabase {
     /// # Errors
     /// Always.
     #[expect(clippy::unused_async, reason = "the other build waits for the server")]
-    pub async fn start(_directory: &Path) -> Result<Self, EmbeddedError> {
+    pub(crate) async fn start(_directory: &Path) -> Result<Self, EmbeddedError> {
         Err(EmbeddedError)
     }
 
     /// The connection URL.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         match *self {}
     }
 
     /// Stops the server.
     #[expect(clippy::unused_async, reason = "the other build waits for the server")]
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         match self {}
     }
 }

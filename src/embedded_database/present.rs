@@ -19,14 +19,14 @@ pub enum EmbeddedError {
 }
 
 /// A running server. Dropping it stops it.
-pub struct EmbeddedDatabase(EmbeddedPostgres);
+pub(crate) struct EmbeddedDatabase(EmbeddedPostgres);
 
 impl EmbeddedDatabase {
     /// Starts a server on this data directory. Never installs PostgreSQL.
     ///
     /// # Errors
     /// PostgreSQL is not installed, or the server does not start.
-    pub async fn start(directory: &Path) -> Result<Self, EmbeddedError> {
+    pub(crate) async fn start(directory: &Path) -> Result<Self, EmbeddedError> {
         // The launcher reads PG_BIN_DIR itself, as it does for the tests and the demo.
         let data = DataDir::At(directory.to_owned());
         start_server(Options::new(data, Durability::Fsync, Install::Never)).await.map(Self)
@@ -34,12 +34,12 @@ impl EmbeddedDatabase {
 
     /// The connection URL.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.0.url(NAME)
     }
 
     /// Stops the server.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         let _stopped = tokio::task::spawn_blocking(move || self.0.stop()).await;
     }
 }

@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::trusted_addresses::client_address;
 
 /// The peer, or the address that a trusted proxy forwarded. `None` on a connection without addresses.
-pub fn address(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
+pub(crate) fn address(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
     if settings.trusted_proxies.is_empty() {
         return Some(peer.to_canonical());

@@ -1,7 +1,8 @@
 //! The engine as the HTTP handlers see it.
 //!
-//! A trait with two implementors: `EngineHandle`, and the scripted engine of the HTTP tests (`tests/scripted.rs`), which
-//! test the rules of HTTP without calls. It has no method for reads: handlers read the store with `AppState::pool`.
+//! A trait with two implementors: `EngineHandle`, and the scripted engine of the HTTP tests (`tests/scripted.rs`),
+//! which test the rules of HTTP without calls. It has no method for reads: handlers read the store with
+//! `AppState::pool`.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 /// What the HTTP handlers ask of the engine.
-pub trait Engine: Send + Sync + 'static {
+pub(crate) trait Engine: Send + Sync + 'static {
     /// Admits an incoming call.
     fn incoming(&self, call: IncomingCall) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
     /// Passes on an event of the PBX about a call.

@@ -14,34 +14,35 @@ use utoipa::ToSchema;
 use crate::signature::SignatureError;
 
 /// The media type of every problem (RFC 9457).
-pub const MEDIA_TYPE: &str = "application/problem+json";
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Defines each code with its name, status and title.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal, $title:literal;)+) => {
         /// What is wrong with a request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[$doc])* $variant),+ }
+        pub(crate) enum Code { $($(#[$doc])* $variant),+ }
 
         impl Code {
             /// Every code.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The stable name for clients.
             #[must_use]
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
 
             /// The HTTP status.
             #[must_use]
-            pub fn status(self) -> u16 {
+            pub(crate) fn status(self) -> u16 {
                 match self { $(Self::$variant => $status),+ }
             }
 
             /// A sentence for people.
             #[must_use]
-            pub fn title(self) -> &'static str {
+            pub(crate) fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title),+ }
             }
         }
@@ -136,32 +137,32 @@ codes! {
 /// The outcome of a request for the metrics: a status word or the code of the problem. Stored in the extensions of the
 /// response.
 #[derive(Clone, Copy, Debug)]
-pub struct Outcome(pub &'static str);
+pub(crate) struct Outcome(pub(crate) &'static str);
 
 /// An error response (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// What is wrong.
-    pub code: Code,
+    pub(crate) code: Code,
     /// Details for people. Never contains secrets, numbers or internals.
-    pub detail: Cow<'static, str>,
+    pub(crate) detail: Cow<'static, str>,
 }
 
 impl Problem {
     /// A problem with its own detail.
-    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into() }
     }
 
     /// A problem whose detail is its title.
     #[must_use]
-    pub fn of(code: Code) -> Self {
+    pub(crate) fn of(code: Code) -> Self {
         Self { code, detail: Cow::Borrowed(code.title()) }
     }
 
     /// Seconds until a retry makes sense. Every 503 has them.
     #[must_use]
-    pub fn retry_after(&self) -> Option<&'static str> {
+    pub(crate) fn retry_after(&self) -> Option<&'static str> {
         match self.code {
             Code::NotInTime | Code::TooManyFromSource => Some("1"),
             Code::AtCapacity | Code::TooManyAtOnce | Code::DatabaseSlow => Some("2"),
@@ -184,7 +185,7 @@ impl fmt::Display for Problem {
 /// The JSON of a problem (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct ProblemBody<'a> {
+pub(crate) struct ProblemBody<'a> {
     /// `urn:precall:problem:` and the code.
     #[serde(rename = "type")]
     #[schema(rename = "type", example = "urn:precall:problem:call_not_found")]
@@ -226,7 +227,7 @@ impl ResponseError for Problem {
 impl Problem {
     /// The problem as JSON.
     #[must_use]
-    pub fn body(&self) -> String {
+    pub(crate) fn body(&self) -> String {
         let body = ProblemBody {
             kind: format!("urn:precall:problem:{}", self.code.name()),
             title: self.code.title(),

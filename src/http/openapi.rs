@@ -15,19 +15,22 @@ use super::webhooks::{postcall, threecx};
 /// The OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "precall", license(name = "Proprietary"), description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, units are in the names. Errors are `application/problem+json` with a stable `code`."),
+    info(title = "precall", license(name = "Proprietary"),
+        description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, \
+            units are in the names. Errors are `application/problem+json` with a stable `code`."),
     paths(
         calls::list, calls::one, calls::events, operate::hangup, operate::handoff, live::live,
         statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
         callers::list, callers::one, callers::put, callers::delete,
         speakers::list, speakers::create, speakers::one, speakers::agree, speakers::withdraw, audit::list,
-        threecx::webhook, postcall::webhook, voices::list, voices::reconcile, voices::warm, webhooks::list, webhooks::replay,
+        threecx::webhook, postcall::webhook, voices::list, voices::reconcile, voices::warm,
+        webhooks::list, webhooks::replay,
         samples::upload,
     ),
     modifiers(&Keys),
 )]
-pub struct Document;
+pub(crate) struct Document;
 
 /// The two ways to present a key.
 struct Keys;
@@ -43,10 +46,14 @@ impl Modify for Keys {
 }
 
 /// The OpenAPI document.
-#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "document", security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Object, content_type = "application/json"),
-    (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/openapi.json", tag = "document",
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Object, content_type = "application/json"),
+        (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn document(_: Allowed<Read>) -> Result<HttpResponse, Problem> {
     let json = Document::openapi().to_json().map_err(|_| Problem::of(Code::Internal))?;
     Ok(HttpResponse::Ok().content_type("application/json").body(json))

@@ -13,7 +13,7 @@ use crate::http::app_state::AppState;
 use crate::http::error::Outcome;
 
 /// For `/webhook/3cx`.
-pub async fn threecx<B: MessageBody + 'static>(
+pub(crate) async fn threecx<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
@@ -21,7 +21,7 @@ pub async fn threecx<B: MessageBody + 'static>(
 }
 
 /// For `/webhook/elevenlabs/postcall`.
-pub async fn postcall<B: MessageBody + 'static>(
+pub(crate) async fn postcall<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
@@ -29,7 +29,7 @@ pub async fn postcall<B: MessageBody + 'static>(
 }
 
 /// For `/webhook/elevenlabs/initiation`.
-pub async fn initiation<B: MessageBody + 'static>(
+pub(crate) async fn initiation<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
@@ -51,7 +51,8 @@ async fn counted<B: MessageBody + 'static>(
     app.engine.metrics().webhook(webhook, outcome, took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status().is_success() {
-        info!(app.settings.log, "webhook accepted"; "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
+        info!(app.settings.log, "webhook accepted";
+            "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
     } else {
         let client = crate::http::client_address::address(response.request(), &app.settings);
         warn!(app.settings.log, "webhook refused";

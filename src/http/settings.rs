@@ -13,7 +13,7 @@ use crate::trusted_addresses::AddressList;
 
 /// The listener that serves `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricsPlace {
+pub(crate) enum MetricsPlace {
     /// The main listener.
     Here,
     /// Its own listener (`METRICS_ADDR`), see [`metrics_server`](super::metrics_server).
@@ -22,35 +22,35 @@ pub enum MetricsPlace {
 
 /// The settings of the HTTP server.
 #[derive(Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The sender of `/webhook/3cx`: its secret and its addresses.
-    pub threecx: Sender,
+    pub(crate) threecx: Sender,
     /// The sender of `/webhook/elevenlabs/...`: its secret and its addresses.
-    pub elevenlabs: Sender,
+    pub(crate) elevenlabs: Sender,
     /// `X-Initiation-Secret`. Unset: the initiation webhook answers 404.
-    pub initiation_secret: Option<Secret>,
+    pub(crate) initiation_secret: Option<Secret>,
     /// Proxies whose `X-Forwarded-For` is used.
-    pub trusted_proxies: AddressList,
+    pub(crate) trusted_proxies: AddressList,
     /// Requests per second of one source, for each kind of request.
-    pub source_limit: NonZeroU32,
+    pub(crate) source_limit: NonZeroU32,
     /// Largest webhook body, in bytes.
-    pub body_limit: usize,
+    pub(crate) body_limit: usize,
     /// Largest `post_call_transcription`, in bytes.
-    pub transcription_limit: usize,
+    pub(crate) transcription_limit: usize,
     /// Folder for recordings; `None` keeps no recordings.
-    pub recordings: Option<PathBuf>,
+    pub(crate) recordings: Option<PathBuf>,
     /// Samples and uploads.
-    pub samples: SampleStore,
+    pub(crate) samples: SampleStore,
     /// Voice for callers without a clone; `None` keeps the agent's own voice.
-    pub fallback_voice: Option<VoiceId>,
+    pub(crate) fallback_voice: Option<VoiceId>,
     /// `DEFAULT_REGION`: the region of numbers without a country code.
-    pub region: Region,
+    pub(crate) region: Region,
     /// Origins whose pages may use the API.
-    pub cors_origins: CorsOrigins,
+    pub(crate) cors_origins: CorsOrigins,
     /// API keys. Without keys the API refuses every request.
-    pub api_keys: ApiKeys,
+    pub(crate) api_keys: ApiKeys,
     /// The listener of `/metrics`.
-    pub metrics: MetricsPlace,
+    pub(crate) metrics: MetricsPlace,
     /// Logger of the HTTP server.
-    pub log: Logger,
+    pub(crate) log: Logger,
 }

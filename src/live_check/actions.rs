@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::audio::GetStream;
 use super::finding::{Findings, words};
-use super::leg::{Held, leg_path, look};
+use super::leg::{LegToDrop, leg_path, look};
 use super::pbx::Pbx;
 use super::post_stream::PostStream;
 use super::until::until;
@@ -32,12 +32,12 @@ impl Results {
     pub(super) fn tell(&self, findings: &mut Findings) {
         const NAME: &str = "result: finalstatus";
         if self.0.is_empty() {
-            return findings.unseen(NAME, "no result contained it");
+            return findings.not_measured(NAME, "no result contained it");
         }
         let is_word = self.0.iter().all(|word| word == "\"Success\"");
         let value = self.0.join(" and ");
         let kind = if self.0.iter().all(|word| word.starts_with('"')) { "a word" } else { "a number" };
-        findings.seen(NAME, format_args!("{value}, {kind}"), "\"Success\", a word", is_word);
+        findings.measured(NAME, format_args!("{value}, {kind}"), "\"Success\", a word", is_word);
     }
 }
 
@@ -49,10 +49,10 @@ pub(super) async fn attach(
     findings: &mut Findings,
 ) -> Result<(), String> {
     let body = json!({"attacheddata": {"public_precall_check": "1"}});
-    let said = pbx.post(&leg_path(pbx.own_dn(), leg, "attach_participant_data"), &body).await?;
-    let value = if said.is_success() { said.status.to_string() } else { said.to_string() };
-    findings.seen("attach: status", value, "200, 202 or 204", matches!(said.status, 200 | 202 | 204));
-    results.note(&said.json());
+    let answer = pbx.post(&leg_path(pbx.own_dn(), leg, "attach_participant_data"), &body).await?;
+    let value = if answer.is_success() { answer.status.to_string() } else { answer.to_string() };
+    findings.measured("attach: status", value, "200, 202 or 204", matches!(answer.status, 200 | 202 | 204));
+    results.note(&answer.json());
     Ok(())
 }
 
@@ -68,34 +68,37 @@ pub(super) async fn routeto(
     const EXPECTED: &str = "180 s";
     let begun = Instant::now();
     let body = json!({"reason": "None", "destination": destination});
-    let said = pbx.post_within(&leg_path(pbx.own_dn(), leg, "routeto"), &body, limit).await;
+    let answer = pbx.post_within(&leg_path(pbx.own_dn(), leg, "routeto"), &body, limit).await;
     let took = begun.elapsed();
     let after = format!("{:.1} s", took.as_secs_f64());
-    match said {
-        Ok(said) if said.is_success() => {
-            findings.unseen(NAME, format_args!("the telephone was answered after {after} ({})", said.status));
+    match answer {
+        Ok(answer) if answer.is_success() => {
+            findings.not_measured(
+                NAME,
+                format_args!("the telephone was answered after {after} ({})", answer.status),
+            );
         }
-        Ok(said) => {
-            let reason = said.json().get("reason").map(ToString::to_string).unwrap_or_default();
+        Ok(answer) => {
+            let reason = answer.json().get("reason").map(ToString::to_string).unwrap_or_default();
             let gave_up =
                 ["1", "4", "\"OperationTimeout\"", "\"DestinationNoAnswer\""].contains(&reason.as_str());
-            let value = format!("{after}, answered {} ({})", said.status, words(&said.body));
+            let value = format!("{after}, answered {} ({})", answer.status, words(&answer.body));
             if gave_up {
                 let is_core = took.abs_diff(CORE_LIMIT) < ABOUT;
-                findings.seen(NAME, value, EXPECTED, is_core);
+                findings.measured(NAME, value, EXPECTED, is_core);
             } else {
-                findings.unseen(NAME, format_args!("the destination was refused: {value}"));
+                findings.not_measured(NAME, format_args!("the destination was refused: {value}"));
             }
         }
         Err(_) if took >= limit => {
-            findings.seen(
+            findings.measured(
                 NAME,
                 format_args!("over {after}, then the check stopped waiting"),
                 EXPECTED,
                 limit < CORE_LIMIT,
             );
         }
-        Err(error) => findings.unseen(NAME, error),
+        Err(error) => findings.not_measured(NAME, error),
     }
 }
 
@@ -103,22 +106,22 @@ pub(super) async fn routeto(
 pub(super) async fn drop_leg(
     pbx: &Pbx,
     leg: &str,
-    held: &Held,
+    to_drop: &LegToDrop,
     streams: Option<(GetStream, PostStream)>,
     results: &mut Results,
     findings: &mut Findings,
 ) -> Result<(), String> {
-    let said = pbx.post(&leg_path(pbx.own_dn(), leg, "drop"), &json!({})).await?;
+    let answer = pbx.post(&leg_path(pbx.own_dn(), leg, "drop"), &json!({})).await?;
     let begun = Instant::now();
-    let value = if said.is_success() { said.status.to_string() } else { said.to_string() };
-    findings.seen("drop: status", value, "200, 202 or 204", matches!(said.status, 200 | 202 | 204));
-    results.note(&said.json());
-    if said.is_success() {
-        held.let_go();
+    let value = if answer.is_success() { answer.status.to_string() } else { answer.to_string() };
+    findings.measured("drop: status", value, "200, 202 or 204", matches!(answer.status, 200 | 202 | 204));
+    results.note(&answer.json());
+    if answer.is_success() {
+        to_drop.let_go();
     }
     const STREAMS: &str = "drop: streams";
     match streams.filter(|(get, post)| get.ended().is_none() && post.ended().is_none()) {
-        None => findings.unseen(STREAMS, "they ended before the drop"),
+        None => findings.not_measured(STREAMS, "they ended before the drop"),
         Some((get, post)) => {
             let got = until(STREAMS_END_WITHIN, || get.ended()).await;
             let posted = until(STREAMS_END_WITHIN, || post.ended()).await;
@@ -131,25 +134,25 @@ pub(super) async fn drop_leg(
             });
             let value = format!("GET {get}; POST {post}");
             let is_expected = got.is_some() && posted.is_some();
-            findings.seen(STREAMS, value, "both end, with or without an answer", is_expected);
+            findings.measured(STREAMS, value, "both end, with or without an answer", is_expected);
         }
     }
     let gone = async {
         loop {
-            let said = look(pbx, leg).await?;
-            if said.status != 200 {
-                return Ok::<_, String>(said);
+            let answer = look(pbx, leg).await?;
+            if answer.status != 200 {
+                return Ok::<_, String>(answer);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     const GONE: &str = "drop: the leg afterwards";
     match tokio::time::timeout(GONE_WITHIN, gone).await {
-        Ok(said) => {
-            let said = said?;
-            findings.seen(GONE, said.status, "404 or 403", matches!(said.status, 403 | 404));
+        Ok(answer) => {
+            let answer = answer?;
+            findings.measured(GONE, answer.status, "404 or 403", matches!(answer.status, 403 | 404));
         }
-        Err(_) => findings.seen(GONE, "still listed after 2 s", "404 or 403", false),
+        Err(_) => findings.measured(GONE, "still listed after 2 s", "404 or 403", false),
     }
     Ok(())
 }

@@ -35,12 +35,12 @@ const TONE_HALF: usize = 8;
 
 /// The caller's audio. Its bytes are counted and dropped.
 pub(super) struct GetStream {
-    state: Rc<RefCell<Got>>,
+    state: Rc<RefCell<GetState>>,
     reading: JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Got {
+struct GetState {
     bytes: usize,
     ended: Option<(Instant, bool)>,
 }
@@ -63,7 +63,7 @@ impl GetStream {
 }
 
 /// Requests the caller's audio. Returns the stream, or status and body of the refusal.
-async fn hear(pbx: &Pbx, leg: &str) -> Result<Result<GetStream, (u16, String)>, String> {
+async fn open_get(pbx: &Pbx, leg: &str) -> Result<Result<GetStream, (u16, String)>, String> {
     let asking = pbx
         .request(Method::GET, &leg_path(pbx.own_dn(), leg, "stream"), &pbx.token())
         .insert_header((ACCEPT, "application/octet-stream"));
@@ -76,7 +76,7 @@ async fn hear(pbx: &Pbx, leg: &str) -> Result<Result<GetStream, (u16, String)>, 
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
         return Ok(Err((status, words(&body))));
     }
-    let state = Rc::<RefCell<Got>>::default();
+    let state = Rc::<RefCell<GetState>>::default();
     let known = Rc::clone(&state);
     let reading = actix::spawn(async move {
         let mut is_clean = true;
@@ -101,10 +101,10 @@ async fn hear(pbx: &Pbx, leg: &str) -> Result<Result<GetStream, (u16, String)>, 
 pub(super) async fn too_early(pbx: &Pbx, leg: &str, findings: &mut Findings) -> Result<(), String> {
     const GET: &str = "GET stream before Connected";
     const GETS: &str = "404 or 424; 200 with the ringing tone on an outbound call";
-    match hear(pbx, leg).await? {
-        Ok(_) => findings.seen(GET, "200", GETS, true),
+    match open_get(pbx, leg).await? {
+        Ok(_) => findings.measured(GET, "200", GETS, true),
         Err((status, body)) => {
-            findings.seen(GET, format_args!("{status} ({body})"), GETS, matches!(status, 404 | 424));
+            findings.measured(GET, format_args!("{status} ({body})"), GETS, matches!(status, 404 | 424));
         }
     }
     const POST: &str = "POST stream before Connected";
@@ -113,11 +113,11 @@ pub(super) async fn too_early(pbx: &Pbx, leg: &str, findings: &mut Findings) -> 
     stream.write(&silence(), HELD_BACK).await;
     let end = until(REFUSED_WITHIN, || stream.ended()).await;
     match &end {
-        None => findings.seen(POST, "accepted", POSTS, true),
+        None => findings.measured(POST, "accepted", POSTS, true),
         Some(Ended::Answered { status: status @ (404 | 424), body, .. }) => {
-            findings.seen(POST, format_args!("{status} ({})", words(body)), POSTS, true);
+            findings.measured(POST, format_args!("{status} ({})", words(body)), POSTS, true);
         }
-        Some(other) => findings.seen(POST, other, POSTS, false),
+        Some(other) => findings.measured(POST, other, POSTS, false),
     }
     stream.finish(REFUSED_WITHIN).await;
     Ok(())
@@ -137,7 +137,7 @@ pub(super) async fn open(
     let get = async {
         let mut refusals = Refusals::default();
         while connected.elapsed() < READY_WITHIN {
-            match hear(pbx, leg).await? {
+            match open_get(pbx, leg).await? {
                 Ok(stream) => return Ok((stream, refusals.line(connected))),
                 Err((status, body)) => refusals.add(connected, status, body),
             }
@@ -163,9 +163,9 @@ pub(super) async fn open(
     };
     let (get, post): (Result<_, String>, Result<_, String>) = futures_util::future::join(get, post).await;
     let (get, (line, is_expected)) = get?;
-    findings.seen(GET, format_args!("{line}200"), EXPECTED, is_expected);
+    findings.measured(GET, format_args!("{line}200"), EXPECTED, is_expected);
     let (post, (line, is_expected)) = post?;
-    findings.seen(POST, format_args!("{line}taken"), EXPECTED, is_expected);
+    findings.measured(POST, format_args!("{line}taken"), EXPECTED, is_expected);
     Ok((get, post))
 }
 
@@ -176,7 +176,7 @@ struct Refusals(Vec<(u16, String, Duration)>);
 impl Refusals {
     fn add(&mut self, connected: Instant, status: u16, body: String) {
         match self.0.last_mut() {
-            Some((last, said, until)) if *last == status && *said == body => *until = connected.elapsed(),
+            Some((last, answer, until)) if *last == status && *answer == body => *until = connected.elapsed(),
             Some(_) | None => self.0.push((status, body, connected.elapsed())),
         }
     }
@@ -218,22 +218,27 @@ pub(super) async fn second_post(
     still_there(pbx, leg).await?;
     match (first.ended(), second.ended()) {
         (None, None) => {
-            findings.seen(NAME, "both stay open; listen which one is heard", EXPECTED, false);
+            findings.measured(NAME, "both stay open; listen which one is heard", EXPECTED, false);
             second.finish(REFUSED_WITHIN).await;
             Ok(first)
         }
         (None, Some(end)) => {
             let is_refusal = matches!(end, Ended::Answered { status: 409, .. });
-            findings.seen(NAME, format_args!("refused: {end}; the first stays open"), EXPECTED, is_refusal);
+            findings.measured(
+                NAME,
+                format_args!("refused: {end}; the first stays open"),
+                EXPECTED,
+                is_refusal,
+            );
             Ok(first)
         }
         (Some(end), None) => {
-            findings.seen(NAME, format_args!("replaces the first: {end}"), EXPECTED, true);
+            findings.measured(NAME, format_args!("replaces the first: {end}"), EXPECTED, true);
             Ok(second)
         }
         (Some(one), Some(other)) => {
             let value = format!("ends both: the first {one}, the second {other}");
-            findings.seen(NAME, value, EXPECTED, false);
+            findings.measured(NAME, value, EXPECTED, false);
             PostStream::open(pbx.access(), &pbx.token(), leg).await
         }
     }
@@ -254,9 +259,9 @@ pub(super) async fn far_ahead(
     still_there(pbx, leg).await?;
     let heard = "listen whether one whole tone was heard";
     let value = format!("{} ms accepted in {} ms{}; {heard}", ms(frames), took.as_millis(), describe(end));
-    findings.seen(BURST, value, "accepted at once", frames == FRAMES_A_SECOND);
+    findings.measured(BURST, value, "accepted at once", frames == FRAMES_A_SECOND);
     if end != Written::Taken {
-        findings.unseen(AHEAD, "the stream did not accept one second");
+        findings.not_measured(AHEAD, "the stream did not accept one second");
         return Ok(());
     }
     // A person listens for one whole tone, so no other audio may follow at once.
@@ -267,26 +272,26 @@ pub(super) async fn far_ahead(
     let taken = format!("{ahead} ms ahead after {} ms{}", took.as_millis(), describe(end));
     const EXPECTED: &str = "accepted or held back, and the stream stays open";
     if let Some(ended) = stream.ended() {
-        findings.seen(AHEAD, format_args!("{taken}; the stream ended: {ended}"), EXPECTED, false);
+        findings.measured(AHEAD, format_args!("{taken}; the stream ended: {ended}"), EXPECTED, false);
         return Ok(());
     }
     if end != Written::Taken {
         let value = format!("{taken}, buffers of both kernels included");
-        findings.seen(AHEAD, value, EXPECTED, end == Written::Stalled);
+        findings.measured(AHEAD, value, EXPECTED, end == Written::Stalled);
         return Ok(());
     }
     let finishing = Instant::now();
     let answer = stream.finish(PLAYED_WITHIN).await;
     still_there(pbx, leg).await?;
-    let said = match &answer {
+    let described = match &answer {
         Some(end) => {
             let after = end.at().saturating_duration_since(finishing).as_millis();
             format!("the end of the stream was answered after {after} ms: {end}")
         }
         None => format!("the end of the stream was not answered within {} s", PLAYED_WITHIN.as_secs()),
     };
-    let value = format!("{taken}; {said}; listen how much of it is played");
-    findings.seen(AHEAD, value, EXPECTED, answer.is_some());
+    let value = format!("{taken}; {described}; listen how much of it is played");
+    findings.measured(AHEAD, value, EXPECTED, answer.is_some());
     Ok(())
 }
 

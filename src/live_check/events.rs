@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::finding::Findings;
 use super::pbx::Pbx;
-use super::socket::{Heard, Socket};
+use super::socket::{Received, Socket};
 use super::until::until;
 
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ pub(super) async fn request(pbx: &Pbx, socket: &Socket, findings: &mut Findings)
     const EXPECTED: &str = "RequestID and Path are answered by an event of type 4";
     for (place, (form, _)) in FORMS.iter().enumerate() {
         let id = format!("precall-{place}");
-        socket.say(&written(pbx, place, &id));
+        socket.send_request(&written(pbx, place, &id));
         let Some(answer) = until(ANSWERED_WITHIN, || answer_to(socket, &id)).await else { continue };
         let object = answer.data.as_object().cloned().unwrap_or_default();
         let keys: Vec<&str> = object.keys().map(String::as_str).collect();
@@ -40,11 +40,11 @@ pub(super) async fn request(pbx: &Pbx, socket: &Socket, findings: &mut Findings)
         let status =
             find("statuscode").map_or_else(|| "no status".to_owned(), |status| format!("status {status}"));
         let value = format!("the format `{form}` is answered, {status}, with the keys {}", keys.join(", "));
-        findings.seen(NAME, value, EXPECTED, place == 0 && answer.kind == Some(RESPONSE));
+        findings.measured(NAME, value, EXPECTED, place == 0 && answer.kind == Some(RESPONSE));
         return Some(place);
     }
     let forms: Vec<&str> = FORMS.iter().map(|(form, _)| *form).collect();
-    findings.seen(NAME, format_args!("none of {} is answered", forms.join(", ")), EXPECTED, false);
+    findings.measured(NAME, format_args!("none of {} is answered", forms.join(", ")), EXPECTED, false);
     None
 }
 
@@ -58,18 +58,18 @@ pub(super) async fn sequence(
     const NAME: &str = "events: sequence";
     let second = Socket::open(pbx).await?;
     if let Some(form) = form {
-        first.say(&written(pbx, form, "precall-first"));
-        second.say(&written(pbx, form, "precall-second"));
+        first.send_request(&written(pbx, form, "precall-first"));
+        second.send_request(&written(pbx, form, "precall-second"));
     }
     // Without an answer, a repeated Upsert of the leg may still come.
-    until(ANSWERED_WITHIN, || second.heard(|_| true).first().map(|_| ())).await;
+    until(ANSWERED_WITHIN, || second.received(|_| true).first().map(|_| ())).await;
     let numbers = |socket: &Socket| -> Vec<i64> {
-        socket.heard(|_| true).iter().filter_map(|heard| heard.sequence).collect()
+        socket.received(|_| true).iter().filter_map(|heard| heard.sequence).collect()
     };
     let (of_first, of_second) = (numbers(first), numbers(&second));
     let (Some(began), Some(last), Some(other)) = (of_first.first(), of_first.last(), of_second.first())
     else {
-        findings.unseen(NAME, "too few numbered events came");
+        findings.not_measured(NAME, "too few numbered events came");
         return Ok(());
     };
     let gaps = of_first.iter().zip(of_first.iter().skip(1)).filter(|(one, next)| **next != *one + 1).count();
@@ -78,12 +78,12 @@ pub(super) async fn sequence(
     let is_whole = gaps.starts_with("0 ");
     if other < last {
         let value = format!("each connection has its own count, from {began} and from {other}; {gaps}");
-        findings.seen(NAME, value, EXPECTED, is_whole);
+        findings.measured(NAME, value, EXPECTED, is_whole);
     } else {
         let value = format!(
             "one count for all: the second connection began at {other}, the first was at {last}; {gaps}"
         );
-        findings.seen(NAME, value, EXPECTED, false);
+        findings.measured(NAME, value, EXPECTED, false);
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ pub(super) async fn sequence(
 /// Measures the Upserts of the leg so far.
 pub(super) fn upserts(pbx: &Pbx, leg: &str, socket: &Socket, findings: &mut Findings) {
     let entity = format!("/callcontrol/{}/participants/{leg}", pbx.own_dn());
-    let upserts = socket.heard(|heard| heard.kind == Some(UPSERT) && heard.entity == entity);
+    let upserts = socket.received(|heard| heard.kind == Some(UPSERT) && heard.entity == entity);
     let with_data = upserts.iter().filter(|heard| !heard.data.is_null()).count();
     let mut apart: Vec<Duration> = upserts
         .iter()
@@ -101,13 +101,13 @@ pub(super) fn upserts(pbx: &Pbx, leg: &str, socket: &Socket, findings: &mut Find
     apart.sort_unstable();
     let middle = apart.get(apart.len() / 2).map_or(0, Duration::as_millis);
     let value = format!("{} of one leg, mostly {middle} ms apart", upserts.len());
-    findings.seen("events: Upserts", value, "repeated about every 750 ms", upserts.len() > 1);
+    findings.measured("events: Upserts", value, "repeated about every 750 ms", upserts.len() > 1);
     let value = if with_data == 0 {
         "null".to_owned()
     } else {
         format!("filled in {with_data} of {}", upserts.len())
     };
-    findings.seen("events: attached_data of Upserts", value, "null", with_data == 0);
+    findings.measured("events: attached_data of Upserts", value, "null", with_data == 0);
 }
 
 fn written(pbx: &Pbx, form: usize, id: &str) -> Value {
@@ -115,10 +115,10 @@ fn written(pbx: &Pbx, form: usize, id: &str) -> Value {
     json!({request: id, path: format!("/callcontrol/{}", pbx.own_dn()), data: {}})
 }
 
-fn answer_to(socket: &Socket, id: &str) -> Option<Heard> {
-    let is_answer = |heard: &Heard| {
+fn answer_to(socket: &Socket, id: &str) -> Option<Received> {
+    let is_answer = |heard: &Received| {
         let values = heard.data.as_object().into_iter().flatten();
         values.into_iter().any(|(_, value)| value.as_str() == Some(id))
     };
-    socket.heard(is_answer).into_iter().next()
+    socket.received(is_answer).into_iter().next()
 }

@@ -12,7 +12,7 @@ const SHOWN_CHARS: usize = 160;
 /// Comparison of a value with the 3CX facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// precall handles this value.
     AsExpected,
     /// precall may not handle this value: please report it.
@@ -33,15 +33,15 @@ impl fmt::Display for Verdict {
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was measured. Names are stable, so that builds can be compared.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The measured value, without telephone numbers and secrets.
-    pub value: String,
+    pub(crate) value: String,
     /// The expected value.
-    pub expected: &'static str,
+    pub(crate) expected: &'static str,
     /// The comparison.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
 }
 
 impl fmt::Display for Finding {
@@ -65,12 +65,12 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Calls `tell` with every finding.
-    pub(super) fn told(tell: impl Fn(&Finding) + 'static) -> Self {
+    pub(super) fn reporting_to(tell: impl Fn(&Finding) + 'static) -> Self {
         Self { lines: Vec::new(), tell: Some(Box::new(tell)) }
     }
 
     /// Adds a measured value.
-    pub(super) fn seen(
+    pub(super) fn measured(
         &mut self,
         name: &'static str,
         value: impl fmt::Display,
@@ -82,7 +82,7 @@ impl Findings {
     }
 
     /// Adds a question that could not be measured, with the reason.
-    pub(super) fn unseen(&mut self, name: &'static str, why: impl fmt::Display) {
+    pub(super) fn not_measured(&mut self, name: &'static str, why: impl fmt::Display) {
         let value = masked(&why.to_string());
         self.add(Finding { name, value, expected: "", verdict: Verdict::NotMeasured });
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::finding::Findings;
-use super::pbx::{Pbx, Said};
+use super::pbx::{Answer, Pbx};
 use super::socket::Socket;
 use super::until::until;
 
@@ -28,7 +28,7 @@ const SAME_DIGITS: usize = 6;
 
 /// How the call starts.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// The route point's device calls this number.
     Ring(String),
     /// A caller dials the route point.
@@ -37,13 +37,13 @@ pub enum Way {
 
 /// The leg to drop at the end.
 #[derive(Default)]
-pub(super) struct Held {
+pub(super) struct LegToDrop {
     leg: RefCell<Option<String>>,
     /// The dialled number, and the ids of the legs before.
     dialled: RefCell<Option<(String, Vec<String>)>>,
 }
 
-impl Held {
+impl LegToDrop {
     /// Forgets the leg: it is dropped or being dropped.
     pub(super) fn let_go(&self) {
         *self.leg.borrow_mut() = None;
@@ -66,9 +66,13 @@ impl Held {
                 None => return Ok(()),
             },
         };
-        let said = pbx.post(&leg_path(pbx.own_dn(), &leg, "drop"), &json!({})).await?;
+        let answer = pbx.post(&leg_path(pbx.own_dn(), &leg, "drop"), &json!({})).await?;
         // 404 and 422: it has ended already.
-        if said.is_success() || matches!(said.status, 404 | 422) { Ok(()) } else { Err(said.to_string()) }
+        if answer.is_success() || matches!(answer.status, 404 | 422) {
+            Ok(())
+        } else {
+            Err(answer.to_string())
+        }
     }
 }
 
@@ -78,21 +82,21 @@ pub(super) fn leg_path<'a>(dn: &'a str, leg: &'a str, what: &'a str) -> [&'a str
 }
 
 /// Reads the leg.
-pub(super) async fn look(pbx: &Pbx, leg: &str) -> Result<Said, String> {
+pub(super) async fn look(pbx: &Pbx, leg: &str) -> Result<Answer, String> {
     pbx.get(&["callcontrol", pbx.own_dn(), "participants", leg]).await
 }
 
 /// Checks that the leg exists. Call it before a stream's end counts as a finding: the person may have hung up.
 pub(super) async fn still_there(pbx: &Pbx, leg: &str) -> Result<(), String> {
-    let said = look(pbx, leg).await?;
-    if said.is_success() { Ok(()) } else { Err("the person hung up".to_owned()) }
+    let answer = look(pbx, leg).await?;
+    if answer.is_success() { Ok(()) } else { Err("the person hung up".to_owned()) }
 }
 
 async fn legs(pbx: &Pbx) -> Result<Vec<Value>, String> {
-    let said = pbx.get(&["callcontrol", pbx.own_dn(), "participants"]).await?;
-    match said.json() {
-        Value::Array(legs) if said.is_success() => Ok(legs),
-        _ => Err(format!("the legs of the route point cannot be listed: {said}")),
+    let answer = pbx.get(&["callcontrol", pbx.own_dn(), "participants"]).await?;
+    match answer.json() {
+        Value::Array(legs) if answer.is_success() => Ok(legs),
+        _ => Err(format!("the legs of the route point cannot be listed: {answer}")),
     }
 }
 
@@ -117,7 +121,7 @@ fn is_same(leg: &Value, number: &str) -> bool {
 pub(super) async fn ring(
     pbx: &Pbx,
     number: &str,
-    held: &Held,
+    to_drop: &LegToDrop,
     findings: &mut Findings,
 ) -> Result<(String, Value), String> {
     let devices = pbx.get(&["callcontrol", pbx.own_dn(), "devices"]).await?;
@@ -125,18 +129,23 @@ pub(super) async fn ring(
     let device = list.get(0).and_then(|device| device.get("device_id")).and_then(Value::as_str);
     let device = device.ok_or_else(|| format!("the route point has no device to call from: {devices}"))?;
     let before: Vec<String> = legs(pbx).await?.iter().map(id).collect();
-    *held.dialled.borrow_mut() = Some((number.to_owned(), before.clone()));
+    *to_drop.dialled.borrow_mut() = Some((number.to_owned(), before.clone()));
     let body = json!({"reason": "None", "destination": number, "timeout": RINGS.as_secs()});
     let path = ["callcontrol", pbx.own_dn(), "devices", device, "makecall"];
-    let said = pbx.post_within(&path, &body, RINGS).await?;
-    findings.seen("makecall: status", said.status, "200, 202 or 204", matches!(said.status, 200 | 202 | 204));
-    if !said.is_success() {
-        held.let_go();
-        return Err(format!("the PBX refuses the call: {said}"));
+    let answer = pbx.post_within(&path, &body, RINGS).await?;
+    findings.measured(
+        "makecall: status",
+        answer.status,
+        "200, 202 or 204",
+        matches!(answer.status, 200 | 202 | 204),
+    );
+    if !answer.is_success() {
+        to_drop.let_go();
+        return Err(format!("the PBX refuses the call: {answer}"));
     }
-    let result = said.json();
+    let result = answer.json();
     let leg = id(result.get("result").unwrap_or(&Value::Null));
-    findings.seen(
+    findings.measured(
         "makecall: result.id",
         if leg.is_empty() { "missing" } else { "the leg" },
         "the leg",
@@ -148,7 +157,7 @@ pub(super) async fn ring(
             .await?
             .ok_or("the call was made, but its leg does not appear")?,
     };
-    *held.leg.borrow_mut() = Some(leg.clone());
+    *to_drop.leg.borrow_mut() = Some(leg.clone());
     Ok((leg, result))
 }
 
@@ -171,15 +180,15 @@ async fn new_leg(
 }
 
 /// Waits for a call to the route point.
-pub(super) async fn wait(pbx: &Pbx, socket: &Socket, held: &Held) -> Result<String, String> {
+pub(super) async fn wait(pbx: &Pbx, socket: &Socket, to_drop: &LegToDrop) -> Result<String, String> {
     let prefix = format!("/callcontrol/{}/participants/", pbx.own_dn());
     let before: Vec<String> = legs(pbx).await?.iter().map(id).collect();
     let begun = Instant::now();
     while begun.elapsed() < CALLER_WITHIN {
-        let upserts = socket.heard(|heard| heard.kind == Some(0) && heard.entity.starts_with(&prefix));
+        let upserts = socket.received(|heard| heard.kind == Some(0) && heard.entity.starts_with(&prefix));
         let ids = upserts.iter().filter_map(|heard| heard.entity.strip_prefix(&prefix));
         if let Some(leg) = ids.map(str::to_owned).find(|leg| !leg.contains('/') && !before.contains(leg)) {
-            *held.leg.borrow_mut() = Some(leg.clone());
+            *to_drop.leg.borrow_mut() = Some(leg.clone());
             return Ok(leg);
         }
         tokio::time::sleep(LOOK_EVERY / 5).await;
@@ -195,22 +204,22 @@ pub(super) async fn connected(
     findings: &mut Findings,
 ) -> Result<Value, String> {
     let entity = format!("/callcontrol/{}/participants/{leg}", pbx.own_dn());
-    let told = || socket.heard(|heard| heard.entity == entity).len();
+    let told = || socket.received(|heard| heard.entity == entity).len();
     let begun = Instant::now();
     let mut was_answered = false;
     while begun.elapsed() < RINGS.saturating_add(CONNECTED_WITHIN) {
         let known = told();
-        let said = look(pbx, leg).await?;
-        if matches!(said.status, 403 | 404) {
+        let answer = look(pbx, leg).await?;
+        if matches!(answer.status, 403 | 404) {
             return Err("nobody answered, or the call was refused: its leg is gone".to_owned());
         }
-        let shown = said.json();
+        let shown = answer.json();
         match shown.get("status").and_then(Value::as_str).unwrap_or_default() {
             "Connected" => return Ok(shown),
             "Ringing" if !was_answered && begun.elapsed() > ANSWERS_ITSELF => {
                 was_answered = true;
-                let said = pbx.post(&leg_path(pbx.own_dn(), leg, "answer"), &json!({})).await?;
-                findings.seen("answer: status", &said, "200, 202 or 204", said.is_success());
+                let answer = pbx.post(&leg_path(pbx.own_dn(), leg, "answer"), &json!({})).await?;
+                findings.measured("answer: status", &answer, "200, 202 or 204", answer.is_success());
             }
             _ => {}
         }

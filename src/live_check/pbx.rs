@@ -1,4 +1,5 @@
-//! Requests to the PBX that return raw answers. The client of the service interprets answers, so it cannot be used here.
+//! Requests to the PBX that return raw answers. The client of the service interprets answers, so it cannot be used
+//! here.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -21,15 +22,15 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Address and credentials of the PBX, from the variables of call control.
 #[derive(Clone)]
-pub struct Access {
+pub(crate) struct Access {
     /// `THREECX_BASE_URL`.
-    pub base: Url,
+    pub(crate) base: Url,
     /// `THREECX_CLIENT_ID`.
-    pub client_id: String,
+    pub(crate) client_id: String,
     /// `THREECX_CLIENT_SECRET`.
-    pub client_secret: String,
+    pub(crate) client_secret: String,
     /// TLS roots; `None` without https.
-    pub trust: Option<TlsRoots>,
+    pub(crate) trust: Option<TlsRoots>,
 }
 
 impl fmt::Debug for Access {
@@ -51,12 +52,12 @@ impl Access {
 
 /// A response.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
 }
 
-impl Said {
+impl Answer {
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -67,7 +68,7 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.status, words(&self.body))
     }
@@ -113,7 +114,7 @@ impl Pbx {
     }
 
     /// `POST /connect/token`.
-    pub(super) async fn ask_for_token(&self) -> Result<Said, String> {
+    pub(super) async fn ask_for_token(&self) -> Result<Answer, String> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_id", &self.access.client_id)
             .append_pair("client_secret", &self.access.client_secret)
@@ -125,16 +126,16 @@ impl Pbx {
         whole(async { request.send_body(form).await.map_err(|error| error.to_string()) }, ANSWER_WITHIN).await
     }
 
-    pub(super) async fn get(&self, path: &[&str]) -> Result<Said, String> {
+    pub(super) async fn get(&self, path: &[&str]) -> Result<Answer, String> {
         self.get_with(path, &self.token()).await
     }
 
-    pub(super) async fn get_with(&self, path: &[&str], token: &str) -> Result<Said, String> {
+    pub(super) async fn get_with(&self, path: &[&str], token: &str) -> Result<Answer, String> {
         let request = self.request(Method::GET, path, token);
         whole(async { request.send().await.map_err(|error| error.to_string()) }, ANSWER_WITHIN).await
     }
 
-    pub(super) async fn post(&self, path: &[&str], body: &Value) -> Result<Said, String> {
+    pub(super) async fn post(&self, path: &[&str], body: &Value) -> Result<Answer, String> {
         self.post_within(path, body, ANSWER_WITHIN).await
     }
 
@@ -143,7 +144,7 @@ impl Pbx {
         path: &[&str],
         body: &Value,
         limit: Duration,
-    ) -> Result<Said, String> {
+    ) -> Result<Answer, String> {
         let request = self
             .request(Method::POST, path, &self.token())
             .insert_header((CONTENT_TYPE, "application/json; charset=utf-8"));
@@ -159,7 +160,7 @@ impl Pbx {
 }
 
 /// Reads head and body of a response within one deadline.
-async fn whole<S, F>(sending: F, limit: Duration) -> Result<Said, String>
+async fn whole<S, F>(sending: F, limit: Duration) -> Result<Answer, String>
 where
     S: futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>>,
     F: Future<Output = Result<ClientResponse<S>, String>>,
@@ -168,7 +169,7 @@ where
         let mut response = sending.await?;
         let status = response.status().as_u16();
         let body = response.body().limit(BODY_BYTES_MAX).await.map_err(|error| error.to_string())?;
-        Ok(Said { status, body: body.to_vec() })
+        Ok(Answer { status, body: body.to_vec() })
     };
     let late = |_| Err(format!("no answer within {} s", limit.as_secs()));
     tokio::time::timeout(limit, exchange).await.unwrap_or_else(late)

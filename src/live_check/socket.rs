@@ -23,7 +23,7 @@ const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 /// A received frame.
 #[derive(Clone, Debug)]
-pub(super) struct Heard {
+pub(super) struct Received {
     pub(super) at: Instant,
     pub(super) sequence: Option<i64>,
     pub(super) kind: Option<i64>,
@@ -33,7 +33,7 @@ pub(super) struct Heard {
 
 /// An open WebSocket. Dropping it closes the connection.
 pub(super) struct Socket {
-    heard: Rc<RefCell<Vec<Heard>>>,
+    heard: Rc<RefCell<Vec<Received>>>,
     closed: Rc<Cell<Option<Instant>>>,
     outbox: mpsc::Sender<String>,
     listening: JoinHandle<()>,
@@ -64,7 +64,8 @@ impl Socket {
             other => other.to_string(),
         })?;
         let (outbox, mut orders) = mpsc::channel::<String>(OUTBOX);
-        let (heard, closed) = (Rc::<RefCell<Vec<Heard>>>::default(), Rc::<Cell<Option<Instant>>>::default());
+        let (heard, closed) =
+            (Rc::<RefCell<Vec<Received>>>::default(), Rc::<Cell<Option<Instant>>>::default());
         let (hearing, closing) = (Rc::clone(&heard), Rc::clone(&closed));
         let listening = actix::spawn(async move {
             let mut ping = tokio::time::interval(PING_EVERY);
@@ -94,7 +95,7 @@ impl Socket {
     }
 
     /// The recorded frames that `fits` selects.
-    pub(super) fn heard(&self, fits: impl Fn(&Heard) -> bool) -> Vec<Heard> {
+    pub(super) fn received(&self, fits: impl Fn(&Received) -> bool) -> Vec<Received> {
         self.heard.borrow().iter().filter(|heard| fits(heard)).cloned().collect()
     }
 
@@ -104,16 +105,16 @@ impl Socket {
     }
 
     /// Sends a message. A message that cannot be sent is dropped.
-    pub(super) fn say(&self, text: &Value) {
+    pub(super) fn send_request(&self, text: &Value) {
         drop(self.outbox.try_send(text.to_string()));
     }
 }
 
-fn read(text: &[u8]) -> Heard {
+fn read(text: &[u8]) -> Received {
     let whole: Value = serde_json::from_slice(text).unwrap_or_default();
     let event = whole.get("event").cloned().unwrap_or_default();
     let number = |value: Option<&Value>| value.and_then(Value::as_i64);
-    Heard {
+    Received {
         at: Instant::now(),
         sequence: number(whole.get("sequence")),
         kind: number(event.get("event_type")),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::audio::{GetStream, silence};
 use super::finding::Findings;
 use super::leg::still_there;
-use super::pbx::{Pbx, Said};
+use super::pbx::{Answer, Pbx};
 use super::post_stream::{Ended, FRAME, PostStream};
 use super::socket::Socket;
 
@@ -21,32 +21,33 @@ const NEAR: i64 = 60;
 
 /// Gets the first token.
 pub(super) async fn first(pbx: &Pbx, findings: &mut Findings) -> Result<(), String> {
-    let said = pbx.ask_for_token().await?;
-    let token = bearer(&said)?;
+    let answer = pbx.ask_for_token().await?;
+    let token = bearer(&answer)?;
     pbx.use_token(&token);
     let life = life(&token);
     const UNIT: &str = "token: expires_in";
     const UNITS: &str = "seconds since 20.0 Update 9, minutes before";
-    match (said.json().get("expires_in").and_then(number), life) {
-        (None, _) => findings.seen(UNIT, "missing", UNITS, false),
+    match (answer.json().get("expires_in").and_then(number), life) {
+        (None, _) => findings.measured(UNIT, "missing", UNITS, false),
         (Some(told), None) => {
-            findings.unseen(UNIT, format_args!("{told}; the token is not a JWT, so its unit is unknown"));
+            findings
+                .not_measured(UNIT, format_args!("{told}; the token is not a JWT, so its unit is unknown"));
         }
         (Some(told), Some(life)) if (told - life).abs() < NEAR => {
-            findings.seen(UNIT, format_args!("{told}: seconds"), UNITS, true);
+            findings.measured(UNIT, format_args!("{told}: seconds"), UNITS, true);
         }
         (Some(told), Some(life)) if (told.saturating_mul(60) - life).abs() <= NEAR => {
-            findings.seen(UNIT, format_args!("{told}: minutes"), UNITS, true);
+            findings.measured(UNIT, format_args!("{told}: minutes"), UNITS, true);
         }
         (Some(told), Some(life)) => {
             let value = format!("{told}, but the token is valid for {life} s");
-            findings.seen(UNIT, value, UNITS, false);
+            findings.measured(UNIT, value, UNITS, false);
         }
     }
     const LIFE: &str = "token: life";
     match life {
-        Some(life) => findings.seen(LIFE, format_args!("{life} s (exp - iat)"), "3600 s", life == 3_600),
-        None => findings.unseen(LIFE, "the token is not a JWT with iat and exp"),
+        Some(life) => findings.measured(LIFE, format_args!("{life} s (exp - iat)"), "3600 s", life == 3_600),
+        None => findings.not_measured(LIFE, "the token is not a JWT with iat and exp"),
     }
     Ok(())
 }
@@ -82,7 +83,7 @@ pub(super) async fn again(
         status if with_old.is_success() => format!("still works ({status})"),
         _ => with_old.to_string(),
     };
-    findings.seen(
+    findings.measured(
         "token re-issued: old token",
         words,
         "refused with 401: one is active at a time",
@@ -91,34 +92,34 @@ pub(super) async fn again(
     let after = |at: Instant| format!("cut after {} ms", at.saturating_duration_since(begun).as_millis());
     const GET: &str = "token re-issued: GET stream";
     match (had.0, get.ended()) {
-        (false, _) => findings.unseen(GET, "it ended before"),
-        (true, Some((at, _))) => findings.seen(GET, after(at), EITHER, true),
-        (true, None) if get.bytes() > bytes => findings.seen(GET, "kept, audio goes on", EITHER, true),
-        (true, None) => findings.seen(GET, "kept, but no audio comes", EITHER, false),
+        (false, _) => findings.not_measured(GET, "it ended before"),
+        (true, Some((at, _))) => findings.measured(GET, after(at), EITHER, true),
+        (true, None) if get.bytes() > bytes => findings.measured(GET, "kept, audio goes on", EITHER, true),
+        (true, None) => findings.measured(GET, "kept, but no audio comes", EITHER, false),
     }
     const POST: &str = "token re-issued: POST stream";
     match (had.1, post.ended()) {
-        (false, _) => findings.unseen(POST, "it ended before"),
+        (false, _) => findings.not_measured(POST, "it ended before"),
         (true, Some(end @ (Ended::Answered { .. } | Ended::Closed { .. }))) => {
-            findings.seen(POST, format_args!("{}: {end}", after(end.at())), EITHER, true);
+            findings.measured(POST, format_args!("{}: {end}", after(end.at())), EITHER, true);
         }
-        (true, None) => findings.seen(POST, "kept", EITHER, true),
+        (true, None) => findings.measured(POST, "kept", EITHER, true),
     }
     const WS: &str = "token re-issued: WebSocket";
     match (had.2, socket.closed_at()) {
-        (false, _) => findings.unseen(WS, "it was closed before"),
-        (true, Some(at)) => findings.seen(WS, after(at), EITHER, true),
-        (true, None) => findings.seen(WS, "stays open", EITHER, true),
+        (false, _) => findings.not_measured(WS, "it was closed before"),
+        (true, Some(at)) => findings.measured(WS, after(at), EITHER, true),
+        (true, None) => findings.measured(WS, "stays open", EITHER, true),
     }
     Ok(())
 }
 
 /// The token in a response. The response is never shown, because it may contain a token.
-fn bearer(said: &Said) -> Result<String, String> {
-    let token = said.json().get("access_token").and_then(Value::as_str).map(str::to_owned);
+fn bearer(answer: &Answer) -> Result<String, String> {
+    let token = answer.json().get("access_token").and_then(Value::as_str).map(str::to_owned);
     match token {
-        Some(token) if said.is_success() && token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(token),
-        _ => Err(match said.status {
+        Some(token) if answer.is_success() && token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(token),
+        _ => Err(match answer.status {
             404 => "THREECX_BASE_URL does not lead to a 3CX v20 PBX (the token endpoint is 404)".to_owned(),
             status => format!("the PBX gives no access token (status {status})"),
         }),

@@ -195,7 +195,10 @@ proptest! {
     }
 
     #[test]
-    fn no_header_and_no_clock_causes_a_panic(header in proptest::collection::vec(any::<u8>(), 0..200), now in any::<i64>()) {
+    fn no_header_and_no_clock_causes_a_panic(
+        header in proptest::collection::vec(any::<u8>(), 0..200),
+        now in any::<i64>(),
+    ) {
         for kind in [Kind::ThreeCx, Kind::ElevenLabs] {
             assert!(verify(kind, SECRET, Some(&header), BODY, At(now)).is_err());
             let _any = check_text(kind, &format!("t={},v0={TAG}", now.unsigned_abs() % 1_000_000_000_000), now);

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::kind::Kind;
-use super::{Complaint, FromText, List};
+use super::lists::List;
+use super::{Complaint, FromText};
 use crate::trusted_addresses::AddressList;
 
 impl FromText for AddressList {

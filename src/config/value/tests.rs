@@ -1,6 +1,8 @@
 //! Texts become values.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-use super::{FromText, List, Secret, Whole, Word};
+use super::lists::List;
+use super::numbers::Whole;
+use super::{FromText, Secret, Word};
 use crate::trusted_addresses::AddressList;
 
 #[test]

@@ -18,7 +18,7 @@ use crate::http::response;
 
 /// A change, without personal data.
 #[derive(Serialize, ToSchema)]
-pub struct AuditItem {
+pub(crate) struct AuditItem {
     /// Id, ordered by time.
     id: Uuid,
     /// Time of the change.
@@ -59,11 +59,16 @@ pub(crate) struct AuditQuery {
 }
 
 /// Lists changes by administrators, newest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Page<AuditItem>),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/audit", tag = "audit",
+    params(AuditQuery),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Page<AuditItem>),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn list(
     app: web::Data<AppState>,
     _: Allowed<Admin>,

@@ -31,7 +31,7 @@ const PREFIX_MAX: usize = 16;
 
 /// A caller with a voice.
 #[derive(Serialize, ToSchema)]
-pub struct CallerItem {
+pub(crate) struct CallerItem {
     /// E.164, or an extension of the PBX.
     caller_id: String,
     /// Path or URL of the sample.
@@ -82,11 +82,16 @@ pub(crate) struct CallersQuery {
 }
 
 /// Lists callers with a voice, by number.
-#[utoipa::path(get, path = "/api/v1/callers", tag = "callers", params(CallersQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Page<CallerItem>),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/callers", tag = "callers",
+    params(CallersQuery),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Page<CallerItem>),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn list(
     app: web::Data<AppState>,
     _: Allowed<Read>,
@@ -101,11 +106,16 @@ pub(crate) async fn list(
 }
 
 /// Shows a caller.
-#[utoipa::path(get, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION")), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = CallerItem),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/callers/{caller_id}", tag = "callers",
+    params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = CallerItem),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn one(
     app: web::Data<AppState>,
     _: Allowed<Read>,
@@ -117,7 +127,7 @@ pub(crate) async fn one(
 /// Who may hear a voice.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "String", rename_all = "snake_case")]
-pub enum Policy {
+pub(crate) enum Policy {
     /// Every caller with this number.
     Number,
     /// A caller who gives the PIN.
@@ -148,7 +158,7 @@ impl Policy {
 
 /// Change of a PIN.
 #[derive(Default)]
-pub enum PinOrder {
+pub(crate) enum PinOrder {
     /// Left out: the PIN stays.
     #[default]
     Keep,
@@ -167,7 +177,7 @@ impl<'de> Deserialize<'de> for PinOrder {
 /// The new state of a caller. A missing field is removed, except the PIN.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CallerOrder {
+pub(crate) struct CallerOrder {
     /// Path or URL of the sample; at most 1,024 bytes.
     voice_sample_url: String,
     /// Name of the voice, for people; at most 200 bytes.
@@ -185,12 +195,18 @@ pub struct CallerOrder {
 }
 
 /// Creates or changes the mapping of a caller to a sample.
-#[utoipa::path(put, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION")), request_body = CallerOrder, security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = CallerItem, description = "Changed"),
-    (status = 201, body = CallerItem, description = "New"),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    put, path = "/api/v1/callers/{caller_id}", tag = "callers",
+    params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION")),
+    request_body = CallerOrder,
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = CallerItem, description = "Changed"),
+        (status = 201, body = CallerItem, description = "New"),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn put(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
@@ -244,12 +260,17 @@ pub(crate) struct DeleteQuery {
 }
 
 /// Deletes the mapping of a caller, or erases the caller.
-#[utoipa::path(delete, path = "/api/v1/callers/{caller_id}", tag = "callers", params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION"), DeleteQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = ErasureAnswer, description = "Erased"),
-    (status = 204, description = "The mapping is deleted; calls and transcripts stay"),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    delete, path = "/api/v1/callers/{caller_id}", tag = "callers",
+    params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION"), DeleteQuery),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = ErasureAnswer, description = "Erased"),
+        (status = 204, description = "The mapping is deleted; calls and transcripts stay"),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn delete(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,

@@ -24,7 +24,7 @@ const STATES: [&str; 6] = ["offered", "greeting", "holding", "handing_off", "con
 
 /// A call in a list.
 #[derive(Serialize, ToSchema)]
-pub struct CallItem {
+pub(crate) struct CallItem {
     /// precall's id.
     id: Uuid,
     /// The PBX's id.
@@ -130,11 +130,16 @@ pub(crate) fn number(text: &str) -> Result<String, Problem> {
 }
 
 /// Lists calls, newest first.
-#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", params(CallsQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Page<CallItem>),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/calls", tag = "calls",
+    params(CallsQuery),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Page<CallItem>),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn list(
     app: web::Data<AppState>,
     _: Allowed<Read>,
@@ -149,7 +154,7 @@ pub(crate) async fn list(
 
 /// A conversation at ElevenLabs.
 #[derive(Serialize, ToSchema)]
-pub struct ConversationItem {
+pub(crate) struct ConversationItem {
     /// `greeting` or `agent`.
     purpose: String,
     /// Number within the purpose, from 1.
@@ -185,7 +190,7 @@ impl From<ConversationRow> for ConversationItem {
 
 /// A call with its conversations.
 #[derive(Serialize, ToSchema)]
-pub struct CallAnswer {
+pub(crate) struct CallAnswer {
     /// The call as in a list.
     #[serde(flatten)]
     call: CallItem,
@@ -204,11 +209,16 @@ pub struct CallAnswer {
 }
 
 /// Shows a call.
-#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = Uuid, Path, description = "Id of the call")), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = CallAnswer),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/calls/{id}", tag = "calls",
+    params(("id" = Uuid, Path, description = "Id of the call")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = CallAnswer),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn one(
     app: web::Data<AppState>,
     _: Allowed<Read>,
@@ -232,7 +242,7 @@ pub(crate) async fn one(
 
 /// An event of a call, without personal data.
 #[derive(Serialize, ToSchema)]
-pub struct EventItem {
+pub(crate) struct EventItem {
     /// Number within the call, from 1.
     seq: i64,
     /// When it happened.
@@ -256,11 +266,16 @@ pub(crate) struct EventsQuery {
 }
 
 /// Lists the events of a call, oldest first.
-#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls", params(("id" = Uuid, Path, description = "Id of the call"), EventsQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Page<EventItem>),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/calls/{id}/events", tag = "calls",
+    params(("id" = Uuid, Path, description = "Id of the call"), EventsQuery),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Page<EventItem>),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn events(
     app: web::Data<AppState>,
     _: Allowed<Read>,

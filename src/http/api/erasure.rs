@@ -20,7 +20,7 @@ const OUT_OF_REACH: [&str; 3] = [
 
 /// Result of an erasure.
 #[derive(Serialize, ToSchema)]
-pub struct ErasureAnswer {
+pub(crate) struct ErasureAnswer {
     /// Id in the audit log and in the ledger.
     erasure: Uuid,
     /// What was erased.
@@ -33,7 +33,7 @@ pub struct ErasureAnswer {
 
 /// What was erased.
 #[derive(Serialize, ToSchema)]
-pub struct Done {
+pub(crate) struct Done {
     /// Calls whose personal data was removed.
     calls: usize,
     /// Events whose personal data was removed.
@@ -60,7 +60,7 @@ pub struct Done {
 
 /// A deletion that precall retries until it succeeds.
 #[derive(Serialize, ToSchema)]
-pub struct Pending {
+pub(crate) struct Pending {
     /// `voice`, `conversation`, `sample` or `recording`.
     what: String,
     /// How many.

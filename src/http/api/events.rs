@@ -1,5 +1,5 @@
-//! `GET /api/v1/events`: all events as Server-Sent Events. The id of an event is its position in the logs: a client that
-//! reconnects with `Last-Event-ID` misses no event and gets none twice.
+//! `GET /api/v1/events`: all events as Server-Sent Events. The id of an event is its position in the logs: a client
+//! that reconnects with `Last-Event-ID` misses no event and gets none twice.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -49,7 +49,9 @@ struct Data<'a> {
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", security(("bearer" = []), ("api_key" = [])),
     params(("Last-Event-ID" = Option<i64>, Header, description = "Start behind this position; without it, start now")),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream", description = "`id` is the position, `event` is `call` or `voice`, `data` is `{position, stream, id, seq, at, event}`"),
+        (status = 200, body = String, content_type = "text/event-stream",
+            description = "`id` is the position, `event` is `call` or `voice`, `data` is `{position, stream, id, \
+                seq, at, event}`"),
         (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
         (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     ),

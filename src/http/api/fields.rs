@@ -1,5 +1,5 @@
-//! Checks of the fields of JSON bodies, and problems of unreadable bodies. A problem never repeats a value, because it may be
-//! personal.
+//! Checks of the fields of JSON bodies, and problems of unreadable bodies. A problem never repeats a value, because it
+//! may be personal.
 
 use actix_web::error::JsonPayloadError;
 use actix_web::web::JsonConfig;

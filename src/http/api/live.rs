@@ -15,7 +15,7 @@ use crate::http::{clock, response};
 
 /// A live call.
 #[derive(Serialize, ToSchema)]
-pub struct LiveView {
+pub(crate) struct LiveView {
     /// precall's id.
     id: String,
     /// The PBX's id.
@@ -63,7 +63,7 @@ impl LiveView {
 
 /// All live calls at one moment.
 #[derive(Serialize, ToSchema)]
-pub struct LiveAnswer {
+pub(crate) struct LiveAnswer {
     /// Time of the answer, because clocks differ.
     now: Option<Timestamp>,
     /// Health of precall.

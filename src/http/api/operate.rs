@@ -18,7 +18,7 @@ use crate::http::response;
 
 /// A request passed to the call. Its result is in the call's events.
 #[derive(Serialize, ToSchema)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// `accepted`.
     status: &'static str,
     /// Id of the call.
@@ -26,11 +26,16 @@ pub struct Asked {
 }
 
 /// Ends a live call.
-#[utoipa::path(post, path = "/api/v1/calls/{id}/hangup", tag = "calls", params(("id" = Uuid, Path, description = "Id of the call")), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 202, body = Asked),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    post, path = "/api/v1/calls/{id}/hangup", tag = "calls",
+    params(("id" = Uuid, Path, description = "Id of the call")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 202, body = Asked),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn hangup(
     app: web::Data<AppState>,
     operator: Allowed<Operate>,
@@ -40,11 +45,16 @@ pub(crate) async fn hangup(
 }
 
 /// Hands a live call off as soon as its voice is decided.
-#[utoipa::path(post, path = "/api/v1/calls/{id}/handoff", tag = "calls", params(("id" = Uuid, Path, description = "Id of the call")), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 202, body = Asked),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    post, path = "/api/v1/calls/{id}/handoff", tag = "calls",
+    params(("id" = Uuid, Path, description = "Id of the call")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 202, body = Asked),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn handoff(
     app: web::Data<AppState>,
     operator: Allowed<Operate>,
@@ -71,7 +81,7 @@ async fn ask(
 
 /// Whether a cached voice was forgotten.
 #[derive(Serialize, ToSchema)]
-pub struct Forgotten {
+pub(crate) struct Forgotten {
     /// False when there was none.
     success: bool,
     /// A sentence for people.
@@ -79,11 +89,16 @@ pub struct Forgotten {
 }
 
 /// Forgets the cached voice of a caller. The next call clones again.
-#[utoipa::path(delete, path = "/api/v1/cache/{caller_id}", tag = "voices", params(("caller_id" = String, Path, description = "E.164")), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Forgotten),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    delete, path = "/api/v1/cache/{caller_id}", tag = "voices",
+    params(("caller_id" = String, Path, description = "E.164")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Forgotten),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn forget_voice(
     app: web::Data<AppState>,
     operator: Allowed<Operate>,

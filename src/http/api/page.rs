@@ -15,7 +15,7 @@ const LIMIT_MAX: u16 = 200;
 
 /// One page of a list.
 #[derive(Serialize, ToSchema)]
-pub struct Page<T> {
+pub(crate) struct Page<T> {
     /// Its items.
     items: Vec<T>,
     /// The start of the next page; null on the last page.
@@ -23,7 +23,8 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page of the first `limit` rows. An extra row shows that there is another page. `cursor` makes the cursor behind a row.
+    /// A page of the first `limit` rows. An extra row shows that there is another page. `cursor` makes the cursor
+    /// behind a row.
     pub(crate) fn cut<R>(
         mut rows: Vec<R>,
         limit: i64,

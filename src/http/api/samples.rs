@@ -37,7 +37,7 @@ const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// A stored sample. The caller's next clone uses it.
 #[derive(Serialize, ToSchema)]
-pub struct Uploaded {
+pub(crate) struct Uploaded {
     /// E.164.
     caller_id: String,
     /// SHA-256 of the file, hex.
@@ -55,7 +55,9 @@ pub struct Uploaded {
 #[utoipa::path(
     put, path = "/api/v1/callers/{caller_id}/sample", tag = "voices",
     params(("caller_id" = String, Path, description = "E.164")),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "WAV, MP3, FLAC, OGG or M4A of 3 s to 10 minutes, at most 20 MiB; `multipart/form-data` with a field `file` as well"),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream",
+        description = "WAV, MP3, FLAC, OGG or M4A of 3 s to 10 minutes, at most 20 MiB; `multipart/form-data` with \
+            a field `file` as well"),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Uploaded),

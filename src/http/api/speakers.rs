@@ -30,7 +30,7 @@ const CONSENTS_SHOWN: i64 = 200;
 
 /// A person whose voice is cloned.
 #[derive(Serialize, ToSchema)]
-pub struct SpeakerItem {
+pub(crate) struct SpeakerItem {
     /// Id, ordered by time.
     id: Uuid,
     /// Name; null once erased.
@@ -54,7 +54,7 @@ impl From<Speaker> for SpeakerItem {
 
 /// A consent.
 #[derive(Serialize, ToSchema)]
-pub struct ConsentItem {
+pub(crate) struct ConsentItem {
     /// Its id.
     id: Uuid,
     /// `recorded`, `signed` or `imported`.
@@ -97,7 +97,7 @@ impl From<Consent> for ConsentItem {
 
 /// A speaker with consents.
 #[derive(Serialize, ToSchema)]
-pub struct SpeakerAnswer {
+pub(crate) struct SpeakerAnswer {
     #[serde(flatten)]
     speaker: SpeakerItem,
     /// Newest first, at most 200.
@@ -106,7 +106,7 @@ pub struct SpeakerAnswer {
 
 /// A created speaker or consent.
 #[derive(Serialize, ToSchema)]
-pub struct Made {
+pub(crate) struct Made {
     /// Its id.
     id: Uuid,
 }
@@ -123,11 +123,16 @@ pub(crate) struct SpeakersQuery {
 }
 
 /// Lists speakers, oldest first.
-#[utoipa::path(get, path = "/api/v1/speakers", tag = "speakers", params(SpeakersQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Page<SpeakerItem>),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/speakers", tag = "speakers",
+    params(SpeakersQuery),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Page<SpeakerItem>),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn list(
     app: web::Data<AppState>,
     _: Allowed<Admin>,
@@ -143,17 +148,22 @@ pub(crate) async fn list(
 /// A new speaker.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SpeakerOrder {
+pub(crate) struct SpeakerOrder {
     /// Name of the person; at most 200 bytes.
     name: String,
 }
 
 /// Creates a speaker.
-#[utoipa::path(post, path = "/api/v1/speakers", tag = "speakers", request_body = SpeakerOrder, security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 201, body = Made),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    post, path = "/api/v1/speakers", tag = "speakers",
+    request_body = SpeakerOrder,
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 201, body = Made),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn create(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
@@ -167,11 +177,16 @@ pub(crate) async fn create(
 }
 
 /// Shows a speaker with consents.
-#[utoipa::path(get, path = "/api/v1/speakers/{id}", tag = "speakers", params(("id" = Uuid, Path, description = "Id of the speaker")), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = SpeakerAnswer),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/speakers/{id}", tag = "speakers",
+    params(("id" = Uuid, Path, description = "Id of the speaker")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = SpeakerAnswer),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn one(
     app: web::Data<AppState>,
     _: Allowed<Admin>,
@@ -187,7 +202,7 @@ pub(crate) async fn one(
 /// Evidence of a consent.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "String", rename_all = "snake_case")]
-pub enum Proof {
+pub(crate) enum Proof {
     /// The speaker gives the consent in the sample itself.
     Recorded,
     /// A document that the speaker signed.
@@ -219,7 +234,7 @@ impl From<Proof> for Evidence {
 /// A new consent.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ConsentOrder {
+pub(crate) struct ConsentOrder {
     /// Evidence of the consent.
     evidence: Proof,
     /// SHA-256 of the sample file, lower-case hex. The consent covers no other sample.
@@ -276,11 +291,17 @@ impl ConsentOrder {
 }
 
 /// Records a consent of a speaker.
-#[utoipa::path(post, path = "/api/v1/speakers/{id}/consents", tag = "speakers", params(("id" = Uuid, Path, description = "Id of the speaker")), request_body = ConsentOrder, security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 201, body = Made),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    post, path = "/api/v1/speakers/{id}/consents", tag = "speakers",
+    params(("id" = Uuid, Path, description = "Id of the speaker")),
+    request_body = ConsentOrder,
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 201, body = Made),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn agree(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
@@ -299,7 +320,7 @@ pub(crate) async fn agree(
 
 /// Result of a withdrawal.
 #[derive(Serialize, ToSchema)]
-pub struct WithdrawalAnswer {
+pub(crate) struct WithdrawalAnswer {
     /// Consents that ended.
     consents_ended: u64,
     /// Callers mapped to this voice. They hear the fallback voice from now on.
@@ -309,11 +330,16 @@ pub struct WithdrawalAnswer {
 }
 
 /// Withdraws all consents of a speaker. precall deletes voices and samples, also at ElevenLabs.
-#[utoipa::path(post, path = "/api/v1/speakers/{id}/withdrawal", tag = "speakers", params(("id" = Uuid, Path, description = "Id of the speaker")), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = WithdrawalAnswer),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    post, path = "/api/v1/speakers/{id}/withdrawal", tag = "speakers",
+    params(("id" = Uuid, Path, description = "Id of the speaker")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = WithdrawalAnswer),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn withdraw(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,

@@ -13,7 +13,7 @@ use crate::http::response;
 
 /// Totals over all calls and voices.
 #[derive(Serialize, ToSchema)]
-pub struct StatisticsAnswer {
+pub(crate) struct StatisticsAnswer {
     /// Clone jobs that succeeded.
     total_clones: i64,
     /// Clone jobs that failed.
@@ -39,11 +39,15 @@ pub struct StatisticsAnswer {
 }
 
 /// Current totals.
-#[utoipa::path(get, path = "/api/v1/statistics", tag = "statistics", security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = StatisticsAnswer),
-    (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/statistics", tag = "statistics",
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = StatisticsAnswer),
+        (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn statistics(app: web::Data<AppState>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
     let figures = read(&app, statistics::statistics(&app.pool)).await?;
     let misses = figures.total_clones.saturating_add(figures.failed_clones);

@@ -28,7 +28,7 @@ const AHEAD: usize = 10;
 
 /// A voice at ElevenLabs.
 #[derive(Serialize, ToSchema)]
-pub struct VoiceItem {
+pub(crate) struct VoiceItem {
     /// Id at ElevenLabs.
     voice_id: String,
     /// The clone job.
@@ -80,11 +80,16 @@ pub(crate) struct VoicesQuery {
 }
 
 /// Lists voices, newest first.
-#[utoipa::path(get, path = "/api/v1/voices", tag = "voices", params(VoicesQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Page<VoiceItem>),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/voices", tag = "voices",
+    params(VoicesQuery),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Page<VoiceItem>),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn list(
     app: web::Data<AppState>,
     _: Allowed<Read>,
@@ -99,14 +104,14 @@ pub(crate) async fn list(
 /// Confirmation of a reconciliation.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ReconcileOrder {
+pub(crate) struct ReconcileOrder {
     /// True also makes changes that need a confirmation: many at once, or with a database that is new to this account.
     yes: bool,
 }
 
 /// Differences between account and tables, and what was done.
 #[derive(Serialize, ToSchema)]
-pub struct ReconcileAnswer {
+pub(crate) struct ReconcileAnswer {
     /// Voices of this installation at ElevenLabs, by name.
     at_provider: usize,
     /// Voices in the tables.
@@ -139,11 +144,16 @@ impl From<Reconciled> for ReconcileAnswer {
 }
 
 /// Reconciles the voices at ElevenLabs with the tables.
-#[utoipa::path(post, path = "/api/v1/voices/reconcile", tag = "voices", request_body = ReconcileOrder, security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = ReconcileAnswer),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    post, path = "/api/v1/voices/reconcile", tag = "voices",
+    request_body = ReconcileOrder,
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = ReconcileAnswer),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn reconcile(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
@@ -182,14 +192,14 @@ async fn record(app: &AppState, who: &str, action: &str, detail: serde_json::Val
 /// How many clones to start.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct AheadOrder {
+pub(crate) struct AheadOrder {
     /// Highest number of clones: 1 to 100, 10 when missing.
     limit: Option<usize>,
 }
 
 /// Clones that were started.
 #[derive(Serialize, ToSchema)]
-pub struct AheadAnswer {
+pub(crate) struct AheadAnswer {
     /// Callers within the limit who called in the last 30 days, may have a voice, and have none.
     wanting: usize,
     /// Started clones.
@@ -199,11 +209,16 @@ pub struct AheadAnswer {
 }
 
 /// Clones voices of frequent callers ahead of their calls, into free slots only.
-#[utoipa::path(post, path = "/api/v1/voices/warm", tag = "voices", request_body = AheadOrder, security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 202, body = AheadAnswer),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    post, path = "/api/v1/voices/warm", tag = "voices",
+    request_body = AheadOrder,
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 202, body = AheadAnswer),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn warm(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,

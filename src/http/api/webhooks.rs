@@ -29,7 +29,7 @@ const CALLER_WAITS: Duration = Duration::from_secs(60);
 
 /// A webhook of the inbox, without its body.
 #[derive(Serialize, ToSchema)]
-pub struct WebhookItem {
+pub(crate) struct WebhookItem {
     /// precall's id.
     id: Uuid,
     /// `3cx`, the `type` of a report, `flat`, `other`, or `unread`.
@@ -81,11 +81,16 @@ pub(crate) struct WebhooksQuery {
 }
 
 /// Lists webhooks of the inbox, newest first.
-#[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(WebhooksQuery), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Page<WebhookItem>),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    get, path = "/api/v1/webhooks", tag = "webhooks",
+    params(WebhooksQuery),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Page<WebhookItem>),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn list(
     app: web::Data<AppState>,
     _: Allowed<Read>,
@@ -107,7 +112,7 @@ pub(crate) async fn list(
 
 /// A replayed webhook.
 #[derive(Serialize, ToSchema)]
-pub struct Replayed {
+pub(crate) struct Replayed {
     /// `replayed`.
     status: &'static str,
     /// Id of the webhook.
@@ -117,11 +122,16 @@ pub struct Replayed {
 }
 
 /// Replays a quarantined webhook.
-#[utoipa::path(post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks", params(("id" = Uuid, Path, description = "Id of the webhook")), security(("bearer" = []), ("api_key" = [])), responses(
-    (status = 200, body = Replayed),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-    (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-))]
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/{id}/replay", tag = "webhooks",
+    params(("id" = Uuid, Path, description = "Id of the webhook")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 200, body = Replayed),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn replay(
     app: web::Data<AppState>,
     operator: Allowed<Operate>,

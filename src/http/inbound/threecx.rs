@@ -14,7 +14,7 @@ pub(crate) const KIND: &str = "3cx";
 /// The answer to a webhook of 3CX.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ThreeCxAnswer)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// `accepted`, `duplicate`, `ended`, `ignored` or `rejected`.
     pub(crate) status: &'static str,
     /// precall's id of the call.

@@ -1,5 +1,5 @@
-//! The body of a 3CX webhook. People write it by hand in call flows, so the parser is lenient: numbers as text or digits,
-//! null, missing and unknown fields are fine.
+//! The body of a 3CX webhook. People write it by hand in call flows, so the parser is lenient: numbers as text or
+//! digits, null, missing and unknown fields are fine.
 
 use std::fmt;
 use std::time::Duration;

@@ -13,7 +13,7 @@ use crate::http::status::health::{HealthAnswer, is_alive, not_ready};
 
 /// Answer of `/health/live` and `/health/ready`.
 #[derive(Serialize, ToSchema)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// `ok` or `error`.
     status: &'static str,
     /// The reason of an `error`.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 /// Use of limited resources. Unknown values and missing limits are null.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CapacityAnswer {
+pub(crate) struct CapacityAnswer {
     /// Live calls, of `MAX_LIVE_CALLS`.
     live_calls: MeasureAnswer,
     /// Conversations at ElevenLabs, of the lower of `AGENT_CONCURRENCY` and the agent's own limit.
@@ -23,7 +23,7 @@ pub struct CapacityAnswer {
 
 /// Use of one resource.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct MeasureAnswer {
+pub(crate) struct MeasureAnswer {
     /// In use.
     used: Option<u64>,
     /// The limit.
@@ -34,7 +34,7 @@ pub struct MeasureAnswer {
 
 /// Use of a budget.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct BudgetAnswer {
+pub(crate) struct BudgetAnswer {
     /// Its name.
     budget: &'static str,
     /// Percent, rounded down; 100 or more when it is used up.

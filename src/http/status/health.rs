@@ -16,7 +16,7 @@ const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
 
 /// The health of precall.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HealthAnswer {
+pub(crate) struct HealthAnswer {
     /// `ok`, `degraded` (calls are accepted, something is wrong) or `error` (calls cannot be accepted).
     pub(crate) status: &'static str,
     /// `ok`, `error` or `connecting`.

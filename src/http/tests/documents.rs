@@ -4,7 +4,7 @@ use utoipa::OpenApi as _;
 
 use super::client::{get, send};
 use super::harness::{OPERATOR, READER, run};
-use crate::http::Document;
+use crate::http::openapi::Document;
 
 #[actix_web::test]
 async fn the_board_loads_only_its_own_files() {

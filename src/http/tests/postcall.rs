@@ -14,8 +14,10 @@ const MIB: usize = 1024 * 1024;
 
 fn transcription(message: &str) -> String {
     format!(
-        r#"{{"type":"post_call_transcription","event_timestamp":1764425485,"data":{{"agent_id":"a","conversation_id":"conv_9",
-        "status":"done","transcript":[{{"role":"agent","message":"{message}"}}],"metadata":{{"call_duration_secs":119}}}}}}"#
+        r#"{{"type":"post_call_transcription","event_timestamp":1764425485,
+         "data":{{"agent_id":"a","conversation_id":"conv_9",
+        "status":"done","transcript":[{{"role":"agent","message":"{message}"}}],
+         "metadata":{{"call_duration_secs":119}}}}}}"#
     )
 }
 
@@ -45,7 +47,9 @@ async fn every_outcome_is_answered_with_processed() {
 #[actix_web::test]
 async fn failures_and_the_flat_form_are_reports() {
     let server = run();
-    let failure = r#"{"type":"call_initiation_failure","event_timestamp":1,"data":{"agent_id":"a","conversation_id":"c1","failure_reason":"busy"}}"#;
+    let failure = r#"{"type":"call_initiation_failure","event_timestamp":1,
+        "data":{"agent_id":"a","conversation_id":"c1",
+        "failure_reason":"busy"}}"#;
     let flat = r#"{"call_id":"c2","agent_id":"a","transcript":"hello","duration_seconds":"12","status":"completed"}"#;
     for (body, id) in [(failure, "c1"), (flat, "c2")] {
         let answer = server.post(POSTCALL, body).await;
@@ -102,7 +106,8 @@ async fn a_report_that_cannot_be_stored_is_503() {
 #[actix_web::test]
 async fn a_large_recording_is_read_and_not_kept_in_memory() {
     let server = run();
-    let head = r#"{"type":"post_call_audio","event_timestamp":1,"data":{"agent_id":"a","conversation_id":"c3","full_audio":""#;
+    let head = r#"{"type":"post_call_audio","event_timestamp":1,"data":{"agent_id":"a","conversation_id":"c3",
+        "full_audio":""#;
     let mut body = head.as_bytes().to_vec();
     body.resize(20 * MIB, b'A');
     body.extend_from_slice(b"\"}}");
@@ -133,7 +138,9 @@ async fn the_inbox_keeps_raw_bodies_and_no_audio_of_recordings() {
     let server = run();
     let text = transcription("Hallo \\u0000 \u{df}");
     assert_eq!(server.post(POSTCALL, &text).await.status, 200);
-    let short = r#"{"type":"post_call_audio","event_timestamp":1764425485,"data":{"agent_id":"a","conversation_id":"conv_8","full_audio":"AAAA"}}"#;
+    let short = r#"{"type":"post_call_audio","event_timestamp":1764425485,
+        "data":{"agent_id":"a","conversation_id":"conv_8",
+        "full_audio":"AAAA"}}"#;
     assert_eq!(server.post(POSTCALL, short).await.status, 200);
     assert_eq!(server.post(POSTCALL, r#"{"type":"something_else","data":{}}"#).await.status, 200);
     server.engine.change(|script| script.reported = Ok(ReportOutcome::NotOurs));
@@ -168,7 +175,9 @@ fn files(folder: &std::path::Path) -> Vec<String> {
 
 fn recording(agent: &str, id: &str, sound: &str) -> String {
     format!(
-        r#"{{"type":"post_call_audio","event_timestamp":1764425485,"data":{{"agent_id":"{agent}","conversation_id":"{id}","full_audio":"{sound}"}}}}"#
+        r#"{{"type":"post_call_audio","event_timestamp":1764425485,
+         "data":{{"agent_id":"{agent}","conversation_id":"{id}",
+         "full_audio":"{sound}"}}}}"#
     )
 }
 

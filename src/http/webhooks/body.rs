@@ -1,5 +1,5 @@
-//! Reads a webhook body piece by piece: checks its size and its signature. Recordings go to a file, other bodies are kept in
-//! memory.
+//! Reads a webhook body piece by piece: checks its size and its signature. Recordings go to a file, other bodies are
+//! kept in memory.
 
 use bytes::Bytes;
 use precall_providers::elevenlabs::{AudioHead, audio_head};

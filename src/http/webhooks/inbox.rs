@@ -1,7 +1,7 @@
 //! Rows of the webhook inbox: each webhook once, as it came, with the outcome that its sender got.
 //!
-//! An unreadable webhook with a good signature is quarantined: a later version of precall may read it, and an operator can
-//! replay it. Its sender gets 400, because sending it again changes nothing.
+//! An unreadable webhook with a good signature is quarantined: a later version of precall may read it, and an operator
+//! can replay it. Its sender gets 400, because sending it again changes nothing.
 
 use actix_web::web;
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! `POST /webhook/elevenlabs/initiation`: ElevenLabs asks for the voice of an inbound conversation. A transferred call has
-//! its own voice; every other conversation gets the fallback voice.
+//! `POST /webhook/elevenlabs/initiation`: ElevenLabs asks for the voice of an inbound conversation. A transferred call
+//! has its own voice; every other conversation gets the fallback voice.
 
 use std::time::Duration;
 

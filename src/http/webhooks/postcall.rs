@@ -18,7 +18,7 @@ use crate::http::webhooks::signed_body::{ElevenLabs, SignedBody};
 /// The answer to a report.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PostCallAnswer)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// `processed`.
     status: &'static str,
     /// The id of the conversation.
@@ -28,11 +28,14 @@ pub struct Answer {
 /// Receives a report of ElevenLabs.
 #[utoipa::path(
     post, path = "/webhook/elevenlabs/postcall", tag = "webhooks",
-    request_body(content = String, content_type = "application/json", description = "`post_call_transcription`, `post_call_audio`, `call_initiation_failure`, or the flat form, signed in `ElevenLabs-Signature`"),
+    request_body(content = String, content_type = "application/json",
+        description = "`post_call_transcription`, `post_call_audio`, `call_initiation_failure`, or the flat form, \
+            signed in `ElevenLabs-Signature`"),
     responses(
         (status = 200, body = Answer),
         (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json", description = "Nothing was done; try again after `Retry-After` seconds"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json",
+            description = "Nothing was done; try again after `Retry-After` seconds"),
     ),
 )]
 pub(crate) async fn webhook(

@@ -1,5 +1,5 @@
-//! Recordings of conversations as files (`STORE_RECORDINGS`). The body goes to a temporary file. The audio is taken out of it
-//! after the signature is checked.
+//! Recordings of conversations as files (`STORE_RECORDINGS`). The body goes to a temporary file. The audio is taken out
+//! of it after the signature is checked.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write as _};

@@ -15,11 +15,14 @@ use crate::http::webhooks::signed_body::{SignedBody, ThreeCx};
 /// Receives a webhook of 3CX.
 #[utoipa::path(
     post, path = "/webhook/3cx", tag = "webhooks",
-    request_body(content = String, content_type = "application/json", description = "`{event_type, call_id, caller_id, called_number, timestamp, direction, duration, recording_url, state}`, signed in `X-3CX-Signature`"),
+    request_body(content = String, content_type = "application/json",
+        description = "`{event_type, call_id, caller_id, called_number, timestamp, direction, duration, \
+            recording_url, state}`, signed in `X-3CX-Signature`"),
     responses(
         (status = 200, body = Answer),
         (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json", description = "Nothing was done; try again after `Retry-After` seconds"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json",
+            description = "Nothing was done; try again after `Retry-After` seconds"),
     ),
 )]
 pub(crate) async fn webhook(

@@ -5,9 +5,9 @@ use super::{Findings, Verdict, words};
 #[test]
 fn a_line_names_value_and_verdict_and_hides_numbers() {
     let mut findings = Findings::default();
-    findings.seen("caller", "+491701234567 rang", "a number", true);
-    findings.seen("status", 418, "200 or 202", false);
-    findings.unseen("mailbox", "never tried");
+    findings.measured("caller", "+491701234567 rang", "a number", true);
+    findings.measured("status", 418, "200 or 202", false);
+    findings.not_measured("mailbox", "never tried");
     let lines: Vec<String> = findings.into_lines().iter().map(ToString::to_string).collect();
     let expected = [
         ("caller", "+**********67 rang (as the facts expect)"),

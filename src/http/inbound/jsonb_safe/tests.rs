@@ -62,7 +62,10 @@ proptest! {
     }
 
     #[test]
-    fn json_stays_json(text in "[ -~\u{e4}\u{1f600}]{0,40}", escapes in prop::collection::vec(any::<u16>().prop_map(|unit| format!("\\u{unit:04x}")), 0..8)) {
+    fn json_stays_json(
+        text in "[ -~\u{e4}\u{1f600}]{0,40}",
+        escapes in prop::collection::vec(any::<u16>().prop_map(|unit| format!("\\u{unit:04x}")), 0..8),
+    ) {
         let quoted = serde_json::to_string(&text).unwrap();
         let json = format!("{{\"plain\":{quoted},\"odd\":\"{}\"}}", escapes.concat());
         let clean = cleaned(&json);
