@@ -1,4 +1,4 @@
-//! What the edge holds: cheap to clone, usable from any thread.
+//! The engine's handle for the edge. Cheap to clone, usable on any thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -180,7 +180,7 @@ impl EngineHandle {
     /// Reconciles the voices at the provider with the database.
     ///
     /// # Errors
-    /// Why that cannot be done now.
+    /// Why the round failed or did not start.
     pub async fn reconcile_voices(&self, approval: Approval) -> Result<Reconciled, NotReconciled> {
         let (reply, answer) = oneshot::channel();
         self.services.voice_book.do_send(Reconcile { approval, reply: Some(reply) });

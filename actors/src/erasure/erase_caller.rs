@@ -75,7 +75,7 @@ pub enum NotErased {
 }
 
 impl ErasureServices {
-    /// Erases a caller, E.164 or extension, for good.
+    /// Erases a caller (E.164 or extension) permanently. `by` is the requester, for the audit log.
     ///
     /// # Errors
     /// Why nothing was erased.

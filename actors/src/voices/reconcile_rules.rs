@@ -73,11 +73,11 @@ pub enum Approval {
 /// Differences between the provider and the database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// Voices at the provider with a name of ours.
+    /// Number of voices at the provider with our name.
     pub ours: usize,
-    /// Voices in the database.
+    /// Number of voices in the database.
     pub known: usize,
-    /// Voices at the provider with a name of ours that the database does not know.
+    /// Voices at the provider with our name that the database does not know.
     pub strays: Vec<VoiceId>,
     /// Voices in the database that are no longer at the provider.
     pub gone: Vec<VoiceId>,

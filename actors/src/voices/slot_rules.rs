@@ -12,7 +12,7 @@ use precall_call::{At, CallId, CloneJobId, VoiceId};
 
 use crate::caller_key::CallerKey;
 
-/// A voice of ours that exists at the provider.
+/// One of our voices at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldVoice {
     /// The job that made it.
@@ -70,12 +70,12 @@ impl SlotRules {
         self.edits_left = left;
     }
 
-    /// Every voice of ours.
+    /// All our voices.
     pub fn all(&self) -> impl Iterator<Item = (&VoiceId, &HeldVoice)> {
         self.voices.iter()
     }
 
-    /// A voice of ours.
+    /// One of our voices.
     #[must_use]
     pub fn get(&self, voice: &VoiceId) -> Option<&HeldVoice> {
         self.voices.get(voice)

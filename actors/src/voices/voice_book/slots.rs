@@ -62,7 +62,7 @@ pub(crate) struct LoadExisting {
     pub voices: Vec<ExistingVoice>,
     /// Live calls and their voices, which must not be deleted.
     pub in_use: Vec<(CallId, VoiceId)>,
-    /// Whether the database knows all voices of ours.
+    /// Whether the database knows all our voices.
     pub origin: DatabaseOrigin,
 }
 
