@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use precall_audio::bridge::agent_order::AgentOrder;
-use precall_audio::leg_events::{LegAudioStats, LegNews, LegReport};
-use precall_audio::leg_handle::LegAudio;
-use precall_audio::playlist::{Mark, Scene};
+use precall_audio::leg_events::{LegAudioEvent, LegAudioStats, LegReport};
+use precall_audio::leg_handle::LegHandle;
+use precall_audio::playlist::{Mark, Playlist};
 use precall_base::clock;
 use precall_call::{At, AudioHeard, Event, GreetingEnd, HandoffFailure, Job};
 use precall_providers::threecx::address::LegAddress;
@@ -111,7 +111,7 @@ pub struct GreetingPlayer {
     services: Arc<CallServices>,
     call: PartParent,
     /// Dropping it stops the audio.
-    audio: Option<LegAudio>,
+    audio: Option<LegHandle>,
     /// The attempt whose apology is being played.
     apologising: Option<u8>,
     /// What earlier legs of this call had heard.
@@ -153,7 +153,7 @@ impl GreetingPlayer {
     }
 
     /// None on a line without a programme: it is of a route without audio.
-    fn scene(&mut self, play: Play) -> Option<Scene> {
+    fn scene(&mut self, play: Play) -> Option<Playlist> {
         let programme = self.context.line.programme.as_ref()?;
         match play {
             Play::Greeting => programme.greeting().or_else(|| {
@@ -244,7 +244,7 @@ impl Handler<BringAgent> for GreetingPlayer {
         match &self.audio {
             Some(audio) if self.agent.is_wanted(order.attempt) => {
                 let context = self.agent.said_before().or(order.context.clone());
-                audio.bring(AgentOrder { context, ..order });
+                audio.prepare_agent(AgentOrder { context, ..order });
             }
             Some(_) => {}
             None => {
@@ -261,14 +261,14 @@ impl Handler<TellAgent> for GreetingPlayer {
     fn handle(&mut self, order: TellAgent, _: &mut Context<Self>) {
         let Some(audio) = &self.audio else { return };
         match order {
-            TellAgent::Connect { attempt } => audio.connect(attempt),
+            TellAgent::Connect { attempt } => audio.connect_agent(attempt),
             TellAgent::GoOn { attempt, why } => {
-                audio.go_on(attempt);
-                audio.write(attempt, self.agent.nobody_came(why));
+                audio.resume_agent(attempt);
+                audio.send_to_agent(attempt, self.agent.nobody_came(why));
             }
             TellAgent::LetGo { attempt } => {
                 self.agent.let_go(attempt);
-                audio.let_go(attempt);
+                audio.release_agent(attempt);
             }
         }
     }
@@ -289,24 +289,26 @@ impl Handler<LegReport> for GreetingPlayer {
     fn handle(&mut self, report: LegReport, ctx: &mut Context<Self>) {
         let LegReport { at, what } = report;
         match what {
-            LegNews::FirstFrame => {
+            LegAudioEvent::FirstFrame => {
                 self.services.faults.pass(Point::PlayerHears, self.context.id);
                 self.tell(at, Event::GreetingStarted { conversation: None });
             }
-            LegNews::FirstSound => self.tell(at, Event::SoundStarted),
-            LegNews::Heard(mark) => self.heard(at, mark),
+            LegAudioEvent::FirstSound => self.tell(at, Event::SoundStarted),
+            LegAudioEvent::Heard(mark) => self.heard(at, mark),
             // A leg that is routed away is cut as well: worth a line only when it is open again.
-            LegNews::Cut => {}
-            LegNews::Reopened { gap } => info!(self.services.log, "a leg's stream was cut and is open again";
-                "call" => %self.context.id, "gap_ms" => gap.as_millis()),
-            LegNews::Agent { attempt, what } => self.agent_news(attempt, at, what),
-            LegNews::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
-            LegNews::Failed(why) => {
+            LegAudioEvent::Cut => {}
+            LegAudioEvent::Reopened { gap } => {
+                info!(self.services.log, "a leg's stream was cut and is open again";
+                "call" => %self.context.id, "gap_ms" => gap.as_millis())
+            }
+            LegAudioEvent::Agent { attempt, what } => self.agent_news(attempt, at, what),
+            LegAudioEvent::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
+            LegAudioEvent::Failed(why) => {
                 warn!(self.services.log, "no audio reaches the leg"; "call" => %self.context.id, "error" => %why);
                 leg_commands::look(&self.leg.side, &self.leg.address);
                 self.lost(at);
             }
-            LegNews::Closed(stats) => {
+            LegAudioEvent::Closed(stats) => {
                 self.tell(at, Event::AudioEnded(self.sums(&stats)));
                 ctx.stop();
             }

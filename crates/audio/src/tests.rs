@@ -24,8 +24,8 @@ use slog::{Discard, Logger, o};
 
 use super::clip::Clip;
 use super::{Media, MediaSettings};
-use crate::leg_handle::LegAudio;
-use crate::playlist::{Cue, Scene};
+use crate::leg_handle::LegHandle;
+use crate::playlist::{Playlist, PlaylistItem};
 use owner::Owner;
 use pbx::Pbx;
 
@@ -61,8 +61,8 @@ impl World {
         Self { media: start(settings, tokens), pbx, desk }
     }
 
-    fn open(&self, owner: &Owner, scene: Scene) -> LegAudio {
-        self.media.open(leg(7), clock::now(), scene, owner.reports.clone())
+    fn open(&self, owner: &Owner, playlist: Playlist) -> LegHandle {
+        self.media.open(leg(7), clock::now(), playlist, owner.reports.clone())
     }
 }
 
@@ -76,6 +76,6 @@ fn speech(length: Duration) -> Clip {
     Clip::from_samples(&(0..samples).map(|n| i16::try_from(n % 30_000 + 1000).unwrap()).collect::<Vec<_>>())
 }
 
-fn once(clip: &Clip) -> Scene {
-    Scene::default().then(Cue::Once(clip.clone()))
+fn once(clip: &Clip) -> Playlist {
+    Playlist::default().then(PlaylistItem::Once(clip.clone()))
 }

@@ -13,13 +13,13 @@ const BLOCKS: u32 = 100;
 pub struct BadRate;
 
 /// See the file.
-pub struct StreamRate {
+pub struct StreamResampler {
     filter: Fft<f32>,
     waiting: Vec<f32>,
     block: Vec<f32>,
 }
 
-impl StreamRate {
+impl StreamResampler {
     /// None where nothing is to be converted.
     ///
     /// # Errors

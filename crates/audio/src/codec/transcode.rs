@@ -6,19 +6,19 @@ use bytes::{BufMut, BytesMut};
 use precall_providers::elevenlabs::AudioFormat;
 
 use crate::clip::SAMPLE;
-use crate::codec::resampler::{RATE, StreamRate};
+use crate::codec::resampler::{RATE, StreamResampler};
 
 /// From the agent to the caller.
-pub struct ToCaller(Path);
+pub struct ToCaller(Transcoder);
 
 /// From the caller to the agent.
-pub struct ToAgent(Path);
+pub struct ToAgent(Transcoder);
 
 /// One direction. What does not make a whole sample yet waits for the next piece.
-struct Path {
+struct Transcoder {
     from: AudioFormat,
     to: AudioFormat,
-    rate: Option<StreamRate>,
+    rate: Option<StreamResampler>,
     half: Option<u8>,
 }
 
@@ -26,7 +26,7 @@ impl ToCaller {
     /// From what the agent speaks.
     #[must_use]
     pub fn new(from: AudioFormat) -> Self {
-        Self(Path::new(from, AudioFormat::Pcm(RATE)))
+        Self(Transcoder::new(from, AudioFormat::Pcm(RATE)))
     }
 
     /// Appends a piece as a leg takes it.
@@ -44,7 +44,7 @@ impl ToAgent {
     /// To what the agent hears.
     #[must_use]
     pub fn new(to: AudioFormat) -> Self {
-        Self(Path::new(AudioFormat::Pcm(RATE), to))
+        Self(Transcoder::new(AudioFormat::Pcm(RATE), to))
     }
 
     /// Appends a piece as the agent takes it.
@@ -53,14 +53,14 @@ impl ToAgent {
     }
 }
 
-impl Path {
+impl Transcoder {
     fn new(from: AudioFormat, to: AudioFormat) -> Self {
         let rate_of = |format| match format {
             AudioFormat::Pcm(rate) => rate,
             AudioFormat::Ulaw => RATE,
         };
         // The provider's rates can all be converted: a test goes through them.
-        let rate = StreamRate::between(rate_of(from), rate_of(to)).ok().flatten();
+        let rate = StreamResampler::between(rate_of(from), rate_of(to)).ok().flatten();
         Self { from, to, rate, half: None }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use actix::{Actor, Arbiter, Context, Handler, Recipient, System};
 
 use super::pbx::DEADLINE;
-use crate::leg_events::{LegAudioStats, LegNews, LegReport};
+use crate::leg_events::{LegAudioEvent, LegAudioStats, LegReport};
 
 type Heard = Arc<(Mutex<Vec<LegReport>>, Condvar)>;
 
@@ -41,7 +41,7 @@ impl Owner {
         Self { heard, reports: address.recipient(), arbiter, _system: system }
     }
 
-    pub fn news(&self) -> Vec<LegNews> {
+    pub fn news(&self) -> Vec<LegAudioEvent> {
         self.heard.0.lock().unwrap().iter().map(|report| report.what.clone()).collect()
     }
 
@@ -62,7 +62,7 @@ impl Owner {
         found.unwrap_or_else(|| panic!("no {what} in time: {seen}"))
     }
 
-    pub fn wait_for(&self, news: &LegNews) {
+    pub fn wait_for(&self, news: &LegAudioEvent) {
         self.wait(&format!("{news:?}"), |heard| {
             heard.iter().any(|report| report.what == *news).then_some(())
         });
@@ -70,13 +70,13 @@ impl Owner {
 
     pub fn closed(&self) -> LegAudioStats {
         let last = |heard: &[LegReport]| match heard.last().map(|report| &report.what) {
-            Some(LegNews::Closed(stats)) => Some(*stats),
+            Some(LegAudioEvent::Closed(stats)) => Some(*stats),
             _ => None,
         };
         self.wait("end", last)
     }
 
-    pub fn count(&self, is: impl Fn(&LegNews) -> bool) -> usize {
+    pub fn count(&self, is: impl Fn(&LegAudioEvent) -> bool) -> usize {
         self.news().iter().filter(|news| is(news)).count()
     }
 }

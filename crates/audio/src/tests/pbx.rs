@@ -115,7 +115,7 @@ impl Pbx {
         found.unwrap_or_else(|| panic!("no {what} in time: {seen}"))
     }
 
-    /// Waits until the first POST is over, whichever end ended it.
+    /// Waits until the first POST is over, whichever end passed it.
     pub fn first_post_over(&self) -> Post {
         self.wait("end of the request", |state| state.posts.first().filter(|post| post.is_closed).cloned())
     }

@@ -2,7 +2,7 @@
 
 use super::pbx::Plan;
 use super::*;
-use crate::leg_events::{LegNews, StreamFailure};
+use crate::leg_events::{LegAudioEvent, StreamFailure};
 use crate::playlist::Mark;
 
 #[test]
@@ -16,11 +16,11 @@ fn the_greeting_is_heard_whole_after_two_cuts_and_an_early_answer() {
         ]);
     });
     let greeting = speech(1_500 * MS);
-    let scene = Scene::default()
-        .then_marked(Cue::Once(greeting.clone()), Mark(1))
-        .then_marked(Cue::Silence(600 * MS), Mark(2));
-    let audio = world.open(&owner, scene);
-    owner.wait_for(&LegNews::Heard(Mark(2)));
+    let playlist = Playlist::default()
+        .then_marked(PlaylistItem::Once(greeting.clone()), Mark(1))
+        .then_marked(PlaylistItem::Silence(600 * MS), Mark(2));
+    let audio = world.open(&owner, playlist);
+    owner.wait_for(&LegAudioEvent::Heard(Mark(2)));
     let heard = world.pbx.audio(greeting.pcm().len() + 9_600);
     assert_eq!(heard[..greeting.pcm().len()], *greeting.pcm());
     assert!(heard[greeting.pcm().len()..].iter().all(|byte| *byte == 0));
@@ -29,11 +29,11 @@ fn the_greeting_is_heard_whole_after_two_cuts_and_an_early_answer() {
     assert_eq!((stats.posts_opened, stats.posts_refused), (4, 0));
     assert_eq!(stats.bytes, world.pbx.audio(0).len() as u64);
     // Cuts within half a second of each other are one to the owner.
-    let cuts = owner.count(|news| *news == LegNews::Cut);
-    assert_eq!(owner.count(|news| matches!(news, LegNews::Reopened { .. })), cuts);
+    let cuts = owner.count(|news| *news == LegAudioEvent::Cut);
+    assert_eq!(owner.count(|news| matches!(news, LegAudioEvent::Reopened { .. })), cuts);
     assert_eq!(stats.reopened as usize, cuts);
     assert!((1..=3).contains(&cuts), "{cuts}");
-    assert_eq!(owner.count(|news| *news == LegNews::Heard(Mark(1))), 1);
+    assert_eq!(owner.count(|news| *news == LegAudioEvent::Heard(Mark(1))), 1);
 }
 
 #[test]
@@ -43,10 +43,10 @@ fn a_leg_whose_stream_is_cut_for_good_is_given_up() {
         state.post_plans.push_back(Plan::CutAfter(3_000));
         state.post_plans.extend(vec![Plan::Refuse(404); 50]);
     });
-    let _audio = world.open(&owner, Scene::default());
+    let _audio = world.open(&owner, Playlist::default());
     let stats = owner.closed();
-    owner.wait_for(&LegNews::Cut);
-    owner.wait_for(&LegNews::Failed(StreamFailure::CutForGood));
+    owner.wait_for(&LegAudioEvent::Cut);
+    owner.wait_for(&LegAudioEvent::Failed(StreamFailure::CutForGood));
     // The schedule: at once, and after 50, 100, 200, 400 ms and then every 500 ms; five seconds in all.
     assert!((5..=15).contains(&stats.posts_refused), "{}", stats.posts_refused);
     assert_eq!(stats.reopened, 0);
@@ -59,8 +59,8 @@ fn the_end_of_the_callers_stream_is_reported_and_it_is_opened_again() {
         state.caller = vec![vec![1; 321], vec![2; 1], vec![3; 318]];
         state.caller_ends = true;
     });
-    let audio = world.open(&owner, Scene::default());
-    owner.wait_for(&LegNews::StreamsEnded);
+    let audio = world.open(&owner, Playlist::default());
+    owner.wait_for(&LegAudioEvent::StreamsEnded);
     world.pbx.wait("second GET", |state| (state.gets.len() == 2).then_some(()));
     drop(audio);
     let stats = owner.closed();
@@ -77,10 +77,10 @@ fn a_scene_that_is_replaced_while_the_stream_is_cut_does_not_come_back() {
     });
     let (greeting, apology) = (speech(5_000 * MS), Clip::from_samples(&[-9_000; 800]));
     let audio = world.open(&owner, once(&greeting));
-    owner.wait_for(&LegNews::Cut);
+    owner.wait_for(&LegAudioEvent::Cut);
     let said = world.pbx.first_post_over().audio.len();
-    audio.play(Scene::default().then_marked(Cue::Once(apology.clone()), Mark(1)));
-    owner.wait_for(&LegNews::Heard(Mark(1)));
+    audio.play(Playlist::default().then_marked(PlaylistItem::Once(apology.clone()), Mark(1)));
+    owner.wait_for(&LegAudioEvent::Heard(Mark(1)));
     let heard = world.pbx.audio(said + apology.pcm().len());
     assert_eq!(heard[..said], greeting.pcm()[..said]);
     assert_eq!(heard[said..said + apology.pcm().len()], *apology.pcm());

@@ -3,7 +3,7 @@
 use precall_providers::test_peers::tls_front::Front;
 
 use super::*;
-use crate::leg_events::{LegNews, StreamFailure};
+use crate::leg_events::{LegAudioEvent, StreamFailure};
 
 fn world(name: &str) -> (Pbx, Front, Media, TokenDesk) {
     let pbx = Pbx::start();
@@ -35,8 +35,8 @@ fn a_certificate_for_another_host_is_not_taken() {
     let (pbx, _front, media, _desk) = world("pbx.example");
     let owner = Owner::new();
     let connected_at = precall_call::At(clock::now().0 - 9_800_000);
-    let _audio = media.open(leg(1), connected_at, Scene::default(), owner.reports.clone());
+    let _audio = media.open(leg(1), connected_at, Playlist::default(), owner.reports.clone());
     let _ = owner.closed();
-    owner.wait_for(&LegNews::Failed(StreamFailure::Unreachable));
+    owner.wait_for(&LegAudioEvent::Failed(StreamFailure::Unreachable));
     assert_eq!(pbx.change(|state| state.posts.len() + state.gets.len()), 0);
 }
