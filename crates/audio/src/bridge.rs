@@ -1,8 +1,9 @@
-//! The agent on a leg: the caller's audio goes to the agent's WebSocket, the agent's audio into the upload that the caller
-//! hears.
+//! The agent on a leg: the caller's audio goes to the agent's WebSocket, the agent's audio into the upload that the
+//! caller hears.
 //!
-//! `agent_audio` queues audio from the agent, `caller_audio` audio to it, `turn_taking` says who must speak: pure rules.
-//! `agent_session` joins them for one session, `agent_socket` is its WebSocket, `outbox` the queue between the two.
+//! `agent_audio` queues audio from the agent, `caller_audio` audio to it, `turn_taking` says who must speak: pure
+//! rules. `agent_session` joins them for one session, `agent_socket` is its WebSocket, `outbox` the queue between the
+//! two.
 
 pub mod agent_event;
 pub mod agent_order;

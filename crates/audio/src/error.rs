@@ -1,4 +1,5 @@
-//! Why audio cannot be started. Raised by the settings (`media`) and by the connection to the PBX (`net`), used by both.
+//! Why audio cannot be started. Raised by the settings (`media`) and by the connection to the PBX (`net`), used by
+//! both.
 
 /// Why [`Media::start`](crate::Media::start) failed.
 #[derive(Debug, thiserror::Error)]

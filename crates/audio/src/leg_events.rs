@@ -63,7 +63,7 @@ pub enum StreamFailure {
     #[error("the PBX refuses audio on this leg (403)")]
     Forbidden,
     /// The PBX answered 401 to a fresh token, or no token was available in time.
-    #[error("the PBX refuses the access token (401)")]
+    #[error("there is no access token that the PBX accepts")]
     Unauthorized,
     /// The PBX answered the last attempt with another status.
     #[error("the PBX refused the stream with status {0}")]

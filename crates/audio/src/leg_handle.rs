@@ -20,14 +20,15 @@ impl LegHandle {
         Self { commands, shard }
     }
 
-    /// Replaces the rest of the present playlist, from the next piece on. The caller still hears what is written already:
-    /// the lead, 60 to 120 ms. Of two calls in quick succession the later one wins. An agent on the leg is put on hold.
+    /// Replaces the rest of the present playlist, from the next piece on. The caller still hears what is written
+    /// already: the lead, 60 to 120 ms. Of two calls in quick succession the later one wins. An agent on the leg is put
+    /// on hold.
     pub fn play(&self, playlist: Playlist) {
         self.send(LegCommand::Play(playlist));
     }
 
-    /// Opens a session with an agent. Until [`Self::connect_agent`] the agent hears silence and the caller does not hear
-    /// it. The present agent is released.
+    /// Opens a session with an agent. Until [`Self::connect_agent`] the agent hears silence and the caller does not
+    /// hear it. The present agent is released.
     pub fn prepare_agent(&self, order: AgentOrder) {
         self.send(LegCommand::PrepareAgent(Box::new(order)));
     }

@@ -1,9 +1,10 @@
-//! PCM to and from live legs and agents, outside the actors' mailboxes: one thread per shard, one tick for all its legs,
-//! no message per frame.
+//! PCM to and from live legs and agents, outside the actors' mailboxes: one thread per shard, one tick for all its
+//! legs, no message per frame.
 //!
-//! Pure rules: [`playlist`] is what the caller hears, `playlist_cursor` yields the next bytes, `pacer` says how many are
-//! due. `playout` joins them with the open upload; `leg` adds the agent and the caller's audio. `shard` is the thread,
-//! `leg_streams` keeps a leg's two HTTP requests open over `net`, `bridge` talks to the agent. [`Media`] starts it all.
+//! Pure rules: [`playlist`] is what the caller hears, `playlist_cursor` yields the next bytes, `pacer` says how many
+//! are due. `playout` joins them with the open upload; `leg` adds the agent and the caller's audio. `shard` is the
+//! thread, `leg_streams` keeps a leg's two HTTP requests open over `net`, `bridge` talks to the agent. [`Media`] starts
+//! it all.
 
 pub mod bridge;
 pub mod clip;

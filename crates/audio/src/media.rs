@@ -62,7 +62,8 @@ impl MediaSettings {
     }
 }
 
-/// Carries the audio of all live legs. Cheap to clone. When the last clone is dropped, all audio stops and the threads end.
+/// Carries the audio of all live legs. Cheap to clone. When the last clone is dropped, all audio stops and the threads
+/// end.
 #[derive(Clone, Debug)]
 pub struct Media {
     shards: Arc<Shards>,

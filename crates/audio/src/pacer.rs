@@ -59,7 +59,8 @@ impl Pacer {
     #[must_use]
     pub(crate) fn due(&self, now: Instant) -> usize {
         let ahead = self.ahead(now);
-        // Writes at the tick closest to the minimum: writing at every tick below it would send smaller pieces more often.
+        // Writes at the tick closest to the minimum: writing at every tick below it would send smaller pieces more
+        // often.
         if self.runs_out.is_some() && ahead >= self.lead.min.saturating_add(self.lead.tick / 2) {
             return 0;
         }

@@ -15,7 +15,8 @@ pub enum PlaylistItem {
     Silence(Duration),
     /// A clip, once.
     Once(Clip),
-    /// A clip again and again until the playlist is replaced; items after it are never reached. An empty clip is silence.
+    /// A clip again and again until the playlist is replaced; items after it are never reached. An empty clip is
+    /// silence.
     Loop(Clip),
 }
 

@@ -10,8 +10,8 @@ use crate::playlist::{Mark, Playlist, PlaylistItem};
 /// Half a second: longer than any piece.
 static SILENCE: [u8; 8_000] = [0; 8_000];
 
-/// Reads a playlist from front to back, in pieces of any size. A piece within one clip is a slice of it. Only a piece that
-/// crosses from one item into the next is copied, into a reused buffer.
+/// Reads a playlist from front to back, in pieces of any size. A piece within one clip is a slice of it. Only a piece
+/// that crosses from one item into the next is copied, into a reused buffer.
 #[derive(Debug)]
 pub(crate) struct PlaylistCursor {
     playlist: Playlist,
@@ -76,8 +76,8 @@ impl PlaylistCursor {
         None
     }
 
-    /// Goes back to an earlier position and skips the `written` bytes after it. When the playlist was replaced meanwhile,
-    /// none of the new one was heard: the cursor goes to its start.
+    /// Goes back to an earlier position and skips the `written` bytes after it. When the playlist was replaced
+    /// meanwhile, none of the new one was heard: the cursor goes to its start.
     pub(crate) fn go_back(&mut self, position: Position, written: usize) {
         if position.playlist != self.position.playlist {
             self.position = Position { item: 0, offset: 0, ..self.position };

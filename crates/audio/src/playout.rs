@@ -157,8 +157,8 @@ impl Playout {
         self.cursor.time_until(mark)
     }
 
-    /// Takes back a piece that the connection has not taken yet, when it is music and the agent speaks now, or when it is
-    /// the agent's and the caller interrupted the agent.
+    /// Takes back a piece that the connection has not taken yet, when it is music and the agent speaks now, or when it
+    /// is the agent's and the caller interrupted the agent.
     fn drop_stale_piece(&mut self, session: &mut AgentSession) {
         let Some(stream) = &mut self.stream else { return };
         let is_stale = match stream.piece.as_ref().map(|piece| &piece.source) {
@@ -274,7 +274,8 @@ impl Playout {
         timing.gap
     }
 
-    /// The upload request has ended: decides which part of its audio counts as heard. Returns the reason, for the retry.
+    /// The upload request has ended: decides which part of its audio counts as heard. Returns the reason, for the
+    /// retry.
     pub(crate) fn detach(
         &mut self,
         end: StreamEnd,

@@ -1,4 +1,4 @@
-//! The streams against a small PBX over real TCP: every byte is compared, and no test asks how fast it was.
+//! Tests of the streams against a small PBX over TCP: every byte is compared, timing is not measured.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -31,7 +31,7 @@ use pbx::Pbx;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A media service, the PBX it talks to, and the keeper of its token.
+/// An audio service, its PBX and the source of its tokens.
 struct World {
     pbx: Pbx,
     media: Media,
@@ -70,7 +70,7 @@ fn leg(participant: u64) -> LegAddress {
     LegAddress { dn: Dn::new("90 0"), participant: ParticipantId(participant) }
 }
 
-/// Sound of which every sample says where it stands.
+/// Audio in which each sample encodes its position.
 fn speech(length: Duration) -> Clip {
     let samples = length.as_millis() as usize * 8;
     Clip::from_samples(&(0..samples).map(|n| i16::try_from(n % 30_000 + 1000).unwrap()).collect::<Vec<_>>())

@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::clip::{bytes_within, duration_of, whole_samples};
 
-/// Most audio that waits. The provider sends whole answers faster than real time (facts, section 4), so a bound as short as
-/// the caller's would cut sentences. No answer in a conversation is this long.
+/// Most audio that waits. The provider sends whole answers faster than real time (facts, section 4), so a bound as
+/// short as the caller's would cut sentences. No answer in a conversation is this long.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// A queue of 8 kHz PCM in order of arrival.

@@ -21,8 +21,8 @@ pub struct AgentOrder {
     pub initiation: String,
     /// Sent right after it, if any: what was said before the previous agent was lost.
     pub context: Option<String>,
-    /// The conversation begins when no more than this time is left before the mark is heard, or at once when the mark is not
-    /// ahead. An agent that begins much earlier grows impatient with a caller who cannot answer.
+    /// The conversation begins when no more than this time is left before the mark is heard, or at once when the mark
+    /// is not ahead. An agent that begins much earlier grows impatient with a caller who cannot answer.
     pub begins: (Mark, Duration),
     /// Who speaks first.
     pub first_speaker: FirstSpeaker,

@@ -77,7 +77,8 @@ pub(crate) struct AgentSession {
     codecs: Option<Codecs>,
     audio: AgentAudio,
     turn: TurnTaking,
-    /// The agent was ready before the playlist reached the agent's mark: its audio follows the mark directly, without music.
+    /// The agent was ready before the playlist reached the agent's mark: its audio follows the mark directly, without
+    /// music.
     follows_mark: bool,
     /// The caller hears the playlist: before the agent's first word, and again when the agent is silent for too long.
     plays_music: bool,
@@ -184,8 +185,8 @@ impl AgentSession {
         }
     }
 
-    /// How much of the playlist may be written before the agent is heard; `left` is the playlist until the agent's mark. An
-    /// agent that is ready in time follows the mark directly, without music until the two are connected.
+    /// How much of the playlist may be written before the agent is heard; `left` is the playlist until the agent's
+    /// mark. An agent that is ready in time follows the mark directly, without music until the two are connected.
     pub(crate) fn playlist_before_agent(&mut self, left: Option<Duration>) -> Option<Duration> {
         if self.stage != Stage::Ready || self.audio.is_empty() {
             return None;
@@ -265,8 +266,8 @@ impl AgentSession {
         self.stage == Stage::Connected && !self.audio.is_empty()
     }
 
-    /// Sends a piece of the caller's audio when it is due, starts music when the agent is silent for too long, and ends the
-    /// session after the agent's last word. `ahead` is the written audio that the listener has not heard yet.
+    /// Sends a piece of the caller's audio when it is due, starts music when the agent is silent for too long, and ends
+    /// the session after the agent's last word. `ahead` is the written audio that the listener has not heard yet.
     pub(crate) fn tick(&mut self, now: Instant, ahead: Duration) {
         self.send_piece(now);
         match self.stage {
@@ -431,7 +432,8 @@ impl AgentSession {
                 self.close(AgentEvent::Failed { why: HandoffFailure::Refused, detail });
             }
             (Stage::Opening, _) => self.close(AgentEvent::Failed { why: HandoffFailure::Unknown, detail }),
-            // The agent ended a conversation: the caller hears its last words first. In `Ready`, below, nobody heard it yet.
+            // The agent ended a conversation: the caller hears its last words first. In `Ready`, below, nobody heard it
+            // yet.
             (Stage::Connected, Some(NORMAL)) => self.stage = Stage::Leaving { heard_at: None },
             (Stage::OnHold, Some(NORMAL)) => self.close(AgentEvent::Ended),
             (Stage::Ready | Stage::Connected | Stage::OnHold, Some(POLICY_VIOLATION)) => {

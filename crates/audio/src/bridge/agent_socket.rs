@@ -85,8 +85,8 @@ async fn close(socket: &mut AgentSocket) {
     }
 }
 
-/// Connects, waits until the conversation may begin, upgrades and sends the first message. The slow part, TCP and TLS, is
-/// done before the conversation begins.
+/// Connects, waits until the conversation may begin, upgrades and sends the first message. The slow part, TCP and TLS,
+/// is done before the conversation begins.
 async fn open(setup: &SocketSetup, trust: Option<&Trust>) -> Result<AgentSocket, SocketEnd> {
     let url = setup.url.expose();
     let trust = match url.scheme() {

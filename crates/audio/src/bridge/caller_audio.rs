@@ -1,5 +1,5 @@
-//! Audio from the caller that the agent has not received yet. Its clock never stops: the provider ends a conversation whose
-//! agent receives no audio at all (facts, section 4: `transport_receive_timeout`).
+//! Audio from the caller that the agent has not received yet. Its clock never stops: the provider ends a conversation
+//! whose agent receives no audio at all (facts, section 4: `transport_receive_timeout`).
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! Messages that wait to be sent to the agent. Bounded: audio that is too old is dropped, control messages only beyond 64.
+//! Messages that wait to be sent to the agent. Bounded: audio that is too old is dropped, control messages only beyond
+//! 64.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

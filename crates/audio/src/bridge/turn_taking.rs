@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use precall_call::Silence;
 
-/// With [`FirstSpeaker::Unknown`] the agent may have no first message. After this time it is taken to wait for the caller.
+/// With [`FirstSpeaker::Unknown`] the agent may have no first message. After this time it is taken to wait for the
+/// caller.
 const FIRST_WORD: Duration = Duration::from_secs(3);
 
 /// What to do while the agent is silent.

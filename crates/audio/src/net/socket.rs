@@ -13,7 +13,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
-/// Send buffer of the kernel, about a second of audio: a stalled peer is noticed once it is full. Linux doubles this size.
+/// Send buffer of the kernel, about a second of audio: a stalled peer is noticed once it is full. Linux doubles this
+/// size.
 const SEND_BUFFER: u32 = 16 * 1024;
 
 /// Host, port and TLS settings of a peer.

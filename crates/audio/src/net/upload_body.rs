@@ -84,7 +84,8 @@ impl UploadBody {
         leaving.taken.saturating_sub(chunk_head(leaving.bytes)).min(leaving.bytes)
     }
 
-    /// Ends the body properly. Shuts the socket instead when a piece is stuck in it: hyper would write that piece first.
+    /// Ends the body properly. Shuts the socket instead when a piece is stuck in it: hyper would write that piece
+    /// first.
     pub(crate) fn end(&self) {
         let mut state = self.state.borrow_mut();
         state.waiting = None;

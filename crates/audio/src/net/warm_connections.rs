@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 
 use crate::net::connection::{AudioConnection, PbxEndpoint};
 
-/// Time between two checks for closed connections. It also limits the load on a PBX that closes each connection at once.
+/// Time between two checks for closed connections. It also limits the load on a PBX that closes each connection at
+/// once.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Longest time between two attempts while the PBX cannot be reached.
 const RETRY_MAX: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Tests of pacer.
+//! Tests of the pacer.
 #![allow(clippy::cast_possible_truncation, reason = "a test may fail")]
 
 use proptest::prelude::{ProptestConfig, any, prop};
@@ -62,14 +62,14 @@ proptest! {
                 prop_assert!(pacer.ahead(now) >= LEAD.min);
                 continue;
             }
-            // Sometimes the socket takes it a little later.
+            // Sometimes the socket takes the piece 5 ms later.
             now += Duration::from_micros(u64::from(blocked / 128) * 5_000);
             let timing = pacer.wrote(now, due);
             written += due;
             missed += timing.gap;
             prop_assert!(pacer.ahead(now) <= LEAD.max);
             prop_assert!(pacer.ahead(now) > LEAD.max - 6 * MS);
-            // What was written is what was heard, what is ahead, and nothing else, to the sample.
+            // Written audio is heard audio plus audio ahead, to the sample.
             let heard = now - began - missed;
             prop_assert!(duration_of(written) >= pacer.ahead(now));
             prop_assert!(duration_of(written) - pacer.ahead(now) <= heard);
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn there_is_no_gap_while_ticks_come_in_time(ticks in prop::collection::vec(0_u64..69_000, 1..400)) {
+    fn there_is_no_gap_while_ticks_are_on_time(ticks in prop::collection::vec(0_u64..69_000, 1..400)) {
         let mut now = Instant::now();
         let mut pacer = Pacer::new(LEAD);
         for tick in ticks {

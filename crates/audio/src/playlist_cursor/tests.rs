@@ -1,4 +1,4 @@
-//! Joins lose nothing and duplicate nothing, wherever a piece begins and ends.
+//! Tests of the playlist cursor: joins lose and duplicate nothing, wherever a piece begins and ends.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -36,7 +36,7 @@ fn a_piece_within_one_clip_is_a_slice_of_it() {
 }
 
 #[test]
-fn a_piece_crosses_joins_without_a_gap() {
+fn a_piece_crosses_items_without_a_gap() {
     let (notice, greeting, hold) = (clip(100, 10), clip(200, 3), clip(300, 2));
     let playlist = Playlist::default()
         .then(PlaylistItem::Silence(MS))
@@ -52,7 +52,7 @@ fn a_piece_crosses_joins_without_a_gap() {
 }
 
 #[test]
-fn after_the_end_there_is_silence_for_ever() {
+fn endless_silence_follows_the_last_item() {
     let mut cursor = PlaylistCursor::new(Playlist::default().then(PlaylistItem::Once(clip(7, 1))));
     assert_eq!(take(&mut cursor, 6), [7, 0, 0, 0, 0, 0]);
     assert_eq!(take(&mut cursor, 20_000), vec![0; 20_000]);
@@ -73,13 +73,13 @@ fn an_empty_loop_is_silence_and_an_empty_clip_is_over_at_once() {
 }
 
 #[test]
-fn another_scene_begins_with_the_next_piece() {
+fn a_new_playlist_starts_with_the_next_piece() {
     let mut cursor = PlaylistCursor::new(Playlist::default().then(PlaylistItem::Loop(clip(100, 50))));
     let before = cursor.position();
     assert_eq!(take(&mut cursor, 4), [100, 0, 101, 0]);
     cursor.play(Playlist::default().then(PlaylistItem::Once(clip(500, 2))));
     assert_eq!(take(&mut cursor, 2), 500_i16.to_le_bytes());
-    // What the old playlist had written is not part of the new one, so all of the new one comes again.
+    // Bytes written of the old playlist are not part of the new one, so the new one starts again.
     cursor.go_back(before, 2);
     assert_eq!(take(&mut cursor, 4), [500_i16.to_le_bytes(), 501_i16.to_le_bytes()].concat());
 }
@@ -118,7 +118,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn joins_lose_and_duplicate_nothing((playlist, whole) in playlist(), sizes in prop::collection::vec(0_usize..900, 1..30)) {
+    fn joins_lose_and_duplicate_nothing(
+        (playlist, whole) in playlist(),
+        sizes in prop::collection::vec(0_usize..900, 1..30),
+    ) {
         let (mut one, mut other) = (PlaylistCursor::new(playlist.clone()), PlaylistCursor::new(playlist));
         let mut heard = Vec::new();
         let mut marks = Vec::new();
@@ -133,7 +136,7 @@ proptest! {
         }
         let compared = heard.len().min(whole.len());
         prop_assert_eq!(&heard[..compared], &whole[..compared]);
-        // Cut into other pieces, marks stand at the same samples.
+        // With other piece sizes the marks are at the same samples.
         let mut passed = Vec::new();
         let all = other.piece(heard.len(), &mut passed);
         prop_assert_eq!(all, heard);

@@ -7,7 +7,9 @@ use super::*;
 
 proptest! {
     #[test]
-    fn no_byte_is_lost_whatever_the_chunks(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..7), 0..20)) {
+    fn no_byte_is_lost_with_chunks_of_any_length(
+        chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..7), 0..20),
+    ) {
         let mut framing = SampleFraming::default();
         let mut heard = Vec::new();
         for chunk in &chunks {

@@ -1,4 +1,4 @@
-//! What becomes of pieces that the socket does not take, or takes in part; by hand, without a socket.
+//! Tests of pieces that the socket does not take, or takes in part; without a socket.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::playout::{ConversationStats, Playout, StreamEnd};
 const LEAD: Lead =
     Lead { min: Duration::from_millis(60), max: Duration::from_millis(120), tick: Duration::from_millis(20) };
 
-/// What the connection finds in the upload.
+/// Takes the next piece, as hyper does.
 fn pull(upload: &Rc<UploadBody>) -> Option<Bytes> {
     let mut body = RequestBody::upload(upload);
     match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
@@ -35,7 +35,7 @@ fn opened(speech: &mut Playout) -> Rc<UploadBody> {
 }
 
 #[test]
-fn while_the_socket_takes_nothing_the_scene_waits() {
+fn the_playlist_waits_while_the_socket_takes_nothing() {
     let owner = Owner::new();
     let clip = speech(2_000 * MS);
     let mut speech = Playout::new(owner.reports.clone(), once(&clip), LEAD);
@@ -46,7 +46,7 @@ fn while_the_socket_takes_nothing_the_scene_waits() {
     }
     let mut heard = pull(&upload).unwrap().to_vec();
     assert_eq!(pull(&upload), None);
-    // Taken, but not by the socket: still nothing more.
+    // The connection took the piece, the socket did not: there is no other piece yet.
     speech.tick(began + LEAD.tick * 100, None);
     assert_eq!(pull(&upload), None);
     upload.on_flushed();
@@ -56,7 +56,7 @@ fn while_the_socket_takes_nothing_the_scene_waits() {
 }
 
 #[test]
-fn a_piece_that_was_taken_in_part_goes_on_at_the_next_byte() {
+fn a_piece_taken_in_part_continues_at_the_next_byte() {
     for taken in [0, 1, 4, 5, 6, 105, 900, 965, 967] {
         let owner = Owner::new();
         let clip = speech(2_000 * MS);
@@ -67,7 +67,7 @@ fn a_piece_that_was_taken_in_part_goes_on_at_the_next_byte() {
         let later = Instant::now() + 62 * MS;
         speech.tick(later, None);
         let second = pull(&upload).unwrap();
-        // "3C0\r\n" and the like stand before a piece, "\r\n" behind it.
+        // A head such as "3C0\r\n" precedes a piece, "\r\n" follows it.
         assert!((0x100..0x1000).contains(&second.len()));
         upload.on_taken(taken);
         let said = first.len() + taken.saturating_sub(5).min(second.len()) / 2 * 2;
@@ -81,7 +81,7 @@ fn a_piece_that_was_taken_in_part_goes_on_at_the_next_byte() {
 }
 
 #[test]
-fn a_request_that_broke_before_anything_was_written_was_never_a_stream() {
+fn a_request_that_breaks_before_its_first_piece_is_no_open_stream() {
     let owner = Owner::new();
     let clip = speech(500 * MS);
     let mut speech = Playout::new(owner.reports.clone(), once(&clip), LEAD);
@@ -102,14 +102,14 @@ fn a_request_that_broke_before_anything_was_written_was_never_a_stream() {
 }
 
 #[test]
-fn audio_that_is_stuck_half_way_is_not_written_after_the_end() {
+fn a_piece_stuck_in_the_socket_is_not_written_after_the_end() {
     let owner = Owner::new();
     let mut speech = Playout::new(owner.reports.clone(), once(&super::speech(500 * MS)), LEAD);
     let upload = opened(&mut speech);
     let _ = pull(&upload);
     speech.close(Instant::now(), ConversationStats::default());
     assert!(upload.is_shut());
-    // With nothing on its way the request is passed as it should be.
+    // With no piece in the socket the request is ended properly.
     let mut speech = Playout::new(owner.reports.clone(), Playlist::default(), LEAD);
     let upload = opened(&mut speech);
     let _ = pull(&upload);
@@ -119,7 +119,7 @@ fn audio_that_is_stuck_half_way_is_not_written_after_the_end() {
 }
 
 #[test]
-fn a_socket_that_takes_nothing_for_three_seconds_is_given_up() {
+fn a_socket_that_takes_nothing_for_three_seconds_is_shut() {
     let owner = Owner::new();
     let mut speech = Playout::new(owner.reports.clone(), Playlist::default(), LEAD);
     let upload = opened(&mut speech);
@@ -131,7 +131,7 @@ fn a_socket_that_takes_nothing_for_three_seconds_is_given_up() {
 }
 
 #[test]
-fn a_scene_takes_the_place_of_a_piece_that_was_not_taken_yet() {
+fn a_new_playlist_replaces_a_piece_that_was_not_taken() {
     let owner = Owner::new();
     let (old, new) = (speech(500 * MS), Clip::from_samples(&[-5; 4_000]));
     let mut speech = Playout::new(owner.reports.clone(), once(&old), LEAD);
@@ -142,7 +142,7 @@ fn a_scene_takes_the_place_of_a_piece_that_was_not_taken_yet() {
 }
 
 #[test]
-fn a_refusal_within_half_a_second_takes_all_back_and_a_later_one_nothing() {
+fn only_a_refusal_within_half_a_second_takes_audio_back() {
     for (after, is_taken_back) in [(400, true), (600, false)] {
         let owner = Owner::new();
         let clip = speech(500 * MS);
@@ -151,8 +151,8 @@ fn a_refusal_within_half_a_second_takes_all_back_and_a_later_one_nothing() {
         let first = pull(&upload).unwrap();
         upload.on_flushed();
         let later = Instant::now() + after * MS;
-        let trouble = speech.detach(StreamEnd::Refused(AttemptError::NotReady), later, None);
-        assert_eq!(trouble == AttemptError::NotReady, is_taken_back, "{trouble:?}");
+        let error = speech.detach(StreamEnd::Refused(AttemptError::NotReady), later, None);
+        assert_eq!(error == AttemptError::NotReady, is_taken_back, "{error:?}");
         let upload = Rc::new(UploadBody::new());
         speech.attach(&upload, later, None);
         let begins = if is_taken_back { 0 } else { first.len() };

@@ -1,4 +1,4 @@
-//! How the two requests come to be open.
+//! Tests of opening the two requests.
 
 use super::pbx::Plan;
 use super::*;
@@ -7,7 +7,7 @@ use crate::leg_events::{LegAudioEvent, StreamFailure};
 use crate::playlist::Mark;
 
 #[test]
-fn a_pbx_without_media_is_asked_again_and_the_scene_begins_anew() {
+fn a_pbx_without_media_is_retried_and_the_playlist_starts_again() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.post_plans.extend([Plan::Refuse(424), Plan::Refuse(404), Plan::Refuse(424)]);
@@ -24,13 +24,13 @@ fn a_pbx_without_media_is_asked_again_and_the_scene_begins_anew() {
     assert_eq!((stats.posts_opened, stats.posts_refused, stats.reopened), (1, 3, 0));
     assert_eq!(owner.count(|news| matches!(news, LegAudioEvent::Cut | LegAudioEvent::StreamsEnded)), 0);
     assert_eq!(owner.count(|news| *news == LegAudioEvent::Heard(Mark(1))), 1);
-    // A refused GET's connection is used again.
+    // The connection of a refused GET is reused.
     let gets = world.pbx.change(|state| state.gets.iter().map(|get| get.connection).collect::<Vec<_>>());
     assert_eq!(gets, [gets[0]; 3]);
 }
 
 #[test]
-fn a_leg_without_media_is_given_up_ten_seconds_after_connected() {
+fn a_leg_without_media_fails_ten_seconds_after_connected() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.post_plans.extend(vec![Plan::Refuse(424); 50]));
     let connected_at = precall_call::At(clock::now().0 - 9_800_000);
@@ -40,7 +40,7 @@ fn a_leg_without_media_is_given_up_ten_seconds_after_connected() {
 }
 
 #[test]
-fn a_leg_that_is_not_ours_is_left_alone() {
+fn a_forbidden_leg_fails_without_a_retry() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.post_plans.push_back(Plan::Refuse(403)));
     let _audio = world.open(&owner, Playlist::default());
@@ -49,14 +49,14 @@ fn a_leg_that_is_not_ours_is_left_alone() {
     assert_eq!(stats.posts_refused, 1);
 }
 
-/// Waits until a stream says that the token is refused.
+/// Waits until a stream reports that the token was refused.
 fn wait_for_refusal(desk: &mut TokenDesk) {
     let keeper = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     keeper.block_on(async { tokio::time::timeout(pbx::DEADLINE, desk.refusal()).await }).unwrap().unwrap();
 }
 
 #[test]
-fn an_old_token_is_replaced_and_both_streams_take_the_new_one() {
+fn both_streams_replace_an_expired_token() {
     let (mut world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.bearer = Some("two".to_owned()));
     let greeting = speech(200 * MS);
@@ -72,7 +72,7 @@ fn an_old_token_is_replaced_and_both_streams_take_the_new_one() {
 }
 
 #[test]
-fn a_new_token_that_is_refused_too_is_the_end() {
+fn a_second_refused_token_fails_the_leg() {
     let (mut world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.bearer = Some("never".to_owned()));
     let _audio = world.open(&owner, Playlist::default());
@@ -83,7 +83,7 @@ fn a_new_token_that_is_refused_too_is_the_end() {
 }
 
 #[test]
-fn connections_are_there_before_a_leg_is() {
+fn connections_are_open_before_a_leg_needs_them() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.wait("warm connections", |state| (state.connections == 2).then_some(()));
     let _audio = world.open(&owner, Playlist::default());
@@ -92,7 +92,7 @@ fn connections_are_there_before_a_leg_is() {
     });
     used.sort_unstable();
     assert_eq!(used, [1, 2]);
-    world.pbx.wait("two in their position", |state| (state.connections == 4).then_some(()));
+    world.pbx.wait("two new ones", |state| (state.connections == 4).then_some(()));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn open_streams_are_counted() {
     drop(audio);
     let _ = owner.closed();
     let _ = world.pbx.first_post_over();
-    // The guard goes with the request's last word, on another thread.
+    // The guard is dropped at the end of the request, on another thread.
     let deadline = std::time::Instant::now() + pbx::DEADLINE;
     while world.desk.open_streams() > 0 {
         assert!(std::time::Instant::now() < deadline);
@@ -115,7 +115,7 @@ fn open_streams_are_counted() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn invalid_settings_are_refused() {
     let start = |change: &dyn Fn(&mut MediaSettings)| {
         let mut settings = MediaSettings::new("http://127.0.0.1:1/".parse().unwrap());
         change(&mut settings);

@@ -1,4 +1,4 @@
-//! What the PBX gets is the playlist, and what the owner hears of it.
+//! Tests of playing: what the PBX receives, and what the owner is told.
 
 use super::*;
 use crate::leg_events::{LegAudioEvent, StreamFailure};
@@ -6,7 +6,7 @@ use crate::pacer::Lead;
 use crate::playlist::Mark;
 
 #[test]
-fn the_pbx_gets_exactly_the_scene_and_then_silence() {
+fn the_pbx_receives_exactly_the_playlist_and_then_silence() {
     let (world, owner) = (World::new(), Owner::new());
     let (notice, greeting) = (speech(130 * MS), speech(250 * MS));
     let playlist = Playlist::default()
@@ -24,7 +24,7 @@ fn the_pbx_gets_exactly_the_scene_and_then_silence() {
     drop(audio);
     let stats = owner.closed();
     assert_eq!(
-        owner.news()[..4],
+        owner.events()[..4],
         [
             LegAudioEvent::FirstFrame,
             LegAudioEvent::FirstSound,
@@ -48,7 +48,7 @@ fn the_pbx_gets_exactly_the_scene_and_then_silence() {
 }
 
 #[test]
-fn a_mark_is_heard_after_its_time_to_play_and_not_before() {
+fn a_mark_is_reported_once_its_item_was_played() {
     let (world, owner) = (World::new(), Owner::new());
     let clip = speech(700 * MS);
     let _audio =
@@ -58,12 +58,12 @@ fn a_mark_is_heard_after_its_time_to_play_and_not_before() {
             |what: &LegAudioEvent| heard.iter().find(|report| report.what == *what).map(|report| report.at);
         Some((at(&LegAudioEvent::FirstFrame)?, at(&LegAudioEvent::Heard(Mark(5)))?))
     });
-    // Two clocks measure this, so a millisecond is theirs.
+    // Two clocks measure this: allow a millisecond.
     assert!(heard.since(first) + MS >= clip.duration(), "{:?}", heard.since(first));
 }
 
 #[test]
-fn the_first_bytes_do_not_wait_for_a_tick() {
+fn the_first_piece_does_not_wait_for_a_tick() {
     let hour = Duration::from_secs(3600);
     let world = World::starting(
         |_| {},
@@ -87,7 +87,7 @@ fn the_first_bytes_do_not_wait_for_a_tick() {
 }
 
 #[test]
-fn another_scene_follows_on_without_a_gap() {
+fn a_new_playlist_follows_without_a_gap() {
     let (world, owner) = (World::new(), Owner::new());
     let (hold, agent) = (speech(30 * MS), Clip::from_samples(&[-7_000; 1600]));
     let audio = world.open(&owner, Playlist::default().then(PlaylistItem::Loop(hold.clone())));
@@ -103,20 +103,20 @@ fn another_scene_follows_on_without_a_gap() {
 }
 
 #[test]
-fn after_the_drop_nothing_is_written() {
+fn nothing_is_written_after_the_handle_is_dropped() {
     let (world, owner) = (World::new(), Owner::new());
     let audio = world.open(&owner, Playlist::default().then(PlaylistItem::Loop(speech(100 * MS))));
     let _ = world.pbx.audio(4_000);
     drop(audio);
     let stats = owner.closed();
-    // The request was passed properly, and its last byte is the last that was counted before.
+    // The request ended properly, with the last counted byte.
     let post = world.pbx.first_post_over();
     assert_eq!((post.is_complete, post.audio.len() as u64), (true, stats.bytes));
     assert_eq!(world.pbx.change(|state| state.posts.len()), 1);
 }
 
 #[test]
-fn a_panic_costs_one_leg_and_its_neighbour_plays_on() {
+fn a_panic_fails_one_leg_and_its_neighbour_plays_on() {
     let world = World::new();
     let (owner, neighbours_owner) = (Owner::new(), Owner::new());
     let playlist = || Playlist::default().then(PlaylistItem::Loop(speech(100 * MS)));
@@ -137,16 +137,16 @@ fn a_panic_costs_one_leg_and_its_neighbour_plays_on() {
 }
 
 #[test]
-fn a_full_shard_says_so() {
+fn a_full_shard_reports_no_room() {
     let world = World::with(|settings| settings.legs_per_shard = 1);
     let (owner, other) = (Owner::new(), Owner::new());
     let audio = world.open(&owner, Playlist::default());
     owner.wait_for(&LegAudioEvent::FirstFrame);
     let refused = world.open(&other, Playlist::default());
     let _ = other.closed();
-    assert_eq!(other.news()[0], LegAudioEvent::Failed(StreamFailure::NoRoom));
+    assert_eq!(other.events()[0], LegAudioEvent::Failed(StreamFailure::NoRoom));
     drop(refused);
-    // One that goes makes room.
+    // A leg that ends makes room.
     drop(audio);
     let _ = owner.closed();
     let (third, _audio) = loop {
@@ -157,11 +157,11 @@ fn a_full_shard_says_so() {
             break (third, audio);
         }
     };
-    assert_eq!(third.news()[0], LegAudioEvent::FirstFrame);
+    assert_eq!(third.events()[0], LegAudioEvent::FirstFrame);
 }
 
 #[test]
-fn the_end_of_the_service_ends_its_legs() {
+fn dropping_the_service_ends_its_legs() {
     let World { pbx, media, desk: _desk } = World::new();
     let owner = Owner::new();
     let _audio = media.open(leg(1), clock::now(), Playlist::default(), owner.reports.clone());

@@ -1,4 +1,4 @@
-//! A stream that breaks goes on where it stopped.
+//! Tests of reopening: a stream that breaks continues where it stopped.
 
 use super::pbx::Plan;
 use super::*;
@@ -6,7 +6,7 @@ use crate::leg_events::{LegAudioEvent, StreamFailure};
 use crate::playlist::Mark;
 
 #[test]
-fn the_greeting_is_heard_whole_after_two_cuts_and_an_early_answer() {
+fn the_greeting_is_complete_after_two_cuts_and_an_early_answer() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.post_plans.extend([
@@ -28,7 +28,7 @@ fn the_greeting_is_heard_whole_after_two_cuts_and_an_early_answer() {
     let stats = owner.closed();
     assert_eq!((stats.posts_opened, stats.posts_refused), (4, 0));
     assert_eq!(stats.bytes, world.pbx.audio(0).len() as u64);
-    // Cuts within half a second of each other are one to the owner.
+    // The owner sees cuts within half a second of each other as one.
     let cuts = owner.count(|news| *news == LegAudioEvent::Cut);
     assert_eq!(owner.count(|news| matches!(news, LegAudioEvent::Reopened { .. })), cuts);
     assert_eq!(stats.reopened as usize, cuts);
@@ -37,7 +37,7 @@ fn the_greeting_is_heard_whole_after_two_cuts_and_an_early_answer() {
 }
 
 #[test]
-fn a_leg_whose_stream_is_cut_for_good_is_given_up() {
+fn a_leg_fails_when_its_stream_cannot_be_reopened() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.post_plans.push_back(Plan::CutAfter(3_000));
@@ -47,13 +47,13 @@ fn a_leg_whose_stream_is_cut_for_good_is_given_up() {
     let stats = owner.closed();
     owner.wait_for(&LegAudioEvent::Cut);
     owner.wait_for(&LegAudioEvent::Failed(StreamFailure::CutForGood));
-    // The schedule: at once, and after 50, 100, 200, 400 ms and then every 500 ms; five seconds in all.
+    // Retries at once, after 50, 100, 200 and 400 ms, then every 500 ms; five seconds in all.
     assert!((5..=15).contains(&stats.posts_refused), "{}", stats.posts_refused);
     assert_eq!(stats.reopened, 0);
 }
 
 #[test]
-fn the_end_of_the_callers_stream_is_reported_and_it_is_opened_again() {
+fn the_end_of_the_callers_stream_is_reported_and_the_stream_reopened() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.caller = vec![vec![1; 321], vec![2; 1], vec![3; 318]];
@@ -69,7 +69,7 @@ fn the_end_of_the_callers_stream_is_reported_and_it_is_opened_again() {
 }
 
 #[test]
-fn a_scene_that_is_replaced_while_the_stream_is_cut_does_not_come_back() {
+fn a_playlist_replaced_during_a_cut_does_not_come_back() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.post_plans.push_back(Plan::CutAfter(3_000));

@@ -1,4 +1,4 @@
-//! The same streams under TLS, with a certificate that only `extra_ca` vouches for.
+//! Tests of the streams under TLS, with a certificate that only `extra_ca` makes trusted.
 
 use precall_providers::test_peers::tls_front::Front;
 
@@ -17,7 +17,7 @@ fn world(name: &str) -> (Pbx, Front, Media, TokenDesk) {
 }
 
 #[test]
-fn a_pbx_with_a_certificate_of_its_own_gets_the_scene() {
+fn a_pbx_with_a_private_certificate_receives_the_playlist() {
     let (pbx, front, media, _desk) = world("localhost");
     let owner = Owner::new();
     let clip = speech(300 * MS);
@@ -31,7 +31,7 @@ fn a_pbx_with_a_certificate_of_its_own_gets_the_scene() {
 }
 
 #[test]
-fn a_certificate_for_another_host_is_not_taken() {
+fn a_certificate_for_another_host_is_refused() {
     let (pbx, _front, media, _desk) = world("pbx.example");
     let owner = Owner::new();
     let connected_at = precall_call::At(clock::now().0 - 9_800_000);

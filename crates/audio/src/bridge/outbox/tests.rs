@@ -1,4 +1,4 @@
-//! Tests of outbox.
+//! Tests of the outbox.
 #![allow(clippy::unwrap_used)] // A failed test is a failed test.
 
 use super::*;
@@ -16,7 +16,7 @@ fn audio(number: usize) -> OutgoingMessage {
 }
 
 #[tokio::test]
-async fn audio_that_is_too_old_goes_first_and_words_stay() {
+async fn audio_that_is_too_old_is_dropped_and_control_messages_stay() {
     let outbox = Outbox::default();
     outbox.push(OutgoingMessage::Control("pong".into()));
     for number in 0..40 {
@@ -29,7 +29,7 @@ async fn audio_that_is_too_old_goes_first_and_words_stay() {
 }
 
 #[tokio::test]
-async fn words_are_bounded_too_and_cost_no_audio() {
+async fn control_messages_are_bounded_and_never_displace_audio() {
     let outbox = Outbox::default();
     outbox.push(audio(1));
     for number in 0..CONTROL_MAX + 3 {
@@ -42,7 +42,7 @@ async fn words_are_bounded_too_and_cost_no_audio() {
 }
 
 #[tokio::test]
-async fn nothing_follows_an_end() {
+async fn no_message_follows_the_end() {
     let outbox = Outbox::default();
     outbox.push(OutgoingMessage::Control("late".into()));
     outbox.end();

@@ -1,4 +1,4 @@
-//! Tests of turn taking.
+//! Tests of turn-taking.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn turn() -> TurnTaking {
 }
 
 #[test]
-fn an_agent_that_owes_a_word_is_covered_by_music_and_then_given_up() {
+fn a_silent_agent_is_covered_by_music_and_then_given_up() {
     let now = Instant::now();
     let mut turn = turn();
     turn.expect_agent(now);
@@ -22,7 +22,7 @@ fn an_agent_that_owes_a_word_is_covered_by_music_and_then_given_up() {
 }
 
 #[test]
-fn who_speaks_first_is_what_was_agreed() {
+fn the_first_speaker_decides_whether_the_agent_must_speak() {
     let now = Instant::now();
     let mut turn = turn();
     turn.start(FirstSpeaker::Caller, now);
@@ -36,7 +36,7 @@ fn who_speaks_first_is_what_was_agreed() {
 }
 
 #[test]
-fn silences_are_kept_apart_by_whose_turn_it_was() {
+fn silences_are_counted_apart_for_agent_and_caller() {
     let now = Instant::now();
     let mut turn = turn();
     turn.add_silence(2 * S);

@@ -1,4 +1,4 @@
-//! What becomes of a tone on its way between a leg and an agent, in every format.
+//! Tests of the conversion between a leg and an agent, with a tone, in every format.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -42,7 +42,7 @@ fn decoded(format: AudioFormat, bytes: &[u8]) -> Vec<i16> {
     }
 }
 
-/// How loud this frequency is in the middle of what is heard.
+/// The amplitude of a frequency in the middle half of the samples.
 fn level(samples: &[i16], rate: u32, hz: f64) -> f64 {
     let middle = &samples[samples.len() / 4..samples.len() * 3 / 4];
     let (mut re, mut im) = (0.0, 0.0);
@@ -61,7 +61,7 @@ fn through(transcoder: &mut Transcoder, bytes: &[u8], piece: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_tone_keeps_its_frequency_and_its_level_both_ways_in_every_format() {
+fn a_tone_keeps_frequency_and_level_both_ways_in_every_format() {
     let leg = AudioFormat::Pcm(RATE);
     for (name, format) in AudioFormat::ALL {
         for (from, to) in [(format, leg), (leg, format)] {
@@ -74,7 +74,7 @@ fn a_tone_keeps_its_frequency_and_its_level_both_ways_in_every_format() {
 }
 
 #[test]
-fn nobody_hears_the_delay() {
+fn the_delay_is_below_20_ms() {
     let leg = AudioFormat::Pcm(RATE);
     for (name, format) in AudioFormat::ALL {
         for (from, to) in [(format, leg), (leg, format)] {
@@ -89,7 +89,7 @@ fn nobody_hears_the_delay() {
 }
 
 #[test]
-fn silence_stays_silence_and_pcm_of_8_khz_is_passed_as_it_is() {
+fn silence_stays_silence_and_8_khz_pcm_passes_unchanged() {
     for (name, format) in AudioFormat::ALL {
         let mut transcoder = Transcoder::new(AudioFormat::Pcm(RATE), format);
         let heard = decoded(format, &through(&mut transcoder, &[0; 16_000], 320));
@@ -104,7 +104,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn it_does_not_matter_how_the_bytes_are_cut(format in 0..AudioFormat::ALL.len(), cuts in prop::collection::vec(1_usize..900, 1..30)) {
+    fn the_size_of_the_pieces_does_not_matter(
+        format in 0..AudioFormat::ALL.len(),
+        cuts in prop::collection::vec(1_usize..900, 1..30),
+    ) {
         let (_, format) = AudioFormat::ALL[format];
         let leg = AudioFormat::Pcm(RATE);
         let said = encoded(format, &tone(rate(format), 700.0, 120));
