@@ -22,9 +22,10 @@ impl Clip {
         Self(pcm)
     }
 
-    /// From samples.
+    /// From samples, for tests.
+    #[cfg(test)]
     #[must_use]
-    pub fn from_samples(samples: &[i16]) -> Self {
+    pub(crate) fn from_samples(samples: &[i16]) -> Self {
         Self(samples.iter().flat_map(|sample| sample.to_le_bytes()).collect())
     }
 

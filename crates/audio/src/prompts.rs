@@ -16,10 +16,8 @@ mod prompt_set;
 mod resample;
 mod source;
 
-pub use bundled::{apology as bundled_apology, greeting as bundled_greeting, hold as bundled_hold};
-pub use decode::{AudioError, FILE_BYTES_MAX, LENGTH_MAX, decode};
-pub use download::DownloadError;
+pub use bundled::hold as bundled_hold;
+pub use decode::{AudioError, FILE_BYTES_MAX, decode};
 pub use prepare::{Prepared, PromptMaker, PromptSettings};
 pub use prompt_order::{HoldOrder, PromptOrder, Words};
-pub use prompt_set::{Notice, NoticeMissing, Origin, Origins, Prompts, notice_version};
-pub use source::PromptError;
+pub use prompt_set::{Notice, NoticeMissing, Origin, Origins, Prompts};

@@ -44,7 +44,8 @@ impl WarmConnections {
         }
     }
 
-    /// Keeps the wanted number of spare connections, for ever. A connection that is taken is replaced at once.
+    /// Keeps the wanted number of spare connections until the task is aborted. A connection that is taken is replaced
+    /// at once.
     pub(crate) async fn keep(&self, log: &Logger) {
         let mut retry = CHECK_EVERY;
         loop {

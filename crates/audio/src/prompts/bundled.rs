@@ -46,7 +46,7 @@ static HOLD_CLIP: LazyLock<Clip> = LazyLock::new(|| {
 
 /// Two soft notes, 0.7 s.
 #[must_use]
-pub fn greeting() -> Clip {
+pub(super) fn greeting() -> Clip {
     GREETING_CLIP.clone()
 }
 
@@ -58,7 +58,7 @@ pub fn hold() -> Clip {
 
 /// Three falling notes, 1.4 s.
 #[must_use]
-pub fn apology() -> Clip {
+pub(super) fn apology() -> Clip {
     APOLOGY_CLIP.clone()
 }
 

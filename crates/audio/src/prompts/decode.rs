@@ -23,7 +23,7 @@ mod tests;
 /// Larger files are refused. Enough for two minutes of studio stereo or half an hour of MP3.
 pub const FILE_BYTES_MAX: u64 = 20 * 1024 * 1024;
 /// Longer recordings are refused.
-pub const LENGTH_MAX: Duration = Duration::from_secs(600);
+pub(super) const LENGTH_MAX: Duration = Duration::from_secs(600);
 
 /// Size of the head of an OGG Vorbis file, which holds its code books.
 const OGG_HEAD: usize = 8 * 1024;
@@ -46,7 +46,7 @@ pub enum AudioError {
     /// More than [`FILE_BYTES_MAX`].
     #[error("the recording is larger than 20 MiB: compress it, or export it with fewer samples a second")]
     TooLarge,
-    /// Longer than [`LENGTH_MAX`].
+    /// Longer than 10 minutes.
     #[error("the recording is longer than 10 minutes: shorten it")]
     TooLong,
     /// No supported format.

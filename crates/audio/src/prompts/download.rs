@@ -19,7 +19,7 @@ const REDIRECTS_MAX: u8 = 5;
 
 /// Why a download failed. The texts leave the address out: it may contain a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DownloadError {
+pub(super) enum DownloadError {
     /// No connection, or it broke before the answer.
     #[error("its address cannot be reached")]
     Unreachable,

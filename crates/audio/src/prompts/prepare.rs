@@ -1,4 +1,4 @@
-//! Prepares all prompts of all lines at once. A sound that several lines use is sound once: local sounds first, then
+//! Prepares all prompts of all lines at once. A sound that several lines use is prepared once: local sounds first, then
 //! remote ones, four at a time. When the time is over, the missing ones are replaced.
 
 use std::collections::{HashMap, HashSet};
@@ -88,11 +88,11 @@ impl PromptMaker {
         let sources = self.sources(&orders, |order| order.greeting_file.is_none());
         let mut missing = self.gather_local(sources, gathered).await;
         // The spoken greeting is needed where the recorded one failed.
-        let recording_failed = |order: &PromptOrder| {
+        let needs_text = |order: &PromptOrder| {
             let file = order.greeting_file.clone().map(Source::File);
             file.is_none_or(|file| !matches!(gathered.sounds.get(&file), Some(Ok(_))))
         };
-        let more = self.sources(&orders, recording_failed);
+        let more = self.sources(&orders, needs_text);
         let more = more
             .into_iter()
             .filter(|source| !gathered.sounds.contains_key(source) && !missing.contains(source));

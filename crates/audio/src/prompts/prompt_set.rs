@@ -27,7 +27,7 @@ pub struct Prompts {
 pub struct Notice {
     /// The sound; never empty or silent.
     pub clip: Clip,
-    /// Identifies its text: see [`notice_version`].
+    /// Identifies its language and text: 12 hexadecimal digits.
     pub version: String,
 }
 
@@ -81,7 +81,7 @@ impl Origin {
 /// The version of a notice, as calls record it: the first 12 hexadecimal digits of the SHA-256 of language, line break
 /// and text. Voice and model do not count: the version identifies the words that a caller heard.
 #[must_use]
-pub fn notice_version(language: Option<&str>, text: &str) -> String {
+pub(super) fn notice_version(language: Option<&str>, text: &str) -> String {
     let digest = Sha256::digest(format!("{}\n{text}", language.unwrap_or_default()));
     let mut version = hex::encode(digest);
     version.truncate(12);

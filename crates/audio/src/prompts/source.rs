@@ -38,7 +38,7 @@ pub(super) enum Source {
 
 /// Why a prompt could not be prepared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PromptError {
+pub(super) enum PromptError {
     /// The recording cannot be played.
     #[error("{0}")]
     Audio(#[from] AudioError),

@@ -11,7 +11,8 @@ use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 use precall_providers::test_peers::scripted_speech::{Asked, Reply, SpeechServer};
 use tempfile::TempDir;
 
-use super::super::{HoldOrder, Origin, PromptOrder, Prompts, Words, bundled, notice_version};
+use super::super::prompt_set::notice_version;
+use super::super::{HoldOrder, Origin, PromptOrder, Prompts, Words, bundled};
 use super::{PromptMaker, PromptSettings};
 
 const LONG: Duration = Duration::from_secs(30);
