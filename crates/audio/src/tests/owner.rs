@@ -36,8 +36,8 @@ impl Owner {
         let system = System::new();
         let arbiter = Arbiter::new();
         let received = Reports::default();
-        let ear = Arc::clone(&received);
-        let address = Receiver::start_in_arbiter(&arbiter.handle(), move |_| Receiver(ear));
+        let shared = Arc::clone(&received);
+        let address = Receiver::start_in_arbiter(&arbiter.handle(), move |_| Receiver(shared));
         Self { received, reports: address.recipient(), arbiter, _system: system }
     }
 
@@ -62,9 +62,9 @@ impl Owner {
         found.unwrap_or_else(|| panic!("no {what} in time: {seen}"))
     }
 
-    pub fn wait_for(&self, events: &LegAudioEvent) {
-        self.wait(&format!("{events:?}"), |received| {
-            received.iter().any(|report| report.what == *events).then_some(())
+    pub fn wait_for(&self, event: &LegAudioEvent) {
+        self.wait(&format!("{event:?}"), |received| {
+            received.iter().any(|report| report.what == *event).then_some(())
         });
     }
 
@@ -77,7 +77,7 @@ impl Owner {
     }
 
     pub fn count(&self, is: impl Fn(&LegAudioEvent) -> bool) -> usize {
-        self.events().iter().filter(|events| is(events)).count()
+        self.events().iter().filter(|event| is(event)).count()
     }
 }
 
