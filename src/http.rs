@@ -36,10 +36,10 @@ use deadpool_postgres::Pool;
 use precall_actors::api::EngineHandle;
 
 use app_state::AppState;
-use fair_share::Connections;
-use webhooks::state::WebhookState;
 pub(crate) use engine::Engine;
+use fair_share::Connections;
 pub(crate) use settings::{MetricsPlace, Settings};
+use webhooks::state::WebhookState;
 
 /// Open connections of one worker. More connections wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;

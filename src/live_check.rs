@@ -22,17 +22,13 @@ use serde_json::Value;
 
 use actions::Results;
 use finding::Findings;
-use leg::LegToDrop;
 pub(crate) use finding::{Finding, Verdict};
+use leg::LegToDrop;
 pub(crate) use leg::Way;
 pub(crate) use pbx::Access;
 use pbx::Pbx;
 use post_stream::PostStream;
 use socket::Socket;
-
-pub use finding::{Finding, Verdict};
-pub use leg::Way;
-pub use pbx::Access;
 
 /// Time limit for all measurements.
 const WHOLE: Duration = Duration::from_secs(165);

@@ -13,9 +13,6 @@ use super::kind::Kind;
 use super::redact::shown;
 use super::secret::Secret;
 
-pub(super) use lists::{Hosts, List, Pairs, WordList};
-pub(super) use numbers::{Millis, Seconds, Whole};
-
 /// What is wrong with a text, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Complaint {

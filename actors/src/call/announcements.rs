@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use precall_audio::playlist::{Cue, Mark, Scene};
+use precall_audio::playlist::{Mark, Playlist, PlaylistItem};
 use precall_audio::prompts::Prompts;
 
 /// The notice was heard.
@@ -37,26 +37,26 @@ impl Announcements {
     /// Lead silence, notice, greeting, then hold music until something else is asked for. None when the line has a notice that
     /// could not be prepared: without it nothing may be said.
     #[must_use]
-    pub fn greeting(&self) -> Option<Scene> {
-        let mut scene = Scene::default().then(Cue::Silence(self.lead_silence));
+    pub fn greeting(&self) -> Option<Playlist> {
+        let mut playlist = Playlist::default().then(PlaylistItem::Silence(self.lead_silence));
         if let Some(notice) = self.prompts.notice.as_ref().ok()? {
-            scene = scene.then_marked(Cue::Once(notice.clip.clone()), NOTICE);
+            playlist = playlist.then_marked(PlaylistItem::Once(notice.clip.clone()), NOTICE);
         }
-        let greeting = Cue::Once(self.prompts.greeting.clone());
-        Some(scene.then_marked(greeting, GREETING).then(Cue::Loop(self.prompts.hold.clone())))
+        let greeting = PlaylistItem::Once(self.prompts.greeting.clone());
+        Some(playlist.then_marked(greeting, GREETING).then(PlaylistItem::Loop(self.prompts.hold.clone())))
     }
 
     /// Hold music.
     #[must_use]
-    pub fn hold(&self) -> Scene {
-        Scene::default().then(Cue::Loop(self.prompts.hold.clone()))
+    pub fn hold(&self) -> Playlist {
+        Playlist::default().then(PlaylistItem::Loop(self.prompts.hold.clone()))
     }
 
     /// The apology, then silence: it was heard when the silence after it was.
     #[must_use]
-    pub fn apology(&self) -> Scene {
-        let apology = Cue::Once(self.prompts.apology.clone());
-        Scene::default().then(apology).then_marked(Cue::Silence(TAIL), APOLOGY)
+    pub fn apology(&self) -> Playlist {
+        let apology = PlaylistItem::Once(self.prompts.apology.clone());
+        Playlist::default().then(apology).then_marked(PlaylistItem::Silence(TAIL), APOLOGY)
     }
 
     /// The version of the notice that every call of this line has to hear first.

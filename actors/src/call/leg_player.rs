@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use precall_audio::bridge::agent_order::AgentOrder;
-use precall_audio::leg_events::{LegAudioStats, LegNews, LegReport};
-use precall_audio::leg_handle::LegAudio;
-use precall_audio::playlist::{Mark, Scene};
+use precall_audio::leg_events::{LegAudioEvent, LegAudioStats, LegReport};
+use precall_audio::leg_handle::LegHandle;
+use precall_audio::playlist::{Mark, Playlist};
 use precall_base::clock;
 use precall_call::{At, AudioHeard, CallPart, Event, GreetingEnd, HandoffFailure};
 use precall_providers::threecx::address::LegAddress;
@@ -112,7 +112,7 @@ pub struct LegPlayer {
     services: Arc<CallServices>,
     call: PartParent,
     /// Dropping it stops the audio.
-    audio: Option<LegAudio>,
+    audio: Option<LegHandle>,
     /// The attempt whose apology is being played.
     apologising: Option<u8>,
     /// What earlier legs of this call had heard.
@@ -154,8 +154,8 @@ impl LegPlayer {
         self.call.happened.do_send(Happened { at, ..Happened::part(event) });
     }
 
-    /// None on a line without a announcements: it is of a route without audio.
-    fn scene(&mut self, play: Play) -> Option<Scene> {
+    /// None on a line without announcements: it is of a route without audio.
+    fn playlist(&mut self, play: Play) -> Option<Playlist> {
         let announcements = self.context.line.announcements.as_ref()?;
         match play {
             Play::Greeting => announcements.greeting().or_else(|| {
@@ -216,7 +216,7 @@ impl Actor for LegPlayer {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::PlayerStarts, self.context.id);
-        let scene = self.scene(self.first);
+        let scene = self.playlist(self.first);
         let Some(scene) = scene else {
             self.lost(self.leg.connected_at);
             return ctx.stop();
@@ -231,7 +231,7 @@ impl Handler<Play> for LegPlayer {
     type Result = ();
 
     fn handle(&mut self, play: Play, _: &mut Context<Self>) {
-        let scene = self.scene(play);
+        let scene = self.playlist(play);
         match (&self.audio, scene) {
             (Some(audio), Some(scene)) => audio.play(scene),
             (None, _) | (_, None) => self.lost(clock::now()),
@@ -246,7 +246,7 @@ impl Handler<BringAgent> for LegPlayer {
         match &self.audio {
             Some(audio) if self.agent.is_wanted(order.attempt) => {
                 let context = self.agent.said_before().or(order.context.clone());
-                audio.bring(AgentOrder { context, ..order });
+                audio.prepare_agent(AgentOrder { context, ..order });
             }
             Some(_) => {}
             None => {
@@ -263,14 +263,14 @@ impl Handler<TellAgent> for LegPlayer {
     fn handle(&mut self, order: TellAgent, _: &mut Context<Self>) {
         let Some(audio) = &self.audio else { return };
         match order {
-            TellAgent::Connect { attempt } => audio.connect(attempt),
+            TellAgent::Connect { attempt } => audio.connect_agent(attempt),
             TellAgent::GoOn { attempt, why } => {
-                audio.go_on(attempt);
-                audio.write(attempt, self.agent.nobody_came(why));
+                audio.resume_agent(attempt);
+                audio.send_to_agent(attempt, self.agent.nobody_came(why));
             }
             TellAgent::LetGo { attempt } => {
                 self.agent.let_go(attempt);
-                audio.let_go(attempt);
+                audio.release_agent(attempt);
             }
         }
     }
@@ -291,24 +291,26 @@ impl Handler<LegReport> for LegPlayer {
     fn handle(&mut self, report: LegReport, ctx: &mut Context<Self>) {
         let LegReport { at, what } = report;
         match what {
-            LegNews::FirstFrame => {
+            LegAudioEvent::FirstFrame => {
                 self.services.faults.pass(Point::PlayerHears, self.context.id);
                 self.tell(at, Event::GreetingStarted { conversation: None });
             }
-            LegNews::FirstSound => self.tell(at, Event::SoundStarted),
-            LegNews::Heard(mark) => self.heard(at, mark),
+            LegAudioEvent::FirstSound => self.tell(at, Event::SoundStarted),
+            LegAudioEvent::Heard(mark) => self.heard(at, mark),
             // A leg that is routed away is cut as well: worth a line only when it is open again.
-            LegNews::Cut => {}
-            LegNews::Reopened { gap } => info!(self.services.log, "a leg's stream was cut and is open again";
-                "call" => %self.context.id, "gap_ms" => gap.as_millis()),
-            LegNews::Agent { attempt, what } => self.agent_news(attempt, at, what),
-            LegNews::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
-            LegNews::Failed(why) => {
+            LegAudioEvent::Cut => {}
+            LegAudioEvent::Reopened { gap } => {
+                info!(self.services.log, "a leg's stream was cut and is open again";
+                "call" => %self.context.id, "gap_ms" => gap.as_millis())
+            }
+            LegAudioEvent::Agent { attempt, what } => self.agent_news(attempt, at, what),
+            LegAudioEvent::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
+            LegAudioEvent::Failed(why) => {
                 warn!(self.services.log, "no audio reaches the leg"; "call" => %self.context.id, "error" => %why);
                 leg_commands::look(&self.leg.side, &self.leg.address);
                 self.lost(at);
             }
-            LegNews::Closed(stats) => {
+            LegAudioEvent::Closed(stats) => {
                 self.tell(at, Event::AudioEnded(self.sums(&stats)));
                 ctx.stop();
             }

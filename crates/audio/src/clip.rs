@@ -1,4 +1,4 @@
-//! Audio that is there before it is needed: a greeting, a notice, hold music.
+//! Prepared audio: a greeting, a notice, hold music.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// Bytes of one sample: 16 bits, one channel (3CX facts, section 1.5).
-pub const SAMPLE: usize = 2;
-/// How long one sample lasts at 8,000 a second, in microseconds.
+/// Bytes per sample: 16 bits, one channel (3CX facts, section 1.5).
+pub(crate) const SAMPLE: usize = 2;
+/// Length of a sample at 8 kHz, in microseconds.
 const SAMPLE_US: u64 = 125;
 
-/// PCM as a leg takes it: signed 16 bits, little endian, mono, 8 kHz, without a header. Cheap to clone.
+/// PCM as the PBX takes it: signed 16 bits, little endian, mono, 8 kHz, no header. Cheap to clone.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Clip(Bytes);
 
 impl Clip {
-    /// Takes raw PCM. Half a sample at the end would turn all that follows into noise: it is left out.
+    /// From raw PCM. Half a sample at the end is cut off: it would turn all following audio into noise.
     #[must_use]
     pub fn new(pcm: impl Into<Bytes>) -> Self {
         let mut pcm = pcm.into();
@@ -24,25 +24,26 @@ impl Clip {
         Self(pcm)
     }
 
-    /// From samples.
+    /// From samples, for tests.
+    #[cfg(test)]
     #[must_use]
-    pub fn from_samples(samples: &[i16]) -> Self {
+    pub(crate) fn from_samples(samples: &[i16]) -> Self {
         Self(samples.iter().flat_map(|sample| sample.to_le_bytes()).collect())
     }
 
-    /// The PCM; whole samples always.
+    /// The PCM, always whole samples.
     #[must_use]
     pub fn pcm(&self) -> &Bytes {
         &self.0
     }
 
-    /// How long it sounds.
+    /// Playing time.
     #[must_use]
     pub fn duration(&self) -> Duration {
         duration_of(self.0.len())
     }
 
-    /// Whether there is nothing to hear.
+    /// Whether it has no samples.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -55,23 +56,23 @@ impl std::fmt::Debug for Clip {
     }
 }
 
-/// How long so many bytes of PCM sound; half a sample does not.
+/// Playing time of so many bytes of PCM; half a sample counts as none.
 #[must_use]
-pub fn duration_of(bytes: usize) -> Duration {
+pub(crate) fn duration_of(bytes: usize) -> Duration {
     let samples = u64::try_from(bytes / SAMPLE).unwrap_or(u64::MAX);
     Duration::from_micros(samples.saturating_mul(SAMPLE_US))
 }
 
-/// Bytes of PCM that sound no longer than this.
+/// Most bytes of PCM, whole samples, that play no longer than this.
 #[must_use]
-pub fn bytes_within(span: Duration) -> usize {
+pub(crate) fn bytes_within(span: Duration) -> usize {
     let samples = span.as_micros() / u128::from(SAMPLE_US);
     usize::try_from(samples).unwrap_or(usize::MAX / SAMPLE).saturating_mul(SAMPLE)
 }
 
-/// As many of these bytes as are whole samples.
+/// Rounds down to whole samples.
 #[must_use]
-pub fn whole_samples(bytes: usize) -> usize {
+pub(crate) fn whole_samples(bytes: usize) -> usize {
     bytes - bytes % SAMPLE
 }
 

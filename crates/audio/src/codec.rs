@@ -1,4 +1,4 @@
-//! Sample rates and encodings.
+//! Sample rates and encodings of live audio.
 
-pub mod resampler;
-pub mod transcode;
+mod resampler;
+pub(crate) mod transcode;

@@ -1,4 +1,4 @@
-//! One leg as its shard and its tasks see it. All of it happens on the shard's thread.
+//! One leg, as its shard and its tasks use it. Everything runs on the shard's thread.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,204 +11,222 @@ use precall_base::clock;
 use precall_call::AgentLoss;
 use tokio::sync::Notify;
 
-use crate::bridge::agent_event::AgentNews;
-use crate::bridge::agent_session::{SocketEnd, Talk};
-use crate::bridge::agent_socket::Plan;
-use crate::leg_events::{AgentFigures, LegNews, LegReport, StreamFailure};
-use crate::leg_handle::{Desk, Wish};
-use crate::net::stream_retry::Trouble;
-use crate::net::upload_body::Outlet;
+use crate::bridge::agent_event::AgentEvent;
+use crate::bridge::agent_order::SocketSetup;
+use crate::bridge::agent_session::{AgentSession, SocketEnd};
+use crate::leg_commands::{CommandQueue, LegCommand};
+use crate::leg_events::{AgentStats, LegAudioEvent, LegReport, StreamFailure};
+use crate::net::stream_retry::AttemptError;
+use crate::net::upload_body::UploadBody;
 use crate::pacer::Lead;
-use crate::playlist::Scene;
-use crate::playout::{OtherFigures, Speech, StreamEnd};
-use crate::sample_framing::WholeSamples;
+use crate::playlist::Playlist;
+use crate::playout::{ConversationStats, Playout, StreamEnd};
+use crate::sample_framing::SampleFraming;
 
-/// A leg's audio, both ways, and its owner's wishes.
-pub(super) struct Leg {
-    desk: Arc<Desk>,
-    speech: RefCell<Speech>,
-    talk: RefCell<Option<Talk>>,
-    /// Of agents that are gone.
-    agents: Cell<AgentFigures>,
-    caller: RefCell<WholeSamples>,
+/// A leg's audio in both directions and its agent.
+pub(crate) struct Leg {
+    commands: Arc<CommandQueue>,
+    playout: RefCell<Playout>,
+    session: RefCell<Option<AgentSession>>,
+    /// Sums over agents that are gone.
+    agent_stats: Cell<AgentStats>,
+    caller_framing: RefCell<SampleFraming>,
     caller_bytes: Cell<u64>,
     closing: Notify,
 }
 
 impl Leg {
-    pub(super) fn new(desk: Arc<Desk>, reports: Recipient<LegReport>, scene: Scene, lead: Lead) -> Self {
+    pub(crate) fn new(
+        commands: Arc<CommandQueue>,
+        reports: Recipient<LegReport>,
+        playlist: Playlist,
+        lead: Lead,
+    ) -> Self {
         Self {
-            desk,
-            speech: RefCell::new(Speech::new(reports, scene, lead)),
-            talk: RefCell::default(),
-            agents: Cell::default(),
-            caller: RefCell::default(),
+            commands,
+            playout: RefCell::new(Playout::new(reports, playlist, lead)),
+            session: RefCell::default(),
+            agent_stats: Cell::default(),
+            caller_framing: RefCell::default(),
             caller_bytes: Cell::new(0),
             closing: Notify::new(),
         }
     }
 
-    /// Writes what is due and reports what was heard.
-    pub(super) fn tick(&self, now: Instant) {
+    /// Writes the audio that is due and reports the marks that were heard.
+    pub(crate) fn tick(&self, now: Instant) {
         {
-            let mut speech = self.speech.borrow_mut();
+            let mut playout = self.playout.borrow_mut();
             #[cfg(test)]
-            assert!(!self.desk.takes_panic(), "asked for by a test");
-            let mut talk = self.talk.borrow_mut();
-            if let Some(talk) = talk.as_mut() {
-                let (mark, left) = talk.order().begins;
-                if speech.until(mark).is_none_or(|until| until <= left) {
-                    talk.begin();
+            assert!(!self.commands.takes_panic(), "asked for by a test");
+            let mut session = self.session.borrow_mut();
+            if let Some(session) = session.as_mut() {
+                let (mark, left) = session.order().begins;
+                if playout.time_until(mark).is_none_or(|until| until <= left) {
+                    session.begin();
                 }
-                talk.tick(now, speech.ahead(now));
+                session.tick(now, playout.ahead(now));
             }
-            speech.tick(now, talk.as_mut());
+            playout.tick(now, session.as_mut());
         }
-        self.tell_news();
+        self.report_agent_events();
     }
 
-    /// Does what the owner asked for since the last look. Says which attempts want a session.
-    pub(super) fn heed(&self) -> Vec<u8> {
+    /// Runs the owner's commands since the last call. Returns the attempts that need a session opened.
+    pub(crate) fn run_commands(&self) -> Vec<u8> {
         let now = Instant::now();
-        let mut wanted = Vec::new();
-        for wish in self.desk.take_wishes() {
-            match wish {
-                Wish::Play(scene) => {
-                    if let Some(talk) = self.talk.borrow_mut().as_mut() {
-                        talk.hold();
+        let mut to_open = Vec::new();
+        for command in self.commands.take_all() {
+            match command {
+                LegCommand::Play(playlist) => {
+                    if let Some(session) = self.session.borrow_mut().as_mut() {
+                        session.hold();
                     }
-                    self.speech.borrow_mut().play(scene);
+                    self.playout.borrow_mut().play(playlist);
                 }
-                Wish::Bring(order) => {
-                    self.let_agent_go();
-                    wanted.push(order.attempt);
-                    *self.talk.borrow_mut() = Some(Talk::new(*order));
+                LegCommand::PrepareAgent(order) => {
+                    self.release_agent();
+                    to_open.push(order.attempt);
+                    *self.session.borrow_mut() = Some(AgentSession::new(*order));
                 }
-                Wish::Connect(attempt) => self.with_talk(attempt, |talk| talk.connect(now)),
-                Wish::GoOn(attempt) => self.with_talk(attempt, |talk| talk.go_on(now)),
-                Wish::Write(attempt, word) => self.with_talk(attempt, |talk| talk.write(word)),
-                Wish::LetGo(attempt) => {
-                    let is_its = self.talk.borrow().as_ref().is_some_and(|t| t.order().attempt == attempt);
-                    if is_its {
-                        self.let_agent_go();
+                LegCommand::ConnectAgent(attempt) => {
+                    self.with_session(attempt, |session| session.connect(now));
+                }
+                LegCommand::ResumeAgent(attempt) => {
+                    self.with_session(attempt, |session| session.resume(now));
+                }
+                LegCommand::SendToAgent(attempt, message) => {
+                    self.with_session(attempt, |session| session.send(message));
+                }
+                LegCommand::ReleaseAgent(attempt) => {
+                    let is_present =
+                        self.session.borrow().as_ref().is_some_and(|s| s.order().attempt == attempt);
+                    if is_present {
+                        self.release_agent();
                     }
                 }
             }
         }
-        if self.desk.is_dropped() {
+        if self.commands.is_owner_gone() {
             self.close();
         }
-        wanted
+        to_open
     }
 
-    /// An agent that is not there any more is told of as lost.
-    fn with_talk(&self, attempt: u8, act: impl FnOnce(&mut Talk)) {
-        let mut talk = self.talk.borrow_mut();
-        if let Some(talk) = talk.as_mut().filter(|talk| talk.order().attempt == attempt && !talk.is_gone()) {
-            return act(talk);
+    /// Reports the agent as lost when the session of this attempt is gone.
+    fn with_session(&self, attempt: u8, act: impl FnOnce(&mut AgentSession)) {
+        let mut session = self.session.borrow_mut();
+        let present = session.as_mut().filter(|s| s.order().attempt == attempt && !s.is_closed());
+        if let Some(session) = present {
+            return act(session);
         }
-        drop(talk);
-        let detail = "the agent was not there any more".to_owned();
-        let what = AgentNews::Lost { why: AgentLoss::Lost, detail };
-        self.report(LegNews::Agent { attempt, what });
+        drop(session);
+        let detail = "the agent's session is closed already".to_owned();
+        let what = AgentEvent::Lost { why: AgentLoss::Lost, detail };
+        self.report(LegAudioEvent::Agent { attempt, what });
     }
 
-    fn let_agent_go(&self) {
-        if let Some(talk) = self.talk.borrow_mut().take() {
-            self.agents.set(self.agents.get().and(talk.figures()));
-        }
-    }
-
-    fn tell_news(&self) {
-        let mut talk = self.talk.borrow_mut();
-        let Some(current) = talk.as_mut() else { return };
-        let (attempt, news, is_gone) = (current.order().attempt, current.take_news(), current.is_gone());
-        drop(talk);
-        if is_gone {
-            self.let_agent_go();
-        }
-        for what in news {
-            self.report(LegNews::Agent { attempt, what });
+    fn release_agent(&self) {
+        if let Some(session) = self.session.borrow_mut().take() {
+            self.agent_stats.set(self.agent_stats.get().and(session.stats()));
         }
     }
 
-    /// What the session of this attempt is opened with; none when nobody wants it any more.
-    pub(super) fn session_plan(&self, attempt: u8) -> Option<Plan> {
-        let talk = self.talk.borrow();
-        let talk = talk.as_ref().filter(|talk| talk.order().attempt == attempt)?;
-        Some(Plan {
-            url: talk.order().url.clone(),
-            initiation: talk.order().initiation.clone(),
-            letters: talk.letters(),
-            begins: talk.begins(),
+    fn report_agent_events(&self) {
+        let mut session = self.session.borrow_mut();
+        let Some(present) = session.as_mut() else { return };
+        let (attempt, events, is_closed) =
+            (present.order().attempt, present.take_events(), present.is_closed());
+        drop(session);
+        if is_closed {
+            self.release_agent();
+        }
+        for what in events {
+            self.report(LegAudioEvent::Agent { attempt, what });
+        }
+    }
+
+    /// What the socket of this attempt needs; none when the attempt was released.
+    pub(crate) fn socket_setup(&self, attempt: u8) -> Option<SocketSetup> {
+        let session = self.session.borrow();
+        let session = session.as_ref().filter(|session| session.order().attempt == attempt)?;
+        Some(SocketSetup {
+            url: session.order().url.clone(),
+            initiation: session.order().initiation.clone(),
+            outbox: session.outbox(),
+            begin: session.begin_signal(),
         })
     }
 
-    /// The agent of this attempt said something.
-    pub(super) fn agent_said(&self, attempt: u8, text: &str, now: Instant) {
-        if let Some(talk) = self.talk.borrow_mut().as_mut().filter(|talk| talk.order().attempt == attempt) {
-            talk.heard(text, now);
+    /// Handles a message of the provider to the session of this attempt.
+    pub(crate) fn agent_message(&self, attempt: u8, text: &str, now: Instant) {
+        let mut session = self.session.borrow_mut();
+        if let Some(session) = session.as_mut().filter(|session| session.order().attempt == attempt) {
+            session.on_message(text, now);
         }
-        self.tell_news();
+        drop(session);
+        self.report_agent_events();
     }
 
-    /// The session of this attempt is over.
-    pub(super) fn session_closed(&self, attempt: u8, end: SocketEnd) {
-        if let Some(talk) = self.talk.borrow_mut().as_mut().filter(|talk| talk.order().attempt == attempt) {
-            talk.closed(end);
+    /// The socket of this attempt has closed.
+    pub(crate) fn socket_closed(&self, attempt: u8, end: SocketEnd) {
+        let mut session = self.session.borrow_mut();
+        if let Some(session) = session.as_mut().filter(|session| session.order().attempt == attempt) {
+            session.on_closed(end);
         }
-        self.tell_news();
+        drop(session);
+        self.report_agent_events();
     }
 
-    /// A request for the caller's ear is about to be sent: its first piece goes with its head.
-    pub(super) fn attach(&self, outlet: &Rc<Outlet>, now: Instant) {
-        self.speech.borrow_mut().attach(outlet, now, self.talk.borrow_mut().as_mut());
+    /// Call before an upload request is sent: its first piece goes out together with its head.
+    pub(crate) fn attach(&self, upload: &Rc<UploadBody>, now: Instant) {
+        self.playout.borrow_mut().attach(upload, now, self.session.borrow_mut().as_mut());
     }
 
-    /// That request has ended. Says what its next one has to know.
-    pub(super) fn detach(&self, end: StreamEnd, now: Instant) -> Trouble {
-        self.speech.borrow_mut().detach(end, now, self.talk.borrow_mut().as_mut())
+    /// The upload request has ended. Returns the reason, for the retry.
+    pub(crate) fn detach(&self, end: StreamEnd, now: Instant) -> AttemptError {
+        self.playout.borrow_mut().detach(end, now, self.session.borrow_mut().as_mut())
     }
 
-    /// Audio of the caller.
-    pub(super) fn hear_caller(&self, chunk: &Bytes) {
+    /// Passes the caller's audio to the agent. Chunks may end within a sample.
+    pub(crate) fn push_caller_audio(&self, chunk: &Bytes) {
         let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         self.caller_bytes.set(self.caller_bytes.get().saturating_add(bytes));
-        let (joined, whole) = self.caller.borrow_mut().of(chunk.clone());
-        if let Some(talk) = self.talk.borrow_mut().as_mut() {
+        let (joined, whole) = self.caller_framing.borrow_mut().push(chunk.clone());
+        if let Some(session) = self.session.borrow_mut().as_mut() {
             if let Some(sample) = joined {
-                talk.hear_caller(&sample);
+                session.push_caller_audio(&sample);
             }
-            talk.hear_caller(&whole);
+            session.push_caller_audio(&whole);
         }
     }
 
-    /// Tells the owner, who hears nothing after the end.
-    pub(super) fn report(&self, what: LegNews) {
-        self.speech.borrow().report(clock::now(), what);
+    /// Reports to the owner; does nothing after `Closed`.
+    pub(crate) fn report(&self, what: LegAudioEvent) {
+        self.playout.borrow().report(clock::now(), what);
     }
 
-    /// The audio cannot go on.
-    pub(super) fn fail(&self, failure: StreamFailure) {
-        self.report(LegNews::Failed(failure));
+    /// Reports the failure and ends the audio.
+    pub(crate) fn fail(&self, failure: StreamFailure) {
+        self.report(LegAudioEvent::Failed(failure));
         self.close();
     }
 
-    /// Ends the audio now. The request that carries it is ended properly where that is possible.
-    pub(super) fn close(&self) {
-        self.let_agent_go();
-        let figures = OtherFigures { caller_bytes: self.caller_bytes.get(), agents: self.agents.get() };
-        self.speech.borrow_mut().close(Instant::now(), figures);
+    /// Ends the audio now. The upload request is ended properly unless a piece is stuck in it.
+    pub(crate) fn close(&self) {
+        self.release_agent();
+        let stats =
+            ConversationStats { caller_bytes: self.caller_bytes.get(), agents: self.agent_stats.get() };
+        self.playout.borrow_mut().close(Instant::now(), stats);
         self.closing.notify_one();
     }
 
-    /// Waits for the end.
-    pub(super) async fn closing(&self) {
+    /// Waits for [`Self::close`].
+    pub(crate) async fn closing(&self) {
         self.closing.notified().await;
     }
 
-    /// Whether it has ended.
-    pub(super) fn is_gone(&self) -> bool {
-        self.speech.borrow().is_gone()
+    pub(crate) fn is_closed(&self) -> bool {
+        self.playout.borrow().is_closed()
     }
 }

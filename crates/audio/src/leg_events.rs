@@ -1,129 +1,129 @@
-//! What a leg's audio tells its owner.
+//! What a leg's audio reports to its owner.
 
 use std::time::Duration;
 
 use precall_call::{At, Silence};
 
-use crate::bridge::agent_event::AgentNews;
+use crate::bridge::agent_event::AgentEvent;
 use crate::playlist::Mark;
 
-/// One thing that happened to a leg's audio.
+/// One event of a leg's audio, with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegReport {
-    /// When it happened, taken where it happened.
+    /// When it happened, measured where it happened.
     pub at: At,
-    /// What.
-    pub what: LegNews,
+    /// The event.
+    pub what: LegAudioEvent,
 }
 
 impl actix::Message for LegReport {
     type Result = ();
 }
 
-/// What can happen. `Closed` is always the last.
+/// An event of a leg's audio. `Closed` is always the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LegNews {
-    /// The first bytes of the audio were handed to the socket. Comes again when the PBX refused the request that carried
-    /// them ("not ready yet") and another one carries them anew: the last one counts.
+pub enum LegAudioEvent {
+    /// The first bytes of audio were handed to the socket. Reported again when the PBX refused the request that carried
+    /// them ("not ready yet") and another request carried them anew: the last report counts.
     FirstFrame,
     /// The same for the first bytes that are not silence.
     FirstSound,
-    /// The cue with this mark was written to its last byte, and the time to play it out has passed.
+    /// The item with this mark was written to its last byte, and the time to play it has passed.
     Heard(Mark),
-    /// The stream to the caller was cut. It is being opened again, and nothing more of the scene is taken meanwhile.
+    /// The stream to the caller was cut. It is being reopened; the playlist waits meanwhile.
     Cut,
-    /// The stream to the caller is open again: its first bytes were handed to the socket at this time. Told half a second
-    /// later, when the PBX has not refused it after all.
+    /// The stream to the caller is open again: its first bytes were handed to the socket at the time of this report.
+    /// Reported half a second later, once the PBX can no longer refuse it.
     Reopened {
-        /// How long the caller had nothing to hear; zero when what was written ahead bridged it.
+        /// How long the caller had nothing to hear; zero when the lead bridged the cut.
         gap: Duration,
     },
-    /// The stream from the caller ended: perhaps the leg is gone. The PBX knows.
+    /// The stream from the caller ended: the leg may be gone. Ask the PBX.
     StreamsEnded,
     /// The audio cannot go on.
     Failed(StreamFailure),
-    /// Something happened in a session with an agent.
+    /// An event of an agent's session.
     Agent {
-        /// The attempt that the session is for.
+        /// The handoff attempt that the session belongs to.
         attempt: u8,
-        /// What.
-        what: AgentNews,
+        /// The event.
+        what: AgentEvent,
     },
-    /// Nothing is written any more.
+    /// No more audio is written.
     Closed(LegAudioStats),
 }
 
-/// Why a leg's audio could not go on.
+/// Why a leg's audio failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamFailure {
-    /// The PBX had no media for this leg (404, 424) in the time given after Connected.
+    /// The PBX had no media for this leg (404, 424) within the time allowed after Connected.
     #[error("the PBX had no media for the leg in time")]
     NotReady,
-    /// 403: the leg is not ours to speak on.
-    #[error("the PBX does not let us speak on this leg")]
+    /// 403: the leg does not belong to precall's route point.
+    #[error("the PBX refuses audio on this leg (403)")]
     Forbidden,
-    /// 401 with a token that was fresh, or there was none in time.
-    #[error("the PBX takes no access token of ours")]
+    /// The PBX answered 401 to a fresh token, or no token was available in time.
+    #[error("there is no access token that the PBX accepts")]
     Unauthorized,
-    /// The PBX answered with something else than audio, to the last try.
+    /// The PBX answered the last attempt with another status.
     #[error("the PBX refused the stream with status {0}")]
     Refused(u16),
-    /// There was no connection, to the last try.
+    /// The last attempt got no connection.
     #[error("the PBX cannot be reached")]
     Unreachable,
-    /// A stream was cut and could not be opened again in time.
+    /// A stream was cut and could not be reopened in time.
     #[error("the stream was cut and could not be opened again")]
     CutForGood,
-    /// More legs than a shard may hold.
+    /// The shard is full.
     #[error("there is no room for another leg")]
     NoRoom,
-    /// We failed.
+    /// A bug in precall.
     #[error("serving the leg panicked")]
     Panicked,
 }
 
-/// A leg's audio in figures. Gaps are as the caller heard them by our clock: what was written ahead had run out.
+/// Figures of a leg's audio. Gaps are what the caller heard by precall's clock: the lead had run out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LegAudioStats {
     /// Pieces written. One piece is one chunk of the request's body.
     pub pieces: u64,
     /// Bytes of audio written, silence included.
     pub bytes: u64,
-    /// The longest time without anything to hear, from the first byte on.
+    /// The longest time with nothing to hear, from the first byte on.
     pub longest_gap: Duration,
     /// Gaps longer than 40 ms.
     pub gaps_over_40ms: u32,
-    /// Pieces written with so little time left that a further delay of two ticks would have been heard.
+    /// Pieces written so late that a further delay of two ticks would have caused a gap.
     pub late_pieces: u32,
     /// POST requests that carried audio and were not refused.
     pub posts_opened: u32,
     /// POST requests that were refused before they counted as open.
     pub posts_refused: u32,
-    /// Times the stream to the caller was opened again after a cut.
+    /// How often the stream to the caller was reopened after a cut.
     pub reopened: u32,
-    /// Bytes of the caller's audio that came.
+    /// Bytes of the caller's audio received.
     pub caller_bytes: u64,
-    /// What is only known where agents were on the leg.
-    pub agents: AgentFigures,
+    /// Sums over the agents on the leg.
+    pub agents: AgentStats,
 }
 
-/// How the conversations on a leg went.
+/// Figures of the conversations with agents on a leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AgentFigures {
-    /// Silence while an agent owed the caller a word.
+pub struct AgentStats {
+    /// Silence while the agent had to speak.
     pub agents_turn: Silence,
     /// Silence while it was the caller's turn.
     pub callers_turn: Silence,
-    /// The caller's audio that was too old to be sent.
+    /// The caller's audio that was dropped because it was too old.
     pub dropped_to_agent: Duration,
-    /// An agent's audio that there was no room for.
+    /// The agent's audio that was dropped because too much was waiting.
     pub dropped_to_caller: Duration,
 }
 
-impl AgentFigures {
-    /// Those of one agent and of the next.
+impl AgentStats {
+    /// The sum over two agents, one after the other.
     #[must_use]
-    pub fn and(self, next: Self) -> Self {
+    pub(crate) fn and(self, next: Self) -> Self {
         Self {
             agents_turn: self.agents_turn.and(next.agents_turn),
             callers_turn: self.callers_turn.and(next.callers_turn),

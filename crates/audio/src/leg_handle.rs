@@ -1,114 +1,73 @@
 //! The owner's handle on one leg's audio.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use super::bridge::agent_order::AgentOrder;
-use super::shard::Door;
-use crate::playlist::Scene;
+use crate::bridge::agent_order::AgentOrder;
+use crate::leg_commands::{CommandQueue, LegCommand};
+use crate::playlist::Playlist;
+use crate::shard_handle::ShardHandle;
 
-/// A leg's audio goes on for as long as this lives: dropping it stops the audio at once, by whatever way its owner ends.
+/// Controls one leg's audio. Dropping the handle stops the audio at once.
 #[must_use = "dropping it stops the audio"]
 #[derive(Debug)]
-pub struct LegAudio {
-    desk: Arc<Desk>,
-    door: Arc<Door>,
+pub struct LegHandle {
+    commands: Arc<CommandQueue>,
+    shard: Arc<ShardHandle>,
 }
 
-impl LegAudio {
-    pub(super) fn new(desk: Arc<Desk>, door: Arc<Door>) -> Self {
-        Self { desk, door }
+impl LegHandle {
+    pub(crate) fn new(commands: Arc<CommandQueue>, shard: Arc<ShardHandle>) -> Self {
+        Self { commands, shard }
     }
 
-    /// Puts another scene in place of what is left of the present one, from the next piece on. What has been written
-    /// already is heard: that is the lead, 60 to 120 ms. Of two calls in quick succession the later one wins.
-    /// An agent who speaks on the leg is put on hold by it.
-    pub fn play(&self, scene: Scene) {
-        self.wish(Wish::Play(scene));
+    /// Replaces the rest of the present playlist, from the next piece on. The caller still hears what is written
+    /// already: the lead, 60 to 120 ms. Of two calls in quick succession the later one wins. An agent on the leg is put
+    /// on hold.
+    pub fn play(&self, playlist: Playlist) {
+        self.send(LegCommand::Play(playlist));
     }
 
-    /// Makes an agent ready, which hears nothing and is not heard until it is connected. The present one is let go.
-    pub fn bring(&self, order: AgentOrder) {
-        self.wish(Wish::Bring(Box::new(order)));
+    /// Opens a session with an agent. Until [`Self::connect_agent`] the agent hears silence and the caller does not
+    /// hear it. The present agent is released.
+    pub fn prepare_agent(&self, order: AgentOrder) {
+        self.send(LegCommand::PrepareAgent(Box::new(order)));
     }
 
-    /// Caller and agent hear each other from now on.
-    pub fn connect(&self, attempt: u8) {
-        self.wish(Wish::Connect(attempt));
+    /// Connects caller and agent: they hear each other from now on.
+    pub fn connect_agent(&self, attempt: u8) {
+        self.send(LegCommand::ConnectAgent(attempt));
     }
 
-    /// The same, for an agent that was on hold.
-    pub fn go_on(&self, attempt: u8) {
-        self.wish(Wish::GoOn(attempt));
+    /// Connects caller and agent again after hold.
+    pub fn resume_agent(&self, attempt: u8) {
+        self.send(LegCommand::ResumeAgent(attempt));
     }
 
-    /// Sends the agent a message that the caller does not hear.
-    pub fn write(&self, attempt: u8, word: String) {
-        self.wish(Wish::Write(attempt, word));
+    /// Sends the agent a message, one JSON text, that the caller does not hear.
+    pub fn send_to_agent(&self, attempt: u8, message: String) {
+        self.send(LegCommand::SendToAgent(attempt, message));
     }
 
     /// Closes the session of this attempt, if it is the present one.
-    pub fn let_go(&self, attempt: u8) {
-        self.wish(Wish::LetGo(attempt));
+    pub fn release_agent(&self, attempt: u8) {
+        self.send(LegCommand::ReleaseAgent(attempt));
     }
 
-    fn wish(&self, wish: Wish) {
-        let mut wishes = self.desk.wishes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Wish::Play(_), Some(Wish::Play(_))) = (&wish, wishes.last()) {
-            wishes.pop();
-        }
-        wishes.push(wish);
-        drop(wishes);
-        self.door.ring();
+    fn send(&self, command: LegCommand) {
+        self.commands.push(command);
+        self.shard.wake();
     }
 
     /// Panics in the leg's next tick.
     #[cfg(test)]
-    pub(super) fn panic_soon(&self) {
-        self.desk.panics.store(true, Ordering::Release);
+    pub(crate) fn panic_soon(&self) {
+        self.commands.request_panic();
     }
 }
 
-impl Drop for LegAudio {
+impl Drop for LegHandle {
     fn drop(&mut self) {
-        self.desk.dropped.store(true, Ordering::Release);
-        self.door.ring();
-    }
-}
-
-/// One thing that the owner wants.
-#[derive(Debug)]
-pub(super) enum Wish {
-    Play(Scene),
-    Bring(Box<AgentOrder>),
-    Connect(u8),
-    GoOn(u8),
-    Write(u8, String),
-    LetGo(u8),
-}
-
-/// What the owner wants, in order, until the shard looks: within a tick. A scene replaces one that was not begun.
-#[derive(Debug, Default)]
-pub(super) struct Desk {
-    wishes: Mutex<Vec<Wish>>,
-    dropped: AtomicBool,
-    #[cfg(test)]
-    panics: AtomicBool,
-}
-
-impl Desk {
-    /// What was asked for since the last look.
-    pub(super) fn take_wishes(&self) -> Vec<Wish> {
-        std::mem::take(&mut *self.wishes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Whether the owner let go.
-    pub(super) fn is_dropped(&self) -> bool {
-        self.dropped.load(Ordering::Acquire)
-    }
-
-    #[cfg(test)]
-    pub(super) fn takes_panic(&self) -> bool {
-        self.panics.swap(false, Ordering::AcqRel)
+        self.commands.mark_owner_gone();
+        self.shard.wake();
     }
 }

@@ -1,4 +1,4 @@
-//! The two requests of a leg: audio to the caller, audio from the caller (3CX facts, section 1.5).
+//! A leg's two HTTP requests: a POST with audio to the caller, a GET of audio from the caller (3CX facts, section 1.5).
 
 use std::future::poll_fn;
 use std::io;
@@ -13,138 +13,143 @@ use hyper::{Method, Request, Response, Uri};
 use precall_providers::threecx::access_token::{AccessToken, AccessTokens};
 use tokio::time::{sleep, timeout};
 
-use super::leg::Leg;
-use crate::leg_events::{LegNews, StreamFailure};
-use crate::net::connection::{Line, Route};
-use crate::net::stream_retry::{Patience, Trouble, Verdict};
-use crate::net::upload_body::OutletBody;
-use crate::net::warm_connections::WarmWires;
+use crate::leg::Leg;
+use crate::leg_events::{LegAudioEvent, StreamFailure};
+use crate::net::connection::{AudioConnection, PbxEndpoint};
+use crate::net::stream_retry::{AttemptError, RetryDecision, StreamRetry};
+use crate::net::upload_body::RequestBody;
+use crate::net::warm_connections::WarmConnections;
 use crate::playout::StreamEnd;
 
 const AUDIO: HeaderValue = HeaderValue::from_static("application/octet-stream");
-/// How long the PBX may think about a request for the caller's audio.
+/// The PBX must answer a GET within this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// How long it may take note of the end of ours.
+/// The PBX has this time to answer when an upload ends.
 const CLOSING_WITHIN: Duration = Duration::from_millis(250);
-/// What is read of a refusal's body, so that its connection can be used again.
+/// Limits for reading the body of a refusal, which makes its connection usable again.
 const REFUSAL_WITHIN: Duration = Duration::from_millis(100);
 const REFUSAL_FRAMES: usize = 16;
 
-/// What every stream of a shard needs.
-pub(super) struct Pbx {
-    pub(super) route: Arc<Route>,
-    pub(super) wires: WarmWires,
-    pub(super) tokens: AccessTokens,
+/// A shard's connections to the PBX, shared by all its legs.
+pub(crate) struct PbxConnections {
+    pub(crate) endpoint: Arc<PbxEndpoint>,
+    pub(crate) warm: WarmConnections,
+    pub(crate) tokens: AccessTokens,
 }
 
 /// A leg's streams at the PBX.
 #[derive(Clone)]
-pub(super) struct Streams {
-    pub(super) pbx: Rc<Pbx>,
-    pub(super) path: Uri,
-    /// Until when readiness is waited for.
-    pub(super) ready_by: Instant,
+pub(crate) struct LegStreams {
+    pub(crate) pbx: Rc<PbxConnections>,
+    pub(crate) path: Uri,
+    /// The PBX must have media for the leg by then.
+    pub(crate) ready_by: Instant,
 }
 
-impl Streams {
-    /// Carries audio to the caller until the leg's audio ends.
-    pub(super) async fn speak(self, leg: &Leg) -> Result<(), StreamFailure> {
-        let mut patience = Patience::opening(self.ready_by);
+impl LegStreams {
+    /// Sends audio to the caller until the leg's audio ends.
+    pub(crate) async fn send(self, leg: &Leg) -> Result<(), StreamFailure> {
+        let mut retry = StreamRetry::opening(self.ready_by);
         let mut token = self.current_token().await?;
-        while !leg.is_gone() {
-            let end = self.speak_once(leg, &token).await;
-            if leg.is_gone() {
+        while !leg.is_closed() {
+            let end = self.send_once(leg, &token).await;
+            if leg.is_closed() {
                 break;
             }
-            let trouble = leg.detach(end, Instant::now());
-            token = self.wait(&mut patience, trouble, token).await?;
+            let error = leg.detach(end, Instant::now());
+            token = self.wait(&mut retry, error, token).await?;
         }
         Ok(())
     }
 
     /// One POST, from its first byte to its end.
-    async fn speak_once(&self, leg: &Leg, token: &AccessToken) -> StreamEnd {
-        let Ok(mut line) = self.new_line().await else { return StreamEnd::Broken };
+    async fn send_once(&self, leg: &Leg, token: &AccessToken) -> StreamEnd {
+        let Ok(mut connection) = self.new_connection().await else { return StreamEnd::Broken };
         let Ok(mut request) = self.request(Method::POST, token) else {
-            return StreamEnd::Refused(Trouble::Unauthorized);
+            return StreamEnd::Refused(AttemptError::Unauthorized);
         };
-        if leg.is_gone() {
+        if leg.is_closed() {
             return StreamEnd::Broken;
         }
         request.headers_mut().insert(CONTENT_TYPE, AUDIO);
-        *request.body_mut() = OutletBody::of(&line.outlet);
+        *request.body_mut() = RequestBody::upload(&connection.upload);
         let _open = self.pbx.tokens.stream_opened();
-        leg.attach(&line.outlet, Instant::now());
-        let mut answer = std::pin::pin!(line.sender.send_request(request));
+        leg.attach(&connection.upload, Instant::now());
+        let mut answer = std::pin::pin!(connection.sender.send_request(request));
         tokio::select! {
             biased;
             () = leg.closing() => {
-                // The terminating chunk, and the PBX's word that it came; not for long.
+                // Sends the terminating chunk and waits briefly for the answer.
                 let _ = timeout(CLOSING_WITHIN, answer).await;
                 StreamEnd::Broken
             }
-            () = line.outlet.given_up() => StreamEnd::Broken,
-            answer = &mut answer => match answer.map(|response| Trouble::of_status(response.status().as_u16())) {
-                Ok(Some(trouble)) => StreamEnd::Refused(trouble),
+            () = connection.upload.aborted() => StreamEnd::Broken,
+            answer = &mut answer => match answer.map(|response| AttemptError::of_status(response.status().as_u16())) {
+                Ok(Some(error)) => StreamEnd::Refused(error),
                 Ok(None) | Err(_) => StreamEnd::Broken,
             },
         }
     }
 
-    /// Reads the caller's audio until the leg's audio ends, which drops this.
-    pub(super) async fn listen(self, leg: &Leg) -> Result<(), StreamFailure> {
-        let mut patience = Patience::opening(self.ready_by);
+    /// Receives the caller's audio. Runs until it is dropped at the end of the leg's audio, or fails.
+    pub(crate) async fn receive(self, leg: &Leg) -> Result<(), StreamFailure> {
+        let mut retry = StreamRetry::opening(self.ready_by);
         let mut token = self.current_token().await?;
-        let mut line = None;
+        let mut connection = None;
         loop {
-            let trouble = self.listen_once(leg, &token, &mut line).await;
-            token = self.wait(&mut patience, trouble, token).await?;
+            let error = self.receive_once(leg, &token, &mut connection).await;
+            token = self.wait(&mut retry, error, token).await?;
         }
     }
 
-    /// One GET, from its head to the end of its body. A connection that can be used again is left in `kept`.
-    async fn listen_once(&self, leg: &Leg, token: &AccessToken, kept: &mut Option<Line>) -> Trouble {
-        let line = match kept.take() {
-            Some(line) if !line.sender.is_closed() => Ok(line),
-            Some(_) | None => self.new_line().await,
+    /// One GET, from its head to the end of its body. Leaves a reusable connection in `kept`.
+    async fn receive_once(
+        &self,
+        leg: &Leg,
+        token: &AccessToken,
+        kept: &mut Option<AudioConnection>,
+    ) -> AttemptError {
+        let connection = match kept.take() {
+            Some(connection) if !connection.sender.is_closed() => Ok(connection),
+            Some(_) | None => self.new_connection().await,
         };
-        let Ok(mut line) = line else { return Trouble::Unreachable };
-        let Ok(mut request) = self.request(Method::GET, token) else { return Trouble::Unauthorized };
+        let Ok(mut connection) = connection else { return AttemptError::Unreachable };
+        let Ok(mut request) = self.request(Method::GET, token) else { return AttemptError::Unauthorized };
         request.headers_mut().insert(ACCEPT, AUDIO);
         let _open = self.pbx.tokens.stream_opened();
-        let Ok(Ok(response)) = timeout(ANSWER_WITHIN, line.sender.send_request(request)).await else {
-            return Trouble::Unreachable;
+        let Ok(Ok(response)) = timeout(ANSWER_WITHIN, connection.sender.send_request(request)).await else {
+            return AttemptError::Unreachable;
         };
-        if let Some(trouble) = Trouble::of_status(response.status().as_u16()) {
-            if is_read_out(response).await && line.sender.ready().await.is_ok() {
-                *kept = Some(line);
+        if let Some(error) = AttemptError::of_status(response.status().as_u16()) {
+            if read_to_end(response).await && connection.sender.ready().await.is_ok() {
+                *kept = Some(connection);
             }
-            return trouble;
+            return error;
         }
         let began = Instant::now();
         let mut body = response.into_body();
         while let Some(Ok(frame)) = next_frame(&mut body).await {
             if let Ok(chunk) = frame.into_data() {
-                leg.hear_caller(&chunk);
+                leg.push_caller_audio(&chunk);
             }
         }
-        leg.report(LegNews::StreamsEnded);
-        Trouble::Cut(began.elapsed())
+        leg.report(LegAudioEvent::StreamsEnded);
+        AttemptError::Cut(began.elapsed())
     }
 
-    /// Waits for the next try as long as is right, and says which token it takes.
+    /// Waits until the next attempt is due and returns its token.
     async fn wait(
         &self,
-        patience: &mut Patience,
-        trouble: Trouble,
+        retry: &mut StreamRetry,
+        error: AttemptError,
         token: AccessToken,
     ) -> Result<AccessToken, StreamFailure> {
-        match patience.after(trouble, Instant::now()) {
-            Verdict::GiveUp(failure) => Err(failure),
-            Verdict::AgainWithNewToken => {
+        match retry.after(error, Instant::now()) {
+            RetryDecision::GiveUp(failure) => Err(failure),
+            RetryDecision::RetryWithNewToken => {
                 self.pbx.tokens.instead_of(&token).await.map_err(|_| StreamFailure::Unauthorized)
             }
-            Verdict::Again(wait) => {
+            RetryDecision::RetryAfter(wait) => {
                 if !wait.is_zero() {
                     sleep(wait).await;
                 }
@@ -153,29 +158,29 @@ impl Streams {
         }
     }
 
-    /// On the heap: what connecting needs is not to be a part of a task that lives as long as its call.
-    fn new_line(&self) -> Pin<Box<dyn Future<Output = io::Result<Line>> + '_>> {
-        Box::pin(self.pbx.wires.take())
+    /// Boxed: the state of connecting must not enlarge a task that lives as long as the call.
+    fn new_connection(&self) -> Pin<Box<dyn Future<Output = io::Result<AudioConnection>> + '_>> {
+        Box::pin(self.pbx.warm.take())
     }
 
     async fn current_token(&self) -> Result<AccessToken, StreamFailure> {
         self.pbx.tokens.current().await.map_err(|_| StreamFailure::Unauthorized)
     }
 
-    fn request(&self, method: Method, token: &AccessToken) -> io::Result<Request<OutletBody>> {
+    fn request(&self, method: Method, token: &AccessToken) -> io::Result<Request<RequestBody>> {
         let mut authorization = HeaderValue::try_from(token.header()).map_err(io::Error::other)?;
         authorization.set_sensitive(true);
-        let mut request = Request::new(OutletBody::none());
+        let mut request = Request::new(RequestBody::empty());
         *request.method_mut() = method;
         *request.uri_mut() = self.path.clone();
-        request.headers_mut().insert(HOST, self.pbx.route.authority());
+        request.headers_mut().insert(HOST, self.pbx.endpoint.authority());
         request.headers_mut().insert(AUTHORIZATION, authorization);
         Ok(request)
     }
 }
 
-/// Whether a refusal's body came to its end soon.
-async fn is_read_out(response: Response<Incoming>) -> bool {
+/// Reads a refusal's body. Returns whether it ended within the limits.
+async fn read_to_end(response: Response<Incoming>) -> bool {
     let mut body = response.into_body();
     let read = async {
         for _ in 0..REFUSAL_FRAMES {

@@ -1,7 +1,7 @@
-//! Connections to the PBX: sockets, warm connections, the slow upload that carries audio, and when it is retried.
+//! Connections to the PBX: sockets, warm connections, the slow upload that carries audio, and its retry rules.
 
 pub(crate) mod connection;
 pub(crate) mod socket;
-pub mod stream_retry;
+pub(crate) mod stream_retry;
 pub(crate) mod upload_body;
 pub(crate) mod warm_connections;

@@ -1,49 +1,50 @@
-//! What a caller hears, in order.
+//! What a leg plays, in order.
 //!
 //! Pure: no clock, no I/O, no actor.
 
 use std::time::Duration;
 
-use super::clip::Clip;
+use crate::clip::Clip;
 
-/// Names the end of a cue to whoever wrote the scene.
+/// Names the end of an item. The author of the playlist chooses the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mark(pub u32);
 
-/// One part of a scene.
+/// One part of a playlist.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cue {
-    /// Silence of this length, to the sample.
+pub enum PlaylistItem {
+    /// Silence of this length, exact to the sample.
     Silence(Duration),
     /// A clip, once.
     Once(Clip),
-    /// A clip again and again until the scene is replaced; what follows it is never reached. An empty one is silence.
+    /// A clip again and again until the playlist is replaced; items after it are never reached. An empty clip is
+    /// silence.
     Loop(Clip),
 }
 
-/// Cues one after the other without a gap; after the last one, silence for ever.
+/// Items one after the other without a gap. Endless silence follows the last one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scene {
-    cues: Vec<(Cue, Option<Mark>)>,
+pub struct Playlist {
+    items: Vec<(PlaylistItem, Option<Mark>)>,
 }
 
-impl Scene {
-    /// Adds a cue.
+impl Playlist {
+    /// Adds an item.
     #[must_use]
-    pub fn then(mut self, cue: Cue) -> Self {
-        self.cues.push((cue, None));
+    pub fn then(mut self, item: PlaylistItem) -> Self {
+        self.items.push((item, None));
         self
     }
 
-    /// Adds a cue, and asks to be told when it has been heard to its end. A loop has none.
+    /// Adds an item whose end is reported as `Heard(mark)`. A loop has no end.
     #[must_use]
-    pub fn then_marked(mut self, cue: Cue, mark: Mark) -> Self {
-        self.cues.push((cue, Some(mark)));
+    pub fn then_marked(mut self, item: PlaylistItem, mark: Mark) -> Self {
+        self.items.push((item, Some(mark)));
         self
     }
 
-    /// A cue and its mark, counted from 0.
-    pub(super) fn cue(&self, number: usize) -> Option<(&Cue, Option<Mark>)> {
-        self.cues.get(number).map(|(cue, mark)| (cue, *mark))
+    /// The item at an index, and its mark.
+    pub(crate) fn item(&self, index: usize) -> Option<(&PlaylistItem, Option<Mark>)> {
+        self.items.get(index).map(|(item, mark)| (item, *mark))
     }
 }

@@ -1,4 +1,4 @@
-//! Which bytes come next.
+//! The position in a playlist: yields the next bytes.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -6,146 +6,148 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::clip::{bytes_within, duration_of, whole_samples};
-use crate::playlist::{Cue, Mark, Scene};
+use crate::clip::{bytes_within, duration_of, whole_samples};
+use crate::playlist::{Mark, Playlist, PlaylistItem};
 
 /// Half a second: longer than any piece.
 static SILENCE: [u8; 8_000] = [0; 8_000];
 
-/// Reads a scene from front to back, in pieces of any size. A piece that lies within one clip is a slice of it; only one
-/// that crosses a join is copied, into memory that is used again.
+/// Reads a playlist from front to back, in pieces of any size. A piece within one clip is a slice of it. Only a piece
+/// that crosses from one item into the next is copied, into a reused buffer.
 #[derive(Debug)]
-pub struct Player {
-    scene: Scene,
-    place: Place,
+pub(crate) struct PlaylistCursor {
+    playlist: Playlist,
+    position: Position,
     join: BytesMut,
 }
 
-/// A place between two samples of a scene.
+/// A position between two samples of a playlist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Counts the scenes of this player.
-    scene: u32,
-    cue: usize,
-    /// Bytes of the cue that are over; within its clip for a loop.
+pub(crate) struct Position {
+    /// Counts the playlists of this cursor.
+    playlist: u32,
+    item: usize,
+    /// Bytes of the item already read; of a loop, bytes within its clip.
     offset: usize,
 }
 
-/// A marked cue came to its end within a piece.
+/// A marked item ended within a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Of the cue.
-    pub mark: Mark,
-    /// Bytes of the piece that still belong to it, or to what came before.
-    pub after: usize,
+pub(crate) struct MarkPassed {
+    pub(crate) mark: Mark,
+    /// Offset of the item's end in the piece, in bytes.
+    pub(crate) after: usize,
 }
 
-impl Player {
-    /// At the beginning of a scene.
+impl PlaylistCursor {
+    /// A cursor at the start of a playlist.
     #[must_use]
-    pub fn new(scene: Scene) -> Self {
-        Self { scene, place: Place { scene: 0, cue: 0, offset: 0 }, join: BytesMut::new() }
+    pub(crate) fn new(playlist: Playlist) -> Self {
+        let position = Position { playlist: 0, item: 0, offset: 0 };
+        Self { playlist, position, join: BytesMut::new() }
     }
 
-    /// Puts another scene in place of what is left of this one, from the next piece on.
-    pub fn play(&mut self, scene: Scene) {
-        self.scene = scene;
-        self.place = Place { scene: self.place.scene.wrapping_add(1), cue: 0, offset: 0 };
+    /// Replaces the rest of the playlist, from the next piece on.
+    pub(crate) fn play(&mut self, playlist: Playlist) {
+        self.playlist = playlist;
+        self.position = Position { playlist: self.position.playlist.wrapping_add(1), item: 0, offset: 0 };
     }
 
-    /// Where it is: before the next piece.
+    /// The position before the next piece.
     #[must_use]
-    pub fn place(&self) -> Place {
-        self.place
+    pub(crate) fn position(&self) -> Position {
+        self.position
     }
 
-    /// How long it takes until the cue with this mark is over; none when it is not ahead, or behind a loop.
+    /// Time until the item with this mark ends; none when the mark is not ahead, or lies behind a loop.
     #[must_use]
-    pub fn until(&self, mark: Mark) -> Option<Duration> {
+    pub(crate) fn time_until(&self, mark: Mark) -> Option<Duration> {
         let mut bytes = 0_usize;
-        for number in self.place.cue.. {
-            let (cue, its) = self.scene.cue(number)?;
-            let length = match cue {
-                Cue::Once(clip) => clip.pcm().len(),
-                Cue::Silence(span) => bytes_within(*span),
-                Cue::Loop(_) => return None,
+        for index in self.position.item.. {
+            let (item, its) = self.playlist.item(index)?;
+            let length = match item {
+                PlaylistItem::Once(clip) => clip.pcm().len(),
+                PlaylistItem::Silence(span) => bytes_within(*span),
+                PlaylistItem::Loop(_) => return None,
             };
             bytes = bytes.saturating_add(length);
             if its == Some(mark) {
-                return Some(duration_of(bytes.saturating_sub(self.place.offset)));
+                return Some(duration_of(bytes.saturating_sub(self.position.offset)));
             }
         }
         None
     }
 
-    /// Goes back to a place where it was, and on from there by so many bytes that need not come again. When the scene was
-    /// replaced since, nothing of the new one has been heard: it starts at its beginning.
-    pub fn go_back(&mut self, place: Place, except: usize) {
-        if place.scene != self.place.scene {
-            self.place = Place { cue: 0, offset: 0, ..self.place };
+    /// Goes back to an earlier position and skips the `written` bytes after it. When the playlist was replaced
+    /// meanwhile, none of the new one was heard: the cursor goes to its start.
+    pub(crate) fn go_back(&mut self, position: Position, written: usize) {
+        if position.playlist != self.position.playlist {
+            self.position = Position { item: 0, offset: 0, ..self.position };
             return;
         }
-        self.place = place;
-        let mut left = whole_samples(except);
+        self.position = position;
+        let mut left = whole_samples(written);
         while left > 0 {
-            left -= self.run(left).len();
-            self.leave_spent(0, &mut Vec::new());
+            left -= self.next_run(left).len();
+            self.skip_finished_items(0, &mut Vec::new());
         }
     }
 
-    /// The next piece: exactly so many bytes, or one less when that is half a sample. Adds the marks that it passes.
+    /// The next piece: exactly `bytes` bytes, less one when that is odd. Appends the marks that the piece passes.
     #[must_use]
-    pub fn piece(&mut self, bytes: usize, ended: &mut Vec<Ended>) -> Bytes {
+    pub(crate) fn piece(&mut self, bytes: usize, passed: &mut Vec<MarkPassed>) -> Bytes {
         let bytes = whole_samples(bytes);
-        self.leave_spent(0, ended);
-        let first = self.run(bytes);
-        self.leave_spent(first.len(), ended);
+        self.skip_finished_items(0, passed);
+        let first = self.next_run(bytes);
+        self.skip_finished_items(first.len(), passed);
         if first.len() == bytes {
             return first;
         }
         self.join.reserve(bytes);
         self.join.extend_from_slice(&first);
         while self.join.len() < bytes {
-            let next = self.run(bytes - self.join.len());
+            let next = self.next_run(bytes - self.join.len());
             self.join.extend_from_slice(&next);
-            self.leave_spent(self.join.len(), ended);
+            self.skip_finished_items(self.join.len(), passed);
         }
         self.join.split().freeze()
     }
 
-    /// What comes next without a join, at most so much. Never empty unless nothing is asked for.
-    fn run(&mut self, at_most: usize) -> Bytes {
-        let offset = self.place.offset;
-        let run = match self.scene.cue(self.place.cue) {
-            Some((Cue::Once(clip), _)) => slice(clip.pcm(), offset, at_most),
-            Some((Cue::Loop(clip), _)) if !clip.is_empty() => slice(clip.pcm(), offset, at_most),
-            Some((Cue::Silence(span), _)) => silence(at_most.min(bytes_within(*span).saturating_sub(offset))),
-            // An empty loop has no end to go beyond either.
-            Some((Cue::Loop(_), _)) | None => return silence(at_most),
+    /// The next bytes of one item, at most so many. Never empty unless `at_most` is 0.
+    fn next_run(&mut self, at_most: usize) -> Bytes {
+        let offset = self.position.offset;
+        let run = match self.playlist.item(self.position.item) {
+            Some((PlaylistItem::Once(clip), _)) => slice(clip.pcm(), offset, at_most),
+            Some((PlaylistItem::Loop(clip), _)) if !clip.is_empty() => slice(clip.pcm(), offset, at_most),
+            Some((PlaylistItem::Silence(span), _)) => {
+                silence(at_most.min(bytes_within(*span).saturating_sub(offset)))
+            }
+            // Like the end of the playlist, an empty loop is endless silence.
+            Some((PlaylistItem::Loop(_), _)) | None => return silence(at_most),
         };
-        self.place.offset = offset.saturating_add(run.len());
+        self.position.offset = offset.saturating_add(run.len());
         run
     }
 
-    /// Goes on to the next cue that is not over, and to the beginning of a loop that is.
-    fn leave_spent(&mut self, after: usize, ended: &mut Vec<Ended>) {
-        while let Some((cue, mark)) = self.scene.cue(self.place.cue) {
-            let length = match cue {
-                Cue::Once(clip) => clip.pcm().len(),
-                Cue::Silence(span) => bytes_within(*span),
-                Cue::Loop(clip) => {
-                    if self.place.offset >= clip.pcm().len() {
-                        self.place.offset = 0;
+    /// Moves from an item that has ended to the next one, and from the end of a loop to its start.
+    fn skip_finished_items(&mut self, after: usize, passed: &mut Vec<MarkPassed>) {
+        while let Some((item, mark)) = self.playlist.item(self.position.item) {
+            let length = match item {
+                PlaylistItem::Once(clip) => clip.pcm().len(),
+                PlaylistItem::Silence(span) => bytes_within(*span),
+                PlaylistItem::Loop(clip) => {
+                    if self.position.offset >= clip.pcm().len() {
+                        self.position.offset = 0;
                     }
                     return;
                 }
             };
-            if self.place.offset < length {
+            if self.position.offset < length {
                 return;
             }
-            ended.extend(mark.map(|mark| Ended { mark, after }));
-            self.place.cue = self.place.cue.saturating_add(1);
-            self.place.offset = 0;
+            passed.extend(mark.map(|mark| MarkPassed { mark, after }));
+            self.position.item = self.position.item.saturating_add(1);
+            self.position.offset = 0;
         }
     }
 }
@@ -156,7 +158,7 @@ fn slice(pcm: &Bytes, offset: usize, at_most: usize) -> Bytes {
 }
 
 /// So many bytes of silence, half a second at most.
-pub(super) fn silence(bytes: usize) -> Bytes {
+pub(crate) fn silence(bytes: usize) -> Bytes {
     Bytes::from_static(SILENCE.get(..bytes).unwrap_or(&SILENCE))
 }
 

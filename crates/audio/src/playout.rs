@@ -1,4 +1,4 @@
-//! What is said into one leg, and what becomes of it when the stream under it breaks.
+//! The audio that precall sends into one leg, and what happens to it when the upload that carries it breaks.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -9,380 +9,405 @@ use bytes::Bytes;
 use precall_base::clock;
 use precall_call::At;
 
-use super::clip::{bytes_within, duration_of, whole_samples};
-use crate::bridge::agent_session::Talk;
-use crate::leg_events::{AgentFigures, LegAudioStats, LegNews, LegReport};
-use crate::net::stream_retry::Trouble;
-use crate::net::upload_body::Outlet;
-use crate::pacer::{Lead, Pace};
-use crate::playlist::{Mark, Scene};
-use crate::playlist_cursor::{Ended, Place, Player};
+use crate::bridge::agent_session::AgentSession;
+use crate::clip::{bytes_within, duration_of, whole_samples};
+use crate::leg_events::{AgentStats, LegAudioEvent, LegAudioStats, LegReport};
+use crate::net::stream_retry::AttemptError;
+use crate::net::upload_body::UploadBody;
+use crate::pacer::{Lead, Pacer};
+use crate::playlist::{Mark, Playlist};
+use crate::playlist_cursor::{MarkPassed, PlaylistCursor, Position};
 
-/// A request that the PBX refuses is refused by then: what it carried was not heard, and is said again. Later a refusal
-/// cuts a stream that was heard.
+/// The PBX refuses a request within this time: its audio was not heard and is sent again. A later refusal cuts a stream
+/// that was heard.
 const REFUSED_WITHIN: Duration = Duration::from_millis(500);
-/// A socket that takes nothing for so long leads nowhere: a kernel's buffer of audio, and then this.
+/// A socket that takes nothing for so long, its kernel buffer being full, is dead.
 const STALLED_AFTER: Duration = Duration::from_secs(3);
-/// Samples quieter than this are silence to whoever listens: decoders leave such noise in it.
+/// Quieter samples count as silence: decoders leave such noise in silence.
 const AUDIBLE: u16 = 32;
 
-/// A leg's scene, its clock, and the request that carries them now.
-pub(super) struct Speech {
+/// A leg's playlist, its pacer and the open upload.
+pub(crate) struct Playout {
     reports: Recipient<LegReport>,
-    player: Player,
-    pace: Pace,
+    cursor: PlaylistCursor,
+    pacer: Pacer,
     stats: LegAudioStats,
-    heard_soon: VecDeque<HeardSoon>,
-    is_first_frame_known: bool,
-    is_first_sound_known: bool,
-    /// The stream to the caller was cut, and the next one has not proved itself yet.
+    pending_marks: VecDeque<PendingMark>,
+    first_frame_reported: bool,
+    first_sound_reported: bool,
+    /// The upload was cut, and the next one may still be refused.
     is_cut: bool,
     stream: Option<Stream>,
-    is_gone: bool,
+    is_closed: bool,
 }
 
-/// A mark that was written and is playing.
-struct HeardSoon {
+/// A mark that was written and is not heard yet.
+struct PendingMark {
     mark: Mark,
     due: Instant,
-    /// Counts the streams: what a refused one carried was not heard.
+    /// Number of the stream: marks of a refused stream are dropped.
     stream: u32,
 }
 
-/// An open request that carries audio.
+/// An open upload request.
 struct Stream {
-    outlet: Rc<Outlet>,
-    opened: Opened,
-    /// When its first piece was taken by the socket, and the gap before it.
-    proved: Option<Proof>,
+    upload: Rc<UploadBody>,
+    checkpoint: Checkpoint,
+    /// None until the socket has taken the first piece.
+    first_write: Option<FirstWrite>,
     piece: Option<Piece>,
-    /// Marks within that piece; the memory is used again.
-    ended: Vec<Ended>,
+    /// Marks within that piece. The allocation is reused.
+    marks: Vec<MarkPassed>,
 }
 
-/// What there was before a stream was opened, in case it is refused.
-struct Opened {
-    place: Place,
-    pace: Pace,
+/// The state before a stream was opened. It is restored when the PBX refuses the stream.
+struct Checkpoint {
+    position: Position,
+    pacer: Pacer,
     stats: LegAudioStats,
-    is_first_frame_known: bool,
-    is_first_sound_known: bool,
+    first_frame_reported: bool,
+    first_sound_reported: bool,
 }
 
+/// The socket took a stream's first piece.
 #[derive(Clone, Copy)]
-struct Proof {
+struct FirstWrite {
     at: At,
     moment: Instant,
+    /// How long the caller had nothing to hear before it.
     gap: Duration,
-    /// `Reopened` was reported, or there was nothing to report.
+    /// `Reopened` was reported, or there was no cut to report.
     is_reported: bool,
 }
 
-/// The piece that is in the outlet.
+/// The piece that the upload holds.
 struct Piece {
-    from: From,
+    source: PieceSource,
     bytes: usize,
     has_sound: bool,
     since: Instant,
 }
 
-/// Where a piece came from, so that what was not said of it can be said again.
-enum From {
-    Scene(Place),
+/// Where a piece came from, so that its unsent rest can be sent again.
+enum PieceSource {
+    Playlist(Position),
     Agent(Bytes),
 }
 
-/// Figures of the same leg that are kept elsewhere.
+/// Figures of the same leg that are counted elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct OtherFigures {
-    pub(super) caller_bytes: u64,
-    pub(super) agents: AgentFigures,
+pub(crate) struct ConversationStats {
+    pub(crate) caller_bytes: u64,
+    pub(crate) agents: AgentStats,
 }
 
-/// How a stream to the caller ended.
+/// How an upload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StreamEnd {
-    /// The PBX's answer was a refusal.
-    Refused(Trouble),
-    /// It broke, or was answered before its end.
+pub(crate) enum StreamEnd {
+    /// The PBX answered with a refusal.
+    Refused(AttemptError),
+    /// The connection broke, or the PBX answered before the end of the body.
     Broken,
 }
 
-impl Speech {
-    pub(super) fn new(reports: Recipient<LegReport>, scene: Scene, lead: Lead) -> Self {
+impl Playout {
+    pub(crate) fn new(reports: Recipient<LegReport>, playlist: Playlist, lead: Lead) -> Self {
         Self {
             reports,
-            player: Player::new(scene),
-            pace: Pace::new(lead),
+            cursor: PlaylistCursor::new(playlist),
+            pacer: Pacer::new(lead),
             stats: LegAudioStats::default(),
-            heard_soon: VecDeque::new(),
-            is_first_frame_known: false,
-            is_first_sound_known: false,
+            pending_marks: VecDeque::new(),
+            first_frame_reported: false,
+            first_sound_reported: false,
             is_cut: false,
             stream: None,
-            is_gone: false,
+            is_closed: false,
         }
     }
 
-    /// Hands over what is due, and reports what was heard.
-    pub(super) fn tick(&mut self, now: Instant, mut talk: Option<&mut Talk>) {
-        if self.is_gone {
+    /// Hands the audio that is due to the upload, and reports the marks that were heard.
+    pub(crate) fn tick(&mut self, now: Instant, mut session: Option<&mut AgentSession>) {
+        if self.is_closed {
             return;
         }
-        self.settle();
-        if let Some(talk) = talk.as_deref_mut() {
-            self.make_way_for(talk);
+        self.record_flushed();
+        if let Some(session) = session.as_deref_mut() {
+            self.drop_stale_piece(session);
         }
         self.report_heard(now);
         self.report_reopened(now);
         let Some(stream) = &self.stream else { return };
         match &stream.piece {
             Some(piece) if now.saturating_duration_since(piece.since) > STALLED_AFTER => {
-                stream.outlet.give_up()
+                stream.upload.abort()
             }
             Some(_) => {}
-            None => self.put(self.pace.due(now), now, talk),
+            None => self.put_piece(self.pacer.due(now), now, session),
         }
     }
 
-    /// How much the listener still has.
-    pub(super) fn ahead(&self, now: Instant) -> Duration {
-        self.pace.ahead(now)
+    /// How much written audio the listener has not heard yet.
+    pub(crate) fn ahead(&self, now: Instant) -> Duration {
+        self.pacer.ahead(now)
     }
 
-    /// How long it takes until this mark is written to its end; none when it is not ahead.
-    pub(super) fn until(&self, mark: Mark) -> Option<Duration> {
-        self.player.until(mark)
+    /// Time until this mark is written to its end; none when it is not ahead.
+    pub(crate) fn time_until(&self, mark: Mark) -> Option<Duration> {
+        self.cursor.time_until(mark)
     }
 
-    /// Music that no connection has taken yet is not heard before the agent's word; nor is a word that was interrupted.
-    fn make_way_for(&mut self, talk: &mut Talk) {
+    /// Takes back a piece that the connection has not taken yet, when it is music and the agent speaks now, or when it
+    /// is the agent's and the caller interrupted the agent.
+    fn drop_stale_piece(&mut self, session: &mut AgentSession) {
         let Some(stream) = &mut self.stream else { return };
-        let stale = match stream.piece.as_ref().map(|piece| &piece.from) {
-            Some(From::Scene(_)) => talk.speaks(),
-            Some(From::Agent(_)) => talk.was_interrupted(),
+        let is_stale = match stream.piece.as_ref().map(|piece| &piece.source) {
+            Some(PieceSource::Playlist(_)) => session.has_audio_to_play(),
+            Some(PieceSource::Agent(_)) => session.take_interrupted(),
             None => false,
         };
-        if stale && stream.outlet.take_back() {
+        if is_stale && stream.upload.take_back() {
             stream.piece = None;
         }
     }
 
-    /// Puts another scene in place of what is left. A piece that no connection has taken yet is not said either.
-    pub(super) fn play(&mut self, scene: Scene) {
-        self.settle();
+    /// Replaces the rest of the playlist. A piece that the connection has not taken yet is dropped too.
+    pub(crate) fn play(&mut self, playlist: Playlist) {
+        self.record_flushed();
         if let Some(stream) = &mut self.stream
-            && stream.outlet.take_back()
+            && stream.upload.take_back()
         {
             stream.piece = None;
         }
-        self.player.play(scene);
+        self.cursor.play(playlist);
     }
 
-    /// A request is about to be sent that takes its pieces from this outlet.
-    pub(super) fn attach(&mut self, outlet: &Rc<Outlet>, now: Instant, talk: Option<&mut Talk>) {
-        let opened = Opened {
-            place: self.player.place(),
-            pace: self.pace.clone(),
+    /// Call before a request is sent that takes its pieces from this upload.
+    pub(crate) fn attach(
+        &mut self,
+        upload: &Rc<UploadBody>,
+        now: Instant,
+        session: Option<&mut AgentSession>,
+    ) {
+        let checkpoint = Checkpoint {
+            position: self.cursor.position(),
+            pacer: self.pacer.clone(),
             stats: self.stats,
-            is_first_frame_known: self.is_first_frame_known,
-            is_first_sound_known: self.is_first_sound_known,
+            first_frame_reported: self.first_frame_reported,
+            first_sound_reported: self.first_sound_reported,
         };
         self.stats.posts_opened = self.stats.posts_opened.saturating_add(1);
-        self.stream =
-            Some(Stream { outlet: Rc::clone(outlet), opened, proved: None, piece: None, ended: Vec::new() });
-        self.put(self.pace.room(now), now, talk);
+        self.stream = Some(Stream {
+            upload: Rc::clone(upload),
+            checkpoint,
+            first_write: None,
+            piece: None,
+            marks: Vec::new(),
+        });
+        self.put_piece(self.pacer.room(now), now, session);
     }
 
-    fn put(&mut self, bytes: usize, now: Instant, talk: Option<&mut Talk>) {
+    fn put_piece(&mut self, bytes: usize, now: Instant, session: Option<&mut AgentSession>) {
         let Some(stream) = &mut self.stream else { return };
         if bytes == 0 {
             return;
         }
-        stream.ended.clear();
+        stream.marks.clear();
         let mut at_most = bytes;
-        let said = talk.and_then(|talk| {
-            let left = self.player.until(talk.order().begins.0);
-            match talk.scene_until(left) {
+        let from_agent = session.and_then(|session| {
+            let left = self.cursor.time_until(session.order().begins.0);
+            match session.playlist_before_agent(left) {
                 Some(left) => {
                     at_most = at_most.min(bytes_within(left));
                     None
                 }
-                None => talk.next_piece(bytes),
+                None => session.next_piece(bytes),
             }
         });
-        let (from, pcm) = match said {
-            Some(pcm) => (From::Agent(pcm.clone()), pcm),
+        let (source, pcm) = match from_agent {
+            Some(pcm) => (PieceSource::Agent(pcm.clone()), pcm),
             None => {
-                let place = self.player.place();
-                (From::Scene(place), self.player.piece(at_most, &mut stream.ended))
+                let position = self.cursor.position();
+                (PieceSource::Playlist(position), self.cursor.piece(at_most, &mut stream.marks))
             }
         };
-        let has_sound = !self.is_first_sound_known && is_audible(&pcm);
-        stream.piece = Some(Piece { from, bytes: pcm.len(), has_sound, since: now });
-        stream.outlet.put(pcm);
+        let has_sound = !self.first_sound_reported && is_audible(&pcm);
+        stream.piece = Some(Piece { source, bytes: pcm.len(), has_sound, since: now });
+        stream.upload.put(pcm);
     }
 
-    /// Takes note of the piece that the socket has taken.
-    fn settle(&mut self) {
+    /// Records the piece that the socket has taken whole, if there is one.
+    fn record_flushed(&mut self) {
         let Some(stream) = &mut self.stream else { return };
-        let Some(flushed) = stream.outlet.take_flushed() else { return };
+        let Some(flushed) = stream.upload.take_flushed() else { return };
         let Some(piece) = stream.piece.take() else { return };
-        let gap = self.note_written(flushed.moment, piece.bytes);
+        let gap = self.record_written(flushed.moment, piece.bytes);
         let Some(stream) = &mut self.stream else { return };
-        if stream.proved.is_none() {
+        if stream.first_write.is_none() {
             let is_reported = !self.is_cut;
-            stream.proved = Some(Proof { at: flushed.at, moment: flushed.moment, gap, is_reported });
+            stream.first_write =
+                Some(FirstWrite { at: flushed.at, moment: flushed.moment, gap, is_reported });
         }
-        if !self.is_first_frame_known {
-            self.is_first_frame_known = true;
-            self.report(flushed.at, LegNews::FirstFrame);
+        if !self.first_frame_reported {
+            self.first_frame_reported = true;
+            self.report(flushed.at, LegAudioEvent::FirstFrame);
         }
-        if piece.has_sound && !self.is_first_sound_known {
-            self.is_first_sound_known = true;
-            self.report(flushed.at, LegNews::FirstSound);
+        if piece.has_sound && !self.first_sound_reported {
+            self.first_sound_reported = true;
+            self.report(flushed.at, LegAudioEvent::FirstSound);
         }
     }
 
-    /// Bytes of the present piece were written, its first ones. Says how long the caller had nothing to hear before.
-    fn note_written(&mut self, moment: Instant, bytes: usize) -> Duration {
-        let playing = self.pace.wrote(moment, bytes);
+    /// Records that the first `bytes` bytes of the present piece were written. Returns the gap before them.
+    fn record_written(&mut self, moment: Instant, bytes: usize) -> Duration {
+        let timing = self.pacer.wrote(moment, bytes);
         self.stats.pieces = self.stats.pieces.saturating_add(1);
         self.stats.bytes = self.stats.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         let number = self.stats.posts_opened.saturating_add(self.stats.posts_refused);
-        let ended = self.stream.iter().flat_map(|stream| &stream.ended);
-        let marks = ended.filter(|end| end.after <= bytes).map(|end| HeardSoon {
-            mark: end.mark,
-            due: playing.from + duration_of(end.after),
+        let passed = self.stream.iter().flat_map(|stream| &stream.marks);
+        let marks = passed.filter(|passed| passed.after <= bytes).map(|passed| PendingMark {
+            mark: passed.mark,
+            due: timing.starts_at + duration_of(passed.after),
             stream: number,
         });
-        self.heard_soon.extend(marks);
-        playing.gap
+        self.pending_marks.extend(marks);
+        timing.gap
     }
 
-    /// That request has ended: decides what of it was said.
-    pub(super) fn detach(&mut self, end: StreamEnd, now: Instant, talk: Option<&mut Talk>) -> Trouble {
-        self.settle();
+    /// The upload request has ended: decides which part of its audio counts as heard. Returns the reason, for the
+    /// retry.
+    pub(crate) fn detach(
+        &mut self,
+        end: StreamEnd,
+        now: Instant,
+        session: Option<&mut AgentSession>,
+    ) -> AttemptError {
+        self.record_flushed();
         let Some(stream) = self.stream.take() else {
             return match end {
-                StreamEnd::Refused(trouble) => trouble,
-                StreamEnd::Broken => Trouble::Unreachable,
+                StreamEnd::Refused(error) => error,
+                StreamEnd::Broken => AttemptError::Unreachable,
             };
         };
-        let lived = stream.proved.map_or(Duration::ZERO, |proof| now.saturating_duration_since(proof.moment));
-        if let StreamEnd::Refused(trouble) = end
+        let lived =
+            stream.first_write.map_or(Duration::ZERO, |first| now.saturating_duration_since(first.moment));
+        if let StreamEnd::Refused(error) = end
             && lived < REFUSED_WITHIN
         {
-            self.take_all_back(stream);
-            return trouble;
+            self.restore(stream);
+            return error;
         }
-        let was_proved = stream.proved.is_some();
+        let was_open = stream.first_write.is_some();
         let mut stream = stream;
         if let Some(piece) = stream.piece.take() {
-            let taken = whole_samples(stream.outlet.taken());
-            // Whatever the socket took of it counts as said; the next stream goes on behind it.
+            let taken = whole_samples(stream.upload.taken());
+            // The bytes that the socket took count as heard; the next stream continues after them.
             self.stream = Some(stream);
             if taken > 0 {
-                self.note_written(now, taken);
+                self.record_written(now, taken);
             }
             self.stream = None;
-            match (piece.from, talk) {
-                (From::Scene(place), _) => self.player.go_back(place, taken),
-                (From::Agent(pcm), Some(talk)) => talk.give_back(pcm.slice(taken.min(pcm.len())..)),
-                (From::Agent(_), None) => {}
+            match (piece.source, session) {
+                (PieceSource::Playlist(position), _) => self.cursor.go_back(position, taken),
+                (PieceSource::Agent(pcm), Some(session)) => {
+                    session.give_back(pcm.slice(taken.min(pcm.len())..));
+                }
+                (PieceSource::Agent(_), None) => {}
             }
         }
-        if !was_proved {
+        if !was_open {
             self.stats.posts_opened = self.stats.posts_opened.saturating_sub(1);
-            return Trouble::Unreachable;
+            return AttemptError::Unreachable;
         }
         if !self.is_cut {
             self.is_cut = true;
-            self.report(clock::now(), LegNews::Cut);
+            self.report(clock::now(), LegAudioEvent::Cut);
         }
         match end {
-            StreamEnd::Refused(Trouble::Forbidden) => Trouble::Forbidden,
-            // It was open, so it is opened again, whatever the PBX says about it: a token that is old is told again.
-            StreamEnd::Refused(_) | StreamEnd::Broken => Trouble::Cut(lived),
+            StreamEnd::Refused(AttemptError::Forbidden) => AttemptError::Forbidden,
+            // The stream was open, so it is reopened whatever the status was. An expired token is refused again then.
+            StreamEnd::Refused(_) | StreamEnd::Broken => AttemptError::Cut(lived),
         }
     }
 
-    /// Nothing of what a refused request carried was heard.
-    fn take_all_back(&mut self, stream: Stream) {
+    /// Restores the state before a refused stream: none of its audio was heard.
+    fn restore(&mut self, stream: Stream) {
         let number = self.stats.posts_opened.saturating_add(self.stats.posts_refused);
-        self.heard_soon.retain(|soon| soon.stream != number);
-        let Opened { place, pace, stats, is_first_frame_known, is_first_sound_known } = stream.opened;
-        self.player.go_back(place, 0);
-        self.pace = pace;
+        self.pending_marks.retain(|pending| pending.stream != number);
+        let Checkpoint { position, pacer, stats, first_frame_reported, first_sound_reported } =
+            stream.checkpoint;
+        self.cursor.go_back(position, 0);
+        self.pacer = pacer;
         let posts_refused = stats.posts_refused.saturating_add(1);
         self.stats = LegAudioStats { posts_refused, ..stats };
-        self.is_first_frame_known = is_first_frame_known;
-        self.is_first_sound_known = is_first_sound_known;
+        self.first_frame_reported = first_frame_reported;
+        self.first_sound_reported = first_sound_reported;
     }
 
     fn report_heard(&mut self, now: Instant) {
-        while let Some(soon) = self.heard_soon.front() {
-            if soon.due > now || self.is_on_trial(now) {
+        while let Some(pending) = self.pending_marks.front() {
+            if pending.due > now || self.may_be_refused(now) {
                 return;
             }
-            let mark = soon.mark;
-            self.heard_soon.pop_front();
-            self.report(clock::now(), LegNews::Heard(mark));
+            let mark = pending.mark;
+            self.pending_marks.pop_front();
+            self.report(clock::now(), LegAudioEvent::Heard(mark));
         }
     }
 
     fn report_reopened(&mut self, now: Instant) {
-        if self.is_on_trial(now) {
+        if self.may_be_refused(now) {
             return;
         }
-        let Some(proof) = self.stream.as_mut().and_then(|stream| stream.proved.as_mut()) else { return };
-        if std::mem::replace(&mut proof.is_reported, true) {
+        let Some(first) = self.stream.as_mut().and_then(|stream| stream.first_write.as_mut()) else { return };
+        if std::mem::replace(&mut first.is_reported, true) {
             return;
         }
-        let Proof { at, gap, .. } = *proof;
+        let FirstWrite { at, gap, .. } = *first;
         self.is_cut = false;
         self.stats.reopened = self.stats.reopened.saturating_add(1);
-        self.report(at, LegNews::Reopened { gap });
+        self.report(at, LegAudioEvent::Reopened { gap });
     }
 
     /// Whether the open stream is so young that the PBX may still refuse it.
-    fn is_on_trial(&self, now: Instant) -> bool {
+    fn may_be_refused(&self, now: Instant) -> bool {
         self.stream.as_ref().is_some_and(|stream| {
-            stream.proved.is_none_or(|proof| now.saturating_duration_since(proof.moment) < REFUSED_WITHIN)
+            stream
+                .first_write
+                .is_none_or(|first| now.saturating_duration_since(first.moment) < REFUSED_WITHIN)
         })
     }
 
-    /// Ends what is said, and its request.
-    pub(super) fn close(&mut self, now: Instant, others: OtherFigures) {
-        if self.is_gone {
+    /// Ends the audio and its upload, and reports `Closed`.
+    pub(crate) fn close(&mut self, now: Instant, conversation: ConversationStats) {
+        if self.is_closed {
             return;
         }
-        self.settle();
+        self.record_flushed();
         self.report_reopened(now);
         if let Some(stream) = self.stream.take() {
-            stream.outlet.end();
+            stream.upload.end();
         }
-        let gaps = self.pace.gaps();
+        let gaps = self.pacer.gaps();
         let stats = LegAudioStats {
             longest_gap: gaps.longest,
             gaps_over_40ms: gaps.over_40ms,
             late_pieces: gaps.late,
-            caller_bytes: others.caller_bytes,
-            agents: others.agents,
+            caller_bytes: conversation.caller_bytes,
+            agents: conversation.agents,
             ..self.stats
         };
-        self.report(clock::now(), LegNews::Closed(stats));
-        self.is_gone = true;
+        self.report(clock::now(), LegAudioEvent::Closed(stats));
+        self.is_closed = true;
     }
 
-    /// Whether it has ended.
-    pub(super) fn is_gone(&self) -> bool {
-        self.is_gone
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
-    /// Tells the owner, who hears nothing after the end.
-    pub(super) fn report(&self, at: At, what: LegNews) {
-        if !self.is_gone {
+    /// Reports to the owner; does nothing after `Closed`.
+    pub(crate) fn report(&self, at: At, what: LegAudioEvent) {
+        if !self.is_closed {
             self.reports.do_send(LegReport { at, what });
         }
     }

@@ -1,20 +1,20 @@
-//! The caller's audio as the PBX sends it: chunks of any length.
+//! Splits a byte stream of 16-bit PCM into whole samples: the PBX sends the caller's audio in chunks of any length.
 //!
 //! Pure: no clock, no I/O, no actor.
 
 use bytes::Bytes;
 
-use super::clip::{SAMPLE, whole_samples};
+use crate::clip::{SAMPLE, whole_samples};
 
-/// Puts samples together that a chunk's end has cut in two.
+/// Joins samples that were cut in two by the end of a chunk.
 #[derive(Debug, Default)]
-pub struct WholeSamples {
+pub(crate) struct SampleFraming {
     half: Option<u8>,
 }
 
-impl WholeSamples {
-    /// A sample that began in the chunk before, and the whole ones of this chunk.
-    pub fn of(&mut self, mut chunk: Bytes) -> (Option<[u8; SAMPLE]>, Bytes) {
+impl SampleFraming {
+    /// Returns the sample that began in the chunk before, if any, and the whole samples of this chunk.
+    pub(crate) fn push(&mut self, mut chunk: Bytes) -> (Option<[u8; SAMPLE]>, Bytes) {
         let joined = match (self.half, chunk.first()) {
             (Some(half), Some(other)) => {
                 let sample = [half, *other];

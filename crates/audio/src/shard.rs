@@ -1,265 +1,185 @@
-//! One thread with its legs: a tick for all of them.
+//! One audio thread and its legs: one tick for all of them.
 
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use actix::Recipient;
 use futures_util::FutureExt;
 use precall_base::clock;
-use precall_call::At;
 use precall_providers::threecx::access_token::AccessTokens;
-use precall_providers::threecx::address::LegAddress;
 use precall_providers::tls_roots::TlsRoots;
 use slog::Logger;
 use tokio::runtime::Builder;
-use tokio::sync::Notify;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::leg::Leg;
 use crate::bridge::agent_socket;
-use crate::leg_events::{LegAudioStats, LegNews, LegReport, StreamFailure};
-use crate::leg_handle::Desk;
-use crate::leg_streams::{Pbx, Streams};
-use crate::net::connection::Route;
-use crate::net::warm_connections::WarmWires;
+use crate::leg::Leg;
+use crate::leg_events::StreamFailure;
+use crate::leg_streams::{LegStreams, PbxConnections};
+use crate::net::connection::PbxEndpoint;
+use crate::net::warm_connections::WarmConnections;
 use crate::pacer::Lead;
-use crate::playlist::Scene;
+use crate::shard_handle::{NewLeg, ShardHandle};
 
-/// How long after Connected the PBX may have no media for a leg.
+/// After Connected, the PBX may take so long until it has media for a leg.
 const READY_WITHIN: Duration = Duration::from_secs(10);
-/// What a shard that ends gives its legs to end their requests.
-const FAREWELL: Duration = Duration::from_millis(300);
+/// A shard that ends waits so long for its legs to end their requests.
+const CLOSING_TIME: Duration = Duration::from_millis(300);
 
-/// What a shard is told.
+/// What a shard needs to start.
 #[derive(Clone)]
-pub(super) struct ShardSettings {
-    pub(super) route: Arc<Route>,
-    /// Whom an agent's `wss` address is believed to be; none where the host has no authorities to trust.
-    pub(super) provider: Option<TlsRoots>,
-    pub(super) tokens: AccessTokens,
-    pub(super) lead: Lead,
-    pub(super) warm_connections: usize,
-    pub(super) log: Logger,
+pub(crate) struct ShardSettings {
+    pub(crate) pbx: Arc<PbxEndpoint>,
+    /// Trusted authorities for an agent's `wss` address; none where the host has no trusted authorities.
+    pub(crate) agent_trust: Option<TlsRoots>,
+    pub(crate) tokens: AccessTokens,
+    pub(crate) lead: Lead,
+    pub(crate) warm_connections: usize,
+    pub(crate) log: Logger,
 }
 
-/// Starts a shard's thread, which ends when its door is closed.
-pub(super) fn start(number: usize, settings: ShardSettings, door: Arc<Door>) -> io::Result<()> {
+/// Starts a shard's thread. It ends when its handle is closed.
+pub(crate) fn start(number: usize, settings: ShardSettings, handle: Arc<ShardHandle>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let thread = thread::Builder::new().name(format!("media-{number}"));
-    thread.spawn(move || LocalSet::new().block_on(&runtime, run(settings, door)))?;
+    thread.spawn(move || LocalSet::new().block_on(&runtime, run(settings, handle)))?;
     Ok(())
 }
 
-async fn run(settings: ShardSettings, door: Arc<Door>) {
-    let ShardSettings { route, provider, tokens, lead, warm_connections, log } = settings;
-    let wires = WarmWires::new(Arc::clone(&route), warm_connections);
-    let pbx = Rc::new(Pbx { route, wires, tokens });
-    let warm = Rc::clone(&pbx);
-    let keeper = spawn_local(async move { warm.wires.keep(&log).await });
-    let mut shard = Shard { pbx, provider, lead, door, legs: Vec::new() };
+async fn run(settings: ShardSettings, handle: Arc<ShardHandle>) {
+    let ShardSettings { pbx: endpoint, agent_trust, tokens, lead, warm_connections, log } = settings;
+    let warm = WarmConnections::new(Arc::clone(&endpoint), warm_connections);
+    let pbx = Rc::new(PbxConnections { endpoint, warm, tokens });
+    let keeper = Rc::clone(&pbx);
+    let keeper = spawn_local(async move { keeper.warm.keep(&log).await });
+    let mut shard = Shard { pbx, agent_trust, lead, handle, legs: Vec::new() };
     let mut ticks = interval(lead.tick);
-    // A tick that was missed is over: the clock of each leg knows what is due.
+    // Missed ticks are not made up for: each leg's pacer knows what is due.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    while !shard.door.is_closed() {
+    while !shard.handle.is_closed() {
         tokio::select! {
-            () = shard.door.bell.notified() => shard.heed(),
+            () = shard.handle.woken() => shard.run_commands(),
             _ = ticks.tick(), if !shard.legs.is_empty() => shard.tick(),
         }
     }
     keeper.abort();
     shard.close();
-    sleep(FAREWELL).await;
+    sleep(CLOSING_TIME).await;
 }
 
 struct Shard {
-    pbx: Rc<Pbx>,
-    provider: Option<TlsRoots>,
+    pbx: Rc<PbxConnections>,
+    agent_trust: Option<TlsRoots>,
     lead: Lead,
-    door: Arc<Door>,
-    legs: Vec<Served>,
+    handle: Arc<ShardHandle>,
+    legs: Vec<ServedLeg>,
 }
 
-/// A leg, and the tasks that keep its streams open. The one that speaks ends by itself, politely.
-struct Served {
+/// A leg and the task that receives its caller's audio, which is aborted with it. The task that sends audio ends the
+/// request properly and then ends by itself.
+struct ServedLeg {
     leg: Rc<Leg>,
-    listening: JoinHandle<()>,
+    receiving: JoinHandle<()>,
 }
 
-impl Drop for Served {
+impl Drop for ServedLeg {
     fn drop(&mut self) {
-        self.listening.abort();
+        self.receiving.abort();
     }
 }
 
 impl Shard {
-    /// Somebody is at the door, or wants something else from a leg that is inside.
-    fn heed(&mut self) {
-        for newcomer in self.door.let_in() {
-            self.serve(newcomer);
+    /// Takes new legs, then runs the commands of all legs.
+    fn run_commands(&mut self) {
+        for leg in self.handle.take_new_legs() {
+            self.serve(leg);
         }
         for served in &self.legs {
-            contained(&served.leg, || {
-                for attempt in served.leg.heed() {
+            catch_panic(&served.leg, || {
+                for attempt in served.leg.run_commands() {
                     self.open_session(&served.leg, attempt);
                 }
             });
         }
-        self.forget_gone();
+        self.remove_closed_legs();
     }
 
-    /// A session ends by itself when its leg's talk lets go of it.
+    /// The task ends when the leg drops the session.
     fn open_session(&self, leg: &Rc<Leg>, attempt: u8) {
-        let (leg, trust) = (Rc::clone(leg), self.provider.clone());
+        let (leg, trust) = (Rc::clone(leg), self.agent_trust.clone());
         spawn_local(async move {
             let served = async {
                 agent_socket::serve(&leg, attempt, trust.as_ref()).await;
                 Ok(())
             };
-            watched(&leg, served).await;
+            fail_leg_on_error(&leg, served).await;
         });
     }
 
     fn tick(&mut self) {
         let now = Instant::now();
         for served in &self.legs {
-            contained(&served.leg, || served.leg.tick(now));
+            catch_panic(&served.leg, || served.leg.tick(now));
         }
-        self.forget_gone();
+        self.remove_closed_legs();
     }
 
-    fn serve(&mut self, newcomer: Newcomer) {
-        let Newcomer { leg: address, connected_at, scene, reports, desk } = newcomer;
-        let leg = Rc::new(Leg::new(desk, reports, scene, self.lead));
+    fn serve(&mut self, new: NewLeg) {
+        let NewLeg { address, connected_at, playlist, reports, commands } = new;
+        let leg = Rc::new(Leg::new(commands, reports, playlist, self.lead));
         let waited = clock::now().since(connected_at);
         let ready_by = Instant::now() + READY_WITHIN.saturating_sub(waited);
-        let Ok(path) = self.pbx.route.stream_path(&address) else {
+        let Ok(path) = self.pbx.endpoint.stream_path(&address) else {
             leg.fail(StreamFailure::Unreachable);
-            self.door.leave();
+            self.handle.leg_ended();
             return;
         };
-        let streams = Streams { pbx: Rc::clone(&self.pbx), path, ready_by };
-        let (speaking, listening) = (Rc::clone(&leg), Rc::clone(&leg));
+        let streams = LegStreams { pbx: Rc::clone(&self.pbx), path, ready_by };
+        let (sender, receiver) = (Rc::clone(&leg), Rc::clone(&leg));
         let (to_caller, from_caller) = (streams.clone(), streams);
-        spawn_local(async move { watched(&speaking, to_caller.speak(&speaking)).await });
-        let listening = spawn_local(async move { watched(&listening, from_caller.listen(&listening)).await });
-        self.legs.push(Served { leg, listening });
+        spawn_local(async move { fail_leg_on_error(&sender, to_caller.send(&sender)).await });
+        let receiving =
+            spawn_local(async move { fail_leg_on_error(&receiver, from_caller.receive(&receiver)).await });
+        self.legs.push(ServedLeg { leg, receiving });
     }
 
-    fn forget_gone(&mut self) {
-        let door = &self.door;
+    fn remove_closed_legs(&mut self) {
+        let handle = &self.handle;
         self.legs.retain(|served| {
-            let is_gone = served.leg.is_gone();
-            if is_gone {
-                door.leave();
+            let is_closed = served.leg.is_closed();
+            if is_closed {
+                handle.leg_ended();
             }
-            !is_gone
+            !is_closed
         });
     }
 
     fn close(&mut self) {
         for served in &self.legs {
-            contained(&served.leg, || served.leg.close());
+            catch_panic(&served.leg, || served.leg.close());
         }
-        self.forget_gone();
+        self.remove_closed_legs();
     }
 }
 
-/// A panic costs the leg that it happened to, and no other.
-fn contained(leg: &Leg, part: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(part)).is_err() {
-        // Should even that fail, the leg is silent, and its neighbours still are not.
+/// Fails the leg that panicked, and no other.
+fn catch_panic(leg: &Leg, work: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        // If this panics too, the leg is silent and the other legs still play.
         let _ = catch_unwind(AssertUnwindSafe(|| leg.fail(StreamFailure::Panicked)));
     }
 }
 
-/// The same for a task that serves a leg.
-async fn watched(leg: &Leg, task: impl Future<Output = Result<(), StreamFailure>>) {
+/// Runs a task of a leg; fails the leg when the task fails or panics.
+async fn fail_leg_on_error(leg: &Leg, task: impl Future<Output = Result<(), StreamFailure>>) {
     match AssertUnwindSafe(task).catch_unwind().await {
         Ok(Ok(())) => {}
-        Ok(Err(failure)) => contained(leg, || leg.fail(failure)),
-        Err(_) => contained(leg, || leg.fail(StreamFailure::Panicked)),
-    }
-}
-
-/// A leg that is to be served.
-#[derive(Debug)]
-pub(super) struct Newcomer {
-    pub(super) leg: LegAddress,
-    pub(super) connected_at: At,
-    pub(super) scene: Scene,
-    pub(super) reports: Recipient<LegReport>,
-    pub(super) desk: Arc<Desk>,
-}
-
-/// The way into a shard from other threads.
-#[derive(Debug)]
-pub(super) struct Door {
-    newcomers: Mutex<Vec<Newcomer>>,
-    bell: Notify,
-    /// Legs inside and at the door.
-    legs: AtomicUsize,
-    legs_at_most: usize,
-    closed: AtomicBool,
-}
-
-impl Door {
-    pub(super) fn new(legs_at_most: usize) -> Self {
-        Self {
-            newcomers: Mutex::default(),
-            bell: Notify::new(),
-            legs: AtomicUsize::new(0),
-            legs_at_most,
-            closed: AtomicBool::new(false),
-        }
-    }
-
-    /// Lets a leg in, or tells its owner that there is no room.
-    pub(super) fn enter(&self, newcomer: Newcomer) {
-        if self.legs.fetch_add(1, Ordering::AcqRel) >= self.legs_at_most {
-            self.leave();
-            let news = [LegNews::Failed(StreamFailure::NoRoom), LegNews::Closed(LegAudioStats::default())];
-            for what in news {
-                newcomer.reports.do_send(LegReport { at: clock::now(), what });
-            }
-            return;
-        }
-        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner).push(newcomer);
-        self.ring();
-    }
-
-    fn let_in(&self) -> Vec<Newcomer> {
-        std::mem::take(&mut *self.newcomers.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-
-    /// A leg is no longer there.
-    fn leave(&self) {
-        self.legs.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// Legs inside and at the door.
-    pub(super) fn legs(&self) -> usize {
-        self.legs.load(Ordering::Acquire)
-    }
-
-    /// Somebody's wish has changed.
-    pub(super) fn ring(&self) {
-        self.bell.notify_one();
-    }
-
-    /// Ends the shard, its legs first.
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        self.ring();
+        Ok(Err(failure)) => catch_panic(leg, || leg.fail(failure)),
+        Err(_) => catch_panic(leg, || leg.fail(StreamFailure::Panicked)),
     }
 }

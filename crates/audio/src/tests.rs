@@ -1,4 +1,4 @@
-//! The streams against a small PBX over real TCP: every byte is compared, and no test asks how fast it was.
+//! Tests of the streams against a small PBX over TCP: every byte is compared, timing is not measured.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -24,14 +24,14 @@ use slog::{Discard, Logger, o};
 
 use super::clip::Clip;
 use super::{Media, MediaSettings};
-use crate::leg_handle::LegAudio;
-use crate::playlist::{Cue, Scene};
+use crate::leg_handle::LegHandle;
+use crate::playlist::{Playlist, PlaylistItem};
 use owner::Owner;
 use pbx::Pbx;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A media service, the PBX it talks to, and the keeper of its token.
+/// An audio service, its PBX and the source of its tokens.
 struct World {
     pbx: Pbx,
     media: Media,
@@ -61,8 +61,8 @@ impl World {
         Self { media: start(settings, tokens), pbx, desk }
     }
 
-    fn open(&self, owner: &Owner, scene: Scene) -> LegAudio {
-        self.media.open(leg(7), clock::now(), scene, owner.reports.clone())
+    fn open(&self, owner: &Owner, playlist: Playlist) -> LegHandle {
+        self.media.open(leg(7), clock::now(), playlist, owner.reports.clone())
     }
 }
 
@@ -70,12 +70,12 @@ fn leg(participant: u64) -> LegAddress {
     LegAddress { dn: Dn::new("90 0"), participant: ParticipantId(participant) }
 }
 
-/// Sound of which every sample says where it stands.
+/// Audio in which each sample encodes its position.
 fn speech(length: Duration) -> Clip {
     let samples = length.as_millis() as usize * 8;
     Clip::from_samples(&(0..samples).map(|n| i16::try_from(n % 30_000 + 1000).unwrap()).collect::<Vec<_>>())
 }
 
-fn once(clip: &Clip) -> Scene {
-    Scene::default().then(Cue::Once(clip.clone()))
+fn once(clip: &Clip) -> Playlist {
+    Playlist::default().then(PlaylistItem::Once(clip.clone()))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Recipient;
 use precall_audio::bridge::agent_order::AgentOrder;
-use precall_audio::bridge::turn_taking::Opening;
+use precall_audio::bridge::turn_taking::FirstSpeaker;
 use precall_call::{Event, HandoffFailure};
 use precall_providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
 use precall_store::StoreError;
@@ -133,10 +133,10 @@ fn agent_order(
         initiation,
         context: None,
         begins: (GREETING, BEGINS_BEFORE),
-        opening: match first_message {
-            None => Opening::Unknown,
-            Some("") => Opening::Caller,
-            Some(_) => Opening::Agent,
+        first_speaker: match first_message {
+            None => FirstSpeaker::Unknown,
+            Some("") => FirstSpeaker::Caller,
+            Some(_) => FirstSpeaker::Agent,
         },
         fill_after: rules.stall,
         give_up_after: GIVE_UP_AFTER.max(rules.stall),

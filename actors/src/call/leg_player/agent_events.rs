@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use precall_audio::bridge::agent_event::AgentNews;
+use precall_audio::bridge::agent_event::AgentEvent;
 use precall_call::{At, Event, HandoffFailure, Person, Speaker};
 use precall_providers::elevenlabs::{ToolOutcome, contextual_update_text, tool_result_text};
 use serde_json::{Map, Value};
@@ -109,29 +109,29 @@ impl AgentOnLeg {
 
 impl LegPlayer {
     /// Tells the call what became of its agent.
-    pub(crate) fn agent_news(&mut self, attempt: u8, at: At, news: AgentNews) {
+    pub(crate) fn agent_news(&mut self, attempt: u8, at: At, news: AgentEvent) {
         match news {
-            AgentNews::Ready(conversation) => {
+            AgentEvent::Ready(conversation) => {
                 self.tell(at, Event::HandoffSucceeded { attempt, conversation: Some(conversation) });
             }
-            AgentNews::Failed { why, detail } => {
+            AgentEvent::Failed { why, detail } => {
                 warn!(self.services.log, "the agent was not brought in"; "call" => %self.context.id,
                     "attempt" => attempt, "why" => why.name(), "error" => detail);
                 self.tell(at, Event::HandoffFailed { attempt, why });
             }
-            AgentNews::Ended => self.tell(at, Event::AgentEnded { attempt }),
-            AgentNews::Lost { why, detail } => {
+            AgentEvent::Ended => self.tell(at, Event::AgentEnded { attempt }),
+            AgentEvent::Lost { why, detail } => {
                 warn!(self.services.log, "the agent was lost"; "call" => %self.context.id,
                     "attempt" => attempt, "why" => why.name(), "error" => detail);
                 self.tell(at, Event::AgentLost { attempt, why });
             }
-            AgentNews::Heard(text) => self.utterance(at, Speaker::Caller, text, None, None),
-            AgentNews::Said { text, event } => self.utterance(at, Speaker::Agent, text, event, None),
-            AgentNews::Corrected { text, event } => {
+            AgentEvent::Heard(text) => self.utterance(at, Speaker::Caller, text, None, None),
+            AgentEvent::Said { text, event } => self.utterance(at, Speaker::Agent, text, event, None),
+            AgentEvent::Corrected { text, event } => {
                 let corrects = self.agent.utterance_of(event);
                 self.utterance(at, Speaker::Agent, text, event, corrects);
             }
-            AgentNews::ToolCalled { id, name, parameters } => {
+            AgentEvent::ToolCalled { id, name, parameters } => {
                 self.tool_called(attempt, at, id, &name, &parameters)
             }
         }
@@ -164,7 +164,7 @@ impl LegPlayer {
         if let Some(refusal) = refusal {
             info!(self.services.log, "a tool of the agent was refused"; "call" => %self.context.id);
             if let Some(audio) = &self.audio {
-                audio.write(attempt, tool_result_text(&id, &refusal, ToolOutcome::Failed));
+                audio.send_to_agent(attempt, tool_result_text(&id, &refusal, ToolOutcome::Failed));
             }
             return;
         }

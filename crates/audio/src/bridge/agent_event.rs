@@ -1,52 +1,52 @@
-//! What an agent's session tells the leg's owner.
+//! What an agent's session reports to the leg's owner.
 
 use precall_call::{AgentLoss, ConversationId, HandoffFailure};
 use serde_json::{Map, Value};
 
-/// One thing that happened. After `Failed`, `Ended` or `Lost` nothing follows.
+/// An event of an agent's session. Nothing follows `Failed`, `Ended` or `Lost`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AgentNews {
-    /// It is there, hears silence, and is not heard.
+pub enum AgentEvent {
+    /// The session is open. The agent hears silence and is not heard.
     Ready(ConversationId),
-    /// It could not be made ready.
+    /// The session could not be opened.
     Failed {
-        /// What is known of it.
+        /// The cause, as far as it is known.
         why: HandoffFailure,
-        /// For people.
+        /// Text for the log.
         detail: String,
     },
-    /// The agent ended the conversation, and its last word was heard.
+    /// The agent ended the conversation, and the caller heard its last word.
     Ended,
-    /// The session is over otherwise.
+    /// The session ended for another reason.
     Lost {
-        /// How.
+        /// The cause.
         why: AgentLoss,
-        /// For people.
+        /// Text for the log.
         detail: String,
     },
-    /// What the caller said, as the provider understood it.
+    /// The caller's words, as the provider transcribed them.
     Heard(String),
-    /// What the agent says: as it was generated, not as it was heard.
+    /// The agent's words as generated; the caller may not have heard all of them.
     Said {
         /// The words.
         text: String,
         /// The provider's number of the answer.
         event: Option<i64>,
     },
-    /// What was heard of an answer that was interrupted.
+    /// The part of an interrupted answer that the caller heard.
     Corrected {
         /// The words.
         text: String,
         /// The provider's number of the answer.
         event: Option<i64>,
     },
-    /// The agent uses a tool of ours and waits for its result.
+    /// The agent called a client tool and waits for its result.
     ToolCalled {
-        /// The provider's id of this use.
+        /// The provider's id of this tool call.
         id: String,
-        /// Of the tool.
+        /// Name of the tool.
         name: String,
-        /// What the model filled in.
+        /// Parameters, as the model filled them in.
         parameters: Map<String, Value>,
     },
 }

@@ -1,32 +1,44 @@
-//! What a session with an agent is opened with.
+//! What opening a session with an agent needs.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use precall_providers::elevenlabs::AgentUrl;
+use tokio::sync::Notify;
 
-use crate::bridge::turn_taking::Opening;
+use crate::bridge::outbox::Outbox;
+use crate::bridge::turn_taking::FirstSpeaker;
 use crate::playlist::Mark;
 
-/// An order to make an agent ready on a leg.
+/// An order to prepare an agent on a leg.
 #[derive(Clone, Debug)]
 pub struct AgentOrder {
-    /// The attempt that it is for: what is told of the session carries it.
+    /// The handoff attempt. Every event of the session carries it.
     pub attempt: u8,
-    /// Where its WebSocket is.
+    /// Address of the agent's WebSocket.
     pub url: AgentUrl,
     /// The first message: voice, variables, first words (`conversation_initiation_client_data`).
     pub initiation: String,
-    /// Told right after it, where there is something to be told: what was said before the agent was lost.
+    /// Sent right after it, if any: what was said before the previous agent was lost.
     pub context: Option<String>,
-    /// A conversation begins when no more than this is left before that mark is heard, or at once where it is not ahead: an agent
-    /// that begins long before it is heard grows impatient with a caller who cannot answer.
+    /// The conversation begins when no more than this time is left before the mark is heard, or at once when the mark
+    /// is not ahead. An agent that begins much earlier grows impatient with a caller who cannot answer.
     pub begins: (Mark, Duration),
     /// Who speaks first.
-    pub opening: Opening,
-    /// After so long without a word that is owed, music.
+    pub first_speaker: FirstSpeaker,
+    /// The caller hears music when the agent had to speak and was silent for this long.
     pub fill_after: Duration,
-    /// After so long, no more waiting.
+    /// The agent is given up when it had to speak and was silent for this long.
     pub give_up_after: Duration,
-    /// Length of a piece of the caller's audio.
+    /// Length of one piece of the caller's audio.
     pub piece: Duration,
+}
+
+/// What an agent's socket needs of its session.
+pub(crate) struct SocketSetup {
+    pub(crate) url: AgentUrl,
+    pub(crate) initiation: String,
+    pub(crate) outbox: Rc<Outbox>,
+    /// Notified when the conversation may begin.
+    pub(crate) begin: Rc<Notify>,
 }

@@ -1,4 +1,4 @@
-//! One session with an agent, as the leg that it is on sees it. It decides what is heard; its socket only carries letters.
+//! One session with an agent: decides what the caller and the agent hear. Its socket only carries messages.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -14,114 +14,117 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::agent_audio::AgentAudio;
 use super::agent_order::AgentOrder;
 use super::caller_audio::CallerAudio;
-use crate::bridge::agent_event::AgentNews;
-use crate::bridge::outbox::{Letter, Letterbox};
-use crate::bridge::turn_taking::{Patience, Turn};
+use crate::bridge::agent_event::AgentEvent;
+use crate::bridge::outbox::{Outbox, OutgoingMessage};
+use crate::bridge::turn_taking::{FirstSpeaker, SilenceAction, TurnTaking};
 use crate::clip::duration_of;
 use crate::codec::transcode::{ToAgent, ToCaller};
-use crate::leg_events::AgentFigures;
+use crate::leg_events::AgentStats;
+use crate::playlist_cursor::silence;
 
-/// How much later than we think the PBX may play what it was sent (3CX facts, section 6(a)).
+/// The PBX may play audio this much later than precall's clock says (3CX facts, section 6(a)).
 const TAIL: Duration = Duration::from_millis(300);
-/// The provider's code for what was asked for and is not allowed (facts, section 4).
-const CONTRACT: u16 = 1008;
-/// Of a message with audio, what is not audio: room for all of it.
-const CHUNK_WORDS: usize = 32;
-/// A conversation that came to its end.
+/// The provider's close code for a request that it does not allow (facts, section 4).
+const POLICY_VIOLATION: u16 = 1008;
+/// Close code of a conversation that ended normally.
 const NORMAL: u16 = 1000;
+/// Room for the JSON around the base64 of an audio message.
+const CHUNK_JSON: usize = 32;
 
-/// How far a session is.
+/// State of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// No word from the agent's side yet.
+    /// The provider has sent nothing yet.
     Opening,
-    /// It is there; what it says waits, what the caller says is not for it.
+    /// The agent is ready: its audio waits, and it does not hear the caller.
     Ready,
-    /// The two hear each other.
+    /// Caller and agent hear each other.
     Connected,
-    /// Somebody else is being called: each hears something else.
+    /// A person is being called: the caller hears music, the agent silence.
     OnHold,
-    /// The agent took its leave; what it said is still being heard.
+    /// The agent ended the conversation; the rest of its audio is played.
     Leaving {
-        /// When its last word will have been heard, once that is known.
+        /// When the caller will have heard its last word; none while audio is left.
         heard_at: Option<Instant>,
     },
-    /// Over.
-    Gone,
+    /// The session is over.
+    Closed,
 }
 
-/// How a socket came to its end.
+/// How a socket ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SocketEnd {
-    /// It never was one, and would not be: refused by status or by what was sent.
+    /// It was refused for good: a 4xx status, or an address that cannot be used.
     Refused(String),
-    /// It broke, was never there in time, or was closed without a code.
+    /// It broke, did not open in time, or was closed without a code.
     Broken(String),
     /// It was closed with this code.
     Closed(u16, String),
 }
 
-/// Voices on both sides, known when the agent has said which formats it speaks.
-struct Voices {
+/// Codecs and the caller's audio. They exist once the provider has said which formats the agent uses.
+struct Codecs {
     to_caller: ToCaller,
     to_agent: ToAgent,
     caller: CallerAudio,
     next_piece: Instant,
 }
 
-/// See the file.
-pub(crate) struct Talk {
+/// A session with an agent on a leg.
+pub(crate) struct AgentSession {
     order: AgentOrder,
     stage: Stage,
-    voices: Option<Voices>,
+    codecs: Option<Codecs>,
     audio: AgentAudio,
-    turn: Turn,
-    /// It was there before the scene came to the mark at which it is expected: it is heard right behind it, and not a lead later.
-    is_expected: bool,
-    /// Until the agent's first word the caller hears what was heard before, and again while it owes one for too long.
-    music: bool,
-    /// Whether any of it was written for the caller.
+    turn: TurnTaking,
+    /// The agent was ready before the playlist reached the agent's mark: its audio follows the mark directly, without
+    /// music.
+    follows_mark: bool,
+    /// The caller hears the playlist: before the agent's first word, and again when the agent is silent for too long.
+    plays_music: bool,
+    /// Some of the agent's audio was written to the caller.
     has_spoken: bool,
-    /// It owes a word once what it has said is heard.
-    owes_next: bool,
+    /// The agent must speak once its queued audio is played.
+    expect_after_audio: bool,
     is_interrupted: bool,
-    letters: Rc<Letterbox>,
-    /// Rung when the conversation may begin.
-    begins: Rc<Notify>,
+    outbox: Rc<Outbox>,
+    /// Notified when the conversation may begin.
+    begin: Rc<Notify>,
     has_begun: bool,
-    /// What the provider said was wrong, right before it closes.
-    complaint: Option<(u16, String)>,
-    news: Vec<AgentNews>,
-    raw: Vec<u8>,
-    to_be_heard: BytesMut,
+    /// The provider's last error message and its code. It sends one right before it closes.
+    provider_error: Option<(u16, String)>,
+    events: Vec<AgentEvent>,
+    // Buffers, reused.
+    decoded: Vec<u8>,
+    to_caller: BytesMut,
     piece: BytesMut,
-    to_be_sent: BytesMut,
+    to_agent: BytesMut,
     text: String,
 }
 
-impl Talk {
+impl AgentSession {
     pub(crate) fn new(order: AgentOrder) -> Self {
-        let turn = Turn::new(order.fill_after, order.give_up_after);
+        let turn = TurnTaking::new(order.fill_after, order.give_up_after);
         Self {
             order,
             stage: Stage::Opening,
-            voices: None,
+            codecs: None,
             audio: AgentAudio::default(),
             turn,
-            is_expected: false,
-            music: true,
+            follows_mark: false,
+            plays_music: true,
             has_spoken: false,
-            owes_next: false,
+            expect_after_audio: false,
             is_interrupted: false,
-            letters: Rc::default(),
-            begins: Rc::default(),
+            outbox: Rc::default(),
+            begin: Rc::default(),
             has_begun: false,
-            complaint: None,
-            news: Vec::new(),
-            raw: Vec::new(),
-            to_be_heard: BytesMut::new(),
+            provider_error: None,
+            events: Vec::new(),
+            decoded: Vec::new(),
+            to_caller: BytesMut::new(),
             piece: BytesMut::new(),
-            to_be_sent: BytesMut::new(),
+            to_agent: BytesMut::new(),
             text: String::new(),
         }
     }
@@ -130,44 +133,44 @@ impl Talk {
         &self.order
     }
 
-    pub(crate) fn letters(&self) -> Rc<Letterbox> {
-        Rc::clone(&self.letters)
+    pub(crate) fn outbox(&self) -> Rc<Outbox> {
+        Rc::clone(&self.outbox)
     }
 
-    pub(crate) fn begins(&self) -> Rc<Notify> {
-        Rc::clone(&self.begins)
+    pub(crate) fn begin_signal(&self) -> Rc<Notify> {
+        Rc::clone(&self.begin)
     }
 
-    /// What there is to be told since the last time.
-    pub(crate) fn take_news(&mut self) -> Vec<AgentNews> {
-        std::mem::take(&mut self.news)
+    /// Takes the events since the last call.
+    pub(crate) fn take_events(&mut self) -> Vec<AgentEvent> {
+        std::mem::take(&mut self.events)
     }
 
-    /// Whether it is over, and its letterbox closed.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.stage == Stage::Gone
+    /// Whether the session is over and its outbox has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.stage == Stage::Closed
     }
 
-    /// How it went so far.
-    pub(crate) fn figures(&self) -> AgentFigures {
+    /// The figures so far.
+    pub(crate) fn stats(&self) -> AgentStats {
         let (agents_turn, callers_turn) = self.turn.silences();
-        let unsent = self.voices.as_ref().map_or(Duration::ZERO, |voices| voices.caller.dropped());
-        AgentFigures {
+        let unsent = self.codecs.as_ref().map_or(Duration::ZERO, |codecs| codecs.caller.dropped());
+        AgentStats {
             agents_turn,
             callers_turn,
-            dropped_to_agent: unsent.saturating_add(self.letters.dropped()),
+            dropped_to_agent: unsent.saturating_add(self.outbox.dropped()),
             dropped_to_caller: self.audio.dropped(),
         }
     }
 
-    /// The conversation may begin: what stands before it will soon have been heard.
+    /// The conversation may begin: little is left to play before it.
     pub(crate) fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.begins.notify_one();
+            self.begin.notify_one();
         }
     }
 
-    /// From here on the two hear each other. Music goes on until the agent's first word.
+    /// Connects caller and agent. Music goes on until the agent's first word.
     pub(crate) fn connect(&mut self, now: Instant) {
         if self.stage != Stage::Ready {
             return;
@@ -176,122 +179,122 @@ impl Talk {
         if self.has_spoken {
             return;
         }
-        self.music = self.order.opening != crate::bridge::turn_taking::Opening::Caller;
+        self.plays_music = self.order.first_speaker != FirstSpeaker::Caller;
         if self.audio.is_empty() {
-            self.turn.opened(self.order.opening, now);
+            self.turn.start(self.order.first_speaker, now);
         }
     }
 
-    /// How much of the scene may be written before the agent is heard, where so much of it is left until its mark. An agent that
-    /// is there in time follows it without the music that the listener would hear until the two are connected.
-    pub(crate) fn scene_until(&mut self, left: Option<Duration>) -> Option<Duration> {
+    /// How much of the playlist may be written before the agent is heard; `left` is the playlist until the agent's
+    /// mark. An agent that is ready in time follows the mark directly, without music until the two are connected.
+    pub(crate) fn playlist_before_agent(&mut self, left: Option<Duration>) -> Option<Duration> {
         if self.stage != Stage::Ready || self.audio.is_empty() {
             return None;
         }
         if left.is_some() {
-            self.is_expected = true;
+            self.follows_mark = true;
         }
         left
     }
 
-    /// Back from hold, where nobody else was reached.
-    pub(crate) fn go_on(&mut self, now: Instant) {
+    /// Ends the hold: the person was not reached.
+    pub(crate) fn resume(&mut self, now: Instant) {
         if self.stage == Stage::OnHold {
             self.stage = Stage::Connected;
-            self.music = true;
+            self.plays_music = true;
         }
         if self.stage == Stage::Connected {
-            self.turn.agent_owes(now);
+            self.turn.expect_agent(now);
         }
     }
 
-    /// Somebody else is being called: the caller hears music, the agent silence.
+    /// Puts the agent on hold: the caller hears music, the agent silence.
     pub(crate) fn hold(&mut self) {
         if self.stage == Stage::Connected {
             self.stage = Stage::OnHold;
             self.audio.clear();
-            self.owes_next = false;
-            self.turn.nothing_is_owed();
+            self.expect_after_audio = false;
+            self.turn.expect_nothing();
         }
     }
 
-    /// Tells the agent something that is not said aloud: a tool's result, or what happened.
-    pub(crate) fn write(&self, word: String) {
-        self.letters.put(Letter::Word(word.into()));
+    /// Sends the agent a message that the caller does not hear: a tool result or context.
+    pub(crate) fn send(&self, message: String) {
+        self.outbox.push(OutgoingMessage::Control(message.into()));
     }
 
-    /// The caller said this. Only who listens hears it.
-    pub(crate) fn hear_caller(&mut self, pcm: &[u8]) {
-        if let (Stage::Connected, Some(voices)) = (self.stage, &mut self.voices) {
-            voices.caller.hear(pcm);
+    /// Takes audio of the caller, whole samples. The agent hears it only while it is connected.
+    pub(crate) fn push_caller_audio(&mut self, pcm: &[u8]) {
+        if let (Stage::Connected, Some(codecs)) = (self.stage, &mut self.codecs) {
+            codecs.caller.push(pcm);
         }
     }
 
-    /// What the caller is to hear next, at most so many bytes; none where it is what the leg's scene has.
+    /// The caller's next audio, at most so many bytes; none when the leg plays its playlist instead.
     pub(crate) fn next_piece(&mut self, bytes: usize) -> Option<Bytes> {
         match self.stage {
             Stage::Connected | Stage::Leaving { .. } => {}
-            Stage::Ready if self.is_expected && !self.audio.is_empty() => {}
-            Stage::Opening | Stage::Ready | Stage::OnHold | Stage::Gone => return None,
+            Stage::Ready if self.follows_mark && !self.audio.is_empty() => {}
+            Stage::Opening | Stage::Ready | Stage::OnHold | Stage::Closed => return None,
         }
         if !self.audio.is_empty() {
             self.has_spoken = true;
-            self.music = false;
-            self.turn.sounded();
+            self.plays_music = false;
+            self.turn.end_silence();
             return Some(self.audio.piece(bytes));
         }
-        if self.music {
+        if self.plays_music {
             return None;
         }
-        let silence = crate::playlist_cursor::silence(bytes);
-        self.turn.silent(crate::clip::duration_of(silence.len()));
+        let silence = silence(bytes);
+        self.turn.add_silence(duration_of(silence.len()));
         Some(silence)
     }
 
-    /// A piece that no connection took whole.
+    /// Puts back the unsent rest of a piece.
     pub(crate) fn give_back(&mut self, pcm: Bytes) {
         self.audio.give_back(pcm);
     }
 
-    /// Whether the caller interrupted what was on its way to them. Said once.
-    pub(crate) fn was_interrupted(&mut self) -> bool {
+    /// Whether the caller interrupted the agent since the last call.
+    pub(crate) fn take_interrupted(&mut self) -> bool {
         std::mem::take(&mut self.is_interrupted)
     }
 
-    /// Whether the agent has something to say that is to be heard now.
-    pub(crate) fn speaks(&self) -> bool {
+    /// Whether there is audio of the agent to play now.
+    pub(crate) fn has_audio_to_play(&self) -> bool {
         self.stage == Stage::Connected && !self.audio.is_empty()
     }
 
-    /// What time brings: a piece of the caller's audio, music for whoever waits too long, the end of the last word. `ahead` is what
-    /// the listener still has.
+    /// Sends a piece of the caller's audio when it is due, starts music when the agent is silent for too long, and ends
+    /// the session after the agent's last word. `ahead` is the written audio that the listener has not heard yet.
     pub(crate) fn tick(&mut self, now: Instant, ahead: Duration) {
         self.send_piece(now);
         match self.stage {
-            Stage::Connected if self.audio.is_empty() => self.wait_for_a_word(now),
+            Stage::Connected if self.audio.is_empty() => self.check_silence(now),
             Stage::Leaving { heard_at: None } if self.audio.is_empty() => {
                 self.stage = Stage::Leaving { heard_at: Some(now + ahead + TAIL) };
             }
-            Stage::Leaving { heard_at: Some(heard_at) } if heard_at <= now => self.end(AgentNews::Ended),
+            Stage::Leaving { heard_at: Some(heard_at) } if heard_at <= now => self.close(AgentEvent::Ended),
             Stage::Opening
             | Stage::Ready
             | Stage::Connected
             | Stage::OnHold
             | Stage::Leaving { .. }
-            | Stage::Gone => {}
+            | Stage::Closed => {}
         }
     }
 
-    fn wait_for_a_word(&mut self, now: Instant) {
-        if std::mem::take(&mut self.owes_next) {
-            self.turn.agent_owes(now);
+    fn check_silence(&mut self, now: Instant) {
+        if std::mem::take(&mut self.expect_after_audio) {
+            self.turn.expect_agent(now);
         }
-        match self.turn.patience(now) {
-            Patience::Fine => {}
-            Patience::Fill => self.music = true,
-            Patience::Stalled => {
-                let detail = format!("nothing was said for {:?}", self.order.give_up_after);
-                self.end(AgentNews::Lost { why: AgentLoss::Stalled, detail });
+        match self.turn.action(now) {
+            SilenceAction::Wait => {}
+            SilenceAction::PlayMusic => self.plays_music = true,
+            SilenceAction::GiveUp => {
+                let detail = format!("the agent said nothing for {:?}", self.order.give_up_after);
+                self.close(AgentEvent::Lost { why: AgentLoss::Stalled, detail });
             }
         }
     }
@@ -299,158 +302,160 @@ impl Talk {
     fn send_piece(&mut self, now: Instant) {
         match self.stage {
             Stage::Ready | Stage::Connected | Stage::OnHold => {}
-            Stage::Opening | Stage::Leaving { .. } | Stage::Gone => return,
+            Stage::Opening | Stage::Leaving { .. } | Stage::Closed => return,
         }
-        let Some(voices) = &mut self.voices else { return };
-        if now < voices.next_piece {
+        let Some(codecs) = &mut self.codecs else { return };
+        if now < codecs.next_piece {
             return;
         }
-        while voices.next_piece <= now {
-            voices.next_piece += self.order.piece;
+        while codecs.next_piece <= now {
+            codecs.next_piece += self.order.piece;
         }
         self.piece.clear();
-        voices.caller.take_due(now, &mut self.piece);
+        codecs.caller.take_due(now, &mut self.piece);
         if self.piece.is_empty() {
             return;
         }
-        self.to_be_sent.clear();
-        voices.to_agent.take(&self.piece, &mut self.to_be_sent);
-        let mut text = String::with_capacity(self.to_be_sent.len() * 4 / 3 + CHUNK_WORDS);
-        write_audio_chunk(&self.to_be_sent, &mut text);
+        self.to_agent.clear();
+        codecs.to_agent.take(&self.piece, &mut self.to_agent);
+        let mut text = String::with_capacity(self.to_agent.len() * 4 / 3 + CHUNK_JSON);
+        write_audio_chunk(&self.to_agent, &mut text);
         let span = duration_of(self.piece.len());
-        self.letters.put(Letter::Audio(text.into(), span));
+        self.outbox.push(OutgoingMessage::Audio(text.into(), span));
     }
 
-    /// The agent's side said something.
-    pub(crate) fn heard(&mut self, text: &str, now: Instant) {
-        if matches!(self.stage, Stage::Leaving { .. } | Stage::Gone) {
+    /// Handles a message of the provider.
+    pub(crate) fn on_message(&mut self, text: &str, now: Instant) {
+        if matches!(self.stage, Stage::Leaving { .. } | Stage::Closed) {
             return;
         }
         match read_agent_message(text) {
-            Ok(message) => self.take(message, now),
-            // One that cannot be read is as good as one that is not known; without the first there is no conversation.
+            Ok(message) => self.handle(message, now),
+            // Later, an unreadable message is ignored like an unknown one; without the first there is no conversation.
             Err(error) if self.stage == Stage::Opening => {
                 let detail = error.to_string();
-                self.end(AgentNews::Failed { why: HandoffFailure::Refused, detail });
+                self.close(AgentEvent::Failed { why: HandoffFailure::Refused, detail });
             }
             Err(_) => {}
         }
     }
 
-    fn take(&mut self, message: AgentMessage<'_>, now: Instant) {
+    fn handle(&mut self, message: AgentMessage<'_>, now: Instant) {
         match message {
             AgentMessage::Begun { conversation, output, input } => {
                 if self.stage != Stage::Opening {
                     return;
                 }
-                self.voices = Some(Voices {
+                self.codecs = Some(Codecs {
                     to_caller: ToCaller::new(output),
                     to_agent: ToAgent::new(input),
                     caller: CallerAudio::new(now),
                     next_piece: now + self.order.piece,
                 });
                 self.stage = Stage::Ready;
-                self.news.push(AgentNews::Ready(conversation));
+                self.events.push(AgentEvent::Ready(conversation));
                 if let Some(context) = self.order.context.take() {
-                    self.write(context);
+                    self.send(context);
                 }
             }
-            AgentMessage::Audio { event, base64 } => self.hear_agent(event, &base64),
+            AgentMessage::Audio { event, base64 } => self.receive_audio(event, &base64),
             AgentMessage::Interrupted { event } => {
                 self.audio.interrupt(event);
                 self.is_interrupted = true;
-                self.owes_next = false;
-                self.turn.nothing_is_owed();
-                if let Some(voices) = &mut self.voices {
-                    voices.to_caller.reset();
+                self.expect_after_audio = false;
+                self.turn.expect_nothing();
+                if let Some(codecs) = &mut self.codecs {
+                    codecs.to_caller.reset();
                 }
             }
             AgentMessage::Ping { event } => {
                 self.text.clear();
                 write_pong(event, &mut self.text);
-                self.letters.put(Letter::Word(Utf8Bytes::from(self.text.as_str())));
+                self.outbox.push(OutgoingMessage::Control(Utf8Bytes::from(self.text.as_str())));
             }
             AgentMessage::Heard { text } => {
-                self.owes_next = true;
-                self.news.push(AgentNews::Heard(text.into()));
+                self.expect_after_audio = true;
+                self.events.push(AgentEvent::Heard(text.into()));
             }
             AgentMessage::Said { text, event } => {
-                self.news.push(AgentNews::Said { text: text.into(), event })
+                self.events.push(AgentEvent::Said { text: text.into(), event });
             }
             AgentMessage::Corrected { text, event } => {
-                self.news.push(AgentNews::Corrected { text: text.into(), event });
+                self.events.push(AgentEvent::Corrected { text: text.into(), event });
             }
             AgentMessage::ToolCalled { id, name, parameters } => {
-                self.owes_next = true;
-                self.news.push(AgentNews::ToolCalled { id, name, parameters });
+                self.expect_after_audio = true;
+                self.events.push(AgentEvent::ToolCalled { id, name, parameters });
             }
             AgentMessage::Failed { code, kind, message } => {
-                self.complaint = Some((code.unwrap_or(0), format!("{kind}: {message}")));
+                self.provider_error = Some((code.unwrap_or(0), format!("{kind}: {message}")));
             }
             AgentMessage::Other => {}
         }
     }
 
-    fn hear_agent(&mut self, event: i64, base64: &str) {
-        // Who is on hold is not heard, and what it says there is not heard later either.
+    fn receive_audio(&mut self, event: i64, base64: &str) {
+        // On hold the caller does not hear the agent, not even later.
         if self.stage == Stage::OnHold || self.audio.is_interrupted(event) {
             return;
         }
-        let Some(voices) = &mut self.voices else { return };
-        self.raw.clear();
-        if STANDARD.decode_vec(base64, &mut self.raw).is_err() {
+        let Some(codecs) = &mut self.codecs else { return };
+        self.decoded.clear();
+        if STANDARD.decode_vec(base64, &mut self.decoded).is_err() {
             return;
         }
-        voices.to_caller.take(&self.raw, &mut self.to_be_heard);
-        let pcm = self.to_be_heard.split().freeze();
+        codecs.to_caller.take(&self.decoded, &mut self.to_caller);
+        let pcm = self.to_caller.split().freeze();
         if !pcm.is_empty() {
-            self.owes_next = false;
-            self.turn.nothing_is_owed();
-            self.audio.say(event, pcm);
+            self.expect_after_audio = false;
+            self.turn.expect_nothing();
+            self.audio.push(event, pcm);
         }
     }
 
-    /// Its socket is closed.
-    pub(crate) fn closed(&mut self, end: SocketEnd) {
+    /// The socket has closed.
+    pub(crate) fn on_closed(&mut self, end: SocketEnd) {
         let (code, said) = match &end {
-            SocketEnd::Refused(why) => (Some(CONTRACT), why.clone()),
+            SocketEnd::Refused(why) => (Some(POLICY_VIOLATION), why.clone()),
             SocketEnd::Broken(why) => (None, why.clone()),
             SocketEnd::Closed(code, why) => (Some(*code), why.clone()),
         };
-        let (code, detail) = match self.complaint.take() {
-            Some((0, complaint)) => (code, complaint),
-            Some((complained, complaint)) => (Some(complained), complaint),
+        // The provider's error message says more than the close frame. Its code 0 stands for none.
+        let (code, detail) = match self.provider_error.take() {
+            Some((0, error)) => (code, error),
+            Some((error_code, error)) => (Some(error_code), error),
             None => (code, said),
         };
         match (self.stage, code) {
-            (Stage::Gone | Stage::Leaving { .. }, _) => {}
-            (Stage::Opening, Some(CONTRACT)) => {
-                self.end(AgentNews::Failed { why: HandoffFailure::Refused, detail });
+            (Stage::Closed | Stage::Leaving { .. }, _) => {}
+            (Stage::Opening, Some(POLICY_VIOLATION)) => {
+                self.close(AgentEvent::Failed { why: HandoffFailure::Refused, detail });
             }
-            (Stage::Opening, _) => self.end(AgentNews::Failed { why: HandoffFailure::Unknown, detail }),
-            // It took its leave: what it said is heard first. Whoever leaves before anybody heard a word was not there.
+            (Stage::Opening, _) => self.close(AgentEvent::Failed { why: HandoffFailure::Unknown, detail }),
+            // The agent ended the conversation: the caller hears its last words first. An agent in `Ready` was not heard
+            // yet, so it counts as lost.
             (Stage::Connected, Some(NORMAL)) => self.stage = Stage::Leaving { heard_at: None },
-            (Stage::OnHold, Some(NORMAL)) => self.end(AgentNews::Ended),
-            (Stage::Ready | Stage::Connected | Stage::OnHold, Some(CONTRACT)) => {
-                self.end(AgentNews::Lost { why: AgentLoss::Refused, detail });
+            (Stage::OnHold, Some(NORMAL)) => self.close(AgentEvent::Ended),
+            (Stage::Ready | Stage::Connected | Stage::OnHold, Some(POLICY_VIOLATION)) => {
+                self.close(AgentEvent::Lost { why: AgentLoss::Refused, detail });
             }
             (Stage::Ready | Stage::Connected | Stage::OnHold, _) => {
-                self.end(AgentNews::Lost { why: AgentLoss::Lost, detail });
+                self.close(AgentEvent::Lost { why: AgentLoss::Lost, detail });
             }
         }
     }
 
-    fn end(&mut self, news: AgentNews) {
-        self.stage = Stage::Gone;
+    fn close(&mut self, event: AgentEvent) {
+        self.stage = Stage::Closed;
         self.audio.clear();
-        self.letters.end();
-        self.news.push(news);
+        self.outbox.end();
+        self.events.push(event);
     }
 }
 
-impl Drop for Talk {
-    /// Whoever lets go of it, its socket is closed.
+impl Drop for AgentSession {
+    /// Closes the socket.
     fn drop(&mut self) {
-        self.letters.end();
+        self.outbox.end();
     }
 }

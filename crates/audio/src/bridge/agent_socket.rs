@@ -1,84 +1,74 @@
-//! The agent's WebSocket: opened in its own time, then letters one way and messages the other, until either side ends it.
+//! The agent's WebSocket: opens it, then carries messages both ways until either side closes it.
 
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use precall_providers::elevenlabs::AgentUrl;
 use precall_providers::tls_roots::TlsRoots;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, client::IntoClientRequest};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use crate::bridge::agent_order::SocketSetup;
 use crate::bridge::agent_session::SocketEnd;
-use crate::bridge::outbox::Letterbox;
 use crate::leg::Leg;
 use crate::net::socket::{Address, Socket};
 
-/// TCP and TLS together.
+/// For TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// From the upgrade to the provider's answer.
+/// From the upgrade request to the provider's answer.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(5);
-/// From our first message to the provider's.
+/// From precall's first message to the provider's.
 const BEGIN_WITHIN: Duration = Duration::from_secs(5);
-/// A socket that does not take a letter for so long leads nowhere.
+/// A socket that does not take a message within this time is dead.
 const SEND_WITHIN: Duration = Duration::from_secs(3);
-/// What a farewell may take.
-const FAREWELL_WITHIN: Duration = Duration::from_millis(250);
-/// As the provider's own clients set it (facts, section 4).
+/// For closing the WebSocket properly.
+const CLOSE_WITHIN: Duration = Duration::from_millis(250);
+/// As in the provider's own clients (facts, section 4).
 const MESSAGE_MAX: usize = 16 * 1024 * 1024;
-/// Of what is read at once: an idle conversation's share of memory.
+/// Kept small: every conversation holds one, also an idle one.
 const READ_BUFFER: usize = 4 * 1024;
-/// Letters that are not taken, in the library's own buffer.
+/// Unsent messages in the library's own buffer.
 const WRITE_BUFFER_MAX: usize = 256 * 1024;
 
 type AgentSocket = WebSocketStream<Socket>;
 
-/// Serves one attempt's session on this leg until it ends. What comes is told to the leg's talk.
+/// Serves the session of one attempt on this leg until it ends. Passes what the agent sends to the leg.
 pub(crate) async fn serve(leg: &Leg, attempt: u8, trust: Option<&TlsRoots>) {
-    let Some(plan) = leg.session_plan(attempt) else { return };
-    let end = converse(leg, attempt, plan, trust).await;
-    leg.session_closed(attempt, end);
+    let Some(setup) = leg.socket_setup(attempt) else { return };
+    let end = converse(leg, attempt, setup, trust).await;
+    leg.socket_closed(attempt, end);
 }
 
-/// What a session needs of its talk.
-pub(crate) struct Plan {
-    pub(crate) url: AgentUrl,
-    pub(crate) initiation: String,
-    pub(crate) letters: Rc<Letterbox>,
-    pub(crate) begins: Rc<tokio::sync::Notify>,
-}
-
-async fn converse(leg: &Leg, attempt: u8, plan: Plan, trust: Option<&TlsRoots>) -> SocketEnd {
-    // On the heap: what opening needs is not to be a part of a task that lives as long as its call.
-    let mut socket = match Box::pin(open(&plan, trust)).await {
+async fn converse(leg: &Leg, attempt: u8, setup: SocketSetup, trust: Option<&TlsRoots>) -> SocketEnd {
+    // Boxed: the state of opening must not enlarge a task that lives as long as the call.
+    let mut socket = match Box::pin(open(&setup, trust)).await {
         Ok(socket) => socket,
         Err(end) => return end,
     };
     let first = timeout(BEGIN_WITHIN, socket.next()).await;
     let Ok(first) = first else { return SocketEnd::Broken("the agent did not begin in time".to_owned()) };
-    if let Some(end) = hear(leg, attempt, first) {
+    if let Some(end) = receive(leg, attempt, first) {
         return end;
     }
     loop {
         tokio::select! {
             biased;
-            letter = plan.letters.next() => {
-                let Some(letter) = letter else {
-                    let _late = timeout(FAREWELL_WITHIN, take_leave(&mut socket)).await;
-                    return SocketEnd::Broken("it was given up".to_owned());
+            message = setup.outbox.next() => {
+                let Some(message) = message else {
+                    let _late = timeout(CLOSE_WITHIN, close(&mut socket)).await;
+                    return SocketEnd::Broken("precall closed the session".to_owned());
                 };
-                match timeout(SEND_WITHIN, socket.send(Message::Text(letter))).await {
+                match timeout(SEND_WITHIN, socket.send(Message::Text(message))).await {
                     Ok(Ok(())) => {}
-                    // What it said last is still to be read: why it closed.
+                    // The agent's last messages are still unread: they say why it closed.
                     Ok(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_))) => {}
                     Ok(Err(error)) => return SocketEnd::Broken(error.to_string()),
                     Err(_) => return SocketEnd::Broken("the agent takes no audio".to_owned()),
                 }
             }
             message = socket.next() => {
-                if let Some(end) = hear(leg, attempt, message) {
+                if let Some(end) = receive(leg, attempt, message) {
                     return end;
                 }
             }
@@ -86,23 +76,24 @@ async fn converse(leg: &Leg, attempt: u8, plan: Plan, trust: Option<&TlsRoots>) 
     }
 }
 
-/// Closes, and reads on until the other side has closed too: a connection that is dropped with something unread is reset, and
-/// the farewell may be lost with it.
-async fn take_leave(socket: &mut AgentSocket) {
-    let farewell = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-    if socket.close(Some(farewell)).await.is_ok() {
+/// Closes, and reads until the other side has closed too. A connection dropped with unread data is reset, and the close
+/// frame may be lost with it.
+async fn close(socket: &mut AgentSocket) {
+    let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+    if socket.close(Some(frame)).await.is_ok() {
         while let Some(Ok(_)) = socket.next().await {}
     }
 }
 
-/// Everything that takes time is done before the conversation begins, and the first message goes right after the upgrade.
-async fn open(plan: &Plan, trust: Option<&TlsRoots>) -> Result<AgentSocket, SocketEnd> {
-    let url = plan.url.expose();
+/// Connects, waits until the conversation may begin, upgrades and sends the first message. The slow part, TCP and TLS,
+/// is done before the conversation begins.
+async fn open(setup: &SocketSetup, trust: Option<&TlsRoots>) -> Result<AgentSocket, SocketEnd> {
+    let url = setup.url.expose();
     let trust = match url.scheme() {
         "wss" => Some(trust.ok_or_else(|| SocketEnd::Refused("this host trusts no authority".to_owned()))?),
         _ => None,
     };
-    let address = Address::of(url, trust)
+    let address = Address::from_url(url, trust)
         .ok_or_else(|| SocketEnd::Refused("the agent's address names no host".to_owned()))?;
     let broken = |error: &dyn std::fmt::Display| SocketEnd::Broken(error.to_string());
     let socket = timeout(CONNECT_WITHIN, address.connect())
@@ -111,8 +102,8 @@ async fn open(plan: &Plan, trust: Option<&TlsRoots>) -> Result<AgentSocket, Sock
         .map_err(|error| broken(&error))?;
     tokio::select! {
         biased;
-        () = plan.begins.notified() => {}
-        () = plan.letters.ended() => return Err(SocketEnd::Broken("it was given up".to_owned())),
+        () = setup.begin.notified() => {}
+        () = setup.outbox.ended() => return Err(SocketEnd::Broken("precall closed the session".to_owned())),
     }
     let request = url.as_str().into_client_request().map_err(|error| refused(&error))?;
     let config = WebSocketConfig::default()
@@ -123,9 +114,9 @@ async fn open(plan: &Plan, trust: Option<&TlsRoots>) -> Result<AgentSocket, Sock
         .max_frame_size(Some(MESSAGE_MAX));
     let upgraded = timeout(UPGRADE_WITHIN, client_async_with_config(request, socket, Some(config))).await;
     let (mut socket, _) = upgraded
-        .map_err(|_| SocketEnd::Broken("the agent was not there in time".to_owned()))?
+        .map_err(|_| SocketEnd::Broken("the agent's host did not answer the upgrade in time".to_owned()))?
         .map_err(|error| refused(&error))?;
-    let initiation = Message::Text(Utf8Bytes::from(plan.initiation.as_str()));
+    let initiation = Message::Text(Utf8Bytes::from(setup.initiation.as_str()));
     timeout(SEND_WITHIN, socket.send(initiation))
         .await
         .map_err(|_| SocketEnd::Broken("the agent takes no message".to_owned()))?
@@ -133,13 +124,13 @@ async fn open(plan: &Plan, trust: Option<&TlsRoots>) -> Result<AgentSocket, Sock
     Ok(socket)
 }
 
-/// A client error is an answer that stays the same; anything else may be luck.
+/// A 4xx status will not change, so it is a refusal. Any other error may pass.
 fn refused(error: &Error) -> SocketEnd {
     match error {
         Error::Http(response) if response.status().is_client_error() => {
             SocketEnd::Refused(format!("the agent was refused with status {}", response.status().as_u16()))
         }
-        // The address is not part of what anybody is told: its signature opens a conversation.
+        // These errors would print the address, whose signature opens a conversation.
         Error::Url(_) | Error::HttpFormat(_) => {
             SocketEnd::Refused("the agent's address cannot be used".to_owned())
         }
@@ -147,11 +138,11 @@ fn refused(error: &Error) -> SocketEnd {
     }
 }
 
-/// Tells the leg, or how the socket ended.
-fn hear(leg: &Leg, attempt: u8, message: Option<Result<Message, Error>>) -> Option<SocketEnd> {
+/// Passes a message to the leg. Returns how the socket ended, if it did.
+fn receive(leg: &Leg, attempt: u8, message: Option<Result<Message, Error>>) -> Option<SocketEnd> {
     match message {
         Some(Ok(Message::Text(text))) => {
-            leg.agent_said(attempt, &text, Instant::now());
+            leg.agent_message(attempt, &text, Instant::now());
             None
         }
         Some(Ok(Message::Close(Some(frame)))) => {
@@ -160,7 +151,7 @@ fn hear(leg: &Leg, attempt: u8, message: Option<Result<Message, Error>>) -> Opti
         Some(Ok(Message::Close(None))) | None => {
             Some(SocketEnd::Broken("it was closed without a code".to_owned()))
         }
-        // Pings are answered by the library, and the provider sends nothing else.
+        // The library answers pings; the provider sends no other kinds.
         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => None,
         Some(Err(error)) => Some(SocketEnd::Broken(error.to_string())),
     }

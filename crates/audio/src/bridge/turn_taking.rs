@@ -1,4 +1,4 @@
-//! Whose turn it is to speak in a bridged conversation, and how long it was silent.
+//! Who must speak in a conversation between caller and agent, and how long each was silent.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -6,118 +6,121 @@ use std::time::{Duration, Instant};
 
 use precall_call::Silence;
 
-/// An agent whose first words are its own may have none, and then waits for the caller: after so long it is taken to.
+/// With [`FirstSpeaker::Unknown`] the agent may have no first message. After this time it is taken to wait for the
+/// caller.
 const FIRST_WORD: Duration = Duration::from_secs(3);
 
-/// What is to be done about an agent that says nothing.
+/// What to do while the agent is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// Nothing: it need not speak, or has time left.
-    Fine,
-    /// The caller hears music meanwhile.
-    Fill,
-    /// It will not speak any more.
-    Stalled,
+pub(crate) enum SilenceAction {
+    /// Nothing: the agent need not speak, or has time left.
+    Wait,
+    /// Play music to the caller.
+    PlayMusic,
+    /// End the session: the agent has stalled.
+    GiveUp,
 }
 
 /// Who speaks first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opening {
-    /// The agent, by our words.
+pub enum FirstSpeaker {
+    /// The agent: precall sent its first message.
     Agent,
     /// The caller.
     Caller,
-    /// Whatever the agent's own settings say.
+    /// The agent's own settings decide.
     Unknown,
 }
 
-/// See the file. Times by whoever asks.
+/// Tracks whether the agent must speak, and sums up silences.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub(crate) struct TurnTaking {
     fill_after: Duration,
     give_up_after: Duration,
-    owed: Option<Owed>,
+    /// Since when the agent must speak; none when it need not.
+    expected: Option<Expected>,
     agents: Silence,
     callers: Silence,
-    /// The silence that is going on.
+    /// Length of the present silence.
     present: Duration,
-    was_owed: bool,
+    /// Whether the present silence is the agent's.
+    is_agents: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Owed {
+struct Expected {
     since: Instant,
-    opening: Opening,
+    first_speaker: FirstSpeaker,
 }
 
-impl Turn {
-    /// Music after the first span, an end after the second.
+impl TurnTaking {
+    /// Music after the first time, giving up after the second.
     #[must_use]
-    pub fn new(fill_after: Duration, give_up_after: Duration) -> Self {
+    pub(crate) fn new(fill_after: Duration, give_up_after: Duration) -> Self {
         Self {
             fill_after,
             give_up_after,
-            owed: None,
+            expected: None,
             agents: Silence::default(),
             callers: Silence::default(),
             present: Duration::ZERO,
-            was_owed: false,
+            is_agents: false,
         }
     }
 
-    /// The two were put together.
-    pub fn opened(&mut self, opening: Opening, now: Instant) {
-        self.owed = match opening {
-            Opening::Agent | Opening::Unknown => Some(Owed { since: now, opening }),
-            Opening::Caller => None,
+    /// Caller and agent were connected.
+    pub(crate) fn start(&mut self, first_speaker: FirstSpeaker, now: Instant) {
+        self.expected = match first_speaker {
+            FirstSpeaker::Agent | FirstSpeaker::Unknown => Some(Expected { since: now, first_speaker }),
+            FirstSpeaker::Caller => None,
         };
     }
 
-    /// The caller said something, or the agent was told something it has to answer.
-    pub fn agent_owes(&mut self, now: Instant) {
-        self.owed.get_or_insert(Owed { since: now, opening: Opening::Agent });
+    /// The agent must speak: the caller said something, or precall sent a message that needs an answer.
+    pub(crate) fn expect_agent(&mut self, now: Instant) {
+        self.expected.get_or_insert(Expected { since: now, first_speaker: FirstSpeaker::Agent });
     }
 
-    /// The agent speaks, or the caller does again: nothing is owed.
-    pub fn nothing_is_owed(&mut self) {
-        self.owed = None;
+    /// The agent need not speak: it does already, or the caller speaks again.
+    pub(crate) fn expect_nothing(&mut self) {
+        self.expected = None;
     }
 
-    /// What is to be done while nothing of the agent's is left to be heard.
-    pub fn patience(&mut self, now: Instant) -> Patience {
-        let Some(owed) = self.owed else { return Patience::Fine };
-        let waited = now.saturating_duration_since(owed.since);
-        if owed.opening == Opening::Unknown && waited >= FIRST_WORD {
-            self.owed = None;
-            return Patience::Fine;
+    /// What to do now that none of the agent's audio is left to play.
+    pub(crate) fn action(&mut self, now: Instant) -> SilenceAction {
+        let Some(expected) = self.expected else { return SilenceAction::Wait };
+        let waited = now.saturating_duration_since(expected.since);
+        if expected.first_speaker == FirstSpeaker::Unknown && waited >= FIRST_WORD {
+            self.expected = None;
+            return SilenceAction::Wait;
         }
         if waited >= self.give_up_after {
-            return Patience::Stalled;
+            return SilenceAction::GiveUp;
         }
-        if waited >= self.fill_after { Patience::Fill } else { Patience::Fine }
+        if waited >= self.fill_after { SilenceAction::PlayMusic } else { SilenceAction::Wait }
     }
 
-    /// So much silence was written for the caller.
-    pub fn silent(&mut self, span: Duration) {
-        let is_owed = self.owed.is_some();
-        if self.was_owed != is_owed {
+    /// Counts silence that was written to the caller.
+    pub(crate) fn add_silence(&mut self, span: Duration) {
+        let is_agents = self.expected.is_some();
+        if self.is_agents != is_agents {
             self.present = Duration::ZERO;
-            self.was_owed = is_owed;
+            self.is_agents = is_agents;
         }
         self.present += span;
-        let silence = if is_owed { &mut self.agents } else { &mut self.callers };
+        let silence = if is_agents { &mut self.agents } else { &mut self.callers };
         silence.total += span;
         silence.longest = silence.longest.max(self.present);
     }
 
-    /// Something was written that is to be heard.
-    pub fn sounded(&mut self) {
+    /// The agent's audio was written to the caller: the present silence ends.
+    pub(crate) fn end_silence(&mut self) {
         self.present = Duration::ZERO;
     }
 
-    /// Silence while the agent owed a word, and while it did not.
+    /// Silence while the agent had to speak, and while it had not.
     #[must_use]
-    pub fn silences(&self) -> (Silence, Silence) {
+    pub(crate) fn silences(&self) -> (Silence, Silence) {
         (self.agents, self.callers)
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_clip_is_whole_samples_and_knows_how_long_it_is() {
+fn a_clip_holds_whole_samples_and_has_their_duration() {
     let clip = Clip::new(vec![1_u8; 321]);
     assert_eq!(clip.pcm().len(), 320);
     assert_eq!(clip.duration(), Duration::from_millis(20));
@@ -12,10 +12,10 @@ fn a_clip_is_whole_samples_and_knows_how_long_it_is() {
 }
 
 #[test]
-fn bytes_and_spans_agree() {
+fn bytes_and_durations_convert_both_ways() {
     assert_eq!(bytes_within(Duration::from_millis(60)), 960);
     assert_eq!(bytes_within(Duration::from_micros(124)), 0);
     assert_eq!(bytes_within(Duration::from_micros(249)), 2);
     assert_eq!(duration_of(bytes_within(Duration::from_secs(3600))), Duration::from_secs(3600));
-    assert_eq!(bytes_within(Duration::MAX) % SAMPLE, 0, "no overflow either");
+    assert_eq!(bytes_within(Duration::MAX) % SAMPLE, 0, "no overflow");
 }

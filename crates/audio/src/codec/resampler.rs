@@ -1,30 +1,30 @@
-//! One live stream from one sample rate to another, in blocks short enough that nobody hears the delay.
+//! Resamples a live stream, in blocks short enough for an inaudible delay.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
-/// Of a telephone.
-pub const RATE: u32 = 8_000;
-/// Blocks a second: 10 ms of audio are transformed together, and the filter delays by half of that.
+/// Sample rate of a leg, in samples a second.
+pub(crate) const RATE: u32 = 8_000;
+/// Blocks a second: 10 ms per block. The filter delays by half a block.
 const BLOCKS: u32 = 100;
 
-/// The rates cannot be converted into each other; nobody who speaks uses such a one.
+/// No filter can be built for these rates. The provider uses no such rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadRate;
+pub(crate) struct BadRate;
 
-/// See the file.
-pub struct StreamRate {
+/// Resamples one live channel.
+pub(crate) struct StreamResampler {
     filter: Fft<f32>,
     waiting: Vec<f32>,
     block: Vec<f32>,
 }
 
-impl StreamRate {
-    /// None where nothing is to be converted.
+impl StreamResampler {
+    /// A resampler between two rates; none when they are equal.
     ///
     /// # Errors
     /// When no filter can be built for these rates.
-    pub fn between(from: u32, to: u32) -> Result<Option<Self>, BadRate> {
+    pub(crate) fn between(from: u32, to: u32) -> Result<Option<Self>, BadRate> {
         if from == to {
             return Ok(None);
         }
@@ -37,13 +37,13 @@ impl StreamRate {
         Ok(Some(Self { filter, waiting: Vec::new(), block }))
     }
 
-    /// Takes a sample.
-    pub fn push(&mut self, sample: i16) {
+    /// Appends a sample.
+    pub(crate) fn push(&mut self, sample: i16) {
         self.waiting.push(f32::from(sample) / 32_768.0);
     }
 
-    /// Hands over what can be converted of what was taken.
-    pub fn convert(&mut self, mut out: impl FnMut(i16)) {
+    /// Passes the samples that can be converted so far to `out`.
+    pub(crate) fn convert(&mut self, mut out: impl FnMut(i16)) {
         let frames = self.filter.input_frames_next();
         let mut done = 0_usize;
         while let Some(input) = self.waiting.get(done..done.saturating_add(frames)) {
@@ -57,21 +57,21 @@ impl StreamRate {
             };
             if let Ok((_, written)) = self.filter.process_into_buffer(&input, &mut output, None) {
                 for sample in self.block.iter().take(written) {
-                    out(quantised(*sample));
+                    out(to_i16(*sample));
                 }
             }
         }
         self.waiting.drain(..done);
     }
 
-    /// Forgets what it has heard.
-    pub fn reset(&mut self) {
+    /// Drops all samples and the filter's history.
+    pub(crate) fn reset(&mut self) {
         self.waiting.clear();
         self.filter.reset();
     }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "a float beyond the range becomes the nearest sample")]
-fn quantised(sample: f32) -> i16 {
+fn to_i16(sample: f32) -> i16 {
     (sample * 32_768.0).round() as i16
 }

@@ -1,66 +1,66 @@
-//! Between a leg's audio, PCM of 8 kHz, and the agent's: nothing where both are the same, else mu-law and resampling by libraries, with
-//! the state that a stream of pieces needs.
+//! Converts between a leg's audio, PCM of 8 kHz, and the agent's format: mu-law and other rates. Equal formats pass
+//! through.
 
 use audio_codec_algorithms::{decode_ulaw, encode_ulaw};
 use bytes::{BufMut, BytesMut};
 use precall_providers::elevenlabs::AudioFormat;
 
 use crate::clip::SAMPLE;
-use crate::codec::resampler::{RATE, StreamRate};
+use crate::codec::resampler::{RATE, StreamResampler};
 
-/// From the agent to the caller.
-pub struct ToCaller(Path);
+/// Converts the agent's audio for the caller.
+pub(crate) struct ToCaller(Transcoder);
 
-/// From the caller to the agent.
-pub struct ToAgent(Path);
+/// Converts the caller's audio for the agent.
+pub(crate) struct ToAgent(Transcoder);
 
-/// One direction. What does not make a whole sample yet waits for the next piece.
-struct Path {
+/// One direction. Half a sample at the end of a piece waits for the next piece.
+struct Transcoder {
     from: AudioFormat,
     to: AudioFormat,
-    rate: Option<StreamRate>,
+    rate: Option<StreamResampler>,
     half: Option<u8>,
 }
 
 impl ToCaller {
-    /// From what the agent speaks.
+    /// `from` is the agent's output format.
     #[must_use]
-    pub fn new(from: AudioFormat) -> Self {
-        Self(Path::new(from, AudioFormat::Pcm(RATE)))
+    pub(crate) fn new(from: AudioFormat) -> Self {
+        Self(Transcoder::new(from, AudioFormat::Pcm(RATE)))
     }
 
-    /// Appends a piece as a leg takes it.
-    pub fn take(&mut self, piece: &[u8], out: &mut BytesMut) {
+    /// Converts a piece and appends it to `out`, as 8 kHz PCM.
+    pub(crate) fn take(&mut self, piece: &[u8], out: &mut BytesMut) {
         self.0.take(piece, out);
     }
 
-    /// Forgets what waits for more: it was interrupted.
-    pub fn reset(&mut self) {
+    /// Drops partly converted audio, after an interruption.
+    pub(crate) fn reset(&mut self) {
         self.0.reset();
     }
 }
 
 impl ToAgent {
-    /// To what the agent hears.
+    /// `to` is the agent's input format.
     #[must_use]
-    pub fn new(to: AudioFormat) -> Self {
-        Self(Path::new(AudioFormat::Pcm(RATE), to))
+    pub(crate) fn new(to: AudioFormat) -> Self {
+        Self(Transcoder::new(AudioFormat::Pcm(RATE), to))
     }
 
-    /// Appends a piece as the agent takes it.
-    pub fn take(&mut self, piece: &[u8], out: &mut BytesMut) {
+    /// Converts a piece and appends it to `out`, in the agent's format.
+    pub(crate) fn take(&mut self, piece: &[u8], out: &mut BytesMut) {
         self.0.take(piece, out);
     }
 }
 
-impl Path {
+impl Transcoder {
     fn new(from: AudioFormat, to: AudioFormat) -> Self {
         let rate_of = |format| match format {
             AudioFormat::Pcm(rate) => rate,
             AudioFormat::Ulaw => RATE,
         };
-        // The provider's rates can all be converted: a test goes through them.
-        let rate = StreamRate::between(rate_of(from), rate_of(to)).ok().flatten();
+        // All rates of the provider can be converted; a test checks each.
+        let rate = StreamResampler::between(rate_of(from), rate_of(to)).ok().flatten();
         Self { from, to, rate, half: None }
     }
 
@@ -75,7 +75,7 @@ impl Path {
         match self.from {
             AudioFormat::Ulaw => {
                 for byte in piece {
-                    self.sample(decode_ulaw(*byte), out);
+                    self.push_sample(decode_ulaw(*byte), out);
                 }
             }
             AudioFormat::Pcm(_) => self.take_pcm(piece, out),
@@ -86,7 +86,7 @@ impl Path {
     fn take_pcm(&mut self, mut piece: &[u8], out: &mut BytesMut) {
         if let (Some(low), Some((high, rest))) = (self.half, piece.split_first()) {
             self.half = None;
-            self.sample(i16::from_le_bytes([low, *high]), out);
+            self.push_sample(i16::from_le_bytes([low, *high]), out);
             piece = rest;
         }
         let (samples, rest) = piece.as_chunks::<SAMPLE>();
@@ -95,11 +95,11 @@ impl Path {
             return out.extend_from_slice(samples.as_flattened());
         }
         for sample in samples {
-            self.sample(i16::from_le_bytes(*sample), out);
+            self.push_sample(i16::from_le_bytes(*sample), out);
         }
     }
 
-    fn sample(&mut self, sample: i16, out: &mut BytesMut) {
+    fn push_sample(&mut self, sample: i16, out: &mut BytesMut) {
         match &mut self.rate {
             Some(rate) => rate.push(sample),
             None => put(self.to, sample, out),

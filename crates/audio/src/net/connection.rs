@@ -1,4 +1,4 @@
-//! A connection to the PBX: TCP, TLS when its address says so, and HTTP/1.1 on it, for one audio stream.
+//! One connection to the PBX: TCP, TLS for an https address, and HTTP/1.1 on it, for one audio stream.
 
 use std::io;
 use std::path::Path;
@@ -17,25 +17,26 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::socket::{Address, Socket};
-use crate::MediaError;
-use crate::net::upload_body::{Outlet, OutletBody};
+use crate::error::MediaError;
+use crate::net::upload_body::{RequestBody, UploadBody};
 
-/// TCP and TLS together.
+/// For TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// Of the caller's audio and of answers, a connection. The head of an answer must fit; audio comes in pieces of some 320 bytes.
+/// Read buffer of a connection. The head of an answer must fit; audio comes in chunks of about 320 bytes.
 const READ_BUFFER: usize = 4 * 1024;
 
-/// How the PBX is reached.
+/// How to reach the PBX.
 #[derive(Clone)]
-pub(crate) struct Route {
+pub(crate) struct PbxEndpoint {
     base: Url,
     address: Address,
     authority: HeaderValue,
 }
 
-impl Route {
-    pub(crate) fn to(base: &Url, extra_ca: Option<&Path>) -> Result<Self, MediaError> {
+impl PbxEndpoint {
+    /// The PBX at an http or https address. `extra_ca` is a PEM file of certificates to trust as well.
+    pub(crate) fn new(base: &Url, extra_ca: Option<&Path>) -> Result<Self, MediaError> {
         let host = base.host().ok_or(MediaError::Base)?;
         let authority = base.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
         let authority = HeaderValue::try_from(authority).map_err(|_| MediaError::Base)?;
@@ -44,7 +45,7 @@ impl Route {
             "https" => Some(TlsRoots::load(extra_ca).map_err(|error| MediaError::Tls(error.to_string()))?),
             _another => return Err(MediaError::Base),
         };
-        let address = Address::of(base, trust.as_ref()).ok_or(MediaError::Base)?;
+        let address = Address::from_url(base, trust.as_ref()).ok_or(MediaError::Base)?;
         Ok(Self { base: base.clone(), address, authority })
     }
 
@@ -53,7 +54,7 @@ impl Route {
         self.authority.clone()
     }
 
-    /// The path of a leg's streams, below the base's own.
+    /// The path of a leg's streams, below the path of the base address.
     pub(crate) fn stream_path(&self, leg: &LegAddress) -> Result<hyper::Uri, MediaError> {
         let mut url = self.base.clone();
         let participant = leg.participant.to_string();
@@ -67,32 +68,32 @@ impl Route {
         url.path().parse().map_err(|_| MediaError::Base)
     }
 
-    /// A new connection, ready for a request.
-    pub(crate) async fn connect(&self) -> io::Result<Line> {
-        tokio::time::timeout(CONNECT_WITHIN, self.connect_somehow())
+    /// Opens a connection, ready for a request.
+    pub(crate) async fn connect(&self) -> io::Result<AudioConnection> {
+        tokio::time::timeout(CONNECT_WITHIN, self.connect_without_limit())
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    async fn connect_somehow(&self) -> io::Result<Line> {
+    async fn connect_without_limit(&self) -> io::Result<AudioConnection> {
         let socket = self.address.connect().await?;
-        let outlet = Rc::new(Outlet::new());
-        let wire = Wire { socket, outlet: Rc::clone(&outlet) };
+        let upload = Rc::new(UploadBody::new());
+        let socket = UploadSocket { socket, upload: Rc::clone(&upload) };
         let (sender, connection) = Builder::new()
             .read_buf_exact_size(Some(READ_BUFFER))
-            .handshake(TokioIo::new(wire))
+            .handshake(TokioIo::new(socket))
             .await
             .map_err(io::Error::other)?;
-        // How it ends is told to whoever sent the request.
+        // The sender of the request gets the error too, so it is dropped here.
         let driver = Driver(tokio::task::spawn_local(async { drop(connection.await) }));
-        Ok(Line { sender, outlet, _driver: driver })
+        Ok(AudioConnection { sender, upload, _driver: driver })
     }
 }
 
-/// A connection and its outlet. Dropping it closes the socket.
-pub(crate) struct Line {
-    pub(crate) sender: SendRequest<OutletBody>,
-    pub(crate) outlet: Rc<Outlet>,
+/// An open connection and the body of its upload. Dropping it closes the socket.
+pub(crate) struct AudioConnection {
+    pub(crate) sender: SendRequest<RequestBody>,
+    pub(crate) upload: Rc<UploadBody>,
     _driver: Driver,
 }
 
@@ -104,26 +105,26 @@ impl Drop for Driver {
     }
 }
 
-/// The socket, telling the outlet what it takes.
-struct Wire {
+/// The socket. Reports to the upload how many bytes it takes, and refuses writes once the upload is shut.
+struct UploadSocket {
     socket: Socket,
-    outlet: Rc<Outlet>,
+    upload: Rc<UploadBody>,
 }
 
-impl Wire {
-    fn refused(&self) -> Option<Poll<io::Result<usize>>> {
-        self.outlet.is_shut().then(|| Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())))
+impl UploadSocket {
+    fn refusal(&self) -> Option<Poll<io::Result<usize>>> {
+        self.upload.is_shut().then(|| Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())))
     }
 
-    fn took(&self, taken: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn report_taken(&self, taken: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = &taken {
-            self.outlet.on_taken(*bytes);
+            self.upload.on_taken(*bytes);
         }
         taken
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for UploadSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -133,17 +134,17 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for UploadSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if let Some(refused) = self.refused() {
-            return refused;
+        if let Some(refusal) = self.refusal() {
+            return refusal;
         }
         let taken = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.took(taken)
+        self.report_taken(taken)
     }
 
     fn poll_write_vectored(
@@ -151,11 +152,11 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let Some(refused) = self.refused() {
-            return refused;
+        if let Some(refusal) = self.refusal() {
+            return refusal;
         }
         let taken = Pin::new(&mut self.socket).poll_write_vectored(context, buffers);
-        self.took(taken)
+        self.report_taken(taken)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -163,12 +164,12 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.outlet.is_shut() {
+        if self.upload.is_shut() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let flushed = Pin::new(&mut self.socket).poll_flush(context);
         if matches!(flushed, Poll::Ready(Ok(()))) {
-            self.outlet.on_flushed();
+            self.upload.on_flushed();
         }
         flushed
     }

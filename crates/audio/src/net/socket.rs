@@ -1,4 +1,4 @@
-//! A socket that carries audio, under TLS where its address says so.
+//! A TCP or TLS socket that carries audio.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,10 +13,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
-/// What the kernel may hold back before a stalled peer is noticed: about a second of audio; it doubles the figure itself.
+/// Send buffer of the kernel, about a second of audio: a stalled peer is noticed once it is full. Linux doubles this
+/// size.
 const SEND_BUFFER: u32 = 16 * 1024;
 
-/// Where a socket leads.
+/// Host, port and TLS settings of a peer.
 #[derive(Clone)]
 pub(crate) struct Address {
     host: String,
@@ -25,9 +26,9 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Of a URL, under TLS with this trust; none when it has no host that can be named.
-    pub(crate) fn of(url: &Url, trust: Option<&TlsRoots>) -> Option<Self> {
-        // An IPv6 address stands in brackets in an address, and without them everywhere else.
+    /// From a URL; with TLS when `trust` is given. None when the URL has no usable host.
+    pub(crate) fn from_url(url: &Url, trust: Option<&TlsRoots>) -> Option<Self> {
+        // A URL writes an IPv6 address in brackets; lookup and TLS want it without.
         let host = url.host()?.to_string().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default()?;
         let tls = match trust {
@@ -39,7 +40,7 @@ impl Address {
         Some(Self { host, port, tls })
     }
 
-    /// A new connection.
+    /// Opens a connection.
     pub(crate) async fn connect(&self) -> io::Result<Socket> {
         let tcp = self.connect_tcp().await?;
         Ok(match &self.tls {
@@ -67,7 +68,7 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     socket.connect(address).await
 }
 
-/// See the file.
+/// An open socket.
 pub(crate) enum Socket {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

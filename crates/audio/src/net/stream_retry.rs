@@ -1,4 +1,4 @@
-//! When a stream that did not open, or was cut, is tried again, and for how long.
+//! When a stream that did not open or was cut is tried again, and for how long.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use crate::leg_events::StreamFailure;
 
-/// Between two tries, doubled each time up to the longest.
-const FIRST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_millis(500);
-/// How long a cut stream is tried again.
+/// Wait between two attempts: doubled each time, up to `WAIT_MAX`.
+const WAIT_MIN: Duration = Duration::from_millis(50);
+const WAIT_MAX: Duration = Duration::from_millis(500);
+/// How long precall tries to reopen a stream that was cut.
 const REOPENING_WITHIN: Duration = Duration::from_secs(5);
-/// A stream that lived shorter is no reason to begin again with patience: a PBX that cuts each one at once would be asked
-/// without end.
+/// Only a stream that was open for so long restarts `REOPENING_WITHIN`. Otherwise a PBX that cuts every stream at once
+/// would be retried without end.
 const LIVED_WELL: Duration = Duration::from_secs(1);
 
-/// Why a request for a stream came to its end.
+/// Why one request for a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// 404 or 424: no media yet, or no longer.
+pub(crate) enum AttemptError {
+    /// 404 or 424: the leg has no media yet, or no longer.
     NotReady,
     /// 401.
     Unauthorized,
@@ -28,14 +28,14 @@ pub enum Trouble {
     Refused(u16),
     /// No connection, or one that broke before the stream was open.
     Unreachable,
-    /// The stream was open so long, and ended.
+    /// The stream was open for this long, then ended.
     Cut(Duration),
 }
 
-impl Trouble {
-    /// What the PBX's answer means; None when it takes or gives audio.
+impl AttemptError {
+    /// The meaning of the PBX's status; None for a success.
     #[must_use]
-    pub fn of_status(status: u16) -> Option<Self> {
+    pub(crate) fn of_status(status: u16) -> Option<Self> {
         match status {
             200..=299 => None,
             401 => Some(Self::Unauthorized),
@@ -46,45 +46,45 @@ impl Trouble {
     }
 }
 
-/// What to do about it.
+/// What to do after an [`AttemptError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Try again after this time, with the token in use.
-    Again(Duration),
-    /// Try again at once, with another token.
-    AgainWithNewToken,
-    /// There is no sense in it.
+pub(crate) enum RetryDecision {
+    /// Try again after this time with the current token.
+    RetryAfter(Duration),
+    /// Try again at once with a new token.
+    RetryWithNewToken,
+    /// Do not try again.
     GiveUp(StreamFailure),
 }
 
-/// One stream's tries.
+/// Retry state of one stream.
 #[derive(Clone, Debug)]
-pub struct Patience {
+pub(crate) struct StreamRetry {
     until: Instant,
     wait: Duration,
     was_open: bool,
     token_refused: bool,
 }
 
-impl Patience {
-    /// Before the stream was ever open. There is one try at least, however late it is.
+impl StreamRetry {
+    /// For a stream that was never open. Allows one attempt even after `until`.
     #[must_use]
-    pub fn opening(until: Instant) -> Self {
-        Self { until, wait: FIRST, was_open: false, token_refused: false }
+    pub(crate) fn opening(until: Instant) -> Self {
+        Self { until, wait: WAIT_MIN, was_open: false, token_refused: false }
     }
 
-    /// What to do after this trouble.
-    pub fn after(&mut self, trouble: Trouble, now: Instant) -> Verdict {
-        let (failure, impatient) = match trouble {
-            Trouble::Forbidden => return Verdict::GiveUp(StreamFailure::Forbidden),
-            Trouble::Unauthorized if self.token_refused => {
-                return Verdict::GiveUp(StreamFailure::Unauthorized);
+    /// Decides what to do after this error.
+    pub(crate) fn after(&mut self, error: AttemptError, now: Instant) -> RetryDecision {
+        let (failure, at_once) = match error {
+            AttemptError::Forbidden => return RetryDecision::GiveUp(StreamFailure::Forbidden),
+            AttemptError::Unauthorized if self.token_refused => {
+                return RetryDecision::GiveUp(StreamFailure::Unauthorized);
             }
-            Trouble::Unauthorized => {
+            AttemptError::Unauthorized => {
                 self.token_refused = true;
-                return Verdict::AgainWithNewToken;
+                return RetryDecision::RetryWithNewToken;
             }
-            Trouble::Cut(lived) => {
+            AttemptError::Cut(lived) => {
                 if !self.was_open || lived >= LIVED_WELL {
                     *self = Self {
                         until: now + REOPENING_WITHIN,
@@ -95,22 +95,24 @@ impl Patience {
                 }
                 (StreamFailure::CutForGood, false)
             }
-            Trouble::NotReady => (StreamFailure::NotReady, false),
-            Trouble::Refused(status) => (StreamFailure::Refused(status), false),
-            // A warm connection may have gone cold unseen: a fresh one is tried at once, once.
-            Trouble::Unreachable => (StreamFailure::Unreachable, !self.was_open && self.wait == FIRST),
+            AttemptError::NotReady => (StreamFailure::NotReady, false),
+            AttemptError::Refused(status) => (StreamFailure::Refused(status), false),
+            // A warm connection may have died unnoticed, so a new one is tried at once, one time.
+            AttemptError::Unreachable => {
+                (StreamFailure::Unreachable, !self.was_open && self.wait == WAIT_MIN)
+            }
         };
         self.token_refused = false;
         if now >= self.until {
             let failure = if self.was_open { StreamFailure::CutForGood } else { failure };
-            return Verdict::GiveUp(failure);
+            return RetryDecision::GiveUp(failure);
         }
         let wait = self.wait;
-        self.wait = (wait * 2).clamp(FIRST, LONGEST);
-        if impatient {
-            return Verdict::Again(Duration::ZERO);
+        self.wait = (wait * 2).clamp(WAIT_MIN, WAIT_MAX);
+        if at_once {
+            return RetryDecision::RetryAfter(Duration::ZERO);
         }
-        Verdict::Again(wait.min(self.until.saturating_duration_since(now)))
+        RetryDecision::RetryAfter(wait.min(self.until.saturating_duration_since(now)))
     }
 }
 

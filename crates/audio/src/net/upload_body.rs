@@ -1,4 +1,4 @@
-//! The one place where audio leaves: the body of a request, and what the socket has taken of it.
+//! The body of an upload request: the one place where audio leaves precall, and how much of it the socket has taken.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -13,78 +13,79 @@ use precall_base::clock;
 use precall_call::At;
 use tokio::sync::Notify;
 
-/// Holds one piece at a time: it is full until the socket has taken that piece whole, so nothing can pile up here.
+/// Holds one piece at a time, until the socket has taken that piece whole. So no audio piles up here.
 #[derive(Debug, Default)]
-pub(crate) struct Outlet {
+pub(crate) struct UploadBody {
     state: RefCell<State>,
-    given_up: Notify,
+    aborted: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Not yet taken by the connection.
+    /// The connection has not taken it yet.
     waiting: Option<Bytes>,
-    /// Taken by the connection, not yet whole by the socket.
+    /// The connection has taken it, the socket not yet all of it.
     leaving: Option<Leaving>,
     flushed: Option<Flushed>,
     is_first: bool,
     waker: Option<Waker>,
     /// Nothing follows: the terminating chunk ends the body.
     is_over: bool,
-    /// Not a byte more goes to the socket.
+    /// The socket refuses further bytes.
     is_shut: bool,
 }
 
 #[derive(Debug)]
 struct Leaving {
     bytes: usize,
-    /// Bytes that the socket took since then, the frame around the piece included.
+    /// Bytes that the socket took since then, the chunk's head and end included.
     taken: usize,
-    /// The request's head goes before it.
+    /// The request's head is written before the piece.
     with_head: bool,
 }
 
-/// The socket took a piece.
+/// The socket took a piece whole.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flushed {
     pub(crate) at: At,
     pub(crate) moment: Instant,
 }
 
-impl Outlet {
+impl UploadBody {
     pub(crate) fn new() -> Self {
-        Self { state: RefCell::new(State { is_first: true, ..State::default() }), given_up: Notify::new() }
+        Self { state: RefCell::new(State { is_first: true, ..State::default() }), aborted: Notify::new() }
     }
 
-    /// Hands a piece over; only when there is room.
+    /// Hands over a piece. The piece before must be gone.
     pub(crate) fn put(&self, piece: Bytes) {
         let mut state = self.state.borrow_mut();
         state.waiting = Some(piece);
         state.wake();
     }
 
-    /// When the socket took the last piece whole, said once.
+    /// When the socket took the last piece whole. Returned once.
     pub(crate) fn take_flushed(&self) -> Option<Flushed> {
         self.state.borrow_mut().flushed.take()
     }
 
-    /// Whether the piece was still here, untouched; it is not any more.
+    /// Removes a piece that the connection has not taken yet. Returns whether there was one.
     pub(crate) fn take_back(&self) -> bool {
         self.state.borrow_mut().waiting.take().is_some()
     }
 
-    /// How many bytes of the piece that is leaving the socket has taken.
+    /// How many bytes the socket has taken of the piece that is leaving.
     pub(crate) fn taken(&self) -> usize {
         let state = self.state.borrow();
         let Some(leaving) = &state.leaving else { return 0 };
         if leaving.with_head {
-            // Where the head ends is hyper's knowledge. A request that broke in its first write was never a stream.
+            // Only hyper knows where the head ends. A request that broke in its first write was never a stream.
             return 0;
         }
         leaving.taken.saturating_sub(chunk_head(leaving.bytes)).min(leaving.bytes)
     }
 
-    /// Lets the body end properly, unless audio is stuck half-way: that would still be written before the end.
+    /// Ends the body properly. Shuts the socket instead when a piece is stuck in it: hyper would write that piece
+    /// first.
     pub(crate) fn end(&self) {
         let mut state = self.state.borrow_mut();
         state.waiting = None;
@@ -93,18 +94,18 @@ impl Outlet {
         state.wake();
     }
 
-    /// Writes nothing more, and tells whoever waits for the stream's end.
-    pub(crate) fn give_up(&self) {
+    /// Writes nothing more and ends [`Self::aborted`].
+    pub(crate) fn abort(&self) {
         self.state.borrow_mut().is_shut = true;
-        self.given_up.notify_one();
+        self.aborted.notify_one();
     }
 
-    /// Waits until it was given up.
-    pub(crate) async fn given_up(&self) {
-        self.given_up.notified().await;
+    /// Waits for [`Self::abort`].
+    pub(crate) async fn aborted(&self) {
+        self.aborted.notified().await;
     }
 
-    /// Whether the socket must not be written to.
+    /// Whether the socket must refuse writes.
     pub(crate) fn is_shut(&self) -> bool {
         self.state.borrow().is_shut
     }
@@ -116,7 +117,7 @@ impl Outlet {
         }
     }
 
-    /// The socket took all that the connection had for it.
+    /// The socket took everything that the connection had written.
     pub(crate) fn on_flushed(&self) {
         let mut state = self.state.borrow_mut();
         if state.leaving.take().is_some() {
@@ -133,7 +134,7 @@ impl State {
     }
 }
 
-/// Length of what stands before a chunk: its size in hexadecimal digits, and a line end.
+/// Length of a chunk's head: its size in hexadecimal digits and a line end.
 fn chunk_head(bytes: usize) -> usize {
     let mut digits = 1;
     let mut left = bytes / 16;
@@ -144,21 +145,21 @@ fn chunk_head(bytes: usize) -> usize {
     digits + 2
 }
 
-/// What hyper takes the audio from; nothing for a request without a body.
+/// hyper's body of a request: an upload, or nothing.
 #[derive(Debug)]
-pub(crate) struct OutletBody(Option<Rc<Outlet>>);
+pub(crate) struct RequestBody(Option<Rc<UploadBody>>);
 
-impl OutletBody {
-    pub(crate) fn of(outlet: &Rc<Outlet>) -> Self {
-        Self(Some(Rc::clone(outlet)))
+impl RequestBody {
+    pub(crate) fn upload(upload: &Rc<UploadBody>) -> Self {
+        Self(Some(Rc::clone(upload)))
     }
 
-    pub(crate) fn none() -> Self {
+    pub(crate) fn empty() -> Self {
         Self(None)
     }
 }
 
-impl Body for OutletBody {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -166,8 +167,8 @@ impl Body for OutletBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(outlet) = &self.0 else { return Poll::Ready(None) };
-        let mut state = outlet.state.borrow_mut();
+        let Some(upload) = &self.0 else { return Poll::Ready(None) };
+        let mut state = upload.state.borrow_mut();
         if let Some(piece) = state.waiting.take() {
             state.leaving = Some(Leaving { bytes: piece.len(), taken: 0, with_head: state.is_first });
             state.is_first = false;

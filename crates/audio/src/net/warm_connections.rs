@@ -1,4 +1,4 @@
-//! Connections that are open before a call needs them, so that no handshake lies between Connected and the first sound.
+//! Connections that are opened before a call needs them, so that no handshake delays the first sound.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,59 +8,61 @@ use std::time::Duration;
 use slog::{Logger, info, warn};
 use tokio::sync::Notify;
 
-use crate::net::connection::{Line, Route};
+use crate::net::connection::{AudioConnection, PbxEndpoint};
 
-/// Between two looks whether a waiting connection was closed: a PBX that closes each one at once is not asked more often.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Between two tries while the PBX cannot be reached.
+/// Time between two checks for closed connections. It also limits the load on a PBX that closes each connection at
+/// once.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// Longest time between two attempts while the PBX cannot be reached.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// A shard's connections in waiting.
-pub(crate) struct WarmWires {
-    route: Arc<Route>,
-    waiting: RefCell<Vec<Line>>,
+/// A shard's spare connections.
+pub(crate) struct WarmConnections {
+    endpoint: Arc<PbxEndpoint>,
+    spare: RefCell<Vec<AudioConnection>>,
     wanted: usize,
     taken: Notify,
 }
 
-impl WarmWires {
-    pub(crate) fn new(route: Arc<Route>, wanted: usize) -> Self {
-        Self { route, waiting: RefCell::default(), wanted, taken: Notify::new() }
+impl WarmConnections {
+    pub(crate) fn new(endpoint: Arc<PbxEndpoint>, wanted: usize) -> Self {
+        Self { endpoint, spare: RefCell::default(), wanted, taken: Notify::new() }
     }
 
-    /// A connection: one in waiting, or else a new one.
-    pub(crate) async fn take(&self) -> io::Result<Line> {
-        let warm = loop {
-            match self.waiting.borrow_mut().pop() {
-                Some(line) if line.sender.is_closed() => {}
+    /// Takes a spare connection, or opens one.
+    pub(crate) async fn take(&self) -> io::Result<AudioConnection> {
+        let spare = loop {
+            match self.spare.borrow_mut().pop() {
+                Some(connection) if connection.sender.is_closed() => {}
                 other => break other,
             }
         };
         self.taken.notify_one();
-        match warm {
-            Some(line) => Ok(line),
-            None => self.route.connect().await,
+        match spare {
+            Some(connection) => Ok(connection),
+            None => self.endpoint.connect().await,
         }
     }
 
-    /// Keeps the wanted number of connections waiting, for ever. One in use is replaced at once.
+    /// Keeps the wanted number of spare connections until the task is aborted. A connection that is taken is replaced
+    /// at once.
     pub(crate) async fn keep(&self, log: &Logger) {
-        let mut retry = LOOK_EVERY;
+        let mut retry = CHECK_EVERY;
         loop {
             let missing = self.missing();
-            let mut wait = LOOK_EVERY;
+            let mut wait = CHECK_EVERY;
             for _ in 0..missing {
-                match self.route.connect().await {
-                    Ok(line) => {
-                        if retry > LOOK_EVERY {
-                            info!(log, "pbx can be reached for audio again");
+                match self.endpoint.connect().await {
+                    Ok(connection) => {
+                        if retry > CHECK_EVERY {
+                            info!(log, "audio connection to the PBX works again");
                         }
-                        retry = LOOK_EVERY;
-                        self.waiting.borrow_mut().push(line);
+                        retry = CHECK_EVERY;
+                        self.spare.borrow_mut().push(connection);
                     }
                     Err(error) => {
-                        if retry == LOOK_EVERY {
-                            warn!(log, "pbx cannot be reached for audio"; "error" => %error);
+                        if retry == CHECK_EVERY {
+                            warn!(log, "cannot open an audio connection to the PBX, retrying"; "error" => %error);
                         }
                         wait = retry;
                         retry = (retry * 2).min(RETRY_MAX);
@@ -68,14 +70,15 @@ impl WarmWires {
                     }
                 }
             }
-            // A call that takes one also says that it is time to try again.
+            // A call that takes a connection ends the wait early.
             let _ = tokio::time::timeout(wait, self.taken.notified()).await;
         }
     }
 
+    /// Removes closed connections and returns how many are missing.
     fn missing(&self) -> usize {
-        let mut waiting = self.waiting.borrow_mut();
-        waiting.retain(|line| !line.sender.is_closed());
-        self.wanted.saturating_sub(waiting.len())
+        let mut spare = self.spare.borrow_mut();
+        spare.retain(|connection| !connection.sender.is_closed());
+        self.wanted.saturating_sub(spare.len())
     }
 }

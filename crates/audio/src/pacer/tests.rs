@@ -1,4 +1,4 @@
-//! Tests of pacer.
+//! Tests of the pacer.
 #![allow(clippy::cast_possible_truncation, reason = "a test may fail")]
 
 use proptest::prelude::{ProptestConfig, any, prop};
@@ -13,32 +13,32 @@ const LEAD: Lead =
 #[test]
 fn the_first_write_is_the_whole_lead_and_then_one_every_60_ms() {
     let began = Instant::now();
-    let mut pace = Pace::new(LEAD);
-    assert_eq!(pace.due(began), 1920);
-    pace.wrote(began, 1920);
+    let mut pacer = Pacer::new(LEAD);
+    assert_eq!(pacer.due(began), 1920);
+    pacer.wrote(began, 1920);
     let mut writes = Vec::new();
     for tick in 1..=30_u32 {
         let now = began + LEAD.tick * tick;
-        let due = pace.due(now);
+        let due = pacer.due(now);
         if due > 0 {
             writes.push((tick, due));
-            pace.wrote(now, due);
+            pacer.wrote(now, due);
         }
     }
     assert_eq!(writes, (1..=10).map(|write| (write * 3, 960)).collect::<Vec<_>>());
-    assert_eq!(pace.gaps(), Gaps::default());
+    assert_eq!(pacer.gaps(), Gaps::default());
 }
 
 #[test]
 fn a_stall_is_a_gap_and_never_a_burst() {
     let began = Instant::now();
-    let mut pace = Pace::new(LEAD);
-    pace.wrote(began, 1920);
+    let mut pacer = Pacer::new(LEAD);
+    pacer.wrote(began, 1920);
     let late = began + 2000 * MS;
-    assert_eq!(pace.due(late), 1920);
-    assert_eq!(pace.wrote(late, 1920), Playing { from: late, gap: 1880 * MS });
-    assert_eq!(pace.gaps(), Gaps { longest: 1880 * MS, over_40ms: 1, late: 1 });
-    assert_eq!(pace.ahead(late), LEAD.max);
+    assert_eq!(pacer.due(late), 1920);
+    assert_eq!(pacer.wrote(late, 1920), PieceTiming { starts_at: late, gap: 1880 * MS });
+    assert_eq!(pacer.gaps(), Gaps { longest: 1880 * MS, over_40ms: 1, late: 1 });
+    assert_eq!(pacer.ahead(late), LEAD.max);
 }
 
 proptest! {
@@ -50,43 +50,43 @@ proptest! {
         blocked in prop::collection::vec(any::<u8>(), 400),
     ) {
         let began = Instant::now();
-        let mut pace = Pace::new(LEAD);
+        let mut pacer = Pacer::new(LEAD);
         let mut now = began;
         let mut missed = Duration::ZERO;
         let mut written = 0;
         for (tick, blocked) in ticks.iter().zip(blocked) {
             now += Duration::from_micros(*tick);
-            let due = pace.due(now);
+            let due = pacer.due(now);
             prop_assert_eq!(due % 2, 0);
             if due == 0 {
-                prop_assert!(pace.ahead(now) >= LEAD.min);
+                prop_assert!(pacer.ahead(now) >= LEAD.min);
                 continue;
             }
-            // Sometimes the socket takes it a little later.
+            // Sometimes the socket takes the piece 5 ms later.
             now += Duration::from_micros(u64::from(blocked / 128) * 5_000);
-            let playing = pace.wrote(now, due);
+            let timing = pacer.wrote(now, due);
             written += due;
-            missed += playing.gap;
-            prop_assert!(pace.ahead(now) <= LEAD.max);
-            prop_assert!(pace.ahead(now) > LEAD.max - 6 * MS);
-            // What was written is what was heard, what is ahead, and nothing else, to the sample.
+            missed += timing.gap;
+            prop_assert!(pacer.ahead(now) <= LEAD.max);
+            prop_assert!(pacer.ahead(now) > LEAD.max - 6 * MS);
+            // Written audio is heard audio plus audio ahead, to the sample.
             let heard = now - began - missed;
-            prop_assert!(duration_of(written) >= pace.ahead(now));
-            prop_assert!(duration_of(written) - pace.ahead(now) <= heard);
+            prop_assert!(duration_of(written) >= pacer.ahead(now));
+            prop_assert!(duration_of(written) - pacer.ahead(now) <= heard);
         }
     }
 
     #[test]
-    fn there_is_no_gap_while_ticks_come_in_time(ticks in prop::collection::vec(0_u64..69_000, 1..400)) {
+    fn there_is_no_gap_while_ticks_are_on_time(ticks in prop::collection::vec(0_u64..69_000, 1..400)) {
         let mut now = Instant::now();
-        let mut pace = Pace::new(LEAD);
+        let mut pacer = Pacer::new(LEAD);
         for tick in ticks {
             now += Duration::from_micros(tick);
-            let due = pace.due(now);
+            let due = pacer.due(now);
             if due > 0 {
-                pace.wrote(now, due);
+                pacer.wrote(now, due);
             }
         }
-        prop_assert_eq!(pace.gaps().longest, Duration::ZERO);
+        prop_assert_eq!(pacer.gaps().longest, Duration::ZERO);
     }
 }

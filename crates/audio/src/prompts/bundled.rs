@@ -1,5 +1,5 @@
-//! The sound that is always there: two notes for a greeting, a gentle loop for the wait, three falling notes for an
-//! apology. Made by code, so there is no file to lose and nobody's music to pay for.
+//! Sound that precall generates itself: two notes as a greeting, a gentle loop as hold music, three falling notes as an
+//! apology. So there is no file to lose and no licence to pay.
 
 use std::f32::consts::TAU;
 use std::sync::LazyLock;
@@ -7,14 +7,14 @@ use std::sync::LazyLock;
 use super::pcm::{RATE, clip_of};
 use crate::clip::Clip;
 
-/// Where speech on a telephone lies as well, against full scale (RMS): -18 dBFS.
+/// Level (RMS) against full scale, -18 dBFS: that of speech on a telephone.
 const LEVEL: f32 = 0.125_9;
 
 /// One note.
 struct Note {
-    /// When it begins, in milliseconds.
+    /// Start, in milliseconds.
     at: u32,
-    /// How long it is heard, in milliseconds.
+    /// Length, in milliseconds.
     length: u32,
     hz: f32,
 }
@@ -36,21 +36,21 @@ const LOOP: [f32; 16] = [
     523.25, 440.0, 329.63,
 ];
 
-static GREETING_CLIP: LazyLock<Clip> = LazyLock::new(|| levelled(played(&GREETING, 700)));
-static APOLOGY_CLIP: LazyLock<Clip> = LazyLock::new(|| levelled(played(&APOLOGY, 1_400)));
+static GREETING_CLIP: LazyLock<Clip> = LazyLock::new(|| at_level(mixed(&GREETING, 700)));
+static APOLOGY_CLIP: LazyLock<Clip> = LazyLock::new(|| at_level(mixed(&APOLOGY, 1_400)));
 static HOLD_CLIP: LazyLock<Clip> = LazyLock::new(|| {
     let notes: Vec<Note> =
         (0_u32..).zip(LOOP).map(|(n, hz)| Note { at: n.saturating_mul(STEP), length: 1_900, hz }).collect();
-    levelled(played(&notes, 8_000))
+    at_level(mixed(&notes, 8_000))
 });
 
 /// Two soft notes, 0.7 s.
 #[must_use]
-pub fn greeting() -> Clip {
+pub(super) fn greeting() -> Clip {
     GREETING_CLIP.clone()
 }
 
-/// Eight seconds to be played again and again: what sounds over its end sounds on at its beginning.
+/// Hold music, 8 s, to be played in a loop: notes that ring past its end continue at its start.
 #[must_use]
 pub fn hold() -> Clip {
     HOLD_CLIP.clone()
@@ -58,12 +58,12 @@ pub fn hold() -> Clip {
 
 /// Three falling notes, 1.4 s.
 #[must_use]
-pub fn apology() -> Clip {
+pub(super) fn apology() -> Clip {
     APOLOGY_CLIP.clone()
 }
 
-/// The notes on a strip of `length` milliseconds whose end is its beginning.
-fn played(notes: &[Note], length: u32) -> Vec<f32> {
+/// Mixes the notes into a strip of `length` milliseconds. A note that reaches the end continues at the start.
+fn mixed(notes: &[Note], length: u32) -> Vec<f32> {
     let mut strip = vec![0.0_f32; samples(length)];
     let total = strip.len().max(1);
     for note in notes {
@@ -78,7 +78,7 @@ fn played(notes: &[Note], length: u32) -> Vec<f32> {
     strip
 }
 
-/// A sine with a little of its octave, softly begun, dying away and gone at its end.
+/// A sine with a little of its octave, a soft attack and a decay to zero.
 fn note_samples(note: &Note) -> Vec<f32> {
     const ATTACK: f32 = 0.02;
     let seconds = f32_of(note.length) / 1_000.0;
@@ -97,14 +97,14 @@ fn samples(millis: u32) -> usize {
     usize::try_from(u64::from(millis).saturating_mul(u64::from(RATE)) / 1_000).unwrap_or(0)
 }
 
-/// Exact for everything that is counted here.
+/// Exact for all values used here.
 #[allow(clippy::cast_precision_loss)] // Below 2^24.
 fn f32_of(number: u32) -> f32 {
     number as f32
 }
 
-/// The same at [`LEVEL`].
-fn levelled(mut strip: Vec<f32>) -> Clip {
+/// Scales the strip to [`LEVEL`].
+fn at_level(mut strip: Vec<f32>) -> Clip {
     let count = f32_of(u32::try_from(strip.len()).unwrap_or(u32::MAX)).max(1.0);
     let rms = (strip.iter().map(|sample| sample * sample).sum::<f32>() / count).sqrt();
     let gain = if rms > 0.0 { LEVEL / rms } else { 0.0 };

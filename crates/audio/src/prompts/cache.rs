@@ -1,5 +1,5 @@
-//! Prepared sound on disk, named by what it was made from: a text is paid for once, and a start without the provider has
-//! its prompts all the same. Everything here may be lost without harm.
+//! Prepared sound on disk, keyed by its source: a text is paid for once, and precall can start without the provider.
+//! The cache may be deleted at any time.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -18,45 +18,45 @@ use crate::clip::Clip;
 #[cfg(test)]
 mod tests;
 
-/// Part of every name: sound that is made in another way is other sound.
+/// Part of every key. Change it when the conversion changes.
 const FORMAT: &str = "pcm s16le mono 8000, 1";
-/// What a file begins with, before the SHA-256 of the rest.
+/// Start of a file. The SHA-256 of the PCM and the PCM follow.
 const MAGIC: &[u8; 8] = b"precall1";
 const SUFFIX: &str = "clip";
-/// Of a file that is being written. A crash may leave one; pruning takes it with the rest.
+/// Prefix of a file that is being written. A crash may leave one; pruning removes it.
 const UNFINISHED: &str = ".clip-";
-/// Files of texts that are no longer in use and are kept all the same: somebody may put an old text back.
+/// Unused files that are kept: an old text may come back.
 const UNUSED_MAX: usize = 100;
-/// As long as [`LENGTH_MAX`] with the head; more was not written here.
+/// Size of a clip of [`LENGTH_MAX`] with its head. A larger file is not precall's.
 const FILE_BYTES_MAX: u64 = LENGTH_MAX.as_secs() * 16_000 + 64;
 
-/// What a clip was made from, as the name of its file.
+/// Identifies the source of a clip; the name of its file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(String);
+pub(super) struct CacheKey(String);
 
-impl Key {
-    /// Of words: text, voice, model and language.
-    pub(super) fn of_speech(speech: &Speech) -> Self {
+impl CacheKey {
+    /// For a spoken text: text, voice, model and language.
+    pub(super) fn speech(speech: &Speech) -> Self {
         let (model, language) = (speech.model.as_deref(), speech.language.as_deref());
         let parts =
             [speech.text.as_str(), speech.voice.as_str(), model.unwrap_or(""), language.unwrap_or("")];
         Self::of("speech", parts.iter().map(|part| part.as_bytes()))
     }
 
-    /// Of a recording: its bytes, wherever they lie.
-    pub(super) fn of_file(content: &[u8]) -> Self {
+    /// For a recording: its bytes, wherever the file lies.
+    pub(super) fn file(content: &[u8]) -> Self {
         Self::of("file", [content].into_iter())
     }
 
-    /// Of what an address led to when it was last asked.
-    pub(super) fn of_address(url: &Url) -> Self {
+    /// For the last download from an address.
+    pub(super) fn address(url: &Url) -> Self {
         Self::of("address", [url.as_str().as_bytes()].into_iter())
     }
 
     fn of<'a>(kind: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut hash = Sha256::new();
         for part in [FORMAT.as_bytes(), kind.as_bytes()].into_iter().chain(parts) {
-            // With its length, so that no two lists of parts are the same bytes.
+            // The length is hashed too, so that two different lists of parts never give the same bytes.
             hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             hash.update(part);
         }
@@ -68,7 +68,7 @@ impl Key {
     }
 }
 
-/// The folder. It need not be there, and need not be writable: then every start makes its prompts again.
+/// The cache folder. If it is missing or not writable, every start prepares its prompts again.
 #[derive(Clone, Debug)]
 pub(super) struct PromptCache {
     folder: PathBuf,
@@ -79,27 +79,27 @@ impl PromptCache {
         Self { folder }
     }
 
-    /// The clip, if it is there and is what was written. Blocks.
-    pub(super) fn read(&self, key: &Key) -> Option<Clip> {
+    /// The clip, if its file exists and is intact. Blocks.
+    pub(super) fn read(&self, key: &CacheKey) -> Option<Clip> {
         let path = self.folder.join(key.file_name());
         let mut file = Vec::new();
         File::open(path).ok()?.take(FILE_BYTES_MAX + 1).read_to_end(&mut file).ok()?;
-        whole_clip(Bytes::from(file))
+        intact_clip(Bytes::from(file))
     }
 
-    /// Keeps the clip; a reader sees the whole file or none, after a crash as well. Blocks.
-    pub(super) fn save(&self, key: &Key, clip: &Clip) -> io::Result<()> {
+    /// Writes the clip. A reader sees the whole file or none, even after a crash. Blocks.
+    pub(super) fn save(&self, key: &CacheKey, clip: &Clip) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)?;
         write(&mut file, clip)?;
         file.persist(self.folder.join(key.file_name())).map_err(|error| error.error)?;
-        // The name is as durable as the content only when its folder is.
+        // The file's name is durable only once its folder is synced.
         File::open(&self.folder)?.sync_all()
     }
 
-    /// Removes what nobody used for longest, beyond [`UNUSED_MAX`] files. Blocks.
-    pub(super) fn prune(&self, in_use: &HashSet<Key>) {
-        let in_use: HashSet<String> = in_use.iter().map(Key::file_name).collect();
+    /// Removes the oldest unused files beyond [`UNUSED_MAX`]. Blocks.
+    pub(super) fn prune(&self, in_use: &HashSet<CacheKey>) {
+        let in_use: HashSet<String> = in_use.iter().map(CacheKey::file_name).collect();
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         let mut unused = Vec::new();
         for entry in entries.flatten() {
@@ -112,13 +112,13 @@ impl PromptCache {
         unused.sort();
         let too_many = unused.len().saturating_sub(UNUSED_MAX);
         for (_, path) in unused.iter().take(too_many) {
-            // Whoever else removed it, or forbids it, does no harm: the next start tries again.
+            // A failure does no harm: the next start tries again.
             let _harmless = fs::remove_file(path);
         }
     }
 }
 
-/// Nothing but files of these names is ever removed: somebody may name a folder that holds other things.
+/// Only files with these names are removed: the configured folder may hold other files.
 fn is_ours(name: &str) -> bool {
     let is_hash = |stem: &str| stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
     name.starts_with(UNFINISHED)
@@ -133,8 +133,8 @@ fn write(file: &mut NamedTempFile, clip: &Clip) -> io::Result<()> {
     file.as_file().sync_all()
 }
 
-/// None for anything but what was written: a disk that fills up or dies leaves other things.
-fn whole_clip(file: Bytes) -> Option<Clip> {
+/// The clip in a file; none if the file is damaged, for instance because the disk was full.
+fn intact_clip(file: Bytes) -> Option<Clip> {
     let (head, pcm) = file.split_at_checked(MAGIC.len().saturating_add(32))?;
     let (magic, hash) = head.split_at_checked(MAGIC.len())?;
     let is_whole = magic == MAGIC && hash == Sha256::digest(pcm).as_slice();

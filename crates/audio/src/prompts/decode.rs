@@ -1,5 +1,5 @@
-//! A recording of any usual kind to a clip, within bounds. Whoever made the file is not there when a caller hears it, so
-//! everything that would sound wrong is refused here, with a sentence that says what to do.
+//! Decodes a recording in a common format to a clip, within bounds. A recording that would sound wrong to callers is
+//! refused here, with an error that says what to do.
 
 use std::io::{self, Cursor, ErrorKind};
 use std::time::Duration;
@@ -14,67 +14,67 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptio
 use symphonia::core::meta::MetadataOptions;
 
 use super::pcm::{clip_of, is_silent};
-use super::resample::{BadRate, Resampling};
+use super::resample::{BadRate, FileResampler};
 use crate::clip::Clip;
 
 #[cfg(test)]
 mod tests;
 
-/// Larger files are refused: two minutes of a studio's stereo, or half an hour of MP3.
+/// Larger files are refused. Enough for two minutes of studio stereo or half an hour of MP3.
 pub const FILE_BYTES_MAX: u64 = 20 * 1024 * 1024;
-/// Longer sound is refused.
-pub const LENGTH_MAX: Duration = Duration::from_secs(600);
+/// Longer recordings are refused.
+pub(super) const LENGTH_MAX: Duration = Duration::from_secs(600);
 
-/// The head of an OGG Vorbis file holds its code books, which take some kilobytes.
+/// Size of the head of an OGG Vorbis file, which holds its code books.
 const OGG_HEAD: usize = 8 * 1024;
 
 /// Why a recording cannot be played. The texts say what to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AudioError {
-    /// Nothing is there.
+    /// The file does not exist.
     #[error("the file does not exist: put it there or correct the path")]
     Missing,
     /// A folder, a pipe, a device.
     #[error("it is not a regular file: name a recording")]
     NotAFile,
-    /// It is there but cannot be read.
+    /// The file exists but cannot be read.
     #[error("the file cannot be read ({0}): check its owner and permissions")]
     Unreadable(io::ErrorKind),
-    /// No bytes, or none that are sound.
+    /// The file has no bytes, or no samples.
     #[error("the recording is empty: record or export it again")]
     Empty,
     /// More than [`FILE_BYTES_MAX`].
     #[error("the recording is larger than 20 MiB: compress it, or export it with fewer samples a second")]
     TooLarge,
-    /// Longer than [`LENGTH_MAX`].
+    /// Longer than 10 minutes.
     #[error("the recording is longer than 10 minutes: shorten it")]
     TooLong,
-    /// Not one of the formats.
+    /// No supported format.
     #[error("it is not WAV, MP3, FLAC or OGG audio: convert it, WAV of 16 bits is safest")]
     NotAudio,
-    /// A known container with something else inside: Opus, GSM, video.
-    #[error("its encoding is not read here (Opus and GSM are not): convert it, WAV of 16 bits is safest")]
+    /// A known container with an unsupported codec: Opus, GSM, video.
+    #[error("its codec is not supported (Opus and GSM are not): convert it, WAV of 16 bits is safest")]
     Codec,
-    /// Nobody's sample rate.
-    #[error("it has {0} samples a second, which is not converted: export it with 8,000 to 48,000")]
+    /// An unsupported sample rate.
+    #[error("a rate of {0} samples a second is not supported: export it with 8,000 to 48,000")]
     Rate(u32),
-    /// It ends before its own end.
-    #[error("the recording is cut off, since it is shorter than it says itself: copy or export it again")]
+    /// The file is shorter than it declares.
+    #[error("the recording is cut off, it is shorter than its header says: copy or export it again")]
     Truncated,
-    /// Too much of it cannot be decoded.
+    /// Too many packets cannot be decoded.
     #[error("the recording is damaged: copy or export it again")]
     Damaged,
-    /// Nothing that a caller would hear.
+    /// No audible sample.
     #[error("the recording is silent: check its level and its channels")]
     Silent,
 }
 
-/// Decodes the whole file. Takes seconds for long ones, so it belongs on the blocking pool.
+/// Decodes the whole file. A long file takes seconds: run it on the blocking pool.
 ///
-/// Channels are averaged. The level is left as it is, unless something would be cut off at full scale.
+/// Channels are averaged. The level stays as it is, unless samples would clip at full scale.
 ///
 /// # Errors
-/// Why it cannot be played.
+/// When the recording cannot be played, and why.
 pub fn decode(content: &Bytes) -> Result<Clip, AudioError> {
     if content.is_empty() {
         return Err(AudioError::Empty);
@@ -106,13 +106,13 @@ pub fn decode(content: &Bytes) -> Result<Clip, AudioError> {
                 packets.good = packets.good.saturating_add(1);
                 mono.take(&buffer)?;
             }
-            // A player skips it as well; how many there are is judged at the end.
+            // Players skip bad packets too; `check_complete` judges their number at the end.
             Err(Error::DecodeError(_) | Error::IoError(_)) => packets.bad = packets.bad.saturating_add(1),
             Err(_) => return Err(AudioError::Damaged),
         }
     }
     let declared = declared_frames(reader.as_ref(), content);
-    check_whole(declared, &packets, &mono)?;
+    check_complete(declared, &packets, &mono)?;
     if is_mp3(content) && ends_within_a_frame(content, &last) {
         return Err(AudioError::Truncated);
     }
@@ -125,8 +125,8 @@ pub fn decode(content: &Bytes) -> Result<Clip, AudioError> {
 
 fn open(content: &Bytes) -> Result<Box<dyn FormatReader + 'static>, AudioError> {
     let cursor = Cursor::new(content.clone());
-    // OGG says its length on its last page, so it must be able to look there. MP3 must not: it would guess its length from
-    // its size, and a guess cannot tell whether something is missing.
+    // OGG has its length on the last page, so its reader must be able to seek. MP3 must not seek: its reader would
+    // guess the length from the file size, and a guess cannot show whether a part is missing.
     let source: Box<dyn MediaSource> =
         if is_ogg(content) { Box::new(cursor) } else { Box::new(ReadOnlySource::new(cursor)) };
     let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
@@ -138,7 +138,7 @@ fn open(content: &Bytes) -> Result<Box<dyn FormatReader + 'static>, AudioError> 
         }
         match error {
             Error::IoError(_) => AudioError::Truncated,
-            // An OGG that ends within its own head, which has no other content to be sure of.
+            // The file ends within the OGG head.
             Error::Unsupported(_) if is_ogg(content) && content.len() < OGG_HEAD => AudioError::Truncated,
             Error::Unsupported(_) => AudioError::Codec,
             _ => AudioError::Damaged,
@@ -150,12 +150,13 @@ fn is_ogg(content: &Bytes) -> bool {
     content.starts_with(b"OggS")
 }
 
-/// It has no container: it begins with a tag, or with a frame.
+/// MP3 has no container: a file begins with a tag or a frame.
 fn is_mp3(content: &Bytes) -> bool {
     content.starts_with(b"ID3") || matches!(content.as_ref(), [0xff, second, ..] if second & 0xe0 == 0xe0)
 }
 
-/// Few MP3 files say how long they are. One that was cut off has the beginning of a frame behind its last whole one.
+/// Whether an MP3 file was cut off: then the start of a frame follows its last whole frame. Few MP3 files declare a
+/// length.
 fn ends_within_a_frame(content: &Bytes, last: &[u8]) -> bool {
     const SYNC: usize = 4;
     if last.is_empty() {
@@ -171,12 +172,12 @@ fn decoder(codec: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioE
     symphonia::default::get_codecs().make_audio_decoder(codec, &options).map_err(|_| AudioError::Codec)
 }
 
-/// What the file says of its own length, in frames.
+/// The length that the file declares, in frames.
 enum Declared {
     Frames(u64),
-    /// It says nothing, and need not.
+    /// No length, as its format allows.
     Nothing,
-    /// It says nothing, and would if it were whole.
+    /// No length, although a complete file of its format has one.
     Missing,
 }
 
@@ -194,16 +195,16 @@ struct Packets {
     bad: u32,
 }
 
-fn check_whole(declared: Declared, packets: &Packets, mono: &Mono) -> Result<(), AudioError> {
-    // One in ten; the first of an MP3 that was cut out of another are never whole.
+fn check_complete(declared: Declared, packets: &Packets, mono: &Mono) -> Result<(), AudioError> {
+    // One in ten may be bad, and always two: the first packets of an MP3 cut out of another file are incomplete.
     const BAD_ALWAYS_ALLOWED: u32 = 2;
     if packets.bad > BAD_ALWAYS_ALLOWED && packets.bad > packets.good / 10 {
         return Err(AudioError::Damaged);
     }
     let rate = u64::from(mono.rate);
-    // Who writes into a pipe does not know the length and declares an impossible one.
+    // A program that writes into a pipe does not know the length and declares an impossible one.
     let longest = rate.saturating_mul(3_600);
-    // Encoders pad, and not all of them say by how much.
+    // Encoders add padding, and some do not declare it.
     let slack = rate / 10;
     match declared {
         Declared::Missing => Err(AudioError::Truncated),
@@ -216,11 +217,11 @@ fn check_whole(declared: Declared, packets: &Packets, mono: &Mono) -> Result<(),
     }
 }
 
-/// The channels as one, at a telephone's rate.
+/// Mixes the channels to one and resamples to 8 kHz.
 #[derive(Default)]
 struct Mono {
-    /// None before the first sound.
-    resampling: Option<Resampling>,
+    /// None before the first buffer.
+    resampler: Option<FileResampler>,
     rate: u32,
     frames: u64,
     interleaved: Vec<f32>,
@@ -233,8 +234,8 @@ impl Mono {
         if buffer.frames() == 0 || channels == 0 {
             return Ok(());
         }
-        if self.resampling.is_none() {
-            self.resampling = Some(Resampling::from_rate(rate).map_err(|BadRate| AudioError::Rate(rate))?);
+        if self.resampler.is_none() {
+            self.resampler = Some(FileResampler::from_rate(rate).map_err(|BadRate| AudioError::Rate(rate))?);
             self.rate = rate;
         }
         if rate != self.rate {
@@ -248,17 +249,17 @@ impl Mono {
         buffer.copy_to_vec_interleaved(&mut self.interleaved);
         let share = 1.0 / f32::from(u16::try_from(channels).unwrap_or(u16::MAX));
         self.mixed.clear();
-        // A float file may hold what is no number at all.
+        // A float file may contain NaN.
         let sound = |sum: f32| if sum.is_finite() { sum * share } else { 0.0 };
         self.mixed.extend(self.interleaved.chunks_exact(channels).map(|frame| sound(frame.iter().sum())));
-        match &mut self.resampling {
-            Some(resampling) => resampling.push(&self.mixed).map_err(|BadRate| AudioError::Rate(rate)),
+        match &mut self.resampler {
+            Some(resampler) => resampler.push(&self.mixed).map_err(|BadRate| AudioError::Rate(rate)),
             None => Ok(()),
         }
     }
 
     fn finish(self) -> Result<Vec<f32>, AudioError> {
-        let Some(resampling) = self.resampling else { return Err(AudioError::Empty) };
-        resampling.finish().map_err(|BadRate| AudioError::Rate(self.rate))
+        let Some(resampler) = self.resampler else { return Err(AudioError::Empty) };
+        resampler.finish().map_err(|BadRate| AudioError::Rate(self.rate))
     }
 }

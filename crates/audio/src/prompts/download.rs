@@ -1,4 +1,4 @@
-//! A recording of the web, whole or not at all, within bounds.
+//! Downloads a recording: completely or not at all, within bounds.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use url::Url;
 use super::decode::FILE_BYTES_MAX;
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// Head and body together.
+/// For head and body together.
 const DOWNLOAD_MAX: Duration = Duration::from_secs(30);
-/// Hosts of files send their guests on, but not for ever.
+/// File hosts redirect, but not endlessly.
 const REDIRECTS_MAX: u8 = 5;
 
-/// Why an address led to nothing. The address itself is not repeated: it may hold a key.
+/// Why a download failed. The texts leave the address out: it may contain a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DownloadError {
-    /// No connection, or none that lasted.
+pub(super) enum DownloadError {
+    /// No connection, or it broke before the answer.
     #[error("its address cannot be reached")]
     Unreachable,
-    /// Another status than a success.
+    /// A status other than success.
     #[error("its address answers with status {0}")]
     Status(u16),
-    /// The connection broke inside the file.
+    /// The connection broke within the body.
     #[error("its download broke off")]
     BrokenOff,
-    /// More than a recording may have.
+    /// Larger than [`FILE_BYTES_MAX`].
     #[error("it is larger than 20 MiB")]
     TooLarge,
-    /// Not all of it was there in time.
+    /// The download took too long.
     #[error("its download took longer than {} s", DOWNLOAD_MAX.as_secs())]
     Late,
 }
@@ -45,7 +45,7 @@ pub(super) fn client() -> Client {
         .handshake_timeout(CONNECT_MAX);
     Client::builder()
         .connector(connector)
-        // awc's timeout ends with the head; ours covers the whole exchange.
+        // awc's timeout covers the head only; `DOWNLOAD_MAX` covers the whole exchange.
         .disable_timeout()
         .max_redirects(REDIRECTS_MAX)
         .no_default_headers()
@@ -53,7 +53,7 @@ pub(super) fn client() -> Client {
         .finish()
 }
 
-/// The whole file.
+/// Downloads the whole file.
 pub(super) async fn download(client: &Client, url: &Url) -> Result<Bytes, DownloadError> {
     tokio::time::timeout(DOWNLOAD_MAX, fetch(client, url)).await.unwrap_or(Err(DownloadError::Late))
 }
@@ -65,8 +65,8 @@ async fn fetch(client: &Client, url: &Url) -> Result<Bytes, DownloadError> {
     if !response.status().is_success() {
         return Err(DownloadError::Status(response.status().as_u16()));
     }
-    let promised = response.headers().get("content-length").and_then(|length| length.to_str().ok());
-    let promised: Option<usize> = promised.and_then(|length| length.trim().parse().ok());
+    let declared = response.headers().get("content-length").and_then(|length| length.to_str().ok());
+    let declared: Option<usize> = declared.and_then(|length| length.trim().parse().ok());
     let mut received = BytesMut::new();
     while let Some(chunk) = response.next().await {
         let chunk = chunk.map_err(|_| DownloadError::BrokenOff)?;
@@ -75,8 +75,8 @@ async fn fetch(client: &Client, url: &Url) -> Result<Bytes, DownloadError> {
         }
         received.extend_from_slice(&chunk);
     }
-    // awc ends the body quietly when the connection closes early.
-    if promised.is_some_and(|promised| promised != received.len()) {
+    // awc does not report a connection that closes within the body.
+    if declared.is_some_and(|declared| declared != received.len()) {
         return Err(DownloadError::BrokenOff);
     }
     Ok(received.freeze())

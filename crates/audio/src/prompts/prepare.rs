@@ -1,5 +1,5 @@
-//! All prompts of all lines in one go: each sound once however many lines use it, this machine's first, then a few at a time
-//! from elsewhere, and whatever is not there when the time is over is replaced.
+//! Prepares all prompts of all lines at once. A sound that several lines use is prepared once: local sounds first, then
+//! remote ones, four at a time. When the time is over, the missing ones are replaced.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -15,26 +15,27 @@ use precall_providers::elevenlabs::{ElevenLabs, Speech};
 
 use super::bundled;
 use super::cache::PromptCache;
-use super::source::{Local, Made, PromptError, Source, key_in_use, local, remote};
-use super::{HoldOrder, Notice, NoticeMissing, Origin, Origins, PromptOrder, Prompts, Words, notice_version};
+use super::prompt_order::{HoldOrder, PromptOrder, Words};
+use super::prompt_set::{Notice, NoticeMissing, Origin, Origins, Prompts, notice_version};
+use super::source::{LocalLookup, PreparedSound, PromptError, Source, key_in_use, local, remote};
 use crate::clip::Clip;
 
 #[cfg(test)]
 mod tests;
 
-/// Sounds that are got at once. The smallest plan allows so many requests.
+/// Sounds prepared in parallel. The provider's smallest plan allows this many requests.
 const AT_ONCE: usize = 4;
 
-/// What holds for every line.
+/// Settings for the prompts of all lines.
 #[derive(Clone, Debug)]
 pub struct PromptSettings {
-    /// Where prompts are kept; created when missing.
+    /// Folder of the cache; created when missing.
     pub cache_dir: PathBuf,
-    /// Which model speaks; none leaves the provider's default.
+    /// The provider's speech model; none for its default.
     pub model: Option<String>,
 }
 
-/// Prepares prompts. Not `Send`, as its clients are not: it lives where it is used, at start and on reload.
+/// Prepares prompts at start and on reload. Not `Send`, because its HTTP clients are not.
 pub struct PromptMaker {
     provider: ElevenLabs,
     web: Client,
@@ -42,42 +43,42 @@ pub struct PromptMaker {
     model: Option<String>,
 }
 
-/// What was prepared.
+/// The result of [`PromptMaker::prepare`].
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// The prompts of every line that was asked for.
+    /// The prompts of every line in the order.
     pub by_line: HashMap<LineId, Arc<Prompts>>,
-    /// What concerns all of them: the folder that cannot be written.
+    /// Problems that concern all lines, such as a cache folder that cannot be written.
     pub problems: Vec<String>,
 }
 
 type Sound = (Clip, Origin);
 
-/// What was got so far. Filled while the time runs, so that its end leaves what is there.
+/// The sounds so far. Kept outside the future, so that a timeout keeps what is ready.
 #[derive(Default)]
 struct Gathered {
-    got: HashMap<Source, Result<Made, PromptError>>,
-    /// What addresses led to earlier.
+    sounds: HashMap<Source, Result<PreparedSound, PromptError>>,
+    /// Earlier downloads, by address.
     earlier: HashMap<Source, Clip>,
 }
 
 impl PromptMaker {
-    /// To be called on the arbiter that will use it; the client should not be the one of live calls.
+    /// Call it on the arbiter that will use it. Give it a client of its own, not the one of live calls.
     #[must_use]
     pub fn new(provider: ElevenLabs, settings: PromptSettings) -> Self {
         let PromptSettings { cache_dir, model } = settings;
         Self { provider, web: super::download::client(), cache: PromptCache::new(cache_dir), model }
     }
 
-    /// Prepares everything within `within`; what takes longer is replaced like what fails. Never fails itself.
+    /// Prepares everything within `within`. A prompt that takes longer is replaced like one that fails. Never fails.
     pub async fn prepare(&self, orders: &[(LineId, PromptOrder)], within: Duration) -> Prepared {
         let mut gathered = Gathered::default();
-        // What is late is missing from `gathered`, which is all that counts.
+        // A late sound is missing from `gathered`; the timeout itself needs no handling.
         let _in_time = tokio::time::timeout(within, self.gather(orders, &mut gathered)).await.is_ok();
-        let unsaved = gathered.got.values().find_map(|made| made.as_ref().ok()?.unsaved);
+        let unsaved = gathered.sounds.values().find_map(|sound| sound.as_ref().ok()?.unsaved);
         let by_line = orders
             .iter()
-            .map(|(line, order)| (line.clone(), Arc::new(self.assembled(order, &gathered))))
+            .map(|(line, order)| (line.clone(), Arc::new(self.assemble(order, &gathered))))
             .collect();
         Prepared { by_line, problems: unsaved.map(unsaved_problem).into_iter().collect() }
     }
@@ -85,49 +86,50 @@ impl PromptMaker {
     async fn gather(&self, orders: &[(LineId, PromptOrder)], gathered: &mut Gathered) {
         let orders: Vec<&PromptOrder> = orders.iter().map(|(_, order)| order).collect();
         let sources = self.sources(&orders, |order| order.greeting_file.is_none());
-        let mut missing = self.gather_here(sources, gathered).await;
-        // A greeting's words are needed where its recording is not to be had.
-        let lost = |order: &PromptOrder| {
+        let mut missing = self.gather_local(sources, gathered).await;
+        // The spoken greeting is needed where the recorded one failed.
+        let needs_text = |order: &PromptOrder| {
             let file = order.greeting_file.clone().map(Source::File);
-            file.is_none_or(|file| !matches!(gathered.got.get(&file), Some(Ok(_))))
+            file.is_none_or(|file| !matches!(gathered.sounds.get(&file), Some(Ok(_))))
         };
-        let more = self.sources(&orders, lost);
-        let more =
-            more.into_iter().filter(|source| !gathered.got.contains_key(source) && !missing.contains(source));
+        let more = self.sources(&orders, needs_text);
+        let more = more
+            .into_iter()
+            .filter(|source| !gathered.sounds.contains_key(source) && !missing.contains(source));
         let more: Vec<Source> = more.collect();
-        missing.extend(self.gather_here(more, gathered).await);
+        missing.extend(self.gather_local(more, gathered).await);
         let asked = stream::iter(missing).map(|source| async move {
             let outcome = remote(&source, &self.provider, &self.web, &self.cache).await;
             (source, outcome)
         });
         let mut asked = std::pin::pin!(asked.buffer_unordered(AT_ONCE));
         while let Some((source, outcome)) = asked.next().await {
-            gathered.got.insert(source, outcome);
+            gathered.sounds.insert(source, outcome);
         }
-        let in_use: HashSet<_> = gathered.got.keys().filter_map(key_in_use).collect();
+        let in_use: HashSet<_> = gathered.sounds.keys().filter_map(key_in_use).collect();
         let cache = self.cache.clone();
-        // Nobody waits for tidying up, and a panic in it would harm nobody.
+        // Pruning runs on its own: its result is not needed.
         drop(tokio::task::spawn_blocking(move || cache.prune(&in_use)));
     }
 
-    /// Takes what this machine has, and returns the rest.
-    async fn gather_here(&self, sources: Vec<Source>, gathered: &mut Gathered) -> Vec<Source> {
+    /// Gathers the local sounds and returns the sources that need the network.
+    async fn gather_local(&self, sources: Vec<Source>, gathered: &mut Gathered) -> Vec<Source> {
         let looked = stream::iter(sources).map(|source| async move {
             let outcome = local(&source, &self.cache).await;
             (source, outcome)
         });
-        // In their order, which is the one they are asked for in.
+        // Keeps the order of the sources, in which they are fetched later.
         let mut looked = std::pin::pin!(looked.buffered(AT_ONCE));
         let mut missing = Vec::new();
         while let Some((source, outcome)) = looked.next().await {
             match outcome {
-                Local::Here(made) => {
-                    gathered.got.insert(source, Ok(made));
+                LocalLookup::Found(sound) => {
+                    gathered.sounds.insert(source, Ok(sound));
                 }
-                Local::Bad(error) => {
-                    gathered.got.insert(source, Err(error));
+                LocalLookup::Failed(error) => {
+                    gathered.sounds.insert(source, Err(error));
                 }
-                Local::Elsewhere(earlier) => {
+                LocalLookup::NotLocal(earlier) => {
                     if let Some(clip) = earlier {
                         gathered.earlier.insert(source.clone(), clip);
                     }
@@ -138,7 +140,7 @@ impl PromptMaker {
         missing
     }
 
-    /// Everything that is to be heard, each once; notices first, since nothing can stand in for them.
+    /// All sources, each once. Notices come first, since they cannot be replaced.
     fn sources(
         &self,
         orders: &[&PromptOrder],
@@ -161,12 +163,12 @@ impl PromptMaker {
         Some(Source::Speech(Speech { text, voice: voice?, model: self.model.clone(), language }))
     }
 
-    fn heard(&self, words: &Words, gathered: &Gathered) -> Result<Sound, PromptError> {
+    fn spoken(&self, words: &Words, gathered: &Gathered) -> Result<Sound, PromptError> {
         let source = self.speech(words).ok_or(PromptError::NoVoice)?;
         gathered.result(&source)
     }
 
-    fn assembled(&self, order: &PromptOrder, gathered: &Gathered) -> Prompts {
+    fn assemble(&self, order: &PromptOrder, gathered: &Gathered) -> Prompts {
         let mut problems = Vec::new();
         let notice = self.notice(order, gathered, &mut problems);
         let greeting = self.greeting(order, gathered, &mut problems);
@@ -189,13 +191,14 @@ impl PromptMaker {
         problems: &mut Vec<String>,
     ) -> Result<Option<(Notice, Origin)>, NoticeMissing> {
         let Some(words) = &order.notice else { return Ok(None) };
-        match self.heard(words, gathered) {
+        match self.spoken(words, gathered) {
             Ok((clip, origin)) => {
                 let version = notice_version(words.language.as_deref(), &words.text);
                 Ok(Some((Notice { clip, version }, origin)))
             }
             Err(error) => {
-                problems.push(format!("notice: {error}; no caller of this line can be given to an agent"));
+                problems
+                    .push(format!("notice: {error}; callers of this line cannot be connected to an agent"));
                 Err(NoticeMissing(error.to_string()))
             }
         }
@@ -209,14 +212,14 @@ impl PromptMaker {
                 Err(error) => wrong.push(format!("GREETING_AUDIO_FILE: {error}")),
             }
         }
-        let notes = || ((bundled::greeting(), Origin::Bundled), "two notes are played instead");
-        let (sound, instead) = match order.greeting.as_ref().map(|words| self.heard(words, gathered)) {
+        let tones = || ((bundled::greeting(), Origin::Bundled), "two notes are played instead");
+        let (sound, instead) = match order.greeting.as_ref().map(|words| self.spoken(words, gathered)) {
             Some(Ok(sound)) => (sound, "GREETING_MESSAGE is spoken instead"),
             Some(Err(error)) => {
                 wrong.push(error.to_string());
-                notes()
+                tones()
             }
-            None => notes(),
+            None => tones(),
         };
         if !wrong.is_empty() {
             problems.push(format!("greeting: {}; {instead}", wrong.join("; ")));
@@ -225,19 +228,19 @@ impl PromptMaker {
     }
 
     fn apology(&self, order: &PromptOrder, gathered: &Gathered, problems: &mut Vec<String>) -> Sound {
-        let notes = || (bundled::apology(), Origin::Bundled);
-        let Some(words) = &order.apology else { return notes() };
-        self.heard(words, gathered).unwrap_or_else(|error| {
+        let tones = || (bundled::apology(), Origin::Bundled);
+        let Some(words) = &order.apology else { return tones() };
+        self.spoken(words, gathered).unwrap_or_else(|error| {
             problems.push(format!("apology: {error}; three notes are played instead"));
-            notes()
+            tones()
         })
     }
 }
 
 impl Gathered {
     fn result(&self, source: &Source) -> Result<Sound, PromptError> {
-        match self.got.get(source) {
-            Some(Ok(made)) => Ok((made.clip.clone(), made.origin)),
+        match self.sounds.get(source) {
+            Some(Ok(sound)) => Ok((sound.clip.clone(), sound.origin)),
             Some(Err(error)) => Err(error.clone()),
             None => Err(PromptError::Late),
         }
@@ -264,7 +267,7 @@ fn hold(order: &PromptOrder, gathered: &Gathered, problems: &mut Vec<String>) ->
         Err(error) => error,
     };
     let (clip, origin, instead) = match gathered.earlier.get(&source) {
-        Some(clip) => (clip.clone(), Origin::Cached, "what it held before is played"),
+        Some(clip) => (clip.clone(), Origin::Cached, "the last download is played instead"),
         None => (bundled::hold(), Origin::Bundled, "the bundled loop is played instead"),
     };
     problems.push(format!("hold music: GREETING_MUSIC_URL: {error}; {instead}"));

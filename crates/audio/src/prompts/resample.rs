@@ -1,21 +1,21 @@
-//! Any sample rate to a telephone's, piece by piece, so that a long recording at a high rate is never in memory at once.
+//! Resamples a recording to 8 kHz, piece by piece: a long recording at a high rate is never in memory as a whole.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
 use super::pcm::RATE;
 
-/// Samples that are transformed together: the more, the steeper the filter below 4 kHz; a clip is not live, so its delay
-/// does not matter.
+/// Samples per transform: the more, the steeper the filter below 4 kHz. Delay does not matter, since a clip is not
+/// live.
 const BLOCK: usize = 4_096;
 
-/// The rate cannot be converted; nothing that plays sound uses such a one.
+/// The rate cannot be converted. No common format uses such a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BadRate;
 
-/// One channel on its way to a telephone's rate.
-pub(super) struct Resampling {
-    /// None where nothing is to be done.
+/// Resamples one channel to 8 kHz.
+pub(super) struct FileResampler {
+    /// None when the rate is 8 kHz already.
     filter: Option<Fft<f32>>,
     rate: u32,
     waiting: Vec<f32>,
@@ -23,7 +23,7 @@ pub(super) struct Resampling {
     taken: u64,
 }
 
-impl Resampling {
+impl FileResampler {
     /// From `rate` samples a second, 2,000 to 768,000.
     pub(super) fn from_rate(rate: u32) -> Result<Self, BadRate> {
         if !(2_000..=768_000).contains(&rate) {
@@ -33,7 +33,7 @@ impl Resampling {
         Ok(Self { filter, rate, waiting: Vec::new(), out: Vec::new(), taken: 0 })
     }
 
-    /// Takes more samples.
+    /// Appends samples.
     pub(super) fn push(&mut self, samples: &[f32]) -> Result<(), BadRate> {
         self.taken = self.taken.saturating_add(u64::try_from(samples.len()).unwrap_or(u64::MAX));
         let Some(filter) = &mut self.filter else {
@@ -51,7 +51,7 @@ impl Resampling {
         Ok(())
     }
 
-    /// Everything that came out, as long as what went in and not delayed against it.
+    /// The whole output: as long as the input, without the filter's delay.
     pub(super) fn finish(mut self) -> Result<Vec<f32>, BadRate> {
         let Some(mut filter) = self.filter else { return Ok(self.out) };
         let wanted = self.taken.saturating_mul(u64::from(RATE)).div_ceil(u64::from(self.rate));

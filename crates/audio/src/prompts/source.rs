@@ -1,4 +1,4 @@
-//! One thing to be heard and how it is got: from this machine at once, or from somebody else with patience.
+//! One source of sound: a local file, the cache, the provider's speech or a download, with retries.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -10,24 +10,25 @@ use bytes::Bytes;
 use precall_providers::elevenlabs::{ElevenLabs, ProviderError, Speech};
 use url::Url;
 
-use super::Origin;
-use super::cache::{Key, PromptCache};
+use super::cache::{CacheKey, PromptCache};
 use super::decode::{AudioError, FILE_BYTES_MAX, decode};
 use super::download::{DownloadError, download};
 use super::pcm::is_silent;
+use super::prompt_set::Origin;
 use crate::clip::Clip;
 
-/// One attempt to have a text spoken.
+/// For one attempt to synthesise a text.
 const SPEECH_MAX: Duration = Duration::from_secs(30);
-/// Asked so often while the trouble is of the kind that passes.
+/// Attempts while the error is a passing one.
 const ATTEMPTS: u32 = 3;
-/// Before the second attempt; twice that before the third. A provider that asks for more gets it, within bounds.
+/// Wait before the second attempt; twice that before the third. `PAUSE_MAX` bounds a longer wait that the provider asks
+/// for.
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
-/// Nobody says anything in less.
+/// Shorter speech cannot be the text.
 const SHORTEST_SPEECH: Duration = Duration::from_millis(200);
 
-/// Where sound comes from; equal ones are got once.
+/// Where a sound comes from. Equal sources are prepared once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     Speech(Speech),
@@ -37,77 +38,77 @@ pub(super) enum Source {
 
 /// Why a prompt could not be prepared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PromptError {
-    /// The recording.
+pub(super) enum PromptError {
+    /// The recording cannot be played.
     #[error("{0}")]
     Audio(#[from] AudioError),
-    /// The provider of voices.
+    /// The provider failed.
     #[error("it could not be spoken: {0}")]
     Provider(#[from] ProviderError),
-    /// The provider's answer cannot be the text.
-    #[error("it could not be spoken: the provider's answer is silent or too short for any text")]
+    /// The provider's audio cannot be the text.
+    #[error("it could not be spoken: the provider's audio is silent or too short")]
     NotSpeech,
-    /// Nobody to speak it.
+    /// The text has no voice.
     #[error("it could not be spoken: no voice is known; set GREETING_VOICE_ID")]
     NoVoice,
-    /// The web.
+    /// The download failed.
     #[error("{0}")]
     Download(#[from] DownloadError),
-    /// The time for all prompts together was over.
+    /// The time for all prompts ran out.
     #[error("it was not ready in time")]
     Late,
 }
 
-/// Sound that was got.
+/// A sound that is ready.
 #[derive(Clone, Debug)]
-pub(super) struct Made {
+pub(super) struct PreparedSound {
     pub(super) clip: Clip,
     pub(super) origin: Origin,
-    /// Why it could not be kept for the next start.
+    /// Why it could not be cached for the next start.
     pub(super) unsaved: Option<io::ErrorKind>,
 }
 
-/// What this machine has.
-pub(super) enum Local {
-    Here(Made),
-    /// A recording that cannot be played; nobody else has it.
-    Bad(PromptError),
-    /// Somebody else has it; the clip is what was got last.
-    Elsewhere(Option<Clip>),
+/// Result of looking for a sound without the network.
+pub(super) enum LocalLookup {
+    Found(PreparedSound),
+    /// A local recording that cannot be played.
+    Failed(PromptError),
+    /// The network is needed. The clip is the last download, if any.
+    NotLocal(Option<Clip>),
 }
 
-/// Looks on this machine alone.
-pub(super) async fn local(source: &Source, cache: &PromptCache) -> Local {
+/// Looks for the sound in local files and in the cache.
+pub(super) async fn local(source: &Source, cache: &PromptCache) -> LocalLookup {
     let (source, cache) = (source.clone(), cache.clone());
     let looking = tokio::task::spawn_blocking(move || match source {
-        Source::File(path) => recording(&path, &cache).map_or_else(Local::Bad, Local::Here),
-        Source::Speech(speech) => match cache.read(&Key::of_speech(&speech)) {
-            Some(clip) => Local::Here(Made { clip, origin: Origin::Cached, unsaved: None }),
-            None => Local::Elsewhere(None),
+        Source::File(path) => recording(&path, &cache).map_or_else(LocalLookup::Failed, LocalLookup::Found),
+        Source::Speech(speech) => match cache.read(&CacheKey::speech(&speech)) {
+            Some(clip) => LocalLookup::Found(PreparedSound { clip, origin: Origin::Cached, unsaved: None }),
+            None => LocalLookup::NotLocal(None),
         },
-        Source::Address(url) => Local::Elsewhere(cache.read(&Key::of_address(&url))),
+        Source::Address(url) => LocalLookup::NotLocal(cache.read(&CacheKey::address(&url))),
     });
-    // A decoder that panics has met a file that it cannot decode.
-    looking.await.unwrap_or(Local::Bad(PromptError::Audio(AudioError::Damaged)))
+    // A panic of the decoder means a damaged file.
+    looking.await.unwrap_or(LocalLookup::Failed(PromptError::Audio(AudioError::Damaged)))
 }
 
-/// Asks who has it. A file of this machine is not there.
+/// Fetches the sound from the provider or the web. A local file is reported as missing.
 pub(super) async fn remote(
     source: &Source,
     provider: &ElevenLabs,
     web: &Client,
     cache: &PromptCache,
-) -> Result<Made, PromptError> {
+) -> Result<PreparedSound, PromptError> {
     match source {
         Source::Speech(speech) => {
             let clip = spoken(speech, provider).await?;
-            Ok(keep(Key::of_speech(speech), clip, Origin::Synthesised, cache).await)
+            Ok(save(CacheKey::speech(speech), clip, Origin::Synthesised, cache).await)
         }
         Source::Address(url) => {
             let content = download(web, url).await?;
             let decoding = tokio::task::spawn_blocking(move || decode(&content));
             let clip = decoding.await.unwrap_or(Err(AudioError::Damaged))?;
-            Ok(keep(Key::of_address(url), clip, Origin::Downloaded, cache).await)
+            Ok(save(CacheKey::address(url), clip, Origin::Downloaded, cache).await)
         }
         Source::File(_) => Err(PromptError::Audio(AudioError::Missing)),
     }
@@ -134,23 +135,23 @@ async fn spoken(speech: &Speech, provider: &ElevenLabs) -> Result<Clip, PromptEr
     Ok(clip)
 }
 
-async fn keep(key: Key, clip: Clip, origin: Origin, cache: &PromptCache) -> Made {
+async fn save(key: CacheKey, clip: Clip, origin: Origin, cache: &PromptCache) -> PreparedSound {
     let (cache, kept) = (cache.clone(), clip.clone());
-    let keeping = tokio::task::spawn_blocking(move || cache.save(&key, &kept));
-    let outcome = keeping.await.unwrap_or_else(|_| Err(ErrorKind::Other.into()));
-    Made { clip, origin, unsaved: outcome.err().map(|error| error.kind()) }
+    let saving = tokio::task::spawn_blocking(move || cache.save(&key, &kept));
+    let outcome = saving.await.unwrap_or_else(|_| Err(ErrorKind::Other.into()));
+    PreparedSound { clip, origin, unsaved: outcome.err().map(|error| error.kind()) }
 }
 
-/// Decoded once for the same bytes.
-fn recording(path: &Path, cache: &PromptCache) -> Result<Made, PromptError> {
+/// Decodes a local recording; the same bytes are decoded once.
+fn recording(path: &Path, cache: &PromptCache) -> Result<PreparedSound, PromptError> {
     let content = read_bounded(path)?;
-    let key = Key::of_file(&content);
+    let key = CacheKey::file(&content);
     if let Some(clip) = cache.read(&key) {
-        return Ok(Made { clip, origin: Origin::File, unsaved: None });
+        return Ok(PreparedSound { clip, origin: Origin::File, unsaved: None });
     }
     let clip = decode(&content)?;
     let unsaved = cache.save(&key, &clip).err().map(|error| error.kind());
-    Ok(Made { clip, origin: Origin::File, unsaved })
+    Ok(PreparedSound { clip, origin: Origin::File, unsaved })
 }
 
 fn read_bounded(path: &Path) -> Result<Bytes, AudioError> {
@@ -158,7 +159,7 @@ fn read_bounded(path: &Path) -> Result<Bytes, AudioError> {
         ErrorKind::NotFound | ErrorKind::NotADirectory => AudioError::Missing,
         kind => AudioError::Unreadable(kind),
     };
-    // Asked before opening: opening a pipe waits for somebody to write into it.
+    // Checked before opening: opening a pipe blocks until a program writes into it.
     if !path.metadata().map_err(unreadable)?.is_file() {
         return Err(AudioError::NotAFile);
     }
@@ -170,12 +171,12 @@ fn read_bounded(path: &Path) -> Result<Bytes, AudioError> {
     Ok(Bytes::from(content))
 }
 
-/// What a source is kept under, if it is.
-pub(super) fn key_in_use(source: &Source) -> Option<Key> {
+/// The cache key of a source that is in use.
+pub(super) fn key_in_use(source: &Source) -> Option<CacheKey> {
     match source {
-        Source::Speech(speech) => Some(Key::of_speech(speech)),
-        Source::Address(url) => Some(Key::of_address(url)),
-        // By its bytes, which are not read for this; it is cheap to make again.
+        Source::Speech(speech) => Some(CacheKey::speech(speech)),
+        Source::Address(url) => Some(CacheKey::address(url)),
+        // Its key needs the file's bytes. Reading them is not worth it: decoding again is cheap.
         Source::File(_) => None,
     }
 }

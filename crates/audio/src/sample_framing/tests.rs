@@ -7,11 +7,13 @@ use super::*;
 
 proptest! {
     #[test]
-    fn no_byte_is_lost_whatever_the_chunks(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..7), 0..20)) {
-        let mut whole = WholeSamples::default();
+    fn no_byte_is_lost_with_chunks_of_any_length(
+        chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..7), 0..20),
+    ) {
+        let mut framing = SampleFraming::default();
         let mut heard = Vec::new();
         for chunk in &chunks {
-            let (joined, rest) = whole.of(Bytes::copy_from_slice(chunk));
+            let (joined, rest) = framing.push(Bytes::copy_from_slice(chunk));
             prop_assert_eq!(rest.len() % SAMPLE, 0);
             heard.extend(joined.into_iter().flatten());
             heard.extend_from_slice(&rest);

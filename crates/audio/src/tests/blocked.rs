@@ -1,4 +1,4 @@
-//! What becomes of pieces that the socket does not take, or takes in part; by hand, without a socket.
+//! Tests of pieces that the socket does not take, or takes in part; without a socket.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,18 +9,18 @@ use bytes::Bytes;
 use hyper::body::Body;
 
 use super::*;
-use crate::leg_events::LegNews;
-use crate::net::stream_retry::Trouble;
-use crate::net::upload_body::{Outlet, OutletBody};
+use crate::leg_events::LegAudioEvent;
+use crate::net::stream_retry::AttemptError;
+use crate::net::upload_body::{RequestBody, UploadBody};
 use crate::pacer::Lead;
-use crate::playout::{OtherFigures, Speech, StreamEnd};
+use crate::playout::{ConversationStats, Playout, StreamEnd};
 
 const LEAD: Lead =
     Lead { min: Duration::from_millis(60), max: Duration::from_millis(120), tick: Duration::from_millis(20) };
 
-/// What the connection finds in the outlet.
-fn pull(outlet: &Rc<Outlet>) -> Option<Bytes> {
-    let mut body = OutletBody::of(outlet);
+/// Takes the next piece, as hyper does.
+fn pull(upload: &Rc<UploadBody>) -> Option<Bytes> {
+    let mut body = RequestBody::upload(upload);
     match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
         Poll::Ready(None) | Poll::Pending => None,
@@ -28,134 +28,134 @@ fn pull(outlet: &Rc<Outlet>) -> Option<Bytes> {
     }
 }
 
-fn opened(speech: &mut Speech) -> Rc<Outlet> {
-    let outlet = Rc::new(Outlet::new());
-    speech.attach(&outlet, Instant::now(), None);
-    outlet
+fn opened(speech: &mut Playout) -> Rc<UploadBody> {
+    let upload = Rc::new(UploadBody::new());
+    speech.attach(&upload, Instant::now(), None);
+    upload
 }
 
 #[test]
-fn while_the_socket_takes_nothing_the_scene_waits() {
+fn the_playlist_waits_while_the_socket_takes_nothing() {
     let owner = Owner::new();
     let clip = speech(2_000 * MS);
-    let mut speech = Speech::new(owner.reports.clone(), once(&clip), LEAD);
-    let outlet = opened(&mut speech);
+    let mut speech = Playout::new(owner.reports.clone(), once(&clip), LEAD);
+    let upload = opened(&mut speech);
     let began = Instant::now();
     for tick in 1..100 {
         speech.tick(began + LEAD.tick * tick, None);
     }
-    let mut heard = pull(&outlet).unwrap().to_vec();
-    assert_eq!(pull(&outlet), None);
-    // Taken, but not by the socket: still nothing more.
+    let mut heard = pull(&upload).unwrap().to_vec();
+    assert_eq!(pull(&upload), None);
+    // The connection took the piece, the socket did not: there is no other piece yet.
     speech.tick(began + LEAD.tick * 100, None);
-    assert_eq!(pull(&outlet), None);
-    outlet.on_flushed();
+    assert_eq!(pull(&upload), None);
+    upload.on_flushed();
     speech.tick(Instant::now() + 70 * MS, None);
-    heard.extend(pull(&outlet).unwrap());
+    heard.extend(pull(&upload).unwrap());
     assert_eq!(heard, clip.pcm()[..heard.len()]);
 }
 
 #[test]
-fn a_piece_that_was_taken_in_part_goes_on_at_the_next_byte() {
+fn a_piece_taken_in_part_continues_at_the_next_byte() {
     for taken in [0, 1, 4, 5, 6, 105, 900, 965, 967] {
         let owner = Owner::new();
         let clip = speech(2_000 * MS);
-        let mut speech = Speech::new(owner.reports.clone(), once(&clip), LEAD);
-        let outlet = opened(&mut speech);
-        let first = pull(&outlet).unwrap();
-        outlet.on_flushed();
+        let mut speech = Playout::new(owner.reports.clone(), once(&clip), LEAD);
+        let upload = opened(&mut speech);
+        let first = pull(&upload).unwrap();
+        upload.on_flushed();
         let later = Instant::now() + 62 * MS;
         speech.tick(later, None);
-        let second = pull(&outlet).unwrap();
-        // "3C0\r\n" and the like stand before a piece, "\r\n" behind it.
+        let second = pull(&upload).unwrap();
+        // A head such as "3C0\r\n" precedes a piece, "\r\n" follows it.
         assert!((0x100..0x1000).contains(&second.len()));
-        outlet.on_taken(taken);
+        upload.on_taken(taken);
         let said = first.len() + taken.saturating_sub(5).min(second.len()) / 2 * 2;
-        assert!(matches!(speech.detach(StreamEnd::Broken, later, None), Trouble::Cut(_)));
-        owner.wait_for(&LegNews::Cut);
-        let outlet = Rc::new(Outlet::new());
-        speech.attach(&outlet, later + 100 * MS, None);
-        let next = pull(&outlet).unwrap();
+        assert!(matches!(speech.detach(StreamEnd::Broken, later, None), AttemptError::Cut(_)));
+        owner.wait_for(&LegAudioEvent::Cut);
+        let upload = Rc::new(UploadBody::new());
+        speech.attach(&upload, later + 100 * MS, None);
+        let next = pull(&upload).unwrap();
         assert_eq!(next, clip.pcm()[said..said + next.len()], "{taken}");
     }
 }
 
 #[test]
-fn a_request_that_broke_before_anything_was_written_was_never_a_stream() {
+fn a_request_that_breaks_before_its_first_piece_is_no_open_stream() {
     let owner = Owner::new();
     let clip = speech(500 * MS);
-    let mut speech = Speech::new(owner.reports.clone(), once(&clip), LEAD);
+    let mut speech = Playout::new(owner.reports.clone(), once(&clip), LEAD);
     for is_pulled in [false, true] {
-        let outlet = opened(&mut speech);
+        let upload = opened(&mut speech);
         if is_pulled {
-            let _ = pull(&outlet);
-            outlet.on_taken(100);
+            let _ = pull(&upload);
+            upload.on_taken(100);
         }
-        assert_eq!(speech.detach(StreamEnd::Broken, Instant::now(), None), Trouble::Unreachable);
+        assert_eq!(speech.detach(StreamEnd::Broken, Instant::now(), None), AttemptError::Unreachable);
     }
-    let outlet = opened(&mut speech);
-    assert_eq!(pull(&outlet).unwrap(), clip.pcm()[..1920]);
-    outlet.on_flushed();
-    speech.close(Instant::now(), OtherFigures::default());
+    let upload = opened(&mut speech);
+    assert_eq!(pull(&upload).unwrap(), clip.pcm()[..1920]);
+    upload.on_flushed();
+    speech.close(Instant::now(), ConversationStats::default());
     assert_eq!(owner.closed().posts_opened, 1);
-    assert_eq!(owner.count(|news| *news == LegNews::Cut), 0);
+    assert_eq!(owner.count(|news| *news == LegAudioEvent::Cut), 0);
 }
 
 #[test]
-fn audio_that_is_stuck_half_way_is_not_written_after_the_end() {
+fn a_piece_stuck_in_the_socket_is_not_written_after_the_end() {
     let owner = Owner::new();
-    let mut speech = Speech::new(owner.reports.clone(), once(&super::speech(500 * MS)), LEAD);
-    let outlet = opened(&mut speech);
-    let _ = pull(&outlet);
-    speech.close(Instant::now(), OtherFigures::default());
-    assert!(outlet.is_shut());
-    // With nothing on its way the request is ended as it should be.
-    let mut speech = Speech::new(owner.reports.clone(), Scene::default(), LEAD);
-    let outlet = opened(&mut speech);
-    let _ = pull(&outlet);
-    outlet.on_flushed();
-    speech.close(Instant::now(), OtherFigures::default());
-    assert!(!outlet.is_shut());
+    let mut speech = Playout::new(owner.reports.clone(), once(&super::speech(500 * MS)), LEAD);
+    let upload = opened(&mut speech);
+    let _ = pull(&upload);
+    speech.close(Instant::now(), ConversationStats::default());
+    assert!(upload.is_shut());
+    // With no piece in the socket the request is ended properly.
+    let mut speech = Playout::new(owner.reports.clone(), Playlist::default(), LEAD);
+    let upload = opened(&mut speech);
+    let _ = pull(&upload);
+    upload.on_flushed();
+    speech.close(Instant::now(), ConversationStats::default());
+    assert!(!upload.is_shut());
 }
 
 #[test]
-fn a_socket_that_takes_nothing_for_three_seconds_is_given_up() {
+fn a_socket_that_takes_nothing_for_three_seconds_is_shut() {
     let owner = Owner::new();
-    let mut speech = Speech::new(owner.reports.clone(), Scene::default(), LEAD);
-    let outlet = opened(&mut speech);
+    let mut speech = Playout::new(owner.reports.clone(), Playlist::default(), LEAD);
+    let upload = opened(&mut speech);
     let began = Instant::now();
     speech.tick(began + 2_900 * MS, None);
-    assert!(!outlet.is_shut());
+    assert!(!upload.is_shut());
     speech.tick(began + 3_100 * MS, None);
-    assert!(outlet.is_shut());
+    assert!(upload.is_shut());
 }
 
 #[test]
-fn a_scene_takes_the_place_of_a_piece_that_was_not_taken_yet() {
+fn a_new_playlist_replaces_a_piece_that_was_not_taken() {
     let owner = Owner::new();
     let (old, new) = (speech(500 * MS), Clip::from_samples(&[-5; 4_000]));
-    let mut speech = Speech::new(owner.reports.clone(), once(&old), LEAD);
-    let outlet = opened(&mut speech);
+    let mut speech = Playout::new(owner.reports.clone(), once(&old), LEAD);
+    let upload = opened(&mut speech);
     speech.play(once(&new));
     speech.tick(Instant::now(), None);
-    assert_eq!(pull(&outlet).unwrap(), new.pcm()[..1920]);
+    assert_eq!(pull(&upload).unwrap(), new.pcm()[..1920]);
 }
 
 #[test]
-fn a_refusal_within_half_a_second_takes_all_back_and_a_later_one_nothing() {
+fn only_a_refusal_within_half_a_second_takes_audio_back() {
     for (after, is_taken_back) in [(400, true), (600, false)] {
         let owner = Owner::new();
         let clip = speech(500 * MS);
-        let mut speech = Speech::new(owner.reports.clone(), once(&clip), LEAD);
-        let outlet = opened(&mut speech);
-        let first = pull(&outlet).unwrap();
-        outlet.on_flushed();
+        let mut speech = Playout::new(owner.reports.clone(), once(&clip), LEAD);
+        let upload = opened(&mut speech);
+        let first = pull(&upload).unwrap();
+        upload.on_flushed();
         let later = Instant::now() + after * MS;
-        let trouble = speech.detach(StreamEnd::Refused(Trouble::NotReady), later, None);
-        assert_eq!(trouble == Trouble::NotReady, is_taken_back, "{trouble:?}");
-        let outlet = Rc::new(Outlet::new());
-        speech.attach(&outlet, later, None);
+        let error = speech.detach(StreamEnd::Refused(AttemptError::NotReady), later, None);
+        assert_eq!(error == AttemptError::NotReady, is_taken_back, "{error:?}");
+        let upload = Rc::new(UploadBody::new());
+        speech.attach(&upload, later, None);
         let begins = if is_taken_back { 0 } else { first.len() };
-        assert_eq!(pull(&outlet).unwrap(), clip.pcm()[begins..begins + 1920]);
+        assert_eq!(pull(&upload).unwrap(), clip.pcm()[begins..begins + 1920]);
     }
 }

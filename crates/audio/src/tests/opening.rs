@@ -1,61 +1,62 @@
-//! How the two requests come to be open.
+//! Tests of opening the two requests.
 
 use super::pbx::Plan;
 use super::*;
 use crate::MediaError;
-use crate::leg_events::{LegNews, StreamFailure};
+use crate::leg_events::{LegAudioEvent, StreamFailure};
 use crate::playlist::Mark;
 
 #[test]
-fn a_pbx_without_media_is_asked_again_and_the_scene_begins_anew() {
+fn a_pbx_without_media_is_retried_and_the_playlist_starts_again() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.post_plans.extend([Plan::Refuse(424), Plan::Refuse(404), Plan::Refuse(424)]);
         state.get_plans.extend([Plan::Refuse(404), Plan::Refuse(424)]);
     });
     let greeting = speech(400 * MS);
-    let audio = world.open(&owner, Scene::default().then_marked(Cue::Once(greeting.clone()), Mark(1)));
-    owner.wait_for(&LegNews::Heard(Mark(1)));
+    let audio =
+        world.open(&owner, Playlist::default().then_marked(PlaylistItem::Once(greeting.clone()), Mark(1)));
+    owner.wait_for(&LegAudioEvent::Heard(Mark(1)));
     assert_eq!(world.pbx.audio(greeting.pcm().len())[..greeting.pcm().len()], *greeting.pcm());
     world.pbx.wait("third GET", |state| (state.gets.len() == 3).then_some(()));
     drop(audio);
     let stats = owner.closed();
     assert_eq!((stats.posts_opened, stats.posts_refused, stats.reopened), (1, 3, 0));
-    assert_eq!(owner.count(|news| matches!(news, LegNews::Cut | LegNews::StreamsEnded)), 0);
-    assert_eq!(owner.count(|news| *news == LegNews::Heard(Mark(1))), 1);
-    // A refused GET's connection is used again.
+    assert_eq!(owner.count(|news| matches!(news, LegAudioEvent::Cut | LegAudioEvent::StreamsEnded)), 0);
+    assert_eq!(owner.count(|news| *news == LegAudioEvent::Heard(Mark(1))), 1);
+    // The connection of a refused GET is reused.
     let gets = world.pbx.change(|state| state.gets.iter().map(|get| get.connection).collect::<Vec<_>>());
     assert_eq!(gets, [gets[0]; 3]);
 }
 
 #[test]
-fn a_leg_without_media_is_given_up_ten_seconds_after_connected() {
+fn a_leg_without_media_fails_ten_seconds_after_connected() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.post_plans.extend(vec![Plan::Refuse(424); 50]));
     let connected_at = precall_call::At(clock::now().0 - 9_800_000);
-    let _audio = world.media.open(leg(1), connected_at, Scene::default(), owner.reports.clone());
+    let _audio = world.media.open(leg(1), connected_at, Playlist::default(), owner.reports.clone());
     let _ = owner.closed();
-    owner.wait_for(&LegNews::Failed(StreamFailure::NotReady));
+    owner.wait_for(&LegAudioEvent::Failed(StreamFailure::NotReady));
 }
 
 #[test]
-fn a_leg_that_is_not_ours_is_left_alone() {
+fn a_forbidden_leg_fails_without_a_retry() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.post_plans.push_back(Plan::Refuse(403)));
-    let _audio = world.open(&owner, Scene::default());
+    let _audio = world.open(&owner, Playlist::default());
     let stats = owner.closed();
-    owner.wait_for(&LegNews::Failed(StreamFailure::Forbidden));
+    owner.wait_for(&LegAudioEvent::Failed(StreamFailure::Forbidden));
     assert_eq!(stats.posts_refused, 1);
 }
 
-/// Waits until a stream says that the token is refused.
+/// Waits until a stream reports that the token was refused.
 fn wait_for_refusal(desk: &mut TokenPublisher) {
     let keeper = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     keeper.block_on(async { tokio::time::timeout(pbx::DEADLINE, desk.refusal()).await }).unwrap().unwrap();
 }
 
 #[test]
-fn an_old_token_is_replaced_and_both_streams_take_the_new_one() {
+fn both_streams_replace_an_expired_token() {
     let (mut world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.bearer = Some("two".to_owned()));
     let greeting = speech(200 * MS);
@@ -71,41 +72,41 @@ fn an_old_token_is_replaced_and_both_streams_take_the_new_one() {
 }
 
 #[test]
-fn a_new_token_that_is_refused_too_is_the_end() {
+fn a_second_refused_token_fails_the_leg() {
     let (mut world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.bearer = Some("never".to_owned()));
-    let _audio = world.open(&owner, Scene::default());
+    let _audio = world.open(&owner, Playlist::default());
     wait_for_refusal(&mut world.desk);
     world.desk.publish("two");
     let _ = owner.closed();
-    owner.wait_for(&LegNews::Failed(StreamFailure::Unauthorized));
+    owner.wait_for(&LegAudioEvent::Failed(StreamFailure::Unauthorized));
 }
 
 #[test]
-fn connections_are_there_before_a_leg_is() {
+fn connections_are_open_before_a_leg_needs_them() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.wait("warm connections", |state| (state.connections == 2).then_some(()));
-    let _audio = world.open(&owner, Scene::default());
+    let _audio = world.open(&owner, Playlist::default());
     let mut used = world.pbx.wait("both requests", |state| {
         Some([state.posts.first()?.connection, state.gets.first()?.connection])
     });
     used.sort_unstable();
     assert_eq!(used, [1, 2]);
-    world.pbx.wait("two in their place", |state| (state.connections == 4).then_some(()));
+    world.pbx.wait("two new ones", |state| (state.connections == 4).then_some(()));
 }
 
 #[test]
 fn open_streams_are_counted() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| state.caller.push(vec![0; 320]));
-    let audio = world.open(&owner, Scene::default());
+    let audio = world.open(&owner, Playlist::default());
     let _ = world.pbx.audio(4_000);
     world.pbx.wait("GET", |state| state.gets.first().map(drop));
     assert_eq!(world.desk.open_streams(), 2);
     drop(audio);
     let _ = owner.closed();
     let _ = world.pbx.first_post_over();
-    // The guard goes with the request's last word, on another thread.
+    // The guard is dropped at the end of the request, on another thread.
     let deadline = std::time::Instant::now() + pbx::DEADLINE;
     while world.desk.open_streams() > 0 {
         assert!(std::time::Instant::now() < deadline);
@@ -114,7 +115,7 @@ fn open_streams_are_counted() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn invalid_settings_are_refused() {
     let start = |change: &dyn Fn(&mut MediaSettings)| {
         let mut settings = MediaSettings::new("http://127.0.0.1:1/".parse().unwrap());
         change(&mut settings);

@@ -1,28 +1,28 @@
-//! The owner of a leg, who keeps all that it is told.
+//! A leg's owner, which records all reports.
 
 use std::sync::{Arc, Condvar, Mutex};
 
 use actix::{Actor, Arbiter, Context, Handler, Recipient, System};
 
 use super::pbx::DEADLINE;
-use crate::leg_events::{LegAudioStats, LegNews, LegReport};
+use crate::leg_events::{LegAudioEvent, LegAudioStats, LegReport};
 
-type Heard = Arc<(Mutex<Vec<LegReport>>, Condvar)>;
+type Reports = Arc<(Mutex<Vec<LegReport>>, Condvar)>;
 
 pub struct Owner {
-    heard: Heard,
+    received: Reports,
     pub reports: Recipient<LegReport>,
     arbiter: Arbiter,
     _system: actix::SystemRunner,
 }
 
-struct Ear(Heard);
+struct Receiver(Reports);
 
-impl Actor for Ear {
+impl Actor for Receiver {
     type Context = Context<Self>;
 }
 
-impl Handler<LegReport> for Ear {
+impl Handler<LegReport> for Receiver {
     type Result = ();
 
     fn handle(&mut self, report: LegReport, _: &mut Self::Context) {
@@ -35,49 +35,49 @@ impl Owner {
     pub fn new() -> Self {
         let system = System::new();
         let arbiter = Arbiter::new();
-        let heard = Heard::default();
-        let ear = Arc::clone(&heard);
-        let address = Ear::start_in_arbiter(&arbiter.handle(), move |_| Ear(ear));
-        Self { heard, reports: address.recipient(), arbiter, _system: system }
+        let received = Reports::default();
+        let shared = Arc::clone(&received);
+        let address = Receiver::start_in_arbiter(&arbiter.handle(), move |_| Receiver(shared));
+        Self { received, reports: address.recipient(), arbiter, _system: system }
     }
 
-    pub fn news(&self) -> Vec<LegNews> {
-        self.heard.0.lock().unwrap().iter().map(|report| report.what.clone()).collect()
+    pub fn events(&self) -> Vec<LegAudioEvent> {
+        self.received.0.lock().unwrap().iter().map(|report| report.what.clone()).collect()
     }
 
-    /// Waits until all that was told so far says something.
+    /// Waits until `look` finds something in the reports so far.
     pub fn wait<T>(&self, what: &str, mut look: impl FnMut(&[LegReport]) -> Option<T>) -> T {
         let mut found = None;
-        let heard = self.heard.0.lock().unwrap();
-        let (heard, _) = self
-            .heard
+        let received = self.received.0.lock().unwrap();
+        let (received, _) = self
+            .received
             .1
-            .wait_timeout_while(heard, DEADLINE, |heard| {
-                found = look(heard);
+            .wait_timeout_while(received, DEADLINE, |received| {
+                found = look(received);
                 found.is_none()
             })
             .unwrap();
-        let seen = format!("{heard:?}");
-        drop(heard);
+        let seen = format!("{received:?}");
+        drop(received);
         found.unwrap_or_else(|| panic!("no {what} in time: {seen}"))
     }
 
-    pub fn wait_for(&self, news: &LegNews) {
-        self.wait(&format!("{news:?}"), |heard| {
-            heard.iter().any(|report| report.what == *news).then_some(())
+    pub fn wait_for(&self, event: &LegAudioEvent) {
+        self.wait(&format!("{event:?}"), |received| {
+            received.iter().any(|report| report.what == *event).then_some(())
         });
     }
 
     pub fn closed(&self) -> LegAudioStats {
-        let last = |heard: &[LegReport]| match heard.last().map(|report| &report.what) {
-            Some(LegNews::Closed(stats)) => Some(*stats),
+        let last = |received: &[LegReport]| match received.last().map(|report| &report.what) {
+            Some(LegAudioEvent::Closed(stats)) => Some(*stats),
             _ => None,
         };
         self.wait("end", last)
     }
 
-    pub fn count(&self, is: impl Fn(&LegNews) -> bool) -> usize {
-        self.news().iter().filter(|news| is(news)).count()
+    pub fn count(&self, is: impl Fn(&LegAudioEvent) -> bool) -> usize {
+        self.events().iter().filter(|event| is(event)).count()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A PBX's streams, over plain TCP, byte by byte: what came is kept as it came.
+//! The streams of a PBX over plain TCP. Records every byte that it receives.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,17 +7,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Longest wait for anything.
+/// Longest wait of any test.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What becomes of the next request.
+/// How to answer the next request.
 #[derive(Clone, Debug)]
 pub enum Plan {
-    /// An answer instead of the stream; what comes nevertheless is read.
+    /// Answers with this status at once, and reads on.
     Refuse(u16),
-    /// So many bytes, and then our side is closed; what still comes is read.
+    /// Closes its side after so many bytes, and reads on.
     CutAfter(usize),
-    /// So many bytes, and then an answer too early; what still comes is read.
+    /// Answers too early, after so many bytes, and reads on.
     AnswerAfter(usize, u16),
 }
 
@@ -28,9 +28,9 @@ pub struct State {
     pub gets: Vec<Get>,
     pub post_plans: VecDeque<Plan>,
     pub get_plans: VecDeque<Plan>,
-    /// The only token that is taken, when there is one.
+    /// The only accepted token; none accepts all.
     pub bearer: Option<String>,
-    /// The caller's audio: chunks as they are sent, and then the end when it is said to.
+    /// The caller's audio as chunks, and whether the stream ends after them.
     pub caller: Vec<Vec<u8>>,
     pub caller_ends: bool,
     is_over: bool,
@@ -56,7 +56,7 @@ pub struct Get {
 
 type Shared = Arc<(Mutex<State>, Condvar)>;
 
-/// A test that fails while it looks must not make the others' destructors panic.
+/// Ignores poisoning: a test that fails with the lock held must not make other destructors panic.
 fn lock(shared: &Shared) -> MutexGuard<'_, State> {
     shared.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -84,7 +84,7 @@ impl Pbx {
                 };
                 shared.1.notify_all();
                 let shared = Arc::clone(&shared);
-                // A client that goes away in the middle is what some tests are about.
+                // Errors are ignored: some tests close the connection in the middle.
                 thread::spawn(move || drop(serve(number, tcp.unwrap(), &shared)));
             }
         });
@@ -97,7 +97,7 @@ impl Pbx {
         changed
     }
 
-    /// Waits until it says something.
+    /// Waits until `look` finds something in the state.
     pub fn wait<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let mut found = None;
         let state = lock(&self.shared);
@@ -110,17 +110,17 @@ impl Pbx {
             })
             .unwrap_or_else(PoisonError::into_inner);
         let seen = format!("{state:?}");
-        // A panic with the lock held would be a second one in every destructor.
+        // A panic with the lock held would make every destructor panic too.
         drop(state);
         found.unwrap_or_else(|| panic!("no {what} in time: {seen}"))
     }
 
-    /// Waits until the first POST is over, whichever end ended it.
+    /// Waits until the first POST has ended, from either side.
     pub fn first_post_over(&self) -> Post {
         self.wait("end of the request", |state| state.posts.first().filter(|post| post.is_closed).cloned())
     }
 
-    /// Waits for so many bytes of audio over all requests that were not refused, and returns all there are.
+    /// Waits for so many bytes of audio over all requests that were not refused, and returns all received bytes.
     pub fn audio(&self, bytes: usize) -> Vec<u8> {
         self.wait("audio", |state| {
             let all: Vec<u8> = state.posts.iter().flat_map(|post| post.audio.iter().copied()).collect();
@@ -234,7 +234,7 @@ fn take_audio(
     Ok(())
 }
 
-/// Says whether the connection is of no further use.
+/// Returns whether the connection must be closed.
 fn give_audio(
     connection: usize,
     head: String,

@@ -1,20 +1,20 @@
-//! What the PBX gets is the scene, and what the owner hears of it.
+//! Tests of playing: what the PBX receives, and what the owner is told.
 
 use super::*;
-use crate::leg_events::{LegNews, StreamFailure};
+use crate::leg_events::{LegAudioEvent, StreamFailure};
 use crate::pacer::Lead;
 use crate::playlist::Mark;
 
 #[test]
-fn the_pbx_gets_exactly_the_scene_and_then_silence() {
+fn the_pbx_receives_exactly_the_playlist_and_then_silence() {
     let (world, owner) = (World::new(), Owner::new());
     let (notice, greeting) = (speech(130 * MS), speech(250 * MS));
-    let scene = Scene::default()
-        .then(Cue::Silence(30 * MS))
-        .then_marked(Cue::Once(notice.clone()), Mark(1))
-        .then_marked(Cue::Once(greeting.clone()), Mark(2));
-    let audio = world.open(&owner, scene);
-    owner.wait_for(&LegNews::Heard(Mark(2)));
+    let playlist = Playlist::default()
+        .then(PlaylistItem::Silence(30 * MS))
+        .then_marked(PlaylistItem::Once(notice.clone()), Mark(1))
+        .then_marked(PlaylistItem::Once(greeting.clone()), Mark(2));
+    let audio = world.open(&owner, playlist);
+    owner.wait_for(&LegAudioEvent::Heard(Mark(2)));
     let mut whole = vec![0; 480];
     whole.extend_from_slice(notice.pcm());
     whole.extend_from_slice(greeting.pcm());
@@ -24,8 +24,13 @@ fn the_pbx_gets_exactly_the_scene_and_then_silence() {
     drop(audio);
     let stats = owner.closed();
     assert_eq!(
-        owner.news()[..4],
-        [LegNews::FirstFrame, LegNews::FirstSound, LegNews::Heard(Mark(1)), LegNews::Heard(Mark(2)),]
+        owner.events()[..4],
+        [
+            LegAudioEvent::FirstFrame,
+            LegAudioEvent::FirstSound,
+            LegAudioEvent::Heard(Mark(1)),
+            LegAudioEvent::Heard(Mark(2)),
+        ]
     );
     let post = world.pbx.first_post_over();
     assert!(
@@ -43,20 +48,22 @@ fn the_pbx_gets_exactly_the_scene_and_then_silence() {
 }
 
 #[test]
-fn a_mark_is_heard_after_its_time_to_play_and_not_before() {
+fn a_mark_is_reported_once_its_item_was_played() {
     let (world, owner) = (World::new(), Owner::new());
     let clip = speech(700 * MS);
-    let _audio = world.open(&owner, Scene::default().then_marked(Cue::Once(clip.clone()), Mark(5)));
+    let _audio =
+        world.open(&owner, Playlist::default().then_marked(PlaylistItem::Once(clip.clone()), Mark(5)));
     let (first, heard) = owner.wait("mark", |heard| {
-        let at = |what: &LegNews| heard.iter().find(|report| report.what == *what).map(|report| report.at);
-        Some((at(&LegNews::FirstFrame)?, at(&LegNews::Heard(Mark(5)))?))
+        let at =
+            |what: &LegAudioEvent| heard.iter().find(|report| report.what == *what).map(|report| report.at);
+        Some((at(&LegAudioEvent::FirstFrame)?, at(&LegAudioEvent::Heard(Mark(5)))?))
     });
-    // Two clocks measure this, so a millisecond is theirs.
+    // Two clocks measure this: allow a millisecond.
     assert!(heard.since(first) + MS >= clip.duration(), "{:?}", heard.since(first));
 }
 
 #[test]
-fn the_first_bytes_do_not_wait_for_a_tick() {
+fn the_first_piece_does_not_wait_for_a_tick() {
     let hour = Duration::from_secs(3600);
     let world = World::starting(
         |_| {},
@@ -80,13 +87,13 @@ fn the_first_bytes_do_not_wait_for_a_tick() {
 }
 
 #[test]
-fn another_scene_follows_on_without_a_gap() {
+fn a_new_playlist_follows_without_a_gap() {
     let (world, owner) = (World::new(), Owner::new());
     let (hold, agent) = (speech(30 * MS), Clip::from_samples(&[-7_000; 1600]));
-    let audio = world.open(&owner, Scene::default().then(Cue::Loop(hold.clone())));
+    let audio = world.open(&owner, Playlist::default().then(PlaylistItem::Loop(hold.clone())));
     let _ = world.pbx.audio(4_000);
-    audio.play(Scene::default().then_marked(Cue::Once(agent.clone()), Mark(9)));
-    owner.wait_for(&LegNews::Heard(Mark(9)));
+    audio.play(Playlist::default().then_marked(PlaylistItem::Once(agent.clone()), Mark(9)));
+    owner.wait_for(&LegAudioEvent::Heard(Mark(9)));
     let heard = world.pbx.audio(0);
     let begins =
         heard.windows(2).step_by(2).position(|sample| sample == (-7_000_i16).to_le_bytes()).unwrap() * 2;
@@ -96,30 +103,30 @@ fn another_scene_follows_on_without_a_gap() {
 }
 
 #[test]
-fn after_the_drop_nothing_is_written() {
+fn nothing_is_written_after_the_handle_is_dropped() {
     let (world, owner) = (World::new(), Owner::new());
-    let audio = world.open(&owner, Scene::default().then(Cue::Loop(speech(100 * MS))));
+    let audio = world.open(&owner, Playlist::default().then(PlaylistItem::Loop(speech(100 * MS))));
     let _ = world.pbx.audio(4_000);
     drop(audio);
     let stats = owner.closed();
-    // The request was ended properly, and its last byte is the last that was counted before.
+    // The request ended properly, with the last counted byte.
     let post = world.pbx.first_post_over();
     assert_eq!((post.is_complete, post.audio.len() as u64), (true, stats.bytes));
     assert_eq!(world.pbx.change(|state| state.posts.len()), 1);
 }
 
 #[test]
-fn a_panic_costs_one_leg_and_its_neighbour_plays_on() {
+fn a_panic_fails_one_leg_and_its_neighbour_plays_on() {
     let world = World::new();
     let (owner, neighbours_owner) = (Owner::new(), Owner::new());
-    let scene = || Scene::default().then(Cue::Loop(speech(100 * MS)));
-    let neighbour = world.media.open(leg(1), clock::now(), scene(), neighbours_owner.reports.clone());
-    let audio = world.media.open(leg(2), clock::now(), scene(), owner.reports.clone());
-    owner.wait_for(&LegNews::FirstFrame);
-    neighbours_owner.wait_for(&LegNews::FirstFrame);
+    let playlist = || Playlist::default().then(PlaylistItem::Loop(speech(100 * MS)));
+    let neighbour = world.media.open(leg(1), clock::now(), playlist(), neighbours_owner.reports.clone());
+    let audio = world.media.open(leg(2), clock::now(), playlist(), owner.reports.clone());
+    owner.wait_for(&LegAudioEvent::FirstFrame);
+    neighbours_owner.wait_for(&LegAudioEvent::FirstFrame);
     audio.panic_soon();
     let _ = owner.closed();
-    owner.wait_for(&LegNews::Failed(StreamFailure::Panicked));
+    owner.wait_for(&LegAudioEvent::Failed(StreamFailure::Panicked));
     let heard = |state: &pbx::State| {
         state.posts.iter().find(|post| post.head.contains("/participants/1/")).unwrap().audio.len()
     };
@@ -130,35 +137,35 @@ fn a_panic_costs_one_leg_and_its_neighbour_plays_on() {
 }
 
 #[test]
-fn a_full_shard_says_so() {
+fn a_full_shard_reports_no_room() {
     let world = World::with(|settings| settings.legs_per_shard = 1);
     let (owner, other) = (Owner::new(), Owner::new());
-    let audio = world.open(&owner, Scene::default());
-    owner.wait_for(&LegNews::FirstFrame);
-    let refused = world.open(&other, Scene::default());
+    let audio = world.open(&owner, Playlist::default());
+    owner.wait_for(&LegAudioEvent::FirstFrame);
+    let refused = world.open(&other, Playlist::default());
     let _ = other.closed();
-    assert_eq!(other.news()[0], LegNews::Failed(StreamFailure::NoRoom));
+    assert_eq!(other.events()[0], LegAudioEvent::Failed(StreamFailure::NoRoom));
     drop(refused);
-    // One that goes makes room.
+    // A leg that ends makes room.
     drop(audio);
     let _ = owner.closed();
     let (third, _audio) = loop {
         let third = Owner::new();
-        let audio = world.open(&third, Scene::default());
+        let audio = world.open(&third, Playlist::default());
         let first = third.wait("answer", |heard| heard.first().map(|report| report.what.clone()));
-        if first == LegNews::FirstFrame {
+        if first == LegAudioEvent::FirstFrame {
             break (third, audio);
         }
     };
-    assert_eq!(third.news()[0], LegNews::FirstFrame);
+    assert_eq!(third.events()[0], LegAudioEvent::FirstFrame);
 }
 
 #[test]
-fn the_end_of_the_service_ends_its_legs() {
+fn dropping_the_service_ends_its_legs() {
     let World { pbx, media, desk: _desk } = World::new();
     let owner = Owner::new();
-    let _audio = media.open(leg(1), clock::now(), Scene::default(), owner.reports.clone());
-    owner.wait_for(&LegNews::FirstFrame);
+    let _audio = media.open(leg(1), clock::now(), Playlist::default(), owner.reports.clone());
+    owner.wait_for(&LegAudioEvent::FirstFrame);
     drop(media);
     let _ = owner.closed();
     assert!(pbx.first_post_over().is_complete);

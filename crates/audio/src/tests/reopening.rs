@@ -1,12 +1,12 @@
-//! A stream that breaks goes on where it stopped.
+//! Tests of reopening: a stream that breaks continues where it stopped.
 
 use super::pbx::Plan;
 use super::*;
-use crate::leg_events::{LegNews, StreamFailure};
+use crate::leg_events::{LegAudioEvent, StreamFailure};
 use crate::playlist::Mark;
 
 #[test]
-fn the_greeting_is_heard_whole_after_two_cuts_and_an_early_answer() {
+fn the_greeting_is_complete_after_two_cuts_and_an_early_answer() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.post_plans.extend([
@@ -16,11 +16,11 @@ fn the_greeting_is_heard_whole_after_two_cuts_and_an_early_answer() {
         ]);
     });
     let greeting = speech(1_500 * MS);
-    let scene = Scene::default()
-        .then_marked(Cue::Once(greeting.clone()), Mark(1))
-        .then_marked(Cue::Silence(600 * MS), Mark(2));
-    let audio = world.open(&owner, scene);
-    owner.wait_for(&LegNews::Heard(Mark(2)));
+    let playlist = Playlist::default()
+        .then_marked(PlaylistItem::Once(greeting.clone()), Mark(1))
+        .then_marked(PlaylistItem::Silence(600 * MS), Mark(2));
+    let audio = world.open(&owner, playlist);
+    owner.wait_for(&LegAudioEvent::Heard(Mark(2)));
     let heard = world.pbx.audio(greeting.pcm().len() + 9_600);
     assert_eq!(heard[..greeting.pcm().len()], *greeting.pcm());
     assert!(heard[greeting.pcm().len()..].iter().all(|byte| *byte == 0));
@@ -28,39 +28,39 @@ fn the_greeting_is_heard_whole_after_two_cuts_and_an_early_answer() {
     let stats = owner.closed();
     assert_eq!((stats.posts_opened, stats.posts_refused), (4, 0));
     assert_eq!(stats.bytes, world.pbx.audio(0).len() as u64);
-    // Cuts within half a second of each other are one to the owner.
-    let cuts = owner.count(|news| *news == LegNews::Cut);
-    assert_eq!(owner.count(|news| matches!(news, LegNews::Reopened { .. })), cuts);
+    // The owner sees cuts within half a second of each other as one.
+    let cuts = owner.count(|news| *news == LegAudioEvent::Cut);
+    assert_eq!(owner.count(|news| matches!(news, LegAudioEvent::Reopened { .. })), cuts);
     assert_eq!(stats.reopened as usize, cuts);
     assert!((1..=3).contains(&cuts), "{cuts}");
-    assert_eq!(owner.count(|news| *news == LegNews::Heard(Mark(1))), 1);
+    assert_eq!(owner.count(|news| *news == LegAudioEvent::Heard(Mark(1))), 1);
 }
 
 #[test]
-fn a_leg_whose_stream_is_cut_for_good_is_given_up() {
+fn a_leg_fails_when_its_stream_cannot_be_reopened() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.post_plans.push_back(Plan::CutAfter(3_000));
         state.post_plans.extend(vec![Plan::Refuse(404); 50]);
     });
-    let _audio = world.open(&owner, Scene::default());
+    let _audio = world.open(&owner, Playlist::default());
     let stats = owner.closed();
-    owner.wait_for(&LegNews::Cut);
-    owner.wait_for(&LegNews::Failed(StreamFailure::CutForGood));
-    // The schedule: at once, and after 50, 100, 200, 400 ms and then every 500 ms; five seconds in all.
+    owner.wait_for(&LegAudioEvent::Cut);
+    owner.wait_for(&LegAudioEvent::Failed(StreamFailure::CutForGood));
+    // Retries at once, after 50, 100, 200 and 400 ms, then every 500 ms; five seconds in all.
     assert!((5..=15).contains(&stats.posts_refused), "{}", stats.posts_refused);
     assert_eq!(stats.reopened, 0);
 }
 
 #[test]
-fn the_end_of_the_callers_stream_is_reported_and_it_is_opened_again() {
+fn the_end_of_the_callers_stream_is_reported_and_the_stream_reopened() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.caller = vec![vec![1; 321], vec![2; 1], vec![3; 318]];
         state.caller_ends = true;
     });
-    let audio = world.open(&owner, Scene::default());
-    owner.wait_for(&LegNews::StreamsEnded);
+    let audio = world.open(&owner, Playlist::default());
+    owner.wait_for(&LegAudioEvent::StreamsEnded);
     world.pbx.wait("second GET", |state| (state.gets.len() == 2).then_some(()));
     drop(audio);
     let stats = owner.closed();
@@ -69,7 +69,7 @@ fn the_end_of_the_callers_stream_is_reported_and_it_is_opened_again() {
 }
 
 #[test]
-fn a_scene_that_is_replaced_while_the_stream_is_cut_does_not_come_back() {
+fn a_playlist_replaced_during_a_cut_does_not_come_back() {
     let (world, owner) = (World::new(), Owner::new());
     world.pbx.change(|state| {
         state.post_plans.push_back(Plan::CutAfter(3_000));
@@ -77,10 +77,10 @@ fn a_scene_that_is_replaced_while_the_stream_is_cut_does_not_come_back() {
     });
     let (greeting, apology) = (speech(5_000 * MS), Clip::from_samples(&[-9_000; 800]));
     let audio = world.open(&owner, once(&greeting));
-    owner.wait_for(&LegNews::Cut);
+    owner.wait_for(&LegAudioEvent::Cut);
     let said = world.pbx.first_post_over().audio.len();
-    audio.play(Scene::default().then_marked(Cue::Once(apology.clone()), Mark(1)));
-    owner.wait_for(&LegNews::Heard(Mark(1)));
+    audio.play(Playlist::default().then_marked(PlaylistItem::Once(apology.clone()), Mark(1)));
+    owner.wait_for(&LegAudioEvent::Heard(Mark(1)));
     let heard = world.pbx.audio(said + apology.pcm().len());
     assert_eq!(heard[..said], greeting.pcm()[..said]);
     assert_eq!(heard[said..said + apology.pcm().len()], *apology.pcm());

@@ -1,9 +1,9 @@
-//! The same streams under TLS, with a certificate that only `extra_ca` vouches for.
+//! Tests of the streams under TLS, with a certificate that only `extra_ca` makes trusted.
 
 use precall_providers::test_peers::tls_front::Front;
 
 use super::*;
-use crate::leg_events::{LegNews, StreamFailure};
+use crate::leg_events::{LegAudioEvent, StreamFailure};
 
 fn world(name: &str) -> (Pbx, Front, Media, TokenPublisher) {
     let pbx = Pbx::start();
@@ -17,7 +17,7 @@ fn world(name: &str) -> (Pbx, Front, Media, TokenPublisher) {
 }
 
 #[test]
-fn a_pbx_with_a_certificate_of_its_own_gets_the_scene() {
+fn a_pbx_with_a_private_certificate_receives_the_playlist() {
     let (pbx, front, media, _desk) = world("localhost");
     let owner = Owner::new();
     let clip = speech(300 * MS);
@@ -31,12 +31,12 @@ fn a_pbx_with_a_certificate_of_its_own_gets_the_scene() {
 }
 
 #[test]
-fn a_certificate_for_another_host_is_not_taken() {
+fn a_certificate_for_another_host_is_refused() {
     let (pbx, _front, media, _desk) = world("pbx.example");
     let owner = Owner::new();
     let connected_at = precall_call::At(clock::now().0 - 9_800_000);
-    let _audio = media.open(leg(1), connected_at, Scene::default(), owner.reports.clone());
+    let _audio = media.open(leg(1), connected_at, Playlist::default(), owner.reports.clone());
     let _ = owner.closed();
-    owner.wait_for(&LegNews::Failed(StreamFailure::Unreachable));
+    owner.wait_for(&LegAudioEvent::Failed(StreamFailure::Unreachable));
     assert_eq!(pbx.change(|state| state.posts.len() + state.gets.len()), 0);
 }

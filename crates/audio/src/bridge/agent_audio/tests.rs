@@ -1,4 +1,4 @@
-//! Tests of agent audio.
+//! Tests of the agent's audio.
 
 use super::*;
 
@@ -7,11 +7,11 @@ fn pcm(value: u8, bytes: usize) -> Bytes {
 }
 
 #[test]
-fn what_was_said_is_heard_in_order_and_in_pieces_of_any_size() {
+fn audio_is_played_in_order_in_pieces_of_any_size() {
     let mut audio = AgentAudio::default();
-    audio.say(1, pcm(1, 100));
-    audio.say(1, pcm(2, 60));
-    audio.say(2, pcm(3, 41));
+    audio.push(1, pcm(1, 100));
+    audio.push(1, pcm(2, 60));
+    audio.push(2, pcm(3, 41));
     assert_eq!(audio.piece(40), pcm(1, 40));
     let across = audio.piece(101);
     assert_eq!(across.as_ref(), [vec![1; 60], vec![2; 40]].concat());
@@ -20,23 +20,23 @@ fn what_was_said_is_heard_in_order_and_in_pieces_of_any_size() {
 }
 
 #[test]
-fn an_interruption_forgets_what_waits_and_drops_what_comes_late() {
+fn an_interruption_drops_queued_and_late_audio() {
     let mut audio = AgentAudio::default();
-    audio.say(3, pcm(1, 100));
+    audio.push(3, pcm(1, 100));
     audio.interrupt(3);
     assert!(audio.is_empty());
-    audio.say(3, pcm(1, 100));
-    audio.say(2, pcm(1, 100));
-    assert!(audio.is_empty(), "the rest of the answer that was interrupted");
+    audio.push(3, pcm(1, 100));
+    audio.push(2, pcm(1, 100));
+    assert!(audio.is_empty(), "late audio of the interrupted answer");
     audio.interrupt(1);
-    audio.say(4, pcm(4, 10));
+    audio.push(4, pcm(4, 10));
     assert_eq!(audio.piece(10), pcm(4, 10));
 }
 
 #[test]
-fn what_was_not_taken_comes_first_again() {
+fn audio_given_back_is_played_first() {
     let mut audio = AgentAudio::default();
-    audio.say(1, pcm(1, 40));
+    audio.push(1, pcm(1, 40));
     let piece = audio.piece(20);
     audio.give_back(piece.slice(4..));
     assert_eq!(audio.waiting(), duration_of(36));
@@ -44,10 +44,10 @@ fn what_was_not_taken_comes_first_again() {
 }
 
 #[test]
-fn more_than_two_minutes_are_never_kept() {
+fn at_most_two_minutes_are_queued() {
     let mut audio = AgentAudio::default();
     for event in 0..130 {
-        audio.say(event, pcm(1, 16_000));
+        audio.push(event, pcm(1, 16_000));
     }
     assert_eq!(audio.waiting(), LONGEST);
     assert_eq!(audio.dropped(), Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! What becomes of a tone on its way between a leg and an agent, in every format.
+//! Tests of the conversion between a leg and an agent, with a tone, in every format.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -42,7 +42,7 @@ fn decoded(format: AudioFormat, bytes: &[u8]) -> Vec<i16> {
     }
 }
 
-/// How loud this frequency is in the middle of what is heard.
+/// The amplitude of a frequency in the middle half of the samples.
 fn level(samples: &[i16], rate: u32, hz: f64) -> f64 {
     let middle = &samples[samples.len() / 4..samples.len() * 3 / 4];
     let (mut re, mut im) = (0.0, 0.0);
@@ -54,19 +54,19 @@ fn level(samples: &[i16], rate: u32, hz: f64) -> f64 {
     2.0 * (re * re + im * im).sqrt() / middle.len() as f64
 }
 
-fn through(path: &mut Path, bytes: &[u8], piece: usize) -> Vec<u8> {
+fn through(transcoder: &mut Transcoder, bytes: &[u8], piece: usize) -> Vec<u8> {
     let mut out = BytesMut::new();
-    bytes.chunks(piece).for_each(|piece| path.take(piece, &mut out));
+    bytes.chunks(piece).for_each(|piece| transcoder.take(piece, &mut out));
     out.to_vec()
 }
 
 #[test]
-fn a_tone_keeps_its_frequency_and_its_level_both_ways_in_every_format() {
+fn a_tone_keeps_frequency_and_level_both_ways_in_every_format() {
     let leg = AudioFormat::Pcm(RATE);
     for (name, format) in AudioFormat::ALL {
         for (from, to) in [(format, leg), (leg, format)] {
             let said = encoded(from, &tone(rate(from), 440.0, 1_000));
-            let heard = decoded(to, &through(&mut Path::new(from, to), &said, 641));
+            let heard = decoded(to, &through(&mut Transcoder::new(from, to), &said, 641));
             let level = level(&heard, rate(to), 440.0);
             assert!((level - 8_000.0).abs() < 250.0, "{name}: {level}");
         }
@@ -74,13 +74,13 @@ fn a_tone_keeps_its_frequency_and_its_level_both_ways_in_every_format() {
 }
 
 #[test]
-fn nobody_hears_the_delay() {
+fn the_delay_is_below_20_ms() {
     let leg = AudioFormat::Pcm(RATE);
     for (name, format) in AudioFormat::ALL {
         for (from, to) in [(format, leg), (leg, format)] {
             let mut samples = vec![0; rate(from) as usize / 2];
             samples.extend(tone(rate(from), 440.0, 500));
-            let heard = decoded(to, &through(&mut Path::new(from, to), &encoded(from, &samples), 320));
+            let heard = decoded(to, &through(&mut Transcoder::new(from, to), &encoded(from, &samples), 320));
             let onset = heard.iter().position(|sample| sample.unsigned_abs() > 2_000).unwrap();
             let late_ms = onset as f64 * 1_000.0 / f64::from(rate(to)) - 500.0;
             assert!((-5.0..20.0).contains(&late_ms), "{name}: {late_ms} ms");
@@ -89,30 +89,33 @@ fn nobody_hears_the_delay() {
 }
 
 #[test]
-fn silence_stays_silence_and_pcm_of_8_khz_is_passed_as_it_is() {
+fn silence_stays_silence_and_8_khz_pcm_passes_unchanged() {
     for (name, format) in AudioFormat::ALL {
-        let mut path = Path::new(AudioFormat::Pcm(RATE), format);
-        let heard = decoded(format, &through(&mut path, &[0; 16_000], 320));
+        let mut transcoder = Transcoder::new(AudioFormat::Pcm(RATE), format);
+        let heard = decoded(format, &through(&mut transcoder, &[0; 16_000], 320));
         assert!(heard.iter().all(|sample| *sample == 0), "{name}");
     }
     let said = encoded(AudioFormat::Pcm(RATE), &tone(RATE, 300.0, 100));
-    let mut path = Path::new(AudioFormat::Pcm(RATE), AudioFormat::Pcm(RATE));
-    assert_eq!(through(&mut path, &said, 33), said);
+    let mut transcoder = Transcoder::new(AudioFormat::Pcm(RATE), AudioFormat::Pcm(RATE));
+    assert_eq!(through(&mut transcoder, &said, 33), said);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn it_does_not_matter_how_the_bytes_are_cut(format in 0..AudioFormat::ALL.len(), cuts in prop::collection::vec(1_usize..900, 1..30)) {
+    fn the_size_of_the_pieces_does_not_matter(
+        format in 0..AudioFormat::ALL.len(),
+        cuts in prop::collection::vec(1_usize..900, 1..30),
+    ) {
         let (_, format) = AudioFormat::ALL[format];
         let leg = AudioFormat::Pcm(RATE);
         let said = encoded(format, &tone(rate(format), 700.0, 120));
-        let whole = through(&mut Path::new(format, leg), &said, said.len());
-        let (mut path, mut out, mut rest) = (Path::new(format, leg), BytesMut::new(), said.as_slice());
+        let whole = through(&mut Transcoder::new(format, leg), &said, said.len());
+        let (mut transcoder, mut out, mut rest) = (Transcoder::new(format, leg), BytesMut::new(), said.as_slice());
         for cut in cuts.into_iter().cycle().take(10_000) {
             let (piece, after) = rest.split_at(cut.min(rest.len()));
-            path.take(piece, &mut out);
+            transcoder.take(piece, &mut out);
             rest = after;
             if rest.is_empty() { break; }
         }

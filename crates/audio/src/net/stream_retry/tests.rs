@@ -1,85 +1,89 @@
-//! Tests of stream retry.
+//! Tests of the retry rules.
 
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// The moments, in milliseconds from now, at which a request is sent while all of them end like this.
-fn tries(patience: &mut Patience, began: Instant, trouble: Trouble) -> (Vec<u128>, StreamFailure) {
+/// The times, in milliseconds, of the attempts when all of them end with this error; and the final failure.
+fn attempts(retry: &mut StreamRetry, began: Instant, error: AttemptError) -> (Vec<u128>, StreamFailure) {
     let mut now = began;
     let mut at = Vec::new();
     loop {
-        match patience.after(trouble, now) {
-            Verdict::Again(wait) => now += wait,
-            Verdict::AgainWithNewToken => {}
-            Verdict::GiveUp(failure) => return (at, failure),
+        match retry.after(error, now) {
+            RetryDecision::RetryAfter(wait) => now += wait,
+            RetryDecision::RetryWithNewToken => {}
+            RetryDecision::GiveUp(failure) => return (at, failure),
         }
         at.push((now - began).as_millis());
     }
 }
 
 #[test]
-fn not_ready_is_asked_again_for_ten_seconds() {
+fn not_ready_is_retried_for_ten_seconds() {
     let now = Instant::now();
-    let (at, failure) = tries(&mut Patience::opening(now + 10_000 * MS), now, Trouble::NotReady);
+    let (at, failure) = attempts(&mut StreamRetry::opening(now + 10_000 * MS), now, AttemptError::NotReady);
     assert_eq!(at.iter().take(6).copied().collect::<Vec<_>>(), [50, 150, 350, 750, 1250, 1750]);
     assert_eq!(at.last(), Some(&10_000));
     assert_eq!(failure, StreamFailure::NotReady);
 }
 
 #[test]
-fn a_cut_stream_is_opened_at_once_and_then_by_the_schedule_for_five_seconds() {
+fn a_cut_stream_is_retried_at_once_and_then_for_five_seconds() {
     let now = Instant::now();
-    let mut patience = Patience::opening(now);
-    assert_eq!(patience.after(Trouble::Cut(90_000 * MS), now), Verdict::Again(Duration::ZERO));
-    let (at, failure) = tries(&mut patience, now, Trouble::NotReady);
+    let mut retry = StreamRetry::opening(now);
+    assert_eq!(retry.after(AttemptError::Cut(90_000 * MS), now), RetryDecision::RetryAfter(Duration::ZERO));
+    let (at, failure) = attempts(&mut retry, now, AttemptError::NotReady);
     assert_eq!(at.iter().take(5).copied().collect::<Vec<_>>(), [50, 150, 350, 750, 1250]);
     assert_eq!((at.last(), failure), (Some(&5_000), StreamFailure::CutForGood));
 }
 
 #[test]
-fn a_pbx_that_cuts_each_stream_at_once_is_not_asked_more_often() {
+fn a_pbx_that_cuts_every_stream_at_once_is_retried_with_growing_waits() {
     let now = Instant::now();
-    let (at, failure) = tries(&mut Patience::opening(now + 10_000 * MS), now, Trouble::Cut(10 * MS));
+    let (at, failure) =
+        attempts(&mut StreamRetry::opening(now + 10_000 * MS), now, AttemptError::Cut(10 * MS));
     assert_eq!(at.iter().take(4).copied().collect::<Vec<_>>(), [0, 50, 150, 350]);
     assert_eq!((at.last(), failure), (Some(&5_000), StreamFailure::CutForGood));
 }
 
 #[test]
-fn a_stream_that_lived_well_earns_new_patience() {
+fn a_stream_that_was_open_for_a_second_restarts_the_retry() {
     let now = Instant::now();
-    let mut patience = Patience::opening(now);
+    let mut retry = StreamRetry::opening(now);
     for minute in 1..9 {
         let later = now + 60_000 * MS * minute;
-        assert_eq!(patience.after(Trouble::Cut(LIVED_WELL), later), Verdict::Again(Duration::ZERO));
+        assert_eq!(
+            retry.after(AttemptError::Cut(LIVED_WELL), later),
+            RetryDecision::RetryAfter(Duration::ZERO)
+        );
     }
 }
 
 #[test]
 fn a_refused_token_is_replaced_once_and_403_is_final() {
     let now = Instant::now();
-    let mut patience = Patience::opening(now + 10_000 * MS);
-    assert_eq!(patience.after(Trouble::Unauthorized, now), Verdict::AgainWithNewToken);
-    assert_eq!(patience.after(Trouble::NotReady, now), Verdict::Again(FIRST));
-    assert_eq!(patience.after(Trouble::Unauthorized, now), Verdict::AgainWithNewToken);
-    let refused = Verdict::GiveUp(StreamFailure::Unauthorized);
-    assert_eq!(patience.after(Trouble::Unauthorized, now), refused);
-    assert_eq!(patience.after(Trouble::Forbidden, now), Verdict::GiveUp(StreamFailure::Forbidden));
+    let mut retry = StreamRetry::opening(now + 10_000 * MS);
+    assert_eq!(retry.after(AttemptError::Unauthorized, now), RetryDecision::RetryWithNewToken);
+    assert_eq!(retry.after(AttemptError::NotReady, now), RetryDecision::RetryAfter(WAIT_MIN));
+    assert_eq!(retry.after(AttemptError::Unauthorized, now), RetryDecision::RetryWithNewToken);
+    let refused = RetryDecision::GiveUp(StreamFailure::Unauthorized);
+    assert_eq!(retry.after(AttemptError::Unauthorized, now), refused);
+    assert_eq!(retry.after(AttemptError::Forbidden, now), RetryDecision::GiveUp(StreamFailure::Forbidden));
 }
 
 #[test]
-fn a_connection_gone_cold_is_replaced_at_once_but_only_once() {
+fn a_dead_warm_connection_is_replaced_at_once_one_time() {
     let now = Instant::now();
-    let mut patience = Patience::opening(now + 10_000 * MS);
-    assert_eq!(patience.after(Trouble::Unreachable, now), Verdict::Again(Duration::ZERO));
-    assert_eq!(patience.after(Trouble::Unreachable, now), Verdict::Again(FIRST * 2));
+    let mut retry = StreamRetry::opening(now + 10_000 * MS);
+    assert_eq!(retry.after(AttemptError::Unreachable, now), RetryDecision::RetryAfter(Duration::ZERO));
+    assert_eq!(retry.after(AttemptError::Unreachable, now), RetryDecision::RetryAfter(WAIT_MIN * 2));
 }
 
 #[test]
 fn each_status_has_one_meaning() {
-    assert_eq!([200, 202, 204].map(Trouble::of_status), [None; 3]);
-    assert_eq!([404, 424].map(Trouble::of_status), [Some(Trouble::NotReady); 2]);
-    assert_eq!(Trouble::of_status(401), Some(Trouble::Unauthorized));
-    assert_eq!(Trouble::of_status(403), Some(Trouble::Forbidden));
-    assert_eq!(Trouble::of_status(503), Some(Trouble::Refused(503)));
+    assert_eq!([200, 202, 204].map(AttemptError::of_status), [None; 3]);
+    assert_eq!([404, 424].map(AttemptError::of_status), [Some(AttemptError::NotReady); 2]);
+    assert_eq!(AttemptError::of_status(401), Some(AttemptError::Unauthorized));
+    assert_eq!(AttemptError::of_status(403), Some(AttemptError::Forbidden));
+    assert_eq!(AttemptError::of_status(503), Some(AttemptError::Refused(503)));
 }

@@ -1,9 +1,9 @@
-//! Tests of upload body.
+//! Tests of the upload body.
 
 use super::chunk_head;
 
 #[test]
-fn a_chunk_head_is_as_long_as_hyper_writes_it() {
+fn chunk_head_is_the_length_that_hyper_writes() {
     for bytes in [1, 15, 16, 255, 256, 960, 1920, 4095, 4096, 8000] {
         assert_eq!(chunk_head(bytes), format!("{bytes:X}\r\n").len(), "{bytes}");
     }

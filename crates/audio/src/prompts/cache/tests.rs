@@ -1,4 +1,4 @@
-//! What is kept comes back whole or not at all.
+//! Tests of the cache: a clip comes back intact or not at all.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use precall_call::VoiceId;
 use precall_providers::elevenlabs::Speech;
 use tempfile::TempDir;
 
-use super::{Key, PromptCache, UNUSED_MAX};
+use super::{CacheKey, PromptCache, UNUSED_MAX};
 use crate::clip::Clip;
 
 fn speech(text: &str, voice: &str) -> Speech {
@@ -34,9 +34,9 @@ fn files(cache: &PromptCache) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_kept_comes_back() {
+fn a_saved_clip_can_be_read() {
     let (_dir, cache) = cache();
-    let (hello, bye) = (Key::of_speech(&speech("hello", "v")), Key::of_speech(&speech("bye", "v")));
+    let (hello, bye) = (CacheKey::speech(&speech("hello", "v")), CacheKey::speech(&speech("bye", "v")));
     assert_eq!(cache.read(&hello), None);
     cache.save(&hello, &clip(1)).unwrap();
     cache.save(&bye, &clip(2)).unwrap();
@@ -48,31 +48,31 @@ fn what_is_kept_comes_back() {
 }
 
 #[test]
-fn everything_that_changes_the_sound_changes_the_name() {
+fn every_input_of_the_sound_changes_the_key() {
     let plain = speech("hello", "v");
     let with = |model: Option<&str>, language: Option<&str>| {
         let (model, language) = (model.map(str::to_owned), language.map(str::to_owned));
-        Key::of_speech(&Speech { model, language, ..plain.clone() })
+        CacheKey::speech(&Speech { model, language, ..plain.clone() })
     };
     let keys = HashSet::from([
-        Key::of_speech(&plain),
-        Key::of_speech(&speech("hello ", "v")),
-        Key::of_speech(&speech("hello", "w")),
-        Key::of_speech(&speech("hellov", "")),
+        CacheKey::speech(&plain),
+        CacheKey::speech(&speech("hello ", "v")),
+        CacheKey::speech(&speech("hello", "w")),
+        CacheKey::speech(&speech("hellov", "")),
         with(Some("m"), None),
         with(None, Some("m")),
-        Key::of_file(b"hello"),
-        Key::of_file(b"hello v"),
-        Key::of_address(&"https://host/hello".parse().unwrap()),
+        CacheKey::file(b"hello"),
+        CacheKey::file(b"hello v"),
+        CacheKey::address(&"https://host/hello".parse().unwrap()),
     ]);
     assert_eq!(keys.len(), 9);
-    assert_eq!(with(None, None), Key::of_speech(&plain));
+    assert_eq!(with(None, None), CacheKey::speech(&plain));
 }
 
 #[test]
-fn a_file_that_is_not_what_was_written_is_not_there() {
+fn a_damaged_file_is_ignored() {
     let (_dir, cache) = cache();
-    let key = Key::of_file(b"x");
+    let key = CacheKey::file(b"x");
     cache.save(&key, &clip(1)).unwrap();
     let path = files(&cache).remove(0);
     let whole = fs::read(&path).unwrap();
@@ -93,30 +93,30 @@ fn a_file_that_is_not_what_was_written_is_not_there() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_an_error_and_nothing_else() {
+fn saving_into_an_unwritable_folder_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let in_the_way = dir.path().join("file");
     fs::write(&in_the_way, "x").unwrap();
     let cache = PromptCache::new(in_the_way.join("cache"));
-    assert!(cache.save(&Key::of_file(b"x"), &clip(1)).is_err());
-    assert_eq!(cache.read(&Key::of_file(b"x")), None);
+    assert!(cache.save(&CacheKey::file(b"x"), &clip(1)).is_err());
+    assert_eq!(cache.read(&CacheKey::file(b"x")), None);
     cache.prune(&HashSet::new());
     assert_eq!(fs::read(&in_the_way).unwrap(), b"x");
 }
 
 #[test]
-fn old_sound_goes_and_what_is_used_or_not_ours_stays() {
+fn pruning_removes_old_unused_clips_only() {
     let (_dir, cache) = cache();
-    let key = |n: usize| Key::of_file(&n.to_le_bytes());
+    let key = |n: usize| CacheKey::file(&n.to_le_bytes());
     for n in 0..UNUSED_MAX + 20 {
         cache.save(&key(n), &clip(1)).unwrap();
         let path = cache.folder.join(key(n).file_name());
-        // Their age is their order, whatever the resolution of the file system's clock.
+        // Sets the age explicitly: the file system's clock may be too coarse.
         let file = fs::File::options().write(true).open(path).unwrap();
         let second = std::time::Duration::from_secs(u64::try_from(n).unwrap());
         file.set_modified(std::time::UNIX_EPOCH + second).unwrap();
     }
-    fs::write(cache.folder.join("greeting.clip"), "somebody's").unwrap();
+    fs::write(cache.folder.join("greeting.clip"), "a foreign file").unwrap();
     let leftover = cache.folder.join(".clip-a1B2c3");
     fs::write(&leftover, "half").unwrap();
     fs::File::options().write(true).open(&leftover).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();

@@ -1,4 +1,4 @@
-//! Recordings as people have them: every format, every way of being broken.
+//! Tests of the decoder: all formats, and broken files of each kind.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
 use std::f32::consts::TAU;
@@ -44,28 +44,28 @@ fn refused(content: impl Into<Bytes>) -> AudioError {
     decode(&content.into()).unwrap_err()
 }
 
-/// 600 ms of 700 Hz, 12 dB below full scale, whatever an encoder made of it.
+/// Asserts 600 ms of 700 Hz at 12 dB below full scale, within the encoders' tolerances.
 #[track_caller]
 fn is_the_tone(content: &'static [u8]) {
     let clip = decode(&Bytes::from_static(content)).unwrap();
     let length = clip.duration().as_millis();
-    // MP3 without a word about its padding has two frames more.
+    // MP3 without declared padding has two more frames.
     assert!((595..=710).contains(&length), "{length} ms");
     let heard = samples(&clip);
     let middle = &heard[1_200..3_600];
     assert!((amplitude(middle, 700.0) - 0.25).abs() < 0.02, "{}", amplitude(middle, 700.0));
-    assert!((level_db(middle) + 15.05).abs() < 0.5, "nothing but the tone: {}", level_db(middle));
+    assert!((level_db(middle) + 15.05).abs() < 0.5, "there is sound beside the tone: {}", level_db(middle));
 }
 
 #[test]
-fn every_format_is_heard_as_it_was_recorded() {
+fn every_format_is_decoded() {
     for recording in [MP3, FLAC, VORBIS, ULAW, ADPCM] {
         is_the_tone(recording);
     }
 }
 
 #[test]
-fn every_rate_and_number_of_channels_is_heard() {
+fn every_rate_and_channel_count_is_decoded() {
     for (rate, channels) in [(8_000, 1), (8_000, 2), (11_025, 1), (16_000, 1), (44_100, 2), (48_000, 6)] {
         let clip = decode(&wav(rate, channels, rate / 2, sine(440.0))).unwrap();
         assert_eq!(clip.duration(), Duration::from_millis(500), "{rate}");
@@ -75,28 +75,28 @@ fn every_rate_and_number_of_channels_is_heard() {
 }
 
 #[test]
-fn eight_kilohertz_mono_is_not_touched() {
+fn pcm_of_8_khz_mono_is_unchanged() {
     let file = wav(8_000, 1, 4_000, sine(440.0));
     let clip = decode(&file).unwrap();
     let pcm = &file[file.len() - 8_000..];
     let worst = pcm.chunks(2).zip(clip.pcm().chunks(2)).map(|(a, b)| {
         i32::from(i16::from_le_bytes([a[0], a[1]])) - i32::from(i16::from_le_bytes([b[0], b[1]]))
     });
-    assert!(worst.map(i32::abs).max().unwrap() <= 1, "a rounding and no more");
+    assert!(worst.map(i32::abs).max().unwrap() <= 1, "rounding only");
 }
 
 #[test]
-fn channels_are_averaged_and_levels_kept() {
+fn channels_are_averaged_and_the_level_is_kept() {
     let one_side = wav(8_000, 2, 8_000, |channel, at| if channel == 0 { sine(440.0)(0, at) } else { 0.0 });
     let heard = samples(&decode(&one_side).unwrap());
-    assert!((amplitude(&heard, 440.0) - 0.25).abs() < 0.005, "half of it is half as loud");
+    assert!((amplitude(&heard, 440.0) - 0.25).abs() < 0.005, "one of two channels is half as loud");
     let quiet = wav(16_000, 1, 16_000, |_, at| 0.01 * (TAU * 440.0 * at).sin());
     let heard = samples(&decode(&quiet).unwrap());
     assert!((amplitude(&heard[2_000..6_000], 440.0) - 0.01).abs() < 0.001, "quiet stays quiet");
 }
 
 #[test]
-fn nothing_is_cut_off_at_full_scale() {
+fn loud_audio_does_not_clip() {
     // A square wave overshoots when it is resampled, and a float file may be louder than full scale.
     let square = wav(48_000, 1, 48_000, |_, at| if (at * 300.0).fract() < 0.5 { 1.0 } else { -1.0 });
     let heard = samples(&decode(&square).unwrap());
@@ -112,11 +112,11 @@ fn nothing_is_cut_off_at_full_scale() {
     }
     writer.finalize().unwrap();
     let heard = samples(&decode(&Bytes::from(file.into_inner())).unwrap());
-    assert!((amplitude(&heard, 440.0) - 1.0).abs() < 0.01, "a sine still, and no more than full scale");
+    assert!((amplitude(&heard, 440.0) - 1.0).abs() < 0.01, "scaled down to full scale, still a sine");
 }
 
 #[test]
-fn what_is_not_audio_is_refused() {
+fn files_that_are_not_audio_are_refused() {
     assert_eq!(refused(Bytes::new()), AudioError::Empty);
     for text in ["hello", "<!doctype html><html>", "\u{0}\u{1}\u{2}", &"lorem ipsum ".repeat(5_000)] {
         assert_eq!(refused(text.to_owned()), AudioError::NotAudio, "{text:.20}");
@@ -129,7 +129,7 @@ fn what_is_not_audio_is_refused() {
 }
 
 #[test]
-fn what_is_cut_off_is_refused() {
+fn truncated_files_are_refused() {
     let whole = wav(16_000, 2, 16_000, sine(440.0));
     for kept in [20, 44, 100, whole.len() / 2, whole.len() * 8 / 10] {
         assert_eq!(refused(whole.slice(..kept)), AudioError::Truncated, "{kept} bytes of a WAV");
@@ -139,23 +139,23 @@ fn what_is_cut_off_is_refused() {
             assert_eq!(refused(&recording[..kept]), AudioError::Truncated, "{kept} bytes of a {name}");
         }
     }
-    // A long OGG that lost its last page decodes well up to there; only the mark of the end is missing.
+    // A long OGG that lost its last page decodes up to there; only the end-of-stream flag is missing.
     let mut endless = VORBIS.to_vec();
     let last = endless.windows(4).rposition(|window| window == b"OggS").unwrap();
-    assert_eq!(endless[last + 5], 4, "the mark of the last page");
+    assert_eq!(endless[last + 5], 4, "the end-of-stream flag of the last page");
     endless[last + 5] = 0;
     endless[last + 22..last + 26].fill(0);
     let checksum = ogg_checksum(&endless[last..]).to_le_bytes();
     endless[last + 22..last + 26].copy_from_slice(&checksum);
     assert_eq!(refused(endless), AudioError::Truncated);
-    // Written into a pipe: the length was not known, and nothing is missing.
+    // Written into a pipe: the declared length is impossible, the file is complete.
     let mut piped = whole.to_vec();
     piped[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
     piped[40..44].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(decode(&Bytes::from(piped)).unwrap().duration(), Duration::from_secs(1));
 }
 
-/// As RFC 3533 has it: the polynomial 0x04c11db7, nothing reflected, begun and ended with zero.
+/// The checksum of RFC 3533: polynomial 0x04c11db7, no reflection, initial and final value 0.
 fn ogg_checksum(page: &[u8]) -> u32 {
     page.iter().fold(0, |sum, byte| {
         (0..8).fold(sum ^ (u32::from(*byte) << 24), |sum, _| {
@@ -165,7 +165,7 @@ fn ogg_checksum(page: &[u8]) -> u32 {
 }
 
 #[test]
-fn silence_and_nothing_are_refused_and_so_is_what_is_too_long() {
+fn empty_silent_and_too_long_recordings_are_refused() {
     assert_eq!(refused(wav(8_000, 1, 0, sine(440.0))), AudioError::Empty);
     assert_eq!(refused(wav(8_000, 1, 8_000, |_, _| 0.0)), AudioError::Silent);
     assert_eq!(
@@ -179,7 +179,7 @@ fn silence_and_nothing_are_refused_and_so_is_what_is_too_long() {
 }
 
 #[test]
-fn a_refusal_says_what_to_do() {
+fn an_error_says_what_to_do() {
     for error in [AudioError::Truncated, AudioError::NotAudio, AudioError::Codec, AudioError::Silent] {
         let text = error.to_string();
         assert!(text.contains(": ") && !text.ends_with('.'), "{text}");
@@ -190,7 +190,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_file_panics(which in 0..6_usize, at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<proptest::sample::Index>()) {
+    fn a_damaged_file_never_panics(
+        which in 0..6_usize,
+        at in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<proptest::sample::Index>(),
+    ) {
         let mut content = [MP3, FLAC, VORBIS, OPUS, ULAW, ADPCM][which].to_vec();
         let place = at.index(content.len());
         content[place] = byte;
@@ -199,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(content in proptest::collection::vec(any::<u8>(), 0..4_000), magic in 0..4_usize) {
+    fn random_bytes_never_panic(content in proptest::collection::vec(any::<u8>(), 0..4_000), magic in 0..4_usize) {
         let start: [&[u8]; 4] = [b"", b"RIFF\x00\x10\x00\x00WAVEfmt ", b"fLaC", b"OggS"];
         let _ = decode(&Bytes::from([start[magic], &content].concat()));
     }

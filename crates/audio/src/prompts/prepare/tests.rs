@@ -1,4 +1,4 @@
-//! Prompts against a scripted provider: what is asked, what is not asked again, and what is played when nothing works.
+//! Tests of preparing prompts against a scripted provider: requests, caching, and replacements for failed prompts.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
 use std::fs;
@@ -11,22 +11,23 @@ use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
 use precall_providers::test_peers::scripted_speech::{Asked, Reply, SpeechServer};
 use tempfile::TempDir;
 
-use super::super::{HoldOrder, Origin, PromptOrder, Prompts, Words, bundled, notice_version};
+use super::super::prompt_set::notice_version;
+use super::super::{HoldOrder, Origin, PromptOrder, Prompts, Words, bundled};
 use super::{PromptMaker, PromptSettings};
 
 const LONG: Duration = Duration::from_secs(30);
 
-struct Place {
+struct Fixture {
     dir: TempDir,
     server: SpeechServer,
 }
 
-impl Place {
+impl Fixture {
     async fn with(script: impl Fn(&Asked) -> Reply + 'static) -> Self {
         Self { dir: tempfile::tempdir().unwrap(), server: SpeechServer::start(script).await }
     }
 
-    /// A provider that speaks.
+    /// With a provider that synthesises every text.
     async fn speaking() -> Self {
         Self::with(|asked| Reply::Good("audio/pcm", speech_of(asked))).await
     }
@@ -55,7 +56,7 @@ async fn prompts(maker: &PromptMaker, order: &PromptOrder) -> Arc<Prompts> {
     prepared.by_line.remove(&line).unwrap()
 }
 
-/// Sound that tells its text: as many milliseconds as the text has characters, a hundred times over.
+/// Audio whose length identifies its text: 100 ms per character.
 fn speech_of(asked: &Asked) -> Vec<u8> {
     let text = asked.body["text"].as_str().unwrap();
     [0x00, 0x10, 0x00, 0xf0].repeat(text.chars().count() * 400)
@@ -98,10 +99,10 @@ fn recording(folder: &Path, name: &str) -> PathBuf {
 }
 
 #[actix::test]
-async fn everything_is_spoken_once_and_then_kept() {
-    let place = Place::speaking().await;
+async fn every_text_is_synthesised_once_and_then_cached() {
+    let fixture = Fixture::speaking().await;
     let order = spoken("recorded", "hello there", "sorry");
-    let first = place.prompts(&order).await;
+    let first = fixture.prompts(&order).await;
     assert_eq!(first.problems, Vec::<String>::new());
     let notice = first.notice.clone().unwrap().unwrap();
     assert_eq!(notice.clip.duration(), length_of("recorded"));
@@ -111,29 +112,29 @@ async fn everything_is_spoken_once_and_then_kept() {
     assert_eq!((first.hold.clone(), first.origins.hold), (bundled::hold(), Some(Origin::Bundled)));
     assert_eq!(first.origins.greeting, Origin::Synthesised);
     assert_eq!(first.origins.notice, Some(Origin::Synthesised));
-    assert_eq!(place.server.asked().len(), 3);
+    assert_eq!(fixture.server.asked().len(), 3);
 
-    let second = place.prompts(&order).await;
-    assert_eq!(place.server.asked().len(), 3, "a kept prompt asks nobody");
+    let second = fixture.prompts(&order).await;
+    assert_eq!(fixture.server.asked().len(), 3, "a cached prompt needs no request");
     assert_eq!(second.origins.greeting, Origin::Cached);
     assert_eq!((&second.greeting, &second.notice), (&first.greeting, &first.notice));
 
-    place.prompts(&spoken("recorded", "hello here", "sorry")).await;
-    assert_eq!(place.server.asked().len(), 4, "only what is new");
+    fixture.prompts(&spoken("recorded", "hello here", "sorry")).await;
+    assert_eq!(fixture.server.asked().len(), 4, "only the new text is requested");
 }
 
 #[actix::test]
-async fn lines_share_what_is_the_same_and_notices_come_first() {
-    let place = Place::speaking().await;
+async fn lines_share_equal_sounds_and_notices_come_first() {
+    let fixture = Fixture::speaking().await;
     let mut orders = Vec::new();
     for n in 0..10 {
         let order = spoken("recorded", &format!("hello {}", n % 2), "sorry");
         orders.push((LineId::new(n.to_string()), order));
     }
-    let prepared = place.maker().prepare(&orders, LONG).await;
+    let prepared = fixture.maker().prepare(&orders, LONG).await;
     assert_eq!(prepared.by_line.len(), 10);
     let asked: Vec<String> =
-        place.server.asked().iter().map(|asked| asked.body["text"].as_str().unwrap().to_owned()).collect();
+        fixture.server.asked().iter().map(|asked| asked.body["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(asked.len(), 4, "{asked:?}");
     let (zero, two) = (&prepared.by_line[&LineId::new("0")], &prepared.by_line[&LineId::new("2")]);
     assert_eq!(zero.greeting.pcm().as_ptr(), two.greeting.pcm().as_ptr(), "the same bytes in memory");
@@ -142,29 +143,29 @@ async fn lines_share_what_is_the_same_and_notices_come_first() {
 }
 
 #[actix::test]
-async fn four_at_once_and_no_more() {
-    // Nobody is answered, so whoever may ask has asked when the time is over.
-    let place = Place::with(|_| Reply::Never).await;
+async fn at_most_four_requests_run_at_once() {
+    // No request is answered, so every request that may be sent is sent by the deadline.
+    let fixture = Fixture::with(|_| Reply::Never).await;
     let orders: Vec<_> = (0..8)
         .map(|n| (LineId::new(n.to_string()), spoken(&format!("recorded {n}"), "hello", "sorry")))
         .collect();
-    place.maker().prepare(&orders, Duration::from_millis(800)).await;
-    let asked = place.server.asked();
+    fixture.maker().prepare(&orders, Duration::from_millis(800)).await;
+    let asked = fixture.server.asked();
     assert_eq!(asked.len(), 4);
     assert!(asked.iter().all(|asked| asked.body["text"].as_str().unwrap().starts_with("recorded")));
 }
 
 #[actix::test]
-async fn a_corrupt_file_is_made_again() {
-    let place = Place::speaking().await;
+async fn a_corrupt_cache_file_is_replaced() {
+    let fixture = Fixture::speaking().await;
     let order = PromptOrder { greeting: Some(words("hello there")), ..PromptOrder::default() };
-    let first = place.prompts(&order).await;
-    let file = fs::read_dir(place.cache_dir()).unwrap().next().unwrap().unwrap().path();
+    let first = fixture.prompts(&order).await;
+    let file = fs::read_dir(fixture.cache_dir()).unwrap().next().unwrap().unwrap().path();
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() - 100]).unwrap();
-    let second = place.prompts(&order).await;
+    let second = fixture.prompts(&order).await;
     assert_eq!((second.origins.greeting, &second.greeting), (Origin::Synthesised, &first.greeting));
-    assert_eq!(place.server.asked().len(), 2);
+    assert_eq!(fixture.server.asked().len(), 2);
     assert_eq!(fs::read(&file).unwrap(), whole);
 }
 
@@ -189,10 +190,10 @@ async fn without_a_provider_tones_are_played_and_a_notice_is_an_error() {
 }
 
 #[actix::test]
-async fn trouble_that_passes_is_waited_for_and_a_refusal_is_not() {
+async fn passing_errors_are_retried_and_refusals_are_not() {
     let tries = std::cell::Cell::new(0);
-    let place =
-        Place::with(move |asked| match (asked.body["text"].as_str(), tries.replace(tries.get() + 1)) {
+    let fixture =
+        Fixture::with(move |asked| match (asked.body["text"].as_str(), tries.replace(tries.get() + 1)) {
             (Some("refused"), _) => Reply::Bad("404 No", r#"{"detail":{"code":"voice_not_found"}}"#),
             (_, 0) => Reply::Bad("429 Slow", r#"{"detail":{"code":"system_busy"}}"#),
             (_, 1) => Reply::Bad("503 Later", "{}"),
@@ -200,62 +201,66 @@ async fn trouble_that_passes_is_waited_for_and_a_refusal_is_not() {
         })
         .await;
     let order = |text: &str| PromptOrder { notice: Some(words(text)), ..PromptOrder::default() };
-    assert!(place.prompts(&order("recorded")).await.notice.is_ok());
-    assert_eq!(place.server.asked().len(), 3);
-    let missing = place.prompts(&order("refused")).await.notice.clone().unwrap_err();
+    assert!(fixture.prompts(&order("recorded")).await.notice.is_ok());
+    assert_eq!(fixture.server.asked().len(), 3);
+    let missing = fixture.prompts(&order("refused")).await.notice.clone().unwrap_err();
     assert!(missing.to_string().contains("voice_not_found"), "{missing}");
-    assert_eq!(place.server.asked().len(), 4, "asking again would change nothing");
+    assert_eq!(fixture.server.asked().len(), 4, "a refusal is not retried");
 }
 
 #[actix::test]
-async fn silence_is_no_notice_and_is_not_kept() {
+async fn a_silent_notice_is_an_error_and_is_not_cached() {
     for sound in [vec![0_u8; 16_000], [0x00, 0x10].repeat(100)] {
-        let place = Place::with(move |_| Reply::Good("audio/pcm", sound.clone())).await;
+        let fixture = Fixture::with(move |_| Reply::Good("audio/pcm", sound.clone())).await;
         let order = PromptOrder { notice: Some(words("recorded")), ..PromptOrder::default() };
-        assert!(place.prompts(&order).await.notice.is_err());
-        assert!(place.prompts(&order).await.notice.is_err());
-        assert_eq!(place.server.asked().len(), 2);
+        assert!(fixture.prompts(&order).await.notice.is_err());
+        assert!(fixture.prompts(&order).await.notice.is_err());
+        assert_eq!(fixture.server.asked().len(), 2);
     }
 }
 
 #[actix::test]
-async fn a_provider_that_never_answers_costs_the_deadline_and_what_was_kept_is_there() {
-    let place = Place::with(|asked| match asked.body["text"].as_str() {
+async fn cached_prompts_are_ready_when_the_provider_never_answers() {
+    let fixture = Fixture::with(|asked| match asked.body["text"].as_str() {
         Some("hello") => Reply::Good("audio/pcm", speech_of(asked)),
         _ => Reply::Never,
     })
     .await;
     let kept = PromptOrder { greeting: Some(words("hello")), ..PromptOrder::default() };
-    place.prompts(&kept).await;
+    fixture.prompts(&kept).await;
     let orders: Vec<_> = (0..6)
         .map(|n| (LineId::new(n.to_string()), spoken(&format!("recorded {n}"), "hello", "sorry")))
         .collect();
-    let prepared = place.maker().prepare(&orders, Duration::from_millis(800)).await;
+    let prepared = fixture.maker().prepare(&orders, Duration::from_millis(800)).await;
     for prompts in prepared.by_line.values() {
-        assert_eq!(prompts.origins.greeting, Origin::Cached, "not behind those that hang");
+        assert_eq!(
+            prompts.origins.greeting,
+            Origin::Cached,
+            "cached prompts do not wait for hanging requests"
+        );
         assert_eq!(prompts.notice.clone().unwrap_err().0, "it was not ready in time");
         assert_eq!(prompts.origins.apology, Origin::Bundled);
     }
 }
 
 #[actix::test]
-async fn a_recording_goes_before_the_words_which_are_not_paid_for() {
-    let place = Place::speaking().await;
-    let file = recording(place.dir.path(), "greeting.wav");
+async fn a_recording_is_preferred_and_its_text_is_not_synthesised() {
+    let fixture = Fixture::speaking().await;
+    let file = recording(fixture.dir.path(), "greeting.wav");
     let order = PromptOrder {
         greeting_file: Some(file.clone()),
         greeting: Some(words("hello")),
         hold: HoldOrder::File(file.clone()),
         ..PromptOrder::default()
     };
-    let prompts = place.prompts(&order).await;
+    let prompts = fixture.prompts(&order).await;
     assert_eq!(prompts.origins.greeting, Origin::File);
     assert_eq!(prompts.origins.hold, Some(Origin::File));
     assert_eq!(prompts.greeting.duration(), Duration::from_secs(1));
-    assert_eq!((place.server.asked().len(), &prompts.problems), (0, &Vec::new()));
+    assert_eq!((fixture.server.asked().len(), &prompts.problems), (0, &Vec::new()));
 
     fs::write(&file, "no sound at all").unwrap();
-    let prompts = place.prompts(&order).await;
+    let prompts = fixture.prompts(&order).await;
     assert_eq!(prompts.origins.greeting, Origin::Synthesised);
     let problem = &prompts.problems[0];
     assert!(
@@ -268,7 +273,7 @@ async fn a_recording_goes_before_the_words_which_are_not_paid_for() {
 
     fs::remove_file(&file).unwrap();
     let alone = PromptOrder { greeting_file: Some(file), ..PromptOrder::default() };
-    let prompts = place.prompts(&alone).await;
+    let prompts = fixture.prompts(&alone).await;
     assert_eq!(prompts.greeting, bundled::greeting());
     let problem = &prompts.problems[0];
     assert!(
@@ -278,13 +283,13 @@ async fn a_recording_goes_before_the_words_which_are_not_paid_for() {
 }
 
 #[actix::test]
-async fn music_of_the_web_is_fetched_and_what_it_held_before_is_kept() {
+async fn hold_music_is_downloaded_and_the_last_download_is_a_fallback() {
     let dir = tempfile::tempdir().unwrap();
     let music = fs::read(recording(dir.path(), "music.wav")).unwrap();
     let visits = std::cell::Cell::new(0);
-    let place = Place::with(move |asked| {
+    let fixture = Fixture::with(move |asked| {
         assert_eq!(asked.line, "GET /music.wav?key=secret");
-        assert!(!asked.head.contains("xi-api-key"), "the key of the provider goes to nobody else");
+        assert!(!asked.head.contains("xi-api-key"), "the API key goes to the provider only");
         match visits.replace(visits.get() + 1) {
             0 => Reply::Good("audio/wav", music.clone()),
             1 => Reply::Bad("410 Gone", "{}"),
@@ -292,49 +297,49 @@ async fn music_of_the_web_is_fetched_and_what_it_held_before_is_kept() {
         }
     })
     .await;
-    let url = format!("{}/music.wav?key=secret", place.server.base).parse().unwrap();
+    let url = format!("{}/music.wav?key=secret", fixture.server.base).parse().unwrap();
     let order = PromptOrder { hold: HoldOrder::Address(url), ..PromptOrder::default() };
-    let first = place.prompts(&order).await;
+    let first = fixture.prompts(&order).await;
     assert_eq!((first.origins.hold, first.problems.len()), (Some(Origin::Downloaded), 0));
     for wrong in ["its address answers with status 410", "it is not WAV"] {
-        let later = place.prompts(&order).await;
+        let later = fixture.prompts(&order).await;
         assert_eq!((later.origins.hold, &later.hold), (Some(Origin::Cached), &first.hold));
         assert!(later.problems[0].contains(wrong), "{:?}", later.problems);
         assert!(!later.problems[0].contains("secret"), "{:?}", later.problems);
     }
-    fs::remove_dir_all(place.cache_dir()).unwrap();
-    let nothing = place.prompts(&order).await;
+    fs::remove_dir_all(fixture.cache_dir()).unwrap();
+    let nothing = fixture.prompts(&order).await;
     assert_eq!((nothing.origins.hold, &nothing.hold), (Some(Origin::Bundled), &bundled::hold()));
 }
 
 #[actix::test]
-async fn nothing_ordered_is_bundled_sound_without_a_problem_and_silence_is_silence() {
-    let place = Place::speaking().await;
-    let prompts = place.prompts(&PromptOrder { hold: HoldOrder::Silence, ..PromptOrder::default() }).await;
+async fn an_empty_order_gives_bundled_sound_without_a_problem() {
+    let fixture = Fixture::speaking().await;
+    let prompts = fixture.prompts(&PromptOrder { hold: HoldOrder::Silence, ..PromptOrder::default() }).await;
     assert_eq!(prompts.problems, Vec::<String>::new());
     assert_eq!(prompts.notice, Ok(None));
     assert_eq!(prompts.greeting, bundled::greeting());
     assert_eq!(prompts.apology, bundled::apology());
     assert!(prompts.hold.is_empty());
-    assert_eq!(place.server.asked().len(), 0);
+    assert_eq!(fixture.server.asked().len(), 0);
 }
 
 #[actix::test]
-async fn words_without_a_voice_cannot_be_spoken() {
-    let place = Place::speaking().await;
+async fn a_text_without_a_voice_is_a_problem() {
+    let fixture = Fixture::speaking().await;
     let mut order = spoken("recorded", "hello", "sorry");
     order.notice.as_mut().unwrap().voice = None;
-    let prompts = place.prompts(&order).await;
+    let prompts = fixture.prompts(&order).await;
     assert!(prompts.notice.clone().unwrap_err().0.contains("GREETING_VOICE_ID"));
     assert_eq!(prompts.origins.greeting, Origin::Synthesised);
 }
 
 #[actix::test]
-async fn a_folder_that_cannot_be_written_is_said_once_and_costs_nothing_else() {
-    let place = Place::speaking().await;
-    let in_the_way = place.dir.path().join("file");
+async fn an_unwritable_cache_folder_is_reported_once() {
+    let fixture = Fixture::speaking().await;
+    let in_the_way = fixture.dir.path().join("file");
     fs::write(&in_the_way, "x").unwrap();
-    let maker = maker(&place.server.base, in_the_way.join("cache"));
+    let maker = maker(&fixture.server.base, in_the_way.join("cache"));
     let orders: Vec<_> = ["1", "2"]
         .map(|line| (LineId::new(line), spoken("recorded", &format!("hello {line}"), "sorry")))
         .into_iter()
@@ -350,7 +355,7 @@ async fn a_folder_that_cannot_be_written_is_said_once_and_costs_nothing_else() {
 }
 
 #[test]
-fn the_version_of_a_notice_is_that_of_its_words() {
+fn the_version_of_a_notice_depends_on_language_and_text() {
     let version = notice_version(Some("en"), "This call is recorded.");
     assert_eq!(version.len(), 12);
     assert!(version.bytes().all(|digit| digit.is_ascii_hexdigit() && !digit.is_ascii_uppercase()));
@@ -362,6 +367,6 @@ fn the_version_of_a_notice_is_that_of_its_words() {
     ] {
         assert_ne!(version, other);
     }
-    // Kept in databases: it must not change with the code.
+    // Versions are stored in databases, so they must never change.
     assert_eq!(notice_version(None, "x"), "bbe56d7c2d0f");
 }

@@ -1,4 +1,4 @@
-//! Tests of resample.
+//! Tests of the file resampler.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,31 +10,31 @@ use std::f32::consts::TAU;
 
 use super::super::pcm::clip_of;
 use super::super::pcm::listening::{amplitude, samples};
-use super::Resampling;
+use super::FileResampler;
 
 fn tone(rate: u32, hz: f32, frames: u16) -> Vec<f32> {
     (0..frames).map(|n| 0.5 * (TAU * hz * f32::from(n) / rate as f32).sin()).collect()
 }
 
 fn converted(rate: u32, input: &[f32], piece: usize) -> Vec<f32> {
-    let mut resampling = Resampling::from_rate(rate).unwrap();
+    let mut resampler = FileResampler::from_rate(rate).unwrap();
     for piece in input.chunks(piece) {
-        resampling.push(piece).unwrap();
+        resampler.push(piece).unwrap();
     }
-    resampling.finish().unwrap()
+    resampler.finish().unwrap()
 }
 
 #[test]
-fn a_tone_keeps_its_frequency_its_level_and_its_place() {
+fn a_tone_keeps_its_frequency_level_and_timing() {
     for rate in [4_000_u32, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 44_101] {
         let input = tone(rate, 440.0, 30_000);
         let output = converted(rate, &input, 1_152);
         assert_eq!(output.len(), usize::try_from(240_000_000_u64.div_ceil(u64::from(rate))).unwrap());
         let heard = samples(&clip_of(&output));
-        // The ends ring: what came before the first sample is not known.
+        // The filter rings at both ends, so only the middle is compared.
         let middle = &heard[heard.len() / 4..heard.len() * 3 / 4];
         assert!((amplitude(middle, 440.0) - 0.5).abs() < 0.01, "{rate}: {}", amplitude(middle, 440.0));
-        // Not late: the tone is where it would be if it had been recorded at 8 kHz, to half a sample.
+        // No delay: the tone matches one generated at 8 kHz, to half a sample.
         let direct = tone(8_000, 440.0, 4_000);
         let apart = (500..900).map(|n| (output[n] - direct[n]).abs()).fold(0.0, f32::max);
         assert!(apart < 0.1, "{rate}: {apart}");
@@ -42,7 +42,7 @@ fn a_tone_keeps_its_frequency_its_level_and_its_place() {
 }
 
 #[test]
-fn what_a_telephone_cannot_carry_is_gone_and_does_not_come_back_as_something_else() {
+fn frequencies_above_4_khz_are_removed_without_aliasing() {
     let output = converted(48_000, &tone(48_000, 5_000.0, 48_000), 4_800);
     let heard = samples(&clip_of(&output));
     let middle = &heard[2_000..6_000];
@@ -53,7 +53,7 @@ fn what_a_telephone_cannot_carry_is_gone_and_does_not_come_back_as_something_els
 }
 
 #[test]
-fn the_pieces_do_not_matter() {
+fn the_size_of_the_pieces_does_not_matter() {
     let input = tone(44_100, 700.0, 20_000);
     let whole = converted(44_100, &input, 20_000);
     for piece in [1, 7, 4_095, 4_410, 9_999] {
@@ -64,8 +64,8 @@ fn the_pieces_do_not_matter() {
 }
 
 #[test]
-fn a_rate_that_nothing_uses_is_refused() {
+fn an_unsupported_rate_is_refused() {
     for rate in [0, 1, 1_999, 768_001, u32::MAX] {
-        assert!(Resampling::from_rate(rate).is_err(), "{rate}");
+        assert!(FileResampler::from_rate(rate).is_err(), "{rate}");
     }
 }

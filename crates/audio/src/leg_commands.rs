@@ -1,0 +1,63 @@
+//! Commands of a leg's owner to its audio: sent from any thread, run by the leg's shard within a tick.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::bridge::agent_order::AgentOrder;
+use crate::playlist::Playlist;
+
+/// One command. The `u8` is the number of the handoff attempt that the agent belongs to.
+#[derive(Debug)]
+pub(crate) enum LegCommand {
+    Play(Playlist),
+    PrepareAgent(Box<AgentOrder>),
+    ConnectAgent(u8),
+    ResumeAgent(u8),
+    SendToAgent(u8, String),
+    ReleaseAgent(u8),
+}
+
+/// Commands of one leg in order, until its shard takes them. Of two `Play` in a row only the later one is kept.
+#[derive(Debug, Default)]
+pub(crate) struct CommandQueue {
+    commands: Mutex<Vec<LegCommand>>,
+    is_owner_gone: AtomicBool,
+    #[cfg(test)]
+    panics: AtomicBool,
+}
+
+impl CommandQueue {
+    pub(crate) fn push(&self, command: LegCommand) {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (LegCommand::Play(_), Some(LegCommand::Play(_))) = (&command, commands.last()) {
+            commands.pop();
+        }
+        commands.push(command);
+    }
+
+    /// Takes all commands that were pushed since the last call.
+    pub(crate) fn take_all(&self) -> Vec<LegCommand> {
+        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The owner dropped its handle: the audio must end.
+    pub(crate) fn mark_owner_gone(&self) {
+        self.is_owner_gone.store(true, Ordering::Release);
+    }
+
+    /// Whether the owner dropped its handle.
+    pub(crate) fn is_owner_gone(&self) -> bool {
+        self.is_owner_gone.load(Ordering::Acquire)
+    }
+
+    /// Makes the leg panic in its next tick.
+    #[cfg(test)]
+    pub(crate) fn request_panic(&self) {
+        self.panics.store(true, Ordering::Release);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn takes_panic(&self) -> bool {
+        self.panics.swap(false, Ordering::AcqRel)
+    }
+}
