@@ -1,4 +1,5 @@
 //! The key of a caller for budgets, voices and clone jobs.
+//! Pure: no clock, no I/O, no actor.
 
 /// The account of all lines: precall has no account management yet.
 pub const DEFAULT_ACCOUNT: &str = "default";

@@ -1,5 +1,5 @@
-//! Circuit breaker for clones: after repeated provider failures callers get the fallback voice at once. Pure: the
-//! clock is an argument.
+//! Circuit breaker for clones: after repeated provider failures callers get the fallback voice at once.
+//! Pure: no clock, no I/O, no actor.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Cache of clones and of refused samples. Both are bounded; the least recently used entry is dropped.
+//! Pure: no clock, no I/O, no actor.
 
 use std::num::NonZeroUsize;
 
