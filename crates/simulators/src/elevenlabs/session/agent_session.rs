@@ -17,8 +17,8 @@ use super::pings::Pings;
 use super::server_message::{self, Named};
 use super::steps::Steps;
 use super::tools::{ToolAnswer, Tools};
-use crate::elevenlabs::agent::Spoken;
 use crate::elevenlabs::conversation::{Authorization, Ending};
+use crate::elevenlabs::dialogue::Spoken;
 use crate::elevenlabs::faults::ReportFate;
 use crate::elevenlabs::voices::Voices;
 

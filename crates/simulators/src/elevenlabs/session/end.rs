@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::agent_session::{AgentSession, Outgoing};
 use super::server_message;
-use crate::elevenlabs::agent::Spoken;
 use crate::elevenlabs::conversation::Ending;
+use crate::elevenlabs::dialogue::Spoken;
 
 /// Who ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

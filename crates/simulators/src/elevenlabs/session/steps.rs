@@ -15,9 +15,9 @@ use super::initiation::Initiation;
 use super::server_message;
 use super::tools::ToolCall;
 use super::utterance::Utterance;
-use crate::elevenlabs::agent::{Role, Spoken, Turn};
 use crate::elevenlabs::audio::voice_tone_hz;
 use crate::elevenlabs::conversation::Ending;
+use crate::elevenlabs::dialogue::{Role, Spoken, Turn};
 use crate::elevenlabs::{ids, speech};
 
 /// This much sound counts as speech.
