@@ -53,6 +53,7 @@ mod request;
 mod routes;
 mod server;
 mod session;
+mod signed_url_endpoint;
 mod speech;
 #[cfg(test)]
 mod tests;

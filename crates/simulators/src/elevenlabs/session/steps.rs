@@ -15,10 +15,10 @@ use super::initiation::Initiation;
 use super::server_message;
 use super::tools::ToolCall;
 use super::utterance::Utterance;
-use crate::elevenlabs::audio::voice_tone_hz;
+use crate::elevenlabs::audio::{speaking_time, voice_tone_hz};
 use crate::elevenlabs::conversation::Ending;
 use crate::elevenlabs::dialogue::{Role, Spoken, Turn};
-use crate::elevenlabs::{ids, speech};
+use crate::elevenlabs::ids;
 
 /// This much sound counts as speech.
 const SPEECH: Duration = Duration::from_millis(200);
@@ -221,7 +221,7 @@ impl AgentSession {
             return Doing::Nothing;
         }
         let format = self.about.agent.agent_output_audio_format;
-        let length = say.ms.unwrap_or_else(|| ms(speech::length(&say.text)));
+        let length = say.ms.unwrap_or_else(|| ms(speaking_time(&say.text)));
         let pace = say.pace.unwrap_or(self.steps.pace);
         let event = self.steps.next_event();
         let utterance =
