@@ -16,10 +16,10 @@ const STEPS: u32 = 120;
 /// A tenth of full scale: audible, not unpleasant.
 const AMPLITUDE: f64 = 3_276.0;
 
-/// About fifteen characters a second.
+/// The time that one character takes to say: about fifteen characters a second.
 const PER_CHARACTER: Duration = Duration::from_millis(66);
-const SHORTEST: Duration = Duration::from_millis(400);
-const LONGEST: Duration = Duration::from_secs(60);
+const SHORTEST_SPEECH: Duration = Duration::from_millis(400);
+const LONGEST_SPEECH: Duration = Duration::from_secs(60);
 
 /// The tone of a voice, in hertz. The same id gives the same tone, so that a test can recognise the voice.
 #[must_use]
@@ -34,7 +34,7 @@ pub fn voice_tone_hz(voice_id: &str) -> u32 {
 /// How long it takes to say a text.
 pub(super) fn speaking_time(text: &str) -> Duration {
     let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    PER_CHARACTER.saturating_mul(characters).clamp(SHORTEST, LONGEST)
+    PER_CHARACTER.saturating_mul(characters).clamp(SHORTEST_SPEECH, LONGEST_SPEECH)
 }
 
 /// How samples are put into bytes.
