@@ -1,5 +1,5 @@
-//! `GET /v1/convai/conversation/get-signed-url`. The documentation does not say where the answer has the conversation id
-//! that a client may ask for, so it is left out.
+//! `GET /v1/convai/conversation/get-signed-url`. The documentation does not say where the answer has the conversation
+//! id that a client may ask for, so it is left out.
 
 use std::time::{Duration, Instant};
 
