@@ -144,19 +144,13 @@ impl Simulator {
         self.shared.world().agent = Arc::new(agent);
     }
 
-    /// What came through the WebSocket of a conversation, as `socket` of `GET /sim/conversations/{id}`.
-    #[must_use]
-    pub fn session(&self, conversation_id: &str) -> Option<SessionReport> {
-        control::report(&self.shared.world(), conversation_id)
-    }
-
-    /// What came through the WebSockets of all conversations that are kept, oldest first.
+    /// The reports on the WebSockets of all conversations that are kept, oldest first.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionReport> {
         control::reports(&self.shared.world())
     }
 
-    /// The first of what the agent heard through the WebSocket of a conversation.
+    /// The beginning of the audio that the agent heard through the WebSocket of a conversation.
     #[must_use]
     pub fn heard(&self, conversation_id: &str) -> Option<Heard> {
         control::heard(&self.shared.world(), conversation_id)
