@@ -1,4 +1,5 @@
-//! The database as the store uses it: transactions that happen at one moment, a lock, a generation. It plays every log back as it grows.
+//! The database as the store uses it: transactions that happen at one moment, a lock, a generation. It plays every log
+//! back as it grows.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -31,7 +31,8 @@ impl World {
         }
         let mut seen = BTreeSet::new();
         for (id, logged) in &self.database.logs {
-            // Of a call that was written late the acting engine has not heard yet: it may have taken the same one again.
+            // Of a call that was written late the acting engine has not heard yet: it may have taken the same one
+            // again.
             if self.database.late.contains(id) {
                 continue;
             }

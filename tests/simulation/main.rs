@@ -1,5 +1,5 @@
-//! The rules of calls, their durability and their recovery under a clock of our own: everything that can go wrong does, in an order that one
-//! number decides. A law that is broken names that number; `SEED=n` plays it again.
+//! The rules of calls, their durability and their recovery under a clock of our own: everything that can go wrong does,
+//! in an order that one number decides. A law that is broken names that number; `SEED=n` plays it again.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -54,7 +54,8 @@ impl World {
             self.bring_in(to.slot);
             return self.after(500 * MS, again(None));
         }
-        // A lock that became free is left alone for a moment: a database that came back has let go of it, and its engine comes for it.
+        // A lock that became free is left alone for a moment: a database that came back has let go of it, and its
+        // engine comes for it.
         let came_back = At(self.database.came_at);
         let since = if engine.stands_by { free_since.unwrap_or(self.at()) } else { came_back };
         if self.now - since.0 < LEFT_FREE {
