@@ -28,17 +28,26 @@ pub struct Sighting {
     pub called: Option<CallerNumber>,
 }
 
+/// Whether a remembered call is still live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallLiveness {
+    /// The call is over.
+    Over,
+    /// The call is live.
+    Live,
+}
+
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownCall {
     call: CallId,
     sighting: Sighting,
     first_seen: At,
-    live: bool,
+    liveness: CallLiveness,
 }
 
 /// Whose sighting it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum SightingMatch {
     /// A call that is known.
     Call(CallId),
     /// A call whose end came first.
@@ -50,26 +59,32 @@ pub enum Found {
 /// See the file. Memory: the calls of the last 35 minutes.
 #[derive(Debug, Default)]
 pub struct CallRegistry {
-    known: HashMap<CallId, Known>,
+    known: HashMap<CallId, KnownCall>,
     by_id: HashMap<(String, String), Vec<CallId>>,
     by_age: std::collections::VecDeque<(At, CallId)>,
     early_ends: HashMap<(String, String), At>,
     live: usize,
 }
 
+impl KnownCall {
+    fn is_live(&self) -> bool {
+        self.liveness == CallLiveness::Live
+    }
+}
+
 impl CallRegistry {
     /// Whose sighting this is.
-    pub fn find(&mut self, sighting: &Sighting, now: At) -> Found {
+    pub fn find(&mut self, sighting: &Sighting, now: At) -> SightingMatch {
         self.forget(now);
         if let Some(call) = self.same_call(sighting, now) {
-            return Found::Call(call);
+            return SightingMatch::Call(call);
         }
         let ended = id_key(sighting).is_some_and(|key| self.early_ends.contains_key(&key));
-        if ended { Found::EndedBefore } else { Found::New }
+        if ended { SightingMatch::EndedBefore } else { SightingMatch::New }
     }
 
     /// A call that a notice about a known call means; notices may leave out who rang.
-    pub fn meant(&mut self, sighting: &Sighting, now: At) -> Option<CallId> {
+    pub fn find_for_notice(&mut self, sighting: &Sighting, now: At) -> Option<CallId> {
         self.forget(now);
         let has_number = matches!(sighting.caller, CallerNumber::Public(_) | CallerNumber::Internal(_));
         match id_key(sighting) {
@@ -78,7 +93,7 @@ impl CallRegistry {
                 calls
                     .iter()
                     .copied()
-                    .max_by_key(|call| self.known.get(call).map(|known| (known.live, known.first_seen)))
+                    .max_by_key(|call| self.known.get(call).map(|known| (known.liveness, known.first_seen)))
             }
             _ => self.same_call(sighting, now),
         }
@@ -89,24 +104,24 @@ impl CallRegistry {
         if let Some(key) = id_key(&sighting) {
             self.early_ends.remove(&key);
         }
-        self.insert(call, sighting, first_seen, true);
+        self.insert(call, sighting, first_seen, CallLiveness::Live);
     }
 
     /// A call of before the restart.
-    pub fn insert(&mut self, call: CallId, sighting: Sighting, first_seen: At, live: bool) {
+    pub fn insert(&mut self, call: CallId, sighting: Sighting, first_seen: At, liveness: CallLiveness) {
         if let Some(key) = id_key(&sighting) {
             self.by_id.entry(key).or_default().push(call);
         }
         self.by_age.push_back((first_seen, call));
-        self.live = self.live.saturating_add(usize::from(live));
-        self.known.insert(call, Known { call, sighting, first_seen, live });
+        self.live = self.live.saturating_add(usize::from(liveness == CallLiveness::Live));
+        self.known.insert(call, KnownCall { call, sighting, first_seen, liveness });
     }
 
     /// The call is over; it is still remembered for a while.
     pub fn released(&mut self, call: CallId) {
         if let Some(known) = self.known.get_mut(&call) {
-            self.live = self.live.saturating_sub(usize::from(known.live));
-            known.live = false;
+            self.live = self.live.saturating_sub(usize::from(known.is_live()));
+            known.liveness = CallLiveness::Over;
         }
     }
 
@@ -128,7 +143,7 @@ impl CallRegistry {
     /// Whether this call is known and not over.
     #[must_use]
     pub fn is_live(&self, call: CallId) -> bool {
-        self.known.get(&call).is_some_and(|known| known.live)
+        self.known.get(&call).is_some_and(KnownCall::is_live)
     }
 
     /// Who rang, as the call was first seen.
@@ -171,7 +186,7 @@ impl CallRegistry {
                 (None, _) | (_, None) => true,
             };
             let same_caller = known.sighting.caller == sighting.caller;
-            if one_has_no_id && known.live && same_caller && called_agrees {
+            if one_has_no_id && known.is_live() && same_caller && called_agrees {
                 if found.is_some() {
                     return None;
                 }
@@ -188,7 +203,7 @@ impl CallRegistry {
             }
             self.by_age.pop_front();
             let Some(known) = self.known.get(&call) else { continue };
-            if known.live {
+            if known.is_live() {
                 // Looked at again later; a live call is never forgotten.
                 self.by_age.push_back((now, call));
                 continue;

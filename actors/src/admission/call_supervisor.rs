@@ -41,7 +41,7 @@ pub type Answer<T> = oneshot::Sender<Result<T, Busy>>;
 /// An `IncomingCall`.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Incoming {
+pub struct HandleIncomingCall {
     /// What it says.
     pub call: IncomingCall,
     /// Hears what became of it.
@@ -51,7 +51,7 @@ pub struct Incoming {
 /// A `CallEnded` or `CallStateChanged`.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Noticed {
+pub struct HandlePbxNotice {
     /// What it says.
     pub notice: PbxNotice,
     /// Hears what became of it.
@@ -61,7 +61,7 @@ pub struct Noticed {
 /// A report of the provider.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ReportCame {
+pub struct HandleReport {
     /// The report.
     pub report: Box<ConversationReport>,
     /// The body, to be kept while nobody knows its conversation.
@@ -73,7 +73,7 @@ pub struct ReportCame {
 /// An operator's request.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Asked {
+pub struct HandleOperatorRequest {
     /// Which call.
     pub call: CallId,
     /// What for.
@@ -126,11 +126,11 @@ struct Delivery {
 impl Delivery {
     /// Something whose sender waits to hear that it is durable.
     fn awaited(event: Event, payload: Payload, done: oneshot::Sender<()>) -> Self {
-        Self { done: Some(done), ..Self::own(event, payload, clock::now()) }
+        Self { done: Some(done), ..Self::internal(event, payload, clock::now()) }
     }
 
     /// Something nobody waits for, and nobody would send again.
-    fn own(event: Event, payload: Payload, at: At) -> Self {
+    fn internal(event: Event, payload: Payload, at: At) -> Self {
         Self { event, payload, derived: Vec::new(), done: None, at }
     }
 }
@@ -142,15 +142,15 @@ struct Deliver {
     delivery: Delivery,
 }
 
-struct Live {
+struct RunningCall {
     address: Addr<CallActor>,
     sent: u64,
 }
 
 /// Calls that are over and kept. Of more of them nothing can be heard until the database has their logs: senders come again.
-const KEPT_MAX: usize = 10_000;
+const AWAITING_LOG_MAX: usize = 10_000;
 /// Between two looks whether they can go.
-const LET_GO_EVERY: Duration = Duration::from_secs(1);
+const STOP_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Settings of admission.
 #[derive(Clone, Debug)]
@@ -173,13 +173,13 @@ pub struct CallSupervisor {
     registry: CallRegistry,
     legs: LegOwners,
     /// Calls of before the start, until the PBX's first list has told which of their legs are left.
-    taken_up: Vec<CallId>,
+    resumed_calls: Vec<CallId>,
     guard: DialGuard,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
-    live: HashMap<CallId, Live>,
+    live: HashMap<CallId, RunningCall>,
     /// Calls that are over and whose log is not yet in the database: they cannot be read back.
-    kept: HashMap<CallId, Live>,
+    awaiting_log: HashMap<CallId, RunningCall>,
     per_line: HashMap<LineId, usize>,
     line_of: HashMap<CallId, LineId>,
     reading: HashMap<CallId, Vec<Delivery>>,
@@ -211,12 +211,12 @@ impl CallSupervisor {
             lines,
             registry: CallRegistry::default(),
             legs: LegOwners::default(),
-            taken_up: Vec::new(),
+            resumed_calls: Vec::new(),
             guard,
             arbiters,
             next_arbiter: 0,
             live: HashMap::new(),
-            kept: HashMap::new(),
+            awaiting_log: HashMap::new(),
             per_line: HashMap::new(),
             line_of: HashMap::new(),
             reading: HashMap::new(),
@@ -248,13 +248,13 @@ impl CallSupervisor {
         };
         let address =
             start_in_place(&arbiter, move |_| CallActor::new(origin, context, services, parent, first));
-        self.live.insert(id, Live { address, sent: 0 });
+        self.live.insert(id, RunningCall { address, sent: 0 });
     }
 
     /// Hands an event to its call; one that is not live is read back from its log first.
     fn deliver(&mut self, call: CallId, delivery: Delivery, ctx: &mut Context<Self>) {
         let Delivery { event, payload, derived, done, at } = delivery;
-        if let Some(kept) = self.kept.remove(&call) {
+        if let Some(kept) = self.awaiting_log.remove(&call) {
             self.live.insert(call, kept);
         }
         if let Some(live) = self.live.get_mut(&call) {
@@ -271,9 +271,9 @@ impl CallSupervisor {
     }
 
     /// What was kept can be read back.
-    fn let_go(&mut self) {
+    fn stop_logged_calls(&mut self) {
         if !self.services.persistence_state.spool().is_in_use() {
-            for (_, live) in self.kept.drain() {
+            for (_, live) in self.awaiting_log.drain() {
                 live.address.do_send(Stop);
             }
         }
@@ -315,8 +315,8 @@ impl Actor for CallSupervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(LET_GO_EVERY, |supervisor, _| {
-            supervisor.let_go();
+        ctx.run_interval(STOP_CHECK_INTERVAL, |supervisor, _| {
+            supervisor.stop_logged_calls();
             supervisor.report_budgets();
         });
     }
@@ -341,8 +341,10 @@ impl Handler<CallSettled> for CallSupervisor {
             return;
         }
         if let Some(live) = self.live.remove(&settled.call) {
-            if self.services.persistence_state.spool().is_in_use() && self.kept.len() < KEPT_MAX {
-                self.kept.insert(settled.call, live);
+            if self.services.persistence_state.spool().is_in_use()
+                && self.awaiting_log.len() < AWAITING_LOG_MAX
+            {
+                self.awaiting_log.insert(settled.call, live);
             } else {
                 live.address.do_send(Stop);
             }
@@ -356,7 +358,7 @@ impl Handler<CallDown> for CallSupervisor {
 
     fn handle(&mut self, CallDown { call }: CallDown, ctx: &mut Context<Self>) {
         self.services.board.remove(call);
-        self.kept.remove(&call);
+        self.awaiting_log.remove(&call);
         if self.live.remove(&call).is_none() {
             return;
         }
@@ -364,7 +366,7 @@ impl Handler<CallDown> for CallSupervisor {
         warn!(self.services.log, "a call's actor died"; "call" => %call);
         self.count_out(call);
         let event = Event::Panicked { part: CallPart::Call, ordinal: 0 };
-        self.deliver(call, Delivery::own(event, Payload::None, clock::now()), ctx);
+        self.deliver(call, Delivery::internal(event, Payload::None, clock::now()), ctx);
     }
 }
 
@@ -386,7 +388,7 @@ impl Handler<VoiceRevoked> for CallSupervisor {
         for call in calls {
             if self.live.contains_key(&call) {
                 let event = Event::VoiceWithdrawn { why };
-                self.deliver(call, Delivery::own(event, Payload::None, clock::now()), ctx);
+                self.deliver(call, Delivery::internal(event, Payload::None, clock::now()), ctx);
             }
         }
     }
@@ -401,11 +403,11 @@ impl Handler<Loaded> for CallSupervisor {
         self.unmatched = loaded.unmatched;
         self.ready = true;
         for (call, line) in loaded.unreleased {
-            self.taken_up.push(call);
+            self.resumed_calls.push(call);
             self.guard.hold(call);
             self.count_in(call, LineId::new(line));
             let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
-            self.deliver(call, Delivery::own(resumed, Payload::None, clock::now()), ctx);
+            self.deliver(call, Delivery::internal(resumed, Payload::None, clock::now()), ctx);
         }
     }
 }
@@ -420,7 +422,7 @@ impl Handler<Drain> for CallSupervisor {
     }
 }
 
-/// Live calls' actors.
+/// RunningCall calls' actors.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "usize")]
 pub struct CountLive;

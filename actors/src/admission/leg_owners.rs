@@ -13,7 +13,7 @@ use precall_providers::threecx::address::LegAddress;
 /// restarts (3CX facts, section 5, rows 6 and 11).
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How far a leg is, as the call is told.
+/// How far a leg is, as the call is events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LegState {
     /// Not answered.
@@ -22,9 +22,9 @@ pub enum LegState {
     Connected,
 }
 
-/// What a call is to be told.
+/// What a call is to be events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tell {
+pub enum CallLegEvent {
     /// The leg it is heard on rings.
     Ringing(CallId, LegAddress),
     /// The leg it is heard on is connected.
@@ -34,7 +34,7 @@ pub enum Tell {
 }
 
 #[derive(Debug)]
-struct OfCall {
+struct CallLegs {
     /// In order of appearance; the first is the one it is heard on.
     legs: Vec<(LegAddress, LegState)>,
     /// When the last of them went.
@@ -45,7 +45,7 @@ struct OfCall {
 #[derive(Debug, Default)]
 pub struct LegOwners {
     call_of: HashMap<LegAddress, CallId>,
-    calls: HashMap<CallId, OfCall>,
+    calls: HashMap<CallId, CallLegs>,
     /// Legs whose call is over, or was refused: until they are gone, what is heard of them begins no new call.
     left_over: HashSet<LegAddress>,
 }
@@ -72,68 +72,69 @@ impl LegOwners {
     /// Whether a leg that appears now may still be this call's: it never had one, has one, or lost it a moment ago.
     #[must_use]
     pub fn may_join(&self, call: CallId, now: At) -> bool {
-        let gone_at = self.calls.get(&call).and_then(|of_call| of_call.gone_at);
+        let gone_at = self.calls.get(&call).and_then(|call_legs| call_legs.gone_at);
         gone_at.is_none_or(|gone_at| now.since(gone_at) <= GRACE)
     }
 
     /// A leg of this call was seen: what the call has to hear, if it is news.
-    pub fn seen(&mut self, call: CallId, leg: &LegAddress, state: LegState) -> Option<Tell> {
+    pub fn seen(&mut self, call: CallId, leg: &LegAddress, state: LegState) -> Option<CallLegEvent> {
         self.call_of.insert(leg.clone(), call);
-        let of_call = self.calls.entry(call).or_insert_with(|| OfCall { legs: Vec::new(), gone_at: None });
-        of_call.gone_at = None;
-        let index = of_call.legs.iter().position(|(known, _)| known == leg);
-        let news = match index.and_then(|i| of_call.legs.get_mut(i)) {
+        let call_legs =
+            self.calls.entry(call).or_insert_with(|| CallLegs { legs: Vec::new(), gone_at: None });
+        call_legs.gone_at = None;
+        let index = call_legs.legs.iter().position(|(known, _)| known == leg);
+        let is_news = match index.and_then(|i| call_legs.legs.get_mut(i)) {
             Some((_, known)) if *known >= state => false,
             Some((_, known)) => {
                 *known = state;
                 true
             }
             None => {
-                of_call.legs.push((leg.clone(), state));
+                call_legs.legs.push((leg.clone(), state));
                 true
             }
         };
-        let heard_on = of_call.legs.first().is_some_and(|(first, _)| first == leg);
-        (news && heard_on).then(|| tell(call, leg.clone(), state))
+        let is_current = call_legs.legs.first().is_some_and(|(first, _)| first == leg);
+        (is_news && is_current).then(|| call_leg_event(call, leg.clone(), state))
     }
 
     /// A leg is gone: what its call has to hear, in order. Another leg of the same call takes over.
-    pub fn gone(&mut self, leg: &LegAddress, now: At) -> Vec<Tell> {
+    pub fn gone(&mut self, leg: &LegAddress, now: At) -> Vec<CallLegEvent> {
         self.left_over.remove(leg);
         let Some(call) = self.call_of.remove(leg) else { return Vec::new() };
-        let Some(of_call) = self.calls.get_mut(&call) else { return Vec::new() };
-        let heard_on = of_call.legs.first().is_some_and(|(first, _)| first == leg);
-        of_call.legs.retain(|(known, _)| known != leg);
-        let next = of_call.legs.first().cloned();
+        let Some(call_legs) = self.calls.get_mut(&call) else { return Vec::new() };
+        let is_current = call_legs.legs.first().is_some_and(|(first, _)| first == leg);
+        call_legs.legs.retain(|(known, _)| known != leg);
+        let next = call_legs.legs.first().cloned();
         if next.is_none() {
-            of_call.gone_at = Some(now);
+            call_legs.gone_at = Some(now);
         }
-        if !heard_on {
+        if !is_current {
             return Vec::new();
         }
-        let mut told = vec![Tell::Gone(call)];
-        told.extend(next.map(|(leg, state)| tell(call, leg, state)));
-        told
+        let mut events = vec![CallLegEvent::Gone(call)];
+        events.extend(next.map(|(leg, state)| call_leg_event(call, leg, state)));
+        events
     }
 
     /// Nobody takes this leg: until it is gone, what is heard of it begins no call.
-    pub fn leave(&mut self, leg: &LegAddress) {
+    pub fn mark_left_over(&mut self, leg: &LegAddress) {
         self.left_over.insert(leg.clone());
     }
 
     /// The call is over; legs that are still there are nobody's until they are gone.
     pub fn forget(&mut self, call: CallId) {
-        for (leg, _) in self.calls.remove(&call).map(|of_call| of_call.legs).unwrap_or_default() {
+        for (leg, _) in self.calls.remove(&call).map(|call_legs| call_legs.legs).unwrap_or_default() {
             self.call_of.remove(&leg);
             self.left_over.insert(leg);
         }
     }
 }
 
-fn tell(call: CallId, leg: LegAddress, state: LegState) -> Tell {
+fn call_leg_event(call: CallId, leg: LegAddress, state: LegState) -> CallLegEvent {
     match state {
-        LegState::Ringing => Tell::Ringing(call, leg),
-        LegState::Connected => Tell::Connected(call, leg),
+        LegState::Ringing => CallLegEvent::Ringing(call, leg),
+        LegState::Connected => CallLegEvent::Connected(call, leg),
     }
 }
 

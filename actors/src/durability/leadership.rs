@@ -11,8 +11,8 @@ use tokio::sync::watch;
 /// taken it meanwhile, even where the database cannot be asked. Whoever has not looked for longer was not running, and knows nothing.
 pub const LEFT_FREE: Duration = Duration::from_secs(4);
 /// Between two questions whether somebody has looked meanwhile, and how often it is asked.
-const ASK_EVERY: Duration = Duration::from_millis(100);
-const ASKED_MAX: u32 = 80;
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+const CHECKS_MAX: u32 = 80;
 
 /// See the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,12 +76,12 @@ impl Leadership {
     /// Whether what must be done once at most may be done now. A process that was stopped in the middle of its work looks first
     /// whether it is still the one that acts: an order that it had before may be somebody else's by now.
     pub async fn may_act(&self) -> bool {
-        for _ in 0..ASKED_MAX {
+        for _ in 0..CHECKS_MAX {
             match self.now() {
                 EngineRole::Superseded => return false,
                 EngineRole::Acting(_) if self.is_sure(clock::now()) => return true,
                 EngineRole::Unknown | EngineRole::Standby | EngineRole::Acting(_) => {
-                    tokio::time::sleep(ASK_EVERY).await;
+                    tokio::time::sleep(CHECK_INTERVAL).await;
                 }
             }
         }

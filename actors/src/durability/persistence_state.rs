@@ -16,7 +16,7 @@ pub struct PersistenceState {
     /// The last write failed, or is failing.
     write_failing: AtomicBool,
     /// The last look found nobody.
-    look_failing: AtomicBool,
+    check_failing: AtomicBool,
     queued: AtomicUsize,
     position: watch::Sender<i64>,
     quarantined: AtomicI64,
@@ -114,7 +114,7 @@ impl PersistenceState {
         Self {
             reached: AtomicBool::new(false),
             write_failing: AtomicBool::new(false),
-            look_failing: AtomicBool::new(false),
+            check_failing: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             position: watch::Sender::new(0),
             quarantined: AtomicI64::new(0),
@@ -168,7 +168,7 @@ impl PersistenceState {
     /// Whether the last contact with PostgreSQL failed.
     #[must_use]
     pub fn failing(&self) -> bool {
-        self.write_failing.load(Ordering::Relaxed) || self.look_failing.load(Ordering::Relaxed)
+        self.write_failing.load(Ordering::Relaxed) || self.check_failing.load(Ordering::Relaxed)
     }
 
     /// Entries that wait.
@@ -191,19 +191,19 @@ impl PersistenceState {
 
     /// The first contact, once migrations are done; `position` is where the logs stand.
     pub fn set_reached(&self, position: i64) {
-        self.moved(Some(position));
-        self.look_failing.store(false, Ordering::Relaxed);
+        self.set_position(Some(position));
+        self.check_failing.store(false, Ordering::Relaxed);
         self.reached.store(true, Ordering::Relaxed);
     }
 
     /// A look outside any write was answered. Returns whether that is news.
     pub fn answered(&self) -> bool {
-        self.look_failing.swap(false, Ordering::Relaxed)
+        self.check_failing.swap(false, Ordering::Relaxed)
     }
 
     /// A look outside any write was not answered. Returns whether that is news.
     pub fn not_answered(&self) -> bool {
-        !self.look_failing.swap(true, Ordering::Relaxed)
+        !self.check_failing.swap(true, Ordering::Relaxed)
     }
 
     /// Returns whether that is news.
@@ -219,7 +219,7 @@ impl PersistenceState {
         self.quarantined.fetch_add(i64::try_from(entries).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
-    pub(crate) fn moved(&self, position: Option<i64>) {
+    pub(crate) fn set_position(&self, position: Option<i64>) {
         if let Some(position) = position {
             self.position.send_if_modified(|last| {
                 let moved = position > *last;

@@ -14,14 +14,14 @@ use crate::durability::batcher::{Batcher, Unit};
 
 /// What is to be done with a batch.
 #[derive(Clone, Debug)]
-pub enum Next {
+pub enum WriteStep {
     /// Write it into the database.
     Write(Arc<Batch>),
     /// Append it to the spool.
     Spool(Arc<Batch>),
 }
 
-impl Next {
+impl WriteStep {
     fn batch(&self) -> &Arc<Batch> {
         match self {
             Self::Write(batch) | Self::Spool(batch) => batch,
@@ -34,7 +34,7 @@ impl Next {
 pub struct WritePath<A> {
     batcher: Batcher<A>,
     /// Being done. Kept until it is, so that it can be done again after a restart in place.
-    in_hand: Option<Next>,
+    in_hand: Option<WriteStep>,
     /// Something may be in the spool.
     is_spooling: bool,
     /// Batches that went into the spool, ever.
@@ -56,14 +56,14 @@ impl<A> Default for WritePath<A> {
 
 impl<A> WritePath<A> {
     /// Takes a unit; what to do, if nothing is being done.
-    pub fn append(&mut self, unit: Unit<A>) -> Option<Next> {
+    pub fn append(&mut self, unit: Unit<A>) -> Option<WriteStep> {
         let batch = self.batcher.append(unit);
         self.begin(batch)
     }
 
     /// The batch in hand is durable, wherever: its acknowledgements, and what to do next.
-    pub fn done(&mut self) -> (Vec<A>, Option<Next>) {
-        if self.in_hand.take().is_some_and(|next| matches!(next, Next::Spool(_))) {
+    pub fn done(&mut self) -> (Vec<A>, Option<WriteStep>) {
+        if self.in_hand.take().is_some_and(|next| matches!(next, WriteStep::Spool(_))) {
             self.spooled = self.spooled.wrapping_add(1);
         }
         let (acks, batch) = self.batcher.flushed();
@@ -72,15 +72,15 @@ impl<A> WritePath<A> {
     }
 
     /// The batch in hand may or may not be in the database: through the spool from here on.
-    pub fn outcome_unknown(&mut self) -> Option<Next> {
+    pub fn outcome_unknown(&mut self) -> Option<WriteStep> {
         self.is_spooling = true;
-        self.again()
+        self.repeat()
     }
 
     /// The batch in hand could not be spooled, behind `waiting` frames. What to try after a pause: if none wait, the database as well.
-    pub fn not_spooled(&mut self, waiting: usize) -> Option<Next> {
+    pub fn not_spooled(&mut self, waiting: usize) -> Option<WriteStep> {
         self.is_spooling = waiting > 0;
-        self.again()
+        self.repeat()
     }
 
     /// To be taken before the spool is looked into.
@@ -91,7 +91,7 @@ impl<A> WritePath<A> {
     /// The spool was seen empty after that mark. Returns whether the way is direct again: it is not when a batch went into the
     /// spool since the mark, because it may have come after that look, nor while one is on its way there.
     pub fn drained(&mut self, since: DrainMark) -> bool {
-        if self.spooled == since.spooled && !matches!(self.in_hand, Some(Next::Spool(_))) {
+        if self.spooled == since.spooled && !matches!(self.in_hand, Some(WriteStep::Spool(_))) {
             self.is_spooling = false;
         }
         !self.is_spooling
@@ -99,7 +99,7 @@ impl<A> WritePath<A> {
 
     /// What is being done, to be done again: nobody knows how far it went.
     #[must_use]
-    pub fn in_hand(&self) -> Option<Next> {
+    pub fn in_hand(&self) -> Option<WriteStep> {
         self.in_hand.clone()
     }
 
@@ -121,21 +121,21 @@ impl<A> WritePath<A> {
         self.batcher.is_idle()
     }
 
-    fn begin(&mut self, batch: Option<Batch>) -> Option<Next> {
-        let next = self.way(Arc::new(batch?));
+    fn begin(&mut self, batch: Option<Batch>) -> Option<WriteStep> {
+        let next = self.step_for(Arc::new(batch?));
         self.in_hand = Some(next.clone());
         Some(next)
     }
 
-    fn again(&mut self) -> Option<Next> {
+    fn repeat(&mut self) -> Option<WriteStep> {
         let batch = Arc::clone(self.in_hand.as_ref()?.batch());
-        let next = self.way(batch);
+        let next = self.step_for(batch);
         self.in_hand = Some(next.clone());
         Some(next)
     }
 
-    fn way(&self, batch: Arc<Batch>) -> Next {
-        if self.is_spooling { Next::Spool(batch) } else { Next::Write(batch) }
+    fn step_for(&self, batch: Arc<Batch>) -> WriteStep {
+        if self.is_spooling { WriteStep::Spool(batch) } else { WriteStep::Write(batch) }
     }
 }
 

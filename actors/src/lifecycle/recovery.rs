@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::housekeeping::{Retention, run_maintenance};
-use crate::admission::call_registry::{CallRegistry, REMEMBERED, Sighting};
+use crate::admission::call_registry::{CallLiveness, CallRegistry, REMEMBERED, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
@@ -41,7 +41,7 @@ use crate::lifecycle::settings::PbxEngine;
 use crate::limits::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
 use crate::limits::provider_capacity::Capacity;
 use crate::observe::prompt_problems::PromptProblems;
-use crate::pbx::pbx_feed::{Feed, FeedPace, PbxFeed};
+use crate::pbx::pbx_feed::{FeedPace, FeedSettings, PbxFeed};
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::restart_in_place::Reserved;
 use crate::voices::reconcile_rules::DatabaseOrigin;
@@ -295,7 +295,8 @@ impl Recovery {
                 caller: key.caller.as_ref().map_or(CallerNumber::Withheld, parse),
                 called: key.called.as_ref().map(parse),
             };
-            registry.insert(key.call, sighting, key.first_seen, key.live);
+            let liveness = if key.live { CallLiveness::Live } else { CallLiveness::Over };
+            registry.insert(key.call, sighting, key.first_seen, liveness);
         }
         for (pbx, id, at) in recent_calls::early_ends(&**client, ago(REMEMBERED)).await? {
             registry.ended_early(&pbx, &id, at);
@@ -391,10 +392,10 @@ impl Recovery {
 
     fn start_feed(&self, feed: ReservedFeed, supervisor: &Addr<CallSupervisor>) {
         let ReservedFeed { reserved, settings, tokens, desk, state, pace } = feed;
-        let feed = Feed {
+        let feed = FeedSettings {
             settings,
             tokens,
-            desk,
+            token_publisher: desk,
             news: supervisor.clone().recipient(),
             synced: supervisor.clone().recipient(),
             state,

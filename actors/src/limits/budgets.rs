@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use precall_call::{At, CallId, ConversationId};
 
-use self::spent::Spent;
+use self::spent::ConversationUse;
 pub use self::spent::Use;
 pub use self::terms::{Budget, BudgetUse, Crossed};
 use crate::caller_key::CallerKey;
-use crate::limits::budgets::sliding_window::Sliding;
-use crate::limits::budgets::thresholds::Watch;
+use crate::limits::budgets::sliding_window::SlidingWindow;
+use crate::limits::budgets::thresholds::UsageThreshold;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -60,12 +60,12 @@ pub struct Budgets {
     limits: BudgetLimits,
     live: HashMap<CallId, CallerKey>,
     live_of: HashMap<CallerKey, u64>,
-    calls: Sliding,
-    clones: Sliding,
-    spent: Spent,
-    clones_watch: Watch,
-    minutes_watch: Watch,
-    cost_watch: Watch,
+    calls: SlidingWindow,
+    clones: SlidingWindow,
+    spent: ConversationUse,
+    clones_threshold: UsageThreshold,
+    minutes_threshold: UsageThreshold,
+    cost_threshold: UsageThreshold,
     news: BudgetNews,
     latest: At,
 }
@@ -78,12 +78,12 @@ impl Budgets {
             limits,
             live: HashMap::new(),
             live_of: HashMap::new(),
-            calls: Sliding::over(HOUR),
-            clones: Sliding::over(DAY),
-            spent: Spent::over(DAY),
-            clones_watch: Watch::of(Budget::ClonesPerDay),
-            minutes_watch: Watch::of(Budget::AgentMinutesPerDay),
-            cost_watch: Watch::of(Budget::CostPerDay),
+            calls: SlidingWindow::over(HOUR),
+            clones: SlidingWindow::over(DAY),
+            spent: ConversationUse::over(DAY),
+            clones_threshold: UsageThreshold::of(Budget::ClonesPerDay),
+            minutes_threshold: UsageThreshold::of(Budget::AgentMinutesPerDay),
+            cost_threshold: UsageThreshold::of(Budget::CostPerDay),
             news: BudgetNews::default(),
             latest: At(i64::MIN),
         }
@@ -104,7 +104,7 @@ impl Budgets {
         self.advance(now);
         let refused = self.used_up(caller);
         if let Some(budget) = refused {
-            self.refuse(budget);
+            self.count_refusal(budget);
         }
         refused.map_or(Ok(()), Err)
     }
@@ -139,11 +139,11 @@ impl Budgets {
             None
         };
         if let Some(budget) = refused {
-            self.refuse(budget);
+            self.count_refusal(budget);
             return false;
         }
         self.seed_clone(caller.clone(), now);
-        self.look();
+        self.check_thresholds();
         true
     }
 
@@ -157,7 +157,7 @@ impl Budgets {
     pub fn conversation_over(&mut self, conversation: &ConversationId, took: Use, now: At) {
         let now = self.advance(now);
         self.seed_conversation(conversation, took, now);
-        self.look();
+        self.check_thresholds();
     }
 
     /// A call of before the restart.
@@ -192,7 +192,7 @@ impl Budgets {
     /// Everything of before the restart is known: shares that were used up then are no news.
     pub fn seeded(&mut self, now: At) {
         self.advance(now);
-        self.look();
+        self.check_thresholds();
         self.news = BudgetNews::default();
     }
 
@@ -233,7 +233,7 @@ impl Budgets {
         self.uses().find(|it| it.budget != Budget::ClonesPerDay && it.used >= it.limit).map(|it| it.budget)
     }
 
-    fn refuse(&mut self, budget: Budget) {
+    fn count_refusal(&mut self, budget: Budget) {
         let count = self.news.refused.entry(budget).or_insert(0);
         *count = count.saturating_add(1);
     }
@@ -248,16 +248,16 @@ impl Budgets {
         now
     }
 
-    fn look(&mut self) {
+    fn check_thresholds(&mut self) {
         let uses: Vec<BudgetUse> = self.uses().collect();
         for it in uses {
-            let watch = match it.budget {
-                Budget::ClonesPerDay => &mut self.clones_watch,
-                Budget::AgentMinutesPerDay => &mut self.minutes_watch,
-                Budget::CostPerDay => &mut self.cost_watch,
+            let threshold = match it.budget {
+                Budget::ClonesPerDay => &mut self.clones_threshold,
+                Budget::AgentMinutesPerDay => &mut self.minutes_threshold,
+                Budget::CostPerDay => &mut self.cost_threshold,
                 Budget::CallerClonesPerDay | Budget::CallerLiveCalls | Budget::CallerCallsPerHour => continue,
             };
-            watch.look(it, &mut self.news.crossed);
+            threshold.check(it, &mut self.news.crossed);
         }
     }
 }

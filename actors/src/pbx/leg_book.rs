@@ -48,7 +48,7 @@ pub enum LegInput {
         /// Of the [`LegOutput::Fetch`].
         generation: u64,
         /// The answer.
-        found: Found,
+        found: FetchResult,
     },
     /// The list of all legs is being asked for; `list` numbers these.
     ListAsked {
@@ -66,9 +66,9 @@ pub enum LegInput {
 
 /// What was found of a leg.
 #[derive(Debug)]
-pub enum Found {
+pub enum FetchResult {
     /// The leg.
-    Is(Box<Participant>),
+    Present(Box<Participant>),
     /// The PBX says that it is not there, or not ours.
     Gone,
     /// There was no answer.
@@ -86,7 +86,7 @@ pub enum LegOutput {
         generation: u64,
     },
     /// Tell this.
-    Tell {
+    Changed {
         /// Of which leg.
         leg: LegAddress,
         /// When the frame that led to it was received.
@@ -224,7 +224,7 @@ impl LegBook {
                 }
                 self.learn(participant, *seen, at, outputs);
             }
-            LegChange::Upsert { now: None, .. } => self.ask(participant, at, outputs),
+            LegChange::Upsert { now: None, .. } => self.request(participant, at, outputs),
             LegChange::Keys { keys, .. } => self.keys(participant, &keys, at, outputs),
             LegChange::Remove { .. } => {}
         }
@@ -234,19 +234,19 @@ impl LegBook {
         let Some(leg) = self.legs.get_mut(&participant) else { return };
         if leg.known.is_some() {
             let what = PbxLegChange::Keys(keys.to_owned());
-            outputs.push(tell(self.address(participant), at, what));
+            outputs.push(changed(self.address(participant), at, what));
             return;
         }
         // First sight comes first: the keys follow it.
         let room = KEYS_MAX.saturating_sub(leg.keys.len());
         leg.keys.extend(keys.chars().take(room));
         if let Fetch::Idle = leg.fetch {
-            self.ask(participant, at, outputs);
+            self.request(participant, at, outputs);
         }
     }
 
     /// One request a leg; an event that comes meanwhile makes it be repeated.
-    fn ask(&mut self, participant: ParticipantId, at: At, outputs: &mut Vec<LegOutput>) {
+    fn request(&mut self, participant: ParticipantId, at: At, outputs: &mut Vec<LegOutput>) {
         let address = self.address(participant);
         let Some(leg) = self.legs.get_mut(&participant) else { return };
         if let Fetch::Running { again, .. } = &mut leg.fetch {
@@ -262,7 +262,7 @@ impl LegBook {
         &mut self,
         participant: ParticipantId,
         generation: u64,
-        found: Found,
+        found: FetchResult,
         now: At,
         outputs: &mut Vec<LegOutput>,
     ) {
@@ -273,18 +273,18 @@ impl LegBook {
         };
         leg.fetch = Fetch::Idle;
         match found {
-            Found::Is(seen) => self.learn(participant, *seen, at, outputs),
-            Found::Gone if leg.known.is_some() => {
+            FetchResult::Present(seen) => self.learn(participant, *seen, at, outputs),
+            FetchResult::Gone if leg.known.is_some() => {
                 self.tombstones.add(participant, now);
                 self.remove(participant, at, outputs);
                 return;
             }
             // Never seen and not there: it needs no tombstone, and if an event came meanwhile it may be there now.
-            Found::Gone if again.is_none() => {
+            FetchResult::Gone if again.is_none() => {
                 self.legs.remove(&participant);
             }
-            Found::Gone => {}
-            Found::Unknown => {
+            FetchResult::Gone => {}
+            FetchResult::Unknown => {
                 outputs.push(LegOutput::Resync);
                 if leg.known.is_none() && again.is_none() {
                     self.legs.remove(&participant);
@@ -292,7 +292,7 @@ impl LegBook {
             }
         }
         if let Some(again) = again {
-            self.ask(participant, again, outputs);
+            self.request(participant, again, outputs);
         }
     }
 
@@ -308,7 +308,7 @@ impl LegBook {
             None => true,
             // The ids have started again, and what has this number now is another leg.
             Some(known) if !confirmed_before && is_another_leg(known, &seen) => {
-                outputs.push(tell(address.clone(), at, PbxLegChange::Gone));
+                outputs.push(changed(address.clone(), at, PbxLegChange::Gone));
                 true
             }
             Some(known) => {
@@ -321,17 +321,17 @@ impl LegBook {
         leg.known = Some(seen.clone());
         let keys = std::mem::take(&mut leg.keys);
         if is_news {
-            outputs.push(tell(address.clone(), at, PbxLegChange::Seen(seen)));
+            outputs.push(changed(address.clone(), at, PbxLegChange::Seen(seen)));
         }
         if !keys.is_empty() {
-            outputs.push(tell(address, at, PbxLegChange::Keys(keys)));
+            outputs.push(changed(address, at, PbxLegChange::Keys(keys)));
         }
     }
 
     fn remove(&mut self, participant: ParticipantId, at: At, outputs: &mut Vec<LegOutput>) {
-        let was_told = self.legs.remove(&participant).is_some_and(|leg| leg.known.is_some());
-        if was_told {
-            outputs.push(tell(self.address(participant), at, PbxLegChange::Gone));
+        let was_reported = self.legs.remove(&participant).is_some_and(|leg| leg.known.is_some());
+        if was_reported {
+            outputs.push(changed(self.address(participant), at, PbxLegChange::Gone));
         }
     }
 
@@ -357,6 +357,6 @@ impl LegBook {
     }
 }
 
-fn tell(leg: LegAddress, at: At, what: PbxLegChange) -> LegOutput {
-    LegOutput::Tell { leg, at, what: Box::new(what) }
+fn changed(leg: LegAddress, at: At, what: PbxLegChange) -> LegOutput {
+    LegOutput::Changed { leg, at, what: Box::new(what) }
 }

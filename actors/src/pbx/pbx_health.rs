@@ -15,11 +15,11 @@ pub struct PbxState {
     resyncs_failed: AtomicU64,
     legs: AtomicUsize,
     legs_ignored: AtomicU64,
-    words: Mutex<Words>,
+    details: Mutex<Details>,
 }
 
 #[derive(Debug, Default)]
-struct Words {
+struct Details {
     last_error: Option<(At, String)>,
     token: TokenState,
 }
@@ -89,13 +89,13 @@ impl PbxState {
     /// What went wrong last, and when: without secrets and numbers. Stays after it is mended.
     #[must_use]
     pub fn last_error(&self) -> Option<(At, String)> {
-        self.words().last_error.clone()
+        self.details().last_error.clone()
     }
 
     /// How the access token is.
     #[must_use]
     pub fn token(&self) -> TokenState {
-        self.words().token
+        self.details().token
     }
 
     pub(crate) fn set_open(&self) {
@@ -124,23 +124,25 @@ impl PbxState {
     }
 
     pub(crate) fn set_error(&self, at: At, error: String) {
-        self.words().last_error = Some((at, error));
+        self.details().last_error = Some((at, error));
     }
 
     pub(crate) fn set_token(&self, token: TokenState) {
-        self.words().token = token;
+        self.details().token = token;
     }
 
     /// Since when is kept when it was failing already.
     pub(crate) fn set_token_failing(&self, now: At) {
-        let mut words = self.words();
-        match words.token {
+        let mut details = self.details();
+        match details.token {
             TokenState::Failing { .. } => {}
-            TokenState::Awaited | TokenState::Held { .. } => words.token = TokenState::Failing { since: now },
+            TokenState::Awaited | TokenState::Held { .. } => {
+                details.token = TokenState::Failing { since: now }
+            }
         }
     }
 
-    fn words(&self) -> std::sync::MutexGuard<'_, Words> {
-        self.words.lock().unwrap_or_else(|e| e.into_inner())
+    fn details(&self) -> std::sync::MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(|e| e.into_inner())
     }
 }

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
-use crate::admission::call_supervisor::{CallSupervisor, ReportCame};
+use crate::admission::call_supervisor::{CallSupervisor, HandleReport};
 use crate::admission::contract::ReportOutcome;
 use crate::call::services::CallServices;
 
@@ -118,7 +118,7 @@ async fn round(
                 let (answer, _) = oneshot::channel();
                 // The call is known, so the raw report is never kept.
                 let raw = Box::<RawValue>::default();
-                supervisor.do_send(ReportCame { report, raw, answer });
+                supervisor.do_send(HandleReport { report, raw, answer });
             }
             Ok(ConversationDetail::NotYet { .. }) => {}
             Err(error) => {
@@ -142,7 +142,7 @@ async fn apply_kept_reports(
         report.our_call = Some(call);
         let conversation = report.conversation.clone();
         let (answer, outcome) = oneshot::channel();
-        supervisor.do_send(ReportCame { report, raw, answer });
+        supervisor.do_send(HandleReport { report, raw, answer });
         // A report without news writes no event, so no event removes it from the kept ones.
         if let Ok(Ok(ReportOutcome::Applied(_))) = outcome.await {
             unmatched_reports::forget(&**client, conversation.as_str()).await?;

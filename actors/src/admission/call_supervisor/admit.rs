@@ -10,8 +10,11 @@ use precall_store::events::rows::{KeptEnd, RowWrite, Time};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
-use super::{ANSWER_WITHIN, Answer, Asked, CallSupervisor, Delivery, Incoming, Noticed};
-use crate::admission::call_registry::{Found, Sighting};
+use super::{
+    ANSWER_WITHIN, Answer, CallSupervisor, Delivery, HandleIncomingCall, HandleOperatorRequest,
+    HandlePbxNotice,
+};
+use crate::admission::call_registry::{Sighting, SightingMatch};
 use crate::admission::caller_proof::callback_proof;
 use crate::admission::contract::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
 use crate::call::call_actor::Origin;
@@ -79,9 +82,11 @@ impl CallSupervisor {
         let called = sighting.called.clone().unwrap_or(CallerNumber::Withheld);
         let line = Arc::clone(self.lines.of_called(&called));
         let ended_before = match self.registry.find(&sighting, now) {
-            Found::Call(call) => return self.answer_duplicate(call, &sighting.caller, &line, answer, ctx),
-            Found::EndedBefore => true,
-            Found::New => false,
+            SightingMatch::Call(call) => {
+                return self.answer_duplicate(call, &sighting.caller, &line, answer, ctx);
+            }
+            SightingMatch::EndedBefore => true,
+            SightingMatch::New => false,
         };
         if let Err(busy) = self.room(&line) {
             let _ = answer.send(Err(busy));
@@ -170,8 +175,8 @@ impl CallSupervisor {
         line: &Line,
         now: At,
     ) -> Result<(), Admission> {
-        let asked = self.services.budgets.lock().may_call(caller_key(caller, line).as_ref(), now);
-        asked.map_err(|budget| {
+        let within = self.services.budgets.lock().may_call(caller_key(caller, line).as_ref(), now);
+        within.map_err(|budget| {
             info!(self.services.log, "a call was refused for a budget"; "call" => %call, "caller" => ?caller,
                 "budget" => budget.name());
             Admission::Refused(Cause::Budget)
@@ -224,8 +229,8 @@ impl CallSupervisor {
         self.answer_when_durable(call, Outcome::Duplicate, caller_key(caller, line), durable, answer);
     }
 
-    fn noticed(&mut self, message: Noticed, ctx: &mut Context<Self>) {
-        let Noticed { notice, answer } = message;
+    fn handle_notice(&mut self, message: HandlePbxNotice, ctx: &mut Context<Self>) {
+        let HandlePbxNotice { notice, answer } = message;
         let now = clock::now();
         let sighting =
             self.sighting(notice.threecx_call_id.clone(), notice.caller.as_deref(), notice.called.as_deref());
@@ -235,7 +240,7 @@ impl CallSupervisor {
         }
         let ended = matches!(notice.kind, PbxNoticeKind::Ended { .. });
         let outcome = if ended { Outcome::Ended } else { Outcome::Accepted };
-        let Some(call) = self.registry.meant(&sighting, now) else {
+        let Some(call) = self.registry.find_for_notice(&sighting, now) else {
             return self.notice_of_unknown(&notice.kind, sighting, now, answer);
         };
         let (event, payload) = match notice.kind {
@@ -287,27 +292,27 @@ fn caller_key(caller: &CallerNumber, line: &Line) -> Option<CallerKey> {
     Some(CallerKey { account: line.account.clone(), caller })
 }
 
-impl Handler<Incoming> for CallSupervisor {
+impl Handler<HandleIncomingCall> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: Incoming, ctx: &mut Context<Self>) {
+    fn handle(&mut self, message: HandleIncomingCall, ctx: &mut Context<Self>) {
         self.incoming(message.call, message.answer, ctx);
     }
 }
 
-impl Handler<Noticed> for CallSupervisor {
+impl Handler<HandlePbxNotice> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: Noticed, ctx: &mut Context<Self>) {
-        self.noticed(message, ctx);
+    fn handle(&mut self, message: HandlePbxNotice, ctx: &mut Context<Self>) {
+        self.handle_notice(message, ctx);
     }
 }
 
-impl Handler<Asked> for CallSupervisor {
+impl Handler<HandleOperatorRequest> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: Asked, ctx: &mut Context<Self>) {
-        let Asked { call, request, answer } = message;
+    fn handle(&mut self, message: HandleOperatorRequest, ctx: &mut Context<Self>) {
+        let HandleOperatorRequest { call, request, answer } = message;
         if !self.live.contains_key(&call) {
             let _ = answer.send(Ok(false));
             return;

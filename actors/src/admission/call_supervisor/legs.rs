@@ -12,10 +12,10 @@ use precall_providers::threecx::participant::{Participant, ParticipantStatus};
 use slog::{error, info, warn};
 
 use super::{CallSupervisor, Delivery};
-use crate::admission::call_registry::{Found, Sighting};
+use crate::admission::call_registry::{Sighting, SightingMatch};
 use crate::admission::call_supervisor::admit::{Admitted, PBX};
 use crate::admission::caller_proof::leg_proof;
-use crate::admission::leg_owners::{LegState, Tell};
+use crate::admission::leg_owners::{CallLegEvent, LegState};
 use crate::call::line::Line;
 use crate::call::projection::Payload;
 use crate::pbx::leg_commands;
@@ -37,14 +37,14 @@ impl CallSupervisor {
         }
         let known = self.legs.call_of(&participant.leg);
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
-        let Some(tell) = self.legs.seen(call, &participant.leg, state) else { return };
+        let Some(event) = self.legs.seen(call, &participant.leg, state) else { return };
         // First of all: a leg that is connected and has proved nothing is not waited for.
         let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
         if self.proof_of(participant, caller) == Proof::Given {
             let proved = Event::ProofGiven { by: ProvedBy::Leg };
-            self.deliver(call, Delivery::own(proved, Payload::None, at), ctx);
+            self.deliver(call, Delivery::internal(proved, Payload::None, at), ctx);
         }
-        self.tell_of_leg(Some(tell), at, ctx);
+        self.deliver_leg_event(event, at, ctx);
     }
 
     fn number(&self, raw: &str) -> Option<CallerNumber> {
@@ -74,7 +74,7 @@ impl CallSupervisor {
         };
         let found = self.registry.find(&sighting, at);
         let line = self.line_of_leg(&sighting, participant);
-        if let Found::Call(call) = found {
+        if let SightingMatch::Call(call) = found {
             // Its webhook came first and was refused: the call has its row, the leg has nobody.
             if self.was_refused(call) {
                 self.refuse_leg(participant, &line);
@@ -91,8 +91,8 @@ impl CallSupervisor {
             return None;
         }
         let (call, now) = (clock::new_call(), at);
-        let asked = self.within_budgets(call, &sighting.caller, &line, now);
-        let admission = asked.err().unwrap_or(Admission::Accepted);
+        let budget_check = self.within_budgets(call, &sighting.caller, &line, now);
+        let admission = budget_check.err().unwrap_or(Admission::Accepted);
         if admission != Admission::Accepted {
             self.refuse_leg(participant, &line);
         }
@@ -119,7 +119,7 @@ impl CallSupervisor {
     /// At once, and once: what is heard of the leg from now on is no news.
     fn refuse_leg(&mut self, participant: &Participant, line: &Line) {
         self.turn_away(participant, line);
-        self.legs.leave(&participant.leg);
+        self.legs.mark_left_over(&participant.leg);
     }
 
     /// The dialled number's line; most legs do not say it, and then the route point's.
@@ -138,19 +138,18 @@ impl CallSupervisor {
         leg_commands::turn_away(side, &self.services.log, &participant.leg, destination);
     }
 
-    fn tell_of_leg(&mut self, tell: Option<Tell>, at: At, ctx: &mut Context<Self>) {
-        let (call, event, payload) = match tell {
-            Some(Tell::Ringing(call, leg)) => (call, Event::LegRinging, Payload::Leg(leg)),
-            Some(Tell::Connected(call, leg)) => (call, Event::LegConnected, Payload::Leg(leg)),
-            Some(Tell::Gone(call)) => (call, Event::LegGone, Payload::None),
-            None => return,
+    fn deliver_leg_event(&mut self, event: CallLegEvent, at: At, ctx: &mut Context<Self>) {
+        let (call, event, payload) = match event {
+            CallLegEvent::Ringing(call, leg) => (call, Event::LegRinging, Payload::Leg(leg)),
+            CallLegEvent::Connected(call, leg) => (call, Event::LegConnected, Payload::Leg(leg)),
+            CallLegEvent::Gone(call) => (call, Event::LegGone, Payload::None),
         };
-        self.deliver(call, Delivery::own(event, payload, at), ctx);
+        self.deliver(call, Delivery::internal(event, payload, at), ctx);
     }
 
     fn keys_pressed(&mut self, call: CallId, keys: &str, at: At, ctx: &mut Context<Self>) {
         for key in keys.chars().filter(|key| matches!(key, '0'..='9' | '*' | '#')) {
-            self.deliver(call, Delivery::own(Event::DtmfReceived { key }, Payload::None, at), ctx);
+            self.deliver(call, Delivery::internal(Event::DtmfReceived { key }, Payload::None, at), ctx);
         }
     }
 }
@@ -161,9 +160,9 @@ impl Handler<Synced> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: Synced, ctx: &mut Context<Self>) {
-        for call in std::mem::take(&mut self.taken_up) {
+        for call in std::mem::take(&mut self.resumed_calls) {
             if self.registry.is_live(call) && self.legs.of_call(call).is_none() {
-                self.deliver(call, Delivery::own(Event::LegGone, Payload::None, clock::now()), ctx);
+                self.deliver(call, Delivery::internal(Event::LegGone, Payload::None, clock::now()), ctx);
             }
         }
     }
@@ -176,8 +175,8 @@ impl Handler<PbxLegEvent> for CallSupervisor {
         match what {
             PbxLegChange::Seen(participant) => self.leg_seen(&participant, at, ctx),
             PbxLegChange::Gone => {
-                for tell in self.legs.gone(&leg, at) {
-                    self.tell_of_leg(Some(tell), at, ctx);
+                for event in self.legs.gone(&leg, at) {
+                    self.deliver_leg_event(event, at, ctx);
                 }
             }
             PbxLegChange::Keys(keys) => match self.legs.call_of(&leg) {

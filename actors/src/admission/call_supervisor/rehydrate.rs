@@ -18,8 +18,8 @@ use crate::call::line::Lines;
 use crate::call::services::CallServices;
 
 /// Reading one call's log back.
-const READ_WITHIN: Duration = Duration::from_secs(5);
-const READ_AGAIN: Duration = Duration::from_secs(2);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Calls read back at once: fewer than the pool has connections.
 pub(crate) const READS_MAX: usize = 2;
 
@@ -27,16 +27,16 @@ pub(crate) const READS_MAX: usize = 2;
 #[rtype(result = "()")]
 pub(crate) struct ReadBack {
     call: CallId,
-    found: Found,
+    found: ReadResult,
 }
 
 /// What reading a call back found.
-enum Found {
+enum ReadResult {
     Call((Box<Call>, Arc<CallContext>)),
     /// No such call, or none that can be taken up again.
-    Nothing,
+    Missing,
     /// The database could not be asked.
-    NotNow,
+    Unavailable,
 }
 
 impl CallSupervisor {
@@ -47,13 +47,13 @@ impl CallSupervisor {
         actix::spawn(async move {
             // A few at a time: after a restart every live call is read back at once.
             let _permit = reads.acquire().await;
-            let read = tokio::time::timeout(READ_WITHIN, read_call(&services, &lines, region, call)).await;
+            let read = tokio::time::timeout(READ_TIMEOUT, read_call(&services, &lines, region, call)).await;
             let found = match read.unwrap_or(Err(StoreError::TooSlow)) {
-                Ok(Some(found)) => Found::Call(found),
-                Ok(None) => Found::Nothing,
+                Ok(Some(found)) => ReadResult::Call(found),
+                Ok(None) => ReadResult::Missing,
                 Err(error) => {
                     error!(services.log, "a call could not be read back"; "call" => %call, "error" => %error);
-                    if error.is_passing() { Found::NotNow } else { close(&services, call).await }
+                    if error.is_passing() { ReadResult::Unavailable } else { close(&services, call).await }
                 }
             };
             supervisor.do_send(ReadBack { call, found });
@@ -91,16 +91,16 @@ async fn read_call(
 }
 
 /// A log that cannot be read ends its call; the others go on.
-async fn close(services: &CallServices, call: CallId) -> Found {
+async fn close(services: &CallServices, call: CallId) -> ReadResult {
     let closed = async {
         let client = services.pool.get().await?;
         call_context::close_unreadable(&**client, call).await
     };
     match closed.await {
-        Ok(()) => Found::Nothing,
+        Ok(()) => ReadResult::Missing,
         Err(error) => {
             error!(services.log, "an unreadable call could not be closed"; "call" => %call, "error" => %error);
-            Found::NotNow
+            ReadResult::Unavailable
         }
     }
 }
@@ -111,19 +111,19 @@ impl Handler<ReadBack> for CallSupervisor {
     fn handle(&mut self, ReadBack { call, found }: ReadBack, ctx: &mut Context<Self>) {
         let mut waiting = self.reading.remove(&call).unwrap_or_default();
         let (state, context) = match found {
-            Found::Call(found) => found,
-            Found::Nothing => {
+            ReadResult::Call(found) => found,
+            ReadResult::Missing => {
                 // Dropping the deliveries tells their senders that nothing was kept.
                 warn!(self.services.log, "events for a call that is not there"; "call" => %call,
                     "events" => waiting.len());
                 return self.count_out(call);
             }
-            Found::NotNow => {
+            ReadResult::Unavailable => {
                 // Senders from outside come again by themselves; what is our own duty is tried again.
                 waiting.retain(|delivery| delivery.done.is_none());
                 if !waiting.is_empty() {
                     self.reading.insert(call, waiting);
-                    ctx.run_later(READ_AGAIN, move |actor, ctx| actor.read_back(call, ctx));
+                    ctx.run_later(READ_RETRY_AFTER, move |actor, ctx| actor.read_back(call, ctx));
                 }
                 return;
             }

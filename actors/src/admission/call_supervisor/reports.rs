@@ -11,7 +11,7 @@ use precall_store::recovery::{due_conversations, unmatched_reports};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
-use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
+use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, HandleReport};
 use crate::admission::contract::{Busy, ReportOutcome};
 use crate::call::projection::{Payload, matched};
 use crate::call::services::CallServices;
@@ -26,8 +26,8 @@ const UNMATCHED_MAX: usize = 10_000;
 pub struct KeptUnmatched(ConversationId);
 
 impl CallSupervisor {
-    fn report_came(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
-        let ReportCame { report, raw, answer } = message;
+    fn handle_report(&mut self, message: HandleReport, ctx: &mut Context<Self>) {
+        let HandleReport { report, raw, answer } = message;
         if !self.ready || !self.services.persistence_state.can_keep() {
             let _ = answer.send(Err(Busy::CannotKeep));
             return;
@@ -43,8 +43,8 @@ impl CallSupervisor {
         // A call that is over is read back for its report, which takes the database.
         let persistence = &self.services.persistence_state;
         let is_away = persistence.failing() || persistence.spool().is_in_use();
-        let known =
-            known.filter(|call| !is_away || self.live.contains_key(call) || self.kept.contains_key(call));
+        let known = known
+            .filter(|call| !is_away || self.live.contains_key(call) || self.awaiting_log.contains_key(call));
         let (services, supervisor) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let routed = route(&services, &supervisor, known, report, &raw);
@@ -54,7 +54,7 @@ impl CallSupervisor {
     }
 
     /// The reports that were kept for this conversation belong to this call.
-    fn match_kept(&mut self, call: CallId, conversation: ConversationId, ctx: &mut Context<Self>) {
+    fn match_kept_reports(&mut self, call: CallId, conversation: ConversationId, ctx: &mut Context<Self>) {
         if !self.unmatched.remove(&conversation) {
             return;
         }
@@ -156,11 +156,11 @@ impl Handler<IsOurAgent> for CallSupervisor {
     }
 }
 
-impl Handler<ReportCame> for CallSupervisor {
+impl Handler<HandleReport> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
-        self.report_came(message, ctx);
+    fn handle(&mut self, message: HandleReport, ctx: &mut Context<Self>) {
+        self.handle_report(message, ctx);
     }
 }
 
@@ -170,7 +170,7 @@ impl Handler<ConversationKnown> for CallSupervisor {
     fn handle(&mut self, message: ConversationKnown, ctx: &mut Context<Self>) {
         let ConversationKnown { call, conversation } = message;
         self.conversations.insert(conversation.clone(), call);
-        self.match_kept(call, conversation, ctx);
+        self.match_kept_reports(call, conversation, ctx);
     }
 }
 
@@ -183,7 +183,7 @@ impl Handler<KeptUnmatched> for CallSupervisor {
         }
         // Its name may have become known while it was being kept.
         if let Some(call) = self.conversations.get(&conversation).copied() {
-            self.match_kept(call, conversation, ctx);
+            self.match_kept_reports(call, conversation, ctx);
         }
     }
 }

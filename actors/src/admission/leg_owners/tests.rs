@@ -14,12 +14,12 @@ fn leg(id: u64) -> LegAddress {
 #[test]
 fn pitfall_04_repeated_upserts_are_told_once_and_a_status_never_falls() {
     let mut legs = LegOwners::default();
-    assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), Some(Tell::Ringing(CALL, leg(1))));
+    assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), Some(CallLegEvent::Ringing(CALL, leg(1))));
     assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), None);
-    assert_eq!(legs.seen(CALL, &leg(1), LegState::Connected), Some(Tell::Connected(CALL, leg(1))));
+    assert_eq!(legs.seen(CALL, &leg(1), LegState::Connected), Some(CallLegEvent::Connected(CALL, leg(1))));
     assert_eq!(legs.seen(CALL, &leg(1), LegState::Connected), None);
     assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), None);
-    assert_eq!(legs.gone(&leg(1), NOW), [Tell::Gone(CALL)]);
+    assert_eq!(legs.gone(&leg(1), NOW), [CallLegEvent::Gone(CALL)]);
     assert_eq!(legs.gone(&leg(1), NOW), []);
 }
 
@@ -30,7 +30,7 @@ fn pitfall_06_a_new_id_within_the_grace_is_the_same_call_and_later_another() {
     legs.gone(&leg(1), NOW);
     assert!(legs.may_join(CALL, NOW.plus(Duration::from_secs(2))));
     assert!(!legs.may_join(CALL, NOW.plus(Duration::from_millis(2_001))));
-    assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), Some(Tell::Connected(CALL, leg(2))));
+    assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), Some(CallLegEvent::Connected(CALL, leg(2))));
     assert!(legs.may_join(CALL, NOW.plus(Duration::from_secs(60))), "it is there");
 }
 
@@ -39,7 +39,7 @@ fn pitfall_13_a_second_leg_of_a_call_waits_until_the_first_is_gone() {
     let mut legs = LegOwners::default();
     legs.seen(CALL, &leg(1), LegState::Connected);
     assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), None);
-    assert_eq!(legs.gone(&leg(1), NOW), [Tell::Gone(CALL), Tell::Connected(CALL, leg(2))]);
+    assert_eq!(legs.gone(&leg(1), NOW), [CallLegEvent::Gone(CALL), CallLegEvent::Connected(CALL, leg(2))]);
     assert_eq!(legs.of_call(CALL), Some(&leg(2)));
     legs.forget(CALL);
     assert_eq!(legs.call_of(&leg(2)), None);

@@ -13,14 +13,14 @@ use crate::caller_key::CallerKey;
 pub(crate) const ENTRIES_MAX: usize = 100_000;
 
 #[derive(Debug)]
-pub(crate) struct Sliding {
+pub(crate) struct SlidingWindow {
     span: Duration,
     /// Oldest first.
     entries: VecDeque<(At, CallerKey)>,
     of: HashMap<CallerKey, u64>,
 }
 
-impl Sliding {
+impl SlidingWindow {
     pub(crate) fn over(span: Duration) -> Self {
         Self { span, entries: VecDeque::new(), of: HashMap::new() }
     }

@@ -23,7 +23,7 @@ pub struct Use {
 }
 
 impl Use {
-    fn beyond(self, less: Self) -> Self {
+    fn minus(self, less: Self) -> Self {
         Self {
             seconds: self.seconds.saturating_sub(less.seconds),
             credits: self.credits.saturating_sub(less.credits),
@@ -32,7 +32,7 @@ impl Use {
 }
 
 #[derive(Debug)]
-pub(crate) struct Spent {
+pub(crate) struct ConversationUse {
     span: Duration,
     /// Beginnings of minutes, oldest first, and what was said in each.
     minutes: VecDeque<(At, Use)>,
@@ -43,7 +43,7 @@ pub(crate) struct Spent {
     ids: VecDeque<(At, ConversationId)>,
 }
 
-impl Spent {
+impl ConversationUse {
     pub(crate) fn over(span: Duration) -> Self {
         Self { span, minutes: VecDeque::new(), all: Use::default(), of: HashMap::new(), ids: VecDeque::new() }
     }
@@ -62,14 +62,14 @@ impl Spent {
         if self.ids.len() > ENTRIES_MAX {
             self.forget_oldest_id();
         }
-        self.put(most.beyond(counted), at);
+        self.add_to_minute(most.minus(counted), at);
     }
 
     pub(crate) fn forget(&mut self, now: At) {
         // A minute leaves when the last of it is old enough.
         while self.minutes.front().is_some_and(|(at, _)| now.since(*at) >= self.span.saturating_add(MINUTE)) {
             if let Some((_, used)) = self.minutes.pop_front() {
-                self.all = self.all.beyond(used);
+                self.all = self.all.minus(used);
             }
         }
         while self.ids.front().is_some_and(|(at, _)| now.since(*at) >= self.span.saturating_add(MINUTE)) {
@@ -86,7 +86,7 @@ impl Spent {
         self.minutes.is_empty() && self.ids.is_empty() && self.of.is_empty()
     }
 
-    fn put(&mut self, more: Use, at: At) {
+    fn add_to_minute(&mut self, more: Use, at: At) {
         if more == Use::default() {
             return;
         }

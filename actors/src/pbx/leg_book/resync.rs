@@ -45,21 +45,21 @@ impl LegBook {
         }
     }
 
-    fn compare(&mut self, listed: Vec<Participant>, asked: u64, now: At, outputs: &mut Vec<LegOutput>) {
+    fn compare(&mut self, listed: Vec<Participant>, requested: u64, now: At, outputs: &mut Vec<LegOutput>) {
         let mut present = HashSet::new();
         for seen in listed {
             let participant = seen.leg.participant;
             if !self.is_own(&seen.leg.dn) || !present.insert(participant) {
                 continue;
             }
-            let is_newer = self.legs.get(&participant).is_some_and(|leg| leg.tick > asked);
+            let is_newer = self.legs.get(&participant).is_some_and(|leg| leg.tick > requested);
             if is_newer || self.tombstones.holds(participant, now) || !self.make_room(participant) {
                 continue;
             }
             self.learn(participant, seen, now, outputs);
         }
         let is_missing = |(id, leg): &(&ParticipantId, &Leg)| {
-            !present.contains(id) && leg.known.is_some() && leg.tick <= asked
+            !present.contains(id) && leg.known.is_some() && leg.tick <= requested
         };
         let missing: Vec<ParticipantId> = self.legs.iter().filter(is_missing).map(|(id, _)| *id).collect();
         for participant in missing {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use slog::{Drain, KV, Logger, Never, OwnedKVList, Record, Serializer, o};
 use tokio::sync::mpsc;
 
-use super::{Feed, FeedPace, PbxFeed, StopFeed};
+use super::{FeedPace, FeedSettings, PbxFeed, StopFeed};
 use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
 use crate::runtime::restart_in_place::start_in_place;
@@ -113,14 +113,14 @@ async fn scene(pace: FeedPace, legs: &[Value], prepare: impl FnOnce(&ScriptedPbx
     let pbx = ScriptedPbx::start().await;
     pbx.set_legs(legs);
     prepare(&pbx);
-    let (tokens, desk) = TokenPublisher::channel();
+    let (tokens, token_publisher) = TokenPublisher::channel();
     let (told, hears) = mpsc::unbounded_channel();
     let listener = Listener(told).start();
     let (state, lines) = (Arc::new(PbxState::default()), Lines::default());
-    let feed = Feed {
+    let feed = FeedSettings {
         settings: pbx.settings(Duration::from_secs(10)),
         tokens: tokens.clone(),
-        desk,
+        token_publisher,
         news: listener.clone().recipient(),
         synced: listener.recipient(),
         state: Arc::clone(&state),

@@ -1,4 +1,4 @@
-//! What goes wrong between us and the PBX, said once in words that help, however often it is tried again.
+//! What goes wrong between us and the PBX, reported once in words that help, however often it is tried again.
 
 use std::sync::Arc;
 
@@ -12,33 +12,33 @@ use crate::pbx::pbx_health::PbxState;
 /// Says a trouble when it begins or becomes another, and its end.
 pub(crate) struct Trouble {
     state: Arc<PbxState>,
-    said: Option<String>,
+    reported: Option<String>,
     log: Logger,
 }
 
 impl Trouble {
     pub(crate) fn new(state: Arc<PbxState>, log: Logger) -> Self {
-        Self { state, said: None, log }
+        Self { state, reported: None, log }
     }
 
-    pub(crate) fn say(&mut self, at: At, words: &str) {
+    pub(crate) fn report(&mut self, at: At, words: &str) {
         self.state.set_error(at, words.to_owned());
-        if self.said.as_deref() == Some(words) {
+        if self.reported.as_deref() == Some(words) {
             return;
         }
         warn!(self.log, "trouble with 3CX"; "error" => words);
-        self.said = Some(words.to_owned());
+        self.reported = Some(words.to_owned());
     }
 
-    pub(crate) fn over(&mut self, words: &'static str) {
-        if self.said.take().is_some() {
+    pub(crate) fn resolved(&mut self, words: &'static str) {
+        if self.reported.take().is_some() {
             info!(self.log, "{}", words);
         }
     }
 }
 
 /// For the administrator, who has to do something about 403 and 404. None without a token: its keeper says why.
-pub(crate) fn words(error: &ThreeCxError, settings: &Settings) -> Option<String> {
+pub(crate) fn describe(error: &ThreeCxError, settings: &Settings) -> Option<String> {
     let words = match error.kind {
         ThreeCxErrorKind::NoToken => return None,
         ThreeCxErrorKind::Forbidden => format!(
