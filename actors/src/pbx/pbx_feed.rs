@@ -1,7 +1,8 @@
-//! The feed of a PBX: what happens to the legs of our own DN, told to whoever was named at birth.
+//! The feed of a PBX: reports changes of the legs of our own DN.
 //!
-//! Runs the keeper of the token, the socket (open before the list is asked for, so that nothing falls between them), and
-//! the list that heals whatever was missed. What all that means for a leg is decided in `leg_book` alone.
+//! Runs the token keeper, the socket (opened before the list is requested, so that no event is lost between them),
+//! and
+//! the list that repairs missed events. Only `leg_book` decides what an event means for a leg.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,23 +43,23 @@ use reconnect::run_sockets;
 pub use timing::FeedPace;
 use trouble::Trouble;
 
-/// What a feed is born with.
+/// Settings and receivers of a feed.
 pub struct FeedSettings {
-    /// Where the PBX is.
+    /// Address and account of the PBX.
     pub settings: Arc<Settings>,
-    /// The token, as its other users see it.
+    /// The access token, for its users.
     pub tokens: AccessTokens,
-    /// The keeper's side of it.
+    /// Publishes new tokens.
     pub token_publisher: TokenPublisher,
-    /// Hears of every leg of ours.
+    /// Receives every change of our legs.
     pub news: Recipient<PbxLegEvent>,
-    /// Hears of every list that was compared, after the news that it brought.
+    /// Receives every comparison with a list, after its changes.
     pub synced: Recipient<Synced>,
-    /// Told how it goes.
+    /// Shows the state of the connection.
     pub state: Arc<PbxState>,
-    /// When to do what.
+    /// Intervals and waits.
     pub pace: FeedPace,
-    /// Where lines go.
+    /// The logger.
     pub log: Logger,
 }
 
@@ -67,7 +68,7 @@ pub struct FeedSettings {
 #[rtype(result = "()")]
 pub struct StopFeed;
 
-/// What the socket says, in the order in which it says it.
+/// Changes of the socket, in order.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 struct SocketNotice {
@@ -80,18 +81,18 @@ enum SocketChange {
     Opened,
     Event(PbxEvent),
     Closed(String),
-    /// It was left for one with a newer token.
+    /// Closed in favour of a socket with a newer token.
     Replaced,
     NotOpened(ThreeCxError),
 }
 
-/// See the file.
+/// The actor of the feed.
 pub struct PbxFeed {
     settings: Arc<Settings>,
     client: ThreeCx,
     token_publisher: Option<TokenPublisher>,
     token_client: TokenClient,
-    /// The generation of the token in use, for the socket to follow.
+    /// Generation of the token in use; the socket follows it.
     fresh: Arc<watch::Sender<u64>>,
     book: LegBook,
     news: Recipient<PbxLegEvent>,
@@ -100,9 +101,9 @@ pub struct PbxFeed {
     pace: FeedPace,
     trouble: Trouble,
     list_retry: Backoff,
-    /// Numbers the lists.
+    /// Number of the last list request.
     lists: u64,
-    /// The list that is being asked for.
+    /// The running list request.
     listing: Option<u64>,
     last_list: Option<At>,
     list_is_scheduled: bool,
@@ -111,7 +112,7 @@ pub struct PbxFeed {
 }
 
 impl PbxFeed {
-    /// The one feed of a PBX client. Call it on the arbiter where the feed will live: its HTTP clients stay there.
+    /// The feed of one PBX client. Call it on the arbiter of the feed: its HTTP clients cannot leave their arbiter.
     #[must_use]
     pub fn new(feed: FeedSettings) -> Self {
         let book = LegBook::new(feed.settings.own_dn().clone(), LEGS_MAX);
@@ -138,7 +139,7 @@ impl PbxFeed {
         }
     }
 
-    /// Apart from the actor: the one token must outlive a panic of it.
+    /// Starts the token keeper in its own task: the token must survive a panic of the actor.
     fn start_keeper(&self, publisher: TokenPublisher) {
         let (client, pace, fresh) =
             (self.token_client.clone(), self.pace.keeper.clone(), Arc::clone(&self.fresh));
@@ -149,8 +150,8 @@ impl PbxFeed {
             match news {
                 TokenEvent::Fresh { generation, life } => {
                     state.set_token(TokenState::Held { generation, since: now, life });
-                    trouble.resolved("3CX gives tokens again");
-                    debug!(log, "3CX gave a token"; "generation" => generation, "life_seconds" => life.as_secs());
+                    trouble.resolved("token requests to 3CX succeed again");
+                    debug!(log, "got an access token from 3CX"; "generation" => generation, "life_seconds" => life.as_secs());
                     fresh.send_replace(generation);
                 }
                 TokenEvent::Failed(error) => {
@@ -170,7 +171,7 @@ impl PbxFeed {
                 LegOutput::Fetch { leg, generation } => self.fetch(leg, generation, ctx),
                 LegOutput::Changed { leg, at, what } => self.report(leg, at, *what),
                 LegOutput::Synced(legs) => {
-                    debug!(self.log, "the PBX's list was compared"; "legs" => legs.len());
+                    debug!(self.log, "compared the legs with the list of the PBX"; "legs" => legs.len());
                     self.synced.do_send(Synced { legs });
                 }
                 LegOutput::Resync => self.schedule_list(at, ctx),
@@ -180,10 +181,12 @@ impl PbxFeed {
 
     fn report(&self, leg: LegAddress, at: At, what: PbxLegChange) {
         match &what {
-            PbxLegChange::Seen(seen) => debug!(self.log, "a leg was seen"; "leg" => %leg.participant,
-                "status" => seen.status.word(), "threecx_call_id" => seen.call_id),
+            PbxLegChange::Seen(seen) => {
+                debug!(self.log, "a leg appeared or changed"; "leg" => %leg.participant,
+                "status" => seen.status.word(), "threecx_call_id" => seen.call_id)
+            }
             PbxLegChange::Gone => debug!(self.log, "a leg is gone"; "leg" => %leg.participant),
-            // Which keys is between the caller and the call.
+            // The pressed keys may be a PIN: only their count is logged.
             PbxLegChange::Keys(keys) => {
                 debug!(self.log, "keys were pressed"; "leg" => %leg.participant, "keys" => keys.len());
             }
@@ -199,7 +202,9 @@ impl PbxFeed {
         }));
     }
 
-    /// Something may have been missed. What a sequence counts is not documented, so a hint costs one list now and then at most.
+    /// Requests the list soon: an event may be lost. What the sequence counts is not documented, so the lists are
+    /// limited
+    /// to one per `hints_apart`.
     fn schedule_list(&mut self, now: At, ctx: &mut Context<Self>) {
         if self.list_is_scheduled {
             return;
@@ -212,7 +217,7 @@ impl PbxFeed {
         });
     }
 
-    /// Asks for the list, unless that is being done or nobody listens to what comes after it.
+    /// Requests the list, unless a request is running or the socket is closed.
     fn list(&mut self, ctx: &mut Context<Self>) {
         if self.listing.is_some() || !self.state.is_open() {
             return;
@@ -258,10 +263,10 @@ impl PbxFeed {
         }
         self.opened_before = true;
         self.state.set_open();
-        info!(self.log, "3CX tells of its calls"; "dn" => %self.settings.own_dn(),
+        info!(self.log, "connected to the 3CX event stream"; "dn" => %self.settings.own_dn(),
             "reconnects" => self.state.reconnects());
         self.handle_input(LegInput::Opened, at, ctx);
-        // A list of the connection before says nothing about this one.
+        // A list request of the previous connection is outdated.
         self.listing = None;
         self.list(ctx);
     }
@@ -270,7 +275,7 @@ impl PbxFeed {
 impl Actor for PbxFeed {
     type Context = Context<Self>;
 
-    /// Runs again after a restart in place: what was under way is void, as after a lost connection.
+    /// Also runs after a restart in place: running requests are void, as after a lost connection.
     fn started(&mut self, ctx: &mut Context<Self>) {
         if let Some(publisher) = self.token_publisher.take() {
             self.start_keeper(publisher);
@@ -302,11 +307,11 @@ impl Handler<SocketNotice> for PbxFeed {
             SocketChange::Event(event) => self.handle_input(LegInput::Event(event), at, ctx),
             SocketChange::Closed(why) => {
                 self.state.set_closed();
-                self.trouble.report(at, &format!("3CX no longer tells of its calls: {why}"));
+                self.trouble.report(at, &format!("lost the 3CX event stream: {why}"));
             }
             SocketChange::Replaced => {
                 self.state.set_closed();
-                debug!(self.log, "the socket is opened again with a new token");
+                debug!(self.log, "reopening the socket with a new token");
             }
             SocketChange::NotOpened(error) => {
                 self.state.set_closed();

@@ -87,7 +87,7 @@ async fn round(
         return requests;
     }
     if let Err(error) = apply_kept_reports(services, supervisor).await {
-        warn!(services.log, "kept reports could not be read"; "error" => %error);
+        warn!(services.log, "could not read stored reports"; "error" => %error);
         return requests;
     }
     let due = match due(services, wait).await {
@@ -138,7 +138,7 @@ async fn apply_kept_reports(
     for (call, body) in unmatched_reports::found(&**client, ROUND_MAX).await? {
         let raw = RawValue::from_string(body.to_string()).unwrap_or_default();
         let Ok(Webhook::Report(mut report)) = parse_webhook(raw.get().as_bytes()) else { continue };
-        info!(services.log, "a kept report found its call"; "call" => %call);
+        info!(services.log, "a stored report matched its call"; "call" => %call);
         report.our_call = Some(call);
         let conversation = report.conversation.clone();
         let (answer, outcome) = oneshot::channel();

@@ -1,4 +1,4 @@
-//! Legs at the PBX: which call each one belongs to, a new call where none does, and what the call is told of it.
+//! Legs at the PBX: finds the call of each leg, starts a new call if there is none, and reports changes to the call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::call::projection::Payload;
 use crate::pbx::leg_commands;
 use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 
-/// A leg may appear so long after its webhook, and come back under another id.
+/// For so long after a refused webhook a leg of its call may still appear, also with another id.
 const REFUSED_REMEMBERED: Duration = Duration::from_secs(60);
 
 impl CallSupervisor {
@@ -29,7 +29,7 @@ impl CallSupervisor {
         let state = match participant.status {
             ParticipantStatus::Ringing => LegState::Ringing,
             ParticipantStatus::Connected => LegState::Connected,
-            // Our own outgoing legs, and words that nobody knows yet: not a caller.
+            // Our own outgoing legs and unknown states: not a caller.
             ParticipantStatus::Dialing | ParticipantStatus::Other(_) => return,
         };
         if self.legs.is_left_over(&participant.leg) {
@@ -38,7 +38,7 @@ impl CallSupervisor {
         let known = self.legs.call_of(&participant.leg);
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
         let Some(event) = self.legs.seen(call, &participant.leg, state) else { return };
-        // First of all: a leg that is connected and has proved nothing is not waited for.
+        // The proof goes first: the call does not wait for the proof of a connected leg.
         let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
         if self.proof_of(participant, caller) == Proof::Given {
             let proved = Event::ProofGiven { by: ProvedBy::Leg };
@@ -59,7 +59,7 @@ impl CallSupervisor {
         leg_proof(participant, &self.caller_of(participant), caller, &self.settings.trusted_trunks)
     }
 
-    /// The live call that this leg is of, or a new one; none where there is no room for it.
+    /// The live call of this leg, or a new call; none if the leg is refused.
     fn call_of_new_leg(
         &mut self,
         participant: &Participant,
@@ -75,7 +75,7 @@ impl CallSupervisor {
         let found = self.registry.find(&sighting, at);
         let line = self.line_of_leg(&sighting, participant);
         if let SightingMatch::Call(call) = found {
-            // Its webhook came first and was refused: the call has its row, the leg has nobody.
+            // Its webhook came first and was refused: the call has its row, and the leg is turned away.
             if self.was_refused(call) {
                 self.refuse_leg(participant, &line);
                 return None;
@@ -85,7 +85,7 @@ impl CallSupervisor {
             }
         }
         if let Err(busy) = self.room(&line) {
-            warn!(self.services.log, "a leg is turned away"; "leg" => %participant.leg.participant,
+            warn!(self.services.log, "turned away a leg"; "leg" => %participant.leg.participant,
                 "reason" => %busy);
             self.turn_away(participant, &line);
             return None;
@@ -96,7 +96,7 @@ impl CallSupervisor {
         if admission != Admission::Accepted {
             self.refuse_leg(participant, &line);
         }
-        // Nobody waits to hear that the offer is durable: the leg itself is what would be acknowledged.
+        // Nothing waits for the offer to be durable: a leg needs no acknowledgement.
         let proof = self.proof_of(participant, &sighting.caller);
         drop(self.admit(Admitted { call, sighting, line, admission, proof, recording: None, now }, ctx));
         if admission != Admission::Accepted {
@@ -106,7 +106,7 @@ impl CallSupervisor {
         Some(call)
     }
 
-    /// Legs of this call that are still to come have nobody.
+    /// Marks a call as refused, so that legs that appear later are turned away.
     pub(crate) fn refused_before_its_leg(&mut self, call: CallId, now: At) {
         self.refused.retain(|_, at| now.since(*at) < REFUSED_REMEMBERED);
         self.refused.insert(call, now);
@@ -116,13 +116,13 @@ impl CallSupervisor {
         self.refused.contains_key(&call)
     }
 
-    /// At once, and once: what is heard of the leg from now on is no news.
+    /// Turns the leg away once and ignores its later events.
     fn refuse_leg(&mut self, participant: &Participant, line: &Line) {
         self.turn_away(participant, line);
         self.legs.mark_left_over(&participant.leg);
     }
 
-    /// The dialled number's line; most legs do not say it, and then the route point's.
+    /// The line of the dialled number. Most legs do not carry one; then the line of the route point.
     fn line_of_leg(&self, sighting: &Sighting, participant: &Participant) -> Arc<Line> {
         let route_point = CallerNumber::parse(participant.leg.dn.as_str(), self.settings.region);
         let called = sighting.called.as_ref().unwrap_or(&route_point);
@@ -133,7 +133,7 @@ impl CallSupervisor {
         let ringing = line.rules.transfer_ring;
         let destination = line.fallback_destination.clone().map(|to| Destination { to, ringing });
         let Some(side) = &self.services.pbx else {
-            return error!(self.services.log, "a leg came from a PBX that is not configured");
+            return error!(self.services.log, "a leg came from an unconfigured PBX");
         };
         leg_commands::turn_away(side, &self.services.log, &participant.leg, destination);
     }
@@ -154,8 +154,8 @@ impl CallSupervisor {
     }
 }
 
-/// What is known of legs was just compared with the PBX's list; its news have come before. After a start this tells whose callers
-/// left while nobody looked.
+/// The known legs were compared with the PBX's list, after the leg events of that list. After a start this finds the
+/// callers who hung up while precall was down.
 impl Handler<Synced> for CallSupervisor {
     type Result = ();
 
@@ -181,7 +181,9 @@ impl Handler<PbxLegEvent> for CallSupervisor {
             }
             PbxLegChange::Keys(keys) => match self.legs.call_of(&leg) {
                 Some(call) => self.keys_pressed(call, &keys, at, ctx),
-                None => info!(self.services.log, "keys on a leg of no call"; "leg" => %leg.participant),
+                None => {
+                    info!(self.services.log, "keys pressed on a leg without a call"; "leg" => %leg.participant)
+                }
             },
         }
     }

@@ -1,4 +1,4 @@
-//! What is known against the PBX's own list.
+//! Compares the known legs with the PBX's list.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -16,8 +16,9 @@ use super::{LegBook, LegOutput};
 pub(crate) struct Comparison {
     pub list: u64,
     pub tick: u64,
-    /// On a new connection nothing that is known can be relied on, so events wait for the list; later, a list that takes its
-    /// time must not keep a caller waiting, so they do not, and what they touch is not compared.
+    /// Events that wait for the list: only on a new connection, where the known legs are not reliable. Later a slow
+    /// list
+    /// must not delay a caller: events are handled at once, and the legs that they change are not compared.
     pub held: Option<Vec<(LegChange, At)>>,
     pub overflowed: bool,
 }
@@ -63,7 +64,7 @@ impl LegBook {
         };
         let missing: Vec<ParticipantId> = self.legs.iter().filter(is_missing).map(|(id, _)| *id).collect();
         for participant in missing {
-            // After a restart of the PBX its number may be another leg's at any moment.
+            // After a restart the PBX may reuse the id at any moment.
             if self.synced {
                 self.tombstones.add(participant, now);
             }

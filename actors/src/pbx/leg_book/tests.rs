@@ -1,4 +1,4 @@
-//! The book against everything that a PBX was seen to do, and some more.
+//! Tests of the leg book with everything that a PBX was seen to do, and more.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ fn leg(id: u64, status: &str, caller: &str) -> Participant {
     }
 }
 
-/// The book and a PBX's clock, in the words of the tests.
+/// The book and the clock of a PBX. Outputs are text.
 struct Fixture {
     book: LegBook,
     now: i64,
@@ -45,7 +45,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Connected, and the PBX had no legs.
+    /// Connected to a PBX without legs.
     fn open() -> Self {
         let mut fixture = Self { book: LegBook::new(Dn::new(OURS), 100), now: 1_000_000, lists: 0 };
         fixture.give(LegInput::Opened);
@@ -91,7 +91,7 @@ impl Fixture {
         self.give(LegInput::ListCame { list, legs: Some(legs) })
     }
 
-    /// A leg that is known and connected.
+    /// With one known and connected leg.
     fn with(id: u64) -> Self {
         let mut fixture = Self::open();
         fixture.upsert(id);
@@ -120,13 +120,13 @@ fn words(output: &LegOutput) -> String {
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn pitfall_03_a_leg_that_is_not_there_when_asked_for_is_gone() {
+fn pitfall_03_a_leg_that_is_missing_when_fetched_is_gone() {
     let mut fixture = Fixture::with(5);
     assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
     assert_eq!(fixture.not_found(5, 2, FetchResult::Gone), ["gone 5"]);
     assert_eq!(fixture.remove(5), NOTHING);
     assert_eq!(fixture.book.legs(), 0);
-    // One that nobody was told of leaves as quietly, and may still come.
+    // A leg that was never reported is removed silently, and may still appear.
     assert_eq!(fixture.upsert(6), ["fetch 6 3"]);
     assert_eq!(fixture.not_found(6, 3, FetchResult::Gone), NOTHING);
     assert_eq!(fixture.upsert(6), ["fetch 6 4"]);
@@ -134,18 +134,18 @@ fn pitfall_03_a_leg_that_is_not_there_when_asked_for_is_gone() {
 }
 
 #[test]
-fn pitfall_04_repeated_events_are_one_request_and_late_ones_nothing() {
+fn pitfall_04_repeated_events_make_one_request_and_late_events_none() {
     let mut fixture = Fixture::open();
     assert_eq!(fixture.upsert(5), ["fetch 5 1"]);
     for _ in 0..9 {
         assert_eq!(fixture.upsert(5), NOTHING);
     }
-    // Nine events came meanwhile: one more request, and nothing new in it.
+    // Nine events came meanwhile: one more request, without news.
     assert_eq!(fixture.found(5, 1, leg(5, "Connected", "0171")), ["seen 5 Connected 0171", "fetch 5 2"]);
     assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0171")), NOTHING);
     assert_eq!(fixture.upsert(5), ["fetch 5 3"]);
     assert_eq!(fixture.remove(5), ["gone 5"]);
-    // The answer and a repeated event come after the end.
+    // The answer and a repeated event come after the removal.
     assert_eq!(fixture.found(5, 3, leg(5, "Connected", "0171")), NOTHING);
     assert_eq!(fixture.upsert(5), NOTHING);
     let late = LegChange::Upsert { leg: address(OURS, 5), now: Some(Box::new(leg(5, "Connected", "0171"))) };
@@ -153,7 +153,7 @@ fn pitfall_04_repeated_events_are_one_request_and_late_ones_nothing() {
     assert_eq!(fixture.list(vec![leg(5, "Connected", "0171")]), ["synced []"]);
     fixture.now += 60_000_000;
     assert_eq!(fixture.upsert(5), ["fetch 5 4"]);
-    // The end may even come first.
+    // The removal may even come first.
     assert_eq!(fixture.remove(8), NOTHING);
     assert_eq!(fixture.upsert(8), NOTHING);
 }
@@ -167,14 +167,14 @@ fn pitfall_05_answers_out_of_order_never_lower_a_status() {
     assert_eq!(fixture.upsert(5), NOTHING);
     assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0171")), ["seen 5 Connected 0171", "fetch 5 3"]);
     assert_eq!(fixture.found(5, 3, leg(5, "Ringing", "0171")), NOTHING);
-    // An answer that was asked for earlier than the last one.
+    // An answer to an earlier request.
     assert_eq!(fixture.found(5, 2, leg(5, "Ringing", "0199")), NOTHING);
     assert_eq!(fixture.upsert(5), ["fetch 5 4"]);
     assert_eq!(fixture.found(5, 4, leg(5, "Held", "0171")), NOTHING);
 }
 
 #[test]
-fn the_time_of_news_is_that_of_the_frame_behind_it() {
+fn a_change_carries_the_time_of_its_frame() {
     let mut fixture = Fixture::open();
     fixture.upsert(5);
     let frame = At(fixture.now);
@@ -185,7 +185,7 @@ fn the_time_of_news_is_that_of_the_frame_behind_it() {
 }
 
 #[test]
-fn pitfall_06_a_new_leg_of_the_same_call_is_told_beside_the_old_one() {
+fn pitfall_06_a_new_leg_of_the_same_call_is_reported_beside_the_old_one() {
     let mut fixture = Fixture::with(5);
     assert_eq!(fixture.upsert(6), ["fetch 6 2"]);
     assert_eq!(fixture.found(6, 2, leg(6, "Connected", "0171")), ["seen 6 Connected 0171"]);
@@ -194,7 +194,7 @@ fn pitfall_06_a_new_leg_of_the_same_call_is_told_beside_the_old_one() {
 }
 
 #[test]
-fn pitfall_10_after_a_lost_connection_the_list_decides_and_events_wait_for_it() {
+fn pitfall_10_after_a_lost_connection_events_wait_for_the_list() {
     let mut fixture = Fixture::with(5);
     fixture.upsert(6);
     fixture.found(6, 2, leg(6, "Connected", "0172"));
@@ -205,7 +205,7 @@ fn pitfall_10_after_a_lost_connection_the_list_decides_and_events_wait_for_it() 
     assert_eq!(fixture.upsert(8), NOTHING);
     assert_eq!(fixture.upsert(7), NOTHING);
     assert_eq!(fixture.remove(6), NOTHING);
-    assert_eq!(fixture.found(6, 3, leg(6, "Connected", "0199")), NOTHING, "of the old connection");
+    assert_eq!(fixture.found(6, 3, leg(6, "Connected", "0199")), NOTHING, "answer of the old connection");
     let legs = Some(vec![leg(6, "Connected", "0172"), leg(7, "Connected", "0173")]);
     let expected = ["seen 7 Connected 0173", "gone 5", "synced [6, 7]", "fetch 8 4", "fetch 7 5", "gone 6"];
     assert_eq!(fixture.give(LegInput::ListCame { list, legs }), expected);
@@ -214,7 +214,7 @@ fn pitfall_10_after_a_lost_connection_the_list_decides_and_events_wait_for_it() 
 }
 
 #[test]
-fn pitfall_10_a_list_that_cannot_be_had_ends_nobody_and_lets_events_through() {
+fn pitfall_10_a_failed_list_ends_no_leg_and_releases_the_waiting_events() {
     let mut fixture = Fixture::with(5);
     fixture.give(LegInput::Opened);
     let list = fixture.ask_list();
@@ -222,7 +222,7 @@ fn pitfall_10_a_list_that_cannot_be_had_ends_nobody_and_lets_events_through() {
     assert_eq!(fixture.give(LegInput::ListCame { list, legs: None }), ["fetch 6 2"]);
     assert_eq!(fixture.upsert(7), ["fetch 7 3"]);
     assert_eq!(fixture.book.legs(), 3);
-    // A list of an older connection is nobody's answer.
+    // A list of an older connection is ignored.
     fixture.give(LegInput::Opened);
     let old = fixture.ask_list();
     fixture.give(LegInput::Opened);
@@ -231,10 +231,10 @@ fn pitfall_10_a_list_that_cannot_be_had_ends_nobody_and_lets_events_through() {
 }
 
 #[test]
-fn pitfall_10_a_reconcile_heals_what_was_missed_and_keeps_nobody_waiting() {
+fn pitfall_10_a_reconcile_repairs_missed_events_and_delays_no_event() {
     let mut fixture = Fixture::with(5);
     let list = fixture.ask_list();
-    // These happen while the list is on its way: they are newer than it.
+    // These events come while the list is on its way: they are newer than the list.
     assert_eq!(fixture.upsert(6), ["fetch 6 2"]);
     assert_eq!(fixture.found(6, 2, leg(6, "Connected", "0172")), ["seen 6 Connected 0172"]);
     assert_eq!(fixture.remove(5), ["gone 5"]);
@@ -249,14 +249,14 @@ fn pitfall_10_a_reconcile_heals_what_was_missed_and_keeps_nobody_waiting() {
 }
 
 #[test]
-fn pitfall_11_after_a_restart_of_the_pbx_the_same_number_is_another_leg() {
-    // The list shows nothing, and the number comes again at once: no tombstone keeps it out.
+fn pitfall_11_after_a_restart_of_the_pbx_the_same_id_is_another_leg() {
+    // The list is empty and the id comes again at once: no tombstone blocks it.
     let mut fixture = Fixture::with(1);
     fixture.give(LegInput::Opened);
     assert_eq!(fixture.list(vec![]), ["gone 1", "synced []"]);
     assert_eq!(fixture.upsert(1), ["fetch 1 2"]);
     assert_eq!(fixture.found(1, 2, leg(1, "Connected", "0171")), ["seen 1 Connected 0171"]);
-    // The number is somebody else's already when the list comes.
+    // The id belongs to another leg when the list comes.
     let other_caller = leg(1, "Connected", "0199");
     let other_call = Participant { call_id: Some(1), ..leg(1, "Connected", "0171") };
     for other in [other_caller, other_call, leg(1, "Ringing", "0171")] {
@@ -265,7 +265,7 @@ fn pitfall_11_after_a_restart_of_the_pbx_the_same_number_is_another_leg() {
         let said = fixture.list(vec![other]);
         assert!(said[0] == "gone 1" && said[1].starts_with("seen 1 ") && said[2] == "synced [1]", "{said:?}");
     }
-    // A removed leg's number, too.
+    // The id of a removed leg, too.
     let mut fixture = Fixture::with(1);
     fixture.remove(1);
     fixture.give(LegInput::Opened);
@@ -273,7 +273,7 @@ fn pitfall_11_after_a_restart_of_the_pbx_the_same_number_is_another_leg() {
 }
 
 #[test]
-fn pitfall_13_legs_of_other_dns_are_never_kept_and_never_told() {
+fn pitfall_13_legs_of_other_dns_are_never_stored_or_reported() {
     let mut fixture = Fixture::open();
     for change in [
         LegChange::Upsert { leg: address("150", 5), now: None },
@@ -286,16 +286,16 @@ fn pitfall_13_legs_of_other_dns_are_never_kept_and_never_told() {
     let theirs = Participant { leg: address("150", 5), ..leg(5, "Ringing", "0171") };
     assert_eq!(fixture.list(vec![theirs, leg(6, "Ringing", "0172")]), ["seen 6 Ringing 0172", "synced [6]"]);
     assert_eq!((fixture.book.legs(), format!("{:?}", fixture.book).contains("150")), (1, false));
-    // A removed stranger of the same number keeps nobody out.
+    // The removal of a foreign leg with the same id blocks no own leg.
     assert_eq!(fixture.upsert(5), ["fetch 5 1"]);
 }
 
 #[test]
-fn pitfall_17_keys_are_told_as_they_come_and_never_before_their_leg() {
+fn pitfall_17_keys_are_reported_in_order_and_never_before_their_leg() {
     let keys = |keys: &str| LegChange::Keys { leg: address(OURS, 5), keys: keys.to_owned() };
     let mut fixture = Fixture::with(5);
     assert_eq!(fixture.event(keys("1")), ["keys 5 1"]);
-    assert_eq!(fixture.event(keys("1")), ["keys 5 1"], "pressed twice is twice");
+    assert_eq!(fixture.event(keys("1")), ["keys 5 1"], "two presses are two keys");
     assert_eq!(fixture.event(keys("12*#")), ["keys 5 12*#"]);
     fixture.remove(5);
     assert_eq!(fixture.event(keys("1")), NOTHING);
@@ -306,7 +306,7 @@ fn pitfall_17_keys_are_told_as_they_come_and_never_before_their_leg() {
 }
 
 #[test]
-fn pitfall_25_another_party_on_the_same_leg_is_told_and_the_leg_stays() {
+fn pitfall_25_a_new_party_on_the_same_leg_is_reported_and_the_leg_stays() {
     let mut fixture = Fixture::with(5);
     assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
     assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0199")), ["seen 5 Connected 0199"]);
@@ -316,21 +316,21 @@ fn pitfall_25_another_party_on_the_same_leg_is_told_and_the_leg_stays() {
 }
 
 #[test]
-fn a_gap_in_the_sequence_is_a_hint() {
+fn a_gap_in_the_sequence_requests_a_resync() {
     let mut fixture = Fixture::open();
     let mut number = |sequence| fixture.give(LegInput::Event(PbxEvent { sequence, change: None }));
     assert_eq!(number(Some(15)), NOTHING);
     assert_eq!(number(Some(16)), NOTHING);
     assert_eq!(number(None), NOTHING);
     assert_eq!(number(Some(18)), ["resync"]);
-    assert_eq!(number(Some(1)), NOTHING, "counted anew");
+    assert_eq!(number(Some(1)), NOTHING, "the count restarted");
     assert_eq!(number(Some(u64::MAX)), ["resync"]);
     fixture.give(LegInput::Opened);
     assert_eq!(fixture.give(LegInput::Event(PbxEvent { sequence: Some(3), change: None })), NOTHING);
 }
 
 #[test]
-fn no_answer_about_a_leg_is_no_news_of_it() {
+fn a_failed_fetch_changes_no_leg() {
     let mut fixture = Fixture::with(5);
     assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
     assert_eq!(fixture.not_found(5, 2, FetchResult::Unknown), ["resync"]);
@@ -348,14 +348,14 @@ fn attached_data_needs_no_request() {
     let now = Some(Box::new(leg(5, "Connected", "0171")));
     let change = LegChange::Upsert { leg: address(OURS, 5), now };
     assert_eq!(fixture.event(change), ["seen 5 Connected 0171"]);
-    assert_eq!(fixture.found(5, 1, leg(5, "Ringing", "0199")), NOTHING, "asked for earlier");
+    assert_eq!(fixture.found(5, 1, leg(5, "Ringing", "0199")), NOTHING, "an earlier request");
     assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
     assert_eq!(fixture.found(5, 1, leg(5, "Connected", "0199")), NOTHING, "overtaken");
     assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0172")), ["seen 5 Connected 0172"]);
 }
 
 #[test]
-fn beyond_the_bound_new_legs_are_counted_and_ignored() {
+fn above_the_limit_new_legs_are_counted_and_ignored() {
     let mut fixture = Fixture::open();
     for id in 0..100 {
         assert_eq!(fixture.upsert(id).len(), 1);
@@ -394,10 +394,11 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever comes in whatever order: a leg is seen before it is gone, is gone once, never falls back, has one request at
-    /// a time, and a list that is compared in peace is the truth.
+    /// For inputs in any order: a leg is reported before it is gone, is gone once, never falls back, has one request
+    /// at
+    /// a time, and after a comparison without other inputs the known legs equal the list.
     #[test]
-    fn no_order_of_events_tells_a_story_that_makes_no_sense(steps in prop::collection::vec(step(), 0..60)) {
+    fn reports_are_consistent_for_every_order_of_inputs(steps in prop::collection::vec(step(), 0..60)) {
         let mut fixture = Fixture::open();
         let mut told: BTreeMap<u64, ParticipantStatus> = BTreeMap::new();
         let mut asked: BTreeMap<u64, u64> = BTreeMap::new();
@@ -436,7 +437,7 @@ proptest! {
             for output in outputs {
                 match output {
                     LegOutput::Fetch { leg, generation } => {
-                        // An answer that a Remove overtook is still on its way, and is of an older generation.
+                        // The answer to an earlier request for a removed leg has an older generation.
                         asked.insert(leg.participant.0, generation);
                     }
                     LegOutput::Changed { leg, what, .. } => match *what {
@@ -456,7 +457,7 @@ proptest! {
                 }
             }
         }
-        // In the end the connection is new and the list comes: everything that is there is told, all else is gone.
+        // Finally a new connection and its list: every leg in it is known, all others are gone.
         fixture.give(LegInput::Opened);
         fixture.list(vec![leg(2, "Connected", "")]);
         prop_assert_eq!(fixture.book.legs(), 1);

@@ -1,4 +1,4 @@
-//! What the feed asks the PBX for: one leg, or all of them.
+//! Requests of the feed to the PBX: one leg, or all legs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use precall_providers::threecx::settings::Settings;
 use super::trouble;
 use crate::pbx::leg_book::FetchResult;
 
-/// Waits between the tries to ask for one leg: a leg that just rang is not left to the next event.
+/// Waits before a leg is requested again: a leg that just rang must not wait for the next event.
 const FETCH_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
 pub(crate) async fn fetch(client: &ThreeCx, leg: &LegAddress) -> FetchResult {
@@ -28,10 +28,10 @@ pub(crate) async fn fetch(client: &ThreeCx, leg: &LegAddress) -> FetchResult {
     }
 }
 
-/// Why there is no list.
+/// Why a list request failed.
 pub(crate) enum ListError {
     Request(ThreeCxError),
-    /// The list is there, and our DN is not in it: that is no proof that its calls are over.
+    /// The list lacks our DN. That does not prove that its calls are over.
     NotListed,
 }
 

@@ -1,4 +1,4 @@
-//! One socket after another, for ever: whatever ends one, the next is opened, later each time and never in step with others.
+//! Opens a new socket whenever one ends, after a growing wait with jitter.
 
 use std::pin::pin;
 
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{FeedPace, SocketChange};
 
-/// Never returns. `fresh` says which token is in use: a socket of an older one may be deaf without knowing it.
+/// Never returns. `fresh` is the generation of the token in use: a socket with an older token may get no events.
 pub(crate) async fn run_sockets(
     client: &ThreeCx,
     pace: &FeedPace,
@@ -52,7 +52,7 @@ pub(crate) async fn run_sockets(
     }
 }
 
-/// Until a newer token is in use; for ever once nobody gets tokens any more.
+/// Waits for a newer token than this; for ever once the token keeper has stopped.
 async fn newer(fresh: &mut watch::Receiver<u64>, than: u64) {
     if fresh.wait_for(|generation| *generation > than).await.is_err() {
         std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! The feed against a PBX that loses connections, stalls, restarts and refuses.
+//! Tests of the feed with a PBX that loses connections, stalls, restarts and refuses.
 #![allow(clippy::unwrap_used, clippy::panic)] // A failed test is a failed test.
 
 use std::fmt::Write;
@@ -19,7 +19,7 @@ use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
 use crate::runtime::restart_in_place::start_in_place;
 
-/// What the feed told, in the words of the tests.
+/// Receives the reports of the feed as text.
 struct Listener(mpsc::UnboundedSender<String>);
 
 impl Actor for Listener {
@@ -48,7 +48,7 @@ impl Handler<Synced> for Listener {
     }
 }
 
-/// Panics while the feed handles it.
+/// Makes the feed panic.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Explode;
@@ -61,7 +61,7 @@ impl Handler<Explode> for PbxFeed {
     }
 }
 
-/// Keeps the lines, values included.
+/// Stores log lines with their values.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<String>>);
 
@@ -145,7 +145,7 @@ impl Scene {
 }
 
 #[test]
-fn a_leg_is_told_from_its_first_event_to_its_last() {
+fn a_leg_is_reported_from_its_first_event_to_its_last() {
     run(async {
         let mut scene = scene(pace(), &[], |_| {}).await;
         scene.hears(&["synced []"]).await;
@@ -159,7 +159,7 @@ fn a_leg_is_told_from_its_first_event_to_its_last() {
         scene.hears(&["seen 5 Connected 017112345678"]).await;
         scene.pbx.event(2, "/callcontrol/900/participants/5", &json!({"dtmf_input": "1#"}));
         scene.hears(&["keys 5 1#"]).await;
-        // A leg of somebody else, and noise; they leave no trace.
+        // Events of another DN and without a leg are ignored.
         scene.pbx.event(0, "/callcontrol/150/participants/6", &Value::Null);
         scene.pbx.event(0, "/callcontrol/900", &Value::Null);
         scene.pbx.set_legs(&[]);
@@ -176,7 +176,7 @@ fn a_leg_is_told_from_its_first_event_to_its_last() {
 }
 
 #[test]
-fn pitfall_10_a_lost_connection_is_opened_for_ever_and_the_list_tells_what_was_missed() {
+fn pitfall_10_a_lost_connection_is_reopened_and_the_list_reports_missed_events() {
     run(async {
         let before = [leg(5, "Connected", "0171"), leg(6, "Connected", "0172")];
         let mut scene = scene(pace(), &before, |_| {}).await;
@@ -191,12 +191,12 @@ fn pitfall_10_a_lost_connection_is_opened_for_ever_and_the_list_tells_what_was_m
         assert_eq!((scene.state.reconnects(), scene.pbx.seen("GET /callcontrol/ws").len()), (1, 6));
         scene.pbx.cut_socket();
         scene.hears(&["synced [6, 7]"]).await;
-        assert!(scene.state.last_error().unwrap().1.contains("no longer tells"));
+        assert!(scene.state.last_error().unwrap().1.contains("lost the 3CX event stream"));
     });
 }
 
 #[test]
-fn pitfall_11_a_restarted_pbx_gives_the_same_number_to_another_call() {
+fn pitfall_11_a_restarted_pbx_gives_the_same_id_to_another_call() {
     run(async {
         let mut scene = scene(pace(), &[leg(1, "Connected", "0171")], |_| {}).await;
         scene.hears(&["seen 1 Connected 0171", "synced [1]"]).await;
@@ -210,7 +210,7 @@ fn pitfall_11_a_restarted_pbx_gives_the_same_number_to_another_call() {
 }
 
 #[test]
-fn a_socket_that_falls_silent_is_opened_again() {
+fn a_silent_socket_is_reopened() {
     run(async {
         let socket =
             SocketTiming { ping_every: Duration::from_millis(20), silence_max: Duration::from_millis(400) };
@@ -235,12 +235,12 @@ fn a_new_token_opens_a_new_socket() {
         let sockets = scene.pbx.seen("GET /callcontrol/ws");
         let tokens: Vec<_> = sockets.iter().map(|seen| seen.header("authorization").unwrap()).collect();
         assert_eq!(tokens, ["Bearer token1", "Bearer token2"]);
-        assert_eq!(scene.state.last_error(), None, "that is no trouble");
+        assert_eq!(scene.state.last_error(), None, "a new token is no error");
     });
 }
 
 #[test]
-fn a_reconcile_heals_what_no_event_told() {
+fn a_reconcile_repairs_missed_events() {
     run(async {
         let quick = FeedPace { reconcile_every: Duration::from_millis(50), ..pace() };
         let mut scene = scene(quick, &[], |_| {}).await;
@@ -249,7 +249,7 @@ fn a_reconcile_heals_what_no_event_told() {
         while scene.told.recv().await.unwrap() != "seen 5 Ringing " {}
         scene.pbx.set_legs(&[]);
         while scene.told.recv().await.unwrap() != "gone 5" {}
-        // What was found missing is not told again by a late event or a list that lags behind.
+        // A missing leg is not reported again by a late event or an outdated list.
         scene.pbx.set_legs(&[leg(5, "Ringing", "")]);
         scene.pbx.upsert(5);
         scene.hears(&["synced []", "synced []", "synced []"]).await;
@@ -257,7 +257,7 @@ fn a_reconcile_heals_what_no_event_told() {
 }
 
 #[test]
-fn a_gap_in_the_sequence_asks_for_the_list() {
+fn a_gap_in_the_sequence_requests_the_list() {
     run(async {
         let mut scene = scene(pace(), &[], |_| {}).await;
         scene.hears(&["synced []"]).await;
@@ -272,7 +272,7 @@ fn a_gap_in_the_sequence_asks_for_the_list() {
 }
 
 #[test]
-fn a_list_that_cannot_be_had_ends_nobody() {
+fn a_failed_list_ends_no_leg() {
     run(async {
         let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;
         scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
@@ -293,7 +293,7 @@ fn a_list_that_cannot_be_had_ends_nobody() {
 }
 
 #[test]
-fn the_administrator_is_told_once_what_to_change() {
+fn the_log_names_the_setting_to_change_once() {
     run(async {
         let forbidden = |pbx: &ScriptedPbx| {
             for _ in 0..5 {
@@ -313,7 +313,7 @@ fn the_administrator_is_told_once_what_to_change() {
 }
 
 #[test]
-fn a_wrong_secret_is_said_and_shown() {
+fn a_wrong_secret_is_logged_and_shown() {
     run(async {
         let wrong = |pbx: &ScriptedPbx| {
             for _ in 0..3 {
@@ -331,7 +331,7 @@ fn a_wrong_secret_is_said_and_shown() {
 }
 
 #[test]
-fn a_panic_costs_a_connection_and_neither_the_token_nor_a_leg() {
+fn a_panic_costs_a_connection_but_neither_the_token_nor_a_leg() {
     run(async {
         let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;
         scene.hears(&["seen 5 Connected ", "synced [5]"]).await;

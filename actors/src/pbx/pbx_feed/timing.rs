@@ -1,26 +1,26 @@
-//! When the feed does what.
+//! Intervals and waits of the feed.
 
 use std::time::Duration;
 
 use precall_providers::threecx::socket::SocketTiming;
 use precall_providers::threecx::token_keeper::KeeperTiming;
 
-/// When the feed does what. The defaults are for a PBX; tests are quicker.
+/// Intervals and waits of the feed. The defaults suit a real PBX; tests are faster.
 #[derive(Clone, Debug)]
 pub struct FeedPace {
-    /// Signs of life of the socket.
+    /// Keep-alive of the socket.
     pub socket: SocketTiming,
-    /// Of the token.
+    /// Timing of the token keeper.
     pub keeper: KeeperTiming,
-    /// Waits before the socket is opened again, from the first to the longest.
+    /// First and longest wait before the socket is opened again.
     pub reconnect: (Duration, Duration),
-    /// A connection that lived so long was a good one: the next wait is a first one.
+    /// After a connection of this length the next wait is the first one again.
     pub good_after: Duration,
-    /// How often the list is compared while all seems well.
+    /// Interval of list requests while the connection works.
     pub reconcile_every: Duration,
-    /// Hints that something was missed lead to no more than one list within this.
+    /// Shortest time between list requests for possibly lost events.
     pub hints_apart: Duration,
-    /// Waits before a list that could not be had is asked for again.
+    /// First and longest wait after a failed list request.
     pub list_retry: (Duration, Duration),
 }
 
