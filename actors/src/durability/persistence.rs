@@ -1,7 +1,9 @@
-//! The persistence actor: writes all event tables, on an arbiter of its own.
+//! The persistence actor: writes all event tables, on its own arbiter.
 //!
-//! What it acknowledged is on disk: in the database, or in the spool while that is away ([`WritePath`] says which). While neither takes it nothing is
-//! acknowledged, and admission, which asks [`PersistenceState::can_keep`], takes nothing new.
+//! An acknowledged event is on disk: in the database, or in the spool while the database is away ([`WritePath`]
+//! decides).
+//! While neither accepts events, nothing is acknowledged, and admission refuses new calls
+//! ([`PersistenceState::can_keep`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,52 +27,52 @@ use crate::durability::write_path::{WritePath, WriteStep};
 
 pub use crate::durability::persistence_state::{PersistenceState, SpoolHealth, SpoolState};
 
-/// A batch that the database has not taken by then is spooled. A dial waits for it, and a webhook's answer has 2.5 s.
+/// Time limit of a direct write; then the batch is spooled. A dial waits for it, and a webhook's answer has 2.5 s.
 const DIRECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// One attempt where nobody is waiting for it.
+/// Time limit of a write that nothing waits for.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// Between two looks whether a spool that could not be written can.
+/// How often precall checks whether a failing spool works again.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Entries of one call or job, to be written read.
+/// Entries of one call or clone job, written together.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Append {
-    /// In order of `seq`.
+    /// The entries, in order of `seq`.
     pub entries: Vec<Entry>,
-    /// Hears when they are durable.
+    /// Receives a message when they are durable.
     pub reply: Recipient<Durable>,
 }
 
-/// Everything of this owner up to `seq` is durable.
+/// All entries of this owner up to `seq` are durable.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Durable {
-    /// The call or the job.
+    /// Id of the call or clone job.
     pub owner: Uuid,
-    /// The last entry of the [`Append`].
+    /// `seq` of the last entry of the [`Append`].
     pub seq: i64,
 }
 
-/// A row that belongs to no event.
+/// Writes a row that belongs to no event.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Keep {
-    /// Writing it a second time changes nothing.
+    /// The row. Writing it twice changes nothing.
     pub row: RowWrite,
-    /// Hears when it is durable.
+    /// Receives a message when it is durable.
     pub done: oneshot::Sender<()>,
 }
 
-/// Who hears that a unit is durable.
+/// The receiver of the message that a unit is durable.
 enum Acknowledgement {
     Owner(Recipient<Durable>, Durable),
     Sender(oneshot::Sender<()>),
 }
 
-/// See the file.
+/// Writes units to the database or the spool, in order.
 pub struct PersistenceActor {
     pool: Pool,
     spool: Option<SpoolHandle>,
@@ -81,17 +83,17 @@ pub struct PersistenceActor {
     log: Logger,
 }
 
-/// What came of one thing that was to be done.
+/// Result of a [`WriteStep`].
 enum StepResult {
     Durable,
-    /// Neither is certain nor impossible.
+    /// The outcome in the database is unknown.
     Unknown,
-    /// The spool did not take it, behind so many frames.
+    /// The spool failed; this many frames wait in it.
     NotSpooled(usize),
 }
 
 impl PersistenceActor {
-    /// Writes through `pool`, into `spool` while that is impossible, and tells `state`.
+    /// Writes through `pool`, or into `spool` while the database is away. Updates `state`.
     #[must_use]
     pub fn new(pool: Pool, spool: Option<SpoolHandle>, state: Arc<PersistenceState>, log: Logger) -> Self {
         Self { pool, spool, state, write_path: WritePath::default(), is_draining: false, log }
@@ -138,7 +140,7 @@ impl PersistenceActor {
         self.drain(ctx);
     }
 
-    /// Empties the spool, unless that is being done.
+    /// Starts to empty the spool, unless that is running.
     fn drain(&mut self, ctx: &mut Context<Self>) {
         let (true, false, Some(spool)) =
             (self.write_path.is_spooling(), self.is_draining, self.spool.clone())
@@ -158,7 +160,7 @@ impl PersistenceActor {
         }));
     }
 
-    /// A spool that could not be written is looked at again, whether it is needed or not.
+    /// Checks whether a failing spool can be written again, even if it is not needed.
     fn probe(&self, ctx: &mut Context<Self>) {
         let Some(spool) = &self.spool else { return };
         if self.state.spool().health() != SpoolHealth::Failing {
@@ -167,7 +169,7 @@ impl PersistenceActor {
         let (spool, state, log) = (spool.clone(), Arc::clone(&self.state), self.log.clone());
         let probed = async move {
             if spool.probe().await.is_ok() && state.spool().set_failing(false) {
-                info!(log, "the spool can be written again");
+                info!(log, "the spool works again");
             }
         };
         ctx.spawn(probed.into_actor(self));
@@ -175,7 +177,7 @@ impl PersistenceActor {
 }
 
 impl Acknowledgement {
-    /// Whoever went away meanwhile needs no answer.
+    /// A receiver that has gone meanwhile needs no answer.
     fn send(self) {
         match self {
             Self::Owner(owner, durable) => owner.do_send(durable),
@@ -186,7 +188,7 @@ impl Acknowledgement {
     }
 }
 
-/// What the actor does beside its mailbox.
+/// What a write needs: it runs outside the actor's mailbox.
 struct WriteTask {
     pool: Pool,
     spool: Option<SpoolHandle>,
@@ -220,7 +222,7 @@ impl WriteTask {
                 let is_news = self.state.spool().set_failing(error.is_some());
                 let Some(error) = error else { return StepResult::Durable };
                 if is_news {
-                    error!(self.log, "the spool does not take events, nothing is acknowledged"; "error" => error);
+                    error!(self.log, "the spool cannot be written, no event is acknowledged"; "error" => error);
                 }
                 tokio::time::sleep(BACKOFF_MAX / 4).await;
                 StepResult::NotSpooled(waiting.frames)
@@ -228,7 +230,7 @@ impl WriteTask {
         }
     }
 
-    /// Empties the spool into the database. Ends when it is empty.
+    /// Writes the spool into the database until it is empty.
     async fn drain(&self, spool: &SpoolHandle) {
         let (mut backoff, mut entries) = (BACKOFF_FIRST, 0_usize);
         loop {
@@ -251,8 +253,9 @@ impl WriteTask {
                 Err(error) => Some(error),
             };
             if let Some(error) = error {
-                // A file that is in the way is tried again; what is in it is in the database, and may be written twice.
-                error!(self.log, "the spool cannot be read or emptied"; "error" => %error);
+                // A file that cannot be removed is retried: its entries are in the database, and writing them twice
+                // is harmless.
+                error!(self.log, "could not read or empty the spool"; "error" => %error);
                 tokio::time::sleep(PROBE_INTERVAL).await;
             }
         }
@@ -268,7 +271,7 @@ impl WriteTask {
         }
     }
 
-    /// One attempt at a transaction. False when its outcome is not known.
+    /// Tries one transaction. Returns false if its outcome is unknown.
     async fn write(&self, batch: &Batch, generation: u64, within: Duration) -> bool {
         let failure = match tokio::time::timeout(within, write(&self.pool, batch, generation)).await {
             Ok(Err(StoreError::Superseded)) => return self.stop_superseded().await,
@@ -280,8 +283,8 @@ impl WriteTask {
                 return true;
             }
             Ok(Err(error)) if !error.is_passing() => {
-                warn!(self.log, "the database refused a batch, its entries are written apart"; "error" => %error);
-                // However long it takes: it is no less likely to succeed than the next attempt.
+                warn!(self.log, "the database refused a batch, writing its entries one by one"; "error" => %error);
+                // No short time limit: the next attempt would not be faster.
                 let apart = write_apart(&self.pool, batch, generation);
                 match tokio::time::timeout(DRAIN_TIMEOUT, apart).await {
                     Ok(Ok((position, refused))) => {
@@ -297,7 +300,7 @@ impl WriteTask {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        // The next attempt is made on a connection of its own: this one may never answer.
+        // The next attempt uses a new connection: this one may never answer.
         self.pool.retain(|_, _| false);
         if self.state.set_write_failing(true) {
             warn!(self.log, "the database is away"; "error" => failure, "entries" => batch.len(),
@@ -306,7 +309,7 @@ impl WriteTask {
         false
     }
 
-    /// The start that this process acts as. Waits until it does.
+    /// The generation of this leader. Waits until this process is the leader.
     async fn acting(&self) -> u64 {
         loop {
             match self.state.leadership().now() {
@@ -317,7 +320,9 @@ impl WriteTask {
         }
     }
 
-    /// Somebody else acts. Nothing of this was acknowledged, unless it is in the spool, where the next start of precall finds it.
+    /// Stops writing: another process is the leader. None of this was acknowledged, unless it is in the spool, where
+    /// the
+    /// next start of precall finds it.
     async fn stop_superseded<T>(&self) -> T {
         if self.state.leadership().set(EngineRole::Superseded) {
             error!(self.log, "another precall has taken over this database");
@@ -330,7 +335,7 @@ impl Actor for PersistenceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        // After a restart in place: how far it went with what it had in hand is not known, so that is done again.
+        // After a restart in place the state of the current step is unknown, so it is repeated.
         self.is_draining = false;
         let in_hand = self.write_path.in_hand();
         self.start_step(in_hand, ctx);
@@ -361,7 +366,7 @@ impl Handler<Keep> for PersistenceActor {
     }
 }
 
-/// Asks whether everything that was appended is durable.
+/// Asks whether everything appended is durable.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct IsIdle;

@@ -21,17 +21,17 @@ fn spooled(next: Option<WriteStep>) -> Arc<Batch> {
 }
 
 #[test]
-fn a_batch_of_unknown_outcome_is_spooled_unchanged_and_all_others_queue_behind_it() {
+fn a_batch_with_unknown_outcome_is_spooled_unchanged_and_later_ones_queue_behind_it() {
     let mut path = WritePath::default();
     let first = written(path.append(unit(1)));
     assert!(path.append(unit(2)).is_none());
     let again = spooled(path.outcome_unknown());
     assert!(Arc::ptr_eq(&first, &again));
     let (acks, next) = path.done();
-    assert_eq!(acks, [1], "what is in the spool is durable");
+    assert_eq!(acks, [1], "a spooled batch is durable");
     spooled(next);
     let mark = path.begin_drain();
-    assert!(!path.drained(mark), "the second is on its way");
+    assert!(!path.drained(mark), "the second is being spooled");
     assert_eq!(path.done().0, [2]);
     assert!(path.is_spooling() && path.is_idle());
     spooled(path.append(unit(3)));
@@ -42,13 +42,13 @@ fn a_batch_of_unknown_outcome_is_spooled_unchanged_and_all_others_queue_behind_i
 }
 
 #[test]
-fn what_was_spooled_after_the_spool_was_seen_empty_is_not_overtaken() {
+fn a_batch_spooled_after_the_drain_looked_is_not_overtaken() {
     let mut path = WritePath::default();
     written(path.append(unit(1)));
     spooled(path.outcome_unknown());
     path.done();
     let mark = path.begin_drain();
-    // The drain takes the first out and sees nothing more. Before it says so, the second goes in and is acknowledged.
+    // The drain takes the first batch and finds no more. Before it reports, the second is spooled and acknowledged.
     spooled(path.append(unit(2)));
     assert_eq!(path.done().0, [2]);
     assert!(!path.drained(mark), "the second may be in the spool");
@@ -59,7 +59,7 @@ fn what_was_spooled_after_the_spool_was_seen_empty_is_not_overtaken() {
 }
 
 #[test]
-fn while_neither_database_nor_spool_takes_it_nothing_is_acknowledged() {
+fn nothing_is_acknowledged_while_database_and_spool_fail() {
     let mut path = WritePath::default();
     written(path.append(unit(1)));
     spooled(path.outcome_unknown());
@@ -71,7 +71,7 @@ fn while_neither_database_nor_spool_takes_it_nothing_is_acknowledged() {
 }
 
 #[test]
-fn what_was_in_hand_is_done_again_after_a_restart_in_place() {
+fn the_running_step_is_repeated_after_a_restart_in_place() {
     let mut path = WritePath::default();
     assert!(path.in_hand().is_none());
     let first = written(path.append(unit(1)));

@@ -1,19 +1,20 @@
-//! Which shares of a budget are used up, each reported once until enough of it is free again.
+//! Thresholds of a budget's use. Each is reported once, until the use falls clearly below it.
 //!
 //! Pure: no clock, no I/O, no actor.
 
 use crate::limits::budgets::terms::{Budget, BudgetUse, Crossed};
 
 const SHARES: [u8; 3] = [50, 80, 100];
-/// So much below a share it may be reported again: use that goes up and down around it is no news.
+/// A threshold can be reported again when the use is this many percent below it, so that small changes cause no
+/// repeated reports.
 const HYSTERESIS: u64 = 10;
-/// Crossings that nobody has asked for: later ones are not reported. Somebody asks every second.
+/// Most crossings waiting to be read; further ones are not reported. They are read every second.
 const UNREPORTED_MAX: usize = 100;
 
 #[derive(Debug)]
 pub(crate) struct UsageThreshold {
     budget: Budget,
-    /// The highest share that was reported; 0 for none.
+    /// The highest reported threshold in percent; 0 for none.
     reported: u8,
 }
 
