@@ -282,12 +282,12 @@ impl CallSupervisor {
 
     /// Logs and counts what happened to budgets since the last check.
     fn report_budgets(&self) {
-        let news = self.services.budgets.lock().take_news();
-        for crossed in &news.crossed {
+        let changes = self.services.budgets.lock().take_changes();
+        for crossed in &changes.crossed {
             warn!(self.services.log, "budget usage crossed a threshold"; "budget" => crossed.budget.name(),
                 "percent" => crossed.percent);
         }
-        self.services.metrics.budgets(&news);
+        self.services.metrics.budgets(&changes);
     }
 
     fn count_in(&mut self, call: CallId, line: LineId) {

@@ -25,7 +25,7 @@ use crate::call::expected_transfers::Asker;
 use crate::call::live_board::LiveCall;
 use crate::call::services::CallServices;
 use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
-use crate::durability::persistence::Keep;
+use crate::durability::persistence::WriteRow;
 use crate::erasure::erase_caller::{ErasureReport, NotErased};
 use crate::erasure::services::ErasureServices;
 use crate::limits::provider_capacity::{Capacity, Measure};
@@ -120,7 +120,7 @@ impl EngineHandle {
         }
         let (done, kept) = oneshot::channel();
         let row = RowWrite::WebhookKept(Box::new(webhook));
-        self.services.persistence.do_send(Keep { row, done });
+        self.services.persistence.do_send(WriteRow { row, done });
         let kept = tokio::time::timeout(ANSWER_WITHIN, kept).await;
         kept.ok().and_then(Result::ok).ok_or(Busy::TooSlow)?;
         self.recently_kept.kept(key);

@@ -36,7 +36,7 @@ pub enum EngineRole {
 pub struct Leadership {
     role: watch::Sender<EngineRole>,
     /// When the leader lock was last confirmed, in microseconds since 1970.
-    looked: AtomicI64,
+    confirmed_at: AtomicI64,
 }
 
 impl Leadership {
@@ -58,23 +58,23 @@ impl Leadership {
     }
 
     /// A check confirmed the leader lock.
-    pub fn looked(&self, now: At) {
-        self.looked.store(now.0, Ordering::Relaxed);
+    pub fn lock_confirmed(&self, now: At) {
+        self.confirmed_at.store(now.0, Ordering::Relaxed);
     }
 
     /// The database did not answer a check. If the role was certain until now, it stays certain: no process can take
     /// over
     /// without the database, and a standby that reaches it leaves the lock free for [`LEFT_FREE`] first.
-    pub fn not_answered(&self, now: At) {
-        if self.is_sure(now) {
-            self.looked(now);
+    pub fn lock_unconfirmed(&self, now: At) {
+        if self.is_certain(now) {
+            self.lock_confirmed(now);
         }
     }
 
     /// Whether no other process can have taken over.
     #[must_use]
-    pub fn is_sure(&self, now: At) -> bool {
-        now.since(At(self.looked.load(Ordering::Relaxed))) < LEFT_FREE
+    pub fn is_certain(&self, now: At) -> bool {
+        now.since(At(self.confirmed_at.load(Ordering::Relaxed))) < LEFT_FREE
     }
 
     /// Whether an action that must happen at most once may be done now. A process that was suspended in the middle of
@@ -84,7 +84,7 @@ impl Leadership {
         for _ in 0..CHECKS_MAX {
             match self.now() {
                 EngineRole::Superseded => return false,
-                EngineRole::Acting(_) if self.is_sure(clock::now()) => return true,
+                EngineRole::Acting(_) if self.is_certain(clock::now()) => return true,
                 EngineRole::Unknown | EngineRole::Standby | EngineRole::Acting(_) => {
                     tokio::time::sleep(CHECK_INTERVAL).await;
                 }

@@ -59,7 +59,7 @@ pub struct Durable {
 /// Writes a row that belongs to no event.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Keep {
+pub struct WriteRow {
     /// The row. Writing it twice changes nothing.
     pub row: RowWrite,
     /// Receives a message when it is durable.
@@ -357,10 +357,10 @@ impl Handler<Append> for PersistenceActor {
     }
 }
 
-impl Handler<Keep> for PersistenceActor {
+impl Handler<WriteRow> for PersistenceActor {
     type Result = ();
 
-    fn handle(&mut self, message: Keep, ctx: &mut Context<Self>) {
+    fn handle(&mut self, message: WriteRow, ctx: &mut Context<Self>) {
         let batch = Batch { entries: Vec::new(), rows: vec![message.row] };
         self.append(batch, Some(Acknowledgement::Sender(message.done)), ctx);
     }

@@ -142,7 +142,7 @@ impl PersistenceState {
     pub fn can_keep(&self) -> bool {
         // A process that was suspended and cannot check its lock may be superseded.
         let acts = matches!(self.leadership.now(), EngineRole::Acting(_))
-            && (!self.failing() || self.leadership.is_sure(clock::now()));
+            && (!self.failing() || self.leadership.is_certain(clock::now()));
         // While events wait in the spool, later events must queue behind them.
         let is_direct = !self.failing() && !self.spool.is_in_use();
         acts && self.reached() && self.queued() < QUEUE_MAX && (is_direct || self.spool.has_room())

@@ -157,9 +157,9 @@ impl Recovery {
             // Without the database nobody can take over, so this process continues.
             let still_leads = if is_there { self.still_leads(&mut lock).await } else { None };
             if still_leads == Some(true) {
-                state.leadership().looked(clock::now());
+                state.leadership().lock_confirmed(clock::now());
             } else if still_leads.is_none() {
-                state.leadership().not_answered(clock::now());
+                state.leadership().lock_unconfirmed(clock::now());
             } else if state.leadership().set(EngineRole::Superseded) {
                 error!(log, "another precall has taken over this database");
             }
@@ -281,7 +281,7 @@ impl Recovery {
         let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
         let origin = self.database_origin(database, generation).await;
-        self.services.persistence_state.leadership().looked(clock::now());
+        self.services.persistence_state.leadership().lock_confirmed(clock::now());
         self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
         let now = clock::now();
         let ago =

@@ -17,7 +17,7 @@ use precall_call::{At, CallId, ConversationId};
 
 use self::spent::ConversationUse;
 pub use self::spent::Use;
-pub use self::terms::{Budget, BudgetUse, Crossed};
+pub use self::terms::{Budget, BudgetUse, ThresholdCrossed};
 use crate::caller_key::CallerKey;
 use crate::limits::budgets::sliding_window::SlidingWindow;
 use crate::limits::budgets::thresholds::UsageThreshold;
@@ -42,11 +42,11 @@ pub struct BudgetLimits {
     pub cost_per_day: Option<u64>,
 }
 
-/// Changes since the last [`Budgets::take_news`].
+/// Changes since the last [`Budgets::take_changes`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BudgetNews {
+pub struct BudgetChanges {
     /// Thresholds crossed, in order.
-    pub crossed: Vec<Crossed>,
+    pub crossed: Vec<ThresholdCrossed>,
     /// Refusals by budget.
     pub refused: HashMap<Budget, u64>,
 }
@@ -68,7 +68,7 @@ pub struct Budgets {
     clones_threshold: UsageThreshold,
     minutes_threshold: UsageThreshold,
     cost_threshold: UsageThreshold,
-    news: BudgetNews,
+    changes: BudgetChanges,
     latest: At,
 }
 
@@ -86,7 +86,7 @@ impl Budgets {
             clones_threshold: UsageThreshold::of(Budget::ClonesPerDay),
             minutes_threshold: UsageThreshold::of(Budget::AgentMinutesPerDay),
             cost_threshold: UsageThreshold::of(Budget::CostPerDay),
-            news: BudgetNews::default(),
+            changes: BudgetChanges::default(),
             latest: At(i64::MIN),
         }
     }
@@ -196,7 +196,7 @@ impl Budgets {
     pub fn seeded(&mut self, now: At) {
         self.advance(now);
         self.check_thresholds();
-        self.news = BudgetNews::default();
+        self.changes = BudgetChanges::default();
     }
 
     /// Use of the installation's budgets.
@@ -206,8 +206,8 @@ impl Budgets {
     }
 
     /// Returns the changes since the last call of this function.
-    pub fn take_news(&mut self) -> BudgetNews {
-        std::mem::take(&mut self.news)
+    pub fn take_changes(&mut self) -> BudgetChanges {
+        std::mem::take(&mut self.changes)
     }
 
     fn uses(&self) -> impl Iterator<Item = BudgetUse> + use<> {
@@ -237,7 +237,7 @@ impl Budgets {
     }
 
     fn count_refusal(&mut self, budget: Budget) {
-        let count = self.news.refused.entry(budget).or_insert(0);
+        let count = self.changes.refused.entry(budget).or_insert(0);
         *count = count.saturating_add(1);
     }
 
@@ -260,7 +260,7 @@ impl Budgets {
                 Budget::CostPerDay => &mut self.cost_threshold,
                 Budget::CallerClonesPerDay | Budget::CallerLiveCalls | Budget::CallerCallsPerHour => continue,
             };
-            threshold.check(it, &mut self.news.crossed);
+            threshold.check(it, &mut self.changes.crossed);
         }
     }
 }

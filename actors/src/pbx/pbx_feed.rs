@@ -151,7 +151,8 @@ impl PbxFeed {
                 TokenEvent::Fresh { generation, life } => {
                     state.set_token(TokenState::Held { generation, since: now, life });
                     trouble.resolved("token requests to 3CX succeed again");
-                    debug!(log, "got an access token from 3CX"; "generation" => generation, "life_seconds" => life.as_secs());
+                    debug!(log, "got an access token from 3CX"; "generation" => generation,
+                        "life_seconds" => life.as_secs());
                     fresh.send_replace(generation);
                 }
                 TokenEvent::Failed(error) => {
@@ -204,14 +205,14 @@ impl PbxFeed {
 
     /// Requests the list soon: an event may be lost. What the sequence counts is not documented, so the lists are
     /// limited
-    /// to one per `hints_apart`.
+    /// to one per `hint_interval_min`.
     fn schedule_list(&mut self, now: At, ctx: &mut Context<Self>) {
         if self.list_is_scheduled {
             return;
         }
         let since = self.last_list.map_or(Duration::MAX, |last| now.since(last));
         self.list_is_scheduled = true;
-        ctx.run_later(self.pace.hints_apart.saturating_sub(since), |actor, ctx| {
+        ctx.run_later(self.pace.hint_interval_min.saturating_sub(since), |actor, ctx| {
             actor.list_is_scheduled = false;
             actor.list(ctx);
         });

@@ -22,7 +22,7 @@ use crate::call::call_context::{CallContext, stored_number};
 use crate::call::line::Line;
 use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
-use crate::durability::persistence::Keep;
+use crate::durability::persistence::WriteRow;
 use crate::limits::dial_guard::{Dial, DialDecision};
 use crate::voices::voice_book::LookUpCached;
 
@@ -276,7 +276,7 @@ impl CallSupervisor {
         self.registry.ended_early(&sighting.pbx, &id, now);
         let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
         let (done, kept) = oneshot::channel();
-        self.services.persistence.do_send(Keep { row: RowWrite::EarlyEndKept(end), done });
+        self.services.persistence.do_send(WriteRow { row: RowWrite::EarlyEndKept(end), done });
         actix::spawn(async move {
             let answered = match tokio::time::timeout(ANSWER_WITHIN, kept).await {
                 Ok(Ok(())) => Ok(taken(Outcome::Ended)),

@@ -15,7 +15,7 @@ use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery,
 use crate::admission::contract::{Busy, ReportOutcome};
 use crate::call::projection::{Payload, matched};
 use crate::call::services::CallServices;
-use crate::durability::persistence::Keep;
+use crate::durability::persistence::WriteRow;
 
 /// Most stored reports that can still match a call; older ones stay in the table for operators.
 const UNMATCHED_MAX: usize = 10_000;
@@ -131,7 +131,7 @@ async fn keep(
         body: serde_json::from_str(raw.get()).unwrap_or_default(),
     };
     let (done, kept) = oneshot::channel();
-    services.persistence.do_send(Keep { row: RowWrite::ReportKept(report), done });
+    services.persistence.do_send(WriteRow { row: RowWrite::ReportKept(report), done });
     kept.await.map_err(|_| Busy::CannotKeep)
 }
 

@@ -6,15 +6,15 @@ use super::*;
 fn a_leader_that_checks_often_stays_certain_without_the_database() {
     let leadership = Leadership::default();
     let at = |seconds: i64| At(1_000_000 * (1_700_000_000 + seconds));
-    leadership.looked(at(0));
+    leadership.lock_confirmed(at(0));
     for seconds in [3, 6, 9] {
-        leadership.not_answered(at(seconds));
-        assert!(leadership.is_sure(at(seconds + 3)));
+        leadership.lock_unconfirmed(at(seconds));
+        assert!(leadership.is_certain(at(seconds + 3)));
     }
-    leadership.not_answered(at(14));
-    assert!(!leadership.is_sure(at(14)));
-    leadership.looked(at(15));
-    assert!(leadership.is_sure(at(15)));
+    leadership.lock_unconfirmed(at(14));
+    assert!(!leadership.is_certain(at(14)));
+    leadership.lock_confirmed(at(15));
+    assert!(leadership.is_certain(at(15)));
 }
 
 #[test]
@@ -32,15 +32,15 @@ async fn a_leader_without_a_recent_check_waits_for_the_next_one() {
     let long_ago = || At(clock::now().0 - 5_000_000);
     let leadership = Leadership::default();
     leadership.set(EngineRole::Acting(1));
-    leadership.looked(clock::now());
+    leadership.lock_confirmed(clock::now());
     assert!(leadership.may_act().await);
-    leadership.looked(long_ago());
+    leadership.lock_confirmed(long_ago());
     // `may_act` starts first and waits.
-    let (may, ()) = tokio::join!(leadership.may_act(), async { leadership.looked(clock::now()) });
+    let (may, ()) = tokio::join!(leadership.may_act(), async { leadership.lock_confirmed(clock::now()) });
     assert!(may, "the check came meanwhile");
-    leadership.looked(long_ago());
-    leadership.not_answered(clock::now());
-    assert!(!leadership.is_sure(clock::now()), "a missing answer confirms nothing after a pause");
+    leadership.lock_confirmed(long_ago());
+    leadership.lock_unconfirmed(clock::now());
+    assert!(!leadership.is_certain(clock::now()), "a missing answer confirms nothing after a pause");
     let (may, _) = tokio::join!(leadership.may_act(), async { leadership.set(EngineRole::Superseded) });
     assert!(!may);
 }

@@ -5,7 +5,7 @@ use super::*;
 fn acting(spool_max: Option<u64>) -> PersistenceState {
     let state = PersistenceState::new(spool_max);
     state.leadership.set(EngineRole::Acting(1));
-    state.leadership.looked(clock::now());
+    state.leadership.lock_confirmed(clock::now());
     state.set_reached(1);
     state
 }

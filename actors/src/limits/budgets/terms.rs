@@ -47,7 +47,7 @@ pub struct BudgetUse {
 
 /// The use of a budget reached a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crossed {
+pub struct ThresholdCrossed {
     /// The budget.
     pub budget: Budget,
     /// 50, 80 or 100.

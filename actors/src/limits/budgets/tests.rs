@@ -37,7 +37,7 @@ fn without_limits_everything_is_allowed_and_nothing_is_stored() {
         assert!(call(&mut budgets, n, 1, NOW).is_ok() && clone(&mut budgets, 1, NOW));
         budgets.conversation_over(&id(1), minutes(1_000, 1_000), NOW);
     }
-    assert_eq!((budgets.used(NOW), budgets.take_news()), (Vec::new(), BudgetNews::default()));
+    assert_eq!((budgets.used(NOW), budgets.take_changes()), (Vec::new(), BudgetChanges::default()));
     assert_eq!((budgets.live.len(), budgets.calls.all(), budgets.clones.all()), (0, 0, 0));
     assert_eq!(budgets.spent.all(), Use::default());
 }
@@ -61,8 +61,8 @@ fn the_hour_of_a_caller_slides_and_is_separate_from_other_callers() {
     assert_eq!(call(&mut budgets, 5, 1, NOW.plus(HOUR)), Ok(()));
     assert_eq!(call(&mut budgets, 6, 1, NOW.plus(HOUR)), Err(Budget::CallerCallsPerHour));
     assert_eq!(call(&mut budgets, 7, 1, NOW), Err(Budget::CallerCallsPerHour), "a clock that was set back");
-    assert_eq!(budgets.take_news().refused, HashMap::from([(Budget::CallerCallsPerHour, 3)]));
-    assert_eq!(budgets.take_news(), BudgetNews::default(), "reported once");
+    assert_eq!(budgets.take_changes().refused, HashMap::from([(Budget::CallerCallsPerHour, 3)]));
+    assert_eq!(budgets.take_changes(), BudgetChanges::default(), "reported once");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_clone_counts_when_allowed_and_is_given_back_if_not_made() {
     assert!(clone(&mut budgets, 1, NOW.plus(DAY)), "a day later");
     assert_eq!(budgets.may_call(Some(&caller(1)), NOW.plus(DAY)), Ok(()), "calls are not affected");
     let refused = [(Budget::CallerClonesPerDay, 1), (Budget::ClonesPerDay, 2)];
-    assert_eq!(budgets.take_news().refused, HashMap::from(refused));
+    assert_eq!(budgets.take_changes().refused, HashMap::from(refused));
 }
 
 #[test]
@@ -131,37 +131,37 @@ fn a_conversation_counts_once_with_the_highest_reported_values() {
 fn a_threshold_is_reported_once_until_use_falls_clearly_below_it() {
     let limits = BudgetLimits { clones_per_day: Some(100), ..BudgetLimits::default() };
     let mut budgets = Budgets::new(limits);
-    let told = |budgets: &mut Budgets| {
-        budgets.take_news().crossed.iter().map(|crossed| crossed.percent).collect::<Vec<_>>()
+    let crossed_percents = |budgets: &mut Budgets| {
+        budgets.take_changes().crossed.iter().map(|crossed| crossed.percent).collect::<Vec<_>>()
     };
     for n in 0..49 {
         assert!(clone(&mut budgets, n, NOW));
     }
-    assert_eq!(told(&mut budgets), [] as [u8; 0]);
+    assert_eq!(crossed_percents(&mut budgets), [] as [u8; 0]);
     let give_back = |budgets: &mut Budgets, n| {
         budgets.clone_not_made(&caller(n), NOW);
     };
     clone(&mut budgets, 49, NOW);
     give_back(&mut budgets, 49);
     clone(&mut budgets, 49, NOW);
-    assert_eq!(told(&mut budgets), [50], "small changes around it are one crossing");
+    assert_eq!(crossed_percents(&mut budgets), [50], "small changes around it are one crossing");
     for n in 50..100 {
         assert!(clone(&mut budgets, n, NOW));
     }
     assert!(!clone(&mut budgets, 100, NOW));
-    assert_eq!(told(&mut budgets), [80, 100]);
+    assert_eq!(crossed_percents(&mut budgets), [80, 100]);
     // A day later the use is zero, and the threshold is reported again.
     for n in 0..50 {
         clone(&mut budgets, n, NOW.plus(DAY));
     }
-    assert_eq!(told(&mut budgets), [50]);
+    assert_eq!(crossed_percents(&mut budgets), [50]);
     let mut restarted = Budgets::new(limits);
     for n in 0..85 {
         restarted.seed_clone(caller(n), NOW);
     }
     restarted.seeded(NOW);
     clone(&mut restarted, 85, NOW);
-    assert_eq!(told(&mut restarted), [] as [u8; 0], "reported before the restart");
+    assert_eq!(crossed_percents(&mut restarted), [] as [u8; 0], "reported before the restart");
 }
 
 #[test]

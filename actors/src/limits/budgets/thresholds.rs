@@ -2,7 +2,7 @@
 //!
 //! Pure: no clock, no I/O, no actor.
 
-use crate::limits::budgets::terms::{Budget, BudgetUse, Crossed};
+use crate::limits::budgets::terms::{Budget, BudgetUse, ThresholdCrossed};
 
 const SHARES: [u8; 3] = [50, 80, 100];
 /// A threshold can be reported again when the use is this many percent below it, so that small changes cause no
@@ -23,7 +23,7 @@ impl UsageThreshold {
         Self { budget, reported: 0 }
     }
 
-    pub(crate) fn check(&mut self, it: BudgetUse, crossed: &mut Vec<Crossed>) {
+    pub(crate) fn check(&mut self, it: BudgetUse, crossed: &mut Vec<ThresholdCrossed>) {
         let percent = it.used.saturating_mul(100) / it.limit.max(1);
         let is_free_again = |share: u8| percent.saturating_add(HYSTERESIS) < u64::from(share);
         let lower = |reported: u8| SHARES.into_iter().rev().find(|share| *share < reported).unwrap_or(0);
@@ -33,7 +33,7 @@ impl UsageThreshold {
         for share in SHARES {
             if share > self.reported && percent >= u64::from(share) && crossed.len() < UNREPORTED_MAX {
                 self.reported = share;
-                crossed.push(Crossed { budget: self.budget, percent: share });
+                crossed.push(ThresholdCrossed { budget: self.budget, percent: share });
             }
         }
     }

@@ -38,7 +38,7 @@ pub(crate) async fn run_sockets(
                         () = newer(&mut fresh, open.token_generation) => break true,
                     }
                 };
-                if clock::now().since(opened_at) >= pace.good_after {
+                if clock::now().since(opened_at) >= pace.stable_after {
                     backoff.reset();
                 }
                 if replaced {

@@ -15,11 +15,11 @@ pub struct FeedPace {
     /// First and longest wait before the socket is opened again.
     pub reconnect: (Duration, Duration),
     /// After a connection of this length the next wait is the first one again.
-    pub good_after: Duration,
+    pub stable_after: Duration,
     /// Interval of list requests while the connection works.
     pub reconcile_every: Duration,
     /// Shortest time between list requests for possibly lost events.
-    pub hints_apart: Duration,
+    pub hint_interval_min: Duration,
     /// First and longest wait after a failed list request.
     pub list_retry: (Duration, Duration),
 }
@@ -30,9 +30,9 @@ impl Default for FeedPace {
             socket: SocketTiming::default(),
             keeper: KeeperTiming::default(),
             reconnect: (Duration::from_millis(500), Duration::from_secs(30)),
-            good_after: Duration::from_secs(10),
+            stable_after: Duration::from_secs(10),
             reconcile_every: Duration::from_secs(45),
-            hints_apart: Duration::from_secs(5),
+            hint_interval_min: Duration::from_secs(5),
             list_retry: (Duration::from_millis(500), Duration::from_secs(10)),
         }
     }

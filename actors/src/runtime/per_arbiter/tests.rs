@@ -1,4 +1,4 @@
-//! One value for each thread that asks, and the same one again afterwards.
+//! Tests: each thread has one value, and later uses return the same one.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use std::sync::Arc;
