@@ -95,7 +95,7 @@ pub struct UseLines {
 /// State recovered from before the start. Admission begins when it arrives.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Loaded {
+pub struct RecoveredState {
     /// Calls of the last 35 minutes.
     pub registry: CallRegistry,
     /// The dial guard, with the numbers dialled within the last day.
@@ -196,7 +196,7 @@ pub struct CallSupervisor {
 }
 
 impl CallSupervisor {
-    /// Admits nothing before [`Loaded`].
+    /// Admits nothing before [`RecoveredState`].
     #[must_use]
     pub fn new(
         services: Arc<CallServices>,
@@ -395,10 +395,10 @@ impl Handler<VoiceRevoked> for CallSupervisor {
     }
 }
 
-impl Handler<Loaded> for CallSupervisor {
+impl Handler<RecoveredState> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, loaded: Loaded, ctx: &mut Context<Self>) {
+    fn handle(&mut self, loaded: RecoveredState, ctx: &mut Context<Self>) {
         self.registry = loaded.registry;
         self.guard = loaded.guard;
         self.unmatched = loaded.unmatched;

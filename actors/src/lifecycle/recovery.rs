@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use super::housekeeping::{Retention, run_maintenance};
 use crate::admission::call_registry::{CallLiveness, CallRegistry, REMEMBERED, Sighting};
-use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
+use crate::admission::call_supervisor::{CallSupervisor, RecoveredState, UseLines};
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
@@ -326,7 +326,7 @@ impl Recovery {
         // The budgets are still empty: no call was taken until now.
         *self.services.budgets.lock() = budgets;
         let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
-        supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
+        supervisor.do_send(RecoveredState { registry, guard, unreleased, unmatched, generation });
         generation::last_position(&**client).await
     }
 

@@ -51,12 +51,12 @@ pub enum LegInput {
         found: FetchResult,
     },
     /// The list of all legs was requested.
-    ListAsked {
+    ListRequested {
         /// Number of the list.
         list: u64,
     },
     /// The list arrived, or the request failed.
-    ListCame {
+    ListReceived {
         /// Number of the list.
         list: u64,
         /// Legs of all DNs; none if the request failed.
@@ -148,11 +148,11 @@ impl LegBook {
             LegInput::Fetched { participant, generation, found } => {
                 self.fetched(participant, generation, found, now, &mut outputs);
             }
-            LegInput::ListAsked { list } => {
+            LegInput::ListRequested { list } => {
                 let held = (!self.synced).then(Vec::new);
                 self.comparing = Some(Comparison { list, tick: self.tick, held, overflowed: false });
             }
-            LegInput::ListCame { list, legs } => self.list_came(list, legs, now, &mut outputs),
+            LegInput::ListReceived { list, legs } => self.list_received(list, legs, now, &mut outputs),
         }
         outputs
     }
@@ -213,7 +213,7 @@ impl LegBook {
             return;
         }
         // An Upsert after the Remove is late.
-        if self.tombstones.holds(participant, at) || !self.make_room(participant) {
+        if self.tombstones.holds(participant, at) || !self.try_follow(participant) {
             return;
         }
         match change {
@@ -222,7 +222,7 @@ impl LegBook {
                     // The answer to a running request would be older than this event.
                     leg.fetch = Fetch::Idle;
                 }
-                self.learn(participant, *seen, at, outputs);
+                self.update_leg(participant, *seen, at, outputs);
             }
             LegChange::Upsert { now: None, .. } => self.request(participant, at, outputs),
             LegChange::Keys { keys, .. } => self.keys(participant, &keys, at, outputs),
@@ -273,7 +273,7 @@ impl LegBook {
         };
         leg.fetch = Fetch::Idle;
         match found {
-            FetchResult::Present(seen) => self.learn(participant, *seen, at, outputs),
+            FetchResult::Present(seen) => self.update_leg(participant, *seen, at, outputs),
             FetchResult::Gone if leg.known.is_some() => {
                 self.tombstones.add(participant, now);
                 self.remove(participant, at, outputs);
@@ -297,7 +297,13 @@ impl LegBook {
     }
 
     /// Updates a leg and reports what changed.
-    fn learn(&mut self, participant: ParticipantId, seen: Participant, at: At, outputs: &mut Vec<LegOutput>) {
+    fn update_leg(
+        &mut self,
+        participant: ParticipantId,
+        seen: Participant,
+        at: At,
+        outputs: &mut Vec<LegOutput>,
+    ) {
         let address = self.address(participant);
         let Some(leg) = self.legs.get_mut(&participant) else { return };
         let mut seen = Participant { leg: address.clone(), ..seen };
@@ -336,7 +342,7 @@ impl LegBook {
     }
 
     /// Whether the leg is followed. Starts to follow a new leg if there is room.
-    fn make_room(&mut self, participant: ParticipantId) -> bool {
+    fn try_follow(&mut self, participant: ParticipantId) -> bool {
         if self.legs.contains_key(&participant) {
             return true;
         }

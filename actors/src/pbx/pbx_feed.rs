@@ -228,7 +228,7 @@ impl PbxFeed {
         self.listing = Some(list);
         let now = clock::now();
         self.last_list = Some(now);
-        self.handle_input(LegInput::ListAsked { list }, now, ctx);
+        self.handle_input(LegInput::ListRequested { list }, now, ctx);
         let (client, settings) = (self.client.clone(), Arc::clone(&self.settings));
         let listed = async move { own_legs(&client, &settings).await };
         ctx.spawn(listed.into_actor(self).map(move |legs, actor, ctx| actor.listed(list, legs, ctx)));
@@ -245,14 +245,14 @@ impl PbxFeed {
                 self.list_retry.reset();
                 self.trouble.resolved("3CX answers again");
                 self.state.set_synced(now);
-                self.handle_input(LegInput::ListCame { list, legs: Some(legs) }, now, ctx);
+                self.handle_input(LegInput::ListReceived { list, legs: Some(legs) }, now, ctx);
             }
             Err(error) => {
                 self.state.count_failed_resync();
                 if let Some(words) = error.describe(&self.settings) {
                     self.trouble.report(now, &words);
                 }
-                self.handle_input(LegInput::ListCame { list, legs: None }, now, ctx);
+                self.handle_input(LegInput::ListReceived { list, legs: None }, now, ctx);
                 ctx.run_later(self.list_retry.wait(), |actor, ctx| actor.list(ctx));
             }
         }

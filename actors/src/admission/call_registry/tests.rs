@@ -1,5 +1,5 @@
 //! Tests of call registry.
-#![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
+#![allow(clippy::unwrap_used)] // A failing test may panic.
 
 use super::*;
 

@@ -175,8 +175,8 @@ impl CallSupervisor {
         line: &Line,
         now: At,
     ) -> Result<(), Admission> {
-        let within = self.services.budgets.lock().may_call(caller_key(caller, line).as_ref(), now);
-        within.map_err(|budget| {
+        let decision = self.services.budgets.lock().may_call(caller_key(caller, line).as_ref(), now);
+        decision.map_err(|budget| {
             info!(self.services.log, "a budget refused a call"; "call" => %call, "caller" => ?caller,
                 "budget" => budget.name());
             Admission::Refused(Cause::Budget)
@@ -194,8 +194,8 @@ impl CallSupervisor {
     ) {
         let book = self.services.voice_book.clone();
         actix::spawn(async move {
-            let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
-            if !matches!(kept, Ok(Ok(()))) {
+            let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;
+            if !matches!(written, Ok(Ok(()))) {
                 let _ = answer.send(Err(Busy::TooSlow));
                 return;
             }
@@ -275,10 +275,10 @@ impl CallSupervisor {
         info!(self.services.log, "stored the end of an unknown call"; "threecx_call_id" => &id);
         self.registry.ended_early(&sighting.pbx, &id, now);
         let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
-        let (done, kept) = oneshot::channel();
+        let (done, written) = oneshot::channel();
         self.services.persistence.do_send(WriteRow { row: RowWrite::EarlyEndKept(end), done });
         actix::spawn(async move {
-            let answered = match tokio::time::timeout(ANSWER_WITHIN, kept).await {
+            let answered = match tokio::time::timeout(ANSWER_WITHIN, written).await {
                 Ok(Ok(())) => Ok(taken(Outcome::Ended)),
                 Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
             };
@@ -322,8 +322,8 @@ impl Handler<HandleOperatorRequest> for CallSupervisor {
         let event = Event::OperatorAsked(request);
         self.deliver(call, Delivery::awaited(event, Payload::None, done), ctx);
         actix::spawn(async move {
-            let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
-            let answered = if matches!(kept, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };
+            let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;
+            let answered = if matches!(written, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };
             let _ = answer.send(answered);
         });
     }

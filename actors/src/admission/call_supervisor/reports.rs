@@ -23,7 +23,7 @@ const UNMATCHED_MAX: usize = 10_000;
 /// A report was stored because no call has its conversation yet.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct KeptUnmatched(ConversationId);
+pub struct UnmatchedReportStored(ConversationId);
 
 impl CallSupervisor {
     fn handle_report(&mut self, message: HandleReport, ctx: &mut Context<Self>) {
@@ -54,13 +54,13 @@ impl CallSupervisor {
     }
 
     /// Delivers the stored reports of this conversation to its call.
-    fn match_kept_reports(&mut self, call: CallId, conversation: ConversationId, ctx: &mut Context<Self>) {
+    fn match_stored_reports(&mut self, call: CallId, conversation: ConversationId, ctx: &mut Context<Self>) {
         if !self.unmatched.remove(&conversation) {
             return;
         }
         let (services, supervisor) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let bodies = kept_bodies(&services, &conversation).await;
+            let bodies = stored_bodies(&services, &conversation).await;
             let bodies = bodies.unwrap_or_else(|error| {
                 warn!(services.log, "could not read stored reports"; "error" => %error);
                 Vec::new()
@@ -106,8 +106,8 @@ async fn route(
         }
         // No such call here: the report may be another installation's, or too early.
     }
-    keep(services, &report, raw).await?;
-    supervisor.do_send(KeptUnmatched(report.conversation));
+    store_report(services, &report, raw).await?;
+    supervisor.do_send(UnmatchedReportStored(report.conversation));
     Ok(ReportOutcome::Kept)
 }
 
@@ -119,7 +119,7 @@ async fn stored_call(
     due_conversations::call_of(&**client, conversation).await
 }
 
-async fn keep(
+async fn store_report(
     services: &CallServices,
     report: &ConversationReport,
     raw: &serde_json::value::RawValue,
@@ -130,12 +130,12 @@ async fn keep(
         event_timestamp: report.event_timestamp.unwrap_or(At(0)).0,
         body: serde_json::from_str(raw.get()).unwrap_or_default(),
     };
-    let (done, kept) = oneshot::channel();
+    let (done, written) = oneshot::channel();
     services.persistence.do_send(WriteRow { row: RowWrite::ReportKept(report), done });
-    kept.await.map_err(|_| Busy::CannotKeep)
+    written.await.map_err(|_| Busy::CannotKeep)
 }
 
-async fn kept_bodies(
+async fn stored_bodies(
     services: &CallServices,
     conversation: &ConversationId,
 ) -> Result<Vec<serde_json::Value>, StoreError> {
@@ -170,20 +170,24 @@ impl Handler<ConversationKnown> for CallSupervisor {
     fn handle(&mut self, message: ConversationKnown, ctx: &mut Context<Self>) {
         let ConversationKnown { call, conversation } = message;
         self.conversations.insert(conversation.clone(), call);
-        self.match_kept_reports(call, conversation, ctx);
+        self.match_stored_reports(call, conversation, ctx);
     }
 }
 
-impl Handler<KeptUnmatched> for CallSupervisor {
+impl Handler<UnmatchedReportStored> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, KeptUnmatched(conversation): KeptUnmatched, ctx: &mut Context<Self>) {
+    fn handle(
+        &mut self,
+        UnmatchedReportStored(conversation): UnmatchedReportStored,
+        ctx: &mut Context<Self>,
+    ) {
         if self.unmatched.len() < UNMATCHED_MAX {
             self.unmatched.insert(conversation.clone());
         }
         // The conversation may have become known while the report was being stored.
         if let Some(call) = self.conversations.get(&conversation).copied() {
-            self.match_kept_reports(call, conversation, ctx);
+            self.match_stored_reports(call, conversation, ctx);
         }
     }
 }

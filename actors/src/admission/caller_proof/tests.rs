@@ -1,5 +1,5 @@
 //! Tests of caller proof.
-#![allow(clippy::unwrap_used)] // A failed test is a failed test.
+#![allow(clippy::unwrap_used)] // A failing test may panic.
 
 use precall_base::phone_number::CallerNumber;
 use precall_call::Proof;

@@ -1,5 +1,5 @@
 //! Tests of batcher.
-#![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
+#![allow(clippy::unwrap_used)] // A failing test may panic.
 
 use precall_call::At;
 use precall_store::events::rows::{Entry, Stream};

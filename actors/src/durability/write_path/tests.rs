@@ -1,5 +1,5 @@
 //! Tests of write path.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failing test may panic")]
 
 use precall_store::events::rows::{RowWrite, TranscriptDue};
 

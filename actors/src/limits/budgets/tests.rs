@@ -1,5 +1,5 @@
 //! Tests of budgets with their own clock.
-#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use super::*;
 use crate::limits::budgets::sliding_window::ENTRIES_MAX;

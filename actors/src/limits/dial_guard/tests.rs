@@ -1,5 +1,5 @@
 //! Tests of the dial guard: a table of numbers and decisions, and the limits.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failing test may panic.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Tests of metrics: what each event counts, and that every metric has a unit and a help text.
-#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ pub(crate) struct Comparison {
 }
 
 impl LegBook {
-    pub(crate) fn list_came(
+    pub(crate) fn list_received(
         &mut self,
         list: u64,
         legs: Option<Vec<Participant>>,
@@ -54,10 +54,10 @@ impl LegBook {
                 continue;
             }
             let is_newer = self.legs.get(&participant).is_some_and(|leg| leg.tick > requested);
-            if is_newer || self.tombstones.holds(participant, now) || !self.make_room(participant) {
+            if is_newer || self.tombstones.holds(participant, now) || !self.try_follow(participant) {
                 continue;
             }
-            self.learn(participant, seen, now, outputs);
+            self.update_leg(participant, seen, now, outputs);
         }
         let is_missing = |(id, leg): &(&ParticipantId, &Leg)| {
             !present.contains(id) && leg.known.is_some() && leg.tick <= requested

@@ -1,5 +1,5 @@
 //! Tests of the leg book with everything that a PBX was seen to do, and more.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failing test may panic.
 
 use std::collections::BTreeMap;
 
@@ -82,13 +82,13 @@ impl Fixture {
     fn ask_list(&mut self) -> u64 {
         self.lists += 1;
         let list = self.lists;
-        assert!(self.give(LegInput::ListAsked { list }).is_empty());
+        assert!(self.give(LegInput::ListRequested { list }).is_empty());
         list
     }
 
     fn list(&mut self, legs: Vec<Participant>) -> Vec<String> {
         let list = self.ask_list();
-        self.give(LegInput::ListCame { list, legs: Some(legs) })
+        self.give(LegInput::ListReceived { list, legs: Some(legs) })
     }
 
     /// With one known and connected leg.
@@ -208,7 +208,7 @@ fn pitfall_10_after_a_lost_connection_events_wait_for_the_list() {
     assert_eq!(fixture.found(6, 3, leg(6, "Connected", "0199")), NOTHING, "answer of the old connection");
     let legs = Some(vec![leg(6, "Connected", "0172"), leg(7, "Connected", "0173")]);
     let expected = ["seen 7 Connected 0173", "gone 5", "synced [6, 7]", "fetch 8 4", "fetch 7 5", "gone 6"];
-    assert_eq!(fixture.give(LegInput::ListCame { list, legs }), expected);
+    assert_eq!(fixture.give(LegInput::ListReceived { list, legs }), expected);
     assert_eq!(fixture.found(8, 4, leg(8, "Ringing", "0174")), ["seen 8 Ringing 0174"]);
     assert_eq!(fixture.found(7, 5, leg(7, "Connected", "0173")), NOTHING);
 }
@@ -219,7 +219,7 @@ fn pitfall_10_a_failed_list_ends_no_leg_and_releases_the_waiting_events() {
     fixture.give(LegInput::Opened);
     let list = fixture.ask_list();
     assert_eq!(fixture.upsert(6), NOTHING);
-    assert_eq!(fixture.give(LegInput::ListCame { list, legs: None }), ["fetch 6 2"]);
+    assert_eq!(fixture.give(LegInput::ListReceived { list, legs: None }), ["fetch 6 2"]);
     assert_eq!(fixture.upsert(7), ["fetch 7 3"]);
     assert_eq!(fixture.book.legs(), 3);
     // A list of an older connection is ignored.
@@ -227,7 +227,7 @@ fn pitfall_10_a_failed_list_ends_no_leg_and_releases_the_waiting_events() {
     let old = fixture.ask_list();
     fixture.give(LegInput::Opened);
     fixture.ask_list();
-    assert_eq!(fixture.give(LegInput::ListCame { list: old, legs: Some(vec![]) }), NOTHING);
+    assert_eq!(fixture.give(LegInput::ListReceived { list: old, legs: Some(vec![]) }), NOTHING);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn pitfall_10_a_reconcile_repairs_missed_events_and_delays_no_event() {
     assert_eq!(fixture.remove(5), ["gone 5"]);
     assert_eq!(fixture.upsert(8), ["fetch 8 3"]);
     let legs = Some(vec![leg(5, "Connected", "0171"), leg(7, "Ringing", "0173")]);
-    assert_eq!(fixture.give(LegInput::ListCame { list, legs }), ["seen 7 Ringing 0173", "synced [6, 7]"]);
+    assert_eq!(fixture.give(LegInput::ListReceived { list, legs }), ["seen 7 Ringing 0173", "synced [6, 7]"]);
     assert_eq!(fixture.found(8, 3, leg(8, "Ringing", "0174")), ["seen 8 Ringing 0174"]);
     assert_eq!(
         fixture.list(vec![leg(7, "Connected", "0173")]),
@@ -376,7 +376,7 @@ enum Step {
     Opened,
     List(Vec<u64>),
     AskList,
-    ListCame(Vec<u64>),
+    ListReceived(Vec<u64>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -389,7 +389,7 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::strategy::Just(Step::Opened),
         ids().prop_map(Step::List),
         proptest::strategy::Just(Step::AskList),
-        ids().prop_map(Step::ListCame),
+        ids().prop_map(Step::ListReceived),
     ]
 }
 
@@ -422,14 +422,14 @@ proptest! {
                 Step::Opened => LegInput::Opened,
                 Step::List(_) | Step::AskList => {
                     list += 1;
-                    LegInput::ListAsked { list: list + 1000 }
+                    LegInput::ListRequested { list: list + 1000 }
                 }
-                Step::ListCame(ref ids) => LegInput::ListCame { list: list + 1000, legs: Some(some(ids)) },
+                Step::ListReceived(ref ids) => LegInput::ListReceived { list: list + 1000, legs: Some(some(ids)) },
             };
             let mut outputs = fixture.book.handle(input, At(fixture.now));
             if let Step::List(ids) = step {
                 outputs.extend(fixture.book.handle(
-                    LegInput::ListCame { list: list + 1000, legs: Some(some(&ids)) }, At(fixture.now)));
+                    LegInput::ListReceived { list: list + 1000, legs: Some(some(&ids)) }, At(fixture.now)));
             }
             if is_opened {
                 asked.clear();

@@ -1,5 +1,5 @@
 //! Tests of the feed with a PBX that loses connections, stalls, restarts and refuses.
-#![allow(clippy::unwrap_used, clippy::panic)] // A failed test is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic)] // A failing test may panic.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};

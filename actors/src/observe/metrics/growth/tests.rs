@@ -1,5 +1,5 @@
 //! Tests of growth.
-#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use super::*;
 
