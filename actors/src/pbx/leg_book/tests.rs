@@ -180,8 +180,9 @@ fn a_change_carries_the_time_of_its_frame() {
     let frame = At(fixture.now);
     fixture.now += 3_000_000;
     let (participant, found) = (ParticipantId(5), FetchResult::Present(Box::new(leg(5, "Ringing", ""))));
-    let told = fixture.book.handle(LegInput::Fetched { participant, generation: 1, found }, At(fixture.now));
-    assert!(matches!(&told[..], [LegOutput::Changed { at, .. }] if *at == frame), "{told:?}");
+    let outputs =
+        fixture.book.handle(LegInput::Fetched { participant, generation: 1, found }, At(fixture.now));
+    assert!(matches!(&outputs[..], [LegOutput::Changed { at, .. }] if *at == frame), "{outputs:?}");
 }
 
 #[test]
@@ -400,7 +401,7 @@ proptest! {
     #[test]
     fn reports_are_consistent_for_every_order_of_inputs(steps in prop::collection::vec(step(), 0..60)) {
         let mut fixture = Fixture::open();
-        let mut told: BTreeMap<u64, ParticipantStatus> = BTreeMap::new();
+        let mut reported: BTreeMap<u64, ParticipantStatus> = BTreeMap::new();
         let mut asked: BTreeMap<u64, u64> = BTreeMap::new();
         let status = |up: bool| if up { "Connected" } else { "Ringing" };
         let mut list = 0;
@@ -442,16 +443,16 @@ proptest! {
                     }
                     LegOutput::Changed { leg, what, .. } => match *what {
                         PbxLegChange::Seen(seen) => {
-                            let before = told.insert(leg.participant.0, seen.status.clone());
+                            let before = reported.insert(leg.participant.0, seen.status.clone());
                             let fell = before == Some(ParticipantStatus::Connected) && !seen.is_connected();
                             prop_assert_eq!(fell, false);
                         }
-                        PbxLegChange::Gone => prop_assert_eq!(told.remove(&leg.participant.0).is_some(), true),
+                        PbxLegChange::Gone => prop_assert_eq!(reported.remove(&leg.participant.0).is_some(), true),
                         PbxLegChange::Keys(_) => {}
                     },
                     LegOutput::Synced(legs) => {
                         let known: Vec<u64> = legs.iter().map(|leg| leg.participant.0).collect();
-                        prop_assert_eq!(known, told.keys().copied().collect::<Vec<_>>());
+                        prop_assert_eq!(known, reported.keys().copied().collect::<Vec<_>>());
                     }
                     LegOutput::Resync => {}
                 }
