@@ -2,7 +2,7 @@
 //! Pure: no clock, no I/O, no actor.
 
 /// The account of all lines: precall has no account management yet.
-pub const DEFAULT_ACCOUNT: &str = "default";
+pub(crate) const DEFAULT_ACCOUNT: &str = "default";
 
 /// A caller of an account. The same number in two accounts is two callers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,7 +16,7 @@ pub struct CallerKey {
 impl CallerKey {
     /// The key of a caller in [`DEFAULT_ACCOUNT`].
     #[must_use]
-    pub fn of_default_account(caller: &str) -> Self {
+    pub(crate) fn of_default_account(caller: &str) -> Self {
         Self { account: DEFAULT_ACCOUNT.to_owned(), caller: caller.to_owned() }
     }
 }

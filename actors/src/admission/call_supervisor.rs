@@ -41,7 +41,7 @@ pub type Answer<T> = oneshot::Sender<Result<T, Busy>>;
 /// Handles an `IncomingCall` webhook.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct HandleIncomingCall {
+pub(crate) struct HandleIncomingCall {
     /// The content of the webhook.
     pub call: IncomingCall,
     /// Receives the result.
@@ -51,7 +51,7 @@ pub struct HandleIncomingCall {
 /// Handles a `CallEnded` or `CallStateChanged` webhook.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct HandlePbxNotice {
+pub(crate) struct HandlePbxNotice {
     /// The content of the webhook.
     pub notice: PbxNotice,
     /// Receives the result.
@@ -61,7 +61,7 @@ pub struct HandlePbxNotice {
 /// Handles a report of the provider.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct HandleReport {
+pub(crate) struct HandleReport {
     /// The report.
     pub report: Box<ConversationReport>,
     /// The body, stored while the call of the conversation is unknown.
@@ -73,7 +73,7 @@ pub struct HandleReport {
 /// Handles an operator's request.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct HandleOperatorRequest {
+pub(crate) struct HandleOperatorRequest {
     /// The call.
     pub call: CallId,
     /// The request.
@@ -85,7 +85,7 @@ pub struct HandleOperatorRequest {
 /// Replaces the lines: at the start and on SIGHUP.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct UseLines {
+pub(crate) struct UseLines {
     /// All lines.
     pub lines: Lines,
     /// The dial guard's rules for these lines.
@@ -95,7 +95,7 @@ pub struct UseLines {
 /// State recovered from before the start. Admission begins when it arrives.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct RecoveredState {
+pub(crate) struct RecoveredState {
     /// Calls of the last 35 minutes.
     pub registry: CallRegistry,
     /// The dial guard, with the numbers dialled within the last day.
@@ -426,7 +426,7 @@ impl Handler<Drain> for CallSupervisor {
 /// Returns the number of running call actors.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "usize")]
-pub struct CountLive;
+pub(crate) struct CountLive;
 
 impl Handler<CountLive> for CallSupervisor {
     type Result = usize;

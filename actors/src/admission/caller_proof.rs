@@ -17,7 +17,7 @@ const TRUNK: &str = "Wexternalline";
 /// Whether the leg proves the number of its call's caller. `shown` is the number that the leg shows now: the other
 /// side of a leg can change while the call keeps its first caller.
 #[must_use]
-pub fn leg_proof(
+pub(crate) fn leg_proof(
     leg: &Participant,
     shown: &CallerNumber,
     caller: &CallerNumber,
@@ -44,7 +44,7 @@ pub fn leg_proof(
 /// The proof for a call back: the PBX rings the extension itself. A public number proves nothing, because calls can
 /// be diverted.
 #[must_use]
-pub fn callback_proof(caller: &CallerNumber) -> Proof {
+pub(crate) fn callback_proof(caller: &CallerNumber) -> Proof {
     match caller {
         CallerNumber::Internal(_) => Proof::Given,
         CallerNumber::Public(_) | CallerNumber::Withheld | CallerNumber::Unreadable => Proof::None,

@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// State of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LegState {
+pub(crate) enum LegState {
     /// Not answered.
     Ringing,
     /// Answered.
@@ -23,7 +23,7 @@ pub enum LegState {
 
 /// A change of the leg that a call uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallLegEvent {
+pub(crate) enum CallLegEvent {
     /// The leg rings.
     Ringing(CallId, LegAddress),
     /// The leg is connected.
@@ -42,7 +42,7 @@ struct CallLegs {
 
 /// The legs of live calls.
 #[derive(Debug, Default)]
-pub struct LegOwners {
+pub(crate) struct LegOwners {
     call_of: HashMap<LegAddress, CallId>,
     calls: HashMap<CallId, CallLegs>,
     /// Legs whose call is over or was refused. Until they are gone, their events start no new call.
@@ -58,7 +58,7 @@ impl LegOwners {
 
     /// Whether the leg's call is over or was refused while the leg still exists.
     #[must_use]
-    pub fn is_left_over(&self, leg: &LegAddress) -> bool {
+    pub(crate) fn is_left_over(&self, leg: &LegAddress) -> bool {
         self.left_over.contains(leg)
     }
 
@@ -70,7 +70,7 @@ impl LegOwners {
 
     /// Whether a new leg may belong to this call: the call never had a leg, has one, or lost it within `GRACE`.
     #[must_use]
-    pub fn may_join(&self, call: CallId, now: At) -> bool {
+    pub(crate) fn may_join(&self, call: CallId, now: At) -> bool {
         let gone_at = self.calls.get(&call).and_then(|call_legs| call_legs.gone_at);
         gone_at.is_none_or(|gone_at| now.since(gone_at) <= GRACE)
     }
@@ -117,7 +117,7 @@ impl LegOwners {
     }
 
     /// The leg has no call. Until it is gone, its events start no new call.
-    pub fn mark_left_over(&mut self, leg: &LegAddress) {
+    pub(crate) fn mark_left_over(&mut self, leg: &LegAddress) {
         self.left_over.insert(leg.clone());
     }
 

@@ -9,7 +9,7 @@ use precall_store::events::rows::Batch;
 /// Most entries of one flush; more wait for the next one.
 const BATCH_MAX: usize = 1_000;
 /// Most waiting entries before admission refuses calls. Live calls may exceed it: they have their own limits.
-pub const QUEUE_MAX: usize = 20_000;
+pub(crate) const QUEUE_MAX: usize = 20_000;
 
 /// Entries and rows that are acknowledged together.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Unit<A> {
 
 /// Queue of units for PostgreSQL, in order of arrival.
 #[derive(Debug)]
-pub struct Batcher<A> {
+pub(crate) struct Batcher<A> {
     waiting: VecDeque<Unit<A>>,
     in_flight: Vec<A>,
     flushing: bool,

@@ -58,14 +58,14 @@ impl Leadership {
     }
 
     /// A check confirmed the leader lock.
-    pub fn lock_confirmed(&self, now: At) {
+    pub(crate) fn lock_confirmed(&self, now: At) {
         self.confirmed_at.store(now.0, Ordering::Relaxed);
     }
 
     /// The database did not answer a check. If the role was certain until now, it stays certain: no process can take
     /// over
     /// without the database, and a standby that reaches it leaves the lock free for [`LEFT_FREE`] first.
-    pub fn lock_unconfirmed(&self, now: At) {
+    pub(crate) fn lock_unconfirmed(&self, now: At) {
         if self.is_certain(now) {
             self.lock_confirmed(now);
         }
@@ -80,7 +80,7 @@ impl Leadership {
     /// Whether an action that must happen at most once may be done now. A process that was suspended in the middle of
     /// its
     /// work first checks that it is still the leader: another process may have taken over the action.
-    pub async fn may_act(&self) -> bool {
+    pub(crate) async fn may_act(&self) -> bool {
         for _ in 0..CHECKS_MAX {
             match self.now() {
                 EngineRole::Superseded => return false,

@@ -59,7 +59,7 @@ pub struct Durable {
 /// Writes a row that belongs to no event.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct WriteRow {
+pub(crate) struct WriteRow {
     /// The row. Writing it twice changes nothing.
     pub row: RowWrite,
     /// Receives a message when it is durable.
@@ -369,7 +369,7 @@ impl Handler<WriteRow> for PersistenceActor {
 /// Asks whether everything appended is durable.
 #[derive(Message)]
 #[rtype(result = "bool")]
-pub struct IsIdle;
+pub(crate) struct IsIdle;
 
 impl Handler<IsIdle> for PersistenceActor {
     type Result = bool;

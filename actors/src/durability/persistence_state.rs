@@ -65,7 +65,7 @@ impl SpoolState {
 
     /// Whether events may wait in it: then logs in the database may be incomplete.
     #[must_use]
-    pub fn is_in_use(&self) -> bool {
+    pub(crate) fn is_in_use(&self) -> bool {
         self.is_in_use.load(Ordering::Relaxed)
     }
 
@@ -133,7 +133,7 @@ impl PersistenceState {
     /// and
     /// spool is reserved for live calls and reports.
     #[must_use]
-    pub fn can_keep_call(&self) -> bool {
+    pub(crate) fn can_keep_call(&self) -> bool {
         self.can_keep() && self.queued() < QUEUE_MAX / 8 * 7 && self.spool.health() != SpoolHealth::Full
     }
 
@@ -191,7 +191,7 @@ impl PersistenceState {
     }
 
     /// Records the first contact, after migrations; `position` is the last event position.
-    pub fn set_reached(&self, position: i64) {
+    pub(crate) fn set_reached(&self, position: i64) {
         self.set_position(Some(position));
         self.check_failing.store(false, Ordering::Relaxed);
         self.reached.store(true, Ordering::Relaxed);
@@ -203,7 +203,7 @@ impl PersistenceState {
     }
 
     /// Records an unanswered check outside of writes. Returns whether the state changed.
-    pub fn not_answered(&self) -> bool {
+    pub(crate) fn not_answered(&self) -> bool {
         !self.check_failing.swap(true, Ordering::Relaxed)
     }
 

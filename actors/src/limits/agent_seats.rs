@@ -12,7 +12,7 @@ use precall_call::CallId;
 use tokio::sync::Notify;
 
 /// A call waits at most this long for a free seat.
-pub const SEAT_WITHIN: Duration = Duration::from_secs(3);
+pub(crate) const SEAT_WITHIN: Duration = Duration::from_secs(3);
 
 /// The seats that are taken. At most one entry per live call.
 #[derive(Debug)]

@@ -103,7 +103,7 @@ impl Budgets {
     ///
     /// # Errors
     /// The exhausted budget.
-    pub fn may_call(&mut self, caller: Option<&CallerKey>, now: At) -> Result<(), Budget> {
+    pub(crate) fn may_call(&mut self, caller: Option<&CallerKey>, now: At) -> Result<(), Budget> {
         self.advance(now);
         let refused = self.used_up(caller);
         if let Some(budget) = refused {
@@ -113,7 +113,7 @@ impl Budgets {
     }
 
     /// Counts an admitted call. It is live until [`Self::call_over`].
-    pub fn call_began(&mut self, call: CallId, caller: Option<&CallerKey>, now: At) {
+    pub(crate) fn call_began(&mut self, call: CallId, caller: Option<&CallerKey>, now: At) {
         let now = self.advance(now);
         if let Some(caller) = caller {
             self.seed_call(caller, now);
@@ -132,7 +132,7 @@ impl Budgets {
     }
 
     /// Whether this caller's voice may be cloned. Counts the clone if so.
-    pub fn may_clone(&mut self, caller: &CallerKey, now: At) -> bool {
+    pub(crate) fn may_clone(&mut self, caller: &CallerKey, now: At) -> bool {
         let now = self.advance(now);
         let refused = if reached(self.clones.of(caller), self.limits.caller_clones_per_day) {
             Some(Budget::CallerClonesPerDay)
@@ -151,7 +151,7 @@ impl Budgets {
     }
 
     /// Gives back an allowed clone for which nothing was uploaded.
-    pub fn clone_not_made(&mut self, caller: &CallerKey, now: At) {
+    pub(crate) fn clone_not_made(&mut self, caller: &CallerKey, now: At) {
         self.advance(now);
         self.clones.give_back(caller);
     }
@@ -164,14 +164,14 @@ impl Budgets {
     }
 
     /// Adds a call from before the restart.
-    pub fn seed_call(&mut self, caller: &CallerKey, at: At) {
+    pub(crate) fn seed_call(&mut self, caller: &CallerKey, at: At) {
         if self.limits.caller_calls_per_hour.is_some() {
             self.calls.add(caller.clone(), at);
         }
     }
 
     /// Adds a call from before the restart that is still live.
-    pub fn seed_live(&mut self, call: CallId, caller: &CallerKey) {
+    pub(crate) fn seed_live(&mut self, call: CallId, caller: &CallerKey) {
         if self.limits.caller_live_calls.is_some() && self.live.insert(call, caller.clone()).is_none() {
             let count = self.live_of.entry(caller.clone()).or_insert(0);
             *count = count.saturating_add(1);
@@ -179,21 +179,21 @@ impl Budgets {
     }
 
     /// Adds a clone from before the restart.
-    pub fn seed_clone(&mut self, caller: CallerKey, at: At) {
+    pub(crate) fn seed_clone(&mut self, caller: CallerKey, at: At) {
         if self.limits.caller_clones_per_day.is_some() || self.limits.clones_per_day.is_some() {
             self.clones.add(caller, at);
         }
     }
 
     /// Adds a conversation reported before the restart.
-    pub fn seed_conversation(&mut self, conversation: &ConversationId, took: Use, at: At) {
+    pub(crate) fn seed_conversation(&mut self, conversation: &ConversationId, took: Use, at: At) {
         if self.limits.agent_minutes_per_day.is_some() || self.limits.cost_per_day.is_some() {
             self.spent.add(conversation, took, at);
         }
     }
 
     /// Ends the seeding: thresholds crossed before the restart are not reported.
-    pub fn seeded(&mut self, now: At) {
+    pub(crate) fn seeded(&mut self, now: At) {
         self.advance(now);
         self.check_thresholds();
         self.changes = BudgetChanges::default();
@@ -206,7 +206,7 @@ impl Budgets {
     }
 
     /// Returns the changes since the last call of this function.
-    pub fn take_changes(&mut self) -> BudgetChanges {
+    pub(crate) fn take_changes(&mut self) -> BudgetChanges {
         std::mem::take(&mut self.changes)
     }
 

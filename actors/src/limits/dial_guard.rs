@@ -160,7 +160,7 @@ impl DialGuard {
     }
 
     /// Replaces the rules, for example when the lines are loaded again. Counts stay.
-    pub fn set_rules(&mut self, rules: DialRules) {
+    pub(crate) fn set_rules(&mut self, rules: DialRules) {
         self.rules = rules;
     }
 

@@ -386,7 +386,7 @@ impl Metrics {
     }
 
     /// Sets the size of the database; its limit is `max` bytes.
-    pub fn database_size(&self, bytes: i64, max: Option<u64>, now: At) {
+    pub(crate) fn database_size(&self, bytes: i64, max: Option<u64>, now: At) {
         self.growth.database(bytes, max, now);
     }
 

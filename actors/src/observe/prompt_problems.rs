@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Written when prompts are prepared, read by health.
 #[derive(Debug, Default)]
-pub struct PromptProblems(Mutex<Vec<String>>);
+pub(crate) struct PromptProblems(Mutex<Vec<String>>);
 
 impl PromptProblems {
     /// Replaces the problems. Returns whether they changed.

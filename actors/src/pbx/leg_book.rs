@@ -28,7 +28,7 @@ use resync::Comparison;
 use tombstones::Tombstones;
 
 /// Most legs followed at the same time: twenty times the live-call limit. Further legs are counted and ignored.
-pub const LEGS_MAX: usize = 10_000;
+pub(crate) const LEGS_MAX: usize = 10_000;
 /// Most events that wait for a list; further ones are dropped and the list is requested again.
 const HELD_MAX: usize = 10_000;
 /// Most pressed keys stored for a leg that was not fetched yet.
@@ -36,7 +36,7 @@ const KEYS_MAX: usize = 64;
 
 /// Input of the book.
 #[derive(Debug)]
-pub enum LegInput {
+pub(crate) enum LegInput {
     /// A new connection is open. Requests on the old one are void.
     Opened,
     /// An event of the PBX.
@@ -66,7 +66,7 @@ pub enum LegInput {
 
 /// Result of fetching a leg.
 #[derive(Debug)]
-pub enum FetchResult {
+pub(crate) enum FetchResult {
     /// The leg as it is now.
     Present(Box<Participant>),
     /// The leg does not exist or is not ours.
@@ -77,7 +77,7 @@ pub enum FetchResult {
 
 /// Output of the book.
 #[derive(Debug, PartialEq, Eq)]
-pub enum LegOutput {
+pub(crate) enum LegOutput {
     /// Fetch this leg.
     Fetch {
         /// Address of the leg.
@@ -102,7 +102,7 @@ pub enum LegOutput {
 
 /// The legs of one DN.
 #[derive(Debug)]
-pub struct LegBook {
+pub(crate) struct LegBook {
     own: Dn,
     legs_max: usize,
     legs: BTreeMap<ParticipantId, Leg>,
@@ -164,8 +164,8 @@ impl LegBook {
     }
 
     /// Events ignored because too many legs are followed.
-    #[must_use]
-    pub fn ignored(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn ignored(&self) -> u64 {
         self.ignored
     }
 

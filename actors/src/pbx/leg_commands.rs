@@ -57,7 +57,12 @@ pub fn answer(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress) {
 }
 
 /// Routes a leg that precall does not take to the fallback destination, or drops it.
-pub fn turn_away(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, destination: Option<Destination>) {
+pub(crate) fn turn_away(
+    side: &Arc<PbxSide>,
+    log: &Logger,
+    leg: &LegAddress,
+    destination: Option<Destination>,
+) {
     let (side, log, leg) = (Arc::clone(side), log.clone(), leg.clone());
     actix::spawn(async move {
         let Some(destination) = destination else { return drop_leg(&side, &log, &leg) };
@@ -73,7 +78,7 @@ pub fn turn_away(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, destinatio
 }
 
 /// Attaches our call id to the leg, for scripts and people at the PBX. Nothing depends on it.
-pub fn attach_call_id(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, call: CallId) {
+pub(crate) fn attach_call_id(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, call: CallId) {
     let (side, log, leg) = (Arc::clone(side), log.clone(), leg.clone());
     actix::spawn(async move {
         let data = [(ATTACHED_CALL.to_owned(), call.to_string())];

@@ -8,7 +8,7 @@ use precall_providers::threecx::participant::Participant;
 /// A change of one of our legs.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct PbxLegEvent {
+pub(crate) struct PbxLegEvent {
     /// The leg.
     pub leg: LegAddress,
     /// When the frame or list behind the change was received.
@@ -20,7 +20,7 @@ pub struct PbxLegEvent {
 /// Changes of a leg.
 #[expect(clippy::large_enum_variant, reason = "most changes are `Seen`; the others are as rare as calls")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PbxLegChange {
+pub(crate) enum PbxLegChange {
     /// The leg appeared, or its status or party changed.
     Seen(Participant),
     /// The leg is gone. After a restart of the PBX the same id is another leg.
@@ -32,7 +32,7 @@ pub enum PbxLegChange {
 /// The known legs were compared with the PBX's list. Not sent if the list request failed.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct Synced {
+pub(crate) struct Synced {
     /// All our legs, by id.
     pub legs: Vec<LegAddress>,
 }

@@ -44,7 +44,7 @@ pub use timing::FeedPace;
 use trouble::Trouble;
 
 /// Settings and receivers of a feed.
-pub struct FeedSettings {
+pub(crate) struct FeedSettings {
     /// Address and account of the PBX.
     pub settings: Arc<Settings>,
     /// The access token, for its users.
@@ -66,7 +66,7 @@ pub struct FeedSettings {
 /// Ends the feed and closes its socket.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct StopFeed;
+pub(crate) struct StopFeed;
 
 /// Changes of the socket, in order.
 #[derive(Debug, Message)]
@@ -87,7 +87,7 @@ enum SocketChange {
 }
 
 /// The actor of the feed.
-pub struct PbxFeed {
+pub(crate) struct PbxFeed {
     settings: Arc<Settings>,
     client: ThreeCx,
     token_publisher: Option<TokenPublisher>,
@@ -166,7 +166,7 @@ impl PbxFeed {
 
     fn handle_input(&mut self, input: LegInput, at: At, ctx: &mut Context<Self>) {
         let outputs = self.book.handle(input, at);
-        self.state.set_legs(self.book.legs(), self.book.ignored());
+        self.state.set_legs(self.book.legs());
         for output in outputs {
             match output {
                 LegOutput::Fetch { leg, generation } => self.fetch(leg, generation, ctx),

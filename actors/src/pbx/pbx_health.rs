@@ -14,7 +14,6 @@ pub struct PbxState {
     reconnects: AtomicU64,
     resyncs_failed: AtomicU64,
     legs: AtomicUsize,
-    legs_ignored: AtomicU64,
     details: Mutex<Details>,
 }
 
@@ -55,7 +54,7 @@ impl PbxState {
 
     /// When the known legs were last compared with the PBX's list; none before the first time.
     #[must_use]
-    pub fn last_sync(&self) -> Option<At> {
+    pub(crate) fn last_sync(&self) -> Option<At> {
         match self.last_sync.load(Ordering::Relaxed) {
             0 => None,
             at => Some(At(at)),
@@ -69,8 +68,8 @@ impl PbxState {
     }
 
     /// Failed list requests.
-    #[must_use]
-    pub fn resyncs_failed(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn resyncs_failed(&self) -> u64 {
         self.resyncs_failed.load(Ordering::Relaxed)
     }
 
@@ -80,15 +79,9 @@ impl PbxState {
         self.legs.load(Ordering::Relaxed)
     }
 
-    /// Events ignored because too many legs are known.
-    #[must_use]
-    pub fn legs_ignored(&self) -> u64 {
-        self.legs_ignored.load(Ordering::Relaxed)
-    }
-
     /// The last error and its time, without secrets and numbers. It stays after recovery.
     #[must_use]
-    pub fn last_error(&self) -> Option<(At, String)> {
+    pub(crate) fn last_error(&self) -> Option<(At, String)> {
         self.details().last_error.clone()
     }
 
@@ -118,9 +111,8 @@ impl PbxState {
         self.resyncs_failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_legs(&self, known: usize, ignored: u64) {
+    pub(crate) fn set_legs(&self, known: usize) {
         self.legs.store(known, Ordering::Relaxed);
-        self.legs_ignored.store(ignored, Ordering::Relaxed);
     }
 
     pub(crate) fn set_error(&self, at: At, error: String) {

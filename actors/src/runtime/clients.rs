@@ -16,7 +16,7 @@ pub struct Clients {
 
 /// Creates the ElevenLabs clients of each arbiter on first use.
 #[must_use]
-pub fn elevenlabs_clients(settings: Arc<Settings>) -> PerArbiter<Clients> {
+pub(crate) fn elevenlabs_clients(settings: Arc<Settings>) -> PerArbiter<Clients> {
     PerArbiter::new(move || Clients {
         dials: ElevenLabs::new(Arc::clone(&settings)),
         bulk: ElevenLabs::new(Arc::clone(&settings)),

@@ -5,7 +5,7 @@
 use actix::{Message, Recipient};
 
 /// Sends one message when it is dropped. Sending never fails and never panics: it also happens while unwinding.
-pub struct DownNotice<M>
+pub(crate) struct DownNotice<M>
 where
     M: Message<Result = ()> + Send + 'static,
 {

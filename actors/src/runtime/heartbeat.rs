@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// One time stamp per arbiter.
 #[derive(Clone, Debug, Default)]
-pub struct Heartbeats(Arc<Vec<AtomicI64>>);
+pub(crate) struct Heartbeats(Arc<Vec<AtomicI64>>);
 
 impl Heartbeats {
     /// Starts a heartbeat on each arbiter; it ends with its arbiter.

@@ -51,7 +51,7 @@ where
 }
 
 /// Starts an actor on an arbiter. It restarts in place after a panic.
-pub fn start_in_place<A, F>(arbiter: &ArbiterHandle, make: F) -> Addr<A>
+pub(crate) fn start_in_place<A, F>(arbiter: &ArbiterHandle, make: F) -> Addr<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
     F: FnOnce(&mut Context<A>) -> A + Send + 'static,

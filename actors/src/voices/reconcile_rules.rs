@@ -16,7 +16,7 @@ const UNASKED_PART: usize = 5;
 
 /// A voice that the provider listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its id.
     pub voice: VoiceId,
     /// Its name.

@@ -46,7 +46,7 @@ named! {
 impl Rung {
     /// Whether the rung needs a cloned voice.
     #[must_use]
-    pub fn wants_clone(self) -> bool {
+    pub(crate) fn wants_clone(self) -> bool {
         matches!(self, Self::BridgeCloned | Self::CallbackCloned)
     }
 
@@ -245,7 +245,7 @@ impl Policy {
 
     /// The person whom the key for a person calls; none if no person is configured.
     #[must_use]
-    pub fn person_of_key(&self) -> Option<Person> {
+    pub(crate) fn person_of_key(&self) -> Option<Person> {
         if self.has_destination {
             return Some(Person::Fallback);
         }

@@ -18,7 +18,7 @@ const TEMPLATE: &str = "template_of_tests";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The error of the caller's preparation.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no database for a test.
 #[derive(Debug, Clone, thiserror::Error)]

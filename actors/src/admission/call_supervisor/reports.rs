@@ -23,7 +23,7 @@ const UNMATCHED_MAX: usize = 10_000;
 /// A report was stored because no call has its conversation yet.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct UnmatchedReportStored(ConversationId);
+pub(crate) struct UnmatchedReportStored(ConversationId);
 
 impl CallSupervisor {
     fn handle_report(&mut self, message: HandleReport, ctx: &mut Context<Self>) {

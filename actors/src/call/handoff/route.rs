@@ -94,7 +94,6 @@ fn failure(reason: Refusal) -> HandoffFailure {
         | Refusal::Cancelled
         | Refusal::Forbidden
         | Refusal::NotApplicable
-        | Refusal::NoSuchDevice
         | Refusal::NotSent
         | Refusal::Other => HandoffFailure::Refused,
     }

@@ -61,7 +61,7 @@ pub(super) mod listening {
     }
 
     /// The level against full scale, in decibels.
-    pub fn level_db(samples: &[f64]) -> f64 {
+    pub(crate) fn level_db(samples: &[f64]) -> f64 {
         let power = samples.iter().map(|sample| sample * sample).sum::<f64>() / samples.len() as f64;
         10.0 * power.log10()
     }

@@ -28,15 +28,6 @@ pub struct Destination {
     pub ringing: Duration,
 }
 
-/// An outbound call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MakeCall {
-    /// The destination.
-    pub destination: Destination,
-    /// Attached data; the PBX keeps only keys that begin with `public_`.
-    pub data: Vec<(String, String)>,
-}
-
 /// The PBX's result of an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActionResult {
@@ -89,8 +80,6 @@ pub enum Refusal {
     Forbidden,
     /// 422: not possible in the leg's current state.
     NotApplicable,
-    /// There is no such DN or device to call from.
-    NoSuchDevice,
     /// The request did not reach the PBX: no token or no connection.
     NotSent,
     /// Any other reason.
@@ -112,7 +101,6 @@ impl Refusal {
             Self::Cancelled => "cancelled",
             Self::Forbidden => "forbidden",
             Self::NotApplicable => "not_applicable",
-            Self::NoSuchDevice => "no_such_device",
             Self::NotSent => "not_sent",
             Self::Other => "other",
         }
@@ -148,27 +136,6 @@ impl ThreeCx {
         data: &[(String, String)],
     ) -> ActionOutcome {
         self.attach(leg, "attach_participant_data", data).await
-    }
-
-    /// `POST /callcontrol/{dn}/devices/{deviceid}/makecall`: the result is our own leg. A stale device id gives
-    /// [`NoSuchDevice`](Refusal::NoSuchDevice).
-    pub async fn make_call_from(&self, dn: &Dn, device_id: &str, call: &MakeCall) -> ActionOutcome {
-        self.dial(dn, &["callcontrol", dn.as_str(), "devices", device_id, "makecall"], call).await
-    }
-
-    async fn dial(&self, dn: &Dn, path: &[&str], call: &MakeCall) -> ActionOutcome {
-        let mut body = destination_body(&call.destination);
-        if !call.data.is_empty() {
-            body.insert("attacheddata".to_owned(), attached(&call.data));
-        }
-        let limit = call.destination.ringing.saturating_add(AFTER_RINGING);
-        match self.perform(dn, path, &Value::Object(body), limit).await {
-            ActionOutcome::Over => ActionOutcome::Refused {
-                reason: Refusal::NoSuchDevice,
-                message: "the PBX knows no such DN or device".to_owned(),
-            },
-            other => other,
-        }
     }
 
     async fn send_on(&self, leg: &LegAddress, action: &str, destination: &Destination) -> ActionOutcome {

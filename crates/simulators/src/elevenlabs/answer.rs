@@ -37,7 +37,7 @@ impl Answer {
     }
 
     /// The same answer with one more header.
-    pub fn with_header(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn with_header(mut self, name: &str, value: impl ToString) -> Self {
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }
@@ -53,7 +53,7 @@ impl Answer {
     }
 
     /// The older error shape with `status` and `message` only. voices/add was seen to use it.
-    pub fn legacy(status: u16, code: &str, message: &str) -> Self {
+    pub(crate) fn legacy(status: u16, code: &str, message: &str) -> Self {
         Self::json(status, json!({"detail": {"status": code, "message": message}}))
     }
 

@@ -105,7 +105,7 @@ impl Format {
     }
 
     /// Whether the plan of this account (Creator) lacks it (facts page, section 2).
-    pub fn needs_pro(self) -> bool {
+    pub(crate) fn needs_pro(self) -> bool {
         matches!(self.codec, Codec::Pcm | Codec::Wav) && self.rate == 44_100
     }
 

@@ -37,7 +37,7 @@ impl Status {
     }
 
     /// Whether it is final.
-    pub fn is_final(self) -> bool {
+    pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed)
     }
 }
@@ -111,18 +111,18 @@ impl Ending {
     }
 
     /// The call reached nobody.
-    pub fn not_reached(reason: &str) -> Self {
+    pub(crate) fn not_reached(reason: &str) -> Self {
         Self { reason: reason.to_owned(), error: None }
     }
 
     /// The conversation could not start. What the provider does with an unknown voice is not documented; 1008 is
     /// how it refuses bad input elsewhere.
-    pub fn cannot_start(reason: &str) -> Self {
+    pub(crate) fn cannot_start(reason: &str) -> Self {
         Self { reason: reason.to_owned(), error: Some((1008, reason.to_owned())) }
     }
 
     /// The voice was deleted while the agent spoke.
-    pub fn voice_lost() -> Self {
+    pub(crate) fn voice_lost() -> Self {
         let reason = "tts_cascade_error".to_owned();
         Self { reason: reason.clone(), error: Some((1002, reason)) }
     }
@@ -261,7 +261,7 @@ impl Conversation {
         self.length.as_secs().saturating_add(u64::from(self.length.subsec_nanos() > 0))
     }
 
-    pub fn start_unix(&self) -> i64 {
+    pub(crate) fn start_unix(&self) -> i64 {
         self.started_at.unwrap_or(self.created_at).as_second()
     }
 

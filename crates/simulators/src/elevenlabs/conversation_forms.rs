@@ -8,7 +8,7 @@ use super::dialogue::{Role, transcript};
 
 impl Conversation {
     /// The `data` of `post_call_transcription`. The `has_*audio` flags are absent, as they were in the real body.
-    pub fn webhook_data(&self) -> Map<String, Value> {
+    pub(crate) fn webhook_data(&self) -> Map<String, Value> {
         let analysis = self.status.is_final().then(|| {
             json!({
                 "evaluation_criteria_results": {},

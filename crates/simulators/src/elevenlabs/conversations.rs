@@ -78,12 +78,12 @@ impl Conversations {
     }
 
     /// The live conversations.
-    pub fn live_mut(&mut self) -> impl Iterator<Item = &mut Conversation> {
+    pub(crate) fn live_mut(&mut self) -> impl Iterator<Item = &mut Conversation> {
         self.by_number.values_mut().filter(|conversation| is_live(conversation))
     }
 
     /// Whether this number is in a call.
-    pub fn line_is_busy(&self, number: &str) -> bool {
+    pub(crate) fn line_is_busy(&self, number: &str) -> bool {
         self.by_number.values().any(|conversation| {
             is_live(conversation)
                 && conversation.about.holds_line

@@ -48,7 +48,7 @@ pub struct CloneDelay {
 
 impl CloneDelay {
     /// No delay at all.
-    pub const NONE: Self = Self { min_ms: 0, max_ms: 0 };
+    pub(crate) const NONE: Self = Self { min_ms: 0, max_ms: 0 };
 
     /// A range of milliseconds, both ends included.
     ///

@@ -21,7 +21,7 @@ pub(super) struct Request {
 
 impl Request {
     /// The last value of a query parameter, as FastAPI takes it.
-    pub fn param(&self, name: &str) -> Option<&str> {
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
         self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
@@ -110,7 +110,7 @@ impl Problems {
     }
 
     /// A required string of an object.
-    pub fn required_string(&mut self, object: &Map<String, Value>, name: &str) -> String {
+    pub(crate) fn required_string(&mut self, object: &Map<String, Value>, name: &str) -> String {
         match object.get(name) {
             Some(Value::String(text)) => return text.clone(),
             Some(other) => {

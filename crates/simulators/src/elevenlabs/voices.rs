@@ -85,7 +85,7 @@ impl Voices {
     }
 
     /// Takes a slot for a clone that is being made.
-    pub fn promise_slot(&mut self) -> Result<(), SlotsFull> {
+    pub(crate) fn promise_slot(&mut self) -> Result<(), SlotsFull> {
         if self.used().saturating_add(self.promised) >= self.slots {
             return Err(SlotsFull);
         }
@@ -129,7 +129,7 @@ impl Voices {
     }
 
     /// Whether this id was deleted here. Every other id is taken as existing.
-    pub fn is_deleted(&self, id: &str) -> bool {
+    pub(crate) fn is_deleted(&self, id: &str) -> bool {
         self.deleted.contains(id)
     }
 
@@ -188,7 +188,7 @@ impl Voice {
     }
 
     /// Whether the provider's search would find it: name, description, labels, category.
-    pub fn found_by(&self, search: &str) -> bool {
+    pub(crate) fn found_by(&self, search: &str) -> bool {
         let search = search.to_lowercase();
         let holds = |text: &str| text.to_lowercase().contains(&search);
         holds(&self.name)

@@ -63,7 +63,7 @@ impl Body {
     }
 
     /// The text in which a fault's `body_contains` is looked for.
-    pub fn searchable(&self) -> String {
+    pub(crate) fn searchable(&self) -> String {
         match self {
             Self::Json(value) => value.to_string(),
             Self::Text(text) => text.clone(),

@@ -33,7 +33,7 @@ pub(crate) struct Deliveries {
 
 impl Deliveries {
     /// A log whose JSON names the kind and the subject of a webhook as the provider's own webhooks do.
-    pub fn with_fields(kind_field: &'static str, subject_field: &'static str) -> Self {
+    pub(crate) fn with_fields(kind_field: &'static str, subject_field: &'static str) -> Self {
         Self { entries: VecDeque::new(), kind_field, subject_field }
     }
 

@@ -57,12 +57,12 @@ impl<F: Counted + Clone> FaultList<F> {
     }
 
     /// The first fault that matches and is not passed or ended. Counts it.
-    pub fn take_where(&mut self, matches: impl Fn(&F) -> bool) -> Option<F> {
+    pub(crate) fn take_where(&mut self, matches: impl Fn(&F) -> bool) -> Option<F> {
         self.0.iter_mut().find_map(|fault| (matches(fault) && fault.strikes()).then(|| fault.clone()))
     }
 
     /// The first fault that matches, whatever its counters say.
-    pub fn find_mut(&mut self, matches: impl Fn(&F) -> bool) -> Option<&mut F> {
+    pub(crate) fn find_mut(&mut self, matches: impl Fn(&F) -> bool) -> Option<&mut F> {
         self.0.iter_mut().find(|fault| matches(fault))
     }
 }

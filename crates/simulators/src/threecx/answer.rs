@@ -45,7 +45,7 @@ impl Answer {
         Self { status: 200, headers: Vec::new(), body: Content::Bytes(content_type, body) }
     }
 
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }

@@ -250,18 +250,18 @@ impl Call {
         self.legs.iter().find(|leg| leg.id == id)
     }
 
-    pub fn leg_mut(&mut self, id: u64) -> Option<&mut Leg> {
+    pub(crate) fn leg_mut(&mut self, id: u64) -> Option<&mut Leg> {
         self.legs.iter_mut().find(|leg| leg.id == id)
     }
 
     /// The number of its next leg within the call.
-    pub fn take_legid(&mut self) -> u32 {
+    pub(crate) fn take_legid(&mut self) -> u32 {
         self.next_legid = self.next_legid.saturating_add(1);
         self.next_legid
     }
 
     /// For how long after Connected the GET stream is 404, and until when it is 424.
-    pub fn stream_waits(&self, options: &Options) -> (Duration, Duration) {
+    pub(crate) fn stream_waits(&self, options: &Options) -> (Duration, Duration) {
         let missing = self.wanted.stream_missing_ms.map_or(options.stream_missing, Duration::from_millis);
         let not_ready =
             self.wanted.stream_not_ready_ms.map_or(options.stream_not_ready, Duration::from_millis);
@@ -269,7 +269,7 @@ impl Call {
     }
 
     /// Bytes arrived on a stream whose leg is gone.
-    pub fn late_bytes(&mut self, count: u64, now: Instant, grace: Duration) {
+    pub(crate) fn late_bytes(&mut self, count: u64, now: Instant, grace: Duration) {
         let gone_at = self.ended_at.into_iter().chain(self.transferred_at).min();
         let Some(gone_at) = gone_at else { return };
         let counter = if now.saturating_duration_since(gone_at) <= grace {

@@ -30,19 +30,19 @@ pub(super) struct Calls {
 
 impl Calls {
     /// The next number of our own.
-    pub fn take_serial(&mut self) -> u64 {
+    pub(crate) fn take_serial(&mut self) -> u64 {
         self.serials = self.serials.saturating_add(1);
         self.serials
     }
 
     /// The next `callid`.
-    pub fn take_callid(&mut self) -> u64 {
+    pub(crate) fn take_callid(&mut self) -> u64 {
         self.callids = self.callids.saturating_add(1);
         self.callids
     }
 
     /// The next participant id.
-    pub fn take_leg_id(&mut self) -> u64 {
+    pub(crate) fn take_leg_id(&mut self) -> u64 {
         self.legs = self.legs.saturating_add(1);
         self.legs.saturating_add(FIRST_LEG)
     }
@@ -74,7 +74,7 @@ impl Calls {
     }
 
     /// Remembers whose leg this is, also after its end.
-    pub fn note_leg(&mut self, id: u64, serial: u64) {
+    pub(crate) fn note_leg(&mut self, id: u64, serial: u64) {
         self.by_leg.insert(id, serial);
     }
 
@@ -102,12 +102,12 @@ impl Calls {
     }
 
     /// The newest call with this id.
-    pub fn serial_of(&self, callid: u64) -> Option<u64> {
+    pub(crate) fn serial_of(&self, callid: u64) -> Option<u64> {
         self.by_callid.get(&callid).copied()
     }
 
     /// Whose leg this is or was.
-    pub fn serial_of_leg(&self, id: u64) -> Option<u64> {
+    pub(crate) fn serial_of_leg(&self, id: u64) -> Option<u64> {
         self.by_leg.get(&id).copied()
     }
 
@@ -117,7 +117,7 @@ impl Calls {
     }
 
     /// How many go on.
-    pub fn live_count(&self) -> usize {
+    pub(crate) fn live_count(&self) -> usize {
         self.live.len()
     }
 

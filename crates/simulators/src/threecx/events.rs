@@ -116,26 +116,26 @@ impl Hub {
     }
 
     /// Sends to one connection.
-    pub fn tell_one(&mut self, number: u64, event: &Event) {
+    pub(crate) fn tell_one(&mut self, number: u64, event: &Event) {
         self.connections.retain_mut(|one| one.number != number || one.say(event));
     }
 
     /// Closes every connection.
-    pub fn close_all(&mut self, code: u16) {
+    pub(crate) fn close_all(&mut self, code: u16) {
         for connection in self.connections.drain(..) {
             let _full = connection.told.try_send(Told::Close(code));
         }
     }
 
     /// Lets every connection fall silent.
-    pub fn stall_all(&mut self) {
+    pub(crate) fn stall_all(&mut self) {
         for connection in &self.connections {
             let _full = connection.told.try_send(Told::Stall);
         }
     }
 
     /// How many are open.
-    pub fn open_now(&self) -> usize {
+    pub(crate) fn open_now(&self) -> usize {
         self.connections.len()
     }
 

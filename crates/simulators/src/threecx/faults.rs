@@ -182,7 +182,7 @@ impl FaultList<Fault> {
     }
 
     /// Whether this fault of events hits the next one; counts it. With it, how late it makes an Upsert.
-    pub fn take_event(&mut self, wanted: EventFault) -> Option<Duration> {
+    pub(crate) fn take_event(&mut self, wanted: EventFault) -> Option<Duration> {
         let fault = self.find_mut(|fault| fault.events == Some(wanted))?;
         if !fault.strikes() {
             return None;
@@ -192,7 +192,7 @@ impl FaultList<Fault> {
     }
 
     /// A `ws: close` that still waits for a connection; counts it. Without `times` it strikes once.
-    pub fn take_ws_close(&mut self) -> Option<Fault> {
+    pub(crate) fn take_ws_close(&mut self) -> Option<Fault> {
         let fault = self.find_mut(|fault| fault.ws == Some(WsFault::Close))?;
         fault.times = Some(fault.times.unwrap_or(1));
         fault.strikes().then(|| fault.clone())
@@ -214,7 +214,7 @@ impl FaultList<Fault> {
     }
 
     /// What is wrong with the next webhook; counts it.
-    pub fn take_webhook(&mut self) -> Option<WebhookFault> {
+    pub(crate) fn take_webhook(&mut self) -> Option<WebhookFault> {
         let fault = self.find_mut(|fault| fault.webhook.is_some())?;
         if fault.strikes() { fault.webhook } else { None }
     }

@@ -114,7 +114,7 @@ impl Leg {
     }
 
     /// Ends its streams.
-    pub fn end_streams(&mut self, ending: Ending) {
+    pub(crate) fn end_streams(&mut self, ending: Ending) {
         self.end_post(ending);
         for get in self.gets.drain(..) {
             get.end(ending);
@@ -122,7 +122,7 @@ impl Leg {
     }
 
     /// Ends its POST stream.
-    pub fn end_post(&mut self, ending: Ending) {
+    pub(crate) fn end_post(&mut self, ending: Ending) {
         if let Some(post) = self.post.take() {
             // The client may just have left.
             let _left = post.end.send(ending);

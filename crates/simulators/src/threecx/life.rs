@@ -155,7 +155,7 @@ impl World {
 
     /// A leg appears: sends its Upsert, which is repeated later.
     #[allow(clippy::too_many_arguments)] // All that a leg is born with; a struct for it would be the leg itself.
-    pub fn add_leg(
+    pub(crate) fn add_leg(
         &mut self,
         serial: u64,
         id: u64,
@@ -219,7 +219,7 @@ impl World {
     }
 
     /// Takes one leg out of a call; false when it is not there.
-    pub fn remove_leg(&mut self, serial: u64, leg_id: u64, why: Interrupted, now: Instant) -> bool {
+    pub(crate) fn remove_leg(&mut self, serial: u64, leg_id: u64, why: Interrupted, now: Instant) -> bool {
         let ending = self.stream_ending();
         let Some(call) = self.calls.get_mut(serial) else { return false };
         let Some(at) = call.legs.iter().position(|leg| leg.id == leg_id) else { return false };
@@ -265,7 +265,7 @@ impl World {
     }
 
     /// The call was transferred: the client's leg is replaced by one on the target's DN, with a new id.
-    pub fn hand_over(&mut self, serial: u64, leg_id: u64, destination: &str, now: Instant) {
+    pub(crate) fn hand_over(&mut self, serial: u64, leg_id: u64, destination: &str, now: Instant) {
         let Some(call) = self.calls.get_mut(serial) else { return };
         let Some(leg) = call.leg(leg_id) else { return };
         let party = Party {
@@ -313,7 +313,7 @@ impl World {
     }
 
     /// A token was issued: ends streams and connections where a fault says so.
-    pub fn token_changed(&mut self) {
+    pub(crate) fn token_changed(&mut self) {
         if self.faults.streams(StreamFault::CloseOnToken) {
             let ending = self.stream_ending();
             self.end_all_streams(ending);
@@ -324,7 +324,7 @@ impl World {
     }
 
     /// Ends every stream; the legs stay.
-    pub fn end_all_streams(&mut self, ending: Ending) {
+    pub(crate) fn end_all_streams(&mut self, ending: Ending) {
         for serial in self.calls.live() {
             let legs = self.calls.get_mut(serial).into_iter().flat_map(|call| &mut call.legs);
             legs.for_each(|leg| leg.end_streams(ending));

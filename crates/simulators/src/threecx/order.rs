@@ -39,7 +39,7 @@ impl Order {
     ///
     /// # Errors
     /// 400 when it is no object, or a field is of the wrong kind.
-    pub fn of_json(value: &Value) -> Result<Self, Answer> {
+    pub(crate) fn of_json(value: &Value) -> Result<Self, Answer> {
         let object = match value {
             Value::Null => return Ok(Self::default()),
             Value::Object(object) => object,

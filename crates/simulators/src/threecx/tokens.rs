@@ -56,7 +56,7 @@ impl Tokens {
     }
 
     /// Revokes every token.
-    pub fn revoke_all(&mut self) {
+    pub(crate) fn revoke_all(&mut self) {
         self.good.clear();
     }
 

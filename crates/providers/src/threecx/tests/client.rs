@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::http_exchange::Execution;
 use crate::test_peers::scripted_pbx::{Answer, DN, SECRET, ScriptedPbx, leg, run};
 use crate::threecx::access_token::TokenPublisher;
-use crate::threecx::action::{ActionOutcome, Destination, MakeCall, Refusal};
+use crate::threecx::action::{ActionOutcome, Destination, Refusal};
 use crate::threecx::address::{Dn, LegAddress, ParticipantId};
 use crate::threecx::client::ThreeCx;
 use crate::threecx::error::ThreeCxErrorKind as Kind;
@@ -72,7 +72,7 @@ fn actions_send_what_is_documented() {
     run(async {
         let pbx = ScriptedPbx::start().await;
         let (client, _desk) = client(&pbx, LONG);
-        for _ in 0..5 {
+        for _ in 0..4 {
             pbx.script("POST", Answer::Reply("200 OK", json!({"finalstatus": "Success"}).to_string()));
         }
         let data = [("public_precall_id".to_owned(), "x".to_owned())];
@@ -80,8 +80,6 @@ fn actions_send_what_is_documented() {
         client.answer(&address(1)).await;
         client.route_to(&address(1), &to("200")).await;
         client.attach_participant_data(&address(1), &data).await;
-        let call = MakeCall { destination: to("0171"), data: data.to_vec() };
-        client.make_call_from(&Dn::new(DN), "sip:900@h:1;x=2", &call).await;
         let sent: Vec<(String, Value)> = pbx
             .seen("POST")
             .into_iter()
@@ -89,15 +87,12 @@ fn actions_send_what_is_documented() {
             .collect();
         let send = json!({"reason": "None", "destination": "200", "timeout": 20});
         let attached = json!({"attacheddata": {"public_precall_id": "x"}});
-        let dial = json!({"reason": "None", "destination": "0171", "timeout": 20,
-            "attacheddata": {"public_precall_id": "x"}});
         let leg = "POST /callcontrol/900/participants/1";
         let expected = [
             (format!("{leg}/drop"), json!({})),
             (format!("{leg}/answer"), json!({})),
             (format!("{leg}/routeto"), send),
             (format!("{leg}/attach_participant_data"), attached),
-            ("POST /callcontrol/900/devices/sip:900@h:1;x=2/makecall".to_owned(), dial),
         ];
         assert_eq!(sent, expected);
     });
@@ -207,20 +202,6 @@ fn pitfall_08_a_lost_routeto_answer_is_unknown_not_failed() {
             crate::threecx::settings::Settings::new(base.parse().unwrap(), DN, secret, LONG).unwrap();
         let outcome = ThreeCx::new(settings.into(), tokens).route_to(&address(1), &to("200")).await;
         assert_eq!(refusal(&outcome), Some(Refusal::NotSent));
-    });
-}
-
-#[test]
-fn pitfall_09_a_lost_makecall_answer_is_unknown_and_a_stale_device_is_not() {
-    run(async {
-        let pbx = ScriptedPbx::start().await;
-        let (client, _desk) = client(&pbx, LONG);
-        let call = MakeCall { destination: to("0171"), data: Vec::new() };
-        pbx.script("POST", Answer::Close);
-        let outcome = client.make_call_from(&Dn::new(DN), "sip:x", &call).await;
-        assert!(matches!(outcome, ActionOutcome::Unknown { .. }), "{outcome:?}");
-        let stale = client.make_call_from(&Dn::new(DN), "sip:x", &call).await;
-        assert_eq!(refusal(&stale), Some(Refusal::NoSuchDevice));
     });
 }
 

@@ -136,7 +136,7 @@ impl Ear {
     }
 
     /// Bytes that it may keep.
-    pub fn kept_at_most(&self) -> usize {
+    pub(crate) fn kept_at_most(&self) -> usize {
         self.kept_at_most
     }
 

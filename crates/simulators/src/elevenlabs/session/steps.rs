@@ -82,7 +82,7 @@ impl Steps {
         self.tone_hz
     }
 
-    pub fn is_frozen(&self, now: Instant) -> bool {
+    pub(crate) fn is_frozen(&self, now: Instant) -> bool {
         matches!(self.doing, Doing::Frozen(until) if now < until)
     }
 
@@ -93,7 +93,7 @@ impl Steps {
     }
 
     /// The id of the next event.
-    pub fn next_event(&mut self) -> u64 {
+    pub(crate) fn next_event(&mut self) -> u64 {
         self.events = self.events.saturating_add(1);
         self.events
     }

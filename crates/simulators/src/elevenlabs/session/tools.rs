@@ -53,7 +53,7 @@ impl Tools {
     }
 
     /// Whether the last call still has no answer.
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.0.last().is_some_and(|(_, call)| call.answer.is_none())
     }
 

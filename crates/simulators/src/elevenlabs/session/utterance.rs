@@ -45,7 +45,7 @@ impl Utterance {
         }
     }
 
-    pub fn stalling(mut self, stall: Option<StallAt>) -> Self {
+    pub(crate) fn stalling(mut self, stall: Option<StallAt>) -> Self {
         self.stall = stall;
         self
     }
@@ -110,12 +110,12 @@ impl Utterance {
         false
     }
 
-    pub fn is_sent(&self) -> bool {
+    pub(crate) fn is_sent(&self) -> bool {
         self.sent >= self.total
     }
 
     /// Whether the caller has heard all of it.
-    pub fn is_played(&self, now: Instant) -> bool {
+    pub(crate) fn is_played(&self, now: Instant) -> bool {
         self.is_sent() && now >= self.end
     }
 
