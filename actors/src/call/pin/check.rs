@@ -13,10 +13,10 @@ use tokio::sync::Semaphore;
 use crate::call::pin::{Pin, is_pin_of};
 use crate::caller_key::CallerKey;
 
-/// Checks at once in the whole engine; others wait.
+/// Checks that run at once in the whole engine; others wait.
 const AT_ONCE: usize = 2;
-/// One check with its wait; after it the PIN counts as wrong for this call. A check takes some 20 ms, so two at once
-/// are more per second than honest callers need.
+/// Timeout of one check, including its wait. After it the PIN counts as wrong for this call. A check takes some 20 ms,
+/// so two at once are enough for all callers.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// The result of a check.
@@ -24,7 +24,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 pub enum PinResult {
     /// It is the caller's PIN.
     Right,
-    /// It is not, or it could not be checked: locked, no answer in time, no database. The caller cannot tell which.
+    /// It is wrong, or it could not be checked: locked, timeout, no database. The caller cannot tell which.
     Refused,
 }
 
@@ -48,11 +48,11 @@ impl PinChecks {
         match tokio::time::timeout(WITHIN, self.compare(key, pin, now)).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => {
-                warn!(self.log, "a PIN could not be checked"; "error" => %error);
+                warn!(self.log, "could not check a PIN"; "error" => %error);
                 PinResult::Refused
             }
             Err(_) => {
-                warn!(self.log, "a PIN could not be checked in time");
+                warn!(self.log, "could not check a PIN in time");
                 PinResult::Refused
             }
         }
@@ -68,7 +68,7 @@ impl PinChecks {
         };
         drop(client);
         let expected = hash.clone();
-        // The permit is held until the work ends, also when the call does not wait any more.
+        // The permit is held until the work ends, even if the call has stopped waiting.
         let is_right = tokio::task::spawn_blocking(move || {
             let is_right = is_pin_of(&pin, &expected);
             drop(permit);
