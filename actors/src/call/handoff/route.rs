@@ -57,7 +57,7 @@ pub(crate) async fn route(
             vec![Event::HandoffSucceeded { attempt: order.number, conversation: None }]
         }
         ActionOutcome::Refused { reason, message } => {
-            info!(services.log, "the PBX refused to transfer a leg"; "call" => %context.id, "rung" => order.rung.name(),
+            info!(services.log, "a leg was not transferred"; "call" => %context.id, "rung" => order.rung.name(),
                 "reason" => reason.name(), "error" => message);
             failed(failure(reason))
         }
