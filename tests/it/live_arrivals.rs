@@ -175,7 +175,7 @@ async fn legs_of_other_dns_are_ignored() {
         "select count(*) from call_events where event::text || coalesce(pii::text, '') like '%5550177%'";
     assert_eq!(world.count(kept, &[]).await, 0);
     let lines = lines.all();
-    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged at all");
+    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged");
     for line in &lines {
         assert!(!line.contains("5550177") && !line.contains(&format!("leg={leg}")), "{line}");
         assert!(!line.contains(&ours[1..]), "a complete phone number in the log: {line}");

@@ -362,7 +362,7 @@ async fn pin_digits_are_in_no_table_log_line_or_metric() {
     }
     let page = metrics(&world).await;
     let lines = lines.all();
-    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged at all");
+    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged");
     for line in lines.iter().map(String::as_str).chain([page.as_str()]) {
         assert!(!line.contains(PIN) && !line.contains(WRONG), "{line}");
         assert!(!line.contains("key="), "{line}");
