@@ -5,7 +5,7 @@ pub mod cli;
 
 pub mod config;
 #[cfg(feature = "simulators")]
-mod demo;
+pub mod demo;
 mod embedded_database;
 mod http;
 mod live_check;

@@ -1,5 +1,4 @@
 //! The key of a caller for budgets, voices and clone jobs.
-//!
 //! Pure: no clock, no I/O, no actor.
 
 /// The account of all lines: precall has no account management yet.

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::program::{API_KEY, Program, Run};
 use crate::support::{CALLED, SECRET, connect_to, database, http_client, until};
 
-const STANDS_BY: &str = "another precall acts on this database, this one stands by";
+const STANDS_BY: &str = "another precall is the leader, this one is a standby";
 
 struct Pair {
     database: String,

@@ -150,7 +150,7 @@ async fn wrong_s3_keys_are_reported_and_never_shown() {
         let caller = map(&world, 1, "s3://voices/anna.wav").await;
         let (_, _, said) = clone_of(&world, "pbx-1", &caller).await;
         let said = said.unwrap();
-        assert!(said.contains(code) && said.contains("correct AWS_ACCESS_KEY_ID"), "{said}");
+        assert!(said.contains(code) && said.contains("check AWS_ACCESS_KEY_ID"), "{said}");
         assert!(!said.contains("another") && !said.contains("anna"), "{said}");
         world.stop().await;
     }

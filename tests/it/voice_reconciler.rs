@@ -64,7 +64,7 @@ async fn a_new_database_needs_one_approval_before_stray_voices_are_deleted() {
     strays(&world, 1).await;
     let (status, answer) = reconcile(&world, false).await;
     assert_eq!((status, answer["strays"].as_array().unwrap().len()), (200, 1), "{answer}");
-    assert!(answer["needs_yes"].as_str().unwrap().contains("new here"), "{answer}");
+    assert!(answer["needs_yes"].as_str().unwrap().contains("new or restored"), "{answer}");
     assert_eq!((answer["at_provider"].clone(), answer["known"].clone()), (json!(7), json!(6)));
     assert_eq!(at_provider(&world), 9);
     let (_, answer) = reconcile(&world, true).await;

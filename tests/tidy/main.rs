@@ -1,5 +1,5 @@
-//! The rules of this codebase that no compiler and no lint knows, as tests over its text. Every test first holds its rule
-//! against the tree, then against a planted breach, so that no rule can fall asleep.
+//! The rules of this codebase that no compiler and no lint knows, as tests over its text. Every test first holds its
+//! rule against the tree, then against a planted breach, so that no rule can fall asleep.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
 mod floors;

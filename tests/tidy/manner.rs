@@ -19,6 +19,26 @@ fn no_rust_file_is_longer_than_500_lines() {
     spares(rule, "src/x.rs", &"\n".repeat(LINES_AT_MOST));
 }
 
+/// Migrations that were applied somewhere: their text has a checksum and stays as it is.
+const APPLIED_MIGRATIONS: [&str; 7] = ["sql/V1_", "sql/V2_", "sql/V3_", "sql/V4_", "sql/V5_", "sql/V6_", "sql/V7_"];
+
+const COLUMNS_AT_MOST: usize = 120;
+
+#[test]
+fn no_line_is_longer_than_120_columns() {
+    let rule = |source: &Source| {
+        let is_ours = !APPLIED_MIGRATIONS.iter().any(|migration| source.is_under(migration))
+            && !source.path.contains("/fixtures/");
+        let lines = source.text.lines().enumerate().filter(|_| is_ours);
+        let long = lines.filter(|(_, line)| line.chars().count() > COLUMNS_AT_MOST);
+        long.map(|(index, _)| source.breach(index + 1, "wrap it at 120 columns")).collect()
+    };
+    holds(rule);
+    catches(rule, "docs/X.md", &"x".repeat(COLUMNS_AT_MOST + 1));
+    catches(rule, "sql/V8__x.sql", &"x".repeat(COLUMNS_AT_MOST + 1));
+    spares(rule, "src/x.rs", &"ü".repeat(COLUMNS_AT_MOST));
+}
+
 #[test]
 fn every_rust_file_begins_with_why_it_exists() {
     let rule = |source: &Source| {

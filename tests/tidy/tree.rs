@@ -8,10 +8,12 @@ use crate::source::Source;
 /// Folders and files that are the project's; whatever a build or a person leaves beside them is not.
 const FOLDERS: [&str; 11] =
     [".ci", "actors", "benches", "crates", "docs", "fuzz", "scripts", "sql", "src", "tests", "web"];
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
     ".dockerignore",
     ".env.example",
     ".gitignore",
+    ".cargo/config.toml",
+    "CONTRIBUTING.md",
     "Cargo.toml",
     "Dockerfile",
     "README.md",

@@ -113,7 +113,7 @@ impl Recovery {
                 Ok(Some(position)) => break position,
                 Ok(None) => {
                     if state.leadership().set(EngineRole::Standby) {
-                        info!(log, "another precall acts on this database, this one stands by");
+                        info!(log, "another precall is the leader, this one is a standby");
                     }
                     tokio::time::sleep(STANDBY_CHECK_EVERY).await;
                     continue;

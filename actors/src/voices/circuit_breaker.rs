@@ -1,6 +1,4 @@
-//! Circuit breaker for clones: after repeated provider failures callers get the fallback voice at once. Pure: the
-//! clock is an argument.
-//!
+//! Circuit breaker for clones: after repeated provider failures callers get the fallback voice at once.
 //! Pure: no clock, no I/O, no actor.
 
 use std::time::Duration;

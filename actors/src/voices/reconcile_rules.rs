@@ -1,6 +1,5 @@
 //! Compares our voices at the provider with those in the database, and decides whether precall may change anything
-//! without approval. Pure.
-//!
+//! without approval.
 //! Pure: no clock, no I/O, no actor.
 
 use std::collections::{HashMap, HashSet};

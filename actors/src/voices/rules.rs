@@ -1,5 +1,4 @@
-//! Pure rules for voices: which call waits for which voice, who may hear it, which job may run, what is cached.
-//!
+//! Rules for voices: which call waits for which voice, who may hear it, which job may run, what is cached.
 //! Pure: no clock, no I/O, no actor.
 
 use std::collections::HashMap;

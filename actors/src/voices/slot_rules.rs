@@ -1,5 +1,5 @@
-//! Which of our voices hold slots of the provider account, and which one is deleted for a new one. Pure: the clock is
-//! an argument.
+//! Which of our voices hold slots of the provider account, and which one is deleted for a new one.
+//! Pure: no clock, no I/O, no actor.
 //!
 //! If all slots are taken, the least recently used voice is deleted. A voice that a live call may use is never
 //! deleted.

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use super::account::RunAs;
 use super::error::EmbeddedError;
-use super::{install, process};
+use super::{download_cache, process};
 
 #[cfg(test)]
 mod tests;
@@ -48,8 +48,8 @@ impl Search {
             known.push(Path::new(prefix).join("postgresql/bin"));
         }
         known.extend(versioned("/Applications/Postgres.app/Contents/Versions", "", "bin"));
-        for cache in install::cache_dirs() {
-            known.extend(versioned(cache, "postgres-", install::BIN_IN_WHEEL));
+        for cache in download_cache::dirs() {
+            known.extend(versioned(cache, "postgres-", download_cache::BIN_IN_WHEEL));
         }
         Self {
             explicit: env::var_os("PG_BIN_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),

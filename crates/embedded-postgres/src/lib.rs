@@ -12,6 +12,7 @@ use std::time::Duration;
 mod account;
 mod binaries;
 mod cluster_dir;
+mod download_cache;
 mod error;
 mod guardian;
 mod install;

@@ -17,8 +17,8 @@ use crate::shared::server::{self as http, SmallWrites};
 use context::Context;
 use world::Shared;
 
-pub use agent::{Role, Turn};
 pub use audio::voice_tone_hz;
+pub use dialogue::{Role, Turn};
 pub use faults::{CallFate, Fault, ReportFate};
 pub use options::{Args, CloneDelay, DelayError, Options};
 pub use session::act::{Act, Pace, Say, StallAt, Until};
@@ -33,7 +33,7 @@ pub use session::script::{Script, Step};
 pub use session::steps::Said;
 pub use session::tools::{ToolAnswer, ToolCall};
 
-mod agent;
+mod agent_endpoint;
 mod answer;
 mod audio;
 mod calls;
@@ -43,6 +43,7 @@ mod conversation;
 mod conversation_endpoints;
 mod conversation_forms;
 mod conversations;
+mod dialogue;
 mod faults;
 mod ids;
 mod inbound;
@@ -52,6 +53,7 @@ mod request;
 mod routes;
 mod server;
 mod session;
+mod signed_url_endpoint;
 mod speech;
 #[cfg(test)]
 mod tests;
@@ -142,19 +144,13 @@ impl Simulator {
         self.shared.world().agent = Arc::new(agent);
     }
 
-    /// What came through the WebSocket of a conversation, as `socket` of `GET /sim/conversations/{id}`.
-    #[must_use]
-    pub fn session(&self, conversation_id: &str) -> Option<SessionReport> {
-        control::report(&self.shared.world(), conversation_id)
-    }
-
-    /// What came through the WebSockets of all conversations that are kept, oldest first.
+    /// The reports on the WebSockets of all conversations that are kept, oldest first.
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionReport> {
         control::reports(&self.shared.world())
     }
 
-    /// The first of what the agent heard through the WebSocket of a conversation.
+    /// The beginning of the audio that the agent heard through the WebSocket of a conversation.
     #[must_use]
     pub fn heard(&self, conversation_id: &str) -> Option<Heard> {
         control::heard(&self.shared.world(), conversation_id)

@@ -109,12 +109,6 @@ impl Simulator {
         let _kept = self.shared.world().objects.put(key, content.into());
     }
 
-    /// What a GET would give.
-    #[must_use]
-    pub fn content(&self, key: &str) -> Option<Bytes> {
-        self.shared.world().objects.get(key, None).ok().map(|(content, _)| content)
-    }
-
     /// Every version and delete marker that is still there, as `KEY ID`.
     #[must_use]
     pub fn versions(&self) -> Vec<String> {

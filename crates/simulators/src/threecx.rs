@@ -38,6 +38,8 @@ mod context;
 mod control;
 mod directory;
 mod ear;
+mod ending;
+mod errand;
 mod events;
 mod faults;
 mod get_stream;

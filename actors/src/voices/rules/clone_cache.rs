@@ -1,5 +1,4 @@
 //! Cache of clones and of refused samples. Both are bounded; the least recently used entry is dropped.
-//!
 //! Pure: no clock, no I/O, no actor.
 
 use std::num::NonZeroUsize;

@@ -432,8 +432,8 @@ impl AgentSession {
                 self.close(AgentEvent::Failed { why: HandoffFailure::Refused, detail });
             }
             (Stage::Opening, _) => self.close(AgentEvent::Failed { why: HandoffFailure::Unknown, detail }),
-            // The agent ended the conversation: the caller hears its last words first. An agent in `Ready` was not heard
-            // yet, so it counts as lost.
+            // The agent ended the conversation: the caller hears its last words first. An agent in `Ready` was not
+            // heard yet, so it counts as lost.
             (Stage::Connected, Some(NORMAL)) => self.stage = Stage::Leaving { heard_at: None },
             (Stage::OnHold, Some(NORMAL)) => self.close(AgentEvent::Ended),
             (Stage::Ready | Stage::Connected | Stage::OnHold, Some(POLICY_VIOLATION)) => {

@@ -16,6 +16,11 @@ const STEPS: u32 = 120;
 /// A tenth of full scale: audible, not unpleasant.
 const AMPLITUDE: f64 = 3_276.0;
 
+/// The time that one character takes to say: about fifteen characters a second.
+const PER_CHARACTER: Duration = Duration::from_millis(66);
+const SHORTEST_SPEECH: Duration = Duration::from_millis(400);
+const LONGEST_SPEECH: Duration = Duration::from_secs(60);
+
 /// The tone of a voice, in hertz. The same id gives the same tone, so that a test can recognise the voice.
 #[must_use]
 pub fn voice_tone_hz(voice_id: &str) -> u32 {
@@ -24,6 +29,12 @@ pub fn voice_tone_hz(voice_id: &str) -> u32 {
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     LOWEST_HZ + STEP_HZ * ((hash ^ (hash >> 16)) % STEPS)
+}
+
+/// How long it takes to say a text.
+pub(super) fn speaking_time(text: &str) -> Duration {
+    let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    PER_CHARACTER.saturating_mul(characters).clamp(SHORTEST_SPEECH, LONGEST_SPEECH)
 }
 
 /// How samples are put into bytes.

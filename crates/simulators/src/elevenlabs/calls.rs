@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::context::Context;
 use super::conversation::{AGENT_NUMBER, Carrier, Direction, NewConversation, Telephony};
-use super::faults::{CallFate, ReportFate};
+use super::faults::{CallFate, Fates};
 use super::request::{Problems, Request};
 use super::{ids, lifecycle};
 
@@ -41,13 +41,6 @@ const SOURCES: [&str; 27] = [
     "genesys_bot_connector",
     "subagent_tool",
 ];
-
-/// What a fault does to a call.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fates {
-    pub call: Option<CallFate>,
-    pub report: ReportFate,
-}
 
 /// Dials. The answer says that the call was placed; conversation and webhook say how it ended.
 pub(super) fn dial(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-use super::agent::Spoken;
+use super::dialogue::Spoken;
 use super::ids;
 
 /// The calling number, for every phone number id: a number of the fictional range.

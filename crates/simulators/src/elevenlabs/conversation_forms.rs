@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::agent::{Role, transcript};
 use super::conversation::{Authorization, Carrier, Conversation, Status, Telephony};
+use super::dialogue::{Role, transcript};
 
 impl Conversation {
     /// The `data` of `post_call_transcription`. The `has_*audio` flags are absent, as they were in the real body.

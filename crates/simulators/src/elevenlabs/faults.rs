@@ -54,6 +54,13 @@ pub enum ReportFate {
     Twice,
 }
 
+/// The effect of a fault on one outbound call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fates {
+    pub call: Option<CallFate>,
+    pub report: ReportFate,
+}
+
 /// One fault; see the table above.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::calls::Fates;
 use super::context::{Context, POST_TIMEOUT};
 use super::conversation::{Carrier, Direction, NewConversation, Telephony};
+use super::faults::Fates;
 use super::lifecycle;
 use crate::shared::options::Target;
 

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use actix_web::web::Data;
 use jiff::Timestamp;
 
-use super::agent::Spoken;
-use super::calls::Fates;
 use super::context::Context;
 use super::conversation::{Ending, Status};
-use super::faults::{CallFate, ReportFate};
+use super::dialogue::Spoken;
+use super::faults::{CallFate, Fates, ReportFate};
 use super::webhook;
 use super::world::{Shared, World};
 

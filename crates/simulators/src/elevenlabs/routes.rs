@@ -4,13 +4,12 @@ use actix_web::web::Data;
 use subtle::ConstantTimeEq;
 
 use super::answer::Answer;
-use super::calls::{self, Fates};
 use super::context::Context;
 use super::conversation::Telephony;
+use super::faults::Fates;
 use super::request::Request;
-use super::session::signed_urls;
 use super::speech::{self, Delivery};
-use super::{agent, conversation_endpoints, lifecycle, voice_endpoints};
+use super::{agent_endpoint, calls, conversation_endpoints, lifecycle, signed_url_endpoint, voice_endpoints};
 
 /// One endpoint of the provider, with the id in its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +90,8 @@ async fn serve(context: &Data<Context>, request: &Request, fates: Fates) -> Resu
         Endpoint::GetConversation(id) => Ok(conversation_endpoints::get(context, id, request)),
         Endpoint::DeleteConversation(id) => Ok(conversation_endpoints::delete(context, id)),
         Endpoint::ConversationAudio(id) => Ok(conversation_endpoints::audio(context, id)),
-        Endpoint::GetAgent(id) => Ok(agent::get(id, &context.world().agent)),
-        Endpoint::SignUrl => signed_urls::get(context, request),
+        Endpoint::GetAgent(id) => Ok(agent_endpoint::get(id, &context.world().agent)),
+        Endpoint::SignUrl => signed_url_endpoint::get(context, request),
         Endpoint::Speak(id, delivery) => speech::speak(context, id, request, delivery),
     }
 }

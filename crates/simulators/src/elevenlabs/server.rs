@@ -13,9 +13,8 @@ use futures_util::stream;
 use serde_json::Value;
 
 use super::answer::{Answer, AnswerBody};
-use super::calls::Fates;
 use super::context::Context;
-use super::faults::Fault;
+use super::faults::{Fates, Fault};
 use super::request::Request;
 use super::session::socket;
 use super::{control, ids, routes};

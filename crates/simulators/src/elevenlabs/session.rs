@@ -1,7 +1,7 @@
 //! The agent on a WebSocket: `/v1/convai/conversation` (facts page, section 4; the provider's AsyncAPI file).
 //!
-//! An `AgentSession` is pure: it takes messages and times and gives messages. `socket` and `tick` connect it to the
-//! network, with one clock for all conversations; they never wait for a slow client.
+//! An `AgentSession` is pure: it takes messages and times and gives messages. `socket`, `tick` and `output` connect it
+//! to the network, with one clock for all conversations; they never wait for a slow client.
 
 pub(super) mod act;
 pub(super) mod agent_session;
@@ -12,9 +12,13 @@ pub(super) mod ear;
 pub(super) mod end;
 pub(super) mod format;
 pub(super) mod initiation;
+mod input;
+mod outgoing;
+mod output;
 pub(super) mod pings;
 pub(super) mod report;
 pub(super) mod script;
+mod script_run;
 pub(super) mod server_message;
 pub(super) mod sessions;
 pub(super) mod shape;

@@ -2,19 +2,14 @@
 //! voice in one of its own.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, AnswerBody};
-use super::audio::{Format, voice_tone_hz};
+use super::audio::{Format, speaking_time, voice_tone_hz};
 use super::context::Context;
 use super::request::{Problems, Request};
 
-/// About fifteen characters a second.
-const PER_CHARACTER: Duration = Duration::from_millis(66);
-const SHORTEST: Duration = Duration::from_millis(400);
-const LONGEST: Duration = Duration::from_secs(60);
 /// The limit in the header: that of the Creator plan for fast models. It is not enforced; a fault can enforce it.
 const MOST_AT_ONCE: u32 = 10;
 
@@ -47,7 +42,7 @@ pub(super) fn speak(
         return Err(Answer::error(403, "subscription_required", "This output format requires the Pro plan."));
     }
     let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    let length = length(&text);
+    let length = speaking_time(&text);
     let Some(sound) = format.sound(voice_tone_hz(voice_id), length) else {
         return Err(Answer::plain(501, "the simulator does not make opus"));
     };
@@ -63,12 +58,6 @@ pub(super) fn speak(
         .with_header("character-cost", characters)
         .with_header("current-concurrent-requests", context.under_way.load(Ordering::Relaxed).max(1))
         .with_header("maximum-concurrent-requests", MOST_AT_ONCE))
-}
-
-/// How long it takes to say this.
-pub(super) fn length(text: &str) -> Duration {
-    let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    PER_CHARACTER.saturating_mul(characters).clamp(SHORTEST, LONGEST)
 }
 
 /// `output_format` is a query parameter. In the body it is ignored, as at the provider.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::leg::Ending;
+use super::ending::Ending;
 
 const SAMPLES_PER_SECOND: u32 = 8_000;
 const BYTES_PER_SECOND: u64 = 16_000;

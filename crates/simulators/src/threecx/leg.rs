@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::caller_sound::CallerSound;
+use super::ending::Ending;
 
 /// The three statuses that REST shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,17 +33,6 @@ pub(super) enum Control {
     Own,
     /// Visible only: an action is answered with 403.
     Seen,
-}
-
-/// How an open stream is told to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// With an answer.
-    Clean,
-    /// By dropping the connection.
-    Reset,
-    /// Another POST took its place.
-    Replaced,
 }
 
 /// Why an operation that waits for a leg fails.

@@ -7,13 +7,13 @@ use serde_json::json;
 use super::call::{Attached, Call, Direction, EndedBy, Late, Mode, NewCall, State, WebhookMode};
 use super::calls::MOST_LIVE;
 use super::ear::Ear;
+use super::ending::Ending;
+use super::errand::{Errand, Hangup, Notice, NoticeKind};
 use super::events::{Event, Kind};
 use super::faults::StreamFault;
-use super::leg::{Control, Ending, Interrupted, Leg, Party, Status, device_id};
+use super::leg::{Control, Interrupted, Leg, Party, Status, device_id};
 use super::options::{Noise, StreamEnd};
-use super::trunk::Hangup;
-use super::webhook::{Notice, What};
-use super::world::{Errand, World};
+use super::world::World;
 
 /// Where callers come from: a trunk.
 pub(super) const TRUNK_DN: &str = "10000";
@@ -66,14 +66,14 @@ impl World {
         if announced_first {
             self.send(Errand::Notify(Notice {
                 serial,
-                what: What::IncomingThenAppear,
+                kind: NoticeKind::IncomingThenAppear,
                 wait: Duration::ZERO,
             }));
             return Ok(placed);
         }
         self.appear(serial, now);
         if let Some(wait) = late {
-            self.send(Errand::Notify(Notice { serial, what: What::Incoming, wait }));
+            self.send(Errand::Notify(Notice { serial, kind: NoticeKind::Incoming, wait }));
         }
         Ok(placed)
     }
@@ -259,7 +259,7 @@ impl World {
             self.send(Errand::HangUp(Hangup { dn: trunk.dn, conversation_id: trunk.conversation_id }));
         }
         if is_told && by != EndedBy::Restart {
-            self.send(Errand::Notify(Notice { serial, what: What::Ended, wait: Duration::ZERO }));
+            self.send(Errand::Notify(Notice { serial, kind: NoticeKind::Ended, wait: Duration::ZERO }));
         }
         true
     }

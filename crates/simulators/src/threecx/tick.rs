@@ -9,10 +9,11 @@ use tokio::time::{Duration, MissedTickBehavior};
 use super::call::EndedBy;
 use super::caller_sound::Listener;
 use super::context::Context;
+use super::errand::Errand;
 use super::events::{Event, Kind};
 use super::faults::StreamFault;
 use super::life::{UPSERT_EVERY, time_is_up};
-use super::world::{Errand, World};
+use super::world::World;
 use super::{trunk, webhook};
 
 const TICK: Duration = Duration::from_millis(20);

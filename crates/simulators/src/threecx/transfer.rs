@@ -9,12 +9,13 @@ use tokio::sync::oneshot;
 use super::answer::{self, Answer, Reason};
 use super::call::{EndedBy, Transfer, TrunkCall};
 use super::context::Context;
+use super::errand::{Errand, Hangup};
 use super::leg::{Interrupted, Status};
 use super::options::Trunk;
 use super::order::Order;
 use super::script::{Outcome, RemoveOrder, Turn};
-use super::trunk::{self, Hangup};
-use super::world::{Errand, World};
+use super::trunk;
+use super::world::World;
 
 /// The core's own limit (facts page, section 1.3).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(180);

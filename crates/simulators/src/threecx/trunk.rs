@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::call::{EndedBy, State, TrunkCall};
 use super::context::{Context, EXCHANGE};
+use super::errand::Hangup;
 use super::options::Trunk;
 
 /// Longest wait for a conversation to begin: the other side asks its initiation webhook first, 10 s at most.
@@ -18,13 +19,6 @@ const RING: Duration = Duration::from_secs(12);
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 /// A conversation that the other side has not confirmed for so long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(10);
-
-/// A conversation whose caller hung up.
-#[derive(Clone, Debug)]
-pub(super) struct Hangup {
-    pub dn: String,
-    pub conversation_id: String,
-}
 
 /// Hands a call to the agent; None when it is not taken.
 pub(super) async fn ring(context: Data<Context>, trunk: Trunk, caller: String) -> Option<TrunkCall> {

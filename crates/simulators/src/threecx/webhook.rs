@@ -1,6 +1,6 @@
 //! The webhook that a call flow posts: the canonical JSON, signed, with the faults that a real sender may have.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::web::Data;
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, WebhookMode};
 use super::context::{Context, EXCHANGE};
+use super::errand::{Notice, NoticeKind};
 use super::faults::WebhookFault;
 use crate::shared::deliveries::Delivery;
 use crate::shared::options::Target;
@@ -18,26 +19,6 @@ use crate::shared::signature::signature;
 
 /// How old a stale signature is: past the window of 300 s.
 const STALE_SECONDS: i64 = 600;
-
-/// The kind of webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// A call comes in; once that is answered, its leg appears.
-    IncomingThenAppear,
-    /// A call has come in.
-    Incoming,
-    /// A call is over.
-    Ended,
-}
-
-/// A webhook to be posted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Notice {
-    pub serial: u64,
-    pub what: What,
-    /// How long it waits first.
-    pub wait: Duration,
-}
 
 /// Posts a webhook, twice for a doubled one.
 pub(super) async fn notify(context: Data<Context>, notice: Notice) {
@@ -52,7 +33,7 @@ pub(super) async fn notify(context: Data<Context>, notice: Notice) {
         world
             .webhook
             .clone()
-            .map(|target| (target, body(call, notice.what, Instant::now()), fault, call.wanted.webhook))
+            .map(|target| (target, body(call, notice.kind, Instant::now()), fault, call.wanted.webhook))
     };
     if let Some((target, (kind, call_id, body), fault, mode)) = prepared {
         let times = if mode == WebhookMode::Double { 2 } else { 1 };
@@ -60,21 +41,21 @@ pub(super) async fn notify(context: Data<Context>, notice: Notice) {
             let status = post(&context, &target, body.clone(), fault).await;
             let at = Timestamp::now();
             context.world().deliveries.push(Delivery { at, kind, subject: call_id.clone(), attempt, status });
-            if attempt == 1 && notice.what == What::IncomingThenAppear {
+            if attempt == 1 && notice.kind == NoticeKind::IncomingThenAppear {
                 context.shared.change(|world| world.appear(notice.serial, Instant::now()));
             }
         }
         return;
     }
-    if notice.what == What::IncomingThenAppear {
+    if notice.kind == NoticeKind::IncomingThenAppear {
         context.shared.change(|world| world.appear(notice.serial, Instant::now()));
     }
 }
 
-fn body(call: &Call, what: What, now: Instant) -> (&'static str, String, Bytes) {
-    let (kind, duration) = match what {
-        What::IncomingThenAppear | What::Incoming => ("IncomingCall", Value::Null),
-        What::Ended => {
+fn body(call: &Call, notice: NoticeKind, now: Instant) -> (&'static str, String, Bytes) {
+    let (kind, duration) = match notice {
+        NoticeKind::IncomingThenAppear | NoticeKind::Incoming => ("IncomingCall", Value::Null),
+        NoticeKind::Ended => {
             let since = call.connected_at.unwrap_or(now);
             ("CallEnded", json!(call.ended_at.unwrap_or(now).saturating_duration_since(since).as_secs()))
         }

@@ -11,13 +11,12 @@ use tokio::sync::Notify;
 
 use super::caller_sound::Speaks;
 use super::calls::Calls;
+use super::errand::Errand;
 use super::events::{Event, Hub, Kind};
 use super::faults::{EventFault, Faults};
 use super::options::Options;
 use super::script::Script;
 use super::tokens::Tokens;
-use super::trunk::Hangup;
-use super::webhook::Notice;
 use crate::shared::deliveries::Deliveries;
 use crate::shared::options::Target;
 use crate::shared::requests::{RequestLog, rfc3339};
@@ -28,15 +27,6 @@ const MOST_TONES: usize = 64;
 const MOST_ERRANDS: usize = 10_000;
 /// How long after its Remove a wrong Upsert follows.
 const UPSERT_AFTER_REMOVE: Duration = Duration::from_millis(100);
-
-/// Work that needs the network: the server's thread does it.
-#[derive(Debug)]
-pub(super) enum Errand {
-    /// A webhook is posted.
-    Notify(Notice),
-    /// A conversation is told that its caller hung up.
-    HangUp(Hangup),
-}
 
 /// The state that changes.
 #[derive(Debug)]

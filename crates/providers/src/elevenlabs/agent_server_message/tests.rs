@@ -6,7 +6,9 @@ use super::*;
 #[test]
 fn every_used_message_type_is_parsed() {
     let read = |text| read_agent_message(text).unwrap();
-    let begun = r#"{"type":"conversation_initiation_metadata","conversation_initiation_metadata_event":{"conversation_id":"conv_1","agent_output_audio_format":"ulaw_8000","user_input_audio_format":"pcm_16000"}}"#;
+    let begun = r#"{"type":"conversation_initiation_metadata",
+        "conversation_initiation_metadata_event":{"conversation_id":"conv_1",
+            "agent_output_audio_format":"ulaw_8000","user_input_audio_format":"pcm_16000"}}"#;
     let expected = AgentMessage::Begun {
         conversation: ConversationId::new("conv_1"),
         output: AudioFormat::Ulaw,
@@ -33,11 +35,13 @@ fn every_used_message_type_is_parsed() {
             AgentMessage::Said { text: "Yes.".into(), event: Some(3) },
         ),
         (
-            r#"{"type":"agent_response_correction","agent_response_correction_event":{"original_agent_response":"Yes, of course","corrected_agent_response":"Yes","event_id":3}}"#,
+            r#"{"type":"agent_response_correction","agent_response_correction_event":{
+                "original_agent_response":"Yes, of course","corrected_agent_response":"Yes","event_id":3}}"#,
             AgentMessage::Corrected { text: "Yes".into(), event: Some(3) },
         ),
         (
-            r#"{"type":"client_tool_call","client_tool_call":{"tool_name":"t","tool_call_id":"i","parameters":{"name":"sales"},"event_id":6}}"#,
+            r#"{"type":"client_tool_call","client_tool_call":{"tool_name":"t","tool_call_id":"i",
+                "parameters":{"name":"sales"},"event_id":6}}"#,
             AgentMessage::ToolCalled {
                 id: "i".into(),
                 name: "t".into(),
@@ -67,7 +71,8 @@ fn an_unreadable_message_gives_the_reason_without_a_quote() {
         assert!(error.starts_with("the agent's message is not the expected JSON"), "{error}");
         assert!(!error.contains("secret"));
     }
-    let opus = r#"{"type":"conversation_initiation_metadata","conversation_initiation_metadata_event":{"conversation_id":"c","agent_output_audio_format":"opus_48000"}}"#;
+    let opus = r#"{"type":"conversation_initiation_metadata",
+        "conversation_initiation_metadata_event":{"conversation_id":"c","agent_output_audio_format":"opus_48000"}}"#;
     assert_eq!(error(opus), UnreadableMessage::Format("opus_48000".into()));
 }
 

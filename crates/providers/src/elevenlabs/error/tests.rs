@@ -18,7 +18,8 @@ fn the_code_decides_before_the_status() {
         ),
         (
             400,
-            r#"{"detail":{"type":"payment_required","code":"paid_plan_required","message":"m","status":"can_not_use_instant_voice_cloning","request_id":"7185"}}"#,
+            r#"{"detail":{"type":"payment_required","code":"paid_plan_required","message":"m",
+                "status":"can_not_use_instant_voice_cloning","request_id":"7185"}}"#,
             Kind::Payment,
         ),
         (400, r#"{"detail":{"code":"invalid_api_key"}}"#, Kind::Unauthorised),

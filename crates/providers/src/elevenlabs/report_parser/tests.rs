@@ -35,13 +35,16 @@ fn transcription() -> Value {
              "conversation_turn_metrics": {"metrics": {"convai_tts_service_ttfb": {"elapsed_time": 0.2206}}},
              "rag_retrieval_info": null, "llm_usage": null, "interrupted": false, "original_message": null,
              "source_medium": null},
-            {"role": "user", "message": "Hallo.\nMet Anna.", "time_in_call_secs": 6, "source_medium": "audio", "interrupted": false},
+            {"role": "user", "message": "Hallo.\nMet Anna.", "time_in_call_secs": 6, "source_medium": "audio",
+                "interrupted": false},
             {"role": "agent", "message": null, "tool_calls": [{"tool_name": "end_call"}], "time_in_call_secs": 8},
-            {"role": "agent", "message": "Dag", "interrupted": true, "original_message": "Dag en tot ziens", "time_in_call_secs": 7}],
+            {"role": "agent", "message": "Dag", "interrupted": true, "original_message": "Dag en tot ziens",
+                "time_in_call_secs": 7}],
         "metadata": {"start_time_unix_secs": 1_764_425_361, "accepted_time_unix_secs": 1_764_425_361,
             "call_duration_secs": 119, "cost": 803, "deletion_settings": {"delete_audio": false},
             "feedback": {"type": null, "likes": 0}, "authorization_method": "signed_url",
-            "charging": {"dev_discount": false, "tier": "creator", "llm_price": 0.0023, "llm_charge": 10, "call_charge": 793},
+            "charging": {"dev_discount": false, "tier": "creator", "llm_price": 0.0023, "llm_charge": 10,
+                "call_charge": 793},
             "phone_call": {"type": "sip_trunking", "direction": "outbound", "phone_number_id": "phnum_1",
                 "agent_number": "+49", "external_number": "+49", "call_sid": "s", "call_id": null,
                 "call_result": "answered", "sip_header_dynamic_variables": {}},
@@ -118,7 +121,8 @@ fn optional_fields_of_a_wrong_type_count_as_missing() {
 #[test]
 fn our_call_comes_from_the_variable_or_the_user_id() {
     let with = |variable: Value, user: Value, outer: Value| {
-        report(&json!({"type": "post_call_transcription", "data": {"agent_id": "a", "conversation_id": "c", "user_id": outer,
+        report(&json!({"type": "post_call_transcription", "data": {"agent_id": "a", "conversation_id": "c",
+            "user_id": outer,
             "conversation_initiation_client_data": {"user_id": user, "dynamic_variables": {"call_id": variable}}}}))
         .our_call
     };
@@ -158,7 +162,8 @@ fn an_initiation_failure_has_a_reason() {
     };
     let twilio = |reason: &str, status: &str, code: &str| {
         report(&json!({"type": "call_initiation_failure", "event_timestamp": 1_759_931_652, "data": {
-            "agent_id": "xyz", "conversation_id": "abc", "failure_reason": reason, "metadata": {"type": "twilio", "body": {
+            "agent_id": "xyz", "conversation_id": "abc", "failure_reason": reason,
+                "metadata": {"type": "twilio", "body": {
             "CallSid": "CA83", "CallStatus": status, "SipResponseCode": code, "To": "+44", "From": "+1",
             "Direction": "outbound-api", "Timestamp": "Wed, 08 Oct 2025 13:54:12 +0000", "CallDuration": "0"}}}}))
         .failure
@@ -249,7 +254,8 @@ fn an_audio_webhook_is_recognised_by_its_beginning() {
     .to_string();
     // serde_json orders keys by name, so data comes first here; the provider's own order is tried below.
     let theirs = format!(
-        r#"{{"type":"post_call_audio","event_timestamp":1739537319,"data":{{"agent_id":"xyz","conversation_id":"abc","full_audio":"{}"}}}}"#,
+        r#"{{"type":"post_call_audio","event_timestamp":1739537319,"data":{{"agent_id":"xyz",
+            "conversation_id":"abc","full_audio":"{}"}}}}"#,
         "x".repeat(100_000)
     );
     for body in [&body, &theirs] {

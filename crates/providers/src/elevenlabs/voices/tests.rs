@@ -49,7 +49,8 @@ fn voices_are_found_over_pages_and_deleted_once() {
     run(async {
         let first = json!({"voices": [{"voice_id": "v1", "name": "a b", "created_at_unix": 5}], "has_more": true,
             "total_count": 2, "next_page_token": "t&1"});
-        let second = json!({"voices": [{"voice_id": "v2", "created_at_unix": null}], "has_more": false, "total_count": 2});
+        let second = json!({"voices": [{"voice_id": "v2", "created_at_unix": null}], "has_more": false,
+            "total_count": 2});
         let (base, _requests) = provider(vec![
             ("GET /v2/voices?search=a+b&page_size=100", "200 OK", first.to_string()),
             ("GET /v2/voices?search=a+b&page_size=100&next_page_token=t%261", "200 OK", second.to_string()),

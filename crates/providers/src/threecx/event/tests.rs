@@ -13,12 +13,15 @@ fn change(frame: &str) -> Option<LegChange> {
 
 #[test]
 fn captured_events_are_parsed() {
-    let upsert = r#"{"sequence":15,"event":{"event_type":0,"entity":"/callcontrol/150/participants/8106","attached_data":null}}"#;
+    let upsert = r#"{"sequence":15,"event":{"event_type":0,"entity":"/callcontrol/150/participants/8106",
+        "attached_data":null}}"#;
     let expected = LegChange::Upsert { leg: leg("150", 8106), now: None };
     assert_eq!(read_event(upsert.as_bytes()), Some(PbxEvent { sequence: Some(15), change: Some(expected) }));
-    let remove = r#"{"sequence":16,"event":{"event_type":1,"entity":"/callcontrol/150/participants/8106","attached_data":null}}"#;
+    let remove = r#"{"sequence":16,"event":{"event_type":1,"entity":"/callcontrol/150/participants/8106",
+        "attached_data":null}}"#;
     assert_eq!(change(remove), Some(LegChange::Remove { leg: leg("150", 8106) }));
-    let response = r#"{"sequence":18,"event":{"event_type":4,"entity":"/callcontrol","attached_data":{"RequestID":"1","StatusCode":200,"Response":[]}}}"#;
+    let response = r#"{"sequence":18,"event":{"event_type":4,"entity":"/callcontrol",
+        "attached_data":{"RequestID":"1","StatusCode":200,"Response":[]}}}"#;
     assert_eq!(read_event(response.as_bytes()), Some(PbxEvent { sequence: Some(18), change: None }));
 }
 
@@ -26,7 +29,8 @@ fn captured_events_are_parsed() {
 fn pitfall_17_keys_come_as_text_of_one_or_several() {
     let keys = |data: &str| {
         let frame = format!(
-            r#"{{"sequence":1,"event":{{"event_type":2,"entity":"/callcontrol/900/participants/42","attached_data":{data}}}}}"#
+            r#"{{"sequence":1,"event":{{"event_type":2,"entity":"/callcontrol/900/participants/42",
+                "attached_data":{data}}}}}"#
         );
         match change(&frame) {
             Some(LegChange::Keys { leg: of, keys }) if of == leg("900", 42) => Some(keys),
@@ -69,7 +73,8 @@ fn entities_are_the_last_three_segments_and_others_are_ignored() {
 
 #[test]
 fn attached_data_with_a_status_is_the_leg() {
-    let frame = r#"{"event":{"event_type":0,"entity":"/callcontrol/900/participants/42","attached_data":{"status":"Ringing","callid":"7"}}}"#;
+    let frame = r#"{"event":{"event_type":0,"entity":"/callcontrol/900/participants/42",
+        "attached_data":{"status":"Ringing","callid":"7"}}}"#;
     let Some(LegChange::Upsert { now: Some(now), .. }) = change(frame) else { panic!("no participant") };
     assert_eq!((now.leg, now.call_id), (leg("900", 42), Some(7)));
     let bare = r#"{"event":{"event_type":0,"entity":"/callcontrol/900/participants/42","attached_data":{"callid":7}}}"#;

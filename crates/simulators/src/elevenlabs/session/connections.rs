@@ -10,7 +10,7 @@ use actix_ws::{CloseCode, CloseReason, Message};
 use futures_util::Sink;
 use tokio::sync::oneshot;
 
-use super::agent_session::Outgoing;
+use super::outgoing::Outgoing;
 
 /// One connection. Dropping it drops the connection.
 struct Connection {

@@ -12,8 +12,8 @@ use super::end::End;
 use super::pings::PingFigures;
 use super::steps::Said;
 use super::tools::ToolCall;
-use crate::elevenlabs::agent::{Spoken, Turn};
 use crate::elevenlabs::conversation::Authorization;
+use crate::elevenlabs::dialogue::{Spoken, Turn};
 use crate::shared::requests::rfc3339;
 
 /// The report on one conversation. Times with `after` count from the opening of the socket.

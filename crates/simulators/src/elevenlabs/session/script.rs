@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::act::{Act, Say, check, hear_within_ms};
-use crate::elevenlabs::agent::{Role, Turn, filled};
+use crate::elevenlabs::dialogue::{Role, Turn, filled};
 
 /// Most steps of a dialogue.
 const MOST_STEPS: usize = 200;

@@ -10,12 +10,11 @@ use serde_json::Map;
 use tokio::sync::oneshot;
 
 use super::agent_session::NewSession;
-use super::tick;
+use super::{output, tick};
 use crate::elevenlabs::answer::Answer;
 use crate::elevenlabs::context::Context;
-use crate::elevenlabs::conversation::{Authorization, Carrier, Direction, NewConversation, Status};
+use crate::elevenlabs::conversation::{Authorization, Carrier, Direction, NewConversation};
 use crate::elevenlabs::faults::ReportFate;
-use crate::elevenlabs::lifecycle;
 use crate::elevenlabs::world::World;
 
 const PATH: &str = "/v1/convai/conversation";
@@ -70,7 +69,7 @@ pub(in crate::elevenlabs) fn open(
         .max_continuation_size(LARGEST_MESSAGE);
     actix_web::rt::spawn(listen(context.clone(), number, messages, over));
     tick::keep_going(context);
-    after(context, number);
+    output::pass_on(context, number);
     Ok(response)
 }
 
@@ -147,47 +146,10 @@ async fn listen(
             }
         }
         drop(world);
-        after(&context, number);
+        output::pass_on(&context, number);
         if !is_open {
             break;
         }
     }
     context.connections.close(number);
-}
-
-/// Sends the client's messages, and updates the record of the conversation.
-pub(super) fn after(context: &Data<Context>, number: u64) {
-    let now = Instant::now();
-    let mut world = context.world();
-    let World { sessions, conversations, .. } = &mut *world;
-    let Some(session) = sessions.get_mut(number) else { return };
-    while session.has_outgoing() && context.connections.is_ready(number) {
-        if let Some(outgoing) = session.next_outgoing(now) {
-            context.connections.give(number, outgoing);
-        }
-    }
-    if !session.take_news() {
-        return;
-    }
-    let id = session.conversation_id().to_owned();
-    let fate = session.report_fate();
-    if let Some(data) = session.client_data() {
-        conversations.tell(&id, data);
-    }
-    let Some(conversation) = conversations.get_mut(&id) else { return };
-    if conversation.status == Status::Initiated
-        && let Some(began) = session.began()
-    {
-        conversation.status = Status::InProgress;
-        conversation.started_at = conversation.created_at.checked_add(began).ok();
-    }
-    let Some((length, ending, turns)) = session.outcome() else { return };
-    if !matches!(conversation.status, Status::Initiated | Status::InProgress) {
-        return;
-    }
-    conversation.length = length;
-    conversation.turns = turns;
-    conversation.ending = Some(ending);
-    conversation.status = Status::Processing;
-    actix_web::rt::spawn(lifecycle::settle_and_report(context.clone(), id, fate));
 }

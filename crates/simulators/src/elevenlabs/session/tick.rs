@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Data;
 use tokio::time::MissedTickBehavior;
 
-use super::socket;
+use super::output;
 use crate::elevenlabs::context::Context;
 use crate::elevenlabs::world::World;
 
@@ -37,7 +37,7 @@ async fn run(context: Data<Context>) {
                     context.connections.close(number);
                 }
             }
-            socket::after(&context, number);
+            output::pass_on(&context, number);
         }
     }
     context.ticking.set(false);
