@@ -28,7 +28,10 @@ async fn in_development_serve_uses_an_embedded_database_and_keeps_its_data() {
         let mut service = run.env("EMBEDDED_DATABASE_DIR", data.to_str().unwrap()).start();
         let url = service.listening().await;
         until("calls are accepted", || async { health(&url).await.1["ready"] == Value::Bool(true) }).await;
-        assert!(service.said("stderr").contains("starting the embedded database"), "it is said, {start}");
+        assert!(
+            service.said("stderr").contains("starting the embedded database"),
+            "the log says so, {start}"
+        );
         service.signal(Signal::SIGTERM);
         let ended = service.end().await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);

@@ -179,7 +179,8 @@ async fn sighup_reloads_the_lines() {
     let line = "insert into lines (number, agent_id) values ($1, 'agent_of_the_line')";
     site.client.execute(line, &[&crate::support::CALLED]).await.unwrap();
     service.signal(Signal::SIGHUP);
-    until("they were read", || async { service.said("stderr").matches("lines loaded").count() >= 2 }).await;
+    until("the lines were loaded", || async { service.said("stderr").matches("lines loaded").count() >= 2 })
+        .await;
     site.ring(1).await;
     let agent = || site.simulator.requests().iter().any(|r| r["body"]["agent_id"] == "agent_of_the_line");
     until("the line's agent is dialled", || async { agent() }).await;
