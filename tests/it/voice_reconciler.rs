@@ -75,7 +75,7 @@ async fn a_new_database_needs_one_approval_before_stray_voices_are_deleted() {
     assert_eq!(world.client.query_one(audit, &[]).await.unwrap().get::<_, String>(0), "1");
     strays(&world, 1).await;
     let (_, answer) = reconcile(&world, false).await;
-    assert_eq!(answer["deleted"], json!(1), "somebody has looked: {answer}");
+    assert_eq!(answer["deleted"], json!(1), "an operator has approved once: {answer}");
     strays(&world, 2).await;
     let (_, answer) = reconcile(&world, false).await;
     assert!(answer["needs_yes"].as_str().unwrap().contains("2 of 8"), "more than a fifth: {answer}");

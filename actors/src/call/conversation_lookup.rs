@@ -133,9 +133,9 @@ pub enum LookupResult {
 /// Whether an earlier process may already have dialled this conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlierDial {
-    /// No: this process has handled the call from its start.
+    /// No, or a look-up could not tell: dial at once.
     None,
-    /// Possibly: it may have stopped before it recorded the dial, or its spool may be lost.
+    /// Possibly: it may have stopped before it recorded the dial, or its spool may be lost. Look up before dialling.
     Possible,
 }
 

@@ -33,7 +33,7 @@ pub struct Line {
     pub language: Option<String>,
     /// The voice of the fallback rungs.
     pub fallback_voice: Option<VoiceId>,
-    /// Which callers get a cloned voice, unless the caller's mapping sets its own policy.
+    /// Which calls may use a caller's cloned voice, unless the caller's mapping sets its own policy.
     pub voice_policy: VoicePolicy,
     /// The DN of the agent's trunk.
     pub agent_destination: Option<String>,
