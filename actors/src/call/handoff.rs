@@ -108,7 +108,8 @@ impl Handler<CancelHandoff> for Handoff {
     type Result = ();
 
     fn handle(&mut self, _: CancelHandoff, ctx: &mut Context<Self>) {
-        // If the caller calls again within a minute, two expected transfers would match and neither would get its voice.
+        // If the caller calls again within a minute, two expected transfers would match and neither would get its
+        // voice.
         self.services.transfers.withdraw(self.context.id);
         ctx.stop();
     }
