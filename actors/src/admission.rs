@@ -1,4 +1,4 @@
-//! Which call an event belongs to, and whether a new call is accepted.
+//! Admission: matches each event to its call, and decides whether a new call is accepted.
 
 pub mod call_registry;
 pub mod call_supervisor;

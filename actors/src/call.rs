@@ -1,4 +1,4 @@
-//! One live call: its actor, the actors that work for it, and the rows that its events write.
+//! One live call: its actor, the actors of its parts, and the database rows that its events write.
 
 pub(crate) mod announcements;
 pub(crate) mod call_actor;

@@ -1,4 +1,4 @@
-//! Events on their way to PostgreSQL or the spool, and which process may write.
+//! Writes events to PostgreSQL or the spool, and knows which process may write.
 
 pub mod batcher;
 pub mod leadership;

@@ -1,7 +1,8 @@
 //! The engine: every actor of precall, in rooms named after the work.
 //!
-//! A call starts in `admission`, lives in `call`, gets its voice from `voices` and is written by `durability`. The edge
-//! talks to `api` alone. No room names a room above it in this list.
+//! A call starts in `admission`, lives in `call`, gets its voice from `voices` and is written by `durability`. The
+//! edge
+//! uses only `api`. A room never imports a room above it in this list.
 
 pub mod caller_key;
 

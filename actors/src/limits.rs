@@ -1,4 +1,4 @@
-//! What callers and the installation may use: dials, budgets, seats, the limits of the provider.
+//! Limits of callers and of the installation: dials, budgets, seats and the provider's limits.
 
 pub mod agent_seats;
 pub mod budgets;

@@ -1,4 +1,4 @@
-//! Metrics, and how the engine and its peers are.
+//! Metrics, and the health of the engine and its peers.
 
 pub mod health;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! The PBX: its event stream, the legs it has, and commands to them.
+//! The PBX: its event stream, its legs, and commands to them.
 
 pub mod leg_book;
 pub mod leg_commands;

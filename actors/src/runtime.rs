@@ -1,4 +1,4 @@
-//! What actors run on: restart after a panic, notices of an end, clients of one arbiter, heartbeats, injected faults.
+//! What actors run on: restart after a panic, down notices, one client per arbiter, heartbeats, injected faults.
 
 pub mod clients;
 pub mod down_notice;

@@ -1,4 +1,4 @@
-//! Voices: cache, clone jobs, samples, slots at the provider, and who may hear which voice.
+//! Voices: cache, clone jobs, samples, voice slots of the account, and permission to use a voice.
 
 pub(crate) mod circuit_breaker;
 pub(crate) mod clone_job;

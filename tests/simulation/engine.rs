@@ -8,7 +8,7 @@ use std::time::Duration;
 use precall_actors::admission::call_registry::CallRegistry;
 use precall_actors::caller_key::CallerKey;
 use precall_actors::durability::batcher::Unit;
-use precall_actors::durability::write_path::{DrainMark, Next, WritePath};
+use precall_actors::durability::write_path::{DrainMark, WritePath, WriteStep};
 use precall_actors::voices::rules::VoiceRules;
 use precall_actors::voices::slot_rules::SlotRules;
 use precall_actors::voices::terms::VoiceLimits;
@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// Sends the call's unsent events to the write path; returns the next operation if the path is idle.
-    pub fn send(&mut self, id: CallId) -> Option<Next> {
+    pub fn send(&mut self, id: CallId) -> Option<WriteStep> {
         let live = self.calls.get_mut(&id.0)?;
         let entries = std::mem::take(&mut live.unsent);
         let ack = Ack::Call(id, live.call.version);

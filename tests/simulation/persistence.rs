@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use precall_actors::durability::write_path::Next;
+use precall_actors::durability::write_path::WriteStep;
 use precall_call::{At, CallId};
 use precall_store::events::rows::Batch;
 use precall_store::spool::batch;
@@ -15,17 +15,17 @@ use crate::happening::{Happening, Operation, To};
 use crate::world::{DIRECT_WITHIN, DRAIN_WITHIN, MS, Planted, SECOND, World};
 
 impl World {
-    pub(crate) fn go_on(&mut self, to: To, engine: &mut Engine, next: Option<Next>) {
+    pub(crate) fn go_on(&mut self, to: To, engine: &mut Engine, next: Option<WriteStep>) {
         let Some(next) = next else { return };
         engine.operation += 1;
         let operation = engine.operation;
         let generation = engine.generation.unwrap();
         match next {
-            Next::Write(batch) => {
+            WriteStep::Write(batch) => {
                 let work = InFlight { batch: (*batch).clone().into(), generation };
                 self.execute(to, Operation::Write(operation), work, DIRECT_WITHIN);
             }
-            Next::Spool(batch) => {
+            WriteStep::Spool(batch) => {
                 let frame = to_frame(&batch, generation).unwrap();
                 let came = engine.spool.append(&frame).map_err(|_| engine.spool.frames());
                 let wait = self.random.between(MS, 20 * MS);
@@ -56,7 +56,7 @@ impl World {
         }
         match operation {
             Operation::Write(number) if number == engine.operation => {
-                if matches!(engine.write_path.in_hand(), Some(Next::Write(_))) {
+                if matches!(engine.write_path.in_hand(), Some(WriteStep::Write(_))) {
                     if came.is_ok() {
                         self.done(to, engine);
                     } else {
@@ -121,7 +121,9 @@ impl World {
 
     pub(crate) fn emptied(&mut self, to: To, engine: &mut Engine) {
         let Some(mark) = engine.draining.take() else { return };
-        if !engine.write_path.drained(mark) && !matches!(engine.write_path.in_hand(), Some(Next::Spool(_))) {
+        if !engine.write_path.drained(mark)
+            && !matches!(engine.write_path.in_hand(), Some(WriteStep::Spool(_)))
+        {
             self.start_draining(to, engine);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use precall_actors::admission::call_registry::CallRegistry;
+use precall_actors::admission::call_registry::{CallLiveness, CallRegistry};
 use precall_call::{At, CallId, Event, LegSeen};
 use precall_store::spool::Spool;
 use precall_store::spool::batch;
@@ -107,7 +107,8 @@ impl World {
         for (id, logged) in &self.database.logs {
             let call = CallId(id.as_u128());
             let offered = logged.call.instants.offered;
-            engine.registry.insert(call, sighting(logged.pbx), offered, !logged.call.is_released());
+            let liveness = if logged.call.is_released() { CallLiveness::Over } else { CallLiveness::Live };
+            engine.registry.insert(call, sighting(logged.pbx), offered, liveness);
         }
         for pbx in &self.database.early_ends {
             engine.registry.ended_early("default", &pbx.to_string(), At(self.now));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
 
-use precall_actors::admission::call_registry::Found;
+use precall_actors::admission::call_registry::SightingMatch;
 use precall_actors::durability::batcher::Unit;
 use precall_call::{Admission, At, CallId, Event, Grade, Offer, open};
 use precall_store::events::rows::{Batch, KeptEnd, RowWrite, Time};
@@ -69,9 +69,9 @@ impl World {
         let pbx = self.posts[post].pbx;
         let sighting = sighting(pbx);
         let ended_before = match engine.registry.find(&sighting, At(self.now)) {
-            Found::Call(id) => return self.duplicate(engine, id, post),
-            Found::EndedBefore => true,
-            Found::New => false,
+            SightingMatch::Call(id) => return self.duplicate(engine, id, post),
+            SightingMatch::EndedBefore => true,
+            SightingMatch::New => false,
         };
         let id = CallId(self.new_id());
         engine.registry.admit(id, sighting, At(self.now));
@@ -98,7 +98,7 @@ impl World {
 
     pub(crate) fn pbx_ended(&mut self, to: To, engine: &mut Engine, post: usize) {
         let pbx = self.posts[post].pbx;
-        match engine.registry.meant(&sighting(pbx), At(self.now)) {
+        match engine.registry.find_for_notice(&sighting(pbx), At(self.now)) {
             Some(id) => self.deliver(to, engine, id, &Event::PbxCallEnded { duration: None }, post),
             None => {
                 engine.registry.ended_early("default", &pbx.to_string(), At(self.now));

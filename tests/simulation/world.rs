@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use precall_actors::durability::write_path::Next;
+use precall_actors::durability::write_path::WriteStep;
 use precall_call::At;
 use uuid::Uuid;
 
@@ -310,7 +310,7 @@ impl World {
             Happening::Spooled { operation, came, .. } if operation == engine.operation => match came {
                 Ok(()) => {
                     engine.spool.segments().synced();
-                    if let Some(Next::Spool(batch)) = engine.write_path.in_hand() {
+                    if let Some(WriteStep::Spool(batch)) = engine.write_path.in_hand() {
                         self.summary.spooled += 1;
                         self.now_durable(&batch);
                     }

@@ -20,7 +20,8 @@ fn no_rust_file_is_longer_than_500_lines() {
 }
 
 /// Migrations that were applied somewhere: their text has a checksum and stays as it is.
-const APPLIED_MIGRATIONS: [&str; 7] = ["sql/V1_", "sql/V2_", "sql/V3_", "sql/V4_", "sql/V5_", "sql/V6_", "sql/V7_"];
+const APPLIED_MIGRATIONS: [&str; 7] =
+    ["sql/V1_", "sql/V2_", "sql/V3_", "sql/V4_", "sql/V5_", "sql/V6_", "sql/V7_"];
 
 const COLUMNS_AT_MOST: usize = 120;
 

@@ -1,4 +1,4 @@
-//! Which call is which. Pure: the same webhook, however often and in whatever order it comes, is one call.
+//! Identity of calls: a repeated webhook, in any order, is the same call.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -8,68 +8,83 @@ use std::time::Duration;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{At, CallId};
 
-/// How long a call is remembered: longer than any signature is valid.
+/// A call is remembered for so long: longer than any webhook signature is valid.
 pub const REMEMBERED: Duration = Duration::from_secs(35 * 60);
-/// Without an id on one side, two notices of one call are at most so far apart.
+/// If one of two notices has no PBX id, they are the same call only within this time.
 const SAME_CALL_WITHIN: Duration = Duration::from_secs(10);
-/// Ends without a call that are kept at most; beyond it the oldest are forgotten.
+/// Largest number of ends without a call; beyond it the oldest is forgotten.
 const EARLY_ENDS_MAX: usize = 10_000;
 
-/// What a notice says of a call's identity.
+/// The identity of a call, as a notice or a leg shows it.
 #[derive(Clone, Debug)]
 pub struct Sighting {
-    /// Which PBX.
+    /// The PBX.
     pub pbx: String,
-    /// The PBX's id, if it gave one.
+    /// The PBX's call id, if it gave one.
     pub threecx_call_id: Option<String>,
-    /// Who rings.
+    /// The caller.
     pub caller: CallerNumber,
-    /// What was called, if it was said.
+    /// The called number, if given.
     pub called: Option<CallerNumber>,
 }
 
+/// Whether a remembered call is still live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallLiveness {
+    /// The call is over.
+    Over,
+    /// The call is live.
+    Live,
+}
+
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownCall {
     call: CallId,
     sighting: Sighting,
     first_seen: At,
-    live: bool,
+    liveness: CallLiveness,
 }
 
-/// Whose sighting it is.
+/// The call that a [`Sighting`] belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// A call that is known.
+pub enum SightingMatch {
+    /// A known call.
     Call(CallId),
-    /// A call whose end came first.
+    /// A new call whose end was reported earlier.
     EndedBefore,
-    /// A call that nobody has seen.
+    /// A new call.
     New,
 }
 
-/// See the file. Memory: the calls of the last 35 minutes.
+/// All live calls and the calls of the last 35 minutes.
 #[derive(Debug, Default)]
 pub struct CallRegistry {
-    known: HashMap<CallId, Known>,
+    known: HashMap<CallId, KnownCall>,
     by_id: HashMap<(String, String), Vec<CallId>>,
     by_age: std::collections::VecDeque<(At, CallId)>,
     early_ends: HashMap<(String, String), At>,
     live: usize,
 }
 
+impl KnownCall {
+    fn is_live(&self) -> bool {
+        self.liveness == CallLiveness::Live
+    }
+}
+
 impl CallRegistry {
-    /// Whose sighting this is.
-    pub fn find(&mut self, sighting: &Sighting, now: At) -> Found {
+    /// Finds the call of this sighting.
+    pub fn find(&mut self, sighting: &Sighting, now: At) -> SightingMatch {
         self.forget(now);
         if let Some(call) = self.same_call(sighting, now) {
-            return Found::Call(call);
+            return SightingMatch::Call(call);
         }
         let ended = id_key(sighting).is_some_and(|key| self.early_ends.contains_key(&key));
-        if ended { Found::EndedBefore } else { Found::New }
+        if ended { SightingMatch::EndedBefore } else { SightingMatch::New }
     }
 
-    /// A call that a notice about a known call means; notices may leave out who rang.
-    pub fn meant(&mut self, sighting: &Sighting, now: At) -> Option<CallId> {
+    /// The call that a notice is about. A notice may leave out the caller.
+    pub fn find_for_notice(&mut self, sighting: &Sighting, now: At) -> Option<CallId> {
         self.forget(now);
         let has_number = matches!(sighting.caller, CallerNumber::Public(_) | CallerNumber::Internal(_));
         match id_key(sighting) {
@@ -78,39 +93,39 @@ impl CallRegistry {
                 calls
                     .iter()
                     .copied()
-                    .max_by_key(|call| self.known.get(call).map(|known| (known.live, known.first_seen)))
+                    .max_by_key(|call| self.known.get(call).map(|known| (known.liveness, known.first_seen)))
             }
             _ => self.same_call(sighting, now),
         }
     }
 
-    /// Admits a call; its identity is remembered from now on, and an end that came first has found it.
+    /// Adds a new live call and removes an early end of it.
     pub fn admit(&mut self, call: CallId, sighting: Sighting, first_seen: At) {
         if let Some(key) = id_key(&sighting) {
             self.early_ends.remove(&key);
         }
-        self.insert(call, sighting, first_seen, true);
+        self.insert(call, sighting, first_seen, CallLiveness::Live);
     }
 
-    /// A call of before the restart.
-    pub fn insert(&mut self, call: CallId, sighting: Sighting, first_seen: At, live: bool) {
+    /// Adds a call from before the restart.
+    pub fn insert(&mut self, call: CallId, sighting: Sighting, first_seen: At, liveness: CallLiveness) {
         if let Some(key) = id_key(&sighting) {
             self.by_id.entry(key).or_default().push(call);
         }
         self.by_age.push_back((first_seen, call));
-        self.live = self.live.saturating_add(usize::from(live));
-        self.known.insert(call, Known { call, sighting, first_seen, live });
+        self.live = self.live.saturating_add(usize::from(liveness == CallLiveness::Live));
+        self.known.insert(call, KnownCall { call, sighting, first_seen, liveness });
     }
 
-    /// The call is over; it is still remembered for a while.
+    /// Marks the call as over. It stays known for [`REMEMBERED`].
     pub fn released(&mut self, call: CallId) {
         if let Some(known) = self.known.get_mut(&call) {
-            self.live = self.live.saturating_sub(usize::from(known.live));
-            known.live = false;
+            self.live = self.live.saturating_sub(usize::from(known.is_live()));
+            known.liveness = CallLiveness::Over;
         }
     }
 
-    /// An end whose call was not seen. Returns false if it was known already.
+    /// Remembers the end of an unknown call. Returns false if it was remembered already.
     pub fn ended_early(&mut self, pbx: &str, threecx_call_id: &str, at: At) -> bool {
         if self.early_ends.len() >= EARLY_ENDS_MAX {
             let oldest = self.early_ends.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
@@ -119,25 +134,25 @@ impl CallRegistry {
         self.early_ends.insert((pbx.to_owned(), threecx_call_id.to_owned()), at).is_none()
     }
 
-    /// Whether this call is live, or was within the time that calls are remembered.
+    /// Whether this call is live or still remembered.
     #[must_use]
     pub fn knows(&self, call: CallId) -> bool {
         self.known.contains_key(&call)
     }
 
-    /// Whether this call is known and not over.
+    /// Whether this call is live.
     #[must_use]
     pub fn is_live(&self, call: CallId) -> bool {
-        self.known.get(&call).is_some_and(|known| known.live)
+        self.known.get(&call).is_some_and(KnownCall::is_live)
     }
 
-    /// Who rang, as the call was first seen.
+    /// The caller, as first seen.
     #[must_use]
     pub fn caller(&self, call: CallId) -> Option<&CallerNumber> {
         self.known.get(&call).map(|known| &known.sighting.caller)
     }
 
-    /// Calls that are live.
+    /// Number of live calls.
     #[must_use]
     pub fn live(&self) -> usize {
         self.live
@@ -154,7 +169,7 @@ impl CallRegistry {
         self.same_without_id(sighting, now)
     }
 
-    /// One side has no id: the numbers must agree, the times be close, and no second call be meant as well.
+    /// One side has no id: the numbers must match, the times must be close, and only one call may fit.
     fn same_without_id(&self, sighting: &Sighting, now: At) -> Option<CallId> {
         if !matches!(sighting.caller, CallerNumber::Public(_) | CallerNumber::Internal(_)) {
             return None;
@@ -171,7 +186,7 @@ impl CallRegistry {
                 (None, _) | (_, None) => true,
             };
             let same_caller = known.sighting.caller == sighting.caller;
-            if one_has_no_id && known.live && same_caller && called_agrees {
+            if one_has_no_id && known.is_live() && same_caller && called_agrees {
                 if found.is_some() {
                     return None;
                 }
@@ -188,8 +203,8 @@ impl CallRegistry {
             }
             self.by_age.pop_front();
             let Some(known) = self.known.get(&call) else { continue };
-            if known.live {
-                // Looked at again later; a live call is never forgotten.
+            if known.is_live() {
+                // A live call is never forgotten: check it again later.
                 self.by_age.push_back((now, call));
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The call supervisor: mints ids, admits calls, routes what happens to them, hears of their deaths, drains.
+//! The call supervisor: creates call ids, admits calls, routes events to them, handles their deaths, drains.
 
 mod admit;
 mod legs;
@@ -32,105 +32,105 @@ use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
 
 pub use reports::IsOurAgent;
 
-/// A webhook is answered within so long, or it is 503 (3CX flows wait 3 s).
+/// A webhook is answered within this time, or with 503 (3CX flows wait 3 s).
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 
-/// The answer to a webhook, later.
+/// Channel for the answer to a webhook.
 pub type Answer<T> = oneshot::Sender<Result<T, Busy>>;
 
-/// An `IncomingCall`.
+/// Handles an `IncomingCall` webhook.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Incoming {
-    /// What it says.
+pub struct HandleIncomingCall {
+    /// The content of the webhook.
     pub call: IncomingCall,
-    /// Hears what became of it.
+    /// Receives the result.
     pub answer: Answer<Taken>,
 }
 
-/// A `CallEnded` or `CallStateChanged`.
+/// Handles a `CallEnded` or `CallStateChanged` webhook.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Noticed {
-    /// What it says.
+pub struct HandlePbxNotice {
+    /// The content of the webhook.
     pub notice: PbxNotice,
-    /// Hears what became of it.
+    /// Receives the result.
     pub answer: Answer<Taken>,
 }
 
-/// A report of the provider.
+/// Handles a report of the provider.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ReportCame {
+pub struct HandleReport {
     /// The report.
     pub report: Box<ConversationReport>,
-    /// The body, to be kept while nobody knows its conversation.
+    /// The body, stored while the call of the conversation is unknown.
     pub raw: Box<serde_json::value::RawValue>,
-    /// Hears what became of it.
+    /// Receives the result.
     pub answer: Answer<ReportOutcome>,
 }
 
-/// An operator's request.
+/// Handles an operator's request.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Asked {
-    /// Which call.
+pub struct HandleOperatorRequest {
+    /// The call.
     pub call: CallId,
-    /// What for.
+    /// The request.
     pub request: Request,
-    /// Hears whether there is such a live call.
+    /// Receives whether this call is live.
     pub answer: Answer<bool>,
 }
 
-/// New lines, at the start and on SIGHUP.
+/// Replaces the lines: at the start and on SIGHUP.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct UseLines {
-    /// All of them.
+    /// All lines.
     pub lines: Lines,
-    /// The dial guard's rules that go with them.
+    /// The dial guard's rules for these lines.
     pub rules: crate::limits::dial_guard::DialRules,
 }
 
-/// What was before the start. Admission begins with it.
+/// State recovered from before the start. Admission begins when it arrives.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Loaded {
+pub struct RecoveredState {
     /// Calls of the last 35 minutes.
     pub registry: CallRegistry,
-    /// Numbers dialled within the last day.
+    /// The dial guard, with the numbers dialled within the last day.
     pub guard: DialGuard,
-    /// Calls that were live, each with its line.
+    /// Calls that were live, each with its line's id.
     pub unreleased: Vec<(CallId, String)>,
-    /// Conversations of reports that nobody has claimed.
+    /// Conversations of stored reports that matched no call.
     pub unmatched: HashSet<ConversationId>,
-    /// Counts the starts of the engine.
+    /// Number of this start of the engine.
     pub generation: u64,
 }
 
-/// No new calls from now on.
+/// Stops admission of new calls.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Drain;
 
-/// Something for a call that may have to be read back first.
+/// An event for a call that may have to be read back from its log first.
 struct Delivery {
     event: Event,
     payload: Payload,
     derived: Vec<precall_store::events::rows::RowWrite>,
-    /// Who waits to hear that it is durable, and sends it again otherwise; nobody for what is our own duty.
+    /// A sender that waits until the event is durable and retries otherwise; none for internal events.
     done: Option<oneshot::Sender<()>>,
     at: At,
 }
 
 impl Delivery {
-    /// Something whose sender waits to hear that it is durable.
+    /// An event whose sender waits until it is durable.
     fn awaited(event: Event, payload: Payload, done: oneshot::Sender<()>) -> Self {
-        Self { done: Some(done), ..Self::own(event, payload, clock::now()) }
+        Self { done: Some(done), ..Self::internal(event, payload, clock::now()) }
     }
 
-    /// Something nobody waits for, and nobody would send again.
-    fn own(event: Event, payload: Payload, at: At) -> Self {
+    /// An event that no sender waits for or would send again.
+    fn internal(event: Event, payload: Payload, at: At) -> Self {
         Self { event, payload, derived: Vec::new(), done: None, at }
     }
 }
@@ -142,15 +142,16 @@ struct Deliver {
     delivery: Delivery,
 }
 
-struct Live {
+struct RunningCall {
     address: Addr<CallActor>,
     sent: u64,
 }
 
-/// Calls that are over and kept. Of more of them nothing can be heard until the database has their logs: senders come again.
-const KEPT_MAX: usize = 10_000;
-/// Between two looks whether they can go.
-const LET_GO_EVERY: Duration = Duration::from_secs(1);
+/// Most finished calls that wait for the database to have their logs. Beyond it a finished call's actor stops at
+/// once, and events for it fail until the database is back: their senders retry.
+const AWAITING_LOG_MAX: usize = 10_000;
+/// How often finished calls are checked: their actors stop once the spool is empty.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Settings of admission.
 #[derive(Clone, Debug)]
@@ -159,43 +160,43 @@ pub struct AdmissionSettings {
     pub max_live_calls: usize,
     /// `DEFAULT_REGION`.
     pub region: Region,
-    /// `TRUSTED_TRUNKS`: DNs whose numbers can be believed.
+    /// `TRUSTED_TRUNKS`: DNs whose caller numbers are trusted.
     pub trusted_trunks: Vec<String>,
 }
 
-/// See the file.
+/// Admits calls and routes events to their actors.
 pub struct CallSupervisor {
     services: Arc<CallServices>,
     settings: AdmissionSettings,
     lines: Lines,
-    /// Agents of our lines since the start: a line that is gone still has calls.
+    /// Agents of all lines since the start: a removed line may still have calls.
     agents: HashSet<String>,
     registry: CallRegistry,
     legs: LegOwners,
-    /// Calls of before the start, until the PBX's first list has told which of their legs are left.
-    taken_up: Vec<CallId>,
+    /// Calls from before the start, until the PBX's first list shows which of their legs remain.
+    resumed_calls: Vec<CallId>,
     guard: DialGuard,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
-    live: HashMap<CallId, Live>,
-    /// Calls that are over and whose log is not yet in the database: they cannot be read back.
-    kept: HashMap<CallId, Live>,
+    live: HashMap<CallId, RunningCall>,
+    /// Calls that are over but whose log is not yet in the database: they cannot be read back.
+    awaiting_log: HashMap<CallId, RunningCall>,
     per_line: HashMap<LineId, usize>,
     line_of: HashMap<CallId, LineId>,
     reading: HashMap<CallId, Vec<Delivery>>,
     reads: Arc<Semaphore>,
     /// Conversations of live calls.
     conversations: HashMap<ConversationId, CallId>,
-    /// Conversations whose report came and was kept.
+    /// Conversations whose report is stored without a call.
     unmatched: HashSet<ConversationId>,
-    /// Calls that were refused a moment ago, whose legs may still appear.
+    /// Recently refused calls whose legs may still appear.
     refused: HashMap<CallId, At>,
     ready: bool,
     draining: bool,
 }
 
 impl CallSupervisor {
-    /// Admits nothing before [`Loaded`].
+    /// Admits nothing before [`RecoveredState`].
     #[must_use]
     pub fn new(
         services: Arc<CallServices>,
@@ -211,12 +212,12 @@ impl CallSupervisor {
             lines,
             registry: CallRegistry::default(),
             legs: LegOwners::default(),
-            taken_up: Vec::new(),
+            resumed_calls: Vec::new(),
             guard,
             arbiters,
             next_arbiter: 0,
             live: HashMap::new(),
-            kept: HashMap::new(),
+            awaiting_log: HashMap::new(),
             per_line: HashMap::new(),
             line_of: HashMap::new(),
             reading: HashMap::new(),
@@ -248,13 +249,13 @@ impl CallSupervisor {
         };
         let address =
             start_in_place(&arbiter, move |_| CallActor::new(origin, context, services, parent, first));
-        self.live.insert(id, Live { address, sent: 0 });
+        self.live.insert(id, RunningCall { address, sent: 0 });
     }
 
-    /// Hands an event to its call; one that is not live is read back from its log first.
+    /// Sends an event to its call. A call that is not live is read back from its log first.
     fn deliver(&mut self, call: CallId, delivery: Delivery, ctx: &mut Context<Self>) {
         let Delivery { event, payload, derived, done, at } = delivery;
-        if let Some(kept) = self.kept.remove(&call) {
+        if let Some(kept) = self.awaiting_log.remove(&call) {
             self.live.insert(call, kept);
         }
         if let Some(live) = self.live.get_mut(&call) {
@@ -270,23 +271,23 @@ impl CallSupervisor {
         }
     }
 
-    /// What was kept can be read back.
-    fn let_go(&mut self) {
+    /// Stops the actors of finished calls once the spool is empty: they can be read back from then on.
+    fn stop_logged_calls(&mut self) {
         if !self.services.persistence_state.spool().is_in_use() {
-            for (_, live) in self.kept.drain() {
+            for (_, live) in self.awaiting_log.drain() {
                 live.address.do_send(Stop);
             }
         }
     }
 
-    /// A line and a count for what has happened to budgets since the last look.
+    /// Logs and counts what happened to budgets since the last check.
     fn report_budgets(&self) {
-        let news = self.services.budgets.lock().take_news();
-        for crossed in &news.crossed {
-            warn!(self.services.log, "a budget is being used up"; "budget" => crossed.budget.name(),
+        let changes = self.services.budgets.lock().take_changes();
+        for crossed in &changes.crossed {
+            warn!(self.services.log, "budget usage crossed a threshold"; "budget" => crossed.budget.name(),
                 "percent" => crossed.percent);
         }
-        self.services.metrics.budgets(&news);
+        self.services.metrics.budgets(&changes);
     }
 
     fn count_in(&mut self, call: CallId, line: LineId) {
@@ -315,8 +316,8 @@ impl Actor for CallSupervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(LET_GO_EVERY, |supervisor, _| {
-            supervisor.let_go();
+        ctx.run_interval(STOP_CHECK_INTERVAL, |supervisor, _| {
+            supervisor.stop_logged_calls();
             supervisor.report_budgets();
         });
     }
@@ -341,8 +342,10 @@ impl Handler<CallSettled> for CallSupervisor {
             return;
         }
         if let Some(live) = self.live.remove(&settled.call) {
-            if self.services.persistence_state.spool().is_in_use() && self.kept.len() < KEPT_MAX {
-                self.kept.insert(settled.call, live);
+            if self.services.persistence_state.spool().is_in_use()
+                && self.awaiting_log.len() < AWAITING_LOG_MAX
+            {
+                self.awaiting_log.insert(settled.call, live);
             } else {
                 live.address.do_send(Stop);
             }
@@ -356,15 +359,15 @@ impl Handler<CallDown> for CallSupervisor {
 
     fn handle(&mut self, CallDown { call }: CallDown, ctx: &mut Context<Self>) {
         self.services.board.remove(call);
-        self.kept.remove(&call);
+        self.awaiting_log.remove(&call);
         if self.live.remove(&call).is_none() {
             return;
         }
-        // It died without having settled: its log says how far it came, and this is the end of it.
-        warn!(self.services.log, "a call's actor died"; "call" => %call);
+        // It died before it settled. Its log shows how far it came; the panic event ends it.
+        warn!(self.services.log, "the actor of a call died"; "call" => %call);
         self.count_out(call);
         let event = Event::Panicked { part: CallPart::Call, ordinal: 0 };
-        self.deliver(call, Delivery::own(event, Payload::None, clock::now()), ctx);
+        self.deliver(call, Delivery::internal(event, Payload::None, clock::now()), ctx);
     }
 }
 
@@ -386,26 +389,26 @@ impl Handler<VoiceRevoked> for CallSupervisor {
         for call in calls {
             if self.live.contains_key(&call) {
                 let event = Event::VoiceWithdrawn { why };
-                self.deliver(call, Delivery::own(event, Payload::None, clock::now()), ctx);
+                self.deliver(call, Delivery::internal(event, Payload::None, clock::now()), ctx);
             }
         }
     }
 }
 
-impl Handler<Loaded> for CallSupervisor {
+impl Handler<RecoveredState> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, loaded: Loaded, ctx: &mut Context<Self>) {
+    fn handle(&mut self, loaded: RecoveredState, ctx: &mut Context<Self>) {
         self.registry = loaded.registry;
         self.guard = loaded.guard;
         self.unmatched = loaded.unmatched;
         self.ready = true;
         for (call, line) in loaded.unreleased {
-            self.taken_up.push(call);
+            self.resumed_calls.push(call);
             self.guard.hold(call);
             self.count_in(call, LineId::new(line));
             let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
-            self.deliver(call, Delivery::own(resumed, Payload::None, clock::now()), ctx);
+            self.deliver(call, Delivery::internal(resumed, Payload::None, clock::now()), ctx);
         }
     }
 }
@@ -420,7 +423,7 @@ impl Handler<Drain> for CallSupervisor {
     }
 }
 
-/// Live calls' actors.
+/// Returns the number of running call actors.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "usize")]
 pub struct CountLive;

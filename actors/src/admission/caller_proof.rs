@@ -1,9 +1,9 @@
-//! Which legs prove who calls: pure.
+//! Which legs prove the caller's number.
 //!
-//! A leg proves its caller when the PBX itself knows where it comes from: its other side is an extension and the caller is that
-//! extension, or a trunk of `TRUSTED_TRUNKS` and the caller a public number. Whose call was passed on by another extension
-//! (`originated_by`, `referred_by`, `on_behalf_of`) proves nothing: who speaks is whom that extension let through, and the PBX shows
-//! the one as readily as the other. Route points, queues and menus on the way say nothing about it.
+//! A leg proves its caller if the PBX itself knows the origin: the other side is an extension and the caller is that
+//! extension, or the other side is a trunk of `TRUSTED_TRUNKS` and the caller is a public number. A call that another
+//! extension passed on (`originated_by`, `referred_by`, `on_behalf_of`) proves nothing: that extension chose who
+//! speaks, and the PBX may show either number. Route points, queues and menus on the way do not matter.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -14,8 +14,8 @@ use precall_providers::threecx::participant::{Participant, Role};
 const EXTENSION: &str = "Wextension";
 const TRUNK: &str = "Wexternalline";
 
-/// Whether the leg proves that its call's caller is who the number says. `shown` is whom the leg shows: the other side of a leg may
-/// become somebody else while the call is still its first caller's.
+/// Whether the leg proves the number of its call's caller. `shown` is the number that the leg shows now: the other
+/// side of a leg can change while the call keeps its first caller.
 #[must_use]
 pub fn leg_proof(
     leg: &Participant,
@@ -41,8 +41,8 @@ pub fn leg_proof(
     if proves { Proof::Given } else { Proof::None }
 }
 
-/// The same of a caller whom precall calls back: the PBX rings the extension itself, whoever has rung. A public number proves
-/// nothing that way: calls can be diverted.
+/// The proof for a call back: the PBX rings the extension itself. A public number proves nothing, because calls can
+/// be diverted.
 #[must_use]
 pub fn callback_proof(caller: &CallerNumber) -> Proof {
     match caller {

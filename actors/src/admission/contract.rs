@@ -1,99 +1,99 @@
-//! What the edge asks of admission, and what it is answered.
+//! Types that the edge and admission exchange.
 
 use std::time::Duration;
 
 use precall_call::{CallId, Cause, VoiceId};
 
-/// `IncomingCall` of a 3CX webhook, checked and parsed.
+/// An `IncomingCall` webhook of 3CX, checked and parsed.
 #[derive(Clone, Debug)]
 pub struct IncomingCall {
-    /// The PBX's id of the call, if it gave one.
+    /// The PBX's call id, if it gave one.
     pub threecx_call_id: Option<String>,
-    /// The caller as the PBX wrote it; parsed by the engine.
+    /// The caller as the PBX wrote it. The engine parses it.
     pub caller: Option<String>,
     /// The called number as the PBX wrote it.
     pub called: Option<String>,
-    /// Kept with the call, never fetched.
+    /// Stored with the call, never fetched.
     pub recording_url: Option<String>,
 }
 
-/// `CallEnded` or `CallStateChanged` of a 3CX webhook.
+/// A `CallEnded` or `CallStateChanged` webhook of 3CX.
 #[derive(Clone, Debug)]
 pub struct PbxNotice {
-    /// The PBX's id of the call, if it gave one.
+    /// The PBX's call id, if it gave one.
     pub threecx_call_id: Option<String>,
     /// The caller as the PBX wrote it.
     pub caller: Option<String>,
     /// The called number as the PBX wrote it.
     pub called: Option<String>,
-    /// What it says.
+    /// What happened.
     pub kind: PbxNoticeKind,
 }
 
-/// What a notice says.
+/// What a [`PbxNotice`] reports.
 #[derive(Clone, Debug)]
 pub enum PbxNoticeKind {
-    /// The PBX's call is over.
+    /// The call ended at the PBX.
     Ended {
-        /// How long it lasted, if the PBX said so; zero counts.
+        /// Duration of the call, if the PBX gave it; zero is a valid duration.
         duration: Option<Duration>,
-        /// Kept with the call, never fetched.
+        /// Stored with the call, never fetched.
         recording_url: Option<String>,
     },
-    /// The PBX's word for the new state.
+    /// The PBX's name of the new state.
     StateChanged(String),
 }
 
-/// The answer to an accepted webhook. By the time it is given, its event is durable.
+/// The answer to an accepted webhook. Its event is durable by then.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    /// Our id of the call; none for the end of a call that was never seen.
+    /// precall's call id; none for the end of an unknown call.
     pub call: Option<CallId>,
-    /// What became of it.
+    /// The result.
     pub outcome: Outcome,
-    /// The voice, where the cache holds one.
+    /// The caller's voice, if the cache holds one.
     pub cached_voice: Option<VoiceId>,
 }
 
-/// What became of a webhook.
+/// The result of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A new call.
     Accepted,
-    /// Seen before; nothing happened.
+    /// A duplicate; nothing changed.
     Duplicate,
-    /// The call is over, or was before it came.
+    /// The call is over, or ended before its `IncomingCall` arrived.
     Ended,
-    /// News of a call that nobody has seen; nothing was kept.
+    /// A notice about an unknown call; nothing was stored.
     Ignored,
-    /// The call must not be made.
+    /// The call was refused.
     Rejected(Cause),
 }
 
-/// Why nothing was done. The sender may try again after a moment.
+/// Why the engine did nothing. The sender may retry after a short wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Busy {
-    /// As many calls as are allowed are live.
-    #[error("as many calls as are allowed are live")]
+    /// The limit of live calls is reached.
+    #[error("the limit of live calls is reached")]
     AtCapacity,
-    /// What would be acknowledged cannot be kept.
-    #[error("neither the database nor the spool takes it")]
+    /// The event could not be stored.
+    #[error("neither the database nor the spool accepts events")]
     CannotKeep,
-    /// It was not durable in time.
+    /// The event was not durable in time.
     #[error("the event was not durable in time")]
     TooSlow,
-    /// The program is being stopped.
-    #[error("the program is being stopped")]
+    /// precall is shutting down.
+    #[error("precall is shutting down")]
     Draining,
 }
 
-/// What became of a provider's report.
+/// The result of a provider's report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportOutcome {
-    /// It belongs to this call.
+    /// The report belongs to this call.
     Applied(CallId),
-    /// Its conversation is not known yet; it is kept until it is.
+    /// Its conversation is not known yet; the report is stored until it is.
     Kept,
-    /// An agent that is not ours: counted, not stored.
+    /// The agent is not one of our lines' agents: counted, not stored.
     NotOurs,
 }

@@ -16,7 +16,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::{InitiationAnswer, InitiationAsked};
 use crate::admission::call_supervisor::{
-    Answer, Asked, CallSupervisor, Incoming, IsOurAgent, Noticed, ReportCame,
+    Answer, CallSupervisor, HandleIncomingCall, HandleOperatorRequest, HandlePbxNotice, HandleReport,
+    IsOurAgent,
 };
 use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
 use crate::api::recent_webhooks::RecentlyKept;
@@ -24,7 +25,7 @@ use crate::call::expected_transfers::AgentRequest;
 use crate::call::live_board::LiveCall;
 use crate::call::services::CallServices;
 use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
-use crate::durability::persistence::Keep;
+use crate::durability::persistence::WriteRow;
 use crate::erasure::erase_caller::{ErasureReport, NotErased};
 use crate::erasure::services::ErasureServices;
 use crate::limits::provider_capacity::{Capacity, Measure};
@@ -75,7 +76,7 @@ impl EngineHandle {
     /// # Errors
     /// Why nothing was taken.
     pub async fn incoming(&self, call: IncomingCall) -> Result<Taken, Busy> {
-        self.ask(|answer| self.supervisor.do_send(Incoming { call, answer })).await
+        self.ask(|answer| self.supervisor.do_send(HandleIncomingCall { call, answer })).await
     }
 
     /// Takes a `CallEnded` or `CallStateChanged` of the PBX.
@@ -83,7 +84,7 @@ impl EngineHandle {
     /// # Errors
     /// Why nothing was taken.
     pub async fn notice(&self, notice: PbxNotice) -> Result<Taken, Busy> {
-        self.ask(|answer| self.supervisor.do_send(Noticed { notice, answer })).await
+        self.ask(|answer| self.supervisor.do_send(HandlePbxNotice { notice, answer })).await
     }
 
     /// Takes a post-call report. `raw` is kept if no call of its conversation is known.
@@ -96,7 +97,7 @@ impl EngineHandle {
         raw: Box<RawValue>,
     ) -> Result<ReportOutcome, Busy> {
         let report = Box::new(report);
-        self.ask(|answer| self.supervisor.do_send(ReportCame { report, raw, answer })).await
+        self.ask(|answer| self.supervisor.do_send(HandleReport { report, raw, answer })).await
     }
 
     /// Whether a line uses this agent.
@@ -119,7 +120,7 @@ impl EngineHandle {
         }
         let (done, kept) = oneshot::channel();
         let row = RowWrite::WebhookKept(Box::new(webhook));
-        self.services.persistence.do_send(Keep { row, done });
+        self.services.persistence.do_send(WriteRow { row, done });
         let kept = tokio::time::timeout(ANSWER_WITHIN, kept).await;
         kept.ok().and_then(Result::ok).ok_or(Busy::TooSlow)?;
         self.recently_kept.kept(key);
@@ -144,7 +145,7 @@ impl EngineHandle {
     /// # Errors
     /// Why nothing was done.
     pub async fn request(&self, call: CallId, request: Request) -> Result<bool, Busy> {
-        self.ask(|answer| self.supervisor.do_send(Asked { call, request, answer })).await
+        self.ask(|answer| self.supervisor.do_send(HandleOperatorRequest { call, request, answer })).await
     }
 
     /// Removes a caller's clone from the cache. False if there was none.
@@ -241,7 +242,7 @@ impl EngineHandle {
 
     fn capacity(&self) -> CapacityHealth {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let (account, seats) = (self.capacity.heard(), &self.services.agent_seats);
+        let (account, seats) = (self.capacity.reading(), &self.services.agent_seats);
         CapacityHealth {
             live_calls: Measure {
                 used: Some(count(self.services.board.count())),

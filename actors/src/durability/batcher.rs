@@ -1,4 +1,4 @@
-//! Greedy group commit: whatever queued while the last flush ran is the next batch. Pure: no clock, no database.
+//! Greedy group commit: all units that queued during the last flush form the next batch.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -6,21 +6,21 @@ use std::collections::VecDeque;
 
 use precall_store::events::rows::Batch;
 
-/// Entries of one flush at most; more wait for the next one.
+/// Most entries of one flush; more wait for the next one.
 const BATCH_MAX: usize = 1_000;
-/// Entries that may wait before admission says no. Live calls may go beyond it: they are bounded themselves.
+/// Most waiting entries before admission refuses calls. Live calls may exceed it: they have their own limits.
 pub const QUEUE_MAX: usize = 20_000;
 
-/// What is to be acknowledged when its entries are durable.
+/// Entries and rows that are acknowledged together.
 #[derive(Debug)]
 pub struct Unit<A> {
-    /// All of it goes into one batch.
+    /// Goes into one database batch as a whole.
     pub batch: Batch,
-    /// Handed back by [`Batcher::flushed`].
+    /// Returned by [`Batcher::flushed`].
     pub ack: A,
 }
 
-/// Entries on their way to PostgreSQL, in the order in which they came.
+/// Queue of units for PostgreSQL, in order of arrival.
 #[derive(Debug)]
 pub struct Batcher<A> {
     waiting: VecDeque<Unit<A>>,
@@ -36,27 +36,27 @@ impl<A> Default for Batcher<A> {
 }
 
 impl<A> Batcher<A> {
-    /// Takes a unit; returns the batch to flush now, if none is being flushed.
+    /// Queues a unit. Returns the batch to flush now, if no flush is running.
     pub fn append(&mut self, unit: Unit<A>) -> Option<Batch> {
         self.queued = self.queued.saturating_add(unit.batch.len());
         self.waiting.push_back(unit);
         self.next_batch()
     }
 
-    /// The batch in flight is durable: its acknowledgements, and the next batch.
+    /// The running flush is durable: returns its acknowledgements and the next batch.
     pub fn flushed(&mut self) -> (Vec<A>, Option<Batch>) {
         self.flushing = false;
         let acks = std::mem::take(&mut self.in_flight);
         (acks, self.next_batch())
     }
 
-    /// Entries that wait to be flushed.
+    /// Number of waiting entries.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queued
     }
 
-    /// Whether nothing waits and nothing is in flight.
+    /// Whether no unit waits and no flush is running.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         !self.flushing && self.waiting.is_empty()

@@ -1,4 +1,4 @@
-//! What this process is on its database: the one that acts, or one that waits for its turn.
+//! The role of this process on its database: leader or standby.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -7,43 +7,46 @@ use precall_base::clock;
 use precall_call::At;
 use tokio::sync::watch;
 
-/// How long a standby sees the lock free before it takes it. Whoever holds it looks more often than that, and so knows that nobody else can have
-/// taken it meanwhile, even where the database cannot be asked. Whoever has not looked for longer was not running, and knows nothing.
+/// A standby takes the leader lock after it was free for this time. The leader checks its lock more often, so it
+/// knows
+/// that no other process can have taken it, even while the database does not answer. A leader that has not checked
+/// for
+/// this time was not running and must check first.
 pub const LEFT_FREE: Duration = Duration::from_secs(4);
-/// Between two questions whether somebody has looked meanwhile, and how often it is asked.
-const ASK_EVERY: Duration = Duration::from_millis(100);
-const ASKED_MAX: u32 = 80;
+/// How [`Leadership::may_act`] waits for a check of the lock: length and number of pauses.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+const CHECKS_MAX: u32 = 80;
 
-/// See the file.
+/// The role of this process on its database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineRole {
-    /// The database has not been asked yet.
+    /// The database has not answered yet.
     #[default]
     Unknown,
-    /// Another process acts; this one is ready to.
+    /// Another process is the leader; this one is ready to take over.
     Standby,
-    /// This one acts, as this start of precall.
+    /// This process is the leader, with this generation.
     Acting(u64),
-    /// Another process has taken over: this one does nothing more.
+    /// Another process took over: this one does nothing more.
     Superseded,
 }
 
-/// The role as it changes.
+/// The current role, shared.
 #[derive(Debug, Default)]
 pub struct Leadership {
     role: watch::Sender<EngineRole>,
-    /// When somebody last looked whether it is still so; microseconds since 1970.
-    looked: AtomicI64,
+    /// When the leader lock was last confirmed, in microseconds since 1970.
+    confirmed_at: AtomicI64,
 }
 
 impl Leadership {
-    /// As it is now.
+    /// The current role.
     #[must_use]
     pub fn now(&self) -> EngineRole {
         *self.role.borrow()
     }
 
-    /// Changes it; once superseded it stays so. Returns whether that is news.
+    /// Sets the role. A superseded process stays superseded. Returns whether the role changed.
     pub fn set(&self, role: EngineRole) -> bool {
         self.role.send_if_modified(|now| {
             let is_news = *now != role && *now != EngineRole::Superseded;
@@ -54,44 +57,46 @@ impl Leadership {
         })
     }
 
-    /// Somebody looked, and it is still so.
-    pub fn looked(&self, now: At) {
-        self.looked.store(now.0, Ordering::Relaxed);
+    /// A check confirmed the leader lock.
+    pub fn lock_confirmed(&self, now: At) {
+        self.confirmed_at.store(now.0, Ordering::Relaxed);
     }
 
-    /// Somebody looked, and the database did not answer. If it was so a moment ago it still is: nobody can take over without the database,
-    /// and whoever has it for a moment only leaves the lock alone.
-    pub fn not_answered(&self, now: At) {
-        if self.is_sure(now) {
-            self.looked(now);
+    /// The database did not answer a check. If the role was certain until now, it stays certain: no process can take
+    /// over
+    /// without the database, and a standby that reaches it leaves the lock free for [`LEFT_FREE`] first.
+    pub fn lock_unconfirmed(&self, now: At) {
+        if self.is_certain(now) {
+            self.lock_confirmed(now);
         }
     }
 
-    /// Whether nobody can have taken over.
+    /// Whether no other process can have taken over.
     #[must_use]
-    pub fn is_sure(&self, now: At) -> bool {
-        now.since(At(self.looked.load(Ordering::Relaxed))) < LEFT_FREE
+    pub fn is_certain(&self, now: At) -> bool {
+        now.since(At(self.confirmed_at.load(Ordering::Relaxed))) < LEFT_FREE
     }
 
-    /// Whether what must be done once at most may be done now. A process that was stopped in the middle of its work looks first
-    /// whether it is still the one that acts: an order that it had before may be somebody else's by now.
+    /// Whether an action that must happen at most once may be done now. A process that was suspended in the middle of
+    /// its
+    /// work first checks that it is still the leader: another process may have taken over the action.
     pub async fn may_act(&self) -> bool {
-        for _ in 0..ASKED_MAX {
+        for _ in 0..CHECKS_MAX {
             match self.now() {
                 EngineRole::Superseded => return false,
-                EngineRole::Acting(_) if self.is_sure(clock::now()) => return true,
+                EngineRole::Acting(_) if self.is_certain(clock::now()) => return true,
                 EngineRole::Unknown | EngineRole::Standby | EngineRole::Acting(_) => {
-                    tokio::time::sleep(ASK_EVERY).await;
+                    tokio::time::sleep(CHECK_INTERVAL).await;
                 }
             }
         }
         false
     }
 
-    /// Waits until another process has taken over.
+    /// Waits until another process takes over.
     pub async fn superseded(&self) {
         let mut changes = self.role.subscribe();
-        // The sender is ours: it is not gone while it is borrowed.
+        // The sender is in `self`, so it exists while `self` is borrowed.
         let _ = changes.wait_for(|role| *role == EngineRole::Superseded).await;
     }
 }

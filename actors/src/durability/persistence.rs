@@ -1,7 +1,9 @@
-//! The persistence actor: writes all event tables, on an arbiter of its own.
+//! The persistence actor: writes all event tables, on its own arbiter.
 //!
-//! What it acknowledged is on disk: in the database, or in the spool while that is away ([`WritePath`] says which). While neither takes it nothing is
-//! acknowledged, and admission, which asks [`PersistenceState::can_keep`], takes nothing new.
+//! An acknowledged event is on disk: in the database, or in the spool while the database is away ([`WritePath`]
+//! decides).
+//! While neither accepts events, nothing is acknowledged, and admission refuses new calls
+//! ([`PersistenceState::can_keep`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,90 +23,90 @@ use uuid::Uuid;
 
 use crate::durability::batcher::Unit;
 use crate::durability::leadership::EngineRole;
-use crate::durability::write_path::{Next, WritePath};
+use crate::durability::write_path::{WritePath, WriteStep};
 
 pub use crate::durability::persistence_state::{PersistenceState, SpoolHealth, SpoolState};
 
-/// A batch that the database has not taken by then is spooled. A dial waits for it, and a webhook's answer has 2.5 s.
-const DIRECT_WITHIN: Duration = Duration::from_secs(1);
-/// One attempt where nobody is waiting for it.
-const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+/// Time limit of a direct write; then the batch is spooled. A dial waits for it, and a webhook's answer has 2.5 s.
+const DIRECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time limit of a write that nothing waits for.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// Between two looks whether a spool that could not be written can.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How often precall checks whether a failing spool works again.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Entries of one call or job, to be written together.
+/// Entries of one call or clone job, written together.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Append {
-    /// In order of `seq`.
+    /// The entries, in order of `seq`.
     pub entries: Vec<Entry>,
-    /// Hears when they are durable.
+    /// Receives a message when they are durable.
     pub reply: Recipient<Durable>,
 }
 
-/// Everything of this owner up to `seq` is durable.
+/// All entries of this owner up to `seq` are durable.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Durable {
-    /// The call or the job.
+    /// Id of the call or clone job.
     pub owner: Uuid,
-    /// The last entry of the [`Append`].
+    /// `seq` of the last entry of the [`Append`].
     pub seq: i64,
 }
 
-/// A row that belongs to no event.
+/// Writes a row that belongs to no event.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Keep {
-    /// Writing it a second time changes nothing.
+pub struct WriteRow {
+    /// The row. Writing it twice changes nothing.
     pub row: RowWrite,
-    /// Hears when it is durable.
+    /// Receives a message when it is durable.
     pub done: oneshot::Sender<()>,
 }
 
-/// Who hears that a unit is durable.
-enum Ack {
+/// The receiver of the message that a unit is durable.
+enum Acknowledgement {
     Owner(Recipient<Durable>, Durable),
     Sender(oneshot::Sender<()>),
 }
 
-/// See the file.
+/// Writes units to the database or the spool, in order.
 pub struct PersistenceActor {
     pool: Pool,
     spool: Option<SpoolHandle>,
     state: Arc<PersistenceState>,
-    write_path: WritePath<Option<Ack>>,
+    write_path: WritePath<Option<Acknowledgement>>,
     /// Whether the spool is being emptied.
     is_draining: bool,
     log: Logger,
 }
 
-/// What came of one thing that was to be done.
-enum Came {
+/// Result of a [`WriteStep`].
+enum StepResult {
     Durable,
-    /// Neither is certain nor impossible.
+    /// The outcome in the database is unknown.
     Unknown,
-    /// The spool did not take it, behind so many frames.
+    /// The spool failed; this many frames wait in it.
     NotSpooled(usize),
 }
 
 impl PersistenceActor {
-    /// Writes through `pool`, into `spool` while that is impossible, and tells `state`.
+    /// Writes through `pool`, or into `spool` while the database is away. Updates `state`.
     #[must_use]
     pub fn new(pool: Pool, spool: Option<SpoolHandle>, state: Arc<PersistenceState>, log: Logger) -> Self {
         Self { pool, spool, state, write_path: WritePath::default(), is_draining: false, log }
     }
 
-    fn take(&mut self, batch: Batch, ack: Option<Ack>, ctx: &mut Context<Self>) {
+    fn append(&mut self, batch: Batch, ack: Option<Acknowledgement>, ctx: &mut Context<Self>) {
         let next = self.write_path.append(Unit { batch, ack });
         self.state.set_queued(self.write_path.queued());
-        self.go_on(next, ctx);
+        self.start_step(next, ctx);
     }
 
-    fn doing(&self) -> Doing {
-        Doing {
+    fn write_task(&self) -> WriteTask {
+        WriteTask {
             pool: self.pool.clone(),
             spool: self.spool.clone(),
             state: Arc::clone(&self.state),
@@ -112,33 +114,33 @@ impl PersistenceActor {
         }
     }
 
-    fn go_on(&mut self, next: Option<Next>, ctx: &mut Context<Self>) {
-        let Some(next) = next else { return };
-        let doing = self.doing();
-        let done = async move { doing.attempt(next).await };
-        ctx.spawn(done.into_actor(self).map(|came, actor, ctx| actor.came(&came, ctx)));
+    fn start_step(&mut self, step: Option<WriteStep>, ctx: &mut Context<Self>) {
+        let Some(step) = step else { return };
+        let task = self.write_task();
+        let done = async move { task.attempt(step).await };
+        ctx.spawn(done.into_actor(self).map(|result, actor, ctx| actor.step_done(&result, ctx)));
     }
 
-    fn came(&mut self, came: &Came, ctx: &mut Context<Self>) {
-        let next = match came {
-            Came::Durable => {
+    fn step_done(&mut self, result: &StepResult, ctx: &mut Context<Self>) {
+        let next = match result {
+            StepResult::Durable => {
                 let (acks, next) = self.write_path.done();
                 for ack in acks.into_iter().flatten() {
-                    ack.tell();
+                    ack.send();
                 }
                 next
             }
-            Came::Unknown if self.spool.is_none() => self.write_path.in_hand(),
-            Came::Unknown => self.write_path.outcome_unknown(),
-            Came::NotSpooled(waiting) => self.write_path.not_spooled(*waiting),
+            StepResult::Unknown if self.spool.is_none() => self.write_path.in_hand(),
+            StepResult::Unknown => self.write_path.outcome_unknown(),
+            StepResult::NotSpooled(waiting) => self.write_path.not_spooled(*waiting),
         };
         self.state.set_queued(self.write_path.queued());
         self.state.spool().set_in_use(self.write_path.is_spooling());
-        self.go_on(next, ctx);
+        self.start_step(next, ctx);
         self.drain(ctx);
     }
 
-    /// Empties the spool, unless that is being done.
+    /// Starts to empty the spool, unless that is running.
     fn drain(&mut self, ctx: &mut Context<Self>) {
         let (true, false, Some(spool)) =
             (self.write_path.is_spooling(), self.is_draining, self.spool.clone())
@@ -146,19 +148,19 @@ impl PersistenceActor {
             return;
         };
         self.is_draining = true;
-        let (doing, mark) = (self.doing(), self.write_path.begin_drain());
-        let drained = async move { doing.drain(&spool).await };
+        let (task, mark) = (self.write_task(), self.write_path.begin_drain());
+        let drained = async move { task.drain(&spool).await };
         ctx.spawn(drained.into_actor(self).map(move |(), actor, ctx| {
             actor.is_draining = false;
             if actor.write_path.drained(mark) {
                 actor.state.spool().set_in_use(false);
-            } else if !matches!(actor.write_path.in_hand(), Some(Next::Spool(_))) {
+            } else if !matches!(actor.write_path.in_hand(), Some(WriteStep::Spool(_))) {
                 actor.drain(ctx);
             }
         }));
     }
 
-    /// A spool that could not be written is looked at again, whether it is needed or not.
+    /// Checks whether a failing spool can be written again, even if it is not needed.
     fn probe(&self, ctx: &mut Context<Self>) {
         let Some(spool) = &self.spool else { return };
         if self.state.spool().health() != SpoolHealth::Failing {
@@ -167,16 +169,16 @@ impl PersistenceActor {
         let (spool, state, log) = (spool.clone(), Arc::clone(&self.state), self.log.clone());
         let probed = async move {
             if spool.probe().await.is_ok() && state.spool().set_failing(false) {
-                info!(log, "the spool can be written again");
+                info!(log, "the spool works again");
             }
         };
         ctx.spawn(probed.into_actor(self));
     }
 }
 
-impl Ack {
-    /// Whoever went away meanwhile needs no answer.
-    fn tell(self) {
+impl Acknowledgement {
+    /// A receiver that has gone meanwhile needs no answer.
+    fn send(self) {
         match self {
             Self::Owner(owner, durable) => owner.do_send(durable),
             Self::Sender(sender) => {
@@ -186,30 +188,30 @@ impl Ack {
     }
 }
 
-/// What the actor does beside its mailbox.
-struct Doing {
+/// What a write needs: it runs outside the actor's mailbox.
+struct WriteTask {
     pool: Pool,
     spool: Option<SpoolHandle>,
     state: Arc<PersistenceState>,
     log: Logger,
 }
 
-impl Doing {
-    async fn attempt(&self, next: Next) -> Came {
-        match next {
-            Next::Write(batch) => {
-                let within = if self.spool.is_some() { DIRECT_WITHIN } else { DRAIN_WITHIN };
+impl WriteTask {
+    async fn attempt(&self, step: WriteStep) -> StepResult {
+        match step {
+            WriteStep::Write(batch) => {
+                let within = if self.spool.is_some() { DIRECT_TIMEOUT } else { DRAIN_TIMEOUT };
                 let generation = self.acting().await;
                 if self.write(&batch, generation, within).await {
-                    return Came::Durable;
+                    return StepResult::Durable;
                 }
                 if self.spool.is_none() {
                     tokio::time::sleep(BACKOFF_MAX / 4).await;
                 }
-                Came::Unknown
+                StepResult::Unknown
             }
-            Next::Spool(batch) => {
-                let Some(spool) = &self.spool else { return Came::NotSpooled(0) };
+            WriteStep::Spool(batch) => {
+                let Some(spool) = &self.spool else { return StepResult::NotSpooled(0) };
                 let generation = self.acting().await;
                 let error = match to_frame(&batch, generation) {
                     Ok(frame) => spool.append(frame).await.err().map(|error| error.to_string()),
@@ -218,28 +220,28 @@ impl Doing {
                 let waiting = spool.waiting().await;
                 self.state.spool().set_waiting(waiting);
                 let is_news = self.state.spool().set_failing(error.is_some());
-                let Some(error) = error else { return Came::Durable };
+                let Some(error) = error else { return StepResult::Durable };
                 if is_news {
-                    error!(self.log, "the spool does not take events, nothing is acknowledged"; "error" => error);
+                    error!(self.log, "the spool cannot be written, no event is acknowledged"; "error" => error);
                 }
                 tokio::time::sleep(BACKOFF_MAX / 4).await;
-                Came::NotSpooled(waiting.frames)
+                StepResult::NotSpooled(waiting.frames)
             }
         }
     }
 
-    /// Empties the spool into the database. Ends when it is empty.
+    /// Writes the spool into the database until it is empty.
     async fn drain(&self, spool: &SpoolHandle) {
         let (mut backoff, mut entries) = (BACKOFF_FIRST, 0_usize);
         loop {
             let error = match spool.peek(0).await {
                 Ok(None) => break,
-                Ok(Some(together)) => {
-                    self.name_damage(&together);
-                    if self.write(&together.batch, together.generation, DRAIN_WITHIN).await {
-                        entries = entries.saturating_add(together.batch.len());
+                Ok(Some(read)) => {
+                    self.log_damage(&read);
+                    if self.write(&read.batch, read.generation, DRAIN_TIMEOUT).await {
+                        entries = entries.saturating_add(read.batch.len());
                         backoff = BACKOFF_FIRST;
-                        let taken = spool.take_out(together.frames).await;
+                        let taken = spool.take_out(read.frames).await;
                         self.state.spool().set_waiting(spool.waiting().await);
                         taken.err()
                     } else {
@@ -251,9 +253,10 @@ impl Doing {
                 Err(error) => Some(error),
             };
             if let Some(error) = error {
-                // A file that is in the way is tried again; what is in it is in the database, and may be written twice.
-                error!(self.log, "the spool cannot be read or emptied"; "error" => %error);
-                tokio::time::sleep(PROBE_EVERY).await;
+                // A file that cannot be removed is retried: its entries are in the database, and writing them twice
+                // is harmless.
+                error!(self.log, "could not read or empty the spool"; "error" => %error);
+                tokio::time::sleep(PROBE_INTERVAL).await;
             }
         }
         self.state.spool().set_waiting(spool.waiting().await);
@@ -262,32 +265,32 @@ impl Doing {
         }
     }
 
-    fn name_damage(&self, together: &Together) {
-        for error in &together.passed_over {
+    fn log_damage(&self, read: &Together) {
+        for error in &read.passed_over {
             error!(self.log, "a batch in the spool is damaged, its file is kept"; "error" => %error);
         }
     }
 
-    /// One attempt at a transaction. False when its outcome is not known.
+    /// Tries one transaction. Returns false if its outcome is unknown.
     async fn write(&self, batch: &Batch, generation: u64, within: Duration) -> bool {
         let failure = match tokio::time::timeout(within, write(&self.pool, batch, generation)).await {
-            Ok(Err(StoreError::Superseded)) => return self.never_written().await,
+            Ok(Err(StoreError::Superseded)) => return self.stop_superseded().await,
             Ok(Ok(position)) => {
                 if self.state.set_write_failing(false) {
                     info!(self.log, "the database is back");
                 }
-                self.state.moved(position);
+                self.state.set_position(position);
                 return true;
             }
             Ok(Err(error)) if !error.is_passing() => {
-                warn!(self.log, "the database refused a batch, its entries are written apart"; "error" => %error);
-                // However long it takes: it is no less likely to succeed than the next attempt.
+                warn!(self.log, "the database refused a batch, writing its entries one by one"; "error" => %error);
+                // No short time limit: the next attempt would not be faster.
                 let apart = write_apart(&self.pool, batch, generation);
-                match tokio::time::timeout(DRAIN_WITHIN, apart).await {
+                match tokio::time::timeout(DRAIN_TIMEOUT, apart).await {
                     Ok(Ok((position, refused))) => {
                         self.state.count_quarantined(refused);
                         error!(self.log, "entries were quarantined"; "entries" => refused);
-                        self.state.moved(position);
+                        self.state.set_position(position);
                         return true;
                     }
                     Ok(Err(error)) => error.to_string(),
@@ -297,7 +300,7 @@ impl Doing {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        // The next attempt is made on a connection of its own: this one may never answer.
+        // The next attempt uses a new connection: this one may never answer.
         self.pool.retain(|_, _| false);
         if self.state.set_write_failing(true) {
             warn!(self.log, "the database is away"; "error" => failure, "entries" => batch.len(),
@@ -306,7 +309,7 @@ impl Doing {
         false
     }
 
-    /// The start that this process acts as. Waits until it does.
+    /// The generation of this leader. Waits until this process is the leader.
     async fn acting(&self) -> u64 {
         loop {
             match self.state.leadership().now() {
@@ -317,8 +320,10 @@ impl Doing {
         }
     }
 
-    /// Somebody else acts. Nothing of this was acknowledged, unless it is in the spool, where the next start of precall finds it.
-    async fn never_written<T>(&self) -> T {
+    /// Stops writing: another process is the leader. None of this was acknowledged, unless it is in the spool, where
+    /// the
+    /// next start of precall finds it.
+    async fn stop_superseded<T>(&self) -> T {
         if self.state.leadership().set(EngineRole::Superseded) {
             error!(self.log, "another precall has taken over this database");
         }
@@ -330,12 +335,12 @@ impl Actor for PersistenceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        // After a restart in place: how far it went with what it had in hand is not known, so that is done again.
+        // After a restart in place the state of the current step is unknown, so it is repeated.
         self.is_draining = false;
         let in_hand = self.write_path.in_hand();
-        self.go_on(in_hand, ctx);
+        self.start_step(in_hand, ctx);
         self.drain(ctx);
-        ctx.run_interval(PROBE_EVERY, |actor, ctx| actor.probe(ctx));
+        ctx.run_interval(PROBE_INTERVAL, |actor, ctx| actor.probe(ctx));
     }
 }
 
@@ -345,24 +350,23 @@ impl Handler<Append> for PersistenceActor {
     type Result = ();
 
     fn handle(&mut self, message: Append, ctx: &mut Context<Self>) {
-        let ack = message
-            .entries
-            .last()
-            .map(|entry| Ack::Owner(message.reply, Durable { owner: entry.owner, seq: entry.seq }));
-        self.take(Batch { entries: message.entries, rows: Vec::new() }, ack, ctx);
+        let ack = message.entries.last().map(|entry| {
+            Acknowledgement::Owner(message.reply, Durable { owner: entry.owner, seq: entry.seq })
+        });
+        self.append(Batch { entries: message.entries, rows: Vec::new() }, ack, ctx);
     }
 }
 
-impl Handler<Keep> for PersistenceActor {
+impl Handler<WriteRow> for PersistenceActor {
     type Result = ();
 
-    fn handle(&mut self, message: Keep, ctx: &mut Context<Self>) {
+    fn handle(&mut self, message: WriteRow, ctx: &mut Context<Self>) {
         let batch = Batch { entries: Vec::new(), rows: vec![message.row] };
-        self.take(batch, Some(Ack::Sender(message.done)), ctx);
+        self.append(batch, Some(Acknowledgement::Sender(message.done)), ctx);
     }
 }
 
-/// Asks whether everything that was appended is durable.
+/// Asks whether everything appended is durable.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct IsIdle;

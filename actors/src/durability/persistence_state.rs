@@ -1,4 +1,4 @@
-//! How persistence is, for admission and health. Shared, because both must answer without a mailbox.
+//! State of persistence for admission and health. Shared, because both read it without a mailbox.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use crate::durability::batcher::QUEUE_MAX;
 use crate::durability::leadership::{EngineRole, Leadership};
 
-/// See the file.
+/// State of the database, the write queue and the spool.
 #[derive(Debug)]
 pub struct PersistenceState {
     reached: AtomicBool,
-    /// The last write failed, or is failing.
+    /// Whether the last write failed or is failing.
     write_failing: AtomicBool,
-    /// The last look found nobody.
-    look_failing: AtomicBool,
+    /// Whether the last check got no answer.
+    check_failing: AtomicBool,
     queued: AtomicUsize,
     position: watch::Sender<i64>,
     quarantined: AtomicI64,
@@ -24,10 +24,10 @@ pub struct PersistenceState {
     leadership: Leadership,
 }
 
-/// How the spool is.
+/// State of the spool.
 #[derive(Debug)]
 pub struct SpoolState {
-    /// Bytes that may wait; none without a spool.
+    /// Most bytes; none without a spool.
     max: Option<u64>,
     is_in_use: AtomicBool,
     is_failing: AtomicBool,
@@ -35,23 +35,23 @@ pub struct SpoolState {
     bytes: AtomicU64,
 }
 
-/// What the spool is good for.
+/// Health of the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpoolHealth {
-    /// There is none.
+    /// No spool is configured.
     None,
-    /// Nothing waits in it.
+    /// Nothing waits.
     Empty,
-    /// Something waits for the database.
+    /// Events wait for the database.
     Waiting,
-    /// New calls have no room in it any more; those that are live have.
+    /// No room for new calls; the rest is for live calls.
     Full,
-    /// It cannot be written.
+    /// The spool cannot be written.
     Failing,
 }
 
 impl SpoolState {
-    /// What it is good for.
+    /// Health of the spool.
     #[must_use]
     pub fn health(&self) -> SpoolHealth {
         match self.max {
@@ -63,25 +63,25 @@ impl SpoolState {
         }
     }
 
-    /// Whether something may wait in it: then logs in the database may lack their ends.
+    /// Whether events may wait in it: then logs in the database may be incomplete.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         self.is_in_use.load(Ordering::Relaxed)
     }
 
-    /// Bytes that wait.
+    /// Waiting bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Batches that wait.
+    /// Waiting batches.
     #[must_use]
     pub fn batches(&self) -> usize {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// Bytes that may wait; none without a spool.
+    /// Most bytes; none without a spool.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
         self.max
@@ -96,7 +96,7 @@ impl SpoolState {
         self.is_in_use.store(is_in_use, Ordering::Relaxed);
     }
 
-    /// Returns whether that is news.
+    /// Returns whether the state changed.
     pub(crate) fn set_failing(&self, is_failing: bool) -> bool {
         self.is_failing.swap(is_failing, Ordering::Relaxed) != is_failing
     }
@@ -108,13 +108,13 @@ impl SpoolState {
 }
 
 impl PersistenceState {
-    /// `spool_max`: bytes that may wait in the spool, none without one.
+    /// `spool_max`: most bytes in the spool; none without one.
     #[must_use]
     pub fn new(spool_max: Option<u64>) -> Self {
         Self {
             reached: AtomicBool::new(false),
             write_failing: AtomicBool::new(false),
-            look_failing: AtomicBool::new(false),
+            check_failing: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             position: watch::Sender::new(0),
             quarantined: AtomicI64::new(0),
@@ -129,25 +129,26 @@ impl PersistenceState {
         }
     }
 
-    /// Whether a new call can be expected to be kept, with everything that will happen to it: in the database, or in the spool. The last
-    /// eighth of both queue and spool is for what happens to calls that are live, and for reports.
+    /// Whether a new call and all its events can be stored, in the database or the spool. The last eighth of queue
+    /// and
+    /// spool is reserved for live calls and reports.
     #[must_use]
     pub fn can_keep_call(&self) -> bool {
         self.can_keep() && self.queued() < QUEUE_MAX / 8 * 7 && self.spool.health() != SpoolHealth::Full
     }
 
-    /// Whether what is taken now can be expected to be durable soon.
+    /// Whether an event accepted now can be durable soon.
     #[must_use]
     pub fn can_keep(&self) -> bool {
-        // Who was not running for a while, and cannot ask, may have been superseded.
+        // A process that was suspended and cannot check its lock may be superseded.
         let acts = matches!(self.leadership.now(), EngineRole::Acting(_))
-            && (!self.failing() || self.leadership.is_sure(clock::now()));
-        // What is spooled already must go through the spool.
+            && (!self.failing() || self.leadership.is_certain(clock::now()));
+        // While events wait in the spool, later events must queue behind them.
         let is_direct = !self.failing() && !self.spool.is_in_use();
         acts && self.reached() && self.queued() < QUEUE_MAX && (is_direct || self.spool.has_room())
     }
 
-    /// What this process is on its database.
+    /// The role of this process.
     #[must_use]
     pub fn leadership(&self) -> &Leadership {
         &self.leadership
@@ -159,7 +160,7 @@ impl PersistenceState {
         &self.spool
     }
 
-    /// Whether PostgreSQL was reached since the start.
+    /// Whether PostgreSQL answered since the start.
     #[must_use]
     pub fn reached(&self) -> bool {
         self.reached.load(Ordering::Relaxed)
@@ -168,45 +169,45 @@ impl PersistenceState {
     /// Whether the last contact with PostgreSQL failed.
     #[must_use]
     pub fn failing(&self) -> bool {
-        self.write_failing.load(Ordering::Relaxed) || self.look_failing.load(Ordering::Relaxed)
+        self.write_failing.load(Ordering::Relaxed) || self.check_failing.load(Ordering::Relaxed)
     }
 
-    /// Entries that wait.
+    /// Waiting entries.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Entries that PostgreSQL refused, and that are in `quarantined_events`.
+    /// Entries that PostgreSQL refused; they are in `quarantined_events`.
     #[must_use]
     pub fn quarantined(&self) -> i64 {
         self.quarantined.load(Ordering::Relaxed)
     }
 
-    /// The last position in the database, as it moves.
+    /// The last event position in the database, as it changes.
     #[must_use]
     pub fn positions(&self) -> watch::Receiver<i64> {
         self.position.subscribe()
     }
 
-    /// The first contact, once migrations are done; `position` is where the logs stand.
+    /// Records the first contact, after migrations; `position` is the last event position.
     pub fn set_reached(&self, position: i64) {
-        self.moved(Some(position));
-        self.look_failing.store(false, Ordering::Relaxed);
+        self.set_position(Some(position));
+        self.check_failing.store(false, Ordering::Relaxed);
         self.reached.store(true, Ordering::Relaxed);
     }
 
-    /// A look outside any write was answered. Returns whether that is news.
+    /// Records an answered check outside of writes. Returns whether the state changed.
     pub fn answered(&self) -> bool {
-        self.look_failing.swap(false, Ordering::Relaxed)
+        self.check_failing.swap(false, Ordering::Relaxed)
     }
 
-    /// A look outside any write was not answered. Returns whether that is news.
+    /// Records an unanswered check outside of writes. Returns whether the state changed.
     pub fn not_answered(&self) -> bool {
-        !self.look_failing.swap(true, Ordering::Relaxed)
+        !self.check_failing.swap(true, Ordering::Relaxed)
     }
 
-    /// Returns whether that is news.
+    /// Returns whether the state changed.
     pub(crate) fn set_write_failing(&self, is_failing: bool) -> bool {
         self.write_failing.swap(is_failing, Ordering::Relaxed) != is_failing
     }
@@ -219,7 +220,7 @@ impl PersistenceState {
         self.quarantined.fetch_add(i64::try_from(entries).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
-    pub(crate) fn moved(&self, position: Option<i64>) {
+    pub(crate) fn set_position(&self, position: Option<i64>) {
         if let Some(position) = position {
             self.position.send_if_modified(|last| {
                 let moved = position > *last;

@@ -1,8 +1,8 @@
-//! How batches become durable: straight into the database, or through the spool while it is away. Pure: says what is to be done next,
-//! and is told what came of it.
+//! Decides how each batch becomes durable: directly in the database, or through the spool while the database is away.
 //!
-//! A batch whose outcome in the database is not known goes to the spool unchanged, and all later ones queue behind it. The way is direct
-//! again when the spool is empty: its order is the order in which batches came, and the database sees no other.
+//! A batch with an unknown outcome in the database goes to the spool unchanged, and all later ones queue behind it.
+//! When the spool is empty, batches go directly to the database again: the database receives them in order of
+//! arrival.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -12,16 +12,16 @@ use precall_store::events::rows::Batch;
 
 use crate::durability::batcher::{Batcher, Unit};
 
-/// What is to be done with a batch.
+/// The next step for a batch.
 #[derive(Clone, Debug)]
-pub enum Next {
+pub enum WriteStep {
     /// Write it into the database.
     Write(Arc<Batch>),
     /// Append it to the spool.
     Spool(Arc<Batch>),
 }
 
-impl Next {
+impl WriteStep {
     fn batch(&self) -> &Arc<Batch> {
         match self {
             Self::Write(batch) | Self::Spool(batch) => batch,
@@ -29,19 +29,19 @@ impl Next {
     }
 }
 
-/// See the file.
+/// The queue of units and the way that its batches take.
 #[derive(Debug)]
 pub struct WritePath<A> {
     batcher: Batcher<A>,
-    /// Being done. Kept until it is, so that it can be done again after a restart in place.
-    in_hand: Option<Next>,
-    /// Something may be in the spool.
+    /// The running step, stored so that it can be repeated after a restart in place.
+    in_hand: Option<WriteStep>,
+    /// Whether batches may be in the spool.
     is_spooling: bool,
-    /// Batches that went into the spool, ever.
+    /// Number of batches spooled since the start.
     spooled: u64,
 }
 
-/// When the spool began to be emptied: whatever came into it later may still be there when it was seen empty.
+/// Marks the start of a drain: batches spooled later may still be in the spool when the drain has found it empty.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct DrainMark {
@@ -55,15 +55,15 @@ impl<A> Default for WritePath<A> {
 }
 
 impl<A> WritePath<A> {
-    /// Takes a unit; what to do, if nothing is being done.
-    pub fn append(&mut self, unit: Unit<A>) -> Option<Next> {
+    /// Queues a unit. Returns the next step, if none is running.
+    pub fn append(&mut self, unit: Unit<A>) -> Option<WriteStep> {
         let batch = self.batcher.append(unit);
         self.begin(batch)
     }
 
-    /// The batch in hand is durable, wherever: its acknowledgements, and what to do next.
-    pub fn done(&mut self) -> (Vec<A>, Option<Next>) {
-        if self.in_hand.take().is_some_and(|next| matches!(next, Next::Spool(_))) {
+    /// The running step is durable: returns its acknowledgements and the next step.
+    pub fn done(&mut self) -> (Vec<A>, Option<WriteStep>) {
+        if self.in_hand.take().is_some_and(|next| matches!(next, WriteStep::Spool(_))) {
             self.spooled = self.spooled.wrapping_add(1);
         }
         let (acks, batch) = self.batcher.flushed();
@@ -71,35 +71,39 @@ impl<A> WritePath<A> {
         (acks, next)
     }
 
-    /// The batch in hand may or may not be in the database: through the spool from here on.
-    pub fn outcome_unknown(&mut self) -> Option<Next> {
+    /// The outcome of the running write is unknown: it goes to the spool, and so do later batches.
+    pub fn outcome_unknown(&mut self) -> Option<WriteStep> {
         self.is_spooling = true;
-        self.again()
+        self.repeat()
     }
 
-    /// The batch in hand could not be spooled, behind `waiting` frames. What to try after a pause: if none wait, the database as well.
-    pub fn not_spooled(&mut self, waiting: usize) -> Option<Next> {
+    /// The running batch could not be spooled while `waiting` frames are in the spool. Returns the step to try after
+    /// a
+    /// pause: the database if no frame waits.
+    pub fn not_spooled(&mut self, waiting: usize) -> Option<WriteStep> {
         self.is_spooling = waiting > 0;
-        self.again()
+        self.repeat()
     }
 
-    /// To be taken before the spool is looked into.
+    /// Takes a mark. Call it before the spool is read.
     pub fn begin_drain(&self) -> DrainMark {
         DrainMark { spooled: self.spooled }
     }
 
-    /// The spool was seen empty after that mark. Returns whether the way is direct again: it is not when a batch went into the
-    /// spool since the mark, because it may have come after that look, nor while one is on its way there.
+    /// The drain since this mark found the spool empty. Returns whether batches go directly to the database again:
+    /// not if
+    /// a batch was spooled since the mark, because it may have come after the drain looked, nor while one is being
+    /// spooled.
     pub fn drained(&mut self, since: DrainMark) -> bool {
-        if self.spooled == since.spooled && !matches!(self.in_hand, Some(Next::Spool(_))) {
+        if self.spooled == since.spooled && !matches!(self.in_hand, Some(WriteStep::Spool(_))) {
             self.is_spooling = false;
         }
         !self.is_spooling
     }
 
-    /// What is being done, to be done again: nobody knows how far it went.
+    /// The running step, to be repeated: its progress is unknown.
     #[must_use]
-    pub fn in_hand(&self) -> Option<Next> {
+    pub fn in_hand(&self) -> Option<WriteStep> {
         self.in_hand.clone()
     }
 
@@ -109,33 +113,33 @@ impl<A> WritePath<A> {
         self.is_spooling
     }
 
-    /// Entries that wait.
+    /// Waiting entries.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.batcher.queued()
     }
 
-    /// Whether everything that was appended is durable.
+    /// Whether everything appended is durable.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.batcher.is_idle()
     }
 
-    fn begin(&mut self, batch: Option<Batch>) -> Option<Next> {
-        let next = self.way(Arc::new(batch?));
+    fn begin(&mut self, batch: Option<Batch>) -> Option<WriteStep> {
+        let next = self.step_for(Arc::new(batch?));
         self.in_hand = Some(next.clone());
         Some(next)
     }
 
-    fn again(&mut self) -> Option<Next> {
+    fn repeat(&mut self) -> Option<WriteStep> {
         let batch = Arc::clone(self.in_hand.as_ref()?.batch());
-        let next = self.way(batch);
+        let next = self.step_for(batch);
         self.in_hand = Some(next.clone());
         Some(next)
     }
 
-    fn way(&self, batch: Arc<Batch>) -> Next {
-        if self.is_spooling { Next::Spool(batch) } else { Next::Write(batch) }
+    fn step_for(&self, batch: Arc<Batch>) -> WriteStep {
+        if self.is_spooling { WriteStep::Spool(batch) } else { WriteStep::Write(batch) }
     }
 }
 

@@ -28,8 +28,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::housekeeping::{Retention, run_maintenance};
-use crate::admission::call_registry::{CallRegistry, REMEMBERED, Sighting};
-use crate::admission::call_supervisor::{CallSupervisor, Loaded, UseLines};
+use crate::admission::call_registry::{CallLiveness, CallRegistry, REMEMBERED, Sighting};
+use crate::admission::call_supervisor::{CallSupervisor, RecoveredState, UseLines};
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
@@ -41,7 +41,7 @@ use crate::lifecycle::settings::PbxEngine;
 use crate::limits::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
 use crate::limits::provider_capacity::Capacity;
 use crate::observe::prompt_problems::PromptProblems;
-use crate::pbx::pbx_feed::{Feed, FeedPace, PbxFeed};
+use crate::pbx::pbx_feed::{FeedPace, FeedSettings, PbxFeed};
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::restart_in_place::Reserved;
 use crate::voices::reconcile_rules::DatabaseOrigin;
@@ -157,9 +157,9 @@ impl Recovery {
             // Without the database nobody can take over, so this process continues.
             let still_leads = if is_there { self.still_leads(&mut lock).await } else { None };
             if still_leads == Some(true) {
-                state.leadership().looked(clock::now());
+                state.leadership().lock_confirmed(clock::now());
             } else if still_leads.is_none() {
-                state.leadership().not_answered(clock::now());
+                state.leadership().lock_unconfirmed(clock::now());
             } else if state.leadership().set(EngineRole::Superseded) {
                 error!(log, "another precall has taken over this database");
             }
@@ -281,7 +281,7 @@ impl Recovery {
         let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
         let origin = self.database_origin(database, generation).await;
-        self.services.persistence_state.leadership().looked(clock::now());
+        self.services.persistence_state.leadership().lock_confirmed(clock::now());
         self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
         let now = clock::now();
         let ago =
@@ -295,7 +295,8 @@ impl Recovery {
                 caller: key.caller.as_ref().map_or(CallerNumber::Withheld, parse),
                 called: key.called.as_ref().map(parse),
             };
-            registry.insert(key.call, sighting, key.first_seen, key.live);
+            let liveness = if key.live { CallLiveness::Live } else { CallLiveness::Over };
+            registry.insert(key.call, sighting, key.first_seen, liveness);
         }
         for (pbx, id, at) in recent_calls::early_ends(&**client, ago(REMEMBERED)).await? {
             registry.ended_early(&pbx, &id, at);
@@ -325,7 +326,7 @@ impl Recovery {
         // The budgets are still empty: no call was taken until now.
         *self.services.budgets.lock() = budgets;
         let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
-        supervisor.do_send(Loaded { registry, guard, unreleased, unmatched, generation });
+        supervisor.do_send(RecoveredState { registry, guard, unreleased, unmatched, generation });
         generation::last_position(&**client).await
     }
 
@@ -391,10 +392,10 @@ impl Recovery {
 
     fn start_feed(&self, feed: ReservedFeed, supervisor: &Addr<CallSupervisor>) {
         let ReservedFeed { reserved, settings, tokens, desk, state, pace } = feed;
-        let feed = Feed {
+        let feed = FeedSettings {
             settings,
             tokens,
-            desk,
+            token_publisher: desk,
             news: supervisor.clone().recipient(),
             synced: supervisor.clone().recipient(),
             state,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use precall_call::CallId;
 use tokio::sync::Notify;
 
-/// How long a call waits for a free seat.
+/// A call waits at most this long for a free seat.
 pub const SEAT_WITHIN: Duration = Duration::from_secs(3);
 
 /// The seats that are taken. At most one entry per live call.

@@ -1,4 +1,4 @@
-//! Budgets: how much a caller and the whole installation may use. A day and an hour slide.
+//! Budgets: limits of use for each caller and for the installation, over a sliding hour or day.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -15,17 +15,17 @@ use std::time::Duration;
 
 use precall_call::{At, CallId, ConversationId};
 
-use self::spent::Spent;
+use self::spent::ConversationUse;
 pub use self::spent::Use;
-pub use self::terms::{Budget, BudgetUse, Crossed};
+pub use self::terms::{Budget, BudgetUse, ThresholdCrossed};
 use crate::caller_key::CallerKey;
-use crate::limits::budgets::sliding_window::Sliding;
-use crate::limits::budgets::thresholds::Watch;
+use crate::limits::budgets::sliding_window::SlidingWindow;
+use crate::limits::budgets::thresholds::UsageThreshold;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How much; none has no budget.
+/// The limits; none means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BudgetLimits {
     /// `BUDGET_CALLER_CLONES_PER_DAY`.
@@ -42,74 +42,77 @@ pub struct BudgetLimits {
     pub cost_per_day: Option<u64>,
 }
 
-/// What has happened to budgets and nobody has told yet.
+/// Changes since the last [`Budgets::take_changes`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BudgetNews {
-    /// Shares that were used up, in order.
-    pub crossed: Vec<Crossed>,
-    /// How often something was refused for this budget.
+pub struct BudgetChanges {
+    /// Thresholds crossed, in order.
+    pub crossed: Vec<ThresholdCrossed>,
+    /// Refusals by budget.
     pub refused: HashMap<Budget, u64>,
 }
 
-/// Decides, counts what it allowed, and forgets it when it is old enough. What has no limit is not counted. Memory: one entry a
-/// live call, 100,000 calls of an hour, clones of a day and conversations of a day. Beyond that the oldest calls and clones are
-/// forgotten early, and may be made again; of conversations only the ids are, so that their sums stay right, and a report of one of
-/// those that came a second time would count twice.
+/// Decides, counts what it allowed, and forgets it after the window. Use without a limit is not counted.
+///
+/// Memory: one entry per live call, 100,000 calls of an hour, and the clones and conversations of a day, 100,000
+/// each.
+/// Beyond that the oldest calls and clones no longer count. For conversations only the ids are forgotten, so the sums
+/// stay right, but a second report of a forgotten conversation would count twice.
 #[derive(Debug)]
 pub struct Budgets {
     limits: BudgetLimits,
     live: HashMap<CallId, CallerKey>,
     live_of: HashMap<CallerKey, u64>,
-    calls: Sliding,
-    clones: Sliding,
-    spent: Spent,
-    clones_watch: Watch,
-    minutes_watch: Watch,
-    cost_watch: Watch,
-    news: BudgetNews,
+    calls: SlidingWindow,
+    clones: SlidingWindow,
+    spent: ConversationUse,
+    clones_threshold: UsageThreshold,
+    minutes_threshold: UsageThreshold,
+    cost_threshold: UsageThreshold,
+    changes: BudgetChanges,
     latest: At,
 }
 
 impl Budgets {
-    /// Nothing is used yet.
+    /// Budgets without use.
     #[must_use]
     pub fn new(limits: BudgetLimits) -> Self {
         Self {
             limits,
             live: HashMap::new(),
             live_of: HashMap::new(),
-            calls: Sliding::over(HOUR),
-            clones: Sliding::over(DAY),
-            spent: Spent::over(DAY),
-            clones_watch: Watch::of(Budget::ClonesPerDay),
-            minutes_watch: Watch::of(Budget::AgentMinutesPerDay),
-            cost_watch: Watch::of(Budget::CostPerDay),
-            news: BudgetNews::default(),
+            calls: SlidingWindow::over(HOUR),
+            clones: SlidingWindow::over(DAY),
+            spent: ConversationUse::over(DAY),
+            clones_threshold: UsageThreshold::of(Budget::ClonesPerDay),
+            minutes_threshold: UsageThreshold::of(Budget::AgentMinutesPerDay),
+            cost_threshold: UsageThreshold::of(Budget::CostPerDay),
+            changes: BudgetChanges::default(),
             latest: At(i64::MIN),
         }
     }
 
-    /// What is allowed.
+    /// The limits.
     #[must_use]
     pub fn limits(&self) -> BudgetLimits {
         self.limits
     }
 
-    /// Whether a new call may be taken; counts nothing but the refusal. Without a caller, as where the number is withheld, the
-    /// installation's budgets alone are asked.
+    /// Checks whether a new call is allowed; counts only a refusal. Without a caller (withheld number) only the
+    /// budgets
+    /// of the installation apply.
     ///
     /// # Errors
-    /// The budget that is used up.
+    /// The exhausted budget.
     pub fn may_call(&mut self, caller: Option<&CallerKey>, now: At) -> Result<(), Budget> {
         self.advance(now);
         let refused = self.used_up(caller);
         if let Some(budget) = refused {
-            self.refuse(budget);
+            self.count_refusal(budget);
         }
         refused.map_or(Ok(()), Err)
     }
 
-    /// A call that was taken: counted, and live until [`Self::call_over`].
+    /// Counts an admitted call. It is live until [`Self::call_over`].
     pub fn call_began(&mut self, call: CallId, caller: Option<&CallerKey>, now: At) {
         let now = self.advance(now);
         if let Some(caller) = caller {
@@ -118,7 +121,7 @@ impl Budgets {
         }
     }
 
-    /// The call is over: one live call fewer. What was counted for the hour stays.
+    /// Ends a live call. Its count for the hour stays.
     pub fn call_over(&mut self, call: CallId) {
         let Some(caller) = self.live.remove(&call) else { return };
         let Some(count) = self.live_of.get_mut(&caller) else { return };
@@ -128,7 +131,7 @@ impl Budgets {
         }
     }
 
-    /// Whether this caller's voice may be cloned; counts the clone when it may.
+    /// Whether this caller's voice may be cloned. Counts the clone if so.
     pub fn may_clone(&mut self, caller: &CallerKey, now: At) -> bool {
         let now = self.advance(now);
         let refused = if reached(self.clones.of(caller), self.limits.caller_clones_per_day) {
@@ -139,35 +142,35 @@ impl Budgets {
             None
         };
         if let Some(budget) = refused {
-            self.refuse(budget);
+            self.count_refusal(budget);
             return false;
         }
         self.seed_clone(caller.clone(), now);
-        self.look();
+        self.check_thresholds();
         true
     }
 
-    /// A clone that was allowed, and nothing was uploaded for it.
+    /// Gives back an allowed clone for which nothing was uploaded.
     pub fn clone_not_made(&mut self, caller: &CallerKey, now: At) {
         self.advance(now);
         self.clones.give_back(caller);
     }
 
-    /// A conversation is over and was reported. However often that is said, it counts once, with the most that was said.
+    /// Counts a reported conversation once, with the highest values of its reports.
     pub fn conversation_over(&mut self, conversation: &ConversationId, took: Use, now: At) {
         let now = self.advance(now);
         self.seed_conversation(conversation, took, now);
-        self.look();
+        self.check_thresholds();
     }
 
-    /// A call of before the restart.
+    /// Adds a call from before the restart.
     pub fn seed_call(&mut self, caller: &CallerKey, at: At) {
         if self.limits.caller_calls_per_hour.is_some() {
             self.calls.add(caller.clone(), at);
         }
     }
 
-    /// One that still lives.
+    /// Adds a call from before the restart that is still live.
     pub fn seed_live(&mut self, call: CallId, caller: &CallerKey) {
         if self.limits.caller_live_calls.is_some() && self.live.insert(call, caller.clone()).is_none() {
             let count = self.live_of.entry(caller.clone()).or_insert(0);
@@ -175,36 +178,36 @@ impl Budgets {
         }
     }
 
-    /// A clone of before the restart.
+    /// Adds a clone from before the restart.
     pub fn seed_clone(&mut self, caller: CallerKey, at: At) {
         if self.limits.caller_clones_per_day.is_some() || self.limits.clones_per_day.is_some() {
             self.clones.add(caller, at);
         }
     }
 
-    /// A conversation that was reported before the restart.
+    /// Adds a conversation reported before the restart.
     pub fn seed_conversation(&mut self, conversation: &ConversationId, took: Use, at: At) {
         if self.limits.agent_minutes_per_day.is_some() || self.limits.cost_per_day.is_some() {
             self.spent.add(conversation, took, at);
         }
     }
 
-    /// Everything of before the restart is known: shares that were used up then are no news.
+    /// Ends the seeding: thresholds crossed before the restart are not reported.
     pub fn seeded(&mut self, now: At) {
         self.advance(now);
-        self.look();
-        self.news = BudgetNews::default();
+        self.check_thresholds();
+        self.changes = BudgetChanges::default();
     }
 
-    /// How far the budgets of the installation are used.
+    /// Use of the installation's budgets.
     pub fn used(&mut self, now: At) -> Vec<BudgetUse> {
         self.advance(now);
         self.uses().collect()
     }
 
-    /// What has happened since this was asked last.
-    pub fn take_news(&mut self) -> BudgetNews {
-        std::mem::take(&mut self.news)
+    /// Returns the changes since the last call of this function.
+    pub fn take_changes(&mut self) -> BudgetChanges {
+        std::mem::take(&mut self.changes)
     }
 
     fn uses(&self) -> impl Iterator<Item = BudgetUse> + use<> {
@@ -233,12 +236,12 @@ impl Budgets {
         self.uses().find(|it| it.budget != Budget::ClonesPerDay && it.used >= it.limit).map(|it| it.budget)
     }
 
-    fn refuse(&mut self, budget: Budget) {
-        let count = self.news.refused.entry(budget).or_insert(0);
+    fn count_refusal(&mut self, budget: Budget) {
+        let count = self.changes.refused.entry(budget).or_insert(0);
         *count = count.saturating_add(1);
     }
 
-    /// A clock that was set back must not let old use vanish early or stay for ever.
+    /// If the clock is set back, counted use must neither vanish early nor stay for ever.
     fn advance(&mut self, now: At) -> At {
         let now = now.max(self.latest);
         self.latest = now;
@@ -248,16 +251,16 @@ impl Budgets {
         now
     }
 
-    fn look(&mut self) {
+    fn check_thresholds(&mut self) {
         let uses: Vec<BudgetUse> = self.uses().collect();
         for it in uses {
-            let watch = match it.budget {
-                Budget::ClonesPerDay => &mut self.clones_watch,
-                Budget::AgentMinutesPerDay => &mut self.minutes_watch,
-                Budget::CostPerDay => &mut self.cost_watch,
+            let threshold = match it.budget {
+                Budget::ClonesPerDay => &mut self.clones_threshold,
+                Budget::AgentMinutesPerDay => &mut self.minutes_threshold,
+                Budget::CostPerDay => &mut self.cost_threshold,
                 Budget::CallerClonesPerDay | Budget::CallerLiveCalls | Budget::CallerCallsPerHour => continue,
             };
-            watch.look(it, &mut self.news.crossed);
+            threshold.check(it, &mut self.changes.crossed);
         }
     }
 }
@@ -266,18 +269,18 @@ fn reached(used: u64, limit: Option<u64>) -> bool {
     limit.is_some_and(|limit| used >= limit)
 }
 
-/// The one set of budgets, used by calls and by voices.
+/// The budgets, shared by calls and voices.
 #[derive(Debug)]
 pub struct SharedBudgets(Mutex<Budgets>);
 
 impl SharedBudgets {
-    /// Nothing is used yet.
+    /// Budgets without use.
     #[must_use]
     pub fn new(limits: BudgetLimits) -> Self {
         Self(Mutex::new(Budgets::new(limits)))
     }
 
-    /// Locked for one question. A panic elsewhere does not take the budgets away.
+    /// Lock it only briefly. A panic in another thread does not block the budgets.
     pub fn lock(&self) -> MutexGuard<'_, Budgets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,5 @@
-//! Whether a number may be rung at all: whoever can send a webhook chooses the number, and the installation pays the bill.
+//! Decides whether precall may dial a number. Anyone who can send a webhook chooses the number, and the installation
+//! pays for the call.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -14,29 +15,29 @@ mod tests;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What the guard goes by.
+/// Rules of the guard.
 #[derive(Clone, Debug)]
 pub struct DialRules {
     /// `CALLBACK_COUNTRIES`.
     pub countries: Countries,
-    /// `DEFAULT_REGION`: the country of a called number that has none, such as a route point.
+    /// `DEFAULT_REGION`: the country of a called number without one, such as a route point.
     pub default_region: Region,
-    /// Numbers and extensions of our lines, and `OWN_NUMBERS`: ringing one of them would ring ourselves.
+    /// Numbers and extensions of our lines, and `OWN_NUMBERS`: dialling them would call precall itself.
     pub own: HashSet<CallerNumber>,
-    /// How much may be dialled.
+    /// Limits of dialled calls.
     pub limits: DialLimits,
 }
 
-/// Which countries may be rung.
+/// Countries that may be dialled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Countries {
-    /// The country of the number that the caller rang.
+    /// The country of the called number.
     OfCalled,
-    /// These.
+    /// Only these countries.
     Only(BTreeSet<Region>),
 }
 
-/// Limits counted in calls: a greeting and the agent call after it count once.
+/// Limits in calls: a greeting and the agent call after it count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialLimits {
     /// `CALLBACK_LIMIT_PER_NUMBER_HOUR`.
@@ -55,38 +56,38 @@ impl Default for DialLimits {
     }
 }
 
-/// One admitted call that wants to ring its caller.
+/// A request to call back the caller of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Dial<'a> {
-    /// The call; asking again for one that is held counts nothing.
+    /// The call. A repeated request for a held call counts nothing.
     pub call: CallId,
-    /// Whom to ring.
+    /// The number to dial.
     pub number: &'a CallerNumber,
-    /// What the caller rang.
+    /// The number that the caller dialled.
     pub called: &'a CallerNumber,
 }
 
-/// The guard's answer.
+/// The guard's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialDecision {
     /// Counted, and held until [`DialGuard::release`].
     Allowed,
-    /// Nothing was counted.
+    /// Refused; nothing was counted.
     Refused(Refusal),
 }
 
-/// Why not. Closed; the names are for logs and metrics.
+/// Why the guard refused. The names are for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// The caller hid the number, or it could not be read.
+    /// The caller's number is withheld or unreadable.
     NoNumber,
-    /// A telephone inside the PBX, a short code or an emergency number.
+    /// An extension of the PBX, a short code or an emergency number.
     NotPublic,
     /// One of our own numbers, or the called number itself.
     OwnNumber,
-    /// Not a kind of number that belongs to a person who rang.
+    /// A kind of number that callers do not call from.
     Kind(NumberKind),
-    /// A country that may not be rung.
+    /// A country that is not permitted.
     Country,
     /// `CALLBACK_LIMIT_CONCURRENT`.
     AtOnce,
@@ -99,7 +100,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The cause of the call's end.
+    /// The cause for the call's end.
     #[must_use]
     pub fn cause(self) -> Cause {
         match self {
@@ -115,7 +116,7 @@ impl Refusal {
         }
     }
 
-    /// The one name used in logs and metrics.
+    /// Name in logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -132,8 +133,8 @@ impl Refusal {
     }
 }
 
-/// Decides, counts what it allowed, forgets it after a day. Memory: one entry a held call, at most `per_hour` numbers and
-/// `per_day` instants.
+/// Decides, counts allowed calls, and forgets them after a day. Memory: one entry per held call, at most `per_hour`
+/// numbers and `per_day` times.
 #[derive(Debug)]
 pub struct DialGuard {
     rules: DialRules,
@@ -145,7 +146,7 @@ pub struct DialGuard {
 }
 
 impl DialGuard {
-    /// A guard that has seen nothing yet.
+    /// A guard without counted calls.
     #[must_use]
     pub fn new(rules: DialRules) -> Self {
         Self {
@@ -158,17 +159,17 @@ impl DialGuard {
         }
     }
 
-    /// Other rules from now on, as when the lines are loaded again; what was counted stays counted.
+    /// Replaces the rules, for example when the lines are loaded again. Counts stay.
     pub fn set_rules(&mut self, rules: DialRules) {
         self.rules = rules;
     }
 
-    /// Whether the call may ring its caller. An allowed call is held and counted, once however often it is asked for.
+    /// Decides whether the call may dial its caller. An allowed call is held and counted once, also if asked again.
     pub fn ask(&mut self, dial: Dial<'_>, now: At) -> DialDecision {
         if self.held.contains(&dial.call) {
             return DialDecision::Allowed;
         }
-        // A clock that was set back must not let old dials vanish early or stay for ever.
+        // If the clock is set back, counted dials must neither vanish early nor stay for ever.
         let now = now.max(self.latest);
         self.latest = now;
         self.forget(now);
@@ -186,17 +187,17 @@ impl DialGuard {
         }
     }
 
-    /// The call is over: one place fewer is taken at once. What was counted for hour and day stays.
+    /// Ends a call: it no longer counts against `at_once`. The counts per hour and day stay.
     pub fn release(&mut self, call: CallId) {
         self.held.remove(&call);
     }
 
-    /// A call that was allowed before a restart and still lives.
+    /// Holds a call that was allowed before a restart and is still live.
     pub fn hold(&mut self, call: CallId) {
         self.held.insert(call);
     }
 
-    /// A number that was dialled at `at`, before a restart; in any order, before the first question.
+    /// Counts a number that was dialled at `at`, before a restart. Call it in any order, before the first request.
     pub fn seed(&mut self, number: E164, at: At) {
         self.count(number, at);
     }
@@ -224,7 +225,7 @@ impl DialGuard {
         let place = self.last_hour.partition_point(|(earlier, _)| *earlier <= at);
         *self.per_number.entry(number.clone()).or_insert(0) += 1;
         self.last_hour.insert(place, (at, number));
-        // Only seeds can exceed a limit; the newest entries are the ones that refuse longest.
+        // Only seeds can exceed a limit. The newest entries count longest, so the oldest go.
         while exceeded(self.last_day.len(), self.rules.limits.per_day) {
             self.last_day.pop_front();
         }
@@ -253,7 +254,7 @@ impl DialGuard {
 }
 
 impl DialRules {
-    /// The number to ring, if rules that need no memory allow it.
+    /// The number to dial, if the rules without counts allow it.
     fn number_of<'a>(&self, dial: Dial<'a>) -> Result<&'a E164, Refusal> {
         let number = match dial.number {
             CallerNumber::Withheld | CallerNumber::Unreadable => return Err(Refusal::NoNumber),
@@ -283,8 +284,8 @@ impl DialRules {
     }
 }
 
-/// Kinds that a person rings from at an ordinary price. VoIP is among them: in several countries it is how homes are
-/// connected (France 09), and global VoIP ranges are a kind of their own. Toll-free is not: nobody rings from there, and
+/// Kinds that people call from, at ordinary prices. VoIP is included: in several countries homes have such numbers
+/// (France 09), and global VoIP ranges are another kind. Toll-free is excluded: nobody calls from such a number, and
 /// its owner pays for every call.
 fn is_a_persons(kind: NumberKind) -> bool {
     match kind {

@@ -1,54 +1,55 @@
-//! What the account and the agent carry at once, as those who ask the provider last heard. Nobody asks for the sake of health.
+//! Limits and use of the provider's account and agent, from the last answers to other requests. Health sends no
+//! request of its own.
 
 use std::sync::{Mutex, PoisonError};
 
-/// How much of something is used, and how much there is; none is not known.
+/// Use and limit of a resource; none if unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measure {
-    /// Used.
+    /// Amount in use.
     pub used: Option<u64>,
-    /// There is.
+    /// Limit.
     pub limit: Option<u64>,
 }
 
-/// What was heard.
+/// The last known values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
-    /// The agent's own `agent_concurrency_limit`; none where it has none, or is not known.
+pub struct CapacityReading {
+    /// The agent's own `agent_concurrency_limit`; none if it has none or is unknown.
     pub agent_limit: Option<u64>,
     /// Voice slots of the account.
     pub slots: Measure,
-    /// Voices that were added or edited.
+    /// Voice additions and edits.
     pub edits: Measure,
 }
 
-/// See the file.
+/// Shared store of the last known values.
 #[derive(Debug, Default)]
-pub struct Capacity(Mutex<Heard>);
+pub struct Capacity(Mutex<CapacityReading>);
 
 impl Capacity {
-    /// The agent's own limit, as its settings say it.
+    /// Sets the agent's own limit, from its settings.
     pub fn agent_limit(&self, limit: Option<u64>) {
-        self.change(|heard| heard.agent_limit = limit);
+        self.change(|reading| reading.agent_limit = limit);
     }
 
-    /// `voice_slots_used` and `voice_limit` of the subscription.
+    /// Sets `voice_slots_used` and `voice_limit` of the subscription.
     pub fn slots(&self, used: Option<u64>, limit: Option<u64>) {
-        self.change(|heard| heard.slots = Measure { used, limit });
+        self.change(|reading| reading.slots = Measure { used, limit });
     }
 
-    /// `voice_add_edit_counter` and `max_voice_add_edits` of the subscription.
+    /// Sets `voice_add_edit_counter` and `max_voice_add_edits` of the subscription.
     pub fn edits(&self, used: Option<u64>, limit: Option<u64>) {
-        self.change(|heard| heard.edits = Measure { used, limit });
+        self.change(|reading| reading.edits = Measure { used, limit });
     }
 
-    /// What was heard last.
+    /// The last known values.
     #[must_use]
-    pub fn heard(&self) -> Heard {
+    pub fn reading(&self) -> CapacityReading {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Heard)) {
+    fn change(&self, change: impl FnOnce(&mut CapacityReading)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -1,5 +1,5 @@
-//! What is counted. RowWrite from what events made true, so that nobody sprinkles counters; no label holds a number, a name
-//! or an id of a call, so that no label grows without bound.
+//! Metrics of the engine, counted from events in one place. No label holds a number, a name or a call id, so that no
+//! label grows without bound.
 
 mod bridge;
 mod budgets;
@@ -20,22 +20,22 @@ use prometheus_client::registry::{Registry, Unit};
 use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
 use self::growth::Growth;
-use crate::limits::budgets::BudgetNews;
+use crate::limits::budgets::BudgetChanges;
 use crate::observe::health::Health;
 
-/// Seconds: a greeting is asked for within milliseconds and heard within seconds.
+/// Seconds: a greeting is requested within milliseconds and played within seconds.
 const GREETING_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0];
-/// Seconds: from the PBX's news to audio in the leg; the lead silence is part of the time to sound.
+/// Seconds: from the PBX's event to audio in the leg; the lead silence is part of the time to sound.
 const FRAME_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Seconds: the cache answers at once, a clone takes 5 to 30.
 const VOICE_BUCKETS: [f64; 12] = [0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 120.0];
 /// Seconds: whole calls.
 const CALL_BUCKETS: [f64; 10] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0];
-/// Seconds: a webhook waits for its event to be durable, 2.5 s at most.
+/// Seconds: a webhook waits until its event is durable, at most 2.5 s.
 const WEBHOOK_BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0];
 
-/// Which webhook an exchange was of.
+/// The webhooks of precall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Webhook {
     /// `/webhook/3cx`.
@@ -47,7 +47,7 @@ pub enum Webhook {
 }
 
 impl Webhook {
-    /// Its name in labels and logs.
+    /// Name in labels and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -117,7 +117,7 @@ struct ServiceLabel {
     service: &'static str,
 }
 
-/// A histogram with buckets of its own; `Family` makes one for each set of labels.
+/// A histogram with its own buckets; `Family` creates one per set of labels.
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// All counters, histograms and gauges of one engine.
@@ -197,10 +197,10 @@ impl Metrics {
     fn register_calls(&mut self) {
         let of = |unit: &str| Unit::Other(unit.to_owned());
         let all = &mut self.registry;
-        all.register_with_unit("offered", "Calls that came in", of("calls"), self.offered.clone());
+        all.register_with_unit("offered", "Calls offered to precall", of("calls"), self.offered.clone());
         all.register_with_unit(
             "released",
-            "Calls that ended, by cause and by whose doing it was",
+            "Calls that ended, by cause and by the party that caused it",
             of("calls"),
             self.released.clone(),
         );
@@ -210,34 +210,29 @@ impl Metrics {
             Unit::Seconds,
             self.duration.clone(),
         );
-        all.register_with_unit("entered", "Phases that calls came into", of("phases"), self.phases.clone());
+        all.register_with_unit("entered", "Phases that calls entered", of("phases"), self.phases.clone());
         all.register_with_unit(
             "time_to_first_frame",
-            "From the PBX's news that a leg is connected to the first frame written into it",
+            "From the PBX's event that a leg is connected to the first frame written into it",
             Unit::Seconds,
             self.first_frame.clone(),
         );
         all.register_with_unit(
             "time_to_first_sound",
-            "From the PBX's news that a leg is connected to the first frame in it that is not silence",
+            "From the PBX's event that a leg is connected to the first non-silent frame written into it",
             Unit::Seconds,
             self.first_sound.clone(),
         );
         all.register_with_unit(
             "audio",
-            "Times of over 40 ms in which the PBX had nothing of ours left to play",
+            "Gaps of more than 40 ms without audio of precall at the PBX",
             of("gaps"),
             self.audio_gaps.clone(),
         );
-        all.register_with_unit(
-            "heard",
-            "Notices that were heard to their end",
-            of("notices"),
-            self.notices.clone(),
-        );
+        all.register_with_unit("heard", "Notices played to their end", of("notices"), self.notices.clone());
         all.register_with_unit(
             "time_to_greeting",
-            "From the offer of a call to its greeting on the leg, or accepted by the provider",
+            "From the offer of a call until its greeting plays on the leg or the provider accepts it",
             Unit::Seconds,
             self.greeting.clone(),
         );
@@ -253,27 +248,22 @@ impl Metrics {
             of("calls"),
             self.voice_missing.clone(),
         );
-        all.register_with_unit(
-            "refused",
-            "PINs that were entered and proved nothing",
-            of("pins"),
-            self.pins_refused.clone(),
-        );
+        all.register_with_unit("refused", "PINs entered and refused", of("pins"), self.pins_refused.clone());
         all.register_with_unit(
             "handed_over",
-            "Calls that reached somebody, by the rung that brought them there",
+            "Calls that reached an agent or a person, by rung of the handoff",
             of("calls"),
             self.handed_over.clone(),
         );
         all.register_with_unit(
             "failed_handoff",
-            "Attempts at a handoff that brought nobody in",
+            "Failed handoff attempts",
             of("attempts"),
             self.attempts_failed.clone(),
         );
         all.register_with_unit(
             "panicked",
-            "Parts of calls that panicked and were contained",
+            "Parts of calls that panicked without ending other calls",
             of("jobs"),
             self.panics.clone(),
         );
@@ -284,22 +274,27 @@ impl Metrics {
         let all = &mut self.registry;
         all.register_with_unit(
             "answered",
-            "Webhooks by what became of them: the status of the answer, or the code of the problem",
+            "Webhooks by result: the status of the answer or the code of the problem",
             of("webhooks"),
             self.webhooks.clone(),
         );
         all.register_with_unit(
             "webhook_duration",
-            "From the head of a webhook to its answer",
+            "From the HTTP head of a webhook to its answer",
             Unit::Seconds,
             self.webhook_duration.clone(),
         );
-        all.register_with_unit("live", "Calls that are not over", of("calls"), self.live.clone());
-        all.register_with_unit("known", "Legs of ours that the PBX has", of("legs"), self.legs.clone());
-        all.register_with_unit("queued", "Events that wait to be durable", of("events"), self.queued.clone());
+        all.register_with_unit("live", "Live calls at this moment", of("calls"), self.live.clone());
+        all.register_with_unit("known", "Legs of precall at the PBX", of("legs"), self.legs.clone());
+        all.register_with_unit(
+            "queued",
+            "Events that are not durable yet",
+            of("events"),
+            self.queued.clone(),
+        );
         all.register_with_unit(
             "spooled",
-            "What waits on disk for the database",
+            "Bytes of events that wait on disk for the database",
             Unit::Bytes,
             self.spooled.clone(),
         );
@@ -307,13 +302,13 @@ impl Metrics {
         self.budgets.register(all);
         all.register_with_unit(
             "reachable",
-            "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first",
+            "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first contact",
             of("services"),
             self.reachable.clone(),
         );
     }
 
-    /// Counts what an event made true. `before` is none at the offer.
+    /// Counts the effects of an event. `before` is none at the offer.
     pub fn observe(&self, before: Option<&Call>, event: &Event, after: &Call) {
         let route = after.policy.route.name();
         if before.is_none_or(|before| before.phase.name() != after.phase.name()) {
@@ -348,7 +343,7 @@ impl Metrics {
                 Fact::HandedOff(rung) => {
                     self.handed_over.get_or_create(&RungLabel { rung: rung.name() }).inc();
                 }
-                // Budgets count it, and their metrics tell.
+                // Counted by the budgets and their metrics.
                 Fact::ConversationReported { .. } => {}
                 Fact::Panicked => self.panicked(event),
                 Fact::Released(release) => {
@@ -383,27 +378,27 @@ impl Metrics {
         }
     }
 
-    /// Counts one webhook: the status of its answer, or the code of the problem.
+    /// Counts one webhook by the status of its answer or the code of its problem.
     pub fn webhook(&self, webhook: Webhook, outcome: &'static str, took: Duration) {
         let webhook = webhook.name();
         self.webhooks.get_or_create(&AnswerLabels { webhook, outcome }).inc();
         self.webhook_duration.get_or_create(&WebhookLabel { webhook }).observe(took.as_secs_f64());
     }
 
-    /// A look at the size of the database, which may have `max` bytes.
+    /// Sets the size of the database; its limit is `max` bytes.
     pub fn database_size(&self, bytes: i64, max: Option<u64>, now: At) {
         self.growth.database(bytes, max, now);
     }
 
-    /// What has happened to budgets.
-    pub fn budgets(&self, news: &BudgetNews) {
-        self.budgets.tell(news);
+    /// Counts changes of budgets.
+    pub fn budgets(&self, changes: &BudgetChanges) {
+        self.budgets.count(changes);
     }
 
-    /// Everything in the OpenMetrics text format, with the gauges as `health` has them.
+    /// All metrics in the OpenMetrics text format, with the gauges from `health`.
     ///
     /// # Errors
-    /// Only what writing into a `String` may report: in practice none.
+    /// Only if writing into a `String` fails: in practice never.
     pub fn encode(&self, health: &Health) -> Result<String, fmt::Error> {
         self.live.set(i64::try_from(health.live_calls).unwrap_or(i64::MAX));
         self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));

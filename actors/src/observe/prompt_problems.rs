@@ -1,4 +1,4 @@
-//! Prompts that differ from what is configured, for health.
+//! Prompts that differ from the configuration, for health.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct PromptProblems(Mutex<Vec<String>>);
 
 impl PromptProblems {
-    /// Replaces what health says of prompts. Returns whether that changed anything.
+    /// Replaces the problems. Returns whether they changed.
     pub fn set(&self, problems: Vec<String>) -> bool {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = *current != problems;
@@ -15,7 +15,7 @@ impl PromptProblems {
         is_news
     }
 
-    /// What health says of prompts, in words.
+    /// The problems, as text.
     #[must_use]
     pub fn all(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,4 +1,4 @@
-//! How the provider's last answers were, for health.
+//! Whether the provider answers, for health.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -8,12 +8,13 @@ const UNKNOWN: u8 = 0;
 const ANSWERING: u8 = 1;
 const FAILING: u8 = 2;
 
-/// Set by whoever talks to the provider, read by health.
+/// Set after every exchange with the provider, read by health.
 #[derive(Debug, Default)]
 pub struct ProviderState(AtomicU8);
 
 impl ProviderState {
-    /// Notes an answer. A refusal of this one request is an answer; a refused key or no answer is not.
+    /// Records the result of a request. A refused request is an answer; a refused API key or a missing answer is a
+    /// failure.
     pub fn note<T>(&self, answer: &Result<T, ProviderError>) {
         let state = match answer {
             Ok(_) => ANSWERING,
@@ -40,7 +41,7 @@ impl ProviderState {
         self.0.store(state, Ordering::Relaxed);
     }
 
-    /// Whether it answers; none before the first exchange.
+    /// Whether the provider answers; none before the first exchange.
     #[must_use]
     pub fn answering(&self) -> Option<bool> {
         match self.0.load(Ordering::Relaxed) {

@@ -1,9 +1,9 @@
-//! The legs of our own DN, as far as events and lists tell. Pure: `(&mut self, input, now) -> outputs`.
+//! The legs of our own DN, built from events and lists of the PBX: `(&mut self, input, now) -> outputs`.
 //!
-//! An event only names a leg, so each leg is asked for, one request at a time; a request during which another event came is
-//! made again, and an answer that was overtaken is dropped by its generation. A removed leg leaves a tombstone, because late
-//! events follow it; a new connection clears them, because the ids start again when the PBX restarts. Legs of other DNs
-//! never enter.
+//! An event only names a leg, so the book fetches each leg, one request at a time. If another event for the leg comes
+//! during a request, the request is repeated; generations identify outdated answers, which are dropped. A removed leg
+//! leaves a tombstone, because late events follow it. A new connection clears tombstones, because the PBX reuses ids
+//! after a restart. Legs of other DNs are ignored.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -27,94 +27,94 @@ use leg::{Fetch, Leg, is_another_leg, rank};
 use resync::Comparison;
 use tombstones::Tombstones;
 
-/// Legs that are followed at once, twenty times what a call limit allows; beyond it new ones are counted and ignored.
+/// Most legs followed at the same time: twenty times the live-call limit. Further legs are counted and ignored.
 pub const LEGS_MAX: usize = 10_000;
-/// Events that wait for a list; what comes beyond them is dropped and the list asked for again.
+/// Most events that wait for a list; further ones are dropped and the list is requested again.
 const HELD_MAX: usize = 10_000;
-/// Keys of a leg that was not seen yet.
+/// Most pressed keys stored for a leg that was not fetched yet.
 const KEYS_MAX: usize = 64;
 
-/// What comes in.
+/// Input of the book.
 #[derive(Debug)]
 pub enum LegInput {
-    /// A new connection is open. What was under way on the old one is void.
+    /// A new connection is open. Requests on the old one are void.
     Opened,
-    /// An event came.
+    /// An event of the PBX.
     Event(PbxEvent),
-    /// A leg was asked for.
+    /// The answer to [`LegOutput::Fetch`].
     Fetched {
-        /// Which.
+        /// Id of the leg.
         participant: ParticipantId,
-        /// Of the [`LegOutput::Fetch`].
+        /// Generation of the request.
         generation: u64,
-        /// The answer.
-        found: Found,
+        /// The result.
+        found: FetchResult,
     },
-    /// The list of all legs is being asked for; `list` numbers these.
-    ListAsked {
-        /// Its number.
+    /// The list of all legs was requested.
+    ListRequested {
+        /// Number of the list.
         list: u64,
     },
-    /// The list came. None: it could not be had.
-    ListCame {
-        /// Its number.
+    /// The list arrived, or the request failed.
+    ListReceived {
+        /// Number of the list.
         list: u64,
-        /// Of all DNs.
+        /// Legs of all DNs; none if the request failed.
         legs: Option<Vec<Participant>>,
     },
 }
 
-/// What was found of a leg.
+/// Result of fetching a leg.
 #[derive(Debug)]
-pub enum Found {
-    /// The leg.
-    Is(Box<Participant>),
-    /// The PBX says that it is not there, or not ours.
+pub enum FetchResult {
+    /// The leg as it is now.
+    Present(Box<Participant>),
+    /// The leg does not exist or is not ours.
     Gone,
-    /// There was no answer.
+    /// The PBX did not answer.
     Unknown,
 }
 
-/// What is to be done.
+/// Output of the book.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LegOutput {
-    /// Ask for this leg.
+    /// Fetch this leg.
     Fetch {
-        /// Which.
+        /// Address of the leg.
         leg: LegAddress,
-        /// To be given back.
+        /// Return it with the result.
         generation: u64,
     },
-    /// Tell this.
-    Tell {
-        /// Of which leg.
+    /// Report a change of a leg.
+    Changed {
+        /// Address of the leg.
         leg: LegAddress,
-        /// When the frame that led to it was received.
+        /// When the frame behind the change was received.
         at: At,
-        /// What.
+        /// The change.
         what: Box<PbxLegChange>,
     },
     /// A list was compared; these are all legs.
     Synced(Vec<LegAddress>),
-    /// Something may have been missed: ask for the list soon.
+    /// An event may be lost: request the list soon.
     Resync,
 }
 
-/// See the file.
+/// The legs of one DN.
 #[derive(Debug)]
 pub struct LegBook {
     own: Dn,
     legs_max: usize,
     legs: BTreeMap<ParticipantId, Leg>,
     tombstones: Tombstones,
-    /// Counts connections.
+    /// Number of the current connection.
     connection: u64,
-    /// The list has been compared since the connection opened.
+    /// Whether a list was compared on this connection.
     synced: bool,
     comparing: Option<Comparison>,
     last_sequence: Option<u64>,
     generation: u64,
-    /// Counts inputs: what came before what, even within one microsecond.
+    /// Number of the last input: orders inputs within one microsecond.
     tick: u64,
     ignored: u64,
 }
@@ -138,7 +138,7 @@ impl LegBook {
         }
     }
 
-    /// Takes what came in.
+    /// Handles an input.
     pub fn handle(&mut self, input: LegInput, now: At) -> Vec<LegOutput> {
         self.tick = self.tick.saturating_add(1);
         let mut outputs = Vec::new();
@@ -148,22 +148,22 @@ impl LegBook {
             LegInput::Fetched { participant, generation, found } => {
                 self.fetched(participant, generation, found, now, &mut outputs);
             }
-            LegInput::ListAsked { list } => {
+            LegInput::ListRequested { list } => {
                 let held = (!self.synced).then(Vec::new);
                 self.comparing = Some(Comparison { list, tick: self.tick, held, overflowed: false });
             }
-            LegInput::ListCame { list, legs } => self.list_came(list, legs, now, &mut outputs),
+            LegInput::ListReceived { list, legs } => self.list_received(list, legs, now, &mut outputs),
         }
         outputs
     }
 
-    /// Legs that were told and are not gone.
+    /// Number of known legs.
     #[must_use]
     pub fn legs(&self) -> usize {
         self.legs.len()
     }
 
-    /// Sightings that were ignored because too many legs are followed.
+    /// Events ignored because too many legs are followed.
     #[must_use]
     pub fn ignored(&self) -> u64 {
         self.ignored
@@ -175,7 +175,7 @@ impl LegBook {
         self.comparing = None;
         self.last_sequence = None;
         self.tombstones.clear();
-        // What was never told is found again by the list, if it is there.
+        // A leg that was never reported is found again by the list, if it exists.
         self.legs.retain(|_, leg| leg.known.is_some());
         for leg in self.legs.values_mut() {
             leg.fetch = Fetch::Idle;
@@ -212,19 +212,19 @@ impl LegBook {
             self.remove(participant, at, outputs);
             return;
         }
-        // An Upsert that comes after the Remove is late, not news.
-        if self.tombstones.holds(participant, at) || !self.make_room(participant) {
+        // An Upsert after the Remove is late.
+        if self.tombstones.holds(participant, at) || !self.try_follow(participant) {
             return;
         }
         match change {
             LegChange::Upsert { now: Some(seen), .. } => {
                 if let Some(leg) = self.legs.get_mut(&participant) {
-                    // Whatever is being asked for is older than this.
+                    // The answer to a running request would be older than this event.
                     leg.fetch = Fetch::Idle;
                 }
-                self.learn(participant, *seen, at, outputs);
+                self.update_leg(participant, *seen, at, outputs);
             }
-            LegChange::Upsert { now: None, .. } => self.ask(participant, at, outputs),
+            LegChange::Upsert { now: None, .. } => self.request(participant, at, outputs),
             LegChange::Keys { keys, .. } => self.keys(participant, &keys, at, outputs),
             LegChange::Remove { .. } => {}
         }
@@ -234,19 +234,19 @@ impl LegBook {
         let Some(leg) = self.legs.get_mut(&participant) else { return };
         if leg.known.is_some() {
             let what = PbxLegChange::Keys(keys.to_owned());
-            outputs.push(tell(self.address(participant), at, what));
+            outputs.push(changed(self.address(participant), at, what));
             return;
         }
-        // First sight comes first: the keys follow it.
+        // The leg is reported before its keys.
         let room = KEYS_MAX.saturating_sub(leg.keys.len());
         leg.keys.extend(keys.chars().take(room));
         if let Fetch::Idle = leg.fetch {
-            self.ask(participant, at, outputs);
+            self.request(participant, at, outputs);
         }
     }
 
-    /// One request a leg; an event that comes meanwhile makes it be repeated.
-    fn ask(&mut self, participant: ParticipantId, at: At, outputs: &mut Vec<LegOutput>) {
+    /// Requests the leg: one request at a time. An event during the request repeats it.
+    fn request(&mut self, participant: ParticipantId, at: At, outputs: &mut Vec<LegOutput>) {
         let address = self.address(participant);
         let Some(leg) = self.legs.get_mut(&participant) else { return };
         if let Fetch::Running { again, .. } = &mut leg.fetch {
@@ -262,7 +262,7 @@ impl LegBook {
         &mut self,
         participant: ParticipantId,
         generation: u64,
-        found: Found,
+        found: FetchResult,
         now: At,
         outputs: &mut Vec<LegOutput>,
     ) {
@@ -273,18 +273,18 @@ impl LegBook {
         };
         leg.fetch = Fetch::Idle;
         match found {
-            Found::Is(seen) => self.learn(participant, *seen, at, outputs),
-            Found::Gone if leg.known.is_some() => {
+            FetchResult::Present(seen) => self.update_leg(participant, *seen, at, outputs),
+            FetchResult::Gone if leg.known.is_some() => {
                 self.tombstones.add(participant, now);
                 self.remove(participant, at, outputs);
                 return;
             }
-            // Never seen and not there: it needs no tombstone, and if an event came meanwhile it may be there now.
-            Found::Gone if again.is_none() => {
+            // Never reported and not there: no tombstone needed. If an event came meanwhile, it may be there now.
+            FetchResult::Gone if again.is_none() => {
                 self.legs.remove(&participant);
             }
-            Found::Gone => {}
-            Found::Unknown => {
+            FetchResult::Gone => {}
+            FetchResult::Unknown => {
                 outputs.push(LegOutput::Resync);
                 if leg.known.is_none() && again.is_none() {
                     self.legs.remove(&participant);
@@ -292,12 +292,18 @@ impl LegBook {
             }
         }
         if let Some(again) = again {
-            self.ask(participant, again, outputs);
+            self.request(participant, again, outputs);
         }
     }
 
-    /// Takes a leg as it is, and tells what of that is news.
-    fn learn(&mut self, participant: ParticipantId, seen: Participant, at: At, outputs: &mut Vec<LegOutput>) {
+    /// Updates a leg and reports what changed.
+    fn update_leg(
+        &mut self,
+        participant: ParticipantId,
+        seen: Participant,
+        at: At,
+        outputs: &mut Vec<LegOutput>,
+    ) {
         let address = self.address(participant);
         let Some(leg) = self.legs.get_mut(&participant) else { return };
         let mut seen = Participant { leg: address.clone(), ..seen };
@@ -306,9 +312,9 @@ impl LegBook {
         leg.tick = self.tick;
         let is_news = match &leg.known {
             None => true,
-            // The ids have started again, and what has this number now is another leg.
+            // The PBX restarted and reused the id: this is another leg.
             Some(known) if !confirmed_before && is_another_leg(known, &seen) => {
-                outputs.push(tell(address.clone(), at, PbxLegChange::Gone));
+                outputs.push(changed(address.clone(), at, PbxLegChange::Gone));
                 true
             }
             Some(known) => {
@@ -321,22 +327,22 @@ impl LegBook {
         leg.known = Some(seen.clone());
         let keys = std::mem::take(&mut leg.keys);
         if is_news {
-            outputs.push(tell(address.clone(), at, PbxLegChange::Seen(seen)));
+            outputs.push(changed(address.clone(), at, PbxLegChange::Seen(seen)));
         }
         if !keys.is_empty() {
-            outputs.push(tell(address, at, PbxLegChange::Keys(keys)));
+            outputs.push(changed(address, at, PbxLegChange::Keys(keys)));
         }
     }
 
     fn remove(&mut self, participant: ParticipantId, at: At, outputs: &mut Vec<LegOutput>) {
-        let was_told = self.legs.remove(&participant).is_some_and(|leg| leg.known.is_some());
-        if was_told {
-            outputs.push(tell(self.address(participant), at, PbxLegChange::Gone));
+        let was_reported = self.legs.remove(&participant).is_some_and(|leg| leg.known.is_some());
+        if was_reported {
+            outputs.push(changed(self.address(participant), at, PbxLegChange::Gone));
         }
     }
 
-    /// Whether the leg is followed, or can be from now on.
-    fn make_room(&mut self, participant: ParticipantId) -> bool {
+    /// Whether the leg is followed. Starts to follow a new leg if there is room.
+    fn try_follow(&mut self, participant: ParticipantId) -> bool {
         if self.legs.contains_key(&participant) {
             return true;
         }
@@ -357,6 +363,6 @@ impl LegBook {
     }
 }
 
-fn tell(leg: LegAddress, at: At, what: PbxLegChange) -> LegOutput {
-    LegOutput::Tell { leg, at, what: Box::new(what) }
+fn changed(leg: LegAddress, at: At, what: PbxLegChange) -> LegOutput {
+    LegOutput::Changed { leg, at, what: Box::new(what) }
 }

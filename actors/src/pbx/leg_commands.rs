@@ -1,4 +1,4 @@
-//! Commands to a leg that nobody waits for. Each is a task with a deadline of its own; its failure is a line in the log.
+//! Commands to a leg, each a task with its own deadline. Callers do not wait; a failure is logged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use slog::{Logger, info, warn};
 use crate::pbx::leg_events::LookAt;
 use crate::pbx::pbx_side::PbxSide;
 
-/// How often dropping a leg is tried: a leg that stays connected goes on costing money.
+/// Attempts to drop a leg: a leg that stays connected costs money.
 const DROP_TRIES: u32 = 4;
 const DROP_PAUSE: Duration = Duration::from_millis(500);
 

@@ -1,46 +1,46 @@
-//! What the feed tells of the legs that are ours.
+//! Messages of the feed about our own legs.
 
 use actix::Message;
 use precall_call::At;
 use precall_providers::threecx::address::LegAddress;
 use precall_providers::threecx::participant::Participant;
 
-/// News of one leg of ours.
+/// A change of one of our legs.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct PbxLegEvent {
-    /// Which leg.
+    /// The leg.
     pub leg: LegAddress,
-    /// When the frame or the list that led to it was received.
+    /// When the frame or list behind the change was received.
     pub at: At,
-    /// What happened.
+    /// The change.
     pub what: PbxLegChange,
 }
 
-/// What can happen to a leg.
-#[expect(clippy::large_enum_variant, reason = "most news is a sight; the others are as rare as calls")]
+/// Changes of a leg.
+#[expect(clippy::large_enum_variant, reason = "most changes are `Seen`; the others are as rare as calls")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PbxLegChange {
-    /// First sight, and each change of status or party.
+    /// The leg appeared, or its status or party changed.
     Seen(Participant),
-    /// It is no more. The same id may come again after the PBX restarted: then it is another leg.
+    /// The leg is gone. After a restart of the PBX the same id is another leg.
     Gone,
-    /// The other side pressed keys: `0` to `9`, `*`, `#`, one or several, as they came.
+    /// The other side pressed keys: one or more of `0` to `9`, `*`, `#`, in order.
     Keys(String),
 }
 
-/// What is known was compared with the PBX's own list. Not said of a list that could not be had.
+/// The known legs were compared with the PBX's list. Not sent if the list request failed.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct Synced {
-    /// Every leg of ours, by id.
+    /// All our legs, by id.
     pub legs: Vec<LegAddress>,
 }
 
-/// Asks the PBX whether this leg is still there, and how it is; what is found is told like any other news.
+/// Asks the PBX for the current state of this leg. The feed reports what changed.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct LookAt {
-    /// Which leg.
+    /// The leg.
     pub leg: LegAddress,
 }

@@ -1,7 +1,8 @@
-//! The feed of a PBX: what happens to the legs of our own DN, told to whoever was named at birth.
+//! The feed of a PBX: reports changes of the legs of our own DN.
 //!
-//! Runs the keeper of the token, the socket (open before the list is asked for, so that nothing falls between them), and
-//! the list that heals whatever was missed. What all that means for a leg is decided in `leg_book` alone.
+//! Runs the token keeper, the socket (opened before the list is requested, so that no event is lost between them),
+//! and
+//! the list that repairs missed events. Only `leg_book` decides what an event means for a leg.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,23 +43,23 @@ use reconnect::run_sockets;
 pub use timing::FeedPace;
 use trouble::Trouble;
 
-/// What a feed is born with.
-pub struct Feed {
-    /// Where the PBX is.
+/// Settings and receivers of a feed.
+pub struct FeedSettings {
+    /// Address and account of the PBX.
     pub settings: Arc<Settings>,
-    /// The token, as its other users see it.
+    /// The access token, for its users.
     pub tokens: AccessTokens,
-    /// The keeper's side of it.
-    pub desk: TokenPublisher,
-    /// Hears of every leg of ours.
+    /// Publishes new tokens.
+    pub token_publisher: TokenPublisher,
+    /// Receives every change of our legs.
     pub news: Recipient<PbxLegEvent>,
-    /// Hears of every list that was compared, after the news that it brought.
+    /// Receives every comparison with a list, after its changes.
     pub synced: Recipient<Synced>,
-    /// Told how it goes.
+    /// Shows the state of the connection.
     pub state: Arc<PbxState>,
-    /// When to do what.
+    /// Intervals and waits.
     pub pace: FeedPace,
-    /// Where lines go.
+    /// The logger.
     pub log: Logger,
 }
 
@@ -67,31 +68,31 @@ pub struct Feed {
 #[rtype(result = "()")]
 pub struct StopFeed;
 
-/// What the socket says, in the order in which it says it.
+/// Changes of the socket, in order.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-struct SocketSaid {
+struct SocketNotice {
     at: At,
-    what: SocketSaying,
+    what: SocketChange,
 }
 
 #[derive(Debug)]
-enum SocketSaying {
+enum SocketChange {
     Opened,
     Event(PbxEvent),
     Closed(String),
-    /// It was left for one with a newer token.
+    /// Closed in favour of a socket with a newer token.
     Replaced,
     NotOpened(ThreeCxError),
 }
 
-/// See the file.
+/// The actor of the feed.
 pub struct PbxFeed {
     settings: Arc<Settings>,
     client: ThreeCx,
-    desk: Option<TokenPublisher>,
+    token_publisher: Option<TokenPublisher>,
     token_client: TokenClient,
-    /// The generation of the token in use, for the socket to follow.
+    /// Generation of the token in use; the socket follows it.
     fresh: Arc<watch::Sender<u64>>,
     book: LegBook,
     news: Recipient<PbxLegEvent>,
@@ -100,26 +101,26 @@ pub struct PbxFeed {
     pace: FeedPace,
     trouble: Trouble,
     list_retry: Backoff,
-    /// Numbers the lists.
+    /// Number of the last list request.
     lists: u64,
-    /// The list that is being asked for.
+    /// The running list request.
     listing: Option<u64>,
     last_list: Option<At>,
-    hint_waits: bool,
+    list_is_scheduled: bool,
     opened_before: bool,
     log: Logger,
 }
 
 impl PbxFeed {
-    /// The one feed of a PBX client. Call it on the arbiter where the feed will live: its HTTP clients stay there.
+    /// The feed of one PBX client. Call it on the arbiter of the feed: its HTTP clients cannot leave their arbiter.
     #[must_use]
-    pub fn new(feed: Feed) -> Self {
+    pub fn new(feed: FeedSettings) -> Self {
         let book = LegBook::new(feed.settings.own_dn().clone(), LEGS_MAX);
         let list_retry = Backoff::new(feed.pace.list_retry.0, feed.pace.list_retry.1);
         Self {
             client: ThreeCx::new(Arc::clone(&feed.settings), feed.tokens),
             token_client: TokenClient::new(Arc::clone(&feed.settings)),
-            desk: Some(feed.desk),
+            token_publisher: Some(feed.token_publisher),
             fresh: Arc::new(watch::Sender::new(0)),
             book,
             news: feed.news,
@@ -131,59 +132,62 @@ impl PbxFeed {
             lists: 0,
             listing: None,
             last_list: None,
-            hint_waits: false,
+            list_is_scheduled: false,
             opened_before: false,
             settings: feed.settings,
             log: feed.log,
         }
     }
 
-    /// Apart from the actor: the one token must outlive a panic of it.
-    fn start_keeper(&self, desk: TokenPublisher) {
+    /// Starts the token keeper in its own task: the token must survive a panic of the actor.
+    fn start_keeper(&self, publisher: TokenPublisher) {
         let (client, pace, fresh) =
             (self.token_client.clone(), self.pace.keeper.clone(), Arc::clone(&self.fresh));
         let (state, log) = (Arc::clone(&self.state), self.log.clone());
         let mut trouble = Trouble::new(Arc::clone(&self.state), self.log.clone());
-        let tell = move |news: TokenEvent| {
+        let report = move |news: TokenEvent| {
             let now = clock::now();
             match news {
                 TokenEvent::Fresh { generation, life } => {
                     state.set_token(TokenState::Held { generation, since: now, life });
-                    trouble.over("3CX gives tokens again");
-                    debug!(log, "3CX gave a token"; "generation" => generation, "life_seconds" => life.as_secs());
+                    trouble.resolved("token requests to 3CX succeed again");
+                    debug!(log, "got an access token from 3CX"; "generation" => generation,
+                        "life_seconds" => life.as_secs());
                     fresh.send_replace(generation);
                 }
                 TokenEvent::Failed(error) => {
                     state.set_token_failing(now);
-                    trouble.say(now, &error.to_string());
+                    trouble.report(now, &error.to_string());
                 }
             }
         };
-        actix::spawn(keep(desk, pace, async move || client.ask().await, tell));
+        actix::spawn(keep(publisher, pace, async move || client.ask().await, report));
     }
 
-    fn give(&mut self, input: LegInput, at: At, ctx: &mut Context<Self>) {
+    fn handle_input(&mut self, input: LegInput, at: At, ctx: &mut Context<Self>) {
         let outputs = self.book.handle(input, at);
         self.state.set_legs(self.book.legs(), self.book.ignored());
         for output in outputs {
             match output {
                 LegOutput::Fetch { leg, generation } => self.fetch(leg, generation, ctx),
-                LegOutput::Tell { leg, at, what } => self.tell(leg, at, *what),
+                LegOutput::Changed { leg, at, what } => self.report(leg, at, *what),
                 LegOutput::Synced(legs) => {
-                    debug!(self.log, "the PBX's list was compared"; "legs" => legs.len());
+                    debug!(self.log, "compared the legs with the list of the PBX"; "legs" => legs.len());
                     self.synced.do_send(Synced { legs });
                 }
-                LegOutput::Resync => self.hint(at, ctx),
+                LegOutput::Resync => self.schedule_list(at, ctx),
             }
         }
     }
 
-    fn tell(&self, leg: LegAddress, at: At, what: PbxLegChange) {
+    fn report(&self, leg: LegAddress, at: At, what: PbxLegChange) {
         match &what {
-            PbxLegChange::Seen(seen) => debug!(self.log, "a leg was seen"; "leg" => %leg.participant,
-                "status" => seen.status.word(), "threecx_call_id" => seen.call_id),
+            PbxLegChange::Seen(seen) => {
+                debug!(self.log, "a leg appeared or changed"; "leg" => %leg.participant,
+                "status" => seen.status.word(), "threecx_call_id" => seen.call_id)
+            }
             PbxLegChange::Gone => debug!(self.log, "a leg is gone"; "leg" => %leg.participant),
-            // Which keys is between the caller and the call.
+            // The pressed keys may be a PIN: only their count is logged.
             PbxLegChange::Keys(keys) => {
                 debug!(self.log, "keys were pressed"; "leg" => %leg.participant, "keys" => keys.len());
             }
@@ -195,24 +199,26 @@ impl PbxFeed {
         let (client, participant) = (self.client.clone(), leg.participant);
         let fetched = async move { fetch(&client, &leg).await };
         ctx.spawn(fetched.into_actor(self).map(move |found, actor, ctx| {
-            actor.give(LegInput::Fetched { participant, generation, found }, clock::now(), ctx);
+            actor.handle_input(LegInput::Fetched { participant, generation, found }, clock::now(), ctx);
         }));
     }
 
-    /// Something may have been missed. What a sequence counts is not documented, so a hint costs one list now and then at most.
-    fn hint(&mut self, now: At, ctx: &mut Context<Self>) {
-        if self.hint_waits {
+    /// Requests the list soon: an event may be lost. What the sequence counts is not documented, so the lists are
+    /// limited
+    /// to one per `hint_interval_min`.
+    fn schedule_list(&mut self, now: At, ctx: &mut Context<Self>) {
+        if self.list_is_scheduled {
             return;
         }
         let since = self.last_list.map_or(Duration::MAX, |last| now.since(last));
-        self.hint_waits = true;
-        ctx.run_later(self.pace.hints_apart.saturating_sub(since), |actor, ctx| {
-            actor.hint_waits = false;
+        self.list_is_scheduled = true;
+        ctx.run_later(self.pace.hint_interval_min.saturating_sub(since), |actor, ctx| {
+            actor.list_is_scheduled = false;
             actor.list(ctx);
         });
     }
 
-    /// Asks for the list, unless that is being done or nobody listens to what comes after it.
+    /// Requests the list, unless a request is running or the socket is closed.
     fn list(&mut self, ctx: &mut Context<Self>) {
         if self.listing.is_some() || !self.state.is_open() {
             return;
@@ -222,7 +228,7 @@ impl PbxFeed {
         self.listing = Some(list);
         let now = clock::now();
         self.last_list = Some(now);
-        self.give(LegInput::ListAsked { list }, now, ctx);
+        self.handle_input(LegInput::ListRequested { list }, now, ctx);
         let (client, settings) = (self.client.clone(), Arc::clone(&self.settings));
         let listed = async move { own_legs(&client, &settings).await };
         ctx.spawn(listed.into_actor(self).map(move |legs, actor, ctx| actor.listed(list, legs, ctx)));
@@ -237,16 +243,16 @@ impl PbxFeed {
         match legs {
             Ok(legs) => {
                 self.list_retry.reset();
-                self.trouble.over("3CX answers again");
+                self.trouble.resolved("3CX answers again");
                 self.state.set_synced(now);
-                self.give(LegInput::ListCame { list, legs: Some(legs) }, now, ctx);
+                self.handle_input(LegInput::ListReceived { list, legs: Some(legs) }, now, ctx);
             }
             Err(error) => {
                 self.state.count_failed_resync();
-                if let Some(words) = error.words(&self.settings) {
-                    self.trouble.say(now, &words);
+                if let Some(words) = error.describe(&self.settings) {
+                    self.trouble.report(now, &words);
                 }
-                self.give(LegInput::ListCame { list, legs: None }, now, ctx);
+                self.handle_input(LegInput::ListReceived { list, legs: None }, now, ctx);
                 ctx.run_later(self.list_retry.wait(), |actor, ctx| actor.list(ctx));
             }
         }
@@ -258,10 +264,10 @@ impl PbxFeed {
         }
         self.opened_before = true;
         self.state.set_open();
-        info!(self.log, "3CX tells of its calls"; "dn" => %self.settings.own_dn(),
+        info!(self.log, "connected to the 3CX event stream"; "dn" => %self.settings.own_dn(),
             "reconnects" => self.state.reconnects());
-        self.give(LegInput::Opened, at, ctx);
-        // A list of the connection before says nothing about this one.
+        self.handle_input(LegInput::Opened, at, ctx);
+        // A list request of the previous connection is outdated.
         self.listing = None;
         self.list(ctx);
     }
@@ -270,18 +276,18 @@ impl PbxFeed {
 impl Actor for PbxFeed {
     type Context = Context<Self>;
 
-    /// Runs again after a restart in place: what was under way is void, as after a lost connection.
+    /// Also runs after a restart in place: running requests are void, as after a lost connection.
     fn started(&mut self, ctx: &mut Context<Self>) {
-        if let Some(desk) = self.desk.take() {
-            self.start_keeper(desk);
+        if let Some(publisher) = self.token_publisher.take() {
+            self.start_keeper(publisher);
         }
         self.state.set_closed();
         self.listing = None;
-        self.hint_waits = false;
+        self.list_is_scheduled = false;
         let (client, pace, fresh) = (self.client.clone(), self.pace.clone(), self.fresh.subscribe());
         let address = ctx.address();
-        let tell = move |what| address.do_send(SocketSaid { at: clock::now(), what });
-        ctx.spawn(async move { run_sockets(&client, &pace, fresh, tell).await }.into_actor(self));
+        let report = move |what| address.do_send(SocketNotice { at: clock::now(), what });
+        ctx.spawn(async move { run_sockets(&client, &pace, fresh, report).await }.into_actor(self));
         ctx.run_interval(self.pace.reconcile_every, |actor, ctx| actor.list(ctx));
     }
 
@@ -292,26 +298,26 @@ impl Actor for PbxFeed {
 
 impl Supervised for PbxFeed {}
 
-impl Handler<SocketSaid> for PbxFeed {
+impl Handler<SocketNotice> for PbxFeed {
     type Result = ();
 
-    fn handle(&mut self, said: SocketSaid, ctx: &mut Context<Self>) {
+    fn handle(&mut self, said: SocketNotice, ctx: &mut Context<Self>) {
         let at = said.at;
         match said.what {
-            SocketSaying::Opened => self.opened(at, ctx),
-            SocketSaying::Event(event) => self.give(LegInput::Event(event), at, ctx),
-            SocketSaying::Closed(why) => {
+            SocketChange::Opened => self.opened(at, ctx),
+            SocketChange::Event(event) => self.handle_input(LegInput::Event(event), at, ctx),
+            SocketChange::Closed(why) => {
                 self.state.set_closed();
-                self.trouble.say(at, &format!("3CX no longer tells of its calls: {why}"));
+                self.trouble.report(at, &format!("lost the 3CX event stream: {why}"));
             }
-            SocketSaying::Replaced => {
+            SocketChange::Replaced => {
                 self.state.set_closed();
-                debug!(self.log, "the socket is opened again with a new token");
+                debug!(self.log, "reopening the socket with a new token");
             }
-            SocketSaying::NotOpened(error) => {
+            SocketChange::NotOpened(error) => {
                 self.state.set_closed();
-                if let Some(words) = trouble::words(&error, &self.settings) {
-                    self.trouble.say(at, &words);
+                if let Some(words) = trouble::describe(&error, &self.settings) {
+                    self.trouble.report(at, &words);
                 }
             }
         }
@@ -323,7 +329,7 @@ impl Handler<LookAt> for PbxFeed {
 
     fn handle(&mut self, LookAt { leg }: LookAt, ctx: &mut Context<Self>) {
         let change = Some(LegChange::Upsert { leg, now: None });
-        self.give(LegInput::Event(PbxEvent { sequence: None, change }), clock::now(), ctx);
+        self.handle_input(LegInput::Event(PbxEvent { sequence: None, change }), clock::now(), ctx);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How the connection to the PBX is, for health and metrics. Shared, because both must answer without a mailbox.
+//! State of the PBX connection for health and metrics. Shared, because both read it without a mailbox.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use precall_call::At;
 
-/// Written by the feed alone.
+/// Written only by the feed.
 #[derive(Debug, Default)]
 pub struct PbxState {
     socket_open: AtomicBool,
@@ -15,31 +15,31 @@ pub struct PbxState {
     resyncs_failed: AtomicU64,
     legs: AtomicUsize,
     legs_ignored: AtomicU64,
-    words: Mutex<Words>,
+    details: Mutex<Details>,
 }
 
 #[derive(Debug, Default)]
-struct Words {
+struct Details {
     last_error: Option<(At, String)>,
     token: TokenState,
 }
 
-/// How the access token is.
+/// State of the access token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenState {
-    /// There was none yet.
+    /// No token yet.
     #[default]
     Awaited,
-    /// One is in use.
+    /// A token is in use.
     Held {
-        /// Which one of this process, from 1.
+        /// Number of the token in this process, from 1.
         generation: u64,
         /// Since when.
         since: At,
-        /// How long the PBX lets it live.
+        /// How long the PBX accepts it.
         life: Duration,
     },
-    /// The last attempt to get one failed; an older one may still work.
+    /// The last token request failed; an older token may still work.
     Failing {
         /// Since when.
         since: At,
@@ -47,13 +47,13 @@ pub enum TokenState {
 }
 
 impl PbxState {
-    /// Whether events can come in.
+    /// Whether the event stream is connected.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.socket_open.load(Ordering::Relaxed)
     }
 
-    /// When what is known was last compared with the PBX's own list; none before the first time.
+    /// When the known legs were last compared with the PBX's list; none before the first time.
     #[must_use]
     pub fn last_sync(&self) -> Option<At> {
         match self.last_sync.load(Ordering::Relaxed) {
@@ -62,40 +62,40 @@ impl PbxState {
         }
     }
 
-    /// Times that the socket was opened again.
+    /// Number of reconnects.
     #[must_use]
     pub fn reconnects(&self) -> u64 {
         self.reconnects.load(Ordering::Relaxed)
     }
 
-    /// Lists that could not be had.
+    /// Failed list requests.
     #[must_use]
     pub fn resyncs_failed(&self) -> u64 {
         self.resyncs_failed.load(Ordering::Relaxed)
     }
 
-    /// Legs that are known.
+    /// Known legs.
     #[must_use]
     pub fn legs(&self) -> usize {
         self.legs.load(Ordering::Relaxed)
     }
 
-    /// Legs that were not taken because too many are known.
+    /// Events ignored because too many legs are known.
     #[must_use]
     pub fn legs_ignored(&self) -> u64 {
         self.legs_ignored.load(Ordering::Relaxed)
     }
 
-    /// What went wrong last, and when: without secrets and numbers. Stays after it is mended.
+    /// The last error and its time, without secrets and numbers. It stays after recovery.
     #[must_use]
     pub fn last_error(&self) -> Option<(At, String)> {
-        self.words().last_error.clone()
+        self.details().last_error.clone()
     }
 
-    /// How the access token is.
+    /// State of the access token.
     #[must_use]
     pub fn token(&self) -> TokenState {
-        self.words().token
+        self.details().token
     }
 
     pub(crate) fn set_open(&self) {
@@ -124,23 +124,25 @@ impl PbxState {
     }
 
     pub(crate) fn set_error(&self, at: At, error: String) {
-        self.words().last_error = Some((at, error));
+        self.details().last_error = Some((at, error));
     }
 
     pub(crate) fn set_token(&self, token: TokenState) {
-        self.words().token = token;
+        self.details().token = token;
     }
 
-    /// Since when is kept when it was failing already.
+    /// Keeps the start time of an ongoing failure.
     pub(crate) fn set_token_failing(&self, now: At) {
-        let mut words = self.words();
-        match words.token {
+        let mut details = self.details();
+        match details.token {
             TokenState::Failing { .. } => {}
-            TokenState::Awaited | TokenState::Held { .. } => words.token = TokenState::Failing { since: now },
+            TokenState::Awaited | TokenState::Held { .. } => {
+                details.token = TokenState::Failing { since: now }
+            }
         }
     }
 
-    fn words(&self) -> std::sync::MutexGuard<'_, Words> {
-        self.words.lock().unwrap_or_else(|e| e.into_inner())
+    fn details(&self) -> std::sync::MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(|e| e.into_inner())
     }
 }

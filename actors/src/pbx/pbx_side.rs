@@ -1,4 +1,4 @@
-//! Everything that exists once for each PBX client. A process can hold several of these.
+//! What exists once per PBX client. A process can have several.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::pbx::leg_events::LookAt;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::per_arbiter::PerArbiter;
 
-/// One PBX, as its calls use it.
+/// One PBX, as calls use it.
 pub struct PbxSide {
-    /// Audio into its legs.
+    /// Audio to and from its legs.
     pub media: Media,
-    /// How the connection is.
+    /// State of the connection.
     pub state: Arc<PbxState>,
-    /// Commands to its legs.
+    /// Client for commands to its legs.
     pub client: PerArbiter<ThreeCx>,
     /// Asks the feed whether a leg is still there.
     pub look: Recipient<LookAt>,

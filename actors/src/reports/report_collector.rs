@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
-use crate::admission::call_supervisor::{CallSupervisor, ReportCame};
+use crate::admission::call_supervisor::{CallSupervisor, HandleReport};
 use crate::admission::contract::ReportOutcome;
 use crate::call::services::CallServices;
 
@@ -87,7 +87,7 @@ async fn round(
         return requests;
     }
     if let Err(error) = apply_kept_reports(services, supervisor).await {
-        warn!(services.log, "kept reports could not be read"; "error" => %error);
+        warn!(services.log, "could not read stored reports"; "error" => %error);
         return requests;
     }
     let due = match due(services, wait).await {
@@ -118,7 +118,7 @@ async fn round(
                 let (answer, _) = oneshot::channel();
                 // The call is known, so the raw report is never kept.
                 let raw = Box::<RawValue>::default();
-                supervisor.do_send(ReportCame { report, raw, answer });
+                supervisor.do_send(HandleReport { report, raw, answer });
             }
             Ok(ConversationDetail::NotYet { .. }) => {}
             Err(error) => {
@@ -138,11 +138,11 @@ async fn apply_kept_reports(
     for (call, body) in unmatched_reports::found(&**client, ROUND_MAX).await? {
         let raw = RawValue::from_string(body.to_string()).unwrap_or_default();
         let Ok(Webhook::Report(mut report)) = parse_webhook(raw.get().as_bytes()) else { continue };
-        info!(services.log, "a kept report found its call"; "call" => %call);
+        info!(services.log, "a stored report matched its call"; "call" => %call);
         report.our_call = Some(call);
         let conversation = report.conversation.clone();
         let (answer, outcome) = oneshot::channel();
-        supervisor.do_send(ReportCame { report, raw, answer });
+        supervisor.do_send(HandleReport { report, raw, answer });
         // A report without news writes no event, so no event removes it from the kept ones.
         if let Ok(Ok(ReportOutcome::Applied(_))) = outcome.await {
             unmatched_reports::forget(&**client, conversation.as_str()).await?;

@@ -1,4 +1,4 @@
-//! The ElevenLabs clients of one arbiter.
+//! ElevenLabs clients, one pair per arbiter.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub struct Clients {
     pub bulk: ElevenLabs,
 }
 
-/// Clients of ElevenLabs for every arbiter that needs them.
+/// Creates the ElevenLabs clients of each arbiter on first use.
 #[must_use]
 pub fn elevenlabs_clients(settings: Arc<Settings>) -> PerArbiter<Clients> {
     PerArbiter::new(move || Clients {

@@ -1,4 +1,6 @@
-//! A field whose drop tells another actor that its own actor is gone: after a normal stop, a panic, or a cancelled task.
+//! A field that tells another actor, when it is dropped, that its own actor is gone: after a normal stop, a panic or
+//! a
+//! cancelled task.
 
 use actix::{Message, Recipient};
 
@@ -15,7 +17,7 @@ impl<M> DownNotice<M>
 where
     M: Message<Result = ()> + Send + 'static,
 {
-    /// A notice to `to`. `message` is told whether the actor ends with a panic.
+    /// A notice to `to`. `message` gets whether the actor ends with a panic.
     pub fn new(to: Recipient<M>, message: impl FnOnce(bool) -> M + Send + 'static) -> Self {
         Self { to, message: Some(Box::new(message)) }
     }

@@ -1,19 +1,19 @@
-//! Panics on demand, for the tests of isolation. In production the plan is empty and each point costs one branch.
+//! Panics on demand, for tests of isolation. In production the plan is empty and each point costs one branch.
 
 use std::sync::{Arc, Mutex};
 
 use precall_call::CallId;
 
-/// Where a panic can be injected: every point in the life of an actor of a call.
+/// Points in the life of a call's actors where a panic can be injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Point {
-    /// The call's actor has a message and has done nothing with it.
+    /// The call's actor has received a message and has not handled it.
     CallBeforeStep,
-    /// The step is taken, nothing of it is performed.
+    /// The step is done, none of its effects is performed.
     CallAfterStep,
     /// In the middle of the effects.
     CallInEffects,
-    /// The call's actor hears that events are durable.
+    /// The call's actor learns that events are durable.
     CallOnDurable,
     /// Its deadline fires.
     CallOnDeadline,
@@ -23,11 +23,11 @@ pub enum Point {
     GreetingAnswered,
     /// The player of a live leg starts.
     PlayerStarts,
-    /// The player of a live leg hears that audio flows.
+    /// The player of a live leg learns that audio flows.
     PlayerHears,
     /// The clone worker starts.
     WorkerStarts,
-    /// The clone worker hears of the voice.
+    /// The clone worker has the result for the voice.
     WorkerAnswered,
     /// The handoff starts.
     HandoffStarts,
@@ -42,7 +42,7 @@ pub enum Point {
 }
 
 impl Point {
-    /// Every point.
+    /// All points.
     pub const ALL: [Self; 16] = [
         Self::CallBeforeStep,
         Self::CallAfterStep,
@@ -63,7 +63,7 @@ impl Point {
     ];
 }
 
-/// Which points panic, and how often. A point is armed for whichever call passes it first, which then keeps it.
+/// The points that panic, and how often. A point armed without a call is bound to the first call that passes it.
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Option<Arc<Mutex<Vec<Armed>>>>);
 
@@ -75,20 +75,20 @@ struct Armed {
 }
 
 impl Faults {
-    /// A plan that can be armed.
+    /// A plan that tests can arm.
     #[must_use]
     pub fn injectable() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// Lets `point` panic `times` times for one call: `call`, or the first that comes by and was not hit before.
+    /// Makes `point` panic `times` times for one call: `call`, or the first call to pass that no point is bound to.
     pub fn arm(&self, point: Point, call: Option<CallId>, times: u32) {
         if let Some(plan) = &self.0 {
             plan.lock().unwrap_or_else(|e| e.into_inner()).push(Armed { point, call, times });
         }
     }
 
-    /// Which calls met which points, for tests to know whom they hit.
+    /// The calls that are bound to points, for tests to know which calls they hit.
     #[must_use]
     pub fn met(&self) -> Vec<(Point, CallId, u32)> {
         let Some(plan) = &self.0 else { return Vec::new() };

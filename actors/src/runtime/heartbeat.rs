@@ -1,4 +1,4 @@
-//! Whether every arbiter makes progress: each stamps a clock once a second.
+//! Heartbeats: every arbiter stamps the time once a second, which shows that it makes progress.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,12 +10,12 @@ use precall_call::At;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// One stamp for each arbiter.
+/// One time stamp per arbiter.
 #[derive(Clone, Debug, Default)]
 pub struct Heartbeats(Arc<Vec<AtomicI64>>);
 
 impl Heartbeats {
-    /// Starts one on each of the arbiters; they end with their arbiter.
+    /// Starts a heartbeat on each arbiter; it ends with its arbiter.
     #[must_use]
     pub fn start(arbiters: &[ArbiterHandle]) -> Self {
         let now = clock::now().0;
@@ -32,7 +32,7 @@ impl Heartbeats {
         Self(stamps)
     }
 
-    /// How long ago the slowest of them was seen.
+    /// Age of the oldest stamp.
     #[must_use]
     pub fn oldest(&self, now: At) -> Duration {
         let oldest = self.0.iter().map(|stamp| stamp.load(Ordering::Relaxed)).min().unwrap_or(now.0);

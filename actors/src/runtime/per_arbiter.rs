@@ -1,4 +1,4 @@
-//! Values that cannot leave their thread, one for each arbiter: HTTP clients hold an `Rc`.
+//! Values that cannot leave their thread, one per arbiter: HTTP clients hold an `Rc`.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -13,9 +13,9 @@ thread_local! {
     static BUILT: RefCell<HashMap<u64, Rc<dyn Any>>> = RefCell::default();
 }
 
-/// Builds one `T` on each arbiter that asks for it, at the first request, and returns that one from then on.
+/// Builds one `T` on each arbiter on first use, and returns the same one later.
 ///
-/// It can be sent to every arbiter; what [`PerArbiter::here`] returns stays on its own.
+/// It can be sent to every arbiter; the value from [`PerArbiter::here`] stays on its own.
 pub struct PerArbiter<T> {
     id: u64,
     build: Arc<dyn Fn() -> T + Send + Sync>,
@@ -27,7 +27,7 @@ impl<T: 'static> PerArbiter<T> {
         Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), build: Arc::new(build) }
     }
 
-    /// The value of the arbiter that runs this code.
+    /// The value of the current arbiter.
     #[must_use]
     pub fn here(&self) -> Rc<T> {
         let known = BUILT.with_borrow(|built| built.get(&self.id).cloned());

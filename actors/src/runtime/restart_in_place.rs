@@ -12,13 +12,13 @@ use actix::dev::ContextFut;
 use actix::dev::channel::{AddressReceiver, channel};
 use actix::{Actor, Addr, ArbiterHandle, Context, Supervised};
 
-/// After this many restarts the actor ends instead. The receiver of its down notice takes over.
+/// After this many restarts the actor ends. The receiver of its down notice takes over.
 const RESTARTS_MAX: u32 = 3;
-/// Capacity of the mailbox. It is no bound, since each clone of an address adds its own; admission is the bound.
+/// Capacity of the mailbox. It does not bound the queue, since each clone of an address adds its own; admission does.
 const MAILBOX: usize = 64;
 
-/// An actor that has its address and does not run yet. Two actors that know each other are born whole with it: both
-/// addresses exist before either actor is made.
+/// An actor that has its address but does not run yet. Two actors that need each other's address can be built
+/// complete this way: both addresses exist before either actor.
 pub struct Reserved<A: Actor<Context = Context<A>>>(AddressReceiver<A>);
 
 /// The address of an actor that [`Reserved::start`] starts later. Messages wait until then.
@@ -35,7 +35,7 @@ impl<A> Reserved<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
 {
-    /// Makes the actor on an arbiter and runs it. It is restarted in place when it panics.
+    /// Creates the actor on an arbiter and runs it. It restarts in place after a panic.
     pub fn start<F>(self, arbiter: &ArbiterHandle, make: F)
     where
         F: FnOnce(&mut Context<A>) -> A + Send + 'static,
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// Starts `make`'s actor on an arbiter. It is restarted in place when it panics.
+/// Starts an actor on an arbiter. It restarts in place after a panic.
 pub fn start_in_place<A, F>(arbiter: &ArbiterHandle, make: F) -> Addr<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
@@ -95,7 +95,7 @@ impl<A: Actor<Context = Context<A>> + Supervised> Future for RestartInPlace<A> {
 }
 
 impl<A: Actor<Context = Context<A>>> RestartInPlace<A> {
-    /// Dropping the future runs the actor's last moments; a panic there must not reach the runtime.
+    /// Dropping the future runs the actor's stop handlers; a panic there must not reach the runtime.
     fn end(&mut self) {
         let running = self.running.take();
         let _ = catch_unwind(AssertUnwindSafe(move || drop(running)));

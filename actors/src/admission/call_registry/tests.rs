@@ -1,5 +1,5 @@
 //! Tests of call registry.
-#![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
+#![allow(clippy::unwrap_used)] // A failing test may panic.
 
 use super::*;
 
@@ -23,61 +23,61 @@ const A: &str = "+4915112345678";
 const B: &str = "+4915112345679";
 
 #[test]
-fn the_same_webhook_is_the_same_call_for_35_minutes_and_longer_while_it_is_live() {
+fn a_repeated_webhook_is_the_same_call_for_35_minutes_and_for_as_long_as_the_call_lives() {
     let mut registry = CallRegistry::default();
-    assert_eq!(registry.find(&sighting(Some("7"), A), NOW), Found::New);
+    assert_eq!(registry.find(&sighting(Some("7"), A), NOW), SightingMatch::New);
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);
-    assert_eq!(registry.find(&sighting(Some("7"), A), at(1)), Found::Call(CallId(1)));
-    assert_eq!(registry.find(&sighting(Some("7"), A), at(3 * 3600)), Found::Call(CallId(1)));
+    assert_eq!(registry.find(&sighting(Some("7"), A), at(1)), SightingMatch::Call(CallId(1)));
+    assert_eq!(registry.find(&sighting(Some("7"), A), at(3 * 3600)), SightingMatch::Call(CallId(1)));
     registry.released(CallId(1));
     assert_eq!(registry.live(), 0);
-    assert_eq!(registry.find(&sighting(Some("7"), A), at(3 * 3600 + 60)), Found::Call(CallId(1)));
-    assert_eq!(registry.find(&sighting(Some("7"), A), at(6 * 3600)), Found::New);
+    assert_eq!(registry.find(&sighting(Some("7"), A), at(3 * 3600 + 60)), SightingMatch::Call(CallId(1)));
+    assert_eq!(registry.find(&sighting(Some("7"), A), at(6 * 3600)), SightingMatch::New);
 }
 
 #[test]
-fn another_caller_under_the_same_id_is_another_call() {
+fn another_caller_with_the_same_id_is_another_call() {
     let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);
-    assert_eq!(registry.find(&sighting(Some("7"), B), at(1)), Found::New);
+    assert_eq!(registry.find(&sighting(Some("7"), B), at(1)), SightingMatch::New);
 }
 
 #[test]
-fn without_an_id_the_numbers_and_the_time_must_agree_and_be_unambiguous() {
+fn without_an_id_number_and_time_must_match_exactly_one_call() {
     let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);
-    assert_eq!(registry.find(&sighting(None, A), at(9)), Found::Call(CallId(1)));
-    assert_eq!(registry.find(&sighting(None, A), at(11)), Found::New);
-    assert_eq!(registry.find(&sighting(None, B), at(1)), Found::New);
-    assert_eq!(registry.find(&sighting(Some("8"), A), at(1)), Found::New, "two ids are two calls");
+    assert_eq!(registry.find(&sighting(None, A), at(9)), SightingMatch::Call(CallId(1)));
+    assert_eq!(registry.find(&sighting(None, A), at(11)), SightingMatch::New);
+    assert_eq!(registry.find(&sighting(None, B), at(1)), SightingMatch::New);
+    assert_eq!(registry.find(&sighting(Some("8"), A), at(1)), SightingMatch::New, "two ids are two calls");
     registry.admit(CallId(2), sighting(Some("8"), A), at(1));
-    assert_eq!(registry.find(&sighting(None, A), at(2)), Found::New, "which of the two?");
+    assert_eq!(registry.find(&sighting(None, A), at(2)), SightingMatch::New, "two calls fit");
 }
 
 #[test]
-fn anonymous_callers_match_by_id_alone() {
+fn withheld_numbers_match_only_by_id() {
     let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), "anonymous"), NOW);
-    assert_eq!(registry.find(&sighting(None, "anonymous"), at(1)), Found::New);
-    assert_eq!(registry.find(&sighting(Some("7"), "anonymous"), at(1)), Found::Call(CallId(1)));
+    assert_eq!(registry.find(&sighting(None, "anonymous"), at(1)), SightingMatch::New);
+    assert_eq!(registry.find(&sighting(Some("7"), "anonymous"), at(1)), SightingMatch::Call(CallId(1)));
 }
 
 #[test]
-fn an_end_that_comes_first_absorbs_its_call_once() {
+fn an_early_end_matches_its_call_once() {
     let mut registry = CallRegistry::default();
-    assert_eq!(registry.meant(&sighting(Some("7"), "anonymous"), NOW), None);
+    assert_eq!(registry.find_for_notice(&sighting(Some("7"), "anonymous"), NOW), None);
     assert!(registry.ended_early("default", "7", NOW));
-    assert_eq!(registry.find(&sighting(Some("7"), A), at(5)), Found::EndedBefore);
+    assert_eq!(registry.find(&sighting(Some("7"), A), at(5)), SightingMatch::EndedBefore);
     registry.admit(CallId(1), sighting(Some("7"), A), at(5));
-    assert_eq!(registry.find(&sighting(Some("7"), A), at(6)), Found::Call(CallId(1)));
+    assert_eq!(registry.find(&sighting(Some("7"), A), at(6)), SightingMatch::Call(CallId(1)));
 }
 
 #[test]
-fn a_notice_without_a_caller_means_the_latest_call_of_its_id() {
+fn a_notice_without_a_caller_is_about_the_latest_call_with_its_id() {
     let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);
     registry.released(CallId(1));
     registry.admit(CallId(2), sighting(Some("7"), B), at(1));
-    assert_eq!(registry.meant(&sighting(Some("7"), "anonymous"), at(2)), Some(CallId(2)));
-    assert_eq!(registry.meant(&sighting(Some("7"), A), at(2)), Some(CallId(1)));
+    assert_eq!(registry.find_for_notice(&sighting(Some("7"), "anonymous"), at(2)), Some(CallId(2)));
+    assert_eq!(registry.find_for_notice(&sighting(Some("7"), A), at(2)), Some(CallId(1)));
 }

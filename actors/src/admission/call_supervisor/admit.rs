@@ -1,4 +1,4 @@
-//! What comes from the PBX: which call it is, whether it may be taken, and the answer once it is kept.
+//! Webhooks of the PBX: finds the call, admits or refuses it, and answers when the event is durable.
 
 use std::sync::Arc;
 
@@ -10,8 +10,11 @@ use precall_store::events::rows::{KeptEnd, RowWrite, Time};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
-use super::{ANSWER_WITHIN, Answer, Asked, CallSupervisor, Delivery, Incoming, Noticed};
-use crate::admission::call_registry::{Found, Sighting};
+use super::{
+    ANSWER_WITHIN, Answer, CallSupervisor, Delivery, HandleIncomingCall, HandleOperatorRequest,
+    HandlePbxNotice,
+};
+use crate::admission::call_registry::{Sighting, SightingMatch};
 use crate::admission::caller_proof::callback_proof;
 use crate::admission::contract::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
 use crate::call::call_actor::Origin;
@@ -19,14 +22,14 @@ use crate::call::call_context::{CallContext, stored_number};
 use crate::call::line::Line;
 use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
-use crate::durability::persistence::Keep;
+use crate::durability::persistence::WriteRow;
 use crate::limits::dial_guard::{Dial, DialDecision};
 use crate::voices::voice_book::LookUpCached;
 
-/// There is one PBX client so far.
+/// Name of the only PBX client so far.
 pub(crate) const PBX: &str = "default";
 
-/// A call that is taken.
+/// A new call, accepted or refused.
 pub(crate) struct Admitted {
     pub(crate) call: CallId,
     pub(crate) sighting: Sighting,
@@ -53,7 +56,7 @@ impl CallSupervisor {
         }
     }
 
-    /// Whether a new call can be kept and carried; nothing has been done when it cannot.
+    /// Checks that a new call can be stored and handled. Changes nothing.
     pub(crate) fn room(&self, line: &Line) -> Result<(), Busy> {
         if self.draining {
             return Err(Busy::Draining);
@@ -79,9 +82,11 @@ impl CallSupervisor {
         let called = sighting.called.clone().unwrap_or(CallerNumber::Withheld);
         let line = Arc::clone(self.lines.of_called(&called));
         let ended_before = match self.registry.find(&sighting, now) {
-            Found::Call(call) => return self.answer_duplicate(call, &sighting.caller, &line, answer, ctx),
-            Found::EndedBefore => true,
-            Found::New => false,
+            SightingMatch::Call(call) => {
+                return self.answer_duplicate(call, &sighting.caller, &line, answer, ctx);
+            }
+            SightingMatch::EndedBefore => true,
+            SightingMatch::New => false,
         };
         if let Err(busy) = self.room(&line) {
             let _ = answer.send(Err(busy));
@@ -96,7 +101,7 @@ impl CallSupervisor {
         };
         let line_route = line.rules.route;
         let voice = caller_key(&sighting.caller, &line).filter(|_| outcome == Outcome::Accepted);
-        // On other routes it is the leg that proves it, when it comes.
+        // On other routes the leg proves the caller when it appears.
         let proof = match line.rules.route {
             Route::Callback => callback_proof(&sighting.caller),
             Route::Bridge | Route::Transfer => Proof::None,
@@ -110,7 +115,7 @@ impl CallSupervisor {
         self.answer_when_durable(call, outcome, voice, durable, answer);
     }
 
-    /// The call begins. Hears when its offer is durable.
+    /// Starts the call. The receiver gets a message when the offer is durable.
     pub(crate) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
         let Admitted { call, sighting, line, admission, proof, recording, now } = admitted;
         if admission == Admission::Accepted {
@@ -148,21 +153,21 @@ impl CallSupervisor {
         if let Err(admission) = self.within_budgets(call, caller, line, now) {
             return admission;
         }
-        // Only numbers that we would ring are guarded; on a live leg the caller is there already.
+        // The dial guard checks only numbers that precall would dial. On a live leg the caller is already there.
         if line.rules.route != Route::Callback {
             return Admission::Accepted;
         }
         match self.guard.ask(Dial { call, number: caller, called }, now) {
             DialDecision::Allowed => Admission::Accepted,
             DialDecision::Refused(refusal) => {
-                warn!(self.services.log, "a call back was refused"; "call" => %call, "caller" => ?caller,
+                warn!(self.services.log, "the dial guard refused a call back"; "call" => %call, "caller" => ?caller,
                     "reason" => refusal.name());
                 Admission::Refused(refusal.cause())
             }
         }
     }
 
-    /// Whether the budgets have room for one more call; nothing is counted before it is taken.
+    /// Checks that the budgets allow one more call. Counts nothing before the call is admitted.
     pub(crate) fn within_budgets(
         &self,
         call: CallId,
@@ -170,15 +175,15 @@ impl CallSupervisor {
         line: &Line,
         now: At,
     ) -> Result<(), Admission> {
-        let asked = self.services.budgets.lock().may_call(caller_key(caller, line).as_ref(), now);
-        asked.map_err(|budget| {
-            info!(self.services.log, "a call was refused for a budget"; "call" => %call, "caller" => ?caller,
+        let decision = self.services.budgets.lock().may_call(caller_key(caller, line).as_ref(), now);
+        decision.map_err(|budget| {
+            info!(self.services.log, "a budget refused a call"; "call" => %call, "caller" => ?caller,
                 "budget" => budget.name());
             Admission::Refused(Cause::Budget)
         })
     }
 
-    /// A task of its own, so that a client that went away changes nothing.
+    /// Answers in its own task, so that a client that disconnects changes nothing.
     fn answer_when_durable(
         &self,
         call: CallId,
@@ -189,8 +194,8 @@ impl CallSupervisor {
     ) {
         let book = self.services.voice_book.clone();
         actix::spawn(async move {
-            let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
-            if !matches!(kept, Ok(Ok(()))) {
+            let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;
+            if !matches!(written, Ok(Ok(()))) {
                 let _ = answer.send(Err(Busy::TooSlow));
                 return;
             }
@@ -202,7 +207,7 @@ impl CallSupervisor {
         });
     }
 
-    /// A duplicate is answered when the event it repeats is durable.
+    /// Answers a duplicate when the event that it repeats is durable.
     fn answer_duplicate(
         &mut self,
         call: CallId,
@@ -213,19 +218,19 @@ impl CallSupervisor {
     ) {
         let (done, durable) = oneshot::channel();
         if self.live.contains_key(&call) {
-            // The offer changes nothing a second time; its acknowledgement waits like the first one's.
+            // A second offer changes nothing; its acknowledgement waits for the same write as the first.
             let policy = Arc::new(line.policy());
             let event = Event::Offered(Offer { policy, admission: Admission::Accepted });
             self.deliver(call, Delivery::awaited(event, Payload::None, done), ctx);
         } else {
-            // Its actor is gone, and it goes only when everything is durable.
+            // Its actor has stopped, which happens only after all its events are durable.
             let _ = done.send(());
         }
         self.answer_when_durable(call, Outcome::Duplicate, caller_key(caller, line), durable, answer);
     }
 
-    fn noticed(&mut self, message: Noticed, ctx: &mut Context<Self>) {
-        let Noticed { notice, answer } = message;
+    fn handle_notice(&mut self, message: HandlePbxNotice, ctx: &mut Context<Self>) {
+        let HandlePbxNotice { notice, answer } = message;
         let now = clock::now();
         let sighting =
             self.sighting(notice.threecx_call_id.clone(), notice.caller.as_deref(), notice.called.as_deref());
@@ -235,7 +240,7 @@ impl CallSupervisor {
         }
         let ended = matches!(notice.kind, PbxNoticeKind::Ended { .. });
         let outcome = if ended { Outcome::Ended } else { Outcome::Accepted };
-        let Some(call) = self.registry.meant(&sighting, now) else {
+        let Some(call) = self.registry.find_for_notice(&sighting, now) else {
             return self.notice_of_unknown(&notice.kind, sighting, now, answer);
         };
         let (event, payload) = match notice.kind {
@@ -251,7 +256,8 @@ impl CallSupervisor {
         self.answer_when_durable(call, outcome, None, durable, answer);
     }
 
-    /// An end before its call is kept, and absorbs the call when it comes. Other news of nobody is nothing.
+    /// Stores the end of an unknown call, so that the call ends when it arrives. Ignores other notices about unknown
+    /// calls.
     fn notice_of_unknown(
         &mut self,
         kind: &PbxNoticeKind,
@@ -266,13 +272,13 @@ impl CallSupervisor {
             let _ = answer.send(Ok(taken(outcome)));
             return;
         };
-        info!(self.services.log, "the end of a call that was not seen"; "threecx_call_id" => &id);
+        info!(self.services.log, "stored the end of an unknown call"; "threecx_call_id" => &id);
         self.registry.ended_early(&sighting.pbx, &id, now);
         let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
-        let (done, kept) = oneshot::channel();
-        self.services.persistence.do_send(Keep { row: RowWrite::EarlyEndKept(end), done });
+        let (done, written) = oneshot::channel();
+        self.services.persistence.do_send(WriteRow { row: RowWrite::EarlyEndKept(end), done });
         actix::spawn(async move {
-            let answered = match tokio::time::timeout(ANSWER_WITHIN, kept).await {
+            let answered = match tokio::time::timeout(ANSWER_WITHIN, written).await {
                 Ok(Ok(())) => Ok(taken(Outcome::Ended)),
                 Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
             };
@@ -281,33 +287,33 @@ impl CallSupervisor {
     }
 }
 
-/// Whose voice and whose budgets a call uses; without a number, nobody's.
+/// The key for voice and budgets of a caller; none for a withheld number.
 fn caller_key(caller: &CallerNumber, line: &Line) -> Option<CallerKey> {
     let caller = stored_number(caller)?.to_owned();
     Some(CallerKey { account: line.account.clone(), caller })
 }
 
-impl Handler<Incoming> for CallSupervisor {
+impl Handler<HandleIncomingCall> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: Incoming, ctx: &mut Context<Self>) {
+    fn handle(&mut self, message: HandleIncomingCall, ctx: &mut Context<Self>) {
         self.incoming(message.call, message.answer, ctx);
     }
 }
 
-impl Handler<Noticed> for CallSupervisor {
+impl Handler<HandlePbxNotice> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: Noticed, ctx: &mut Context<Self>) {
-        self.noticed(message, ctx);
+    fn handle(&mut self, message: HandlePbxNotice, ctx: &mut Context<Self>) {
+        self.handle_notice(message, ctx);
     }
 }
 
-impl Handler<Asked> for CallSupervisor {
+impl Handler<HandleOperatorRequest> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: Asked, ctx: &mut Context<Self>) {
-        let Asked { call, request, answer } = message;
+    fn handle(&mut self, message: HandleOperatorRequest, ctx: &mut Context<Self>) {
+        let HandleOperatorRequest { call, request, answer } = message;
         if !self.live.contains_key(&call) {
             let _ = answer.send(Ok(false));
             return;
@@ -316,8 +322,8 @@ impl Handler<Asked> for CallSupervisor {
         let event = Event::OperatorAsked(request);
         self.deliver(call, Delivery::awaited(event, Payload::None, done), ctx);
         actix::spawn(async move {
-            let kept = tokio::time::timeout(ANSWER_WITHIN, durable).await;
-            let answered = if matches!(kept, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };
+            let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;
+            let answered = if matches!(written, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };
             let _ = answer.send(answered);
         });
     }

@@ -1,4 +1,4 @@
-//! Legs at the PBX: which call each one belongs to, a new call where none does, and what the call is told of it.
+//! Legs at the PBX: finds the call of each leg, starts a new call if there is none, and reports changes to the call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use precall_providers::threecx::participant::{Participant, ParticipantStatus};
 use slog::{error, info, warn};
 
 use super::{CallSupervisor, Delivery};
-use crate::admission::call_registry::{Found, Sighting};
+use crate::admission::call_registry::{Sighting, SightingMatch};
 use crate::admission::call_supervisor::admit::{Admitted, PBX};
 use crate::admission::caller_proof::leg_proof;
-use crate::admission::leg_owners::{LegState, Tell};
+use crate::admission::leg_owners::{CallLegEvent, LegState};
 use crate::call::line::Line;
 use crate::call::projection::Payload;
 use crate::pbx::leg_commands;
 use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 
-/// A leg may appear so long after its webhook, and come back under another id.
+/// For so long after a refused webhook a leg of its call may still appear, also with another id.
 const REFUSED_REMEMBERED: Duration = Duration::from_secs(60);
 
 impl CallSupervisor {
@@ -29,7 +29,7 @@ impl CallSupervisor {
         let state = match participant.status {
             ParticipantStatus::Ringing => LegState::Ringing,
             ParticipantStatus::Connected => LegState::Connected,
-            // Our own outgoing legs, and words that nobody knows yet: not a caller.
+            // Our own outgoing legs and unknown states: not a caller.
             ParticipantStatus::Dialing | ParticipantStatus::Other(_) => return,
         };
         if self.legs.is_left_over(&participant.leg) {
@@ -37,14 +37,14 @@ impl CallSupervisor {
         }
         let known = self.legs.call_of(&participant.leg);
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
-        let Some(tell) = self.legs.seen(call, &participant.leg, state) else { return };
-        // First of all: a leg that is connected and has proved nothing is not waited for.
+        let Some(event) = self.legs.seen(call, &participant.leg, state) else { return };
+        // The proof goes first: the call does not wait for the proof of a connected leg.
         let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
         if self.proof_of(participant, caller) == Proof::Given {
             let proved = Event::ProofGiven { by: ProvedBy::Leg };
-            self.deliver(call, Delivery::own(proved, Payload::None, at), ctx);
+            self.deliver(call, Delivery::internal(proved, Payload::None, at), ctx);
         }
-        self.tell_of_leg(Some(tell), at, ctx);
+        self.deliver_leg_event(event, at, ctx);
     }
 
     fn number(&self, raw: &str) -> Option<CallerNumber> {
@@ -59,7 +59,7 @@ impl CallSupervisor {
         leg_proof(participant, &self.caller_of(participant), caller, &self.settings.trusted_trunks)
     }
 
-    /// The live call that this leg is of, or a new one; none where there is no room for it.
+    /// The live call of this leg, or a new call; none if the leg is refused.
     fn call_of_new_leg(
         &mut self,
         participant: &Participant,
@@ -74,8 +74,8 @@ impl CallSupervisor {
         };
         let found = self.registry.find(&sighting, at);
         let line = self.line_of_leg(&sighting, participant);
-        if let Found::Call(call) = found {
-            // Its webhook came first and was refused: the call has its row, the leg has nobody.
+        if let SightingMatch::Call(call) = found {
+            // Its webhook came first and was refused: the call has its row, and the leg is turned away.
             if self.was_refused(call) {
                 self.refuse_leg(participant, &line);
                 return None;
@@ -85,18 +85,18 @@ impl CallSupervisor {
             }
         }
         if let Err(busy) = self.room(&line) {
-            warn!(self.services.log, "a leg is turned away"; "leg" => %participant.leg.participant,
+            warn!(self.services.log, "turned away a leg"; "leg" => %participant.leg.participant,
                 "reason" => %busy);
             self.turn_away(participant, &line);
             return None;
         }
         let (call, now) = (clock::new_call(), at);
-        let asked = self.within_budgets(call, &sighting.caller, &line, now);
-        let admission = asked.err().unwrap_or(Admission::Accepted);
+        let budget_check = self.within_budgets(call, &sighting.caller, &line, now);
+        let admission = budget_check.err().unwrap_or(Admission::Accepted);
         if admission != Admission::Accepted {
             self.refuse_leg(participant, &line);
         }
-        // Nobody waits to hear that the offer is durable: the leg itself is what would be acknowledged.
+        // Nothing waits for the offer to be durable: a leg needs no acknowledgement.
         let proof = self.proof_of(participant, &sighting.caller);
         drop(self.admit(Admitted { call, sighting, line, admission, proof, recording: None, now }, ctx));
         if admission != Admission::Accepted {
@@ -106,7 +106,7 @@ impl CallSupervisor {
         Some(call)
     }
 
-    /// Legs of this call that are still to come have nobody.
+    /// Marks a call as refused, so that legs that appear later are turned away.
     pub(crate) fn refused_before_its_leg(&mut self, call: CallId, now: At) {
         self.refused.retain(|_, at| now.since(*at) < REFUSED_REMEMBERED);
         self.refused.insert(call, now);
@@ -116,13 +116,13 @@ impl CallSupervisor {
         self.refused.contains_key(&call)
     }
 
-    /// At once, and once: what is heard of the leg from now on is no news.
+    /// Turns the leg away once and ignores its later events.
     fn refuse_leg(&mut self, participant: &Participant, line: &Line) {
         self.turn_away(participant, line);
-        self.legs.leave(&participant.leg);
+        self.legs.mark_left_over(&participant.leg);
     }
 
-    /// The dialled number's line; most legs do not say it, and then the route point's.
+    /// The line of the dialled number. Most legs do not carry one; then the line of the route point.
     fn line_of_leg(&self, sighting: &Sighting, participant: &Participant) -> Arc<Line> {
         let route_point = CallerNumber::parse(participant.leg.dn.as_str(), self.settings.region);
         let called = sighting.called.as_ref().unwrap_or(&route_point);
@@ -133,37 +133,36 @@ impl CallSupervisor {
         let ringing = line.rules.transfer_ring;
         let destination = line.fallback_destination.clone().map(|to| Destination { to, ringing });
         let Some(side) = &self.services.pbx else {
-            return error!(self.services.log, "a leg came from a PBX that is not configured");
+            return error!(self.services.log, "a leg came from an unconfigured PBX");
         };
         leg_commands::turn_away(side, &self.services.log, &participant.leg, destination);
     }
 
-    fn tell_of_leg(&mut self, tell: Option<Tell>, at: At, ctx: &mut Context<Self>) {
-        let (call, event, payload) = match tell {
-            Some(Tell::Ringing(call, leg)) => (call, Event::LegRinging, Payload::Leg(leg)),
-            Some(Tell::Connected(call, leg)) => (call, Event::LegConnected, Payload::Leg(leg)),
-            Some(Tell::Gone(call)) => (call, Event::LegGone, Payload::None),
-            None => return,
+    fn deliver_leg_event(&mut self, event: CallLegEvent, at: At, ctx: &mut Context<Self>) {
+        let (call, event, payload) = match event {
+            CallLegEvent::Ringing(call, leg) => (call, Event::LegRinging, Payload::Leg(leg)),
+            CallLegEvent::Connected(call, leg) => (call, Event::LegConnected, Payload::Leg(leg)),
+            CallLegEvent::Gone(call) => (call, Event::LegGone, Payload::None),
         };
-        self.deliver(call, Delivery::own(event, payload, at), ctx);
+        self.deliver(call, Delivery::internal(event, payload, at), ctx);
     }
 
     fn keys_pressed(&mut self, call: CallId, keys: &str, at: At, ctx: &mut Context<Self>) {
         for key in keys.chars().filter(|key| matches!(key, '0'..='9' | '*' | '#')) {
-            self.deliver(call, Delivery::own(Event::DtmfReceived { key }, Payload::None, at), ctx);
+            self.deliver(call, Delivery::internal(Event::DtmfReceived { key }, Payload::None, at), ctx);
         }
     }
 }
 
-/// What is known of legs was just compared with the PBX's list; its news have come before. After a start this tells whose callers
-/// left while nobody looked.
+/// The known legs were compared with the PBX's list, after the leg events of that list. After a start this finds the
+/// callers who hung up while precall was down.
 impl Handler<Synced> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: Synced, ctx: &mut Context<Self>) {
-        for call in std::mem::take(&mut self.taken_up) {
+        for call in std::mem::take(&mut self.resumed_calls) {
             if self.registry.is_live(call) && self.legs.of_call(call).is_none() {
-                self.deliver(call, Delivery::own(Event::LegGone, Payload::None, clock::now()), ctx);
+                self.deliver(call, Delivery::internal(Event::LegGone, Payload::None, clock::now()), ctx);
             }
         }
     }
@@ -176,13 +175,15 @@ impl Handler<PbxLegEvent> for CallSupervisor {
         match what {
             PbxLegChange::Seen(participant) => self.leg_seen(&participant, at, ctx),
             PbxLegChange::Gone => {
-                for tell in self.legs.gone(&leg, at) {
-                    self.tell_of_leg(Some(tell), at, ctx);
+                for event in self.legs.gone(&leg, at) {
+                    self.deliver_leg_event(event, at, ctx);
                 }
             }
             PbxLegChange::Keys(keys) => match self.legs.call_of(&leg) {
                 Some(call) => self.keys_pressed(call, &keys, at, ctx),
-                None => info!(self.services.log, "keys on a leg of no call"; "leg" => %leg.participant),
+                None => {
+                    info!(self.services.log, "keys pressed on a leg without a call"; "leg" => %leg.participant)
+                }
             },
         }
     }

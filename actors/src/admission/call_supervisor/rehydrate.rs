@@ -1,4 +1,4 @@
-//! Calls that are not live are read back from their logs: for late reports, after a death, after a restart.
+//! Reads calls back from their logs: for late reports, after a panic, after a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,26 +17,26 @@ use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
 use crate::call::services::CallServices;
 
-/// Reading one call's log back.
-const READ_WITHIN: Duration = Duration::from_secs(5);
-const READ_AGAIN: Duration = Duration::from_secs(2);
-/// Calls read back at once: fewer than the pool has connections.
+/// Time limit for reading one call's log.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Calls read back at the same time: fewer than the pool has connections.
 pub(crate) const READS_MAX: usize = 2;
 
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct ReadBack {
     call: CallId,
-    found: Found,
+    found: ReadResult,
 }
 
-/// What reading a call back found.
-enum Found {
+/// Result of reading a call back.
+enum ReadResult {
     Call((Box<Call>, Arc<CallContext>)),
-    /// No such call, or none that can be taken up again.
-    Nothing,
-    /// The database could not be asked.
-    NotNow,
+    /// The call does not exist or cannot be resumed.
+    Missing,
+    /// The database did not answer.
+    Unavailable,
 }
 
 impl CallSupervisor {
@@ -45,15 +45,15 @@ impl CallSupervisor {
             (Arc::clone(&self.services), self.lines.clone(), self.settings.region);
         let (supervisor, reads) = (ctx.address(), Arc::clone(&self.reads));
         actix::spawn(async move {
-            // A few at a time: after a restart every live call is read back at once.
+            // Few at a time: after a restart all live calls are read back together.
             let _permit = reads.acquire().await;
-            let read = tokio::time::timeout(READ_WITHIN, read_call(&services, &lines, region, call)).await;
+            let read = tokio::time::timeout(READ_TIMEOUT, read_call(&services, &lines, region, call)).await;
             let found = match read.unwrap_or(Err(StoreError::TooSlow)) {
-                Ok(Some(found)) => Found::Call(found),
-                Ok(None) => Found::Nothing,
+                Ok(Some(found)) => ReadResult::Call(found),
+                Ok(None) => ReadResult::Missing,
                 Err(error) => {
-                    error!(services.log, "a call could not be read back"; "call" => %call, "error" => %error);
-                    if error.is_passing() { Found::NotNow } else { close(&services, call).await }
+                    error!(services.log, "could not read a call back"; "call" => %call, "error" => %error);
+                    if error.is_passing() { ReadResult::Unavailable } else { close(&services, call).await }
                 }
             };
             supervisor.do_send(ReadBack { call, found });
@@ -67,7 +67,7 @@ async fn read_call(
     region: Region,
     call: CallId,
 ) -> Result<Option<(Box<Call>, Arc<CallContext>)>, StoreError> {
-    // The log in the database may lack its end.
+    // The log in the database may be incomplete.
     if services.persistence_state.spool().is_in_use() {
         return Err(StoreError::Unavailable("events wait in the spool".to_owned()));
     }
@@ -90,17 +90,17 @@ async fn read_call(
     Ok(Some((Box::new(state), Arc::new(context))))
 }
 
-/// A log that cannot be read ends its call; the others go on.
-async fn close(services: &CallServices, call: CallId) -> Found {
+/// Ends a call whose log cannot be read, so that other calls go on.
+async fn close(services: &CallServices, call: CallId) -> ReadResult {
     let closed = async {
         let client = services.pool.get().await?;
         call_context::close_unreadable(&**client, call).await
     };
     match closed.await {
-        Ok(()) => Found::Nothing,
+        Ok(()) => ReadResult::Missing,
         Err(error) => {
-            error!(services.log, "an unreadable call could not be closed"; "call" => %call, "error" => %error);
-            Found::NotNow
+            error!(services.log, "could not close an unreadable call"; "call" => %call, "error" => %error);
+            ReadResult::Unavailable
         }
     }
 }
@@ -111,19 +111,19 @@ impl Handler<ReadBack> for CallSupervisor {
     fn handle(&mut self, ReadBack { call, found }: ReadBack, ctx: &mut Context<Self>) {
         let mut waiting = self.reading.remove(&call).unwrap_or_default();
         let (state, context) = match found {
-            Found::Call(found) => found,
-            Found::Nothing => {
-                // Dropping the deliveries tells their senders that nothing was kept.
-                warn!(self.services.log, "events for a call that is not there"; "call" => %call,
+            ReadResult::Call(found) => found,
+            ReadResult::Missing => {
+                // Dropping the deliveries tells their senders that nothing was stored.
+                warn!(self.services.log, "dropped events for an unknown call"; "call" => %call,
                     "events" => waiting.len());
                 return self.count_out(call);
             }
-            Found::NotNow => {
-                // Senders from outside come again by themselves; what is our own duty is tried again.
+            ReadResult::Unavailable => {
+                // Outside senders retry by themselves; internal events are retried here.
                 waiting.retain(|delivery| delivery.done.is_none());
                 if !waiting.is_empty() {
                     self.reading.insert(call, waiting);
-                    ctx.run_later(READ_AGAIN, move |actor, ctx| actor.read_back(call, ctx));
+                    ctx.run_later(READ_RETRY_AFTER, move |actor, ctx| actor.read_back(call, ctx));
                 }
                 return;
             }
@@ -131,7 +131,7 @@ impl Handler<ReadBack> for CallSupervisor {
         let next_panic = state.panics.saturating_add(1);
         self.start_call(Origin::Log(state), context, None, ctx);
         for mut delivery in waiting {
-            // Whoever heard of the death could not know which panic it was.
+            // The sender of the panic event could not know the number of the panic.
             if let Event::Panicked { ordinal, .. } = &mut delivery.event {
                 *ordinal = next_panic;
             }

@@ -1,4 +1,4 @@
-//! What comes from the provider: whose conversation a report is about, and what becomes of one that is nobody's yet.
+//! Reports of the provider: finds the call of each report, and stores reports without a known call.
 
 use std::sync::Arc;
 
@@ -11,28 +11,28 @@ use precall_store::recovery::{due_conversations, unmatched_reports};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
-use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, ReportCame};
+use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, HandleReport};
 use crate::admission::contract::{Busy, ReportOutcome};
 use crate::call::projection::{Payload, matched};
 use crate::call::services::CallServices;
-use crate::durability::persistence::Keep;
+use crate::durability::persistence::WriteRow;
 
-/// Kept reports whose conversation may still become known; older ones stay in the table for people.
+/// Most stored reports that can still match a call; older ones stay in the table for operators.
 const UNMATCHED_MAX: usize = 10_000;
 
-/// A report was kept because its conversation is nobody's yet.
+/// A report was stored because no call has its conversation yet.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct KeptUnmatched(ConversationId);
+pub struct UnmatchedReportStored(ConversationId);
 
 impl CallSupervisor {
-    fn report_came(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
-        let ReportCame { report, raw, answer } = message;
+    fn handle_report(&mut self, message: HandleReport, ctx: &mut Context<Self>) {
+        let HandleReport { report, raw, answer } = message;
         if !self.ready || !self.services.persistence_state.can_keep() {
             let _ = answer.send(Err(Busy::CannotKeep));
             return;
         }
-        // A transferred call may be answered by an agent that no line names; its report still names our call.
+        // An agent that no line names may answer a transferred call; its report still names our call.
         let names_our_call = report.our_call.is_some_and(|call| self.registry.knows(call));
         let agent_is_ours = report.agent_id.as_deref().is_none_or(|agent| self.agents.contains(agent));
         if !agent_is_ours && !names_our_call {
@@ -40,11 +40,11 @@ impl CallSupervisor {
             return;
         }
         let known = report.our_call.or_else(|| self.conversations.get(&report.conversation).copied());
-        // A call that is over is read back for its report, which takes the database.
+        // A finished call must be read back for its report, which needs the database.
         let persistence = &self.services.persistence_state;
         let is_away = persistence.failing() || persistence.spool().is_in_use();
-        let known =
-            known.filter(|call| !is_away || self.live.contains_key(call) || self.kept.contains_key(call));
+        let known = known
+            .filter(|call| !is_away || self.live.contains_key(call) || self.awaiting_log.contains_key(call));
         let (services, supervisor) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let routed = route(&services, &supervisor, known, report, &raw);
@@ -53,23 +53,23 @@ impl CallSupervisor {
         });
     }
 
-    /// The reports that were kept for this conversation belong to this call.
-    fn match_kept(&mut self, call: CallId, conversation: ConversationId, ctx: &mut Context<Self>) {
+    /// Delivers the stored reports of this conversation to its call.
+    fn match_stored_reports(&mut self, call: CallId, conversation: ConversationId, ctx: &mut Context<Self>) {
         if !self.unmatched.remove(&conversation) {
             return;
         }
         let (services, supervisor) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let bodies = kept_bodies(&services, &conversation).await;
+            let bodies = stored_bodies(&services, &conversation).await;
             let bodies = bodies.unwrap_or_else(|error| {
-                warn!(services.log, "kept reports could not be read"; "error" => %error);
+                warn!(services.log, "could not read stored reports"; "error" => %error);
                 Vec::new()
             });
             for body in bodies {
                 let Ok(Webhook::Report(report)) = parse_webhook(body.to_string().as_bytes()) else {
                     continue;
                 };
-                info!(services.log, "a kept report found its call"; "call" => %call);
+                info!(services.log, "a stored report matched its call"; "call" => %call);
                 let (done, _) = oneshot::channel();
                 supervisor.do_send(Deliver { call, delivery: delivery(report, done) });
             }
@@ -92,9 +92,9 @@ async fn route(
 ) -> Result<ReportOutcome, Busy> {
     let call = match known {
         Some(call) => Some(call),
-        // Who cannot be looked for now is looked for when the database is back.
+        // If the database does not answer now, the call is searched later.
         None => stored_call(services, &report.conversation).await.unwrap_or_else(|error| {
-            warn!(services.log, "a report is kept, its call cannot be looked for"; "error" => %error);
+            warn!(services.log, "could not search the call of a report, storing the report"; "error" => %error);
             None
         }),
     };
@@ -104,10 +104,10 @@ async fn route(
         if durable.await.is_ok() {
             return Ok(ReportOutcome::Applied(call));
         }
-        // No such call here: what names one may be another installation's, or too early.
+        // No such call here: the report may be another installation's, or too early.
     }
-    keep(services, &report, raw).await?;
-    supervisor.do_send(KeptUnmatched(report.conversation));
+    store_report(services, &report, raw).await?;
+    supervisor.do_send(UnmatchedReportStored(report.conversation));
     Ok(ReportOutcome::Kept)
 }
 
@@ -119,7 +119,7 @@ async fn stored_call(
     due_conversations::call_of(&**client, conversation).await
 }
 
-async fn keep(
+async fn store_report(
     services: &CallServices,
     report: &ConversationReport,
     raw: &serde_json::value::RawValue,
@@ -130,12 +130,12 @@ async fn keep(
         event_timestamp: report.event_timestamp.unwrap_or(At(0)).0,
         body: serde_json::from_str(raw.get()).unwrap_or_default(),
     };
-    let (done, kept) = oneshot::channel();
-    services.persistence.do_send(Keep { row: RowWrite::ReportKept(report), done });
-    kept.await.map_err(|_| Busy::CannotKeep)
+    let (done, written) = oneshot::channel();
+    services.persistence.do_send(WriteRow { row: RowWrite::ReportKept(report), done });
+    written.await.map_err(|_| Busy::CannotKeep)
 }
 
-async fn kept_bodies(
+async fn stored_bodies(
     services: &CallServices,
     conversation: &ConversationId,
 ) -> Result<Vec<serde_json::Value>, StoreError> {
@@ -143,7 +143,7 @@ async fn kept_bodies(
     unmatched_reports::of_conversation(&**client, conversation.as_str()).await
 }
 
-/// Whether a line of ours names this agent.
+/// Asks whether one of our lines uses this agent.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct IsOurAgent(pub String);
@@ -156,11 +156,11 @@ impl Handler<IsOurAgent> for CallSupervisor {
     }
 }
 
-impl Handler<ReportCame> for CallSupervisor {
+impl Handler<HandleReport> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: ReportCame, ctx: &mut Context<Self>) {
-        self.report_came(message, ctx);
+    fn handle(&mut self, message: HandleReport, ctx: &mut Context<Self>) {
+        self.handle_report(message, ctx);
     }
 }
 
@@ -170,20 +170,24 @@ impl Handler<ConversationKnown> for CallSupervisor {
     fn handle(&mut self, message: ConversationKnown, ctx: &mut Context<Self>) {
         let ConversationKnown { call, conversation } = message;
         self.conversations.insert(conversation.clone(), call);
-        self.match_kept(call, conversation, ctx);
+        self.match_stored_reports(call, conversation, ctx);
     }
 }
 
-impl Handler<KeptUnmatched> for CallSupervisor {
+impl Handler<UnmatchedReportStored> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, KeptUnmatched(conversation): KeptUnmatched, ctx: &mut Context<Self>) {
+    fn handle(
+        &mut self,
+        UnmatchedReportStored(conversation): UnmatchedReportStored,
+        ctx: &mut Context<Self>,
+    ) {
         if self.unmatched.len() < UNMATCHED_MAX {
             self.unmatched.insert(conversation.clone());
         }
-        // Its name may have become known while it was being kept.
+        // The conversation may have become known while the report was being stored.
         if let Some(call) = self.conversations.get(&conversation).copied() {
-            self.match_kept(call, conversation, ctx);
+            self.match_stored_reports(call, conversation, ctx);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Tests of caller proof.
-#![allow(clippy::unwrap_used)] // A failed test is a failed test.
+#![allow(clippy::unwrap_used)] // A failing test may panic.
 
 use precall_base::phone_number::CallerNumber;
 use precall_call::Proof;
@@ -41,7 +41,7 @@ fn proof(number: &str, leg: &Participant) -> Proof {
 }
 
 #[test]
-fn a_leg_whose_other_side_became_somebody_else_proves_nothing_of_who_rang() {
+fn a_leg_that_now_shows_another_party_proves_nothing_about_the_caller() {
     let (extension, trunk) = (leg(role("150", "Wextension")), leg(role("10007", "Wexternalline")));
     let trusted = ["10007".to_owned()];
     assert_eq!(leg_proof(&extension, &caller("150"), &caller(MOBILE), &trusted), Proof::None);
@@ -51,13 +51,13 @@ fn a_leg_whose_other_side_became_somebody_else_proves_nothing_of_who_rang() {
 }
 
 #[test]
-fn an_extension_proves_itself_and_nobody_else() {
+fn an_extension_proves_only_its_own_number() {
     let extension = leg(role("150", "Wextension"));
     assert_eq!(proof("150", &extension), Proof::Given);
     for other in ["151", MOBILE, "anonymous"] {
         assert_eq!(proof(other, &extension), Proof::None, "{other}");
     }
-    // A short number that comes from outside is anybody's, and so is one of which the PBX does not say what it is.
+    // Anyone outside can send a short number. Without a party kind the origin is unknown.
     assert_eq!(proof("150", &leg(role("10007", "Wexternalline"))), Proof::None);
     assert_eq!(proof("150", &leg(role("150", ""))), Proof::None);
 }
@@ -71,7 +71,7 @@ fn a_trusted_trunk_proves_public_numbers() {
 }
 
 #[test]
-fn what_an_extension_passed_on_proves_nothing() {
+fn a_call_passed_on_by_an_extension_proves_nothing() {
     for (number, party) in [(MOBILE, role("10007", "Wexternalline")), ("150", role("150", "Wextension"))] {
         let own = leg(party);
         let by = |by: Role| {
@@ -91,7 +91,7 @@ fn what_an_extension_passed_on_proves_nothing() {
 }
 
 #[test]
-fn a_call_back_proves_extensions_alone() {
+fn a_call_back_proves_only_extensions() {
     assert_eq!(callback_proof(&caller("150")), Proof::Given);
     assert_eq!(callback_proof(&caller(MOBILE)), Proof::None);
     assert_eq!(callback_proof(&CallerNumber::Withheld), Proof::None);

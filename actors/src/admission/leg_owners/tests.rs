@@ -12,26 +12,26 @@ fn leg(id: u64) -> LegAddress {
 }
 
 #[test]
-fn pitfall_04_repeated_upserts_are_told_once_and_a_status_never_falls() {
+fn pitfall_04_repeated_upserts_are_reported_once_and_a_status_never_falls() {
     let mut legs = LegOwners::default();
-    assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), Some(Tell::Ringing(CALL, leg(1))));
+    assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), Some(CallLegEvent::Ringing(CALL, leg(1))));
     assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), None);
-    assert_eq!(legs.seen(CALL, &leg(1), LegState::Connected), Some(Tell::Connected(CALL, leg(1))));
+    assert_eq!(legs.seen(CALL, &leg(1), LegState::Connected), Some(CallLegEvent::Connected(CALL, leg(1))));
     assert_eq!(legs.seen(CALL, &leg(1), LegState::Connected), None);
     assert_eq!(legs.seen(CALL, &leg(1), LegState::Ringing), None);
-    assert_eq!(legs.gone(&leg(1), NOW), [Tell::Gone(CALL)]);
+    assert_eq!(legs.gone(&leg(1), NOW), [CallLegEvent::Gone(CALL)]);
     assert_eq!(legs.gone(&leg(1), NOW), []);
 }
 
 #[test]
-fn pitfall_06_a_new_id_within_the_grace_is_the_same_call_and_later_another() {
+fn pitfall_06_a_new_leg_within_the_grace_time_is_the_same_call_and_later_another_call() {
     let mut legs = LegOwners::default();
     legs.seen(CALL, &leg(1), LegState::Connected);
     legs.gone(&leg(1), NOW);
     assert!(legs.may_join(CALL, NOW.plus(Duration::from_secs(2))));
     assert!(!legs.may_join(CALL, NOW.plus(Duration::from_millis(2_001))));
-    assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), Some(Tell::Connected(CALL, leg(2))));
-    assert!(legs.may_join(CALL, NOW.plus(Duration::from_secs(60))), "it is there");
+    assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), Some(CallLegEvent::Connected(CALL, leg(2))));
+    assert!(legs.may_join(CALL, NOW.plus(Duration::from_secs(60))), "the call has a leg");
 }
 
 #[test]
@@ -39,11 +39,11 @@ fn pitfall_13_a_second_leg_of_a_call_waits_until_the_first_is_gone() {
     let mut legs = LegOwners::default();
     legs.seen(CALL, &leg(1), LegState::Connected);
     assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), None);
-    assert_eq!(legs.gone(&leg(1), NOW), [Tell::Gone(CALL), Tell::Connected(CALL, leg(2))]);
+    assert_eq!(legs.gone(&leg(1), NOW), [CallLegEvent::Gone(CALL), CallLegEvent::Connected(CALL, leg(2))]);
     assert_eq!(legs.of_call(CALL), Some(&leg(2)));
     legs.forget(CALL);
     assert_eq!(legs.call_of(&leg(2)), None);
-    assert!(legs.is_left_over(&leg(2)), "a late word about it is no new call");
+    assert!(legs.is_left_over(&leg(2)), "a late event about it starts no new call");
     assert_eq!(legs.gone(&leg(2), NOW), []);
     assert!(!legs.is_left_over(&leg(2)), "the same id after a restart of the PBX is another leg");
 }

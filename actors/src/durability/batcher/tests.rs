@@ -1,5 +1,5 @@
 //! Tests of batcher.
-#![allow(clippy::unwrap_used)] // A test that cannot go on should stop.
+#![allow(clippy::unwrap_used)] // A failing test may panic.
 
 use precall_call::At;
 use precall_store::events::rows::{Entry, Stream};
@@ -22,7 +22,7 @@ fn unit(name: u32, entries: usize) -> Unit<u32> {
 }
 
 #[test]
-fn the_first_unit_is_flushed_at_once_and_all_that_came_meanwhile_together() {
+fn the_first_unit_is_flushed_at_once_and_later_ones_together() {
     let mut batcher = Batcher::default();
     assert_eq!(batcher.append(unit(1, 2)).unwrap().len(), 2);
     assert!(batcher.append(unit(2, 1)).is_none());
@@ -44,5 +44,5 @@ fn a_batch_is_bounded_but_never_splits_a_unit() {
     batcher.append(unit(3, BATCH_MAX + 5));
     assert_eq!(batcher.flushed().1.unwrap().len(), BATCH_MAX - 1);
     assert_eq!(batcher.flushed().1.unwrap().len(), 2);
-    assert_eq!(batcher.flushed().1.unwrap().len(), BATCH_MAX + 5, "a unit alone may be larger");
+    assert_eq!(batcher.flushed().1.unwrap().len(), BATCH_MAX + 5, "a single unit may exceed the limit");
 }

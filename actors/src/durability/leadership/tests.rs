@@ -3,44 +3,44 @@
 use super::*;
 
 #[test]
-fn who_looks_often_enough_is_sure_without_the_database() {
-    let stand = Leadership::default();
+fn a_leader_that_checks_often_stays_certain_without_the_database() {
+    let leadership = Leadership::default();
     let at = |seconds: i64| At(1_000_000 * (1_700_000_000 + seconds));
-    stand.looked(at(0));
+    leadership.lock_confirmed(at(0));
     for seconds in [3, 6, 9] {
-        stand.not_answered(at(seconds));
-        assert!(stand.is_sure(at(seconds + 3)));
+        leadership.lock_unconfirmed(at(seconds));
+        assert!(leadership.is_certain(at(seconds + 3)));
     }
-    stand.not_answered(at(14));
-    assert!(!stand.is_sure(at(14)));
-    stand.looked(at(15));
-    assert!(stand.is_sure(at(15)));
+    leadership.lock_unconfirmed(at(14));
+    assert!(!leadership.is_certain(at(14)));
+    leadership.lock_confirmed(at(15));
+    assert!(leadership.is_certain(at(15)));
 }
 
 #[test]
-fn whoever_was_superseded_stays_so() {
-    let stand = Leadership::default();
-    assert!(stand.set(EngineRole::Standby) && stand.set(EngineRole::Acting(3)));
-    assert!(!stand.set(EngineRole::Acting(3)), "no news");
-    assert!(stand.set(EngineRole::Superseded));
-    assert!(!stand.set(EngineRole::Acting(4)));
-    assert_eq!(stand.now(), EngineRole::Superseded);
+fn a_superseded_process_stays_superseded() {
+    let leadership = Leadership::default();
+    assert!(leadership.set(EngineRole::Standby) && leadership.set(EngineRole::Acting(3)));
+    assert!(!leadership.set(EngineRole::Acting(3)), "no change");
+    assert!(leadership.set(EngineRole::Superseded));
+    assert!(!leadership.set(EngineRole::Acting(4)));
+    assert_eq!(leadership.now(), EngineRole::Superseded);
 }
 
 #[tokio::test]
-async fn who_has_not_looked_for_long_does_nothing_until_it_has() {
+async fn a_leader_without_a_recent_check_waits_for_the_next_one() {
     let long_ago = || At(clock::now().0 - 5_000_000);
-    let stand = Leadership::default();
-    stand.set(EngineRole::Acting(1));
-    stand.looked(clock::now());
-    assert!(stand.may_act().await);
-    stand.looked(long_ago());
-    // The question comes first, and waits.
-    let (may, ()) = tokio::join!(stand.may_act(), async { stand.looked(clock::now()) });
-    assert!(may, "it looked meanwhile");
-    stand.looked(long_ago());
-    stand.not_answered(clock::now());
-    assert!(!stand.is_sure(clock::now()), "who was not running learns nothing from a database that is away");
-    let (may, _) = tokio::join!(stand.may_act(), async { stand.set(EngineRole::Superseded) });
+    let leadership = Leadership::default();
+    leadership.set(EngineRole::Acting(1));
+    leadership.lock_confirmed(clock::now());
+    assert!(leadership.may_act().await);
+    leadership.lock_confirmed(long_ago());
+    // `may_act` starts first and waits.
+    let (may, ()) = tokio::join!(leadership.may_act(), async { leadership.lock_confirmed(clock::now()) });
+    assert!(may, "the check came meanwhile");
+    leadership.lock_confirmed(long_ago());
+    leadership.lock_unconfirmed(clock::now());
+    assert!(!leadership.is_certain(clock::now()), "a missing answer confirms nothing after a pause");
+    let (may, _) = tokio::join!(leadership.may_act(), async { leadership.set(EngineRole::Superseded) });
     assert!(!may);
 }

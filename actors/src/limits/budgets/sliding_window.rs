@@ -1,4 +1,4 @@
-//! What callers did within a span of time that slides.
+//! Events of callers within a sliding window.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -9,23 +9,23 @@ use precall_call::At;
 
 use crate::caller_key::CallerKey;
 
-/// Beyond it the oldest is forgotten early.
+/// Most entries; beyond it the oldest is forgotten early.
 pub(crate) const ENTRIES_MAX: usize = 100_000;
 
 #[derive(Debug)]
-pub(crate) struct Sliding {
+pub(crate) struct SlidingWindow {
     span: Duration,
     /// Oldest first.
     entries: VecDeque<(At, CallerKey)>,
     of: HashMap<CallerKey, u64>,
 }
 
-impl Sliding {
+impl SlidingWindow {
     pub(crate) fn over(span: Duration) -> Self {
         Self { span, entries: VecDeque::new(), of: HashMap::new() }
     }
 
-    /// In any order.
+    /// Adds an event; times may come in any order.
     pub(crate) fn add(&mut self, caller: CallerKey, at: At) {
         let count = self.of.entry(caller.clone()).or_insert(0);
         *count = count.saturating_add(1);
@@ -36,7 +36,7 @@ impl Sliding {
         }
     }
 
-    /// The caller's last one did not happen.
+    /// Removes the caller's last event.
     pub(crate) fn give_back(&mut self, caller: &CallerKey) {
         if let Some(place) = self.entries.iter().rposition(|(_, whose)| whose == caller) {
             self.entries.remove(place);

@@ -1,4 +1,4 @@
-//! What conversations took within a span of time that slides, each of them once.
+//! Time and credits used by conversations within a sliding window; each conversation counts once.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -9,21 +9,21 @@ use precall_call::{At, ConversationId};
 
 use crate::limits::budgets::sliding_window::ENTRIES_MAX;
 
-/// Sums are kept by the minute: a day is 1,440 of them, however many conversations there are.
+/// Sums are stored by the minute: at most 1,440 for a day, for any number of conversations.
 const MINUTE_MICROS: i64 = 60_000_000;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What one conversation took.
+/// Use of one conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Use {
-    /// How long it lasted.
+    /// Duration in seconds.
     pub seconds: u64,
-    /// What it cost.
+    /// Cost in credits.
     pub credits: u64,
 }
 
 impl Use {
-    fn beyond(self, less: Self) -> Self {
+    fn minus(self, less: Self) -> Self {
         Self {
             seconds: self.seconds.saturating_sub(less.seconds),
             credits: self.credits.saturating_sub(less.credits),
@@ -32,23 +32,23 @@ impl Use {
 }
 
 #[derive(Debug)]
-pub(crate) struct Spent {
+pub(crate) struct ConversationUse {
     span: Duration,
-    /// Beginnings of minutes, oldest first, and what was said in each.
+    /// Start of each minute, oldest first, and the use counted in it.
     minutes: VecDeque<(At, Use)>,
     all: Use,
-    /// What was counted of a conversation, so that it is not counted again.
+    /// What was counted for each conversation, so that it counts once.
     of: HashMap<ConversationId, Use>,
     /// Oldest first.
     ids: VecDeque<(At, ConversationId)>,
 }
 
-impl Spent {
+impl ConversationUse {
     pub(crate) fn over(span: Duration) -> Self {
         Self { span, minutes: VecDeque::new(), all: Use::default(), of: HashMap::new(), ids: VecDeque::new() }
     }
 
-    /// In any order. Of what is said of one conversation the most counts.
+    /// Adds a report; times may come in any order. The highest values reported for a conversation count.
     pub(crate) fn add(&mut self, conversation: &ConversationId, took: Use, at: At) {
         let before = self.of.get(conversation).copied();
         let counted = before.unwrap_or_default();
@@ -62,14 +62,14 @@ impl Spent {
         if self.ids.len() > ENTRIES_MAX {
             self.forget_oldest_id();
         }
-        self.put(most.beyond(counted), at);
+        self.add_to_minute(most.minus(counted), at);
     }
 
     pub(crate) fn forget(&mut self, now: At) {
-        // A minute leaves when the last of it is old enough.
+        // A minute is removed when its last second is old enough.
         while self.minutes.front().is_some_and(|(at, _)| now.since(*at) >= self.span.saturating_add(MINUTE)) {
             if let Some((_, used)) = self.minutes.pop_front() {
-                self.all = self.all.beyond(used);
+                self.all = self.all.minus(used);
             }
         }
         while self.ids.front().is_some_and(|(at, _)| now.since(*at) >= self.span.saturating_add(MINUTE)) {
@@ -86,7 +86,7 @@ impl Spent {
         self.minutes.is_empty() && self.ids.is_empty() && self.of.is_empty()
     }
 
-    fn put(&mut self, more: Use, at: At) {
+    fn add_to_minute(&mut self, more: Use, at: At) {
         if more == Use::default() {
             return;
         }

@@ -1,25 +1,26 @@
-//! The budgets by name, and how far one is used.
+//! The budgets by name, and their use.
+//!
 //! Pure: no clock, no I/O, no actor.
 
-/// Which budget. Closed; the names are for logs and metrics.
+/// The budgets. The names are for logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Budget {
     /// Clones of one caller's voice.
     CallerClonesPerDay,
-    /// Live calls of one caller.
+    /// Live calls of one caller at the same time.
     CallerLiveCalls,
-    /// Calls of one caller.
+    /// Calls of one caller within an hour.
     CallerCallsPerHour,
-    /// Clones of all.
+    /// Clones of all callers.
     ClonesPerDay,
-    /// Conversations at the provider.
+    /// Duration of all conversations.
     AgentMinutesPerDay,
-    /// What they cost.
+    /// Cost of all conversations.
     CostPerDay,
 }
 
 impl Budget {
-    /// The one name used in logs and metrics.
+    /// Name in logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,10 +34,10 @@ impl Budget {
     }
 }
 
-/// What became of a budget of the whole installation.
+/// Use of a budget of the installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetUse {
-    /// Which.
+    /// The budget.
     pub budget: Budget,
     /// Clones, seconds of conversation, or credits.
     pub used: u64,
@@ -44,10 +45,10 @@ pub struct BudgetUse {
     pub limit: u64,
 }
 
-/// A share of a budget is used up.
+/// The use of a budget reached a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crossed {
-    /// Which budget.
+pub struct ThresholdCrossed {
+    /// The budget.
     pub budget: Budget,
     /// 50, 80 or 100.
     pub percent: u8,

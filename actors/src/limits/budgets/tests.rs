@@ -1,5 +1,5 @@
-//! Budgets under a clock of the tests' own.
-#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+//! Tests of budgets with their own clock.
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use super::*;
 use crate::limits::budgets::sliding_window::ENTRIES_MAX;
@@ -19,7 +19,7 @@ fn minutes(minutes: u64, credits: u64) -> Use {
     Use { seconds: minutes * 60, credits }
 }
 
-/// A call that is asked for, and begins if it may.
+/// Asks for a call and starts it if it is allowed.
 fn call(budgets: &mut Budgets, id: u128, whose: usize, now: At) -> Result<(), Budget> {
     budgets.may_call(Some(&caller(whose)), now)?;
     budgets.call_began(CallId(id), Some(&caller(whose)), now);
@@ -31,34 +31,38 @@ fn clone(budgets: &mut Budgets, whose: usize, now: At) -> bool {
 }
 
 #[test]
-fn without_a_budget_everything_is_allowed_and_nothing_is_remembered() {
+fn without_limits_everything_is_allowed_and_nothing_is_stored() {
     let mut budgets = Budgets::new(BudgetLimits::default());
     for n in 0..1_000 {
         assert!(call(&mut budgets, n, 1, NOW).is_ok() && clone(&mut budgets, 1, NOW));
         budgets.conversation_over(&id(1), minutes(1_000, 1_000), NOW);
     }
-    assert_eq!((budgets.used(NOW), budgets.take_news()), (Vec::new(), BudgetNews::default()));
+    assert_eq!((budgets.used(NOW), budgets.take_changes()), (Vec::new(), BudgetChanges::default()));
     assert_eq!((budgets.live.len(), budgets.calls.all(), budgets.clones.all()), (0, 0, 0));
     assert_eq!(budgets.spent.all(), Use::default());
 }
 
 #[test]
-fn a_callers_hour_slides_and_is_that_callers_alone() {
+fn the_hour_of_a_caller_slides_and_is_separate_from_other_callers() {
     let limits = BudgetLimits { caller_calls_per_hour: Some(2), ..BudgetLimits::default() };
     let mut budgets = Budgets::new(limits);
     assert_eq!(call(&mut budgets, 1, 1, NOW), Ok(()));
     assert_eq!(call(&mut budgets, 2, 1, NOW.plus(SECOND)), Ok(()));
     assert_eq!(call(&mut budgets, 3, 1, NOW.plus(SECOND * 2)), Err(Budget::CallerCallsPerHour));
     assert_eq!(call(&mut budgets, 4, 2, NOW.plus(SECOND * 2)), Ok(()));
-    assert_eq!(budgets.may_call(None, NOW.plus(SECOND * 2)), Ok(()), "who hides the number has no budget");
+    assert_eq!(
+        budgets.may_call(None, NOW.plus(SECOND * 2)),
+        Ok(()),
+        "a withheld number has no caller budget"
+    );
     let elsewhere = CallerKey { account: "another".to_owned(), ..caller(1) };
     assert_eq!(budgets.may_call(Some(&elsewhere), NOW.plus(SECOND * 2)), Ok(()), "another account");
-    // The refused one did not count: the first leaves, and there is room for one.
+    // The refused call did not count: the first call leaves the window and one more is allowed.
     assert_eq!(call(&mut budgets, 5, 1, NOW.plus(HOUR)), Ok(()));
     assert_eq!(call(&mut budgets, 6, 1, NOW.plus(HOUR)), Err(Budget::CallerCallsPerHour));
     assert_eq!(call(&mut budgets, 7, 1, NOW), Err(Budget::CallerCallsPerHour), "a clock that was set back");
-    assert_eq!(budgets.take_news().refused, HashMap::from([(Budget::CallerCallsPerHour, 3)]));
-    assert_eq!(budgets.take_news(), BudgetNews::default(), "told once");
+    assert_eq!(budgets.take_changes().refused, HashMap::from([(Budget::CallerCallsPerHour, 3)]));
+    assert_eq!(budgets.take_changes(), BudgetChanges::default(), "reported once");
 }
 
 #[test]
@@ -68,16 +72,20 @@ fn live_calls_count_until_they_are_over() {
     budgets.seed_live(CallId(1), &caller(1));
     budgets.seed_live(CallId(1), &caller(1));
     budgets.seeded(NOW);
-    assert_eq!(call(&mut budgets, 2, 1, NOW.plus(DAY)), Err(Budget::CallerLiveCalls), "over a restart");
+    assert_eq!(
+        call(&mut budgets, 2, 1, NOW.plus(DAY)),
+        Err(Budget::CallerLiveCalls),
+        "counts across a restart"
+    );
     budgets.call_over(CallId(1));
     budgets.call_over(CallId(1));
     assert_eq!(call(&mut budgets, 2, 1, NOW.plus(DAY)), Ok(()));
     budgets.call_over(CallId(2));
-    assert_eq!((budgets.live.len(), budgets.live_of.len()), (0, 0), "nothing is left of them");
+    assert_eq!((budgets.live.len(), budgets.live_of.len()), (0, 0), "nothing is left in memory");
 }
 
 #[test]
-fn clones_count_when_they_are_allowed_and_are_given_back_when_nothing_was_made() {
+fn a_clone_counts_when_allowed_and_is_given_back_if_not_made() {
     let limits =
         BudgetLimits { caller_clones_per_day: Some(1), clones_per_day: Some(2), ..BudgetLimits::default() };
     let mut budgets = Budgets::new(limits);
@@ -85,18 +93,18 @@ fn clones_count_when_they_are_allowed_and_are_given_back_when_nothing_was_made()
     budgets.seeded(NOW);
     assert!(!clone(&mut budgets, 1, NOW.plus(SECOND)), "one before the restart");
     assert!(clone(&mut budgets, 2, NOW.plus(SECOND)));
-    assert!(!clone(&mut budgets, 3, NOW.plus(SECOND * 2)), "two of all");
+    assert!(!clone(&mut budgets, 3, NOW.plus(SECOND * 2)), "two clones of all callers");
     budgets.clone_not_made(&caller(2), NOW.plus(SECOND * 2));
     assert!(clone(&mut budgets, 3, NOW.plus(SECOND * 2)));
     assert!(!clone(&mut budgets, 2, NOW.plus(SECOND * 2)));
     assert!(clone(&mut budgets, 1, NOW.plus(DAY)), "a day later");
-    assert_eq!(budgets.may_call(Some(&caller(1)), NOW.plus(DAY)), Ok(()), "calls go on");
+    assert_eq!(budgets.may_call(Some(&caller(1)), NOW.plus(DAY)), Ok(()), "calls are not affected");
     let refused = [(Budget::CallerClonesPerDay, 1), (Budget::ClonesPerDay, 2)];
-    assert_eq!(budgets.take_news().refused, HashMap::from(refused));
+    assert_eq!(budgets.take_changes().refused, HashMap::from(refused));
 }
 
 #[test]
-fn a_conversation_counts_once_with_the_most_that_was_said_of_it() {
+fn a_conversation_counts_once_with_the_highest_reported_values() {
     let limits =
         BudgetLimits { agent_minutes_per_day: Some(10), cost_per_day: Some(100), ..BudgetLimits::default() };
     let mut budgets = Budgets::new(limits);
@@ -109,55 +117,55 @@ fn a_conversation_counts_once_with_the_most_that_was_said_of_it() {
     assert_eq!(used(&mut budgets, NOW.plus(SECOND)), [240, 30]);
     budgets.conversation_over(&id(2), minutes(6, 0), NOW.plus(HOUR));
     assert_eq!(budgets.may_call(None, NOW.plus(HOUR)), Err(Budget::AgentMinutesPerDay));
-    // To the minute: the whole of its minute must be a day old.
+    // By the minute: the whole minute must be a day old.
     assert!(budgets.may_call(None, NOW.plus(DAY - SECOND * 60)).is_err());
     assert_eq!(budgets.may_call(None, NOW.plus(DAY + SECOND * 60)), Ok(()));
     assert_eq!(used(&mut budgets, NOW.plus(DAY + SECOND * 60)), [360, 0]);
     budgets.conversation_over(&id(3), minutes(0, 100), NOW.plus(DAY + SECOND * 60));
     assert_eq!(budgets.may_call(Some(&caller(1)), NOW.plus(DAY + HOUR)), Err(Budget::CostPerDay));
     assert_eq!(used(&mut budgets, NOW.plus(DAY * 3)), [0, 0]);
-    assert!(budgets.spent.is_empty(), "nothing is left of them");
+    assert!(budgets.spent.is_empty(), "nothing is left in memory");
 }
 
 #[test]
-fn shares_are_told_once_until_enough_is_free_again() {
+fn a_threshold_is_reported_once_until_use_falls_clearly_below_it() {
     let limits = BudgetLimits { clones_per_day: Some(100), ..BudgetLimits::default() };
     let mut budgets = Budgets::new(limits);
-    let told = |budgets: &mut Budgets| {
-        budgets.take_news().crossed.iter().map(|crossed| crossed.percent).collect::<Vec<_>>()
+    let crossed_percents = |budgets: &mut Budgets| {
+        budgets.take_changes().crossed.iter().map(|crossed| crossed.percent).collect::<Vec<_>>()
     };
     for n in 0..49 {
         assert!(clone(&mut budgets, n, NOW));
     }
-    assert_eq!(told(&mut budgets), [] as [u8; 0]);
+    assert_eq!(crossed_percents(&mut budgets), [] as [u8; 0]);
     let give_back = |budgets: &mut Budgets, n| {
         budgets.clone_not_made(&caller(n), NOW);
     };
     clone(&mut budgets, 49, NOW);
     give_back(&mut budgets, 49);
     clone(&mut budgets, 49, NOW);
-    assert_eq!(told(&mut budgets), [50], "up and down around it is one crossing");
+    assert_eq!(crossed_percents(&mut budgets), [50], "small changes around it are one crossing");
     for n in 50..100 {
         assert!(clone(&mut budgets, n, NOW));
     }
     assert!(!clone(&mut budgets, 100, NOW));
-    assert_eq!(told(&mut budgets), [80, 100]);
-    // A day later all of it is free, and the same is news again.
+    assert_eq!(crossed_percents(&mut budgets), [80, 100]);
+    // A day later the use is zero, and the threshold is reported again.
     for n in 0..50 {
         clone(&mut budgets, n, NOW.plus(DAY));
     }
-    assert_eq!(told(&mut budgets), [50]);
+    assert_eq!(crossed_percents(&mut budgets), [50]);
     let mut restarted = Budgets::new(limits);
     for n in 0..85 {
         restarted.seed_clone(caller(n), NOW);
     }
     restarted.seeded(NOW);
     clone(&mut restarted, 85, NOW);
-    assert_eq!(told(&mut restarted), [] as [u8; 0], "it was told before the restart");
+    assert_eq!(crossed_percents(&mut restarted), [] as [u8; 0], "reported before the restart");
 }
 
 #[test]
-fn memory_is_bounded_and_sums_stay_right_beyond_it() {
+fn memory_is_bounded_and_sums_stay_right_above_the_bound() {
     let limits = BudgetLimits {
         caller_calls_per_hour: Some(1),
         agent_minutes_per_day: Some(1_000_000),
@@ -174,7 +182,7 @@ fn memory_is_bounded_and_sums_stay_right_beyond_it() {
     let expected = u64::try_from(ENTRIES_MAX + 1).unwrap() * 60;
     assert_eq!(budgets.used(then).first().unwrap().used, expected);
     budgets.conversation_over(&id(1), minutes(1, 0), then);
-    assert_eq!(budgets.used(then).first().unwrap().used, expected, "it is remembered");
+    assert_eq!(budgets.used(then).first().unwrap().used, expected, "its id is remembered");
     budgets.conversation_over(&id(0), minutes(1, 0), then);
-    assert_eq!(budgets.used(then).first().unwrap().used, expected + 60, "and this one is not");
+    assert_eq!(budgets.used(then).first().unwrap().used, expected + 60, "its id is forgotten");
 }

@@ -1,5 +1,5 @@
-//! The table of numbers and verdicts, and the limits.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
+//! Tests of the dial guard: a table of numbers and decisions, and the limits.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failing test may panic.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn ask(guard: &mut DialGuard, call: u128, who: &str, now: At) -> DialDecision {
     guard.ask(Dial { call: CallId(call), number: &number(who), called: &called }, now)
 }
 
-/// One word for each verdict.
+/// The name of a decision.
 fn word(verdict: DialDecision) -> &'static str {
     match verdict {
         DialDecision::Allowed => "allowed",
@@ -48,9 +48,9 @@ fn word(verdict: DialDecision) -> &'static str {
 const EUROPE: &[&str] = &["DE", "AT", "CH", "NL", "GB", "FR", "ES", "IT", "PL", "US"];
 
 #[test]
-fn numbers_and_their_verdicts() {
+fn each_number_gets_its_decision() {
     let table = [
-        // People.
+        // Ordinary callers.
         ("+493022334455", "allowed"),
         ("030 22334455", "allowed"),
         ("+4917112345678", "allowed"),
@@ -70,7 +70,7 @@ fn numbers_and_their_verdicts() {
         ("+393331234567", "allowed"),
         ("+48501234567", "allowed"),
         ("+49 (0)171 12345678", "allowed"),
-        // Dear ones.
+        // Expensive numbers.
         ("+499001234567", "number_kind"),
         ("0900 1234567", "number_kind"),
         ("+491801234567", "number_kind"),
@@ -94,17 +94,17 @@ fn numbers_and_their_verdicts() {
         ("+34902123456", "number_kind"),
         ("+39899123456", "number_kind"),
         ("+48701234567", "number_kind"),
-        // Satellites and networks of no country.
+        // Satellites and networks without a country.
         ("+870776123456", "number_kind"),
         ("+881612345678", "number_kind"),
         ("+8821612345678", "number_kind"),
         ("+883510001234567", "number_kind"),
         ("+979123456789", "number_kind"),
         ("+80012345678", "number_kind"),
-        // Not in use.
+        // Unassigned.
         ("+49123456789", "number_kind"),
         ("+12425551234", "number_kind"),
-        // Countries that are not on the list, though they share a country code with one that is.
+        // Countries that are not on the list but share a country code with one that is.
         ("+18765551234", "country"),
         ("+18095551234", "country"),
         ("+12684641234", "country"),
@@ -114,14 +114,14 @@ fn numbers_and_their_verdicts() {
         ("+79161234567", "country"),
         ("+262692123456", "country"),
         ("+37744901234", "country"),
-        // Inside, short, emergency.
+        // Extensions, short codes, emergency numbers.
         ("112", "not_public"),
         ("911", "not_public"),
         ("110", "not_public"),
         ("11833", "not_public"),
         ("101", "not_public"),
         ("+49112", "no_number"),
-        // Ourselves.
+        // Our own numbers.
         ("+493012345678", "own_number"),
         ("030/12345678", "own_number"),
         ("0049 30 99887766", "own_number"),
@@ -149,7 +149,7 @@ fn numbers_and_their_verdicts() {
 }
 
 #[test]
-fn the_called_number_gives_the_country_when_no_list_does() {
+fn without_a_list_the_called_number_decides_the_country() {
     let mut guard = DialGuard::new(rules(Countries::OfCalled, MANY));
     let mut verdict = |call, who: &str, called: &str| {
         let (who, called) = (number(who), number(called));
@@ -167,14 +167,14 @@ fn the_called_number_gives_the_country_when_no_list_does() {
 }
 
 #[test]
-fn causes() {
+fn each_refusal_has_its_cause() {
     assert_eq!(Refusal::OwnNumber.cause(), Cause::Loop);
     assert_eq!(Refusal::PerDay.cause(), Cause::DialRefused);
     assert_eq!(Refusal::NoNumber.cause(), Cause::DialRefused);
 }
 
 #[test]
-fn a_number_is_rung_three_times_an_hour() {
+fn a_number_is_dialled_three_times_an_hour() {
     let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits::default()));
     let who = "+4917112345678";
     for call in 0..3 {
@@ -188,7 +188,7 @@ fn a_number_is_rung_three_times_an_hour() {
 }
 
 #[test]
-fn asking_again_for_the_same_call_counts_nothing() {
+fn a_repeated_request_for_the_same_call_counts_nothing() {
     let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits { at_once: 2, ..DialLimits::default() }));
     for _ in 0..10 {
         assert_eq!(ask(&mut guard, 1, "+4917112345678", START), DialDecision::Allowed);
@@ -199,7 +199,7 @@ fn asking_again_for_the_same_call_counts_nothing() {
 }
 
 #[test]
-fn a_released_call_makes_room_at_once_but_stays_counted() {
+fn a_released_call_frees_its_place_but_stays_counted() {
     let limits = DialLimits { at_once: 1, per_hour: 2, ..DialLimits::default() };
     let mut guard = DialGuard::new(rules(only(EUROPE), limits));
     assert_eq!(word(ask(&mut guard, 1, "+4917112345671", START)), "allowed");
@@ -212,12 +212,12 @@ fn a_released_call_makes_room_at_once_but_stays_counted() {
 }
 
 #[test]
-fn a_day_has_its_limit_and_memory_is_bounded_by_it() {
+fn the_daily_limit_also_bounds_memory() {
     let limits = DialLimits { per_day: 5, per_hour: 3, ..MANY };
     let mut guard = DialGuard::new(rules(only(EUROPE), limits));
     let mut allowed = 0;
     for call in 0..400_u32 {
-        // One attempt in five minutes, from a new number each.
+        // One attempt every five minutes, each from a new number.
         let who = format!("+49171{:07}", 1_000_000 + call);
         allowed += u32::from(
             ask(&mut guard, call.into(), &who, after(u64::from(call) * 300)) == DialDecision::Allowed,
@@ -225,11 +225,11 @@ fn a_day_has_its_limit_and_memory_is_bounded_by_it() {
         guard.release(CallId(call.into()));
         assert!(guard.last_day.len() <= 5 && guard.last_hour.len() <= 3 && guard.per_number.len() <= 3);
     }
-    assert_eq!(allowed, 10, "400 attempts are 33 hours: five of each day begun");
+    assert_eq!(allowed, 10, "400 attempts take 33 hours: five on each of two days");
 }
 
 #[test]
-fn what_was_dialled_before_a_restart_counts() {
+fn dials_before_a_restart_count() {
     let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits { at_once: 3, ..DialLimits::default() }));
     let who: E164 = "+4917112345678".parse().unwrap();
     for seconds in [1800, 10, 900] {
@@ -247,7 +247,7 @@ fn what_was_dialled_before_a_restart_counts() {
 }
 
 #[test]
-fn a_clock_set_back_opens_nothing() {
+fn a_clock_set_back_frees_no_limit() {
     let mut guard = DialGuard::new(rules(only(EUROPE), DialLimits { per_number_hour: 1, ..MANY }));
     assert_eq!(word(ask(&mut guard, 1, "+4917112345678", after(7200))), "allowed");
     assert_eq!(word(ask(&mut guard, 2, "+4917112345678", after(0))), "limit_per_number_hour");

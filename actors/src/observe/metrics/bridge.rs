@@ -1,4 +1,4 @@
-//! What is counted of conversations on the bridge: agents that were lost, silence, audio that was dropped.
+//! Metrics of conversations on the bridge: lost agents, silence, dropped audio.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -26,7 +26,7 @@ struct TowardsLabel {
 
 type Seconds = Counter<f64, AtomicU64>;
 
-/// See the file.
+/// Metrics of conversations on the bridge.
 #[derive(Default)]
 pub(crate) struct BridgeMetrics {
     lost: Family<LossLabel, Counter>,
@@ -38,7 +38,7 @@ impl BridgeMetrics {
     pub(crate) fn register(&self, all: &mut Registry) {
         all.register_with_unit(
             "lost",
-            "Agents that had come and did not stay",
+            "Agents lost during a conversation",
             Unit::Other("agents".to_owned()),
             self.lost.clone(),
         );
@@ -50,13 +50,13 @@ impl BridgeMetrics {
         );
         all.register_with_unit(
             "dropped_audio",
-            "Audio of conversations on the bridge that was too old or too much",
+            "Audio of conversations on the bridge dropped because it was too old or too much",
             Unit::Seconds,
             self.dropped.clone(),
         );
     }
 
-    /// Figures of audio are sums over the call: what is new in them counts.
+    /// Audio figures are sums over the call: only their increase counts.
     pub(crate) fn observe(&self, before: Option<&Call>, event: &Event, after: &Call) {
         if let (Event::AgentLost { why, .. }, true) = (event, before.is_some_and(|before| before != after)) {
             self.lost.get_or_create(&LossLabel { why: why.name() }).inc();

@@ -1,4 +1,4 @@
-//! How far budgets are used, how often that went over a mark, and what was refused for them.
+//! Metrics of budgets: use, crossed thresholds, refusals.
 
 use std::sync::atomic::AtomicU64;
 
@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::limits::budgets::{BudgetNews, BudgetUse};
+use crate::limits::budgets::{BudgetChanges, BudgetUse};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BudgetLabel {
@@ -21,7 +21,7 @@ struct MarkLabels {
     percent: u8,
 }
 
-/// See the file. Without budgets there is nothing to be seen.
+/// Metrics of budgets. Without budgets they are absent.
 #[derive(Default)]
 pub(crate) struct BudgetMetrics {
     used: Family<BudgetLabel, Gauge<f64, AtomicU64>>,
@@ -34,19 +34,19 @@ impl BudgetMetrics {
         let of = |unit: &str| Unit::Other(unit.to_owned());
         all.register_with_unit(
             "budget_used",
-            "How much of a budget of the installation is used, 1 is all",
+            "Used share of a budget of the installation, 1 is all of it",
             of("ratio"),
             self.used.clone(),
         );
         all.register_with_unit(
             "budget_crossed",
-            "How often 50, 80 and 100 % of a budget were reached",
+            "How often the use of a budget reached 50, 80 and 100 %",
             of("marks"),
             self.crossed.clone(),
         );
         all.register_with_unit(
             "budget_refused",
-            "Calls and clones that a budget refused",
+            "Calls and clones refused by a budget",
             of("uses"),
             self.refused.clone(),
         );
@@ -58,18 +58,18 @@ impl BudgetMetrics {
         }
     }
 
-    pub(crate) fn tell(&self, news: &BudgetNews) {
-        for crossed in &news.crossed {
+    pub(crate) fn count(&self, changes: &BudgetChanges) {
+        for crossed in &changes.crossed {
             let labels = MarkLabels { budget: crossed.budget.name(), percent: crossed.percent };
             self.crossed.get_or_create(&labels).inc();
         }
-        for (budget, times) in &news.refused {
+        for (budget, times) in &changes.refused {
             self.refused.get_or_create(&BudgetLabel { budget: budget.name() }).inc_by(*times);
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a share, to be looked at")]
+#[expect(clippy::cast_precision_loss, reason = "a share for display")]
 fn share(it: &BudgetUse) -> f64 {
     it.used as f64 / it.limit.max(1) as f64
 }

@@ -1,4 +1,4 @@
-//! How much is kept, and for how long the room for it will last if things go on as they do.
+//! Metrics of stored data: size, and the days left until the limit at the present growth.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -8,22 +8,22 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-/// Growth over less than that says nothing of a day.
+/// Shortest observation that allows an estimate in days.
 const DATABASE_SEEN_SECONDS: f64 = 3600.0;
 const DAY_SECONDS: f64 = 24.0 * 3600.0;
 
-/// Absent while it is not known.
+/// Days left; absent while unknown.
 type Days = Family<[(&'static str, &'static str); 0], Gauge<f64, AtomicU64>>;
 
-/// See the file.
+/// Metrics of stored data.
 #[derive(Default)]
 pub(crate) struct Growth {
     database: Gauge,
     database_left: Days,
     spool_left: Days,
-    /// The first look at the database.
+    /// Size and time of the first measurement.
     first: Mutex<Option<(i64, At)>>,
-    /// Since when something waits in the spool.
+    /// Since when events wait in the spool.
     spooling: Mutex<Option<At>>,
 }
 
@@ -33,19 +33,19 @@ impl Growth {
         all.register_with_unit("database", "Size of the database", Unit::Bytes, self.database.clone());
         all.register_with_unit(
             "database_left",
-            "Until DATABASE_MAX_GB is reached, growing as since the start; absent while that is not known",
+            "Days until DATABASE_MAX_GB is reached at the growth since the start; absent while unknown",
             days(),
             self.database_left.clone(),
         );
         all.register_with_unit(
             "spool_left",
-            "Until the spool is full, growing as since it began to; absent while nothing waits in it",
+            "Days until the spool is full at its present growth; absent while it is empty",
             days(),
             self.spool_left.clone(),
         );
     }
 
-    /// A look at the database's size.
+    /// Records the size of the database.
     pub(crate) fn database(&self, bytes: i64, max: Option<u64>, now: At) {
         self.database.set(bytes);
         let (first, since) =
@@ -56,7 +56,7 @@ impl Growth {
         show(&self.database_left, left);
     }
 
-    /// A look at the spool.
+    /// Records the size of the spool.
     pub(crate) fn spool(&self, bytes: u64, max: Option<u64>, now: At) {
         let mut spooling = self.spooling.lock().unwrap_or_else(PoisonError::into_inner);
         if bytes == 0 {
@@ -69,7 +69,7 @@ impl Growth {
     }
 }
 
-/// Days until `max` bytes are reached.
+/// Days until `max` bytes are reached; none without growth.
 fn left(max: u64, bytes: f64, per_second: f64) -> Option<f64> {
     let max = real(i64::try_from(max).unwrap_or(i64::MAX));
     (per_second > 0.0).then(|| ((max - bytes) / per_second / DAY_SECONDS).max(0.0))
@@ -86,7 +86,7 @@ fn show(days: &Days, left: Option<f64>) {
     }
 }
 
-/// Bytes as a number that can be divided: beyond some petabytes to the nearest kilobyte.
+/// Bytes as a float: above some petabytes rounded to a kilobyte.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn real(bytes: i64) -> f64 {
     bytes as f64

@@ -1,5 +1,5 @@
-//! What is counted when, and that every figure says what it is.
-#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+//! Tests of metrics: what each event counts, and that every metric has a unit and a help text.
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ fn a_call_is_counted_from_offer_to_end() {
 }
 
 #[test]
-fn silence_and_dropped_audio_are_sums_of_which_only_what_is_new_counts() {
+fn only_the_increase_of_silence_and_dropped_audio_counts() {
     let metrics = Metrics::new();
     let heard = |seconds: u64| AudioHeard {
         agents_turn: Silence { longest: Duration::from_secs(1), total: Duration::from_secs(seconds) },
@@ -146,7 +146,7 @@ fn an_event_that_changes_nothing_is_not_counted() {
 }
 
 #[test]
-fn gauges_and_webhooks_are_told() {
+fn gauges_and_webhooks_are_exported() {
     let metrics = Metrics::new();
     metrics.webhook(Webhook::ThreeCx, "duplicate", Duration::from_millis(2));
     let page = metrics.encode(&health()).unwrap();
@@ -154,15 +154,15 @@ fn gauges_and_webhooks_are_told() {
     has(&page, "precall_queued_events 3");
     has(&page, "precall_spooled_bytes 4096");
     has(&page, "precall_reachable_services{service=\"database\"} 1");
-    assert!(!page.contains("service=\"elevenlabs\""), "not known before the first exchange");
+    assert!(!page.contains("service=\"elevenlabs\""), "unknown before the first exchange");
     has(&page, "precall_answered_webhooks_total{webhook=\"3cx\",outcome=\"duplicate\"} 1");
     assert!(page.ends_with("# EOF\n"));
 }
 
 #[test]
-fn every_metric_has_a_unit_and_a_sentence() {
+fn every_metric_has_a_unit_and_a_help_text() {
     let metrics = Metrics::new();
-    // A family shows nothing until one of its members was counted.
+    // A family is empty until one of its members is counted.
     play(
         &metrics,
         &[

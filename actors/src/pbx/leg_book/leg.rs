@@ -1,4 +1,4 @@
-//! One leg, and which changes of it can be believed.
+//! State of one leg, and which of its changes are credible.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -7,11 +7,11 @@ use precall_providers::threecx::participant::{Participant, ParticipantStatus};
 
 #[derive(Debug, Default)]
 pub(crate) struct Leg {
-    /// As it was told; none before the first sight.
+    /// As last reported; none before the first report.
     pub known: Option<Participant>,
-    /// The connection that confirmed it last.
+    /// Number of the connection that last confirmed it.
     pub connection: u64,
-    /// When it was last heard of.
+    /// Number of the input that last updated it.
     pub tick: u64,
     pub fetch: Fetch,
     pub keys: String,
@@ -24,12 +24,12 @@ pub(crate) enum Fetch {
     Running {
         generation: u64,
         at: At,
-        /// An event came meanwhile.
+        /// When an event came during the request: the request is repeated.
         again: Option<At>,
     },
 }
 
-/// A leg never goes back from being answered; a word that is not known says nothing.
+/// An answered leg never becomes unanswered; an unknown status changes nothing.
 pub(crate) fn rank(status: &ParticipantStatus) -> u8 {
     match status {
         ParticipantStatus::Dialing | ParticipantStatus::Ringing | ParticipantStatus::Other(_) => 0,
@@ -37,9 +37,9 @@ pub(crate) fn rank(status: &ParticipantStatus) -> u8 {
     }
 }
 
-/// Whether the same number stands for another leg after a gap in what we heard. Nobody can tell a transfer during the gap from
-/// a restart of the PBX; taken for a new call, the worst is a second greeting, taken for the old one, somebody hears another
-/// caller's conversation.
+/// Whether the same id is another leg after a gap in the events. A transfer during the gap and a restart of the PBX
+/// look alike. If a transfer is taken for a new call, the caller may get a second greeting. If a new call is taken
+/// for the old one, a caller hears the conversation of another caller.
 pub(crate) fn is_another_leg(known: &Participant, seen: &Participant) -> bool {
     rank(&seen.status) < rank(&known.status)
         || seen.call_id != known.call_id

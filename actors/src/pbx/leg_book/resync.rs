@@ -1,4 +1,4 @@
-//! What is known against the PBX's own list.
+//! Compares the known legs with the PBX's list.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -16,14 +16,15 @@ use super::{LegBook, LegOutput};
 pub(crate) struct Comparison {
     pub list: u64,
     pub tick: u64,
-    /// On a new connection nothing that is known can be relied on, so events wait for the list; later, a list that takes its
-    /// time must not keep a caller waiting, so they do not, and what they touch is not compared.
+    /// Events that wait for the list: only on a new connection, where the known legs are not reliable. Later a slow
+    /// list
+    /// must not delay a caller: events are handled at once, and the legs that they change are not compared.
     pub held: Option<Vec<(LegChange, At)>>,
     pub overflowed: bool,
 }
 
 impl LegBook {
-    pub(crate) fn list_came(
+    pub(crate) fn list_received(
         &mut self,
         list: u64,
         legs: Option<Vec<Participant>>,
@@ -45,25 +46,25 @@ impl LegBook {
         }
     }
 
-    fn compare(&mut self, listed: Vec<Participant>, asked: u64, now: At, outputs: &mut Vec<LegOutput>) {
+    fn compare(&mut self, listed: Vec<Participant>, requested: u64, now: At, outputs: &mut Vec<LegOutput>) {
         let mut present = HashSet::new();
         for seen in listed {
             let participant = seen.leg.participant;
             if !self.is_own(&seen.leg.dn) || !present.insert(participant) {
                 continue;
             }
-            let is_newer = self.legs.get(&participant).is_some_and(|leg| leg.tick > asked);
-            if is_newer || self.tombstones.holds(participant, now) || !self.make_room(participant) {
+            let is_newer = self.legs.get(&participant).is_some_and(|leg| leg.tick > requested);
+            if is_newer || self.tombstones.holds(participant, now) || !self.try_follow(participant) {
                 continue;
             }
-            self.learn(participant, seen, now, outputs);
+            self.update_leg(participant, seen, now, outputs);
         }
         let is_missing = |(id, leg): &(&ParticipantId, &Leg)| {
-            !present.contains(id) && leg.known.is_some() && leg.tick <= asked
+            !present.contains(id) && leg.known.is_some() && leg.tick <= requested
         };
         let missing: Vec<ParticipantId> = self.legs.iter().filter(is_missing).map(|(id, _)| *id).collect();
         for participant in missing {
-            // After a restart of the PBX its number may be another leg's at any moment.
+            // After a restart the PBX may reuse the id at any moment.
             if self.synced {
                 self.tombstones.add(participant, now);
             }

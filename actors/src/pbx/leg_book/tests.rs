@@ -1,5 +1,5 @@
-//! The book against everything that a PBX was seen to do, and some more.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failed test is a failed test.
+//! Tests of the leg book with everything that a PBX was seen to do, and more.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A failing test may panic.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use precall_providers::threecx::participant::{Participant, ParticipantStatus, Ro
 use proptest::prelude::{Strategy, any, prop};
 use proptest::{prop_assert_eq, prop_oneof, proptest};
 
-use super::{Found, LegBook, LegInput, LegOutput};
+use super::{FetchResult, LegBook, LegInput, LegOutput};
 use crate::pbx::leg_events::PbxLegChange;
 
 const OURS: &str = "900";
@@ -37,20 +37,20 @@ fn leg(id: u64, status: &str, caller: &str) -> Participant {
     }
 }
 
-/// The book and a PBX's clock, in the words of the tests.
-struct Desk {
+/// The book and the clock of a PBX. Outputs are text.
+struct Fixture {
     book: LegBook,
     now: i64,
     lists: u64,
 }
 
-impl Desk {
-    /// Connected, and the PBX had no legs.
+impl Fixture {
+    /// Connected to a PBX without legs.
     fn open() -> Self {
-        let mut desk = Self { book: LegBook::new(Dn::new(OURS), 100), now: 1_000_000, lists: 0 };
-        desk.give(LegInput::Opened);
-        assert_eq!(desk.list(vec![]), ["synced []"]);
-        desk
+        let mut fixture = Self { book: LegBook::new(Dn::new(OURS), 100), now: 1_000_000, lists: 0 };
+        fixture.give(LegInput::Opened);
+        assert_eq!(fixture.list(vec![]), ["synced []"]);
+        fixture
     }
 
     fn give(&mut self, input: LegInput) -> Vec<String> {
@@ -71,39 +71,39 @@ impl Desk {
     }
 
     fn found(&mut self, id: u64, generation: u64, leg: Participant) -> Vec<String> {
-        let (participant, found) = (ParticipantId(id), Found::Is(Box::new(leg)));
+        let (participant, found) = (ParticipantId(id), FetchResult::Present(Box::new(leg)));
         self.give(LegInput::Fetched { participant, generation, found })
     }
 
-    fn not_found(&mut self, id: u64, generation: u64, found: Found) -> Vec<String> {
+    fn not_found(&mut self, id: u64, generation: u64, found: FetchResult) -> Vec<String> {
         self.give(LegInput::Fetched { participant: ParticipantId(id), generation, found })
     }
 
     fn ask_list(&mut self) -> u64 {
         self.lists += 1;
         let list = self.lists;
-        assert!(self.give(LegInput::ListAsked { list }).is_empty());
+        assert!(self.give(LegInput::ListRequested { list }).is_empty());
         list
     }
 
     fn list(&mut self, legs: Vec<Participant>) -> Vec<String> {
         let list = self.ask_list();
-        self.give(LegInput::ListCame { list, legs: Some(legs) })
+        self.give(LegInput::ListReceived { list, legs: Some(legs) })
     }
 
-    /// A leg that is known and connected.
+    /// With one known and connected leg.
     fn with(id: u64) -> Self {
-        let mut desk = Self::open();
-        desk.upsert(id);
-        assert_eq!(desk.found(id, 1, leg(id, "Connected", "0171")), [format!("seen {id} Connected 0171")]);
-        desk
+        let mut fixture = Self::open();
+        fixture.upsert(id);
+        assert_eq!(fixture.found(id, 1, leg(id, "Connected", "0171")), [format!("seen {id} Connected 0171")]);
+        fixture
     }
 }
 
 fn words(output: &LegOutput) -> String {
     match output {
         LegOutput::Fetch { leg, generation } => format!("fetch {} {generation}", leg.participant),
-        LegOutput::Tell { leg, what, .. } => match &**what {
+        LegOutput::Changed { leg, what, .. } => match &**what {
             PbxLegChange::Seen(seen) => {
                 format!("seen {} {} {}", leg.participant, seen.status.word(), seen.party_caller_id)
             }
@@ -120,251 +120,252 @@ fn words(output: &LegOutput) -> String {
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn pitfall_03_a_leg_that_is_not_there_when_asked_for_is_gone() {
-    let mut desk = Desk::with(5);
-    assert_eq!(desk.upsert(5), ["fetch 5 2"]);
-    assert_eq!(desk.not_found(5, 2, Found::Gone), ["gone 5"]);
-    assert_eq!(desk.remove(5), NOTHING);
-    assert_eq!(desk.book.legs(), 0);
-    // One that nobody was told of leaves as quietly, and may still come.
-    assert_eq!(desk.upsert(6), ["fetch 6 3"]);
-    assert_eq!(desk.not_found(6, 3, Found::Gone), NOTHING);
-    assert_eq!(desk.upsert(6), ["fetch 6 4"]);
-    assert_eq!(desk.found(6, 4, leg(6, "Ringing", "0171")), ["seen 6 Ringing 0171"]);
+fn pitfall_03_a_leg_that_is_missing_when_fetched_is_gone() {
+    let mut fixture = Fixture::with(5);
+    assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
+    assert_eq!(fixture.not_found(5, 2, FetchResult::Gone), ["gone 5"]);
+    assert_eq!(fixture.remove(5), NOTHING);
+    assert_eq!(fixture.book.legs(), 0);
+    // A leg that was never reported is removed silently, and may still appear.
+    assert_eq!(fixture.upsert(6), ["fetch 6 3"]);
+    assert_eq!(fixture.not_found(6, 3, FetchResult::Gone), NOTHING);
+    assert_eq!(fixture.upsert(6), ["fetch 6 4"]);
+    assert_eq!(fixture.found(6, 4, leg(6, "Ringing", "0171")), ["seen 6 Ringing 0171"]);
 }
 
 #[test]
-fn pitfall_04_repeated_events_are_one_request_and_late_ones_nothing() {
-    let mut desk = Desk::open();
-    assert_eq!(desk.upsert(5), ["fetch 5 1"]);
+fn pitfall_04_repeated_events_make_one_request_and_late_events_none() {
+    let mut fixture = Fixture::open();
+    assert_eq!(fixture.upsert(5), ["fetch 5 1"]);
     for _ in 0..9 {
-        assert_eq!(desk.upsert(5), NOTHING);
+        assert_eq!(fixture.upsert(5), NOTHING);
     }
-    // Nine events came meanwhile: one more request, and nothing new in it.
-    assert_eq!(desk.found(5, 1, leg(5, "Connected", "0171")), ["seen 5 Connected 0171", "fetch 5 2"]);
-    assert_eq!(desk.found(5, 2, leg(5, "Connected", "0171")), NOTHING);
-    assert_eq!(desk.upsert(5), ["fetch 5 3"]);
-    assert_eq!(desk.remove(5), ["gone 5"]);
-    // The answer and a repeated event come after the end.
-    assert_eq!(desk.found(5, 3, leg(5, "Connected", "0171")), NOTHING);
-    assert_eq!(desk.upsert(5), NOTHING);
+    // Nine events came meanwhile: one more request, without news.
+    assert_eq!(fixture.found(5, 1, leg(5, "Connected", "0171")), ["seen 5 Connected 0171", "fetch 5 2"]);
+    assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0171")), NOTHING);
+    assert_eq!(fixture.upsert(5), ["fetch 5 3"]);
+    assert_eq!(fixture.remove(5), ["gone 5"]);
+    // The answer and a repeated event come after the removal.
+    assert_eq!(fixture.found(5, 3, leg(5, "Connected", "0171")), NOTHING);
+    assert_eq!(fixture.upsert(5), NOTHING);
     let late = LegChange::Upsert { leg: address(OURS, 5), now: Some(Box::new(leg(5, "Connected", "0171"))) };
-    assert_eq!(desk.event(late), NOTHING);
-    assert_eq!(desk.list(vec![leg(5, "Connected", "0171")]), ["synced []"]);
-    desk.now += 60_000_000;
-    assert_eq!(desk.upsert(5), ["fetch 5 4"]);
-    // The end may even come first.
-    assert_eq!(desk.remove(8), NOTHING);
-    assert_eq!(desk.upsert(8), NOTHING);
+    assert_eq!(fixture.event(late), NOTHING);
+    assert_eq!(fixture.list(vec![leg(5, "Connected", "0171")]), ["synced []"]);
+    fixture.now += 60_000_000;
+    assert_eq!(fixture.upsert(5), ["fetch 5 4"]);
+    // The removal may even come first.
+    assert_eq!(fixture.remove(8), NOTHING);
+    assert_eq!(fixture.upsert(8), NOTHING);
 }
 
 #[test]
 fn pitfall_05_answers_out_of_order_never_lower_a_status() {
-    let mut desk = Desk::open();
-    assert_eq!(desk.upsert(5), ["fetch 5 1"]);
-    assert_eq!(desk.found(5, 1, leg(5, "Ringing", "0171")), ["seen 5 Ringing 0171"]);
-    assert_eq!(desk.upsert(5), ["fetch 5 2"]);
-    assert_eq!(desk.upsert(5), NOTHING);
-    assert_eq!(desk.found(5, 2, leg(5, "Connected", "0171")), ["seen 5 Connected 0171", "fetch 5 3"]);
-    assert_eq!(desk.found(5, 3, leg(5, "Ringing", "0171")), NOTHING);
-    // An answer that was asked for earlier than the last one.
-    assert_eq!(desk.found(5, 2, leg(5, "Ringing", "0199")), NOTHING);
-    assert_eq!(desk.upsert(5), ["fetch 5 4"]);
-    assert_eq!(desk.found(5, 4, leg(5, "Held", "0171")), NOTHING);
+    let mut fixture = Fixture::open();
+    assert_eq!(fixture.upsert(5), ["fetch 5 1"]);
+    assert_eq!(fixture.found(5, 1, leg(5, "Ringing", "0171")), ["seen 5 Ringing 0171"]);
+    assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
+    assert_eq!(fixture.upsert(5), NOTHING);
+    assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0171")), ["seen 5 Connected 0171", "fetch 5 3"]);
+    assert_eq!(fixture.found(5, 3, leg(5, "Ringing", "0171")), NOTHING);
+    // An answer to an earlier request.
+    assert_eq!(fixture.found(5, 2, leg(5, "Ringing", "0199")), NOTHING);
+    assert_eq!(fixture.upsert(5), ["fetch 5 4"]);
+    assert_eq!(fixture.found(5, 4, leg(5, "Held", "0171")), NOTHING);
 }
 
 #[test]
-fn the_time_of_news_is_that_of_the_frame_behind_it() {
-    let mut desk = Desk::open();
-    desk.upsert(5);
-    let frame = At(desk.now);
-    desk.now += 3_000_000;
-    let (participant, found) = (ParticipantId(5), Found::Is(Box::new(leg(5, "Ringing", ""))));
-    let told = desk.book.handle(LegInput::Fetched { participant, generation: 1, found }, At(desk.now));
-    assert!(matches!(&told[..], [LegOutput::Tell { at, .. }] if *at == frame), "{told:?}");
+fn a_change_carries_the_time_of_its_frame() {
+    let mut fixture = Fixture::open();
+    fixture.upsert(5);
+    let frame = At(fixture.now);
+    fixture.now += 3_000_000;
+    let (participant, found) = (ParticipantId(5), FetchResult::Present(Box::new(leg(5, "Ringing", ""))));
+    let outputs =
+        fixture.book.handle(LegInput::Fetched { participant, generation: 1, found }, At(fixture.now));
+    assert!(matches!(&outputs[..], [LegOutput::Changed { at, .. }] if *at == frame), "{outputs:?}");
 }
 
 #[test]
-fn pitfall_06_a_new_leg_of_the_same_call_is_told_beside_the_old_one() {
-    let mut desk = Desk::with(5);
-    assert_eq!(desk.upsert(6), ["fetch 6 2"]);
-    assert_eq!(desk.found(6, 2, leg(6, "Connected", "0171")), ["seen 6 Connected 0171"]);
-    assert_eq!(desk.remove(5), ["gone 5"]);
-    assert_eq!(desk.list(vec![leg(6, "Connected", "0171")]), ["synced [6]"]);
+fn pitfall_06_a_new_leg_of_the_same_call_is_reported_beside_the_old_one() {
+    let mut fixture = Fixture::with(5);
+    assert_eq!(fixture.upsert(6), ["fetch 6 2"]);
+    assert_eq!(fixture.found(6, 2, leg(6, "Connected", "0171")), ["seen 6 Connected 0171"]);
+    assert_eq!(fixture.remove(5), ["gone 5"]);
+    assert_eq!(fixture.list(vec![leg(6, "Connected", "0171")]), ["synced [6]"]);
 }
 
 #[test]
-fn pitfall_10_after_a_lost_connection_the_list_decides_and_events_wait_for_it() {
-    let mut desk = Desk::with(5);
-    desk.upsert(6);
-    desk.found(6, 2, leg(6, "Connected", "0172"));
-    assert_eq!(desk.upsert(6), ["fetch 6 3"]);
-    desk.give(LegInput::Opened);
-    let list = desk.ask_list();
+fn pitfall_10_after_a_lost_connection_events_wait_for_the_list() {
+    let mut fixture = Fixture::with(5);
+    fixture.upsert(6);
+    fixture.found(6, 2, leg(6, "Connected", "0172"));
+    assert_eq!(fixture.upsert(6), ["fetch 6 3"]);
+    fixture.give(LegInput::Opened);
+    let list = fixture.ask_list();
     // 5 ended during the gap, 7 began in it, 8 begins now, 6 ends now.
-    assert_eq!(desk.upsert(8), NOTHING);
-    assert_eq!(desk.upsert(7), NOTHING);
-    assert_eq!(desk.remove(6), NOTHING);
-    assert_eq!(desk.found(6, 3, leg(6, "Connected", "0199")), NOTHING, "of the old connection");
+    assert_eq!(fixture.upsert(8), NOTHING);
+    assert_eq!(fixture.upsert(7), NOTHING);
+    assert_eq!(fixture.remove(6), NOTHING);
+    assert_eq!(fixture.found(6, 3, leg(6, "Connected", "0199")), NOTHING, "answer of the old connection");
     let legs = Some(vec![leg(6, "Connected", "0172"), leg(7, "Connected", "0173")]);
     let expected = ["seen 7 Connected 0173", "gone 5", "synced [6, 7]", "fetch 8 4", "fetch 7 5", "gone 6"];
-    assert_eq!(desk.give(LegInput::ListCame { list, legs }), expected);
-    assert_eq!(desk.found(8, 4, leg(8, "Ringing", "0174")), ["seen 8 Ringing 0174"]);
-    assert_eq!(desk.found(7, 5, leg(7, "Connected", "0173")), NOTHING);
+    assert_eq!(fixture.give(LegInput::ListReceived { list, legs }), expected);
+    assert_eq!(fixture.found(8, 4, leg(8, "Ringing", "0174")), ["seen 8 Ringing 0174"]);
+    assert_eq!(fixture.found(7, 5, leg(7, "Connected", "0173")), NOTHING);
 }
 
 #[test]
-fn pitfall_10_a_list_that_cannot_be_had_ends_nobody_and_lets_events_through() {
-    let mut desk = Desk::with(5);
-    desk.give(LegInput::Opened);
-    let list = desk.ask_list();
-    assert_eq!(desk.upsert(6), NOTHING);
-    assert_eq!(desk.give(LegInput::ListCame { list, legs: None }), ["fetch 6 2"]);
-    assert_eq!(desk.upsert(7), ["fetch 7 3"]);
-    assert_eq!(desk.book.legs(), 3);
-    // A list of an older connection is nobody's answer.
-    desk.give(LegInput::Opened);
-    let old = desk.ask_list();
-    desk.give(LegInput::Opened);
-    desk.ask_list();
-    assert_eq!(desk.give(LegInput::ListCame { list: old, legs: Some(vec![]) }), NOTHING);
+fn pitfall_10_a_failed_list_ends_no_leg_and_releases_the_waiting_events() {
+    let mut fixture = Fixture::with(5);
+    fixture.give(LegInput::Opened);
+    let list = fixture.ask_list();
+    assert_eq!(fixture.upsert(6), NOTHING);
+    assert_eq!(fixture.give(LegInput::ListReceived { list, legs: None }), ["fetch 6 2"]);
+    assert_eq!(fixture.upsert(7), ["fetch 7 3"]);
+    assert_eq!(fixture.book.legs(), 3);
+    // A list of an older connection is ignored.
+    fixture.give(LegInput::Opened);
+    let old = fixture.ask_list();
+    fixture.give(LegInput::Opened);
+    fixture.ask_list();
+    assert_eq!(fixture.give(LegInput::ListReceived { list: old, legs: Some(vec![]) }), NOTHING);
 }
 
 #[test]
-fn pitfall_10_a_reconcile_heals_what_was_missed_and_keeps_nobody_waiting() {
-    let mut desk = Desk::with(5);
-    let list = desk.ask_list();
-    // These happen while the list is on its way: they are newer than it.
-    assert_eq!(desk.upsert(6), ["fetch 6 2"]);
-    assert_eq!(desk.found(6, 2, leg(6, "Connected", "0172")), ["seen 6 Connected 0172"]);
-    assert_eq!(desk.remove(5), ["gone 5"]);
-    assert_eq!(desk.upsert(8), ["fetch 8 3"]);
+fn pitfall_10_a_reconcile_repairs_missed_events_and_delays_no_event() {
+    let mut fixture = Fixture::with(5);
+    let list = fixture.ask_list();
+    // These events come while the list is on its way: they are newer than the list.
+    assert_eq!(fixture.upsert(6), ["fetch 6 2"]);
+    assert_eq!(fixture.found(6, 2, leg(6, "Connected", "0172")), ["seen 6 Connected 0172"]);
+    assert_eq!(fixture.remove(5), ["gone 5"]);
+    assert_eq!(fixture.upsert(8), ["fetch 8 3"]);
     let legs = Some(vec![leg(5, "Connected", "0171"), leg(7, "Ringing", "0173")]);
-    assert_eq!(desk.give(LegInput::ListCame { list, legs }), ["seen 7 Ringing 0173", "synced [6, 7]"]);
-    assert_eq!(desk.found(8, 3, leg(8, "Ringing", "0174")), ["seen 8 Ringing 0174"]);
+    assert_eq!(fixture.give(LegInput::ListReceived { list, legs }), ["seen 7 Ringing 0173", "synced [6, 7]"]);
+    assert_eq!(fixture.found(8, 3, leg(8, "Ringing", "0174")), ["seen 8 Ringing 0174"]);
     assert_eq!(
-        desk.list(vec![leg(7, "Connected", "0173")]),
+        fixture.list(vec![leg(7, "Connected", "0173")]),
         ["seen 7 Connected 0173", "gone 6", "gone 8", "synced [7]"]
     );
 }
 
 #[test]
-fn pitfall_11_after_a_restart_of_the_pbx_the_same_number_is_another_leg() {
-    // The list shows nothing, and the number comes again at once: no tombstone keeps it out.
-    let mut desk = Desk::with(1);
-    desk.give(LegInput::Opened);
-    assert_eq!(desk.list(vec![]), ["gone 1", "synced []"]);
-    assert_eq!(desk.upsert(1), ["fetch 1 2"]);
-    assert_eq!(desk.found(1, 2, leg(1, "Connected", "0171")), ["seen 1 Connected 0171"]);
-    // The number is somebody else's already when the list comes.
+fn pitfall_11_after_a_restart_of_the_pbx_the_same_id_is_another_leg() {
+    // The list is empty and the id comes again at once: no tombstone blocks it.
+    let mut fixture = Fixture::with(1);
+    fixture.give(LegInput::Opened);
+    assert_eq!(fixture.list(vec![]), ["gone 1", "synced []"]);
+    assert_eq!(fixture.upsert(1), ["fetch 1 2"]);
+    assert_eq!(fixture.found(1, 2, leg(1, "Connected", "0171")), ["seen 1 Connected 0171"]);
+    // The id belongs to another leg when the list comes.
     let other_caller = leg(1, "Connected", "0199");
     let other_call = Participant { call_id: Some(1), ..leg(1, "Connected", "0171") };
     for other in [other_caller, other_call, leg(1, "Ringing", "0171")] {
-        let mut desk = Desk::with(1);
-        desk.give(LegInput::Opened);
-        let said = desk.list(vec![other]);
+        let mut fixture = Fixture::with(1);
+        fixture.give(LegInput::Opened);
+        let said = fixture.list(vec![other]);
         assert!(said[0] == "gone 1" && said[1].starts_with("seen 1 ") && said[2] == "synced [1]", "{said:?}");
     }
-    // A removed leg's number, too.
-    let mut desk = Desk::with(1);
-    desk.remove(1);
-    desk.give(LegInput::Opened);
-    assert_eq!(desk.list(vec![leg(1, "Connected", "0199")]), ["seen 1 Connected 0199", "synced [1]"]);
+    // The id of a removed leg, too.
+    let mut fixture = Fixture::with(1);
+    fixture.remove(1);
+    fixture.give(LegInput::Opened);
+    assert_eq!(fixture.list(vec![leg(1, "Connected", "0199")]), ["seen 1 Connected 0199", "synced [1]"]);
 }
 
 #[test]
-fn pitfall_13_legs_of_other_dns_are_never_kept_and_never_told() {
-    let mut desk = Desk::open();
+fn pitfall_13_legs_of_other_dns_are_never_stored_or_reported() {
+    let mut fixture = Fixture::open();
     for change in [
         LegChange::Upsert { leg: address("150", 5), now: None },
         LegChange::Upsert { leg: address("150", 5), now: Some(Box::new(leg(5, "Ringing", "0171"))) },
         LegChange::Keys { leg: address("150", 5), keys: "1".to_owned() },
         LegChange::Remove { leg: address("150", 5) },
     ] {
-        assert_eq!(desk.event(change), NOTHING);
+        assert_eq!(fixture.event(change), NOTHING);
     }
     let theirs = Participant { leg: address("150", 5), ..leg(5, "Ringing", "0171") };
-    assert_eq!(desk.list(vec![theirs, leg(6, "Ringing", "0172")]), ["seen 6 Ringing 0172", "synced [6]"]);
-    assert_eq!((desk.book.legs(), format!("{:?}", desk.book).contains("150")), (1, false));
-    // A removed stranger of the same number keeps nobody out.
-    assert_eq!(desk.upsert(5), ["fetch 5 1"]);
+    assert_eq!(fixture.list(vec![theirs, leg(6, "Ringing", "0172")]), ["seen 6 Ringing 0172", "synced [6]"]);
+    assert_eq!((fixture.book.legs(), format!("{:?}", fixture.book).contains("150")), (1, false));
+    // The removal of a foreign leg with the same id blocks no own leg.
+    assert_eq!(fixture.upsert(5), ["fetch 5 1"]);
 }
 
 #[test]
-fn pitfall_17_keys_are_told_as_they_come_and_never_before_their_leg() {
+fn pitfall_17_keys_are_reported_in_order_and_never_before_their_leg() {
     let keys = |keys: &str| LegChange::Keys { leg: address(OURS, 5), keys: keys.to_owned() };
-    let mut desk = Desk::with(5);
-    assert_eq!(desk.event(keys("1")), ["keys 5 1"]);
-    assert_eq!(desk.event(keys("1")), ["keys 5 1"], "pressed twice is twice");
-    assert_eq!(desk.event(keys("12*#")), ["keys 5 12*#"]);
-    desk.remove(5);
-    assert_eq!(desk.event(keys("1")), NOTHING);
-    let mut desk = Desk::open();
-    assert_eq!(desk.event(keys("1")), ["fetch 5 1"]);
-    assert_eq!(desk.event(keys("2")), NOTHING);
-    assert_eq!(desk.found(5, 1, leg(5, "Connected", "0171")), ["seen 5 Connected 0171", "keys 5 12"]);
+    let mut fixture = Fixture::with(5);
+    assert_eq!(fixture.event(keys("1")), ["keys 5 1"]);
+    assert_eq!(fixture.event(keys("1")), ["keys 5 1"], "two presses are two keys");
+    assert_eq!(fixture.event(keys("12*#")), ["keys 5 12*#"]);
+    fixture.remove(5);
+    assert_eq!(fixture.event(keys("1")), NOTHING);
+    let mut fixture = Fixture::open();
+    assert_eq!(fixture.event(keys("1")), ["fetch 5 1"]);
+    assert_eq!(fixture.event(keys("2")), NOTHING);
+    assert_eq!(fixture.found(5, 1, leg(5, "Connected", "0171")), ["seen 5 Connected 0171", "keys 5 12"]);
 }
 
 #[test]
-fn pitfall_25_another_party_on_the_same_leg_is_told_and_the_leg_stays() {
-    let mut desk = Desk::with(5);
-    assert_eq!(desk.upsert(5), ["fetch 5 2"]);
-    assert_eq!(desk.found(5, 2, leg(5, "Connected", "0199")), ["seen 5 Connected 0199"]);
-    assert_eq!(desk.upsert(5), ["fetch 5 3"]);
+fn pitfall_25_a_new_party_on_the_same_leg_is_reported_and_the_leg_stays() {
+    let mut fixture = Fixture::with(5);
+    assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
+    assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0199")), ["seen 5 Connected 0199"]);
+    assert_eq!(fixture.upsert(5), ["fetch 5 3"]);
     let moved = Participant { call_id: Some(8), ..leg(5, "Connected", "0199") };
-    assert_eq!(desk.found(5, 3, moved), ["seen 5 Connected 0199"]);
+    assert_eq!(fixture.found(5, 3, moved), ["seen 5 Connected 0199"]);
 }
 
 #[test]
-fn a_gap_in_the_sequence_is_a_hint() {
-    let mut desk = Desk::open();
-    let mut number = |sequence| desk.give(LegInput::Event(PbxEvent { sequence, change: None }));
+fn a_gap_in_the_sequence_requests_a_resync() {
+    let mut fixture = Fixture::open();
+    let mut number = |sequence| fixture.give(LegInput::Event(PbxEvent { sequence, change: None }));
     assert_eq!(number(Some(15)), NOTHING);
     assert_eq!(number(Some(16)), NOTHING);
     assert_eq!(number(None), NOTHING);
     assert_eq!(number(Some(18)), ["resync"]);
-    assert_eq!(number(Some(1)), NOTHING, "counted anew");
+    assert_eq!(number(Some(1)), NOTHING, "the count restarted");
     assert_eq!(number(Some(u64::MAX)), ["resync"]);
-    desk.give(LegInput::Opened);
-    assert_eq!(desk.give(LegInput::Event(PbxEvent { sequence: Some(3), change: None })), NOTHING);
+    fixture.give(LegInput::Opened);
+    assert_eq!(fixture.give(LegInput::Event(PbxEvent { sequence: Some(3), change: None })), NOTHING);
 }
 
 #[test]
-fn no_answer_about_a_leg_is_no_news_of_it() {
-    let mut desk = Desk::with(5);
-    assert_eq!(desk.upsert(5), ["fetch 5 2"]);
-    assert_eq!(desk.not_found(5, 2, Found::Unknown), ["resync"]);
-    assert_eq!(desk.upsert(6), ["fetch 6 3"]);
-    assert_eq!(desk.upsert(6), NOTHING);
-    assert_eq!(desk.not_found(6, 3, Found::Unknown), ["resync", "fetch 6 4"]);
-    assert_eq!(desk.not_found(6, 4, Found::Unknown), ["resync"]);
-    assert_eq!(desk.list(vec![leg(5, "Connected", "0171")]), ["synced [5]"]);
+fn a_failed_fetch_changes_no_leg() {
+    let mut fixture = Fixture::with(5);
+    assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
+    assert_eq!(fixture.not_found(5, 2, FetchResult::Unknown), ["resync"]);
+    assert_eq!(fixture.upsert(6), ["fetch 6 3"]);
+    assert_eq!(fixture.upsert(6), NOTHING);
+    assert_eq!(fixture.not_found(6, 3, FetchResult::Unknown), ["resync", "fetch 6 4"]);
+    assert_eq!(fixture.not_found(6, 4, FetchResult::Unknown), ["resync"]);
+    assert_eq!(fixture.list(vec![leg(5, "Connected", "0171")]), ["synced [5]"]);
 }
 
 #[test]
 fn attached_data_needs_no_request() {
-    let mut desk = Desk::open();
-    assert_eq!(desk.upsert(5), ["fetch 5 1"]);
+    let mut fixture = Fixture::open();
+    assert_eq!(fixture.upsert(5), ["fetch 5 1"]);
     let now = Some(Box::new(leg(5, "Connected", "0171")));
     let change = LegChange::Upsert { leg: address(OURS, 5), now };
-    assert_eq!(desk.event(change), ["seen 5 Connected 0171"]);
-    assert_eq!(desk.found(5, 1, leg(5, "Ringing", "0199")), NOTHING, "asked for earlier");
-    assert_eq!(desk.upsert(5), ["fetch 5 2"]);
-    assert_eq!(desk.found(5, 1, leg(5, "Connected", "0199")), NOTHING, "overtaken");
-    assert_eq!(desk.found(5, 2, leg(5, "Connected", "0172")), ["seen 5 Connected 0172"]);
+    assert_eq!(fixture.event(change), ["seen 5 Connected 0171"]);
+    assert_eq!(fixture.found(5, 1, leg(5, "Ringing", "0199")), NOTHING, "an earlier request");
+    assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
+    assert_eq!(fixture.found(5, 1, leg(5, "Connected", "0199")), NOTHING, "overtaken");
+    assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0172")), ["seen 5 Connected 0172"]);
 }
 
 #[test]
-fn beyond_the_bound_new_legs_are_counted_and_ignored() {
-    let mut desk = Desk::open();
+fn above_the_limit_new_legs_are_counted_and_ignored() {
+    let mut fixture = Fixture::open();
     for id in 0..100 {
-        assert_eq!(desk.upsert(id).len(), 1);
+        assert_eq!(fixture.upsert(id).len(), 1);
     }
-    assert_eq!(desk.upsert(100), NOTHING);
-    assert_eq!(desk.list(vec![leg(100, "Ringing", "")]), ["synced []"]);
-    assert_eq!((desk.book.legs(), desk.book.ignored()), (100, 2));
-    desk.remove(3);
-    assert_eq!(desk.upsert(100), ["fetch 100 101"]);
+    assert_eq!(fixture.upsert(100), NOTHING);
+    assert_eq!(fixture.list(vec![leg(100, "Ringing", "")]), ["synced []"]);
+    assert_eq!((fixture.book.legs(), fixture.book.ignored()), (100, 2));
+    fixture.remove(3);
+    assert_eq!(fixture.upsert(100), ["fetch 100 101"]);
 }
 
 #[derive(Clone, Debug)]
@@ -376,7 +377,7 @@ enum Step {
     Opened,
     List(Vec<u64>),
     AskList,
-    ListCame(Vec<u64>),
+    ListReceived(Vec<u64>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -389,46 +390,47 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::strategy::Just(Step::Opened),
         ids().prop_map(Step::List),
         proptest::strategy::Just(Step::AskList),
-        ids().prop_map(Step::ListCame),
+        ids().prop_map(Step::ListReceived),
     ]
 }
 
 proptest! {
-    /// Whatever comes in whatever order: a leg is seen before it is gone, is gone once, never falls back, has one request at
-    /// a time, and a list that is compared in peace is the truth.
+    /// For inputs in any order: a leg is reported before it is gone, is gone once, never falls back, has one request
+    /// at
+    /// a time, and after a comparison without other inputs the known legs equal the list.
     #[test]
-    fn no_order_of_events_tells_a_story_that_makes_no_sense(steps in prop::collection::vec(step(), 0..60)) {
-        let mut desk = Desk::open();
-        let mut told: BTreeMap<u64, ParticipantStatus> = BTreeMap::new();
+    fn reports_are_consistent_for_every_order_of_inputs(steps in prop::collection::vec(step(), 0..60)) {
+        let mut fixture = Fixture::open();
+        let mut reported: BTreeMap<u64, ParticipantStatus> = BTreeMap::new();
         let mut asked: BTreeMap<u64, u64> = BTreeMap::new();
         let status = |up: bool| if up { "Connected" } else { "Ringing" };
         let mut list = 0;
         for step in steps {
-            desk.now += 20_000_000;
+            fixture.now += 20_000_000;
             let is_opened = matches!(step, Step::Opened);
             let input = match step {
                 Step::Upsert(id) => event(LegChange::Upsert { leg: address(OURS, id), now: None }),
                 Step::Remove(id) => event(LegChange::Remove { leg: address(OURS, id) }),
                 Step::Found(id, up) => {
                     let Some(generation) = asked.remove(&id) else { continue };
-                    let found = Found::Is(Box::new(leg(id, status(up), "")));
+                    let found = FetchResult::Present(Box::new(leg(id, status(up), "")));
                     LegInput::Fetched { participant: ParticipantId(id), generation, found }
                 }
                 Step::Gone(id) => {
                     let Some(generation) = asked.remove(&id) else { continue };
-                    LegInput::Fetched { participant: ParticipantId(id), generation, found: Found::Gone }
+                    LegInput::Fetched { participant: ParticipantId(id), generation, found: FetchResult::Gone }
                 }
                 Step::Opened => LegInput::Opened,
                 Step::List(_) | Step::AskList => {
                     list += 1;
-                    LegInput::ListAsked { list: list + 1000 }
+                    LegInput::ListRequested { list: list + 1000 }
                 }
-                Step::ListCame(ref ids) => LegInput::ListCame { list: list + 1000, legs: Some(some(ids)) },
+                Step::ListReceived(ref ids) => LegInput::ListReceived { list: list + 1000, legs: Some(some(ids)) },
             };
-            let mut outputs = desk.book.handle(input, At(desk.now));
+            let mut outputs = fixture.book.handle(input, At(fixture.now));
             if let Step::List(ids) = step {
-                outputs.extend(desk.book.handle(
-                    LegInput::ListCame { list: list + 1000, legs: Some(some(&ids)) }, At(desk.now)));
+                outputs.extend(fixture.book.handle(
+                    LegInput::ListReceived { list: list + 1000, legs: Some(some(&ids)) }, At(fixture.now)));
             }
             if is_opened {
                 asked.clear();
@@ -436,30 +438,30 @@ proptest! {
             for output in outputs {
                 match output {
                     LegOutput::Fetch { leg, generation } => {
-                        // An answer that a Remove overtook is still on its way, and is of an older generation.
+                        // The answer to an earlier request for a removed leg has an older generation.
                         asked.insert(leg.participant.0, generation);
                     }
-                    LegOutput::Tell { leg, what, .. } => match *what {
+                    LegOutput::Changed { leg, what, .. } => match *what {
                         PbxLegChange::Seen(seen) => {
-                            let before = told.insert(leg.participant.0, seen.status.clone());
+                            let before = reported.insert(leg.participant.0, seen.status.clone());
                             let fell = before == Some(ParticipantStatus::Connected) && !seen.is_connected();
                             prop_assert_eq!(fell, false);
                         }
-                        PbxLegChange::Gone => prop_assert_eq!(told.remove(&leg.participant.0).is_some(), true),
+                        PbxLegChange::Gone => prop_assert_eq!(reported.remove(&leg.participant.0).is_some(), true),
                         PbxLegChange::Keys(_) => {}
                     },
                     LegOutput::Synced(legs) => {
                         let known: Vec<u64> = legs.iter().map(|leg| leg.participant.0).collect();
-                        prop_assert_eq!(known, told.keys().copied().collect::<Vec<_>>());
+                        prop_assert_eq!(known, reported.keys().copied().collect::<Vec<_>>());
                     }
                     LegOutput::Resync => {}
                 }
             }
         }
-        // In the end the connection is new and the list comes: everything that is there is told, all else is gone.
-        desk.give(LegInput::Opened);
-        desk.list(vec![leg(2, "Connected", "")]);
-        prop_assert_eq!(desk.book.legs(), 1);
+        // Finally a new connection and its list: every leg in it is known, all others are gone.
+        fixture.give(LegInput::Opened);
+        fixture.list(vec![leg(2, "Connected", "")]);
+        prop_assert_eq!(fixture.book.legs(), 1);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Legs that are gone, remembered for as long as late events may name them.
+//! Removed legs, remembered while late events may name them.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -8,15 +8,15 @@ use std::time::Duration;
 use precall_call::At;
 use precall_providers::threecx::address::ParticipantId;
 
-/// Repeated events come every 750 ms (3CX facts, section 0); nothing is late by a minute.
+/// The PBX repeats events every 750 ms (3CX facts, section 0); no event is a minute late.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(60);
-/// Beyond it the oldest are forgotten early.
+/// Most tombstones; beyond it the oldest is forgotten early.
 const TOMBSTONES_MAX: usize = 20_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Tombstones {
     when: HashMap<ParticipantId, At>,
-    /// Oldest first; an id that was added again stands here twice.
+    /// Oldest first. An id that was added again is in it twice.
     order: VecDeque<(ParticipantId, At)>,
 }
 

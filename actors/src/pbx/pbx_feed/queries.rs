@@ -1,4 +1,4 @@
-//! What the feed asks the PBX for: one leg, or all of them.
+//! Requests of the feed to the PBX: one leg, or all legs.
 
 use std::time::Duration;
 
@@ -9,36 +9,36 @@ use precall_providers::threecx::participant::Participant;
 use precall_providers::threecx::settings::Settings;
 
 use super::trouble;
-use crate::pbx::leg_book::Found;
+use crate::pbx::leg_book::FetchResult;
 
-/// Waits between the tries to ask for one leg: a leg that just rang is not left to the next event.
+/// Waits before a leg is requested again: a leg that just rang must not wait for the next event.
 const FETCH_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
-pub(crate) async fn fetch(client: &ThreeCx, leg: &LegAddress) -> Found {
+pub(crate) async fn fetch(client: &ThreeCx, leg: &LegAddress) -> FetchResult {
     let mut waits = FETCH_AGAIN_AFTER.into_iter();
     loop {
         match client.participant(leg).await {
-            Ok(participant) => return Found::Is(Box::new(participant)),
-            Err(error) if error.means_gone() => return Found::Gone,
+            Ok(participant) => return FetchResult::Present(Box::new(participant)),
+            Err(error) if error.means_gone() => return FetchResult::Gone,
             Err(_) => match waits.next() {
                 Some(wait) => tokio::time::sleep(wait).await,
-                None => return Found::Unknown,
+                None => return FetchResult::Unknown,
             },
         }
     }
 }
 
-/// Why there is no list.
+/// Why a list request failed.
 pub(crate) enum ListError {
     Request(ThreeCxError),
-    /// The list is there, and our DN is not in it: that is no proof that its calls are over.
+    /// The list lacks our DN. That does not prove that its calls are over.
     NotListed,
 }
 
 impl ListError {
-    pub(crate) fn words(&self, settings: &Settings) -> Option<String> {
+    pub(crate) fn describe(&self, settings: &Settings) -> Option<String> {
         match self {
-            Self::Request(error) => trouble::words(error, settings),
+            Self::Request(error) => trouble::describe(error, settings),
             Self::NotListed => Some(format!(
                 "3CX does not list DN {}: THREECX_CLIENT_ID must be the DN of the API client's own route point",
                 settings.own_dn()

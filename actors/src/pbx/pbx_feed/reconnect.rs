@@ -1,4 +1,4 @@
-//! One socket after another, for ever: whatever ends one, the next is opened, later each time and never in step with others.
+//! Opens a new socket whenever one ends, after a growing wait with jitter.
 
 use std::pin::pin;
 
@@ -9,28 +9,28 @@ use precall_providers::threecx::client::ThreeCx;
 use precall_providers::threecx::socket::SocketEvent;
 use tokio::sync::watch;
 
-use super::{FeedPace, SocketSaying};
+use super::{FeedPace, SocketChange};
 
-/// Never returns. `fresh` says which token is in use: a socket of an older one may be deaf without knowing it.
+/// Never returns. `fresh` is the generation of the token in use: a socket with an older token may get no events.
 pub(crate) async fn run_sockets(
     client: &ThreeCx,
     pace: &FeedPace,
     mut fresh: watch::Receiver<u64>,
-    tell: impl Fn(SocketSaying),
+    report: impl Fn(SocketChange),
 ) {
     let mut backoff = Backoff::new(pace.reconnect.0, pace.reconnect.1);
     loop {
         match client.open_socket(pace.socket).await {
             Ok(open) => {
-                tell(SocketSaying::Opened);
+                report(SocketChange::Opened);
                 let opened_at = clock::now();
                 let mut news = pin!(open.events);
                 let replaced = loop {
                     tokio::select! {
-                        said = news.next() => match said {
-                            Some(SocketEvent::Event(event)) => tell(SocketSaying::Event(event)),
+                        event = news.next() => match event {
+                            Some(SocketEvent::Event(event)) => report(SocketChange::Event(event)),
                             Some(SocketEvent::Closed(why)) => {
-                                tell(SocketSaying::Closed(why));
+                                report(SocketChange::Closed(why));
                                 break false;
                             }
                             None => break false,
@@ -38,21 +38,21 @@ pub(crate) async fn run_sockets(
                         () = newer(&mut fresh, open.token_generation) => break true,
                     }
                 };
-                if clock::now().since(opened_at) >= pace.good_after {
+                if clock::now().since(opened_at) >= pace.stable_after {
                     backoff.reset();
                 }
                 if replaced {
-                    tell(SocketSaying::Replaced);
+                    report(SocketChange::Replaced);
                     continue;
                 }
             }
-            Err(error) => tell(SocketSaying::NotOpened(error)),
+            Err(error) => report(SocketChange::NotOpened(error)),
         }
         tokio::time::sleep(backoff.wait()).await;
     }
 }
 
-/// Until a newer token is in use; for ever once nobody gets tokens any more.
+/// Waits for a newer token than this; for ever once the token keeper has stopped.
 async fn newer(fresh: &mut watch::Receiver<u64>, than: u64) {
     if fresh.wait_for(|generation| *generation > than).await.is_err() {
         std::future::pending::<()>().await;

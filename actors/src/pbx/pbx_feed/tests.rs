@@ -1,5 +1,5 @@
-//! The feed against a PBX that loses connections, stalls, restarts and refuses.
-#![allow(clippy::unwrap_used, clippy::panic)] // A failed test is a failed test.
+//! Tests of the feed with a PBX that loses connections, stalls, restarts and refuses.
+#![allow(clippy::unwrap_used, clippy::panic)] // A failing test may panic.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use slog::{Drain, KV, Logger, Never, OwnedKVList, Record, Serializer, o};
 use tokio::sync::mpsc;
 
-use super::{Feed, FeedPace, PbxFeed, StopFeed};
+use super::{FeedPace, FeedSettings, PbxFeed, StopFeed};
 use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
 use crate::runtime::restart_in_place::start_in_place;
 
-/// What the feed told, in the words of the tests.
+/// Receives the reports of the feed as text.
 struct Listener(mpsc::UnboundedSender<String>);
 
 impl Actor for Listener {
@@ -48,7 +48,7 @@ impl Handler<Synced> for Listener {
     }
 }
 
-/// Panics while the feed handles it.
+/// Makes the feed panic.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Explode;
@@ -61,7 +61,7 @@ impl Handler<Explode> for PbxFeed {
     }
 }
 
-/// Keeps the lines, values included.
+/// Stores log lines with their values.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<String>>);
 
@@ -90,7 +90,7 @@ impl Drain for Lines {
 struct Scene {
     pbx: ScriptedPbx,
     feed: Addr<PbxFeed>,
-    told: mpsc::UnboundedReceiver<String>,
+    received: mpsc::UnboundedReceiver<String>,
     tokens: AccessTokens,
     state: Arc<PbxState>,
     lines: Lines,
@@ -102,9 +102,9 @@ fn pace() -> FeedPace {
         socket: SocketTiming::default(),
         keeper: KeeperTiming { apart: Duration::from_millis(5), ..KeeperTiming::default() },
         reconnect: quick,
-        good_after: Duration::ZERO,
+        stable_after: Duration::ZERO,
         reconcile_every: Duration::from_secs(3600),
-        hints_apart: Duration::from_millis(5),
+        hint_interval_min: Duration::from_millis(5),
         list_retry: quick,
     }
 }
@@ -113,14 +113,14 @@ async fn scene(pace: FeedPace, legs: &[Value], prepare: impl FnOnce(&ScriptedPbx
     let pbx = ScriptedPbx::start().await;
     pbx.set_legs(legs);
     prepare(&pbx);
-    let (tokens, desk) = TokenPublisher::channel();
-    let (told, hears) = mpsc::unbounded_channel();
-    let listener = Listener(told).start();
+    let (tokens, token_publisher) = TokenPublisher::channel();
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let listener = Listener(sender).start();
     let (state, lines) = (Arc::new(PbxState::default()), Lines::default());
-    let feed = Feed {
+    let feed = FeedSettings {
         settings: pbx.settings(Duration::from_secs(10)),
         tokens: tokens.clone(),
-        desk,
+        token_publisher,
         news: listener.clone().recipient(),
         synced: listener.recipient(),
         state: Arc::clone(&state),
@@ -128,13 +128,13 @@ async fn scene(pace: FeedPace, legs: &[Value], prepare: impl FnOnce(&ScriptedPbx
         log: Logger::root(lines.clone().fuse(), o!()),
     };
     let feed = start_in_place(&Arbiter::current(), move |_| PbxFeed::new(feed));
-    Scene { pbx, feed, told: hears, tokens, state, lines }
+    Scene { pbx, feed, received: receiver, tokens, state, lines }
 }
 
 impl Scene {
-    async fn hears(&mut self, expected: &[&str]) {
+    async fn expect(&mut self, expected: &[&str]) {
         for line in expected {
-            assert_eq!(self.told.recv().await.unwrap(), *line);
+            assert_eq!(self.received.recv().await.unwrap(), *line);
         }
     }
 
@@ -145,26 +145,26 @@ impl Scene {
 }
 
 #[test]
-fn a_leg_is_told_from_its_first_event_to_its_last() {
+fn a_leg_is_reported_from_its_first_event_to_its_last() {
     run(async {
         let mut scene = scene(pace(), &[], |_| {}).await;
-        scene.hears(&["synced []"]).await;
+        scene.expect(&["synced []"]).await;
         let asked: Vec<_> = scene.pbx.seen("").into_iter().map(|seen| seen.line).collect();
         assert_eq!(asked, ["POST /connect/token", "GET /callcontrol/ws", "GET /callcontrol"]);
         scene.pbx.set_legs(&[leg(5, "Ringing", "017112345678")]);
         scene.pbx.upsert(5);
-        scene.hears(&["seen 5 Ringing 017112345678"]).await;
+        scene.expect(&["seen 5 Ringing 017112345678"]).await;
         scene.pbx.set_legs(&[leg(5, "Connected", "017112345678")]);
         scene.pbx.upsert(5);
-        scene.hears(&["seen 5 Connected 017112345678"]).await;
+        scene.expect(&["seen 5 Connected 017112345678"]).await;
         scene.pbx.event(2, "/callcontrol/900/participants/5", &json!({"dtmf_input": "1#"}));
-        scene.hears(&["keys 5 1#"]).await;
-        // A leg of somebody else, and noise; they leave no trace.
+        scene.expect(&["keys 5 1#"]).await;
+        // Events of another DN and without a leg are ignored.
         scene.pbx.event(0, "/callcontrol/150/participants/6", &Value::Null);
         scene.pbx.event(0, "/callcontrol/900", &Value::Null);
         scene.pbx.set_legs(&[]);
         scene.pbx.remove(5);
-        scene.hears(&["gone 5"]).await;
+        scene.expect(&["gone 5"]).await;
         assert!(scene.state.is_open() && scene.state.last_sync().is_some());
         assert_eq!((scene.state.legs(), scene.state.reconnects(), scene.state.last_error()), (0, 0, None));
         assert!(matches!(scene.state.token(), TokenState::Held { generation: 1, .. }));
@@ -176,49 +176,49 @@ fn a_leg_is_told_from_its_first_event_to_its_last() {
 }
 
 #[test]
-fn pitfall_10_a_lost_connection_is_opened_for_ever_and_the_list_tells_what_was_missed() {
+fn pitfall_10_a_lost_connection_is_reopened_and_the_list_reports_missed_events() {
     run(async {
         let before = [leg(5, "Connected", "0171"), leg(6, "Connected", "0172")];
         let mut scene = scene(pace(), &before, |_| {}).await;
-        scene.hears(&["seen 5 Connected 0171", "seen 6 Connected 0172", "synced [5, 6]"]).await;
+        scene.expect(&["seen 5 Connected 0171", "seen 6 Connected 0172", "synced [5, 6]"]).await;
         for answer in ["503 No", "502 No", "500 No"] {
             scene.pbx.script("GET /callcontrol/ws", Answer::Reply(answer, String::new()));
         }
         scene.pbx.script("GET /callcontrol/ws", Answer::Close);
         scene.pbx.set_legs(&[leg(6, "Connected", "0172"), leg(7, "Connected", "0173")]);
         scene.pbx.close_socket(1012);
-        scene.hears(&["seen 7 Connected 0173", "gone 5", "synced [6, 7]"]).await;
+        scene.expect(&["seen 7 Connected 0173", "gone 5", "synced [6, 7]"]).await;
         assert_eq!((scene.state.reconnects(), scene.pbx.seen("GET /callcontrol/ws").len()), (1, 6));
         scene.pbx.cut_socket();
-        scene.hears(&["synced [6, 7]"]).await;
-        assert!(scene.state.last_error().unwrap().1.contains("no longer tells"));
+        scene.expect(&["synced [6, 7]"]).await;
+        assert!(scene.state.last_error().unwrap().1.contains("lost the 3CX event stream"));
     });
 }
 
 #[test]
-fn pitfall_11_a_restarted_pbx_gives_the_same_number_to_another_call() {
+fn pitfall_11_a_restarted_pbx_gives_the_same_id_to_another_call() {
     run(async {
         let mut scene = scene(pace(), &[leg(1, "Connected", "0171")], |_| {}).await;
-        scene.hears(&["seen 1 Connected 0171", "synced [1]"]).await;
+        scene.expect(&["seen 1 Connected 0171", "synced [1]"]).await;
         scene.pbx.set_legs(&[]);
         scene.pbx.cut_socket();
-        scene.hears(&["gone 1", "synced []"]).await;
+        scene.expect(&["gone 1", "synced []"]).await;
         scene.pbx.set_legs(&[leg(1, "Connected", "0171")]);
         scene.pbx.upsert(1);
-        scene.hears(&["seen 1 Connected 0171"]).await;
+        scene.expect(&["seen 1 Connected 0171"]).await;
     });
 }
 
 #[test]
-fn a_socket_that_falls_silent_is_opened_again() {
+fn a_silent_socket_is_reopened() {
     run(async {
         let socket =
             SocketTiming { ping_every: Duration::from_millis(20), silence_max: Duration::from_millis(400) };
         let deaf = |pbx: &ScriptedPbx| pbx.script("GET /callcontrol/ws", Answer::Deaf);
         let mut scene = scene(FeedPace { socket, ..pace() }, &[], deaf).await;
-        scene.hears(&["synced []"]).await;
+        scene.expect(&["synced []"]).await;
         scene.pbx.set_legs(&[leg(5, "Connected", "")]);
-        scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
+        scene.expect(&["seen 5 Connected ", "synced [5]"]).await;
         assert!(scene.state.last_error().unwrap().1.contains("silent for 400 ms"));
     });
 }
@@ -227,55 +227,55 @@ fn a_socket_that_falls_silent_is_opened_again() {
 fn a_new_token_opens_a_new_socket() {
     run(async {
         let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;
-        scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
+        scene.expect(&["seen 5 Connected ", "synced [5]"]).await;
         scene.pbx.revoke();
         let refused = scene.tokens.current().await.unwrap();
         scene.tokens.instead_of(&refused).await.unwrap();
-        scene.hears(&["synced [5]"]).await;
+        scene.expect(&["synced [5]"]).await;
         let sockets = scene.pbx.seen("GET /callcontrol/ws");
         let tokens: Vec<_> = sockets.iter().map(|seen| seen.header("authorization").unwrap()).collect();
         assert_eq!(tokens, ["Bearer token1", "Bearer token2"]);
-        assert_eq!(scene.state.last_error(), None, "that is no trouble");
+        assert_eq!(scene.state.last_error(), None, "a new token is no error");
     });
 }
 
 #[test]
-fn a_reconcile_heals_what_no_event_told() {
+fn a_reconcile_repairs_missed_events() {
     run(async {
         let quick = FeedPace { reconcile_every: Duration::from_millis(50), ..pace() };
         let mut scene = scene(quick, &[], |_| {}).await;
-        scene.hears(&["synced []"]).await;
+        scene.expect(&["synced []"]).await;
         scene.pbx.set_legs(&[leg(5, "Ringing", "")]);
-        while scene.told.recv().await.unwrap() != "seen 5 Ringing " {}
+        while scene.received.recv().await.unwrap() != "seen 5 Ringing " {}
         scene.pbx.set_legs(&[]);
-        while scene.told.recv().await.unwrap() != "gone 5" {}
-        // What was found missing is not told again by a late event or a list that lags behind.
+        while scene.received.recv().await.unwrap() != "gone 5" {}
+        // A missing leg is not reported again by a late event or an outdated list.
         scene.pbx.set_legs(&[leg(5, "Ringing", "")]);
         scene.pbx.upsert(5);
-        scene.hears(&["synced []", "synced []", "synced []"]).await;
+        scene.expect(&["synced []", "synced []", "synced []"]).await;
     });
 }
 
 #[test]
-fn a_gap_in_the_sequence_asks_for_the_list() {
+fn a_gap_in_the_sequence_requests_the_list() {
     run(async {
         let mut scene = scene(pace(), &[], |_| {}).await;
-        scene.hears(&["synced []"]).await;
+        scene.expect(&["synced []"]).await;
         scene.pbx.set_legs(&[leg(5, "Ringing", "")]);
         for sequence in [1, 3] {
             let frame = json!({"sequence": sequence, "event": {"event_type": 5, "entity": "/callcontrol"}});
             scene.pbx.raw(text_frame(0x81, frame.to_string().as_bytes()));
         }
-        scene.hears(&["seen 5 Ringing ", "synced [5]"]).await;
+        scene.expect(&["seen 5 Ringing ", "synced [5]"]).await;
         assert_eq!(scene.pbx.seen("GET /callcontrol/900").len(), 0);
     });
 }
 
 #[test]
-fn a_list_that_cannot_be_had_ends_nobody() {
+fn a_failed_list_ends_no_leg() {
     run(async {
         let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;
-        scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
+        scene.expect(&["seen 5 Connected ", "synced [5]"]).await;
         let nothing = json!([{"dn": "150", "participants": []}]).to_string();
         for answer in [
             Answer::Reply("500 No", String::new()),
@@ -287,13 +287,13 @@ fn a_list_that_cannot_be_had_ends_nobody() {
             scene.pbx.script_exactly("GET /callcontrol", answer);
         }
         scene.pbx.cut_socket();
-        scene.hears(&["synced [5]"]).await;
+        scene.expect(&["synced [5]"]).await;
         assert_eq!(scene.state.resyncs_failed(), 5);
     });
 }
 
 #[test]
-fn the_administrator_is_told_once_what_to_change() {
+fn the_log_names_the_setting_to_change_once() {
     run(async {
         let forbidden = |pbx: &ScriptedPbx| {
             for _ in 0..5 {
@@ -304,7 +304,7 @@ fn the_administrator_is_told_once_what_to_change() {
             }
         };
         let mut scene = scene(pace(), &[], forbidden).await;
-        scene.hears(&["synced []"]).await;
+        scene.expect(&["synced []"]).await;
         assert_eq!(scene.pbx.seen("GET /callcontrol/ws").len(), 11);
         assert_eq!(scene.warnings("licence"), 1);
         assert_eq!(scene.warnings("THREECX_BASE_URL"), 1);
@@ -313,7 +313,7 @@ fn the_administrator_is_told_once_what_to_change() {
 }
 
 #[test]
-fn a_wrong_secret_is_said_and_shown() {
+fn a_wrong_secret_is_logged_and_shown() {
     run(async {
         let wrong = |pbx: &ScriptedPbx| {
             for _ in 0..3 {
@@ -324,24 +324,24 @@ fn a_wrong_secret_is_said_and_shown() {
         let quick = (Duration::from_millis(5), Duration::from_millis(5));
         let keeper = KeeperTiming { retry_refused: quick, ..pace().keeper };
         let mut scene = scene(FeedPace { keeper, ..pace() }, &[], wrong).await;
-        scene.hears(&["synced []"]).await;
+        scene.expect(&["synced []"]).await;
         assert_eq!(scene.warnings("THREECX_CLIENT_SECRET"), 1);
         assert!(matches!(scene.state.token(), TokenState::Held { generation: 1, .. }));
     });
 }
 
 #[test]
-fn a_panic_costs_a_connection_and_neither_the_token_nor_a_leg() {
+fn a_panic_costs_a_connection_but_neither_the_token_nor_a_leg() {
     run(async {
         let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;
-        scene.hears(&["seen 5 Connected ", "synced [5]"]).await;
+        scene.expect(&["seen 5 Connected ", "synced [5]"]).await;
         scene.feed.do_send(Explode);
-        scene.hears(&["synced [5]"]).await;
+        scene.expect(&["synced [5]"]).await;
         assert_eq!(scene.pbx.seen("GET /callcontrol/ws").len(), 2);
         scene.pbx.revoke();
         scene.pbx.set_legs(&[]);
         scene.pbx.cut_socket();
-        scene.hears(&["gone 5", "synced []"]).await;
+        scene.expect(&["gone 5", "synced []"]).await;
         assert_eq!(scene.pbx.tokens_given(), 2);
     });
 }
@@ -350,7 +350,7 @@ fn a_panic_costs_a_connection_and_neither_the_token_nor_a_leg() {
 fn a_stopped_feed_closes_its_socket() {
     run(async {
         let mut scene = scene(pace(), &[], |_| {}).await;
-        scene.hears(&["synced []"]).await;
+        scene.expect(&["synced []"]).await;
         scene.feed.send(StopFeed).await.unwrap();
         scene.pbx.until_closed().await;
         assert!(!scene.state.is_open());

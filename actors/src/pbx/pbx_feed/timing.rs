@@ -1,26 +1,26 @@
-//! When the feed does what.
+//! Intervals and waits of the feed.
 
 use std::time::Duration;
 
 use precall_providers::threecx::socket::SocketTiming;
 use precall_providers::threecx::token_keeper::KeeperTiming;
 
-/// When the feed does what. The defaults are for a PBX; tests are quicker.
+/// Intervals and waits of the feed. The defaults suit a real PBX; tests are faster.
 #[derive(Clone, Debug)]
 pub struct FeedPace {
-    /// Signs of life of the socket.
+    /// Keep-alive of the socket.
     pub socket: SocketTiming,
-    /// Of the token.
+    /// Timing of the token keeper.
     pub keeper: KeeperTiming,
-    /// Waits before the socket is opened again, from the first to the longest.
+    /// First and longest wait before the socket is opened again.
     pub reconnect: (Duration, Duration),
-    /// A connection that lived so long was a good one: the next wait is a first one.
-    pub good_after: Duration,
-    /// How often the list is compared while all seems well.
+    /// After a connection of this length the next wait is the first one again.
+    pub stable_after: Duration,
+    /// Interval of list requests while the connection works.
     pub reconcile_every: Duration,
-    /// Hints that something was missed lead to no more than one list within this.
-    pub hints_apart: Duration,
-    /// Waits before a list that could not be had is asked for again.
+    /// Shortest time between list requests for possibly lost events.
+    pub hint_interval_min: Duration,
+    /// First and longest wait after a failed list request.
     pub list_retry: (Duration, Duration),
 }
 
@@ -30,9 +30,9 @@ impl Default for FeedPace {
             socket: SocketTiming::default(),
             keeper: KeeperTiming::default(),
             reconnect: (Duration::from_millis(500), Duration::from_secs(30)),
-            good_after: Duration::from_secs(10),
+            stable_after: Duration::from_secs(10),
             reconcile_every: Duration::from_secs(45),
-            hints_apart: Duration::from_secs(5),
+            hint_interval_min: Duration::from_secs(5),
             list_retry: (Duration::from_millis(500), Duration::from_secs(10)),
         }
     }

@@ -1,4 +1,4 @@
-//! What goes wrong between us and the PBX, said once in words that help, however often it is tried again.
+//! Problems with the PBX connection: each is logged once, however often the request is repeated.
 
 use std::sync::Arc;
 
@@ -9,41 +9,41 @@ use slog::{Logger, info, warn};
 
 use crate::pbx::pbx_health::PbxState;
 
-/// Says a trouble when it begins or becomes another, and its end.
+/// Logs a problem when it begins or changes, and when it ends.
 pub(crate) struct Trouble {
     state: Arc<PbxState>,
-    said: Option<String>,
+    reported: Option<String>,
     log: Logger,
 }
 
 impl Trouble {
     pub(crate) fn new(state: Arc<PbxState>, log: Logger) -> Self {
-        Self { state, said: None, log }
+        Self { state, reported: None, log }
     }
 
-    pub(crate) fn say(&mut self, at: At, words: &str) {
+    pub(crate) fn report(&mut self, at: At, words: &str) {
         self.state.set_error(at, words.to_owned());
-        if self.said.as_deref() == Some(words) {
+        if self.reported.as_deref() == Some(words) {
             return;
         }
-        warn!(self.log, "trouble with 3CX"; "error" => words);
-        self.said = Some(words.to_owned());
+        warn!(self.log, "problem with 3CX"; "error" => words);
+        self.reported = Some(words.to_owned());
     }
 
-    pub(crate) fn over(&mut self, words: &'static str) {
-        if self.said.take().is_some() {
+    pub(crate) fn resolved(&mut self, words: &'static str) {
+        if self.reported.take().is_some() {
             info!(self.log, "{}", words);
         }
     }
 }
 
-/// For the administrator, who has to do something about 403 and 404. None without a token: its keeper says why.
-pub(crate) fn words(error: &ThreeCxError, settings: &Settings) -> Option<String> {
+/// The text for the administrator, who must act on 403 and 404. None without a token: the token keeper reports why.
+pub(crate) fn describe(error: &ThreeCxError, settings: &Settings) -> Option<String> {
     let words = match error.kind {
         ThreeCxErrorKind::NoToken => return None,
         ThreeCxErrorKind::Forbidden => format!(
             "3CX answers 403: the API client {} may not use call control. Tick \"3CX Call Control API Access\" for it \
-             (Integrations > API in the admin console), and see that the licence is Enterprise (AI Edition) with at \
+             (Integrations > API in the admin console), and check that the licence is Enterprise (AI Edition) with at \
              least 8 simultaneous calls",
             settings.own_dn()
         ),
@@ -60,7 +60,7 @@ pub(crate) fn words(error: &ThreeCxError, settings: &Settings) -> Option<String>
         | ThreeCxErrorKind::Unreachable
         | ThreeCxErrorKind::Lost
         | ThreeCxErrorKind::Timeout
-        | ThreeCxErrorKind::Garbled => format!("3CX cannot be heard: {error}"),
+        | ThreeCxErrorKind::Garbled => format!("no valid answer from 3CX: {error}"),
     };
     Some(words)
 }

@@ -1,5 +1,5 @@
-//! One value for each thread that asks, and the same one again afterwards.
-#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+//! Tests: each thread has one value, and later uses return the same one.
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
