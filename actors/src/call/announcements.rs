@@ -15,7 +15,7 @@ pub const APOLOGY: Mark = Mark(3);
 
 /// How long the PBX may lag behind our estimate of what it has played (3CX facts, section 6(a)). Dropping the leg
 /// earlier cuts off the last word.
-const TAIL: Duration = Duration::from_millis(300);
+const PLAYOUT_LAG: Duration = Duration::from_millis(300);
 /// The version of a notice that could not be prepared. No call ever plays it, so no call reaches an agent.
 const NOTICE_MISSING: &str = "missing";
 
@@ -56,7 +56,7 @@ impl Announcements {
     #[must_use]
     pub fn apology(&self) -> Playlist {
         let apology = PlaylistItem::Once(self.prompts.apology.clone());
-        Playlist::default().then(apology).then_marked(PlaylistItem::Silence(TAIL), APOLOGY)
+        Playlist::default().then(apology).then_marked(PlaylistItem::Silence(PLAYOUT_LAG), APOLOGY)
     }
 
     /// The version of the notice that every call of this line must hear first.

@@ -30,7 +30,7 @@ use crate::runtime::fault_injection::Point;
 use agent_events::AgentOnLeg;
 
 /// How long the media thread may take to send its statistics after it was stopped.
-const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes per millisecond: 16-bit samples at 8 kHz.
 const BYTES_PER_MS: u64 = 16;
 
@@ -287,7 +287,7 @@ impl Handler<StopPlaying> for LegPlayer {
 
     fn handle(&mut self, _: StopPlaying, ctx: &mut Context<Self>) {
         self.audio = None;
-        ctx.run_later(CLOSED_WITHIN, |_, ctx| ctx.stop());
+        ctx.run_later(CLOSE_TIMEOUT, |_, ctx| ctx.stop());
     }
 }
 

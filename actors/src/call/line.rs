@@ -162,7 +162,7 @@ impl Line {
         }
     }
 
-    fn with(&self, stored: &StoredLine) -> Self {
+    fn with_stored(&self, stored: &StoredLine) -> Self {
         let mut line = self.clone();
         line.id = LineId::new(&stored.number);
         line.account.clone_from(&stored.account);
@@ -209,7 +209,7 @@ impl Lines {
                 unreadable.push(row.number.clone());
                 continue;
             }
-            let line = Arc::new(lines.default.with(row));
+            let line = Arc::new(lines.default.with_stored(row));
             lines.by_id.insert(line.id.clone(), Arc::clone(&line));
             lines.by_number.insert(number, line);
         }

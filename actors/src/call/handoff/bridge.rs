@@ -23,12 +23,12 @@ use crate::runtime::clients::Clients;
 
 /// The session starts this long before the greeting ends: enough for the agent to prepare its first words, and too
 /// short for it to prompt a silent caller.
-const BEGINS_BEFORE: Duration = Duration::from_secs(2);
+const LEAD_TIME: Duration = Duration::from_secs(2);
 /// The agent counts as lost after owing an answer for this long.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
 /// Utterances read back from the database at most: more than an agent gets.
 const UTTERANCES_READ: i64 = 60;
-const READ_WITHIN: Duration = Duration::from_secs(1);
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sends the agent order to the call. Returns an event only if that failed.
 pub(crate) async fn prepare(
@@ -82,7 +82,7 @@ async fn transcript_context(
         let client = services.pool.get().await?;
         utterances::last(&**client, context.id, UTTERANCES_READ).await
     };
-    match tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow)) {
+    match tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or(Err(StoreError::TooSlow)) {
         Ok(utterances) => {
             let mut tail = TranscriptTail::default();
             for utterance in utterances {
@@ -138,7 +138,7 @@ fn agent_order(
         url,
         initiation,
         context: None,
-        begins: (GREETING, BEGINS_BEFORE),
+        begins: (GREETING, LEAD_TIME),
         first_speaker: match first_message {
             None => FirstSpeaker::Unknown,
             Some("") => FirstSpeaker::Caller,

@@ -14,10 +14,10 @@ use crate::call::pin::{Pin, is_pin_of};
 use crate::caller_key::CallerKey;
 
 /// Checks that run at once in the whole engine; others wait.
-const AT_ONCE: usize = 2;
+const CHECKS_MAX: usize = 2;
 /// Timeout of one check, including its wait. After it the PIN counts as wrong for this call. A check takes some 20 ms,
 /// so two at once are enough for all callers.
-const WITHIN: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +40,12 @@ impl PinChecks {
     /// A queue that reads PINs through `pool`.
     #[must_use]
     pub fn new(pool: Pool, log: Logger) -> Self {
-        Self { pool, running: Arc::new(Semaphore::new(AT_ONCE)), log }
+        Self { pool, running: Arc::new(Semaphore::new(CHECKS_MAX)), log }
     }
 
     /// Compares a PIN with the caller's.
     pub async fn check(&self, key: &CallerKey, pin: Pin, now: At) -> PinResult {
-        match tokio::time::timeout(WITHIN, self.compare(key, pin, now)).await {
+        match tokio::time::timeout(CHECK_TIMEOUT, self.compare(key, pin, now)).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => {
                 warn!(self.log, "could not check a PIN"; "error" => %error);
