@@ -1,18 +1,18 @@
 //! One live call: its actor, the actors of its parts, and the database rows that its events write.
 
-pub mod announcements;
-pub mod call_actor;
+pub(crate) mod announcements;
+pub(crate) mod call_actor;
 pub mod call_context;
-pub mod clone_worker;
-pub mod conversation_lookup;
-pub mod expected_transfers;
-pub mod greeting_actor;
-pub mod handoff;
-pub mod leg_player;
+pub(crate) mod clone_worker;
+pub(crate) mod conversation_lookup;
+pub(crate) mod expected_transfers;
+pub(crate) mod greeting_actor;
+pub(crate) mod handoff;
+pub(crate) mod leg_player;
 pub mod line;
-pub mod live_board;
-pub mod messages;
+pub(crate) mod live_board;
+pub(crate) mod messages;
 pub mod pin;
-pub mod projection;
+pub(crate) mod projection;
 pub mod services;
-pub mod transcript_tail;
+pub(crate) mod transcript_tail;

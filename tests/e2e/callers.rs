@@ -1,4 +1,4 @@
-//! `precall callers`: an import is done whole or not at all, and an export gives back what was imported.
+//! `precall callers`: an import is done completely or not at all, and an export contains what was imported.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ async fn exported_callers_equal_the_imported_ones() {
         "{}",
         done.stderr
     );
-    assert_eq!(done.stderr, "", "a bar where nobody looks");
+    assert_eq!(done.stderr, "", "a progress bar without a terminal");
     let client = connect_to(database.url()).await;
     let row = "select voice_name, description, voice_policy from caller_voice_mapping where caller_id = '+12025550123'";
     let row = client.query_one(row, &[]).await.unwrap();
@@ -60,7 +60,7 @@ async fn exported_callers_equal_the_imported_ones() {
     assert_eq!(changed.stdout, "0 added, 1 changed, 0 unchanged\n", "{}", changed.stderr);
     let kept = "select description from caller_voice_mapping where caller_id = '+12025550123'";
     let kept: String = client.query_one(kept, &[]).await.unwrap().get(0);
-    assert_eq!(kept, "=1+1", "what the file does not have is left");
+    assert_eq!(kept, "=1+1", "a column that is not in the file keeps its value");
 }
 
 #[actix::test]
@@ -102,14 +102,14 @@ async fn a_failed_export_leaves_the_old_file() {
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "of yesterday");
     let new = folder.path().join("new.csv");
     assert_eq!(callers(&old, &["export", new.to_str().unwrap()]).await.code, Some(1));
-    assert!(!new.exists(), "half a file stays");
+    assert!(!new.exists(), "an incomplete file");
 
     let database = database();
     let done = callers(database.url(), &["export", out.to_str().unwrap(), "--force"]).await;
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(std::fs::read_to_string(&out).unwrap().starts_with("caller_id,"));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
-    // What is no file is written to, not replaced.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left");
+    // A pipe is written to, not replaced.
     let pipe = folder.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let reader = std::thread::spawn({

@@ -1,4 +1,4 @@
-//! The commands beside `serve`: what they print, and their exit codes.
+//! The commands other than `serve`: their output and exit codes.
 
 use nix::sys::signal::Signal;
 
@@ -203,7 +203,7 @@ async fn check_reports_what_works_and_what_does_not() {
         http_client().get(format!("{url}/sim/requests")).send().await.unwrap().body().await.unwrap();
     let requests: serde_json::Value = serde_json::from_slice(&requests).unwrap();
     let written = requests.as_array().unwrap().iter().filter(|request| request["method"] != "GET").count();
-    assert_eq!(written, 0, "a check changes nothing at the provider");
+    assert_eq!(written, 0, "the check changed something at the provider");
     simulator.signal(Signal::SIGTERM);
     assert_eq!(simulator.end().await.code, Some(0));
 }
@@ -215,7 +215,7 @@ async fn healthcheck_asks_the_service_from_the_environment() {
     let nobody = check().end().await;
     assert_eq!(nobody.code, Some(1));
     assert!(nobody.stderr.contains(&format!("127.0.0.1:{port}")), "{}", nobody.stderr);
-    // Its database is away: that is nothing a restart would mend.
+    // Without a database: a restart would not help.
     let mut serving = service().env("PORT", &port).start();
     serving.listening().await;
     let good = check().end().await;

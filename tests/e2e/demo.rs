@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::program::Run;
 use crate::support::connect_to;
 
-/// From the summary to the tables; every figure asked anew, in other words than the demo's own.
+/// Compares the summary with the tables, by queries that differ from the demo's own.
 const FIGURES: [(&str, &str); 7] = [
     ("calls", "select count(*) from call_log"),
     ("completed", "select count(*) from call_log where status = 'completed' and cause = 'completed'"),
@@ -22,7 +22,7 @@ const FIGURES: [(&str, &str); 7] = [
 #[actix::test]
 async fn the_demo_completes_three_calls_and_its_summary_matches_the_tables() {
     let folder = tempfile::tempdir().unwrap();
-    // Another account must be able to enter, should root run the tests.
+    // If root runs the tests, another account must be able to enter.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let data = folder.path().join("database");
     let file = folder.path().join("summary.json");
@@ -39,7 +39,7 @@ async fn the_demo_completes_three_calls_and_its_summary_matches_the_tables() {
         "--summary-json",
         file.to_str().unwrap(),
     ];
-    // No service variable has a part in it.
+    // The service's environment variables have no effect.
     let ended = Run::of(&arguments)
         .env("PORT", "not a port")
         .env("ELEVENLABS_API_BASE", "https://api.elevenlabs.io")

@@ -16,25 +16,28 @@ async fn health(url: &str) -> (u16, Value) {
 
 #[actix::test]
 async fn in_development_serve_uses_an_embedded_database_and_keeps_its_data() {
-    // The cluster of the tests was started before, so the server programs are there.
+    // The tests' cluster was started before, so the server programs are installed.
     let _installed = database();
     let folder = tempfile::tempdir().unwrap();
-    // Another account must be able to enter, should root run the tests.
+    // If root runs the tests, another account must be able to enter.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let data = folder.path().join("data");
-    for start in ["empty", "as it was"] {
+    for start in ["empty", "with data"] {
         let run = Run::of(&["serve"]).in_production("", "http://127.0.0.1:9", "/nonexistent");
         let run = run.env("ENVIRONMENT", "development").env("DRAIN_TIMEOUT_SECONDS", "0");
         let mut service = run.env("EMBEDDED_DATABASE_DIR", data.to_str().unwrap()).start();
         let url = service.listening().await;
-        until("calls are taken", || async { health(&url).await.1["ready"] == Value::Bool(true) }).await;
-        assert!(service.said("stderr").contains("starting the embedded database"), "it is said, {start}");
+        until("calls are accepted", || async { health(&url).await.1["ready"] == Value::Bool(true) }).await;
+        assert!(
+            service.said("stderr").contains("starting the embedded database"),
+            "the log says so, {start}"
+        );
         service.signal(Signal::SIGTERM);
         let ended = service.end().await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     }
     assert!(data.join("data/PG_VERSION").exists(), "the data stay");
-    assert!(!data.join("data/postmaster.pid").exists(), "the server does not");
+    assert!(!data.join("data/postmaster.pid").exists(), "the server has stopped");
 }
 
 #[actix::test]

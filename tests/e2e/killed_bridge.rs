@@ -1,4 +1,4 @@
-//! The service is killed during bridged conversations and started again at once, as a service manager does.
+//! The service is killed during bridged conversations and restarted at once, as a service manager would do it.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::program::{API_KEY, Program, Run};
 use crate::support::{SECRET, caller, connect_to, database, pause, until, write_sample};
 
 const CLIENT: &str = "900";
-/// As many as a busy machine bears beside other tests; `KILLED_CALLS` asks for another number.
+/// As many as a busy machine can run beside other tests. `KILLED_CALLS` sets another number.
 const CALLS: usize = 20;
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -21,7 +21,7 @@ fn calls() -> usize {
     std::env::var("KILLED_CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS)
 }
 
-/// Talks, and listens, for longer than any test.
+/// Speaks and listens for longer than any test.
 fn talkative() -> Agent {
     let sentence = [
         Act::Say(Say { ms: Some(2_000), text: "On and on.".to_owned(), ..Say::default() }),
@@ -89,22 +89,22 @@ async fn bridged_callers_continue_with_their_agent_after_a_kill() {
     let site = Site::new(database.url()).await;
     let count = calls();
     let service = site.serve().await;
-    until("the service listens to the PBX", || async { site.pbx.websockets() > 0 }).await;
+    until("the service is connected to the PBX", || async { site.pbx.websockets() > 0 }).await;
     let mut ids = Vec::new();
     for n in 0..count {
         let number = caller(u32::try_from(n % 99).unwrap());
         ids.push(site.pbx.place_call(NewCall::from(&number)).unwrap().call_id);
         pause().await;
     }
-    until("everybody speaks with the agent", || async { site.count("conversing").await == count }).await;
+    until("every call is in conversation", || async { site.count("conversing").await == count }).await;
 
     service.signal(Signal::SIGKILL);
     let killed = Instant::now();
-    assert_eq!(service.end().await.code, None, "killed, not ended");
+    assert_eq!(service.end().await.code, None, "killed, no exit code");
     let _service = site.serve().await;
     let mut again: HashMap<&str, Duration> = HashMap::new();
     while again.len() < count {
-        assert!(killed.elapsed() < WITHIN, "only {} of {count} callers hear something again", again.len());
+        assert!(killed.elapsed() < WITHIN, "only {} of {count} callers have audio again", again.len());
         for id in ids.iter().filter(|id| !again.contains_key(id.as_str())).collect::<Vec<_>>() {
             if site.pbx.call(id).unwrap().posts_opened == 2 {
                 again.insert(id, killed.elapsed());
@@ -115,22 +115,22 @@ async fn bridged_callers_continue_with_their_agent_after_a_kill() {
     let mut waits: Vec<Duration> = again.into_values().collect();
     waits.sort();
     println!(
-        "{count} callers hear something again: half of them after {:?}, the last after {:?}",
+        "{count} callers have audio again: half of them after {:?}, the last after {:?}",
         waits[count / 2],
         waits[count - 1]
     );
 
-    until("everybody speaks with the agent again", || async {
+    until("every call is in conversation again", || async {
         site.count("conversing").await == count
             && site.provider.sessions().iter().filter(|talk| talk.end.is_none()).count() == count
     })
     .await;
     let statement = "select count(*) from call_log where state = 'released'";
-    assert_eq!(site.client.query_one(statement, &[]).await.unwrap().get::<_, i64>(0), 0, "nobody was lost");
+    assert_eq!(site.client.query_one(statement, &[]).await.unwrap().get::<_, i64>(0), 0, "no call was lost");
     for id in &ids {
         assert!(site.pbx.hang_up(id));
     }
-    until("everybody has hung up", || async { site.count("released").await == count }).await;
+    until("every caller has hung up", || async { site.count("released").await == count }).await;
     let verified = verify(&mut connect_to(&site.url).await).await.unwrap();
     assert_eq!(verified.breaches, []);
     site.pbx.stop().await;

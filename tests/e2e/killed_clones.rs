@@ -47,7 +47,7 @@ impl Site {
         let mut service = self.run.clone().start();
         service.listening().await;
         let ready = format!("{}/health/ready", self.url);
-        until("calls are taken", || async {
+        until("calls are accepted", || async {
             http_client().get(&ready).send().await.is_ok_and(|answer| answer.status().as_u16() == 200)
         })
         .await;
@@ -99,7 +99,7 @@ async fn fifty_calls_of_one_new_caller_make_one_clone() {
     let answers = futures_util::future::join_all(ids.iter().map(|id| site.ring(id, &caller))).await;
     assert_eq!(answers, vec![200; 50]);
     let served = "select count(*) from clone_ready_events";
-    until("all have their voice", || async {
+    until("every call has the voice", || async {
         site.client.query_one(served, &[]).await.unwrap().get::<_, i64>(0) == 50
     })
     .await;
@@ -117,14 +117,14 @@ async fn a_kill_between_upload_and_answer_leaves_no_unknown_voice() {
         let caller = site.caller(n).await;
         assert_eq!(site.ring(&format!("pbx-{n}"), &caller).await, 200);
         let upload = usize::try_from(n).unwrap();
-        until("the sample is on its way", || async { site.uploads() == upload }).await;
+        until("the sample is being uploaded", || async { site.uploads() == upload }).await;
         service.signal(Signal::SIGKILL);
-        assert_eq!(service.end().await.code, None, "killed, not ended");
+        assert_eq!(service.end().await.code, None, "killed, no exit code");
         service = site.serve().await;
         let open =
             "select count(*) from voice_events r where event ->> 'kind' = 'clone_requested' and not exists (
             select from voice_events o where o.job = r.job and o.seq > r.seq)";
-        until("what became of it is known", || async {
+        until("every clone job has an outcome", || async {
             site.client.query_one(open, &[]).await.unwrap().get::<_, i64>(0) == 0
         })
         .await;

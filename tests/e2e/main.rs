@@ -1,4 +1,4 @@
-//! The built program from outside: processes, exit codes, output and log.
+//! The built program, tested from outside: processes, exit codes, output and log.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! Two processes on one database: one leads, the other stands by. Nothing is done twice when they change roles.
+//! Two processes on one database: one is the leader, the other is standby. Nothing is done twice when they change
+//! roles.
 
 use nix::sys::signal::Signal;
 use precall_store::verify::verify;
@@ -34,7 +35,7 @@ impl Pair {
     }
 }
 
-/// Status and reason of `/health/ready`; none while nobody answers.
+/// Status and reason of `/health/ready`; `None` without an answer.
 async fn ready(url: &str) -> Option<(u16, Option<String>)> {
     let mut answer = http_client().get(format!("{url}/health/ready")).send().await.ok()?;
     let body: Value = answer.json().await.ok()?;
@@ -49,7 +50,7 @@ async fn stands_by(url: &str) -> bool {
     ready(url).await == Some((503, Some(STANDS_BY.to_owned())))
 }
 
-/// Rings by a signed webhook; the status of the answer, if there was one.
+/// Posts a signed webhook; returns the status of the answer, if there was one.
 async fn ring(url: &str, id: &str) -> Option<u16> {
     let body = json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": "+12025550142",
         "called_number": CALLED, "direction": "In" })
@@ -75,16 +76,16 @@ async fn a_standby_does_nothing_until_it_takes_over_from_a_killed_process() {
     let database = database();
     let pair = Pair::new(database.url()).await;
     let (first, first_url) = pair.start().await;
-    until("the first is ready", || is_ready(&first_url)).await;
+    until("the first is the leader", || is_ready(&first_url)).await;
     let (second, second_url) = pair.start().await;
-    until("the second stands by", || stands_by(&second_url)).await;
+    until("the second is standby", || stands_by(&second_url)).await;
     assert_eq!(ring(&second_url, "1").await, Some(503));
     assert_eq!(ring(&first_url, "2").await, Some(200));
     let health: Value =
         http_client().get(format!("{second_url}/health")).send().await.unwrap().json().await.unwrap();
     assert_eq!((&health["standby"], &health["status"]), (&json!(true), &json!("degraded")));
     first.signal(Signal::SIGKILL);
-    until("the second takes over", || is_ready(&second_url)).await;
+    until("the second becomes the leader", || is_ready(&second_url)).await;
     assert_eq!(ring(&second_url, "3").await, Some(200));
     assert_eq!(offered(database.url()).await, 2);
     second.signal(Signal::SIGTERM);
@@ -97,20 +98,20 @@ async fn a_paused_and_superseded_process_writes_nothing_and_exits_when_resumed()
     let database = database();
     let pair = Pair::new(database.url()).await;
     let (first, first_url) = pair.start().await;
-    until("the first is ready", || is_ready(&first_url)).await;
+    until("the first is the leader", || is_ready(&first_url)).await;
     let (second, second_url) = pair.start().await;
-    until("the second stands by", || stands_by(&second_url)).await;
+    until("the second is standby", || stands_by(&second_url)).await;
     first.signal(Signal::SIGSTOP);
-    // As when the connections of a host that hangs are given up: the lock goes with its session.
+    // As when PostgreSQL drops the connections of a host that hangs: the lock ends with its session.
     let client = connect_to(database.url()).await;
     let holder = "select count(pg_terminate_backend(pid)) from pg_locks
         where locktype = 'advisory' and granted
             and database = (select oid from pg_database where datname = current_database())";
     assert_eq!(client.query_one(holder, &[]).await.unwrap().get::<_, i64>(0), 1);
-    until("the second takes over", || is_ready(&second_url)).await;
+    until("the second becomes the leader", || is_ready(&second_url)).await;
     first.signal(Signal::SIGCONT);
     let answer = ring(&first_url, "1").await;
-    assert_ne!(answer, Some(200), "acknowledged, and not kept");
+    assert_ne!(answer, Some(200), "acknowledged, but not stored");
     let ended = first.end().await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("another precall has taken over this database"), "{}", ended.stderr);

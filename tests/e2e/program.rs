@@ -1,4 +1,4 @@
-//! Runs the built program: its environment comes from the test alone, its output goes to files.
+//! Runs the built program: the test alone sets its environment, and its output goes to files.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,14 +15,14 @@ use tempfile::TempDir;
 
 use crate::support::{PATIENCE, SECRET, pause};
 
-/// What ran to its end.
+/// The result of a finished run.
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// How a run is set up.
+/// The settings of a run.
 #[derive(Clone, Default)]
 pub struct Run {
     env: BTreeMap<String, String>,
@@ -46,9 +46,9 @@ impl Run {
         self
     }
 
-    /// All that a service in production needs.
+    /// The settings of a production service.
     pub fn in_production(self, database: &str, provider: &str, samples: &str) -> Self {
-        // Where there are no samples: in the run's own folder.
+        // A samples folder inside the run's folder.
         let is_there = std::path::Path::new(samples).is_dir();
         let spool = if is_there { format!("{samples}/spool") } else { "spool".to_owned() };
         let pairs = [
@@ -81,7 +81,7 @@ impl Run {
         self
     }
 
-    /// A `.env` file where it runs.
+    /// Writes a `.env` file into the run's folder.
     pub fn dotenv(mut self, text: &str) -> Self {
         self.dotenv = Some(text.to_owned());
         self
@@ -108,24 +108,23 @@ impl Run {
         Program { child, folder, what: self.arguments.join(" ") }
     }
 
-    /// Runs it to its end.
+    /// Runs the program until it ends.
     pub async fn end(self) -> Ended {
         self.start().end().await
     }
 }
 
-/// Variables that the program gets from the environment of the test, where they are set: `PATH`, by which the demo
-/// finds the server programs of PostgreSQL, and the two of `.ci/clock/at`, so that the program has the same wall clock
-/// as the test.
+/// Variables passed on from the test's environment if set: `PATH`, in which the demo finds the PostgreSQL server
+/// programs, and the two variables of `.ci/clock/at`, so that the program has the same wall clock as the test.
 fn kept() -> impl Iterator<Item = (&'static str, OsString)> {
     let names = ["PATH", "LD_PRELOAD", "CLOCK_SHIFT_SECONDS"];
     names.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
-/// The provider's key of every service here.
+/// The ElevenLabs key of every service in these tests.
 pub const API_KEY: &str = "key-of-the-provider-0123456789";
 
-/// A program that runs; it does not outlive this value.
+/// A running program; it is killed when this value is dropped.
 pub struct Program {
     child: Child,
     folder: TempDir,
@@ -133,7 +132,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The address that it says it listens on, in its first line.
+    /// The address that the program listens on, from its first output line.
     pub async fn listening(&mut self) -> String {
         let begun = Instant::now();
         loop {
@@ -158,7 +157,7 @@ impl Program {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the program ends.
     pub async fn end(mut self) -> Ended {
         let status = self.ended().await;
         Ended { code: status.code(), stdout: self.said("stdout"), stderr: self.said("stderr") }
@@ -178,14 +177,14 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended; then there is nothing to do.
+        // It may have ended already.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
 }
 
-/// A port that nobody has now, and that no system gives to whoever asks for any: it may be taken later, or again after
-/// a kill.
+/// A free port outside the ephemeral range: the system gives it to no other process, so it can be used later, and again
+/// after a kill.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 5_000).unwrap();

@@ -1,4 +1,4 @@
-//! The usual setup of an operator: the service, a simulated ElevenLabs and PostgreSQL, each in its own process.
+//! An operator's usual setup: the service, a simulated ElevenLabs and PostgreSQL, each in its own process.
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::support::{
 
 const CALLER: &str = "+12025550142";
 
-/// Signed as an administrator would, by the program's own command.
+/// Signs as an administrator would, with the program's own command.
 async fn signed(body: &str) -> (String, String) {
     let signed = Run::of(&["sign", "--secret", SECRET]).input(body).end().await;
     assert_eq!(signed.code, Some(0), "{}", signed.stderr);
@@ -62,7 +62,7 @@ async fn completed(client: &Client, call: Uuid) -> tokio_postgres::Row {
     }
 }
 
-/// The two processes, a caller with a sample, and the tables.
+/// The two processes, a caller with a sample, and the database.
 struct Site {
     service: Program,
     url: String,
@@ -101,7 +101,7 @@ async fn site() -> Site {
         "--webhook-secret",
         SECRET,
     ])
-    // No service variable has a part in it.
+    // The service's environment variables have no effect.
     .env("PORT", "not a port")
     .start();
     let simulator_url = simulator.listening().await;
@@ -110,7 +110,8 @@ async fn site() -> Site {
     let mut service = run.env("PORT", &port).start();
     let url = service.listening().await;
     assert_eq!(url, format!("http://127.0.0.1:{port}"));
-    until("calls are taken", || async { get(&format!("{url}/health")).await["ready"] == json!(true) }).await;
+    until("calls are accepted", || async { get(&format!("{url}/health")).await["ready"] == json!(true) })
+        .await;
     Site {
         service,
         url,
@@ -195,7 +196,7 @@ async fn the_rows_tell_it(client: &Client, call: Uuid, row: &tokio_postgres::Row
     assert_eq!(count(client, "select count(*) from clone_failed_events").await, 0);
 }
 
-/// At the most talkative level: no number in full, no secret, nothing that was said.
+/// At log level trace: no complete phone number, no secret, no transcript.
 fn nothing_secret_was_logged(log: &str) {
     assert!(log.lines().count() > 10, "{log}");
     for line in log.lines() {
@@ -207,5 +208,5 @@ fn nothing_secret_was_logged(log: &str) {
         assert_eq!(told, None, "the log holds {secret}");
     }
     let moved = log.lines().filter(|line| line.contains("\"msg\":\"call moved\"")).count();
-    assert!(moved >= 6, "each step of both calls has its line");
+    assert!(moved >= 6, "every step of both calls is logged");
 }

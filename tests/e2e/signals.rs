@@ -14,7 +14,7 @@ use crate::support::{
     Plan, SECRET, caller, connect_to, database, http_client, incoming, start_simulator, until,
 };
 
-/// A service in a process of its own, with a simulator that tries again soon.
+/// A service in its own process, with a simulator that repeats webhooks soon.
 struct Site {
     port: u16,
     simulator: Simulator,
@@ -48,7 +48,7 @@ impl Site {
     async fn serve(&self, drain_seconds: &str) -> Program {
         let mut service = self.run().env("DRAIN_TIMEOUT_SECONDS", drain_seconds).start();
         service.listening().await;
-        until("calls are taken", || async { self.get("/health/ready").await == 200 }).await;
+        until("calls are accepted", || async { self.get("/health/ready").await == 200 }).await;
         service
     }
 
@@ -80,7 +80,7 @@ impl Site {
         self.count("select count(*) from call_log where status = 'completed' and state = 'released'").await
     }
 
-    /// Requests for a dial, by call and purpose; the largest count of any.
+    /// The number of dials for each call and purpose; returns the largest.
     fn dials(&self) -> (usize, usize) {
         let mut counts = std::collections::BTreeMap::<String, usize>::new();
         for request in self.simulator.requests() {
@@ -102,13 +102,13 @@ async fn twenty_calls_survive_sigkill() {
         site.ring(n).await;
     }
     let some = "select count(*) from conversations where purpose = 'greeting' and provider_id is not null";
-    until("greetings are being heard", || async { site.count(some).await >= 10 }).await;
+    until("the greetings are in progress", || async { site.count(some).await >= 10 }).await;
     service.signal(Signal::SIGKILL);
-    assert_eq!(service.end().await.code, None, "killed, not ended");
+    assert_eq!(service.end().await.code, None, "killed, no exit code");
     assert!(site.completed().await < 20, "calls were in progress");
     let service = site.serve("30").await;
     until("every call is completed", || async { site.completed().await == 20 }).await;
-    assert_eq!(site.dials(), (40, 1), "two dials a call, each once");
+    assert_eq!(site.dials(), (40, 1), "two dials for each call, one for each purpose");
     service.signal(Signal::SIGTERM);
     assert_eq!(service.end().await.code, Some(0));
 }
@@ -122,14 +122,18 @@ async fn sigterm_finishes_live_calls_and_refuses_new_ones() {
         calls.push(site.ring(n).await);
     }
     service.signal(Signal::SIGTERM);
-    until("it is draining", || async { site.get("/health/ready").await == 503 }).await;
+    until("the service is draining", || async { site.get("/health/ready").await == 503 }).await;
     let (status, problem) = site.post(&incoming("pbx-late", &caller(9))).await;
     assert_eq!((status, &problem["code"]), (503, &json!("draining")), "{problem}");
-    assert_eq!(site.post(&incoming("pbx-1", &caller(1))).await.1["status"], "duplicate", "known calls go on");
+    assert_eq!(
+        site.post(&incoming("pbx-1", &caller(1))).await.1["status"],
+        "duplicate",
+        "known calls continue"
+    );
     let ended = service.end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let waits = ended.stderr.lines().find(|line| line.contains("waiting for live calls to end"));
-    let waits = waits.expect("it says for whom it waits");
+    let waits = waits.expect("the log names the calls");
     assert!(calls.iter().all(|call| waits.contains(&call.to_string())), "{waits}");
     assert_eq!(site.completed().await, 3);
     assert_eq!(site.count("select count(*) from call_log").await, 3);
@@ -162,7 +166,7 @@ async fn an_unwritable_log_file_does_not_prevent_the_start() {
         service.signal(Signal::SIGTERM);
         let ended = service.end().await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        assert!(ended.stderr.contains("listening"), "standard error has the lines as well");
+        assert!(ended.stderr.contains("listening"), "standard error has the same lines");
         let lines = std::fs::read_to_string(&file).unwrap_or_default();
         assert_eq!(lines.contains("\"msg\":\"listening\""), is_written, "{lines}");
     }
@@ -175,8 +179,9 @@ async fn sighup_reloads_the_lines() {
     let line = "insert into lines (number, agent_id) values ($1, 'agent_of_the_line')";
     site.client.execute(line, &[&crate::support::CALLED]).await.unwrap();
     service.signal(Signal::SIGHUP);
-    until("they were read", || async { service.said("stderr").matches("lines loaded").count() >= 2 }).await;
+    until("the lines were loaded", || async { service.said("stderr").matches("lines loaded").count() >= 2 })
+        .await;
     site.ring(1).await;
     let agent = || site.simulator.requests().iter().any(|r| r["body"]["agent_id"] == "agent_of_the_line");
-    until("the line's agent rings", || async { agent() }).await;
+    until("the line's agent is dialled", || async { agent() }).await;
 }

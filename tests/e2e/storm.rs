@@ -19,14 +19,14 @@ use crate::support::{CALLED, PATIENCE, SECRET, connect_to, ended, http_client, l
 
 /// Webhooks are 5 ms apart: 200 a second.
 const APART: Duration = Duration::from_millis(5);
-/// Posted for each call, in this order; the end comes when the call has been going on for a while.
+/// Webhooks posted for each call, in this order. The call end is posted later than the others.
 const PER_CALL: usize = 5;
 const ENDS_AFTER_CALLS: usize = 80;
-/// No more are on their way at once; who waits for an answer does not post more.
+/// Limit of unanswered webhooks; at the limit no more are posted.
 const OUTSTANDING: usize = 400;
 const DIAL: &str = "/v1/convai/sip-trunk/outbound-call";
 
-/// What the storm is made of; the variables ask for a longer one.
+/// The settings of the storm; environment variables set a longer one.
 struct Storm {
     kills: usize,
     stops: usize,
@@ -52,7 +52,7 @@ impl Storm {
     }
 }
 
-/// Times that only look random.
+/// Pseudo-random times.
 struct Random(u64);
 
 impl Random {
@@ -66,7 +66,7 @@ impl Random {
     }
 }
 
-/// A webhook of ours that was acknowledged: its body, and the call that the answer named.
+/// Acknowledged webhooks: the body, and the call id of the answer.
 type Acknowledged = BTreeMap<String, Option<String>>;
 
 #[derive(Default)]
@@ -103,7 +103,7 @@ async fn post(load: Rc<Load>, url: String, body: String) {
     load.outstanding.set(load.outstanding.get() - 1);
 }
 
-/// Posts until it is told to stop.
+/// Posts until it is stopped.
 async fn run_load(load: Rc<Load>, url: String) {
     let (begun, mut n) = (Instant::now(), 0_usize);
     while !load.stop.get() {
@@ -120,10 +120,10 @@ async fn run_load(load: Rc<Load>, url: String) {
         }
         pause().await;
     }
-    until("the last are answered", || async { load.outstanding.get() == 0 }).await;
+    until("the last webhooks are answered", || async { load.outstanding.get() == 0 }).await;
 }
 
-/// The dials that the provider saw: it remembers the last ones only, so it is asked again and again.
+/// Collects the dials that the provider received. It remembers only the latest, so it is polled.
 async fn watch_dials(
     provider: Rc<elevenlabs::Simulator>,
     seen: Rc<RefCell<BTreeSet<(String, String, String)>>>,
@@ -132,7 +132,7 @@ async fn watch_dials(
         for request in provider.requests().iter().filter(|request| request["path"] == DIAL) {
             let data = &request["body"]["conversation_initiation_client_data"];
             let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-            // A request whose sender died in the middle of it has no body, and rang nobody.
+            // If the sender died during the request, the request has no body and dialled nothing.
             if let (Some(call), Some(purpose), Some(at)) = (
                 text(&data["user_id"]),
                 text(&data["dynamic_variables"]["precall_purpose"]),
@@ -174,7 +174,7 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
         service
     };
     let service = Rc::new(RefCell::new(Some(serve().await)));
-    until("calls are taken", || async { is(&url, "/health/ready", 200).await }).await;
+    until("calls are accepted", || async { is(&url, "/health/ready", 200).await }).await;
 
     let (load, dials) = (Rc::new(Load::default()), Rc::new(RefCell::new(BTreeSet::new())));
     let watching = actix::spawn(watch_dials(Rc::clone(&provider), Rc::clone(&dials)));
@@ -186,7 +186,7 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
             lasting(random.between(300, 6_000)).await;
             let victim = service.borrow_mut().take().unwrap();
             victim.signal(Signal::SIGKILL);
-            assert_eq!(victim.end().await.code, None, "killed, not ended");
+            assert_eq!(victim.end().await.code, None, "killed, no exit code");
             let next = serve().await;
             service.borrow_mut().replace(next);
         }
@@ -275,13 +275,13 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
         dialled.len()
     );
     say_sizes(&client).await;
-    assert!(acknowledged.len() > 100 && dialled.len() > 20, "it was no storm at all");
+    assert!(acknowledged.len() > 100 && dialled.len() > 20, "too little happened");
     if let Ok(provider) = Rc::try_unwrap(provider) {
         provider.stop().await;
     }
 }
 
-/// Bytes of each table, indexes and all, for each call.
+/// Bytes of each table for each call, indexes included.
 async fn say_sizes(client: &tokio_postgres::Client) {
     let sizes = "
         select t.name, (t.bytes / (select count(*) from call_log))::bigint from (

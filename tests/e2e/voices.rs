@@ -1,4 +1,4 @@
-//! `precall voices` asks the running service. It needs a key, and strays need an approval.
+//! `precall voices` calls the running service. It needs a key, and deleting strays needs an approval.
 
 use precall::config::{ApiKeys, Scope};
 use precall_simulators::elevenlabs;
@@ -20,11 +20,11 @@ async fn the_voices_command_needs_a_running_service_and_a_key() {
     let reconcile =
         |key: &str| Run::of(&["voices", "reconcile", "--url", &url]).env("PRECALL_API_KEY", key).end();
     let alone = reconcile(KEY).await;
-    assert_eq!(alone.code, Some(1), "nobody serves: {}", alone.stderr);
+    assert_eq!(alone.code, Some(1), "the service is not running: {}", alone.stderr);
     let mut service = run.start();
     service.listening().await;
     let ready = format!("{url}/health/ready");
-    until("calls are taken", || async {
+    until("calls are accepted", || async {
         http_client().get(&ready).send().await.is_ok_and(|answer| answer.status().as_u16() == 200)
     })
     .await;

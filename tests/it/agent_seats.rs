@@ -1,4 +1,4 @@
-//! `AGENT_CONCURRENCY`: with every seat of the agent taken, a call goes to the next rung of the ladder.
+//! `AGENT_CONCURRENCY`: without a free agent seat, a call goes to the next rung of the handoff ladder.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::live_bridge::{say, waits};
 use crate::support::{PERSON, PbxPlan, PbxWorld, Plan, World};
 
-/// Conversations that the service says are open.
+/// Open agent conversations, as health reports them.
 async fn seats(world: &World) -> i64 {
     world.get("/health").await.1["capacity"]["agents"]["used"].as_i64().unwrap()
 }
@@ -31,7 +31,7 @@ async fn callback_greeting_and_agent_each_take_a_seat() {
     let row = world.released(turned_down).await;
     assert_eq!(row.get::<_, String>("cause"), "handoff_failed");
     let dials = "select count(*) from conversations where call = $1 and dial <> 'refused'";
-    assert_eq!(world.count(dials, &[&turned_down]).await, 0, "nobody was rung");
+    assert_eq!(world.count(dials, &[&turned_down]).await, 0, "nothing was dialled");
     world.completed(talking).await;
     assert_eq!(world.dials("greeting").len() + world.dials("agent").len(), 2);
     world.until("both seats are free", || async { seats(&world).await == 0 }).await;
@@ -60,12 +60,12 @@ async fn with_all_seats_taken_a_bridge_caller_goes_to_a_person_also_after_a_rest
         let failed =
             "select count(*) from call_events where call = $1 and event ->> 'kind' = 'handoff_failed'
             and event ->> 'why' = 'refused'";
-        assert_eq!(world.count(failed, &[&call]).await, 2, "both rungs of the ladder");
+        assert_eq!(world.count(failed, &[&call]).await, 2, "both agent rungs failed");
     };
     goes_to_a_person(&world, 2).await;
     assert_eq!(world.in_state(talking, "conversing").await.get::<_, Option<String>>("cause"), None);
     let world = world.restart().await;
-    assert_eq!(seats(&world).await, 1, "who was talking has a seat before anybody else asks for it");
+    assert_eq!(seats(&world).await, 1, "a resumed conversation gets its seat before new calls");
     world.talk(talking, 2).await;
     goes_to_a_person(&world, 3).await;
     world.operator_ends(talking).await;
@@ -74,7 +74,7 @@ async fn with_all_seats_taken_a_bridge_caller_goes_to_a_person_also_after_a_rest
     let call = world.call_of(&next).await;
     world.in_state(call, "conversing").await;
     world.operator_ends(call).await;
-    // The first caller's stream was opened again after the restart.
+    // The first caller's audio stream was reopened after the restart.
     world.stop_after_cuts().await;
 }
 

@@ -1,4 +1,4 @@
-//! The API, read after real calls.
+//! API reads after real calls.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ async fn good(world: &World, path: &str) -> Value {
     body
 }
 
-/// All items of a list, page by page.
+/// All items of a list, read page by page.
 async fn all_pages(world: &World, path: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -166,7 +166,7 @@ async fn a_forgotten_voice_is_cloned_again() {
     let old: String = world.completed(first).await.get("cloned_voice_id");
     let path = format!("/api/v1/cache/{caller}");
     assert_eq!(delete(&world, &path, KEY).await.1["success"], json!(true));
-    assert_eq!(delete(&world, &path, KEY).await.1["success"], json!(false), "nothing is left to forget");
+    assert_eq!(delete(&world, &path, KEY).await.1["success"], json!(false), "nothing is left to delete");
     let (_, answer) = world.post_3cx(&incoming("pbx-2", &caller)).await;
     assert_eq!(answer["cloned_voice_id"], Value::Null);
     let second = answer["call_id"].as_str().unwrap().parse().unwrap();
@@ -194,13 +194,13 @@ async fn an_operator_can_hand_over_or_hang_up_a_call() {
     for call in [handed, ended] {
         world.in_state(call, "holding").await;
         world
-            .until_row("its voice is there", "select 1 from clone_ready_events where call = $1", &[&call])
+            .until_row("the voice is ready", "select 1 from clone_ready_events where call = $1", &[&call])
             .await;
         assert_eq!(world.in_state(call, "holding").await.get::<_, String>("status"), "initiated");
         let live = &good(&world, &format!("/api/v1/calls/{call}")).await["live"];
         assert_eq!((&live["state"], &live["voice"]), (&json!("holding"), &json!("cloned")), "{live}");
     }
-    assert_eq!(world.dials("agent").len(), 0, "nothing moves by itself");
+    assert_eq!(world.dials("agent").len(), 0, "no handoff without an order");
     let order = |call: Uuid, what: &str| format!("/api/v1/calls/{call}/{what}");
     let bearer = |key: &str| format!("Bearer {key}");
     let (status, _) =
@@ -216,7 +216,9 @@ async fn an_operator_can_hand_over_or_hang_up_a_call() {
     assert_eq!(row.get::<_, String>("blame"), "operator");
     assert_eq!(world.dials("agent").len(), 1);
     world
-        .until("it is not live any more", || async { world.operate(&order(ended, "hangup")).await.0 == 409 })
+        .until("the call is not live any more", || async {
+            world.operate(&order(ended, "hangup")).await.0 == 409
+        })
         .await;
     assert_eq!(world.operate(&order(Uuid::now_v7(), "hangup")).await.0, 404);
     world.stop().await;
@@ -287,7 +289,7 @@ async fn an_event_stream_that_reconnects_misses_nothing() {
         let caller = world.known_caller(n).await;
         let call = world.ring(&format!("pbx-{n}"), &caller).await;
         let last = heard.last().map_or(0, |event| event["position"].as_i64().unwrap());
-        // It leaves in the middle of the call, whenever it has heard three events, and comes back.
+        // The client reads three events, disconnects in the middle of the call, and reconnects.
         heard.extend(follow(&world, last, 3).await);
         world.completed(call).await;
     }
@@ -298,10 +300,10 @@ async fn an_event_stream_that_reconnects_misses_nothing() {
     let last = heard.last().unwrap()["position"].as_i64().unwrap();
     heard.extend(follow(&world, last, missing).await);
     let told: Vec<i64> = heard.iter().map(|event| event["position"].as_i64().unwrap()).collect();
-    assert_eq!(told, positions, "each once, in order");
+    assert_eq!(told, positions, "every event once, in order");
     let streams: BTreeSet<&str> = heard.iter().map(|event| event["stream"].as_str().unwrap()).collect();
     assert_eq!(streams, BTreeSet::from(["call", "voice"]));
-    assert!(!json!(heard).to_string().contains("2025550"), "a number in the stream");
+    assert!(!json!(heard).to_string().contains("2025550"), "a phone number in the stream");
     world.stop().await;
 }
 
@@ -317,7 +319,7 @@ async fn an_event_stream_that_reconnects_after_a_restart_misses_nothing() {
         where position > $1";
     let rest = usize::try_from(world.count(rest, &[&behind]).await).unwrap();
     let world = world.restart().await;
-    // Nothing new happens: what is there is told all the same.
+    // Stored events are sent even if no new event happens.
     assert_eq!(follow(&world, behind, rest).await.len(), rest);
     world.stop().await;
 }
@@ -336,16 +338,16 @@ async fn a_new_event_stream_gets_new_events_only() {
         news
     };
     let (heard, news) = futures_util::future::join(following, ringing).await;
-    assert_eq!(heard[0]["id"], json!(news.to_string()), "the first thing it hears: {}", heard[0]);
+    assert_eq!(heard[0]["id"], json!(news.to_string()), "the first event: {}", heard[0]);
     world.stop().await;
 }
 
-/// The next events behind a position.
+/// The next events after a position.
 async fn follow(world: &World, behind: i64, count: usize) -> Vec<Value> {
     follow_from(world, Some(behind), count).await
 }
 
-/// The next events behind a position; without one, those that happen from now on.
+/// The next events after a position, or from now on without one.
 async fn follow_from(world: &World, behind: Option<i64>, count: usize) -> Vec<Value> {
     let mut request = world.http.get(format!("{}/api/v1/events", world.app.url())).bearer_auth(KEY);
     if let Some(behind) = behind {
@@ -356,7 +358,7 @@ async fn follow_from(world: &World, behind: Option<i64>, count: usize) -> Vec<Va
     let hear = async {
         let (mut text, mut events) = (String::new(), Vec::new());
         while events.len() < count {
-            let chunk = stream.next().await.expect("the stream goes on").unwrap();
+            let chunk = stream.next().await.expect("the stream stays open").unwrap();
             text.push_str(std::str::from_utf8(&chunk).unwrap());
             while let Some((frame, rest)) = text.split_once("\n\n") {
                 events.extend(event_of(frame));
@@ -366,8 +368,8 @@ async fn follow_from(world: &World, behind: Option<i64>, count: usize) -> Vec<Va
         events.truncate(count);
         events
     };
-    // Comments keep coming while nothing happens, so the whole has the deadline.
-    tokio::time::timeout(PATIENCE, hear).await.expect("the events come in time")
+    // Keep-alive comments continue while nothing happens, so the deadline covers the whole read.
+    tokio::time::timeout(PATIENCE, hear).await.expect("the events arrive in time")
 }
 
 fn event_of(frame: &str) -> Option<Value> {

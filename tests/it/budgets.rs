@@ -1,4 +1,4 @@
-//! Budgets through the whole service: a call over a budget is answered and stored, and a restart keeps the counts.
+//! Budgets in the whole service: a call over a budget is answered and stored, and a restart keeps the counts.
 
 use precall_call::At;
 use precall_simulators::elevenlabs::{Fault, ReportFate};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::support::{Plan, World, dial_fault, fault, incoming};
 
-/// A call that must be refused for a budget; our id of it.
+/// Posts a call that a budget must refuse; returns precall's id of it.
 async fn refused(world: &World, id: &str, caller: &str) -> Uuid {
     let (status, answer) = world.post_3cx(&incoming(id, caller)).await;
     assert_eq!((status, answer["status"].as_str()), (200, Some("rejected")), "{id} {answer}");
@@ -24,14 +24,16 @@ async fn metrics(world: &World) -> String {
     String::from_utf8(answer.body().limit(1 << 20).await.unwrap().to_vec()).unwrap()
 }
 
-/// How far a budget is used, in percent, as health says it.
+/// Usage of a budget in percent, as health reports it.
 async fn used(world: &World, budget: &str) -> u64 {
     let (_, health) = world.get("/health").await;
     let budgets = health["capacity"]["budgets"].as_array().unwrap();
-    budgets.iter().find(|it| it["budget"] == budget).expect("it is shown")["percent"].as_u64().unwrap()
+    budgets.iter().find(|it| it["budget"] == budget).expect("health shows the budget")["percent"]
+        .as_u64()
+        .unwrap()
 }
 
-/// What the agent's conversation took; the provider's own reports of it are lost.
+/// A report of the agent's conversation. The simulator sends none.
 fn report(conversation: &str, seconds: u64, cost: u64) -> Value {
     json!({
         "type": "post_call_transcription", "event_timestamp": 1_764_000_000,
@@ -43,7 +45,7 @@ fn report(conversation: &str, seconds: u64, cost: u64) -> Value {
     })
 }
 
-/// A whole call whose agent's report is this one, which comes twice. Nothing is known of its greeting.
+/// A complete call. The agent's report is delivered twice; the greeting is not dialled.
 async fn talks(world: &World, id: &str, caller: &str, seconds: u64, cost: u64) {
     let silent = |purpose| Fault { report: ReportFate::None, ..dial_fault(purpose) };
     world.faults(vec![silent("agent"), Fault { status: Some(404), ..dial_fault("greeting") }]);
@@ -73,13 +75,13 @@ async fn live_calls_per_caller_are_limited_and_an_ended_call_frees_its_place() {
         world.released(call).await;
     }
     world
-        .until("there is room again", || async {
+        .until("the caller has budget again", || async {
             let body = incoming(&Uuid::new_v4().to_string(), &caller);
             world.post_3cx(&body).await.1["status"] == json!("accepted")
         })
         .await;
-    world.until("it is rung", || async { world.dials("greeting").len() >= 3 }).await;
-    assert_eq!(world.dials("greeting").len(), 3, "refused calls ring nobody");
+    world.until("the call is dialled", || async { world.dials("greeting").len() >= 3 }).await;
+    assert_eq!(world.dials("greeting").len(), 3, "refused calls are not dialled");
     world.stop().await;
 }
 
@@ -102,7 +104,7 @@ async fn calls_per_caller_and_hour_are_limited_also_after_a_restart() {
             metrics(&world).await.contains(expected)
         })
         .await;
-    // An hour later; refused calls did not count.
+    // One hour later; refused calls did not count.
     let earlier =
         "update call_log set call_started_at = call_started_at - interval '1 hour' where caller_id = $1
         and cause <> 'budget'";
@@ -118,7 +120,7 @@ async fn each_report_uses_up_minutes_once() {
     let world = World::with(plan).await;
     let caller = world.known_caller(1).await;
     talks(&world, "pbx-1", &caller, 290, 0).await;
-    assert_eq!(used(&world, "agent_minutes_per_day").await, 48, "it came twice");
+    assert_eq!(used(&world, "agent_minutes_per_day").await, 48, "the repeated report counts once");
     let (running, conversation) = {
         world.faults(vec![Fault { report: ReportFate::None, ..dial_fault("agent") }]);
         let call = world.ring("pbx-2", &caller).await;
@@ -129,7 +131,7 @@ async fn each_report_uses_up_minutes_once() {
     let shown = metrics(&world).await;
     assert!(shown.contains("precall_budget_used_ratio{budget=\"agent_minutes_per_day\"} 1.0"), "{shown}");
     world
-        .until("each mark was crossed once", || async {
+        .until("each threshold was crossed once", || async {
             let shown = metrics(&world).await;
             [50, 80, 100].iter().all(|percent| {
                 let mark = format!("{{budget=\"agent_minutes_per_day\",percent=\"{percent}\"}} 1\n");
@@ -137,7 +139,7 @@ async fn each_report_uses_up_minutes_once() {
             })
         })
         .await;
-    // Who was there goes on.
+    // A running conversation continues.
     world.in_state(running, "conversing").await;
     world.post_report(&report(&conversation, 60, 0)).await;
     world.completed(running).await;
@@ -148,7 +150,7 @@ async fn each_report_uses_up_minutes_once() {
         "{}",
         used(&world, "agent_minutes_per_day").await
     );
-    // A day later.
+    // One day later.
     let earlier = "update conversations set reported_at = reported_at - interval '1 day'
         where reported_at is not null and $1";
     let world = world.restart_after(earlier, &[&true]).await;
@@ -167,7 +169,7 @@ async fn a_later_report_with_fewer_credits_gives_none_back() {
     let mut wordless = report(&conversation, 60, 700);
     wordless["data"]["transcript"] = json!([]);
     world.post_report(&wordless).await;
-    // News, for it has words; but of the cost it knows nothing.
+    // This report is new because it has a transcript, but it has no cost.
     let flat = json!({ "call_id": conversation, "agent_id": "agent_test", "status": "completed",
         "transcript": "agent: Hello" });
     world.post_report(&flat).await;
@@ -176,7 +178,7 @@ async fn a_later_report_with_fewer_credits_gives_none_back() {
     let world = world.restart().await;
     assert_eq!(used(&world, "cost_per_day").await, 70, "after a restart");
     world.post_report(&report(&conversation, 60, 700)).await;
-    assert_eq!(used(&world, "cost_per_day").await, 70, "it was counted before the restart");
+    assert_eq!(used(&world, "cost_per_day").await, 70, "it was already counted before the restart");
     talks(&world, "pbx-2", &caller, 60, 300).await;
     refused(&world, "pbx-3", &caller).await;
     let world = world.restart().await;
@@ -196,9 +198,9 @@ async fn clones_of_the_last_day_count_after_a_restart() {
     world.faults(vec![Fault { status: Some(422), ..fault("/v1/voices/add") }]);
     let call = world.ring("pbx-2", &failed).await;
     world.completed(call).await;
-    assert_eq!(world.uploads(), 2, "the second call had the voice of the first");
+    assert_eq!(world.uploads(), 2, "the second call reused the first call's voice");
     let world = world.restart().await;
-    assert_eq!(used(&world, "clones_per_day").await, 25, "the one that failed left nothing");
+    assert_eq!(used(&world, "clones_per_day").await, 25, "a failed clone counts nothing");
     let clones = budget_use::clones(&world.client, At(0)).await.unwrap();
     let of: Vec<_> = clones.iter().map(|clone| (clone.account.as_str(), clone.caller.as_str())).collect();
     assert_eq!(of, [("default", made.as_str())]);
@@ -217,7 +219,7 @@ async fn clones_are_limited_and_a_clone_without_upload_counts_nothing() {
         assert_eq!(missing(call).await.as_deref(), Some("sample_refused"), "{variable}");
         let caller = world.known_caller(1).await;
         let first = world.ring("pbx-1", &caller).await;
-        assert_eq!(missing(first).await, None, "{variable}: what came to nothing cost nothing");
+        assert_eq!(missing(first).await, None, "{variable}: a refused clone counts nothing");
         let path = format!("/api/v1/cache/{}", caller.replace('+', "%2B"));
         let forget = world.http.delete(format!("{}{path}", world.app.url())).bearer_auth(crate::support::KEY);
         assert_eq!(forget.send().await.unwrap().status().as_u16(), 200);

@@ -22,7 +22,7 @@ async fn a_callback_call_is_greeted_cloned_handed_over_and_stored() {
     assert_eq!(clones.len(), 1);
     let name = clones[0]["body"]["parts"].as_array().unwrap().iter().find(|p| p["name"] == "name").unwrap();
     assert!(name["value"].as_str().unwrap().starts_with("precall-test-"));
-    assert!(!clones[0].to_string().contains(&caller[1..]), "a number reached the provider's voice names");
+    assert!(!clones[0].to_string().contains(&caller[1..]), "a phone number in a voice name at the provider");
     let voice = row.get::<_, String>("cloned_voice_id");
     let spoken = &dials[1]["body"]["conversation_initiation_client_data"]["conversation_config_override"];
     assert_eq!(spoken["tts"]["voice_id"], json!(voice));

@@ -1,4 +1,4 @@
-//! Administrators manage callers over the API, and calls use their settings.
+//! Administrators manage callers with the API, and calls use their settings.
 
 use precall::config::{ApiKeys, Scope};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub fn with_keys() -> Plan {
     Plan::default().env("API_KEYS", &keys.join(","))
 }
 
-/// An order of whoever has this key.
+/// Sends a request with the given API key.
 pub async fn order_with(
     world: &World,
     key: &str,
@@ -53,7 +53,7 @@ async fn delete(world: &World, caller: &str) -> (u16, Value) {
     order_with(world, KEY, "DELETE", &path_of(caller), None).await
 }
 
-/// A speaker by the API, who agrees that this sample is cloned.
+/// Creates a speaker who consents to the cloning of sample `n`.
 pub async fn speaker_of(world: &World, name: &str, n: u32) -> Uuid {
     let (status, made) = order(world, "POST", "/api/v1/speakers", &json!({ "name": name })).await;
     assert_eq!(status, 201, "{made}");
@@ -66,7 +66,7 @@ pub async fn speaker_of(world: &World, name: &str, n: u32) -> Uuid {
     speaker
 }
 
-/// Of the sample with this number.
+/// SHA-256 of sample `n`, in hex.
 pub fn hash_of(world: &World, n: u32) -> String {
     use sha2::Digest;
     hex::encode(sha2::Sha256::digest(std::fs::read(world.sample(n)).unwrap()))
@@ -96,7 +96,7 @@ async fn a_caller_can_be_created_read_changed_and_deleted() {
     ] {
         assert_eq!(made[field], value, "{field}");
     }
-    // As it is dialled in the country where precall is.
+    // The number as dialled within precall's country.
     let national = format!("({}) {}-{}", &number[2..5], &number[5..8], &number[8..]).replace(' ', "%20");
     assert_eq!(world.get(&path_of(&national)).await, (200, made.clone()));
     world
@@ -116,7 +116,7 @@ async fn a_caller_can_be_created_read_changed_and_deleted() {
     assert_eq!(
         world.client.query_one(failures, &[]).await.unwrap().get::<_, i32>(0),
         2,
-        "who guesses goes on"
+        "the count of wrong PINs is kept"
     );
     let without = json!({ "voice_sample_url": "1.wav", "voice_name": "Anne", "pin": null });
     assert_eq!(put(&world, &number, &without).await.1["has_pin"], json!(false));
@@ -154,7 +154,7 @@ async fn a_pin_is_stored_and_never_shown() {
     }
     let kept: String =
         world.client.query_one("select pin_hash from caller_voice_mapping", &[]).await.unwrap().get(0);
-    assert_eq!(kept, stored, "what was refused changes nothing");
+    assert_eq!(kept, stored, "a refused PIN changes nothing");
     world.stop().await;
 }
 
@@ -189,7 +189,7 @@ async fn callers_are_listed_in_pages_and_found_by_prefix() {
     };
     assert_eq!(listed("").await, numbers);
     assert_eq!(listed("%2B49").await, ["+493012345678", "+493012345679"]);
-    assert_eq!(listed("+493012345679").await, ["+493012345679"], "a plus is a plus");
+    assert_eq!(listed("+493012345679").await, ["+493012345679"], "a plus sign is kept");
     assert_eq!(listed("10").await, ["101", "102"]);
     assert_eq!(listed("%2B33").await, [] as [String; 0]);
     for (query, code) in [
@@ -274,7 +274,7 @@ async fn a_caller_with_consent_gets_the_cloned_voice_until_deleted() {
         world.simulator.voices().as_array().unwrap().is_empty()
     })
     .await;
-    assert!(world.sample(1).exists(), "a sample that somebody put there stays");
+    assert!(world.sample(1).exists(), "precall deletes only uploaded samples");
     world.stop().await;
 }
 
@@ -297,13 +297,17 @@ async fn a_new_sample_is_cloned_and_an_unused_uploaded_sample_is_deleted() {
     assert_eq!(missing(&world, "pbx-1", &number).await, None);
     assert_eq!(put(&world, &number, &mapped("2.wav", Some(speaker))).await.0, 200);
     let covers_another = missing(&world, "pbx-2", &number).await;
-    assert_eq!(covers_another.as_deref(), Some("no_consent"), "the consent is of the sample before");
-    assert_eq!(world.count("select count(*) from deletions", &[]).await, 0, "somebody else's is there still");
+    assert_eq!(covers_another.as_deref(), Some("no_consent"), "the consent is for the previous sample");
+    assert_eq!(
+        world.count("select count(*) from deletions", &[]).await,
+        0,
+        "another caller still uses the upload"
+    );
     assert_eq!(put(&world, &caller(2), &mapped("2.wav", None)).await.0, 200);
-    until("the upload is gone", || async { !upload.exists() }).await;
+    until("the upload is deleted", || async { !upload.exists() }).await;
     for other in [caller(1), caller(2)] {
         assert_eq!(put(&world, &other, &mapped("x.wav", None)).await.0, 200);
     }
-    assert_eq!(world.count("select count(*) from deletions", &[]).await, 1, "only what was uploaded");
+    assert_eq!(world.count("select count(*) from deletions", &[]).await, 1, "only the upload is deleted");
     world.stop().await;
 }

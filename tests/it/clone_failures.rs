@@ -8,12 +8,12 @@ use crate::support::{ADD, Plan, World, caller, fault, incoming};
 
 const FALLBACK: &str = "voice_fallback";
 
-/// A provider that misbehaves, and what is to come of it.
+/// Faults of ElevenLabs and the expected result.
 struct Case {
     what: &'static str,
     faults: Vec<Fault>,
     uploads: usize,
-    /// Why there is no clone; none where there is one.
+    /// The reason for the missing clone; `None` if there is one.
     missing: Option<&'static str>,
 }
 
@@ -94,7 +94,7 @@ async fn a_call_completes_whatever_the_provider_answers_to_the_clone() {
     world.stop().await;
 }
 
-/// The call completed, in the voice that was due, and its rows say so.
+/// Checks that the call completed in the expected voice, and its rows.
 async fn spoken_as_due(world: &World, call: Uuid, caller: &str, what: &str, missing: Option<&str>) {
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, Option<String>>("voice_missing").as_deref(), missing, "{what}");
@@ -113,7 +113,7 @@ async fn spoken_as_due(world: &World, call: Uuid, caller: &str, what: &str, miss
     assert_eq!(ready, i64::from(missing.is_none()), "{what}: clone_ready_events");
 }
 
-/// One row for the one job, with its reason.
+/// Checks that the one clone job has one row with its reason.
 async fn clone_is_logged(world: &World, caller: &str, what: &str, missing: Option<&str>) {
     let statement = "select status, reason, error_message from voice_clone_log where caller_id = $1";
     let rows = world.client.query(statement, &[&caller]).await.unwrap();
@@ -158,7 +158,7 @@ async fn after_a_lost_clone_answer_the_voice_is_looked_up_and_not_uploaded_again
     }
     assert_eq!(world.uploads(), 3, "one a call");
     let searches = world.requests("/v2/voices");
-    assert_eq!(searches.len(), 9, "three looks for each");
+    assert_eq!(searches.len(), 9, "three searches for each");
     assert!(searches.iter().all(|r| r["query"].as_str().unwrap().contains("search=precall-test-")));
     world.stop().await;
 }
@@ -193,7 +193,7 @@ async fn with_an_unreachable_provider_the_call_ends_and_is_stored() {
     assert_eq!(row.get::<_, String>("status"), "failed");
     clone_is_logged(&world, &caller, "nobody there", Some("clone_failed")).await;
     let refused = "select count(*) from conversations where call = $1 and dial = 'refused'";
-    assert_eq!(world.count(refused, &[&call]).await, 2, "greeting and agent were surely not dialled");
+    assert_eq!(world.count(refused, &[&call]).await, 2, "greeting and agent were certainly not dialled");
     let (status, health) = world.get("/health").await;
     assert_eq!((status, health["status"].as_str()), (200, Some("degraded")), "{health}");
     assert_eq!(health["elevenlabs"], "error");
@@ -239,7 +239,7 @@ async fn late_voice(what: &str, plan: Plan, fault: Option<Fault>) {
     assert_eq!(voice_of(&dials_of(&world, second)[0]), json!(voice), "{what}");
     assert_eq!(world.uploads(), 1, "{what}");
     let uses = "select reuse_count::bigint from voice_clone_cache where caller_id = $1";
-    assert_eq!(world.count(uses, &[&caller]).await, 1, "{what}: one call was served");
+    assert_eq!(world.count(uses, &[&caller]).await, 1, "{what}: one call used the voice");
     world.stop().await;
 }
 
@@ -290,7 +290,7 @@ async fn without_mapping_or_consent_nothing_is_uploaded() {
         spoken_as_due(&world, call, &caller, why, Some(why)).await;
     }
     assert_eq!(world.uploads(), 0);
-    assert_eq!(world.count("select count(*) from voice_clone_log", &[]).await, 0, "no job, no row");
+    assert_eq!(world.count("select count(*) from voice_clone_log", &[]).await, 0, "no job, so no row");
     world.stop().await;
 }
 
@@ -312,7 +312,7 @@ async fn consents_can_be_switched_off() {
     let world = World::with(Plan::default().env("CONSENT_REQUIRED", "false")).await;
     let caller = world.mapped_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
-    spoken_as_due(&world, call, &caller, "nobody asked", None).await;
+    spoken_as_due(&world, call, &caller, "consents are switched off", None).await;
     world.stop().await;
 }
 
@@ -327,7 +327,7 @@ async fn two_calls_of_one_caller_share_one_clone() {
     assert_eq!(world.uploads(), 1);
     let ready =
         "select count(distinct cloned_voice_id) * 10 + count(*) from clone_ready_events where caller_id = $1";
-    assert_eq!(world.count(ready, &[&caller]).await, 12, "one voice, two calls");
+    assert_eq!(world.count(ready, &[&caller]).await, 12, "one voice for two calls");
     let uses = "select reuse_count::bigint from voice_clone_cache where caller_id = $1";
     assert_eq!(world.count(uses, &[&caller]).await, 2);
     world.stop().await;

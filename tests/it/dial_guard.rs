@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::support::{CALLED, Plan, World, incoming};
 
-/// Posts an `IncomingCall` that must be rejected; our id of it.
+/// Posts an `IncomingCall` that must be rejected; returns precall's id of it.
 async fn rejected(world: &World, body: &Value, cause: &str) -> Uuid {
     let (status, answer) = world.post_3cx(body).await;
     assert_eq!((status, answer["status"].as_str()), (200, Some("rejected")), "{body} {answer}");
@@ -50,7 +50,7 @@ async fn invalid_callback_numbers_are_refused_and_never_dialled() {
     }
     let rows = i64::try_from(table.len()).unwrap();
     assert_eq!(world.count("select count(*) from call_log", &[]).await, rows);
-    assert_eq!(world.asked(), Vec::<Value>::new(), "the provider hears of none of them");
+    assert_eq!(world.asked(), Vec::<Value>::new(), "no request to the provider");
     world.stop().await;
 }
 
@@ -101,7 +101,7 @@ async fn concurrent_dials_are_limited_and_an_ended_call_frees_its_place() {
     rejected(&world, &incoming("pbx-2", &second), "dial_refused").await;
     world.completed(call).await;
     world
-        .until("there is room again", || async {
+        .until("a call slot is free again", || async {
             let body = incoming(&Uuid::new_v4().to_string(), &second);
             world.post_3cx(&body).await.1["status"] == json!("accepted")
         })
@@ -124,7 +124,9 @@ async fn over_the_limit_of_live_calls_the_answer_is_503_and_nothing_is_stored() 
     world.completed(call).await;
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
     world
-        .until("there is room again", || async { world.post_3cx(&incoming("pbx-2", &second)).await.0 == 200 })
+        .until("a call slot is free again", || async {
+            world.post_3cx(&incoming("pbx-2", &second)).await.0 == 200
+        })
         .await;
     world.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Outbound dials: one for each purpose, repeated only when the first was surely not executed.
+//! Outbound dials: one for each purpose. A dial is repeated only if the first was certainly not executed.
 
 use precall_simulators::elevenlabs::{CallFate, Fault, ReportFate};
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ async fn after_a_refused_greeting_dial_the_agent_still_calls() {
     world.stop().await;
 }
 
-/// Ways in which an answer is lost although the telephone rings.
+/// Faults in which the telephone rings but the answer is lost.
 fn lost_answers(purpose: &str) -> [Fault; 4] {
     [
         Fault { after: true, close: true, ..dial_fault(purpose) },
@@ -92,7 +92,7 @@ async fn each_lost_answer_is_looked_up(purpose: &str) {
                 "{what}"
             );
         }
-        // An answer that hangs is overtaken by the report, and nothing is left to ask.
+        // If the answer hangs, the report arrives first and no look-up is needed.
         let asked = format!("user_id={call}");
         let looked = world.requests("/v1/convai/conversations");
         let looked = looked.iter().any(|r| r["query"].as_str().unwrap().contains(&asked));
@@ -105,7 +105,7 @@ async fn each_lost_answer_is_looked_up(purpose: &str) {
 
 #[actix::test]
 async fn an_agent_call_whose_answer_and_report_never_come_is_looked_up_and_completes() {
-    // Half of an attempt's time is for the answer, half for looking up what it left behind.
+    // Half of an attempt's time is for the answer, half for the look-up.
     let plan = Plan::default().env("HANDOFF_MAX_SECONDS", "2").env("POSTCALL_WAIT_SECONDS", "1");
     let world = World::with(plan).await;
     let silent = Fault { after: true, hang: true, report: ReportFate::None, ..dial_fault("agent") };
@@ -166,7 +166,7 @@ async fn a_failure_report_that_arrives_before_the_dial_answer_finds_its_call() {
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
     let kept = "select kind from unmatched_reports";
-    let kept: String = world.until_row("the report is kept", kept, &[]).await.get(0);
+    let kept: String = world.until_row("the report is stored", kept, &[]).await.get(0);
     assert_eq!(kept, "call_initiation_failure");
     assert_eq!(world.in_state(call, "greeting").await.get::<_, Option<String>>("cause"), None);
     let row = world.released(call).await;
@@ -210,7 +210,7 @@ async fn an_agent_dial_refused_in_both_voices_ends_the_call() {
     assert_eq!(row.get::<_, String>("cause"), "handoff_failed");
     assert_eq!(row.get::<_, String>("blame"), "provider");
     assert_eq!(row.get::<_, String>("status"), "failed");
-    assert_eq!(world.dials("agent").len(), 2, "each voice once");
+    assert_eq!(world.dials("agent").len(), 2, "one attempt for each voice");
     world.stop().await;
 }
 
@@ -249,7 +249,7 @@ async fn an_unanswered_agent_dial_ends_the_call() {
         assert_eq!(row.get::<_, String>("cause"), cause);
         assert_eq!(row.get::<_, String>("blame"), "caller");
         assert_eq!(row.get::<_, String>("status"), "failed");
-        assert_eq!(of_call(world.dials("agent"), call).len(), 1, "never twice");
+        assert_eq!(of_call(world.dials("agent"), call).len(), 1, "dialled once");
     }
     world.stop().await;
 }

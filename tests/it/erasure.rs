@@ -1,4 +1,4 @@
-//! Erasure of a caller: no number, words or sample stay in tables, spool or files, and late data does not bring them
+//! Erasure of a caller: no number, text or sample stays in tables, spool or files, and late data does not bring them
 //! back.
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::support::{ADD, CALLED, DIAL, KEY, Plan, World, connect_to, dial_fault, fault, until};
 
-/// What the scripted agent says in every conversation.
+/// The scripted agent's words in every conversation.
 const WORDS: &str = "nine to five";
 
 /// Every row of every table as text.
@@ -23,7 +23,7 @@ async fn rows_with(client: &Client, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for table in client.query(tables, &[]).await.unwrap() {
         let table: String = table.get(0);
-        // Bytes are shown in hex, so they are looked into as well.
+        // `bytea` is shown in hex, so the hex form is searched too.
         let statement = format!(
             "select count(*) from {table} t where position($1 in t::text) > 0
                 or position(encode(convert_to($1, 'UTF8'), 'hex') in t::text) > 0"
@@ -36,7 +36,7 @@ async fn rows_with(client: &Client, text: &str) -> Vec<String> {
     found
 }
 
-/// Files below a folder that hold these bytes, in their content or their name.
+/// Files below a folder whose content or name contains these bytes.
 fn files_with(folder: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -62,7 +62,7 @@ async fn erase(world: &World, caller: &str) -> (u16, Value) {
     (answer.status().as_u16(), serde_json::from_slice(&body).unwrap())
 }
 
-/// Twenty calls, of which many go wrong; the ids of all.
+/// Makes twenty calls, many with faults. Returns the ids of all.
 async fn twenty_calls(world: &World, caller: &str) -> Vec<Uuid> {
     let once = |fault: Fault| Fault { times: Some(1), ..fault };
     let mut calls = Vec::new();
@@ -71,7 +71,7 @@ async fn twenty_calls(world: &World, caller: &str) -> Vec<Uuid> {
             1 => world.faults(vec![once(Fault { status: Some(500), ..fault(DIAL) })]),
             2 => world.faults(vec![once(Fault { close: true, after: true, ..fault(DIAL) })]),
             3 => world.faults(vec![once(Fault { status: Some(503), ..fault(ADD) })]),
-            // Its greeting's report comes only after the erasure.
+            // This greeting's report arrives only after the erasure.
             4 => world.faults(vec![Fault { report: ReportFate::None, ..dial_fault("greeting") }]),
             _ => world.faults(Vec::new()),
         }
@@ -85,7 +85,7 @@ async fn twenty_calls(world: &World, caller: &str) -> Vec<Uuid> {
         calls.push(call);
     }
     world.faults(Vec::new());
-    // Signed as it should be, and not readable.
+    // A webhook with a valid signature and an unreadable body.
     let body = format!("{{\"event_type\":\"IncomingCall\",\"caller_id\":\"{caller}\"");
     let signed = precall::signature::sign(
         precall::signature::Kind::ThreeCx,
@@ -120,10 +120,7 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
     let damaged = world.spool().join("0199c0de-0000-7000-8000-000000000001");
     std::fs::create_dir_all(&damaged).unwrap();
     std::fs::write(damaged.join("00000000000000000001.damaged"), format!("...{caller}...")).unwrap();
-    until("nothing is cached or cloned any more but two voices", || async {
-        world.app.engine().health().queued_events == 0
-    })
-    .await;
+    until("everything is written", || async { world.app.engine().health().queued_events == 0 }).await;
     assert!(rows_with(&world.client, digits).await.len() > 6, "{:?}", rows_with(&world.client, digits).await);
     assert!(!files_with(world.samples(), digits).is_empty());
     let words = rows_with(&world.client, WORDS).await;
@@ -134,10 +131,10 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
     assert_eq!(report["done"]["samples"], json!(1), "{report}");
     assert_eq!(report["done"]["spool_files"], json!(1), "{report}");
     assert_eq!(rows_with(&world.client, digits).await, [] as [String; 0], "the number");
-    assert_eq!(rows_with(&world.client, "1.wav").await, [] as [String; 0], "the sample's place");
+    assert_eq!(rows_with(&world.client, "1.wav").await, [] as [String; 0], "the sample's path");
     assert_eq!(files_with(world.samples(), digits), [] as [String; 0]);
     assert!(!world.sample(1).exists(), "the sample");
-    assert!(world.sample(2).exists(), "somebody else's");
+    assert!(world.sample(2).exists(), "another caller's sample");
     assert!(!recording.join(format!("{conversation}.mp3")).exists(), "a recording");
     for call in &calls {
         let left = "select transcript from call_log where id = $1 and transcript is not null";
@@ -145,7 +142,7 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
     }
     let kept = "select transcript from call_log where id = $1";
     let kept: String = world.client.query_one(kept, &[&neighbour]).await.unwrap().get(0);
-    assert!(kept.contains(WORDS) && !words.is_empty(), "somebody else's words stay");
+    assert!(kept.contains(WORDS) && !words.is_empty(), "another caller's transcript stays");
     let voices = world.simulator.voices();
     assert_eq!(voices.as_array().unwrap().len(), 1, "{voices}");
     let left = world.simulator.conversations();
@@ -153,8 +150,7 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
         left.as_array().unwrap().iter().filter(|c| c["to_number"] == json!(caller)).collect();
     assert_eq!(left, [] as [&Value; 0], "conversations at the provider");
 
-    // What comes late: the report of a conversation once more, its end, the same call, a replay of all of it from the
-    // spool.
+    // Late data: a repeated report, a call end, the same call, and a replay from the spool.
     let late = json!({ "type": "post_call_transcription", "event_timestamp": 1_764_425_485, "data": {
         "agent_id": "agent_test", "conversation_id": conversation, "status": "done",
         "transcript": [{ "role": "user", "message": format!("I am {caller}"), "time_in_call_secs": 1 }],
@@ -175,7 +171,7 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
     let end = json!({ "event_type": "CallEnded", "call_id": "pbx-3", "caller_id": caller, "called_number": CALLED,
         "duration": 7 });
     assert_eq!(world.post_3cx(&end).await.0, 200);
-    assert_eq!(rows_with(&world.client, digits).await, [] as [String; 0], "what came late");
+    assert_eq!(rows_with(&world.client, digits).await, [] as [String; 0], "late data");
     let verified = verify(&mut connect_to(&world.url).await).await.unwrap();
     assert_eq!(verified.breaches, []);
     let world = world.restart().await;
@@ -193,7 +189,7 @@ async fn a_caller_in_a_live_call_is_not_erased_and_failed_deletions_are_retried(
     let (status, problem) = erase(&world, &caller).await;
     assert_eq!((status, &problem["code"]), (409, &json!("caller_is_live")));
     world.completed(call).await;
-    until("it is over", || async { world.app.engine().live().is_empty() }).await;
+    until("the call is over", || async { world.app.engine().live().is_empty() }).await;
     let refuses = Fault {
         method: Some("DELETE".to_owned()),
         status: Some(500),
@@ -207,7 +203,7 @@ async fn a_caller_in_a_live_call_is_not_erased_and_failed_deletions_are_retried(
     world.execute("update deletions set due_at = now()", &[]).await;
     world
         .until_row(
-            "they are deleted",
+            "all deletions are done",
             "select 1 where not exists (select from deletions where done_at is null)",
             &[],
         )
@@ -216,7 +212,7 @@ async fn a_caller_in_a_live_call_is_not_erased_and_failed_deletions_are_retried(
     world.stop().await;
 }
 
-/// Every table as it is, beside it.
+/// Copies every table.
 async fn back_up(client: &Client) {
     let copy = "do $$ declare t text; begin
         create schema backup;
@@ -227,7 +223,7 @@ async fn back_up(client: &Client) {
     client.batch_execute(copy).await.unwrap();
 }
 
-/// Every table as it was.
+/// Restores every table from its copy.
 async fn bring_back(client: &Client) {
     let copy = "do $$ declare t text; begin
         set local session_replication_role = replica;
@@ -251,10 +247,10 @@ async fn after_restoring_a_backup_erased_data_is_erased_again() {
     let digits = &caller[1..];
     assert_eq!(erase(&world, &caller).await.0, 200);
     let ledger = world.samples().join("erasures.jsonl");
-    assert!(!std::fs::read_to_string(&ledger).unwrap().contains(digits), "the ledger holds a number");
+    assert!(!std::fs::read_to_string(&ledger).unwrap().contains(digits), "a phone number in the ledger");
     world.app.stop_now().await;
     bring_back(&world.client).await;
-    assert!(!rows_with(&world.client, digits).await.is_empty(), "the backup has it");
+    assert!(!rows_with(&world.client, digits).await.is_empty(), "the backup contains the number");
     let ended = tokio::process::Command::new(env!("CARGO_BIN_EXE_precall"))
         .args(["restore", "--ledger", ledger.to_str().unwrap()])
         .env("DATABASE_URL", &world.url)
@@ -280,7 +276,10 @@ async fn old_transcripts_are_deleted_and_their_calls_stay() {
     assert!(retention::drop_words(&pool, At(now.0 + day)).await.unwrap() > 0);
     assert!(world.client.query_opt(transcript, &[&call]).await.unwrap().is_none());
     let left = rows_with(&world.client, WORDS).await;
-    assert!(left.iter().all(|table| table.contains("webhooks")), "bodies have a time of their own: {left:?}");
+    assert!(
+        left.iter().all(|table| table.contains("webhooks")),
+        "webhook bodies have their own retention: {left:?}"
+    );
     world.is_sound().await;
     world.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Stored webhooks: each once, also unreadable ones, and how long they are kept.
+//! Stored webhooks: each is stored once, also unreadable ones, and kept for a limited time.
 
 use deadpool_postgres::Pool;
 use precall::signature::{Kind, sign};
@@ -47,7 +47,7 @@ async fn each_webhook_is_stored_once_with_its_outcome() {
     world.post_3cx(&incoming("pbx-1", &caller(1))).await;
     world.post_3cx(&ended("pbx-9")).await;
     world.completed(call).await;
-    world.until("both reports are in", || async { inbox(&world).await.len() == 4 }).await;
+    world.until("both reports are stored", || async { inbox(&world).await.len() == 4 }).await;
     let rows = inbox(&world).await;
     let told = told(&rows);
     assert_eq!(
@@ -55,10 +55,10 @@ async fn each_webhook_is_stored_once_with_its_outcome() {
         [&("3cx", "pbx-1", "done", "accepted"), &("3cx", "pbx-9", "done", "ended"),]
     );
     let reports: Vec<_> = told.iter().filter(|row| row.0 == "post_call_transcription").collect();
-    assert_eq!(reports.len(), 2, "of the greeting and of the agent: {told:?}");
+    assert_eq!(reports.len(), 2, "one report of the greeting, one of the agent: {told:?}");
     assert!(reports.iter().all(|row| row.1.starts_with("conv_") && row.3 == "applied"), "{told:?}");
     let strays = world.count("select count(*) from webhooks_other", &[]).await;
-    assert_eq!(strays, 0, "each is in the piece of its day from the first one on");
+    assert_eq!(strays, 0, "every webhook is in the partition of its day");
     let first: Value = serde_json::from_slice(rows.first().unwrap().4.as_ref().unwrap()).unwrap();
     assert_eq!(first, incoming("pbx-1", &caller(1)), "as it came");
     world.stop().await;
@@ -90,7 +90,7 @@ async fn an_unreadable_webhook_gets_400_is_quarantined_and_can_be_replayed() {
     let (status, list) = world.get("/api/v1/webhooks?state=quarantined").await;
     assert_eq!(status, 200, "{list}");
     let items = list["items"].as_array().unwrap();
-    assert_eq!(items.len(), 2, "the same one once, and none without a signature: {list}");
+    assert_eq!(items.len(), 2, "the repeated one is stored once, unsigned ones are not: {list}");
     assert_eq!((&items[1]["kind"], &items[1]["outcome"]), (&json!("3cx"), &json!("bad_json")));
     assert!(items[1]["reason"].as_str().unwrap().contains("line 1"), "{list}");
     assert_eq!(items[1]["bytes"], unreadable.len());
@@ -98,7 +98,7 @@ async fn an_unreadable_webhook_gets_400_is_quarantined_and_can_be_replayed() {
     let (status, problem) = world.operate(&path(&items[1])).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("still_unreadable")), "{problem}");
 
-    // A later version can read them: here the bodies change instead of the program.
+    // A later version could read them; here the test changes the bodies instead.
     let id: uuid::Uuid = items[1]["id"].as_str().unwrap().parse().unwrap();
     let end = ended("pbx-7").to_string();
     world.execute("update webhooks set body = $2 where id = $1", &[&id, &end.as_bytes()]).await;
@@ -108,7 +108,7 @@ async fn an_unreadable_webhook_gets_400_is_quarantined_and_can_be_replayed() {
     let (status, problem) = world.operate(&path(&items[1])).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("not_quarantined")), "{problem}");
 
-    // A caller of long ago is not called back.
+    // An old call is not called back.
     let id: uuid::Uuid = items[0]["id"].as_str().unwrap().parse().unwrap();
     let call = incoming("pbx-8", &caller(8)).to_string();
     let sql = "update webhooks set body = $2, received_at = now() - interval '2 minutes' where id = $1";
@@ -152,7 +152,7 @@ async fn webhooks_are_deleted_after_a_week_and_quarantined_ones_after_a_month() 
     let world = World::new().await;
     let pool = pool_of(&world);
     let now = clock::now();
-    // A world that began forty days ago.
+    // A database that is forty days old.
     for days in 0..40 {
         partitions::make_ahead(&pool, At(now.0 - days * DAY)).await.unwrap();
     }
@@ -162,7 +162,7 @@ async fn webhooks_are_deleted_after_a_week_and_quarantined_ones_after_a_month() 
         world.execute(sql, &[&days, &state]).await;
     }
     let strays = "select count(*) from webhooks_other";
-    assert_eq!(world.count(strays, &[]).await, 0, "each day has its piece");
+    assert_eq!(world.count(strays, &[]).await, 0, "each day has its partition");
     let gone = retention::drop_webhooks(&pool, At(now.0 - 7 * DAY), At(now.0 - 30 * DAY)).await.unwrap();
     assert!(gone.len() > 20, "{gone:?}");
     let left = "select string_agg(state, ' ' order by event_timestamp) from webhooks";
@@ -179,13 +179,13 @@ async fn pieces(world: &World) -> Vec<Piece> {
     partitions::pieces(&client).await.unwrap()
 }
 
-/// The end of the partition of `call_events` that takes calls of this time.
+/// The end of the partition of `call_events` that holds calls of this time.
 async fn end_of_week(world: &World, at: At) -> At {
     let events = pieces(world).await.into_iter().filter(|piece| piece.table == Table::CallEvents);
     events.filter_map(|piece| piece.until).filter(|until| *until > at).min().unwrap()
 }
 
-/// The partitions of events that end at `until` or earlier, in the order in which they are dropped.
+/// Partitions of events that end at `until` or earlier, in the order in which they are dropped.
 async fn due(world: &World, until: At) -> Vec<String> {
     let events = pieces(world).await.into_iter().filter(|piece| piece.table != Table::Webhooks);
     let due = events.filter(|piece| piece.until.is_some_and(|end| end <= until));
@@ -194,7 +194,7 @@ async fn due(world: &World, until: At) -> Vec<String> {
     due
 }
 
-/// When a time-ordered id was made.
+/// The creation time of a time-ordered id.
 fn made_at(id: Uuid) -> At {
     let millis = i64::try_from(id.as_u128() >> 80).unwrap();
     At(millis * 1_000)
@@ -206,9 +206,9 @@ async fn old_calls_are_deleted_with_their_week_and_newer_calls_stay_complete() {
     let old = world.ring("pbx-1", &caller(1)).await;
     world.completed(old).await;
     let pool = pool_of(&world);
-    // Bounds come from the catalogue, so that neither the weekday nor a midnight during the test matters.
+    // Bounds come from the catalogue, so the weekday or a midnight during the test does not matter.
     let week_end = end_of_week(&world, clock::now()).await;
-    // A call of the week after that is in a partition of its own.
+    // A call one week later has its own partition.
     let late = partitions::first_id(At(week_end.0 + 7 * DAY));
     world = world
         .restart_after(
@@ -225,14 +225,14 @@ async fn old_calls_are_deleted_with_their_week_and_newer_calls_stay_complete() {
         .await;
     let both = "select count(*) from call_log";
     retention::drop_events(&pool, made_at(old)).await.unwrap();
-    assert_eq!(world.count(both, &[]).await, 2, "the week of the old call is not over");
+    assert_eq!(world.count(both, &[]).await, 2, "the old call's week is not over");
     let due = due(&world, week_end).await;
     let mut reader = pool.get().await.unwrap();
     let reading = reader.transaction().await.unwrap();
     reading.query("select from call_events limit 1", &[]).await.unwrap();
     retention::drop_events(&pool, week_end).await.unwrap_err();
     reading.rollback().await.unwrap();
-    assert_eq!(world.count(both, &[]).await, 2, "a call stays as long as its events do");
+    assert_eq!(world.count(both, &[]).await, 2, "a call stays as long as its events");
     assert_eq!(retention::drop_events(&pool, week_end).await.unwrap(), due);
     for (table, left) in [
         ("call_events", 1),
@@ -248,6 +248,6 @@ async fn old_calls_are_deleted_with_their_week_and_newer_calls_stay_complete() {
     world.execute(live, &[]).await;
     retention::drop_events(&pool, At(week_end.0 + 80 * DAY)).await.unwrap();
     let left = world.count("select count(distinct call) from call_events", &[]).await;
-    assert_eq!(left, 1, "a live call stays, however old it is");
+    assert_eq!(left, 1, "a live call stays at any age");
     world.app.stop_now().await;
 }

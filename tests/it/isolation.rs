@@ -1,4 +1,4 @@
-//! A panic affects one call only. Tested at every injection point of every actor, beside a hundred other calls.
+//! A panic affects one call only. Every injection point of every actor is tested next to a hundred other calls.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::{Plan, World, incoming, until};
 
 const NEIGHBOURS: u32 = 100;
 
-/// What a victim gets: how its call ends, in whose voice, and how often its telephone rings.
+/// The expected result for a victim: cause of the end, the agent's voice, and the number of dials.
 struct Fate {
     cause: &'static str,
     voice: Voice,
@@ -22,32 +22,32 @@ struct Fate {
 enum Voice {
     Cloned,
     Fallback,
-    /// Nobody spoke.
+    /// No agent spoke.
     Nobody,
 }
 
 fn fate(point: Point) -> Fate {
     let unharmed = Fate { cause: "completed", voice: Voice::Cloned, dials: 2 };
     match point {
-        // The first panic of the call's own actor costs nothing.
+        // The first panic of the call's actor loses nothing.
         Point::CallBeforeStep
         | Point::CallAfterStep
         | Point::CallInEffects
         | Point::CallOnDurable
         | Point::CallOnDeadline => unharmed,
-        // Dialled, and found again by its name.
+        // Dialled, and found again by a look-up.
         Point::GreetingAnswered | Point::HandoffAnswered => unharmed,
-        // Never dialled: no greeting, but the agent.
+        // Never dialled: no greeting, only the agent.
         Point::GreetingStarts => Fate { dials: 1, ..unharmed },
-        // Of live legs: `live_isolation` has them.
+        // Live legs only: see `live_isolation`.
         Point::PlayerStarts | Point::PlayerHears => unharmed,
-        // The voice is lost, the call goes on.
+        // The voice is lost, the call continues.
         Point::WorkerStarts
         | Point::WorkerAnswered
         | Point::JobStarts
         | Point::JobBeforeUpload
         | Point::JobAnswered => Fate { voice: Voice::Fallback, ..unharmed },
-        // It cannot be known that nothing was dialled, so nothing is dialled again.
+        // A dial cannot be ruled out, so it is not repeated.
         Point::HandoffStarts => Fate { cause: "handoff_failed", voice: Voice::Nobody, dials: 1 },
     }
 }
@@ -56,7 +56,7 @@ fn is_of_live_leg(point: Point) -> bool {
     matches!(point, Point::PlayerStarts | Point::PlayerHears)
 }
 
-/// Points that a call passes right after its webhook; the others are armed for a call that is already known.
+/// Points that a call passes right after its webhook. The others are armed for a known call.
 fn is_early(point: Point) -> bool {
     !matches!(point, Point::HandoffStarts | Point::HandoffAnswered | Point::CallOnDeadline)
 }
@@ -71,11 +71,11 @@ async fn a_panic_in_any_actor_affects_at_most_one_part_of_one_call() {
     let world = World::with(plan).await;
     let mut neighbours = Vec::new();
     for n in 0..NEIGHBOURS {
-        // No two of them share a number; none of them has a voice, which keeps the hundred cheap.
+        // Each neighbour has its own number and no voice, which keeps the hundred cheap.
         let caller = format!("+1{}5550{:03}", 201 + 2 * (n % 2), 100 + n);
         neighbours.push(world.ring(&format!("neighbour-{n}"), &caller).await);
     }
-    until("the neighbours are being greeted", || async {
+    until("all neighbours are in their greeting", || async {
         world.app.engine().live().iter().all(|call| call.state != "offered")
     })
     .await;
@@ -83,11 +83,12 @@ async fn a_panic_in_any_actor_affects_at_most_one_part_of_one_call() {
     for (n, point) in (1_u32..).zip(Point::ALL.into_iter().filter(|point| !is_of_live_leg(*point))) {
         let caller = world.known_caller(n).await;
         if is_early(point) {
-            // Neighbours are settled in their greeting or agent call; whoever passes here next is the victim.
+            // No neighbour passes a point now, so the next call is the victim.
             quiet(&world).await;
             faults.arm(point, None, 1);
             let call = world.ring(&format!("victim-{n}"), &caller).await;
-            until("the point is met", || async { faults.met().iter().any(|(met, ..)| *met == point) }).await;
+            until("the point is reached", || async { faults.met().iter().any(|(met, ..)| *met == point) })
+                .await;
             let (_, hit, _) = faults.met().into_iter().find(|(met, ..)| *met == point).unwrap();
             victims.insert(Uuid::from_u128(hit.0), point);
             neighbours.extend((hit.0 != call.as_u128()).then_some(call));
@@ -120,7 +121,7 @@ async fn a_panic_in_any_actor_affects_at_most_one_part_of_one_call() {
         let statement = "select count(*) from call_events where call = $1 and event ->> 'kind' = 'panicked'";
         let noted = world.count(statement, &[call]).await;
         let in_job = matches!(point, Point::JobStarts | Point::JobBeforeUpload | Point::JobAnswered);
-        assert_eq!(noted, i64::from(!in_job), "{point:?}: a panic of the call's parts is a fact");
+        assert_eq!(noted, i64::from(!in_job), "{point:?}: a panic of a call's actor is recorded");
     }
     for call in &neighbours {
         if victims.contains_key(call) {
@@ -159,11 +160,11 @@ async fn a_call_whose_actor_cannot_restart_is_ended_in_its_log() {
     let world = World::with(Plan { faults: faults.clone(), ..Plan::default() }).await;
     let caller = world.known_caller(1).await;
     faults.arm(Point::CallAfterStep, None, 8);
-    // Whoever would have answered is gone: the sender is asked to come again, and finds the same call.
+    // The actor that would have answered is gone: the sender is told to retry, and then finds the same call.
     let (status, _) = world.post_3cx(&incoming("pbx-1", &caller)).await;
     assert_eq!(status, 503);
     let statement = "select * from call_log where threecx_call_id = 'pbx-1' and state = 'released'";
-    let row = world.until_row("the call is ended by whoever heard of the death", statement, &[]).await;
+    let row = world.until_row("the supervisor ends the call", statement, &[]).await;
     assert_eq!(row.get::<_, String>("cause"), "panicked");
     world.events(row.get("id")).await;
     let (status, answer) = world.post_3cx(&incoming("pbx-1", &caller)).await;
@@ -180,7 +181,7 @@ fn dials_of(world: &World, call: Uuid) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// Waits until no call is about to pass a point by itself.
+/// Waits until no call is about to pass a point.
 async fn quiet(world: &World) {
     until("no job runs", || async { world.app.engine().live().iter().all(|call| call.actors.len() == 1) })
         .await;

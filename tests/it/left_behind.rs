@@ -1,5 +1,5 @@
-//! Spool files that an earlier process left behind. They enter the logs unless another process has written since;
-//! then they are put aside.
+//! Spool files that an earlier process left behind. Their entries enter the logs unless another process has written to
+//! the same log since; then they are set aside.
 
 use std::path::Path;
 
@@ -73,7 +73,7 @@ const NEW: Uuid = Uuid::from_u128(2);
 #[actix::test]
 async fn leftover_spool_entries_enter_their_call_log_once() {
     let store = Store::acted_in(1).await;
-    // The first was written already: its outcome was not known.
+    // The first entry was already written, but its outcome was not known.
     store.spooled(1, &[event(OLD, 1, "a"), event(OLD, 2, "b")]).await;
     store.spooled(1, &[event(OLD, 1, "a"), event(OLD, 2, "b"), event(NEW, 1, "c")]).await;
     assert_eq!(store.bring_in().await, 5);
@@ -91,14 +91,14 @@ async fn leftover_spool_entries_do_not_change_a_log_that_another_process_continu
     store.bring_in().await;
     let left = [event(OLD, 2, "mine"), event(NEW, 1, "c"), event(OLD, 3, "mine"), event(NEW, 2, "d")];
     store.spooled(1, &left).await;
-    // Another host took over, and has not written a word yet.
+    // Another host took over and has not written anything yet.
     engine_lock::claim(&store.client, 2).await.unwrap();
     assert_eq!(store.bring_in().await, 4);
-    assert_eq!(store.logged(OLD).await, [(1, "a".to_owned())], "the next word is the other one's");
+    assert_eq!(store.logged(OLD).await, [(1, "a".to_owned())], "the other process writes the next event");
     assert_eq!(store.apart().await, [(OLD, 2), (OLD, 3)]);
     let whole = [(1, "c".to_owned()), (2, "d".to_owned())];
-    assert_eq!(store.logged(NEW).await, whole, "nobody else has seen that call");
-    // As after a crash in the middle.
+    assert_eq!(store.logged(NEW).await, whole, "no other process has this call");
+    // As after a crash halfway through.
     store.spooled(1, &left).await;
     assert_eq!(store.bring_in().await, 4);
     assert_eq!(store.apart().await, [(OLD, 2), (OLD, 3)]);

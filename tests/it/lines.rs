@@ -99,7 +99,7 @@ async fn live_calls_of_a_line_are_limited() {
     world.completed(first).await;
     world.completed(elsewhere).await;
     world
-        .until("there is room again", || async {
+        .until("a call slot is free again", || async {
             world.post_3cx(&calling("pbx-2", &caller(2), SALES)).await.0 == 200
         })
         .await;
@@ -149,7 +149,7 @@ async fn a_live_call_keeps_its_settings_when_its_line_is_deleted() {
     world.conversation(call, "greeting").await;
     world.execute("delete from lines", &[]).await;
     world.app.reload_lines().await;
-    // Its agent is no line's any more: the reports are of a conversation that this installation began.
+    // Its agent belongs to no line any more, but this installation started the conversation.
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, String>("line"), SALES);
     assert_eq!(world.dials("agent")[0]["body"]["agent_id"], "agent_sales");

@@ -16,7 +16,7 @@ async fn a_ringing_leg_is_answered_and_a_connected_leg_is_greeted() {
     let answered = world.rings_so(ringing(&world.known_caller(1).await, Mode::NeedsAnswer));
     world.completed(world.call_of(&answered).await).await;
     assert_eq!(world.asked("POST", "/answer").len(), 1);
-    // From here on the PBX says that there is nothing to answer.
+    // From here on the PBX refuses to answer calls.
     world.pbx.set_faults(vec![refuses_to_answer()]);
     let by_itself = world.rings_so(ringing(&world.known_caller(2).await, Mode::Ringing));
     let call = world.call_of(&by_itself).await;
@@ -39,10 +39,10 @@ async fn a_call_without_a_usable_leg_is_given_up_after_ten_seconds() {
     let world = PbxWorld::new().await;
     world.pbx.set_faults(vec![refuses_to_answer()]);
     let (stranger, third) = (world.mapped_caller(1).await, world.known_caller(3).await);
-    // A webhook whose leg never comes, and a leg that nobody can answer.
+    // A webhook without a leg, and a leg that cannot be answered.
     let announced = world.ring("never-a-leg", &world.known_caller(2).await).await;
     let unanswered = world.rings_so(NewCall { mode: Mode::NeedsAnswer, ..NewCall::from(&stranger) });
-    // A leg that never takes audio; the PBX counts its legs.
+    // A leg that never accepts audio; the PBX numbers its legs.
     let next = world.report(&unanswered).participant_id + 1;
     let path = format!("/callcontrol/{CLIENT}/participants/{next}/stream");
     world.pbx.set_faults(vec![refuses_to_answer(), Fault { status: Some(404), ..Fault::on(&path) }]);
@@ -63,7 +63,7 @@ async fn a_call_without_a_usable_leg_is_given_up_after_ten_seconds() {
     let report = world.report(&deaf);
     assert_eq!((report.transfers.len(), report.transfers[0].destination.as_str()), (1, PERSON));
     assert_eq!(report.posts_opened, 0);
-    // Nobody is phoned back.
+    // No call back.
     assert_eq!(world.requests(DIAL).len(), 0);
     assert_eq!(world.asked("POST", "/makecall").len(), 0);
     world.stop().await;
@@ -98,7 +98,7 @@ async fn a_webhook_before_or_after_the_leg_makes_no_second_call() {
             .count()
     };
     world.until("every webhook is answered", || async { posted("IncomingCall") == 4 }).await;
-    world.until("and every end", || async { posted("CallEnded") == 4 }).await;
+    world.until("and every call end", || async { posted("CallEnded") == 4 }).await;
     world.stop().await;
 }
 
@@ -118,7 +118,7 @@ async fn a_call_ended_webhook_does_not_end_a_call_with_a_live_leg() {
     world.stop().await;
 }
 
-/// Keeps every line, with what it says beside its words.
+/// Records every log line with its values.
 #[derive(Clone, Default)]
 pub struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -175,10 +175,10 @@ async fn legs_of_other_dns_are_ignored() {
         "select count(*) from call_events where event::text || coalesce(pii::text, '') like '%5550177%'";
     assert_eq!(world.count(kept, &[]).await, 0);
     let lines = lines.all();
-    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged at all");
+    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged");
     for line in &lines {
         assert!(!line.contains("5550177") && !line.contains(&format!("leg={leg}")), "{line}");
-        assert!(!line.contains(&ours[1..]), "a whole number in the log: {line}");
+        assert!(!line.contains(&ours[1..]), "a complete phone number in the log: {line}");
     }
     assert_eq!(world.simulator.voices().as_array().map(Vec::len), Some(1), "{}", json!(lines));
     world.stop().await;

@@ -1,4 +1,4 @@
-//! The agent bridged onto the caller's leg: without a gap, in the cloned voice or the next best.
+//! The agent on the caller's leg: no gap, in the cloned voice or the next best.
 
 use precall_simulators::elevenlabs::{Act, Agent, AgentAudio, Fault, LostVoice, Pace, Say, Script, Step};
 use precall_simulators::threecx::EndedBy;
@@ -14,7 +14,7 @@ pub fn hears(text: &str) -> Step {
     Step::Act(Act::Transcribe { text: text.to_owned() })
 }
 
-/// Waits until the caller is heard.
+/// The agent listens until the caller speaks.
 pub fn listens() -> Step {
     Step::Act(Act::Hear { text: None, within_ms: 5_000 })
 }
@@ -27,7 +27,7 @@ pub fn ends() -> Step {
     Step::Act(Act::End {})
 }
 
-/// One answer, one question, one answer.
+/// The agent speaks, hears a question, speaks again.
 pub fn dialogue() -> Vec<Step> {
     vec![
         say(600),
@@ -51,7 +51,7 @@ async fn the_agent_speaks_in_the_cloned_voice_on_the_greeted_leg() {
     let heard = world.heard(&pbx_id);
     let greeted = heard.find(&world.greeting).expect("the whole greeting");
     let first = heard.find(&world.in_voice(&voice, 580).await).expect("the whole first answer");
-    assert!(greeted < first, "the agent spoke over the greeting");
+    assert!(greeted < first, "the agent spoke during the greeting");
     assert!(world.asked("POST", "/routeto").is_empty(), "the caller was transferred");
     let report = world.at_pbx(&pbx_id, "the leg is dropped", |call| call.ended_by.is_some()).await;
     assert_eq!(report.ended_by, Some(EndedBy::Client));
@@ -84,7 +84,7 @@ async fn hold_music_stops_when_the_agent_speaks() {
     let first = heard.find(&world.in_voice(&voice, 580).await).expect("the whole first answer");
     let greeted = heard.find(&world.greeting).expect("the whole greeting");
     assert!(greeted < held && held < first);
-    assert_eq!(heard.count(&world.hold.start(300)), 1, "music after the agent had come");
+    assert_eq!(heard.count(&world.hold.start(300)), 1, "music after the agent was connected");
     world.stop().await;
 }
 
@@ -124,14 +124,14 @@ async fn when_the_agent_refuses_the_voice_the_fallback_voice_is_used() {
     ];
     for (refuses_overrides, refusal) in [true, false, false].into_iter().zip(refusals) {
         let agent = Agent { script: script.clone(), ..refusal };
-        // Where no override is allowed, the fallback is the agent's own voice.
+        // Without overrides the fallback is the agent's own voice.
         let fallback = if refuses_overrides { "" } else { "voice_fallback" };
         let plan = PbxPlan::default().bridge_to(agent.clone()).clone_delay_ms("100");
         let world = PbxWorld::with(plan.env("FALLBACK_VOICE_ID", fallback)).await;
         let pbx_id = {
             let caller = world.known_caller(1).await;
             if !refuses_overrides {
-                // Cloned in a first call, and gone before the second.
+                // Cloned in a first call, deleted before the second.
                 let first = world.rings(&caller);
                 let row = world.completed(world.call_of(&first).await).await;
                 let gone = row.get::<_, String>("cloned_voice_id");
@@ -181,7 +181,7 @@ async fn with_an_unreachable_agent_the_caller_hears_music_and_goes_to_a_person()
         let report = world.report(&pbx_id);
         let tried: Vec<&str> = report.transfers.iter().map(|t| t.destination.as_str()).collect();
         assert_eq!(tried, [PERSON], "{what}");
-        assert_eq!(report.gaps_ms, [] as [u64; 0], "silence meanwhile: {what}");
+        assert_eq!(report.gaps_ms, [] as [u64; 0], "silence between the attempts: {what}");
         world.stop().await;
     }
 }
@@ -237,7 +237,7 @@ async fn agent_audio_in_bursts_is_paced_and_late_audio_is_awaited() {
     let voice: String = row.get("cloned_voice_id");
     let report = world.report(&pbx_id);
     assert_eq!((report.gaps_ms, report.overflow_bytes), (vec![], 0));
-    // Both answers, with silence between pieces at most.
+    // Both answers, with only silence between them.
     assert!(world.heard(&pbx_id).contains(&world.in_voice(&voice, 1_900).await));
     world.stop().await;
 }
@@ -251,9 +251,9 @@ async fn an_agent_that_is_ready_in_time_follows_the_greeting_without_hold_music(
     let row = world.completed(call).await;
     let voice: String = row.get("cloned_voice_id");
     let heard = world.heard(&pbx_id);
-    // Silences are left out of what is heard, so that whatever else there was would stand between the two.
+    // `heard` leaves out silence, so any other audio would be between the two.
     let both = world.greeting.end(200).then(&world.in_voice(&voice, 580).await);
-    assert!(heard.contains(&both), "something came between greeting and agent");
+    assert!(heard.contains(&both), "other audio between greeting and agent");
     assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0]);
     world.stop().await;
 }

@@ -1,4 +1,4 @@
-//! How bridged conversations continue and end: interrupted, stalled, lost, finished; and what is stored of them.
+//! How bridged conversations continue and end: interrupted, stalled, lost, finished; and what is stored.
 
 use precall_simulators::elevenlabs::{Act, Agent, EndedBy, Fault, ReportFate, Say, Script, Step};
 use precall_simulators::threecx::{self, NewCall};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::live_bridge::{dialogue, ends, hears, listens, say, waits};
 use crate::support::{PbxPlan, PbxWorld};
 
-/// What was said on a call, as it is kept.
+/// The stored transcript of a call.
 async fn transcript(world: &PbxWorld, call: Uuid) -> String {
     let statement = "select coalesce(transcript, '') from call_log where id = $1";
     world.client.query_one(statement, &[&call]).await.unwrap().get(0)
@@ -35,10 +35,10 @@ async fn an_interrupted_agent_turn_stops_at_once_and_is_not_resumed() {
     world.completed(call).await;
     let talk = &world.talks(call)[0];
     let spoken = world.tone_ms(&pbx_id, talk.tone_hz.unwrap());
-    // The first words, a second, and what was under way: far less than the two seconds that had been sent, and none of
-    // the late pieces.
+    // The first words, one second, and audio in transit: far less than the two seconds sent, and none of the late
+    // chunks.
     let most = 1_600 + PbxWorld::music_like(talk.tone_hz.unwrap());
-    assert!((1_150..most).contains(&spoken), "{spoken} ms were heard of {:?}", talk.said);
+    assert!((1_150..most).contains(&spoken), "heard {spoken} ms of {:?}", talk.said);
     assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0], "silence is sent, not nothing");
     world.stop().await;
 }
@@ -87,7 +87,7 @@ async fn a_lost_agent_socket_is_reopened_once_with_the_transcript() {
     let voice: String = row.get("cloned_voice_id");
     let talks = world.talks(call);
     assert_eq!(talks.len(), 2);
-    assert_eq!(talks[1].voice_id.as_ref(), Some(&voice), "the same voice goes on");
+    assert_eq!(talks[1].voice_id.as_ref(), Some(&voice), "the voice stays the same");
     assert_eq!(talks[1].contextual_updates.len(), 1, "{talks:#?}");
     let told = &talks[1].contextual_updates[0];
     assert!(told.len() <= 2_048 && told.contains("I call about my order."), "{told}");
@@ -190,7 +190,7 @@ async fn the_live_transcript_is_kept_without_a_report_and_replaced_by_one() {
     let kept = transcript(&world, call).await;
     assert!(kept.contains("Something is said.") && kept.contains("When are you open?"), "{kept}");
     world.faults(vec![Fault { report: ReportFate::None, ..Fault::on("/v1/convai/conversation?") }]);
-    // Now the collector gets it.
+    // Now the report can be fetched.
     let statement =
         "select 1 from conversations where call = $1 and purpose = 'agent' and outcome = 'completed'";
     world.until_row("the report is collected", statement, &[&call]).await;
@@ -205,7 +205,7 @@ async fn after_a_restart_the_bridge_is_opened_again() {
     let call = world.call_of(&pbx_id).await;
     let spoken = "select from call_events where call = $1 and event ->> 'kind' = 'line_spoken'
         and event ->> 'by' = 'caller'";
-    world.until_row("what the caller said is stored", spoken, &[&call]).await;
+    world.until_row("the caller's words are stored", spoken, &[&call]).await;
     world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..Agent::default() });
     let world = world.restart().await;
     let row = world.completed(call).await;

@@ -41,7 +41,10 @@ async fn the_agent_brings_the_caller_to_a_person_by_name() {
     let report = world.report(&pbx_id);
     let to: Vec<&str> = report.transfers.iter().map(|t| t.destination.as_str()).collect();
     assert_eq!(to, [SALES]);
-    assert!(world.heard(&pbx_id).contains(&world.hold.start(300)), "silence while the person was called");
+    assert!(
+        world.heard(&pbx_id).contains(&world.hold.start(300)),
+        "silence while the person's telephone rang"
+    );
     assert_eq!(report.gaps_ms, [] as [u64; 0]);
     world.stop().await;
 }
@@ -56,14 +59,14 @@ async fn when_a_person_does_not_answer_the_agent_is_told_and_continues() {
         let row = world.completed(call).await;
         assert_eq!(row.get::<_, String>("told"), "goodbye");
         let talks = world.talks(call);
-        assert_eq!(talks.len(), 1, "the agent did not stay");
+        assert_eq!(talks.len(), 1, "a second agent session was opened");
         let answer = talks[0].tool_calls[0].answer.as_ref().expect("the tool was answered");
         assert!(answer.is_error && answer.result.contains(reason), "{answer:?}");
         assert_eq!(world.report(&pbx_id).transfers.len(), 1);
         let voice: String = row.get("cloned_voice_id");
         let heard = world.heard(&pbx_id);
-        let held = heard.find(&world.hold.start(300)).expect("music while the person was called");
-        let back = heard.find(&world.in_voice(&voice, 680).await).expect("the agent goes on");
+        let held = heard.find(&world.hold.start(300)).expect("music while the person's telephone rang");
+        let back = heard.find(&world.in_voice(&voice, 680).await).expect("the agent speaks again");
         assert!(held < back);
         world.stop().await;
     }

@@ -8,22 +8,23 @@ use serde_json::json;
 
 use crate::support::{CALLED, PERSON, PbxPlan, PbxWorld};
 
-/// A caller who must be over a budget, and is with a person within a second; nothing of us was heard.
+/// A call over a budget goes to a person within one second and hears no audio from precall.
 async fn goes_to_a_person(world: &PbxWorld, call: NewCall) {
     let pbx_id = world.rings_so(call);
-    let report = world.at_pbx(&pbx_id, "a person has it", |call| call.transferred_at.is_some()).await;
+    let report =
+        world.at_pbx(&pbx_id, "the call is with a person", |call| call.transferred_at.is_some()).await;
     assert!(
         world.routed_after(&pbx_id) < Duration::from_secs(1),
         "it took {:?}",
         world.routed_after(&pbx_id)
     );
     assert_eq!((report.transfers.len(), report.transfers[0].destination.as_str()), (1, PERSON));
-    assert_eq!(report.posts_opened, 0, "it was greeted");
+    assert_eq!(report.posts_opened, 0, "precall played audio");
     let call = world.call_of(&pbx_id).await;
     let row = world.released(call).await;
     assert_eq!(row.get::<_, String>("cause"), "budget");
     let rows = "select count(*) from call_log where threecx_call_id = $1";
-    assert_eq!(world.count(rows, &[&pbx_id]).await, 1, "one call is one row");
+    assert_eq!(world.count(rows, &[&pbx_id]).await, 1, "one row for one call");
 }
 
 #[actix::test]
@@ -40,7 +41,7 @@ async fn over_the_hourly_budget_a_leg_goes_to_a_person_and_an_earlier_webhook_ad
         NewCall { webhook: WebhookMode::First, called: CALLED.to_owned(), ..NewCall::from(&caller) };
     goes_to_a_person(&world, announced).await;
     assert!(world.pbx.webhooks().iter().any(|webhook| webhook["event_type"] == "IncomingCall"));
-    // Who hides the number has no budget of their own.
+    // Callers who withhold their number share no per-caller budget.
     for _ in 0..2 {
         let hidden = world.rings("anonymous");
         world.completed(world.call_of(&hidden).await).await;
@@ -56,7 +57,7 @@ async fn over_the_live_call_budget_without_a_person_the_leg_is_dropped() {
     let caller = world.known_caller(1).await;
     let call = world.call_of(&world.rings(&caller)).await;
     let second = world.rings(&caller);
-    let report = world.at_pbx(&second, "it is dropped", |call| call.ended_by.is_some()).await;
+    let report = world.at_pbx(&second, "the leg is dropped", |call| call.ended_by.is_some()).await;
     assert_eq!((report.ended_by, report.posts_opened), (Some(EndedBy::Client), 0));
     let row = world.released(world.call_of(&second).await).await;
     assert_eq!(row.get::<_, String>("cause"), "budget");
@@ -68,7 +69,7 @@ async fn over_the_live_call_budget_without_a_person_the_leg_is_dropped() {
 async fn with_no_credits_left_every_caller_goes_to_a_person() {
     let world = PbxWorld::with(PbxPlan::default().env("BUDGET_COST_PER_DAY", "1")).await;
     let first = world.rings(&world.known_caller(1).await);
-    // The simulator's conversations cost six credits a second.
+    // The simulator's conversations cost six credits per second.
     world.completed(world.call_of(&first).await).await;
     goes_to_a_person(&world, NewCall::from(&world.known_caller(2).await)).await;
     let world = world.restart().await;
@@ -102,7 +103,7 @@ async fn health_compares_provider_capacity_with_live_calls() {
     let world = PbxWorld::with(plan).await;
     let call = world.call_of(&world.rings(&world.known_caller(1).await)).await;
     world
-        .until("the agent was asked for its limit", || async {
+        .until("the provider was asked for its limit", || async {
             world.get("/health").await.1["capacity"]["agents"]["limit"] == json!(7)
         })
         .await;

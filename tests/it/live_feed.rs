@@ -1,4 +1,4 @@
-//! The PBX stops, returns, forgets its calls or revokes tokens: every live call is handled correctly.
+//! The PBX stops, returns, loses its calls or revokes tokens: every live call is handled correctly.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use crate::support::{PbxPlan, PbxWorld};
 
-/// Callers without a voice of their own.
+/// Callers without a cloned voice.
 fn stranger(n: u32) -> String {
     format!("+1{}5550{:03}", 201 + 2 * (n % 2), 100 + n)
 }
 
-/// So many callers on hold.
+/// Puts this many callers on hold.
 async fn on_hold(world: &PbxWorld, callers: u32) -> Vec<(String, Uuid)> {
     let pbx_ids: Vec<String> = (0..callers).map(|n| world.rings(&stranger(n))).collect();
     let mut calls = Vec::new();
@@ -36,14 +36,14 @@ async fn losing_the_event_stream_loses_no_call_and_repeats_no_greeting() {
     let cut =
         Fault { ws: Some(WsFault::Close), ws_close_code: Some(1006), ws_down_ms: 5_000, ..Fault::default() };
     world.pbx.set_faults(vec![cut]);
-    world.until("the socket is gone", || async { world.pbx.websockets() == 0 }).await;
+    world.until("the WebSocket is closed", || async { world.pbx.websockets() == 0 }).await;
     let (ending, staying) = calls.split_at(10);
     for (pbx_id, _) in ending {
         world.hangs_up(pbx_id);
     }
-    // One who rings meanwhile is seen when the list comes.
+    // A call that arrives meanwhile is found in the list of legs.
     let meanwhile = world.rings(&stranger(60));
-    world.until("the service listens again", || async { world.pbx.websockets() > 0 }).await;
+    world.until("the service is connected again", || async { world.pbx.websockets() > 0 }).await;
     let newcomer = world.call_of(&meanwhile).await;
     for (pbx_id, call) in ending {
         let row = world.released(*call).await;
@@ -51,7 +51,7 @@ async fn losing_the_event_stream_loses_no_call_and_repeats_no_greeting() {
     }
     world.in_state(newcomer, "holding").await;
     let expected: BTreeSet<Uuid> = staying.iter().map(|(_, call)| *call).chain([newcomer]).collect();
-    world.until("exactly those are left", || async { live(&world) == expected }).await;
+    world.until("exactly the remaining calls are live", || async { live(&world) == expected }).await;
     for (pbx_id, call) in staying.iter().chain([&(meanwhile.clone(), newcomer)]) {
         assert_eq!(world.report(pbx_id).posts_opened, 1);
         assert_eq!(world.heard(pbx_id).count(&world.greeting), 1);
@@ -63,7 +63,7 @@ async fn losing_the_event_stream_loses_no_call_and_repeats_no_greeting() {
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 51);
     for (pbx_id, call) in staying.iter().chain([&(meanwhile.clone(), newcomer)]) {
         world.operator_ends(*call).await;
-        world.at_pbx(pbx_id, "its leg is dropped", |call| call.ended_by.is_some()).await;
+        world.at_pbx(pbx_id, "the leg is dropped", |call| call.ended_by.is_some()).await;
     }
     world.stop().await;
 }
@@ -78,12 +78,12 @@ async fn a_pbx_restart_ends_its_calls_and_a_reused_call_id_is_a_new_call() {
         assert_eq!(row.get::<_, String>("cause"), "caller_hung_up", "{pbx_id}");
         assert_eq!(row.get::<_, String>("blame"), "caller");
     }
-    // The same people, with the same ids.
+    // The same callers, with the same call ids at the PBX.
     let old: BTreeSet<Uuid> = calls.iter().map(|(_, call)| *call).collect();
     let ids: BTreeSet<&String> = calls.iter().map(|(pbx_id, _)| pbx_id).collect();
     let again: Vec<String> = (0..5).map(|n| world.rings(&stranger(n))).collect();
     for pbx_id in &again {
-        assert!(ids.contains(&pbx_id), "ids start again");
+        assert!(ids.contains(&pbx_id), "the PBX reuses ids");
         let statement = "select id from call_log where threecx_call_id = $1 and state <> 'released'";
         let new: Uuid = world.until_row("a new call", statement, &[&pbx_id]).await.get(0);
         assert!(!old.contains(&new));
@@ -100,7 +100,7 @@ async fn two_anonymous_callers_make_two_calls() {
     let calls = [world.rings("Anonymous"), world.rings("Anonymous")];
     let mut ours = BTreeSet::new();
     for pbx_id in &calls {
-        let report = world.at_pbx(pbx_id, "the agent has it", |call| call.trunk.is_some()).await;
+        let report = world.at_pbx(pbx_id, "the call is with the agent", |call| call.trunk.is_some()).await;
         assert_eq!(report.trunk.unwrap().voice_id.as_deref(), Some("voice_fallback"));
         assert_eq!(report.posts_opened, 1);
         let heard = world.heard(pbx_id);
@@ -128,7 +128,7 @@ async fn a_revoked_token_is_replaced_and_the_audio_continues() {
     world.in_state(call, "holding").await;
     world.pbx.revoke_tokens();
     world.pbx.set_faults(vec![Fault { streams: Some(StreamFault::Reset), ..Fault::default() }]);
-    world.at_pbx(&pbx_id, "its stream is open again", |call| call.posts_opened == 2).await;
+    world.at_pbx(&pbx_id, "the audio stream is open again", |call| call.posts_opened == 2).await;
     world.pbx.set_faults(Vec::new());
     world.operator_hands_over(call).await;
     let row = world.completed(call).await;
@@ -153,7 +153,7 @@ async fn calls_continue_when_an_expired_token_cuts_their_streams() {
     }
     for (call, pbx_id) in &calls {
         world.in_state(*call, "holding").await;
-        world.at_pbx(pbx_id, "two tokens have come and gone", |call| call.posts_opened >= 3).await;
+        world.at_pbx(pbx_id, "two tokens have expired", |call| call.posts_opened >= 3).await;
     }
     for (call, pbx_id) in &calls {
         world.operator_hands_over(*call).await;
@@ -164,7 +164,7 @@ async fn calls_continue_when_an_expired_token_cuts_their_streams() {
         assert!(silences.iter().all(|ms| *ms <= 500), "{silences:?}");
         let heard = world.heard(pbx_id);
         assert_eq!(heard.count(&world.notice().await), 1);
-        // What was on its way into a stream that was cut is lost, and nothing is said again.
+        // Audio in transit at a cut is lost, and nothing is played twice.
         assert_eq!(heard.count(&world.greeting.start(100)), 1);
         assert_eq!(heard.count(&world.greeting.end(100)), 1);
         assert_eq!(report.trunk.unwrap().voice_id, row.get("cloned_voice_id"));

@@ -20,14 +20,14 @@ async fn without_the_recording_notice_no_call_reaches_an_agent() {
     let report = world.report(&pbx_id);
     let tried: Vec<&str> = report.transfers.iter().map(|t| t.destination.as_str()).collect();
     assert_eq!(tried, [PERSON]);
-    assert!(!world.heard(&pbx_id).contains(&world.greeting.start(20)), "greeted without having been told");
+    assert!(!world.heard(&pbx_id).contains(&world.greeting.start(20)), "a greeting without the notice");
     assert!(!world.events(call).await.contains(&"notice_ended".to_owned()));
     assert_eq!(world.simulator.conversations(), serde_json::json!([]));
-    // Once it can be spoken, later calls hear it.
+    // Once the notice is prepared, later calls hear it.
     assert!(!world.app.engine().health().prompt_problems.is_empty());
     world.faults(Vec::new());
     world
-        .until("the notice is there", || async { world.app.engine().health().prompt_problems.is_empty() })
+        .until("the notice is prepared", || async { world.app.engine().health().prompt_problems.is_empty() })
         .await;
     let next = world.rings(&world.known_caller(2).await);
     world.completed(world.call_of(&next).await).await;
@@ -41,10 +41,11 @@ async fn at_the_limit_of_live_calls_the_next_call_goes_to_a_person() {
     let first = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&first).await;
     let second = world.rings(&world.known_caller(2).await);
-    let report = world.at_pbx(&second, "a person has it", |call| call.transferred_at.is_some()).await;
+    let report =
+        world.at_pbx(&second, "the call is with a person", |call| call.transferred_at.is_some()).await;
     assert_eq!(report.transfers.len(), 1);
     assert_eq!(report.transfers[0].destination, PERSON);
-    assert_eq!(report.posts_opened, 0, "it was greeted");
+    assert_eq!(report.posts_opened, 0, "precall played audio");
     assert!(
         world.routed_after(&second) < Duration::from_secs(1),
         "it took {:?}",
@@ -52,14 +53,14 @@ async fn at_the_limit_of_live_calls_the_next_call_goes_to_a_person() {
     );
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
     world.operator_ends(call).await;
-    // Room is made a moment after the release.
+    // The call slot is free shortly after the release.
     let caller = world.known_caller(3).await;
     let is_greeted = || async {
         let next = world.rings(&caller);
         let treated = |call: &CallReport| call.posts_opened > 0 || call.transferred_at.is_some();
-        world.at_pbx(&next, "it is greeted or turned away", treated).await.posts_opened > 0
+        world.at_pbx(&next, "the call is greeted or transferred", treated).await.posts_opened > 0
     };
-    world.until("there is room again", is_greeted).await;
+    world.until("a call slot is free again", is_greeted).await;
     let statement = "select id from call_log where caller_id = $1";
     let third = world.until_row("the third call is known", statement, &[&caller]).await.get(0);
     world.operator_ends(third).await;
@@ -73,7 +74,7 @@ async fn at_the_limit_without_a_person_the_next_call_is_ended() {
     let first = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&first).await;
     let second = world.rings(&world.known_caller(2).await);
-    let report = world.at_pbx(&second, "it is dropped", |call| call.ended_by.is_some()).await;
+    let report = world.at_pbx(&second, "the leg is dropped", |call| call.ended_by.is_some()).await;
     assert_eq!((report.ended_by, report.posts_opened), (Some(EndedBy::Client), 0));
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
     world.operator_ends(call).await;

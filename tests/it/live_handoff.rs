@@ -1,4 +1,4 @@
-//! Every outcome of a transfer to the agent, and who takes the caller next.
+//! Every outcome of a transfer to the agent, and who gets the caller next.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use crate::live_bridge::dialogue;
 use crate::support::{AGENT, PERSON, PbxPlan, PbxWorld};
 
-/// The agent's telephone turns out so, once.
+/// The outcome of one transfer to the agent.
 fn agent(outcome: Outcome) -> Turn {
     Turn {
         outcome,
@@ -21,7 +21,7 @@ fn agent(outcome: Outcome) -> Turn {
     }
 }
 
-/// What became of the attempts, as `destination outcome`.
+/// The transfer attempts, as `destination outcome`.
 fn attempts(report: &CallReport) -> Vec<String> {
     report.transfers.iter().map(|t| format!("{} {}", t.destination, t.outcome)).collect()
 }
@@ -31,7 +31,7 @@ fn end_of(row: &Row) -> [String; 4] {
         .map(|column| row.get::<_, Option<String>>(column).unwrap_or_default())
 }
 
-/// Rings with so many known callers at once.
+/// Starts a call of each of this many known callers.
 async fn ring(world: &PbxWorld, callers: u32) -> Vec<String> {
     let mut calls = Vec::new();
     for n in 1..=callers {
@@ -109,7 +109,11 @@ async fn every_form_of_transfer_success_at_the_pbx_is_recognised() {
         let report = world.report(pbx_id);
         assert_eq!(attempts(&report), [format!("{AGENT} answered")]);
         assert_eq!(report.trunk.unwrap().voice_id, row.get("cloned_voice_id"));
-        assert_ne!(report.ended_by, Some(EndedBy::Client), "the agent was hung up on");
+        assert_ne!(
+            report.ended_by,
+            Some(EndedBy::Client),
+            "precall ended a call that the agent had answered"
+        );
     }
     world.stop().await;
 }
@@ -158,7 +162,7 @@ async fn a_hang_up_while_the_agent_rings_ends_the_handoff() {
 async fn a_lost_routeto_answer_is_looked_up_and_not_repeated() {
     let world = PbxWorld::with(PbxPlan::default().without_bridge()).await;
     let answer_is_lost = || Fault { cut_response: true, times: Some(1), ..on_routeto() };
-    // Lost, and the leg is gone, which only the list of legs says in time: somebody has it.
+    // Answer lost and leg gone, which only the list of legs shows in time: the agent answered.
     let gone = world.rings(&world.known_caller(1).await);
     let suffix = format!("/participants/{}", world.report(&gone).participant_id);
     let slow = Fault { suffix, method: Some("GET".to_owned()), delay_ms: 2_000, ..Fault::default() };
@@ -170,7 +174,7 @@ async fn a_lost_routeto_answer_is_looked_up_and_not_repeated() {
     assert_eq!(end_of(&row), ["completed", "", "goodbye", "completed"]);
     assert_eq!(attempts(&world.report(&gone)), [format!("{AGENT} answered")]);
     assert_eq!(world.report(&gone).trunk.unwrap().voice_id, row.get("cloned_voice_id"));
-    // Lost, and the leg is still there: nobody has it, and the agent is not rung a second time.
+    // Answer lost and leg still there: the agent did not answer and is not dialled a second time.
     world.pbx.set_faults(vec![answer_is_lost()]);
     world.pbx.set_routeto(vec![agent(Outcome::NoAnswer)]);
     let there = world.rings(&world.known_caller(2).await);

@@ -1,4 +1,4 @@
-//! A caller hangs up in each phase of a live call: the audio stops, no further attempt is made, the clone continues.
+//! A caller hangs up in each phase of a live call: the audio stops, no other attempt is made, the clone continues.
 
 use jiff::{SignedDuration, Timestamp};
 use precall_simulators::threecx::{Fault, Mode, NewCall, Outcome, Turn};
@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::support::{AGENT, PbxPlan, PbxWorld, Plan};
 
-/// So long that nobody misses its middle on a busy machine.
+/// Long enough that a busy machine still hangs up in the middle of it.
 const LONG_NOTICE: &str = "An artificial voice answers now.";
 
-/// Released as hung up by the caller, and ended when the leg went. Returns how much later it was released.
+/// Checks that the caller hung up and that the end is the leg's end. Returns how much later the call was released.
 async fn hung_up(world: &PbxWorld, pbx_id: &str, call: Uuid) -> SignedDuration {
     let row = world.released(call).await;
     assert_eq!(row.get::<_, String>("cause"), "caller_hung_up", "{pbx_id}");
@@ -25,7 +25,7 @@ async fn hung_up(world: &PbxWorld, pbx_id: &str, call: Uuid) -> SignedDuration {
     let gone: Timestamp = world.report(pbx_id).ended_at.unwrap().parse().unwrap();
     let gone = gone.duration_since(Timestamp::UNIX_EPOCH);
     let ended = SignedDuration::from_secs_f64(ended);
-    // Where an answer about the leg said so, it counts from the question.
+    // If the answer to a leg query reported the end, the time of the query counts.
     assert!(ended >= gone - SignedDuration::from_secs(1), "{pbx_id}: ended {ended} before {gone}");
     SignedDuration::from_secs_f64(released) - ended
 }
@@ -42,7 +42,7 @@ async fn a_hang_up_in_any_phase_stops_everything_except_the_clone() {
         ..Turn::default()
     };
     world.pbx.set_routeto(vec![agent_rings]);
-    // Nobody can answer the first one for its caller.
+    // The first leg cannot be answered.
     world.pbx.set_faults(vec![Fault { suffix: "/answer".into(), status: Some(422), ..Fault::default() }]);
     let mut calls = Vec::new();
     for n in 1..=5 {
@@ -67,20 +67,20 @@ async fn a_hang_up_in_any_phase_stops_everything_except_the_clone() {
     world.in_state(held.0, "holding").await;
     world.hangs_up(&held.1);
     world.in_state(routed.0, "handing_off").await;
-    world.at_pbx(&routed.1, "the agent is rung", |call| !call.transfers.is_empty()).await;
+    world.at_pbx(&routed.1, "the agent's telephone rings", |call| !call.transfers.is_empty()).await;
     world.hangs_up(&routed.1);
-    // And one who changes their mind before anybody could say a word.
+    // A caller who hangs up before any audio.
     let at_once = world.rings(&world.mapped_caller(6).await);
     world.hangs_up(&at_once);
     for (call, pbx_id) in &calls {
         let waited = hung_up(&world, pbx_id, *call).await;
-        // The leg might have come back within 2 s, unless the PBX said that the call is over.
+        // The leg might return within 2 s, unless the PBX has reported the end of the call.
         let is_certain = pbx_id == &routed.1;
         assert_eq!(waited < SignedDuration::from_millis(1_900), is_certain, "{pbx_id}: {waited}");
     }
     world.until("no call is live", || async { world.app.engine().live().is_empty() }).await;
     for pbx_id in [&ringing.1, &told.1, &greeted.1, &held.1, &at_once] {
-        assert!(world.report(pbx_id).transfers.is_empty(), "somebody was brought in for {pbx_id}");
+        assert!(world.report(pbx_id).transfers.is_empty(), "{pbx_id} was transferred");
     }
     assert!(!world.heard(&told.1).contains(&world.greeting.start(50)));
     let cached = "select count(*) from voice_clone_cache where deleted_at is null";

@@ -25,7 +25,7 @@ async fn a_panic_of_a_leg_player_costs_at_most_the_greeting_of_its_own_call() {
         let pbx_id = world.rings(&world.known_caller(n).await);
         let call = world.call_of(&pbx_id).await;
         world
-            .until("the point is met", || async { faults.met().iter().any(|(met, ..)| *met == point) })
+            .until("the point is reached", || async { faults.met().iter().any(|(met, ..)| *met == point) })
             .await;
         let (_, hit, _) = faults.met().into_iter().find(|(met, ..)| *met == point).unwrap();
         assert_eq!(Uuid::from_u128(hit.0), call);
@@ -39,7 +39,7 @@ async fn a_panic_of_a_leg_player_costs_at_most_the_greeting_of_its_own_call() {
         let row = world.completed(*call).await;
         assert_eq!(row.get::<_, String>("cause"), "completed");
         let heard = world.heard(pbx_id);
-        // No agent without the notice, whatever became of the greeting.
+        // The notice comes before any agent, even if the greeting was lost.
         assert!(heard.contains(&world.notice().await));
         assert!(heard.count(&world.greeting.start(100)) <= 1);
         let panics = world.events(*call).await.into_iter().filter(|kind| kind == "panicked").count();

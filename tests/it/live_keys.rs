@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::support::{AGENT, PERSON, PbxPlan, PbxWorld, Plan};
 
-/// Slow clones, so that there is hold music, and a greeting that nobody waits for by chance.
+/// Slow clones, so that there is hold music, and a greeting too long to end before the key.
 async fn slow_world(clone_delay: &'static str) -> PbxWorld {
     let world = Plan { clone_delay, ..Plan::default() };
     PbxWorld::with(PbxPlan { world, greeting_ms: 4_000, ..PbxPlan::default() }).await
@@ -17,7 +17,7 @@ async fn rings(world: &PbxWorld, n: u32) -> (String, Uuid) {
     (pbx_id, call)
 }
 
-/// The call went to a person, as its caller wished, and nowhere else.
+/// The caller's key led to a person, after the complete notice.
 async fn reached_person(world: &PbxWorld, pbx_id: &str, call: Uuid) {
     let row = world.released(call).await;
     assert_eq!(row.get::<_, String>("cause"), "completed");
@@ -37,7 +37,7 @@ async fn the_skip_key_skips_the_greeting_but_not_the_notice() {
     world.hears(&pbx_id, &world.greeting.start(200)).await;
     assert!(world.heard(&pbx_id).contains(&notice), "the notice was cut short");
     world.in_state(call, "greeting").await;
-    // Keys that mean nothing change nothing.
+    // Keys without a meaning change nothing.
     world.presses(&pbx_id, "5#");
     world.presses(&pbx_id, "1");
     let row = world.completed(call).await;
@@ -57,7 +57,7 @@ async fn the_person_key_works_in_every_phase() {
     world.presses(&during_notice, "0");
     world.hears(&during_greeting, &world.greeting.start(100)).await;
     world.presses(&during_greeting, "0");
-    // In one go: skips the greeting, and then wants a person.
+    // First skips the greeting, then asks for a person.
     world.hears(&on_hold, &world.greeting.start(100)).await;
     world.presses(&on_hold, "1");
     world.in_state(hold_call, "holding").await;
@@ -66,10 +66,10 @@ async fn the_person_key_works_in_every_phase() {
         [(&during_notice, notice_call), (&during_greeting, greeting_call), (&on_hold, hold_call)]
     {
         reached_person(&world, pbx_id, call).await;
-        assert_eq!(world.report(pbx_id).transfers.len(), 1, "no agent was rung");
+        assert_eq!(world.report(pbx_id).transfers.len(), 1, "the agent was not dialled");
         assert!(!world.heard(pbx_id).contains(&world.greeting.end(1_000)));
     }
-    // What was on its way when the notice ended is still heard.
+    // Audio in transit when the notice ended is still heard.
     assert!(!world.heard(&during_notice).contains(&world.greeting.start(500)));
     world.stop().await;
 }
@@ -85,7 +85,7 @@ async fn the_person_key_during_agent_ringing_transfers_to_a_person_next() {
     };
     world.pbx.set_routeto(vec![busy]);
     let (pbx_id, call) = rings(&world, 1).await;
-    world.at_pbx(&pbx_id, "the agent is rung", |call| !call.transfers.is_empty()).await;
+    world.at_pbx(&pbx_id, "the agent's telephone rings", |call| !call.transfers.is_empty()).await;
     world.presses(&pbx_id, "0");
     reached_person(&world, &pbx_id, call).await;
     assert_eq!(world.report(&pbx_id).transfers.len(), 2);

@@ -13,7 +13,7 @@ async fn a_caller_is_greeted_and_transferred_to_an_agent_in_the_cloned_voice() {
     let row = world.completed(call).await;
 
     let (heard, notice) = (world.heard(&pbx_id), world.notice().await);
-    let told = heard.find(&notice).expect("the whole notice was heard, though the beginning was missed");
+    let told = heard.find(&notice).expect("the whole notice was heard despite a lost beginning");
     let greeted = heard.find(&world.greeting).expect("the whole greeting was heard");
     let held = heard.find(&world.hold.start(60)).expect("then music");
     assert!(told < greeted && greeted < held, "{told} {greeted} {held}");

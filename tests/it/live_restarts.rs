@@ -5,7 +5,7 @@ use precall_simulators::threecx::{EndedBy, SecondPost};
 use crate::live_bridge::{say, waits};
 use crate::support::{PERSON, PbxPlan, PbxWorld};
 
-/// So long that it is still being given when the service is back.
+/// Long enough that it still plays when the service is back.
 const LONG_NOTICE: &str = "An artificial voice answers now.";
 
 #[actix::test]
@@ -20,7 +20,7 @@ async fn after_a_restart_calls_continue_in_their_phase() {
     let (held, greeted, gone) = (rings(1).await, rings(2).await, rings(4).await);
     for (call, pbx_id) in [&held, &greeted, &gone] {
         let given = || async { world.events(*call).await.contains(&"notice_ended".to_owned()) };
-        world.until("its notice was given", given).await;
+        world.until("the notice was played", given).await;
         world.hears(pbx_id, &world.greeting.start(100)).await;
     }
     world.presses(&held.1, "1");
@@ -33,10 +33,10 @@ async fn after_a_restart_calls_continue_in_their_phase() {
     let world = world.restart_while(|pbx| assert!(pbx.hang_up(&gone.1))).await;
     let calls = [&held, &greeted, &told];
     for (call, pbx_id) in calls {
-        world.at_pbx(pbx_id, "its audio goes on", |call| call.posts_opened == 2).await;
-        assert_eq!(world.call_of(pbx_id).await, *call, "another call was made of it");
+        world.at_pbx(pbx_id, "the audio continues", |call| call.posts_opened == 2).await;
+        assert_eq!(world.call_of(pbx_id).await, *call, "a second call was made for the leg");
     }
-    // Whoever had not heard all of the notice hears it from its beginning, and the greeting after it.
+    // A caller who had not heard the complete notice hears it from the beginning, then the greeting.
     world.hears(&told.1, &notice).await;
     world.hears(&told.1, &world.greeting.start(100)).await;
     world.presses(&told.1, "1");
@@ -56,7 +56,7 @@ async fn after_a_restart_calls_continue_in_their_phase() {
         let resumed = world.events(*call).await.into_iter().filter(|kind| kind == "resumed").count();
         assert_eq!(resumed, 1);
     }
-    // Whoever hung up meanwhile is let go, and it is not held against them: nobody saw them go.
+    // A call whose caller hung up during the restart is released without blame on the caller.
     let row = world.released(gone.0).await;
     assert_eq!(row.get::<_, String>("cause"), "lost_in_restart");
     assert_eq!(row.get::<_, String>("blame"), "precall");
@@ -65,7 +65,7 @@ async fn after_a_restart_calls_continue_in_their_phase() {
     world.stop_after_cuts().await;
 }
 
-/// A call in conversation on the bridge of such a PBX.
+/// A call in conversation over the bridge, with a changed plan.
 async fn conversing(mut plan: PbxPlan, change: impl FnOnce(&mut PbxPlan)) -> (PbxWorld, String, uuid::Uuid) {
     change(&mut plan);
     let world = PbxWorld::with(plan).await;
@@ -87,7 +87,9 @@ async fn when_the_pbx_drops_a_leg_with_a_broken_stream_the_call_ends_with_that_c
     let report = world.report(&pbx_id);
     assert_eq!((report.ended_by, report.posts_opened), (Some(EndedBy::Silent), 1));
     world
-        .until("the agent is alone no longer", || async { world.talks(call).iter().all(|t| t.end.is_some()) })
+        .until("the agent's session is closed", || async {
+            world.talks(call).iter().all(|t| t.end.is_some())
+        })
         .await;
     world.stop().await;
 }

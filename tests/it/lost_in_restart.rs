@@ -1,4 +1,4 @@
-//! What a restart must not lose, and what it must not do twice.
+//! What a restart must not lose and must not do twice.
 
 use std::time::Duration;
 
@@ -10,17 +10,20 @@ use crate::support::{Plan, World, incoming};
 async fn a_clone_whose_answer_was_lost_in_a_restart_is_found_by_name_and_not_uploaded_again() {
     let world = World::with(Plan { conversation: Duration::from_secs(3), ..Plan::default() }).await;
     let caller = world.known_caller(1).await;
-    // The provider makes the voice and never answers; then the service goes.
+    // ElevenLabs creates the voice but never answers; then the service stops.
     world.faults(vec![Fault { after: true, hang: true, times: Some(1), ..Fault::on("/v1/voices/add") }]);
     let call = world.ring("pbx-1", &caller).await;
     world
-        .until("the voice is made", || async {
+        .until("the voice was created", || async {
             world.simulator.voices().as_array().is_some_and(|voices| voices.len() == 1)
         })
         .await;
     let world = world.restart().await;
     let row = world.completed(call).await;
-    assert!(row.get::<_, Option<String>>("cloned_voice_id").is_some(), "the call waited for what was found");
+    assert!(
+        row.get::<_, Option<String>>("cloned_voice_id").is_some(),
+        "the call waited for the voice that was found"
+    );
     assert_eq!(world.requests("/v1/voices/add").len(), 1);
     let found = "select count(*) from voice_events where event ->> 'found_by_name' = 'true'";
     assert_eq!(world.count(found, &[]).await, 1);
@@ -41,7 +44,7 @@ async fn an_early_end_is_deleted_once_its_call_has_arrived() {
     assert_eq!(world.count("select count(*) from early_ends", &[]).await, 0);
     let row = world.released(answer["call_id"].as_str().unwrap().parse().unwrap()).await;
     assert_eq!(row.get::<_, String>("cause"), "caller_hung_up");
-    assert!(world.requests("/v1/convai/sip-trunk").is_empty(), "nobody was rung");
+    assert!(world.requests("/v1/convai/sip-trunk").is_empty(), "nothing was dialled");
     world.stop().await;
 }
 
@@ -63,9 +66,9 @@ async fn an_unreadable_log_ends_only_its_own_call() {
     world.completed(whole).await;
     let (third, fourth) = (world.known_caller(3).await, world.known_caller(4).await);
     world.ring("pbx-3", &third).await;
-    // A released call's place is given back moments after its row says so.
+    // A released call's slot is free shortly after its row is written.
     let taken = || async { world.post_3cx(&incoming("pbx-4", &fourth)).await.0 == 200 };
-    world.until("there is a place beside it", taken).await;
-    assert_eq!(world.app.engine().live().len(), 2, "both places are there at once");
+    world.until("there is a slot for a second call", taken).await;
+    assert_eq!(world.app.engine().live().len(), 2, "two calls are live at once");
     world.stop().await;
 }

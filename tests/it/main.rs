@@ -1,4 +1,4 @@
-//! The whole service on a real PostgreSQL, against a simulated provider over real HTTP.
+//! The whole service with a real PostgreSQL and a simulated provider over HTTP.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

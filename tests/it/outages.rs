@@ -1,4 +1,4 @@
-//! PostgreSQL or the service stops and returns. Nothing that was acknowledged is lost.
+//! PostgreSQL or the service stops and returns. No acknowledged event is lost.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::support::cluster::Cluster;
 use crate::support::{Plan, World, caller, empty_database, ended, incoming, pause, start_app, until};
 
-/// Says 503, and when to come back.
+/// Checks for status 503 with a `Retry-After` header.
 async fn is_turned_away(world: &World, body: &Value) -> String {
     let text = body.to_string();
     let now = precall_base::clock::now();
@@ -30,13 +30,13 @@ async fn says_it_is_down(world: &World) {
     let (status, health) = world.get("/health").await;
     assert_eq!((status, health["status"].as_str()), (503, Some("error")), "{health}");
     assert_eq!(health["database"], "connecting", "{health}");
-    assert_eq!(world.get("/health/live").await.0, 200, "a restart would mend nothing");
+    assert_eq!(world.get("/health/live").await.0, 200, "a restart would not help");
     assert_eq!(world.get("/health/ready").await.0, 503);
 }
 
-/// Calls are taken into the spool.
+/// Calls are spooled.
 async fn says_it_spools(world: &World) {
-    until("it was noticed", || async { world.get("/health").await.1["database"] == "error" }).await;
+    until("the outage was detected", || async { world.get("/health").await.1["database"] == "error" }).await;
     until("events wait", || async { world.get("/health").await.1["spooled_bytes"].as_u64() > Some(0) }).await;
     let (status, health) = world.get("/health").await;
     assert_eq!((status, health["status"].as_str()), (200, Some("degraded")), "{health}");
@@ -68,7 +68,7 @@ async fn precall_waits_for_a_database_that_is_down_at_start() {
     let (status, _) = world.post_report(&json!({ "call_id": "conv_1", "status": "completed" })).await;
     assert_eq!(status, 503);
     assert_eq!(world.get("/api/v1/calls").await.0, 503);
-    assert_eq!(world.asked(), Vec::<Value>::new(), "nobody is rung");
+    assert_eq!(world.asked(), Vec::<Value>::new(), "nothing was dialled");
 
     cluster.start().await;
     says_it_is_down(&world).await;
@@ -94,15 +94,16 @@ async fn a_database_outage_ends_no_call_and_refuses_none() {
     let during = accepted(&world, &incoming("pbx-2", &late)).await;
     assert_eq!(world.post_3cx(&incoming("pbx-2", &late)).await.1["status"], "duplicate");
     says_it_spools(&world).await;
-    // Ends and their calls, in both orders.
+    // Call ends and their calls, in both orders.
     assert_eq!(world.post_3cx(&ended("pbx-4")).await.0, 200);
     let absorbed = world.post_3cx(&incoming("pbx-4", &caller(4))).await;
     assert_eq!((absorbed.0, absorbed.1["status"].as_str()), (200, Some("ended")), "{}", absorbed.1);
     assert_eq!(world.post_3cx(&ended("pbx-5")).await.1["status"], "ended");
-    // Intents are durable, so that dials are made; who calls is known, and whose voice they have is not.
+    // Intents are durable, so dials are made. The caller's number is known, but not their voice.
     until("both are handed over", || async { world.dials("agent").len() == 2 }).await;
-    until("their ends came", || async { world.get("/api/v1/live").await.1["items"] == json!([]) }).await;
-    assert_eq!(world.get("/api/v1/calls").await.0, 503, "what is stored cannot be read");
+    until("both calls have ended", || async { world.get("/api/v1/live").await.1["items"] == json!([]) })
+        .await;
+    assert_eq!(world.get("/api/v1/calls").await.0, 503, "stored calls cannot be read");
 
     cluster.start().await;
     world.reconnect().await;
@@ -116,14 +117,18 @@ async fn a_database_outage_ends_no_call_and_refuses_none() {
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 3);
     let kept = world.count("select count(*) from early_ends where threecx_call_id = 'pbx-5'", &[]).await;
     assert_eq!(kept, 1);
-    assert_eq!(world.count("select count(*) from early_ends", &[]).await, 1, "the other one found its call");
+    assert_eq!(
+        world.count("select count(*) from early_ends", &[]).await,
+        1,
+        "the other end was matched to its call"
+    );
     let missing: String = world
         .client
         .query_one("select voice_missing from call_log where id = $1", &[&during])
         .await
         .unwrap()
         .get(0);
-    assert_eq!(missing, "clone_failed", "nobody could look whose voice it is");
+    assert_eq!(missing, "clone_failed", "the voice could not be looked up");
     world.stop().await;
 }
 
@@ -135,7 +140,7 @@ async fn calls_acknowledged_during_an_outage_survive_a_restart_during_it() {
     world.conversation(before, "greeting").await;
     cluster.stop().await;
     let during = accepted(&world, &incoming("pbx-2", &caller(2))).await;
-    until("it was greeted", || async { world.dials("greeting").len() == 2 }).await;
+    until("the call is greeted", || async { world.dials("greeting").len() == 2 }).await;
     world = world.restart_unreached().await;
     says_it_is_down(&world).await;
     assert_eq!(is_turned_away(&world, &incoming("pbx-2", &caller(2))).await, "cannot_keep");
@@ -146,20 +151,20 @@ async fn calls_acknowledged_during_an_outage_survive_a_restart_during_it() {
     assert_eq!((status, answer["status"].as_str()), (200, Some("duplicate")), "{answer}");
     assert_eq!(answer["call_id"], during.to_string());
     for call in [before, during] {
-        until("it is taken up again", || async {
+        until("the call is resumed", || async {
             let sql = "select count(*) from call_events where call = $1 and event ->> 'kind' = 'resumed'";
             world.count(sql, &[&call]).await == 1
         })
         .await;
     }
-    assert_eq!(world.dials("greeting").len(), 2, "nobody is rung again");
+    assert_eq!(world.dials("greeting").len(), 2, "nothing is dialled again");
     assert_eq!(files_left(&world), Vec::<String>::new());
     world.stop().await;
 }
 
 fn files_left(world: &World) -> Vec<String> {
     let directories = std::fs::read_dir(world.spool()).unwrap().map(|entry| entry.unwrap().path());
-    // Beside them it is remembered which database this is.
+    // Next to the folders, a file records which database this is.
     let files =
         directories.filter(|path| path.is_dir()).flat_map(|directory| std::fs::read_dir(directory).unwrap());
     let names = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
@@ -173,9 +178,9 @@ async fn with_neither_database_nor_spool_nothing_is_acknowledged() {
     std::fs::remove_dir_all(world.spool()).unwrap();
     assert_eq!(world.get("/health/ready").await.0, 200, "the database is enough");
     cluster.stop().await;
-    // The first to come finds it out, and is told so when its patience is over.
+    // The first request runs into the timeout: the outage is not known yet.
     assert_eq!(is_turned_away(&world, &incoming("pbx-1", &caller(1))).await, "not_in_time");
-    until("it was noticed", || async { world.get("/health").await.1["spool"] == "error" }).await;
+    until("the outage was detected", || async { world.get("/health").await.1["spool"] == "error" }).await;
     let (status, health) = world.get("/health").await;
     assert_eq!((status, health["status"].as_str()), (503, Some("error")), "{health}");
     let (status, verdict) = world.get("/health/ready").await;
@@ -186,7 +191,7 @@ async fn with_neither_database_nor_spool_nothing_is_acknowledged() {
     }
     let (status, _) = world.post_report(&json!({ "call_id": "conv_1", "status": "completed" })).await;
     assert_eq!(status, 503);
-    assert_eq!(world.dials("greeting").len(), 0, "what cannot be written down is not done");
+    assert_eq!(world.dials("greeting").len(), 0, "nothing is dialled without a durable event");
 
     cluster.start().await;
     world.ready().await;
@@ -218,13 +223,13 @@ async fn every_call_acknowledged_around_an_outage_is_stored_once() {
     }
     world.ready().await;
     world.reconnect().await;
-    // Whoever was told to come back does.
+    // The refused requests are repeated.
     for n in 0..24 {
         let (status, answer) = world.post_3cx(&incoming(&format!("pbx-{n}"), &caller(n))).await;
         assert_eq!(status, 200, "{answer}");
         acknowledged.insert(answer["call_id"].as_str().unwrap().to_owned());
     }
-    assert_eq!(acknowledged.len(), 24, "one call each, however often it was told");
+    assert_eq!(acknowledged.len(), 24, "one call each, despite the retries");
     for call in &acknowledged {
         world.completed(call.parse().unwrap()).await;
     }
@@ -241,7 +246,7 @@ async fn when_the_database_is_slow_events_are_spooled_and_acknowledged() {
     let lock = blocking.transaction().await.unwrap();
     lock.batch_execute("lock table call_events in access exclusive mode").await.unwrap();
     let call = accepted(&world, &incoming("pbx-1", &caller)).await;
-    until("it is greeted", || async { world.dials("greeting").len() == 1 }).await;
+    until("the call is greeted", || async { world.dials("greeting").len() == 1 }).await;
     lock.rollback().await.unwrap();
     world.completed(call).await;
     is_direct_again(&world).await;
@@ -277,14 +282,14 @@ async fn of_three_processes_on_an_empty_database_one_leads_and_another_takes_ove
     let mut apps = futures_util::future::join_all([start(), start(), start()]).await;
     let acts = |app: &Application| matches!(app.engine().health().role, EngineRole::Acting(_));
     for generations in 1..=3 {
-        until("one acts, and the others stand by", || async {
+        until("one process is the leader, the others are standby", || async {
             let role = |app: &Application| app.engine().health().role;
             apps.iter().filter(|app| acts(app)).count() == 1
                 && apps.iter().all(|app| acts(app) || role(app) == EngineRole::Standby)
         })
         .await;
         let acting = apps.remove(apps.iter().position(acts).unwrap());
-        until("it takes calls", || async { acting.engine().health().database == Some(true) }).await;
+        until("the leader accepts calls", || async { acting.engine().health().database == Some(true) }).await;
         let client = crate::support::connect_to(&url).await;
         let row = client
             .query_one("select generation, (select count(*) from refinery_schema_history) from engine", &[])
@@ -298,7 +303,7 @@ async fn of_three_processes_on_an_empty_database_one_leads_and_another_takes_ove
             acting.engine().health().role,
             EngineRole::Acting(u64::try_from(row.get::<_, i64>(0)).unwrap())
         );
-        assert_eq!(row.get::<_, i64>(0), generations, "each start that acts has a number of its own");
+        assert_eq!(row.get::<_, i64>(0), generations, "each leader has its own generation");
         acting.stop_now().await;
     }
 }
@@ -310,7 +315,7 @@ async fn after_a_database_restart_the_same_engine_keeps_its_calls() {
     let samples = tempfile::tempdir().unwrap();
     let standby = start_app(&world.url, "http://127.0.0.1:9", samples.path(), &[], &Faults::default()).await;
     let stands_by = || async { standby.engine().health().role == EngineRole::Standby };
-    until("it stands by", stands_by).await;
+    until("the other process is standby", stands_by).await;
     let call = world.ring("pbx-1", &caller(1)).await;
     cluster.stop().await;
     says_it_spools(&world).await;
@@ -318,7 +323,7 @@ async fn after_a_database_restart_the_same_engine_keeps_its_calls() {
     world.reconnect().await;
     is_direct_again(&world).await;
     world.completed(call).await;
-    // The lock is held by the one that acts, again, before the other one would have taken it.
+    // The leader takes the lock again before the standby can.
     until("the lock is held again", || async {
         precall_store::leader::engine_lock::EngineLock::is_held(&world.client).await.unwrap()
     })
@@ -338,7 +343,7 @@ async fn a_report_of_an_ended_call_is_applied_when_the_database_returns() {
     world.completed(call).await;
     let conversation = world.conversation(call, "agent").await;
     cluster.stop().await;
-    until("it was noticed", || async { world.get("/health").await.1["database"] == "error" }).await;
+    until("the outage was detected", || async { world.get("/health").await.1["database"] == "error" }).await;
     let report = json!({
         "type": "post_call_transcription", "event_timestamp": 1_764_000_000,
         "data": {
@@ -350,9 +355,9 @@ async fn a_report_of_an_ended_call_is_applied_when_the_database_returns() {
     cluster.start().await;
     world.reconnect().await;
     let kept = "select count(*) from webhooks where provider_id = $1 and outcome = 'kept'";
-    until("it is in the database", || async { world.count(kept, &[&conversation]).await == 1 }).await;
+    until("the event is in the database", || async { world.count(kept, &[&conversation]).await == 1 }).await;
     let waiting = "select count(*) from unmatched_reports";
-    until("it found its call", || async { world.count(waiting, &[]).await == 0 }).await;
+    until("the end was matched to its call", || async { world.count(waiting, &[]).await == 0 }).await;
     world.stop().await;
 }
 
@@ -362,8 +367,8 @@ async fn a_report_of_an_ended_call_is_applied_while_its_log_is_in_the_spool() {
     let mut world = World::at(cluster.url("postgres"), Plan::default()).await;
     cluster.stop().await;
     let call = accepted(&world, &incoming("pbx-1", &caller(1))).await;
-    until("it is handed over", || async { world.dials("agent").len() == 1 }).await;
-    until("it is over", || async { world.get("/api/v1/live").await.1["items"] == json!([]) }).await;
+    until("the call is handed over", || async { world.dials("agent").len() == 1 }).await;
+    until("the call is over", || async { world.get("/api/v1/live").await.1["items"] == json!([]) }).await;
     let (status, answer) = world.post_3cx(&ended("pbx-1")).await;
     assert_eq!((status, answer["status"].as_str()), (200, Some("ended")), "{answer}");
     assert_eq!(answer["call_id"], call.to_string());

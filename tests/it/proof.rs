@@ -10,13 +10,13 @@ use uuid::Uuid;
 use crate::live_arrivals::Lines;
 use crate::support::{ADD, CALLED, KEY, PbxPlan, PbxWorld, Plan, World, fault};
 
-/// The keys that skip the greeting and ask for a person are among its digits.
+/// The keys for skipping the greeting and for a person are among its digits.
 const PIN: &str = "9081726354";
 const WRONG: &str = "9081726355";
 const FALLBACK: &str = "voice_fallback";
 const TRUSTED: &str = "10007";
 
-/// A caller whose voice is kept for who proves something.
+/// A caller whose voice requires a proof.
 async fn kept_caller(world: &World, n: u32, pin: Option<&str>) -> String {
     let number = world.known_caller(n).await;
     keep(world, &number, pin).await;
@@ -47,7 +47,7 @@ async fn has(world: &World, call: Uuid, kind: &str, times: usize) {
         .await;
 }
 
-/// The agent spoke with the caller's own voice.
+/// The agent spoke in the caller's cloned voice.
 async fn heard_own_voice(world: &PbxWorld, pbx_id: &str, call: Uuid) {
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, Option<String>>("voice_missing"), None);
@@ -55,7 +55,7 @@ async fn heard_own_voice(world: &PbxWorld, pbx_id: &str, call: Uuid) {
     assert_eq!(world.report(pbx_id).trunk.unwrap().voice_id, Some(voice));
 }
 
-/// The agent spoke with the fallback voice, for this reason.
+/// The agent spoke in the fallback voice, for this reason.
 async fn heard_fallback(world: &PbxWorld, pbx_id: &str, call: Uuid, why: &str) {
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, Option<String>>("voice_missing").as_deref(), Some(why));
@@ -73,7 +73,7 @@ async fn a_correct_pin_unlocks_the_voice_however_it_is_typed() {
     let world = PbxWorld::new().await;
     let ways: [&[&str]; 4] = [
         &["9081726354#"],
-        // Split over several events; taken back and begun anew; ended by a pause, beside which a slip is nothing.
+        // Split over several events; cleared and typed again; ended by a pause, with a short entry dropped.
         &["90", "8172", "6354", "#"],
         &["908172", "*", "9081726354#"],
         &["12#", "9081726354"],
@@ -81,7 +81,7 @@ async fn a_correct_pin_unlocks_the_voice_however_it_is_typed() {
     for (n, typed) in (1..).zip(ways) {
         let caller = kept_caller(&world, n, Some(PIN)).await;
         let (pbx_id, call) = asked(&world, &caller).await;
-        assert_eq!(world.uploads(), usize::try_from(n).unwrap() - 1, "cloned before anything was proved");
+        assert_eq!(world.uploads(), usize::try_from(n).unwrap() - 1, "cloned without a proof");
         for keys in typed {
             world.presses(&pbx_id, keys);
         }
@@ -124,7 +124,7 @@ async fn metrics(world: &World) -> String {
     String::from_utf8(body.to_vec()).unwrap()
 }
 
-/// More than are checked at once: they wait for their turn, and none is taken for a wrong one.
+/// More PINs than are checked at once: they wait, and none counts as wrong.
 #[actix::test]
 async fn pins_of_many_concurrent_callers_are_all_checked() {
     let world = PbxWorld::with(PbxPlan { greeting_ms: 2_000, ..PbxPlan::default() }).await;
@@ -188,8 +188,8 @@ async fn ten_wrong_pins_over_several_calls_lock_the_pin_for_an_hour() {
         has(&world, call, "pin_refused", number).await;
     }
     heard_fallback(&world, &pbx_id, call, "unproven").await;
-    assert_eq!(failures(&world, &caller).await, 10, "what was not tried counts for nothing");
-    // An hour later a wrong one is the first, and a right one is believed.
+    assert_eq!(failures(&world, &caller).await, 10, "a PIN that was not checked does not count");
+    // One hour later a wrong PIN is the first one, and a right one is accepted.
     let hour = "update caller_voice_mapping set pin_failed_at = pin_failed_at - interval '1 hour'";
     world.execute(hour, &[]).await;
     let (pbx_id, call) = asked(&world, &caller).await;
@@ -208,7 +208,7 @@ async fn an_extension_or_a_trusted_trunk_proves_the_caller() {
     let world = PbxWorld::with(plan).await;
     let known = [world.known_caller(1).await, world.known_caller(2).await, world.known_caller(3).await];
     let [first, second, third] = &known;
-    // The third mapping is an extension's.
+    // The third mapping is for an extension.
     world.execute("update caller_voice_mapping set caller_id = '150' where caller_id = $1", &[third]).await;
     let through = |caller: &str| NewCall { trunk: Some(TRUSTED.to_owned()), ..NewCall::from(caller) };
     let announced =
@@ -221,7 +221,7 @@ async fn an_extension_or_a_trusted_trunk_proves_the_caller() {
     for call in [
         NewCall::from(first),
         announced(NewCall::from(second)),
-        // Anybody outside can present a short number, and whom an extension let through is not the extension.
+        // An external caller can present a short number, and a call forwarded by an extension is not the extension's.
         NewCall::from("150"),
         through("150"),
         passed_on(NewCall::from_extension("150")),
@@ -232,7 +232,7 @@ async fn an_extension_or_a_trusted_trunk_proves_the_caller() {
         heard_fallback(&world, &pbx_id, world.call_of(&pbx_id).await, "unproven").await;
         assert!(world.report(&pbx_id).trunk.is_some(), "{shown}");
     }
-    // Whoever hides their number is nobody, whatever they come through.
+    // A caller who withholds the number has no mapping, on any trunk.
     for nobody in ["anonymous", ""] {
         let pbx_id = world.rings_so(through(nobody));
         heard_fallback(&world, &pbx_id, world.call_of(&pbx_id).await, "no_mapping").await;
@@ -240,7 +240,7 @@ async fn an_extension_or_a_trusted_trunk_proves_the_caller() {
     world.stop().await;
 }
 
-/// Nobody can press a key on a call back that was not made yet: there `proof` means that nothing is proved.
+/// On a call back no key can be pressed before the dial, so `proof` means that nobody has proved anything.
 #[actix::test]
 async fn the_caller_policy_overrides_the_line_policy_which_overrides_the_installation() {
     const SALES: &str = "+12025550180";
@@ -272,7 +272,7 @@ async fn the_caller_policy_overrides_the_line_policy_which_overrides_the_install
 async fn pin_attempts_and_proofs_survive_a_restart() {
     let plan = PbxPlan { greeting_ms: 10_000, ..PbxPlan::default() };
     let world = PbxWorld::with(plan.env("CLONE_CONCURRENCY", "1")).await;
-    // Somebody else's upload hangs, so that no other voice is there before the restart.
+    // Another caller's upload hangs, so that no voice is ready before the restart.
     world.faults(vec![Fault { hang: true, times: Some(1), ..fault(ADD) }]);
     let other = world.rings(&world.known_caller(4).await);
     world.until("the upload hangs", || async { world.uploads() == 1 }).await;
@@ -305,7 +305,7 @@ async fn pin_attempts_and_proofs_survive_a_restart() {
     heard_own_voice(&world, &proved_leg, proved).await;
     let numbers = "select count(*) from call_events where call = $1 and event ->> 'kind' = 'pin_refused'
         and event ->> 'number' = '3'";
-    assert_eq!(world.count(numbers, &[&calls[0].1]).await, 1, "it was the third");
+    assert_eq!(world.count(numbers, &[&calls[0].1]).await, 1, "it was the third refusal");
     let kinds = world.events(proved).await;
     assert_eq!(kinds.iter().filter(|kind| *kind == "proof_asked").count(), 1, "{kinds:?}");
     world.completed(world.call_of(&other).await).await;
@@ -331,13 +331,13 @@ async fn pin_digits_are_in_no_table_log_line_or_metric() {
         world.presses(&wrong_leg, &format!("{WRONG}#"));
         has(&world, wrong_call, "pin_refused", number).await;
     }
-    // Its wait ends in the middle: the rest is typed, and is as little to be seen.
+    // The wait for the PIN ends in the middle of the entry: the rest is consumed and stays hidden.
     has(&world, slow_call, "greeting_ended", 1).await;
     let (begin, rest) = PIN.split_at(1);
     let pressed = async |keys: &str| {
         world.presses(&slow_leg, keys);
         let dtmf = || async { world.report(&slow_leg).dtmf.concat().ends_with(keys) };
-        world.until("the keys were told", dtmf).await;
+        world.until("the keys were sent", dtmf).await;
     };
     pressed(begin).await;
     pressed("*908").await;
@@ -347,7 +347,7 @@ async fn pin_digits_are_in_no_table_log_line_or_metric() {
     heard_fallback(&world, &wrong_leg, wrong_call, "unproven").await;
     heard_fallback(&world, &slow_leg, slow_call, "unproven").await;
 
-    // All digits in one place, and every digit by itself: keys are events of this kind.
+    // Search for all digits together, and for each key: key presses are events of this kind.
     let keys = "select count(*) from call_events where event ->> 'kind' = 'dtmf_received'";
     assert_eq!(world.count(keys, &[]).await, 0, "a key was recorded");
     let tables = "select quote_ident(tablename) from pg_tables where schemaname = 'public'";
@@ -362,7 +362,7 @@ async fn pin_digits_are_in_no_table_log_line_or_metric() {
     }
     let page = metrics(&world).await;
     let lines = lines.all();
-    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged at all");
+    assert!(lines.iter().any(|line| line.starts_with("call offered")), "nothing was logged");
     for line in lines.iter().map(String::as_str).chain([page.as_str()]) {
         assert!(!line.contains(PIN) && !line.contains(WRONG), "{line}");
         assert!(!line.contains("key="), "{line}");

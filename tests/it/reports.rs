@@ -1,4 +1,4 @@
-//! Post-call reports of ElevenLabs: late, twice, in pieces, in old formats, or missing.
+//! Post-call reports of ElevenLabs: late, twice, in parts, in old formats, or missing.
 
 use precall_simulators::elevenlabs::{Fault, ReportFate};
 use serde_json::{Value, json};
@@ -34,12 +34,12 @@ async fn taken(world: &World, report: &Value) {
     assert_eq!((status, answer["status"].as_str()), (200, Some("processed")), "{answer}");
 }
 
-/// The agent's reports are lost: the test brings its own.
+/// The simulator sends no report of the agent; the test posts its own.
 fn silent(purpose: &str) -> Fault {
     Fault { report: ReportFate::None, ..dial_fault(purpose) }
 }
 
-/// A call that talks to an agent of whom no report will come by itself.
+/// A call in conversation with an agent. The simulator sends no report of it.
 async fn conversing(world: &World) -> (Uuid, String) {
     world.faults(vec![silent("agent")]);
     let caller = world.known_caller(1).await;
@@ -48,7 +48,7 @@ async fn conversing(world: &World) -> (Uuid, String) {
     (call, world.conversation(call, "agent").await)
 }
 
-/// Status, transcript, seconds.
+/// Status, transcript, duration in seconds.
 async fn told(world: &World, call: Uuid) -> (String, Option<String>, Option<i32>) {
     let row = world.released(call).await;
     (row.get("status"), row.get("transcript"), row.get("duration_seconds"))
@@ -96,7 +96,7 @@ async fn a_pbx_end_after_the_release_keeps_the_transcript() {
     assert!(before.1.is_some());
     let (status, answer) = world.post_3cx(&ended("pbx-1")).await;
     assert_eq!((status, answer["status"].as_str()), (200, Some("ended")), "{answer}");
-    assert_eq!(world.events(call).await.last().unwrap(), "pbx_call_ended", "it is recorded");
+    assert_eq!(world.events(call).await.last().unwrap(), "pbx_call_ended", "the report is recorded");
     assert_eq!(told(&world, call).await, before);
     world.stop().await;
 }
@@ -126,7 +126,7 @@ async fn the_old_flat_report_format_completes_a_call() {
         "transcript": "agent: Hello\nuser: Bye", "custom_variables": {}, "timestamp": "2026-01-01T10:00:00Z",
     });
     let (status, answer) = world.post_report(&flat).await;
-    assert_eq!((status, &answer["call_id"]), (200, &json!(agent)), "the conversation's id comes back");
+    assert_eq!((status, &answer["call_id"]), (200, &json!(agent)), "the conversation's id is known");
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, String>("cause"), "completed");
     assert_eq!(row.get::<_, String>("call_id"), agent);
@@ -174,15 +174,15 @@ async fn a_report_of_a_long_ended_call_raises_its_status() {
     let row = world.released(call).await;
     assert_eq!(row.get::<_, String>("cause"), "operator_ended");
     assert_eq!(row.get::<_, String>("status"), "failed");
-    // Nobody has the call in memory any more: it is read back from its log.
+    // The call is not in memory any more: it is read back from its log.
     let world = world.restart().await;
     taken(&world, &transcription(&agent, "done", &[("agent", "Hello")], 9)).await;
     let row = world.completed(call).await;
-    assert_eq!(row.get::<_, String>("cause"), "operator_ended", "why it ended does not change");
+    assert_eq!(row.get::<_, String>("cause"), "operator_ended", "the cause does not change");
     assert_eq!(row.get::<_, Option<String>>("transcript").as_deref(), Some("agent: Hello"));
     assert_eq!(row.get::<_, Option<i32>>("duration_seconds"), Some(9));
     assert_eq!(world.events(call).await.last().unwrap(), "reported");
-    assert_eq!(world.app.engine().health().live_calls, 0, "it is not live again");
+    assert_eq!(world.app.engine().health().live_calls, 0, "the call is not live again");
     world.stop().await;
 }
 
@@ -213,7 +213,7 @@ async fn missing_reports_are_fetched_from_the_provider() {
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, String>("cause"), "completed");
     assert!(row.get::<_, Option<String>>("transcript").is_some());
-    assert_eq!(world.simulator.webhooks(), Vec::<Value>::new(), "none came by webhook");
+    assert_eq!(world.simulator.webhooks(), Vec::<Value>::new(), "no report came by webhook");
     let reported = "select count(*) from conversations where call = $1 and reported_at is not null";
     assert_eq!(world.count(reported, &[&call]).await, 2);
     world.stop().await;
@@ -227,7 +227,7 @@ async fn a_report_delivered_twice_counts_once() {
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
     world.completed(call).await;
-    world.until("both came twice", || async { world.simulator.webhooks().len() == 4 }).await;
+    world.until("both reports were sent twice", || async { world.simulator.webhooks().len() == 4 }).await;
     let posts = world.simulator.webhooks();
     assert!(posts.iter().all(|post| post["status"] == json!(200)), "{posts:?}");
     let reported = world.events(call).await.into_iter().filter(|kind| kind == "reported").count();

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::support::{ADD, DIAL, Plan, World, fault, incoming};
 
-/// Every call has rung its caller once for each purpose.
+/// Every call has dialled its caller once for each purpose.
 fn each_was_dialled_once(world: &World, calls: &[Uuid]) {
     for purpose in ["greeting", "agent"] {
         let dials = world.dials(purpose);
@@ -31,7 +31,7 @@ async fn calls_in_every_phase_continue_after_a_restart() {
     let [waits, is_handed_over, talks, is_greeted] = &callers;
     world.faults(vec![
         Fault { hang: true, times: Some(1), ..fault(ADD) },
-        // Its greeting passes; the agent's dial is executed and never answered.
+        // Its greeting passes; the agent's dial is executed but never answered.
         Fault {
             body_contains: Some(is_handed_over.clone()),
             skip: 1,
@@ -41,13 +41,13 @@ async fn calls_in_every_phase_continue_after_a_restart() {
         },
     ]);
     let holding = world.ring("pbx-1", waits).await;
-    world.until("its clone hangs", || async { world.uploads() == 1 }).await;
+    world.until("the clone job hangs", || async { world.uploads() == 1 }).await;
     let handing_off = world.ring("pbx-2", is_handed_over).await;
     let conversing = world.ring("pbx-3", talks).await;
     world.in_state(holding, "holding").await;
     world.in_state(conversing, "conversing").await;
     let greeting = world.ring("pbx-4", is_greeted).await;
-    world.until("all agents were asked for", || async { world.dials("agent").len() == 2 }).await;
+    world.until("both agents were dialled", || async { world.dials("agent").len() == 2 }).await;
     world.conversation(greeting, "greeting").await;
     let calls = [holding, handing_off, conversing, greeting];
     let mut states = Vec::new();
@@ -61,7 +61,7 @@ async fn calls_in_every_phase_continue_after_a_restart() {
     for (call, caller) in calls.into_iter().zip(&callers) {
         let row = world.completed(call).await;
         assert_eq!(row.get::<_, String>("cause"), "completed");
-        // The one whose upload was cut off is not uploaded a second time: nobody knows what the provider made of it.
+        // The upload that was cut off is not repeated: ElevenLabs may already have created the voice.
         let own_voice = row.get::<_, Option<String>>("cloned_voice_id").is_some();
         assert_eq!(own_voice, caller != waits, "{caller}");
         let resumed = world.events(call).await.into_iter().filter(|kind| kind == "resumed").count();
@@ -95,7 +95,7 @@ async fn a_greeting_whose_dial_was_never_answered_before_the_restart_is_looked_u
     let caller = world.known_caller(1).await;
     world.faults(vec![Fault { after: true, hang: true, ..fault(DIAL) }]);
     let call = world.ring("pbx-1", &caller).await;
-    world.until("it was dialled", || async { world.dials("greeting").len() == 1 }).await;
+    world.until("the call was dialled", || async { world.dials("greeting").len() == 1 }).await;
     let world = world.restart().await;
     world.faults(Vec::new());
     world.completed(call).await;
@@ -114,7 +114,9 @@ async fn limits_count_calls_from_before_the_restart() {
     assert_eq!((status, problem["code"].as_str()), (503, Some("at_capacity")));
     world.completed(call).await;
     world
-        .until("there is room again", || async { world.post_3cx(&incoming("pbx-2", &second)).await.0 == 200 })
+        .until("a call slot is free again", || async {
+            world.post_3cx(&incoming("pbx-2", &second)).await.0 == 200
+        })
         .await;
     world.stop().await;
 }
@@ -155,7 +157,7 @@ async fn an_agent_dialled_before_a_restart_is_not_dialled_again_when_no_trace_is
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
     world.in_state(call, "holding").await;
-    // What an engine did whose disk nobody reads any more: it dialled, and its intent is lost with it.
+    // A process whose disk is lost: it dialled, and its intent is lost too.
     let mut dial = world.dials("greeting")[0]["body"].clone();
     dial["conversation_initiation_client_data"]["dynamic_variables"]["precall_purpose"] = json!("agent");
     let url = format!("{}{}", world.simulator.url(), DIAL);
@@ -164,9 +166,9 @@ async fn an_agent_dialled_before_a_restart_is_not_dialled_again_when_no_trace_is
     let dialled: Value = answer.json().await.unwrap();
     let world = world.restart().await;
     let path = format!("/api/v1/calls/{call}/handoff");
-    world.until("it is taken up again", || async { world.operate(&path).await.0 == 202 }).await;
+    world.until("the call is resumed", || async { world.operate(&path).await.0 == 202 }).await;
     assert_eq!(world.conversation(call, "agent").await, dialled["conversation_id"].as_str().unwrap());
     world.completed(call).await;
-    assert_eq!(world.dials("agent").len(), 1, "the one before the restart");
+    assert_eq!(world.dials("agent").len(), 1, "the dial before the restart");
     world.stop().await;
 }

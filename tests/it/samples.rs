@@ -1,4 +1,4 @@
-//! Voice samples in S3 and uploaded samples, through the service and a simulated store.
+//! Voice samples in S3 and uploaded samples, in the service with a simulated store.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{ADD, KEY, PATIENCE, Plan, World, caller, write_sample};
 
-/// A name with everything that means something in an address.
+/// A name with every special character of a URL.
 const NAME: &str = "people/Anna & Bert+(1)?=#%20.wav";
 
 async fn bucket(options: Options) -> Simulator {
@@ -36,7 +36,7 @@ fn direct(store: &Simulator, folder: &tempfile::TempDir) -> SampleStore {
     SampleStore::new(folder.path(), Some(settings.unwrap()), UploadPlace::Bucket)
 }
 
-/// Four seconds that no other number has.
+/// Four seconds of audio, different for each number.
 fn recording(n: u32) -> Bytes {
     let file = tempfile::NamedTempFile::new().unwrap();
     write_sample(file.path(), n);
@@ -59,7 +59,7 @@ async fn mapped_to(world: &World, caller: &str) -> String {
     world.client.query_one(statement, &[&caller]).await.unwrap().get(0)
 }
 
-/// Rings, and waits for the clone's row.
+/// Makes a call and waits for the row of its clone job.
 async fn clone_of(world: &World, id: &str, caller: &str) -> (String, Option<String>, Option<String>) {
     let call = world.ring(id, caller).await;
     world.released(call).await;
@@ -69,7 +69,7 @@ async fn clone_of(world: &World, id: &str, caller: &str) -> (String, Option<Stri
     (row.get(0), row.get(1), row.get(2))
 }
 
-/// What the provider got last.
+/// The last upload that the provider received.
 fn uploaded_bytes(world: &World) -> u64 {
     let last = world.requests(ADD).pop().unwrap();
     let parts = last["body"]["parts"].as_array().unwrap_or_else(|| panic!("{last}")).clone();
@@ -127,7 +127,7 @@ async fn when_a_bucket_refuses_the_sample_the_reason_is_stored() {
     store.set_faults(vec![Fault { method: None, status: Some(503), delay: Duration::ZERO, times: None }]);
     let caller = map(&world, 9, "s3://voices/anna.wav").await;
     let (_, why, said) = clone_of(&world, "pbx-9", &caller).await;
-    assert_eq!(why.as_deref(), Some("clone_failed"), "a store in trouble says nothing of the sample");
+    assert_eq!(why.as_deref(), Some("clone_failed"), "a failing store says nothing about the sample");
     assert_eq!(
         said.as_deref(),
         Some("the bucket of the samples: the store answers with status 503 (InternalError)")
@@ -181,11 +181,11 @@ async fn a_bucket_that_does_not_answer_times_out() {
     let never = Duration::from_secs(600);
     store.set_faults(vec![Fault { method: Some("HEAD"), status: None, delay: never, times: None }]);
     assert_eq!(samples.mark("s3://voices/anna.wav").await, Err(SampleError::TooSlow));
-    assert!(samples.read("s3://voices/anna.wav").await.is_ok(), "others go on");
+    assert!(samples.read("s3://voices/anna.wav").await.is_ok(), "other requests are served");
     store.stop().await;
 }
 
-/// Two versions a page, so that one object's versions are on several, with others whose names begin like its own.
+/// Two versions per page, so that an object's versions span pages, among objects with the same name prefix.
 #[actix::test]
 async fn every_version_of_a_deleted_object_is_deleted() {
     for versioning in [Versioning::Kept, Versioning::Off] {
@@ -198,7 +198,7 @@ async fn every_version_of_a_deleted_object_is_deleted() {
         store.put(&format!("{NAME}.old"), recording(6));
         store.put("people/Ann", recording(7));
         let reference = format!("s3://voices/{NAME}");
-        // Half of the way the store has trouble; asked again, the rest goes.
+        // The store fails once in the middle; the retry deletes the rest.
         store.set_faults(vec![Fault {
             method: Some("DELETE"),
             status: Some(500),
@@ -223,7 +223,7 @@ async fn every_version_of_a_deleted_object_is_deleted() {
 async fn an_uploaded_sample_is_checked_stored_and_cloned() {
     let store = bucket(Options::default()).await;
     for (place, reference) in [("local", "uploads/default/"), ("s3", "s3://voices/uploads/default/")] {
-        // Nobody has agreed to what is uploaded only now.
+        // No consent exists for the new upload.
         let plan = plan(&store).env("VOICE_SAMPLE_STORAGE", place).env("CONSENT_REQUIRED", "false");
         let world = World::with(plan).await;
         let caller = world.known_caller(1).await;
@@ -237,7 +237,7 @@ async fn an_uploaded_sample_is_checked_stored_and_cloned() {
         assert_eq!(first, format!("{reference}{hash}.wav"));
         assert_eq!(clone_of(&world, "pbx-1", &caller).await.0, "success", "{place}");
         assert_eq!(uploaded_bytes(&world), content.len() as u64, "{place}");
-        // The next one replaces it, and nothing stays of the first.
+        // The next upload replaces it; nothing remains of the first.
         let form = [
             b"--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n".as_slice(),
             b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\n",
@@ -250,7 +250,7 @@ async fn an_uploaded_sample_is_checked_stored_and_cloned() {
         assert!(mapped_to(&world, &caller).await.contains(&sha256(&recording(41))));
         let file = world.sample(1).with_file_name(&first);
         assert!(!file.exists() && !store.versions().iter().any(|name| name.contains(&hash)), "{place}");
-        assert!(world.sample(1).exists(), "what an administrator laid there is not ours to delete");
+        assert!(world.sample(1).exists(), "precall must not delete an administrator's file");
         world.stop().await;
     }
     store.stop().await;
@@ -302,7 +302,7 @@ async fn an_unusable_upload_changes_nothing() {
     world.stop().await;
 }
 
-/// Without a length there is only the reading to bound it, and its end never comes.
+/// Without a length, only the limit while reading stops this upload.
 async fn answer_to_an_endless_upload(world: &World, caller: &str) -> String {
     let connected = TcpStream::connect(world.app.address()).await.unwrap();
     let (mut from, mut to) = connected.into_split();
@@ -314,7 +314,7 @@ async fn answer_to_an_endless_upload(world: &World, caller: &str) -> String {
     let writing = async {
         to.write_all(head.as_bytes()).await.unwrap();
         for _ in 0..21 {
-            // Who has heard enough need not read on.
+            // The server may stop reading.
             let _cut_short = to.write_all(&chunk).await;
         }
     };

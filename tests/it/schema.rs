@@ -1,4 +1,4 @@
-//! The schema, and every statement that is written for it.
+//! The schema, and every SQL statement of precall.
 
 use crate::support::{connect_to, database};
 

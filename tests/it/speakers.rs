@@ -10,7 +10,7 @@ fn of(speaker: Uuid, what: &str) -> String {
     format!("/api/v1/speakers/{speaker}{what}")
 }
 
-/// A caller by the API whose sample is that of `n`.
+/// Creates a caller of this speaker, with sample `n`.
 async fn mapped(world: &World, number: &str, n: u32, speaker: Uuid) {
     let body = json!({ "voice_sample_url": format!("{n}.wav"), "voice_name": "Anna", "speaker": speaker });
     let (status, answer) = order(world, "PUT", &path_of(number), &body).await;
@@ -112,7 +112,7 @@ async fn an_invalid_consent_is_refused() {
             assert_eq!(order_with(&world, key, method, &path, body).await.0, 403, "{method} {path}");
         }
     }
-    assert_eq!(world.count("select count(*) from consents", &[]).await, 1, "the first alone");
+    assert_eq!(world.count("select count(*) from consents", &[]).await, 1, "only the first");
     assert_eq!(world.count("select count(*) from audit_log", &[]).await, 2);
     world.stop().await;
 }
@@ -139,12 +139,12 @@ async fn withdrawing_a_consent_reaches_every_mapping_the_provider_and_the_sample
         let why: Option<String> = world.completed(call).await.get("voice_missing");
         assert_eq!(why.as_deref(), Some("no_consent"), "{id}");
     }
-    until("both voices are gone from the provider, and only they", || async {
+    until("only these two voices are deleted at the provider", || async {
         world.simulator.voices().as_array().unwrap().len() == 1
     })
     .await;
     until("the sample is gone", || async { !world.sample(1).exists() }).await;
-    assert!(world.sample(2).exists(), "somebody else's");
+    assert!(world.sample(2).exists(), "another speaker's sample");
     let call = world.ring("pbx-6", &other).await;
     assert!(world.completed(call).await.get::<_, Option<String>>("cloned_voice_id").is_some());
     let (_, page) = world.get("/api/v1/audit?limit=1").await;

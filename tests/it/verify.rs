@@ -1,22 +1,22 @@
-//! `precall verify` finds nothing in a sound database, and finds each kind of damage by its rule.
+//! `precall verify` reports nothing for a sound database, and each kind of damage by its rule.
 
 use precall_store::verify::verify;
 use uuid::Uuid;
 
 use crate::support::{World, connect_to, ended};
 
-/// A world with a call that is over and one that goes on, both cloned.
+/// A world with one finished and one live call, both with a cloned voice.
 async fn world() -> (World, Uuid, Uuid) {
     let world = World::new().await;
     let over = world.ring("1", &world.known_caller(1).await).await;
     world.completed(over).await;
     let live = world.ring("2", &world.known_caller(2).await).await;
     world.in_state(live, "conversing").await;
-    world.until("nothing waits", || async { world.app.engine().health().queued_events == 0 }).await;
+    world.until("no event is queued", || async { world.app.engine().health().queued_events == 0 }).await;
     (world, over, live)
 }
 
-/// The rules that a database breaks, and of whom.
+/// The rules that a database breaks, with their owners.
 async fn broken(url: &str) -> Vec<(&'static str, String)> {
     let verified = verify(&mut connect_to(url).await).await.unwrap();
     verified.breaches.into_iter().map(|breach| (breach.rule, breach.owner)).collect()
@@ -35,7 +35,7 @@ async fn verify_finds_nothing_in_a_database_in_use() {
 #[actix::test]
 async fn verify_finds_each_kind_of_damage_by_its_rule() {
     let (world, over, _) = world().await;
-    // Nobody mends meanwhile.
+    // Nothing repairs the database meanwhile.
     world.app.stop_now().await;
     let breaks = [
         ("every call log is without gaps", "delete from call_events where call = $1 and seq = 2"),
@@ -63,7 +63,7 @@ async fn verify_finds_each_kind_of_damage_by_its_rule() {
     ];
     for (rule, statement) in breaks {
         let transaction = connect_to(&world.url).await;
-        // Broken, looked at, and put back: each alone.
+        // Damage, verify, restore: each case alone.
         let tables = ["call_events", "call_log", "clone_ready_events", "conversations", "quarantined_events"];
         for table in tables {
             transaction.batch_execute(&format!("create table kept_{table} as table {table}")).await.unwrap();
@@ -110,7 +110,7 @@ async fn verify_finds_each_change_of_the_consent_log() {
         ("every consent row matches the log", "", "delete from consents where given = 4"),
     ];
     for (rule, owner, statement) in breaks {
-        // Who owns the tables can do away with the guard: the chain still tells.
+        // The owner of the tables can disable the trigger, but the hash chain still shows the change.
         let break_it = format!(
             "create table kept_log as table consent_log; create table kept as table consents;
              set session_replication_role = replica; {statement}; set session_replication_role = origin"
@@ -130,6 +130,6 @@ async fn verify_finds_each_change_of_the_consent_log() {
     }
     let erase = "update consent_log set pii = null";
     assert_eq!(client.execute(erase, &[]).await.unwrap(), 4);
-    assert_eq!(broken(&world.url).await, [], "erasure breaks nothing");
+    assert_eq!(broken(&world.url).await, [], "an erasure breaks no rule");
     world.stop().await;
 }

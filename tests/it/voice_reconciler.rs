@@ -1,12 +1,12 @@
-//! Voices at ElevenLabs and in the database are reconciled: strays are deleted, missing voices are forgotten, and large
-//! changes need the approval of an operator.
+//! Reconciliation of voices at ElevenLabs and in the database: strays are deleted, missing voices are forgotten, and
+//! large changes need the approval of an operator.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{KEY, Plan, World, until, write_sample};
 
-/// A voice of this name at the provider, as if an earlier start had made it.
+/// Creates a voice of this name at the provider, as an earlier process would.
 async fn made_elsewhere(world: &World, name: &str) {
     let boundary = "edge";
     let file = world.sample(9_000);
@@ -26,7 +26,7 @@ async fn made_elsewhere(world: &World, name: &str) {
     assert_eq!(request.send_body(body).await.unwrap().status().as_u16(), 200);
 }
 
-/// The provider does not say of which time a voice is, so that it counts as old.
+/// The simulator gives no creation time, so the voice counts as old.
 async fn strays(world: &World, count: usize) {
     for _ in 0..count {
         made_elsewhere(world, &format!("precall-test-{}", Uuid::now_v7())).await;
@@ -75,7 +75,7 @@ async fn a_new_database_needs_one_approval_before_stray_voices_are_deleted() {
     assert_eq!(world.client.query_one(audit, &[]).await.unwrap().get::<_, String>(0), "1");
     strays(&world, 1).await;
     let (_, answer) = reconcile(&world, false).await;
-    assert_eq!(answer["deleted"], json!(1), "somebody has looked: {answer}");
+    assert_eq!(answer["deleted"], json!(1), "an operator has approved once: {answer}");
     strays(&world, 2).await;
     let (_, answer) = reconcile(&world, false).await;
     assert!(answer["needs_yes"].as_str().unwrap().contains("2 of 8"), "more than a fifth: {answer}");
@@ -85,7 +85,7 @@ async fn a_new_database_needs_one_approval_before_stray_voices_are_deleted() {
     strays(&world, 1).await;
     let (_, answer) = reconcile(&world, false).await;
     assert_eq!(answer["deleted"], json!(1), "a restart forgets nothing: {answer}");
-    // An older database in its place knows less than there is.
+    // A restored older database knows fewer voices than exist.
     let world = world.restart_after("select setval('engine_generation', 1)", &[]).await;
     strays(&world, 1).await;
     let (_, answer) = reconcile(&world, false).await;
@@ -126,7 +126,7 @@ async fn voices_are_listed_with_their_consent_and_cloned_ahead_into_free_slots()
     let (_, page) = world.get("/api/v1/voices").await;
     assert_eq!((&page["items"][0]["consent"], &page["items"][0]["calls"]), (&json!(1), &json!(1)), "{page}");
     assert!(page["items"][0]["speaker"].is_string());
-    // Two who called while the provider was away, and more often than once.
+    // Two callers who called several times while the provider was down.
     for n in [2_u32, 3] {
         let caller = world.mapped_caller(n).await;
         for ordinal in 0..n {
@@ -135,7 +135,7 @@ async fn voices_are_listed_with_their_consent_and_cloned_ahead_into_free_slots()
         }
         world.consent(&caller, &world.sample(n)).await;
     }
-    until("what the account allows is known", || async {
+    until("the account's limit is known", || async {
         world.simulator.requests().iter().any(|request| request["path"] == "/v1/user/subscription")
     })
     .await;
@@ -145,13 +145,13 @@ async fn voices_are_listed_with_their_consent_and_cloned_ahead_into_free_slots()
     let (status, answer) =
         world.post("/api/v1/voices/warm", &headers, json!({ "limit": 5 }).to_string()).await;
     assert_eq!((status, &answer["wanting"], &answer["begun"]), (202, &json!(2), &json!(1)), "{answer}");
-    until("the frequent one has a voice", || async { at_provider(&world) == 2 }).await;
+    until("the more frequent caller has a voice", || async { at_provider(&world) == 2 }).await;
     let frequent = crate::support::caller(3);
     let made = "select 1 from voice_events s join voice_events r on r.job = s.job and r.seq = 1
         where s.event ->> 'kind' = 'clone_succeeded' and r.pii ->> 'caller_id' = $1";
-    world.until_row("it is that of who called most", made, &[&frequent]).await;
+    world.until_row("the new voice is the more frequent caller's", made, &[&frequent]).await;
     let kept = "select 1 from voice_events where event ->> 'kind' = 'voice_deleted'";
-    assert!(world.client.query_opt(kept, &[]).await.unwrap().is_none(), "nobody's voice made room");
+    assert!(world.client.query_opt(kept, &[]).await.unwrap().is_none(), "no voice was deleted to make room");
     let again = world.ring("pbx-9", &frequent).await;
     world.completed(again).await;
     let source = "select source from clone_ready_events where call = $1";

@@ -1,4 +1,4 @@
-//! Voice slots of the account are few: an unused voice makes room, a voice in use never does.
+//! The account has few voice slots: an unused voice is deleted to make room, a voice in use never is.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ fn with_slots(slots: u32) -> Plan {
     Plan { voice_slots: slots, ..Plan::default() }
 }
 
-/// At the provider.
+/// Voices at the provider.
 fn voices(world: &World) -> BTreeSet<String> {
     let voices = world.simulator.voices();
     voices.as_array().unwrap().iter().map(|voice| voice["voice_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Of which the database says that they are there.
+/// Voices that exist according to the database.
 async fn known(world: &World) -> BTreeSet<String> {
     let sql = "select event ->> 'voice_id' from voice_events e where event ->> 'kind' = 'clone_succeeded'
         and not exists (select from voice_events d where d.job = e.job and d.event ->> 'kind' = 'voice_deleted')";
@@ -48,11 +48,11 @@ async fn the_least_recently_used_voice_is_deleted_for_a_new_one() {
     let (gone, _) = voice_of(&world, second).await;
     let (new, _) = voice_of(&world, third).await;
     let expected = BTreeSet::from([kept.unwrap(), new.unwrap()]);
-    assert_eq!(voices(&world), expected, "the second caller's was used longest ago");
+    assert_eq!(voices(&world), expected, "the second caller's voice was used least recently");
     until("the database says the same", || async { known(&world).await == expected }).await;
     let cached = "select count(*) from voice_clone_cache where cloned_voice_id = $1 and deleted_at is null";
     assert_eq!(world.count(cached, &[&gone]).await, 0);
-    // Who comes again has a voice again.
+    // A caller who returns gets a voice again.
     let again = one_call(&world, 5, &callers[1]).await;
     assert!(voice_of(&world, again).await.0.is_some());
     assert_eq!(voices(&world).len(), 2);
@@ -72,7 +72,7 @@ async fn a_voice_in_use_is_not_deleted_for_another() {
     assert_eq!(voices(&world), held);
     world.completed(talks).await;
     let again = one_call(&world, 3, &second).await;
-    assert!(voice_of(&world, again).await.0.is_some(), "nobody uses the other one any more");
+    assert!(voice_of(&world, again).await.0.is_some(), "the other voice is not in use any more");
     world.stop().await;
 }
 
@@ -97,7 +97,7 @@ async fn an_expired_voice_is_deleted_at_the_provider() {
     let world = World::with(Plan::default().env("CACHE_TTL", "1")).await;
     let caller = world.known_caller(1).await;
     one_call(&world, 1, &caller).await;
-    until("it is gone", || async { voices(&world).is_empty() }).await;
+    until("the voice is deleted", || async { voices(&world).is_empty() }).await;
     until("the database says so", || async { known(&world).await.is_empty() }).await;
     let why: Value = world
         .client
@@ -118,12 +118,12 @@ async fn a_forgotten_voice_is_deleted_at_the_provider() {
     let path = format!("/api/v1/cache/{}", caller.replace('+', "%2B"));
     let request = world.http.delete(format!("{}{path}", world.app.url())).bearer_auth(crate::support::KEY);
     assert_eq!(request.send().await.unwrap().status().as_u16(), 200);
-    until("it is gone", || async { voices(&world).is_empty() }).await;
+    until("the voice is deleted", || async { voices(&world).is_empty() }).await;
     until("the database says so", || async { known(&world).await.is_empty() }).await;
     world.stop().await;
 }
 
-/// `SLOT_CALLERS` and `SLOT_CALLS` ask for more.
+/// `SLOT_CALLERS` and `SLOT_CALLS` set larger numbers.
 #[actix::test]
 async fn many_callers_share_few_voice_slots() {
     let number =
@@ -155,7 +155,7 @@ async fn many_callers_share_few_voice_slots() {
             world.released(live.remove(0)).await;
         }
     }
-    // Who rings again while they are being talked to is busy, and that call fails.
+    // A caller who is still in a call is busy, so a second call back fails.
     for call in live {
         world.released(call).await;
     }

@@ -1,4 +1,4 @@
-//! Webhooks of the PBX in any order and any number.
+//! Webhooks of the PBX, in any order and number.
 
 use precall::signature::{Kind, sign};
 use precall_base::clock;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::support::{ADD, CALLED, Plan, SECRET, World, ended, incoming};
 
-/// A plan whose greetings last until something is said about them.
+/// A plan whose greetings last until the test posts their report.
 fn slow_greeting() -> Plan {
     Plan::default().conversation_ms(700)
 }
@@ -33,7 +33,7 @@ async fn greeting_is_reported(world: &World, call: Uuid) {
         let posts = world.simulator.webhooks();
         posts.iter().any(|post| post["conversation_id"] == json!(greeting) && post["status"] == json!(200))
     };
-    world.until("the greeting's report was taken", || async { delivered() }).await;
+    world.until("the greeting's report was accepted", || async { delivered() }).await;
 }
 
 #[actix::test]
@@ -41,7 +41,7 @@ async fn a_call_whose_end_arrives_first_is_ended_without_a_dial() {
     let world = World::new().await;
     let caller = world.known_caller(1).await;
     let answer = says(&world, &ended("pbx-1"), "ended").await;
-    assert_eq!(answer["call_id"], Value::Null, "there is no call to name");
+    assert_eq!(answer["call_id"], Value::Null, "the call is not known yet");
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 0);
     let answer = says(&world, &incoming("pbx-1", &caller), "ended").await;
     let call: Uuid = answer["call_id"].as_str().unwrap().parse().unwrap();
@@ -49,7 +49,7 @@ async fn a_call_whose_end_arrives_first_is_ended_without_a_dial() {
     assert_eq!(row.get::<_, String>("cause"), "caller_hung_up");
     assert_eq!(row.get::<_, String>("status"), "failed");
     says(&world, &incoming("pbx-1", &caller), "duplicate").await;
-    assert_eq!(world.asked(), Vec::<Value>::new(), "nobody is rung");
+    assert_eq!(world.asked(), Vec::<Value>::new(), "nothing was dialled");
     world.stop().await;
 }
 
@@ -70,21 +70,21 @@ async fn a_pbx_end_during_the_greeting_ends_the_call_without_an_agent_dial() {
     let caller = world.known_caller(1).await;
     let call = world.ring("pbx-1", &caller).await;
     world.conversation(call, "greeting").await;
-    world.until("its sample is on its way", || async { world.uploads() == 1 }).await;
+    world.until("its sample is being uploaded", || async { world.uploads() == 1 }).await;
     let answer = says(&world, &ended_after("pbx-1", 0), "ended").await;
     assert_eq!(answer["call_id"], json!(call.to_string()));
     let row = world.released(call).await;
     assert_eq!(row.get::<_, String>("cause"), "caller_hung_up");
     assert_eq!(row.get::<_, String>("blame"), "caller");
-    assert_eq!(row.get::<_, Option<i32>>("duration_seconds"), Some(0), "zero is a duration");
+    assert_eq!(row.get::<_, Option<i32>>("duration_seconds"), Some(0), "zero is a valid duration");
     greeting_is_reported(&world, call).await;
     let cached = "select cloned_voice_id from voice_clone_cache where caller_id = $1";
-    world.until_row("the clone goes on without the call", cached, &[&caller]).await;
+    world.until_row("the clone job continues without the call", cached, &[&caller]).await;
     assert_eq!(world.requests(ADD).len(), 1);
     assert_eq!(world.dials("agent").len(), 0);
     says(&world, &ended_after("pbx-1", 5), "ended").await;
     let row = world.released(call).await;
-    assert_eq!(row.get::<_, Option<i32>>("duration_seconds"), Some(0), "the first end counts");
+    assert_eq!(row.get::<_, Option<i32>>("duration_seconds"), Some(0), "the first call end counts");
     world.stop().await;
 }
 
@@ -111,7 +111,11 @@ async fn a_pbx_end_after_the_agent_was_reached_leaves_the_conversation() {
         says(&world, &ended_after("pbx-1", 99), "ended").await;
     }
     let row = world.completed(call).await;
-    assert_eq!(row.get::<_, Option<i32>>("duration_seconds"), Some(1), "the conversation's, not the PBX's");
+    assert_eq!(
+        row.get::<_, Option<i32>>("duration_seconds"),
+        Some(1),
+        "the duration of the conversation, not of the PBX call"
+    );
     let ends = world.events(call).await.into_iter().filter(|kind| kind == "pbx_call_ended").count();
     assert_eq!(ends, 1);
     world.stop().await;
@@ -165,7 +169,7 @@ async fn pbx_state_changes_are_recorded_on_their_call() {
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, Value>("metadata")["pbx_state"], "Talking");
     let changes = world.events(call).await.into_iter().filter(|kind| kind == "pbx_state_changed").count();
-    assert_eq!(changes, 2, "the same news twice is one");
+    assert_eq!(changes, 2, "a repeated state is recorded once");
     world.stop().await;
 }
 
@@ -185,7 +189,7 @@ async fn a_repeated_webhook_is_a_duplicate_within_the_time_window_and_refused_af
     let (status, problem) = post(signed_before(400)).await;
     assert_eq!((status, problem["code"].as_str()), (401, Some("signature_expired")));
     let (status, _) = post(signed_before(-120)).await;
-    assert_eq!(status, 401, "of the future");
+    assert_eq!(status, 401, "signed in the future");
     let (status, problem) = world.post("/webhook/3cx", &[], body.clone()).await;
     assert_eq!((status, problem["code"].as_str()), (401, Some("signature_missing")));
     assert_eq!(world.count("select count(*) from call_log", &[]).await, 0);
@@ -235,6 +239,6 @@ async fn no_webhook_body_is_answered_with_500() {
         let (status, answer) = world.post_3cx(body).await;
         assert!(matches!(status, 200 | 400), "{body}: {status} {answer}");
     }
-    world.until("all of it is durable", || async { world.app.engine().health().queued_events == 0 }).await;
+    world.until("all events are durable", || async { world.app.engine().health().queued_events == 0 }).await;
     world.stop().await;
 }

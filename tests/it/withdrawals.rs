@@ -16,7 +16,7 @@ fn voices(world: &World) -> BTreeSet<String> {
     voices.as_array().unwrap().iter().map(|voice| voice["voice_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// As the API has it: the consents end, then the engine hears of it.
+/// Does what the API does: ends the consents, then revokes the voices.
 async fn withdraw(world: &World, speaker: Uuid, caller: &str) {
     world.withdraw_unseen(speaker).await;
     world.app.engine().revoke_voices(vec![caller.to_owned()]);
@@ -72,7 +72,7 @@ async fn a_withdrawal_stops_a_pending_upload_and_deletes_an_uploaded_voice() {
         let speaker = world.consent(&caller, &world.sample(n)).await;
         let call = world.ring(&format!("pbx-{n}"), &caller).await;
         if n == 1 {
-            until("its sample is sent", || async { world.uploads() == 1 }).await;
+            until("the sample is being uploaded", || async { world.uploads() == 1 }).await;
         }
         withdrawn.push((speaker, caller, call));
     }
@@ -84,7 +84,7 @@ async fn a_withdrawal_stops_a_pending_upload_and_deletes_an_uploaded_voice() {
         assert_eq!(row.get::<_, Option<String>>("voice_missing").as_deref(), Some("no_consent"));
     }
     let ended = "select 1 from voice_events where event ->> 'kind' = 'voice_deleted'";
-    world.until_row("what was sent is deleted", ended, &[]).await;
+    world.until_row("the uploaded voice is deleted", ended, &[]).await;
     assert_eq!((world.uploads(), voices(&world).len()), (1, 0));
     world.stop().await;
 }
@@ -98,7 +98,7 @@ async fn a_replaced_sample_needs_its_own_consent() {
     let consent = "select event -> 'consent' from voice_events where event ->> 'kind' = 'clone_requested'";
     world.completed(agreed).await;
     let number: Value = world.client.query_one(consent, &[]).await.unwrap().get(0);
-    assert_eq!(number, 1, "on whose word it exists");
+    assert_eq!(number, 1, "the consent that the voice is based on");
     crate::support::write_sample(&world.sample(1), 77);
     world.execute("update voice_clone_cache set ttl_expires_at = now() where true", &[]).await;
     let path = format!("/api/v1/cache/{}", caller.replace('+', "%2B"));

@@ -1,4 +1,4 @@
-//! Calls: events in, effects out, as the call's actor does it, and what becomes of the effects.
+//! Calls: passes events to `step` and performs its effects, as the call's actor does.
 
 use std::collections::VecDeque;
 
@@ -99,7 +99,7 @@ impl World {
                 let orders = engine.rules.cancel(id);
                 self.orders(to, engine, orders);
             }
-            // Nothing here watches a greeting, and the provider has room for every conversation.
+            // The simulation watches no greeting, and the provider has a seat for every conversation.
             Effect::StopWatchingGreeting | Effect::ReleaseSeat => {}
             _ => panic!("a call without a leg orders {effect:?}"),
         }
@@ -114,7 +114,7 @@ impl World {
         purpose: Purpose,
         attempt: u8,
     ) {
-        // Who has not looked for long whether it still acts, looks first, and gives up if it cannot.
+        // A process that has not checked its leadership recently checks it first, and stops if it fails.
         if !self.is_sure(engine) {
             let live = engine.calls.get_mut(&id.0).unwrap();
             let gives_up = live.looks >= 80;
@@ -133,7 +133,7 @@ impl World {
         let intent = self.durable.get(&owner).copied().unwrap_or(0);
         let intended = live.call.conversations.iter().any(|c| c.purpose == purpose);
         assert!(intended && intent >= 2, "a dial of {id} without a durable intent");
-        // An earlier start may have dialled and not lived to tell: the provider is asked before anybody is rung.
+        // An earlier process may have dialled and stopped before recording it: look up before dialling.
         if live.call.resumed > 0
             && let Some(found) = self.provider.find(id, purpose)
         {
@@ -199,7 +199,7 @@ impl World {
             live.parts -= 1;
         }
         if self.random.per_mille(100) {
-            // Nobody could be asked: the deadline answers for it.
+            // The provider could not be reached: the call's deadline handles this case.
             return self.proceed_if_there(to, engine, id);
         }
         let event = match (self.provider.find(id, purpose), purpose) {
@@ -236,8 +236,8 @@ impl World {
                     let running =
                         self.provider.cloning.entry(format!("{} {}", to.epoch, key.caller)).or_default();
                     *running += 1;
-                    assert_eq!(*running, 1, "{} is being cloned twice at once", key.caller);
-                    assert!(engine.rules.running() <= 3, "more clones than may be at once");
+                    assert_eq!(*running, 1, "two clones of {} at once", key.caller);
+                    assert!(engine.rules.running() <= 3, "too many clones at once");
                     engine.preparing.insert(job.0, key.clone());
                     let slot = engine.slots.request(job);
                     self.slot(to, engine, &key, job, slot);

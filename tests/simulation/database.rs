@@ -1,5 +1,4 @@
-//! The database as the store uses it: transactions that happen at one moment, a lock, a generation. It plays every log
-//! back as it grows.
+//! The database as the store uses it: atomic transactions, a lock, a generation. It replays every log as it grows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,39 +8,39 @@ use precall_store::events::rows::{Batch, RowWrite};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Why a transaction was not made.
+/// Why a transaction was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Away,
     Superseded,
 }
 
-/// A call as its log has it.
+/// A call and its event log.
 pub struct Logged {
     pub events: Vec<Value>,
     pub call: Call,
     pub pbx: u64,
 }
 
-/// See the file.
+/// The simulated database.
 #[derive(Default)]
 pub struct Database {
     pub is_up: bool,
     pub came_at: i64,
-    /// Which start holds the lock.
+    /// The process that holds the lock.
     pub lock: Option<u64>,
     pub generation: u64,
     pub logs: BTreeMap<Uuid, Logged>,
     pub early_ends: BTreeSet<u64>,
-    /// Calls that were written late, from their beginning: nobody but their dead engine knew of them.
+    /// Calls that were written late from their first event: only their dead process knew them.
     pub late: BTreeSet<Uuid>,
-    /// What met another event under its key, or was written late.
+    /// Events that conflict with an event of the same key, or were written late.
     pub quarantined: Vec<(Uuid, i64, &'static str)>,
     pub committed: u64,
 }
 
 impl Database {
-    /// It is gone, and so are all sessions.
+    /// The database stops; all sessions end.
     pub fn go_away(&mut self) {
         self.is_up = false;
         self.lock = None;
@@ -61,7 +60,7 @@ impl Database {
         Ok(())
     }
 
-    /// What a start left behind that no longer acts: whole logs enter, the rest goes apart.
+    /// Writes the spool of a process that is not the leader any more: complete logs are added, the rest is quarantined.
     pub fn write_late(&mut self, batch: &Batch, own: &mut BTreeSet<Uuid>) {
         let firsts = batch.entries.iter().filter(|entry| entry.seq == 1).map(|entry| entry.owner);
         own.extend(firsts.filter(|owner| !self.logs.contains_key(owner)));
@@ -92,16 +91,16 @@ impl Database {
     fn append(&mut self, owner: Uuid, seq: i64, event: &Value, at: At, pii: Option<&Value>) {
         if let Some(there) = self.event(owner, seq) {
             if there != event {
-                self.quarantined.push((owner, seq, "another event stands under its key"));
+                self.quarantined.push((owner, seq, "another event has this key"));
             }
             return;
         }
-        let decoded = event_json::decode(event).expect("what was written can be read");
+        let decoded = event_json::decode(event).expect("a written event can be decoded");
         self.committed += 1;
         let Some(logged) = self.logs.get_mut(&owner) else {
             assert_eq!(seq, 1, "the log of {owner} begins with event {seq}");
-            let Event::Offered(offer) = &decoded else { panic!("it begins with {event}") };
-            let pbx = pii.and_then(|pii| pii["pbx"].as_u64()).expect("an offer says whose it is");
+            let Event::Offered(offer) = &decoded else { panic!("the first event is {event}") };
+            let pbx = pii.and_then(|pii| pii["pbx"].as_u64()).expect("an offer has the PBX's id");
             self.early_ends.remove(&pbx);
             let call = open(offer, at).next;
             self.logs.insert(owner, Logged { events: vec![event.clone()], call, pbx });
@@ -114,7 +113,7 @@ impl Database {
         logged.events.push(event.clone());
     }
 
-    /// Calls that are not over.
+    /// Calls that are not released.
     pub fn live(&self) -> Vec<(CallId, u64, Call)> {
         let live = self.logs.iter().filter(|(_, logged)| !logged.call.is_released());
         live.map(|(id, logged)| (CallId(id.as_u128()), logged.pbx, logged.call.clone())).collect()

@@ -1,4 +1,4 @@
-//! Disks that survive their processes. What was not synced when the process died may be there, torn, or gone.
+//! Disks that survive their processes. Data that was not synced before a crash may be complete, torn or lost.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,17 +13,17 @@ use crate::random::Random;
 struct Files {
     files: BTreeMap<u64, Vec<u8>>,
     aside: usize,
-    /// Where the bytes begin that are not synced yet.
+    /// Start of the bytes that are not synced yet.
     unsynced: Option<(u64, usize)>,
     is_full: bool,
 }
 
-/// The directory of one start.
+/// The spool directory of one process.
 #[derive(Clone, Debug, Default)]
 pub struct Disk(Rc<RefCell<Files>>);
 
 impl Disk {
-    /// The last append is on the platter.
+    /// The last append is synced.
     pub fn synced(&self) {
         self.0.borrow_mut().unsynced = None;
     }
@@ -32,7 +32,7 @@ impl Disk {
         self.0.borrow_mut().is_full = is_full;
     }
 
-    /// The process is gone.
+    /// The process has died.
     pub fn crash(&self, random: &mut Random) {
         let mut files = self.0.borrow_mut();
         let Some((segment, from)) = files.unsynced.take() else { return };
@@ -41,14 +41,14 @@ impl Disk {
         file.truncate(from + usize::try_from(kept).unwrap());
     }
 
-    /// What a disk does that says that it wrote and did not: the planted bug.
+    /// Loses a write that the disk has confirmed: the planted bug.
     pub fn lose_last(&self) {
         let mut files = self.0.borrow_mut();
         let last = files.files.keys().next_back().copied();
         last.map(|last| files.files.remove(&last));
     }
 
-    /// Segments that were damaged: there must be none.
+    /// Damaged segments: there must be none.
     pub fn damaged(&self) -> usize {
         self.0.borrow().aside
     }

@@ -1,4 +1,4 @@
-//! One process: the real rules, in the order in which the actors ask them.
+//! One process: the real rules, in the order in which the actors apply them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -21,14 +21,14 @@ use uuid::Uuid;
 
 use crate::disk::Disk;
 
-/// Bytes that may wait in a spool.
+/// Limit of a spool, in bytes.
 pub const SPOOL_MAX: u64 = 1 << 30;
 
-/// Who hears that a unit is durable.
+/// Who is notified when a unit is durable.
 #[derive(Clone, Debug)]
 pub enum Ack {
     Call(CallId, u64),
-    /// Who posted a webhook that belongs to no event.
+    /// The sender of a webhook that belongs to no event.
     Post(usize),
 }
 
@@ -42,9 +42,9 @@ pub struct Live {
     /// Posts that are acknowledged when this version is durable.
     pub waiting: Vec<(u64, usize)>,
     pub timer: Option<At>,
-    /// Things that will come back.
+    /// Parts of the call that will still report.
     pub parts: u32,
-    /// How often a dial waited until somebody had looked.
+    /// How often a dial has waited for a leadership check.
     pub looks: u32,
 }
 
@@ -54,7 +54,7 @@ impl Live {
         Self { call, pbx, unsent, after_durable, durable, waiting, timer: None, parts: 0, looks: 0 }
     }
 
-    /// An event as the call's actor takes it; its effects come behind those that are not done yet.
+    /// Applies an event as the call's actor does; its effects are queued behind the pending ones.
     pub fn apply(&mut self, id: CallId, event: &Event, now: At, work: &mut VecDeque<Effect>) {
         let taken = step(&self.call, event, now);
         if taken.next.version == self.call.version {
@@ -87,26 +87,26 @@ impl Live {
     }
 }
 
-/// See the file.
+/// One simulated process.
 pub struct Engine {
-    /// Counts the starts of processes; what was meant for an earlier one is nobody's.
+    /// Counts process starts. Messages for an earlier process are dropped.
     pub epoch: u64,
-    /// The number it acts with; none while it stands by.
+    /// The generation as leader; `None` on standby.
     pub generation: Option<u64>,
     pub stands_by: bool,
-    /// When it was last sure to act.
+    /// When it last confirmed its leadership.
     pub looked: At,
     pub registry: CallRegistry,
     pub calls: BTreeMap<u128, Live>,
     pub rules: VoiceRules,
     pub slots: SlotRules,
-    /// Jobs that have sent nothing yet.
+    /// Jobs that have not uploaded yet.
     pub preparing: BTreeMap<u128, CallerKey>,
     pub write_path: WritePath<Ack>,
     pub spool: Spool<Disk>,
-    /// Since when the spool is being emptied.
+    /// Since when the spool is being drained.
     pub draining: Option<DrainMark>,
-    /// The operation that is waited for: answers to earlier ones come too late.
+    /// The current operation: answers to earlier ones are ignored.
     pub operation: u64,
 }
 
@@ -135,7 +135,7 @@ impl Engine {
         }
     }
 
-    /// What the call has to say to persistence; what is to be done about it, if nothing is being done.
+    /// Sends the call's unsent events to the write path; returns the next operation if the path is idle.
     pub fn send(&mut self, id: CallId) -> Option<WriteStep> {
         let live = self.calls.get_mut(&id.0)?;
         let entries = std::mem::take(&mut live.unsent);
@@ -147,7 +147,7 @@ impl Engine {
     }
 }
 
-/// What all calls of the simulation may do.
+/// The policy of all calls in the simulation.
 pub fn policy() -> Arc<Policy> {
     Arc::new(Policy {
         route: Route::Callback,
@@ -175,7 +175,7 @@ pub fn policy() -> Arc<Policy> {
     })
 }
 
-/// A batch that is on its way into the database.
+/// A batch on its way to the database.
 #[derive(Clone)]
 pub struct InFlight {
     pub batch: Rc<Batch>,

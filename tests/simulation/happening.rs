@@ -1,4 +1,4 @@
-//! What can happen, and to whom.
+//! What can happen in the simulation, and to which process.
 
 use precall_actors::caller_key::CallerKey;
 use precall_actors::voices::slot_rules::HeldVoice;
@@ -8,10 +8,10 @@ use crate::database::Refusal;
 use crate::engine::InFlight;
 use crate::provider::Fate;
 
-/// What happens next, and to whom.
+/// The next thing that happens.
 pub(crate) enum Happening {
     Post(usize),
-    /// A transaction happens, or not. The answer is for this operation of this process.
+    /// A transaction is committed or not. The answer is for this operation of this process.
     Execute {
         to: To,
         operation: Operation,
@@ -41,7 +41,7 @@ pub(crate) enum Happening {
         to: To,
         backoff: i64,
     },
-    /// The spool was seen empty, a little earlier.
+    /// The spool was seen empty a moment ago.
     Emptied {
         to: To,
     },
@@ -122,7 +122,7 @@ pub(crate) enum Happening {
     Arrival,
 }
 
-/// A process: what is meant for one that is gone reaches nobody.
+/// A process. Events for a process that has stopped are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct To {
     pub(crate) slot: usize,
@@ -132,7 +132,7 @@ pub(crate) struct To {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Write(u64),
-    /// So many frames of the spool.
+    /// Drains this many frames of the spool.
     Drain(usize, i64),
 }
 
@@ -143,7 +143,7 @@ pub(crate) enum Kind {
     Reported(usize),
 }
 
-/// A webhook. Its sender tries again until it is acknowledged.
+/// A webhook. Its sender repeats it until it is acknowledged.
 pub(crate) struct Post {
     pub(crate) pbx: u64,
     pub(crate) kind: Kind,

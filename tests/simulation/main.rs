@@ -1,11 +1,11 @@
-//! The rules of calls, their durability and their recovery under a clock of our own: everything that can go wrong does,
-//! in an order that one number decides. A law that is broken names that number; `SEED=n` plays it again.
+//! Simulation of calls, durability and recovery under a simulated clock. Everything that can fail does; one number
+//! decides the order. A broken law prints that number, and `SEED=n` repeats the run.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a law that is broken stops the test"
+    reason = "a broken law stops the test"
 )]
 
 mod calls;
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use world::{Planted, Summary, World};
 
-/// Played by every run.
+/// Seeds of every run.
 const FIXED: std::ops::Range<u64> = 0..60;
 
 fn play(seed: u64, planted: Planted) -> Result<Summary, String> {
@@ -64,10 +64,10 @@ fn fixed_seeds_hold() {
         add(&mut sum, holds(seed));
     }
     println!("{sum:?}");
-    assert!(sum.spooled > 100 && sum.crashes > 20 && sum.dials > 500, "nothing much happened: {sum:?}");
+    assert!(sum.spooled > 100 && sum.crashes > 20 && sum.dials > 500, "too little happened: {sum:?}");
 }
 
-/// `SIMULATION_SECONDS` plays for so long; the seeds are printed, and `SEED` plays one.
+/// `SIMULATION_SECONDS` sets the duration. The seeds are printed, and `SEED` runs one of them.
 #[test]
 fn fresh_seeds_hold() {
     if let Some(seed) = std::env::var("SEED").ok().and_then(|text| text.parse().ok()) {
@@ -92,7 +92,7 @@ fn planted_bugs_are_found() {
     for bug in planted {
         let mut seeds = FIXED;
         let found = seeds.find_map(|seed| play(seed, bug).err().map(|broken| (seed, broken)));
-        let (seed, broken) = found.unwrap_or_else(|| panic!("nobody found {bug:?}"));
+        let (seed, broken) = found.unwrap_or_else(|| panic!("no seed found {bug:?}"));
         println!("{bug:?}: seed {seed}: {broken}");
     }
 }

@@ -1,4 +1,4 @@
-//! How batches become durable, as the persistence actor does it.
+//! How batches become durable, as in the persistence actor.
 
 use std::collections::VecDeque;
 
@@ -68,7 +68,7 @@ impl World {
             }
             Operation::Drain(frames, backoff) if engine.draining.is_some() => {
                 if came.is_ok() {
-                    // The answer to an earlier attempt may come after that to a later one, and says the same.
+                    // An answer to an earlier attempt may arrive after that of a later one; both say the same.
                     if engine.spool.frames() >= frames {
                         engine.spool.take_out(frames).unwrap();
                     }
@@ -97,7 +97,7 @@ impl World {
         match batch::peek(&mut engine.spool, 0).unwrap() {
             Some(together) => {
                 let work = InFlight { batch: together.batch.into(), generation: together.generation };
-                // One attempt at a time: what is not answered is overdue before it is tried again.
+                // One attempt at a time: an unanswered one times out before the next one.
                 let operation = Operation::Drain(together.frames, backoff);
                 let came = if self.random.per_mille(20) {
                     self.execute_unanswered(work);
@@ -180,7 +180,7 @@ impl World {
             }
             let seq = i64::try_from(version).unwrap();
             let kept = self.durable.get(&owner).copied().unwrap_or(0);
-            assert!(kept >= seq, "event {seq} of call {id} is acknowledged, and {kept} are durable");
+            assert!(kept >= seq, "event {seq} of call {id} is acknowledged, but only {kept} are durable");
             self.promised.insert((owner, seq));
             self.posts[post].is_acknowledged = true;
         }

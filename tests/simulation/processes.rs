@@ -1,4 +1,4 @@
-//! Processes: starting, taking over, looking whether it is still so, going.
+//! Processes: starting, taking over, checking the leadership, stopping.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ impl World {
         self.after(10 * MS, Happening::TakeOver { to, free_since: None });
     }
 
-    /// The process is gone; whoever looks after it starts it again.
+    /// The process has ended; its service manager starts it again.
     pub(crate) fn ended(&mut self, slot: usize, engine: Engine) {
         if self.database.lock == Some(engine.epoch) {
             self.database.lock = None;
@@ -54,8 +54,7 @@ impl World {
             self.bring_in(to.slot);
             return self.after(500 * MS, again(None));
         }
-        // A lock that became free is left alone for a moment: a database that came back has let go of it, and its
-        // engine comes for it.
+        // A free lock is not taken at once: after a database restart its previous leader takes it back.
         let came_back = At(self.database.came_at);
         let since = if engine.stands_by { free_since.unwrap_or(self.at()) } else { came_back };
         if self.now - since.0 < LEFT_FREE {
@@ -66,7 +65,7 @@ impl World {
         self.database.generation += 1;
         engine.generation = Some(self.database.generation);
         engine.looked = self.at();
-        self.tell(|| format!("{to:?} takes over, one host {}", self.one_host));
+        self.tell(|| format!("{to:?} takes over, one host: {}", self.one_host));
         self.load_voices(engine);
         self.load(to, engine);
         self.after(crate::world::MINUTE, Happening::Sweep { to });
@@ -74,7 +73,7 @@ impl World {
         self.after(15 * SECOND, Happening::Collect { to });
     }
 
-    /// What dead processes left on the disks of this host.
+    /// Writes the spools that dead processes left on this host.
     pub(crate) fn bring_in(&mut self, slot: usize) {
         if self.planted == Planted::SpoolForgotten {
             return;
@@ -142,7 +141,7 @@ impl World {
         true
     }
 
-    /// Whether nobody can have taken over.
+    /// Whether no other process can have become the leader.
     pub(crate) fn is_sure(&self, engine: &Engine) -> bool {
         self.now - engine.looked.0 < LEFT_FREE
     }

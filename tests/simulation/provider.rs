@@ -1,18 +1,18 @@
-//! What is true at the provider, whatever anybody was told of it.
+//! The provider's state, which precall may not know.
 
 use std::collections::BTreeMap;
 
 use precall_actors::voices::slot_rules::HeldVoice;
 use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 
-/// What a dial led to.
+/// What happened to a dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Refused,
     Executed,
-    /// Executed, and the answer is lost.
+    /// Executed, but the answer is lost.
     ExecutedSilently,
-    /// Never arrived, and nobody says so.
+    /// The request is lost, without an error.
     Lost,
 }
 
@@ -28,11 +28,11 @@ pub struct Conversation {
 #[derive(Default)]
 pub struct Provider {
     pub conversations: Vec<Conversation>,
-    /// Dials that rang, by whom and for what.
+    /// Executed dials, by call and purpose.
     dials: BTreeMap<(u128, &'static str), u32>,
-    /// Clones.
+    /// Cloned voices.
     pub voices: BTreeMap<VoiceId, HeldVoice>,
-    /// Clones under way, by caller.
+    /// Clones in progress, by caller.
     pub cloning: BTreeMap<String, u32>,
 }
 

@@ -1,6 +1,6 @@
-//! Everything that is left to chance, from one number.
+//! All randomness of a run, from one seed.
 
-/// SplitMix64: small, fast, and the same everywhere.
+/// SplitMix64: small, fast, and the same on every platform.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -17,13 +17,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// One of these, both ends included.
+    /// A number of this range, both ends included.
     pub fn between(&mut self, least: i64, most: i64) -> i64 {
         let span = u64::try_from(most - least).unwrap() + 1;
         least + i64::try_from(self.next() % span).unwrap()
     }
 
-    /// True in so many of a thousand cases.
+    /// True in this many of a thousand cases.
     pub fn per_mille(&mut self, cases: i64) -> bool {
         self.between(1, 1_000) <= cases
     }

@@ -1,4 +1,4 @@
-//! What is said of calls: by the provider, by the PBX.
+//! Reports of the provider and events of the PBX.
 
 use precall_actors::admission::call_registry::Sighting;
 use precall_actors::caller_key::CallerKey;

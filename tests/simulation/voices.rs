@@ -1,4 +1,4 @@
-//! Clones and the slots they take: what the voice book's actor does with its rules.
+//! Clones and their slots, as in the voice book's actor.
 
 use precall_actors::caller_key::CallerKey;
 use precall_actors::voices::slot_rules::{HeldVoice, Slot};
@@ -9,16 +9,16 @@ use crate::engine::Engine;
 use crate::happening::{Happening, To};
 use crate::world::{MINUTE, MS, SECOND, World};
 
-/// Slots of the account.
+/// Voice slots of the account.
 pub(crate) const SLOTS_OF_ACCOUNT: usize = 4;
 
 impl World {
-    /// A clone begins, waits for a slot, or comes to nothing.
+    /// A clone starts, waits for a slot, or fails.
     pub(crate) fn slot(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId, slot: Slot) {
         match slot {
             Slot::Granted => {
                 if engine.preparing.remove(&job.0).is_none() {
-                    // It was stopped while it waited.
+                    // It was stopped while it waited for the slot.
                     return engine.slots.release(job);
                 }
                 engine.rules.upload_started(job);
@@ -45,7 +45,7 @@ impl World {
         if engine.rules.cached(&held.key, At(self.now)) == Some(&voice) {
             engine.rules.forget(&held.key);
         }
-        // The provider hears of it a moment later; who may not act says nothing.
+        // The provider gets the request a moment later; a process that is not the leader sends none.
         let wait = self.random.between(5 * MS, 500 * MS);
         self.after(wait, Happening::Delete { to, voice, held, waiting });
     }
@@ -62,7 +62,7 @@ impl World {
         if acts && !self.random.per_mille(150) {
             for live in engine.calls.values() {
                 let uses = live.call.voice == Voice::Cloned(voice.clone()) && !live.call.is_released();
-                assert!(!uses, "{voice} is deleted, and a live call may speak with it");
+                assert!(!uses, "{voice} is deleted, but a live call may use it");
             }
             self.provider.voices.remove(&voice);
             self.summary.deleted += 1;
@@ -90,7 +90,7 @@ impl World {
     }
 
     pub(crate) fn cloned(&mut self, to: To, engine: &mut Engine, key: &CallerKey, job: CloneJobId) {
-        // An upload of an earlier start may have taken the slot meanwhile.
+        // An upload of an earlier process may have taken the slot meanwhile.
         if self.provider.voices.len() >= SLOTS_OF_ACCOUNT {
             engine.preparing.insert(job.0, key.clone());
             let slot = engine.slots.account_full(job);
@@ -127,7 +127,7 @@ impl World {
         self.orders(to, engine, orders);
     }
 
-    /// At a start: what is there, and what live calls may speak with.
+    /// At a start: loads the existing voices, and those that live calls may use.
     pub(crate) fn load_voices(&self, engine: &mut Engine) {
         for (voice, held) in &self.provider.voices {
             engine.slots.hold(voice.clone(), held.clone());

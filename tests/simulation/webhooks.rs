@@ -1,4 +1,4 @@
-//! What comes from outside: webhooks that are sent until they are acknowledged, and reports.
+//! Input from outside: webhooks that are repeated until they are acknowledged, and reports.
 
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
@@ -43,7 +43,7 @@ impl World {
             return;
         }
         self.posts[post].tries += 1;
-        // Whoever is not answered sends it again.
+        // A sender without an answer repeats the webhook.
         self.after(3 * SECOND, Happening::Post(post));
         let acting = (0..SLOTS).find(|slot| {
             self.paused[*slot] <= self.now
@@ -85,7 +85,7 @@ impl World {
         self.proceed(to, engine, id, begun.effects.into());
     }
 
-    /// Acknowledged when what it repeats is durable; the call's actor goes only then.
+    /// Acknowledges a repeated webhook when the original is durable; only then the call's actor stops.
     pub(crate) fn duplicate(&mut self, engine: &mut Engine, id: CallId, post: usize) {
         match engine.calls.get_mut(&id.0) {
             Some(live) => {
@@ -116,12 +116,12 @@ impl World {
 
     pub(crate) fn deliver(&mut self, to: To, engine: &mut Engine, id: CallId, event: &Event, post: usize) {
         if let Entry::Vacant(place) = engine.calls.entry(id.0) {
-            // It is over: it is read back, which takes the database.
+            // A released call is read back, which needs the database.
             let owner = Uuid::from_u128(id.0);
             let logged = self.database.logs.get(&owner).filter(|_| self.database.is_up);
             let Some(logged) = logged else { return };
             let (call, pbx) = (logged.call.clone(), logged.pbx);
-            // Its last events may still be in the spool: then it is not the call that it was.
+            // Its last events may still be in the spool; then the database's state is too old.
             let durable = self.durable.get(&owner).copied().unwrap_or(0);
             if u64::try_from(durable).unwrap() > call.version {
                 return;
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// Reports that no webhook brought.
+    /// Collects reports that arrived by no webhook.
     pub(crate) fn collect(&mut self, to: To, engine: &mut Engine) {
         for number in 0..self.provider.conversations.len() {
             let conversation = self.provider.conversations[number].clone();

@@ -1,4 +1,4 @@
-//! Time, chance, faults, and the laws that hold after every step.
+//! Time, randomness, faults, and the laws that hold after every step.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -17,37 +17,37 @@ use crate::random::Random;
 pub(crate) const MS: i64 = 1_000;
 pub(crate) const SECOND: i64 = 1_000 * MS;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
-/// As the service has them.
+/// The service's values.
 pub(crate) const DIRECT_WITHIN: i64 = SECOND;
 pub(crate) const DRAIN_WITHIN: i64 = 10 * SECOND;
 pub(crate) const LEFT_FREE: i64 = 4 * SECOND;
 pub(crate) const LOOK_EVERY: i64 = SECOND;
 pub(crate) const CALLERS: u64 = 12;
-/// The host that both processes run on, or one each.
+/// Two processes, on one host or on two.
 pub(crate) const SLOTS: usize = 2;
 
-/// A bug that is put in so that somebody finds it.
+/// A planted bug that the simulation must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Planted {
     Nothing,
-    /// A webhook is acknowledged when its event has happened, not when it is durable.
+    /// A webhook is acknowledged when its event was applied, not when it is durable.
     AcknowledgedEarly,
     /// A dial does not wait for its intent.
     DialledEarly,
-    /// The disk says that it wrote, and a crash shows that it did not.
+    /// The disk confirms a write that a crash then loses.
     LyingDisk,
-    /// What a dead process left in its spool is not looked for.
+    /// The spool of a dead process is ignored.
     SpoolForgotten,
 }
 
-/// A directory of the spool, and who holds it.
+/// A spool directory and its holder.
 pub(crate) struct Directory {
     pub(crate) disk: Disk,
     pub(crate) slot: usize,
     pub(crate) holder: Option<u64>,
 }
 
-/// How much was done.
+/// Counts of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Summary {
     pub events: u64,
@@ -60,7 +60,7 @@ pub struct Summary {
     pub deleted: u64,
 }
 
-/// See the file.
+/// The simulated world.
 pub struct World {
     pub(crate) now: i64,
     pub(crate) random: Random,
@@ -71,15 +71,15 @@ pub struct World {
     pub(crate) provider: Provider,
     pub(crate) directories: Vec<Directory>,
     pub(crate) engines: [Option<Engine>; SLOTS],
-    /// Until when a process is stopped.
+    /// Until when each process is paused.
     pub(crate) paused: [i64; SLOTS],
-    /// Whether a process finds what the other one left on its disk.
+    /// Whether both processes share a host, and so find each other's spools.
     pub(crate) one_host: bool,
     pub(crate) epochs: u64,
     pub(crate) posts: Vec<Post>,
-    /// The last event of each log that is in the database or synced in a spool.
+    /// The last durable event of each log: in the database, or synced in a spool.
     pub(crate) durable: BTreeMap<Uuid, i64>,
-    /// Events that somebody was told are kept.
+    /// Acknowledged events.
     pub(crate) promised: BTreeSet<(Uuid, i64)>,
     pub(crate) promised_ends: BTreeSet<u64>,
     pub(crate) next_pbx: u64,
@@ -159,7 +159,7 @@ impl World {
         self.queue.push(Reverse(Queued(self.now + wait, self.queued, happening)));
     }
 
-    /// With `SIMULATION_TRACE`: what happens, for whoever looks into a seed.
+    /// Prints what happens, with `SIMULATION_TRACE`, for debugging a seed.
     pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
         if self.is_told {
             println!("{:>9} ms {}", (self.now - self.began) / MS, what());
@@ -175,7 +175,7 @@ impl World {
         (u128::try_from(self.now / 1_000).unwrap() << 80) | self.next_id
     }
 
-    /// Lets everything happen that does, then everything that is left come to its end, and looks whether it did.
+    /// Runs the simulation until all faults are over and everything has settled, then checks the laws.
     pub fn run(mut self) -> Summary {
         let end = self.faults_until + 30 * MINUTE;
         while let Some(Reverse(Queued(at, _, happening))) = self.queue.pop() {
@@ -194,7 +194,7 @@ impl World {
         self.summary
     }
 
-    /// The process that this is meant for, while it runs.
+    /// The process that this is meant for, if it still runs.
     pub(crate) fn engine(&mut self, to: To) -> Option<Engine> {
         self.engines[to.slot].take_if(|engine| engine.epoch == to.epoch)
     }
@@ -238,7 +238,7 @@ impl World {
 
     pub(crate) fn happen(&mut self, happening: Happening) {
         if let Some(to) = Self::to_of(&happening) {
-            // Who is stopped finds it when it goes on.
+            // A paused process gets it when it continues.
             if self.paused[to.slot] > self.now {
                 let wait = self.paused[to.slot] - self.now;
                 return self.after(wait, happening);
@@ -276,7 +276,7 @@ impl World {
                 self.paused[slot] = self.now + length;
             }
             Happening::DatabaseGoes { length } => {
-                self.tell(|| format!("the database goes for {length}"));
+                self.tell(|| format!("the database stops for {length}"));
                 self.database.go_away();
                 self.after(length, Happening::DatabaseComes);
             }
@@ -296,11 +296,11 @@ impl World {
                 }
             }
             Happening::Arrival => self.arrival(),
-            _ => unreachable!("it is meant for a process"),
+            _ => unreachable!("unreachable: meant for a process"),
         }
     }
 
-    /// Returns whether the process goes on.
+    /// Returns whether the process continues.
     pub(crate) fn happen_to(&mut self, to: To, engine: &mut Engine, happening: Happening) -> bool {
         match happening {
             Happening::Answered { operation, came, .. } => return self.answered(to, engine, operation, came),
@@ -344,7 +344,7 @@ impl World {
             Happening::TakeOver { free_since, .. } => self.take_over(to, engine, free_since),
             Happening::Look { .. } => return self.look(to, engine),
             Happening::Collect { .. } => self.collect(to, engine),
-            _ => unreachable!("it is meant for nobody"),
+            _ => unreachable!("unreachable: meant for no process"),
         }
         true
     }

@@ -103,7 +103,7 @@ fn rooms_above(source: &Source) -> Vec<String> {
 #[test]
 fn rooms_of_the_engine_name_lower_floors_only() {
     holds(rooms_above);
-    catches(rooms_above, "actors/src/voices/clone_job.rs", "use crate::call::messages::Happened;");
+    catches(rooms_above, "actors/src/voices/clone_job.rs", "use crate::call::messages::CallEvent;");
     catches(rooms_above, "actors/src/pbx/pbx_feed.rs", "use crate::observe::metrics::Metrics;");
     catches(rooms_above, "actors/src/attic/x.rs", "fn x() {}");
     catches(rooms_above, "actors/src/call/line.rs", "use crate::attic::X;");

@@ -23,7 +23,7 @@ use crate::admission::leg_owners::LegOwners;
 use crate::call::call_actor::{CallActor, Origin};
 use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
-use crate::call::messages::{CallDown, CallParent, CallSettled, ConversationKnown, Happened, Stop};
+use crate::call::messages::{CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, Stop};
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
@@ -260,8 +260,8 @@ impl CallSupervisor {
         }
         if let Some(live) = self.live.get_mut(&call) {
             live.sent = live.sent.saturating_add(1);
-            let happened = Happened { derived, at, ..Happened::outside(event, payload, done) };
-            live.address.do_send(happened);
+            let message = CallEvent { derived, at, ..CallEvent::outside(event, payload, done) };
+            live.address.do_send(message);
             return;
         }
         let waiting = self.reading.entry(call).or_default();

@@ -21,7 +21,7 @@ use crate::admission::call_supervisor::{
 };
 use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
 use crate::api::recent_webhooks::RecentlyKept;
-use crate::call::expected_transfers::Asker;
+use crate::call::expected_transfers::AgentRequest;
 use crate::call::live_board::LiveCall;
 use crate::call::services::CallServices;
 use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
@@ -130,13 +130,13 @@ impl EngineHandle {
     /// The call of an inbound agent conversation, from memory. `None`: the conversation uses the fallback voice.
     #[must_use]
     pub fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
-        let asker = Asker {
+        let request = AgentRequest {
             agent_id: asked.agent_id.clone(),
             called: asked.called.clone(),
             caller: CallerNumber::parse(&asked.caller, self.region),
             call_sid: asked.call_sid.clone(),
         };
-        let found = self.services.transfers.answer(&asker, clock::now())?;
+        let found = self.services.transfers.answer(&request, clock::now())?;
         Some(InitiationAnswer { call: found.call, voice: found.voice })
     }
 

@@ -1,7 +1,8 @@
-//! One live call. Runs `step`, performs what it orders, arms its one deadline; it has no rules of its own.
+//! The actor of one live call: runs `step`, performs its effects and arms one timer for the call's deadline. All rules
+//! are in `step`.
 //!
-//! A panic costs it nothing: state and outstanding work are written together after `step` has returned, the message in
-//! hand is kept until it is dealt with, and the actor is restarted in place with its mailbox.
+//! A panic loses nothing: state and pending work change together after `step` has returned, the current message is kept
+//! until it is handled, and the actor restarts in place with its mailbox.
 
 mod effects;
 mod pin_entry;
@@ -25,9 +26,9 @@ use crate::call::call_context::CallContext;
 use crate::call::clone_worker::CloneWorker;
 use crate::call::greeting_actor::GreetingActor;
 use crate::call::handoff::Handoff;
-use crate::call::leg_player::{BringAgent, ConnectedLeg, LegPlayer};
+use crate::call::leg_player::{ConnectedLeg, LegPlayer, PrepareAgent};
 use crate::call::messages::{
-    AgentOrdered, CallDown, CallParent, CallSettled, ConversationKnown, Happened, PartDown, Sender, Stop,
+    AgentOrdered, CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, PartDown, Sender, Stop,
 };
 use crate::call::pin::Pin;
 use crate::call::pin::keypad::PinPad;
@@ -38,56 +39,56 @@ use crate::limits::budgets::Use;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
-/// What is left to do, in order. Kept in the actor, so that a panic in the middle loses at most the piece in hand.
+/// Pending work, in order. It survives a panic: the item that was running is done again.
 enum Work {
     Record(Box<Entry>),
     Perform(Effect),
 }
 
-/// How a call comes to its actor.
+/// Where the call comes from.
 pub enum Origin {
-    /// It was just offered, with the `recording_url` of its webhook.
+    /// A new offer, with the `recording_url` of its webhook.
     Offered(Offer, Option<String>),
-    /// It was read back from its log.
+    /// A call that was read back from its event log.
     Log(Box<Call>),
 }
 
-/// See the file.
+/// The actor of one live call.
 pub struct CallActor {
     call: Call,
     context: Arc<CallContext>,
     services: Arc<CallServices>,
     parent: CallParent,
     log: Logger,
-    /// The message in hand; taken up again after a panic.
-    in_hand: Option<Happened>,
+    /// The message that is being handled; after a panic it is handled again.
+    current: Option<CallEvent>,
     work: VecDeque<Work>,
     unsent: Vec<Entry>,
-    /// Effects that wait for the event that ordered them.
+    /// Effects that must wait until the event with this version is durable.
     after_durable: VecDeque<(u64, Effect)>,
-    waiting: Vec<(u64, oneshot::Sender<()>)>,
+    acks: Vec<(u64, oneshot::Sender<()>)>,
     durable: u64,
-    /// When the pending timer fires; a later deadline needs no new one.
+    /// When the pending timer fires. A later deadline needs no new timer.
     timer_at: Option<At>,
     clone_worker: Option<Addr<CloneWorker>>,
     greeting: Option<Addr<GreetingActor>>,
     handoff: Option<Addr<Handoff>>,
-    /// The leg that the call is heard on, and what plays into it.
+    /// The caller's leg. `player` plays into it.
     leg: Option<ConnectedLeg>,
     player: Option<Addr<LegPlayer>>,
     parts: Vec<CallPart>,
-    /// Keys that may be a PIN's.
-    pad: PinPad,
-    /// PINs that wait while one is being checked.
-    pins: VecDeque<Pin>,
-    checking: bool,
+    /// Keys that may belong to a PIN.
+    pin_pad: PinPad,
+    /// PINs that wait while another one is checked.
+    queued_pins: VecDeque<Pin>,
+    pin_check_running: bool,
     handled: u64,
     crashes: u32,
     _notice: DownNotice<CallDown>,
 }
 
 impl CallActor {
-    /// A call at its beginning, or as its log left it. `first` hears when the offer is durable.
+    /// The actor of a new or a recovered call. `first` is notified when the offer is durable.
     #[must_use]
     pub fn new(
         origin: Origin,
@@ -101,16 +102,16 @@ impl CallActor {
         let notice = DownNotice::new(parent.down.clone(), move |_| CallDown { call: id });
         let (call, work) = match origin {
             Origin::Offered(offer, recording) => {
-                let begun = open(&offer, clock::now());
+                let opened = open(&offer, clock::now());
                 let event = Event::Offered(offer);
                 let payload = recording.map_or(Payload::None, Payload::Recording);
-                let entry = entry(&context, None, &event, &begun.next, &payload);
-                services.metrics.observe(None, &event, &begun.next);
-                info!(log, "call offered"; "state" => begun.next.phase.name(),
-                    "caller" => ?context.caller, "route" => begun.next.policy.route.name());
+                let entry = entry(&context, None, &event, &opened.next, &payload);
+                services.metrics.observe(None, &event, &opened.next);
+                info!(log, "call offered"; "state" => opened.next.phase.name(),
+                    "caller" => ?context.caller, "route" => opened.next.policy.route.name());
                 let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
-                work.extend(begun.effects.into_iter().map(Work::Perform));
-                (begun.next, work)
+                work.extend(opened.effects.into_iter().map(Work::Perform));
+                (opened.next, work)
             }
             Origin::Log(call) => {
                 if call.holds_seat() {
@@ -126,11 +127,11 @@ impl CallActor {
             services,
             parent,
             log,
-            in_hand: None,
+            current: None,
             work,
             unsent: Vec::new(),
             after_durable: VecDeque::new(),
-            waiting: first.into_iter().map(|done| (1, done)).collect(),
+            acks: first.into_iter().map(|done| (1, done)).collect(),
             durable,
             timer_at: None,
             clone_worker: None,
@@ -139,40 +140,40 @@ impl CallActor {
             leg: None,
             player: None,
             parts: Vec::new(),
-            pad: PinPad::default(),
-            pins: VecDeque::new(),
-            checking: false,
+            pin_pad: PinPad::default(),
+            queued_pins: VecDeque::new(),
+            pin_check_running: false,
             handled: 0,
             crashes: 0,
             _notice: notice,
         }
     }
 
-    /// The one place where the call's state changes.
-    fn take(&mut self, event: &Event, payload: &Payload, derived: Vec<RowWrite>) {
-        self.take_at(clock::now(), event, payload, derived);
+    /// Applies an event. The call's state changes nowhere else.
+    fn apply(&mut self, event: &Event, payload: &Payload, derived: Vec<RowWrite>) {
+        self.apply_at(clock::now(), event, payload, derived);
     }
 
-    fn take_at(&mut self, at: At, event: &Event, payload: &Payload, derived: Vec<RowWrite>) {
-        let taken = step(&self.call, event, at);
-        if taken.next.version == self.call.version {
+    fn apply_at(&mut self, at: At, event: &Event, payload: &Payload, derived: Vec<RowWrite>) {
+        let stepped = step(&self.call, event, at);
+        if stepped.next.version == self.call.version {
             return;
         }
-        let mut entry = entry(&self.context, Some(&self.call), event, &taken.next, payload);
+        let mut entry = entry(&self.context, Some(&self.call), event, &stepped.next, payload);
         entry.derived.extend(derived);
-        self.services.metrics.observe(Some(&self.call), event, &taken.next);
-        self.log_transition(event, &taken.next);
-        self.tell_new_conversations(&taken.next);
-        self.count_conversations(event, payload, &taken.next);
+        self.services.metrics.observe(Some(&self.call), event, &stepped.next);
+        self.log_transition(event, &stepped.next);
+        self.report_new_conversations(&stepped.next);
+        self.count_conversations(event, payload, &stepped.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
-        work.extend(taken.effects.into_iter().map(Work::Perform));
-        self.call = taken.next;
+        work.extend(stepped.effects.into_iter().map(Work::Perform));
+        self.call = stepped.next;
         self.work.extend(work);
         self.services.faults.pass(Point::CallAfterStep, self.context.id);
     }
 
-    /// A report may have come before its conversation was known.
-    fn tell_new_conversations(&self, next: &Call) {
+    /// Reports new conversation ids to the supervisor: a report may have arrived before the id was known.
+    fn report_new_conversations(&self, next: &Call) {
         for (i, conversation) in next.conversations.iter().enumerate() {
             let known = self.call.conversations.get(i).is_some_and(|old| old.id.is_some());
             if let (false, Some(id)) = (known, &conversation.id) {
@@ -182,7 +183,8 @@ impl CallActor {
         }
     }
 
-    /// The machine decides which reports count. Only the cost is not part of the event.
+    /// Adds a finished conversation to the budgets. `facts` decides which reports count; the cost is in the payload
+    /// only.
     fn count_conversations(&self, event: &Event, payload: &Payload, next: &Call) {
         let Payload::Report(report) = payload else { return };
         for fact in facts(Some(&self.call), event, next) {
@@ -215,16 +217,16 @@ impl CallActor {
         }
     }
 
-    /// Does what is left to do, records what happened, and sees whether the call is settled.
+    /// Does the pending work, sends new events to the database, and reports the call as settled when nothing is left.
     fn proceed(&mut self, ctx: &mut Context<Self>) {
-        // A piece leaves the queue after it is done: a panic in its middle lets it be done again, and every piece is
-        // such that doing it twice is harmless until its last, infallible act.
+        // An item leaves the queue after it is done, so a panic repeats it. Repeating is harmless: the last action of
+        // every item cannot fail, and all actions before it may run twice.
         while let Some(work) = self.work.front() {
             match work {
                 Work::Record(entry) => self.unsent.push((**entry).clone()),
                 Work::Perform(Effect::Intend(intent)) => {
                     let intent = intent.clone();
-                    self.take(&intent, &Payload::None, Vec::new());
+                    self.apply(&intent, &Payload::None, Vec::new());
                 }
                 Work::Perform(effect) if effect.needs_durable_intent() => {
                     self.after_durable.push_back((self.call.version, effect.clone()));
@@ -237,14 +239,15 @@ impl CallActor {
             self.work.pop_front();
         }
         self.send_unsent(ctx);
-        self.arm(ctx);
-        self.show();
-        self.settle();
+        self.arm_timer(ctx);
+        self.update_board();
+        self.report_if_settled();
     }
 
-    /// Gives up what the call does not hold by its state. The machine orders this at the right moment. But a restart
-    /// or a second panic may lose the order, and a part that still waited for a seat may take one after the order.
-    fn give_up_what_is_not_held(&mut self) {
+    /// Releases the seat and the greeting watch if the call's state does not hold them. `step` orders both releases,
+    /// but a restart or a second panic may lose the order, and a handoff that waits for a seat may get it after the
+    /// order.
+    fn release_unheld(&mut self) {
         if !self.call.holds_seat() {
             self.services.agent_seats.release(self.context.id);
         }
@@ -269,20 +272,20 @@ impl CallActor {
             if self.call.still_wants(&effect) {
                 self.perform(&effect, ctx);
             } else if let Some(event) = effect.surely_not_done() {
-                self.take(&event, &Payload::None, Vec::new());
+                self.apply(&event, &Payload::None, Vec::new());
             }
             self.after_durable.pop_front();
         }
     }
 
-    fn show(&self) {
+    fn update_board(&self) {
         let mut actors = vec!["call"];
         actors.extend(self.parts.iter().map(|part| part.name()));
         self.services.board.show(&self.context, &self.call, actors);
     }
 
-    /// Arms the call's one deadline. Timers are never cancelled: one that fires early only arms again.
-    fn arm(&mut self, ctx: &mut Context<Self>) {
+    /// Arms a timer for the call's deadline. Timers are never cancelled: a timer that fires early arms a new one.
+    fn arm_timer(&mut self, ctx: &mut Context<Self>) {
         let Some(deadline) = self.call.deadline() else { return };
         if self.timer_at.is_some_and(|at| at <= deadline.due) {
             return;
@@ -292,22 +295,22 @@ impl CallActor {
         ctx.run_later(wait, move |actor, ctx| {
             if actor.timer_at == Some(deadline.due) {
                 actor.timer_at = None;
-                actor.deadline(ctx);
+                actor.on_deadline(ctx);
             }
         });
     }
 
-    fn deadline(&mut self, ctx: &mut Context<Self>) {
+    fn on_deadline(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::CallOnDeadline, self.context.id);
         if let Some(deadline) = self.call.deadline().filter(|d| d.due <= clock::now()) {
             let passed = Event::DeadlinePassed { generation: deadline.generation };
-            self.take(&passed, &Payload::None, Vec::new());
+            self.apply(&passed, &Payload::None, Vec::new());
         }
         self.proceed(ctx);
     }
 
-    /// Tells the supervisor when nothing is left to do; only it knows whether more is on the way.
-    fn settle(&mut self) {
+    /// Tells the supervisor when nothing is left to do. Only the supervisor knows whether more messages are queued.
+    fn report_if_settled(&mut self) {
         let done = self.call.is_released()
             && self.durable >= self.call.version
             && self.parts.is_empty()
@@ -319,17 +322,17 @@ impl CallActor {
 
     fn acknowledge(&mut self) {
         let durable = self.durable;
-        for (version, done) in std::mem::take(&mut self.waiting) {
+        for (version, done) in std::mem::take(&mut self.acks) {
             if version <= durable {
                 let _ = done.send(());
             } else {
-                self.waiting.push((version, done));
+                self.acks.push((version, done));
             }
         }
     }
 
-    /// From now on the call is heard on this leg.
-    fn take_leg(&mut self, address: &LegAddress, connected_at: At) {
+    /// Sets the caller's leg; it replaces an earlier one.
+    fn set_leg(&mut self, address: &LegAddress, connected_at: At) {
         match &self.services.pbx {
             Some(side) => {
                 let (address, side) = (address.clone(), Arc::clone(side));
@@ -339,22 +342,21 @@ impl CallActor {
         }
     }
 
-    fn deal_with_hand(&mut self, ctx: &mut Context<Self>) {
+    fn handle_current(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::CallBeforeStep, self.context.id);
-        let Some(happened) = self.in_hand.as_mut() else { return };
-        let (event, payload) = (happened.event.clone(), std::mem::take(&mut happened.payload));
-        let derived = std::mem::take(&mut happened.derived);
-        let at = happened.at;
+        let Some(message) = self.current.as_mut() else { return };
+        let (event, payload) = (message.event.clone(), std::mem::take(&mut message.payload));
+        let derived = std::mem::take(&mut message.derived);
+        let at = message.at;
         if let Payload::Leg(leg) = &payload {
-            self.take_leg(leg, at);
+            self.set_leg(leg, at);
         }
-        if !self.is_for_the_pad(&event, at, ctx) {
-            self.take_at(at, &event, &payload, derived);
+        if !self.consume_pin_key(&event, at, ctx) {
+            self.apply_at(at, &event, &payload, derived);
         }
-        if let Some(Happened { done, sender, .. }) = self.in_hand.take() {
-            // An event that changed nothing is acknowledged when everything before it is durable: it may be a
-            // duplicate.
-            self.waiting.extend(done.map(|done| (self.call.version, done)));
+        if let Some(CallEvent { done, sender, .. }) = self.current.take() {
+            // An event that changed nothing may be a duplicate: acknowledge it when all earlier events are durable.
+            self.acks.extend(done.map(|done| (self.call.version, done)));
             self.handled = self.handled.saturating_add(u64::from(sender == Sender::Supervisor));
         }
         self.proceed(ctx);
@@ -368,19 +370,19 @@ impl Actor for CallActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.timer_at = None;
         if self.crashes > 0 {
-            return self.go_on_after_crash(ctx);
+            return self.resume_after_crash(ctx);
         }
-        self.give_up_what_is_not_held();
+        self.release_unheld();
         self.proceed(ctx);
     }
 }
 
-impl Handler<Happened> for CallActor {
+impl Handler<CallEvent> for CallActor {
     type Result = ();
 
-    fn handle(&mut self, happened: Happened, ctx: &mut Context<Self>) {
-        self.in_hand = Some(happened);
-        self.deal_with_hand(ctx);
+    fn handle(&mut self, message: CallEvent, ctx: &mut Context<Self>) {
+        self.current = Some(message);
+        self.handle_current(ctx);
     }
 }
 
@@ -401,11 +403,11 @@ impl Handler<AgentOrdered> for CallActor {
 
     fn handle(&mut self, AgentOrdered(order): AgentOrdered, ctx: &mut Context<Self>) {
         match &self.player {
-            Some(player) => player.do_send(BringAgent(order)),
-            // The player is gone, and its audio with it: this agent cannot be heard.
+            Some(player) => player.do_send(PrepareAgent(order)),
+            // Without a player there is no audio on the leg: the caller cannot hear this agent.
             None => {
                 let failed = Event::HandoffFailed { attempt: order.attempt, why: HandoffFailure::Refused };
-                self.take(&failed, &Payload::None, Vec::new());
+                self.apply(&failed, &Payload::None, Vec::new());
                 self.proceed(ctx);
             }
         }
@@ -420,7 +422,7 @@ impl Handler<PartDown> for CallActor {
             self.parts.remove(i);
         }
         match down.part {
-            // The voice may have been asked for again before the first worker was gone.
+            // A second worker may have started before the first one stopped.
             CallPart::CloneWorker if self.parts.contains(&CallPart::CloneWorker) => {}
             CallPart::CloneWorker => self.clone_worker = None,
             CallPart::Handoff => self.handoff = None,
@@ -428,11 +430,11 @@ impl Handler<PartDown> for CallActor {
             CallPart::Greeting | CallPart::Call => {}
         }
         if down.panicked {
-            warn!(self.log, "a part of the call panicked"; "part" => down.part.name());
+            warn!(self.log, "an actor of the call panicked"; "part" => down.part.name());
             let ordinal = self.call.panics.saturating_add(1);
-            self.take(&Event::Panicked { part: down.part, ordinal }, &Payload::None, Vec::new());
+            self.apply(&Event::Panicked { part: down.part, ordinal }, &Payload::None, Vec::new());
         }
-        self.give_up_what_is_not_held();
+        self.release_unheld();
         self.proceed(ctx);
     }
 }

@@ -1,4 +1,5 @@
-//! Who a call is: everything about it that no rule depends on, and that only this call's own rows and dials may show.
+//! Identity of a call: its ids, numbers and line. No rule depends on it; only the call's own rows and dials may show
+//! it.
 
 use std::sync::Arc;
 
@@ -8,31 +9,31 @@ use precall_call::CallId;
 use crate::call::line::Line;
 use crate::caller_key::CallerKey;
 
-/// Shared by a call's actors.
+/// Identity of one call, shared by its actors.
 #[derive(Debug)]
 pub struct CallContext {
-    /// Our id.
+    /// precall's id.
     pub id: CallId,
-    /// Which PBX.
+    /// The name of the PBX.
     pub pbx: String,
     /// The PBX's id.
     pub threecx_call_id: Option<String>,
-    /// Who rang.
+    /// The caller's number.
     pub caller: CallerNumber,
-    /// What was called, as it is stored.
+    /// The called number, as stored.
     pub called: Option<String>,
-    /// The line.
+    /// The line that was called.
     pub line: Arc<Line>,
 }
 
 impl CallContext {
-    /// The caller as rows name one: E.164, or the extension.
+    /// The caller's number as stored: E.164, or the extension.
     #[must_use]
     pub fn caller_id(&self) -> Option<&str> {
         stored_number(&self.caller)
     }
 
-    /// The caller's key of voices and budgets; none without a number.
+    /// The caller's key for voices and budgets. `None` without a number.
     #[must_use]
     pub fn caller_key(&self) -> Option<CallerKey> {
         let caller = self.caller_id()?.to_owned();
@@ -40,7 +41,7 @@ impl CallContext {
     }
 }
 
-/// A number as rows name it.
+/// A number as stored: E.164, or the extension.
 #[must_use]
 pub fn stored_number(number: &CallerNumber) -> Option<&str> {
     match number {

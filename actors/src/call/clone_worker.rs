@@ -1,4 +1,4 @@
-//! Waits for one call's voice. It owns the wait, not the job: ending the call ends the wait, the clone goes on.
+//! Waits for the voice of one call. It owns the wait, not the clone job: when the call ends, the job continues.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use precall_base::clock;
 use precall_call::{At, CallPart, Event, NoVoice, Proof};
 
 use crate::call::call_context::CallContext;
-use crate::call::messages::{Happened, PartDown, PartParent};
+use crate::call::messages::{CallEvent, PartDown, PartParent};
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 use crate::voices::terms::{VoiceOutcome, VoiceRequest};
 use crate::voices::voice_book::{CancelRequest, RequestVoice};
 
-/// The call does not wait any longer.
+/// Stops the wait.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct StopWaiting;
 
-/// See the file.
+/// Waits for the voice of one call and reports one outcome.
 pub struct CloneWorker {
     context: Arc<CallContext>,
     services: Arc<CallServices>,
@@ -30,7 +30,7 @@ pub struct CloneWorker {
 }
 
 impl CloneWorker {
-    /// For one call, whose caller may have proved who they are.
+    /// The wait of one call. `proof`: how the caller has proved who they are.
     #[must_use]
     pub fn new(
         context: Arc<CallContext>,
@@ -49,7 +49,7 @@ impl Actor for CloneWorker {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::WorkerStarts, self.context.id);
-        // A caller without a number is nobody whose voice could be known.
+        // A caller without a number has no voice.
         let Some(key) = self.context.caller_key() else {
             ctx.notify(VoiceOutcome::Missing(NoVoice::NoMapping));
             return;
@@ -82,7 +82,7 @@ impl Handler<VoiceOutcome> for CloneWorker {
             VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
             VoiceOutcome::NeedsProof(way) => Event::ProofAsked { way },
         };
-        self.call.happened.do_send(Happened::part(event));
+        self.call.events.do_send(CallEvent::part(event));
         ctx.stop();
     }
 }

@@ -1,4 +1,4 @@
-//! Finds out at the provider what became of a conversation whose answer or report is missing.
+//! Looks up a conversation at ElevenLabs when the answer to its dial or its report is missing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,37 +8,37 @@ use precall_call::{At, CallPart, ConversationId, Event, GreetingEnd, HandoffFail
 use precall_providers::elevenlabs::ConversationDetail;
 
 use crate::call::call_context::CallContext;
-use crate::call::messages::{Happened, PartDown, PartParent};
+use crate::call::messages::{CallEvent, PartDown, PartParent};
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
 
-/// One exchange.
-const ASK_WITHIN: Duration = Duration::from_secs(5);
-/// A conversation that was just begun may not be listed at once.
-const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
-/// The provider's clock and ours; its times are whole seconds.
+/// Timeout of one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Delays before each try: ElevenLabs may not list a new conversation at once.
+const RETRY_DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
+/// Allowed difference between ElevenLabs' clock and ours. Its times are whole seconds.
 const CLOCK_SLACK_SECONDS: i64 = 5;
 
-/// What is asked.
+/// The conversation to look up.
 #[derive(Clone, Debug)]
-pub struct Question {
-    /// What the conversation is for.
+pub struct LookupQuery {
+    /// The conversation's purpose.
     pub purpose: Purpose,
-    /// The attempt it would belong to.
+    /// The handoff attempt that it would belong to.
     pub attempt: u8,
-    /// Its id, where it is known and only its report is missing.
+    /// Its id, if known: then only the report is missing.
     pub id: Option<ConversationId>,
-    /// Conversations of this call that are known already.
+    /// The call's conversations that are already known.
     pub known: Vec<ConversationId>,
-    /// It cannot have begun earlier.
+    /// The earliest possible start.
     pub since: At,
 }
 
-/// See the file.
+/// One look-up for one call.
 pub struct ConversationLookup {
-    question: Question,
+    query: LookupQuery,
     context: Arc<CallContext>,
     services: Arc<CallServices>,
     call: PartParent,
@@ -46,20 +46,20 @@ pub struct ConversationLookup {
 }
 
 impl ConversationLookup {
-    /// For one question of one call. A look-up that panics found nothing: that is no part of the call's panics.
+    /// A look-up of one conversation. A panic in it counts as "nothing found", not as a panic of the call.
     #[must_use]
     pub fn new(
-        question: Question,
+        query: LookupQuery,
         context: Arc<CallContext>,
         services: Arc<CallServices>,
         call: PartParent,
     ) -> Self {
-        let part = match question.purpose {
+        let part = match query.purpose {
             Purpose::Greeting => CallPart::Greeting,
             Purpose::Agent => CallPart::Handoff,
         };
         let notice = DownNotice::new(call.down.clone(), move |_| PartDown { part, panicked: false });
-        Self { question, context, services, call, _notice: notice }
+        Self { query, context, services, call, _notice: notice }
     }
 }
 
@@ -67,103 +67,114 @@ impl Actor for ConversationLookup {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let (question, context) = (self.question.clone(), Arc::clone(&self.context));
-        let (services, call) = (Arc::clone(&self.services), self.call.happened.clone());
-        let asked = async move { ask(&question, &context, &services, &call).await };
-        ctx.spawn(asked.into_actor(self).map(|(), _, ctx| ctx.stop()));
+        let (query, context) = (self.query.clone(), Arc::clone(&self.context));
+        let (services, call) = (Arc::clone(&self.services), self.call.events.clone());
+        let lookup = async move { look_up(&query, &context, &services, &call).await };
+        ctx.spawn(lookup.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
-async fn ask(
-    question: &Question,
+async fn look_up(
+    query: &LookupQuery,
     context: &CallContext,
     services: &CallServices,
-    call: &Recipient<Happened>,
+    call: &Recipient<CallEvent>,
 ) {
     let clients = services.clients.here();
-    let id = match &question.id {
+    let id = match &query.id {
         Some(id) => id.clone(),
         None => {
-            match find(&clients, context, &question.known, question.since).await {
-                Found::Conversation(id) => {
-                    call.do_send(Happened::part(found_event(question, id.clone())));
+            match find(&clients, context, &query.known, query.since).await {
+                LookupResult::Found(id) => {
+                    call.do_send(CallEvent::part(found_event(query, id.clone())));
                     id
                 }
-                Found::Nothing => return call.do_send(Happened::part(nothing_found(question))),
-                // The call's deadline answers for what cannot be known.
-                Found::Unasked => return,
+                LookupResult::NotFound => return call.do_send(CallEvent::part(nothing_found(query))),
+                // The call's deadline handles this case.
+                LookupResult::Unavailable => return,
             }
         }
     };
-    let detail = clients.bulk.conversation(&id, ASK_WITHIN).await;
+    let detail = clients.bulk.conversation(&id, REQUEST_TIMEOUT).await;
     services.provider.note(&detail);
     if let Ok(ConversationDetail::Reported(report)) = detail {
         let event = Event::Reported(report.fact());
-        call.do_send(Happened { payload: Payload::Report(report), ..Happened::part(event) });
+        call.do_send(CallEvent { payload: Payload::Report(report), ..CallEvent::part(event) });
     }
 }
 
-fn found_event(question: &Question, id: ConversationId) -> Event {
-    match question.purpose {
+fn found_event(query: &LookupQuery, id: ConversationId) -> Event {
+    match query.purpose {
         Purpose::Greeting => Event::GreetingStarted { conversation: Some(id) },
-        Purpose::Agent => Event::HandoffSucceeded { attempt: question.attempt, conversation: Some(id) },
+        Purpose::Agent => Event::HandoffSucceeded { attempt: query.attempt, conversation: Some(id) },
     }
 }
 
-/// Nothing is listed, seconds after it would have begun. The call does not wait for it any longer; an agent is not dialled
-/// a second time all the same.
-fn nothing_found(question: &Question) -> Event {
-    match question.purpose {
+/// ElevenLabs lists no conversation seconds after it would have started. The call stops waiting, but does not dial an
+/// agent a second time.
+fn nothing_found(query: &LookupQuery) -> Event {
+    match query.purpose {
         Purpose::Greeting => Event::GreetingEnded { end: GreetingEnd::Failed },
-        Purpose::Agent => Event::HandoffFailed { attempt: question.attempt, why: HandoffFailure::Unknown },
+        Purpose::Agent => Event::HandoffFailed { attempt: query.attempt, why: HandoffFailure::Unknown },
     }
 }
 
-/// What a look-up found.
+/// The result of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// This one.
-    Conversation(ConversationId),
-    /// The provider lists none.
-    Nothing,
-    /// The provider could not be asked, which says nothing.
-    Unasked,
+pub enum LookupResult {
+    /// This conversation.
+    Found(ConversationId),
+    /// ElevenLabs lists no matching conversation.
+    NotFound,
+    /// ElevenLabs could not be reached: nothing is known.
+    Unavailable,
 }
 
-/// Whether an earlier start may have dialled what is about to be dialled.
+/// Whether an earlier process may already have dialled this conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Earlier {
-    /// No: this one has had the call from its beginning.
+pub enum EarlierDial {
+    /// No, or a look-up could not tell: dial at once.
     None,
-    /// It may have, and not have lived to tell: what it knew may be on a disk that nobody reads.
-    Perhaps,
+    /// Possibly: it may have stopped before it recorded the dial, or its spool may be lost. Look up before dialling.
+    Possible,
 }
 
-/// The conversation that an earlier start began, if the provider lists one that is not one of `known`.
-pub async fn begun_earlier(clients: &Clients, context: &CallContext, known: &[ConversationId]) -> Found {
+/// Finds the conversation that an earlier process started: one that ElevenLabs lists and that is not in `known`.
+pub async fn find_earlier(
+    clients: &Clients,
+    context: &CallContext,
+    known: &[ConversationId],
+) -> LookupResult {
     let agent = Some(context.line.agent_id.as_str());
-    let Ok(list) = clients.bulk.conversations_of(context.id, agent, ASK_WITHIN).await else {
-        return Found::Unasked;
+    let Ok(list) = clients.bulk.conversations_of(context.id, agent, REQUEST_TIMEOUT).await else {
+        return LookupResult::Unavailable;
     };
     let found = list.conversations.into_iter().find(|c| !known.contains(&c.conversation));
-    found.map_or(Found::Nothing, |found| Found::Conversation(found.conversation))
+    found.map_or(LookupResult::NotFound, |found| LookupResult::Found(found.conversation))
 }
 
-/// The conversation of this call (`user_id`) that began after `since` and is not one of `known`.
-pub async fn find(clients: &Clients, context: &CallContext, known: &[ConversationId], since: At) -> Found {
-    let mut asked = false;
+/// Finds a conversation of this call (`user_id`) that started after `since` and is not in `known`.
+pub async fn find(
+    clients: &Clients,
+    context: &CallContext,
+    known: &[ConversationId],
+    since: At,
+) -> LookupResult {
+    let mut answered = false;
     let earliest = since.0.div_euclid(1_000_000).saturating_sub(CLOCK_SLACK_SECONDS);
-    for pause in PAUSES {
+    for pause in RETRY_DELAYS {
         tokio::time::sleep(pause).await;
         let agent = Some(context.line.agent_id.as_str());
-        let Ok(list) = clients.bulk.conversations_of(context.id, agent, ASK_WITHIN).await else { continue };
-        asked = true;
+        let Ok(list) = clients.bulk.conversations_of(context.id, agent, REQUEST_TIMEOUT).await else {
+            continue;
+        };
+        answered = true;
         let found = list.conversations.into_iter().find(|c| {
             !known.contains(&c.conversation) && c.started_at_unix.is_none_or(|started| started >= earliest)
         });
         if let Some(found) = found {
-            return Found::Conversation(found.conversation);
+            return LookupResult::Found(found.conversation);
         }
     }
-    if asked { Found::Nothing } else { Found::Unasked }
+    if answered { LookupResult::NotFound } else { LookupResult::Unavailable }
 }

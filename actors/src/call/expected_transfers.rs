@@ -1,5 +1,5 @@
-//! Which voice an agent is to speak with when a transferred call reaches it: the agent's provider asks while its telephone
-//! rings, and is answered from memory. Pure; one transfer answers one asker.
+//! Calls that are being transferred to an agent's trunk. While the trunk rings, ElevenLabs asks which voice the agent
+//! uses; precall answers from memory. One transfer answers one request.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,51 +10,51 @@ use precall_call::{At, CallId, VoiceId};
 
 /// How long a transfer may take to reach the agent.
 const EXPECTED_FOR: Duration = Duration::from_secs(60);
-/// Transfers and answers that are remembered; beyond it the oldest are forgotten, and their calls speak in the fallback voice.
+/// Transfers and answers that are kept. Beyond it the oldest are dropped, and their calls use the fallback voice.
 const REMEMBERED_MAX: usize = 10_000;
-/// The end of a DN that is still telling.
+/// Digits that the end of a DN needs to identify it.
 const CALLED_MIN: usize = 3;
 
-/// A call that is being routed to its agent.
+/// A call that is being transferred to its agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// Our id.
+pub struct ExpectedTransfer {
+    /// precall's id.
     pub call: CallId,
-    /// The agent it is routed to.
+    /// The agent.
     pub agent_id: String,
-    /// The DN it is routed to.
+    /// The DN of the transfer.
     pub destination: String,
-    /// Who rang.
+    /// The caller's number.
     pub caller: CallerNumber,
-    /// The voice to speak with; none leaves the agent's own.
+    /// The voice for the agent. `None`: the agent's own voice.
     pub voice: Option<VoiceId>,
-    /// When the routing began.
+    /// When the transfer started.
     pub since: At,
 }
 
-/// Who asks.
+/// A request of ElevenLabs for the voice of an inbound conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asker {
+pub struct AgentRequest {
     /// The agent that was reached.
     pub agent_id: String,
     /// The number that was dialled to reach it.
     pub called: String,
-    /// Who rings it, as the trunk shows it.
+    /// The caller's number, as the trunk shows it.
     pub caller: CallerNumber,
-    /// The asker's own id of the call; the same one is answered the same way.
+    /// ElevenLabs' id of the call. A repeated id gets the same answer.
     pub call_sid: Option<String>,
 }
 
-/// See the file.
+/// The transfers that wait for a request, and the latest answers.
 #[derive(Debug, Default)]
 pub struct ExpectedTransfers {
-    waiting: VecDeque<Expected>,
-    answered: VecDeque<(String, Expected, At)>,
+    waiting: VecDeque<ExpectedTransfer>,
+    answered: VecDeque<(String, ExpectedTransfer, At)>,
 }
 
 impl ExpectedTransfers {
-    /// A call is about to be routed; an older expectation of the same call is replaced.
-    pub fn expect(&mut self, expected: Expected) {
+    /// Adds a transfer; it replaces an older one of the same call.
+    pub fn expect(&mut self, expected: ExpectedTransfer) {
         self.forget(expected.since);
         self.withdraw(expected.call);
         if self.waiting.len() >= REMEMBERED_MAX {
@@ -63,35 +63,36 @@ impl ExpectedTransfers {
         self.waiting.push_back(expected);
     }
 
-    /// The routing failed: nobody is to be answered for it.
+    /// Removes a transfer that failed.
     pub fn withdraw(&mut self, call: CallId) {
         self.waiting.retain(|expected| expected.call != call);
     }
 
-    /// The one transfer that this asker can be. None when there is none, or several: a wrong voice is worse than the fallback.
+    /// The only transfer that matches the request. `None` if none or several match: a wrong voice is worse than the
+    /// fallback.
     ///
-    /// A withheld number earns no voice. Where only one transfer is on its way to that agent it still is that one, and without our
-    /// id its report would find no call.
-    pub fn answer(&mut self, asker: &Asker, now: At) -> Option<Expected> {
+    /// A withheld number gets no voice. If only one transfer to that agent is expected, it is still matched: without
+    /// precall's id its report would match no call.
+    pub fn answer(&mut self, request: &AgentRequest, now: At) -> Option<ExpectedTransfer> {
         self.forget(now);
-        if let Some(sid) = &asker.call_sid
+        if let Some(sid) = &request.call_sid
             && let Some((_, again, _)) = self.answered.iter().find(|(answered, ..)| answered == sid)
         {
             return Some(again.clone());
         }
-        let is_known = matches!(asker.caller, CallerNumber::Public(_) | CallerNumber::Internal(_));
+        let is_known = matches!(request.caller, CallerNumber::Public(_) | CallerNumber::Internal(_));
         let mut matching = self
             .waiting
             .iter()
             .enumerate()
-            .filter(|(_, e)| leads_to(e, asker) && (e.caller == asker.caller || !is_known));
+            .filter(|(_, e)| leads_to(e, request) && (e.caller == request.caller || !is_known));
         let (index, _) = matching.next()?;
         if matching.next().is_some() {
             return None;
         }
         let mut found = self.waiting.remove(index)?;
         found.voice = found.voice.filter(|_| is_known);
-        if let Some(sid) = &asker.call_sid {
+        if let Some(sid) = &request.call_sid {
             if self.answered.len() >= REMEMBERED_MAX {
                 self.answered.pop_front();
             }
@@ -106,25 +107,25 @@ impl ExpectedTransfers {
     }
 }
 
-/// Shared by the calls that expect a transfer and by the edge, which answers from memory.
+/// The expected transfers, shared by calls and the API.
 #[derive(Debug, Default)]
 pub struct SharedTransfers(Mutex<ExpectedTransfers>);
 
 impl SharedTransfers {
-    /// The agent's provider will ask for this call's voice.
-    pub fn expect(&self, expected: Expected) {
+    /// Adds a transfer; see [`ExpectedTransfers::expect`].
+    pub fn expect(&self, expected: ExpectedTransfer) {
         self.lock().expect(expected);
     }
 
-    /// The provider will not ask for this call after all.
+    /// Removes a transfer that failed.
     pub fn withdraw(&self, call: CallId) {
         self.lock().withdraw(call);
     }
 
-    /// The one transfer that this asker can be; see [`ExpectedTransfers::answer`].
+    /// The only transfer that matches the request; see [`ExpectedTransfers::answer`].
     #[must_use]
-    pub fn answer(&self, asker: &Asker, now: At) -> Option<Expected> {
-        self.lock().answer(asker, now)
+    pub fn answer(&self, request: &AgentRequest, now: At) -> Option<ExpectedTransfer> {
+        self.lock().answer(request, now)
     }
 
     fn lock(&self) -> MutexGuard<'_, ExpectedTransfers> {
@@ -132,12 +133,12 @@ impl SharedTransfers {
     }
 }
 
-/// By the agent, or by the number: an outbound rule of the PBX may strip a prefix from the DN.
-fn leads_to(expected: &Expected, asker: &Asker) -> bool {
-    let called = asker.called.trim();
+/// Matches by the agent's id or by the dialled number: an outbound rule of the PBX may strip a prefix from the DN.
+fn leads_to(expected: &ExpectedTransfer, request: &AgentRequest) -> bool {
+    let called = request.called.trim();
     let is_number = called.len() >= CALLED_MIN && expected.destination.ends_with(called)
         || expected.destination == called;
-    expected.agent_id == asker.agent_id || is_number
+    expected.agent_id == request.agent_id || is_number
 }
 
 #[cfg(test)]

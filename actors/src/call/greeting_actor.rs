@@ -1,7 +1,7 @@
 //! The greeting of route `callback`: dials it once, reports one outcome, and watches for its end.
 //!
-//! A report comes only after the provider has analysed the conversation, which takes longer than a caller likes to wait;
-//! that the telephone call itself is over can be seen earlier.
+//! The report arrives only after ElevenLabs has analysed the conversation, too late for a waiting caller. The end of
+//! the telephone call is visible earlier, so the actor polls for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,47 +17,47 @@ use slog::warn;
 
 use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
-use crate::call::conversation_lookup::{Earlier, Found};
-use crate::call::messages::{Happened, PartDown, PartParent};
+use crate::call::conversation_lookup::{EarlierDial, LookupResult};
+use crate::call::messages::{CallEvent, PartDown, PartParent};
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
-/// Between two looks whether the greeting is over.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
-const LOOK_WITHIN: Duration = Duration::from_secs(5);
+/// Time between two checks whether the greeting is over.
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whether the greeting is over does not matter any more.
+/// Stops watching for the greeting's end.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct StopWatching;
 
-/// See the file.
+/// The greeting of one call on route `callback`.
 pub struct GreetingActor {
     context: Arc<CallContext>,
     services: Arc<CallServices>,
     call: PartParent,
-    earlier: Earlier,
-    /// Its dial has an outcome: from then on there is nothing that must not be dropped.
-    answered: bool,
-    unwatched: bool,
+    earlier: EarlierDial,
+    /// The dial has an outcome; from then on the actor may be stopped.
+    dial_done: bool,
+    watch_cancelled: bool,
     _notice: DownNotice<PartDown>,
 }
 
 impl GreetingActor {
-    /// For one call.
+    /// The greeting of one call.
     #[must_use]
     pub fn new(
         context: Arc<CallContext>,
         services: Arc<CallServices>,
         call: PartParent,
-        earlier: Earlier,
+        earlier: EarlierDial,
     ) -> Self {
         let notice =
             DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
-        Self { context, services, call, earlier, answered: false, unwatched: false, _notice: notice }
+        Self { context, services, call, earlier, dial_done: false, watch_cancelled: false, _notice: notice }
     }
 }
 
@@ -68,17 +68,19 @@ impl Actor for GreetingActor {
         self.services.faults.pass(Point::GreetingStarts, self.context.id);
         let (context, services, earlier) =
             (Arc::clone(&self.context), Arc::clone(&self.services), self.earlier);
-        let call = self.call.happened.clone();
-        let dialled = async move {
+        let call = self.call.events.clone();
+        let dialling = async move {
             let outcome = dial(&context, &services, &call, earlier).await;
             services.faults.pass(Point::GreetingAnswered, context.id);
-            call.do_send(Happened::part(outcome.clone()));
+            call.do_send(CallEvent::part(outcome.clone()));
             outcome
         };
-        ctx.spawn(dialled.into_actor(self).map(|outcome, actor, ctx| {
-            actor.answered = true;
+        ctx.spawn(dialling.into_actor(self).map(|outcome, actor, ctx| {
+            actor.dial_done = true;
             match outcome {
-                Event::GreetingStarted { conversation: Some(id) } if !actor.unwatched => actor.watch(id, ctx),
+                Event::GreetingStarted { conversation: Some(id) } if !actor.watch_cancelled => {
+                    actor.watch(id, ctx)
+                }
                 _ => ctx.stop(),
             }
         }));
@@ -88,13 +90,13 @@ impl Actor for GreetingActor {
 impl GreetingActor {
     fn watch(&self, id: ConversationId, ctx: &mut Context<Self>) {
         let rules = &self.context.line.rules;
-        // Afterwards the call's own deadline looks the greeting up.
+        // After that time the call's deadline starts a look-up of the greeting.
         let longest = rules.ring_max + rules.greeting_max;
-        let (services, call) = (Arc::clone(&self.services), self.call.happened.clone());
-        let watched = async move {
+        let (services, call) = (Arc::clone(&self.services), self.call.events.clone());
+        let watching = async move {
             let _over_or_too_long = tokio::time::timeout(longest, watch(&id, &services, &call)).await;
         };
-        ctx.spawn(watched.into_actor(self).map(|(), _, ctx| ctx.stop()));
+        ctx.spawn(watching.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
@@ -102,28 +104,28 @@ impl Handler<StopWatching> for GreetingActor {
     type Result = ();
 
     fn handle(&mut self, _: StopWatching, ctx: &mut Context<Self>) {
-        self.unwatched = true;
-        if self.answered {
+        self.watch_cancelled = true;
+        if self.dial_done {
             ctx.stop();
         }
     }
 }
 
-async fn watch(id: &ConversationId, services: &CallServices, call: &Recipient<Happened>) {
+async fn watch(id: &ConversationId, services: &CallServices, call: &Recipient<CallEvent>) {
     let clients = services.clients.here();
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let detail = clients.bulk.conversation(id, LOOK_WITHIN).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
+        let detail = clients.bulk.conversation(id, POLL_TIMEOUT).await;
         services.provider.note(&detail);
         match detail {
             Ok(ConversationDetail::Reported(report)) => {
                 let event = Event::Reported(report.fact());
-                call.do_send(Happened { payload: Payload::Report(report), ..Happened::part(event) });
+                call.do_send(CallEvent { payload: Payload::Report(report), ..CallEvent::part(event) });
                 return;
             }
-            // The telephone call is over and is being analysed (ElevenLabs facts, section 6).
+            // The telephone call is over and ElevenLabs analyses it (ElevenLabs facts, section 6).
             Ok(ConversationDetail::NotYet { status }) if status == "processing" => {
-                call.do_send(Happened::part(Event::GreetingEnded { end: GreetingEnd::Played }));
+                call.do_send(CallEvent::part(Event::GreetingEnded { end: GreetingEnd::Played }));
                 return;
             }
             Ok(ConversationDetail::NotYet { .. }) | Err(_) => {}
@@ -134,8 +136,8 @@ async fn watch(id: &ConversationId, services: &CallServices, call: &Recipient<Ha
 async fn dial(
     context: &CallContext,
     services: &CallServices,
-    call: &Recipient<Happened>,
-    earlier: Earlier,
+    call: &Recipient<CallEvent>,
+    earlier: EarlierDial,
 ) -> Event {
     let refused = Event::GreetingEnded { end: GreetingEnd::Refused };
     let Some(to) = context.caller.e164() else { return refused };
@@ -143,12 +145,12 @@ async fn dial(
     if !services.persistence_state.leadership().may_act().await {
         return refused;
     }
-    if earlier == Earlier::Perhaps {
-        match conversation_lookup::begun_earlier(&clients, context, &[]).await {
-            Found::Conversation(id) => return Event::GreetingStarted { conversation: Some(id) },
-            Found::Nothing => {}
-            // Nobody is rung while it is not known whether somebody was.
-            Found::Unasked => return refused,
+    if earlier == EarlierDial::Possible {
+        match conversation_lookup::find_earlier(&clients, context, &[]).await {
+            LookupResult::Found(id) => return Event::GreetingStarted { conversation: Some(id) },
+            LookupResult::NotFound => {}
+            // Do not dial while an earlier dial can neither be confirmed nor ruled out.
+            LookupResult::Unavailable => return refused,
         }
     }
     if !services.take_agent_seat(context.id).await {
@@ -161,7 +163,7 @@ async fn dial(
     match answer {
         Ok(dialled) => Event::GreetingStarted { conversation: dialled.conversation },
         Err(error) => {
-            warn!(services.log, "the greeting was not dialled"; "call" => %context.id, "error" => %error,
+            warn!(services.log, "could not dial the greeting"; "call" => %context.id, "error" => %error,
                 "executed" => ?error.execution);
             match error.execution {
                 Execution::SurelyNot => refused,
@@ -171,21 +173,21 @@ async fn dial(
     }
 }
 
-/// A telephone may be ringing. The call hears that at once, and of the conversation when it is found.
+/// After a lost answer the telephone may be ringing: reports that at once, and the conversation if it is found.
 async fn lost_answer(
     clients: &Clients,
     context: &CallContext,
     started: precall_call::At,
-    call: &Recipient<Happened>,
+    call: &Recipient<CallEvent>,
 ) -> Event {
     let unknown = Event::GreetingEnded { end: GreetingEnd::Unknown };
-    call.do_send(Happened::part(unknown.clone()));
+    call.do_send(CallEvent::part(unknown.clone()));
     match conversation_lookup::find(clients, context, &[], started).await {
-        Found::Conversation(id) => Event::GreetingStarted { conversation: Some(id) },
-        // Nothing is listed: whoever may have been rung, waiting longer helps nobody.
-        Found::Nothing => Event::GreetingEnded { end: GreetingEnd::Failed },
-        // It may be ringing: the deadline waits for its end.
-        Found::Unasked => unknown,
+        LookupResult::Found(id) => Event::GreetingStarted { conversation: Some(id) },
+        // ElevenLabs lists no conversation: waiting longer is pointless.
+        LookupResult::NotFound => Event::GreetingEnded { end: GreetingEnd::Failed },
+        // The telephone may be ringing: the call waits until its deadline.
+        LookupResult::Unavailable => unknown,
     }
 }
 

@@ -1,5 +1,5 @@
-//! One attempt to bring somebody in: an outbound agent call on route `callback`; on the others an agent on the
-//! caller's own leg, or a routing of that leg. It never retries what may have been executed.
+//! One handoff attempt. Route `callback`: an outbound call by the agent. Other routes: an agent on the caller's leg, or
+//! a transfer of that leg. It never retries a request that may have been executed.
 
 mod bridge;
 mod route;
@@ -16,53 +16,53 @@ use slog::warn;
 
 use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
-use crate::call::conversation_lookup::{Earlier, Found};
+use crate::call::conversation_lookup::{EarlierDial, LookupResult};
 use crate::call::leg_player::ConnectedLeg;
-use crate::call::messages::{AgentOrdered, Happened, PartDown};
+use crate::call::messages::{AgentOrdered, CallEvent, PartDown};
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
-/// What one attempt is to try, as the call's actor orders it.
+/// One attempt, as the call's actor orders it.
 #[derive(Clone)]
 pub struct HandoffOrder {
     /// Counts from 1.
     pub number: u8,
-    /// The rung of the ladder.
+    /// The rung of the handoff ladder.
     pub rung: Rung,
-    /// The voice; none leaves the agent's own.
+    /// The voice. `None`: the agent's own voice.
     pub voice: Option<VoiceId>,
-    /// Conversations of this call that are known already.
+    /// The call's conversations that are already known.
     pub known: Vec<ConversationId>,
-    /// Whether this attempt, or one like it, may have been made before.
-    pub earlier: Earlier,
-    /// Whom the leg is to be routed to, on the rung of that name.
+    /// Whether an earlier process may already have dialled the agent.
+    pub earlier: EarlierDial,
+    /// The person to transfer to, on rung `person`.
     pub person: Option<Person>,
-    /// The caller's leg, where there is one.
+    /// The caller's leg, if there is one.
     pub leg: Option<ConnectedLeg>,
-    /// Whether something plays into it: without a player no agent is heard there.
+    /// Whether the leg has a player. Without one an agent cannot be heard.
     pub has_player: bool,
-    /// Utterances that were heard on the bridge before.
+    /// Utterances recorded on the bridge so far.
     pub utterances: u32,
 }
 
-/// Where a handoff reports to. The agent order goes to the call, which hands it to the player of its leg.
+/// The recipients of a handoff's messages. The agent order goes to the call, which passes it to the leg's player.
 #[derive(Clone)]
 pub struct HandoffParent {
-    /// Hears the outcome.
-    pub happened: Recipient<Happened>,
-    /// Hears how the agent is reached.
+    /// Receives the outcome.
+    pub events: Recipient<CallEvent>,
+    /// Receives the agent order.
     pub ordered: Recipient<AgentOrdered>,
-    /// Hears when the handoff is gone.
+    /// Notified when the handoff has stopped.
     pub down: Recipient<PartDown>,
 }
 
-/// Nobody waits for the outcome any more.
+/// Cancels the attempt: the call does not wait for its outcome any more.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct GiveUp;
+pub struct CancelHandoff;
 
-/// See the file.
+/// One handoff attempt of one call.
 pub struct Handoff {
     order: HandoffOrder,
     context: Arc<CallContext>,
@@ -72,7 +72,7 @@ pub struct Handoff {
 }
 
 impl Handoff {
-    /// For one attempt of one call.
+    /// A handoff that makes one attempt.
     #[must_use]
     pub fn new(
         order: HandoffOrder,
@@ -93,28 +93,29 @@ impl Actor for Handoff {
         self.services.faults.pass(Point::HandoffStarts, self.context.id);
         let (context, services) = (Arc::clone(&self.context), Arc::clone(&self.services));
         let (order, call) = (self.order.clone(), self.call.clone());
-        let made = async move {
-            let outcomes = make(&order, &context, &services, &call.ordered).await;
+        let attempted = async move {
+            let outcomes = attempt(&order, &context, &services, &call.ordered).await;
             services.faults.pass(Point::HandoffAnswered, context.id);
             for outcome in outcomes {
-                call.happened.do_send(Happened::part(outcome));
+                call.events.do_send(CallEvent::part(outcome));
             }
         };
-        ctx.spawn(made.into_actor(self).map(|(), _, ctx| ctx.stop()));
+        ctx.spawn(attempted.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }
 
-impl Handler<GiveUp> for Handoff {
+impl Handler<CancelHandoff> for Handoff {
     type Result = ();
 
-    fn handle(&mut self, _: GiveUp, ctx: &mut Context<Self>) {
-        // Whoever rings again within the minute must not be one of two.
+    fn handle(&mut self, _: CancelHandoff, ctx: &mut Context<Self>) {
+        // If the caller calls again within a minute, two expected transfers would match and neither would get its
+        // voice.
         self.services.transfers.withdraw(self.context.id);
         ctx.stop();
     }
 }
 
-async fn make(
+async fn attempt(
     order: &HandoffOrder,
     context: &CallContext,
     services: &CallServices,
@@ -124,7 +125,7 @@ async fn make(
         return vec![Event::HandoffFailed { attempt: order.number, why: HandoffFailure::Refused }];
     }
     if order.rung.bridges() {
-        return bridge::bring(order, context, services, ordered).await.into_iter().collect();
+        return bridge::prepare(order, context, services, ordered).await.into_iter().collect();
     }
     if order.rung.routes() {
         return route::route(order, context, services).await;
@@ -157,14 +158,14 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
         ringing_timeout: Some(line.rules.ring_max),
         dynamic_variables: Vec::new(),
     };
-    if order.earlier == Earlier::Perhaps {
-        match conversation_lookup::begun_earlier(&clients, context, &order.known).await {
-            Found::Conversation(id) => {
+    if order.earlier == EarlierDial::Possible {
+        match conversation_lookup::find_earlier(&clients, context, &order.known).await {
+            LookupResult::Found(id) => {
                 return Event::HandoffSucceeded { attempt: number, conversation: Some(id) };
             }
-            Found::Nothing => {}
-            // Nobody is rung while it is not known whether somebody was.
-            Found::Unasked => return failed(HandoffFailure::Refused),
+            LookupResult::NotFound => {}
+            // Do not dial while an earlier dial can neither be confirmed nor ruled out.
+            LookupResult::Unavailable => return failed(HandoffFailure::Refused),
         }
     }
     if !services.take_agent_seat(context.id).await {
@@ -179,17 +180,17 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
         }
         Err(error) => error,
     };
-    warn!(services.log, "the agent was not dialled"; "call" => %context.id, "attempt" => number,
+    warn!(services.log, "could not dial the agent"; "call" => %context.id, "attempt" => number,
         "rung" => order.rung.name(), "error" => %error, "executed" => ?error.execution);
     match error.execution {
         Execution::SurelyNot => failed(HandoffFailure::Refused),
         Execution::Maybe => {
             let found = conversation_lookup::find(&clients, context, &order.known, started).await;
             match found {
-                Found::Conversation(id) => {
+                LookupResult::Found(id) => {
                     Event::HandoffSucceeded { attempt: number, conversation: Some(id) }
                 }
-                Found::Nothing | Found::Unasked => failed(HandoffFailure::Unknown),
+                LookupResult::NotFound | LookupResult::Unavailable => failed(HandoffFailure::Unknown),
             }
         }
     }

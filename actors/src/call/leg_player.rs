@@ -1,7 +1,7 @@
-//! What the caller hears on a live leg: plays greeting, hold music and apology into one leg, lets an agent speak on
-//! it, and reports what was heard.
+//! The player of a live leg: plays greeting, hold music and apology, connects an agent to the leg, and reports what the
+//! caller heard.
 //!
-//! It lives as long as its leg's audio. The audio itself runs on a media thread; here pass only a dozen messages a
+//! It lives as long as the leg's audio. The audio runs on a media thread; the player handles about a dozen messages per
 //! call.
 
 mod agent_events;
@@ -21,7 +21,7 @@ use slog::{info, warn};
 
 use crate::call::announcements::{APOLOGY, GREETING, NOTICE};
 use crate::call::call_context::CallContext;
-use crate::call::messages::{Happened, PartDown, PartParent};
+use crate::call::messages::{CallEvent, PartDown, PartParent};
 use crate::call::services::CallServices;
 use crate::pbx::leg_commands;
 use crate::pbx::pbx_side::PbxSide;
@@ -29,85 +29,85 @@ use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 use agent_events::AgentOnLeg;
 
-/// How long the media thread may take to say how the audio had gone, after it was told to stop.
-const CLOSED_WITHIN: Duration = Duration::from_secs(2);
-/// 16-bit samples at 8 kHz.
+/// How long the media thread may take to send its statistics after it was stopped.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes per millisecond: 16-bit samples at 8 kHz.
 const BYTES_PER_MS: u64 = 16;
 
-/// What to play next; it replaces what is left of the present scene without a gap.
+/// What to play next. It replaces the rest of the current playlist without a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub enum Play {
-    /// Notice and greeting from their beginning, then hold music.
+pub enum PlayAnnouncement {
+    /// Notice and greeting from the beginning, then hold music.
     Greeting,
     /// Hold music.
     Hold,
-    /// The apology, which is this attempt of the ladder.
+    /// The apology, as one handoff attempt.
     Apology {
         /// Counts from 1.
         attempt: u8,
     },
 }
 
-/// Makes an agent ready on this leg.
+/// Opens an agent session on this leg; it is not connected to the caller yet.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct BringAgent(pub AgentOrder);
+pub struct PrepareAgent(pub AgentOrder);
 
-/// What is to become of the agent on this leg.
+/// A command for the agent on this leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub enum TellAgent {
-    /// It hears the caller from now on, and is heard.
+pub enum AgentCommand {
+    /// Connects the agent and the caller to each other.
     Connect {
-        /// The attempt that made it ready.
+        /// The attempt that prepared the agent.
         attempt: u8,
     },
-    /// The same, after somebody else was not reached.
-    GoOn {
-        /// The attempt that had brought it in.
+    /// Reconnects the agent after a failed transfer to a person.
+    Resume {
+        /// The attempt that connected the agent.
         attempt: u8,
-        /// Why nobody else came.
+        /// Why the transfer failed.
         why: HandoffFailure,
     },
-    /// Its session is closed.
-    LetGo {
-        /// The attempt that it is of.
+    /// Closes the agent's session.
+    Release {
+        /// The attempt that the session belongs to.
         attempt: u8,
     },
 }
 
-/// No byte more.
+/// Stops the audio at once.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct StopPlaying;
 
-/// A connected leg.
+/// The caller's connected leg.
 #[derive(Clone, Debug)]
 pub struct ConnectedLeg {
-    /// Where it is.
+    /// Its address at the PBX.
     pub address: LegAddress,
-    /// The PBX that has it.
+    /// The PBX.
     pub side: Arc<PbxSide>,
-    /// When the PBX's news of it was received.
+    /// When the PBX's event was received.
     pub connected_at: At,
 }
 
-/// What there was of this call before this leg.
+/// Totals of the call's earlier legs.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Before {
-    /// How its audio had gone.
+pub struct LegHistory {
+    /// Audio statistics.
     pub audio: AudioHeard,
-    /// Utterances that were heard on the bridge.
+    /// Utterances recorded on the bridge.
     pub utterances: u32,
-    /// Requests of an agent for a person.
+    /// Transfers to a person that agents requested.
     pub persons_asked: u8,
 }
 
-/// See the file.
+/// The player of one leg.
 pub struct LegPlayer {
     leg: ConnectedLeg,
-    first: Play,
+    first: PlayAnnouncement,
     context: Arc<CallContext>,
     services: Arc<CallServices>,
     call: PartParent,
@@ -115,27 +115,27 @@ pub struct LegPlayer {
     audio: Option<LegHandle>,
     /// The attempt whose apology is being played.
     apologising: Option<u8>,
-    /// What earlier legs of this call had heard.
-    earlier: AudioHeard,
+    /// Audio statistics of the call's earlier legs.
+    earlier_legs: AudioHeard,
     agent: AgentOnLeg,
     _notice: DownNotice<PartDown>,
 }
 
 impl LegPlayer {
-    /// For one leg of one call.
+    /// The player of one leg of one call.
     #[must_use]
     pub fn new(
         leg: ConnectedLeg,
-        first: Play,
-        before: Before,
+        first: PlayAnnouncement,
+        history: LegHistory,
         context: Arc<CallContext>,
         services: Arc<CallServices>,
         call: PartParent,
     ) -> Self {
         let notice =
             DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::Greeting, panicked });
-        let agent = AgentOnLeg::new(before.utterances, before.persons_asked);
-        let earlier = before.audio;
+        let agent = AgentOnLeg::new(history.utterances, history.persons_asked);
+        let earlier_legs = history.audio;
         Self {
             leg,
             first,
@@ -144,70 +144,76 @@ impl LegPlayer {
             call,
             audio: None,
             apologising: None,
-            earlier,
+            earlier_legs,
             agent,
             _notice: notice,
         }
     }
 
-    fn tell(&self, at: At, event: Event) {
-        self.call.happened.do_send(Happened { at, ..Happened::part(event) });
+    fn report(&self, at: At, event: Event) {
+        self.call.events.do_send(CallEvent { at, ..CallEvent::part(event) });
     }
 
-    /// None on a line without announcements: it is of a route without audio.
-    fn playlist(&mut self, play: Play) -> Option<Playlist> {
+    /// `None` on a line without announcements: its route has no live leg.
+    fn playlist(&mut self, play: PlayAnnouncement) -> Option<Playlist> {
         let announcements = self.context.line.announcements.as_ref()?;
         match play {
-            Play::Greeting => announcements.greeting().or_else(|| {
-                // Nothing is said before the notice. Music, while the call finds somebody who needs none.
-                self.tell(clock::now(), Event::GreetingEnded { end: GreetingEnd::Failed });
+            PlayAnnouncement::Greeting => announcements.greeting().or_else(|| {
+                // The notice must come first. Without it: hold music, while the call transfers to a person.
+                self.report(clock::now(), Event::GreetingEnded { end: GreetingEnd::Failed });
                 Some(announcements.hold())
             }),
-            Play::Hold => Some(announcements.hold()),
-            Play::Apology { attempt } => {
+            PlayAnnouncement::Hold => Some(announcements.hold()),
+            PlayAnnouncement::Apology { attempt } => {
                 self.apologising = Some(attempt);
                 Some(announcements.apology())
             }
         }
     }
 
-    fn heard(&mut self, at: At, mark: Mark) {
+    fn mark_heard(&mut self, at: At, mark: Mark) {
         match mark {
             NOTICE => {
                 let version = self.context.line.announcements.as_ref().and_then(|p| p.notice_version());
                 if let Some(version) = version {
-                    self.tell(at, Event::NoticeEnded { version });
+                    self.report(at, Event::NoticeEnded { version });
                 }
             }
-            GREETING => self.tell(at, Event::GreetingEnded { end: GreetingEnd::Played }),
+            GREETING => self.report(at, Event::GreetingEnded { end: GreetingEnd::Played }),
             APOLOGY => {
                 if let Some(attempt) = self.apologising.take() {
-                    self.tell(at, Event::HandoffSucceeded { attempt, conversation: None });
+                    self.report(at, Event::HandoffSucceeded { attempt, conversation: None });
                 }
             }
             _ => {}
         }
     }
 
-    fn sums(&self, stats: &LegAudioStats) -> AudioHeard {
+    fn total_audio(&self, stats: &LegAudioStats) -> AudioHeard {
         AudioHeard {
-            written: self.earlier.written + Duration::from_millis(stats.bytes / BYTES_PER_MS),
-            longest_gap: self.earlier.longest_gap.max(stats.longest_gap),
-            gaps: self.earlier.gaps.saturating_add(stats.gaps_over_40ms),
-            cuts: self.earlier.cuts.saturating_add(stats.reopened),
-            agents_turn: self.earlier.agents_turn.and(stats.agents.agents_turn),
-            callers_turn: self.earlier.callers_turn.and(stats.agents.callers_turn),
-            dropped_to_agent: self.earlier.dropped_to_agent.saturating_add(stats.agents.dropped_to_agent),
-            dropped_to_caller: self.earlier.dropped_to_caller.saturating_add(stats.agents.dropped_to_caller),
+            written: self.earlier_legs.written + Duration::from_millis(stats.bytes / BYTES_PER_MS),
+            longest_gap: self.earlier_legs.longest_gap.max(stats.longest_gap),
+            gaps: self.earlier_legs.gaps.saturating_add(stats.gaps_over_40ms),
+            cuts: self.earlier_legs.cuts.saturating_add(stats.reopened),
+            agents_turn: self.earlier_legs.agents_turn.and(stats.agents.agents_turn),
+            callers_turn: self.earlier_legs.callers_turn.and(stats.agents.callers_turn),
+            dropped_to_agent: self
+                .earlier_legs
+                .dropped_to_agent
+                .saturating_add(stats.agents.dropped_to_agent),
+            dropped_to_caller: self
+                .earlier_legs
+                .dropped_to_caller
+                .saturating_add(stats.agents.dropped_to_caller),
         }
     }
 
-    /// Whatever was to be heard will not be.
-    fn lost(&mut self, at: At) {
+    /// Reports that the audio is lost, and that a running apology failed.
+    fn audio_lost(&mut self, at: At) {
         if let Some(attempt) = self.apologising.take() {
-            self.tell(at, Event::HandoffFailed { attempt, why: HandoffFailure::Refused });
+            self.report(at, Event::HandoffFailed { attempt, why: HandoffFailure::Refused });
         }
-        self.tell(at, Event::AudioLost);
+        self.report(at, Event::AudioLost);
     }
 }
 
@@ -216,60 +222,60 @@ impl Actor for LegPlayer {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::PlayerStarts, self.context.id);
-        let scene = self.playlist(self.first);
-        let Some(scene) = scene else {
-            self.lost(self.leg.connected_at);
+        let playlist = self.playlist(self.first);
+        let Some(playlist) = playlist else {
+            self.audio_lost(self.leg.connected_at);
             return ctx.stop();
         };
         let (leg, reports) = (self.leg.address.clone(), ctx.address().recipient());
-        self.audio = Some(self.leg.side.media.open(leg, self.leg.connected_at, scene, reports));
+        self.audio = Some(self.leg.side.media.open(leg, self.leg.connected_at, playlist, reports));
         leg_commands::attach_call_id(&self.leg.side, &self.services.log, &self.leg.address, self.context.id);
     }
 }
 
-impl Handler<Play> for LegPlayer {
+impl Handler<PlayAnnouncement> for LegPlayer {
     type Result = ();
 
-    fn handle(&mut self, play: Play, _: &mut Context<Self>) {
-        let scene = self.playlist(play);
-        match (&self.audio, scene) {
-            (Some(audio), Some(scene)) => audio.play(scene),
-            (None, _) | (_, None) => self.lost(clock::now()),
+    fn handle(&mut self, play: PlayAnnouncement, _: &mut Context<Self>) {
+        let playlist = self.playlist(play);
+        match (&self.audio, playlist) {
+            (Some(audio), Some(playlist)) => audio.play(playlist),
+            (None, _) | (_, None) => self.audio_lost(clock::now()),
         }
     }
 }
 
-impl Handler<BringAgent> for LegPlayer {
+impl Handler<PrepareAgent> for LegPlayer {
     type Result = ();
 
-    fn handle(&mut self, BringAgent(order): BringAgent, _: &mut Context<Self>) {
+    fn handle(&mut self, PrepareAgent(order): PrepareAgent, _: &mut Context<Self>) {
         match &self.audio {
             Some(audio) if self.agent.is_wanted(order.attempt) => {
-                let context = self.agent.said_before().or(order.context.clone());
+                let context = self.agent.transcript_context().or(order.context.clone());
                 audio.prepare_agent(AgentOrder { context, ..order });
             }
             Some(_) => {}
             None => {
                 let failed = Event::HandoffFailed { attempt: order.attempt, why: HandoffFailure::Refused };
-                self.tell(clock::now(), failed);
+                self.report(clock::now(), failed);
             }
         }
     }
 }
 
-impl Handler<TellAgent> for LegPlayer {
+impl Handler<AgentCommand> for LegPlayer {
     type Result = ();
 
-    fn handle(&mut self, order: TellAgent, _: &mut Context<Self>) {
+    fn handle(&mut self, order: AgentCommand, _: &mut Context<Self>) {
         let Some(audio) = &self.audio else { return };
         match order {
-            TellAgent::Connect { attempt } => audio.connect_agent(attempt),
-            TellAgent::GoOn { attempt, why } => {
+            AgentCommand::Connect { attempt } => audio.connect_agent(attempt),
+            AgentCommand::Resume { attempt, why } => {
                 audio.resume_agent(attempt);
-                audio.send_to_agent(attempt, self.agent.nobody_came(why));
+                audio.send_to_agent(attempt, self.agent.transfer_failed_text(why));
             }
-            TellAgent::LetGo { attempt } => {
-                self.agent.let_go(attempt);
+            AgentCommand::Release { attempt } => {
+                self.agent.release(attempt);
                 audio.release_agent(attempt);
             }
         }
@@ -281,7 +287,7 @@ impl Handler<StopPlaying> for LegPlayer {
 
     fn handle(&mut self, _: StopPlaying, ctx: &mut Context<Self>) {
         self.audio = None;
-        ctx.run_later(CLOSED_WITHIN, |_, ctx| ctx.stop());
+        ctx.run_later(CLOSE_TIMEOUT, |_, ctx| ctx.stop());
     }
 }
 
@@ -293,25 +299,25 @@ impl Handler<LegReport> for LegPlayer {
         match what {
             LegAudioEvent::FirstFrame => {
                 self.services.faults.pass(Point::PlayerHears, self.context.id);
-                self.tell(at, Event::GreetingStarted { conversation: None });
+                self.report(at, Event::GreetingStarted { conversation: None });
             }
-            LegAudioEvent::FirstSound => self.tell(at, Event::SoundStarted),
-            LegAudioEvent::Heard(mark) => self.heard(at, mark),
-            // A leg that is routed away is cut as well: worth a line only when it is open again.
+            LegAudioEvent::FirstSound => self.report(at, Event::SoundStarted),
+            LegAudioEvent::Heard(mark) => self.mark_heard(at, mark),
+            // A leg that is routed away is cut too, so only a reopened stream is logged.
             LegAudioEvent::Cut => {}
             LegAudioEvent::Reopened { gap } => {
-                info!(self.services.log, "a leg's stream was cut and is open again";
+                info!(self.services.log, "a leg's audio stream was cut and is open again";
                 "call" => %self.context.id, "gap_ms" => gap.as_millis())
             }
-            LegAudioEvent::Agent { attempt, what } => self.agent_news(attempt, at, what),
+            LegAudioEvent::Agent { attempt, what } => self.agent_event(attempt, at, what),
             LegAudioEvent::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
             LegAudioEvent::Failed(why) => {
                 warn!(self.services.log, "no audio reaches the leg"; "call" => %self.context.id, "error" => %why);
                 leg_commands::look(&self.leg.side, &self.leg.address);
-                self.lost(at);
+                self.audio_lost(at);
             }
             LegAudioEvent::Closed(stats) => {
-                self.tell(at, Event::AudioEnded(self.sums(&stats)));
+                self.report(at, Event::AudioEnded(self.total_audio(&stats)));
                 ctx.stop();
             }
         }

@@ -1,4 +1,4 @@
-//! Lines: what a called number gives its calls. Unset fields come from the environment's default line.
+//! Lines: the settings of a called number. Fields that are not set come from the default line of the environment.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -12,38 +12,38 @@ use precall_store::lines::StoredLine;
 
 use crate::call::announcements::Announcements;
 
-/// Everything a call takes from its line.
+/// The settings of one called number.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// The called number, or `default`.
     pub id: LineId,
-    /// Whose calls these are.
+    /// The account that owns the line.
     pub account: String,
-    /// The agent that speaks.
+    /// The agent's id at ElevenLabs.
     pub agent_id: String,
-    /// The number it rings from.
+    /// ElevenLabs' id of the number that the agent calls from.
     pub phone_number_id: String,
-    /// What precedes every greeting and is never left out; none where the PBX gives it.
+    /// The notice before every greeting; it is never skipped. `None` if the PBX plays it.
     pub notice: Option<String>,
-    /// The greeting's words.
+    /// The text of the greeting.
     pub greeting_message: String,
-    /// The greeting's voice; none leaves the agent's own.
+    /// The voice of the greeting. `None`: the agent's own voice.
     pub greeting_voice: Option<VoiceId>,
-    /// The agent's language; none leaves its own.
+    /// The agent's language. `None`: the language set at ElevenLabs.
     pub language: Option<String>,
     /// The voice of the fallback rungs.
     pub fallback_voice: Option<VoiceId>,
-    /// Who may hear a caller's voice, where the caller's mapping does not say.
+    /// Which calls may use a caller's cloned voice, unless the caller's mapping sets its own policy.
     pub voice_policy: VoicePolicy,
-    /// Where the agent's trunk is.
+    /// The DN of the agent's trunk.
     pub agent_destination: Option<String>,
-    /// Where a person is.
+    /// The DN of a person, for the fallback.
     pub fallback_destination: Option<String>,
-    /// What callers hear of us on a live leg; none on route `callback`, where the agent speaks.
+    /// Prompts for a live leg. `None` on route `callback`, where the agent speaks the greeting.
     pub announcements: Option<Announcements>,
-    /// Live calls of this line; none has only the installation's limit.
+    /// Limit of live calls on this line. `None`: only the installation's limit applies.
     pub max_live_calls: Option<usize>,
-    /// Rules that are the same for every line, with this line's own times in them.
+    /// Rules of the installation, with this line's own times.
     pub rules: LineRules,
 }
 
@@ -52,7 +52,7 @@ pub struct Line {
 pub struct LineRules {
     /// How greeting and handoff reach the caller.
     pub route: Route,
-    /// Hold for the voice, or start without it.
+    /// Whether a call waits on hold for the voice, or starts without it.
     pub voice_wait: VoiceWait,
     /// `AUTO_TRANSITION_ENABLED`.
     pub auto_transition: bool,
@@ -64,7 +64,7 @@ pub struct LineRules {
     pub clone_max_wait: Duration,
     /// `CALLBACK_RING_SECONDS`.
     pub ring_max: Duration,
-    /// `GREETING_MAX_SECONDS`, on route `callback`: a recording has its own length.
+    /// `GREETING_MAX_SECONDS`, for route `callback` only; other routes use the length of the recording.
     pub greeting_max: Duration,
     /// `HANDOFF_MAX_SECONDS`.
     pub handoff_max: Duration,
@@ -74,51 +74,51 @@ pub struct LineRules {
     pub skip_key: Option<char>,
     /// `FALLBACK_DTMF`.
     pub person_key: Option<char>,
-    /// How an agent speaks on the caller's own leg; none where it cannot.
+    /// How an agent is connected to the caller's own leg. `None` without the bridge.
     pub bridge: Option<Arc<BridgeRules>>,
-    /// `TRANSFER_DESTINATIONS`: names, and where the PBX routes them.
+    /// `TRANSFER_DESTINATIONS`: names of persons and their destinations at the PBX.
     pub persons: Arc<[(String, String)]>,
     /// `CONVERSATION_MAX_SECONDS`.
     pub conversation_max: Duration,
-    /// How long a report may lag behind the end of its conversation.
+    /// How long after the end of its conversation a report may arrive.
     pub report_grace: Duration,
 }
 
-/// How an agent is brought into the caller's own leg.
+/// How an agent is connected to the caller's own leg.
 #[derive(Clone, Debug)]
 pub struct BridgeRules {
     /// `AGENT_ACCESS`.
     pub access: AgentAccess,
-    /// `AGENT_HOSTS`: hosts that a signed address may lead to, beside the API's own.
+    /// `AGENT_HOSTS`: hosts allowed in a signed address, besides the API's own host.
     pub hosts: Vec<String>,
-    /// `AGENT_FIRST_MESSAGE`: what it says first; empty lets the caller begin, none leaves the agent's own.
+    /// `AGENT_FIRST_MESSAGE`: the agent's first words. Empty: the caller speaks first. `None`: the agent's own message.
     pub first_message: Option<String>,
-    /// `AGENT_DYNAMIC_VARIABLES`: what the agent's prompt is filled with, beside the call's own.
+    /// `AGENT_DYNAMIC_VARIABLES`: variables for the agent's prompt, besides the call's own.
     pub variables: Vec<(String, String)>,
-    /// `AGENT_STALL_SECONDS`: after so long without a word that is owed, the caller hears music.
+    /// `AGENT_STALL_SECONDS`: when the agent owes an answer for this long, the caller hears hold music.
     pub stall: Duration,
-    /// `AGENT_AUDIO_MS`: the caller's audio goes to the agent in pieces of this length.
+    /// `AGENT_AUDIO_MS`: length of the audio chunks sent to the agent.
     pub piece: Duration,
 }
 
 /// How a conversation with the agent is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentAccess {
-    /// By an address that the provider signs for us.
+    /// With an address that ElevenLabs signs for precall.
     Signed,
-    /// By anybody who knows its id.
+    /// With the agent's id alone.
     Public,
 }
 
-/// How long a webhook's leg may take to appear on live-leg routes; then it never will.
+/// How long a leg may take to appear after its webhook, on routes with a live leg.
 const LEG_MAX: Duration = Duration::from_secs(10);
-/// How long the PBX may take to have media for a leg (10 s), and cuts may hold a greeting up.
+/// Time for the PBX to open a leg's media (10 s), and for cuts that delay a greeting.
 const STREAM_MAX: Duration = Duration::from_secs(15);
-/// How long the answer of a `routeto` may lag behind the ringing (10 s), and the look after a lost one may take.
+/// Time for the answer of a `routeto` after the ringing (10 s), and for the check after a lost answer.
 const ROUTE_ANSWER_MAX: Duration = Duration::from_secs(15);
 
 impl Line {
-    /// Notice and greeting as one text: what an agent speaks on route `callback`.
+    /// Notice and greeting as one text, for the agent on route `callback`.
     #[must_use]
     pub fn spoken_greeting(&self) -> String {
         match &self.notice {
@@ -127,7 +127,7 @@ impl Line {
         }
     }
 
-    /// The whole policy of a call on this line.
+    /// The policy of a call on this line.
     #[must_use]
     pub fn policy(&self) -> Policy {
         let rules = &self.rules;
@@ -162,7 +162,7 @@ impl Line {
         }
     }
 
-    fn with(&self, stored: &StoredLine) -> Self {
+    fn with_stored(&self, stored: &StoredLine) -> Self {
         let mut line = self.clone();
         line.id = LineId::new(&stored.number);
         line.account.clone_from(&stored.account);
@@ -198,7 +198,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The default line and what is stored; a stored line whose number nobody can read is returned apart.
+    /// The default line and the stored lines. Also returns the numbers of stored lines that cannot be parsed.
     #[must_use]
     pub fn new(default: Line, stored: &[StoredLine], region: Region) -> (Self, Vec<String>) {
         let mut lines = Self { default: Arc::new(default), by_number: HashMap::new(), by_id: HashMap::new() };
@@ -209,35 +209,35 @@ impl Lines {
                 unreadable.push(row.number.clone());
                 continue;
             }
-            let line = Arc::new(lines.default.with(row));
+            let line = Arc::new(lines.default.with_stored(row));
             lines.by_id.insert(line.id.clone(), Arc::clone(&line));
             lines.by_number.insert(number, line);
         }
         (lines, unreadable)
     }
 
-    /// The same lines, each with what its callers hear.
+    /// The same lines with their announcements.
     #[must_use]
     pub fn with_announcements(mut self, announcements: &HashMap<LineId, Announcements>) -> Self {
-        let dressed = |line: &Arc<Line>| {
+        let with_own = |line: &Arc<Line>| {
             let announcements = announcements.get(&line.id).cloned();
             Arc::new(Line { announcements, ..Line::clone(line) })
         };
-        self.default = dressed(&self.default);
+        self.default = with_own(&self.default);
         for line in self.by_number.values_mut() {
-            *line = dressed(line);
+            *line = with_own(line);
             self.by_id.insert(line.id.clone(), Arc::clone(line));
         }
         self
     }
 
-    /// The line of a called number; an unknown one takes the default.
+    /// The line of a called number, or the default line.
     #[must_use]
     pub fn of_called(&self, called: &CallerNumber) -> &Arc<Line> {
         self.by_number.get(called).unwrap_or(&self.default)
     }
 
-    /// The line a stored call was on; one that is gone takes the default.
+    /// The line of a stored call, or the default line if it was removed.
     #[must_use]
     pub fn of_id(&self, id: &str) -> &Arc<Line> {
         self.by_id.get(&LineId::new(id)).unwrap_or(&self.default)
@@ -254,7 +254,7 @@ impl Lines {
         std::iter::once(&self.default).chain(self.by_id.values())
     }
 
-    /// The numbers of all lines: never to be dialled.
+    /// The numbers of all lines. precall must never dial them.
     pub fn numbers(&self) -> impl Iterator<Item = &CallerNumber> {
         self.by_number.keys()
     }

@@ -1,4 +1,4 @@
-//! Live calls as people see them. Calls write, the API reads; no mailbox is asked.
+//! The board of live calls: call actors write it and the API reads it, without messages between them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +11,7 @@ use crate::call::call_context::CallContext;
 /// A live call as the board shows it.
 #[derive(Clone, Debug)]
 pub struct LiveCall {
-    /// Our id.
+    /// precall's id.
     pub id: CallId,
     /// The PBX's id.
     pub threecx_call_id: Option<String>,
@@ -33,16 +33,16 @@ pub struct LiveCall {
     pub deadline: Option<Deadline>,
     /// The agent's conversation, once known.
     pub conversation: Option<ConversationId>,
-    /// Actors alive for this call.
+    /// The call's actors that run now.
     pub actors: Vec<&'static str>,
 }
 
-/// Shared and cheap to clone.
+/// All live calls. Cheap to clone; all clones share one map.
 #[derive(Clone, Debug, Default)]
 pub struct Board(Arc<Mutex<HashMap<CallId, LiveCall>>>);
 
 impl Board {
-    /// Shows the call as it stands; a released one is taken away.
+    /// Inserts or updates a call; removes a released one.
     pub fn show(&self, context: &CallContext, call: &Call, actors: Vec<&'static str>) {
         let mut board = self.lock();
         if call.is_released() {
@@ -52,7 +52,7 @@ impl Board {
         board.insert(context.id, live_call(context, call, actors));
     }
 
-    /// Takes a call away whose actor is gone.
+    /// Removes a call whose actor has stopped.
     pub fn remove(&self, call: CallId) {
         self.lock().remove(&call);
     }
@@ -65,7 +65,7 @@ impl Board {
         live
     }
 
-    /// How many there are.
+    /// The number of live calls.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().len()

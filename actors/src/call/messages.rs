@@ -1,4 +1,4 @@
-//! What a call's actor hears, and what it tells the supervisor that started it.
+//! Messages to a call's actor, and its messages to the call supervisor.
 
 use actix::{Message, Recipient};
 use precall_audio::bridge::agent_order::AgentOrder;
@@ -9,42 +9,42 @@ use tokio::sync::oneshot;
 
 use crate::call::projection::Payload;
 
-/// Something happened to the call.
+/// An event for the call's actor.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Happened {
-    /// What.
+pub struct CallEvent {
+    /// The event.
     pub event: Event,
-    /// When, as whoever saw it measured.
+    /// When it happened, measured by the sender.
     pub at: At,
-    /// What came with it.
+    /// Data that belongs to the event but that no rule depends on.
     pub payload: Payload,
-    /// Rows beside those that follow from the event.
+    /// Rows to write in addition to those derived from the event.
     pub derived: Vec<RowWrite>,
-    /// Hears when it is durable, or that there was nothing to keep.
+    /// Notified when the event is durable, or when it changed nothing.
     pub done: Option<oneshot::Sender<()>>,
-    /// Whether the supervisor sent it, which counts what it sent.
+    /// Who sent it. The supervisor counts its own messages.
     pub sender: Sender,
 }
 
-/// Who sent an event.
+/// The sender of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// The supervisor: from outside.
+    /// The call supervisor: the event comes from outside the call.
     Supervisor,
-    /// A part of the call itself.
+    /// Another actor of the same call.
     Part,
 }
 
-impl Happened {
-    /// An event of one of the call's own parts.
+impl CallEvent {
+    /// An event from another actor of the same call, at the current time.
     #[must_use]
     pub fn part(event: Event) -> Self {
         let at = clock::now();
         Self { event, at, payload: Payload::None, derived: Vec::new(), done: None, sender: Sender::Part }
     }
 
-    /// An event from outside; whoever waits for it hears when it is durable.
+    /// An event from the supervisor, at the current time. `done` is notified when it is durable.
     #[must_use]
     pub fn outside(event: Event, payload: Payload, done: Option<oneshot::Sender<()>>) -> Self {
         let at = clock::now();
@@ -52,22 +52,22 @@ impl Happened {
     }
 }
 
-/// A part of the call is over.
+/// A part of the call has stopped.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct PartDown {
-    /// Which.
+    /// The part.
     pub part: CallPart,
     /// Whether it panicked.
     pub panicked: bool,
 }
 
-/// Nothing is left to do and nobody sends any more.
+/// Stops the call's actor: nothing is left to do, and the supervisor sends no more messages.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Stop;
 
-/// A handoff has found out how the agent is reached. The call hands the order to the player of its leg.
+/// A handoff has the address of its agent. The call passes the order to the leg's player.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct AgentOrdered(pub AgentOrder);
@@ -78,11 +78,11 @@ pub struct AgentOrdered(pub AgentOrder);
 pub struct CallSettled {
     /// Which call.
     pub call: CallId,
-    /// How many of the supervisor's messages it has dealt with.
+    /// How many of the supervisor's messages it has handled.
     pub handled: u64,
 }
 
-/// A call's actor is gone.
+/// A call's actor has stopped.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct CallDown {
@@ -90,32 +90,32 @@ pub struct CallDown {
     pub call: CallId,
 }
 
-/// A call's conversation got its name.
+/// The id of a call's conversation is known.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct ConversationKnown {
     /// Which call.
     pub call: CallId,
-    /// Its conversation.
+    /// The conversation's id.
     pub conversation: ConversationId,
 }
 
-/// Where a part of a call reports to.
+/// The recipients of a part's messages.
 #[derive(Clone)]
 pub struct PartParent {
-    /// Hears what happened.
-    pub happened: Recipient<Happened>,
-    /// Hears when the part is gone.
+    /// Receives events.
+    pub events: Recipient<CallEvent>,
+    /// Notified when the part has stopped.
     pub down: Recipient<PartDown>,
 }
 
-/// Where a call's actor reports to.
+/// The recipients of a call actor's messages.
 #[derive(Clone)]
 pub struct CallParent {
-    /// Hears when the call is over and written.
+    /// Notified when the call is over and written.
     pub settled: Recipient<CallSettled>,
-    /// Hears when the actor is gone.
+    /// Notified when the actor has stopped.
     pub down: Recipient<CallDown>,
-    /// Hears of new conversations, for reports that came before them.
+    /// Receives new conversation ids, for reports that arrived before them.
     pub conversations: Recipient<ConversationKnown>,
 }

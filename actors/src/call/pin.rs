@@ -1,4 +1,4 @@
-//! PINs: what may be one, how it is stored, and whether what was typed is it. Nothing here is ever shown.
+//! PINs: format, hashing and verification. A PIN is never logged or displayed.
 
 pub(crate) mod check;
 pub mod keypad;
@@ -9,12 +9,12 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
-/// Fewer can be guessed.
+/// Fewest digits; fewer can be guessed.
 pub const DIGITS_MIN: usize = 4;
-/// More nobody types.
+/// Most digits.
 pub const DIGITS_MAX: usize = 12;
 
-/// Digits that somebody typed.
+/// The digits of a PIN, not checked yet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pin(String);
 
@@ -22,7 +22,7 @@ impl Pin {
     /// Reads 4 to 12 digits.
     ///
     /// # Errors
-    /// When they are no PIN.
+    /// If the text is not 4 to 12 digits.
     pub fn parse(text: &str) -> Result<Self, PinError> {
         if !text.chars().all(|c| c.is_ascii_digit()) {
             return Err(PinError::NotDigits);
@@ -33,45 +33,45 @@ impl Pin {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether every digit follows from the one before by the same rule.
+    /// Whether every digit differs from the one before by `step`.
     fn steps_by(&self, step: i16) -> bool {
         let digits = self.0.as_bytes();
         digits.iter().zip(digits.iter().skip(1)).all(|(a, b)| i16::from(*b) - i16::from(*a) == step)
     }
 }
 
-/// Its digits are nobody's to see.
+/// Hides the digits.
 impl fmt::Debug for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pin(..)")
     }
 }
 
-/// Why this is no PIN for a caller. None of the texts shows a digit.
+/// Why a PIN is refused. No text contains a digit of the PIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PinError {
-    /// Something else among them.
-    #[error("a PIN is digits alone")]
+    /// Not only digits.
+    #[error("a PIN must contain digits only")]
     NotDigits,
     /// Too few or too many.
-    #[error("a PIN has {DIGITS_MIN} to {DIGITS_MAX} digits")]
+    #[error("a PIN must have {DIGITS_MIN} to {DIGITS_MAX} digits")]
     Length,
-    /// The first that anybody would try.
-    #[error("a PIN of one digit again and again is the first that anybody tries")]
+    /// One digit repeated.
+    #[error("a PIN must not repeat a single digit, it is easy to guess")]
     OneDigit,
-    /// The next that anybody would try.
-    #[error("a PIN of digits in a row, up or down, is among the first that anybody tries")]
+    /// Consecutive digits, up or down.
+    #[error("a PIN must not be consecutive digits, up or down, it is easy to guess")]
     InARow,
-    /// The system gave no randomness for the salt, or no memory.
-    #[error("the PIN could not be hashed")]
+    /// No randomness for the salt, or not enough memory.
+    #[error("could not hash the PIN")]
     Unhashed,
 }
 
-/// What `pin_hash` keeps of a caller's PIN: Argon2id with a salt of its own, as a PHC string. Takes about 20 MB and some tens of
-/// milliseconds: not for a thread that others wait for.
+/// Hashes a PIN for column `pin_hash`: Argon2id with its own salt, as a PHC string. Takes about 20 MB and some tens of
+/// milliseconds, so it must not run on an async thread.
 ///
 /// # Errors
-/// When it is no PIN, or one that anybody would guess.
+/// If it is no PIN, or easy to guess.
 pub fn hash_pin(pin: &str) -> Result<String, PinError> {
     let pin = Pin::parse(pin)?;
     if pin.steps_by(0) {
@@ -84,7 +84,7 @@ pub fn hash_pin(pin: &str) -> Result<String, PinError> {
     Ok(hash.to_string())
 }
 
-/// Whether the hash is this PIN's. Costs what hashing costs; a hash that nobody can read is nobody's.
+/// Whether the hash belongs to this PIN; false for an unreadable hash. As expensive as [`hash_pin`].
 #[must_use]
 pub fn is_pin_of(pin: &Pin, hash: &str) -> bool {
     PasswordHash::new(hash)

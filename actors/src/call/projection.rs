@@ -1,4 +1,4 @@
-//! From one step of a call to its rows: the event, and everything that derives from it.
+//! Projection of one step of a call to database rows: the event and the rows derived from it.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -20,23 +20,23 @@ use uuid::Uuid;
 
 use crate::call::call_context::CallContext;
 
-/// What came with an event and is no part of it: words, addresses and other things no rule depends on.
+/// Data that belongs to an event but that no rule depends on: texts, addresses, the provider's report.
 #[derive(Clone, Debug, Default)]
 pub enum Payload {
     /// Nothing.
     #[default]
     None,
-    /// The provider's whole report.
+    /// The complete report of ElevenLabs.
     Report(Box<ConversationReport>),
     /// `recording_url` of a webhook.
     Recording(String),
-    /// Where the leg is that the event tells of.
+    /// Address of the leg in the event.
     Leg(LegAddress),
-    /// What was said on the bridge.
+    /// Text of an utterance on the bridge.
     Words(String),
 }
 
-/// The row of `call_events` for one step, with the rows that derive from it. `before` is none at the offer.
+/// The `call_events` row of one step and the rows derived from it. `before` is `None` for the offer.
 #[must_use]
 pub fn entry(
     context: &CallContext,
@@ -70,7 +70,7 @@ fn seq(call: &Call) -> i64 {
     i64::try_from(call.version).unwrap_or(i64::MAX)
 }
 
-/// What erasure takes away.
+/// Personal data of the event; erasure deletes it.
 fn pii(context: &CallContext, event: &Event, payload: &Payload) -> Option<Value> {
     match (event, payload) {
         (Event::Offered(_), _) => Some(json!({
@@ -125,7 +125,7 @@ fn call_log(context: &CallContext, event: &Event, call: &Call, payload: &Payload
     }
 }
 
-/// A caller who hung up had gone before it was certain that they would not come back.
+/// The end of the call. For a caller who hung up, the time at which the leg was gone: the call is released later.
 fn ended(call: &Call) -> Option<At> {
     let released = call.instants.released?;
     let gone =
@@ -141,16 +141,16 @@ fn status(call: &Call) -> &'static str {
     }
 }
 
-/// The agent's words, once it is certain that there was a conversation.
+/// The report's transcript, if it is of the agent's conversation and the conversation was completed.
 fn transcript(event: &Event, call: &Call, payload: &Payload) -> Option<String> {
     let (Event::Reported(fact), Payload::Report(report)) = (event, payload) else { return None };
     let agent = call.conversation(Purpose::Agent)?;
-    // Of several sessions a report tells of one; the lines that were heard tell of all.
+    // A report covers one of several sessions; the recorded utterances cover all.
     if call.utterances > 0 && agent.ordinal > 1 {
         return None;
     }
-    let told = agent.id.as_ref() == Some(&fact.conversation) && fact.grade == Grade::Completed;
-    let transcript = report.transcript.as_ref().filter(|_| told)?;
+    let matches = agent.id.as_ref() == Some(&fact.conversation) && fact.grade == Grade::Completed;
+    let transcript = report.transcript.as_ref().filter(|_| matches)?;
     Some(without_nul(transcript.as_str()))
 }
 
@@ -169,7 +169,7 @@ fn metadata(call: &Call, payload: &Payload, transcript: Option<&str>) -> Value {
         object.insert("audio".into(), audio_json(audio));
     }
     if transcript.is_some() {
-        // Until then it may be of the lines that were heard.
+        // Without a report the transcript comes from the recorded utterances.
         object.insert("transcript_source".into(), "report".into());
     }
     if let Payload::Recording(url) = payload {
@@ -197,8 +197,7 @@ fn silence_json(silence: Silence) -> Value {
 
 fn timings(call: &Call) -> Value {
     let connected = call.instants.leg_connected;
-    // What the caller waits for is counted from the moment the PBX's news was received, and is too short for
-    // milliseconds.
+    // Times that the caller waits for: in microseconds since the PBX's event was received.
     let after_connected = |at: Option<At>| at.zip(connected).map(|(at, c)| micros(at.since(c)));
     let after_offer = |at: Option<At>| at.map(|at| millis(at.since(call.instants.offered)));
     json!({
@@ -215,7 +214,7 @@ fn timings(call: &Call) -> Value {
     })
 }
 
-/// Rows of the conversations that this step changed, and their names where they became known.
+/// Rows of the conversations that this step changed, and of conversation ids that became known.
 fn conversations(
     context: &CallContext,
     before: Option<&Call>,
@@ -313,7 +312,7 @@ fn voice_ready(
     let Some(caller) = context.caller_id() else { return Vec::new() };
     let ready = CloneReadyRow {
         caller_id: caller.to_owned(),
-        greeting_call_id: greeting_name(context, call),
+        greeting_call_id: greeting_id(context, call),
         cloned_voice_id: voice.to_string(),
         clone_duration_ms: millis(took),
         ready_at: Time(call.at),
@@ -333,7 +332,7 @@ fn voice_ready(
 fn voice_missing(context: &CallContext, call: &Call, why: NoVoice) -> Option<RowWrite> {
     Some(RowWrite::CloneFailed(CloneFailedRow {
         caller_id: context.caller_id()?.to_owned(),
-        greeting_call_id: greeting_name(context, call),
+        greeting_call_id: greeting_id(context, call),
         error_message: why.name().to_owned(),
         failed_at: Time(call.at),
         account_id: context.line.account.clone(),
@@ -347,7 +346,7 @@ fn handed_off(context: &CallContext, call: &Call, rung: Rung) -> Option<RowWrite
     let voice = cloned(call).filter(|_| rung.takes_clone()).or(call.policy.fallback_voice.as_ref());
     rung.leads_to_agent().then(|| {
         RowWrite::CloneTransfer(CloneTransferRow {
-            greeting_call_id: greeting_name(context, call),
+            greeting_call_id: greeting_id(context, call),
             agent_call_id: agent.map_or_else(|| context.id.to_string(), ToString::to_string),
             cloned_voice_id: voice.map(ToString::to_string).unwrap_or_default(),
             transferred_at: Time(call.at),
@@ -357,14 +356,14 @@ fn handed_off(context: &CallContext, call: &Call, rung: Rung) -> Option<RowWrite
     })
 }
 
-/// A kept report that was applied is no longer kept.
+/// Marks a stored report as applied to its call.
 #[must_use]
 pub fn matched(report: &ConversationReport) -> RowWrite {
     RowWrite::ReportMatched(MatchedReport { conversation_id: report.conversation.to_string() })
 }
 
-/// The greeting's conversation; our own id until it is known, and on live-leg routes for good.
-fn greeting_name(context: &CallContext, call: &Call) -> String {
+/// The id of the greeting's conversation. The call's id until it is known, and always on routes with a live leg.
+fn greeting_id(context: &CallContext, call: &Call) -> String {
     let greeting = call.conversation(Purpose::Greeting).and_then(|g| g.id.as_ref());
     greeting.map_or_else(|| context.id.to_string(), ToString::to_string)
 }
@@ -376,7 +375,7 @@ fn cloned(call: &Call) -> Option<&VoiceId> {
     }
 }
 
-/// PostgreSQL's text holds every character but this one.
+/// Replaces NUL, the only character that PostgreSQL's `text` cannot hold.
 fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }

@@ -1,4 +1,4 @@
-//! What the actors of a call use. One value for the engine, whole from the start.
+//! What the actors of a call use. The engine has one value, complete from the start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,55 +27,55 @@ use crate::voices::voice_book::VoiceBook;
 /// How a call's conversations are opened.
 #[derive(Clone, Copy, Debug)]
 pub struct DialSettings {
-    /// How the provider reaches the telephone network.
+    /// How ElevenLabs reaches the telephone network.
     pub telephony: Telephony,
-    /// One dial, from queueing to the last byte of the answer.
+    /// Timeout of one dial request, from queueing to the last byte of the answer.
     pub dial_within: Duration,
 }
 
 /// Shared by the actors of all calls.
 pub struct CallServices {
-    /// Writes events.
+    /// Writes events to the database.
     pub persistence: Addr<PersistenceActor>,
-    /// What can be written now, and whether this process acts.
+    /// Whether events can be written now, and whether this process is the leader.
     pub persistence_state: Arc<PersistenceState>,
-    /// For reads.
+    /// Database connections for reads.
     pub pool: Pool,
-    /// Knows voices.
+    /// Decides which voice a call gets.
     pub voice_book: Addr<VoiceBook>,
-    /// Requests to the provider.
+    /// HTTP clients of ElevenLabs.
     pub clients: PerArbiter<Clients>,
-    /// How the provider's last answers were.
+    /// Health of ElevenLabs, from its last answers.
     pub provider: Arc<ProviderState>,
-    /// The PBX; none without 3CX call control.
+    /// The PBX. `None` without 3CX call control.
     pub pbx: Option<Arc<PbxSide>>,
-    /// Calls on their way to an agent's trunk.
+    /// Calls that are being transferred to an agent's trunk.
     pub transfers: SharedTransfers,
-    /// What callers and the installation have used.
+    /// Usage by callers and by the installation.
     pub budgets: Arc<SharedBudgets>,
-    /// Conversations with agents at once.
+    /// Seats: limit of concurrent paid conversations.
     pub agent_seats: AgentSeats,
     /// The queue of PIN checks.
     pub pin_checks: PinChecks,
-    /// Live calls, for people.
+    /// Live calls, for the API.
     pub board: Board,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
-    /// Settings.
+    /// How conversations are opened.
     pub dial: DialSettings,
-    /// Panics on demand, for tests.
+    /// Injected panics, for tests.
     pub faults: Faults,
-    /// Where lines go.
+    /// The log.
     pub log: Logger,
 }
 
 impl CallServices {
-    /// Takes a seat for a conversation that is about to be opened. False when none became free in time.
+    /// Takes a seat for a conversation. False if none became free in time.
     pub async fn take_agent_seat(&self, call: CallId) -> bool {
         let within = SEAT_WITHIN.min(self.dial.dial_within / 2);
         let has_seat = self.agent_seats.take(call, within).await;
         if !has_seat {
-            warn!(self.log, "no agent seat is free (AGENT_CONCURRENCY), no conversation is opened"; "call" => %call);
+            warn!(self.log, "no agent seat is free (AGENT_CONCURRENCY), conversation not opened"; "call" => %call);
         }
         has_seat
     }

@@ -1,4 +1,4 @@
-//! What was said last on a call, for an agent that comes in another one's stead.
+//! The latest utterances of a call, for an agent that replaces another one.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -8,47 +8,48 @@ use precall_call::Speaker;
 use precall_providers::elevenlabs::contextual_update_text;
 use serde_json::Value;
 
-/// What a new session is told of an old one, in bytes of what was said.
+/// Length of the transcript that a new session gets, in bytes.
 const BYTES_MAX: usize = 2 * 1024;
 
-/// See the file. Bounded: the oldest lines go first.
+/// The latest utterances of a call. Bounded: the oldest are dropped first.
 #[derive(Clone, Debug, Default)]
 pub struct TranscriptTail {
-    /// Each with its number.
-    lines: VecDeque<(u32, String)>,
+    /// Number and text of each utterance.
+    utterances: VecDeque<(u32, String)>,
     bytes: usize,
 }
 
 impl TranscriptTail {
-    /// Somebody said this; a line that corrects an earlier one stands in its place.
-    pub fn say(&mut self, number: u32, by: Speaker, text: &str, corrects: Option<u32>) {
+    /// Adds an utterance; a correction replaces the utterance that it corrects.
+    pub fn push(&mut self, number: u32, by: Speaker, text: &str, corrects: Option<u32>) {
         let words = format!("{}: {text}", by.name());
         let kept = words.get(..words.floor_char_boundary(BYTES_MAX)).unwrap_or_default().to_owned();
         self.bytes = self.bytes.saturating_add(kept.len());
-        match self.lines.iter_mut().find(|(known, _)| Some(*known) == corrects) {
+        match self.utterances.iter_mut().find(|(known, _)| Some(*known) == corrects) {
             Some((_, wrong)) => {
                 self.bytes = self.bytes.saturating_sub(wrong.len());
                 *wrong = kept;
             }
-            None => self.lines.push_back((number, kept)),
+            None => self.utterances.push_back((number, kept)),
         }
         while self.bytes > BYTES_MAX {
-            let Some((_, oldest)) = self.lines.pop_front() else { break };
+            let Some((_, oldest)) = self.utterances.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.len());
         }
     }
 
-    /// What a new session is told, none if nothing was said. As speech that is quoted: whoever reads it must not take a caller's words
-    /// for an order.
+    /// The contextual update for a new session; `None` if nothing was said. The transcript is quoted, so that the agent
+    /// does not take the caller's words for instructions.
     #[must_use]
-    pub fn told(&self) -> Option<String> {
-        if self.lines.is_empty() {
+    pub fn contextual_update(&self) -> Option<String> {
+        if self.utterances.is_empty() {
             return None;
         }
-        let words: Vec<&str> = self.lines.iter().map(|(_, words)| words.as_str()).collect();
+        let words: Vec<&str> = self.utterances.iter().map(|(_, words)| words.as_str()).collect();
         let words = Value::from(words.join("\n")).to_string();
         Some(contextual_update_text(&format!(
-            "The conversation with this caller was interrupted by a fault and goes on now. This was said before, quoted: {words}"
+            "The conversation with this caller was interrupted by a fault and goes on now. \
+             This was said before, quoted: {words}"
         )))
     }
 }

@@ -1,14 +1,14 @@
-//! Carrying out the machine's orders: each one starts a part of the call or tells one to stop.
+//! Performs the effects of `step`: starts the call's other actors, and sends commands to them.
 
 use actix::{Actor, AsyncContext, Context};
 use precall_call::{CallPart, Effect, Proof, Purpose};
 
 use super::CallActor;
 use crate::call::clone_worker::{CloneWorker, StopWaiting};
-use crate::call::conversation_lookup::{ConversationLookup, Earlier, Question};
+use crate::call::conversation_lookup::{ConversationLookup, EarlierDial, LookupQuery};
 use crate::call::greeting_actor::{GreetingActor, StopWatching};
-use crate::call::handoff::{GiveUp, Handoff, HandoffOrder, HandoffParent};
-use crate::call::leg_player::{Before, LegPlayer, Play, StopPlaying, TellAgent};
+use crate::call::handoff::{CancelHandoff, Handoff, HandoffOrder, HandoffParent};
+use crate::call::leg_player::{AgentCommand, LegHistory, LegPlayer, PlayAnnouncement, StopPlaying};
 use crate::call::messages::PartParent;
 use crate::pbx::leg_commands;
 use crate::runtime::fault_injection::Point;
@@ -16,7 +16,7 @@ use crate::voices::voice_book::ReleaseVoice;
 
 /// Where a part of this call reports to.
 fn part_parent(ctx: &Context<CallActor>) -> PartParent {
-    PartParent { happened: ctx.address().recipient(), down: ctx.address().recipient() }
+    PartParent { events: ctx.address().recipient(), down: ctx.address().recipient() }
 }
 
 impl CallActor {
@@ -31,7 +31,9 @@ impl CallActor {
                 }
             }
             Effect::LetVoiceGo => self.services.voice_book.do_send(ReleaseVoice(self.context.id)),
-            Effect::PlayApology { attempt } => self.play(Play::Apology { attempt: *attempt }, ctx),
+            Effect::PlayApology { attempt } => {
+                self.play(PlayAnnouncement::Apology { attempt: *attempt }, ctx)
+            }
             Effect::StartHandoff { attempt, rung, voice, person } => {
                 let order = HandoffOrder {
                     number: *attempt,
@@ -45,7 +47,7 @@ impl CallActor {
                     utterances: self.call.utterances,
                 };
                 let call = HandoffParent {
-                    happened: ctx.address().recipient(),
+                    events: ctx.address().recipient(),
                     ordered: ctx.address().recipient(),
                     down: ctx.address().recipient(),
                 };
@@ -55,21 +57,23 @@ impl CallActor {
             }
             Effect::CancelHandoff { attempt } => {
                 if let Some(handoff) = self.handoff.take() {
-                    handoff.do_send(GiveUp);
+                    handoff.do_send(CancelHandoff);
                 }
-                self.tell_player(TellAgent::LetGo { attempt: *attempt });
+                self.send_to_player(AgentCommand::Release { attempt: *attempt });
             }
-            Effect::ConnectAgent { attempt } => self.tell_player(TellAgent::Connect { attempt: *attempt }),
+            Effect::ConnectAgent { attempt } => {
+                self.send_to_player(AgentCommand::Connect { attempt: *attempt })
+            }
             Effect::ReturnToAgent { attempt, why } => {
-                self.tell_player(TellAgent::GoOn { attempt: *attempt, why: *why });
+                self.send_to_player(AgentCommand::Resume { attempt: *attempt, why: *why });
             }
             Effect::AnswerLeg => {
                 if let Some(leg) = &self.leg {
                     leg_commands::answer(&leg.side, &self.log, &leg.address);
                 }
             }
-            Effect::PlayGreeting => self.play(Play::Greeting, ctx),
-            Effect::PlayHold => self.play(Play::Hold, ctx),
+            Effect::PlayGreeting => self.play(PlayAnnouncement::Greeting, ctx),
+            Effect::PlayHold => self.play(PlayAnnouncement::Hold, ctx),
             Effect::StopAudio => {
                 if let Some(player) = self.player.take() {
                     player.do_send(StopPlaying);
@@ -83,18 +87,18 @@ impl CallActor {
             Effect::StopWatchingGreeting => self.stop_watching_greeting(),
             Effect::ReleaseSeat => self.services.agent_seats.release(self.context.id),
             Effect::LookUp(purpose) => self.look_up(*purpose, ctx),
-            // `proceed` records intents itself.
+            // `proceed` applies intents itself.
             Effect::Intend(_) => {}
         }
     }
 
-    /// The stream that is open goes on with it; without one, a new one is opened.
-    fn play(&mut self, play: Play, ctx: &mut Context<Self>) {
+    /// Plays on the open audio stream, or opens a new one.
+    fn play(&mut self, play: PlayAnnouncement, ctx: &mut Context<Self>) {
         if let Some(player) = &self.player {
             return player.do_send(play);
         }
         let Some(leg) = self.leg.clone() else { return };
-        let before = Before {
+        let before = LegHistory {
             audio: self.call.audio.unwrap_or_default(),
             utterances: self.call.utterances,
             persons_asked: self.call.persons_asked,
@@ -105,8 +109,8 @@ impl CallActor {
         self.parts.push(CallPart::Greeting);
     }
 
-    /// Without a player there is no agent either, and the call has heard so.
-    fn tell_player(&self, order: TellAgent) {
+    /// Does nothing without a player: then the leg has no agent, and the call knows it.
+    fn send_to_player(&self, order: AgentCommand) {
         if let Some(player) = &self.player {
             player.do_send(order);
         }
@@ -136,20 +140,19 @@ impl CallActor {
             Purpose::Greeting => CallPart::Greeting,
             Purpose::Agent => CallPart::Handoff,
         };
-        let question = Question {
+        let query = LookupQuery {
             purpose,
             attempt: self.call.latest_attempt(),
             id: self.call.conversation(purpose).and_then(|c| c.id.clone()),
             known: self.known_conversations(),
             since: self.call.cannot_have_begun_before(purpose),
         };
-        ConversationLookup::new(question, self.context.clone(), self.services.clone(), part_parent(ctx))
-            .start();
+        ConversationLookup::new(query, self.context.clone(), self.services.clone(), part_parent(ctx)).start();
         self.parts.push(part);
     }
 
-    fn earlier(&self) -> Earlier {
-        if self.call.may_have_dialled_before() { Earlier::Perhaps } else { Earlier::None }
+    fn earlier(&self) -> EarlierDial {
+        if self.call.may_have_dialled_before() { EarlierDial::Possible } else { EarlierDial::None }
     }
 
     fn known_conversations(&self) -> Vec<precall_call::ConversationId> {

@@ -1,4 +1,5 @@
-//! Keys while a PIN is awaited: nobody sees them but the pad and the check. No event, no line, no counter has them.
+//! Keys that the caller presses while a PIN is awaited. They reach only the PIN pad and the check: never an event, a
+//! log line or a counter.
 
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use precall_call::{At, Event, ProvedBy};
 use super::CallActor;
 use crate::call::pin::Pin;
 use crate::call::pin::check::PinResult;
-use crate::call::pin::keypad::{Entry, PAUSE};
+use crate::call::pin::keypad::{ENTRY_PAUSE, PadEntry};
 use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
 
-/// PINs that wait while one is being checked: as many as a call may try. More are nothing.
+/// PINs that may wait while one is checked: as many as a call may try. More are dropped.
 const WAITING_MAX: usize = 3;
 
 #[derive(Clone, Copy, Debug, Message)]
@@ -21,53 +22,53 @@ const WAITING_MAX: usize = 3;
 pub(crate) struct PinChecked(PinResult);
 
 impl CallActor {
-    /// Whether the event is a key that may be a PIN's, and was taken as one. What was begun is typed to its end, though no PIN is
-    /// awaited any more: the rest of it is as little to be seen as its beginning.
-    pub(crate) fn is_for_the_pad(&mut self, event: &Event, at: At, ctx: &mut Context<Self>) -> bool {
+    /// Consumes a key press that may belong to a PIN; false if the event is none. An entry that has begun is consumed
+    /// to its end even if no PIN is awaited any more, because the rest of a PIN must stay as hidden as its beginning.
+    pub(crate) fn consume_pin_key(&mut self, event: &Event, at: At, ctx: &mut Context<Self>) -> bool {
         let Event::DtmfReceived { key } = event else { return false };
-        if !self.call.awaits_pin() && self.pad.is_empty() {
+        if !self.call.awaits_pin() && self.pin_pad.is_empty() {
             return false;
         }
-        let entries = self.pad.pressed(*key, at);
-        self.typed(entries, ctx);
-        if !self.pad.is_empty() {
-            // A little later than the pause, so that it has surely passed.
-            ctx.run_later(PAUSE + Duration::from_millis(20), |actor, ctx| {
-                let entry = actor.pad.waited(clock::now());
-                actor.typed(entry, ctx);
+        let entries = self.pin_pad.press(*key, at);
+        self.take_entries(entries, ctx);
+        if !self.pin_pad.is_empty() {
+            // 20 ms after the pause, so that it has certainly passed.
+            ctx.run_later(ENTRY_PAUSE + Duration::from_millis(20), |actor, ctx| {
+                let entry = actor.pin_pad.expire(clock::now());
+                actor.take_entries(entry, ctx);
                 actor.proceed(ctx);
             });
         }
         true
     }
 
-    fn typed(&mut self, entries: impl IntoIterator<Item = Entry>, ctx: &mut Context<Self>) {
+    fn take_entries(&mut self, entries: impl IntoIterator<Item = PadEntry>, ctx: &mut Context<Self>) {
         for entry in entries {
             if !self.call.awaits_pin() {
                 return;
             }
             match entry {
-                Entry::Key(key) => self.take(&Event::DtmfReceived { key }, &Payload::None, Vec::new()),
-                Entry::Pin(pin) if self.pins.len() < WAITING_MAX => self.pins.push_back(pin),
-                Entry::Pin(_) => {}
+                PadEntry::Key(key) => self.apply(&Event::DtmfReceived { key }, &Payload::None, Vec::new()),
+                PadEntry::Pin(pin) if self.queued_pins.len() < WAITING_MAX => self.queued_pins.push_back(pin),
+                PadEntry::Pin(_) => {}
             }
         }
-        self.check_next(ctx);
+        self.start_next_check(ctx);
     }
 
-    fn check_next(&mut self, ctx: &mut Context<Self>) {
+    fn start_next_check(&mut self, ctx: &mut Context<Self>) {
         if !self.call.awaits_pin() {
-            self.pins.clear();
+            self.queued_pins.clear();
         }
-        if self.checking {
+        if self.pin_check_running {
             return;
         }
-        let Some(pin) = self.pins.pop_front() else { return };
-        self.checking = true;
-        self.check(pin, ctx);
+        let Some(pin) = self.queued_pins.pop_front() else { return };
+        self.pin_check_running = true;
+        self.spawn_check(pin, ctx);
     }
 
-    fn check(&self, pin: Pin, ctx: &mut Context<Self>) {
+    fn spawn_check(&self, pin: Pin, ctx: &mut Context<Self>) {
         let (services, call) = (self.services.clone(), ctx.address());
         let caller = self.context.caller_id().unwrap_or_default().to_owned();
         let key = CallerKey { account: self.context.line.account.clone(), caller };
@@ -82,13 +83,13 @@ impl Handler<PinChecked> for CallActor {
     type Result = ();
 
     fn handle(&mut self, PinChecked(result): PinChecked, ctx: &mut Context<Self>) {
-        self.checking = false;
+        self.pin_check_running = false;
         let event = match result {
             PinResult::Right => Event::ProofGiven { by: ProvedBy::Pin },
             PinResult::Refused => Event::PinRefused { number: self.call.wrong_pins.saturating_add(1) },
         };
-        self.take(&event, &Payload::None, Vec::new());
-        self.check_next(ctx);
+        self.apply(&event, &Payload::None, Vec::new());
+        self.start_next_check(ctx);
         self.proceed(ctx);
     }
 }

@@ -1,5 +1,5 @@
-//! Bringing the agent onto the caller's own leg: its address from the provider, and what it begins with. The session
-//! itself is the leg's audio's, and its outcome is told by whoever plays into the leg.
+//! Prepares an agent for the caller's own leg: gets its address from ElevenLabs and makes the agent order. The leg's
+//! audio runs the session, and the leg's player reports its outcome.
 
 use std::time::Duration;
 
@@ -21,16 +21,17 @@ use crate::call::services::CallServices;
 use crate::call::transcript_tail::TranscriptTail;
 use crate::runtime::clients::Clients;
 
-/// A conversation begins so long before the greeting's end: time to make its first words, and none to grow impatient.
-const BEGINS_BEFORE: Duration = Duration::from_secs(2);
-/// After so long without a word that is owed nobody waits any more.
+/// The session starts this long before the greeting ends: enough for the agent to prepare its first words, and too
+/// short for it to prompt a silent caller.
+const LEAD_TIME: Duration = Duration::from_secs(2);
+/// The agent counts as lost after owing an answer for this long.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(15);
-/// Lines that are read back at most: more than an agent is told of.
-const LINES_READ: i64 = 60;
-const READ_WITHIN: Duration = Duration::from_secs(1);
+/// Utterances read back from the database at most: more than an agent gets.
+const UTTERANCES_READ: i64 = 60;
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What went wrong at once; nothing when the order is with the call.
-pub(crate) async fn bring(
+/// Sends the agent order to the call. Returns an event only if that failed.
+pub(crate) async fn prepare(
     order: &HandoffOrder,
     context: &CallContext,
     services: &CallServices,
@@ -48,7 +49,7 @@ pub(crate) async fn bring(
     let url = match url(rules, context, services, &clients).await {
         Ok(url) => url,
         Err(error) => {
-            warn!(services.log, "the agent has no address"; "call" => %context.id, "attempt" => order.number,
+            warn!(services.log, "could not get the agent's address"; "call" => %context.id, "attempt" => order.number,
                 "error" => %error);
             return failed(match error {
                 AgentUrlError::Provider(error) if error.execution == Execution::Maybe => {
@@ -61,31 +62,36 @@ pub(crate) async fn bring(
             });
         }
     };
-    let said_before = said_before(order, context, services).await;
-    let agent = AgentOrder { context: said_before, ..agent_order(order, context, rules, url) };
+    let transcript_context = transcript_context(order, context, services).await;
+    let agent = AgentOrder { context: transcript_context, ..agent_order(order, context, rules, url) };
     ordered.do_send(AgentOrdered(agent));
     None
 }
 
-/// What was said before, from the log: whoever plays may not have heard it, as after a restart. Without it the agent begins anew.
-async fn said_before(order: &HandoffOrder, context: &CallContext, services: &CallServices) -> Option<String> {
+/// The earlier conversation, from the database: after a restart the player does not have it. If it cannot be read, the
+/// agent starts without it.
+async fn transcript_context(
+    order: &HandoffOrder,
+    context: &CallContext,
+    services: &CallServices,
+) -> Option<String> {
     if order.utterances == 0 {
         return None;
     }
     let read = async {
         let client = services.pool.get().await?;
-        utterances::last(&**client, context.id, LINES_READ).await
+        utterances::last(&**client, context.id, UTTERANCES_READ).await
     };
-    match tokio::time::timeout(READ_WITHIN, read).await.unwrap_or(Err(StoreError::TooSlow)) {
-        Ok(lines) => {
-            let mut words = TranscriptTail::default();
-            for line in lines {
-                words.say(line.number, line.by, &line.text, line.corrects);
+    match tokio::time::timeout(READ_TIMEOUT, read).await.unwrap_or(Err(StoreError::TooSlow)) {
+        Ok(utterances) => {
+            let mut tail = TranscriptTail::default();
+            for utterance in utterances {
+                tail.push(utterance.number, utterance.by, &utterance.text, utterance.corrects);
             }
-            words.told()
+            tail.contextual_update()
         }
         Err(error) => {
-            warn!(services.log, "what was said before could not be read"; "call" => %context.id, "error" => %error);
+            warn!(services.log, "could not read earlier utterances"; "call" => %context.id, "error" => %error);
             None
         }
     }
@@ -132,7 +138,7 @@ fn agent_order(
         url,
         initiation,
         context: None,
-        begins: (GREETING, BEGINS_BEFORE),
+        begins: (GREETING, LEAD_TIME),
         first_speaker: match first_message {
             None => FirstSpeaker::Unknown,
             Some("") => FirstSpeaker::Caller,

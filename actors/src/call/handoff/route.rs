@@ -1,5 +1,5 @@
-//! Routing the caller's own leg to the agent's trunk or to a person. The leg stays ours, and goes on playing, until
-//! somebody answers.
+//! Transfers the caller's leg to the agent's trunk or to a person. Until the destination answers, precall keeps the leg
+//! and plays into it.
 
 use precall_base::clock;
 use precall_call::{Event, HandoffFailure, Person, Rung};
@@ -10,10 +10,10 @@ use slog::{info, warn};
 
 use super::HandoffOrder;
 use crate::call::call_context::CallContext;
-use crate::call::expected_transfers::Expected;
+use crate::call::expected_transfers::ExpectedTransfer;
 use crate::call::services::CallServices;
 
-/// What was seen, in order: the outcome, and that the leg is gone where its answer was lost.
+/// Makes the transfer. Returns the outcome; if the PBX's answer was lost and the leg is gone, `LegGone` comes first.
 pub(crate) async fn route(
     order: &HandoffOrder,
     context: &CallContext,
@@ -32,12 +32,12 @@ pub(crate) async fn route(
         return failed(HandoffFailure::Refused);
     };
     let (pbx, leg) = (leg.side.client.here(), &leg.address);
-    let agent_is_asked_for = order.rung == Rung::Transfer;
-    if agent_is_asked_for && !services.take_agent_seat(context.id).await {
+    let to_agent = order.rung == Rung::Transfer;
+    if to_agent && !services.take_agent_seat(context.id).await {
         return failed(HandoffFailure::Refused);
     }
-    if agent_is_asked_for {
-        services.transfers.expect(Expected {
+    if to_agent {
+        services.transfers.expect(ExpectedTransfer {
             call: context.id,
             agent_id: line.agent_id.clone(),
             destination: to.clone(),
@@ -48,8 +48,8 @@ pub(crate) async fn route(
     }
     let destination = Destination { to: to.clone(), ringing: line.rules.transfer_ring };
     let outcome = pbx.route_to(leg, &destination).await;
-    let brought = matches!(outcome, ActionOutcome::Done(_));
-    if agent_is_asked_for && !brought {
+    let succeeded = matches!(outcome, ActionOutcome::Done(_));
+    if to_agent && !succeeded {
         services.transfers.withdraw(context.id);
     }
     match outcome {
@@ -57,25 +57,26 @@ pub(crate) async fn route(
             vec![Event::HandoffSucceeded { attempt: order.number, conversation: None }]
         }
         ActionOutcome::Refused { reason, message } => {
-            info!(services.log, "a leg was not routed"; "call" => %context.id, "rung" => order.rung.name(),
+            info!(services.log, "a leg was not transferred"; "call" => %context.id, "rung" => order.rung.name(),
                 "reason" => reason.name(), "error" => message);
             failed(failure(reason))
         }
         ActionOutcome::Over => failed(HandoffFailure::CallOver),
         ActionOutcome::Unknown { message } => {
-            warn!(services.log, "nobody said whether a leg was routed"; "call" => %context.id,
+            warn!(services.log, "no answer from the PBX, a leg may have been transferred"; "call" => %context.id,
                 "rung" => order.rung.name(), "error" => message);
-            let mut seen = Vec::new();
+            let mut events = Vec::new();
             if is_gone(&pbx, leg).await {
-                seen.push(Event::LegGone);
+                events.push(Event::LegGone);
             }
-            seen.extend(failed(HandoffFailure::Unknown));
-            seen
+            events.extend(failed(HandoffFailure::Unknown));
+            events
         }
     }
 }
 
-/// Only the list is believed: a single leg is also hidden from those who do not control it (3CX facts, section 1.2).
+/// Asks for the list of participants: 3CX also hides a single leg from clients that do not control it (3CX facts,
+/// section 1.2).
 async fn is_gone(pbx: &ThreeCx, leg: &LegAddress) -> bool {
     match pbx.participants(&leg.dn).await {
         Ok(there) => there.iter().all(|participant| participant.leg != *leg),

@@ -1,4 +1,4 @@
-//! The agent on the player's leg: reports its events to the call, numbers the utterances, answers its tool calls.
+//! The agent on the player's leg: the player reports its events, numbers the utterances and answers its tool calls.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,25 +10,25 @@ use serde_json::{Map, Value};
 use slog::{info, warn};
 
 use super::LegPlayer;
-use crate::call::messages::Happened;
+use crate::call::messages::CallEvent;
 use crate::call::projection::Payload;
 use crate::call::transcript_tail::TranscriptTail;
 
-/// The one tool that an agent may use. The agent's prompt lists the names of the persons.
+/// The only tool that an agent may use. The agent's prompt lists the names of the persons.
 const TRANSFER_TOOL: &str = "transfer_to_person";
 /// The tool's parameter: the name of a person.
 const TRANSFER_NAME: &str = "name";
 /// Utterances that are recorded of one call. Later ones are heard by the caller and not recorded.
 const UTTERANCES_MAX: u32 = 2_000;
 /// Answers of the agent that a later correction can still refer to.
-const ANSWERS: usize = 16;
+const ANSWERS_MAX: usize = 16;
 
 /// What the player remembers of its agents.
 pub(crate) struct AgentOnLeg {
     utterances: u32,
     persons_asked: u8,
-    /// The call has given up the attempts up to this one.
-    let_go: u8,
+    /// The call has released all attempts up to this one.
+    released_up_to: u8,
     /// The latest answers: the provider's number and the utterance's number.
     answers: VecDeque<(i64, u32)>,
     /// The latest utterances, for an agent that replaces another one.
@@ -42,26 +42,27 @@ impl AgentOnLeg {
         Self {
             utterances,
             persons_asked,
-            let_go: 0,
+            released_up_to: 0,
             answers: VecDeque::new(),
             transcript_tail: TranscriptTail::default(),
             tool: None,
         }
     }
 
-    /// Whether nobody gave this attempt up while its order was on the way.
+    /// Whether this attempt was not released while its order was on the way.
     pub(crate) fn is_wanted(&self, attempt: u8) -> bool {
-        attempt > self.let_go
+        attempt > self.released_up_to
     }
 
-    pub(crate) fn let_go(&mut self, attempt: u8) {
-        self.let_go = self.let_go.max(attempt);
+    pub(crate) fn release(&mut self, attempt: u8) {
+        self.released_up_to = self.released_up_to.max(attempt);
         self.tool = None;
         self.answers.clear();
     }
 
-    /// What the agent is told when it goes on: by its tool's result, or beside the conversation when a key had asked.
-    pub(crate) fn nobody_came(&mut self, why: HandoffFailure) -> String {
+    /// The message to an agent after a failed transfer: its tool's result, or a contextual update if the caller had
+    /// pressed the key.
+    pub(crate) fn transfer_failed_text(&mut self, why: HandoffFailure) -> String {
         let why = match why {
             HandoffFailure::Busy => "the line is busy",
             HandoffFailure::NoAnswer => "nobody answered",
@@ -80,24 +81,24 @@ impl AgentOnLeg {
         }
     }
 
-    /// What a new session is told; none if nothing was said on this leg.
-    pub(crate) fn said_before(&self) -> Option<String> {
-        self.transcript_tail.told()
+    /// The contextual update for a new session. `None` if nothing was said on this leg.
+    pub(crate) fn transcript_context(&self) -> Option<String> {
+        self.transcript_tail.contextual_update()
     }
 
-    /// Records an utterance and returns its number; none beyond `UTTERANCES_MAX`.
-    fn note(&mut self, by: Speaker, text: &str, answer: Option<i64>, corrects: Option<u32>) -> Option<u32> {
+    /// Records an utterance and returns its number. `None` beyond `UTTERANCES_MAX`.
+    fn record(&mut self, by: Speaker, text: &str, answer: Option<i64>, corrects: Option<u32>) -> Option<u32> {
         if self.utterances >= UTTERANCES_MAX {
             return None;
         }
         self.utterances = self.utterances.saturating_add(1);
         if let Some(answer) = answer {
             self.answers.push_back((answer, self.utterances));
-            if self.answers.len() > ANSWERS {
+            if self.answers.len() > ANSWERS_MAX {
                 self.answers.pop_front();
             }
         }
-        self.transcript_tail.say(self.utterances, by, text, corrects);
+        self.transcript_tail.push(self.utterances, by, text, corrects);
         Some(self.utterances)
     }
 
@@ -108,22 +109,22 @@ impl AgentOnLeg {
 }
 
 impl LegPlayer {
-    /// Tells the call what became of its agent.
-    pub(crate) fn agent_news(&mut self, attempt: u8, at: At, news: AgentEvent) {
-        match news {
+    /// Reports an agent's event to the call.
+    pub(crate) fn agent_event(&mut self, attempt: u8, at: At, event: AgentEvent) {
+        match event {
             AgentEvent::Ready(conversation) => {
-                self.tell(at, Event::HandoffSucceeded { attempt, conversation: Some(conversation) });
+                self.report(at, Event::HandoffSucceeded { attempt, conversation: Some(conversation) });
             }
             AgentEvent::Failed { why, detail } => {
-                warn!(self.services.log, "the agent was not brought in"; "call" => %self.context.id,
+                warn!(self.services.log, "the agent could not be connected"; "call" => %self.context.id,
                     "attempt" => attempt, "why" => why.name(), "error" => detail);
-                self.tell(at, Event::HandoffFailed { attempt, why });
+                self.report(at, Event::HandoffFailed { attempt, why });
             }
-            AgentEvent::Ended => self.tell(at, Event::AgentEnded { attempt }),
+            AgentEvent::Ended => self.report(at, Event::AgentEnded { attempt }),
             AgentEvent::Lost { why, detail } => {
-                warn!(self.services.log, "the agent was lost"; "call" => %self.context.id,
+                warn!(self.services.log, "lost the agent session"; "call" => %self.context.id,
                     "attempt" => attempt, "why" => why.name(), "error" => detail);
-                self.tell(at, Event::AgentLost { attempt, why });
+                self.report(at, Event::AgentLost { attempt, why });
             }
             AgentEvent::Heard(text) => self.utterance(at, Speaker::Caller, text, None, None),
             AgentEvent::Said { text, event } => self.utterance(at, Speaker::Agent, text, event, None),
@@ -141,13 +142,12 @@ impl LegPlayer {
         if text.is_empty() && corrects.is_none() {
             return;
         }
-        let Some(number) = self.agent.note(by, &text, answer, corrects) else { return };
+        let Some(number) = self.agent.record(by, &text, answer, corrects) else { return };
         let event = Event::Utterance { number, by, corrects };
-        self.call.happened.do_send(Happened { at, payload: Payload::Words(text), ..Happened::part(event) });
+        self.call.events.do_send(CallEvent { at, payload: Payload::Words(text), ..CallEvent::part(event) });
     }
 
-    /// The agent names a person, never a telephone number. A name that is not configured is answered with the list of
-    /// names.
+    /// The agent gives a person's name, never a telephone number. For an unknown name the answer lists the known names.
     fn tool_called(&mut self, attempt: u8, at: At, id: String, name: &str, parameters: &Map<String, Value>) {
         let policy_names = &self.context.line.rules.persons;
         let wanted = parameters.get(TRANSFER_NAME).and_then(Value::as_str).unwrap_or_default();
@@ -172,7 +172,7 @@ impl LegPlayer {
         let person = Person::Named(Arc::from(name.as_str()));
         self.agent.tool = Some(id);
         self.agent.persons_asked = self.agent.persons_asked.saturating_add(1);
-        self.tell(at, Event::PersonAsked { number: self.agent.persons_asked, person });
+        self.report(at, Event::PersonAsked { number: self.agent.persons_asked, person });
     }
 }
 

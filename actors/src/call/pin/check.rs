@@ -13,18 +13,18 @@ use tokio::sync::Semaphore;
 use crate::call::pin::{Pin, is_pin_of};
 use crate::caller_key::CallerKey;
 
-/// Checks at once in the whole engine; others wait.
-const AT_ONCE: usize = 2;
-/// One check with its wait; after it the PIN counts as wrong for this call. A check takes some 20 ms, so two at once
-/// are more per second than honest callers need.
-const WITHIN: Duration = Duration::from_secs(5);
+/// Checks that run at once in the whole engine; others wait.
+const CHECKS_MAX: usize = 2;
+/// Timeout of one check, including its wait. After it the PIN counts as wrong for this call. A check takes some 20 ms,
+/// so two at once are enough for all callers.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinResult {
     /// It is the caller's PIN.
     Right,
-    /// It is not, or it could not be checked: locked, no answer in time, no database. The caller cannot tell which.
+    /// It is wrong, or it could not be checked: locked, timeout, no database. The caller cannot tell which.
     Refused,
 }
 
@@ -40,19 +40,19 @@ impl PinChecks {
     /// A queue that reads PINs through `pool`.
     #[must_use]
     pub fn new(pool: Pool, log: Logger) -> Self {
-        Self { pool, running: Arc::new(Semaphore::new(AT_ONCE)), log }
+        Self { pool, running: Arc::new(Semaphore::new(CHECKS_MAX)), log }
     }
 
     /// Compares a PIN with the caller's.
     pub async fn check(&self, key: &CallerKey, pin: Pin, now: At) -> PinResult {
-        match tokio::time::timeout(WITHIN, self.compare(key, pin, now)).await {
+        match tokio::time::timeout(CHECK_TIMEOUT, self.compare(key, pin, now)).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => {
-                warn!(self.log, "a PIN could not be checked"; "error" => %error);
+                warn!(self.log, "could not check a PIN"; "error" => %error);
                 PinResult::Refused
             }
             Err(_) => {
-                warn!(self.log, "a PIN could not be checked in time");
+                warn!(self.log, "could not check a PIN in time");
                 PinResult::Refused
             }
         }
@@ -68,7 +68,7 @@ impl PinChecks {
         };
         drop(client);
         let expected = hash.clone();
-        // The permit is held until the work ends, also when the call does not wait any more.
+        // The permit is held until the work ends, even if the call has stopped waiting.
         let is_right = tokio::task::spawn_blocking(move || {
             let is_right = is_pin_of(&pin, &expected);
             drop(permit);

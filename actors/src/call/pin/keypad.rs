@@ -1,8 +1,8 @@
-//! Keys that are pressed while a PIN is awaited. Pure: they become a PIN, or one key that was pressed alone, or nothing.
+//! PIN entry by keypad: key presses become a PIN, a single key, or nothing.
 //!
-//! A PIN ends with `#`, with its twelfth digit, or with a pause; how long the caller's own is nobody knows before it is checked. `*`
-//! takes back what was typed. One key alone, that `#` or the pause follows, is no PIN and keeps its meaning, and so do `*` and `#`
-//! when nothing was typed. Two or three digits are a slip: nothing.
+//! An entry ends with `#`, with its twelfth digit, or with a pause; the length of the caller's PIN is not known before
+//! the check. `*` clears the entry. A single digit before `#` or a pause is no PIN and keeps its meaning; so do `*` and
+//! `#` on an empty entry. Two or three digits are a mistake and are dropped.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -13,19 +13,19 @@ use precall_call::At;
 
 use crate::call::pin::{DIGITS_MAX, Pin};
 
-/// So long without a key ends what was typed.
-pub const PAUSE: Duration = Duration::from_secs(4);
+/// A pause of this length ends an entry.
+pub const ENTRY_PAUSE: Duration = Duration::from_secs(4);
 
-/// What the keys turned out to be.
+/// A finished entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// A PIN, right or wrong.
+pub enum PadEntry {
+    /// A PIN, not checked yet.
     Pin(Pin),
-    /// A key that was pressed alone.
+    /// A single key.
     Key(char),
 }
 
-/// See the file.
+/// The entry that is being typed.
 #[derive(Default)]
 pub struct PinPad {
     digits: String,
@@ -33,16 +33,16 @@ pub struct PinPad {
 }
 
 impl PinPad {
-    /// Whether nothing was typed that is not ended.
+    /// Whether no entry is being typed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.digits.is_empty()
     }
 
-    /// A key was pressed. What the pause before it has ended comes first.
-    pub fn pressed(&mut self, key: char, now: At) -> Vec<Entry> {
+    /// Handles a key press. An entry that a pause has ended comes first in the result.
+    pub fn press(&mut self, key: char, now: At) -> Vec<PadEntry> {
         let mut entries = Vec::new();
-        entries.extend(self.waited(now));
+        entries.extend(self.expire(now));
         self.last = Some(now);
         match key {
             '0'..='9' => {
@@ -51,7 +51,7 @@ impl PinPad {
                     entries.extend(self.end());
                 }
             }
-            '*' | '#' if self.digits.is_empty() => entries.push(Entry::Key(key)),
+            '*' | '#' if self.digits.is_empty() => entries.push(PadEntry::Key(key)),
             '*' => self.digits.clear(),
             '#' => entries.extend(self.end()),
             _ => {}
@@ -59,25 +59,25 @@ impl PinPad {
         entries
     }
 
-    /// Nothing was pressed until now.
-    pub fn waited(&mut self, now: At) -> Option<Entry> {
-        if self.last.is_none_or(|last| now.since(last) < PAUSE) {
+    /// Ends the entry if no key was pressed for `ENTRY_PAUSE`.
+    pub fn expire(&mut self, now: At) -> Option<PadEntry> {
+        if self.last.is_none_or(|last| now.since(last) < ENTRY_PAUSE) {
             return None;
         }
         self.end()
     }
 
-    fn end(&mut self) -> Option<Entry> {
+    fn end(&mut self) -> Option<PadEntry> {
         let typed = std::mem::take(&mut self.digits);
         let mut keys = typed.chars();
         if let (Some(key), None) = (keys.next(), keys.next()) {
-            return Some(Entry::Key(key));
+            return Some(PadEntry::Key(key));
         }
-        Pin::parse(&typed).ok().map(Entry::Pin)
+        Pin::parse(&typed).ok().map(PadEntry::Pin)
     }
 }
 
-/// What was typed is nobody's to see.
+/// Hides the typed digits.
 impl fmt::Debug for PinPad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PinPad").finish_non_exhaustive()

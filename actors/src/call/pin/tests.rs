@@ -1,10 +1,10 @@
 //! Tests of pin.
-#![allow(clippy::unwrap_used)] // A failed test is a failed test.
+#![allow(clippy::unwrap_used)] // A test stops where it fails.
 
 use super::{Pin, PinError, hash_pin, is_pin_of};
 
 #[test]
-fn a_hash_is_of_its_pin_alone_and_never_the_same_twice() {
+fn a_hash_matches_only_its_pin_and_is_salted() {
     let hash = hash_pin("4711").unwrap();
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
     assert!(is_pin_of(&Pin::parse("4711").unwrap(), &hash));
@@ -16,7 +16,7 @@ fn a_hash_is_of_its_pin_alone_and_never_the_same_twice() {
 }
 
 #[test]
-fn what_anybody_would_guess_is_refused_with_the_reason() {
+fn invalid_and_guessable_pins_are_refused_with_the_reason() {
     for (pin, why) in [
         ("471", PinError::Length),
         ("4711471147114", PinError::Length),
@@ -38,6 +38,6 @@ fn what_anybody_would_guess_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_pin_is_not_shown() {
+fn debug_output_hides_the_pin() {
     assert_eq!(format!("{:?}", Pin::parse("4711").unwrap()), "Pin(..)");
 }
