@@ -4,6 +4,7 @@
 
 mod floors;
 mod layering;
+mod log_lines;
 mod manifest;
 mod manner;
 mod modules;

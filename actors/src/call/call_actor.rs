@@ -338,7 +338,7 @@ impl CallActor {
                 let (address, side) = (address.clone(), Arc::clone(side));
                 self.leg = Some(ConnectedLeg { address, side, connected_at });
             }
-            None => error!(self.log, "a leg came from an unconfigured PBX"),
+            None => error!(self.log, "a leg came from a PBX that is not configured"),
         }
     }
 

@@ -133,7 +133,7 @@ impl CallSupervisor {
         let ringing = line.rules.transfer_ring;
         let destination = line.fallback_destination.clone().map(|to| Destination { to, ringing });
         let Some(side) = &self.services.pbx else {
-            return error!(self.services.log, "a leg came from an unconfigured PBX");
+            return error!(self.services.log, "a leg came from a PBX that is not configured");
         };
         leg_commands::turn_away(side, &self.services.log, &participant.leg, destination);
     }

@@ -197,7 +197,7 @@ impl Handler<VoicesListed> for VoiceBook {
         let mut outcome = Reconciled { found, deleted: 0, not_deleted: 0, objection };
         let book = ctx.address();
         if let Some(why) = &outcome.objection {
-            warn!(services.log, "voices differ from the database, run `precall voices reconcile --yes`";
+            warn!(services.log, "voices differ from the database, run precall voices reconcile --yes";
                 "strays" => outcome.found.strays.len(), "gone" => outcome.found.gone.len(), "because" => why);
             return book.do_send(RoundDone { outcome, round });
         }
