@@ -50,7 +50,10 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
 }
 
 /// Repeats one line of the ledger, whole or not at all.
-async fn erase_again(connected: &mut connect::Dedicated, line: &ledger::Line) -> Result<u64, StoreError> {
+async fn erase_again(
+    connected: &mut connect::Dedicated,
+    line: &ledger::LedgerEntry,
+) -> Result<u64, StoreError> {
     let transaction = connected.client.transaction().await?;
     let by = "command line";
     let erased = erasure::erase(&transaction, &line.scope, None, line.erasure, by, clock::now()).await?;

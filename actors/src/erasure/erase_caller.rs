@@ -16,7 +16,7 @@ use slog::{info, warn};
 use uuid::Uuid;
 
 use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
-use crate::erasure::ledger::Line;
+use crate::erasure::ledger::LedgerEntry;
 use crate::erasure::services::ErasureServices;
 use crate::voices::voice_book::RevokeVoices;
 
@@ -121,7 +121,7 @@ impl ErasureServices {
         }
         // Ledger before commit: an extra line erases requested data after a restore, a missing line would bring data
         // back.
-        let (ledger, line) = (self.ledger.clone(), Line { v: 1, erasure, scope: scope.clone() });
+        let (ledger, line) = (self.ledger.clone(), LedgerEntry { v: 1, erasure, scope: scope.clone() });
         let written = tokio::task::spawn_blocking(move || ledger.add(&line)).await;
         written.map_err(io::Error::other).and_then(|written| written).map_err(NotErased::Ledger)?;
         let erased = erasure::erase(&transaction, &scope, Some(caller), erasure, by, now).await?;

@@ -15,7 +15,7 @@ const LINE_MAX: u64 = 256 << 20;
 
 /// A line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
+pub struct LedgerEntry {
     /// Version of the format.
     pub v: u8,
     /// The erasure's id, a UUIDv7.
@@ -58,7 +58,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If the line cannot be written. Then nothing may be erased, or a restore would bring it back.
-    pub fn add(&self, line: &Line) -> io::Result<()> {
+    pub fn add(&self, line: &LedgerEntry) -> io::Result<()> {
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
@@ -75,7 +75,7 @@ impl Ledger {
 ///
 /// # Errors
 /// If the file or a line cannot be read.
-pub fn read(path: &Path) -> Result<Vec<Line>, LedgerError> {
+pub fn read(path: &Path) -> Result<Vec<LedgerEntry>, LedgerError> {
     let mut reader = BufReader::new(File::open(path)?);
     let (mut lines, mut number) = (Vec::new(), 0_u64);
     loop {

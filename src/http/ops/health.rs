@@ -13,17 +13,20 @@ use crate::http::status::health::{HealthAnswer, is_alive, not_ready};
 
 /// Answer of `/health/live` and `/health/ready`.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Verdict {
+#[schema(as = Verdict)] // Its name in the OpenAPI document, which others generate code from.
+pub(crate) struct ProbeAnswer {
     /// `ok` or `error`.
     status: &'static str,
     /// The reason of an `error`.
     reason: Option<&'static str>,
 }
 
-fn verdict(reason: Option<&'static str>) -> Result<HttpResponse, Problem> {
+fn probe_answer(reason: Option<&'static str>) -> Result<HttpResponse, Problem> {
     match reason {
-        None => response::json(&Verdict { status: "ok", reason }),
-        Some(_) => response::json_with(StatusCode::SERVICE_UNAVAILABLE, &Verdict { status: "error", reason }),
+        None => response::json(&ProbeAnswer { status: "ok", reason }),
+        Some(_) => {
+            response::json_with(StatusCode::SERVICE_UNAVAILABLE, &ProbeAnswer { status: "error", reason })
+        }
     }
 }
 
@@ -40,17 +43,17 @@ pub(crate) async fn health(app: web::Data<AppState>) -> Result<HttpResponse, Pro
 
 /// Whether precall makes progress.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses(
-    (status = 200, body = Verdict), (status = 503, body = Verdict),
+    (status = 200, body = ProbeAnswer), (status = 503, body = ProbeAnswer),
 ))]
 pub(crate) async fn live(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let stuck = !is_alive(&app.engine.health());
-    verdict(stuck.then_some("a part of precall has made no progress for more than 10 s"))
+    probe_answer(stuck.then_some("a part of precall has made no progress for more than 10 s"))
 }
 
 /// Whether new calls are accepted.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
-    (status = 200, body = Verdict), (status = 503, body = Verdict),
+    (status = 200, body = ProbeAnswer), (status = 503, body = ProbeAnswer),
 ))]
 pub(crate) async fn ready(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    verdict(not_ready(&app.engine.health()))
+    probe_answer(not_ready(&app.engine.health()))
 }

@@ -8,7 +8,7 @@ fn added_lines_are_read_and_an_unfinished_last_line_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/ledger.jsonl");
     let ledger = Ledger::at(&path);
-    let line = |n| Line {
+    let line = |n| LedgerEntry {
         v: 1,
         erasure: Uuid::from_u128(n),
         scope: Scope { account: "default".into(), calls: vec![Uuid::from_u128(n)], ..Scope::default() },

@@ -163,7 +163,7 @@ impl ThreeCx {
     fn outcome(&self, answered: &Response, dn: &Dn) -> ActionOutcome {
         let result = RawResult::read(&answered.body);
         let refused = |reason| ActionOutcome::Refused { reason, message: self.refused(answered).message };
-        let verdict = result.as_ref().and_then(|result| verdict(&result.reason));
+        let verdict = result.as_ref().and_then(|result| meaning_of(&result.reason));
         if answered.is_success() {
             let failed = result.as_ref().is_some_and(|result| is_failure(&result.finalstatus));
             if !failed {
@@ -171,16 +171,16 @@ impl ThreeCx {
                 return ActionOutcome::Done(ActionResult { participant });
             }
             return match verdict {
-                Some(Verdict::Over) => ActionOutcome::Over,
-                Some(Verdict::Refused(reason)) => refused(reason),
+                Some(ReasonMeaning::Over) => ActionOutcome::Over,
+                Some(ReasonMeaning::Refused(reason)) => refused(reason),
                 None => refused(Refusal::Other),
             };
         }
         let error = self.refused(answered);
         // A body that is not the PBX's own has no verdict; then the status decides.
         match verdict {
-            Some(Verdict::Over) => return ActionOutcome::Over,
-            Some(Verdict::Refused(reason)) => return refused(reason),
+            Some(ReasonMeaning::Over) => return ActionOutcome::Over,
+            Some(ReasonMeaning::Refused(reason)) => return refused(reason),
             None => {}
         }
         outcome_of_error(error)
@@ -217,7 +217,7 @@ impl RawResult {
     }
 }
 
-enum Verdict {
+enum ReasonMeaning {
     Over,
     Refused(Refusal),
 }
@@ -231,20 +231,20 @@ fn is_failure(finalstatus: &Scalar) -> bool {
 }
 
 /// Reads `reason`, a number or a name; none for `NotSpecified` and for unknown values.
-fn verdict(reason: &Scalar) -> Option<Verdict> {
-    const REASONS: [(i64, &str, Verdict); 12] = [
-        (1, "OperationTimeout", Verdict::Refused(Refusal::TimedOut)),
-        (2, "UnknownDestination", Verdict::Refused(Refusal::UnknownDestination)),
-        (3, "DestinationBusy", Verdict::Refused(Refusal::Busy)),
-        (4, "DestinationNoAnswer", Verdict::Refused(Refusal::NoAnswer)),
-        (5, "DestinationIsNotRegistered", Verdict::Refused(Refusal::NotRegistered)),
-        (6, "DestinationIsNotReachable", Verdict::Refused(Refusal::NotReachable)),
-        (7, "PartyConnectionLost", Verdict::Over),
-        (8, "ParentConnectionTerminated", Verdict::Over),
-        (9, "CompletedElsewhere", Verdict::Over),
-        (10, "Cancelled", Verdict::Refused(Refusal::Cancelled)),
-        (11, "SubjectNotFound", Verdict::Over),
-        (12, "RoutingLoopDetected", Verdict::Refused(Refusal::Loop)),
+fn meaning_of(reason: &Scalar) -> Option<ReasonMeaning> {
+    const REASONS: [(i64, &str, ReasonMeaning); 12] = [
+        (1, "OperationTimeout", ReasonMeaning::Refused(Refusal::TimedOut)),
+        (2, "UnknownDestination", ReasonMeaning::Refused(Refusal::UnknownDestination)),
+        (3, "DestinationBusy", ReasonMeaning::Refused(Refusal::Busy)),
+        (4, "DestinationNoAnswer", ReasonMeaning::Refused(Refusal::NoAnswer)),
+        (5, "DestinationIsNotRegistered", ReasonMeaning::Refused(Refusal::NotRegistered)),
+        (6, "DestinationIsNotReachable", ReasonMeaning::Refused(Refusal::NotReachable)),
+        (7, "PartyConnectionLost", ReasonMeaning::Over),
+        (8, "ParentConnectionTerminated", ReasonMeaning::Over),
+        (9, "CompletedElsewhere", ReasonMeaning::Over),
+        (10, "Cancelled", ReasonMeaning::Refused(Refusal::Cancelled)),
+        (11, "SubjectNotFound", ReasonMeaning::Over),
+        (12, "RoutingLoopDetected", ReasonMeaning::Refused(Refusal::Loop)),
     ];
     let (number, word) = (reason.integer(), reason.text());
     REASONS
