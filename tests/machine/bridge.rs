@@ -75,6 +75,17 @@ fn an_agent_whose_voice_is_known_is_made_ready_while_the_greeting_is_heard_and_s
 }
 
 #[test]
+fn only_the_running_attempt_is_wanted() {
+    let story = greeted(bridge()).then(voice_ready());
+    assert!(story.call.is_attempting(1) && !story.call.is_attempting(2), "made ready during the greeting");
+    let story = story.then(failed(1, HandoffFailure::Refused));
+    assert!(!story.call.is_attempting(1), "it failed");
+    let story = story.then(played());
+    assert!(story.call.is_attempting(2), "the next rung");
+    assert!(!story.then(Event::LegGone).call.is_attempting(1));
+}
+
+#[test]
 fn the_caller_hears_music_while_the_agent_is_not_ready_after_the_greeting() {
     let mut story = greeted(bridge()).then(voice_ready()).then(played());
     assert_eq!(story.orders(), [start(1, Rung::BridgeCloned, Some("clone")), Effect::PlayHold]);

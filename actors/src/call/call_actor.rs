@@ -402,6 +402,11 @@ impl Handler<AgentOrdered> for CallActor {
     type Result = ();
 
     fn handle(&mut self, AgentOrdered(order): AgentOrdered, ctx: &mut Context<Self>) {
+        // The call may have given the attempt up while the order was on its way. A player that was started since then
+        // would open a conversation that nobody hears.
+        if !self.call.is_attempting(order.attempt) {
+            return;
+        }
         match &self.player {
             Some(player) => player.do_send(PrepareAgent(order)),
             // Without a player there is no audio on the leg: the caller cannot hear this agent.

@@ -327,12 +327,7 @@ impl Call {
         match effect {
             Effect::DialGreeting => self.is_greeting(),
             Effect::StartHandoff { attempt, .. } | Effect::PlayApology { attempt } => {
-                let running = match self.phase {
-                    Phase::HandingOff(running) => Some(running.attempt),
-                    Phase::Greeting(greeting) => greeting.early.map(|early| early.attempt),
-                    Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => None,
-                };
-                running.is_some_and(|running| running.number == *attempt)
+                self.is_attempting(*attempt)
             }
             Effect::Intend(_)
             | Effect::AnswerLeg
@@ -350,6 +345,17 @@ impl Call {
             | Effect::ReleaseSeat
             | Effect::LookUp(_) => true,
         }
+    }
+
+    /// Whether the attempt with this number is running and has no outcome yet.
+    #[must_use]
+    pub fn is_attempting(&self, number: u8) -> bool {
+        let running = match self.phase {
+            Phase::HandingOff(running) => Some(running.attempt),
+            Phase::Greeting(greeting) => greeting.early.map(|early| early.attempt),
+            Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => None,
+        };
+        running.is_some_and(|running| running.number == number)
     }
 
     /// Number of the latest attempt; 0 before the first.
