@@ -262,7 +262,7 @@ fn unusable_recordings_are_refused_with_a_text() {
         (
             "voice.ogg",
             fixture("tone.opus.ogg"),
-            "the sample cannot be used: its encoding is not read here (Opus and GSM are not): convert it, \
+            "the sample cannot be used: its codec is not supported (Opus and GSM are not): convert it, \
              WAV of 16 bits is safest",
         ),
     ];
