@@ -226,7 +226,7 @@ fn an_order_that_is_not_wanted_any_more_counts_as_refused() {
     let over = waiting.then(Event::PbxCallEnded { duration: None });
     assert!(!over.call.still_wants(&dial));
     let never = Story::of(policy(Route::Callback)).then(Event::PbxCallEnded { duration: None });
-    let never = never.then(dial.surely_not_done().unwrap());
+    let never = never.then(dial.event_if_not_performed().unwrap());
     let greeting = never.call.conversation(Purpose::Greeting).unwrap();
     assert_eq!((greeting.dial, greeting.grade), (precall_call::Dial::Refused, Grade::Failed));
     let handing = callback().then(voice_ready()).then(greeting_reported());

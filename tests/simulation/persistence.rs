@@ -162,7 +162,7 @@ impl World {
             live.after_durable.pop_front();
             if live.call.still_wants(&effect) {
                 self.perform(to, engine, id, &effect);
-            } else if let Some(event) = effect.surely_not_done() {
+            } else if let Some(event) = effect.event_if_not_performed() {
                 live.apply(id, &event, At(self.now), &mut work);
             }
         }

@@ -271,7 +271,7 @@ impl CallActor {
             let effect = effect.clone();
             if self.call.still_wants(&effect) {
                 self.perform(&effect, ctx);
-            } else if let Some(event) = effect.surely_not_done() {
+            } else if let Some(event) = effect.event_if_not_performed() {
                 self.apply(&event, &Payload::None, Vec::new());
             }
             self.after_durable.pop_front();

@@ -78,7 +78,7 @@ pub enum Effect {
 impl Effect {
     /// The event to record when this order was certainly not performed; none for orders without an outcome.
     #[must_use]
-    pub fn surely_not_done(&self) -> Option<Event> {
+    pub fn event_if_not_performed(&self) -> Option<Event> {
         match self {
             Self::DialGreeting => Some(Event::GreetingEnded { end: GreetingEnd::Refused }),
             Self::StartHandoff { attempt, .. } | Self::PlayApology { attempt } => {
@@ -103,26 +103,10 @@ impl Effect {
     }
 
     /// Whether the event that caused this order must be durable before the engine performs it. This holds for each
-    /// attempt to reach the caller or an agent; other audio into a live leg does not wait.
+    /// attempt to reach the caller or an agent; other audio into a live leg does not wait. These are the orders that have
+    /// an event for "not performed": while an order waits, the call may stop wanting it, and the log must then say so.
     #[must_use]
     pub fn needs_durable_intent(&self) -> bool {
-        match self {
-            Self::DialGreeting | Self::StartHandoff { .. } | Self::PlayApology { .. } => true,
-            Self::Intend(_)
-            | Self::AnswerLeg
-            | Self::PlayGreeting
-            | Self::PlayHold
-            | Self::StopAudio
-            | Self::DropLeg
-            | Self::AskForVoice { .. }
-            | Self::StopWaiting
-            | Self::LetVoiceGo
-            | Self::ConnectAgent { .. }
-            | Self::ReturnToAgent { .. }
-            | Self::CancelHandoff { .. }
-            | Self::StopWatchingGreeting
-            | Self::ReleaseSeat
-            | Self::LookUp(_) => false,
-        }
+        self.event_if_not_performed().is_some()
     }
 }
