@@ -11,11 +11,12 @@ const PIECE: usize = 160;
 const PIECE_MS: u64 = 20;
 /// A mean amplitude below this is silence on a telephone.
 const SILENT: f64 = 60.0;
-/// The share of a piece's power that must be the tone's. A piece in which one tone replaces another belongs to neither.
+/// A piece counts as a tone when the tone has this share of its power. A piece in which one tone replaces another
+/// counts as neither.
 const SHARE: f64 = 0.6;
-/// The same where music that is close to the tone may be heard as well.
+/// The share in [`Recording::tone_ms`], where music at nearly the same frequency may play too.
 const STRICT_SHARE: f64 = 0.8;
-/// So many pieces in a row are heard as a tone.
+/// A tone counts as heard after this many pieces in a row.
 const RUN: usize = 3;
 /// A sample below this is silent.
 const QUIET: u16 = 60;
@@ -37,7 +38,7 @@ pub(super) struct Run {
 pub struct Recording(Vec<i16>);
 
 impl Recording {
-    /// Of a WAV file with the usual 44 bytes of head: signed 16 bits, mono, 8 kHz.
+    /// Reads a WAV file with a 44-byte header: 16-bit signed PCM, mono, 8 kHz.
     #[must_use]
     pub fn of_wav(wav: &[u8]) -> Self {
         let (samples, _) = wav.get(44..).unwrap_or_default().as_chunks::<2>();
@@ -62,7 +63,7 @@ impl Recording {
         runs
     }
 
-    /// How many milliseconds in all are this tone and no other sound.
+    /// Total milliseconds of this tone without other sound.
     #[must_use]
     pub fn tone_ms(&self, hz: u32) -> u64 {
         let pieces = self.0.chunks_exact(PIECE);
@@ -70,7 +71,7 @@ impl Recording {
         tones.map(|_| PIECE_MS).sum()
     }
 
-    /// The end of what is heard of this tone between two moments: milliseconds after the first.
+    /// Where this tone is last heard between two moments, in milliseconds after the first.
     pub(super) fn last_heard(&self, hz: u32, from: u64, to: u64) -> u64 {
         let heard = (1_u64..).zip(self.pieces(from, to)).filter(|(_, piece)| is_of(piece, hz)).last();
         heard.map_or(0, |(place, _)| place * PIECE_MS)
@@ -96,7 +97,7 @@ impl Recording {
     }
 }
 
-/// Whether this piece is heard as that tone.
+/// Whether this piece counts as the tone.
 fn is_of(piece: &[i16], hz: u32) -> bool {
     loudness(piece) >= SILENT && share(piece, hz) >= SHARE
 }

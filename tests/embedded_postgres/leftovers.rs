@@ -8,11 +8,11 @@ use precall_embedded_postgres::{DataDir, EmbeddedError, EmbeddedPostgres};
 
 use crate::support::{ask_plainly, open_dir, options, start_at};
 
-/// The papers of a server that had this process id.
-fn write_papers(data: &Path, pid: u32) {
-    let papers =
+/// Writes the lock files that a server with this process id leaves behind.
+fn write_lock_files(data: &Path, pid: u32) {
+    let lock =
         format!("{pid}\n{}\n1700000000\n5432\n/nowhere\n\n  1 2\nready   \n", data.join("data").display());
-    fs::write(data.join("data/postmaster.pid"), papers).unwrap();
+    fs::write(data.join("data/postmaster.pid"), lock).unwrap();
     fs::write(data.join("socket/.s.PGSQL.5432.lock"), format!("{pid}\n")).unwrap();
     fs::write(data.join("socket/.s.PGSQL.5432"), "").unwrap();
 }
@@ -30,7 +30,7 @@ fn a_pid_file_of_a_process_that_is_gone_is_replaced() {
     let mut gone = Command::new("true").spawn().unwrap();
     let pid = gone.id();
     gone.wait().unwrap();
-    write_papers(&data, pid);
+    write_lock_files(&data, pid);
     starts_and_serves(&data);
 }
 
@@ -44,7 +44,7 @@ fn a_pid_file_of_a_zombie_is_replaced() {
     let state =
         || fs::read_to_string(format!("/proc/{}/stat", zombie.id())).unwrap_or_else(|_| ") Z".to_owned());
     crate::support::until("it is a zombie", || state().contains(") Z"));
-    write_papers(&data, zombie.id());
+    write_lock_files(&data, zombie.id());
     starts_and_serves(&data);
     zombie.wait().unwrap();
 }
@@ -55,7 +55,7 @@ fn a_process_that_reuses_the_recorded_pid_is_not_killed() {
     let data = dir.path().join("kept");
     drop(start_at(&data));
     let mut bystander = Command::new("sleep").arg("600").spawn().unwrap();
-    write_papers(&data, bystander.id());
+    write_lock_files(&data, bystander.id());
     starts_and_serves(&data);
     assert!(bystander.try_wait().unwrap().is_none(), "the bystander was ended");
     bystander.kill().unwrap();
@@ -72,7 +72,7 @@ fn a_foreign_server_on_the_same_data_is_neither_stopped_nor_used() {
     let mut foreign = Command::new("sh");
     foreign.args(["-c", "read -r never", "postgres", "-D"]).arg(&pgdata).stdin(Stdio::piped());
     let mut foreign = foreign.spawn().unwrap();
-    write_papers(&data, foreign.id());
+    write_lock_files(&data, foreign.id());
     let error = EmbeddedPostgres::start(&options(DataDir::At(data.clone()))).unwrap_err();
     let pid = foreign.id();
     assert!(matches!(error, EmbeddedError::InUse { holder: Some(holder), .. } if holder == pid), "{error}");

@@ -28,7 +28,7 @@ pub fn open_dir() -> TempDir {
     dir
 }
 
-/// The one text that a statement answers with.
+/// Runs a statement and returns its one text value.
 pub async fn ask(url: &str, statement: &str) -> String {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect(url);
     let connection = tokio::spawn(connection);
@@ -38,13 +38,13 @@ pub async fn ask(url: &str, statement: &str) -> String {
     row.get(0)
 }
 
-/// The same from a test without a runtime.
+/// [`ask`] from a test without a runtime.
 pub fn ask_plainly(url: &str, statement: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(ask(url, statement))
 }
 
-/// Waits until a statement answers with this text.
+/// Waits until a statement returns this text.
 pub async fn until_answered(url: &str, statement: &str, text: &str) {
     let started = Instant::now();
     while ask(url, statement).await != text {
@@ -70,6 +70,6 @@ pub fn processes_with(text: &str) -> Vec<String> {
 }
 
 pub fn postmaster_pid(base: &Path) -> u32 {
-    let papers = fs::read_to_string(base.join("data/postmaster.pid")).unwrap();
-    papers.lines().next().unwrap().trim().parse().unwrap()
+    let lock = fs::read_to_string(base.join("data/postmaster.pid")).unwrap();
+    lock.lines().next().unwrap().trim().parse().unwrap()
 }

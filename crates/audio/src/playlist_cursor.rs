@@ -157,7 +157,7 @@ fn slice(pcm: &Bytes, offset: usize, at_most: usize) -> Bytes {
     pcm.slice(from..from.saturating_add(at_most).min(pcm.len()))
 }
 
-/// So many bytes of silence, half a second at most.
+/// Silence of this many bytes, half a second at most.
 pub(crate) fn silence(bytes: usize) -> Bytes {
     Bytes::from_static(SILENCE.get(..bytes).unwrap_or(&SILENCE))
 }

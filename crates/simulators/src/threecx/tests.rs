@@ -299,7 +299,7 @@ impl Speaker {
         self.0.0.write_all(&chunk).await.is_ok()
     }
 
-    /// So many frames of 20 ms, by the clock.
+    /// Sends this many frames, one every 20 ms.
     async fn say_for(&mut self, frames: u32, sample: i16) {
         let frame = tone(160, sample);
         let mut clock = tokio::time::interval(Duration::from_millis(20));
@@ -318,7 +318,7 @@ impl Speaker {
     }
 }
 
-/// So many samples of one height.
+/// This many samples of one level.
 fn tone(samples: usize, sample: i16) -> Vec<u8> {
     sample.to_le_bytes().repeat(samples)
 }

@@ -8,9 +8,9 @@ use tokio_postgres::GenericClient;
 use crate::error::StoreError;
 use crate::events::event_log::timestamp;
 
-/// So many wrong tries in a row lock a caller's PIN.
+/// This many wrong tries in a row lock a caller's PIN.
 const WRONG_MAX: i32 = 10;
-/// The PIN stays locked for so long after the last try.
+/// The PIN stays locked for this long after the last try.
 const LOCKED_FOR: Duration = Duration::from_secs(3_600);
 
 // Every try counts as wrong until it proves right, so that simultaneous calls share one count. A try while the PIN is

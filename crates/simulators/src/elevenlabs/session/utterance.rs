@@ -80,7 +80,7 @@ impl Utterance {
         piece
     }
 
-    /// So many samples of the tone, from where it is.
+    /// The next samples of the tone, this many.
     fn sound(&self, samples: u64) -> Vec<u8> {
         let width = self.format.width();
         let cycle = u64::try_from(self.cycle.len()).unwrap_or(u64::MAX).max(1);

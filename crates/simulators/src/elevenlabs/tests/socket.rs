@@ -64,7 +64,7 @@ impl Socket {
         self.send(json!({"user_audio_chunk": STANDARD.encode(audio)})).await;
     }
 
-    /// So many frames of 20 ms at 8 kHz, by the clock; messages that come meanwhile wait.
+    /// Sends this many frames of 8 kHz, one every 20 ms. Messages that arrive meanwhile are read later.
     pub async fn say_for(&mut self, frames: u32, height: i16) {
         let frame = height.to_le_bytes().repeat(160);
         let mut clock = tokio::time::interval(Duration::from_millis(20));
