@@ -35,7 +35,7 @@ pub struct Callers {
 }
 
 impl Callers {
-    /// Makes so many callers that some of them call twice, with their samples and rows.
+    /// Makes enough callers that some of them call twice, with their samples and rows.
     ///
     /// # Errors
     /// When a sample or a row cannot be written.

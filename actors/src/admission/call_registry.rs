@@ -8,7 +8,7 @@ use std::time::Duration;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{At, CallId};
 
-/// A call is remembered for so long: longer than any webhook signature is valid.
+/// A call is remembered for this long: longer than any webhook signature is valid.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(35 * 60);
 /// If one of two notices has no PBX id, they are the same call only within this time.
 const SAME_CALL_WITHIN: Duration = Duration::from_secs(10);

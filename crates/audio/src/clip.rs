@@ -56,7 +56,7 @@ impl std::fmt::Debug for Clip {
     }
 }
 
-/// Playing time of so many bytes of PCM; half a sample counts as none.
+/// Playing time of this many bytes of PCM; half a sample counts as none.
 #[must_use]
 pub(crate) fn duration_of(bytes: usize) -> Duration {
     let samples = u64::try_from(bytes / SAMPLE).unwrap_or(u64::MAX);

@@ -113,7 +113,7 @@ impl PlaylistCursor {
         self.join.split().freeze()
     }
 
-    /// The next bytes of one item, at most so many. Never empty unless `at_most` is 0.
+    /// The next bytes of one item, at most this many. Never empty unless `at_most` is 0.
     fn next_run(&mut self, at_most: usize) -> Bytes {
         let offset = self.position.offset;
         let run = match self.playlist.item(self.position.item) {

@@ -21,7 +21,7 @@ use crate::playlist_cursor::{MarkPassed, PlaylistCursor, Position};
 /// The PBX refuses a request within this time: its audio was not heard and is sent again. A later refusal cuts a stream
 /// that was heard.
 const REFUSED_WITHIN: Duration = Duration::from_millis(500);
-/// A socket that takes nothing for so long, its kernel buffer being full, is dead.
+/// A socket that takes nothing for this long, its kernel buffer being full, is dead.
 const STALLED_AFTER: Duration = Duration::from_secs(3);
 /// Quieter samples count as silence: decoders leave such noise in silence.
 const AUDIBLE: u16 = 32;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use crate::events::event_json;
 
-/// The report lists at most so many breaches, and counts the rest.
+/// The report lists at most this many breaches, and counts the rest.
 const KEPT_MAX: usize = 100;
 /// Maximum rows of each SQL rule.
 const ROWS_MAX: i64 = 1_000;

@@ -80,7 +80,7 @@ impl AgentAudio {
         self.dropped
     }
 
-    /// The next piece, at most so many bytes. A piece within one chunk is a slice; only a joined piece is copied.
+    /// The next piece, at most this many bytes. A piece within one chunk is a slice; only a joined piece is copied.
     #[must_use]
     pub(crate) fn piece(&mut self, at_most: usize) -> Bytes {
         let wanted = whole_samples(at_most).min(whole_samples(self.bytes));

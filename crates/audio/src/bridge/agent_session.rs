@@ -230,7 +230,7 @@ impl AgentSession {
         }
     }
 
-    /// The caller's next audio, at most so many bytes; none when the leg plays its playlist instead.
+    /// The caller's next audio, at most this many bytes; none when the leg plays its playlist instead.
     pub(crate) fn next_piece(&mut self, bytes: usize) -> Option<Bytes> {
         match self.stage {
             Stage::Connected | Stage::Leaving { .. } => {}

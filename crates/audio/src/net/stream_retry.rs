@@ -11,8 +11,8 @@ const WAIT_MIN: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_millis(500);
 /// How long precall tries to reopen a stream that was cut.
 const REOPENING_WITHIN: Duration = Duration::from_secs(5);
-/// Only a stream that was open for so long restarts `REOPENING_WITHIN`. Otherwise a PBX that cuts every stream at once
-/// would be retried without end.
+/// Only a stream that was open for this long restarts `REOPENING_WITHIN`. Otherwise a PBX that cuts every stream at
+/// once would be retried without end.
 const LIVED_WELL: Duration = Duration::from_secs(1);
 
 /// Why one request for a stream ended.

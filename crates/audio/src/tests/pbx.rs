@@ -15,9 +15,9 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub enum Plan {
     /// Answers with this status at once, and reads on.
     Refuse(u16),
-    /// Closes its side after so many bytes, and reads on.
+    /// Closes its side after this many bytes, and reads on.
     CutAfter(usize),
-    /// Answers too early, after so many bytes, and reads on.
+    /// Answers too early, after this many bytes, and reads on.
     AnswerAfter(usize, u16),
 }
 
@@ -120,7 +120,7 @@ impl Pbx {
         self.wait("end of the request", |state| state.posts.first().filter(|post| post.is_closed).cloned())
     }
 
-    /// Waits for so many bytes of audio over all requests that were not refused, and returns all received bytes.
+    /// Waits for this many bytes of audio over all requests that were not refused, and returns all received bytes.
     pub fn audio(&self, bytes: usize) -> Vec<u8> {
         self.wait("audio", |state| {
             let all: Vec<u8> = state.posts.iter().flat_map(|post| post.audio.iter().copied()).collect();

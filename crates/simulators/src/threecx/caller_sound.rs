@@ -27,7 +27,7 @@ const LOUDEST_TONE: u32 = 3_400;
 pub enum Speaks {
     /// Nothing at all: digital silence.
     Silence,
-    /// A steady tone of so many Hz, at most 3,400.
+    /// A steady tone of this many Hz, at most 3,400.
     Tone(u32),
 }
 

@@ -302,7 +302,7 @@ pub(super) fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How long so many bytes play.
+/// How long this many bytes play.
 fn time(bytes: u64) -> Duration {
     Duration::from_nanos(bytes.saturating_mul(NANOS_PER_BYTE))
 }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `path`, `suffix` | how the path begins, how it ends |
 //! | `method` | only this method |
-//! | `skip`, `times` | lets so many matching requests pass first; ends after so many |
+//! | `skip`, `times` | lets this many matching requests pass first; ends after this many |
 //! | `status`, `body`, `headers` | the answer; `body` alone means 200, a string is sent as it is |
 //! | `delay_ms` | waits first; the request of a client that leaves before is not executed |
 //! | `hang` | no answer until the client leaves (at most ten minutes) |

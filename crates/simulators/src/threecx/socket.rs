@@ -15,7 +15,7 @@ use super::routes;
 use crate::shared::body::Body;
 use crate::shared::fault_list::LONGEST;
 
-/// A client that takes no bytes for so long is gone.
+/// A client that takes no bytes for this long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// Opens a connection.

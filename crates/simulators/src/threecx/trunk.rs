@@ -17,7 +17,7 @@ use super::options::Trunk;
 const RING: Duration = Duration::from_secs(12);
 /// Most of an answer that is read: ten thousand conversations.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
-/// A conversation that the other side has not confirmed for so long is lost.
+/// A conversation that the other side has not confirmed for this long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(10);
 
 /// Hands a call to the agent; None when it is not taken.

@@ -19,7 +19,7 @@ use crate::world::CALLED;
 pub const CLIENT_ID: &str = "900";
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Records a greeting of so many seconds: a tone, as a telephone plays it.
+/// Records a greeting of this many seconds: a tone, as a telephone plays it.
 pub fn write_greeting(path: &Path, seconds: u32) {
     let sample = |n| ((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16;
     write_wav(path, 8_000, (0..8_000 * seconds).map(sample));

@@ -101,7 +101,7 @@ impl AgentAudio {
         ms.saturating_mul(u64::from(self.rate())) / 1_000
     }
 
-    /// How long so many samples play.
+    /// How long this many samples play.
     pub(super) fn time(self, samples: u64) -> Duration {
         let nanos = samples.saturating_mul(1_000_000_000).checked_div(u64::from(self.rate()));
         Duration::from_nanos(nanos.unwrap_or(0))

@@ -17,7 +17,7 @@ pub(in crate::elevenlabs) enum Shape {
     /// The one text that it may be: the name of the message.
     Const,
     OneOf(&'static [&'static str]),
-    /// A list of at most so many texts.
+    /// A list of at most this many texts.
     Texts(usize),
     /// A list of at least one, each one of these.
     SomeOf(&'static [&'static str]),
