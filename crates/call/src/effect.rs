@@ -103,8 +103,8 @@ impl Effect {
     }
 
     /// Whether the event that caused this order must be durable before the engine performs it. This holds for each
-    /// attempt to reach the caller or an agent; other audio into a live leg does not wait. These are the orders that have
-    /// an event for "not performed": while an order waits, the call may stop wanting it, and the log must then say so.
+    /// attempt to reach the caller or an agent; other audio into a live leg does not wait. These orders are the ones
+    /// with an event for "not performed": the call may stop wanting an order that waits, and the log must then say so.
     #[must_use]
     pub fn needs_durable_intent(&self) -> bool {
         self.event_if_not_performed().is_some()
