@@ -47,6 +47,9 @@ const CLONE_DELAY_LIVE: &str = "4500..7000";
 const CONVERSATION: Duration = Duration::from_millis(1_500);
 /// On the bridge a conversation ends by its script.
 const CONVERSATION_MAX: Duration = Duration::from_secs(60);
+/// The fields of `conversation_config_override` that precall sends. An agent allows none by default.
+const OVERRIDES: [&str; 4] =
+    ["tts.voice_id", "agent.first_message", "agent.language", "conversation.max_duration_seconds"];
 /// A demo has more callers than a small plan has slots; the slots must not run out.
 const VOICE_SLOTS: u32 = 100_000;
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -246,7 +249,7 @@ async fn start_simulator(route: Route) -> Result<Simulator, DemoError> {
     };
     let clone_delay: CloneDelay = delay.parse().map_err(|error| DemoError::Setup(format!("{error}")))?;
     let mut scripts = dialogues::all().map_err(DemoError::Setup)?.into_iter();
-    let mut agent = Agent::default();
+    let mut agent = Agent::allowing(&OVERRIDES);
     if let (Route::Bridge, Some(first)) = (route, scripts.next()) {
         agent = Agent { script: first, dialogues: scripts.collect(), ..agent };
     }

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::program::{API_KEY, Run, free_port};
-use crate::support::{KEY, SECRET, connect_to, database, empty_database, http_client, until};
+use crate::support::{KEY, SECRET, allow_override, connect_to, database, empty_database, http_client, until};
 
 const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -174,7 +174,9 @@ async fn verify_reports_whether_the_database_is_consistent() {
 async fn check_reports_what_works_and_what_does_not() {
     let database = database();
     let samples = tempfile::tempdir().unwrap();
-    let mut simulator = Run::of(&["simulate", "elevenlabs", "--api-key", API_KEY]).start();
+    let mut simulator =
+        Run::of(&["simulate", "elevenlabs", "--api-key", API_KEY, "--allow-override", &allow_override()])
+            .start();
     let url = simulator.listening().await;
     let check = || Run::of(&["check"]).in_production(database.url(), &url, samples.path().to_str().unwrap());
     let good = check().end().await;

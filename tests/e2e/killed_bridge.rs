@@ -10,7 +10,7 @@ use precall_store::verify::verify;
 use tokio_postgres::Client;
 
 use crate::program::{API_KEY, Program, Run};
-use crate::support::{SECRET, caller, connect_to, database, pause, until, write_sample};
+use crate::support::{SECRET, allowing_agent, caller, connect_to, database, pause, until, write_sample};
 
 const CLIENT: &str = "900";
 /// As many as a busy machine can run beside other tests. `KILLED_CALLS` sets another number.
@@ -28,7 +28,7 @@ fn talkative() -> Agent {
         Act::Wait { ms: 500 },
     ];
     let script = sentence.into_iter().cycle().take(100).map(Step::Act).collect();
-    Agent { script: Script::new(script).unwrap(), ..Agent::default() }
+    Agent { script: Script::new(script).unwrap(), ..allowing_agent() }
 }
 
 struct Site {

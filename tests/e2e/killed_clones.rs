@@ -11,7 +11,9 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use crate::program::{API_KEY, Program, Run, free_port};
-use crate::support::{ADD, CALLED, SECRET, connect_to, database, http_client, until, write_sample};
+use crate::support::{
+    ADD, CALLED, SECRET, allowing_agent, connect_to, database, http_client, until, write_sample,
+};
 
 struct Site {
     run: Run,
@@ -26,6 +28,7 @@ impl Site {
         let options = elevenlabs::Options {
             conversation: Duration::from_millis(300),
             clone_delay: clone_delay.parse().unwrap(),
+            agent: allowing_agent(),
             ..Default::default()
         };
         let provider = elevenlabs::start(options).await.unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{API_KEY, Program, Run};
-use crate::support::{CALLED, SECRET, connect_to, database, http_client, until};
+use crate::support::{CALLED, SECRET, allow_override, connect_to, database, http_client, until};
 
 const STANDS_BY: &str = "another precall is the leader, this one is a standby";
 
@@ -20,7 +20,9 @@ struct Pair {
 
 impl Pair {
     async fn new(database: &str) -> Self {
-        let mut simulator = Run::of(&["simulate", "elevenlabs", "--api-key", API_KEY]).start();
+        let mut simulator =
+            Run::of(&["simulate", "elevenlabs", "--api-key", API_KEY, "--allow-override", &allow_override()])
+                .start();
         let provider = simulator.listening().await;
         let samples = tempfile::tempdir().unwrap();
         Self { database: database.to_owned(), provider, samples, _simulator: simulator }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::program::{API_KEY, Program, Run, free_port};
 use crate::support::{
-    CALLED, PATIENCE, SECRET, connect_to, database, http_client, pause, until, write_sample,
+    CALLED, PATIENCE, SECRET, allow_override, connect_to, database, http_client, pause, until, write_sample,
 };
 
 const CALLER: &str = "+12025550142";
@@ -100,6 +100,8 @@ async fn site() -> Site {
         &hook,
         "--webhook-secret",
         SECRET,
+        "--allow-override",
+        &allow_override(),
     ])
     // The service's environment variables have no effect.
     .env("PORT", "not a port")

@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use crate::program::{API_KEY, Program, Run, free_port};
 use crate::support::cluster::Cluster;
-use crate::support::{CALLED, PATIENCE, SECRET, connect_to, ended, http_client, lasting, pause, until};
+use crate::support::{
+    CALLED, PATIENCE, SECRET, allowing_agent, connect_to, ended, http_client, lasting, pause, until,
+};
 
 /// Webhooks are 5 ms apart: 200 a second.
 const APART: Duration = Duration::from_millis(5);
@@ -150,7 +152,11 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
     let storm = Storm::asked_for();
     let mut cluster = Cluster::new().await;
     let database = cluster.url("postgres");
-    let options = elevenlabs::Options { conversation: Duration::from_millis(400), ..Default::default() };
+    let options = elevenlabs::Options {
+        conversation: Duration::from_millis(400),
+        agent: allowing_agent(),
+        ..Default::default()
+    };
     let provider = Rc::new(elevenlabs::start(options).await.unwrap());
     let (port, samples) = (free_port(), tempfile::tempdir().unwrap());
     let url = format!("http://127.0.0.1:{port}");

@@ -4,12 +4,14 @@ use precall::config::{ApiKeys, Scope};
 use precall_simulators::elevenlabs;
 
 use crate::program::{API_KEY, Run, free_port};
-use crate::support::{KEY, database, http_client, until};
+use crate::support::{KEY, allowing_agent, database, http_client, until};
 
 #[actix::test]
 async fn the_voices_command_needs_a_running_service_and_a_key() {
     let database = database();
-    let provider = elevenlabs::start(elevenlabs::Options::default()).await.unwrap();
+    let provider = elevenlabs::start(elevenlabs::Options { agent: allowing_agent(), ..Default::default() })
+        .await
+        .unwrap();
     let (port, samples) = (free_port(), tempfile::tempdir().unwrap());
     let url = format!("http://127.0.0.1:{port}");
     let run = Run::of(&["serve"])

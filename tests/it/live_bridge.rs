@@ -4,7 +4,7 @@ use precall_simulators::elevenlabs::{Act, Agent, AgentAudio, Fault, LostVoice, P
 use precall_simulators::threecx::EndedBy;
 use serde_json::json;
 
-use crate::support::{PERSON, PbxPlan, PbxWorld};
+use crate::support::{PERSON, PbxPlan, PbxWorld, allowing_agent};
 
 pub fn say(ms: u64) -> Step {
     Step::Act(Act::Say(Say { text: "Something is said.".to_owned(), ms: Some(ms), ..Say::default() }))
@@ -96,7 +96,7 @@ async fn every_audio_format_of_the_agent_works_in_both_directions() {
             script: Script::new(dialogue()).unwrap(),
             agent_output_audio_format: format,
             user_input_audio_format: format,
-            ..Agent::default()
+            ..allowing_agent()
         };
         let world = PbxWorld::with(PbxPlan::default().bridge_to(agent)).await;
         let pbx_id = world.rings(&world.known_caller(1).await);
@@ -118,9 +118,9 @@ async fn every_audio_format_of_the_agent_works_in_both_directions() {
 async fn when_the_agent_refuses_the_voice_the_fallback_voice_is_used() {
     let script = Script::new(dialogue()).unwrap();
     let refusals = [
-        Agent { unknown_voices: vec![], allowed_overrides: vec![], ..Agent::default() },
-        Agent { lost_voice: LostVoice::AtStart, ..Agent::default() },
-        Agent { lost_voice: LostVoice::AtSpeech, ..Agent::default() },
+        Agent::default(),
+        Agent { lost_voice: LostVoice::AtStart, ..allowing_agent() },
+        Agent { lost_voice: LostVoice::AtSpeech, ..allowing_agent() },
     ];
     for (refuses_overrides, refusal) in [true, false, false].into_iter().zip(refusals) {
         let agent = Agent { script: script.clone(), ..refusal };

@@ -5,7 +5,7 @@ use precall_simulators::threecx::{self, NewCall};
 use uuid::Uuid;
 
 use crate::live_bridge::{dialogue, ends, hears, listens, say, waits};
-use crate::support::{PbxPlan, PbxWorld};
+use crate::support::{PbxPlan, PbxWorld, allowing_agent};
 
 /// The stored transcript of a call.
 async fn transcript(world: &PbxWorld, call: Uuid) -> String {
@@ -82,7 +82,7 @@ async fn a_lost_agent_socket_is_reopened_once_with_the_transcript() {
     let pbx_id = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&pbx_id).await;
     world.talk(call, 1).await;
-    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..Agent::default() });
+    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..allowing_agent() });
     let row = world.completed(call).await;
     let voice: String = row.get("cloned_voice_id");
     let talks = world.talks(call);
@@ -206,7 +206,7 @@ async fn after_a_restart_the_bridge_is_opened_again() {
     let spoken = "select from call_events where call = $1 and event ->> 'kind' = 'line_spoken'
         and event ->> 'by' = 'caller'";
     world.until_row("the caller's words are stored", spoken, &[&call]).await;
-    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..Agent::default() });
+    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..allowing_agent() });
     let world = world.restart().await;
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, String>("cause"), "agent_ended");

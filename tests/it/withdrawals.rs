@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::live_bridge::{dialogue, hears, listens, say};
-use crate::support::{PbxPlan, PbxWorld, Plan, World, until};
+use crate::support::{PbxPlan, PbxWorld, Plan, World, allowing_agent, until};
 
 const FALLBACK: &str = "voice_fallback";
 
@@ -35,7 +35,7 @@ async fn a_bridged_call_in_a_withdrawn_voice_continues_in_the_fallback_voice() {
     let line = "select 1 from call_events where call = $1 and event ->> 'kind' = 'line_spoken'
         and event ->> 'by' = 'caller'";
     world.until_row("the caller was heard", line, &[&call]).await;
-    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..Agent::default() });
+    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..allowing_agent() });
     withdraw(&world, speaker, &caller).await;
     let row = world.completed(call).await;
     let talks = world.talks(call);

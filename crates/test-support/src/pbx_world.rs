@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::plan::Plan;
 use crate::sound::{Sound, tone_ms};
 use crate::wait::until;
-use crate::world::{SECRET, World, database, start_simulator, target};
+use crate::world::{SECRET, World, allowing_agent, database, start_simulator, target};
 
 /// The API client of the service at the PBX, and the DN of its route point.
 pub const CLIENT: &str = "900";
@@ -54,13 +54,7 @@ impl Default for PbxPlan {
             hangup_grace: HANGUP_GRACE,
             ..Options::new(CLIENT, SECRET.parse().unwrap())
         };
-        Self {
-            world: Plan::default(),
-            pbx,
-            greeting_ms: 400,
-            provider: Vec::new(),
-            agent: Default::default(),
-        }
+        Self { world: Plan::default(), pbx, greeting_ms: 400, provider: Vec::new(), agent: allowing_agent() }
     }
 }
 
@@ -72,7 +66,7 @@ impl PbxPlan {
 
     /// Route `bridge`, with an agent that follows this script.
     pub fn bridge(self, script: Vec<Step>) -> Self {
-        self.bridge_to(elevenlabs::Agent { script: Script::new(script).unwrap(), ..Default::default() })
+        self.bridge_to(elevenlabs::Agent { script: Script::new(script).unwrap(), ..allowing_agent() })
     }
 
     /// Route `bridge`, with this agent.

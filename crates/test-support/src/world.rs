@@ -27,6 +27,21 @@ use crate::plan::Plan;
 use crate::sound::write_sample;
 use crate::wait::{PATIENCE, pause, until};
 
+/// The fields of `conversation_config_override` that the service sends. The agents of the test worlds allow these and
+/// no others.
+pub const SENT_OVERRIDES: [&str; 4] =
+    ["tts.voice_id", "agent.first_message", "agent.language", "conversation.max_duration_seconds"];
+
+/// An agent that allows what the service overrides.
+pub fn allowing_agent() -> elevenlabs::Agent {
+    elevenlabs::Agent::allowing(&SENT_OVERRIDES)
+}
+
+/// The same for `precall simulate elevenlabs`: the value of `--allow-override`.
+pub fn allow_override() -> String {
+    SENT_OVERRIDES.join(",")
+}
+
 /// Signs every webhook of a test.
 pub const SECRET: &str = "test-secret-of-the-webhooks";
 /// An API key with scope `admin`.
@@ -396,6 +411,7 @@ pub async fn start_simulator(plan: &Plan) -> Simulator {
         conversation: plan.conversation,
         voice_slots: plan.voice_slots,
         retry_spacing: vec![plan.retry_after; 1_000],
+        agent: allowing_agent(),
         ..elevenlabs::Options::default()
     })
     .await

@@ -3,12 +3,11 @@
 use serde_json::json;
 
 use super::answer::Answer;
+use super::overrides;
 use super::session::agent_settings::Agent;
 
-/// `GET /v1/convai/agents/{agent_id}`: an agent that is set up as precall needs it, or as it was told. A badly set up
-/// one is also a fault with a body.
+/// `GET /v1/convai/agents/{agent_id}`: the agent as it was told. A badly set up one is also a fault with a body.
 pub(super) fn get(agent_id: &str, agent: &Agent) -> Answer {
-    let allows = |field: &str| agent.allows(field);
     Answer::ok(json!({
         "agent_id": agent_id,
         "name": "Simulated agent",
@@ -40,23 +39,7 @@ pub(super) fn get(agent_id: &str, agent: &Agent) -> Answer {
         "metadata": {"created_at_unix_secs": 1_760_000_000, "updated_at_unix_secs": 1_760_000_000},
         "platform_settings": {
             "overrides": {
-                "conversation_config_override": {
-                    "tts": {
-                        "voice_id": allows("tts.voice_id"),
-                        "stability": allows("tts.stability"),
-                        "speed": allows("tts.speed"),
-                        "similarity_boost": allows("tts.similarity_boost"),
-                    },
-                    "agent": {
-                        "first_message": allows("agent.first_message"),
-                        "language": allows("agent.language"),
-                        "prompt": {"prompt": allows("agent.prompt.prompt"), "llm": allows("agent.prompt.llm")},
-                    },
-                    "conversation": {
-                        "text_only": allows("conversation.text_only"),
-                        "max_duration_seconds": true,
-                    },
-                },
+                "conversation_config_override": overrides::flags(agent),
                 "enable_conversation_initiation_client_data_from_webhook": true,
             },
             "auth": {"enable_auth": true},

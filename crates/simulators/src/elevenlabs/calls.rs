@@ -8,6 +8,7 @@ use super::answer::Answer;
 use super::context::Context;
 use super::conversation::{AGENT_NUMBER, Carrier, Direction, NewConversation, Telephony};
 use super::faults::{CallFate, Fates};
+use super::overrides::{self, Channel, Taken};
 use super::request::{Problems, Request};
 use super::{ids, lifecycle};
 
@@ -66,6 +67,7 @@ pub(super) fn dial(
     if fates.call.is_none() && world.conversations.line_is_busy(&to_number) {
         fates.call = Some(CallFate::Busy);
     }
+    let Taken { data: client_data, refusal } = overrides::take(client_data, &world.agent, Channel::Phone);
     let about = NewConversation {
         agent_id,
         phone_number_id,
@@ -82,7 +84,7 @@ pub(super) fn dial(
         return Err(Answer::error(429, "concurrent_limit_exceeded", "Too many concurrent conversations."));
     };
     drop(world);
-    actix_web::rt::spawn(lifecycle::conduct(context.clone(), conversation_id.clone(), fates));
+    actix_web::rt::spawn(lifecycle::conduct(context.clone(), conversation_id.clone(), fates, refusal));
     Ok(Answer::ok(match telephony {
         Telephony::SipTrunk => json!({
             "success": true,

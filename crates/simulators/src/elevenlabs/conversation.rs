@@ -12,8 +12,6 @@ use super::ids;
 
 /// The calling number, for every phone number id: a number of the fictional range.
 pub(super) const AGENT_NUMBER: &str = "+12025550100";
-/// How long a conversation may last unless its request says otherwise: the agent's default.
-const DEFAULT_MAXIMUM: Duration = Duration::from_secs(600);
 
 /// The status of a conversation (OpenAPI: `GetConversationResponseModel.status`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +138,7 @@ pub(super) struct NewConversation {
     /// Our side's number.
     pub agent_number: String,
     pub call_sid: String,
-    /// `conversation_initiation_client_data`, as sent.
+    /// `conversation_initiation_client_data`, without overrides that the agent did not take.
     pub client_data: Map<String, Value>,
     /// Whether it keeps the person's line busy; a call that met a busy line does not.
     pub holds_line: bool,
@@ -214,15 +212,15 @@ impl Conversation {
         self.client_text(&["conversation_config_override", "agent", "first_message"])
     }
 
-    /// How long it may last.
-    pub fn maximum(&self) -> Duration {
+    /// How long it may last: the agent's maximum, unless the request asked for another.
+    pub fn maximum(&self, of_agent: Duration) -> Duration {
         self.about
             .client_data
             .get("conversation_config_override")
             .and_then(|value| value.get("conversation"))
             .and_then(|value| value.get("max_duration_seconds"))
             .and_then(Value::as_u64)
-            .map_or(DEFAULT_MAXIMUM, Duration::from_secs)
+            .map_or(of_agent, Duration::from_secs)
     }
 
     /// Its dynamic variables, the provider's own included.

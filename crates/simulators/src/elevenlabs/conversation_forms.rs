@@ -152,7 +152,7 @@ impl Conversation {
         }
     }
 
-    /// The client data as sent, with missing fields as null and with the provider's variables.
+    /// The client data as the agent took it, with missing fields as null and with the provider's variables.
     fn client_data_echo(&self) -> Value {
         let mut echo = Map::new();
         for (name, value) in [

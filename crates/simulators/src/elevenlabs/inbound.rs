@@ -11,6 +11,7 @@ use super::context::{Context, POST_TIMEOUT};
 use super::conversation::{Carrier, Direction, NewConversation, Telephony};
 use super::faults::Fates;
 use super::lifecycle;
+use super::overrides::{self, Channel, Taken};
 use crate::shared::options::Target;
 
 /// Most of an answer that is read.
@@ -92,6 +93,8 @@ fn client_data(told: &Told) -> Option<Map<String, Value>> {
 }
 
 fn start(context: &Data<Context>, call: &Inbound, client_data: Map<String, Value>) -> Option<String> {
+    let mut world = context.world();
+    let Taken { data: client_data, refusal } = overrides::take(client_data, &world.agent, Channel::Phone);
     let about = NewConversation {
         agent_id: call.agent_id.clone(),
         phone_number_id: "phnum_simulated".to_owned(),
@@ -103,7 +106,7 @@ fn start(context: &Data<Context>, call: &Inbound, client_data: Map<String, Value
         client_data,
         holds_line: true,
     };
-    let id = context.world().conversations.begin(about, Timestamp::now()).ok().map(|one| one.id.clone())?;
-    actix_web::rt::spawn(lifecycle::conduct(context.clone(), id.clone(), Fates::default()));
+    let id = world.conversations.begin(about, Timestamp::now()).ok().map(|one| one.id.clone())?;
+    actix_web::rt::spawn(lifecycle::conduct(context.clone(), id.clone(), Fates::default(), refusal));
     Some(id)
 }

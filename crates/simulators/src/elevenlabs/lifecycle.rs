@@ -18,8 +18,8 @@ const RINGING: Duration = Duration::from_millis(50);
 /// How long a conversation is processed after its end.
 const PROCESSING: Duration = Duration::from_millis(20);
 
-/// Runs one conversation to its end.
-pub(super) async fn conduct(context: Data<Context>, id: String, fates: Fates) {
+/// Runs one conversation by telephone to its end. A refused override lets it fail to start once it is answered.
+pub(super) async fn conduct(context: Data<Context>, id: String, fates: Fates, refusal: Option<String>) {
     tokio::time::sleep(RINGING.min(context.shared.conversation)).await;
     match fates.call {
         Some(CallFate::Busy) => return not_reached(&context, &id, "busy", fates).await,
@@ -30,6 +30,9 @@ pub(super) async fn conduct(context: Data<Context>, id: String, fates: Fates) {
                 .await;
         }
         None => {}
+    }
+    if let Some(message) = refusal.or_else(|| missing_variable(&context, &id)) {
+        return cannot_start(&context, &id, Ending::cannot_start(&message), fates).await;
     }
     if voice_is_gone(&context, &id) {
         return cannot_start(&context, &id, Ending::cannot_start("voice_id_does_not_exist"), fates).await;
@@ -45,6 +48,12 @@ pub(super) async fn settle_and_report(context: Data<Context>, id: String, fate: 
     webhook::report(&context, &id, fate).await;
 }
 
+fn missing_variable(context: &Context, id: &str) -> Option<String> {
+    let world = context.world();
+    let variables = world.conversations.get(id)?.variables();
+    world.agent.missing_variable(&variables)
+}
+
 fn voice_is_gone(context: &Context, id: &str) -> bool {
     let world = context.world();
     let voice = world.conversations.get(id).and_then(|conversation| conversation.voice_id());
@@ -56,10 +65,11 @@ async fn session(context: &Context, id: &str) {
     let longest = context.shared.conversation;
     let (length, ending, end_now) = {
         let mut world = context.world();
+        let longest_of_agent = Duration::from_millis(world.agent.max_duration_ms);
         let Some(conversation) = world.conversations.get_mut(id) else { return };
         conversation.status = Status::InProgress;
         conversation.started_at = Some(Timestamp::now());
-        let maximum = conversation.maximum();
+        let maximum = conversation.maximum(longest_of_agent);
         let ending = if maximum < longest { Ending::max_duration() } else { Ending::hung_up() };
         (longest.min(maximum), ending, conversation.end_now.clone())
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::overrides::{OverrideRefusal, field};
 use super::session::agent_settings::{Agent, OnViolation};
 use super::session::format::AgentAudio;
 use crate::shared::options::{LoopbackUrl, Secret, Target};
@@ -163,6 +164,13 @@ pub struct Args {
     /// Audio of the agent's WebSocket, both ways: pcm_8000, pcm_16000, ..., ulaw_8000
     #[arg(long, value_name = "FORMAT", default_value = "pcm_8000")]
     pub agent_format: AgentAudio,
+    /// A field of conversation_config_override that the agent allows, as tts.voice_id; repeatable, or a list with
+    /// commas; none is allowed by default
+    #[arg(long = "allow-override", value_name = "FIELD", value_delimiter = ',', value_parser = field)]
+    pub allow_overrides: Vec<String>,
+    /// What happens to a field that the agent does not allow
+    #[arg(long, value_enum, default_value_t)]
+    pub override_refusal: OverrideRefusal,
     /// What happens when a message on the agent's WebSocket breaks the provider's contract
     #[arg(long, value_enum, default_value_t)]
     pub on_violation: OnViolation,
@@ -186,6 +194,8 @@ impl From<Args> for Options {
                 agent_output_audio_format: args.agent_format,
                 user_input_audio_format: args.agent_format,
                 violations: args.on_violation,
+                allowed_overrides: args.allow_overrides,
+                override_refusal: args.override_refusal,
                 ..Agent::default()
             },
             ..Self::default()

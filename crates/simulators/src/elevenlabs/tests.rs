@@ -9,7 +9,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use awc::Client;
 use serde_json::{Value, json};
 
-use super::{Options, Simulator, start};
+use super::{Agent, Options, Simulator, start};
 use crate::shared::options::{Secret, Target};
 use crate::shared::test_client::{Reply, eventually, reply};
 
@@ -25,6 +25,7 @@ mod conversations;
 mod faults;
 mod inbound;
 mod options;
+mod overrides;
 mod socket;
 mod speech;
 mod voices;
@@ -108,14 +109,29 @@ fn client() -> Client {
     Client::builder().timeout(Duration::from_secs(10)).disable_redirects().finish()
 }
 
+/// An agent that allows every override that these tests use. The default agent allows none.
+fn open_agent() -> Agent {
+    Agent::allowing(&[
+        "tts.voice_id",
+        "tts.stability",
+        "tts.speed",
+        "tts.similarity_boost",
+        "agent.first_message",
+        "agent.language",
+        "agent.prompt.prompt",
+        "conversation.max_duration_seconds",
+        "conversation.client_events",
+    ])
+}
+
 /// Conversations of a tenth of a second.
 fn brief() -> Options {
-    Options { conversation: Duration::from_millis(100), ..Options::default() }
+    Options { conversation: Duration::from_millis(100), agent: open_agent(), ..Options::default() }
 }
 
 /// Conversations that last until they are ended.
 fn endless() -> Options {
-    Options { conversation: Duration::from_secs(3_000), ..Options::default() }
+    Options { conversation: Duration::from_secs(3_000), agent: open_agent(), ..Options::default() }
 }
 
 fn dial_body(to_number: &str, client_data: Value) -> Value {

@@ -15,7 +15,7 @@ use super::client::{Connection, once, plain};
 use super::{Outcome, usage};
 use crate::consent::consent_of;
 use crate::sound::write_wav;
-use crate::world::CALLED;
+use crate::world::{CALLED, allow_override};
 
 /// Signs every webhook.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef-bench";
@@ -126,6 +126,8 @@ impl World {
             &webhook,
             "--webhook-secret",
             SECRET,
+            "--allow-override",
+            &allow_override(),
         ];
         let simulator = Server::start(program, &arguments, &BTreeMap::new(), folder.path()).await?;
         let mut variables = variables(&postgres.url("postgres"), &simulator, folder.path(), port);

@@ -113,9 +113,9 @@ impl AgentSession {
         std::mem::take(&mut self.is_news)
     }
 
-    /// The client's first message.
+    /// The client's first message, as the agent took it.
     pub(super) fn client_data(&self) -> Option<&Map<String, Value>> {
-        self.initiation.as_ref().map(Initiation::data)
+        self.initiation.as_ref().map(Initiation::taken)
     }
 
     pub(super) fn after_ms(&self, at: Instant) -> u64 {

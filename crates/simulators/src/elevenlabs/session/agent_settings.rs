@@ -8,7 +8,8 @@
 //! | `voice_id` | the voice without an override |
 //! | `pace` | how audio is sent, unless a step says otherwise |
 //! | `client_events` | the events that it sends, unless the client asks for others |
-//! | `allowed_overrides` | allowed fields of `conversation_config_override`; others: 1008 `override_error` |
+//! | `allowed_overrides` | allowed fields of `conversation_config_override`, as `tts.voice_id`; default: none |
+//! | `override_refusal` | a field that is not allowed: `error` (1008 `override_error`), or `drop` it silently |
 //! | `required_variables` | required dynamic variables; without them: 1008 `missing_dynamic_variable` |
 //! | `unknown_voices` | voice ids that count as deleted |
 //! | `lost_voice` | a deleted voice fails `at_start` (1008 `value_error`) or `at_speech` (1002 `tts_cascade_error`) |
@@ -24,12 +25,13 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::act::{LONGEST_MS, Pace, check_pace};
 use super::format::AgentAudio;
 use super::script::Script;
 use super::shape::CLIENT_EVENTS;
+use crate::elevenlabs::overrides::{self, OverrideRefusal};
 
 /// Most entries of a list.
 const MOST_ENTRIES: usize = 200;
@@ -80,6 +82,7 @@ pub struct Agent {
     pub pace: Pace,
     pub client_events: Vec<String>,
     pub allowed_overrides: Vec<String>,
+    pub override_refusal: OverrideRefusal,
     pub required_variables: Vec<String>,
     pub unknown_voices: Vec<String>,
     pub lost_voice: LostVoice,
@@ -115,16 +118,9 @@ impl Default for Agent {
                 "client_tool_call",
                 "ping",
             ]),
-            allowed_overrides: texts(&[
-                "tts.voice_id",
-                "tts.stability",
-                "tts.speed",
-                "tts.similarity_boost",
-                "agent.first_message",
-                "agent.language",
-                "agent.prompt.prompt",
-                "conversation.client_events",
-            ]),
+            // Every flag is off by default (OpenAPI).
+            allowed_overrides: Vec::new(),
+            override_refusal: OverrideRefusal::default(),
             required_variables: Vec::new(),
             unknown_voices: Vec::new(),
             lost_voice: LostVoice::default(),
@@ -141,6 +137,12 @@ impl Default for Agent {
 }
 
 impl Agent {
+    /// An agent that allows these fields of the override, and is otherwise the default one.
+    #[must_use]
+    pub fn allowing(fields: &[&str]) -> Self {
+        Self { allowed_overrides: fields.iter().map(|&field| field.to_owned()).collect(), ..Self::default() }
+    }
+
     /// The agent that `PUT /sim/agent` describes: an object is all of it, a list is a script alone.
     ///
     /// # Errors
@@ -165,6 +167,9 @@ impl Agent {
         let unknown = self.client_events.iter().find(|event| !CLIENT_EVENTS.contains(&event.as_str()));
         if let Some(unknown) = unknown {
             return Err(format!("there is no client event {unknown}"));
+        }
+        if let Some(unknown) = self.allowed_overrides.iter().find(|field| !overrides::is_field(field)) {
+            return Err(overrides::unknown(unknown));
         }
         let lists =
             [&self.allowed_overrides, &self.required_variables, &self.unknown_voices, &self.client_events];
@@ -197,6 +202,12 @@ impl Agent {
     /// Whether a socket needs a signed URL.
     pub(super) fn is_private(&self) -> bool {
         self.access == Access::SignedUrl
+    }
+
+    /// Why a conversation with these variables does not begin.
+    pub(in crate::elevenlabs) fn missing_variable(&self, given: &Map<String, Value>) -> Option<String> {
+        let missing = self.required_variables.iter().find(|name| !given.contains_key(*name))?;
+        Some(format!("Missing required dynamic variable: {missing}"))
     }
 
     /// Whether a field of the override may be given.

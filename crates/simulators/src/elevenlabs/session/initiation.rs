@@ -1,25 +1,10 @@
-//! The client's first message, and whether the agent allows its overrides. It ignores what the provider ignores;
+//! The client's first message, as sent and as the agent takes it. It ignores what the provider ignores;
 //! `client_message` finds the violations.
 
 use serde_json::{Map, Value};
 
 use super::agent_settings::Agent;
-
-/// Fields of `conversation_config_override` (AsyncAPI), each of which the agent allows or not.
-const OVERRIDES: [&[&str]; 12] = [
-    &["tts", "voice_id"],
-    &["tts", "stability"],
-    &["tts", "speed"],
-    &["tts", "similarity_boost"],
-    &["agent", "first_message"],
-    &["agent", "language"],
-    &["agent", "prompt", "prompt"],
-    &["agent", "prompt", "llm"],
-    &["agent", "native_mcp_server_ids"],
-    &["asr", "keywords"],
-    &["conversation", "text_only"],
-    &["conversation", "client_events"],
-];
+use crate::elevenlabs::overrides::{self, Channel};
 
 /// Why a conversation does not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,24 +17,33 @@ pub(super) struct Refusal {
 #[derive(Clone, Debug)]
 pub(super) struct Initiation {
     data: Map<String, Value>,
+    taken: Map<String, Value>,
+    refused: Option<String>,
     voice: String,
     events: Option<Vec<String>>,
 }
 
 impl Initiation {
     pub fn new(data: Map<String, Value>, agent: &Agent) -> Self {
-        let voice = at(&data, &["conversation_config_override", "tts", "voice_id"]).and_then(Value::as_str);
+        let taken = overrides::take(data.clone(), agent, Channel::Socket);
+        let (taken, refused) = (taken.data, taken.refusal);
+        let voice = at(&taken, &["conversation_config_override", "tts", "voice_id"]).and_then(Value::as_str);
         let voice = voice.unwrap_or(&agent.voice_id).to_owned();
-        let events = at(&data, &["conversation_config_override", "conversation", "client_events"]);
+        let events = at(&taken, &["conversation_config_override", "conversation", "client_events"]);
         let events = events
             .and_then(Value::as_array)
             .map(|events| events.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-        Self { data, voice, events }
+        Self { data, taken, refused, voice, events }
     }
 
     /// As it was sent.
     pub fn data(&self) -> &Map<String, Value> {
         &self.data
+    }
+
+    /// As the agent took it: without overrides that it dropped.
+    pub fn taken(&self) -> &Map<String, Value> {
+        &self.taken
     }
 
     /// The voice that the agent speaks with.
@@ -58,7 +52,7 @@ impl Initiation {
     }
 
     pub fn first_message(&self) -> Option<&str> {
-        at(&self.data, &["conversation_config_override", "agent", "first_message"])?.as_str()
+        at(&self.taken, &["conversation_config_override", "agent", "first_message"])?.as_str()
     }
 
     pub fn variables(&self) -> Map<String, Value> {
@@ -71,21 +65,11 @@ impl Initiation {
 
     /// Why the agent does not begin with it (facts page, section 4: "Allowing the override").
     pub fn refusal(&self, agent: &Agent) -> Option<Refusal> {
-        for path in OVERRIDES {
-            let field = path.join(".");
-            let given = at(&self.data, &["conversation_config_override"])
-                .and_then(Value::as_object)
-                .and_then(|given| at(given, path))
-                .is_some_and(|value| !value.is_null());
-            if given && !agent.allows(&field) {
-                let name = path.last().unwrap_or(&"");
-                let message = format!("Override for field '{name}' is not allowed by config.");
-                return Some(Refusal { error_type: "override_error", message });
-            }
+        if let Some(message) = &self.refused {
+            return Some(Refusal { error_type: "override_error", message: message.clone() });
         }
         let variables = self.variables();
-        let missing = agent.required_variables.iter().find(|name| !variables.contains_key(*name))?;
-        let message = format!("Missing required dynamic variable: {missing}");
+        let message = agent.missing_variable(&variables)?;
         Some(Refusal { error_type: "missing_dynamic_variable", message })
     }
 }

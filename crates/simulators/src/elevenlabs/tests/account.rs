@@ -52,13 +52,14 @@ async fn subscription_counts_slots_and_edits() {
 }
 
 #[actix_web::test]
-async fn any_agent_exists_and_allows_what_is_overridden() {
+async fn any_agent_exists_and_shows_which_overrides_it_allows() {
     let provider = Provider::default().await;
     let agent = provider.get("/v1/convai/agents/agent_77").await.json();
     assert_eq!(agent["agent_id"], "agent_77");
     let overrides = &agent["platform_settings"]["overrides"]["conversation_config_override"];
     assert_eq!(overrides["tts"]["voice_id"], true);
     assert_eq!(overrides["agent"]["first_message"], true);
+    assert_eq!(overrides["agent"]["prompt"]["llm"], false);
 }
 
 #[actix_web::test]

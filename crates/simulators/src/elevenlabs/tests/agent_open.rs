@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{Access, Agent, AgentAudio, EndedBy, Fault, LostVoice, Options, voice_tone_hz};
 use super::socket::{agent, audio_of, samples, tone_hz};
-use super::{Provider, endless};
+use super::{Provider, endless, open_agent};
 
 const SIGN: &str = "/v1/convai/conversation/get-signed-url?agent_id=agent_1";
 
@@ -183,7 +183,7 @@ async fn the_first_message_says_what_the_conversation_is_like() {
 #[actix_web::test]
 async fn what_the_agent_does_not_allow_ends_it_before_it_begins() {
     let provider = Provider::with(endless()).await;
-    let mut told = Agent { required_variables: vec!["call_id".to_owned()], ..Agent::default() };
+    let mut told = Agent { required_variables: vec!["call_id".to_owned()], ..open_agent() };
     told.allowed_overrides.retain(|field| field != "tts.voice_id");
     told.unknown_voices = vec!["nobody".to_owned()];
     provider.simulator.set_agent(told.clone());

@@ -67,6 +67,8 @@ fn refusals_say_what_would_be_right() {
         (vec!["--port", "70000"], "65535"),
         (vec!["--agent-format", "mp3_44100_128"], "pcm_8000"),
         (vec!["--on-violation", "shrug"], "record"),
+        (vec!["--allow-override", "tts.voice"], "tts.voice_id"),
+        (vec!["--override-refusal", "shrug"], "drop"),
         (vec!["--webhook-url", "http://127.0.0.1/"], "--webhook-secret"),
         (vec!["--webhook-secret", "s"], "--webhook-url"),
         (vec!["--initiation-url", "http://127.0.0.1/"], "--initiation-secret"),

@@ -163,7 +163,7 @@ pub(super) fn samples(pcm: &[u8]) -> Vec<i16> {
 
 /// An agent with this script.
 pub(super) fn agent(script: Value) -> Agent {
-    Agent { script: serde_json::from_value(script).unwrap(), ..Agent::default() }
+    Agent { script: serde_json::from_value(script).unwrap(), ..super::open_agent() }
 }
 
 impl Provider {
