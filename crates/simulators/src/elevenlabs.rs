@@ -1,7 +1,8 @@
 //! A simulator of ElevenLabs over HTTP, on loopback only: voices, text to speech, outbound calls, conversations by
 //! telephone and by WebSocket, signed post-call webhooks, and a control API that shows requests and sets faults.
 //!
-//! Every agent, phone number and voice id exists unless it was deleted here. Headers state the limit of concurrent
+//! Every agent, phone number and voice id exists unless it was deleted here or `PUT /sim/account` names those that
+//! exist. Headers state the limit of concurrent
 //! requests, but only a fault enforces it. All tables and logs are bounded.
 
 use std::io;
@@ -17,6 +18,7 @@ use crate::shared::server::{self as http, SmallWrites};
 use context::Context;
 use world::Shared;
 
+pub use account::{Account, NumberProvider, PhoneNumber, Settings, WorkspaceWebhook};
 pub use audio::voice_tone_hz;
 pub use dialogue::{Role, Turn};
 pub use faults::{CallFate, Fault, ReportFate};
@@ -34,6 +36,7 @@ pub use session::script::{Script, Step};
 pub use session::steps::Said;
 pub use session::tools::{ToolAnswer, ToolCall};
 
+mod account;
 mod agent_endpoint;
 mod answer;
 mod audio;
@@ -62,6 +65,7 @@ mod tests;
 mod voice_endpoints;
 mod voices;
 mod webhook;
+mod workspace_endpoints;
 mod world;
 
 /// A running simulator. It runs until `stop`, or until its thread ends; dropping it does not stop it.
@@ -144,6 +148,11 @@ impl Simulator {
     /// Replaces the agent, as `PUT /sim/agent`. Live conversations keep the agent that they have.
     pub fn set_agent(&self, agent: Agent) {
         self.shared.world().agent = Arc::new(agent);
+    }
+
+    /// Replaces the account, as `PUT /sim/account`.
+    pub fn set_account(&self, account: Account) {
+        self.shared.world().set_account(account, self.shared.voice_slots);
     }
 
     /// The reports on the WebSockets of all conversations that are kept, oldest first.

@@ -22,6 +22,7 @@ pub use call::{Attached, Direction, EndedBy, Mode, NewCall, State, Transfer, Tru
 pub use caller_sound::Speaks;
 pub use ear::Arrival;
 pub use faults::{EventFault, Fault, StreamFault, WebhookFault, WsFault};
+pub use grants::Grants;
 pub use life::Placed;
 pub use options::{
     Args, Codes, ExpiresIn, Noise, OldTokens, Options, SecondPost, StreamEnd, Trunk, TrunkError,
@@ -43,6 +44,7 @@ mod errand;
 mod events;
 mod faults;
 mod get_stream;
+mod grants;
 mod leg;
 mod life;
 mod options;
@@ -166,6 +168,11 @@ impl Simulator {
     /// Sets where webhooks go. A demo knows the service's port only after the simulator has started.
     pub fn set_webhook(&self, target: Option<Target>) {
         self.shared.world().webhook = target;
+    }
+
+    /// Sets what the API client may do, as `PUT /sim/grants`.
+    pub fn set_grants(&self, grants: Grants) {
+        self.shared.world().grants = grants;
     }
 
     /// Revokes every token.

@@ -1,14 +1,31 @@
 //! The endpoint of the agent: its configuration, as `precall check` reads it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::context::Context;
 use super::overrides;
 use super::session::agent_settings::Agent;
 
 /// `GET /v1/convai/agents/{agent_id}`: the agent as it was told. A badly set up one is also a fault with a body.
-pub(super) fn get(agent_id: &str, agent: &Agent) -> Answer {
-    Answer::ok(json!({
+///
+/// # Errors
+/// 404 for an agent that the account does not have.
+pub(super) fn get(context: &Context, agent_id: &str) -> Result<Answer, Answer> {
+    let world = context.world();
+    if !world.account.has_agent(agent_id) {
+        return Err(Answer::agent_not_found(agent_id));
+    }
+    let numbers = world.account.phone_numbers.iter().flatten();
+    let numbers: Vec<Value> = numbers
+        .filter(|number| number.agent_id.as_deref() == Some(agent_id))
+        .map(super::account::PhoneNumber::json)
+        .collect();
+    Ok(Answer::ok(shown(agent_id, &world.agent, numbers)))
+}
+
+fn shown(agent_id: &str, agent: &Agent, phone_numbers: Vec<Value>) -> Value {
+    json!({
         "agent_id": agent_id,
         "name": "Simulated agent",
         "conversation_config": {
@@ -31,8 +48,8 @@ pub(super) fn get(agent_id: &str, agent: &Agent) -> Answer {
                 "client_events": agent.client_events,
             },
             "agent": {
-                "first_message": "Hello, how can I help you?",
-                "language": "en",
+                "first_message": agent.first_message(),
+                "language": agent.language,
                 "prompt": {"prompt": "You are a helpful assistant.", "llm": "gemini-2.5-flash"},
             },
         },
@@ -40,12 +57,14 @@ pub(super) fn get(agent_id: &str, agent: &Agent) -> Answer {
         "platform_settings": {
             "overrides": {
                 "conversation_config_override": overrides::flags(agent),
-                "enable_conversation_initiation_client_data_from_webhook": true,
+                "enable_conversation_initiation_client_data_from_webhook": agent.initiation_webhook,
             },
-            "auth": {"enable_auth": true},
-            "call_limits": {"agent_concurrency_limit": -1, "daily_limit": 100_000, "bursting_enabled": true},
+            "workspace_overrides": agent.workspace_overrides,
+            "auth": {"enable_auth": agent.is_private()},
+            "call_limits": {"agent_concurrency_limit": agent.concurrency_limit, "daily_limit": 100_000,
+                            "bursting_enabled": true},
         },
-        "phone_numbers": [],
+        "phone_numbers": phone_numbers,
         "tags": [],
-    }))
+    })
 }

@@ -89,6 +89,24 @@ impl Answer {
         }
     }
 
+    /// The same error with other texts in its `detail`.
+    pub(crate) fn with_detail(mut self, texts: &[(&str, &str)]) -> Self {
+        if let AnswerBody::Json(body) = &mut self.body {
+            for (name, text) in texts {
+                body["detail"][*name] = json!(text);
+            }
+        }
+        self
+    }
+
+    pub fn agent_not_found(id: &str) -> Self {
+        Self::error(404, "agent_not_found", &format!("Agent with id {id} not found."))
+    }
+
+    pub fn phone_number_not_found(id: &str) -> Self {
+        Self::error(404, "phone_number_not_found", &format!("Phone number with id {id} not found."))
+    }
+
     pub fn voice_not_found(voice_id: &str) -> Self {
         Self::error(404, "voice_not_found", &format!("A voice with the voice_id {voice_id} was not found."))
     }

@@ -64,6 +64,12 @@ pub(super) fn dial(
         Telephony::Twilio => ids::twilio_call(),
     };
     let mut world = context.world();
+    if !world.account.has_agent(&agent_id) {
+        return Err(Answer::agent_not_found(&agent_id));
+    }
+    if world.account.phone_number(&phone_number_id).is_none() {
+        return Err(Answer::phone_number_not_found(&phone_number_id));
+    }
     if fates.call.is_none() && world.conversations.line_is_busy(&to_number) {
         fates.call = Some(CallFate::Busy);
     }

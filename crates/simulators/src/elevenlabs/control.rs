@@ -9,6 +9,7 @@
 //! | `GET /sim/conversations/{id}` | one conversation; `socket` reports on its WebSocket |
 //! | `GET /sim/conversations/{id}/audio.wav` | the beginning of the audio that the agent heard |
 //! | `GET`, `PUT /sim/agent` | the agent: an object (`session::agent_settings`) or its script only (`session::act`) |
+//! | `GET`, `PUT`, `DELETE /sim/account` | plan, ids that exist, webhooks and settings of the workspace: see `account` |
 //! | `GET`, `DELETE /sim/webhooks` | deliveries of webhooks: `[{at, type, conversation_id, attempt, status}]` |
 //! | `POST /sim/inbound` | see `inbound` |
 
@@ -18,6 +19,7 @@ use std::time::Instant;
 use actix_web::web::Data;
 use serde_json::{Value, json};
 
+use super::account::Account;
 use super::answer::{Answer, AnswerBody};
 use super::context::Context;
 use super::conversation::{Carrier, Conversation};
@@ -62,12 +64,25 @@ async fn serve(context: &Data<Context>, method: &str, path: &str, body: &Body) -
             let agent = world.agent.told(told).map_err(|why| Answer::plain(400, &why))?;
             Ok(done(|| world.agent = Arc::new(agent)))
         }
+        ("GET", ["account"]) => Ok(Answer::ok(json!(context.world().account))),
+        ("PUT", ["account"]) => {
+            let account: Account = parsed(body)?;
+            account.check().map_err(|why| Answer::plain(400, &why))?;
+            Ok(done(|| context.world().set_account(account, context.shared.voice_slots)))
+        }
+        ("DELETE", ["account"]) => {
+            Ok(done(|| context.world().set_account(Account::default(), context.shared.voice_slots)))
+        }
         ("GET", ["webhooks"]) => Ok(Answer::ok(Value::Array(context.world().deliveries.shown()))),
         ("DELETE", ["webhooks"]) => Ok(done(|| context.world().deliveries.clear())),
         ("POST", ["inbound"]) => Ok(inbound::arrive(context, parsed(body)?).await),
-        (_, ["requests" | "faults" | "voices" | "conversations" | "agent" | "webhooks" | "inbound"]) => {
-            Err(Answer::plain(405, "Method Not Allowed"))
-        }
+        (
+            _,
+            [
+                "requests" | "faults" | "voices" | "conversations" | "agent" | "account" | "webhooks"
+                | "inbound",
+            ],
+        ) => Err(Answer::plain(405, "Method Not Allowed")),
         _ => Err(Answer::plain(404, "Not Found")),
     }
 }

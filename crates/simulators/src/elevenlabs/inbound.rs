@@ -41,7 +41,10 @@ struct Told {
 
 /// Takes the call. What the provider does when the webhook fails is not known; here the call is not taken.
 pub(super) async fn arrive(context: &Data<Context>, call: Inbound) -> Answer {
-    let target = context.world().initiation.clone();
+    let target = {
+        let world = context.world();
+        world.initiation.clone().filter(|_| world.agent.initiation_webhook)
+    };
     let told = match &target {
         Some(target) => Some(ask(context, target, &call).await),
         None => None,

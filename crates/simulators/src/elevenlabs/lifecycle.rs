@@ -57,7 +57,7 @@ fn missing_variable(context: &Context, id: &str) -> Option<String> {
 fn voice_is_gone(context: &Context, id: &str) -> bool {
     let world = context.world();
     let voice = world.conversations.get(id).and_then(|conversation| conversation.voice_id());
-    voice.is_some_and(|voice| world.voices.is_deleted(voice))
+    voice.is_some_and(|voice| world.voices.is_missing(voice))
 }
 
 /// From picking up to hanging up.

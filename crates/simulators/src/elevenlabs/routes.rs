@@ -9,7 +9,10 @@ use super::conversation::Telephony;
 use super::faults::Fates;
 use super::request::Request;
 use super::speech::{self, Delivery};
-use super::{agent_endpoint, calls, conversation_endpoints, lifecycle, signed_url_endpoint, voice_endpoints};
+use super::{
+    agent_endpoint, calls, conversation_endpoints, lifecycle, signed_url_endpoint, voice_endpoints,
+    workspace_endpoints,
+};
 
 /// One endpoint of the provider, with the id in its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,10 @@ enum Endpoint<'a> {
     DeleteVoice(&'a str),
     SearchVoices,
     Subscription,
+    Webhooks,
+    Settings,
+    PhoneNumbers,
+    PhoneNumber(&'a str),
     Dial(Telephony),
     SearchConversations,
     GetConversation(&'a str),
@@ -41,6 +48,10 @@ fn endpoint<'a>(method: &str, path: &'a str) -> Result<Endpoint<'a>, Answer> {
         }
         ["v2", "voices"] => ("GET", vec![("GET", Endpoint::SearchVoices)]),
         ["v1", "user", "subscription"] => ("GET", vec![("GET", Endpoint::Subscription)]),
+        ["v1", "workspace", "webhooks"] => ("GET", vec![("GET", Endpoint::Webhooks)]),
+        ["v1", "convai", "settings"] => ("GET", vec![("GET", Endpoint::Settings)]),
+        ["v1", "convai", "phone-numbers"] => ("GET", vec![("GET", Endpoint::PhoneNumbers)]),
+        ["v1", "convai", "phone-numbers", id] => ("GET", vec![("GET", Endpoint::PhoneNumber(id))]),
         ["v1", "convai", "sip-trunk", "outbound-call"] => {
             ("POST", vec![("POST", Endpoint::Dial(Telephony::SipTrunk))])
         }
@@ -84,13 +95,17 @@ async fn serve(context: &Data<Context>, request: &Request, fates: Fates) -> Resu
             Ok(answer)
         }
         Endpoint::SearchVoices => voice_endpoints::search(context, request),
-        Endpoint::Subscription => Ok(voice_endpoints::subscription(context)),
+        Endpoint::Subscription => Ok(workspace_endpoints::subscription(context)),
+        Endpoint::Webhooks => Ok(workspace_endpoints::webhooks(context)),
+        Endpoint::Settings => Ok(workspace_endpoints::settings(context)),
+        Endpoint::PhoneNumbers => Ok(workspace_endpoints::phone_numbers(context, request)),
+        Endpoint::PhoneNumber(id) => Ok(workspace_endpoints::phone_number(context, id)),
         Endpoint::Dial(telephony) => calls::dial(context, telephony, request, fates),
         Endpoint::SearchConversations => conversation_endpoints::search(context, request),
         Endpoint::GetConversation(id) => Ok(conversation_endpoints::get(context, id, request)),
         Endpoint::DeleteConversation(id) => Ok(conversation_endpoints::delete(context, id)),
         Endpoint::ConversationAudio(id) => Ok(conversation_endpoints::audio(context, id)),
-        Endpoint::GetAgent(id) => Ok(agent_endpoint::get(id, &context.world().agent)),
+        Endpoint::GetAgent(id) => agent_endpoint::get(context, id),
         Endpoint::SignUrl => signed_url_endpoint::get(context, request),
         Endpoint::Speak(id, delivery) => speech::speak(context, id, request, delivery),
     }

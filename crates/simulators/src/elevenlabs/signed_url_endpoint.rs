@@ -29,6 +29,9 @@ pub(super) fn get(context: &Context, request: &Request) -> Result<Answer, Answer
         }
     };
     let mut world = context.world();
+    if !world.account.has_agent(agent_id) {
+        return Err(Answer::agent_not_found(agent_id));
+    }
     let valid = Duration::from_millis(world.agent.signed_url_ms);
     let now = Instant::now();
     let signature = world.signed_urls.sign(agent_id, uses, now.checked_add(valid).unwrap_or(now));

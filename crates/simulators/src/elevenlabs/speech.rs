@@ -33,7 +33,7 @@ pub(super) fn speak(
     check_settings(body, &mut problems);
     let format = format(request, &mut problems);
     problems.finish()?;
-    if context.world().voices.is_deleted(voice_id) {
+    if context.world().voices.is_missing(voice_id) {
         return Err(Answer::voice_not_found(voice_id));
     }
     // `format` is None only when it was refused above.

@@ -30,6 +30,7 @@ mod socket;
 mod speech;
 mod voices;
 mod webhooks;
+mod workspace;
 
 const WEBHOOK_SECRET: &str = "wsec_test";
 

@@ -1,4 +1,4 @@
-//! Endpoints over the voices: add, get, delete, search, and the account's subscription.
+//! Endpoints over the voices: add, get, delete, search.
 
 use serde_json::{Map, Value, json};
 
@@ -12,6 +12,9 @@ use crate::shared::body::{Body, Part};
 /// `POST /v1/voices/add`. Runs to its end even when the client leaves, as the provider's does.
 pub(super) async fn add(context: &Context, request: &Request) -> Result<Answer, Answer> {
     let new = parse(&request.body)?;
+    if !context.world().account.can_use_instant_voice_cloning {
+        return Err(plan_lacks_cloning());
+    }
     let promised = context.world().voices.promise_slot();
     if promised == Err(SlotsFull) {
         return Err(slots_full(context));
@@ -23,6 +26,13 @@ pub(super) async fn add(context: &Context, request: &Request) -> Result<Answer, 
         "requires_verification": false,
         "library_voice_match": null,
     })))
+}
+
+/// As it was seen: 400, though the type says payment_required (facts page, section 1).
+fn plan_lacks_cloning() -> Answer {
+    let message = "Your subscription does not include instant voice cloning. Please upgrade your plan.";
+    Answer::error(400, "paid_plan_required", message)
+        .with_detail(&[("type", "payment_required"), ("status", "can_not_use_instant_voice_cloning")])
 }
 
 fn slots_full(context: &Context) -> Answer {
@@ -148,7 +158,7 @@ fn sample(file: &Part) -> Sample {
 /// `GET /v1/voices/{voice_id}`.
 pub(super) fn get(context: &Context, voice_id: &str) -> Answer {
     let world = context.world();
-    if world.voices.is_deleted(voice_id) {
+    if world.voices.is_missing(voice_id) {
         return Answer::voice_not_found(voice_id);
     }
     let voice = world.voices.clone_of(voice_id).map_or_else(|| library_voice_json(voice_id), Voice::json);
@@ -212,37 +222,4 @@ fn wanted(request: &Request, voice: &Voice) -> bool {
         && label("gender")
         && label("age")
         && label("accent")
-}
-
-/// `GET /v1/user/subscription`.
-pub(super) fn subscription(context: &Context) -> Answer {
-    let world = context.world();
-    Answer::ok(json!({
-        "tier": "creator",
-        "character_count": world.characters,
-        "character_limit": 1_000_000_000_u64,
-        "max_character_limit_extension": null,
-        "max_credit_limit_extension": "unlimited",
-        "can_extend_character_limit": false,
-        "allowed_to_extend_character_limit": false,
-        "next_character_count_reset_unix": null,
-        "voice_slots_used": world.voices.used(),
-        "professional_voice_slots_used": 0,
-        "professional_voice_slots_used_in_workspace": 0,
-        "voice_limit": world.voices.slots(),
-        "max_voice_add_edits": null,
-        "voice_add_edit_counter": world.voices.created(),
-        "professional_voice_limit": 1,
-        "can_extend_voice_limit": false,
-        "can_use_instant_voice_cloning": true,
-        "can_use_professional_voice_cloning": false,
-        "currency": "usd",
-        "current_overage": {"amount": "0", "currency": "usd"},
-        "status": "active",
-        "billing_period": "monthly_period",
-        "character_refresh_period": "monthly_period",
-        "next_invoice": null,
-        "open_invoices": [],
-        "has_open_invoices": false,
-    }))
 }

@@ -53,6 +53,8 @@ pub(super) struct SlotsFull;
 #[derive(Debug)]
 pub(super) struct Voices {
     slots: u32,
+    /// The library voices that exist; None: every one.
+    library: Option<HashSet<String>>,
     /// Slots of clones that are being made.
     promised: u32,
     created: u64,
@@ -76,6 +78,7 @@ impl Voices {
     pub fn with_slots(slots: u32) -> Self {
         Self {
             slots,
+            library: None,
             promised: 0,
             created: 0,
             clones: HashMap::new(),
@@ -114,7 +117,7 @@ impl Voices {
 
     /// Frees the slot; false when the id was deleted before.
     pub fn delete(&mut self, id: &str) -> bool {
-        if self.is_deleted(id) {
+        if self.is_missing(id) {
             return false;
         }
         self.clones.remove(id);
@@ -128,9 +131,17 @@ impl Voices {
         true
     }
 
-    /// Whether this id was deleted here. Every other id is taken as existing.
-    pub(crate) fn is_deleted(&self, id: &str) -> bool {
-        self.deleted.contains(id)
+    /// Sets the slots, and the library voices that exist; None: every one.
+    pub fn set_account(&mut self, slots: u32, library: Option<HashSet<String>>) {
+        self.slots = slots;
+        self.library = library;
+    }
+
+    /// Whether this id was deleted here, or is no voice of the account. Every other id is taken as existing.
+    pub(crate) fn is_missing(&self, id: &str) -> bool {
+        let is_known =
+            self.clones.contains_key(id) || self.library.as_ref().is_none_or(|all| all.contains(id));
+        self.deleted.contains(id) || !is_known
     }
 
     /// The clone of this id, if it was made here.

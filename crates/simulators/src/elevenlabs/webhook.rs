@@ -51,6 +51,13 @@ fn webhook(kind: &'static str, id: &str, data: &Value, spacing: Vec<Duration>) -
 }
 
 async fn post_as_fated(context: &Data<Context>, webhook: Webhook, fate: ReportFate) {
+    let is_wanted = {
+        let world = context.world();
+        world.webhook.as_ref().is_some_and(|own| world.account.posts(event_of(webhook.kind), own))
+    };
+    if !is_wanted {
+        return;
+    }
     match fate {
         ReportFate::Once => deliver(context, &webhook).await,
         ReportFate::None => {}
@@ -58,6 +65,14 @@ async fn post_as_fated(context: &Data<Context>, webhook: Webhook, fate: ReportFa
             deliver(context, &webhook).await;
             deliver(context, &webhook).await;
         }
+    }
+}
+
+/// The event that the settings of a webhook name (facts page, section 5).
+fn event_of(kind: &str) -> &str {
+    match kind {
+        TRANSCRIPTION => "transcript",
+        other => other,
     }
 }
 

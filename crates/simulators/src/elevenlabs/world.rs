@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::account::Account;
 use super::conversations::Conversations;
 use super::faults::Faults;
 use super::options::{CloneDelay, MOST_VOICE_SLOTS, Options};
@@ -23,6 +24,7 @@ pub(super) struct World {
     pub voices: Voices,
     pub conversations: Conversations,
     pub agent: Arc<Agent>,
+    pub account: Account,
     pub sessions: Sessions,
     pub signed_urls: SignedUrls,
     pub deliveries: Deliveries,
@@ -32,6 +34,15 @@ pub(super) struct World {
     pub characters: u64,
 }
 
+impl World {
+    /// Replaces the account; `slots` are those of the command line.
+    pub fn set_account(&mut self, account: Account, slots: u32) {
+        let library = account.voices.clone().map(|voices| voices.into_iter().collect());
+        self.voices.set_account(account.voice_slots.unwrap_or(slots), library);
+        self.account = account;
+    }
+}
+
 /// The state and the fixed options.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -39,17 +50,21 @@ pub(super) struct Shared {
     pub clone_delay: CloneDelay,
     pub conversation: Duration,
     pub retry_spacing: Vec<Duration>,
+    /// Clones at once, unless the account says otherwise.
+    pub voice_slots: u32,
     world: Mutex<World>,
 }
 
 impl Shared {
     pub fn new(options: Options) -> Self {
+        let voice_slots = options.voice_slots.min(MOST_VOICE_SLOTS);
         let world = World {
             requests: RequestLog::default(),
             faults: Faults::default(),
-            voices: Voices::with_slots(options.voice_slots.min(MOST_VOICE_SLOTS)),
+            voices: Voices::with_slots(voice_slots),
             conversations: Conversations::default(),
             agent: Arc::new(options.agent),
+            account: Account::default(),
             sessions: Sessions::default(),
             signed_urls: SignedUrls::default(),
             deliveries: Deliveries::with_fields("type", "conversation_id"),
@@ -62,6 +77,7 @@ impl Shared {
             clone_delay: options.clone_delay,
             conversation: options.conversation,
             retry_spacing: options.retry_spacing,
+            voice_slots,
             world: Mutex::new(world),
         }
     }

@@ -10,6 +10,7 @@
 //! | `POST /sim/calls/{call_id}/dtmf` | `{digits}`: the caller presses keys, sent as one event |
 //! | `GET`, `PUT`, `DELETE /sim/routeto`, `/sim/makecall` | outcomes of transfers and of own calls: see `script` |
 //! | `GET`, `PUT`, `DELETE /sim/faults` | see `faults` |
+//! | `GET`, `PUT`, `DELETE /sim/grants` | what the API client may do, and the type of its DN: see `grants` |
 //! | `POST /sim/restart` | the PBX is restarted: all calls vanish, ids start again, WebSockets are dropped |
 //! | `POST /sim/tokens/revoke` | revokes every token |
 //! | `GET /sim/state` | `{live_calls, legs, websockets, websockets_opened, tokens_issued, generation}` |
@@ -28,6 +29,7 @@ use super::context::Context;
 use super::ear;
 use super::ending::Ending;
 use super::faults::{Fault, StreamFault, WsFault};
+use super::grants::Grants;
 use super::report::CallReport;
 use super::script::{MOST_ENTRIES, Turn};
 use super::world::{Shared, World};
@@ -90,6 +92,13 @@ fn serve(shared: &Shared, method: &str, path: &str, body: &Body) -> Result<Answe
             Ok(done(|| shared.world().misbehave(faults, now)))
         }
         ("DELETE", ["faults"]) => Ok(done(|| shared.world().faults.clear())),
+        ("GET", ["grants"]) => Ok(Answer::ok(json!(shared.world().grants))),
+        ("PUT", ["grants"]) => {
+            let grants: Grants = parsed(body)?;
+            grants.check().map_err(|why| Answer::refused(400, &why))?;
+            Ok(done(|| shared.world().grants = grants))
+        }
+        ("DELETE", ["grants"]) => Ok(done(|| shared.world().grants = Grants::default())),
         ("POST", ["restart"]) => Ok(done(|| shared.change(|world| world.restart(now)))),
         ("POST", ["tokens", "revoke"]) => Ok(done(|| shared.world().tokens.revoke_all())),
         ("GET", ["state"]) => Ok(Answer::ok(state(&shared.world()))),
@@ -99,7 +108,10 @@ fn serve(shared: &Shared, method: &str, path: &str, body: &Body) -> Result<Answe
         ("DELETE", ["webhooks"]) => Ok(done(|| shared.world().deliveries.clear())),
         (
             _,
-            ["calls" | "routeto" | "makecall" | "faults" | "restart" | "state" | "requests" | "webhooks"],
+            [
+                "calls" | "routeto" | "makecall" | "faults" | "grants" | "restart" | "state" | "requests"
+                | "webhooks",
+            ],
         ) => Err(Answer::bare(405)),
         _ => Err(Answer::bare(404)),
     }

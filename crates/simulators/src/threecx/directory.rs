@@ -66,7 +66,7 @@ fn state(world: &World, dn: &str) -> Value {
     let is_client = dn == world.options.client_id;
     json!({
         "dn": dn,
-        "type": if is_client { "Wroutepoint" } else { "Wextension" },
+        "type": if is_client { world.grants.dn_type.as_str() } else { "Wextension" },
         "devices": [device_of(world, dn)],
         "participants": legs(world, dn),
     })

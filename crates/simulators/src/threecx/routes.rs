@@ -84,6 +84,20 @@ pub(super) fn of_socket(path: &str) -> Result<Endpoint, Answer> {
     }
 }
 
+/// Whether the client was granted an endpoint.
+///
+/// # Errors
+/// 403 when it was not.
+pub(super) fn check_grants(context: &Data<Context>, endpoint: &Endpoint) -> Result<(), Answer> {
+    let world = context.world();
+    let is_granted = match endpoint {
+        Endpoint::Token => true,
+        Endpoint::Hear(..) | Endpoint::Speak(..) => world.grants.call_control && world.grants.streams,
+        _ => world.grants.call_control,
+    };
+    if is_granted { Ok(()) } else { Err(Answer::bare(403)) }
+}
+
 /// Whether a request may see anything at all.
 ///
 /// # Errors
@@ -105,6 +119,7 @@ pub(super) async fn answer(context: &Data<Context>, endpoint: &Endpoint, body: &
 }
 
 async fn serve(context: &Data<Context>, endpoint: &Endpoint, body: &Body) -> Result<Answer, Answer> {
+    check_grants(context, endpoint)?;
     match endpoint {
         Endpoint::Token => Ok(token_endpoint::issue(context, body)),
         Endpoint::All => Ok(directory::all(&context.world())),

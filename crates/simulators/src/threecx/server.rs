@@ -97,6 +97,11 @@ async fn answer(
     if let Err(refused) = routes::check_token(context, http.headers()) {
         return Reply::Answer(refused);
     }
+    if let Ok(endpoint) = &endpoint
+        && let Err(refused) = routes::check_grants(context, endpoint)
+    {
+        return Reply::Answer(refused);
+    }
     match endpoint {
         Ok(Endpoint::Socket) => socket::open(context, http, payload).into(),
         Ok(Endpoint::Hear(dn, id)) => get_stream::open(context, &dn, &id).into(),

@@ -20,6 +20,7 @@ mod connections;
 mod ear;
 mod events;
 mod faults;
+mod grants;
 mod options;
 mod tokens;
 mod transfers;

@@ -14,6 +14,7 @@ use super::calls::Calls;
 use super::errand::Errand;
 use super::events::{Event, Hub, Kind};
 use super::faults::{EventFault, Faults};
+use super::grants::Grants;
 use super::options::Options;
 use super::script::Script;
 use super::tokens::Tokens;
@@ -34,6 +35,7 @@ pub(super) struct World {
     pub options: Arc<Options>,
     pub requests: RequestLog,
     pub faults: Faults,
+    pub grants: Grants,
     pub tokens: Tokens,
     pub calls: Calls,
     pub hub: Hub,
@@ -56,6 +58,7 @@ impl World {
         Self {
             requests: RequestLog::default(),
             faults: Faults::default(),
+            grants: Grants::default(),
             tokens: Tokens::new(options.old_tokens),
             calls: Calls::default(),
             hub: Hub::default(),

@@ -5,7 +5,10 @@
 //! | `script` | see `act` |
 //! | `dialogues` | more scripts: conversations over a WebSocket take `script` and these in turn |
 //! | `agent_output_audio_format`, `user_input_audio_format` | audio of the WebSocket; default `pcm_8000` |
-//! | `voice_id` | the voice without an override |
+//! | `voice_id`, `language` | the voice and the language without an override |
+//! | `initiation_webhook` | whether an inbound call asks the initiation webhook |
+//! | `workspace_overrides` | the agent's own webhooks, as `GET /v1/convai/agents/{id}` shows them |
+//! | `concurrency_limit` | `call_limits.agent_concurrency_limit` as shown; it is not enforced |
 //! | `pace` | how audio is sent, unless a step says otherwise |
 //! | `client_events` | the events that it sends, unless the client asks for others |
 //! | `allowed_overrides` | allowed fields of `conversation_config_override`, as `tts.voice_id`; default: none |
@@ -79,6 +82,10 @@ pub struct Agent {
     pub agent_output_audio_format: AgentAudio,
     pub user_input_audio_format: AgentAudio,
     pub voice_id: String,
+    pub language: String,
+    pub initiation_webhook: bool,
+    pub workspace_overrides: Map<String, Value>,
+    pub concurrency_limit: i64,
     pub pace: Pace,
     pub client_events: Vec<String>,
     pub allowed_overrides: Vec<String>,
@@ -105,6 +112,10 @@ impl Default for Agent {
             agent_output_audio_format: AgentAudio::default(),
             user_input_audio_format: AgentAudio::default(),
             voice_id: "cjVigY5qzO86Huf0OWal".to_owned(),
+            language: "en".to_owned(),
+            initiation_webhook: true,
+            workspace_overrides: Map::new(),
+            concurrency_limit: -1,
             pace: Pace::default(),
             // The provider's defaults, and what the bridge needs (facts page, section 4).
             client_events: texts(&[
@@ -199,8 +210,13 @@ impl Agent {
         }
     }
 
+    /// The first message without an override: the script's first turn, if that is the agent's.
+    pub(in crate::elevenlabs) fn first_message(&self) -> String {
+        self.script.first_message().unwrap_or_default()
+    }
+
     /// Whether a socket needs a signed URL.
-    pub(super) fn is_private(&self) -> bool {
+    pub(in crate::elevenlabs) fn is_private(&self) -> bool {
         self.access == Access::SignedUrl
     }
 

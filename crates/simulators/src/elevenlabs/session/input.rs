@@ -115,7 +115,7 @@ impl AgentSession {
         self.is_news = true;
         self.last_input = now;
         let refusal = initiation.refusal(&self.about.agent);
-        let lost = voices.is_deleted(initiation.voice())
+        let lost = voices.is_missing(initiation.voice())
             || self.about.agent.unknown_voices.iter().any(|id| id == initiation.voice());
         self.steps = Steps::new(&initiation, &self.about.agent, now);
         self.initiation = Some(initiation);

@@ -85,6 +85,14 @@ impl Script {
         Ok(Self(steps))
     }
 
+    /// What the agent says first, if it speaks first.
+    pub(in crate::elevenlabs) fn first_message(&self) -> Option<String> {
+        match self.0.first()?.act() {
+            Act::Say(say) => Some(say.text),
+            _ => None,
+        }
+    }
+
     /// The steps of one conversation. An overridden first message replaces the agent's first turn; an
     /// empty one means that the agent waits for the user.
     pub(in crate::elevenlabs) fn acts(

@@ -52,7 +52,7 @@ pub(in crate::elevenlabs) fn open(
     };
     let is_allowed = match signature {
         Some(signature) => world.signed_urls.opens(signature, agent_id, now),
-        None => !agent_id.is_empty() && !world.agent.is_private(),
+        None => !agent_id.is_empty() && !world.agent.is_private() && world.account.has_agent(agent_id),
     };
     let Some(number) = begin(&mut world, agent_id, authorization, report, context.shared.conversation, now)
     else {

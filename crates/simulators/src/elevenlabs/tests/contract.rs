@@ -59,6 +59,19 @@ async fn answers_are_what_the_openapi_file_says() {
     contract.holds("GetVoicesV2ResponseModel", &provider.get("/v2/voices").await.json());
     contract.holds("ExtendedSubscriptionResponseModel", &provider.get("/v1/user/subscription").await.json());
     contract.holds("GetAgentResponseModel", &provider.get("/v1/convai/agents/agent_1").await.json());
+    contract.holds("WorkspaceWebhookListResponseModel", &provider.get("/v1/workspace/webhooks").await.json());
+    let number = provider.get("/v1/convai/phone-numbers/phnum_1").await.json();
+    contract.holds("GetPhoneNumberSIPTrunkResponseModel", &number);
+    let settings = provider.get("/v1/convai/settings").await.json();
+    contract.holds("ConvAIWebhooks", &settings["webhooks"]);
+    let assigned = json!([
+        {"phone_number_id": "phnum_1", "agent_id": "agent_1"},
+        {"phone_number_id": "phnum_2", "agent_id": "agent_1", "provider": "twilio"},
+    ]);
+    provider.put("/sim/account", &json!({"phone_numbers": assigned})).await;
+    let numbers = provider.get("/v1/convai/phone-numbers").await.json();
+    contract.holds("GetPhoneNumberTwilioResponseModel", &numbers[1]);
+    contract.holds("GetAgentResponseModel", &provider.get("/v1/convai/agents/agent_1").await.json());
 
     let asked = json!({
         "conversation_config_override": {"tts": {"voice_id": voice}, "agent": {"first_message": "Hi."}},
