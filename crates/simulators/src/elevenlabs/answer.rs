@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::ids;
 use crate::shared::control::Refusal;
 
 /// The body of an answer.
@@ -65,7 +64,8 @@ impl Answer {
             "code": code,
             "message": message,
             "status": code,
-            "request_id": ids::request(),
+            // Replaced by the id of the request once the answer is sent.
+            "request_id": null,
             "param": null,
         });
         Self::json(status, json!({ "detail": detail }))
@@ -87,6 +87,20 @@ impl Answer {
             500..=599 => Self::error(status, "internal_error", "Something went wrong."),
             _ => Self::plain(status, "error"),
         }
+    }
+
+    /// The same answer with the id of its request: in the headers, and in the body of an error that has the field. An
+    /// id that a fault's body names is that of the request.
+    pub(super) fn of_request(mut self, mut id: String) -> Self {
+        if let AnswerBody::Json(body) = &mut self.body
+            && let Some(shown) = body.pointer_mut("/detail/request_id")
+        {
+            match shown.as_str() {
+                Some(told) => id = told.to_owned(),
+                None => *shown = json!(id),
+            }
+        }
+        self.with_header("request-id", &id).with_header("x-trace-id", &id)
     }
 
     /// The same error with other texts in its `detail`.

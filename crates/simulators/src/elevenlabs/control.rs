@@ -9,7 +9,7 @@
 //! | `GET /sim/conversations/{id}` | one conversation; `socket` reports on its WebSocket |
 //! | `GET /sim/conversations/{id}/audio.wav` | the beginning of the audio that the agent heard |
 //! | `GET`, `PUT /sim/agent` | the agent: an object (`session::agent_settings`) or its script only (`session::act`) |
-//! | `GET`, `PUT`, `DELETE /sim/account` | plan, ids that exist, webhooks and settings of the workspace: see `account` |
+//! | `GET`, `PUT`, `DELETE /sim/account` | plan, ids that exist, webhooks, settings: see `account` |
 //! | `GET`, `DELETE /sim/webhooks` | deliveries of webhooks: `[{at, type, conversation_id, attempt, status}]` |
 //! | `POST /sim/inbound` | see `inbound` |
 

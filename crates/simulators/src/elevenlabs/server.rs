@@ -58,9 +58,7 @@ pub(super) async fn serve(http: HttpRequest, payload: Payload, context: Data<Con
     let slow_body = fault.as_ref().map_or(Duration::ZERO, Fault::slow_body);
     let Some(answer) = answer(&context, request, fault).await else { return hang_up() };
     context.world().requests.answered(number, answer.status);
-    let request_id = ids::request();
-    let answer = answer.with_header("request-id", &request_id).with_header("x-trace-id", &request_id);
-    let mut response = into_http(answer, slow_body);
+    let mut response = into_http(answer.of_request(ids::request()), slow_body);
     if cut_short {
         // The rest of the body is still in the connection.
         response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
@@ -92,7 +90,7 @@ async fn open_socket(
     };
     let status = opened.as_ref().map_or_else(|refused| refused.status, |_| 101);
     context.world().requests.answered(number, status);
-    opened.unwrap_or_else(|refused| into_http(refused, Duration::ZERO))
+    opened.unwrap_or_else(|refused| into_http(refused.of_request(ids::request()), Duration::ZERO))
 }
 
 /// The answer, or None when the connection is to be closed without one.

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::Shared;
 use super::list::{self, Asked};
@@ -105,10 +106,17 @@ fn missing(absent: Absent) -> HttpResponse {
     answer
 }
 
-fn error(status: u16, code: &str) -> HttpResponse {
+/// An error, with the id of its request in the header and in the body.
+pub(super) fn error(status: u16, code: &str) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code></Error>");
-    HttpResponse::build(status).insert_header((CONTENT_TYPE, "application/xml")).body(body)
+    let id = Uuid::new_v4().simple().to_string().to_uppercase();
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><RequestId>{id}</RequestId></Error>"
+    );
+    HttpResponse::build(status)
+        .insert_header((CONTENT_TYPE, "application/xml"))
+        .insert_header(("x-amz-request-id", id))
+        .body(body)
 }
 
 async fn read(mut payload: Payload) -> Option<Bytes> {

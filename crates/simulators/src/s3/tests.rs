@@ -76,3 +76,12 @@ fn versions_come_in_pages_and_go_one_by_one() {
     }
     assert!(matches!(objects.get("a&b", None), Err(Absent::Never)));
 }
+
+#[actix_web::test]
+async fn an_error_names_its_request_once() {
+    let refused = super::server::error(404, "NoSuchKey");
+    let id = refused.headers().get("x-amz-request-id").unwrap().to_str().unwrap().to_owned();
+    let body = actix_web::body::to_bytes(refused.into_body()).await.unwrap();
+    let text = String::from_utf8_lossy(&body).into_owned();
+    assert!(text.contains(&format!("<Code>NoSuchKey</Code><RequestId>{id}</RequestId>")), "{text}");
+}

@@ -87,9 +87,17 @@ fn hang_up(world: &mut World, serial: u64, leg: u64, now: Instant) -> Answer {
 }
 
 fn pick_up(world: &mut World, serial: u64, leg: u64, now: Instant) -> Answer {
-    let rings = |leg: &Leg| leg.status == Status::Ringing;
-    if !world.calls.get(serial).and_then(|call| call.leg(leg)).is_some_and(rings) {
-        return answer::rejection(world.options.codes, "the participant does not ring");
+    let codes = world.options.codes;
+    let Some(call) = world.calls.get(serial) else { return Answer::bare(404) };
+    let Some(found) = call.leg(leg) else { return Answer::bare(404) };
+    if found.status != Status::Ringing {
+        return answer::rejection(codes, "the participant does not ring");
+    }
+    if found.control == (Control::Extension { direct: false }) {
+        return answer::rejection(codes, "the device of the participant is not under direct control");
+    }
+    if call.wanted.refuses_answer {
+        return answer::rejection(codes, "the participant cannot be answered");
     }
     world.connect(serial, leg, now);
     success(world, shown(world, serial, leg))
@@ -135,7 +143,8 @@ pub(super) fn make_call(context: &Data<Context>, dn: &str, order: Order) -> Answ
             caller_id: destination.clone(),
             ..Party::default()
         };
-        world.add_leg(serial, leg, dn.to_owned(), Control::Own, Status::Dialing, party, now);
+        let control = world.options.control(dn, true);
+        world.add_leg(serial, leg, dn.to_owned(), control, Status::Dialing, party, now);
         let turn = world.dials.take(&destination).unwrap_or_default();
         let answer = success(&world, shown(&world, serial, leg));
         (serial, leg, turn, answer)

@@ -46,7 +46,7 @@ pub enum WebhookMode {
 pub struct NewCall {
     /// The caller as the PBX shows it: E.164, national, empty, `Anonymous`.
     pub caller: String,
-    /// The dialled number; an extension that is seen gets the leg itself.
+    /// The dialled number; an extension that is seen or controlled gets the leg itself, ringing.
     pub called: String,
     /// How it arrives.
     pub mode: Mode,
@@ -76,6 +76,10 @@ pub struct NewCall {
     pub hangup_after_ms: Option<u64>,
     /// What the caller says.
     pub speaks: Speaks,
+    /// Whether an extension that the client controls answers on an order (`direct_control`).
+    pub direct_control: bool,
+    /// `answer` is refused with 422 while the call rings; `routeto` is still possible.
+    pub refuses_answer: bool,
     /// How much of the first audio the caller does not hear.
     pub discard_first_ms: Option<u64>,
     /// How long after Connected the GET stream is answered with 404.
@@ -103,6 +107,8 @@ impl Default for NewCall {
             auto_connect_ms: 1_000,
             hangup_after_ms: None,
             speaks: Speaks::default(),
+            direct_control: true,
+            refuses_answer: false,
             discard_first_ms: None,
             stream_missing_ms: None,
             stream_not_ready_ms: None,

@@ -9,7 +9,8 @@ use super::world::World;
 
 /// `GET /callcontrol`: every DN that the client sees.
 pub(super) fn all(world: &World) -> Answer {
-    let dns = std::iter::once(&world.options.client_id).chain(&world.options.extensions);
+    let extensions = world.options.extensions.iter().chain(&world.options.controlled);
+    let dns = std::iter::once(&world.options.client_id).chain(extensions);
     Answer::ok(Value::Array(dns.map(|dn| state(world, dn)).collect()))
 }
 

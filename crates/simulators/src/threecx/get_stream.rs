@@ -13,7 +13,7 @@ use super::actions::controlled;
 use super::answer::Answer;
 use super::caller_sound::CallerSound;
 use super::context::Context;
-use super::leg::Status;
+use super::leg::{Control, Status};
 use super::world::World;
 
 /// Most GET streams of one leg at once.
@@ -40,6 +40,10 @@ fn begin(
     let (missing, not_ready) = call.stream_waits(&options);
     let sound = call.sound.clone();
     let Some(leg) = call.leg_mut(leg_id) else { return Err(Answer::bare(404)) };
+    if matches!(leg.control, Control::Extension { .. }) {
+        // Its media is not on the PBX (facts page, section 1.5).
+        return Err(Answer::bare(424));
+    }
     match (leg.status, leg.connected_at) {
         // Ringback and early media are there from the beginning (facts page, section 1.5).
         (Status::Dialing, _) => {}

@@ -31,6 +31,11 @@ impl Status {
 pub(super) enum Control {
     /// The client: it is on its own DN.
     Own,
+    /// An extension that the client controls, as 3CX's own Dialer example does. Its audio stays on its telephone.
+    Extension {
+        /// Whether its telephone answers on an order (uaCSTA).
+        direct: bool,
+    },
     /// Visible only: an action is answered with 403.
     Seen,
 }
@@ -101,7 +106,7 @@ impl Leg {
             "party_did": self.party.did,
             "device_id": device_id(&self.dn),
             "party_dn_type": type_or_none(self.party.dn_type),
-            "direct_control": false,
+            "direct_control": self.control == Control::Extension { direct: true },
             "originated_by_dn": self.party.originated_by_dn,
             "originated_by_type": type_or_none(self.party.originated_by_type),
             "referred_by_dn": self.party.referred_by_dn,

@@ -11,6 +11,7 @@ use super::ending::Ending;
 use super::errand::{Errand, Hangup, Notice, NoticeKind};
 use super::events::{Event, Kind};
 use super::faults::StreamFault;
+use super::grants::ROUTE_POINT;
 use super::leg::{Control, Interrupted, Leg, Party, Status, device_id};
 use super::options::{Noise, StreamEnd};
 use super::world::World;
@@ -118,11 +119,11 @@ impl World {
         let Some(call) = self.calls.get_mut(serial).filter(|call| call.state == State::Announced) else {
             return;
         };
-        let is_seen_only = self.options.extensions.contains(&call.wanted.called);
-        let (dn, control) = match is_seen_only {
-            true => (call.wanted.called.clone(), Control::Seen),
-            false => (self.options.client_id.clone(), Control::Own),
+        let dn = match self.options.sees(&call.wanted.called) {
+            true => call.wanted.called.clone(),
+            false => self.options.client_id.clone(),
         };
+        let control = self.options.control(&dn, call.wanted.direct_control);
         let (party_dn, dn_type) = match (&call.wanted.from_extension, &call.wanted.trunk) {
             (Some(extension), _) => (extension.as_str(), "Wextension"),
             (None, Some(trunk)) => (trunk.as_str(), "Wexternalline"),
@@ -193,7 +194,9 @@ impl World {
         let of_dn = format!("/callcontrol/{dn}");
         let of_device = format!("/callcontrol/{dn}/devices/{}", device_id(dn));
         let of_leg = format!("/callcontrol/{dn}/participants/{leg}");
-        self.tell(Event::bare(Kind::Upsert, of_dn), now);
+        if self.options.dn_upserts == Noise::On {
+            self.tell(Event::bare(Kind::Upsert, of_dn), now);
+        }
         self.tell(Event::bare(Kind::Upsert, of_device), now);
         self.tell(Event::bare(Kind::PromptPlaybackFinished, of_leg.clone()), now);
         self.tell(Event::bare(Kind::Unknown, of_leg), now);
@@ -270,7 +273,7 @@ impl World {
         let Some(leg) = call.leg(leg_id) else { return };
         let party = Party {
             originated_by_dn: leg.dn.clone(),
-            originated_by_type: "Wroutepoint",
+            originated_by_type: if leg.control == Control::Own { ROUTE_POINT } else { "Wextension" },
             ..leg.party.clone()
         };
         call.state = State::Transferred;
@@ -278,7 +281,7 @@ impl World {
         self.remove_leg(serial, leg_id, Interrupted::Gone, now);
         if self.options.sees(destination) {
             let id = self.calls.take_leg_id();
-            let control = if destination == self.options.client_id { Control::Own } else { Control::Seen };
+            let control = self.options.control(destination, true);
             self.add_leg(serial, id, destination.to_owned(), control, Status::Connected, party, now);
         }
     }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::leg::Control;
 use crate::shared::options::{LoopbackUrl, OptionError, Secret, Target};
 
 /// Why an option was refused.
@@ -100,7 +101,7 @@ pub enum StreamEnd {
 /// Whether the PBX also sends events that a client must ignore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Noise {
-    /// Events of DNs and devices, and of unknown types.
+    /// Events of devices, and of unknown types.
     #[default]
     On,
     /// Participants alone.
@@ -118,6 +119,8 @@ pub struct Options {
     pub client_secret: Secret,
     /// Extensions that the client may see, but not control.
     pub extensions: Vec<String>,
+    /// Extensions that the client may see and control.
+    pub controlled: Vec<String>,
     /// Numbers that lead to a simulated ElevenLabs.
     pub trunks: Vec<Trunk>,
     /// Where signed webhooks go.
@@ -146,6 +149,9 @@ pub struct Options {
     pub stream_end: StreamEnd,
     /// Whether there is noise.
     pub noise: Noise,
+    /// Whether noise has Upserts whose path is a bare DN. 3CX's own example client dies of one, so a PBX very
+    /// probably sends none.
+    pub dn_upserts: Noise,
     /// How long after each change a leg's Upsert is repeated.
     pub upsert_for: Duration,
     /// The buffer for audio that is sent ahead; more is lost.
@@ -168,6 +174,7 @@ impl Options {
             client_id: client_id.to_owned(),
             client_secret,
             extensions: Vec::new(),
+            controlled: Vec::new(),
             trunks: Vec::new(),
             webhook: None,
             token_ttl: Duration::from_secs(3_600),
@@ -182,6 +189,7 @@ impl Options {
             kept_without_post: None,
             stream_end: StreamEnd::default(),
             noise: Noise::default(),
+            dn_upserts: Noise::Off,
             upsert_for: Duration::from_secs(3),
             playout_limit: Duration::from_secs(5),
             record: Duration::from_secs(120),
@@ -198,7 +206,21 @@ impl Options {
 
     /// Whether the client sees this DN.
     pub(super) fn sees(&self, dn: &str) -> bool {
-        dn == self.client_id || self.extensions.iter().any(|extension| extension == dn)
+        dn == self.client_id || self.extensions.iter().any(|extension| extension == dn) || self.controls(dn)
+    }
+
+    /// Whether the client may act on the legs of this extension.
+    pub(super) fn controls(&self, dn: &str) -> bool {
+        self.controlled.iter().any(|extension| extension == dn)
+    }
+
+    /// What the client may do with a leg on this DN. `direct`: whether an extension's telephone answers on an order.
+    pub(super) fn control(&self, dn: &str, direct: bool) -> Control {
+        match dn == self.client_id {
+            true => Control::Own,
+            false if self.controls(dn) => Control::Extension { direct },
+            false => Control::Seen,
+        }
     }
 }
 
@@ -217,6 +239,9 @@ pub struct Args {
     /// An extension that the client may see but not control; may be repeated
     #[arg(long, value_name = "DN")]
     pub extension: Vec<String>,
+    /// An extension that the client may see and control; may be repeated
+    #[arg(long, value_name = "DN")]
+    pub controlled_extension: Vec<String>,
     /// A number at which a simulated ElevenLabs answers (loopback only); may be repeated
     #[arg(long, value_name = "DN=URL")]
     pub trunk: Vec<Trunk>,
@@ -266,6 +291,9 @@ pub struct Args {
     /// Whether the PBX also sends events that a client must ignore
     #[arg(long, value_enum, default_value_t)]
     pub noise: Noise,
+    /// Whether that noise has Upserts of a bare DN, of which 3CX's own example client dies
+    #[arg(long, value_enum, default_value_t = Noise::Off)]
+    pub dn_upserts: Noise,
     /// The caller does not hear the first N milliseconds of audio
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub discard_first_ms: u32,
@@ -293,6 +321,7 @@ impl From<Args> for Options {
         Self {
             port: args.port,
             extensions: args.extension,
+            controlled: args.controlled_extension,
             trunks: trunks.collect(),
             webhook,
             token_ttl: Duration::from_secs(args.token_ttl_s),
@@ -307,6 +336,7 @@ impl From<Args> for Options {
             kept_without_post: args.kept_without_post_ms.map(ms),
             stream_end: args.stream_end,
             noise: args.noise,
+            dn_upserts: args.dn_upserts,
             discard_first: ms(args.discard_first_ms),
             hangup_grace: ms(args.hangup_grace_ms),
             ..Self::new(&args.client_id, args.client_secret)

@@ -15,7 +15,7 @@ use super::actions::controlled;
 use super::answer::Answer;
 use super::context::Context;
 use super::ending::Ending;
-use super::leg::{OpenPost, Status};
+use super::leg::{Control, OpenPost, Status};
 use super::options::SecondPost;
 use super::world::World;
 use crate::shared::requests::RequestNumber;
@@ -114,6 +114,9 @@ fn open(
         call.wanted.discard_first_ms.map(Duration::from_millis).or(discard).unwrap_or(options.discard_first);
     let had_one = call.posts_opened > 0;
     let Some(leg) = call.leg_mut(leg_id) else { return Err(Answer::bare(404)) };
+    if matches!(leg.control, Control::Extension { .. }) {
+        return Err(Answer::bare(424));
+    }
     let since = leg.connected_at.map(|at| now.saturating_duration_since(at));
     if since.is_some_and(|since| since < options.post_not_ready) {
         return Err(Answer::bare(424));

@@ -7,7 +7,7 @@ use actix_web::web::Data;
 
 use super::answer::Answer;
 use super::context::Context;
-use super::leg::device_id;
+use super::leg::{Control, device_id};
 use super::order::Order;
 use super::{actions, directory, token_endpoint};
 use crate::shared::body::Body;
@@ -138,7 +138,7 @@ async fn serve(context: &Data<Context>, endpoint: &Endpoint, body: &Body) -> Res
 
 fn make_call(context: &Data<Context>, dn: &str, device: &str, body: &Body) -> Result<Answer, Answer> {
     directory::device(&context.world(), dn, device)?;
-    if dn != context.shared.options.client_id {
+    if context.shared.options.control(dn, true) == Control::Seen {
         return Err(Answer::bare(403));
     }
     Ok(actions::make_call(context, dn, Order::of(body)?))

@@ -19,6 +19,7 @@ mod calls;
 mod connections;
 mod ear;
 mod events;
+mod extensions;
 mod faults;
 mod grants;
 mod options;

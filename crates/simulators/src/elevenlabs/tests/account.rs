@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::Fault;
 use super::{Form, Options, Provider, brief, client, reply, wav};
 
 #[actix_web::test]
@@ -136,4 +137,29 @@ async fn too_large_a_body_is_413() {
     let provider = Provider::default().await;
     let body = json!({"agent_id": "x".repeat(2 * 1024 * 1024)});
     assert_eq!(provider.post("/v1/convai/sip-trunk/outbound-call", &body).await.status, 413);
+}
+
+#[actix_web::test]
+async fn one_request_has_one_id() {
+    let provider = Provider::with(Options { api_key: Some("right".parse().unwrap()), ..brief() }).await;
+    provider.simulator.set_faults(vec![
+        Fault { status: Some(429), ..Fault::on("/v2/voices") },
+        Fault { status: Some(503), ..Fault::on("/v1/convai/conversation?") },
+        Fault {
+            status: Some(400),
+            body: Some(json!({"detail": {"code": "invalid_content", "request_id": "told"}})),
+            ..Fault::on("/v1/voices/add")
+        },
+    ]);
+    let mut seen = std::collections::BTreeSet::new();
+    for path in
+        ["/v1/user/subscription", "/v1/voices/v", "/v2/voices", "/v1/voices/add", "/v1/convai/conversation?x"]
+    {
+        let refused = provider.get(path).await;
+        let id = refused.json()["detail"]["request_id"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(refused.header("request-id"), Some(id.as_str()), "{path}: {refused:?}");
+        assert_eq!(refused.header("x-trace-id"), Some(id.as_str()), "{path}");
+        assert!(seen.insert(id), "{path}: another request has another id");
+    }
+    assert!(seen.contains("told"), "{seen:?}");
 }

@@ -62,21 +62,27 @@ async fn ringing_then_connected_are_two_upserts() {
 }
 
 #[actix_web::test]
-async fn there_is_noise_of_dns_devices_and_unknown_types() {
-    let pbx = Pbx::default().await;
+async fn there_is_noise_of_devices_and_unknown_types_and_of_dns_where_that_is_asked_for() {
+    let leg_and_more = noise_of(Pbx::default().await, 4).await;
+    let device = "/callcontrol/900/devices/sip:900@127.0.0.1:5483".to_owned();
+    let [leg, ..] = &leg_and_more[..] else { panic!("no leg") };
+    let leg = leg.1.clone();
+    assert_eq!(leg_and_more, [(0, leg.clone()), (0, device.clone()), (3, leg.clone()), (5, leg.clone())]);
+    let pbx = Pbx::with(Options { dn_upserts: Noise::On, ..options() }).await;
+    let of_dn = (0, "/callcontrol/900".to_owned());
+    assert_eq!(noise_of(pbx, 5).await, [(0, leg.clone()), of_dn, (0, device), (3, leg.clone()), (5, leg)]);
+}
+
+/// The first events of a call that comes in.
+async fn noise_of(pbx: Pbx, count: usize) -> Vec<(u64, String)> {
     let mut socket = pbx.listens().await;
-    let placed = pbx.rings();
+    pbx.rings();
     let mut heard = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..count {
         let event = socket.event().await["event"].clone();
         heard.push((event["event_type"].as_u64().unwrap(), event["entity"].as_str().unwrap().to_owned()));
     }
-    let leg = leg_path(&placed);
-    let device = "/callcontrol/900/devices/sip:900@127.0.0.1:5483".to_owned();
-    assert_eq!(
-        heard,
-        [(0, leg.clone()), (0, "/callcontrol/900".to_owned()), (0, device), (3, leg.clone()), (5, leg)]
-    );
+    heard
 }
 
 #[actix_web::test]
