@@ -22,6 +22,7 @@ pub use call::{Attached, Direction, EndedBy, Mode, NewCall, State, Transfer, Tru
 pub use caller_sound::Speaks;
 pub use ear::Arrival;
 pub use faults::{EventFault, Fault, StreamFault, WebhookFault, WsFault};
+pub use front_door::{DoorReport, FrontDoor, Routed, RoutedBecause, Told};
 pub use grants::Grants;
 pub use life::Placed;
 pub use options::{
@@ -38,11 +39,13 @@ mod calls;
 mod context;
 mod control;
 mod directory;
+mod door_script;
 mod ear;
 mod ending;
 mod errand;
 mod events;
 mod faults;
+mod front_door;
 mod get_stream;
 mod grants;
 mod leg;

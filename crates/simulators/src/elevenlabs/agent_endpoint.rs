@@ -56,7 +56,7 @@ fn shown(agent_id: &str, agent: &Agent, phone_numbers: Vec<Value>) -> Value {
         "metadata": {"created_at_unix_secs": 1_760_000_000, "updated_at_unix_secs": 1_760_000_000},
         "platform_settings": {
             "overrides": {
-                "conversation_config_override": overrides::flags(agent),
+                "conversation_config_override": overrides::flags(&agent.allowed_overrides),
                 "enable_conversation_initiation_client_data_from_webhook": agent.initiation_webhook,
             },
             "workspace_overrides": agent.workspace_overrides,

@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::context::Context;
 use super::conversation::{AGENT_NUMBER, Carrier, Direction, NewConversation, Telephony};
 use super::faults::{CallFate, Fates};
-use super::overrides::{self, Channel, Taken};
+use super::overrides::{Channel, Taken};
 use super::request::{Problems, Request};
 use super::{ids, lifecycle};
 
@@ -73,7 +73,7 @@ pub(super) fn dial(
     if fates.call.is_none() && world.conversations.line_is_busy(&to_number) {
         fates.call = Some(CallFate::Busy);
     }
-    let Taken { data: client_data, refusal } = overrides::take(client_data, &world.agent, Channel::Phone);
+    let Taken { data: client_data, refusal } = world.agent.takes(client_data, Channel::Phone);
     let about = NewConversation {
         agent_id,
         phone_number_id,

@@ -11,7 +11,7 @@ use super::context::{Context, POST_TIMEOUT};
 use super::conversation::{Carrier, Direction, NewConversation, Telephony};
 use super::faults::Fates;
 use super::lifecycle;
-use super::overrides::{self, Channel, Taken};
+use super::overrides::{Channel, Taken};
 use crate::shared::options::Target;
 
 /// Most of an answer that is read.
@@ -97,7 +97,7 @@ fn client_data(told: &Told) -> Option<Map<String, Value>> {
 
 fn start(context: &Data<Context>, call: &Inbound, client_data: Map<String, Value>) -> Option<String> {
     let mut world = context.world();
-    let Taken { data: client_data, refusal } = overrides::take(client_data, &world.agent, Channel::Phone);
+    let Taken { data: client_data, refusal } = world.agent.takes(client_data, Channel::Phone);
     let about = NewConversation {
         agent_id: call.agent_id.clone(),
         phone_number_id: "phnum_simulated".to_owned(),

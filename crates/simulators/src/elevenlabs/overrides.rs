@@ -6,8 +6,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::session::agent_settings::Agent;
-
 /// Where the client's data has its overrides.
 const FIELD: &str = "conversation_config_override";
 
@@ -66,18 +64,23 @@ pub(super) struct Taken {
     pub refusal: Option<String>,
 }
 
-/// Checks each field of the overrides against the agent's flags.
-pub(super) fn take(mut data: Map<String, Value>, agent: &Agent, channel: Channel) -> Taken {
+/// Checks each field of the overrides against the fields that the agent allows.
+pub(super) fn take(
+    mut data: Map<String, Value>,
+    allowed: &[String],
+    refusal: OverrideRefusal,
+    channel: Channel,
+) -> Taken {
     let socket_only: &[&[&str]] = match channel {
         Channel::Phone => &[],
         Channel::Socket => &SOCKET_ONLY,
     };
     for path in FLAGS.iter().chain(socket_only) {
         let given = data.get(FIELD).and_then(|given| at(given, path)).is_some_and(|value| !value.is_null());
-        if !given || agent.allows(&path.join(".")) {
+        if !given || allowed.contains(&path.join(".")) {
             continue;
         }
-        match agent.override_refusal {
+        match refusal {
             OverrideRefusal::Drop => {
                 if let Some(given) = data.get_mut(FIELD) {
                     remove(given, path);
@@ -115,14 +118,14 @@ pub(super) fn unknown(name: &str) -> String {
 }
 
 /// The flags in the shape of `platform_settings.overrides.conversation_config_override`.
-pub(super) fn flags(agent: &Agent) -> Value {
+pub(super) fn flags(allowed: &[String]) -> Value {
     let mut shown = json!({});
     for path in FLAGS {
         let mut place = &mut shown;
         for name in path {
             place = &mut place[*name];
         }
-        *place = Value::Bool(agent.allows(&path.join(".")));
+        *place = Value::Bool(allowed.contains(&path.join(".")));
     }
     shown
 }

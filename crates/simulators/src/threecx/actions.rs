@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use super::answer::{self, Answer, Reason};
 use super::call::{Call, Direction, EndedBy, NewCall, State};
 use super::context::Context;
+use super::front_door::RoutedBecause;
 use super::leg::{Control, Leg, Party, Status};
 use super::life::TRUNK_DN;
 use super::order::Order;
@@ -82,6 +83,10 @@ fn hang_up(world: &mut World, serial: u64, leg: u64, now: Instant) -> Answer {
         return answer::rejection(world.options.codes, "the participant has been replaced");
     }
     let was = shown(world, serial, leg);
+    let rings = world.calls.get(serial).is_some_and(|call| call.state == State::Ringing);
+    if rings && world.take_back(serial, RoutedBecause::Dropped, now) {
+        return success(world, was);
+    }
     world.end(serial, EndedBy::Client, now);
     success(world, was)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::caller_sound::Speaks;
 use super::ear::Ear;
 use super::faults::WebhookFault;
+use super::front_door::{Door, FrontDoor};
 use super::leg::Leg;
 use super::options::Options;
 
@@ -29,7 +30,7 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookMode {
-    /// Never.
+    /// Never; behind a front door: before the leg appears.
     #[default]
     None,
     /// Before the leg appears; the PBX waits at most 3 s for the answer.
@@ -52,6 +53,8 @@ pub struct NewCall {
     pub mode: Mode,
     /// When its webhook is posted.
     pub webhook: WebhookMode,
+    /// The call arrives at a script that posts the webhook and decides where the call goes.
+    pub front_door: Option<FrontDoor>,
     /// The fault of that webhook.
     pub webhook_fault: Option<WebhookFault>,
     /// How much later than the leg a late webhook is posted.
@@ -95,6 +98,7 @@ impl Default for NewCall {
             called: String::new(),
             mode: Mode::default(),
             webhook: WebhookMode::default(),
+            front_door: None,
             webhook_fault: None,
             webhook_late_ms: None,
             party_did: String::new(),
@@ -249,6 +253,9 @@ pub(super) struct Call {
     pub transfers: Vec<Transfer>,
     pub trunk: Option<TrunkCall>,
     pub attached: Attached,
+    pub door: Door,
+    /// The DN that has the caller, or had the caller last.
+    pub caller_at: Option<String>,
 }
 
 impl Call {

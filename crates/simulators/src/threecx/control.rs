@@ -2,7 +2,7 @@
 //!
 //! | request | does |
 //! |---|---|
-//! | `POST /sim/calls` | places a call, see `NewCall`; answers `{call_id, participant_id}` |
+//! | `POST /sim/calls` | places a call, see `NewCall` and `front_door`; answers `{call_id, participant_id}` |
 //! | `GET /sim/calls`, `GET /sim/calls/{call_id}` | see `CallReport`; a repeated id is the newer call |
 //! | `GET /sim/calls/{call_id}/audio.wav` | what the caller heard from the first byte on: mono, 16 bits, 8 kHz |
 //! | `GET /sim/calls/{call_id}/arrivals` | when and how much audio arrived: `[{after_ms, bytes}]` |

@@ -11,6 +11,7 @@ use super::ending::Ending;
 use super::errand::{Errand, Hangup, Notice, NoticeKind};
 use super::events::{Event, Kind};
 use super::faults::StreamFault;
+use super::front_door::Door;
 use super::grants::ROUTE_POINT;
 use super::leg::{Control, Interrupted, Leg, Party, Status, device_id};
 use super::options::{Noise, StreamEnd};
@@ -41,7 +42,15 @@ impl World {
     ///
     /// # Errors
     /// Why the call cannot be placed.
-    pub fn place(&mut self, wanted: NewCall, now: Instant) -> Result<Placed, String> {
+    pub fn place(&mut self, mut wanted: NewCall, now: Instant) -> Result<Placed, String> {
+        if let Some(door) = &wanted.front_door {
+            door.check()?;
+            match wanted.webhook {
+                WebhookMode::None => wanted.webhook = WebhookMode::First,
+                WebhookMode::First | WebhookMode::Double => {}
+                WebhookMode::Late => return Err("a front door posts the webhook before it routes".to_owned()),
+            }
+        }
         if self.calls.live_count() >= MOST_LIVE {
             return Err(format!("there are {MOST_LIVE} calls already"));
         }
@@ -110,6 +119,8 @@ impl World {
             transfers: Vec::new(),
             trunk: None,
             attached: Attached::default(),
+            door: Door::default(),
+            caller_at: wanted.front_door.as_ref().map(|door| door.dn.clone()),
             wanted,
         }
     }
@@ -141,6 +152,7 @@ impl World {
         };
         let is_connected = call.wanted.mode == Mode::Connected && control == Control::Own;
         call.appeared_at = Some(now);
+        call.caller_at = Some(dn.clone());
         call.state = if is_connected { State::Connected } else { State::Ringing };
         call.connected_at = is_connected.then_some(now);
         if call.wanted.mode == Mode::Ringing {
@@ -278,6 +290,7 @@ impl World {
         };
         call.state = State::Transferred;
         call.transferred_at = Some(now);
+        call.caller_at = Some(destination.to_owned());
         self.remove_leg(serial, leg_id, Interrupted::Gone, now);
         if self.options.sees(destination) {
             let id = self.calls.take_leg_id();

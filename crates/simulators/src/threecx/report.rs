@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::call::{Attached, Call, Direction, EndedBy, Mode, State, Transfer, TrunkCall};
 use super::ear::ms;
+use super::front_door::DoorReport;
 use super::world::World;
 
 /// The report on one call. Times of the wall are RFC 3339 with microseconds; `_ms` counts from Connected unless
@@ -80,6 +81,10 @@ pub struct CallReport {
     pub posts_too_late: u64,
     /// GET streams that were opened.
     pub gets_opened: u64,
+    /// The DN that has the caller, or had the caller last: the front door's, the client's, or a destination.
+    pub caller_at: Option<String>,
+    /// What the script at the front door did.
+    pub front_door: Option<DoorReport>,
     /// The last attempt to hand it over.
     pub routeto: Option<Transfer>,
     /// All of them.
@@ -139,6 +144,8 @@ impl CallReport {
             posts_opened: call.posts_opened,
             posts_too_late: call.late.posts,
             gets_opened: call.gets_opened,
+            caller_at: call.caller_at.clone(),
+            front_door: call.wanted.front_door.as_ref().map(|_| call.door.report.clone()),
             routeto: call.transfers.last().cloned(),
             transfers: call.transfers.clone(),
             trunk: call.trunk.clone(),

@@ -21,6 +21,7 @@ mod ear;
 mod events;
 mod extensions;
 mod faults;
+mod front_door;
 mod grants;
 mod options;
 mod tokens;

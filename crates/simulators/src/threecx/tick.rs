@@ -88,6 +88,8 @@ impl World {
             self.end(serial, by, now);
             return;
         }
+        self.watch_door(serial, now);
+        let Some(call) = self.calls.get_mut(serial) else { return };
         let connecting = is_due(call.connect_at).then_some(call.participant_id);
         let mut upserts = Vec::new();
         for leg in &mut call.legs {

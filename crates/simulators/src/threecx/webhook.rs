@@ -1,6 +1,6 @@
 //! The webhook that a call flow posts: the canonical JSON, signed, with the faults that a real sender may have.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use super::call::{Call, WebhookMode};
 use super::context::{Context, EXCHANGE};
 use super::errand::{Notice, NoticeKind};
 use super::faults::WebhookFault;
+use super::front_door::FrontDoor;
 use crate::shared::deliveries::Delivery;
 use crate::shared::options::Target;
 use crate::shared::posting::post_json;
@@ -30,25 +31,31 @@ pub(super) async fn notify(context: Data<Context>, notice: Notice) {
         let world = &mut *world;
         let Some(call) = world.calls.get(notice.serial) else { return };
         let fault = call.wanted.webhook_fault.or_else(|| world.faults.take_webhook());
-        world
-            .webhook
-            .clone()
-            .map(|target| (target, body(call, notice.kind, Instant::now()), fault, call.wanted.webhook))
+        let patience = call.wanted.front_door.as_ref().map_or(EXCHANGE, FrontDoor::patience);
+        let about = (body(call, notice.kind, Instant::now()), fault, call.wanted.webhook, patience);
+        world.webhook.clone().map(|target| (target, about))
     };
-    if let Some((target, (kind, call_id, body), fault, mode)) = prepared {
+    if let Some((target, ((kind, call_id, body), fault, mode, patience))) = prepared {
         let times = if mode == WebhookMode::Double { 2 } else { 1 };
         for attempt in 1..=times {
-            let status = post(&context, &target, body.clone(), fault).await;
+            let asked = Instant::now();
+            let limit = if notice.kind == NoticeKind::IncomingThenAppear { patience } else { EXCHANGE };
+            let status = post(&context, &target, body.clone(), fault, limit).await;
             let at = Timestamp::now();
             context.world().deliveries.push(Delivery { at, kind, subject: call_id.clone(), attempt, status });
             if attempt == 1 && notice.kind == NoticeKind::IncomingThenAppear {
-                context.shared.change(|world| world.appear(notice.serial, Instant::now()));
+                let waited = asked.elapsed();
+                context.shared.change(|world| {
+                    world.webhook_answered(notice.serial, status, waited, Instant::now());
+                });
             }
         }
         return;
     }
     if notice.kind == NoticeKind::IncomingThenAppear {
-        context.shared.change(|world| world.appear(notice.serial, Instant::now()));
+        context
+            .shared
+            .change(|world| world.webhook_answered(notice.serial, None, Duration::ZERO, Instant::now()));
     }
 }
 
@@ -74,7 +81,13 @@ fn body(call: &Call, notice: NoticeKind, now: Instant) -> (&'static str, String,
     (kind, call_id, Bytes::from(body.to_string()))
 }
 
-async fn post(context: &Context, target: &Target, body: Bytes, fault: Option<WebhookFault>) -> Option<u16> {
+async fn post(
+    context: &Context,
+    target: &Target,
+    body: Bytes,
+    fault: Option<WebhookFault>,
+    limit: Duration,
+) -> Option<u16> {
     let now = Timestamp::now().as_second();
     let secret = target.secret.expose();
     let signature = match fault {
@@ -87,5 +100,5 @@ async fn post(context: &Context, target: &Target, body: Bytes, fault: Option<Web
     if let Some(signature) = signature {
         request = request.insert_header(("x-3cx-signature", signature));
     }
-    post_json(request, body, EXCHANGE).await
+    post_json(request, body, limit).await
 }

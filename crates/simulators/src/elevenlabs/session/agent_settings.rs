@@ -34,7 +34,7 @@ use super::act::{LONGEST_MS, Pace, check_pace};
 use super::format::AgentAudio;
 use super::script::Script;
 use super::shape::CLIENT_EVENTS;
-use crate::elevenlabs::overrides::{self, OverrideRefusal};
+use crate::elevenlabs::overrides::{self, Channel, OverrideRefusal, Taken};
 
 /// Most entries of a list.
 const MOST_ENTRIES: usize = 200;
@@ -226,8 +226,8 @@ impl Agent {
         Some(format!("Missing required dynamic variable: {missing}"))
     }
 
-    /// Whether a field of the override may be given.
-    pub(in crate::elevenlabs) fn allows(&self, field: &str) -> bool {
-        self.allowed_overrides.iter().any(|allowed| allowed == field)
+    /// The client's data as this agent takes it.
+    pub(in crate::elevenlabs) fn takes(&self, data: Map<String, Value>, channel: Channel) -> Taken {
+        overrides::take(data, &self.allowed_overrides, self.override_refusal, channel)
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::agent_settings::Agent;
-use crate::elevenlabs::overrides::{self, Channel};
+use crate::elevenlabs::overrides::Channel;
 
 /// Why a conversation does not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) struct Initiation {
 
 impl Initiation {
     pub fn new(data: Map<String, Value>, agent: &Agent) -> Self {
-        let taken = overrides::take(data.clone(), agent, Channel::Socket);
+        let taken = agent.takes(data.clone(), Channel::Socket);
         let (taken, refused) = (taken.data, taken.refusal);
         let voice = at(&taken, &["conversation_config_override", "tts", "voice_id"]).and_then(Value::as_str);
         let voice = voice.unwrap_or(&agent.voice_id).to_owned();

@@ -115,7 +115,10 @@ async fn webhooks_and_settings_are_those_of_the_flags_until_told() {
 
     // A webhook that is off is not posted, nor is an event that nobody asked for.
     provider.reaches(&provider.call("+1", Value::Null).await, "done").await;
-    let events = |events: &[&str]| json!({"webhooks": [{"webhook_id": "w1"}], "settings": {"post_call_webhook_id": "w1", "events": events}});
+    let events = |events: &[&str]| {
+        let settings = json!({"post_call_webhook_id": "w1", "events": events});
+        json!({"webhooks": [{"webhook_id": "w1"}], "settings": settings})
+    };
     told(&provider, events(&["audio"])).await;
     provider.reaches(&provider.call("+1", Value::Null).await, "done").await;
     told(&provider, events(&["transcript"])).await;
