@@ -308,6 +308,9 @@ impl Account {
 
     /// Whether the provider posts this event.
     pub(super) fn posts(&self, event: &str, own: &Target) -> bool {
+        if self.settings.is_none() && self.webhooks.is_none() {
+            return true;
+        }
         let settings = self.settings(Some(own), None);
         let Some(id) = &settings.post_call_webhook_id else { return false };
         let is_on = |webhook: &WorkspaceWebhook| {

@@ -43,7 +43,7 @@ fn shown(agent_id: &str, agent: &Agent, phone_numbers: Vec<Value>) -> Value {
                 "similarity_boost": 0.8,
             },
             "conversation": {
-                "text_only": false,
+                "text_only": agent.text_only,
                 "max_duration_seconds": agent.max_duration_ms.div_ceil(1_000),
                 "client_events": agent.client_events,
             },
@@ -59,6 +59,7 @@ fn shown(agent_id: &str, agent: &Agent, phone_numbers: Vec<Value>) -> Value {
                 "conversation_config_override": overrides::flags(&agent.allowed_overrides),
                 "enable_conversation_initiation_client_data_from_webhook": agent.initiation_webhook,
             },
+            "queueing_config": {"enabled": agent.queue.is_some(), "wait_timeout_seconds": 300},
             "workspace_overrides": agent.workspace_overrides,
             "auth": {"enable_auth": agent.is_private()},
             "call_limits": {"agent_concurrency_limit": agent.concurrency_limit, "daily_limit": 100_000,

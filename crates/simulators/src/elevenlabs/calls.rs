@@ -1,5 +1,7 @@
 //! Outbound calls: `POST /v1/convai/sip-trunk/outbound-call` and `POST /v1/convai/twilio/outbound-call`.
 
+use std::sync::Arc;
+
 use actix_web::web::Data;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -84,6 +86,7 @@ pub(super) fn dial(
         call_sid: call_sid.clone(),
         client_data,
         holds_line: fates.call.is_none(),
+        report: Arc::clone(&world.agent.report),
     };
     let begun = world.conversations.begin(about, Timestamp::now());
     let Ok(conversation_id) = begun.map(|conversation| conversation.id.clone()) else {

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::dialogue::Spoken;
 use super::ids;
+use super::report_script::{CallSuccess, ReportScript};
 
 /// The calling number, for every phone number id: a number of the fictional range.
 pub(super) const AGENT_NUMBER: &str = "+12025550100";
@@ -142,6 +143,8 @@ pub(super) struct NewConversation {
     pub client_data: Map<String, Value>,
     /// Whether it keeps the person's line busy; a call that met a busy line does not.
     pub holds_line: bool,
+    /// What its report says beside the transcript.
+    pub report: Arc<ReportScript>,
 }
 
 /// One conversation.
@@ -157,6 +160,9 @@ pub(super) struct Conversation {
     pub length: Duration,
     pub ending: Option<Ending>,
     pub turns: Vec<Spoken>,
+    pub text_only: bool,
+    /// How long it waited in the queue.
+    pub queue_wait: Option<Duration>,
     pub stream_sid: String,
     /// Woken when the conversation is to end early.
     pub end_now: Arc<Notify>,
@@ -182,6 +188,8 @@ impl Conversation {
             length: Duration::ZERO,
             ending: None,
             turns: Vec::new(),
+            text_only: false,
+            queue_wait: None,
             stream_sid: ids::twilio_stream(),
             end_now: Arc::new(Notify::new()),
             size,
@@ -265,10 +273,13 @@ impl Conversation {
 
     /// `success`, `failure` or `unknown`.
     pub fn call_successful(&self) -> &'static str {
+        if let Some(told) = self.about.report.call_successful.filter(|_| self.status.is_final()) {
+            return told.name();
+        }
         match self.status {
-            Status::Done => "success",
-            Status::Failed => "failure",
-            Status::Initiated | Status::InProgress | Status::Processing => "unknown",
+            Status::Done => CallSuccess::Success.name(),
+            Status::Failed => CallSuccess::Failure.name(),
+            Status::Initiated | Status::InProgress | Status::Processing => CallSuccess::Unknown.name(),
         }
     }
 

@@ -5,26 +5,20 @@ use serde_json::{Map, Value, json};
 
 use super::conversation::{Authorization, Carrier, Conversation, Status, Telephony};
 use super::dialogue::{Role, transcript};
+use super::report_script::CallResult;
 
 impl Conversation {
     /// The `data` of `post_call_transcription`. The `has_*audio` flags are absent, as they were in the real body.
     pub(crate) fn webhook_data(&self) -> Map<String, Value> {
-        let analysis = self.status.is_final().then(|| {
-            json!({
-                "evaluation_criteria_results": {},
-                "data_collection_results": {},
-                "call_successful": self.call_successful(),
-                "transcript_summary": "A simulated conversation.",
-                "call_summary_title": "Simulated conversation",
-            })
-        });
+        let is_final = self.status.is_final();
+        let analysis = is_final.then(|| self.about.report.analysis(self.call_successful()));
         let data = json!({
             "agent_id": self.about.agent_id,
             "conversation_id": self.id,
             "status": self.status.name(),
             "user_id": self.user_id(),
             "branch_id": null,
-            "transcript": transcript(&self.about.agent_id, &self.turns, self.length),
+            "transcript": transcript(&self.about.agent_id, &self.turns, self.length, self.about.report.multivoice),
             "metadata": self.metadata(),
             "analysis": analysis,
             "conversation_initiation_client_data": self.client_data_echo(),
@@ -82,12 +76,12 @@ impl Conversation {
 
     fn metadata(&self) -> Value {
         let error = self.ending.as_ref().and_then(|ending| ending.error.as_ref());
-        json!({
+        let mut metadata = json!({
             "start_time_unix_secs": self.start_unix(),
             "accepted_time_unix_secs": self.started_at.map(Timestamp::as_second),
             "call_duration_secs": self.seconds(),
             "cost": self.seconds().saturating_mul(6),
-            "cost_fiat": null,
+            "cost_fiat": self.about.report.cost_fiat,
             "deletion_settings": {
                 "deletion_time_unix_secs": null,
                 "deleted_logs_at_time_unix_secs": null,
@@ -107,10 +101,15 @@ impl Conversation {
             "error": error.map(|(code, reason)| json!({"code": code, "reason": reason})),
             "warnings": [],
             "main_language": "en",
-            "text_only": false,
+            "text_only": self.text_only,
             "conversation_initiation_source": self.source(),
             "initiation_trigger": {"trigger_type": "default"},
-        })
+        });
+        if let Some(wait) = self.queue_wait {
+            // In the provider's SDK, not in its OpenAPI file (facts page, section 7).
+            metadata["queue_wait_secs"] = json!(wait.as_secs());
+        }
+        metadata
     }
 
     fn is_phone_call(&self) -> bool {
@@ -127,6 +126,7 @@ impl Conversation {
 
     fn phone_call(&self) -> Value {
         let about = &self.about;
+        let told = about.report.call_result;
         match about.carrier {
             Carrier::Socket(_) => Value::Null,
             Carrier::Phone(Telephony::SipTrunk) => json!({
@@ -137,7 +137,7 @@ impl Conversation {
                 "external_number": about.external_number,
                 "call_sid": about.call_sid,
                 "call_id": null,
-                "call_result": self.started_at.map(|_| "answered"),
+                "call_result": told.or(self.started_at.map(|_| CallResult::Answered)),
                 "sip_header_dynamic_variables": {},
             }),
             Carrier::Phone(Telephony::Twilio) => json!({
@@ -148,6 +148,7 @@ impl Conversation {
                 "external_number": about.external_number,
                 "stream_sid": self.stream_sid,
                 "call_sid": about.call_sid,
+                "call_result": told,
             }),
         }
     }

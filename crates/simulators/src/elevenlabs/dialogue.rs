@@ -54,8 +54,19 @@ pub(super) fn filled(message: &str, variables: &Map<String, Value>) -> String {
     message
 }
 
+/// A turn that is spoken with several voices (OpenAPI: `ConversationHistoryMultivoiceMessageModel`): a part for each
+/// sentence.
+fn parts(message: &str, at: u64) -> Value {
+    let sentences = message.split_inclusive(['.', '!', '?']).map(str::trim).filter(|part| !part.is_empty());
+    let labels = [None, Some("Narrator")].into_iter().cycle();
+    let parts = sentences.zip(labels).map(
+        |(text, voice_label)| json!({"text": text, "voice_label": voice_label, "time_in_call_secs": at}),
+    );
+    json!({ "parts": parts.collect::<Vec<Value>>() })
+}
+
 /// The turns of a conversation as the provider shows them, spread over its length where their times are not known.
-pub(super) fn transcript(agent_id: &str, turns: &[Spoken], length: Duration) -> Value {
+pub(super) fn transcript(agent_id: &str, turns: &[Spoken], length: Duration, multivoice: bool) -> Value {
     let count = u64::try_from(turns.len()).unwrap_or(u64::MAX).max(1);
     let shown = (0_u64..).zip(turns).map(|(n, Spoken { turn, at, original })| {
         let at = at.map_or(length.as_secs().saturating_mul(n) / count, |at| at.as_secs());
@@ -63,8 +74,8 @@ pub(super) fn transcript(agent_id: &str, turns: &[Spoken], length: Duration) -> 
             Role::Agent => json!({
                 "role": "agent",
                 "agent_metadata": {"agent_id": agent_id, "branch_id": null, "workflow_node_id": null},
-                "message": turn.message,
-                "multivoice_message": null,
+                "message": (!multivoice).then_some(&turn.message),
+                "multivoice_message": multivoice.then(|| parts(&turn.message, at)),
                 "tool_calls": [],
                 "tool_results": [],
                 "feedback": null,

@@ -1,6 +1,8 @@
 //! `POST /sim/inbound`: a SIP call arrives at the agent. The simulator asks the initiation webhook for the settings of
 //! the conversation, then starts it.
 
+use std::sync::Arc;
+
 use actix_web::web::Data;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -108,6 +110,7 @@ fn start(context: &Data<Context>, call: &Inbound, client_data: Map<String, Value
         call_sid: call.call_sid.clone(),
         client_data,
         holds_line: true,
+        report: Arc::clone(&world.agent.report),
     };
     let id = world.conversations.begin(about, Timestamp::now()).ok().map(|one| one.id.clone())?;
     actix_web::rt::spawn(lifecycle::conduct(context.clone(), id.clone(), Fates::default(), refusal));

@@ -45,6 +45,7 @@ pub(super) async fn conduct(context: Data<Context>, id: String, fates: Fates, re
 pub(super) async fn settle_and_report(context: Data<Context>, id: String, fate: ReportFate) {
     tokio::time::sleep(PROCESSING).await;
     settle(&context, &id);
+    webhook::report_machine(&context, &id, fate).await;
     webhook::report(&context, &id, fate).await;
 }
 
@@ -80,8 +81,10 @@ async fn session(context: &Context, id: &str) {
     let agent = Arc::clone(&world.agent);
     let Some(conversation) = world.conversations.get_mut(id) else { return };
     conversation.length = if ended_early { picked_up.elapsed() } else { length };
-    let spoken = agent.script.spoken(conversation.first_message(), &conversation.variables());
-    conversation.turns = spoken.into_iter().map(Spoken::from).collect();
+    if !agent.never_speaks {
+        let spoken = agent.script.spoken(conversation.first_message(), &conversation.variables());
+        conversation.turns = spoken.into_iter().map(Spoken::from).collect();
+    }
     conversation.status = Status::Processing;
     // An early end has set the reason.
     conversation.ending.get_or_insert(ending);

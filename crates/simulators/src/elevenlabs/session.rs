@@ -16,6 +16,7 @@ mod input;
 mod outgoing;
 mod output;
 pub(super) mod pings;
+pub(super) mod queue;
 pub(super) mod report;
 pub(super) mod script;
 mod script_run;

@@ -26,9 +26,11 @@ mod faults;
 mod inbound;
 mod options;
 mod overrides;
+mod reports;
 mod socket;
 mod speech;
 mod voices;
+mod waiting;
 mod webhooks;
 mod workspace;
 

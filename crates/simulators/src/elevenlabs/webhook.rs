@@ -18,6 +18,7 @@ use crate::shared::signature::signature;
 
 const TRANSCRIPTION: &str = "post_call_transcription";
 const FAILURE: &str = "call_initiation_failure";
+const MACHINE: &str = "answering_machine_detection";
 /// Most webhooks that wait for another try, as at the provider.
 const MOST_RETRYING: u32 = 100;
 
@@ -36,6 +37,20 @@ pub(super) async fn report(context: &Data<Context>, id: &str, fate: ReportFate) 
     let Some(data) = data else { return };
     let spacing = context.shared.retry_spacing.clone();
     post_as_fated(context, webhook(TRANSCRIPTION, id, &Value::Object(data), spacing), fate).await;
+}
+
+/// Reports that an answering machine was detected, if that was told: one attempt.
+pub(super) async fn report_machine(context: &Data<Context>, id: &str, fate: ReportFate) {
+    let data = {
+        let world = context.world();
+        let Some(conversation) = world.conversations.get(id) else { return };
+        let Some(told) = &conversation.about.report.answering_machine_detection else { return };
+        let mut data = told.clone();
+        data.insert("agent_id".to_owned(), json!(conversation.about.agent_id));
+        data.insert("conversation_id".to_owned(), json!(conversation.id));
+        data
+    };
+    post_as_fated(context, webhook(MACHINE, id, &Value::Object(data), Vec::new()), fate).await;
 }
 
 /// Reports a call that reached nobody: one attempt, as at the provider.

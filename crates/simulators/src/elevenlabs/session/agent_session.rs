@@ -15,6 +15,7 @@ use super::end::{End, EndedBy};
 use super::initiation::Initiation;
 use super::outgoing::Outgoing;
 use super::pings::Pings;
+use super::queue::Queued;
 use super::server_message::{self, Named};
 use super::steps::Steps;
 use super::tools::Tools;
@@ -60,6 +61,10 @@ pub(in crate::elevenlabs) struct AgentSession {
     pub(super) ear: Ear,
     pub(super) pings: Pings,
     pub(super) tools: Tools,
+    /// While it waits for its turn.
+    pub(super) queued: Option<Queued>,
+    /// When it began to wait.
+    pub(super) queued_at: Option<Instant>,
     pub(super) steps: Steps,
     pub(super) messages: BTreeMap<&'static str, u64>,
     pub(super) updates: Vec<String>,
@@ -88,6 +93,8 @@ impl AgentSession {
             began: None,
             end: None,
             tools: Tools::default(),
+            queued: None,
+            queued_at: None,
             steps: Steps::default(),
             messages: BTreeMap::new(),
             updates: Vec::new(),
@@ -122,6 +129,17 @@ impl AgentSession {
         super::ear::ms(at.saturating_duration_since(self.about.opened))
     }
 
+    /// Whether it has no audio.
+    pub(super) fn is_text_only(&self) -> bool {
+        let asked = self.initiation.as_ref().and_then(Initiation::text_only);
+        asked.unwrap_or(self.about.agent.text_only)
+    }
+
+    /// How long it waited for its turn.
+    pub(super) fn queue_wait(&self) -> Option<Duration> {
+        Some(self.began?.saturating_duration_since(self.queued_at?))
+    }
+
     /// Whether the client asked for this event.
     pub(super) fn wants(&self, event: &str) -> bool {
         self.initiation.as_ref().is_some_and(|initiation| initiation.wants(event, &self.about.agent))
@@ -129,9 +147,13 @@ impl AgentSession {
 
     /// Sends an event that the client asked for.
     pub(super) fn tell(&mut self, (kind, text): Named) {
-        if !self.wants(kind) {
-            return;
+        if self.wants(kind) {
+            self.tell_all((kind, text));
         }
+    }
+
+    /// Sends an event to every client.
+    pub(super) fn tell_all(&mut self, (kind, text): Named) {
         let count = self.sent.entry(kind).or_insert(0);
         *count = count.saturating_add(1);
         self.push(Outgoing::Text(text));

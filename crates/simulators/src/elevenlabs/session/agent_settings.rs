@@ -10,6 +10,10 @@
 //! | `workspace_overrides` | the agent's own webhooks, as `GET /v1/convai/agents/{id}` shows them |
 //! | `concurrency_limit` | `call_limits.agent_concurrency_limit` as shown; it is not enforced |
 //! | `pace` | how audio is sent, unless a step says otherwise |
+//! | `text_only` | conversations without audio, unless the client's override says otherwise |
+//! | `never_speaks` | it connects, sends pings, and does nothing of its script |
+//! | `queue` | `{wait_ms, status_every_ms, hold_audio}`: WebSockets wait first, see `queue`; null: they do not |
+//! | `report` | analysis, cost and result of the call in reports: see `report_script` |
 //! | `client_events` | the events that it sends, unless the client asks for others |
 //! | `allowed_overrides` | allowed fields of `conversation_config_override`, as `tts.voice_id`; default: none |
 //! | `override_refusal` | a field that is not allowed: `error` (1008 `override_error`), or `drop` it silently |
@@ -32,9 +36,11 @@ use serde_json::{Map, Value};
 
 use super::act::{LONGEST_MS, Pace, check_pace};
 use super::format::AgentAudio;
+use super::queue::Queue;
 use super::script::Script;
 use super::shape::CLIENT_EVENTS;
 use crate::elevenlabs::overrides::{self, Channel, OverrideRefusal, Taken};
+use crate::elevenlabs::report_script::ReportScript;
 
 /// Most entries of a list.
 const MOST_ENTRIES: usize = 200;
@@ -87,6 +93,10 @@ pub struct Agent {
     pub workspace_overrides: Map<String, Value>,
     pub concurrency_limit: i64,
     pub pace: Pace,
+    pub text_only: bool,
+    pub never_speaks: bool,
+    pub queue: Option<Queue>,
+    pub report: Arc<ReportScript>,
     pub client_events: Vec<String>,
     pub allowed_overrides: Vec<String>,
     pub override_refusal: OverrideRefusal,
@@ -117,6 +127,10 @@ impl Default for Agent {
             workspace_overrides: Map::new(),
             concurrency_limit: -1,
             pace: Pace::default(),
+            text_only: false,
+            never_speaks: false,
+            queue: None,
+            report: Arc::default(),
             // The provider's defaults, and what the bridge needs (facts page, section 4).
             client_events: texts(&[
                 "audio",
@@ -172,6 +186,10 @@ impl Agent {
 
     fn check(&self) -> Result<(), String> {
         check_pace(self.pace)?;
+        self.report.check()?;
+        if let Some(queue) = self.queue {
+            queue.check()?;
+        }
         if self.dialogues.len() > MOST_ENTRIES {
             return Err(format!("a list has at most {MOST_ENTRIES} entries"));
         }

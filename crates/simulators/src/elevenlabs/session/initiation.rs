@@ -55,6 +55,11 @@ impl Initiation {
         at(&self.taken, &["conversation_config_override", "agent", "first_message"])?.as_str()
     }
 
+    /// Whether the conversation has no audio; None: as the agent has it.
+    pub fn text_only(&self) -> Option<bool> {
+        at(&self.taken, &["conversation_config_override", "conversation", "text_only"])?.as_bool()
+    }
+
     pub fn variables(&self) -> Map<String, Value> {
         self.data.get("dynamic_variables").and_then(Value::as_object).cloned().unwrap_or_default()
     }

@@ -12,9 +12,11 @@ use super::client_message::{self, ClientMessage};
 use super::end::EndedBy;
 use super::initiation::{Initiation, Refusal};
 use super::outgoing::Outgoing;
+use super::queue::{HOLD_EVENT, HOLD_HZ, Queue, Queued};
 use super::server_message;
 use super::steps::Steps;
 use super::tools::ToolAnswer;
+use super::utterance::Utterance;
 use crate::elevenlabs::conversation::Ending;
 use crate::elevenlabs::voices::Voices;
 
@@ -66,6 +68,8 @@ impl AgentSession {
             return;
         }
         match message {
+            // It disables audio processing (AsyncAPI).
+            ClientMessage::Audio(_) if self.is_text_only() => self.last_input = now,
             ClientMessage::Audio(audio) => {
                 self.last_input = now;
                 let is_sound = self.ear.hear(now, &audio);
@@ -125,8 +129,50 @@ impl AgentSession {
         if lost && self.about.agent.lost_voice == LostVoice::AtStart {
             return self.fail(1008, "value_error", "voice_id_does_not_exist", EndedBy::Error, now);
         }
-        self.began = Some(now);
         self.steps.voice_is_lost = lost;
+        match self.about.agent.queue {
+            Some(queue) => self.enqueue(queue, now),
+            None => self.serve(now),
+        }
+    }
+
+    /// Lets the client wait for its turn.
+    fn enqueue(&mut self, queue: Queue, now: Instant) {
+        let format = self.about.agent.agent_output_audio_format;
+        let (pace, wait) = (self.about.agent.pace, queue.wait_ms);
+        let hold = (queue.hold_audio && !self.is_text_only())
+            .then(|| Utterance::new(HOLD_EVENT, format, HOLD_HZ, wait, pace, now));
+        self.queued_at = Some(now);
+        self.queued = Some(Queued {
+            until: now.checked_add(Duration::from_millis(wait)).unwrap_or(now),
+            next_status: now,
+            every: Duration::from_millis(queue.status_every_ms),
+            hold,
+        });
+        self.wait_in_queue(now);
+    }
+
+    /// Sends what is due to a client that waits, until it is its turn.
+    fn wait_in_queue(&mut self, now: Instant) {
+        let Some(mut queued) = self.queued.take() else { return };
+        if now >= queued.until {
+            return self.serve(now);
+        }
+        if now >= queued.next_status {
+            queued.next_status = now.checked_add(queued.every).unwrap_or(now);
+            self.tell_all(server_message::queue_status());
+        }
+        if let Some(hold) = &mut queued.hold {
+            self.send(hold, now);
+        }
+        self.queued = Some(queued);
+    }
+
+    /// The conversation begins.
+    fn serve(&mut self, now: Instant) {
+        self.began = Some(now);
+        self.last_input = now;
+        self.is_news = true;
         let agent = Arc::clone(&self.about.agent);
         self.tell(server_message::metadata(
             &self.about.conversation_id,
@@ -145,6 +191,9 @@ impl AgentSession {
         let since = |at: Instant| now.saturating_duration_since(at);
         let agent = Arc::clone(&self.about.agent);
         let Some(began) = self.began else {
+            if self.initiation.is_some() {
+                return self.wait_in_queue(now);
+            }
             if since(self.about.opened) >= Duration::from_millis(agent.initiation_ms) {
                 self.begin(Map::new(), voices, now);
             }

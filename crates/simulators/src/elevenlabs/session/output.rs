@@ -34,6 +34,8 @@ pub(super) fn pass_on(context: &Data<Context>, number: u64) {
     {
         conversation.status = Status::InProgress;
         conversation.started_at = conversation.created_at.checked_add(began).ok();
+        conversation.text_only = session.is_text_only();
+        conversation.queue_wait = session.queue_wait();
     }
     let Some((length, ending, turns)) = session.outcome() else { return };
     if !matches!(conversation.status, Status::Initiated | Status::InProgress) {

@@ -35,6 +35,8 @@ pub struct SessionReport {
     pub voice_id: Option<String>,
     /// In hertz.
     pub tone_hz: Option<u32>,
+    /// How long it waited in the queue before.
+    pub queued_ms: Option<u64>,
     /// When the conversation began.
     pub began_after_ms: Option<u64>,
     /// Messages of the client, by type.
@@ -80,6 +82,7 @@ impl SessionReport {
                 .map_or(Value::Null, |initiation| Value::Object(initiation.data().clone())),
             voice_id: session.initiation.as_ref().map(|initiation| initiation.voice().to_owned()),
             tone_hz: session.initiation.as_ref().map(|_| session.steps.tone_hz()),
+            queued_ms: session.queue_wait().map(super::ear::ms),
             began_after_ms: session.began.map(|began| session.after_ms(began)),
             received: session.messages.clone(),
             sent: session.sent.clone(),

@@ -89,6 +89,7 @@ impl AgentSession {
             }
             Act::Wait { ms } | Act::Stall { ms } => return Doing::Waiting(after(ms)),
             Act::Freeze { ms } => return Doing::Frozen(after(ms)),
+            Act::Silence { ms, .. } if self.is_text_only() => return Doing::Waiting(after(ms)),
             Act::Silence { ms, pace } => {
                 let format = self.about.agent.agent_output_audio_format;
                 let event = self.steps.next_event();
@@ -131,6 +132,12 @@ impl AgentSession {
             self.voice_lost(now);
             return Doing::Nothing;
         }
+        if self.is_text_only() {
+            let event = self.steps.next_event();
+            self.tell(server_message::agent_response(&say.text, event));
+            self.note(Role::Agent, say.text, now);
+            return Doing::Nothing;
+        }
         let format = self.about.agent.agent_output_audio_format;
         let length = say.ms.unwrap_or_else(|| ms(speaking_time(&say.text)));
         let pace = say.pace.unwrap_or(self.steps.pace);
@@ -152,7 +159,7 @@ impl AgentSession {
         Doing::Speaking { say, utterance, turn, sound_before: self.ear.sound() }
     }
 
-    fn send(&mut self, utterance: &mut Utterance, now: Instant) {
+    pub(super) fn send(&mut self, utterance: &mut Utterance, now: Instant) {
         while self.has_room()
             && let Some(piece) = utterance.due(now)
         {

@@ -80,6 +80,12 @@ pub(super) fn vad_score(score: f64) -> Named {
     named("vad_score", "vad_score_event", json!({"vad_score": score}))
 }
 
+/// The client waits for its turn. Its fields are not published (changelog 2026-09-14).
+pub(super) fn queue_status() -> Named {
+    let kind = "queue_status";
+    (kind, json!({ "type": kind }).to_string())
+}
+
 /// Sent to every client: it is no client event.
 pub(super) fn error(code: u16, error_type: &str, message: &str) -> String {
     let event = json!({"code": code, "error_type": error_type, "message": message, "reason": message});

@@ -1,5 +1,6 @@
 //! `GET /v1/convai/conversation`: a client opens its WebSocket to the agent, and what comes through it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::web::{Data, Payload};
@@ -91,6 +92,7 @@ fn begin(
         call_sid: String::new(),
         client_data: Map::new(),
         holds_line: false,
+        report: Arc::clone(&world.agent.report),
     };
     let wall = Timestamp::now();
     let conversation = world.conversations.begin(about, wall).ok()?;

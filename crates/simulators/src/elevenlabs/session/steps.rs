@@ -67,7 +67,10 @@ pub(super) struct Steps {
 
 impl Steps {
     pub fn new(initiation: &Initiation, agent: &Agent, now: Instant) -> Self {
-        let acts = agent.script.acts(initiation.first_message(), &initiation.variables());
+        let acts = match agent.never_speaks {
+            true => Vec::new(),
+            false => agent.script.acts(initiation.first_message(), &initiation.variables()),
+        };
         Self {
             left: acts.into(),
             doing: Doing::Waiting(now),

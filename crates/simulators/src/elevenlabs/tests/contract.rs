@@ -93,6 +93,17 @@ async fn answers_are_what_the_openapi_file_says() {
     contract
         .holds("GetConversationsPageResponseModel", &provider.get("/v1/convai/conversations").await.json());
 
+    let told = json!({"report": {
+        "evaluation_criteria_results": {"polite": {"result": "success"}},
+        "data_collection_results": {"order": {"value": 1}},
+        "cost_fiat": 0.5,
+        "call_result": "voicemail",
+        "multivoice": true,
+    }});
+    provider.put("/sim/agent", &told).await;
+    let reported = provider.reaches(&provider.call("+4", json!({})).await, "done").await;
+    contract.holds("GetConversationResponseModel", &reported);
+
     contract.holds("DeleteVoiceResponseModel", &provider.delete(&format!("/v1/voices/{voice}")).await.json());
     let again = json!({"conversation_config_override": {"tts": {"voice_id": voice}}});
     let failed = provider.call("+3", again).await;
