@@ -146,15 +146,18 @@ fn bridge() -> Played {
 fn nothing(event: &Event) -> u32 {
     match event {
         Event::Offered(_) => 1,
-        Event::LegRinging | Event::LegConnected | Event::LegGone => 2,
+        Event::LegRinging | Event::AnswerRefused | Event::LegConnected | Event::LegGone => 2,
         Event::SoundStarted | Event::NoticeEnded { .. } | Event::AudioLost | Event::AudioEnded(_) => 10,
         Event::PbxStateChanged { .. } | Event::PbxCallEnded { .. } => 3,
         Event::DtmfReceived { .. } => 4,
-        Event::GreetingDialled | Event::GreetingStarted { .. } | Event::GreetingEnded { .. } => 5,
+        Event::GreetingDialled
+        | Event::GreetingRuns
+        | Event::GreetingStarted { .. }
+        | Event::GreetingEnded { .. } => 5,
         Event::VoiceReady { .. } | Event::VoiceMissing { .. } | Event::VoiceWithdrawn { .. } => 6,
         Event::ProofAsked { .. } | Event::ProofGiven { .. } | Event::PinRefused { .. } => 13,
         Event::HandoffStarted { .. } | Event::HandoffSucceeded { .. } | Event::HandoffFailed { .. } => 7,
-        Event::AgentEnded { .. } | Event::AgentLost { .. } => 11,
+        Event::AgentSpoke { .. } | Event::AgentEnded { .. } | Event::AgentLost { .. } => 11,
         Event::PersonAsked { .. } | Event::Utterance { .. } => 12,
         Event::Reported(_) | Event::OperatorAsked(_) => 8,
         Event::DeadlinePassed { .. } | Event::Panicked { .. } | Event::Resumed { .. } => 9,

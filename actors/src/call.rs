@@ -1,5 +1,6 @@
 //! One live call: its actor, the actors of its parts, and the database rows that its events write.
 
+pub mod agent_settings;
 pub(crate) mod announcements;
 pub(crate) mod call_actor;
 pub mod call_context;

@@ -52,7 +52,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// Tells the engine that mappings or consents changed.
     fn look_at_voices(&self);
     /// The transferred call that an inbound agent conversation belongs to, from memory.
-    fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer>;
+    fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer;
     /// Passes an operator's request to a call. False when no live call has this id.
     fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>>;
     /// The live calls.
@@ -118,7 +118,7 @@ impl Engine for EngineHandle {
         self.look_at_voices();
     }
 
-    fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
+    fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer {
         self.initiation(asked)
     }
 

@@ -168,15 +168,84 @@ fn a_lost_agent_is_called_again_once_and_then_the_ladder_goes_on() {
 }
 
 #[test]
-fn an_agent_that_stalls_or_is_refused_is_not_called_again() {
-    for (why, cause) in [(AgentLoss::Stalled, Cause::AgentStalled), (AgentLoss::Refused, Cause::AgentLost)] {
-        let mut story = talking().then(lost(1, why));
+fn an_agent_that_is_refused_is_not_called_again() {
+    let why = AgentLoss::Refused;
+    let mut story = talking().then(lost(1, why));
+    assert_eq!(story.orders().last(), Some(&start(2, Rung::BridgeFallback, Some("fallback"))));
+    let alone = Policy { has_transfer: false, has_destination: false, ..bridge() };
+    let mut story = greeted(alone).then(voice_ready()).then(played()).then(ready(1)).then(lost(1, why));
+    story = story.then(failed(2, HandoffFailure::Unknown));
+    let apology = story.then(Event::HandoffSucceeded { attempt: 3, conversation: None });
+    assert_eq!(apology.ended(), (Cause::AgentLost, Some(Blame::Provider), Told::Apology));
+}
+
+#[test]
+fn an_agent_that_never_speaks_is_called_once_more_and_then_the_next_rung_and_a_person_follow() {
+    let silent = AgentLoss::Stalled;
+    let mut story = talking().then(lost(1, silent));
+    let orders = story.orders();
+    assert!(orders.contains(&Effect::PlayHold), "the caller hears music meanwhile");
+    assert_eq!(orders.last(), Some(&start(2, Rung::BridgeCloned, Some("clone"))), "the second attempt");
+    let mut story = story.then(ready(2)).then(lost(2, silent));
+    assert_eq!(story.orders().last(), Some(&start(3, Rung::BridgeFallback, Some("fallback"))));
+    let mut story = story.then(ready(3)).then(lost(3, silent));
+    assert_eq!(story.orders().last(), Some(&start(4, Rung::Transfer, Some("clone"))));
+    let story = story.then(failed(4, HandoffFailure::NoAnswer));
+    assert_eq!(story.call.tried.last(), Some(&Rung::Destination));
+    let person = story.then(Event::HandoffSucceeded { attempt: 5, conversation: None });
+    assert_eq!(person.ended(), (Cause::AgentStalled, Some(Blame::Provider), Told::Person));
+}
+
+#[test]
+fn a_session_that_goes_on_with_a_conversation_is_known_as_one() {
+    let story = talking();
+    assert!(!story.call.continues_conversation(), "nobody has said a word yet");
+    let stranger = talking().then(Event::AgentSpoke { attempt: 7 });
+    assert!(!stranger.call.continues_conversation(), "that agent is not on the leg");
+    let story = story.then(Event::AgentSpoke { attempt: 1 });
+    assert!(story.call.continues_conversation() && story.call.instants.agent_heard.is_some());
+    let story = story.then(lost(1, AgentLoss::Lost)).then(ready(2));
+    assert!(story.call.continues_conversation());
+    let heard = Event::Utterance { number: 1, by: Speaker::Agent, corrects: None };
+    assert!(talking().then(heard).call.continues_conversation(), "an older log has no first word");
+}
+
+#[test]
+fn all_sessions_of_a_call_together_last_no_longer_than_one_conversation() {
+    let due = talking().call.deadlines.conversation;
+    let again = talking().then(lost(1, AgentLoss::Lost)).then(ready(2));
+    assert_eq!(again.call.deadlines.conversation, due);
+}
+
+#[test]
+fn a_refused_override_is_left_out_of_the_next_attempt_on_the_same_rung() {
+    // While the greeting plays.
+    let story = greeted(bridge()).then(voice_ready()).then(failed(1, HandoffFailure::OverrideRefused));
+    assert_eq!(story.call.tried, [Rung::BridgeCloned, Rung::BridgeCloned]);
+    // After it.
+    let story = greeted(bridge()).then(voice_ready()).then(played());
+    let story = story.then(failed(1, HandoffFailure::OverrideRefused));
+    assert_eq!(story.call.tried, [Rung::BridgeCloned, Rung::BridgeCloned]);
+    // In a session that was open already.
+    let mut story = talking().then(lost(1, AgentLoss::OverrideRefused));
+    assert_eq!(story.orders().last(), Some(&start(2, Rung::BridgeCloned, Some("clone"))));
+    // A provider that refuses whatever is sent does not hold the caller for ever.
+    let mut story = greeted(bridge()).then(voice_ready()).then(played());
+    for attempt in 1..=4 {
+        story = story.then(failed(attempt, HandoffFailure::OverrideRefused));
+    }
+    assert_eq!(story.call.tried.last(), Some(&Rung::Transfer));
+}
+
+#[test]
+fn an_agent_whose_voice_cannot_be_set_speaks_with_its_own() {
+    for while_greeting in [true, false] {
+        let story = greeted(bridge()).then(voice_ready());
+        let story = if while_greeting { story } else { story.then(played()) };
+        let mut story = story.then(failed(1, HandoffFailure::VoiceRefused));
+        assert_eq!(story.call.voice, Voice::Fallback(NoVoice::OverrideRefused));
         assert_eq!(story.orders().last(), Some(&start(2, Rung::BridgeFallback, Some("fallback"))));
-        let alone = Policy { has_transfer: false, has_destination: false, ..bridge() };
-        let mut story = greeted(alone).then(voice_ready()).then(played()).then(ready(1)).then(lost(1, why));
-        story = story.then(failed(2, HandoffFailure::Unknown));
-        let apology = story.then(Event::HandoffSucceeded { attempt: 3, conversation: None });
-        assert_eq!(apology.ended(), (cause, Some(Blame::Provider), Told::Apology));
+        assert!(!story.call.tried.contains(&Rung::Transfer), "the agent itself is there to be had");
     }
 }
 

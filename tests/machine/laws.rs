@@ -100,8 +100,15 @@ fn each_rung_is_tried_once_except_for_retries(call: &Call) {
     let again = ladder.iter().enumerate().filter(|(i, rung)| ladder[..*i].contains(rung));
     let mut times = 0;
     for (_, rung) in again {
-        assert!(rung.bridges(), "{rung:?} was tried twice");
+        assert!(rung.bridges() || rung.dials(), "{rung:?} was tried twice");
         times += 1;
+    }
+    // A telephone that may have rung is not dialled again.
+    let may_have_rung = |c: &&precall_call::Conversation| {
+        c.purpose == precall_call::Purpose::Agent && c.dial != precall_call::Dial::Refused
+    };
+    if ladder.iter().any(|rung| rung.dials()) {
+        assert!(call.conversations.iter().filter(may_have_rung).count() <= 1, "the agent was dialled twice");
     }
     assert_eq!(times, usize::from(call.retries), "a rung was tried again without leave");
     assert!(times <= 2, "a rung is tried on and on");
@@ -271,7 +278,14 @@ fn nothing_starts_while_the_leg_is_away(taken: &Step) {
                 | Effect::ConnectAgent { .. }
                 | Effect::ReturnToAgent { .. }
         );
-        assert!(!begun, "{effect:?} without a leg: {:?}", taken.next.phase);
+        // A leg that rings can be routed to a person, and to nobody else.
+        let routes_ringing_leg = taken.next.leg == Leg::Ringing
+            && matches!(
+                effect,
+                Effect::StartHandoff { rung: Rung::Destination, .. }
+                    | Effect::Intend(Event::HandoffStarted { rung: Rung::Destination, .. })
+            );
+        assert!(!begun || routes_ringing_leg, "{effect:?} without a leg: {:?}", taken.next.phase);
     }
 }
 

@@ -177,7 +177,7 @@ fn when_audio_is_lost_a_rung_that_needs_no_audio_follows() {
     let story = Story::of(noticed()).then(Event::LegConnected).then(Event::AudioLost);
     assert_eq!(story.call.tried, [Rung::Destination]);
     let story = story.then(succeeded(1));
-    assert_eq!(story.ended(), (Cause::GreetingFailed, Some(Blame::Pbx), Told::Person));
+    assert_eq!(story.ended(), (Cause::ReachedPerson, Some(Blame::Pbx), Told::Person));
     let alone = Policy { has_destination: false, has_transfer: false, ..noticed() };
     let story = Story::of(alone).then(Event::LegConnected).then(Event::AudioLost);
     assert_eq!(story.ended(), (Cause::GreetingFailed, Some(Blame::Pbx), Told::Nothing));
@@ -215,4 +215,39 @@ fn a_greeting_that_panics_during_the_notice_begins_again_and_later_gives_way_to_
     let story = greeted(noticed()).then(notice_ended()).then(panic());
     assert_eq!(story.orders.last(), Some(&Effect::PlayHold));
     assert_eq!(story.call.phase, Phase::Holding);
+}
+
+#[test]
+fn a_leg_that_cannot_be_answered_goes_to_a_person_while_it_rings() {
+    let ringing = |policy| Story::of(policy).then(Event::LegRinging);
+    let mut story = ringing(noticed()).then(Event::AnswerRefused);
+    assert_eq!(story.orders().last(), Some(&start(1, Rung::Destination, Some("fallback"))));
+    assert_eq!(story.call.leg, precall_call::Leg::Ringing);
+    let reached = story.then(succeeded(1));
+    assert_eq!(reached.ended(), (Cause::ReachedPerson, Some(Blame::Pbx), Told::Person));
+    // Nobody takes it: the leg is dropped after all.
+    let story = ringing(noticed()).then(Event::AnswerRefused).then(failed(1, HandoffFailure::NoAnswer));
+    let story = story.at_the_deadline();
+    assert_eq!(story.ended(), (Cause::NoLeg, Some(Blame::Pbx), Told::Nothing));
+    // Without a destination there is nothing to wait for.
+    let alone = Policy { has_destination: false, ..noticed() };
+    assert_eq!(ringing(alone).then(Event::AnswerRefused).ended().0, Cause::NoLeg);
+    // The PBX answered nothing at all.
+    let mut story = ringing(noticed()).at_the_deadline();
+    assert_eq!(story.orders().last(), Some(&start(1, Rung::Destination, Some("fallback"))));
+    // A leg that answers by itself meanwhile is not routed twice.
+    let story = ringing(noticed()).then(Event::AnswerRefused).then(Event::LegConnected);
+    assert_eq!(story.call.tried, [Rung::Destination]);
+    assert_eq!(story.then(succeeded(1)).ended().0, Cause::ReachedPerson);
+}
+
+#[test]
+fn a_conversation_whose_audio_the_pbx_stops_carrying_ends_as_the_pbxs_loss() {
+    let talking = || {
+        let bridge = Policy { has_destination: false, has_transfer: false, ..policy(Route::Bridge) };
+        greeted(bridge).then(voice_ready()).then(played()).then(succeeded(1))
+    };
+    assert_eq!(talking().call.phase, conversing(1, Rung::BridgeCloned));
+    let lost = talking().then(Event::AudioLost);
+    assert_eq!(lost.ended(), (Cause::PbxLost, Some(Blame::Pbx), Told::Nothing));
 }

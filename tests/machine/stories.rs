@@ -243,3 +243,41 @@ fn callback_asks_the_provider_about_an_agent_call_once_in_handoff_and_conversati
     assert_eq!(talking.ended().0, Cause::MaxDuration);
     assert_eq!(talking.orders(), [Effect::ReleaseSeat], "not asked again");
 }
+
+#[test]
+fn callback_dials_again_without_the_setting_that_the_agent_refused() {
+    let handing_off = || callback().then(voice_ready()).then(greeting_reported());
+    let refused = Event::HandoffFailed { attempt: 1, why: HandoffFailure::OverrideRefused };
+    let mut story = handing_off().then(refused);
+    assert_eq!(story.orders().last(), Some(&start(2, Rung::CallbackCloned, Some("clone"))));
+    let refused = Event::HandoffFailed { attempt: 1, why: HandoffFailure::VoiceRefused };
+    let mut story = handing_off().then(refused);
+    assert_eq!(story.orders().last(), Some(&start(2, Rung::CallbackFallback, Some("fallback"))));
+    assert_eq!(story.call.voice, Voice::Fallback(NoVoice::OverrideRefused));
+}
+
+#[test]
+fn callback_does_not_dial_a_caller_who_still_talks_with_the_agent_that_greeted() {
+    // The first deadline is the voice's, which is there.
+    let overdue = || callback().then(voice_ready()).at_the_deadline().at_the_deadline();
+    let mut story = overdue();
+    assert_eq!(story.orders().last(), Some(&Effect::LookUp(Purpose::Greeting)));
+    for _ in 0..3 {
+        story = story.then(Event::GreetingRuns);
+        assert_eq!(story.orders(), [], "the telephone is in use");
+        story = story.at_the_deadline();
+        assert_eq!(story.orders(), [Effect::LookUp(Purpose::Greeting)], "the provider is asked again");
+    }
+    let mut story = story.then(greeting_reported());
+    assert_eq!(story.orders().last(), Some(&start(1, Rung::CallbackCloned, Some("clone"))));
+    // No longer than a conversation lasts.
+    let mut story = overdue();
+    for _ in 0..100 {
+        story = story.then(Event::GreetingRuns);
+        if !story.call.is_greeting() {
+            break;
+        }
+        story = story.at_the_deadline();
+    }
+    assert!(!story.call.is_greeting());
+}

@@ -131,6 +131,7 @@ pub fn events(call: &Call) -> Vec<Event> {
     let mut events = vec![
         Event::Offered(Offer { policy: Arc::clone(&call.policy), admission: Admission::Accepted }),
         Event::LegRinging,
+        Event::AnswerRefused,
         Event::LegConnected,
         Event::LegGone,
         Event::SoundStarted,
@@ -141,6 +142,7 @@ pub fn events(call: &Call) -> Vec<Event> {
         Event::PbxStateChanged { state: Arc::from("ringing") },
         Event::PbxCallEnded { duration: None },
         Event::GreetingDialled,
+        Event::GreetingRuns,
         Event::GreetingStarted { conversation: None },
         Event::GreetingStarted { conversation: Some(greeting_id()) },
         voice_ready(),
@@ -167,6 +169,7 @@ pub fn events(call: &Call) -> Vec<Event> {
         events.extend(HandoffFailure::ALL.iter().map(|&why| Event::HandoffFailed { attempt, why }));
     }
     for attempt in [agent_attempt(call), attempt(call).saturating_add(1)] {
+        events.push(Event::AgentSpoke { attempt });
         events.push(Event::AgentEnded { attempt });
         events.extend(AgentLoss::ALL.iter().map(|&why| Event::AgentLost { attempt, why }));
     }

@@ -64,6 +64,7 @@ fn live_shape(call: &Call) -> Call {
             voice_decided: None,
             handoff_started: None,
             handed_off: None,
+            agent_heard: None,
             leg_gone: call.instants.leg_gone.filter(|_| call.leg == Leg::Gone).map(|_| At(0)),
             released: None,
         },
@@ -78,6 +79,8 @@ fn live_shape(call: &Call) -> Call {
         proof: proof_shape(call),
         wrong_pins: if call.awaits_pin() { call.wrong_pins } else { 0 },
         agent_loss: None,
+        // It decides what the agent is told, which is not a rule of the machine.
+        agent_heard: false,
         utterances: 0,
         resumed: 0,
         pbx_state: None,

@@ -21,6 +21,7 @@ use crate::admission::call_supervisor::{
 };
 use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
 use crate::api::recent_webhooks::RecentlyKept;
+use crate::call::agent_settings::Override;
 use crate::call::expected_transfers::AgentRequest;
 use crate::call::live_board::LiveCall;
 use crate::call::services::CallServices;
@@ -127,17 +128,27 @@ impl EngineHandle {
         Ok(())
     }
 
-    /// The call of an inbound agent conversation, from memory. `None`: the conversation uses the fallback voice.
+    /// What an inbound agent conversation is told, from memory.
     #[must_use]
-    pub fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
+    pub fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer {
+        let settings = &self.services.agent_settings;
+        let terms = settings.known(&asked.agent_id);
+        let may_set_voice = settings.may_send(&asked.agent_id, &terms, Override::Voice);
         let request = AgentRequest {
             agent_id: asked.agent_id.clone(),
             called: asked.called.clone(),
             caller: CallerNumber::parse(&asked.caller, self.region),
             call_sid: asked.call_sid.clone(),
         };
-        let found = self.services.transfers.answer(&request, clock::now())?;
-        Some(InitiationAnswer { call: found.call, voice: found.voice })
+        let found = self.services.transfers.answer(&request, clock::now());
+        let continues = found.as_ref().is_some_and(|found| found.continues);
+        InitiationAnswer {
+            call: found.as_ref().map(|found| found.call),
+            voice: found.as_ref().and_then(|found| found.voice.clone()),
+            may_set_voice,
+            without_greeting: continues && settings.may_send(&asked.agent_id, &terms, Override::FirstMessage),
+            earlier: found.and_then(|found| found.earlier),
+        }
     }
 
     /// Sends an operator's request to a live call. False if there is no such call.
@@ -233,7 +244,7 @@ impl EngineHandle {
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
             role: persistence.leadership().now(),
             threecx: self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
-            prompt_problems: self.prompt_problems.all(),
+            prompt_problems: [self.prompt_problems.all(), self.services.agent_settings.problems()].concat(),
             budgets: self.services.budgets.lock().used(clock::now()),
             capacity: self.capacity(),
             heartbeat_age: self.heartbeats.oldest(clock::now()),

@@ -15,11 +15,23 @@ pub struct InitiationAsked {
     pub call_sid: Option<String>,
 }
 
-/// The transferred call behind the conversation.
+/// What precall tells the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitiationAnswer {
-    /// precall's call id.
-    pub call: CallId,
+    /// The transferred call behind the conversation.
+    pub call: Option<CallId>,
     /// The voice to use; `None` is the fallback voice.
     pub voice: Option<VoiceId>,
+    /// Whether the agent lets its voice be set at all.
+    pub may_set_voice: bool,
+    /// Whether the agent must be told not to greet: the caller was in a conversation before.
+    pub without_greeting: bool,
+    /// What was said in it, one utterance a line.
+    pub earlier: Option<String>,
+}
+
+impl InitiationAnswer {
+    /// The answer where no transfer matches, or several do: the fallback voice.
+    pub const UNKNOWN: Self =
+        Self { call: None, voice: None, may_set_voice: true, without_greeting: false, earlier: None };
 }

@@ -401,18 +401,19 @@ impl Handler<Durable> for CallActor {
 impl Handler<AgentOrdered> for CallActor {
     type Result = ();
 
-    fn handle(&mut self, AgentOrdered(order): AgentOrdered, ctx: &mut Context<Self>) {
+    fn handle(&mut self, AgentOrdered { order, earlier }: AgentOrdered, ctx: &mut Context<Self>) {
         // The call may have given the attempt up while the order was on its way. A player that was started since then
         // would open a conversation that nobody hears.
         if !self.call.is_attempting(order.attempt) {
             return;
         }
         match &self.player {
-            Some(player) => player.do_send(PrepareAgent(order)),
+            Some(player) => player.do_send(PrepareAgent { order, earlier }),
             // Without a player there is no audio on the leg: the caller cannot hear this agent.
             None => {
                 let failed = Event::HandoffFailed { attempt: order.attempt, why: HandoffFailure::Refused };
-                self.apply(&failed, &Payload::None, Vec::new());
+                let words = Payload::Detail("the audio of the caller's leg has ended".to_owned());
+                self.apply(&failed, &words, Vec::new());
                 self.proceed(ctx);
             }
         }

@@ -21,6 +21,9 @@ const RETRY_DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Dur
 /// Allowed difference between ElevenLabs' clock and ours. Its times are whole seconds.
 const CLOCK_SLACK_SECONDS: i64 = 5;
 
+/// Status of a conversation whose telephone call goes on (ElevenLabs facts, section 6).
+const IN_PROGRESS: &str = "in-progress";
+
 /// The conversation to look up.
 #[derive(Clone, Debug)]
 pub struct LookupQuery {
@@ -97,9 +100,17 @@ async fn look_up(
     };
     let detail = clients.bulk.conversation(&id, REQUEST_TIMEOUT).await;
     services.provider.note(&detail);
-    if let Ok(ConversationDetail::Reported(report)) = detail {
-        let event = Event::Reported(report.fact());
-        call.do_send(CallEvent { payload: Payload::Report(report), ..CallEvent::part(event) });
+    match detail {
+        Ok(ConversationDetail::Reported(report)) => {
+            let event = Event::Reported(report.fact());
+            call.do_send(CallEvent { payload: Payload::Report(report), ..CallEvent::part(event) });
+        }
+        Ok(ConversationDetail::NotYet { status })
+            if query.purpose == Purpose::Greeting && status == IN_PROGRESS =>
+        {
+            call.do_send(CallEvent::part(Event::GreetingRuns));
+        }
+        Ok(ConversationDetail::NotYet { .. }) | Err(_) => {}
     }
 }
 

@@ -28,6 +28,10 @@ pub struct ExpectedTransfer {
     pub caller: CallerNumber,
     /// The voice for the agent. `None`: the agent's own voice.
     pub voice: Option<VoiceId>,
+    /// Whether the caller was in a conversation with an agent before.
+    pub continues: bool,
+    /// What was said in it, one utterance a line.
+    pub earlier: Option<String>,
     /// When the transfer started.
     pub since: At,
 }

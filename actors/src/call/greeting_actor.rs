@@ -12,9 +12,10 @@ use actix::{
 use precall_base::clock;
 use precall_base::phone_number::E164;
 use precall_call::{CallPart, ConversationId, Event, GreetingEnd, Purpose};
-use precall_providers::elevenlabs::{ConversationDetail, Execution, OutboundCall};
+use precall_providers::elevenlabs::{ConversationDetail, Execution, OutboundCall, refuses_override};
 use slog::warn;
 
+use crate::call::agent_settings::{AgentTerms, Override};
 use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
 use crate::call::conversation_lookup::{EarlierDial, LookupResult};
@@ -70,9 +71,10 @@ impl Actor for GreetingActor {
             (Arc::clone(&self.context), Arc::clone(&self.services), self.earlier);
         let call = self.call.events.clone();
         let dialling = async move {
-            let outcome = dial(&context, &services, &call, earlier).await;
+            let (outcome, words) = dial(&context, &services, &call, earlier).await;
             services.faults.pass(Point::GreetingAnswered, context.id);
-            call.do_send(CallEvent::part(outcome.clone()));
+            let payload = words.map_or(Payload::None, Payload::Detail);
+            call.do_send(CallEvent { payload, ..CallEvent::part(outcome.clone()) });
             outcome
         };
         ctx.spawn(dialling.into_actor(self).map(|outcome, actor, ctx| {
@@ -138,39 +140,63 @@ async fn dial(
     services: &CallServices,
     call: &Recipient<CallEvent>,
     earlier: EarlierDial,
-) -> Event {
-    let refused = Event::GreetingEnded { end: GreetingEnd::Refused };
-    let Some(to) = context.caller.e164() else { return refused };
+) -> (Event, Option<String>) {
+    let refused =
+        |words: &dyn ToString| (Event::GreetingEnded { end: GreetingEnd::Refused }, Some(words.to_string()));
+    let started = |conversation| (Event::GreetingStarted { conversation }, None);
+    let Some(to) = context.caller.e164() else {
+        return refused(&"the caller has no number that can be dialled");
+    };
     let clients = services.clients.here();
     if !services.persistence_state.leadership().may_act().await {
-        return refused;
+        return refused(&"another precall may be the leader of this database");
     }
     if earlier == EarlierDial::Possible {
         match conversation_lookup::find_earlier(&clients, context, &[]).await {
-            LookupResult::Found(id) => return Event::GreetingStarted { conversation: Some(id) },
+            LookupResult::Found(id) => return started(Some(id)),
             LookupResult::NotFound => {}
             // Do not dial while an earlier dial can neither be confirmed nor ruled out.
-            LookupResult::Unavailable => return refused,
-        }
-    }
-    if !services.take_agent_seat(context.id).await {
-        return refused;
-    }
-    let started = clock::now();
-    let order = order(context, services, to.clone());
-    let answer = clients.dials.outbound_call(&order, services.dial.dial_within).await;
-    services.provider.note(&answer);
-    match answer {
-        Ok(dialled) => Event::GreetingStarted { conversation: dialled.conversation },
-        Err(error) => {
-            warn!(services.log, "could not dial the greeting"; "call" => %context.id, "error" => %error,
-                "executed" => ?error.execution);
-            match error.execution {
-                Execution::SurelyNot => refused,
-                Execution::Maybe => lost_answer(&clients, context, started, call).await,
+            LookupResult::Unavailable => {
+                return refused(&"an earlier dial could not be looked up at ElevenLabs");
             }
         }
     }
+    // A refused override is left out once: the telephone did not ring.
+    for is_last in [false, true] {
+        let terms = services.agent_settings.of(&clients.dials, &context.line.agent_id).await;
+        if !may_send(context, services, &terms, Override::FirstMessage) {
+            return refused(
+                &"the agent does not allow the override agent.first_message, which is the greeting",
+            );
+        }
+        if !services.take_agent_seat(context.id).await {
+            return refused(&"no agent seat became free in time (AGENT_CONCURRENCY)");
+        }
+        let began = clock::now();
+        let order = order(context, services, &terms, to.clone());
+        let answer = clients.dials.outbound_call(&order, services.dial.dial_within).await;
+        services.provider.note(&answer);
+        let error = match answer {
+            Ok(dialled) => return started(dialled.conversation),
+            Err(error) => error,
+        };
+        warn!(services.log, "could not dial the greeting"; "call" => %context.id, "caller" => ?context.caller,
+            "error" => %error, "executed" => error.execution.name());
+        match error.execution {
+            Execution::SurelyNot if refuses_override(&error.to_string()) && !is_last => {
+                services.agent_settings.refused(&context.line.agent_id, &error.message);
+            }
+            Execution::SurelyNot => return refused(&error),
+            Execution::Maybe => {
+                return (lost_answer(&clients, context, began, call).await, Some(error.to_string()));
+            }
+        }
+    }
+    refused(&"ElevenLabs refused the greeting twice")
+}
+
+fn may_send(context: &CallContext, services: &CallServices, terms: &AgentTerms, which: Override) -> bool {
+    services.agent_settings.may_send(&context.line.agent_id, terms, which)
 }
 
 /// After a lost answer the telephone may be ringing: reports that at once, and the conversation if it is found.
@@ -191,8 +217,9 @@ async fn lost_answer(
     }
 }
 
-fn order(context: &CallContext, services: &CallServices, to: E164) -> OutboundCall {
+fn order(context: &CallContext, services: &CallServices, terms: &AgentTerms, to: E164) -> OutboundCall {
     let line = &context.line;
+    let may_send = |which| may_send(context, services, terms, which);
     OutboundCall {
         telephony: services.dial.telephony,
         agent_id: line.agent_id.clone(),
@@ -200,10 +227,10 @@ fn order(context: &CallContext, services: &CallServices, to: E164) -> OutboundCa
         to,
         call: context.id,
         purpose: Purpose::Greeting,
-        voice: line.greeting_voice.clone(),
+        voice: line.greeting_voice.clone().filter(|_| may_send(Override::Voice)),
         first_message: Some(line.spoken_greeting()),
-        language: line.language.clone(),
-        max_duration: Some(line.rules.greeting_max),
+        language: line.language.clone().filter(|_| may_send(Override::Language)),
+        max_duration: Some(line.rules.greeting_max).filter(|_| may_send(Override::MaxDuration)),
         ringing_timeout: Some(line.rules.ring_max),
         dynamic_variables: Vec::new(),
     }

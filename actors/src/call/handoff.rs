@@ -11,17 +11,24 @@ use actix::{
 };
 use precall_base::clock;
 use precall_call::{CallPart, ConversationId, Event, HandoffFailure, Person, Purpose, Rung, VoiceId};
-use precall_providers::elevenlabs::{Execution, OutboundCall};
+use precall_providers::elevenlabs::{Execution, OutboundCall, refuses_override};
 use slog::warn;
 
+use crate::call::agent_settings::Override;
 use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
 use crate::call::conversation_lookup::{EarlierDial, LookupResult};
 use crate::call::leg_player::ConnectedLeg;
 use crate::call::messages::{AgentOrdered, CallEvent, PartDown};
+use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
+
+/// Why an attempt in the cloned voice was not made.
+const NO_VOICE_OVERRIDE: &str = "the agent does not allow the override tts.voice_id";
+/// Why no conversation was opened.
+const NO_SEAT: &str = "no agent seat became free in time (AGENT_CONCURRENCY)";
 
 /// One attempt, as the call's actor orders it.
 #[derive(Clone)]
@@ -44,6 +51,32 @@ pub struct HandoffOrder {
     pub has_player: bool,
     /// Utterances recorded on the bridge so far.
     pub utterances: u32,
+    /// Whether the caller is in a conversation already, which the agent goes on with.
+    pub continues: bool,
+}
+
+impl HandoffOrder {
+    /// Whether the attempt is made for the cloned voice only, and the agent does not let its voice be set.
+    fn needs_refused_voice(&self, may_send: &impl Fn(Override) -> bool) -> bool {
+        self.rung.takes_clone() && !self.rung.routes() && self.voice.is_some() && !may_send(Override::Voice)
+    }
+}
+
+/// The outcome of an attempt, and the words that explain it.
+pub(crate) struct Told {
+    event: Event,
+    payload: Payload,
+}
+
+impl Told {
+    pub(crate) fn plain(event: Event) -> Self {
+        Self { event, payload: Payload::None }
+    }
+
+    pub(crate) fn failed(attempt: u8, why: HandoffFailure, words: impl ToString) -> Self {
+        let payload = Payload::Detail(words.to_string());
+        Self { event: Event::HandoffFailed { attempt, why }, payload }
+    }
 }
 
 /// The recipients of a handoff's messages. The agent order goes to the call, which passes it to the leg's player.
@@ -96,8 +129,8 @@ impl Actor for Handoff {
         let attempted = async move {
             let outcomes = attempt(&order, &context, &services, &call.ordered).await;
             services.faults.pass(Point::HandoffAnswered, context.id);
-            for outcome in outcomes {
-                call.events.do_send(CallEvent::part(outcome));
+            for Told { event, payload } in outcomes {
+                call.events.do_send(CallEvent { payload, ..CallEvent::part(event) });
             }
         };
         ctx.spawn(attempted.into_actor(self).map(|(), _, ctx| ctx.stop()));
@@ -120,9 +153,10 @@ async fn attempt(
     context: &CallContext,
     services: &CallServices,
     ordered: &Recipient<AgentOrdered>,
-) -> Vec<Event> {
+) -> Vec<Told> {
     if !services.persistence_state.leadership().may_act().await {
-        return vec![Event::HandoffFailed { attempt: order.number, why: HandoffFailure::Refused }];
+        let words = "another precall may be the leader of this database";
+        return vec![Told::failed(order.number, HandoffFailure::Refused, words)];
     }
     if order.rung.bridges() {
         return bridge::prepare(order, context, services, ordered).await.into_iter().collect();
@@ -133,17 +167,34 @@ async fn attempt(
     vec![dial(order, context, services).await]
 }
 
-async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServices) -> Event {
+async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServices) -> Told {
     let number = order.number;
-    let failed = |why| Event::HandoffFailed { attempt: number, why };
-    if !order.rung.dials() {
-        return failed(HandoffFailure::Refused);
-    }
-    let Some(to) = context.caller.e164() else {
-        return failed(HandoffFailure::Refused);
+    let reached = |conversation| Told::plain(Event::HandoffSucceeded { attempt: number, conversation });
+    let failed = |why, words: &dyn ToString| Told::failed(number, why, words.to_string());
+    let (true, Some(to)) = (order.rung.dials(), context.caller.e164()) else {
+        return failed(HandoffFailure::Refused, &"the caller has no number that can be dialled");
     };
     let clients = services.clients.here();
     let line = &context.line;
+    if order.earlier == EarlierDial::Possible {
+        match conversation_lookup::find_earlier(&clients, context, &order.known).await {
+            LookupResult::Found(id) => return reached(Some(id)),
+            LookupResult::NotFound => {}
+            // Do not dial while an earlier dial can neither be confirmed nor ruled out.
+            LookupResult::Unavailable => {
+                let words = "an earlier dial could not be looked up at ElevenLabs";
+                return failed(HandoffFailure::Refused, &words);
+            }
+        }
+    }
+    let terms = services.agent_settings.of(&clients.dials, &line.agent_id).await;
+    let may_send = |which| services.agent_settings.may_send(&line.agent_id, &terms, which);
+    if order.needs_refused_voice(&may_send) {
+        return failed(HandoffFailure::VoiceRefused, &NO_VOICE_OVERRIDE);
+    }
+    if !services.take_agent_seat(context.id).await {
+        return failed(HandoffFailure::Refused, &NO_SEAT);
+    }
     let outbound = OutboundCall {
         telephony: services.dial.telephony,
         agent_id: line.agent_id.clone(),
@@ -151,47 +202,32 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
         to: to.clone(),
         call: context.id,
         purpose: Purpose::Agent,
-        voice: order.voice.clone(),
+        voice: order.voice.clone().filter(|_| may_send(Override::Voice)),
         first_message: None,
-        language: line.language.clone(),
-        max_duration: Some(line.rules.conversation_max),
+        language: line.language.clone().filter(|_| may_send(Override::Language)),
+        max_duration: Some(line.rules.conversation_max).filter(|_| may_send(Override::MaxDuration)),
         ringing_timeout: Some(line.rules.ring_max),
         dynamic_variables: Vec::new(),
     };
-    if order.earlier == EarlierDial::Possible {
-        match conversation_lookup::find_earlier(&clients, context, &order.known).await {
-            LookupResult::Found(id) => {
-                return Event::HandoffSucceeded { attempt: number, conversation: Some(id) };
-            }
-            LookupResult::NotFound => {}
-            // Do not dial while an earlier dial can neither be confirmed nor ruled out.
-            LookupResult::Unavailable => return failed(HandoffFailure::Refused),
-        }
-    }
-    if !services.take_agent_seat(context.id).await {
-        return failed(HandoffFailure::Refused);
-    }
     let started = clock::now();
     let answer = clients.dials.outbound_call(&outbound, services.dial.dial_within).await;
     services.provider.note(&answer);
     let error = match answer {
-        Ok(dialled) => {
-            return Event::HandoffSucceeded { attempt: number, conversation: dialled.conversation };
-        }
+        Ok(dialled) => return reached(dialled.conversation),
         Err(error) => error,
     };
-    warn!(services.log, "could not dial the agent"; "call" => %context.id, "attempt" => number,
-        "rung" => order.rung.name(), "error" => %error, "executed" => ?error.execution);
+    warn!(services.log, "could not dial the agent"; "call" => %context.id, "caller" => ?context.caller,
+        "attempt" => number, "rung" => order.rung.name(), "error" => %error,
+        "executed" => error.execution.name());
     match error.execution {
-        Execution::SurelyNot => failed(HandoffFailure::Refused),
-        Execution::Maybe => {
-            let found = conversation_lookup::find(&clients, context, &order.known, started).await;
-            match found {
-                LookupResult::Found(id) => {
-                    Event::HandoffSucceeded { attempt: number, conversation: Some(id) }
-                }
-                LookupResult::NotFound | LookupResult::Unavailable => failed(HandoffFailure::Unknown),
-            }
+        Execution::SurelyNot if refuses_override(&error.to_string()) => {
+            services.agent_settings.refused(&line.agent_id, &error.message);
+            failed(HandoffFailure::OverrideRefused, &error)
         }
+        Execution::SurelyNot => failed(HandoffFailure::Refused, &error),
+        Execution::Maybe => match conversation_lookup::find(&clients, context, &order.known, started).await {
+            LookupResult::Found(id) => reached(Some(id)),
+            LookupResult::NotFound | LookupResult::Unavailable => failed(HandoffFailure::Unknown, &error),
+        },
     }
 }

@@ -23,6 +23,7 @@ use crate::call::announcements::{APOLOGY, GREETING, NOTICE};
 use crate::call::call_context::CallContext;
 use crate::call::messages::{CallEvent, PartDown, PartParent};
 use crate::call::services::CallServices;
+use crate::call::transcript_tail::TranscriptTail;
 use crate::pbx::leg_commands;
 use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::down_notice::DownNotice;
@@ -52,7 +53,12 @@ pub enum PlayAnnouncement {
 /// Opens an agent session on this leg; it is not connected to the caller yet.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct PrepareAgent(pub AgentOrder);
+pub struct PrepareAgent {
+    /// The order, without what was said before.
+    pub order: AgentOrder,
+    /// What the database knows of the conversation so far.
+    pub earlier: TranscriptTail,
+}
 
 /// A command for the agent on this leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
@@ -248,11 +254,10 @@ impl Handler<PlayAnnouncement> for LegPlayer {
 impl Handler<PrepareAgent> for LegPlayer {
     type Result = ();
 
-    fn handle(&mut self, PrepareAgent(order): PrepareAgent, _: &mut Context<Self>) {
+    fn handle(&mut self, PrepareAgent { order, earlier }: PrepareAgent, _: &mut Context<Self>) {
         match &self.audio {
             Some(audio) if self.agent.is_wanted(order.attempt) => {
-                let context = self.agent.transcript_context().or(order.context.clone());
-                audio.prepare_agent(AgentOrder { context, ..order });
+                audio.prepare_agent(self.agent.continued(order, &earlier));
             }
             Some(_) => {}
             None => {

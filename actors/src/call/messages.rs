@@ -8,6 +8,7 @@ use precall_store::events::rows::RowWrite;
 use tokio::sync::oneshot;
 
 use crate::call::projection::Payload;
+use crate::call::transcript_tail::TranscriptTail;
 
 /// An event for the call's actor.
 #[derive(Message)]
@@ -44,6 +45,12 @@ impl CallEvent {
         Self { event, at, payload: Payload::None, derived: Vec::new(), done: None, sender: Sender::Part }
     }
 
+    /// An event from another actor of the same call, at the current time, with the words that explain it.
+    #[must_use]
+    pub fn explained(event: Event, words: impl ToString) -> Self {
+        Self { payload: Payload::Detail(words.to_string()), ..Self::part(event) }
+    }
+
     /// An event from the supervisor, at the current time. `done` is notified when it is durable.
     #[must_use]
     pub fn outside(event: Event, payload: Payload, done: Option<oneshot::Sender<()>>) -> Self {
@@ -70,7 +77,12 @@ pub struct Stop;
 /// A handoff has the address of its agent. The call passes the order to the leg's player.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub struct AgentOrdered(pub AgentOrder);
+pub struct AgentOrdered {
+    /// The order, without what was said before.
+    pub order: AgentOrder,
+    /// What the database knows of the conversation so far; empty where this is its first session.
+    pub earlier: TranscriptTail,
+}
 
 /// A call's actor has nothing left to do.
 #[derive(Clone, Copy, Debug, Message)]

@@ -34,7 +34,12 @@ pub enum Payload {
     Leg(LegAddress),
     /// Text of an utterance on the bridge.
     Words(String),
+    /// Why something failed, in the words of the provider, the PBX or precall.
+    Detail(String),
 }
+
+/// Longest detail that is stored.
+const DETAIL_CHARS_MAX: usize = 500;
 
 /// The `call_events` row of one step and the rows derived from it. `before` is `None` for the offer.
 #[must_use]
@@ -78,7 +83,11 @@ fn pii(context: &CallContext, event: &Event, payload: &Payload) -> Option<Value>
             "called_number": context.called,
             "recording_url": match payload {
                 Payload::Recording(url) => Some(without_nul(url)),
-                Payload::Report(_) | Payload::Leg(_) | Payload::Words(_) | Payload::None => None,
+                Payload::Report(_)
+                | Payload::Leg(_)
+                | Payload::Words(_)
+                | Payload::Detail(_)
+                | Payload::None => None,
             },
         })),
         (_, Payload::Report(report)) => {
@@ -87,6 +96,11 @@ fn pii(context: &CallContext, event: &Event, payload: &Payload) -> Option<Value>
         }
         (_, Payload::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
         (_, Payload::Words(text)) => Some(json!({ "text": without_nul(text) })),
+        // Another's words may hold a number, so they are erased with the call.
+        (_, Payload::Detail(words)) => {
+            let words: String = without_nul(words).chars().take(DETAIL_CHARS_MAX).collect();
+            Some(json!({ "detail": words }))
+        }
         (_, Payload::Leg(_) | Payload::None) => None,
     }
 }
@@ -210,6 +224,7 @@ fn timings(call: &Call) -> Value {
         "voice_decided_ms": after_offer(call.instants.voice_decided),
         "handoff_started_ms": after_offer(call.instants.handoff_started),
         "handed_off_ms": after_offer(call.instants.handed_off),
+        "agent_heard_ms": after_offer(call.instants.agent_heard),
         "released_ms": after_offer(call.instants.released),
     })
 }
@@ -248,9 +263,12 @@ fn conversation_row(
 ) -> ConversationRow {
     let report = match payload {
         Payload::Report(report) if conversation.id.as_ref() == Some(&report.conversation) => Some(report),
-        Payload::Report(_) | Payload::Recording(_) | Payload::Leg(_) | Payload::Words(_) | Payload::None => {
-            None
-        }
+        Payload::Report(_)
+        | Payload::Recording(_)
+        | Payload::Leg(_)
+        | Payload::Words(_)
+        | Payload::Detail(_)
+        | Payload::None => None,
     };
     ConversationRow {
         call: uuid(context),

@@ -9,6 +9,7 @@ use precall_call::CallId;
 use precall_providers::elevenlabs::Telephony;
 use slog::{Logger, warn};
 
+use crate::call::agent_settings::AgentSettings;
 use crate::call::expected_transfers::SharedTransfers;
 use crate::call::live_board::Board;
 use crate::call::pin::check::PinChecks;
@@ -49,6 +50,8 @@ pub struct CallServices {
     pub provider: Arc<ProviderState>,
     /// The PBX. `None` without 3CX call control.
     pub pbx: Option<Arc<PbxSide>>,
+    /// What each agent lets a conversation change.
+    pub agent_settings: AgentSettings,
     /// Calls that are being transferred to an agent's trunk.
     pub transfers: SharedTransfers,
     /// Usage by callers and by the installation.

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use precall_call::Speaker;
-use precall_providers::elevenlabs::contextual_update_text;
+use precall_providers::elevenlabs::{contextual_update_text, user_message_text};
 use serde_json::Value;
 
 /// Length of the transcript that a new session gets, in bytes.
@@ -14,43 +14,86 @@ const BYTES_MAX: usize = 2 * 1024;
 /// The latest utterances of a call. Bounded: the oldest are dropped first.
 #[derive(Clone, Debug, Default)]
 pub struct TranscriptTail {
-    /// Number and text of each utterance.
-    utterances: VecDeque<(u32, String)>,
+    utterances: VecDeque<Utterance>,
     bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Utterance {
+    number: u32,
+    by: Speaker,
+    text: String,
+}
+
+impl Utterance {
+    fn quoted(&self) -> String {
+        format!("{}: {}", self.by.name(), self.text)
+    }
+}
+
+/// What a new session is told of the conversation that it goes on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Continuation {
+    /// The contextual update: all but the caller's last words, if no agent has answered them.
+    pub context: String,
+    /// Those words, as a message that the agent answers.
+    pub unanswered: Option<String>,
 }
 
 impl TranscriptTail {
     /// Adds an utterance; a correction replaces the utterance that it corrects.
     pub fn push(&mut self, number: u32, by: Speaker, text: &str, corrects: Option<u32>) {
-        let words = format!("{}: {text}", by.name());
-        let kept = words.get(..words.floor_char_boundary(BYTES_MAX)).unwrap_or_default().to_owned();
+        let kept = text.get(..text.floor_char_boundary(BYTES_MAX)).unwrap_or_default().to_owned();
         self.bytes = self.bytes.saturating_add(kept.len());
-        match self.utterances.iter_mut().find(|(known, _)| Some(*known) == corrects) {
-            Some((_, wrong)) => {
-                self.bytes = self.bytes.saturating_sub(wrong.len());
-                *wrong = kept;
+        match self.utterances.iter_mut().find(|known| Some(known.number) == corrects) {
+            Some(wrong) => {
+                self.bytes = self.bytes.saturating_sub(wrong.text.len());
+                wrong.text = kept;
             }
-            None => self.utterances.push_back((number, kept)),
+            None => self.utterances.push_back(Utterance { number, by, text: kept }),
         }
         while self.bytes > BYTES_MAX {
-            let Some((_, oldest)) = self.utterances.pop_front() else { break };
-            self.bytes = self.bytes.saturating_sub(oldest.len());
+            let Some(oldest) = self.utterances.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(oldest.text.len());
         }
     }
 
-    /// The contextual update for a new session; `None` if nothing was said. The transcript is quoted, so that the agent
-    /// does not take the caller's words for instructions.
+    /// Puts the utterances before its own that only `earlier` has. After a restart the player of a leg does not have
+    /// them.
+    pub fn begin_with(&mut self, earlier: &Self) {
+        let first = self.utterances.front().map_or(u32::MAX, |first| first.number);
+        let later = std::mem::take(self);
+        for it in earlier.utterances.iter().filter(|it| it.number < first).chain(&later.utterances) {
+            self.push(it.number, it.by, &it.text, None);
+        }
+    }
+
+    /// What was said, one utterance a line; `None` if nothing was said.
     #[must_use]
-    pub fn contextual_update(&self) -> Option<String> {
-        if self.utterances.is_empty() {
+    pub fn quoted(&self) -> Option<String> {
+        let words: Vec<String> = self.utterances.iter().map(Utterance::quoted).collect();
+        (!words.is_empty()).then(|| words.join("\n"))
+    }
+
+    /// What a new session is told; `None` if nothing was said. The transcript is quoted, so that the agent does not
+    /// take the caller's words for instructions.
+    #[must_use]
+    pub fn continuation(&self) -> Option<Continuation> {
+        let answered =
+            self.utterances.iter().rposition(|it| it.by == Speaker::Agent).map_or(0, |last| last + 1);
+        let said = |from: usize, to: usize| self.utterances.iter().skip(from).take(to.saturating_sub(from));
+        let before: Vec<String> = said(0, answered).map(Utterance::quoted).collect();
+        let open: Vec<&str> = said(answered, self.utterances.len()).map(|it| it.text.as_str()).collect();
+        if before.is_empty() && open.is_empty() {
             return None;
         }
-        let words: Vec<&str> = self.utterances.iter().map(|(_, words)| words.as_str()).collect();
-        let words = Value::from(words.join("\n")).to_string();
-        Some(contextual_update_text(&format!(
-            "The conversation with this caller was interrupted by a fault and goes on now. \
-             This was said before, quoted: {words}"
-        )))
+        let before = Value::from(before.join("\n")).to_string();
+        let context = contextual_update_text(&format!(
+            "The conversation with this caller was interrupted by a fault and goes on now. Do not greet the caller \
+             again. This was said before, quoted: {before}"
+        ));
+        let unanswered = (!open.is_empty()).then(|| user_message_text(&open.join(" ")));
+        Some(Continuation { context, unanswered })
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::admission::call_supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain};
 use crate::api::{ConfiguredLimits, EngineHandle};
+use crate::call::agent_settings::AgentSettings;
 use crate::call::expected_transfers::SharedTransfers;
 use crate::call::line::Lines;
 use crate::call::live_board::Board;
@@ -140,6 +141,7 @@ impl Engine {
             clients,
             provider,
             pbx,
+            agent_settings: AgentSettings::new(settings.log.clone()),
             transfers: SharedTransfers::default(),
             budgets,
             agent_seats: AgentSeats::new(settings.agent_concurrency),

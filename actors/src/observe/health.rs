@@ -62,7 +62,7 @@ pub struct Health {
     pub role: EngineRole,
     /// The PBX; none if no route needs call control.
     pub threecx: Option<PbxHealth>,
-    /// Prompts that differ from the configuration, as text.
+    /// Prompts that differ from the configuration, and settings that the agents do not allow, as text.
     pub prompt_problems: Vec<String>,
     /// Use of the installation's budgets.
     pub budgets: Vec<BudgetUse>,

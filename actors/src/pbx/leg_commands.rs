@@ -37,16 +37,21 @@ pub fn drop_leg(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress) {
     });
 }
 
-/// Answers a ringing leg. The leg's own event says whether it worked.
-pub fn answer(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress) {
+/// A leg that was not answered may connect by itself within this time: most route points answer on their own.
+const ANSWERS_ITSELF_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// Answers a ringing leg. The leg's own event says whether it worked; `refused` is called with 3CX's words if it refuses
+/// and the leg did not connect by itself.
+pub fn answer(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, refused: impl FnOnce(String) + 'static) {
     let (side, log, leg) = (Arc::clone(side), log.clone(), leg.clone());
     actix::spawn(async move {
         match side.client.here().answer(&leg).await {
             ActionOutcome::Done(_) | ActionOutcome::Over => {}
-            // A route point that answers by itself says that there is nothing to answer.
             ActionOutcome::Refused { reason, message } => {
                 info!(log, "3CX refused to answer a ringing leg"; "leg" => %leg.participant,
-                    "reason" => reason.name(), "error" => message);
+                    "reason" => reason.name(), "error" => &message);
+                tokio::time::sleep(ANSWERS_ITSELF_WITHIN).await;
+                refused(format!("{}: {message}", reason.name()));
             }
             ActionOutcome::Unknown { message } => {
                 warn!(log, "3CX did not say whether it answered a leg"; "leg" => %leg.participant,

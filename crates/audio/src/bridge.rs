@@ -1,7 +1,8 @@
 //! The agent on a leg: the caller's audio goes to the agent's WebSocket, the agent's audio into the upload that the
 //! caller hears.
 //!
-//! `agent_audio` queues audio from the agent, `caller_audio` audio to it, `turn_taking` says who must speak: pure
+//! `agent_audio` queues audio from the agent, `caller_audio` audio to it, `turn_taking` says who must speak,
+//! `own_greeting` recognises a greeting that the caller heard before, `caller_speech` that the caller speaks: pure
 //! rules. `agent_session` joins them for one session, `agent_socket` is its WebSocket, `outbox` the queue between the
 //! two.
 
@@ -13,4 +14,7 @@ mod agent_audio;
 pub(crate) mod agent_session;
 pub(crate) mod agent_socket;
 mod caller_audio;
+mod caller_speech;
 mod outbox;
+mod own_greeting;
+pub(crate) mod socket_state;

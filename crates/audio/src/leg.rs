@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 
 use crate::bridge::agent_event::AgentEvent;
 use crate::bridge::agent_order::SocketSetup;
-use crate::bridge::agent_session::{AgentSession, SocketEnd};
+use crate::bridge::agent_session::AgentSession;
+use crate::bridge::socket_state::{Opening, SocketEnd};
 use crate::leg_commands::{CommandQueue, LegCommand};
 use crate::leg_events::{AgentStats, LegAudioEvent, LegReport, StreamFailure};
 use crate::net::stream_retry::AttemptError;
@@ -166,6 +167,13 @@ impl Leg {
         }
         drop(session);
         self.report_agent_events();
+    }
+
+    /// How far the provider is with opening the session of this attempt. A released session needs no opening.
+    pub(crate) fn agent_opening(&self, attempt: u8) -> Opening {
+        let session = self.session.borrow();
+        let session = session.as_ref().filter(|session| session.order().attempt == attempt);
+        session.map_or(Opening::Done, AgentSession::opening)
     }
 
     /// The socket of this attempt has closed.

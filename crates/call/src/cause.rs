@@ -70,8 +70,10 @@ named! {
         UnreadableLog = "unreadable_log",
         /// The call's own actor panicked twice within a minute.
         Panicked = "panicked",
-        /// The PBX could not be reached.
+        /// The PBX could not be reached, or stopped carrying the audio of a running conversation.
         PbxLost = "pbx_lost",
+        /// No agent could be reached, and the caller was transferred to a person instead.
+        ReachedPerson = "reached_person",
     }
 }
 
@@ -122,6 +124,8 @@ named! {
         CloneFailed = "clone_failed",
         /// It took too long.
         CloneTimeout = "clone_timeout",
+        /// The agent does not allow its voice to be set.
+        OverrideRefused = "override_refused",
         /// The provider is failing, so precall did not try.
         BreakerOpen = "breaker_open",
         /// A budget was used up.

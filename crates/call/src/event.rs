@@ -70,6 +70,22 @@ named! {
         NoAnswer = "no_answer",
         /// The call was over at the PBX.
         CallOver = "call_over",
+        /// Certainly not executed: the agent does not allow a setting that precall sent. The next attempt leaves it
+        /// out.
+        OverrideRefused = "override_refused",
+        /// Certainly not executed: the agent does not allow its voice to be set, and this rung needs the cloned voice.
+        VoiceRefused = "voice_refused",
+    }
+}
+
+impl HandoffFailure {
+    /// Whether the attempt was certainly not executed.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::Refused | Self::OverrideRefused | Self::VoiceRefused => true,
+            Self::Unknown | Self::Busy | Self::NoAnswer | Self::CallOver => false,
+        }
     }
 }
 
@@ -82,6 +98,8 @@ named! {
         Refused = "refused",
         /// The agent gave the caller no answer for too long.
         Stalled = "stalled",
+        /// The agent does not allow a setting that precall sent. The next attempt leaves it out.
+        OverrideRefused = "override_refused",
     }
 }
 
@@ -214,6 +232,8 @@ pub enum Event {
     Offered(Offer),
     /// The leg rings and waits for an answer.
     LegRinging,
+    /// The PBX refused to let precall answer the ringing leg. The leg may still be routed.
+    AnswerRefused,
     /// The leg is connected: audio can flow.
     LegConnected,
     /// The leg is gone from the PBX.
@@ -251,6 +271,8 @@ pub enum Event {
         /// The provider's id, on route `callback`.
         conversation: Option<ConversationId>,
     },
+    /// The provider says that the greeting's telephone call goes on.
+    GreetingRuns,
     /// The greeting is over, or could not be played.
     GreetingEnded {
         /// How.
@@ -312,6 +334,11 @@ pub enum Event {
         attempt: u8,
         /// Why.
         why: HandoffFailure,
+    },
+    /// The caller heard the first word of this attempt's agent on the bridge.
+    AgentSpoke {
+        /// The attempt that brought it in.
+        attempt: u8,
     },
     /// The agent ended the conversation on the bridge, and the caller heard all of its audio.
     AgentEnded {

@@ -153,6 +153,8 @@ pub struct Instants {
     pub handoff_started: Option<At>,
     /// An attempt first reached its destination.
     pub handed_off: Option<At>,
+    /// The caller first heard an agent on the bridge.
+    pub agent_heard: Option<At>,
     /// The leg was last seen to go.
     pub leg_gone: Option<At>,
     /// The call ended.
@@ -199,6 +201,8 @@ pub struct Call {
     pub agent_loss: Option<AgentLoss>,
     /// Whether an agent was connected with the caller on the live leg. It counts after the end as well.
     pub agent_talked: bool,
+    /// Whether the caller heard an agent on the bridge. A later session continues, so it must not greet again.
+    pub agent_heard: bool,
     /// Number of utterances on the bridge.
     pub utterances: u32,
     /// All due times. They stand in one place, since the earliest of all of them is the call's deadline.
@@ -379,6 +383,12 @@ impl Call {
     pub fn may_have_dialled_before(&self) -> bool {
         let mut earlier = self.conversations.iter().rev().skip(1);
         self.resumed > 0 && earlier.all(|c| c.id.is_some() || c.dial == Dial::Refused)
+    }
+
+    /// Whether the next agent session goes on with a conversation that the caller is in already.
+    #[must_use]
+    pub fn continues_conversation(&self) -> bool {
+        self.agent_heard || self.utterances > 0
     }
 
     /// Whether an agent conversation is known to have taken place.

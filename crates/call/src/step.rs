@@ -57,6 +57,7 @@ pub fn open(offer: &Offer, now: At) -> Step {
         retries: 0,
         agent_loss: None,
         agent_talked: false,
+        agent_heard: false,
         utterances: 0,
         deadlines: Deadlines::default(),
         generation: 0,
@@ -70,6 +71,7 @@ pub fn open(offer: &Offer, now: At) -> Step {
             voice_decided: None,
             handoff_started: None,
             handed_off: None,
+            agent_heard: None,
             leg_gone: None,
             released: None,
         },
@@ -118,6 +120,7 @@ impl StepBuilder {
         match event {
             Event::Offered(_) => {}
             Event::LegRinging => self.leg_ringing(),
+            Event::AnswerRefused => self.answer_refused(),
             Event::LegConnected => self.leg_connected(),
             Event::LegGone => self.leg_gone(),
             Event::SoundStarted => self.sound_started(),
@@ -129,6 +132,7 @@ impl StepBuilder {
             Event::DtmfReceived { key } => self.dtmf(*key),
             Event::GreetingDialled => self.greeting_dialled(),
             Event::GreetingStarted { conversation } => self.greeting_started(conversation.as_ref()),
+            Event::GreetingRuns => self.greeting_runs(),
             Event::GreetingEnded { end } => self.greeting_ended(*end),
             Event::VoiceReady { voice, source, .. } => self.voice_ready(voice, *source),
             Event::VoiceMissing { why } => self.voice_missing(*why),
@@ -141,6 +145,7 @@ impl StepBuilder {
                 self.handoff_succeeded(*attempt, conversation.as_ref());
             }
             Event::HandoffFailed { attempt, why } => self.handoff_failed(*attempt, *why),
+            Event::AgentSpoke { attempt } => self.agent_spoke(*attempt),
             Event::AgentEnded { attempt } => self.agent_ended(*attempt),
             Event::AgentLost { attempt, why } => self.agent_lost(*attempt, *why),
             Event::PersonAsked { number, person } => self.agent_asked_for(*number, person),

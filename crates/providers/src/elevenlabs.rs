@@ -12,6 +12,7 @@ mod client;
 mod conversation_report;
 mod error;
 mod error_body;
+mod override_refusal;
 mod pages;
 mod report_parser;
 mod report_wire;
@@ -27,8 +28,8 @@ mod voices;
 
 pub use account::{AgentDetail, AgentOverrides, Subscription};
 pub use agent_client_messages::{
-    Initiation, ToolOutcome, contextual_update_text, initiation_text, tool_result_text, write_audio_chunk,
-    write_pong,
+    Initiation, ToolOutcome, contextual_update_text, initiation_text, tool_result_text, user_message_text,
+    write_audio_chunk, write_pong,
 };
 pub use agent_server_message::{AgentMessage, UnreadableMessage, read_agent_message};
 pub use agent_url::{AgentUrl, AgentUrlError};
@@ -38,6 +39,7 @@ pub use calls::{ConversationList, ConversationSummary, Dialled};
 pub use client::ElevenLabs;
 pub use conversation_report::{ConversationReport, ReportError, ReportSource};
 pub use error::{Execution, ProviderError, ProviderErrorKind};
+pub use override_refusal::{refused_field, refuses_override};
 pub use report_parser::{ConversationDetail, Webhook, parse_webhook};
 pub use request_body::{Multipart, VARIABLE_CALL, VARIABLE_PURPOSE, add_voice_body, outbound_call_body};
 pub use requests::{AddVoice, OutboundCall, Telephony, VariableValue};

@@ -51,6 +51,17 @@ pub enum Execution {
     Maybe,
 }
 
+impl Execution {
+    /// The name in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SurelyNot => "surely_not",
+            Self::Maybe => "maybe",
+        }
+    }
+}
+
 /// One request.
 pub(super) struct Request {
     pub method: Method,

@@ -12,6 +12,7 @@ fn agent() -> AgentDetail {
         name: None,
         overrides: AgentOverrides { voice: true, from_webhook: true, ..AgentOverrides::default() },
         voice: None,
+        first_message: None,
         output_format: Some("pcm_8000".to_owned()),
         input_format: Some("pcm_8000".to_owned()),
         max_duration: None,

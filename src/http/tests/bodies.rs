@@ -237,13 +237,32 @@ async fn initiation_needs_its_secret_and_answers_with_the_fallback_voice() {
     assert_eq!(json["conversation_config_override"]["tts"]["voice_id"], "fallback-voice");
     assert_eq!(send(server.address, "POST", path, &right, b"{").await.code(), "bad_json");
 
-    let transfer = InitiationAnswer { call: CALL, voice: Some(VoiceId::new("cloned")) };
+    let transfer = InitiationAnswer {
+        call: Some(CALL),
+        voice: Some(VoiceId::new("cloned")),
+        ..InitiationAnswer::UNKNOWN
+    };
+    let closed = InitiationAnswer { may_set_voice: false, ..transfer.clone() };
+    let continued = InitiationAnswer {
+        without_greeting: true,
+        earlier: Some("agent: Good morning".to_owned()),
+        ..transfer.clone()
+    };
     server.engine.change(|script| script.transfer = Some(transfer));
     let json = send(server.address, "POST", path, &right, body).await.json();
     assert_eq!(json["conversation_config_override"]["tts"]["voice_id"], "cloned");
     assert_eq!(json["user_id"], CALL.to_string());
     let variables = json!({"call_id": CALL.to_string(), "precall_purpose": "agent"});
     assert_eq!(json["dynamic_variables"], variables);
+    // An agent that does not allow its voice to be set is sent none: it would refuse the conversation.
+    server.engine.change(|script| script.transfer = Some(closed));
+    let json = send(server.address, "POST", path, &right, body).await.json();
+    assert_eq!(json["conversation_config_override"], json!(null));
+    // A caller who was in a conversation is not greeted again.
+    server.engine.change(|script| script.transfer = Some(continued));
+    let json = send(server.address, "POST", path, &right, body).await.json();
+    assert_eq!(json["conversation_config_override"]["agent"], json!({"first_message": ""}));
+    assert_eq!(json["dynamic_variables"]["earlier_conversation"], "agent: Good morning");
     let asked = server.engine.asked();
     let Some(Asked::Initiation(asked)) = asked.last() else { panic!("{asked:?}") };
     assert_eq!((asked.agent_id.as_str(), asked.called.as_str(), asked.caller.as_str()), ("a", "+2", "+1"));

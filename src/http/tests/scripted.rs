@@ -213,9 +213,9 @@ impl Engine for Scripted {
 
     fn look_at_voices(&self) {}
 
-    fn initiation(&self, asked: &InitiationAsked) -> Option<InitiationAnswer> {
+    fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer {
         self.asked.lock().unwrap().push(Asked::Initiation(asked.clone()));
-        self.script.lock().unwrap().transfer.clone()
+        self.script.lock().unwrap().transfer.clone().unwrap_or(InitiationAnswer::UNKNOWN)
     }
 
     fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>> {

@@ -7,8 +7,8 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
-use precall_actors::api::InitiationAsked;
-use precall_call::{CallId, Purpose, VoiceId};
+use precall_actors::api::{InitiationAnswer, InitiationAsked};
+use precall_call::{Purpose, VoiceId};
 use precall_providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -28,6 +28,9 @@ const BODY_MAX: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(5);
 /// A longer id is not kept, so a repeated request is not recognised.
 const CALL_SID_MAX: usize = 256;
+
+/// Variable with what was said before, for an agent that goes on with a conversation. Its prompt may name it.
+const VARIABLE_EARLIER: &str = "earlier_conversation";
 
 /// A request with the right secret: what it asks, and its body.
 pub(crate) struct InitiationRequest(InitiationAsked, Bytes);
@@ -97,36 +100,48 @@ pub(crate) async fn webhook(
     app: web::Data<AppState>,
     InitiationRequest(asked, body): InitiationRequest,
 ) -> Result<HttpResponse, Problem> {
-    match app.engine.initiation(&asked) {
-        Some(found) => {
+    let answer = app.engine.initiation(&asked);
+    let voice =
+        answer.voice.as_ref().or(app.settings.fallback_voice.as_ref()).filter(|_| answer.may_set_voice);
+    let data = initiation_data(&answer, voice);
+    match answer.call {
+        Some(_) => {
             // Stored after the answer: the caller's telephone rings meanwhile, and the answer does not depend on it.
             let about = About { kind: "initiation".into(), id: asked.call_sid, at: None };
             let inbox = app.clone();
             actix_web::rt::spawn(async move {
                 let _ = inbox.engine.keep_webhook(inbox::read_row(about, "matched", body).await).await;
             });
-            let voice = found.voice.as_ref().or(app.settings.fallback_voice.as_ref());
-            response::counted("matched", &initiation_data(voice, Some(found.call)))
+            response::counted("matched", &data)
         }
-        None => response::counted("fallback", &initiation_data(app.settings.fallback_voice.as_ref(), None)),
+        None => response::counted("fallback", &data),
     }
 }
 
 /// `conversation_initiation_client_data` (provider facts, section 3). Unset fields are left out, not null.
-fn initiation_data(voice: Option<&VoiceId>, call: Option<CallId>) -> Value {
+fn initiation_data(answer: &InitiationAnswer, voice: Option<&VoiceId>) -> Value {
     let mut data = Map::new();
     let mut variables = Map::new();
-    if let Some(call) = call {
+    if let Some(call) = answer.call {
         // Both come back with the report, and link the conversation to its call.
         variables.insert(VARIABLE_CALL.to_owned(), json!(call.to_string()));
         variables.insert(VARIABLE_PURPOSE.to_owned(), json!(Purpose::Agent.name()));
         data.insert("user_id".to_owned(), json!(call.to_string()));
     }
+    if let Some(earlier) = &answer.earlier {
+        variables.insert(VARIABLE_EARLIER.to_owned(), json!(earlier));
+    }
     data.insert("type".to_owned(), json!("conversation_initiation_client_data"));
     data.insert("dynamic_variables".to_owned(), Value::Object(variables));
+    let mut overrides = Map::new();
     if let Some(voice) = voice {
-        let speak = json!({"tts": {"voice_id": voice.as_str()}});
-        data.insert("conversation_config_override".to_owned(), speak);
+        overrides.insert("tts".to_owned(), json!({ "voice_id": voice.as_str() }));
+    }
+    if answer.without_greeting {
+        overrides.insert("agent".to_owned(), json!({ "first_message": "" }));
+    }
+    if !overrides.is_empty() {
+        data.insert("conversation_config_override".to_owned(), Value::Object(overrides));
     }
     Value::Object(data)
 }

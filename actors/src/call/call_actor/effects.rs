@@ -1,7 +1,7 @@
 //! Performs the effects of `step`: starts the call's other actors, and sends commands to them.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{CallPart, Effect, Proof, Purpose};
+use precall_call::{CallPart, Effect, Event, Proof, Purpose};
 
 use super::CallActor;
 use crate::call::clone_worker::{CloneWorker, StopWaiting};
@@ -9,7 +9,7 @@ use crate::call::conversation_lookup::{ConversationLookup, EarlierDial, LookupQu
 use crate::call::greeting_actor::{GreetingActor, StopWatching};
 use crate::call::handoff::{CancelHandoff, Handoff, HandoffOrder, HandoffParent};
 use crate::call::leg_player::{AgentCommand, LegHistory, LegPlayer, PlayAnnouncement, StopPlaying};
-use crate::call::messages::PartParent;
+use crate::call::messages::{CallEvent, PartParent};
 use crate::pbx::leg_commands;
 use crate::runtime::fault_injection::Point;
 use crate::voices::voice_book::ReleaseVoice;
@@ -45,6 +45,7 @@ impl CallActor {
                     leg: self.leg.clone(),
                     has_player: self.player.is_some(),
                     utterances: self.call.utterances,
+                    continues: self.call.continues_conversation(),
                 };
                 let call = HandoffParent {
                     events: ctx.address().recipient(),
@@ -69,7 +70,10 @@ impl CallActor {
             }
             Effect::AnswerLeg => {
                 if let Some(leg) = &self.leg {
-                    leg_commands::answer(&leg.side, &self.log, &leg.address);
+                    let events = ctx.address();
+                    leg_commands::answer(&leg.side, &self.log, &leg.address, move |words| {
+                        events.do_send(CallEvent::explained(Event::AnswerRefused, words));
+                    });
                 }
             }
             Effect::PlayGreeting => self.play(PlayAnnouncement::Greeting, ctx),

@@ -15,7 +15,16 @@ fn number(raw: &str) -> CallerNumber {
 
 fn expected(call: u128, caller: &str, voice: &str) -> ExpectedTransfer {
     let (agent_id, destination, voice) = ("agent".into(), "88700".into(), Some(VoiceId::new(voice)));
-    ExpectedTransfer { call: CallId(call), agent_id, destination, caller: number(caller), voice, since: NOW }
+    ExpectedTransfer {
+        call: CallId(call),
+        agent_id,
+        destination,
+        caller: number(caller),
+        voice,
+        continues: false,
+        earlier: None,
+        since: NOW,
+    }
 }
 
 fn request(caller: &str, sid: &str) -> AgentRequest {

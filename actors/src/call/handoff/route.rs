@@ -8,18 +8,15 @@ use precall_providers::threecx::address::LegAddress;
 use precall_providers::threecx::client::ThreeCx;
 use slog::{info, warn};
 
-use super::HandoffOrder;
+use super::bridge::earlier_conversation;
+use super::{HandoffOrder, NO_SEAT, Told};
 use crate::call::call_context::CallContext;
 use crate::call::expected_transfers::ExpectedTransfer;
 use crate::call::services::CallServices;
 
 /// Makes the transfer. Returns the outcome; if the PBX's answer was lost and the leg is gone, `LegGone` comes first.
-pub(crate) async fn route(
-    order: &HandoffOrder,
-    context: &CallContext,
-    services: &CallServices,
-) -> Vec<Event> {
-    let failed = |why| vec![Event::HandoffFailed { attempt: order.number, why }];
+pub(crate) async fn route(order: &HandoffOrder, context: &CallContext, services: &CallServices) -> Vec<Told> {
+    let failed = |why, words: &dyn ToString| vec![Told::failed(order.number, why, words.to_string())];
     let line = &context.line;
     let to = match (&order.person, order.rung) {
         (Some(Person::Named(name)), _) => {
@@ -29,20 +26,25 @@ pub(crate) async fn route(
         (None | Some(Person::Fallback), _) => line.fallback_destination.as_ref(),
     };
     let (Some(leg), Some(to)) = (&order.leg, to) else {
-        return failed(HandoffFailure::Refused);
+        return failed(HandoffFailure::Refused, &"the caller's leg is gone, or there is no destination");
     };
     let (pbx, leg) = (leg.side.client.here(), &leg.address);
     let to_agent = order.rung == Rung::Transfer;
     if to_agent && !services.take_agent_seat(context.id).await {
-        return failed(HandoffFailure::Refused);
+        return failed(HandoffFailure::Refused, &NO_SEAT);
     }
     if to_agent {
+        // The agent's initiation webhook is answered from memory, so its permissions are read now.
+        services.agent_settings.of(&services.clients.here().dials, &line.agent_id).await;
+        let earlier = earlier_conversation(order, context, services).await;
         services.transfers.expect(ExpectedTransfer {
             call: context.id,
             agent_id: line.agent_id.clone(),
             destination: to.clone(),
             caller: context.caller.clone(),
             voice: order.voice.clone(),
+            continues: order.continues,
+            earlier: earlier.quoted(),
             since: clock::now(),
         });
     }
@@ -54,23 +56,23 @@ pub(crate) async fn route(
     }
     match outcome {
         ActionOutcome::Done(_) => {
-            vec![Event::HandoffSucceeded { attempt: order.number, conversation: None }]
+            vec![Told::plain(Event::HandoffSucceeded { attempt: order.number, conversation: None })]
         }
         ActionOutcome::Refused { reason, message } => {
             info!(services.log, "a leg was not transferred"; "call" => %context.id, "rung" => order.rung.name(),
-                "reason" => reason.name(), "error" => message);
-            failed(failure(reason))
+                "caller" => ?context.caller, "reason" => reason.name(), "error" => &message);
+            failed(failure(reason), &format!("{}: {message}", reason.name()))
         }
-        ActionOutcome::Over => failed(HandoffFailure::CallOver),
+        ActionOutcome::Over => failed(HandoffFailure::CallOver, &"the PBX says that the call is over"),
         ActionOutcome::Unknown { message } => {
             warn!(services.log, "no answer from the PBX, a leg may have been transferred"; "call" => %context.id,
-                "rung" => order.rung.name(), "error" => message);
-            let mut events = Vec::new();
+                "caller" => ?context.caller, "rung" => order.rung.name(), "error" => &message);
+            let mut told = Vec::new();
             if is_gone(&pbx, leg).await {
-                events.push(Event::LegGone);
+                told.push(Told::plain(Event::LegGone));
             }
-            events.extend(failed(HandoffFailure::Unknown));
-            events
+            told.extend(failed(HandoffFailure::Unknown, &message));
+            told
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use precall_audio::bridge::agent_event::AgentEvent;
-use precall_call::{At, Event, HandoffFailure, Person, Speaker};
+use precall_audio::bridge::agent_order::AgentOrder;
+use precall_audio::bridge::turn_taking::FirstSpeaker;
+use precall_call::{AgentLoss, At, Event, HandoffFailure, Person, Speaker};
 use precall_providers::elevenlabs::{ToolOutcome, contextual_update_text, tool_result_text};
 use serde_json::{Map, Value};
 use slog::{info, warn};
@@ -12,7 +14,7 @@ use slog::{info, warn};
 use super::LegPlayer;
 use crate::call::messages::CallEvent;
 use crate::call::projection::Payload;
-use crate::call::transcript_tail::TranscriptTail;
+use crate::call::transcript_tail::{Continuation, TranscriptTail};
 
 /// The only tool that an agent may use. The agent's prompt lists the names of the persons.
 const TRANSFER_TOOL: &str = "transfer_to_person";
@@ -67,7 +69,10 @@ impl AgentOnLeg {
             HandoffFailure::Busy => "the line is busy",
             HandoffFailure::NoAnswer => "nobody answered",
             HandoffFailure::Refused => "there is nobody of that name to be reached",
-            HandoffFailure::Unknown | HandoffFailure::CallOver => "the transfer did not succeed",
+            HandoffFailure::Unknown
+            | HandoffFailure::CallOver
+            | HandoffFailure::OverrideRefused
+            | HandoffFailure::VoiceRefused => "the transfer did not succeed",
         };
         match self.tool.take() {
             Some(id) => {
@@ -81,9 +86,14 @@ impl AgentOnLeg {
         }
     }
 
-    /// The contextual update for a new session. `None` if nothing was said on this leg.
-    pub(crate) fn transcript_context(&self) -> Option<String> {
-        self.transcript_tail.contextual_update()
+    /// The order with what was said before. An agent that has to answer the caller's last words speaks first.
+    pub(crate) fn continued(&mut self, order: AgentOrder, earlier: &TranscriptTail) -> AgentOrder {
+        self.transcript_tail.begin_with(earlier);
+        let Some(Continuation { context, unanswered }) = self.transcript_tail.continuation() else {
+            return order;
+        };
+        let first_speaker = if unanswered.is_some() { FirstSpeaker::Agent } else { order.first_speaker };
+        AgentOrder { context: Some(context), unanswered, first_speaker, ..order }
     }
 
     /// Records an utterance and returns its number. `None` beyond `UTTERANCES_MAX`.
@@ -117,14 +127,23 @@ impl LegPlayer {
             }
             AgentEvent::Failed { why, detail } => {
                 warn!(self.services.log, "the agent could not be connected"; "call" => %self.context.id,
-                    "attempt" => attempt, "why" => why.name(), "error" => detail);
-                self.report(at, Event::HandoffFailed { attempt, why });
+                    "caller" => ?self.context.caller, "attempt" => attempt, "why" => why.name(),
+                    "error" => &detail);
+                if why == HandoffFailure::OverrideRefused {
+                    self.services.agent_settings.refused(&self.context.line.agent_id, &detail);
+                }
+                self.explain(at, Event::HandoffFailed { attempt, why }, detail);
             }
+            AgentEvent::Spoke => self.report(at, Event::AgentSpoke { attempt }),
             AgentEvent::Ended => self.report(at, Event::AgentEnded { attempt }),
             AgentEvent::Lost { why, detail } => {
                 warn!(self.services.log, "lost the agent session"; "call" => %self.context.id,
-                    "attempt" => attempt, "why" => why.name(), "error" => detail);
-                self.report(at, Event::AgentLost { attempt, why });
+                    "caller" => ?self.context.caller, "attempt" => attempt, "why" => why.name(),
+                    "error" => &detail);
+                if why == AgentLoss::OverrideRefused {
+                    self.services.agent_settings.refused(&self.context.line.agent_id, &detail);
+                }
+                self.explain(at, Event::AgentLost { attempt, why }, detail);
             }
             AgentEvent::Heard(text) => self.utterance(at, Speaker::Caller, text, None, None),
             AgentEvent::Said { text, event } => self.utterance(at, Speaker::Agent, text, event, None),
@@ -136,6 +155,10 @@ impl LegPlayer {
                 self.tool_called(attempt, at, id, &name, &parameters)
             }
         }
+    }
+
+    fn explain(&self, at: At, event: Event, detail: String) {
+        self.call.events.do_send(CallEvent { at, ..CallEvent::explained(event, detail) });
     }
 
     fn utterance(&mut self, at: At, by: Speaker, text: String, answer: Option<i64>, corrects: Option<u32>) {

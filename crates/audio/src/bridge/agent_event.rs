@@ -15,6 +15,8 @@ pub enum AgentEvent {
         /// Text for the log.
         detail: String,
     },
+    /// The caller hears the agent's first word.
+    Spoke,
     /// The agent ended the conversation, and the caller heard its last word.
     Ended,
     /// The session ended for another reason.

@@ -19,8 +19,12 @@ pub struct AgentOrder {
     pub url: AgentUrl,
     /// The first message: voice, variables, first words (`conversation_initiation_client_data`).
     pub initiation: String,
-    /// Sent right after it, if any: what was said before the previous agent was lost.
+    /// Sent right after the provider's first message, if any: what was said before the previous agent was lost.
     pub context: Option<String>,
+    /// Sent when the agent can answer it, if any: the caller's words that no agent has answered yet.
+    pub unanswered: Option<String>,
+    /// What becomes of words that the agent speaks before it is spoken to.
+    pub own_greeting: GreetingUse,
     /// The conversation begins when no more than this time is left before the mark is heard, or at once when the mark
     /// is not ahead. An agent that begins much earlier grows impatient with a caller who cannot answer.
     pub begins: (Mark, Duration),
@@ -28,10 +32,21 @@ pub struct AgentOrder {
     pub first_speaker: FirstSpeaker,
     /// The caller hears music when the agent had to speak and was silent for this long.
     pub fill_after: Duration,
+    /// The agent is given up when its first word did not come for this long.
+    pub first_word_within: Duration,
     /// The agent is given up when it had to speak and was silent for this long.
     pub give_up_after: Duration,
     /// Length of one piece of the caller's audio.
     pub piece: Duration,
+}
+
+/// What becomes of an agent's first words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GreetingUse {
+    /// The caller hears them.
+    Play,
+    /// They are not played: the caller was greeted before, and the agent could not be told.
+    Drop,
 }
 
 /// What an agent's socket needs of its session.

@@ -7,15 +7,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use precall_call::{AgentLoss, HandoffFailure};
-use precall_providers::elevenlabs::{AgentMessage, read_agent_message, write_audio_chunk, write_pong};
+use precall_providers::elevenlabs::{
+    AgentMessage, UnreadableMessage, read_agent_message, write_audio_chunk, write_pong,
+};
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::agent_audio::AgentAudio;
-use super::agent_order::AgentOrder;
+use super::agent_order::{AgentOrder, GreetingUse};
 use super::caller_audio::CallerAudio;
+use super::caller_speech::CallerSpeech;
+use super::own_greeting::OwnGreeting;
 use crate::bridge::agent_event::AgentEvent;
 use crate::bridge::outbox::{Outbox, OutgoingMessage};
+use crate::bridge::socket_state::{Ending, Opening, SocketEnd};
 use crate::bridge::turn_taking::{FirstSpeaker, SilenceAction, TurnTaking};
 use crate::clip::duration_of;
 use crate::codec::transcode::{ToAgent, ToCaller};
@@ -24,8 +29,6 @@ use crate::playlist_cursor::silence;
 
 /// The PBX may play audio this much later than precall's clock says (3CX facts, section 6(a)).
 const TAIL: Duration = Duration::from_millis(300);
-/// The provider's close code for a request that it does not allow (facts, section 4).
-const POLICY_VIOLATION: u16 = 1008;
 /// Close code of a conversation that ended normally.
 const NORMAL: u16 = 1000;
 /// Room for the JSON around the base64 of an audio message.
@@ -49,17 +52,6 @@ enum Stage {
     },
     /// The session is over.
     Closed,
-}
-
-/// How a socket ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SocketEnd {
-    /// It was refused for good: a 4xx status, or an address that cannot be used.
-    Refused(String),
-    /// It broke, did not open in time, or was closed without a code.
-    Broken(String),
-    /// It was closed with this code.
-    Closed(u16, String),
 }
 
 /// Codecs and the caller's audio. They exist once the provider has said which formats the agent uses.
@@ -86,6 +78,12 @@ pub(crate) struct AgentSession {
     has_spoken: bool,
     /// The agent must speak once its queued audio is played.
     expect_after_audio: bool,
+    /// The greeting that is not played, while it may still come.
+    own_greeting: Option<OwnGreeting>,
+    /// The caller's speech, until something shows that the agent is alive.
+    caller_speech: Option<CallerSpeech>,
+    /// The provider lets the caller wait for a free conversation.
+    is_queued: bool,
     is_interrupted: bool,
     outbox: Rc<Outbox>,
     /// Notified when the conversation may begin.
@@ -104,7 +102,8 @@ pub(crate) struct AgentSession {
 
 impl AgentSession {
     pub(crate) fn new(order: AgentOrder) -> Self {
-        let turn = TurnTaking::new(order.fill_after, order.give_up_after);
+        let turn = TurnTaking::new(order.fill_after, order.first_word_within, order.give_up_after);
+        let caller_speech = (order.first_speaker == FirstSpeaker::Caller).then(CallerSpeech::default);
         Self {
             order,
             stage: Stage::Opening,
@@ -115,6 +114,9 @@ impl AgentSession {
             plays_music: true,
             has_spoken: false,
             expect_after_audio: false,
+            own_greeting: None,
+            caller_speech,
+            is_queued: false,
             is_interrupted: false,
             outbox: Rc::default(),
             begin: Rc::default(),
@@ -149,6 +151,17 @@ impl AgentSession {
     /// Whether the session is over and its outbox has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.stage == Stage::Closed
+    }
+
+    /// How far the provider is with opening the session.
+    pub(crate) fn opening(&self) -> Opening {
+        match self.stage {
+            Stage::Opening if self.is_queued => Opening::Queued,
+            Stage::Opening => Opening::Awaited,
+            Stage::Ready | Stage::Connected | Stage::OnHold | Stage::Leaving { .. } | Stage::Closed => {
+                Opening::Done
+            }
+        }
     }
 
     /// The figures so far.
@@ -227,6 +240,10 @@ impl AgentSession {
     pub(crate) fn push_caller_audio(&mut self, pcm: &[u8]) {
         if let (Stage::Connected, Some(codecs)) = (self.stage, &mut self.codecs) {
             codecs.caller.push(pcm);
+            if self.caller_speech.as_mut().is_some_and(|speech| speech.push(pcm)) {
+                self.caller_speech = None;
+                self.expect_after_audio = true;
+            }
         }
     }
 
@@ -238,7 +255,9 @@ impl AgentSession {
             Stage::Opening | Stage::Ready | Stage::OnHold | Stage::Closed => return None,
         }
         if !self.audio.is_empty() {
-            self.has_spoken = true;
+            if !std::mem::replace(&mut self.has_spoken, true) {
+                self.events.push(AgentEvent::Spoke);
+            }
             self.plays_music = false;
             self.turn.end_silence();
             return Some(self.audio.piece(bytes));
@@ -270,6 +289,7 @@ impl AgentSession {
     /// the session after the agent's last word. `ahead` is the written audio that the listener has not heard yet.
     pub(crate) fn tick(&mut self, now: Instant, ahead: Duration) {
         self.send_piece(now);
+        self.end_own_greeting(now);
         match self.stage {
             Stage::Connected if self.audio.is_empty() => self.check_silence(now),
             Stage::Leaving { heard_at: None } if self.audio.is_empty() => {
@@ -292,10 +312,27 @@ impl AgentSession {
         match self.turn.action(now) {
             SilenceAction::Wait => {}
             SilenceAction::PlayMusic => self.plays_music = true,
+            SilenceAction::StopMusic => self.plays_music = false,
             SilenceAction::GiveUp => {
-                let detail = format!("the agent said nothing for {:?}", self.order.give_up_after);
-                self.close(AgentEvent::Lost { why: AgentLoss::Stalled, detail });
+                let detail =
+                    if self.has_spoken { "the agent did not answer" } else { "the agent never spoke" };
+                self.close(AgentEvent::Lost { why: AgentLoss::Stalled, detail: detail.to_owned() });
             }
+        }
+    }
+
+    /// Lets the agent be heard, and gives it the caller's unanswered words, once its own greeting has passed.
+    fn end_own_greeting(&mut self, now: Instant) {
+        if self.own_greeting.as_ref().is_some_and(|greeting| greeting.is_over(now)) {
+            self.own_greeting = None;
+            self.send_unanswered();
+        }
+    }
+
+    fn send_unanswered(&mut self) {
+        if let Some(unanswered) = self.order.unanswered.take() {
+            self.send(unanswered);
+            self.expect_after_audio = true;
         }
     }
 
@@ -331,11 +368,12 @@ impl AgentSession {
         }
         match read_agent_message(text) {
             Ok(message) => self.handle(message, now),
-            // Later, an unreadable message is ignored like an unknown one; without the first there is no conversation.
-            Err(error) if self.stage == Stage::Opening => {
+            // The agent's settings would have to be changed first.
+            Err(error @ UnreadableMessage::Format(_)) if self.stage == Stage::Opening => {
                 let detail = error.to_string();
                 self.close(AgentEvent::Failed { why: HandoffFailure::Refused, detail });
             }
+            // Ignored like an unknown message. Without the provider's first message the opening ends at its deadline.
             Err(_) => {}
         }
     }
@@ -357,11 +395,17 @@ impl AgentSession {
                 if let Some(context) = self.order.context.take() {
                     self.send(context);
                 }
+                match self.order.own_greeting {
+                    GreetingUse::Play => self.send_unanswered(),
+                    GreetingUse::Drop => self.own_greeting = Some(OwnGreeting::new(now)),
+                }
             }
-            AgentMessage::Audio { event, base64 } => self.receive_audio(event, &base64),
+            AgentMessage::Queued => self.is_queued = true,
+            AgentMessage::Audio { event, base64 } => self.receive_audio(event, &base64, now),
             AgentMessage::Interrupted { event } => {
                 self.audio.interrupt(event);
                 self.is_interrupted = true;
+                self.own_greeting = None;
                 self.expect_after_audio = false;
                 self.turn.expect_nothing();
                 if let Some(codecs) = &mut self.codecs {
@@ -375,8 +419,12 @@ impl AgentSession {
             }
             AgentMessage::Heard { text } => {
                 self.expect_after_audio = true;
+                self.own_greeting = None;
+                self.caller_speech = None;
                 self.events.push(AgentEvent::Heard(text.into()));
             }
+            // The caller does not hear these words.
+            AgentMessage::Said { .. } if self.own_greeting.is_some() => {}
             AgentMessage::Said { text, event } => {
                 self.events.push(AgentEvent::Said { text: text.into(), event });
             }
@@ -394,10 +442,13 @@ impl AgentSession {
         }
     }
 
-    fn receive_audio(&mut self, event: i64, base64: &str) {
+    fn receive_audio(&mut self, event: i64, base64: &str, now: Instant) {
         // On hold the caller does not hear the agent, not even later.
         if self.stage == Stage::OnHold || self.audio.is_interrupted(event) {
             return;
+        }
+        if let Some(greeting) = &mut self.own_greeting {
+            return greeting.on_audio(now);
         }
         let Some(codecs) = &mut self.codecs else { return };
         self.decoded.clear();
@@ -408,6 +459,7 @@ impl AgentSession {
         let pcm = self.to_caller.split().freeze();
         if !pcm.is_empty() {
             self.expect_after_audio = false;
+            self.caller_speech = None;
             self.turn.expect_nothing();
             self.audio.push(event, pcm);
         }
@@ -415,32 +467,16 @@ impl AgentSession {
 
     /// The socket has closed.
     pub(crate) fn on_closed(&mut self, end: SocketEnd) {
-        let (code, said) = match &end {
-            SocketEnd::Refused(why) => (Some(POLICY_VIOLATION), why.clone()),
-            SocketEnd::Broken(why) => (None, why.clone()),
-            SocketEnd::Closed(code, why) => (Some(*code), why.clone()),
-        };
-        // The provider's error message says more than the close frame. Its code 0 stands for none.
-        let (code, detail) = match self.provider_error.take() {
-            Some((0, error)) => (code, error),
-            Some((error_code, error)) => (Some(error_code), error),
-            None => (code, said),
-        };
+        let Ending { code, detail, not_opened, lost } = Ending::new(end, self.provider_error.take());
         match (self.stage, code) {
             (Stage::Closed | Stage::Leaving { .. }, _) => {}
-            (Stage::Opening, Some(POLICY_VIOLATION)) => {
-                self.close(AgentEvent::Failed { why: HandoffFailure::Refused, detail });
-            }
-            (Stage::Opening, _) => self.close(AgentEvent::Failed { why: HandoffFailure::Unknown, detail }),
+            (Stage::Opening, _) => self.close(AgentEvent::Failed { why: not_opened, detail }),
             // The agent ended the conversation: the caller hears its last words first. An agent in `Ready` was not
             // heard yet, so it counts as lost.
             (Stage::Connected, Some(NORMAL)) => self.stage = Stage::Leaving { heard_at: None },
             (Stage::OnHold, Some(NORMAL)) => self.close(AgentEvent::Ended),
-            (Stage::Ready | Stage::Connected | Stage::OnHold, Some(POLICY_VIOLATION)) => {
-                self.close(AgentEvent::Lost { why: AgentLoss::Refused, detail });
-            }
             (Stage::Ready | Stage::Connected | Stage::OnHold, _) => {
-                self.close(AgentEvent::Lost { why: AgentLoss::Lost, detail });
+                self.close(AgentEvent::Lost { why: lost, detail });
             }
         }
     }

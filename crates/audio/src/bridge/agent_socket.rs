@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, client::IntoClie
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::bridge::agent_order::SocketSetup;
-use crate::bridge::agent_session::SocketEnd;
+use crate::bridge::socket_state::{Opening, SocketEnd};
 use crate::leg::Leg;
 use crate::net::socket::{Address, Socket};
 
@@ -20,6 +20,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const UPGRADE_WITHIN: Duration = Duration::from_secs(5);
 /// From precall's first message to the provider's.
 const BEGIN_WITHIN: Duration = Duration::from_secs(5);
+/// The same where the provider says that the caller waits for a free conversation. The call's own deadline for a
+/// handoff is usually shorter.
+const QUEUE_WITHIN: Duration = Duration::from_secs(60);
 /// A socket that does not take a message within this time is dead.
 const SEND_WITHIN: Duration = Duration::from_secs(3);
 /// For closing the WebSocket properly.
@@ -46,33 +49,52 @@ async fn converse(leg: &Leg, attempt: u8, setup: SocketSetup, trust: Option<&Tls
         Ok(socket) => socket,
         Err(end) => return end,
     };
-    let first = timeout(BEGIN_WITHIN, socket.next()).await;
-    let Ok(first) = first else { return SocketEnd::Broken("the agent did not begin in time".to_owned()) };
-    if let Some(end) = receive(leg, attempt, first) {
+    // Boxed as well, and for the same reason.
+    if let Some(end) = Box::pin(begin(leg, attempt, &setup, &mut socket)).await {
         return end;
     }
     loop {
-        tokio::select! {
-            biased;
-            message = setup.outbox.next() => {
-                let Some(message) = message else {
-                    let _late = timeout(CLOSE_WITHIN, close(&mut socket)).await;
-                    return SocketEnd::Broken("precall closed the session".to_owned());
-                };
-                match timeout(SEND_WITHIN, socket.send(Message::Text(message))).await {
-                    Ok(Ok(())) => {}
-                    // The agent's last messages are still unread: they say why it closed.
-                    Ok(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_))) => {}
-                    Ok(Err(error)) => return SocketEnd::Broken(error.to_string()),
-                    Err(_) => return SocketEnd::Broken("the agent takes no audio".to_owned()),
-                }
-            }
-            message = socket.next() => {
-                if let Some(end) = receive(leg, attempt, message) {
-                    return end;
-                }
+        if let Some(end) = carry(leg, attempt, &setup, &mut socket).await {
+            return end;
+        }
+    }
+}
+
+/// Carries messages until the provider has begun the session. Pings alone do not begin one.
+async fn begin(leg: &Leg, attempt: u8, setup: &SocketSetup, socket: &mut AgentSocket) -> Option<SocketEnd> {
+    let began = tokio::time::Instant::now();
+    loop {
+        let (within, late) = match leg.agent_opening(attempt) {
+            Opening::Done => return None,
+            Opening::Awaited => (BEGIN_WITHIN, "the agent did not begin in time"),
+            Opening::Queued => (QUEUE_WITHIN, "the provider had no free conversation in time"),
+        };
+        match tokio::time::timeout_at(began + within, carry(leg, attempt, setup, socket)).await {
+            Ok(None) => {}
+            Ok(end) => return end,
+            Err(_) => return Some(SocketEnd::Broken(late.to_owned())),
+        }
+    }
+}
+
+/// Carries one message, whichever way it goes. Returns how the socket ended, if it did.
+async fn carry(leg: &Leg, attempt: u8, setup: &SocketSetup, socket: &mut AgentSocket) -> Option<SocketEnd> {
+    tokio::select! {
+        biased;
+        message = setup.outbox.next() => {
+            let Some(message) = message else {
+                let _late = timeout(CLOSE_WITHIN, close(socket)).await;
+                return Some(SocketEnd::Broken("precall closed the session".to_owned()));
+            };
+            match timeout(SEND_WITHIN, socket.send(Message::Text(message))).await {
+                Ok(Ok(())) => None,
+                // The agent's last messages are still unread: they say why it closed.
+                Ok(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_))) => None,
+                Ok(Err(error)) => Some(SocketEnd::Broken(error.to_string())),
+                Err(_) => Some(SocketEnd::Broken("the agent takes no audio".to_owned())),
             }
         }
+        message = socket.next() => receive(leg, attempt, message),
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use precall_call::Silence;
 
-/// With [`FirstSpeaker::Unknown`] the agent may have no first message. After this time it is taken to wait for the
-/// caller.
+/// With [`FirstSpeaker::Unknown`] the agent may have no first message. After this time it may be waiting for the caller,
+/// so the music stops and the caller can speak.
 const FIRST_WORD: Duration = Duration::from_secs(3);
 
 /// What to do while the agent is silent.
@@ -17,6 +17,8 @@ pub(crate) enum SilenceAction {
     Wait,
     /// Play music to the caller.
     PlayMusic,
+    /// Stop the music: perhaps the agent waits for the caller.
+    StopMusic,
     /// End the session: the agent has stalled.
     GiveUp,
 }
@@ -36,6 +38,7 @@ pub enum FirstSpeaker {
 #[derive(Clone, Debug)]
 pub(crate) struct TurnTaking {
     fill_after: Duration,
+    first_word_within: Duration,
     give_up_after: Duration,
     /// Since when the agent must speak; none when it need not.
     expected: Option<Expected>,
@@ -50,15 +53,25 @@ pub(crate) struct TurnTaking {
 #[derive(Clone, Copy, Debug)]
 struct Expected {
     since: Instant,
-    first_speaker: FirstSpeaker,
+    give_up_after: Duration,
+    turn: Turn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The agent must speak.
+    Agents,
+    /// The agent may be waiting for the caller. One of the two must speak.
+    Either,
 }
 
 impl TurnTaking {
-    /// Music after the first time, giving up after the second.
+    /// Music after the first time; giving up after the second before the agent's first word, later after the third.
     #[must_use]
-    pub(crate) fn new(fill_after: Duration, give_up_after: Duration) -> Self {
+    pub(crate) fn new(fill_after: Duration, first_word_within: Duration, give_up_after: Duration) -> Self {
         Self {
             fill_after,
+            first_word_within,
             give_up_after,
             expected: None,
             agents: Silence::default(),
@@ -70,15 +83,21 @@ impl TurnTaking {
 
     /// Caller and agent were connected.
     pub(crate) fn start(&mut self, first_speaker: FirstSpeaker, now: Instant) {
+        let expected = |turn, give_up_after| Some(Expected { since: now, give_up_after, turn });
         self.expected = match first_speaker {
-            FirstSpeaker::Agent | FirstSpeaker::Unknown => Some(Expected { since: now, first_speaker }),
+            FirstSpeaker::Agent => expected(Turn::Agents, self.first_word_within),
+            // Neither of the two may know that the other waits, so there is more time.
+            FirstSpeaker::Unknown => expected(Turn::Either, self.give_up_after),
             FirstSpeaker::Caller => None,
         };
     }
 
     /// The agent must speak: the caller said something, or precall sent a message that needs an answer.
     pub(crate) fn expect_agent(&mut self, now: Instant) {
-        self.expected.get_or_insert(Expected { since: now, first_speaker: FirstSpeaker::Agent });
+        if self.expected.is_none_or(|expected| expected.turn == Turn::Either) {
+            let give_up_after = self.give_up_after;
+            self.expected = Some(Expected { since: now, give_up_after, turn: Turn::Agents });
+        }
     }
 
     /// The agent need not speak: it does already, or the caller speaks again.
@@ -87,22 +106,22 @@ impl TurnTaking {
     }
 
     /// What to do now that none of the agent's audio is left to play.
-    pub(crate) fn action(&mut self, now: Instant) -> SilenceAction {
+    pub(crate) fn action(&self, now: Instant) -> SilenceAction {
         let Some(expected) = self.expected else { return SilenceAction::Wait };
         let waited = now.saturating_duration_since(expected.since);
-        if expected.first_speaker == FirstSpeaker::Unknown && waited >= FIRST_WORD {
-            self.expected = None;
-            return SilenceAction::Wait;
-        }
-        if waited >= self.give_up_after {
+        if waited >= expected.give_up_after {
             return SilenceAction::GiveUp;
         }
-        if waited >= self.fill_after { SilenceAction::PlayMusic } else { SilenceAction::Wait }
+        match expected.turn {
+            Turn::Either if waited >= FIRST_WORD => SilenceAction::StopMusic,
+            Turn::Agents if waited >= self.fill_after => SilenceAction::PlayMusic,
+            Turn::Agents | Turn::Either => SilenceAction::Wait,
+        }
     }
 
     /// Counts silence that was written to the caller.
     pub(crate) fn add_silence(&mut self, span: Duration) {
-        let is_agents = self.expected.is_some();
+        let is_agents = self.expected.is_some_and(|expected| expected.turn == Turn::Agents);
         if self.is_agents != is_agents {
             self.present = Duration::ZERO;
             self.is_agents = is_agents;

@@ -123,13 +123,34 @@ impl StepBuilder {
         }
     }
 
-    /// After a lost connection the agent is called again once. After a refusal or a stall it is not.
+    /// The caller heard the agent. It may be the early agent, whose audio follows the greeting directly.
+    pub(super) fn agent_spoke(&mut self, number: u8) {
+        let on_leg = match self.call.phase {
+            Phase::Greeting(Greeting { early: Some(early), .. }) => Some(early.attempt),
+            Phase::HandingOff(HandingOff { attempt, .. }) | Phase::Conversing(Conversing { attempt, .. }) => {
+                Some(attempt)
+            }
+            Phase::Greeting(_) | Phase::Offered | Phase::Holding | Phase::Released(_) => None,
+        };
+        if on_leg.is_some_and(|attempt| attempt.number == number && attempt.rung.bridges()) {
+            self.call.agent_heard = true;
+            self.call.instants.agent_heard.get_or_insert(self.now);
+        }
+    }
+
+    /// After a lost connection or a stall the agent is called again once. After a refusal it is not, except that a
+    /// setting which the agent does not allow is left out.
     pub(super) fn agent_lost(&mut self, number: u8, why: AgentLoss) {
         match self.call.phase {
             Phase::Conversing(Conversing { attempt: with, .. })
                 if with.number == number && with.rung.bridges() =>
             {
-                if why == AgentLoss::Lost && self.call.agent_loss.is_none() {
+                let may_pass = match why {
+                    AgentLoss::Lost | AgentLoss::Stalled => self.call.agent_loss.is_none(),
+                    AgentLoss::OverrideRefused => true,
+                    AgentLoss::Refused => false,
+                };
+                if may_pass {
                     self.allow_retry(with.rung);
                 }
                 self.call.agent_loss = Some(why);
@@ -139,10 +160,22 @@ impl StepBuilder {
                 self.next_rung();
             }
             Phase::HandingOff(_) => self.parked_agent_is_gone(number, why),
-            Phase::Greeting(_) => {
+            Phase::Greeting(greeting) => {
+                let rung = greeting.early.filter(|early| early.attempt.number == number);
+                if let (AgentLoss::OverrideRefused, Some(early)) = (why, rung) {
+                    self.allow_retry(early.attempt.rung);
+                }
                 self.early_agent_failed(number);
             }
             Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => {}
+        }
+    }
+
+    /// The agent does not let precall set its voice: this call uses the agent's own.
+    pub(super) fn voice_refused(&mut self) {
+        if matches!(self.call.voice, Voice::Cloned(_)) {
+            self.call.voice = Voice::Fallback(NoVoice::OverrideRefused);
+            self.effects.push(Effect::LetVoiceGo);
         }
     }
 
@@ -277,7 +310,9 @@ impl StepBuilder {
     /// How the call ends if its agent was lost and no other attempt succeeds.
     pub(super) fn agent_was_lost(&self) -> Option<Release> {
         Some(match self.call.agent_loss? {
-            AgentLoss::Lost | AgentLoss::Refused => Release::by(Blame::Provider, Cause::AgentLost),
+            AgentLoss::Lost | AgentLoss::Refused | AgentLoss::OverrideRefused => {
+                Release::by(Blame::Provider, Cause::AgentLost)
+            }
             AgentLoss::Stalled => Release::by(Blame::Provider, Cause::AgentStalled),
         })
     }

@@ -97,6 +97,22 @@ impl StepBuilder {
         self.call.deadlines.greeting = Some(self.now.plus(self.call.policy.report_grace));
     }
 
+    /// The caller is still on the telephone with the agent that greeted: an agent that does not let its duration be set
+    /// talks on. A second dial would find the number busy, so the call waits, no longer than a conversation lasts.
+    pub(super) fn greeting_runs(&mut self) {
+        let Phase::Greeting(greeting) = &mut self.call.phase else { return };
+        if self.call.policy.on_live_leg() || !greeting.looked_up {
+            return;
+        }
+        let began = self.call.instants.greeting_started.unwrap_or(self.call.instants.offered);
+        let soon = self.now.plus(self.call.policy.report_grace);
+        let longest = began.plus(self.call.policy.ring_max + self.call.policy.conversation_max);
+        if self.now < longest {
+            greeting.looked_up = false;
+            self.call.deadlines.greeting = Some(soon);
+        }
+    }
+
     pub(super) fn look_greeting_up(&mut self) {
         if let Phase::Greeting(greeting) = &mut self.call.phase {
             greeting.looked_up = true;

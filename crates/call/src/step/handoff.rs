@@ -35,8 +35,12 @@ impl StepBuilder {
     }
 
     fn nobody_left(&self) -> Release {
+        if self.call.instants.leg_connected.is_none() && self.call.policy.on_live_leg() {
+            return Release::by(Blame::Pbx, Cause::NoLeg);
+        }
         if self.call.audio_lost {
-            return Release::by(Blame::Pbx, Cause::GreetingFailed);
+            let cause = if self.call.agent_talked { Cause::PbxLost } else { Cause::GreetingFailed };
+            return Release::by(Blame::Pbx, cause);
         }
         if !self.call.notice_given() {
             return Release::by(Blame::Provider, Cause::GreetingFailed);
@@ -55,7 +59,7 @@ impl StepBuilder {
         self.call.policy.ladder().iter().copied().find(|rung| self.can_try(*rung))
     }
 
-    fn can_try(&self, rung: Rung) -> bool {
+    pub(super) fn can_try(&self, rung: Rung) -> bool {
         let voice_fits = !rung.wants_clone() || matches!(self.call.voice, Voice::Cloned(_));
         let notice_fits = !rung.leads_to_agent() || self.call.notice_given();
         let audio_fits = !rung.needs_audio() || !self.call.audio_lost;
@@ -68,7 +72,9 @@ impl StepBuilder {
     }
 
     pub(super) fn handoff_started(&mut self, number: u8, rung: Rung) {
-        if number != self.next_attempt() || self.leg_is_away() {
+        // A leg that rings cannot be heard, but it can be routed to a person.
+        let routes_ringing_leg = self.call.leg == Leg::Ringing && rung == Rung::Destination;
+        if number != self.next_attempt() || self.leg_is_away() && !routes_ringing_leg {
             return;
         }
         let attempt = Attempt { number, rung };
@@ -180,25 +186,30 @@ impl StepBuilder {
         self.begin_conversing(attempt);
         self.call.agent_talked |= self.call.policy.on_live_leg();
         let policy = &self.call.policy;
-        let longest = match attempt.rung {
+        let until = match attempt.rung {
             Rung::CallbackCloned | Rung::CallbackFallback => {
-                policy.ring_max + policy.conversation_max + policy.report_grace
+                self.now.plus(policy.ring_max + policy.conversation_max + policy.report_grace)
             }
-            Rung::Transfer => policy.conversation_max + policy.report_grace,
+            Rung::Transfer => self.now.plus(policy.conversation_max + policy.report_grace),
+            // All sessions of a call together last no longer than one conversation.
             Rung::BridgeCloned | Rung::BridgeFallback | Rung::Destination | Rung::Apology | Rung::Person => {
-                policy.conversation_max
+                self.call.instants.handed_off.unwrap_or(self.now).plus(policy.conversation_max)
             }
         };
-        self.call.deadlines.conversation = Some(self.now.plus(longest));
+        self.call.deadlines.conversation = Some(until);
     }
 
     fn reached_person(&self) -> Release {
-        let why = if self.call.person_asked.is_some() {
-            Release::good(Cause::Completed)
-        } else {
-            self.nobody_left()
+        if self.call.person_asked.is_some() {
+            return Release { told: Told::Person, ..Release::good(Cause::Completed) };
+        }
+        let why = self.nobody_left();
+        let cause = match why.cause {
+            // What was lost is worth more to the reader than where the caller went.
+            Cause::AgentLost | Cause::AgentStalled | Cause::PbxLost => why.cause,
+            _ => Cause::ReachedPerson,
         };
-        Release { told: Told::Person, ..why }
+        Release { told: Told::Person, cause, ..why }
     }
 
     pub(super) fn handoff_failed(&mut self, number: u8, why: HandoffFailure) {
@@ -207,16 +218,22 @@ impl StepBuilder {
         if !calls_person {
             self.note_agent_dial(why);
         }
+        let rung = self.call.early().map(|early| early.attempt).or_else(|| self.running(number));
+        match (why, rung.filter(|attempt| attempt.number == number)) {
+            (HandoffFailure::OverrideRefused, Some(attempt))
+                if attempt.rung.bridges() || attempt.rung.dials() =>
+            {
+                self.allow_retry(attempt.rung);
+            }
+            (HandoffFailure::VoiceRefused, Some(_)) => self.voice_refused(),
+            _ => {}
+        }
         if self.early_agent_failed(number) {
             return;
         }
         // A refusal is not believed if another event showed that the dial was sent.
         let out = self.call.conversation(Purpose::Agent).is_some_and(|agent| agent.dial != Dial::Refused);
-        let why = if out && !calls_person && why == HandoffFailure::Refused {
-            HandoffFailure::Unknown
-        } else {
-            why
-        };
+        let why = if out && !calls_person && why.is_refusal() { HandoffFailure::Unknown } else { why };
         let Some(attempt) = self.running(number) else { return };
         self.call.deadlines.handoff = None;
         match (why, attempt.rung.dials()) {
@@ -231,16 +248,15 @@ impl StepBuilder {
             }
             // The answer was lost and the leg is gone: it was probably delivered (3CX facts, section 5, row 8).
             (HandoffFailure::Unknown, false) if self.routed_away(attempt.rung) => self.delivered(attempt),
+            _ if calls_person => self.person_missed(why),
             (
-                HandoffFailure::Refused
-                | HandoffFailure::Busy
-                | HandoffFailure::NoAnswer
-                | HandoffFailure::Unknown,
-                false,
-            ) if calls_person => self.person_missed(why),
-            (HandoffFailure::Refused, true)
+                HandoffFailure::Refused | HandoffFailure::OverrideRefused | HandoffFailure::VoiceRefused,
+                true,
+            )
             | (
                 HandoffFailure::Refused
+                | HandoffFailure::OverrideRefused
+                | HandoffFailure::VoiceRefused
                 | HandoffFailure::Busy
                 | HandoffFailure::NoAnswer
                 | HandoffFailure::Unknown,
@@ -258,7 +274,7 @@ impl StepBuilder {
             return;
         }
         match why {
-            HandoffFailure::Refused => {
+            HandoffFailure::Refused | HandoffFailure::OverrideRefused | HandoffFailure::VoiceRefused => {
                 agent.dial = Dial::Refused;
                 agent.grade = agent.grade.max(Grade::Failed);
             }

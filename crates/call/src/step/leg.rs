@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
-use crate::event::AudioHeard;
+use crate::event::{AudioHeard, Event};
 use crate::phase::{Greeting, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::Leg;
+use crate::state::{Deadlines, Leg};
 
 /// How long a leg may be away before it counts as gone: it may come back under another id (3CX facts, section 5, row
 /// 6). The answer of a `routeto` may also come this long after the end of the leg (row 7).
@@ -26,12 +26,36 @@ impl StepBuilder {
         self.effects.push(Effect::AnswerLeg);
     }
 
+    /// precall cannot answer this leg, so the caller would hear it ring until the PBX gives up. `routeto` works on a
+    /// ringing leg (3CX facts, section 1.3): the caller goes to a person.
+    pub(super) fn answer_refused(&mut self) {
+        if self.call.leg == Leg::Ringing && self.call.phase == Phase::Offered && !self.route_ringing_leg() {
+            self.release(Release::by(Blame::Pbx, Cause::NoLeg));
+        }
+    }
+
+    /// Orders the transfer of a leg that rings to `FALLBACK_DESTINATION`. False if the line has none, or it was tried.
+    fn route_ringing_leg(&mut self) -> bool {
+        let rung = Rung::Destination;
+        if self.call.leg != Leg::Ringing || !self.can_try(rung) {
+            return false;
+        }
+        self.call.phase = Phase::Holding;
+        self.stop_awaiting_proof();
+        self.call.deadlines = Deadlines::default();
+        self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
+        let attempt = self.next_attempt();
+        self.effects.push(Effect::Intend(Event::HandoffStarted { attempt, rung }));
+        true
+    }
+
     /// The first connection starts the greeting. A leg that comes back under another id continues the call where it
     /// was.
     pub(super) fn leg_connected(&mut self) {
         if self.call.leg == Leg::Connected || self.call.is_released() || !self.call.policy.on_live_leg() {
             return;
         }
+        let rang = self.call.leg == Leg::Ringing;
         self.call.leg = Leg::Connected;
         self.call.audio_lost = false;
         self.call.deadlines.leg = None;
@@ -50,6 +74,8 @@ impl StepBuilder {
                 let waits = self.call.deadlines.voice.is_some() || self.awaits_proof();
                 if waits { self.move_on() } else { self.next_rung() }
             }
+            // The leg was being routed while it rang, and still is.
+            Phase::HandingOff(_) if rang => self.play_hold(),
             // The agent's audio ended with the old leg. A caller who was routed away has come back.
             Phase::HandingOff(_) => {
                 self.session_went();
@@ -112,6 +138,9 @@ impl StepBuilder {
             && attempt.rung.routes()
         {
             return self.delivered(attempt);
+        }
+        if self.call.phase == Phase::Offered && self.route_ringing_leg() {
+            return;
         }
         let seen_to_go = self.call.instants.leg_gone.is_some();
         self.release(match self.call.leg {

@@ -47,6 +47,8 @@ pub struct AgentDetail {
     pub overrides: AgentOverrides,
     /// The agent's own voice.
     pub voice: Option<String>,
+    /// Its own first message; empty where it waits for the caller, none where the provider does not say.
+    pub first_message: Option<String>,
     /// Audio format of its output (`ulaw_8000`, `pcm_16000`); none = the provider's default.
     pub output_format: Option<String>,
     /// Audio format of its input.
@@ -110,9 +112,16 @@ struct AgentAnswer {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ConversationConfig {
+    agent: Lenient<SpeechConfig>,
     asr: Lenient<AsrConfig>,
     tts: Lenient<TtsConfig>,
     conversation: Lenient<TalkConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SpeechConfig {
+    first_message: Scalar,
 }
 
 #[derive(Default, Deserialize)]
@@ -225,6 +234,10 @@ impl ElevenLabs {
                 from_webhook: on(&overrides.enable_conversation_initiation_client_data_from_webhook),
             },
             voice: config.tts.0.voice_id.into_text(),
+            first_message: match config.agent.0.first_message {
+                Scalar::Text(words) => Some(words),
+                Scalar::Nothing | Scalar::Integer(_) | Scalar::Fraction(_) | Scalar::Truth(_) => None,
+            },
             output_format: config.tts.0.agent_output_audio_format.into_text(),
             input_format: config.asr.0.user_input_audio_format.into_text(),
             max_duration: config.conversation.0.max_duration_seconds.seconds(),

@@ -73,6 +73,12 @@ pub fn write_pong(event: i64, text: &mut String) {
     let _ = write!(text, r#"{{"type":"pong","event_id":{event}}}"#);
 }
 
+/// The message `user_message`: text in place of the caller's speech. The agent answers it.
+#[must_use]
+pub fn user_message_text(text: &str) -> String {
+    json!({ "type": "user_message", "text": text }).to_string()
+}
+
 /// Result of a tool call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolOutcome {

@@ -25,6 +25,9 @@ pub enum AgentMessage<'a> {
         /// Audio format that the agent expects.
         input: AudioFormat,
     },
+    /// `queue_status`: the provider has no free conversation and lets the caller wait. Audio that comes before `Begun`
+    /// is its hold sound, not the agent (ElevenLabs facts, changelog of 2026-09-14; its fields are not published).
+    Queued,
     /// `audio`: a chunk of the agent's audio.
     Audio {
         /// Id of the agent's answer that the chunk belongs to; ids increase.
@@ -208,6 +211,9 @@ pub fn read_agent_message(text: &str) -> Result<AgentMessage<'_>, UnreadableMess
             | "client_tool_call"
             | "error"
     );
+    if kind == "queue_status" {
+        return Ok(AgentMessage::Queued);
+    }
     if !known {
         return Ok(AgentMessage::Other);
     }

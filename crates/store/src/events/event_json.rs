@@ -91,6 +91,7 @@ macro_rules! kinds {
 kinds! {
     Event::Offered(_) => "offered",
     Event::LegRinging => "leg_ringing",
+    Event::AnswerRefused => "answer_refused",
     Event::LegConnected => "leg_connected",
     Event::LegGone => "leg_gone",
     Event::SoundStarted => "sound_started",
@@ -102,6 +103,7 @@ kinds! {
     Event::DtmfReceived { .. } => "dtmf_received",
     Event::GreetingDialled => "greeting_dialled",
     Event::GreetingStarted { .. } => "greeting_started",
+    Event::GreetingRuns => "greeting_runs",
     Event::GreetingEnded { .. } => "greeting_ended",
     Event::VoiceReady { .. } => "voice_ready",
     Event::VoiceMissing { .. } => "voice_missing",
@@ -112,6 +114,7 @@ kinds! {
     Event::HandoffStarted { .. } => "handoff_started",
     Event::HandoffSucceeded { .. } => "handoff_succeeded",
     Event::HandoffFailed { .. } => "handoff_failed",
+    Event::AgentSpoke { .. } => "agent_spoke",
     Event::AgentEnded { .. } => "agent_ended",
     Event::AgentLost { .. } => "agent_lost",
     Event::PersonAsked { .. } => "person_asked",
@@ -129,6 +132,7 @@ kinds! {
 enum EventJson {
     Offered(#[serde(with = "OfferJson")] Offer),
     LegRinging,
+    AnswerRefused,
     LegConnected,
     LegGone,
     SoundStarted,
@@ -157,6 +161,7 @@ enum EventJson {
         )]
         conversation: Option<ConversationId>,
     },
+    GreetingRuns,
     GreetingEnded {
         #[serde(with = "fields")]
         end: GreetingEnd,
@@ -209,6 +214,9 @@ enum EventJson {
         attempt: u8,
         #[serde(with = "fields")]
         why: HandoffFailure,
+    },
+    AgentSpoke {
+        attempt: u8,
     },
     AgentEnded {
         attempt: u8,

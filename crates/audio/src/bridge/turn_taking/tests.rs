@@ -5,7 +5,7 @@ use super::*;
 const S: Duration = Duration::from_secs(1);
 
 fn turn() -> TurnTaking {
-    TurnTaking::new(6 * S, 15 * S)
+    TurnTaking::new(6 * S, 8 * S, 15 * S)
 }
 
 #[test]
@@ -29,10 +29,27 @@ fn the_first_speaker_decides_whether_the_agent_must_speak() {
     assert_eq!(turn.action(now + 60 * S), SilenceAction::Wait);
     turn.start(FirstSpeaker::Agent, now);
     assert_eq!(turn.action(now + 6 * S), SilenceAction::PlayMusic);
+    assert_eq!(
+        turn.action(now + 8 * S),
+        SilenceAction::GiveUp,
+        "the first word must come sooner than later ones"
+    );
     turn.start(FirstSpeaker::Unknown, now);
     assert_eq!(turn.action(now + 2 * S), SilenceAction::Wait);
-    assert_eq!(turn.action(now + 3 * S), SilenceAction::Wait);
-    assert_eq!(turn.action(now + 60 * S), SilenceAction::Wait, "it waits for the caller");
+    assert_eq!(turn.action(now + 3 * S), SilenceAction::StopMusic, "perhaps it waits for the caller");
+    assert_eq!(turn.action(now + 14 * S), SilenceAction::StopMusic);
+    assert_eq!(turn.action(now + 15 * S), SilenceAction::GiveUp, "nobody spoke, so the agent is dead");
+}
+
+#[test]
+fn a_caller_who_speaks_first_gives_the_agent_the_time_of_an_answer() {
+    let now = Instant::now();
+    let mut turn = turn();
+    turn.start(FirstSpeaker::Unknown, now);
+    turn.expect_agent(now + 12 * S);
+    assert_eq!(turn.action(now + 15 * S), SilenceAction::Wait);
+    assert_eq!(turn.action(now + 18 * S), SilenceAction::PlayMusic);
+    assert_eq!(turn.action(now + 27 * S), SilenceAction::GiveUp);
 }
 
 #[test]

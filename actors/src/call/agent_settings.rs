@@ -1,0 +1,233 @@
+//! What each agent lets a conversation change. ElevenLabs refuses a conversation with a setting that the agent does not
+//! allow, and every such permission is off by default, so precall asks first and sends only what is allowed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use precall_providers::elevenlabs::{AgentDetail, ElevenLabs, refused_field};
+use slog::{Logger, info, warn};
+
+/// How long an answer of ElevenLabs is used.
+const FRESH_FOR: Duration = Duration::from_secs(60);
+/// After a request that failed, the next one waits this long.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// A call waits at most this long for the settings.
+const ASK_WITHIN: Duration = Duration::from_millis(1_500);
+/// How long a refusal counts for more than the settings.
+const REFUSED_FOR: Duration = Duration::from_secs(300);
+/// Agents that are remembered. An installation has a handful.
+const AGENTS_MAX: usize = 1_000;
+
+/// A setting of the agent that precall may change for one conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Override {
+    /// `tts.voice_id`.
+    Voice,
+    /// `agent.first_message`.
+    FirstMessage,
+    /// `agent.language`.
+    Language,
+    /// `conversation.max_duration_seconds`.
+    MaxDuration,
+}
+
+impl Override {
+    const ALL: [Self; 4] = [Self::Voice, Self::FirstMessage, Self::Language, Self::MaxDuration];
+
+    /// The provider's name of it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Voice => "tts.voice_id",
+            Self::FirstMessage => "agent.first_message",
+            Self::Language => "agent.language",
+            Self::MaxDuration => "conversation.max_duration_seconds",
+        }
+    }
+
+    /// What a caller notices without it; none where precall does without.
+    fn missed(self) -> Option<&'static str> {
+        match self {
+            Self::Voice => Some("callers hear the agent's own voice"),
+            Self::FirstMessage => Some("the agent begins with its own first message"),
+            Self::Language => Some("the agent speaks its own language"),
+            // ElevenLabs' dashboard has no switch for it.
+            Self::MaxDuration => None,
+        }
+    }
+}
+
+/// What one agent allows now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentTerms {
+    voice: bool,
+    first_message: bool,
+    language: bool,
+    max_duration: bool,
+    /// Whether the agent has a first message of its own; none if that is not known.
+    pub greets: Option<bool>,
+}
+
+/// What precall sends to an agent whose settings cannot be read: what its routes cannot do without.
+const ASSUMED: AgentTerms =
+    AgentTerms { voice: true, first_message: true, language: false, max_duration: false, greets: None };
+
+impl AgentTerms {
+    /// Whether this override may be sent.
+    #[must_use]
+    pub fn allow(&self, which: Override) -> bool {
+        match which {
+            Override::Voice => self.voice,
+            Override::FirstMessage => self.first_message,
+            Override::Language => self.language,
+            Override::MaxDuration => self.max_duration,
+        }
+    }
+
+    fn of(agent: &AgentDetail) -> Self {
+        let allowed = agent.overrides;
+        Self {
+            voice: allowed.voice,
+            first_message: allowed.first_message,
+            language: allowed.language,
+            max_duration: allowed.max_duration,
+            greets: agent.first_message.as_ref().map(|words| !words.is_empty()),
+        }
+    }
+
+    fn without(mut self, refused: &[Override]) -> Self {
+        for which in refused {
+            match which {
+                Override::Voice => self.voice = false,
+                Override::FirstMessage => self.first_message = false,
+                Override::Language => self.language = false,
+                Override::MaxDuration => self.max_duration = false,
+            }
+        }
+        self
+    }
+}
+
+/// What is known of one agent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    terms: Option<AgentTerms>,
+    /// When it may be asked again.
+    ask_after: Option<Instant>,
+}
+
+/// The agents' settings, shared by all calls.
+pub struct AgentSettings {
+    /// One lock an agent: its first call asks, the others wait for the same answer.
+    agents: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>,
+    refused: Mutex<HashMap<String, Vec<(Override, Instant)>>>,
+    /// What went wrong, by agent and override, in words.
+    problems: Mutex<BTreeMap<(String, Override), String>>,
+    log: Logger,
+}
+
+impl AgentSettings {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(log: Logger) -> Self {
+        let (agents, refused, problems) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { agents, refused, problems, log }
+    }
+
+    /// What the agent allows. Asks ElevenLabs if the last answer is older than a minute, and waits at most 1.5 s for
+    /// it; without an answer the last one counts.
+    pub async fn of(&self, client: &ElevenLabs, agent_id: &str) -> AgentTerms {
+        let known = {
+            let mut agents = lock(&self.agents);
+            if agents.len() >= AGENTS_MAX && !agents.contains_key(agent_id) {
+                agents.clear();
+            }
+            Arc::clone(agents.entry(agent_id.to_owned()).or_default())
+        };
+        let mut known = known.lock().await;
+        let now = Instant::now();
+        if known.ask_after.is_none_or(|at| at <= now) {
+            let wait = match client.agent(agent_id, ASK_WITHIN).await {
+                Ok(agent) => {
+                    known.terms = Some(AgentTerms::of(&agent));
+                    FRESH_FOR
+                }
+                Err(error) => {
+                    warn!(self.log, "could not read the agent's settings"; "agent_id" => agent_id,
+                        "error" => %error);
+                    PAUSE_AFTER_FAILURE
+                }
+            };
+            known.ask_after = Some(now + wait);
+        }
+        known.terms.unwrap_or(ASSUMED).without(&self.refused_by(agent_id, now))
+    }
+
+    /// What is known of the agent without asking.
+    #[must_use]
+    pub fn known(&self, agent_id: &str) -> AgentTerms {
+        let known = lock(&self.agents).get(agent_id).cloned();
+        let terms = known.and_then(|known| known.try_lock().ok().and_then(|known| known.terms));
+        terms.unwrap_or(ASSUMED).without(&self.refused_by(agent_id, Instant::now()))
+    }
+
+    /// Whether the override may be sent. Where the call wants it and may not send it, health says so.
+    pub fn may_send(&self, agent_id: &str, terms: &AgentTerms, which: Override) -> bool {
+        let allowed = terms.allow(which);
+        let mut problems = lock(&self.problems);
+        let key = (agent_id.to_owned(), which);
+        if allowed {
+            problems.remove(&key);
+        } else if let Some(missed) = which.missed() {
+            let words = format!(
+                "agent {agent_id} does not allow the override {}: {missed}. Switch it on at ElevenLabs, in the \
+                 agent's security settings under overrides",
+                which.name()
+            );
+            if problems.insert(key, words).is_none() {
+                warn!(self.log, "the agent does not allow an override"; "agent_id" => agent_id,
+                    "override" => which.name());
+            }
+        }
+        allowed
+    }
+
+    /// ElevenLabs refused a conversation because of an override. Words that name no field count against all.
+    pub fn refused(&self, agent_id: &str, words: &str) {
+        let now = Instant::now();
+        let field = refused_field(words);
+        let named = |which: &Override| field.is_none_or(|field| which.name().ends_with(field));
+        let mut which: Vec<Override> = Override::ALL.into_iter().filter(named).collect();
+        if which.is_empty() {
+            which.extend(Override::ALL);
+        }
+        let names: Vec<&str> = which.iter().map(|which| which.name()).collect();
+        info!(self.log, "leaving out an override that ElevenLabs refused"; "agent_id" => agent_id,
+            "override" => names.join(" "));
+        let mut refused = lock(&self.refused);
+        if refused.len() >= AGENTS_MAX && !refused.contains_key(agent_id) {
+            refused.clear();
+        }
+        let of_agent = refused.entry(agent_id.to_owned()).or_default();
+        of_agent.retain(|(known, _)| !which.contains(known));
+        of_agent.extend(which.into_iter().map(|which| (which, now)));
+    }
+
+    /// The problems, in words.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        lock(&self.problems).values().cloned().collect()
+    }
+
+    fn refused_by(&self, agent_id: &str, now: Instant) -> Vec<Override> {
+        let refused = lock(&self.refused);
+        let of_agent = refused.get(agent_id).map(Vec::as_slice).unwrap_or_default();
+        let recent = of_agent.iter().filter(|(_, at)| now.saturating_duration_since(*at) < REFUSED_FOR);
+        recent.map(|(which, _)| *which).collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
