@@ -48,8 +48,7 @@ const CONVERSATION: Duration = Duration::from_millis(1_500);
 /// On the bridge a conversation ends by its script.
 const CONVERSATION_MAX: Duration = Duration::from_secs(60);
 /// The fields of `conversation_config_override` that precall sends. An agent allows none by default.
-const OVERRIDES: [&str; 4] =
-    ["tts.voice_id", "agent.first_message", "agent.language", "conversation.max_duration_seconds"];
+const OVERRIDES: [&str; 2] = ["tts.voice_id", "agent.first_message"];
 /// A demo has more callers than a small plan has slots; the slots must not run out.
 const VOICE_SLOTS: u32 = 100_000;
 const READY_WITHIN: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use precall_simulators::threecx::{EndedBy, Fault, Mode, NewCall, WebhookMode};
+use precall_simulators::threecx::{Fault, Mode, NewCall, WebhookMode};
 use serde_json::json;
 use slog::{Drain, Logger, OwnedKVList, Record};
 
@@ -50,14 +50,21 @@ async fn a_call_without_a_usable_leg_is_given_up_after_ten_seconds() {
     assert_eq!(world.report(&deaf).participant_id, next);
     let without_audio = world.call_of(&deaf).await;
     let rings_on = world.call_of(&unanswered).await;
-    for call in [announced, rings_on] {
-        let row = world.released(call).await;
-        assert_eq!(row.get::<_, String>("cause"), "no_leg");
-        assert_eq!(row.get::<_, String>("blame"), "pbx");
-    }
-    world.at_pbx(&unanswered, "the leg is dropped", |call| call.ended_by == Some(EndedBy::Client)).await;
+    let row = world.released(announced).await;
+    assert_eq!(row.get::<_, String>("cause"), "no_leg");
+    assert_eq!(row.get::<_, String>("blame"), "pbx");
+    // 3CX routes a leg that it does not let precall answer.
+    let row = world.released(rings_on).await;
+    let end = ["cause", "blame", "told"].map(|column| row.get::<_, String>(column));
+    assert_eq!(end, ["reached_person", "pbx", "person"]);
+    let routed = world.report(&unanswered);
+    assert_eq!((routed.transfers.len(), routed.transfers[0].destination.as_str()), (1, PERSON));
+    let statement = "select pii ->> 'detail' from call_events where call = $1
+        and event ->> 'kind' = 'answer_refused'";
+    let words: String = world.client.query_one(statement, &[&rings_on]).await.unwrap().get(0);
+    assert!(!words.is_empty(), "the PBX's words are kept");
     let row = world.released(without_audio).await;
-    assert_eq!(row.get::<_, String>("cause"), "greeting_failed");
+    assert_eq!(row.get::<_, String>("cause"), "reached_person");
     assert_eq!(row.get::<_, String>("blame"), "pbx");
     assert_eq!(row.get::<_, String>("told"), "person");
     let report = world.report(&deaf);

@@ -57,7 +57,7 @@ async fn when_the_transfer_to_the_agent_fails_the_caller_goes_to_a_person() {
     let mut reasons = BTreeSet::new();
     for pbx_id in &calls {
         let row = released(&world, pbx_id).await;
-        assert_eq!(end_of(&row), ["handoff_failed", "provider", "person", "failed"]);
+        assert_eq!(end_of(&row), ["reached_person", "provider", "person", "failed"]);
         let report = world.report(pbx_id);
         let tried = attempts(&report);
         assert_eq!(tried.len(), 2, "{tried:?}");
@@ -179,7 +179,7 @@ async fn a_lost_routeto_answer_is_looked_up_and_not_repeated() {
     world.pbx.set_routeto(vec![agent(Outcome::NoAnswer)]);
     let there = world.rings(&world.known_caller(2).await);
     let row = released(&world, &there).await;
-    assert_eq!(end_of(&row), ["handoff_failed", "provider", "person", "failed"]);
+    assert_eq!(end_of(&row), ["reached_person", "provider", "person", "failed"]);
     let expected = [format!("{AGENT} DestinationNoAnswer"), format!("{PERSON} answered")];
     assert_eq!(attempts(&world.report(&there)), expected);
     world.stop().await;

@@ -28,6 +28,7 @@ mod live_bridge_ends;
 mod live_bridge_persons;
 mod live_budgets;
 mod live_feed;
+mod live_first_word;
 mod live_greeting;
 mod live_handoff;
 mod live_hangups;

@@ -34,9 +34,9 @@ impl Utterance {
 /// What a new session is told of the conversation that it goes on with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Continuation {
-    /// The contextual update: all but the caller's last words, if no agent has answered them.
+    /// The contextual update: all that was said.
     pub context: String,
-    /// Those words, as a message that the agent answers.
+    /// The caller's last words, as a message that the agent answers; none if an agent spoke last.
     pub unanswered: Option<String>,
 }
 
@@ -79,19 +79,19 @@ impl TranscriptTail {
     /// take the caller's words for instructions.
     #[must_use]
     pub fn continuation(&self) -> Option<Continuation> {
-        let answered =
-            self.utterances.iter().rposition(|it| it.by == Speaker::Agent).map_or(0, |last| last + 1);
-        let said = |from: usize, to: usize| self.utterances.iter().skip(from).take(to.saturating_sub(from));
-        let before: Vec<String> = said(0, answered).map(Utterance::quoted).collect();
-        let open: Vec<&str> = said(answered, self.utterances.len()).map(|it| it.text.as_str()).collect();
-        if before.is_empty() && open.is_empty() {
-            return None;
-        }
-        let before = Value::from(before.join("\n")).to_string();
+        let before = Value::from(self.quoted()?).to_string();
         let context = contextual_update_text(&format!(
             "The conversation with this caller was interrupted by a fault and goes on now. Do not greet the caller \
              again. This was said before, quoted: {before}"
         ));
+        let open: Vec<&str> = self
+            .utterances
+            .iter()
+            .rev()
+            .take_while(|it| it.by == Speaker::Caller)
+            .map(|it| it.text.as_str())
+            .collect();
+        let open: Vec<&str> = open.into_iter().rev().collect();
         let unanswered = (!open.is_empty()).then(|| user_message_text(&open.join(" ")));
         Some(Continuation { context, unanswered })
     }

@@ -29,8 +29,7 @@ use crate::wait::{PATIENCE, pause, until};
 
 /// The fields of `conversation_config_override` that the service sends. The agents of the test worlds allow these and
 /// no others.
-pub const SENT_OVERRIDES: [&str; 4] =
-    ["tts.voice_id", "agent.first_message", "agent.language", "conversation.max_duration_seconds"];
+pub const SENT_OVERRIDES: [&str; 2] = ["tts.voice_id", "agent.first_message"];
 
 /// An agent that allows what the service overrides.
 pub fn allowing_agent() -> elevenlabs::Agent {
@@ -308,6 +307,17 @@ impl World {
     pub async fn released(&self, call: Uuid) -> Row {
         let statement = "select * from call_log where id = $1 and state = 'released'";
         self.until_row("the call is released", statement, &[&call]).await
+    }
+
+    /// As `released`, for a call that waits for silent agents: up to 90 s.
+    pub async fn released_late(&self, call: Uuid) -> Row {
+        let statement = "select * from call_log where id = $1 and state = 'released'";
+        let begun = Instant::now();
+        while self.client.query_opt(statement, &[&call]).await.unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE * 3, "the call is not released in 90 s");
+            pause().await;
+        }
+        self.released(call).await
     }
 
     /// Waits until the call is released and a report has made it `completed`. Returns its row of `call_log`.

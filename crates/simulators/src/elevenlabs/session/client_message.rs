@@ -14,10 +14,15 @@ pub(super) enum ClientMessage {
     Audio(Bytes),
     Initiation(Map<String, Value>),
     Pong(i64),
-    UserMessage,
+    /// Its text, which the provider lets the client leave out.
+    UserMessage(Option<String>),
     UserActivity,
     Feedback,
-    ToolResult { tool_call_id: String, result: String, is_error: bool },
+    ToolResult {
+        tool_call_id: String,
+        result: String,
+        is_error: bool,
+    },
     ToolApproval,
     ContextualUpdate(String),
     Multimodal,
@@ -30,7 +35,7 @@ impl ClientMessage {
             Self::Audio(_) => "user_audio_chunk",
             Self::Initiation(_) => INITIATION,
             Self::Pong(_) => "pong",
-            Self::UserMessage => "user_message",
+            Self::UserMessage(_) => "user_message",
             Self::UserActivity => "user_activity",
             Self::Feedback => "feedback",
             Self::ToolResult { .. } => "client_tool_result",
@@ -99,7 +104,7 @@ fn understood(kind: &str, object: Map<String, Value>) -> Option<ClientMessage> {
     match kind {
         INITIATION => Some(ClientMessage::Initiation(object)),
         "pong" => Some(ClientMessage::Pong(object.get("event_id")?.as_i64()?)),
-        "user_message" => Some(ClientMessage::UserMessage),
+        "user_message" => Some(ClientMessage::UserMessage(text("text"))),
         "user_activity" => Some(ClientMessage::UserActivity),
         "feedback" => Some(ClientMessage::Feedback),
         "client_tool_result" => Some(ClientMessage::ToolResult {

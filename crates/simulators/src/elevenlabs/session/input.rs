@@ -22,7 +22,7 @@ use crate::elevenlabs::voices::Voices;
 
 /// Most violations whose text is kept.
 const MOST_VIOLATIONS: usize = 100;
-/// Most contextual updates that are kept.
+/// Most contextual updates, and most messages of the user, that are kept.
 const MOST_UPDATES: usize = 100;
 /// Longest text of a client that is kept, in characters.
 const LONGEST_TEXT: usize = 4_096;
@@ -96,9 +96,13 @@ impl AgentSession {
                     self.updates.push(text.chars().take(LONGEST_TEXT).collect());
                 }
             }
-            ClientMessage::UserMessage | ClientMessage::UserActivity | ClientMessage::Multimodal => {
+            ClientMessage::UserMessage(text) => {
                 self.last_input = now;
+                if let Some(text) = text.filter(|_| self.user_messages.len() < MOST_UPDATES) {
+                    self.user_messages.push(text.chars().take(LONGEST_TEXT).collect());
+                }
             }
+            ClientMessage::UserActivity | ClientMessage::Multimodal => self.last_input = now,
             ClientMessage::Feedback | ClientMessage::ToolApproval | ClientMessage::Initiation(_) => {}
         }
     }

@@ -49,6 +49,8 @@ pub struct SessionReport {
     pub pings: PingFigures,
     /// Texts of `contextual_update`.
     pub contextual_updates: Vec<String>,
+    /// Texts of `user_message`.
+    pub user_messages: Vec<String>,
     /// Client tools that were called.
     pub tool_calls: Vec<ToolCall>,
     /// Utterances of the agent, and how much of each was sent.
@@ -89,6 +91,7 @@ impl SessionReport {
             user_audio: session.ear.figures(),
             pings: session.pings.figures(session.ended_at().unwrap_or(now)),
             contextual_updates: session.updates.clone(),
+            user_messages: session.user_messages.clone(),
             tool_calls: session.tools.calls(),
             said: session.steps.said.clone(),
             transcript: session.turns.iter().map(|Spoken { turn, .. }| turn.clone()).collect(),
