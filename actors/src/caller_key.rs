@@ -1,6 +1,8 @@
 //! The key of a caller for budgets, voices and clone jobs.
 //! Pure: no clock, no I/O, no actor.
 
+use precall_base::phone_number::E164;
+
 /// The account of all lines: precall has no account management yet.
 pub(crate) const DEFAULT_ACCOUNT: &str = "default";
 
@@ -14,6 +16,12 @@ pub struct CallerKey {
 }
 
 impl CallerKey {
+    /// The caller for logs. A public number is masked, an extension is not.
+    #[must_use]
+    pub(crate) fn masked(&self) -> String {
+        self.caller.parse::<E164>().map_or_else(|_| self.caller.clone(), |number| number.to_string())
+    }
+
     /// The key of a caller in [`DEFAULT_ACCOUNT`].
     #[must_use]
     pub(crate) fn of_default_account(caller: &str) -> Self {

@@ -51,7 +51,13 @@ fn cases() -> Vec<Case> {
             "sample_refused",
         ),
         Case { what: "busy once", faults: vec![busy(Some(1))], uploads: 2, missing: None },
-        Case { what: "busy for ever", faults: vec![busy(None)], uploads: 3, missing: Some("clone_failed") },
+        Case { what: "busy for ever", faults: vec![busy(None)], uploads: 6, missing: Some("clone_failed") },
+        Case {
+            what: "500 before a voice was made",
+            faults: vec![Fault { status: Some(500), times: Some(1), ..fault(ADD) }],
+            uploads: 2,
+            missing: None,
+        },
         Case {
             what: "the answer is lost after the voice was made",
             faults: vec![Fault { after: true, close: true, ..fault(ADD) }],

@@ -1,11 +1,13 @@
 //! An agent that connects and never speaks, one that is queued, and sessions that go on with a conversation: nobody is
 //! stranded, and nobody is greeted twice.
 
+use std::time::Instant;
+
 use precall_simulators::elevenlabs::{Act, Agent, Fault, Queue, Script, Step};
 use uuid::Uuid;
 
 use crate::live_bridge::{dialogue, ends, hears, listens, say, waits};
-use crate::support::{PbxPlan, PbxWorld, allowing_agent};
+use crate::support::{PATIENCE, PbxPlan, PbxWorld, allowing_agent, pause};
 
 const GREETING: &str = "Something is said.";
 
@@ -16,6 +18,17 @@ fn script(steps: Vec<Step>) -> Script {
 /// Connects, pings, and never says a word. Its settings have a first message.
 fn mute() -> Agent {
     Agent { never_speaks: true, script: script(vec![say(600), ends()]), ..allowing_agent() }
+}
+
+/// The row of a call that waits for silent agents: up to 90 s.
+async fn released_late(world: &PbxWorld, call: Uuid) -> tokio_postgres::Row {
+    let statement = "select * from call_log where id = $1 and state = 'released'";
+    let begun = Instant::now();
+    while world.client.query_opt(statement, &[&call]).await.unwrap().is_none() {
+        assert!(begun.elapsed() < PATIENCE * 3, "the call is not released in 90 s");
+        pause().await;
+    }
+    world.released(call).await
 }
 
 /// The kinds of a call's events, in order.
@@ -41,7 +54,7 @@ async fn a_mute_agent_is_left_for_a_person(first_message: &str, provider: Vec<Fa
     let call = world.call_of(&pbx_id).await;
     world.in_state(call, "conversing").await;
     world.hears(&pbx_id, &world.hold.start(500)).await;
-    let row = world.released_late(call).await;
+    let row = released_late(&world, call).await;
     let end = ["cause", "blame", "told"].map(|column| row.get::<_, String>(column));
     assert_eq!(end, ["agent_stalled", "provider", "person"]);
     let lost = losses(&world, call).await;
@@ -76,7 +89,7 @@ async fn an_agent_that_never_answers_the_first_words_of_the_caller_is_given_up()
     // The caller of the simulator speaks all the time.
     let pbx_id = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&pbx_id).await;
-    let row = world.released_late(call).await;
+    let row = released_late(&world, call).await;
     let end = ["cause", "told"].map(|column| row.get::<_, String>(column));
     assert_eq!(end, ["agent_stalled", "person"]);
     world.stop().await;

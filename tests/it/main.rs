@@ -39,6 +39,7 @@ mod live_legs;
 mod live_restarts;
 mod lost_in_restart;
 mod outages;
+mod overrides;
 mod proof;
 mod refused_reports;
 mod reports;

@@ -120,7 +120,7 @@ fn a_refused_voice_leads_to_the_next_rung_while_the_greeting_still_plays() {
 
 #[test]
 fn a_late_clone_replaces_an_early_agent_in_the_fallback_voice() {
-    let story = greeted(bridge()).then(Event::VoiceMissing { why: NoVoice::CloneFailed });
+    let story = greeted(bridge()).then(Event::VoiceMissing { why: NoVoice::CloneFailed, job: None });
     let mut story = story.then(ready(1));
     story.orders();
     let mut story = story.then(voice_ready());

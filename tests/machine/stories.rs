@@ -108,7 +108,7 @@ fn callback_greets_at_once_clones_beside_it_and_hands_over_in_the_cloned_voice()
 #[test]
 fn callback_without_a_voice_speaks_in_the_fallback_voice() {
     let mut story =
-        callback().then(Event::VoiceMissing { why: NoVoice::NoMapping }).then(greeting_reported());
+        callback().then(Event::VoiceMissing { why: NoVoice::NoMapping, job: None }).then(greeting_reported());
     assert_eq!(story.orders().last(), Some(&start(1, Rung::CallbackFallback, Some("fallback"))));
 }
 

@@ -255,7 +255,7 @@ impl World {
                             let took = std::time::Duration::from_millis(5);
                             Event::VoiceReady { voice, job, source, took }
                         }
-                        VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
+                        VoiceOutcome::Missing(why) => Event::VoiceMissing { why, job: None },
                         VoiceOutcome::NeedsProof(way) => Event::ProofAsked { way },
                     };
                     self.take(to, engine, id, &event);

@@ -419,7 +419,7 @@ impl Handler<Drain> for CallSupervisor {
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
         self.draining = true;
         info!(self.services.log, "draining"; "live_calls" => self.live.len(),
-            "calls" => ?self.live.keys().take(5).collect::<Vec<_>>());
+            "calls" => self.live.keys().take(5).map(ToString::to_string).collect::<Vec<_>>().join(" "));
     }
 }
 

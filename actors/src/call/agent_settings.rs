@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use precall_base::clock;
+use precall_call::At;
 use precall_providers::elevenlabs::{AgentDetail, ElevenLabs, refused_field};
 use slog::{Logger, info, warn};
 
@@ -114,14 +116,14 @@ impl AgentTerms {
 struct Known {
     terms: Option<AgentTerms>,
     /// When it may be asked again.
-    ask_after: Option<Instant>,
+    ask_after: Option<At>,
 }
 
 /// The agents' settings, shared by all calls.
 pub struct AgentSettings {
     /// One lock an agent: its first call asks, the others wait for the same answer.
     agents: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>,
-    refused: Mutex<HashMap<String, Vec<(Override, Instant)>>>,
+    refused: Mutex<HashMap<String, Vec<(Override, At)>>>,
     /// What went wrong, by agent and override, in words.
     problems: Mutex<BTreeMap<(String, Override), String>>,
     log: Logger,
@@ -146,7 +148,7 @@ impl AgentSettings {
             Arc::clone(agents.entry(agent_id.to_owned()).or_default())
         };
         let mut known = known.lock().await;
-        let now = Instant::now();
+        let now = clock::now();
         if known.ask_after.is_none_or(|at| at <= now) {
             let wait = match client.agent(agent_id, ASK_WITHIN).await {
                 Ok(agent) => {
@@ -159,7 +161,7 @@ impl AgentSettings {
                     PAUSE_AFTER_FAILURE
                 }
             };
-            known.ask_after = Some(now + wait);
+            known.ask_after = Some(now.plus(wait));
         }
         known.terms.unwrap_or(ASSUMED).without(&self.refused_by(agent_id, now))
     }
@@ -169,7 +171,7 @@ impl AgentSettings {
     pub fn known(&self, agent_id: &str) -> AgentTerms {
         let known = lock(&self.agents).get(agent_id).cloned();
         let terms = known.and_then(|known| known.try_lock().ok().and_then(|known| known.terms));
-        terms.unwrap_or(ASSUMED).without(&self.refused_by(agent_id, Instant::now()))
+        terms.unwrap_or(ASSUMED).without(&self.refused_by(agent_id, clock::now()))
     }
 
     /// Whether the override may be sent. Where the call wants it and may not send it, health says so.
@@ -195,7 +197,7 @@ impl AgentSettings {
 
     /// ElevenLabs refused a conversation because of an override. Words that name no field count against all.
     pub fn refused(&self, agent_id: &str, words: &str) {
-        let now = Instant::now();
+        let now = clock::now();
         let field = refused_field(words);
         let named = |which: &Override| field.is_none_or(|field| which.name().ends_with(field));
         let mut which: Vec<Override> = Override::ALL.into_iter().filter(named).collect();
@@ -220,10 +222,10 @@ impl AgentSettings {
         lock(&self.problems).values().cloned().collect()
     }
 
-    fn refused_by(&self, agent_id: &str, now: Instant) -> Vec<Override> {
+    fn refused_by(&self, agent_id: &str, now: At) -> Vec<Override> {
         let refused = lock(&self.refused);
         let of_agent = refused.get(agent_id).map(Vec::as_slice).unwrap_or_default();
-        let recent = of_agent.iter().filter(|(_, at)| now.saturating_duration_since(*at) < REFUSED_FOR);
+        let recent = of_agent.iter().filter(|(_, at)| now.since(*at) < REFUSED_FOR);
         recent.map(|(which, _)| *which).collect()
     }
 }

@@ -108,7 +108,7 @@ impl CallActor {
                 let entry = entry(&context, None, &event, &opened.next, &payload);
                 services.metrics.observe(None, &event, &opened.next);
                 info!(log, "call offered"; "state" => opened.next.phase.name(),
-                    "caller" => ?context.caller, "route" => opened.next.policy.route.name());
+                    "caller" => %context.caller, "route" => opened.next.policy.route.name());
                 let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
                 work.extend(opened.effects.into_iter().map(Work::Perform));
                 (opened.next, work)

@@ -8,11 +8,12 @@ use precall_call::{At, CallPart, Event, NoVoice, Proof};
 
 use crate::call::call_context::CallContext;
 use crate::call::messages::{CallEvent, PartDown, PartParent};
+use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 use crate::voices::terms::{VoiceOutcome, VoiceRequest};
-use crate::voices::voice_book::{CancelRequest, RequestVoice};
+use crate::voices::voice_book::{CancelRequest, RequestVoice, VoiceAnswer};
 
 /// Stops the wait.
 #[derive(Clone, Copy, Debug, Message)]
@@ -51,7 +52,7 @@ impl Actor for CloneWorker {
         self.services.faults.pass(Point::WorkerStarts, self.context.id);
         // A caller without a number has no voice.
         let Some(key) = self.context.caller_key() else {
-            ctx.notify(VoiceOutcome::Missing(NoVoice::NoMapping));
+            ctx.notify(VoiceAnswer { outcome: VoiceOutcome::Missing(NoVoice::NoMapping), failed: None });
             return;
         };
         let line = &self.context.line;
@@ -69,20 +70,23 @@ impl Actor for CloneWorker {
     }
 }
 
-impl Handler<VoiceOutcome> for CloneWorker {
+impl Handler<VoiceAnswer> for CloneWorker {
     type Result = ();
 
-    fn handle(&mut self, outcome: VoiceOutcome, ctx: &mut Context<Self>) {
+    fn handle(&mut self, VoiceAnswer { outcome, failed }: VoiceAnswer, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::WorkerAnswered, self.context.id);
         let event = match outcome {
             VoiceOutcome::Ready { voice, job, source } => {
                 let took = clock::now().since(self.asked_at);
                 Event::VoiceReady { voice, job, source, took }
             }
-            VoiceOutcome::Missing(why) => Event::VoiceMissing { why },
+            VoiceOutcome::Missing(why) => {
+                Event::VoiceMissing { why, job: failed.as_ref().map(|failed| failed.job) }
+            }
             VoiceOutcome::NeedsProof(way) => Event::ProofAsked { way },
         };
-        self.call.events.do_send(CallEvent::part(event));
+        let payload = failed.map_or(Payload::None, |failed| Payload::Detail(failed.words));
+        self.call.events.do_send(CallEvent { payload, ..CallEvent::part(event) });
         ctx.stop();
     }
 }

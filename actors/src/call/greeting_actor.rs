@@ -180,7 +180,7 @@ async fn dial(
             Ok(dialled) => return started(dialled.conversation),
             Err(error) => error,
         };
-        warn!(services.log, "could not dial the greeting"; "call" => %context.id, "caller" => ?context.caller,
+        warn!(services.log, "could not dial the greeting"; "call" => %context.id, "caller" => %context.caller,
             "error" => %error, "executed" => error.execution.name());
         match error.execution {
             Execution::SurelyNot if refuses_override(&error.to_string()) && !is_last => {

@@ -216,7 +216,7 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
         Ok(dialled) => return reached(dialled.conversation),
         Err(error) => error,
     };
-    warn!(services.log, "could not dial the agent"; "call" => %context.id, "caller" => ?context.caller,
+    warn!(services.log, "could not dial the agent"; "call" => %context.id, "caller" => %context.caller,
         "attempt" => number, "rung" => order.rung.name(), "error" => %error,
         "executed" => error.execution.name());
     match error.execution {

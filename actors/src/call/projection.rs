@@ -9,6 +9,7 @@ use precall_call::{
     Silence, Voice, VoiceId, VoiceSource, facts,
 };
 use precall_providers::elevenlabs::ConversationReport;
+use precall_providers::redact::redact;
 use precall_providers::threecx::address::LegAddress;
 use precall_store::events::event_json;
 use precall_store::events::rows::{
@@ -54,7 +55,7 @@ pub fn entry(
     derived.extend(conversations(context, before, after, payload));
     derived.extend(absorbed_end(context, event));
     for fact in facts(before, event, after) {
-        derived.extend(rows_of(context, &fact, after));
+        derived.extend(rows_of(context, &fact, after, payload));
     }
     Entry {
         stream: Stream::Call,
@@ -96,10 +97,9 @@ fn pii(context: &CallContext, event: &Event, payload: &Payload) -> Option<Value>
         }
         (_, Payload::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
         (_, Payload::Words(text)) => Some(json!({ "text": without_nul(text) })),
-        // Another's words may hold a number, so they are erased with the call.
+        // Another's words may hold a name, so they are erased with the call.
         (_, Payload::Detail(words)) => {
-            let words: String = without_nul(words).chars().take(DETAIL_CHARS_MAX).collect();
-            Some(json!({ "detail": words }))
+            Some(json!({ "detail": redact(&without_nul(words), DETAIL_CHARS_MAX, &[]) }))
         }
         (_, Payload::Leg(_) | Payload::None) => None,
     }
@@ -300,10 +300,10 @@ fn absorbed_end(context: &CallContext, event: &Event) -> Option<RowWrite> {
     Some(RowWrite::EarlyEndAbsorbed(EarlyEnd { pbx: context.pbx.clone(), threecx_call_id }))
 }
 
-fn rows_of(context: &CallContext, fact: &Fact, call: &Call) -> Vec<RowWrite> {
+fn rows_of(context: &CallContext, fact: &Fact, call: &Call, payload: &Payload) -> Vec<RowWrite> {
     match fact {
         Fact::VoiceReady { voice, took, source, .. } => voice_ready(context, call, voice, *took, *source),
-        Fact::VoiceMissing(why) => voice_missing(context, call, *why).into_iter().collect(),
+        Fact::VoiceMissing(why) => voice_missing(context, call, *why, payload).into_iter().collect(),
         Fact::HandedOff(rung) => handed_off(context, call, *rung).into_iter().collect(),
         Fact::Released(_) if call.utterances > 0 => {
             vec![RowWrite::TranscriptOfLines(TranscriptDue { id: uuid(context) })]
@@ -347,11 +347,17 @@ fn voice_ready(
     vec![RowWrite::CloneReady(ready), RowWrite::CacheUsed(used)]
 }
 
-fn voice_missing(context: &CallContext, call: &Call, why: NoVoice) -> Option<RowWrite> {
+fn voice_missing(context: &CallContext, call: &Call, why: NoVoice, payload: &Payload) -> Option<RowWrite> {
+    let words = match payload {
+        Payload::Detail(words) => redact(&without_nul(words), DETAIL_CHARS_MAX, &[]),
+        Payload::Report(_) | Payload::Recording(_) | Payload::Leg(_) | Payload::Words(_) | Payload::None => {
+            why.name().to_owned()
+        }
+    };
     Some(RowWrite::CloneFailed(CloneFailedRow {
         caller_id: context.caller_id()?.to_owned(),
         greeting_call_id: greeting_id(context, call),
-        error_message: why.name().to_owned(),
+        error_message: words,
         failed_at: Time(call.at),
         account_id: context.line.account.clone(),
         call: uuid(context),

@@ -32,8 +32,9 @@ const UPLOAD_WITHIN: Duration = Duration::from_secs(120);
 /// Time limit of one search by name, and the pauses before each: a new voice may not be listed at once.
 const SEARCH_WITHIN: Duration = Duration::from_secs(5);
 const SEARCH_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(5)];
-/// Maximum of uploads per job. Only uploads that were certainly not executed are repeated.
-const ATTEMPTS_MAX: u32 = 3;
+/// Maximum of uploads per job. Only uploads that were certainly not executed are repeated. With the pauses between
+/// them they fill `VOICE_CLONE_TIMEOUT`, and no upload begins after it.
+const ATTEMPTS_MAX: u32 = 6;
 /// Maximum of voices deleted for one clone, if the provider keeps reporting a full account.
 const EVICTIONS_MAX: u32 = 3;
 /// Time limit for a slot, including the deletion it may need.
@@ -156,6 +157,16 @@ struct MadeVoice {
     found_by_name: bool,
 }
 
+/// The result of a search by name.
+enum Search {
+    /// The voice.
+    Found(MadeVoice),
+    /// The provider has no voice of that name.
+    Absent,
+    /// The provider did not say.
+    Unanswered,
+}
+
 /// The sample that a voice was made from.
 struct MadeFrom {
     /// Its reference; `None` if not known any more.
@@ -177,12 +188,12 @@ impl JobRun {
         let began = clock::now();
         let clients = self.services.clients.here();
         match self.find_by_name(&clients, &name).await {
-            Some(made) => {
+            Search::Found(made) => {
                 let (sample, mark) = (None, None);
                 let of = MadeFrom { sample, mark, sha256: sample_sha256, bytes: sample_bytes };
                 self.succeeded(&made, of, began);
             }
-            None => {
+            Search::Absent | Search::Unanswered => {
                 let message = "the outcome was lost in a restart and the provider lists no such voice";
                 self.failed(&CloneFailure::transient(message), sample_bytes, began);
             }
@@ -213,7 +224,7 @@ impl JobRun {
             },
         };
         if existing.is_some_and(|(_, of)| of == sha256) {
-            self.book.do_send(JobEvent::Ended(self.task.job, JobEnd::Unchanged { mark }));
+            self.book.do_send(JobEvent::Ended(self.task.job, JobEnd::Unchanged { mark }, None));
             return;
         }
         let name = format!("precall-{}-{}", self.services.settings.installation, self.task.job);
@@ -266,6 +277,7 @@ impl JobRun {
     async fn upload(&self, name: &str, sample: VoiceSample) -> Result<MadeVoice, CloneFailure> {
         let clients = self.services.clients.here();
         let order = AddVoice { name: name.to_owned(), description: None, sample };
+        let give_up_at = clock::now().plus(self.services.settings.clone_timeout);
         let (mut attempt, mut evicted) = (1, 0);
         let mut pauses = Backoff::new(RETRY_PAUSE, RETRY_PAUSE_MAX);
         loop {
@@ -281,10 +293,18 @@ impl JobRun {
                 Ok(added) => return Err(self.needs_verification(&clients, &added.voice).await),
                 Err(error) => error,
             };
-            warn!(self.services.log, "clone attempt failed"; "job" => %self.task.job, "attempt" => attempt,
-                "error" => %error, "executed" => ?error.execution);
-            if error.execution == Execution::Maybe {
-                return self.find_by_name(&clients, name).await.ok_or_else(|| clone_failure(&error));
+            warn!(self.services.log, "clone attempt failed"; "job" => %self.task.job,
+                "caller" => self.task.key.masked(), "attempt" => attempt, "error" => %error,
+                "executed" => error.execution.name());
+            let mut surely_not = error.execution == Execution::SurelyNot;
+            if !surely_not {
+                match self.find_by_name(&clients, name).await {
+                    Search::Found(made) => return Ok(made),
+                    // The provider ended the request and has no voice of that name. A request without an answer may
+                    // still be running.
+                    Search::Absent if error.kind == ProviderErrorKind::Server => surely_not = true,
+                    Search::Absent | Search::Unanswered => return Err(clone_failure(&error)),
+                }
             }
             if error.kind == ProviderErrorKind::SlotsFull && evicted < EVICTIONS_MAX && self.is_waited_for() {
                 evicted = evicted.saturating_add(1);
@@ -293,11 +313,13 @@ impl JobRun {
                 }
                 return Err(no_slot());
             }
-            if attempt >= ATTEMPTS_MAX || !(error.is_passing() && error.may_be_sent_again()) {
+            let pause = pause_after(&error, &mut pauses);
+            let is_late = clock::now().plus(pause) >= give_up_at;
+            if attempt >= ATTEMPTS_MAX || is_late || !(error.is_passing() && surely_not) {
                 return Err(clone_failure(&error));
             }
             attempt = attempt.saturating_add(1);
-            tokio::time::sleep(pause_after(&error, &mut pauses)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -319,16 +341,18 @@ impl JobRun {
         CloneFailure { why: NoVoice::CloneFailed, failure: Failure::Permanent, message }
     }
 
-    /// The answer was lost: searches the voice by its name and uploads nothing again.
-    async fn find_by_name(&self, clients: &Clients, name: &str) -> Option<MadeVoice> {
+    /// The answer was lost: searches the voice by its name.
+    async fn find_by_name(&self, clients: &Clients, name: &str) -> Search {
+        let mut search = Search::Unanswered;
         for pause in SEARCH_PAUSES {
             tokio::time::sleep(pause).await;
             let Ok(list) = clients.bulk.voices_named(name, SEARCH_WITHIN).await else { continue };
             if let Some(found) = list.voices.into_iter().find(|voice| voice.name == name) {
-                return Some(MadeVoice { voice: found.voice, found_by_name: true });
+                return Search::Found(MadeVoice { voice: found.voice, found_by_name: true });
             }
+            search = if list.complete { Search::Absent } else { Search::Unanswered };
         }
-        None
+        search
     }
 
     fn succeeded(&mut self, made: &MadeVoice, of: MadeFrom, began: At) {
@@ -358,14 +382,12 @@ impl JobRun {
         // After the rows were sent: events of a call that uses the voice must follow them.
         let voice = made.voice.clone();
         let clone = CachedClone { voice, sample_sha256: Some(of.sha256), sample: of.sample, mark: of.mark };
-        self.book.do_send(JobEvent::Ended(self.task.job, JobEnd::Cloned(clone)));
+        self.book.do_send(JobEvent::Ended(self.task.job, JobEnd::Cloned(clone), None));
     }
 
     fn failed(&mut self, clone_failure: &CloneFailure, size: usize, began: At) {
         let at = clock::now();
         let CloneFailure { why, failure, message } = clone_failure;
-        warn!(self.services.log, "clone failed"; "job" => %self.task.job, "reason" => why.name(),
-            "error" => message);
         let event = VoiceEvent::CloneFailed { reason: why.name(), message };
         let logged = CloneLogRow {
             status: "failed".into(),
@@ -374,7 +396,8 @@ impl JobRun {
             ..self.log_row(size, began, at)
         };
         self.log.append(voice_event_json::encode(&event), None, vec![RowWrite::CloneLog(logged)], at);
-        self.book.do_send(JobEvent::Ended(self.task.job, JobEnd::Failed(*why, *failure)));
+        let (end, words) = (JobEnd::Failed(*why, *failure), Some(message.clone()));
+        self.book.do_send(JobEvent::Ended(self.task.job, end, words));
     }
 
     fn log_row(&self, size: usize, began: At, at: At) -> CloneLogRow {

@@ -154,7 +154,7 @@ impl VoiceRules {
     /// The mapping of a job's caller was read; `None` if the read failed. Ignored if the job was cancelled or revoked.
     pub fn mapping_read(&mut self, id: CloneJobId, caller: Option<MappedCaller>, now: At) -> Vec<VoiceOrder> {
         let Some((key, mut job)) = self.take_reading(id) else { return Vec::new() };
-        let Some(caller) = caller else { return self.refuse(job, NoVoice::CloneFailed) };
+        let Some(caller) = caller else { return self.refuse(job, NoVoice::DatabaseUnreachable) };
         let Some(mapping) = caller.mapping else { return self.refuse(job, NoVoice::NoMapping) };
         let needs_consent = self.limits.consent == ConsentRule::Required;
         if needs_consent && mapping.consented.is_empty() {
@@ -229,6 +229,13 @@ impl VoiceRules {
     #[must_use]
     pub fn key_of(&self, job: CloneJobId) -> Option<&CallerKey> {
         self.keys.get(&job)
+    }
+
+    /// The calls that wait for a job.
+    #[must_use]
+    pub(crate) fn waiting_calls(&self, job: CloneJobId) -> Vec<CallId> {
+        let job = self.keys.get(&job).and_then(|key| self.jobs.get(key));
+        job.map(|job| job.waiting.iter().map(|request| request.call).collect()).unwrap_or_default()
     }
 
     /// The upload of a job has started: the provider may have the sample.

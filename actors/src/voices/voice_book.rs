@@ -51,7 +51,28 @@ pub(crate) struct RequestVoice {
     /// The caller.
     pub key: CallerKey,
     /// Receives the outcome once.
-    pub reply: Recipient<VoiceOutcome>,
+    pub reply: Recipient<VoiceAnswer>,
+}
+
+/// The answer to a call that requested a voice.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct VoiceAnswer {
+    /// The outcome.
+    pub outcome: VoiceOutcome,
+    /// The clone job that failed the call, if one did, and why, in words.
+    pub failed: Option<FailedJob>,
+}
+
+/// Why a job gave its calls no voice.
+#[derive(Clone, Debug)]
+pub(crate) struct FailedJob {
+    /// The job.
+    pub job: CloneJobId,
+    /// The reason that its calls are told.
+    pub why: NoVoice,
+    /// The provider's words, or ours.
+    pub words: String,
 }
 
 /// A call no longer waits for a voice.
@@ -70,8 +91,8 @@ pub(crate) enum JobEvent {
     Uploading(CloneJobId),
     /// The clone timeout has passed; the job continues.
     Late(CloneJobId),
-    /// The job has ended.
-    Ended(CloneJobId, JobEnd),
+    /// The job has ended. A failure comes with the provider's words, or ours.
+    Ended(CloneJobId, JobEnd, Option<String>),
     /// The job's actor has stopped; it may have panicked.
     Down(CloneJobId),
 }
@@ -100,7 +121,7 @@ pub(crate) struct ResolveUnfinished(pub Vec<UnfinishedClone>);
 #[rtype(result = "()")]
 struct MappingRead {
     job: CloneJobId,
-    known: Option<MappedCaller>,
+    known: Result<MappedCaller, String>,
     at: At,
 }
 
@@ -108,7 +129,7 @@ struct MappingRead {
 pub struct VoiceBook {
     rules: VoiceRules,
     services: Arc<VoiceServices>,
-    waiting: HashMap<CallId, Recipient<VoiceOutcome>>,
+    waiting: HashMap<CallId, Recipient<VoiceAnswer>>,
     jobs: HashMap<CloneJobId, Addr<CloneJob>>,
     slots: SlotRules,
     ttl: Duration,
@@ -151,6 +172,11 @@ impl VoiceBook {
     }
 
     fn perform(&mut self, orders: Vec<VoiceOrder>, ctx: &mut Context<Self>) {
+        self.perform_with(orders, None, ctx);
+    }
+
+    /// `failed`: the job whose failure gave these orders.
+    fn perform_with(&mut self, orders: Vec<VoiceOrder>, failed: Option<&FailedJob>, ctx: &mut Context<Self>) {
         for order in orders {
             match order {
                 VoiceOrder::ReadMapping { key, job } => self.read_mapping(key, job, ctx),
@@ -167,7 +193,10 @@ impl VoiceBook {
                         if let VoiceOutcome::Ready { voice, .. } = &outcome {
                             self.slots.pin(call, voice, clock::now());
                         }
-                        reply.do_send(outcome);
+                        // Other calls may be refused at the same time, for a reason of their own.
+                        let is_of = |failed: &&FailedJob| outcome == VoiceOutcome::Missing(failed.why);
+                        let failed = failed.filter(is_of).cloned();
+                        reply.do_send(VoiceAnswer { outcome, failed });
                     }
                 }
                 VoiceOrder::RequestAgain(request, key) => {
@@ -179,8 +208,19 @@ impl VoiceBook {
     }
 
     /// A job ended: its clone keeps the reserved slot, or the slot is released.
-    fn job_ended(&mut self, job: CloneJobId, end: JobEnd, ctx: &mut Context<Self>) {
+    fn job_ended(&mut self, job: CloneJobId, end: JobEnd, words: Option<String>, ctx: &mut Context<Self>) {
         let now = clock::now();
+        let failed = match &end {
+            JobEnd::Failed(why, _) => {
+                let words = words.unwrap_or_else(|| why.name().to_owned());
+                Some(FailedJob { job, why: *why, words })
+            }
+            JobEnd::Cloned(_) | JobEnd::Unchanged { .. } => None,
+        };
+        if let Some(failed) = failed.as_ref().filter(|_| self.rules.key_of(job).is_some()) {
+            warn!(self.services.log, "clone failed"; "job" => %job, "caller" => self.masked_caller(job),
+                "calls" => self.waiting_calls(job), "reason" => failed.why.name(), "error" => &failed.words);
+        }
         self.refund_budget(job, &end);
         let cloned = match (&end, self.rules.key_of(job)) {
             (JobEnd::Cloned(clone), Some(key)) => Some((clone.voice.clone(), key.clone())),
@@ -199,7 +239,23 @@ impl VoiceBook {
             }
             None => self.slots.release(job),
         }
-        self.perform(orders, ctx);
+        self.perform_with(orders, failed.as_ref(), ctx);
+    }
+
+    /// The caller of a job, masked, for the log.
+    fn masked_caller(&self, job: CloneJobId) -> String {
+        self.rules.key_of(job).map(CallerKey::masked).unwrap_or_default()
+    }
+
+    /// The calls that wait for a job, for the log: the first few, and how many more.
+    fn waiting_calls(&self, job: CloneJobId) -> String {
+        const NAMED: usize = 5;
+        let calls = self.rules.waiting_calls(job);
+        let named: Vec<String> = calls.iter().take(NAMED).map(ToString::to_string).collect();
+        match calls.len().saturating_sub(NAMED) {
+            0 => named.join(" "),
+            more => format!("{} and {more} more", named.join(" ")),
+        }
     }
 
     fn log_breaker_change(&self, before: bool) {
@@ -231,14 +287,15 @@ impl VoiceBook {
         actix::spawn(async move {
             let at = clock::now();
             let known = match tokio::time::timeout(READ_WITHIN, read_caller(&services, &key, at)).await {
-                Ok(Ok(known)) => Some(known),
+                Ok(Ok(known)) => Ok(known),
                 Ok(Err(error)) => {
-                    warn!(services.log, "could not read a mapping"; "error" => %error);
-                    None
+                    warn!(services.log, "could not read a mapping"; "job" => %job, "caller" => key.masked(),
+                        "error" => %error);
+                    Err(format!("could not read the caller's mapping: {error}"))
                 }
                 Err(_) => {
-                    warn!(services.log, "reading a mapping timed out");
-                    None
+                    warn!(services.log, "reading a mapping timed out"; "job" => %job, "caller" => key.masked());
+                    Err("the database did not answer in time which voice is the caller's".to_owned())
                 }
             };
             book.do_send(MappingRead { job, known, at });
@@ -256,7 +313,8 @@ impl VoiceBook {
         let services = Arc::clone(&self.services);
         if !services.budgets.lock().may_clone(&key, clock::now()) {
             let spent = JobEnd::Failed(NoVoice::Budget, Failure::Transient);
-            return self.job_ended(job, spent, ctx);
+            let words = "the budget for clones is used up".to_owned();
+            return self.job_ended(job, spent, Some(words), ctx);
         }
         let task = JobTask { job, key, work: JobWork::Clone { order, call } };
         let book = ctx.address();
@@ -275,11 +333,6 @@ async fn read_caller(services: &VoiceServices, key: &CallerKey, at: At) -> Resul
     let read = services.settings.samples.mark(&known.sample);
     let mark = tokio::time::timeout(MARK_WITHIN, read).await.ok().and_then(Result::ok);
     Ok(MappedCaller { mapping, mark: mark.map(|mark| mark.as_str().to_owned()) })
-}
-
-/// The answer to a call, as a message: the terms themselves know no actor.
-impl Message for VoiceOutcome {
-    type Result = ();
 }
 
 impl Actor for VoiceBook {
@@ -369,8 +422,15 @@ impl Handler<MappingRead> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, mapped: MappingRead, ctx: &mut Context<Self>) {
-        let orders = self.rules.mapping_read(mapped.job, mapped.known, mapped.at);
-        self.perform(orders, ctx);
+        let (known, failed) = match mapped.known {
+            Ok(known) => (Some(known), None),
+            Err(words) => {
+                let why = NoVoice::DatabaseUnreachable;
+                (None, Some(FailedJob { job: mapped.job, why, words }))
+            }
+        };
+        let orders = self.rules.mapping_read(mapped.job, known, mapped.at);
+        self.perform_with(orders, failed.as_ref(), ctx);
     }
 }
 
@@ -381,14 +441,19 @@ impl Handler<JobEvent> for VoiceBook {
         match event {
             JobEvent::Uploading(job) => self.rules.upload_started(job),
             JobEvent::Late(job) => {
+                warn!(self.services.log, "a clone takes too long, its calls get the fallback voice";
+                    "job" => %job, "caller" => self.masked_caller(job), "calls" => self.waiting_calls(job));
+                let words = "the clone took longer than VOICE_CLONE_TIMEOUT".to_owned();
+                let failed = FailedJob { job, why: NoVoice::CloneTimeout, words };
                 let orders = self.rules.job_late(job);
-                self.perform(orders, ctx);
+                self.perform_with(orders, Some(&failed), ctx);
             }
-            JobEvent::Ended(job, end) => self.job_ended(job, end, ctx),
+            JobEvent::Ended(job, end, words) => self.job_ended(job, end, words, ctx),
             // A job that ended normally is unknown by now. After a panic its calls get no voice.
             JobEvent::Down(job) => {
                 self.jobs.remove(&job);
-                self.job_ended(job, JobEnd::Failed(NoVoice::CloneFailed, Failure::Transient), ctx);
+                let words = Some("the clone job stopped without an outcome".to_owned());
+                self.job_ended(job, JobEnd::Failed(NoVoice::CloneFailed, Failure::Transient), words, ctx);
             }
         }
     }

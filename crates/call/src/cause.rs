@@ -124,6 +124,8 @@ named! {
         CloneFailed = "clone_failed",
         /// It took too long.
         CloneTimeout = "clone_timeout",
+        /// The database could not be asked which voice is the caller's.
+        DatabaseUnreachable = "database_unreachable",
         /// The agent does not allow its voice to be set.
         OverrideRefused = "override_refused",
         /// The provider is failing, so precall did not try.

@@ -293,6 +293,8 @@ pub enum Event {
     VoiceMissing {
         /// Why.
         why: NoVoice,
+        /// The clone job that this call waited for, if there was one.
+        job: Option<CloneJobId>,
     },
     /// The consent to the cloned voice was withdrawn: the call must not use it any more.
     VoiceWithdrawn {

@@ -135,7 +135,7 @@ impl StepBuilder {
             Event::GreetingRuns => self.greeting_runs(),
             Event::GreetingEnded { end } => self.greeting_ended(*end),
             Event::VoiceReady { voice, source, .. } => self.voice_ready(voice, *source),
-            Event::VoiceMissing { why } => self.voice_missing(*why),
+            Event::VoiceMissing { why, .. } => self.voice_missing(*why),
             Event::VoiceWithdrawn { why } => self.voice_withdrawn(*why),
             Event::ProofAsked { way } => self.proof_asked(*way),
             Event::ProofGiven { by } => self.proof_given(*by),

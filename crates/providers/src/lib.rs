@@ -2,13 +2,13 @@
 //! write no log.
 
 pub mod elevenlabs;
+pub mod redact;
 pub mod s3;
 pub mod threecx;
 pub mod tls_roots;
 
 mod http_exchange;
 mod lenient;
-mod redact;
 
 #[cfg(any(test, feature = "test-peers"))]
 pub mod test_peers;

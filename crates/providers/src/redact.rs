@@ -2,7 +2,8 @@
 
 /// One line of at most `chars_max` characters. Secrets become `***`; numbers longer than six digits keep their last
 /// three.
-pub(super) fn redact(text: &str, chars_max: usize, secrets: &[&str]) -> String {
+#[must_use]
+pub fn redact(text: &str, chars_max: usize, secrets: &[&str]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "***");

@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod events;
+pub mod failures;
 pub(crate) mod read_only;
 pub mod statistics;
 pub mod voices;

@@ -309,17 +309,6 @@ impl World {
         self.until_row("the call is released", statement, &[&call]).await
     }
 
-    /// As `released`, for a call that waits for silent agents: up to 90 s.
-    pub async fn released_late(&self, call: Uuid) -> Row {
-        let statement = "select * from call_log where id = $1 and state = 'released'";
-        let begun = Instant::now();
-        while self.client.query_opt(statement, &[&call]).await.unwrap().is_none() {
-            assert!(begun.elapsed() < PATIENCE * 3, "the call is not released in 90 s");
-            pause().await;
-        }
-        self.released(call).await
-    }
-
     /// Waits until the call is released and a report has made it `completed`. Returns its row of `call_log`.
     pub async fn completed(&self, call: Uuid) -> Row {
         let statement =

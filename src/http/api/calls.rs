@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use precall_base::phone_number::E164;
 use precall_store::reads::calls::{CallDetail, CallFilter, CallRow, ConversationRow, Liveness, Place};
 use precall_store::reads::events::EventRow;
-use precall_store::reads::{calls, events};
+use precall_store::reads::failures::FailureRow;
+use precall_store::reads::{calls, events, failures};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -188,6 +189,30 @@ impl From<ConversationRow> for ConversationItem {
     }
 }
 
+/// Something that failed in a call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FailureItem {
+    /// `seq` of its event.
+    seq: i64,
+    /// When it happened.
+    at: Timestamp,
+    /// Kind of the event, such as `handoff_failed`.
+    kind: String,
+    /// The reason's name.
+    why: Option<String>,
+    /// Why, in the words of the provider, the PBX or precall. Numbers are masked.
+    detail: Option<String>,
+    /// The clone job of a missing voice.
+    job: Option<String>,
+}
+
+impl From<FailureRow> for FailureItem {
+    fn from(row: FailureRow) -> Self {
+        let FailureRow { seq, at, kind, why, detail, job } = row;
+        Self { seq, at, kind, why, detail, job }
+    }
+}
+
 /// A call with its conversations.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CallAnswer {
@@ -204,6 +229,8 @@ pub(crate) struct CallAnswer {
     timings: Option<Box<RawValue>>,
     /// Its conversations at ElevenLabs, oldest first.
     conversations: Vec<ConversationItem>,
+    /// What went wrong, oldest first.
+    failures: Vec<FailureItem>,
     /// State in the engine's memory, while the call is live.
     live: Option<LiveView>,
 }
@@ -229,6 +256,7 @@ pub(crate) async fn one(
     let CallDetail { call, transcript, metadata, timings } =
         found.ok_or_else(|| Problem::of(Code::CallNotFound))?;
     let conversations = read(&app, calls::conversations(pool, *id)).await?;
+    let failures = read(&app, failures::of_call(pool, *id)).await?;
     let live = app.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
     response::json(&CallAnswer {
         call: CallItem::from(call),
@@ -236,6 +264,7 @@ pub(crate) async fn one(
         metadata,
         timings,
         conversations: conversations.into_iter().map(ConversationItem::from).collect(),
+        failures: failures.into_iter().map(FailureItem::from).collect(),
         live: live.map(LiveView::of),
     })
 }
@@ -252,6 +281,9 @@ pub(crate) struct EventItem {
     /// `{v, kind, ...}` as stored.
     #[schema(value_type = Object)]
     event: Box<RawValue>,
+    /// Why something failed, in the words of the provider, the PBX or precall. Numbers are masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// Query of the list.
@@ -289,8 +321,10 @@ pub(crate) async fn events(
         return Err(Problem::of(Code::CallNotFound));
     }
     let cursor = |row: &EventRow| row.seq.to_string();
-    let item =
-        |row: EventRow| EventItem { seq: row.seq, at: row.at, position: row.position, event: row.event };
+    let item = |row: EventRow| {
+        let EventRow { seq, at, position, event, detail, .. } = row;
+        EventItem { seq, at, position, event, detail }
+    };
     response::json(&Page::cut(rows, limit, cursor, item))
 }
 

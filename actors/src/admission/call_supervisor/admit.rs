@@ -160,7 +160,7 @@ impl CallSupervisor {
         match self.guard.ask(Dial { call, number: caller, called }, now) {
             DialDecision::Allowed => Admission::Accepted,
             DialDecision::Refused(refusal) => {
-                warn!(self.services.log, "the dial guard refused a call back"; "call" => %call, "caller" => ?caller,
+                warn!(self.services.log, "the dial guard refused a call back"; "call" => %call, "caller" => %caller,
                     "reason" => refusal.name());
                 Admission::Refused(refusal.cause())
             }
@@ -177,7 +177,7 @@ impl CallSupervisor {
     ) -> Result<(), Admission> {
         let decision = self.services.budgets.lock().may_call(caller_key(caller, line).as_ref(), now);
         decision.map_err(|budget| {
-            info!(self.services.log, "a budget refused a call"; "call" => %call, "caller" => ?caller,
+            info!(self.services.log, "a budget refused a call"; "call" => %call, "caller" => %caller,
                 "budget" => budget.name());
             Admission::Refused(Cause::Budget)
         })

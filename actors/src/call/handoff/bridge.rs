@@ -7,6 +7,7 @@ use actix::Recipient;
 use precall_audio::bridge::agent_order::{AgentOrder, GreetingUse};
 use precall_audio::bridge::turn_taking::FirstSpeaker;
 use precall_base::backoff::Backoff;
+use precall_base::clock;
 use precall_call::HandoffFailure;
 use precall_providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
 use precall_store::StoreError;
@@ -68,7 +69,7 @@ pub(crate) async fn prepare(
         Ok(url) => url,
         Err(error) => {
             warn!(services.log, "could not get the agent's address"; "call" => %context.id,
-                "caller" => ?context.caller, "attempt" => order.number, "error" => %error);
+                "caller" => %context.caller, "attempt" => order.number, "error" => %error);
             let why = match &error {
                 AgentUrlError::Provider(error) if error.execution == Execution::Maybe => {
                     HandoffFailure::Unknown
@@ -125,10 +126,10 @@ async fn url(
     if rules.access == AgentAccess::Public {
         return clients.dials.public_agent_url(agent);
     }
-    let give_up_at = tokio::time::Instant::now() + URL_WITHIN.min(context.line.policy().handoff_max / 2);
+    let give_up_at = clock::now().plus(URL_WITHIN.min(context.line.policy().handoff_max / 2));
     let mut pauses = Backoff::new(URL_PAUSE, URL_PAUSE_MAX);
     loop {
-        let left = give_up_at.saturating_duration_since(tokio::time::Instant::now());
+        let left = give_up_at.since(clock::now());
         let within = services.dial.dial_within.min(left.max(URL_PAUSE_MAX));
         let error = match clients.dials.signed_agent_url(agent, &rules.hosts, within).await {
             Err(AgentUrlError::Provider(error)) => error,
@@ -139,7 +140,7 @@ async fn url(
         };
         services.provider.note::<()>(&Err(error.clone()));
         let pause = error.retry_after.unwrap_or_else(|| pauses.wait());
-        if !error.is_passing() || tokio::time::Instant::now() + pause >= give_up_at {
+        if !error.is_passing() || clock::now().plus(pause) >= give_up_at {
             return Err(AgentUrlError::Provider(error));
         }
         warn!(services.log, "could not get the agent's address, retrying"; "call" => %context.id,

@@ -60,13 +60,13 @@ pub(crate) async fn route(order: &HandoffOrder, context: &CallContext, services:
         }
         ActionOutcome::Refused { reason, message } => {
             info!(services.log, "a leg was not transferred"; "call" => %context.id, "rung" => order.rung.name(),
-                "caller" => ?context.caller, "reason" => reason.name(), "error" => &message);
+                "caller" => %context.caller, "reason" => reason.name(), "error" => &message);
             failed(failure(reason), &format!("{}: {message}", reason.name()))
         }
         ActionOutcome::Over => failed(HandoffFailure::CallOver, &"the PBX says that the call is over"),
         ActionOutcome::Unknown { message } => {
             warn!(services.log, "no answer from the PBX, a leg may have been transferred"; "call" => %context.id,
-                "caller" => ?context.caller, "rung" => order.rung.name(), "error" => &message);
+                "caller" => %context.caller, "rung" => order.rung.name(), "error" => &message);
             let mut told = Vec::new();
             if is_gone(&pbx, leg).await {
                 told.push(Told::plain(Event::LegGone));

@@ -127,7 +127,7 @@ impl LegPlayer {
             }
             AgentEvent::Failed { why, detail } => {
                 warn!(self.services.log, "the agent could not be connected"; "call" => %self.context.id,
-                    "caller" => ?self.context.caller, "attempt" => attempt, "why" => why.name(),
+                    "caller" => %self.context.caller, "attempt" => attempt, "why" => why.name(),
                     "error" => &detail);
                 if why == HandoffFailure::OverrideRefused {
                     self.services.agent_settings.refused(&self.context.line.agent_id, &detail);
@@ -138,7 +138,7 @@ impl LegPlayer {
             AgentEvent::Ended => self.report(at, Event::AgentEnded { attempt }),
             AgentEvent::Lost { why, detail } => {
                 warn!(self.services.log, "lost the agent session"; "call" => %self.context.id,
-                    "caller" => ?self.context.caller, "attempt" => attempt, "why" => why.name(),
+                    "caller" => %self.context.caller, "attempt" => attempt, "why" => why.name(),
                     "error" => &detail);
                 if why == AgentLoss::OverrideRefused {
                     self.services.agent_settings.refused(&self.context.line.agent_id, &detail);

@@ -88,7 +88,7 @@ fn a_call_is_counted_from_offer_to_end() {
         &[
             Event::GreetingDialled,
             Event::GreetingStarted { conversation: None },
-            Event::VoiceMissing { why: NoVoice::CloneTimeout },
+            Event::VoiceMissing { why: NoVoice::CloneTimeout, job: None },
             Event::Panicked { part: CallPart::Greeting, ordinal: 1 },
             Event::GreetingEnded { end: GreetingEnd::Played },
             Event::HandoffStarted { attempt: 1, rung: Rung::CallbackFallback },
@@ -183,7 +183,7 @@ fn every_metric_has_a_unit_and_a_help_text() {
             Event::OperatorAsked(Request::HangUp),
         ],
     );
-    play(&metrics, &[Event::VoiceMissing { why: NoVoice::NoMapping }]);
+    play(&metrics, &[Event::VoiceMissing { why: NoVoice::NoMapping, job: None }]);
     metrics.webhook(Webhook::PostCall, "processed", Duration::ZERO);
     let page = metrics.encode(&health()).unwrap();
     let names: Vec<&str> = page

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use precall_call::Silence;
 
-/// With [`FirstSpeaker::Unknown`] the agent may have no first message. After this time it may be waiting for the caller,
-/// so the music stops and the caller can speak.
+/// With [`FirstSpeaker::Unknown`] the agent may have no first message. After this time it may be waiting for the
+/// caller, so the music stops and the caller can speak.
 const FIRST_WORD: Duration = Duration::from_secs(3);
 
 /// What to do while the agent is silent.

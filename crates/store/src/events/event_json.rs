@@ -179,6 +179,8 @@ enum EventJson {
     VoiceMissing {
         #[serde(with = "fields")]
         why: NoVoice,
+        #[serde(with = "fields", default, skip_serializing_if = "Option::is_none")]
+        job: Option<CloneJobId>,
     },
     VoiceWithdrawn {
         #[serde(with = "fields")]

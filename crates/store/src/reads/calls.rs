@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::StoreError;
 use crate::reads::read_only::read;
-use crate::reads::{events, statistics};
+use crate::reads::{events, failures, statistics};
 
 /// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
@@ -21,6 +21,7 @@ pub const STATEMENTS: &[&str] = &[
     EXISTS,
     events::OF_CALL,
     events::AFTER,
+    failures::OF_CALL,
     statistics::CALLS,
     statistics::VOICES,
 ];

@@ -1,4 +1,5 @@
-//! Reads events for the API: those of one call, and all events in their global order. Never with personal data.
+//! Reads events for the API: those of one call, and all events in their global order. Without personal data: of
+//! the erasable part only the words that explain a failure are read, in which numbers are masked.
 
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -25,6 +26,8 @@ pub struct EventRow {
     pub at: Timestamp,
     /// `{v, kind, ...}`, as stored.
     pub event: Box<RawValue>,
+    /// Why something failed, in the words of the provider, the PBX or precall.
+    pub detail: Option<String>,
 }
 
 impl EventRow {
@@ -38,11 +41,13 @@ impl EventRow {
             seq: row.try_get("seq")?,
             at: row.try_get("at")?,
             event,
+            detail: row.try_get("detail")?,
         })
     }
 }
 
-pub(crate) const OF_CALL: &str = "select true as is_call, position, call as owner, seq, at, event
+pub(crate) const OF_CALL: &str = "select true as is_call, position, call as owner, seq, at, event,
+      pii ->> 'detail' as detail
       from call_events
       where call = $1 and seq > $2
       order by seq
@@ -64,10 +69,10 @@ pub async fn of_call(
 
 // Each branch has its own limit, so that both scan their index on position and stop early.
 pub(crate) const AFTER: &str = "select * from (
-        (select true as is_call, position, call as owner, seq, at, event
+        (select true as is_call, position, call as owner, seq, at, event, pii ->> 'detail' as detail
            from call_events where position > $1 and position <= $2 order by position limit $3)
         union all
-        (select false, position, job, seq, at, event
+        (select false, position, job, seq, at, event, null
            from voice_events where position > $1 and position <= $2 order by position limit $3)
       ) as both_logs
       order by position

@@ -17,6 +17,7 @@ fn a_frame_is_one_event_with_its_position() {
         seq: 3,
         at: Timestamp::from_microsecond(1_764_425_485_000_001).unwrap(),
         event,
+        detail: None,
     };
     let text = String::from_utf8(frame(&row).unwrap().to_vec()).unwrap();
     assert!(text.starts_with("id: 41\nevent: call\ndata: {\"position\":41,"), "{text}");
