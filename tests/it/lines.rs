@@ -1,11 +1,14 @@
 //! Settings of a called number (a line) and the calls that use them.
 
+use precall_simulators::elevenlabs::Agent;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{CALLED, Plan, World, caller};
 
 const SALES: &str = "+12025550180";
+const ALLOWED: [&str; 4] =
+    ["tts.voice_id", "agent.first_message", "agent.language", "conversation.max_duration_seconds"];
 
 fn calling(id: &str, caller: &str, called: &str) -> Value {
     json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": caller, "called_number": called })
@@ -36,6 +39,7 @@ fn overrides(dial: &Value) -> &Value {
 #[actix::test]
 async fn a_line_sets_agent_texts_and_voices_of_its_calls() {
     let world = World::new().await;
+    world.simulator.set_agent(Agent::allowing(&ALLOWED));
     with_sales(&world).await;
     let call = ring(&world, "pbx-1", &caller(1), SALES).await;
     let row = world.completed(call).await;

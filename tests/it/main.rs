@@ -13,6 +13,7 @@ mod agent_seats;
 mod api;
 mod budgets;
 mod callback;
+mod called_back;
 mod callers;
 mod clone_failures;
 mod dial_guard;

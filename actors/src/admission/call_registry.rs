@@ -63,6 +63,8 @@ pub struct CallRegistry {
     by_id: HashMap<(String, String), Vec<CallId>>,
     by_age: std::collections::VecDeque<(At, CallId)>,
     early_ends: HashMap<(String, String), At>,
+    /// Live calls by caller, oldest first. Only callers with a public number.
+    live_of: HashMap<CallerNumber, Vec<CallId>>,
     live: usize,
 }
 
@@ -114,6 +116,9 @@ impl CallRegistry {
         }
         self.by_age.push_back((first_seen, call));
         self.live = self.live.saturating_add(usize::from(liveness == CallLiveness::Live));
+        if let (CallLiveness::Live, CallerNumber::Public(_)) = (liveness, &sighting.caller) {
+            self.live_of.entry(sighting.caller.clone()).or_default().push(call);
+        }
         self.known.insert(call, KnownCall { call, sighting, first_seen, liveness });
     }
 
@@ -122,7 +127,19 @@ impl CallRegistry {
         if let Some(known) = self.known.get_mut(&call) {
             self.live = self.live.saturating_sub(usize::from(known.is_live()));
             known.liveness = CallLiveness::Over;
+            if let Some(calls) = self.live_of.get_mut(&known.sighting.caller) {
+                calls.retain(|live| *live != call);
+                if calls.is_empty() {
+                    self.live_of.remove(&known.sighting.caller);
+                }
+            }
         }
+    }
+
+    /// The oldest live call of this caller; none for a caller without a public number.
+    #[must_use]
+    pub fn live_call_of(&self, caller: &CallerNumber) -> Option<CallId> {
+        self.live_of.get(caller).and_then(|calls| calls.first()).copied()
     }
 
     /// Remembers the end of an unknown call. Returns false if it was remembered already.

@@ -1,6 +1,7 @@
 //! The call supervisor: creates call ids, admits calls, routes events to them, handles their deaths, drains.
 
 mod admit;
+mod called_back;
 mod legs;
 mod rehydrate;
 mod reports;
@@ -38,12 +39,25 @@ pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
 /// Channel for the answer to a webhook.
 pub type Answer<T> = oneshot::Sender<Result<T, Busy>>;
 
+/// What is known of an earlier call back of a caller who rings again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EarlierCallBack {
+    /// ElevenLabs was not asked.
+    NotAsked,
+    /// The conversation of this call is over.
+    Over(CallId),
+    /// The conversation of this call goes on, or ElevenLabs did not say.
+    InUse(CallId),
+}
+
 /// Handles an `IncomingCall` webhook.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct HandleIncomingCall {
     /// The content of the webhook.
     pub call: IncomingCall,
+    /// What ElevenLabs said about an earlier call back of the same number.
+    pub earlier: EarlierCallBack,
     /// Receives the result.
     pub answer: Answer<Taken>,
 }

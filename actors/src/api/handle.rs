@@ -16,8 +16,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::{InitiationAnswer, InitiationAsked};
 use crate::admission::call_supervisor::{
-    Answer, CallSupervisor, HandleIncomingCall, HandleOperatorRequest, HandlePbxNotice, HandleReport,
-    IsOurAgent,
+    Answer, CallSupervisor, EarlierCallBack, HandleIncomingCall, HandleOperatorRequest, HandlePbxNotice,
+    HandleReport, IsOurAgent,
 };
 use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
 use crate::api::recent_webhooks::RecentlyKept;
@@ -77,7 +77,8 @@ impl EngineHandle {
     /// # Errors
     /// Why nothing was taken.
     pub async fn incoming(&self, call: IncomingCall) -> Result<Taken, Busy> {
-        self.ask(|answer| self.supervisor.do_send(HandleIncomingCall { call, answer })).await
+        let earlier = EarlierCallBack::NotAsked;
+        self.ask(|answer| self.supervisor.do_send(HandleIncomingCall { call, earlier, answer })).await
     }
 
     /// Takes a `CallEnded` or `CallStateChanged` of the PBX.

@@ -65,6 +65,12 @@ impl Board {
         live
     }
 
+    /// One live call.
+    #[must_use]
+    pub fn find(&self, call: CallId) -> Option<LiveCall> {
+        self.lock().get(&call).cloned()
+    }
+
     /// The number of live calls.
     #[must_use]
     pub fn count(&self) -> usize {

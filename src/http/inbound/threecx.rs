@@ -70,6 +70,7 @@ fn refusal(cause: Cause) -> String {
     match cause {
         Cause::DialRefused => "the dial guard refuses a callback to this caller (dial_refused)".to_owned(),
         Cause::Loop => "the number leads back to precall (loop)".to_owned(),
+        Cause::Busy => "an earlier call uses the caller's telephone (busy)".to_owned(),
         Cause::Budget => "the budget of calls is used up (budget)".to_owned(),
         other => format!("refused ({})", other.name()),
     }

@@ -10,13 +10,14 @@ use precall_store::events::rows::{KeptEnd, RowWrite, Time};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
+use super::called_back::CalledBack;
 use super::{
     ANSWER_WITHIN, Answer, CallSupervisor, Delivery, HandleIncomingCall, HandleOperatorRequest,
     HandlePbxNotice,
 };
 use crate::admission::call_registry::{Sighting, SightingMatch};
 use crate::admission::caller_proof::callback_proof;
-use crate::admission::contract::{Busy, IncomingCall, Outcome, PbxNoticeKind, Taken};
+use crate::admission::contract::{Busy, Outcome, PbxNoticeKind, Taken};
 use crate::call::call_actor::Origin;
 use crate::call::call_context::{CallContext, stored_number};
 use crate::call::line::Line;
@@ -72,7 +73,8 @@ impl CallSupervisor {
         Ok(())
     }
 
-    fn incoming(&mut self, incoming: IncomingCall, answer: Answer<Taken>, ctx: &mut Context<Self>) {
+    fn incoming(&mut self, message: HandleIncomingCall, ctx: &mut Context<Self>) {
+        let HandleIncomingCall { call: incoming, earlier, answer } = message;
         let now = clock::now();
         let sighting = self.sighting(
             incoming.threecx_call_id.clone(),
@@ -92,8 +94,16 @@ impl CallSupervisor {
             let _ = answer.send(Err(busy));
             return;
         }
+        let in_use = self.called_back(&sighting.caller, &line, earlier).filter(|_| !ended_before);
+        if let Some(CalledBack::Talking(talking)) = in_use {
+            let message = HandleIncomingCall { call: incoming, earlier, answer };
+            return self.ask_whether_over(talking, message, ctx);
+        }
         let call = clock::new_call();
-        let admission = self.admission(call, &sighting.caller, &called, &line, ended_before, now);
+        let admission = match in_use {
+            Some(earlier) => self.refuse_busy(call, &sighting.caller, &earlier),
+            None => self.admission(call, &sighting.caller, &called, &line, ended_before, now),
+        };
         let outcome = match admission {
             Admission::Accepted => Outcome::Accepted,
             Admission::Refused(cause) => Outcome::Rejected(cause),
@@ -297,7 +307,7 @@ impl Handler<HandleIncomingCall> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: HandleIncomingCall, ctx: &mut Context<Self>) {
-        self.incoming(message.call, message.answer, ctx);
+        self.incoming(message, ctx);
     }
 }
 
