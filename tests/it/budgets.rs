@@ -123,7 +123,7 @@ async fn each_report_uses_up_minutes_once() {
     assert_eq!(used(&world, "agent_minutes_per_day").await, 48, "the repeated report counts once");
     let (running, conversation) = {
         world.faults(vec![Fault { report: ReportFate::None, ..dial_fault("agent") }]);
-        let call = world.ring("pbx-2", &caller).await;
+        let call = world.ring("pbx-2", &world.known_caller(2).await).await;
         (call, world.conversation(call, "agent").await)
     };
     talks(&world, "pbx-3", &caller, 350, 0).await;

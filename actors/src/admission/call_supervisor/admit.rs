@@ -94,7 +94,10 @@ impl CallSupervisor {
             let _ = answer.send(Err(busy));
             return;
         }
-        let in_use = self.called_back(&sighting.caller, &line, earlier).filter(|_| !ended_before);
+        // A call that no budget allows is refused for that.
+        let key = caller_key(&sighting.caller, &line);
+        let may_call = !ended_before && self.services.budgets.lock().may_call(key.as_ref(), now).is_ok();
+        let in_use = self.called_back(&sighting.caller, &line, earlier).filter(|_| may_call);
         if let Some(CalledBack::Talking(talking)) = in_use {
             let message = HandleIncomingCall { call: incoming, earlier, answer };
             return self.ask_whether_over(talking, message, ctx);
