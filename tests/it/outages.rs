@@ -128,7 +128,7 @@ async fn a_database_outage_ends_no_call_and_refuses_none() {
         .await
         .unwrap()
         .get(0);
-    assert_eq!(missing, "clone_failed", "the voice could not be looked up");
+    assert_eq!(missing, "database_unreachable", "the voice could not be looked up");
     world.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Plan, World, until};
+use crate::support::{Plan, World, incoming, until};
 
 fn with_slots(slots: u32) -> Plan {
     Plan { voice_slots: slots, ..Plan::default() }
@@ -149,13 +149,15 @@ async fn many_callers_share_few_voice_slots() {
     for n in 0..calls {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let caller = &numbers[usize::try_from((random >> 33) % u64::from(callers)).unwrap()];
-        live.push(world.ring(&format!("pbx-{n}"), caller).await);
+        // A caller who is called back already is refused as busy.
+        let (status, answer) = world.post_3cx(&incoming(&format!("pbx-{n}"), caller)).await;
+        assert_eq!(status, 200, "{answer}");
+        live.push(answer["call_id"].as_str().unwrap().parse().unwrap());
         most = most.max(voices(&world).len());
         if live.len() == 8 {
             world.released(live.remove(0)).await;
         }
     }
-    // A caller who is still in a call is busy, so a second call back fails.
     for call in live {
         world.released(call).await;
     }
