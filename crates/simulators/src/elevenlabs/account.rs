@@ -99,7 +99,7 @@ impl PhoneNumber {
     /// The provider's `GetPhoneNumberSIPTrunkResponseModel` or `GetPhoneNumberTwilioResponseModel`.
     pub(super) fn json(&self) -> Value {
         let agent = self.agent_id.as_ref();
-        let mut shown = json!({
+        let common = json!({
             "phone_number": self.phone_number,
             "label": self.label,
             "supports_inbound": self.supports_inbound,
@@ -108,8 +108,8 @@ impl PhoneNumber {
             "assigned_agent": agent.map(|id| json!({"agent_id": id, "agent_name": "Simulated agent"})),
             "provider": self.provider,
         });
-        if self.provider == NumberProvider::SipTrunk {
-            shown["outbound_trunk"] = json!({
+        let of_trunk = json!({
+            "outbound_trunk": {
                 "address": "127.0.0.1",
                 "transport": "tcp",
                 "media_encryption": "allowed",
@@ -117,11 +117,14 @@ impl PhoneNumber {
                 "has_auth_credentials": false,
                 "username": null,
                 "has_outbound_trunk": self.supports_outbound,
-            });
-            shown["inbound_trunk"] = Value::Null;
-            shown["livekit_stack"] = json!("standard");
-        }
-        shown
+            },
+            "inbound_trunk": null,
+            "livekit_stack": "standard",
+        });
+        let more = (self.provider == NumberProvider::SipTrunk).then_some(of_trunk);
+        let fields = [Some(common), more].into_iter().flatten();
+        let fields = fields.filter_map(|part| part.as_object().cloned()).flatten();
+        Value::Object(fields.collect())
     }
 }
 

@@ -50,7 +50,8 @@ fn shown(agent_id: &str, agent: &Agent, phone_numbers: Vec<Value>) -> Value {
             "agent": {
                 "first_message": agent.first_message(),
                 "language": agent.language,
-                "prompt": {"prompt": "You are a helpful assistant.", "llm": "gemini-2.5-flash"},
+                "prompt": {"prompt": "You are a helpful assistant.", "llm": "gemini-2.5-flash",
+                           "tools": agent.tools, "tool_ids": []},
             },
         },
         "metadata": {"created_at_unix_secs": 1_760_000_000, "updated_at_unix_secs": 1_760_000_000},

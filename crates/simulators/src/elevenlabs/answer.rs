@@ -105,10 +105,10 @@ impl Answer {
 
     /// The same error with other texts in its `detail`.
     pub(crate) fn with_detail(mut self, texts: &[(&str, &str)]) -> Self {
-        if let AnswerBody::Json(body) = &mut self.body {
-            for (name, text) in texts {
-                body["detail"][*name] = json!(text);
-            }
+        if let AnswerBody::Json(body) = &mut self.body
+            && let Some(detail) = body.get_mut("detail").and_then(Value::as_object_mut)
+        {
+            detail.extend(texts.iter().map(|&(name, text)| (name.to_owned(), json!(text))));
         }
         self
     }

@@ -105,9 +105,9 @@ impl Conversation {
             "conversation_initiation_source": self.source(),
             "initiation_trigger": {"trigger_type": "default"},
         });
-        if let Some(wait) = self.queue_wait {
+        if let (Some(wait), Some(fields)) = (self.queue_wait, metadata.as_object_mut()) {
             // In the provider's SDK, not in its OpenAPI file (facts page, section 7).
-            metadata["queue_wait_secs"] = json!(wait.as_secs());
+            fields.insert("queue_wait_secs".to_owned(), json!(wait.as_secs()));
         }
         metadata
     }

@@ -4,7 +4,7 @@
 //! `override_error`; `override_refusal: drop` plays the report that a field was left out without a word.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Where the client's data has its overrides.
 const FIELD: &str = "conversation_config_override";
@@ -119,15 +119,26 @@ pub(super) fn unknown(name: &str) -> String {
 
 /// The flags in the shape of `platform_settings.overrides.conversation_config_override`.
 pub(super) fn flags(allowed: &[String]) -> Value {
-    let mut shown = json!({});
+    let mut shown = Map::new();
     for path in FLAGS {
-        let mut place = &mut shown;
-        for name in path {
-            place = &mut place[*name];
-        }
-        *place = Value::Bool(allowed.contains(&path.join(".")));
+        set(&mut shown, path, allowed.contains(&path.join(".")));
     }
-    shown
+    Value::Object(shown)
+}
+
+fn set(place: &mut Map<String, Value>, path: &[&str], flag: bool) {
+    match path {
+        [] => {}
+        [name] => {
+            place.insert((*name).to_owned(), Value::Bool(flag));
+        }
+        [name, rest @ ..] => {
+            let child = place.entry(*name).or_insert_with(|| Value::Object(Map::new()));
+            if let Some(child) = child.as_object_mut() {
+                set(child, rest, flag);
+            }
+        }
+    }
 }
 
 fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {

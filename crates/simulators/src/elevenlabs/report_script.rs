@@ -2,7 +2,7 @@
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `evaluation_criteria_results`, `data_collection_results` | objects by id; required fields are added |
+//! | `evaluation_criteria_results`, `data_collection_results` | objects by id; missing required fields are added |
 //! | `transcript_summary`, `call_summary_title` | texts of the analysis |
 //! | `call_successful` | `success`, `failure` or `unknown`; null: by the outcome |
 //! | `cost_fiat` | the cost in USD |

@@ -6,6 +6,7 @@
 //! | `dialogues` | more scripts: conversations over a WebSocket take `script` and these in turn |
 //! | `agent_output_audio_format`, `user_input_audio_format` | audio of the WebSocket; default `pcm_8000` |
 //! | `voice_id`, `language` | the voice and the language without an override |
+//! | `tools` | the tools of its prompt, as `GET /v1/convai/agents/{id}` shows them; the script calls any |
 //! | `initiation_webhook` | whether an inbound call asks the initiation webhook |
 //! | `workspace_overrides` | the agent's own webhooks, as `GET /v1/convai/agents/{id}` shows them |
 //! | `concurrency_limit` | `call_limits.agent_concurrency_limit` as shown; it is not enforced |
@@ -89,6 +90,7 @@ pub struct Agent {
     pub user_input_audio_format: AgentAudio,
     pub voice_id: String,
     pub language: String,
+    pub tools: Vec<Map<String, Value>>,
     pub initiation_webhook: bool,
     pub workspace_overrides: Map<String, Value>,
     pub concurrency_limit: i64,
@@ -123,6 +125,7 @@ impl Default for Agent {
             user_input_audio_format: AgentAudio::default(),
             voice_id: "cjVigY5qzO86Huf0OWal".to_owned(),
             language: "en".to_owned(),
+            tools: Vec::new(),
             initiation_webhook: true,
             workspace_overrides: Map::new(),
             concurrency_limit: -1,
@@ -190,7 +193,7 @@ impl Agent {
         if let Some(queue) = self.queue {
             queue.check()?;
         }
-        if self.dialogues.len() > MOST_ENTRIES {
+        if self.dialogues.len() > MOST_ENTRIES || self.tools.len() > MOST_ENTRIES {
             return Err(format!("a list has at most {MOST_ENTRIES} entries"));
         }
         let unknown = self.client_events.iter().find(|event| !CLIENT_EVENTS.contains(&event.as_str()));

@@ -93,6 +93,18 @@ async fn answers_are_what_the_openapi_file_says() {
     contract
         .holds("GetConversationsPageResponseModel", &provider.get("/v1/convai/conversations").await.json());
 
+    let person = json!({
+        "type": "client",
+        "name": "transfer_to_person",
+        "description": "Brings the caller to a person.",
+        "expects_response": true,
+        "parameters": {"type": "object", "required": ["name"],
+                       "properties": {"name": {"type": "string", "description": "The person."}}},
+    });
+    provider.put("/sim/agent", &json!({"tools": [person]})).await;
+    let agent = provider.get("/v1/convai/agents/agent_1").await.json();
+    contract.holds("GetAgentResponseModel", &agent);
+    assert_eq!(agent["conversation_config"]["agent"]["prompt"]["tools"][0]["name"], "transfer_to_person");
     let told = json!({"report": {
         "evaluation_criteria_results": {"polite": {"result": "success"}},
         "data_collection_results": {"order": {"value": 1}},
