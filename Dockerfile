@@ -27,7 +27,8 @@ RUN ldd /image/usr/local/bin/precall | grep -o '/[^ ]*' | xargs -I '{}' cp --par
     && echo 'precall:x:10001:10001::/nonexistent:/nonexistent' > /image/etc/passwd \
     && echo 'precall:x:10001:' > /image/etc/group \
     && install --directory --owner=10001 --group=10001 --mode=0750 \
-        /image/data/voices /image/var/lib/precall/prompts /image/var/lib/precall/spool /image/var/log/mcp-services
+        /image/data/voices /image/var/lib/precall/prompts /image/var/lib/precall/spool \
+        /image/var/lib/precall/ledger /image/var/log/mcp-services
 
 # `docker build --target debug-info --output . .` writes precall.debug. A debugger, or a backtrace of a program
 # beside which it lies, then names files and lines.
@@ -40,9 +41,11 @@ COPY --from=build /image/ /
 USER 10001:10001
 # All other settings come from outside; see .env.example.
 ENV LOG_FILE=/var/log/mcp-services/voiceclone.log
-# precall writes nowhere else: voice samples, prepared prompts, events while the database is away, the log.
-# The root file system can be read-only.
-VOLUME ["/data/voices", "/var/lib/precall/prompts", "/var/lib/precall/spool", "/var/log/mcp-services"]
+ENV ERASURE_LEDGER=/var/lib/precall/ledger/erasures.jsonl
+# precall writes nowhere else: voice samples, prepared prompts, events while the database is away, the ledger of
+# erasures, the log. The root file system can be read-only. src/config/writable_paths.rs has the list.
+VOLUME ["/data/voices", "/var/lib/precall/prompts", "/var/lib/precall/spool", "/var/lib/precall/ledger", \
+    "/var/log/mcp-services"]
 EXPOSE 3006
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/local/bin/precall", "healthcheck"]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use precall_call::{
-    Admission, At, Call, ConversationId, Effect, Event, Grade, GreetingEnd, LineId, Offer, Policy, Proof,
-    Report, Route, VoiceId, VoiceSource, VoiceWait, fold, open, step,
+    Admission, Answered, At, Call, ConversationId, Effect, Event, Grade, GreetingEnd, LineId, Offer, Policy,
+    Proof, Report, Route, VoiceId, VoiceSource, VoiceWait, fold, open, step,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -108,6 +108,8 @@ fn reported(conversation: &ConversationId) -> Event {
         failure: None,
         duration: Some(Duration::from_secs(9)),
         has_words: true,
+        has_analysis: false,
+        answered: Answered::Unknown,
     })
 }
 

@@ -43,6 +43,7 @@ mod value;
 mod values;
 mod variables;
 mod webhook;
+mod writable_paths;
 
 use std::collections::BTreeMap;
 
@@ -77,6 +78,7 @@ pub use table::{find, variables};
 pub use threecx::{CallControl, ThreeCx};
 pub use variables::{DefaultValue, Required, Restart, Routes, Shown, Variable};
 pub use webhook::{Sender, WebhookAuth, Webhooks};
+pub use writable_paths::{PathKind, WritablePath};
 
 /// The whole configuration of `serve`, checked.
 #[derive(Clone, Debug)]
@@ -151,7 +153,8 @@ impl Config {
         let api_keys = ApiKeys::read(&values, problems);
         let log = Log::read(&values, problems);
         let retention = Retention::read(&values, problems);
-        found.into_error()?;
+        let unknown = unknown_variables::warnings(set.keys().map(String::as_str));
+        found.into_error(unknown.clone())?;
         // Without problems every section has a value. A section without a value and without a problem is a bug.
         let config = || {
             let General { environment, installation } = general?;
@@ -179,7 +182,7 @@ impl Config {
         };
         let mut config = config().ok_or_else(silent_section)?;
         config.notices = startup_warnings::notices(&config, &values);
-        config.warnings = unknown_variables::warnings(set.keys().map(String::as_str));
+        config.warnings = unknown;
         Ok(config)
     }
 
@@ -262,7 +265,7 @@ fn one_section<T>(
         let variable = find(name).or_else(|| find(name.strip_suffix("_FILE").unwrap_or(name)));
         variable.is_none_or(|variable| variable.section == section)
     });
-    problems.into_error()?;
+    problems.into_error(unknown_variables::warnings(set.keys().map(String::as_str)))?;
     found.ok_or_else(silent_section)
 }
 
@@ -272,5 +275,5 @@ fn silent_section() -> ConfigError {
         wrong: "a section of the configuration failed without a reason".to_owned(),
         right: "a report of this bug to the authors".to_owned(),
     };
-    ConfigError { problems: vec![problem] }
+    ConfigError { problems: vec![problem], unknown: Vec::new() }
 }

@@ -4,6 +4,8 @@
 mod bridged;
 mod callers;
 mod dialogues;
+mod heartbeat;
+mod interrupt;
 mod pbx;
 mod percentiles;
 mod ringing;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_actors::runtime::fault_injection::Faults;
-use precall_call::Route;
+use precall_call::{CallId, Request, Route};
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_simulators::elevenlabs::{self, Agent, CloneDelay, SessionReport, Simulator};
 use precall_simulators::{Target, threecx};
@@ -32,11 +34,14 @@ use crate::embedded_database::{EmbeddedError, start_server};
 use crate::logging::{self, Format, Logging};
 use bridged::{Between, Conversed, Listened};
 use callers::Callers;
-use ringing::{Door, Ringing, Rung};
+use heartbeat::{Heartbeat, Stalls};
+use ringing::{Calls, Door, Ringing, Rung};
 use sounds::Sounds;
 use tones::Recording;
 
 pub use bridged::{Bridged, Judge};
+pub use heartbeat::Machine;
+pub use interrupt::Interrupt;
 pub use pbx::Heard;
 pub use summary::Summary;
 
@@ -52,6 +57,8 @@ const OVERRIDES: [&str; 2] = ["tts.voice_id", "agent.first_message"];
 /// A demo has more callers than a small plan has slots; the slots must not run out.
 const VOICE_SLOTS: u32 = 100_000;
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// The time limit for the end of live calls when the demo is told to end.
+const CUT_WITHIN: Duration = Duration::from_secs(20);
 
 /// The options of a demo.
 #[derive(Clone, Debug)]
@@ -104,6 +111,8 @@ pub struct Demo {
     callers: Callers,
     pool: deadpool_postgres::Pool,
     secret: String,
+    interrupt: Interrupt,
+    heartbeat: Heartbeat,
     _samples: tempfile::TempDir,
     _logging: Logging,
 }
@@ -113,7 +122,7 @@ impl Demo {
     ///
     /// # Errors
     /// What is in the way.
-    pub async fn start(plan: Plan) -> Result<Self, DemoError> {
+    pub async fn start(plan: Plan, interrupt: Interrupt) -> Result<Self, DemoError> {
         if let Some(folder) = &plan.record {
             prepare(folder, plan.route)?;
         }
@@ -164,12 +173,15 @@ impl Demo {
             callers,
             pool,
             secret,
+            interrupt,
+            heartbeat: Heartbeat::start()?,
             _samples: samples,
             _logging: logging,
         })
     }
 
-    /// Places the calls, and reads the summary from the tables.
+    /// Places the calls, and reads the summary from the tables. If it is told to end, it hangs up its live calls and
+    /// waits until their rows are closed.
     ///
     /// # Errors
     /// When the service or the database does not answer.
@@ -179,23 +191,56 @@ impl Demo {
             Some(pbx) => Door::Pbx(pbx),
             None => Door::Webhook { url: format!("{}/webhook/3cx", self.app.url()), secret: &self.secret },
         };
-        let ringing = Ringing { door, pool: self.pool.clone(), callers: &self.callers };
-        let calls = ringing.ring(self.plan.calls, self.plan.rate).await?;
+        let (callers, interrupt) = (&self.callers, &self.interrupt);
+        let ringing = Ringing { door, pool: self.pool.clone(), callers, interrupt };
+        let Calls { over: calls, cut } = ringing.ring(self.plan.calls, self.plan.rate).await?;
+        self.cut(&ringing, &cut).await?;
+        let stalls = self.heartbeat.stalls();
         let judge = self.plan.judge;
         let (mut heard, mut bridged) = (None, None);
         if let Some(pbx) = &self.pbx {
             let ids: Vec<String> = calls.iter().filter_map(|call| call.pbx_id.clone()).collect();
             self.record(pbx, &ids)?;
-            heard = Some(Heard::of(pbx, &ids, self.sounds.greeting_samples(), judge));
+            let gaps = pbx::gaps(pbx, &ids).await?;
+            heard = Some(Heard::of(pbx, &ids, self.sounds.greeting_samples(), judge, &gaps, &stalls));
             if self.plan.route == Route::Bridge {
-                bridged = Some(self.listen(pbx, &calls).await?);
+                bridged = Some(self.listen(pbx, &calls, &stalls).await?);
             }
         }
         let ids = calls.iter().map(|call| call.id).collect();
-        summary::read(&self.pool, before, ids, heard, bridged).await
+        let read = summary::read(&self.pool, before, ids, heard, bridged).await?;
+        let cut = i64::try_from(cut.len()).unwrap_or(i64::MAX);
+        Ok(Summary { cut, machine: stalls.machine(), ..read })
     }
 
-    async fn listen(&self, pbx: &threecx::Simulator, calls: &[Rung]) -> Result<Bridged, DemoError> {
+    /// Hangs up calls that are still live, and waits until nothing of them is left.
+    async fn cut(&self, ringing: &Ringing<'_>, calls: &[Rung]) -> Result<(), DemoError> {
+        for call in calls {
+            // A call that ended meanwhile, or an engine that is busy: what is left is counted below.
+            let _asked = self.app.engine().request(CallId(call.id.as_u128()), Request::HangUp).await;
+        }
+        let left = ringing.ended(calls, CUT_WITHIN).await?;
+        if left > 0 {
+            let within = CUT_WITHIN.as_secs();
+            return Err(DemoError::Setup(format!(
+                "{left} calls are still live {within} s after their hang-up"
+            )));
+        }
+        if let Some(pbx) = &self.pbx {
+            let began = tokio::time::Instant::now();
+            while pbx.legs() > 0 && began.elapsed() < CUT_WITHIN {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn listen(
+        &self,
+        pbx: &threecx::Simulator,
+        calls: &[Rung],
+        stalls: &Stalls,
+    ) -> Result<Bridged, DemoError> {
         let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
         let waits = summary::waits(&self.pool, &ids).await?;
         let talks = self.simulator.sessions();
@@ -212,7 +257,7 @@ impl Demo {
                 between: waits.get(&call.id).map_or(Between::Either, |wait| Between::of(*wait)),
             });
         }
-        Ok(Bridged::of(&listened, self.plan.judge))
+        Ok(Bridged::of(&listened, self.plan.judge, stalls))
     }
 
     /// Writes one file a call: what its caller heard.
@@ -310,6 +355,7 @@ fn pairs(
         ("WEBHOOK_SECRET", secret),
         ("DEFAULT_REGION", "US"),
         ("CALLBACK_COUNTRIES", "US"),
+        ("OWN_NUMBERS", ringing::CALLED),
         ("SOURCE_LIMIT_PER_SECOND", "1000000"),
         ("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000000"),
         ("CALLBACK_LIMIT_PER_HOUR", "1000000"),

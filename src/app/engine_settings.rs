@@ -52,7 +52,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
     )?;
     let callback = &config.callback;
     let countries = if callback.countries.is_empty() {
-        Countries::OfCalled
+        Countries::Home
     } else {
         Countries::Only(callback.countries.iter().copied().collect())
     };

@@ -110,11 +110,12 @@ function showCapacity(capacity) {
     ["voice edits", "voice_edits"],
     ["3CX calls", "threecx_calls"],
   ]) {
-    const { used, limit, short } = capacity[name];
+    const { used, limit, short, age_seconds: age } = capacity[name];
     if (used === null && limit === null) continue;
     const parts = [used, limit === null ? null : (used === null ? "" : "of ") + limit].filter((part) => part !== null);
     const full = used !== null && limit !== null && used >= limit;
-    const note = short ? ", fewer than " + wanted + " live calls" : "";
+    const told = age === undefined ? "" : ", told " + (age < 90 ? age + " s" : Math.round(age / 60) + " min") + " ago";
+    const note = (short ? ", fewer than " + wanted + " live calls" : "") + told;
     chip(list, label, parts.join(" ") + note, full ? "bad" : short ? "warn" : "");
   }
   for (const { budget, percent } of capacity.budgets) {

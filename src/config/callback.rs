@@ -23,34 +23,40 @@ variables! { Section::Callback;
     callback_countries: Countries {
         unit: "countries",
         example: "GB,IE",
-        help: "Countries that precall may dial. Unset: only the country of the number that the caller called.",
+        help: "Countries that precall may dial. Unset: those of DEFAULT_REGION, OWN_NUMBERS and the lines.",
+        note: "The number that a caller called gives no country: who sends the webhook chooses it.",
     }
     own_numbers: List {
         unit: "telephone numbers",
         shown: Shown::Masked,
         example: "+441632960961",
         help: "Numbers that lead back to this PBX or agent: its DIDs and the number of the agent.",
-        note: "precall never dials them. Write them with + and country code.",
+        note: "precall never dials them, and calls back only who called one of them or a line. Without them and \
+            without lines it cannot tell, and calls back whatever number was called. Write them with + and country \
+            code.",
     }
     callback_limit_per_number_hour: Whole<u32, 1, 1_000_000> {
         unit: "calls",
         default: Text("3"),
-        help: "Calls to one number within an hour. A greeting and the agent call after it count once.",
+        help: "Calls back to one number within an hour.",
+        note: "Each call counts once, when it is admitted: its greeting, the agent after it and a second attempt in \
+            the fallback voice, also where ElevenLabs refuses a dial. Refused calls and repeated webhooks count \
+            nothing.",
     }
     callback_limit_per_hour: Whole<u32, 1, 1_000_000> {
         unit: "calls",
         default: Text("500"),
-        help: "Calls to all numbers within an hour.",
+        help: "Calls back to all numbers within an hour.",
     }
     callback_limit_per_day: Whole<u32, 1, 1_000_000> {
         unit: "calls",
         default: Text("5000"),
-        help: "Calls to all numbers within a day.",
+        help: "Calls back to all numbers within a day.",
     }
     callback_limit_concurrent: Whole<u32, 1, 1_000_000> {
         unit: "calls",
         default: Text("100"),
-        help: "Largest number of simultaneous outbound calls.",
+        help: "Largest number of simultaneous calls back, from admission to the end of the call.",
     }
     callback_ring_seconds: Seconds<5, 300> {
         default: Text("45"),
@@ -67,7 +73,7 @@ variables! { Section::Callback;
 pub struct Callback {
     /// The country of numbers written without `+`.
     pub default_region: Option<Region>,
-    /// Countries that may be dialled; only the country of the number that the caller called when empty.
+    /// Countries that may be dialled. When empty: the default region and the countries of our own numbers.
     pub countries: Vec<Region>,
     /// Numbers that lead back to this PBX or agent, extensions included. Never dialled.
     pub own_numbers: Vec<CallerNumber>,

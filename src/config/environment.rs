@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::problem::{ConfigError, Problem};
 use super::table::find;
+use super::unknown_variables;
 
 /// The process environment and, where it sets nothing, the file at `dotenv`.
 ///
@@ -29,7 +30,11 @@ pub fn read_environment(dotenv: &Path) -> Result<BTreeMap<String, String>, Confi
             Err(_) => {}
         }
     }
-    if problems.is_empty() { Ok(map) } else { Err(ConfigError { problems }) }
+    if problems.is_empty() {
+        Ok(map)
+    } else {
+        Err(ConfigError { problems, unknown: unknown_variables::warnings(map.keys().map(String::as_str)) })
+    }
 }
 
 fn read_dotenv(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {

@@ -18,6 +18,8 @@ pub struct Problem {
 pub struct ConfigError {
     /// Never empty. Sorted by name; problems of one variable in the order they were found.
     pub problems: Vec<Problem>,
+    /// A sentence for each unknown variable: a misspelt name is often why another is missing.
+    pub unknown: Vec<String>,
 }
 
 impl fmt::Display for ConfigError {
@@ -28,6 +30,12 @@ impl fmt::Display for ConfigError {
         }
         for problem in &self.problems {
             write!(f, "\n  {}: {}; right would be: {}", problem.name, problem.wrong, problem.right)?;
+        }
+        if !self.unknown.is_empty() {
+            write!(f, "\nand these variables are unknown:")?;
+        }
+        for unknown in &self.unknown {
+            write!(f, "\n  {unknown}")?;
         }
         Ok(())
     }
@@ -53,14 +61,14 @@ impl Problems {
         self.0.iter().any(|problem| problem.name == name)
     }
 
-    /// The error, if there are problems.
-    pub(super) fn into_error(mut self) -> Result<(), ConfigError> {
+    /// The error, if there are problems. `unknown` has a sentence for each unknown variable.
+    pub(super) fn into_error(mut self, unknown: Vec<String>) -> Result<(), ConfigError> {
         if self.0.is_empty() {
             return Ok(());
         }
         self.0.sort_by(|a, b| a.name.cmp(&b.name));
         self.0.dedup();
-        Err(ConfigError { problems: self.0 })
+        Err(ConfigError { problems: self.0, unknown })
     }
 
     /// Keeps the problems of the variables that `is_wanted` chooses by name.

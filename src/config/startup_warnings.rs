@@ -1,5 +1,6 @@
 //! Startup warnings about settings that are allowed and may surprise.
 
+use precall_base::phone_number::{CallerNumber, NumberKind};
 use precall_call::{Route, VoicePolicy};
 
 use super::table::variables;
@@ -56,10 +57,33 @@ fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
         }
         return;
     }
+    called_back(config, notices);
     for variable in variables().filter(|variable| variable.routes == Routes::LiveLeg) {
         if values.is_set(variable.name) {
             notices.push(format!("{} has no effect on CALL_ROUTE=callback", variable.name));
         }
+    }
+}
+
+/// Whom precall calls back. The lines in the database are not known yet.
+fn called_back(config: &Config, notices: &mut Vec<String>) {
+    let callback = &config.callback;
+    let has_country =
+        |number: &CallerNumber| number.e164().is_some_and(|number| number.kind() != NumberKind::Global);
+    let gives_country = callback.default_region.is_some() || callback.own_numbers.iter().any(has_country);
+    if callback.countries.is_empty() && !gives_country {
+        notices.push(
+            "no country is set: precall calls nobody back, unless a line has a number of their country; set \
+             CALLBACK_COUNTRIES or DEFAULT_REGION"
+                .to_owned(),
+        );
+    }
+    if callback.own_numbers.is_empty() {
+        notices.push(
+            "OWN_NUMBERS is not set: without lines precall calls back whatever number was called; list your DIDs and \
+             the agent's number"
+                .to_owned(),
+        );
     }
 }
 

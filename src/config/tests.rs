@@ -35,6 +35,51 @@ fn wrong(result: Result<Config, ConfigError>) -> Vec<String> {
 }
 
 #[test]
+fn one_message_names_the_missing_the_misspelt_and_the_unknown() {
+    let set = [
+        ("ELEVENLABS_API_KEY", "sk_0123456789abcdef"),
+        ("ELEVENLAB_AGENT_ID", "agent_1"),
+        ("DATABSE_URL", "postgresql://app:dbpass@db.example.com/precall"),
+        ("THREECX_COLOUR", "red"),
+        ("PORT", "many"),
+        ("PATH", "/bin"),
+    ];
+    let text = Config::from_pairs(set).unwrap_err().to_string();
+    for needed in [
+        "ELEVENLABS_AGENT_ID: is required and not set",
+        "DATABASE_URL: is required and not set",
+        "PORT: ",
+        "ELEVENLAB_AGENT_ID is not a variable of precall and has no effect; did you mean ELEVENLABS_AGENT_ID?",
+        "DATABSE_URL is not a variable of precall and has no effect; did you mean DATABASE_URL?",
+        "THREECX_COLOUR is not a variable of precall",
+    ] {
+        assert!(text.contains(needed), "{needed}: {text}");
+    }
+    assert!(!text.contains("dbpass") && !text.contains("PATH is"), "{text}");
+    // Commands that need one section say it too.
+    let text = Config::database_from_map(&[("DATABSE_URL".to_owned(), "x".to_owned())].into()).unwrap_err();
+    assert!(text.to_string().contains("did you mean DATABASE_URL?"), "{text}");
+}
+
+fn notices(more: &[(&str, &str)]) -> String {
+    with(more).unwrap().notices().join("\n")
+}
+
+#[test]
+fn the_start_says_whom_precall_calls_back() {
+    let unset = notices(&[]);
+    assert!(unset.contains("no country is set") && unset.contains("OWN_NUMBERS is not set"), "{unset}");
+    for (name, value) in
+        [("CALLBACK_COUNTRIES", "DE"), ("DEFAULT_REGION", "DE"), ("OWN_NUMBERS", "+493012345678")]
+    {
+        let said = notices(&[(name, value)]);
+        assert!(!said.contains("no country is set"), "{name}: {said}");
+        assert_eq!(said.contains("OWN_NUMBERS is not set"), name != "OWN_NUMBERS", "{said}");
+    }
+    assert!(notices(&[("OWN_NUMBERS", "900, +80012345678")]).contains("no country is set"));
+}
+
+#[test]
 fn the_least_is_enough_and_the_defaults_are_the_documented_ones() {
     let config = with(&[]).unwrap();
     assert_eq!(config.environment, Environment::Production);

@@ -4,9 +4,11 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use precall_call::At;
 use precall_simulators::elevenlabs::{Said, SessionReport};
 use serde::Serialize;
 
+use super::heartbeat::Stalls;
 use super::percentiles::Percentiles;
 use super::sounds::{GREETING_HZ, HOLD_HZ};
 use super::tones::{Recording, Run};
@@ -53,6 +55,8 @@ pub struct Bridged {
     pub longest_silenced_ms: u64,
     /// The problems, a line each.
     pub problems: Vec<String>,
+    /// Silences and delays while the machine was late, a line each.
+    pub of_machine: Vec<String>,
 }
 
 /// What a caller hears between the greeting and the agent.
@@ -121,12 +125,21 @@ struct Verdict {
     gap_ms: Option<u64>,
     silenced_ms: Vec<u64>,
     out_of_order: Vec<String>,
-    late: Vec<String>,
+    late: Vec<Late>,
+}
+
+/// A silence or a delay that is too long.
+#[derive(Debug)]
+struct Late {
+    what: String,
+    /// When, in milliseconds of the recording.
+    from: u64,
+    to: u64,
 }
 
 impl Bridged {
     /// Checks these calls.
-    pub(super) fn of(calls: &[Listened], judge: Judge) -> Self {
+    pub(super) fn of(calls: &[Listened], judge: Judge, stalls: &Stalls) -> Self {
         let (mut all, mut gaps, mut silenced) = (Self::default(), Vec::new(), Vec::new());
         for call in calls {
             let verdict = call.judged();
@@ -136,9 +149,15 @@ impl Bridged {
             all.filled = all.filled.saturating_add(usize::from(verdict.filled));
             gaps.extend(verdict.gap_ms);
             silenced.extend(&verdict.silenced_ms);
+            let named = |problem: String| format!("{}: {problem}", call.name);
+            all.problems.extend(verdict.out_of_order.into_iter().map(named));
             let late = if judge == Judge::Timing { verdict.late } else { Vec::new() };
-            let problems = verdict.out_of_order.into_iter().chain(late);
-            all.problems.extend(problems.map(|problem| format!("{}: {problem}", call.name)));
+            for late in late {
+                let is_of_machine = call.at(late.from).zip(call.at(late.to));
+                let is_of_machine = is_of_machine.is_some_and(|(from, to)| stalls.explain(from, to));
+                let found = if is_of_machine { &mut all.of_machine } else { &mut all.problems };
+                found.push(named(late.what));
+            }
         }
         Self {
             gap_ms: Percentiles::of(gaps.iter().copied()),
@@ -157,6 +176,12 @@ impl Bridged {
 }
 
 impl Listened {
+    /// The time of a moment of the recording, in milliseconds of it.
+    fn at(&self, ms: u64) -> Option<At> {
+        let began = self.began?.as_microsecond();
+        Some(At(began.saturating_add(i64::try_from(ms).ok()?.saturating_mul(1_000))))
+    }
+
     fn judged(&self) -> Verdict {
         let mut verdict = Verdict::default();
         let [talk] = self.talks.as_slice() else {
@@ -231,7 +256,8 @@ impl Listened {
             let gap = self.recording.longest_silence(before.to.saturating_sub(100), first.from + 100);
             verdict.gap_ms = Some(gap);
             if gap >= GAP_MS {
-                verdict.late.push(format!("{gap} ms of silence before the agent's first sound"));
+                let what = format!("{gap} ms of silence before the agent's first sound");
+                verdict.late.push(Late { what, from: before.to.saturating_sub(100), to: first.from + 100 });
             }
         }
     }
@@ -246,7 +272,8 @@ impl Listened {
         let silenced = self.recording.last_heard(agent, at, at + QUIET_MS);
         verdict.silenced_ms.push(silenced);
         if silenced > SILENCED_MS {
-            verdict.late.push(format!("the interrupted agent was heard for {silenced} ms more"));
+            let what = format!("the interrupted agent was heard for {silenced} ms more");
+            verdict.late.push(Late { what, from: at, to: at + silenced });
         }
     }
 }
@@ -264,6 +291,9 @@ impl fmt::Display for Bridged {
         )?;
         for problem in &self.problems {
             write!(f, "\n  WRONG {problem}")?;
+        }
+        for late in &self.of_machine {
+            write!(f, "\n  while the machine was late: {late}")?;
         }
         Ok(())
     }

@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 use super::DemoError;
 use super::callers::Callers;
+use super::interrupt::Interrupt;
 use crate::signature::{Kind, sign};
 
 /// The called number.
-const CALLED: &str = "+12025550199";
+pub(super) const CALLED: &str = "+12025550199";
 const POST_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The deadline of one call.
@@ -57,11 +58,21 @@ pub(super) struct Ringing<'a> {
     pub(super) door: Door<'a>,
     pub(super) pool: Pool,
     pub(super) callers: &'a Callers,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// The calls of one run.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// Calls that ended by themselves.
+    pub(super) over: Vec<Rung>,
+    /// Calls that were live when the demo was told to end.
+    pub(super) cut: Vec<Rung>,
 }
 
 impl Ringing<'_> {
-    /// Rings `calls` times, `rate` a second at most, until all is over; without a number until Ctrl-C.
-    pub(super) async fn ring(&self, calls: Option<u32>, rate: f64) -> Result<Vec<Rung>, DemoError> {
+    /// Rings `calls` times, `rate` a second at most, until all is over or the demo is told to end.
+    pub(super) async fn ring(&self, calls: Option<u32>, rate: f64) -> Result<Calls, DemoError> {
         let run = Uuid::new_v4().simple().to_string();
         let client = awc::Client::builder().timeout(POST_WITHIN).finish();
         let mut beat = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
@@ -106,14 +117,14 @@ impl Ringing<'_> {
                     }
                     let all_rung = calls.is_some_and(|calls| next >= calls) && waiting.is_empty();
                     if all_rung && live.is_empty() {
-                        return Ok(all);
+                        return Ok(Calls { over: all, cut: Vec::new() });
                     }
                 }
-                _ = tokio::signal::ctrl_c() => {
+                () = self.interrupt.told() => {
                     println!();
                     // A live call has no outcome yet.
-                    all.retain(|call| !live.contains_key(&call.id));
-                    return Ok(all);
+                    let (cut, over) = all.into_iter().partition(|call| live.contains_key(&call.id));
+                    return Ok(Calls { over, cut });
                 }
             }
         }
@@ -174,6 +185,19 @@ impl Ringing<'_> {
             (Some("accepted"), Some(id)) => Ok(id),
             _ => Err(failed(answer.to_string())),
         }
+    }
+
+    /// Waits until these calls are over in the table. Returns how many are not, after the time limit.
+    pub(super) async fn ended(&self, calls: &[Rung], within: Duration) -> Result<usize, DemoError> {
+        let began = tokio::time::Instant::now();
+        let mut live = calls.iter().map(|call| (call.id, (0, began))).collect::<HashMap<_, _>>();
+        while !live.is_empty() && began.elapsed() < within {
+            for over in self.over(&live).await? {
+                live.remove(&over.id);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(live.len())
     }
 
     async fn over(&self, live: &HashMap<Uuid, (u32, tokio::time::Instant)>) -> Result<Vec<Over>, DemoError> {

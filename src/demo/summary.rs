@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::DemoError;
 use super::bridged::Bridged;
+use super::heartbeat::Machine;
 use super::pbx::Heard;
 use super::percentiles::Percentiles;
 
@@ -75,6 +76,10 @@ pub struct Summary {
     pub first_frame_us: Percentiles,
     /// As above, to the first frame with sound.
     pub first_sound_us: Percentiles,
+    /// Calls that were live when the demo was told to end. They were hung up, and count nowhere else.
+    pub cut: i64,
+    /// What the machine did meanwhile.
+    pub machine: Machine,
     /// Upload to voice, milliseconds.
     pub clone_ms: Percentiles,
     /// Rows a table.
@@ -105,6 +110,9 @@ impl fmt::Display for Summary {
         writeln!(f, "handed over       {}", self.handed_over)?;
         writeln!(f, "fallback voice    {}", self.fallback)?;
         writeln!(f, "completed         {}", self.completed)?;
+        if self.cut > 0 {
+            writeln!(f, "ended by Ctrl-C   {}", self.cut)?;
+        }
         writeln!(f, "time to greeting  {}", self.time_to_greeting_ms)?;
         if self.heard.is_some() {
             writeln!(f, "first frame       {}", self.first_frame_us.in_ms())?;
@@ -120,6 +128,9 @@ impl fmt::Display for Summary {
         }
         if let Some(bridged) = &self.bridged {
             write!(f, "\n{bridged}")?;
+        }
+        if self.machine.stalls > 0 {
+            write!(f, "\n{}", self.machine)?;
         }
         Ok(())
     }
@@ -170,6 +181,8 @@ pub(super) async fn read(
             first_frame_us: Percentiles { p50: of_calls.try_get(8)?, p99: of_calls.try_get(9)? },
             first_sound_us: Percentiles { p50: of_calls.try_get(10)?, p99: of_calls.try_get(11)? },
             cloned: of_clones.try_get(0)?,
+            cut: 0,
+            machine: Machine::default(),
             clone_ms: Percentiles { p50: of_clones.try_get(1)?, p99: of_clones.try_get(2)? },
             rows,
             heard,

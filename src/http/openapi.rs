@@ -1,10 +1,11 @@
 //! The OpenAPI document, generated from the handlers.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, web};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::api::auth::{Allowed, Read};
+use super::api::page::NoQuery;
 use super::api::{
     audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks,
 };
@@ -54,7 +55,7 @@ impl Modify for Keys {
         (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn document(_: Allowed<Read>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn document(_: Allowed<Read>, _: web::Query<NoQuery>) -> Result<HttpResponse, Problem> {
     let json = Document::openapi().to_json().map_err(|_| Problem::of(Code::Internal))?;
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }

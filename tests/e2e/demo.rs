@@ -2,11 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use nix::sys::signal::Signal;
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use serde_json::{Value, json};
 
 use crate::program::Run;
-use crate::support::connect_to;
+use crate::support::{connect_to, until};
 
 /// Compares the summary with the tables, by queries that differ from the demo's own.
 const FIGURES: [(&str, &str); 7] = [
@@ -128,6 +129,67 @@ async fn the_bridge_demo_judges_and_records_what_callers_heard() {
         assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (1, 8_000, 16));
         assert!(recording.duration() > 5 * 8_000, "{} samples", recording.duration());
     }
+}
+
+/// Without `--calls` the demo runs until it is told to end.
+async fn told_to_end(route: &str, signal: Signal) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (data, file) = (folder.path().join("database"), folder.path().join("summary.json"));
+    let (data_dir, summary) = (data.to_str().unwrap(), file.to_str().unwrap());
+    let arguments =
+        ["demo", "--route", route, "--rate", "4", "--data-dir", data_dir, "--summary-json", summary];
+    let demo = Run::of(&arguments).start();
+    until("calls are over and others are live", || async {
+        let said = demo.said("stdout");
+        let last = said.rsplit('\r').next().unwrap_or_default().to_owned();
+        last.contains(" calls, ") && !last.contains(" 0 live")
+    })
+    .await;
+    demo.signal(signal);
+    let ended = demo.end().await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let summary: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let cut = summary["cut"].as_i64().unwrap();
+    assert!(cut > 0 && summary["calls"].as_i64().unwrap() > 0, "{summary}");
+    assert!(ended.stdout.contains(&format!("ended by Ctrl-C   {cut}\n")), "{}", ended.stdout);
+    if route == "bridge" {
+        assert_eq!(summary["heard"]["orphan_legs"], json!(0), "{summary}");
+    }
+
+    let options = Options::new(DataDir::At(data), Durability::NoFsync, Install::IfMissing);
+    let postgres =
+        tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options)).await.unwrap().unwrap();
+    let client = connect_to(&postgres.url("postgres")).await;
+    let count = async |statement: &str| -> i64 { client.query_one(statement, &[]).await.unwrap().get(0) };
+    assert_eq!(
+        count("select count(*) from call_log where state <> 'released' or call_ended_at is null").await,
+        0
+    );
+    // Some of them may have ended by themselves at that moment.
+    assert!(count("select count(*) from call_log where cause = 'operator_ended'").await <= cut);
+    drop(client);
+    tokio::task::spawn_blocking(|| postgres.stop()).await.unwrap();
+}
+
+#[actix::test]
+async fn ctrl_c_ends_the_bridge_demo_and_its_live_calls() {
+    told_to_end("bridge", Signal::SIGINT).await;
+}
+
+#[actix::test]
+async fn sigterm_ends_the_callback_demo_and_its_live_calls() {
+    told_to_end("callback", Signal::SIGTERM).await;
+}
+
+#[actix::test]
+async fn ctrl_c_while_the_demo_starts_ends_it_well() {
+    let demo = Run::of(&["demo"]).start();
+    // The database was started, and the service was not.
+    until("the database runs", || async { demo.said("stdout").contains("PostgreSQL ") }).await;
+    demo.signal(Signal::SIGINT);
+    let ended = demo.end().await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
 }
 
 #[actix::test]

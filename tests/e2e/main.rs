@@ -13,6 +13,7 @@ mod callers;
 mod commands;
 mod demo;
 mod embedded;
+mod front_door;
 mod killed_bridge;
 mod killed_clones;
 mod one_engine;

@@ -7,7 +7,7 @@ use precall::config::{ApiKeys, Scope};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{KEY, PATIENCE, Plan, World, caller, incoming};
+use crate::support::{KEY, PATIENCE, Plan, World, caller, incoming, until};
 
 const READER: &str = "reader-key-0123456789abcdef0123456789abcdef";
 const OPERATOR: &str = "operator-key-0123456789abcdef0123456789abcd";
@@ -141,6 +141,64 @@ async fn statistics_count_calls_clones_and_hits() {
         assert_eq!(figures[name], value, "{name} in {figures}");
     }
     assert!(figures["avg_creation_time_ms"].as_f64().unwrap() >= 50.0);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn statistics_of_the_last_hours_leave_out_what_is_older() {
+    let world = World::new().await;
+    let known = world.known_caller(1).await;
+    for id in ["pbx-1", "pbx-2"] {
+        let call = world.ring(id, &known).await;
+        world.completed(call).await;
+    }
+    let old = "update call_log set call_started_at = call_started_at - interval '2 hours' where threecx_call_id = $1";
+    world.execute(old, &[&"pbx-1"]).await;
+    world
+        .execute("update voice_clone_log set clone_created_at = clone_created_at - interval '2 hours'", &[])
+        .await;
+    for (window, calls, clones, hits) in [("", 2, 1, 1), ("?hours=1", 1, 0, 1), ("?hours=3", 2, 1, 1)] {
+        let figures = good(&world, &format!("/api/v1/statistics{window}")).await;
+        assert_eq!(figures["total_calls"], json!(calls), "{window}: {figures}");
+        assert_eq!(figures["completed_calls"], json!(calls), "{window}: {figures}");
+        assert_eq!(
+            (&figures["total_clones"], &figures["cache_hits"]),
+            (&json!(clones), &json!(hits)),
+            "{figures}"
+        );
+        assert_eq!(figures["since"].is_null(), window.is_empty(), "{figures}");
+    }
+    assert_eq!(world.get("/api/v1/statistics?hour=1").await.0, 400);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn voice_slots_follow_each_clone_and_deletion_and_say_their_age() {
+    // The account is read every five minutes: within this test once, at the start.
+    let world = World::new().await;
+    let slots = || async { good(&world, "/api/v1/live").await["health"]["capacity"]["voice_slots"].clone() };
+    until("the account was read", || async { slots().await["checked_at"].is_string() }).await;
+    let before = slots().await;
+    assert_eq!(before["used"], json!(0), "{before}");
+    assert!(before["age_seconds"].as_u64().unwrap() < 60, "{before}");
+    for n in 1..=3 {
+        let caller = world.known_caller(n).await;
+        let call = world.ring(&format!("pbx-{n}"), &caller).await;
+        world.completed(call).await;
+        let now = slots().await;
+        assert_eq!((&now["used"], &now["checked_at"]), (&json!(n), &before["checked_at"]), "{now}");
+    }
+    let mut page = world.http.get(format!("{}/metrics", world.app.url())).send().await.unwrap();
+    let page = String::from_utf8(page.body().limit(1 << 20).await.unwrap().to_vec()).unwrap();
+    for line in [
+        "precall_voice_slots_used{} 3",
+        "precall_voice_slots_limit{} 1000",
+        "precall_voice_slots_age_seconds{} ",
+    ] {
+        assert!(page.lines().any(|found| found.starts_with(line)), "{line}: {page}");
+    }
+    assert_eq!(delete(&world, "/api/v1/callers/%2B12025550101?erase=true", KEY).await.0, 200);
+    until("the deleted voice's slot is free", || async { slots().await["used"] == json!(2) }).await;
     world.stop().await;
 }
 

@@ -1,9 +1,10 @@
 //! Numbers that must not be dialled: the webhook is answered, the call is stored, and ElevenLabs gets no request.
 
+use precall_simulators::elevenlabs::Fault;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{CALLED, Plan, World, incoming};
+use crate::support::{CALLED, Plan, World, dial_fault, incoming};
 
 /// Posts an `IncomingCall` that must be rejected; returns precall's id of it.
 async fn rejected(world: &World, body: &Value, cause: &str) -> Uuid {
@@ -59,6 +60,61 @@ async fn only_numbers_of_allowed_countries_are_dialled() {
     let world = World::with(Plan::default().env("CALLBACK_COUNTRIES", "DE,AT")).await;
     rejected(&world, &incoming("pbx-1", "+12025550101"), "dial_refused").await;
     world.ring("pbx-2", "+493022334455").await;
+    world.stop().await;
+}
+
+fn called(id: &str, caller: &str, called: Option<&str>) -> Value {
+    json!({ "event_type": "IncomingCall", "call_id": id, "caller_id": caller, "called_number": called })
+}
+
+#[actix::test]
+async fn a_forged_called_number_opens_no_country_and_no_unknown_did_is_called_back() {
+    let german = "+493022334455";
+    let forged = [Some("+493012345678"), Some("+79161234567"), Some("801"), Some(""), None];
+    let world = World::new().await;
+    for (n, forged) in forged.iter().enumerate() {
+        // Its country, and an unknown DID with a caller of the permitted country.
+        for caller in [german, "+12025550101"] {
+            let body = called(&format!("pbx-{n}-{caller}"), caller, *forged);
+            rejected(&world, &body, "dial_refused").await;
+        }
+    }
+    // A line makes its number known, and its country one to be called.
+    world.execute("insert into lines (number) values ('+493012345678')", &[]).await;
+    world.app.reload_lines().await;
+    let (_, answer) = world.post_3cx(&called("pbx-line", german, forged[0])).await;
+    assert_eq!(answer["status"], "accepted", "{answer}");
+    world.stop().await;
+
+    // Without numbers of its own precall cannot tell which number was called, and the country is still its own.
+    let world = World::with(Plan::default().env("OWN_NUMBERS", "")).await;
+    for (n, forged) in forged.iter().enumerate() {
+        rejected(&world, &called(&format!("pbx-{n}"), german, *forged), "dial_refused").await;
+    }
+    let (_, answer) = world.post_3cx(&called("pbx-any", "+12025550101", forged[1])).await;
+    assert_eq!(answer["status"], "accepted", "{answer}");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_admitted_call_counts_once_before_and_after_a_restart() {
+    let plan = || Plan::default().env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "2");
+    let world = World::with(plan()).await;
+    let caller = world.known_caller(1).await;
+    // ElevenLabs refuses both dials of the first call: it counts, and it counts once.
+    let refused =
+        |purpose| Fault { status: Some(422), body: Some(json!({"detail": "no"})), ..dial_fault(purpose) };
+    world.faults(vec![refused("greeting"), refused("agent")]);
+    let call = world.ring("pbx-1", &caller).await;
+    world.released(call).await;
+    assert_eq!(world.post_3cx(&incoming("pbx-1", &caller)).await.1["status"], "duplicate");
+    world.faults(vec![]);
+    let world = world.restart().await;
+    let call = world.ring("pbx-2", &caller).await;
+    world.completed(call).await;
+    rejected(&world, &incoming("pbx-3", &caller), "dial_refused").await;
+    let world = world.restart().await;
+    rejected(&world, &incoming("pbx-4", &caller), "dial_refused").await;
     world.stop().await;
 }
 

@@ -155,6 +155,8 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
         "agent_id": "agent_test", "conversation_id": conversation, "status": "done",
         "transcript": [{ "role": "user", "message": format!("I am {caller}"), "time_in_call_secs": 1 }],
         "metadata": { "start_time_unix_secs": 1_764_425_361, "call_duration_secs": 9 },
+        "analysis": { "call_successful": "success", "transcript_summary": format!("{caller} asked."),
+            "data_collection_results": { "number": { "value": caller, "rationale": "The caller said it." } } },
         "conversation_initiation_client_data": { "user_id": calls[0].to_string(),
             "dynamic_variables": { "call_id": calls[0].to_string(), "system__caller_id": caller } } } });
     assert_eq!(world.post_report(&late).await.0, 200);

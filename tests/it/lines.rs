@@ -62,11 +62,12 @@ async fn a_line_sets_agent_texts_and_voices_of_its_calls() {
 }
 
 #[actix::test]
-async fn a_call_to_an_unknown_number_uses_the_default_line() {
-    let world = World::new().await;
+async fn a_call_to_a_number_without_a_line_uses_the_default_line() {
+    const DID: &str = "+12025550188";
+    let world = World::with(Plan::default().env("OWN_NUMBERS", &format!("{CALLED}, {DID}"))).await;
     with_sales(&world).await;
     let other = ring(&world, "pbx-1", &caller(1), CALLED).await;
-    let nowhere = ring(&world, "pbx-2", &caller(2), "").await;
+    let nowhere = ring(&world, "pbx-2", &caller(2), DID).await;
     for call in [other, nowhere] {
         assert_eq!(world.completed(call).await.get::<_, String>("line"), "default");
     }
@@ -126,7 +127,7 @@ async fn a_line_limit_counts_calls_from_before_a_restart() {
 
 #[actix::test]
 async fn changed_lines_apply_without_a_restart() {
-    let world = World::new().await;
+    let world = World::with(Plan::default().env("OWN_NUMBERS", SALES)).await;
     with_sales(&world).await;
     let words = |n: usize| overrides(&world.dials("greeting")[n])["agent"]["first_message"].clone();
     let first = ring(&world, "pbx-1", &caller(1), SALES).await;

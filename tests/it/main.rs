@@ -43,6 +43,7 @@ mod outages;
 mod overrides;
 mod proof;
 mod refused_reports;
+mod report_analysis;
 mod reports;
 mod restarts;
 mod samples;

@@ -403,7 +403,8 @@ fn a_conversation_counts_when_its_report_is_news(before: &Call, event: &Event, t
         })
         .collect();
     let expected: Vec<_> = match event {
-        Event::Reported(report) => {
+        // The result of a voicemail test is no report of the end.
+        Event::Reported(report) if report.grade != Grade::Initiated => {
             let ours =
                 taken.next.conversations.iter().filter(|c| c.id.as_ref() == Some(&report.conversation));
             ours.map(|_| (report.conversation.clone(), report.duration)).collect()

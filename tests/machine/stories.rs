@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use precall_call::{
-    At, Blame, Call, CallPart, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, NoVoice, Phase,
-    Policy, Proof, Purpose, Route, Rung, Told, Voice, open, step,
+    Answered, At, Blame, Call, CallPart, Cause, Effect, Event, Grade, GreetingEnd, HandoffFailure, NoVoice,
+    Phase, Policy, Proof, Purpose, Report, Route, Rung, Told, Voice, open, step,
 };
 
 use crate::vocabulary::{SECOND, agent_id, greeting_id, offer, policy, report, voice_ready};
@@ -103,6 +103,47 @@ fn callback_greets_at_once_clones_beside_it_and_hands_over_in_the_cloned_voice()
     let story = story.then(agent_dialled(1)).then(done);
     assert_eq!(story.ended(), (Cause::Completed, None, Told::Goodbye));
     assert!(story.call.had_agent());
+}
+
+fn by_voicemail(id: precall_call::ConversationId, grade: Grade) -> Event {
+    let has_words = grade != Grade::Initiated;
+    Event::Reported(Report {
+        answered: Answered::Voicemail,
+        failure: None,
+        has_words,
+        ..report(id, None, grade)
+    })
+}
+
+#[test]
+fn an_agent_that_talked_to_a_voicemail_box_did_not_reach_the_caller() {
+    let talking = || callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
+    let story = talking().then(by_voicemail(agent_id(), Grade::Failed));
+    assert_eq!(story.ended(), (Cause::Voicemail, Some(Blame::Caller), Told::Nothing));
+    assert!(!story.call.had_agent());
+    // A later report that does not say so changes nothing of it.
+    let story = story.then(Event::Reported(report(agent_id(), None, Grade::Completed)));
+    assert!(!story.call.had_agent());
+    assert_eq!(story.call.conversations[1].grade, Grade::Failed);
+    // The provider's test comes while the conversation runs, and its report without that word.
+    let story = talking().then(by_voicemail(agent_id(), Grade::Initiated));
+    assert!(!story.call.is_released(), "the agent may leave a message");
+    let story = story.then(Event::Reported(report(agent_id(), None, Grade::Completed)));
+    assert_eq!(story.ended().0, Cause::Voicemail);
+}
+
+#[test]
+fn a_greeting_that_met_a_voicemail_box_is_not_followed_by_an_agent() {
+    for grade in [Grade::Initiated, Grade::Failed] {
+        let mut story = callback().then(voice_ready());
+        story.orders();
+        let mut story = story.then(by_voicemail(greeting_id(), grade));
+        assert_eq!(story.ended(), (Cause::Voicemail, Some(Blame::Caller), Told::Nothing));
+        assert!(!story.orders().iter().any(|order| matches!(order, Effect::StartHandoff { .. })));
+    }
+    // The greeting is over before its report, and the call waits for the voice.
+    let holding = callback().then(Event::GreetingEnded { end: GreetingEnd::Played });
+    assert_eq!(holding.then(by_voicemail(greeting_id(), Grade::Failed)).ended().0, Cause::Voicemail);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, At, AudioHeard, Call, CallPart, Cause, ConversationId, Event, Grade, GreetingEnd,
-    HandingOff, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof, ProofWay,
-    ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, Answered, At, AudioHeard, Call, CallPart, Cause, ConversationId, Event, Grade,
+    GreetingEnd, HandingOff, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof,
+    ProofWay, ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 
 pub const SECOND: i64 = 1_000_000;
@@ -99,6 +99,8 @@ pub fn report(conversation: ConversationId, purpose: Option<Purpose>, grade: Gra
         failure,
         duration: Some(Duration::from_secs(9)),
         has_words: grade == Grade::Completed,
+        has_analysis: false,
+        answered: Answered::Unknown,
     }
 }
 
@@ -198,6 +200,13 @@ pub fn events(call: &Call) -> Vec<Event> {
         failure: Some(HandoffFailure::NoAnswer),
         ..report(agent_id(), Some(Purpose::Agent), Grade::Failed)
     }));
+    for answered in [Answered::Tested, Answered::Voicemail] {
+        for (id, grade) in
+            [(greeting_id(), Grade::Initiated), (agent_id(), Grade::Initiated), (agent_id(), Grade::Failed)]
+        {
+            events.push(Event::Reported(Report { answered, failure: None, ..report(id, None, grade) }));
+        }
+    }
     if call.panics < 2 {
         let ordinal = call.panics + 1;
         events.extend(CallPart::ALL.iter().map(|&part| Event::Panicked { part, ordinal }));

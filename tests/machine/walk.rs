@@ -167,7 +167,15 @@ fn conversation_shape(call: &Call, conversation: &Conversation) -> Conversation 
     } else {
         (conversation.dial, conversation.grade, conversation.id.clone())
     };
-    Conversation { dial, grade, id, duration: None, has_words: false, ..conversation.clone() }
+    Conversation {
+        dial,
+        grade,
+        id,
+        duration: None,
+        has_words: false,
+        has_analysis: false,
+        ..conversation.clone()
+    }
 }
 
 fn reach(call: Call, seen: &mut HashSet<u64>, frontier: &mut Vec<Call>) {

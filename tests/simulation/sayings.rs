@@ -3,7 +3,7 @@
 use precall_actors::admission::call_registry::Sighting;
 use precall_actors::caller_key::CallerKey;
 use precall_base::phone_number::{CallerNumber, Region};
-use precall_call::{ConversationId, Event, Grade, Purpose, Report};
+use precall_call::{Answered, ConversationId, Event, Grade, Purpose, Report};
 
 pub(crate) fn succeeded(purpose: Purpose, attempt: u8, conversation: Option<ConversationId>) -> Event {
     match purpose {
@@ -20,6 +20,8 @@ pub(crate) fn report(conversation: ConversationId, purpose: Purpose) -> Report {
         failure: None,
         duration: Some(std::time::Duration::from_secs(5)),
         has_words: true,
+        has_analysis: false,
+        answered: Answered::Unknown,
     }
 }
 

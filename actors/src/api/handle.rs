@@ -264,6 +264,7 @@ impl EngineHandle {
             agent_limit: account.agent_limit,
             voice_slots: account.slots,
             voice_edits: account.edits,
+            account_checked_at: account.account_checked_at,
             pbx_calls: self.limits.pbx_calls,
         }
     }

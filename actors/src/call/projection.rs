@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use precall_call::{
-    Admission, At, AudioHeard, Call, Cause, Conversation, Event, Fact, Grade, NoVoice, Purpose, Rung,
-    Silence, Voice, VoiceId, VoiceSource, facts,
+    Admission, Answered, At, AudioHeard, Call, Cause, Conversation, Event, Fact, Grade, NoVoice, Purpose,
+    Rung, Silence, Voice, VoiceId, VoiceSource, facts,
 };
-use precall_providers::elevenlabs::ConversationReport;
+use precall_providers::elevenlabs::{ConversationReport, ReportJson};
 use precall_providers::redact::redact;
 use precall_providers::threecx::address::LegAddress;
 use precall_store::events::event_json;
@@ -91,10 +91,7 @@ fn pii(context: &CallContext, event: &Event, payload: &Payload) -> Option<Value>
                 | Payload::None => None,
             },
         })),
-        (_, Payload::Report(report)) => {
-            let transcript = report.transcript.as_ref()?;
-            Some(json!({ "transcript": without_nul(transcript.as_str()) }))
-        }
+        (_, Payload::Report(report)) => said_in(report),
         (_, Payload::Recording(url)) => Some(json!({ "recording_url": without_nul(url) })),
         (_, Payload::Words(text)) => Some(json!({ "text": without_nul(text) })),
         // Another's words may hold a name, so they are erased with the call.
@@ -103,6 +100,18 @@ fn pii(context: &CallContext, event: &Event, payload: &Payload) -> Option<Value>
         }
         (_, Payload::Leg(_) | Payload::None) => None,
     }
+}
+
+/// What the report holds of what was said.
+fn said_in(report: &ConversationReport) -> Option<Value> {
+    let mut said = Map::new();
+    if let Some(transcript) = &report.transcript {
+        said.insert("transcript".into(), without_nul(transcript.as_str()).into());
+    }
+    for (name, json) in [("analysis", &report.analysis), ("machine_detection", &report.machine_detection)] {
+        said.extend(json.as_ref().map(|json| (name.to_owned(), json.value().clone())));
+    }
+    (!said.is_empty()).then_some(Value::Object(said))
 }
 
 fn call_log(context: &CallContext, event: &Event, call: &Call, payload: &Payload) -> CallLogRow {
@@ -155,7 +164,8 @@ fn status(call: &Call) -> &'static str {
     }
 }
 
-/// The report's transcript, if it is of the agent's conversation and the conversation was completed.
+/// The report's transcript, if it is of the agent's conversation and the conversation was completed or was with a
+/// voicemail box.
 fn transcript(event: &Event, call: &Call, payload: &Payload) -> Option<String> {
     let (Event::Reported(fact), Payload::Report(report)) = (event, payload) else { return None };
     let agent = call.conversation(Purpose::Agent)?;
@@ -163,7 +173,8 @@ fn transcript(event: &Event, call: &Call, payload: &Payload) -> Option<String> {
     if call.utterances > 0 && agent.ordinal > 1 {
         return None;
     }
-    let matches = agent.id.as_ref() == Some(&fact.conversation) && fact.grade == Grade::Completed;
+    let has_words = fact.grade == Grade::Completed || fact.answered == Answered::Voicemail;
+    let matches = agent.id.as_ref() == Some(&fact.conversation) && has_words;
     let transcript = report.transcript.as_ref().filter(|_| matches)?;
     Some(without_nul(transcript.as_str()))
 }
@@ -282,6 +293,10 @@ fn conversation_row(
             json!({
                 "termination_reason": r.termination_reason.as_deref().map(without_nul),
                 "cost": r.cost,
+                "cost_usd": r.cost_usd,
+                "answered": (r.answered != Answered::Unknown).then(|| r.answered.name()),
+                "analysis": r.analysis.as_ref().map(ReportJson::value),
+                "machine_detection": r.machine_detection.as_ref().map(ReportJson::value),
                 "failure": r.failure.map(precall_call::HandoffFailure::name),
                 "event_timestamp": r.event_timestamp.map(Time),
                 "started_at": r.started_at.map(Time),
@@ -289,7 +304,8 @@ fn conversation_row(
             })
         }),
         started_at: Time(call.at),
-        reported_at: report.map(|_| Time(call.at)),
+        // The result of a voicemail test does not end the wait for the report.
+        reported_at: report.filter(|r| r.grade != Grade::Initiated).map(|_| Time(call.at)),
     }
 }
 

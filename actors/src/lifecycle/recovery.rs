@@ -96,12 +96,8 @@ pub(crate) struct Recovery {
 
 impl Recovery {
     pub(crate) fn rules(&self, lines: &Lines) -> DialRules {
-        DialRules {
-            countries: self.countries.clone(),
-            default_region: self.region,
-            own: self.own_numbers.iter().chain(lines.numbers()).cloned().collect(),
-            limits: self.limits,
-        }
+        let own = self.own_numbers.iter().chain(lines.numbers()).cloned().collect();
+        DialRules::new(&self.countries, self.region, own, self.limits)
     }
 
     pub(crate) async fn run(self, feed: Option<ReservedFeed>, supervisor: Addr<CallSupervisor>) {

@@ -1,5 +1,5 @@
-//! Decides whether precall may dial a number. Anyone who can send a webhook chooses the number, and the installation
-//! pays for the call.
+//! Decides whether precall may dial a number. Anyone who can send a webhook chooses both numbers in it, and the
+//! installation pays for the call. So what is permitted follows from the configuration and the lines alone.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -18,26 +18,25 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Rules of the guard.
 #[derive(Clone, Debug)]
 pub struct DialRules {
-    /// `CALLBACK_COUNTRIES`.
-    pub countries: Countries,
-    /// `DEFAULT_REGION`: the country of a called number without one, such as a route point.
-    pub default_region: Region,
-    /// Numbers and extensions of our lines, and `OWN_NUMBERS`: dialling them would call precall itself.
-    pub own: HashSet<CallerNumber>,
-    /// Limits of dialled calls.
-    pub limits: DialLimits,
+    /// Countries that may be dialled.
+    countries: BTreeSet<Region>,
+    /// Numbers and extensions of our lines, and `OWN_NUMBERS`. Dialling them would call precall itself, and only who
+    /// called one of them is called back.
+    own: HashSet<CallerNumber>,
+    limits: DialLimits,
 }
 
-/// Countries that may be dialled.
+/// The setting from which the countries follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Countries {
-    /// The country of the called number.
-    OfCalled,
-    /// Only these countries.
+    /// `CALLBACK_COUNTRIES` is not set: `DEFAULT_REGION`, and the countries of our own numbers.
+    Home,
+    /// `CALLBACK_COUNTRIES`.
     Only(BTreeSet<Region>),
 }
 
-/// Limits in calls: a greeting and the agent call after it count as one.
+/// Limits in calls that were called back. The greeting, the agent call after it, and a second attempt in the fallback
+/// voice count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialLimits {
     /// `CALLBACK_LIMIT_PER_NUMBER_HOUR`.
@@ -81,6 +80,8 @@ pub enum DialDecision {
 pub enum Refusal {
     /// The caller's number is withheld or unreadable.
     NoNumber,
+    /// The caller did not call a number of ours.
+    UnknownCalled,
     /// An extension of the PBX, a short code or an emergency number.
     NotPublic,
     /// One of our own numbers, or the called number itself.
@@ -106,6 +107,7 @@ impl Refusal {
         match self {
             Self::OwnNumber => Cause::Loop,
             Self::NoNumber
+            | Self::UnknownCalled
             | Self::NotPublic
             | Self::Kind(_)
             | Self::Country
@@ -121,6 +123,7 @@ impl Refusal {
     pub fn name(self) -> &'static str {
         match self {
             Self::NoNumber => "no_number",
+            Self::UnknownCalled => "unknown_called",
             Self::NotPublic => "not_public",
             Self::OwnNumber => "own_number",
             Self::Kind(_) => "number_kind",
@@ -254,6 +257,26 @@ impl DialGuard {
 }
 
 impl DialRules {
+    /// `default_region` is `DEFAULT_REGION`; `own` has the numbers of the lines and `OWN_NUMBERS`.
+    #[must_use]
+    pub fn new(
+        countries: &Countries,
+        default_region: Region,
+        own: HashSet<CallerNumber>,
+        limits: DialLimits,
+    ) -> Self {
+        let countries = match countries {
+            Countries::Only(list) => list.clone(),
+            Countries::Home => {
+                let national = |number: &&E164| number.kind() != NumberKind::Global;
+                let of_own =
+                    own.iter().filter_map(CallerNumber::e164).filter(national).filter_map(E164::region);
+                of_own.chain([default_region]).filter(|region| *region != Region::UNKNOWN).collect()
+            }
+        };
+        Self { countries, own, limits }
+    }
+
     /// The number to dial, if the rules without counts allow it.
     fn number_of<'a>(&self, dial: Dial<'a>) -> Result<&'a E164, Refusal> {
         let number = match dial.number {
@@ -270,17 +293,12 @@ impl DialRules {
         if !is_a_persons(kind) {
             return Err(Refusal::Kind(kind));
         }
+        // Without a number of its own an installation cannot tell; the start says so.
+        if !self.own.is_empty() && !self.own.contains(dial.called) {
+            return Err(Refusal::UnknownCalled);
+        }
         let region = number.region().ok_or(Refusal::Country)?;
-        let permitted = match &self.countries {
-            Countries::Only(list) => list.contains(&region),
-            Countries::OfCalled => region == self.country_of(dial.called),
-        };
-        if permitted { Ok(number) } else { Err(Refusal::Country) }
-    }
-
-    fn country_of(&self, called: &CallerNumber) -> Region {
-        let global = |number: &&E164| number.kind() != NumberKind::Global;
-        called.e164().filter(global).and_then(E164::region).unwrap_or(self.default_region)
+        if self.countries.contains(&region) { Ok(number) } else { Err(Refusal::Country) }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Limits and use of the provider's account and agent, from the last answers to other requests. Health sends no
-//! request of its own.
+//! request of its own. Between two answers precall counts its own clones and deletions.
 
 use std::sync::{Mutex, PoisonError};
+
+use precall_call::At;
 
 /// Use and limit of a resource; none if unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct CapacityReading {
     pub slots: Measure,
     /// Voice additions and edits.
     pub edits: Measure,
+    /// When the provider last said how many slots and edits are used.
+    pub account_checked_at: Option<At>,
 }
 
 /// Shared store of the last known values.
@@ -33,14 +37,28 @@ impl Capacity {
         self.change(|reading| reading.agent_limit = limit);
     }
 
-    /// Sets `voice_slots_used` and `voice_limit` of the subscription.
-    pub fn slots(&self, used: Option<u64>, limit: Option<u64>) {
-        self.change(|reading| reading.slots = Measure { used, limit });
+    /// Sets the figures of the subscription: `voice_slots_used` of `voice_limit`, and `voice_add_edit_counter` of
+    /// `max_voice_add_edits`.
+    pub fn account(&self, slots: Measure, edits: Measure, now: At) {
+        self.change(|reading| {
+            reading.slots = slots;
+            reading.edits = edits;
+            reading.account_checked_at = Some(now);
+        });
     }
 
-    /// Sets `voice_add_edit_counter` and `max_voice_add_edits` of the subscription.
-    pub fn edits(&self, used: Option<u64>, limit: Option<u64>) {
-        self.change(|reading| reading.edits = Measure { used, limit });
+    /// precall made a voice: it takes a slot and counts as an addition.
+    pub fn voice_added(&self) {
+        self.change(|reading| {
+            let more = |used: Option<u64>| used.map(|used| used.saturating_add(1));
+            reading.slots.used = more(reading.slots.used);
+            reading.edits.used = more(reading.edits.used);
+        });
+    }
+
+    /// precall deleted a voice: its slot is free.
+    pub fn voice_deleted(&self) {
+        self.change(|reading| reading.slots.used = reading.slots.used.map(|used| used.saturating_sub(1)));
     }
 
     /// The last known values.

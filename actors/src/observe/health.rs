@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use precall_call::At;
+
 use crate::durability::leadership::EngineRole;
 use crate::durability::persistence_state::SpoolHealth;
 use crate::limits::budgets::BudgetUse;
@@ -31,6 +33,8 @@ pub struct CapacityHealth {
     pub voice_slots: Measure,
     /// Voice additions and edits; the limit is the account's.
     pub voice_edits: Measure,
+    /// When the provider last said how many slots and edits are used. precall counts its own changes since then.
+    pub account_checked_at: Option<At>,
     /// `THREECX_SIMULTANEOUS_CALLS`.
     pub pbx_calls: Option<u64>,
 }

@@ -1,6 +1,7 @@
 //! Metrics of the engine, counted from events in one place. No label holds a number, a name or a call id, so that no
 //! label grows without bound.
 
+mod account;
 mod bridge;
 mod budgets;
 mod growth;
@@ -17,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::account::AccountMetrics;
 use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
 use self::growth::Growth;
@@ -146,6 +148,7 @@ pub struct Metrics {
     queued: Gauge,
     spooled: Gauge,
     growth: Growth,
+    account: AccountMetrics,
     budgets: BudgetMetrics,
     reachable: Family<ServiceLabel, Gauge>,
 }
@@ -185,6 +188,7 @@ impl Metrics {
             queued: Gauge::default(),
             spooled: Gauge::default(),
             growth: Growth::default(),
+            account: AccountMetrics::default(),
             budgets: BudgetMetrics::default(),
             reachable: Family::default(),
         };
@@ -299,6 +303,7 @@ impl Metrics {
             self.spooled.clone(),
         );
         self.growth.register(all);
+        self.account.register(all);
         self.budgets.register(all);
         all.register_with_unit(
             "reachable",
@@ -404,6 +409,7 @@ impl Metrics {
         self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
         self.spooled.set(i64::try_from(health.spooled_bytes).unwrap_or(i64::MAX));
         self.growth.spool(health.spooled_bytes, health.spool_max_bytes, clock::now());
+        self.account.show(&health.capacity, clock::now());
         self.budgets.show(&health.budgets);
         let threecx = health.threecx.as_ref().and_then(|pbx| pbx.open);
         self.legs.set(health.threecx.as_ref().map_or(0, |pbx| i64::try_from(pbx.legs).unwrap_or(i64::MAX)));

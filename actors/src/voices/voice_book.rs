@@ -222,6 +222,9 @@ impl VoiceBook {
                 "calls" => self.waiting_calls(job), "reason" => failed.why.name(), "error" => &failed.words);
         }
         self.refund_budget(job, &end);
+        if matches!(end, JobEnd::Cloned(_)) {
+            self.services.capacity.voice_added();
+        }
         let cloned = match (&end, self.rules.key_of(job)) {
             (JobEnd::Cloned(clone), Some(key)) => Some((clone.voice.clone(), key.clone())),
             (JobEnd::Cloned(_) | JobEnd::Unchanged { .. } | JobEnd::Failed(..), _) => None,

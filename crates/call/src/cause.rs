@@ -42,6 +42,8 @@ named! {
         NoAnswer = "no_answer",
         /// The caller's number was busy when precall called it.
         Busy = "busy",
+        /// A voicemail box answered the telephone that precall called.
+        Voicemail = "voicemail",
         /// The number must not be dialled.
         DialRefused = "dial_refused",
         /// The number leads back to precall.

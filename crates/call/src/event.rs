@@ -38,6 +38,18 @@ named! {
 }
 
 named! {
+    /// Whether a person or a voicemail box answered a dial, as the provider says. It only rises.
+    Answered {
+        /// The provider said nothing.
+        Unknown = "unknown",
+        /// The provider tested for a voicemail box and reported none.
+        Tested = "tested",
+        /// A voicemail box answered.
+        Voicemail = "voicemail",
+    }
+}
+
+named! {
     /// How a greeting ended.
     GreetingEnd {
         /// It was heard to its end, or the caller hung up after hearing it.
@@ -174,6 +186,10 @@ pub struct Report {
     pub duration: Option<Duration>,
     /// Whether the report has a transcript.
     pub has_words: bool,
+    /// Whether the report has the provider's analysis.
+    pub has_analysis: bool,
+    /// Who answered.
+    pub answered: Answered,
 }
 
 /// Silence in a bridged conversation.

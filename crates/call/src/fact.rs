@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::cause::{NoVoice, Release};
-use crate::event::{Event, VoiceSource};
+use crate::event::{Event, Grade, VoiceSource};
 use crate::ids::{CloneJobId, ConversationId, VoiceId};
 use crate::policy::Rung;
 use crate::state::{Call, Voice};
@@ -115,7 +115,8 @@ fn voice_fact(event: &Event, voice: &Voice) -> Option<Fact> {
 fn report_fact(event: &Event, after: &Call) -> Option<Fact> {
     let Event::Reported(report) = event else { return None };
     let ours = after.conversations.iter().any(|known| known.id.as_ref() == Some(&report.conversation));
-    ours.then(|| Fact::ConversationReported {
+    // The result of a voicemail test is no report of the conversation's end.
+    (ours && report.grade != Grade::Initiated).then(|| Fact::ConversationReported {
         conversation: report.conversation.clone(),
         duration: report.duration,
     })

@@ -18,8 +18,8 @@ mod time;
 pub use cause::{Blame, Cause, NoVoice, Release, Told};
 pub use effect::Effect;
 pub use event::{
-    Admission, AgentLoss, AudioHeard, CallPart, Event, Grade, GreetingEnd, HandoffFailure, LegSeen, Offer,
-    Purpose, Report, Request, Silence, Speaker, VoiceSource,
+    Admission, AgentLoss, Answered, AudioHeard, CallPart, Event, Grade, GreetingEnd, HandoffFailure, LegSeen,
+    Offer, Purpose, Report, Request, Silence, Speaker, VoiceSource,
 };
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};

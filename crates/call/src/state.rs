@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cause::{NoVoice, Release, named};
 use crate::effect::Effect;
-use crate::event::{AgentLoss, AudioHeard, Grade, Purpose};
+use crate::event::{AgentLoss, Answered, AudioHeard, Grade, Purpose};
 use crate::ids::{ConversationId, VoiceId};
 use crate::phase::{EarlyAgent, ParkedAgent, Phase};
 use crate::policy::{Person, Policy, ProofWay, Rung};
@@ -68,6 +68,10 @@ pub struct Conversation {
     pub duration: Option<Duration>,
     /// Whether its transcript is known.
     pub has_words: bool,
+    /// Whether its analysis is known.
+    pub has_analysis: bool,
+    /// Who answered, as the provider reported.
+    pub answered: Answered,
 }
 
 named! {
@@ -391,12 +395,13 @@ impl Call {
         self.agent_heard || self.utterances > 0
     }
 
-    /// Whether an agent conversation is known to have taken place.
+    /// Whether an agent conversation is known to have taken place. One with a voicemail box does not count.
     #[must_use]
     pub fn had_agent(&self) -> bool {
-        let reported =
-            self.conversations.iter().any(|c| c.purpose == Purpose::Agent && c.grade == Grade::Completed);
-        reported || self.agent_talked
+        let took_place = |c: &Conversation| {
+            c.purpose == Purpose::Agent && c.grade == Grade::Completed && c.answered != Answered::Voicemail
+        };
+        self.conversations.iter().any(took_place) || self.agent_talked
     }
 
     /// The latest conversation of a purpose.

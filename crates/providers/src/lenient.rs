@@ -57,6 +57,16 @@ impl Scalar {
         }
     }
 
+    /// A number, also one written as text.
+    pub(super) fn number(&self) -> Option<serde_json::Number> {
+        match self {
+            Self::Integer(number) => Some((*number).into()),
+            Self::Fraction(number) => serde_json::Number::from_f64(*number),
+            Self::Text(text) => text.trim().parse().ok().and_then(serde_json::Number::from_f64),
+            Self::Truth(_) | Self::Nothing => None,
+        }
+    }
+
     /// A duration in seconds; none if negative.
     pub(super) fn seconds(&self) -> Option<std::time::Duration> {
         match self {
@@ -181,6 +191,68 @@ impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for LenientVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Lenient<T>, A::Error> {
         T::deserialize(MapAccessDeserializer::new(object)).map(Lenient)
+    }
+}
+
+/// A list of objects; any other JSON type is read as empty, and each entry of another type as the default.
+#[derive(Clone, Debug)]
+pub(super) struct LenientList<T>(pub Vec<T>);
+
+impl<T> Default for LenientList<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for LenientList<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LenientListVisitor(PhantomData))
+    }
+}
+
+struct LenientListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for LenientListVisitor<T> {
+    type Value = LenientList<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<LenientList<T>, E> {
+        Ok(LenientList::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<LenientList<T>, E> {
+        Ok(LenientList::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<LenientList<T>, E> {
+        Ok(LenientList::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<LenientList<T>, E> {
+        Ok(LenientList::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<LenientList<T>, E> {
+        Ok(LenientList::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<LenientList<T>, E> {
+        Ok(LenientList::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<LenientList<T>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(Lenient(entry)) = list.next_element::<Lenient<T>>()? {
+            entries.push(entry);
+        }
+        Ok(LenientList(entries))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<LenientList<T>, A::Error> {
+        drain_object(object).map(|()| LenientList::default())
     }
 }
 

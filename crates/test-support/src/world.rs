@@ -460,6 +460,7 @@ async fn build(
         ("THREECX_WEBHOOK_SECRET", SECRET),
         ("WEBHOOK_SECRET", SECRET),
         ("DEFAULT_REGION", "US"),
+        ("OWN_NUMBERS", CALLED),
         ("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000"),
         ("API_KEYS", &entry),
     ]

@@ -18,7 +18,7 @@ fn a_live_leg_in_production_needs_a_notice() {
         let greeting = Config::from_pairs(least.iter().chain(more).copied()).unwrap().greeting;
         let mut problems = Problems::default();
         require(route, environment, &greeting, &mut problems);
-        problems.into_error().map_err(|error| error.to_string())
+        problems.into_error(Vec::new()).map_err(|error| error.to_string())
     };
     use Environment::{Development, Production};
     for route in [Route::Bridge, Route::Transfer] {

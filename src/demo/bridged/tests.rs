@@ -20,11 +20,15 @@ fn said(began_after_ms: u64, length_ms: u64, interrupted_after_ms: Option<u64>) 
 
 /// A call whose recording and conversation begin at the same time.
 fn judged(parts: &[(u32, u32)], between: Between, said: Vec<Said>) -> Bridged {
+    judged_while(&Stalls::default(), parts, between, said)
+}
+
+fn judged_while(stalls: &Stalls, parts: &[(u32, u32)], between: Between, said: Vec<Said>) -> Bridged {
     let began = Timestamp::from_millisecond(1_000_000).ok();
     let talk = Conversed { hz: Some(AGENT), opened_at: began, said, violations: 0, heard_ms: 200 };
     let call =
         Listened { name: "call".to_owned(), recording: recording(parts), began, talks: vec![talk], between };
-    Bridged::of(&[call], Judge::Timing)
+    Bridged::of(&[call], Judge::Timing, stalls)
 }
 
 #[test]
@@ -55,6 +59,25 @@ fn a_gap_before_the_agent_counts_where_timing_does() {
     let bridged = judged(&heard, Between::Music, Vec::new());
     assert!(bridged.longest_gap_ms.abs_diff(80) <= 1, "{bridged:?}");
     assert_eq!((bridged.in_order, bridged.problems.len()), (1, 1));
+}
+
+#[test]
+fn a_gap_while_the_machine_was_late_is_the_machines() {
+    let heard = [(GREETING_HZ, 800), (HOLD_HZ, 600), (0, 80), (AGENT, 900)];
+    // The recording begins at second 1000 and the gap is 1400 ms later.
+    let late = |ended_ms: i64| {
+        let mut stalls = Stalls::default();
+        stalls.beat(std::time::Duration::from_millis(90), At(ended_ms * 1_000));
+        stalls
+    };
+    let of_machine = judged_while(&late(1_001_450), &heard, Between::Music, Vec::new());
+    assert!(of_machine.is_good() && of_machine.of_machine.len() == 1, "{of_machine:?}");
+    assert!(of_machine.to_string().contains("while the machine was late: call: 80 ms"), "{of_machine}");
+    let ours = judged_while(&late(1_000_500), &heard, Between::Music, Vec::new());
+    assert!(!ours.is_good() && ours.of_machine.is_empty(), "{ours:?}");
+    // The machine excuses no order.
+    let order = [(HOLD_HZ, 800), (GREETING_HZ, 600), (AGENT, 900)];
+    assert!(!judged_while(&late(1_001_450), &order, Between::Either, Vec::new()).is_good());
 }
 
 #[test]

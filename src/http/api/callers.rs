@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::auth::{Admin, Allowed, Read};
 use super::erasure::{self, ErasureAnswer};
 use super::fields::{self, NAME_MAX, TEXT_MAX, URL_MAX};
-use super::page::{Page, limit};
+use super::page::{NoQuery, Page, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::clock::now;
@@ -119,6 +119,7 @@ pub(crate) async fn list(
 pub(crate) async fn one(
     app: web::Data<AppState>,
     _: Allowed<Read>,
+    _: web::Query<NoQuery>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     response::json(&found(&app, &number(&app, &caller_id)?).await?)

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::auth::{Allowed, Read};
 use super::live::LiveView;
-use super::page::{Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
+use super::page::{NoQuery, Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
@@ -62,6 +62,10 @@ pub(crate) struct CallItem {
     duration_seconds: Option<i32>,
     /// `seq` of the last event in this row.
     last_seq: i64,
+    /// ElevenLabs' title of the agent's conversation (`analysis.call_summary_title`).
+    summary_title: Option<String>,
+    /// ElevenLabs' verdict on it: `success`, `failure` or `unknown` (`analysis.call_successful`).
+    call_successful: Option<String>,
 }
 
 impl From<CallRow> for CallItem {
@@ -85,6 +89,8 @@ impl From<CallRow> for CallItem {
             ended_at: row.ended_at,
             duration_seconds: row.duration_seconds,
             last_seq: row.last_seq,
+            summary_title: row.summary_title,
+            call_successful: row.call_successful,
         }
     }
 }
@@ -172,6 +178,31 @@ pub(crate) struct ConversationItem {
     started_at: Timestamp,
     /// Time of the report.
     reported_at: Option<Timestamp>,
+    /// What else the report says.
+    #[serde(flatten)]
+    report: ReportItem,
+}
+
+/// What a report says beside transcript, outcome and duration.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default)]
+pub(crate) struct ReportItem {
+    /// ElevenLabs' reason for the end.
+    termination_reason: Option<String>,
+    /// In ElevenLabs' credits.
+    #[serde(rename(deserialize = "cost"))]
+    cost_credits: Option<i64>,
+    /// In US dollars (`metadata.cost_fiat`).
+    #[schema(value_type = Option<f64>)]
+    cost_usd: Option<serde_json::Number>,
+    /// `voicemail` if a voicemail box answered, `tested` if ElevenLabs looked for one and reported none.
+    answered: Option<String>,
+    /// ElevenLabs' `analysis` as it came: results of criteria, collected data, summary, title.
+    #[schema(value_type = Option<Object>)]
+    analysis: Option<serde_json::Value>,
+    /// `data` of the webhook `answering_machine_detection` as it came.
+    #[schema(value_type = Option<Object>)]
+    machine_detection: Option<serde_json::Value>,
 }
 
 impl From<ConversationRow> for ConversationItem {
@@ -185,6 +216,7 @@ impl From<ConversationRow> for ConversationItem {
             duration_seconds: row.duration_seconds,
             started_at: row.started_at,
             reported_at: row.reported_at,
+            report: row.report.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default(),
         }
     }
 }
@@ -249,6 +281,7 @@ pub(crate) struct CallAnswer {
 pub(crate) async fn one(
     app: web::Data<AppState>,
     _: Allowed<Read>,
+    _: web::Query<NoQuery>,
     id: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
     let pool = &app.pool;

@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::auth::{Allowed, Read};
+use super::page::NoQuery;
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
@@ -59,6 +60,7 @@ struct Data<'a> {
 pub(crate) async fn events(
     app: web::Data<AppState>,
     _: Allowed<Read>,
+    _: web::Query<NoQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let permit = Arc::clone(&app.streams)

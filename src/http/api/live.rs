@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::{Allowed, Read};
+use super::page::NoQuery;
 use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 use crate::http::status::health::HealthAnswer;
@@ -77,7 +78,11 @@ pub(crate) struct LiveAnswer {
     (status = 200, body = LiveAnswer),
     (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn live(app: web::Data<AppState>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn live(
+    app: web::Data<AppState>,
+    _: Allowed<Read>,
+    _: web::Query<NoQuery>,
+) -> Result<HttpResponse, Problem> {
     let mut calls = app.engine.live();
     calls.sort_by_key(|call| (call.offered_at, call.id));
     response::json(&LiveAnswer {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use precall_store::reads::calls::Place;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -38,6 +38,11 @@ impl<T> Page<T> {
         Self { items: rows.into_iter().map(item).collect(), next_cursor }
     }
 }
+
+/// The query of a path without parameters. A misspelt or unknown one is refused, not silently ignored.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoQuery {}
 
 /// The requested limit, or the default.
 ///

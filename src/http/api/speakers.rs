@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::auth::{Admin, Allowed};
 use super::fields::{self, NAME_MAX, URL_MAX};
-use super::page::{Page, id_of_cursor, limit};
+use super::page::{NoQuery, Page, id_of_cursor, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::clock::{now, timestamp};
@@ -190,6 +190,7 @@ pub(crate) async fn create(
 pub(crate) async fn one(
     app: web::Data<AppState>,
     _: Allowed<Admin>,
+    _: web::Query<NoQuery>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (id, pool) = (speaker(&id)?, &app.pool);

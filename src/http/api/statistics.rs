@@ -1,19 +1,46 @@
-//! `GET /api/v1/statistics`: totals over all calls and voices.
+//! `GET /api/v1/statistics`: totals over all calls and voices, or over the last hours.
 
+use crate::http::clock;
 use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use precall_call::At;
 use precall_store::reads::statistics;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::auth::{Allowed, Read};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
-use crate::http::error::Problem;
+use crate::http::error::{Code, Problem};
 use crate::http::response;
 
-/// Totals over all calls and voices.
+/// Longest window: ten years.
+const HOURS_MAX: u32 = 87_600;
+
+/// Query of the totals.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StatisticsQuery {
+    /// Count what began in the last hours, 1 to 87600. Everything when missing.
+    hours: Option<u32>,
+}
+
+impl StatisticsQuery {
+    fn since(&self, now: At) -> Result<Option<At>, Problem> {
+        let Some(hours) = self.hours else { return Ok(None) };
+        if !(1..=HOURS_MAX).contains(&hours) {
+            return Err(Problem::new(Code::BadQuery, format!("hours must be from 1 to {HOURS_MAX}")));
+        }
+        Ok(Some(At(now.0.saturating_sub(i64::from(hours).saturating_mul(3_600_000_000)))))
+    }
+}
+
+/// Totals over all calls and voices, or over the last hours.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatisticsAnswer {
+    /// Start of the window; null for everything. Cached voices and live calls are of now.
+    since: Option<Timestamp>,
     /// Clone jobs that succeeded.
     total_clones: i64,
     /// Clone jobs that failed.
@@ -38,20 +65,27 @@ pub(crate) struct StatisticsAnswer {
     live_calls: usize,
 }
 
-/// Current totals.
+/// Totals of everything, or of the last hours.
 #[utoipa::path(
     get, path = "/api/v1/statistics", tag = "statistics",
+    params(StatisticsQuery),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = StatisticsAnswer),
-        (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
         (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn statistics(app: web::Data<AppState>, _: Allowed<Read>) -> Result<HttpResponse, Problem> {
-    let figures = read(&app, statistics::statistics(&app.pool)).await?;
+pub(crate) async fn statistics(
+    app: web::Data<AppState>,
+    _: Allowed<Read>,
+    query: web::Query<StatisticsQuery>,
+) -> Result<HttpResponse, Problem> {
+    let since = query.since(clock::now())?.and_then(clock::timestamp);
+    let figures = read(&app, statistics::statistics(&app.pool, since)).await?;
     let misses = figures.total_clones.saturating_add(figures.failed_clones);
     response::json(&StatisticsAnswer {
+        since,
         total_clones: figures.total_clones,
         failed_clones: figures.failed_clones,
         cache_hits: figures.cache_hits,

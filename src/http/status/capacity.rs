@@ -1,6 +1,9 @@
 //! Use of limited resources, in the units that administrators buy. Part of `/health` and of the live board.
 
+use crate::http::clock;
+use jiff::Timestamp;
 use precall_actors::api::{BudgetUse, CapacityHealth, Measure};
+use precall_call::At;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,6 +33,13 @@ pub(crate) struct MeasureAnswer {
     limit: Option<u64>,
     /// Whether the limit is below `MAX_LIVE_CALLS`.
     short: bool,
+    /// When ElevenLabs last said so. precall counts its own clones and deletions since then. Absent: not
+    /// known, or its own count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_at: Option<Timestamp>,
+    /// Seconds since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_seconds: Option<u64>,
 }
 
 /// Use of a budget.
@@ -42,20 +52,30 @@ pub(crate) struct BudgetAnswer {
 }
 
 impl CapacityAnswer {
-    pub(crate) fn of(it: &CapacityHealth, budgets: &[BudgetUse]) -> Self {
+    pub(crate) fn of(it: &CapacityHealth, budgets: &[BudgetUse], now: At) -> Self {
         let wanted = it.live_calls.limit;
-        let plain =
-            |measure: Measure| MeasureAnswer { used: measure.used, limit: measure.limit, short: false };
+        let plain = |measure: Measure| MeasureAnswer {
+            used: measure.used,
+            limit: measure.limit,
+            short: false,
+            checked_at: None,
+            age_seconds: None,
+        };
         let compared = |measure: Measure| MeasureAnswer {
             short: measure.limit.zip(wanted).is_some_and(|(limit, wanted)| limit < wanted),
             ..plain(measure)
+        };
+        let dated = |measure: MeasureAnswer| MeasureAnswer {
+            checked_at: it.account_checked_at.and_then(clock::timestamp),
+            age_seconds: it.account_checked_at.map(|at| now.since(at).as_secs()),
+            ..measure
         };
         let agents = it.agents.limit.into_iter().chain(it.agent_limit).min();
         Self {
             live_calls: plain(it.live_calls),
             agents: compared(Measure { limit: agents, ..it.agents }),
-            voice_slots: compared(it.voice_slots),
-            voice_edits: plain(it.voice_edits),
+            voice_slots: dated(compared(it.voice_slots)),
+            voice_edits: dated(plain(it.voice_edits)),
             threecx_calls: compared(Measure { used: None, limit: it.pbx_calls }),
             budgets: budgets.iter().map(BudgetAnswer::of).collect(),
         }

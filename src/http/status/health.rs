@@ -107,7 +107,7 @@ impl HealthAnswer {
             standby,
             queued_events: health.queued_events,
             live_calls: health.live_calls,
-            capacity: CapacityAnswer::of(&health.capacity, &health.budgets),
+            capacity: CapacityAnswer::of(&health.capacity, &health.budgets, clock::now()),
             heartbeat_age_ms: u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX),
             version: env!("CARGO_PKG_VERSION"),
             timestamp: clock::timestamp(clock::now()),

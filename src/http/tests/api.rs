@@ -4,7 +4,7 @@ use precall_actors::api::Busy;
 use precall_call::Request;
 
 use super::client::{Answer, get, send};
-use super::harness::{OPERATOR, READER, Running, run, run_with, settings};
+use super::harness::{ADMIN, OPERATOR, READER, Running, run, run_with, settings};
 use super::scripted::{Asked, CALL};
 use crate::config::{ApiKeys, CorsOrigins};
 
@@ -154,6 +154,29 @@ async fn queries_are_checked_before_the_database_is_read() {
     assert_eq!(answer.code(), "bad_cursor");
     let answer = ask(&server, "GET", "/api/v1/calls/7", READER).await;
     assert_eq!((answer.status, answer.code().as_str()), (404, "call_not_found"));
+}
+
+#[actix_web::test]
+async fn every_read_refuses_a_query_that_it_does_not_know() {
+    let server = run();
+    let document = ask(&server, "GET", "/api/v1/openapi.json", READER).await.json();
+    let paths = document["paths"].as_object().unwrap();
+    let reads = paths.iter().filter(|(path, ways)| path.starts_with("/api/v1/") && ways.get("get").is_some());
+    let mut seen = 0;
+    for (path, _) in reads {
+        let path = path.replace("{caller_id}", "+12025550101").replace("{id}", &CALL.to_string());
+        assert!(!path.contains('{'), "{path}");
+        for query in ["surprise=1", "hour=1", "limits=2"] {
+            let answer = ask(&server, "GET", &format!("{path}?{query}"), ADMIN).await;
+            assert_eq!((answer.status, answer.code().as_str()), (400, "bad_query"), "{path}?{query}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 12, "{seen}");
+    for query in ["hours=0", "hours=-1", "hours=x", "hours=87601", "hours=", "hours=1&hour=1"] {
+        let answer = ask(&server, "GET", &format!("/api/v1/statistics?{query}"), READER).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_query"), "{query}");
+    }
 }
 
 #[actix_web::test]

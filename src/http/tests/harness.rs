@@ -19,6 +19,7 @@ use crate::signature::{Kind, sign};
 use crate::trusted_addresses::AddressList;
 
 pub const SECRET: &str = "a secret of the tests";
+pub const ADMIN: &str = "admin-key-admin-key-admin-key-admin";
 pub const READER: &str = "reader-key-reader-key-reader-key-1";
 pub const OPERATOR: &str = "operator-key-operator-key-operator";
 pub const THREECX: &str = "/webhook/3cx";
@@ -33,7 +34,8 @@ pub fn addresses(entries: &[&str]) -> AddressList {
 }
 
 fn keys() -> ApiKeys {
-    let entries = [("board", Scope::Read, READER), ("desk", Scope::Operate, OPERATOR)];
+    let entries =
+        [("board", Scope::Read, READER), ("desk", Scope::Operate, OPERATOR), ("boss", Scope::Admin, ADMIN)];
     let entries: Vec<String> =
         entries.iter().map(|(name, scope, key)| ApiKeys::entry(name, *scope, key).unwrap()).collect();
     let mut variables = std::collections::BTreeMap::new();

@@ -21,7 +21,7 @@ fn number(text: &str) -> CallerNumber {
 
 fn rules(countries: Countries, limits: DialLimits) -> DialRules {
     let own = ["+49 30 12345678", "030 99887766", "900", "+431234567"].map(number).into();
-    DialRules { countries, default_region: region("DE"), own, limits }
+    DialRules::new(&countries, region("DE"), own, limits)
 }
 
 fn only(codes: &[&str]) -> Countries {
@@ -148,22 +148,67 @@ fn each_number_gets_its_decision() {
     }
 }
 
-#[test]
-fn without_a_list_the_called_number_decides_the_country() {
-    let mut guard = DialGuard::new(rules(Countries::OfCalled, MANY));
-    let mut verdict = |call, who: &str, called: &str| {
+/// A guard without `CALLBACK_COUNTRIES`, and its decision about caller and called number.
+fn home(default_region: Region, own: &[&str]) -> impl FnMut(&str, &str) -> &'static str {
+    let own = own.iter().copied().map(number).collect();
+    let mut guard = DialGuard::new(DialRules::new(&Countries::Home, default_region, own, MANY));
+    let mut call = 0;
+    move |who, called| {
+        call += 1;
         let (who, called) = (number(who), number(called));
         word(guard.ask(Dial { call: CallId(call), number: &who, called: &called }, START))
-    };
-    assert_eq!(verdict(1, "+12025550123", "+14155552671"), "allowed");
-    assert_eq!(verdict(2, "+18765551234", "+14155552671"), "country");
-    assert_eq!(verdict(3, "+4917112345678", "+14155552671"), "country");
-    assert_eq!(verdict(4, "+4917112345678", "801"), "allowed");
-    assert_eq!(verdict(5, "+4917112345678", ""), "allowed");
-    assert_eq!(verdict(6, "+4917112345678", "+80012345678"), "allowed");
-    assert_eq!(verdict(7, "+41791234567", "801"), "country");
-    assert_eq!(verdict(8, "+14155552671", "+1 415 555 2671"), "own_number");
-    assert_eq!(verdict(9, "801", "801"), "own_number");
+    }
+}
+
+#[test]
+fn a_forged_called_number_opens_no_country() {
+    let forged = ["+14155552671", "+33142685300", "+18765551234", "+79161234567", "801", "", "+80012345678"];
+    // Without numbers of our own, DEFAULT_REGION alone decides.
+    let mut verdict = home(region("DE"), &[]);
+    for called in forged {
+        assert_eq!(verdict("+4917112345678", called), "allowed", "{called}");
+        for abroad in ["+12025550123", "+33612345678", "+41791234567"] {
+            assert_eq!(verdict(abroad, called), "country", "{abroad} called {called}");
+        }
+    }
+    // Without any country nothing is dialled, whatever was called.
+    let mut verdict = home(Region::UNKNOWN, &[]);
+    for called in forged {
+        assert_eq!(verdict("+12025550123", called), "country", "{called}");
+        assert_eq!(verdict("+4917112345678", called), "country", "{called}");
+    }
+}
+
+#[test]
+fn without_a_list_our_own_numbers_give_the_countries() {
+    let mut verdict = home(Region::UNKNOWN, &["+493012345678", "+431234567", "801", "+80012345678"]);
+    for called in ["+493012345678", "+431234567", "801"] {
+        assert_eq!(verdict("+4917112345678", called), "allowed");
+        assert_eq!(verdict("+436641234567", called), "allowed");
+        assert_eq!(verdict("+41791234567", called), "country");
+    }
+    let mut verdict = home(region("CH"), &["+493012345678"]);
+    assert_eq!(verdict("+41791234567", "+493012345678"), "allowed");
+    assert_eq!(verdict("+4917112345678", "+493012345678"), "allowed");
+}
+
+#[test]
+fn who_called_an_unknown_number_is_not_called_back() {
+    for countries in [Countries::Home, only(EUROPE)] {
+        let mut guard = DialGuard::new(rules(countries, MANY));
+        let mut verdict = |call, called: &str| {
+            let (who, called) = (number("+4917112345678"), number(called));
+            word(guard.ask(Dial { call: CallId(call), number: &who, called: &called }, START))
+        };
+        for (call, called) in (0..).zip(["+493022334455", "+12025550123", "801", "", "anonymous", "+4930"]) {
+            assert_eq!(verdict(call, called), "unknown_called", "{called}");
+        }
+        for (call, called) in (10..).zip(["+493012345678", "030/12345678", "900", "+43 1 234567"]) {
+            assert_eq!(verdict(call, called), "allowed", "{called}");
+        }
+    }
+    assert_eq!(home(region("DE"), &[])("+4917112345678", "+4917112345678"), "own_number");
+    assert_eq!(home(region("DE"), &[])("801", "801"), "own_number");
 }
 
 #[test]

@@ -136,7 +136,10 @@ async fn delete_strays(strays: &[VoiceId], services: &VoiceServices) -> (usize, 
             Err("another precall may be the leader".to_owned())
         };
         match answer {
-            Ok(_) => {
+            Ok(answer) => {
+                if answer == VoiceDeleted::Now {
+                    services.capacity.voice_deleted();
+                }
                 deleted = deleted.saturating_add(1);
                 info!(services.log, "stray voice deleted"; "voice" => %voice);
             }

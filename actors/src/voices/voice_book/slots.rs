@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::VoiceBook;
 use crate::caller_key::CallerKey;
 use crate::durability::persistence::{Append, Durable};
+use crate::limits::provider_capacity::Measure;
 use crate::voices::reconcile_rules::DatabaseOrigin;
 use crate::voices::slot_rules::{HeldVoice, Slot};
 
@@ -142,6 +143,9 @@ impl VoiceBook {
                     warn!(services.log, "could not delete a voice, retrying later";
                         "job" => %held.job, "error" => %error);
                 }
+                if matches!(answer, Ok(VoiceDeleted::Now)) {
+                    services.capacity.voice_deleted();
+                }
                 answer.ok()
             } else {
                 None
@@ -172,10 +176,12 @@ impl VoiceBook {
             // The next read retries; the provider's health shows the failure.
             let Ok(account) = answer else { return };
             let shown = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
-            services.capacity.slots(shown(account.voice_slots_used), shown(account.voice_limit));
-            services
-                .capacity
-                .edits(shown(account.voice_add_edit_counter), shown(account.max_voice_add_edits));
+            let slots = Measure { used: shown(account.voice_slots_used), limit: shown(account.voice_limit) };
+            let edits = Measure {
+                used: shown(account.voice_add_edit_counter),
+                limit: shown(account.max_voice_add_edits),
+            };
+            services.capacity.account(slots, edits, clock::now());
             let count = |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok());
             book.do_send(AccountLimits {
                 slots: count(account.voice_slots_used).zip(count(account.voice_limit)),

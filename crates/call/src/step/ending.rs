@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
-use crate::event::{Grade, HandoffFailure, Purpose, Report};
+use crate::event::{Answered, Grade, HandoffFailure, Purpose, Report};
 use crate::ids::ConversationId;
 use crate::phase::{Conversing, HandingOff, Phase};
 use crate::policy::Rung;
@@ -80,16 +80,28 @@ impl StepBuilder {
         else {
             return;
         };
-        if report.grade > known.grade {
-            known.grade = report.grade;
-        }
+        known.answered = known.answered.max(report.answered);
+        let voicemail = known.answered == Answered::Voicemail;
+        // A conversation with a voicemail box did not take place, whatever a report without that word says.
+        let grade = if voicemail { report.grade.min(Grade::Failed) } else { report.grade };
+        known.grade = known.grade.max(grade);
         if known.duration.is_none() {
             known.duration = report.duration;
         }
         known.has_words |= report.has_words;
+        known.has_analysis |= report.has_analysis;
         match known.purpose {
+            Purpose::Greeting if voicemail => self.greeting_met_voicemail(),
             Purpose::Greeting => self.greeting_reported(report),
-            Purpose::Agent => self.agent_reported(report),
+            Purpose::Agent => self.agent_reported(report, voicemail),
+        }
+    }
+
+    /// The agent's dial would reach the same voicemail box, so it is not made.
+    fn greeting_met_voicemail(&mut self) {
+        let before_agent = matches!(self.call.phase, Phase::Greeting(_) | Phase::Holding);
+        if before_agent && !self.call.policy.on_live_leg() {
+            self.release(Release::by(Blame::Caller, Cause::Voicemail));
         }
     }
 
@@ -107,7 +119,7 @@ impl StepBuilder {
     }
 
     /// On the bridge the agent's socket tells the end: a report may be about an earlier session that was lost.
-    fn agent_reported(&mut self, report: &Report) {
+    fn agent_reported(&mut self, report: &Report, voicemail: bool) {
         match self.call.phase {
             Phase::HandingOff(HandingOff { attempt, .. }) | Phase::Conversing(Conversing { attempt, .. })
                 if attempt.rung.leads_to_agent() =>
@@ -125,6 +137,9 @@ impl StepBuilder {
         }
         match (report.grade, report.failure) {
             (Grade::Initiated, _) => {}
+            (Grade::Failed | Grade::Completed, _) if voicemail => {
+                self.release(Release::by(Blame::Caller, Cause::Voicemail));
+            }
             (Grade::Completed, _) => {
                 self.call.instants.handed_off.get_or_insert(self.now);
                 self.release(Release::good(Cause::Completed));

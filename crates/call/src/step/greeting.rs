@@ -3,7 +3,7 @@
 use super::StepBuilder;
 use crate::cause::{Blame, Cause, Release};
 use crate::effect::Effect;
-use crate::event::{Grade, GreetingEnd, Purpose};
+use crate::event::{Answered, Grade, GreetingEnd, Purpose};
 use crate::ids::ConversationId;
 use crate::phase::{Greeting, Phase};
 use crate::policy::Person;
@@ -34,6 +34,8 @@ impl StepBuilder {
             grade: Grade::Initiated,
             duration: None,
             has_words: false,
+            has_analysis: false,
+            answered: Answered::Unknown,
         });
     }
 

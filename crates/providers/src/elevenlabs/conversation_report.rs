@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use precall_call::{At, CallId, ConversationId, Grade, HandoffFailure, Purpose, Report};
+use precall_call::{Answered, At, CallId, ConversationId, Grade, HandoffFailure, Purpose, Report};
 
+use super::report_json::ReportJson;
 use super::transcript::Transcript;
 
 /// Longest id that is accepted; the provider's ids have about 30 characters.
@@ -38,6 +39,14 @@ pub struct ConversationReport {
     pub event_timestamp: Option<At>,
     /// In the provider's credits.
     pub cost: Option<i64>,
+    /// In US dollars.
+    pub cost_usd: Option<serde_json::Number>,
+    /// Whether a voicemail box answered.
+    pub answered: Answered,
+    /// The provider's `analysis`: results of criteria, collected data, summary, title.
+    pub analysis: Option<ReportJson>,
+    /// `data` of the webhook `answering_machine_detection`.
+    pub machine_detection: Option<ReportJson>,
     /// The provider's reason for the end or the failure.
     pub termination_reason: Option<String>,
 }
@@ -53,6 +62,8 @@ impl ConversationReport {
             failure: self.failure,
             duration: self.duration,
             has_words: self.transcript.is_some(),
+            has_analysis: self.analysis.is_some(),
+            answered: self.answered,
         }
     }
 }
@@ -64,6 +75,8 @@ pub enum ReportSource {
     Transcription,
     /// Webhook `call_initiation_failure`.
     InitiationFailure,
+    /// Webhook `answering_machine_detection`: the conversation may still run.
+    MachineDetection,
     /// Webhook in the flat form of earlier set-ups.
     Flat,
     /// `GET /v1/convai/conversations/{id}`.
@@ -77,6 +90,7 @@ impl ReportSource {
         match self {
             Self::Transcription => "post_call_transcription",
             Self::InitiationFailure => "call_initiation_failure",
+            Self::MachineDetection => "answering_machine_detection",
             Self::Flat => "flat",
             Self::Fetched => "fetched",
         }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::audio_head::AudioHead;
 use super::conversation_report::{ConversationReport, ReportError, ReportSource};
-use super::report_wire::{BodyShape, Data, Envelope, timestamp};
+use super::report_wire::{BodyShape, Data, DetectionEnvelope, Envelope, timestamp};
 use crate::lenient::{Lenient, line};
 
 /// A parsed webhook.
@@ -62,6 +62,15 @@ pub fn parse_webhook(body: &[u8]) -> Result<Webhook, ReportError> {
                 agent_id,
                 event_timestamp: at,
             }))
+        }
+        // Without the id of a conversation it cannot be used, and it is acknowledged like an unknown type.
+        "answering_machine_detection" => {
+            let Lenient(detection) = object::<DetectionEnvelope>(body)?;
+            let report = detection.data.0.and_then(|kept| data.into_machine_detection(at, kept));
+            Ok(report.map_or_else(
+                || Webhook::Other { kind: line(kind, 64) },
+                |report| Webhook::Report(Box::new(report)),
+            ))
         }
         other => Ok(Webhook::Other { kind: line(other, 64) }),
     }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use precall_call::{At, CallId, ConversationId, Grade, HandoffFailure, Purpose};
+use precall_call::{Answered, At, CallId, ConversationId, Grade, HandoffFailure, Purpose};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use uuid::Uuid;
 
 use super::conversation_report::{ConversationReport, ID_BYTES_MAX, ReportError, ReportSource};
+use super::report_json::{KeptObject, ReportJson};
 use super::request_body::{VARIABLE_CALL, VARIABLE_PURPOSE};
 use super::transcript::Turns;
 use crate::lenient::{Lenient, Scalar, line};
@@ -48,6 +49,14 @@ pub(super) struct Data {
     metadata: Lenient<Metadata>,
     conversation_initiation_client_data: Lenient<ClientData>,
     failure_reason: Scalar,
+    analysis: KeptObject,
+}
+
+/// `data` of `answering_machine_detection`, as it came.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DetectionEnvelope {
+    pub data: KeptObject,
 }
 
 #[derive(Default, Deserialize)]
@@ -56,6 +65,7 @@ struct Metadata {
     start_time_unix_secs: Scalar,
     call_duration_secs: Scalar,
     cost: Scalar,
+    cost_fiat: Scalar,
     termination_reason: Scalar,
     error: Lenient<ErrorInfo>,
     phone_call: Lenient<PhoneCall>,
@@ -145,11 +155,14 @@ impl Data {
         let (conversation, agent_id) = self.ids(shape)?;
         let (our_call, purpose) = self.echoed();
         let metadata = self.metadata.0;
+        let call_result = metadata.phone_call.0.call_result.text().unwrap_or_default();
+        let voicemail = call_result == "voicemail" || self.transcript.voicemail;
         let transcript = self.transcript.into_transcript();
-        // A failed conversation took place if it has a transcript.
-        let failed = self.status.text() == Some("failed") && transcript.is_none();
-        let failure =
-            failed.then(|| failure_from_word(metadata.phone_call.0.call_result.text().unwrap_or_default()));
+        // A failed conversation took place if it has a transcript, unless it was with a voicemail box.
+        let says_failed =
+            self.status.text() == Some("failed") || matches!(call_result, "busy" | "no_answer" | "failed");
+        let failed = says_failed && transcript.is_none();
+        let failure = (failed && !voicemail).then(|| failure_from_word(call_result));
         let duration = metadata.call_duration_secs.seconds();
         let started_at = timestamp(&metadata.start_time_unix_secs);
         let reason = metadata.termination_reason.text().or(metadata.error.0.reason.text());
@@ -159,7 +172,7 @@ impl Data {
             agent_id,
             our_call,
             purpose,
-            grade: if failed { Grade::Failed } else { Grade::Completed },
+            grade: if failed || voicemail { Grade::Failed } else { Grade::Completed },
             failure,
             ended_at: started_at.zip(duration).map(|(start, length)| start.plus(length)),
             duration,
@@ -167,6 +180,10 @@ impl Data {
             started_at,
             event_timestamp: at,
             cost: metadata.cost.integer(),
+            cost_usd: metadata.cost_fiat.number(),
+            answered: if voicemail { Answered::Voicemail } else { Answered::Unknown },
+            analysis: self.analysis.0,
+            machine_detection: None,
             termination_reason: reason.map(|reason| line(reason, REASON_CHARS_MAX)),
         })
     }
@@ -198,7 +215,43 @@ impl Data {
             ended_at: None,
             event_timestamp: at,
             cost: None,
+            cost_usd: None,
+            answered: Answered::Unknown,
+            analysis: None,
+            machine_detection: None,
             termination_reason: words.map(|words| line(words, REASON_CHARS_MAX)),
+        })
+    }
+
+    /// The result of a voicemail test. It says nothing about the end of the conversation.
+    pub(super) fn into_machine_detection(
+        self,
+        at: Option<At>,
+        data: ReportJson,
+    ) -> Option<ConversationReport> {
+        let conversation = ConversationId::new(id(&self.conversation_id, "data.conversation_id").ok()?);
+        let agent_id = self.agent_id.text().map(ToOwned::to_owned);
+        let (our_call, purpose) = self.echoed();
+        let answered = if data.names_a_machine() { Answered::Voicemail } else { Answered::Tested };
+        Some(ConversationReport {
+            source: ReportSource::MachineDetection,
+            conversation,
+            agent_id,
+            our_call,
+            purpose,
+            grade: Grade::Initiated,
+            failure: None,
+            duration: None,
+            transcript: None,
+            started_at: None,
+            ended_at: None,
+            event_timestamp: at,
+            cost: None,
+            cost_usd: None,
+            answered,
+            analysis: None,
+            machine_detection: Some(data),
+            termination_reason: None,
         })
     }
 
@@ -244,6 +297,10 @@ impl Envelope {
             ended_at: None,
             event_timestamp,
             cost: None,
+            cost_usd: None,
+            answered: Answered::Unknown,
+            analysis: None,
+            machine_detection: None,
             termination_reason: None,
         })
     }

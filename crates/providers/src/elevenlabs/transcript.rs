@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::lenient::{Lenient, Scalar, drain_object, line};
+use crate::lenient::{Lenient, LenientList, Scalar, drain_object, line};
 
 /// One `role: message` per line. Personal: `Debug` prints its length only.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,18 +27,80 @@ impl fmt::Debug for Transcript {
 
 /// The JSON field: a list of turns, or in the flat form a text.
 #[derive(Default)]
-pub(super) struct Turns(String);
+pub(super) struct Turns {
+    text: String,
+    /// A turn has the result of the provider's tool `voicemail_detection`.
+    pub voicemail: bool,
+}
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Turn {
     role: Scalar,
     message: Scalar,
+    multivoice_message: Lenient<Multivoice>,
+    original_message: Scalar,
+    tool_results: LenientList<ToolResult>,
+}
+
+/// What an agent with several voices said in one turn. `message` may be null then.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Multivoice {
+    parts: LenientList<Part>,
+}
+
+/// The label of the voice is not said, so it is not in the transcript.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Part {
+    text: Scalar,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToolResult {
+    result: Lenient<ToolOutcome>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToolOutcome {
+    result_type: Scalar,
+}
+
+impl Turn {
+    /// What was said: `message` (of an interrupted turn the part that was played), else the parts of several voices,
+    /// else the message before its interruption. Turns of tools alone say nothing.
+    fn said(&self) -> Option<String> {
+        let said = |text: &Scalar| text.text().map(one_line).filter(|text| !text.is_empty());
+        said(&self.message).or_else(|| self.multivoice()).or_else(|| said(&self.original_message))
+    }
+
+    fn multivoice(&self) -> Option<String> {
+        let parts = &self.multivoice_message.0.parts.0;
+        let texts = parts.iter().filter_map(|part| part.text.text()).map(one_line);
+        let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
+    }
+
+    fn found_voicemail(&self) -> bool {
+        let mut kinds = self.tool_results.0.iter().map(|tool| tool.result.0.result_type.text());
+        kinds.any(|kind| kind == Some("voicemail_detection_success"))
+    }
+}
+
+fn one_line(text: &str) -> String {
+    line(text, usize::MAX)
 }
 
 impl Turns {
     pub(super) fn into_transcript(self) -> Option<Transcript> {
-        (!self.0.is_empty()).then_some(Transcript(self.0))
+        (!self.text.is_empty()).then_some(Transcript(self.text))
+    }
+
+    fn of_text(text: String) -> Self {
+        Self { text, voicemail: false }
     }
 }
 
@@ -58,27 +120,24 @@ impl<'de> Visitor<'de> for TurnsVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Turns, A::Error> {
-        let mut text = String::new();
+        let mut turns = Turns::default();
         while let Some(Lenient(turn)) = list.next_element::<Lenient<Turn>>()? {
-            // Tool turns have no message. The message of an interrupted turn is the part that was played.
-            let Some(message) = turn.message.text() else { continue };
-            let message = line(message, usize::MAX);
-            if message.is_empty() {
-                continue;
-            }
+            turns.voicemail |= turn.found_voicemail();
+            let Some(said) = turn.said() else { continue };
+            let text = &mut turns.text;
             if !text.is_empty() {
                 text.push('\n');
             }
             text.push_str(&line(turn.role.text().unwrap_or("unknown"), 32));
             text.push_str(": ");
-            text.push_str(&message);
+            text.push_str(&said);
         }
-        Ok(Turns(text))
+        Ok(turns)
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Turns, E> {
-        let lines = text.lines().map(|text| line(text, usize::MAX)).filter(|text| !text.is_empty());
-        Ok(Turns(lines.collect::<Vec<_>>().join("\n")))
+        let lines = text.lines().map(one_line).filter(|text| !text.is_empty());
+        Ok(Turns::of_text(lines.collect::<Vec<_>>().join("\n")))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Turns, A::Error> {

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, AudioHeard, CallPart, CloneJobId, ConversationId, Event, Grade, GreetingEnd,
-    HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy, Purpose,
-    Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, Answered, AudioHeard, CallPart, CloneJobId, ConversationId, Event, Grade,
+    GreetingEnd, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy,
+    Purpose, Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 mod fields;
 
-use fields::{fallback, hold, is_fallback, is_silent, is_unproven, shared_policy, unproven};
+use fields::{
+    fallback, hold, is_fallback, is_silent, is_unknown_answer, is_unproven, shared_policy, unknown_answer,
+    unproven,
+};
 
 /// The version that is written.
 const VERSION: u64 = 1;
@@ -367,6 +370,10 @@ struct ReportJson {
     #[serde(rename = "duration_ms", with = "fields", default, skip_serializing_if = "Option::is_none")]
     duration: Option<Duration>,
     has_words: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_analysis: bool,
+    #[serde(with = "fields", default = "unknown_answer", skip_serializing_if = "is_unknown_answer")]
+    answered: Answered,
 }
 
 #[derive(Serialize, Deserialize)]

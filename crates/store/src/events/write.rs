@@ -40,7 +40,7 @@ const CALL_LOG: &str = "
         updated_at = now()
     where c.last_seq < excluded.last_seq";
 
-// A later report may lack the cost that an earlier one had. Budgets need it.
+// A later report may lack the cost or the analysis that an earlier one had. Budgets need the cost.
 const CONVERSATIONS: &str = "
     insert into conversations as c (call, purpose, ordinal, provider_id, dial, outcome, duration_seconds, report,
         started_at, reported_at)
@@ -49,8 +49,9 @@ const CONVERSATIONS: &str = "
     on conflict on constraint conversations_key do update set
         provider_id = coalesce(excluded.provider_id, c.provider_id), dial = excluded.dial, outcome = excluded.outcome,
         duration_seconds = coalesce(c.duration_seconds, excluded.duration_seconds),
-        report = case when excluded.report is null then c.report else excluded.report || jsonb_build_object('cost',
-            coalesce(nullif(excluded.report -> 'cost', 'null'), c.report -> 'cost')) end,
+        report = case when c.report is null or excluded.report is null then coalesce(excluded.report, c.report)
+            else c.report || (select coalesce(jsonb_object_agg(key, value), '{}') from jsonb_each(excluded.report)
+                where value <> 'null') end,
         reported_at = coalesce(c.reported_at, excluded.reported_at)";
 
 const CLONE_READY: &str = "
@@ -410,8 +411,13 @@ fn merge_transcript(earlier: Option<Value>, mut later: Value) -> Value {
 
 fn merge_report(earlier: Option<Value>, mut later: Value) -> Value {
     keep(earlier.as_ref(), &mut later, &["report", "reported_at", "provider_id"]);
-    if let Some(report) = later.get_mut("report") {
-        keep(earlier.as_ref().and_then(|earlier| earlier.get("report")), report, &["cost"]);
+    let old = earlier.as_ref().and_then(|earlier| earlier.get("report")).and_then(Value::as_object);
+    if let (Some(old), Some(Value::Object(new))) = (old, later.get_mut("report")) {
+        for (key, value) in old {
+            if new.get(key).is_none_or(Value::is_null) {
+                new.insert(key.clone(), value.clone());
+            }
+        }
     }
     later
 }

@@ -41,8 +41,10 @@ const WORDS_OF_EVENTS: &str = "
     update call_events set pii = null
     where pii is not null and at < $1 and event ->> 'kind' in ('line_spoken', 'reported')";
 const WORDS_OF_REPORTS: &str = "
-    update conversations set report = report - 'transcript' - 'transcript_summary' - 'analysis'
-    where report is not null and reported_at < $1 and report ?| array['transcript', 'transcript_summary', 'analysis']";
+    update conversations
+    set report = report - array['transcript', 'transcript_summary', 'analysis', 'machine_detection']
+    where report is not null and coalesce(reported_at, started_at) < $1
+        and report ?| array['transcript', 'transcript_summary', 'analysis', 'machine_detection']";
 
 const DATABASE_BYTES: &str = "select pg_database_size(current_database())";
 

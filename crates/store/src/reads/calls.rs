@@ -65,6 +65,10 @@ pub struct CallRow {
     pub duration_seconds: Option<i32>,
     /// The sequence number of the last event that this row includes.
     pub last_seq: i64,
+    /// ElevenLabs' title of the agent's latest conversation.
+    pub summary_title: Option<String>,
+    /// ElevenLabs' verdict on it: `success`, `failure` or `unknown`.
+    pub call_successful: Option<String>,
 }
 
 impl CallRow {
@@ -88,6 +92,8 @@ impl CallRow {
             ended_at: row.try_get("call_ended_at")?,
             duration_seconds: row.try_get("duration_seconds")?,
             last_seq: row.try_get("last_seq")?,
+            summary_title: row.try_get("summary_title")?,
+            call_successful: row.try_get("call_successful")?,
         })
     }
 }
@@ -97,7 +103,19 @@ macro_rules! call_columns {
     () => {
         "id, call_id as conversation_id, threecx_call_id, caller_id, called_number, line, route, state, status, \
          cause, blame, told, voice_missing, cloned_voice_id, call_started_at, call_ended_at, duration_seconds, \
-         last_seq"
+         last_seq, agent.analysis ->> 'call_summary_title' as summary_title, \
+         agent.analysis ->> 'call_successful' as call_successful"
+    };
+}
+
+/// `call_log` with the analysis of the agent's latest conversation, for [`call_columns!`].
+macro_rules! calls_with_analysis {
+    () => {
+        " from call_log
+          left join lateral (
+              select report -> 'analysis' as analysis from conversations
+              where conversations.call = call_log.id and purpose = 'agent' order by ordinal desc limit 1
+          ) agent on true"
     };
 }
 
@@ -144,7 +162,8 @@ pub struct CallFilter {
 const LIST: &str = concat!(
     "select ",
     call_columns!(),
-    " from call_log
+    calls_with_analysis!(),
+    "
       where (call_started_at, id) < ($1, $2)
         and ($3::text is null or state = $3)
       order by call_started_at desc, id desc
@@ -155,7 +174,8 @@ const LIST: &str = concat!(
 const LIST_LIVE: &str = concat!(
     "select ",
     call_columns!(),
-    " from call_log
+    calls_with_analysis!(),
+    "
       where (call_started_at, id) < ($1, $2)
         and state <> 'released'
         and ($3::text is null or state = $3)
@@ -166,7 +186,8 @@ const LIST_LIVE: &str = concat!(
 const LIST_OF_CALLER: &str = concat!(
     "select ",
     call_columns!(),
-    " from call_log
+    calls_with_analysis!(),
+    "
       where account_id = 'default'
         and caller_id = $5
         and (call_started_at, id) < ($1, $2)
@@ -218,8 +239,13 @@ pub struct CallDetail {
     pub timings: Option<Box<RawValue>>,
 }
 
-const FIND: &str =
-    concat!("select ", call_columns!(), ", transcript, metadata, timings from call_log where id = $1");
+const FIND: &str = concat!(
+    "select ",
+    call_columns!(),
+    ", transcript, metadata, timings",
+    calls_with_analysis!(),
+    " where id = $1"
+);
 
 /// The call with that id; `None` if there is none.
 ///
@@ -266,11 +292,13 @@ pub struct ConversationRow {
     pub started_at: Timestamp,
     /// When the report came.
     pub reported_at: Option<Timestamp>,
+    /// What else the report says; its fields are those of `conversations.report`.
+    pub report: Option<Box<RawValue>>,
 }
 
 // A call has a handful. The limit protects against unexpected rows.
 const CONVERSATIONS: &str =
-    "select purpose, ordinal, provider_id, dial, outcome, duration_seconds, started_at, reported_at
+    "select purpose, ordinal, provider_id, dial, outcome, duration_seconds, started_at, reported_at, report
       from conversations
       where call = $1
       order by started_at, purpose, ordinal
@@ -292,6 +320,7 @@ pub async fn conversations(pool: &Pool, call: Uuid) -> Result<Vec<ConversationRo
             duration_seconds: row.try_get("duration_seconds")?,
             started_at: row.try_get("started_at")?,
             reported_at: row.try_get("reported_at")?,
+            report: row.try_get::<_, Option<Json<Box<RawValue>>>>("report")?.map(|Json(raw)| raw),
         })
     };
     rows.iter().map(read_row).collect()

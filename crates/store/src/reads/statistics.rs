@@ -1,6 +1,7 @@
 //! Statistics over all stored calls and voices.
 
 use deadpool_postgres::Pool;
+use jiff::Timestamp;
 
 use crate::StoreError;
 use crate::reads::read_only::read;
@@ -29,26 +30,27 @@ pub struct Statistics {
 pub(crate) const CALLS: &str = "select count(*) as total,
         count(*) filter (where status = 'completed') as completed,
         count(*) filter (where status = 'failed') as failed
-      from call_log";
+      from call_log where call_started_at >= coalesce($1::timestamptz, '-infinity')";
 
 // A hit is a call whose voice came from the cache. Calls that had their voice cloned do not count, even if it came
 // late.
 pub(crate) const VOICES: &str = "select
-        (select count(*) from voice_clone_log where status = 'success') as clones,
-        (select count(*) from voice_clone_log where status = 'failed') as failed,
-        (select coalesce(avg(api_response_time_ms), 0)::float8
-           from voice_clone_log where status = 'success') as mean_ms,
-        (select count(*) from clone_ready_events where source = 'cache') as hits,
+        count(*) filter (where status = 'success') as clones,
+        count(*) filter (where status = 'failed') as failed,
+        coalesce(avg(api_response_time_ms) filter (where status = 'success'), 0)::float8 as mean_ms,
+        (select count(*) from clone_ready_events
+          where source = 'cache' and ready_at >= coalesce($1::timestamptz, '-infinity')) as hits,
         (select count(*) from voice_clone_cache
-          where deleted_at is null and ttl_expires_at > now()) as usable";
+          where deleted_at is null and ttl_expires_at > now()) as usable
+      from voice_clone_log where clone_created_at >= coalesce($1::timestamptz, '-infinity')";
 
-/// Reads the current statistics.
+/// Reads the statistics of what began at `since` or later; of everything without it.
 ///
 /// # Errors
 /// When the query fails.
-pub async fn statistics(pool: &Pool) -> Result<Statistics, StoreError> {
-    let calls = read(pool, CALLS, &[]).await?;
-    let voices = read(pool, VOICES, &[]).await?;
+pub async fn statistics(pool: &Pool, since: Option<Timestamp>) -> Result<Statistics, StoreError> {
+    let calls = read(pool, CALLS, &[&since]).await?;
+    let voices = read(pool, VOICES, &[&since]).await?;
     let (Some(calls), Some(voices)) = (calls.first(), voices.first()) else {
         return Err(StoreError::Refused("the statistics query returned no row".to_owned()));
     };

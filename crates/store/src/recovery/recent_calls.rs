@@ -13,10 +13,11 @@ const KEYS: &str = "
 
 const EARLY_ENDS: &str = "select pbx, threecx_call_id, ended_at from early_ends where ended_at > $1";
 
-// An intent counts as a dial: the telephone may have rung.
+// The dial guard counts a call when it admits it. It must count the same calls after a restart.
 const DIALLED: &str = "
-    select c.caller_id, e.at from call_events e join call_log c on c.id = e.call
-    where e.at > $1 and e.event ->> 'kind' = 'greeting_dialled' and c.caller_id is not null";
+    select c.caller_id, c.call_started_at from call_log c join call_events e on e.call = c.id and e.seq = 1
+    where c.call_started_at > $1 and c.route = 'callback' and c.caller_id is not null
+        and e.event ->> 'kind' = 'offered' and e.event ->> 'admission' = 'accepted'";
 
 /// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[KEYS, EARLY_ENDS, DIALLED];
@@ -78,7 +79,7 @@ pub async fn early_ends(
         .collect()
 }
 
-/// Numbers that precall dialled after `since`, with the times.
+/// Numbers of the calls that were admitted to be called back after `since`, with the times.
 ///
 /// # Errors
 /// When the query fails.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use precall_call::{At, CallId, Grade, HandoffFailure, Purpose};
+use precall_call::{Answered, At, CallId, Grade, HandoffFailure, Purpose};
 use serde_json::{Value, json};
 
 use super::{ConversationDetail, Webhook, parse_conversation, parse_webhook};
@@ -276,8 +276,148 @@ fn an_audio_webhook_is_recognised_by_its_beginning() {
 
 #[test]
 fn a_new_type_is_not_an_error() {
-    let body = br#"{"type":"answering_machine_detection","data":{"conversation_id":"c"}}"#;
-    assert_eq!(parse_webhook(body), Ok(Webhook::Other { kind: "answering_machine_detection".to_owned() }));
+    for kind in
+        ["post_call_new", "unredacted_transcript", "voice_removal_notice", "answering_machine_detection"]
+    {
+        let body = json!({"type": kind, "data": {"agent_id": "a"}}).to_string();
+        assert_eq!(parse_webhook(body.as_bytes()), Ok(Webhook::Other { kind: kind.to_owned() }));
+    }
+}
+
+/// The words of a report with these turns.
+fn words(turns: Value) -> Option<String> {
+    let mut body = transcription();
+    body["data"]["transcript"] = turns;
+    let mut fetched = body["data"].clone();
+    fetched["status"] = json!("done");
+    let ConversationDetail::Reported(polled) = parse_conversation(fetched.to_string().as_bytes()).unwrap()
+    else {
+        panic!("not done")
+    };
+    let flat = json!({"call_id": "conv_1", "status": "completed", "transcript": body["data"]["transcript"]});
+    let webhook = report(&body).transcript.map(|words| words.as_str().to_owned());
+    for other in [polled.transcript, report(&flat).transcript] {
+        assert_eq!(webhook, other.map(|words| words.as_str().to_owned()));
+    }
+    webhook
+}
+
+#[test]
+fn words_outside_of_message_are_in_the_transcript() {
+    let several = |message: Value| {
+        json!({"role": "agent", "message": message, "multivoice_message": {"parts": [
+            {"text": "Once upon a time.", "voice_label": "Narrator", "time_in_call_secs": 1},
+            {"text": "  ", "voice_label": null, "time_in_call_secs": null},
+            {"text": "Who is\nthere?", "voice_label": null, "time_in_call_secs": 3}]}})
+    };
+    let caller = json!({"role": "user", "message": "Hello", "time_in_call_secs": 2});
+    for missing in [Value::Null, json!("")] {
+        let turns = words(json!([several(missing), caller]));
+        assert_eq!(turns.as_deref(), Some("agent: Once upon a time. Who is there?\nuser: Hello"));
+    }
+    assert_eq!(words(json!([several(json!("all in one"))])).as_deref(), Some("agent: all in one"));
+    assert_eq!(
+        words(json!([{"role": "agent", "message": null, "original_message": "Good morning"},
+            {"role": "agent", "message": "Good", "original_message": "Good morning", "interrupted": true}]))
+        .as_deref(),
+        Some("agent: Good morning\nagent: Good")
+    );
+    let silent = json!([
+        {"role": "agent", "message": null, "tool_calls": [{"tool_name": "end_call"}], "tool_results": []},
+        {"role": "agent", "message": null, "multivoice_message": {"parts": []}},
+        {"role": "agent", "message": null, "multivoice_message": {"parts": [{"text": null}, 7, null, "text"]}},
+        {"role": "agent", "multivoice_message": {"parts": {"text": "no list"}}},
+        {"role": "agent", "multivoice_message": ["text"], "tool_results": {"result": 1}}]);
+    assert_eq!(words(silent), None);
+}
+
+#[test]
+fn an_analysis_and_a_cost_in_dollars_are_kept() {
+    let analysis = json!({"call_successful": "success", "call_summary_title": "Opening hours",
+        "transcript_summary": "Anna asked.", "evaluation_criteria_results": {"polite": {"criteria_id": "polite",
+        "result": "success", "rationale": "She was."}}, "data_collection_results": {"name": {
+        "data_collection_id": "name", "value": null, "rationale": "-"}}, "a\u{0}b": "c\u{0}d", "new": [1.5]});
+    let mut body = transcription();
+    body["data"]["analysis"] = analysis.clone();
+    for (cost, expected) in [(json!(0.1234), Some("0.1234")), (json!(2), Some("2")), (Value::Null, None)] {
+        body["data"]["metadata"]["cost_fiat"] = cost;
+        let webhook = report(&body);
+        assert_eq!(webhook.cost_usd.as_ref().map(ToString::to_string).as_deref(), expected);
+        let kept = webhook.analysis.clone().unwrap();
+        assert_eq!(kept.value()["data_collection_results"], analysis["data_collection_results"]);
+        assert_eq!(kept.value()["a\u{fffd}b"], "c\u{fffd}d");
+        assert!(webhook.fact().has_analysis);
+        assert!(!format!("{webhook:?}").contains("Anna"), "it is personal");
+        let polled = parse_conversation(body["data"].to_string().as_bytes()).unwrap();
+        let ConversationDetail::Reported(polled) = polled else { panic!("not done") };
+        assert_eq!((polled.analysis, polled.cost_usd), (webhook.analysis, webhook.cost_usd));
+    }
+    for none in [Value::Null, json!({}), json!([]), json!("text"), json!(7)] {
+        body["data"]["analysis"] = none;
+        assert_eq!(report(&body).analysis, None);
+    }
+    let mut wide = transcription().to_string();
+    wide = wide.replace(r#""transcript_summary":"...""#, r#""transcript_summary":1e999"#);
+    let Webhook::Report(wide) = parse_webhook(wide.as_bytes()).unwrap() else { panic!("no report") };
+    assert!(wide.analysis.is_none() && wide.transcript.is_some());
+}
+
+#[test]
+fn a_voicemail_box_is_not_a_caller() {
+    let mut by_result = transcription();
+    by_result["data"]["metadata"]["phone_call"]["call_result"] = json!("voicemail");
+    let mut by_tool = transcription();
+    by_tool["data"]["transcript"][2]["tool_results"] = json!([{"type": "system", "tool_name": "voicemail_detection",
+        "is_error": false, "result": {"result_type": "voicemail_detection_success", "status": "success"}}]);
+    for body in [by_result, by_tool] {
+        let report = report(&body);
+        assert_eq!(
+            (report.grade, report.failure, report.answered),
+            (Grade::Failed, None, Answered::Voicemail)
+        );
+        assert!(report.transcript.is_some(), "what the agent said to the box is kept");
+    }
+    let answered = report(&transcription());
+    assert_eq!((answered.grade, answered.answered), (Grade::Completed, Answered::Unknown));
+}
+
+#[test]
+fn a_dial_that_nobody_answered_did_not_take_place_whatever_its_status() {
+    for (result, failure) in [
+        ("busy", HandoffFailure::Busy),
+        ("no_answer", HandoffFailure::NoAnswer),
+        ("failed", HandoffFailure::Unknown),
+    ] {
+        let mut body = transcription();
+        body["data"]["transcript"] = json!([]);
+        body["data"]["metadata"]["phone_call"]["call_result"] = json!(result);
+        assert_eq!((report(&body).grade, report(&body).failure), (Grade::Failed, Some(failure)));
+    }
+}
+
+#[test]
+fn a_voicemail_test_is_a_report_of_a_conversation_that_may_still_run() {
+    let test = |data: Value| {
+        let body =
+            json!({"type": "answering_machine_detection", "event_timestamp": 1_764_425_485, "data": data});
+        report(&body)
+    };
+    for (word, answered) in [
+        ("machine_start", Answered::Voicemail),
+        ("machine_end_beep", Answered::Voicemail),
+        ("voicemail", Answered::Voicemail),
+        ("human", Answered::Tested),
+        ("unknown", Answered::Tested),
+    ] {
+        let data = json!({"agent_id": "a", "conversation_id": "c", "any": {"field": word}});
+        let report = test(data.clone());
+        assert_eq!((report.grade, report.answered), (Grade::Initiated, answered), "{word}");
+        assert_eq!(report.machine_detection.unwrap().value(), &data);
+        assert_eq!(
+            (report.source.name(), report.agent_id.as_deref()),
+            ("answering_machine_detection", Some("a"))
+        );
+    }
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, CallPart, Cause, CloneJobId, ConversationId, Grade, GreetingEnd, HandoffFailure,
-    LineId, NoVoice, Person, Proof, ProofWay, ProvedBy, Purpose, Request, Route, Rung, Silence, Speaker,
-    VoiceId, VoiceSource, VoiceWait,
+    Admission, AgentLoss, Answered, CallPart, Cause, CloneJobId, ConversationId, Grade, GreetingEnd,
+    HandoffFailure, LineId, NoVoice, Person, Proof, ProofWay, ProvedBy, Purpose, Request, Route, Rung,
+    Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
@@ -65,6 +65,7 @@ macro_rules! ids {
 
 closed_names!(
     AgentLoss,
+    Answered,
     Cause,
     Grade,
     GreetingEnd,
@@ -251,4 +252,12 @@ pub(crate) mod shared_policy {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Policy>, D::Error> {
         PolicyJson::deserialize(from).map(Arc::new)
     }
+}
+
+pub(crate) fn unknown_answer() -> Answered {
+    Answered::Unknown
+}
+
+pub(crate) fn is_unknown_answer(answered: &Answered) -> bool {
+    *answered == Answered::Unknown
 }
