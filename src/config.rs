@@ -182,7 +182,8 @@ impl Config {
         };
         let mut config = config().ok_or_else(silent_section)?;
         config.notices = startup_warnings::notices(&config, &values);
-        config.warnings = unknown;
+        config.warnings = values.remarks().to_vec();
+        config.warnings.extend(unknown);
         Ok(config)
     }
 

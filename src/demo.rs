@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_actors::runtime::fault_injection::Faults;
-use precall_call::{CallId, Request, Route};
+use precall_call::{CallId, Operator, Request, Route};
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_simulators::elevenlabs::{self, Agent, CloneDelay, SessionReport, Simulator};
 use precall_simulators::{Target, threecx};
@@ -217,7 +217,8 @@ impl Demo {
     async fn cut(&self, ringing: &Ringing<'_>, calls: &[Rung]) -> Result<(), DemoError> {
         for call in calls {
             // A call that ended meanwhile, or an engine that is busy: what is left is counted below.
-            let _asked = self.app.engine().request(CallId(call.id.as_u128()), Request::HangUp).await;
+            let (call, by) = (CallId(call.id.as_u128()), Operator::new("demo"));
+            let _asked = self.app.engine().request(call, Request::HangUp, by).await;
         }
         let left = ringing.ended(calls, CUT_WITHIN).await?;
         if left > 0 {

@@ -7,6 +7,7 @@ mod status;
 mod webhooks;
 
 mod app_state;
+mod audit_trail;
 mod body_limits;
 mod client_address;
 mod clock;
@@ -15,10 +16,12 @@ mod error;
 mod fair_share;
 mod openapi;
 mod outcome_metrics;
+mod refusals;
 mod response;
 mod routes;
 mod settings;
 mod shed;
+mod unsupported;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
+use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer, web};
 use deadpool_postgres::Pool;
@@ -126,6 +130,7 @@ fn start(
             .configure(|config| routes(config, &app.settings))
             .wrap(routes::method_problems())
             .wrap(routes::headers())
+            .wrap(from_fn(unsupported::upgrade_offer))
     });
     let server = server
         .workers(workers.max(1))

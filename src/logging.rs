@@ -1,16 +1,20 @@
 //! Logging to standard error, and to a file if one is configured. Standard output is for results of commands.
 //!
-//! Logging never blocks a call: if the channel to the writing thread is full, lines are dropped and counted. There is
-//! one root slog logger. Records of libraries (`log` crate) go to it too, from level warning: below that they contain
+//! Logging never blocks a call: if the queue to the writing thread is full, lines are dropped and counted. Lines of
+//! requests and libraries have a queue of their own, so that a flood of requests drops no line of a call. There is one
+//! root slog logger. Records of libraries (`log` crate) go to it too, from level warning: below that they contain
 //! requests.
 
 mod drain;
 mod file;
+mod libraries;
 mod panics;
+mod queues;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, IsTerminal, Write};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -22,9 +26,13 @@ use slog_async::{AsyncCore, AsyncGuard};
 use crate::config::{Environment, Log};
 use drain::{Bounded, CatchPanics, Echo, JsonLines, Stamp};
 use file::RotatingFile;
+use libraries::Libraries;
+use queues::{Queues, SharedWriter};
 
-/// Capacity of the channel to the writing thread, in lines: about one second of a very busy installation.
+/// Capacity of the queue for lines of calls, in lines: about one second of a very busy installation.
 const CHANNEL_LINES: usize = 16_384;
+/// Capacity of the queue for lines of requests and libraries.
+const REQUEST_LINES: usize = 4_096;
 
 /// Time limit for writing the last lines at the end. Standard error may be a pipe without a reader.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
@@ -53,7 +61,7 @@ impl Format {
 #[must_use = "logging ends when this is dropped"]
 pub(crate) struct Logging {
     logger: Logger,
-    guard: Option<AsyncGuard>,
+    guards: Option<[AsyncGuard; 2]>,
     is_running: Arc<AtomicBool>,
 }
 
@@ -67,10 +75,10 @@ impl Logging {
 impl Drop for Logging {
     fn drop(&mut self) {
         self.is_running.store(false, Ordering::Release);
-        let Some(guard) = self.guard.take() else { return };
+        let Some(guards) = self.guards.take() else { return };
         let (done, wait) = mpsc::channel();
         let flush = thread::Builder::new().name("log-flush".to_owned()).spawn(move || {
-            drop(guard);
+            drop(guards);
             // After the time limit there is no receiver.
             let _too_late = done.send(());
         });
@@ -97,29 +105,40 @@ pub(crate) fn start(log: &Log, format: Format) -> Logging {
 /// A root logger that writes to `stderr`.
 fn build(log: &Log, format: Format, stderr: Box<dyn Write + Send>) -> Logging {
     let file = log.file.clone().map(RotatingFile::new);
-    let (logger, guard) = match format {
-        Format::Json => {
-            let (channel, guard) = channel(CatchPanics(JsonLines::new(stderr, Echo::Records, file)));
-            // The time is added here, because under load a line is written later.
-            let drain = LevelFilter::new(Bounded::new(Stamp(channel)), log.level);
-            (Logger::root(drain.ignore_res(), o!()), guard)
-        }
+    let (logger, guards) = match format {
+        // The time is added before the queue, because under load a line is written later.
+        Format::Json => root(CatchPanics(JsonLines::new(stderr, Echo::Records, file)), Stamp, log.level),
         Format::Terminal => {
             let terminal = slog_term::FullFormat::new(slog_term::TermDecorator::new().stderr().build())
                 .use_custom_timestamp(|out| out.write_all(drain::now().as_bytes()))
                 .build();
             let lines = Stamp(JsonLines::new(stderr, Echo::FileOnly, file));
-            let (channel, guard) = channel(CatchPanics(slog::Duplicate::new(terminal, lines)));
-            let drain = LevelFilter::new(Bounded::new(channel), log.level);
-            (Logger::root(drain.ignore_res(), o!()), guard)
+            root(CatchPanics(slog::Duplicate::new(terminal, lines)), |channel| channel, log.level)
         }
     };
-    Logging { logger, guard: Some(guard), is_running: Arc::new(AtomicBool::new(true)) }
+    Logging { logger, guards: Some(guards), is_running: Arc::new(AtomicBool::new(true)) }
 }
 
-fn channel<D>(writer: D) -> (AsyncCore, AsyncGuard)
+/// The root logger: level, lines of libraries, two queues, one writer. `stamp` adds what a line has from its beginning.
+fn root<W, C>(writer: W, stamp: impl Fn(AsyncCore) -> C, level: slog::Level) -> (Logger, [AsyncGuard; 2])
+where
+    W: Drain<Ok = (), Err = slog::Never> + Send + 'static,
+    C: Drain<Ok = (), Err = slog_async::AsyncError> + Send + Sync + RefUnwindSafe + UnwindSafe + 'static,
+{
+    let writer = SharedWriter::new(writer);
+    let (calls, calls_guard) = channel(writer.clone(), CHANNEL_LINES, "log");
+    let (requests, requests_guard) = channel(writer, REQUEST_LINES, "log-requests");
+    let queues = Queues {
+        calls: Bounded::new(stamp(calls), "calls"),
+        requests: Bounded::new(stamp(requests), "requests"),
+    };
+    let drain = Libraries::new(LevelFilter::new(queues, level).ignore_res());
+    (Logger::root(drain, o!()), [calls_guard, requests_guard])
+}
+
+fn channel<D>(writer: D, lines: usize, name: &str) -> (AsyncCore, AsyncGuard)
 where
     D: Drain<Ok = (), Err = slog::Never> + Send + 'static,
 {
-    AsyncCore::custom(writer).chan_size(CHANNEL_LINES).thread_name("log".to_owned()).build_with_guard()
+    AsyncCore::custom(writer).chan_size(lines).thread_name(name.to_owned()).build_with_guard()
 }

@@ -165,7 +165,7 @@ fn row(
         text.to_owned()
     };
     let [caller, sample, name, description, speaker, policy] = COLUMNS.map(&mut cell);
-    let caller_id = match CallerNumber::parse(&caller, region) {
+    let caller_id = match CallerNumber::parse_written(&caller, region) {
         CallerNumber::Public(number) => number.as_e164().to_owned(),
         CallerNumber::Internal(extension) => extension.as_str().to_owned(),
         CallerNumber::Withheld | CallerNumber::Unreadable => {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use precall_base::clock;
+use precall_base::phone_number::{CallerNumber, Region};
 use precall_providers::tls_roots::TlsRoots;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,11 +78,11 @@ async fn told_to_stop() {
 }
 
 fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
-    let dialled = arguments.live_call.as_deref().unwrap_or_default().trim();
+    let dialled = dialled(arguments.live_call.as_deref().unwrap_or_default().trim());
     let is_number = |text: &str| {
         !text.is_empty() && text.len() <= NUMBER_CHARS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    for number in [Some(dialled), arguments.routeto.as_deref()].into_iter().flatten() {
+    for number in [Some(dialled.as_str()), arguments.routeto.as_deref()].into_iter().flatten() {
         if !is_number(number) {
             return Err("a number or DN is one word of at most 64 characters".to_owned());
         }
@@ -95,7 +96,7 @@ fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
         .then(|| TlsRoots::load(control.ca_file.as_deref()))
         .transpose()
         .map_err(|error| format!("THREECX_CA_FILE: {error}"))?;
-    let way = if dialled.eq_ignore_ascii_case(WAIT) { Way::Wait } else { Way::Ring(dialled.to_owned()) };
+    let way = if dialled.eq_ignore_ascii_case(WAIT) { Way::Wait } else { Way::Ring(dialled) };
     let access = Access {
         base,
         client_id: control.client_id.clone(),
@@ -103,6 +104,20 @@ fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
         trust,
     };
     Ok(Plan { access, way, routeto: arguments.routeto.clone() })
+}
+
+/// What the PBX dials: one word as it is, because a PBX has codes of its own; a number in another spelling as its
+/// digits.
+fn dialled(text: &str) -> String {
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'*' | b'#' | b'_' | b'-'))
+    {
+        return text.to_owned();
+    }
+    // Without a region: the PBX completes a national number.
+    let digits = CallerNumber::prefix(text, Region::UNKNOWN);
+    digits.filter(|digits| digits.len() > 1).unwrap_or_else(|| text.to_owned())
 }
 
 /// Prints a warning before the call. It asks nothing, so the command can run unattended.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use precall_base::invisible::trimmed;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -146,9 +147,17 @@ fn key(service: &Service) -> Result<Secret, Exit> {
             .map_err(|error| unusable(&format!("--key-file {}: {error}", file.display())))?,
         None => std::env::var("PRECALL_API_KEY").unwrap_or_default(),
     };
-    let key = text.trim();
+    read_key(&text).map_err(|why| unusable(&why))
+}
+
+/// The key in a text, without spaces and a byte order mark around it.
+fn read_key(text: &str) -> Result<Secret, &'static str> {
+    let key = trimmed(text);
     if key.is_empty() {
-        return Err(unusable(&"give a key with the scope admin: --key-file FILE, or PRECALL_API_KEY"));
+        return Err("give a key with the scope admin: --key-file FILE, or PRECALL_API_KEY");
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("the key has a space, or a character that nobody sees: copy it again");
     }
     Ok(Secret::new(key))
 }
@@ -157,3 +166,6 @@ fn failed(why: &str) -> Exit {
     eprintln!("precall: {why}");
     Exit::Failed
 }
+
+#[cfg(test)]
+mod tests;

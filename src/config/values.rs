@@ -1,9 +1,12 @@
 //! The text of every variable: set directly, read from its `NAME_FILE`, or the default.
 
+mod visible;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read as _;
 
+use precall_base::invisible::{is_utf16, trimmed};
 use precall_call::Route;
 use serde::de::DeserializeOwned;
 
@@ -12,6 +15,7 @@ use super::problem::Problems;
 use super::section::Section;
 use super::value::FromText as _;
 use super::variables::{DefaultValue, Variable};
+use visible::{Cleaned, check, cleaned};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub(super) struct Value {
 /// All texts by variable. A variable with neither text nor default is absent.
 pub(super) struct Values {
     by_name: BTreeMap<&'static str, Value>,
+    /// What was removed from texts, one sentence each.
+    remarks: Vec<String>,
 }
 
 impl Values {
@@ -46,11 +52,12 @@ impl Values {
         // The general section reports a wrong ENVIRONMENT. Until then the stricter defaults hold.
         let environment = set
             .get("ENVIRONMENT")
-            .and_then(|text| Environment::from_text(text.trim()).ok())
+            .and_then(|text| Environment::from_text(trimmed(text)).ok())
             .unwrap_or(Environment::Production);
         let mut by_name = BTreeMap::new();
+        let mut remarks = Vec::new();
         for variable in variables {
-            let value = own_text(set, variable, problems).or_else(|| {
+            let value = own_text(set, variable, problems, &mut remarks).or_else(|| {
                 let text = variable.default_text(environment)?;
                 Some(Value { text, origin: Origin::Default })
             });
@@ -58,7 +65,12 @@ impl Values {
                 by_name.insert(variable.name, value);
             }
         }
-        Self { by_name }
+        Self { by_name, remarks }
+    }
+
+    /// Startup warnings about the texts.
+    pub(super) fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// Applies the defaults that depend on the route.
@@ -111,10 +123,25 @@ impl Values {
 }
 
 /// What was set for the variable, directly or by file. Empty counts as unset.
-fn own_text(set: &BTreeMap<String, String>, variable: &Variable, problems: &mut Problems) -> Option<Value> {
+fn own_text(
+    set: &BTreeMap<String, String>,
+    variable: &Variable,
+    problems: &mut Problems,
+    remarks: &mut Vec<String>,
+) -> Option<Value> {
     let direct = non_empty(set.get(variable.name));
+    let mut visible = |name: &str, text: &str, problems: &mut Problems| {
+        let Cleaned { text, removed } = cleaned(text, variable);
+        remarks.extend(removed.map(|removed| format!("{name} {removed}")));
+        if let Err(complaint) = check(text, variable) {
+            problems.add(name, complaint.wrong, complaint.right);
+            return None;
+        }
+        Some(text.to_owned()).filter(|text| !text.trim().is_empty())
+    };
     if !variable.is_secret() {
-        return direct.map(|text| Value { text: text.trim().to_owned(), origin: Origin::Set });
+        let text = visible(variable.name, direct?, problems)?;
+        return Some(Value { text: text.trim().to_owned(), origin: Origin::Set });
     }
     let file_name = format!("{}_FILE", variable.name);
     match (direct, non_empty(set.get(&file_name))) {
@@ -122,9 +149,15 @@ fn own_text(set: &BTreeMap<String, String>, variable: &Variable, problems: &mut 
             problems.add(file_name, format!("is set beside {}", variable.name), "one of the two");
             None
         }
-        (Some(text), None) => Some(Value { text: text.to_owned(), origin: Origin::Set }),
+        (Some(text), None) => {
+            let text = visible(variable.name, text, problems)?;
+            Some(Value { text, origin: Origin::Set })
+        }
         (None, Some(path)) => match secret_in(path.trim()) {
-            Ok(text) => Some(Value { text, origin: Origin::File(path.trim().to_owned()) }),
+            Ok(text) => {
+                let text = visible(&file_name, &text, problems)?;
+                Some(Value { text, origin: Origin::File(path.trim().to_owned()) })
+            }
             Err(wrong) => {
                 problems.add(file_name, wrong, "a readable file that holds the secret alone");
                 None
@@ -146,11 +179,16 @@ fn secret_in(path: &str) -> Result<String, String> {
     if !fs::metadata(path).map_err(cannot_open)?.is_file() {
         return Err("names no regular file".to_owned());
     }
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = File::open(path).map_err(cannot_open)?;
     file.take(MAX_BYTES)
-        .read_to_string(&mut text)
-        .map_err(|error| format!("cannot be read as text: {}", error.kind()))?;
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {}", error.kind()))?;
+    if is_utf16(&bytes) {
+        return Err("is UTF-16 and not UTF-8".to_owned());
+    }
+    let mut text =
+        String::from_utf8(bytes).map_err(|_| "cannot be read as text: it is not UTF-8".to_owned())?;
     let length = text.trim_end_matches(['\r', '\n']).len();
     text.truncate(length);
     if text.trim().is_empty() {

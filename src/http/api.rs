@@ -2,11 +2,13 @@
 
 pub(super) mod audit;
 pub(super) mod auth;
+pub(super) mod caller_id;
 pub(super) mod callers;
 pub(super) mod calls;
 pub(super) mod erasure;
 pub(super) mod events;
 pub(super) mod fields;
+pub(super) mod json_body;
 pub(super) mod live;
 pub(super) mod operate;
 pub(super) mod page;

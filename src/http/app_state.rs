@@ -13,6 +13,7 @@ use super::engine::Engine;
 use super::error::{Code, Problem};
 use super::settings::Settings;
 use crate::http::fair_share::Rates;
+use crate::http::refusals::Refusals;
 
 /// Event streams that may be open at once. Each reads the database up to ten times a second.
 const STREAMS: usize = 32;
@@ -28,6 +29,7 @@ pub(crate) struct AppState {
     /// Connections for the reads of the API.
     pub(crate) pool: Pool,
     pub(crate) rates: Rates,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) uploads: Arc<Semaphore>,
     /// Held while an uploaded sample is stored and mapped: one upload at a time.
@@ -38,6 +40,7 @@ impl AppState {
     pub(crate) fn new(settings: Settings, engine: Arc<dyn Engine>, pool: Pool) -> Self {
         Self {
             rates: Rates::new(settings.source_limit),
+            refusals: Refusals::new(settings.log.clone()),
             settings,
             engine,
             pool,

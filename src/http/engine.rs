@@ -13,7 +13,7 @@ use precall_actors::api::{
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
-use precall_call::{CallId, Request};
+use precall_call::{CallId, Operator, Request};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
@@ -53,8 +53,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn look_at_voices(&self);
     /// The transferred call that an inbound agent conversation belongs to, from memory.
     fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer;
-    /// Passes an operator's request to a call. False when no live call has this id.
-    fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>>;
+    /// Passes the request of an operator to a call. False when no live call has this id.
+    fn request(&self, call: CallId, request: Request, by: Operator)
+    -> LocalBoxFuture<'_, Result<bool, Busy>>;
     /// The live calls.
     fn live(&self) -> Vec<LiveCall>;
     /// The health of the engine.
@@ -122,8 +123,13 @@ impl Engine for EngineHandle {
         self.initiation(asked)
     }
 
-    fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>> {
-        self.request(call, request).boxed_local()
+    fn request(
+        &self,
+        call: CallId,
+        request: Request,
+        by: Operator,
+    ) -> LocalBoxFuture<'_, Result<bool, Busy>> {
+        self.request(call, request, by).boxed_local()
     }
 
     fn live(&self) -> Vec<LiveCall> {

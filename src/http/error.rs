@@ -108,6 +108,8 @@ codes! {
     CallNotLive = "call_not_live", 409, "The call has ended";
     /// The body is above its limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
+    /// The body is compressed, or in another content coding.
+    UnsupportedCoding = "unsupported_coding", 415, "The body must not be in a content coding";
     /// No voice can be cloned from the sample.
     SampleRefused = "sample_refused", 422, "The sample cannot be used";
     /// A fault of precall. Its log has the details.

@@ -1,4 +1,4 @@
-//! Middleware: counts and logs the outcome of every webhook.
+//! Middleware: counts and logs the outcome of every webhook, and the refused requests of the API.
 
 use std::time::Instant;
 
@@ -7,10 +7,15 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
 use precall_actors::observe::metrics::Webhook;
-use slog::{info, warn};
+use slog::info;
 
 use crate::http::app_state::AppState;
-use crate::http::error::Outcome;
+use crate::http::client_address::address;
+use crate::http::error::{Code, Outcome};
+use crate::http::refusals::Refused;
+
+/// Outcome of a response that no handler made.
+const UNNAMED: &str = "method_not_allowed";
 
 /// For `/webhook/3cx`.
 pub(crate) async fn threecx<B: MessageBody + 'static>(
@@ -46,18 +51,40 @@ async fn counted<B: MessageBody + 'static>(
     let response = next.call(request).await?;
     let Some(app) = app else { return Ok(response) };
     let took = begun.elapsed();
-    let outcome =
-        response.response().extensions().get::<Outcome>().map_or("method_not_allowed", |found| found.0);
+    let outcome = outcome_of(&response);
     app.engine.metrics().webhook(webhook, outcome, took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status().is_success() {
         info!(app.settings.log, "webhook accepted";
             "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
     } else {
-        let client = crate::http::client_address::address(response.request(), &app.settings);
-        warn!(app.settings.log, "webhook refused";
-            "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros,
-            "client" => client.map(|address| address.to_string()).unwrap_or_default());
+        let client = address(response.request(), &app.settings);
+        app.refusals.count(Refused::Webhook(webhook.name()), outcome, client);
     }
     Ok(response)
+}
+
+/// For `/api/v1`. Counts each refused request. Logs the ones that an attack consists of: wrong keys, keys without the
+/// scope, and floods.
+pub(crate) async fn api<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let app = request.app_data::<web::Data<AppState>>().cloned();
+    let response = next.call(request).await?;
+    let (Some(app), true) = (app, response.status().is_client_error() || response.status().is_server_error())
+    else {
+        return Ok(response);
+    };
+    let outcome = outcome_of(&response);
+    app.engine.metrics().api_refused(outcome);
+    let suspicious = [Code::Unauthenticated, Code::Forbidden, Code::TooManyFromSource];
+    if suspicious.iter().any(|code| code.name() == outcome) {
+        app.refusals.count(Refused::Api, outcome, address(response.request(), &app.settings));
+    }
+    Ok(response)
+}
+
+fn outcome_of<B>(response: &ServiceResponse<B>) -> &'static str {
+    response.response().extensions().get::<Outcome>().map_or(UNNAMED, |found| found.0)
 }

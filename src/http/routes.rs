@@ -14,11 +14,11 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, callers, calls, events, fields, live, operate, samples, speakers, statistics, voices, webhooks,
+    audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks,
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
-use crate::http::{openapi, outcome_metrics, shed};
+use crate::http::{audit_trail, openapi, outcome_metrics, shed, unsupported};
 
 /// Declares every path.
 pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
@@ -27,7 +27,6 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
             QueryConfig::default()
                 .error_handler(|error, _| Problem::new(Code::BadQuery, error.to_string()).into()),
         )
-        .app_data(fields::json_bodies())
         .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::CallNotFound).into()))
         .service(readable("/", board::page))
         .service(readable("/board.js", board::script))
@@ -38,18 +37,21 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
         .service(
             resource("/webhook/3cx")
                 .route(post().to(threecx::webhook))
+                .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::threecx)),
         )
         .service(
             resource("/webhook/elevenlabs/postcall")
                 .route(post().to(postcall::webhook))
+                .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::postcall)),
         )
         .service(
             resource("/webhook/elevenlabs/initiation")
                 .route(post().to(initiation::webhook))
+                .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::initiation)),
         )
@@ -83,7 +85,10 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/events").route(get().to(events::events)))
                 .service(readable("/openapi.json", openapi::document))
                 .default_service(route().to(not_found))
+                .wrap(from_fn(audit_trail::audited))
+                .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))
+                .wrap(from_fn(outcome_metrics::api))
                 .wrap(cors(&settings.cors_origins)),
         );
     match settings.metrics {

@@ -18,3 +18,4 @@ mod health;
 mod postcall;
 mod scripted;
 mod threecx;
+mod unsupported;

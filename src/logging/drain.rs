@@ -53,12 +53,14 @@ impl KV for Stamped<'_> {
 /// the same, but counts most lines twice.
 pub(super) struct Bounded<D> {
     inner: D,
+    queue: &'static str,
     dropped: AtomicU64,
 }
 
 impl<D> Bounded<D> {
-    pub(super) fn new(inner: D) -> Self {
-        Self { inner, dropped: AtomicU64::new(0) }
+    /// `queue` is its name in the line about dropped records.
+    pub(super) fn new(inner: D, queue: &'static str) -> Self {
+        Self { inner, queue, dropped: AtomicU64::new(0) }
     }
 }
 
@@ -69,7 +71,12 @@ impl<D: Drain<Ok = (), Err = AsyncError>> Bounded<D> {
             return;
         }
         let reported = self.inner.log(
-            &record!(Level::Warning, "", &format_args!("log lines were dropped"), b!("count" => count)),
+            &record!(
+                Level::Warning,
+                "",
+                &format_args!("log lines were dropped"),
+                b!("count" => count, "queue" => self.queue)
+            ),
             &OwnedKVList::from(o!()),
         );
         if reported.is_err() {

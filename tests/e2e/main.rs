@@ -18,6 +18,7 @@ mod killed_bridge;
 mod killed_clones;
 mod one_engine;
 mod program;
+mod refusals;
 mod serve;
 mod signals;
 mod storm;

@@ -82,6 +82,7 @@ async fn a_caller_can_be_created_read_changed_and_deleted() {
     let world = World::with(with_keys()).await;
     let number = caller(1);
     assert_eq!(world.get(&path_of(&number)).await.0, 404);
+    write_sample(&world.sample(1), 1);
     let mapped = json!({ "voice_sample_url": "1.wav", "voice_name": "Anna", "description": "the\nfirst" });
     let (status, made) = put(&world, &number, &mapped).await;
     assert_eq!(status, 201, "{made}");
@@ -93,6 +94,8 @@ async fn a_caller_can_be_created_read_changed_and_deleted() {
         ("speaker", Value::Null),
         ("voice_policy", Value::Null),
         ("has_pin", json!(false)),
+        ("sample_state", json!("usable")),
+        ("sample_problem", Value::Null),
     ] {
         assert_eq!(made[field], value, "{field}");
     }
@@ -140,6 +143,7 @@ async fn a_caller_can_be_created_read_changed_and_deleted() {
 async fn a_pin_is_stored_and_never_shown() {
     let world = World::new().await;
     let number = crate::support::caller(1);
+    write_sample(&world.sample(1), 1);
     let with = |pin: &str| json!({ "voice_sample_url": "1.wav", "voice_name": "Anna", "pin": pin });
     let (status, shown) = put(&world, &number, &with("739154")).await;
     assert_eq!((status, &shown["has_pin"]), (201, &json!(true)), "{shown}");
@@ -162,6 +166,7 @@ async fn a_pin_is_stored_and_never_shown() {
 async fn callers_are_listed_in_pages_and_found_by_prefix() {
     let world = World::with(with_keys()).await;
     let mut numbers: Vec<String> = (1..=5).map(caller).collect();
+    write_sample(&world.samples().join("x.wav"), 1);
     numbers.extend(["+493012345678", "+493012345679", "101", "102"].map(str::to_owned));
     for number in &numbers {
         let mapped = json!({ "voice_sample_url": "x.wav", "voice_name": "X" });
@@ -206,6 +211,7 @@ async fn callers_are_listed_in_pages_and_found_by_prefix() {
 #[actix::test]
 async fn an_invalid_caller_is_refused_and_the_answer_does_not_repeat_it() {
     let world = World::with(with_keys()).await;
+    write_sample(&world.sample(1), 1);
     let good = json!({ "voice_sample_url": "1.wav", "voice_name": "Anna" });
     for number in ["anonymous", "x", "%2B1", "%2B49301234567890123456"] {
         let (status, problem) = order(&world, "PUT", &format!("/api/v1/callers/{number}"), &good).await;
@@ -305,9 +311,72 @@ async fn a_new_sample_is_cloned_and_an_unused_uploaded_sample_is_deleted() {
     );
     assert_eq!(put(&world, &caller(2), &mapped("2.wav", None)).await.0, 200);
     until("the upload is deleted", || async { !upload.exists() }).await;
+    write_sample(&world.samples().join("x.wav"), 1);
     for other in [caller(1), caller(2)] {
         assert_eq!(put(&world, &other, &mapped("x.wav", None)).await.0, 200);
     }
     assert_eq!(world.count("select count(*) from deletions", &[]).await, 1, "only the upload is deleted");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_sample_is_looked_at_when_a_caller_is_mapped_to_it() {
+    let world = World::with(with_keys()).await;
+    let number = caller(1);
+    std::fs::write(world.samples().join("letter.wav"), "Dear Anna, ".repeat(100)).unwrap();
+    let mapped = |sample: &str| json!({ "voice_sample_url": sample, "voice_name": "Anna" });
+    for (sample, why) in [
+        ("nothing.wav", "does not exist"),
+        ("letter.wav", "is not WAV"),
+        ("../../etc/hostname", "outside"),
+        ("ftp://example.com/a.wav", "ftp://"),
+        ("s3://voices/a.wav", "not configured"),
+    ] {
+        let (status, problem) = put(&world, &number, &mapped(sample)).await;
+        assert_eq!((status, &problem["code"]), (422, &json!("sample_refused")), "{sample} {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(why), "{sample} {problem}");
+    }
+    assert_eq!(world.count("select count(*) from caller_voice_mapping", &[]).await, 0);
+    let (status, awaited) = put(&world, &number, &mapped("uploads/first.wav")).await;
+    assert_eq!(
+        (status, &awaited["sample_state"]),
+        (201, &json!("unchecked")),
+        "an upload follows: {awaited}"
+    );
+    write_sample(&world.sample(1), 1);
+    let (_, usable) = put(&world, &number, &mapped("1.wav")).await;
+    assert_eq!((&usable["sample_state"], &usable["sample_problem"]), (&json!("usable"), &Value::Null));
+    assert!(usable["sample_checked_at"].is_string(), "{usable}");
+    std::fs::remove_file(world.sample(1)).unwrap();
+    let never = json!({ "voice_sample_url": "1.wav", "voice_name": "Anna", "voice_policy": "never" });
+    let (status, refused) = put(&world, &number, &never).await;
+    assert_eq!(
+        (status, &refused["sample_state"], &refused["voice_policy"]),
+        (200, &json!("refused"), &json!("never"))
+    );
+    assert!(refused["sample_problem"].as_str().unwrap().contains("does not exist"), "{refused}");
+    world.execute("update caller_voice_mapping set voice_sample_url = 'other.wav'", &[]).await;
+    let (_, other) = world.get(&path_of(&number)).await;
+    assert_eq!((&other["sample_state"], &other["sample_problem"]), (&json!("unchecked"), &Value::Null));
+    assert_eq!(other["sample_checked_at"], Value::Null);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_store_that_does_not_answer_keeps_no_request_waiting() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let plan = with_keys()
+        .env("S3_BUCKET_NAME", "voices")
+        .env("S3_REGION", "eu-central-1")
+        .env("S3_ENDPOINT", &endpoint)
+        .env("AWS_ACCESS_KEY_ID", "simulated-key")
+        .env("AWS_SECRET_ACCESS_KEY", "simulated-secret");
+    let world = World::with(plan).await;
+    let begun = std::time::Instant::now();
+    let mapped = json!({ "voice_sample_url": "s3://voices/anna.wav", "voice_name": "Anna" });
+    let (status, made) = put(&world, &caller(1), &mapped).await;
+    assert_eq!((status, &made["sample_state"]), (201, &json!("unchecked")), "{made}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
     world.stop().await;
 }

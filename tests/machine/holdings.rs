@@ -65,7 +65,7 @@ fn a_restart_changes_nothing_about_the_seat() {
 
 #[test]
 fn a_report_counts_once_after_the_end_as_well_as_before_it() {
-    let story = greeted_by_telephone().then(Event::OperatorAsked(Request::HangUp));
+    let story = greeted_by_telephone().then(Event::OperatorAsked { request: Request::HangUp, by: None });
     let reported = Event::Reported(report(greeting_id(), Some(Purpose::Greeting), Grade::Completed));
     let counts = |call: &precall_call::Call| {
         let taken = step(call, &reported, call.at);

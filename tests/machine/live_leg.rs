@@ -77,7 +77,9 @@ fn a_ringing_leg_is_answered_once_and_greeted_when_it_is_connected() {
     assert_eq!(story.orders(), [ask(), Effect::AnswerLeg]);
     let mut story = story.then(Event::LegConnected);
     assert_eq!(story.orders(), [Effect::PlayGreeting]);
-    let ringing = Story::of(noticed()).then(Event::LegRinging).then(Event::OperatorAsked(Request::HangUp));
+    let ringing = Story::of(noticed())
+        .then(Event::LegRinging)
+        .then(Event::OperatorAsked { request: Request::HangUp, by: None });
     assert_eq!(ringing.orders.last(), Some(&Effect::DropLeg));
 }
 

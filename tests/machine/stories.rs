@@ -210,7 +210,7 @@ fn an_operator_releases_a_call_that_holds_for_one() {
     let manual = Policy { auto_transition: false, ..policy(Route::Callback) };
     let story = Story::of(manual).then(voice_ready()).then(greeting_reported());
     assert_eq!(story.call.phase, Phase::Holding);
-    let mut story = story.then(Event::OperatorAsked(precall_call::Request::HandOff));
+    let mut story = story.then(Event::OperatorAsked { request: precall_call::Request::HandOff, by: None });
     assert_eq!(story.orders().last(), Some(&start(1, Rung::CallbackCloned, Some("clone"))));
 }
 
@@ -228,7 +228,7 @@ fn the_end_of_the_pbx_call_ends_the_wait_but_not_an_agent_call_that_is_out() {
 #[test]
 fn a_report_after_the_end_is_noted_and_has_no_effects() {
     let mut story = callback().then(voice_ready()).then(greeting_reported()).then(agent_dialled(1));
-    story = story.then(Event::OperatorAsked(precall_call::Request::HangUp));
+    story = story.then(Event::OperatorAsked { request: precall_call::Request::HangUp, by: None });
     story.orders();
     let mut story = story.then(Event::Reported(report(agent_id(), None, Grade::Completed)));
     assert_eq!(story.ended().0, Cause::OperatorEnded);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
 use precall_base::clock;
 use precall_base::phone_number::Region;
-use precall_call::{At, CallId, CallPart, ConversationId, Event, LegSeen, LineId, Request};
+use precall_call::{At, CallId, CallPart, ConversationId, Event, LegSeen, LineId, Operator, Request};
 use precall_providers::elevenlabs::ConversationReport;
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
@@ -92,6 +92,8 @@ pub(crate) struct HandleOperatorRequest {
     pub call: CallId,
     /// The request.
     pub request: Request,
+    /// Who sent it.
+    pub by: Operator,
     /// Receives whether this call is live.
     pub answer: Answer<bool>,
 }

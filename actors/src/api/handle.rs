@@ -7,7 +7,7 @@ use actix::Addr;
 use deadpool_postgres::Pool;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
-use precall_call::{CallId, NoVoice, Request};
+use precall_call::{CallId, NoVoice, Operator, Request};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use precall_store::voices;
@@ -156,8 +156,8 @@ impl EngineHandle {
     ///
     /// # Errors
     /// Why nothing was done.
-    pub async fn request(&self, call: CallId, request: Request) -> Result<bool, Busy> {
-        self.ask(|answer| self.supervisor.do_send(HandleOperatorRequest { call, request, answer })).await
+    pub async fn request(&self, call: CallId, request: Request, by: Operator) -> Result<bool, Busy> {
+        self.ask(|answer| self.supervisor.do_send(HandleOperatorRequest { call, request, by, answer })).await
     }
 
     /// Removes a caller's clone from the cache. False if there was none.

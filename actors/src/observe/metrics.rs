@@ -115,6 +115,11 @@ struct AnswerLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ServiceLabel {
     service: &'static str,
 }
@@ -142,6 +147,7 @@ pub struct Metrics {
     attempts_failed: Family<AttemptLabels, Counter>,
     panics: Family<JobLabel, Counter>,
     webhooks: Family<AnswerLabels, Counter>,
+    api_refused: Family<OutcomeLabel, Counter>,
     webhook_duration: Histograms<WebhookLabel>,
     live: Gauge,
     legs: Gauge,
@@ -182,6 +188,7 @@ impl Metrics {
             attempts_failed: Family::default(),
             panics: Family::default(),
             webhooks: Family::default(),
+            api_refused: Family::default(),
             webhook_duration: Family::new_with_constructor(|| Histogram::new(WEBHOOK_BUCKETS)),
             live: Gauge::default(),
             legs: Gauge::default(),
@@ -283,6 +290,12 @@ impl Metrics {
             self.webhooks.clone(),
         );
         all.register_with_unit(
+            "refused_api",
+            "Refused requests of the API, by the code of the problem",
+            of("requests"),
+            self.api_refused.clone(),
+        );
+        all.register_with_unit(
             "webhook_duration",
             "From the HTTP head of a webhook to its answer",
             Unit::Seconds,
@@ -381,6 +394,11 @@ impl Metrics {
         if let Event::Panicked { part, .. } = event {
             self.panics.get_or_create(&JobLabel { job: part.name() }).inc();
         }
+    }
+
+    /// Counts one refused request of the API by the code of its problem.
+    pub fn api_refused(&self, outcome: &'static str) {
+        self.api_refused.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Counts one webhook by the status of its answer or the code of its problem.

@@ -184,7 +184,7 @@ impl PbxFeed {
         match &what {
             PbxLegChange::Seen(seen) => {
                 debug!(self.log, "a leg appeared or changed"; "leg" => %leg.participant,
-                "status" => seen.status.word(), "threecx_call_id" => seen.call_id)
+                "status" => seen.status.word(), "threecx_call_id" => seen.call_id.as_deref())
             }
             PbxLegChange::Gone => debug!(self.log, "a leg is gone"; "leg" => %leg.participant),
             // The pressed keys may be a PIN: only their count is logged.

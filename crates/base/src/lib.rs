@@ -1,5 +1,7 @@
-//! Shared basics of every layer: clock, delays between retries, telephone numbers.
+//! Shared basics of every layer: clock, delays between retries, telephone numbers, what may be wrong with text.
 
 pub mod backoff;
 pub mod clock;
+pub mod exact_numbers;
+pub mod invisible;
 pub mod phone_number;

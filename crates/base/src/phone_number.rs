@@ -7,6 +7,7 @@ use core::fmt;
 use core::str::FromStr;
 use std::sync::Arc;
 
+use crate::invisible::is_invisible;
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, Region as LibraryRegion};
 
 mod kind;
@@ -70,6 +71,44 @@ impl CallerNumber {
             return Self::from_digits(&digits, region);
         }
         embedded_number(&text).map_or(Self::Unreadable, Self::Public)
+    }
+
+    /// Parses the text of a person: as [`Self::parse`], and without a region digits without `+` count as a number with
+    /// its country code, because nothing else can be meant.
+    #[must_use]
+    pub fn parse_written(text: &str, region: Region) -> Self {
+        match Self::parse(text, region) {
+            Self::Unreadable if region == Region::UNKNOWN => {
+                Self::parse(&format!("+{}", text.trim()), region)
+            }
+            found => found,
+        }
+    }
+
+    /// The first characters of a number in the form in which numbers are stored: `+49` for `+49`, `0049` and `(+49)`,
+    /// `+4930` for `030` in Germany, and `10` for the extensions 100 to 109. None if the text is no part of a number.
+    #[must_use]
+    pub fn prefix(raw: &str, region: Region) -> Option<String> {
+        if raw.len() > RAW_MAX {
+            return None;
+        }
+        let text = clean(raw);
+        let address = address_part(&text).trim();
+        if address == "+" {
+            return Some(address.to_owned());
+        }
+        let is_international = address.starts_with('+') || address.starts_with("00");
+        // Nobody dials the zero in brackets behind a country code.
+        let address = if is_international { address.replace("(0)", "") } else { address.to_owned() };
+        let digits = Digits::read(&address)?;
+        if digits.plus {
+            return Some(format!("+{}", digits.text));
+        }
+        if let Some(international) = digits.text.strip_prefix("00") {
+            return Some(format!("+{international}"));
+        }
+        let national = digits.text.strip_prefix('0').and_then(|rest| Some((region.trunk_zero()?, rest)));
+        Some(national.map_or_else(|| digits.text.clone(), |(code, rest)| format!("+{code}{rest}")))
     }
 
     /// The public number, if it is one.
@@ -255,15 +294,27 @@ impl Digits {
     }
 }
 
-/// Replaces Unicode spaces and dashes by ASCII, removes invisible formatting characters.
+/// Replaces digits, signs, spaces and dashes of other scripts by ASCII, removes what nobody sees.
 fn clean(raw: &str) -> String {
     let ascii = raw.trim().chars().filter_map(|c| match c {
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => None,
-        '\u{2010}'..='\u{2015}' | '\u{2212}' => Some('-'),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => Some('-'),
+        '\u{ff0b}' | '\u{fe62}' => Some('+'),
+        '\u{ff08}' => Some('('),
+        '\u{ff09}' => Some(')'),
+        '\u{ff0e}' | '\u{2024}' | '\u{b7}' => Some('.'),
+        '\u{ff0f}' | '\u{2044}' => Some('/'),
+        c if is_invisible(c) => None,
         c if c.is_whitespace() => Some(' '),
-        c => Some(c),
+        c => Some(ascii_digit(c).unwrap_or(c)),
     });
     ascii.collect()
+}
+
+/// A full-width, Arabic or Persian digit as ASCII.
+fn ascii_digit(c: char) -> Option<char> {
+    [0xff10_u32, 0x660, 0x6f0]
+        .into_iter()
+        .find_map(|zero| char::from_digit(u32::from(c).checked_sub(zero)?, 10))
 }
 
 fn is_withheld(text: &str) -> bool {

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crate::cause::{Cause, NoVoice, named};
-use crate::ids::{CloneJobId, ConversationId, VoiceId};
+use crate::ids::{CloneJobId, ConversationId, Operator, VoiceId};
 use crate::policy::{Person, Policy, ProofWay, ProvedBy, Rung};
 
 /// The first event of every call.
@@ -390,7 +390,12 @@ pub enum Event {
     /// The provider reported on a conversation.
     Reported(Report),
     /// An operator sent a request.
-    OperatorAsked(Request),
+    OperatorAsked {
+        /// The request.
+        request: Request,
+        /// Who sent it. Older events do not say.
+        by: Option<Operator>,
+    },
     /// The deadline passed.
     DeadlinePassed {
         /// The generation of the deadline; a timer of another generation is stale.

@@ -87,3 +87,7 @@ text_id!(
     /// The line that was called: a number or a route point, or `default`.
     LineId
 );
+text_id!(
+    /// Who sent a request: the name of an API key.
+    Operator
+);

@@ -23,7 +23,7 @@ pub use event::{
 };
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};
-pub use ids::{CallId, CloneJobId, ConversationId, LineId, VoiceId};
+pub use ids::{CallId, CloneJobId, ConversationId, LineId, Operator, VoiceId};
 pub use phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, ParkedAgent, Phase};
 pub use policy::{Person, Policy, Proof, ProofWay, ProvedBy, Route, Rung, VoicePolicy, VoiceWait};
 pub use state::{Call, Conversation, Deadline, Deadlines, Dial, Instants, Leg, ProofState, Seat, Voice};

@@ -151,7 +151,7 @@ impl StepBuilder {
             Event::PersonAsked { number, person } => self.agent_asked_for(*number, person),
             Event::Utterance { number, .. } => self.utterance_heard(*number),
             Event::Reported(report) => self.reported(report),
-            Event::OperatorAsked(request) => self.operator_asked(*request),
+            Event::OperatorAsked { request, .. } => self.operator_asked(*request),
             Event::DeadlinePassed { generation } => self.deadline_passed(*generation),
             Event::Panicked { part, ordinal } => self.panicked(*part, *ordinal),
             Event::Resumed { generation, leg } => self.resumed(*generation, *leg),

@@ -31,8 +31,26 @@ fn database_and_elevenlabs_need_no_configuration() {
 #[test]
 fn a_number_that_cannot_be_dialled_is_refused_before_the_call() {
     let control = threecx(&[]).call_control.unwrap();
-    for number in ["", "0 30", "router", "\u{7}1", &"1".repeat(65)] {
+    for number in ["", "two words", "router", "\u{7}1", &"1".repeat(65)] {
         assert!(plan(&arguments(number, None), &control).is_err(), "{number:?}");
         assert!(plan(&arguments("0301234", Some(number)), &control).is_err(), "{number:?}");
+    }
+}
+
+#[test]
+fn a_number_is_dialled_in_every_spelling() {
+    let control = threecx(&[]).call_control.unwrap();
+    for (number, dialled) in [
+        ("+49 155 5012-3456", "+4915550123456"),
+        ("0049 (0)155 50123456", "+4915550123456"),
+        ("0155.5012.3456", "015550123456"),
+        ("tel:+49-155-50123456", "+4915550123456"),
+        ("\u{ff0b}4915550123456", "+4915550123456"),
+        ("101", "101"),
+        ("*90", "*90"),
+        ("desk-1", "desk-1"),
+    ] {
+        let way = plan(&arguments(number, None), &control).unwrap().way;
+        assert!(way == Way::Ring(dialled.to_owned()), "{number}");
     }
 }

@@ -32,6 +32,35 @@ fn a_broken_line_is_located_and_not_quoted() {
 }
 
 #[test]
+fn a_file_of_windows_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(".env");
+    fs::write(&file, "\u{feff}PORT=3007\r\nWEBHOOK_SECRET=abc\r\nLOG_LEVEL=\"info\"\r\n").unwrap();
+    let map = read_environment(&file).unwrap();
+    for (name, value) in [("PORT", "3007"), ("WEBHOOK_SECRET", "abc"), ("LOG_LEVEL", "info")] {
+        assert_eq!(map.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let wide: Vec<u8> = "\u{feff}PORT=3007\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&file, wide).unwrap();
+    assert!(read_environment(&file).unwrap_err().to_string().contains("UTF-16"));
+}
+
+#[test]
+fn a_name_with_an_invisible_character_is_no_other_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(".env");
+    for name in ["\u{200b}WEBHOOK_SECRET", "WEBHOOK\u{ad}_SECRET", "WEBHOOK\u{a0}_SECRET"] {
+        fs::write(&file, format!("PORT=3006\n{name}=topsecret\n")).unwrap();
+        let message = read_environment(&file).unwrap_err().to_string();
+        assert!(message.contains("after PORT") && !message.contains("topsecret"), "{message}");
+        let meant = super::meant(name);
+        assert_eq!(meant.as_deref(), Some("WEBHOOK_SECRET"));
+    }
+    assert_eq!(super::meant("WEBHOOK_SECRET"), None);
+    assert_eq!(super::meant("\u{feff}PATH"), None);
+}
+
+#[test]
 fn a_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     assert!(read_environment(dir.path()).is_err());

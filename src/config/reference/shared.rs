@@ -31,6 +31,9 @@ pub(super) const RULES: &[&str] = &[
     "Lists are separated by commas, or written as a JSON array of strings.",
     "In .env, put values with spaces, $ or # into 'single quotes'.",
     "A secret NAME may instead be in a file: set NAME_FILE to its path. Setting both is an error.",
+    "A byte order mark before a value or a secret file, and a carriage return behind a value, are skipped with a \
+     warning. Other characters that nobody sees (zero-width and no-break spaces, soft hyphens, marks of direction) are \
+     refused; spoken text may have the ones that its spelling needs.",
     "precall reads its configuration once. A change needs a restart.",
     "A wrong configuration ends the start with exit code 2 and one message that names every wrong variable.",
     "precall config show prints the values in effect, without secrets. precall check tries them.",

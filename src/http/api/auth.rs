@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use crate::config::{Principal, Scope};
 use crate::http::app_state::AppState;
@@ -70,6 +70,8 @@ fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> 
         let detail = format!("this needs a key with the scope {}", scope.name());
         return Err(Problem::new(Code::Forbidden, detail));
     }
+    // For the audit row.
+    request.extensions_mut().insert(principal.clone());
     Ok(principal)
 }
 

@@ -1,33 +1,38 @@
 //! Callers: the sample that each is mapped to, and who may hear the voice.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use precall_actors::call::pin::hash_pin;
-use precall_base::phone_number::CallerNumber;
+use precall_actors::voices::samples::SampleError;
 use precall_store::people::callers;
-use precall_store::people::callers::{CallerRow, NewCaller, Pin, Put};
+use precall_store::people::callers::{CallerRow, NewCaller, Pin, Put, SampleSeen};
 use serde::{Deserialize, Deserializer, Serialize};
 use slog::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Admin, Allowed, Read};
+use super::caller_id::{caller, prefix};
 use super::erasure::{self, ErasureAnswer};
 use super::fields::{self, NAME_MAX, TEXT_MAX, URL_MAX};
+use super::json_body::JsonBody;
 use super::page::{NoQuery, Page, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
+use crate::http::audit_trail::recorded;
 use crate::http::clock::now;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
 /// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
-/// Longest prefix in characters, the plus included (E.164).
-const PREFIX_MAX: usize = 16;
+/// Time limit for looking at a sample. A request must not wait for a slow store.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 /// A caller with a voice.
 #[derive(Serialize, ToSchema)]
@@ -50,11 +55,26 @@ pub(crate) struct CallerItem {
     created_at: Timestamp,
     /// When the mapping was last changed.
     updated_at: Timestamp,
+    /// What precall saw when it last looked at the sample: `usable`, `refused`, or `unchecked`.
+    #[schema(example = "usable")]
+    sample_state: &'static str,
+    /// Why a `refused` sample cannot be used.
+    sample_problem: Option<String>,
+    /// When precall looked at the sample; null while it is `unchecked`.
+    sample_checked_at: Option<Timestamp>,
 }
 
 impl From<CallerRow> for CallerItem {
     fn from(row: CallerRow) -> Self {
+        let (sample_state, sample_problem) = match row.sample {
+            SampleSeen::NotLooked => ("unchecked", None),
+            SampleSeen::Usable => ("usable", None),
+            SampleSeen::Refused(why) => ("refused", Some(why)),
+        };
         Self {
+            sample_state,
+            sample_problem,
+            sample_checked_at: row.sample_checked_at,
             caller_id: row.caller_id,
             voice_sample_url: row.voice_sample_url,
             voice_name: row.voice_name,
@@ -73,7 +93,7 @@ impl From<CallerRow> for CallerItem {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CallersQuery {
-    /// Prefix of the number: `+49`, or the first digits of an extension.
+    /// Prefix of the number: `+49`, as dialled in DEFAULT_REGION, or the first digits of an extension.
     prefix: Option<String>,
     /// Items on a page: 1 to 200, 50 when missing.
     limit: Option<u16>,
@@ -98,7 +118,7 @@ pub(crate) async fn list(
     query: web::Query<CallersQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, number_of_cursor(query.cursor.as_deref())?);
-    let prefix = prefix(query.prefix.as_deref().unwrap_or_default())?;
+    let prefix = prefix(&app, query.prefix.as_deref().unwrap_or_default())?;
     let pool = &app.pool;
     let rows = callers::list(pool, ACCOUNT, &prefix, &behind, limit.saturating_add(1));
     let cursor = |row: &CallerRow| URL_SAFE_NO_PAD.encode(&row.caller_id);
@@ -108,7 +128,7 @@ pub(crate) async fn list(
 /// Shows a caller.
 #[utoipa::path(
     get, path = "/api/v1/callers/{caller_id}", tag = "callers",
-    params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION")),
+    params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = CallerItem),
@@ -122,7 +142,7 @@ pub(crate) async fn one(
     _: web::Query<NoQuery>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    response::json(&found(&app, &number(&app, &caller_id)?).await?)
+    response::json(&found(&app, &caller(&app, &caller_id)?).await?)
 }
 
 /// Who may hear a voice.
@@ -198,7 +218,7 @@ pub(crate) struct CallerOrder {
 /// Creates or changes the mapping of a caller to a sample.
 #[utoipa::path(
     put, path = "/api/v1/callers/{caller_id}", tag = "callers",
-    params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION")),
+    params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
     request_body = CallerOrder,
     security(("bearer" = []), ("api_key" = [])),
     responses(
@@ -212,16 +232,18 @@ pub(crate) async fn put(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
     caller_id: web::Path<String>,
-    order: web::Json<CallerOrder>,
+    order: JsonBody<CallerOrder>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = number(&app, &caller_id)?;
+    let caller = caller(&app, &caller_id)?;
     let order = order.into_inner();
     fields::line("voice_sample_url", &order.voice_sample_url, URL_MAX)?;
     fields::line("voice_name", &order.voice_name, NAME_MAX)?;
     if let Some(description) = &order.description {
         fields::prose("description", description, TEXT_MAX)?;
     }
+    let sample = look(&app, &caller, &order.voice_sample_url).await?;
     let new = NewCaller {
+        sample,
         voice_sample_url: order.voice_sample_url,
         voice_name: order.voice_name,
         description: order.description,
@@ -241,7 +263,31 @@ pub(crate) async fn put(
     };
     app.engine.look_at_voices();
     info!(app.settings.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
-    response::json_with(status, &found(&app, &caller).await?)
+    Ok(recorded(response::json_with(status, &found(&app, &caller).await?)?))
+}
+
+/// Looks at the sample, [`LOOK_WITHIN`] at most. A sample that cannot be reached in time is not refused: the clone
+/// looks again.
+///
+/// # Errors
+/// `sample_refused`, unless the caller is mapped to this sample already: then the rest of the order is carried out.
+async fn look(app: &AppState, caller: &str, reference: &str) -> Result<SampleSeen, Problem> {
+    let samples = &app.settings.samples;
+    let error = match tokio::time::timeout(LOOK_WITHIN, samples.read(reference)).await {
+        Ok(Ok(_)) => return Ok(SampleSeen::Usable),
+        Ok(Err(error)) if !error.is_passing() => error,
+        Ok(Err(_)) | Err(_) => return Ok(SampleSeen::NotLooked),
+    };
+    // The first upload of a caller follows the mapping.
+    let is_missing = matches!(error, SampleError::Missing | SampleError::MissingObject);
+    if is_missing && samples.is_upload(reference) {
+        return Ok(SampleSeen::NotLooked);
+    }
+    let mapped = read(app, callers::find(&app.pool, ACCOUNT, caller)).await?;
+    if mapped.is_some_and(|mapped| mapped.voice_sample_url == reference) {
+        return Ok(SampleSeen::Refused(error.to_string()));
+    }
+    Err(Problem::new(Code::SampleRefused, error.to_string()))
 }
 
 /// Hashes a PIN on another thread, because hashing blocks.
@@ -263,7 +309,10 @@ pub(crate) struct DeleteQuery {
 /// Deletes the mapping of a caller, or erases the caller.
 #[utoipa::path(
     delete, path = "/api/v1/callers/{caller_id}", tag = "callers",
-    params(("caller_id" = String, Path, description = "E.164, or as dialled in DEFAULT_REGION"), DeleteQuery),
+    params(
+        ("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension"),
+        DeleteQuery,
+    ),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = ErasureAnswer, description = "Erased"),
@@ -278,7 +327,7 @@ pub(crate) async fn delete(
     caller_id: web::Path<String>,
     query: web::Query<DeleteQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = number(&app, &caller_id)?;
+    let caller = caller(&app, &caller_id)?;
     let by = &admin.principal.name;
     if query.erase {
         return erasure::erase(&app, &caller, by).await;
@@ -288,37 +337,12 @@ pub(crate) async fn delete(
     }
     app.engine.look_at_voices();
     info!(app.settings.log, "caller deleted"; "key" => %by);
-    Ok(HttpResponse::NoContent().finish())
+    Ok(recorded(HttpResponse::NoContent().finish()))
 }
 
 async fn found(app: &AppState, caller: &str) -> Result<CallerItem, Problem> {
     let row = read(app, callers::find(&app.pool, ACCOUNT, caller)).await?;
     row.map(CallerItem::from).ok_or_else(|| Problem::of(Code::CallerNotFound))
-}
-
-/// Parses a number or an extension as people write it.
-fn number(app: &AppState, text: &str) -> Result<String, Problem> {
-    match CallerNumber::parse(text, app.settings.region) {
-        CallerNumber::Public(number) => Ok(number.as_e164().to_owned()),
-        CallerNumber::Internal(extension) => Ok(extension.as_str().to_owned()),
-        CallerNumber::Withheld | CallerNumber::Unreadable => Err(Problem::new(
-            Code::BadNumber,
-            "write the number as +<country code><number>, as dialled in DEFAULT_REGION, or as an extension",
-        )),
-    }
-}
-
-/// Checks a prefix. A space counts as `+`, because `+` in a query means a space.
-fn prefix(text: &str) -> Result<String, Problem> {
-    let text = text.strip_prefix(' ').map_or_else(|| text.to_owned(), |digits| format!("+{digits}"));
-    let digits = text.strip_prefix('+').unwrap_or(&text);
-    if text.len() > PREFIX_MAX || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Problem::new(
-            Code::BadQuery,
-            "prefix must be + and digits, or digits, 16 characters at most",
-        ));
-    }
-    Ok(text)
 }
 
 /// The number of a cursor. Without a cursor: before the first number.

@@ -2,7 +2,6 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_base::phone_number::E164;
 use precall_store::reads::calls::{CallDetail, CallFilter, CallRow, ConversationRow, Liveness, Place};
 use precall_store::reads::events::EventRow;
 use precall_store::reads::failures::FailureRow;
@@ -13,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Allowed, Read};
+use super::caller_id::caller_in_query;
 use super::live::LiveView;
 use super::page::{NoQuery, Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
 use crate::http::api::read::read;
@@ -108,31 +108,20 @@ pub(crate) struct CallsQuery {
     state: Option<String>,
     /// True: live calls. False: ended calls.
     live: Option<bool>,
-    /// The caller, E.164.
+    /// The caller: E.164, as dialled in DEFAULT_REGION, or an extension.
     caller_id: Option<String>,
 }
 
 impl CallsQuery {
-    fn filter(&self) -> Result<CallFilter, Problem> {
+    fn filter(&self, app: &AppState) -> Result<CallFilter, Problem> {
         let state = self.state.as_deref().filter(|text| !text.is_empty());
         if state.is_some_and(|state| !STATES.contains(&state)) {
             return Err(Problem::new(Code::BadQuery, format!("state must be one of {}", STATES.join(", "))));
         }
         let liveness = self.live.map(|live| if live { Liveness::Live } else { Liveness::Released });
-        let caller = self.caller_id.as_deref().filter(|text| !text.is_empty()).map(number).transpose()?;
+        let caller = self.caller_id.as_deref().filter(|text| !text.is_empty());
+        let caller = caller.map(|text| caller_in_query(app, text)).transpose()?;
         Ok(CallFilter { liveness, state: state.map(str::to_owned), caller })
-    }
-}
-
-/// Parses a number in E.164. The `+` may be missing, because `+` in a query means a space.
-pub(crate) fn number(text: &str) -> Result<String, Problem> {
-    let text = text.trim();
-    let with_plus = if text.starts_with('+') { text.to_owned() } else { format!("+{text}") };
-    match with_plus.parse::<E164>() {
-        Ok(number) => Ok(number.as_e164().to_owned()),
-        Err(_) => {
-            Err(Problem::new(Code::BadNumber, "write the number as +<country code><number>, digits only"))
-        }
     }
 }
 
@@ -153,7 +142,7 @@ pub(crate) async fn list(
     query: web::Query<CallsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, place_of_cursor(query.cursor.as_deref())?);
-    let filter = query.filter()?;
+    let filter = query.filter(&app)?;
     let rows = read(&app, calls::list(&app.pool, &filter, behind, limit.saturating_add(1))).await?;
     let cursor = |row: &CallRow| cursor_of_place(&Place::behind(row));
     response::json(&Page::cut(rows, limit, cursor, CallItem::from))

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::app_state::AppState;
+use crate::http::audit_trail::recorded;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
@@ -87,7 +88,7 @@ pub(crate) async fn erase(app: &AppState, caller: &str, by: &str) -> Result<Http
         }
     })?;
     info!(app.settings.log, "caller erased"; "key" => by, "erasure" => %report.erasure);
-    response::json(&answer_of(&report))
+    Ok(recorded(response::json(&answer_of(&report))?))
 }
 
 fn answer_of(report: &ErasureReport) -> ErasureAnswer {

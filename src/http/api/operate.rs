@@ -2,19 +2,25 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use precall_call::{CallId, Request};
+use precall_call::{CallId, Operator, Request};
+use precall_store::people::callers;
 use precall_store::reads::calls;
 use serde::Serialize;
+use serde_json::json;
 use slog::info;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::auth::{Allowed, Operate};
-use super::calls::number;
+use super::caller_id::caller;
 use crate::http::api::read::read;
 use crate::http::app_state::{AppState, in_time};
+use crate::http::audit_trail::changed;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
+
+/// The only account. Lines will have accounts of their own.
+const ACCOUNT: &str = "default";
 
 /// A request passed to the call. Its result is in the call's events.
 #[derive(Serialize, ToSchema)]
@@ -69,11 +75,17 @@ async fn ask(
     id: Uuid,
     request: Request,
 ) -> Result<HttpResponse, Problem> {
-    let passed = in_time(app.engine.request(CallId(id.as_u128()), request)).await?;
+    let by = Operator::new(&operator.principal.name);
+    let passed = in_time(app.engine.request(CallId(id.as_u128()), request, by)).await?;
     info!(app.settings.log, "operator request";
         "call" => %id, "request" => request.name(), "key" => %operator.principal.name, "passed" => passed);
     if passed {
-        return response::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id });
+        let action = match request {
+            Request::HangUp => "call_hang_up_asked",
+            Request::HandOff => "call_hand_off_asked",
+        };
+        let answer = response::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id })?;
+        return Ok(changed(answer, action, Some(id), None));
     }
     let exists = read(app, calls::exists(&app.pool, id)).await?;
     Err(Problem::of(if exists { Code::CallNotLive } else { Code::CallNotFound }))
@@ -91,7 +103,7 @@ pub(crate) struct Forgotten {
 /// Forgets the cached voice of a caller. The next call clones again.
 #[utoipa::path(
     delete, path = "/api/v1/cache/{caller_id}", tag = "voices",
-    params(("caller_id" = String, Path, description = "E.164")),
+    params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Forgotten),
@@ -104,10 +116,13 @@ pub(crate) async fn forget_voice(
     operator: Allowed<Operate>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = number(&caller_id)?;
+    let caller = caller(&app, &caller_id)?;
     let success = in_time(app.engine.forget_voice(&caller)).await?;
     info!(app.settings.log, "cached voice forgotten"; "key" => %operator.principal.name, "was_there" => success);
     let message =
         if success { "the cached voice is forgotten" } else { "no voice is cached for this caller" };
-    response::json(&Forgotten { success, message })
+    // The mapping names the caller, and an erasure of the caller removes it.
+    let mapping = callers::mapping(&app.pool, ACCOUNT, &caller).await.ok().flatten();
+    let answer = response::json(&Forgotten { success, message })?;
+    Ok(changed(answer, "cached_voice_forgotten", mapping, json!({ "was_there": success })))
 }

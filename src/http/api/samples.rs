@@ -10,16 +10,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use precall_actors::voices::samples::{SAMPLE_BYTES_MAX, SampleError, StoredSample};
-use precall_store::people::caller_samples;
+use precall_store::people::{caller_samples, callers};
 use serde::Serialize;
+use serde_json::json;
 use slog::{info, warn};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::auth::{Admin, Allowed};
-use super::calls::number;
+use super::caller_id::caller;
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
+use crate::http::audit_trail::changed;
 use crate::http::body_limits::{drain, fits, too_large};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
@@ -54,7 +56,7 @@ pub(crate) struct Uploaded {
 /// Uploads the sample of a caller's voice, as the field `file` of a form or as the body.
 #[utoipa::path(
     put, path = "/api/v1/callers/{caller_id}/sample", tag = "voices",
-    params(("caller_id" = String, Path, description = "E.164")),
+    params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream",
         description = "WAV, MP3, FLAC, OGG or M4A of 3 s to 10 minutes, at most 20 MiB; `multipart/form-data` with \
             a field `file` as well"),
@@ -90,13 +92,16 @@ pub(crate) async fn upload(
     let duration_ms = u64::try_from(stored.duration.as_millis()).unwrap_or(u64::MAX);
     info!(app.settings.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
         "duration_ms" => duration_ms, "format" => stored.format);
-    response::json(&Uploaded {
+    let mapping = callers::mapping(&app.pool, ACCOUNT, &caller).await.ok().flatten();
+    let detail = json!({ "bytes": stored.bytes, "format": stored.format });
+    let answer = response::json(&Uploaded {
         caller_id: caller,
         sample_sha256: stored.sha256,
         bytes: stored.bytes,
         duration_ms,
         format: stored.format,
-    })
+    })?;
+    Ok(changed(answer, "sample_uploaded", mapping, detail))
 }
 
 /// Checks caller and length, and takes an upload permit, before the body is read.
@@ -106,7 +111,7 @@ async fn admitted(
     caller_id: &str,
     limit: usize,
 ) -> Result<(String, OwnedSemaphorePermit), Problem> {
-    let caller = number(caller_id)?;
+    let caller = caller(app, caller_id)?;
     fits(request, limit.saturating_add(FORM_BYTES)).map_err(|_| too_large(limit))?;
     let permit = Arc::clone(&app.uploads).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::of(Code::TooManyAtOnce))?;

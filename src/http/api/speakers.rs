@@ -14,9 +14,11 @@ use uuid::Uuid;
 
 use super::auth::{Admin, Allowed};
 use super::fields::{self, NAME_MAX, URL_MAX};
+use super::json_body::JsonBody;
 use super::page::{NoQuery, Page, id_of_cursor, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
+use crate::http::audit_trail::recorded;
 use crate::http::clock::{now, timestamp};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
@@ -167,13 +169,13 @@ pub(crate) struct SpeakerOrder {
 pub(crate) async fn create(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
-    order: web::Json<SpeakerOrder>,
+    order: JsonBody<SpeakerOrder>,
 ) -> Result<HttpResponse, Problem> {
     fields::line("name", &order.name, NAME_MAX)?;
     let (by, pool) = (&admin.principal.name, &app.pool);
     let id = read(&app, speakers::create(pool, ACCOUNT, &order.name, by, now())).await?;
     info!(app.settings.log, "speaker created"; "key" => %by, "speaker" => %id);
-    response::json_with(StatusCode::CREATED, &Made { id })
+    Ok(recorded(response::json_with(StatusCode::CREATED, &Made { id })?))
 }
 
 /// Shows a speaker with consents.
@@ -307,7 +309,7 @@ pub(crate) async fn agree(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
     id: web::Path<String>,
-    order: web::Json<ConsentOrder>,
+    order: JsonBody<ConsentOrder>,
 ) -> Result<HttpResponse, Problem> {
     let (speaker, now) = (speaker(&id)?, now());
     let given = order.into_inner().checked(now)?;
@@ -316,7 +318,7 @@ pub(crate) async fn agree(
     let id = written.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
     app.engine.look_at_voices();
     info!(app.settings.log, "consent recorded"; "key" => %by, "speaker" => %speaker, "consent" => %id);
-    response::json_with(StatusCode::CREATED, &Made { id })
+    Ok(recorded(response::json_with(StatusCode::CREATED, &Made { id })?))
 }
 
 /// Result of a withdrawal.
@@ -359,7 +361,7 @@ pub(crate) async fn withdraw(
     app.engine.look_at_voices();
     info!(app.settings.log, "consents withdrawn"; "key" => %by, "speaker" => %speaker,
         "consents" => answer.consents_ended, "callers" => answer.callers);
-    response::json(&answer)
+    Ok(recorded(response::json(&answer)?))
 }
 
 fn speaker(id: &str) -> Result<Uuid, Problem> {

@@ -4,21 +4,22 @@ use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use precall_actors::api::{NotReconciled, Reconciled};
 use precall_actors::voices::reconcile_rules::Approval;
-use precall_store::people::audit;
 use precall_store::reads::voices;
 use precall_store::reads::voices::VoiceRow;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use slog::{info, warn};
+use slog::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Admin, Allowed, Read};
+use super::json_body::OptionalJsonBody;
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
+use crate::http::audit_trail::changed;
 use crate::http::error::{Code, Problem};
-use crate::http::{clock, response};
+use crate::http::response;
 
 /// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
@@ -157,9 +158,9 @@ impl From<Reconciled> for ReconcileAnswer {
 pub(crate) async fn reconcile(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
-    order: Option<web::Json<ReconcileOrder>>,
+    order: OptionalJsonBody<ReconcileOrder>,
 ) -> Result<HttpResponse, Problem> {
-    let yes = order.is_some_and(|order| order.yes);
+    let yes = order.yes;
     let approval = if yes { Approval::Given } else { Approval::NotAsked };
     let done = app.engine.reconcile_voices(approval).await.map_err(|error| {
         let code = match &error {
@@ -173,20 +174,7 @@ pub(crate) async fn reconcile(
         "strays" => done.found.strays.len(), "gone" => done.found.gone.len(), "deleted" => done.deleted);
     let detail = json!({ "yes": yes, "strays": done.found.strays.len(), "gone": done.found.gone.len(),
         "deleted": done.deleted });
-    record(&app, &admin.principal.name, "voices_reconciled", detail).await;
-    response::json(&ReconcileAnswer::from(done))
-}
-
-/// Writes to the audit log. If that fails, the log line is the only record.
-async fn record(app: &AppState, who: &str, action: &str, detail: serde_json::Value) {
-    let written = async {
-        let client = app.pool.get().await?;
-        audit::record(&**client, who, action, None, Some(detail), clock::now()).await
-    };
-    if let Err(error) = written.await {
-        warn!(app.settings.log, "audit log could not be written"; "action" => action,
-            "error" => %error);
-    }
+    Ok(changed(response::json(&ReconcileAnswer::from(done))?, "voices_reconciled", None, detail))
 }
 
 /// How many clones to start.
@@ -222,16 +210,16 @@ pub(crate) struct AheadAnswer {
 pub(crate) async fn warm(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
-    order: Option<web::Json<AheadOrder>>,
+    order: OptionalJsonBody<AheadOrder>,
 ) -> Result<HttpResponse, Problem> {
-    let most = order.and_then(|order| order.limit).unwrap_or(AHEAD);
+    let most = order.limit.unwrap_or(AHEAD);
     if !(1..=AHEAD_MAX).contains(&most) {
         return Err(Problem::new(Code::BadField, format!("limit must be from 1 to {AHEAD_MAX}")));
     }
     let begun = app.engine.clone_ahead(most).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
     info!(app.settings.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
     let detail = json!({ "wanting": begun.wanting, "begun": begun.begun });
-    record(&app, &admin.principal.name, "voices_cloned_ahead", detail).await;
     let answer = AheadAnswer { wanting: begun.wanting, begun: begun.begun, free: begun.free };
-    response::json_with(actix_web::http::StatusCode::ACCEPTED, &answer)
+    let answer = response::json_with(actix_web::http::StatusCode::ACCEPTED, &answer)?;
+    Ok(changed(answer, "voices_cloned_ahead", None, detail))
 }

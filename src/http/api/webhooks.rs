@@ -9,6 +9,7 @@ use precall_store::StoreError;
 use precall_store::reads::webhooks;
 use precall_store::reads::webhooks::{KeptWebhook, ToReplay};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use slog::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use super::auth::{Allowed, Operate, Read};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::{AppState, in_time};
+use crate::http::audit_trail::changed;
 use crate::http::error::{Code, Problem};
 use crate::http::inbound::threecx_wire::{Message, parse};
 use crate::http::inbound::{postcall, threecx};
@@ -153,7 +155,8 @@ pub(crate) async fn replay(
     .await?;
     info!(app.settings.log, "webhook replayed"; "webhook" => %id, "key" => %operator.principal.name,
         "outcome" => outcome);
-    response::json(&Replayed { status: "replayed", id, outcome })
+    let answer = response::json(&Replayed { status: "replayed", id, outcome })?;
+    Ok(changed(answer, "webhook_replayed", Some(id), json!({ "outcome": outcome })))
 }
 
 async fn replay_body(app: &AppState, found: ToReplay) -> Result<&'static str, Problem> {

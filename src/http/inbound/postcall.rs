@@ -3,6 +3,7 @@
 use actix_web::web;
 use bytes::Bytes;
 use precall_actors::api::{Busy, ReportOutcome};
+use precall_base::invisible::{is_utf16, without_mark};
 use precall_providers::elevenlabs::{AudioHead, ConversationReport, ReportError, Webhook, parse_webhook};
 use serde_json::value::RawValue;
 
@@ -58,7 +59,11 @@ pub(crate) async fn parse(body: Bytes) -> Result<ProviderWebhook, Problem> {
 }
 
 fn parse_here(body: &[u8]) -> Result<ProviderWebhook, Problem> {
-    let json = jsonb_safe(body).map_err(|_| Problem::new(Code::BadJson, "the body is nested too deeply"))?;
+    if is_utf16(body) {
+        return Err(Problem::new(Code::BadJson, "the body is UTF-16: send UTF-8"));
+    }
+    let json = jsonb_safe(without_mark(body))
+        .map_err(|_| Problem::new(Code::BadJson, "the body is nested too deeply"))?;
     match parse_webhook(&json)? {
         Webhook::Report(report) => {
             let raw = serde_json::from_slice(&json)

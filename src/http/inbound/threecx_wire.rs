@@ -1,13 +1,16 @@
 //! The body of a 3CX webhook. People write it by hand in call flows, so the parser is lenient: numbers as text or
 //! digits, null, missing and unknown fields are fine.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use precall_actors::api::{IncomingCall, PbxNotice, PbxNoticeKind};
+use precall_base::exact_numbers::exact_numbers;
+use precall_base::invisible::{is_utf16, trimmed, without_mark};
 use precall_call::At;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::http::error::{Code, Problem};
 
@@ -56,24 +59,24 @@ struct Wire {
     recording_url: Text,
 }
 
-/// Parses a body.
+/// Parses a body. A byte order mark before it is ignored.
 ///
 /// # Errors
 /// `bad_json`, `unknown_event_type`, `bad_field` or `no_call`.
 pub(crate) fn parse(body: &[u8]) -> Result<Message, Problem> {
-    let wire: Wire = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+    let wire: Wire = read(body)?;
+    if json_of(body)?.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Problem::new(Code::BadJson, "the body is not a JSON object"));
     }
-    let event_type = wire.event_type.0.unwrap_or_default().to_ascii_lowercase();
+    let event_type = word(&wire.event_type);
     if !matches!(event_type.as_str(), "incomingcall" | "callstatechanged" | "callended") {
         let detail = "event_type must be IncomingCall, CallStateChanged or CallEnded";
         return Err(Problem::new(Code::UnknownEventType, detail));
     }
-    let threecx_call_id = wire.call_id.bounded("call_id", TEXT_MAX)?;
+    let threecx_call_id = wire.call_id.id("call_id")?;
     let caller = wire.caller_id.bounded("caller_id", TEXT_MAX)?;
     let called = wire.called_number.bounded("called_number", TEXT_MAX)?;
-    if is_outbound(&wire.direction)? {
+    if Direction::of(&wire.direction) == Direction::Out {
         return Ok(Message::Outbound { threecx_call_id });
     }
     if threecx_call_id.is_none() && caller.is_none() {
@@ -103,7 +106,7 @@ pub(crate) fn happened_at(body: &[u8]) -> Option<At> {
         #[serde(default)]
         timestamp: Text,
     }
-    let text = serde_json::from_slice::<Stamp>(body).ok()?.timestamp.0?;
+    let text = read::<Stamp>(body).ok()?.timestamp.0?;
     let micros = match text.parse::<i64>() {
         Ok(seconds) => seconds.checked_mul(1_000_000)?,
         Err(_) => text.parse::<jiff::Timestamp>().ok()?.as_microsecond(),
@@ -116,12 +119,50 @@ fn seconds(text: &Text) -> Option<Duration> {
     text.0.as_deref().and_then(|text| text.parse::<u32>().ok()).map(|n| Duration::from_secs(u64::from(n)))
 }
 
-fn is_outbound(direction: &Text) -> Result<bool, Problem> {
-    let Some(text) = &direction.0 else { return Ok(false) };
-    match text.to_ascii_lowercase().as_str() {
-        "in" | "inbound" => Ok(false),
-        "out" | "outbound" => Ok(true),
-        _ => Err(Problem::new(Code::BadField, "direction must be In, Out, inbound or outbound")),
+/// Direction of a call, from the PBX's point of view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// To precall. Every word that does not surely say the opposite: a call must not be lost for a word.
+    In,
+    /// From the PBX to somebody else.
+    Out,
+}
+
+impl Direction {
+    /// Reads the words of call flows, CRM templates and add-ons: `In`, `Inbound`, `Incoming`, `Internal`, `Local`,
+    /// `Missed`, `Notanswered` and unknown ones are calls to precall.
+    fn of(text: &Text) -> Self {
+        match word(text).as_str() {
+            "out" | "outbound" | "outgoing" | "outboundexternal" | "outboundinternal"
+            | "externaloutbound" | "pickupoutgoing" | "hangupoutgoing" => Self::Out,
+            _ => Self::In,
+        }
+    }
+}
+
+/// A word without case, spaces and signs.
+fn word(text: &Text) -> String {
+    let letters = text.0.as_deref().unwrap_or_default().chars();
+    letters.filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// The JSON of a body.
+fn json_of(body: &[u8]) -> Result<&[u8], Problem> {
+    if is_utf16(body) {
+        return Err(Problem::new(Code::BadJson, "the body is UTF-16: send UTF-8"));
+    }
+    Ok(without_mark(body))
+}
+
+/// Reads fields. Ids keep all their digits.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let json = json_of(body)?;
+    match exact_numbers(json) {
+        Cow::Borrowed(json) => serde_json::from_slice(json).map_err(|error| not_json(&error)),
+        Cow::Owned(exact) => serde_json::from_slice(&exact).map_err(|error| {
+            // The places of the original are what its sender can look for.
+            not_json(&serde_json::from_slice::<T>(json).err().unwrap_or(error))
+        }),
     }
 }
 
@@ -138,13 +179,25 @@ struct Text(Option<String>);
 
 impl Text {
     fn of(text: &str) -> Self {
-        // PostgreSQL allows no NUL in text, and ids and numbers contain no control characters.
-        let clean: String = text.chars().filter(|letter| !letter.is_control()).collect();
-        let clean = clean.trim();
-        Self((!clean.is_empty()).then(|| clean.to_owned()))
+        let text = trimmed(text);
+        Self((!text.is_empty()).then(|| text.to_owned()))
     }
 
+    /// An id. A control character inside it becomes U+FFFD: PostgreSQL allows no NUL in text, and without the character
+    /// two ids could become one.
+    fn id(self, field: &str) -> Result<Option<String>, Problem> {
+        let visible = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+        let text = self.0.map(|text| text.chars().map(visible).collect());
+        Self(text).limited(field, TEXT_MAX)
+    }
+
+    /// A text without control characters.
     fn bounded(self, field: &str, longest: usize) -> Result<Option<String>, Problem> {
+        let text = self.0.map(|text| text.chars().filter(|letter| !letter.is_control()).collect());
+        Self(text).limited(field, longest)
+    }
+
+    fn limited(self, field: &str, longest: usize) -> Result<Option<String>, Problem> {
         match self.0 {
             Some(text) if text.len() > longest => {
                 Err(Problem::new(Code::BadField, format!("{field} is longer than {longest} bytes")))
@@ -182,7 +235,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
-        // A number beyond 64 bits has lost digits, so it is not a telephone number.
+        // Not reached: `exact_numbers` has made every fraction a text.
         Ok(Text(None))
     }
 

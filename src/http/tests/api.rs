@@ -92,7 +92,10 @@ async fn operators_reach_live_calls() {
         assert_eq!((answer.status, answer.json()["status"].as_str()), (202, Some("accepted")), "{answer:?}");
         assert_eq!(answer.json()["id"], CALL.to_string());
         let asked = server.engine.asked();
-        assert!(matches!(asked.last(), Some(Asked::Request(CALL, asked)) if *asked == request), "{asked:?}");
+        assert!(
+            matches!(asked.last(), Some(Asked::Request(CALL, asked, by)) if *asked == request && by.as_str() == "desk"),
+            "{asked:?}"
+        );
     }
     server.engine.change(|script| script.was_live = Err(Busy::Draining));
     let answer = ask(&server, "POST", &format!("/api/v1/calls/{CALL}/hangup"), OPERATOR).await;

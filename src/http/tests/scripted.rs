@@ -13,7 +13,7 @@ use precall_actors::api::{
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
-use precall_call::{At, CallId, ConversationId, Deadline, Request, Route, VoiceId};
+use precall_call::{At, CallId, ConversationId, Deadline, Operator, Request, Route, VoiceId};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
@@ -28,7 +28,7 @@ pub enum Asked {
     Notice(PbxNotice),
     Report(Box<ConversationReport>, String),
     Forget(String),
-    Request(CallId, Request),
+    Request(CallId, Request, Operator),
     Initiation(InitiationAsked),
 }
 
@@ -218,8 +218,13 @@ impl Engine for Scripted {
         self.script.lock().unwrap().transfer.clone().unwrap_or(InitiationAnswer::UNKNOWN)
     }
 
-    fn request(&self, call: CallId, request: Request) -> LocalBoxFuture<'_, Result<bool, Busy>> {
-        self.answer(Asked::Request(call, request), |script| script.was_live)
+    fn request(
+        &self,
+        call: CallId,
+        request: Request,
+        by: Operator,
+    ) -> LocalBoxFuture<'_, Result<bool, Busy>> {
+        self.answer(Asked::Request(call, request, by), |script| script.was_live)
     }
 
     fn live(&self) -> Vec<LiveCall> {

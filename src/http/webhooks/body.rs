@@ -2,6 +2,7 @@
 //! kept in memory.
 
 use bytes::Bytes;
+use precall_base::invisible::without_mark;
 use precall_providers::elevenlabs::{AudioHead, audio_head};
 
 use super::recordings::Incoming;
@@ -134,7 +135,7 @@ impl BodyReader {
 
     /// The type of a large body, from its beginning. If `type` comes late, the field `full_audio` shows a recording.
     fn kind_of_large_body(&self) -> Kind {
-        let head = audio_head(&self.kept);
+        let head = audio_head(without_mark(&self.kept));
         match head.kind.as_deref() {
             Some("post_call_audio") => Kind::Recording(head),
             Some("post_call_transcription") => Kind::Kept(self.limits.transcription),

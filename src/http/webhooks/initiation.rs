@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{InitiationAnswer, InitiationAsked};
+use precall_base::invisible::without_mark;
 use precall_call::{Purpose, VoiceId};
 use precall_providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
 use serde::Deserialize;
@@ -69,17 +70,23 @@ impl FromRequest for InitiationRequest {
             );
             let body = read(&mut payload, reader, None, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
-            let wire: Wire = serde_json::from_slice(&body).map_err(|_| Problem::of(Code::BadJson))?;
+            let wire: Wire =
+                serde_json::from_slice(without_mark(&body)).map_err(|_| Problem::of(Code::BadJson))?;
             let asked = InitiationAsked {
                 agent_id: wire.agent_id.unwrap_or_default(),
                 called: wire.called_number.unwrap_or_default(),
                 caller: wire.caller_id.unwrap_or_default(),
-                call_sid: wire.call_sid.filter(|sid| !sid.is_empty() && sid.len() <= CALL_SID_MAX),
+                call_sid: wire.call_sid.filter(|sid| is_storable(sid)),
             };
             Ok(Self(asked, body))
         }
         .boxed_local()
     }
+}
+
+/// PostgreSQL stores no NUL in text.
+fn is_storable(sid: &str) -> bool {
+    !sid.is_empty() && sid.len() <= CALL_SID_MAX && !sid.chars().any(char::is_control)
 }
 
 fn check_request(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {

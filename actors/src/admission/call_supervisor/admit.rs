@@ -326,13 +326,13 @@ impl Handler<HandleOperatorRequest> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: HandleOperatorRequest, ctx: &mut Context<Self>) {
-        let HandleOperatorRequest { call, request, answer } = message;
+        let HandleOperatorRequest { call, request, by, answer } = message;
         if !self.live.contains_key(&call) {
             let _ = answer.send(Ok(false));
             return;
         }
         let (done, durable) = oneshot::channel();
-        let event = Event::OperatorAsked(request);
+        let event = Event::OperatorAsked { request, by: Some(by) };
         self.deliver(call, Delivery::awaited(event, Payload::None, done), ctx);
         actix::spawn(async move {
             let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;

@@ -68,7 +68,7 @@ impl CallSupervisor {
     ) -> Option<CallId> {
         let sighting = Sighting {
             pbx: PBX.to_owned(),
-            threecx_call_id: participant.call_id.map(|id| id.to_string()),
+            threecx_call_id: participant.call_id.clone(),
             caller: self.caller_of(participant),
             called: self.number(&participant.party_did),
         };

@@ -22,7 +22,7 @@ fn leg(party: Role) -> Participant {
     Participant {
         leg: LegAddress { dn: Dn::new("900"), participant: ParticipantId(1) },
         status: ParticipantStatus::Connected,
-        call_id: Some(1),
+        call_id: Some("1".to_owned()),
         leg_id: Some(1),
         party_caller_name: String::new(),
         party_caller_id: String::new(),

@@ -180,11 +180,12 @@ fn every_metric_has_a_unit_and_a_help_text() {
             Event::HandoffFailed { attempt: 1, why: HandoffFailure::Refused },
             Event::HandoffStarted { attempt: 2, rung: Rung::CallbackFallback },
             Event::HandoffSucceeded { attempt: 2, conversation: None },
-            Event::OperatorAsked(Request::HangUp),
+            Event::OperatorAsked { request: Request::HangUp, by: None },
         ],
     );
     play(&metrics, &[Event::VoiceMissing { why: NoVoice::NoMapping, job: None }]);
     metrics.webhook(Webhook::PostCall, "processed", Duration::ZERO);
+    metrics.api_refused("unauthenticated");
     let page = metrics.encode(&health()).unwrap();
     let names: Vec<&str> = page
         .lines()

@@ -23,7 +23,7 @@ fn leg(id: u64, status: &str, caller: &str) -> Participant {
     Participant {
         leg: address(OURS, id),
         status: ParticipantStatus::read(status),
-        call_id: Some(7),
+        call_id: Some("7".to_owned()),
         leg_id: Some(1),
         party_caller_name: String::new(),
         party_caller_id: caller.to_owned(),
@@ -259,7 +259,7 @@ fn pitfall_11_after_a_restart_of_the_pbx_the_same_id_is_another_leg() {
     assert_eq!(fixture.found(1, 2, leg(1, "Connected", "0171")), ["seen 1 Connected 0171"]);
     // The id belongs to another leg when the list comes.
     let other_caller = leg(1, "Connected", "0199");
-    let other_call = Participant { call_id: Some(1), ..leg(1, "Connected", "0171") };
+    let other_call = Participant { call_id: Some("1".to_owned()), ..leg(1, "Connected", "0171") };
     for other in [other_caller, other_call, leg(1, "Ringing", "0171")] {
         let mut fixture = Fixture::with(1);
         fixture.give(LegInput::Opened);
@@ -312,7 +312,7 @@ fn pitfall_25_a_new_party_on_the_same_leg_is_reported_and_the_leg_stays() {
     assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
     assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0199")), ["seen 5 Connected 0199"]);
     assert_eq!(fixture.upsert(5), ["fetch 5 3"]);
-    let moved = Participant { call_id: Some(8), ..leg(5, "Connected", "0199") };
+    let moved = Participant { call_id: Some("8".to_owned()), ..leg(5, "Connected", "0199") };
     assert_eq!(fixture.found(5, 3, moved), ["seen 5 Connected 0199"]);
 }
 

@@ -15,6 +15,16 @@ impl Region {
     /// No country: numbers in national form cannot be parsed.
     pub const UNKNOWN: Self = Self(LibraryRegion::ZZ);
 
+    /// The country code, if numbers of this country are dialled with a leading 0 that is no part of the international
+    /// number.
+    pub(super) fn trunk_zero(self) -> Option<String> {
+        let code = PHONE_NUMBER_UTIL.get_country_code_for_region(self.0)?.to_string();
+        let example = PHONE_NUMBER_UTIL.get_example_number(self.0).ok()?.to_string();
+        let national = example.strip_prefix('+')?.strip_prefix(&code)?;
+        let dialled = PHONE_NUMBER_UTIL.parse(format!("0{national}"), Some(self.0)).ok()?;
+        (dialled.to_string() == example).then_some(code)
+    }
+
     /// The two letters in upper case; `001` for ranges without a country.
     #[must_use]
     pub fn code(self) -> String {

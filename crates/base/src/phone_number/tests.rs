@@ -44,6 +44,15 @@ fn numbers_are_parsed_in_every_notation() {
         ("Anna +49 171 12345678", "DE", "+4917112345678"),
         ("+4917112345678:Anna", "DE", "+4917112345678"),
         ("Anna (004917112345678)", "DE", "+4917112345678"),
+        ("\u{ff0b}\u{ff14}\u{ff19}17112345678", "DE", "+4917112345678"),
+        ("\u{ff10}\u{ff11}\u{ff17}\u{ff11}\u{3000}12345678", "DE", "+4917112345678"),
+        ("+49\u{0661}\u{0667}\u{0661}12345678", "DE", "+4917112345678"),
+        ("+\u{06f4}\u{06f9} 171 12345678", "DE", "+4917112345678"),
+        ("\u{feff}+49\u{ad}171\u{2060}12345678\u{200b}", "DE", "+4917112345678"),
+        ("0049 (0)171.123.456.78", "DE", "+4917112345678"),
+        ("TEL:+49-171-12345678", "US", "+4917112345678"),
+        ("tel:101", "DE", "ext 101"),
+        ("\u{ff11}\u{ff10}\u{ff11}", "DE", "ext 101"),
         ("101", "DE", "ext 101"),
         ("112", "DE", "ext 112"),
         ("911", "US", "ext 911"),
@@ -75,8 +84,7 @@ fn a_text_without_exactly_one_number_is_unreadable() {
         "030123456;phone-context=+49",
         "+4930123456,12",
         "+4917112345678x12",
-        "\u{ff0b}\u{ff14}\u{ff19}17112345678",
-        "+49\u{0661}\u{0667}\u{0661}12345678",
+        "+49\u{0967}\u{096d}\u{0967}12345678",
         "++4917112345678",
         "+49+17112345678",
         "*43",
@@ -97,6 +105,32 @@ fn a_text_without_exactly_one_number_is_unreadable() {
     }
     assert_eq!(read(&"9".repeat(5000), "DE"), "unreadable");
     assert_eq!(read("5552671", "US"), "unreadable", "a local number has no area code");
+}
+
+#[test]
+fn prefixes_are_read_in_every_notation() {
+    let table = [
+        ("+49", "DE", Some("+49")),
+        ("+49 (0)30", "DE", Some("+4930")),
+        ("0049-30", "US", Some("+4930")),
+        ("030", "DE", Some("+4930")),
+        ("020 79", "GB", Some("+442079")),
+        ("02", "IT", Some("02")),
+        ("01", "US", Some("01")),
+        ("06", "FR", Some("+336")),
+        ("030", "ZZ", Some("030")),
+        ("10", "DE", Some("10")),
+        ("tel:+49", "DE", Some("+49")),
+        ("\u{ff0b}\u{ff14}\u{ff19}", "DE", Some("+49")),
+        ("+", "DE", Some("+")),
+        ("x", "DE", None),
+        ("++49", "DE", None),
+        ("", "DE", None),
+    ];
+    for (raw, region, expected) in table {
+        let region = if region == "ZZ" { Region::UNKNOWN } else { region.parse().unwrap() };
+        assert_eq!(CallerNumber::prefix(raw, region).as_deref(), expected, "{raw:?} in {region}");
+    }
 }
 
 #[test]

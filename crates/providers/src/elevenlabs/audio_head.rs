@@ -35,7 +35,11 @@ pub fn audio_head(prefix: &[u8]) -> AudioHead {
 ///
 /// # Errors
 /// Reading fails, or the body is not JSON.
-pub fn audio_head_of(body: impl std::io::Read) -> serde_json::Result<AudioHead> {
+pub fn audio_head_of(mut body: impl std::io::BufRead) -> serde_json::Result<AudioHead> {
+    // A byte order mark is no JSON.
+    while body.fill_buf().map_err(serde_json::Error::io)?.starts_with("\u{feff}".as_bytes()) {
+        body.consume("\u{feff}".len());
+    }
     let mut head = AudioHead::default();
     let mut json = serde_json::Deserializer::from_reader(body);
     HeadSeed { head: &mut head, path: HeadPath::Root }.deserialize(&mut json)?;

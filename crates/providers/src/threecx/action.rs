@@ -212,7 +212,7 @@ struct RawResult {
 
 impl RawResult {
     fn read(body: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(body).ok()?;
+        let value = wire::value(body)?;
         value.is_object().then(|| serde_json::from_value(value).ok()).flatten()
     }
 }

@@ -76,7 +76,7 @@ struct RawEvent {
 
 /// Parses one frame; none if it is not an event.
 pub(super) fn read_event(frame: &[u8]) -> Option<PbxEvent> {
-    let value: Value = serde_json::from_slice(frame).ok()?;
+    let value = wire::value(frame)?;
     if !value.is_object() {
         return None;
     }
@@ -111,7 +111,7 @@ fn read_change(event: Value) -> Option<LegChange> {
 /// Reads the attached data; the leg is the one of the entity's path, even if the data names another.
 fn with_id(data: Value, leg: &LegAddress) -> Option<Participant> {
     let Value::Object(mut fields) = data else { return None };
-    fields.insert("id".to_owned(), Value::from(leg.participant.0));
+    fields.insert("id".to_owned(), Value::from(leg.participant.0.to_string()));
     let participant = wire::read_participant(Value::Object(fields), &leg.dn)?;
     Some(Participant { leg: leg.clone(), ..participant })
 }

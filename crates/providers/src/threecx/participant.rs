@@ -66,8 +66,9 @@ pub struct Participant {
     pub leg: LegAddress,
     /// Its state.
     pub status: ParticipantStatus,
-    /// `callid`: the same for all legs of a call. Not a permanent key: the counter starts again when the PBX restarts.
-    pub call_id: Option<u64>,
+    /// `callid`: the same for all legs of a call. Text, because a number could lose digits. Not a permanent key: the
+    /// counter starts again when the PBX restarts.
+    pub call_id: Option<String>,
     /// `legid`: number of the leg in its call.
     pub leg_id: Option<u64>,
     /// Other party: a name, or its number in E.164 (depends on the trunk).

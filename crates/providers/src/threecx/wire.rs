@@ -1,6 +1,8 @@
 //! Lenient parsing of the PBX's JSON, which differs between builds: numbers come as text, texts as null, and updates
 //! add fields.
 
+use precall_base::exact_numbers::exact_numbers;
+use precall_base::invisible::trimmed;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -43,20 +45,25 @@ struct RawDn {
     participants: Value,
 }
 
+/// The JSON of a body. Ids keep all their digits.
+pub(super) fn value(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice(&exact_numbers(body)).ok()
+}
+
 /// A participant; `asked` is used if the body has no DN. None if the body is not a participant.
 pub(super) fn participant(body: &[u8], asked: &Dn) -> Option<Participant> {
-    read_participant(serde_json::from_slice(body).ok()?, asked)
+    read_participant(value(body)?, asked)
 }
 
 /// A list of participants, without invalid entries. None if the body is not a list.
 pub(super) fn participants(body: &[u8], asked: &Dn) -> Option<Vec<Participant>> {
-    let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
+    let Value::Array(items) = value(body)? else { return None };
     Some(items.into_iter().filter_map(|item| read_participant(item, asked)).collect())
 }
 
 /// All DNs.
 pub(super) fn dn_states(body: &[u8]) -> Option<Vec<DnState>> {
-    let Value::Array(items) = serde_json::from_slice(body).ok()? else { return None };
+    let Value::Array(items) = value(body)? else { return None };
     Some(items.into_iter().filter_map(read_dn).collect())
 }
 
@@ -68,7 +75,7 @@ pub(super) fn read_participant(value: Value, asked: &Dn) -> Option<Participant> 
     Some(Participant {
         leg: LegAddress { dn: dn_or(raw.dn, asked), participant: ParticipantId(id) },
         status: ParticipantStatus::read(&text(raw.status)),
-        call_id: number(&raw.callid),
+        call_id: call_id(&raw.callid),
         leg_id: number(&raw.legid),
         party_caller_name: text(raw.party_caller_name),
         party_caller_id: text(raw.party_caller_id),
@@ -102,8 +109,23 @@ fn object<T: for<'de> Deserialize<'de>>(value: Value) -> Option<T> {
     value.is_object().then(|| serde_json::from_value(value).ok()).flatten()
 }
 
+/// A whole number; none for a fraction, which would be the number of another leg.
 pub(super) fn number(scalar: &Scalar) -> Option<u64> {
-    scalar.integer().and_then(|number| u64::try_from(number).ok())
+    match scalar {
+        Scalar::Integer(number) => u64::try_from(*number).ok(),
+        Scalar::Text(text) => text.trim().parse().ok(),
+        Scalar::Fraction(_) | Scalar::Truth(_) | Scalar::Nothing => None,
+    }
+}
+
+/// An id of a call, in the form that a webhook gives the same id: a number of any length, or any other text.
+fn call_id(scalar: &Scalar) -> Option<String> {
+    let text = match scalar {
+        Scalar::Integer(number) => number.to_string(),
+        Scalar::Text(text) => trimmed(text).to_owned(),
+        Scalar::Fraction(_) | Scalar::Truth(_) | Scalar::Nothing => String::new(),
+    };
+    (!text.is_empty() && text.len() <= TEXT_CHARS_MAX).then_some(text)
 }
 
 /// Text of limited length; empty for null and missing.

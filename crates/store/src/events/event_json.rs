@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, Answered, AudioHeard, CallPart, CloneJobId, ConversationId, Event, Grade,
-    GreetingEnd, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Policy, Proof, ProofWay, ProvedBy,
-    Purpose, Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    GreetingEnd, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Operator, Person, Policy, Proof, ProofWay,
+    ProvedBy, Purpose, Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -123,7 +123,7 @@ kinds! {
     Event::PersonAsked { .. } => "person_asked",
     Event::Utterance { .. } => "line_spoken",
     Event::Reported(_) => "reported",
-    Event::OperatorAsked(_) => "operator_asked",
+    Event::OperatorAsked { .. } => "operator_asked",
     Event::DeadlinePassed { .. } => "deadline_passed",
     Event::Panicked { .. } => "panicked",
     Event::Resumed { .. } => "resumed",
@@ -247,7 +247,13 @@ enum EventJson {
         corrects: Option<u32>,
     },
     Reported(#[serde(with = "ReportJson")] Report),
-    OperatorAsked(#[serde(with = "fields")] Request),
+    OperatorAsked {
+        #[serde(with = "fields")]
+        request: Request,
+        // Events of earlier versions do not say who it was.
+        #[serde(default, with = "fields", skip_serializing_if = "Option::is_none")]
+        by: Option<Operator>,
+    },
     DeadlinePassed {
         generation: u32,
     },

@@ -13,13 +13,16 @@ const DEADLINE: Duration = Duration::from_secs(6);
 const MAPPED: &str = "
     select 1 from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
 
+/// Uploads are checked before they are stored, so the sample counts as usable.
+///
 /// Returns the old reference, so that the caller can delete an upload that no mapping names any more. It locks the row
 /// first, so that of two simultaneous uploads each sees the other.
 const REPLACE: &str = "
     with old as (
         select id, voice_sample_url from caller_voice_mapping
             where account_id = $1 and caller_id = $2 and deleted_at is null for update)
-    update caller_voice_mapping m set voice_sample_url = $3, updated_at = now()
+    update caller_voice_mapping m set voice_sample_url = $3, updated_at = now(),
+        sample_checked_url = $3, sample_checked_at = now(), sample_problem = null
         from old where m.id = old.id returning old.voice_sample_url";
 
 const REFERRED: &str = "

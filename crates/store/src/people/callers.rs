@@ -15,15 +15,18 @@ use crate::reads::read_only::{LONGEST, in_time, read};
 // In byte order, independent of the collation: the index has that order.
 const LIST: &str = "
     select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null,
-        created_at, updated_at
+        created_at, updated_at, sample_checked_at, sample_problem, sample_checked_url = voice_sample_url
     from caller_voice_mapping
     where account_id = $1 and deleted_at is null and caller_id ~>~ $2 and caller_id ~>=~ $3 and caller_id ~<~ $4
     order by caller_id using ~<~ limit $5";
 
 const FIND: &str = "
     select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null,
-        created_at, updated_at
+        created_at, updated_at, sample_checked_at, sample_problem, sample_checked_url = voice_sample_url
     from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
+
+const MAPPING: &str =
+    "select id from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
 
 // Two requests that create the same caller take turns: the second must see whose sample it replaces.
 const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended('caller ' || $1 || ' ' || $2, 0))";
@@ -36,18 +39,23 @@ const OLD_SAMPLE: &str = "
     select voice_sample_url from caller_voice_mapping
     where account_id = $1 and caller_id = $2 and deleted_at is null for update";
 
-// $9: whether the PIN stays unchanged. A new PIN starts without failed tries.
+// $9: whether the PIN stays unchanged. A new PIN starts without failed tries. $11: whether the sample was looked at.
 const PUT: &str = "
     insert into caller_voice_mapping as m (account_id, caller_id, voice_sample_url, voice_name, description, speaker,
-        voice_policy, pin_hash, created_at, updated_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $10, $10)
+        voice_policy, pin_hash, created_at, updated_at, sample_checked_url, sample_checked_at, sample_problem)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $10, $10, case when $11 then $3::text end,
+        case when $11 then $10::timestamptz end, $12)
     on conflict (account_id, caller_id) where deleted_at is null do update set
         voice_sample_url = excluded.voice_sample_url, voice_name = excluded.voice_name,
         description = excluded.description, speaker = excluded.speaker, voice_policy = excluded.voice_policy,
         pin_hash = case when $9 then m.pin_hash else excluded.pin_hash end,
         pin_failures = case when $9 then m.pin_failures else 0 end,
         pin_failed_at = case when $9 then m.pin_failed_at end,
-        updated_at = excluded.updated_at
+        updated_at = excluded.updated_at,
+        -- An earlier look at the same sample stays, when it could not be looked at now.
+        sample_checked_url = coalesce(excluded.sample_checked_url, m.sample_checked_url),
+        sample_checked_at = coalesce(excluded.sample_checked_at, m.sample_checked_at),
+        sample_problem = case when $11 then excluded.sample_problem else m.sample_problem end
     returning id";
 
 const DELETE: &str = "
@@ -55,7 +63,7 @@ const DELETE: &str = "
     where account_id = $1 and caller_id = $2 and deleted_at is null returning id";
 
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[LIST, FIND, LOCK, SPEAKER, OLD_SAMPLE, PUT, DELETE];
+pub const STATEMENTS: &[&str] = &[LIST, FIND, MAPPING, LOCK, SPEAKER, OLD_SAMPLE, PUT, DELETE];
 
 /// Sorts after every character of a number.
 const ABOVE: &str = "~";
@@ -81,6 +89,34 @@ pub struct CallerRow {
     pub created_at: Timestamp,
     /// When the mapping was last changed.
     pub updated_at: Timestamp,
+    /// What precall saw when it last looked at this sample.
+    pub sample: SampleSeen,
+    /// When it looked; none if it never did.
+    pub sample_checked_at: Option<Timestamp>,
+}
+
+/// What precall saw of a sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SampleSeen {
+    /// It was not looked at, or could not be reached.
+    NotLooked,
+    /// A voice can be cloned from it.
+    Usable,
+    /// No voice can be cloned from it, and why.
+    Refused(String),
+}
+
+impl SampleSeen {
+    fn is_seen(&self) -> bool {
+        *self != Self::NotLooked
+    }
+
+    fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Refused(why) => Some(why),
+            Self::NotLooked | Self::Usable => None,
+        }
+    }
 }
 
 /// At most `limit` callers after `behind` whose numbers begin with `prefix`, by number.
@@ -104,6 +140,15 @@ pub async fn list(
 /// When the query fails.
 pub async fn find(pool: &Pool, account: &str, caller: &str) -> Result<Option<CallerRow>, StoreError> {
     read(pool, FIND, &[&account, &caller]).await?.first().map(row).transpose()
+}
+
+/// The id of a caller's mapping; `None` if there is none. Audit rows name it instead of the number.
+///
+/// # Errors
+/// When the query fails.
+pub async fn mapping(pool: &Pool, account: &str, caller: &str) -> Result<Option<Uuid>, StoreError> {
+    let rows = read(pool, MAPPING, &[&account, &caller]).await?;
+    Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
 }
 
 /// What happens to the PIN.
@@ -142,6 +187,8 @@ pub struct NewCaller {
     pub voice_policy: Option<&'static str>,
     /// What happens to the PIN.
     pub pin: Pin,
+    /// What precall saw of the sample just now.
+    pub sample: SampleSeen,
 }
 
 /// The result of [`put`].
@@ -200,6 +247,8 @@ pub async fn put(
                     &hash,
                     &keeps,
                     &timestamp(now),
+                    &new.sample.is_seen(),
+                    &new.sample.problem(),
                 ],
             )
             .await?;
@@ -241,6 +290,14 @@ fn is_upload(sample: &str) -> bool {
 }
 
 fn row(row: &Row) -> Result<CallerRow, StoreError> {
+    // Null when it was never looked at, false when another sample was.
+    let is_of_this_sample = row.try_get::<_, Option<bool>>(11)? == Some(true);
+    let (checked_at, problem): (Option<Timestamp>, Option<String>) = (row.try_get(9)?, row.try_get(10)?);
+    let sample = match problem {
+        _ if !is_of_this_sample => SampleSeen::NotLooked,
+        Some(why) => SampleSeen::Refused(why),
+        None => SampleSeen::Usable,
+    };
     Ok(CallerRow {
         caller_id: row.try_get(0)?,
         voice_sample_url: row.try_get(1)?,
@@ -251,5 +308,7 @@ fn row(row: &Row) -> Result<CallerRow, StoreError> {
         has_pin: row.try_get(6)?,
         created_at: row.try_get(7)?,
         updated_at: row.try_get(8)?,
+        sample,
+        sample_checked_at: checked_at.filter(|_| is_of_this_sample),
     })
 }

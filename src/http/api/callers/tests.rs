@@ -4,16 +4,6 @@
 use super::*;
 
 #[test]
-fn prefixes_are_digits_with_or_without_a_plus() {
-    for (text, read) in [("+49", "+49"), (" 49", "+49"), ("10", "10"), ("", ""), ("+", "+")] {
-        assert_eq!(prefix(text).unwrap(), read);
-    }
-    for text in ["x", "+4_", "++4", "12345678901234567", "4 9"] {
-        assert_eq!(prefix(text).unwrap_err().code, Code::BadQuery, "{text}");
-    }
-}
-
-#[test]
 fn a_cursor_leads_back_to_its_number() {
     assert_eq!(number_of_cursor(None).unwrap(), "");
     assert_eq!(number_of_cursor(Some(&URL_SAFE_NO_PAD.encode("+4930"))).unwrap(), "+4930");

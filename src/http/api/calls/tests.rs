@@ -3,7 +3,7 @@
 
 use precall_call::{Attempt, Cause, Conversing, Greeting, HandingOff, Phase, Release, Rung};
 
-use super::{STATES, number};
+use super::STATES;
 
 #[test]
 fn states_are_the_states_of_the_call_machine() {
@@ -17,14 +17,4 @@ fn states_are_the_states_of_the_call_machine() {
         Phase::Released(Release::good(Cause::Completed)),
     ];
     assert_eq!(phases.map(|phase| phase.name()), STATES);
-}
-
-#[test]
-fn numbers_are_accepted_as_people_paste_them() {
-    for text in ["+4930123456", " 4930123456", "+49 30 123456"] {
-        assert_eq!(number(text).unwrap(), "+4930123456", "{text}");
-    }
-    for text in ["", "+", "anonymous", "101", "004930123456", "+49\0", &"1".repeat(5000)] {
-        assert!(number(text).is_err(), "{text}");
-    }
 }

@@ -18,11 +18,3 @@ fn a_hash_is_lower_case_hex() {
         assert!(sha256("x", text).is_err(), "{text}");
     }
 }
-
-#[test]
-fn problems_do_not_repeat_values() {
-    let error = serde_json::from_str::<u8>("\"+4930123456\"").unwrap_err();
-    let problem = unreadable(&JsonPayloadError::Deserialize(error));
-    assert_eq!(problem.code, Code::BadField);
-    assert!(!problem.detail.contains("4930"), "{problem}");
-}

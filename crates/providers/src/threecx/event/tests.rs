@@ -76,7 +76,7 @@ fn attached_data_with_a_status_is_the_leg() {
     let frame = r#"{"event":{"event_type":0,"entity":"/callcontrol/900/participants/42",
         "attached_data":{"status":"Ringing","callid":"7"}}}"#;
     let Some(LegChange::Upsert { now: Some(now), .. }) = change(frame) else { panic!("no participant") };
-    assert_eq!((now.leg, now.call_id), (leg("900", 42), Some(7)));
+    assert_eq!((now.leg, now.call_id.as_deref()), (leg("900", 42), Some("7")));
     let bare = r#"{"event":{"event_type":0,"entity":"/callcontrol/900/participants/42","attached_data":{"callid":7}}}"#;
     assert_eq!(change(bare), Some(LegChange::Upsert { leg: leg("900", 42), now: None }));
 }

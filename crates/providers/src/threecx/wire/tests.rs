@@ -23,7 +23,10 @@ fn the_captured_response_is_parsed() {
     let leg = &dns[0].participants[0];
     assert_eq!((leg.leg.dn.as_str(), leg.leg.participant), ("150", ParticipantId(8106)));
     assert_eq!(leg.status, ParticipantStatus::Ringing);
-    assert_eq!((leg.call_id, leg.leg_id, leg.direct_control), (Some(1264), Some(4), Some(false)));
+    assert_eq!(
+        (leg.call_id.as_deref(), leg.leg_id, leg.direct_control),
+        (Some("1264"), Some(4), Some(false))
+    );
     assert_eq!((leg.originated_by.dn.as_str(), leg.party.dn.as_str()), ("ROUTER", "10007"));
 }
 
@@ -33,7 +36,8 @@ fn numbers_as_text_nulls_and_unknown_fields_are_parsed() {
     let odd = br#"{"id":"17","status":"connected","dn":"rcv2","party_caller_id":null,"party_dn":10007,
         "callid":"9","legid":null,"direct_control":"True","new":{"a":[1]}}"#;
     let leg = participant(odd, &ours).unwrap();
-    assert_eq!((leg.leg.participant, leg.call_id, leg.leg_id), (ParticipantId(17), Some(9), None));
+    assert_eq!((leg.leg.participant, leg.call_id.as_deref()), (ParticipantId(17), Some("9")));
+    assert_eq!(leg.leg_id, None);
     assert_eq!((leg.leg.dn.as_str(), leg.party.dn.as_str()), ("Rcv2", "10007"));
     assert_eq!((leg.party_caller_id.as_str(), leg.direct_control), ("", Some(true)));
     assert!(leg.is_connected());
@@ -53,4 +57,39 @@ fn a_long_text_is_cut() {
     let json = format!(r#"{{"id":1,"party_caller_name":"{}"}}"#, "\u{e4}".repeat(5000));
     let leg = participant(json.as_bytes(), &Dn::new("900")).unwrap();
     assert_eq!(leg.party_caller_name.chars().count(), 256);
+}
+
+#[test]
+fn the_id_of_a_call_keeps_all_its_digits() {
+    let id = |json: &str| {
+        let body = format!(r#"[{{"id":1,"callid":{json}}}]"#);
+        participants(body.as_bytes(), &Dn::new("900")).unwrap().remove(0).call_id
+    };
+    let table = [
+        ("1264", Some("1264")),
+        ("1264.0", Some("1264")),
+        ("1264.5", Some("1264.5")),
+        ("18446744073709551617", Some("18446744073709551617")),
+        ("18446744073709551618", Some("18446744073709551618")),
+        ("-7", Some("-7")),
+        ("\" 1264 \"", Some("1264")),
+        ("\"01264\"", Some("01264")),
+        ("\"{0198-ab}\"", Some("{0198-ab}")),
+        ("1.8446744073709552e19", None),
+        ("null", None),
+        ("\"\"", None),
+        ("true", None),
+    ];
+    for (json, expected) in table {
+        assert_eq!(id(json).as_deref(), expected, "{json}");
+    }
+}
+
+#[test]
+fn a_fraction_is_the_id_of_no_leg() {
+    let asked = Dn::new("900");
+    assert_eq!(participant(br#"{"id":42.0}"#, &asked).unwrap().leg.participant, ParticipantId(42));
+    assert!(participant(br#"{"id":42.5}"#, &asked).is_none());
+    let large = participant(br#"{"id":18446744073709551615}"#, &asked).unwrap();
+    assert_eq!(large.leg.participant, ParticipantId(u64::MAX));
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, Answered, CallPart, Cause, CloneJobId, ConversationId, Grade, GreetingEnd,
-    HandoffFailure, LineId, NoVoice, Person, Proof, ProofWay, ProvedBy, Purpose, Request, Route, Rung,
-    Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    HandoffFailure, LineId, NoVoice, Operator, Person, Proof, ProofWay, ProvedBy, Purpose, Request, Route,
+    Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
@@ -76,8 +76,8 @@ closed_names!(
     ProvedBy,
     Purpose
 );
-closed_names!(Route, Rung, Speaker, VoiceSource);
-ids!(ConversationId, LineId, VoiceId);
+closed_names!(Request, Route, Rung, Speaker, VoiceSource);
+ids!(ConversationId, LineId, Operator, VoiceId);
 
 /// An unknown name in an optional field counts as absent.
 impl<T: Stored> Stored for Option<T> {
@@ -162,24 +162,6 @@ impl Stored for Proof {
 
     fn read(name: &&str) -> Option<Self> {
         Some(Self::from_name(name).unwrap_or(Self::None))
-    }
-}
-
-/// The one field of the event.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RequestForm<'a> {
-    request: &'a str,
-}
-
-impl Stored for Request {
-    type Form<'a> = RequestForm<'a>;
-
-    fn form(&self) -> RequestForm<'_> {
-        RequestForm { request: self.name() }
-    }
-
-    fn read(form: &RequestForm<'_>) -> Option<Self> {
-        Self::from_name(form.request)
     }
 }
 

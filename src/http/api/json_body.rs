@@ -1,0 +1,120 @@
+//! The JSON bodies of the API. A body that is there is read or refused: it never counts as left out.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use precall_base::invisible::{is_utf16, without_mark};
+use serde::de::DeserializeOwned;
+
+use crate::http::body_limits::{drain, fits, too_large};
+use crate::http::error::{Code, Problem};
+
+/// Largest JSON body, in bytes.
+const BODY_MAX: usize = 64 * 1024;
+/// Time limit for a body.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A JSON body of any content type. That is safe because a key and not a cookie identifies the client.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(T);
+
+/// A JSON body, or the default of `T` for a request without a body.
+#[derive(Debug)]
+pub(crate) struct OptionalJsonBody<T>(T);
+
+impl<T> JsonBody<T> {
+    /// The value.
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for JsonBody<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Deref for OptionalJsonBody<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = whole(request.clone(), payload.take());
+        async move { parse(&body.await?).map(Self) }.boxed_local()
+    }
+}
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = whole(request.clone(), payload.take());
+        async move {
+            let body = body.await?;
+            if body.is_empty() { Ok(Self(T::default())) } else { parse(&body).map(Self) }
+        }
+        .boxed_local()
+    }
+}
+
+async fn whole(request: HttpRequest, mut payload: Payload) -> Result<Bytes, Problem> {
+    if let Err(problem) = fits(&request, BODY_MAX) {
+        drain(&request, &mut payload).await;
+        return Err(problem);
+    }
+    let reading = async {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Problem::of(Code::BodyBroken))?;
+            if body.len().saturating_add(chunk.len()) > BODY_MAX {
+                return Err(too_large(BODY_MAX));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    tokio::time::timeout(BODY_TIME, reading).await.unwrap_or_else(|_| Err(Problem::of(Code::BodyTimeout)))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if is_utf16(body) {
+        return Err(Problem::new(Code::BadJson, "the body is UTF-16: send UTF-8"));
+    }
+    let json = without_mark(body);
+    // A list would be read as the fields in their order.
+    if json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::new(Code::BadField, "the body is not a JSON object"));
+    }
+    serde_json::from_slice(json).map_err(|error| unreadable(&error))
+}
+
+/// A problem never repeats a value, because it may be personal.
+fn unreadable(error: &serde_json::Error) -> Problem {
+    if !error.is_data() {
+        return Problem::of(Code::BadJson);
+    }
+    // Only these two messages of the library contain no values.
+    let text = error.to_string();
+    let names = ["missing field", "unknown field"].iter().any(|start| text.starts_with(start));
+    Problem::new(Code::BadField, if names { text } else { "a field has a wrong value".to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! Bodies that are read, and bodies that are refused.
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+struct Order {
+    limit: Option<usize>,
+}
+
+#[test]
+fn a_mark_before_the_body_is_ignored() {
+    assert_eq!(parse::<Order>(b"\xef\xbb\xbf {\"limit\":2}").unwrap(), Order { limit: Some(2) });
+    assert!(parse::<Order>(b"\xff\xfe{\0}\0").unwrap_err().detail.contains("UTF-16"));
+}
+
+#[test]
+fn what_cannot_be_read_is_refused() {
+    for body in ["not json", "", " ", "{", "{\"limit\":2}x"] {
+        assert_eq!(parse::<Order>(body.as_bytes()).unwrap_err().code, Code::BadJson, "{body}");
+    }
+    for body in ["null", "[]", "[2]", "7", "\"x\"", "{\"limit\":\"2\"}", "{\"limits\":2}"] {
+        assert_eq!(parse::<Order>(body.as_bytes()).unwrap_err().code, Code::BadField, "{body}");
+    }
+}
+
+#[test]
+fn problems_do_not_repeat_values() {
+    let problem = parse::<u8>(b"\"+4930123456\"").unwrap_err();
+    assert_eq!(problem.code, Code::BadField);
+    assert!(!problem.detail.contains("4930"), "{problem}");
+}

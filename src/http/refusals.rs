@@ -1,0 +1,98 @@
+//! Refused requests in the log: counted, and summarised once a second by source and outcome. A flood of requests
+//! without a signature or a key writes a few dozen lines a second at most.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use slog::{Logger, warn};
+
+use super::fair_share::source_of;
+
+/// Pause between two summaries.
+const EVERY: Duration = Duration::from_secs(1);
+/// Lines of single sources in one second. The other sources share one line for each outcome, and those are few.
+const SOURCES_MAX: usize = 32;
+/// Client in the line of the other sources.
+const OTHERS: &str = "others";
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Refused {
+    /// A webhook, by its name.
+    Webhook(&'static str),
+    /// A request of the API.
+    Api,
+}
+
+/// The refused requests since the last summary.
+pub(crate) struct Refusals {
+    counted: Mutex<HashMap<Key, Counted>>,
+    log: Logger,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    what: Refused,
+    outcome: &'static str,
+    /// None for the others.
+    source: Option<IpAddr>,
+}
+
+struct Counted {
+    count: u64,
+    /// The first address of the source.
+    client: Option<IpAddr>,
+}
+
+impl Refusals {
+    /// Counts nothing yet. A task of this thread writes the summaries until the value is dropped.
+    pub(crate) fn new(log: Logger) -> Arc<Self> {
+        let refusals = Arc::new(Self { counted: Mutex::default(), log });
+        actix_web::rt::spawn(summarise(Arc::downgrade(&refusals)));
+        refusals
+    }
+
+    /// Counts one refused request. It never waits for the log.
+    pub(crate) fn count(&self, what: Refused, outcome: &'static str, client: Option<IpAddr>) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = Key { what, outcome, source: client.map(source_of) };
+        let has_line = counted.contains_key(&own) || counted.len() < SOURCES_MAX;
+        let key = if has_line { own } else { Key { source: None, ..own } };
+        let client = client.filter(|_| has_line);
+        let counted = counted.entry(key).or_insert(Counted { count: 0, client });
+        counted.count = counted.count.saturating_add(1);
+    }
+
+    /// Writes one line for each source and outcome, and begins again.
+    fn flush(&self) {
+        let counted = std::mem::take(&mut *self.counted.lock().unwrap_or_else(PoisonError::into_inner));
+        for (key, Counted { count, client }) in counted {
+            let client = client.map_or_else(|| OTHERS.to_owned(), |client| client.to_string());
+            match key.what {
+                Refused::Webhook(webhook) => warn!(self.log, "webhook refused";
+                    "webhook" => webhook, "outcome" => key.outcome, "count" => count, "client" => client),
+                Refused::Api => warn!(self.log, "API request refused";
+                    "outcome" => key.outcome, "count" => count, "client" => client),
+            }
+        }
+    }
+}
+
+impl Drop for Refusals {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+async fn summarise(refusals: Weak<Refusals>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let Some(refusals) = refusals.upgrade() else { return };
+        refusals.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! The summaries of a second.
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+use std::net::Ipv4Addr;
+
+use slog::{Drain, KV, Key, Never, OwnedKVList, Record, o};
+
+use super::*;
+
+/// Fields of the written lines.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<HashMap<String, String>>>>);
+
+struct Fields<'a>(&'a mut HashMap<String, String>);
+
+impl slog::Serializer for Fields<'_> {
+    fn emit_arguments(&mut self, key: Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
+        self.0.insert(key.to_string(), value.to_string());
+        Ok(())
+    }
+}
+
+impl Drain for Lines {
+    type Ok = ();
+    type Err = Never;
+
+    fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Never> {
+        let mut fields = HashMap::from([("msg".to_owned(), record.msg().to_string())]);
+        record.kv().serialize(record, &mut Fields(&mut fields)).unwrap();
+        self.0.lock().unwrap().push(fields);
+        Ok(())
+    }
+}
+
+fn refusals() -> (Arc<Refusals>, Lines) {
+    let lines = Lines::default();
+    (Refusals::new(Logger::root(lines.clone(), o!())), lines)
+}
+
+#[actix_web::test]
+async fn one_source_and_outcome_is_one_line() {
+    let (refusals, lines) = refusals();
+    let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+    for _ in 0..5_000 {
+        refusals.count(Refused::Webhook("3cx"), "signature_missing", Some(a));
+    }
+    refusals.count(Refused::Webhook("3cx"), "signature_wrong", Some(a));
+    refusals.count(Refused::Webhook("3cx"), "signature_missing", Some(b));
+    refusals.count(Refused::Api, "unauthenticated", None);
+    refusals.flush();
+    let mut written: Vec<_> = lines.0.lock().unwrap().drain(..).collect();
+    written.sort_by_key(|line| (line["msg"].clone(), line["outcome"].clone(), line["client"].clone()));
+    let shown: Vec<String> = written
+        .iter()
+        .map(|line| format!("{} {} {}", line["outcome"], line["client"], line["count"]))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "unauthenticated others 1",
+            "signature_missing 192.0.2.1 5000",
+            "signature_missing 192.0.2.2 1",
+            "signature_wrong 192.0.2.1 1",
+        ]
+    );
+    refusals.flush();
+    assert!(lines.0.lock().unwrap().is_empty(), "nothing is counted twice");
+}
+
+#[actix_web::test]
+async fn many_sources_share_a_line_and_no_request_is_lost() {
+    let (refusals, lines) = refusals();
+    for n in 0..10_000_u32 {
+        let client = IpAddr::V4(Ipv4Addr::from(0xC000_0000 + n));
+        refusals.count(Refused::Webhook("postcall"), "signature_missing", Some(client));
+    }
+    refusals.flush();
+    let lines = lines.0.lock().unwrap();
+    assert_eq!(lines.len(), SOURCES_MAX + 1);
+    assert_eq!(lines.iter().map(|line| line["count"].parse::<u64>().unwrap()).sum::<u64>(), 10_000);
+    let others: Vec<_> = lines.iter().filter(|line| line["client"] == OTHERS).collect();
+    assert_eq!(others.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_summary_comes_by_itself_and_at_the_end() {
+    let (refusals, lines) = refusals();
+    refusals.count(Refused::Api, "forbidden", None);
+    let begun = std::time::Instant::now();
+    while lines.0.lock().unwrap().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no summary");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    refusals.count(Refused::Api, "forbidden", None);
+    drop(refusals);
+    assert_eq!(lines.0.lock().unwrap().len(), 2);
+}
