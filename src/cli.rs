@@ -6,6 +6,7 @@ mod check;
 mod check_agent;
 mod check_capacity;
 mod config_show;
+mod database_look;
 #[cfg(feature = "simulators")]
 mod demo;
 mod healthcheck;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use precall_store::connect;
+use precall_store::connect::fault::Fault;
 
 use crate::config::{Config, ConfigError, DatabaseSource, read_environment};
 
@@ -168,8 +170,9 @@ async fn external_database(name: &str, embedded: &str) -> Result<connect::Dedica
         return Err(Exit::Unusable);
     };
     connect::connect(&url, name, connect::Limits::default()).await.map_err(|error| {
-        eprintln!("precall: {error}");
-        Exit::Failed
+        let fault = Fault::of_connect(&error);
+        eprintln!("precall: {}", fault.words);
+        if fault.is_passing { Exit::Failed } else { Exit::Unusable }
     })
 }
 

@@ -235,7 +235,7 @@ fn not_done(error: &StoreError) -> Exit {
 /// The error, with a hint if the tables are of an older version.
 fn described(error: &StoreError) -> String {
     match error {
-        StoreError::Refused(text) if text.starts_with("42") => {
+        StoreError::Unusable(text) => {
             format!("the database is not up to date ({text}): run `precall migrate`")
         }
         error => error.to_string(),

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
-use precall_store::connect;
-use precall_store::connect::Limits;
+use precall_store::readiness::State;
 
 use super::check_agent::{Finding, Needs};
-use super::{Exit, check_capacity, environment, unusable};
+use super::{Exit, check_capacity, database_look, environment, unusable};
 use crate::config::{Config, DatabaseSource};
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -63,16 +62,13 @@ async fn database(config: &Config, findings: &mut Findings) {
         DatabaseSource::Embedded { directory } => {
             findings.good("database", format_args!("embedded, in {}", directory.display()));
         }
-        DatabaseSource::External(url) => {
-            match connect::connect(url, "precall check", Limits::default()).await {
-                Ok(connected) => match connected.client.query_one("show server_version", &[]).await {
-                    Ok(row) => {
-                        let version: String = row.get(0);
-                        findings.good("database", format_args!("PostgreSQL {version} answers"));
-                    }
-                    Err(error) => findings.wrong("database", error),
-                },
-                Err(error) => findings.wrong("database", error),
+        DatabaseSource::External(_) => {
+            for finding in database_look::findings(config).await {
+                match finding.state {
+                    State::Ok => findings.good(finding.name, finding.words),
+                    State::Warning => findings.note(finding.name, finding.words),
+                    State::Waiting | State::Wrong => findings.wrong(finding.name, finding.words),
+                }
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) async fn run() -> Exit {
         }
         Err(error) => {
             eprintln!("precall: {error}");
-            Exit::Failed
+            if matches!(error, migrate::MigrateError::Unusable(_)) { Exit::Unusable } else { Exit::Failed }
         }
     }
 }

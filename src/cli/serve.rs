@@ -6,7 +6,7 @@ use precall_actors::runtime::fault_injection::Faults;
 use slog::{info, warn};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, environment, unusable};
+use super::{Exit, database_look, environment, unusable};
 use crate::app::Application;
 use crate::config::Config;
 use crate::logging::{self, Format};
@@ -23,6 +23,14 @@ pub(super) async fn run() -> Exit {
     }
     for notice in config.notices() {
         warn!(log, "{}", notice);
+    }
+    let wrong = database_look::wrong(&config).await;
+    if !wrong.is_empty() {
+        for finding in &wrong {
+            slog::error!(log, "precall cannot start"; "error" => format!("{}: {}", finding.name, finding.words));
+            eprintln!("precall: {}: {}", finding.name, finding.words);
+        }
+        return Exit::Unusable;
     }
     let app = match Application::build(&config, log.clone(), Faults::default()).await {
         Ok(app) => app,

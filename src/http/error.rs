@@ -270,7 +270,10 @@ impl From<StoreError> for Problem {
             // `Superseded` happens to writers only, and ends the process.
             StoreError::Unavailable(_) | StoreError::Superseded => Code::DatabaseUnreachable,
             StoreError::TooSlow => Code::DatabaseSlow,
-            StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => Code::Internal,
+            StoreError::Refused(_)
+            | StoreError::Unusable(_)
+            | StoreError::Unreadable(_)
+            | StoreError::Schema(_) => Code::Internal,
         })
     }
 }

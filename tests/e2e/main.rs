@@ -11,6 +11,7 @@ use precall_test_support as support;
 
 mod callers;
 mod commands;
+mod databases;
 mod demo;
 mod embedded;
 mod front_door;

@@ -34,6 +34,10 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         precall_store::growth::retention::STATEMENTS,
         precall_store::reads::webhooks::STATEMENTS,
         precall_store::events::write::STATEMENTS,
+        precall_store::events::refused::STATEMENTS,
+        precall_store::readiness::PRIVILEGES,
+        precall_store::readiness::SERVER,
+        precall_store::schema::recognise::STATEMENTS,
     ]
     .concat();
     assert!(statements.len() > 30);

@@ -235,6 +235,9 @@ impl EngineHandle {
         Health {
             database: (reached || persistence.failing()).then(|| reached && !persistence.failing()),
             database_reached: reached,
+            database_obstacle: persistence.obstacle(),
+            database_problems: persistence.problems(),
+            quarantined: persistence.quarantined(),
             elevenlabs: self.services.provider.answering(),
             spool: persistence.spool().health(),
             spooled_bytes: persistence.spool().bytes(),

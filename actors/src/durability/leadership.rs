@@ -13,6 +13,8 @@ use tokio::sync::watch;
 /// for
 /// this time was not running and must check first.
 pub const LEFT_FREE: Duration = Duration::from_secs(4);
+/// Time limit of one check of the database and of the lock.
+pub(crate) const CHECK_WITHIN: Duration = Duration::from_secs(1);
 /// How [`Leadership::may_act`] waits for a check of the lock: length and number of pauses.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 const CHECKS_MAX: u32 = 80;

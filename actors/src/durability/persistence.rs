@@ -13,8 +13,9 @@ use actix::{
 };
 use deadpool_postgres::Pool;
 use precall_store::error::StoreError;
+use precall_store::events::refused::write_apart;
 use precall_store::events::rows::{Batch, Entry, RowWrite};
-use precall_store::events::write::{write, write_apart};
+use precall_store::events::write::write;
 use precall_store::spool::batch::{Together, to_frame};
 use precall_store::spool::handle::SpoolHandle;
 use slog::{Logger, error, info, warn};

@@ -1,6 +1,7 @@
 //! State of persistence for admission and health. Shared, because both read it without a mailbox.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use precall_base::clock;
 use precall_store::spool::handle::Waiting;
@@ -20,6 +21,10 @@ pub struct PersistenceState {
     queued: AtomicUsize,
     position: watch::Sender<i64>,
     quarantined: AtomicI64,
+    /// Why this process cannot act on the database, or does not yet.
+    obstacle: Mutex<Option<String>>,
+    /// What else the database has that it should not have, or lacks.
+    problems: Mutex<Vec<String>>,
     spool: SpoolState,
     leadership: Leadership,
 }
@@ -118,6 +123,8 @@ impl PersistenceState {
             queued: AtomicUsize::new(0),
             position: watch::Sender::new(0),
             quarantined: AtomicI64::new(0),
+            obstacle: Mutex::new(None),
+            problems: Mutex::default(),
             spool: SpoolState {
                 max: spool_max,
                 is_in_use: AtomicBool::new(false),
@@ -145,7 +152,10 @@ impl PersistenceState {
             && (!self.failing() || self.leadership.is_certain(clock::now()));
         // While events wait in the spool, later events must queue behind them.
         let is_direct = !self.failing() && !self.spool.is_in_use();
-        acts && self.reached() && self.queued() < QUEUE_MAX && (is_direct || self.spool.has_room())
+        acts && self.held_obstacle().is_none()
+            && self.reached()
+            && self.queued() < QUEUE_MAX
+            && (is_direct || self.spool.has_room())
     }
 
     /// The role of this process.
@@ -178,7 +188,48 @@ impl PersistenceState {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Entries that PostgreSQL refused; they are in `quarantined_events`.
+    /// Why this process cannot act on the database, or does not yet, and what to change.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        self.held_obstacle().clone()
+    }
+
+    /// Returns whether it changed.
+    pub(crate) fn set_obstacle(&self, words: Option<&str>) -> bool {
+        let mut held = self.held_obstacle();
+        let is_news = held.as_deref() != words;
+        if is_news {
+            *held = words.map(str::to_owned);
+        }
+        is_news
+    }
+
+    /// What is not as needed at the database, with what to change.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns whether they changed.
+    pub(crate) fn set_problems(&self, problems: &[String]) -> bool {
+        let mut held = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *held != problems;
+        if is_news {
+            *held = problems.to_vec();
+        }
+        is_news
+    }
+
+    fn held_obstacle(&self) -> MutexGuard<'_, Option<String>> {
+        self.obstacle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records what is in quarantine from before this start.
+    pub(crate) fn set_quarantined(&self, entries: i64) {
+        self.quarantined.store(entries, Ordering::Relaxed);
+    }
+
+    /// Rows of `quarantined_events`: what PostgreSQL refused, and what met another event under its key.
     #[must_use]
     pub fn quarantined(&self) -> i64 {
         self.quarantined.load(Ordering::Relaxed)

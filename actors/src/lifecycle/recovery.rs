@@ -16,15 +16,13 @@ use precall_providers::elevenlabs::ElevenLabs;
 use precall_providers::threecx::access_token::{AccessTokens, TokenPublisher};
 use precall_providers::threecx::settings::Settings as PbxSettings;
 use precall_store::error::StoreError;
+use precall_store::events::event_log;
 use precall_store::growth::partitions;
-use precall_store::leader::engine_lock::EngineLock;
 use precall_store::leader::{engine_lock, generation};
 use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
-use precall_store::schema::{embedded, migrate};
 use precall_store::spool_recovery::LeftError;
 use precall_store::{lines, spool_recovery, voices};
 use slog::{error, info, warn};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::housekeeping::{Retention, run_maintenance};
@@ -33,7 +31,8 @@ use crate::admission::call_supervisor::{CallSupervisor, RecoveredState, UseLines
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
-use crate::durability::leadership::{EngineRole, LEFT_FREE};
+use crate::durability::leadership::{CHECK_WITHIN, EngineRole};
+
 use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
@@ -49,13 +48,10 @@ use crate::voices::services::VoiceServices;
 use crate::voices::voice_book::{LoadCache, LoadExisting, ResolveUnfinished};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
-/// Interval and time limit of the database check. Two checks and the pause between them take less than [`LEFT_FREE`].
+/// Interval of the database check, and while the database is away. Two checks and the pause between them take less than
+/// [`LEFT_FREE`](crate::durability::leadership::LEFT_FREE).
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-const CHECK_WITHIN: Duration = Duration::from_secs(1);
-/// Interval of the leadership check on a standby.
-const STANDBY_CHECK_EVERY: Duration = Duration::from_millis(500);
+const AWAY_CHECK_EVERY: Duration = Duration::from_millis(500);
 const VOICES_LOADED: i64 = 10_000;
 const UNMATCHED_LOADED: i64 = 10_000;
 /// Time limit for all prompts of all lines. Bundled audio replaces a prompt that is not ready by then.
@@ -101,30 +97,10 @@ impl Recovery {
     }
 
     pub(crate) async fn run(self, feed: Option<ReservedFeed>, supervisor: Addr<CallSupervisor>) {
-        let (log, mut pause, mut logged) = (self.services.log.clone(), RETRY_FIRST, String::new());
+        let log = self.services.log.clone();
         let state = &self.services.persistence_state;
-        let (mut lock, mut free_since) = (None, None);
-        let position = loop {
-            let error = match self.take_over(&mut lock, &mut free_since, &supervisor).await {
-                Ok(Some(position)) => break position,
-                Ok(None) => {
-                    if state.leadership().set(EngineRole::Standby) {
-                        info!(log, "another precall is the leader, this one is a standby");
-                    }
-                    tokio::time::sleep(STANDBY_CHECK_EVERY).await;
-                    continue;
-                }
-                Err(error) => error.to_string(),
-            };
-            free_since = None;
-            state.not_answered();
-            if logged != error {
-                warn!(log, "database not ready, no calls are taken yet"; "error" => &error);
-                logged = error;
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RETRY_MAX);
-        };
+        let mut lock = None;
+        let position = self.until_leader(&mut lock, &supervisor).await;
         state.set_reached(position);
         // Only now: the feed must not report a leg before the calls of the last start are known, or it becomes a new
         // call.
@@ -139,7 +115,8 @@ impl Recovery {
         let agent = self.default_line.agent_id.clone();
         let (services, capacity) = (Arc::clone(&self.services), Arc::clone(&self.capacity));
         actix::spawn(run_maintenance(services, capacity, self.retention.clone(), agent));
-        let mut next_check = CHECK_EVERY;
+        let (mut next_check, watch) = (CHECK_EVERY, self.database_watch());
+        actix::spawn(watch.clone().run());
         loop {
             tokio::time::sleep(next_check).await;
             let check = async {
@@ -148,16 +125,17 @@ impl Recovery {
                 Ok::<(), StoreError>(())
             };
             let is_there = matches!(tokio::time::timeout(CHECK_WITHIN, check).await, Ok(Ok(())));
-            // Check often while it is away: once it is back, a standby waits only [`LEFT_FREE`] for us.
-            next_check = if is_there { CHECK_EVERY } else { STANDBY_CHECK_EVERY };
+            // Check often while it is away: once it is back, a standby waits only `LEFT_FREE` for us.
+            next_check = if is_there { CHECK_EVERY } else { AWAY_CHECK_EVERY };
             // Without the database nobody can take over, so this process continues.
-            let still_leads = if is_there { self.still_leads(&mut lock).await } else { None };
+            let still_leads = if is_there { self.still_leads(&mut lock, &watch).await } else { None };
             if still_leads == Some(true) {
                 state.leadership().lock_confirmed(clock::now());
             } else if still_leads.is_none() {
                 state.leadership().lock_unconfirmed(clock::now());
             } else if state.leadership().set(EngineRole::Superseded) {
-                error!(log, "another precall has taken over this database");
+                let holder = self.other_leader().await;
+                error!(log, "another precall has taken over this database"; "holder" => holder);
             }
             if is_there && state.answered() {
                 info!(log, "the database answers again");
@@ -179,44 +157,9 @@ impl Recovery {
         }
     }
 
-    /// Loads the previous state once this process is the leader; returns the last log position. `None` on a standby.
-    async fn take_over(
-        &self,
-        lock: &mut Option<EngineLock>,
-        free_since: &mut Option<Instant>,
-        supervisor: &Addr<CallSupervisor>,
-    ) -> Result<Option<i64>, StoreError> {
-        if lock.as_ref().is_none_or(EngineLock::is_gone) {
-            *lock = None;
-            if self.may_take_lock(free_since).await? {
-                *lock = EngineLock::take(&self.services.pool).await?;
-            }
-        }
-        if lock.is_none() {
-            self.import_spool().await?;
-            return Ok(None);
-        }
-        self.load(supervisor).await.map(Some)
-    }
-
-    /// Whether this process may take the lock. A standby, and a process that finds a database that has just started,
-    /// leave a free lock alone for [`LEFT_FREE`]: a restarted database has released all locks, and the engine with
-    /// the live calls takes its lock again.
-    async fn may_take_lock(&self, free_since: &mut Option<Instant>) -> Result<bool, StoreError> {
-        let client = self.services.pool.get().await?;
-        if self.services.persistence_state.leadership().now() != EngineRole::Standby {
-            return EngineLock::is_settled(&**client, LEFT_FREE).await;
-        }
-        if EngineLock::is_held(&**client).await? {
-            *free_since = None;
-            return Ok(false);
-        }
-        Ok(free_since.get_or_insert_with(Instant::now).elapsed() >= LEFT_FREE)
-    }
-
     /// Imports events that earlier starts acknowledged and spooled. A disk error is logged and does not stop the
     /// start.
-    async fn import_spool(&self) -> Result<(), StoreError> {
+    pub(super) async fn import_spool(&self) -> Result<(), StoreError> {
         let Some(root) = &self.spool_root else { return Ok(()) };
         match spool_recovery::bring_in(root, &self.services.pool, &self.services.log).await {
             Ok(0) => Ok(()),
@@ -232,24 +175,6 @@ impl Recovery {
         }
     }
 
-    /// Whether this process still leads; `None` if the database does not answer.
-    async fn still_leads(&self, lock: &mut Option<EngineLock>) -> Option<bool> {
-        let EngineRole::Acting(generation) = self.services.persistence_state.leadership().now() else {
-            return Some(true);
-        };
-        let check = async {
-            if lock.as_ref().is_none_or(EngineLock::is_gone) {
-                *lock = EngineLock::take(&self.services.pool).await?;
-            }
-            let Some(held) = lock.as_ref() else { return Ok::<bool, StoreError>(false) };
-            Ok(held.current().await? == Some(generation))
-        };
-        match tokio::time::timeout(CHECK_WITHIN, check).await {
-            Ok(Ok(is_ours)) => Some(is_ours),
-            Ok(Err(_)) | Err(_) => None,
-        }
-    }
-
     pub(crate) async fn reload(&self, supervisor: &Addr<CallSupervisor>) {
         match self.lines().await {
             Ok(lines) => self.use_lines(lines, supervisor),
@@ -260,13 +185,7 @@ impl Recovery {
     }
 
     /// Loads the previous state; returns the last log position.
-    async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
-        // Taken out of the pool: it may hold the migration lock, so it is dropped in any case.
-        let mut client = deadpool_postgres::Object::take(self.services.pool.get().await?);
-        migrate::migrate(&mut client, &embedded::runner(), migrate::Limits::default())
-            .await
-            .map_err(|error| StoreError::Schema(error.to_string()))?;
-        drop(client);
+    pub(super) async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
         // Before any write: a partition cannot be created once its rows are in the default partition.
         partitions::make_ahead(&self.services.pool, clock::now()).await?;
         // Before the new generation, whose claim makes spooled events foreign, and before any log is read.
@@ -306,6 +225,7 @@ impl Recovery {
         let budgets = restored_usage::budgets(&self.services, &**client, now).await?;
         let cached = voices::cached(&**client, now, 10_000).await?;
         let unreleased = call_context::unreleased(&**client).await?;
+        self.services.persistence_state.set_quarantined(event_log::quarantined(&**client).await?);
         let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
         info!(self.services.log, "previous state loaded"; "cached_voices" => cached.len(),
             "unreleased_calls" => unreleased.len(), "generation" => generation);

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub mod fault;
 mod tls;
 mod url;
 

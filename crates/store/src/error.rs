@@ -14,6 +14,10 @@ pub enum StoreError {
     /// The database refuses the data: trying again does not help.
     #[error("the database refused the data: {0}")]
     Refused(String),
+    /// A table, column, function or privilege is missing. The data are right: keep them until an administrator has
+    /// repaired the database.
+    #[error("the database lacks a table, a column or a privilege that precall needs: {0}")]
+    Unusable(String),
     /// The migrations failed.
     #[error("the schema migration failed: {0}")]
     Schema(String),
@@ -29,7 +33,7 @@ impl StoreError {
     /// Whether the same statement may succeed later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TooSlow)
+        matches!(self, Self::Unavailable(_) | Self::TooSlow | Self::Unusable(_))
     }
 }
 
@@ -41,10 +45,20 @@ impl From<tokio_postgres::Error> for StoreError {
         }
         // Codes and constraint names only: a message may quote personal data of the row.
         let text = format!("{} {}", db.code().code(), db.constraint().or(db.table()).unwrap_or_default());
-        let class = db.code().code().get(..2).unwrap_or_default();
-        let wrong_data =
-            matches!(class, "22" | "23" | "42") || *db.code() == SqlState::PROGRAM_LIMIT_EXCEEDED;
-        if wrong_data { Self::Refused(text) } else { Self::Unavailable(text) }
+        let lacking = [
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            SqlState::UNDEFINED_TABLE,
+            SqlState::UNDEFINED_COLUMN,
+            SqlState::UNDEFINED_FUNCTION,
+        ];
+        if lacking.contains(db.code()) {
+            return Self::Unusable(text);
+        }
+        // 54: too long for an index, nested too deeply. 21: two rows where there may be one.
+        match db.code().code().get(..2) {
+            Some("21" | "22" | "23" | "42" | "54") => Self::Refused(text),
+            _ => Self::Unavailable(text),
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod event_json;
 pub mod event_log;
+pub mod refused;
 pub mod rows;
+mod storable;
 pub mod voice_event_json;
 pub mod write;

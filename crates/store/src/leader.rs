@@ -2,3 +2,4 @@
 
 pub mod engine_lock;
 pub mod generation;
+pub mod pooler;

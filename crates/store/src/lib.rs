@@ -3,6 +3,7 @@
 
 pub mod connect;
 pub mod error;
+pub mod readiness;
 pub mod schema;
 
 pub mod events;

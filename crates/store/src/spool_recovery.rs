@@ -13,7 +13,8 @@ use slog::{Logger, error, info, warn};
 use uuid::Uuid;
 
 use super::error::StoreError;
-use crate::events::write::{set_apart, write, write_apart, write_late};
+use crate::events::refused::{set_apart, write_apart};
+use crate::events::write::{write, write_late};
 use crate::spool::disk::Directory;
 use crate::spool::handle::SpoolHandle;
 
@@ -110,11 +111,11 @@ struct Written {
 async fn write_all_late(spool: &SpoolHandle, pool: &Pool, late: Late) -> Result<Written, LeftError> {
     let (mut own, mut all) = (HashSet::<Uuid>::new(), Written::default());
     let mut client = pool.get().await.map_err(StoreError::from)?;
-    let transaction = client.transaction().await.map_err(StoreError::from)?;
+    let mut transaction = client.transaction().await.map_err(StoreError::from)?;
     while let Some(together) = spool.peek(all.frames).await? {
         let apart = match late {
             Late::Logs => write_late(&transaction, &together.batch, &mut own).await?,
-            Late::Apart => set_apart(&transaction, &together.batch).await?,
+            Late::Apart => set_apart(&mut transaction, &together.batch).await?,
         };
         all.apart = all.apart.saturating_add(apart);
         all.entries = all.entries.saturating_add(together.batch.len());

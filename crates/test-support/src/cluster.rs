@@ -1,6 +1,7 @@
 //! A PostgreSQL server that a test can stop and start.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
@@ -41,6 +42,11 @@ impl Cluster {
     pub async fn stop(&mut self) {
         let postgres = self.postgres.take().unwrap();
         tokio::task::spawn_blocking(|| postgres.stop()).await.unwrap();
+    }
+
+    /// Its directory, with `data` in it.
+    pub fn directory(&self) -> PathBuf {
+        self.postgres.as_ref().unwrap().directory().to_owned()
     }
 
     pub fn url(&self, database: &str) -> String {

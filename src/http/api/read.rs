@@ -18,7 +18,10 @@ pub(crate) async fn read<T>(
 ) -> Result<T, Problem> {
     reading.await.map_err(|failure| {
         match &failure {
-            StoreError::Refused(_) | StoreError::Unreadable(_) | StoreError::Schema(_) => {
+            StoreError::Refused(_)
+            | StoreError::Unusable(_)
+            | StoreError::Unreadable(_)
+            | StoreError::Schema(_) => {
                 error!(app.settings.log, "database refused a read"; "error" => %failure)
             }
             StoreError::Unavailable(_) | StoreError::TooSlow | StoreError::Superseded => {

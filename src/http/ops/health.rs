@@ -1,6 +1,8 @@
 //! Health for people (`/health`), for a supervisor that restarts precall (`/health/live`), and for a load balancer
 //! (`/health/ready`).
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -18,16 +20,15 @@ pub(crate) struct ProbeAnswer {
     /// `ok` or `error`.
     status: &'static str,
     /// The reason of an `error`.
-    reason: Option<&'static str>,
+    #[schema(value_type = Option<String>)]
+    reason: Option<Cow<'static, str>>,
 }
 
-fn probe_answer(reason: Option<&'static str>) -> Result<HttpResponse, Problem> {
-    match reason {
-        None => response::json(&ProbeAnswer { status: "ok", reason }),
-        Some(_) => {
-            response::json_with(StatusCode::SERVICE_UNAVAILABLE, &ProbeAnswer { status: "error", reason })
-        }
+fn probe_answer(reason: Option<Cow<'static, str>>) -> Result<HttpResponse, Problem> {
+    if reason.is_none() {
+        return response::json(&ProbeAnswer { status: "ok", reason });
     }
+    response::json_with(StatusCode::SERVICE_UNAVAILABLE, &ProbeAnswer { status: "error", reason })
 }
 
 /// Health of precall.
@@ -47,7 +48,7 @@ pub(crate) async fn health(app: web::Data<AppState>) -> Result<HttpResponse, Pro
 ))]
 pub(crate) async fn live(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let stuck = !is_alive(&app.engine.health());
-    probe_answer(stuck.then_some("a part of precall has made no progress for more than 10 s"))
+    probe_answer(stuck.then_some(Cow::Borrowed("a part of precall has made no progress for more than 10 s")))
 }
 
 /// Whether new calls are accepted.

@@ -1,5 +1,6 @@
 //! The health of precall as `/health` and `/api/v1/live` show it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -79,8 +80,10 @@ impl HealthAnswer {
             SpoolHealth::Failing => "error",
         };
         let trouble = health.threecx.as_ref().and_then(|pbx| pbx.trouble.clone());
+        let of_database = health.database_obstacle.iter().chain(&health.database_problems).cloned();
+        let of_database = of_database.chain(quarantined(health.quarantined));
         let problems: Vec<String> =
-            trouble.into_iter().chain(health.prompt_problems.iter().cloned()).collect();
+            of_database.chain(trouble).chain(health.prompt_problems.iter().cloned()).collect();
         let has_problem = elevenlabs == "error"
             || threecx == "error"
             || database != "ok"
@@ -121,7 +124,26 @@ pub(crate) fn is_alive(health: &Health) -> bool {
 }
 
 /// Why new calls are not accepted; `None` if they are.
-pub(crate) fn not_ready(health: &Health) -> Option<&'static str> {
+pub(crate) fn not_ready(health: &Health) -> Option<Cow<'static, str>> {
+    if let (false, EngineRole::Unknown | EngineRole::Acting(_), Some(obstacle)) =
+        (health.draining, health.role, &health.database_obstacle)
+    {
+        return Some(Cow::Owned(obstacle.clone()));
+    }
+    general_reason(health).map(Cow::Borrowed)
+}
+
+/// What is kept apart because the database does not take it as it is.
+fn quarantined(rows: i64) -> Option<String> {
+    (rows > 0).then(|| {
+        format!(
+            "{rows} events or reports could not be stored as they are, and are kept with the reason: `precall verify` \
+             names events, `GET /api/v1/webhooks?state=quarantined` reports"
+        )
+    })
+}
+
+fn general_reason(health: &Health) -> Option<&'static str> {
     if health.draining {
         return Some("precall is being stopped");
     }

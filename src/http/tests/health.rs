@@ -47,6 +47,15 @@ fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
             200,
             503,
         ),
+        (
+            "the database cannot be used",
+            Health { database_obstacle: Some("pools by transaction".into()), can_keep: false, ..well() },
+            "error",
+            503,
+            200,
+            503,
+        ),
+        ("reports are in quarantine", Health { quarantined: 2, ..well() }, "degraded", 200, 200, 200),
         ("an arbiter is stuck", Health { heartbeat_age: stuck, ..well() }, "error", 503, 503, 200),
     ]
 }

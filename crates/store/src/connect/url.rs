@@ -122,7 +122,9 @@ impl DatabaseUrl {
         }
         config.connect_timeout(self.connect_timeout.unwrap_or(limits.create));
         let timeout = self.statement_timeout.unwrap_or(limits.statement).as_millis();
-        let mut words = vec![option_word("statement_timeout", &timeout.to_string())];
+        // precall reads the bounds of partitions, which PostgreSQL writes in the style of the session.
+        let mut words =
+            vec![option_word("datestyle", "ISO"), option_word("statement_timeout", &timeout.to_string())];
         words.extend(self.session.iter().map(|(name, value)| option_word(name, value)));
         words.extend(self.config.get_options().map(str::to_owned));
         config.options(words.join(" "));

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::event_json;
 use super::rows::{Entry, Stream};
+use super::storable::storable;
 use crate::error::StoreError;
 
 const APPEND_CALLS: &str = "
@@ -42,8 +43,10 @@ const QUARANTINE_ONE: &str = "
     insert into quarantined_events (stream, owner, seq, content, reason)
     select $1, $2, $3, $4, $5 where not exists (
         select from quarantined_events q where q.stream = $1 and q.owner = $2 and q.seq = $3 and q.content = $4
-        union all select from call_events e where $1 = 'call' and e.call = $2 and e.seq = $3 and e.event = $4::jsonb
-        union all select from voice_events e where $1 = 'voice' and e.job = $2 and e.seq = $3 and e.event = $4::jsonb)";
+        union all select from call_events e where $1 = 'call' and e.call = $2 and e.seq = $3 and e.event = $6::jsonb
+        union all select from voice_events e where $1 = 'voice' and e.job = $2 and e.seq = $3 and e.event = $6::jsonb)";
+
+const QUARANTINED: &str = "select count(*) from quarantined_events";
 
 const KNOWN_CALLS: &str = "select call from call_events where call = any($1) and seq = 1";
 const KNOWN_JOBS: &str = "select job from voice_events where job = any($1) and seq = 1";
@@ -57,6 +60,7 @@ pub const STATEMENTS: &[&str] = &[
     QUARANTINE_CALLS,
     QUARANTINE_VOICES,
     QUARANTINE_ONE,
+    QUARANTINED,
     KNOWN_CALLS,
     KNOWN_JOBS,
     READ_CALL,
@@ -88,8 +92,9 @@ pub(crate) async fn append(
     let owners: Vec<Uuid> = entries.iter().map(|e| e.owner).collect();
     let seqs: Vec<i64> = entries.iter().map(|e| e.seq).collect();
     let times: Vec<jiff::Timestamp> = entries.iter().map(|e| timestamp(e.at)).collect();
-    let events: Vec<&Value> = entries.iter().map(|e| &e.event).collect();
-    let pii: Vec<Option<&Value>> = entries.iter().map(|e| e.pii.as_ref()).collect();
+    let safe: Vec<_> = entries.iter().map(|e| (storable(&e.event), e.pii.as_ref().map(storable))).collect();
+    let events: Vec<&Value> = safe.iter().map(|(event, _)| &**event).collect();
+    let pii: Vec<Option<&Value>> = safe.iter().map(|(_, pii)| pii.as_deref()).collect();
     let (append, quarantine) = match stream {
         Stream::Call => (APPEND_CALLS, QUARANTINE_CALLS),
         Stream::Voice => (APPEND_VOICES, QUARANTINE_VOICES),
@@ -114,11 +119,49 @@ pub(crate) async fn quarantine(
     entry: &Entry,
     reason: &str,
 ) -> Result<(), StoreError> {
-    let content = entry.event.to_string();
-    client
-        .execute(QUARANTINE_ONE, &[&entry.stream.name(), &entry.owner, &entry.seq, &content, &reason])
-        .await?;
+    let event = storable(&entry.event);
+    let content = event.to_string();
+    let stream = entry.stream.name();
+    client.execute(QUARANTINE_ONE, &[&stream, &entry.owner, &entry.seq, &content, &reason, &*event]).await?;
     Ok(())
+}
+
+/// How many entries and rows are in quarantine.
+///
+/// # Errors
+/// When the query fails.
+pub async fn quarantined(client: &impl GenericClient) -> Result<i64, StoreError> {
+    Ok(client.query_one(QUARANTINED, &[]).await?.try_get(0)?)
+}
+
+/// Writes a row that belongs to no event, and that PostgreSQL refused, into quarantine.
+///
+/// # Errors
+/// When the query fails.
+pub(crate) async fn quarantine_row(
+    client: &impl GenericClient,
+    row: &Value,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let (stream, owner, content) = ("row", Uuid::now_v7(), ascii(&row.to_string()));
+    client.execute(QUARANTINE_ONE, &[&stream, &owner, &0_i64, &content, &reason, &Value::Null]).await?;
+    Ok(())
+}
+
+/// The same JSON in ASCII: every database can store it.
+pub(crate) fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut units = [0_u16; 2];
+    for letter in json.chars() {
+        if letter.is_ascii() {
+            text.push(letter);
+        } else {
+            for unit in letter.encode_utf16(&mut units) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    text
 }
 
 /// The owners among `owners` that have a log.

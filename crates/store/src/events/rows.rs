@@ -425,6 +425,14 @@ impl RawBody {
             Err(error) => Self::Hex(hex::encode(error.as_bytes())),
         }
     }
+
+    /// The same bytes, in ASCII.
+    pub(crate) fn into_hex(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Hex(hex::encode(text)),
+            hex @ Self::Hex(_) => hex,
+        }
+    }
 }
 
 /// A report that waits for its conversation.

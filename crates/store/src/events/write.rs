@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::event_log::{self, Appended};
 use super::rows::{Batch, Entry, Name, RowWrite, Stream};
+use super::storable::storable;
 use crate::error::StoreError;
 use crate::leader::engine_lock;
 
@@ -209,40 +210,6 @@ pub async fn write(pool: &Pool, batch: &Batch, generation: u64) -> Result<Option
     Ok(position)
 }
 
-/// Writes a refused batch entry by entry, and quarantines the refused entries.
-///
-/// # Errors
-/// As [`write`].
-pub async fn write_apart(
-    pool: &Pool,
-    batch: &Batch,
-    generation: u64,
-) -> Result<(Option<i64>, usize), StoreError> {
-    let (mut highest, mut refused) = (None, 0_usize);
-    for entry in &batch.entries {
-        let alone = Batch { entries: vec![entry.clone()], rows: Vec::new() };
-        match write(pool, &alone, generation).await {
-            Ok(position) => highest = highest.max(position),
-            Err(StoreError::Refused(reason)) => {
-                let client = pool.get().await?;
-                event_log::quarantine(&**client, entry, &reason).await?;
-                refused = refused.saturating_add(1);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    for row in &batch.rows {
-        let alone = Batch { entries: Vec::new(), rows: vec![row.clone()] };
-        match write(pool, &alone, generation).await {
-            // It belongs to no event, so there is nothing to quarantine. The log line is the only trace.
-            Ok(_) => {}
-            Err(StoreError::Refused(_)) => refused = refused.saturating_add(1),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((highest, refused))
-}
-
 /// Writes a batch of a start that is no longer active, as a part of the transaction that writes its whole spool. Logs
 /// of calls and jobs that begin in this spool are written, and their owners added to `own`. All other entries go into
 /// quarantine, because a later start may have continued their logs. Returns the number of quarantined entries.
@@ -272,20 +239,10 @@ pub(crate) async fn write_late(
     Ok(others.len())
 }
 
-/// The same for a spool that the database refuses: quarantines every entry.
-///
-/// # Errors
-/// When the query fails. Roll the transaction back.
-pub(crate) async fn set_apart(transaction: &Transaction<'_>, batch: &Batch) -> Result<usize, StoreError> {
-    const REASON: &str =
-        "it was acknowledged by a start of precall that no longer acted, and could not be written";
-    for entry in &batch.entries {
-        event_log::quarantine(&**transaction, entry, REASON).await?;
-    }
-    Ok(batch.entries.len())
-}
-
-async fn write_in(transaction: &Transaction<'_>, batch: &Batch) -> Result<Option<i64>, StoreError> {
+pub(super) async fn write_in(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+) -> Result<Option<i64>, StoreError> {
     let entries = &batch.entries;
     let mut appended: Vec<(Stream, Appended)> = Vec::with_capacity(entries.len());
     for stream in [Stream::Call, Stream::Voice] {
@@ -431,6 +388,7 @@ fn keep(earlier: Option<&Value>, later: &mut Value, fields: &[&str]) {
     }
 }
 
-fn json(row: &impl Serialize) -> Result<Value, StoreError> {
-    serde_json::to_value(row).map_err(|error| StoreError::Refused(error.to_string()))
+pub(super) fn json(row: &impl Serialize) -> Result<Value, StoreError> {
+    let value = serde_json::to_value(row).map_err(|error| StoreError::Refused(error.to_string()))?;
+    Ok(storable(&value).into_owned())
 }

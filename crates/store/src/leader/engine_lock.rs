@@ -3,6 +3,7 @@
 //! The lock ends with its session, so a dead process holds nothing. The number covers the other case: a process that
 //! lost its session without noticing writes with a number that is no longer in the table, and the write is refused.
 
+use std::fmt;
 use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Object, Pool, Transaction};
@@ -20,28 +21,75 @@ const TRY: &str = "select pg_try_advisory_lock($1)";
 const KEEPALIVES: &str =
     "set tcp_keepalives_idle = 2; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 2";
 
-// pg_locks shows the 64 bits of an advisory lock in two halves.
-const HELD: &str = "
-    select exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
-        and database = (select oid from pg_database where datname = current_database())
-        and (classid::bigint << 32) + objid::bigint = $1)";
+// pg_locks shows the 64 bits of an advisory lock in two halves. Another role's name and address may be hidden.
+const HOLDER: &str = "
+    select l.pid, nullif(a.application_name, ''), coalesce(host(a.client_addr), 'this host or hidden'),
+        to_char(a.backend_start at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+    from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+        and l.database = (select oid from pg_database where datname = current_database())
+        and (l.classid::bigint << 32) + l.objid::bigint = $1
+    limit 1";
 
 // On a database without an earlier engine there is no engine to wait for.
-const SETTLED: &str = "
-    select to_regclass('engine') is null or now() - pg_postmaster_start_time() >= make_interval(secs => $1)";
+const UP_FOR: &str = "
+    select case when to_regclass('engine') is null then null
+        else extract(epoch from clock_timestamp() - pg_postmaster_start_time())::float8 end";
 
 const CLAIM: &str = "
     insert into engine (generation) values ($1)
     on conflict (one) do update set generation = excluded.generation, since = now()
     returning database";
 
-const CURRENT: &str = "select generation from engine";
+// A pooler may give the session another server process, which does not hold the lock.
+const CURRENT: &str = "
+    select generation, exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
+        and pid = pg_backend_pid() and (classid::bigint << 32) + objid::bigint = $1) from engine";
 
 // An engine that takes over waits for running writes. Later writes of the old engine are refused.
 const STILL: &str = "select from engine where generation = $1 for share";
 
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[TRY, HELD, SETTLED, CLAIM, CURRENT, STILL];
+pub const STATEMENTS: &[&str] = &[TRY, HOLDER, UP_FOR, CLAIM, CURRENT, STILL];
+
+/// The session that holds the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its server process; none for a prepared transaction.
+    pub process: Option<i32>,
+    /// Its `application_name`.
+    pub application: Option<String>,
+    /// Where it comes from.
+    pub address: String,
+    /// When it connected.
+    pub since: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.process {
+            Some(process) => write!(f, "server process {process}")?,
+            None => f.write_str("a prepared transaction")?,
+        }
+        if let Some(application) = &self.application {
+            write!(f, ", application_name {application:?}")?;
+        }
+        write!(f, ", client address {}", self.address)?;
+        if let Some(since) = &self.since {
+            write!(f, ", connected since {since}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the session of the lock says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The generation number in the table; none without a row.
+    pub generation: Option<u64>,
+    /// Whether the server process of this session holds the lock. If not, a pooler is in between.
+    pub is_locked: bool,
+}
 
 /// A session that holds the lock. Dropping it releases the lock.
 pub struct EngineLock {
@@ -60,20 +108,40 @@ impl EngineLock {
         Ok(is_ours.then_some(Self { session }))
     }
 
+    /// The session that holds the lock, if one does.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn holder(client: &impl GenericClient) -> Result<Option<Holder>, tokio_postgres::Error> {
+        let row = client.query_opt(HOLDER, &[&KEY]).await?;
+        let read = |row: tokio_postgres::Row| {
+            Ok(Holder {
+                process: row.try_get(0)?,
+                application: row.try_get(1)?,
+                address: row.try_get(2)?,
+                since: row.try_get(3)?,
+            })
+        };
+        row.map(read).transpose()
+    }
+
     /// Whether an engine holds the lock.
     ///
     /// # Errors
     /// When the query fails.
     pub async fn is_held(client: &impl GenericClient) -> Result<bool, StoreError> {
-        Ok(client.query_one(HELD, &[&KEY]).await?.try_get(0)?)
+        Ok(Self::holder(client).await?.is_some())
     }
 
-    /// Whether the database has been up for so long that its last engine has had time to take the lock again.
+    /// How long the server has been up; none on a database that had no engine yet. The last engine needs some time to
+    /// take the lock again after a start of the server.
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn is_settled(client: &impl GenericClient, time: Duration) -> Result<bool, StoreError> {
-        Ok(client.query_one(SETTLED, &[&time.as_secs_f64()]).await?.try_get(0)?)
+    pub async fn server_is_up_for(client: &impl GenericClient) -> Result<Option<Duration>, StoreError> {
+        let seconds: Option<f64> = client.query_one(UP_FOR, &[]).await?.try_get(0)?;
+        // A clock that was set back must not stop the start.
+        Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))
     }
 
     /// Whether the session has ended, and the lock with it.
@@ -82,13 +150,16 @@ impl EngineLock {
         self.session.is_closed()
     }
 
-    /// The generation number in the table, read on the session that holds the lock.
+    /// Whether the session still holds the lock, and for which generation.
     ///
     /// # Errors
     /// When the session does not answer.
-    pub async fn current(&self) -> Result<Option<u64>, StoreError> {
-        let row = self.session.query_opt(CURRENT, &[]).await?;
-        row.map(|row| Ok(u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0))).transpose()
+    pub async fn confirm(&self) -> Result<Confirmed, StoreError> {
+        let Some(row) = self.session.query_opt(CURRENT, &[&KEY]).await? else {
+            return Ok(Confirmed { generation: None, is_locked: true });
+        };
+        let generation = u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0);
+        Ok(Confirmed { generation: Some(generation), is_locked: row.try_get(1)? })
     }
 }
 

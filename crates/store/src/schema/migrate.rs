@@ -1,12 +1,16 @@
-//! Applies the migrations exactly once, also if several processes start at the same time.
+//! Applies the missing migrations exactly once, all of them or none, also if several processes start at the same time.
 //!
-//! refinery takes no lock of its own: two processes on an empty database would both create its table, and one would
-//! fail. A session lock of PostgreSQL makes them take turns. The second one then finds nothing to do.
+//! refinery compiles the files in, checks their numbers and makes the checksums. It is not used to apply them: it takes
+//! no lock, makes its table in a transaction of its own, and does not say which migration of a group failed. Here one
+//! transaction takes a lock, looks at the database and applies everything. Processes take turns; the second one finds
+//! nothing to do.
 
 use std::time::Duration;
 
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Transaction};
+
+use super::recognise::{Contents, recognise};
 
 pub use refinery::{Migration, Runner};
 
@@ -36,7 +40,17 @@ impl Default for Limits {
     }
 }
 
-/// Why the migrations failed.
+// As refinery makes it: databases of earlier releases have it.
+const HISTORY: &str = "
+    create table if not exists refinery_schema_history (version int4 primary key, name varchar(255),
+        applied_on varchar(255), checksum varchar(255))";
+
+// refinery reads the time as RFC 3339.
+const APPLIED: &str = "
+    insert into refinery_schema_history (version, name, applied_on, checksum)
+    values ($1, $2, to_char(now() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), $3)";
+
+/// Why the migrations failed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// Another process is migrating, or hangs in it.
@@ -48,45 +62,101 @@ pub enum MigrateError {
     /// The database refused a statement around the migrations.
     #[error("{}", crate::connect::explain(.0))]
     Database(#[source] tokio_postgres::Error),
-    /// A migration failed, or the database has other migrations than this precall.
-    #[error("{}", crate::connect::with_causes(.0))]
-    Migration(#[source] refinery::Error),
+    /// It is another program's database, or one of another version.
+    #[error("{0}")]
+    Unusable(String),
+    /// A migration failed.
+    #[error("the migration {migration} failed, and nothing was changed: {}", said(.reason))]
+    Failed {
+        /// Its file name, without the ending.
+        migration: String,
+        /// What PostgreSQL said.
+        #[source]
+        reason: tokio_postgres::Error,
+    },
+}
+
+impl MigrateError {
+    /// Whether the same migrations may succeed later, without a change of the database or the configuration.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Busy(_) | Self::TimedOut(_) => true,
+            Self::Unusable(_) => false,
+            Self::Database(error) | Self::Failed { reason: error, .. } => {
+                let class = error.code().and_then(|code| code.code().get(..2));
+                !matches!(class, Some("22" | "23" | "42"))
+            }
+        }
+    }
 }
 
 /// Applies the missing migrations. Returns their versions.
 ///
-/// Use a dedicated connection and drop it afterwards, also after success: after an error or a timeout it may still hold
-/// the lock and run a statement.
+/// Use a dedicated connection and drop it after an error or a timeout: it may still run a statement.
+///
+/// # Errors
+/// See [`MigrateError`]. The database is as it was.
 pub async fn migrate(client: &mut Client, runner: &Runner, limits: Limits) -> Result<Vec<i32>, MigrateError> {
+    let transaction = client.transaction().await.map_err(MigrateError::Database)?;
     let patience = limits.lock.saturating_add(GRACE);
-    tokio::time::timeout(patience, lock(client, limits))
+    tokio::time::timeout(patience, lock(&transaction, limits))
         .await
         .map_err(|_silent| MigrateError::TimedOut(patience))??;
-    let report = tokio::time::timeout(limits.total, runner.run_async(client))
+    tokio::time::timeout(limits.total, apply(transaction, runner))
         .await
         .map_err(|_late| MigrateError::TimedOut(limits.total))?
-        .map_err(MigrateError::Migration)?;
-    tokio::time::timeout(GRACE, client.execute("select pg_advisory_unlock($1)", &[&LOCK]))
-        .await
-        .map_err(|_silent| MigrateError::TimedOut(GRACE))?
-        .map_err(MigrateError::Database)?;
-    Ok(report.applied_migrations().iter().map(refinery::Migration::version).collect())
 }
 
-async fn lock(client: &Client, limits: Limits) -> Result<(), MigrateError> {
+/// The words of PostgreSQL without its detail, which may quote a row.
+fn said(error: &tokio_postgres::Error) -> String {
+    let Some(db) = error.as_db_error() else { return crate::connect::explain(error) };
+    let about = db.constraint().or(db.table()).map(|name| format!(", {name}")).unwrap_or_default();
+    let hint = db.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{} ({}{about}){hint}", db.message(), db.code().code())
+}
+
+async fn lock(transaction: &Transaction<'_>, limits: Limits) -> Result<(), MigrateError> {
     // The statement limit of the pool is for live calls. It is too short for this wait and for a large migration.
     let settings = format!(
-        "set statement_timeout = 0; set lock_timeout = {}",
+        "set local statement_timeout = 0; set local lock_timeout = {}",
         limits.lock.as_millis().clamp(1, 86_400_000)
     );
-    client.batch_execute(&settings).await.map_err(MigrateError::Database)?;
-    client.execute("select pg_advisory_lock($1)", &[&LOCK]).await.map_err(|error| match error.code() {
-        Some(&SqlState::LOCK_NOT_AVAILABLE) => MigrateError::Busy(limits.lock),
-        _ => MigrateError::Database(error),
+    transaction.batch_execute(&settings).await.map_err(MigrateError::Database)?;
+    transaction.execute("select pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(|error| {
+        match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => MigrateError::Busy(limits.lock),
+            _ => MigrateError::Database(error),
+        }
     })?;
     let settings = format!(
-        "set lock_timeout = 0; set statement_timeout = {}",
+        "set local lock_timeout = 0; set local statement_timeout = {}",
         limits.statement.as_millis().clamp(1, 86_400_000)
     );
-    client.batch_execute(&settings).await.map_err(MigrateError::Database)
+    transaction.batch_execute(&settings).await.map_err(MigrateError::Database)
+}
+
+async fn apply(transaction: Transaction<'_>, runner: &Runner) -> Result<Vec<i32>, MigrateError> {
+    let migrations = runner.get_migrations();
+    let pending = match recognise(&transaction, migrations).await.map_err(MigrateError::Database)? {
+        Contents::Usable { pending, .. } => pending,
+        Contents::Unusable(text) => return Err(MigrateError::Unusable(text)),
+    };
+    if !pending.is_empty() {
+        transaction.batch_execute(HISTORY).await.map_err(MigrateError::Database)?;
+    }
+    for version in &pending {
+        let Some(migration) = migrations.iter().find(|migration| migration.version() == *version) else {
+            continue;
+        };
+        let failed = |reason| MigrateError::Failed { migration: migration.to_string(), reason };
+        transaction.batch_execute(migration.sql().unwrap_or_default()).await.map_err(failed)?;
+        let checksum = migration.checksum().to_string();
+        transaction
+            .execute(APPLIED, &[version, &migration.name(), &checksum])
+            .await
+            .map_err(MigrateError::Database)?;
+    }
+    transaction.commit().await.map_err(MigrateError::Database)?;
+    Ok(pending)
 }

@@ -113,20 +113,23 @@ fn tls_modes_follow_libpq_and_asyncpg() {
 #[test]
 fn time_limits_and_settings_reach_the_server() {
     let read = config("postgresql+asyncpg://u@h/db");
-    assert_eq!(read.get_options(), Some("-c statement_timeout=30000"));
+    assert_eq!(read.get_options(), Some("-c datestyle=ISO -c statement_timeout=30000"));
     assert_eq!(read.get_application_name(), Some("precall"));
     assert_eq!(read.get_connect_timeout(), Some(&Duration::from_secs(5)));
     let read = config(
         "postgresql+asyncpg://u@h/db?command_timeout=2.5&timeout=7&application_name=a%20b\
          &server_settings=%7B%22search_path%22%3A%22a, b%22%7D&options=-c%20jit%3Doff",
     );
-    assert_eq!(read.get_options(), Some("-c statement_timeout=2500 -c search_path=a,\\ b -c jit=off"));
+    assert_eq!(
+        read.get_options(),
+        Some("-c datestyle=ISO -c statement_timeout=2500 -c search_path=a,\\ b -c jit=off")
+    );
     assert_eq!(read.get_application_name(), Some("a b"));
     assert_eq!(read.get_connect_timeout(), Some(&Duration::from_secs(7)));
     let unlimited = config("postgresql://u@h/db?connect_timeout=0&command_timeout=None");
     assert_eq!(
         unlimited.get_options(),
-        Some("-c statement_timeout=30000"),
+        Some("-c datestyle=ISO -c statement_timeout=30000"),
         "0 and None do not remove the limit"
     );
     for query in ["timeout=soon", "timeout=-1", "timeout=NaN", "command_timeout=1e300", "server_settings=x"] {
