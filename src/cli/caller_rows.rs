@@ -8,6 +8,11 @@ use precall_call::VoicePolicy;
 use precall_store::people::caller_import::{Columns, ImportedCaller};
 use uuid::Uuid;
 
+use dialect::{Dialect, Lines, is_blank, is_separator_line};
+
+mod dialect;
+mod invisible;
+
 /// In the order in which they are written.
 const COLUMNS: [&str; 6] =
     ["caller_id", "voice_sample_url", "voice_name", "description", "speaker", "voice_policy"];
@@ -17,7 +22,6 @@ const FIELD_BYTES_MAX: usize = 4096;
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 /// Errors that are kept; more are counted.
 const ERRORS_KEPT: usize = 100;
-const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,93 +75,146 @@ pub(super) struct Sheet {
     pub(super) columns: Columns,
 }
 
-/// Reads all of it, or says all that is wrong.
+/// Reads all of it, or says all that is wrong. Skips blank rows, rows of separators alone, and a line `sep=;`.
 pub(super) fn read(bytes: &[u8], region: Region) -> Result<Sheet, RowErrors> {
-    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
-    let header_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |sign: u8| header_line.iter().filter(|byte| **byte == sign).count();
-    let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(bytes);
-    let (places, width) = match reader.headers() {
-        Ok(header) => (places(header)?, header.len()),
-        Err(error) => return Err(RowErrors::of_file(format!("the header cannot be read: {error}"))),
-    };
-    let has = |name: &str| places.contains_key(name);
-    let columns = Columns {
-        description: has("description"),
-        speaker: has("speaker"),
-        voice_policy: has("voice_policy"),
-    };
-    let (mut sheet, mut errors) = (Sheet { columns, ..Sheet::default() }, RowErrors::default());
+    let Dialect { text, separator } = Dialect::of(bytes).map_err(RowErrors::of_file)?;
+    let mut reader = ReaderBuilder::new()
+        .delimiter(separator)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(text.as_ref());
+    let (mut lines, mut places) = (Lines::of(&text), None::<Places>);
+    let (mut sheet, mut errors) = (Sheet::default(), RowErrors::default());
     let mut seen: HashMap<String, u64> = HashMap::new();
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                errors.add(
-                    line,
-                    "",
-                    "the row cannot be read: write UTF-8, and quote cells that contain the separator",
-                );
+                let line = lines.at(error.position());
+                let what = "the row cannot be read: write UTF-8, and quote cells that contain the separator";
+                errors.add(line, "", what);
+                if places.is_none() {
+                    return Err(errors);
+                }
                 continue;
             }
         };
-        let line = record.position().map_or(0, csv::Position::line);
+        if record.iter().all(is_blank) {
+            continue;
+        }
+        let line = lines.at(record.position());
+        let Some(places) = &places else {
+            if !is_separator_line(record.iter()) {
+                let found = Places::of(&record, line)?;
+                sheet.columns = found.columns();
+                places = Some(found);
+            }
+            continue;
+        };
         if sheet.callers.len() >= ROWS_MAX {
             return Err(RowErrors::of_file(format!("more than {ROWS_MAX} rows: split the file")));
         }
-        // Fewer cells are fine: spreadsheets leave out empty cells at the end. Extra cells have moved columns.
-        if record.len() > width {
-            let right = "quote cells that contain the separator";
-            errors.add(line, "", format!("{} cells where the header has {width}: {right}", record.len()));
+        if let Some(what) = places.misplaced(&record) {
+            errors.add(line, "", what);
             continue;
         }
-        let Some(caller) = row(&record, &places, line, region, &mut errors) else { continue };
+        let Some(caller) = row(&record, places, line, region, &mut errors) else { continue };
         if let Some(first) = seen.insert(caller.caller_id.clone(), line) {
             errors.add(line, "caller_id", format!("line {first} has the same caller: keep one of them"));
         }
         sheet.callers.push(caller);
         sheet.lines.push(line);
     }
-    if errors.count > 0 { Err(errors) } else { Ok(sheet) }
+    if errors.count > 0 {
+        return Err(errors);
+    }
+    if places.is_none() {
+        return Err(RowErrors::of_file(format!(
+            "the file has no header: its first row is {}",
+            COLUMNS.join(", ")
+        )));
+    }
+    Ok(sheet)
 }
 
-fn places(header: &StringRecord) -> Result<HashMap<&'static str, usize>, RowErrors> {
-    let (mut places, mut errors) = (HashMap::new(), RowErrors::default());
-    for (place, name) in header.iter().enumerate() {
-        let name = name.trim().to_ascii_lowercase();
-        match COLUMNS.iter().find(|column| **column == name) {
-            Some(column) => {
-                if places.insert(*column, place).is_some() {
-                    errors.add(1, column, "the column appears twice");
+/// Where the columns are.
+struct Places {
+    by_name: HashMap<&'static str, usize>,
+    width: usize,
+    /// Columns of the header without a name, as separators at the end of its line make them.
+    nameless: Vec<usize>,
+}
+
+impl Places {
+    fn of(header: &StringRecord, line: u64) -> Result<Self, RowErrors> {
+        let mut errors = RowErrors::default();
+        let mut places = Self { by_name: HashMap::new(), width: header.len(), nameless: Vec::new() };
+        for (place, name) in header.iter().enumerate() {
+            let written = invisible::without(name);
+            let name = written.to_ascii_lowercase().replace([' ', '-'], "_");
+            if name.is_empty() {
+                places.nameless.push(place);
+                continue;
+            }
+            match COLUMNS.iter().find(|column| **column == name) {
+                Some(column) => {
+                    if places.by_name.insert(*column, place).is_some() {
+                        errors.add(line, column, "the column appears twice");
+                    }
+                }
+                None => {
+                    let right = COLUMNS.join(", ");
+                    errors.add(
+                        line,
+                        "",
+                        format!("`{}` is not a column; the columns are {right}", shown(&written)),
+                    );
                 }
             }
-            None => {
-                let right = COLUMNS.join(", ");
-                errors.add(1, "", format!("`{}` is not a column; the columns are {right}", shown(&name)));
+        }
+        for needed in ["caller_id", "voice_sample_url", "voice_name"] {
+            if !places.by_name.contains_key(needed) {
+                errors.add(line, needed, "the column is missing");
             }
         }
+        if errors.count > 0 { Err(errors) } else { Ok(places) }
     }
-    for needed in ["caller_id", "voice_sample_url", "voice_name"] {
-        if !places.contains_key(needed) {
-            errors.add(1, needed, "the column is missing");
+
+    fn columns(&self) -> Columns {
+        let has = |name: &str| self.by_name.contains_key(name);
+        Columns {
+            description: has("description"),
+            speaker: has("speaker"),
+            voice_policy: has("voice_policy"),
         }
     }
-    if errors.count > 0 { Err(errors) } else { Ok(places) }
+
+    /// What is wrong with a row whose cells are not below the names of the header. Fewer cells are fine: spreadsheets
+    /// leave out empty cells at the end, or add some. More cells have moved columns.
+    fn misplaced(&self, record: &StringRecord) -> Option<String> {
+        let filled = record.iter().enumerate().filter(|(_, cell)| !invisible::trimmed(cell).is_empty());
+        let mut outside = filled.filter(|(place, _)| *place >= self.width || self.nameless.contains(place));
+        let (place, _) = outside.next()?;
+        let right = "quote cells that contain the separator";
+        Some(if place >= self.width {
+            format!("{} cells where the header has {}: {right}", record.len(), self.width)
+        } else {
+            format!("cell {} is below no name of the header: {right}", place.saturating_add(1))
+        })
+    }
 }
 
 fn row(
     record: &StringRecord,
-    places: &HashMap<&'static str, usize>,
+    places: &Places,
     line: u64,
     region: Region,
     errors: &mut RowErrors,
 ) -> Option<ImportedCaller> {
     let before = errors.count;
     let mut cell = |column: &'static str| -> String {
-        let text = places.get(column).and_then(|place| record.get(*place)).unwrap_or_default();
-        let text = without_guard(text.trim());
+        let text = places.by_name.get(column).and_then(|place| record.get(*place)).unwrap_or_default();
+        let text = without_guard(invisible::trimmed(text));
         if text.len() > FIELD_BYTES_MAX || text.contains('\0') {
             errors.add(line, column, format!("longer than {FIELD_BYTES_MAX} bytes, or holds a NUL"));
             return String::new();
@@ -165,12 +222,20 @@ fn row(
         text.to_owned()
     };
     let [caller, sample, name, description, speaker, policy] = COLUMNS.map(&mut cell);
+    let [caller, speaker, policy] = [caller, speaker, policy].map(|text| invisible::without(&text));
+    if let Some(what) = invisible::complaint(&sample) {
+        errors.add(line, "voice_sample_url", what);
+    }
     let caller_id = match CallerNumber::parse_written(&caller, region) {
         CallerNumber::Public(number) => number.as_e164().to_owned(),
         CallerNumber::Internal(extension) => extension.as_str().to_owned(),
         CallerNumber::Withheld | CallerNumber::Unreadable => {
             let shown = shown(&caller);
-            let right = "write it with + and country code, or set DEFAULT_REGION";
+            let right = if is_scientific(&caller) {
+                "a spreadsheet has shortened it; format the column as text, and enter the numbers again"
+            } else {
+                "write it with + and country code, or set DEFAULT_REGION"
+            };
             errors.add(line, "caller_id", format!("`{shown}` is not a telephone number: {right}"));
             String::new()
         }
@@ -198,6 +263,14 @@ fn row(
         voice_policy,
     };
     (errors.count == before).then_some(caller)
+}
+
+/// A number as spreadsheets show a long one: 4.91512E+12.
+fn is_scientific(text: &str) -> bool {
+    let Some((digits, exponent)) = text.split_once(['E', 'e']) else { return false };
+    let is_number =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ','));
+    is_number(digits) && is_number(exponent.trim_start_matches('+'))
 }
 
 /// A cell as an error shows it, with most digits masked. Numbers may be written in groups, which `config::masked`

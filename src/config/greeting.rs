@@ -48,7 +48,8 @@ variables! { Section::Greeting;
         routes: Routes::LiveLeg,
         example: "https://www.example.com/music.mp3",
         help: "Music on hold: an address, a path, or file://PATH. Unset: a built-in loop.",
-        note: "WAV, MP3, FLAC or Ogg Vorbis, at most 20 MiB and 10 minutes. It repeats.",
+        note: "WAV, MP3, FLAC, Ogg, WebM, M4A, MP4, 3GP, AAC, AIFF or CAF, at most 20 MiB and 10 minutes. It repeats. \
+            precall follows no redirect to a private address or to another port of the host.",
     }
     greeting_audio_file: PathBuf {
         routes: Routes::LiveLeg,

@@ -42,7 +42,7 @@ pub struct StoredSample {
     pub reference: String,
     /// SHA-256 of the content, hex.
     pub sha256: String,
-    /// `wav`, `mp3`, `flac`, `ogg` or `m4a`.
+    /// The name of its `RecordingFormat`, such as `wav`.
     pub format: &'static str,
     /// Size in bytes.
     pub bytes: usize,

@@ -48,7 +48,7 @@ pub(crate) struct Uploaded {
     bytes: usize,
     /// Duration in milliseconds.
     duration_ms: u64,
-    /// `wav`, `mp3`, `flac`, `ogg` or `m4a`, detected from the content.
+    /// `wav`, `mp3`, `mp2`, `flac`, `ogg`, `m4a`, `webm`, `aac`, `aiff` or `caf`, detected from the content.
     #[schema(example = "wav")]
     format: &'static str,
 }
@@ -58,8 +58,8 @@ pub(crate) struct Uploaded {
     put, path = "/api/v1/callers/{caller_id}/sample", tag = "voices",
     params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream",
-        description = "WAV, MP3, FLAC, OGG or M4A of 3 s to 10 minutes, at most 20 MiB; `multipart/form-data` with \
-            a field `file` as well"),
+        description = "WAV, MP3, FLAC, Ogg, WebM, M4A, MP4, 3GP, AAC, AIFF or CAF of 3 s to 10 minutes, at most \
+            20 MiB; `multipart/form-data` with a field `file` as well"),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Uploaded),
@@ -173,15 +173,32 @@ async fn file_of(request: &HttpRequest, payload: Payload, limit: usize) -> Resul
         return whole(payload, limit).await;
     }
     let mut form = Multipart::new(request.headers(), payload);
+    let (mut others, mut left) = (Vec::new(), limit.saturating_add(FORM_BYTES));
     for _ in 0..PARTS_MAX {
         let Some(part) = form.next().await else { break };
         let mut part = part.map_err(|_| Problem::of(Code::BodyBroken))?;
         if part.name() == Some(FIELD) {
             return whole(&mut part, limit).await;
         }
-        whole(&mut part, FORM_BYTES).await?;
+        others.push(part.name().map_or_else(|| "a field without a name".to_owned(), shown));
+        // It may be the recording, under another name.
+        while let Some(chunk) = part.next().await {
+            let chunk = chunk.map_err(|_| Problem::of(Code::BodyBroken))?;
+            left = left.checked_sub(chunk.len()).ok_or_else(|| too_large(limit))?;
+        }
     }
-    Err(Problem::new(Code::BadField, "the form has no field `file`"))
+    let sent = if others.is_empty() { "no field".to_owned() } else { others.join(", ") };
+    Err(Problem::new(
+        Code::BadField,
+        format!("the form has {sent}: send the recording in the field `{FIELD}`"),
+    ))
+}
+
+/// The name of a field as a problem shows it.
+fn shown(name: &str) -> String {
+    const LONGEST: usize = 40;
+    let name: String = name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(LONGEST).collect();
+    format!("`{name}`")
 }
 
 async fn whole<E>(

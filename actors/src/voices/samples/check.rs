@@ -1,10 +1,11 @@
-//! Recognises a sample's format and checks whether a voice can be cloned from it, by its content alone.
+//! Checks whether a voice can be cloned from a sample, by its content alone. Which formats are read is the decoder's
+//! matter, so that a file is readable as a prompt and as a sample, or as neither.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use precall_audio::clip::Clip;
-use precall_audio::prompts::{FILE_BYTES_MAX, decode};
+use precall_audio::prompts::{FILE_BYTES_MAX, RecordingFormat, read_recording, to_wav};
 use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
 use sha2::{Digest, Sha256};
 
@@ -26,8 +27,34 @@ const SPOKEN_LEVEL: i64 = 104;
 /// Minimum of speech: one second in all, and one window in twenty. Pauses do not matter.
 const SPOKEN_WINDOWS_MIN: usize = 20;
 const SPOKEN_ONE_IN: usize = 20;
-/// Maximum offset of the first MP3 frame. Some recorders write other data before it.
-const MP3_SEARCH_BYTES: usize = 4096;
+
+/// A sample from which a voice can be cloned.
+#[derive(Debug)]
+pub(crate) struct CheckedSample {
+    pub(crate) format: RecordingFormat,
+    /// The file as it is.
+    pub(crate) content: Bytes,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) duration: Duration,
+    /// The format for ElevenLabs; `None` when the sample is sent as WAV.
+    sent_as: Option<SampleFormat>,
+}
+
+impl CheckedSample {
+    /// The sample as it is sent. ElevenLabs names no formats that it accepts: what is not among the common ones, or has
+    /// a header that other programs may misread, is sent as WAV. Takes as long as the check.
+    ///
+    /// # Errors
+    /// When the conversion fails.
+    pub(crate) fn into_voice_sample(self) -> Result<VoiceSample, SampleError> {
+        let Self { content, sha256, duration, .. } = self;
+        let (format, content) = match self.sent_as {
+            Some(format) => (format, content),
+            None => (SampleFormat::Wav, to_wav(&content, duration)?),
+        };
+        Ok(VoiceSample { format, content, sha256, duration })
+    }
+}
 
 /// Checks whether a voice can be cloned from this content. Takes seconds for long samples: run it on the blocking
 /// pool.
@@ -37,13 +64,14 @@ const MP3_SEARCH_BYTES: usize = 4096;
 ///
 /// # Errors
 /// Why the sample cannot be used.
-pub(crate) fn check(content: Bytes) -> Result<VoiceSample, SampleError> {
+pub(crate) fn check(content: Bytes) -> Result<CheckedSample, SampleError> {
     check_size(content.len())?;
-    let (format, start) = recognise(&content).ok_or(SampleError::NotAudio)?;
-    let clip = decode(&content.slice(start..))?;
-    check_sound(&clip)?;
+    let recording = read_recording(&content)?;
+    check_sound(&recording.clip)?;
     let sha256 = Sha256::digest(&content).into();
-    Ok(VoiceSample { format, content, sha256, duration: clip.duration() })
+    let format = recording.format;
+    let sent_as = if recording.is_common { format.as_sample() } else { None };
+    Ok(CheckedSample { format, content, sha256, duration: recording.clip.duration(), sent_as })
 }
 
 /// Checks the size alone.
@@ -88,58 +116,4 @@ fn is_spoken(window: &[[u8; 2]]) -> bool {
     // Both sides of `variance >= level * level`, times the square of the count, so that nothing is rounded.
     let variance = count.saturating_mul(squares).saturating_sub(sum.saturating_mul(sum));
     variance >= SPOKEN_LEVEL.saturating_mul(count).saturating_pow(2)
-}
-
-/// The format, and the offset of the sound. Only an MP3 may have other data before it.
-pub(crate) fn recognise(content: &[u8]) -> Option<(SampleFormat, usize)> {
-    let at = |offset: usize, magic: &[u8]| content.get(offset..).is_some_and(|rest| rest.starts_with(magic));
-    if (at(0, b"RIFF") || at(0, b"RF64")) && at(8, b"WAVE") {
-        return Some((SampleFormat::Wav, 0));
-    }
-    if at(0, b"fLaC") {
-        return Some((SampleFormat::Flac, 0));
-    }
-    if at(0, b"OggS") {
-        return Some((SampleFormat::Ogg, 0));
-    }
-    if at(4, b"ftyp") {
-        return Some((SampleFormat::M4a, 0));
-    }
-    if at(0, b"ID3") || mp3_frame_bytes(content).is_some() {
-        return Some((SampleFormat::Mp3, 0));
-    }
-    let is_followed = |start: &usize| {
-        let frame = content.get(*start..).unwrap_or_default();
-        let next = mp3_frame_bytes(frame).and_then(|length| frame.get(length..));
-        next.is_some_and(|next| mp3_frame_bytes(next).is_some())
-    };
-    let start = (1..MP3_SEARCH_BYTES.min(content.len())).find(is_followed)?;
-    Some((SampleFormat::Mp3, start))
-}
-
-/// Size in bytes of the MPEG layer III frame that starts here; `None` if there is none, or if its bit rate is free.
-fn mp3_frame_bytes(content: &[u8]) -> Option<usize> {
-    const KBITS_1: [usize; 14] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
-    const KBITS_2: [usize; 14] = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
-    let [0xff, kind, rates, ..] = content else { return None };
-    if kind & 0b1110_0110 != 0b1110_0010 {
-        return None;
-    }
-    // Samples per frame / 8, because the frame size is in bytes.
-    let (kbits, scale, halved) = match kind & 0b0001_1000 {
-        0b0001_1000 => (KBITS_1, 144, 1),
-        0b0001_0000 => (KBITS_2, 72, 2),
-        0b0000_0000 => (KBITS_2, 72, 4),
-        _ => return None,
-    };
-    let hertz: usize = match rates & 0b0000_1100 {
-        0b0000_0000 => 44_100,
-        0b0000_0100 => 48_000,
-        0b0000_1000 => 32_000,
-        _ => return None,
-    };
-    let kbits = kbits.get(usize::from(rates >> 4).checked_sub(1)?)?;
-    let padding = usize::from(rates >> 1 & 1);
-    let bits = kbits.saturating_mul(1_000).saturating_mul(scale);
-    bits.checked_div(hertz / halved).map(|bytes| bytes.saturating_add(padding))
 }

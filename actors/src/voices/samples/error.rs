@@ -83,13 +83,10 @@ pub enum SampleError {
          cut or compress it"
     )]
     TooLarge,
-    /// Not a supported format.
-    #[error("the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest")]
-    NotAudio,
     /// The content is incomplete.
     #[error("the sample is cut off, since it ends before its own end: copy or upload it again")]
     Truncated,
-    /// A supported format that cannot be decoded.
+    /// Not a supported format, or one that cannot be decoded.
     #[error("the sample cannot be used: {0}")]
     Unusable(AudioError),
     /// Less than three seconds.
@@ -128,7 +125,6 @@ impl SampleError {
             | Self::Account
             | Self::Empty
             | Self::TooLarge
-            | Self::NotAudio
             | Self::Truncated
             | Self::Unusable(_)
             | Self::TooShort(_)
@@ -144,7 +140,6 @@ impl SampleError {
         match self {
             Self::Empty
             | Self::TooLarge
-            | Self::NotAudio
             | Self::Truncated
             | Self::Unusable(_)
             | Self::TooShort(_)
@@ -187,7 +182,6 @@ impl From<S3Error> for SampleError {
 impl From<AudioError> for SampleError {
     fn from(error: AudioError) -> Self {
         match error {
-            AudioError::NotAudio => Self::NotAudio,
             AudioError::Empty => Self::Empty,
             AudioError::TooLarge => Self::TooLarge,
             AudioError::TooLong => Self::TooLong,
@@ -196,7 +190,14 @@ impl From<AudioError> for SampleError {
             AudioError::Missing
             | AudioError::NotAFile
             | AudioError::Unreadable(_)
-            | AudioError::Codec
+            | AudioError::NotAudio
+            | AudioError::Otherwise(_)
+            | AudioError::Several
+            | AudioError::Container { .. }
+            | AudioError::Codec(_)
+            | AudioError::NoSound
+            | AudioError::Edited
+            | AudioError::TooDetailed
             | AudioError::Rate(_)
             | AudioError::Damaged => Self::Unusable(error),
         }

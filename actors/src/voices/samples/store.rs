@@ -12,7 +12,7 @@ use precall_providers::elevenlabs::VoiceSample;
 use precall_providers::s3::S3Settings;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::check::check;
+use super::check::{CheckedSample, check};
 use super::local::SampleFolder;
 use super::reference::SampleLocation;
 use super::s3::SampleBucket;
@@ -22,7 +22,8 @@ use super::{SampleDeleted, SampleError, SampleMark, StoredSample};
 const WITHIN: Duration = Duration::from_secs(30);
 /// Time limit for reading a mark.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
-/// Maximum of samples decoded at once. Each takes up to 20 MiB plus twice as much sound; others wait.
+/// Maximum of samples decoded at once; others wait. Each takes up to 20 MiB, plus 30 MiB of sound, and 120 MiB while it
+/// is converted.
 const AT_ONCE: usize = 4;
 /// Prefix of uploads.
 const UPLOADS: &str = "uploads/";
@@ -76,7 +77,12 @@ impl SampleStore {
                 }
                 SampleLocation::Object(key) => self.bucket()?.read(&key, clock::now()).await?,
             };
-            Ok(checked(content, permit).await?.0)
+            let (sample, permit) = checked(content, permit).await?;
+            blocking(move || {
+                let _while_decoding = permit;
+                sample.into_voice_sample()
+            })
+            .await
         })
         .await
     }
@@ -110,7 +116,7 @@ impl SampleStore {
                 return Err(SampleError::Account);
             }
             let (sample, _permit) = checked(content, self.permit().await?).await?;
-            let VoiceSample { format, content, sha256, duration } = sample;
+            let CheckedSample { format, content, sha256, duration, .. } = sample;
             let (sha256, bytes) = (hex::encode(sha256), content.len());
             let name = format!("{UPLOADS}{account}/{sha256}.{}", format.name());
             let reference = match self.uploads {
@@ -178,7 +184,7 @@ async fn with_timeout<T>(
 async fn checked(
     content: Bytes,
     permit: OwnedSemaphorePermit,
-) -> Result<(VoiceSample, OwnedSemaphorePermit), SampleError> {
+) -> Result<(CheckedSample, OwnedSemaphorePermit), SampleError> {
     blocking(move || check(content).map(|sample| (sample, permit))).await
 }
 

@@ -4,14 +4,14 @@
 use std::fs;
 use std::future::Future;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
 use precall_providers::s3::S3Settings;
+use sha2::{Digest as _, Sha256};
 
-use super::check::recognise;
 use super::reference::SampleLocation;
 use super::{SAMPLE_BYTES_MAX, SampleDeleted, SampleError, SampleStore, UploadPlace};
 
@@ -188,30 +188,6 @@ fn mp3() -> Vec<u8> {
     fixture("tone.mp3").repeat(8)
 }
 
-#[test]
-fn format_is_recognised_by_content() {
-    let frame = [0xff_u8, 0xfb, 0x90, 0x64];
-    let behind_noise = [vec![7; 100], mp3()].concat();
-    let table = [
-        ("WAV", good(), Some((SampleFormat::Wav, 0))),
-        ("a tag", [b"ID3\x04".as_slice(), &[0; 20]].concat(), Some((SampleFormat::Mp3, 0))),
-        ("a frame", frame.to_vec(), Some((SampleFormat::Mp3, 0))),
-        ("one frame's head behind noise", [vec![0; 100], frame.to_vec()].concat(), None),
-        ("FLAC", b"fLaC\0\0\0\x22".to_vec(), Some((SampleFormat::Flac, 0))),
-        ("Ogg", b"OggS\0\x02".to_vec(), Some((SampleFormat::Ogg, 0))),
-        ("MP4", b"\0\0\0\x20ftypM4A ".to_vec(), Some((SampleFormat::M4a, 0))),
-        ("video", b"RIFF\0\0\0\0AVI ".to_vec(), None),
-        ("one letter", b"R".to_vec(), None),
-        ("a ZIP", b"PK\x03\x04\x14\0\0\0\x08\0anna.wav".to_vec(), None),
-    ];
-    for (what, content, expected) in table {
-        assert_eq!(recognise(&content), expected, "{what}");
-    }
-    let (format, start) = recognise(&behind_noise).unwrap();
-    assert_eq!(format, SampleFormat::Mp3);
-    assert!((100..4_096).contains(&start), "{start}");
-}
-
 /// Texts that an administrator reads about an unusable sample.
 #[test]
 fn unusable_recordings_are_refused_with_a_text() {
@@ -223,7 +199,9 @@ fn unusable_recordings_are_refused_with_a_text() {
             i16::try_from(noise >> 16).map_or(-level, |_| level)
         }))
     };
-    let no_audio = "the sample is not WAV, MP3, FLAC, OGG or M4A audio: convert it, WAV of 16 bits is safest";
+    let no_audio = "the sample cannot be used: it is not a recording in WAV, MP3, FLAC, Ogg, WebM, M4A, MP4, 3GP, AAC, \
+        AIFF or CAF: convert it, for example with ffmpeg -i IN OUT.wav";
+    let archive = "the sample cannot be used: it is a ZIP archive: unpack it, and use the recording in it";
     let cut_off = "the sample is cut off, since it ends before its own end: copy or upload it again";
     let silent = "the sample is nearly silent: check the microphone and its level, and record it again";
     let too_large = "the sample is larger than 20971520 bytes: one or two minutes of clean speech are best, \
@@ -256,14 +234,14 @@ fn unusable_recordings_are_refused_with_a_text() {
             wav(4_000, 32_700),
             "the sample is distorted, since its level was too high: record it again with a lower one",
         ),
-        ("zip.wav", b"PK\x03\x04\x14\0\0\0\x08\0anna.wav".to_vec(), no_audio),
+        ("zip.wav", b"PK\x03\x04\x14\0\0\0\x08\0anna.wav".to_vec(), archive),
         ("empty.wav", Vec::new(), "the sample is empty: record or upload it again"),
         ("large.wav", vec![1; 40 * 1024 * 1024], too_large),
         (
-            "voice.ogg",
-            fixture("tone.opus.ogg"),
-            "the sample cannot be used: its codec is not supported (Opus and GSM are not): convert it, \
-             WAV of 16 bits is safest",
+            "voice.wav",
+            fixture("recordings/wav_gsm.wav"),
+            "the sample cannot be used: its codec (GSM 6.10) is not supported: convert it, for example with \
+             ffmpeg -i IN OUT.wav",
         ),
     ];
     let place = place();
@@ -297,6 +275,38 @@ fn common_recordings_are_accepted() {
         let sample = place.read("voice.bin").unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!((sample.format, sample.content.len()), (format, content.len()), "{what}");
     }
+}
+
+/// The table of the decoder's own test: what is read as a prompt is read as a sample, what is refused is refused.
+#[test]
+fn samples_and_prompts_agree_on_every_recording() {
+    let place = place();
+    let table = include_str!("../../../../crates/audio/tests/recordings.tsv");
+    let folder = Path::new("../crates/audio/src/prompts/fixtures/recordings");
+    let mut seen = 0;
+    for row in table.lines().filter(|line| !line.starts_with('#')) {
+        let [name, outcome, _, detail] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let Ok(content) = fs::read(folder.join(name)) else { continue };
+        seen += 1;
+        let sha256 = hex::encode(Sha256::digest(&content));
+        fs::write(place.root.join("voice"), &content).unwrap();
+        let read = place.read("voice");
+        let stored = run(place.store.put("default", Bytes::from(content.clone())));
+        if outcome == "refused" {
+            assert!(read.unwrap_err().is_about_content() && stored.is_err(), "{name}");
+            continue;
+        }
+        let sample = read.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(hex::encode(sample.sha256), sha256, "{name}: consents refer to the stored file");
+        assert_eq!(sample.content == content, detail == "as it is", "{name}");
+        assert!(detail == "as it is" || sample.format == SampleFormat::Wav, "{name}");
+        let stored = stored.unwrap();
+        assert_eq!((stored.format, stored.bytes, stored.sha256), (outcome, content.len(), sha256), "{name}");
+        assert!(stored.reference.ends_with(outcome), "{name}: {}", stored.reference);
+        let again = place.read(&stored.reference).unwrap();
+        assert_eq!(again, sample, "{name}, stored");
+    }
+    assert!(seen >= 30, "{seen} recordings");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use url::Url;
 
-use super::decode::LENGTH_MAX;
+use super::mono::LENGTH_MAX;
 use crate::clip::Clip;
 
 #[cfg(test)]

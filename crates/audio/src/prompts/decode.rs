@@ -1,20 +1,29 @@
-//! Decodes a recording in a common format to a clip, within bounds. A recording that would sound wrong to callers is
-//! refused here, with an error that says what to do.
+//! Decodes a recording in any format of [`RecordingFormat`], within bounds. A recording that would sound wrong to
+//! callers is refused here, with an error that says what to do.
 
-use std::io::{self, Cursor, ErrorKind};
+use std::io::{Cursor, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use bytes::Bytes;
-use symphonia::core::audio::GenericAudioBufferRef;
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use bytes::{BufMut, Bytes, BytesMut};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 
-use super::pcm::{clip_of, is_silent};
-use super::resample::{BadRate, FileResampler};
+use super::audio_error::AudioError;
+use super::mono::Mono;
+use super::mp4::Mp4;
+use super::packet_decoder::PacketDecoder;
+use super::pcm::{RATE, clip_of, is_silent, to_i16};
+use super::recording_format::{RecordingFormat, recognise};
+use super::wave::Wave;
+use super::whole::{ends_within_a_frame, ends_within_the_segment};
 use crate::clip::Clip;
 
 #[cfg(test)]
@@ -22,244 +31,371 @@ mod tests;
 
 /// Larger files are refused. Enough for two minutes of studio stereo or half an hour of MP3.
 pub const FILE_BYTES_MAX: u64 = 20 * 1024 * 1024;
-/// Longer recordings are refused.
-pub(super) const LENGTH_MAX: Duration = Duration::from_secs(600);
-
-/// Size of the head of an OGG Vorbis file, which holds its code books.
+/// Packets in a file. Ten minutes have 240,000 of the shortest Opus packets, and a film has pictures beside them.
+const PACKETS_MAX: u32 = 1_000_000;
+/// Size of the head of an Ogg Vorbis file, which holds its code books.
 const OGG_HEAD: usize = 8 * 1024;
+/// A WAV of this length at most keeps the recording's rate; a longer one has [`WAV_RATE_LONG`]. Both fit into
+/// [`FILE_BYTES_MAX`].
+const WAV_LENGTH_FINE: Duration = Duration::from_secs(200);
+const WAV_RATE_MAX: u32 = 48_000;
+const WAV_RATE_LONG: u32 = 16_000;
 
-/// Why a recording cannot be played. The texts say what to change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AudioError {
-    /// The file does not exist.
-    #[error("the file does not exist: put it there or correct the path")]
-    Missing,
-    /// A folder, a pipe, a device.
-    #[error("it is not a regular file: name a recording")]
-    NotAFile,
-    /// The file exists but cannot be read.
-    #[error("the file cannot be read ({0}): check its owner and permissions")]
-    Unreadable(io::ErrorKind),
-    /// The file has no bytes, or no samples.
-    #[error("the recording is empty: record or export it again")]
-    Empty,
-    /// More than [`FILE_BYTES_MAX`].
-    #[error("the recording is larger than 20 MiB: compress it, or export it with fewer samples a second")]
-    TooLarge,
-    /// Longer than 10 minutes.
-    #[error("the recording is longer than 10 minutes: shorten it")]
-    TooLong,
-    /// No supported format.
-    #[error("it is not WAV, MP3, FLAC or OGG audio: convert it, WAV of 16 bits is safest")]
-    NotAudio,
-    /// A known container with an unsupported codec: Opus, GSM, video.
-    #[error("its codec is not supported (Opus and GSM are not): convert it, WAV of 16 bits is safest")]
-    Codec,
-    /// An unsupported sample rate.
-    #[error("a rate of {0} samples a second is not supported: export it with 8,000 to 48,000")]
-    Rate(u32),
-    /// The file is shorter than it declares.
-    #[error("the recording is cut off, it is shorter than its header says: copy or export it again")]
-    Truncated,
-    /// Too many packets cannot be decoded.
-    #[error("the recording is damaged: copy or export it again")]
-    Damaged,
-    /// No audible sample.
-    #[error("the recording is silent: check its level and its channels")]
-    Silent,
+/// A decoded recording.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// The sound as a telephone plays it.
+    pub clip: Clip,
+    /// The format of the file.
+    pub format: RecordingFormat,
+    /// The file is what programs commonly write in this format: a sound track alone, in the usual codec, with a right
+    /// header. Other programs read it.
+    pub is_common: bool,
 }
 
-/// Decodes the whole file. A long file takes seconds: run it on the blocking pool.
+/// Decodes the whole file to a clip. A long file takes seconds: run it on the blocking pool.
 ///
 /// Channels are averaged. The level stays as it is, unless samples would clip at full scale.
 ///
 /// # Errors
 /// When the recording cannot be played, and why.
 pub fn decode(content: &Bytes) -> Result<Clip, AudioError> {
-    if content.is_empty() {
-        return Err(AudioError::Empty);
-    }
-    if u64::try_from(content.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-        return Err(AudioError::TooLarge);
-    }
-    let mut reader = open(content)?;
-    let track = reader.default_track(TrackType::Audio).ok_or(AudioError::Codec)?;
-    let (id, codec) = (track.id, track.codec_params.as_ref().and_then(|params| params.audio()));
-    let mut decoder = decoder(codec.ok_or(AudioError::Codec)?)?;
-    let mut mono = Mono::default();
-    let mut packets = Packets::default();
-    let mut last = Vec::new();
-    loop {
-        let packet = match reader.next_packet() {
-            Ok(Some(packet)) if packet.track_id == id => packet,
-            Ok(Some(_)) => continue,
-            Ok(None) => break,
-            Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => break,
-            Err(_) => return Err(AudioError::Damaged),
-        };
-        if is_mp3(content) {
-            last.clear();
-            last.extend_from_slice(&packet.data);
-        }
-        match decoder.decode(&packet) {
-            Ok(buffer) => {
-                packets.good = packets.good.saturating_add(1);
-                mono.take(&buffer)?;
-            }
-            // Players skip bad packets too; `check_complete` judges their number at the end.
-            Err(Error::DecodeError(_) | Error::IoError(_)) => packets.bad = packets.bad.saturating_add(1),
-            Err(_) => return Err(AudioError::Damaged),
-        }
-    }
-    let declared = declared_frames(reader.as_ref(), content);
-    check_complete(declared, &packets, &mono)?;
-    if is_mp3(content) && ends_within_a_frame(content, &last) {
-        return Err(AudioError::Truncated);
-    }
-    let clip = clip_of(&mono.finish()?);
+    read_recording(content).map(|recording| recording.clip)
+}
+
+/// As [`decode`], and says what the file is.
+///
+/// # Errors
+/// As [`decode`].
+pub fn read_recording(content: &Bytes) -> Result<Recording, AudioError> {
+    guarded(|| read(content))
+}
+
+fn read(content: &Bytes) -> Result<Recording, AudioError> {
+    let file = RecordingFile::of(content)?;
+    let (_, samples) = file.samples(Some(RATE))?;
+    let clip = clip_of(&samples);
     if is_silent(&clip) {
         return Err(AudioError::Silent);
     }
-    Ok(clip)
+    Ok(Recording { clip, format: file.format, is_common: file.is_common()? })
 }
 
-fn open(content: &Bytes) -> Result<Box<dyn FormatReader + 'static>, AudioError> {
-    let cursor = Cursor::new(content.clone());
-    // OGG has its length on the last page, so its reader must be able to seek. MP3 must not seek: its reader would
-    // guess the length from the file size, and a guess cannot show whether a part is missing.
-    let source: Box<dyn MediaSource> =
-        if is_ogg(content) { Box::new(cursor) } else { Box::new(ReadOnlySource::new(cursor)) };
-    let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
-    let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
-    symphonia::default::get_probe().probe(&Hint::new(), stream, format, metadata).map_err(|error| {
-        let known: [&[u8]; 4] = [b"RIFF", b"fLaC", b"OggS", b"ID3"];
-        if !known.iter().any(|magic| content.starts_with(magic)) {
-            return AudioError::NotAudio;
+/// Converts a recording to WAV of 16 bits, one channel, with its own rate up to 48,000. Blocks, as [`decode`] does.
+///
+/// # Errors
+/// As [`decode`].
+pub fn to_wav(content: &Bytes, length: Duration) -> Result<Bytes, AudioError> {
+    guarded(|| convert(content, length))
+}
+
+/// A decoder that panics has met a damaged file. It owns all that it changes.
+fn guarded<T>(work: impl FnOnce() -> Result<T, AudioError>) -> Result<T, AudioError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(AudioError::Damaged))
+}
+
+fn convert(content: &Bytes, length: Duration) -> Result<Bytes, AudioError> {
+    let file = RecordingFile::of(content)?;
+    let own = file.rate()?;
+    let target = if length > WAV_LENGTH_FINE { WAV_RATE_LONG } else { own.clamp(RATE, WAV_RATE_MAX) };
+    let (rate, samples) = file.samples(Some(target))?;
+    let size = u32::try_from(samples.len().saturating_mul(2)).map_err(|_| AudioError::TooLarge)?;
+    let mut wav = BytesMut::with_capacity(samples.len().saturating_mul(2).saturating_add(44));
+    wav.extend_from_slice(b"RIFF");
+    wav.put_u32_le(size.saturating_add(36));
+    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.put_u32_le(rate);
+    wav.put_u32_le(rate.saturating_mul(2));
+    wav.extend_from_slice(b"\x02\0\x10\0data");
+    wav.put_u32_le(size);
+    let peak = samples.iter().fold(1.0_f32, |peak, sample| peak.max(sample.abs()));
+    samples.iter().for_each(|sample| wav.put_i16_le(to_i16(sample / peak)));
+    Ok(wav.freeze())
+}
+
+/// A recognised file, ready to be decoded, any number of times.
+struct RecordingFile {
+    format: RecordingFormat,
+    /// What is in the content: MPEG frames for a WAV file of such, else the format.
+    inner: RecordingFormat,
+    /// Without tags, and with a right header.
+    content: Bytes,
+    mp4: Option<Mp4>,
+    is_repaired: bool,
+    /// The codec is not the usual one of its format; known before decoding for WAV alone.
+    is_odd: bool,
+}
+
+impl RecordingFile {
+    fn of(content: &Bytes) -> Result<Self, AudioError> {
+        if content.is_empty() {
+            return Err(AudioError::Empty);
         }
-        match error {
-            Error::IoError(_) => AudioError::Truncated,
-            // The file ends within the OGG head.
-            Error::Unsupported(_) if is_ogg(content) && content.len() < OGG_HEAD => AudioError::Truncated,
-            Error::Unsupported(_) => AudioError::Codec,
-            _ => AudioError::Damaged,
+        if u64::try_from(content.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+            return Err(AudioError::TooLarge);
         }
-    })
-}
-
-fn is_ogg(content: &Bytes) -> bool {
-    content.starts_with(b"OggS")
-}
-
-/// MP3 has no container: a file begins with a tag or a frame.
-fn is_mp3(content: &Bytes) -> bool {
-    content.starts_with(b"ID3") || matches!(content.as_ref(), [0xff, second, ..] if second & 0xe0 == 0xe0)
-}
-
-/// Whether an MP3 file was cut off: then the start of a frame follows its last whole frame. Few MP3 files declare a
-/// length.
-fn ends_within_a_frame(content: &Bytes, last: &[u8]) -> bool {
-    const SYNC: usize = 4;
-    if last.is_empty() {
-        return false;
+        let (format, start) = recognise(content)?;
+        let content = content.slice(start..);
+        // Tags belong before MPEG frames alone.
+        let is_repaired = start > 0 && format != RecordingFormat::Mp3;
+        let mut file = Self { format, inner: format, content, mp4: None, is_repaired, is_odd: false };
+        match format {
+            RecordingFormat::Wav => file.take_apart()?,
+            RecordingFormat::Mp4 => {
+                let mp4 = Mp4::read(&file.content);
+                if !mp4.is_whole {
+                    return Err(AudioError::Truncated);
+                }
+                file.mp4 = Some(mp4);
+            }
+            RecordingFormat::Caf => {
+                file.content = super::caf::with_size(&file.content).unwrap_or(file.content)
+            }
+            RecordingFormat::Aiff => {
+                file.content = super::aiff::with_size(&file.content).unwrap_or(file.content)
+            }
+            RecordingFormat::Ogg => ogg_codec(&file.content)?,
+            RecordingFormat::Aac if !is_adts_lc(&file.content) => {
+                return Err(AudioError::Codec("AAC Main, SSR or LTP"));
+            }
+            RecordingFormat::WebM if ends_within_the_segment(&file.content) => {
+                return Err(AudioError::Truncated);
+            }
+            _ => {}
+        }
+        Ok(file)
     }
-    let end = content.windows(last.len()).rposition(|found| found == last);
-    let rest = end.and_then(|start| content.get(start.saturating_add(last.len())..)).unwrap_or_default();
-    rest.len() >= SYNC && matches!(rest, [0xff, second, ..] if second & 0xe0 == 0xe0)
+
+    fn take_apart(&mut self) -> Result<(), AudioError> {
+        let wave = Wave::read(&self.content)?;
+        if let Some(codec) = wave.unsupported() {
+            return Err(AudioError::Codec(codec));
+        }
+        if wave.data.is_empty() {
+            return Err(AudioError::Empty);
+        }
+        self.is_repaired |= wave.is_repaired;
+        self.is_odd = !wave.is_pcm();
+        if wave.is_mpeg() {
+            let (format, start) = recognise(&wave.data)?;
+            (self.inner, self.content) = (format, wave.data.slice(start..));
+        } else {
+            self.content = wave.plain();
+        }
+        Ok(())
+    }
+
+    /// Decodes the sound track to one channel with `target` samples a second.
+    fn samples(&self, target: Option<u32>) -> Result<(u32, Vec<f32>), AudioError> {
+        let mut reader = self.open()?;
+        let track = self.sound_track(reader.as_ref())?;
+        let (id, codec) = (track.id, audio(track).ok_or(AudioError::NoSound)?);
+        let is_swapped = self.mp4.as_ref().is_some_and(|mp4| mp4.is_big_endian(id));
+        let mut decoder = PacketDecoder::of(codec, self.inner, is_swapped)?;
+        let declared_rate = codec.sample_rate;
+        let packet_frames = codec.max_frames_per_packet.unwrap_or(0);
+        let played = self.mp4.as_ref().map_or(Ok(None), |mp4| mp4.played(id))?;
+        let mut mono = Mono::new(target, played);
+        let (mut packets, mut last) = (Packets::default(), Box::default());
+        loop {
+            let packet = match reader.next_packet() {
+                Ok(Some(packet)) => packet,
+                Ok(None) => break,
+                Err(Error::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => break,
+                Err(Error::ResetRequired) => return Err(AudioError::Several),
+                Err(_) => return Err(AudioError::Damaged),
+            };
+            packets.all = packets.all.saturating_add(1);
+            if packets.all > PACKETS_MAX {
+                return Err(AudioError::TooDetailed);
+            }
+            if packet.track_id != id {
+                continue;
+            }
+            match decoder.decode(&packet, &mut mono)? {
+                true => packets.good = packets.good.saturating_add(1),
+                // Players skip bad packets too; `check_complete` judges their number at the end.
+                false => packets.bad = packets.bad.saturating_add(1),
+            }
+            if packets.are_hopeless() {
+                return Err(AudioError::Damaged);
+            }
+            last = packet.data;
+        }
+        let declared = self.declared(reader.as_ref(), id, declared_rate);
+        check_complete(declared, packet_frames, &packets, &mono)?;
+        if ends_within_a_frame(self.inner, &self.content, &last) {
+            return Err(AudioError::Truncated);
+        }
+        mono.finish()
+    }
+
+    fn open(&self) -> Result<Box<dyn FormatReader + 'static>, AudioError> {
+        let cursor = Cursor::new(self.content.clone());
+        // Ogg has its length on the last page, and MP4 its table at the end, so that their readers must seek. MPEG
+        // must not seek: its reader would guess the length from the file size, and a guess cannot show whether a part
+        // is missing.
+        let source: Box<dyn MediaSource> = match self.inner {
+            RecordingFormat::Ogg
+            | RecordingFormat::Mp4
+            | RecordingFormat::WebM
+            | RecordingFormat::Aiff
+            | RecordingFormat::Caf => Box::new(cursor),
+            RecordingFormat::Wav
+            | RecordingFormat::Mp3
+            | RecordingFormat::Mp2
+            | RecordingFormat::Flac
+            | RecordingFormat::Aac => Box::new(ReadOnlySource::new(cursor)),
+        };
+        let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
+        let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
+        symphonia::default::get_probe().probe(&Hint::new(), stream, format, metadata).map_err(|error| {
+            match error {
+                Error::IoError(_) => AudioError::Truncated,
+                // The file ends within the Ogg head, or before the table of an MP4.
+                Error::Unsupported(_)
+                    if self.format == RecordingFormat::Ogg && self.content.len() < OGG_HEAD =>
+                {
+                    AudioError::Truncated
+                }
+                Error::Unsupported(_) => match &self.mp4 {
+                    Some(mp4) if mp4.tracks.is_empty() => AudioError::Truncated,
+                    Some(mp4) => mp4.unread(),
+                    None => AudioError::Codec("one that precall does not know"),
+                },
+                _ => AudioError::Damaged,
+            }
+        })
+    }
+
+    fn sound_track<'r>(&self, reader: &'r dyn FormatReader) -> Result<&'r Track, AudioError> {
+        let default = reader.default_track(TrackType::Audio).filter(|track| audio(track).is_some());
+        let default = default.or_else(|| reader.tracks().iter().find(|track| audio(track).is_some()));
+        default.ok_or_else(|| match &self.mp4 {
+            Some(mp4) => mp4.unread(),
+            None if reader.tracks().iter().all(|track| track.codec_params.is_some()) => AudioError::NoSound,
+            None => AudioError::Codec("one that precall does not know"),
+        })
+    }
+
+    /// The length that the file declares, in samples of `rate`.
+    fn declared(&self, reader: &dyn FormatReader, id: u32, rate: Option<u32>) -> Declared {
+        let track = reader.tracks().iter().find(|track| track.id == id);
+        match track.and_then(|track| track.num_frames) {
+            // A file in fragments does not know its length.
+            Some(0) if self.mp4.is_some() => Declared::Nothing,
+            Some(frames) => Declared::Frames { frames, rate },
+            None if self.format == RecordingFormat::Ogg => Declared::Missing,
+            None => Declared::Nothing,
+        }
+    }
+
+    /// The recording's own rate.
+    fn rate(&self) -> Result<u32, AudioError> {
+        let reader = self.open()?;
+        let codec = audio(self.sound_track(reader.as_ref())?).and_then(|codec| codec.sample_rate);
+        Ok(codec.unwrap_or(WAV_RATE_MAX))
+    }
+
+    fn is_common(&self) -> Result<bool, AudioError> {
+        if self.is_repaired || self.is_odd || self.mp4.as_ref().is_some_and(Mp4::has_video) {
+            return Ok(false);
+        }
+        let reader = self.open()?;
+        let only_sound = reader.tracks().iter().all(|track| audio(track).is_some());
+        let codec = audio(self.sound_track(reader.as_ref())?).map(|codec| codec.codec);
+        let usual: &[AudioCodecId] = match self.format {
+            RecordingFormat::Wav => return Ok(true),
+            RecordingFormat::Mp3 => &[CODEC_ID_MP3],
+            RecordingFormat::Flac => &[CODEC_ID_FLAC],
+            RecordingFormat::Ogg | RecordingFormat::WebM => &[CODEC_ID_OPUS, CODEC_ID_VORBIS],
+            RecordingFormat::Mp4 => &[CODEC_ID_AAC],
+            RecordingFormat::Mp2 | RecordingFormat::Aac | RecordingFormat::Aiff | RecordingFormat::Caf => &[],
+        };
+        Ok(only_sound && codec.is_some_and(|codec| usual.contains(&codec)))
+    }
 }
 
-fn decoder(codec: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioError> {
-    let options = AudioDecoderOptions::default();
-    symphonia::default::get_codecs().make_audio_decoder(codec, &options).map_err(|_| AudioError::Codec)
+fn audio(track: &Track) -> Option<&AudioCodecParameters> {
+    track.codec_params.as_ref().and_then(|params| params.audio())
 }
 
-/// The length that the file declares, in frames.
+/// The length that the file declares.
 enum Declared {
-    Frames(u64),
+    Frames {
+        frames: u64,
+        /// In samples of this rate; that of the core of HE-AAC is half of it. `None`: of the decoded sound.
+        rate: Option<u32>,
+    },
     /// No length, as its format allows.
     Nothing,
     /// No length, although a complete file of its format has one.
     Missing,
 }
 
-fn declared_frames(reader: &dyn FormatReader, content: &Bytes) -> Declared {
-    match reader.default_track(TrackType::Audio).and_then(|track| track.num_frames) {
-        Some(frames) => Declared::Frames(frames),
-        None if is_ogg(content) => Declared::Missing,
-        None => Declared::Nothing,
-    }
-}
-
 #[derive(Default)]
 struct Packets {
+    all: u32,
     good: u32,
     bad: u32,
 }
 
-fn check_complete(declared: Declared, packets: &Packets, mono: &Mono) -> Result<(), AudioError> {
+impl Packets {
+    /// Bad packets take time, and their number has no other bound.
+    fn are_hopeless(&self) -> bool {
+        const BAD_MAX: u32 = 2_000;
+        self.bad > BAD_MAX && self.bad > self.good
+    }
+}
+
+fn check_complete(
+    declared: Declared,
+    packet_frames: u64,
+    packets: &Packets,
+    mono: &Mono,
+) -> Result<(), AudioError> {
     // One in ten may be bad, and always two: the first packets of an MP3 cut out of another file are incomplete.
     const BAD_ALWAYS_ALLOWED: u32 = 2;
     if packets.bad > BAD_ALWAYS_ALLOWED && packets.bad > packets.good / 10 {
         return Err(AudioError::Damaged);
     }
-    let rate = u64::from(mono.rate);
-    // A program that writes into a pipe does not know the length and declares an impossible one.
-    let longest = rate.saturating_mul(3_600);
-    // Encoders add padding, and some do not declare it.
-    let slack = rate / 10;
     match declared {
         Declared::Missing => Err(AudioError::Truncated),
-        Declared::Frames(frames) if frames <= longest && mono.frames.saturating_add(slack) < frames => {
-            Err(AudioError::Truncated)
+        Declared::Frames { frames, rate } => {
+            let rate = u64::from(rate.filter(|rate| *rate > 0).unwrap_or(mono.rate));
+            // A program that writes into a pipe does not know the length and declares an impossible one.
+            let longest = rate.saturating_mul(3_600);
+            // Encoders add padding, and some do not declare it; some count the last packet as a full one.
+            let slack = packet_frames.clamp(rate / 10, rate / 2);
+            let core_rate = u64::from(mono.rate.max(1));
+            let decoded = mono.frames.saturating_mul(rate).checked_div(core_rate).unwrap_or(0);
+            if mono.frames == 0 && frames == 0 {
+                Err(AudioError::Empty)
+            } else if mono.frames == 0 || frames <= longest && decoded.saturating_add(slack) < frames {
+                Err(AudioError::Truncated)
+            } else {
+                Ok(())
+            }
         }
-        Declared::Frames(frames) if mono.frames == 0 && frames > 0 => Err(AudioError::Truncated),
-        Declared::Frames(_) | Declared::Nothing if mono.frames == 0 => Err(AudioError::Empty),
-        Declared::Frames(_) | Declared::Nothing => Ok(()),
+        Declared::Nothing if mono.frames == 0 => Err(AudioError::Empty),
+        Declared::Nothing => Ok(()),
     }
 }
 
-/// Mixes the channels to one and resamples to 8 kHz.
-#[derive(Default)]
-struct Mono {
-    /// None before the first buffer.
-    resampler: Option<FileResampler>,
-    rate: u32,
-    frames: u64,
-    interleaved: Vec<f32>,
-    mixed: Vec<f32>,
+/// Looks at the first packet of an Ogg file, for codecs that the library does not report.
+fn ogg_codec(content: &[u8]) -> Result<(), AudioError> {
+    const PAYLOAD: usize = 28;
+    const FAMILY: usize = 18;
+    let first = content.get(PAYLOAD..).unwrap_or_default();
+    if first.starts_with(b"Speex   ") {
+        return Err(AudioError::Codec("Speex"));
+    }
+    let is_mapped = first.starts_with(b"OpusHead") && first.get(FAMILY).is_some_and(|family| *family > 1);
+    if is_mapped { Err(AudioError::Codec("Opus with channels of its own mapping")) } else { Ok(()) }
 }
 
-impl Mono {
-    fn take(&mut self, buffer: &GenericAudioBufferRef<'_>) -> Result<(), AudioError> {
-        let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
-        if buffer.frames() == 0 || channels == 0 {
-            return Ok(());
-        }
-        if self.resampler.is_none() {
-            self.resampler = Some(FileResampler::from_rate(rate).map_err(|BadRate| AudioError::Rate(rate))?);
-            self.rate = rate;
-        }
-        if rate != self.rate {
-            return Err(AudioError::Damaged);
-        }
-        self.frames = self.frames.saturating_add(u64::try_from(buffer.frames()).unwrap_or(u64::MAX));
-        if self.frames > u64::from(rate).saturating_mul(LENGTH_MAX.as_secs()) {
-            return Err(AudioError::TooLong);
-        }
-        self.interleaved.clear();
-        buffer.copy_to_vec_interleaved(&mut self.interleaved);
-        let share = 1.0 / f32::from(u16::try_from(channels).unwrap_or(u16::MAX));
-        self.mixed.clear();
-        // A float file may contain NaN.
-        let sound = |sum: f32| if sum.is_finite() { sum * share } else { 0.0 };
-        self.mixed.extend(self.interleaved.chunks_exact(channels).map(|frame| sound(frame.iter().sum())));
-        match &mut self.resampler {
-            Some(resampler) => resampler.push(&self.mixed).map_err(|BadRate| AudioError::Rate(rate)),
-            None => Ok(()),
-        }
-    }
-
-    fn finish(self) -> Result<Vec<f32>, AudioError> {
-        let Some(resampler) = self.resampler else { return Err(AudioError::Empty) };
-        resampler.finish().map_err(|BadRate| AudioError::Rate(self.rate))
-    }
+/// Whether the first ADTS frame is of the profile that is decoded.
+fn is_adts_lc(content: &[u8]) -> bool {
+    const LC: u8 = 1;
+    content.get(2).is_some_and(|byte| byte >> 6 == LC)
 }

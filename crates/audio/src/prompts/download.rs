@@ -1,18 +1,23 @@
-//! Downloads a recording: completely or not at all, within bounds.
+//! Downloads a recording: completely or not at all, within bounds, and not from where a redirect has no business.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use awc::http::Version;
-use awc::http::header::USER_AGENT;
+use awc::http::header::{LOCATION, USER_AGENT};
 use awc::{Client, Connector};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use url::Url;
+use url::{Host, Url};
 
 use super::decode::FILE_BYTES_MAX;
+use super::public_address::is_public;
+
+#[cfg(test)]
+mod tests;
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// For head and body together.
+/// For all redirects, head and body together.
 const DOWNLOAD_MAX: Duration = Duration::from_secs(30);
 /// File hosts redirect, but not endlessly.
 const REDIRECTS_MAX: u8 = 5;
@@ -26,6 +31,15 @@ pub(super) enum DownloadError {
     /// A status other than success.
     #[error("its address answers with status {0}")]
     Status(u16),
+    /// A redirect into a private network, or to another service of the same host.
+    #[error("its address redirects to a private address: set the address of the recording itself")]
+    Private,
+    /// A redirect to no web address.
+    #[error("its address redirects to something that is no http or https address")]
+    NoAddress,
+    /// Too many redirects.
+    #[error("its address redirects more than {REDIRECTS_MAX} times")]
+    Endless,
     /// The connection broke within the body.
     #[error("its download broke off")]
     BrokenOff,
@@ -47,21 +61,87 @@ pub(super) fn client() -> Client {
         .connector(connector)
         // awc's timeout covers the head only; `DOWNLOAD_MAX` covers the whole exchange.
         .disable_timeout()
-        .max_redirects(REDIRECTS_MAX)
+        // Each redirect is looked at before it is followed.
+        .disable_redirects()
         .no_default_headers()
         .add_default_header((USER_AGENT, concat!("precall/", env!("CARGO_PKG_VERSION"))))
         .finish()
 }
 
-/// Downloads the whole file.
+/// Downloads the whole file. The configured address may be a private one, a redirect may not lead to one.
 pub(super) async fn download(client: &Client, url: &Url) -> Result<Bytes, DownloadError> {
-    tokio::time::timeout(DOWNLOAD_MAX, fetch(client, url)).await.unwrap_or(Err(DownloadError::Late))
+    tokio::time::timeout(DOWNLOAD_MAX, follow(client, url)).await.unwrap_or(Err(DownloadError::Late))
 }
 
-async fn fetch(client: &Client, url: &Url) -> Result<Bytes, DownloadError> {
+async fn follow(client: &Client, configured: &Url) -> Result<Bytes, DownloadError> {
+    let (mut url, mut address) = (configured.clone(), None);
+    for _ in 0..=REDIRECTS_MAX {
+        match fetch(client, &url, address).await? {
+            Fetched::File(content) => return Ok(content),
+            Fetched::Elsewhere(location) => {
+                url = redirect(&url, &location)?;
+                address =
+                    if is_same_service(configured, &url) { None } else { Some(public_address(&url).await?) };
+            }
+        }
+    }
+    Err(DownloadError::Endless)
+}
+
+/// Where a redirect leads.
+fn redirect(from: &Url, location: &str) -> Result<Url, DownloadError> {
+    let to = from.join(location).map_err(|_| DownloadError::NoAddress)?;
+    if matches!(to.scheme(), "http" | "https") && to.has_host() {
+        Ok(to)
+    } else {
+        Err(DownloadError::NoAddress)
+    }
+}
+
+/// Whether the administrator named this host and port, or the host's usual web ports.
+fn is_same_service(configured: &Url, to: &Url) -> bool {
+    const USUAL: [u16; 2] = [80, 443];
+    let (Some(port), Some(wanted)) = (configured.port_or_known_default(), to.port_or_known_default()) else {
+        return false;
+    };
+    let is_usual = USUAL.contains(&port) && USUAL.contains(&wanted);
+    configured.host() == to.host() && (port == wanted || is_usual)
+}
+
+/// The address to connect to, so that the name cannot lead elsewhere a moment later.
+async fn public_address(url: &Url) -> Result<SocketAddr, DownloadError> {
+    let port = url.port_or_known_default().ok_or(DownloadError::NoAddress)?;
+    let addresses: Vec<SocketAddr> = match url.host().ok_or(DownloadError::NoAddress)? {
+        Host::Ipv4(ip) => vec![(ip, port).into()],
+        Host::Ipv6(ip) => vec![(ip, port).into()],
+        Host::Domain(name) => {
+            let found = tokio::net::lookup_host((name, port)).await;
+            found.map_err(|_| DownloadError::Unreachable)?.collect()
+        }
+    };
+    if addresses.iter().any(|address| !is_public(address.ip())) {
+        return Err(DownloadError::Private);
+    }
+    addresses.first().copied().ok_or(DownloadError::Unreachable)
+}
+
+enum Fetched {
+    File(Bytes),
+    /// The target of a redirect, as it was sent.
+    Elsewhere(String),
+}
+
+async fn fetch(client: &Client, url: &Url, address: Option<SocketAddr>) -> Result<Fetched, DownloadError> {
     let limit = usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX);
-    let sending = client.get(url.as_str()).send();
-    let mut response = sending.await.map_err(|_| DownloadError::Unreachable)?;
+    let mut request = client.get(url.as_str());
+    if let Some(address) = address {
+        request = request.address(address);
+    }
+    let mut response = request.send().await.map_err(|_| DownloadError::Unreachable)?;
+    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    if let (301 | 302 | 303 | 307 | 308, Some(location)) = (response.status().as_u16(), location) {
+        return Ok(Fetched::Elsewhere(location.to_owned()));
+    }
     if !response.status().is_success() {
         return Err(DownloadError::Status(response.status().as_u16()));
     }
@@ -79,5 +159,5 @@ async fn fetch(client: &Client, url: &Url) -> Result<Bytes, DownloadError> {
     if declared.is_some_and(|declared| declared != received.len()) {
         return Err(DownloadError::BrokenOff);
     }
-    Ok(received.freeze())
+    Ok(Fetched::File(received.freeze()))
 }

@@ -26,8 +26,9 @@ pub(super) fn is_silent(clip: &Clip) -> bool {
     })
 }
 
+/// From a sample between -1 and 1.
 #[allow(clippy::cast_possible_truncation)] // `as` saturates, and NaN becomes 0.
-fn to_i16(sample: f32) -> i16 {
+pub(super) fn to_i16(sample: f32) -> i16 {
     (sample * 32_767.0).round() as i16
 }
 

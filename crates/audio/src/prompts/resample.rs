@@ -1,9 +1,7 @@
-//! Resamples a recording to 8 kHz, piece by piece: a long recording at a high rate is never in memory as a whole.
+//! Resamples a recording, piece by piece: a long recording at a high rate is never in memory as a whole.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
-
-use super::pcm::RATE;
 
 /// Samples per transform: the more, the steeper the filter below 4 kHz. Delay does not matter, since a clip is not
 /// live.
@@ -13,24 +11,26 @@ const BLOCK: usize = 4_096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BadRate;
 
-/// Resamples one channel to 8 kHz.
+/// Resamples one channel.
 pub(super) struct FileResampler {
-    /// None when the rate is 8 kHz already.
+    /// None when the rate is right already.
     filter: Option<Fft<f32>>,
-    rate: u32,
+    from: u32,
+    to: u32,
     waiting: Vec<f32>,
     out: Vec<f32>,
     taken: u64,
 }
 
 impl FileResampler {
-    /// From `rate` samples a second, 2,000 to 768,000.
-    pub(super) fn from_rate(rate: u32) -> Result<Self, BadRate> {
-        if !(2_000..=768_000).contains(&rate) {
+    /// From and to samples a second, each 2,000 to 768,000.
+    pub(super) fn new(from: u32, to: u32) -> Result<Self, BadRate> {
+        let possible = 2_000..=768_000;
+        if !possible.contains(&from) || !possible.contains(&to) {
             return Err(BadRate);
         }
-        let filter = if rate == RATE { None } else { Some(filter(rate)?) };
-        Ok(Self { filter, rate, waiting: Vec::new(), out: Vec::new(), taken: 0 })
+        let filter = if from == to { None } else { Some(filter(from, to)?) };
+        Ok(Self { filter, from, to, waiting: Vec::new(), out: Vec::new(), taken: 0 })
     }
 
     /// Appends samples.
@@ -54,7 +54,7 @@ impl FileResampler {
     /// The whole output: as long as the input, without the filter's delay.
     pub(super) fn finish(mut self) -> Result<Vec<f32>, BadRate> {
         let Some(mut filter) = self.filter else { return Ok(self.out) };
-        let wanted = self.taken.saturating_mul(u64::from(RATE)).div_ceil(u64::from(self.rate));
+        let wanted = self.taken.saturating_mul(u64::from(self.to)).div_ceil(u64::from(self.from));
         let wanted = usize::try_from(wanted).map_err(|_| BadRate)?;
         let delay = filter.output_delay();
         let mut block = self.waiting;
@@ -69,9 +69,9 @@ impl FileResampler {
     }
 }
 
-fn filter(rate: u32) -> Result<Fft<f32>, BadRate> {
-    let from = usize::try_from(rate).map_err(|_| BadRate)?;
-    let to = usize::try_from(RATE).map_err(|_| BadRate)?;
+fn filter(from: u32, to: u32) -> Result<Fft<f32>, BadRate> {
+    let from = usize::try_from(from).map_err(|_| BadRate)?;
+    let to = usize::try_from(to).map_err(|_| BadRate)?;
     let window = WindowFunction::BlackmanHarris2;
     Fft::new_custom(from, to, BLOCK, 1, 1, window, FixedSync::Both).map_err(|_| BadRate)
 }

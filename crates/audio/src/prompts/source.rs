@@ -10,8 +10,9 @@ use bytes::Bytes;
 use precall_providers::elevenlabs::{ElevenLabs, ProviderError, Speech};
 use url::Url;
 
+use super::audio_error::AudioError;
 use super::cache::{CacheKey, PromptCache};
-use super::decode::{AudioError, FILE_BYTES_MAX, decode};
+use super::decode::{FILE_BYTES_MAX, decode};
 use super::download::{DownloadError, download};
 use super::pcm::is_silent;
 use super::prompt_set::Origin;

@@ -7,11 +7,11 @@ use bytes::Bytes;
 /// A recording of a voice.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VoiceSample {
-    /// Format, detected from the first bytes.
+    /// Format of the content.
     pub format: SampleFormat,
-    /// The whole file, at most 20 MiB.
+    /// What is sent, at most 20 MiB: the stored file, or a WAV that was made of it.
     pub content: Bytes,
-    /// SHA-256 of the content; consents and cached clones refer to it.
+    /// SHA-256 of the stored file; consents and cached clones refer to it.
     pub sha256: [u8; 32],
     /// Playing time.
     pub duration: Duration,
@@ -23,7 +23,7 @@ impl std::fmt::Debug for VoiceSample {
     }
 }
 
-/// Formats that ElevenLabs accepts.
+/// Formats of samples that are sent to ElevenLabs. It documents none; these are what its users report as accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleFormat {
     /// RIFF or RF64 WAVE.
@@ -36,6 +36,8 @@ pub enum SampleFormat {
     Ogg,
     /// AAC in MP4.
     M4a,
+    /// Opus or Vorbis in WebM.
+    WebM,
 }
 
 impl SampleFormat {
@@ -48,6 +50,7 @@ impl SampleFormat {
             Self::Flac => "flac",
             Self::Ogg => "ogg",
             Self::M4a => "m4a",
+            Self::WebM => "webm",
         }
     }
 
@@ -60,6 +63,7 @@ impl SampleFormat {
             Self::Flac => "audio/flac",
             Self::Ogg => "audio/ogg",
             Self::M4a => "audio/mp4",
+            Self::WebM => "audio/webm",
         }
     }
 
@@ -72,6 +76,7 @@ impl SampleFormat {
             Self::Flac => "sample.flac",
             Self::Ogg => "sample.ogg",
             Self::M4a => "sample.m4a",
+            Self::WebM => "sample.webm",
         }
     }
 }

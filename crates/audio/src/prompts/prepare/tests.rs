@@ -264,7 +264,7 @@ async fn a_recording_is_preferred_and_its_text_is_not_synthesised() {
     assert_eq!(prompts.origins.greeting, Origin::Synthesised);
     let problem = &prompts.problems[0];
     assert!(
-        problem.starts_with("greeting: GREETING_AUDIO_FILE: it is not WAV, MP3, FLAC or OGG audio"),
+        problem.starts_with("greeting: GREETING_AUDIO_FILE: it is not a recording in WAV, MP3"),
         "{problem}"
     );
     assert!(problem.ends_with("GREETING_MESSAGE is spoken instead"), "{problem}");
@@ -301,7 +301,7 @@ async fn hold_music_is_downloaded_and_the_last_download_is_a_fallback() {
     let order = PromptOrder { hold: HoldOrder::Address(url), ..PromptOrder::default() };
     let first = fixture.prompts(&order).await;
     assert_eq!((first.origins.hold, first.problems.len()), (Some(Origin::Downloaded), 0));
-    for wrong in ["its address answers with status 410", "it is not WAV"] {
+    for wrong in ["its address answers with status 410", "it is a web page"] {
         let later = fixture.prompts(&order).await;
         assert_eq!((later.origins.hold, &later.hold), (Some(Origin::Cached), &first.hold));
         assert!(later.problems[0].contains(wrong), "{:?}", later.problems);

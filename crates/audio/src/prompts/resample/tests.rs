@@ -17,7 +17,7 @@ fn tone(rate: u32, hz: f32, frames: u16) -> Vec<f32> {
 }
 
 fn converted(rate: u32, input: &[f32], piece: usize) -> Vec<f32> {
-    let mut resampler = FileResampler::from_rate(rate).unwrap();
+    let mut resampler = FileResampler::new(rate, 8_000).unwrap();
     for piece in input.chunks(piece) {
         resampler.push(piece).unwrap();
     }
@@ -66,6 +66,6 @@ fn the_size_of_the_pieces_does_not_matter() {
 #[test]
 fn an_unsupported_rate_is_refused() {
     for rate in [0, 1, 1_999, 768_001, u32::MAX] {
-        assert!(FileResampler::from_rate(rate).is_err(), "{rate}");
+        assert!(FileResampler::new(rate, 8_000).is_err(), "{rate}");
     }
 }
