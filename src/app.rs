@@ -157,7 +157,7 @@ async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, A
 }
 
 /// The store of samples, used by clone jobs and by the API.
-fn samples(config: &Config) -> Result<SampleStore, AppError> {
+pub(crate) fn samples(config: &Config) -> Result<SampleStore, AppError> {
     let bucket = config.clone.s3.as_ref().map(|s3| {
         let endpoint = s3.endpoint.as_ref().map(|endpoint| endpoint.as_str().parse());
         let endpoint = endpoint.transpose().map_err(AppError::BucketUrl)?;

@@ -2,9 +2,7 @@
 
 mod caller_rows;
 mod callers;
-mod check;
-mod check_agent;
-mod check_capacity;
+pub mod check;
 mod config_show;
 mod database_look;
 #[cfg(feature = "simulators")]
@@ -87,7 +85,7 @@ enum Command {
     Verify,
     /// Repeat erasures after the database was restored from a backup.
     Restore(restore::Arguments),
-    /// Check configuration, database and ElevenLabs, and say what to change. With --live-call: check a 3CX PBX.
+    /// Ask everything that a call needs, and say what to change. With --live-call: make one real call.
     Check(live_call::Arguments),
     /// Ask the running service whether it makes progress (exit code 0 or 1).
     Healthcheck,
@@ -133,7 +131,7 @@ pub fn run() -> ExitCode {
         Command::Verify => in_system(verify::run()),
         Command::Restore(arguments) => in_system(restore::run(arguments)),
         Command::Check(arguments) if arguments.is_live() => in_system(live_call::run(arguments)),
-        Command::Check(_) => in_system(check::run()),
+        Command::Check(arguments) => in_system(check::run(arguments.options(), arguments.as_json())),
         Command::Healthcheck => in_system(healthcheck::run()),
         Command::Callers { command } => in_system(callers::run(command)),
         Command::Voices { command } => in_system(voices::run(command)),

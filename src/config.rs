@@ -76,7 +76,7 @@ pub use server::{CorsOrigins, Server};
 pub use show::show;
 pub use table::{find, variables};
 pub use threecx::{CallControl, ThreeCx};
-pub use variables::{DefaultValue, Required, Restart, Routes, Shown, Variable};
+pub use variables::{DefaultValue, Probed, Required, Restart, Routes, Shown, Variable};
 pub use webhook::{Sender, WebhookAuth, Webhooks};
 pub use writable_paths::{PathKind, WritablePath};
 

@@ -167,6 +167,12 @@ impl Verifier {
     }
 }
 
+/// The time that a signature header claims, in seconds since 1970. It is not proved.
+#[must_use]
+pub fn signed_at(kind: Kind, header: &[u8]) -> Option<i64> {
+    Claim::parse(kind, header)?.seconds()
+}
+
 /// Name and value of the signature header for a body.
 ///
 /// With an empty secret the tag is empty, and [`Verifier`] refuses it.

@@ -13,6 +13,8 @@ pub use crate::erasure::erase_caller::{ErasureReport, NotErased};
 pub use crate::limits::budgets::BudgetUse;
 pub use crate::limits::provider_capacity::Measure;
 pub use crate::observe::health::{CapacityHealth, Health, PbxHealth};
+pub use crate::observe::lights::Lights;
+pub use crate::observe::outcomes::{Area, HealthProblem};
 pub use crate::voices::voice_book::{ClonedAhead, NotReconciled, Reconciled};
 pub(crate) use handle::ConfiguredLimits;
 pub use handle::EngineHandle;

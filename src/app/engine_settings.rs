@@ -57,6 +57,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
         Countries::Only(callback.countries.iter().copied().collect())
     };
     Ok(EngineSettings {
+        probe_every: config.elevenlabs.probe_every,
         pool: pools.reading,
         writing_pool: pools.writing,
         default_line: default_line(config),

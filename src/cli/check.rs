@@ -1,126 +1,116 @@
-//! `precall check`: finds problems before the first call, and says what to change.
+//! `precall check`: asks everything that a call needs, before the first call, and says what to change.
+//!
+//! Each subject has a file: it fetches, then judges what it fetched. [`PROBES`] is the list of all subjects.
 
-use std::sync::Arc;
+mod account;
+mod agent;
+mod callers;
+mod capacity;
+mod clock;
+mod countries;
+mod database;
+mod finding;
+mod options;
+mod paths;
+mod prompts;
+mod signed_url;
+mod threecx;
+mod voices;
+mod webhooks;
+mod world;
+
 use std::time::Duration;
 
-use precall_providers::elevenlabs::{ApiKey, ElevenLabs, Settings};
-use precall_store::readiness::State;
+use futures_util::future::{FutureExt as _, LocalBoxFuture, join_all};
+use serde::Serialize;
 
-use super::check_agent::{Finding, Needs};
-use super::{Exit, check_capacity, database_look, environment, unusable};
-use crate::config::{Config, DatabaseSource};
+use self::finding::Judgement;
+pub use self::finding::{Finding, Level};
+pub use self::options::Options;
+use self::world::World;
+use super::{Exit, environment, unusable};
+use crate::config::Config;
 
-const WITHIN: Duration = Duration::from_secs(10);
+/// Time limit of one subject: several requests, or many samples.
+const SUBJECT_WITHIN: Duration = Duration::from_secs(60);
 
-/// Prints findings and counts the wrong ones.
-#[derive(Default)]
-struct Findings {
-    wrong: usize,
+/// A subject of the check.
+struct Probe {
+    /// The name of its lines.
+    subject: &'static str,
+    look: for<'a> fn(&'a World<'a>) -> LocalBoxFuture<'a, Vec<Judgement>>,
 }
 
-impl Findings {
-    fn add(&mut self, what: &str, finding: Finding) {
-        match finding {
-            Finding::Good(text) => self.good(what, text),
-            Finding::Note(text) => self.note(what, text),
-            Finding::Wrong(text) => self.wrong(what, text),
-        }
-    }
+/// Every subject, in the order of the output. `variables.rs` names them in the definitions of the configuration.
+const PROBES: &[Probe] = &[
+    Probe { subject: "configuration", look: |world| async { configuration(world.config) }.boxed_local() },
+    Probe { subject: "database", look: |world| database::look(world).boxed_local() },
+    Probe { subject: "files", look: |world| async { paths::look(world.config) }.boxed_local() },
+    Probe { subject: "voice samples", look: |world| callers::samples(world).boxed_local() },
+    Probe { subject: "callers", look: |world| async { callers::consents(world) }.boxed_local() },
+    Probe { subject: "prompts", look: |world| prompts::look(world).boxed_local() },
+    Probe { subject: "ElevenLabs account", look: |world| async { account::look(world) }.boxed_local() },
+    Probe { subject: "ElevenLabs agent", look: |world| async { agent::look(world) }.boxed_local() },
+    Probe { subject: "ElevenLabs voices", look: |world| voices::look(world).boxed_local() },
+    Probe { subject: "ElevenLabs phone number", look: |world| voices::phone_numbers(world).boxed_local() },
+    Probe { subject: "signed URL", look: |world| signed_url::look(world).boxed_local() },
+    Probe { subject: "ElevenLabs webhooks", look: |world| webhooks::look(world).boxed_local() },
+    Probe { subject: "capacity", look: |world| async { capacity::look(world) }.boxed_local() },
+    Probe { subject: "3CX", look: |world| async { threecx::look(world) }.boxed_local() },
+    Probe { subject: "destinations", look: |world| async { threecx::destinations(world) }.boxed_local() },
+    Probe { subject: "countries", look: |world| async { countries::look(world) }.boxed_local() },
+    Probe { subject: "clock", look: |world| async { clock::look(world) }.boxed_local() },
+];
 
-    fn good(&mut self, what: &str, detail: impl std::fmt::Display) {
-        println!("ok     {what}: {detail}");
-    }
-
-    fn note(&mut self, what: &str, detail: impl std::fmt::Display) {
-        println!("note   {what}: {detail}");
-    }
-
-    fn wrong(&mut self, what: &str, detail: impl std::fmt::Display) {
-        self.wrong = self.wrong.saturating_add(1);
-        println!("WRONG  {what}: {detail}");
-    }
+/// The names of all subjects.
+#[must_use]
+pub fn subjects() -> Vec<&'static str> {
+    PROBES.iter().map(|probe| probe.subject).collect()
 }
 
-pub(super) async fn run() -> Exit {
+/// Looks at everything. Changes nothing, and rings nobody.
+pub async fn findings(config: &Config, options: Options) -> Vec<Finding> {
+    let world = World::gather(config, options).await;
+    let looks = PROBES.iter().map(|probe| async {
+        let looked = tokio::time::timeout(SUBJECT_WITHIN, (probe.look)(&world)).await;
+        let late = |_| vec![Judgement::Wrong(format!("not done after {} s", SUBJECT_WITHIN.as_secs()))];
+        looked.unwrap_or_else(late).into_iter().map(|judgement| judgement.of(probe.subject))
+    });
+    join_all(looks).await.into_iter().flatten().collect()
+}
+
+fn configuration(config: &Config) -> Vec<Judgement> {
+    let mut judgements = vec![Judgement::Good("every variable is valid".to_owned())];
+    judgements.extend(config.notices().iter().map(|notice| Judgement::Good(format!("note that {notice}"))));
+    judgements.extend(config.warnings().iter().cloned().map(Judgement::Note));
+    judgements
+}
+
+/// The output of `--format json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    level: Level,
+    findings: &'a [Finding],
+}
+
+pub(super) async fn run(options: Options, as_json: bool) -> Exit {
     let config = match environment().and_then(|set| Config::from_map(&set)) {
         Ok(config) => config,
         Err(error) => return unusable(&error),
     };
-    let mut findings = Findings::default();
-    findings.good("configuration", "every variable is valid");
-    for note in config.notices().iter().chain(config.warnings()) {
-        findings.note("configuration", note);
-    }
-    database(&config, &mut findings).await;
-    samples(&config, &mut findings);
-    provider(&config, &mut findings).await;
-    if findings.wrong == 0 { Exit::Good } else { Exit::Failed }
-}
-
-async fn database(config: &Config, findings: &mut Findings) {
-    match &config.database.source {
-        DatabaseSource::Embedded { directory } => {
-            findings.good("database", format_args!("embedded, in {}", directory.display()));
-        }
-        DatabaseSource::External(_) => {
-            for finding in database_look::findings(config).await {
-                match finding.state {
-                    State::Ok => findings.good(finding.name, finding.words),
-                    State::Warning => findings.note(finding.name, finding.words),
-                    State::Waiting | State::Wrong => findings.wrong(finding.name, finding.words),
-                }
-            }
-        }
-    }
-}
-
-fn samples(config: &Config, findings: &mut Findings) {
-    let path = &config.clone.samples_path;
-    if path.is_dir() {
-        findings.good("voice samples", path.display());
+    let findings = findings(&config, options).await;
+    let worst = |level| findings.iter().any(|finding| finding.level == level);
+    let level = [Level::Wrong, Level::Warning].into_iter().find(|level| worst(*level)).unwrap_or(Level::Ok);
+    if as_json {
+        let report = serde_json::to_string_pretty(&Report { level, findings: &findings });
+        println!("{}", report.unwrap_or_default());
     } else {
-        let text = format!("{} is not a folder: create it, or set LOCAL_VOICE_SAMPLES_PATH", path.display());
-        findings.wrong("voice samples", text);
+        for finding in &findings {
+            println!("{finding}");
+        }
     }
+    if level == Level::Wrong { Exit::Failed } else { Exit::Good }
 }
 
-async fn provider(config: &Config, findings: &mut Findings) {
-    let key = ApiKey::new(config.elevenlabs.api_key.expose());
-    let base = match config.elevenlabs.api_base.as_str().parse() {
-        Ok(base) => base,
-        Err(error) => return findings.wrong("ELEVENLABS_API_BASE", error),
-    };
-    let settings = match Settings::new(base, key) {
-        Ok(settings) => settings,
-        Err(error) => return findings.wrong("ElevenLabs", error),
-    };
-    let client = ElevenLabs::new(Arc::new(settings));
-    let (mut account_allows, mut agent_limit) = (None, None);
-    match client.subscription(WITHIN).await {
-        Ok(account) => {
-            let of = |used: Option<i64>, all: Option<i64>| match (used, all) {
-                (Some(used), Some(all)) => format!("{used} of {all}"),
-                _ => "unknown".to_owned(),
-            };
-            let slots = of(account.voice_slots_used, account.voice_limit);
-            let characters = of(account.character_count, account.character_limit);
-            let text = format!("the API answers; voice slots used {slots}, characters used {characters}");
-            findings.good("ElevenLabs account", text);
-            account_allows = Some(account);
-        }
-        Err(error) => findings.wrong("ElevenLabs account", error),
-    }
-    match client.agent(&config.elevenlabs.agent_id, WITHIN).await {
-        Ok(agent) => {
-            findings.good("ElevenLabs agent", "the agent exists");
-            agent_limit = agent.concurrency;
-            for finding in Needs::of(config).look_at(&agent) {
-                findings.add("ElevenLabs agent", finding);
-            }
-        }
-        Err(error) => findings.wrong("ElevenLabs agent", error),
-    }
-    for finding in check_capacity::compared(config, account_allows.as_ref(), agent_limit) {
-        findings.add("capacity", finding);
-    }
-}
+#[cfg(test)]
+mod tests;

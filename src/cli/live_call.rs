@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
-use precall_providers::tls_roots::TlsRoots;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::check::Options;
 use super::{Exit, environment, unusable};
 use crate::config::{CallControl, Config, masked};
 use crate::live_check::{Access, Plan, Report, Verdict, Way, run as measure};
@@ -34,11 +34,37 @@ pub(super) struct Arguments {
     /// Version of the PBX as its admin console shows it, for the file
     #[arg(long, value_name = "TEXT", requires = "live_call")]
     pbx_version: Option<String>,
+    /// Do not ask 3CX. Its answer is a new access token: a running precall needs a new one too, and audio may be cut
+    #[arg(long = "skip-3cx", conflicts_with = "live_call")]
+    skip_threecx: bool,
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value_t, conflicts_with = "live_call")]
+    format: Format,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// One line each.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 impl Arguments {
     pub(super) fn is_live(&self) -> bool {
         self.live_call.is_some()
+    }
+
+    /// Options of the check without a call.
+    pub(super) fn options(&self) -> Options {
+        Options { threecx: !self.skip_threecx, ..Options::default() }
+    }
+
+    /// Whether to print JSON.
+    pub(super) fn as_json(&self) -> bool {
+        self.format == Format::Json
     }
 }
 
@@ -90,20 +116,8 @@ fn plan(arguments: &Arguments, control: &CallControl) -> Result<Plan, String> {
             return Err("the route point cannot call itself: name another telephone".to_owned());
         }
     }
-    let base: url::Url =
-        control.base.as_str().parse().map_err(|error| format!("THREECX_BASE_URL cannot be read: {error}"))?;
-    let trust = (base.scheme() == "https")
-        .then(|| TlsRoots::load(control.ca_file.as_deref()))
-        .transpose()
-        .map_err(|error| format!("THREECX_CA_FILE: {error}"))?;
     let way = if dialled.eq_ignore_ascii_case(WAIT) { Way::Wait } else { Way::Ring(dialled) };
-    let access = Access {
-        base,
-        client_id: control.client_id.clone(),
-        client_secret: control.client_secret.expose().to_owned(),
-        trust,
-    };
-    Ok(Plan { access, way, routeto: arguments.routeto.clone() })
+    Ok(Plan { access: Access::of(control)?, way, routeto: arguments.routeto.clone() })
 }
 
 /// What the PBX dials: one word as it is, because a PBX has codes of its own; a number in another spelling as its

@@ -13,10 +13,11 @@ use super::value::numbers::{Millis, Seconds};
 use super::value::words;
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Routes, Shown};
+use super::variables::{Probed, Routes, Shown};
 
 variables! { Section::Agent;
     transfer_destinations: Pairs {
+        probed: Probed::By("destinations"),
         unit: "name=DN",
         routes: Routes::LiveLeg,
         shown: Shown::Masked,
@@ -32,18 +33,21 @@ variables! { Section::Agent;
         note: "signed: by an address that ElevenLabs signs. public: without authentication; the agent must allow it.",
     }
     agent_hosts: Hosts {
+        probed: Probed::By("signed URL"),
         unit: "host names",
         routes: Routes::LiveLeg,
         example: "api.us.elevenlabs.io",
         help: "Hosts that a signed address may lead to, beside the host of ELEVENLABS_API_BASE.",
     }
     agent_first_message: String {
+        probed: Probed::By("ElevenLabs agent"),
         routes: Routes::LiveLeg,
         example: "How can I help you?",
         help: "What the agent says first. none: the caller begins. Unset: the agent's own first message.",
         note: "The agent must allow the override agent.first_message.",
     }
     agent_dynamic_variables: Pairs {
+        probed: Probed::Nothing,
         unit: "name=value",
         routes: Routes::LiveLeg,
         example: "shop=Bern",

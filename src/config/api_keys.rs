@@ -13,9 +13,11 @@ use super::setting::variables;
 use super::value::lists::List;
 use super::value::{Complaint, FromText};
 use super::values::Values;
+use super::variables::Probed;
 
 variables! { Section::Api;
     api_keys: ApiKeys {
+        probed: Probed::Cannot("only the hashes of keys are configured"),
         unit: "list of entries",
         help: "Keys of the API, as entries NAME:SCOPES:SHA256 that `precall keys new` prints.",
         note: "SCOPES is one or more of read, operate and admin, joined by +. Unset: the API is closed.",

@@ -12,7 +12,7 @@ use super::value::numbers::{Seconds, Whole};
 use super::value::{Word, words};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Routes, Shown};
+use super::variables::{Probed, Routes, Shown};
 
 variables! { Section::Call;
     call_route: Route {
@@ -62,10 +62,12 @@ variables! { Section::Call;
         help: "How long precall waits for the report of a conversation, before it fetches the report itself.",
     }
     fallback_voice_id: Word {
+        probed: Probed::By("ElevenLabs voices"),
         example: "21m00Tcm4TlvDq8ikWAM",
         help: "Voice of the agent when there is no cloned voice. Unset: the agent's own voice.",
     }
     agent_destination: Word {
+        probed: Probed::By("destinations"),
         routes: Routes::LiveLeg,
         shown: Shown::Masked,
         example: "10010",
@@ -73,6 +75,7 @@ variables! { Section::Call;
         note: "Route transfer needs it. Route bridge uses it when both attempts on the bridge failed.",
     }
     fallback_destination: Word {
+        probed: Probed::By("destinations"),
         routes: Routes::LiveLeg,
         shown: Shown::Masked,
         example: "800",

@@ -13,20 +13,24 @@ use super::value::numbers::{Seconds, Whole};
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
+use super::variables::Probed;
 use super::variables::Shown;
 
 variables! { Section::Callback;
     default_region: Region {
+        probed: Probed::By("countries"),
         example: "GB",
         help: "Country of numbers that are written without + and country code.",
     }
     callback_countries: Countries {
+        probed: Probed::By("countries"),
         unit: "countries",
         example: "GB,IE",
         help: "Countries that precall may dial. Unset: those of DEFAULT_REGION, OWN_NUMBERS and the lines.",
         note: "The number that a caller called gives no country: who sends the webhook chooses it.",
     }
     own_numbers: List {
+        probed: Probed::Cannot("whose a number is shows only when it rings"),
         unit: "telephone numbers",
         shown: Shown::Masked,
         example: "+441632960961",

@@ -16,7 +16,7 @@ use super::value::numbers::{Seconds, Whole};
 use super::value::{Word, words};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Required, Routes};
+use super::variables::{Probed, Required, Routes};
 
 const TEN_YEARS: u64 = 315_360_000;
 const WITH_BUCKET: Required = Required::When("with S3_BUCKET_NAME");
@@ -50,6 +50,7 @@ variables! { Section::Clone;
             a trusted trunk. never: no caller.",
     }
     trusted_trunks: WordList {
+        probed: Probed::Cannot("3CX shows trunks to no API client, only their calls"),
         unit: "DNs",
         routes: Routes::LiveLeg,
         example: "10007",
@@ -66,32 +67,38 @@ variables! { Section::Clone;
         note: "It reads the sample of a caller from either place, as the caller's mapping says.",
     }
     local_voice_samples_path: PathBuf {
+        probed: Probed::By("voice samples"),
         default: Text("/data/voices"),
         help: "Directory of the local samples. precall reads, writes and deletes no samples outside it.",
     }
     s3_bucket_name: BucketName {
+        probed: Probed::By("voice samples"),
         required: Required::When("when VOICE_SAMPLE_STORAGE is s3, or with S3_ENDPOINT"),
         example: "voice-samples",
         help: "Bucket of the samples, for uploads and for a voice_sample_url of the form s3://BUCKET/KEY.",
         note: "precall uses no other bucket.",
     }
     s3_region: RegionName {
+        probed: Probed::By("voice samples"),
         required: Required::When("with S3_BUCKET_NAME, unless S3_ENDPOINT is set"),
         example: "eu-central-1",
         help: "Region of the bucket. With S3_ENDPOINT it is us-east-1 when unset.",
     }
     s3_endpoint: BaseUrl {
+        probed: Probed::By("voice samples"),
         example: "https://minio.example.com",
         help: "Address of an S3 store other than Amazon's.",
         note: "The bucket is part of the path. precall trusts the certificate authorities that the host trusts.",
     }
     aws_access_key_id: Word {
+        probed: Probed::By("voice samples"),
         required: WITH_BUCKET,
         example: "AKIAEXAMPLE",
         help: "Access key for the bucket.",
         note: "It needs GetObject, PutObject, DeleteObject, DeleteObjectVersion and ListBucketVersions.",
     }
     aws_secret_access_key: Secret {
+        probed: Probed::By("voice samples"),
         required: WITH_BUCKET,
         example: "CHANGE_ME",
         help: "Secret of that access key.",

@@ -13,11 +13,13 @@ use super::value::numbers::Whole;
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Text};
+use super::variables::Probed;
 use super::variables::Required;
 use crate::embedded_database;
 
 variables! { Section::Database;
     database_url: DatabaseUrl {
+        probed: Probed::By("database"),
         required: Required::When("unless the embedded database is used"),
         example: "postgresql://precall:CHANGE_ME@127.0.0.1:5432/precall",
         help: "Address of the database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=MODE.",
@@ -36,11 +38,13 @@ variables! { Section::Database;
         note: "It needs PostgreSQL installed on the machine.",
     }
     embedded_database_dir: PathBuf {
+        probed: Probed::By("files"),
         default: ByEnvironment { production: "/var/lib/precall/postgres", development: "data/postgres" },
         help: "Directory for the data of the embedded database.",
         note: "precall creates it when it is missing.",
     }
     pg_bin_dir: PathBuf {
+        probed: Probed::Cannot("only a start of the embedded database runs its programs"),
         example: "/usr/lib/postgresql/17/bin",
         help: "Directory of the programs initdb and postgres, when they are not in one of the usual places.",
     }

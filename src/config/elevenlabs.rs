@@ -1,5 +1,7 @@
 //! The ElevenLabs account: its key, its agent, the number that dials.
 
+use std::time::Duration;
+
 use precall_call::Route;
 
 use super::base_url::BaseUrl;
@@ -7,37 +9,49 @@ use super::problem::Problems;
 use super::secret::Secret;
 use super::section::Section;
 use super::setting::variables;
+use super::value::numbers::Seconds;
 use super::value::{Word, words};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
+use super::variables::Probed;
 use super::variables::Required;
 
 variables! { Section::Elevenlabs;
     elevenlabs_api_key: Secret {
+        probed: Probed::By("ElevenLabs account"),
         required: Required::Yes,
         example: "CHANGE_ME",
         help: "API key of the ElevenLabs account.",
         note: "precall sends it as the header xi-api-key.",
     }
     elevenlabs_agent_id: Word {
+        probed: Probed::By("ElevenLabs agent"),
         required: Required::Yes,
         example: "agent_CHANGE_ME",
         help: "Id of the voice agent of the default line.",
         note: "The security settings of the agent must allow overrides of the voice and of the first message.",
     }
     elevenlabs_phone_number_id: Word {
+        probed: Probed::By("ElevenLabs phone number"),
         required: Required::When("when CALL_ROUTE is callback"),
         example: "phnum_CHANGE_ME",
         help: "Id of the phone number of the account that dials callers.",
     }
     elevenlabs_telephony: Telephony {
+        probed: Probed::By("ElevenLabs phone number"),
         default: Text("sip_trunk"),
         help: "How that phone number is connected to ElevenLabs.",
     }
     elevenlabs_api_base: BaseUrl {
+        probed: Probed::By("ElevenLabs account"),
         default: Text("https://api.elevenlabs.io"),
         help: "Address of the ElevenLabs API, with or without /v1.",
         note: "Must be https, except for loopback. Data residency regions have their own addresses.",
+    }
+    elevenlabs_probe_seconds: Seconds<1, 3600> {
+        default: Text("60"),
+        help: "Time between two probes of ElevenLabs (account and agent), on average.",
+        note: "/health shows a failed probe.",
     }
 }
 
@@ -68,6 +82,8 @@ pub struct ElevenLabs {
     pub phone_number_id: Option<String>,
     /// How that number is connected.
     pub telephony: Telephony,
+    /// Time between two probes.
+    pub probe_every: Duration,
 }
 
 impl ElevenLabs {
@@ -87,6 +103,7 @@ impl ElevenLabs {
             agent_id: agent_id?.0,
             phone_number_id: phone_number_id?.map(|Word(id)| id),
             telephony: settings.elevenlabs_telephony.value()?,
+            probe_every: settings.elevenlabs_probe_seconds.value()?.0,
         })
     }
 }

@@ -8,6 +8,7 @@ use super::setting::variables;
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
+use super::variables::Probed;
 
 variables! { Section::General;
     environment: Environment {
@@ -17,6 +18,7 @@ variables! { Section::General;
             and listens on loopback addresses only.",
     }
     installation: InstallationName {
+        probed: Probed::Cannot("another installation of the same name shows in no list"),
         default: Text("default"),
         help: "Short name of this installation.",
         note: "precall names cloned voices at ElevenLabs precall-INSTALLATION-JOB, and deletes only voices with its \

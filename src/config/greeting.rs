@@ -17,14 +17,16 @@ use super::value::Word;
 use super::value::numbers::{Millis, Seconds};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, ByRoute, Text};
-use super::variables::{Required, Routes};
+use super::variables::{Probed, Required, Routes};
 
 variables! { Section::Greeting;
     greeting_voice_id: Word {
+        probed: Probed::By("ElevenLabs voices"),
         example: "21m00Tcm4TlvDq8ikWAM",
         help: "Voice of notice, greeting and apology. Unset: FALLBACK_VOICE_ID, or else the agent's own voice.",
     }
     greeting_message: String {
+        probed: Probed::Nothing,
         default: ByRoute {
             callback: "Hello! You are speaking with an AI assistant that uses an artificial voice, and this call is \
                 recorded. One moment please; if the line closes, I will call you straight back.",
@@ -45,6 +47,7 @@ variables! { Section::Greeting;
         help: "Play music on hold. false: silence.",
     }
     greeting_music_url: Music {
+        probed: Probed::By("prompts"),
         routes: Routes::LiveLeg,
         example: "https://www.example.com/music.mp3",
         help: "Music on hold: an address, a path, or file://PATH. Unset: a built-in loop.",
@@ -52,6 +55,7 @@ variables! { Section::Greeting;
             precall follows no redirect to a private address or to another port of the host.",
     }
     greeting_audio_file: PathBuf {
+        probed: Probed::By("prompts"),
         routes: Routes::LiveLeg,
         example: "/data/greeting.wav",
         help: "A recorded greeting, played instead of GREETING_MESSAGE.",
@@ -63,22 +67,26 @@ variables! { Section::Greeting;
         help: "Silence before the greeting. The first moments of a connection are often lost.",
     }
     greeting_skip_dtmf: DtmfKey {
+        probed: Probed::Nothing,
         routes: Routes::LiveLeg,
         example: "#",
         help: "Key that ends the greeting. It never ends the notice.",
     }
     fallback_dtmf: DtmfKey {
+        probed: Probed::Nothing,
         routes: Routes::LiveLeg,
         example: "0",
         help: "Key that asks for a person at FALLBACK_DESTINATION, at any time of the call.",
         note: "Must differ from GREETING_SKIP_DTMF.",
     }
     greeting_model_id: Word {
+        probed: Probed::Cannot("a model shows only when it speaks, which costs credits"),
         routes: Routes::LiveLeg,
         example: "eleven_flash_v2_5",
         help: "ElevenLabs model that speaks notice, greeting and apology. Unset: the default of ElevenLabs.",
     }
     notice_message: NoticeMessage {
+        probed: Probed::Nothing,
         required: Required::When(
             "when CALL_ROUTE is bridge or transfer, unless ENVIRONMENT is development or NOTICE_GIVEN_BY is pbx",
         ),
@@ -94,11 +102,13 @@ variables! { Section::Greeting;
         help: "Who gives the notice: precall, or the PBX before the call reaches precall.",
     }
     apology_message: String {
+        probed: Probed::Nothing,
         routes: Routes::LiveLeg,
         default: Text("We are sorry: this call cannot be connected at the moment. Please try again later. Goodbye."),
         help: "What the caller hears before precall gives a call up.",
     }
     prompt_cache_dir: PathBuf {
+        probed: Probed::By("files"),
         routes: Routes::LiveLeg,
         default: ByEnvironment { production: "/var/lib/precall/prompts", development: "data/prompts" },
         help: "Directory of prepared audio.",

@@ -8,13 +8,16 @@ use super::setting::variables;
 use super::value::numbers::Whole;
 use super::values::Values;
 use super::variables::DefaultValue::Text;
+use super::variables::Probed;
 
 variables! { Section::Log;
     log_level: slog::Level {
+        probed: Probed::Nothing,
         default: Text("info"),
         help: "Lowest level that precall logs.",
     }
     log_file: PathBuf {
+        probed: Probed::By("files"),
         example: "/var/log/mcp-services/voiceclone.log",
         help: "File that precall logs to, beside standard error.",
         note: "When precall cannot write the file, it warns and continues with standard error.",

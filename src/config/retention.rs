@@ -11,12 +11,14 @@ use super::value::numbers::Whole;
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Text};
+use super::variables::Probed;
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
 variables! { Section::Retention;
     spool_dir: PathBuf {
+        probed: Probed::By("files"),
         default: Text("/var/lib/precall/spool"),
         help: "Directory where events wait while the database is away.",
         note: "It must survive a restart and be on a local disk. Each start makes its own directory in it.",
@@ -28,6 +30,7 @@ variables! { Section::Retention;
         note: "precall refuses new calls when seven eighths are full. Live calls may use the rest.",
     }
     erasure_ledger: PathBuf {
+        probed: Probed::By("files"),
         default: ByEnvironment {
             production: "/var/lib/precall/erasures.jsonl",
             development: "data/erasures.jsonl",
@@ -42,6 +45,7 @@ variables! { Section::Retention;
         note: "Each file is named by its conversation. ElevenLabs sends recordings when its webhook asks for audio.",
     }
     retention_days: Kept {
+        probed: Probed::Nothing,
         example: "calls=365,transcripts=90,recordings=30,webhooks=7",
         help: "After how many days precall deletes old data. A single number is for calls.",
         note: "calls: calls, their events and all that derives from them; precall deletes whole weeks, so up to a week \

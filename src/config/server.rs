@@ -16,10 +16,12 @@ use super::value::numbers::{Seconds, Whole};
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Cores, Text};
+use super::variables::Probed;
 use crate::trusted_addresses::AddressList;
 
 variables! { Section::Server;
     host: IpAddr {
+        probed: Probed::Cannot("a running precall holds the address"),
         default: ByEnvironment { production: "0.0.0.0", development: "127.0.0.1" },
         help: "Address that precall listens on.",
         note: "With ENVIRONMENT=development only loopback addresses are allowed.",
@@ -42,16 +44,19 @@ variables! { Section::Server;
         help: "Number of threads that run calls.",
     }
     cors_origins: CorsOrigins {
+        probed: Probed::Cannot("a web page asks precall, not the other way round"),
         example: "https://board.example.com",
         help: "Web pages that may use the API from a browser, as scheme://host[:port], or * for every page.",
         note: "Unset: only precall's own pages.",
     }
     trusted_proxies: AddressList {
+        probed: Probed::Cannot("a proxy shows only in its requests"),
         example: "127.0.0.1,10.0.0.0/8",
         help: "Reverse proxies whose X-Forwarded-For header precall believes.",
         note: "Set it behind a proxy. Otherwise every request seems to come from the proxy.",
     }
     metrics_addr: SocketAddr {
+        probed: Probed::Cannot("a running precall holds the address"),
         example: "127.0.0.1:9090",
         help: "Separate listening address for /metrics. Unset: /metrics is on the main address.",
     }

@@ -13,6 +13,7 @@ use super::setting::variables;
 use super::value::numbers::Whole;
 use super::value::{Complaint, FromText, Word};
 use super::values::Values;
+use super::variables::Probed;
 use super::variables::Required;
 
 const CALL_CONTROL: Required =
@@ -20,6 +21,7 @@ const CALL_CONTROL: Required =
 
 variables! { Section::Threecx;
     threecx_base_url: BaseUrl {
+        probed: Probed::By("3CX"),
         required: CALL_CONTROL,
         example: "https://pbx.example.com:5001",
         help: "Web address of the PBX for call control, with its port.",
@@ -27,16 +29,19 @@ variables! { Section::Threecx;
             route bridge.",
     }
     threecx_client_id: Word {
+        probed: Probed::By("3CX"),
         required: CALL_CONTROL,
         example: "900",
         help: "DN of the route point that is the API client. It need not be a number.",
     }
     threecx_client_secret: Secret {
+        probed: Probed::By("3CX"),
         required: CALL_CONTROL,
         example: "CHANGE_ME",
         help: "API key of that client.",
     }
     threecx_ca_file: CertificateFile {
+        probed: Probed::By("3CX"),
         example: "/etc/precall/pbx-ca.pem",
         help: "Certificates of the authority that signed the certificate of the PBX, when the host does not trust it.",
         note: "precall trusts them beside the authorities of the host.",

@@ -61,6 +61,19 @@ pub enum Shown {
     Masked,
 }
 
+/// How `precall check` looks at the thing in the world that a value names: an id, an address, a path, a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// Not decided. Allowed for numbers and fixed words only, which name nothing; a test says so.
+    Undecided,
+    /// The value names nothing outside of precall.
+    Nothing,
+    /// By this subject of the check.
+    By(&'static str),
+    /// Not at all, for this reason.
+    Cannot(&'static str),
+}
+
 /// When a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
@@ -87,6 +100,8 @@ pub struct Variable {
     pub routes: Routes,
     /// How its value may be shown. A secret is never shown.
     pub shown: Shown,
+    /// How `precall check` looks at what it names.
+    pub probed: Probed,
     /// When a change takes effect.
     pub restart: Restart,
     /// A valid value, for `.env.example`; empty when the default is shown instead.
@@ -108,6 +123,7 @@ impl Variable {
         required: Required::No,
         routes: Routes::All,
         shown: Shown::Plain,
+        probed: Probed::Undecided,
         restart: Restart::Needed,
         example: "",
         help: "",

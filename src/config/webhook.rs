@@ -8,32 +8,37 @@ use super::setting::{Setting, variables};
 use super::value::numbers::Whole;
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Required, Routes};
+use super::variables::{Probed, Required, Routes};
 use crate::trusted_addresses::AddressList;
 
 const IN_PRODUCTION: Required = Required::When("unless ENVIRONMENT is development");
 
 variables! { Section::Webhook;
     threecx_webhook_secret: Secret {
+        probed: Probed::Cannot("the secret of the call flow shows only in its webhooks; health counts refused ones"),
         required: IN_PRODUCTION,
         example: "CHANGE_ME",
         help: "Secret that the 3CX call flow signs its webhooks with (X-3CX-Signature).",
         note: "Use 32 random characters or more.",
     }
     webhook_secret: Secret {
+        probed: Probed::Cannot("ElevenLabs shows a secret only once; health counts refused webhooks"),
         required: IN_PRODUCTION,
         example: "CHANGE_ME",
         help: "Secret that ElevenLabs showed when its webhook was created (ElevenLabs-Signature).",
     }
     threecx_trusted_ips: AddressList {
+        probed: Probed::Cannot("an address shows only in a webhook; health counts refused ones"),
         example: "203.0.113.7",
         help: "Addresses that 3CX webhooks may come from. Unset: any address.",
     }
     elevenlabs_trusted_ips: AddressList {
+        probed: Probed::Cannot("an address shows only in a webhook; health counts refused ones"),
         example: "203.0.113.0/24",
         help: "Addresses that ElevenLabs webhooks may come from. Unset: any address.",
     }
     initiation_secret: Secret {
+        probed: Probed::Cannot("ElevenLabs shows no headers of webhooks; health counts refused ones"),
         routes: Routes::LiveLeg,
         example: "CHANGE_ME",
         help: "Secret that the ElevenLabs initiation webhook sends as X-Initiation-Secret.",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
-    LiveCall, NotErased, NotReconciled, PbxNotice, Reconciled, ReportOutcome, Taken,
+    Lights, LiveCall, NotErased, NotReconciled, PbxNotice, Reconciled, ReportOutcome, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
@@ -64,6 +64,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn positions(&self) -> watch::Receiver<i64>;
     /// The metrics.
     fn metrics(&self) -> Arc<Metrics>;
+    /// The outcomes of the last minutes.
+    fn lights(&self) -> Arc<Lights>;
 }
 
 impl Engine for EngineHandle {
@@ -146,5 +148,9 @@ impl Engine for EngineHandle {
 
     fn metrics(&self) -> Arc<Metrics> {
         self.metrics()
+    }
+
+    fn lights(&self) -> Arc<Lights> {
+        self.lights()
     }
 }

@@ -2,3 +2,4 @@
 
 pub(super) mod capacity;
 pub(super) mod health;
+pub(crate) mod webhook_lights;

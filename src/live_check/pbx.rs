@@ -6,14 +6,16 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use awc::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use awc::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue};
 use awc::http::{Method, Version};
 use awc::{Client, ClientResponse, Connector};
+use jiff::fmt::rfc2822::DateTimeParser;
 use precall_providers::tls_roots::TlsRoots;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use super::finding::words;
+use crate::config::CallControl;
 
 /// Time limit of a request that does not ring a telephone.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(8);
@@ -40,6 +42,28 @@ impl fmt::Debug for Access {
 }
 
 impl Access {
+    /// From the variables of call control.
+    ///
+    /// # Errors
+    /// Which variable cannot be used, in words.
+    pub(crate) fn of(control: &CallControl) -> Result<Self, String> {
+        let base: Url = control
+            .base
+            .as_str()
+            .parse()
+            .map_err(|error| format!("THREECX_BASE_URL cannot be read: {error}"))?;
+        let trust = (base.scheme() == "https")
+            .then(|| TlsRoots::load(control.ca_file.as_deref()))
+            .transpose()
+            .map_err(|error| format!("THREECX_CA_FILE: {error}"))?;
+        Ok(Self {
+            base,
+            client_id: control.client_id.clone(),
+            client_secret: control.client_secret.expose().to_owned(),
+            trust,
+        })
+    }
+
     /// The URL of an endpoint. Every segment is escaped.
     pub(super) fn endpoint(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
@@ -55,6 +79,8 @@ impl Access {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
+    /// The `Date`, in seconds since 1970.
+    pub(super) date: Option<i64>,
 }
 
 impl Answer {
@@ -159,6 +185,10 @@ impl Pbx {
     }
 }
 
+fn seconds(date: &HeaderValue) -> Option<i64> {
+    Some(DateTimeParser::new().parse_timestamp(date.to_str().ok()?).ok()?.as_second())
+}
+
 /// Reads head and body of a response within one deadline.
 async fn whole<S, F>(sending: F, limit: Duration) -> Result<Answer, String>
 where
@@ -168,8 +198,9 @@ where
     let exchange = async {
         let mut response = sending.await?;
         let status = response.status().as_u16();
+        let date = response.headers().get(DATE).and_then(seconds);
         let body = response.body().limit(BODY_BYTES_MAX).await.map_err(|error| error.to_string())?;
-        Ok(Answer { status, body: body.to_vec() })
+        Ok(Answer { status, body: body.to_vec(), date })
     };
     let late = |_| Err(format!("no answer within {} s", limit.as_secs()));
     tokio::time::timeout(limit, exchange).await.unwrap_or_else(late)

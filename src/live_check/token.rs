@@ -115,7 +115,7 @@ pub(super) async fn again(
 }
 
 /// The token in a response. The response is never shown, because it may contain a token.
-fn bearer(answer: &Answer) -> Result<String, String> {
+pub(super) fn bearer(answer: &Answer) -> Result<String, String> {
     let token = answer.json().get("access_token").and_then(Value::as_str).map(str::to_owned);
     match token {
         Some(token) if answer.is_success() && token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(token),

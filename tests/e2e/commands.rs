@@ -198,6 +198,14 @@ async fn check_reports_what_works_and_what_does_not() {
     for line in ["WRONG  voice samples", "WRONG  ElevenLabs account", "ok     database"] {
         assert!(bad.stdout.contains(line), "{line} in {}", bad.stdout);
     }
+    let json = check()
+        .env("ELEVENLABS_AGENT_ID", "agent_test")
+        .arguments(&["check", "--format", "json"])
+        .end()
+        .await;
+    let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((json.code, report["findings"][0]["level"].as_str()), (Some(0), Some("ok")), "{report}");
+    assert_ne!(report["level"], "wrong");
     for secret in [API_KEY, "another-key", SECRET] {
         assert!(!good.stdout.contains(secret) && !bad.stdout.contains(secret));
     }

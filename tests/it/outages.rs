@@ -39,6 +39,8 @@ async fn says_it_spools(world: &World) {
     until("the outage was detected", || async { world.get("/health").await.1["database"] == "error" }).await;
     until("events wait", || async { world.get("/health").await.1["spooled_bytes"].as_u64() > Some(0) }).await;
     let (status, health) = world.get("/health").await;
+    let problem = &health["problems"][0];
+    assert_eq!((&problem["area"], problem["since"].is_string()), (&"storage".into(), true), "{health}");
     assert_eq!((status, health["status"].as_str()), (200, Some("degraded")), "{health}");
     assert_eq!(health["spool"], "waiting", "{health}");
     assert_eq!(world.get("/health/ready").await.0, 200);
@@ -182,6 +184,7 @@ async fn with_neither_database_nor_spool_nothing_is_acknowledged() {
     assert_eq!(is_turned_away(&world, &incoming("pbx-1", &caller(1))).await, "not_in_time");
     until("the outage was detected", || async { world.get("/health").await.1["spool"] == "error" }).await;
     let (status, health) = world.get("/health").await;
+    assert!(health["problems"].to_string().contains("spool: "), "{health}");
     assert_eq!((status, health["status"].as_str()), (503, Some("error")), "{health}");
     let (status, verdict) = world.get("/health/ready").await;
     assert_eq!(status, 503);

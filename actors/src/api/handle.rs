@@ -7,7 +7,7 @@ use actix::Addr;
 use deadpool_postgres::Pool;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
-use precall_call::{CallId, NoVoice, Operator, Request};
+use precall_call::{At, CallId, NoVoice, Operator, Request};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use precall_store::voices;
@@ -31,7 +31,9 @@ use crate::erasure::erase_caller::{ErasureReport, NotErased};
 use crate::erasure::services::ErasureServices;
 use crate::limits::provider_capacity::{Capacity, Measure};
 use crate::observe::health::{CapacityHealth, Health, PbxHealth};
+use crate::observe::lights::Lights;
 use crate::observe::metrics::Metrics;
+use crate::observe::problems;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
@@ -43,6 +45,9 @@ use crate::voices::voice_book::{
 
 /// Time limit of an answer, including the queue. The supervisor's own limit is shorter.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// After this time without a successful request to 3CX health shows the error, although the socket is open.
+const REQUESTS_FAIL_FOR: Duration = Duration::from_secs(60);
 
 /// Time limit of a reconcile round: a list and some deletions.
 const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
@@ -232,6 +237,20 @@ impl EngineHandle {
     pub fn health(&self) -> Health {
         let persistence = &self.services.persistence_state;
         let reached = persistence.reached();
+        let now = clock::now();
+        let threecx = self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state, now));
+        let prompt_problems = self.prompt_problems.all();
+        let outcomes = self.services.lights.problems();
+        let states = problems::States {
+            troubles: persistence.troubles(),
+            obstacle: persistence.obstacle(),
+            database: persistence.problems(),
+            quarantined: persistence.quarantined(),
+            pbx: threecx.as_ref(),
+            prompts: &prompt_problems,
+            agents: self.services.agent_settings.problems(),
+        };
+        let problems = problems::all(states, outcomes, now);
         Health {
             database: (reached || persistence.failing()).then(|| reached && !persistence.failing()),
             database_reached: reached,
@@ -247,11 +266,12 @@ impl EngineHandle {
             live_calls: self.services.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
             role: persistence.leadership().now(),
-            threecx: self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state)),
-            prompt_problems: [self.prompt_problems.all(), self.services.agent_settings.problems()].concat(),
-            budgets: self.services.budgets.lock().used(clock::now()),
+            threecx,
+            prompt_problems,
+            problems,
+            budgets: self.services.budgets.lock().used(now),
             capacity: self.capacity(),
-            heartbeat_age: self.heartbeats.oldest(clock::now()),
+            heartbeat_age: self.heartbeats.oldest(now),
         }
     }
 
@@ -295,6 +315,12 @@ impl EngineHandle {
         Arc::clone(&self.services.metrics)
     }
 
+    /// The outcomes of the last minutes.
+    #[must_use]
+    pub fn lights(&self) -> Arc<Lights> {
+        Arc::clone(&self.services.lights)
+    }
+
     async fn ask<T>(&self, send: impl FnOnce(Answer<T>)) -> Result<T, Busy> {
         let (answer, received) = oneshot::channel();
         send(answer);
@@ -305,14 +331,17 @@ impl EngineHandle {
     }
 }
 
-fn pbx_health(state: &PbxState) -> PbxHealth {
+fn pbx_health(state: &PbxState, now: At) -> PbxHealth {
     let error = state.last_error();
     // An open socket without a sync is no connection. Without a sync and without an error it is still connecting.
     let is_well = state.is_open() && state.last_sync().is_some();
+    let since = state.failing_since();
+    // A socket may stay open while every request fails.
+    let is_failing = !is_well || since.is_some_and(|since| now.since(since) >= REQUESTS_FAIL_FOR);
     let has_been = state.last_sync().is_some() || error.is_some();
     PbxHealth {
         open: has_been.then_some(is_well),
         legs: state.legs(),
-        trouble: error.filter(|_| !is_well).map(|(_, words)| words),
+        trouble: error.filter(|_| is_failing).map(|(at, words)| (since.unwrap_or(at), words)),
     }
 }

@@ -1,6 +1,7 @@
 //! What each agent lets a conversation change. ElevenLabs refuses a conversation with a setting that the agent does not
 //! allow, and every such permission is off by default, so precall asks first and sends only what is allowed.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -125,7 +126,7 @@ pub struct AgentSettings {
     agents: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>,
     refused: Mutex<HashMap<String, Vec<(Override, At)>>>,
     /// What went wrong, by agent and override, in words.
-    problems: Mutex<BTreeMap<(String, Override), String>>,
+    problems: Mutex<BTreeMap<(String, Override), (At, String)>>,
     log: Logger,
 }
 
@@ -187,7 +188,8 @@ impl AgentSettings {
                  agent's security settings under overrides",
                 which.name()
             );
-            if problems.insert(key, words).is_none() {
+            if let Entry::Vacant(new) = problems.entry(key) {
+                new.insert((clock::now(), words));
                 warn!(self.log, "the agent does not allow an override"; "agent_id" => agent_id,
                     "override" => which.name());
             }
@@ -216,9 +218,9 @@ impl AgentSettings {
         of_agent.extend(which.into_iter().map(|which| (which, now)));
     }
 
-    /// The problems, in words.
+    /// The problems, each since when and in words.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<(At, String)> {
         lock(&self.problems).values().cloned().collect()
     }
 

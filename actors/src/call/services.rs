@@ -17,6 +17,7 @@ use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
 use crate::limits::agent_seats::{AgentSeats, SEAT_WITHIN};
 use crate::limits::budgets::SharedBudgets;
+use crate::observe::lights::Lights;
 use crate::observe::metrics::Metrics;
 use crate::observe::provider_health::ProviderState;
 use crate::pbx::pbx_side::PbxSide;
@@ -64,6 +65,8 @@ pub struct CallServices {
     pub board: Board,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    /// Outcomes of the last minutes, for health.
+    pub lights: Arc<Lights>,
     /// How conversations are opened.
     pub dial: DialSettings,
     /// Injected panics, for tests.
@@ -78,6 +81,9 @@ impl CallServices {
         let within = SEAT_WITHIN.min(self.dial.dial_within / 2);
         let has_seat = self.agent_seats.take(call, within).await;
         if !has_seat {
+            let words = "no agent seat is free (AGENT_CONCURRENCY)";
+            self.lights.greeting_reason(call, words);
+            self.lights.handoff_reason(call, words);
             warn!(self.log, "no agent seat is free (AGENT_CONCURRENCY), conversation not opened"; "call" => %call);
         }
         has_seat

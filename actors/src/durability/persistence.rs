@@ -223,6 +223,7 @@ impl WriteTask {
                 let is_news = self.state.spool().set_failing(error.is_some());
                 let Some(error) = error else { return StepResult::Durable };
                 if is_news {
+                    self.state.set_spool_error(&error);
                     error!(self.log, "the spool cannot be written, no event is acknowledged"; "error" => error);
                 }
                 tokio::time::sleep(BACKOFF_MAX / 4).await;
@@ -304,6 +305,7 @@ impl WriteTask {
         // The next attempt uses a new connection: this one may never answer.
         self.pool.retain(|_, _| false);
         if self.state.set_write_failing(true) {
+            self.state.set_database_error(&failure);
             warn!(self.log, "the database is away"; "error" => failure, "entries" => batch.len(),
                 "events" => if self.spool.is_some() { "go to the spool" } else { "wait" });
         }

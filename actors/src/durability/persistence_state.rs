@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use precall_base::clock;
+use precall_call::At;
 use precall_store::spool::handle::Waiting;
 use tokio::sync::watch;
 
@@ -27,6 +28,18 @@ pub struct PersistenceState {
     problems: Mutex<Vec<String>>,
     spool: SpoolState,
     leadership: Leadership,
+    troubles: Mutex<Troubles>,
+}
+
+/// What failed, for health.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Troubles {
+    /// Since when the database fails, and its last words.
+    pub(crate) database: Option<(At, String)>,
+    /// When entries were last quarantined.
+    pub(crate) quarantined: Option<At>,
+    /// Since when the spool fails, and its last words.
+    pub(crate) spool: Option<(At, String)>,
 }
 
 /// State of the spool.
@@ -133,7 +146,35 @@ impl PersistenceState {
                 bytes: AtomicU64::new(0),
             },
             leadership: Leadership::default(),
+            troubles: Mutex::default(),
         }
+    }
+
+    /// What fails now; the words of a database that answers again are gone.
+    #[must_use]
+    pub(crate) fn troubles(&self) -> Troubles {
+        let mut troubles = self.lock_troubles().clone();
+        if self.reached() && !self.failing() {
+            troubles.database = None;
+        }
+        if self.spool.health() != SpoolHealth::Failing {
+            troubles.spool = None;
+        }
+        troubles
+    }
+
+    /// Keeps the words of a failed contact with PostgreSQL.
+    pub(crate) fn set_database_error(&self, words: &str) {
+        self.lock_troubles().database = Some((clock::now(), words.to_owned()));
+    }
+
+    /// Keeps the words of a failed write into the spool.
+    pub(crate) fn set_spool_error(&self, words: &str) {
+        self.lock_troubles().spool = Some((clock::now(), words.to_owned()));
+    }
+
+    fn lock_troubles(&self) -> MutexGuard<'_, Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a new call and all its events can be stored, in the database or the spool. The last eighth of queue
@@ -269,6 +310,7 @@ impl PersistenceState {
 
     pub(crate) fn count_quarantined(&self, entries: usize) {
         self.quarantined.fetch_add(i64::try_from(entries).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.lock_troubles().quarantined = Some(clock::now());
     }
 
     pub(crate) fn set_position(&self, position: Option<i64>) {

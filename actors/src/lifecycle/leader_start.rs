@@ -86,6 +86,7 @@ impl Recovery {
         if !state.set_obstacle(Some(&finding.words)) {
             return;
         }
+        state.set_database_error(&finding.words);
         if finding.state == State::Wrong {
             error!(log, "the database cannot be used, no calls are taken"; "problem" => &finding.words);
         } else {

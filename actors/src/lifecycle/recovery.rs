@@ -140,6 +140,7 @@ impl Recovery {
             if is_there && state.answered() {
                 info!(log, "the database answers again");
             } else if !is_there && state.not_answered() {
+                state.set_database_error("PostgreSQL does not answer");
                 warn!(log, "the database does not answer");
             }
         }

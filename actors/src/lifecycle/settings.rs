@@ -53,6 +53,8 @@ pub struct EngineSettings {
     pub pbx_calls: Option<u64>,
     /// Address and key of the provider.
     pub provider: Arc<ProviderSettings>,
+    /// `ELEVENLABS_PROBE_SECONDS`.
+    pub probe_every: Duration,
     /// The PBX; `None` without 3CX call control.
     pub pbx: Option<PbxEngine>,
     /// How precall opens conversations.

@@ -8,6 +8,7 @@ use crate::durability::leadership::EngineRole;
 use crate::durability::persistence_state::SpoolHealth;
 use crate::limits::budgets::BudgetUse;
 use crate::limits::provider_capacity::Measure;
+use crate::observe::outcomes::HealthProblem;
 
 /// State of the PBX connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub struct PbxHealth {
     pub open: Option<bool>,
     /// Our legs at the PBX.
     pub legs: usize,
-    /// The last error while it is not connected; without secrets and numbers.
-    pub trouble: Option<String>,
+    /// The last error while it is not connected, and since when; without secrets and numbers.
+    pub trouble: Option<(At, String)>,
 }
 
 /// Use and limits, in the units that administrators buy.
@@ -72,8 +73,10 @@ pub struct Health {
     pub role: EngineRole,
     /// The PBX; none if no route needs call control.
     pub threecx: Option<PbxHealth>,
-    /// Prompts that differ from the configuration, and settings that the agents do not allow, as text.
-    pub prompt_problems: Vec<String>,
+    /// Prompts that differ from the configuration, and since when.
+    pub prompt_problems: Vec<(At, String)>,
+    /// Everything that needs a person.
+    pub problems: Vec<HealthProblem>,
     /// Use of the installation's budgets.
     pub budgets: Vec<BudgetUse>,
     /// Use and limits.

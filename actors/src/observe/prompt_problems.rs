@@ -2,22 +2,32 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use precall_base::clock;
+use precall_call::At;
+
 /// Written when prompts are prepared, read by health.
 #[derive(Debug, Default)]
-pub(crate) struct PromptProblems(Mutex<Vec<String>>);
+pub(crate) struct PromptProblems(Mutex<Vec<(At, String)>>);
 
 impl PromptProblems {
-    /// Replaces the problems. Returns whether they changed.
+    /// Replaces the problems; one that stays keeps its time. Returns whether they changed.
     pub fn set(&self, problems: Vec<String>) -> bool {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = *current != problems;
-        *current = problems;
+        let is_news = current.len() != problems.len()
+            || current.iter().zip(&problems).any(|((_, known), problem)| known != problem);
+        let now = clock::now();
+        let since = |problem: &String| {
+            current.iter().find(|(_, known)| known == problem).map_or(now, |(since, _)| *since)
+        };
+        let dated: Vec<(At, String)> =
+            problems.into_iter().map(|problem| (since(&problem), problem)).collect();
+        *current = dated;
         is_news
     }
 
-    /// The problems, as text.
+    /// The problems and since when, as text.
     #[must_use]
-    pub fn all(&self) -> Vec<String> {
+    pub fn all(&self) -> Vec<(At, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

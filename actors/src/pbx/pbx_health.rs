@@ -20,6 +20,8 @@ pub struct PbxState {
 #[derive(Debug, Default)]
 struct Details {
     last_error: Option<(At, String)>,
+    /// When the connection began to fail; none while it works.
+    failing_since: Option<At>,
     token: TokenState,
 }
 
@@ -85,6 +87,12 @@ impl PbxState {
         self.details().last_error.clone()
     }
 
+    /// When the connection began to fail.
+    #[must_use]
+    pub(crate) fn failing_since(&self) -> Option<At> {
+        self.details().failing_since
+    }
+
     /// State of the access token.
     #[must_use]
     pub fn token(&self) -> TokenState {
@@ -101,6 +109,7 @@ impl PbxState {
 
     pub(crate) fn set_synced(&self, at: At) {
         self.last_sync.store(at.0, Ordering::Relaxed);
+        self.details().failing_since = None;
     }
 
     pub(crate) fn count_reconnect(&self) {
@@ -116,7 +125,9 @@ impl PbxState {
     }
 
     pub(crate) fn set_error(&self, at: At, error: String) {
-        self.details().last_error = Some((at, error));
+        let mut details = self.details();
+        details.failing_since.get_or_insert(at);
+        details.last_error = Some((at, error));
     }
 
     pub(crate) fn set_token(&self, token: TokenState) {

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::caller_key::CallerKey;
 use crate::durability::persistence::{Append, Durable};
+use crate::observe::outcomes::Area;
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
@@ -250,9 +251,14 @@ impl JobRun {
     }
 
     fn is_waited_for(&self) -> bool {
+        self.first_call().is_some()
+    }
+
+    /// The call that requested the clone first; its outcome counts for health.
+    fn first_call(&self) -> Option<CallId> {
         match &self.task.work {
-            JobWork::Clone { call, .. } => call.is_some(),
-            JobWork::Resolve { .. } => false,
+            JobWork::Clone { call, .. } => *call,
+            JobWork::Resolve { .. } => None,
         }
     }
 
@@ -360,6 +366,9 @@ impl JobRun {
         let took_ms = millis(at.since(began));
         info!(self.services.log, "voice cloned"; "job" => %self.task.job, "took_ms" => took_ms,
             "found_by_name" => made.found_by_name);
+        if self.first_call().is_none() {
+            self.services.lights.succeeded(Area::Clone, None);
+        }
         let event =
             VoiceEvent::CloneSucceeded { voice: &made.voice, took_ms, found_by_name: made.found_by_name };
         let cached = CacheRow {
@@ -388,6 +397,11 @@ impl JobRun {
     fn failed(&mut self, clone_failure: &CloneFailure, size: usize, began: At) {
         let at = clock::now();
         let CloneFailure { why, failure, message } = clone_failure;
+        match self.first_call() {
+            Some(call) => self.services.lights.clone_reason(call, message),
+            None if *why == NoVoice::NoConsent => {}
+            None => self.services.lights.failed(Area::Clone, None, message),
+        }
         let event = VoiceEvent::CloneFailed { reason: why.name(), message };
         let logged = CloneLogRow {
             status: "failed".into(),

@@ -13,6 +13,7 @@ use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
 use crate::limits::budgets::SharedBudgets;
 use crate::limits::provider_capacity::Capacity;
+use crate::observe::lights::Lights;
 use crate::observe::provider_health::ProviderState;
 use crate::runtime::clients::Clients;
 use crate::runtime::fault_injection::Faults;
@@ -66,6 +67,8 @@ pub(crate) struct VoiceServices {
     pub clients: PerArbiter<Clients>,
     /// Whether the provider's last answers were good.
     pub provider: Arc<ProviderState>,
+    /// Outcomes of the last minutes, for health.
+    pub lights: Arc<Lights>,
     /// Budgets of callers and of the installation.
     pub budgets: Arc<SharedBudgets>,
     /// Limits of the account, for display.

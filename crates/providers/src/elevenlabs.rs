@@ -26,6 +26,7 @@ mod text_to_speech;
 mod transcript;
 mod voice_sample;
 mod voices;
+mod workspace;
 
 pub use account::{AgentDetail, AgentOverrides, Subscription};
 pub use agent_client_messages::{
@@ -50,3 +51,4 @@ pub use text_to_speech::{Speech, speech_body};
 pub use transcript::Transcript;
 pub use voice_sample::{SampleFormat, VoiceSample};
 pub use voices::{VoiceAdded, VoiceDeleted, VoiceList, VoiceSummary, VoiceUse};
+pub use workspace::{AgentWebhooks, PhoneNumber, WorkspaceWebhook};

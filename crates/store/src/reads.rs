@@ -3,7 +3,9 @@
 pub mod calls;
 pub mod events;
 pub mod failures;
+pub mod mapped_callers;
 pub(crate) mod read_only;
+pub mod server_clock;
 pub mod statistics;
 pub mod voices;
 pub mod webhooks;

@@ -1,13 +1,20 @@
 //! Tests of live call.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-use super::{Arguments, plan};
+use super::{Arguments, Format, plan};
 use crate::config::{Config, ThreeCx};
 use crate::live_check::Way;
 
 fn arguments(number: &str, routeto: Option<&str>) -> Arguments {
     let routeto = routeto.map(str::to_owned);
-    Arguments { live_call: Some(number.to_owned()), routeto, json: None, pbx_version: None }
+    Arguments {
+        live_call: Some(number.to_owned()),
+        routeto,
+        json: None,
+        pbx_version: None,
+        skip_threecx: false,
+        format: Format::Text,
+    }
 }
 
 fn threecx(more: &[(&str, &str)]) -> ThreeCx {

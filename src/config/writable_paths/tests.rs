@@ -142,6 +142,8 @@ const WRITERS: &[(&str, &str)] = &[
     ("crates/audio/src/prompts/cache.rs", "PROMPT_CACHE_DIR"),
     ("crates/store/src/spool/disk.rs", "SPOOL_DIR"),
     ("src/cli/callers.rs", "argument"),
+    // Tries each path of the list, and leaves nothing.
+    ("src/cli/check/paths.rs", "argument"),
     ("src/cli/live_call.rs", "argument"),
     ("src/http/webhooks/recordings.rs", "LOCAL_VOICE_SAMPLES_PATH"),
     ("src/logging/file.rs", "LOG_FILE"),

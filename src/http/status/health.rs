@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use precall_actors::api::{Health, SpoolHealth};
+use precall_actors::api::{Health, HealthProblem, SpoolHealth};
 use precall_actors::durability::leadership::EngineRole;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,8 +30,8 @@ pub(crate) struct HealthAnswer {
     spool: &'static str,
     /// Bytes in the spool.
     spooled_bytes: u64,
-    /// Problems, for people.
-    problems: Vec<String>,
+    /// What needs a person, the most serious first.
+    problems: Vec<ProblemAnswer>,
     /// Whether new calls are accepted.
     ready: bool,
     /// Whether precall is shutting down.
@@ -50,6 +50,40 @@ pub(crate) struct HealthAnswer {
     version: &'static str,
     /// Time of the answer.
     timestamp: Option<Timestamp>,
+}
+
+/// Something that needs a person.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthProblem)]
+pub(crate) struct ProblemAnswer {
+    /// `clone`, `handoff`, `greeting`, `prompts`, `webhooks`, `storage`, `elevenlabs` or `threecx`.
+    area: &'static str,
+    /// Since when.
+    since: Option<Timestamp>,
+    /// What happened, in the words of the service that refused. At most 300 characters, numbers are masked.
+    words: String,
+    /// What to do.
+    remedy: &'static str,
+    /// Failures in the last ten minutes; 0 where outcomes are not counted.
+    failed: usize,
+    /// Successes in the last ten minutes.
+    succeeded: usize,
+    /// The last call that it happened to.
+    call: Option<String>,
+}
+
+impl ProblemAnswer {
+    fn of(it: &HealthProblem) -> Self {
+        Self {
+            area: it.area,
+            since: clock::timestamp(it.since),
+            words: it.words.clone(),
+            remedy: it.remedy,
+            failed: it.failed,
+            succeeded: it.succeeded,
+            call: it.call.map(|call| call.to_string()),
+        }
+    }
 }
 
 impl HealthAnswer {
@@ -79,11 +113,7 @@ impl HealthAnswer {
             SpoolHealth::Full => "full",
             SpoolHealth::Failing => "error",
         };
-        let trouble = health.threecx.as_ref().and_then(|pbx| pbx.trouble.clone());
-        let of_database = health.database_obstacle.iter().chain(&health.database_problems).cloned();
-        let of_database = of_database.chain(quarantined(health.quarantined));
-        let problems: Vec<String> =
-            of_database.chain(trouble).chain(health.prompt_problems.iter().cloned()).collect();
+        let problems: Vec<ProblemAnswer> = health.problems.iter().map(ProblemAnswer::of).collect();
         let has_problem = elevenlabs == "error"
             || threecx == "error"
             || database != "ok"
@@ -134,15 +164,6 @@ pub(crate) fn not_ready(health: &Health) -> Option<Cow<'static, str>> {
 }
 
 /// What is kept apart because the database does not take it as it is.
-fn quarantined(rows: i64) -> Option<String> {
-    (rows > 0).then(|| {
-        format!(
-            "{rows} events or reports could not be stored as they are, and are kept with the reason: `precall verify` \
-             names events, `GET /api/v1/webhooks?state=quarantined` reports"
-        )
-    })
-}
-
 fn general_reason(health: &Health) -> Option<&'static str> {
     if health.draining {
         return Some("precall is being stopped");

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use precall_actors::api::{Health, PbxHealth, SpoolHealth};
+use precall_actors::api::{Busy, Health, HealthProblem, PbxHealth, SpoolHealth};
+use precall_call::At;
 
 use super::client::{get, send};
-use super::harness::{run, run_metrics, run_with, settings};
+use super::harness::{READER, THREECX, run, run_metrics, run_with, settings};
 use super::scripted::well;
 use crate::http::MetricsPlace;
 
@@ -20,7 +21,15 @@ fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
         ("the PBX is being reached", Health { threecx: pbx(None), ..well() }, "ok", 200, 200, 200),
         (
             "a tone for a greeting",
-            Health { prompt_problems: vec!["tone".into()], ..well() },
+            Health { problems: vec![problem("prompts", "a tone is played")], ..well() },
+            "degraded",
+            200,
+            200,
+            200,
+        ),
+        (
+            "every call fails",
+            Health { problems: vec![problem("handoff", "no agent")], ..well() },
             "degraded",
             200,
             200,
@@ -65,8 +74,11 @@ fn nothing_takes_it(spool: SpoolHealth) -> Health {
 }
 
 fn pbx(open: Option<bool>) -> Option<PbxHealth> {
-    let trouble = (open == Some(false)).then(|| "3CX does not answer".to_owned());
-    Some(PbxHealth { open, legs: 3, trouble })
+    Some(PbxHealth { open, legs: 3, trouble: None })
+}
+
+fn problem(area: &'static str, words: &str) -> HealthProblem {
+    HealthProblem::state(area, At(1_764_425_485_000_000), words)
 }
 
 #[actix_web::test]
@@ -90,9 +102,18 @@ async fn health_has_the_documented_fields() {
     assert_eq!(json["threecx"], "not_configured");
     assert_eq!(json["queued_events"], 2);
     assert_eq!(json["live_calls"], 1);
-    server.engine.change(|script| script.health.threecx = pbx(Some(false)));
+    assert_eq!(json["problems"], serde_json::json!([]));
+    server.engine.change(|script| {
+        script.health.threecx = pbx(Some(false));
+        script.health.problems = vec![problem("threecx", "3CX does not answer")];
+    });
     let away = get(server.address, "/health", &[]).await.json();
-    assert_eq!((&away["threecx"], &away["problems"][0]), (&"error".into(), &"3CX does not answer".into()));
+    let problem = &away["problems"][0];
+    assert_eq!((&away["threecx"], &problem["words"]), (&"error".into(), &"3CX does not answer".into()));
+    assert_eq!((&problem["area"], &problem["since"]), (&"threecx".into(), &"2025-11-29T14:11:25Z".into()));
+    assert!(!problem["remedy"].as_str().unwrap().is_empty());
+    let live = get(server.address, "/api/v1/live", &[("x-api-key", READER)]).await.json();
+    assert_eq!(live["health"]["problems"], away["problems"]);
     assert!(json["timestamp"].as_str().unwrap().ends_with('Z'));
     let answer = send(server.address, "HEAD", "/health/live", &[], b"").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));
@@ -111,4 +132,45 @@ async fn metrics_can_have_their_own_listener() {
     let server = run_metrics();
     assert_eq!(get(server.address, "/metrics", &[]).await.status, 200);
     assert_eq!(get(server.address, "/api/v1/live", &[]).await.code(), "not_found");
+}
+
+/// Signed `seconds` from now, three times.
+async fn refused_at(seconds: i64) -> String {
+    let server = run();
+    for _ in 0..3 {
+        assert_eq!(server.post_at(THREECX, seconds, b"{}").await.status, 401);
+    }
+    let problems = server.engine.lights.problems();
+    assert_eq!((problems.len(), problems[0].area, problems[0].failed), (1, "webhooks", 3));
+    assert!(problems[0].remedy.contains("NTP"), "{}", problems[0].remedy);
+    problems[0].words.clone()
+}
+
+#[actix_web::test]
+async fn refused_webhooks_say_how_far_the_clock_is_off_and_in_which_direction() {
+    let behind = refused_at(-4_000).await;
+    let seconds: i64 =
+        behind.split_whitespace().find_map(|word| word.parse().ok().filter(|n| *n > 401)).unwrap();
+    assert!((4_000..4_030).contains(&seconds) && behind.contains("behind the clock"), "{behind}");
+    let ahead = refused_at(4_000).await;
+    let seconds: i64 =
+        ahead.split_whitespace().find_map(|word| word.parse().ok().filter(|n| *n > 401)).unwrap();
+    assert!((3_970..=4_000).contains(&seconds) && ahead.contains("ahead of the clock"), "{ahead}");
+}
+
+#[actix_web::test]
+async fn a_wrong_secret_is_a_problem_and_precalls_own_troubles_are_not() {
+    let server = run();
+    for _ in 0..3 {
+        server.engine.change(|script| script.taken = Err(Busy::CannotKeep));
+        assert_eq!(server.post(THREECX, r#"{"event_type":"IncomingCall","call_id":"7"}"#).await.status, 503);
+    }
+    assert_eq!(server.engine.lights.problems(), []);
+    for _ in 0..3 {
+        let header = [("x-3cx-signature", "t=1,v0=zz")];
+        assert_eq!(send(server.address, "POST", THREECX, &header, b"{}").await.status, 401);
+    }
+    let problems = server.engine.lights.problems();
+    assert_eq!(problems[0].words, "webhook 3cx: 401 signature_malformed");
+    assert!(problems[0].remedy.contains("secret"));
 }

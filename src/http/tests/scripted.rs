@@ -7,8 +7,8 @@ use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer,
-    InitiationAsked, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome,
-    SpoolHealth, Taken,
+    InitiationAsked, Lights, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled,
+    ReportOutcome, SpoolHealth, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
@@ -53,6 +53,7 @@ pub struct Scripted {
     kept: Mutex<Vec<WebhookRow>>,
     pub positions: watch::Sender<i64>,
     metrics: Arc<Metrics>,
+    pub lights: Arc<Lights>,
 }
 
 pub const CALL: CallId = CallId(0x0199_0000_0000_7000_8000_0000_0000_0001);
@@ -75,6 +76,7 @@ pub fn well() -> Health {
         role: EngineRole::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
+        problems: Vec::new(),
         budgets: Vec::new(),
         capacity: CapacityHealth::default(),
         heartbeat_age: Duration::from_millis(5),
@@ -119,6 +121,7 @@ impl Scripted {
             kept: Mutex::new(Vec::new()),
             positions: watch::Sender::new(7),
             metrics: Arc::new(Metrics::new()),
+            lights: Arc::new(Lights::default()),
         })
     }
 
@@ -244,5 +247,9 @@ impl Engine for Scripted {
 
     fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
+    }
+
+    fn lights(&self) -> Arc<Lights> {
+        Arc::clone(&self.lights)
     }
 }

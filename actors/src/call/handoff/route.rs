@@ -61,7 +61,9 @@ pub(crate) async fn route(order: &HandoffOrder, context: &CallContext, services:
         ActionOutcome::Refused { reason, message } => {
             info!(services.log, "a leg was not transferred"; "call" => %context.id, "rung" => order.rung.name(),
                 "caller" => %context.caller, "reason" => reason.name(), "error" => &message);
-            failed(failure(reason), &format!("{}: {message}", reason.name()))
+            let words = format!("3CX did not transfer the leg ({}): {message}", reason.name());
+            services.lights.handoff_reason(context.id, &words);
+            failed(failure(reason), &words)
         }
         ActionOutcome::Over => failed(HandoffFailure::CallOver, &"the PBX says that the call is over"),
         ActionOutcome::Unknown { message } => {

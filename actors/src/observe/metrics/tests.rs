@@ -30,6 +30,7 @@ fn health() -> Health {
         role: EngineRole::Acting(1),
         threecx: None,
         prompt_problems: Vec::new(),
+        problems: Vec::new(),
         budgets: Vec::new(),
         capacity: CapacityHealth::default(),
         heartbeat_age: Duration::ZERO,

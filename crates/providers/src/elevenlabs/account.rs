@@ -6,7 +6,8 @@ use awc::http::Method;
 use serde::Deserialize;
 
 use super::client::{ApiRequest, ApiResponse, ElevenLabs, RequestBody};
-use super::error::{ProviderError, ProviderErrorKind};
+use super::error::ProviderError;
+use super::workspace::{AgentWebhooks, AgentWebhooksAnswer};
 use crate::lenient::{Lenient, Scalar};
 
 const SUBSCRIPTION_BYTES_MAX: usize = 256 * 1024;
@@ -59,6 +60,8 @@ pub struct AgentDetail {
     pub concurrency: Option<u64>,
     /// Events that it sends on its WebSocket; none = the provider's default.
     pub client_events: Option<Vec<String>>,
+    /// Its own webhooks, instead of those of the workspace.
+    pub webhooks: AgentWebhooks,
 }
 
 /// Overrides that the agent allows. The provider's default is off for each.
@@ -155,6 +158,7 @@ struct LimitsConfig {
 struct PlatformSettings {
     overrides: Lenient<OverridesConfig>,
     call_limits: Lenient<CallLimits>,
+    workspace_overrides: Lenient<AgentWebhooksAnswer>,
 }
 
 #[derive(Default, Deserialize)]
@@ -248,6 +252,7 @@ impl ElevenLabs {
                 .agent_concurrency_limit
                 .integer()
                 .and_then(|limit| u64::try_from(limit).ok()),
+            webhooks: platform.workspace_overrides.0.into(),
             client_events: config
                 .conversation
                 .0
@@ -264,7 +269,7 @@ impl ElevenLabs {
     pub async fn ping(&self, within: Duration) -> Result<(), ProviderError> {
         match self.get(&["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within).await {
             Ok(_) => Ok(()),
-            Err(error) if lacks_a_permission(&error) => Ok(()),
+            Err(error) if error.lacks_permission() => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -279,13 +284,6 @@ impl ElevenLabs {
         self.send(ApiRequest { method: Method::GET, url, body: RequestBody::Empty, answer_bytes_max, within })
             .await
     }
-}
-
-/// The key lacks a permission; the account is not blocked.
-fn lacks_a_permission(error: &ProviderError) -> bool {
-    let code = error.code.as_deref();
-    error.kind == ProviderErrorKind::Forbidden
-        && matches!(code, Some("missing_permissions" | "insufficient_permissions"))
 }
 
 fn truth(value: &Scalar) -> Option<bool> {

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use awc::Client;
 use awc::http::Method;
-use awc::http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use awc::http::header::{ACCEPT, DATE, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
+use jiff::fmt::rfc2822::DateTimeParser;
+use precall_call::At;
 use url::Url;
 
 use super::error::{ProviderError, ProviderErrorKind};
@@ -24,6 +26,8 @@ pub struct ElevenLabs {
     settings: Arc<Settings>,
     /// From the last response that had the header.
     concurrency_limit: Rc<Cell<Option<usize>>>,
+    /// The `Date` of the last response.
+    server_time: Rc<Cell<Option<At>>>,
 }
 
 /// Body of a request.
@@ -73,7 +77,7 @@ impl ElevenLabs {
     /// A client with its own connection pool. Call it on the arbiter that will use the client.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { client: http_client(), settings, concurrency_limit: Rc::default() }
+        Self { client: http_client(), settings, concurrency_limit: Rc::default(), server_time: Rc::default() }
     }
 
     /// Concurrent requests that the provider allows this account; none until a response has told (header
@@ -81,6 +85,12 @@ impl ElevenLabs {
     #[must_use]
     pub fn concurrency_limit(&self) -> Option<usize> {
         self.concurrency_limit.get()
+    }
+
+    /// The provider's clock at its last response, to the second; none until a response had a readable `Date`.
+    #[must_use]
+    pub fn server_time(&self) -> Option<At> {
+        self.server_time.get()
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -113,6 +123,9 @@ impl ElevenLabs {
         if let Some(limit) = concurrency_limit(&response.headers) {
             self.concurrency_limit.set(Some(limit));
         }
+        if let Some(time) = http_date(&response.headers) {
+            self.server_time.set(Some(time));
+        }
         if response.is_success() {
             return Ok(ApiResponse {
                 status: response.status,
@@ -127,6 +140,13 @@ impl ElevenLabs {
 
 fn concurrency_limit(headers: &HeaderMap) -> Option<usize> {
     headers.get("maximum-concurrent-requests")?.to_str().ok()?.trim().parse().ok()
+}
+
+/// The header `Date`.
+fn http_date(headers: &HeaderMap) -> Option<At> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(At(date.as_microsecond()))
 }
 
 impl From<Failure> for ProviderError {

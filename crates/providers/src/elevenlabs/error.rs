@@ -144,6 +144,14 @@ impl ProviderError {
         }
     }
 
+    /// Whether the key lacks a permission, while the account is not blocked.
+    #[must_use]
+    pub fn lacks_permission(&self) -> bool {
+        let code = self.code.as_deref();
+        self.kind == ProviderErrorKind::Forbidden
+            && matches!(code, Some("missing_permissions" | "insufficient_permissions"))
+    }
+
     /// An error without an error response of the provider.
     pub(super) fn ours(kind: ProviderErrorKind, execution: Execution, message: impl Into<String>) -> Self {
         Self { kind, execution, status: None, code: None, message: message.into(), retry_after: None }

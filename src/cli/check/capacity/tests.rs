@@ -14,8 +14,8 @@ const ENOUGH: Carried = Carried {
 
 fn notes(carried: Carried) -> Vec<String> {
     let note = |finding| match finding {
-        Finding::Note(text) | Finding::Wrong(text) => Some(text),
-        Finding::Good(_) => None,
+        Judgement::Note(text) | Judgement::Wrong(text) => Some(text),
+        Judgement::Good(_) => None,
     };
     carried.findings().into_iter().filter_map(note).collect()
 }

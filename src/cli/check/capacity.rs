@@ -3,7 +3,8 @@
 use precall_call::Route;
 use precall_providers::elevenlabs::Subscription;
 
-use super::check_agent::Finding;
+use super::finding::Judgement;
+use super::world::World;
 use crate::config::Config;
 
 /// The limits that are compared, in the units in which they are bought.
@@ -18,12 +19,15 @@ struct Carried {
     pbx_calls: Option<u64>,
 }
 
+pub(super) fn look(world: &World<'_>) -> Vec<Judgement> {
+    let account = world.account.as_ref().and_then(|account| account.as_ref().ok());
+    let own = world.agents.iter().find(|(id, _)| *id == world.config.elevenlabs.agent_id);
+    let limit = own.and_then(|(_, agent)| agent.as_ref().ok()).and_then(|agent| agent.concurrency);
+    compared(world.config, account, limit)
+}
+
 /// One finding for each limit; a note where `MAX_LIVE_CALLS` is higher.
-pub(super) fn compared(
-    config: &Config,
-    account: Option<&Subscription>,
-    agent_limit: Option<u64>,
-) -> Vec<Finding> {
+fn compared(config: &Config, account: Option<&Subscription>, agent_limit: Option<u64>) -> Vec<Judgement> {
     let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
     let slots = account.and_then(|a| count(a.voice_slots_used).zip(count(a.voice_limit)));
     let edits = account.and_then(|a| count(a.voice_add_edit_counter).zip(count(a.max_voice_add_edits)));
@@ -40,7 +44,7 @@ pub(super) fn compared(
 }
 
 impl Carried {
-    fn findings(self) -> Vec<Finding> {
+    fn findings(self) -> Vec<Judgement> {
         let mut findings = vec![self.agents()];
         if let Some((used, limit)) = self.slots {
             let text = format!("voice slots: {used} of {limit} used");
@@ -48,7 +52,7 @@ impl Carried {
         }
         if let Some((used, max)) = self.edits {
             let text = format!("voices added or edited: {used} of {max}");
-            findings.push(if used < max { Finding::Good(text) } else { Finding::Note(text) });
+            findings.push(if used < max { Judgement::Good(text) } else { Judgement::Note(text) });
         }
         if self.route != Route::Callback {
             findings.push(match self.pbx_calls {
@@ -57,7 +61,7 @@ impl Carried {
                     format!("3CX simultaneous calls: {calls}"),
                     "the PBX refuses more",
                 ),
-                None => Finding::Note(
+                None => Judgement::Note(
                     "3CX simultaneous calls: not known, set THREECX_SIMULTANEOUS_CALLS to the number in its licence"
                         .to_owned(),
                 ),
@@ -66,11 +70,11 @@ impl Carried {
         findings
     }
 
-    fn agents(self) -> Finding {
+    fn agents(self) -> Judgement {
         if let (Some(ours), Some(theirs)) = (self.agent_concurrency, self.agent_limit)
             && ours > theirs
         {
-            return Finding::Note(format!(
+            return Judgement::Note(format!(
                 "AGENT_CONCURRENCY is {ours}, and the agent's own limit is {theirs}: ElevenLabs refuses more"
             ));
         }
@@ -79,7 +83,7 @@ impl Carried {
                 let text = format!("conversations with agents at once: {limit}");
                 self.against(limit, text, "one more call waits 3 seconds, then it goes to a person or is refused")
             }
-            None => Finding::Note(
+            None => Judgement::Note(
                 "conversations with agents at once: the agent has no limit of its own, but the account's plan has one; \
                  set AGENT_CONCURRENCY to that limit"
                     .to_owned(),
@@ -87,11 +91,11 @@ impl Carried {
         }
     }
 
-    fn against(self, limit: u64, text: String, why: &str) -> Finding {
+    fn against(self, limit: u64, text: String, why: &str) -> Judgement {
         if limit >= self.live_calls {
-            return Finding::Good(text);
+            return Judgement::Good(text);
         }
-        Finding::Note(format!("{text}, and MAX_LIVE_CALLS is {}: {why}", self.live_calls))
+        Judgement::Note(format!("{text}, and MAX_LIVE_CALLS is {}: {why}", self.live_calls))
     }
 }
 

@@ -1,0 +1,66 @@
+//! Everything that needs a person, in one list: states of the database, the spool, 3CX and the prompts, and the
+//! outcomes of the last minutes.
+//!
+//! Pure: no clock, no I/O, no actor.
+
+use precall_call::At;
+
+use crate::durability::persistence_state::Troubles;
+use crate::observe::health::PbxHealth;
+use crate::observe::outcomes::HealthProblem;
+
+/// The states that may need a person.
+pub(crate) struct States<'a> {
+    /// Database, spool and quarantine, and since when.
+    pub(crate) troubles: Troubles,
+    /// Why this process cannot act on the database, or does not yet.
+    pub(crate) obstacle: Option<String>,
+    /// What is not as needed at the database.
+    pub(crate) database: Vec<String>,
+    /// Events and reports that PostgreSQL refused, and that are kept.
+    pub(crate) quarantined: i64,
+    /// 3CX; none without call control.
+    pub(crate) pbx: Option<&'a PbxHealth>,
+    /// Prompts that differ from the configuration.
+    pub(crate) prompts: &'a [(At, String)],
+    /// Overrides that agents do not allow, and since when.
+    pub(crate) agents: Vec<(At, String)>,
+}
+
+/// The problems at this time, the most serious first.
+#[must_use]
+pub(crate) fn all(states: States<'_>, outcomes: Vec<HealthProblem>, now: At) -> Vec<HealthProblem> {
+    let troubles = states.troubles;
+    let mut problems = Vec::new();
+    match (&states.obstacle, troubles.database) {
+        (Some(obstacle), found) => {
+            let since = found.map_or(now, |(since, _)| since);
+            problems.push(state("storage", since, &format!("database: {obstacle}")));
+        }
+        (None, Some((since, words))) => problems.push(state("storage", since, &format!("database: {words}"))),
+        (None, None) => {}
+    }
+    problems.extend(states.database.iter().map(|words| state("storage", now, &format!("database: {words}"))));
+    problems.extend(troubles.spool.map(|(since, words)| state("storage", since, &format!("spool: {words}"))));
+    let last = troubles.quarantined.unwrap_or(now);
+    problems.extend(quarantined(states.quarantined).map(|words| state("storage", last, &words)));
+    let pbx = states.pbx.and_then(|pbx| pbx.trouble.as_ref());
+    problems.extend(pbx.map(|(since, words)| state("threecx", *since, words)));
+    problems.extend(states.prompts.iter().map(|(since, words)| state("prompts", *since, words)));
+    problems.extend(states.agents.iter().map(|(since, words)| state("agent", *since, words)));
+    problems.extend(outcomes);
+    problems
+}
+
+fn quarantined(rows: i64) -> Option<String> {
+    (rows > 0).then(|| {
+        format!(
+            "{rows} events or reports could not be stored as they are, and are kept with the reason: `precall verify` \
+             names events, `GET /api/v1/webhooks?state=quarantined` reports"
+        )
+    })
+}
+
+fn state(area: &'static str, since: At, words: &str) -> HealthProblem {
+    HealthProblem::state(area, since, words)
+}
