@@ -118,6 +118,33 @@ async fn an_admitted_call_counts_once_before_and_after_a_restart() {
     world.stop().await;
 }
 
+/// As if precall had died between the admission and the intent to dial.
+const UNDIALLED: &str = "
+    with a as (delete from call_events where call = $1 and seq > 1),
+        b as (delete from conversations where call = $1),
+        c as (delete from clone_failed_events where call = $1),
+        d as (delete from clone_transfer_events where call = $1)
+    update call_log set state = 'offered', status = 'initiated', cause = null, blame = null, told = null,
+        call_ended_at = null, call_id = null, transcript = null, duration_seconds = null, voice_missing = null,
+        last_seq = 1
+    where id = $1";
+
+#[actix::test]
+async fn a_call_that_was_admitted_before_a_restart_and_is_dialled_after_it_counts() {
+    let world = World::with(Plan::default().env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1")).await;
+    let caller = "+12025550101";
+    let call = world.ring("pbx-1", caller).await;
+    world.completed(call).await;
+    let world = world.restart_after(UNDIALLED, &[&call]).await;
+    rejected(&world, &incoming("pbx-2", caller), "dial_refused").await;
+    // It is live again, and dials.
+    let dialled = "select 1 from call_events where call = $1 and event ->> 'kind' = 'greeting_dialled'";
+    world.until_row("the call goes on", dialled, &[&call]).await;
+    assert_eq!(world.operate(&format!("/api/v1/calls/{call}/hangup")).await.0, 202);
+    world.released(call).await;
+    world.stop().await;
+}
+
 #[actix::test]
 async fn a_number_is_dialled_three_times_an_hour_at_most_also_after_a_restart() {
     let world = World::with(Plan::default().env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "2")).await;

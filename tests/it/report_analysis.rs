@@ -1,6 +1,9 @@
 //! What ElevenLabs found out about a conversation: analysis, cost in dollars, voicemail. Stored, shown, erased.
 
+use precall_base::clock;
+use precall_call::At;
 use precall_simulators::elevenlabs::{Fault, ReportFate};
+use precall_store::growth::retention;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -116,6 +119,15 @@ async fn an_analysis_that_follows_a_report_without_one_is_kept() {
     taken(&world, &report(&agent)).await;
     let (_, one) = shown(&world, call, "agent").await;
     assert_eq!((&one["analysis"], &one["cost_usd"]), (&analysis(), &json!(0.0625)));
+
+    // RETENTION_DAYS of transcripts takes it as well, and leaves the costs.
+    let tomorrow = At(clock::now().0 + 86_400_000_000);
+    assert!(retention::drop_words(&world.app.engine().pool(), tomorrow).await.unwrap() > 0);
+    let (whole, one) = shown(&world, call, "agent").await;
+    assert_eq!((&one["analysis"], &one["cost_usd"]), (&Value::Null, &json!(0.0625)), "{one}");
+    assert_eq!((&whole["summary_title"], &whole["transcript"]), (&Value::Null, &Value::Null));
+    let left = "select count(*) from call_events where pii::text like $1";
+    assert_eq!(world.count(left, &[&format!("%{SECRET}%")]).await, 0);
     world.stop().await;
 }
 
