@@ -1,6 +1,6 @@
 //! Overrides: precall sends only what the agent allows, leaves out what was refused, and says so.
 
-use precall_simulators::elevenlabs::{Agent, Fault, Script};
+use precall_simulators::elevenlabs::{Agent, Fault, OverrideRefusal, Script};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -121,5 +121,64 @@ async fn without_a_first_message_there_is_no_greeting_call_and_the_agent_is_dial
         and event ->> 'kind' = 'greeting_ended'";
     let words: String = world.client.query_one(statement, &[&call]).await.unwrap().get(0);
     assert!(words.contains("agent.first_message"), "{words}");
+    world.stop().await;
+}
+
+/// The problems of `/health`, once one of them names this field.
+async fn problem_about(world: &World, field: &str) -> Value {
+    world
+        .until("health names the override", || async {
+            world.get("/health").await.1["problems"].to_string().contains(field)
+        })
+        .await;
+    world.get("/health").await.1["problems"].clone()
+}
+
+#[actix::test]
+async fn a_voice_that_was_left_out_without_an_error_is_a_problem_in_words() {
+    // The settings say that the voice may be set, and the provider drops it all the same.
+    let allowing = json!({
+        "agent_id": "agent_test",
+        "platform_settings": { "overrides": { "conversation_config_override": {
+            "tts": { "voice_id": true }, "agent": { "first_message": true } } } }
+    });
+    let settings = Fault { body: Some(allowing), ..Fault::on(SETTINGS) };
+    let world = World::new().await;
+    world.faults(vec![settings]);
+    let dropping =
+        Agent { override_refusal: OverrideRefusal::Drop, ..Agent::allowing(&["agent.first_message"]) };
+    world.simulator.set_agent(dropping);
+    let call: Uuid = world.ring("pbx-1", &world.known_caller(1).await).await;
+    world.completed(call).await;
+    let problems = problem_about(&world, "left out the override tts.voice_id").await;
+    assert!(problems.to_string().contains("conv_"), "{problems}");
+    // The next conversation takes it.
+    world.simulator.set_agent(Agent::allowing(&["agent.first_message", "tts.voice_id"]));
+    let call: Uuid = world.ring("pbx-2", &world.known_caller(2).await).await;
+    world.completed(call).await;
+    world
+        .until("the problem is gone", || async {
+            !world.get("/health").await.1["problems"].to_string().contains("left out")
+        })
+        .await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_telephone_conversation_that_failed_for_an_override_teaches_the_next_call() {
+    let world = World::new().await;
+    world.faults(vec![unreadable()]);
+    world.simulator.set_agent(Agent::allowing(&["agent.first_message"]));
+    let call: Uuid = world.ring("pbx-1", &world.known_caller(1).await).await;
+    let row = world.released(call).await;
+    assert_eq!(
+        row.get::<_, String>("cause"),
+        "handoff_failed",
+        "the telephone was answered, so it is not dialled again"
+    );
+    assert_eq!(world.dials("agent").len(), 1);
+    let second: Uuid = world.ring("pbx-2", &world.known_caller(2).await).await;
+    let row = world.completed(second).await;
+    assert_eq!(row.get::<_, Option<String>>("voice_missing").as_deref(), Some("override_refused"));
     world.stop().await;
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use precall_base::clock;
-use precall_call::At;
-use precall_providers::elevenlabs::{AgentDetail, ElevenLabs, refused_field};
+use precall_call::{At, ConversationId, VoiceId};
+use precall_providers::elevenlabs::{AgentDetail, ElevenLabs, VoiceEcho, refused_field};
 use slog::{Logger, info, warn};
 
 /// How long an answer of ElevenLabs is used.
@@ -127,6 +127,8 @@ pub struct AgentSettings {
     refused: Mutex<HashMap<String, Vec<(Override, At)>>>,
     /// What went wrong, by agent and override, in words.
     problems: Mutex<BTreeMap<(String, Override), (At, String)>>,
+    /// Agents that left out the cloned voice without an error, since when and in words.
+    dropped: Mutex<BTreeMap<String, (At, String)>>,
     log: Logger,
 }
 
@@ -134,8 +136,13 @@ impl AgentSettings {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(log: Logger) -> Self {
-        let (agents, refused, problems) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { agents, refused, problems, log }
+        Self {
+            agents: Mutex::default(),
+            refused: Mutex::default(),
+            problems: Mutex::default(),
+            dropped: Mutex::default(),
+            log,
+        }
     }
 
     /// What the agent allows. Asks ElevenLabs if the last answer is older than a minute, and waits at most 1.5 s for
@@ -218,10 +225,35 @@ impl AgentSettings {
         of_agent.extend(which.into_iter().map(|which| (which, now)));
     }
 
+    /// A report repeats which voice its conversation took from us; `voice` is the one that was sent. A voice that was
+    /// left out without an error is a problem until a later conversation takes it.
+    pub fn voice_echoed(&self, agent_id: &str, of: &ConversationId, voice: &VoiceId, echo: &VoiceEcho) {
+        let taken = match echo {
+            VoiceEcho::NotShown => return,
+            VoiceEcho::None => None,
+            VoiceEcho::Voice(taken) => Some(taken),
+        };
+        let mut dropped = lock(&self.dropped);
+        if taken == Some(voice) {
+            dropped.remove(agent_id);
+            return;
+        }
+        let words = format!(
+            "agent {agent_id} left out the override tts.voice_id without an error: conversation {of} took {} instead \
+             of the cloned voice. Switch the override on at ElevenLabs, in the agent's security settings",
+            taken.map_or("no voice of ours", VoiceId::as_str)
+        );
+        if dropped.insert(agent_id.to_owned(), (clock::now(), words)).is_none() {
+            warn!(self.log, "the agent left out the cloned voice"; "agent_id" => agent_id,
+                "conversation_id" => of.as_str());
+        }
+    }
+
     /// The problems, each since when and in words.
     #[must_use]
     pub fn problems(&self) -> Vec<(At, String)> {
-        lock(&self.problems).values().cloned().collect()
+        let not_allowed = lock(&self.problems).values().cloned().collect::<Vec<_>>();
+        not_allowed.into_iter().chain(lock(&self.dropped).values().cloned()).collect()
     }
 
     fn refused_by(&self, agent_id: &str, now: At) -> Vec<Override> {

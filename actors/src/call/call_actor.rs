@@ -15,8 +15,10 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use precall_base::clock;
 use precall_call::{
-    At, Call, CallPart, Effect, Event, Fact, HandoffFailure, Offer, Phase, facts, open, step,
+    At, Call, CallPart, Effect, Event, Fact, Grade, HandoffFailure, Offer, Phase, Purpose, Voice, facts,
+    open, step,
 };
+use precall_providers::elevenlabs::refuses_override;
 use precall_providers::threecx::address::LegAddress;
 use precall_store::events::rows::{Entry, RowWrite};
 use slog::{Logger, error, info, o, warn};
@@ -166,6 +168,7 @@ impl CallActor {
         self.log_transition(event, &stepped.next);
         self.report_new_conversations(&stepped.next);
         self.count_conversations(event, payload, &stepped.next);
+        self.learn_of_overrides(payload, &stepped.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(stepped.effects.into_iter().map(Work::Perform));
         self.call = stepped.next;
@@ -196,6 +199,24 @@ impl CallActor {
                 };
                 self.services.budgets.lock().conversation_over(&conversation, took, next.at);
             }
+        }
+    }
+
+    /// Learns from a report whether the agent took the cloned voice, or refused to start because of an override.
+    fn learn_of_overrides(&self, payload: &Payload, next: &Call) {
+        let Payload::Report(report) = payload else { return };
+        let (settings, agent_id) = (&self.services.agent_settings, &self.context.line.agent_id);
+        let refusal = report.termination_reason.as_deref().filter(|words| refuses_override(words));
+        if let (Grade::Failed, Some(words)) = (report.grade, refusal) {
+            settings.refused(agent_id, words);
+        }
+        let latest = next.conversation(Purpose::Agent).and_then(|agent| agent.id.as_ref());
+        let rung = next.tried.iter().rev().find(|rung| rung.leads_to_agent());
+        let (Voice::Cloned(voice), Some(true)) = (&next.voice, rung.map(|rung| rung.takes_clone())) else {
+            return;
+        };
+        if latest == Some(&report.conversation) && report.grade == Grade::Completed {
+            settings.voice_echoed(agent_id, &report.conversation, voice, &report.voice_echo);
         }
     }
 

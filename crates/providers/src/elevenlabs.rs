@@ -39,7 +39,7 @@ pub use audio_format::AudioFormat;
 pub use audio_head::{AudioHead, audio_head, audio_head_of};
 pub use calls::{ConversationList, ConversationSummary, Dialled};
 pub use client::ElevenLabs;
-pub use conversation_report::{ConversationReport, ReportError, ReportSource};
+pub use conversation_report::{ConversationReport, ReportError, ReportSource, VoiceEcho};
 pub use error::{Execution, ProviderError, ProviderErrorKind};
 pub use override_refusal::{refused_field, refuses_override};
 pub use report_json::ReportJson;

@@ -6,7 +6,7 @@ use precall_actors::voices::samples::SampleStore;
 use precall_base::clock;
 use precall_call::At;
 use precall_providers::elevenlabs::{AgentDetail, ApiKey, ElevenLabs, ProviderError, Settings, Subscription};
-use precall_store::connect::{self, Dedicated, Limits};
+use precall_store::connect::{self, Limits};
 use precall_store::lines::{self, StoredLine};
 use precall_store::reads::mapped_callers::{self, MappedCaller};
 use precall_store::reads::server_clock;
@@ -36,8 +36,6 @@ pub(super) struct World<'a> {
 
 /// The database.
 pub(super) struct SeenDatabase {
-    /// The connection; none with the embedded database, which only a running precall starts.
-    pub(super) connection: Option<Result<Dedicated, String>>,
     /// Rows; an error in words. None without a connection or without tables.
     pub(super) callers: Option<Result<Vec<MappedCaller>, String>>,
     pub(super) lines: Vec<StoredLine>,
@@ -126,12 +124,10 @@ fn agent_ids(config: &Config, lines: &[StoredLine]) -> Vec<String> {
 }
 
 async fn database(config: &Config, clocks: &mut Vec<SeenClock>) -> SeenDatabase {
-    let none = |connection| SeenDatabase { connection, callers: None, lines: Vec::new() };
-    let DatabaseSource::External(url) = &config.database.source else { return none(None) };
-    let connected = match connect::connect(url, "precall check", Limits::default()).await {
-        Ok(connected) => connected,
-        Err(error) => return none(Some(Err(error.to_string()))),
-    };
+    // What is wrong with the database is said by its own subject.
+    let none = SeenDatabase { callers: None, lines: Vec::new() };
+    let DatabaseSource::External(url) = &config.database.source else { return none };
+    let Ok(connected) = connect::connect(url, "precall check", Limits::default()).await else { return none };
     let client = &connected.client;
     if let Ok(theirs) = server_clock::seconds(client).await {
         clocks.push(clock_of("PostgreSQL", theirs));
@@ -145,7 +141,7 @@ async fn database(config: &Config, clocks: &mut Vec<SeenClock>) -> SeenDatabase 
         Ok(false) => (None, Vec::new()),
         Err(error) => (Some(Err(error.to_string())), Vec::new()),
     };
-    SeenDatabase { connection: Some(Ok(connected)), callers, lines: found }
+    SeenDatabase { callers, lines: found }
 }
 
 fn clock_of(of: &'static str, theirs: i64) -> SeenClock {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall_call::{Answered, At, CallId, ConversationId, Grade, HandoffFailure, Purpose, Report};
+use precall_call::{Answered, At, CallId, ConversationId, Grade, HandoffFailure, Purpose, Report, VoiceId};
 
 use super::report_json::ReportJson;
 use super::transcript::Transcript;
@@ -49,6 +49,21 @@ pub struct ConversationReport {
     pub machine_detection: Option<ReportJson>,
     /// The provider's reason for the end or the failure.
     pub termination_reason: Option<String>,
+    /// The voice that the conversation took from us.
+    pub voice_echo: VoiceEcho,
+}
+
+/// Which override of the voice a report repeats. A forbidden override may be left out without an error; then only the
+/// report tells (ElevenLabs facts, added 2026-11-29).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum VoiceEcho {
+    /// The report repeats no overrides at all.
+    #[default]
+    NotShown,
+    /// The conversation took no voice from us.
+    None,
+    /// The conversation took this voice.
+    Voice(VoiceId),
 }
 
 impl ConversationReport {

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use precall_call::{Answered, At, CallId, ConversationId, Grade, HandoffFailure, Purpose};
+use precall_call::{Answered, At, CallId, ConversationId, Grade, HandoffFailure, Purpose, VoiceId};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use uuid::Uuid;
 
-use super::conversation_report::{ConversationReport, ID_BYTES_MAX, ReportError, ReportSource};
+use super::conversation_report::{ConversationReport, ID_BYTES_MAX, ReportError, ReportSource, VoiceEcho};
 use super::report_json::{KeptObject, ReportJson};
 use super::request_body::{VARIABLE_CALL, VARIABLE_PURPOSE};
 use super::transcript::Turns;
@@ -101,6 +101,31 @@ struct DialBody {
 struct ClientData {
     user_id: Scalar,
     dynamic_variables: Lenient<Variables>,
+    conversation_config_override: Option<Lenient<Overrides>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Overrides {
+    tts: Lenient<Speech>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Speech {
+    voice_id: Scalar,
+}
+
+impl ClientData {
+    fn voice_echo(&self) -> VoiceEcho {
+        match &self.conversation_config_override {
+            None => VoiceEcho::NotShown,
+            Some(Lenient(overrides)) => match overrides.tts.0.voice_id.text() {
+                Some(voice) => VoiceEcho::Voice(VoiceId::new(voice)),
+                None => VoiceEcho::None,
+            },
+        }
+    }
 }
 
 /// Our own variables; all others are skipped.
@@ -165,7 +190,10 @@ impl Data {
         let failure = (failed && !voicemail).then(|| failure_from_word(call_result));
         let duration = metadata.call_duration_secs.seconds();
         let started_at = timestamp(&metadata.start_time_unix_secs);
-        let reason = metadata.termination_reason.text().or(metadata.error.0.reason.text());
+        // An error says more about a failure than the reason of the end.
+        let (ended, error) = (metadata.termination_reason.text(), metadata.error.0.reason.text());
+        let reason = if failed { error.or(ended) } else { ended.or(error) };
+        let voice_echo = self.conversation_initiation_client_data.0.voice_echo();
         Ok(ConversationReport {
             source,
             conversation,
@@ -185,6 +213,7 @@ impl Data {
             analysis: self.analysis.0,
             machine_detection: None,
             termination_reason: reason.map(|reason| line(reason, REASON_CHARS_MAX)),
+            voice_echo,
         })
     }
 
@@ -220,6 +249,7 @@ impl Data {
             analysis: None,
             machine_detection: None,
             termination_reason: words.map(|words| line(words, REASON_CHARS_MAX)),
+            voice_echo: VoiceEcho::NotShown,
         })
     }
 
@@ -252,6 +282,7 @@ impl Data {
             analysis: None,
             machine_detection: Some(data),
             termination_reason: None,
+            voice_echo: VoiceEcho::NotShown,
         })
     }
 
@@ -302,6 +333,7 @@ impl Envelope {
             analysis: None,
             machine_detection: None,
             termination_reason: None,
+            voice_echo: VoiceEcho::NotShown,
         })
     }
 }
