@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod audit_trail;
 mod bodies;
 mod client;
 mod documents;

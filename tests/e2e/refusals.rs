@@ -32,8 +32,8 @@ fn counted(lines: &[Value], message: &str, outcome: &str) -> (usize, u64) {
 fn documented_filter() -> Regex {
     let page = include_str!("../../docs/SECURITY.md");
     let filter = page.lines().find_map(|line| line.trim().strip_prefix("failregex = ")).unwrap();
-    assert!(filter.contains("<HOST>"), "{filter}");
-    Regex::new(&filter.replace("<HOST>", "(?P<host>[0-9a-fA-F.:]+)")).unwrap()
+    assert!(filter.contains("<ADDR>"), "{filter}");
+    Regex::new(&filter.replace("<ADDR>", "(?P<host>[0-9a-fA-F.:]+)")).unwrap()
 }
 
 #[actix::test]
@@ -92,6 +92,7 @@ async fn a_flood_is_summarised_and_fail2ban_can_read_it() {
     for line in hits {
         assert!(line.contains("\"msg\":\"API request refused\""), "{line}");
         assert_eq!(&filter.captures(line).unwrap()["host"], "127.0.0.1", "{line}");
+        assert!(!filter.is_match(&line.replace("127.0.0.1", "others")), "nobody is banned for the others");
     }
     assert!(others.iter().all(|line| !line.contains("unauthenticated")), "{others:?}");
 }
