@@ -40,8 +40,8 @@ pub fn drop_leg(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress) {
 /// A leg that was not answered may connect by itself within this time: most route points answer on their own.
 const ANSWERS_ITSELF_WITHIN: Duration = Duration::from_millis(1_500);
 
-/// Answers a ringing leg. The leg's own event says whether it worked. If 3CX refuses, `refused` is called with its words
-/// after a while: the leg may connect by itself.
+/// Answers a ringing leg. The leg's own event says whether it worked. If 3CX refuses, `refused` is called with its
+/// words after a while: the leg may connect by itself.
 pub fn answer(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, refused: impl FnOnce(String) + 'static) {
     let (side, log, leg) = (Arc::clone(side), log.clone(), leg.clone());
     actix::spawn(async move {

@@ -7,9 +7,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
-use precall_providers::elevenlabs::{
-    AddVoice, Execution, ProviderError, ProviderErrorKind, VoiceSample, VoiceUse,
-};
+use precall_providers::elevenlabs::{AddVoice, Execution, ProviderErrorKind, VoiceSample, VoiceUse};
 use precall_store::events::rows::{CacheRow, CloneLogRow, Entry, RowWrite, Stream, Time};
 use precall_store::events::voice_event_json;
 use precall_store::events::voice_event_json::VoiceEvent;
@@ -24,6 +22,9 @@ use crate::observe::outcomes::Area;
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
+use crate::voices::clone_failure::{
+    CloneFailure, RETRY_PAUSE, RETRY_PAUSE_MAX, clone_failure, no_consent, no_slot, pause_after,
+};
 use crate::voices::services::VoiceServices;
 use crate::voices::terms::{CachedClone, CloneOrder, Failure, JobEnd};
 use crate::voices::voice_book::{JobEvent, RequestSlot, SlotDemand, VoiceBook};
@@ -40,8 +41,6 @@ const ATTEMPTS_MAX: u32 = 6;
 const EVICTIONS_MAX: u32 = 3;
 /// Time limit for a slot, including the deletion it may need.
 const SLOT_WITHIN: Duration = Duration::from_secs(35);
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A clone job's task.
 #[derive(Clone, Debug)]
@@ -175,12 +174,6 @@ struct MadeFrom {
     mark: Option<String>,
     sha256: String,
     bytes: usize,
-}
-
-struct CloneFailure {
-    why: NoVoice,
-    failure: Failure,
-    message: String,
 }
 
 impl JobRun {
@@ -455,56 +448,6 @@ impl JobLog {
         let reply = self.job.clone().recipient();
         self.services.persistence.do_send(Append { entries: vec![entry], reply });
     }
-}
-
-impl CloneFailure {
-    fn transient(message: &str) -> Self {
-        let (why, failure) = (NoVoice::CloneFailed, Failure::Transient);
-        Self { why, failure, message: message.to_owned() }
-    }
-}
-
-fn no_slot() -> CloneFailure {
-    let message = "no free voice slot: all our voices are in use, or the plan allows no more";
-    CloneFailure { why: NoVoice::NoSlot, ..CloneFailure::transient(message) }
-}
-
-fn no_consent() -> CloneFailure {
-    let message = "no consent covers this sample: it was replaced, or the speaker never consented to it";
-    CloneFailure { why: NoVoice::NoConsent, ..CloneFailure::transient(message) }
-}
-
-/// Pause before the next attempt: what the provider asks for; else a growing pause, or a short one if only our own
-/// requests are in the way.
-fn pause_after(error: &ProviderError, pauses: &mut Backoff) -> Duration {
-    let is_own_limit = error.kind == ProviderErrorKind::ConcurrencyLimited;
-    let own = if is_own_limit { RETRY_PAUSE } else { pauses.wait() };
-    error.retry_after.unwrap_or(own).min(RETRY_PAUSE_MAX)
-}
-
-fn clone_failure(error: &ProviderError) -> CloneFailure {
-    let (why, failure) = match error.kind {
-        ProviderErrorKind::SlotsFull => (NoVoice::NoSlot, Failure::Transient),
-        ProviderErrorKind::SampleRefused => (NoVoice::SampleRefused, Failure::Permanent),
-        ProviderErrorKind::Timeout => (NoVoice::CloneTimeout, Failure::Provider),
-        // An operator must change the key, the plan or the configuration first.
-        ProviderErrorKind::Unauthorised
-        | ProviderErrorKind::Forbidden
-        | ProviderErrorKind::Payment
-        | ProviderErrorKind::NotFound
-        | ProviderErrorKind::Invalid
-        | ProviderErrorKind::Declined => (NoVoice::CloneFailed, Failure::Permanent),
-        ProviderErrorKind::Conflict | ProviderErrorKind::ConcurrencyLimited => {
-            (NoVoice::CloneFailed, Failure::Transient)
-        }
-        ProviderErrorKind::RateLimited
-        | ProviderErrorKind::Server
-        | ProviderErrorKind::Redirected
-        | ProviderErrorKind::Unreachable
-        | ProviderErrorKind::Lost
-        | ProviderErrorKind::Garbled => (NoVoice::CloneFailed, Failure::Provider),
-    };
-    CloneFailure { why, failure, message: error.to_string() }
 }
 
 fn millis(span: Duration) -> i32 {
