@@ -16,8 +16,10 @@ pub(super) async fn look(world: &World<'_>) -> Vec<Judgement> {
 }
 
 fn judged(finding: &readiness::Finding) -> Judgement {
-    let words =
-        format!("{}: {}", finding.name.strip_prefix("database ").unwrap_or(finding.name), finding.words);
+    let words = match finding.name.strip_prefix("database ") {
+        Some(need) => format!("{need}: {}", finding.words),
+        None => finding.words.clone(),
+    };
     match finding.state {
         State::Ok => Judgement::Good(words),
         State::Warning => Judgement::Note(words),
