@@ -39,9 +39,14 @@ fn first(count: usize) -> Runner {
 async fn the_service_before_is_named_with_its_way_out() {
     let url = empty_after(SERVICE_BEFORE).await;
     is_refused("as its ORM makes it", &url, &["VoiceClone Pre-Call Service", REMEDY]).await;
-    let without = "drop table alembic_version, clone_transfer_events, voice_clone_log";
-    connect_to(&url).await.batch_execute(without).await.unwrap();
-    is_refused("an older version, with fewer tables", &url, &["VoiceClone Pre-Call Service", REMEDY]).await;
+    for without in [
+        "alembic_version, clone_transfer_events, voice_clone_log",
+        "call_log, clone_ready_events, clone_failed_events",
+    ] {
+        connect_to(&url).await.batch_execute(&format!("drop table {without}")).await.unwrap();
+        is_refused("an older version, with fewer tables", &url, &["VoiceClone Pre-Call Service", REMEDY])
+            .await;
+    }
     let in_schema = format!("create schema calls; set search_path = calls; {SERVICE_BEFORE}");
     let url = empty_after(&in_schema).await;
     let url = format!("{url}?options=-csearch_path%3Dcalls");
@@ -64,6 +69,9 @@ async fn names_of_another_program_are_said() {
         ("create sequence event_position", "event_position"),
         ("create function call_of_erased() returns int language sql as 'select 1'", "call_of_erased"),
         ("create table webhooks (url text); create table audit_log (at timestamptz)", "audit_log, webhooks"),
+        ("create type lines as enum ('straight')", "lines"),
+        ("create domain consents as text", "consents"),
+        ("create table call_log (id int)", "call_log"),
         ("create table a (n int); create index webhooks_id on a (n)", "webhooks_id"),
     ] {
         let url = empty_after(taken).await;

@@ -332,7 +332,7 @@ async fn after_a_database_restart_the_same_engine_keeps_its_calls() {
     })
     .await;
     assert!(stands_by().await);
-    assert_eq!(world.get("/health").await.1["status"], "ok");
+    until("health is ok", || async { world.get("/health").await.1["status"] == "ok" }).await;
     standby.stop_now().await;
     world.stop().await;
 }
@@ -347,6 +347,10 @@ async fn a_report_of_an_ended_call_is_applied_when_the_database_returns() {
     let conversation = world.conversation(call, "agent").await;
     cluster.stop().await;
     until("the outage was detected", || async { world.get("/health").await.1["database"] == "error" }).await;
+    let says_why = || async {
+        world.get("/health").await.1["problems"].to_string().contains("PostgreSQL is not running")
+    };
+    until("health says why", says_why).await;
     let report = json!({
         "type": "post_call_transcription", "event_timestamp": 1_764_000_000,
         "data": {

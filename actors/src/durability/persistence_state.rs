@@ -26,6 +26,8 @@ pub struct PersistenceState {
     obstacle: Mutex<Option<String>>,
     /// What else the database has that it should not have, or lacks.
     problems: Mutex<Vec<String>>,
+    /// Why the last check got no answer.
+    away: Mutex<Option<String>>,
     spool: SpoolState,
     leadership: Leadership,
     troubles: Mutex<Troubles>,
@@ -138,6 +140,7 @@ impl PersistenceState {
             quarantined: AtomicI64::new(0),
             obstacle: Mutex::new(None),
             problems: Mutex::default(),
+            away: Mutex::default(),
             spool: SpoolState {
                 max: spool_max,
                 is_in_use: AtomicBool::new(false),
@@ -248,7 +251,14 @@ impl PersistenceState {
     /// What is not as needed at the database, with what to change.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        away.into_iter().chain(problems).collect()
+    }
+
+    /// Records why the last check got no answer; `None` if it got one.
+    pub(crate) fn set_away(&self, why: Option<String>) {
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// Returns whether they changed.

@@ -124,7 +124,13 @@ impl Recovery {
                 client.simple_query("select 1").await?;
                 Ok::<(), StoreError>(())
             };
-            let is_there = matches!(tokio::time::timeout(CHECK_WITHIN, check).await, Ok(Ok(())));
+            let away = match tokio::time::timeout(CHECK_WITHIN, check).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("the database does not answer in time".to_owned()),
+            };
+            let is_there = away.is_none();
+            state.set_away(away.clone());
             // Check often while it is away: once it is back, a standby waits only `LEFT_FREE` for us.
             next_check = if is_there { CHECK_EVERY } else { AWAY_CHECK_EVERY };
             // Without the database nobody can take over, so this process continues.
@@ -139,9 +145,9 @@ impl Recovery {
             }
             if is_there && state.answered() {
                 info!(log, "the database answers again");
-            } else if !is_there && state.not_answered() {
-                state.set_database_error("PostgreSQL does not answer");
-                warn!(log, "the database does not answer");
+            } else if let Some(away) = away.filter(|_| state.not_answered()) {
+                state.set_database_error(&away);
+                warn!(log, "the database does not answer"; "error" => &away);
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use tokio_postgres::error::SqlState;
 
+use crate::connect::fault::Fault;
+
 /// Why a query or a transaction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -64,8 +66,11 @@ impl From<tokio_postgres::Error> for StoreError {
 
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
-        match error {
-            deadpool_postgres::PoolError::Backend(error) => error.into(),
+        match &error {
+            // No connection: there is no row in these words.
+            deadpool_postgres::PoolError::Backend(_) | deadpool_postgres::PoolError::Timeout(_) => {
+                Self::Unavailable(Fault::of_pool(&error).words)
+            }
             other => Self::Unavailable(other.to_string()),
         }
     }

@@ -36,7 +36,7 @@ impl Pooling {
             Self::Transaction => {
                 "a pooler between precall and PostgreSQL pools by transaction: the leader lock would not hold, and two \
                  engines could act at once. Connect to PostgreSQL directly, or pool by session (PgBouncer: pool_mode \
-                 = session for this database; Supabase: port 5432, not 6543)"
+                 = session for this database)"
             }
             Self::Statement => {
                 "a pooler between precall and PostgreSQL pools by statement: transactions are not possible. Connect \

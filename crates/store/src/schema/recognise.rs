@@ -23,8 +23,10 @@ const INHERITED: [&str; 7] = [
     "clone_failed_events",
     "clone_transfer_events",
 ];
-/// So many of them are no coincidence.
-const INHERITED_MIN: usize = 3;
+/// The one of them that another program may have as well.
+const COMMON_NAME: &str = "call_log";
+/// A table that only precall has.
+const OUR_TABLE: &str = "call_events";
 /// A column of `call_log` that only precall has.
 const OUR_COLUMN: &str = "last_seq";
 /// At most so many names in a text.
@@ -35,7 +37,9 @@ const SCHEMA: &str = "select current_schema()::text, current_user::text, current
 // All names that a migration could meet: relations, types without a relation, functions.
 const NAMES: &str = "
     select relname::text, relkind::text from pg_class where relnamespace = current_schema()::regnamespace
-    union all select proname::text, 'f' from pg_proc where pronamespace = current_schema()::regnamespace";
+    union all select proname::text, 'f' from pg_proc where pronamespace = current_schema()::regnamespace
+    union all select typname::text, 't' from pg_type
+        where typnamespace = current_schema()::regnamespace and typtype in ('d', 'e', 'm', 'r')";
 
 const HISTORY_ELSEWHERE: &str = "
     select n.nspname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -144,7 +148,7 @@ async fn history(
 /// What was read from the database.
 struct Seen<'read> {
     schema: &'read str,
-    /// Name and kind, by the letter of `pg_class.relkind`, or `f` for a function.
+    /// Name and kind, by the letter of `pg_class.relkind`; `f` for a function, `t` for a type.
     present: &'read BTreeMap<String, String>,
     applied: &'read [Applied],
     /// Columns of `call_log`.
@@ -246,8 +250,10 @@ impl Seen<'_> {
 
     /// The database of the service before. Its tables have the names of precall's, and other columns.
     fn inherited(&self, colliding: &[&str]) -> Option<String> {
-        let found = INHERITED.iter().filter(|name| colliding.contains(*name)).count();
-        if found < INHERITED_MIN || self.call_log.iter().any(|column| column == OUR_COLUMN) {
+        let found = INHERITED.iter().any(|name| *name != COMMON_NAME && colliding.contains(name));
+        let is_ours =
+            colliding.contains(&OUR_TABLE) || self.call_log.iter().any(|column| column == OUR_COLUMN);
+        if !found || is_ours {
             return None;
         }
         let mut text = "this is the database of a VoiceClone Pre-Call Service, and precall changed nothing in it. A \
