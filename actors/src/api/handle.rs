@@ -243,7 +243,7 @@ impl EngineHandle {
         let outcomes = self.services.lights.problems();
         let states = problems::States {
             troubles: persistence.troubles(),
-            obstacle: persistence.obstacle(),
+            obstacle: persistence.dated_obstacle(),
             database: persistence.problems(),
             quarantined: persistence.quarantined(),
             pbx: threecx.as_ref(),
@@ -255,8 +255,6 @@ impl EngineHandle {
             database: (reached || persistence.failing()).then(|| reached && !persistence.failing()),
             database_reached: reached,
             database_obstacle: persistence.obstacle(),
-            database_problems: persistence.problems(),
-            quarantined: persistence.quarantined(),
             elevenlabs: self.services.provider.answering(),
             spool: persistence.spool().health(),
             spooled_bytes: persistence.spool().bytes(),

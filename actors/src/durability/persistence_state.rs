@@ -23,11 +23,9 @@ pub struct PersistenceState {
     position: watch::Sender<i64>,
     quarantined: AtomicI64,
     /// Why this process cannot act on the database, or does not yet.
-    obstacle: Mutex<Option<String>>,
+    obstacle: Mutex<Option<(At, String)>>,
     /// What else the database has that it should not have, or lacks.
-    problems: Mutex<Vec<String>>,
-    /// Why the last check got no answer.
-    away: Mutex<Option<String>>,
+    problems: Mutex<Vec<(At, String)>>,
     spool: SpoolState,
     leadership: Leadership,
     troubles: Mutex<Troubles>,
@@ -140,7 +138,6 @@ impl PersistenceState {
             quarantined: AtomicI64::new(0),
             obstacle: Mutex::new(None),
             problems: Mutex::default(),
-            away: Mutex::default(),
             spool: SpoolState {
                 max: spool_max,
                 is_in_use: AtomicBool::new(false),
@@ -235,43 +232,47 @@ impl PersistenceState {
     /// Why this process cannot act on the database, or does not yet, and what to change.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
+        self.dated_obstacle().map(|(_, words)| words)
+    }
+
+    /// The same, and since when.
+    #[must_use]
+    pub(crate) fn dated_obstacle(&self) -> Option<(At, String)> {
         self.held_obstacle().clone()
     }
 
     /// Returns whether it changed.
     pub(crate) fn set_obstacle(&self, words: Option<&str>) -> bool {
         let mut held = self.held_obstacle();
-        let is_news = held.as_deref() != words;
+        let is_news = held.as_ref().map(|(_, words)| words.as_str()) != words;
         if is_news {
-            *held = words.map(str::to_owned);
+            *held = words.map(|words| (clock::now(), words.to_owned()));
         }
         is_news
     }
 
-    /// What is not as needed at the database, with what to change.
+    /// What is not as needed at the database, with what to change, and since when.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        away.into_iter().chain(problems).collect()
-    }
-
-    /// Records why the last check got no answer; `None` if it got one.
-    pub(crate) fn set_away(&self, why: Option<String>) {
-        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    pub(crate) fn problems(&self) -> Vec<(At, String)> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns whether they changed.
     pub(crate) fn set_problems(&self, problems: &[String]) -> bool {
         let mut held = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = *held != problems;
+        let is_news =
+            held.len() != problems.len() || held.iter().zip(problems).any(|((_, old), new)| old != new);
         if is_news {
-            *held = problems.to_vec();
+            let now = clock::now();
+            let since =
+                |words: &String| held.iter().find(|(_, old)| old == words).map_or(now, |(since, _)| *since);
+            let dated = problems.iter().map(|words| (since(words), words.clone())).collect();
+            *held = dated;
         }
         is_news
     }
 
-    fn held_obstacle(&self) -> MutexGuard<'_, Option<String>> {
+    fn held_obstacle(&self) -> MutexGuard<'_, Option<(At, String)>> {
         self.obstacle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -130,7 +130,6 @@ impl Recovery {
                 Err(_) => Some("the database does not answer in time".to_owned()),
             };
             let is_there = away.is_none();
-            state.set_away(away.clone());
             // Check often while it is away: once it is back, a standby waits only `LEFT_FREE` for us.
             next_check = if is_there { CHECK_EVERY } else { AWAY_CHECK_EVERY };
             // Without the database nobody can take over, so this process continues.

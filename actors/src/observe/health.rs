@@ -49,10 +49,6 @@ pub struct Health {
     pub database_reached: bool,
     /// Why this process cannot act on the database, or does not yet, as text.
     pub database_obstacle: Option<String>,
-    /// What is not as needed at the database, as text.
-    pub database_problems: Vec<String>,
-    /// Events and rows that PostgreSQL refused. They are kept in `quarantined_events`.
-    pub quarantined: i64,
     /// Whether the provider's last answer was valid; none before the first exchange.
     pub elevenlabs: Option<bool>,
     /// Health of the spool.

@@ -13,10 +13,10 @@ use crate::observe::outcomes::HealthProblem;
 pub(crate) struct States<'a> {
     /// Database, spool and quarantine, and since when.
     pub(crate) troubles: Troubles,
-    /// Why this process cannot act on the database, or does not yet.
-    pub(crate) obstacle: Option<String>,
-    /// What is not as needed at the database.
-    pub(crate) database: Vec<String>,
+    /// Why this process cannot act on the database, or does not yet, and since when.
+    pub(crate) obstacle: Option<(At, String)>,
+    /// What is not as needed at the database, and since when.
+    pub(crate) database: Vec<(At, String)>,
     /// Events and reports that PostgreSQL refused, and that are kept.
     pub(crate) quarantined: i64,
     /// 3CX; none without call control.
@@ -32,15 +32,9 @@ pub(crate) struct States<'a> {
 pub(crate) fn all(states: States<'_>, outcomes: Vec<HealthProblem>, now: At) -> Vec<HealthProblem> {
     let troubles = states.troubles;
     let mut problems = Vec::new();
-    match (&states.obstacle, troubles.database) {
-        (Some(obstacle), found) => {
-            let since = found.map_or(now, |(since, _)| since);
-            problems.push(state("storage", since, &format!("database: {obstacle}")));
-        }
-        (None, Some((since, words))) => problems.push(state("storage", since, &format!("database: {words}"))),
-        (None, None) => {}
-    }
-    problems.extend(states.database.iter().map(|words| state("storage", now, &format!("database: {words}"))));
+    // The obstacle says more than the failed contact that it follows from.
+    let database = states.obstacle.or(troubles.database).into_iter().chain(states.database);
+    problems.extend(database.map(|(since, words)| state("storage", since, &format!("database: {words}"))));
     problems.extend(troubles.spool.map(|(since, words)| state("storage", since, &format!("spool: {words}"))));
     let last = troubles.quarantined.unwrap_or(now);
     problems.extend(quarantined(states.quarantined).map(|words| state("storage", last, &words)));
@@ -64,3 +58,6 @@ fn quarantined(rows: i64) -> Option<String> {
 fn state(area: &'static str, since: At, words: &str) -> HealthProblem {
     HealthProblem::state(area, since, words)
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,6 @@ impl HealthAnswer {
             || threecx == "error"
             || database != "ok"
             || !matches!(spool, "ok" | "none")
-            || health.quarantined > 0
             || !problems.is_empty();
         let cannot_store = !standby && !health.can_keep;
         let status = if cannot_store || !is_alive(health) || health.role == EngineRole::Superseded {

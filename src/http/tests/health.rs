@@ -64,7 +64,14 @@ fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
             200,
             503,
         ),
-        ("reports are in quarantine", Health { quarantined: 2, ..well() }, "degraded", 200, 200, 200),
+        (
+            "reports are in quarantine",
+            Health { problems: vec![problem("storage", "2 reports")], ..well() },
+            "degraded",
+            200,
+            200,
+            200,
+        ),
         ("an arbiter is stuck", Health { heartbeat_age: stuck, ..well() }, "error", 503, 503, 200),
     ]
 }

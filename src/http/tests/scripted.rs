@@ -63,8 +63,6 @@ pub fn well() -> Health {
         database: Some(true),
         database_reached: true,
         database_obstacle: None,
-        database_problems: Vec::new(),
-        quarantined: 0,
         elevenlabs: Some(true),
         spool: SpoolHealth::Empty,
         spooled_bytes: 0,

@@ -6,10 +6,13 @@ use crate::support::empty_database;
 #[actix::test]
 async fn a_broken_database_is_named() {
     let environments = [
-        ("postgres://nobody@127.0.0.1:9/precall", wrong("no database", "database", "check DATABASE_URL")),
+        (
+            "postgres://nobody@127.0.0.1:9/precall",
+            wrong("no database", "database", "PostgreSQL is not running there"),
+        ),
         (
             "postgres://somebody:not-the-password@127.0.0.1:9/precall",
-            wrong("no server", "database", "check DATABASE_URL"),
+            wrong("no server", "database", "DATABASE_URL names another port"),
         ),
     ];
     for (url, case) in environments {
@@ -25,7 +28,15 @@ async fn a_broken_database_is_named() {
     let mut setup = Setup::sound().await;
     let empty = empty_database("check_of_an_empty_one").await;
     setup.set("DATABASE_URL", &empty);
-    holds(setup, warned("an empty database", "database", "precall migrate")).await;
+    let empty =
+        Case { what: "an empty database", subject: "database", level: Level::Ok, says: "precall migrate" };
+    holds(setup, empty).await;
+    let mut setup = Setup::sound().await;
+    let foreign = empty_database("check_of_a_foreign_one").await;
+    let theirs = connect_to(&foreign).await;
+    theirs.batch_execute("create table caller_voice_mapping (id int, number text)").await.unwrap();
+    setup.set("DATABASE_URL", &foreign);
+    holds(setup, wrong("tables of another program", "database", "caller_voice_mapping")).await;
 }
 
 #[actix::test]

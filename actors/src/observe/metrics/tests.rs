@@ -17,8 +17,6 @@ fn health() -> Health {
         database: Some(true),
         database_reached: true,
         database_obstacle: None,
-        database_problems: Vec::new(),
-        quarantined: 0,
         elevenlabs: None,
         spool: SpoolHealth::Waiting,
         spooled_bytes: 4096,
