@@ -327,7 +327,7 @@ async fn a_sample_is_looked_at_when_a_caller_is_mapped_to_it() {
     let mapped = |sample: &str| json!({ "voice_sample_url": sample, "voice_name": "Anna" });
     for (sample, why) in [
         ("nothing.wav", "does not exist"),
-        ("letter.wav", "is not WAV"),
+        ("letter.wav", "is not a recording"),
         ("../../etc/hostname", "outside"),
         ("ftp://example.com/a.wav", "ftp://"),
         ("s3://voices/a.wav", "not configured"),

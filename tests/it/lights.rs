@@ -1,9 +1,10 @@
 //! Health tells the truth: what fails for callers is a problem in the provider's words, and goes away when it works
 //! again.
 
-use precall_simulators::elevenlabs::{Agent, Fault};
+use precall_simulators::elevenlabs::{Agent, Fault, Script};
 use serde_json::{Value, json};
 
+use crate::live_bridge::dialogue;
 use crate::support::{ADD, PbxPlan, PbxWorld, Plan, World, dial_fault, fault, incoming};
 
 const SIGNED_URL: &str = "/v1/convai/conversation/get-signed-url";
@@ -149,11 +150,12 @@ async fn slow_clones_are_a_problem_although_each_succeeds_in_the_end() {
 
 #[actix::test]
 async fn a_refused_override_is_a_problem_although_the_caller_reaches_somebody() {
-    let strict = Agent { allowed_overrides: Vec::new(), ..Agent::default() };
+    let script = Script::new(dialogue()).unwrap();
+    let strict = Agent { script, allowed_overrides: Vec::new(), ..Agent::default() };
     let world = PbxWorld::with(PbxPlan::default().bridge_to(strict)).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
     world.released(world.call_of(&pbx_id).await).await;
-    let problem = until_problem(&world, "handoff", "verride").await;
+    let problem = until_problem(&world, "agent", "verride").await;
     assert!(problem["remedy"].as_str().unwrap().contains("override"), "{problem}");
     world.stop().await;
 }

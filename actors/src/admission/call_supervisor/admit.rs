@@ -94,18 +94,19 @@ impl CallSupervisor {
             let _ = answer.send(Err(busy));
             return;
         }
-        // A call that no budget allows is refused for that.
-        let key = caller_key(&sighting.caller, &line);
-        let may_call = !ended_before && self.services.budgets.lock().may_call(key.as_ref(), now).is_ok();
-        let in_use = self.called_back(&sighting.caller, &line, earlier).filter(|_| may_call);
-        if let Some(CalledBack::Talking(talking)) = in_use {
-            let message = HandleIncomingCall { call: incoming, earlier, answer };
-            return self.ask_whether_over(talking, message, ctx);
-        }
         let call = clock::new_call();
+        let in_use = self.called_back(&sighting.caller, &line, earlier).filter(|_| !ended_before);
         let admission = match in_use {
-            Some(earlier) => self.refuse_busy(call, &sighting.caller, &earlier),
             None => self.admission(call, &sighting.caller, &called, &line, ended_before, now),
+            // A call that no budget allows is refused for that.
+            Some(in_use) => match (self.within_budgets(call, &sighting.caller, &line, now), in_use) {
+                (Err(refused), _) => refused,
+                (Ok(()), CalledBack::Talking(talking)) => {
+                    let message = HandleIncomingCall { call: incoming, earlier, answer };
+                    return self.ask_whether_over(talking, message, ctx);
+                }
+                (Ok(()), CalledBack::Ringing(earlier)) => self.refuse_busy(call, &sighting.caller, earlier),
+            },
         };
         let outcome = match admission {
             Admission::Accepted => Outcome::Accepted,

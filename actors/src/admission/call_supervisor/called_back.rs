@@ -88,11 +88,7 @@ impl CallSupervisor {
     }
 
     /// Refuses a call whose telephone is in use by an earlier one.
-    pub(super) fn refuse_busy(&self, call: CallId, caller: &CallerNumber, earlier: &CalledBack) -> Admission {
-        let earlier = match earlier {
-            CalledBack::Ringing(call) => *call,
-            CalledBack::Talking(talking) => talking.call,
-        };
+    pub(super) fn refuse_busy(&self, call: CallId, caller: &CallerNumber, earlier: CallId) -> Admission {
         warn!(self.services.log, "not called back, because an earlier call uses the caller's telephone";
             "call" => %call, "caller" => %caller, "earlier_call" => %earlier);
         Admission::Refused(Cause::Busy)

@@ -25,6 +25,9 @@ const INHERITED: [&str; 7] = [
 ];
 /// The one of them that another program may have as well.
 const COMMON_NAME: &str = "call_log";
+/// The table of the service before that holds its voices, and the column without which it is another program's.
+const MAPPING: &str = "caller_voice_mapping";
+const MAPPED_SAMPLE: &str = "voice_sample_url";
 /// A table that only precall has.
 const OUR_TABLE: &str = "call_events";
 /// A column of `call_log` that only precall has.
@@ -123,7 +126,14 @@ pub async fn recognise(
         )));
     };
     let call_log = if present.contains_key("call_log") { columns("call_log").await? } else { Vec::new() };
-    let seen = Seen { schema: &schema, present: &present, applied: &applied, call_log: &call_log };
+    let mapping = if present.contains_key(MAPPING) { columns(MAPPING).await? } else { Vec::new() };
+    let seen = Seen {
+        schema: &schema,
+        present: &present,
+        applied: &applied,
+        call_log: &call_log,
+        mapping: &mapping,
+    };
     Ok(seen.judge(migrations))
 }
 
@@ -153,6 +163,8 @@ struct Seen<'read> {
     applied: &'read [Applied],
     /// Columns of `call_log`.
     call_log: &'read [String],
+    /// Columns of `caller_voice_mapping`.
+    mapping: &'read [String],
 }
 
 impl Seen<'_> {
@@ -253,7 +265,9 @@ impl Seen<'_> {
         let found = INHERITED.iter().any(|name| *name != COMMON_NAME && colliding.contains(name));
         let is_ours =
             colliding.contains(&OUR_TABLE) || self.call_log.iter().any(|column| column == OUR_COLUMN);
-        if !found || is_ours {
+        // Another program may have a table of this name, with other columns.
+        let is_theirs = self.mapping.is_empty() || self.mapping.iter().any(|column| column == MAPPED_SAMPLE);
+        if !found || is_ours || !is_theirs {
             return None;
         }
         let mut text = "this is the database of a VoiceClone Pre-Call Service, and precall changed nothing in it. A \
