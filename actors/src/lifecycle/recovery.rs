@@ -139,8 +139,9 @@ impl Recovery {
             } else if still_leads.is_none() {
                 state.leadership().lock_unconfirmed(clock::now());
             } else if state.leadership().set(EngineRole::Superseded) {
-                let holder = self.other_leader().await;
-                error!(log, "another precall has taken over this database"; "holder" => holder);
+                // At once: this process ends now.
+                error!(log, "another precall has taken over this database");
+                info!(log, "the leader of the database"; "holder" => self.other_leader().await);
             }
             if is_there && state.answered() {
                 info!(log, "the database answers again");

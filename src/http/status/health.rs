@@ -56,7 +56,7 @@ pub(crate) struct HealthAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthProblem)]
 pub(crate) struct ProblemAnswer {
-    /// `clone`, `handoff`, `greeting`, `prompts`, `webhooks`, `storage`, `elevenlabs` or `threecx`.
+    /// `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `elevenlabs` or `threecx`.
     area: &'static str,
     /// Since when.
     since: Option<Timestamp>,

@@ -28,7 +28,7 @@ fn a_correction_replaces_the_interrupted_utterance() {
     words.push(1, Speaker::Agent, "We are open from nine to five", None);
     words.push(2, Speaker::Caller, "Wait", None);
     words.push(3, Speaker::Agent, "We are open", Some(1));
-    assert!(told(&words).ends_with("quoted: \"agent: We are open\""), "{}", told(&words));
+    assert!(told(&words).ends_with("quoted: \"agent: We are open\\ncaller: Wait\""), "{}", told(&words));
     words.push(4, Speaker::Agent, "late", Some(9));
     assert!(told(&words).ends_with("quoted: \"agent: We are open\\ncaller: Wait\\nagent: late\""));
     assert!(

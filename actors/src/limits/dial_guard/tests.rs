@@ -127,13 +127,14 @@ fn each_number_gets_its_decision() {
         ("0049 30 99887766", "own_number"),
         ("900", "own_number"),
         ("+43 1 234567", "own_number"),
+        // Digits of another script are digits.
+        ("+49\u{0661}\u{0667}\u{0661}12345678", "allowed"),
         // No number.
         ("", "no_number"),
         ("anonymous", "no_number"),
         ("Restricted", "no_number"),
         ("garbage", "no_number"),
         ("1-800-FLOWERS", "no_number"),
-        ("+49\u{0661}\u{0667}\u{0661}12345678", "no_number"),
         ("+4917112345678;ext=12", "no_number"),
         ("+491711234567890123456789", "no_number"),
         ("00000000000", "no_number"),

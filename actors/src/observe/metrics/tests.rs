@@ -194,7 +194,7 @@ fn every_metric_has_a_unit_and_a_help_text() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 23);
+    assert_eq!(names.len(), 24);
     for name in names {
         assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
         let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));

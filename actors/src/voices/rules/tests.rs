@@ -120,7 +120,7 @@ fn cached_voice_is_not_used_after_expiry_or_without_mapping_or_consent() {
     assert_eq!(asked(2, unmapped, NOW), [missing(2, NoVoice::NoMapping)]);
     let withdrawn = Mapping { consented: Vec::new(), ..mapping() };
     assert_eq!(asked(3, known(withdrawn), NOW), [missing(3, NoVoice::NoConsent)]);
-    assert_eq!(asked(4, None, NOW), [missing(4, NoVoice::CloneFailed)]);
+    assert_eq!(asked(4, None, NOW), [missing(4, NoVoice::DatabaseUnreachable)]);
     let started = asked(5, known(mapping()), At(NOW.0 + 1));
     assert!(matches!(started[..], [VoiceOrder::StartJob { .. }]));
 }
