@@ -192,7 +192,8 @@ impl Places {
     /// What is wrong with a row whose cells are not below the names of the header. Fewer cells are fine: spreadsheets
     /// leave out empty cells at the end, or add some. More cells have moved columns.
     fn misplaced(&self, record: &StringRecord) -> Option<String> {
-        let filled = record.iter().enumerate().filter(|(_, cell)| !invisible::trimmed(cell).is_empty());
+        let filled =
+            record.iter().enumerate().filter(|(_, cell)| !precall_base::invisible::trimmed(cell).is_empty());
         let mut outside = filled.filter(|(place, _)| *place >= self.width || self.nameless.contains(place));
         let (place, _) = outside.next()?;
         let right = "quote cells that contain the separator";
@@ -214,7 +215,7 @@ fn row(
     let before = errors.count;
     let mut cell = |column: &'static str| -> String {
         let text = places.by_name.get(column).and_then(|place| record.get(*place)).unwrap_or_default();
-        let text = without_guard(invisible::trimmed(text));
+        let text = without_guard(precall_base::invisible::trimmed(text));
         if text.len() > FIELD_BYTES_MAX || text.contains('\0') {
             errors.add(line, column, format!("longer than {FIELD_BYTES_MAX} bytes, or holds a NUL"));
             return String::new();

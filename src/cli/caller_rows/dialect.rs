@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::invisible::trimmed;
+use precall_base::invisible::trimmed;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Separators that spreadsheets write. The first wins where two are as frequent.
