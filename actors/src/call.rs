@@ -13,6 +13,7 @@ pub(crate) mod leg_player;
 pub mod line;
 pub(crate) mod live_board;
 pub(crate) mod messages;
+pub(crate) mod outbound_dial;
 pub mod pin;
 pub(crate) mod projection;
 pub mod services;

@@ -44,7 +44,9 @@ async fn after_a_refused_greeting_dial_the_agent_still_calls() {
         let caller = world.known_caller(n).await;
         let call = world.ring(&format!("pbx-{n}"), &caller).await;
         world.completed(call).await;
-        assert_eq!(of_call(world.dials("greeting"), call).len(), 1, "{what}");
+        // A provider that is busy is asked three times.
+        let dials = if what.contains("429") { 3 } else { 1 };
+        assert_eq!(of_call(world.dials("greeting"), call).len(), dials, "{what}");
         assert_eq!(of_call(world.dials("agent"), call).len(), 1, "{what}");
         assert_eq!(
             dial_of(&world, call, "greeting").await,
@@ -179,7 +181,7 @@ async fn a_failure_report_that_arrives_before_the_dial_answer_finds_its_call() {
 #[actix::test]
 async fn a_refused_agent_dial_is_retried_once_in_the_fallback_voice() {
     let world = World::new().await;
-    for (n, status) in [(1, 400), (2, 402), (3, 404), (4, 422), (5, 429)] {
+    for (n, status) in [(1, 400), (2, 402), (3, 404), (4, 422)] {
         world.faults(vec![Fault { status: Some(status), times: Some(1), ..dial_fault("agent") }]);
         let caller = world.known_caller(n).await;
         let call = world.ring(&format!("pbx-{n}"), &caller).await;
@@ -197,6 +199,23 @@ async fn a_refused_agent_dial_is_retried_once_in_the_fallback_voice() {
             .get(0);
         assert_eq!(spoken, "voice_fallback", "{status}");
     }
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_provider_that_is_busy_for_a_moment_costs_neither_the_greeting_nor_the_voice() {
+    let world = World::new().await;
+    let busy = |purpose| Fault { status: Some(429), times: Some(2), ..dial_fault(purpose) };
+    world.faults(vec![busy("greeting"), busy("agent")]);
+    let caller = world.known_caller(1).await;
+    let call = world.ring("pbx-1", &caller).await;
+    let row = world.completed(call).await;
+    let voice: String = row.get("cloned_voice_id");
+    for purpose in ["greeting", "agent"] {
+        assert_eq!(of_call(world.dials(purpose), call).len(), 3, "{purpose}");
+    }
+    assert_eq!(voice_of(&of_call(world.dials("agent"), call)[2]), json!(voice));
+    assert_eq!(dial_of(&world, call, "greeting").await.0, "started");
     world.stop().await;
 }
 

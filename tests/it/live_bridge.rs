@@ -189,6 +189,27 @@ async fn with_an_unreachable_agent_the_caller_hears_music_and_goes_to_a_person()
 }
 
 #[actix::test]
+async fn a_provider_that_is_busy_for_a_moment_does_not_cost_the_voice() {
+    for status in [429, 500, 503] {
+        let busy = Fault {
+            status: Some(status),
+            times: Some(2),
+            ..Fault::on("/v1/convai/conversation/get-signed-url")
+        };
+        let plan = PbxPlan { provider: vec![busy], ..PbxPlan::default().bridge(dialogue()) };
+        let world = PbxWorld::with(plan).await;
+        let pbx_id = world.rings(&world.known_caller(1).await);
+        let call = world.call_of(&pbx_id).await;
+        let row = world.completed(call).await;
+        let voice: String = row.get("cloned_voice_id");
+        let talks = world.talks(call);
+        assert_eq!((talks.len(), talks[0].voice_id.as_ref()), (1, Some(&voice)), "{status}");
+        assert!(world.heard(&pbx_id).contains(&world.in_voice(&voice, 580).await), "{status}");
+        world.stop().await;
+    }
+}
+
+#[actix::test]
 async fn when_the_agent_socket_closes_before_it_speaks_the_next_rung_follows() {
     for code in [1002, 1008, 1011] {
         let closes = Act::Close { code, reason: "scripted".to_owned(), error_type: None };

@@ -214,5 +214,8 @@ async fn after_a_restart_the_bridge_is_opened_again() {
     assert_eq!(talks.len(), 2);
     let told = &talks[1].contextual_updates;
     assert!(told.len() == 1 && told[0].contains("caller: I call about my order."), "{told:?}");
+    assert_eq!(talks[1].user_messages, ["I call about my order."], "the caller's words are answered");
+    let sent = &talks[1].initiation["conversation_config_override"]["agent"]["first_message"];
+    assert_eq!(sent, "", "the caller was greeted before the restart");
     world.stop_after_cuts().await;
 }

@@ -20,6 +20,7 @@ use crate::call::call_context::CallContext;
 use crate::call::conversation_lookup;
 use crate::call::conversation_lookup::{EarlierDial, LookupResult};
 use crate::call::messages::{CallEvent, PartDown, PartParent};
+use crate::call::outbound_dial;
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::clients::Clients;
@@ -174,9 +175,7 @@ async fn dial(
         }
         let began = clock::now();
         let order = order(context, services, &terms, to.clone());
-        let answer = clients.dials.outbound_call(&order, services.dial.dial_within).await;
-        services.provider.note(&answer);
-        let error = match answer {
+        let error = match outbound_dial::dial(services, &clients, context.id, &order).await {
             Ok(dialled) => return started(dialled.conversation),
             Err(error) => error,
         };

@@ -20,6 +20,7 @@ use crate::call::conversation_lookup;
 use crate::call::conversation_lookup::{EarlierDial, LookupResult};
 use crate::call::leg_player::ConnectedLeg;
 use crate::call::messages::{AgentOrdered, CallEvent, PartDown};
+use crate::call::outbound_dial;
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
@@ -210,9 +211,7 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
         dynamic_variables: Vec::new(),
     };
     let started = clock::now();
-    let answer = clients.dials.outbound_call(&outbound, services.dial.dial_within).await;
-    services.provider.note(&answer);
-    let error = match answer {
+    let error = match outbound_dial::dial(services, &clients, context.id, &outbound).await {
         Ok(dialled) => return reached(dialled.conversation),
         Err(error) => error,
     };
