@@ -1,7 +1,7 @@
 //! How bridged conversations continue and end: interrupted, stalled, lost, finished; and what is stored.
 
 use precall_simulators::elevenlabs::{Act, Agent, EndedBy, Fault, ReportFate, Say, Script, Step};
-use precall_simulators::threecx::{self, NewCall};
+use precall_simulators::threecx::{self, NewCall, StreamFault};
 use uuid::Uuid;
 
 use crate::live_bridge::{dialogue, ends, hears, listens, say, waits};
@@ -93,6 +93,24 @@ async fn a_lost_agent_socket_is_reopened_once_with_the_transcript() {
     assert!(told.len() <= 2_048 && told.contains("I call about my order."), "{told}");
     assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0]);
     world.stop().await;
+}
+
+#[actix::test]
+async fn a_pbx_that_goes_away_in_a_conversation_is_the_cause() {
+    let world = PbxWorld::with(PbxPlan::default().bridge(vec![say(400), waits(120_000)])).await;
+    let pbx_id = world.rings(&world.known_caller(1).await);
+    let call = world.call_of(&pbx_id).await;
+    let spoken = "select from call_events where call = $1 and event ->> 'kind' = 'agent_spoke'";
+    world.until_row("the agent speaks", spoken, &[&call]).await;
+    world.pbx.set_faults(vec![
+        threecx::Fault { streams: Some(StreamFault::Reset), ..threecx::Fault::default() },
+        threecx::Fault { status: Some(503), ..threecx::Fault::on("/callcontrol") },
+    ]);
+    let row = world.released(call).await;
+    let end = ["cause", "blame", "told", "status"].map(|column| row.get::<_, String>(column));
+    assert_eq!(end, ["pbx_lost", "pbx", "nothing", "completed"], "an agent conversation took place");
+    world.pbx.set_faults(Vec::new());
+    world.stop_after_cuts().await;
 }
 
 #[actix::test]

@@ -97,7 +97,7 @@ async fn an_agent_that_never_answers_the_first_words_of_the_caller_is_given_up()
 
 #[actix::test]
 async fn hold_audio_of_a_queued_conversation_is_not_the_agents_first_word() {
-    let queue = Queue { wait_ms: 4_000, status_every_ms: 500, hold_audio: true };
+    let queue = Queue { wait_ms: 7_000, status_every_ms: 500, hold_audio: true };
     let agent = Agent { queue: Some(queue), script: script(dialogue()), ..allowing_agent() };
     let world = PbxWorld::with(PbxPlan::default().bridge_to(agent)).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
