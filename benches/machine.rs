@@ -88,6 +88,7 @@ fn policy(route: Route) -> Policy {
         conversation_max: Duration::from_secs(600),
         leg_max: Duration::from_secs(10),
         report_grace: Duration::from_secs(30),
+        notes_first_word: true,
     }
 }
 

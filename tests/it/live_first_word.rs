@@ -55,8 +55,8 @@ async fn a_mute_agent_is_left_for_a_person(first_message: &str, provider: Vec<Fa
     world.in_state(call, "conversing").await;
     world.hears(&pbx_id, &world.hold.start(500)).await;
     let row = released_late(&world, call).await;
-    let end = ["cause", "blame", "told"].map(|column| row.get::<_, String>(column));
-    assert_eq!(end, ["agent_stalled", "provider", "person"]);
+    let end = ["cause", "blame", "told", "status"].map(|column| row.get::<_, String>(column));
+    assert_eq!(end, ["agent_stalled", "provider", "person", "failed"], "no agent conversation took place");
     let lost = losses(&world, call).await;
     assert_eq!(lost.len(), 3, "twice in the cloned voice, once in the fallback voice: {lost:?}");
     assert!(lost.iter().all(|(why, words)| why == "stalled" && words == "the agent never spoke"), "{lost:?}");

@@ -71,7 +71,8 @@ fn an_agent_whose_voice_is_known_is_made_ready_while_the_greeting_is_heard_and_s
     let mut story = story.then(played());
     assert_eq!(story.orders(), [connect(1)], "not a bar of music between the two");
     assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
-    assert!(story.call.had_agent());
+    assert!(!story.call.had_agent(), "the caller has not heard it yet");
+    assert!(story.then(Event::AgentSpoke { attempt: 1 }).call.had_agent());
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn the_call_ends_when_agent_caller_or_deadline_ends_it() {
     let ended = talking().then(Event::AgentEnded { attempt: 1 });
     assert_eq!(ended.ended(), (Cause::AgentEnded, None, Told::Goodbye));
     assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg, Effect::ReleaseSeat]);
-    let hung_up = talking().then(Event::LegGone);
+    let hung_up = talking().then(Event::AgentSpoke { attempt: 1 }).then(Event::LegGone);
     assert_eq!(hung_up.orders, [Effect::StopAudio], "the agent's socket closes with the audio, at once");
     let hung_up = hung_up.at_the_deadline();
     assert_eq!(hung_up.ended(), (Cause::CallerHungUp, Some(Blame::Caller), Told::Nothing));

@@ -172,6 +172,7 @@ pub fn policy() -> Arc<Policy> {
         conversation_max: Duration::from_secs(120),
         leg_max: Duration::from_secs(180),
         report_grace: Duration::from_secs(30),
+        notes_first_word: true,
     })
 }
 

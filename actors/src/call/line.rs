@@ -159,6 +159,7 @@ impl Line {
             conversation_max: rules.conversation_max,
             leg_max: LEG_MAX,
             report_grace: rules.report_grace,
+            notes_first_word: true,
         }
     }
 

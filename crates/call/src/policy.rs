@@ -205,6 +205,8 @@ pub struct Policy {
     pub leg_max: Duration,
     /// How long the provider may take to report on an ended conversation.
     pub report_grace: Duration,
+    /// Whether the log says when the caller hears an agent on the bridge. Logs of earlier versions do not.
+    pub notes_first_word: bool,
 }
 
 impl Policy {

@@ -395,9 +395,14 @@ impl Call {
         self.agent_heard || self.utterances > 0
     }
 
-    /// Whether an agent conversation is known to have taken place. One with a voicemail box does not count.
+    /// Whether an agent conversation is known to have taken place. One with a voicemail box does not count, nor one on
+    /// the bridge in which the caller heard no agent: the provider reports it all the same.
     #[must_use]
     pub fn had_agent(&self) -> bool {
+        let mut agents = self.tried.iter().filter(|rung| rung.leads_to_agent());
+        if self.policy.notes_first_word && agents.all(|rung| rung.bridges()) {
+            return self.continues_conversation();
+        }
         let took_place = |c: &Conversation| {
             c.purpose == Purpose::Agent && c.grade == Grade::Completed && c.answered != Answered::Voicemail
         };

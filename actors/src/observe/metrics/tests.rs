@@ -60,6 +60,7 @@ fn offer(admission: Admission) -> Offer {
         conversation_max: long,
         leg_max: long,
         report_grace: long,
+        notes_first_word: true,
     };
     Offer { policy: Arc::new(policy), admission }
 }

@@ -321,6 +321,8 @@ struct PolicyJson {
     leg_max: Duration,
     #[serde(rename = "report_grace_ms", with = "fields")]
     report_grace: Duration,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    notes_first_word: bool,
 }
 
 /// Calls without a bridge have no silences, and the first calls with one did not store them.
