@@ -3,6 +3,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use precall_base::clock;
 use precall_call::{At, ConversationId, VoiceId};
 use precall_providers::elevenlabs::{AgentDetail, ElevenLabs, VoiceEcho, refused_field};
 use slog::{Logger, info, warn};
+
+use crate::runtime::clients::Clients;
 
 /// How long an answer of ElevenLabs is used.
 const FRESH_FOR: Duration = Duration::from_secs(60);
@@ -120,10 +123,22 @@ struct Known {
     ask_after: Option<At>,
 }
 
+impl Known {
+    fn is_due(&self, now: At) -> bool {
+        self.ask_after.is_none_or(|at| at <= now)
+    }
+}
+
+#[derive(Default)]
+struct Agent {
+    known: Mutex<Known>,
+    /// Held while ElevenLabs is asked: the others wait for the same answer, or use the last one.
+    asking: tokio::sync::Mutex<()>,
+}
+
 /// The agents' settings, shared by all calls.
 pub struct AgentSettings {
-    /// One lock an agent: its first call asks, the others wait for the same answer.
-    agents: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>,
+    agents: Mutex<HashMap<String, Arc<Agent>>>,
     refused: Mutex<HashMap<String, Vec<(Override, At)>>>,
     /// What went wrong, by agent and override, in words.
     problems: Mutex<BTreeMap<(String, Override), (At, String)>>,
@@ -145,40 +160,56 @@ impl AgentSettings {
         }
     }
 
-    /// What the agent allows. Asks ElevenLabs if the last answer is older than a minute, and waits at most 1.5 s for
-    /// it; without an answer the last one counts.
-    pub async fn of(&self, client: &ElevenLabs, agent_id: &str) -> AgentTerms {
-        let known = {
-            let mut agents = lock(&self.agents);
-            if agents.len() >= AGENTS_MAX && !agents.contains_key(agent_id) {
-                agents.clear();
-            }
-            Arc::clone(agents.entry(agent_id.to_owned()).or_default())
-        };
-        let mut known = known.lock().await;
-        let now = clock::now();
-        if known.ask_after.is_none_or(|at| at <= now) {
-            let wait = match client.agent(agent_id, ASK_WITHIN).await {
-                Ok(agent) => {
-                    known.terms = Some(AgentTerms::of(&agent));
-                    FRESH_FOR
+    /// What the agent allows. The first call of an agent waits at most 1.5 s for ElevenLabs' answer. Later ones use the
+    /// last answer, and one that is older than a minute is asked for again meanwhile: no call waits for it.
+    pub async fn of(self: &Arc<Self>, clients: &Rc<Clients>, agent_id: &str) -> AgentTerms {
+        let agent = self.agent(agent_id);
+        if lock(&agent.known).terms.is_none() {
+            let _asking = agent.asking.lock().await;
+            self.ask(&agent, &clients.dials, agent_id).await;
+        } else if lock(&agent.known).is_due(clock::now()) {
+            let (settings, clients, agent_id) = (Arc::clone(self), Rc::clone(clients), agent_id.to_owned());
+            actix::spawn(async move {
+                if let Ok(_asking) = agent.asking.try_lock() {
+                    settings.ask(&agent, &clients.dials, &agent_id).await;
                 }
-                Err(error) => {
-                    warn!(self.log, "could not read the agent's settings"; "agent_id" => agent_id,
-                        "error" => %error);
-                    PAUSE_AFTER_FAILURE
-                }
-            };
-            known.ask_after = Some(now.plus(wait));
+            });
         }
-        known.terms.unwrap_or(ASSUMED).without(&self.refused_by(agent_id, now))
+        self.known(agent_id)
+    }
+
+    fn agent(&self, agent_id: &str) -> Arc<Agent> {
+        let mut agents = lock(&self.agents);
+        if agents.len() >= AGENTS_MAX && !agents.contains_key(agent_id) {
+            agents.clear();
+        }
+        Arc::clone(agents.entry(agent_id.to_owned()).or_default())
+    }
+
+    /// Asks ElevenLabs, if it is time to. Without an answer the last one counts.
+    async fn ask(&self, agent: &Agent, client: &ElevenLabs, agent_id: &str) {
+        if !lock(&agent.known).is_due(clock::now()) {
+            return;
+        }
+        let answer = client.agent(agent_id, ASK_WITHIN).await;
+        let mut known = lock(&agent.known);
+        let wait = match answer {
+            Ok(detail) => {
+                known.terms = Some(AgentTerms::of(&detail));
+                FRESH_FOR
+            }
+            Err(error) => {
+                warn!(self.log, "could not read the agent's settings"; "agent_id" => agent_id, "error" => %error);
+                PAUSE_AFTER_FAILURE
+            }
+        };
+        known.ask_after = Some(clock::now().plus(wait));
     }
 
     /// What is known of the agent without asking.
     #[must_use]
     pub fn known(&self, agent_id: &str) -> AgentTerms {
-        let known = lock(&self.agents).get(agent_id).cloned();
-        let terms = known.and_then(|known| known.try_lock().ok().and_then(|known| known.terms));
+        let terms = lock(&self.agents).get(agent_id).and_then(|agent| lock(&agent.known).terms);
         terms.unwrap_or(ASSUMED).without(&self.refused_by(agent_id, clock::now()))
     }
 

@@ -164,7 +164,7 @@ async fn dial(
     }
     // A refused override is left out once: the telephone did not ring.
     for is_last in [false, true] {
-        let terms = services.agent_settings.of(&clients.dials, &context.line.agent_id).await;
+        let terms = services.agent_settings.of(&clients, &context.line.agent_id).await;
         if !may_send(context, services, &terms, Override::FirstMessage) {
             return refused(
                 &"the agent does not allow the override agent.first_message, which is the greeting",

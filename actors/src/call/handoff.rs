@@ -188,7 +188,7 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
             }
         }
     }
-    let terms = services.agent_settings.of(&clients.dials, &line.agent_id).await;
+    let terms = services.agent_settings.of(&clients, &line.agent_id).await;
     let may_send = |which| services.agent_settings.may_send(&line.agent_id, &terms, which);
     if order.needs_refused_voice(&may_send) {
         return failed(HandoffFailure::VoiceRefused, &NO_VOICE_OVERRIDE);

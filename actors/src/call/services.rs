@@ -52,7 +52,7 @@ pub struct CallServices {
     /// The PBX. `None` without 3CX call control.
     pub pbx: Option<Arc<PbxSide>>,
     /// What each agent lets a conversation change.
-    pub agent_settings: AgentSettings,
+    pub agent_settings: Arc<AgentSettings>,
     /// Calls that are being transferred to an agent's trunk.
     pub transfers: SharedTransfers,
     /// Usage by callers and by the installation.

@@ -153,7 +153,7 @@ impl Engine {
             clients,
             provider,
             pbx,
-            agent_settings: AgentSettings::new(settings.log.clone()),
+            agent_settings: Arc::new(AgentSettings::new(settings.log.clone())),
             transfers: SharedTransfers::default(),
             budgets,
             agent_seats: AgentSeats::new(settings.agent_concurrency),

@@ -57,7 +57,7 @@ pub(crate) async fn prepare(
     };
     let clients = services.clients.here();
     let agent_id = &context.line.agent_id;
-    let terms = services.agent_settings.of(&clients.dials, agent_id).await;
+    let terms = services.agent_settings.of(&clients, agent_id).await;
     let may_send = |which| services.agent_settings.may_send(agent_id, &terms, which);
     if order.needs_refused_voice(&may_send) {
         return failed(HandoffFailure::VoiceRefused, &NO_VOICE_OVERRIDE);

@@ -35,7 +35,7 @@ pub(crate) async fn route(order: &HandoffOrder, context: &CallContext, services:
     }
     if to_agent {
         // The agent's initiation webhook is answered from memory, so its permissions are read now.
-        services.agent_settings.of(&services.clients.here().dials, &line.agent_id).await;
+        services.agent_settings.of(&services.clients.here(), &line.agent_id).await;
         let earlier = earlier_conversation(order, context, services).await;
         services.transfers.expect(ExpectedTransfer {
             call: context.id,
