@@ -136,12 +136,13 @@ async fn a_call_that_was_admitted_before_a_restart_and_is_dialled_after_it_count
     let call = world.ring("pbx-1", caller).await;
     world.completed(call).await;
     let world = world.restart_after(UNDIALLED, &[&call]).await;
-    rejected(&world, &incoming("pbx-2", caller), "dial_refused").await;
     // It is live again, and dials.
+    rejected(&world, &incoming("pbx-2", caller), "busy").await;
     let dialled = "select 1 from call_events where call = $1 and event ->> 'kind' = 'greeting_dialled'";
     world.until_row("the call goes on", dialled, &[&call]).await;
     assert_eq!(world.operate(&format!("/api/v1/calls/{call}/hangup")).await.0, 202);
     world.released(call).await;
+    rejected(&world, &incoming("pbx-3", caller), "dial_refused").await;
     world.stop().await;
 }
 

@@ -314,6 +314,7 @@ impl CallSupervisor {
 
     fn count_out(&mut self, call: CallId) {
         self.registry.released(call);
+        self.services.board.remove(call);
         self.legs.forget(call);
         self.services.transfers.withdraw(call);
         self.services.voice_book.do_send(ReleaseVoice(call));
@@ -423,6 +424,7 @@ impl Handler<RecoveredState> for CallSupervisor {
             self.resumed_calls.push(call);
             self.guard.hold(call);
             self.count_in(call, LineId::new(line));
+            self.services.board.expect(call);
             let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
             self.deliver(call, Delivery::internal(resumed, Payload::None, clock::now()), ctx);
         }

@@ -1,6 +1,6 @@
 //! The board of live calls: call actors write it and the API reads it, without messages between them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use precall_base::phone_number::CallerNumber;
@@ -39,28 +39,49 @@ pub struct LiveCall {
 
 /// All live calls. Cheap to clone; all clones share one map.
 #[derive(Clone, Debug, Default)]
-pub struct Board(Arc<Mutex<HashMap<CallId, LiveCall>>>);
+pub struct Board(Arc<Mutex<Shown>>);
+
+#[derive(Debug, Default)]
+struct Shown {
+    live: HashMap<CallId, LiveCall>,
+    /// Calls whose actors have not shown themselves yet: admitted a moment ago, or read back after a restart.
+    starting: HashSet<CallId>,
+}
 
 impl Board {
+    /// Expects a call that its actor will show.
+    pub fn expect(&self, call: CallId) {
+        self.lock().starting.insert(call);
+    }
+
+    /// Whether the call is expected, but not shown yet.
+    #[must_use]
+    pub fn is_starting(&self, call: CallId) -> bool {
+        self.lock().starting.contains(&call)
+    }
+
     /// Inserts or updates a call; removes a released one.
     pub fn show(&self, context: &CallContext, call: &Call, actors: Vec<&'static str>) {
         let mut board = self.lock();
+        board.starting.remove(&context.id);
         if call.is_released() {
-            board.remove(&context.id);
+            board.live.remove(&context.id);
             return;
         }
-        board.insert(context.id, live_call(context, call, actors));
+        board.live.insert(context.id, live_call(context, call, actors));
     }
 
     /// Removes a call whose actor has stopped.
     pub fn remove(&self, call: CallId) {
-        self.lock().remove(&call);
+        let mut board = self.lock();
+        board.starting.remove(&call);
+        board.live.remove(&call);
     }
 
     /// Every live call, oldest first.
     #[must_use]
     pub fn live(&self) -> Vec<LiveCall> {
-        let mut live: Vec<LiveCall> = self.lock().values().cloned().collect();
+        let mut live: Vec<LiveCall> = self.lock().live.values().cloned().collect();
         live.sort_by_key(|call| call.id);
         live
     }
@@ -68,16 +89,16 @@ impl Board {
     /// One live call.
     #[must_use]
     pub fn find(&self, call: CallId) -> Option<LiveCall> {
-        self.lock().get(&call).cloned()
+        self.lock().live.get(&call).cloned()
     }
 
     /// The number of live calls.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().live.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CallId, LiveCall>> {
+    fn lock(&self) -> MutexGuard<'_, Shown> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

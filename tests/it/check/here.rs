@@ -36,7 +36,7 @@ async fn a_broken_database_is_named() {
     let theirs = connect_to(&foreign).await;
     theirs.batch_execute("create table caller_voice_mapping (id int, number text)").await.unwrap();
     setup.set("DATABASE_URL", &foreign);
-    holds(setup, wrong("tables of another program", "database", "changed nothing in it")).await;
+    holds(setup, wrong("tables of another program", "database", "needs these names")).await;
 }
 
 #[actix::test]

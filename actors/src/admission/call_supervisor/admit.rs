@@ -135,6 +135,7 @@ impl CallSupervisor {
         if admission == Admission::Accepted {
             let caller = caller_key(&sighting.caller, &line);
             self.services.budgets.lock().call_began(call, caller.as_ref(), now);
+            self.services.board.expect(call);
         }
         let context = Arc::new(CallContext {
             id: call,

@@ -50,6 +50,10 @@ impl CallSupervisor {
             EarlierCallBack::InUse(asked) if asked == call => return Some(CalledBack::Ringing(call)),
             EarlierCallBack::Over(_) | EarlierCallBack::InUse(_) | EarlierCallBack::NotAsked => {}
         }
+        // What such a call does is not known yet. A second dial at the same moment would find the line busy.
+        if self.services.board.is_starting(call) {
+            return Some(CalledBack::Ringing(call));
+        }
         let live = self.services.board.find(call)?;
         if live.route != Route::Callback {
             return None;
