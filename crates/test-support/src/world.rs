@@ -27,18 +27,17 @@ use crate::plan::Plan;
 use crate::sound::write_sample;
 use crate::wait::{PATIENCE, pause, until};
 
-/// The fields of `conversation_config_override` that the service sends. The agents of the test worlds allow these and
-/// no others.
-pub const SENT_OVERRIDES: [&str; 2] = ["tts.voice_id", "agent.first_message"];
+/// The overrides that the agents of the test worlds allow; no others.
+const ALLOWED_OVERRIDES: [&str; 2] = ["tts.voice_id", "agent.first_message"];
 
 /// An agent that allows what the service overrides.
 pub fn allowing_agent() -> elevenlabs::Agent {
-    elevenlabs::Agent::allowing(&SENT_OVERRIDES)
+    elevenlabs::Agent::allowing(&ALLOWED_OVERRIDES)
 }
 
 /// The same for `precall simulate elevenlabs`: the value of `--allow-override`.
 pub fn allow_override() -> String {
-    SENT_OVERRIDES.join(",")
+    ALLOWED_OVERRIDES.join(",")
 }
 
 /// Signs every webhook of a test.
