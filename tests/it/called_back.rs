@@ -57,6 +57,26 @@ async fn a_caller_whose_conversation_is_over_is_called_back_before_its_report_ha
 }
 
 #[actix::test]
+async fn of_several_calls_without_a_report_only_the_newest_uses_the_telephone() {
+    let plan = Plan::default().conversation_ms(200).clone_delay_ms("5").env("POSTCALL_WAIT_SECONDS", "60");
+    let world = World::with(plan).await;
+    let caller = world.known_caller(1).await;
+    // Two conversations are over, and neither has a report.
+    for n in 1..=2 {
+        world.faults(vec![Fault { report: ReportFate::None, ..Fault::on(DIAL) }]);
+        let call = world.ring(&format!("pbx-{n}"), &caller).await;
+        world.in_state(call, "conversing").await;
+        lasting(Duration::from_millis(400)).await;
+    }
+    // The greeting of the third call stays unanswered, so its telephone is about to ring.
+    world.faults(vec![Fault { hang: true, ..Fault::on(DIAL) }]);
+    world.ring("pbx-3", &caller).await;
+    world.until("the third call back is dialled", || async { world.dials("greeting").len() == 3 }).await;
+    is_refused(&world, "pbx-4", &caller).await;
+    world.stop().await;
+}
+
+#[actix::test]
 async fn without_an_answer_of_the_provider_the_telephone_counts_as_in_use() {
     let world = World::with(Plan::default().conversation_ms(4_000).clone_delay_ms("5")).await;
     let caller = world.known_caller(1).await;

@@ -136,10 +136,9 @@ impl CallRegistry {
         }
     }
 
-    /// The oldest live call of this caller; none for a caller without a public number.
-    #[must_use]
-    pub fn live_call_of(&self, caller: &CallerNumber) -> Option<CallId> {
-        self.live_of.get(caller).and_then(|calls| calls.first()).copied()
+    /// The live calls of this caller, newest first; none for a caller without a public number.
+    pub fn live_calls_of(&self, caller: &CallerNumber) -> impl Iterator<Item = CallId> {
+        self.live_of.get(caller).into_iter().flatten().rev().copied()
     }
 
     /// Remembers the end of an unknown call. Returns false if it was remembered already.

@@ -34,7 +34,8 @@ pub(super) struct Talking {
 }
 
 impl CallSupervisor {
-    /// The earlier call back that uses this caller's telephone.
+    /// The earlier call back that uses this caller's telephone. Only the newest can: it was admitted because those
+    /// before it were over.
     pub(super) fn called_back(
         &self,
         caller: &CallerNumber,
@@ -44,24 +45,27 @@ impl CallSupervisor {
         if line.rules.route != Route::Callback {
             return None;
         }
-        let call = self.registry.live_call_of(caller)?;
+        let (call, newest) = self.registry.live_calls_of(caller).find_map(|call| self.call_back(call))?;
         match earlier {
-            EarlierCallBack::Over(asked) if asked == call => return None,
-            EarlierCallBack::InUse(asked) if asked == call => return Some(CalledBack::Ringing(call)),
-            EarlierCallBack::Over(_) | EarlierCallBack::InUse(_) | EarlierCallBack::NotAsked => {}
+            EarlierCallBack::Over(asked) if asked == call => None,
+            EarlierCallBack::InUse(asked) if asked == call => Some(CalledBack::Ringing(call)),
+            EarlierCallBack::Over(_) | EarlierCallBack::InUse(_) | EarlierCallBack::NotAsked => Some(newest),
         }
-        // What such a call does is not known yet. A second dial at the same moment would find the line busy.
+    }
+
+    /// What a live call does with the telephone, if it is a call back.
+    fn call_back(&self, call: CallId) -> Option<(CallId, CalledBack)> {
+        // The route of a call that is only starting is not known yet. A second dial at this moment would find the line
+        // busy.
         if self.services.board.is_starting(call) {
-            return Some(CalledBack::Ringing(call));
+            return Some((call, CalledBack::Ringing(call)));
         }
-        let live = self.services.board.find(call)?;
-        if live.route != Route::Callback {
-            return None;
-        }
-        Some(match live.conversation.filter(|_| live.state == CONVERSING) {
+        let live = self.services.board.find(call).filter(|live| live.route == Route::Callback)?;
+        let called_back = match live.conversation.filter(|_| live.state == CONVERSING) {
             Some(conversation) => CalledBack::Talking(Talking { call, conversation }),
             None => CalledBack::Ringing(call),
-        })
+        };
+        Some((call, called_back))
     }
 
     /// Asks ElevenLabs whether the conversation is over, and handles the webhook again. Without an answer the telephone
