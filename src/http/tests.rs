@@ -16,6 +16,7 @@ mod fair_share;
 mod follow;
 mod harness;
 mod health;
+pub(in crate::http) mod log_lines;
 mod postcall;
 mod scripted;
 mod threecx;

@@ -21,6 +21,9 @@ const RETRY_DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Dur
 /// Allowed difference between ElevenLabs' clock and ours. Its times are whole seconds.
 const CLOCK_SLACK_SECONDS: i64 = 5;
 
+/// Why nothing was dialled after [`LookupResult::Unavailable`].
+pub(crate) const UNAVAILABLE: &str = "an earlier dial could not be looked up at ElevenLabs";
+
 /// Status of a conversation whose telephone call goes on (ElevenLabs facts, section 6).
 const IN_PROGRESS: &str = "in-progress";
 

@@ -22,7 +22,7 @@ use crate::call::conversation_lookup::{EarlierDial, LookupResult};
 use crate::call::messages::{CallEvent, PartDown, PartParent};
 use crate::call::outbound_dial;
 use crate::call::projection::Payload;
-use crate::call::services::CallServices;
+use crate::call::services::{CallServices, NO_SEAT, NOT_LEADER};
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
@@ -150,7 +150,7 @@ async fn dial(
     };
     let clients = services.clients.here();
     if !services.persistence_state.leadership().may_act().await {
-        return refused(&"another precall may be the leader of this database");
+        return refused(&NOT_LEADER);
     }
     if earlier == EarlierDial::Possible {
         match conversation_lookup::find_earlier(&clients, context, &[]).await {
@@ -158,7 +158,7 @@ async fn dial(
             LookupResult::NotFound => {}
             // Do not dial while an earlier dial can neither be confirmed nor ruled out.
             LookupResult::Unavailable => {
-                return refused(&"an earlier dial could not be looked up at ElevenLabs");
+                return refused(&conversation_lookup::UNAVAILABLE);
             }
         }
     }
@@ -171,7 +171,7 @@ async fn dial(
             );
         }
         if !services.take_agent_seat(context.id).await {
-            return refused(&"no agent seat became free in time (AGENT_CONCURRENCY)");
+            return refused(&NO_SEAT);
         }
         let began = clock::now();
         let order = order(context, services, &terms, to.clone());

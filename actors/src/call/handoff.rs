@@ -22,14 +22,12 @@ use crate::call::leg_player::ConnectedLeg;
 use crate::call::messages::{AgentOrdered, CallEvent, PartDown};
 use crate::call::outbound_dial;
 use crate::call::projection::Payload;
-use crate::call::services::CallServices;
+use crate::call::services::{CallServices, NO_SEAT, NOT_LEADER};
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
 /// Why an attempt in the cloned voice was not made.
 const NO_VOICE_OVERRIDE: &str = "the agent does not allow the override tts.voice_id";
-/// Why no conversation was opened.
-const NO_SEAT: &str = "no agent seat became free in time (AGENT_CONCURRENCY)";
 
 /// One attempt, as the call's actor orders it.
 #[derive(Clone)]
@@ -156,8 +154,7 @@ async fn attempt(
     ordered: &Recipient<AgentOrdered>,
 ) -> Vec<Told> {
     if !services.persistence_state.leadership().may_act().await {
-        let words = "another precall may be the leader of this database";
-        return vec![Told::failed(order.number, HandoffFailure::Refused, words)];
+        return vec![Told::failed(order.number, HandoffFailure::Refused, NOT_LEADER)];
     }
     if order.rung.bridges() {
         return bridge::prepare(order, context, services, ordered).await.into_iter().collect();
@@ -183,8 +180,7 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
             LookupResult::NotFound => {}
             // Do not dial while an earlier dial can neither be confirmed nor ruled out.
             LookupResult::Unavailable => {
-                let words = "an earlier dial could not be looked up at ElevenLabs";
-                return failed(HandoffFailure::Refused, &words);
+                return failed(HandoffFailure::Refused, &conversation_lookup::UNAVAILABLE);
             }
         }
     }

@@ -26,6 +26,11 @@ use crate::runtime::fault_injection::Faults;
 use crate::runtime::per_arbiter::PerArbiter;
 use crate::voices::voice_book::VoiceBook;
 
+/// Why no conversation was opened.
+pub(crate) const NO_SEAT: &str = "no agent seat became free in time (AGENT_CONCURRENCY)";
+/// Why nothing was dialled or transferred.
+pub(crate) const NOT_LEADER: &str = "another precall may be the leader of this database";
+
 /// How a call's conversations are opened.
 #[derive(Clone, Copy, Debug)]
 pub struct DialSettings {
@@ -81,9 +86,8 @@ impl CallServices {
         let within = SEAT_WITHIN.min(self.dial.dial_within / 2);
         let has_seat = self.agent_seats.take(call, within).await;
         if !has_seat {
-            let words = "no agent seat is free (AGENT_CONCURRENCY)";
-            self.lights.greeting_reason(call, words);
-            self.lights.handoff_reason(call, words);
+            self.lights.greeting_reason(call, NO_SEAT);
+            self.lights.handoff_reason(call, NO_SEAT);
             warn!(self.log, "no agent seat is free (AGENT_CONCURRENCY), conversation not opened"; "call" => %call);
         }
         has_seat

@@ -84,14 +84,9 @@ impl TranscriptTail {
             "The conversation with this caller was interrupted by a fault and goes on now. Do not greet the caller \
              again. This was said before, quoted: {before}"
         ));
-        let open: Vec<&str> = self
-            .utterances
-            .iter()
-            .rev()
-            .take_while(|it| it.by == Speaker::Caller)
-            .map(|it| it.text.as_str())
-            .collect();
-        let open: Vec<&str> = open.into_iter().rev().collect();
+        let answered = self.utterances.iter().rposition(|it| it.by != Speaker::Caller);
+        let open = self.utterances.iter().skip(answered.map_or(0, |last| last.saturating_add(1)));
+        let open: Vec<&str> = open.map(|it| it.text.as_str()).collect();
         let unanswered = (!open.is_empty()).then(|| user_message_text(&open.join(" ")));
         Some(Continuation { context, unanswered })
     }

@@ -8,7 +8,7 @@ mod remedy;
 mod tests;
 mod words;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use precall_call::{At, CallId};
@@ -143,7 +143,7 @@ struct Probe {
 /// The outcomes of all areas. Memory: 64 outcomes and one text for each area, and 64 texts of calls.
 #[derive(Debug, Default)]
 pub struct Outcomes {
-    histories: [History; Area::ALL.len()],
+    histories: HashMap<Area, History>,
     /// Reasons that have no outcome yet.
     reasons: VecDeque<(Area, CallId, String)>,
     probe: Probe,
@@ -163,7 +163,7 @@ impl Outcomes {
     /// Counts a success. A call that failed before in this area stays failed: a second attempt that succeeds does not
     /// undo the first.
     pub fn succeeded(&mut self, area: Area, call: Option<CallId>, now: At) {
-        let has_failed = self.history(area).of_call(call).is_some_and(|outcome| outcome.failed);
+        let has_failed = self.history_mut(area).of_call(call).is_some_and(|outcome| outcome.failed);
         if !has_failed {
             self.add(area, Outcome { at: now, call, failed: false });
         }
@@ -182,7 +182,7 @@ impl Outcomes {
     /// As [`Self::failed`], for a failure that says nothing new: the words of the last failure stay, if the area is
     /// degraded already.
     pub fn failed_again(&mut self, area: Area, call: Option<CallId>, words: &str, now: At) {
-        let history = self.history(area);
+        let history = self.history_mut(area);
         let words = if history.since.is_some() { history.words.clone() } else { words.to_owned() };
         self.failed(area, call, &words, now);
     }
@@ -208,9 +208,9 @@ impl Outcomes {
     }
 
     fn problem(&self, area: Area, now: At) -> Option<HealthProblem> {
-        let history = self.history(area);
+        let history = self.histories.get(&area)?;
         let last = history.outcomes.back()?;
-        if !history.is_degraded(area.rule()) || self.is_decayed(area, last.at, now) {
+        if !history.is_degraded(area.rule()) || self.is_decayed(area, history, last.at, now) {
             return None;
         }
         let (failed, succeeded) = history.counts();
@@ -227,10 +227,9 @@ impl Outcomes {
     }
 
     /// No outcome for the length of the window, and where a provider can be probed, a good probe since the failure.
-    fn is_decayed(&self, area: Area, last: At, now: At) -> bool {
+    fn is_decayed(&self, area: Area, history: &History, last: At, now: At) -> bool {
         let is_old = now.since(last) >= WINDOW;
-        let is_answering =
-            self.probe.failing.is_none() && self.probe.last_good > self.history(area).last_failure;
+        let is_answering = self.probe.failing.is_none() && self.probe.last_good > history.last_failure;
         is_old && (area.rule() != Rule::Work || is_answering)
     }
 
@@ -252,28 +251,8 @@ impl Outcomes {
         };
     }
 
-    fn history(&self, area: Area) -> &History {
-        let [handoff, greeting, clone, threecx, report, initiation] = &self.histories;
-        match area {
-            Area::Handoff => handoff,
-            Area::Greeting => greeting,
-            Area::Clone => clone,
-            Area::ThreeCxWebhook => threecx,
-            Area::ReportWebhook => report,
-            Area::InitiationWebhook => initiation,
-        }
-    }
-
     fn history_mut(&mut self, area: Area) -> &mut History {
-        let [handoff, greeting, clone, threecx, report, initiation] = &mut self.histories;
-        match area {
-            Area::Handoff => handoff,
-            Area::Greeting => greeting,
-            Area::Clone => clone,
-            Area::ThreeCxWebhook => threecx,
-            Area::ReportWebhook => report,
-            Area::InitiationWebhook => initiation,
-        }
+        self.histories.entry(area).or_default()
     }
 }
 

@@ -3,38 +3,12 @@
 
 use std::net::Ipv4Addr;
 
-use slog::{Drain, KV, Key, Never, OwnedKVList, Record, o};
-
 use super::*;
+use crate::http::tests::log_lines::LogLines;
 
-/// Fields of the written lines.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<HashMap<String, String>>>>);
-
-struct Fields<'a>(&'a mut HashMap<String, String>);
-
-impl slog::Serializer for Fields<'_> {
-    fn emit_arguments(&mut self, key: Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
-        self.0.insert(key.to_string(), value.to_string());
-        Ok(())
-    }
-}
-
-impl Drain for Lines {
-    type Ok = ();
-    type Err = Never;
-
-    fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Never> {
-        let mut fields = HashMap::from([("msg".to_owned(), record.msg().to_string())]);
-        record.kv().serialize(record, &mut Fields(&mut fields)).unwrap();
-        self.0.lock().unwrap().push(fields);
-        Ok(())
-    }
-}
-
-fn refusals() -> (Arc<Refusals>, Lines) {
-    let lines = Lines::default();
-    (Refusals::new(Logger::root(lines.clone(), o!())), lines)
+fn refusals() -> (Arc<Refusals>, LogLines) {
+    let lines = LogLines::default();
+    (Refusals::new(lines.logger()), lines)
 }
 
 #[actix_web::test]
@@ -48,7 +22,7 @@ async fn one_source_and_outcome_is_one_line() {
     refusals.count(Refused::Webhook("3cx"), "signature_missing", Some(b));
     refusals.count(Refused::Api, "unauthenticated", None);
     refusals.flush();
-    let mut written: Vec<_> = lines.0.lock().unwrap().drain(..).collect();
+    let mut written = lines.take();
     written.sort_by_key(|line| (line["msg"].clone(), line["outcome"].clone(), line["client"].clone()));
     let shown: Vec<String> = written
         .iter()
@@ -64,7 +38,7 @@ async fn one_source_and_outcome_is_one_line() {
         ]
     );
     refusals.flush();
-    assert!(lines.0.lock().unwrap().is_empty(), "nothing is counted twice");
+    assert!(lines.take().is_empty(), "nothing is counted twice");
 }
 
 #[actix_web::test]
@@ -75,7 +49,7 @@ async fn many_sources_share_a_line_and_no_request_is_lost() {
         refusals.count(Refused::Webhook("postcall"), "signature_missing", Some(client));
     }
     refusals.flush();
-    let lines = lines.0.lock().unwrap();
+    let lines = lines.take();
     assert_eq!(lines.len(), SOURCES_MAX + 1);
     assert_eq!(lines.iter().map(|line| line["count"].parse::<u64>().unwrap()).sum::<u64>(), 10_000);
     let others: Vec<_> = lines.iter().filter(|line| line["client"] == OTHERS).collect();
@@ -87,11 +61,13 @@ async fn a_summary_comes_by_itself_and_at_the_end() {
     let (refusals, lines) = refusals();
     refusals.count(Refused::Api, "forbidden", None);
     let begun = std::time::Instant::now();
-    while lines.0.lock().unwrap().is_empty() {
+    let mut written = 0;
+    while written == 0 {
         assert!(begun.elapsed() < Duration::from_secs(30), "no summary");
         tokio::time::sleep(Duration::from_millis(50)).await;
+        written = lines.take().len();
     }
     refusals.count(Refused::Api, "forbidden", None);
     drop(refusals);
-    assert_eq!(lines.0.lock().unwrap().len(), 2);
+    assert_eq!((written, lines.take().len()), (1, 1));
 }

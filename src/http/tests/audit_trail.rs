@@ -1,42 +1,15 @@
 //! A handler that says nothing, and a database that is away.
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-
 use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, HttpResponse, web};
-use slog::{Drain, KV, Key, Logger, Never, OwnedKVList, Record, o};
 
 use super::harness::{OPERATOR, settings};
+use super::log_lines::LogLines;
 use super::scripted::{Scripted, nowhere};
 use crate::http::api::auth::{Allowed, Operate};
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::audited;
 use crate::http::error::{Code, Problem};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<HashMap<String, String>>>>);
-
-struct Fields<'a>(&'a mut HashMap<String, String>);
-
-impl slog::Serializer for Fields<'_> {
-    fn emit_arguments(&mut self, key: Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
-        self.0.insert(key.to_string(), value.to_string());
-        Ok(())
-    }
-}
-
-impl Drain for Lines {
-    type Ok = ();
-    type Err = Never;
-
-    fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Never> {
-        let mut fields = HashMap::from([("msg".to_owned(), record.msg().to_string())]);
-        record.kv().serialize(record, &mut Fields(&mut fields)).unwrap();
-        self.0.lock().unwrap().push(fields);
-        Ok(())
-    }
-}
 
 async fn silent(_: Allowed<Operate>) -> HttpResponse {
     HttpResponse::Ok().finish()
@@ -48,9 +21,9 @@ async fn refused(_: Allowed<Operate>) -> Result<HttpResponse, Problem> {
 
 #[actix_web::test]
 async fn a_handler_that_says_nothing_is_audited_and_no_row_is_lost_in_silence() {
-    let lines = Lines::default();
+    let lines = LogLines::default();
     let mut settings = settings();
-    settings.log = Logger::root(lines.clone(), o!());
+    settings.log = lines.logger();
     let state = web::Data::new(AppState::new(settings, Scripted::new(), nowhere()));
     let scope = web::scope("/api/v1")
         .route("/things/{id}", web::post().to(silent))
@@ -68,7 +41,7 @@ async fn a_handler_that_says_nothing_is_audited_and_no_row_is_lost_in_silence() 
         assert_eq!(call_service(&app, request).await.status().as_u16(), status);
     }
     // The database is away, so the log line is the only record. It has all of the row.
-    let lines = lines.0.lock().unwrap();
+    let lines = lines.take();
     assert_eq!(lines.len(), 1, "{lines:?}");
     let expected = [
         ("msg", "audit log could not be written"),

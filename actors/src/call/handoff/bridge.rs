@@ -14,13 +14,13 @@ use precall_store::StoreError;
 use precall_store::recovery::utterances;
 use slog::warn;
 
-use super::{HandoffOrder, NO_SEAT, NO_VOICE_OVERRIDE, Told};
+use super::{HandoffOrder, NO_VOICE_OVERRIDE, Told};
 use crate::call::agent_settings::{AgentTerms, Override};
 use crate::call::announcements::GREETING;
 use crate::call::call_context::CallContext;
 use crate::call::line::{AgentAccess, BridgeRules};
 use crate::call::messages::AgentOrdered;
-use crate::call::services::CallServices;
+use crate::call::services::{CallServices, NO_SEAT};
 use crate::call::transcript_tail::TranscriptTail;
 use crate::runtime::clients::Clients;
 

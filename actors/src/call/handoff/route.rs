@@ -9,10 +9,10 @@ use precall_providers::threecx::client::ThreeCx;
 use slog::{info, warn};
 
 use super::bridge::earlier_conversation;
-use super::{HandoffOrder, NO_SEAT, Told};
+use super::{HandoffOrder, Told};
 use crate::call::call_context::CallContext;
 use crate::call::expected_transfers::ExpectedTransfer;
-use crate::call::services::CallServices;
+use crate::call::services::{CallServices, NO_SEAT};
 
 /// Makes the transfer. Returns the outcome; if the PBX's answer was lost and the leg is gone, `LegGone` comes first.
 pub(crate) async fn route(order: &HandoffOrder, context: &CallContext, services: &CallServices) -> Vec<Told> {

@@ -154,7 +154,7 @@ fn memory_is_bounded() {
         outcomes.reason(Area::Clone, CallId(n), &"x".repeat(10_000));
         outcomes.failed(Area::Handoff, call(n), &"0123456789 ".repeat(1_000), at(1));
     }
-    assert_eq!((outcomes.reasons.len(), outcomes.history(Area::Handoff).outcomes.len()), (64, 64));
+    assert_eq!((outcomes.reasons.len(), outcomes.histories[&Area::Handoff].outcomes.len()), (64, 64));
     assert!(outcomes.problems(at(2))[0].words.chars().count() <= 300);
     assert!(outcomes.reasons.iter().all(|(_, _, words)| words.len() <= 300));
 }

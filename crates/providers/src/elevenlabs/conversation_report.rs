@@ -67,6 +67,31 @@ pub enum VoiceEcho {
 }
 
 impl ConversationReport {
+    /// A report of which nothing more is known.
+    pub(super) fn bare(source: ReportSource, conversation: ConversationId, grade: Grade) -> Self {
+        Self {
+            source,
+            conversation,
+            agent_id: None,
+            our_call: None,
+            purpose: None,
+            grade,
+            failure: None,
+            duration: None,
+            transcript: None,
+            started_at: None,
+            ended_at: None,
+            event_timestamp: None,
+            cost: None,
+            cost_usd: None,
+            answered: Answered::Unknown,
+            analysis: None,
+            machine_detection: None,
+            termination_reason: None,
+            voice_echo: VoiceEcho::NotShown,
+        }
+    }
+
     /// The part that the call's state machine uses.
     #[must_use]
     pub fn fact(&self) -> Report {

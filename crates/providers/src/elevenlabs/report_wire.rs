@@ -231,25 +231,13 @@ impl Data {
         let known = failure.into_iter().find(|failure| *failure != HandoffFailure::Unknown);
         let words = body.error_reason.text().or(self.failure_reason.text());
         Ok(ConversationReport {
-            source: ReportSource::InitiationFailure,
-            conversation,
             agent_id,
             our_call,
             purpose,
-            grade: Grade::Failed,
             failure: Some(known.unwrap_or(HandoffFailure::Unknown)),
-            duration: None,
-            transcript: None,
-            started_at: None,
-            ended_at: None,
             event_timestamp: at,
-            cost: None,
-            cost_usd: None,
-            answered: Answered::Unknown,
-            analysis: None,
-            machine_detection: None,
             termination_reason: words.map(|words| line(words, REASON_CHARS_MAX)),
-            voice_echo: VoiceEcho::NotShown,
+            ..ConversationReport::bare(ReportSource::InitiationFailure, conversation, Grade::Failed)
         })
     }
 
@@ -264,25 +252,13 @@ impl Data {
         let (our_call, purpose) = self.echoed();
         let answered = if data.names_a_machine() { Answered::Voicemail } else { Answered::Tested };
         Some(ConversationReport {
-            source: ReportSource::MachineDetection,
-            conversation,
             agent_id,
             our_call,
             purpose,
-            grade: Grade::Initiated,
-            failure: None,
-            duration: None,
-            transcript: None,
-            started_at: None,
-            ended_at: None,
             event_timestamp: at,
-            cost: None,
-            cost_usd: None,
             answered,
-            analysis: None,
             machine_detection: Some(data),
-            termination_reason: None,
-            voice_echo: VoiceEcho::NotShown,
+            ..ConversationReport::bare(ReportSource::MachineDetection, conversation, Grade::Initiated)
         })
     }
 
@@ -313,27 +289,16 @@ impl Envelope {
             // A failed conversation took place if it has a transcript.
             _ => transcript.is_some(),
         };
-        let event_timestamp = timestamp(&self.timestamp);
+        let grade = if completed { Grade::Completed } else { Grade::Failed };
         Ok(ConversationReport {
-            source: ReportSource::Flat,
-            conversation,
             agent_id,
             our_call: our_call(&variables.call, &[]),
             purpose: variables.purpose.text().and_then(Purpose::from_name),
-            grade: if completed { Grade::Completed } else { Grade::Failed },
             failure: (!completed).then(|| failure_from_word(&word)),
             duration,
             transcript,
-            started_at: None,
-            ended_at: None,
-            event_timestamp,
-            cost: None,
-            cost_usd: None,
-            answered: Answered::Unknown,
-            analysis: None,
-            machine_detection: None,
-            termination_reason: None,
-            voice_echo: VoiceEcho::NotShown,
+            event_timestamp: timestamp(&self.timestamp),
+            ..ConversationReport::bare(ReportSource::Flat, conversation, grade)
         })
     }
 }
