@@ -10,10 +10,9 @@ use precall_simulators::elevenlabs::{self, Options};
 use precall_simulators::threecx::{self, CallReport, Fault, FrontDoor, Mode, NewCall, RoutedBecause};
 use tokio_postgres::Client;
 
-use crate::program::{API_KEY, Program, Run, free_port};
-use crate::support::{SECRET, allowing_agent, caller, connect_to, database, lasting, until, write_sample};
+use crate::program::{Program, Run, free_port};
+use crate::support::{CLIENT, SECRET, allowing_agent, caller, connect_to, database, lasting, until};
 
-const CLIENT: &str = "900";
 const DEFAULT: &str = "100";
 
 struct Site {
@@ -35,21 +34,9 @@ impl Site {
         let provider =
             elevenlabs::start(Options { agent: allowing_agent(), ..Options::default() }).await.unwrap();
         let (samples, database) = (tempfile::tempdir().unwrap(), database());
-        let greeting = samples.path().join("greeting.wav");
-        write_sample(&greeting, 1);
         let run = Run::of(&["serve"])
-            .in_production(database.url(), &provider.url(), samples.path().to_str().unwrap())
-            .env("PORT", &port.to_string())
-            .env("ELEVENLABS_API_KEY", API_KEY)
-            .env("CALL_ROUTE", "bridge")
-            .env("THREECX_BASE_URL", &pbx.base_url())
-            .env("THREECX_CLIENT_ID", CLIENT)
-            .env("THREECX_CLIENT_SECRET", SECRET)
-            .env("NOTICE_GIVEN_BY", "pbx")
-            .env("GREETING_AUDIO_FILE", greeting.to_str().unwrap())
-            .env("PROMPT_CACHE_DIR", samples.path().join("prompts").to_str().unwrap())
-            .env("DRAIN_TIMEOUT_SECONDS", "1")
-            .env("LOG_LEVEL", "warning");
+            .on_the_bridge(database.url(), &provider.url(), &pbx.base_url(), samples.path())
+            .env("PORT", &port.to_string());
         let client = connect_to(database.url()).await;
         Self { run, pbx, client, _provider: provider, _samples: samples, _database: database }
     }

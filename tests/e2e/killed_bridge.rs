@@ -9,10 +9,9 @@ use precall_simulators::threecx::{self, NewCall};
 use precall_store::verify::verify;
 use tokio_postgres::Client;
 
-use crate::program::{API_KEY, Program, Run};
-use crate::support::{SECRET, allowing_agent, caller, connect_to, database, pause, until, write_sample};
+use crate::program::{Program, Run};
+use crate::support::{CLIENT, SECRET, allowing_agent, caller, connect_to, database, pause, until};
 
-const CLIENT: &str = "900";
 /// As many as a busy machine can run beside other tests. `KILLED_CALLS` sets another number.
 const CALLS: usize = 20;
 const WITHIN: Duration = Duration::from_secs(60);
@@ -51,21 +50,7 @@ impl Site {
         let pbx =
             threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
         let samples = tempfile::tempdir().unwrap();
-        let folder = samples.path().to_str().unwrap();
-        let greeting = samples.path().join("greeting.wav");
-        write_sample(&greeting, 1);
-        let run = Run::of(&["serve"])
-            .in_production(url, &provider.url(), folder)
-            .env("ELEVENLABS_API_KEY", API_KEY)
-            .env("CALL_ROUTE", "bridge")
-            .env("THREECX_BASE_URL", &pbx.base_url())
-            .env("THREECX_CLIENT_ID", CLIENT)
-            .env("THREECX_CLIENT_SECRET", SECRET)
-            .env("NOTICE_GIVEN_BY", "pbx")
-            .env("GREETING_AUDIO_FILE", greeting.to_str().unwrap())
-            .env("PROMPT_CACHE_DIR", samples.path().join("prompts").to_str().unwrap())
-            .env("DRAIN_TIMEOUT_SECONDS", "1")
-            .env("LOG_LEVEL", "warning");
+        let run = Run::of(&["serve"]).on_the_bridge(url, &provider.url(), &pbx.base_url(), samples.path());
         let client = connect_to(url).await;
         Self { run, pbx, provider, client, url: url.to_owned(), _samples: samples }
     }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
@@ -13,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, SECRET, pause};
+use crate::support::{CLIENT, PATIENCE, SECRET, pause, write_sample};
 
 /// The result of a finished run.
 pub struct Ended {
@@ -49,7 +50,7 @@ impl Run {
     /// The settings of a production service.
     pub fn in_production(self, database: &str, provider: &str, samples: &str) -> Self {
         // A samples folder inside the run's folder.
-        let is_there = std::path::Path::new(samples).is_dir();
+        let is_there = Path::new(samples).is_dir();
         let spool = if is_there { format!("{samples}/spool") } else { "spool".to_owned() };
         let pairs = [
             ("ENVIRONMENT", "production"),
@@ -74,6 +75,26 @@ impl Run {
             ("LOG_LEVEL", "trace"),
         ];
         pairs.into_iter().fold(self, |run, (name, value)| run.env(name, value))
+    }
+
+    /// The settings of a production service on the bridge: `in_production`, and a PBX. Writes the greeting.
+    pub fn on_the_bridge(self, database: &str, provider: &str, pbx: &str, samples: &Path) -> Self {
+        let folder = samples.to_str().unwrap();
+        let greeting = samples.join("greeting.wav");
+        write_sample(&greeting, 1);
+        let pairs = [
+            ("CALL_ROUTE", "bridge"),
+            ("THREECX_BASE_URL", pbx),
+            ("THREECX_CLIENT_ID", CLIENT),
+            ("THREECX_CLIENT_SECRET", SECRET),
+            ("NOTICE_GIVEN_BY", "pbx"),
+            ("GREETING_AUDIO_FILE", greeting.to_str().unwrap()),
+            ("PROMPT_CACHE_DIR", &format!("{folder}/prompts")),
+            ("DRAIN_TIMEOUT_SECONDS", "1"),
+            ("LOG_LEVEL", "warning"),
+        ];
+        let run = self.in_production(database, provider, folder);
+        pairs.into_iter().fold(run, |run, (name, value)| run.env(name, value))
     }
 
     pub fn input(mut self, text: &str) -> Self {

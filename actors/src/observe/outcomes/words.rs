@@ -4,7 +4,7 @@
 
 /// Longest text.
 const CHARS_MAX: usize = 300;
-/// A run of at least so many digits may be a telephone number.
+/// A run of at least this many digits may be a telephone number.
 const NUMBER_DIGITS_MIN: usize = 7;
 /// Digits of such a run that stay readable.
 const DIGITS_SHOWN: usize = 2;

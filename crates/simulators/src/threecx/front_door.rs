@@ -7,7 +7,7 @@
 //! | `dn` | the script's own route point (`899`), where the call arrives |
 //! | `default_destination` | where callers go whom the client does not take (`100`) |
 //! | `answer_within_ms` | how long the script waits for the webhook's answer (3000, which is the most) |
-//! | `ring_ms` | the timeout of the script's `RouteTo` (30000): a leg that rings for so long goes to the default |
+//! | `ring_ms` | the timeout of the script's `RouteTo` (30000): a leg that rings longer goes to the default |
 //! | `told` | `{key, within_ms}`: the client must attach data of this key within this time; null: it need not |
 //!
 //! A route point that answers by itself (`mode: connected`) answers also when the client is dead: then only `told`

@@ -7,12 +7,10 @@ use tokio_postgres::Client;
 
 use super::Finding;
 use crate::schema::migrate::Migration;
-use crate::schema::objects::{Kind, Objects};
+use crate::schema::objects::{Kind, Objects, name_list};
 
 /// precall makes and drops partitions of them, which only an owner may.
 const PARTITIONED: [&str; 3] = ["call_events", "voice_events", "webhooks"];
-/// At most so many names in a text.
-const NAMES_SHOWN: usize = 5;
 
 const SCHEMA: &str = "
     select has_schema_privilege($1::text, 'create'), has_schema_privilege($1::text, 'usage'), current_user::text";
@@ -110,7 +108,7 @@ impl Relations {
             let words = format!(
                 "the role {role} may not read and write {}: run `grant select, insert, update, delete on all tables \
                  in schema {schema} to {role}` and `grant usage on all sequences in schema {schema} to {role}`",
-                list(&self.refused)
+                name_list(&self.refused)
             );
             return Finding::wrong(name, words);
         }
@@ -128,7 +126,7 @@ impl Relations {
             let words = format!(
                 "row level security hides rows of {} from the role {role}: run `alter table ... disable row level \
                  security`, or use the owner of the tables",
-                list(&self.hidden)
+                name_list(&self.hidden)
             );
             return Finding::wrong(name, words);
         }
@@ -157,14 +155,7 @@ async fn triggers(
     let words = format!(
         "switched off or missing: {}. They keep erased data out and the consent log whole: run `alter table ... \
          enable trigger ...`, or restore the database with its triggers",
-        list(&off)
+        name_list(&off)
     );
     Ok(Finding::wrong("database triggers", words))
-}
-
-fn list(names: &[String]) -> String {
-    let shown: Vec<&str> = names.iter().map(String::as_str).take(NAMES_SHOWN).collect();
-    let more = names.len().saturating_sub(shown.len());
-    let text = shown.join(", ");
-    if more > 0 { format!("{text} and {more} more") } else { text }
 }

@@ -7,7 +7,7 @@ use super::{Finding, State};
 
 /// The first version that precall runs on, as `server_version_num`.
 const VERSION_MIN: i32 = 150_000;
-/// The clock of the database may differ by so much, in microseconds.
+/// Largest difference between the clocks of the database and of precall, in microseconds.
 const CLOCK_MAX: i64 = 60_000_000;
 
 const ABOUT: &str = "

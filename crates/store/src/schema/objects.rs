@@ -126,6 +126,15 @@ impl Objects {
     }
 }
 
+/// Names for a text: the first five, and how many more.
+pub(crate) fn name_list(names: &[impl AsRef<str>]) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = names.iter().map(AsRef::as_ref).take(SHOWN).collect();
+    let more = names.len().saturating_sub(shown.len());
+    let text = shown.join(", ");
+    if more > 0 { format!("{text} and {more} more") } else { text }
+}
+
 fn after<'words>(words: &[&'words str], before: &str) -> Option<&'words str> {
     let place = words.iter().position(|word| *word == before)?;
     words.get(place.saturating_add(1)).copied()

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use refinery::Migration;
 use tokio_postgres::GenericClient;
 
-use super::objects::{Kind, Objects};
+use super::objects::{Kind, Objects, name_list};
 
 /// The table in which refinery, and this crate, write down applied migrations.
 pub(crate) const HISTORY: &str = "refinery_schema_history";
@@ -32,8 +32,6 @@ const MAPPED_SAMPLE: &str = "voice_sample_url";
 const OUR_TABLE: &str = "call_events";
 /// A column of `call_log` that only precall has.
 const OUR_COLUMN: &str = "last_seq";
-/// At most so many names in a text.
-const NAMES_SHOWN: usize = 5;
 
 const SCHEMA: &str = "select current_schema()::text, current_user::text, current_setting('search_path')";
 
@@ -300,7 +298,7 @@ impl Seen<'_> {
         Some(format!(
             "the schema {schema} already has {}, and precall needs these names: give precall a database or a schema \
              of its own (options=-csearch_path=precall in DATABASE_URL)",
-            list(colliding)
+            name_list(colliding)
         ))
     }
 
@@ -311,7 +309,7 @@ impl Seen<'_> {
         (!missing.is_empty()).then(|| {
             format!(
                 "the migrations are applied, but {} of the schema {} is missing: restore the database from a backup",
-                list(&missing),
+                name_list(&missing),
                 self.schema
             )
         })
@@ -327,11 +325,4 @@ fn of_old_table(kind: &Kind, objects: &Objects) -> bool {
 fn is_piece(name: &str, objects: &Objects) -> bool {
     let Some((table, day)) = name.rsplit_once('_') else { return false };
     day.len() == 8 && day.bytes().all(|digit| digit.is_ascii_digit()) && objects.named.contains_key(table)
-}
-
-fn list(names: &[&str]) -> String {
-    let shown: Vec<&str> = names.iter().copied().take(NAMES_SHOWN).collect();
-    let more = names.len().saturating_sub(shown.len());
-    let text = shown.join(", ");
-    if more > 0 { format!("{text} and {more} more") } else { text }
 }
