@@ -2,10 +2,10 @@
 
 mod call_outcomes;
 pub mod health;
-pub mod lights;
 pub mod metrics;
 pub mod outcomes;
 pub(crate) mod problems;
 pub mod prompt_problems;
 pub mod provider_health;
 pub(crate) mod provider_probe;
+pub mod shared_outcomes;

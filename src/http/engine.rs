@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
-    Lights, LiveCall, NotErased, NotReconciled, PbxNotice, Reconciled, ReportOutcome, Taken,
+    LiveCall, NotErased, NotReconciled, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
@@ -65,7 +65,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// The metrics.
     fn metrics(&self) -> Arc<Metrics>;
     /// The outcomes of the last minutes.
-    fn lights(&self) -> Arc<Lights>;
+    fn outcomes(&self) -> Arc<SharedOutcomes>;
 }
 
 impl Engine for EngineHandle {
@@ -150,7 +150,7 @@ impl Engine for EngineHandle {
         self.metrics()
     }
 
-    fn lights(&self) -> Arc<Lights> {
-        self.lights()
+    fn outcomes(&self) -> Arc<SharedOutcomes> {
+        self.outcomes()
     }
 }

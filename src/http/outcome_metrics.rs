@@ -14,7 +14,7 @@ use crate::http::client_address::address;
 use crate::http::clock;
 use crate::http::error::{Code, Outcome};
 use crate::http::refusals::Refused;
-use crate::http::status::webhook_lights;
+use crate::http::status::webhook_outcomes;
 
 /// Outcome of a response that no handler made.
 const UNNAMED: &str = "method_not_allowed";
@@ -55,8 +55,8 @@ async fn counted<B: MessageBody + 'static>(
     let took = begun.elapsed();
     let outcome = outcome_of(&response);
     app.engine.metrics().webhook(webhook, outcome, took);
-    let (lights, asked) = (app.engine.lights(), response.request());
-    webhook_lights::note(&lights, webhook, asked, response.status(), outcome, clock::now());
+    let (outcomes, asked) = (app.engine.outcomes(), response.request());
+    webhook_outcomes::note(&outcomes, webhook, asked, response.status(), outcome, clock::now());
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status().is_success() {
         info!(app.settings.log, "webhook accepted";

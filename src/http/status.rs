@@ -2,4 +2,4 @@
 
 pub(super) mod capacity;
 pub(super) mod health;
-pub(crate) mod webhook_lights;
+pub(crate) mod webhook_outcomes;

@@ -31,10 +31,10 @@ use crate::erasure::erase_caller::{ErasureReport, NotErased};
 use crate::erasure::services::ErasureServices;
 use crate::limits::provider_capacity::{Capacity, Measure};
 use crate::observe::health::{CapacityHealth, Health, PbxHealth};
-use crate::observe::lights::Lights;
 use crate::observe::metrics::Metrics;
 use crate::observe::problems;
 use crate::observe::prompt_problems::PromptProblems;
+use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::voices::reconcile_rules::Approval;
@@ -240,7 +240,7 @@ impl EngineHandle {
         let now = clock::now();
         let threecx = self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state, now));
         let prompt_problems = self.prompt_problems.all();
-        let outcomes = self.services.lights.problems();
+        let outcomes = self.services.outcomes.problems();
         let states = problems::States {
             troubles: persistence.troubles(),
             obstacle: persistence.dated_obstacle(),
@@ -315,8 +315,8 @@ impl EngineHandle {
 
     /// The outcomes of the last minutes.
     #[must_use]
-    pub fn lights(&self) -> Arc<Lights> {
-        Arc::clone(&self.services.lights)
+    pub fn outcomes(&self) -> Arc<SharedOutcomes> {
+        Arc::clone(&self.services.outcomes)
     }
 
     async fn ask<T>(&self, send: impl FnOnce(Answer<T>)) -> Result<T, Busy> {

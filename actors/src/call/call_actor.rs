@@ -164,7 +164,7 @@ impl CallActor {
         let mut entry = entry(&self.context, Some(&self.call), event, &stepped.next, payload);
         entry.derived.extend(derived);
         self.services.metrics.observe(Some(&self.call), event, &stepped.next);
-        self.services.lights.observe(self.context.id, Some(&self.call), event, &stepped.next);
+        self.services.outcomes.observe(self.context.id, Some(&self.call), event, &stepped.next);
         self.log_transition(event, &stepped.next);
         self.report_new_conversations(&stepped.next);
         self.count_conversations(event, payload, &stepped.next);

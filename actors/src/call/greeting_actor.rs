@@ -181,7 +181,7 @@ async fn dial(
         };
         warn!(services.log, "could not dial the greeting"; "call" => %context.id, "caller" => %context.caller,
             "error" => %error, "executed" => error.execution.name());
-        services.lights.greeting_reason(context.id, &error.to_string());
+        services.outcomes.greeting_reason(context.id, &error.to_string());
         match error.execution {
             Execution::SurelyNot if refuses_override(&error.to_string()) && !is_last => {
                 services.agent_settings.refused(&context.line.agent_id, &error.message);

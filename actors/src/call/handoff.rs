@@ -214,7 +214,7 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
     warn!(services.log, "could not dial the agent"; "call" => %context.id, "caller" => %context.caller,
         "attempt" => number, "rung" => order.rung.name(), "error" => %error,
         "executed" => error.execution.name());
-    services.lights.handoff_reason(context.id, &error.to_string());
+    services.outcomes.handoff_reason(context.id, &error.to_string());
     match error.execution {
         Execution::SurelyNot if refuses_override(&error.to_string()) => {
             services.agent_settings.refused(&line.agent_id, &error.message);

@@ -318,7 +318,7 @@ impl Handler<LegReport> for LegPlayer {
             LegAudioEvent::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
             LegAudioEvent::Failed(why) => {
                 warn!(self.services.log, "no audio reaches the leg"; "call" => %self.context.id, "error" => %why);
-                self.services.lights.greeting_reason(self.context.id, &why.to_string());
+                self.services.outcomes.greeting_reason(self.context.id, &why.to_string());
                 leg_commands::look(&self.leg.side, &self.leg.address);
                 self.audio_lost(at);
             }

@@ -17,9 +17,9 @@ use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
 use crate::limits::agent_seats::{AgentSeats, SEAT_WITHIN};
 use crate::limits::budgets::SharedBudgets;
-use crate::observe::lights::Lights;
 use crate::observe::metrics::Metrics;
 use crate::observe::provider_health::ProviderState;
+use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::clients::Clients;
 use crate::runtime::fault_injection::Faults;
@@ -71,7 +71,7 @@ pub struct CallServices {
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// Outcomes of the last minutes, for health.
-    pub lights: Arc<Lights>,
+    pub outcomes: Arc<SharedOutcomes>,
     /// How conversations are opened.
     pub dial: DialSettings,
     /// Injected panics, for tests.
@@ -86,8 +86,8 @@ impl CallServices {
         let within = SEAT_WITHIN.min(self.dial.dial_within / 2);
         let has_seat = self.agent_seats.take(call, within).await;
         if !has_seat {
-            self.lights.greeting_reason(call, NO_SEAT);
-            self.lights.handoff_reason(call, NO_SEAT);
+            self.outcomes.greeting_reason(call, NO_SEAT);
+            self.outcomes.handoff_reason(call, NO_SEAT);
             warn!(self.log, "no agent seat is free (AGENT_CONCURRENCY), conversation not opened"; "call" => %call);
         }
         has_seat

@@ -29,11 +29,11 @@ use crate::limits::agent_seats::AgentSeats;
 use crate::limits::budgets::SharedBudgets;
 use crate::limits::dial_guard::DialGuard;
 use crate::limits::provider_capacity::Capacity;
-use crate::observe::lights::Lights;
 use crate::observe::metrics::Metrics;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::provider_probe::ProviderProbe;
+use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::pbx::pbx_health::PbxState;
 use crate::pbx::pbx_side::PbxSide;
 use crate::reports::report_collector::ReportCollector;
@@ -106,11 +106,11 @@ impl Engine {
         let provider = Arc::new(ProviderState::default());
         let budgets = Arc::new(SharedBudgets::new(settings.budgets));
         let capacity = Arc::new(Capacity::default());
-        let lights = Arc::new(Lights::default());
+        let outcomes = Arc::new(SharedOutcomes::default());
         let probe = ProviderProbe {
             clients: clients.clone(),
             provider: Arc::clone(&provider),
-            lights: Arc::clone(&lights),
+            outcomes: Arc::clone(&outcomes),
             agent_id: settings.default_line.agent_id.clone(),
             every: settings.probe_every,
             log: settings.log.clone(),
@@ -123,7 +123,7 @@ impl Engine {
             pool: settings.pool.clone(),
             clients: clients.clone(),
             provider: Arc::clone(&provider),
-            lights: Arc::clone(&lights),
+            outcomes: Arc::clone(&outcomes),
             budgets: Arc::clone(&budgets),
             capacity: Arc::clone(&capacity),
             settings: settings.voices,
@@ -159,7 +159,7 @@ impl Engine {
             agent_seats: AgentSeats::new(settings.agent_concurrency),
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
-            lights,
+            outcomes,
             dial: settings.dial,
             faults: settings.faults,
             log: settings.log,

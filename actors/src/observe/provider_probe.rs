@@ -8,8 +8,8 @@ use precall_base::backoff::Backoff;
 use precall_providers::elevenlabs::{ProviderError, ProviderErrorKind};
 use slog::{Logger, info, warn};
 
-use crate::observe::lights::Lights;
 use crate::observe::provider_health::ProviderState;
+use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::runtime::clients::Clients;
 use crate::runtime::per_arbiter::PerArbiter;
 
@@ -20,7 +20,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct ProviderProbe {
     pub(crate) clients: PerArbiter<Clients>,
     pub(crate) provider: Arc<ProviderState>,
-    pub(crate) lights: Arc<Lights>,
+    pub(crate) outcomes: Arc<SharedOutcomes>,
     pub(crate) agent_id: String,
     /// Mean interval; each pause differs from it by up to a third.
     pub(crate) every: Duration,
@@ -35,7 +35,7 @@ impl ProviderProbe {
         let mut logged: Option<String> = None;
         loop {
             let problem = self.round().await.err().map(|error| error.to_string());
-            self.lights.probed(problem.as_deref().map_or(Ok(()), Err));
+            self.outcomes.probed(problem.as_deref().map_or(Ok(()), Err));
             match (&problem, &logged) {
                 (Some(problem), logged) if logged.as_ref() != Some(problem) => {
                     warn!(self.log, "the probe of ElevenLabs failed"; "error" => problem);

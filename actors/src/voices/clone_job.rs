@@ -360,7 +360,7 @@ impl JobRun {
         info!(self.services.log, "voice cloned"; "job" => %self.task.job, "took_ms" => took_ms,
             "found_by_name" => made.found_by_name);
         if self.first_call().is_none() {
-            self.services.lights.succeeded(Area::Clone, None);
+            self.services.outcomes.succeeded(Area::Clone, None);
         }
         let event =
             VoiceEvent::CloneSucceeded { voice: &made.voice, took_ms, found_by_name: made.found_by_name };
@@ -391,9 +391,9 @@ impl JobRun {
         let at = clock::now();
         let CloneFailure { why, failure, message } = clone_failure;
         match self.first_call() {
-            Some(call) => self.services.lights.clone_reason(call, message),
+            Some(call) => self.services.outcomes.clone_reason(call, message),
             None if *why == NoVoice::NoConsent => {}
-            None => self.services.lights.failed(Area::Clone, None, message),
+            None => self.services.outcomes.failed(Area::Clone, None, message),
         }
         let event = VoiceEvent::CloneFailed { reason: why.name(), message };
         let logged = CloneLogRow {

@@ -13,8 +13,8 @@ use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
 use crate::limits::budgets::SharedBudgets;
 use crate::limits::provider_capacity::Capacity;
-use crate::observe::lights::Lights;
 use crate::observe::provider_health::ProviderState;
+use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::runtime::clients::Clients;
 use crate::runtime::fault_injection::Faults;
 use crate::runtime::per_arbiter::PerArbiter;
@@ -68,7 +68,7 @@ pub(crate) struct VoiceServices {
     /// Whether the provider's last answers were good.
     pub provider: Arc<ProviderState>,
     /// Outcomes of the last minutes, for health.
-    pub lights: Arc<Lights>,
+    pub outcomes: Arc<SharedOutcomes>,
     /// Budgets of callers and of the installation.
     pub budgets: Arc<SharedBudgets>,
     /// Limits of the account, for display.

@@ -62,7 +62,7 @@ impl<'a> World<'a> {
             let seen = client.server_time().map(|theirs| clock_of("ElevenLabs", seconds(theirs)));
             Some((account, seen))
         };
-        let ids = agent_ids(config, &database.lines);
+        let ids = ids_of(&database.lines, Some(&config.elevenlabs.agent_id), |line| line.agent_id.as_ref());
         let agents = async {
             let Ok(client) = &elevenlabs else { return Vec::new() };
             let asked = ids.iter().map(|id| async { (id.clone(), client.agent(id, within).await) });
@@ -100,12 +100,20 @@ impl<'a> World<'a> {
         default: Option<&str>,
         of_line: impl Fn(&StoredLine) -> Option<&String>,
     ) -> Vec<String> {
-        let of_lines = self.database.lines.iter().filter_map(|line| of_line(line).map(String::as_str));
-        let mut ids: Vec<String> = default.into_iter().chain(of_lines).map(str::to_owned).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+        ids_of(&self.database.lines, default, of_line)
     }
+}
+
+fn ids_of(
+    lines: &[StoredLine],
+    default: Option<&str>,
+    of_line: impl Fn(&StoredLine) -> Option<&String>,
+) -> Vec<String> {
+    let of_lines = lines.iter().filter_map(|line| of_line(line).map(String::as_str));
+    let mut ids: Vec<String> = default.into_iter().chain(of_lines).map(str::to_owned).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn client(config: &Config) -> Result<ElevenLabs, String> {
@@ -113,14 +121,6 @@ fn client(config: &Config) -> Result<ElevenLabs, String> {
     let base = config.elevenlabs.api_base.as_str().parse();
     let base = base.map_err(|error| format!("ELEVENLABS_API_BASE cannot be used: {error}"))?;
     Ok(ElevenLabs::new(Arc::new(Settings::new(base, key).map_err(|error| error.to_string())?)))
-}
-
-fn agent_ids(config: &Config, lines: &[StoredLine]) -> Vec<String> {
-    let of_lines = lines.iter().filter_map(|line| line.agent_id.clone());
-    let mut ids: Vec<String> = std::iter::once(config.elevenlabs.agent_id.clone()).chain(of_lines).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }
 
 async fn database(config: &Config, clocks: &mut Vec<SeenClock>) -> SeenDatabase {

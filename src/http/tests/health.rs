@@ -147,7 +147,7 @@ async fn refused_at(seconds: i64) -> String {
     for _ in 0..3 {
         assert_eq!(server.post_at(THREECX, seconds, b"{}").await.status, 401);
     }
-    let problems = server.engine.lights.problems();
+    let problems = server.engine.outcomes.problems();
     assert_eq!((problems.len(), problems[0].area, problems[0].failed), (1, "webhooks", 3));
     assert!(problems[0].remedy.contains("NTP"), "{}", problems[0].remedy);
     problems[0].words.clone()
@@ -172,12 +172,12 @@ async fn a_wrong_secret_is_a_problem_and_precalls_own_troubles_are_not() {
         server.engine.change(|script| script.taken = Err(Busy::CannotKeep));
         assert_eq!(server.post(THREECX, r#"{"event_type":"IncomingCall","call_id":"7"}"#).await.status, 503);
     }
-    assert_eq!(server.engine.lights.problems(), []);
+    assert_eq!(server.engine.outcomes.problems(), []);
     for _ in 0..3 {
         let header = [("x-3cx-signature", "t=1,v0=zz")];
         assert_eq!(send(server.address, "POST", THREECX, &header, b"{}").await.status, 401);
     }
-    let problems = server.engine.lights.problems();
+    let problems = server.engine.outcomes.problems();
     assert_eq!(problems[0].words, "webhook 3cx: 401 signature_malformed");
     assert!(problems[0].remedy.contains("secret"));
 }

@@ -7,8 +7,8 @@ use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer,
-    InitiationAsked, Lights, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled,
-    ReportOutcome, SpoolHealth, Taken,
+    InitiationAsked, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome,
+    SharedOutcomes, SpoolHealth, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
@@ -53,7 +53,7 @@ pub struct Scripted {
     kept: Mutex<Vec<WebhookRow>>,
     pub positions: watch::Sender<i64>,
     metrics: Arc<Metrics>,
-    pub lights: Arc<Lights>,
+    pub outcomes: Arc<SharedOutcomes>,
 }
 
 pub const CALL: CallId = CallId(0x0199_0000_0000_7000_8000_0000_0000_0001);
@@ -119,7 +119,7 @@ impl Scripted {
             kept: Mutex::new(Vec::new()),
             positions: watch::Sender::new(7),
             metrics: Arc::new(Metrics::new()),
-            lights: Arc::new(Lights::default()),
+            outcomes: Arc::new(SharedOutcomes::default()),
         })
     }
 
@@ -247,7 +247,7 @@ impl Engine for Scripted {
         Arc::clone(&self.metrics)
     }
 
-    fn lights(&self) -> Arc<Lights> {
-        Arc::clone(&self.lights)
+    fn outcomes(&self) -> Arc<SharedOutcomes> {
+        Arc::clone(&self.outcomes)
     }
 }

@@ -70,7 +70,7 @@ pub(crate) async fn prepare(
         Err(error) => {
             warn!(services.log, "could not get the agent's address"; "call" => %context.id,
                 "caller" => %context.caller, "attempt" => order.number, "error" => %error);
-            services.lights.handoff_reason(context.id, &error.to_string());
+            services.outcomes.handoff_reason(context.id, &error.to_string());
             let why = match &error {
                 AgentUrlError::Provider(error) if error.execution == Execution::Maybe => {
                     HandoffFailure::Unknown

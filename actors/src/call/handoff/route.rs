@@ -62,7 +62,7 @@ pub(crate) async fn route(order: &HandoffOrder, context: &CallContext, services:
             info!(services.log, "a leg was not transferred"; "call" => %context.id, "rung" => order.rung.name(),
                 "caller" => %context.caller, "reason" => reason.name(), "error" => &message);
             let words = format!("3CX did not transfer the leg ({}): {message}", reason.name());
-            services.lights.handoff_reason(context.id, &words);
+            services.outcomes.handoff_reason(context.id, &words);
             failed(failure(reason), &words)
         }
         ActionOutcome::Over => failed(HandoffFailure::CallOver, &"the PBX says that the call is over"),

@@ -129,7 +129,7 @@ impl LegPlayer {
                 warn!(self.services.log, "the agent could not be connected"; "call" => %self.context.id,
                     "caller" => %self.context.caller, "attempt" => attempt, "why" => why.name(),
                     "error" => &detail);
-                self.services.lights.handoff_reason(self.context.id, &detail);
+                self.services.outcomes.handoff_reason(self.context.id, &detail);
                 if why == HandoffFailure::OverrideRefused {
                     self.services.agent_settings.refused(&self.context.line.agent_id, &detail);
                 }
@@ -141,7 +141,7 @@ impl LegPlayer {
                 warn!(self.services.log, "lost the agent session"; "call" => %self.context.id,
                     "caller" => %self.context.caller, "attempt" => attempt, "why" => why.name(),
                     "error" => &detail);
-                self.services.lights.handoff_reason(self.context.id, &detail);
+                self.services.outcomes.handoff_reason(self.context.id, &detail);
                 if why == AgentLoss::OverrideRefused {
                     self.services.agent_settings.refused(&self.context.line.agent_id, &detail);
                 }

@@ -73,7 +73,7 @@ pub fn read_recording(content: &Bytes) -> Result<Recording, AudioError> {
 
 fn read(content: &Bytes) -> Result<Recording, AudioError> {
     let file = RecordingFile::of(content)?;
-    let (_, samples) = file.samples(Some(RATE))?;
+    let samples = file.samples(RATE)?;
     let clip = clip_of(&samples);
     if is_silent(&clip) {
         return Err(AudioError::Silent);
@@ -97,8 +97,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, AudioError>) -> Result<T, AudioEr
 fn convert(content: &Bytes, length: Duration) -> Result<Bytes, AudioError> {
     let file = RecordingFile::of(content)?;
     let own = file.rate()?;
-    let target = if length > WAV_LENGTH_FINE { WAV_RATE_LONG } else { own.clamp(RATE, WAV_RATE_MAX) };
-    let (rate, samples) = file.samples(Some(target))?;
+    let rate = if length > WAV_LENGTH_FINE { WAV_RATE_LONG } else { own.clamp(RATE, WAV_RATE_MAX) };
+    let samples = file.samples(rate)?;
     let size = u32::try_from(samples.len().saturating_mul(2)).map_err(|_| AudioError::TooLarge)?;
     let mut wav = BytesMut::with_capacity(samples.len().saturating_mul(2).saturating_add(44));
     wav.extend_from_slice(b"RIFF");
@@ -186,7 +186,7 @@ impl RecordingFile {
     }
 
     /// Decodes the sound track to one channel with `target` samples a second.
-    fn samples(&self, target: Option<u32>) -> Result<(u32, Vec<f32>), AudioError> {
+    fn samples(&self, target: u32) -> Result<Vec<f32>, AudioError> {
         let mut reader = self.open()?;
         let track = self.sound_track(reader.as_ref())?;
         let (id, codec) = (track.id, audio(track).ok_or(AudioError::NoSound)?);

@@ -14,8 +14,8 @@ pub(super) const SAMPLES_MAX: u64 = 230_400_000;
 
 /// Takes decoded sound, piece by piece.
 pub(super) struct Mono {
-    /// Samples a second of the result; `None` for the recording's own.
-    target: Option<u32>,
+    /// Samples a second of the result.
+    target: u32,
     played: Option<Played>,
     /// `None` before the first piece.
     resampler: Option<FileResampler>,
@@ -30,7 +30,7 @@ pub(super) struct Mono {
 }
 
 impl Mono {
-    pub(super) fn new(target: Option<u32>, played: Option<Played>) -> Self {
+    pub(super) fn new(target: u32, played: Option<Played>) -> Self {
         Self {
             target,
             played,
@@ -81,15 +81,14 @@ impl Mono {
         }
     }
 
-    /// The result and its rate.
-    pub(super) fn finish(self) -> Result<(u32, Vec<f32>), AudioError> {
+    /// The result.
+    pub(super) fn finish(self) -> Result<Vec<f32>, AudioError> {
         let Some(resampler) = self.resampler else { return Err(AudioError::Empty) };
-        let samples = resampler.finish().map_err(|BadRate| AudioError::Rate(self.rate))?;
-        Ok((self.target.unwrap_or(self.rate), samples))
+        resampler.finish().map_err(|BadRate| AudioError::Rate(self.rate))
     }
 
     fn begin(&mut self, rate: u32) -> Result<(), AudioError> {
-        let resampler = FileResampler::new(rate, self.target.unwrap_or(rate));
+        let resampler = FileResampler::new(rate, self.target);
         self.resampler = Some(resampler.map_err(|BadRate| AudioError::Rate(rate))?);
         self.rate = rate;
         if let Some(Played { from, length }) = self.played {

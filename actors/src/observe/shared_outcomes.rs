@@ -10,9 +10,9 @@ use crate::observe::outcomes::{Area, HealthProblem, Outcomes};
 
 /// Shared [`Outcomes`].
 #[derive(Debug, Default)]
-pub struct Lights(Mutex<Outcomes>);
+pub struct SharedOutcomes(Mutex<Outcomes>);
 
-impl Lights {
+impl SharedOutcomes {
     /// Counts the outcomes of a call's event. `before` is none at the offer.
     pub(crate) fn observe(&self, call: CallId, before: Option<&Call>, event: &Event, after: &Call) {
         call_outcomes::observe(&mut self.lock(), call, before, event, after);

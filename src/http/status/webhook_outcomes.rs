@@ -3,7 +3,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use precall_actors::api::{Area, Lights};
+use precall_actors::api::{Area, SharedOutcomes};
 use precall_actors::observe::metrics::Webhook;
 use precall_call::At;
 
@@ -11,7 +11,7 @@ use crate::signature::{Kind, signed_at};
 
 /// Counts the answer to a webhook. Answers that are not the sender's doing are not counted.
 pub(crate) fn note(
-    lights: &Lights,
+    outcomes: &SharedOutcomes,
     webhook: Webhook,
     request: &HttpRequest,
     status: StatusCode,
@@ -24,7 +24,7 @@ pub(crate) fn note(
         Webhook::Initiation => Area::InitiationWebhook,
     };
     if status.is_success() {
-        return lights.succeeded(area, None);
+        return outcomes.succeeded(area, None);
     }
     let is_senders_doing = matches!(
         status,
@@ -37,7 +37,7 @@ pub(crate) fn note(
     if is_senders_doing {
         let clock = clock_words(webhook, request, now).unwrap_or_default();
         let words = format!("webhook {}: {} {outcome}{clock}", webhook.name(), status.as_u16());
-        lights.failed(area, None, &words);
+        outcomes.failed(area, None, &words);
     }
 }
 
