@@ -16,7 +16,7 @@ use crate::bridge::agent_order::SocketSetup;
 use crate::bridge::agent_session::AgentSession;
 use crate::bridge::socket_state::{Opening, SocketEnd};
 use crate::leg_commands::{CommandQueue, LegCommand};
-use crate::leg_events::{AgentStats, LegAudioEvent, LegReport, StreamFailure};
+use crate::leg_events::{AgentStats, LegAudioEvent, LegAudioStats, LegReport, StreamFailure};
 use crate::net::stream_retry::AttemptError;
 use crate::net::upload_body::UploadBody;
 use crate::pacer::Lead;
@@ -84,6 +84,9 @@ impl Leg {
                         session.hold();
                     }
                     self.playout.borrow_mut().play(playlist);
+                }
+                LegCommand::ChangeOwner(reports, playlist) => {
+                    self.playout.borrow_mut().change_owner(reports, playlist);
                 }
                 LegCommand::PrepareAgent(order) => {
                     self.release_agent();
@@ -236,5 +239,19 @@ impl Leg {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.playout.borrow().is_closed()
+    }
+
+    /// Takes no more commands. An owner who came too late hears that the audio has ended.
+    pub(crate) fn refuse_commands(&self) {
+        for command in self.commands.close() {
+            if let LegCommand::ChangeOwner(reports, _) = command {
+                for what in [
+                    LegAudioEvent::Failed(StreamFailure::CutForGood),
+                    LegAudioEvent::Closed(LegAudioStats::default()),
+                ] {
+                    reports.do_send(LegReport { at: clock::now(), what });
+                }
+            }
+        }
     }
 }

@@ -1,15 +1,19 @@
 //! Commands of a leg's owner to its audio: sent from any thread, run by the leg's shard within a tick.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use actix::Recipient;
 
 use crate::bridge::agent_order::AgentOrder;
+use crate::leg_events::LegReport;
 use crate::playlist::Playlist;
 
 /// One command. The `u8` is the number of the handoff attempt that the agent belongs to.
 #[derive(Debug)]
 pub(crate) enum LegCommand {
     Play(Playlist),
+    ChangeOwner(Recipient<LegReport>, Playlist),
     PrepareAgent(Box<AgentOrder>),
     ConnectAgent(u8),
     ResumeAgent(u8),
@@ -20,24 +24,46 @@ pub(crate) enum LegCommand {
 /// Commands of one leg in order, until its shard takes them. Of two `Play` in a row only the later one is kept.
 #[derive(Debug, Default)]
 pub(crate) struct CommandQueue {
-    commands: Mutex<Vec<LegCommand>>,
+    queue: Mutex<Queue>,
     is_owner_gone: AtomicBool,
     #[cfg(test)]
     panics: AtomicBool,
 }
 
+#[derive(Debug, Default)]
+struct Queue {
+    commands: Vec<LegCommand>,
+    is_closed: bool,
+}
+
 impl CommandQueue {
-    pub(crate) fn push(&self, command: LegCommand) {
-        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (LegCommand::Play(_), Some(LegCommand::Play(_))) = (&command, commands.last()) {
-            commands.pop();
+    /// Returns whether the command will be run: not after the end of the leg's audio.
+    pub(crate) fn push(&self, command: LegCommand) -> bool {
+        let mut queue = self.lock();
+        if queue.is_closed {
+            return false;
         }
-        commands.push(command);
+        if let (LegCommand::Play(_), Some(LegCommand::Play(_))) = (&command, queue.commands.last()) {
+            queue.commands.pop();
+        }
+        queue.commands.push(command);
+        true
     }
 
     /// Takes all commands that were pushed since the last call.
     pub(crate) fn take_all(&self) -> Vec<LegCommand> {
-        std::mem::take(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.lock().commands)
+    }
+
+    /// The leg's audio has ended: takes what was pushed and not run, and accepts nothing more.
+    pub(crate) fn close(&self) -> Vec<LegCommand> {
+        let mut queue = self.lock();
+        queue.is_closed = true;
+        std::mem::take(&mut queue.commands)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The owner dropped its handle: the audio must end.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use actix::Recipient;
+
 use crate::bridge::agent_order::AgentOrder;
 use crate::leg_commands::{CommandQueue, LegCommand};
+use crate::leg_events::LegReport;
 use crate::playlist::Playlist;
 use crate::shard_handle::ShardHandle;
 
@@ -25,6 +28,15 @@ impl LegHandle {
     /// on hold.
     pub fn play(&self, playlist: Playlist) {
         self.send(LegCommand::Play(playlist));
+    }
+
+    /// Plays the playlist and reports to another owner from now on, on the same streams. Returns false if the leg's
+    /// audio has ended: then the new owner hears nothing of it.
+    #[must_use = "false means that no audio reaches the leg"]
+    pub fn change_owner(&self, reports: Recipient<LegReport>, playlist: Playlist) -> bool {
+        let is_taken = self.commands.push(LegCommand::ChangeOwner(reports, playlist));
+        self.shard.wake();
+        is_taken
     }
 
     /// Opens a session with an agent. Until [`Self::connect_agent`] the agent hears silence and the caller does not
@@ -54,7 +66,8 @@ impl LegHandle {
     }
 
     fn send(&self, command: LegCommand) {
-        self.commands.push(command);
+        // A leg whose audio has ended has told its owner.
+        let _is_run = self.commands.push(command);
         self.shard.wake();
     }
 

@@ -182,6 +182,15 @@ impl Playout {
         self.cursor.play(playlist);
     }
 
+    /// Plays for a new owner: from now on all events go there, the first frame and the first sound again.
+    pub(crate) fn change_owner(&mut self, reports: Recipient<LegReport>, playlist: Playlist) {
+        self.play(playlist);
+        self.pending_marks.clear();
+        self.reports = reports;
+        self.first_frame_reported = false;
+        self.first_sound_reported = false;
+    }
+
     /// Call before a request is sent that takes its pieces from this upload.
     pub(crate) fn attach(
         &mut self,

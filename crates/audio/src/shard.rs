@@ -136,6 +136,7 @@ impl Shard {
         let ready_by = Instant::now() + READY_WITHIN.saturating_sub(waited);
         let Ok(path) = self.pbx.endpoint.stream_path(&address) else {
             leg.fail(StreamFailure::Unreachable);
+            leg.refuse_commands();
             self.handle.leg_ended();
             return;
         };
@@ -153,6 +154,7 @@ impl Shard {
         self.legs.retain(|served| {
             let is_closed = served.leg.is_closed();
             if is_closed {
+                served.leg.refuse_commands();
                 handle.leg_ended();
             }
             !is_closed

@@ -49,6 +49,8 @@ impl ShardHandle {
     pub(crate) fn add(&self, leg: NewLeg) {
         if self.legs.fetch_add(1, Ordering::AcqRel) >= self.legs_max {
             self.leg_ended();
+            // Nobody has sent a command yet.
+            drop(leg.commands.close());
             let events = [
                 LegAudioEvent::Failed(StreamFailure::NoRoom),
                 LegAudioEvent::Closed(LegAudioStats::default()),

@@ -83,6 +83,14 @@ impl PromptMaker {
         Prepared { by_line, problems: unsaved.map(unsaved_problem).into_iter().collect() }
     }
 
+    /// The hold music, as far as it can be had without the network. Never fails.
+    pub async fn local_hold(&self, order: &PromptOrder) -> Clip {
+        let mut gathered = Gathered::default();
+        let source = hold_source(&order.hold).into_iter().collect();
+        self.gather_local(source, &mut gathered).await;
+        hold(order, &gathered, &mut Vec::new()).0
+    }
+
     async fn gather(&self, orders: &[(LineId, PromptOrder)], gathered: &mut Gathered) {
         let orders: Vec<&PromptOrder> = orders.iter().map(|(_, order)| order).collect();
         let sources = self.sources(&orders, |order| order.greeting_file.is_none());

@@ -103,6 +103,45 @@ fn a_new_playlist_follows_without_a_gap() {
 }
 
 #[test]
+fn another_owner_takes_the_streams_over_without_a_gap() {
+    let (world, first, second) = (World::new(), Owner::new(), Owner::new());
+    let (hold, greeting) = (speech(30 * MS), Clip::from_samples(&[-7_000; 1600]));
+    let audio = world.open(&first, Playlist::default().then(PlaylistItem::Loop(hold.clone())));
+    let _ = world.pbx.audio(4_000);
+    let playlist = Playlist::default().then_marked(PlaylistItem::Once(greeting.clone()), Mark(9));
+    assert!(audio.change_owner(second.reports.clone(), playlist));
+    second.wait_for(&LegAudioEvent::Heard(Mark(9)));
+    let events = [LegAudioEvent::FirstFrame, LegAudioEvent::FirstSound, LegAudioEvent::Heard(Mark(9))];
+    assert_eq!(second.events()[..3], events);
+    let heard = world.pbx.audio(0);
+    let begins =
+        heard.windows(2).step_by(2).position(|sample| sample == (-7_000_i16).to_le_bytes()).unwrap() * 2;
+    assert!(heard[..begins].iter().zip(hold.pcm().iter().cycle()).all(|(heard, said)| heard == said));
+    assert_eq!(heard[begins..begins + greeting.pcm().len()], *greeting.pcm());
+    drop(audio);
+    assert_eq!(second.closed().posts_opened, 1);
+    assert_eq!(first.events(), [LegAudioEvent::FirstFrame, LegAudioEvent::FirstSound]);
+}
+
+#[test]
+fn an_owner_who_comes_too_late_hears_that_the_audio_has_ended() {
+    let (first, refused, second) = (Owner::new(), Owner::new(), Owner::new());
+    let world = World::with(|settings| settings.legs_per_shard = 1);
+    let audio = world.open(&first, Playlist::default());
+    first.wait_for(&LegAudioEvent::FirstFrame);
+    // No room: it has ended before it began.
+    let without_room = world.open(&refused, Playlist::default());
+    assert!(!without_room.change_owner(second.reports.clone(), Playlist::default()));
+    audio.panic_soon();
+    let _ = first.closed();
+    // The leg may still be in its last tick: then the new owner is told.
+    if audio.change_owner(second.reports.clone(), Playlist::default()) {
+        let _ = second.closed();
+    }
+    first.wait_for(&LegAudioEvent::Failed(StreamFailure::Panicked));
+}
+
+#[test]
 fn nothing_is_written_after_the_handle_is_dropped() {
     let (world, owner) = (World::new(), Owner::new());
     let audio = world.open(&owner, Playlist::default().then(PlaylistItem::Loop(speech(100 * MS))));
