@@ -87,6 +87,7 @@ fn policy(route: Route) -> Policy {
         handoff_max: Duration::from_secs(20),
         conversation_max: Duration::from_secs(600),
         leg_max: Duration::from_secs(10),
+        list_max: Some(Duration::from_secs(300)),
         report_grace: Duration::from_secs(30),
         notes_first_word: true,
     }
@@ -149,7 +150,11 @@ fn bridge() -> Played {
 fn nothing(event: &Event) -> u32 {
     match event {
         Event::Offered(_) => 1,
-        Event::LegRinging | Event::AnswerRefused | Event::LegConnected | Event::LegGone => 2,
+        Event::LegRinging
+        | Event::AnswerRefused
+        | Event::LegRoutedAway
+        | Event::LegConnected
+        | Event::LegGone => 2,
         Event::SoundStarted | Event::NoticeEnded { .. } | Event::AudioLost | Event::AudioEnded(_) => 10,
         Event::PbxStateChanged { .. } | Event::PbxCallEnded { .. } => 3,
         Event::DtmfReceived { .. } => 4,

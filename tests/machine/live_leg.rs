@@ -1,10 +1,11 @@
 //! Calls on a live leg as a person would tell them: the notice, keys, legs that go and come back, routing, lost audio.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use precall_call::{
-    Attempt, Blame, CallPart, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, LegSeen, Phase,
-    Policy, Request, Route, Rung, Told,
+    Attempt, Blame, CallPart, Cause, Conversing, Effect, Event, GreetingEnd, HandoffFailure, Leg, LegSeen,
+    Phase, Policy, Request, Route, Rung, Told,
 };
 
 use crate::stories::{Story, ask, start};
@@ -198,8 +199,35 @@ fn after_a_restart_the_leg_tells_whether_the_call_goes_on() {
     assert_eq!(holding().then(resumed(LegSeen::Gone)).ended().0, Cause::LostInRestart);
     let not_listed = holding().then(resumed(LegSeen::None)).then(Event::LegGone);
     assert_eq!(not_listed.ended().0, Cause::LostInRestart);
-    let never_seen = holding().then(resumed(LegSeen::None)).at_the_deadline();
+    let soon = Policy { list_max: Some(Duration::from_secs(1)), ..noticed() };
+    let never_seen = greeted(soon).then(notice_ended()).then(played());
+    let never_seen = never_seen.then(resumed(LegSeen::None)).at_the_deadline();
     assert_eq!(never_seen.ended(), (Cause::LostInRestart, Some(Blame::Precall), Told::Nothing));
+}
+
+#[test]
+fn after_a_restart_a_call_waits_long_for_the_list_of_a_pbx_that_is_away() {
+    let resumed = || Event::Resumed { generation: 2, leg: LegSeen::None };
+    let waits = |policy| {
+        let story = greeted(policy).then(resumed());
+        story.call.deadlines.leg.unwrap().since(story.call.at)
+    };
+    assert_eq!(waits(noticed()), Duration::from_secs(300));
+    // A log of an earlier version: its deadlines stay as they were.
+    assert_eq!(waits(Policy { list_max: None, ..noticed() }), noticed().leg_max);
+}
+
+#[test]
+fn a_call_whose_leg_was_routed_away_by_the_start_is_over() {
+    let mut story = greeted(noticed()).then(Event::Resumed { generation: 2, leg: LegSeen::None });
+    story.orders();
+    let mut story = story.then(Event::LegRoutedAway);
+    assert_eq!(story.call.leg, Leg::Gone);
+    assert!(!story.orders().contains(&Effect::DropLeg), "a person has the caller");
+    assert_eq!(story.ended(), (Cause::LostInRestart, Some(Blame::Precall), Told::Person));
+    // A call back has no leg.
+    let callback = Policy { route: Route::Callback, ..noticed() };
+    assert!(!Story::of(callback).then(Event::LegRoutedAway).call.is_released());
 }
 
 #[test]
@@ -224,7 +252,7 @@ fn a_leg_that_cannot_be_answered_goes_to_a_person_while_it_rings() {
     let ringing = |policy| Story::of(policy).then(Event::LegRinging);
     let mut story = ringing(noticed()).then(Event::AnswerRefused);
     assert_eq!(story.orders().last(), Some(&start(1, Rung::Destination, Some("fallback"))));
-    assert_eq!(story.call.leg, precall_call::Leg::Ringing);
+    assert_eq!(story.call.leg, Leg::Ringing);
     let reached = story.then(succeeded(1));
     assert_eq!(reached.ended(), (Cause::ReachedPerson, Some(Blame::Pbx), Told::Person));
     // Nobody takes it: the leg is dropped after all.

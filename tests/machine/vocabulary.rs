@@ -36,6 +36,7 @@ pub fn policy(route: Route) -> Policy {
         handoff_max: Duration::from_secs(20),
         conversation_max: Duration::from_secs(600),
         leg_max: Duration::from_secs(10),
+        list_max: Some(Duration::from_secs(300)),
         report_grace: Duration::from_secs(30),
         notes_first_word: true,
     }
@@ -135,6 +136,7 @@ pub fn events(call: &Call) -> Vec<Event> {
         Event::Offered(Offer { policy: Arc::clone(&call.policy), admission: Admission::Accepted }),
         Event::LegRinging,
         Event::AnswerRefused,
+        Event::LegRoutedAway,
         Event::LegConnected,
         Event::LegGone,
         Event::SoundStarted,

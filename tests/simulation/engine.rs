@@ -171,6 +171,7 @@ pub fn policy() -> Arc<Policy> {
         handoff_max: Duration::from_secs(60),
         conversation_max: Duration::from_secs(120),
         leg_max: Duration::from_secs(180),
+        list_max: None,
         report_grace: Duration::from_secs(30),
         notes_first_word: true,
     })

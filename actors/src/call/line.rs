@@ -112,6 +112,8 @@ pub enum AgentAccess {
 
 /// How long a leg may take to appear after its webhook, on routes with a live leg.
 const LEG_MAX: Duration = Duration::from_secs(10);
+/// How long a call waits after a restart for the PBX's list of legs. A caller rarely stays longer on a silent leg.
+const LIST_MAX: Duration = Duration::from_secs(300);
 /// Time for the PBX to open a leg's media (10 s), and for cuts that delay a greeting.
 const STREAM_MAX: Duration = Duration::from_secs(15);
 /// Time for the answer of a `routeto` after the ringing (10 s), and for the check after a lost answer.
@@ -158,6 +160,7 @@ impl Line {
             },
             conversation_max: rules.conversation_max,
             leg_max: LEG_MAX,
+            list_max: Some(LIST_MAX),
             report_grace: rules.report_grace,
             notes_first_word: true,
         }

@@ -56,6 +56,9 @@ named! {
         Budget = "budget",
         /// precall was being stopped.
         Draining = "draining",
+        /// precall could not store the call: neither the database nor the spool took events, or the database could not
+        /// be asked whether this process leads.
+        NoStorage = "no_storage",
         /// No greeting could be played, and no later step was possible.
         GreetingFailed = "greeting_failed",
         /// Every handoff attempt failed.

@@ -250,6 +250,9 @@ pub enum Event {
     LegRinging,
     /// The PBX refused to let precall answer the ringing leg. The leg may still be routed.
     AnswerRefused,
+    /// While precall started, it routed the caller's leg to `FALLBACK_DESTINATION`: the call could not be resumed in
+    /// time.
+    LegRoutedAway,
     /// The leg is connected: audio can flow.
     LegConnected,
     /// The leg is gone from the PBX.

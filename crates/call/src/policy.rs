@@ -203,6 +203,8 @@ pub struct Policy {
     pub conversation_max: Duration,
     /// How long the leg may take to appear after the webhook.
     pub leg_max: Duration,
+    /// How long the PBX's list of legs may take after a restart; none in logs of earlier versions: as `leg_max`.
+    pub list_max: Option<Duration>,
     /// How long the provider may take to report on an ended conversation.
     pub report_grace: Duration,
     /// Whether the log says when the caller hears an agent on the bridge. Logs of earlier versions do not.

@@ -121,6 +121,7 @@ impl StepBuilder {
             Event::Offered(_) => {}
             Event::LegRinging => self.leg_ringing(),
             Event::AnswerRefused => self.answer_refused(),
+            Event::LegRoutedAway => self.leg_routed_away(),
             Event::LegConnected => self.leg_connected(),
             Event::LegGone => self.leg_gone(),
             Event::SoundStarted => self.sound_started(),

@@ -59,6 +59,7 @@ fn offer(admission: Admission) -> Offer {
         handoff_max: long,
         conversation_max: long,
         leg_max: long,
+        list_max: None,
         report_grace: long,
         notes_first_word: true,
     };

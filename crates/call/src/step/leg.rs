@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::StepBuilder;
-use crate::cause::{Blame, Cause, Release};
+use crate::cause::{Blame, Cause, Release, Told};
 use crate::effect::Effect;
 use crate::event::{AudioHeard, Event};
 use crate::phase::{Greeting, HandingOff, Phase};
@@ -155,12 +155,23 @@ impl StepBuilder {
         self.call.policy.on_live_leg() && self.call.leg != Leg::Connected
     }
 
-    /// After a restart the leg may or may not exist. The PBX's next list of legs tells, or the deadline passes.
+    /// After a restart the leg may or may not exist. The PBX's next list of legs tells. While the PBX is away there is
+    /// no list, so the deadline is long.
     pub(super) fn leg_after_restart(&mut self) {
         self.call.leg = Leg::Gone;
         self.call.instants.leg_gone = None;
         self.call.deadlines.handoff = None;
-        self.call.deadlines.leg = Some(self.now.plus(self.call.policy.leg_max));
+        let policy = &self.call.policy;
+        self.call.deadlines.leg = Some(self.now.plus(policy.list_max.unwrap_or(policy.leg_max)));
+    }
+
+    /// A person has the caller now: precall could not go on with the call in time.
+    pub(super) fn leg_routed_away(&mut self) {
+        if !self.call.policy.on_live_leg() {
+            return;
+        }
+        self.call.leg = Leg::Gone;
+        self.release(Release { told: Told::Person, ..Release::by(Blame::Precall, Cause::LostInRestart) });
     }
 
     /// Starts nothing while the leg is away. The call goes on when the leg is back or its grace time is over.

@@ -95,6 +95,7 @@ kinds! {
     Event::Offered(_) => "offered",
     Event::LegRinging => "leg_ringing",
     Event::AnswerRefused => "answer_refused",
+    Event::LegRoutedAway => "leg_routed_away",
     Event::LegConnected => "leg_connected",
     Event::LegGone => "leg_gone",
     Event::SoundStarted => "sound_started",
@@ -136,6 +137,7 @@ enum EventJson {
     Offered(#[serde(with = "OfferJson")] Offer),
     LegRinging,
     AnswerRefused,
+    LegRoutedAway,
     LegConnected,
     LegGone,
     SoundStarted,
@@ -319,6 +321,8 @@ struct PolicyJson {
     conversation_max: Duration,
     #[serde(rename = "leg_max_ms", with = "fields")]
     leg_max: Duration,
+    #[serde(rename = "list_max_ms", with = "fields", default, skip_serializing_if = "Option::is_none")]
+    list_max: Option<Duration>,
     #[serde(rename = "report_grace_ms", with = "fields")]
     report_grace: Duration,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
